@@ -1,0 +1,119 @@
+package mariadbtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// serverVariable names a server to use instead of a private one.
+const serverVariable = "LAGERD_TEST_MYSQL_DSN"
+
+// shared is the process's one server. Package-level state is right here and only
+// here: a server takes a second or two to make, the testing package has no other
+// place that outlives a test, and Main ends it.
+var shared struct {
+	sync.Mutex
+	inMain bool
+	tried  bool
+	dsn    string
+	err    error
+	dir    string
+	server *Server // nil while none has been needed, and when the server is not ours
+}
+
+// Main runs a package's tests and then stops and removes the server that they
+// used, if any. Call it from TestMain: os.Exit(mariadbtest.Main(m)). The result
+// is the exit code, not zero either when the server could not be removed.
+func Main(m *testing.M) int {
+	shared.Lock()
+	shared.inMain = true
+	shared.Unlock()
+
+	code := m.Run()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "mariadbtest:", err)
+		return max(code, 1)
+	}
+	return code
+}
+
+// New returns the DSN (go-sql-driver, times as UTC time.Time) of an empty
+// database that is t's alone and is dropped when t ends. The first call in a
+// process starts the server. The test fails, and never skips, when there is no
+// MariaDB; it fails too when it leaves a transaction open that keeps its database
+// from being dropped.
+func New(t testing.TB) string {
+	t.Helper()
+	server, err := sharedDSN()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := mysql.ParseDSN(server)
+	if err != nil {
+		t.Fatalf("read %s: %v", serverVariable, err)
+	}
+	name, err := createDatabase(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The test's own context has ended by now.
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := execute(ctx, server, "DROP DATABASE `"+name+"`"); err != nil {
+			t.Errorf("%v (does the test leave a transaction open?)", err)
+		}
+	})
+	return withDatabase(cfg, name)
+}
+
+func sharedDSN() (string, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if !shared.tried {
+		shared.tried = true
+		shared.dsn, shared.err = startShared()
+	}
+	return shared.dsn, shared.err
+}
+
+func startShared() (string, error) {
+	if dsn := os.Getenv(serverVariable); dsn != "" {
+		return dsn, nil
+	}
+	if !shared.inMain {
+		return "", fmt.Errorf("start a test server: nothing would remove it: "+
+			"add `func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }` to this package's tests, or set %s", serverVariable)
+	}
+	dir, err := os.MkdirTemp("", "lagerd-mariadb-")
+	if err != nil {
+		return "", fmt.Errorf("make directory for mariadb: %w", err)
+	}
+	shared.dir = dir
+	server, err := Start(dir, 0)
+	if err != nil {
+		return "", err
+	}
+	shared.server = server
+	return server.DSN(), nil
+}
+
+func stopShared() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server != nil {
+		if err := shared.server.Stop(); err != nil {
+			return err
+		}
+	}
+	if shared.dir != "" {
+		return os.RemoveAll(shared.dir)
+	}
+	return nil
+}

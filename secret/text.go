@@ -1,0 +1,45 @@
+package secret
+
+import (
+	"fmt"
+	"io"
+)
+
+const redacted = "[redacted]"
+
+// Text is a secret string. Printed, logged or marshalled, by whatever means, it
+// shows as [redacted], or, in a struct's unexported field, as an address; only
+// Reveal shows it. The zero value is the empty secret.
+type Text struct {
+	// Behind a pointer, because fmt asks no methods of a value in an unexported
+	// field: it would print a string there, and prints a pointer as an address.
+	value *string
+}
+
+// NewText wraps a secret.
+func NewText(s string) Text {
+	if s == "" {
+		return Text{}
+	}
+	return Text{value: &s}
+}
+
+// Reveal returns the secret, for the one place that has to send or check it.
+func (t Text) Reveal() string {
+	if t.value == nil {
+		return ""
+	}
+	return *t.value
+}
+
+// IsZero reports whether there is no secret.
+func (t Text) IsZero() bool { return t.value == nil }
+
+// String returns "[redacted]".
+func (t Text) String() string { return redacted }
+
+// Format writes "[redacted]" for every verb that fmt lets it see.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText returns "[redacted]", for JSON, YAML and what else asks for text.
+func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -1,0 +1,746 @@
+package webhook_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lagerd/webhook"
+)
+
+const (
+	shop  = "shop1234"
+	code  = "7w2m9k4x8c3v6b1n5q0zhjfdgs"
+	creds = "username=" + shop + "&password=" + code
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// endpoint is a handler with all that it talks to.
+type endpoint struct {
+	http.Handler
+	mu       sync.Mutex
+	hints    []webhook.Hint
+	calls    []webhook.Call
+	observed []string
+	asked    int // how often the Authenticator was
+	record   func(context.Context, webhook.Hint) error
+	stack    []byte
+}
+
+func (e *endpoint) Record(ctx context.Context, h webhook.Hint) error {
+	if e.record != nil {
+		if err := e.record(ctx, h); err != nil {
+			return err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hints = append(e.hints, h)
+	return nil
+}
+
+func (e *endpoint) Authenticate(s, c string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked++
+	return s == shop && c == code
+}
+
+func (e *endpoint) Add(c webhook.Call) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls = append(e.calls, c)
+}
+
+func newEndpoint(change ...func(*webhook.Options)) *endpoint {
+	e := &endpoint{}
+	var ticks int
+	o := webhook.Options{
+		Recorder: e, Authenticator: e, Journal: e,
+		// Each look at the clock is 5 ms after the last: a call looks twice.
+		Now: func() time.Time {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			ticks++
+			return noon.Add(time.Duration(ticks-1) * 5 * time.Millisecond)
+		},
+		Observe: func(outcome string, _ time.Duration) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.observed = append(e.observed, outcome)
+		},
+		Panicked: func(stack []byte) { e.stack = stack },
+		RandN:    func(n int) int { return n - 1 },
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	e.Handler = webhook.NewHandler(o)
+	return e
+}
+
+// request is built by hand: NewRequest would mend what is to be tested.
+func request(method, rawQuery, body string) *http.Request {
+	r := &http.Request{
+		Method: method, URL: &url.URL{Path: webhook.Path, RawQuery: rawQuery},
+		Header: http.Header{}, Body: http.NoBody, RemoteAddr: "192.0.2.7:4711",
+	}
+	if body != "" {
+		r.Body = io.NopCloser(strings.NewReader(body))
+	}
+	return r
+}
+
+func (e *endpoint) call(t testing.TB, r *http.Request) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	for name, want := range map[string]string{
+		"Content-Type":           "text/plain; charset=utf-8",
+		"X-Content-Type-Options": "nosniff",
+		"Cache-Control":          "no-store",
+		"Referrer-Policy":        "no-referrer",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if dump := fmt.Sprint(w.Header(), w.Body); strings.Contains(dump, code) {
+		t.Errorf("the answer shows the code: %s", dump)
+	}
+	if dump := fmt.Sprintf("%+v", e.calls); strings.Contains(dump, code) {
+		t.Errorf("the journal shows the code: %s", dump)
+	}
+	return w
+}
+
+func TestGoodCalls(t *testing.T) {
+	t.Parallel()
+	const stock, invoice = webhook.KindStock, webhook.KindInvoice
+	tests := []struct {
+		name        string
+		query, body string
+		kind        webhook.Kind
+		number      string
+	}{
+		{"by hand", "type=stockUpdate&" + creds + "&number=0571527051", "", stock, "0571527051"},
+		{"e-conomic's POST", "", "type=stockUpdate&" + creds + "&number=0571527051", stock, "0571527051"},
+		{"code in the address, number in the body", creds, "type=stockUpdate&number=7", stock, "7"},
+		{"address that ends in ?", "?type=stockUpdate&" + creds + "&number=7", "", stock, "7"},
+		{"address that ends in ?&", "?&type=stockUpdate&" + creds + "&number=7", "", stock, "7"},
+		{"stray & everywhere", "&&type=stockUpdate&&" + creds + "&&number=7&&", "", stock, "7"},
+		{"body pasted with its ?", "", "?type=stockUpdate&" + creds + "&number=7", stock, "7"},
+		{"body pasted over several lines", "", "type=stockUpdate\r\n&username=" + shop + "\r\n&password=" + code + "\r\n&number=7\r\n", stock, "7"},
+		{"body with a byte order mark", "", "\ufefftype=stockUpdate&" + creds + "&number=7", stock, "7"},
+		{"names and type in any case", "TYPE=STOCKUPDATE&UserName=" + shop + "&Password=" + code + "&Number=a7", "", stock, "a7"},
+		{"stray parameters", "x=1&type=stockUpdate&y&" + creds + "&number=7&_=1697&z=", "", stock, "7"},
+		{"repeated: the first", "type=stockUpdate&type=orderPdf&" + creds + "&number=7&number=8", "", stock, "7"},
+		{"repeated: the first that is not empty", "type=&type=stockUpdate&" + creds + "&number=+&number=8&password=x", "", stock, "8"},
+		{"body before query", "type=orderPdf&" + creds + "&number=999", "type=stockUpdate&number=7", stock, "7"},
+		{"empty in the body, present in the query", "number=7", "type=stockUpdate&" + creds + "&number=", stock, "7"},
+
+		{"inner spaces as +", "type=stockUpdate&" + creds + "&number=AB+12++3", "", stock, "AB 12  3"},
+		{"inner spaces as %20", "type=stockUpdate&" + creds + "&number=AB%2012", "", stock, "AB 12"},
+		{"inner spaces raw", "", "type=stockUpdate&" + creds + "&number=AB 12", stock, "AB 12"},
+		{"white space around", "", "type=stockUpdate&" + creds + "&number=%20+7%0D%0A", stock, "7"},
+		{"slashes", "type=stockUpdate&" + creds + `&number=a/b\c`, "", stock, `a/b\c`},
+		{"an equals sign", "type=stockUpdate&" + creds + "&number=a=b", "", stock, "a=b"},
+		{"a hash sign", "", "type=stockUpdate&" + creds + "&number=a#b;c", stock, "a#b;c"},
+		{"plus, escaped", "type=stockUpdate&" + creds + "&number=A%2B5", "", stock, "A+5"},
+		{"percent, escaped", "type=stockUpdate&" + creds + "&number=50%25", "", stock, "50%"},
+		{"percent, unescaped at the end", "type=stockUpdate&" + creds + "&number=50%", "", stock, "50%"},
+		{"percent, unescaped within", "", "type=stockUpdate&" + creds + "&number=50%zz", stock, "50%zz"},
+		{"half an escape", "type=stockUpdate&" + creds + "&number=50%4", "", stock, "50%4"},
+		{"plus beside a lone percent is a plus", "type=stockUpdate&" + creds + "&number=50%+A", "", stock, "50%+A"},
+		{"plus beside a raw space is a plus", "", "type=stockUpdate&" + creds + "&number=A+B C", stock, "A+B C"},
+		{"plus beside raw UTF-8 is a plus", "", "type=stockUpdate&" + creds + "&number=Ø+B", stock, "Ø+B"},
+		{"browsers escape spaces and leave percents", "type=stockUpdate&" + creds + "&number=100%%20uld", "", stock, "100% uld"},
+		{"unescaped &", "", "type=stockUpdate&" + creds + "&number=NUTS&BOLTS", stock, "NUTS&BOLTS"},
+		{"unescaped & with spaces", "", "type=stockUpdate&" + creds + "&number=A & B+C", stock, "A & B+C"},
+		{"several unescaped &", "", "type=stockUpdate&" + creds + "&number=A&B&&C\n", stock, "A&B&&C"},
+		{"unescaped & in a query", "type=stockUpdate&" + creds + "&number=A%20&%20B", "", stock, "A & B"},
+		{"& at the end is stray", "type=stockUpdate&" + creds + "&number=A&", "", stock, "A"},
+		{"a rest too long for a number is stray", "type=stockUpdate&" + creds + "&number=A&" + strings.Repeat("x", 24), "", stock, "A"},
+		{"a rest that just fits", "type=stockUpdate&" + creds + "&number=A&" + strings.Repeat("x", 23), "", stock, "A&" + strings.Repeat("x", 23)},
+		{"a rest with a control character is stray", "type=stockUpdate&" + creds + "&number=A&%07", "", stock, "A"},
+		{"the code pasted after the number is stray", "type=stockUpdate&" + creds + "&number=A&" + code[:23], "", stock, "A&" + code[:23]},
+		{"number is not last", "number=A&B&type=stockUpdate&" + creds, "", stock, "A"},
+		{"the query's rest is not the body's", creds, "type=stockUpdate&number=A&B", stock, "A&B"},
+
+		{"UTF-8, escaped", "type=stockUpdate&" + creds + "&number=r%C3%B8d%20gr%C3%B8d", "", stock, "rød grød"},
+		{"UTF-8, raw", "", "type=stockUpdate&" + creds + "&number=rødgrød", stock, "rødgrød"},
+		{"Windows-1252, escaped", "type=stockUpdate&" + creds + "&number=%E6%F8%e5+%C6%D8%C5", "", stock, "æøå ÆØÅ"},
+		{"Windows-1252, raw", "", "type=stockUpdate&" + creds + "&number=\xe6\xf8\xe5", stock, "æøå"},
+		{"Windows-1252, beyond Latin-1", "type=stockUpdate&" + creds + "&number=%80%96", "", stock, "€–"},
+		{"25 characters", "type=stockUpdate&" + creds + "&number=" + strings.Repeat("%C3%A6", 25), "", stock, strings.Repeat("æ", 25)},
+		{"25 with white space around", "type=stockUpdate&" + creds + "&number=+" + strings.Repeat("x", 25) + "+", "", stock, strings.Repeat("x", 25)},
+		{"brackets", "type=stockUpdate&" + creds + "&number=[NUM]", "", stock, "[NUM]"},
+		{"HTML", "type=stockUpdate&" + creds + "&number=<b>'\"</b>", "", stock, "<b>'\"</b>"},
+		{"one character", "type=stockUpdate&" + creds + "&number=0", "", stock, "0"},
+
+		{"an invoice", "type=orderPdf&" + creds + "&number=20145", "", invoice, "20145"},
+		{"an invoice, POST", "", "type=orderPdf&" + creds + "&number=20145", invoice, "20145"},
+		{"an invoice with white space", "type=orderPdf&" + creds + "&number=+20145%0A", "", invoice, "20145"},
+		{"an invoice with leading zeros", "type=orderPdf&" + creds + "&number=0020145", "", invoice, "20145"},
+		{"an invoice with a stray rest", "type=orderPdf&" + creds + "&number=20145&debug", "", invoice, "20145"},
+		{"the largest invoice number", "type=orderPdf&" + creds + "&number=9223372036854775807", "", invoice, "9223372036854775807"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEndpoint()
+			method := http.MethodGet
+			if tt.body != "" {
+				method = http.MethodPost
+			}
+			w := e.call(t, request(method, tt.query, tt.body))
+			if w.Code != http.StatusOK {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			want := fmt.Sprintf("Success\n%s: %s %s\n", shop, tt.kind, tt.number)
+			if got := w.Body.String(); got != want {
+				t.Errorf("answer %q, want %q", got, want)
+			}
+			wantHints := []webhook.Hint{{Shop: shop, Kind: tt.kind, Number: tt.number, ReceivedAt: noon}}
+			if diff := cmp.Diff(wantHints, e.hints); diff != "" {
+				t.Errorf("hints (-want +got):\n%s", diff)
+			}
+			wantCalls := []webhook.Call{{
+				Shop: shop, At: noon, Method: method, Remote: "192.0.2.7", Kind: tt.kind, Number: tt.number,
+				Status: 200, Outcome: "recorded", Duration: 5 * time.Millisecond,
+			}}
+			if diff := cmp.Diff(wantCalls, e.calls); diff != "" {
+				t.Errorf("journal (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestContentTypeDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	for _, contentType := range []string{
+		"", "application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=windows-1252", "text/plain",
+		"application/json", "multipart/form-data; boundary=x", "multipart/form-data", "nonsense;;;=",
+	} {
+		e := newEndpoint()
+		r := request(http.MethodPost, "", "type=stockUpdate&"+creds+"&number=7")
+		if contentType != "" {
+			r.Header.Set("Content-Type", contentType)
+		}
+		if w := e.call(t, r); w.Code != http.StatusOK || len(e.hints) != 1 || e.hints[0].Number != "7" {
+			t.Errorf("Content-Type %q: status %d, hints %v", contentType, w.Code, e.hints)
+		}
+	}
+}
+
+func TestBadCalls(t *testing.T) {
+	t.Parallel()
+	const (
+		typeText = "Unknown type: write type=stockUpdate for stock or type=orderPdf for invoices.\n" +
+			"Ukendt type: skriv type=stockUpdate for lager eller type=orderPdf for fakturaer.\n"
+		noNumber = "No number: end the data with number=[NUMBER] for stockUpdate or number=[INVOICENO] for orderPdf.\n" +
+			"Intet nummer: slut teksten med number=[NUMBER] for stockUpdate eller number=[INVOICENO] for orderPdf.\n"
+		tooLong = "The number is too long: a number in e-conomic has at most 25 characters.\n" +
+			"Nummeret er for langt: et nummer i e-conomic har højst 25 tegn.\n"
+		badItem = "This is not a number from e-conomic: it holds characters that cannot be in one. Check the end of the data that is sent.\n" +
+			"Dette er ikke et nummer fra e-conomic: det indeholder tegn, som ikke kan være i et. Se efter sidst i den tekst, der sendes.\n"
+		badInvoice = "This is not an invoice number: it must be digits only, and not 0. Use type=stockUpdate for an item number.\n" +
+			"Dette er ikke et fakturanummer: det skal være cifre alene, og ikke 0. Brug type=stockUpdate til et varenummer.\n"
+		stockField = "e-conomic did not fill in the number: choose the webhook type \"Inventory updated\" and end the data with number=[NUMBER]. To try it by hand, write a real item number.\n" +
+			"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER]. Skriv et rigtigt varenummer for at prøve selv.\n"
+		invoiceField = "e-conomic did not fill in the number: choose the webhook type \"Invoice booked\" and end the data with number=[INVOICENO]. To try it by hand, write a real invoice number.\n" +
+			"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Faktura bogført\", og slut teksten med number=[INVOICENO]. Skriv et rigtigt fakturanummer for at prøve selv.\n"
+		stock, invoice = "type=stockUpdate&" + creds + "&number=", "type=orderPdf&" + creds + "&number="
+	)
+	tests := []struct {
+		name, query, outcome, text string
+		kind                       webhook.Kind
+	}{
+		{"no type", creds + "&number=7", "bad_type", typeText, ""},
+		{"empty type", "type=&" + creds + "&number=7", "bad_type", typeText, ""},
+		{"unknown type", "type=productUpdate&" + creds + "&number=7", "bad_type", typeText, ""},
+		{"type that is HTML", "type=<script>alert(1)</script>&" + creds + "&number=7", "bad_type", typeText, ""},
+		{"no number", "type=stockUpdate&" + creds, "no_number", noNumber, "stock"},
+		{"empty number", stock, "no_number", noNumber, "stock"},
+		{"white space for a number", stock + "+%0A%C2%A0", "no_number", noNumber, "stock"},
+		{"no number but a rest", stock + "&B", "no_number", noNumber, "stock"},
+		{"no invoice number", invoice, "no_number", noNumber, "invoice"},
+		{"26 characters", stock + strings.Repeat("x", 26), "number_too_long", tooLong, "stock"},
+		{"26 characters of two bytes", stock + strings.Repeat("%C3%A6", 26), "number_too_long", tooLong, "stock"},
+		{"10,000 characters", stock + strings.Repeat("x", 10_000), "number_too_long", tooLong, "stock"},
+		{"long invoice number", invoice + strings.Repeat("1", 26), "number_too_long", tooLong, "invoice"},
+		{"control character", stock + "a%00b", "bad_number", badItem, "stock"},
+		{"line end within", stock + "a%0Ab", "bad_number", badItem, "stock"},
+		{"DEL", stock + "a%7F", "bad_number", badItem, "stock"},
+		{"C1 control", stock + "a%C2%9Fb", "bad_number", badItem, "stock"},
+		{"line separator", stock + "a%E2%80%A8b", "bad_number", badItem, "stock"},
+		{"byte of no character set", stock + "a%81b", "bad_number", badItem, "stock"},
+		{"replacement character", stock + "a%EF%BF%BDb", "bad_number", badItem, "stock"},
+		{"letters for an invoice", invoice + "20x45", "bad_number", badInvoice, "invoice"},
+		{"minus for an invoice", invoice + "-5", "bad_number", badInvoice, "invoice"},
+		{"decimals for an invoice", invoice + "5.0", "bad_number", badInvoice, "invoice"},
+		{"other digits for an invoice", invoice + "%D9%A3", "bad_number", badInvoice, "invoice"},
+		{"space within an invoice number", invoice + "20+145", "bad_number", badInvoice, "invoice"},
+		{"invoice 0", invoice + "000", "bad_number", badInvoice, "invoice"},
+		{"beyond the largest invoice number", invoice + "9223372036854775808", "bad_number", badInvoice, "invoice"},
+		{"merge field", stock + "[NUMBER]", "merge_field", stockField, "stock"},
+		{"merge field, escaped", stock + "%5Bnumber%5D", "merge_field", stockField, "stock"},
+		{"merge field in quotes", stock + "'[Number]'", "merge_field", stockField, "stock"},
+		{"merge field and a rest", stock + "[NUMBER]&x", "merge_field", stockField, "stock"},
+		{"another webhook's merge field", stock + "[INVOICENO]", "merge_field", stockField, "stock"},
+		{"product webhook's merge field", stock + "[NEWNUMBER]", "merge_field", stockField, "stock"},
+		{"invoice merge field", invoice + "[INVOICENO]", "merge_field", invoiceField, "invoice"},
+		{"invoice merge field, escaped", invoice + "%5binvoiceno%5d", "merge_field", invoiceField, "invoice"},
+		{"stock merge field for an invoice", invoice + "[NUMBER]", "merge_field", invoiceField, "invoice"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				e := newEndpoint()
+				r := request(method, tt.query, "")
+				if method == http.MethodPost {
+					r = request(method, "", tt.query)
+				}
+				w := e.call(t, r)
+				if w.Code != http.StatusBadRequest || w.Body.String() != tt.text {
+					t.Errorf("%s: status %d, answer\n%swant 400 and\n%s", method, w.Code, w.Body, tt.text)
+				}
+				if len(e.hints) != 0 {
+					t.Errorf("%s: recorded %v", method, e.hints)
+				}
+				want := []webhook.Call{{
+					Shop: shop, At: noon, Method: method, Remote: "192.0.2.7", Kind: tt.kind,
+					Status: 400, Outcome: tt.outcome, Duration: 5 * time.Millisecond,
+				}}
+				if diff := cmp.Diff(want, e.calls); diff != "" {
+					t.Errorf("%s: journal (-want +got):\n%s", method, diff)
+				}
+			}
+		})
+	}
+}
+
+// A number that holds the code would show it in the answer and the journal.
+func TestCodeAsNumber(t *testing.T) {
+	t.Parallel()
+	short := "secret-code-9"
+	e := newEndpoint(func(o *webhook.Options) { o.Authenticator = anyone{} })
+	for number, want := range map[string]int{short: 400, "x" + short: 400, "x": 200, "x&" + short: 200} {
+		e.hints = nil
+		w := e.call(t, request(http.MethodGet, "type=stockUpdate&username=s&password="+short+"&number="+number, ""))
+		if w.Code != want || strings.Contains(w.Body.String(), short) {
+			t.Errorf("number %q: status %d, answer %s", number, w.Code, w.Body)
+		}
+		for _, h := range e.hints {
+			if h.Number != "x" {
+				t.Errorf("number %q was recorded as %q", number, h.Number)
+			}
+		}
+	}
+}
+
+type anyone struct{}
+
+func (anyone) Authenticate(string, string) bool { return true }
+
+func TestRefusedAlike(t *testing.T) {
+	t.Parallel()
+	calls := map[string]string{
+		"wrong code":                     "type=stockUpdate&username=" + shop + "&password=wrong&number=7",
+		"unknown shop":                   "type=stockUpdate&username=nobody&password=" + code + "&number=7",
+		"no code":                        "type=stockUpdate&username=" + shop + "&number=7",
+		"no shop":                        "type=stockUpdate&password=" + code + "&number=7",
+		"nothing":                        "",
+		"code in another case":           "type=stockUpdate&username=" + shop + "&password=" + strings.ToUpper(code) + "&number=7",
+		"wrong code, bad type":           "type=x&username=" + shop + "&password=wrong&number=7",
+		"unknown shop, bad type":         "type=x&username=nobody&password=wrong&number=7",
+		"wrong code, no number":          "type=stockUpdate&username=" + shop + "&password=wrong",
+		"wrong code, merge field":        "type=stockUpdate&username=" + shop + "&password=wrong&number=[NUMBER]",
+		"unknown shop, oversized number": "type=orderPdf&username=nobody&password=wrong&number=" + strings.Repeat("1", 99),
+	}
+	const want = "Refused: username and password do not belong together. Use exactly the text that lagerd showed for this shop.\n" +
+		"Afvist: username og password hører ikke sammen. Brug præcis den tekst, som lagerd viste for denne butik.\n"
+	var header http.Header
+	for name, query := range calls {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			e := newEndpoint()
+			r := request(method, query, "")
+			if method == http.MethodPost {
+				r = request(method, "", query)
+			}
+			w := e.call(t, r)
+			if w.Code != http.StatusForbidden || w.Body.String() != want {
+				t.Errorf("%s %s: status %d, answer %q", method, name, w.Code, w.Body)
+			}
+			if header == nil {
+				header = w.Header()
+			}
+			if diff := cmp.Diff(header, w.Header()); diff != "" {
+				t.Errorf("%s %s: headers tell it from others:\n%s", method, name, diff)
+			}
+			if len(e.hints) != 0 {
+				t.Errorf("%s %s: recorded %v", method, name, e.hints)
+			}
+			// Asked once, whatever is missing, or the time would tell.
+			if e.asked != 1 {
+				t.Errorf("%s %s: the code was looked at %d times, want once", method, name, e.asked)
+			}
+			wantCalls := []webhook.Call{{At: noon, Method: method, Remote: "192.0.2.7", Status: 403, Outcome: "refused", Duration: 5 * time.Millisecond}}
+			if diff := cmp.Diff(wantCalls, e.calls); diff != "" {
+				t.Errorf("%s %s: journal (-want +got):\n%s", method, name, diff)
+			}
+		}
+	}
+}
+
+func TestOtherMethods(t *testing.T) {
+	t.Parallel()
+	for method, journal := range map[string]string{
+		"HEAD": "HEAD", "PUT": "PUT", "DELETE": "DELETE", "OPTIONS": "OPTIONS", "get": "other", code: "other", "": "other",
+	} {
+		e := newEndpoint()
+		w := e.call(t, request(method, "type=stockUpdate&"+creds+"&number=7", ""))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" {
+			t.Errorf("%s: status %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
+		}
+		if want := "Use GET or POST.\nBrug GET eller POST.\n"; w.Body.String() != want {
+			t.Errorf("%s: answer %q, want %q", method, w.Body, want)
+		}
+		if len(e.hints) != 0 || e.asked != 0 {
+			t.Errorf("%s: it was worked on", method)
+		}
+		if len(e.calls) != 1 || e.calls[0].Method != journal || e.calls[0].Outcome != "bad_method" || e.calls[0].Shop != "" {
+			t.Errorf("%s: journal %+v", method, e.calls)
+		}
+	}
+}
+
+func TestOtherPaths(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"", "/", "/webhooks.php/", "//webhooks.php", "/Webhooks.php", "/webhooks.php5", "/x/../webhooks.php", "/" + code, "/<script>"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead} {
+			e := newEndpoint()
+			r := request(method, "type=stockUpdate&"+creds+"&number=7", "")
+			r.URL.Path = path
+			w := e.call(t, r)
+			if want := "Nothing here: the address ends in /webhooks.php.\nIntet her: adressen slutter på /webhooks.php.\n"; w.Code != http.StatusNotFound || w.Body.String() != want {
+				t.Errorf("%s: status %d, answer %q, want 404 %q", path, w.Code, w.Body, want)
+			}
+			if len(e.hints) != 0 || len(e.calls) != 0 {
+				t.Errorf("%s: hints %v, journal %v, want none", path, e.hints, e.calls)
+			}
+			if !slices.Equal(e.observed, []string{"not_found"}) {
+				t.Errorf("%s: counted as %v", path, e.observed)
+			}
+		}
+	}
+}
+
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	good := "type=stockUpdate&" + creds + "&number=7"
+	small := func(o *webhook.Options) { o.MaxBodyBytes = int64(len(good)) }
+
+	e := newEndpoint(small)
+	if w := e.call(t, request(http.MethodPost, "", good)); w.Code != http.StatusOK {
+		t.Errorf("a body of just the size: status %d", w.Code)
+	}
+
+	e = newEndpoint(small)
+	w := e.call(t, request(http.MethodPost, good, good+"&"))
+	if want := "Too much data: send type, username, password and number only.\nFor meget tekst: send kun type, username, password og number.\n"; w.Code != http.StatusRequestEntityTooLarge || w.Body.String() != want {
+		t.Errorf("a byte too many: status %d, answer %q", w.Code, w.Body)
+	}
+	if len(e.hints) != 0 || len(e.calls) != 1 || e.calls[0].Outcome != "too_large" {
+		t.Errorf("a byte too many: hints %v, journal %+v", e.hints, e.calls)
+	}
+
+	e = newEndpoint()
+	r := request(http.MethodPost, good, "")
+	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(good), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	w = e.call(t, r)
+	if want := "The data broke off: send them again.\nTeksten blev afbrudt: send den igen.\n"; w.Code != http.StatusBadRequest || w.Body.String() != want {
+		t.Errorf("a body that breaks off: status %d, answer %q", w.Code, w.Body)
+	}
+	if len(e.hints) != 0 || len(e.calls) != 1 || e.calls[0].Outcome != "bad_body" {
+		t.Errorf("a body that breaks off: hints %v, journal %+v", e.hints, e.calls)
+	}
+}
+
+func TestRecorderFails(t *testing.T) {
+	t.Parallel()
+	const unavailable = "Not recorded, the database does not answer: try again in a moment.\n" +
+		"Ikke registreret, databasen svarer ikke: prøv igen om lidt.\n"
+	tests := []struct {
+		name          string
+		record        func(context.Context, webhook.Hint) error
+		gone          bool // the caller has left
+		outcome, text string
+		least, most   string // Retry-After, in seconds
+	}{
+		{"database away", func(context.Context, webhook.Hint) error { return errors.New("dial tcp 10.1.2.3:3306: " + code) }, false,
+			"unavailable", unavailable, "10", "20"},
+		{"slow", func(ctx context.Context, _ webhook.Hint) error { <-ctx.Done(); return ctx.Err() }, false,
+			"unavailable", unavailable, "10", "20"},
+		{"stopping", func(context.Context, webhook.Hint) error { return webhook.ErrStopped }, false,
+			"unavailable", unavailable, "10", "20"},
+		{"full", func(context.Context, webhook.Hint) error { return fmt.Errorf("record: %w", webhook.ErrFull) }, false,
+			"full", "Not recorded, too many calls at once: try again in a moment.\n" +
+				"Ikke registreret, for mange kald på én gang: prøv igen om lidt.\n", "5", "10"},
+		{"caller gone", func(ctx context.Context, _ webhook.Hint) error { <-ctx.Done(); return ctx.Err() }, true,
+			"gone", unavailable, "10", "20"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for random, want := range map[int]string{0: tt.least, -1: tt.most} {
+				e := newEndpoint(func(o *webhook.Options) {
+					o.RecordTimeout = time.Millisecond
+					o.RandN = func(n int) int { return (random + n) % n }
+				})
+				e.record = tt.record
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if tt.gone {
+					cancel()
+				}
+				w := e.call(t, request(http.MethodGet, "type=stockUpdate&"+creds+"&number=7", "").WithContext(ctx))
+				if w.Code != http.StatusServiceUnavailable || w.Body.String() != tt.text {
+					t.Errorf("status %d, answer %q, want 503 %q", w.Code, w.Body, tt.text)
+				}
+				if got := w.Header().Get("Retry-After"); got != want {
+					t.Errorf("Retry-After %s, want %s", got, want)
+				}
+				if len(e.calls) != 1 || e.calls[0].Outcome != tt.outcome || e.calls[0].Number != "7" || e.calls[0].Shop != shop {
+					t.Errorf("journal %+v, want outcome %s of number 7", e.calls, tt.outcome)
+				}
+			}
+		})
+	}
+}
+
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint()
+	e.record = func(context.Context, webhook.Hint) error { panic("at " + code) }
+	w := e.call(t, request(http.MethodGet, "type=stockUpdate&"+creds+"&number=7", ""))
+	if want := "Something is wrong in lagerd: its log says what.\nDer er noget galt i lagerd: dens log siger hvad.\n"; w.Code != http.StatusInternalServerError || w.Body.String() != want {
+		t.Errorf("status %d, answer %q, want 500 %q", w.Code, w.Body, want)
+	}
+	if len(e.calls) != 1 || e.calls[0].Outcome != "panic" || !slices.Equal(e.observed, []string{"panic"}) {
+		t.Errorf("journal %+v, counted %v", e.calls, e.observed)
+	}
+	if !bytes.Contains(e.stack, []byte("TestPanic")) || bytes.Contains(e.stack, []byte(code)) {
+		t.Errorf("the stack does not show where, or shows the code:\n%s", e.stack)
+	}
+}
+
+func TestOptionalOptions(t *testing.T) {
+	t.Parallel()
+	e := &endpoint{}
+	e.Handler = webhook.NewHandler(webhook.Options{Recorder: e, Authenticator: e})
+	before := time.Now()
+	e.call(t, request(http.MethodGet, "type=stockUpdate&"+creds+"&number=7", ""))
+	if len(e.hints) != 1 || e.hints[0].ReceivedAt.Before(before) || e.hints[0].ReceivedAt.After(time.Now()) {
+		t.Errorf("hints %v, want one of now", e.hints)
+	}
+}
+
+func TestRemote(t *testing.T) {
+	t.Parallel()
+	for remote, want := range map[string]string{
+		"192.0.2.7:4711": "192.0.2.7", "[2001:db8::1]:4711": "2001:db8::1", "[fe80::1%eth0]:1": "fe80::1%eth0", "@": "@", "": "",
+	} {
+		e := newEndpoint()
+		r := request(http.MethodGet, creds, "")
+		r.RemoteAddr = remote
+		e.call(t, r)
+		if got := e.calls[0].Remote; got != want {
+			t.Errorf("remote %q became %q, want %q", remote, got, want)
+		}
+	}
+}
+
+func TestOutcomesAreAllListed(t *testing.T) {
+	t.Parallel()
+	list := webhook.Outcomes()
+	slices.Sort(list)
+	if len(slices.Compact(list)) != 15 {
+		t.Errorf("outcomes %v, want 15 different ones", list)
+	}
+}
+
+// What only a real connection shows: bytes that clients and servers pass on, and
+// that nothing redirects.
+func TestOnTheWire(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint()
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	stock := "type=stockUpdate&" + creds + "&number="
+	post := func(body, header string) string {
+		return fmt.Sprintf("POST /webhooks.php HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", header, len(body), body)
+	}
+	tests := []struct{ name, request, status, number string }{
+		{"GET", "GET /webhooks.php?" + stock + "0571527051 HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "0571527051"},
+		{"HTTP/1.0 without a host", "GET /webhooks.php?" + stock + "1 HTTP/1.0\r\n\r\n", "200 OK", "1"},
+		{"two question marks", "GET /webhooks.php??" + stock + "2 HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "2"},
+		{"whole address", "GET http://x/webhooks.php?" + stock + "3 HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "3"},
+		{"raw Windows-1252 in the query", "GET /webhooks.php?" + stock + "\xe6\xf8 HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "æø"},
+		{"raw hash in the query", "GET /webhooks.php?" + stock + "a#b HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "a#b"},
+		{"semicolon in the query", "GET /webhooks.php?" + stock + "a;b HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "a;b"},
+		{"POST without a content type", post(stock+"5", ""), "200 OK", "5"},
+		{"POST as JSON that is none", post(stock+"6", "Content-Type: application/json\r\n"), "200 OK", "6"},
+		{"POST of raw Windows-1252", post(stock+"\xe5 7", "Content-Type: text/plain\r\n"), "200 OK", "å 7"},
+		{"POST with Expect", post(stock+"8", "Expect: 100-continue\r\n"), "100 Continue", "8"},
+		{"POST in chunks", "POST /webhooks.php?" + stock + "x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nnumber=99\r\n0\r\n\r\n", "200 OK", "99"},
+		{"POST without a body", "POST /webhooks.php?" + stock + "10 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "200 OK", "10"},
+		{"GET with a body", "GET /webhooks.php HTTP/1.1\r\nHost: x\r\nContent-Length: " + fmt.Sprint(len(stock)+2) + "\r\n\r\n" + stock + "11", "200 OK", "11"},
+		{"two slashes", "GET //webhooks.php?" + stock + "1 HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found", ""},
+		{"no path", "GET ?" + stock + "1 HTTP/1.1\r\nHost: x\r\n\r\n", "400 Bad Request", ""},
+		{"raw space in the query", "GET /webhooks.php?" + stock + "a b HTTP/1.1\r\nHost: x\r\n\r\n", "400 Bad Request", ""},
+		{"HEAD", "HEAD /webhooks.php?" + stock + "1 HTTP/1.1\r\nHost: x\r\n\r\n", "405 Method Not Allowed", ""},
+		{"too large", post(strings.Repeat("x", 17<<10), ""), "413 Request Entity Too Large", ""},
+	}
+	for _, tt := range tests {
+		e.mu.Lock()
+		e.hints = nil
+		e.mu.Unlock()
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, tt.request); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		reader := bufio.NewReader(conn)
+		method, _, _ := strings.Cut(tt.request, " ")
+		asked := &http.Request{Method: method} // the answer to HEAD has no body
+		answer, err := http.ReadResponse(reader, asked)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if answer.Status != tt.status {
+			t.Errorf("%s: status %s, want %s", tt.name, answer.Status, tt.status)
+		}
+		if answer.StatusCode == http.StatusContinue {
+			if answer, err = http.ReadResponse(reader, asked); err != nil || answer.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %v, %v", tt.name, answer, err)
+			}
+		}
+		body, _ := io.ReadAll(io.LimitReader(answer.Body, max(answer.ContentLength, 0)))
+		if dump := fmt.Sprint(answer.Header, string(body)); strings.Contains(dump, code) || answer.Header.Get("Location") != "" {
+			t.Errorf("%s: the answer shows too much: %s", tt.name, dump)
+		}
+		e.mu.Lock()
+		switch {
+		case tt.number == "" && len(e.hints) != 0:
+			t.Errorf("%s: recorded %v", tt.name, e.hints)
+		case tt.number != "" && (len(e.hints) != 1 || e.hints[0].Number != tt.number):
+			t.Errorf("%s: recorded %v, want number %q", tt.name, e.hints, tt.number)
+		}
+		e.mu.Unlock()
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, number := range []string{
+		"0571527051", "A+B%20C", "%E6%F8", "æø", "NUTS&BOLTS", "50%", "[NUMBER]", "%5bINVOICENO%5D", "20145", "", code,
+		"x&" + code, strings.Repeat("x", 26), "a%00", "%", "%%", "&&&", "=", "a&b=c", "\xff", "<b>", "12 ", "-1", "99999999999999999999",
+	} {
+		for _, typ := range []string{"stockUpdate", "orderPdf"} {
+			f.Add("GET", "type="+typ+"&"+creds+"&number="+number, "", "")
+			f.Add("POST", "", "type="+typ+"&"+creds+"&number="+number, "text/plain")
+			f.Add("POST", "?"+creds+"&number=1", "number="+number+"&type="+typ, "multipart/form-data; boundary=x")
+		}
+	}
+	f.Add("HEAD", creds, "{}", "application/json")
+	f.Fuzz(func(t *testing.T, method, query, body, contentType string) {
+		e := newEndpoint()
+		r := request(method, query, body)
+		r.Header["Content-Type"] = []string{contentType}
+		w := e.call(t, r) // which looks for the code in answer and journal
+		if e.stack != nil {
+			t.Fatalf("panic:\n%s", e.stack)
+		}
+		if got := w.Body.String(); !utf8.ValidString(got) || strings.Count(got, "\n") != 2 || !strings.HasSuffix(got, "\n") {
+			t.Errorf("answer %q is not two lines of text", got)
+		}
+		if (w.Code == http.StatusOK) != (len(e.hints) == 1) || len(e.hints) > 1 {
+			t.Fatalf("status %d with hints %v", w.Code, e.hints)
+		}
+		if len(e.calls) != 1 || len(e.observed) != 1 || !slices.Contains(webhook.Outcomes(), e.observed[0]) {
+			t.Errorf("journal %+v, counted %v", e.calls, e.observed)
+		}
+		if w.Code != http.StatusOK {
+			if strings.Contains(w.Body.String(), "Success") {
+				t.Errorf("status %d says Success", w.Code)
+			}
+			return
+		}
+		h := e.hints[0]
+		n := utf8.RuneCountInString(h.Number)
+		if h.Shop != shop || n < 1 || n > 25 || !utf8.ValidString(h.Number) || strings.ContainsFunc(h.Number, unicode.IsControl) ||
+			strings.TrimSpace(h.Number) != h.Number {
+			t.Errorf("recorded %+v", h)
+		}
+		if h.Kind == webhook.KindInvoice && (strings.Trim(h.Number, "0123456789") != "" || h.Number[0] == '0') {
+			t.Errorf("recorded invoice %q", h.Number)
+		}
+		if want := "Success\n" + shop + ": " + string(h.Kind) + " " + h.Number + "\n"; w.Body.String() != want {
+			t.Errorf("answer %q, want %q", w.Body, want)
+		}
+	})
+}
+
+// Whatever a sender that escapes properly sends is understood exactly.
+func FuzzEscapedNumber(f *testing.F) {
+	for _, number := range []string{"0571527051", "a b", "50%", "A+B", "NUTS&BOLTS", "a=b", "æøå", "100%25", "#;?/\\", "[NUMBER"} {
+		f.Add(number)
+	}
+	f.Fuzz(func(t *testing.T, number string) {
+		if !utf8.ValidString(number) || number != strings.TrimSpace(number) {
+			return // it would be changed, as documented
+		}
+		for _, escape := range []func(string) string{url.QueryEscape, escapeAll} {
+			e := newEndpoint()
+			w := e.call(t, request(http.MethodGet, "number="+escape(number)+"&type=stockUpdate&"+creds, ""))
+			if w.Code == http.StatusOK && e.hints[0].Number != number {
+				t.Errorf("sent as %q, %q was understood as %q", escape(number), number, e.hints[0].Number)
+			}
+		}
+	})
+}
+
+func escapeAll(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, "%%%02x", s[i])
+	}
+	return b.String()
+}

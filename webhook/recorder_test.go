@@ -1,0 +1,492 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lagerd/webhook"
+)
+
+func hint(shop, number string) webhook.Hint {
+	return webhook.Hint{Shop: shop, Kind: webhook.KindStock, Number: number, ReceivedAt: noon}
+}
+
+// writes is a Write that notes what it was given.
+type writes struct {
+	mu      sync.Mutex
+	batches [][]webhook.Hint
+	before  func(ctx context.Context, hints []webhook.Hint) error
+}
+
+func (w *writes) write(ctx context.Context, hints []webhook.Hint) error {
+	batch := slices.Clone(hints) // the slice is the Committer's
+	if w.before != nil {
+		if err := w.before(ctx, batch); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.batches = append(w.batches, batch)
+	return nil
+}
+
+// run runs c and returns a function that stops it and gives what Run returned.
+// Both have to be called in a synctest bubble.
+func run(t *testing.T, c *webhook.Committer) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
+}
+
+// record calls Record and gives what it returned, once it has.
+func record(ctx context.Context, c *webhook.Committer, h webhook.Hint) chan error {
+	result := make(chan error, 1)
+	go func() { result <- c.Record(ctx, h) }()
+	return result
+}
+
+func TestAcknowledgedOnlyAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		committed := false
+		var woken []string
+		w := &writes{before: func(context.Context, []webhook.Hint) error {
+			time.Sleep(time.Second)
+			committed = true
+			return nil
+		}}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Wake: func(shops []string) {
+			if !committed {
+				t.Error("the shop was woken before the commit")
+			}
+			woken = append(woken, shops...)
+		}})
+		stop := run(t, c)
+		result := record(t.Context(), c, hint("a", "1"))
+		time.Sleep(time.Second - 1)
+		synctest.Wait()
+		select {
+		case err := <-result:
+			t.Fatalf("acknowledged with %v before Write returned", err)
+		default:
+		}
+		if err := <-result; err != nil || !committed {
+			t.Errorf("Record = %v, committed %t", err, committed)
+		}
+		if !slices.Equal(woken, []string{"a"}) {
+			t.Errorf("woken %v, want a", woken)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAloneIsCommittedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write})
+		stop := run(t, c)
+		start := time.Now()
+		if err := c.Record(t.Context(), hint("a", "1")); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("a lone hint waited %s for others", d)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{before: func(context.Context, []webhook.Hint) error { time.Sleep(time.Second); return nil }}
+		var woken [][]string
+		var observed []string
+		c := webhook.NewCommitter(webhook.CommitterOptions{
+			Write: w.write, Batch: 4,
+			Wake: func(shops []string) { woken = append(woken, shops) },
+			Observe: func(calls, hints int, d time.Duration, err error) {
+				observed = append(observed, fmt.Sprint(calls, hints, d, err))
+			},
+		})
+		// Queued before Run: order of arrival is certain.
+		later := hint("b", "1")
+		later.ReceivedAt = noon.Add(time.Minute)
+		earliest := hint("b", "1")
+		earliest.ReceivedAt = noon.Add(-time.Minute)
+		invoice := hint("a", "1")
+		invoice.Kind = webhook.KindInvoice
+		var results []chan error
+		for _, h := range []webhook.Hint{
+			hint("b", "1"), later, hint("a", "2"), earliest, // b/1 three times
+			hint("a", "1"), invoice, hint("b", "01"), hint("B", "1"), // none the same
+			hint("b", "1"), // again, in a batch of its own
+		} {
+			results = append(results, record(t.Context(), c, h))
+			synctest.Wait()
+		}
+		if c.Queued() != 9 {
+			t.Errorf("%d are queued, want 9", c.Queued())
+		}
+		stop := run(t, c)
+		for _, result := range results {
+			if err := <-result; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		want := [][]webhook.Hint{
+			{hint("a", "2"), later},
+			{hint("B", "1"), invoice, hint("a", "1"), hint("b", "01")},
+			{hint("b", "1")},
+		}
+		if diff := cmp.Diff(want, w.batches); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([][]string{{"a", "b"}, {"B", "a", "b"}, {"b"}}, woken); diff != "" {
+			t.Errorf("woken (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"4 2 1s <nil>", "4 4 1s <nil>", "1 1 1s <nil>"}, observed); diff != "" {
+			t.Errorf("observed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestTwoWritersAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var now, most atomic.Int32
+		w := &writes{before: func(context.Context, []webhook.Hint) error {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(time.Second)
+			now.Add(-1)
+			return nil
+		}}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 10, Writers: 2})
+		stop := run(t, c)
+		var results []chan error
+		for i := range 100 {
+			results = append(results, record(t.Context(), c, hint("a", strconv.Itoa(i))))
+		}
+		for _, result := range results {
+			if err := <-result; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if most.Load() != 2 {
+			t.Errorf("%d writes ran at once, want 2", most.Load())
+		}
+		seen := map[string]int{}
+		for _, batch := range w.batches {
+			if len(batch) > 10 {
+				t.Errorf("a batch has %d hints, want at most 10", len(batch))
+			}
+			for _, h := range batch {
+				seen[h.Number]++
+			}
+		}
+		for i := range 100 {
+			if n := seen[strconv.Itoa(i)]; n != 1 {
+				t.Errorf("hint %d was written %d times", i, n)
+			}
+		}
+	})
+}
+
+func TestWriteErrorGoesToAllOfTheBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("database away")
+		w := &writes{before: func(_ context.Context, hints []webhook.Hint) error {
+			if hints[0].Shop == "bad" {
+				return broken
+			}
+			return nil
+		}}
+		woken := map[string]bool{}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 3, Wake: func(shops []string) {
+			for _, s := range shops {
+				woken[s] = true
+			}
+		}})
+		var results []chan error
+		for i := range 6 {
+			shop := "bad"
+			if i >= 3 {
+				shop = "good"
+			}
+			results = append(results, record(t.Context(), c, hint(shop, strconv.Itoa(i))))
+			synctest.Wait()
+		}
+		stop := run(t, c)
+		for i, result := range results {
+			if err := <-result; errors.Is(err, broken) != (i < 3) || (err == nil) != (i >= 3) {
+				t.Errorf("hint %d: %v", i, err)
+			}
+		}
+		if woken["bad"] || !woken["good"] {
+			t.Errorf("woken %v, want only good", woken)
+		}
+		// The writer goes on.
+		if err := c.Record(t.Context(), hint("good", "7")); err != nil {
+			t.Errorf("after a failed write: %v", err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Queue: 2})
+		first, second := record(t.Context(), c, hint("a", "1")), record(t.Context(), c, hint("a", "2"))
+		synctest.Wait()
+		start := time.Now()
+		if err := c.Record(t.Context(), hint("a", "3")); !errors.Is(err, webhook.ErrFull) {
+			t.Errorf("Record into a full queue = %v, want ErrFull", err)
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("refused only after %s", d)
+		}
+		stop := run(t, c)
+		if err := errors.Join(<-first, <-second); err != nil {
+			t.Error(err)
+		}
+		if err := c.Record(t.Context(), hint("a", "3")); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := c.Record(ctx, hint("a", "1")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Record = %v, want the context's error", err)
+		}
+		// Another call at the same time must get its own result, not the first's.
+		other := record(t.Context(), c, hint("a", "2"))
+		synctest.Wait()
+		stop := run(t, c)
+		if err := <-other; err != nil {
+			t.Error(err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		// It was told of, so it is recorded all the same.
+		if diff := cmp.Diff([][]webhook.Hint{{hint("a", "1"), hint("a", "2")}}, w.batches); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestStopDrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{before: func(ctx context.Context, _ []webhook.Hint) error {
+			time.Sleep(time.Second)
+			return ctx.Err()
+		}}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 2, DrainTimeout: time.Minute})
+		var results []chan error
+		for i := range 7 {
+			results = append(results, record(t.Context(), c, hint("a", strconv.Itoa(i))))
+		}
+		synctest.Wait()
+		stop := run(t, c)
+		time.Sleep(time.Millisecond) // the first write is under way
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		for i, result := range results {
+			if err := <-result; err != nil {
+				t.Errorf("hint %d, queued before the stop: %v", i, err)
+			}
+		}
+		if c.Queued() != 0 {
+			t.Errorf("%d are left in the queue", c.Queued())
+		}
+		if err := c.Record(t.Context(), hint("a", "8")); !errors.Is(err, webhook.ErrStopped) {
+			t.Errorf("Record after the stop = %v, want ErrStopped", err)
+		}
+	})
+}
+
+func TestStopGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{before: func(ctx context.Context, _ []webhook.Hint) error {
+			<-ctx.Done() // a database that does not answer
+			return ctx.Err()
+		}}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 2, DrainTimeout: 5 * time.Second})
+		var results []chan error
+		for i := range 7 {
+			results = append(results, record(t.Context(), c, hint("a", strconv.Itoa(i))))
+		}
+		synctest.Wait()
+		stop := run(t, c)
+		start := time.Now()
+		err := stop()
+		if err == nil || !strings.Contains(err.Error(), "7 calls") {
+			t.Errorf("Run = %v, want an error that counts the 7 calls", err)
+		}
+		if d := time.Since(start); d != 5*time.Second {
+			t.Errorf("Run took %s to stop, want 5s", d)
+		}
+		for i, result := range results {
+			if err := <-result; err == nil {
+				t.Errorf("hint %d was acknowledged", i)
+			}
+		}
+	})
+}
+
+// Records and a stop in any order: each gets an answer, and a success only for
+// what was written.
+func TestStopAmidCalls(t *testing.T) {
+	t.Parallel()
+	w := &writes{}
+	c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 8, Writers: 2, Queue: 64})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	var mu sync.Mutex
+	var recorded []string
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			for j := range 500 {
+				number := fmt.Sprintf("%d-%d", i, j)
+				err := c.Record(t.Context(), hint("a", number))
+				switch {
+				case err == nil:
+					mu.Lock()
+					recorded = append(recorded, number)
+					mu.Unlock()
+				case errors.Is(err, webhook.ErrStopped):
+					return
+				case !errors.Is(err, webhook.ErrFull):
+					t.Errorf("Record = %v", err)
+				}
+				if i == 0 && j == 100 {
+					cancel()
+				}
+			}
+		})
+	}
+	callers.Wait()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	written := map[string]bool{}
+	for _, batch := range w.batches {
+		for _, h := range batch {
+			written[h.Number] = true
+		}
+	}
+	for _, number := range recorded {
+		if !written[number] {
+			t.Errorf("%s was acknowledged and not written", number)
+		}
+	}
+	if len(recorded) != len(written) {
+		t.Errorf("%d acknowledged, %d written", len(recorded), len(written))
+	}
+}
+
+// discard is a ResponseWriter that costs nothing.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header               { return d.header }
+func (d *discard) Write(b []byte) (int, error)       { return len(b), nil }
+func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
+func (d *discard) WriteHeader(int)                   {}
+
+// BenchmarkHandler is the whole road but for HTTP itself and the database, with
+// many more calls at once than processors.
+func BenchmarkHandler(b *testing.B) {
+	for _, writers := range []int{1, 2} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			c := webhook.NewCommitter(webhook.CommitterOptions{
+				Write: func(context.Context, []webhook.Hint) error { return nil }, Writers: writers,
+			})
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error, 1)
+			go func() { done <- c.Run(ctx) }()
+			h := webhook.NewHandler(webhook.Options{Recorder: c, Authenticator: anyone{}})
+			b.ReportAllocs()
+			b.SetParallelism(128)
+			b.RunParallel(func(pb *testing.PB) {
+				w := &discard{header: http.Header{}}
+				for i := 0; pb.Next(); i++ {
+					clear(w.header)
+					h.ServeHTTP(w, request(http.MethodPost, "", "type=stockUpdate&"+creds+"&number="+strconv.Itoa(i)))
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			cancel()
+			if err := <-done; err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+func BenchmarkCommitter(b *testing.B) {
+	c := webhook.NewCommitter(webhook.CommitterOptions{Write: func(context.Context, []webhook.Hint) error { return nil }})
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	b.ReportAllocs()
+	b.SetParallelism(128)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := c.Record(ctx, hint("a", "0571527051")); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	cancel()
+	if err := <-done; err != nil {
+		b.Error(err)
+	}
+}
