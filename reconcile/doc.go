@@ -1,0 +1,28 @@
+// Package reconcile is lagerd's heart: it makes a shop's rows equal to what
+// e-conomic says, along one road for every cause.
+//
+//	Scheduler ── which shop is next: ticks, hints, requests; fair, one pass a shop
+//	    │
+//	    ▼
+//	worker.pass ── one shop, under its lease
+//	    │  1 check     is the token good, is it still the same agreement
+//	    │  2 invoices  newly booked ones, by number; gaps; hinted ones
+//	    │  3 stock     PlanReads → listing | change query | filters | singles
+//	    │  4 fetch     invoices' lines (they become hints) and PDFs
+//	    ▼
+//	read e-conomic ─▶ observations ─▶ plan (pure) ─▶ store.Apply (one transaction)
+//
+// Invariants it keeps:
+//
+//  1. Hints are loaded before the reads that answer them, and answered by
+//     generation: one that arrives during a read stays open.
+//  2. A cursor moves only in the transaction that stores the end of its
+//     window, after the window was read to its end.
+//  3. A shop is worked on by one goroutine at a time and only under its lease;
+//     every write carries the fence.
+//  4. One part of a pass that fails does not keep the others from their work:
+//     stock does not wait for invoices, nor a shop for another.
+//
+// It never answers webhooks, never decides what differs (package plan does),
+// and holds no SQL (package store does).
+package reconcile

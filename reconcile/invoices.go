@@ -1,0 +1,419 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lagerd/economic"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// invoicesPass finds and stores newly booked invoices and answers the hints of
+// invoices. Their lines and PDFs are fetched by fetch.
+func (w *worker) invoicesPass(ctx context.Context, j job) error {
+	if !w.shop.InvoicesOn {
+		return w.dismiss(ctx, j, plan.KindInvoice, "invoices are off for this shop")
+	}
+	hints, err := w.dueHints(ctx, j, plan.KindInvoice)
+	if err != nil {
+		return err
+	}
+	if !w.progress.InvoicesBegun {
+		if err := w.beginInvoices(ctx, hints); err != nil {
+			return err
+		}
+	} else if j.tick || j.sweep {
+		if err := w.readBooked(ctx, hints); err != nil {
+			return err
+		}
+	}
+	if err := w.readHintedInvoices(ctx, hints); err != nil {
+		return err
+	}
+	sinceSweep := w.Now().Sub(w.progress.InvoicesSweptAt.Time)
+	if j.sweep || j.tick && sinceSweep >= w.SweepEvery {
+		return w.sweepInvoices(ctx)
+	}
+	return nil
+}
+
+// beginInvoices makes a new shop's start: the invoices from its date on, or
+// from its number on, and from then on everything above the highest number
+// that was booked when it began. Nothing older is downloaded unasked.
+func (w *worker) beginInvoices(ctx context.Context, hints hintMap) error {
+	if w.shop.InvoicesFrom == "" {
+		w.progress.InvoiceCursor = max(0, w.shop.InvoicesFromNumber-1)
+		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor},
+			invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints, window: true}, w.invoicesBegun)
+	}
+	top, err := w.agreement.Invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true, PageSize: 1})
+	if err != nil {
+		return err
+	}
+	highest := int64(0)
+	for _, i := range top.Items {
+		highest = max(highest, i.Number)
+	}
+	return w.listInvoices(ctx, economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom},
+		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {
+			a := w.invoicesBegun(began)
+			a.Window = &plan.Window{Cursor: highest}
+			return a
+		})
+}
+
+func (w *worker) invoicesBegun(began time.Time) store.Applied {
+	return store.Applied{Progress: map[string]any{"invoices_begun": true, "invoices_swept_at": store.At(began)}}
+}
+
+// readBooked reads what was booked above the cursor and in the gaps below it.
+func (w *worker) readBooked(ctx context.Context, hints hintMap) error {
+	gaps := make([]plan.Range, len(w.progress.Gaps))
+	for i, g := range w.progress.Gaps {
+		gaps[i] = g.Range
+	}
+	q := economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor, Ranges: w.askedGaps(gaps)}
+	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseTick, hints: hints, window: true}, nil)
+}
+
+// askedGaps returns as many gaps as fit in one call. Where not all fit, each
+// tick asks for others, in turn.
+func (w *worker) askedGaps(gaps []plan.Range) []economic.Range {
+	if len(gaps) == 0 {
+		return nil
+	}
+	turn := w.gapTurn % len(gaps)
+	ranges := make([]economic.Range, 0, len(gaps))
+	for _, g := range slices.Concat(gaps[turn:], gaps[:turn]) {
+		ranges = append(ranges, economic.Range(g))
+	}
+	n := w.Client.FitRanges(ranges)
+	if n < len(ranges) {
+		w.gapTurn = turn + n
+	}
+	return ranges[:n]
+}
+
+// sweepInvoices lists all invoices since the shop's start, and so finds one
+// that no number, gap or webhook told of.
+func (w *worker) sweepInvoices(ctx context.Context) error {
+	q := economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom}
+	if w.shop.InvoicesFrom == "" {
+		q = economic.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
+	}
+	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep}, w.invoicesBegun)
+}
+
+// invoicesBatch says how the invoices of a read are stored.
+type invoicesBatch struct {
+	cause    plan.Cause
+	first    bool
+	hints    hintMap
+	window   bool // the read was by number from the cursor on: it moves it
+	lines    map[int64][]economic.Line
+	notFound []int64
+}
+
+// listInvoices reads a listing of invoices to its end and stores it page by
+// page; atEnd, if given, adds to what the last page's transaction carries.
+func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
+	priority := economic.PriorityInvoice
+	if b.cause == plan.CauseSweep && !b.first {
+		priority = economic.PrioritySweep
+	}
+	page, err := w.agreement.Invoices(ctx, priority, q)
+	if err != nil {
+		return err
+	}
+	began, read := page.Began, 0
+	for {
+		read += len(page.Items) + len(page.Bad)
+		last := page.Next == ""
+		if last && read < page.Results {
+			return fmt.Errorf("shop %s: e-conomic announced %d invoices and sent %d: they are read again", w.shop.Shop, page.Results, read)
+		}
+		also := store.Applied{}
+		if last && atEnd != nil {
+			also = atEnd(began)
+		}
+		if err := w.storeInvoices(ctx, page, b, also); err != nil {
+			return err
+		}
+		if last {
+			return nil
+		}
+		if page, err = w.agreement.NextInvoices(ctx, priority, page.Next); err != nil {
+			return err
+		}
+	}
+}
+
+// storeInvoices plans and applies one page of invoices.
+func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.Invoice], b invoicesBatch, also store.Applied) error {
+	var observed []plan.Invoice
+	var numbers []int64
+	bad := page.Bad
+	for _, i := range page.Items {
+		inv, err := toInvoice(i)
+		if err != nil {
+			bad = append(bad, economic.BadItem{Number: strconv.FormatInt(i.Number, 10), Err: err})
+			continue
+		}
+		observed = append(observed, inv)
+		numbers = append(numbers, inv.Number)
+	}
+	// An invoice that could not be understood is not counted as seen: its
+	// number becomes a gap and is read again.
+	for _, x := range bad {
+		w.Observer.BadItem(w.shop.Shop)
+		w.log.WithField("invoice", x.Number).WithError(x.Err).Warn("an invoice could not be understood")
+	}
+	stored, err := w.Store.StoredInvoices(ctx, w.shop.Shop, numbers)
+	if err != nil {
+		return err
+	}
+	now := w.Now()
+	p := plan.Invoices(plan.InvoicesInput{
+		Token: w.token, Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored,
+		Hints: b.hints, NotFound: b.notFound, Rule: w.rule, Now: now, Rereads: w.Rereads,
+	})
+	a := also
+	a.Invoices, a.Changes, a.Answered, a.Rereads = p.Rows, p.Changes, p.Answered, p.Rereads
+	if len(p.Late) > 0 {
+		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
+	}
+	window := plan.Window{Cursor: w.progress.InvoiceCursor, Gaps: w.progress.Gaps}
+	if b.window {
+		next := window.Advance(numbers, now, w.GapWindow)
+		if next.Cursor != window.Cursor || !slices.Equal(next.Gaps, window.Gaps) {
+			a.Window = &next
+		}
+	}
+	for n, lines := range b.lines {
+		a.Lines = append(a.Lines, n)
+		a.Hints = append(a.Hints, w.lineHints(lines, now)...)
+	}
+	if a.Empty() {
+		return nil
+	}
+	if err := w.apply(ctx, a); err != nil {
+		return err
+	}
+	if a.Window != nil {
+		w.progress.InvoiceCursor, w.progress.Gaps = a.Window.Cursor, a.Window.Gaps
+	}
+	if begun, ok := a.Progress["invoices_swept_at"]; ok {
+		w.progress.InvoicesBegun, w.progress.InvoicesSweptAt = true, begun.(store.Time)
+	}
+	w.fetching = w.fetching || len(a.Invoices) > 0
+	for _, answer := range a.Answered {
+		delete(b.hints, answer.Number)
+	}
+	for _, again := range a.Rereads {
+		delete(b.hints, again.Number)
+		w.waiting = true
+	}
+	return nil
+}
+
+// lineHints turns the item numbers on an invoice's lines into hints.
+func (w *worker) lineHints(lines []economic.Line, now time.Time) []store.HintRecord {
+	if !w.shop.StockOn {
+		return nil
+	}
+	var numbers []string
+	for _, l := range lines {
+		if n := len([]rune(l.ProductNumber)); n > 0 && n <= longestNumber {
+			numbers = append(numbers, l.ProductNumber)
+		}
+	}
+	slices.Sort(numbers)
+	var hints []store.HintRecord
+	for _, number := range slices.Compact(numbers) {
+		hints = append(hints, store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindStock, Number: number, Cause: plan.CauseInvoice, At: now})
+	}
+	return hints
+}
+
+// readHintedInvoices reads the hinted invoices that no listing has shown.
+func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
+	var numbers []int64
+	answers := store.Applied{}
+	for number, h := range hints {
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n < 1 {
+			answers.Answered = append(answers.Answered, plan.Answer{Kind: plan.KindInvoice, Number: number, Gen: h.Gen, Note: "not an invoice number: expected a whole number from 1"})
+			continue
+		}
+		numbers = append(numbers, n)
+	}
+	if len(answers.Answered) > 0 {
+		if err := w.apply(ctx, answers); err != nil {
+			return err
+		}
+	}
+	stored, err := w.Store.StoredInvoices(ctx, w.shop.Shop, numbers)
+	if err != nil {
+		return err
+	}
+	known := economic.Page[economic.Invoice]{Began: w.Now()}
+	var unknown []int64
+	for _, n := range numbers {
+		if stored[n] { // booked invoices are immutable: there is nothing to read
+			known.Items = append(known.Items, economic.Invoice{Number: n})
+		} else {
+			unknown = append(unknown, n)
+		}
+	}
+	if len(known.Items) > 0 {
+		if err := w.storeInvoices(ctx, known, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, store.Applied{}); err != nil {
+			return err
+		}
+	}
+	if len(unknown) == 1 {
+		return w.readInvoice(ctx, unknown[0], hints)
+	}
+	return w.readInvoices(ctx, unknown, hints)
+}
+
+// readInvoice reads one invoice with its lines.
+func (w *worker) readInvoice(ctx context.Context, n int64, hints hintMap) error {
+	read, err := w.agreement.Invoice(ctx, economic.PriorityHint, n)
+	b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
+	page := economic.Page[economic.Invoice]{Began: read.Began}
+	switch {
+	case economic.KindOf(err) == economic.KindNotFound:
+		b.notFound = []int64{n}
+	case err != nil:
+		return w.putOff(ctx, hints, strconv.FormatInt(n, 10), err)
+	default:
+		page.Items = []economic.Invoice{read.Value}
+		b.lines = map[int64][]economic.Line{n: read.Value.Lines}
+	}
+	return w.storeInvoices(ctx, page, b, store.Applied{})
+}
+
+// readInvoices reads many invoices by number, as few calls as possible.
+func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMap) error {
+	slices.Sort(numbers)
+	ranges := make([]economic.Range, len(numbers))
+	for i, n := range numbers {
+		ranges[i] = economic.Range{From: n, To: n}
+	}
+	for len(ranges) > 0 {
+		fit := max(1, w.Client.FitRanges(ranges))
+		asked := map[int64]bool{}
+		for _, r := range ranges[:fit] {
+			asked[r.From] = true
+		}
+		page, err := w.agreement.Invoices(ctx, economic.PriorityHint, economic.InvoicesQuery{Ranges: ranges[:fit]})
+		if err != nil {
+			return err
+		}
+		for _, i := range page.Items {
+			delete(asked, i.Number)
+		}
+		for _, x := range page.Bad {
+			if n, err := strconv.ParseInt(x.Number, 10, 64); err == nil {
+				delete(asked, n)
+				if err := w.putOff(ctx, hints, x.Number, x.Err); err != nil {
+					return err
+				}
+			}
+		}
+		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
+		if page.Next == "" && len(page.Items)+len(page.Bad) >= page.Results {
+			for n := range asked {
+				b.notFound = append(b.notFound, n)
+			}
+		}
+		if err := w.storeInvoices(ctx, page, b, store.Applied{}); err != nil {
+			return err
+		}
+		ranges = ranges[fit:]
+	}
+	return nil
+}
+
+// fetchesPerPass bounds how long PDFs keep their shop from stock.
+const fetchesPerPass = 40
+
+// fetch reads what invoices still lack: the item numbers on their lines, which
+// become hints, and their PDFs. One that fails is put off and holds up no
+// other. more reports that there is more to fetch at once.
+func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
+	if !w.shop.InvoicesOn || !j.work && !w.fetching {
+		return false, nil
+	}
+	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Shop, w.Now(), fetchesPerPass)
+	if err != nil {
+		return false, err
+	}
+	w.fetching = len(list) == fetchesPerPass
+	w.hinted = false
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(w.PDFConcurrency)
+	for _, inv := range list {
+		group.Go(func() error { return w.fetchOne(ctx, inv) })
+	}
+	err = group.Wait()
+	return w.fetching || w.hinted, err
+}
+
+func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) error {
+	err := w.fetchLines(ctx, inv)
+	if err == nil {
+		err = w.fetchPDF(ctx, inv)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
+		return err
+	}
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited, economic.KindBudget:
+		return err // not this invoice's fault: it stays due
+	}
+	tries := inv.Tries + 1
+	w.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
+	return w.apply(ctx, store.Applied{Work: []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: err.Error()}}})
+}
+
+func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork) error {
+	if inv.LinesRead {
+		return nil
+	}
+	a := store.Applied{Lines: []int64{inv.Number}}
+	// Where every tick lists all items anyway, the lines tell nothing new.
+	if w.shop.StockOn && w.progress.Items > plan.PageSize {
+		read, err := w.agreement.Invoice(ctx, economic.PriorityInvoice, inv.Number)
+		if err != nil {
+			return err
+		}
+		a.Hints = w.lineHints(read.Value.Lines, w.Now())
+	}
+	return w.apply(ctx, a)
+}
+
+func (w *worker) fetchPDF(ctx context.Context, inv store.InvoiceWork) error {
+	if inv.PDFStored {
+		return nil
+	}
+	read, err := w.agreement.InvoicePDF(ctx, economic.PriorityInvoice, economic.Invoice{Number: inv.Number, PDF: inv.PDFLink})
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(read.Value)
+	err = w.apply(ctx, store.Applied{PDF: &store.PDF{Number: inv.Number, Data: read.Value, SHA256: hex.EncodeToString(sum[:])}})
+	if err == nil {
+		w.Observer.PDFStored(w.shop.Shop, len(read.Value))
+	}
+	return err
+}

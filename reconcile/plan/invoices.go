@@ -1,0 +1,234 @@
+package plan
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// Invoice is a booked invoice or credit note as e-conomic describes it. It is
+// immutable at e-conomic but for what lagerd does not keep (remainder, sent).
+type Invoice struct {
+	Number          int64
+	Date, DueDate   string // local business dates, YYYY-MM-DD; "" if absent
+	Currency        string
+	Net, VAT, Gross decimal.NullDecimal
+	Rounding        decimal.NullDecimal
+	NetBase         decimal.NullDecimal // in the agreement's base currency
+	GrossBase       decimal.NullDecimal
+	CustomerNumber  int64
+	RecipientName   string
+	OtherReference  string // references.other
+	Heading         string // notes.heading
+	TextLine1       string // notes.textLine1
+	OrderNumber     int64  // e-conomic's own order number; 0 if absent
+	PDFLink         string
+}
+
+// IsCreditNote reports whether the invoice is a credit note. e-conomic has no
+// flag for it: "For a credit note this amount will be negative" (schema of
+// GET /invoices/booked, grossAmount and netAmount).
+func (i Invoice) IsCreditNote() bool {
+	if i.Gross.Valid && !i.Gross.Decimal.IsZero() {
+		return i.Gross.Decimal.IsNegative()
+	}
+	return i.Net.Valid && i.Net.Decimal.IsNegative()
+}
+
+// OrderField names where an agreement keeps the shop's order number.
+type OrderField string
+
+// The fields an order number can stand in. e-conomic has none of its own for
+// it; integrations use these.
+const (
+	OrderInOtherReference OrderField = "references.other"
+	OrderInHeading        OrderField = "notes.heading"
+	OrderInTextLine1      OrderField = "notes.textLine1"
+	OrderInOrderNumber    OrderField = "orderNumber"
+)
+
+// OrderRule finds the shop's order number on an invoice.
+type OrderRule struct {
+	Field   OrderField
+	Pattern *regexp.Regexp // nil: the whole field; else its only group, or the whole match
+}
+
+// OrderNumber returns the shop's order number on the invoice, or "" where the
+// field is empty or the pattern does not match.
+func (r OrderRule) OrderNumber(inv Invoice) string {
+	var field string
+	switch r.Field {
+	case OrderInHeading:
+		field = inv.Heading
+	case OrderInTextLine1:
+		field = inv.TextLine1
+	case OrderInOrderNumber:
+		if inv.OrderNumber != 0 {
+			field = strconv.FormatInt(inv.OrderNumber, 10)
+		}
+	default:
+		field = inv.OtherReference
+	}
+	field = strings.TrimSpace(field)
+	if r.Pattern == nil {
+		return field
+	}
+	m := r.Pattern.FindStringSubmatch(field)
+	switch len(m) {
+	case 0:
+		return ""
+	case 1:
+		return m[0]
+	}
+	return m[1]
+}
+
+// Range is a run of invoice numbers, both ends included.
+type Range struct{ From, To int64 }
+
+// Gap is a run of numbers below the cursor that e-conomic has not shown yet.
+type Gap struct {
+	Range
+	SeenAt time.Time // when it was found missing, or a number last came out of it
+}
+
+// InvoicesInput is everything that decides about a batch of observed invoices.
+type InvoicesInput struct {
+	Token    int64
+	Cause    Cause
+	First    bool // the shop's first listing: a baseline, nothing was missed
+	Began    time.Time
+	Observed []Invoice
+	Stored   map[int64]bool // which of them are stored already
+	Hints    map[string]Hint
+	NotFound []int64 // hinted numbers that e-conomic answered it does not have
+	Rule     OrderRule
+	Now      time.Time
+	Rereads  []time.Duration
+}
+
+// InvoiceRow is an invoice to be stored.
+type InvoiceRow struct {
+	Invoice
+	ShopOrder string // the shop's order number; "" where none was found
+	FoundAt   time.Time
+}
+
+// InvoicesPlan is what to write for a batch of observed invoices.
+type InvoicesPlan struct {
+	Rows     []InvoiceRow
+	Changes  []Change
+	Answered []Answer
+	Rereads  []Reread
+	Late     []string
+}
+
+// Invoices decides about observed invoices: those not stored yet are stored
+// once and never rewritten. A hint of a number that e-conomic shows is
+// answered; one of a number it does not have is read again at the distances of
+// Rereads, since its reading side may lag behind the webhook.
+func Invoices(in InvoicesInput) InvoicesPlan {
+	var out InvoicesPlan
+	for _, inv := range in.Observed {
+		number := strconv.FormatInt(inv.Number, 10)
+		hint, hinted := in.Hints[number]
+		if hinted {
+			out.Answered = append(out.Answered, Answer{Kind: KindInvoice, Number: number, Gen: hint.Gen})
+		}
+		if in.Stored[inv.Number] {
+			if hinted && !hint.WebhookAt.IsZero() {
+				out.Late = append(out.Late, number)
+			}
+			continue
+		}
+		c := Change{Kind: KindInvoice, Number: number, What: WhatBooked, ObservedAt: in.Began, Cause: in.Cause, Webhook: WebhookMissed}
+		switch {
+		case hinted && !hint.WebhookAt.IsZero():
+			c.Cause, c.Webhook, c.HintedAt, c.Lagged = CauseWebhook, WebhookCame, hint.FirstAt, hint.Tries > 0
+		case hinted:
+			c.Cause = hint.Cause
+		}
+		if in.First && c.Cause != CauseWebhook {
+			c.Webhook = WebhookNone
+		}
+		out.Changes = append(out.Changes, c)
+		out.Rows = append(out.Rows, InvoiceRow{Invoice: inv, ShopOrder: in.Rule.OrderNumber(inv), FoundAt: in.Began})
+	}
+	for _, n := range in.NotFound {
+		hint, hinted := in.Hints[strconv.FormatInt(n, 10)]
+		if !hinted {
+			continue
+		}
+		answer, again := answerHint(hint, false, in.Now, in.Rereads, "e-conomic has no booked invoice with this number")
+		if again != nil {
+			out.Rereads = append(out.Rereads, *again)
+		} else {
+			out.Answered = append(out.Answered, answer)
+		}
+	}
+	return out
+}
+
+// Window is the state of an invoice listing by number: everything up to
+// Cursor has been read, but for the gaps.
+type Window struct {
+	Cursor int64
+	Gaps   []Gap // ascending, disjoint, all below or at Cursor
+}
+
+// Advance returns the window after a page of a listing that was sorted by
+// number, asked for everything after the cursor and for the gaps, and read
+// without a break. Numbers between two that came are new gaps, numbers that
+// came out of a gap shrink it, and a gap out of which nothing has come for as
+// long as keep is dropped: from then on only a sweep looks for it.
+//
+// The window is never moved by a date or a clock: an invoice can be booked
+// with a chosen, lower number and a back-dated day (ECONOMIC.md §4,
+// bookWithNumber), so a number that was not seen stays wanted.
+func (w Window) Advance(numbers []int64, now time.Time, keep time.Duration) Window {
+	numbers = slices.Clone(numbers)
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	next := Window{Cursor: w.Cursor}
+	for _, g := range w.Gaps {
+		if now.Sub(g.SeenAt) < keep {
+			next.Gaps = append(next.Gaps, g.without(numbers, now)...)
+		}
+	}
+	for _, n := range numbers {
+		if n <= next.Cursor {
+			continue
+		}
+		if n > next.Cursor+1 {
+			next.Gaps = append(next.Gaps, Gap{Range: Range{From: next.Cursor + 1, To: n - 1}, SeenAt: now})
+		}
+		next.Cursor = n
+	}
+	return next
+}
+
+// without returns what is left of the gap once the numbers have come. What is
+// left of a gap that numbers came out of counts as seen anew: an agreement that
+// once booked with a far higher number goes on inside the gap.
+func (g Gap) without(numbers []int64, now time.Time) []Gap {
+	i, _ := slices.BinarySearch(numbers, g.From)
+	if i == len(numbers) || numbers[i] > g.To {
+		return []Gap{g}
+	}
+	var left []Gap
+	from := g.From
+	for ; i < len(numbers) && numbers[i] <= g.To; i++ {
+		if numbers[i] > from {
+			left = append(left, Gap{Range{from, numbers[i] - 1}, now})
+		}
+		from = numbers[i] + 1
+	}
+	if from <= g.To {
+		left = append(left, Gap{Range{from, g.To}, now})
+	}
+	return left
+}

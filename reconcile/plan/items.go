@@ -1,0 +1,256 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// ItemsInput is everything that decides about a batch of observed items.
+type ItemsInput struct {
+	Figure       Figure
+	Token        int64 // the fencing token under which the reads were made
+	Cause        Cause // why the items were read, where no hint says better
+	First        bool  // the shop's first sweep: a baseline, so nothing was missed
+	Observations []Observation
+	Stored       map[string]Row
+	Hints        map[string]Hint // open stock hints recorded before the reads began
+	Now          time.Time
+	Rereads      []time.Duration // distances between reads of a hint that shows nothing new
+	LateWithin   time.Duration   // a webhook this long after its change counts as late
+	Created      []Item          // items created earlier in the same pass, to spot a renumbering
+}
+
+// ItemsPlan is what to write for a batch of observed items.
+type ItemsPlan struct {
+	Rows     []Row
+	Changes  []Change
+	Answered []Answer
+	Rereads  []Reread
+	Late     []string // numbers whose missed webhook has come after all
+	Stale    int      // observations older than what is stored
+}
+
+// Items decides about observed items. For one number:
+//
+//	observation      stored row     outcome
+//	older than row   any            ignored; the hint stays open
+//	found            none           row and change "created"
+//	found            gone           row and change "returned"
+//	found, figure ≠  present        row and change "stock"
+//	found, state ≠   present        row and change "state"
+//	found, name ≠    present        row, no change: nothing the shop sells by differs
+//	found, equal     present        nothing
+//	not found        none or gone   nothing
+//	not found        present        row with absent stock and change "gone"
+//
+// A hint is answered by a read that shows a change. A webhook's or an
+// invoice's hint whose read shows nothing new is read again at the distances
+// of Rereads before it counts as answered, since e-conomic's reading side may
+// lag behind its webhooks; an operator's hint is answered by any read, and an
+// invoice's also where the item has changed shortly before.
+func Items(in ItemsInput) ItemsPlan {
+	var out ItemsPlan
+	for _, obs := range in.Observations {
+		number := obs.Item.Number
+		row, stored := in.Stored[number]
+		version := Version{Token: in.Token, At: obs.Began}
+		if stored && version.Before(row.Version) {
+			out.Stale++
+			continue
+		}
+		hint, hinted := in.Hints[number]
+		next, change := decide(obs, row, stored, in.Figure)
+		next.Version = version
+		if change != nil {
+			next.ChangedAt = obs.Began
+			attribute(change, in.Cause, hint, hinted, in.First)
+			out.Changes = append(out.Changes, *change)
+		}
+		if change != nil || stored && next.differs(row) {
+			out.Rows = append(out.Rows, next)
+		}
+		if !hinted {
+			continue
+		}
+		if change == nil && !hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.WebhookAt.Add(-in.LateWithin)) {
+			out.Late = append(out.Late, number)
+		}
+		settled := change != nil || hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.FirstAt.Add(-in.LateWithin))
+		answer, again := answerHint(hint, settled, in.Now, in.Rereads, noteFor(obs, stored))
+		if again != nil {
+			out.Rereads = append(out.Rereads, *again)
+		} else {
+			out.Answered = append(out.Answered, answer)
+		}
+	}
+	markRenumbered(&out, in.Created)
+	return out
+}
+
+func noteFor(obs Observation, stored bool) string {
+	switch {
+	case obs.Found:
+		return ""
+	case stored:
+		return "e-conomic has this item no more"
+	default:
+		return "e-conomic has no item with this number"
+	}
+}
+
+// decide compares one observation with one stored row. The returned change is
+// nil where nothing that the shop sells by differs.
+func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change) {
+	next := row
+	if !obs.Found {
+		next.Number = obs.Item.Number
+		if !stored || row.State == StateGone {
+			return next, nil
+		}
+		next.State, next.Stock.Valid = StateGone, false
+		next.Figures = Figures{}
+		return next, differ(WhatGone, row, next, obs)
+	}
+	next.Item = obs.Item
+	next.Stock = obs.Item.Figures.Pick(figure)
+	next.State = stateOf(obs.Item, next.Stock.Valid)
+	next.RenumberedTo = ""
+	switch {
+	case !stored:
+		next.FirstSeenAt = obs.Began
+		return next, differ(WhatCreated, row, next, obs)
+	case row.State == StateGone:
+		return next, differ(WhatReturned, row, next, obs)
+	case !row.Figures.equal(next.Figures) || !sameDecimal(row.Stock, next.Stock):
+		return next, differ(WhatStock, row, next, obs)
+	case row.State != next.State:
+		return next, differ(WhatState, row, next, obs)
+	}
+	return next, nil
+}
+
+func stateOf(item Item, hasStock bool) State {
+	switch {
+	case !hasStock:
+		return StateNoInventory
+	case item.Barred:
+		return StateBarred
+	}
+	return StateOK
+}
+
+func differ(what What, old, new Row, obs Observation) *Change {
+	return &Change{
+		Kind: KindStock, Number: new.Number, What: what,
+		OldStock: old.Stock, NewStock: new.Stock,
+		OldFigures: old.Figures, NewFigures: new.Figures,
+		OldState: old.State, NewState: new.State,
+		EconomicAt: obs.Item.UpdatedAt, ObservedAt: obs.Began,
+	}
+}
+
+// differs reports whether anything stored differs beside what makes a change.
+// UpdatedAt alone does not: e-conomic moves it for prices and texts that
+// lagerd does not keep, and a write for each would cost more than it tells.
+func (r Row) differs(o Row) bool {
+	return r.Name != o.Name || r.BarCode != o.BarCode || r.Barred != o.Barred ||
+		r.InventoryEnabled != o.InventoryEnabled || r.State != o.State
+}
+
+// attribute names the change's cause and what became of its webhook.
+// e-conomic's "Inventory updated" webhook tells of stock, not of items being
+// created, deleted, barred or renamed, nor of a setting of the shop that makes
+// another figure its stock: only a figure that moved can be missed.
+func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
+	c.Cause, c.Webhook = cause, WebhookNone
+	if hinted {
+		c.Cause = hint.Cause
+	}
+	switch {
+	case hinted && !hint.WebhookAt.IsZero():
+		c.Cause, c.Webhook, c.HintedAt, c.Lagged = CauseWebhook, WebhookCame, hint.FirstAt, hint.Tries > 0
+	case c.What == WhatStock && !first && c.OldStock.Valid && c.NewStock.Valid && !c.OldFigures.equal(c.NewFigures):
+		c.Webhook = WebhookMissed
+	}
+}
+
+func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, note string) (Answer, *Reread) {
+	if !settled && h.needsRereads() && h.Tries < len(rereads) {
+		return Answer{}, &Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: now.Add(rereads[h.Tries]), Tries: h.Tries + 1, Note: note}
+	}
+	return Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: note}, nil
+}
+
+func (h Hint) needsRereads() bool { return !h.WebhookAt.IsZero() || h.Cause == CauseInvoice }
+
+// markRenumbered points a gone item at the one new item that looks like it:
+// e-conomic tells of a renumbering only as a number gone and another created.
+// It is a help for people and decides nothing.
+func markRenumbered(out *ItemsPlan, created []Item) {
+	if !slices.ContainsFunc(out.Changes, func(c Change) bool { return c.What == WhatGone }) {
+		return
+	}
+	created = append(slices.Clone(created), out.Created()...)
+	for i := range out.Rows {
+		gone := &out.Rows[i]
+		if gone.State != StateGone {
+			continue
+		}
+		gone.RenumberedTo = successor(gone.Item, created)
+		for j := range out.Changes {
+			if out.Changes[j].Number == gone.Number {
+				out.Changes[j].RenumberedTo = gone.RenumberedTo
+			}
+		}
+	}
+}
+
+// successor returns the number of the only created item that looks like gone,
+// or "" if there is none or more than one.
+func successor(gone Item, created []Item) string {
+	var like []string
+	for _, c := range created {
+		if looksLike(gone, c) {
+			like = append(like, c.Number)
+		}
+	}
+	if len(like) != 1 {
+		return ""
+	}
+	return like[0]
+}
+
+// Created returns the items that the plan stores for the first time.
+func (p ItemsPlan) Created() []Item {
+	var created []Item
+	for _, c := range p.Changes {
+		if c.What != WhatCreated {
+			continue
+		}
+		if i := slices.IndexFunc(p.Rows, func(r Row) bool { return r.Number == c.Number }); i >= 0 {
+			created = append(created, p.Rows[i].Item)
+		}
+	}
+	return created
+}
+
+func looksLike(a, b Item) bool {
+	if a.BarCode != "" || b.BarCode != "" {
+		return a.BarCode == b.BarCode
+	}
+	return a.Name != "" && strings.EqualFold(a.Name, b.Name)
+}
+
+// Missing returns the stored numbers that a complete listing did not show.
+// Absence from a listing is a reason to ask for the number itself, never by
+// itself a reason to change anything: pages shift while the data change.
+func Missing(stored []string, seen map[string]struct{}) []string {
+	var missing []string
+	for _, n := range stored {
+		if _, ok := seen[n]; !ok {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,82 @@
+package plan
+
+import "time"
+
+// PageSize is the most items e-conomic puts on one page of a listing
+// (restdocs, "Pagination": max 1000).
+const PageSize = 1000
+
+// Situation is what decides how a shop's stock is read in one pass.
+type Situation struct {
+	Items      int           // items stored and not gone
+	Swept      bool          // a first sweep has been completed
+	Hinted     int           // due stock hints
+	PerFilter  int           // hinted numbers that fit in one filtered listing
+	Tick       bool          // the minute's reconciliation is due
+	Sweep      bool          // an operator asked for a sweep
+	Listing    bool          // a listing is under way, some pages each pass
+	SinceSweep time.Duration // since the last sweep was begun
+	SweepEvery time.Duration // see SweepInterval
+}
+
+// Reads says how a shop's stock is to be read in one pass, by cost in calls.
+type Reads struct {
+	Listing bool // everything the agreement holds, page by page, as a sweep or in its place
+	Changes bool // what changed since the cursor
+	Filters bool // hinted numbers together, in filtered listings
+	Singles bool // hinted numbers one by one
+}
+
+// PlanReads chooses the cheapest reads that cover what is due:
+//
+//   - A first sweep, a sweep asked for or one that is due: the whole listing.
+//   - A tick: the whole listing where it costs no more calls than a change
+//     query (it also shows deletions and what lastUpdated hides), else the
+//     change query.
+//   - Hints not covered by a listing: one by one, several to a filtered
+//     listing, or by the whole listing, whichever costs the fewest calls.
+//     100,000 hints never become 100,000 calls.
+//
+// A listing takes several passes; meanwhile ticks and hints go on beside it.
+func PlanReads(s Situation) Reads {
+	pages := max(1, (s.Items+PageSize-1)/PageSize)
+	sweepDue := s.Tick && s.SinceSweep >= s.SweepEvery
+	if !s.Listing && (!s.Swept || s.Sweep || sweepDue || s.Tick && pages == 1) {
+		return Reads{Listing: true}
+	}
+	r := Reads{Changes: s.Tick && s.Swept}
+	perFilter := max(1, s.PerFilter)
+	filters := (s.Hinted + perFilter - 1) / perFilter
+	switch {
+	case s.Hinted == 0:
+	case filters > pages:
+		// While a listing is under way they wait for the one after it.
+		return Reads{Listing: !s.Listing, Changes: s.Listing && r.Changes}
+	case s.Hinted == 1 || filters >= s.Hinted:
+		r.Singles = true
+	default:
+		r.Filters = true
+	}
+	return r
+}
+
+// Sweeps are paced so that they cost at most this share of a day's calls, and
+// never come closer than the shortest interval: beyond that they would cost
+// bandwidth without finding more.
+const (
+	sweepShare       = 0.2
+	shortestInterval = 10 * time.Minute
+)
+
+// SweepInterval returns how often an agreement of so many items is swept when
+// dailyCalls may be spent in a day: as often as a fifth of them allows, at
+// most every ten minutes and at least every longest.
+func SweepInterval(items, dailyCalls int, longest time.Duration) time.Duration {
+	pages := max(1, (items+PageSize-1)/PageSize)
+	share := float64(dailyCalls) * sweepShare
+	if share < 1 {
+		return longest
+	}
+	interval := time.Duration(float64(pages) / share * float64(24*time.Hour))
+	return min(max(interval, shortestInterval), longest)
+}

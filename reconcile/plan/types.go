@@ -1,0 +1,196 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// Cause is what led to a change being found.
+type Cause string
+
+// The causes, as they stand in the history and in metrics.
+const (
+	CauseWebhook  Cause = "webhook"
+	CauseTick     Cause = "tick"
+	CauseInvoice  Cause = "invoice"
+	CauseSweep    Cause = "sweep"
+	CauseOperator Cause = "operator"
+)
+
+// Kind is what a hint points at.
+type Kind string
+
+// The kinds of hints.
+const (
+	KindStock   Kind = "stock"
+	KindInvoice Kind = "invoice"
+)
+
+// Figure names which of e-conomic's figures is the shop's stock.
+type Figure string
+
+// The figures a shop can choose between.
+const (
+	FigureInStock   Figure = "in_stock"
+	FigureAvailable Figure = "available"
+)
+
+// State is what the shop's software needs to know beside the stock figure.
+type State string
+
+// The states of an item. Stock is absent (not zero) in all but the first two.
+const (
+	StateOK          State = "ok"
+	StateBarred      State = "barred"       // e-conomic refuses to invoice it; its stock is still true
+	StateNoInventory State = "no_inventory" // e-conomic sends no figure for it
+	StateGone        State = "gone"         // deleted or renumbered at e-conomic
+)
+
+// Webhook says what became of the webhook that should have told of a change.
+type Webhook string
+
+// The fates of a change's webhook.
+const (
+	WebhookNone   Webhook = "none"   // none is sent for such a change
+	WebhookCame   Webhook = "came"   // it led to the change being found
+	WebhookMissed Webhook = "missed" // the change was found without it
+	WebhookLate   Webhook = "late"   // it came after the change had been found
+)
+
+// Version orders observations of one shop across processes: the lease's
+// fencing token first, since clocks of two machines cannot be compared, then
+// the time the read began by the holder's own clock.
+type Version struct {
+	Token int64
+	At    time.Time
+}
+
+// Before reports whether v is older than o.
+func (v Version) Before(o Version) bool {
+	if v.Token != o.Token {
+		return v.Token < o.Token
+	}
+	return v.At.Before(o.At)
+}
+
+// Figures are the stock figures of one item as e-conomic sent them, exact
+// decimals. An absent figure is invalid (decimal.NullDecimal), never zero.
+type Figures struct {
+	InStock              decimal.NullDecimal
+	Available            decimal.NullDecimal
+	OrderedByCustomers   decimal.NullDecimal
+	OrderedFromSuppliers decimal.NullDecimal
+}
+
+// Pick returns the figure that the shop has chosen as its stock.
+func (f Figures) Pick(which Figure) decimal.NullDecimal {
+	if which == FigureAvailable {
+		return f.Available
+	}
+	return f.InStock
+}
+
+func (f Figures) equal(o Figures) bool {
+	return sameDecimal(f.InStock, o.InStock) && sameDecimal(f.Available, o.Available) &&
+		sameDecimal(f.OrderedByCustomers, o.OrderedByCustomers) &&
+		sameDecimal(f.OrderedFromSuppliers, o.OrderedFromSuppliers)
+}
+
+func sameDecimal(a, b decimal.NullDecimal) bool {
+	return a.Valid == b.Valid && (!a.Valid || a.Decimal.Equal(b.Decimal))
+}
+
+// Item is an item as e-conomic describes it.
+type Item struct {
+	Number           string
+	Name             string
+	BarCode          string
+	Barred           bool
+	InventoryEnabled bool // its product group keeps stock, as far as e-conomic says
+	Figures          Figures
+	UpdatedAt        time.Time // e-conomic's lastUpdated, whole minutes; zero if absent
+}
+
+// Observation is what one read of e-conomic said about one number.
+type Observation struct {
+	Item  Item // only Number is set when Found is false
+	Found bool // false: e-conomic answered that it has no such number
+	Began time.Time
+}
+
+// Row is an item as it is stored.
+type Row struct {
+	Item
+	State        State
+	Stock        decimal.NullDecimal // the chosen figure; absent unless e-conomic sent it
+	Version      Version
+	FirstSeenAt  time.Time
+	ChangedAt    time.Time // when Stock or State last changed, as observed
+	RenumberedTo string    // a gone item's likely new number, for people
+}
+
+// Hint is an open hint of one number, as it stood before the read began.
+type Hint struct {
+	Kind      Kind
+	Number    string
+	Gen       int64 // hints with a greater generation came later and stay open
+	Cause     Cause
+	FirstAt   time.Time // when the first hint of this open period was recorded
+	WebhookAt time.Time // when its last webhook was recorded; zero if none
+	Tries     int       // reads so far that showed nothing new
+	Failures  int       // reads so far that failed for this very number
+}
+
+// Change is one difference found, kept as history.
+type Change struct {
+	Kind         Kind
+	Number       string
+	What         What
+	OldStock     decimal.NullDecimal
+	NewStock     decimal.NullDecimal
+	OldFigures   Figures
+	NewFigures   Figures
+	OldState     State
+	NewState     State
+	Cause        Cause
+	Webhook      Webhook
+	EconomicAt   time.Time // when e-conomic says it changed; zero if it does not say
+	ObservedAt   time.Time // when the read that showed it began
+	HintedAt     time.Time // when the webhook that led to it was recorded; zero if none
+	Lagged       bool      // an earlier read after the webhook did not show it yet
+	RenumberedTo string
+}
+
+// What says what kind of difference a change is.
+type What string
+
+// The kinds of changes.
+const (
+	WhatCreated  What = "created"  // the number was not stored before
+	WhatStock    What = "stock"    // a figure differs
+	WhatState    What = "state"    // barred, unbarred, or its inventory block came or went
+	WhatGone     What = "gone"     // e-conomic no longer has it
+	WhatReturned What = "returned" // it was gone and is back
+	WhatBooked   What = "booked"   // an invoice or credit note was booked
+	WhatPDF      What = "pdf"      // an invoice's PDF was stored
+)
+
+// Answer closes a hint up to the generation that the read covered.
+type Answer struct {
+	Kind   Kind
+	Number string
+	Gen    int64
+	Note   string // why it is closed without a change, for people; may be empty
+}
+
+// Reread keeps a hint open and has its number read again.
+type Reread struct {
+	Kind     Kind
+	Number   string
+	Gen      int64
+	DueAt    time.Time
+	Tries    int
+	Failures int
+	Note     string
+}

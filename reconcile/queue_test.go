@@ -1,0 +1,229 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	tick  = job{tick: true}
+	sweep = job{tick: true, sweep: true}
+	work  = job{work: true}
+)
+
+// next takes the next shop and fails where none is ready.
+func next(t *testing.T, q *queue) (string, job) {
+	t.Helper()
+	if q.length() == 0 {
+		t.Fatal("no shop is ready")
+	}
+	shop, j, ok := q.get(t.Context())
+	if !ok {
+		t.Fatal("get gave up")
+	}
+	return shop, j
+}
+
+func none(t *testing.T, q *queue) {
+	t.Helper()
+	if n := q.length(); n != 0 {
+		t.Fatalf("%d shops are ready, expected none", n)
+	}
+}
+
+func TestManyAddsAreOneJob(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	for range 1000 {
+		q.add("a", work, false)
+	}
+	q.add("a", tick, false)
+	if shop, j := next(t, q); shop != "a" || j != (job{tick: true, work: true}) {
+		t.Fatalf("got %s %+v", shop, j)
+	}
+	none(t, q)
+	q.done("a")
+	none(t, q)
+}
+
+func TestAddedWhileBusyRunsOnceMore(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	q.add("a", work, false)
+	next(t, q)
+	for range 10 {
+		q.add("a", work, false)
+	}
+	none(t, q) // never two at a time
+	q.done("a")
+	if _, j := next(t, q); j != work {
+		t.Fatalf("got %+v", j)
+	}
+	q.done("a")
+	none(t, q)
+}
+
+func TestTickDoesNotQueueBehindItself(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	q.add("a", tick, false)
+	next(t, q)
+	q.add("a", tick, false)
+	q.done("a")
+	none(t, q)
+
+	// Behind a pass for hints it does wait.
+	q.add("a", work, false)
+	next(t, q)
+	q.add("a", tick, false)
+	q.done("a")
+	if _, j := next(t, q); j != tick {
+		t.Fatalf("got %+v", j)
+	}
+	// A sweep asked for during a tick is not lost.
+	q.add("a", sweep, true)
+	q.done("a")
+	if _, j := next(t, q); j != sweep {
+		t.Fatalf("got %+v", j)
+	}
+}
+
+func TestHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.add("a", work, false)
+		next(t, q)
+		q.addAfter("a", tick, time.Minute)
+		q.done("a")
+		q.add("a", work, false) // does not cut the wait short
+		none(t, q)
+		time.Sleep(time.Minute - time.Second)
+		synctest.Wait()
+		none(t, q)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if _, j := next(t, q); j != (job{tick: true, work: true}) {
+			t.Fatalf("what came while it was held back is lost: %+v", j)
+		}
+		q.done("a")
+
+		q.add("a", work, false)
+		next(t, q)
+		q.addAfter("a", tick, time.Hour)
+		q.done("a")
+		q.add("a", work, true) // a person asks: at once, with what waited
+		if _, j := next(t, q); j != (job{tick: true, work: true}) {
+			t.Fatalf("got %+v", j)
+		}
+		q.done("a")
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		none(t, q)
+	})
+}
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.add("a", work, false)
+		q.add("b", work, false)
+		q.forget("a")
+		if shop, _ := next(t, q); shop != "b" {
+			t.Fatalf("got %s", shop)
+		}
+		q.addAfter("b", work, time.Second)
+		q.done("b")
+		q.forget("b")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		none(t, q)
+	})
+}
+
+func TestGetEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		ctx, cancel := context.WithCancel(t.Context())
+		var waiting sync.WaitGroup
+		for range 3 {
+			waiting.Go(func() {
+				if _, _, ok := q.get(ctx); ok {
+					t.Error("got a shop from an empty queue")
+				}
+			})
+		}
+		synctest.Wait()
+		cancel()
+		waiting.Wait()
+	})
+}
+
+// TestNothingIsLost adds at random from many goroutines while workers work:
+// after each add, its shop must be worked on by a get that came after it, and
+// no shop by two at once.
+func TestNothingIsLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		added, seen, busy := map[string]int{}, map[string]int{}, map[string]bool{}
+		var workers, adders sync.WaitGroup
+		for range 4 {
+			workers.Go(func() {
+				for {
+					shop, _, ok := q.get(ctx)
+					if !ok {
+						return
+					}
+					mu.Lock()
+					if busy[shop] {
+						t.Errorf("%s is worked on twice at once", shop)
+					}
+					busy[shop] = true
+					seen[shop] = added[shop]
+					mu.Unlock()
+					time.Sleep(rand.N(time.Second))
+					mu.Lock()
+					busy[shop] = false
+					mu.Unlock()
+					if rand.IntN(10) == 0 {
+						q.addAfter(shop, work, rand.N(time.Minute))
+					}
+					q.done(shop)
+				}
+			})
+		}
+		for range 8 {
+			adders.Go(func() {
+				for range 200 {
+					shop := fmt.Sprint("shop", rand.IntN(10))
+					mu.Lock()
+					added[shop]++
+					q.add(shop, work, false)
+					mu.Unlock()
+					time.Sleep(rand.N(300 * time.Millisecond))
+				}
+			})
+		}
+		adders.Wait()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for shop, n := range added {
+			if seen[shop] != n {
+				t.Errorf("%s: %d adds, the last pass began after %d", shop, n, seen[shop])
+			}
+		}
+		cancel()
+		workers.Wait()
+		q.stop()
+	})
+}

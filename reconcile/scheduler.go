@@ -1,0 +1,313 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/economic"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// Options is what reconciling shops needs. All of it is required.
+type Options struct {
+	Store    *store.Store
+	Client   *economic.Client
+	Open     func(shop string, sealed []byte) (grantToken string, err error)
+	Log      logrus.FieldLogger
+	Observer Observer
+	Now      func() time.Time
+	Instance string // this lagerd's name among the lease holders
+
+	Workers        int             // shops worked on at once
+	Concurrency    int             // calls to e-conomic at once, per agreement
+	PDFConcurrency int             // PDFs fetched at once, per shop
+	DailyCalls     int             // calls a day and agreement
+	Overlap        time.Duration   // how far a change query looks back
+	Rereads        []time.Duration // distances between reads of a hint that shows nothing new
+	SweepEvery     time.Duration   // longest time between two sweeps
+	RetryMin       time.Duration   // first distance between tries of what failed
+	RetryMax       time.Duration   // longest such distance
+	HeldRetry      time.Duration   // how often a shop that lagerd paused is tried again
+	GapWindow      time.Duration   // how long a missing invoice number is asked for each tick
+	LateWithin     time.Duration   // a webhook this long after its change is late, not missed
+	KeepHistory    time.Duration
+	KeepHints      time.Duration // answered ones
+}
+
+// Observer is told what happens, for metrics. Its methods must not block.
+type Observer interface {
+	Changed(shop string, changes []plan.Change, committed time.Time)
+	PDFStored(shop string, size int)
+	BadItem(shop string)
+	Passed(shop string, took time.Duration, err error)
+}
+
+// Scheduler reconciles all shops whose lease this lagerd holds: each on its
+// own, so many at once, and all of them fairly. It is safe for concurrent use.
+type Scheduler struct {
+	o     Options
+	queue *queue
+
+	mu    sync.Mutex
+	shops map[string]*entry
+	marks []store.TickMark // good ticks not noted in the database yet
+}
+
+// entry is a shop this lagerd holds.
+type entry struct {
+	lock     sync.Mutex // held during a pass
+	worker   *worker
+	failures int                // passes failed in a row
+	stop     context.CancelFunc // ends the pass under way
+	ctx      context.Context
+	next     *store.Shop // settings to take over before the next pass
+}
+
+// NewScheduler returns a scheduler that holds no shop yet.
+func NewScheduler(o Options) *Scheduler {
+	return &Scheduler{o: o, queue: newQueue(), shops: map[string]*entry{}}
+}
+
+// Run works on shops until ctx is done and every pass has ended.
+func (s *Scheduler) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range s.o.Workers {
+		workers.Go(func() {
+			for {
+				shop, j, ok := s.queue.get(ctx)
+				if !ok {
+					return
+				}
+				s.work(ctx, shop, j)
+				s.queue.done(shop)
+			}
+		})
+	}
+	workers.Wait()
+	s.queue.stop()
+}
+
+// Take begins to work on a shop whose lease is held with the given token.
+func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
+	ctx, stop := context.WithCancel(ctx)
+	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
+	s.mu.Lock()
+	s.shops[shop.Shop] = &entry{worker: w, ctx: ctx, stop: stop}
+	s.mu.Unlock()
+	// What was left open by whoever held the shop before is due at once.
+	s.queue.add(shop.Shop, job{tick: true, work: true}, true)
+}
+
+// Drop ends the work on a shop: it breaks off the pass under way and returns
+// when that has ended.
+func (s *Scheduler) Drop(shop string) {
+	s.mu.Lock()
+	e := s.shops[shop]
+	delete(s.shops, shop)
+	s.mu.Unlock()
+	if e == nil {
+		return
+	}
+	e.stop()
+	s.queue.forget(shop)
+	e.lock.Lock()
+	defer e.lock.Unlock()
+}
+
+// Held returns the shops this lagerd works on, with their tokens.
+func (s *Scheduler) Held() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := make(map[string]int64, len(s.shops))
+	for name, e := range s.shops {
+		held[name] = e.worker.token
+	}
+	return held
+}
+
+// Change takes over a shop's new settings.
+func (s *Scheduler) Change(shop store.Shop) {
+	s.mu.Lock()
+	e := s.shops[shop.Shop]
+	if e != nil {
+		e.next = &shop
+	}
+	s.mu.Unlock()
+	if e != nil {
+		s.queue.add(shop.Shop, job{tick: true, work: true}, true)
+	}
+}
+
+// Tick makes the minute's reconciliation of every shop due, in an order that
+// differs each time, so that none is always last.
+func (s *Scheduler) Tick() { s.addAll(job{tick: true}, false) }
+
+// ReconcileAll makes every shop due at once, also those that wait after a
+// failure.
+func (s *Scheduler) ReconcileAll() { s.addAll(job{tick: true, work: true}, true) }
+
+// SweepAll makes a sweep of every shop due at once.
+func (s *Scheduler) SweepAll() { s.addAll(job{tick: true, sweep: true, work: true}, true) }
+
+func (s *Scheduler) addAll(j job, urgent bool) {
+	s.mu.Lock()
+	names := make([]string, 0, len(s.shops))
+	for name := range s.shops {
+		names = append(names, name)
+	}
+	s.mu.Unlock()
+	rand.Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
+	for _, name := range names {
+		s.queue.add(name, j, urgent)
+	}
+}
+
+// Wake makes the shops due that this lagerd holds: something may have come
+// for them. urgent ones do not wait after a failure.
+func (s *Scheduler) Wake(shops []string, urgent bool) {
+	for _, name := range shops {
+		s.mu.Lock()
+		_, mine := s.shops[name]
+		s.mu.Unlock()
+		if mine {
+			s.queue.add(name, job{work: true}, urgent)
+		}
+	}
+}
+
+// Waiting returns how many shops wait for a worker.
+func (s *Scheduler) Waiting() int { return s.queue.length() }
+
+func (s *Scheduler) work(ctx context.Context, name string, j job) {
+	s.mu.Lock()
+	e := s.shops[name]
+	s.mu.Unlock()
+	if e == nil {
+		return
+	}
+	e.lock.Lock()
+	defer e.lock.Unlock()
+	s.mu.Lock()
+	if e.next != nil {
+		e.worker.change(*e.next)
+		e.next = nil
+	}
+	s.mu.Unlock()
+	// A pass ends with the lease or with the daemon, whichever is first.
+	pass, stop := context.WithCancel(e.ctx)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+
+	began := s.o.Now()
+	res, err := runPass(pass, e.worker, j)
+	if pass.Err() != nil {
+		return
+	}
+	s.o.Observer.Passed(name, s.o.Now().Sub(began), err)
+	switch {
+	case errors.Is(err, store.ErrFenced):
+		e.worker.log.Warn("another lagerd has taken the shop")
+		s.mu.Lock()
+		if s.shops[name] == e {
+			delete(s.shops, name)
+		}
+		s.mu.Unlock()
+		e.stop()
+	case err != nil:
+		s.failed(pass, e, j, err)
+	default:
+		e.failures = 0
+		if res.ticked {
+			s.mark(e.worker)
+		}
+		switch {
+		case res.again:
+			s.queue.add(name, job{work: true}, false)
+		case res.idle:
+			// Until a person or time changes that, hints only pile up.
+			s.queue.addAfter(name, job{work: true}, s.o.HeldRetry)
+		}
+	}
+}
+
+// runPass turns a panic into an error of its own shop.
+func runPass(ctx context.Context, w *worker, j job) (res result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.loaded, w.sweep = false, nil
+			w.log.WithField("stack", string(debug.Stack())).Error("a pass panicked")
+			err = fmt.Errorf("shop %s: internal error: %v", w.shop.Shop, p)
+		}
+	}()
+	return w.pass(ctx, j)
+}
+
+// failed notes a failed pass and has it tried again after a while.
+func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
+	e.failures++
+	wait := s.o.backoff(e.failures)
+	if apiErr, ok := errors.AsType[*economic.Error](err); ok && apiErr.RetryAfter > wait {
+		wait = apiErr.RetryAfter
+	}
+	w := e.worker
+	log := w.log.WithError(err).WithFields(logrus.Fields{"failures": e.failures, "retry_in": wait.Round(time.Millisecond).String()})
+	if w.progress.Held != "" {
+		log = log.WithField("held", w.progress.Held)
+	}
+	log.Warn("the shop could not be reconciled")
+	if err := s.o.Store.MarkFailure(ctx, w.shop.Shop, w.token, err.Error()); err != nil && ctx.Err() == nil {
+		w.log.WithError(err).Error("the failure could not be noted")
+	}
+	s.queue.addAfter(w.shop.Shop, j.merge(job{work: true}), wait)
+}
+
+// backoff returns how long to wait before what failed so many times is tried
+// again: exponential with full jitter, so that many shops that failed together
+// do not come back together.
+func (o *Options) backoff(failures int) time.Duration {
+	longest := min(o.RetryMin<<min(max(failures-1, 0), 20), o.RetryMax)
+	if longest <= 0 {
+		longest = o.RetryMax
+	}
+	return o.RetryMin/2 + rand.N(longest)
+}
+
+func (s *Scheduler) mark(w *worker) {
+	budget := w.budget.State()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, CallsDay: budget.Day, Calls: budget.Calls})
+}
+
+// FlushTicks notes the good ticks since the last call in the database, in a
+// few statements for all shops together.
+func (s *Scheduler) FlushTicks(ctx context.Context) error {
+	s.mu.Lock()
+	marks := s.marks
+	s.marks = nil
+	s.mu.Unlock()
+	if len(marks) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(marks, func(a, b store.TickMark) int { return strings.Compare(a.CallsDay, b.CallsDay) })
+	var errs []error
+	for len(marks) > 0 {
+		n := slices.IndexFunc(marks, func(m store.TickMark) bool { return m.CallsDay != marks[0].CallsDay })
+		if n < 0 {
+			n = len(marks)
+		}
+		errs = append(errs, s.o.Store.MarkTicks(ctx, s.o.Instance, marks[:n], s.o.Now()))
+		marks = marks[n:]
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,622 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"time"
+
+	"lagerd/economic"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// hintMap holds open hints by number, as they stood before the reads began.
+// One that a read has dealt with is taken out.
+type hintMap map[string]plan.Hint
+
+// farAway is later than any hint is due.
+const farAway = 100 * 365 * 24 * time.Hour
+
+// stockPass reads and stores what is due of the shop's stock. again reports
+// that a listing has more pages to read.
+func (w *worker) stockPass(ctx context.Context, j job, asked bool) (again bool, err error) {
+	if off := w.stockOff(); off != "" {
+		return false, w.dismiss(ctx, j, plan.KindStock, off)
+	}
+	if w.progress.Held == HeldNoInventory && !asked && !j.sweep && w.Now().Sub(w.progress.HeldAt.Time) < w.HeldRetry {
+		return false, w.dismiss(ctx, j, plan.KindStock, w.progress.HeldDetail)
+	}
+	if w.sweepNext && w.sweep == nil {
+		j.sweep, w.sweepNext = true, false
+	}
+	due, err := w.dueHints(ctx, j, plan.KindStock)
+	if err != nil {
+		return false, err
+	}
+	reads := w.planReads(j, due)
+	var errs []error
+	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
+	if reads.Listing {
+		errs = append(errs, w.beginListing(ctx, j))
+	}
+	if reads.Changes {
+		due, err = w.readChanges(ctx, due)
+		errs = append(errs, err)
+	}
+	if reads.Filters || reads.Singles {
+		errs = append(errs, w.readHinted(ctx, due, reads.Filters))
+	}
+	if w.sweep == nil || errors.Join(errs...) != nil || w.Now().Before(w.sweep.notBefore) {
+		return false, errors.Join(errs...)
+	}
+	err = w.turnPages(ctx)
+	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep.cause == plan.CauseSweep {
+		// The day's share of a sweep is used up: it goes on where it was.
+		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
+		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
+		return false, nil
+	}
+	return w.sweep != nil && err == nil, err
+}
+
+// stockOff says why the shop's stock is not read, "" if it is.
+func (w *worker) stockOff() string {
+	switch {
+	case !w.shop.StockOn:
+		return "stock is off for this shop"
+	case w.shop.StockSource == store.SourceRackbeat:
+		return "the shop's stock is kept in Rackbeat, which lagerd does not read yet"
+	}
+	return ""
+}
+
+// dismiss answers hints that the shop has no use for, with the reason.
+func (w *worker) dismiss(ctx context.Context, j job, kind plan.Kind, why string) error {
+	hints, err := w.dueHints(ctx, j, kind)
+	if err != nil {
+		return err
+	}
+	return w.answerAll(ctx, hints, why)
+}
+
+func (w *worker) answerAll(ctx context.Context, hints hintMap, why string) error {
+	if len(hints) == 0 {
+		return nil
+	}
+	var a store.Applied
+	for _, h := range hints {
+		a.Answered = append(a.Answered, plan.Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: why})
+	}
+	return w.apply(ctx, a)
+}
+
+// dueHints loads the hints that are due, but for those that the listing under
+// way is going to answer.
+func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, error) {
+	if !j.work && !w.waiting {
+		return nil, nil
+	}
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.Now(), 0)
+	if err != nil {
+		return nil, err
+	}
+	if w.sweep != nil && kind == plan.KindStock {
+		for number, h := range w.sweep.hints {
+			if hints[number].Gen == h.Gen {
+				delete(hints, number)
+			}
+		}
+	}
+	return hints, nil
+}
+
+// allHints loads all open stock hints, also those that wait to be read again:
+// a read of everything reads their numbers too.
+func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
+	if !j.work && !w.waiting {
+		return nil, nil
+	}
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, w.Now().Add(farAway), 0)
+	w.waiting = len(hints) > 0
+	return hints, err
+}
+
+func (w *worker) planReads(j job, due hintMap) plan.Reads {
+	numbers := make([]string, 0, min(len(due), 100))
+	for number := range due {
+		if len(numbers) < cap(numbers) {
+			numbers = append(numbers, number)
+		}
+	}
+	return plan.PlanReads(plan.Situation{
+		Items: int(w.progress.Items), Swept: !w.progress.SweptAt.IsZero(),
+		Hinted: len(due), PerFilter: w.stock.Together(numbers),
+		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: w.Now().Sub(w.progress.SweptAt.Time),
+		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.DailyCalls, w.SweepEvery),
+	})
+}
+
+// storeItems plans and applies a batch of observations, with what else the
+// transaction is to carry. Hints that it deals with are taken out of hints.
+func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
+	numbers := make([]string, len(batch.observations))
+	for i, o := range batch.observations {
+		numbers[i] = o.Item.Number
+	}
+	stored, err := w.Store.Items(ctx, w.shop.Shop, numbers)
+	if err != nil {
+		return nil, err
+	}
+	p := plan.Items(plan.ItemsInput{
+		Figure: w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
+		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: batch.created,
+		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin,
+	})
+	a := also
+	a.Items, a.Changes, a.Answered, a.Rereads = p.Rows, p.Changes, p.Answered, append(p.Rereads, also.Rereads...)
+	if len(p.Late) > 0 {
+		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
+	}
+	if p.Stale > 0 {
+		w.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
+	}
+	if a.Empty() {
+		return nil, nil
+	}
+	if err := w.apply(ctx, a); err != nil {
+		return nil, err
+	}
+	for _, answer := range a.Answered {
+		delete(batch.hints, answer.Number)
+	}
+	for _, again := range a.Rereads {
+		delete(batch.hints, again.Number)
+		w.waiting = true
+	}
+	return p.Created(), nil
+}
+
+// itemsBatch is what is stored by one transaction.
+type itemsBatch struct {
+	observations []plan.Observation
+	hints        hintMap
+	cause        plan.Cause
+	created      []plan.Item // by earlier batches of the same read
+}
+
+// readHinted reads hinted numbers, several to a call or one by one. A number
+// that cannot be read alone is put off with its error and holds up no other.
+func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) error {
+	numbers := make([]string, 0, len(hints))
+	for number := range hints {
+		numbers = append(numbers, number)
+	}
+	slices.SortFunc(numbers, func(a, b string) int { return hints[a].FirstAt.Compare(hints[b].FirstAt) })
+	for len(numbers) > 0 {
+		n := 1
+		if together {
+			n = max(1, w.stock.Together(numbers))
+		}
+		var err error
+		if n > 1 {
+			err = w.readTogether(ctx, hints, numbers[:n])
+		} else {
+			err = w.readSingle(ctx, hints, numbers[0])
+		}
+		if err != nil {
+			return err
+		}
+		numbers = numbers[n:]
+	}
+	return nil
+}
+
+func (w *worker) readTogether(ctx context.Context, hints hintMap, numbers []string) error {
+	asked := make(map[string]struct{}, len(numbers))
+	for _, number := range numbers {
+		asked[number] = struct{}{}
+	}
+	var observations []plan.Observation
+	for page, err := range w.stock.Hinted(ctx, economic.PriorityHint, numbers) {
+		if err != nil {
+			return err
+		}
+		for _, o := range page.observations {
+			// e-conomic compares without regard to case: others may come too.
+			if _, ok := asked[o.Item.Number]; ok {
+				observations = append(observations, o)
+				delete(asked, o.Item.Number)
+			}
+		}
+	}
+	if _, err := w.storeItems(ctx, itemsBatch{observations: observations, hints: hints, cause: plan.CauseWebhook}, store.Applied{}); err != nil {
+		return err
+	}
+	// What did not come may be gone, or could not be understood: asked alone,
+	// it says which.
+	for _, number := range numbers {
+		if _, missing := asked[number]; missing {
+			if err := w.readSingle(ctx, hints, number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *worker) readSingle(ctx context.Context, hints hintMap, number string) error {
+	o, err := w.stock.Item(ctx, economic.PriorityHint, number)
+	if err != nil {
+		return w.putOff(ctx, hints, number, err)
+	}
+	_, err = w.storeItems(ctx, itemsBatch{observations: []plan.Observation{o}, hints: hints, cause: plan.CauseWebhook}, store.Applied{})
+	return err
+}
+
+// putOff keeps a hint whose number cannot be read, with the error, and has it
+// read again later. An error that is not the number's own is returned.
+func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err error) error {
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited, economic.KindUnavailable, economic.KindBudget:
+		return err
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	h := hints[number]
+	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
+	again := plan.Reread{Kind: h.Kind, Number: number, Gen: h.Gen, Tries: h.Tries, Failures: h.Failures + 1, DueAt: w.retryAt(h.Failures + 1), Note: err.Error()}
+	delete(hints, number)
+	w.waiting = true
+	return w.apply(ctx, store.Applied{Rereads: []plan.Reread{again}})
+}
+
+// readChanges reads what changed since the cursor, less an overlap, to the
+// end, and moves the cursor with the last page. It returns the hints that are
+// due and still open.
+//
+// The cursor is the latest change that e-conomic showed, and never beyond the
+// time its own clock had when the read began. Once that clock is far enough
+// ahead, everything before it, less the overlap, has been read to its end:
+// the cursor follows, or one import of 100,000 items would be read every
+// minute until something else changes.
+func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
+	hints, err := w.allHints(ctx, job{work: len(due) > 0})
+	if err != nil {
+		return due, err
+	}
+	cursor := w.progress.ItemsCursor.Time
+	latest, results, read := cursor, 0, 0
+	var serverDate time.Time
+	var created []plan.Item
+	for p, err := range w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap)) {
+		if err != nil {
+			return due, err
+		}
+		if serverDate.IsZero() {
+			serverDate = p.serverDate
+		}
+		read += p.size()
+		results = p.results
+		for _, o := range p.observations {
+			if o.Item.UpdatedAt.After(latest) {
+				latest = o.Item.UpdatedAt
+			}
+		}
+		w.complain(p)
+		also := store.Applied{}
+		moved := time.Time{}
+		if p.next == "" && read >= results {
+			moved = moveCursor(cursor, latest, serverDate, w.Overlap)
+			// A cursor kept in memory only is behind after a restart, which is safe.
+			if moved.Sub(cursor) >= w.Overlap || latest.After(cursor) {
+				also.Progress = map[string]any{"items_cursor": store.At(moved)}
+			}
+		}
+		made, err := w.storeItems(ctx, itemsBatch{observations: p.observations, hints: hints, cause: plan.CauseTick, created: created}, also)
+		if err != nil {
+			return due, err
+		}
+		created = append(created, made...)
+		if also.Progress != nil {
+			w.progress.ItemsCursor = store.At(moved)
+		}
+	}
+	if read < results {
+		return due, fmt.Errorf("shop %s: e-conomic announced %d changed items and sent %d: the cursor stays", w.shop.Shop, results, read)
+	}
+	for number := range due {
+		if _, open := hints[number]; !open {
+			delete(due, number)
+		}
+	}
+	return due, nil
+}
+
+// moveCursor returns the cursor after a change query that was read to its end.
+func moveCursor(cursor, latest, serverDate time.Time, overlap time.Duration) time.Time {
+	if serverDate.IsZero() {
+		return latest
+	}
+	if latest.After(serverDate) {
+		latest = serverDate
+	}
+	if settled := serverDate.Add(-overlap); settled.After(latest) {
+		latest = settled
+	}
+	if latest.Before(cursor) {
+		return cursor
+	}
+	return latest
+}
+
+// complain logs items that could not be understood. They stay as they are
+// stored, and hold up none of the others.
+func (w *worker) complain(p page) {
+	for _, b := range p.bad {
+		w.Observer.BadItem(w.shop.Shop)
+		w.log.WithField("number", b.Number).WithError(b.Err).Warn("an item could not be understood")
+	}
+}
+
+// listing is a read of everything the agreement holds, some pages each pass.
+type listing struct {
+	cause      plan.Cause
+	priority   economic.Priority
+	hints      hintMap
+	began      time.Time
+	next       string
+	started    bool
+	seen       map[string]struct{}
+	unknown    int // items without a readable number
+	read       int
+	results    int
+	latest     time.Time
+	serverDate time.Time
+	assessment plan.Assessment
+	created    []plan.Item
+	digest     hash.Hash
+	notBefore  time.Time // the budget says so
+}
+
+// beginListing starts a listing. Its hints are loaded before its first page.
+func (w *worker) beginListing(ctx context.Context, j job) error {
+	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, seen: map[string]struct{}{}, digest: sha256.New()}
+	if j.tick && !j.sweep && w.progress.Items <= plan.PageSize && !w.progress.SweptAt.IsZero() {
+		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
+	}
+	var err error
+	if l.hints, err = w.allHints(ctx, j); err != nil {
+		return err
+	}
+	if len(l.hints) > 0 {
+		l.priority = economic.PriorityHint
+	}
+	w.sweep = l
+	return nil
+}
+
+// pagesPerPass bounds how long a listing keeps its shop from hints.
+const pagesPerPass = 10
+
+// turnPages reads and stores the next pages of the listing under way.
+func (w *worker) turnPages(ctx context.Context) error {
+	l := w.sweep
+	for range pagesPerPass {
+		p, err := w.stock.Listing(ctx, l.priority, l.next)
+		if err != nil {
+			if economic.KindOf(err) != economic.KindBudget {
+				w.sweep = nil // it begins anew: what was not read may have changed
+			}
+			return err
+		}
+		if !l.started {
+			l.started, l.began, l.serverDate = true, p.began, p.serverDate
+			held, err := w.assessFirst(ctx, p)
+			if err != nil || held {
+				w.sweep = nil
+				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
+			}
+		}
+		l.add(p)
+		w.complain(p)
+		last := p.next == ""
+		if last && w.unchanged(l) {
+			w.sweep = nil
+			return nil
+		}
+		also := store.Applied{}
+		if last {
+			if err := l.complete(w); err != nil {
+				w.sweep = nil
+				return err
+			}
+			also.Progress = w.listed(l)
+		}
+		created, err := w.storeItems(ctx, itemsBatch{observations: p.observations, hints: l.hints, cause: l.cause, created: l.created}, also)
+		if err != nil {
+			w.sweep = nil
+			return err
+		}
+		l.created = append(l.created, created...)
+		if last {
+			w.sweep = nil
+			return w.finishListing(ctx, l)
+		}
+		l.next = p.next
+	}
+	return nil
+}
+
+func (l *listing) add(p page) {
+	l.read += p.size()
+	l.results = p.results
+	for _, o := range p.observations {
+		i := o.Item
+		l.seen[i.Number] = struct{}{}
+		l.assessment.Add(i)
+		if i.UpdatedAt.After(l.latest) {
+			l.latest = i.UpdatedAt
+		}
+		fmt.Fprintf(l.digest, "%q %q %q %t %t %v %d\n", i.Number, i.Name, i.BarCode, i.Barred, i.InventoryEnabled, i.Figures, i.UpdatedAt.Unix())
+	}
+	for _, b := range p.bad {
+		if b.Number == "" {
+			l.unknown++
+		}
+		l.seen[b.Number] = struct{}{}
+	}
+}
+
+// unchanged reports whether the listing says, to the letter, what the last one
+// said that was stored whole, with nothing stored since: then there is nothing
+// to do, and the database is not asked at all.
+func (w *worker) unchanged(l *listing) bool {
+	return w.settled != "" && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
+}
+
+func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
+
+// complete reports an error where the listing was cut short: nothing is
+// concluded from what it did not show.
+func (l *listing) complete(w *worker) error {
+	switch {
+	case l.read < l.results:
+		return fmt.Errorf("shop %s: e-conomic announced %d items and sent %d: nothing is concluded from those that are missing", w.shop.Shop, l.results, l.read)
+	case l.read == 0 && w.progress.Items > 0:
+		return fmt.Errorf("shop %s: e-conomic lists no items at all, where there were %d: nothing is concluded from that", w.shop.Shop, w.progress.Items)
+	}
+	return nil
+}
+
+// listed returns the progress that is stored with the last page.
+func (w *worker) listed(l *listing) map[string]any {
+	set := map[string]any{}
+	put := func(column string, is, value any) {
+		if is != value {
+			set[column] = value
+		}
+	}
+	suspicion := ""
+	if l.assessment.Verdict() == plan.VerdictAllZero {
+		suspicion = SuspicionAllZero
+		if w.progress.Suspicion == "" {
+			w.log.Warn("every stock figure of the agreement is zero: is its stock really kept in e-conomic?")
+		}
+	}
+	put("suspicion", w.progress.Suspicion, suspicion)
+	put("items", w.progress.Items, int64(len(l.seen)))
+	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.serverDate, w.Overlap)
+	if l.cause != plan.CauseTick || cursor.Sub(w.progress.ItemsCursor.Time) >= w.Overlap {
+		set["items_cursor"] = store.At(cursor)
+		set["swept_at"] = store.At(l.began)
+	}
+	return set
+}
+
+// finishListing asks for the items that the listing did not show and takes
+// over what was stored.
+func (w *worker) finishListing(ctx context.Context, l *listing) error {
+	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.serverDate, w.Overlap)
+	w.progress.ItemsCursor, w.progress.SweptAt = store.At(cursor), store.At(l.began)
+	w.progress.Items = int64(len(l.seen))
+	w.progress.Suspicion = ""
+	if l.assessment.Verdict() == plan.VerdictAllZero {
+		w.progress.Suspicion = SuspicionAllZero
+	}
+	if err := w.readMissing(ctx, l); err != nil {
+		return err
+	}
+	if l.unknown == 0 && !w.waiting {
+		w.settled = l.sum()
+	}
+	return nil
+}
+
+// missingPerPass bounds how many missing items are asked for one by one.
+const missingPerPass = 100
+
+// readMissing deals with numbers that a complete listing did not show: one
+// that is stored is asked for alone before it counts as gone; one that is only
+// hinted does not exist.
+func (w *worker) readMissing(ctx context.Context, l *listing) error {
+	if l.unknown > 0 {
+		return nil // one of those without a readable number may be it
+	}
+	present, err := w.Store.PresentNumbers(ctx, w.shop.Shop)
+	if err != nil {
+		return err
+	}
+	missing := plan.Missing(present, l.seen)
+	if len(missing) > missingPerPass {
+		w.log.WithField("missing", len(missing)).Warn("many items are missing from e-conomic's listing: they are asked for one by one, some each sweep")
+		missing = missing[:missingPerPass]
+	}
+	stored := make(map[string]struct{}, len(present))
+	for _, number := range present {
+		stored[number] = struct{}{}
+	}
+	var absent []plan.Observation
+	for number := range l.hints {
+		_, isStored := stored[number]
+		_, isListed := l.seen[number]
+		switch {
+		case isListed: // listed, but it could not be understood
+			missing = append(missing, number)
+		case !isStored:
+			absent = append(absent, plan.Observation{Item: plan.Item{Number: number}, Began: l.began})
+		}
+	}
+	if _, err := w.storeItems(ctx, itemsBatch{observations: absent, hints: l.hints, cause: l.cause}, store.Applied{}); err != nil {
+		return err
+	}
+	for _, number := range missing {
+		o, err := w.stock.Item(ctx, l.priority, number)
+		if _, hinted := l.hints[number]; err != nil && hinted {
+			err = w.putOff(ctx, l.hints, number, err)
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := w.storeItems(ctx, itemsBatch{observations: []plan.Observation{o}, hints: l.hints, cause: l.cause, created: l.created}, store.Applied{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assessFirst looks at the first page of a listing. Where no item on it
+// carries a stock figure the following pages are looked through for one; if
+// none has any, the agreement's stock cannot be read: the shop's stock is
+// held, and what is stored stays as it is.
+func (w *worker) assessFirst(ctx context.Context, first page) (held bool, err error) {
+	var a plan.Assessment
+	for p := first; ; {
+		for _, o := range p.observations {
+			a.Add(o.Item)
+		}
+		if a.WithFigures > 0 || p.next == "" {
+			break
+		}
+		if p, err = w.stock.Listing(ctx, economic.PrioritySweep, p.next); err != nil {
+			return false, err
+		}
+	}
+	if a.Verdict() != plan.VerdictNoInventory {
+		if w.progress.Held == HeldNoInventory {
+			w.log.Info("e-conomic sends stock figures again: the shop's stock goes on")
+			return false, w.hold(ctx, "", "")
+		}
+		return false, nil
+	}
+	detail := fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?); invoices go on", a.Items, a.Enabled)
+	return true, w.hold(ctx, HeldNoInventory, detail)
+}

@@ -1,0 +1,348 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/economic"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// Why lagerd pauses a shop itself.
+const (
+	HeldTokenRefused     = "token_refused"     // 401: wrong, or the agreement revoked the grant
+	HeldForbidden        = "forbidden"         // 403: a role is missing
+	HeldAgreementChanged = "agreement_changed" // the token answers for another agreement
+	HeldBadToken         = "token_unreadable"  // the stored token cannot be opened with this key
+	HeldNoInventory      = "no_inventory"      // stock only: no item carries a figure
+)
+
+// SuspicionAllZero marks a shop whose every stock figure is zero.
+const SuspicionAllZero = "all_zero"
+
+// worker reconciles one shop. It is used by one goroutine at a time.
+type worker struct {
+	*Options
+	shop  store.Shop
+	token int64 // the fencing token of the lease
+	log   logrus.FieldLogger
+
+	// Loaded at the first pass and kept while the lease is held: nobody else
+	// writes it.
+	loaded    bool
+	progress  store.Progress
+	budget    *economic.Budget
+	agreement *economic.Agreement
+	stock     StockSource
+	rule      plan.OrderRule
+	checkedAt time.Time // when the agreement was last asked who it is
+
+	applying sync.Mutex // Apply calls are numbered and made one at a time
+	seq      int64
+
+	waiting  bool   // open hints are waiting to be read again
+	hinted   bool   // apply recorded hints, from the lines of an invoice
+	fetching bool   // invoices are waiting for their lines or PDF
+	gapTurn  int    // where the next tick goes on in a long list of gaps
+	settled  string // digest of the last listing that was stored whole
+	found    int    // changes found by this pass
+	pruned   time.Time
+
+	sweep      *listing // under way, a few pages each pass; nil: none
+	sweepNext  bool     // another was asked for meanwhile
+	sweepAsked []store.Request
+	sweepFound int
+}
+
+// result is what a pass came to.
+type result struct {
+	ticked  bool // a tick was due and everything it covers was read and stored
+	changes int
+	again   bool // there is more to do at once
+	idle    bool // the shop is paused, by a person or by lagerd
+}
+
+// pass does what is due for the shop. Its parts fail apart from each other;
+// the errors are joined.
+func (w *worker) pass(ctx context.Context, j job) (result, error) {
+	w.found = 0
+	if err := w.load(ctx); err != nil {
+		return result{}, err
+	}
+	asked, err := w.requests(ctx, &j)
+	if err != nil {
+		return result{}, err
+	}
+	res, err := w.reconcile(ctx, j, len(asked) > 0)
+	res.changes = w.found
+	w.sweepFound += w.found
+	errs := []error{err, w.finish(ctx, asked, w.found, err)}
+	if w.sweep == nil {
+		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, err))
+		w.sweepAsked, w.sweepFound = nil, 0
+	}
+	return res, errors.Join(errs...)
+}
+
+func (w *worker) reconcile(ctx context.Context, j job, asked bool) (result, error) {
+	if w.shop.Paused() {
+		return result{idle: true}, nil
+	}
+	if ready, err := w.check(ctx, j, asked); !ready || err != nil {
+		return result{idle: true}, err
+	}
+	var res result
+	invoicesErr := w.invoicesPass(ctx, j)
+	if w.stopped(ctx, invoicesErr) {
+		return res, w.refused(ctx, invoicesErr)
+	}
+	again, stockErr := w.stockPass(ctx, j, asked)
+	if w.stopped(ctx, stockErr) {
+		return res, errors.Join(invoicesErr, w.refused(ctx, stockErr))
+	}
+	more, fetchErr := w.fetch(ctx, j)
+	err := errors.Join(invoicesErr, stockErr, fetchErr)
+	if err == nil && j.tick {
+		err = w.prune(ctx)
+	}
+	return result{ticked: j.tick && err == nil, again: again || more}, err
+}
+
+// stopped reports whether an error concerns the whole shop, so that its other
+// parts need not try.
+func (w *worker) stopped(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
+		return true
+	}
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited:
+		return true
+	}
+	return false
+}
+
+// load reads what is stored about the shop, once per lease.
+func (w *worker) load(ctx context.Context) error {
+	if w.loaded {
+		return nil
+	}
+	progress, err := w.Store.Progress(ctx, w.shop.Shop)
+	if err != nil {
+		return err
+	}
+	w.progress = progress
+	w.rule.Field = w.shop.OrderField
+	w.rule.Pattern = nil
+	if w.shop.OrderPattern != "" {
+		if w.rule.Pattern, err = regexp.Compile(w.shop.OrderPattern); err != nil {
+			return fmt.Errorf("shop %s: order pattern: %w: correct it with `lagerd shops set %s --order-pattern …`", w.shop.Shop, err, w.shop.Shop)
+		}
+	}
+	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Now: w.Now})
+	w.budget.Restore(economic.BudgetState{Day: progress.CallsDay, Calls: int(progress.Calls)})
+	grant, err := w.Open(w.shop.Shop, w.shop.GrantToken)
+	if err != nil {
+		return errors.Join(err, w.hold(ctx, HeldBadToken, err.Error()))
+	}
+	w.agreement = w.Client.Agreement(grant, w.budget)
+	w.stock = products{client: w.Client, agreement: w.agreement}
+	w.waiting, w.fetching = true, true
+	w.loaded = true
+	return nil
+}
+
+// change takes over new settings. What they affect is read anew.
+func (w *worker) change(shop store.Shop) {
+	w.shop = shop
+	w.loaded, w.sweep, w.settled = false, nil, ""
+	w.checkedAt = time.Time{}
+}
+
+const checkEvery = time.Hour
+
+// check asks the agreement who it is: at first, every hour, and to find out
+// whether a shop that lagerd paused can go on. ready is false while it cannot.
+func (w *worker) check(ctx context.Context, j job, asked bool) (ready bool, err error) {
+	now := w.Now()
+	held := w.progress.Held != "" && w.progress.Held != HeldNoInventory
+	if held && !asked && !j.sweep && now.Sub(w.progress.HeldAt.Time) < w.HeldRetry {
+		return false, nil
+	}
+	if !held && now.Sub(w.checkedAt) < checkEvery {
+		return true, nil
+	}
+	self, err := w.agreement.Self(ctx, economic.PriorityTick)
+	if err != nil {
+		return false, w.refused(ctx, err)
+	}
+	if w.progress.AgreementNumber != 0 && self.AgreementNumber != w.progress.AgreementNumber {
+		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, w.progress.AgreementNumber)
+		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is meant, say `lagerd shops set %s --accept-agreement`", w.shop.Shop, detail, w.shop.Shop),
+			w.hold(ctx, HeldAgreementChanged, detail))
+	}
+	if w.progress.AgreementNumber == 0 {
+		if err := w.apply(ctx, store.Applied{Progress: map[string]any{"agreement_number": self.AgreementNumber}}); err != nil {
+			return false, err
+		}
+		w.progress.AgreementNumber = self.AgreementNumber
+	}
+	if held {
+		w.log.WithField("held", w.progress.Held).Info("e-conomic answers again: the shop goes on")
+		if err := w.hold(ctx, "", ""); err != nil {
+			return false, err
+		}
+	}
+	w.checkedAt = now
+	return true, nil
+}
+
+// refused holds the shop where e-conomic refuses its token, and returns err.
+func (w *worker) refused(ctx context.Context, err error) error {
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized:
+		return errors.Join(err, w.hold(ctx, HeldTokenRefused, err.Error()))
+	case economic.KindForbidden:
+		return errors.Join(err, w.hold(ctx, HeldForbidden, err.Error()))
+	}
+	return err
+}
+
+// hold pauses the shop with a reason, or ends that with "".
+func (w *worker) hold(ctx context.Context, why, detail string) error {
+	now := w.Now()
+	if err := w.Store.Hold(ctx, w.shop.Shop, w.token, why, detail, now); err != nil {
+		return err
+	}
+	if why != "" && why != w.progress.Held {
+		w.log.WithFields(logrus.Fields{"held": why, "detail": detail}).Warn("the shop is paused by lagerd")
+	}
+	w.progress.Held, w.progress.HeldDetail, w.progress.HeldAt = why, detail, store.At(now)
+	return nil
+}
+
+// requests loads what operators asked for and merges it into the job. Those
+// for a tick are returned; those for a sweep are kept until the sweep that
+// begins with this pass is done. While another sweep is under way they wait.
+func (w *worker) requests(ctx context.Context, j *job) (ticks []store.Request, err error) {
+	if !j.work {
+		return nil, nil
+	}
+	list, err := w.Store.OpenRequests(ctx, w.shop.Shop)
+	for _, r := range list {
+		switch {
+		case r.What == store.WantTick:
+			j.tick = true
+			ticks = append(ticks, r)
+		case w.sweep == nil:
+			j.tick, j.sweep = true, true
+			w.sweepAsked = append(w.sweepAsked, r)
+		}
+	}
+	return ticks, err
+}
+
+// finish tells operators what came of their requests.
+func (w *worker) finish(ctx context.Context, requests []store.Request, changes int, failed error) error {
+	failure := ""
+	switch {
+	case failed != nil:
+		failure = failed.Error()
+	case w.shop.Paused():
+		failure = "the shop is paused: `lagerd shops resume " + w.shop.Shop + "` lets it go on"
+	case w.progress.Held != "":
+		failure = "lagerd has paused the shop: " + w.progress.Held + ": " + w.progress.HeldDetail
+	}
+	var errs []error
+	for _, r := range requests {
+		errs = append(errs, w.Store.FinishRequest(ctx, r.Request, w.Now(), changes, failure))
+	}
+	return errors.Join(errs...)
+}
+
+// apply stores what a read led to, under the fence, and counts it.
+func (w *worker) apply(ctx context.Context, a store.Applied) error {
+	w.applying.Lock()
+	defer w.applying.Unlock()
+	now := w.Now()
+	a.LateFrom = now.Add(-w.LateWithin)
+	// A transaction whose commit has an unknown outcome is told apart by its
+	// number: the number is used up whether or not it was committed.
+	w.seq++
+	if err := w.Store.Apply(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, a, now); err != nil {
+		return err
+	}
+	if len(a.Items) > 0 {
+		w.settled = ""
+	}
+	if len(a.Hints) > 0 {
+		w.waiting, w.hinted = true, true
+	}
+	w.found += len(a.Changes)
+	w.report(a, now)
+	return nil
+}
+
+func (w *worker) report(a store.Applied, now time.Time) {
+	if len(a.Changes) == 0 {
+		return
+	}
+	w.Observer.Changed(w.shop.Shop, a.Changes, now)
+	missed := 0
+	for _, c := range a.Changes {
+		if c.Webhook == plan.WebhookMissed {
+			missed++
+		}
+		w.log.WithFields(changeFields(c)).Debug("change")
+	}
+	first := a.Changes[0]
+	fields := logrus.Fields{"changes": len(a.Changes), "missed_webhooks": missed}
+	if len(a.Changes) == 1 {
+		fields = changeFields(first)
+	}
+	w.log.WithFields(fields).Info("stored")
+}
+
+func changeFields(c plan.Change) logrus.Fields {
+	f := logrus.Fields{"kind": c.Kind, "number": c.Number, "what": c.What, "cause": c.Cause, "webhook": c.Webhook}
+	if c.OldStock.Valid {
+		f["old_stock"] = c.OldStock.Decimal.String()
+	}
+	if c.NewStock.Valid {
+		f["new_stock"] = c.NewStock.Decimal.String()
+	}
+	return f
+}
+
+const pruneEvery = time.Hour
+
+// prune deletes what need not be kept, now and then.
+func (w *worker) prune(ctx context.Context) error {
+	now := w.Now()
+	if now.Sub(w.pruned) < pruneEvery {
+		return nil
+	}
+	if w.pruned.IsZero() { // not all shops at once after a start
+		w.pruned = now
+		return nil
+	}
+	w.applying.Lock()
+	defer w.applying.Unlock()
+	w.seq++
+	err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), now.Add(-w.KeepHints))
+	if err == nil {
+		w.pruned = now
+	}
+	return err
+}
+
+// retryAt returns when something that failed so many times is tried again.
+func (w *worker) retryAt(failures int) time.Time {
+	return w.Now().Add(w.backoff(failures))
+}

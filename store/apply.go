@@ -1,0 +1,267 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lagerd/reconcile/plan"
+)
+
+// Fence is a holder's right to write for a shop: the token of its lease and
+// the number of the transaction under it. A holder counts Seq up by one for
+// each Apply and starts from 1.
+type Fence struct {
+	Shop  string
+	Token int64
+	Seq   int64
+}
+
+// Progress is how far a shop has got and how it fares.
+type Progress struct {
+	Shop            string `gorm:"primaryKey"`
+	AgreementNumber int64  // 0: not known yet
+	Held            string // why lagerd paused the shop itself; "": it did not
+	HeldDetail      string
+	HeldAt          Time
+	Suspicion       string
+	Items           int64
+	ItemsCursor     Time
+	SweptAt         Time
+	InvoiceCursor   int64
+	InvoicesBegun   bool
+	InvoicesSweptAt Time
+	TickAt          Time
+	Failures        int
+	Failure         string
+	MissedWebhooks  int64
+	LateWebhooks    int64
+	Drift           int64
+	Lags            int64
+	LagLastUS       int64 `gorm:"column:lag_last_us"`
+	LagMaxUS        int64 `gorm:"column:lag_max_us"`
+	CallsDay        string
+	Calls           int64
+
+	Gaps []plan.Gap `gorm:"-"`
+}
+
+// TableName tells gorm the table.
+func (Progress) TableName() string { return "progress" }
+
+// Progress returns a shop's progress with its invoice gaps.
+func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
+	var p Progress
+	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Take(&p).Error; err != nil {
+		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
+	}
+	var err error
+	p.Gaps, err = s.gaps(ctx, shop)
+	return p, err
+}
+
+// Applied is everything one transaction writes for a shop.
+type Applied struct {
+	Items    []plan.Row
+	Changes  []plan.Change
+	Answered []plan.Answer
+	Rereads  []plan.Reread
+	Late     map[plan.Kind][]string // numbers whose missed webhook has come
+	LateFrom time.Time              // changes committed before this stay missed
+
+	Invoices []plan.InvoiceRow
+	Window   *plan.Window // nil: unchanged
+	PDF      *PDF
+	Work     []WorkResult // invoices to be tried again
+	Lines    []int64      // invoices whose lines have been read
+	Hints    []HintRecord // the item numbers on those lines
+
+	Progress map[string]any // columns of progress to set
+}
+
+// Empty reports whether there is nothing to write.
+func (a Applied) Empty() bool {
+	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
+		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress) == 0 && a.Window == nil && a.PDF == nil
+}
+
+// Apply writes it all in one transaction under the fence. It returns ErrFenced
+// if the lease was lost, and then nothing is written. now becomes the time of
+// commit in the history.
+func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) error {
+	err := s.inTx(ctx, func(t *tx) error {
+		done, err := t.fence(f)
+		if err != nil || done {
+			return err
+		}
+		t.putItems(f.Shop, a.Items)
+		t.putInvoices(f.Shop, a.Invoices, causes(a.Changes), now)
+		t.putChanges(f, a.Changes, now)
+		t.answer(f.Shop, a.Answered)
+		t.reread(f.Shop, a.Rereads)
+		t.recordHints(a.Hints)
+		for _, number := range a.Lines {
+			t.exec("UPDATE invoices SET lines_read = 1 WHERE shop = ? AND number = ?", f.Shop, number)
+			t.finishWork(f.Shop, number)
+		}
+		if a.PDF != nil {
+			t.putPDF(f.Shop, *a.PDF, now)
+			t.finishWork(f.Shop, a.PDF.Number)
+		}
+		for _, w := range a.Work {
+			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ?",
+				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Shop, w.Number)
+		}
+		if a.Window != nil {
+			t.putGaps(f.Shop, a.Window.Gaps)
+		}
+		t.progress(f.Shop, a, t.markLate(f.Shop, a))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store what was read for %s: %w", f.Shop, err)
+	}
+	return nil
+}
+
+// fence writes the shop's fence. Writing, not reading, is what makes two
+// nodes of a Galera cluster notice each other. done reports that this very
+// transaction has been committed before: the commit's answer was lost.
+func (t *tx) fence(f Fence) (done bool, err error) {
+	if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {
+		return false, nil
+	}
+	var token, seq int64
+	if t.queryRow("SELECT token, applied_seq FROM leases WHERE shop = ?", []any{f.Shop}, &token, &seq) && token == f.Token && seq == f.Seq {
+		return true, nil
+	}
+	if t.err != nil {
+		return false, t.err
+	}
+	return false, ErrFenced
+}
+
+func causes(changes []plan.Change) map[int64]plan.Cause {
+	causes := map[int64]plan.Cause{}
+	for _, c := range changes {
+		if number, err := strconv.ParseInt(c.Number, 10, 64); err == nil && c.What == plan.WhatBooked {
+			causes[number] = c.Cause
+		}
+	}
+	return causes
+}
+
+func (t *tx) putChanges(f Fence, changes []plan.Change, now time.Time) {
+	const columns = 22
+	args := make([]any, 0, len(changes)*columns)
+	for i, c := range changes {
+		args = append(args, f.Shop, f.Token, f.Seq, i, c.Kind, c.Number, c.What, c.OldStock, c.NewStock,
+			c.OldFigures.InStock, c.NewFigures.InStock, c.OldFigures.Available, c.NewFigures.Available,
+			c.OldState, c.NewState, c.Cause, c.Webhook, At(c.EconomicAt), At(c.HintedAt), At(c.ObservedAt), At(now), c.RenumberedTo)
+	}
+	t.insertRows("INSERT INTO changes (shop, token, seq, n, kind, number, what, old_stock, new_stock, old_in_stock, new_in_stock, old_available, new_available,"+
+		" old_state, new_state, cause, webhook, economic_at, hinted_at, observed_at, committed_at, renumbered_to)", columns, "", args)
+}
+
+// notNull stands in for a time that an upsert must name and never stores.
+var notNull = At(time.Unix(0, 0))
+
+// answer closes hints up to the generation that was read. The upsert always
+// meets a row: hints are deleted only under the shop's lease.
+func (t *tx) answer(shop string, answers []plan.Answer) {
+	args := make([]any, 0, len(answers)*hintWidth)
+	for _, a := range answers {
+		args = append(args, shop, a.Kind, a.Number, a.Gen, a.Gen, false, "", notNull, notNull, nil, notNull, 0, 0, clip(a.Note, 500))
+	}
+	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number",
+		"open = CASE WHEN seen_gen > new.done_gen THEN 1 ELSE 0 END",
+		"note = CASE WHEN seen_gen > new.done_gen THEN note ELSE new.note END",
+		"done_gen = GREATEST(done_gen, new.done_gen)"), args)
+}
+
+// reread postpones hints that showed nothing new or could not be read, unless
+// a newer one has come.
+func (t *tx) reread(shop string, rereads []plan.Reread) {
+	args := make([]any, 0, len(rereads)*hintWidth)
+	for _, r := range rereads {
+		args = append(args, shop, r.Kind, r.Number, r.Gen, 0, true, "", notNull, notNull, nil, At(r.DueAt), r.Tries, r.Failures, clip(r.Note, 500))
+	}
+	var set []string
+	for _, column := range []string{"due_at", "tries", "failures", "note"} {
+		set = append(set, column+" = CASE WHEN seen_gen = new.seen_gen THEN new."+column+" ELSE "+column+" END")
+	}
+	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number", set...), args)
+}
+
+func (t *tx) recordHints(hints []HintRecord) {
+	args := make([]any, 0, len(hints)*hintWidth)
+	for _, h := range hints {
+		args = hintArgs(args, h)
+	}
+	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number", hintAgain...), args)
+}
+
+// progress sets the given columns and counts what the changes tell.
+func (t *tx) progress(shop string, a Applied, late int64) {
+	set, args := []string{}, []any{}
+	put := func(assignment string, arg ...any) {
+		set, args = append(set, assignment), append(args, arg...)
+	}
+	for _, column := range slices.Sorted(maps.Keys(a.Progress)) {
+		put(column+" = ?", a.Progress[column])
+	}
+	if a.Window != nil {
+		put("invoice_cursor = ?", a.Window.Cursor)
+	}
+	var missed, drift, lags int64
+	var lag, longest time.Duration
+	for _, c := range a.Changes {
+		if c.Webhook == plan.WebhookMissed {
+			missed++
+			if c.Cause == plan.CauseSweep {
+				drift++
+			}
+		}
+		if c.Lagged {
+			lags++
+			lag = c.ObservedAt.Sub(c.HintedAt)
+			longest = max(longest, lag)
+		}
+	}
+	if missed != late {
+		put("missed_webhooks = missed_webhooks + ?", missed-late)
+	}
+	if late > 0 {
+		put("late_webhooks = late_webhooks + ?", late)
+	}
+	if drift > 0 {
+		put("drift = drift + ?", drift)
+	}
+	if lags > 0 {
+		put("lags = lags + ?", lags)
+		put("lag_last_us = ?", lag.Microseconds())
+		put("lag_max_us = CASE WHEN lag_max_us < ? THEN ? ELSE lag_max_us END", longest.Microseconds(), longest.Microseconds())
+	}
+	if len(set) > 0 {
+		t.exec("UPDATE progress SET "+strings.Join(set, ", ")+" WHERE shop = ?", append(args, shop)...)
+	}
+}
+
+// markLate turns missed webhooks into late ones where the webhook has come
+// after all, and returns how many.
+func (t *tx) markLate(shop string, a Applied) (late int64) {
+	for kind, numbers := range a.Late {
+		for chunk := range slices.Chunk(numbers, rowsPerStatement) {
+			args := []any{shop, kind, At(a.LateFrom)}
+			for _, number := range chunk {
+				args = append(args, number)
+			}
+			late += t.exec("UPDATE changes SET webhook = 'late' WHERE shop = ? AND kind = ? AND webhook = 'missed' AND committed_at >= ? AND number IN "+placeholders(1, len(chunk)), args...)
+		}
+	}
+	return late
+}

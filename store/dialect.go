@@ -1,0 +1,80 @@
+package store
+
+import (
+	"database/sql/driver"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect holds the few differences between the databases. Statements are
+// written once, in MySQL's form, and translated for SQLite.
+type dialect struct {
+	name      string // "mysql" or "sqlite"
+	collation string // of text keys: byte by byte, trailing spaces included
+}
+
+func (d dialect) isSQLite() bool { return d.name == "sqlite" }
+
+var newValue = regexp.MustCompile(`\bnew\.(\w+)`)
+
+// onConflict returns the clause that turns an INSERT into an upsert. In
+// assignments, new.x is the value that the INSERT brought and a bare x the
+// stored one. MySQL evaluates assignments from left to right and SQLite all at
+// once: an assignment may therefore use no column that one before it sets.
+// VALUES(x) is used, not MySQL's newer row alias, which MariaDB lacks.
+func (d dialect) onConflict(key string, assignments ...string) string {
+	set := strings.Join(assignments, ", ")
+	if d.isSQLite() {
+		set = newValue.ReplaceAllString(set, "excluded.$1")
+		set = strings.ReplaceAll(set, "GREATEST(", "MAX(")
+		return " ON CONFLICT (" + key + ") DO UPDATE SET " + set
+	}
+	return " ON DUPLICATE KEY UPDATE " + newValue.ReplaceAllString(set, "VALUES($1)")
+}
+
+// overwrite returns assignments that replace the columns by the new values.
+func overwrite(columns ...string) []string {
+	set := make([]string, len(columns))
+	for i, c := range columns {
+		set[i] = c + " = new." + c
+	}
+	return set
+}
+
+// placeholders returns "(?,?),(?,?)" for so many rows of so many columns.
+func placeholders(rows, columns int) string {
+	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
+	return strings.TrimSuffix(strings.Repeat(row+",", rows), ",")
+}
+
+// MySQL error numbers that mean "nothing was applied, try the whole
+// transaction again" (MariaDB and MySQL server error reference).
+const (
+	errLockWaitTimeout = 1205
+	errDeadlock        = 1213
+	errNotPrimary      = 1047 // Galera: the node is not part of the primary component
+	errWriteConflict   = 9007 // TiDB
+)
+
+func retryable(err error) bool {
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) {
+		return true
+	}
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		switch e.Number {
+		case errLockWaitTimeout, errDeadlock, errNotPrimary, errWriteConflict:
+			return true
+		}
+		return string(e.SQLState[:]) == "40001"
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		code := e.Code() & 0xff
+		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
+	}
+	return false
+}

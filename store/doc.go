@@ -1,0 +1,28 @@
+// Package store owns lagerd's tables: models, migrations and every SQL
+// statement, for MySQL and MariaDB (Galera too) and for embedded SQLite.
+//
+//	webhook ──▶ RecordHints ──▶ hints
+//	                              │ OpenHints
+//	reconcile ◀── Items, Hints, Progress ── Apply ──▶ items, changes, invoices,
+//	                              (one transaction)    cursors, hints answered
+//	shop's software ◀── views shop_stock, shop_invoices
+//
+// What it guarantees:
+//
+//  1. RecordHints returns nil only after the hints are committed.
+//  2. Apply writes rows, history, cursors and answered hints in one
+//     transaction whose first statement writes the shop's fence; a holder that
+//     lost its lease gets ErrFenced and has written nothing. This relies on no
+//     row lock: it is a compare-and-set, so it holds on Galera, where locks are
+//     local to a node and a conflict shows up at commit.
+//  3. A statement that failed poisons its transaction: nothing is committed
+//     after an error, since MariaDB reports success for a COMMIT that follows
+//     a deadlock. Deadlocks, lock timeouts and lost connections are retried as
+//     whole transactions; a commit whose outcome is unknown is told apart by
+//     the fence's sequence number, so nothing is applied twice.
+//  4. A hint is answered by generation, never deleted by number: a hint that
+//     arrives while its number is being read stays open.
+//
+// It never talks to e-conomic, decides nothing about stock, and compares no
+// time of one machine with the clock of another.
+package store

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lagerd/reconcile/plan"
+)
+
+// HintRecord is one hint to be recorded.
+type HintRecord struct {
+	Shop   string
+	Kind   plan.Kind
+	Number string
+	Cause  plan.Cause
+	At     time.Time
+}
+
+const hintColumns = "shop, kind, number, seen_gen, done_gen, open, cause, first_at, last_at, webhook_at, due_at, tries, failures, note"
+
+const hintWidth = 14 // columns in hintColumns
+
+// hintAgain is what a further hint does to a number's row: an answered one
+// opens anew; an open one stays open, keeps when it was first told of, and is
+// due at once. The generation grows either way, so that a read which began
+// before this hint cannot answer it. "open" is set last: the others look at it.
+var hintAgain = []string{
+	"seen_gen = seen_gen + 1",
+	"cause = CASE WHEN open = 1 AND webhook_at IS NOT NULL THEN cause ELSE new.cause END",
+	"first_at = CASE WHEN open = 1 THEN first_at ELSE new.first_at END",
+	"webhook_at = CASE WHEN open = 1 THEN COALESCE(new.webhook_at, webhook_at) ELSE new.webhook_at END",
+	"last_at = new.last_at",
+	"due_at = new.due_at",
+	"tries = 0",
+	"failures = 0",
+	"note = ''",
+	"open = 1",
+}
+
+func hintArgs(args []any, h HintRecord) []any {
+	at := At(h.At)
+	var webhook Time
+	if h.Cause == plan.CauseWebhook {
+		webhook = at
+	}
+	return append(args, h.Shop, h.Kind, h.Number, 1, 0, true, h.Cause, at, at, webhook, at, 0, 0, "")
+}
+
+// RecordHints stores hints; when it returns nil they are committed.
+func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
+	tail := s.dialect.onConflict("shop, kind, number", hintAgain...)
+	for len(hints) > 0 {
+		n := min(len(hints), rowsPerStatement)
+		args := make([]any, 0, n*hintWidth)
+		for _, h := range hints[:n] {
+			args = hintArgs(args, h)
+		}
+		if _, err := s.exec(ctx, "INSERT INTO hints ("+hintColumns+") VALUES "+placeholders(n, hintWidth)+tail, args...); err != nil {
+			return fmt.Errorf("record %d hints: %w", n, err)
+		}
+		hints = hints[n:]
+	}
+	return nil
+}
+
+// OpenHints returns a shop's open hints of a kind that are due by the given
+// time, oldest due first, at most limit (0: all).
+func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due time.Time, limit int) (map[string]plan.Hint, error) {
+	query := "SELECT number, seen_gen, cause, first_at, webhook_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND due_at <= ? ORDER BY due_at"
+	args := []any{shop, kind, At(due)}
+	if limit > 0 {
+		query += " LIMIT ?"
+		args = append(args, limit)
+	}
+	rows, err := s.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
+	}
+	defer rows.Close()
+	hints := map[string]plan.Hint{}
+	for rows.Next() {
+		h := plan.Hint{Kind: kind}
+		var first, webhook Time
+		if err := rows.Scan(&h.Number, &h.Gen, &h.Cause, &first, &webhook, &h.Tries, &h.Failures); err != nil {
+			return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
+		}
+		h.FirstAt, h.WebhookAt = first.Time, webhook.Time
+		hints[h.Number] = h
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
+	}
+	return hints, nil
+}
+
+// ShopsWithWork returns the shops that have something due by the given time:
+// an open hint, an invoice's lines or PDF to fetch, or an operator's request.
+func (s *Store) ShopsWithWork(ctx context.Context, due time.Time) ([]string, error) {
+	var shops []string
+	err := s.db.WithContext(ctx).Raw(
+		"SELECT DISTINCT shop FROM hints WHERE open = 1 AND due_at <= ?"+
+			" UNION SELECT DISTINCT shop FROM invoices WHERE work_due_at <= ?"+
+			" UNION SELECT DISTINCT shop FROM requests WHERE done_at IS NULL", At(due), At(due)).Scan(&shops).Error
+	if err != nil {
+		return nil, fmt.Errorf("find the shops with work: %w", err)
+	}
+	return shops, nil
+}
+
+// Hint is a hint's row, as people look at it.
+type Hint struct {
+	Shop      string     `gorm:"primaryKey"`
+	Kind      plan.Kind  `gorm:"primaryKey"`
+	Number    string     `gorm:"primaryKey"`
+	SeenGen   int64      // grows with every hint
+	DoneGen   int64      // the generation last answered
+	Open      bool       // SeenGen > DoneGen
+	Cause     plan.Cause // of the latest hint, a webhook's before others'
+	FirstAt   Time       // first hint of this open period
+	LastAt    Time
+	WebhookAt Time
+	DueAt     Time
+	Tries     int
+	Failures  int
+	Note      string
+}
+
+// Hints returns the rows of the given numbers, those that exist.
+func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers []string) ([]Hint, error) {
+	var hints []Hint
+	err := s.db.WithContext(ctx).Where("shop = ? AND kind = ? AND number IN ?", shop, kind, numbers).Find(&hints).Error
+	if err != nil {
+		return nil, fmt.Errorf("read hints of %s: %w", shop, err)
+	}
+	return hints, nil
+}

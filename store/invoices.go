@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"lagerd/reconcile/plan"
+)
+
+// PDF is an invoice's PDF, checked and hashed.
+type PDF struct {
+	Number int64
+	Data   []byte
+	SHA256 string // lower-case hex
+}
+
+// InvoiceWork is an invoice whose lines or PDF are still to be fetched.
+type InvoiceWork struct {
+	Number    int64
+	PDFLink   string
+	LinesRead bool
+	PDFStored bool
+	Tries     int
+}
+
+// WorkResult is what came of an invoice's work that is not finished.
+type WorkResult struct {
+	Number int64
+	DueAt  time.Time
+	Tries  int
+	Error  string
+}
+
+// StoredInvoices tells which of the given invoice numbers are stored.
+func (s *Store) StoredInvoices(ctx context.Context, shop string, numbers []int64) (map[int64]bool, error) {
+	stored := make(map[int64]bool, len(numbers))
+	for len(numbers) > 0 {
+		n := min(len(numbers), 2*rowsPerStatement)
+		var found []int64
+		err := s.db.WithContext(ctx).Raw("SELECT number FROM invoices WHERE shop = ? AND number IN ?", shop, numbers[:n]).Scan(&found).Error
+		if err != nil {
+			return nil, fmt.Errorf("read the invoices of %s: %w", shop, err)
+		}
+		for _, number := range found {
+			stored[number] = true
+		}
+		numbers = numbers[n:]
+	}
+	return stored, nil
+}
+
+// InvoicesToFetch returns invoices whose lines or PDF are due, oldest due
+// first, at most limit.
+func (s *Store) InvoicesToFetch(ctx context.Context, shop string, due time.Time, limit int) ([]InvoiceWork, error) {
+	var list []InvoiceWork
+	err := s.db.WithContext(ctx).Raw("SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries"+
+		" FROM invoices WHERE shop = ? AND work_due_at <= ? ORDER BY work_due_at, number LIMIT ?", shop, At(due), limit).Scan(&list).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", shop, err)
+	}
+	return list, nil
+}
+
+func (s *Store) gaps(ctx context.Context, shop string) ([]plan.Gap, error) {
+	rows, err := s.conn.QueryContext(ctx, "SELECT from_number, to_number, seen_at FROM invoice_gaps WHERE shop = ? ORDER BY from_number", shop)
+	if err != nil {
+		return nil, fmt.Errorf("read the invoice gaps of %s: %w", shop, err)
+	}
+	defer rows.Close()
+	var gaps []plan.Gap
+	for rows.Next() {
+		var g plan.Gap
+		var seen Time
+		if err := rows.Scan(&g.From, &g.To, &seen); err != nil {
+			return nil, fmt.Errorf("read the invoice gaps of %s: %w", shop, err)
+		}
+		g.SeenAt = seen.Time
+		gaps = append(gaps, g)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the invoice gaps of %s: %w", shop, err)
+	}
+	return gaps, nil
+}
+
+// putInvoices stores booked invoices. One that is stored already is left
+// alone: they are immutable at e-conomic.
+func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time) {
+	const columns = 24
+	args := make([]any, 0, len(rows)*columns)
+	for _, r := range rows {
+		args = append(args, shop, r.Number, r.IsCreditNote(), Date(r.Date), Date(r.DueDate), r.Currency,
+			r.Net, r.VAT, r.Gross, r.Rounding, r.NetBase, r.GrossBase, r.CustomerNumber, clip(r.RecipientName, 255),
+			clip(r.OtherReference, 255), clip(r.Heading, 255), clip(r.TextLine1, 1000), r.Invoice.OrderNumber, clip(r.ShopOrder, 255),
+			At(r.FoundAt), At(now), causes[r.Number], clip(r.PDFLink, 500), At(now))
+	}
+	t.insertRows("INSERT INTO invoices (shop, number, credit_note, invoice_date, due_date, currency, net, vat, gross, rounding, net_base, gross_base,"+
+		" customer_number, recipient_name, other_reference, heading, text_line1, economic_order, order_number, found_at, committed_at, cause, pdf_link, work_due_at)",
+		columns, t.dialect.onConflict("shop, number", "number = new.number"), args)
+}
+
+func (t *tx) putPDF(shop string, pdf PDF, now time.Time) {
+	t.exec("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)"+t.dialect.onConflict("shop, number", "pdf = new.pdf"),
+		shop, pdf.Number, pdf.Data)
+	t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ? WHERE shop = ? AND number = ?",
+		pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
+}
+
+// finishWork ends the work on an invoice whose lines and PDF are both there.
+func (t *tx) finishWork(shop string, number int64) {
+	t.exec("UPDATE invoices SET work_due_at = NULL, work_error = '' WHERE shop = ? AND number = ? AND lines_read = 1 AND pdf_state = 'stored'", shop, number)
+}
+
+func (t *tx) putGaps(shop string, gaps []plan.Gap) {
+	t.exec("DELETE FROM invoice_gaps WHERE shop = ?", shop)
+	args := make([]any, 0, len(gaps)*4)
+	for _, g := range gaps {
+		args = append(args, shop, g.From, g.To, At(g.SeenAt))
+	}
+	t.insertRows("INSERT INTO invoice_gaps (shop, from_number, to_number, seen_at)", 4, "", args)
+}
+
+// clip shortens a text to so many characters: e-conomic's published lengths
+// have changed before, and one long text must not block its shop.
+func clip(s string, characters int) string {
+	n := 0
+	for i := range s {
+		if n == characters {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
+
+// Invoice is an invoice's row, as people look at it.
+type Invoice struct {
+	Shop        string `gorm:"primaryKey"`
+	Number      int64  `gorm:"primaryKey"`
+	CreditNote  bool
+	InvoiceDate Date
+	OrderNumber string
+	PDFState    string
+	PDFSHA256   string `gorm:"column:pdf_sha256"`
+	PDFSize     int
+	WorkDueAt   Time
+	WorkTries   int
+	WorkError   string
+	FoundAt     Time
+	Cause       plan.Cause
+}
+
+// Invoices returns the rows of the given numbers, those that exist.
+func (s *Store) Invoices(ctx context.Context, shop string, numbers []string) ([]Invoice, error) {
+	ints := make([]int64, 0, len(numbers))
+	for _, n := range numbers {
+		if i, err := strconv.ParseInt(n, 10, 64); err == nil {
+			ints = append(ints, i)
+		}
+	}
+	var list []Invoice
+	if err := s.db.WithContext(ctx).Where("shop = ? AND number IN ?", shop, ints).Order("number").Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read invoices of %s: %w", shop, err)
+	}
+	return list, nil
+}

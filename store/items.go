@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"lagerd/reconcile/plan"
+)
+
+const itemColumns = "number, name, bar_code, barred, inventory_enabled, in_stock, available, ordered_by_customers, ordered_from_suppliers, stock, state, economic_updated_at, observed_token, observed_at, first_seen_at, changed_at, renumbered_to"
+
+// Items returns the stored rows of the given numbers, those that exist.
+func (s *Store) Items(ctx context.Context, shop string, numbers []string) (map[string]plan.Row, error) {
+	found := make(map[string]plan.Row, len(numbers))
+	for len(numbers) > 0 {
+		n := min(len(numbers), 2*rowsPerStatement)
+		args := make([]any, 0, n+1)
+		args = append(args, shop)
+		for _, number := range numbers[:n] {
+			args = append(args, number)
+		}
+		numbers = numbers[n:]
+		rows, err := s.conn.QueryContext(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number IN "+placeholders(1, n), args...)
+		if err != nil {
+			return nil, fmt.Errorf("read the items of %s: %w", shop, err)
+		}
+		if err := scanItems(rows, found); err != nil {
+			return nil, fmt.Errorf("read the items of %s: %w", shop, err)
+		}
+	}
+	return found, nil
+}
+
+func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
+	defer rows.Close()
+	for rows.Next() {
+		var r plan.Row
+		var updated, observed, first, changed Time
+		err := rows.Scan(&r.Number, &r.Name, &r.BarCode, &r.Barred, &r.InventoryEnabled,
+			&r.Figures.InStock, &r.Figures.Available, &r.Figures.OrderedByCustomers, &r.Figures.OrderedFromSuppliers,
+			&r.Stock, &r.State, &updated, &r.Version.Token, &observed, &first, &changed, &r.RenumberedTo)
+		if err != nil {
+			return err
+		}
+		r.UpdatedAt, r.Version.At, r.FirstSeenAt, r.ChangedAt = updated.Time, observed.Time, first.Time, changed.Time
+		into[r.Number] = r
+	}
+	return rows.Err()
+}
+
+// PresentNumbers returns the numbers of a shop's items that are not gone.
+func (s *Store) PresentNumbers(ctx context.Context, shop string) ([]string, error) {
+	var numbers []string
+	err := s.db.WithContext(ctx).Raw("SELECT number FROM items WHERE shop = ? AND state <> ?", shop, plan.StateGone).Scan(&numbers).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the item numbers of %s: %w", shop, err)
+	}
+	return numbers, nil
+}
+
+func (t *tx) putItems(shop string, items []plan.Row) {
+	const columns = 18
+	args := make([]any, 0, len(items)*columns)
+	for _, r := range items {
+		args = append(args, shop, r.Number, r.Name, r.BarCode, r.Barred, r.InventoryEnabled,
+			r.Figures.InStock, r.Figures.Available, r.Figures.OrderedByCustomers, r.Figures.OrderedFromSuppliers,
+			r.Stock, r.State, At(r.UpdatedAt), r.Version.Token, At(r.Version.At), At(r.FirstSeenAt), At(r.ChangedAt), r.RenumberedTo)
+	}
+	t.insertRows("INSERT INTO items (shop, "+itemColumns+")", columns,
+		t.dialect.onConflict("shop, number", overwrite("name", "bar_code", "barred", "inventory_enabled", "in_stock", "available",
+			"ordered_by_customers", "ordered_from_suppliers", "stock", "state", "economic_updated_at", "observed_token", "observed_at",
+			"first_seen_at", "changed_at", "renumbered_to")...), args)
+}

@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"lagerd/reconcile/plan"
+)
+
+// WebhookCall is one call of the webhook endpoint, without anything secret.
+type WebhookCall struct {
+	Shop       string `gorm:"primaryKey"` // "" where no shop was authenticated
+	Slot       int    `gorm:"primaryKey"`
+	CalledAt   Time
+	Method     string
+	Remote     string
+	Kind       plan.Kind
+	Number     string
+	Status     int
+	Outcome    string
+	DurationUS int64 `gorm:"column:duration_us"`
+}
+
+// PutWebhookCalls writes calls to their shops' logs. A log is a ring: the
+// caller numbers the slots, and a slot that is taken is overwritten.
+func (s *Store) PutWebhookCalls(ctx context.Context, calls []WebhookCall) error {
+	const columns = 10
+	tail := s.dialect.onConflict("shop, slot", overwrite("called_at", "method", "remote", "kind", "number", "status", "outcome", "duration_us")...)
+	for len(calls) > 0 {
+		n := min(len(calls), rowsPerStatement)
+		args := make([]any, 0, n*columns)
+		for _, c := range calls[:n] {
+			args = append(args, c.Shop, c.Slot, c.CalledAt, clip(c.Method, 8), clip(c.Remote, 64), c.Kind, clip(c.Number, 64), c.Status, c.Outcome, c.DurationUS)
+		}
+		calls = calls[n:]
+		if _, err := s.exec(ctx, "INSERT INTO webhook_calls (shop, slot, called_at, method, remote, kind, number, status, outcome, duration_us) VALUES "+placeholders(n, columns)+tail, args...); err != nil {
+			return fmt.Errorf("write %d calls to the webhook log: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// WebhookCalls returns a shop's latest calls, newest first.
+func (s *Store) WebhookCalls(ctx context.Context, shop string, limit int) ([]WebhookCall, error) {
+	var list []WebhookCall
+	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Order("called_at DESC").Limit(limit).Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the webhook log of %s: %w", shop, err)
+	}
+	return list, nil
+}

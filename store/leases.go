@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrFenced is returned where a shop's lease is no longer held under the
+// token: another lagerd has taken the shop, and nothing was written.
+var ErrFenced = errors.New("the shop's lease has been lost")
+
+// Instance is a running lagerd.
+type Instance struct {
+	Instance  string `gorm:"primaryKey"`
+	Beat      int64  // grows while it lives
+	BeatAt    Time   // by its own clock, for people
+	Host      string
+	PID       int
+	Version   string
+	StartedAt Time
+}
+
+// Lease is the right of one lagerd to reconcile one shop.
+type Lease struct {
+	Shop   string
+	Holder string // an instance, or "" if nobody holds it
+	Token  int64  // grows with every holder
+}
+
+// Beat tells the others that the instance lives; the first beat registers it.
+// One statement renews all its leases: a beat a shop would be thousands of
+// writes every few seconds.
+func (s *Store) Beat(ctx context.Context, i Instance) error {
+	_, err := s.exec(ctx, "INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at) VALUES "+placeholders(1, 7)+
+		s.dialect.onConflict("instance", "beat = beat + 1", "beat_at = new.beat_at"),
+		i.Instance, 1, i.BeatAt, i.Host, i.PID, i.Version, i.StartedAt)
+	if err != nil {
+		return fmt.Errorf("beat: %w", err)
+	}
+	return nil
+}
+
+// Instances returns the registered lagerd, also those that died.
+func (s *Store) Instances(ctx context.Context) ([]Instance, error) {
+	var list []Instance
+	if err := s.db.WithContext(ctx).Order("instance").Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the instances: %w", err)
+	}
+	return list, nil
+}
+
+// ForgetInstance removes an instance that has stopped or died and frees the
+// leases it still held.
+func (s *Store) ForgetInstance(ctx context.Context, instance string) error {
+	if _, err := s.exec(ctx, "UPDATE leases SET holder = '' WHERE holder = ?", instance); err != nil {
+		return fmt.Errorf("free the leases of %s: %w", instance, err)
+	}
+	if _, err := s.exec(ctx, "DELETE FROM instances WHERE instance = ?", instance); err != nil {
+		return fmt.Errorf("forget the instance %s: %w", instance, err)
+	}
+	return nil
+}
+
+// Leases returns the lease of every shop.
+func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
+	var list []Lease
+	if err := s.db.WithContext(ctx).Table("leases").Select("shop, holder, token").Order("shop").Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the leases: %w", err)
+	}
+	return list, nil
+}
+
+// TakeLease takes a shop's lease as it was seen and returns the new fencing
+// token, or ErrFenced if it has changed hands since.
+func (s *Store) TakeLease(ctx context.Context, seen Lease, instance string, now time.Time) (token int64, err error) {
+	n, err := s.exec(ctx, "UPDATE leases SET holder = ?, token = token + 1, applied_seq = 0, taken_at = ? WHERE shop = ? AND holder = ? AND token = ?",
+		instance, At(now), seen.Shop, seen.Holder, seen.Token)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("take the lease of %s: %w", seen.Shop, err)
+	case n != 1:
+		return 0, fmt.Errorf("take the lease of %s: %w", seen.Shop, ErrFenced)
+	}
+	return seen.Token + 1, nil
+}
+
+// ReleaseLease gives a lease back, so that another lagerd may take the shop
+// at once. Releasing one that was lost is no error.
+func (s *Store) ReleaseLease(ctx context.Context, held Lease) error {
+	if _, err := s.exec(ctx, "UPDATE leases SET holder = '' WHERE shop = ? AND holder = ? AND token = ?", held.Shop, held.Holder, held.Token); err != nil {
+		return fmt.Errorf("release the lease of %s: %w", held.Shop, err)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	gormmysql "gorm.io/driver/mysql"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// Options says which database to open.
+type Options struct {
+	DSN            string // go-sql-driver DSN; empty: SQLite at Path
+	Path           string // SQLite file, used when DSN is empty
+	MaxConnections int    // connections at most; 0: 16
+	Logger         *slog.Logger
+}
+
+// Store is lagerd's database. It is safe for concurrent use.
+type Store struct {
+	db      *gorm.DB
+	conn    *sql.DB
+	dialect dialect
+	path    string
+}
+
+// Open connects to the database; it neither creates nor changes any table (see
+// Migrate). A MySQL server that cannot be reached is an error.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{}
+	var dialector gorm.Dialector
+	var err error
+	if o.DSN == "" {
+		dialector, err = s.openSQLite(o.Path)
+	} else {
+		dialector, err = s.openMySQL(ctx, o.DSN)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	// More connections made durable inserts slower, not faster, beyond about 32.
+	connections := o.MaxConnections
+	if connections <= 0 {
+		connections = 16
+	}
+	s.conn.SetMaxOpenConns(connections)
+	s.conn.SetMaxIdleConns(connections)
+	s.conn.SetConnMaxIdleTime(5 * time.Minute)
+	log := logger.Discard
+	if o.Logger != nil {
+		// Statements hold item numbers and sealed tokens: gorm may log that one
+		// was slow or failed, never its values.
+		log = logger.NewSlogLogger(o.Logger, logger.Config{
+			LogLevel: logger.Warn, SlowThreshold: 2 * time.Second,
+			ParameterizedQueries: true, IgnoreRecordNotFoundError: true,
+		})
+	}
+	s.db, err = gorm.Open(dialector, &gorm.Config{
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		Logger:                 log,
+		NowFunc:                func() time.Time { return time.Now().UTC() },
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) openSQLite(path string) (gorm.Dialector, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("create the directory of the embedded database: %w", err)
+	}
+	pragmas := url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	}, "_txlock": {"immediate"}}
+	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open the embedded database %s: %w", path, err)
+	}
+	s.conn, s.path, s.dialect = conn, path, dialect{name: "sqlite"}
+	return sqliteDialector{conn: conn}, nil
+}
+
+func (s *Store) openMySQL(ctx context.Context, dsn string) (gorm.Dialector, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("database.dsn: %w", err)
+	}
+	cfg.ParseTime = true
+	cfg.Loc = time.UTC
+	cfg.Collation = "utf8mb4_bin"
+	cfg.InterpolateParams = true
+	cfg.RejectReadOnly = true
+	// Compare-and-set counts changed rows, not found ones.
+	cfg.ClientFoundRows = false
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = time.Minute
+	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = time.Minute
+	}
+	if cfg.Params == nil {
+		cfg.Params = map[string]string{}
+	}
+	cfg.Params["time_zone"] = "'+00:00'"
+	cfg.Params["sql_mode"] = "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database.dsn: %w", err)
+	}
+	s.conn = sql.OpenDB(connector)
+	var version string
+	if err := s.conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+		return nil, fmt.Errorf("reach the database at %s: %w", cfg.Addr, err)
+	}
+	s.dialect = dialect{name: "mysql", collation: "utf8mb4_0900_bin"}
+	if strings.Contains(version, "MariaDB") {
+		s.dialect.collation = "utf8mb4_nopad_bin"
+	}
+	// DisableWithReturning: with RETURNING, MariaDB reports an insert that did
+	// nothing as one that did.
+	return gormmysql.New(gormmysql.Config{Conn: s.conn, ServerVersion: version, DisableWithReturning: true}), nil
+}
+
+// Close closes the database. It may be called more than once.
+func (s *Store) Close() error {
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.Close()
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if _, err := s.conn.ExecContext(ctx, "SELECT 1"); err != nil {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	return nil
+}
+
+// Embedded reports whether this is the embedded database, which one lagerd
+// has to itself.
+func (s *Store) Embedded() bool { return s.dialect.isSQLite() }
+
+// Path returns the file of the embedded database, or "".
+func (s *Store) Path() string { return s.path }
+
+// tx is a transaction that refuses everything after its first error, which
+// sticks: statements follow each other without a check, and inTx looks at err
+// once. Nothing is ever committed after an error.
+type tx struct {
+	ctx     context.Context
+	conn    *sql.Tx
+	dialect dialect
+	err     error
+}
+
+// exec returns the number of rows changed, 0 after an error.
+func (t *tx) exec(query string, args ...any) int64 {
+	if t.err != nil {
+		return 0
+	}
+	res, err := t.conn.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		t.err = err
+		return 0
+	}
+	n, err := res.RowsAffected()
+	t.err = err
+	return n
+}
+
+// queryRow reports whether there was a row.
+func (t *tx) queryRow(query string, args []any, dest ...any) bool {
+	if t.err != nil {
+		return false
+	}
+	err := t.conn.QueryRowContext(t.ctx, query, args...).Scan(dest...)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.err = err
+	}
+	return err == nil
+}
+
+// rowsPerStatement bounds multi-row statements: beyond it they gain nothing
+// and make Galera's write sets and MySQL's packets large.
+const rowsPerStatement = 500
+
+// insertRows sends INSERT … VALUES for all rows, some at a time.
+func (t *tx) insertRows(head string, columns int, tail string, args []any) {
+	for len(args) > 0 {
+		rows := min(len(args)/columns, rowsPerStatement)
+		t.exec(head+" VALUES "+placeholders(rows, columns)+tail, args[:rows*columns]...)
+		args = args[rows*columns:]
+	}
+}
+
+const maxAttempts = 8
+
+// inTx runs fn in a transaction and commits it, again from the start after a
+// conflict. fn must be safe to run more than once, also after a commit whose
+// outcome is unknown.
+func (s *Store) inTx(ctx context.Context, fn func(*tx) error) error {
+	return s.retry(ctx, func() error {
+		conn, err := s.conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		t := &tx{ctx: ctx, conn: conn, dialect: s.dialect}
+		if err := errors.Join(fn(t), t.err); err != nil {
+			return errors.Join(err, ignoreDone(conn.Rollback()))
+		}
+		return conn.Commit()
+	})
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) || retryable(err) {
+		return nil
+	}
+	return err
+}
+
+// exec runs one autocommitted statement, again after a conflict.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	var n int64
+	err := s.retry(ctx, func() error {
+		res, err := s.conn.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+func (s *Store) retry(ctx context.Context, fn func() error) error {
+	wait := 2 * time.Millisecond
+	for attempt := 1; ; attempt++ {
+		err := fn()
+		if err == nil || !retryable(err) || attempt == maxAttempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(rand.N(wait) + wait/2):
+		}
+		wait *= 2
+	}
+}

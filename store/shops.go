@@ -1,0 +1,239 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"lagerd/reconcile/plan"
+)
+
+// StockSource names where a shop's stock figures are read.
+type StockSource string
+
+// The stock sources. Rackbeat's own is planned; until then such a shop is
+// told that its stock is not read.
+const (
+	SourceEconomic StockSource = "economic"
+	SourceRackbeat StockSource = "rackbeat"
+)
+
+// Shop is a tenant and its settings.
+type Shop struct {
+	Shop               string `gorm:"primaryKey"`
+	GrantToken         []byte // sealed
+	StockOn            bool
+	StockFigure        plan.Figure
+	StockSource        StockSource
+	InvoicesOn         bool
+	InvoicesFrom       string // a date, or "" where a number is given
+	InvoicesFromNumber int64
+	OrderField         plan.OrderField
+	OrderPattern       string
+	PausedAt           Time // by a person; zero: not
+	PauseReason        string
+	Generation         int64 // grows with every change to any shop
+	CreatedAt          Time
+	UpdatedAt          Time
+}
+
+// Paused reports whether a person has paused the shop.
+func (s Shop) Paused() bool { return !s.PausedAt.IsZero() }
+
+// ShopCode is the keyed hash of one of a shop's integration codes.
+type ShopCode struct {
+	Shop      string `gorm:"primaryKey"`
+	CodeHash  []byte `gorm:"primaryKey"`
+	CreatedAt Time
+}
+
+var (
+	// ErrNoShop is returned where no shop of that name exists.
+	ErrNoShop = errors.New("no such shop: `lagerd shops list` names them all")
+	// ErrShopExists is returned where a shop of that name exists already.
+	ErrShopExists = errors.New("the shop exists already: change it with `lagerd shops set`")
+)
+
+// AddShop stores a new shop with its first code.
+func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now time.Time) error {
+	shop.CreatedAt, shop.UpdatedAt = At(now), At(now)
+	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		shop.Generation = generation
+		created := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&shop)
+		if created.Error != nil {
+			return created.Error
+		}
+		if created.RowsAffected == 0 {
+			return fmt.Errorf("add %s: %w", shop.Shop, ErrShopExists)
+		}
+		if err := db.Create(&ShopCode{Shop: shop.Shop, CodeHash: codeHash, CreatedAt: At(now)}).Error; err != nil {
+			return err
+		}
+		if err := db.Exec("INSERT INTO leases (shop) VALUES (?)", shop.Shop).Error; err != nil {
+			return err
+		}
+		return db.Exec("INSERT INTO progress (shop) VALUES (?)", shop.Shop).Error
+	})
+}
+
+// SetShop changes a shop's settings by the given function.
+func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change func(*Shop) error) error {
+	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		shop, err := oneShop(db, name)
+		if err != nil {
+			return err
+		}
+		if err := change(&shop); err != nil {
+			return err
+		}
+		shop.Generation, shop.UpdatedAt = generation, At(now)
+		return db.Save(&shop).Error
+	})
+}
+
+// RemoveShop deletes a shop and everything stored for it, PDFs included. The
+// shop itself goes first, so that no lagerd goes on working on it.
+func (s *Store) RemoveShop(ctx context.Context, name string) error {
+	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
+		if _, err := oneShop(db, name); err != nil {
+			return err
+		}
+		for _, table := range []string{"leases", "shop_codes", "shops"} {
+			if err := db.Exec("DELETE FROM "+table+" WHERE shop = ?", name).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, table := range []string{"progress", "hints", "items", "changes", "invoice_pdfs", "invoices", "invoice_gaps", "requests", "webhook_calls"} {
+		if err := s.deleteInPieces(ctx, table, "shop = ?", name); err != nil {
+			return fmt.Errorf("remove what is stored for %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// deleteInPieces deletes what matches, some rows at a time: one large
+// transaction would hold up a Galera cluster.
+func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ...any) error {
+	const piece = 1000
+	query := "DELETE FROM " + table + " WHERE " + where
+	if s.dialect.isSQLite() {
+		query = "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table + " WHERE " + where + " LIMIT 1000)"
+	} else {
+		query += " LIMIT 1000"
+	}
+	for {
+		n, err := s.exec(ctx, query, args...)
+		if err != nil || n < piece {
+			return err
+		}
+	}
+}
+
+// AddCode stores another code of a shop; a shop has at most two.
+func (s *Store) AddCode(ctx context.Context, name string, codeHash []byte, now time.Time) error {
+	return s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
+		if _, err := oneShop(db, name); err != nil {
+			return err
+		}
+		var codes int64
+		if err := db.Model(&ShopCode{}).Where("shop = ?", name).Count(&codes).Error; err != nil {
+			return err
+		}
+		if codes >= 2 {
+			return fmt.Errorf("rotate the code of %s: two codes are live already: retire the old one first with `lagerd shops rotate-code %s --retire-old`", name, name)
+		}
+		return db.Create(&ShopCode{Shop: name, CodeHash: codeHash, CreatedAt: At(now)}).Error
+	})
+}
+
+// RetireOldCodes deletes all codes of a shop but the newest and returns how
+// many there were.
+func (s *Store) RetireOldCodes(ctx context.Context, name string) (retired int, err error) {
+	err = s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
+		if _, err := oneShop(db, name); err != nil {
+			return err
+		}
+		var codes []ShopCode
+		if err := db.Where("shop = ?", name).Order("created_at").Find(&codes).Error; err != nil {
+			return err
+		}
+		retired = max(0, len(codes)-1)
+		for _, c := range codes[:retired] {
+			if err := db.Delete(&c).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return retired, err
+}
+
+// Shop returns one shop, or ErrNoShop.
+func (s *Store) Shop(ctx context.Context, name string) (Shop, error) {
+	return oneShop(s.db.WithContext(ctx), name)
+}
+
+func oneShop(db *gorm.DB, name string) (Shop, error) {
+	var shop Shop
+	err := db.Where("shop = ?", name).Take(&shop).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return shop, fmt.Errorf("%s: %w", name, ErrNoShop)
+	}
+	return shop, err
+}
+
+// Shops returns all shops by name.
+func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
+	var shops []Shop
+	if err := s.db.WithContext(ctx).Order("shop").Find(&shops).Error; err != nil {
+		return nil, fmt.Errorf("read the shops: %w", err)
+	}
+	return shops, nil
+}
+
+// Codes returns the code hashes of all shops.
+func (s *Store) Codes(ctx context.Context) ([]ShopCode, error) {
+	var codes []ShopCode
+	if err := s.db.WithContext(ctx).Find(&codes).Error; err != nil {
+		return nil, fmt.Errorf("read the integration codes: %w", err)
+	}
+	return codes, nil
+}
+
+const shopsGeneration = "shops_generation"
+
+// ShopsGeneration returns a number that grows whenever any shop, setting or
+// code changes: one cheap read tells every lagerd whether to read them again.
+func (s *Store) ShopsGeneration(ctx context.Context) (int64, error) {
+	var generation int64
+	err := s.conn.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = ?", shopsGeneration).Scan(&generation)
+	if err != nil {
+		return 0, fmt.Errorf("read the shops' generation: %w", err)
+	}
+	return generation, nil
+}
+
+// changeShops runs fn in a transaction that moves the shops' generation.
+func (s *Store) changeShops(ctx context.Context, fn func(db *gorm.DB, generation int64) error) error {
+	return s.retry(ctx, func() error {
+		return s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+			if err := db.Exec("UPDATE meta SET value = value + 1 WHERE name = ?", shopsGeneration).Error; err != nil {
+				return err
+			}
+			var generation int64
+			if err := db.Raw("SELECT value FROM meta WHERE name = ?", shopsGeneration).Scan(&generation).Error; err != nil {
+				return err
+			}
+			return fn(db, generation)
+		})
+	})
+}

@@ -1,0 +1,199 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"lagerd/reconcile/plan"
+)
+
+// TickMark is a shop's good tick.
+type TickMark struct {
+	Shop     string
+	CallsDay string // UTC date on which Calls were made
+	Calls    int    // calls to e-conomic on that day so far
+}
+
+// MarkTicks notes a good tick for all the given shops in a few statements,
+// whatever their number. A shop whose lease the instance no longer holds is
+// left alone.
+func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark, at time.Time) error {
+	for chunk := range slices.Chunk(marks, rowsPerStatement) {
+		calls := []any{}
+		cases := ""
+		shops := []any{}
+		for _, m := range chunk {
+			cases += " WHEN ? THEN ?"
+			calls = append(calls, m.Shop, m.Calls)
+			shops = append(shops, m.Shop)
+		}
+		args := slices.Concat([]any{At(at), chunk[0].CallsDay}, calls, shops, []any{instance})
+		_, err := s.exec(ctx, "UPDATE progress SET tick_at = ?, failures = 0, failure = '', calls_day = ?, calls = CASE shop"+cases+" ELSE calls END"+
+			" WHERE shop IN "+placeholders(1, len(chunk))+
+			" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.holder = ?)", args...)
+		if err != nil {
+			return fmt.Errorf("note the tick of %d shops: %w", len(chunk), err)
+		}
+	}
+	return nil
+}
+
+// MarkFailure notes that a pass over a shop failed, and how.
+func (s *Store) MarkFailure(ctx context.Context, shop string, token int64, failure string) error {
+	return s.setProgress(ctx, shop, token, "failures = failures + 1, failure = ?", clip(failure, 500))
+}
+
+// Hold notes that lagerd pauses the shop itself and why; "" ends it.
+func (s *Store) Hold(ctx context.Context, shop string, token int64, why, detail string, now time.Time) error {
+	at := At(now)
+	if why == "" {
+		at = Time{}
+	}
+	return s.setProgress(ctx, shop, token, "held = ?, held_detail = ?, held_at = ?", why, clip(detail, 500), at)
+}
+
+func (s *Store) setProgress(ctx context.Context, shop string, token int64, set string, args ...any) error {
+	args = append(args, shop, token)
+	_, err := s.exec(ctx, "UPDATE progress SET "+set+" WHERE shop = ?"+
+		" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.token = ?)", args...)
+	if err != nil {
+		return fmt.Errorf("note the state of %s: %w", shop, err)
+	}
+	return nil
+}
+
+// ShopStatus is what an operator looks at: a shop, its progress, and what is
+// still open.
+type ShopStatus struct {
+	Shop           Shop
+	Progress       Progress
+	Holder         string // the lagerd that has the shop; "" if none
+	OpenHints      int64
+	OldestHint     time.Time // zero if none is open
+	FailingHints   int64     // open hints whose number could not be read
+	WaitForPDF     int64     // invoices without a PDF yet
+	WithoutOrder   int64     // invoices on which no order number was found
+	ItemsStored    int64
+	InvoicesStored int64
+}
+
+// Status returns the status of one shop, or of all where name is "".
+func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
+	db := s.db.WithContext(ctx)
+	var shops []Shop
+	var progress []Progress
+	var leases []Lease
+	one := func(column string) (string, []any) {
+		if name == "" {
+			return "1 = 1", nil
+		}
+		return column + " = ?", []any{name}
+	}
+	where, args := one("shop")
+	if err := db.Where(where, args...).Order("shop").Find(&shops).Error; err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
+	}
+	if err := db.Where(where, args...).Find(&progress).Error; err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
+	}
+	if err := db.Table("leases").Select("shop, holder, token").Where(where, args...).Find(&leases).Error; err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
+	}
+	list := make([]ShopStatus, len(shops))
+	at := make(map[string]*ShopStatus, len(shops))
+	for i, shop := range shops {
+		list[i].Shop = shop
+		at[shop.Shop] = &list[i]
+	}
+	for _, p := range progress {
+		if st := at[p.Shop]; st != nil {
+			st.Progress = p
+		}
+	}
+	for _, l := range leases {
+		if st := at[l.Shop]; st != nil {
+			st.Holder = l.Holder
+		}
+	}
+	counts := []struct {
+		query string
+		put   func(st *ShopStatus, n, failing int64, oldest time.Time)
+	}{
+		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(first_at) FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, failing int64, oldest time.Time) {
+				st.OpenHints, st.FailingHints, st.OldestHint = n, failing, oldest
+			}},
+		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE work_due_at IS NOT NULL AND pdf_state <> 'stored' AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WaitForPDF = n }},
+		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE order_number = '' AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WithoutOrder = n }},
+		{"SELECT shop, COUNT(*), 0, NULL FROM items WHERE " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.ItemsStored = n }},
+		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.InvoicesStored = n }},
+	}
+	for _, c := range counts {
+		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
+			return nil, fmt.Errorf("read the status: %w", err)
+		}
+	}
+	return list, nil
+}
+
+func (s *Store) count(ctx context.Context, query string, args []any, at map[string]*ShopStatus, put func(st *ShopStatus, n, failing int64, oldest time.Time)) error {
+	rows, err := s.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var shop string
+		var n, failing int64
+		var oldest Time
+		if err := rows.Scan(&shop, &n, &failing, &oldest); err != nil {
+			return err
+		}
+		if st := at[shop]; st != nil {
+			put(st, n, failing, oldest.Time)
+		}
+	}
+	return rows.Err()
+}
+
+// Change is one row of a shop's history, as people look at it.
+type Change struct {
+	Shop         string
+	Kind         plan.Kind
+	Number       string
+	What         plan.What
+	OldStock     *string
+	NewStock     *string
+	OldState     plan.State
+	NewState     plan.State
+	Cause        plan.Cause
+	Webhook      plan.Webhook
+	EconomicAt   Time
+	HintedAt     Time
+	ObservedAt   Time
+	CommittedAt  Time
+	RenumberedTo string
+}
+
+// Changes returns a shop's history from the given time on, oldest first, of
+// the given numbers or of all where there are none.
+func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, numbers []string, since time.Time, limit int) ([]Change, error) {
+	db := s.db.WithContext(ctx).Where("shop = ? AND committed_at >= ?", shop, At(since))
+	if kind != "" {
+		db = db.Where("kind = ?", kind)
+	}
+	if len(numbers) > 0 {
+		db = db.Where("number IN ?", numbers)
+	}
+	var list []Change
+	if err := db.Order("committed_at, token, seq, n").Limit(limit).Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the history of %s: %w", shop, err)
+	}
+	return list, nil
+}
