@@ -1,0 +1,196 @@
+package economic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+)
+
+// Agreement reads from one agreement. Every method makes one HTTP request,
+// waits for the agreement's Budget before it, retries nothing, and returns an
+// *Error. It is safe for concurrent use.
+type Agreement struct {
+	client *Client
+	grant  string
+	budget *Budget
+}
+
+// Agreement returns the agreement that the grant token belongs to. All that
+// read from the same agreement must share its budget; nil means one of its own
+// with the default limits.
+func (c *Client) Agreement(grantToken string, b *Budget) *Agreement {
+	if b == nil {
+		b = NewBudget(BudgetOptions{Now: c.o.Now})
+	}
+	return &Agreement{client: c, grant: grantToken, budget: b}
+}
+
+// Self returns who the agreement is.
+func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
+	var self Self
+	_, err := a.do(ctx, p, call{endpoint: "self", op: "read who the agreement is", url: a.client.base + "/self"}, func(got answer) (err error) {
+		self, err = decodeSelf(got)
+		return err
+	})
+	return self, err
+}
+
+// Product returns the product with exactly this number. One that does not
+// exist is KindNotFound, and so is one that e-conomic answers under another
+// number: it does not tell case apart.
+func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Read[Product], error) {
+	c := call{endpoint: "product", op: fmt.Sprintf("read product %q", number), url: a.client.base + "/products/" + EscapeNumber(number)}
+	if number == "" {
+		// Its address would be that of all products.
+		return Read[Product]{}, &Error{Op: c.op, Kind: KindBadRequest, Message: "the item number is empty"}
+	}
+	var product Product
+	got, err := a.do(ctx, p, c, func(got answer) (err error) {
+		if product, err = decodeProduct(got); err == nil && product.Number != number {
+			err = &Error{Kind: KindNotFound, Message: fmt.Sprintf("e-conomic answered with product %q", oneLine(a.redact(product.Number), 64))}
+			product = Product{}
+		}
+		return err
+	})
+	return Read[Product]{Value: product, Began: got.began, ServerDate: got.serverDate}, err
+}
+
+// Products returns the first page of the products that q asks for.
+func (a *Agreement) Products(ctx context.Context, p Priority, q ProductsQuery) (Page[Product], error) {
+	const op = "list products"
+	address, err := q.url(a.client.base)
+	if err := a.client.usable(op, address, err); err != nil {
+		return Page[Product]{}, err
+	}
+	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
+}
+
+// NextProducts returns the page of products that a Page's Next leads to. A link
+// to another scheme or host is KindMalformed, and nothing is sent.
+func (a *Agreement) NextProducts(ctx context.Context, p Priority, link string) (Page[Product], error) {
+	const op = "list more products"
+	address, err := a.client.own(link)
+	if err != nil {
+		return Page[Product]{}, failed(op, err)
+	}
+	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
+}
+
+// Invoices returns the first page of the booked invoices that q asks for,
+// without their lines.
+func (a *Agreement) Invoices(ctx context.Context, p Priority, q InvoicesQuery) (Page[Invoice], error) {
+	const op = "list booked invoices"
+	address, err := q.url(a.client.base)
+	if err := a.client.usable(op, address, err); err != nil {
+		return Page[Invoice]{}, err
+	}
+	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
+}
+
+// NextInvoices returns the page of invoices that a Page's Next leads to. A link
+// to another scheme or host is KindMalformed, and nothing is sent.
+func (a *Agreement) NextInvoices(ctx context.Context, p Priority, link string) (Page[Invoice], error) {
+	const op = "list more booked invoices"
+	address, err := a.client.own(link)
+	if err != nil {
+		return Page[Invoice]{}, failed(op, err)
+	}
+	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
+}
+
+// Invoice returns one booked invoice with its lines.
+func (a *Agreement) Invoice(ctx context.Context, p Priority, number int64) (Read[Invoice], error) {
+	c := call{endpoint: "invoice", op: fmt.Sprintf("read invoice %d", number), url: fmt.Sprintf("%s/invoices/booked/%d", a.client.base, number)}
+	var invoice Invoice
+	got, err := a.do(ctx, p, c, func(got answer) (err error) {
+		if invoice, err = decodeInvoice(got); err == nil && invoice.Number != number {
+			err = &fieldError{"invoice.bookedInvoiceNumber", strconv.FormatInt(number, 10), strconv.FormatInt(invoice.Number, 10)}
+			invoice = Invoice{}
+		}
+		return err
+	})
+	return Read[Invoice]{Value: invoice, Began: got.began, ServerDate: got.serverDate}, err
+}
+
+// InvoicePDF returns the invoice's PDF, checked to be a whole one. It follows
+// the invoice's own link if that leads to e-conomic, else the documented
+// address. KindNotFound may mean that it is not made yet.
+func (a *Agreement) InvoicePDF(ctx context.Context, p Priority, inv Invoice) (Read[[]byte], error) {
+	c := call{endpoint: "pdf", op: fmt.Sprintf("read the PDF of invoice %d", inv.Number), url: a.client.pdfURL(inv), pdf: true}
+	got, err := a.do(ctx, p, c, checkPDF)
+	if err != nil {
+		got.body = nil
+	}
+	return Read[[]byte]{Value: got.body, Began: got.began, ServerDate: got.serverDate}, err
+}
+
+func (c *Client) pdfURL(inv Invoice) string {
+	if inv.PDF != "" {
+		if own, err := c.own(inv.PDF); err == nil {
+			u, _ := url.Parse(own) // own has parsed it
+			// Old answers carried the listing's filter along in the link.
+			u.RawQuery, u.Fragment, u.RawFragment = "", "", ""
+			return u.String()
+		}
+	}
+	return fmt.Sprintf("%s/invoices/booked/%d/pdf", c.base, inv.Number)
+}
+
+// checkPDF checks that an answer is a whole PDF. Readers take a PDF whose
+// header is within the first KiB and whose end mark is within the last.
+func checkPDF(got answer) error {
+	const within = 1 << 10
+	body := got.body
+	if !bytes.Contains(body[:min(len(body), within)], []byte("%PDF-")) {
+		began := excerpt(body[:min(len(body), 4*within)])
+		if began == "" {
+			began = "nothing"
+		}
+		return &fieldError{"pdf", "%PDF- at its beginning", began}
+	}
+	if !bytes.Contains(body[max(len(body)-within, 0):], []byte("%%EOF")) {
+		return &fieldError{"pdf", "%%EOF at its end", fmt.Sprintf("%d bytes without it: it is cut", len(body))}
+	}
+	return nil
+}
+
+// own resolves a link that e-conomic gave, or returns an error where it leads
+// elsewhere: the tokens would go along.
+func (c *Client) own(link string) (string, error) {
+	u, err := c.host.Parse(link)
+	if err != nil || link == "" {
+		return "", &fieldError{"link", "a URL", fmt.Sprintf("%q", oneLine(link, 100))}
+	}
+	if !sameHost(u, c.host) {
+		return "", &fieldError{"link", "one to " + c.host.Scheme + "://" + c.host.Host, oneLine(u.Scheme+"://"+u.Host, 100)}
+	}
+	return u.String(), nil
+}
+
+// usable returns an error where a query made no address, or one that is too long.
+func (c *Client) usable(op, address string, err error) error {
+	if err == nil && len(address) > c.o.MaxURLBytes {
+		err = fmt.Errorf("the URL has %d bytes, the limit is %d: ask for fewer at a time", len(address), c.o.MaxURLBytes)
+	}
+	if err != nil {
+		return &Error{Op: op, Kind: KindBadRequest, Err: err}
+	}
+	return nil
+}
+
+// page reads one page of a collection, its items with one.
+func page[T any](ctx context.Context, a *Agreement, p Priority, c call, one func(json.RawMessage) (T, string, error)) (Page[T], error) {
+	var items Page[T]
+	got, err := a.do(ctx, p, c, func(got answer) (err error) {
+		items, err = decodePage(got, c, one)
+		for _, bad := range items.Bad {
+			a.hideGot(got, bad.Err)
+		}
+		return err
+	})
+	items.Began, items.ServerDate = got.began, got.serverDate
+	return items, err
+}

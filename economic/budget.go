@@ -1,0 +1,387 @@
+package economic
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Priority says how soon a call goes where an agreement's budget is short.
+type Priority int
+
+// From the last to the first.
+const (
+	PrioritySweep Priority = iota
+	PriorityTick
+	PriorityInvoice
+	PriorityHint
+	priorities
+)
+
+// share is the part of the day's calls that a priority may use up, in percent:
+// what it must leave is the reserve of those above it.
+var share = [priorities]int{PrioritySweep: 80, PriorityTick: 95, PriorityInvoice: 100, PriorityHint: 100}
+
+// fullest is how full (in percent) the token bucket may be for a priority to
+// go on; above it the priority waits. Hints wait for nothing but a 429.
+var fullest = [priorities]int{PrioritySweep: 70, PriorityTick: 85, PriorityInvoice: 95, PriorityHint: 100}
+
+const (
+	day = 24 * time.Hour
+
+	// burst is how much of an even pace a priority may save up.
+	burst = time.Hour
+
+	// defaultWindow is the token bucket's, as seen on live agreements.
+	defaultWindow = time.Minute
+
+	// longestBlock bounds what a Retry-After is believed, so that a garbled one
+	// does not stop an agreement for good.
+	longestBlock = time.Hour
+)
+
+// BudgetOptions are a Budget's settings. Zero values mean the defaults.
+type BudgetOptions struct {
+	// DailyCalls is how many calls lagerd may make in a UTC day. Default
+	// 50,000, e-conomic's fair use for an agreement
+	// (https://e-conomic.com/developer/fair-use-policy); other apps of the
+	// agreement use it too.
+	DailyCalls int
+
+	// Concurrency is how many requests may be in flight at once. Default 2.
+	Concurrency int
+
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Budget is what one agreement's token bucket and daily fair use still allow.
+// It is kept by lagerd for itself: e-conomic reports the bucket with each
+// answer but not the day's calls. It is safe for concurrent use.
+type Budget struct {
+	o BudgetOptions
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when a waiting call should look again
+
+	today string // UTC date of calls; never goes back
+	calls int
+	paced [priorities]pace
+
+	used     int // of the bucket, in tokens, at usedAt
+	usedAt   time.Time
+	limit    int // 0: e-conomic has not said
+	window   time.Duration
+	blocked  time.Time // no call before it
+	inFlight int
+	waiting  [priorities]int // calls that wait for one of those in flight to end
+}
+
+// pace is what a priority has saved up of its even share of the day.
+type pace struct {
+	saved float64 // calls
+	at    time.Time
+}
+
+// BudgetState is a Budget at one moment.
+type BudgetState struct {
+	Day          string // UTC date (YYYY-MM-DD) on which Calls were made
+	Calls        int
+	BucketUsed   int       // tokens, as reported last less what has flowed back since
+	BucketLimit  int       // tokens; 0 if e-conomic has not said
+	BlockedUntil time.Time // by a 429; zero or past if not blocked
+}
+
+// NewBudget returns the budget of one agreement.
+func NewBudget(o BudgetOptions) *Budget {
+	if o.DailyCalls <= 0 {
+		o.DailyCalls = 50_000
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 2
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Budget{o: o, changed: make(chan struct{}), window: defaultWindow}
+}
+
+// State returns the budget as it is now.
+func (b *Budget) State() BudgetState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	return BudgetState{
+		Day: b.today, Calls: b.calls,
+		BucketUsed: b.bucket(now), BucketLimit: b.limit, BlockedUntil: b.blocked,
+	}
+}
+
+// Restore takes over what an earlier Budget of the agreement has spent. Calls
+// of another day than today no longer count.
+func (b *Budget) Restore(s BudgetState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if s.Day == b.today {
+		b.calls = max(b.calls, s.Calls)
+		b.paced = [priorities]pace{}
+	}
+	if s.BucketLimit > 0 {
+		b.used, b.limit, b.usedAt = s.BucketUsed, s.BucketLimit, now
+	}
+	if s.BlockedUntil.After(b.blocked) {
+		b.blocked = s.BlockedUntil
+		if latest := now.Add(longestBlock); b.blocked.After(latest) {
+			b.blocked = latest
+		}
+	}
+	b.wake()
+}
+
+// Spare returns how many calls the priority may still make now. Hints and
+// invoices may use up the day; ticks and sweeps leave a reserve to those above
+// them (5 and 20 %) and are paced evenly over what is left of the day, with an
+// hour's worth saved up at most. The pace is for the caller to keep: only the
+// end of the day's share is enforced.
+func (b *Budget) Spare(p Priority) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	left := max(b.allowed(p)-b.calls, 0)
+	if p >= PriorityInvoice {
+		return left
+	}
+	b.accrue(p, now)
+	return min(left, int(b.paced[p].saved))
+}
+
+// allowed returns how many of the day's calls may have been made for the
+// priority to make another.
+func (b *Budget) allowed(p Priority) int { return b.o.DailyCalls * share[p] / 100 }
+
+// accrue adds to what the priority has saved up since it was last looked at.
+func (b *Budget) accrue(p Priority, now time.Time) {
+	left := float64(max(b.allowed(p)-b.calls, 0))
+	rest := now.Truncate(day).Add(day).Sub(now)
+	// Calls an hour: never faster than evenly from midnight to midnight, so
+	// that a quiet day does not end in a rush; slower where much is spent.
+	even := float64(b.allowed(p)) / day.Hours()
+	if rest > burst {
+		even = min(even, left/rest.Hours())
+	}
+	most := max(even*burst.Hours(), 1)
+	saved := &b.paced[p]
+	if saved.at.IsZero() {
+		saved.saved = most
+	} else if passed := now.Sub(saved.at); passed > 0 {
+		saved.saved += even * passed.Hours()
+	}
+	saved.saved = min(saved.saved, most)
+	saved.at = now
+}
+
+// now returns the time, and begins a new day's count if it is one. b.mu is held.
+func (b *Budget) now() time.Time {
+	now := b.o.Now().UTC()
+	if today := now.Format(time.DateOnly); today > b.today {
+		b.today, b.calls = today, 0
+	}
+	return now
+}
+
+// bucket returns the tokens used, as far as is known. How e-conomic refills the
+// bucket is not documented: evenly over the window is assumed.
+func (b *Budget) bucket(now time.Time) int {
+	back := now.Sub(b.usedAt).Seconds() / b.window.Seconds() * float64(b.limit)
+	return max(b.used-int(max(min(back, float64(b.used)), 0)), 0)
+}
+
+// wake lets every waiting call look again. b.mu is held.
+func (b *Budget) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// acquire waits until a call of the priority may be made and counts it. Unless
+// it returns an error, release must be called when the request is over.
+func (b *Budget) acquire(ctx context.Context, p Priority) error {
+	p = min(max(p, PrioritySweep), PriorityHint)
+	var v verdict
+	for {
+		var err error
+		if v, err = b.try(ctx, p, v.queued); err != nil || v.granted {
+			return err
+		}
+		var elapsed <-chan time.Time // nil: only a change helps
+		if v.wait > 0 {
+			elapsed = time.After(v.wait)
+		}
+		select {
+		case <-elapsed:
+		case <-v.changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// verdict says whether a call may be made now and, if not, what it waits for.
+type verdict struct {
+	granted bool
+	queued  bool            // for one of those in flight to end
+	wait    time.Duration   // 0: until something changed
+	changed <-chan struct{} // closed when it may look again
+}
+
+// try makes the call if it may be made now. queued says whether the call was
+// queued until now.
+func (b *Budget) try(ctx context.Context, p Priority, queued bool) (v verdict, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if queued {
+		b.waiting[p]--
+	}
+	v, err = b.judge(ctx, p)
+	switch {
+	case v.queued:
+		b.waiting[p]++
+	case queued:
+		b.wake() // those that stood back for this call may go on
+	}
+	v.changed = b.changed
+	return v, err
+}
+
+// judge is try for those who hold b.mu.
+func (b *Budget) judge(ctx context.Context, p Priority) (verdict, error) {
+	now := b.now()
+	if err := ctx.Err(); err != nil {
+		return verdict{}, &Error{Kind: KindUnavailable, Err: err}
+	}
+	if b.calls >= b.allowed(p) {
+		return verdict{}, &Error{Kind: KindBudget, RetryAfter: now.Truncate(day).Add(day).Sub(now)}
+	}
+	if wait := b.blocked.Sub(now); wait > 0 {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+			// It would wait in vain.
+			return verdict{}, &Error{Kind: KindRateLimited, RetryAfter: wait}
+		}
+		return verdict{wait: wait}, nil
+	}
+	if wait := b.refill(p, now); wait > 0 {
+		return verdict{wait: wait}, nil
+	}
+	if b.inFlight >= b.o.Concurrency || b.outranked(p) {
+		return verdict{queued: true}, nil
+	}
+	b.inFlight++
+	b.calls++
+	b.accrue(p, now)
+	b.paced[p].saved = max(b.paced[p].saved-1, 0)
+	return verdict{granted: true}, nil
+}
+
+// refill returns how long the bucket takes to be empty enough for the priority.
+func (b *Budget) refill(p Priority, now time.Time) time.Duration {
+	if p == PriorityHint || b.limit == 0 {
+		return 0
+	}
+	over := b.bucket(now) - b.limit*fullest[p]/100
+	if over <= 0 {
+		return 0
+	}
+	// A moment more than computed; at most the window, which refills it whole.
+	return min(time.Duration(float64(b.window)*float64(over)/float64(b.limit))+10*time.Millisecond, b.window)
+}
+
+// outranked reports whether a call of a higher priority waits in the queue.
+func (b *Budget) outranked(p Priority) bool {
+	for higher := p + 1; higher < priorities; higher++ {
+		if b.waiting[higher] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// release ends a call that acquire let through, with the answer's status and
+// headers (0 and nil if there was none), and returns for how long a 429 blocks
+// the agreement.
+func (b *Budget) release(status int, header http.Header) (blocked time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.inFlight--
+	if used, limit, window, ok := readBucket(header); ok {
+		b.used, b.limit, b.window, b.usedAt = used, limit, window, now
+	}
+	if status == http.StatusTooManyRequests {
+		blocked = b.window
+		if told, ok := retryAfter(header, now); ok {
+			blocked = told
+		}
+		blocked = min(max(blocked, time.Second), longestBlock)
+		if until := now.Add(blocked); until.After(b.blocked) {
+			b.blocked = until
+		}
+	}
+	b.wake()
+	return blocked
+}
+
+// rateLimit finds "token-limit-10000-per-60-seconds: 147/10000" (used/limit) or
+// what is left of it. The name and the window are optional.
+var rateLimit = regexp.MustCompile(`(?:per-(\d+)-seconds?\s*:\s*)?(\d+)\s*/\s*(\d+)`)
+
+// readBucket reads the token bucket from an answer's headers, the fullest where
+// there are several. The header was absent and of other forms on some live
+// agreements, so that what is not understood is passed over.
+func readBucket(header http.Header) (used, limit int, window time.Duration, ok bool) {
+	for _, value := range header.Values("X-RateLimiting") {
+		for _, m := range rateLimit.FindAllStringSubmatch(value, -1) {
+			u, err1 := strconv.ParseInt(m[2], 10, 32)
+			l, err2 := strconv.ParseInt(m[3], 10, 32)
+			if err1 != nil || err2 != nil || l < 1 {
+				continue
+			}
+			w := defaultWindow
+			if seconds, err := strconv.Atoi(m[1]); err == nil && seconds > 0 {
+				w = time.Duration(min(seconds, 86_400)) * time.Second
+			}
+			if !ok || u*int64(limit) > int64(used)*l {
+				used, limit, window, ok = int(u), int(l), w, true
+			}
+		}
+	}
+	return used, limit, window, ok
+}
+
+// readCost reads what a call cost, 0 where the header is absent or no number
+// ("L" was seen on a live agreement).
+func readCost(header http.Header) int {
+	cost, err := strconv.Atoi(header.Get("X-CallCost"))
+	if err != nil {
+		return 0
+	}
+	return max(cost, 0)
+}
+
+// retryAfter reads a Retry-After header, in seconds or as a date. A date is
+// measured from the answer's own Date, so that the clocks need not agree.
+func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, longestBlock.Seconds()) * float64(time.Second)), true
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return max(at.Sub(now), 0), true
+}

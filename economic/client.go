@@ -1,0 +1,320 @@
+package economic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Options are a Client's settings. Zero values mean the defaults.
+type Options struct {
+	RESTURL        string // default https://restapi.e-conomic.com
+	AppSecretToken string // the app's token; required
+
+	// Transport sends the requests. Default: an own http.Transport, its
+	// connections to one host bounded.
+	Transport http.RoundTripper
+
+	Timeout      time.Duration // of a whole request, its body included; default 30 s
+	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is not known
+	MaxJSONBytes int64         // largest JSON answer taken; default 32 MiB
+	MaxPDFBytes  int64         // largest PDF taken; default 10 MiB
+	UserAgent    string
+	Now          func() time.Time // default time.Now
+
+	// Observe is called once for each HTTP request, when it is over. It may be
+	// called from several goroutines at once.
+	Observe func(Call)
+}
+
+// Call is one HTTP request that was made.
+type Call struct {
+	Endpoint string // "products", "product", "invoices", "invoice", "pdf" or "self"
+	Status   int    // 0 without an answer
+	Kind     Kind   // "" if it went well
+	Cost     int    // tokens, as e-conomic says; 0 if it does not
+	Duration time.Duration
+}
+
+// Client reads from e-conomic's REST API. It is safe for concurrent use.
+type Client struct {
+	o    Options
+	base string   // RESTURL without a slash at its end
+	host *url.URL // the parsed base
+	http *http.Client
+}
+
+// New returns a client, or an error where an option is missing or wrong.
+func New(o Options) (*Client, error) {
+	if o.RESTURL == "" {
+		o.RESTURL = "https://restapi.e-conomic.com"
+	}
+	base := strings.TrimRight(o.RESTURL, "/")
+	host, err := url.Parse(base)
+	if err != nil {
+		return nil, errors.New("e-conomic's address is not a URL: expected one like https://restapi.e-conomic.com")
+	}
+	if (host.Scheme != "https" && host.Scheme != "http") || host.Host == "" || host.User != nil || host.RawQuery != "" || host.Fragment != "" {
+		return nil, fmt.Errorf("e-conomic's address %q: expected one like https://restapi.e-conomic.com", host.Redacted())
+	}
+	if o.AppSecretToken == "" {
+		return nil, errors.New("the app's secret token is missing: set it as X-AppSecretToken of the app registered at e-conomic")
+	}
+	if !headerValue(o.AppSecretToken) {
+		return nil, errors.New("the app's secret token holds a space, a line break or another character that no token has: copy it anew")
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport()
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Second
+	}
+	if o.MaxURLBytes <= 0 {
+		o.MaxURLBytes = 2000
+	}
+	if o.MaxJSONBytes <= 0 {
+		o.MaxJSONBytes = 32 << 20
+	}
+	if o.MaxPDFBytes <= 0 {
+		o.MaxPDFBytes = 10 << 20
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "lagerd"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Observe == nil {
+		o.Observe = func(Call) {}
+	}
+	return &Client{o: o, base: base, host: host, http: &http.Client{
+		Transport: &getOnly{host: host, next: o.Transport},
+		// A redirect is not followed: net/http would send the tokens along.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Close closes connections that lie idle. The client stays usable.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        256,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// getOnly is the one place that guards what leaves: requests that read, to the
+// configured host. An agreement's grant can write (PUT even creates), and both
+// tokens ride on every request.
+type getOnly struct {
+	host *url.URL
+	next http.RoundTripper
+}
+
+func (g *getOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet || r.Body != nil && r.Body != http.NoBody {
+		return nil, fmt.Errorf("refused to send %s: lagerd only reads from e-conomic", r.Method)
+	}
+	if !sameHost(r.URL, g.host) {
+		return nil, fmt.Errorf("refused to send tokens to %s", r.URL.Host)
+	}
+	return g.next.RoundTrip(r)
+}
+
+func (g *getOnly) CloseIdleConnections() {
+	if c, ok := g.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func sameHost(a, b *url.URL) bool {
+	return a.User == nil && strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Host, b.Host)
+}
+
+// headerValue reports whether a token can stand in a header as it is.
+func headerValue(token string) bool {
+	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// call is one request to be made.
+type call struct {
+	endpoint string // for Observe
+	op       string // for errors
+	url      string
+	pdf      bool
+}
+
+// answer is what came back, with status 200.
+type answer struct {
+	header     http.Header
+	body       []byte
+	began      time.Time
+	serverDate time.Time
+}
+
+// do makes one call: budget, request, answer, decoding. The answer's times are
+// set also with an error, if a request was sent.
+func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answer) error) (answer, error) {
+	if !headerValue(a.grant) || a.grant == "" {
+		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or holds a character that no token has: enter it anew")}
+	}
+	if err := a.budget.acquire(ctx, p); err != nil {
+		return answer{}, failed(c.op, err)
+	}
+	seen := Call{Endpoint: c.endpoint}
+	began := a.client.o.Now()
+	started := time.Now()
+	got, resp, err := a.send(ctx, c)
+	got.began = began
+	var status int
+	var header http.Header
+	if resp != nil {
+		status, header = resp.StatusCode, resp.Header
+		seen.Status, seen.Cost = status, readCost(header)
+	}
+	blocked := a.budget.release(status, header)
+	if err == nil {
+		err = decode(got)
+	}
+	if err != nil {
+		e := failed(c.op, err)
+		e.Status = status
+		e.RequestID = oneLine(a.redact(header.Get("X-RequestId")), 100)
+		if e.RetryAfter = blocked; blocked == 0 {
+			e.RetryAfter, _ = retryAfter(header, began)
+		}
+		a.hideGot(got, e.Err)
+		seen.Kind = e.Kind
+		err = e
+	}
+	seen.Duration = time.Since(started)
+	a.client.o.Observe(seen)
+	return got, err
+}
+
+// send is the only place that makes requests. The response is returned for its
+// status and headers, its body is read and closed.
+func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, error) {
+	o := &a.client.o
+	outer := ctx
+	ctx, cancel := context.WithTimeout(outer, o.Timeout)
+	defer cancel()
+	// lost is the error of a request that got no whole answer.
+	lost := func(err error) error {
+		err = bare(err)
+		if ctx.Err() != nil && outer.Err() == nil {
+			err = fmt.Errorf("no whole answer within %s: %w", o.Timeout, err)
+		}
+		return &Error{Kind: KindUnavailable, Err: err}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		return answer{}, nil, &Error{Kind: KindBadRequest, Err: bare(err)}
+	}
+	req.Header.Set("X-AppSecretToken", o.AppSecretToken)
+	req.Header.Set("X-AgreementGrantToken", a.grant)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", o.UserAgent)
+	limit := o.MaxJSONBytes
+	if c.pdf {
+		req.Header.Set("Accept", "application/pdf")
+		limit = o.MaxPDFBytes
+	}
+	resp, err := a.client.http.Do(req)
+	if err != nil {
+		return answer{}, nil, lost(err)
+	}
+	defer resp.Body.Close()
+	got := answer{header: resp.Header}
+	got.serverDate, _ = http.ParseTime(resp.Header.Get("Date"))
+
+	if resp.StatusCode != http.StatusOK {
+		const errorBytes = 64 << 10
+		// Of a cut error body, what there is will do.
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, errorBytes))
+		return got, resp, answerError(resp.StatusCode, resp.Header, []byte(a.redact(string(body))))
+	}
+	if resp.ContentLength > limit {
+		return got, resp, tooLarge(limit)
+	}
+	got.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return got, resp, lost(fmt.Errorf("read the answer: %w", err))
+	case int64(len(got.body)) > limit:
+		return got, resp, tooLarge(limit)
+	case resp.ContentLength >= 0 && int64(len(got.body)) != resp.ContentLength:
+		return got, resp, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut: %d of %d bytes came", len(got.body), resp.ContentLength)}
+	}
+	return got, resp, nil
+}
+
+func tooLarge(limit int64) error {
+	return &Error{Kind: KindMalformed, Err: fmt.Errorf("the answer is larger than the limit of %d bytes", limit)}
+}
+
+// bare takes the URL off an error of net/http: Error.Op already says what was
+// asked, without a query of two thousand bytes.
+func bare(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// failed makes an *Error of err: malformed, unless it says otherwise.
+func failed(op string, err error) *Error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Kind: KindMalformed, Err: err}
+	}
+	e.Op = op
+	return e
+}
+
+// redact takes out tokens that an answer repeated.
+func (a *Agreement) redact(s string) string {
+	for _, token := range a.secrets() {
+		s = strings.ReplaceAll(s, token, "[redacted]")
+	}
+	return s
+}
+
+// hideGot keeps an error about a field from quoting an answer that repeats a
+// token, even a part of it.
+func (a *Agreement) hideGot(got answer, err error) {
+	field, ok := errors.AsType[*fieldError](err)
+	if !ok {
+		return
+	}
+	for _, token := range a.secrets() {
+		if bytes.Contains(got.body, []byte(token)) {
+			field.got = "[redacted]"
+		}
+	}
+}
+
+// secrets are the tokens that are secret: "demo" is public, and a common word
+// in e-conomic's answers.
+func (a *Agreement) secrets() []string {
+	return slices.DeleteFunc([]string{a.client.o.AppSecretToken, a.grant}, func(token string) bool {
+		return token == "" || token == "demo"
+	})
+}

@@ -1,0 +1,258 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/store"
+)
+
+// Leases is the part of the store that a Keeper needs.
+type Leases interface {
+	// Beat tells the others that the instance lives.
+	Beat(ctx context.Context, i store.Instance) error
+	// Instances returns all that have told so and were not forgotten.
+	Instances(ctx context.Context) ([]store.Instance, error)
+	// Leases returns the lease of every shop.
+	Leases(ctx context.Context) ([]store.Lease, error)
+	// TakeLeases takes those of the shops that are still held by the given
+	// holder ("": by nobody), each with a greater token.
+	TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error
+	// ReleaseLease gives one back; one that was lost is no error.
+	ReleaseLease(ctx context.Context, held store.Lease) error
+	// ForgetInstance frees all leases of an instance and removes it.
+	ForgetInstance(ctx context.Context, instance string) error
+}
+
+// Holder works on the shops whose lease is held.
+type Holder interface {
+	// Taken is told that the shop's lease is held with this token. It returns
+	// false if it cannot begin to work on the shop; it is then asked again.
+	Taken(shop string, token int64) bool
+	// Dropped must end the work on the shop before it returns.
+	Dropped(shop string)
+}
+
+// Options is what a Keeper needs. All of it is required.
+type Options struct {
+	Leases   Leases
+	Holder   Holder
+	Instance store.Instance // its Instance must be new with every start
+	Beat     time.Duration  // between two beats
+	TTL      time.Duration  // a holder silent for so long has lost its shops
+	Log      logrus.FieldLogger
+	Now      func() time.Time // must carry a monotonic reading
+}
+
+// Keeper holds leases. It is used by one goroutine.
+type Keeper struct {
+	Options
+	held    map[string]int64    // shop → token
+	seen    map[string]lastBeat // other instances
+	trusted time.Time           // until then our leases are surely ours
+}
+
+// lastBeat is when an instance's beat was last seen to move.
+type lastBeat struct {
+	beat  int64
+	since time.Time
+}
+
+// New returns a Keeper that holds nothing yet.
+func New(o Options) *Keeper {
+	return &Keeper{Options: o, held: map[string]int64{}, seen: map[string]lastBeat{}}
+}
+
+// Run takes and keeps leases until ctx is done; then it drops every shop and
+// gives the leases back, so that others may take them at once.
+func (k *Keeper) Run(ctx context.Context) {
+	ticker := time.NewTicker(k.Beat)
+	defer ticker.Stop()
+	failing := false
+	for {
+		err := k.round(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			k.Log.WithError(err).Error("leases: the database does not answer")
+		case err == nil && failing:
+			k.Log.Info("leases: the database answers again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			k.stop(ctx)
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (k *Keeper) stop(ctx context.Context) {
+	k.dropAll()
+	// Should this fail, the others take the shops once the TTL has passed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.Beat)
+	defer cancel()
+	if err := k.Leases.ForgetInstance(ctx, k.Instance.Instance); err != nil {
+		k.Log.WithError(err).Warn("leases: could not be given back: others take the shops after the lease's ttl")
+	}
+}
+
+func (k *Keeper) dropAll() {
+	for shop := range k.held {
+		k.drop(shop)
+	}
+}
+
+func (k *Keeper) drop(shop string) {
+	k.Holder.Dropped(shop)
+	delete(k.held, shop)
+}
+
+// round is one beat: it renews what is held and takes or gives back shops.
+func (k *Keeper) round(ctx context.Context) error {
+	// A statement that hangs must not outlast the trust in our leases.
+	round, cancel := context.WithTimeout(ctx, k.TTL/3)
+	defer cancel()
+	began := k.Now()
+	if err := k.renew(round, began); err != nil {
+		return err
+	}
+	instances, err := k.Leases.Instances(round)
+	if err != nil {
+		return err
+	}
+	leases, err := k.Leases.Leases(round)
+	if err != nil {
+		return err
+	}
+	living := k.living(instances, began)
+	k.reconcile(leases)
+	return errors.Join(k.take(round, leases, living), k.giveBack(round, leases, living), k.forget(round, instances, began))
+}
+
+// renew tells that this instance lives. If that fails for longer than our
+// leases can be trusted, every shop is dropped.
+func (k *Keeper) renew(ctx context.Context, began time.Time) error {
+	i := k.Instance
+	i.BeatAt = store.At(began)
+	if err := k.Leases.Beat(ctx, i); err != nil {
+		if k.Now().After(k.trusted) && len(k.held) > 0 {
+			k.Log.WithError(err).Error("leases: no beat for too long: every shop is dropped until the database answers")
+			k.dropAll()
+		}
+		return err
+	}
+	k.trusted = began.Add(k.TTL - k.TTL/4)
+	return nil
+}
+
+// living returns the instances that live, this one included.
+func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bool {
+	living := map[string]bool{k.Instance.Instance: true}
+	seen := make(map[string]lastBeat, len(instances))
+	for _, i := range instances {
+		last, known := k.seen[i.Instance]
+		if !known || last.beat != i.Beat {
+			last = lastBeat{beat: i.Beat, since: now}
+		}
+		seen[i.Instance] = last
+		if now.Sub(last.since) < k.TTL {
+			living[i.Instance] = true
+		}
+	}
+	k.seen = seen
+	return living
+}
+
+// reconcile drops the shops that were taken from us or removed.
+func (k *Keeper) reconcile(leases []store.Lease) {
+	ours := make(map[string]int64, len(k.held))
+	for _, l := range leases {
+		if l.Holder == k.Instance.Instance {
+			ours[l.Shop] = l.Token
+		}
+	}
+	for shop, token := range k.held {
+		if ours[shop] != token {
+			k.drop(shop)
+		}
+	}
+}
+
+// share is how many shops each of the living has when they are spread evenly.
+func share(shops, living int) int { return (shops + living - 1) / living }
+
+// take takes shops that nobody living holds, up to our share.
+func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[string]bool) error {
+	want := share(len(leases), len(living)) - len(k.held)
+	free := map[string][]string{}
+	for _, l := range leases {
+		_, held := k.held[l.Shop]
+		// One that is ours by the table only was taken by a statement whose
+		// answer was lost.
+		if want <= 0 || held || living[l.Holder] && l.Holder != k.Instance.Instance {
+			continue
+		}
+		free[l.Holder] = append(free[l.Holder], l.Shop)
+		want--
+	}
+	if len(free) == 0 {
+		return nil
+	}
+	var errs []error
+	for from, shops := range free {
+		errs = append(errs, k.Leases.TakeLeases(ctx, shops, from, k.Instance.Instance, k.Now()))
+	}
+	leases, err := k.Leases.Leases(ctx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	taken := 0
+	for _, l := range leases {
+		if _, held := k.held[l.Shop]; !held && l.Holder == k.Instance.Instance && k.Holder.Taken(l.Shop, l.Token) {
+			k.held[l.Shop] = l.Token
+			taken++
+		}
+	}
+	if taken > 0 {
+		k.Log.WithFields(logrus.Fields{"taken": taken, "held": len(k.held)}).Info("leases: shops taken")
+	}
+	return errors.Join(errs...)
+}
+
+// giveBack hands over what is above our share while another has less than his.
+func (k *Keeper) giveBack(ctx context.Context, leases []store.Lease, living map[string]bool) error {
+	fair := share(len(leases), len(living))
+	surplus := len(k.held) - fair
+	if surplus <= 0 || len(living) < 2 {
+		return nil
+	}
+	var errs []error
+	for _, l := range leases {
+		token, held := k.held[l.Shop]
+		if !held || surplus == 0 {
+			continue
+		}
+		k.drop(l.Shop)
+		errs = append(errs, k.Leases.ReleaseLease(ctx, store.Lease{Shop: l.Shop, Holder: k.Instance.Instance, Token: token}))
+		surplus--
+	}
+	k.Log.WithField("held", len(k.held)).Info("leases: shops given back")
+	return errors.Join(errs...)
+}
+
+// forgetAfter is how long a dead instance is still listed, for people to see.
+const forgetAfter = time.Hour
+
+func (k *Keeper) forget(ctx context.Context, instances []store.Instance, now time.Time) error {
+	var errs []error
+	for _, i := range instances {
+		if i.Instance != k.Instance.Instance && now.Sub(k.seen[i.Instance].since) > forgetAfter {
+			errs = append(errs, k.Leases.ForgetInstance(ctx, i.Instance))
+		}
+	}
+	return errors.Join(errs...)
+}
