@@ -1,0 +1,56 @@
+# make help lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DESTDIR     ?=
+PREFIX      ?= /usr
+FOR         ?= 60s
+FUZZTIME    ?= 60s
+PKG         ?= ./...
+
+#? help: list the targets
+help:
+	@sed -n 's/^#? //p' Makefile
+
+#? build: build bin/lagerd (pure Go, static)
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lagerd .
+
+#? demo: sandbox, two shops, lost webhooks, live; ends with "equal" (FOR=90s)
+demo: build
+	$(GO) run ./demo --lagerd bin/lagerd --for $(FOR)
+
+#? test: everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
+test: deps lint
+	$(GO) build ./...
+	$(GO) test -race -timeout 40m $(PKG)
+
+#? lint: gofmt, go vet, staticcheck
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w needed: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+#? deps: install what the tests need from Debian's packages, where it is missing
+deps:
+	scripts/deps
+
+#? fuzz: every fuzz target for FUZZTIME each
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+#? bench: benchmarks beside the code
+bench: deps
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+#? install: install binary, units and example configuration below DESTDIR
+install: build
+	install -D -m 0755 bin/lagerd $(DESTDIR)$(PREFIX)/bin/lagerd
+	install -D -m 0644 systemd/lagerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.service
+	install -D -m 0644 systemd/lagerd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.socket
+	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
+	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
+
+.PHONY: help build demo test lint deps fuzz bench install

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"lagerd/config"
+	"lagerd/economic"
+	"lagerd/reconcile"
+	"lagerd/secret"
+	"lagerd/store"
+)
+
+type checkCmd struct {
+	Shop []string `help:"Only this shop's agreement. May be repeated." placeholder:"SHOP"`
+}
+
+func (checkCmd) Help() string {
+	return "Reads only, apart from creating an embedded database that does not exist yet. Costs two calls to e-conomic for each shop."
+}
+
+func (cmd checkCmd) Run(c *call) error {
+	r := report{w: c.Stdout}
+	cfg, err := c.load()
+	if err != nil {
+		return err // all of it, with lines and keys
+	}
+	r.good("configuration", "%s", orDefaults(c.config))
+	keys, err := loadKeys(cfg)
+	r.result("master key", err, "found")
+	token := cfg.Economic.AppSecretToken
+	if token.IsZero() {
+		r.bad("app secret token", errNoAppToken)
+	} else {
+		r.good("app secret token", "found")
+	}
+	s, err := store.Open(c.ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	if err != nil {
+		r.bad("database", fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err))
+		return r.end()
+	}
+	defer s.Close()
+	r.good("database", "reached")
+	err = s.CheckSchema(c.ctx)
+	if errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto) {
+		r.good("schema", "is brought up to date at the next start")
+		if !s.Embedded() {
+			return r.end()
+		}
+		err = s.Migrate(c.ctx)
+	}
+	if r.result("schema", err, "up to date"); err != nil {
+		return r.end()
+	}
+	if r.failed == 0 {
+		err = cmd.shops(c.ctx, &r, cfg, s, keys)
+		if err != nil {
+			return err
+		}
+	}
+	return r.end()
+}
+
+func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys) error {
+	client, err := economic.New(economic.Options{RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
+		Timeout: time.Duration(cfg.Economic.Timeout), UserAgent: "lagerd/" + version()})
+	if err != nil {
+		return err
+	}
+	list, err := s.Status(ctx, "")
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, name := range cmd.Shop {
+		if _, err := s.Shop(ctx, name); err != nil {
+			return err
+		}
+		wanted[name] = true
+	}
+	for _, st := range list {
+		if len(wanted) == 0 || wanted[st.Shop.Shop] {
+			checkShop(ctx, r, client, keys, st)
+		}
+	}
+	if len(list) == 0 {
+		r.good("shops", "none yet: add one with `lagerd shops add`")
+	}
+	return nil
+}
+
+// checkShop asks the shop's agreement who it is, and whether it sends stock.
+func checkShop(ctx context.Context, r *report, client *economic.Client, keys *secret.Keys, st store.ShopStatus) {
+	name := "shop " + st.Shop.Shop
+	grant, err := keys.Open(st.Shop.Shop, st.Shop.GrantToken)
+	if err != nil {
+		r.bad(name, fmt.Errorf("%w: give its grant token anew with `lagerd shops set %s --grant-token-file …`", err, st.Shop.Shop))
+		return
+	}
+	agreement := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{}))
+	self, err := agreement.Self(ctx, economic.PriorityHint)
+	if err != nil {
+		r.bad(name, fmt.Errorf("%w: %s", err, whatToDo(err, st.Shop.Shop)))
+		return
+	}
+	known := st.Progress.AgreementNumber
+	if known != 0 && known != self.AgreementNumber {
+		r.bad(name, fmt.Errorf("the token answers for agreement %d, the shop is agreement %d: if that is meant, say `lagerd shops set %s --accept-agreement`", self.AgreementNumber, known, st.Shop.Shop))
+		return
+	}
+	r.good(name, "agreement %d, %s", self.AgreementNumber, self.CompanyName)
+	if !st.Shop.StockOn || st.Shop.StockSource != store.SourceEconomic {
+		return
+	}
+	assessment, err := reconcile.AssessPage(ctx, client, agreement)
+	switch {
+	case err != nil:
+		r.bad(name, err)
+	case assessment.Items == 0:
+		r.good(name, "the agreement has no items yet")
+	case assessment.WithFigures == 0:
+		r.bad(name, fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: for Rackbeat say `lagerd shops set %s --stock-source rackbeat`, else `--stock off`; invoices go on either way", assessment.Items, st.Shop.Shop))
+	case assessment.NonZero == 0:
+		r.good(name, "careful: every stock figure on the first page is zero: is the stock really kept at e-conomic?")
+	default:
+		r.good(name, "%d of the first %d items carry a stock figure", assessment.WithFigures, assessment.Items)
+	}
+}
+
+func whatToDo(err error, shop string) string {
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized:
+		return "have the agreement's super-user grant the app access again, and store the new token with `lagerd shops set " + shop + " --grant-token-file …`"
+	case economic.KindForbidden:
+		return "the app needs the role SuperUser or Sales"
+	case economic.KindRateLimited:
+		return "another app may be using up the agreement's calls: try again in a minute"
+	}
+	return "is economic.rest_url right, and can this machine reach it?"
+}
+
+func orDefaults(file string) string {
+	if file == "" {
+		return "no file: defaults and environment"
+	}
+	return file
+}
+
+// report prints one line to a check and counts those that failed.
+type report struct {
+	w      io.Writer
+	failed int
+}
+
+func (r *report) good(what, format string, args ...any) {
+	fmt.Fprintf(r.w, "ok      %s: %s\n", what, fmt.Sprintf(format, args...))
+}
+
+func (r *report) bad(what string, err error) {
+	r.failed++
+	fmt.Fprintf(r.w, "FAILED  %s: %v\n", what, err)
+}
+
+func (r *report) result(what string, err error, good string) {
+	if err != nil {
+		r.bad(what, err)
+		return
+	}
+	r.good(what, "%s", good)
+}
+
+func (r *report) end() error {
+	if r.failed > 0 {
+		return fmt.Errorf("%d check(s) failed", r.failed)
+	}
+	return nil
+}

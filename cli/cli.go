@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"lagerd/config"
+	"lagerd/sandbox"
+	"lagerd/secret"
+	"lagerd/store"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 78 // EX_CONFIG of sysexits.h
+)
+
+// Process is what a command line runs in.
+type Process struct {
+	Args   []string // without the program's name
+	Env    []string // as os.Environ gives it
+	Stdin  *os.File
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// commands is the whole command line.
+type commands struct {
+	Config string `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG" type:"path"`
+
+	Run       runCmd       `cmd:"" help:"Run the daemon."`
+	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
+	Status    statusCmd    `cmd:"" help:"Show how each shop fares."`
+	Why       whyCmd       `cmd:"" help:"Show why an item's stock or an invoice is as it is."`
+	Reconcile reconcileCmd `cmd:"" help:"Have shops, items or invoices reconciled now."`
+	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
+	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Run an e-conomic to develop and test against."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+// call is what a command gets to work with.
+type call struct {
+	Process
+	ctx    context.Context
+	config string // file; "": defaults and environment only
+}
+
+// Main runs a command line and returns its exit code.
+func Main(ctx context.Context, p Process) int {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("lagerd"),
+		kong.Description("Makes a webshop's stock and invoice PDFs in MySQL equal to e-conomic's, minute by minute."),
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "lagerd:", err)
+		return exitFailed
+	}
+	k, err := parser.Parse(p.Args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "lagerd:", err)
+		fmt.Fprintln(p.Stderr, "Try: lagerd --help")
+		return exitUsage
+	}
+	err = k.Run(&call{Process: p, ctx: ctx, config: configFile(c.Config)})
+	var bad *config.Errors
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &bad):
+		fmt.Fprintln(p.Stderr, err)
+		return exitConfig
+	default:
+		fmt.Fprintln(p.Stderr, "lagerd:", err)
+		return exitFailed
+	}
+}
+
+const defaultConfig = "/etc/lagerd/lagerd.yaml"
+
+// configFile returns the file to read: the one named, else the one a package
+// installs, else none.
+func configFile(named string) string {
+	if named != "" {
+		return named
+	}
+	if _, err := os.Stat(defaultConfig); err == nil {
+		return defaultConfig
+	}
+	return ""
+}
+
+func (c *call) load() (config.Config, error) { return config.Load(c.config, c.Env) }
+
+// open opens the configured database and makes sure that it can be used.
+func (c *call) open() (config.Config, *store.Store, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return cfg, nil, err
+	}
+	s, err := openStore(c.ctx, cfg)
+	return cfg, s, err
+}
+
+// openStore opens the database. An embedded one that does not exist yet is
+// made: the first command on a new machine works.
+func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	if err != nil {
+		return nil, err
+	}
+	if s.Embedded() || cfg.Database.Migrate == config.MigrateAuto {
+		err = s.Migrate(ctx)
+	} else {
+		err = s.CheckSchema(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// version returns the version the binary was built as.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			revision = s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	if revision == "" {
+		return "devel"
+	}
+	return "devel-" + revision + dirty
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(c *call) error {
+	_, err := fmt.Fprintln(c.Stdout, "lagerd", version())
+	return err
+}
+
+type keygenCmd struct{}
+
+func (keygenCmd) Help() string {
+	return "Keep it in a file that only lagerd's user can read (key_file), the same on every machine that shares the database. Without it no stored token can be read."
+}
+
+func (keygenCmd) Run(c *call) error {
+	_, err := fmt.Fprintln(c.Stdout, secret.Generate())
+	return err
+}
+
+type migrateCmd struct{}
+
+func (migrateCmd) Run(c *call) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(c.ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.Migrate(c.ctx); err != nil {
+		return err
+	}
+	_, at, err := s.SchemaVersion(c.ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.Stdout, "the database schema is at version %d\n", at)
+	return err
+}
+
+type sandboxCmd struct {
+	sandbox.Options
+}
+
+func (s sandboxCmd) Run(c *call) error { return sandbox.Run(c.ctx, s.Options, c.Stdout) }
+
+// now is the command line's clock.
+func now() time.Time { return time.Now() }

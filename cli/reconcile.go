@@ -1,0 +1,324 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lagerd/reconcile/plan"
+	"lagerd/status"
+	"lagerd/store"
+)
+
+type reconcileCmd struct {
+	Shop    []string      `help:"Only this shop. May be repeated." placeholder:"SHOP"`
+	Item    []string      `help:"Only this item number. May be repeated." placeholder:"NUMBER" xor:"what"`
+	Invoice []string      `help:"Only this invoice number. May be repeated." placeholder:"NUMBER" xor:"what"`
+	Sweep   bool          `help:"Read everything, not only what changed." xor:"what"`
+	Wait    bool          `help:"Wait until it is done, tell what changed, and fail if something failed."`
+	Timeout time.Duration `help:"Longest time to wait." default:"5m"`
+}
+
+func (reconcileCmd) Help() string {
+	return "The order is left in the database; whichever lagerd has the shop carries it out within a second or so, on this machine or another."
+}
+
+func (cmd reconcileCmd) Run(c *call) error {
+	_, s, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	shops, err := cmd.shops(c.ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, n := range cmd.Invoice {
+		if i, err := strconv.ParseInt(n, 10, 64); err != nil || i < 1 {
+			return fmt.Errorf("--invoice %q: expected a whole number from 1", n)
+		}
+	}
+	for _, n := range cmd.Item {
+		if l := len([]rune(n)); l < 1 || l > 64 {
+			return fmt.Errorf("--item %q: expected 1 to 64 characters", n)
+		}
+	}
+	// History is told from the database's last second on: clocks differ.
+	since := now().Add(-time.Second)
+	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
+	defer cancel()
+	w := waiter{store: s, since: since}
+	if w.beats, err = beats(ctx, s); err != nil {
+		return err
+	}
+	kind, numbers := plan.KindStock, cmd.Item
+	if len(cmd.Invoice) > 0 {
+		kind, numbers = plan.KindInvoice, cmd.Invoice
+	}
+	if len(numbers) > 0 {
+		return cmd.numbers(ctx, c, &w, shops, kind, slices.Compact(slices.Sorted(slices.Values(numbers))))
+	}
+	return cmd.whole(ctx, c, &w, shops)
+}
+
+func (cmd reconcileCmd) shops(ctx context.Context, s *store.Store) ([]string, error) {
+	if len(cmd.Shop) == 0 && len(cmd.Item)+len(cmd.Invoice) > 0 {
+		return nil, errors.New("--item and --invoice need --shop")
+	}
+	all, err := s.Shops(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, shop := range all {
+		if len(cmd.Shop) == 0 || slices.Contains(cmd.Shop, shop.Shop) {
+			names = append(names, shop.Shop)
+		}
+	}
+	for _, name := range cmd.Shop {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("%s: %w", name, store.ErrNoShop)
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("there is no shop yet: `lagerd shops add` adds one")
+	}
+	return names, nil
+}
+
+// whole asks for a tick or a sweep of each shop.
+func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []string) error {
+	what := store.WantTick
+	if cmd.Sweep {
+		what = store.WantSweep
+	}
+	var ids []string
+	var requests []store.Request
+	for _, shop := range shops {
+		id := uuid.NewString()
+		ids = append(ids, id)
+		requests = append(requests, store.Request{Request: id, Shop: shop, What: what, RequestedAt: store.At(now())})
+	}
+	if err := w.store.AddRequests(ctx, requests); err != nil {
+		return err
+	}
+	if !cmd.Wait {
+		_, err := fmt.Fprintf(c.Stdout, "asked for a %s of %d shop(s)\n", what, len(shops))
+		return err
+	}
+	var done []store.Request
+	err := w.until(ctx, func() (bool, error) {
+		list, err := w.store.Requests(ctx, ids)
+		done = list
+		return len(list) == len(ids) && !slices.ContainsFunc(list, func(r store.Request) bool { return r.DoneAt.IsZero() }), err
+	})
+	if err != nil {
+		return err
+	}
+	var failed error
+	slices.SortFunc(done, func(a, b store.Request) int { return strings.Compare(a.Shop, b.Shop) })
+	for _, r := range done {
+		if r.Failure != "" {
+			fmt.Fprintf(c.Stdout, "%s: failed: %s\n", r.Shop, r.Failure)
+			failed = errors.New("not every shop was reconciled")
+			continue
+		}
+		fmt.Fprintf(c.Stdout, "%s: %d change(s)\n", r.Shop, r.Changes)
+		if r.Changes > 0 {
+			changes, err := w.store.Changes(ctx, r.Shop, "", nil, w.since, 1000)
+			if err != nil {
+				return err
+			}
+			if err := status.WriteChanges(c.Stdout, changes); err != nil {
+				return err
+			}
+		}
+	}
+	return failed
+}
+
+// numbers leaves hints for some items or invoices of each shop.
+func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops []string, kind plan.Kind, numbers []string) error {
+	var hints []store.HintRecord
+	for _, shop := range shops {
+		for _, n := range numbers {
+			hints = append(hints, store.HintRecord{Shop: shop, Kind: kind, Number: n, Cause: plan.CauseOperator, At: now()})
+		}
+	}
+	if err := w.store.RecordHints(ctx, hints); err != nil {
+		return err
+	}
+	if !cmd.Wait {
+		_, err := fmt.Fprintf(c.Stdout, "asked for %d number(s) of %d shop(s)\n", len(numbers), len(shops))
+		return err
+	}
+	var failed error
+	for _, shop := range shops {
+		bad, err := w.numbers(ctx, c, shop, kind, numbers)
+		if err != nil {
+			return err
+		}
+		if bad {
+			failed = errors.New("not every number could be read")
+		}
+	}
+	return failed
+}
+
+// waiter waits for what a running lagerd does.
+type waiter struct {
+	store *store.Store
+	since time.Time
+	beats map[string]int64
+	lives bool
+}
+
+// numbers waits until the shop's hints have been read once and shows what
+// came of each. A webhook may keep a hint open beyond that, to be read again.
+func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Kind, numbers []string) (failed bool, err error) {
+	var hints []store.Hint
+	asked, err := w.store.Hints(ctx, shop, kind, numbers)
+	if err != nil {
+		return false, err
+	}
+	generation := make(map[string]int64, len(asked))
+	for _, h := range asked {
+		generation[h.Number] = h.SeenGen
+	}
+	err = w.until(ctx, func() (bool, error) {
+		if hints, err = w.store.Hints(ctx, shop, kind, numbers); err != nil {
+			return false, err
+		}
+		for _, h := range hints {
+			if h.DoneGen < generation[h.Number] && h.Tries == 0 && h.Failures == 0 {
+				return w.givenUp(ctx, shop)
+			}
+		}
+		return w.fetched(ctx, shop, kind, numbers)
+	})
+	if err != nil {
+		return false, err
+	}
+	changes, err := w.store.Changes(ctx, shop, kind, numbers, w.since, 1000)
+	if err != nil {
+		return false, err
+	}
+	if err := status.WriteChanges(c.Stdout, changes); err != nil {
+		return false, err
+	}
+	for _, h := range hints {
+		switch {
+		case h.Failures > 0:
+			failed = true
+			fmt.Fprintf(c.Stdout, "%s %s: failed: %s\n", shop, h.Number, h.Note)
+		case h.Note != "":
+			failed = true
+			fmt.Fprintf(c.Stdout, "%s %s: %s\n", shop, h.Number, h.Note)
+		case !slices.ContainsFunc(changes, func(ch store.Change) bool { return ch.Number == h.Number }):
+			fmt.Fprintf(c.Stdout, "%s %s: nothing has changed\n", shop, h.Number)
+		}
+	}
+	if kind == plan.KindInvoice {
+		invoices, err := w.store.Invoices(ctx, shop, numbers)
+		if err != nil {
+			return failed, err
+		}
+		for _, i := range invoices {
+			if i.WorkError != "" {
+				failed = true
+				fmt.Fprintf(c.Stdout, "%s invoice %d: failed: %s\n", shop, i.Number, i.WorkError)
+			}
+		}
+	}
+	return failed, nil
+}
+
+// fetched reports whether the PDFs of the invoices are there or were tried.
+func (w *waiter) fetched(ctx context.Context, shop string, kind plan.Kind, numbers []string) (bool, error) {
+	if kind != plan.KindInvoice {
+		return true, nil
+	}
+	invoices, err := w.store.Invoices(ctx, shop, numbers)
+	for _, i := range invoices {
+		if i.PDFState != "stored" && i.WorkTries == 0 {
+			return false, err
+		}
+	}
+	return true, err
+}
+
+// givenUp returns an error where the shop is not being worked on, or the last
+// pass over it failed: then there is no use in waiting.
+func (w *waiter) givenUp(ctx context.Context, shop string) (bool, error) {
+	list, err := w.store.Status(ctx, shop)
+	if err != nil {
+		return false, err
+	}
+	for _, st := range list {
+		v := status.Of(st)
+		if v.State != status.StateRunning {
+			return false, fmt.Errorf("%s is %s: %s", shop, v.State, v.Reason)
+		}
+		if v.Failures > 0 {
+			return false, fmt.Errorf("%s could not be reconciled: %s", shop, v.Failure)
+		}
+	}
+	return false, nil
+}
+
+const (
+	lookEvery  = 100 * time.Millisecond
+	silentFor  = 15 * time.Second
+	beatsEvery = 20 // looks
+)
+
+// until asks done again and again. It gives up where no lagerd shows any sign
+// of life.
+func (w *waiter) until(ctx context.Context, done func() (bool, error)) error {
+	began := time.Now()
+	for n := 1; ; n++ {
+		ok, err := done()
+		if err != nil || ok {
+			return err
+		}
+		if !w.lives && n%beatsEvery == 0 {
+			if err := w.look(ctx); err != nil {
+				return err
+			}
+			if !w.lives && time.Since(began) > silentFor {
+				return errors.New("no lagerd is running on this database: start one with `lagerd run` (the order stays, and is carried out then)")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("it took longer than --timeout; the order stays, and is carried out later: `lagerd status` tells how the shop fares")
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// look notices whether any lagerd has beaten since the command began.
+func (w *waiter) look(ctx context.Context) error {
+	current, err := beats(ctx, w.store)
+	for instance, beat := range current {
+		if w.beats[instance] != beat {
+			w.lives = true
+		}
+	}
+	return err
+}
+
+func beats(ctx context.Context, s *store.Store) (map[string]int64, error) {
+	list, err := s.Instances(ctx)
+	at := make(map[string]int64, len(list))
+	for _, i := range list {
+		at[i.Instance] = i.Beat
+	}
+	return at, err
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/config"
+	"lagerd/daemon"
+	"lagerd/systemd"
+)
+
+type runCmd struct{}
+
+func (runCmd) Help() string {
+	return "SIGUSR1 reconciles every shop now, SIGUSR2 sweeps every shop now, SIGHUP reloads the configuration, SIGTERM and SIGINT stop it; a second one stops it at once."
+}
+
+func (runCmd) Run(c *call) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return err
+	}
+	log := logrus.New()
+	log.SetOutput(c.Stderr)
+	notifier := systemd.Notifier{}
+	listener, err := systemd.Listener("webhook")
+	if err != nil {
+		return err
+	}
+	settings := settingsOf(cfg)
+	if err := daemon.SetLog(log, settings); err != nil {
+		return err
+	}
+	ctx, signals, stop := listen(c.ctx)
+	defer stop()
+	return daemon.Run(ctx, daemon.Options{
+		Settings: settings,
+		Reload: func() (daemon.Settings, error) {
+			cfg, err := c.load()
+			if err != nil {
+				return daemon.Settings{}, err
+			}
+			return settingsOf(cfg), nil
+		},
+		Keys: keys, Log: log, Version: version(), Now: time.Now,
+		Signals: signals, Notifier: notifier, WebhookListener: listener,
+	})
+}
+
+// listen turns the operating system's signals into a context that ends and
+// into what the daemon understands. A signal that comes while the same is
+// waiting changes nothing. A second SIGTERM or SIGINT ends the process at once.
+func listen(ctx context.Context) (context.Context, <-chan daemon.Signal, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	incoming := make(chan os.Signal, 8)
+	signal.Notify(incoming, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	translated := make(chan daemon.Signal, 3)
+	done := make(chan struct{})
+	send := func(s daemon.Signal) {
+		select {
+		case translated <- s:
+		default:
+		}
+	}
+	go func() {
+		stopping := false
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-incoming:
+				switch s {
+				case syscall.SIGHUP:
+					send(daemon.Reload)
+				case syscall.SIGUSR1:
+					send(daemon.ReconcileAll)
+				case syscall.SIGUSR2:
+					send(daemon.SweepAll)
+				default:
+					if stopping {
+						os.Exit(exitFailed)
+					}
+					stopping = true
+					cancel()
+				}
+			}
+		}
+	}()
+	return ctx, translated, func() {
+		signal.Stop(incoming)
+		close(done)
+		cancel()
+	}
+}
+
+// settingsOf takes from the configuration what the daemon needs.
+func settingsOf(cfg config.Config) daemon.Settings {
+	s := daemon.Settings{
+		DSN: dsn(cfg), DatabasePath: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections,
+		MigrateAtStart: cfg.Database.Migrate == config.MigrateAuto,
+		WebhookListen:  cfg.Webhook.Listen, AdminListen: cfg.Admin.Listen, MaxBodyBytes: int64(cfg.Webhook.MaxBodyBytes),
+		Queue: cfg.Webhook.Queue, Batch: cfg.Webhook.Batch, LogPerShop: cfg.Webhook.LogPerShop,
+		Shutdown: time.Duration(cfg.ShutdownTimeout),
+
+		Schedule: cfg.Reconcile.Schedule, RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken,
+		Timeout: time.Duration(cfg.Economic.Timeout), MaxURLBytes: cfg.Economic.MaxURLBytes, MaxPDFBytes: int64(cfg.PDF.MaxBytes),
+		LeaseBeat: time.Duration(cfg.Lease.Beat), LeaseTTL: time.Duration(cfg.Lease.TTL),
+		KeepRequests: time.Duration(cfg.Retention.Requests), LogLevel: cfg.Log.Level, LogFormat: cfg.Log.Format,
+	}
+	r := &s.Reconcile
+	r.Workers, r.Concurrency, r.PDFConcurrency, r.DailyCalls = cfg.Reconcile.Workers, cfg.Economic.Concurrency, cfg.PDF.Concurrency, cfg.Economic.DailyCalls
+	r.Overlap, r.SweepEvery = time.Duration(cfg.Reconcile.Overlap), time.Duration(cfg.Reconcile.SweepEvery)
+	for _, d := range cfg.Reconcile.Rereads {
+		r.Rereads = append(r.Rereads, time.Duration(d))
+	}
+	r.RetryMin, r.RetryMax = time.Duration(cfg.Reconcile.RetryMin), time.Duration(cfg.Reconcile.RetryMax)
+	r.HeldRetry, r.GapWindow = time.Duration(cfg.Reconcile.HeldRetry), time.Duration(cfg.Reconcile.GapWindow)
+	r.LateWithin = time.Duration(cfg.Reconcile.LateWebhook)
+	r.KeepHistory, r.KeepHints = time.Duration(cfg.Retention.History), time.Duration(cfg.Retention.Hints)
+	return s
+}
+
+var errNoAppToken = fmt.Errorf("economic.app_secret_token_file: no app secret token: put the token of your e-conomic app into a file that only lagerd can read, and name it there")

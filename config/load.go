@@ -1,0 +1,344 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Problem is one thing that is wrong with the configuration.
+type Problem struct {
+	Where string // file:line:column, or the environment variable; "" if neither
+	Key   string // path of the key: database.max_connections
+	What  string // the value unless secret, and what was expected
+}
+
+func (p Problem) String() string {
+	var parts []string
+	for _, s := range []string{p.Where, p.Key, p.What} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Errors is everything that is wrong with the configuration.
+type Errors struct{ Problems []Problem }
+
+// Error returns a line to a problem.
+func (e *Errors) Error() string {
+	lines := []string{"the configuration is bad:"}
+	for _, p := range e.Problems {
+		lines = append(lines, "  "+p.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// envPrefix begins every environment variable that overrides a key.
+const envPrefix = "LAGERD_"
+
+// notKeys are variables with the prefix that are not keys: the file's name, and
+// what the project's own tests use.
+func notKey(name string) bool {
+	return name == "LAGERD_CONFIG" || strings.HasPrefix(name, "LAGERD_TEST_")
+}
+
+// Load reads the file (none if path is empty), then the environment (as
+// os.Environ gives it) over it, then the secrets, and validates the whole. An
+// error about the configuration itself is an *Errors.
+func Load(path string, env []string) (Config, error) {
+	environment := map[string]string{}
+	for _, kv := range env {
+		if name, value, ok := strings.Cut(kv, "="); ok {
+			environment[name] = value
+		}
+	}
+	l := &loader{path: path, where: map[string]string{}, env: environment}
+	c := Default(stateDir(environment))
+	if path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return c, &Errors{[]Problem{{Key: "--config", What: err.Error()}}}
+		}
+		l.file(text, &c)
+	}
+	l.environment(&c)
+	l.secrets(&c)
+	l.validate(&c)
+	if len(l.problems) > 0 {
+		return c, &Errors{l.problems}
+	}
+	return c, nil
+}
+
+func stateDir(env map[string]string) string {
+	if dir, _, _ := strings.Cut(env["STATE_DIRECTORY"], ":"); dir != "" {
+		return dir
+	}
+	return "lagerd-data"
+}
+
+type loader struct {
+	path     string
+	env      map[string]string
+	where    map[string]string // key → where its value stands
+	problems []Problem
+}
+
+func (l *loader) bad(where, key, format string, args ...any) {
+	l.problems = append(l.problems, Problem{Where: where, Key: key, What: fmt.Sprintf(format, args...)})
+}
+
+// badKey reports a value at the place where it stands.
+func (l *loader) badKey(key, format string, args ...any) { l.bad(l.where[key], key, format, args...) }
+
+func (l *loader) at(n ast.Node) string {
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return fmt.Sprintf("%s:%d:%d", l.path, t.Position.Line, t.Position.Column)
+	}
+	return l.path
+}
+
+// file reads YAML into c, as strictly as it can.
+func (l *loader) file(text []byte, c *Config) {
+	f, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		var syntax *yaml.SyntaxError
+		if errors.As(err, &syntax) && syntax.Token != nil {
+			l.bad(fmt.Sprintf("%s:%d:%d", l.path, syntax.Token.Position.Line, syntax.Token.Position.Column), "", "%s", syntax.Message)
+			return
+		}
+		l.bad(l.path, "", "%v", err)
+		return
+	}
+	for i, doc := range f.Docs {
+		if i > 0 && doc.Body != nil {
+			l.bad(l.at(doc.Body), "", "expected one YAML document, got another")
+			return
+		}
+		if doc.Body != nil {
+			l.mapping(doc.Body, "", reflect.ValueOf(c).Elem())
+		}
+	}
+}
+
+// mapping reads a YAML mapping into a struct.
+func (l *loader) mapping(n ast.Node, prefix string, into reflect.Value) {
+	var pairs []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		pairs = m.Values
+	case *ast.MappingValueNode:
+		pairs = []*ast.MappingValueNode{m}
+	case *ast.NullNode, *ast.CommentGroupNode: // a section with every key commented out
+		return
+	default:
+		l.bad(l.at(n), strings.TrimSuffix(prefix, "."), "expected keys and values, got %s", kindOf(n))
+		return
+	}
+	seen := map[string]bool{}
+	for _, pair := range pairs {
+		name := pair.Key.GetToken().Value
+		key := prefix + name
+		if seen[name] {
+			l.bad(l.at(pair.Key), key, "the key stands here a second time")
+			continue
+		}
+		seen[name] = true
+		field, ok := fieldOf(into, name)
+		if !ok {
+			l.bad(l.at(pair.Key), key, "unknown key: expected one of %s", strings.Join(keysOf(into), ", "))
+			continue
+		}
+		l.where[key] = l.at(pair.Value)
+		if field.Kind() == reflect.Struct {
+			l.mapping(pair.Value, key+".", field)
+			continue
+		}
+		l.value(pair.Value, key, field)
+	}
+}
+
+// value reads a scalar, or a list of them, into a field.
+func (l *loader) value(n ast.Node, key string, field reflect.Value) {
+	if field.Kind() == reflect.Slice {
+		list, ok := n.(*ast.SequenceNode)
+		if !ok {
+			l.bad(l.at(n), key, "expected a list such as [2s, 10s], got %s", kindOf(n))
+			return
+		}
+		field.SetLen(0)
+		for _, item := range list.Values {
+			one := reflect.New(field.Type().Elem()).Elem()
+			l.value(item, key, one)
+			field.Set(reflect.Append(field, one))
+		}
+		return
+	}
+	var text string
+	switch s := n.(type) {
+	case *ast.StringNode:
+		if field.Kind() == reflect.Int {
+			l.bad(l.at(n), key, "expected a whole number, got the text %q", shown(key, s.Value))
+			return
+		}
+		text = s.Value
+	case *ast.LiteralNode:
+		text = s.Value.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		text = n.GetToken().Value
+		if field.Kind() == reflect.String {
+			l.bad(l.at(n), key, "expected a text, got %s: put it in quotes", shown(key, text))
+			return
+		}
+	case *ast.NullNode:
+		l.bad(l.at(n), key, "expected a value, got none: leave the key out for its default")
+		return
+	default:
+		l.bad(l.at(n), key, "expected one value, got %s", kindOf(n))
+		return
+	}
+	if what := set(field, key, text); what != "" {
+		l.bad(l.at(n), key, "%s", what)
+	}
+}
+
+// set parses a text into a field and returns what is wrong with it, or "".
+func set(field reflect.Value, key, text string) string {
+	switch {
+	case field.Type() == reflect.TypeFor[Duration]():
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Sprintf("expected a duration such as 90s, 5m or 24h, got %q", shown(key, text))
+		}
+		field.SetInt(int64(d))
+	case field.Kind() == reflect.Int:
+		i, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 63)
+		if err != nil {
+			return fmt.Sprintf("expected a whole number, got %q", shown(key, text))
+		}
+		field.SetInt(i)
+	default:
+		field.SetString(text)
+	}
+	return ""
+}
+
+// environment reads the variables that override keys.
+func (l *loader) environment(c *Config) {
+	fields := map[string]leaf{}
+	for _, f := range leaves(reflect.ValueOf(c).Elem(), "") {
+		fields[envPrefix+strings.ToUpper(strings.ReplaceAll(f.key, ".", "_"))] = f
+	}
+	var names []string
+	for name := range l.env {
+		if strings.HasPrefix(name, envPrefix) && !notKey(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		f, ok := fields[name]
+		if !ok {
+			l.bad(name, "", "no key goes by this environment variable")
+			continue
+		}
+		l.where[f.key] = name
+		if f.value.Kind() != reflect.Slice {
+			if what := set(f.value, f.key, l.env[name]); what != "" {
+				l.bad(name, f.key, "%s", what)
+			}
+			continue
+		}
+		f.value.SetLen(0)
+		for part := range strings.SplitSeq(l.env[name], ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				continue
+			}
+			one := reflect.New(f.value.Type().Elem()).Elem()
+			if what := set(one, f.key, part); what != "" {
+				l.bad(name, f.key, "%s", what)
+			}
+			f.value.Set(reflect.Append(f.value, one))
+		}
+	}
+}
+
+// leaf is a key that has a value of its own.
+type leaf struct {
+	key   string
+	value reflect.Value
+}
+
+func leaves(v reflect.Value, prefix string) []leaf {
+	var list []leaf
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("yaml")
+		switch {
+		case name == "-":
+		case v.Field(i).Kind() == reflect.Struct:
+			list = append(list, leaves(v.Field(i), prefix+name+".")...)
+		default:
+			list = append(list, leaf{prefix + name, v.Field(i)})
+		}
+	}
+	return list
+}
+
+func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
+	for i := range v.NumField() {
+		if tag := v.Type().Field(i).Tag.Get("yaml"); tag == name && tag != "-" {
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+func keysOf(v reflect.Value) []string {
+	var keys []string
+	for i := range v.NumField() {
+		if tag := v.Type().Field(i).Tag.Get("yaml"); tag != "-" {
+			keys = append(keys, tag)
+		}
+	}
+	return keys
+}
+
+// shown returns a value as an error may show it.
+func shown(key, value string) string {
+	if key == "database.dsn" {
+		return "[redacted]"
+	}
+	if r := []rune(value); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return value
+}
+
+func kindOf(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "keys and values"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.StringNode, *ast.LiteralNode:
+		return "a text"
+	case *ast.IntegerNode, *ast.FloatNode:
+		return "a number"
+	case *ast.BoolNode:
+		return "true or false"
+	}
+	return "a " + n.Type().String()
+}

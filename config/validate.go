@@ -1,0 +1,151 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/robfig/cron/v3"
+	"github.com/sirupsen/logrus"
+
+	"lagerd/secret"
+)
+
+// validate checks each value and how they go together.
+func (l *loader) validate(c *Config) {
+	l.database(c)
+	l.url("economic.rest_url", c.Economic.RESTURL, true)
+	l.url("webhook.public_url", c.Webhook.PublicURL, false)
+	l.address("webhook.listen", c.Webhook.Listen, true)
+	l.address("admin.listen", c.Admin.Listen, false)
+	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
+		l.badKey("admin.listen", "%q is webhook.listen too: expected an address of its own, for it must not be public", c.Admin.Listen)
+	}
+	if _, err := cron.ParseStandard(c.Reconcile.Schedule); err != nil {
+		l.badKey("reconcile.schedule", "expected a cron expression with five fields (UTC) or @every 1m, got %q: %v", c.Reconcile.Schedule, err)
+	}
+	if _, err := logrus.ParseLevel(c.Log.Level); err != nil {
+		l.badKey("log.level", "expected panic, fatal, error, warn, info, debug or trace, got %q", c.Log.Level)
+	}
+	l.oneOf("log.format", c.Log.Format, "text", "json")
+	for _, n := range []struct {
+		key            string
+		is, least, top int
+	}{
+		{"database.max_connections", c.Database.MaxConnections, 2, 256},
+		{"economic.daily_calls", c.Economic.DailyCalls, 100, 10_000_000},
+		{"economic.concurrency", c.Economic.Concurrency, 1, 64},
+		{"economic.max_url_bytes", c.Economic.MaxURLBytes, 500, 32_000},
+		{"webhook.queue", c.Webhook.Queue, 1, 10_000_000},
+		{"webhook.batch", c.Webhook.Batch, 1, 500},
+		{"webhook.max_body_bytes", c.Webhook.MaxBodyBytes, 256, 1 << 20},
+		{"webhook.log_per_shop", c.Webhook.LogPerShop, 1, 100_000},
+		{"reconcile.workers", c.Reconcile.Workers, 1, 1024},
+		{"pdf.max_bytes", c.PDF.MaxBytes, 1 << 10, 16<<20 - 1},
+		{"pdf.concurrency", c.PDF.Concurrency, 1, 64},
+	} {
+		if n.is < n.least || n.is > n.top {
+			l.badKey(n.key, "expected a number from %d to %d, got %d", n.least, n.top, n.is)
+		}
+	}
+	l.durations(c)
+	if !c.Key.IsZero() {
+		if _, err := secret.Load([]byte(c.Key.Reveal())); err != nil {
+			l.badKey("key_file", "%v", err)
+		}
+	}
+}
+
+func (l *loader) database(c *Config) {
+	l.oneOf("database.migrate", string(c.Database.Migrate), string(MigrateAuto), string(MigrateManual))
+	if c.Database.DSN == "" {
+		if c.Database.Path == "" {
+			l.badKey("database.path", "expected the file of the embedded database, got nothing")
+		}
+		return
+	}
+	dsn, err := mysql.ParseDSN(c.Database.DSN)
+	switch {
+	case err != nil:
+		// The driver's message can quote the DSN, password and all.
+		l.badKey("database.dsn", "expected user:password@tcp(host:3306)/database, got something else")
+	case dsn.DBName == "":
+		l.badKey("database.dsn", "expected the name of a database at the end: …/lagerd")
+	}
+}
+
+func (l *loader) durations(c *Config) {
+	r := c.Reconcile
+	type bound struct {
+		key         string
+		is          Duration
+		least, most time.Duration
+	}
+	bounds := []bound{
+		{"economic.timeout", c.Economic.Timeout, time.Second, 10 * time.Minute},
+		{"reconcile.overlap", r.Overlap, 2 * time.Minute, 24 * time.Hour},
+		{"reconcile.sweep_every", r.SweepEvery, time.Minute, 30 * 24 * time.Hour},
+		{"reconcile.retry_min", r.RetryMin, 10 * time.Millisecond, time.Hour},
+		{"reconcile.retry_max", r.RetryMax, 10 * time.Millisecond, 24 * time.Hour},
+		{"reconcile.held_retry", r.HeldRetry, time.Second, 24 * time.Hour},
+		{"reconcile.gap_window", r.GapWindow, time.Hour, 365 * 24 * time.Hour},
+		{"reconcile.late_webhook", r.LateWebhook, time.Second, 24 * time.Hour},
+		{"lease.beat", c.Lease.Beat, 100 * time.Millisecond, time.Minute},
+		{"lease.ttl", c.Lease.TTL, time.Second, 10 * time.Minute},
+		{"retention.history", c.Retention.History, 24 * time.Hour, 100 * 365 * 24 * time.Hour},
+		{"retention.hints", c.Retention.Hints, 24 * time.Hour, 100 * 365 * 24 * time.Hour},
+		{"retention.requests", c.Retention.Requests, time.Hour, 100 * 365 * 24 * time.Hour},
+		{"shutdown_timeout", c.ShutdownTimeout, time.Second, 10 * time.Minute},
+	}
+	for _, d := range r.Rereads {
+		bounds = append(bounds, bound{"reconcile.rereads", d, 100 * time.Millisecond, time.Hour})
+	}
+	for _, b := range bounds {
+		if d := time.Duration(b.is); d < b.least || d > b.most {
+			l.badKey(b.key, "expected a duration from %s to %s, got %s", b.least, b.most, b.is)
+		}
+	}
+	if len(r.Rereads) > 10 {
+		l.badKey("reconcile.rereads", "expected at most 10 distances, got %d", len(r.Rereads))
+	}
+	if r.RetryMin > r.RetryMax {
+		l.badKey("reconcile.retry_min", "%s is more than reconcile.retry_max (%s)", r.RetryMin, r.RetryMax)
+	}
+	if c.Lease.TTL < 3*c.Lease.Beat {
+		l.badKey("lease.ttl", "expected at least three times lease.beat (%s), got %s: one slow beat must not cost a lagerd its shops", c.Lease.Beat, c.Lease.TTL)
+	}
+}
+
+func (l *loader) oneOf(key, is string, allowed ...string) {
+	if !slices.Contains(allowed, is) {
+		l.badKey(key, "expected %s, got %q", strings.Join(allowed, " or "), is)
+	}
+}
+
+func (l *loader) url(key, is string, required bool) {
+	if is == "" && !required {
+		return
+	}
+	u, err := url.Parse(is)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		l.badKey(key, "expected a URL such as https://example.dk, got %q", shown(key, is))
+	}
+}
+
+func (l *loader) address(key, is string, required bool) {
+	if is == "" && !required {
+		return
+	}
+	_, port, err := net.SplitHostPort(is)
+	if err != nil {
+		l.badKey(key, "expected host:port such as 127.0.0.1:8480, got %q", is)
+		return
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		l.badKey(key, "expected a port from 0 to 65535, got %q", port)
+	}
+}

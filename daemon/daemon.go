@@ -1,0 +1,298 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/reconcile/plan"
+	"lagerd/secret"
+	"lagerd/status"
+	"lagerd/store"
+	"lagerd/webhook"
+)
+
+// Notifier tells the service manager how the process fares (systemd's
+// protocol, sd_notify(3)); it does nothing where there is none.
+type Notifier interface {
+	Ready(status string) error
+	Status(status string) error
+	Reloading() error
+	Stopping() error
+	// Watchdog tells that the process lives while alive says so, until ctx is done.
+	Watchdog(ctx context.Context, alive func() bool)
+}
+
+// Options is what Run needs. All but WebhookListener is required.
+type Options struct {
+	Settings        Settings
+	Reload          func() (Settings, error) // reads the configuration again
+	Keys            *secret.Keys
+	Log             *logrus.Logger
+	Version         string
+	Now             func() time.Time
+	Signals         <-chan Signal
+	Notifier        Notifier
+	WebhookListener net.Listener // inherited from the service manager, or nil
+}
+
+// Signal is what a person or the service manager asks of the running process.
+type Signal int
+
+// The signals, as they come from the operating system.
+const (
+	ReconcileAll Signal = iota // SIGUSR1
+	SweepAll                   // SIGUSR2
+	Reload                     // SIGHUP
+)
+
+// Run is lagerd's life: it returns when ctx is done and everything has ended,
+// or with an error when it cannot start. What is under way when ctx ends has
+// Settings.Shutdown to end in.
+func Run(ctx context.Context, o Options) (err error) {
+	s, err := store.Open(ctx, store.Options{DSN: o.Settings.DSN, Path: o.Settings.DatabasePath, MaxConnections: o.Settings.MaxConnections, Logger: slogTo(o.Log)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	release, err := s.Reserve()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if o.Settings.MigrateAtStart {
+		err = s.Migrate(ctx)
+	} else {
+		err = s.CheckSchema(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	d := &daemon{Options: o, process: process{store: s, keys: o.Keys, index: newIndex(s, o.Keys),
+		metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now, version: o.Version}}
+	if _, err := d.index.refresh(ctx); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+type daemon struct {
+	Options
+	process
+	engine   atomic.Pointer[engine]
+	lastLoop atomic.Int64 // when the main loop last turned, Unix seconds
+	ready    atomic.Bool
+}
+
+func (d *daemon) run(ctx context.Context) error {
+	webhookListener, adminListener, err := d.listen()
+	if err != nil {
+		return err
+	}
+	j := newJournal(d.store, d.log, d.Settings.LogPerShop, d.metrics.WebhookLogDropped)
+	committer := webhook.NewCommitter(webhook.CommitterOptions{
+		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch, Writers: 2,
+		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.wake,
+	})
+	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
+		Recorder: committer, Authenticator: d.index, Journal: j, Now: d.now, MaxBodyBytes: d.Settings.MaxBodyBytes,
+		Observe:  d.metrics.Webhook,
+		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
+	}))
+	admin := server(d.log, d.adminHandler())
+	first, err := newEngine(&d.process, d.Settings)
+	if err != nil {
+		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
+	}
+
+	// The parts end in the order in which nothing is lost: first webhooks are
+	// no longer taken, then what is queued is committed, then work on shops ends.
+	var parts, servers sync.WaitGroup
+	failed := make(chan error, 2)
+	serve := func(srv *http.Server, l net.Listener) {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}
+	servers.Go(func() { serve(webhooks, webhookListener) })
+	if adminListener != nil {
+		servers.Go(func() { serve(admin, adminListener) })
+	}
+	background := context.WithoutCancel(ctx)
+	journalCtx, stopJournal := context.WithCancel(background)
+	parts.Go(func() { j.Run(journalCtx) })
+	commitCtx, stopCommitter := context.WithCancel(background)
+	parts.Go(func() {
+		if err := committer.Run(commitCtx); err != nil {
+			d.log.WithError(err).Error("queued hints could not be committed: their webhooks were not answered with success")
+		}
+	})
+	stopEngine := d.start(background, first)
+	watchdogCtx, stopWatchdog := context.WithCancel(background)
+	d.lastLoop.Store(d.now().Unix())
+	parts.Go(func() { d.Notifier.Watchdog(watchdogCtx, d.alive) })
+
+	d.ready.Store(true)
+	d.metrics.ReloadOK.Set(1)
+	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
+	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": webhookListener.Addr().String(), "admin": address(adminListener), "embedded": d.store.Embedded()}).Info("lagerd is ready")
+	d.notify(d.Notifier.Ready(d.summary()))
+
+	loopErr := d.loop(ctx, failed, &stopEngine)
+
+	d.ready.Store(false)
+	d.notify(d.Notifier.Stopping())
+	d.log.Info("lagerd is stopping")
+	deadline, cancel := context.WithTimeout(background, d.Settings.Shutdown)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.notify(webhooks.Shutdown(deadline))
+		stopCommitter()
+		stopEngine()
+		stopJournal()
+		stopWatchdog()
+		parts.Wait()
+		_ = admin.Close()
+		servers.Wait()
+	}()
+	select {
+	case <-ended:
+		d.log.Info("lagerd has stopped")
+	case <-deadline.Done():
+		return errors.Join(loopErr, fmt.Errorf("not everything ended within shutdown_timeout (%s): what was under way is rolled back by the database", d.Settings.Shutdown))
+	}
+	return loopErr
+}
+
+// start runs an engine and returns the function that stops it and waits.
+func (d *daemon) start(ctx context.Context, e *engine) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	d.engine.Store(e)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+const loopEvery = 5 * time.Second
+
+// loop turns signals into calls until ctx is done or a server fails.
+func (d *daemon) loop(ctx context.Context, failed <-chan error, stopEngine *func()) error {
+	ticker := time.NewTicker(loopEvery)
+	defer ticker.Stop()
+	for {
+		d.lastLoop.Store(d.now().Unix())
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return fmt.Errorf("serve: %w", err)
+		case <-ticker.C:
+			d.notify(d.Notifier.Status(d.summary()))
+		case s := <-d.Signals:
+			switch s {
+			case ReconcileAll:
+				d.log.Info("reconciling every shop now")
+				d.engine.Load().scheduler.ReconcileAll()
+			case SweepAll:
+				d.log.Info("sweeping every shop now")
+				d.engine.Load().scheduler.SweepAll()
+			case Reload:
+				d.reload(ctx, stopEngine)
+			}
+		}
+	}
+}
+
+// reload reads the configuration again; a bad one changes nothing.
+func (d *daemon) reload(ctx context.Context, stopEngine *func()) {
+	d.notify(d.Notifier.Reloading())
+	defer func() { d.notify(d.Notifier.Ready(d.summary())) }()
+	next, err := d.Reload()
+	var e *engine
+	if err == nil {
+		err = SetLog(d.log, next)
+	}
+	if err == nil {
+		e, err = newEngine(&d.process, next)
+	}
+	if err != nil {
+		d.metrics.ReloadOK.Set(0)
+		d.log.WithError(err).Error("the new configuration is bad: the old one stays in force")
+		return
+	}
+	if keys := d.Settings.needsRestart(next); len(keys) > 0 {
+		d.log.WithField("keys", keys).Warn("these keys have changed too and take effect only after a restart")
+	}
+	(*stopEngine)()
+	*stopEngine = d.start(context.WithoutCancel(ctx), e)
+	d.metrics.ReloadOK.Set(1)
+	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
+	d.log.Info("the configuration has been reloaded")
+}
+
+// recordHints commits webhooks' hints.
+func (d *daemon) recordHints(ctx context.Context, hints []webhook.Hint) error {
+	records := make([]store.HintRecord, len(hints))
+	for i, h := range hints {
+		records[i] = store.HintRecord{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseWebhook, At: h.ReceivedAt}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	err := d.store.RecordHints(ctx, records)
+	if err != nil {
+		d.log.WithError(err).WithField("hints", len(hints)).Error("webhooks are answered 503: their hints could not be committed")
+	}
+	return err
+}
+
+func (d *daemon) wake(shops []string) {
+	if e := d.engine.Load(); e != nil {
+		e.scheduler.Wake(shops, false)
+	}
+}
+
+// alive reports whether the main loop turns.
+func (d *daemon) alive() bool {
+	return d.now().Unix()-d.lastLoop.Load() < int64(4*loopEvery/time.Second)
+}
+
+// summary is the line that `systemctl status` shows.
+func (d *daemon) summary() string {
+	held := 0
+	if e := d.engine.Load(); e != nil {
+		held = len(e.scheduler.Held())
+	}
+	return fmt.Sprintf("reconciling %d shops", held)
+}
+
+// notify logs what the service manager could not be told.
+func (d *daemon) notify(err error) {
+	if err != nil {
+		d.log.WithError(err).Warn("the service manager could not be told, or a server not be stopped")
+	}
+}
+
+func newInstance(version string, now time.Time) store.Instance {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return store.Instance{Instance: rand.Text(), Host: host, PID: os.Getpid(), Version: version, StartedAt: store.At(now)}
+}

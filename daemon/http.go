@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	logrusslog "github.com/sirupsen/logrus/hooks/slog"
+)
+
+func (d *daemon) listen() (webhook, admin net.Listener, err error) {
+	webhook = d.WebhookListener
+	if webhook == nil {
+		if webhook, err = net.Listen("tcp", d.Settings.WebhookListen); err != nil {
+			return nil, nil, fmt.Errorf("webhook.listen: %w", err)
+		}
+	}
+	if d.Settings.AdminListen != "" {
+		if admin, err = net.Listen("tcp", d.Settings.AdminListen); err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("admin.listen: %w", err), webhook.Close())
+		}
+	}
+	return webhook, admin, nil
+}
+
+func closeListener(l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	return l.Close()
+}
+
+func address(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// server bounds what a slow or hostile caller can hold on to.
+func server(log *logrus.Logger, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(slogTo(log).Handler(), slog.LevelWarn),
+	}
+}
+
+// adminHandler serves what operators and Prometheus ask for. /healthz says
+// that the process lives; /readyz that it does its work: it has started, its
+// database answers and it is not stopping.
+func (d *daemon) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if !d.alive() {
+			http.Error(w, "the main loop is stuck", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if !d.ready.Load() {
+			http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
+			return
+		}
+		if err := d.store.Ping(ctx); err != nil {
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", d.metrics.Handler())
+	return mux
+}
+
+// slogTo returns an slog logger whose records end in logrus, for libraries
+// that speak slog.
+func slogTo(log *logrus.Logger) *slog.Logger {
+	return slog.New(logrusslog.NewHandler(log, nil))
+}
+
+// SetLog sets the log's level and format.
+func SetLog(log *logrus.Logger, s Settings) error {
+	level, err := logrus.ParseLevel(s.LogLevel)
+	if err != nil {
+		return fmt.Errorf("log.level: %w", err)
+	}
+	log.SetLevel(level)
+	log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: time.RFC3339})
+	if s.LogFormat == "json" {
+		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+	}
+	return nil
+}

@@ -1,0 +1,274 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/lease"
+	"lagerd/store"
+)
+
+const (
+	beat = 2 * time.Second
+	ttl  = 10 * time.Second
+)
+
+// table is the leases' table, as the store keeps it.
+type table struct {
+	mu        sync.Mutex
+	leases    map[string]*store.Lease
+	instances map[string]store.Instance
+	down      map[string]bool // instances that cannot reach the database
+}
+
+func newTable(shops int) *table {
+	t := &table{leases: map[string]*store.Lease{}, instances: map[string]store.Instance{}, down: map[string]bool{}}
+	for i := range shops {
+		name := fmt.Sprintf("shop%03d", i)
+		t.leases[name] = &store.Lease{Shop: name}
+	}
+	return t
+}
+
+// as is the table as one instance reaches it.
+type as struct {
+	*table
+	who string
+}
+
+var errDown = errors.New("the database does not answer")
+
+func (a as) enter() (func(), error) {
+	a.mu.Lock()
+	if a.down[a.who] {
+		a.mu.Unlock()
+		return nil, errDown
+	}
+	return a.mu.Unlock, nil
+}
+
+func (a as) Beat(_ context.Context, i store.Instance) error {
+	leave, err := a.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	i.Beat = a.instances[i.Instance].Beat + 1
+	a.instances[i.Instance] = i
+	return nil
+}
+
+func (a as) Instances(context.Context) (list []store.Instance, err error) {
+	leave, err := a.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for _, i := range a.instances {
+		list = append(list, i)
+	}
+	return list, nil
+}
+
+func (a as) Leases(context.Context) (list []store.Lease, err error) {
+	leave, err := a.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for _, l := range a.leases {
+		list = append(list, *l)
+	}
+	return list, nil
+}
+
+func (a as) TakeLeases(_ context.Context, shops []string, from, instance string, _ time.Time) error {
+	leave, err := a.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	for _, s := range shops {
+		if l := a.leases[s]; l != nil && l.Holder == from {
+			l.Holder = instance
+			l.Token++
+		}
+	}
+	return nil
+}
+
+func (a as) ReleaseLease(_ context.Context, held store.Lease) error {
+	leave, err := a.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if l := a.leases[held.Shop]; l != nil && *l == held {
+		l.Holder = ""
+	}
+	return nil
+}
+
+func (a as) ForgetInstance(_ context.Context, instance string) error {
+	leave, err := a.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	delete(a.instances, instance)
+	for _, l := range a.leases {
+		if l.Holder == instance {
+			l.Holder = ""
+		}
+	}
+	return nil
+}
+
+// lagerd is one running keeper with the shops it works on.
+type lagerd struct {
+	mu    sync.Mutex
+	works map[string]int64
+	stop  func()
+}
+
+func (l *lagerd) Taken(shop string, token int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, twice := l.works[shop]; twice {
+		panic(shop + " taken twice")
+	}
+	l.works[shop] = token
+	return true
+}
+
+func (l *lagerd) Dropped(shop string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.works, shop)
+}
+
+func (l *lagerd) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.works)
+}
+
+func start(t *testing.T, tab *table, name string) *lagerd {
+	t.Helper()
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	l := &lagerd{works: map[string]int64{}}
+	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, Log: log, Now: time.Now})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { k.Run(ctx) })
+	l.stop = func() { cancel(); running.Wait() }
+	return l
+}
+
+func settle(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestOneTakesAllAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(100)
+		a := start(t, tab, "a")
+		settle(time.Millisecond)
+		if a.count() != 100 {
+			t.Fatalf("a works on %d shops", a.count())
+		}
+		tab.mu.Lock()
+		tab.leases["new"] = &store.Lease{Shop: "new"}
+		delete(tab.leases, "shop000")
+		tab.mu.Unlock()
+		settle(beat)
+		if _, ok := a.works["new"]; !ok || a.count() != 100 {
+			t.Error("a shop that was added or removed is not noticed within a beat")
+		}
+		a.stop()
+		if a.count() != 0 {
+			t.Error("a stopped lagerd still works on shops")
+		}
+	})
+}
+
+func TestShopsSpreadAndMove(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(100)
+		a := start(t, tab, "a")
+		settle(time.Second)
+		b := start(t, tab, "b")
+		settle(3 * beat)
+		if a.count() != 50 || b.count() != 50 {
+			t.Fatalf("two share 100 shops as %d and %d", a.count(), b.count())
+		}
+		c := start(t, tab, "c")
+		settle(4 * beat)
+		if a.count() > 34 || b.count() > 34 || c.count() < 32 || a.count()+b.count()+c.count() != 100 {
+			t.Fatalf("three share 100 shops as %d, %d and %d", a.count(), b.count(), c.count())
+		}
+		c.stop() // a planned stop hands over at once
+		settle(beat)
+		if a.count()+b.count() != 100 {
+			t.Fatalf("a beat after a planned stop %d shops are worked on", a.count()+b.count())
+		}
+		a.stop()
+		b.stop()
+	})
+}
+
+func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(10)
+		a := start(t, tab, "a")
+		settle(time.Second)
+		b := start(t, tab, "b")
+		settle(3 * beat)
+		before := map[string]int64{}
+		for _, l := range tab.leases {
+			before[l.Shop] = l.Token
+		}
+		// a is cut off from the database: it must let go before b takes over.
+		tab.mu.Lock()
+		tab.down["a"] = true
+		tab.mu.Unlock()
+		settle(ttl - ttl/4 + beat)
+		if a.count() != 0 {
+			t.Errorf("a works on %d shops although its leases can no longer be trusted", a.count())
+		}
+		if b.count() != 5 {
+			t.Errorf("b took over before the ttl: it works on %d shops", b.count())
+		}
+		settle(ttl/4 + beat)
+		if b.count() != 10 {
+			t.Fatalf("a beat after the ttl b works on %d shops", b.count())
+		}
+		for shop, token := range b.works {
+			if token < before[shop] {
+				t.Errorf("%s: the token went from %d to %d", shop, before[shop], token)
+			}
+		}
+		tab.mu.Lock()
+		tab.down["a"] = false
+		tab.mu.Unlock()
+		settle(4 * beat)
+		if a.count() != 5 || b.count() != 5 {
+			t.Errorf("after a's return they share 10 shops as %d and %d", a.count(), b.count())
+		}
+		a.stop()
+		b.stop()
+	})
+}

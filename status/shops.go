@@ -1,0 +1,134 @@
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"lagerd/reconcile"
+	"lagerd/store"
+)
+
+// Shop is a line of `lagerd status`, and its JSON.
+type Shop struct {
+	Shop           string     `json:"shop"`
+	State          string     `json:"state"` // running, paused, held
+	Reason         string     `json:"reason,omitempty"`
+	Held           string     `json:"held,omitempty"` // why lagerd paused it, as a code
+	Suspicion      string     `json:"suspicion,omitempty"`
+	Instance       string     `json:"instance,omitempty"` // the lagerd that has its lease
+	Agreement      int64      `json:"agreement,omitempty"`
+	LastGoodTick   *time.Time `json:"last_good_tick"`
+	Failures       int        `json:"failures"`
+	Failure        string     `json:"failure,omitempty"`
+	OpenHints      int64      `json:"open_hints"`
+	OldestHint     *time.Time `json:"oldest_hint"`
+	FailingHints   int64      `json:"failing_hints"`
+	MissedWebhooks int64      `json:"missed_webhooks"`
+	LateWebhooks   int64      `json:"late_webhooks"`
+	Drift          int64      `json:"drift"`
+	WaitingForPDF  int64      `json:"invoices_waiting_for_pdf"`
+	WithoutOrder   int64      `json:"invoices_without_order"`
+	Items          int64      `json:"items"`
+	Invoices       int64      `json:"invoices"`
+	LastSweep      *time.Time `json:"last_sweep"`
+	ReadLagLast    string     `json:"read_lag_last,omitempty"`
+	ReadLagLongest string     `json:"read_lag_longest,omitempty"`
+	CallsToday     int64      `json:"calls_today"`
+}
+
+// The states of a shop.
+const (
+	StateRunning = "running"
+	StatePaused  = "paused" // by a person
+	StateHeld    = "held"   // by lagerd
+)
+
+// Of turns what is stored about a shop into what is shown.
+func Of(s store.ShopStatus) Shop {
+	p := s.Progress
+	v := Shop{
+		Shop: s.Shop.Shop, State: StateRunning, Held: p.Held, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
+		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
+		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints,
+		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
+		WaitingForPDF: s.WaitForPDF, WithoutOrder: s.WithoutOrder, Items: s.ItemsStored, Invoices: s.InvoicesStored,
+		LastSweep: when(p.SweptAt.Time), CallsToday: p.Calls,
+	}
+	if p.Lags > 0 {
+		v.ReadLagLast = (time.Duration(p.LagLastUS) * time.Microsecond).String()
+		v.ReadLagLongest = (time.Duration(p.LagMaxUS) * time.Microsecond).String()
+	}
+	switch {
+	case s.Shop.Paused():
+		v.State, v.Reason = StatePaused, s.Shop.PauseReason
+	case p.Held == reconcile.HeldNoInventory:
+		v.State, v.Reason = StateHeld, "stock: "+p.HeldDetail
+	case p.Held != "":
+		v.State, v.Reason = StateHeld, p.Held+": "+p.HeldDetail
+	case s.Shop.StockSource == store.SourceRackbeat:
+		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
+	case s.Holder == "":
+		v.Reason = "no running lagerd has taken the shop"
+	case p.Failures > 0:
+		v.Reason = p.Failure
+	case p.Suspicion == reconcile.SuspicionAllZero:
+		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
+	}
+	return v
+}
+
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// WriteTable writes a line to a shop. Times are shown as ages at now.
+func WriteTable(w io.Writer, shops []Shop, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SHOP\tSTATE\tLAST TICK\tITEMS\tINVOICES\tHINTS\tOLDEST\tMISSED\tLATE\tDRIFT\tNO PDF\tNO ORDER\tREASON")
+	for _, s := range shops {
+		hints := strconv.FormatInt(s.OpenHints, 10)
+		if s.FailingHints > 0 {
+			hints += fmt.Sprintf(" (%d failing)", s.FailingHints)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Shop, s.State, age(s.LastGoodTick, now), s.Items, s.Invoices,
+			hints, age(s.OldestHint, now), s.MissedWebhooks, s.LateWebhooks, s.Drift, s.WaitingForPDF, s.WithoutOrder, orDash(s.Reason))
+	}
+	return t.Flush()
+}
+
+// WriteJSON writes the shops as one JSON array.
+func WriteJSON(w io.Writer, shops []Shop) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(shops)
+}
+
+func age(t *time.Time, now time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	d := now.Sub(*t)
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return d.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

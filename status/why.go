@@ -1,0 +1,200 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+const clock = "2006-01-02 15:04:05"
+
+// WriteShop writes a shop's settings and state.
+func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, value string) { fmt.Fprintf(t, "%s:\t%s\n", name, orDash(value)) }
+	line("shop", s.Shop)
+	line("state", v.State)
+	line("reason", v.Reason)
+	line("agreement", fmt.Sprint(v.Agreement))
+	line("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+string(s.StockSource))
+	from := s.InvoicesFrom
+	if from == "" {
+		from = fmt.Sprintf("number %d", s.InvoicesFromNumber)
+	}
+	line("invoices", onOff(s.InvoicesOn)+", from "+from)
+	line("order number in", string(s.OrderField))
+	line("order pattern", s.OrderPattern)
+	line("webhook URL", webhookURL+"?")
+	line("last good tick", shown(v.LastGoodTick))
+	line("last sweep", shown(v.LastSweep))
+	line("open hints", fmt.Sprintf("%d, oldest %s", v.OpenHints, shown(v.OldestHint)))
+	line("webhooks", fmt.Sprintf("%d missed, %d late; drift %d", v.MissedWebhooks, v.LateWebhooks, v.Drift))
+	line("read lag", orDash(v.ReadLagLast)+", longest "+orDash(v.ReadLagLongest))
+	line("items", fmt.Sprint(v.Items))
+	line("invoices stored", fmt.Sprintf("%d, %d without PDF yet, %d without order number", v.Invoices, v.WaitingForPDF, v.WithoutOrder))
+	line("calls to e-conomic", fmt.Sprintf("%d today", v.CallsToday))
+	line("added", s.CreatedAt.Format(clock)+" UTC")
+	return t.Flush()
+}
+
+func shown(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.Format(clock) + " UTC"
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+// WriteCalls writes a shop's webhook log.
+func WriteCalls(w io.Writer, calls []store.WebhookCall) error {
+	if len(calls) == 0 {
+		_, err := fmt.Fprintln(w, "\nNo webhook has called yet.")
+		return err
+	}
+	fmt.Fprintln(w, "\nLatest webhook calls (UTC):")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range calls {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%q\t%d\t%s\n", c.CalledAt.Format(clock), c.Remote, c.Method, c.Kind, c.Number, c.Status, c.Outcome)
+	}
+	return t.Flush()
+}
+
+// WriteChanges writes history, a line to a change.
+func WriteChanges(w io.Writer, changes []store.Change) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range changes {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\tcause %s\twebhook %s\n", c.CommittedAt.Format(clock), c.Shop, c.Number, c.What, difference(c), c.Cause, c.Webhook)
+	}
+	return t.Flush()
+}
+
+func difference(c store.Change) string {
+	switch c.What {
+	case plan.WhatBooked, plan.WhatPDF:
+		return "-"
+	case plan.WhatState, plan.WhatGone, plan.WhatReturned:
+		text := fmt.Sprintf("%s → %s", c.OldState, c.NewState)
+		if c.RenumberedTo != "" {
+			text += ", now probably " + c.RenumberedTo
+		}
+		return text
+	}
+	return figure(c.OldStock) + " → " + figure(c.NewStock)
+}
+
+func figure(s *string) string {
+	if s == nil {
+		return "(none)"
+	}
+	if d, err := decimal.NewFromString(*s); err == nil {
+		return d.String()
+	}
+	return *s
+}
+
+// Why answers "why is this stock, or this invoice, as it is?".
+type Why struct {
+	Shop     Shop
+	Figure   plan.Figure // the shop's stock
+	Kind     plan.Kind
+	Number   string
+	Items    map[string]plan.Row
+	Invoices []store.Invoice
+	Hints    []store.Hint
+	Changes  []store.Change
+}
+
+// Write writes what is known: what is stored, what is open, what changed.
+func (y Why) Write(w io.Writer, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s:\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.State, shown(y.Shop.LastGoodTick))
+	if y.Shop.Reason != "" {
+		line("reason", "%s", y.Shop.Reason)
+	}
+	if y.Kind == plan.KindStock {
+		y.writeItem(line)
+	} else {
+		y.writeInvoice(line)
+	}
+	for _, h := range y.Hints {
+		switch {
+		case !h.Open:
+			line("last hint", "%s by %s, answered%s", h.LastAt.Format(clock), h.Cause, noted(h.Note))
+		case h.Failures > 0:
+			line("open hint", "since %s by %s; failed %d times, tried again at %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, h.DueAt.Format(clock), noted(h.Note))
+		default:
+			line("open hint", "since %s by %s; read %d times without news, read again at %s", h.FirstAt.Format(clock), h.Cause, h.Tries, h.DueAt.Format(clock))
+		}
+	}
+	if len(y.Hints) == 0 {
+		line("hints", "none")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(y.Changes) == 0 {
+		_, err := fmt.Fprintln(w, "No change is on record.")
+		return err
+	}
+	fmt.Fprintln(w, "History (UTC):")
+	return WriteChanges(w, y.Changes)
+}
+
+func noted(note string) string {
+	if note == "" {
+		return ""
+	}
+	return ": " + note
+}
+
+func (y Why) writeItem(line func(name, format string, args ...any)) {
+	row, ok := y.Items[y.Number]
+	if !ok {
+		line("item", "%q is not stored: e-conomic has not shown it", y.Number)
+		return
+	}
+	line("item", "%q %s (%s)", row.Number, row.Name, row.State)
+	line("stock", "%s = e-conomic's %s", absent(row.Stock), y.Figure)
+	line("e-conomic says", "in stock %s, available %s, ordered by customers %s, ordered from suppliers %s", absent(row.Figures.InStock),
+		absent(row.Figures.Available), absent(row.Figures.OrderedByCustomers), absent(row.Figures.OrderedFromSuppliers))
+	line("last changed", "%s UTC (e-conomic's lastUpdated then: %s)", row.ChangedAt.Format(clock), row.UpdatedAt.Format(clock))
+	if row.RenumberedTo != "" {
+		line("renumbered", "probably to %q", row.RenumberedTo)
+	}
+}
+
+func (y Why) writeInvoice(line func(name, format string, args ...any)) {
+	if len(y.Invoices) == 0 {
+		line("invoice", "%s is not stored: e-conomic has not shown it, or it lies before the shop's start", y.Number)
+	}
+	for _, i := range y.Invoices {
+		line("invoice", "%d of %s, found %s UTC by %s", i.Number, i.InvoiceDate, i.FoundAt.Format(clock), i.Cause)
+		line("order number", "%s", orDash(i.OrderNumber))
+		line("PDF", "%s, %d bytes, sha256 %s", i.PDFState, i.PDFSize, orDash(i.PDFSHA256))
+		if i.WorkError != "" {
+			line("PDF error", "%s (tried %d times, again at %s UTC)", i.WorkError, i.WorkTries, i.WorkDueAt.Format(clock))
+		}
+	}
+}
+
+func absent(d decimal.NullDecimal) string {
+	if !d.Valid {
+		return "(no figure)"
+	}
+	return d.Decimal.String()
+}
