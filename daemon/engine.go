@@ -111,8 +111,7 @@ func (e *engine) Dropped(name string) { e.scheduler.Drop(name) }
 
 const (
 	pollEvery  = time.Second
-	flushEvery = 5 // polls
-	gaugeEvery = 15
+	gaugeEvery = 15 // polls
 	pruneEvery = 3600
 )
 
@@ -157,10 +156,8 @@ func (e *engine) look(ctx context.Context, n int) error {
 		return err
 	}
 	e.scheduler.Wake(due, false)
-	if n%flushEvery == 0 {
-		if err := e.scheduler.FlushTicks(ctx); err != nil {
-			return err
-		}
+	if err := e.scheduler.FlushTicks(ctx); err != nil {
+		return err
 	}
 	if n%pruneEvery == 0 {
 		if err := e.store.PruneRequests(ctx, e.now().Add(-e.keepRequests)); err != nil {

@@ -131,7 +131,7 @@ func (b *Budget) Restore(s BudgetState) {
 		b.paced = [priorities]pace{}
 	}
 	if s.BucketLimit > 0 {
-		b.used, b.limit, b.usedAt = s.BucketUsed, s.BucketLimit, now
+		b.used, b.limit, b.usedAt = min(s.BucketUsed, s.BucketLimit), s.BucketLimit, now
 	}
 	if s.BlockedUntil.After(b.blocked) {
 		b.blocked = s.BlockedUntil
@@ -316,7 +316,7 @@ func (b *Budget) release(status int, header http.Header) (blocked time.Duration)
 	now := b.now()
 	b.inFlight--
 	if used, limit, window, ok := readBucket(header); ok {
-		b.used, b.limit, b.window, b.usedAt = used, limit, window, now
+		b.used, b.limit, b.window, b.usedAt = min(used, limit), limit, window, now
 	}
 	if status == http.StatusTooManyRequests {
 		blocked = b.window

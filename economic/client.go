@@ -49,7 +49,10 @@ type Client struct {
 	o    Options
 	base string   // RESTURL without a slash at its end
 	host *url.URL // the parsed base
-	http *http.Client
+
+	// transport is used without an http.Client, which has nothing to add here
+	// but redirects: it would send the tokens along.
+	transport *getOnly
 }
 
 // New returns a client, or an error where an option is missing or wrong.
@@ -95,15 +98,15 @@ func New(o Options) (*Client, error) {
 	if o.Observe == nil {
 		o.Observe = func(Call) {}
 	}
-	return &Client{o: o, base: base, host: host, http: &http.Client{
-		Transport: &getOnly{host: host, next: o.Transport},
-		// A redirect is not followed: net/http would send the tokens along.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Client{o: o, base: base, host: host, transport: &getOnly{host: host, next: o.Transport}}, nil
 }
 
 // Close closes connections that lie idle. The client stays usable.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	if idle, ok := c.o.Transport.(interface{ CloseIdleConnections() }); ok {
+		idle.CloseIdleConnections()
+	}
+}
 
 func newTransport() *http.Transport {
 	return &http.Transport{
@@ -135,12 +138,6 @@ func (g *getOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("refused to send tokens to %s", r.URL.Host)
 	}
 	return g.next.RoundTrip(r)
-}
-
-func (g *getOnly) CloseIdleConnections() {
-	if c, ok := g.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }
 
 func sameHost(a, b *url.URL) bool {
@@ -217,7 +214,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	defer cancel()
 	// lost is the error of a request that got no whole answer.
 	lost := func(err error) error {
-		err = bare(err)
+		err = a.withoutTokens(err)
 		if ctx.Err() != nil && outer.Err() == nil {
 			err = fmt.Errorf("no whole answer within %s: %w", o.Timeout, err)
 		}
@@ -225,7 +222,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
 	if err != nil {
-		return answer{}, nil, &Error{Kind: KindBadRequest, Err: bare(err)}
+		return answer{}, nil, &Error{Kind: KindBadRequest, Err: errors.Unwrap(err)} // without the URL
 	}
 	req.Header.Set("X-AppSecretToken", o.AppSecretToken)
 	req.Header.Set("X-AgreementGrantToken", a.grant)
@@ -237,7 +234,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 		req.Header.Set("Accept", "application/pdf")
 		limit = o.MaxPDFBytes
 	}
-	resp, err := a.client.http.Do(req)
+	resp, err := a.client.transport.RoundTrip(req)
 	if err != nil {
 		return answer{}, nil, lost(err)
 	}
@@ -270,15 +267,6 @@ func tooLarge(limit int64) error {
 	return &Error{Kind: KindMalformed, Err: fmt.Errorf("the answer is larger than the limit of %d bytes", limit)}
 }
 
-// bare takes the URL off an error of net/http: Error.Op already says what was
-// asked, without a query of two thousand bytes.
-func bare(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
-}
-
 // failed makes an *Error of err: malformed, unless it says otherwise.
 func failed(op string, err error) *Error {
 	e, ok := errors.AsType[*Error](err)
@@ -295,6 +283,15 @@ func (a *Agreement) redact(s string) string {
 		s = strings.ReplaceAll(s, token, "[redacted]")
 	}
 	return s
+}
+
+// withoutTokens returns err, or only its redacted words where they hold a token:
+// net/http quotes what it does not understand of an answer.
+func (a *Agreement) withoutTokens(err error) error {
+	if text := err.Error(); a.redact(text) != text {
+		return errors.New(a.redact(text))
+	}
+	return err
 }
 
 // hideGot keeps an error about a field from quoting an answer that repeats a

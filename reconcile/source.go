@@ -205,3 +205,14 @@ func toInvoice(i economic.Invoice) (plan.Invoice, error) {
 	}
 	return inv, nil
 }
+
+// AssessPage reads the first page of an agreement's items and counts those
+// that carry stock figures, for a check before anything is stored.
+func AssessPage(ctx context.Context, client *economic.Client, agreement *economic.Agreement) (plan.Assessment, error) {
+	var a plan.Assessment
+	p, err := products{client: client, agreement: agreement}.Listing(ctx, economic.PriorityHint, "")
+	for _, o := range p.observations {
+		a.Add(o.Item)
+	}
+	return a, err
+}

@@ -152,8 +152,13 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	if err != nil {
 		return nil, err
 	}
+	visible := time.Time{}
+	if cursor := w.progress.ItemsCursor.Time; !cursor.IsZero() {
+		visible = cursor.Add(-w.Overlap)
+	}
 	p := plan.Items(plan.ItemsInput{
-		Figure: w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
+		VisibleSince: visible,
+		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: batch.created,
 		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin,
 	})

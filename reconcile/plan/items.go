@@ -9,9 +9,10 @@ import (
 // ItemsInput is everything that decides about a batch of observed items.
 type ItemsInput struct {
 	Figure       Figure
-	Token        int64 // the fencing token under which the reads were made
-	Cause        Cause // why the items were read, where no hint says better
-	First        bool  // the shop's first sweep: a baseline, so nothing was missed
+	Token        int64     // the fencing token under which the reads were made
+	Cause        Cause     // why the items were read, where no hint says better
+	VisibleSince time.Time // change queries have asked for everything changed since then; zero: none has
+	First        bool      // the shop's first sweep: a baseline, so nothing was missed
 	Observations []Observation
 	Stored       map[string]Row
 	Hints        map[string]Hint // open stock hints recorded before the reads began
@@ -64,7 +65,7 @@ func Items(in ItemsInput) ItemsPlan {
 		next.Version = version
 		if change != nil {
 			next.ChangedAt = obs.Began
-			attribute(change, in.Cause, hint, hinted, in.First)
+			attribute(change, in.seenBy(obs), hint, hinted, in.First)
 			out.Changes = append(out.Changes, *change)
 		}
 		if change != nil || stored && next.differs(row) {
@@ -173,6 +174,19 @@ func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
 	case c.What == WhatStock && !first && c.OldStock.Valid && c.NewStock.Valid && !c.OldFigures.equal(c.NewFigures):
 		c.Webhook = WebhookMissed
 	}
+}
+
+// seenBy returns what would have found the change had nothing hinted at it: a
+// change query shows what e-conomic says was updated in its window, and only a
+// sweep what it does not. A listing can stand in for either.
+func (in ItemsInput) seenBy(obs Observation) Cause {
+	if in.VisibleSince.IsZero() || !obs.Found || in.Cause != CauseTick && in.Cause != CauseSweep {
+		return in.Cause
+	}
+	if obs.Item.UpdatedAt.Before(in.VisibleSince) {
+		return CauseSweep
+	}
+	return CauseTick
 }
 
 func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, note string) (Answer, *Reread) {

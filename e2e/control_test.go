@@ -1,0 +1,407 @@
+package e2e_test
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lagerd/internal/mariadbtest"
+)
+
+// still is a configuration without ticks: what happens was asked for.
+const still = "reconcile: {schedule: \"0 0 1 1 *\", rereads: [300ms], retry_min: 200ms, retry_max: 1s, held_retry: 1s}\n"
+
+// settled waits until a new shop's first sweep is done.
+func settled(t *testing.T, i *installation, s *sandbox, shop string, agreement int) {
+	t.Helper()
+	i.equal(s, shop, agreement, 30*time.Second)
+	eventually(t, 10*time.Second, "the first tick is noted", func() bool { return i.status(shop).LastGoodTick != "" })
+}
+
+func TestSignals(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=50", "--lose=1")
+	i := install(t, s, "", still)
+	i.start()
+	i.addShop(s, "shop1234", first, "--invoices-from", "1")
+	settled(t, i, s, "shop1234", first)
+
+	s.post(first, "trade", map[string]int{"count": 20})
+	time.Sleep(1500 * time.Millisecond)
+	if len(i.differences(s, "shop1234", first)) == 0 {
+		t.Fatal("something was found without a tick or a webhook")
+	}
+	i.daemon.signal(syscall.SIGUSR1)
+	i.equal(s, "shop1234", first, 20*time.Second)
+
+	s.post(first, "trade", map[string]int{"count": 20})
+	i.daemon.signal(syscall.SIGUSR2)
+	i.equal(s, "shop1234", first, 20*time.Second)
+
+	// A bad configuration changes nothing; a good one takes effect.
+	good, err := os.ReadFile(i.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.write("lagerd.yaml", string(good)+"nonsense: true\n")
+	i.daemon.signal(syscall.SIGHUP)
+	eventually(t, 5*time.Second, "the bad configuration is refused", func() bool {
+		return strings.Contains(i.daemon.out.String(), "the old one stays in force")
+	})
+	i.write("lagerd.yaml", strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1))
+	i.daemon.signal(syscall.SIGHUP)
+	eventually(t, 5*time.Second, "the good configuration is taken", func() bool {
+		return strings.Contains(i.daemon.out.String(), "the configuration has been reloaded")
+	})
+	s.post(first, "trade", map[string]int{"count": 20})
+	i.equal(s, "shop1234", first, 20*time.Second)
+
+	i.daemon.signal(syscall.SIGTERM)
+	if code := i.daemon.wait(10 * time.Second); code != 0 {
+		t.Errorf("SIGTERM: exit code %d", code)
+	}
+}
+
+// TestStopsWhileEconomicHangs: a stop breaks off what waits for e-conomic.
+func TestStopsWhileEconomicHangs(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=50")
+	i := install(t, s, "", pace)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	settled(t, i, s, "shop1234", first)
+	s.send(http.MethodPut, "/sandbox/faults", map[string]any{"slow": "1h", "slowProbability": 1}, nil)
+	i.daemon.signal(syscall.SIGUSR1)
+	time.Sleep(500 * time.Millisecond)
+	began := time.Now()
+	i.daemon.signal(syscall.SIGTERM)
+	if code := i.daemon.wait(10 * time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	t.Logf("stopped in %s", time.Since(began).Round(time.Millisecond))
+}
+
+func TestReconcileCommand(t *testing.T) {
+	databases(t, func(t *testing.T, dsn string) {
+		s := startSandbox(t, "--agreements=1", "--products=50", "--lose=1")
+		i := install(t, s, dsn, still)
+		i.start()
+		i.addShop(s, "shop1234", first, "--invoices-from", "1")
+		settled(t, i, s, "shop1234", first)
+		item := sellable(s.truth(first))
+
+		s.post(first, "sell", map[string]any{"number": item, "quantity": "2.5"})
+		out := i.command("reconcile", "--shop", "shop1234", "--item", item, "--wait")
+		if !strings.Contains(out, item) || !strings.Contains(out, "cause operator") || !strings.Contains(out, "webhook missed") {
+			t.Errorf("reconcile --item --wait says\n%s", out)
+		}
+		i.equal(s, "shop1234", first, 0)
+
+		out = i.command("reconcile", "--shop", "shop1234", "--item", item, "--wait")
+		if !strings.Contains(out, "nothing has changed") {
+			t.Errorf("a second time it says\n%s", out)
+		}
+		out, code := run(t, i.env, "", "reconcile", "--shop", "shop1234", "--item", "no such item", "--wait")
+		if code != 1 || !strings.Contains(out, "e-conomic has no item with this number") {
+			t.Errorf("an unknown item: exit %d\n%s", code, out)
+		}
+
+		var booked struct {
+			Number int64 `json:"number"`
+		}
+		s.send(http.MethodPost, fmt.Sprintf("/sandbox/agreements/%d/book", first), map[string]any{
+			"orderRef": "10042", "lines": []map[string]any{{"number": item, "quantity": "1"}}}, &booked)
+		out = i.command("reconcile", "--shop", "shop1234", "--invoice", fmt.Sprint(booked.Number), "--wait")
+		if !strings.Contains(out, "booked") {
+			t.Errorf("reconcile --invoice --wait says\n%s", out)
+		}
+		why := i.command("why", "shop1234", fmt.Sprint(booked.Number), "--invoice")
+		if !strings.Contains(why, "10042") || !strings.Contains(why, "stored") {
+			t.Errorf("why --invoice says\n%s", why)
+		}
+		// Its line's item follows by itself.
+		i.equal(s, "shop1234", first, 10*time.Second)
+
+		s.post(first, "trade", map[string]int{"count": 30})
+		out = i.command("reconcile", "--wait")
+		if !strings.Contains(out, "change(s)") {
+			t.Errorf("reconcile --wait says\n%s", out)
+		}
+		i.equal(s, "shop1234", first, 5*time.Second)
+
+		if why := i.command("why", "shop1234", item); !strings.Contains(why, "in stock") || !strings.Contains(why, "History") {
+			t.Errorf("why says\n%s", why)
+		}
+
+		// What cannot be done is said, not waited for.
+		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": true})
+		out, code = run(t, i.env, "", "reconcile", "--shop", "shop1234", "--wait")
+		if code != 1 || !strings.Contains(out, "refuses the token") {
+			t.Errorf("with a refused token: exit %d\n%s", code, out)
+		}
+		eventually(t, 5*time.Second, "the shop is held", func() bool {
+			st := i.status("shop1234")
+			return st.State == "held" && st.Held == "token_refused"
+		})
+		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": false})
+		i.command("reconcile", "--shop", "shop1234", "--wait")
+		if st := i.status("shop1234"); st.State != "running" {
+			t.Errorf("after the token is good again: %+v", st)
+		}
+
+		i.command("shops", "pause", "shop1234", "--reason", "stock-taking")
+		out, code = run(t, i.env, "", "reconcile", "--shop", "shop1234", "--wait")
+		if code != 1 || !strings.Contains(out, "paused") {
+			t.Errorf("while paused: exit %d\n%s", code, out)
+		}
+		s.post(first, "trade", map[string]int{"count": 10})
+		i.command("shops", "resume", "shop1234")
+		i.equal(s, "shop1234", first, 10*time.Second)
+
+		i.daemon.signal(syscall.SIGTERM)
+		i.daemon.wait(10 * time.Second)
+	})
+}
+
+// sellable returns an item that has stock.
+func sellable(is truth) string {
+	for _, p := range is.Products {
+		if p.Inventory && !p.Barred && p.InStock.IsPositive() {
+			return p.Number
+		}
+	}
+	return ""
+}
+
+// TestItemsThatGo: deleted, renumbered and barred items are kept visible, and
+// not left at their last stock.
+func TestItemsThatGo(t *testing.T) {
+	databases(t, func(t *testing.T, dsn string) {
+		s := startSandbox(t, "--agreements=1", "--products=30", "--lose=1")
+		i := install(t, s, dsn, pace)
+		i.start()
+		i.addShop(s, "shop1234", first)
+		settled(t, i, s, "shop1234", first)
+		var numbers []string
+		for _, p := range s.truth(first).Products {
+			if p.Inventory && !p.Barred {
+				numbers = append(numbers, p.Number)
+			}
+		}
+		s.post(first, "delete", map[string]string{"number": numbers[0]})
+		s.post(first, "rename", map[string]string{"from": numbers[1], "to": "renumbered 1"})
+		s.post(first, "bar", map[string]string{"number": numbers[2]})
+		i.equal(s, "shop1234", first, 20*time.Second)
+		db := i.database()
+		defer db.Close()
+		var to string
+		if err := db.QueryRow("SELECT renumbered_to FROM shop_stock WHERE shop = ? AND item_number = ?", "shop1234", numbers[1]).Scan(&to); err != nil || to != "renumbered 1" {
+			t.Errorf("the renumbered item points to %q: %v", to, err)
+		}
+	})
+}
+
+// TestNoInventory: an agreement without stock figures holds its shop's stock
+// with that reason, never writes a zero, and goes on with invoices.
+func TestNoInventory(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=30", "--no-inventory")
+	i := install(t, s, "", pace)
+	i.start()
+	i.addShop(s, "shop1234", first, "--invoices-from", "1")
+	eventually(t, 10*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "no_inventory" })
+	db := i.database()
+	defer db.Close()
+	var written int
+	if err := db.QueryRow("SELECT COUNT(*) FROM shop_stock WHERE stock IS NOT NULL").Scan(&written); err != nil || written != 0 {
+		t.Errorf("%d stock figures were written: %v", written, err)
+	}
+	var booked struct {
+		Number int64 `json:"number"`
+	}
+	s.send(http.MethodPost, fmt.Sprintf("/sandbox/agreements/%d/book", first), map[string]any{"orderRef": "7",
+		"lines": []map[string]any{{"number": s.truth(first).Products[0].Number, "quantity": "1"}}}, &booked)
+	eventually(t, 10*time.Second, "the invoice's PDF is stored", func() bool {
+		var state string
+		err := db.QueryRow("SELECT pdf_state FROM shop_invoices WHERE invoice_number = ?", booked.Number).Scan(&state)
+		return err == nil && state == "stored"
+	})
+	out, code := run(t, i.env, "", "check")
+	if code != 1 || !strings.Contains(out, "--stock-source rackbeat") {
+		t.Errorf("check: exit %d\n%s", code, out)
+	}
+	s.post(first, "inventory", map[string]bool{"enabled": true})
+	i.equal(s, "shop1234", first, 20*time.Second)
+	if st := i.status("shop1234"); st.State != "running" {
+		t.Errorf("after the figures came: %+v", st)
+	}
+}
+
+// TestAnotherAgreement: a token that answers for another agreement stops its
+// shop until a person says that it is meant.
+func TestAnotherAgreement(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=10")
+	i := install(t, s, "", still)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	settled(t, i, s, "shop1234", first)
+	s.post(first, "agreement", map[string]int{"agreementNumber": 999})
+	i.daemon.kill()
+	i.start() // asks anew who the agreement is
+	eventually(t, 15*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "agreement_changed" })
+	i.command("shops", "set", "shop1234", "--accept-agreement")
+	eventually(t, 10*time.Second, "the shop goes on", func() bool { return i.status("shop1234").State == "running" })
+}
+
+func TestShopsCommands(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=10")
+	i := install(t, s, "", pace)
+	i.start()
+	code := i.addShop(s, "shop1234", first)
+	out, exit := run(t, i.env, grant(first)+"\n", "shops", "add", "shop5678", "--grant-token-file", "-")
+	if exit != 0 || strings.Contains(out, grant(first)) {
+		t.Fatalf("exit %d\n%s", exit, out)
+	}
+	for _, want := range []string{"Varelager opdateret", "Faktura bogført", "Inventory updated", "Invoice booked",
+		"type=stockUpdate&username=shop5678&password=", "&number=[NUMBER]", "type=orderPdf&username=shop5678&password=", "&number=[INVOICENO]",
+		"http://" + i.webhook + "/webhooks.php?"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("shops add does not print %q:\n%s", want, out)
+		}
+	}
+	if list := i.command("shops", "list"); list != "shop1234\nshop5678\n" {
+		t.Errorf("shops list: %q", list)
+	}
+	for args, want := range map[string]string{
+		"shops add shop1234 --grant-token-file x": "exists already",
+		"shops add a/b": "expected 1 to 64 letters",
+		"shops add new --invoices-from yesterday --grant-token-file " + "none": "expected a date",
+		"shops show nobody":                    "no such shop",
+		"shops set shop1234 --order-pattern (": "--order-pattern",
+		"shops remove nobody --yes":            "no such shop",
+		"reconcile --shop nobody":              "no such shop",
+		"reconcile --item 1":                   "need --shop",
+	} {
+		out, exit := run(t, i.env, "", strings.Fields(args)...)
+		if exit != 1 || !strings.Contains(out, want) {
+			t.Errorf("%s: exit %d: %s", args, exit, out)
+		}
+	}
+	if out, exit := run(t, i.env, "", "reconcile", "--nonsense"); exit != 2 {
+		t.Errorf("wrong arguments: exit %d: %s", exit, out)
+	}
+
+	// Two codes live until the old one is retired.
+	accepted := func(code string) bool {
+		status, _ := i.call("shop1234", code, "stockUpdate", "1")
+		return status == 200
+	}
+	eventually(t, 5*time.Second, "the first code is known", func() bool { return accepted(code) })
+	out = i.command("shops", "rotate-code", "shop1234")
+	_, rest, _ := strings.Cut(out, "password=")
+	second, _, _ := strings.Cut(rest, "&")
+	eventually(t, 5*time.Second, "the new code is known", func() bool { return accepted(second) })
+	if !accepted(code) {
+		t.Error("the old code stopped too early")
+	}
+	if out, exit := run(t, i.env, "", "shops", "rotate-code", "shop1234"); exit != 1 || !strings.Contains(out, "--retire-old") {
+		t.Errorf("a third code: exit %d: %s", exit, out)
+	}
+	i.command("shops", "rotate-code", "shop1234", "--retire-old")
+	eventually(t, 5*time.Second, "the old code is refused", func() bool { return !accepted(code) })
+	if !accepted(second) {
+		t.Error("the new code is refused too")
+	}
+
+	i.command("shops", "set", "shop1234", "--figure", "available", "--order-pattern", `#(\d+)`)
+	if show := i.command("shops", "show", "shop1234"); !strings.Contains(show, "available") || !strings.Contains(show, `#(\d+)`) {
+		t.Errorf("shops show:\n%s", show)
+	}
+	is := s.truth(first)
+	eventually(t, 10*time.Second, "the stock is the available figure", func() bool {
+		db := i.database()
+		defer db.Close()
+		for _, p := range is.Products {
+			var stock sql.NullString
+			if err := db.QueryRow("SELECT stock FROM shop_stock WHERE shop = 'shop1234' AND item_number = ?", p.Number).Scan(&stock); err != nil {
+				return false
+			}
+			if p.Inventory && stock.String != p.Available.String() {
+				return false
+			}
+		}
+		return true
+	})
+	i.command("shops", "remove", "shop1234", "--yes")
+	eventually(t, 5*time.Second, "the removed shop's code is refused", func() bool { return !accepted(second) })
+	if i.command("shops", "list") != "shop5678\n" {
+		t.Error("the shop is still listed")
+	}
+}
+
+func TestBadConfigurationStartsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lagerd.yaml")
+	if err := os.WriteFile(path, []byte("databse: {}\nwebhook:\n  listen: nowhere\nreconcile:\n  schedule: sometimes\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"run", "check", "status"} {
+		out, code := run(t, nil, "", command, "--config", path)
+		if code != 78 {
+			t.Errorf("%s: exit %d", command, code)
+		}
+		for _, want := range []string{path + ":1:1: databse", path + ":3:11: webhook.listen", path + ":5:13: reconcile.schedule"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s does not say %q:\n%s", command, want, out)
+			}
+		}
+	}
+}
+
+// TestDatabaseAway: without its database lagerd answers 503 and says when to
+// come again; once it is back everything goes on, and nothing was lost.
+func TestDatabaseAway(t *testing.T) {
+	dir, err := os.MkdirTemp("", "l")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	server, err := mariadbtest.Start(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	dsn, err := server.CreateDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startSandbox(t, "--agreements=1", "--products=50")
+	i := install(t, s, dsn, pace)
+	i.start()
+	code := i.addShop(s, "shop1234", first, "--invoices-from", "1")
+	settled(t, i, s, "shop1234", first)
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Get("http://" + i.webhook + "/webhooks.php?type=stockUpdate&username=shop1234&number=1&password=" + code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("without a database: %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
+	}
+	if res, err := http.Get("http://" + i.admin + "/readyz"); err != nil || res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("readyz without a database: %v %v", res, err)
+	}
+	s.post(first, "trade", map[string]int{"count": 50})
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	i.equal(s, "shop1234", first, 40*time.Second)
+	i.daemon.signal(syscall.SIGTERM)
+	i.daemon.wait(10 * time.Second)
+	noSecrets(t, i, s)
+}

@@ -1,0 +1,621 @@
+package economic_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"lagerd/economic"
+)
+
+const (
+	appToken   = "app-token-5b2fQ1xZ"
+	grantToken = "grant-token-9kTr77Lw"
+)
+
+// bench is a client of a server made of one handler.
+type bench struct {
+	*economic.Agreement
+	client *economic.Client
+	budget *economic.Budget
+	url    string
+
+	mu    sync.Mutex
+	calls []economic.Call
+}
+
+func (b *bench) seen() []economic.Call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls
+}
+
+func setup(t *testing.T, handler http.HandlerFunc, change ...func(*economic.Options)) *bench {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	b := &bench{url: server.URL, budget: economic.NewBudget(economic.BudgetOptions{})}
+	o := economic.Options{RESTURL: server.URL, AppSecretToken: appToken, Timeout: 5 * time.Second, Observe: func(c economic.Call) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.calls = append(b.calls, c)
+	}}
+	for _, f := range change {
+		f(&o)
+	}
+	var err error
+	if b.client, err = economic.New(o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.client.Close)
+	b.Agreement = b.client.Agreement(grantToken, b.budget)
+	return b
+}
+
+func says(status int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}
+}
+
+const emptyPage = `{"collection":[],"pagination":{"results":0}}`
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	var got *http.Request
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		w.Header().Set("X-CallCost", "3")
+		w.Header().Set("X-RateLimiting", "token-limit-10000-per-60-seconds: 147/10000")
+		io.WriteString(w, `{"productNumber":"a/b c_d"}`)
+	})
+	before := time.Now()
+	read, err := b.Product(t.Context(), economic.PriorityHint, "a/b c_d")
+	if err != nil || read.Value.Number != "a/b c_d" {
+		t.Fatalf("got %+v, %v", read, err)
+	}
+	if read.Began.Before(before) || read.Began.After(time.Now()) || time.Since(read.ServerDate).Abs() > time.Minute {
+		t.Errorf("the read began %s by our clock, was answered %s by the server's", read.Began, read.ServerDate)
+	}
+	if got.Method != "GET" || got.RequestURI != "/products/a_6_b_9_c_8_d" {
+		t.Errorf("sent %s %s", got.Method, got.RequestURI)
+	}
+	for name, want := range map[string]string{"X-AppSecretToken": appToken, "X-AgreementGrantToken": grantToken, "Content-Type": "application/json"} {
+		if have := got.Header.Get(name); have != want {
+			t.Errorf("%s: got %q", name, have)
+		}
+	}
+	if len(b.seen()) != 1 {
+		t.Fatalf("observed %+v", b.seen())
+	}
+	call := b.seen()[0]
+	call.Duration = 0
+	if diff := cmp.Diff(economic.Call{Endpoint: "product", Status: 200, Cost: 3}, call); diff != "" {
+		t.Error(diff)
+	}
+	if s := b.budget.State(); s.Calls != 1 || s.BucketLimit != 10000 || s.BucketUsed == 0 || s.BucketUsed > 147 || s.Day == "" {
+		t.Errorf("budget %+v", s)
+	}
+}
+
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	since := time.Date(2026, 3, 4, 6, 7, 59, 0, time.FixedZone("", 3600))
+	products := func(q economic.ProductsQuery) func(*bench) error {
+		return func(b *bench) error { _, err := b.Products(ctx, economic.PriorityTick, q); return err }
+	}
+	invoices := func(q economic.InvoicesQuery) func(*bench) error {
+		return func(b *bench) error { _, err := b.Invoices(ctx, economic.PriorityTick, q); return err }
+	}
+	for name, test := range map[string]struct {
+		ask                func(*bench) error
+		path, filter, sort string
+		size, skip         string
+	}{
+		"all products": {products(economic.ProductsQuery{}), "/products", "", "productNumber", "1000", ""},
+		"a later page": {products(economic.ProductsQuery{PageSize: 20, SkipPages: 3}), "/products", "", "productNumber", "20", "3"},
+		"changed, in UTC and whole minutes": {products(economic.ProductsQuery{UpdatedSince: since}), "/products",
+			"lastUpdated$gte:2026-03-04T05:07:00Z", "-lastUpdated,productNumber", "1000", ""},
+		"one number": {products(economic.ProductsQuery{Numbers: []string{"a & b+c%20"}}), "/products", "productNumber$eq:a & b+c%20", "productNumber", "1000", ""},
+		"escaped numbers": {products(economic.ProductsQuery{Numbers: []string{"$1", "a(b)", "c*,", "[d]", "ø:/"}}), "/products",
+			"(productNumber$eq:$$1$or:productNumber$eq:a$(b$)$or:productNumber$eq:c$*$,$or:productNumber$eq:[d]$or:productNumber$eq:ø:/)", "productNumber", "1000", ""},
+		"all invoices":   {invoices(economic.InvoicesQuery{}), "/invoices/booked", "", "bookedInvoiceNumber", "1000", ""},
+		"after":          {invoices(economic.InvoicesQuery{HasAfter: true}), "/invoices/booked", "bookedInvoiceNumber$gt:0", "bookedInvoiceNumber", "1000", ""},
+		"latest":         {invoices(economic.InvoicesQuery{Descending: true, PageSize: 1}), "/invoices/booked", "", "-bookedInvoiceNumber", "1", ""},
+		"from a date":    {invoices(economic.InvoicesQuery{DateFrom: "2026-01-02"}), "/invoices/booked", "date$gte:2026-01-02", "bookedInvoiceNumber", "1000", ""},
+		"gaps only":      {invoices(economic.InvoicesQuery{Ranges: []economic.Range{{From: 7, To: 7}}}), "/invoices/booked", "bookedInvoiceNumber$in:[7]", "bookedInvoiceNumber", "1000", ""},
+		"after and gaps": {invoices(economic.InvoicesQuery{HasAfter: true, After: 90, Ranges: []economic.Range{{From: 7, To: 7}, {From: 10, To: 20}, {From: 30, To: 30}}, DateFrom: "2026-01-02"}), "/invoices/booked", "(bookedInvoiceNumber$gt:90$or:(bookedInvoiceNumber$gte:10$and:bookedInvoiceNumber$lte:20)$or:bookedInvoiceNumber$in:[7,30])$and:date$gte:2026-01-02", "bookedInvoiceNumber", "1000", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got *http.Request
+			b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				got = r
+				io.WriteString(w, emptyPage)
+			})
+			if err := test.ask(b); err != nil {
+				t.Fatal(err)
+			}
+			q := got.URL.Query()
+			have := []string{got.URL.Path, q.Get("filter"), q.Get("sort"), q.Get("pagesize"), q.Get("skippages")}
+			if diff := cmp.Diff([]string{test.path, test.filter, test.sort, test.size, test.skip}, have); diff != "" {
+				t.Error(diff)
+			}
+			if strings.ContainsAny(got.URL.RawQuery, "$+ []") {
+				t.Errorf("not encoded as a whole: %s", got.URL.RawQuery)
+			}
+		})
+	}
+}
+
+func TestQueriesRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	ctx, p := t.Context(), economic.PriorityTick
+	many := make([]string, 500)
+	for i := range many {
+		many[i] = fmt.Sprint(i)
+	}
+	_, e1 := b.Products(ctx, p, economic.ProductsQuery{Numbers: many})
+	_, e2 := b.Products(ctx, p, economic.ProductsQuery{Numbers: []string{" x"}})
+	_, e3 := b.Products(ctx, p, economic.ProductsQuery{PageSize: 1001})
+	_, e4 := b.Invoices(ctx, p, economic.InvoicesQuery{DateFrom: "2026-1-2"})
+	_, e5 := b.Invoices(ctx, p, economic.InvoicesQuery{Ranges: []economic.Range{{From: 5, To: 4}}})
+	_, e6 := b.Product(ctx, p, "")
+	for i, err := range []error{e1, e2, e3, e4, e5, e6} {
+		if economic.KindOf(err) != economic.KindBadRequest {
+			t.Errorf("%d: got %v", i+1, err)
+		}
+	}
+	if len(b.seen()) != 0 || b.budget.State().Calls != 0 {
+		t.Error("what was not sent was counted")
+	}
+}
+
+func TestFit(t *testing.T) {
+	t.Parallel()
+	var longest int
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		longest = len("http://"+r.Host) + len(r.RequestURI)
+		io.WriteString(w, emptyPage)
+	})
+	rapid.Check(t, func(rt *rapid.T) {
+		number := rapid.StringOfN(rapid.OneOf(rapid.RuneFrom([]rune("aZ09 $()*,[]/æø")), rapid.Rune()), 1, 25, -1)
+		numbers := rapid.SliceOfN(number, 1, 80).Draw(rt, "numbers")
+		n := b.client.FitNumbers(numbers)
+		if n < len(numbers) && n < 5 && economic.Filterable(numbers[n]) {
+			rt.Fatalf("only %d of %q fit", n, numbers)
+		}
+		if n > 0 {
+			_, err := b.Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{Numbers: numbers[:n], UpdatedSince: time.Now(), SkipPages: 12345})
+			if err != nil || longest > 2000 {
+				rt.Fatalf("%d numbers: %d bytes, %v", n, longest, err)
+			}
+		}
+		end := rapid.Int64Range(1, 1<<62)
+		ranges := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) economic.Range {
+			from := end.Draw(t, "from")
+			return economic.Range{From: from, To: from + rapid.Int64Range(0, 1).Draw(t, "more")}
+		}), 1, 120).Draw(rt, "ranges")
+		n = b.client.FitRanges(ranges)
+		if n < len(ranges) && n < 5 {
+			rt.Fatalf("only %d of %d ranges fit", n, len(ranges))
+		}
+		_, err := b.Invoices(t.Context(), economic.PriorityHint, economic.InvoicesQuery{HasAfter: true, After: 1 << 62, Ranges: ranges[:n], DateFrom: "2026-01-02", Descending: true, SkipPages: 12345})
+		if err != nil || longest > 2000 {
+			rt.Fatalf("%d ranges: %d bytes, %v", n, longest, err)
+		}
+	})
+	single := make([]economic.Range, 250)
+	for i := range single {
+		single[i] = economic.Range{From: int64(i + 1), To: int64(i + 1)}
+	}
+	if n := b.client.FitRanges(single); n < 200 {
+		t.Errorf("only %d single numbers fit", n)
+	}
+}
+
+// 201 values in one list are a 400 at e-conomic.
+func TestListsOfNumbersAreShort(t *testing.T) {
+	t.Parallel()
+	var filter string
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		filter = r.URL.Query().Get("filter")
+		io.WriteString(w, emptyPage)
+	}, func(o *economic.Options) { o.MaxURLBytes = 20_000 })
+	ranges := make([]economic.Range, 450)
+	for i := range ranges {
+		ranges[i] = economic.Range{From: int64(i + 1), To: int64(i + 1)}
+	}
+	if _, err := b.Invoices(t.Context(), economic.PriorityTick, economic.InvoicesQuery{Ranges: ranges}); err != nil {
+		t.Fatal(err)
+	}
+	lists := strings.Split(filter, "$or:")
+	if len(lists) != 3 {
+		t.Fatalf("expected 3 lists, got %q", filter)
+	}
+	for _, list := range lists {
+		if n := strings.Count(list, ",") + 1; n > 200 {
+			t.Errorf("a list of %d", n)
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	b = setup(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("skippages") == "" {
+			fmt.Fprintf(w, `{"collection":[{"productNumber":"1","barred":false},{"productNumber":"2","inventory":{"inStock":"x"}},{"productNumber":7},"?"],
+				"pagination":{"results":5,"nextPage":"http://%s/products?filter=a%%24b&skippages=1&pagesize=4"}}`, r.Host)
+			return
+		}
+		io.WriteString(w, `{"collection":[{"productNumber":"5"}],"pagination":{"results":5,"firstPage":"…"}}`)
+	})
+	first, err := b.Products(t.Context(), economic.PriorityTick, economic.ProductsQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(first.Items) != 1 || first.Items[0].Number != "1" || first.Results != 5 || first.Began.IsZero() || first.ServerDate.IsZero() {
+		t.Errorf("got %+v", first)
+	}
+	var bad []string
+	for _, item := range first.Bad {
+		bad = append(bad, fmt.Sprintf("%s|%v", item.Number, item.Err))
+	}
+	want := []string{
+		`2|products.collection[1].inventory.inStock: expected a number, got string "x"`,
+		`|products.collection[2].productNumber: expected a string, got number 7`,
+		`|products.collection[3]: expected an object, got string "?"`,
+	}
+	if diff := cmp.Diff(want, bad); diff != "" {
+		t.Error(diff)
+	}
+	next, err := b.NextProducts(t.Context(), economic.PriorityTick, first.Next)
+	if err != nil || len(next.Items) != 1 || next.Items[0].Number != "5" || next.Next != "" {
+		t.Errorf("got %+v, %v", next, err)
+	}
+}
+
+func TestForeignLinks(t *testing.T) {
+	t.Parallel()
+	var stolen int
+	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stolen++ }))
+	defer thief.Close()
+	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	for _, link := range []string{
+		thief.URL + "/products?skippages=1", strings.Replace(b.url, "http:", "https:", 1) + "/products", "//" + strings.TrimPrefix(thief.URL, "http://") + "/x",
+		strings.Replace(b.url, "http://", "http://user@", 1) + "/products", "", "ftp://x", "::",
+	} {
+		_, e1 := b.NextProducts(t.Context(), economic.PriorityTick, link)
+		_, e2 := b.NextInvoices(t.Context(), economic.PriorityTick, link)
+		for _, err := range []error{e1, e2} {
+			if economic.KindOf(err) != economic.KindMalformed {
+				t.Errorf("%q: got %v", link, err)
+			}
+		}
+	}
+	if stolen != 0 || len(b.seen()) != 0 {
+		t.Errorf("%d requests went astray", stolen)
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the tokens were sent along") }))
+	defer thief.Close()
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, thief.URL, http.StatusFound) })
+	if _, err := b.Self(t.Context(), economic.PriorityTick); economic.KindOf(err) != economic.KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOnlyGET(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s was sent", r.Method) })
+	for _, method := range []string{"PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS", "get"} {
+		r, err := http.NewRequestWithContext(t.Context(), method, b.url+"/products/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := b.client.HTTP().Do(r); err == nil {
+			resp.Body.Close()
+			t.Errorf("%s went through", method)
+		}
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", b.url+"/products/1", strings.NewReader("{}"))
+	if resp, err := b.client.HTTP().Do(r); err == nil {
+		resp.Body.Close()
+		t.Error("a body went through")
+	}
+	r, _ = http.NewRequestWithContext(t.Context(), "GET", "http://127.0.0.1:1/", nil)
+	if resp, err := b.client.HTTP().Do(r); err == nil || !strings.Contains(err.Error(), "refused to send tokens") {
+		if err == nil {
+			resp.Body.Close()
+		}
+		t.Errorf("another host: got %v", err)
+	}
+}
+
+// Each answer means the same to every method; Product and Products stand for them.
+func TestErrorKinds(t *testing.T) {
+	t.Parallel()
+	const page = "<!DOCTYPE html><html><head><title>502 Bad\nGateway</title></head><body>…</body></html>"
+	const own = `{"message":"It is so.","errorCode":"E01234","developerHint":"Do this.","logId":"8d79-CPH","httpStatusCode":400,"logTime":"2026-10-24T14:26:57"`
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		kind    economic.Kind
+		text    []string // in the error
+	}{
+		"wrong token":             {says(401, own+"}"), economic.KindUnauthorized, []string{"It is so.", "E01234", "8d79-CPH"}},
+		"wrong token, no words":   {says(401, ""), economic.KindUnauthorized, []string{"(status 401)"}},
+		"role missing":            {says(403, own+"}"), economic.KindForbidden, []string{"It is so."}},
+		"gone":                    {says(404, own+"}"), economic.KindNotFound, []string{`read product "a b"`}},
+		"a gateway's 404":         {says(404, page, "Content-Type", "text/html"), economic.KindUnavailable, []string{`titled "502 Bad Gateway"`}},
+		"another server's 404":    {says(404, "404 page not found\n", "Content-Type", "text/plain"), economic.KindUnavailable, []string{"address"}},
+		"a gateway's 403":         {says(403, page), economic.KindUnavailable, nil},
+		"list of errors":          {says(400, own+`,"errors":["Filtering is not allowed on property 'x'."],"allowedFilteringFields":["a","b"]}`), economic.KindBadRequest, []string{"'x'", `["a","b"]`}},
+		"tree of errors":          {says(400, own+`,"errors":{"lines":[{"arrayIndex":3,"product":{"errors":[{"errorCode":"E06000","message":"No such product."}]}}]}}`), economic.KindBadRequest, []string{"lines[3].product: E06000 No such product."}},
+		"errors of no known form": {says(400, own+`,"errors":17}`), economic.KindBadRequest, []string{"It is so."}},
+		"message of another type": {says(400, `{"message":{"a":1},"errorCode":7}`), economic.KindBadRequest, []string{`{"a":1}`}},
+		"405":                     {says(405, ""), economic.KindBadRequest, nil},
+		"415":                     {says(415, "[]"), economic.KindBadRequest, nil},
+		"408":                     {says(408, ""), economic.KindUnavailable, nil},
+		"500":                     {says(500, own+"}"), economic.KindUnavailable, []string{"8d79-CPH"}},
+		"502 page":                {says(502, page), economic.KindUnavailable, []string{`titled "502 Bad Gateway"`}},
+		"503":                     {says(503, "later", "Retry-After", "7"), economic.KindUnavailable, []string{"try again in 7s"}},
+		"204":                     {says(204, ""), economic.KindUnavailable, nil},
+		"429":                     {says(429, ""), economic.KindRateLimited, []string{"try again in 1m0s"}},
+		"429 page":                {says(429, page, "Retry-After", "3"), economic.KindRateLimited, []string{"try again in 3s"}},
+		"200 page":                {says(200, page), economic.KindUnavailable, []string{"titled"}},
+		"empty":                   {says(200, ""), economic.KindUnavailable, []string{"cut"}},
+		"cut JSON":                {says(200, `{"productNumber":"a b","collection":[{"pro`), economic.KindUnavailable, []string{"cut after"}},
+		"cut body": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			io.WriteString(w, emptyPage)
+		}, economic.KindUnavailable, []string{"unexpected EOF"}},
+		"cut chunked body": {func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, emptyPage)
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}, economic.KindUnavailable, nil},
+		"no answer":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, economic.KindUnavailable, nil},
+		"garbled":    {says(200, `{"productNumber":"a b",,}`), economic.KindMalformed, []string{"at byte"}},
+		"two in one": {says(200, emptyPage+emptyPage), economic.KindMalformed, nil},
+		"a list":     {says(200, `[]`), economic.KindMalformed, []string{"expected an object"}},
+		"null":       {says(200, `null`), economic.KindMalformed, []string{"got nothing"}},
+		"too large":  {says(200, `"`+strings.Repeat("x", 5000)+`"`), economic.KindMalformed, []string{"limit of 4096"}},
+		"slow":       {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, economic.KindUnavailable, []string{"no whole answer within"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, test.handler, func(o *economic.Options) { o.MaxJSONBytes, o.Timeout = 4096, 300*time.Millisecond })
+			read, e1 := b.Product(t.Context(), economic.PriorityHint, "a b")
+			b.budget = economic.NewBudget(economic.BudgetOptions{}) // the other may be blocked
+			_, e2 := b.client.Agreement(grantToken, b.budget).Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{})
+			if read.Began.IsZero() {
+				t.Error("the read does not say when it began")
+			}
+			for i, err := range []error{e1, e2} {
+				if got := economic.KindOf(fmt.Errorf("wrapped: %w", err)); got != test.kind {
+					t.Errorf("expected %s, got %q: %v", test.kind, got, err)
+					continue
+				}
+				for _, text := range test.text {
+					if i == 0 && !strings.Contains(err.Error(), text) {
+						t.Errorf("no %q in: %v", text, err)
+					}
+				}
+				if strings.ContainsAny(err.Error(), "\r\n") || len(err.Error()) > 1500 {
+					t.Errorf("not one short line: %q", err)
+				}
+			}
+			calls := b.seen()
+			if len(calls) != 2 || calls[0].Kind != test.kind || calls[1].Kind != test.kind {
+				t.Errorf("observed %+v", calls)
+			}
+		})
+	}
+}
+
+func TestErrorFields(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says(404, `{"message":"No.","errorCode":"E06000","developerHint":"Look.","logId":"L1","errors":{}}`, "X-RequestId", "R1"))
+	_, err := b.Invoice(t.Context(), economic.PriorityInvoice, 12)
+	e, ok := errors.AsType[*economic.Error](err)
+	want := &economic.Error{Op: "read invoice 12", Kind: economic.KindNotFound, Status: 404, Code: "E06000", Message: "No.", Hint: "Look.", LogID: "L1", RequestID: "R1"}
+	if !ok || !cmp.Equal(want, e) {
+		t.Errorf("got %v", cmp.Diff(want, e))
+	}
+	if got, want := err.Error(), "read invoice 12: not found at e-conomic (status 404): No., errorCode E06000, logId L1, requestId R1"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{})
+	b := setup(t, func(_ http.ResponseWriter, r *http.Request) { close(started); <-r.Context().Done() })
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-started; cancel() }()
+	_, err := b.Self(ctx, economic.PriorityTick)
+	if !errors.Is(err, context.Canceled) || economic.KindOf(err) != economic.KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if _, err = b.Self(ctx, economic.PriorityTick); !errors.Is(err, context.Canceled) || len(b.seen()) != 1 {
+		t.Errorf("got %v after %+v", err, b.seen())
+	}
+}
+
+// An answer that repeats the tokens wherever an error might quote it.
+func TestTokensAreInNoError(t *testing.T) {
+	t.Parallel()
+	both := appToken + " " + grantToken
+	long := strings.Repeat("x", 280) + both // where it would be cut within
+	for name, handler := range map[string]http.HandlerFunc{
+		"message":      says(400, `{"message":"`+both+`","errorCode":"`+both+`","developerHint":"`+both+`","logId":"`+both+`","errors":["`+both+`"]}`, "X-RequestId", both),
+		"long message": says(400, `{"message":"`+long+`","developerHint":"`+long+`"}`, "X-RequestId", strings.Repeat("x", 80)+both),
+		"text":         says(403, both),
+		"page":         says(502, "<html><title>"+both+"</title>"),
+		"wrong type":   says(200, `{"productNumber":"x","barred":"`+both+`","collection":"`+both+`","bookedInvoiceNumber":"`+both+`","agreementNumber":"`+both+`"}`),
+		"cut within":   says(200, `{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
+		"other number": says(200, `{"productNumber":"`+both+`","collection":[{"productNumber":7,"name":"`+both+`"}],"pagination":{"results":1,"nextPage":"http://`+appToken+`/"}}`),
+		"not a PDF":    says(200, both),
+		"redirect":     says(302, both, "Location", "http://"+appToken+"/?"+grantToken),
+		"bad redirect": says(302, both, "Location", "http://"+appToken+":"+grantToken+"/%zz"),
+		"no HTTP": func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				io.WriteString(conn, both+"\r\n\r\n")
+				conn.Close()
+			}
+		},
+		"no header": func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+both+"\r\n\r\n")
+				conn.Close()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, handler)
+			ctx, p := t.Context(), economic.PriorityHint
+			var errs []error
+			note := func(err error) { errs = append(errs, err) }
+			_, err := b.Self(ctx, p)
+			note(err)
+			_, err = b.Product(ctx, p, "1")
+			note(err)
+			page, err := b.Products(ctx, p, economic.ProductsQuery{})
+			note(err)
+			for _, bad := range page.Bad {
+				note(bad.Err)
+			}
+			_, err = b.Invoices(ctx, p, economic.InvoicesQuery{})
+			note(err)
+			_, err = b.Invoice(ctx, p, 1)
+			note(err)
+			_, err = b.InvoicePDF(ctx, p, economic.Invoice{Number: 1})
+			note(err)
+			for _, err := range errs {
+				if err == nil {
+					continue
+				}
+				text := fmt.Sprintf("%v %+v", err, err)
+				if e, ok := errors.AsType[*economic.Error](err); ok {
+					text += fmt.Sprintf("%+v", *e)
+				}
+				// Not even the beginning of one.
+				for _, token := range []string{appToken[:11], grantToken[:12]} {
+					if strings.Contains(text, token) {
+						t.Errorf("%q is in %s", token, text)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestBadTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	for _, grant := range []string{"", "secret-a\nb", "secret b", "secret-æ"} {
+		_, err := b.client.Agreement(grant, nil).Self(t.Context(), economic.PriorityTick)
+		if economic.KindOf(err) != economic.KindUnauthorized || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: got %v", grant, err)
+		}
+	}
+	for _, o := range []economic.Options{
+		{}, {AppSecretToken: "secret\n"}, {AppSecretToken: "x", RESTURL: "restapi.e-conomic.com"}, {AppSecretToken: "x", RESTURL: "https://u:secret@h/"},
+		{AppSecretToken: "x", RESTURL: "https://h/?a=b"}, {AppSecretToken: "x", RESTURL: "ftp://h"}, {AppSecretToken: "x", RESTURL: "https://secret:secret@h/%zz"},
+	} {
+		if _, err := economic.New(o); err == nil || strings.Contains(err.Error(), "secret") && o.AppSecretToken != "" && !strings.Contains(err.Error(), "the app's secret token") {
+			t.Errorf("%+v: got %v", o, err)
+		}
+	}
+}
+
+func TestPDF(t *testing.T) {
+	t.Parallel()
+	const good = "%PDF-1.7\n…\n%%EOF\n"
+	for name, test := range map[string]struct {
+		body string
+		kind economic.Kind
+		text string
+	}{
+		"good":            {good, "", ""},
+		"late header":     {strings.Repeat("x", 1000) + good + strings.Repeat("\n", 1000), "", ""},
+		"page":            {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at its beginning, got a web page titled "Log in"`},
+		"JSON":            {`{"message":"later"}`, economic.KindMalformed, "later"},
+		"empty":           {"", economic.KindMalformed, "got nothing"},
+		"header too late": {strings.Repeat("x", 1024) + good, economic.KindMalformed, ""},
+		"no end":          {"%PDF-1.7\n" + strings.Repeat("x", 2000), economic.KindMalformed, "%%EOF"},
+		"end too early":   {good + strings.Repeat("x", 2000), economic.KindMalformed, "%%EOF"},
+		"too large":       {good + strings.Repeat("x", 8000) + good, economic.KindMalformed, "limit of 8000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.RequestURI != "/invoices/booked/10/pdf" || r.Header.Get("X-AgreementGrantToken") != grantToken {
+					t.Errorf("asked for %s", r.RequestURI)
+				}
+				io.WriteString(w, test.body)
+			}, func(o *economic.Options) { o.MaxPDFBytes = 8000 })
+			for _, link := range []string{"", b.url + "/invoices/booked/10/pdf?filter=a&demo=true#x", "http://elsewhere.test/pdf", "::"} {
+				read, err := b.InvoicePDF(t.Context(), economic.PriorityInvoice, economic.Invoice{Number: 10, PDF: link})
+				if economic.KindOf(err) != test.kind || err != nil && !strings.Contains(err.Error(), test.text) {
+					t.Fatalf("%q: got %v", link, err)
+				}
+				if (err == nil) != (string(read.Value) == test.body && test.body != "") || read.Began.IsZero() {
+					t.Errorf("%q: got %q", link, read.Value)
+				}
+			}
+		})
+	}
+}
+
+func TestPDFCut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		io.WriteString(w, "%PDF-1.7 %%EOF")
+	})
+	if _, err := b.InvoicePDF(t.Context(), economic.PriorityInvoice, economic.Invoice{Number: 1}); economic.KindOf(err) != economic.KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProductUnderAnotherNumber(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says(200, `{"productNumber":"ABC","name":"x"}`))
+	read, err := b.Product(t.Context(), economic.PriorityHint, "abc")
+	if economic.KindOf(err) != economic.KindNotFound || read.Value.Number != "" || read.Began.IsZero() {
+		t.Errorf("got %+v, %v", read, err)
+	}
+}
+
+func TestInvoiceUnderAnotherNumber(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says(200, `{"bookedInvoiceNumber":11}`))
+	if _, err := b.Invoice(t.Context(), economic.PriorityHint, 10); economic.KindOf(err) != economic.KindMalformed {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,457 @@
+package economic_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"lagerd/economic"
+)
+
+// schema is the part of e-conomic's schemas that documents are made from.
+type schema struct {
+	Type       string             `json:"type"`
+	Properties map[string]*schema `json:"properties"`
+	Items      *schema            `json:"items"`
+	Required   any                `json:"required"` // a list, but at places just true
+	Enum       []string           `json:"enum"`
+	MinLength  int                `json:"minLength"`
+	MaxLength  int                `json:"maxLength"`
+	Minimum    *int64             `json:"minimum"`
+	Maximum    *int64             `json:"maximum"`
+	Pattern    string             `json:"pattern"`
+	MaxDecimal int                `json:"maxDecimal"`
+}
+
+// schemaOf loads the schema of an operation's answer: e-conomic's own where it
+// is there, else the trimmed copy.
+func schemaOf(t *testing.T, operation string) *schema {
+	t.Helper()
+	text, err := os.ReadFile(shared + operation + ".json")
+	if err != nil {
+		t.Logf("NOT CHECKED against the whole schema of %s, only against the trimmed copy: %v", operation, err)
+		if text, err = os.ReadFile("testdata/schemas/" + operation + ".json"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var o struct {
+		Responses map[string]struct {
+			Content map[string]struct{ Schema *schema }
+		}
+	}
+	if err := json.Unmarshal(text, &o); err != nil {
+		t.Fatal(err)
+	}
+	s := o.Responses["200"].Content["application/json"].Schema
+	if s == nil || len(s.Properties) == 0 {
+		t.Fatalf("%s: no schema found", operation)
+	}
+	return s
+}
+
+// document makes a document at random. What is in always is there even where
+// the schema leaves it out: without it the answer is of no use.
+func document(t *rapid.T, s *schema, always ...string) any {
+	switch {
+	case len(s.Enum) > 0:
+		return rapid.SampledFrom(s.Enum).Draw(t, "enum")
+	case s.Type == "object":
+		required, _ := s.Required.([]any)
+		m := map[string]any{}
+		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+			if slices.Contains(required, any(name)) || slices.Contains(always, name) || rapid.Bool().Draw(t, name+"?") {
+				m[name] = document(t, s.Properties[name], always...)
+			}
+		}
+		if rapid.IntRange(0, 5).Draw(t, "more") == 0 {
+			m["newField"] = map[string]any{"a": []any{1, nil, "x"}}
+		}
+		return m
+	case s.Type == "array":
+		list := make([]any, rapid.IntRange(0, 3).Draw(t, "items"))
+		for i := range list {
+			list[i] = document(t, s.Items, always...)
+		}
+		return list
+	case s.Type == "boolean":
+		return rapid.Bool().Draw(t, "boolean")
+	case s.Type == "integer":
+		least, most := int64(0), int64(1<<53)
+		if s.Minimum != nil {
+			least = *s.Minimum
+		}
+		if s.Maximum != nil {
+			most = *s.Maximum
+		}
+		return rapid.Int64Range(least, most).Draw(t, "integer")
+	case s.Type == "number":
+		// As e-conomic writes them: 5, 5.0, -5.25, 100.000000.
+		decimals := rapid.IntRange(0, max(s.MaxDecimal, 2)).Draw(t, "decimals")
+		d := decimal.New(rapid.Int64Range(-1e15, 1e15).Draw(t, "digits"), int32(-decimals))
+		return json.Number(d.StringFixed(int32(decimals + rapid.IntRange(0, 6).Draw(t, "zeros"))))
+	case strings.HasPrefix(s.Pattern, `\d{4}-\d{2}-\d{2}`):
+		at := time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "time"), 0).UTC()
+		if strings.Contains(s.Pattern, `Td{2}:d{2}`) && rapid.Bool().Draw(t, "literal") {
+			return at.Format(time.DateOnly) + "Tdd:dd:ddZ" // inventoryLastUpdated, as its pattern has it
+		}
+		if strings.Contains(s.Pattern, "T") {
+			return at.Format(time.RFC3339)
+		}
+		return at.Format(time.DateOnly)
+	case s.Pattern != "":
+		return rapid.StringMatching(s.Pattern).Draw(t, "string")
+	case s.Type == "string":
+		most := s.MaxLength
+		if most == 0 {
+			most = 40
+		}
+		return rapid.StringOfN(rapid.OneOf(rapid.RuneFrom([]rune("aB1 _/%\"\\<&\r\n\tæøå")), rapid.Rune()), s.MinLength, min(most, 40), -1).Draw(t, "string")
+	}
+	return nil
+}
+
+// at returns what a document holds at a path, nil if absent.
+func at(document any, path ...string) any {
+	for _, name := range path {
+		m, _ := document.(map[string]any)
+		document = m[name]
+	}
+	return document
+}
+
+func text(document any, path ...string) string { s, _ := at(document, path...).(string); return s }
+
+func whole(document any, path ...string) int64 { n, _ := at(document, path...).(int64); return n }
+
+func figure(document any, path ...string) *decimal.Decimal {
+	n, ok := at(document, path...).(json.Number)
+	if !ok {
+		return nil
+	}
+	d := decimal.RequireFromString(n.String())
+	return &d
+}
+
+func moment(document any, path ...string) time.Time {
+	m, _ := time.Parse(time.RFC3339, text(document, path...))
+	return m
+}
+
+func wantProduct(d any) economic.Product {
+	p := economic.Product{
+		Number: text(d, "productNumber"), Name: text(d, "name"), BarCode: text(d, "barCode"),
+		Barred: at(d, "barred") == true, LastUpdated: moment(d, "lastUpdated"),
+		GroupNumber: int(whole(d, "productGroup", "productGroupNumber")),
+	}
+	if enabled, ok := at(d, "productGroup", "inventoryEnabled").(bool); ok {
+		p.InventoryEnabled = &enabled
+	}
+	if at(d, "inventory") != nil {
+		p.Inventory = &economic.Inventory{
+			InStock: figure(d, "inventory", "inStock"), Available: figure(d, "inventory", "available"),
+			OrderedByCustomers: figure(d, "inventory", "orderedByCustomers"), OrderedFromSuppliers: figure(d, "inventory", "orderedFromSuppliers"),
+			LastUpdated: moment(d, "inventory", "inventoryLastUpdated"),
+		}
+	}
+	return p
+}
+
+func wantInvoice(d any) economic.Invoice {
+	inv := economic.Invoice{
+		Number: whole(d, "bookedInvoiceNumber"), Date: text(d, "date"), DueDate: text(d, "dueDate"), Currency: text(d, "currency"),
+		ExchangeRate: figure(d, "exchangeRate"), Net: figure(d, "netAmount"), Gross: figure(d, "grossAmount"), VAT: figure(d, "vatAmount"),
+		Rounding: figure(d, "roundingAmount"), NetBase: figure(d, "netAmountInBaseCurrency"), GrossBase: figure(d, "grossAmountInBaseCurrency"),
+		Remainder: figure(d, "remainder"), CustomerNumber: whole(d, "customer", "customerNumber"), RecipientName: text(d, "recipient", "name"),
+		Heading: text(d, "notes", "heading"), TextLine1: text(d, "notes", "textLine1"), TextLine2: text(d, "notes", "textLine2"),
+		OtherReference: text(d, "references", "other"), OrderNumber: whole(d, "orderNumber"), PDF: text(d, "pdf", "download"),
+	}
+	lines, _ := at(d, "lines").([]any)
+	for _, l := range lines {
+		if number := text(l, "product", "productNumber"); number != "" {
+			line := economic.Line{ProductNumber: number}
+			if quantity := figure(l, "quantity"); quantity != nil {
+				line.Quantity = *quantity
+			}
+			inv.Lines = append(inv.Lines, line)
+		}
+	}
+	return inv
+}
+
+func wantSelf(d any) economic.Self {
+	self := economic.Self{AgreementNumber: whole(d, "agreementNumber"), CompanyName: text(d, "company", "name"), BaseCurrency: text(d, "settings", "baseCurrency")}
+	modules, _ := at(d, "modules").([]any)
+	for _, m := range modules {
+		self.Modules = append(self.Modules, economic.Module{Number: int(whole(m, "moduleNumber")), Name: text(m, "name")})
+	}
+	roles, _ := at(d, "application", "requiredRoles").([]any)
+	for _, r := range roles {
+		self.RequiredRoles = append(self.RequiredRoles, text(r, "name"))
+	}
+	return self
+}
+
+// exactly compares decimals by value and digits kept.
+var exactly = cmp.Comparer(func(a, b decimal.Decimal) bool { return a.Equal(b) && a.Exponent() == b.Exponent() })
+
+// Documents made at random from e-conomic's published schemas go through the
+// client without loss.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	var answer []byte
+	b := setup(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(answer) },
+		func(o *economic.Options) { o.Observe = nil })
+	unlimited := b.client.Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{DailyCalls: 1 << 30}))
+	ctx, p := t.Context(), economic.PriorityHint
+	product, products := schemaOf(t, "products.productNumber.get"), schemaOf(t, "products.get")
+	invoice, invoices := schemaOf(t, "invoices.booked.bookedInvoiceNumber.get"), schemaOf(t, "invoices.booked.get")
+	self := schemaOf(t, "self.get")
+	invoice.Properties["orderNumber"] = &schema{Type: "integer"} // seen, though not in the schema
+
+	serve := func(t *rapid.T, d any) {
+		var err error
+		if answer, err = json.Marshal(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same := func(t *rapid.T, want, got any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, answer)
+		}
+		if diff := cmp.Diff(want, got, exactly); diff != "" {
+			t.Fatalf("%s\n%s", diff, answer)
+		}
+	}
+	// listing makes a page: the schemas say nothing of what is in pagination.
+	listing := func(t *rapid.T, s *schema, always string) (d map[string]any, items []any) {
+		d = document(t, s, "collection", always).(map[string]any)
+		items = d["collection"].([]any)
+		d["pagination"] = map[string]any{"results": len(items), "pageSize": 1000, "firstPage": "x"}
+		serve(t, d)
+		return d, items
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		d := document(t, product)
+		serve(t, d)
+		read, err := unlimited.Product(ctx, p, text(d, "productNumber"))
+		same(t, wantProduct(d), read.Value, err)
+
+		_, items := listing(t, products, "productNumber")
+		page, err := unlimited.Products(ctx, p, economic.ProductsQuery{})
+		want := make([]economic.Product, len(items))
+		for i := range items {
+			want[i] = wantProduct(items[i])
+		}
+		same(t, want, page.Items, err)
+		same(t, 0, len(page.Bad), nil)
+		same(t, len(items), page.Results, nil)
+
+		d = document(t, invoice, "bookedInvoiceNumber")
+		serve(t, d)
+		one, err := unlimited.Invoice(ctx, p, whole(d, "bookedInvoiceNumber"))
+		same(t, wantInvoice(d), one.Value, err)
+
+		_, items = listing(t, invoices, "bookedInvoiceNumber")
+		list, err := unlimited.Invoices(ctx, p, economic.InvoicesQuery{})
+		wanted := make([]economic.Invoice, len(items))
+		for i := range items {
+			wanted[i] = wantInvoice(items[i])
+		}
+		same(t, wanted, list.Items, err)
+		same(t, 0, len(list.Bad), nil)
+
+		d = document(t, self, "agreementNumber")
+		if whole(d, "agreementNumber") == 0 {
+			d.(map[string]any)["agreementNumber"] = int64(1)
+		}
+		serve(t, d)
+		who, err := unlimited.Self(ctx, p)
+		same(t, wantSelf(d), who, err)
+	})
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ body, err string }{
+		"number absent":      {`{"name":"x"}`, `productNumber: expected an item number, got nothing`},
+		"number empty":       {`{"productNumber":""}`, `productNumber: expected an item number, got string ""`},
+		"barred as string":   {`{"productNumber":"1","barred":"true"}`, `barred: expected true or false, got string "true"`},
+		"figure as string":   {`{"productNumber":"1","inventory":{"available":"5"}}`, `inventory.available: expected a number, got string "5"`},
+		"figure as object":   {`{"productNumber":"1","inventory":{"available":{}}}`, `inventory.available: expected a number, got an object`},
+		"inventory as list":  {`{"productNumber":"1","inventory":[]}`, `inventory: expected an object, got a list`},
+		"figure beyond use":  {`{"productNumber":"1","inventory":{"inStock":1e999999999}}`, `inventory.inStock: expected a number of ordinary size, got number 1e999999999`},
+		"figure of size":     {`{"productNumber":"1","inventory":{"inStock":1e21}}`, `inventory.inStock: expected a number of ordinary size, got number 1e21`},
+		"figure too fine":    {`{"productNumber":"1","inventory":{"inStock":1e-21}}`, `inventory.inStock: expected a number of ordinary size, got number 1e-21`},
+		"figure without end": {`{"productNumber":"1","inventory":{"inStock":` + strings.Repeat("9", 5000) + `}}`, `inventory.inStock: expected a number of ordinary size, got number ` + strings.Repeat("9", 40) + "…"},
+		"group in parts":     {`{"productNumber":"1","productGroup":{"productGroupNumber":1.5}}`, `productGroup.productGroupNumber: expected a whole number from 0, got number 1.5`},
+		"time without zone":  {`{"productNumber":"1","lastUpdated":"2026-01-02T03:04:00"}`, `lastUpdated: expected a time (RFC 3339), got string "2026-01-02T03:04:00"`},
+		"nulls are absent":   {`{"productNumber":"1","name":null,"inventory":null,"lastUpdated":null,"barred":null}`, ""},
+		"figures null":       {`{"productNumber":"1","inventory":{"inStock":null}}`, ""},
+		"whole as decimal":   {`{"productNumber":"1","productGroup":{"productGroupNumber":3.0}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			page, err := economic.DecodeProducts([]byte(`{"collection":[` + test.body + `],"pagination":{"results":1}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case test.err == "" && (len(page.Bad) > 0 || len(page.Items) != 1):
+				t.Errorf("got %v", page.Bad)
+			case test.err != "" && (len(page.Bad) != 1 || page.Bad[0].Err.Error() != "products.collection[0]."+test.err):
+				t.Errorf("got %v", page.Bad)
+			}
+			for _, p := range page.Items {
+				if p.Inventory != nil && p.Inventory.InStock != nil {
+					t.Errorf("a figure out of nothing: %v", p.Inventory.InStock)
+				}
+			}
+		})
+	}
+	for body, want := range map[string]string{
+		`{}`: `products.collection: expected a list, got nothing`,
+		`{"collection":{},"pagination":{"results":0}}`:                                                      `products.collection: expected a list, got an object`,
+		`{"collection":[]}`:                                                                                 `products.pagination: expected an object, got nothing`,
+		`{"collection":[],"pagination":{}}`:                                                                 `products.pagination.results: expected a whole number, got nothing`,
+		`{"collection":[],"pagination":{"results":"3"}}`:                                                    `products.pagination.results: expected a number, got string "3"`,
+		`{"collection":[{}],"pagination":{"results":1,"nextPage":7}}`:                                       `products.pagination.nextPage: expected a string, got number 7`,
+		`{"collection":[],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=1"}}`:     `products.pagination.nextPage: expected a page further on, got string "https://e.test/products?skippages=1"`,
+		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=0"}}`:   `products.pagination.nextPage: expected a page further on, got string "https://e.test/products?skippages=0"`,
+		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?pagesize=1000"}}`: `products.pagination.nextPage: expected a page further on, got string "https://e.test/products?pagesize=1000"`,
+		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?cursor=abc"}}`:    "",
+	} {
+		_, err := economic.DecodeProducts([]byte(body))
+		if got := fmt.Sprint(err); got != want && !(err == nil && want == "") {
+			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"bookedInvoiceNumber":"7"}`:                                                   `invoice.bookedInvoiceNumber: expected a number, got string "7"`,
+		`{"bookedInvoiceNumber":0}`:                                                     `invoice.bookedInvoiceNumber: expected a whole number from 1, got number 0`,
+		`{"date":"2026-01-02"}`:                                                         `invoice.bookedInvoiceNumber: expected a whole number from 1, got nothing`,
+		`{"bookedInvoiceNumber":99999999999999999999}`:                                  `invoice.bookedInvoiceNumber: expected a whole number from 1, got number 99999999999999999999`,
+		`{"bookedInvoiceNumber":7,"date":"2026-13-02"}`:                                 `invoice.date: expected a date (YYYY-MM-DD), got string "2026-13-02"`,
+		`{"bookedInvoiceNumber":7,"grossAmount":true}`:                                  `invoice.grossAmount: expected a number, got true`,
+		`{"bookedInvoiceNumber":7,"lines":[{},{"product":{"productNumber":5}}]}`:        `invoice.lines[1].product.productNumber: expected a string, got number 5`,
+		`{"bookedInvoiceNumber":7,"lines":[3]}`:                                         `invoice.lines[0]: expected an object, got number 3`,
+		`{"bookedInvoiceNumber":7,"lines":{}}`:                                          `invoice.lines: expected a list, got an object`,
+		`{"bookedInvoiceNumber":7,"pdf":{"self":"https://e.test/7"},"orderNumber":424}`: "",
+	} {
+		inv, err := economic.DecodeInvoice([]byte(body))
+		if got := fmt.Sprint(err); got != want && !(err == nil && want == "") {
+			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		}
+		if err == nil && (inv.PDF != "https://e.test/7" || inv.OrderNumber != 424) {
+			t.Errorf("got %+v", inv)
+		}
+	}
+}
+
+// A recorded invoice, if it is there.
+func TestRecordedInvoice(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile(shared + "samples/invoice_book.json")
+	if err != nil {
+		t.Logf("NOT CHECKED against the recorded invoice: %v", err)
+		return
+	}
+	inv, err := economic.DecodeInvoice(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if inv.Number != 10 || inv.OtherReference != "FM765" || inv.Gross.String() != "75" || inv.CustomerNumber != 3128 || inv.RecipientName != "Steen 3 ApS" ||
+		inv.PDF != "https://restapi.e-conomic.com/invoices/booked/10/pdf" || len(inv.Lines) != 2 || inv.Lines[0].ProductNumber != "3097" || inv.Lines[0].Quantity.String() != "2" {
+		t.Errorf("got %+v", inv)
+	}
+}
+
+func FuzzProducts(f *testing.F) {
+	f.Add([]byte(`{"collection":[{"productNumber":"1","barred":true,"lastUpdated":"2026-01-02T03:04:00Z","productGroup":{"productGroupNumber":1,"inventoryEnabled":true},"inventory":{"inStock":-5.25,"available":1e2}}],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=1"}}`))
+	f.Add([]byte(`{"collection":[null,[],"x",{"productNumber":null}],"pagination":{"results":4}}`))
+	f.Add([]byte("<html><title>x</title>"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		page, err := economic.DecodeProducts(body)
+		checkDecoded(t, body, err)
+		for _, bad := range page.Bad {
+			if !economic.IsFieldError(bad.Err) {
+				t.Errorf("%q: %v names no field", body, bad.Err)
+			}
+		}
+		for _, p := range page.Items {
+			if p.Number == "" {
+				t.Errorf("%q: a product without a number", body)
+			}
+			if i := p.Inventory; i != nil && i.InStock != nil {
+				i.InStock.Truncate(4).GreaterThan(decimal.New(1, 15)) // ends
+			}
+		}
+	})
+}
+
+func FuzzInvoice(f *testing.F) {
+	f.Add([]byte(`{"bookedInvoiceNumber":7,"date":"2026-01-02","currency":"DKK","grossAmount":75.0,"customer":{"customerNumber":1},"notes":{"heading":"x\ry"},"references":{"other":"FM765"},"pdf":{"download":"https://e.test/7"},"lines":[{"quantity":2.0,"product":{"productNumber":"1"}},{"description":"text"}]}`))
+	f.Add([]byte(`{"bookedInvoiceNumber":7.0,"lines":[null,3]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		inv, err := economic.DecodeInvoice(body)
+		checkDecoded(t, body, err)
+		if err == nil && inv.Number < 1 {
+			t.Errorf("%q: invoice %d", body, inv.Number)
+		}
+		list, err := economic.DecodeInvoices([]byte(`{"collection":[` + string(body) + `],"pagination":{"results":1}}`))
+		checkDecoded(t, body, err)
+		for _, bad := range list.Bad {
+			if !economic.IsFieldError(bad.Err) {
+				t.Errorf("%q: %v names no field", body, bad.Err)
+			}
+		}
+	})
+}
+
+// checkDecoded checks that an error about a document of right syntax names a
+// field, and that one about wrong syntax is one.
+func checkDecoded(t *testing.T, body []byte, err error) {
+	t.Helper()
+	if err != nil && json.Valid(body) && !economic.IsFieldError(err) && economic.KindOf(err) != economic.KindUnavailable {
+		t.Errorf("%q: %v names no field", body, err)
+	}
+	if err != nil && strings.ContainsAny(err.Error(), "\r\n") {
+		t.Errorf("%q: %q is not one line", body, err)
+	}
+}
+
+func BenchmarkProductsPage(b *testing.B) {
+	var page strings.Builder
+	io.WriteString(&page, `{"collection":[`)
+	for i := range 1000 {
+		if i > 0 {
+			page.WriteString(",")
+		}
+		fmt.Fprintf(&page, `{"productNumber":"%06d","name":"Trøje nr. %d","description":"En beskrivelse","costPrice":40.0,"recommendedPrice":90.0,"salesPrice":70.0,"barred":false,"lastUpdated":"2026-06-24T08:25:00Z",
+			"productGroup":{"productGroupNumber":1,"name":"Varer m/moms","salesAccounts":"https://e.test/product-groups/1/sales-accounts","products":"https://e.test/product-groups/1/products","inventoryEnabled":true,"self":"https://e.test/product-groups/1"},
+			"unit":{"unitNumber":1,"name":"stk.","products":"https://e.test/units/1/products","self":"https://e.test/units/1"},
+			"inventory":{"available":%d.0,"inStock":%d.25,"orderedFromSuppliers":0.0,"orderedByCustomers":0.0,"packageVolume":0.00,"recommendedCostPrice":0.00},
+			"invoices":{"drafts":"https://e.test/products/%d/invoices/drafts","booked":"https://e.test/products/%d/invoices/booked"},"self":"https://e.test/products/%d"}`, i, i, i, i, i, i, i)
+	}
+	io.WriteString(&page, `],"pagination":{"results":1000}}`)
+	body := []byte(page.String())
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		read, err := economic.DecodeProducts(body)
+		if err != nil || len(read.Items) != 1000 {
+			b.Fatalf("%d products, %v", len(read.Items), err)
+		}
+	}
+}

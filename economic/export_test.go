@@ -1,0 +1,34 @@
+package economic
+
+import (
+	"net/http"
+	"testing"
+)
+
+// HTTP sends by the client's own transport, to try what send never does.
+func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.transport} }
+
+// Decoders for fuzzing: each of an answer's body.
+
+func DecodeProducts(body []byte) (Page[Product], error) {
+	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "products", url: "https://e.test/products?pagesize=1000"}, productOf)
+}
+
+func DecodeInvoices(body []byte) (Page[Invoice], error) {
+	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "invoices", url: "https://e.test/invoices/booked"}, invoiceOf)
+}
+
+func DecodeInvoice(body []byte) (Invoice, error) {
+	return decodeInvoice(answer{header: http.Header{}, body: body})
+}
+
+// IsFieldError reports whether an error names a field.
+func IsFieldError(err error) bool {
+	f, ok := err.(*fieldError)
+	return ok && f.path != "" && f.want != "" && f.got != ""
+}
+
+// Acquire and Release are what send does around a request.
+func (b *Budget) Acquire(t *testing.T, p Priority) error { return b.acquire(t.Context(), p) }
+
+func (b *Budget) Release(status int, header http.Header) { b.release(status, header) }

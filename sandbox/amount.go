@@ -1,0 +1,45 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// amount is a quantity or sum with two decimals, counted in hundredths.
+type amount int64
+
+// String renders it as e-conomic does: 12.0, 12.5, -0.25.
+func (a amount) String() string {
+	sign := ""
+	if a < 0 {
+		sign, a = "-", -a
+	}
+	s := fmt.Sprintf("%s%d.%02d", sign, a/100, a%100)
+	return strings.TrimSuffix(s, "0")
+}
+
+// MarshalJSON renders a JSON number.
+func (a amount) MarshalJSON() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalJSON takes a number or a string with at most two decimals.
+func (a *amount) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return fmt.Errorf("expected a number, got %s", b)
+	}
+	hundredths := math.Round(f * 100)
+	if math.Abs(hundredths-f*100) > 1e-6 || math.Abs(hundredths) > 1e15 {
+		return fmt.Errorf("expected a number with at most two decimals, got %s", b)
+	}
+	*a = amount(hundredths)
+	return nil
+}
+
+var _ json.Unmarshaler = (*amount)(nil)
+
+// times returns a × b, both in hundredths.
+func (a amount) times(b amount) amount { return amount(math.Round(float64(a) * float64(b) / 100)) }

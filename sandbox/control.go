@@ -1,0 +1,370 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Handler serves the API, the webhooks API and the control API.
+func (s *Sandbox) Handler() http.Handler {
+	mux := http.NewServeMux()
+	post := func(path string, do func(a *agreement, body []byte) (any, error)) {
+		mux.HandleFunc("POST /sandbox/agreements/{number}/"+path, func(w http.ResponseWriter, r *http.Request) { s.control(w, r, do) })
+	}
+	post("sell", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q quantity) error { return a.move("sell", q.Number, -q.Quantity) })
+	})
+	post("restock", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q quantity) error { return a.move("restock", q.Number, q.Quantity) })
+	})
+	post("adjust", func(a *agreement, b []byte) (any, error) { return with(b, a.adjust) })
+	post("create", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q newProduct) error { return a.create(q.Number, q.Name, q.InStock) })
+	})
+	post("delete", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q quantity) error { _, err := a.remove("delete", q.Number); return err })
+	})
+	post("rename", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q renaming) error { return a.rename(q.From, q.To) })
+	})
+	post("bar", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q quantity) error { return a.change("bar", q.Number, func(st *productState) { st.barred = true }) })
+	})
+	post("book", func(a *agreement, b []byte) (any, error) {
+		var q booking
+		if err := json.Unmarshal(b, &q); err != nil {
+			return nil, err
+		}
+		n, err := a.book(q)
+		return map[string]int64{"number": n}, err
+	})
+	post("trade", func(a *agreement, b []byte) (any, error) { return with(b, a.trade) })
+	post("fire", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q firing) error { a.fire(q.Type, q.Number); return nil })
+	})
+	post("webhooks", func(a *agreement, b []byte) (any, error) { return with(b, a.paste) })
+	post("tokens", func(a *agreement, b []byte) (any, error) { return with(b, a.tokens) })
+	post("inventory", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q struct{ Enabled bool }) error { a.set(func() { a.inventory = q.Enabled }); return nil })
+	})
+	post("agreement", func(a *agreement, b []byte) (any, error) {
+		return with(b, func(q struct{ AgreementNumber int }) error {
+			a.set(func() { a.answers = q.AgreementNumber })
+			return nil
+		})
+	})
+	mux.HandleFunc("GET /sandbox/agreements/{number}/truth", func(w http.ResponseWriter, r *http.Request) {
+		s.control(w, r, func(a *agreement, _ []byte) (any, error) { return a.truth(), nil })
+	})
+	mux.HandleFunc("PUT /sandbox/agreements", func(w http.ResponseWriter, r *http.Request) {
+		s.reply(w, r, func(b []byte) (any, error) {
+			return with(b, func(n NewAgreement) error { s.AddAgreement(n); return nil })
+		})
+	})
+	mux.HandleFunc("GET /sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
+		s.reply(w, r, func([]byte) (any, error) { return s.faults.get(), nil })
+	})
+	mux.HandleFunc("PUT /sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
+		s.reply(w, r, func(b []byte) (any, error) { return struct{}{}, s.faults.merge(b) })
+	})
+	mux.HandleFunc("DELETE /sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
+		s.reply(w, r, func([]byte) (any, error) { s.faults.clear(); return struct{}{}, nil })
+	})
+	mux.HandleFunc("GET /sandbox/stats", func(w http.ResponseWriter, r *http.Request) {
+		s.reply(w, r, func([]byte) (any, error) { return s.stats(), nil })
+	})
+	mux.HandleFunc("GET /sandbox/events", func(w http.ResponseWriter, r *http.Request) {
+		since, _ := strconv.Atoi(r.URL.Query().Get("since"))
+		s.reply(w, r, func([]byte) (any, error) { return s.events.since(since), nil })
+	})
+	hooks := http.HandlerFunc(s.webhooksAPI)
+	// e-conomic's own paths hold escapes that a mux would clean away.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.EscapedPath(); {
+		case strings.HasPrefix(path, "/sandbox/"):
+			mux.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/webhooksapi/"):
+			hooks(w, r)
+		default:
+			s.rest(w, r)
+		}
+	})
+}
+
+type quantity struct {
+	Number   string `json:"number"`
+	Quantity amount `json:"quantity"`
+}
+
+type adjustment struct {
+	Number    string  `json:"number"`
+	InStock   *amount `json:"inStock"`
+	Available *amount `json:"available"`
+}
+
+type newProduct struct {
+	Number  string `json:"number"`
+	Name    string `json:"name"`
+	InStock amount `json:"inStock"`
+}
+
+type renaming struct{ From, To string }
+
+type firing struct{ Type, Number string }
+
+type trading struct {
+	Count int     `json:"count"`
+	Rate  float64 `json:"rate"` // a second; 0: as fast as it goes
+}
+
+type pasting struct{ BaseURL, Username, Password string }
+
+type refusal struct {
+	Grant  string `json:"grant"`
+	Refuse bool   `json:"refuse"`
+}
+
+func with[T any](body []byte, do func(T) error) (any, error) {
+	var v T
+	if err := json.Unmarshal(body, &v); err != nil {
+		return nil, err
+	}
+	return struct{}{}, do(v)
+}
+
+func (a *agreement) set(change func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change()
+}
+
+func (a *agreement) adjust(q adjustment) error {
+	return a.change("adjust", q.Number, func(st *productState) {
+		if q.InStock != nil {
+			st.inStock = *q.InStock
+		}
+		if q.Available != nil {
+			st.ordered = st.inStock - *q.Available
+		}
+	})
+}
+
+func (a *agreement) trade(t trading) error {
+	for range t.Count {
+		if err := a.randomTrade(); err != nil {
+			return err
+		}
+		if t.Rate > 0 {
+			time.Sleep(time.Duration(float64(time.Second) / t.Rate))
+		}
+	}
+	return nil
+}
+
+// paste sets up the two webhooks as a shop owner does.
+func (a *agreement) paste(p pasting) error {
+	data := func(kind, field string) string {
+		return fmt.Sprintf("type=%s&username=%s&password=%s&number=%s", kind, p.Username, p.Password, field)
+	}
+	url := strings.TrimSuffix(p.BaseURL, "/") + "/webhooks.php?"
+	a.set(func() {
+		a.hooks[inventoryUpdated] = &hook{EventType: inventoryUpdated, Name: "Automatisk lageropdatering", URL: url, PostData: data("stockUpdate", "[NUMBER]"), ObjectVersion: "1"}
+		a.hooks[invoiceBooked] = &hook{EventType: invoiceBooked, Name: "Automatisk PDF-faktura", URL: url, PostData: data("orderPdf", "[INVOICENO]"), ObjectVersion: "1"}
+	})
+	return nil
+}
+
+// tokens makes the agreement's grant good or bad, or changes it.
+func (a *agreement) tokens(t refusal) error {
+	a.set(func() { a.refused = t.Refuse })
+	if t.Grant == "" {
+		return nil
+	}
+	s := a.sandbox
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byGrant, a.grant)
+	a.grant = t.Grant
+	s.byGrant[t.Grant] = a
+	return nil
+}
+
+type trueProduct struct {
+	Number    string  `json:"number"`
+	InStock   *amount `json:"inStock,omitempty"`
+	Available *amount `json:"available,omitempty"`
+	Barred    bool    `json:"barred"`
+	Inventory bool    `json:"inventory"` // it carries a block with figures
+}
+
+type trueInvoice struct {
+	Number     int64  `json:"number"`
+	CreditNote bool   `json:"creditNote"`
+	OrderRef   string `json:"orderRef"`
+	Gross      amount `json:"gross"`
+	PDFSHA256  string `json:"pdfSHA256"`
+}
+
+// truth is what is, whatever the reading side shows.
+func (a *agreement) truth() any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	products, invoices := []trueProduct{}, []trueInvoice{}
+	for _, p := range a.order {
+		st := p.truth()
+		if st.deleted {
+			continue
+		}
+		t := trueProduct{Number: p.number, Barred: st.barred, Inventory: a.inventory && st.stocked}
+		if t.Inventory {
+			available := st.inStock - st.ordered
+			t.InStock, t.Available = &st.inStock, &available
+		}
+		products = append(products, t)
+	}
+	for _, n := range a.numbers {
+		i := a.invoices[n]
+		invoices = append(invoices, trueInvoice{n, i.creditNote, i.orderRef, i.gross(), i.pdfSHA256()})
+	}
+	return map[string]any{"products": products, "invoices": invoices}
+}
+
+type agreementStats struct {
+	Agreement  int            `json:"agreement"`
+	Calls      map[string]int `json:"calls"` // by endpoint
+	CallsToday int            `json:"callsToday"`
+	Webhooks   webhookStats   `json:"webhooks"`
+	Trades     int            `json:"trades"`
+	Violations []string       `json:"violations"` // what real e-conomic would have refused
+}
+
+func (s *Sandbox) stats() []agreementStats {
+	list := []agreementStats{}
+	for _, a := range s.list() {
+		a.mu.Lock()
+		st := agreementStats{Agreement: a.number, Calls: map[string]int{}, CallsToday: a.today, Webhooks: a.sent, Trades: a.trades, Violations: slices.Clone(a.violations)}
+		for k, v := range a.calls {
+			st.Calls[k] = v
+		}
+		st.Webhooks.Status = map[int]int{}
+		for k, v := range a.sent.Status {
+			st.Webhooks.Status[k] = v
+		}
+		a.mu.Unlock()
+		list = append(list, st)
+	}
+	return list
+}
+
+func (s *Sandbox) control(w http.ResponseWriter, r *http.Request, do func(a *agreement, body []byte) (any, error)) {
+	n, err := strconv.Atoi(r.PathValue("number"))
+	a := s.agreement(n)
+	if err != nil || a == nil {
+		http.Error(w, "no such agreement", http.StatusNotFound)
+		return
+	}
+	s.reply(w, r, func(b []byte) (any, error) { return do(a, b) })
+}
+
+func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, do func(body []byte) (any, error)) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	var v any
+	if err == nil {
+		v, err = do(body)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// webhooksAPI serves e-conomic's webhooks API (apis.e-conomic.com/webhooksapi/v1.0.0):
+// one webhook for an event type and agreement.
+func (s *Sandbox) webhooksAPI(w http.ResponseWriter, r *http.Request) {
+	a, ans := s.authenticate(r)
+	if a != nil {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
+		if err != nil {
+			ans = problem(400, "InvalidRequest", err.Error())
+		} else {
+			ans = a.webhooksCall(r.Method, strings.TrimPrefix(r.URL.Path, "/webhooksapi/v1.0.0"), body)
+		}
+	}
+	s.write(w, Faults{}, ans)
+}
+
+func problem(status int, code, detail string) answer {
+	ans := jsonAnswer(status, map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": detail, "errorCode": code})
+	ans.contentType = "application/problem+json"
+	return ans
+}
+
+func (a *agreement) webhooksCall(method, path string, body []byte) answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	eventType := strings.TrimPrefix(path, "/webhooks/")
+	switch {
+	case method == http.MethodGet && path == "/EventTypes":
+		types := []any{}
+		for _, name := range []string{inventoryUpdated, invoiceBooked} {
+			field := mergeField[name]
+			types = append(types, map[string]any{"name": name, "description": name, "mergeFields": []any{map[string]any{"fieldName": field, "description": field}}})
+		}
+		return jsonAnswer(200, types)
+	case method == http.MethodGet && path == "/webhooks":
+		items := []*hook{}
+		for _, name := range []string{inventoryUpdated, invoiceBooked} {
+			if h := a.hooks[name]; h != nil {
+				items = append(items, h)
+			}
+		}
+		return jsonAnswer(200, map[string]any{"items": items})
+	case method == http.MethodPost && path == "/webhooks", method == http.MethodPut && path == "/webhooks":
+		return a.putHook(method, body)
+	case strings.HasPrefix(path, "/webhooks/") && a.hooks[eventType] != nil && method == http.MethodGet:
+		return jsonAnswer(200, a.hooks[eventType])
+	case strings.HasPrefix(path, "/webhooks/") && a.hooks[eventType] != nil && method == http.MethodDelete:
+		delete(a.hooks, eventType)
+		return answer{status: 204, contentType: "application/json"}
+	}
+	return problem(404, "NotFound", "not found")
+}
+
+func (a *agreement) putHook(method string, body []byte) answer {
+	var h hook
+	if err := json.Unmarshal(body, &h); err != nil {
+		return problem(400, "InvalidRequest", err.Error())
+	}
+	existing := a.hooks[h.EventType]
+	switch {
+	case mergeField[h.EventType] == "":
+		return problem(400, "WebhookInvalidType", "unknown event type")
+	case len(h.Name) == 0 || len(h.Name) > 100 || len(h.URL) > 1000 || len(h.ContentType) > 50 || len(h.PostData) > 4000:
+		return problem(400, "InvalidRequest", "a value is missing or too long")
+	case !strings.HasPrefix(h.URL, "https://"):
+		return problem(400, "WebhookInvalidUrlScheme", "HTTPS only")
+	case method == http.MethodPost && existing != nil:
+		return problem(409, "WebhookAlreadyExistsForEventType", "one webhook for an event type")
+	case method == http.MethodPut && (existing == nil || h.ObjectVersion != existing.ObjectVersion):
+		return problem(409, "UpdateConflict", "objectVersion is not the current one")
+	}
+	version := 0
+	if existing != nil {
+		version, _ = strconv.Atoi(existing.ObjectVersion)
+	}
+	h.ObjectVersion = strconv.Itoa(version + 1)
+	h.LastUpdated = a.sandbox.now().Format("2006-01-02T15:04:05Z")
+	a.hooks[h.EventType] = &h
+	if method == http.MethodPut {
+		return answer{status: 204, contentType: "application/json"}
+	}
+	return jsonAnswer(201, map[string]string{"eventType": h.EventType})
+}

@@ -1,0 +1,17 @@
+// Package sandbox is an e-conomic to develop and test against: the REST
+// endpoints that lagerd uses, webhooks as e-conomic sends them, trade, and
+// faults on demand.
+//
+//	/…                     e-conomic's REST API, GET only
+//	/webhooksapi/v1.0.0/…  its webhooks API
+//	/sandbox/…             the control API: trade, faults, the truth, what happened
+//
+// It refuses what real e-conomic would refuse, and keeps a list of such
+// violations. It imports nothing of lagerd: where the two disagree about the
+// API, a test must show it.
+//
+// The facts are from e-conomic's documentation (restdocs.e-conomic.com), its
+// published schemas, and what was seen on live agreements. Where nothing is
+// known (how late PDFs are, how often a failed webhook is retried), a fault or
+// an option lets it behave either way.
+package sandbox

@@ -1,0 +1,52 @@
+package sandbox
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// escapes is e-conomic's own scheme for item numbers in a path (restdocs,
+// "Custom resource self-link encoding"): the position is the code.
+const escapes = `<>*%:&/\_ ?.#+`
+
+// escapeNumber renders a number as a segment of a link.
+func escapeNumber(number string) string {
+	var b strings.Builder
+	for _, r := range number {
+		if code := strings.IndexRune(escapes, r); code >= 0 {
+			fmt.Fprintf(&b, "_%d_", code)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return url.PathEscape(b.String())
+}
+
+// unescapeNumber reads a segment as it came, before any decoding.
+func unescapeNumber(segment string) (string, error) {
+	if strings.ContainsAny(segment, "/+:&*.#<>\\ ") {
+		return "", fmt.Errorf("holds a character that e-conomic's scheme escapes")
+	}
+	decoded, err := url.PathUnescape(segment)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for decoded != "" {
+		if decoded[0] != '_' {
+			b.WriteByte(decoded[0])
+			decoded = decoded[1:]
+			continue
+		}
+		code, rest, ok := strings.Cut(decoded[1:], "_")
+		n, err := strconv.Atoi(code)
+		if !ok || err != nil || n < 0 || n >= len(escapes) {
+			return "", fmt.Errorf("holds an underscore that is not part of an escape")
+		}
+		b.WriteByte(escapes[n])
+		decoded = rest
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,286 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options are a sandbox's settings, as flags of `lagerd sandbox`.
+type Options struct {
+	Listen      string        `help:"Address to listen on." default:"127.0.0.1:8490"`
+	Agreements  int           `help:"Agreements to begin with, numbered from 100001, with the grant tokens sandbox-grant-1 and so on." default:"2"`
+	Products    int           `help:"Products of each agreement." default:"300"`
+	Seed        uint64        `help:"Seed of all chance." default:"1"`
+	AppToken    string        `help:"The app's secret token, a made-up one." default:"sandbox-app-token"`
+	NoInventory bool          `help:"The agreements have no inventory module."`
+	Latency     time.Duration `help:"How long each answer takes." default:"0s"`
+	Lose        float64       `help:"Share of webhooks that are lost." default:"0"`
+	Double      float64       `help:"Share of webhooks that are sent twice." default:"0"`
+	Late        float64       `help:"Share of webhooks that come late." default:"0"`
+	LateBy      time.Duration `help:"How late at most." default:"20s"`
+	Reorder     float64       `help:"Share of webhooks that overtake the one before." default:"0"`
+	ReadLag     time.Duration `help:"How long after its webhook a change can be read." default:"0s"`
+	Trade       float64       `help:"Random trades a second over all agreements." default:"0"`
+	Bucket      int           `help:"Tokens in each agreement's bucket, for 60 s." default:"10000"`
+	Daily       int           `help:"Calls a day and agreement beyond which all are refused; 0: no limit." default:"0"`
+	MaxURL      int           `help:"Longest URL accepted, in bytes." default:"4000"`
+	ClockSkew   time.Duration `help:"How far e-conomic's clock is ahead." default:"0s"`
+}
+
+// Sandbox is an e-conomic. It is safe for concurrent use.
+type Sandbox struct {
+	o      Options
+	faults faultBox
+	events eventLog
+	sender *sender
+
+	mu         sync.Mutex
+	rnd        *rand.Rand
+	agreements map[int]*agreement
+	byGrant    map[string]*agreement
+}
+
+// New returns a sandbox with the agreements that the options ask for. Close it
+// to end its webhooks.
+func New(o Options) *Sandbox {
+	s := &Sandbox{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1)), agreements: map[int]*agreement{}, byGrant: map[string]*agreement{}}
+	s.faults.set(func(f *Faults) {
+		f.Lose, f.Double, f.Late, f.LateBy, f.Reorder = o.Lose, o.Double, o.Late, Duration(o.LateBy), o.Reorder
+		f.ReadLag, f.ClockSkew, f.Slow = Duration(o.ReadLag), Duration(o.ClockSkew), Duration(o.Latency)
+		if o.Latency > 0 {
+			f.SlowProbability = 1
+		}
+	})
+	s.sender = newSender(s)
+	for i := range o.Agreements {
+		s.AddAgreement(NewAgreement{Number: 100001 + i, Grant: fmt.Sprintf("sandbox-grant-%d", i+1), Products: o.Products, Seed: o.Seed + uint64(i), NoInventory: o.NoInventory})
+	}
+	return s
+}
+
+// Close waits until webhooks under way have ended and drops the others.
+func (s *Sandbox) Close() { s.sender.close() }
+
+// Run serves a sandbox until ctx is done. It prints its address when it is
+// ready.
+func Run(ctx context.Context, o Options, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	s := New(o)
+	defer s.Close()
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Fprintf(stdout, "sandbox listening on http://%s\n", listener.Addr())
+	var trading sync.WaitGroup
+	if o.Trade > 0 {
+		trading.Go(func() { s.tradeOn(ctx, o.Trade) })
+	}
+	select {
+	case <-ctx.Done():
+	case err := <-served:
+		return err
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err = server.Shutdown(stop)
+	trading.Wait()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
+}
+
+// now is e-conomic's clock.
+func (s *Sandbox) now() time.Time {
+	return time.Now().Add(time.Duration(s.faults.get().ClockSkew)).UTC()
+}
+
+// chance reports true with the given probability.
+func (s *Sandbox) chance(p float64) bool {
+	if p <= 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rnd.Float64() < p
+}
+
+func (s *Sandbox) intn(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rnd.IntN(n)
+}
+
+// NewAgreement describes an agreement to be added.
+type NewAgreement struct {
+	Number      int    `json:"agreementNumber"`
+	Grant       string `json:"grant"`
+	Products    int    `json:"products"`
+	Prefix      string `json:"prefix"` // of its ordinary item numbers
+	Seed        uint64 `json:"seed"`
+	NoInventory bool   `json:"noInventory"`
+}
+
+// AddAgreement adds an agreement with products of its own.
+func (s *Sandbox) AddAgreement(n NewAgreement) {
+	a := &agreement{sandbox: s, number: n.Number, answers: n.Number, grant: n.Grant, inventory: !n.NoInventory,
+		products: map[string]*product{}, invoices: map[int64]*invoice{}, nextInvoice: 1, hooks: map[string]*hook{}, calls: map[string]int{},
+		bucket: s.o.Bucket}
+	a.stock(n, s.now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.agreements[n.Number], s.byGrant[n.Grant] = a, a
+}
+
+func (s *Sandbox) agreement(number int) *agreement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.agreements[number]
+}
+
+func (s *Sandbox) list() []*agreement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*agreement, 0, len(s.agreements))
+	for _, a := range s.agreements {
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b *agreement) int { return a.number - b.number })
+	return list
+}
+
+// agreement is one customer of e-conomic.
+type agreement struct {
+	sandbox *Sandbox
+	number  int
+
+	mu          sync.Mutex
+	answers     int // the agreement number that GET /self answers
+	grant       string
+	refused     bool // its grant was revoked
+	inventory   bool // it has the inventory module
+	products    map[string]*product
+	order       []*product // by number, as the collation sorts them
+	invoices    map[int64]*invoice
+	numbers     []int64 // of the invoices, ascending
+	nextInvoice int64
+	hooks       map[string]*hook
+
+	bucket      int // its size
+	used        int // tokens used in this window
+	windowStart time.Time
+	day         string
+	today       int
+	calls       map[string]int // by endpoint
+	violations  []string
+	trades      int
+	sent        webhookStats
+}
+
+// product is an item with what it was before: the reading side may lag.
+type product struct {
+	number   string
+	versions []version // oldest first; the last is the truth
+}
+
+type version struct {
+	readable time.Time // from then on the API shows it
+	state    productState
+}
+
+type productState struct {
+	name, barCode string
+	barred        bool
+	stocked       bool // its group keeps stock
+	inStock       amount
+	ordered       amount // by customers
+	updated       time.Time
+	deleted       bool
+}
+
+func (p *product) truth() productState { return p.versions[len(p.versions)-1].state }
+
+// shown returns what the API shows at a time.
+func (p *product) shown(now time.Time) (productState, bool) {
+	for i := len(p.versions) - 1; i >= 0; i-- {
+		if v := p.versions[i]; !v.readable.After(now) {
+			return v.state, !v.state.deleted
+		}
+	}
+	return productState{}, false
+}
+
+// put makes a state the truth. The API shows it once the read lag has passed.
+func (a *agreement) put(p *product, st productState) {
+	now := a.sandbox.now()
+	// e-conomic keeps whole minutes, rounded: a time may lie in the future.
+	st.updated = now.Round(time.Minute)
+	p.versions = append(p.versions, version{readable: now.Add(time.Duration(a.faults().ReadLag)), state: st})
+	for len(p.versions) > 1 && !p.versions[1].readable.After(now) {
+		p.versions = p.versions[1:]
+	}
+}
+
+func (a *agreement) add(p *product) {
+	a.products[p.number] = p
+	at, _ := slices.BinarySearchFunc(a.order, p, collate)
+	a.order = slices.Insert(a.order, at, p)
+}
+
+// collate sorts as a database's collation does: without regard to case first.
+func collate(a, b *product) int {
+	if c := strings.Compare(strings.ToLower(a.number), strings.ToLower(b.number)); c != 0 {
+		return c
+	}
+	return strings.Compare(a.number, b.number)
+}
+
+// oddNumbers are item numbers as real agreements have them, made to trip
+// whoever takes them for integers, paths or filter syntax.
+var oddNumbers = []string{
+	"0571527051", "007", "AL_EF_3", "TEST-19:34", "Fleece Tracksuit", `"334420410410"`, "rand()", "50% off", "A/B", `A\B`, "a+b",
+	"#1", "what?", "rød grød æøå", "ÆØÅ-1", "1.5", "..", "x&y", "<tag>", "5*5", "$eq:1", "$100", "[NO]", "a,b", "(x)", "it's", "A=B",
+	"ABCDEFGHIJKLMNOPQRSTUVWXY", "_", "-", "~tilde", "é", "1e5", "true", "null",
+}
+
+// stock fills a new agreement with products.
+func (a *agreement) stock(n NewAgreement, now time.Time) {
+	rnd := rand.New(rand.NewPCG(n.Seed, uint64(n.Number)))
+	old := now.Add(-48 * time.Hour).Round(time.Minute)
+	for i := range n.Products {
+		number := fmt.Sprintf("%s%05d", n.Prefix, i+1)
+		if i%2 == 1 && i/2 < len(oddNumbers) {
+			number = n.Prefix + oddNumbers[i/2]
+		}
+		st := productState{name: fmt.Sprintf("Vare %d", i+1), barCode: fmt.Sprintf("57%08d", i+1), stocked: i%11 != 5, barred: i%17 == 9,
+			updated: old.Add(-time.Duration(rnd.IntN(100_000)) * time.Minute)}
+		switch rnd.IntN(10) {
+		case 0:
+		case 1:
+			st.inStock = -amount(rnd.IntN(500))
+		case 2:
+			st.inStock = amount(rnd.IntN(100_000))
+		default:
+			st.inStock = amount(rnd.IntN(500)) * 100
+		}
+		st.ordered = amount(rnd.IntN(5)) * 100
+		p := &product{number: number, versions: []version{{state: st}}}
+		a.products[number] = p
+		a.order = append(a.order, p)
+	}
+	slices.SortFunc(a.order, collate)
+}
+
+func (a *agreement) faults() Faults { return a.sandbox.faults.get() }
