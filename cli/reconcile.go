@@ -49,13 +49,16 @@ func (cmd reconcileCmd) Run(c *call) error {
 			return fmt.Errorf("--item %q: expected 1 to 64 characters", n)
 		}
 	}
-	// History is told from the database's last second on: clocks differ.
-	since := now().Add(-time.Second)
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
-	w := waiter{store: s, since: since}
+	w := waiter{store: s, before: map[string]store.Position{}}
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
+	}
+	for _, shop := range shops {
+		if w.before[shop], err = s.Position(ctx, shop); err != nil {
+			return err
+		}
 	}
 	kind, numbers := plan.KindStock, cmd.Item
 	if len(cmd.Invoice) > 0 {
@@ -131,7 +134,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 		}
 		fmt.Fprintf(c.Stdout, "%s: %d change(s)\n", r.Shop, r.Changes)
 		if r.Changes > 0 {
-			changes, err := w.store.Changes(ctx, r.Shop, "", nil, w.since, 1000)
+			changes, err := w.store.ChangesAfter(ctx, r.Shop, w.before[r.Shop], "", nil, 1000)
 			if err != nil {
 				return err
 			}
@@ -173,10 +176,10 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 
 // waiter waits for what a running lagerd does.
 type waiter struct {
-	store *store.Store
-	since time.Time
-	beats map[string]int64
-	lives bool
+	store  *store.Store
+	before map[string]store.Position // of each shop's history, before anything was asked for
+	beats  map[string]int64
+	lives  bool
 }
 
 // numbers waits until the shop's hints have been read once and shows what
@@ -205,7 +208,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 	if err != nil {
 		return false, err
 	}
-	changes, err := w.store.Changes(ctx, shop, kind, numbers, w.since, 1000)
+	changes, err := w.store.ChangesAfter(ctx, shop, w.before[shop], kind, numbers, 1000)
 	if err != nil {
 		return false, err
 	}

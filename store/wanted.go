@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"lagerd/reconcile/plan"
 )
 
 // ShopsWithRequests returns the shops for which an operator's request is open.
@@ -34,4 +36,32 @@ func (s *Store) ForgetAgreement(ctx context.Context, shop string) error {
 		return fmt.Errorf("forget the agreement of %s: %w", shop, err)
 	}
 	return nil
+}
+
+// Position is a place in a shop's history: what comes after it was committed
+// after it was taken, whatever any clock says.
+type Position struct{ Token, Seq int64 }
+
+// Position returns where a shop's history stands.
+func (s *Store) Position(ctx context.Context, shop string) (Position, error) {
+	var p Position
+	err := s.conn.QueryRowContext(ctx, "SELECT token, applied_seq FROM leases WHERE shop = ?", shop).Scan(&p.Token, &p.Seq)
+	if err != nil {
+		return p, fmt.Errorf("read where the history of %s stands: %w", shop, err)
+	}
+	return p, nil
+}
+
+// ChangesAfter returns a shop's history after a position, oldest first, of
+// the given numbers or of all where there are none, at most limit.
+func (s *Store) ChangesAfter(ctx context.Context, shop string, p Position, kind plan.Kind, numbers []string, limit int) ([]Change, error) {
+	db := s.db.WithContext(ctx).Where("shop = ? AND (token > ? OR token = ? AND seq > ?)", shop, p.Token, p.Token, p.Seq)
+	if len(numbers) > 0 {
+		db = db.Where("kind = ? AND number IN ?", kind, numbers)
+	}
+	var list []Change
+	if err := db.Order("token, seq, n").Limit(limit).Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the history of %s: %w", shop, err)
+	}
+	return list, nil
 }
