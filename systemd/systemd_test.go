@@ -1,0 +1,155 @@
+package systemd_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lagerd/systemd"
+)
+
+// receiver is a systemd that listens on a notify socket.
+func receiver(t *testing.T) *net.UnixConn {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "n") // a socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	return conn
+}
+
+func receive(t *testing.T, conn *net.UnixConn) string {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	n, err := conn.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(buf[:n])
+}
+
+func TestNotifier(t *testing.T) {
+	conn := receiver(t)
+	var n systemd.Notifier
+	for _, c := range []struct {
+		send func() error
+		want string
+	}{
+		{func() error { return n.Ready("reconciling 3 shops") }, "READY=1\nSTATUS=reconciling 3 shops"},
+		{func() error { return n.Status("busy") }, "STATUS=busy"},
+		{n.Reloading, "RELOADING=1\nMONOTONIC_USEC="},
+		{n.Stopping, "STOPPING=1"},
+	} {
+		if err := c.send(); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, conn); !strings.HasPrefix(got, c.want) {
+			t.Errorf("got %q, expected %q", got, c.want)
+		}
+	}
+}
+
+func TestWatchdogStopsWhenNotAlive(t *testing.T) {
+	conn := receiver(t)
+	t.Setenv("WATCHDOG_USEC", "100000")
+	ctx, cancel := context.WithCancel(t.Context())
+	alive := make(chan bool, 1)
+	alive <- true
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		systemd.Notifier{}.Watchdog(ctx, func() bool {
+			select {
+			case v := <-alive:
+				return v
+			default:
+				return false
+			}
+		})
+	}()
+	if got := receive(t, conn); got != "WATCHDOG=1" {
+		t.Errorf("got %q", got)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 64)); err == nil {
+		t.Errorf("%d bytes came although the process is not alive", n)
+	}
+	cancel()
+	<-done
+}
+
+func TestWithoutSystemdNothingHappens(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	t.Setenv("WATCHDOG_USEC", "")
+	var n systemd.Notifier
+	n.Watchdog(t.Context(), func() bool { t.Error("asked"); return true })
+	if err := n.Ready("x"); err != nil {
+		t.Error(err)
+	}
+	if l, err := systemd.Listener("webhook"); l != nil || err != nil {
+		t.Errorf("a socket out of nowhere: %v, %v", l, err)
+	}
+}
+
+// installed lays the units out with a program that exists.
+func installed(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	var paths []string
+	for _, name := range []string{"lagerd.service", "lagerd.socket"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, []byte("/usr/bin/lagerd"), []byte("/bin/true"))
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func analyze(t *testing.T, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Fatal("systemd-analyze is missing: `make deps` installs it (Debian: apt-get install systemd)")
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("systemd-analyze %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+func TestUnitsVerify(t *testing.T) {
+	if out := analyze(t, append([]string{"verify", "--man=no"}, installed(t)...)...); out != "" {
+		t.Errorf("systemd-analyze verify prints:\n%s", out)
+	}
+}
+
+func TestUnitIsHardened(t *testing.T) {
+	out := analyze(t, "security", "--offline=true", "--threshold=15", "--no-pager", installed(t)[0])
+	t.Log(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:])
+}
