@@ -259,8 +259,7 @@ func TestListsOfNumbersAreShort(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	var b *bench
-	b = setup(t, func(w http.ResponseWriter, r *http.Request) {
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("skippages") == "" {
 			fmt.Fprintf(w, `{"collection":[{"productNumber":"1","barred":false},{"productNumber":"2","inventory":{"inStock":"x"}},{"productNumber":7},"?"],
 				"pagination":{"results":5,"nextPage":"http://%s/products?filter=a%%24b&skippages=1&pagesize=4"}}`, r.Host)

@@ -80,7 +80,11 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
 		case !ok || s.chance(f.RateLimit) || s.faults.forced("rateLimit"):
 			ans = s.apiError(429, "", "Too many requests.", "Wait and try again.", nil)
 			if !f.NoRetryAfter {
-				ans.header = map[string]string{"Retry-After": strconv.Itoa(a.wait())}
+				after := 1 // as a fault, though the bucket is not empty
+				if !ok {
+					after = a.wait()
+				}
+				ans.header = map[string]string{"Retry-After": strconv.Itoa(after)}
 			}
 		default:
 			ans = s.faulty(f, endpoint, func() answer { return a.serve(r, f) })
