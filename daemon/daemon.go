@@ -77,12 +77,31 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.Embedded() {
+		// It is ours alone: whoever else stands in the leases has died.
+		if err := forgetAll(ctx, s); err != nil {
+			return err
+		}
+	}
 	d := &daemon{Options: o, process: process{store: s, keys: o.Keys, index: newIndex(s, o.Keys),
 		metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now, version: o.Version}}
 	if _, err := d.index.refresh(ctx); err != nil {
 		return err
 	}
 	return d.run(ctx)
+}
+
+func forgetAll(ctx context.Context, s *store.Store) error {
+	instances, err := s.Instances(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range instances {
+		if err := s.ForgetInstance(ctx, i.Instance); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type daemon struct {
