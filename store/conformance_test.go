@@ -1,0 +1,553 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/shopspring/decimal"
+
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// TestHintGenerations: a hint that comes while its number is being read stays
+// open, whatever the read answers.
+func TestHintGenerations(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
+		before := openHints(t, s, "shop1", noon)["a"]
+		// … the read begins; the item is sold once more …
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Second))}))
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1},
+			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: before.Gen}}}, noon))
+		after, open := openHints(t, s, "shop1", noon.Add(time.Minute))["a"]
+		if !open || after.Gen <= before.Gen || !after.FirstAt.Equal(noon) || !after.WebhookAt.Equal(noon.Add(time.Second)) {
+			t.Fatalf("before %+v, after %+v, open %t", before, after, open)
+		}
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 2},
+			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: after.Gen, Note: "done"}}}, noon))
+		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
+			t.Fatalf("still open: %+v", left)
+		}
+		// A hint of an answered number opens it anew.
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseOperator, noon.Add(time.Hour))}))
+		again := openHints(t, s, "shop1", noon.Add(time.Hour))["a"]
+		if again.Gen <= after.Gen || !again.FirstAt.Equal(noon.Add(time.Hour)) || !again.WebhookAt.IsZero() || again.Cause != plan.CauseOperator {
+			t.Fatalf("opened anew as %+v", again)
+		}
+		// A reread is put off, unless a newer hint has come.
+		reread := store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: again.Gen, DueAt: noon.Add(3 * time.Hour), Tries: 1, Failures: 2, Note: "x"}}}
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 3}, reread, noon))
+		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); len(due) != 0 {
+			t.Fatalf("due although put off: %+v", due)
+		}
+		put := openHints(t, s, "shop1", noon.Add(3*time.Hour))["a"]
+		if put.Tries != 1 || put.Failures != 2 {
+			t.Fatalf("put off as %+v", put)
+		}
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(2*time.Hour))}))
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 4}, reread, noon))
+		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); due["a"].Tries != 0 {
+			t.Fatalf("a newer hint was put off: %+v", due)
+		}
+	})
+}
+
+func TestManyHintsAndOddNumbers(t *testing.T) {
+	t.Parallel()
+	odd := []string{"a", "A", "a ", " a", "0571527051", "571527051", "æøå", "ÆØÅ", "e\u0301", "é", `q"'\%_`, "😀", strings.Repeat("x", 25)}
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		var hints []store.HintRecord
+		for _, n := range odd {
+			hints = append(hints, hint("shop1", n, plan.CauseWebhook, noon), hint("shop1", n, plan.CauseWebhook, noon))
+		}
+		for i := range 1200 {
+			hints = append(hints, hint("shop1", fmt.Sprintf("n%04d", i), plan.CauseWebhook, noon))
+		}
+		must(t, s.RecordHints(t.Context(), hints))
+		open := openHints(t, s, "shop1", noon)
+		if len(open) != len(odd)+1200 {
+			t.Errorf("%d hints are open, expected %d", len(open), len(odd)+1200)
+		}
+		var a store.Applied
+		for _, n := range odd {
+			if _, ok := open[n]; !ok {
+				t.Errorf("%q is not its own number", n)
+			}
+			a.Items = append(a.Items, itemRow(n, "1", token))
+		}
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1}, a, noon))
+		items, err := s.Items(t.Context(), "shop1", odd)
+		must(t, err)
+		if len(items) != len(odd) {
+			t.Errorf("%d items are stored, expected %d", len(items), len(odd))
+		}
+		shops, err := s.ShopsWithWork(t.Context(), noon)
+		must(t, err)
+		if !slices.Equal(shops, []string{"shop1"}) {
+			t.Errorf("shops with work: %v", shops)
+		}
+		if shops, err = s.ShopsWithWork(t.Context(), noon.Add(-time.Second)); err != nil || len(shops) != 0 {
+			t.Errorf("shops with work before: %v, %v", shops, err)
+		}
+	})
+}
+
+func nullable(s string) decimal.NullDecimal {
+	if s == "" {
+		return decimal.NullDecimal{}
+	}
+	return decimal.NewNullDecimal(decimal.RequireFromString(s))
+}
+
+func itemRow(number, stock string, token int64) plan.Row {
+	return plan.Row{Item: plan.Item{Number: number, Name: "Ærlig " + number, BarCode: "57", InventoryEnabled: true,
+		Figures: plan.Figures{InStock: nullable(stock), Available: nullable("-0.0001")}, UpdatedAt: noon.Truncate(time.Minute)},
+		State: plan.StateOK, Stock: nullable(stock), Version: plan.Version{Token: token, At: noon}, FirstSeenAt: noon, ChangedAt: noon}
+}
+
+var exactly = cmp.Options{
+	cmp.Comparer(func(a, b decimal.NullDecimal) bool {
+		return a.Valid == b.Valid && (!a.Valid || a.Decimal.Equal(b.Decimal))
+	}),
+	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
+}
+
+// TestItemsRoundTrip: decimals are exact, absent stays absent, times keep
+// their microseconds.
+func TestItemsRoundTrip(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		want := map[string]plan.Row{}
+		for i, stock := range []string{"0", "-0.01", "12.5", "999999999999999.9999", "-999999999999999.9999", ""} {
+			r := itemRow(fmt.Sprint("n", i), stock, token)
+			want[r.Number] = r
+		}
+		gone := itemRow("gone", "", token)
+		gone.State, gone.RenumberedTo, gone.UpdatedAt = plan.StateGone, "n1", time.Time{}
+		want["gone"] = gone
+		var a store.Applied
+		for _, r := range want {
+			a.Items = append(a.Items, r)
+		}
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1}, a, noon))
+		numbers := []string{"absent"}
+		for n := range want {
+			numbers = append(numbers, n)
+		}
+		got, err := s.Items(t.Context(), "shop1", numbers)
+		must(t, err)
+		if diff := cmp.Diff(want, got, exactly, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("stored and read (-want +got):\n%s", diff)
+		}
+		present, err := s.PresentNumbers(t.Context(), "shop1")
+		must(t, err)
+		if len(present) != len(want)-1 || slices.Contains(present, "gone") {
+			t.Errorf("present: %v", present)
+		}
+	})
+}
+
+// TestFence: a holder that lost its lease writes nothing, and a transaction
+// whose commit was not heard of is not applied twice.
+func TestFence(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		change := plan.Change{Kind: plan.KindStock, Number: "a", What: plan.WhatStock, NewStock: nullable("3"), Cause: plan.CauseTick, Webhook: plan.WebhookMissed, ObservedAt: noon}
+		a := store.Applied{Items: []plan.Row{itemRow("a", "3", token)}, Changes: []plan.Change{change}}
+		fence := store.Fence{Shop: "shop1", Token: token, Seq: 1}
+		must(t, s.Apply(t.Context(), fence, a, noon))
+		must(t, s.Apply(t.Context(), fence, a, noon)) // the same once more
+		history := func() int {
+			changes, err := s.Changes(t.Context(), "shop1", plan.KindStock, nil, noon.Add(-time.Hour), 100)
+			must(t, err)
+			return len(changes)
+		}
+		if n := history(); n != 1 {
+			t.Errorf("%d changes after the same transaction twice", n)
+		}
+		must(t, s.TakeLeases(t.Context(), []string{"shop1"}, "me", "you", noon))
+		a.Items = []plan.Row{itemRow("a", "99", token)}
+		for seq := range int64(4) {
+			err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: seq + 1}, a, noon)
+			if !errors.Is(err, store.ErrFenced) {
+				t.Errorf("the old holder, seq %d: %v", seq+1, err)
+			}
+		}
+		if err := s.Prune(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 9}, noon.Add(time.Hour), noon.Add(time.Hour)); !errors.Is(err, store.ErrFenced) {
+			t.Errorf("the old holder prunes: %v", err)
+		}
+		items, err := s.Items(t.Context(), "shop1", []string{"a"})
+		must(t, err)
+		if !items["a"].Stock.Decimal.Equal(decimal.New(3, 0)) || history() != 1 {
+			t.Errorf("the old holder has written: %+v", items["a"])
+		}
+		// What it says of the shop's state is not believed either.
+		must(t, s.Hold(t.Context(), "shop1", token, "token_refused", "x", noon))
+		must(t, s.MarkFailure(t.Context(), "shop1", token, "x"))
+		must(t, s.MarkTicks(t.Context(), "me", []store.TickMark{{Shop: "shop1", CallsDay: "2026-11-23", Calls: 7}}, noon))
+		p, err := s.Progress(t.Context(), "shop1")
+		must(t, err)
+		if p.Held != "" || p.Failures != 0 || !p.TickAt.IsZero() || p.Calls != 0 {
+			t.Errorf("the old holder's word was taken: %+v", p)
+		}
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token + 1, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "4", token+1)}}, noon))
+		must(t, s.MarkTicks(t.Context(), "you", []store.TickMark{{Shop: "shop1", CallsDay: "2026-11-23", Calls: 7}}, noon))
+		if p, err = s.Progress(t.Context(), "shop1"); err != nil || !p.TickAt.Equal(noon) || p.Calls != 7 {
+			t.Errorf("the new holder's word was not taken: %+v, %v", p, err)
+		}
+	})
+}
+
+// TestOneWinner: of many that take a lease as they saw it, one gets it.
+func TestOneWinner(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		var racing sync.WaitGroup
+		for i := range 12 {
+			racing.Go(func() {
+				if err := s.TakeLeases(t.Context(), []string{"shop1"}, "me", fmt.Sprint("rival", i), noon); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		racing.Wait()
+		leases, err := s.Leases(t.Context())
+		must(t, err)
+		if l := leases[0]; l.Token != token+1 || !strings.HasPrefix(l.Holder, "rival") {
+			t.Errorf("the lease is now %+v, expected token %d", l, token+1)
+		}
+		must(t, s.ReleaseLease(t.Context(), store.Lease{Shop: "shop1", Holder: "me", Token: token})) // lost: no effect
+		must(t, s.ReleaseLease(t.Context(), leases[0]))
+		if leases, err = s.Leases(t.Context()); err != nil || leases[0].Holder != "" || leases[0].Token != token+1 {
+			t.Errorf("after its release: %+v, %v", leases, err)
+		}
+	})
+}
+
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		var racing sync.WaitGroup
+		for range 4 {
+			racing.Go(func() {
+				if err := s.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		racing.Wait()
+		must(t, s.CheckSchema(t.Context()))
+		must(t, s.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)"))
+		for what, err := range map[string]error{"check": s.CheckSchema(t.Context()), "migrate": s.Migrate(t.Context())} {
+			if !errors.Is(err, store.ErrNewerSchema) {
+				t.Errorf("%s on a newer schema: %v", what, err)
+			}
+		}
+	})
+}
+
+func TestShops(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		token := addShop(t, s, "shop1")
+		before, err := s.ShopsGeneration(ctx)
+		must(t, err)
+		if err := s.AddShop(ctx, store.Shop{Shop: "shop1", GrantToken: []byte("x")}, []byte("x"), noon); !errors.Is(err, store.ErrShopExists) {
+			t.Errorf("a shop added twice: %v", err)
+		}
+		must(t, s.SetShop(ctx, "shop1", noon.Add(time.Hour), func(shop *store.Shop) error {
+			shop.StockOn, shop.InvoicesFrom, shop.InvoicesFromNumber, shop.PausedAt = false, "", 77, store.At(noon)
+			return nil
+		}))
+		shop, err := s.Shop(ctx, "shop1")
+		must(t, err)
+		if shop.StockOn || shop.InvoicesFromNumber != 77 || !shop.Paused() || !shop.UpdatedAt.Equal(noon.Add(time.Hour)) || !shop.CreatedAt.Equal(noon) || shop.Generation <= before {
+			t.Errorf("set: %+v", shop)
+		}
+		must(t, s.AddCode(ctx, "shop1", []byte("second code hash of 32 bytes ...."[:32]), noon.Add(time.Minute)))
+		if err := s.AddCode(ctx, "shop1", []byte("third"), noon); err == nil || !strings.Contains(err.Error(), "two codes are live") {
+			t.Errorf("a third code: %v", err)
+		}
+		if n, err := s.RetireOldCodes(ctx, "shop1"); n != 1 || err != nil {
+			t.Errorf("%d codes retired: %v", n, err)
+		}
+		codes, err := s.Codes(ctx)
+		must(t, err)
+		if len(codes) != 1 || !strings.HasPrefix(string(codes[0].CodeHash), "second") {
+			t.Errorf("left: %+v", codes)
+		}
+		for what, err := range map[string]error{
+			"set": s.SetShop(ctx, "none", noon, func(*store.Shop) error { return nil }), "remove": s.RemoveShop(ctx, "none"), "code": s.AddCode(ctx, "none", nil, noon),
+		} {
+			if !errors.Is(err, store.ErrNoShop) {
+				t.Errorf("%s of a shop that does not exist: %v", what, err)
+			}
+		}
+		// Nothing of a removed shop is left, and another's stays.
+		addShop(t, s, "shop2")
+		for _, name := range []string{"shop1", "shop2"} {
+			must(t, s.RecordHints(ctx, []store.HintRecord{hint(name, "a", plan.CauseWebhook, noon)}))
+			must(t, s.PutWebhookCalls(ctx, []store.WebhookCall{{Shop: name, CalledAt: store.At(noon)}}))
+			must(t, s.AddRequests(ctx, []store.Request{{Request: name, Shop: name, What: store.WantTick, RequestedAt: store.At(noon)}}))
+		}
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "1", token)},
+			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}, Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1}, FoundAt: noon}},
+			PDF: &store.PDF{Number: 1, Data: []byte("%PDF-")}, Window: &plan.Window{Cursor: 5, Gaps: []plan.Gap{{Range: plan.Range{From: 1, To: 2}, SeenAt: noon}}}}, noon))
+		must(t, s.RemoveShop(ctx, "shop1"))
+		for _, table := range []string{"shops", "shop_codes", "leases", "progress", "hints", "items", "changes", "invoices", "invoice_pdfs", "invoice_gaps", "requests", "webhook_calls"} {
+			if n := s.Count(ctx, table, "shop1"); n != 0 {
+				t.Errorf("%d rows of the removed shop are left in %s", n, table)
+			}
+		}
+		if s.Count(ctx, "hints", "shop2") != 1 || s.Count(ctx, "requests", "shop2") != 1 {
+			t.Error("the other shop was touched")
+		}
+	})
+}
+
+// TestInvoices: an invoice is stored once, its work ends with lines and PDF,
+// and the view shows it as a shop's software reads it.
+func TestInvoices(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		token := addShop(t, s, "shop1")
+		seq := int64(0)
+		apply := func(a store.Applied) {
+			t.Helper()
+			seq++
+			must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: seq}, a, noon))
+		}
+		inv := plan.InvoiceRow{Invoice: plan.Invoice{Number: 7, Date: "2026-11-20", DueDate: "2026-12-04", Currency: "DKK", Net: nullable("-100"), Gross: nullable("-125.50"),
+			RecipientName: strings.Repeat("å", 400), OtherReference: "10042"}, ShopOrder: "10042", FoundAt: noon}
+		apply(store.Applied{Invoices: []plan.InvoiceRow{inv}, Changes: []plan.Change{{Kind: plan.KindInvoice, Number: "7", What: plan.WhatBooked, Cause: plan.CauseWebhook, Webhook: plan.WebhookCame, ObservedAt: noon}}})
+		other := inv
+		other.ShopOrder = "changed"
+		apply(store.Applied{Invoices: []plan.InvoiceRow{other}})
+		stored, err := s.StoredInvoices(ctx, "shop1", []int64{7, 8})
+		must(t, err)
+		if len(stored) != 1 || !stored[7] {
+			t.Errorf("stored: %v", stored)
+		}
+		due := func() int {
+			list, err := s.InvoicesToFetch(ctx, "shop1", noon.Add(time.Minute), 10)
+			must(t, err)
+			return len(list)
+		}
+		if due() != 1 {
+			t.Error("the new invoice is not due to be fetched")
+		}
+		apply(store.Applied{Work: []store.WorkResult{{Number: 7, DueAt: noon.Add(time.Hour), Tries: 1, Error: "404"}}})
+		if due() != 0 {
+			t.Error("the postponed invoice is due")
+		}
+		pdf := []byte("%PDF-" + strings.Repeat("x", 3<<20))
+		apply(store.Applied{PDF: &store.PDF{Number: 7, Data: pdf, SHA256: strings.Repeat("ab", 32)}})
+		list, err := s.Invoices(ctx, "shop1", []string{"7", "nonsense"})
+		must(t, err)
+		if i := list[0]; i.PDFState != "stored" || i.PDFSize != len(pdf) || i.OrderNumber != "10042" || !i.CreditNote || i.InvoiceDate != "2026-11-20" || i.WorkDueAt.IsZero() || i.Cause != plan.CauseWebhook {
+			t.Errorf("stored as %+v", i)
+		}
+		apply(store.Applied{Lines: []int64{7}, Hints: []store.HintRecord{hint("shop1", "a", plan.CauseInvoice, noon)}})
+		if list, err = s.Invoices(ctx, "shop1", []string{"7"}); err != nil || !list[0].WorkDueAt.IsZero() || list[0].WorkError != "" {
+			t.Errorf("with lines and PDF there is work left: %+v, %v", list[0], err)
+		}
+		if len(openHints(t, s, "shop1", noon)) != 1 {
+			t.Error("the line's item is not hinted")
+		}
+		got := s.Strings(ctx, "SELECT kind, order_number, gross, pdf_state, pdf_size FROM shop_invoices WHERE shop = 'shop1' AND invoice_number = 7")
+		gross := decimal.RequireFromString(got[2])
+		if got[0] != "credit_note" || got[1] != "10042" || gross.String() != "-125.5" || got[3] != "stored" || got[4] != fmt.Sprint(len(pdf)) {
+			t.Errorf("the view shows %q", got)
+		}
+
+		window := plan.Window{Cursor: 9, Gaps: []plan.Gap{{Range: plan.Range{From: 1, To: 6}, SeenAt: noon}, {Range: plan.Range{From: 8, To: 8}, SeenAt: noon.Add(time.Second)}}}
+		apply(store.Applied{Window: &window})
+		p, err := s.Progress(ctx, "shop1")
+		must(t, err)
+		if diff := cmp.Diff(window.Gaps, p.Gaps, exactly); diff != "" || p.InvoiceCursor != 9 {
+			t.Errorf("cursor %d, gaps\n%s", p.InvoiceCursor, diff)
+		}
+	})
+}
+
+// TestViewOfStock reads the view as a shop's software does.
+func TestViewOfStock(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		token := addShop(t, s, "shop1")
+		gone := itemRow("gone", "", token)
+		gone.State = plan.StateGone
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("0571", "12.5", token), itemRow("zero", "0", token), gone}}, noon))
+		for number, want := range map[string]string{"0571": "12.5 ok", "zero": "0 ok", "gone": "NULL gone"} {
+			got := s.Strings(ctx, "SELECT COALESCE(stock, 'NULL'), state FROM shop_stock WHERE shop = 'shop1' AND item_number = '"+number+"'")
+			if d, err := decimal.NewFromString(got[0]); err == nil {
+				got[0] = d.String()
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %q, expected %q", number, got, want)
+			}
+		}
+		if got := s.Strings(ctx, "SELECT COUNT(*) FROM shop_stock WHERE item_number = '571'"); got[0] != "0" {
+			t.Error("0571 is found as 571")
+		}
+		must(t, s.SetShop(ctx, "shop1", noon, func(shop *store.Shop) error { shop.StockOn = false; return nil }))
+		if got := s.Strings(ctx, "SELECT COUNT(*) FROM shop_stock"); got[0] != "0" {
+			t.Error("a shop whose stock is off is shown")
+		}
+	})
+}
+
+func TestCountsOfMissedLateAndLag(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		token := addShop(t, s, "shop1")
+		change := func(number string, cause plan.Cause, webhook plan.Webhook, lag time.Duration) plan.Change {
+			c := plan.Change{Kind: plan.KindStock, Number: number, What: plan.WhatStock, Cause: cause, Webhook: webhook, ObservedAt: noon}
+			if lag > 0 {
+				c.Lagged, c.HintedAt = true, noon.Add(-lag)
+			}
+			return c
+		}
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 1}, store.Applied{Changes: []plan.Change{
+			change("a", plan.CauseTick, plan.WebhookMissed, 0), change("b", plan.CauseSweep, plan.WebhookMissed, 0),
+			change("c", plan.CauseWebhook, plan.WebhookCame, 3*time.Second), change("d", plan.CauseWebhook, plan.WebhookCame, 2*time.Second),
+		}}, noon))
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 2}, store.Applied{
+			Late: map[plan.Kind][]string{plan.KindStock: {"a", "c", "x"}}, LateFrom: noon.Add(-time.Minute)}, noon.Add(time.Minute)))
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 3}, store.Applied{ // too long ago
+			Late: map[plan.Kind][]string{plan.KindStock: {"b"}}, LateFrom: noon.Add(time.Second)}, noon.Add(time.Hour)))
+		p, err := s.Progress(ctx, "shop1")
+		must(t, err)
+		if p.MissedWebhooks != 1 || p.LateWebhooks != 1 || p.Drift != 1 || p.Lags != 2 || p.LagLastUS != 2_000_000 || p.LagMaxUS != 3_000_000 {
+			t.Errorf("%+v", p)
+		}
+		after, err := s.ChangesAfter(ctx, "shop1", store.Position{Token: token, Seq: 0}, plan.KindStock, []string{"a"}, 10)
+		must(t, err)
+		if len(after) != 1 || after[0].Webhook != plan.WebhookLate {
+			t.Errorf("history: %+v", after)
+		}
+	})
+}
+
+func TestStatusRequestsAndLog(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		token := addShop(t, s, "shop1")
+		addShop(t, s, "shop2")
+		must(t, s.RecordHints(ctx, []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon), hint("shop1", "b", plan.CauseWebhook, noon.Add(time.Second))}))
+		b := openHints(t, s, "shop1", noon.Add(time.Hour))["b"]
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 1}, store.Applied{
+			Rereads:  []plan.Reread{{Kind: plan.KindStock, Number: "b", Gen: b.Gen, DueAt: noon, Failures: 1}},
+			Items:    []plan.Row{itemRow("a", "1", token)},
+			Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1}, FoundAt: noon}, {Invoice: plan.Invoice{Number: 2}, ShopOrder: "x", FoundAt: noon}},
+		}, noon))
+		list, err := s.Status(ctx, "")
+		must(t, err)
+		if st := list[0]; len(list) != 2 || st.OpenHints != 2 || st.FailingHints != 1 || !st.OldestHint.Equal(noon) || st.WaitForPDF != 2 || st.WithoutOrder != 1 || st.ItemsStored != 1 || st.InvoicesStored != 2 || st.Holder != "me" {
+			t.Errorf("status: %+v", st)
+		}
+		if list, err = s.Status(ctx, "shop2"); err != nil || len(list) != 1 || list[0].OpenHints != 0 {
+			t.Errorf("status of one: %+v, %v", list, err)
+		}
+
+		must(t, s.AddRequests(ctx, []store.Request{{Request: "r1", Shop: "shop1", What: store.WantSweep, RequestedAt: store.At(noon)}}))
+		open, err := s.OpenRequests(ctx, "shop1")
+		must(t, err)
+		asked, err := s.ShopsWithRequests(ctx)
+		must(t, err)
+		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(asked, []string{"shop1"}) {
+			t.Errorf("open requests %+v of %v", open, asked)
+		}
+		must(t, s.FinishRequest(ctx, "r1", noon, 3, strings.Repeat("ø", 900)))
+		done, err := s.Requests(ctx, []string{"r1", "none"})
+		must(t, err)
+		if len(done) != 1 || done[0].Changes != 3 || !done[0].DoneAt.Equal(noon) || len([]rune(done[0].Failure)) != 500 {
+			t.Errorf("done: %+v", done)
+		}
+		must(t, s.PruneRequests(ctx, noon.Add(time.Second)))
+		if n := s.Count(ctx, "requests", "shop1"); n != 0 {
+			t.Errorf("%d requests after pruning", n)
+		}
+
+		for round := range 3 { // a ring of 10 slots
+			for slot := range 10 {
+				must(t, s.PutWebhookCalls(ctx, []store.WebhookCall{{Shop: "shop1", Slot: slot, CalledAt: store.At(noon.Add(time.Duration(round*10+slot) * time.Second)), Number: fmt.Sprint(round)}}))
+			}
+		}
+		calls, err := s.WebhookCalls(ctx, "shop1", 100)
+		must(t, err)
+		if len(calls) != 10 || calls[0].Number != "2" || calls[9].Number != "2" {
+			t.Errorf("the log holds %+v", calls)
+		}
+
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 2}, store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 99}},
+			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}}, noon))
+		must(t, s.Prune(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 3}, noon.Add(time.Hour), noon.Add(time.Hour)))
+		if s.Count(ctx, "changes", "shop1") != 0 || s.Count(ctx, "hints", "shop1") != 1 {
+			t.Error("pruning leaves history, or takes an open hint")
+		}
+	})
+}
+
+func TestManyTicksAreFewStatements(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		var marks []store.TickMark
+		for i := range 1100 {
+			name := fmt.Sprintf("shop%04d", i)
+			must(t, s.Exec(t.Context(), "INSERT INTO progress (shop) VALUES ('"+name+"')"))
+			if i != 7 {
+				must(t, s.Exec(t.Context(), "INSERT INTO leases (shop, holder) VALUES ('"+name+"', 'me')"))
+			}
+			marks = append(marks, store.TickMark{Shop: name, CallsDay: "2026-11-23", Calls: i})
+		}
+		must(t, s.MarkTicks(t.Context(), "me", marks, noon))
+		for i, want := range map[int]int64{3: 3, 1099: 1099, 7: 0} {
+			p, err := s.Progress(t.Context(), fmt.Sprintf("shop%04d", i))
+			must(t, err)
+			if p.Calls != want || p.TickAt.IsZero() != (i == 7) {
+				t.Errorf("shop %d: %+v", i, p)
+			}
+		}
+	})
+}
+
+func TestOneDaemonOnSQLite(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		release, err := s.Reserve()
+		must(t, err)
+		second, err := s.Reserve()
+		if s.Embedded() != errors.Is(err, store.ErrInUse) {
+			t.Errorf("reserved a second time: %v", err)
+		}
+		if err == nil {
+			second()
+		}
+		release()
+		if release, err = s.Reserve(); err != nil {
+			t.Errorf("after the release: %v", err)
+		} else {
+			release()
+		}
+	})
+}

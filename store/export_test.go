@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Exec runs a statement of a test's own.
+func (s *Store) Exec(ctx context.Context, query string) error {
+	_, err := s.exec(ctx, query)
+	return err
+}
+
+// Count returns how many rows of a shop a table holds, -1 after an error.
+func (s *Store) Count(ctx context.Context, table, shop string) int {
+	var n int
+	if err := s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table+" WHERE shop = ?", shop).Scan(&n); err != nil {
+		return -1
+	}
+	return n
+}
+
+// Strings returns the first row of a query as texts, or the error's as one.
+func (s *Store) Strings(ctx context.Context, query string) []string {
+	rows, err := s.conn.QueryContext(ctx, query)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil || !rows.Next() {
+		return make([]string, 10)
+	}
+	texts := make([]string, len(columns))
+	into := make([]any, len(columns))
+	for i := range texts {
+		into[i] = &texts[i]
+	}
+	if err := rows.Scan(into...); err != nil {
+		return []string{err.Error()}
+	}
+	return texts
+}
+
+// On returns a store of the MySQL dialect on a connection of a test's own.
+func On(conn *sql.DB) *Store {
+	return &Store{conn: conn, dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}}
+}

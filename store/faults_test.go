@@ -1,0 +1,148 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/DATA-DOG/go-sqlmock"
+	"github.com/go-sql-driver/mysql"
+
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// What a real database will not do on command: conflicts and lost connections
+// at chosen moments. Everything else is tested against real ones.
+
+var (
+	deadlock = &mysql.MySQLError{Number: 1213, SQLState: [5]byte{'4', '0', '0', '0', '1'}, Message: "Deadlock found"}
+	lockWait = &mysql.MySQLError{Number: 1205, Message: "Lock wait timeout"}
+	notReady = &mysql.MySQLError{Number: 1047, Message: "WSREP has not yet prepared node"}
+	tooLong  = &mysql.MySQLError{Number: 1406, Message: "Data too long"}
+)
+
+const (
+	fenceSQL = "UPDATE leases SET applied_seq"
+	whoSQL   = "SELECT token, applied_seq FROM leases"
+	itemSQL  = "INSERT INTO items"
+)
+
+func mocked(t *testing.T) (*store.Store, sqlmock.Sqlmock) {
+	t.Helper()
+	conn, mock, err := sqlmock.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return store.On(conn), mock
+}
+
+func apply(ctx context.Context, s *store.Store) error {
+	return s.Apply(ctx, store.Fence{Shop: "shop1", Token: 3, Seq: 5}, store.Applied{Items: []plan.Row{itemRow("a", "1", 3)}}, noon)
+}
+
+// whole expects one whole transaction that is committed.
+func whole(mock sqlmock.Sqlmock) {
+	mock.ExpectBegin()
+	mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+	mock.ExpectExec(itemSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+	mock.ExpectCommit()
+}
+
+func TestFaultsOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		expect func(mock sqlmock.Sqlmock)
+		want   error // nil: it ends well
+	}{
+		{"a deadlock in the middle", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectExec(itemSQL).WillReturnError(deadlock)
+			mock.ExpectRollback() // never COMMIT: MariaDB would answer that with success
+			whole(mock)
+		}, nil},
+		{"a lock timeout at the fence", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnError(lockWait)
+			mock.ExpectRollback()
+			whole(mock)
+		}, nil},
+		{"a deadlock at commit", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectExec(itemSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectCommit().WillReturnError(deadlock)
+			whole(mock)
+		}, nil},
+		{"the connection lost at commit, not committed", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectExec(itemSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectCommit().WillReturnError(mysql.ErrInvalidConn)
+			whole(mock)
+		}, nil},
+		{"the connection lost at commit, committed", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectExec(itemSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectCommit().WillReturnError(mysql.ErrInvalidConn)
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 0))
+			mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq"}).AddRow(3, 5))
+			mock.ExpectCommit() // nothing is written twice
+		}, nil},
+		{"the lease lost at the same moment", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectExec(itemSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectCommit().WillReturnError(deadlock)
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 0))
+			mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq"}).AddRow(4, 0))
+			mock.ExpectRollback()
+		}, store.ErrFenced},
+		{"a shop removed meanwhile", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 0))
+			mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq"}))
+			mock.ExpectRollback()
+		}, store.ErrFenced},
+		{"what no repetition mends", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+			mock.ExpectExec(itemSQL).WillReturnError(tooLong)
+			mock.ExpectRollback()
+		}, tooLong},
+		{"a node outside the cluster, again and again", func(mock sqlmock.Sqlmock) {
+			for range 8 {
+				mock.ExpectBegin().WillReturnError(notReady)
+			}
+		}, notReady},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, mock := mocked(t)
+			c.expect(mock)
+			if err := apply(t.Context(), s); !errors.Is(err, c.want) || c.want == nil && err != nil {
+				t.Errorf("got %v, expected %v", err, c.want)
+			}
+			if err := mock.ExpectationsWereMet(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRetryingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s, mock := mocked(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	mock.ExpectExec("INSERT INTO hints").WillReturnError(deadlock)
+	cancel()
+	if err := s.RecordHints(ctx, []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,86 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lagerd/internal/mariadbtest"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC)
+
+// onEach runs a test on every kind of database, freshly migrated.
+func onEach(t *testing.T, test func(t *testing.T, s *store.Store)) {
+	t.Helper()
+	for name, options := range map[string]func(t *testing.T) store.Options{
+		"SQLite":  func(t *testing.T) store.Options { return store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")} },
+		"MariaDB": func(t *testing.T) store.Options { return store.Options{DSN: mariadbtest.New(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, options(t))
+			if err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			test(t, s)
+		})
+	}
+}
+
+func open(t *testing.T, o store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// addShop adds a shop and takes its lease.
+func addShop(t *testing.T, s *store.Store, name string) (token int64) {
+	t.Helper()
+	shop := store.Shop{Shop: name, GrantToken: []byte{1, 2}, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
+		InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference}
+	if err := s.AddShop(t.Context(), shop, []byte("01234567890123456789012345678901"), noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.TakeLeases(t.Context(), []string{name}, "", "me", noon); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := s.Leases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range leases {
+		if l.Shop == name && l.Holder == "me" {
+			return l.Token
+		}
+	}
+	t.Fatalf("the lease of %s was not taken: %+v", name, leases)
+	return 0
+}
+
+func hint(shop, number string, cause plan.Cause, at time.Time) store.HintRecord {
+	return store.HintRecord{Shop: shop, Kind: plan.KindStock, Number: number, Cause: cause, At: at}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openHints(t *testing.T, s *store.Store, shop string, due time.Time) map[string]plan.Hint {
+	t.Helper()
+	hints, err := s.OpenHints(t.Context(), shop, plan.KindStock, due, 0)
+	must(t, err)
+	return hints
+}
