@@ -33,7 +33,7 @@ func (cmd checkCmd) Run(c *call) error {
 	r.result("master key", err, "found")
 	token := cfg.Economic.AppSecretToken
 	if token.IsZero() {
-		r.bad("app secret token", errNoAppToken)
+		r.bad("app secret token", noAppToken())
 	} else {
 		r.good("app secret token", "found")
 	}

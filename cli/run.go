@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -26,6 +25,9 @@ func (runCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Economic.AppSecretToken.IsZero() {
+		return noAppToken()
+	}
 	keys, err := loadKeys(cfg)
 	if err != nil {
 		return err
@@ -47,10 +49,10 @@ func (runCmd) Run(c *call) error {
 		Settings: settings,
 		Reload: func() (daemon.Settings, error) {
 			cfg, err := c.load()
-			if err != nil {
-				return daemon.Settings{}, err
+			if err == nil && cfg.Economic.AppSecretToken.IsZero() {
+				err = noAppToken()
 			}
-			return settingsOf(cfg), nil
+			return settingsOf(cfg), err
 		},
 		Keys: keys, Log: log, Version: version(), Now: time.Now,
 		Signals: signals, Notifier: notifier, WebhookListener: listener,
@@ -130,4 +132,8 @@ func settingsOf(cfg config.Config) daemon.Settings {
 	return s
 }
 
-var errNoAppToken = fmt.Errorf("economic.app_secret_token_file: no app secret token: put the token of your e-conomic app into a file that only lagerd can read, and name it there")
+// noAppToken is what is wrong with a configuration without the app's token.
+func noAppToken() error {
+	return &config.Errors{Problems: []config.Problem{{Key: "economic.app_secret_token_file",
+		What: "no app secret token: put the token of your e-conomic app into a file that only lagerd can read, and name it here"}}}
+}

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"fmt"
+	"slices"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"lagerd/secret"
 )
@@ -28,11 +32,48 @@ type Config struct {
 
 // Database says where lagerd's tables are.
 type Database struct {
-	DSN            string  `yaml:"dsn"` // empty: SQLite at Path
+	DSN            string  `yaml:"dsn"` // empty: SQLite at Path. Holds a password: see [Config.Redacted]
 	DSNFile        string  `yaml:"dsn_file"`
 	Path           string  `yaml:"path"`
 	MaxConnections int     `yaml:"max_connections"`
 	Migrate        Migrate `yaml:"migrate"`
+}
+
+// String returns the database's settings without its password, so that a
+// configuration printed by mistake shows none.
+func (d Database) String() string {
+	type plain Database // without this method
+	return fmt.Sprintf("%+v", plain(d.redacted()))
+}
+
+// GoString is String, for %#v.
+func (d Database) GoString() string { return d.String() }
+
+func (d Database) redacted() Database {
+	if d.DSN == "" {
+		return d
+	}
+	dsn, err := mysql.ParseDSN(d.DSN)
+	if err != nil {
+		d.DSN = redacted
+		return d
+	}
+	if dsn.Passwd != "" {
+		dsn.Passwd = redacted
+	}
+	d.DSN = dsn.FormatDSN()
+	return d
+}
+
+// redacted stands where a secret would.
+const redacted = "[redacted]"
+
+// Redacted returns the configuration as it may be logged and shown: the
+// database's DSN without its password. The other secrets never print.
+func (c Config) Redacted() Config {
+	c.Database = c.Database.redacted()
+	c.Reconcile.Rereads = slices.Clone(c.Reconcile.Rereads)
+	return c
 }
 
 // Migrate says when the schema is brought up to date.
@@ -116,11 +157,11 @@ type Duration time.Duration
 // String returns the duration as it is written in the file.
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// Default returns the configuration without any file: an embedded database in
-// the given directory.
-func Default(stateDir string) Config {
+// Default returns every key's default, as config.example.yaml shows it. Load
+// fills in the paths that depend on where lagerd runs: Database.Path and KeyFile.
+func Default() Config {
 	return Config{
-		Database: Database{Path: stateDir + "/lagerd.db", MaxConnections: 16, Migrate: MigrateAuto},
+		Database: Database{MaxConnections: 16, Migrate: MigrateAuto},
 		Economic: Economic{RESTURL: "https://restapi.e-conomic.com", Timeout: Duration(30 * time.Second),
 			DailyCalls: 50_000, Concurrency: 2, MaxURLBytes: 2000},
 		Webhook: Webhook{Listen: "127.0.0.1:8480", Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -55,31 +56,85 @@ func TestExampleIsTheDefault(t *testing.T) {
 	}
 }
 
-// TestExampleHasEveryKey renames each key of the example in turn: that must be
-// an unknown key, and no key of the structure may be missing from the example.
+// keysOf lists the keys of a configuration, in order, with their paths.
+func keysOf(s reflect.Type, prefix string) []string {
+	var keys []string
+	for i := range s.NumField() {
+		f := s.Field(i)
+		switch name := f.Tag.Get("yaml"); {
+		case name == "-":
+		case f.Type.Kind() == reflect.Struct:
+			keys = append(keys, keysOf(f.Type, prefix+name+".")...)
+		default:
+			keys = append(keys, prefix+name)
+		}
+	}
+	return keys
+}
+
+// TestExampleHasEveryKey reads the example with another reader than ours: it
+// must have the keys of Config, all and none else, in their order. Each stands
+// below a comment, its own or one that is for the key above too.
 func TestExampleHasEveryKey(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../config.example.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var walk func(reflect.Type)
-	walk = func(s reflect.Type) {
-		for i := range s.NumField() {
-			f := s.Field(i)
-			key := f.Tag.Get("yaml")
-			if key == "-" {
+	var example yaml.MapSlice
+	if err := yaml.UnmarshalWithOptions(text, &example, yaml.UseOrderedMap()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	var walk func(yaml.MapSlice, string)
+	walk = func(m yaml.MapSlice, prefix string) {
+		for _, item := range m {
+			if section, ok := item.Value.(yaml.MapSlice); ok {
+				walk(section, prefix+item.Key.(string)+".")
 				continue
 			}
-			if !strings.Contains(string(text), key+":") {
-				t.Errorf("config.example.yaml lacks the key %q", key)
-			}
-			if f.Type.Kind() == reflect.Struct {
-				walk(f.Type)
-			}
+			got = append(got, prefix+item.Key.(string))
 		}
 	}
-	walk(reflect.TypeFor[config.Config]())
+	walk(example, "")
+	if diff := cmp.Diff(keysOf(reflect.TypeFor[config.Config](), ""), got); diff != "" {
+		t.Errorf("the keys of config.example.yaml differ from Config's (-Config +example):\n%s", diff)
+	}
+	commented := false
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasSuffix(line, ":"):
+			commented = false
+		case strings.HasPrefix(line, "#"):
+			commented = true
+		case !commented:
+			t.Errorf("config.example.yaml does not say what this is: %s", line)
+		}
+	}
+}
+
+func TestEachKeyHasAnEnvironmentVariableOfItsOwn(t *testing.T) {
+	t.Parallel()
+	keys := map[string]string{}
+	for _, key := range keysOf(reflect.TypeFor[config.Config](), "") {
+		name := "LAGERD_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		if other, ok := keys[name]; ok {
+			t.Errorf("%s is %s and %s", name, key, other)
+		}
+		keys[name] = key
+		// Nothing takes this value, or it is a file that is not there.
+		_, err := config.Load("", []string{name + "=\x00"})
+		if key == "database.path" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), name+": "+key) {
+			t.Errorf("%s: expected a problem at that variable, got %v", name, err)
+		}
+	}
 }
 
 func TestBadInputIsNamedWithItsPlace(t *testing.T) {
@@ -95,30 +150,59 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"no value", "key_file:\n", "1:11", "key_file", "expected a value, got none"},
 		{"bad duration", "reconcile:\n  overlap: 5 minutes\n", "2:12", "reconcile.overlap", `expected a duration such as 90s, 5m or 24h, got "5 minutes"`},
 		{"bare number as duration", "reconcile:\n  overlap: 300\n", "2:12", "reconcile.overlap", "expected a duration"},
-		{"bad duration in a list", "reconcile:\n  rereads: [2s, soon]\n", "2:17", "reconcile.rereads", `got "soon"`},
+		{"bad duration in a list", "reconcile:\n  rereads: [2s, soon]\n", "2:17", "reconcile.rereads[1]", `got "soon"`},
+		{"duration in a list out of bounds", "reconcile:\n  rereads:\n    - 2s\n    - 2h\n", "4:7", "reconcile.rereads[1]", "expected a duration from 100ms to 1h0m0s, got 2h"},
+		{"number with a base", "webhook:\n  batch: 0x10\n", "2:10", "webhook.batch", `expected a whole number, got "0x10"`},
+		{"fraction", "webhook:\n  batch: 1.5\n", "2:10", "webhook.batch", `expected a whole number, got "1.5"`},
+		{"number too large for any", "webhook:\n  batch: 99999999999999999999\n", "2:10", "webhook.batch", "expected a whole number"},
 		{"list wanted", "reconcile:\n  rereads: 2s\n", "2:12", "reconcile.rereads", "expected a list"},
 		{"negative duration", "reconcile:\n  sweep_every: -1h\n", "2:16", "reconcile.sweep_every", "expected a duration from 1m0s"},
 		{"no port", "webhook:\n  listen: localhost\n", "2:11", "webhook.listen", "expected host:port"},
 		{"port too large", "webhook:\n  listen: 127.0.0.1:70000\n", "2:11", "webhook.listen", `expected a port from 0 to 65535, got "70000"`},
 		{"port by name", "admin:\n  listen: 127.0.0.1:http\n", "2:11", "admin.listen", `got "http"`},
 		{"same listener", "admin:\n  listen: 127.0.0.1:8480\n", "2:11", "admin.listen", "is webhook.listen too"},
+		{"host with a space", "admin:\n  listen: \"a b:80\"\n", "2:11", "admin.listen", `expected host:port such as 127.0.0.1:8480, got "a b:80"`},
+		{"no listener", "webhook:\n  listen: \"\"\n", "2:11", "webhook.listen", "expected host:port"},
+		{"listener of the other", "webhook:\n  listen: 127.0.0.1:8481\n", "2:11", "admin.listen", "is webhook.listen too"},
+		{"cron with a time zone", "reconcile:\n  schedule: TZ=x\n", "2:13", "reconcile.schedule", "a time zone cannot be given, it is UTC"},
+		{"cron that never comes", "reconcile:\n  schedule: 0 0 31 2 *\n", "2:13", "reconcile.schedule", "it never comes"},
+		{"cron backwards", "reconcile:\n  schedule: \"@every -5m\"\n", "2:13", "reconcile.schedule", "shorter than a second"},
+		{"cron with an unknown word", "reconcile:\n  schedule: \"@often\"\n", "2:13", "reconcile.schedule", "unrecognized descriptor"},
 		{"bad cron", "reconcile:\n  schedule: \"* * * *\"\n", "2:13", "reconcile.schedule", "expected a cron expression with five fields"},
 		{"bad url", "economic:\n  rest_url: restapi.e-conomic.com\n", "2:13", "economic.rest_url", "expected a URL"},
-		{"url with a password", "economic:\n  rest_url: https://a:b@x.dk\n", "2:13", "economic.rest_url", "expected a URL"},
+		{"url with a password", "economic:\n  rest_url: https://a:hunter2@x.dk\n", "2:13", "economic.rest_url", "without user and password"},
+		{"url that does not parse", "economic:\n  rest_url: \"https://a:hunter2%@x.dk\"\n", "2:13", "economic.rest_url", "without user and password"},
+		{"url with a code", "webhook:\n  public_url: https://x.dk/webhooks.php?password=hunter2\n", "2:15", "webhook.public_url", "without parameters"},
 		{"bad level", "log:\n  level: loud\n", "2:10", "log.level", `got "loud"`},
 		{"bad format", "log:\n  format: xml\n", "2:11", "log.format", "expected text or json"},
 		{"bad choice", "database:\n  migrate: maybe\n", "2:12", "database.migrate", "expected auto or manual"},
 		{"zero", "reconcile:\n  workers: 0\n", "2:12", "reconcile.workers", "expected a number from 1 to 1024, got 0"},
 		{"relation of durations", "lease:\n  beat: 5s\n  ttl: 10s\n", "3:8", "lease.ttl", "expected at least three times lease.beat (5s), got 10s"},
+		{"relation with a default", "lease:\n  beat: 5s\n", "2:9", "lease.ttl", "expected at least three times lease.beat (5s), got 10s"},
+		{"relation of a retry with a default", "reconcile:\n  retry_max: 1s\n", "2:14", "reconcile.retry_min", "5s is more than reconcile.retry_max (1s)"},
 		{"relation of retries", "reconcile:\n  retry_min: 1h\n  retry_max: 1m\n", "2:14", "reconcile.retry_min", "is more than reconcile.retry_max"},
 		{"overlap too short", "reconcile:\n  overlap: 1m\n", "2:12", "reconcile.overlap", "expected a duration from 2m0s"},
-		{"twice", "key_file: a\nlog:\n  level: info\nkey_file: b\n", "4:1", "", "already defined"},
+		{"twice", "log: {}\npdf:\n  concurrency: 1\nlog: {}\n", "4:1", "log", "stands here a second time"},
+		{"twice in a section", "pdf: {concurrency: 1, concurrency: 2}\n", "1:23", "pdf.concurrency", "stands here a second time"},
+		{"a DSN twice", "database:\n  dsn: \"\"\n  dsn: u:hunter2@tcp(db)/x\n", "3:3", "database.dsn", "stands here a second time"},
+		{"alias", "log: &a\n  level: info\npdf: *a\n", "3:6", "pdf", "expected keys and values, got an anchor, alias or tag"},
+		{"tag", "key_file: !!str 12\n", "1:11", "key_file", "expected one value, got an anchor, alias or tag"},
+		{"merge key", "log:\n  <<: {level: info}\n", "2:3", "log.<<", "unknown key"},
+		{"list for everything", "- a\n", "1:1", "", "expected keys and values, got a list"},
+		{"open quote", "database:\n  dsn: \"u:hunter2@tcp(db)/x\n", "2:8", "", "not YAML"},
+		{"bad indentation", "database:\n dsn: u:hunter2@tcp(db)/x\n  path: x\n", "2:7", "", "not YAML"},
 		{"not YAML", "database: [\n", "1:11", "", "not found"},
 		{"tab", "database:\n\tdsn: x\n", "2:1", "", "cannot start any token"},
 		{"two documents", "key_file: a\n---\nkey_file: b\n", "3:9", "", "expected one YAML document"},
 		{"bad DSN", "database:\n  dsn: \"user:hunter2@nowhere\"\n", "2:8", "database.dsn", "expected user:password@tcp(host:3306)/database"},
 		{"DSN without database", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/\"\n", "2:8", "database.dsn", "expected the name of a database"},
-		{"DSN without key", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd\"\n", "", "key_file", "expected the file of the master key"},
+		{"DSN with an odd parameter", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd?parseTime=maybe\"\n", "2:8", "database.dsn", "expected parameters after the ?"},
+		{"DSN as a number", "database:\n  dsn: 4711\n", "2:8", "database.dsn", "expected a text, got [redacted]"},
+		{"DSN without key", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd\"\n", "2:8", "key_file", "expected the file of the master key"},
+		{"secret for its file", "economic:\n  app_secret_token_file: hunter2/abc=\n", "2:26", "economic.app_secret_token_file", "expected the full path of a file"},
+		{"DSN for its file", "database:\n  dsn_file: u:hunter2@tcp(db)/x\n", "2:13", "database.dsn_file", "expected the full path of a file"},
+		{"directory for a secret's file", "key_file: /etc\n", "1:11", "key_file", "expected a file with the secret in it"},
+		{"device for a secret's file", "key_file: /dev/zero\n", "1:11", "key_file", "expected a file with the secret in it"},
 		{"missing secret file", "key_file: /no/such/file\n", "1:11", "key_file", "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,6 +229,46 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
+// TestOneProblemIsReportedOnce: what could not be read is not judged again by
+// the default that stays in its place.
+func TestOneProblemIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"lease:\n  beat: 5s\n  ttl: soon\n",
+		"reconcile:\n  rereads: [soon]\n",
+		"key_file: /no/such/file\n",
+		"key_file: {a: b}\ndatabase:\n  dsn: u:p@tcp(db)/lagerd\n",
+		"database: [\n",
+	} {
+		if list := problems(t, text); len(list) != 1 {
+			t.Errorf("%q: expected 1 problem, got %q", text, list)
+		}
+	}
+}
+
+func TestWhatEditorsDoToAFile(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"byte order mark": "\ufeffdatabase:\n  max_connections: 8\n",
+		"Windows lines":   "# x\r\ndatabase:\r\n  max_connections: 8\r\n",
+		"no end of line":  "database:\n  max_connections: 8",
+		"document marks":  "---\ndatabase:\n  max_connections: 8\n...\n",
+	} {
+		c, err := config.Load(write(t, "lagerd.yaml", text, 0o600), nil)
+		if err != nil || c.Database.MaxConnections != 8 {
+			t.Errorf("%s: got %d, %v", name, c.Database.MaxConnections, err)
+		}
+	}
+	for _, text := range []string{"", "\n", "# nothing\n", "{}\n", "---\n", "log:\n  # level: info\n"} {
+		if _, err := config.Load(write(t, "lagerd.yaml", text, 0o600), nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := config.Load("/no/such/lagerd.yaml", nil); err == nil || !strings.Contains(err.Error(), "/no/such/lagerd.yaml: cannot be read: no such file") {
+		t.Errorf("no file: got %v", err)
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	path := write(t, "lagerd.yaml", "database:\n  max_connections: 8\n", 0o600)
@@ -165,7 +289,7 @@ func TestEnvironment(t *testing.T) {
 		"LAGERD_LEASE_TTL=long":          "LAGERD_LEASE_TTL: lease.ttl: expected a duration",
 		"LAGERD_DATABASE_DNS=x":          "LAGERD_DATABASE_DNS: no key goes by",
 		"LAGERD_WEBHOOK_LISTEN=here":     "LAGERD_WEBHOOK_LISTEN: webhook.listen: expected host:port",
-		"LAGERD_RECONCILE_REREADS=1s,no": "LAGERD_RECONCILE_REREADS: reconcile.rereads: expected a duration",
+		"LAGERD_RECONCILE_REREADS=1s,no": "LAGERD_RECONCILE_REREADS: reconcile.rereads[1]: expected a duration",
 	} {
 		if _, err := config.Load("", []string{env}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", env, err)
@@ -191,8 +315,25 @@ func TestSecrets(t *testing.T) {
 	if c.Key.Reveal() != key || c.Economic.AppSecretToken.Reveal() != "app-token" || c.Database.DSN != "u:hunter2@tcp(db)/lagerd" {
 		t.Error("a credential was not taken as it is, without its newline")
 	}
-	if text := fmt.Sprintf("%+v %#v", c, c.Economic); strings.Contains(text, "app-token") || strings.Contains(text, key) {
-		t.Error("a printed configuration shows a secret")
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprint(c.Database, &c.Database)} {
+		if strings.Contains(text, "app-token") || strings.Contains(text, key) || strings.Contains(text, "hunter2") {
+			t.Errorf("a printed configuration shows a secret: %s", text)
+		}
+	}
+	if dsn := c.Redacted().Database.DSN; dsn != "u:[redacted]@tcp(db:3306)/lagerd" {
+		t.Errorf("the redacted DSN is %q", dsn)
+	}
+	if dsn := (config.Config{Database: config.Database{DSN: "hunter2"}}).Redacted().Database.DSN; dsn != "[redacted]" {
+		t.Errorf("a redacted DSN that is none is %q", dsn)
+	}
+
+	// A credential that is there and cannot be read is an error, not "none".
+	broken := t.TempDir()
+	if err := os.Mkdir(filepath.Join(broken, config.CredentialAppToken), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load("", []string{"CREDENTIALS_DIRECTORY=" + broken}); err == nil || !strings.Contains(err.Error(), "credential "+config.CredentialAppToken) {
+		t.Errorf("an unreadable credential: got %v", err)
 	}
 
 	file := write(t, "token", "from-file", 0o600)
@@ -209,6 +350,21 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("mode %o: got %v", mode, err)
 		}
 	}
+	for name, text := range map[string]string{"two lines": "a\nb\n", "a space": "a b", "umlaut": "æ", "empty": "\n"} {
+		file := write(t, "token", text, 0o600)
+		_, err := config.Load("", []string{"LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + file})
+		if err == nil || !strings.Contains(err.Error(), "expected the") {
+			t.Errorf("%s in a token: got %v", name, err)
+		}
+	}
+	raw := write(t, "key", "\x01"+strings.Repeat("k", 29)+"\r\n", 0o600) // 32 bytes, the last of which look like a newline
+	if c, err := config.Load("", []string{"LAGERD_KEY_FILE=" + raw}); err != nil || len(c.Key.Reveal()) != 32 {
+		t.Errorf("a raw key: %v", err)
+	}
+	large := write(t, "key", strings.Repeat("k", 65<<10), 0o600)
+	if _, err := config.Load("", []string{"LAGERD_KEY_FILE=" + large}); err == nil || !strings.Contains(err.Error(), "got 66560 bytes") {
+		t.Errorf("a large file: got %v", err)
+	}
 	weak := write(t, "key", "0123", 0o600)
 	if _, err := config.Load("", []string{"LAGERD_KEY_FILE=" + weak}); err == nil || strings.Contains(err.Error(), "0123") {
 		t.Errorf("a weak key: got %v", err)
@@ -216,6 +372,52 @@ func TestSecrets(t *testing.T) {
 	twice := write(t, "lagerd.yaml", "database:\n  dsn: \"u:p@tcp(db)/lagerd\"\n", 0o600)
 	if _, err := config.Load(twice, []string{"CREDENTIALS_DIRECTORY=" + dir}); err == nil || !strings.Contains(err.Error(), "given twice") {
 		t.Errorf("a DSN given twice: got %v", err)
+	}
+}
+
+// TestKeyBesideTheEmbeddedDatabase: it is made by others at the first start;
+// then it is taken from there, unless everyone can read it.
+func TestKeyBesideTheEmbeddedDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := []string{"STATE_DIRECTORY=" + dir}
+	c, err := config.Load("", env)
+	file := filepath.Join(dir, "key")
+	if err != nil || c.KeyFile != file || !c.Key.IsZero() || c.Database.Path != filepath.Join(dir, "lagerd.db") {
+		t.Fatalf("at the first start: %+v, %v", c, err)
+	}
+	key := secret.Generate()
+	if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = config.Load("", env); err != nil || c.Key.Reveal() != key {
+		t.Errorf("the key is not taken: %v", err)
+	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = config.Load("", env); err == nil || !strings.Contains(err.Error(), "chmod 600 "+file) {
+		t.Errorf("a key that everyone can read: got %v", err)
+	}
+}
+
+// TestEmptyCredential: lagerd.service gives an empty line where a file is missing.
+func TestEmptyCredential(t *testing.T) {
+	t.Parallel()
+	dir, state := t.TempDir(), t.TempDir()
+	for _, name := range []string{config.CredentialKey, config.CredentialAppToken, config.CredentialDSN} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("\n"), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"CREDENTIALS_DIRECTORY=" + dir, "STATE_DIRECTORY=" + state}
+	c, err := config.Load("", env)
+	if err != nil || c.KeyFile != filepath.Join(state, "key") || !c.Economic.AppSecretToken.IsZero() {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = config.Load("", append(env, "LAGERD_DATABASE_DSN=u:p@tcp(db)/lagerd"))
+	if err == nil || !strings.Contains(err.Error(), "key_file: expected the file of the master key") {
+		t.Errorf("MySQL without a key: got %v", err)
 	}
 }
 
@@ -229,6 +431,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(string(example), "")
 	f.Add("reconcile:\n  rereads: [2s]\n", "LAGERD_LEASE_TTL=1h")
 	f.Add("a: &a [*a]\n", "LAGERD_=")
+	f.Add("reconcile:\n  schedule: TZ=x\n", "LAGERD_RECONCILE_SCHEDULE=@every 1m")
+	f.Add("database:\n  dsn: \"u:p@tcp(db)/x?tls=true\"\n", "LAGERD_DATABASE_DSN=u:p@unix(/x)/y")
 	f.Add("? {a: b}\n: c\n", "x")
 	f.Add("<<: *x\nkey_file: |\n  a\n", "LAGERD_RECONCILE_REREADS=,,")
 	dir := f.TempDir()
@@ -248,4 +452,31 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("not an *Errors: %v", err)
 		}
 	})
+}
+
+// TestSecretsBesideTheConfiguration: a command that a person runs has no
+// credentials, and finds the files that the service gets them from.
+func TestSecretsBesideTheConfiguration(t *testing.T) {
+	t.Parallel()
+	path := write(t, "lagerd.yaml", "log: {level: warn}\n", 0o600)
+	for name, text := range map[string]string{config.CredentialKey: secret.Generate(), config.CredentialAppToken: "beside"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text+"\n"), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(path, nil)
+	if err != nil || c.Economic.AppSecretToken.Reveal() != "beside" || c.Key.IsZero() {
+		t.Errorf("got %v, %v", c.Economic.AppSecretToken.IsZero(), err)
+	}
+	// Where the service manager gives credentials, those are the ones.
+	c, err = config.Load(path, []string{"CREDENTIALS_DIRECTORY=" + t.TempDir()})
+	if err != nil || !c.Economic.AppSecretToken.IsZero() {
+		t.Errorf("a file beside the configuration stands in for a credential: %v", err)
+	}
+	if err := os.Chmod(filepath.Join(filepath.Dir(path), config.CredentialAppToken), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(path, nil); err == nil || !strings.Contains(err.Error(), "can be read by everyone") {
+		t.Errorf("a token that everyone can read: %v", err)
+	}
 }

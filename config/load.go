@@ -1,9 +1,11 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,7 +19,7 @@ import (
 
 // Problem is one thing that is wrong with the configuration.
 type Problem struct {
-	Where string // file:line:column, or the environment variable; "" if neither
+	Where string // file:line:column, or the environment variable or credential; "" if none
 	Key   string // path of the key: database.max_connections
 	What  string // the value unless secret, and what was expected
 }
@@ -47,8 +49,8 @@ func (e *Errors) Error() string {
 // envPrefix begins every environment variable that overrides a key.
 const envPrefix = "LAGERD_"
 
-// notKeys are variables with the prefix that are not keys: the file's name, and
-// what the project's own tests use.
+// notKey tells of a variable with the prefix that it is none of the keys: the
+// file's name, or what the project's own tests use.
 func notKey(name string) bool {
 	return name == "LAGERD_CONFIG" || strings.HasPrefix(name, "LAGERD_TEST_")
 }
@@ -63,27 +65,45 @@ func Load(path string, env []string) (Config, error) {
 			environment[name] = value
 		}
 	}
-	l := &loader{path: path, where: map[string]string{}, env: environment}
-	c := Default(stateDir(environment))
+	l := &loader{path: path, env: environment, where: map[string]string{}, unread: map[string]bool{}}
+	c := Default()
+	readable := true
 	if path != "" {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return c, &Errors{[]Problem{{Key: "--config", What: err.Error()}}}
+			return c, &Errors{[]Problem{{Where: path, What: fmt.Sprintf("cannot be read: %v: name another file with --config, or let lagerd's user read this one", reason(err))}}}
 		}
-		l.file(text, &c)
+		readable = l.file(text, &c)
 	}
 	l.environment(&c)
-	l.secrets(&c)
-	l.validate(&c)
+	if c.Database.Path == "" {
+		c.Database.Path = filepath.Join(stateDir(path, environment), "lagerd.db")
+	}
+	if readable { // else what the file says is not known, and may be just what seems to be missing
+		l.secrets(&c)
+		l.validate(&c)
+	}
 	if len(l.problems) > 0 {
 		return c, &Errors{l.problems}
 	}
 	return c, nil
 }
 
-func stateDir(env map[string]string) string {
+// installed is where a package puts the configuration and the unit the state
+// (lagerd.service, ConfigurationDirectory= and StateDirectory=).
+const (
+	installedConfig = "/etc/lagerd/"
+	installedState  = "/var/lib/lagerd"
+)
+
+// stateDir returns where the embedded database is by default. A command that a
+// person runs on an installed lagerd must find the service's.
+func stateDir(path string, env map[string]string) string {
 	if dir, _, _ := strings.Cut(env["STATE_DIRECTORY"], ":"); dir != "" {
 		return dir
+	}
+	if strings.HasPrefix(path, installedConfig) {
+		return installedState
 	}
 	return "lagerd-data"
 }
@@ -91,7 +111,8 @@ func stateDir(env map[string]string) string {
 type loader struct {
 	path     string
 	env      map[string]string
-	where    map[string]string // key → where its value stands
+	where    map[string]string // key → where its value stands; not for defaults
+	unread   map[string]bool   // keys whose value could not be read: their default is not judged in its place
 	problems []Problem
 }
 
@@ -99,8 +120,26 @@ func (l *loader) bad(where, key, format string, args ...any) {
 	l.problems = append(l.problems, Problem{Where: where, Key: key, What: fmt.Sprintf(format, args...)})
 }
 
-// badKey reports a value at the place where it stands.
-func (l *loader) badKey(key, format string, args ...any) { l.bad(l.where[key], key, format, args...) }
+// badKey reports a value at the place where it stands; or, where it is a
+// default, at the place of what it does not go together with.
+func (l *loader) badKey(key, format string, args ...any) { l.badPair(key, "", format, args...) }
+
+func (l *loader) badPair(key, other, format string, args ...any) {
+	if l.unread[key] || l.unread[other] {
+		return
+	}
+	where, ok := l.where[key]
+	if !ok {
+		where = l.where[other]
+	}
+	l.bad(where, key, format, args...)
+}
+
+// badValue reports a value that could not be read at all.
+func (l *loader) badValue(where, key, format string, args ...any) {
+	l.unread[key] = true
+	l.bad(where, key, format, args...)
+}
 
 func (l *loader) at(n ast.Node) string {
 	if t := n.GetToken(); t != nil && t.Position != nil {
@@ -109,27 +148,35 @@ func (l *loader) at(n ast.Node) string {
 	return l.path
 }
 
-// file reads YAML into c, as strictly as it can.
-func (l *loader) file(text []byte, c *Config) {
-	f, err := parser.ParseBytes(text, 0)
+// file reads YAML into c, as strictly as it can. It returns false where the
+// text is no YAML, or not one document.
+func (l *loader) file(text []byte, c *Config) bool {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put a byte order mark there
+	// Keys that stand twice are found in mapping, with their path.
+	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		var syntax *yaml.SyntaxError
-		if errors.As(err, &syntax) && syntax.Token != nil {
-			l.bad(fmt.Sprintf("%s:%d:%d", l.path, syntax.Token.Position.Line, syntax.Token.Position.Column), "", "%s", syntax.Message)
-			return
+		// The error itself quotes the lines around, and what they hold may be secret.
+		where, what := l.path, "not YAML"
+		var syntax yaml.Error
+		if errors.As(err, &syntax) {
+			what += ": " + syntax.GetMessage()
+			if t := syntax.GetToken(); t != nil && t.Position != nil {
+				where = fmt.Sprintf("%s:%d:%d", l.path, t.Position.Line, t.Position.Column)
+			}
 		}
-		l.bad(l.path, "", "%v", err)
-		return
+		l.bad(where, "", "%s", what)
+		return false
 	}
 	for i, doc := range f.Docs {
 		if i > 0 && doc.Body != nil {
 			l.bad(l.at(doc.Body), "", "expected one YAML document, got another")
-			return
+			return false
 		}
 		if doc.Body != nil {
 			l.mapping(doc.Body, "", reflect.ValueOf(c).Elem())
 		}
 	}
+	return true
 }
 
 // mapping reads a YAML mapping into a struct.
@@ -149,9 +196,9 @@ func (l *loader) mapping(n ast.Node, prefix string, into reflect.Value) {
 	seen := map[string]bool{}
 	for _, pair := range pairs {
 		name := pair.Key.GetToken().Value
-		key := prefix + name
+		key := prefix + shown("", name)
 		if seen[name] {
-			l.bad(l.at(pair.Key), key, "the key stands here a second time")
+			l.bad(l.at(pair.Key), key, "the key stands here a second time: leave out one")
 			continue
 		}
 		seen[name] = true
@@ -174,13 +221,15 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 	if field.Kind() == reflect.Slice {
 		list, ok := n.(*ast.SequenceNode)
 		if !ok {
-			l.bad(l.at(n), key, "expected a list such as [2s, 10s], got %s", kindOf(n))
+			l.badValue(l.at(n), key, "expected a list such as [2s, 10s], got %s", kindOf(n))
 			return
 		}
 		field.SetLen(0)
-		for _, item := range list.Values {
+		for i, item := range list.Values {
 			one := reflect.New(field.Type().Elem()).Elem()
-			l.value(item, key, one)
+			itemKey := fmt.Sprintf("%s[%d]", key, i)
+			l.where[itemKey] = l.at(item)
+			l.value(item, itemKey, one)
 			field.Set(reflect.Append(field, one))
 		}
 		return
@@ -189,7 +238,7 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 	switch s := n.(type) {
 	case *ast.StringNode:
 		if field.Kind() == reflect.Int {
-			l.bad(l.at(n), key, "expected a whole number, got the text %q", shown(key, s.Value))
+			l.badValue(l.at(n), key, "expected a whole number, got the text %q", shown(key, s.Value))
 			return
 		}
 		text = s.Value
@@ -198,18 +247,18 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		text = n.GetToken().Value
 		if field.Kind() == reflect.String {
-			l.bad(l.at(n), key, "expected a text, got %s: put it in quotes", shown(key, text))
+			l.badValue(l.at(n), key, "expected a text, got %s: put it in quotes", shown(key, text))
 			return
 		}
 	case *ast.NullNode:
-		l.bad(l.at(n), key, "expected a value, got none: leave the key out for its default")
+		l.badValue(l.at(n), key, "expected a value, got none: leave the key out for its default")
 		return
 	default:
-		l.bad(l.at(n), key, "expected one value, got %s", kindOf(n))
+		l.badValue(l.at(n), key, "expected one value, got %s", kindOf(n))
 		return
 	}
 	if what := set(field, key, text); what != "" {
-		l.bad(l.at(n), key, "%s", what)
+		l.badValue(l.at(n), key, "%s", what)
 	}
 }
 
@@ -250,13 +299,13 @@ func (l *loader) environment(c *Config) {
 	for _, name := range names {
 		f, ok := fields[name]
 		if !ok {
-			l.bad(name, "", "no key goes by this environment variable")
+			l.bad(name, "", "no key goes by this environment variable: config.example.yaml has every key; unset it if it is another program's")
 			continue
 		}
 		l.where[f.key] = name
 		if f.value.Kind() != reflect.Slice {
 			if what := set(f.value, f.key, l.env[name]); what != "" {
-				l.bad(name, f.key, "%s", what)
+				l.badValue(name, f.key, "%s", what)
 			}
 			continue
 		}
@@ -266,8 +315,10 @@ func (l *loader) environment(c *Config) {
 				continue
 			}
 			one := reflect.New(f.value.Type().Elem()).Elem()
-			if what := set(one, f.key, part); what != "" {
-				l.bad(name, f.key, "%s", what)
+			itemKey := fmt.Sprintf("%s[%d]", f.key, f.value.Len())
+			l.where[itemKey] = name
+			if what := set(one, itemKey, part); what != "" {
+				l.badValue(name, itemKey, "%s", what)
 			}
 			f.value.Set(reflect.Append(f.value, one))
 		}
@@ -317,7 +368,7 @@ func keysOf(v reflect.Value) []string {
 // shown returns a value as an error may show it.
 func shown(key, value string) string {
 	if key == "database.dsn" {
-		return "[redacted]"
+		return redacted
 	}
 	if r := []rune(value); len(r) > 60 {
 		return string(r[:60]) + "…"
@@ -340,5 +391,5 @@ func kindOf(n ast.Node) string {
 	case *ast.BoolNode:
 		return "true or false"
 	}
-	return "a " + n.Type().String()
+	return "an anchor, alias or tag, which this file cannot have"
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -17,6 +18,14 @@ const (
 	CredentialDSN      = "database-dsn"
 )
 
+const (
+	// rawKeySize is the length of a master key that is neither base64 nor hex, in bytes.
+	rawKeySize = 32
+
+	// maxSecretSize keeps a file named by mistake from being read whole, in bytes.
+	maxSecretSize = 64 << 10
+)
+
 // secrets reads the secrets from their files.
 func (l *loader) secrets(c *Config) {
 	if dsn, ok := l.secret("database.dsn_file", c.Database.DSNFile, CredentialDSN); ok {
@@ -27,59 +36,103 @@ func (l *loader) secrets(c *Config) {
 		l.where["database.dsn"] = l.where["database.dsn_file"]
 	}
 	if token, ok := l.secret("economic.app_secret_token_file", c.Economic.AppSecretTokenFile, CredentialAppToken); ok {
+		// It goes into a header as it is.
+		if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			l.badKey("economic.app_secret_token_file", "expected the token alone, on one line, got spaces, more lines or odd characters beside it")
+		}
 		c.Economic.AppSecretToken = secret.NewText(token)
 	}
 	key, ok := l.secret("key_file", c.KeyFile, CredentialKey)
 	switch {
 	case ok:
 		c.Key = secret.NewText(key)
-	case c.KeyFile != "": // its problem has been reported
+	case l.unread["key_file"]:
 	case c.Database.DSN != "":
-		l.badKey("key_file", "expected the file of the master key, the same on every machine that shares the database: `lagerd keygen` makes one")
+		l.badPair("key_file", "database.dsn", "expected the file of the master key, the same on every machine that shares the database: `lagerd keygen` makes one")
 	default:
 		// Beside the embedded database the key is made at the first start.
 		c.KeyFile = filepath.Join(filepath.Dir(c.Database.Path), "key")
-		if raw, err := os.ReadFile(c.KeyFile); err == nil {
-			c.Key = secret.NewText(strings.TrimRight(string(raw), "\r\n"))
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			l.badKey("key_file", "%v", err)
+		if _, err := os.Stat(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if key, ok := l.read("key_file", c.KeyFile, true); ok {
+			c.Key = secret.NewText(key)
 		}
 	}
 }
 
-// secret reads one secret: from the file that the key names, else from the
-// credential. ok is false where there is neither, or it cannot be used.
+// secret returns one secret: from the file that the key names, else from the
+// credential, else from the file of the credential's name beside the
+// configuration: commands that a person runs have no credentials. ok is false
+// where there is none, or it cannot be used.
 func (l *loader) secret(key, file, credential string) (value string, ok bool) {
-	named := file != ""
-	if !named {
-		dir := l.env["CREDENTIALS_DIRECTORY"]
-		if dir == "" {
-			return "", false
-		}
-		file = filepath.Join(dir, credential)
-		if _, err := os.Stat(file); err != nil {
-			return "", false
-		}
-		l.where[key] = "credential " + credential
+	if file != "" {
+		return l.read(key, file, true)
+	}
+	dir := l.env["CREDENTIALS_DIRECTORY"]
+	if dir == "" {
+		return l.beside(key, credential)
+	}
+	file = filepath.Join(dir, credential)
+	// lagerd.service gives an empty line where the credential's file is missing.
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(raw)) == 0 {
+		return "", false
+	}
+	l.where[key] = "credential " + credential
+	return l.read(key, file, false) // who may read it is systemd's business
+}
+
+func (l *loader) beside(key, name string) (value string, ok bool) {
+	if l.path == "" {
+		return "", false
+	}
+	file := filepath.Join(filepath.Dir(l.path), name)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return "", false
+	}
+	l.where[key] = file
+	return l.read(key, file, true)
+}
+
+// read returns a secret's file without its newline.
+func (l *loader) read(key, file string, private bool) (value string, ok bool) {
+	bad := func(format string, args ...any) (string, bool) {
+		l.badValue(l.where[key], key, format, args...)
+		return "", false
 	}
 	info, err := os.Stat(file)
-	if err != nil {
-		l.badKey(key, "%v", err)
-		return "", false
-	}
-	if named && info.Mode().Perm()&0o007 != 0 {
-		l.badKey(key, "%s can be read by everyone (mode %04o): chmod 600 %s", file, info.Mode().Perm(), file)
-		return "", false
+	switch {
+	case err != nil && !filepath.IsAbs(file):
+		// Not shown, for it may be the secret itself, pasted in the wrong place.
+		return bad("expected the full path of a file that holds the secret (chmod 600), got something that is not a file's name")
+	case err != nil:
+		return bad("%s: %v", shown(key, file), reason(err))
+	case !info.Mode().IsRegular():
+		return bad("%s: expected a file with the secret in it, got a directory, pipe or device", file)
+	case private && info.Mode().Perm()&0o007 != 0:
+		return bad("%s can be read by everyone (mode %04o): chmod 600 %s", file, info.Mode().Perm(), file)
+	case info.Size() > maxSecretSize:
+		return bad("%s: expected a secret, got %d bytes", file, info.Size())
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		l.badKey(key, "%v", err)
-		return "", false
+		return bad("%s: %v", file, reason(err))
+	}
+	if key == "key_file" && len(raw) == rawKeySize {
+		return string(raw), true // what looks like a newline at its end is one of its 256 bits
 	}
 	value = strings.TrimRight(string(raw), "\r\n")
 	if value == "" {
-		l.badKey(key, "%s is empty", file)
-		return "", false
+		return bad("%s is empty: expected the secret, on one line", file)
 	}
 	return value, true
+}
+
+// reason is what went wrong with a file, without its path.
+func reason(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -23,13 +24,13 @@ func (l *loader) validate(c *Config) {
 	l.address("webhook.listen", c.Webhook.Listen, true)
 	l.address("admin.listen", c.Admin.Listen, false)
 	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
-		l.badKey("admin.listen", "%q is webhook.listen too: expected an address of its own, for it must not be public", c.Admin.Listen)
+		l.badPair("admin.listen", "webhook.listen", "%q is webhook.listen too: expected an address of its own, for it must not be public", c.Admin.Listen)
 	}
-	if _, err := cron.ParseStandard(c.Reconcile.Schedule); err != nil {
-		l.badKey("reconcile.schedule", "expected a cron expression with five fields (UTC) or @every 1m, got %q: %v", c.Reconcile.Schedule, err)
+	if what := badSchedule(c.Reconcile.Schedule); what != "" {
+		l.badKey("reconcile.schedule", "expected a cron expression with five fields (UTC) or @every 1m, got %q: %s", shown("", c.Reconcile.Schedule), what)
 	}
 	if _, err := logrus.ParseLevel(c.Log.Level); err != nil {
-		l.badKey("log.level", "expected panic, fatal, error, warn, info, debug or trace, got %q", c.Log.Level)
+		l.badKey("log.level", "expected panic, fatal, error, warn, info, debug or trace, got %q", shown("", c.Log.Level))
 	}
 	l.oneOf("log.format", c.Log.Format, "text", "json")
 	for _, n := range []struct {
@@ -72,7 +73,14 @@ func (l *loader) database(c *Config) {
 	switch {
 	case err != nil:
 		// The driver's message can quote the DSN, password and all.
-		l.badKey("database.dsn", "expected user:password@tcp(host:3306)/database, got something else")
+		what := "expected user:password@tcp(host:3306)/database, got something else"
+		if end := strings.LastIndexByte(c.Database.DSN, '/'); end >= 0 {
+			name, _, parameters := strings.Cut(c.Database.DSN[end:], "?")
+			if _, err := mysql.ParseDSN(c.Database.DSN[:end] + name); err == nil && parameters {
+				what = "expected parameters after the ? that the MySQL driver knows, such as tls=true, got others"
+			}
+		}
+		l.badKey("database.dsn", "%s", what)
 	case dsn.DBName == "":
 		l.badKey("database.dsn", "expected the name of a database at the end: …/lagerd")
 	}
@@ -101,8 +109,8 @@ func (l *loader) durations(c *Config) {
 		{"retention.requests", c.Retention.Requests, time.Hour, 100 * 365 * 24 * time.Hour},
 		{"shutdown_timeout", c.ShutdownTimeout, time.Second, 10 * time.Minute},
 	}
-	for _, d := range r.Rereads {
-		bounds = append(bounds, bound{"reconcile.rereads", d, 100 * time.Millisecond, time.Hour})
+	for i, d := range r.Rereads {
+		bounds = append(bounds, bound{fmt.Sprintf("reconcile.rereads[%d]", i), d, 100 * time.Millisecond, time.Hour})
 	}
 	for _, b := range bounds {
 		if d := time.Duration(b.is); d < b.least || d > b.most {
@@ -113,16 +121,16 @@ func (l *loader) durations(c *Config) {
 		l.badKey("reconcile.rereads", "expected at most 10 distances, got %d", len(r.Rereads))
 	}
 	if r.RetryMin > r.RetryMax {
-		l.badKey("reconcile.retry_min", "%s is more than reconcile.retry_max (%s)", r.RetryMin, r.RetryMax)
+		l.badPair("reconcile.retry_min", "reconcile.retry_max", "%s is more than reconcile.retry_max (%s)", r.RetryMin, r.RetryMax)
 	}
 	if c.Lease.TTL < 3*c.Lease.Beat {
-		l.badKey("lease.ttl", "expected at least three times lease.beat (%s), got %s: one slow beat must not cost a lagerd its shops", c.Lease.Beat, c.Lease.TTL)
+		l.badPair("lease.ttl", "lease.beat", "expected at least three times lease.beat (%s), got %s: one slow beat must not cost a lagerd its shops", c.Lease.Beat, c.Lease.TTL)
 	}
 }
 
 func (l *loader) oneOf(key, is string, allowed ...string) {
 	if !slices.Contains(allowed, is) {
-		l.badKey(key, "expected %s, got %q", strings.Join(allowed, " or "), is)
+		l.badKey(key, "expected %s, got %q", strings.Join(allowed, " or "), shown("", is))
 	}
 }
 
@@ -131,8 +139,15 @@ func (l *loader) url(key, is string, required bool) {
 		return
 	}
 	u, err := url.Parse(is)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		l.badKey(key, "expected a URL such as https://example.dk, got %q", shown(key, is))
+	switch {
+	case err != nil || u.User != nil || strings.Contains(is, "@"):
+		// Not shown: what stands before an @ may be a password.
+		l.badKey(key, "expected a URL such as https://example.dk, without user and password")
+	case u.RawQuery != "" || u.Fragment != "":
+		// Not shown: a webhook's query has the integration code.
+		l.badKey(key, "expected a URL such as https://example.dk, without parameters")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		l.badKey(key, "expected a URL such as https://example.dk, got %q", shown("", is))
 	}
 }
 
@@ -140,12 +155,33 @@ func (l *loader) address(key, is string, required bool) {
 	if is == "" && !required {
 		return
 	}
-	_, port, err := net.SplitHostPort(is)
-	if err != nil {
-		l.badKey(key, "expected host:port such as 127.0.0.1:8480, got %q", is)
+	host, port, err := net.SplitHostPort(is)
+	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/@?#", r) }) {
+		l.badKey(key, "expected host:port such as 127.0.0.1:8480, got %q", shown("", is))
 		return
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		l.badKey(key, "expected a port from 0 to 65535, got %q", port)
+		l.badKey(key, "expected a port from 0 to 65535, got %q", shown("", port))
 	}
+}
+
+// badSchedule returns what is wrong with a cron expression, or "".
+func badSchedule(expression string) string {
+	if strings.Contains(expression, "TZ=") { // the parser would panic on some
+		return "a time zone cannot be given, it is UTC"
+	}
+	if every, ok := strings.CutPrefix(expression, "@every "); ok {
+		// The parser makes a second of anything shorter.
+		if d, err := time.ParseDuration(every); err == nil && d < time.Second {
+			return "shorter than a second"
+		}
+	}
+	schedule, err := cron.ParseStandard(expression)
+	switch {
+	case err != nil:
+		return shown("", err.Error())
+	case schedule.Next(time.Unix(0, 0).UTC()).IsZero():
+		return "it never comes"
+	}
+	return ""
 }

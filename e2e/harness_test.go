@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "lagerd")
-	build := exec.Command("go", "build", "-o", binary, "..")
+	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, ".."})...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build lagerd:", err)
@@ -89,6 +90,9 @@ func start(t *testing.T, env []string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		if strings.Contains(p.out.String(), "DATA RACE") {
+			t.Error("the race detector found something")
+		}
 		if t.Failed() {
 			t.Logf("%s said:\n%s", strings.Join(args, " "), tail(p.out.String(), 60))
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -67,21 +67,31 @@ func (Notifier) Watchdog(ctx context.Context, alive func() bool) {
 }
 
 // Listener returns the socket that systemd opened under the given name
-// (FileDescriptorName= in the socket unit), or nil where it opened none. It
-// must be called at most once.
+// (FileDescriptorName= in the socket unit), or nil where it opened none for this
+// process. Sockets under other names alone are an error, for the caller would
+// open the same address again. Listener must be called at most once: it takes
+// all of them, and the variables that tell of them.
 func Listener(name string) (net.Listener, error) {
-	for _, file := range activation.Files(true) {
+	files := activation.Files(true)
+	defer func() { // a listener has a descriptor of its own
+		for _, file := range files {
+			_ = file.Close()
+		}
+	}()
+	var names []string
+	for _, file := range files {
 		if file.Name() != name {
+			names = append(names, file.Name())
 			continue
 		}
 		l, err := net.FileListener(file)
 		if err != nil {
-			return nil, fmt.Errorf("use the socket %q that systemd opened: %w", name, err)
+			return nil, fmt.Errorf("use the socket %q that systemd opened: %w: the socket unit wants one ListenStream=", name, err)
 		}
-		return l, file.Close()
+		return l, nil
 	}
-	if os.Getenv("LISTEN_FDS") != "" {
-		return nil, fmt.Errorf("systemd opened sockets, but none is named %q: set FileDescriptorName=%s in the socket unit", name, name)
+	if len(files) > 0 {
+		return nil, fmt.Errorf("systemd opened sockets (%s), but none is named %q: set FileDescriptorName=%s in the socket unit", strings.Join(names, ", "), name, name)
 	}
 	return nil, nil //nolint:nilnil // no socket is no error
 }

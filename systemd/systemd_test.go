@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lagerd/systemd"
 )
@@ -47,6 +50,7 @@ func receive(t *testing.T, conn *net.UnixConn) string {
 
 func TestNotifier(t *testing.T) {
 	conn := receiver(t)
+	before := monotonic(t)
 	var n systemd.Notifier
 	for _, c := range []struct {
 		send func() error
@@ -60,10 +64,70 @@ func TestNotifier(t *testing.T) {
 		if err := c.send(); err != nil {
 			t.Fatal(err)
 		}
-		if got := receive(t, conn); !strings.HasPrefix(got, c.want) {
+		got := receive(t, conn)
+		at, reloading := strings.CutPrefix(got, "RELOADING=1\nMONOTONIC_USEC=")
+		if reloading {
+			if usec, err := strconv.ParseInt(at, 10, 64); err != nil || usec < before || usec > monotonic(t) {
+				t.Errorf("the reload began at %s µs, which is not now: %v", at, err)
+			}
+		} else if got != c.want {
 			t.Errorf("got %q, expected %q", got, c.want)
 		}
 	}
+}
+
+// monotonic returns systemd's clock, in microseconds.
+func monotonic(t *testing.T) int64 {
+	t.Helper()
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		t.Fatal(err)
+	}
+	return ts.Nano() / 1000
+}
+
+func TestANotifySocketThatIsGone(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "gone"))
+	if err := (systemd.Notifier{}).Ready("x"); err == nil || !strings.Contains(err.Error(), "notify systemd: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestWatchdogIsInTime: two signs of life in each interval, and the loop ends
+// with its context.
+func TestWatchdogIsInTime(t *testing.T) {
+	const interval = time.Second
+	conn := receiver(t)
+	t.Setenv("WATCHDOG_USEC", strconv.FormatInt(interval.Microseconds(), 10))
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	last := time.Now()
+	go func() {
+		defer close(done)
+		systemd.Notifier{}.Watchdog(ctx, func() bool { return true })
+	}()
+	for range 4 {
+		if got := receive(t, conn); got != "WATCHDOG=1" {
+			t.Errorf("got %q", got)
+		}
+		if gap := time.Since(last); gap >= interval {
+			t.Errorf("%s without a sign of life: systemd would have ended the service after %s", gap, interval)
+		}
+		last = time.Now()
+	}
+	cancel()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("the watchdog goes on although its context is done")
+	}
+}
+
+func TestWatchdogOfAnotherProcess(t *testing.T) {
+	t.Setenv("WATCHDOG_USEC", "100000")
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getppid()))
+	systemd.Notifier{}.Watchdog(t.Context(), func() bool { t.Error("asked"); return true })
 }
 
 func TestWatchdogStopsWhenNotAlive(t *testing.T) {
@@ -130,13 +194,25 @@ func installed(t *testing.T) []string {
 	return paths
 }
 
+// tool returns the path of one of systemd's programs. A test that needs one is
+// not skipped in silence: it fails, unless LAGERD_TEST_NO_SYSTEMD says that this
+// machine has no systemd.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("LAGERD_TEST_NO_SYSTEMD") != "" {
+		t.Skipf("NOT TESTED: %s is missing, and LAGERD_TEST_NO_SYSTEMD is set", name)
+	}
+	t.Fatalf("%s is missing: install it (Debian: apt-get install systemd), or set LAGERD_TEST_NO_SYSTEMD=1 to go without these tests", name)
+	return ""
+}
+
 func analyze(t *testing.T, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Fatal("systemd-analyze is missing: `make deps` installs it (Debian: apt-get install systemd)")
-	}
-	out, err := exec.Command(path, args...).CombinedOutput()
+	out, err := exec.Command(tool(t, "systemd-analyze"), args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("systemd-analyze %s: %v", strings.Join(args, " "), err)
 	}

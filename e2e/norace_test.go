@@ -1,0 +1,6 @@
+//go:build !race
+
+package e2e_test
+
+// buildFlags: see race_test.go.
+var buildFlags []string

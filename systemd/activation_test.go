@@ -1,0 +1,192 @@
+package systemd_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lagerd/systemd"
+)
+
+// listenerVar makes the test binary a service: it takes the socket of that name.
+const listenerVar = "LAGERD_TEST_LISTENER"
+
+func TestMain(m *testing.M) {
+	if name, ok := os.LookupEnv(listenerVar); ok {
+		if err := service(name); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// service says what it got, and serves one call where it got a socket.
+func service(name string) error {
+	l, err := systemd.Listener(name)
+	if err != nil {
+		return err
+	}
+	for _, v := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		if _, ok := os.LookupEnv(v); ok {
+			return errors.New(v + " is left for the service's own children")
+		}
+	}
+	if l == nil {
+		fmt.Println("no socket")
+		return nil
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(conn, "hello from "+name)
+	return errors.Join(err, conn.Close(), l.Close())
+}
+
+// listen returns the address of a socket and what a service inherits of it.
+func listen(t *testing.T) (string, *os.File) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := l.(*net.TCPListener).File()
+	if err := errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	return l.Addr().String(), file
+}
+
+// call connects, as e-conomic would, and returns what it is told.
+func call(t *testing.T, network, address string) string {
+	t.Helper()
+	conn, err := net.Dial(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// activated prepares the test binary as a service with inherited descriptors.
+func activated(t *testing.T, wants, names, pid string, files ...*os.File) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The shell's process becomes the service, so its number is the service's.
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "LISTEN_PID="+pid+` exec "$0"`, self)
+	cmd.Env = []string{listenerVar + "=" + wants, fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES=" + names}
+	cmd.ExtraFiles = files
+	return cmd
+}
+
+func TestInheritedListener(t *testing.T) {
+	t.Parallel()
+	for _, names := range []string{"webhook", "webhook:other", "other:webhook"} {
+		t.Run(names, func(t *testing.T) {
+			t.Parallel()
+			var files []*os.File
+			var address string
+			for name := range strings.SplitSeq(names, ":") {
+				a, file := listen(t)
+				if name == "webhook" {
+					address = a
+				}
+				files = append(files, file)
+			}
+			cmd := activated(t, "webhook", names, "$$", files...)
+			var out strings.Builder
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if got := call(t, "tcp", address); got != "hello from webhook" {
+				t.Errorf("the call was told %q", got)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("the service: %v: %s", err, out.String())
+			}
+		})
+	}
+}
+
+func TestInheritedButNotOurs(t *testing.T) {
+	t.Parallel()
+	_, socket := listen(t)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = null.Close() })
+	for name, c := range map[string]struct {
+		cmd  *exec.Cmd
+		want string
+	}{
+		"another name":      {activated(t, "webhook", "http", "$$", socket), `error: systemd opened sockets (http), but none is named "webhook": set FileDescriptorName=webhook in the socket unit`},
+		"no name":           {activated(t, "webhook", "", "$$", socket), `error: systemd opened sockets (LISTEN_FD_3), but none is named "webhook"`},
+		"no socket":         {activated(t, "webhook", "webhook", "$$", null), `error: use the socket "webhook" that systemd opened: `},
+		"another's sockets": {activated(t, "webhook", "webhook", "1", socket), "no socket"},
+		"none":              {activated(t, "webhook", "", "$$"), "no socket"},
+	} {
+		out, err := c.cmd.CombinedOutput()
+		if (err != nil) != strings.HasPrefix(c.want, "error:") || !strings.HasPrefix(string(out), c.want) {
+			t.Errorf("%s: got %v, %q, expected %q", name, err, out, c.want)
+		}
+	}
+}
+
+// TestSocketActivation is the real thing: systemd's own program opens the
+// socket, and starts the service when the first call comes.
+func TestSocketActivation(t *testing.T) {
+	t.Parallel()
+	program := tool(t, "systemd-socket-activate")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "a") // a socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	cmd := exec.CommandContext(t.Context(), program, "--listen="+path, "--fdname=webhook", "--setenv="+listenerVar+"=webhook", self)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("systemd-socket-activate opened no socket: %s", out.String())
+		}
+	}
+	if got := call(t, "unix", path); got != "hello from webhook" {
+		t.Errorf("the call was told %q", got)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the service: %v: %s", err, out.String())
+	}
+}
