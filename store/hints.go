@@ -135,3 +135,14 @@ func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers 
 	}
 	return hints, nil
 }
+
+// OpenHintsTotal returns how many hints are open over all shops and when the
+// oldest was recorded; zero if none is.
+func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
+	var first Time
+	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), MIN(first_at) FROM hints WHERE open = 1").Scan(&open, &first)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
+	}
+	return open, first.Time, nil
+}

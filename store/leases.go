@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -72,18 +73,21 @@ func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
 	return list, nil
 }
 
-// TakeLease takes a shop's lease as it was seen and returns the new fencing
-// token, or ErrFenced if it has changed hands since.
-func (s *Store) TakeLease(ctx context.Context, seen Lease, instance string, now time.Time) (token int64, err error) {
-	n, err := s.exec(ctx, "UPDATE leases SET holder = ?, token = token + 1, applied_seq = 0, taken_at = ? WHERE shop = ? AND holder = ? AND token = ?",
-		instance, At(now), seen.Shop, seen.Holder, seen.Token)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("take the lease of %s: %w", seen.Shop, err)
-	case n != 1:
-		return 0, fmt.Errorf("take the lease of %s: %w", seen.Shop, ErrFenced)
+// TakeLeases takes those of the shops that are still held by the given holder
+// ("": by nobody), each with a greater token. Which were taken, and with what
+// token, is told by Leases.
+func (s *Store) TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error {
+	for chunk := range slices.Chunk(shops, rowsPerStatement) {
+		args := []any{instance, At(now), from}
+		for _, shop := range chunk {
+			args = append(args, shop)
+		}
+		_, err := s.exec(ctx, "UPDATE leases SET holder = ?, token = token + 1, applied_seq = 0, taken_at = ? WHERE holder = ? AND shop IN "+placeholders(1, len(chunk)), args...)
+		if err != nil {
+			return fmt.Errorf("take the leases of %d shops: %w", len(chunk), err)
+		}
 	}
-	return seen.Token + 1, nil
+	return nil
 }
 
 // ReleaseLease gives a lease back, so that another lagerd may take the shop

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"lagerd/reconcile/plan"
 )
 
 // TickMark is a shop's good tick.
@@ -162,38 +160,12 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 	return rows.Err()
 }
 
-// Change is one row of a shop's history, as people look at it.
-type Change struct {
-	Shop         string
-	Kind         plan.Kind
-	Number       string
-	What         plan.What
-	OldStock     *string
-	NewStock     *string
-	OldState     plan.State
-	NewState     plan.State
-	Cause        plan.Cause
-	Webhook      plan.Webhook
-	EconomicAt   Time
-	HintedAt     Time
-	ObservedAt   Time
-	CommittedAt  Time
-	RenumberedTo string
-}
-
-// Changes returns a shop's history from the given time on, oldest first, of
-// the given numbers or of all where there are none.
-func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, numbers []string, since time.Time, limit int) ([]Change, error) {
-	db := s.db.WithContext(ctx).Where("shop = ? AND committed_at >= ?", shop, At(since))
-	if kind != "" {
-		db = db.Where("kind = ?", kind)
+// ForgetAgreement lets a shop's token answer for another agreement than the
+// one it answered for before.
+func (s *Store) ForgetAgreement(ctx context.Context, shop string) error {
+	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = 0 WHERE shop = ?", shop)
+	if err != nil {
+		return fmt.Errorf("forget the agreement of %s: %w", shop, err)
 	}
-	if len(numbers) > 0 {
-		db = db.Where("number IN ?", numbers)
-	}
-	var list []Change
-	if err := db.Order("committed_at, token, seq, n").Limit(limit).Find(&list).Error; err != nil {
-		return nil, fmt.Errorf("read the history of %s: %w", shop, err)
-	}
-	return list, nil
+	return nil
 }

@@ -8,34 +8,40 @@ import (
 	"lagerd/reconcile/plan"
 )
 
-// ShopsWithRequests returns the shops for which an operator's request is open.
-func (s *Store) ShopsWithRequests(ctx context.Context) ([]string, error) {
-	var shops []string
-	if err := s.db.WithContext(ctx).Raw("SELECT DISTINCT shop FROM requests WHERE done_at IS NULL").Scan(&shops).Error; err != nil {
-		return nil, fmt.Errorf("find the shops with requests: %w", err)
-	}
-	return shops, nil
+// Change is one row of a shop's history, as people look at it.
+type Change struct {
+	Shop         string
+	Kind         plan.Kind
+	Number       string
+	What         plan.What
+	OldStock     *string
+	NewStock     *string
+	OldState     plan.State
+	NewState     plan.State
+	Cause        plan.Cause
+	Webhook      plan.Webhook
+	EconomicAt   Time
+	HintedAt     Time
+	ObservedAt   Time
+	CommittedAt  Time
+	RenumberedTo string
 }
 
-// OpenHintsTotal returns how many hints are open over all shops and when the
-// oldest was recorded; zero if none is.
-func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
-	var first Time
-	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), MIN(first_at) FROM hints WHERE open = 1").Scan(&open, &first)
-	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
+// Changes returns a shop's history from the given time on, oldest first, of
+// the given numbers or of all where there are none.
+func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, numbers []string, since time.Time, limit int) ([]Change, error) {
+	db := s.db.WithContext(ctx).Where("shop = ? AND committed_at >= ?", shop, At(since))
+	if kind != "" {
+		db = db.Where("kind = ?", kind)
 	}
-	return open, first.Time, nil
-}
-
-// ForgetAgreement lets a shop's token answer for another agreement than the
-// one it answered for before.
-func (s *Store) ForgetAgreement(ctx context.Context, shop string) error {
-	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = 0 WHERE shop = ?", shop)
-	if err != nil {
-		return fmt.Errorf("forget the agreement of %s: %w", shop, err)
+	if len(numbers) > 0 {
+		db = db.Where("number IN ?", numbers)
 	}
-	return nil
+	var list []Change
+	if err := db.Order("committed_at, token, seq, n").Limit(limit).Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the history of %s: %w", shop, err)
+	}
+	return list, nil
 }
 
 // Position is a place in a shop's history: what comes after it was committed
