@@ -65,7 +65,7 @@ func schemaOf(t *testing.T, operation string) *jsonschema.Schema {
 func mend(v any) {
 	switch n := v.(type) {
 	case map[string]any:
-		if _, ok := n["required"].(bool); ok {
+		if list, ok := n["required"].([]any); !ok || len(list) == 0 {
 			delete(n, "required")
 		}
 		if p, ok := n["pattern"].(string); ok && strings.Contains(p, "Td{2}") {
