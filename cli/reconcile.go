@@ -157,6 +157,11 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 	if err := w.store.RecordHints(ctx, hints); err != nil {
 		return err
 	}
+	for _, shop := range shops {
+		if err := w.prod(ctx, shop, cmd.Wait); err != nil {
+			return err
+		}
+	}
 	if !cmd.Wait {
 		_, err := fmt.Fprintf(c.Stdout, "asked for %d number(s) of %d shop(s)\n", len(numbers), len(shops))
 		return err
@@ -180,6 +185,29 @@ type waiter struct {
 	before map[string]store.Position // of each shop's history, before anything was asked for
 	beats  map[string]int64
 	lives  bool
+}
+
+// prod has a shop that failed, or that lagerd has paused, tried at once: its
+// hints alone would wait until it is tried again anyway.
+func (w *waiter) prod(ctx context.Context, shop string, wait bool) error {
+	list, err := w.store.Status(ctx, shop)
+	if err != nil {
+		return err
+	}
+	for _, st := range list {
+		if st.Progress.Failures == 0 && st.Progress.Held == "" {
+			continue
+		}
+		r := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
+		if err := w.store.AddRequests(ctx, []store.Request{r}); err != nil || !wait {
+			return err
+		}
+		return w.until(ctx, func() (bool, error) {
+			list, err := w.store.Requests(ctx, []string{r.Request})
+			return len(list) == 1 && !list[0].DoneAt.IsZero(), err
+		})
+	}
+	return nil
 }
 
 // numbers waits until the shop's hints have been read once and shows what

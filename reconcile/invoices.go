@@ -293,6 +293,8 @@ func (w *worker) readInvoice(ctx context.Context, n int64, hints hintMap) error 
 	switch {
 	case economic.KindOf(err) == economic.KindNotFound:
 		b.notFound = []int64{n}
+	case economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil:
+		return w.postpone(ctx, hints, strconv.FormatInt(n, 10), err)
 	case err != nil:
 		return w.putOff(ctx, hints, strconv.FormatInt(n, 10), err)
 	default:

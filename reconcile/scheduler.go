@@ -153,11 +153,11 @@ func (s *Scheduler) Change(shop store.Shop) {
 func (s *Scheduler) Tick() { s.addAll(job{tick: true}, false) }
 
 // ReconcileAll makes every shop due at once, also those that wait after a
-// failure.
-func (s *Scheduler) ReconcileAll() { s.addAll(job{tick: true, work: true}, true) }
+// failure and those that lagerd paused.
+func (s *Scheduler) ReconcileAll() { s.addAll(job{tick: true, work: true, asked: true}, true) }
 
 // SweepAll makes a sweep of every shop due at once.
-func (s *Scheduler) SweepAll() { s.addAll(job{tick: true, sweep: true, work: true}, true) }
+func (s *Scheduler) SweepAll() { s.addAll(job{tick: true, sweep: true, work: true, asked: true}, true) }
 
 func (s *Scheduler) addAll(j job, urgent bool) {
 	s.mu.Lock()

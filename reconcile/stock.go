@@ -21,11 +21,11 @@ const farAway = 100 * 365 * 24 * time.Hour
 
 // stockPass reads and stores what is due of the shop's stock. again reports
 // that a listing has more pages to read.
-func (w *worker) stockPass(ctx context.Context, j job, asked bool) (again bool, err error) {
+func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off)
 	}
-	if w.progress.Held == HeldNoInventory && !asked && !j.sweep && w.Now().Sub(w.progress.HeldAt.Time) < w.HeldRetry {
+	if w.progress.Held == HeldNoInventory && !j.asked && w.Now().Sub(w.progress.HeldAt.Time) < w.HeldRetry {
 		return false, w.dismiss(ctx, j, plan.KindStock, w.progress.HeldDetail)
 	}
 	if w.sweepNext && w.sweep == nil {
@@ -131,7 +131,7 @@ func (w *worker) planReads(j job, due hintMap) plan.Reads {
 		}
 	}
 	return plan.PlanReads(plan.Situation{
-		Items: int(w.progress.Items), Swept: !w.progress.SweptAt.IsZero(),
+		Items: int(w.progress.Items), Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
 		Hinted: len(due), PerFilter: w.stock.Together(numbers),
 		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: w.Now().Sub(w.progress.SweptAt.Time),
 		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.DailyCalls, w.SweepEvery),
@@ -191,29 +191,54 @@ type itemsBatch struct {
 	created      []plan.Item // by earlier batches of the same read
 }
 
+// failuresInARow is how many numbers may fail one after another until e-conomic
+// as a whole counts as down.
+const failuresInARow = 3
+
 // readHinted reads hinted numbers, several to a call or one by one. A number
-// that cannot be read alone is put off with its error and holds up no other.
+// that cannot be read is put off with its error and holds up no other; when
+// several in a row cannot, it is not the numbers' fault.
 func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) error {
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {
 		numbers = append(numbers, number)
 	}
 	slices.SortFunc(numbers, func(a, b string) int { return hints[a].FirstAt.Compare(hints[b].FirstAt) })
+	failed := 0
 	for len(numbers) > 0 {
 		n := 1
 		if together {
 			n = max(1, w.stock.Together(numbers))
 		}
-		var err error
 		if n > 1 {
-			err = w.readTogether(ctx, hints, numbers[:n])
+			err := w.readTogether(ctx, hints, numbers[:n])
+			if err == nil {
+				numbers = numbers[n:]
+				continue
+			}
+			if economic.KindOf(err) != economic.KindUnavailable {
+				return err
+			}
+			together = false // one of them may be what e-conomic stumbles over
+			continue
+		}
+		number := numbers[0]
+		numbers = numbers[1:]
+		if _, open := hints[number]; !open {
+			continue
+		}
+		err := w.readSingle(ctx, hints, number)
+		if economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil {
+			if failed++; failed == failuresInARow {
+				return err
+			}
+			err = w.postpone(ctx, hints, number, err)
 		} else {
-			err = w.readSingle(ctx, hints, numbers[0])
+			failed = 0
 		}
 		if err != nil {
 			return err
 		}
-		numbers = numbers[n:]
 	}
 	return nil
 }
@@ -260,8 +285,8 @@ func (w *worker) readSingle(ctx context.Context, hints hintMap, number string) e
 	return err
 }
 
-// putOff keeps a hint whose number cannot be read, with the error, and has it
-// read again later. An error that is not the number's own is returned.
+// putOff postpones a hint whose number cannot be read. An error that is not
+// the number's own is returned.
 func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err error) error {
 	switch economic.KindOf(err) {
 	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited, economic.KindUnavailable, economic.KindBudget:
@@ -270,6 +295,11 @@ func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err e
 	if ctx.Err() != nil {
 		return err
 	}
+	return w.postpone(ctx, hints, number, err)
+}
+
+// postpone keeps a hint with the error and has its number read again later.
+func (w *worker) postpone(ctx context.Context, hints hintMap, number string, err error) error {
 	h := hints[number]
 	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
 	again := plan.Reread{Kind: h.Kind, Number: number, Gen: h.Gen, Tries: h.Tries, Failures: h.Failures + 1, DueAt: w.retryAt(h.Failures + 1), Note: err.Error()}

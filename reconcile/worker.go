@@ -80,7 +80,7 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	res, err := w.reconcile(ctx, j, len(asked) > 0)
+	res, err := w.reconcile(ctx, j)
 	res.changes = w.found
 	w.sweepFound += w.found
 	errs := []error{err, w.finish(ctx, asked, w.found, err)}
@@ -91,11 +91,11 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	return res, errors.Join(errs...)
 }
 
-func (w *worker) reconcile(ctx context.Context, j job, asked bool) (result, error) {
+func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 	if w.shop.Paused() {
 		return result{idle: true}, nil
 	}
-	if ready, err := w.check(ctx, j, asked); !ready || err != nil {
+	if ready, err := w.check(ctx, j); !ready || err != nil {
 		return result{idle: true}, err
 	}
 	var res result
@@ -103,7 +103,7 @@ func (w *worker) reconcile(ctx context.Context, j job, asked bool) (result, erro
 	if w.stopped(ctx, invoicesErr) {
 		return res, w.refused(ctx, invoicesErr)
 	}
-	again, stockErr := w.stockPass(ctx, j, asked)
+	again, stockErr := w.stockPass(ctx, j)
 	if w.stopped(ctx, stockErr) {
 		return res, errors.Join(invoicesErr, w.refused(ctx, stockErr))
 	}
@@ -169,10 +169,10 @@ const checkEvery = time.Hour
 
 // check asks the agreement who it is: at first, every hour, and to find out
 // whether a shop that lagerd paused can go on. ready is false while it cannot.
-func (w *worker) check(ctx context.Context, j job, asked bool) (ready bool, err error) {
+func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	now := w.Now()
 	held := w.progress.Held != "" && w.progress.Held != HeldNoInventory
-	if held && !asked && !j.sweep && now.Sub(w.progress.HeldAt.Time) < w.HeldRetry {
+	if held && !j.asked && now.Sub(w.progress.HeldAt.Time) < w.HeldRetry {
 		return false, nil
 	}
 	if !held && now.Sub(w.checkedAt) < checkEvery {
@@ -236,6 +236,7 @@ func (w *worker) requests(ctx context.Context, j *job) (ticks []store.Request, e
 	}
 	list, err := w.Store.OpenRequests(ctx, w.shop.Shop)
 	for _, r := range list {
+		j.asked = true
 		switch {
 		case r.What == store.WantTick:
 			j.tick = true
