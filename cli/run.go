@@ -62,15 +62,15 @@ func (runCmd) Run(c *call) error {
 // listen turns the operating system's signals into a context that ends and
 // into what the daemon understands. A signal that comes while the same is
 // waiting changes nothing. A second SIGTERM or SIGINT ends the process at once.
-func listen(ctx context.Context) (context.Context, <-chan daemon.Signal, func()) {
+func listen(ctx context.Context) (context.Context, daemon.Signals, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	incoming := make(chan os.Signal, 8)
 	signal.Notify(incoming, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	translated := make(chan daemon.Signal, 3)
+	reconcileAll, sweepAll, reload := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	done := make(chan struct{})
-	send := func(s daemon.Signal) {
+	send := func(to chan struct{}) {
 		select {
-		case translated <- s:
+		case to <- struct{}{}:
 		default:
 		}
 	}
@@ -83,11 +83,11 @@ func listen(ctx context.Context) (context.Context, <-chan daemon.Signal, func())
 			case s := <-incoming:
 				switch s {
 				case syscall.SIGHUP:
-					send(daemon.Reload)
+					send(reload)
 				case syscall.SIGUSR1:
-					send(daemon.ReconcileAll)
+					send(reconcileAll)
 				case syscall.SIGUSR2:
-					send(daemon.SweepAll)
+					send(sweepAll)
 				default:
 					if stopping {
 						os.Exit(exitFailed)
@@ -98,7 +98,7 @@ func listen(ctx context.Context) (context.Context, <-chan daemon.Signal, func())
 			}
 		}
 	}()
-	return ctx, translated, func() {
+	return ctx, daemon.Signals{ReconcileAll: reconcileAll, SweepAll: sweepAll, Reload: reload}, func() {
 		signal.Stop(incoming)
 		close(done)
 		cancel()

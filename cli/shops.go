@@ -93,6 +93,10 @@ func (f settings) apply(s *store.Shop) error {
 // shopName is what a shop may be called: it stands in a URL and in a form.
 var shopName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
+// integrationCode is what a code of a shop's own may look like: it is pasted
+// into a form as it is.
+var integrationCode = regexp.MustCompile(`^[A-Za-z0-9._~-]{8,128}$`)
+
 type addCmd struct {
 	Shop           string `arg:"" help:"The shop's name, as in username=shop1234."`
 	GrantTokenFile string `help:"File with the agreement's grant token; '-' for standard input. Asked for on a terminal." placeholder:"FILE"`
@@ -134,6 +138,9 @@ func (cmd addCmd) Run(c *call) error {
 	if cmd.CodeFile != "" {
 		if code, err = c.readSecret("", cmd.CodeFile); err != nil {
 			return err
+		}
+		if !integrationCode.MatchString(code) {
+			return errors.New("--code-file: expected 8 to 128 letters, digits, '.', '_', '~' or '-': the code stands in a URL")
 		}
 	}
 	hash := keys.HashCode(cmd.Shop, code)
@@ -244,6 +251,7 @@ func (cmd showCmd) Run(c *call) error {
 type setCmd struct {
 	Shop            string `arg:"" help:"The shop."`
 	GrantTokenFile  string `help:"File with a new grant token; '-' for standard input." placeholder:"FILE"`
+	GrantToken      bool   `help:"Ask for a new grant token on the terminal."`
 	AcceptAgreement bool   `help:"Accept that the token answers for another agreement than before."`
 	settings
 }
@@ -255,12 +263,12 @@ func (cmd setCmd) Run(c *call) error {
 	}
 	defer s.Close()
 	var sealed []byte
-	if cmd.GrantTokenFile != "" {
+	if cmd.GrantTokenFile != "" || cmd.GrantToken {
 		keys, err := loadKeys(cfg)
 		if err != nil {
 			return err
 		}
-		grant, err := c.readSecret("", cmd.GrantTokenFile)
+		grant, err := c.readSecret("New grant token of the agreement: ", cmd.GrantTokenFile)
 		if err != nil {
 			return err
 		}
@@ -268,18 +276,28 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
-	if cmd.AcceptAgreement {
-		if err := s.ForgetAgreement(c.ctx, cmd.Shop); err != nil {
-			return err
-		}
+	set := func() error {
+		return s.SetShop(c.ctx, cmd.Shop, now(), func(shop *store.Shop) error {
+			if sealed != nil {
+				shop.GrantToken = sealed
+			}
+			return cmd.settings.apply(shop)
+		})
 	}
-	err = s.SetShop(c.ctx, cmd.Shop, now(), func(shop *store.Shop) error {
-		if sealed != nil {
-			shop.GrantToken = sealed
-		}
-		return cmd.settings.apply(shop)
-	})
+	if err := set(); err != nil {
+		return err
+	}
+	if cmd.AcceptAgreement {
+		err = s.ForgetAgreement(c.ctx, cmd.Shop)
+	} else if cmd.InvoicesFrom != "" {
+		err = s.RestartInvoices(c.ctx, cmd.Shop)
+	}
 	if err != nil {
+		return err
+	}
+	// Once more: only what is set after its progress changed is sure to be read
+	// by a lagerd after that.
+	if err := set(); err != nil {
 		return err
 	}
 	return askTick(c.ctx, s, cmd.Shop)

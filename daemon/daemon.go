@@ -40,20 +40,17 @@ type Options struct {
 	Log             *logrus.Logger
 	Version         string
 	Now             func() time.Time
-	Signals         <-chan Signal
+	Signals         Signals
 	Notifier        Notifier
 	WebhookListener net.Listener // inherited from the service manager, or nil
 }
 
-// Signal is what a person or the service manager asks of the running process.
-type Signal int
-
-// The signals, as they come from the operating system.
-const (
-	ReconcileAll Signal = iota // SIGUSR1
-	SweepAll                   // SIGUSR2
-	Reload                     // SIGHUP
-)
+// Signals is what a person or the service manager asks of the running process.
+type Signals struct {
+	ReconcileAll <-chan struct{} // SIGUSR1
+	SweepAll     <-chan struct{} // SIGUSR2
+	Reload       <-chan struct{} // SIGHUP
+}
 
 // Run is lagerd's life: it returns when ctx is done and everything has ended,
 // or with an error when it cannot start. What is under way when ctx ends has
@@ -85,7 +82,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	d := &daemon{Options: o, process: process{store: s, keys: o.Keys, index: newIndex(s, o.Keys),
 		metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now, version: o.Version}}
-	if _, err := d.index.refresh(ctx); err != nil {
+	if err := d.index.refresh(ctx); err != nil {
 		return err
 	}
 	return d.run(ctx)
@@ -224,17 +221,14 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error, stopEngine *func
 			return fmt.Errorf("serve: %w", err)
 		case <-ticker.C:
 			d.notify(d.Notifier.Status(d.summary()))
-		case s := <-d.Signals:
-			switch s {
-			case ReconcileAll:
-				d.log.Info("reconciling every shop now")
-				d.engine.Load().scheduler.ReconcileAll()
-			case SweepAll:
-				d.log.Info("sweeping every shop now")
-				d.engine.Load().scheduler.SweepAll()
-			case Reload:
-				d.reload(ctx, stopEngine)
-			}
+		case <-d.Signals.ReconcileAll:
+			d.log.Info("reconciling every shop now")
+			d.engine.Load().scheduler.ReconcileAll()
+		case <-d.Signals.SweepAll:
+			d.log.Info("sweeping every shop now")
+			d.engine.Load().scheduler.SweepAll()
+		case <-d.Signals.Reload:
+			d.reload(ctx, stopEngine)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (e *engine) run(ctx context.Context) {
 func (e *engine) Taken(name string, token int64) bool {
 	shop, ok := e.index.shop(name)
 	if !ok { // added since the index was read
-		if _, err := e.index.refresh(e.ctx); err != nil {
+		if err := e.index.refresh(e.ctx); err != nil {
 			e.log.WithError(err).WithField("shop", name).Warn("a shop's settings could not be read")
 		}
 		if shop, ok = e.index.shop(name); !ok {
@@ -105,6 +105,9 @@ func (e *engine) Taken(name string, token int64) bool {
 	e.scheduler.Take(e.ctx, shop, token)
 	return true
 }
+
+// Holds implements lease.Holder.
+func (e *engine) Holds(name string) bool { return e.scheduler.Holds(name) }
 
 // Dropped implements lease.Holder.
 func (e *engine) Dropped(name string) { e.scheduler.Drop(name) }
@@ -139,13 +142,10 @@ func (e *engine) poll(ctx context.Context) {
 }
 
 func (e *engine) look(ctx context.Context, n int) error {
-	changed, err := e.index.refresh(ctx)
-	if err != nil {
+	if err := e.index.refresh(ctx); err != nil {
 		return err
 	}
-	for _, shop := range changed {
-		e.scheduler.Change(shop)
-	}
+	e.scheduler.Sync(e.index.shop)
 	asked, err := e.store.ShopsWithRequests(ctx)
 	if err != nil {
 		return err

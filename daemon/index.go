@@ -27,29 +27,26 @@ func newIndex(s *store.Store, keys *secret.Keys) *index {
 	return &index{store: s, keys: keys, generation: -1}
 }
 
-// refresh reads the shops again if any has changed, and returns those that did.
-func (x *index) refresh(ctx context.Context) (changed []store.Shop, err error) {
+// refresh reads the shops again if any has changed.
+func (x *index) refresh(ctx context.Context) error {
 	generation, err := x.store.ShopsGeneration(ctx)
 	x.mu.RLock()
 	known := x.generation
 	x.mu.RUnlock()
 	if err != nil || generation == known {
-		return nil, err
+		return err
 	}
 	list, err := x.store.Shops(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	hashes, err := x.store.Codes(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	shops := make(map[string]store.Shop, len(list))
 	for _, s := range list {
 		shops[s.Shop] = s
-		if s.Generation > known {
-			changed = append(changed, s)
-		}
 	}
 	codes := make(map[string][][sha256.Size]byte, len(list))
 	for _, c := range hashes {
@@ -60,7 +57,7 @@ func (x *index) refresh(ctx context.Context) (changed []store.Shop, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.generation, x.shops, x.codes = generation, shops, codes
-	return changed, nil
+	return nil
 }
 
 func (x *index) shop(name string) (store.Shop, bool) {

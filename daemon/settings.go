@@ -47,6 +47,8 @@ func (s Settings) needsRestart(o Settings) []string {
 		}
 	}
 	differ("database", s.DSN != o.DSN || s.DatabasePath != o.DatabasePath || s.MaxConnections != o.MaxConnections)
+	differ("database.migrate", s.MigrateAtStart != o.MigrateAtStart)
+	differ("shutdown_timeout", s.Shutdown != o.Shutdown)
 	differ("webhook.listen", s.WebhookListen != o.WebhookListen)
 	differ("admin.listen", s.AdminListen != o.AdminListen)
 	differ("webhook.max_body_bytes", s.MaxBodyBytes != o.MaxBodyBytes)

@@ -21,8 +21,8 @@ type Leases interface {
 	// TakeLeases takes those of the shops that are still held by the given
 	// holder ("": by nobody), each with a greater token.
 	TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error
-	// ReleaseLease gives one back; one that was lost is no error.
-	ReleaseLease(ctx context.Context, held store.Lease) error
+	// ReleaseLeases gives back those of the shops that the instance holds.
+	ReleaseLeases(ctx context.Context, shops []string, instance string) error
 	// ForgetInstance frees all leases of an instance and removes it.
 	ForgetInstance(ctx context.Context, instance string) error
 }
@@ -32,6 +32,9 @@ type Holder interface {
 	// Taken is told that the shop's lease is held with this token. It returns
 	// false if it cannot begin to work on the shop; it is then asked again.
 	Taken(shop string, token int64) bool
+	// Holds reports whether the shop is still being worked on: the work ends by
+	// itself where a transaction finds that the lease was lost.
+	Holds(shop string) bool
 	// Dropped must end the work on the shop before it returns.
 	Dropped(shop string)
 }
@@ -130,7 +133,8 @@ func (k *Keeper) round(ctx context.Context) error {
 	}
 	living := k.living(instances, began)
 	k.reconcile(leases)
-	return errors.Join(k.take(round, leases, living), k.giveBack(round, leases, living), k.forget(round, instances, began))
+	k.dropSurplus(round, leases, living)
+	return errors.Join(k.release(round, leases), k.take(round, leases, living), k.forget(round, instances, began))
 }
 
 // renew tells that this instance lives. If that fails for longer than our
@@ -167,7 +171,7 @@ func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bo
 	return living
 }
 
-// reconcile drops the shops that were taken from us or removed.
+// reconcile drops the shops that were taken from us, removed or given up.
 func (k *Keeper) reconcile(leases []store.Lease) {
 	ours := make(map[string]int64, len(k.held))
 	for _, l := range leases {
@@ -176,7 +180,7 @@ func (k *Keeper) reconcile(leases []store.Lease) {
 		}
 	}
 	for shop, token := range k.held {
-		if ours[shop] != token {
+		if ours[shop] != token || !k.Holder.Holds(shop) {
 			k.drop(shop)
 		}
 	}
@@ -185,18 +189,22 @@ func (k *Keeper) reconcile(leases []store.Lease) {
 // share is how many shops each of the living has when they are spread evenly.
 func share(shops, living int) int { return (shops + living - 1) / living }
 
-// take takes shops that nobody living holds, up to our share.
+// take takes shops that nobody living holds, up to our share. What is ours by
+// the table only is not taken but given back first (see release): a lease must
+// never be worked under again with the token it had.
 func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[string]bool) error {
 	want := share(len(leases), len(living)) - len(k.held)
 	free := map[string][]string{}
+	asked := map[string]int64{}
 	for _, l := range leases {
-		_, held := k.held[l.Shop]
-		// One that is ours by the table only was taken by a statement whose
-		// answer was lost.
-		if want <= 0 || held || living[l.Holder] && l.Holder != k.Instance.Instance {
+		if want <= 0 {
+			break
+		}
+		if living[l.Holder] {
 			continue
 		}
 		free[l.Holder] = append(free[l.Holder], l.Shop)
+		asked[l.Shop] = l.Token
 		want--
 	}
 	if len(free) == 0 {
@@ -212,7 +220,8 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 	}
 	taken := 0
 	for _, l := range leases {
-		if _, held := k.held[l.Shop]; !held && l.Holder == k.Instance.Instance && k.Holder.Taken(l.Shop, l.Token) {
+		seen, ok := asked[l.Shop]
+		if ok && l.Holder == k.Instance.Instance && l.Token > seen && k.Holder.Taken(l.Shop, l.Token) {
 			k.held[l.Shop] = l.Token
 			taken++
 		}
@@ -223,25 +232,35 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 	return errors.Join(errs...)
 }
 
-// giveBack hands over what is above our share while another has less than his.
-func (k *Keeper) giveBack(ctx context.Context, leases []store.Lease, living map[string]bool) error {
-	fair := share(len(leases), len(living))
-	surplus := len(k.held) - fair
+// dropSurplus ends the work on what is above our share, for others to take.
+func (k *Keeper) dropSurplus(ctx context.Context, leases []store.Lease, living map[string]bool) {
+	surplus := len(k.held) - share(len(leases), len(living))
 	if surplus <= 0 || len(living) < 2 {
-		return nil
+		return
 	}
-	var errs []error
 	for _, l := range leases {
-		token, held := k.held[l.Shop]
-		if !held || surplus == 0 {
-			continue
+		if _, held := k.held[l.Shop]; held && surplus > 0 && ctx.Err() == nil {
+			k.drop(l.Shop)
+			surplus--
 		}
-		k.drop(l.Shop)
-		errs = append(errs, k.Leases.ReleaseLease(ctx, store.Lease{Shop: l.Shop, Holder: k.Instance.Instance, Token: token}))
-		surplus--
 	}
 	k.Log.WithField("held", len(k.held)).Info("leases: shops given back")
-	return errors.Join(errs...)
+}
+
+// release gives back every lease that is ours by the table and not worked
+// under: what was dropped, and what was taken by a statement whose answer was
+// lost. What cannot be given back now is in the next round.
+func (k *Keeper) release(ctx context.Context, leases []store.Lease) error {
+	var idle []string
+	for _, l := range leases {
+		if _, held := k.held[l.Shop]; !held && l.Holder == k.Instance.Instance {
+			idle = append(idle, l.Shop)
+		}
+	}
+	if len(idle) == 0 {
+		return nil
+	}
+	return k.Leases.ReleaseLeases(ctx, idle, k.Instance.Instance)
 }
 
 // forgetAfter is how long a dead instance is still listed, for people to see.

@@ -27,6 +27,8 @@ type table struct {
 	leases    map[string]*store.Lease
 	instances map[string]store.Instance
 	down      map[string]bool // instances that cannot reach the database
+
+	failReleases int // the next releases fail
 }
 
 func newTable(shops int) *table {
@@ -105,16 +107,22 @@ func (a as) TakeLeases(_ context.Context, shops []string, from, instance string,
 	return nil
 }
 
-func (a as) ReleaseLease(_ context.Context, held store.Lease) error {
+func (a as) ReleaseLeases(ctx context.Context, shops []string, instance string) error {
 	leave, err := a.enter()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if l := a.leases[held.Shop]; l != nil && *l == held {
-		l.Holder = ""
+	if a.failReleases > 0 {
+		a.failReleases--
+		return errDown
 	}
-	return nil
+	for _, s := range shops {
+		if l := a.leases[s]; l != nil && l.Holder == instance {
+			l.Holder = ""
+		}
+	}
+	return ctx.Err()
 }
 
 func (a as) ForgetInstance(_ context.Context, instance string) error {
@@ -134,9 +142,10 @@ func (a as) ForgetInstance(_ context.Context, instance string) error {
 
 // lagerd is one running keeper with the shops it works on.
 type lagerd struct {
-	mu    sync.Mutex
-	works map[string]int64
-	stop  func()
+	mu     sync.Mutex
+	works  map[string]int64
+	tokens map[string]int64 // the last of each shop
+	stop   func()
 }
 
 func (l *lagerd) Taken(shop string, token int64) bool {
@@ -145,8 +154,22 @@ func (l *lagerd) Taken(shop string, token int64) bool {
 	if _, twice := l.works[shop]; twice {
 		panic(shop + " taken twice")
 	}
+	if last := l.tokens[shop]; token <= last {
+		panic(shop + " taken under a token it had before")
+	}
+	if l.tokens == nil {
+		l.tokens = map[string]int64{}
+	}
+	l.tokens[shop] = token
 	l.works[shop] = token
 	return true
+}
+
+func (l *lagerd) Holds(shop string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.works[shop]
+	return ok
 }
 
 func (l *lagerd) Dropped(shop string) {
@@ -267,6 +290,35 @@ func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
 		settle(4 * beat)
 		if a.count() != 5 || b.count() != 5 {
 			t.Errorf("after a's return they share 10 shops as %d and %d", a.count(), b.count())
+		}
+		a.stop()
+		b.stop()
+	})
+}
+
+// TestNobodyIsLeftOut: a release that fails is made up for, and work that
+// ended by itself is taken up again under a new token.
+func TestNobodyIsLeftOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(10)
+		a := start(t, tab, "a")
+		settle(time.Second)
+		tab.mu.Lock()
+		tab.failReleases = 2
+		tab.mu.Unlock()
+		b := start(t, tab, "b")
+		settle(6 * beat)
+		if a.count() != 5 || b.count() != 5 {
+			t.Errorf("after failed releases 10 shops are shared as %d and %d", a.count(), b.count())
+		}
+		for shop := range a.works {
+			a.Dropped(shop) // a transaction found the lease lost
+			break
+		}
+		settle(3 * beat)
+		if a.count()+b.count() != 10 {
+			t.Errorf("a shop given up is not taken up again: %d and %d", a.count(), b.count())
 		}
 		a.stop()
 		b.stop()

@@ -41,7 +41,11 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	}
 	sinceSweep := w.Now().Sub(w.progress.InvoicesSweptAt.Time)
 	if j.sweep || j.tick && sinceSweep >= w.SweepEvery {
-		return w.sweepInvoices(ctx)
+		err := w.sweepInvoices(ctx)
+		if economic.KindOf(err) == economic.KindBudget && !j.sweep {
+			return nil // the day's share of sweeps is used up: the next tick tries
+		}
+		return err
 	}
 	return nil
 }
@@ -51,28 +55,36 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 // that was booked when it began. Nothing older is downloaded unasked.
 func (w *worker) beginInvoices(ctx context.Context, hints hintMap) error {
 	if w.shop.InvoicesFrom == "" {
-		w.progress.InvoiceCursor = max(0, w.shop.InvoicesFromNumber-1)
+		w.progress.InvoiceCursor, w.progress.Gaps = max(0, w.shop.InvoicesFromNumber-1), nil
 		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor},
 			invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints, window: true}, w.invoicesBegun)
 	}
-	top, err := w.agreement.Invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true, PageSize: 1})
+	top, err := w.agreement.Invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true})
 	if err != nil {
 		return err
 	}
-	highest := int64(0)
+	// The highest numbers, with the gaps between them: an agreement may have
+	// booked with a far higher number once, and go on below it.
+	var numbers []int64
 	for _, i := range top.Items {
-		highest = max(highest, i.Number)
+		numbers = append(numbers, i.Number)
 	}
+	window := plan.Window{}
+	if len(numbers) > 0 {
+		window.Cursor = slices.Min(numbers) - 1
+	}
+	window = window.Advance(numbers, w.Now(), w.GapWindow)
 	return w.listInvoices(ctx, economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom},
 		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {
 			a := w.invoicesBegun(began)
-			a.Window = &plan.Window{Cursor: highest}
+			a.Window = &window
 			return a
 		})
 }
 
 func (w *worker) invoicesBegun(began time.Time) store.Applied {
-	return store.Applied{Progress: map[string]any{"invoices_begun": true, "invoices_swept_at": store.At(began)}}
+	return store.Applied{Progress: map[string]any{"invoices_begun": true, "invoices_swept_at": store.At(began)},
+		Window: &plan.Window{Cursor: w.progress.InvoiceCursor, Gaps: w.progress.Gaps}}
 }
 
 // readBooked reads what was booked above the cursor and in the gaps below it.
@@ -266,18 +278,21 @@ func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 		return err
 	}
 	known := economic.Page[economic.Invoice]{Began: w.Now()}
+	var work []store.WorkResult
 	var unknown []int64
 	for _, n := range numbers {
-		if stored[n] { // booked invoices are immutable: there is nothing to read
+		if stored[n] { // booked invoices are immutable: only its PDF may be missing
 			known.Items = append(known.Items, economic.Invoice{Number: n})
+			work = append(work, store.WorkResult{Number: n, DueAt: w.Now()})
 		} else {
 			unknown = append(unknown, n)
 		}
 	}
 	if len(known.Items) > 0 {
-		if err := w.storeInvoices(ctx, known, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, store.Applied{}); err != nil {
+		if err := w.storeInvoices(ctx, known, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, store.Applied{Work: work}); err != nil {
 			return err
 		}
+		w.fetching = true
 	}
 	if len(unknown) == 1 {
 		return w.readInvoice(ctx, unknown[0], hints)
@@ -361,20 +376,26 @@ func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 		return false, err
 	}
 	w.fetching = len(list) == fetchesPerPass
-	w.hinted = false
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(w.PDFConcurrency)
 	for _, inv := range list {
-		group.Go(func() error { return w.fetchOne(ctx, inv) })
+		group.Go(func() (err error) {
+			defer func() { // a panic here would end the process for every shop
+				if p := recover(); p != nil {
+					err = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", w.shop.Shop, inv.Number, p)
+				}
+			}()
+			return w.fetchOne(ctx, inv)
+		})
 	}
 	err = group.Wait()
-	return w.fetching || w.hinted, err
+	return w.fetching, err
 }
 
 func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) error {
 	err := w.fetchLines(ctx, inv)
-	if err == nil {
-		err = w.fetchPDF(ctx, inv)
+	if !w.stopped(ctx, err) {
+		err = errors.Join(err, w.fetchPDF(ctx, inv))
 	}
 	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
 		return err

@@ -23,7 +23,8 @@ type listing struct {
 	next       string
 	started    bool
 	seen       map[string]struct{}
-	unknown    int // items without a readable number
+	stored     map[string]struct{} // and not gone, known with the last page
+	unknown    int                 // items without a readable number
 	read       int
 	results    int
 	latest     time.Time
@@ -32,10 +33,13 @@ type listing struct {
 	created    []plan.Item
 	digest     hash.Hash
 	notBefore  time.Time // the budget says so
+	failures   int       // pages that failed
+	cut        bool      // not everything that was missing has been asked for
 }
 
 // beginListing starts a listing. Its hints are loaded before its first page.
-func (w *worker) beginListing(ctx context.Context, j job) error {
+// flood says that hints are why.
+func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
 	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, seen: map[string]struct{}{}, digest: sha256.New()}
 	if j.tick && !j.sweep && w.progress.Items <= plan.PageSize && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
@@ -44,7 +48,7 @@ func (w *worker) beginListing(ctx context.Context, j job) error {
 	if l.hints, err = w.allHints(ctx, j); err != nil {
 		return err
 	}
-	if len(l.hints) > 0 {
+	if flood {
 		l.priority = economic.PriorityHint
 	}
 	w.sweep = l
@@ -60,32 +64,30 @@ func (w *worker) turnPages(ctx context.Context) error {
 	for range pagesPerPass {
 		p, err := w.stock.Listing(ctx, l.priority, l.next)
 		if err != nil {
-			if economic.KindOf(err) != economic.KindBudget {
-				w.sweep = nil // it begins anew: what was not read may have changed
-			}
-			return err
+			return w.interrupted(l, err)
 		}
 		if !l.started {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
 			held, err := w.assessFirst(ctx, p)
 			if err != nil || held {
-				w.sweep = nil
+				l.started, w.sweep = false, nil
 				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
 			}
 		}
 		l.add(p)
-		w.complain(p)
 		last := p.next == ""
 		if last && w.unchanged(l) {
 			w.sweep = nil
 			return nil
 		}
-		also := store.Applied{}
+		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
-			if err := l.complete(w); err != nil {
+			missing, err := w.missing(ctx, l)
+			if err := errors.Join(err, l.complete(w)); err != nil {
 				w.sweep = nil
 				return err
 			}
+			also.Hints = append(also.Hints, missing...)
 			also.Progress = w.listed(l)
 		}
 		created, err := w.storeItems(ctx, itemsBatch{observations: p.observations, hints: l.hints, cause: l.cause, created: l.created}, also)
@@ -101,6 +103,23 @@ func (w *worker) turnPages(ctx context.Context) error {
 		l.next = p.next
 	}
 	return nil
+}
+
+// mostFailures is how many pages may fail until a listing begins anew.
+const mostFailures = 20
+
+// interrupted keeps a listing whose page could not be read: it goes on there.
+func (w *worker) interrupted(l *listing, err error) error {
+	switch economic.KindOf(err) {
+	case economic.KindBudget:
+		return err
+	case economic.KindUnavailable, economic.KindRateLimited:
+		if l.failures++; l.failures < mostFailures {
+			return err
+		}
+	}
+	w.sweep = nil
+	return err
 }
 
 func (l *listing) add(p page) {
@@ -161,7 +180,7 @@ func (w *worker) listed(l *listing) map[string]any {
 	}
 	put("suspicion", w.progress.Suspicion, suspicion)
 	put("items", w.progress.Items, int64(len(l.seen)))
-	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.serverDate, w.Overlap)
+	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.began, l.serverDate, w.Overlap)
 	if l.cause != plan.CauseTick || cursor.Sub(w.progress.ItemsCursor.Time) >= w.Overlap {
 		set["items_cursor"] = store.At(cursor)
 		set["swept_at"] = store.At(l.began)
@@ -169,78 +188,74 @@ func (w *worker) listed(l *listing) map[string]any {
 	return set
 }
 
-// finishListing asks for the items that the listing did not show and takes
-// over what was stored.
+// finishListing takes over what was stored and answers the hints of numbers
+// that do not exist.
 func (w *worker) finishListing(ctx context.Context, l *listing) error {
-	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.serverDate, w.Overlap)
+	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.began, l.serverDate, w.Overlap)
 	w.progress.ItemsCursor, w.progress.SweptAt = store.At(cursor), store.At(l.began)
 	w.progress.Items = int64(len(l.seen))
 	w.progress.Suspicion = ""
 	if l.assessment.Verdict() == plan.VerdictAllZero {
 		w.progress.Suspicion = SuspicionAllZero
 	}
-	if err := w.readMissing(ctx, l); err != nil {
+	if len(l.created) > 0 {
+		w.created = l.created
+	}
+	if err := w.answerAbsent(ctx, l); err != nil {
 		return err
 	}
-	if l.unknown == 0 && !w.waiting {
+	if l.unknown == 0 && !l.cut && !w.waiting {
 		w.settled = l.sum()
 	}
 	return nil
 }
 
-// missingPerPass bounds how many missing items are asked for one by one.
-const missingPerPass = 100
+// missingAtOnce bounds how many missing items are asked for after one listing.
+const missingAtOnce = 100
 
-// readMissing deals with numbers that a complete listing did not show: one
-// that is stored is asked for alone before it counts as gone; one that is only
-// hinted does not exist.
-func (w *worker) readMissing(ctx context.Context, l *listing) error {
-	if l.unknown > 0 {
-		return nil // one of those without a readable number may be it
-	}
+// missing returns hints for the stored items that a whole listing did not
+// show. Each is asked for alone before it counts as gone: pages shift while
+// the data change.
+func (w *worker) missing(ctx context.Context, l *listing) ([]store.HintRecord, error) {
 	present, err := w.Store.PresentNumbers(ctx, w.shop.Shop)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	missing := plan.Missing(present, l.seen)
-	if len(missing) > missingPerPass {
-		w.log.WithField("missing", len(missing)).Warn("many items are missing from e-conomic's listing: they are asked for one by one, some each sweep")
-		missing = missing[:missingPerPass]
-	}
-	stored := make(map[string]struct{}, len(present))
+	l.stored = make(map[string]struct{}, len(present))
 	for _, number := range present {
-		stored[number] = struct{}{}
+		l.stored[number] = struct{}{}
+	}
+	var hints []store.HintRecord
+	for _, number := range plan.Missing(present, l.seen) {
+		if _, open := l.hints[number]; open {
+			continue // it is being asked for already
+		}
+		if len(hints) == missingAtOnce {
+			l.cut = true
+			w.log.Warn("many items are missing from e-conomic's listing: they are asked for one by one, some after each listing")
+			break
+		}
+		hints = append(hints, w.ownHint(number, l.cause))
+	}
+	return hints, nil
+}
+
+// answerAbsent answers the hints of numbers that are neither stored nor in a
+// whole listing: they do not exist.
+func (w *worker) answerAbsent(ctx context.Context, l *listing) error {
+	if l.unknown > 0 {
+		return nil // one of the items without a readable number may be it
 	}
 	var absent []plan.Observation
 	for number := range l.hints {
-		_, isStored := stored[number]
-		_, isListed := l.seen[number]
-		switch {
-		case isListed: // listed, but it could not be understood
-			missing = append(missing, number)
-		case !isStored:
+		_, stored := l.stored[number]
+		_, listed := l.seen[number] // but it could not be understood
+		if !stored && !listed {
 			absent = append(absent, plan.Observation{Item: plan.Item{Number: number}, Began: l.began})
 		}
 	}
-	if _, err := w.storeItems(ctx, itemsBatch{observations: absent, hints: l.hints, cause: l.cause}, store.Applied{}); err != nil {
-		return err
-	}
-	for _, number := range missing {
-		o, err := w.stock.Item(ctx, l.priority, number)
-		if _, hinted := l.hints[number]; err != nil && hinted {
-			err = w.putOff(ctx, l.hints, number, err)
-			if err == nil {
-				continue
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := w.storeItems(ctx, itemsBatch{observations: []plan.Observation{o}, hints: l.hints, cause: l.cause, created: l.created}, store.Applied{}); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := w.storeItems(ctx, itemsBatch{observations: absent, hints: l.hints, cause: l.cause}, store.Applied{})
+	return err
 }
 
 // assessFirst looks at the first page of a listing. Where no item on it

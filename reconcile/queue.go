@@ -91,6 +91,10 @@ func (q *queue) addAfter(shop string, j job, d time.Duration) {
 		j = j.merge(held.job)
 	}
 	if waiting, ok := q.dirty[shop]; ok {
+		if waiting.asked { // by a person, meanwhile: that does not wait
+			q.dirty[shop] = waiting.merge(j)
+			return
+		}
 		j = j.merge(waiting)
 		delete(q.dirty, shop)
 	}

@@ -128,6 +128,21 @@ func TestHeldBack(t *testing.T) {
 	})
 }
 
+// TestAskedForDuringAFailure: what a person asks for while a pass is failing
+// does not wait for the backoff.
+func TestAskedForDuringAFailure(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	q.add("a", work, false)
+	next(t, q)
+	q.add("a", job{tick: true, asked: true}, true)
+	q.addAfter("a", work, time.Hour)
+	q.done("a")
+	if _, j := next(t, q); !j.asked || !j.tick || !j.work {
+		t.Fatalf("got %+v", j)
+	}
+}
+
 func TestForget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -58,9 +58,10 @@ type Scheduler struct {
 	o     Options
 	queue *queue
 
-	mu    sync.Mutex
-	shops map[string]*entry
-	marks []store.TickMark // good ticks not noted in the database yet
+	mu        sync.Mutex
+	shops     map[string]*entry
+	marks     []store.TickMark // good ticks not noted in the database yet
+	marksFrom time.Time        // when the first of them began
 }
 
 // entry is a shop this lagerd holds.
@@ -71,6 +72,8 @@ type entry struct {
 	stop     context.CancelFunc // ends the pass under way
 	ctx      context.Context
 	next     *store.Shop // settings to take over before the next pass
+
+	generation int64 // of the settings taken over, or about to be
 }
 
 // NewScheduler returns a scheduler that holds no shop yet.
@@ -102,7 +105,7 @@ func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
 	ctx, stop := context.WithCancel(ctx)
 	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
 	s.mu.Lock()
-	s.shops[shop.Shop] = &entry{worker: w, ctx: ctx, stop: stop}
+	s.shops[shop.Shop] = &entry{worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
 	s.mu.Unlock()
 	// What was left open by whoever held the shop before is due at once.
 	s.queue.add(shop.Shop, job{tick: true, work: true}, true)
@@ -135,16 +138,27 @@ func (s *Scheduler) Held() map[string]int64 {
 	return held
 }
 
-// Change takes over a shop's new settings.
-func (s *Scheduler) Change(shop store.Shop) {
+// Holds reports whether this lagerd works on the shop.
+func (s *Scheduler) Holds(shop string) bool {
 	s.mu.Lock()
-	e := s.shops[shop.Shop]
-	if e != nil {
-		e.next = &shop
+	defer s.mu.Unlock()
+	return s.shops[shop] != nil
+}
+
+// Sync takes over the settings that have changed since the shops were taken
+// or last synced; current returns a shop's settings as they are now.
+func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
+	var changed []string
+	s.mu.Lock()
+	for name, e := range s.shops {
+		if shop, ok := current(name); ok && shop.Generation != e.generation {
+			e.generation, e.next = shop.Generation, &shop
+			changed = append(changed, name)
+		}
 	}
 	s.mu.Unlock()
-	if e != nil {
-		s.queue.add(shop.Shop, job{tick: true, work: true}, true)
+	for _, name := range changed {
+		s.queue.add(name, job{tick: true, work: true}, true)
 	}
 }
 
@@ -180,7 +194,7 @@ func (s *Scheduler) Wake(shops []string, urgent bool) {
 		_, mine := s.shops[name]
 		s.mu.Unlock()
 		if mine {
-			s.queue.add(name, job{work: true}, urgent)
+			s.queue.add(name, job{work: true, asked: urgent}, urgent)
 		}
 	}
 }
@@ -226,9 +240,13 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	case err != nil:
 		s.failed(pass, e, j, err)
 	default:
-		e.failures = 0
+		if res.short == nil {
+			e.failures = 0
+		} else if j.tick {
+			s.note(pass, e, res.short)
+		}
 		if res.ticked {
-			s.mark(e.worker)
+			s.mark(e.worker, began)
 		}
 		switch {
 		case res.again:
@@ -265,10 +283,23 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 		log = log.WithField("held", w.progress.Held)
 	}
 	log.Warn("the shop could not be reconciled")
-	if err := s.o.Store.MarkFailure(ctx, w.shop.Shop, w.token, err.Error()); err != nil && ctx.Err() == nil {
+	s.noteInDatabase(ctx, w, err)
+	s.queue.addAfter(w.shop.Shop, j.merge(job{work: true}), wait)
+}
+
+// note says, now and then, that the day's budget is short for ticks. It delays
+// nothing: hints have a reserve, and a call that is refused costs nothing.
+func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
+	if e.failures++; e.failures%60 == 1 {
+		e.worker.log.WithError(short).Warn("the budget is short: ticks and sweeps wait, hints go on")
+	}
+	s.noteInDatabase(ctx, e.worker, short)
+}
+
+func (s *Scheduler) noteInDatabase(ctx context.Context, w *worker, failure error) {
+	if err := s.o.Store.MarkFailure(ctx, w.shop.Shop, w.token, failure.Error()); err != nil && ctx.Err() == nil {
 		w.log.WithError(err).Error("the failure could not be noted")
 	}
-	s.queue.addAfter(w.shop.Shop, j.merge(job{work: true}), wait)
 }
 
 // backoff returns how long to wait before what failed so many times is tried
@@ -282,10 +313,13 @@ func (o *Options) backoff(failures int) time.Duration {
 	return o.RetryMin/2 + rand.N(longest)
 }
 
-func (s *Scheduler) mark(w *worker) {
+func (s *Scheduler) mark(w *worker, began time.Time) {
 	budget := w.budget.State()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.marks) == 0 || began.Before(s.marksFrom) {
+		s.marksFrom = began
+	}
 	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, CallsDay: budget.Day, Calls: budget.Calls})
 }
 
@@ -293,7 +327,7 @@ func (s *Scheduler) mark(w *worker) {
 // few statements for all shops together.
 func (s *Scheduler) FlushTicks(ctx context.Context) error {
 	s.mu.Lock()
-	marks := s.marks
+	marks, from := s.marks, s.marksFrom
 	s.marks = nil
 	s.mu.Unlock()
 	if len(marks) == 0 {
@@ -306,7 +340,7 @@ func (s *Scheduler) FlushTicks(ctx context.Context) error {
 		if n < 0 {
 			n = len(marks)
 		}
-		errs = append(errs, s.o.Store.MarkTicks(ctx, s.o.Instance, marks[:n], s.o.Now()))
+		errs = append(errs, s.o.Store.MarkTicks(ctx, s.o.Instance, marks[:n], from))
 		marks = marks[n:]
 	}
 	return errors.Join(errs...)

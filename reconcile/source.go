@@ -189,6 +189,9 @@ func toInvoice(i economic.Invoice) (plan.Invoice, error) {
 		CustomerNumber: i.CustomerNumber, RecipientName: i.RecipientName, OtherReference: i.OtherReference,
 		Heading: i.Heading, TextLine1: i.TextLine1, OrderNumber: i.OrderNumber, PDFLink: i.PDF,
 	}
+	if len([]rune(i.Currency)) > 3 {
+		return inv, fmt.Errorf("invoice %d: currency: expected three letters, got %q", i.Number, clip(i.Currency, 40))
+	}
 	for _, f := range []struct {
 		name string
 		from *decimal.Decimal

@@ -28,6 +28,9 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if w.progress.Held == HeldNoInventory && !j.asked && w.Now().Sub(w.progress.HeldAt.Time) < w.HeldRetry {
 		return false, w.dismiss(ctx, j, plan.KindStock, w.progress.HeldDetail)
 	}
+	if w.progress.Held == HeldNoInventory {
+		j.sweep = true // nothing is believed before a listing shows figures
+	}
 	if w.sweepNext && w.sweep == nil {
 		j.sweep, w.sweepNext = true, false
 	}
@@ -39,7 +42,11 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	var errs []error
 	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
 	if reads.Listing {
-		errs = append(errs, w.beginListing(ctx, j))
+		flood := len(due) > 0 && !w.planReads(j, nil).Listing
+		errs = append(errs, w.beginListing(ctx, j, flood))
+	} else if w.sweep != nil && len(due) > 0 && !reads.Filters && !reads.Singles {
+		// A flood waits for the listing under way: it goes on as hints do.
+		w.sweep.priority, w.sweep.notBefore = economic.PriorityHint, time.Time{}
 	}
 	if reads.Changes {
 		due, err = w.readChanges(ctx, due)
@@ -52,7 +59,7 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 		return false, errors.Join(errs...)
 	}
 	err = w.turnPages(ctx)
-	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep.cause == plan.CauseSweep {
+	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep != nil && w.sweep.cause == plan.CauseSweep {
 		// The day's share of a sweep is used up: it goes on where it was.
 		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
 		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
@@ -142,8 +149,9 @@ func (w *worker) planReads(j job, due hintMap) plan.Reads {
 // transaction is to carry. Hints that it deals with are taken out of hints.
 func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
 	numbers := make([]string, len(batch.observations))
-	for i, o := range batch.observations {
-		numbers[i] = o.Item.Number
+	for i := range batch.observations {
+		numbers[i] = batch.observations[i].Item.Number
+		batch.observations[i].Began = w.steady(batch.observations[i].Began)
 	}
 	stored, err := w.Store.Items(ctx, w.shop.Shop, numbers)
 	if err != nil {
@@ -156,7 +164,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	p := plan.Items(plan.ItemsInput{
 		VisibleSince: visible,
 		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
-		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: batch.created,
+		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: slices.Concat(batch.created, w.created),
 		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin,
 	})
 	a := also
@@ -324,14 +332,14 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 	}
 	cursor := w.progress.ItemsCursor.Time
 	latest, results, read := cursor, 0, 0
-	var serverDate time.Time
+	var began, serverDate time.Time
 	var created []plan.Item
 	for p, err := range w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap)) {
 		if err != nil {
 			return due, err
 		}
-		if serverDate.IsZero() {
-			serverDate = p.serverDate
+		if began.IsZero() {
+			began, serverDate = p.began, p.serverDate
 		}
 		read += p.size()
 		results = p.results
@@ -340,12 +348,11 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 				latest = o.Item.UpdatedAt
 			}
 		}
-		w.complain(p)
-		also := store.Applied{}
+		also := store.Applied{Hints: w.badHints(p, hints)}
 		moved := time.Time{}
 		if p.next == "" && read >= results {
-			moved = moveCursor(cursor, latest, serverDate, w.Overlap)
-			// A cursor kept in memory only is behind after a restart, which is safe.
+			moved = moveCursor(cursor, latest, began, serverDate, w.Overlap)
+			// Not written each minute for its own sake: a cursor that is behind is safe.
 			if moved.Sub(cursor) >= w.Overlap || latest.After(cursor) {
 				also.Progress = map[string]any{"items_cursor": store.At(moved)}
 			}
@@ -362,6 +369,9 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 	if read < results {
 		return due, fmt.Errorf("shop %s: e-conomic announced %d changed items and sent %d: the cursor stays", w.shop.Shop, results, read)
 	}
+	if len(created) > 0 {
+		w.created = created
+	}
 	for number := range due {
 		if _, open := hints[number]; !open {
 			delete(due, number)
@@ -370,15 +380,18 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 	return due, nil
 }
 
-// moveCursor returns the cursor after a change query that was read to its end.
-func moveCursor(cursor, latest, serverDate time.Time, overlap time.Duration) time.Time {
-	if serverDate.IsZero() {
-		return latest
+// moveCursor returns the cursor after a read that began at the given time, by
+// our clock and by e-conomic's, and went to its end. It is never beyond either
+// clock at that time: one wrong answer must not put it into the future.
+func moveCursor(cursor, latest, began, serverDate time.Time, overlap time.Duration) time.Time {
+	limit := began
+	if !serverDate.IsZero() && serverDate.Before(began) {
+		limit = serverDate
 	}
-	if latest.After(serverDate) {
-		latest = serverDate
+	if latest.After(limit) {
+		latest = limit
 	}
-	if settled := serverDate.Add(-overlap); settled.After(latest) {
+	if settled := limit.Add(-overlap); !serverDate.IsZero() && settled.After(latest) {
 		latest = settled
 	}
 	if latest.Before(cursor) {
@@ -387,11 +400,25 @@ func moveCursor(cursor, latest, serverDate time.Time, overlap time.Duration) tim
 	return latest
 }
 
-// complain logs items that could not be understood. They stay as they are
-// stored, and hold up none of the others.
-func (w *worker) complain(p page) {
+// badHints turns items that could not be understood into hints, so that they
+// are asked for alone, kept with their error and retried. They stay as they
+// are stored, and hold up none of the others.
+func (w *worker) badHints(p page, open hintMap) []store.HintRecord {
+	var hints []store.HintRecord
 	for _, b := range p.bad {
 		w.Observer.BadItem(w.shop.Shop)
+		if _, hinted := open[b.Number]; hinted {
+			continue
+		}
 		w.log.WithField("number", b.Number).WithError(b.Err).Warn("an item could not be understood")
+		if n := len([]rune(b.Number)); n > 0 && n <= longestNumber {
+			hints = append(hints, w.ownHint(b.Number, plan.CauseTick))
+		}
 	}
+	return hints
+}
+
+// ownHint is a hint that lagerd gives itself.
+func (w *worker) ownHint(number string, cause plan.Cause) store.HintRecord {
+	return store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindStock, Number: number, Cause: cause, At: w.Now()}
 }

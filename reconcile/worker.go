@@ -43,16 +43,18 @@ type worker struct {
 	stock     StockSource
 	rule      plan.OrderRule
 	checkedAt time.Time // when the agreement was last asked who it is
+	base      time.Time // when the worker began, see steady
 
 	applying sync.Mutex // Apply calls are numbered and made one at a time
 	seq      int64
 
-	waiting  bool   // open hints are waiting to be read again
-	hinted   bool   // apply recorded hints, from the lines of an invoice
-	fetching bool   // invoices are waiting for their lines or PDF
-	gapTurn  int    // where the next tick goes on in a long list of gaps
-	settled  string // digest of the last listing that was stored whole
-	found    int    // changes found by this pass
+	waiting  bool        // open hints are waiting to be read again
+	hinted   bool        // apply recorded hints, from the lines of an invoice
+	fetching bool        // invoices are waiting for their lines or PDF
+	gapTurn  int         // where the next tick goes on in a long list of gaps
+	settled  string      // digest of the last listing that was stored whole
+	found    int         // changes found by this pass
+	created  []plan.Item // by the last read that created any, to spot a renumbering
 	pruned   time.Time
 
 	sweep      *listing // under way, a few pages each pass; nil: none
@@ -65,22 +67,26 @@ type worker struct {
 type result struct {
 	ticked  bool // a tick was due and everything it covers was read and stored
 	changes int
-	again   bool // there is more to do at once
-	idle    bool // the shop is paused, by a person or by lagerd
+	again   bool  // there is more to do at once
+	idle    bool  // the shop is paused, by a person or by lagerd
+	short   error // the day's budget does not allow all that was due
 }
 
 // pass does what is due for the shop. Its parts fail apart from each other;
 // the errors are joined.
 func (w *worker) pass(ctx context.Context, j job) (result, error) {
-	w.found = 0
-	if err := w.load(ctx); err != nil {
-		return result{}, err
-	}
+	w.found, w.hinted = 0, false
 	asked, err := w.requests(ctx, &j)
 	if err != nil {
 		return result{}, err
 	}
-	res, err := w.reconcile(ctx, j)
+	var res result
+	if err = w.load(ctx); err == nil {
+		res, err = w.reconcile(ctx, j)
+	}
+	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
+		return res, err // whoever has the shop next sees to the requests
+	}
 	res.changes = w.found
 	w.sweepFound += w.found
 	errs := []error{err, w.finish(ctx, asked, w.found, err)}
@@ -108,11 +114,26 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 		return res, errors.Join(invoicesErr, w.refused(ctx, stockErr))
 	}
 	more, fetchErr := w.fetch(ctx, j)
-	err := errors.Join(invoicesErr, stockErr, fetchErr)
+	res.again = again || more || w.hinted
+	var err error
+	for _, part := range []error{invoicesErr, stockErr, fetchErr} {
+		if economic.KindOf(part) == economic.KindBudget {
+			res.short = part
+		} else {
+			err = errors.Join(err, part)
+		}
+	}
 	if err == nil && j.tick {
 		err = w.prune(ctx)
 	}
-	return result{ticked: j.tick && err == nil, again: again || more}, err
+	res.ticked = j.tick && err == nil && res.short == nil && w.stockIsTrue()
+	return res, err
+}
+
+// stockIsTrue reports whether the shop's stock has been read as far as it is
+// to be read at all.
+func (w *worker) stockIsTrue() bool {
+	return w.stockOff() != "" || w.progress.Held == "" && !w.progress.SweptAt.IsZero()
 }
 
 // stopped reports whether an error concerns the whole shop, so that its other
@@ -154,6 +175,9 @@ func (w *worker) load(ctx context.Context) error {
 	w.agreement = w.Client.Agreement(grant, w.budget)
 	w.stock = products{client: w.Client, agreement: w.agreement}
 	w.waiting, w.fetching = true, true
+	if w.base.IsZero() {
+		w.base = w.Now()
+	}
 	w.loaded = true
 	return nil
 }
@@ -262,7 +286,7 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 	}
 	var errs []error
 	for _, r := range requests {
-		errs = append(errs, w.Store.FinishRequest(ctx, r.Request, w.Now(), changes, failure))
+		errs = append(errs, w.Store.FinishRequest(ctx, r, w.token, w.Now(), changes, failure))
 	}
 	return errors.Join(errs...)
 }
@@ -342,6 +366,11 @@ func (w *worker) prune(ctx context.Context) error {
 	}
 	return err
 }
+
+// steady returns a time of this process on a clock that never steps back: the
+// wall clock of the worker's begin, and from there the monotonic one. The order
+// of observations under one token must not depend on a clock being set.
+func (w *worker) steady(t time.Time) time.Time { return w.base.Add(t.Sub(w.base)) }
 
 // retryAt returns when something that failed so many times is tried again.
 func (w *worker) retryAt(failures int) time.Time {

@@ -76,7 +76,7 @@ type Applied struct {
 	Invoices []plan.InvoiceRow
 	Window   *plan.Window // nil: unchanged
 	PDF      *PDF
-	Work     []WorkResult // invoices to be tried again
+	Work     []WorkResult // invoices to be tried again, if their work is not done
 	Lines    []int64      // invoices whose lines have been read
 	Hints    []HintRecord // the item numbers on those lines
 
@@ -113,7 +113,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 			t.finishWork(f.Shop, a.PDF.Number)
 		}
 		for _, w := range a.Work {
-			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ?",
+			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
 				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Shop, w.Number)
 		}
 		if a.Window != nil {

@@ -230,8 +230,11 @@ func TestOneWinner(t *testing.T) {
 		if l := leases[0]; l.Token != token+1 || !strings.HasPrefix(l.Holder, "rival") {
 			t.Errorf("the lease is now %+v, expected token %d", l, token+1)
 		}
-		must(t, s.ReleaseLease(t.Context(), store.Lease{Shop: "shop1", Holder: "me", Token: token})) // lost: no effect
-		must(t, s.ReleaseLease(t.Context(), leases[0]))
+		must(t, s.ReleaseLeases(t.Context(), []string{"shop1"}, "me")) // lost: no effect
+		if leases, err = s.Leases(t.Context()); err != nil || leases[0].Holder == "" {
+			t.Errorf("somebody else's lease was released: %+v, %v", leases, err)
+		}
+		must(t, s.ReleaseLeases(t.Context(), []string{"shop1"}, leases[0].Holder))
 		if leases, err = s.Leases(t.Context()); err != nil || leases[0].Holder != "" || leases[0].Token != token+1 {
 			t.Errorf("after its release: %+v, %v", leases, err)
 		}
@@ -477,7 +480,8 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(asked, []string{"shop1"}) {
 			t.Errorf("open requests %+v of %v", open, asked)
 		}
-		must(t, s.FinishRequest(ctx, "r1", noon, 3, strings.Repeat("ø", 900)))
+		must(t, s.FinishRequest(ctx, open[0], token-1, noon, 9, "by an old holder"))
+		must(t, s.FinishRequest(ctx, open[0], token, noon, 3, strings.Repeat("ø", 900)))
 		done, err := s.Requests(ctx, []string{"r1", "none"})
 		must(t, err)
 		if len(done) != 1 || done[0].Changes != 3 || !done[0].DoneAt.Equal(noon) || len([]rune(done[0].Failure)) != 500 {

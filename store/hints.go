@@ -95,13 +95,12 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 }
 
 // ShopsWithWork returns the shops that have something due by the given time:
-// an open hint, an invoice's lines or PDF to fetch, or an operator's request.
+// an open hint, or an invoice's lines or PDF to fetch.
 func (s *Store) ShopsWithWork(ctx context.Context, due time.Time) ([]string, error) {
 	var shops []string
 	err := s.db.WithContext(ctx).Raw(
 		"SELECT DISTINCT shop FROM hints WHERE open = 1 AND due_at <= ?"+
-			" UNION SELECT DISTINCT shop FROM invoices WHERE work_due_at <= ?"+
-			" UNION SELECT DISTINCT shop FROM requests WHERE done_at IS NULL", At(due), At(due)).Scan(&shops).Error
+			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND i.work_due_at <= ?", At(due), At(due)).Scan(&shops).Error
 	if err != nil {
 		return nil, fmt.Errorf("find the shops with work: %w", err)
 	}
@@ -140,7 +139,7 @@ func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers 
 // oldest was recorded; zero if none is.
 func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
 	var first Time
-	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), MIN(first_at) FROM hints WHERE open = 1").Scan(&open, &first)
+	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), MIN(first_at) FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)").Scan(&open, &first)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
 	}

@@ -90,11 +90,17 @@ func (s *Store) TakeLeases(ctx context.Context, shops []string, from, instance s
 	return nil
 }
 
-// ReleaseLease gives a lease back, so that another lagerd may take the shop
-// at once. Releasing one that was lost is no error.
-func (s *Store) ReleaseLease(ctx context.Context, held Lease) error {
-	if _, err := s.exec(ctx, "UPDATE leases SET holder = '' WHERE shop = ? AND holder = ? AND token = ?", held.Shop, held.Holder, held.Token); err != nil {
-		return fmt.Errorf("release the lease of %s: %w", held.Shop, err)
+// ReleaseLeases gives back those of the shops that the instance holds, so that
+// another lagerd may take them at once.
+func (s *Store) ReleaseLeases(ctx context.Context, shops []string, instance string) error {
+	for chunk := range slices.Chunk(shops, rowsPerStatement) {
+		args := []any{instance}
+		for _, shop := range chunk {
+			args = append(args, shop)
+		}
+		if _, err := s.exec(ctx, "UPDATE leases SET holder = '' WHERE holder = ? AND shop IN "+placeholders(1, len(chunk)), args...); err != nil {
+			return fmt.Errorf("release the leases of %d shops: %w", len(chunk), err)
+		}
 	}
 	return nil
 }

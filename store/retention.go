@@ -16,10 +16,10 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) er
 		return err
 	})
 	if err == nil {
-		err = s.deleteInPieces(ctx, "hints", "shop = ? AND open = 0 AND last_at < ?", f.Shop, At(hints))
+		_, err = s.deleteInPieces(ctx, "hints", "shop = ? AND open = 0 AND last_at < ?", f.Shop, At(hints))
 	}
 	if err == nil {
-		err = s.deleteInPieces(ctx, "changes", "shop = ? AND committed_at < ?", f.Shop, At(history))
+		_, err = s.deleteInPieces(ctx, "changes", "shop = ? AND committed_at < ?", f.Shop, At(history))
 	}
 	if err != nil {
 		return fmt.Errorf("prune what is kept for %s: %w", f.Shop, err)
@@ -27,9 +27,15 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) er
 	return nil
 }
 
-// PruneRequests deletes requests made before the given time.
+// PruneRequests deletes requests made before the given time, and what was left
+// for shops that have been removed.
 func (s *Store) PruneRequests(ctx context.Context, before time.Time) error {
-	if err := s.deleteInPieces(ctx, "requests", "requested_at < ?", At(before)); err != nil {
+	_, err := s.deleteInPieces(ctx, "requests", "requested_at < ?", At(before))
+	if err == nil {
+		// Webhooks in the second after a shop's removal leave hints of no shop.
+		_, err = s.deleteInPieces(ctx, "hints", "last_at < ? AND shop NOT IN (SELECT shop FROM shops)", At(before))
+	}
+	if err != nil {
 		return fmt.Errorf("prune old requests: %w", err)
 	}
 	return nil

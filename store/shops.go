@@ -62,6 +62,15 @@ var (
 func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now time.Time) error {
 	shop.CreatedAt, shop.UpdatedAt = At(now), At(now)
 	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		for _, table := range shopTables {
+			var left int64
+			if err := db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM "+table+" WHERE shop = ? LIMIT 1) AS rows_left", shop.Shop).Scan(&left).Error; err != nil {
+				return err
+			}
+			if left > 0 && !existsShop(db, shop.Shop) {
+				return fmt.Errorf("add %s: rows of a removed shop of that name are left in %s: `lagerd shops remove %s --yes` clears them", shop.Shop, table, shop.Shop)
+			}
+		}
 		shop.Generation = generation
 		created := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&shop)
 		if created.Error != nil {
@@ -98,11 +107,10 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 // RemoveShop deletes a shop and everything stored for it, PDFs included. The
 // shop itself goes first, so that no lagerd goes on working on it.
 func (s *Store) RemoveShop(ctx context.Context, name string) error {
+	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
-		if _, err := oneShop(db, name); err != nil {
-			return err
-		}
-		for _, table := range []string{"leases", "shop_codes", "shops"} {
+		existed = existsShop(db, name)
+		for _, table := range []string{"leases", "progress", "shop_codes", "shops"} {
 			if err := db.Exec("DELETE FROM "+table+" WHERE shop = ?", name).Error; err != nil {
 				return err
 			}
@@ -112,17 +120,32 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, table := range []string{"progress", "hints", "items", "changes", "invoice_pdfs", "invoices", "invoice_gaps", "requests", "webhook_calls"} {
-		if err := s.deleteInPieces(ctx, table, "shop = ?", name); err != nil {
+	// An earlier removal may have been interrupted: what it left goes too.
+	left := false
+	for _, table := range shopTables {
+		n, err := s.deleteInPieces(ctx, table, "shop = ?", name)
+		if err != nil {
 			return fmt.Errorf("remove what is stored for %s: %w", name, err)
 		}
+		left = left || n > 0
+	}
+	if !existed && !left {
+		return fmt.Errorf("%s: %w", name, ErrNoShop)
 	}
 	return nil
 }
 
+// shopTables hold what can be much; they are cleared after the shop is gone.
+var shopTables = []string{"hints", "items", "changes", "invoice_pdfs", "invoices", "invoice_gaps", "requests", "webhook_calls"}
+
+func existsShop(db *gorm.DB, name string) bool {
+	_, err := oneShop(db, name)
+	return err == nil
+}
+
 // deleteInPieces deletes what matches, some rows at a time: one large
 // transaction would hold up a Galera cluster.
-func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ...any) error {
+func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ...any) (deleted int64, err error) {
 	const piece = 1000
 	query := "DELETE FROM " + table + " WHERE " + where
 	if s.dialect.isSQLite() {
@@ -132,8 +155,9 @@ func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ..
 	}
 	for {
 		n, err := s.exec(ctx, query, args...)
+		deleted += n
 		if err != nil || n < piece {
-			return err
+			return deleted, err
 		}
 	}
 }

@@ -160,12 +160,24 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 	return rows.Err()
 }
 
-// ForgetAgreement lets a shop's token answer for another agreement than the
-// one it answered for before.
+// ForgetAgreement lets a shop's token answer for another agreement than
+// before: cursors and gaps of the old one mean nothing there.
 func (s *Store) ForgetAgreement(ctx context.Context, shop string) error {
-	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = 0 WHERE shop = ?", shop)
+	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = 0, items_cursor = NULL, swept_at = NULL, invoice_cursor = 0, invoices_begun = 0 WHERE shop = ?", shop)
+	if err == nil {
+		_, err = s.exec(ctx, "DELETE FROM invoice_gaps WHERE shop = ?", shop)
+	}
 	if err != nil {
 		return fmt.Errorf("forget the agreement of %s: %w", shop, err)
+	}
+	return nil
+}
+
+// RestartInvoices has a shop's invoices begin anew from its start, which has
+// been changed. Those that are stored stay.
+func (s *Store) RestartInvoices(ctx context.Context, shop string) error {
+	if _, err := s.exec(ctx, "UPDATE progress SET invoices_begun = 0 WHERE shop = ?", shop); err != nil {
+		return fmt.Errorf("have the invoices of %s begin anew: %w", shop, err)
 	}
 	return nil
 }
