@@ -405,3 +405,78 @@ func TestDatabaseAway(t *testing.T) {
 	i.daemon.wait(10 * time.Second)
 	noSecrets(t, i, s)
 }
+
+// TestManyItemsVanish: more items than are asked for after one listing.
+func TestManyItemsVanish(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
+	i := install(t, s, "", pace)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	settled(t, i, s, "shop1234", first)
+	for n, p := range s.truth(first).Products {
+		if n%2 == 0 {
+			s.post(first, "delete", map[string]string{"number": p.Number})
+		}
+	}
+	i.equal(s, "shop1234", first, 40*time.Second)
+}
+
+// TestWhereInvoicesBegin: nothing older is downloaded unasked, also not after
+// a restart; and an agreement that once booked with a far higher number is
+// followed below it.
+func TestWhereInvoicesBegin(t *testing.T) {
+	databases(t, func(t *testing.T, dsn string) {
+		s := startSandbox(t, "--agreements=2", "--products=30", "--lose=1")
+		book := func(agreement int, more map[string]any) {
+			b := map[string]any{"orderRef": "1", "lines": []map[string]any{{"number": sellable(s.truth(agreement)), "quantity": 1}}}
+			for k, v := range more {
+				b[k] = v
+			}
+			s.post(agreement, "book", b)
+		}
+		for range 5 {
+			book(first, nil)
+			book(first+1, map[string]any{"date": "2020-01-01"})
+		}
+		book(first+1, map[string]any{"withNumber": 900000, "date": "2020-01-01"})
+		i := install(t, s, dsn, pace+"lease: {beat: 200ms, ttl: 1s}\n")
+		i.start()
+		i.addShop(s, "by-number", first, "--invoices-from", "100")
+		i.addShop(s, "by-date", first+1)
+		stored := func(shop string) (numbers string) {
+			db := i.database()
+			defer db.Close()
+			rows, err := db.Query("SELECT invoice_number FROM shop_invoices WHERE shop = ? ORDER BY invoice_number", shop)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var n int64
+				if err := rows.Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				numbers += fmt.Sprint(n, " ")
+			}
+			return numbers
+		}
+		for _, shop := range []string{"by-number", "by-date"} {
+			eventually(t, 15*time.Second, "the first tick of "+shop, func() bool { return i.status(shop).LastGoodTick != "" })
+		}
+		i.daemon.kill()
+		i.start()
+		before := i.status("by-number").LastGoodTick
+		eventually(t, 15*time.Second, "a tick after the restart", func() bool { return i.status("by-number").LastGoodTick != before })
+		if got := stored("by-number") + stored("by-date"); got != "" {
+			t.Errorf("stored unasked: %s", got)
+		}
+		book(first, map[string]any{"withNumber": 100})
+		book(first+1, map[string]any{"date": "2020-01-01"}) // number 6, back-dated, below 900000
+		eventually(t, 15*time.Second, "what is new is found", func() bool { return stored("by-number") == "100 " && stored("by-date") == "6 " })
+		// An older one is fetched when asked for.
+		i.command("reconcile", "--shop", "by-date", "--invoice", "2", "--wait")
+		if got := stored("by-date"); got != "2 6 " {
+			t.Errorf("after asking for it: %s", got)
+		}
+	})
+}

@@ -188,8 +188,7 @@ func (w *worker) listed(l *listing) map[string]any {
 	return set
 }
 
-// finishListing takes over what was stored and answers the hints of numbers
-// that do not exist.
+// finishListing takes over what was stored and answers the hints that are left.
 func (w *worker) finishListing(ctx context.Context, l *listing) error {
 	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.began, l.serverDate, w.Overlap)
 	w.progress.ItemsCursor, w.progress.SweptAt = store.At(cursor), store.At(l.began)
@@ -204,10 +203,31 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 	if err := w.answerAbsent(ctx, l); err != nil {
 		return err
 	}
+	if err := w.readUnlisted(ctx, l); err != nil {
+		return err
+	}
 	if l.unknown == 0 && !l.cut && !w.waiting {
 		w.settled = l.sum()
 	}
 	return nil
+}
+
+// readUnlisted asks alone for hinted numbers about which the listing says
+// nothing: stored items that it did not show, and items that could not be
+// understood. No further listing would answer them.
+func (w *worker) readUnlisted(ctx context.Context, l *listing) error {
+	rest := hintMap{}
+	for number, h := range l.hints {
+		if h.DueAt.After(w.Now()) {
+			continue // put off, and due later
+		}
+		if len(rest) == missingAtOnce {
+			l.cut = true
+			break
+		}
+		rest[number] = h
+	}
+	return w.readHinted(ctx, rest, false)
 }
 
 // missingAtOnce bounds how many missing items are asked for after one listing.

@@ -32,7 +32,7 @@ func (a *amount) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("expected a number, got %s", b)
 	}
 	hundredths := math.Round(f * 100)
-	if math.Abs(hundredths-f*100) > 1e-6 || math.Abs(hundredths) > 1e15 {
+	if math.IsNaN(f) || math.Abs(hundredths-f*100) > 1e-6 || math.Abs(hundredths) > 1e15 {
 		return fmt.Errorf("expected a number with at most two decimals, got %s", b)
 	}
 	*a = amount(hundredths)

@@ -273,6 +273,8 @@ func TestRefusals(t *testing.T) {
 		{"201 values", "GET", "/invoices/booked?" + filter("bookedInvoiceNumber$in:["+strings.Join(list, ",")+"]"), nil, 414, ""},
 		{"no such product", "GET", "/products/none", nil, 404, "E06000"},
 		{"a number as no client may write it", "GET", "/products/1.5", nil, 404, "E06000"},
+		{"a slash by percent", "GET", "/products/A%2FB", nil, 404, "E06000"},
+		{"a space by percent", "GET", "/products/Fleece%20Tracksuit", nil, 404, "E06000"},
 		{"no such invoice", "GET", "/invoices/booked/99", nil, 404, "Resource not found"},
 		{"no such path", "GET", "/customers", nil, 404, "Resource not found"},
 		{"too long a URL", "GET", "/products?" + filter("name$eq:"+strings.Repeat("x", 600)), nil, 414, ""},

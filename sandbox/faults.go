@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -71,7 +73,9 @@ type faultBox struct {
 func (b *faultBox) get() Faults {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.f
+	f := b.f
+	f.Force = maps.Clone(f.Force)
+	return f
 }
 
 func (b *faultBox) set(change func(*Faults)) {
@@ -96,7 +100,10 @@ func (b *faultBox) merge(raw []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.f
-	if err := json.Unmarshal(raw, &next); err != nil {
+	next.Force = maps.Clone(next.Force)
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&next); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
 	b.f = next

@@ -33,6 +33,9 @@ func unescapeNumber(segment string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if strings.ContainsAny(decoded, `<>*%:&/\ ?.#+`) {
+		return "", fmt.Errorf("percent-encodes a character that e-conomic's scheme escapes")
+	}
 	var b strings.Builder
 	for decoded != "" {
 		if decoded[0] != '_' {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,7 +41,7 @@ func jsonAnswer(status int, v any) answer {
 // apiError is e-conomic's error body. logTime has no zone.
 func (s *Sandbox) apiError(status int, code, message, hint string, more map[string]any) answer {
 	body := map[string]any{
-		"message": message, "developerHint": hint, "logId": fmt.Sprintf("%016x-CPH", s.intn(1<<62)),
+		"message": message, "developerHint": hint, "logId": fmt.Sprintf("%016x-CPH", rand.Uint64()),
 		"httpStatusCode": status, "logTime": s.now().Format("2006-01-02T15:04:05"),
 	}
 	if code != "" {
@@ -124,7 +125,7 @@ func (s *Sandbox) faulty(f Faults, endpoint string, serve func() answer) answer 
 
 func (s *Sandbox) write(w http.ResponseWriter, f Faults, ans answer) {
 	h := w.Header()
-	h.Set("X-RequestId", fmt.Sprintf("%08x-sandbox", s.intn(1<<31)))
+	h.Set("X-RequestId", fmt.Sprintf("%08x-sandbox", rand.Uint32()))
 	h.Set("Date", s.now().Format(http.TimeFormat))
 	h.Set("Content-Type", ans.contentType)
 	for k, v := range ans.header {
@@ -134,6 +135,7 @@ func (s *Sandbox) write(w http.ResponseWriter, f Faults, ans answer) {
 	w.WriteHeader(ans.status)
 	if ans.status == 200 && len(ans.body) > 1 && (s.chance(f.Cut) || s.faults.forced("cut")) {
 		_, _ = w.Write(ans.body[:len(ans.body)/2])
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler) // the connection is cut
 	}
 	_, _ = w.Write(ans.body)

@@ -12,7 +12,7 @@ import (
 
 var (
 	errNoProduct = errors.New("no such product")
-	errExists    = errors.New("the number exists already")
+	errExists    = errors.New("the number exists already, or is not one of 1 to 25 characters")
 )
 
 // Event types as the webhooks API names them. Only INVOICE_BOOKED is attested;
@@ -54,6 +54,9 @@ func (a *agreement) move(kind, number string, by amount) error {
 func (a *agreement) create(number, name string, inStock amount) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if number == "" || len([]rune(number)) > 25 {
+		return fmt.Errorf("create %q: %w", number, errExists)
+	}
 	if p := a.products[number]; p != nil {
 		if !p.truth().deleted {
 			return fmt.Errorf("create %q: %w", number, errExists)
@@ -86,6 +89,13 @@ func (a *agreement) remove(kind, number string) (productState, error) {
 
 // rename gives a product another number: the old one is gone.
 func (a *agreement) rename(from, to string) error {
+	a.mu.Lock()
+	p := a.products[to]
+	taken := p != nil && !p.truth().deleted
+	a.mu.Unlock()
+	if taken || to == "" || len([]rune(to)) > 25 {
+		return fmt.Errorf("rename to %q: %w", to, errExists)
+	}
 	was, err := a.remove("rename", from)
 	if err != nil {
 		return err
@@ -95,7 +105,7 @@ func (a *agreement) rename(from, to string) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := a.products[to]
+	p = a.products[to]
 	st := &p.versions[len(p.versions)-1].state
 	updated := st.updated
 	*st = was

@@ -67,7 +67,7 @@ func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 // OpenHints returns a shop's open hints of a kind that are due by the given
 // time, oldest due first, at most limit (0: all).
 func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due time.Time, limit int) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, cause, first_at, webhook_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND due_at <= ? ORDER BY due_at"
+	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND due_at <= ? ORDER BY due_at"
 	args := []any{shop, kind, At(due)}
 	if limit > 0 {
 		query += " LIMIT ?"
@@ -81,11 +81,11 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	hints := map[string]plan.Hint{}
 	for rows.Next() {
 		h := plan.Hint{Kind: kind}
-		var first, webhook Time
-		if err := rows.Scan(&h.Number, &h.Gen, &h.Cause, &first, &webhook, &h.Tries, &h.Failures); err != nil {
+		var first, webhook, due Time
+		if err := rows.Scan(&h.Number, &h.Gen, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures); err != nil {
 			return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
 		}
-		h.FirstAt, h.WebhookAt = first.Time, webhook.Time
+		h.FirstAt, h.WebhookAt, h.DueAt = first.Time, webhook.Time, due.Time
 		hints[h.Number] = h
 	}
 	if err := rows.Err(); err != nil {

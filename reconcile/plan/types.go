@@ -138,6 +138,7 @@ type Hint struct {
 	Cause     Cause
 	FirstAt   time.Time // when the first hint of this open period was recorded
 	WebhookAt time.Time // when its last webhook was recorded; zero if none
+	DueAt     time.Time // when it is to be read
 	Tries     int       // reads so far that showed nothing new
 	Failures  int       // reads so far that failed for this very number
 }
