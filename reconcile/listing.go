@@ -61,7 +61,14 @@ const pagesPerPass = 10
 // turnPages reads and stores the next pages of the listing under way.
 func (w *worker) turnPages(ctx context.Context) error {
 	l := w.sweep
-	for range pagesPerPass {
+	pages := pagesPerPass
+	if l.priority == economic.PrioritySweep {
+		// Sweeps are spread over the day; what they saved up is an hour's worth.
+		if pages = min(pages, w.budget.Spare(l.priority)); pages == 0 {
+			l.notBefore = w.Now().Add(time.Minute)
+		}
+	}
+	for range pages {
 		p, err := w.stock.Listing(ctx, l.priority, l.next)
 		if err != nil {
 			return w.interrupted(l, err)
