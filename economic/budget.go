@@ -54,6 +54,11 @@ type BudgetOptions struct {
 	// Concurrency is how many requests may be in flight at once. Default 2.
 	Concurrency int
 
+	// Patience is the longest a call waits for a 429 to pass or the bucket to
+	// fill; one that would have to wait longer fails at once, so that whoever
+	// makes it can do something else meanwhile. Default: as long as it takes.
+	Patience time.Duration
+
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -265,13 +270,16 @@ func (b *Budget) judge(ctx context.Context, p Priority) (verdict, error) {
 		return verdict{}, &Error{Kind: KindBudget, RetryAfter: now.Truncate(day).Add(day).Sub(now)}
 	}
 	if wait := b.blocked.Sub(now); wait > 0 {
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
-			// It would wait in vain.
+		deadline, ok := ctx.Deadline()
+		if inVain := ok && time.Until(deadline) < wait; inVain || b.tooLong(wait) {
 			return verdict{}, &Error{Kind: KindRateLimited, RetryAfter: wait}
 		}
 		return verdict{wait: wait}, nil
 	}
 	if wait := b.refill(p, now); wait > 0 {
+		if b.tooLong(wait) {
+			return verdict{}, &Error{Kind: KindBudget, Message: "the token bucket is nearly empty", RetryAfter: wait}
+		}
 		return verdict{wait: wait}, nil
 	}
 	if b.inFlight >= b.o.Concurrency || b.outranked(p) {
@@ -282,6 +290,10 @@ func (b *Budget) judge(ctx context.Context, p Priority) (verdict, error) {
 	b.accrue(p, now)
 	b.paced[p].saved = max(b.paced[p].saved-1, 0)
 	return verdict{granted: true}, nil
+}
+
+func (b *Budget) tooLong(wait time.Duration) bool {
+	return b.o.Patience > 0 && wait > b.o.Patience
 }
 
 // refill returns how long the bucket takes to be empty enough for the priority.

@@ -98,7 +98,7 @@ func TestRefusedCallIsNotSent(t *testing.T) {
 		})
 		b.Restore(economic.BudgetState{Day: time.Now().UTC().Format(time.DateOnly), Calls: 9})
 		_, err := a.Self(t.Context(), tick)
-		if economic.KindOf(err) != economic.KindBudget || sent != 0 || !strings.Contains(err.Error(), "read who the agreement is: the agreement's own budget for today is spent, try again in 24h") {
+		if economic.KindOf(err) != economic.KindBudget || sent != 0 || !strings.Contains(err.Error(), "read who the agreement is: the agreement's own budget does not allow it now, try again in 24h") {
 			t.Errorf("%d sent, got %v", sent, err)
 		}
 		if _, err := a.Self(t.Context(), hint); err != nil || sent != 1 {
@@ -430,6 +430,49 @@ func TestBudgetUnderLoad(t *testing.T) {
 		}
 		if err := b.Acquire(t, hint); err != nil && economic.KindOf(err) != economic.KindBudget {
 			t.Error(err)
+		}
+	})
+}
+
+// TestPatience: what would wait longer than the caller has patience fails at
+// once, and a hint, for which the bucket is never too full, goes on.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := economic.NewBudget(economic.BudgetOptions{Patience: 3 * time.Second})
+		answer := func(status int, header ...string) (*economic.Agreement, func()) {
+			c, err := economic.New(economic.Options{AppSecretToken: "app", RESTURL: "http://e-conomic.test", Transport: answers(func(*http.Request) *http.Response {
+				return respond(status, `{"agreementNumber":1,"message":"x"}`, header...)
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.Agreement("grant", b), c.Close
+		}
+		began := time.Now()
+		a, done := answer(200, "X-RateLimiting", "token-limit-10000-per-60-seconds: 9900/10000")
+		if _, err := a.Self(t.Context(), economic.PriorityHint); err != nil {
+			t.Fatal(err)
+		}
+		_, err := a.Self(t.Context(), economic.PrioritySweep)
+		if e, ok := errors.AsType[*economic.Error](err); !ok || e.Kind != economic.KindBudget || e.RetryAfter < 3*time.Second {
+			t.Errorf("a sweep on a full bucket: %v", err)
+		}
+		if _, err := a.Self(t.Context(), economic.PriorityHint); err != nil {
+			t.Errorf("a hint on a full bucket: %v", err)
+		}
+		done()
+		a, done = answer(429, "Retry-After", "20")
+		defer done()
+		if _, err := a.Self(t.Context(), economic.PriorityHint); economic.KindOf(err) != economic.KindRateLimited {
+			t.Errorf("a 429: %v", err)
+		}
+		_, err = a.Self(t.Context(), economic.PriorityHint)
+		if e, ok := errors.AsType[*economic.Error](err); !ok || e.Kind != economic.KindRateLimited || e.RetryAfter < 19*time.Second {
+			t.Errorf("while blocked: %v", err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

@@ -33,7 +33,8 @@ const (
 	KindUnavailable Kind = "unavailable"
 	// KindMalformed: a 200 that is not what was promised. The error names the field.
 	KindMalformed Kind = "malformed"
-	// KindBudget: the agreement's own daily budget does not allow the call. It was not sent.
+	// KindBudget: the agreement's own budget does not allow the call at its
+	// priority, for the day or for the moment. It was not sent.
 	KindBudget Kind = "budget"
 )
 
@@ -46,7 +47,7 @@ var said = map[Kind]string{
 	KindBadRequest:   "not accepted",
 	KindUnavailable:  "no usable answer from e-conomic",
 	KindMalformed:    "e-conomic's answer is not as promised",
-	KindBudget:       "the agreement's own budget for today is spent",
+	KindBudget:       "the agreement's own budget does not allow it now",
 }
 
 // Error is why a call failed. It never holds a token.

@@ -149,6 +149,10 @@ func (w *worker) stopped(ctx context.Context, err error) bool {
 	return false
 }
 
+// patience is how long a call may wait for its agreement's tokens: while it
+// waits, a worker does nothing for other shops.
+const patience = 3 * time.Second
+
 // load reads what is stored about the shop, once per lease.
 func (w *worker) load(ctx context.Context) error {
 	if w.loaded {
@@ -166,7 +170,7 @@ func (w *worker) load(ctx context.Context) error {
 			return fmt.Errorf("shop %s: order pattern: %w: correct it with `lagerd shops set %s --order-pattern …`", w.shop.Shop, err, w.shop.Shop)
 		}
 	}
-	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Now: w.Now})
+	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Patience: patience, Now: w.Now})
 	w.budget.Restore(economic.BudgetState{Day: progress.CallsDay, Calls: int(progress.Calls)})
 	grant, err := w.Open(w.shop.Shop, w.shop.GrantToken)
 	if err != nil {
