@@ -480,3 +480,46 @@ func TestWhereInvoicesBegin(t *testing.T) {
 		}
 	})
 }
+
+// TestTwoDaemons: two lagerd share the shops of one database; when one is
+// killed the other takes its shops over, and webhooks to either are good.
+func TestTwoDaemons(t *testing.T) {
+	s := startSandbox(t, append([]string{"--agreements=4", "--products=40"}, strings.Fields(lossy)...)...)
+	i := install(t, s, mariadbtest.New(t), pace+"lease: {beat: 200ms, ttl: 1s}\n")
+	i.start()
+	for n := range 4 {
+		i.addShop(s, fmt.Sprint("shop", n), first+n, "--invoices-from", "1")
+	}
+	second := start(t, append(i.env, "LAGERD_WEBHOOK_LISTEN="+freeAddress(t), "LAGERD_ADMIN_LISTEN="), "run")
+	db := i.database()
+	defer db.Close()
+	shares := func() (shares []int) {
+		rows, err := db.Query("SELECT COUNT(*) FROM leases WHERE holder <> '' GROUP BY holder ORDER BY 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var n int
+			if err := rows.Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			shares = append(shares, n)
+		}
+		return shares
+	}
+	eventually(t, 10*time.Second, "each has two shops", func() bool { return fmt.Sprint(shares()) == "[2 2]" })
+	for n := range 4 {
+		s.post(first+n, "trade", map[string]int{"count": 40})
+	}
+	second.kill()
+	began := time.Now()
+	eventually(t, 10*time.Second, "the other has all four", func() bool { return fmt.Sprint(shares()) == "[4]" })
+	t.Logf("taken over %s after the kill (ttl 1s, beat 200ms)", time.Since(began).Round(10*time.Millisecond))
+	for n := range 4 {
+		s.post(first+n, "trade", map[string]int{"count": 20})
+	}
+	for n := range 4 {
+		i.equal(s, fmt.Sprint("shop", n), first+n, 30*time.Second)
+	}
+}
