@@ -195,7 +195,7 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 	}
 	now := w.Now()
 	p := plan.Invoices(plan.InvoicesInput{
-		Token: w.token, Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored,
+		Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored,
 		Hints: b.hints, NotFound: b.notFound, Rule: w.rule, Now: now, Rereads: w.Rereads,
 	})
 	a := also

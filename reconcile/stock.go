@@ -105,7 +105,7 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	if !j.work && !w.waiting {
 		return nil, nil
 	}
-	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.Now(), 0)
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
 	if !j.work && !w.waiting {
 		return nil, nil
 	}
-	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, w.Now().Add(farAway), 0)
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, w.Now().Add(farAway))
 	w.waiting = len(hints) > 0
 	return hints, err
 }

@@ -82,7 +82,7 @@ func WriteChanges(w io.Writer, changes []store.Change) error {
 
 func difference(c store.Change) string {
 	switch c.What {
-	case plan.WhatBooked, plan.WhatPDF:
+	case plan.WhatBooked:
 		return "-"
 	case plan.WhatState, plan.WhatGone, plan.WhatReturned:
 		text := fmt.Sprintf("%s → %s", c.OldState, c.NewState)

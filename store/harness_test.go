@@ -80,7 +80,7 @@ func must(t *testing.T, err error) {
 
 func openHints(t *testing.T, s *store.Store, shop string, due time.Time) map[string]plan.Hint {
 	t.Helper()
-	hints, err := s.OpenHints(t.Context(), shop, plan.KindStock, due, 0)
+	hints, err := s.OpenHints(t.Context(), shop, plan.KindStock, due)
 	must(t, err)
 	return hints
 }

@@ -65,15 +65,10 @@ func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 }
 
 // OpenHints returns a shop's open hints of a kind that are due by the given
-// time, oldest due first, at most limit (0: all).
-func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due time.Time, limit int) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND due_at <= ? ORDER BY due_at"
-	args := []any{shop, kind, At(due)}
-	if limit > 0 {
-		query += " LIMIT ?"
-		args = append(args, limit)
-	}
-	rows, err := s.conn.QueryContext(ctx, query, args...)
+// time.
+func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due time.Time) (map[string]plan.Hint, error) {
+	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND due_at <= ?"
+	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due))
 	if err != nil {
 		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
 	}

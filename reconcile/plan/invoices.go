@@ -98,7 +98,6 @@ type Gap struct {
 
 // InvoicesInput is everything that decides about a batch of observed invoices.
 type InvoicesInput struct {
-	Token    int64
 	Cause    Cause
 	First    bool // the shop's first listing: a baseline, nothing was missed
 	Began    time.Time

@@ -41,7 +41,7 @@ func invoice(n int64, gross string) plan.Invoice {
 func TestInvoices(t *testing.T) {
 	t.Parallel()
 	hint := plan.Hint{Kind: plan.KindInvoice, Number: "7", Gen: 3, Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon}
-	in := plan.InvoicesInput{Token: 1, Cause: plan.CauseTick, Began: noon, Observed: []plan.Invoice{invoice(6, "10"), invoice(7, "10"), invoice(8, "-10")},
+	in := plan.InvoicesInput{Cause: plan.CauseTick, Began: noon, Observed: []plan.Invoice{invoice(6, "10"), invoice(7, "10"), invoice(8, "-10")},
 		Stored: map[int64]bool{8: true}, Hints: map[string]plan.Hint{"7": hint, "8": {Kind: plan.KindInvoice, Number: "8", Gen: 1, Cause: plan.CauseWebhook, WebhookAt: noon},
 			"9": {Kind: plan.KindInvoice, Number: "9", Gen: 1, Cause: plan.CauseWebhook, WebhookAt: noon}}, NotFound: []int64{9, 10}, Now: noon, Rereads: rereads}
 	p := plan.Invoices(in)

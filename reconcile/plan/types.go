@@ -174,7 +174,6 @@ const (
 	WhatGone     What = "gone"     // e-conomic no longer has it
 	WhatReturned What = "returned" // it was gone and is back
 	WhatBooked   What = "booked"   // an invoice or credit note was booked
-	WhatPDF      What = "pdf"      // an invoice's PDF was stored
 )
 
 // Answer closes a hint up to the generation that the read covered.
