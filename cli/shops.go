@@ -180,7 +180,7 @@ English: log in to e-conomic as super-user. All settings → Extensions → Webh
   URL:          %[1]s?
   Sent data:    %[3]s
 
-Test i en browser / test in a browser (vis / shows "Success"; put a real item number / indsæt et rigtigt varenummer):
+Test i en browser: indsæt et rigtigt varenummer; der skal stå Success. / Test in a browser: put in a real item number; it must say Success.
 
   %[1]s?type=stockUpdate&username=%[4]s&password=%[5]s&number=VARENUMMER
 
