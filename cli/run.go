@@ -128,6 +128,7 @@ func settingsOf(cfg config.Config) daemon.Settings {
 	r.RetryMin, r.RetryMax = time.Duration(cfg.Reconcile.RetryMin), time.Duration(cfg.Reconcile.RetryMax)
 	r.HeldRetry, r.GapWindow = time.Duration(cfg.Reconcile.HeldRetry), time.Duration(cfg.Reconcile.GapWindow)
 	r.LateWithin = time.Duration(cfg.Reconcile.LateWebhook)
+	r.LossPercent, r.LossMin = cfg.Reconcile.LossPercent, cfg.Reconcile.LossMin
 	r.KeepHistory, r.KeepHints = time.Duration(cfg.Retention.History), time.Duration(cfg.Retention.Hints)
 	return s
 }

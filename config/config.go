@@ -124,6 +124,8 @@ type Reconcile struct {
 	HeldRetry   Duration   `yaml:"held_retry"`
 	GapWindow   Duration   `yaml:"gap_window"`
 	LateWebhook Duration   `yaml:"late_webhook"`
+	LossPercent int        `yaml:"loss_percent"`
+	LossMin     int        `yaml:"loss_min"`
 }
 
 // Lease sets how fast a dead lagerd is replaced by another.
@@ -171,6 +173,7 @@ func Default() Config {
 			Rereads:    []Duration{Duration(2 * time.Second), Duration(10 * time.Second), Duration(45 * time.Second)},
 			SweepEvery: Duration(24 * time.Hour), RetryMin: Duration(5 * time.Second), RetryMax: Duration(15 * time.Minute),
 			HeldRetry: Duration(10 * time.Minute), GapWindow: Duration(48 * time.Hour), LateWebhook: Duration(15 * time.Minute),
+			LossPercent: 25, LossMin: 20,
 		},
 		Lease:           Lease{Beat: Duration(2 * time.Second), TTL: Duration(10 * time.Second)},
 		Retention:       Retention{History: Duration(365 * 24 * time.Hour), Hints: Duration(30 * 24 * time.Hour), Requests: Duration(7 * 24 * time.Hour)},

@@ -46,6 +46,8 @@ func (l *loader) validate(c *Config) {
 		{"webhook.max_body_bytes", c.Webhook.MaxBodyBytes, 256, 1 << 20},
 		{"webhook.log_per_shop", c.Webhook.LogPerShop, 1, 100_000},
 		{"reconcile.workers", c.Reconcile.Workers, 1, 1024},
+		{"reconcile.loss_percent", c.Reconcile.LossPercent, 1, 100},
+		{"reconcile.loss_min", c.Reconcile.LossMin, 1, 1_000_000},
 		{"pdf.max_bytes", c.PDF.MaxBytes, 1 << 10, 16<<20 - 1},
 		{"pdf.concurrency", c.PDF.Concurrency, 1, 64},
 	} {
@@ -104,9 +106,9 @@ func (l *loader) durations(c *Config) {
 		{"reconcile.late_webhook", r.LateWebhook, time.Second, 24 * time.Hour},
 		{"lease.beat", c.Lease.Beat, 100 * time.Millisecond, time.Minute},
 		{"lease.ttl", c.Lease.TTL, time.Second, 10 * time.Minute},
-		{"retention.history", c.Retention.History, 24 * time.Hour, 100 * 365 * 24 * time.Hour},
-		{"retention.hints", c.Retention.Hints, 24 * time.Hour, 100 * 365 * 24 * time.Hour},
-		{"retention.requests", c.Retention.Requests, time.Hour, 100 * 365 * 24 * time.Hour},
+		{"retention.history", c.Retention.History, time.Minute, 100 * 365 * 24 * time.Hour},
+		{"retention.hints", c.Retention.Hints, time.Minute, 100 * 365 * 24 * time.Hour},
+		{"retention.requests", c.Retention.Requests, time.Minute, 100 * 365 * 24 * time.Hour},
 		{"shutdown_timeout", c.ShutdownTimeout, time.Second, 10 * time.Minute},
 	}
 	for i, d := range r.Rereads {

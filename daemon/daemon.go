@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/economic"
+	"lagerd/engine"
 	"lagerd/reconcile/plan"
 	"lagerd/secret"
 	"lagerd/status"
@@ -80,9 +83,8 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	d := &daemon{Options: o, process: process{store: s, keys: o.Keys, index: newIndex(s, o.Keys),
-		metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now, version: o.Version}}
-	if err := d.index.refresh(ctx); err != nil {
+	d := &daemon{Options: o, store: s, index: newIndex(s, o.Keys), metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now}
+	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}
 	return d.run(ctx)
@@ -103,8 +105,12 @@ func forgetAll(ctx context.Context, s *store.Store) error {
 
 type daemon struct {
 	Options
-	process
-	engine   atomic.Pointer[engine]
+	store    *store.Store
+	index    *index
+	metrics  *status.Metrics
+	log      *logrus.Logger
+	now      func() time.Time
+	engine   atomic.Pointer[engine.Engine]
 	lastLoop atomic.Int64 // when the main loop last turned, Unix seconds
 	ready    atomic.Bool
 }
@@ -125,7 +131,7 @@ func (d *daemon) run(ctx context.Context) error {
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))
 	admin := server(d.log, d.adminHandler())
-	first, err := newEngine(&d.process, d.Settings)
+	first, err := d.newEngine(d.Settings)
 	if err != nil {
 		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
 	}
@@ -191,14 +197,37 @@ func (d *daemon) run(ctx context.Context) error {
 	return loopErr
 }
 
+const (
+	pollEvery   = time.Second
+	lookForFree = 400 * time.Millisecond
+)
+
+func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
+	client, err := economic.New(economic.Options{
+		RESTURL: s.RESTURL, AppSecretToken: s.AppSecretToken.Reveal(), Timeout: s.Timeout, MaxURLBytes: s.MaxURLBytes,
+		MaxPDFBytes: s.MaxPDFBytes, UserAgent: "lagerd/" + d.Version, Now: d.now, Observe: d.metrics.Called,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := s.Reconcile
+	o.Store, o.Client, o.Open, o.Log, o.Now = d.store, client, d.Keys.Open, d.log, d.now
+	o.Jitter = func(most time.Duration) time.Duration { return mathrand.N(most) }
+	o.PageSize = plan.PageSize
+	return engine.New(engine.Options{
+		Reconcile: o, Shops: d.index, Metrics: d.metrics, Log: d.log, Instance: newInstance(d.Version, d.now()),
+		Schedule: s.Schedule, Beat: s.LeaseBeat, TTL: s.LeaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: s.KeepRequests,
+	})
+}
+
 // start runs an engine and returns the function that stops it and waits.
-func (d *daemon) start(ctx context.Context, e *engine) (stop func()) {
+func (d *daemon) start(ctx context.Context, e *engine.Engine) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	d.engine.Store(e)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		e.run(ctx)
+		e.Run(ctx)
 	}()
 	return func() {
 		cancel()
@@ -223,10 +252,10 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error, stopEngine *func
 			d.notify(d.Notifier.Status(d.summary()))
 		case <-d.Signals.ReconcileAll:
 			d.log.Info("reconciling every shop now")
-			d.engine.Load().scheduler.ReconcileAll()
+			d.engine.Load().ReconcileAll()
 		case <-d.Signals.SweepAll:
 			d.log.Info("sweeping every shop now")
-			d.engine.Load().scheduler.SweepAll()
+			d.engine.Load().SweepAll()
 		case <-d.Signals.Reload:
 			d.reload(ctx, stopEngine)
 		}
@@ -238,12 +267,12 @@ func (d *daemon) reload(ctx context.Context, stopEngine *func()) {
 	d.notify(d.Notifier.Reloading())
 	defer func() { d.notify(d.Notifier.Ready(d.summary())) }()
 	next, err := d.Reload()
-	var e *engine
+	var e *engine.Engine
 	if err == nil {
 		err = SetLog(d.log, next)
 	}
 	if err == nil {
-		e, err = newEngine(&d.process, next)
+		e, err = d.newEngine(next)
 	}
 	if err != nil {
 		d.metrics.ReloadOK.Set(0)
@@ -277,7 +306,7 @@ func (d *daemon) recordHints(ctx context.Context, hints []webhook.Hint) error {
 
 func (d *daemon) wake(shops []string) {
 	if e := d.engine.Load(); e != nil {
-		e.scheduler.Wake(shops, false)
+		e.Wake(shops)
 	}
 }
 
@@ -290,7 +319,7 @@ func (d *daemon) alive() bool {
 func (d *daemon) summary() string {
 	held := 0
 	if e := d.engine.Load(); e != nil {
-		held = len(e.scheduler.Held())
+		held = e.Held()
 	}
 	return fmt.Sprintf("reconciling %d shops", held)
 }

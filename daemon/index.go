@@ -27,8 +27,8 @@ func newIndex(s *store.Store, keys *secret.Keys) *index {
 	return &index{store: s, keys: keys, generation: -1}
 }
 
-// refresh reads the shops again if any has changed.
-func (x *index) refresh(ctx context.Context) error {
+// Refresh implements engine.Shops: it reads the shops again if any has changed.
+func (x *index) Refresh(ctx context.Context) error {
 	generation, err := x.store.ShopsGeneration(ctx)
 	x.mu.RLock()
 	known := x.generation
@@ -60,7 +60,8 @@ func (x *index) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (x *index) shop(name string) (store.Shop, bool) {
+// Shop implements engine.Shops.
+func (x *index) Shop(name string) (store.Shop, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	s, ok := x.shops[name]

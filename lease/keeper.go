@@ -23,6 +23,8 @@ type Leases interface {
 	TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error
 	// ReleaseLeases gives back those of the shops that the instance holds.
 	ReleaseLeases(ctx context.Context, shops []string, instance string) error
+	// AnyFree reports whether nobody holds some lease.
+	AnyFree(ctx context.Context) (bool, error)
 	// ForgetInstance frees all leases of an instance and removes it.
 	ForgetInstance(ctx context.Context, instance string) error
 }
@@ -46,8 +48,13 @@ type Options struct {
 	Instance store.Instance // its Instance must be new with every start
 	Beat     time.Duration  // between two beats
 	TTL      time.Duration  // a holder silent for so long has lost its shops
-	Log      logrus.FieldLogger
-	Now      func() time.Time // must carry a monotonic reading
+
+	// LookForFree is how often it looks, between two beats, for shops that
+	// another has given back.
+	LookForFree time.Duration
+
+	Log logrus.FieldLogger
+	Now func() time.Time // must carry a monotonic reading
 }
 
 // Keeper holds leases. It is used by one goroutine.
@@ -74,6 +81,10 @@ func New(o Options) *Keeper {
 func (k *Keeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(k.Beat)
 	defer ticker.Stop()
+	look := time.NewTicker(k.LookForFree)
+	defer look.Stop()
+	expiry := time.NewTimer(k.TTL)
+	defer expiry.Stop()
 	failing := false
 	for {
 		err := k.round(ctx)
@@ -84,13 +95,29 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.Log.Info("leases: the database answers again")
 		}
 		failing = err != nil
-		select {
-		case <-ctx.Done():
-			k.stop(ctx)
-			return
-		case <-ticker.C:
+		expiry.Reset(k.nextExpiry())
+		for again := false; !again; {
+			select {
+			case <-ctx.Done():
+				k.stop(ctx)
+				return
+			case <-ticker.C:
+				again = true
+			case <-expiry.C:
+				again = true // another lagerd may have died: its shops should not wait for our beat
+			case <-look.C:
+				// Whoever stops gives its shops back, and they should not wait.
+				again = !failing && k.anyFree(ctx)
+			}
 		}
 	}
+}
+
+func (k *Keeper) anyFree(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, k.Beat)
+	defer cancel()
+	free, err := k.Leases.AnyFree(ctx)
+	return err == nil && free // an error is for the next beat to report
 }
 
 func (k *Keeper) stop(ctx context.Context) {
@@ -169,6 +196,18 @@ func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bo
 	}
 	k.seen = seen
 	return living
+}
+
+// nextExpiry returns how long until the next of the living counts as dead, if it
+// is not seen to beat before.
+func (k *Keeper) nextExpiry() time.Duration {
+	next := k.TTL
+	for _, last := range k.seen {
+		if left := k.TTL - k.Now().Sub(last.since); left > 0 {
+			next = min(next, left)
+		}
+	}
+	return next
 }
 
 // reconcile drops the shops that were taken from us, removed or given up.

@@ -19,6 +19,7 @@ import (
 const (
 	beat = 2 * time.Second
 	ttl  = 10 * time.Second
+	look = 400 * time.Millisecond
 )
 
 // table is the leases' table, as the store keeps it.
@@ -90,6 +91,20 @@ func (a as) Leases(context.Context) (list []store.Lease, err error) {
 		list = append(list, *l)
 	}
 	return list, nil
+}
+
+func (a as) AnyFree(context.Context) (bool, error) {
+	leave, err := a.enter()
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	for _, l := range a.leases {
+		if l.Holder == "" {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (a as) TakeLeases(_ context.Context, shops []string, from, instance string, _ time.Time) error {
@@ -189,7 +204,7 @@ func start(t *testing.T, tab *table, name string) *lagerd {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	l := &lagerd{works: map[string]int64{}}
-	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, Log: log, Now: time.Now})
+	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, LookForFree: look, Log: log, Now: time.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { k.Run(ctx) })
@@ -243,9 +258,9 @@ func TestShopsSpreadAndMove(t *testing.T) {
 			t.Fatalf("three share 100 shops as %d, %d and %d", a.count(), b.count(), c.count())
 		}
 		c.stop() // a planned stop hands over at once
-		settle(beat)
+		settle(look + time.Millisecond)
 		if a.count()+b.count() != 100 {
-			t.Fatalf("a beat after a planned stop %d shops are worked on", a.count()+b.count())
+			t.Fatalf("%s after a planned stop %d shops are worked on", look, a.count()+b.count())
 		}
 		a.stop()
 		b.stop()
@@ -294,6 +309,36 @@ func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
 		a.stop()
 		b.stop()
 	})
+}
+
+// TestTakeoverTakesTheTTLAndOneBeat, whenever in the beat the other dies and
+// however the two beats lie to each other.
+func TestTakeoverTakesTheTTLAndOneBeat(t *testing.T) {
+	t.Parallel()
+	for offset := time.Duration(0); offset < beat; offset += 330 * time.Millisecond {
+		for dies := time.Duration(0); dies < beat; dies += 370 * time.Millisecond {
+			synctest.Test(t, func(t *testing.T) {
+				tab := newTable(10)
+				a := start(t, tab, "a")
+				settle(time.Second + offset)
+				b := start(t, tab, "b")
+				settle(3*beat + dies)
+				tab.mu.Lock()
+				tab.down["a"] = true
+				tab.mu.Unlock()
+				settle(ttl - time.Millisecond - beat)
+				if b.count() != 5 {
+					t.Fatalf("b took over before the ttl: it works on %d shops", b.count())
+				}
+				settle(2*beat + time.Millisecond)
+				if b.count() != 10 {
+					t.Fatalf("a beat after the ttl b works on %d shops (it began %s after a, which died at %s)", b.count(), offset, dies)
+				}
+				b.stop()
+				a.stop()
+			})
+		}
+	}
 }
 
 // TestNobodyIsLeftOut: a release that fails is made up for, and work that

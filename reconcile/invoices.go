@@ -39,7 +39,7 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	if err := w.readHintedInvoices(ctx, hints); err != nil {
 		return err
 	}
-	sinceSweep := w.Now().Sub(w.progress.InvoicesSweptAt.Time)
+	sinceSweep := w.since(w.progress.InvoicesSweptAt.Time)
 	if j.sweep || j.tick && sinceSweep >= w.SweepEvery {
 		err := w.sweepInvoices(ctx)
 		if economic.KindOf(err) == economic.KindBudget && !j.sweep {
@@ -142,6 +142,7 @@ func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b i
 	if b.cause == plan.CauseSweep && !b.first {
 		priority = economic.PrioritySweep
 	}
+	q.PageSize = w.PageSize
 	page, err := w.agreement.Invoices(ctx, priority, q)
 	if err != nil {
 		return err
@@ -371,7 +372,7 @@ func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 	if !w.shop.InvoicesOn || !j.work && !w.fetching {
 		return false, nil
 	}
-	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Shop, w.Now(), fetchesPerPass)
+	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Shop, w.due(), fetchesPerPass)
 	if err != nil {
 		return false, err
 	}
@@ -415,7 +416,7 @@ func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork) error {
 	}
 	a := store.Applied{Lines: []int64{inv.Number}}
 	// Where every tick lists all items anyway, the lines tell nothing new.
-	if w.shop.StockOn && w.progress.Items > plan.PageSize {
+	if w.shop.StockOn && w.progress.Items > int64(w.PageSize) {
 		read, err := w.agreement.Invoice(ctx, economic.PriorityInvoice, inv.Number)
 		if err != nil {
 			return err

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
+	"slices"
 	"time"
 
 	"lagerd/economic"
@@ -35,13 +37,17 @@ type listing struct {
 	notBefore  time.Time // the budget says so
 	failures   int       // pages that failed
 	cut        bool      // not everything that was missing has been asked for
+
+	looks    bool                    // nothing of it is stored: the shop's losses are held back
+	suspects map[string]plan.Suspect // what it would take away, where it only looks
 }
 
 // beginListing starts a listing. Its hints are loaded before its first page.
 // flood says that hints are why.
 func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
-	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, seen: map[string]struct{}{}, digest: sha256.New()}
-	if j.tick && !j.sweep && w.progress.Items <= plan.PageSize && !w.progress.SweptAt.IsZero() {
+	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, seen: map[string]struct{}{}, digest: sha256.New(),
+		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}}
+	if j.tick && !j.sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
 	}
 	var err error
@@ -83,21 +89,36 @@ func (w *worker) turnPages(ctx context.Context) error {
 		}
 		l.add(p)
 		last := p.next == ""
+		if l.looks {
+			if err := w.look(ctx, l, p); err != nil || last {
+				w.sweep = nil
+				return err
+			}
+			l.next = p.next
+			continue
+		}
 		if last && w.unchanged(l) {
 			w.sweep = nil
 			return nil
 		}
+		batch := itemsBatch{observations: p.observations, hints: l.hints, cause: l.cause, created: l.created}
 		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
-			missing, err := w.missing(ctx, l)
+			batch.missing, err = w.missing(ctx, l)
 			if err := errors.Join(err, l.complete(w)); err != nil {
 				w.sweep = nil
 				return err
 			}
-			also.Hints = append(also.Hints, missing...)
+			batch.empty = l.read == 0
+			if err := w.guard(ctx, batch.missing, batch.empty); err != nil {
+				w.sweep = nil
+				return err
+			}
+			also.Hints = append(also.Hints, w.missingHints(l, batch.missing)...)
 			also.Progress = w.listed(l)
+			also.EndApproval = w.approved > 0 && lossesIn(w.suspects, batch.missing) == 0
 		}
-		created, err := w.storeItems(ctx, itemsBatch{observations: p.observations, hints: l.hints, cause: l.cause, created: l.created}, also)
+		created, err := w.storeItems(ctx, batch, also)
 		if err != nil {
 			w.sweep = nil
 			return err
@@ -161,11 +182,8 @@ func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
 // complete reports an error where the listing was cut short: nothing is
 // concluded from what it did not show.
 func (l *listing) complete(w *worker) error {
-	switch {
-	case l.read < l.results:
+	if l.read < l.results {
 		return fmt.Errorf("shop %s: e-conomic announced %d items and sent %d: nothing is concluded from those that are missing", w.shop.Shop, l.results, l.read)
-	case l.read == 0 && w.progress.Items > 0:
-		return fmt.Errorf("shop %s: e-conomic lists no items at all, where there were %d: nothing is concluded from that", w.shop.Shop, w.progress.Items)
 	}
 	return nil
 }
@@ -207,6 +225,9 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 	if len(l.created) > 0 {
 		w.created = l.created
 	}
+	if w.approved > 0 && lossesIn(w.suspects) == 0 {
+		w.approved = 0
+	}
 	if err := w.answerAbsent(ctx, l); err != nil {
 		return err
 	}
@@ -225,7 +246,7 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 func (w *worker) readUnlisted(ctx context.Context, l *listing) error {
 	rest := hintMap{}
 	for number, h := range l.hints {
-		if h.DueAt.After(w.Now()) {
+		if !w.due().Includes(h.DueAt) {
 			continue // put off, and due later
 		}
 		if len(rest) == missingAtOnce {
@@ -240,10 +261,9 @@ func (w *worker) readUnlisted(ctx context.Context, l *listing) error {
 // missingAtOnce bounds how many missing items are asked for after one listing.
 const missingAtOnce = 100
 
-// missing returns hints for the stored items that a whole listing did not
-// show. Each is asked for alone before it counts as gone: pages shift while
-// the data change.
-func (w *worker) missing(ctx context.Context, l *listing) ([]store.HintRecord, error) {
+// missing returns the stored items that a whole listing did not show. Each is
+// asked for alone before it counts as gone: pages shift while the data change.
+func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspect, error) {
 	present, err := w.Store.PresentNumbers(ctx, w.shop.Shop)
 	if err != nil {
 		return nil, err
@@ -252,8 +272,17 @@ func (w *worker) missing(ctx context.Context, l *listing) ([]store.HintRecord, e
 	for _, number := range present {
 		l.stored[number] = struct{}{}
 	}
-	var hints []store.HintRecord
+	missing := map[string]plan.Suspect{}
 	for _, number := range plan.Missing(present, l.seen) {
+		missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause}
+	}
+	return missing, nil
+}
+
+// missingHints returns hints for as many missing items as are asked for at once.
+func (w *worker) missingHints(l *listing, missing map[string]plan.Suspect) []store.HintRecord {
+	var hints []store.HintRecord
+	for _, number := range slices.Sorted(maps.Keys(missing)) {
 		if _, open := l.hints[number]; open {
 			continue // it is being asked for already
 		}
@@ -264,7 +293,7 @@ func (w *worker) missing(ctx context.Context, l *listing) ([]store.HintRecord, e
 		}
 		hints = append(hints, w.ownHint(number, l.cause))
 	}
-	return hints, nil
+	return hints
 }
 
 // answerAbsent answers the hints of numbers that are neither stored nor in a

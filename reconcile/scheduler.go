@@ -26,12 +26,14 @@ type Options struct {
 	Log      logrus.FieldLogger
 	Observer Observer
 	Now      func() time.Time
-	Instance string // this lagerd's name among the lease holders
+	Jitter   func(most time.Duration) time.Duration // a random time from 0 to most
+	Instance string                                 // this lagerd's name among the lease holders
 
 	Workers        int             // shops worked on at once
 	Concurrency    int             // calls to e-conomic at once, per agreement
 	PDFConcurrency int             // PDFs fetched at once, per shop
 	DailyCalls     int             // calls a day and agreement
+	PageSize       int             // items asked for on a page: 1 to plan.PageSize
 	Overlap        time.Duration   // how far a change query looks back
 	Rereads        []time.Duration // distances between reads of a hint that shows nothing new
 	SweepEvery     time.Duration   // longest time between two sweeps
@@ -42,6 +44,8 @@ type Options struct {
 	LateWithin     time.Duration   // a webhook this long after its change is late, not missed
 	KeepHistory    time.Duration
 	KeepHints      time.Duration // answered ones
+	LossPercent    int           // of a shop's items, that one reconciliation may take away unasked
+	LossMin        int           // and so many it may always
 }
 
 // Observer is told what happens, for metrics. Its methods must not block.
@@ -50,6 +54,7 @@ type Observer interface {
 	PDFStored(shop string, size int)
 	BadItem(shop string)
 	Passed(shop string, took time.Duration, err error)
+	Fenced(shop string) // a write was refused: another lagerd has the shop
 }
 
 // Scheduler reconciles all shops whose lease this lagerd holds: each on its
@@ -60,13 +65,14 @@ type Scheduler struct {
 
 	mu        sync.Mutex
 	shops     map[string]*entry
+	stuck     int              // workers whose pass takes long, and which have been replaced
 	marks     []store.TickMark // good ticks not noted in the database yet
 	marksFrom time.Time        // when the first of them began
 }
 
 // entry is a shop this lagerd holds.
 type entry struct {
-	lock     sync.Mutex // held during a pass
+	pass     turn // taken during a pass
 	worker   *worker
 	failures int                // passes failed in a row
 	stop     context.CancelFunc // ends the pass under way
@@ -85,27 +91,62 @@ func NewScheduler(o Options) *Scheduler {
 func (s *Scheduler) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	for range s.o.Workers {
-		workers.Go(func() {
-			for {
-				shop, j, ok := s.queue.get(ctx)
-				if !ok {
-					return
-				}
-				s.work(ctx, shop, j)
-				s.queue.done(shop)
-			}
-		})
+		workers.Go(func() { s.serve(ctx, &workers) })
 	}
 	workers.Wait()
 	s.queue.stop()
 }
 
+const (
+	// slowPass is how long a pass may take until its worker counts as stuck:
+	// another takes its place, so that the shops of one slow agreement, or of
+	// many, do not take up the workers of all.
+	slowPass = 5 * time.Second
+	// mostStuck bounds the stuck workers, as a multiple of Workers. Beyond it the
+	// other shops wait for one of them: each gives up after the client's timeout.
+	mostStuck = 8
+)
+
+// serve is one worker. It ends with ctx, or after a pass during which another
+// worker took its place.
+func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
+	for {
+		shop, j, ok := s.queue.get(ctx)
+		if !ok {
+			return
+		}
+		over, replaced := false, false
+		timer := time.AfterFunc(slowPass, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if over || s.stuck >= mostStuck*s.o.Workers || ctx.Err() != nil {
+				return
+			}
+			s.stuck++
+			replaced = true
+			workers.Go(func() { s.serve(ctx, workers) })
+		})
+		s.work(ctx, shop, j)
+		s.queue.done(shop)
+		timer.Stop()
+		s.mu.Lock()
+		over = true
+		if replaced {
+			s.stuck--
+		}
+		s.mu.Unlock()
+		if replaced {
+			return
+		}
+	}
+}
+
 // Take begins to work on a shop whose lease is held with the given token.
 func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
 	ctx, stop := context.WithCancel(ctx)
-	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
+	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop), applying: newTurn()}
 	s.mu.Lock()
-	s.shops[shop.Shop] = &entry{worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
+	s.shops[shop.Shop] = &entry{pass: newTurn(), worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
 	s.mu.Unlock()
 	// What was left open by whoever held the shop before is due at once.
 	s.queue.add(shop.Shop, job{tick: true, work: true}, true)
@@ -123,8 +164,8 @@ func (s *Scheduler) Drop(shop string) {
 	}
 	e.stop()
 	s.queue.forget(shop)
-	e.lock.Lock()
-	defer e.lock.Unlock()
+	e.pass.take()
+	defer e.pass.give()
 }
 
 // Held returns the shops this lagerd works on, with their tokens.
@@ -202,6 +243,14 @@ func (s *Scheduler) Wake(shops []string, urgent bool) {
 // Waiting returns how many shops wait for a worker.
 func (s *Scheduler) Waiting() int { return s.queue.length() }
 
+// Stuck returns how many workers have been replaced because their pass takes
+// long.
+func (s *Scheduler) Stuck() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stuck
+}
+
 func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	s.mu.Lock()
 	e := s.shops[name]
@@ -209,8 +258,8 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	if e == nil {
 		return
 	}
-	e.lock.Lock()
-	defer e.lock.Unlock()
+	e.pass.take()
+	defer e.pass.give()
 	s.mu.Lock()
 	if e.next != nil {
 		e.worker.change(*e.next)
@@ -230,6 +279,7 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	s.o.Observer.Passed(name, s.o.Now().Sub(began), err)
 	switch {
 	case errors.Is(err, store.ErrFenced):
+		s.o.Observer.Fenced(name)
 		e.worker.log.Warn("another lagerd has taken the shop")
 		s.mu.Lock()
 		if s.shops[name] == e {
@@ -310,7 +360,7 @@ func (o *Options) backoff(failures int) time.Duration {
 	if longest <= 0 {
 		longest = o.RetryMax
 	}
-	return o.RetryMin/2 + rand.N(longest)
+	return o.RetryMin/2 + o.Jitter(longest)
 }
 
 func (s *Scheduler) mark(w *worker, began time.Time) {

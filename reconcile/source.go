@@ -55,6 +55,7 @@ func (p page) size() int { return len(p.observations) + len(p.bad) }
 type products struct {
 	client    *economic.Client
 	agreement *economic.Agreement
+	pageSize  int
 }
 
 func (s products) Item(ctx context.Context, p economic.Priority, number string) (plan.Observation, error) {
@@ -80,11 +81,11 @@ func (s products) Together(numbers []string) int {
 }
 
 func (s products) Hinted(ctx context.Context, p economic.Priority, numbers []string) iter.Seq2[page, error] {
-	return s.pages(ctx, p, economic.ProductsQuery{Numbers: numbers})
+	return s.pages(ctx, p, economic.ProductsQuery{Numbers: numbers, PageSize: s.pageSize})
 }
 
 func (s products) Changed(ctx context.Context, p economic.Priority, since time.Time) iter.Seq2[page, error] {
-	return s.pages(ctx, p, economic.ProductsQuery{UpdatedSince: since})
+	return s.pages(ctx, p, economic.ProductsQuery{UpdatedSince: since, PageSize: s.pageSize})
 }
 
 func (s products) pages(ctx context.Context, p economic.Priority, q economic.ProductsQuery) iter.Seq2[page, error] {
@@ -105,7 +106,7 @@ func (s products) pages(ctx context.Context, p economic.Priority, q economic.Pro
 
 func (s products) Listing(ctx context.Context, p economic.Priority, link string) (page, error) {
 	if link == "" {
-		read, err := s.agreement.Products(ctx, p, economic.ProductsQuery{})
+		read, err := s.agreement.Products(ctx, p, economic.ProductsQuery{PageSize: s.pageSize})
 		return toPage(read), err
 	}
 	read, err := s.agreement.NextProducts(ctx, p, link)

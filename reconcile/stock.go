@@ -25,11 +25,14 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off)
 	}
-	if w.progress.Held == HeldNoInventory && !j.asked && w.Now().Sub(w.progress.HeldAt.Time) < w.HeldRetry {
+	if w.progress.Held == HeldNoInventory && !j.asked && w.since(w.progress.HeldAt.Time) < w.HeldRetry {
 		return false, w.dismiss(ctx, j, plan.KindStock, w.progress.HeldDetail)
 	}
 	if w.progress.Held == HeldNoInventory {
 		j.sweep = true // nothing is believed before a listing shows figures
+	}
+	if err := w.askApproval(ctx, &j); err != nil {
+		return false, err
 	}
 	if w.sweepNext && w.sweep == nil {
 		j.sweep, w.sweepNext = true, false
@@ -39,6 +42,10 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 		return false, err
 	}
 	reads := w.planReads(j, due)
+	if w.holdsBack() {
+		// Nothing of what a change query tells may be stored, so it tells nothing.
+		reads.Changes = false
+	}
 	var errs []error
 	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
 	if reads.Listing {
@@ -50,15 +57,15 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	}
 	if reads.Changes {
 		due, err = w.readChanges(ctx, due)
-		errs = append(errs, err)
+		errs = append(errs, heldBack(err))
 	}
 	if reads.Filters || reads.Singles {
-		errs = append(errs, w.readHinted(ctx, due, reads.Filters))
+		errs = append(errs, heldBack(w.readHinted(ctx, due, reads.Filters)))
 	}
 	if w.sweep == nil || errors.Join(errs...) != nil || w.Now().Before(w.sweep.notBefore) {
 		return false, errors.Join(errs...)
 	}
-	err = w.turnPages(ctx)
+	err = heldBack(w.turnPages(ctx))
 	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep != nil && w.sweep.cause == plan.CauseSweep {
 		// The day's share of a sweep is used up: it goes on where it was.
 		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
@@ -105,7 +112,7 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	if !j.work && !w.waiting {
 		return nil, nil
 	}
-	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.Now())
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.due())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +132,7 @@ func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
 	if !j.work && !w.waiting {
 		return nil, nil
 	}
-	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, w.Now().Add(farAway))
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
 	w.waiting = len(hints) > 0
 	return hints, err
 }
@@ -138,10 +145,10 @@ func (w *worker) planReads(j job, due hintMap) plan.Reads {
 		}
 	}
 	return plan.PlanReads(plan.Situation{
-		Items: int(w.progress.Items), Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
+		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
 		Hinted: len(due), PerFilter: w.stock.Together(numbers),
-		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: w.Now().Sub(w.progress.SweptAt.Time),
-		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.DailyCalls, w.SweepEvery),
+		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
+		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
 	})
 }
 
@@ -165,9 +172,14 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 		VisibleSince: visible,
 		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: slices.Concat(batch.created, w.created),
-		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin,
+		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(),
 	})
+	suspected := batch.suspected(p)
+	if err := w.guard(ctx, suspected, batch.empty); err != nil {
+		return nil, err
+	}
 	a := also
+	a.Hints = append(w.suspectHints(p.Suspected, batch.hints), also.Hints...)
 	a.Items, a.Changes, a.Answered, a.Rereads = p.Rows, p.Changes, p.Answered, append(p.Rereads, also.Rereads...)
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
@@ -175,12 +187,12 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	if p.Stale > 0 {
 		w.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
 	}
-	if a.Empty() {
-		return nil, nil
+	if !a.Empty() {
+		if err := w.apply(ctx, a); err != nil {
+			return nil, err
+		}
 	}
-	if err := w.apply(ctx, a); err != nil {
-		return nil, err
-	}
+	w.suspect(batch.observations, suspected)
 	for _, answer := range a.Answered {
 		delete(batch.hints, answer.Number)
 	}
@@ -197,6 +209,9 @@ type itemsBatch struct {
 	hints        hintMap
 	cause        plan.Cause
 	created      []plan.Item // by earlier batches of the same read
+
+	missing map[string]plan.Suspect // stored items that a whole listing did not show
+	empty   bool                    // it showed none at all
 }
 
 // failuresInARow is how many numbers may fail one after another until e-conomic

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -22,6 +21,7 @@ const (
 	HeldAgreementChanged = "agreement_changed" // the token answers for another agreement
 	HeldBadToken         = "token_unreadable"  // the stored token cannot be opened with this key
 	HeldNoInventory      = "no_inventory"      // stock only: no item carries a figure
+	HeldLosses           = "losses"            // stock only: one reconciliation would take away too much
 )
 
 // SuspicionAllZero marks a shop whose every stock figure is zero.
@@ -45,7 +45,7 @@ type worker struct {
 	checkedAt time.Time // when the agreement was last asked who it is
 	base      time.Time // when the worker began, see steady
 
-	applying sync.Mutex // Apply calls are numbered and made one at a time
+	applying turn // Apply calls are numbered and made one at a time
 	seq      int64
 
 	waiting  bool        // open hints are waiting to be read again
@@ -56,6 +56,10 @@ type worker struct {
 	found    int         // changes found by this pass
 	created  []plan.Item // by the last read that created any, to spot a renumbering
 	pruned   time.Time
+
+	suspects map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
+	approved int                     // losses that a person has approved; 0: none
+	lookedAt time.Time               // when a listing that was only looked at began
 
 	sweep      *listing // under way, a few pages each pass; nil: none
 	sweepNext  bool     // another was asked for meanwhile
@@ -177,8 +181,12 @@ func (w *worker) load(ctx context.Context) error {
 		return errors.Join(err, w.hold(ctx, HeldBadToken, err.Error()))
 	}
 	w.agreement = w.Client.Agreement(grant, w.budget)
-	w.stock = products{client: w.Client, agreement: w.agreement}
+	w.stock = products{client: w.Client, agreement: w.agreement, pageSize: w.PageSize}
+	if w.approved, err = w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts)); err != nil {
+		return err
+	}
 	w.waiting, w.fetching = true, true
+	w.suspects = map[string]plan.Suspect{}
 	if w.base.IsZero() {
 		w.base = w.Now()
 	}
@@ -199,8 +207,8 @@ const checkEvery = time.Hour
 // whether a shop that lagerd paused can go on. ready is false while it cannot.
 func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	now := w.Now()
-	held := w.progress.Held != "" && w.progress.Held != HeldNoInventory
-	if held && !j.asked && now.Sub(w.progress.HeldAt.Time) < w.HeldRetry {
+	held := w.progress.Held != "" && w.progress.Held != HeldNoInventory && w.progress.Held != HeldLosses
+	if held && !j.asked && w.since(w.progress.HeldAt.Time) < w.HeldRetry {
 		return false, nil
 	}
 	if !held && now.Sub(w.checkedAt) < checkEvery {
@@ -297,8 +305,8 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 
 // apply stores what a read led to, under the fence, and counts it.
 func (w *worker) apply(ctx context.Context, a store.Applied) error {
-	w.applying.Lock()
-	defer w.applying.Unlock()
+	w.applying.take()
+	defer w.applying.give()
 	now := w.Now()
 	a.LateFrom = now.Add(-w.LateWithin)
 	// A transaction whose commit has an unknown outcome is told apart by its
@@ -349,20 +357,21 @@ func changeFields(c plan.Change) logrus.Fields {
 	return f
 }
 
-const pruneEvery = time.Hour
+// pruneEvery returns how often a shop is pruned of what is kept for so long.
+func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/10) }
 
 // prune deletes what need not be kept, now and then.
 func (w *worker) prune(ctx context.Context) error {
 	now := w.Now()
-	if now.Sub(w.pruned) < pruneEvery {
+	if now.Sub(w.pruned) < pruneEvery(min(w.KeepHistory, w.KeepHints)) {
 		return nil
 	}
 	if w.pruned.IsZero() { // not all shops at once after a start
 		w.pruned = now
 		return nil
 	}
-	w.applying.Lock()
-	defer w.applying.Unlock()
+	w.applying.take()
+	defer w.applying.give()
 	w.seq++
 	err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), now.Add(-w.KeepHints))
 	if err == nil {
@@ -375,6 +384,26 @@ func (w *worker) prune(ctx context.Context) error {
 // wall clock of the worker's begin, and from there the monotonic one. The order
 // of observations under one token must not depend on a clock being set.
 func (w *worker) steady(t time.Time) time.Time { return w.base.Add(t.Sub(w.base)) }
+
+// since returns how long ago a stored time is. One in the future was stored by a
+// clock that was ahead: it counts as long ago, so that nothing waits for it.
+func (w *worker) since(t time.Time) time.Duration {
+	if d := w.Now().Sub(t); d >= 0 {
+		return d
+	}
+	return farAway
+}
+
+func (w *worker) due() store.Due { return w.Due(w.Now()) }
+
+// Due returns what is due at a time.
+func (o *Options) Due(now time.Time) store.Due {
+	longest := max(o.RetryMin+o.RetryMax, o.HeldRetry)
+	for _, d := range o.Rereads {
+		longest = max(longest, d)
+	}
+	return store.Due{By: now, Beyond: now.Add(longest + time.Minute)}
+}
 
 // retryAt returns when something that failed so many times is tried again.
 func (w *worker) retryAt(failures int) time.Time {

@@ -32,11 +32,13 @@ type Metrics struct {
 	pdfs           prometheus.Counter
 	pdfBytes       prometheus.Counter
 	badItems       prometheus.Counter
+	fenced         prometheus.Counter
 	logDropped     prometheus.Counter
 
 	// Gauges that the daemon sets.
 	Leases        prometheus.Gauge
 	ShopsWaiting  prometheus.Gauge
+	StuckWorkers  prometheus.Gauge
 	OpenHints     prometheus.Gauge
 	OldestHint    prometheus.Gauge
 	LastTick      prometheus.Gauge
@@ -84,9 +86,11 @@ func NewMetrics(version string) *Metrics {
 		pdfs:           counter("lagerd_pdfs_total", "Invoice PDFs stored."),
 		pdfBytes:       counter("lagerd_pdf_bytes_total", "Size of the invoice PDFs stored."),
 		badItems:       counter("lagerd_bad_items_total", "Items and invoices in e-conomic's answers that could not be understood."),
+		fenced:         counter("lagerd_fenced_writes_total", "Writes that were refused because another lagerd had taken the shop meanwhile."),
 		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls left out of the webhook log because it could not be written fast enough. No hint is lost by that."),
 		Leases:         gauge("lagerd_leases", "Shops this lagerd reconciles."),
 		ShopsWaiting:   gauge("lagerd_shops_waiting", "Shops that wait for a worker."),
+		StuckWorkers:   gauge("lagerd_stuck_workers", "Workers whose pass takes long; others have taken their place, up to eight times reconcile.workers."),
 		OpenHints:      gauge("lagerd_open_hints", "Hints not answered yet, over all shops."),
 		OldestHint:     gauge("lagerd_oldest_hint_timestamp_seconds", "When the oldest open hint was recorded; 0 if none is open."),
 		LastTick:       gauge("lagerd_last_tick_timestamp_seconds", "When the last tick was started."),
@@ -166,6 +170,9 @@ func (m *Metrics) PDFStored(_ string, size int) {
 
 // BadItem implements reconcile.Observer.
 func (m *Metrics) BadItem(string) { m.badItems.Inc() }
+
+// Fenced implements reconcile.Observer.
+func (m *Metrics) Fenced(string) { m.fenced.Inc() }
 
 // Passed implements reconcile.Observer.
 func (m *Metrics) Passed(_ string, took time.Duration, err error) {

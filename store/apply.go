@@ -81,12 +81,14 @@ type Applied struct {
 	Hints    []HintRecord // the item numbers on those lines
 
 	Progress map[string]any // columns of progress to set
+
+	EndApproval bool // what a person approved has been stored
 }
 
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
 	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
-		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress) == 0 && a.Window == nil && a.PDF == nil
+		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress) == 0 && a.Window == nil && a.PDF == nil && !a.EndApproval
 }
 
 // Apply writes it all in one transaction under the fence. It returns ErrFenced
@@ -118,6 +120,9 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		}
 		if a.Window != nil {
 			t.putGaps(f.Shop, a.Window.Gaps)
+		}
+		if a.EndApproval {
+			t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
 		}
 		t.progress(f.Shop, a, t.markLate(f.Shop, a))
 		return nil

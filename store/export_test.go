@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 // Exec runs a statement of a test's own.
@@ -44,5 +45,5 @@ func (s *Store) Strings(ctx context.Context, query string) []string {
 
 // On returns a store of the MySQL dialect on a connection of a test's own.
 func On(conn *sql.DB) *Store {
-	return &Store{conn: conn, dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}}
+	return &Store{conn: conn, dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}, jitter: func(most time.Duration) time.Duration { return most }}
 }

@@ -71,6 +71,9 @@ func hint(shop, number string, cause plan.Cause, at time.Time) store.HintRecord 
 	return store.HintRecord{Shop: shop, Kind: plan.KindStock, Number: number, Cause: cause, At: at}
 }
 
+// due is what is due by a time, where nothing is put off for more than a day.
+func due(by time.Time) store.Due { return store.Due{By: by, Beyond: by.Add(24 * time.Hour)} }
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -78,9 +81,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func openHints(t *testing.T, s *store.Store, shop string, due time.Time) map[string]plan.Hint {
+func openHints(t *testing.T, s *store.Store, shop string, by time.Time) map[string]plan.Hint {
 	t.Helper()
-	hints, err := s.OpenHints(t.Context(), shop, plan.KindStock, due)
+	hints, err := s.OpenHints(t.Context(), shop, plan.KindStock, due(by))
 	must(t, err)
 	return hints
 }

@@ -19,6 +19,10 @@ type HintRecord struct {
 
 const hintColumns = "shop, kind, number, seen_gen, done_gen, open, cause, first_at, last_at, webhook_at, due_at, tries, failures, note"
 
+// atOnce is when a new hint is due: at once by every clock. The one that
+// recorded it may be minutes ahead of the one that looks for what is due.
+var atOnce = At(time.Unix(0, 0))
+
 const hintWidth = 14 // columns in hintColumns
 
 // hintAgain is what a further hint does to a number's row: an answered one
@@ -44,7 +48,7 @@ func hintArgs(args []any, h HintRecord) []any {
 	if h.Cause == plan.CauseWebhook {
 		webhook = at
 	}
-	return append(args, h.Shop, h.Kind, h.Number, 1, 0, true, h.Cause, at, at, webhook, at, 0, 0, "")
+	return append(args, h.Shop, h.Kind, h.Number, 1, 0, true, h.Cause, at, at, webhook, atOnce, 0, 0, "")
 }
 
 // RecordHints stores hints; when it returns nil they are committed.
@@ -64,11 +68,17 @@ func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 	return nil
 }
 
-// OpenHints returns a shop's open hints of a kind that are due by the given
-// time.
-func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due time.Time) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND due_at <= ?"
-	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due))
+// Due says what is due: what was put off until By, or until after Beyond. Nobody
+// puts anything off for so long: whoever did had a clock that was ahead.
+type Due struct{ By, Beyond time.Time }
+
+// Includes reports whether what was put off until t is due.
+func (d Due) Includes(t time.Time) bool { return !t.After(d.By) || t.After(d.Beyond) }
+
+// OpenHints returns a shop's open hints of a kind that are due.
+func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
+	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
+	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due.By), At(due.Beyond))
 	if err != nil {
 		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
 	}
@@ -89,13 +99,14 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	return hints, nil
 }
 
-// ShopsWithWork returns the shops that have something due by the given time:
-// an open hint, or an invoice's lines or PDF to fetch.
-func (s *Store) ShopsWithWork(ctx context.Context, due time.Time) ([]string, error) {
+// ShopsWithWork returns the shops that have something due: an open hint, or an
+// invoice's lines or PDF to fetch.
+func (s *Store) ShopsWithWork(ctx context.Context, due Due) ([]string, error) {
 	var shops []string
 	err := s.db.WithContext(ctx).Raw(
-		"SELECT DISTINCT shop FROM hints WHERE open = 1 AND due_at <= ?"+
-			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND i.work_due_at <= ?", At(due), At(due)).Scan(&shops).Error
+		"SELECT DISTINCT shop FROM hints WHERE open = 1 AND (due_at <= ? OR due_at > ?)"+
+			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)",
+		At(due.By), At(due.Beyond), At(due.By), At(due.Beyond)).Scan(&shops).Error
 	if err != nil {
 		return nil, fmt.Errorf("find the shops with work: %w", err)
 	}

@@ -53,10 +53,10 @@ func (s *Store) StoredInvoices(ctx context.Context, shop string, numbers []int64
 
 // InvoicesToFetch returns invoices whose lines or PDF are due, oldest due
 // first, at most limit.
-func (s *Store) InvoicesToFetch(ctx context.Context, shop string, due time.Time, limit int) ([]InvoiceWork, error) {
+func (s *Store) InvoicesToFetch(ctx context.Context, shop string, due Due, limit int) ([]InvoiceWork, error) {
 	var list []InvoiceWork
 	err := s.db.WithContext(ctx).Raw("SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries"+
-		" FROM invoices WHERE shop = ? AND work_due_at <= ? ORDER BY work_due_at, number LIMIT ?", shop, At(due), limit).Scan(&list).Error
+		" FROM invoices WHERE shop = ? AND (work_due_at <= ? OR work_due_at > ?) ORDER BY work_due_at, number LIMIT ?", shop, At(due.By), At(due.Beyond), limit).Scan(&list).Error
 	if err != nil {
 		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", shop, err)
 	}
@@ -94,7 +94,7 @@ func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]p
 		args = append(args, shop, r.Number, r.IsCreditNote(), Date(r.Date), Date(r.DueDate), r.Currency,
 			r.Net, r.VAT, r.Gross, r.Rounding, r.NetBase, r.GrossBase, r.CustomerNumber, clip(r.RecipientName, 255),
 			clip(r.OtherReference, 255), clip(r.Heading, 255), clip(r.TextLine1, 1000), r.Invoice.OrderNumber, clip(r.ShopOrder, 255),
-			At(r.FoundAt), At(now), causes[r.Number], clip(r.PDFLink, 500), At(now))
+			At(r.FoundAt), At(now), causes[r.Number], clip(r.PDFLink, 500), atOnce)
 	}
 	t.insertRows("INSERT INTO invoices (shop, number, credit_note, invoice_date, due_date, currency, net, vat, gross, rounding, net_base, gross_base,"+
 		" customer_number, recipient_name, other_reference, heading, text_line1, economic_order, order_number, found_at, committed_at, cause, pdf_link, work_due_at)",

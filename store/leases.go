@@ -73,6 +73,16 @@ func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
 	return list, nil
 }
 
+// AnyFree reports whether nobody holds some lease.
+func (s *Store) AnyFree(ctx context.Context) (bool, error) {
+	var free bool
+	err := s.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM leases WHERE holder = '')").Scan(&free)
+	if err != nil {
+		return false, fmt.Errorf("look for free leases: %w", err)
+	}
+	return free, nil
+}
+
 // TakeLeases takes those of the shops that are still held by the given holder
 // ("": by nobody), each with a greater token. Which were taken, and with what
 // token, is told by Leases.

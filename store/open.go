@@ -25,6 +25,12 @@ type Options struct {
 	Path           string // SQLite file, used when DSN is empty
 	MaxConnections int    // connections at most; 0: 16
 	Logger         *slog.Logger
+
+	// Embedded is an embedded database that is open already, instead of the
+	// one at Path. A simulation puts its own driver underneath by it.
+	Embedded *sql.DB
+	// Jitter returns a random time up to most, to spread retries. Default: by chance.
+	Jitter func(most time.Duration) time.Duration
 }
 
 // Store is lagerd's database. It is safe for concurrent use.
@@ -33,17 +39,25 @@ type Store struct {
 	conn    *sql.DB
 	dialect dialect
 	path    string
+	jitter  func(most time.Duration) time.Duration
 }
 
 // Open connects to the database; it neither creates nor changes any table (see
 // Migrate). A MySQL server that cannot be reached is an error.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{}
+	s := &Store{jitter: o.Jitter}
+	if s.jitter == nil {
+		s.jitter = func(most time.Duration) time.Duration { return rand.N(most) }
+	}
 	var dialector gorm.Dialector
 	var err error
-	if o.DSN == "" {
+	switch {
+	case o.Embedded != nil:
+		s.conn, s.dialect = o.Embedded, dialect{name: "sqlite"}
+		dialector = sqliteDialector{conn: s.conn}
+	case o.DSN == "":
 		dialector, err = s.openSQLite(o.Path)
-	} else {
+	default:
 		dialector, err = s.openMySQL(ctx, o.DSN)
 	}
 	if err != nil {
@@ -260,7 +274,7 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(rand.N(wait) + wait/2):
+		case <-time.After(s.jitter(wait) + wait/2):
 		}
 		wait *= 2
 	}

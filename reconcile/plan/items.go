@@ -20,6 +20,18 @@ type ItemsInput struct {
 	Rereads      []time.Duration // distances between reads of a hint that shows nothing new
 	LateWithin   time.Duration   // a webhook this long after its change counts as late
 	Created      []Item          // items created earlier in the same pass, to spot a renumbering
+
+	Suspects   map[string]Suspect // by number: what an earlier read showed and none has confirmed
+	HeldBackTo time.Time          // losses are held back, and looked at again then; zero: they are not
+}
+
+// Suspect is a stock figure that one read would take away or set to zero. It is
+// believed once a second read, begun after the first, says the same: wrong
+// zeroes cost a shop its sales, and a right one is only a moment late.
+type Suspect struct {
+	Began time.Time // when the first read that showed it began
+	Loss  bool      // something the shop sells by would be lost: see Row.loses
+	Cause Cause     // what led to that read
 }
 
 // ItemsPlan is what to write for a batch of observed items.
@@ -30,6 +42,8 @@ type ItemsPlan struct {
 	Rereads  []Reread
 	Late     []string // numbers whose missed webhook has come after all
 	Stale    int      // observations older than what is stored
+
+	Suspected map[string]Suspect // by number: not written, to be read again
 }
 
 // Items decides about observed items. For one number:
@@ -44,6 +58,10 @@ type ItemsPlan struct {
 //	found, equal     present        nothing
 //	not found        none or gone   nothing
 //	not found        present        row with absent stock and change "gone"
+//
+// What would write a zero, or take a figure or an item away, is only suspected
+// until a second read confirms it, and while losses are held back it stays so.
+// Its hint stays open.
 //
 // A hint is answered by a read that shows a change. A webhook's or an
 // invoice's hint whose read shows nothing new is read again at the distances
@@ -63,6 +81,13 @@ func Items(in ItemsInput) ItemsPlan {
 		hint, hinted := in.Hints[number]
 		next, change := decide(obs, row, stored, in.Figure)
 		next.Version = version
+		if suspect, wait := in.doubt(obs, row, next, stored); wait {
+			out.suspect(number, suspect)
+			if hinted {
+				out.Rereads = append(out.Rereads, in.rereadSuspect(hint, suspect))
+			}
+			continue
+		}
 		if change != nil {
 			next.ChangedAt = obs.Began
 			attribute(change, in.seenBy(obs), hint, hinted, in.First)
@@ -88,6 +113,47 @@ func Items(in ItemsInput) ItemsPlan {
 	markRenumbered(&out, in.Created)
 	return out
 }
+
+// doubt reports whether an observation is not to be written yet, and as what it
+// is suspected.
+func (in ItemsInput) doubt(obs Observation, row, next Row, stored bool) (Suspect, bool) {
+	s := Suspect{Began: obs.Began, Loss: stored && next.loses(row), Cause: in.seenBy(obs)}
+	if !s.Loss && (!next.zero() || stored && row.zero()) {
+		return s, false
+	}
+	first, known := in.Suspects[obs.Item.Number]
+	if known {
+		s.Began, s.Cause = first.Began, first.Cause
+	}
+	confirmed := known && obs.Began.After(first.Began)
+	return s, !confirmed || s.Loss && !in.HeldBackTo.IsZero()
+}
+
+func (in ItemsInput) rereadSuspect(h Hint, s Suspect) Reread {
+	again := Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: in.Now, Tries: h.Tries, Note: "e-conomic shows less than is stored: read once more before it is believed"}
+	if s.Loss && !in.HeldBackTo.IsZero() {
+		again.DueAt, again.Note = in.HeldBackTo, "held back with the shop's other losses: see `lagerd diff`"
+	}
+	return again
+}
+
+func (p *ItemsPlan) suspect(number string, s Suspect) {
+	if p.Suspected == nil {
+		p.Suspected = map[string]Suspect{}
+	}
+	p.Suspected[number] = s
+}
+
+// loses reports whether r, written over old, takes away what the shop sells by:
+// a figure that becomes zero or absent, or an item that is gone.
+func (r Row) loses(old Row) bool {
+	if r.State == StateGone && old.State != StateGone {
+		return true
+	}
+	return old.Stock.Valid && (!r.Stock.Valid || r.zero() && !old.zero())
+}
+
+func (r Row) zero() bool { return r.Stock.Valid && r.Stock.Decimal.IsZero() }
 
 func noteFor(obs Observation, stored bool) string {
 	switch {

@@ -55,13 +55,19 @@ func barred(i plan.Item) plan.Item { i.Barred = true; return i }
 
 func renamed(i plan.Item) plan.Item { i.Name += "!"; return i }
 
+// input is what decides about an observation whose number a read before it
+// showed in the same way.
 func input(obs plan.Observation, stored ...plan.Row) plan.ItemsInput {
 	in := plan.ItemsInput{Figure: plan.FigureInStock, Token: 1, Cause: plan.CauseTick, Observations: []plan.Observation{obs},
-		Stored: map[string]plan.Row{}, Now: noon.Add(time.Second), Rereads: rereads, LateWithin: 15 * time.Minute}
+		Stored: map[string]plan.Row{}, Now: noon.Add(time.Second), Rereads: rereads, LateWithin: 15 * time.Minute, Suspects: suspected(obs.Item.Number)}
 	for _, r := range stored {
 		in.Stored[r.Number] = r
 	}
 	return in
+}
+
+func suspected(number string) map[string]plan.Suspect {
+	return map[string]plan.Suspect{number: {Began: noon.Add(-time.Second), Loss: true, Cause: plan.CauseTick}}
 }
 
 // TestItemsTable is the table in the comment of Items.
@@ -121,6 +127,65 @@ func TestItemsTable(t *testing.T) {
 
 func same(a, b decimal.NullDecimal) bool {
 	return a.Valid == b.Valid && (!a.Valid || a.Decimal.Equal(b.Decimal))
+}
+
+// TestLossesNeedASecondRead: no zero is written, and nothing taken away, by the
+// first read that shows it, nor while losses are held back.
+func TestLossesNeedASecondRead(t *testing.T) {
+	t.Parallel()
+	five, none := row(item("a", "5"), plan.StateOK), row(item("a", ""), plan.StateNoInventory)
+	for _, c := range []struct {
+		name    string
+		obs     plan.Observation
+		stored  []plan.Row
+		suspect bool // needs a second read
+		loss    bool // and counts as a loss
+	}{
+		{"a figure that becomes zero", seen(item("a", "0")), []plan.Row{five}, true, true},
+		{"a figure that goes", seen(item("a", "")), []plan.Row{five}, true, true},
+		{"an item that goes", notFound("a"), []plan.Row{five}, true, true},
+		{"an item without a figure that goes", notFound("a"), []plan.Row{none}, true, true},
+		{"less than nothing that becomes zero", seen(item("a", "0")), []plan.Row{row(item("a", "-1"), plan.StateOK)}, true, true},
+		{"a zero that goes", seen(item("a", "")), []plan.Row{row(item("a", "0"), plan.StateOK)}, true, true},
+		{"a new item with zero", seen(item("a", "0")), nil, true, false},
+		{"a first figure that is zero", seen(item("a", "0")), []plan.Row{none}, true, false},
+		{"back with zero", seen(item("a", "0")), []plan.Row{row(item("a", "5"), plan.StateGone)}, true, false},
+		{"zero as before", seen(renamed(item("a", "0"))), []plan.Row{row(item("a", "0"), plan.StateOK)}, false, false},
+		{"less", seen(item("a", "1")), []plan.Row{five}, false, false},
+		{"below zero", seen(item("a", "-1")), []plan.Row{five}, false, false},
+		{"new", seen(item("a", "1")), nil, false, false},
+		{"new without a figure", seen(item("a", "")), nil, false, false},
+	} {
+		hint := plan.Hint{Kind: plan.KindStock, Number: "a", Gen: 7, Tries: 1, Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon}
+		first := input(c.obs, c.stored...)
+		first.Suspects, first.Hints = nil, map[string]plan.Hint{"a": hint}
+		p := plan.Items(first)
+		s, suspect := p.Suspected["a"]
+		if suspect != c.suspect || s.Loss != c.loss || (len(p.Rows) == 0) != c.suspect {
+			t.Errorf("%s: the first read: %+v", c.name, p)
+			continue
+		}
+		if !c.suspect {
+			continue
+		}
+		if len(p.Answered) != 0 || len(p.Rereads) != 1 || p.Rereads[0].Gen != 7 || p.Rereads[0].Tries != 1 || !p.Rereads[0].DueAt.Equal(first.Now) {
+			t.Errorf("%s: its hint is not kept for a second read at once: %+v", c.name, p)
+		}
+		again := input(c.obs, c.stored...)
+		again.Suspects, again.Hints = p.Suspected, first.Hints
+		if p := plan.Items(again); len(p.Changes) != 0 {
+			t.Errorf("%s: the same read confirmed itself: %+v", c.name, p)
+		}
+		again.Observations[0].Began = noon.Add(time.Second)
+		held := again
+		held.HeldBackTo = noon.Add(time.Hour)
+		if p := plan.Items(held); c.loss && (len(p.Changes) != 0 || len(p.Rereads) != 1 || !p.Rereads[0].DueAt.Equal(held.HeldBackTo) || !p.Suspected["a"].Began.Equal(noon)) {
+			t.Errorf("%s: held back: %+v", c.name, p)
+		}
+		if p := plan.Items(again); len(p.Changes) != 1 || len(p.Answered) != 1 || len(p.Suspected) != 0 {
+			t.Errorf("%s: the second read: %+v", c.name, p)
+		}
+	}
 }
 
 func TestOlderObservationsChangeNothing(t *testing.T) {
@@ -310,6 +375,7 @@ func TestPlanningTwiceYieldsNothing(t *testing.T) {
 				obs = seen(i)
 			}
 			in.Observations = append(in.Observations, obs)
+			in.Suspects[number] = plan.Suspect{Began: noon.Add(-time.Second)}
 			if rapid.Bool().Draw(t, "stored") {
 				in.Stored[number] = row(item(number, quantity.Draw(t, "was")), rapid.SampledFrom([]plan.State{plan.StateOK, plan.StateBarred, plan.StateGone}).Draw(t, "state"))
 			}

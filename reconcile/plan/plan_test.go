@@ -193,6 +193,7 @@ func TestPlanReads(t *testing.T) {
 		{"hints while a listing is under way", plan.Situation{Swept: true, Items: 5000, Listing: true, Hinted: 3, PerFilter: 30, SweepEvery: day}, plan.Reads{Filters: true}},
 		{"a flood while a listing is under way", plan.Situation{Swept: true, Items: 5000, Tick: true, Listing: true, Hinted: 5000, PerFilter: 30, SweepEvery: day}, plan.Reads{Changes: true}},
 	} {
+		c.s.PageSize = plan.PageSize
 		if got := plan.PlanReads(c.s); got != c.want {
 			t.Errorf("%s: %+v, expected %+v", c.name, got, c.want)
 		}
@@ -212,7 +213,7 @@ func TestSweepInterval(t *testing.T) {
 		{300, 50_000, time.Minute, time.Minute},
 		{300, 0, time.Hour, time.Hour},
 	} {
-		if got := plan.SweepInterval(c.items, c.calls, c.longest); got != c.want {
+		if got := plan.SweepInterval(c.items, plan.PageSize, c.calls, c.longest); got != c.want {
 			t.Errorf("%d items, %d calls: %s, expected %s", c.items, c.calls, got, c.want)
 		}
 	}

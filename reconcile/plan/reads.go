@@ -8,7 +8,8 @@ const PageSize = 1000
 
 // Situation is what decides how a shop's stock is read in one pass.
 type Situation struct {
-	Items      int           // items stored and not gone
+	Items      int           // items at e-conomic
+	PageSize   int           // of them, on a page of a listing
 	Swept      bool          // a first sweep has been completed
 	Hinted     int           // due stock hints
 	PerFilter  int           // hinted numbers that fit in one filtered listing
@@ -39,7 +40,7 @@ type Reads struct {
 //
 // A listing takes several passes; meanwhile ticks and hints go on beside it.
 func PlanReads(s Situation) Reads {
-	pages := max(1, (s.Items+PageSize-1)/PageSize)
+	pages := pagesOf(s.Items, s.PageSize)
 	sweepDue := s.Tick && s.SinceSweep >= s.SweepEvery
 	if !s.Listing && (!s.Swept || s.Sweep || sweepDue || s.Tick && pages == 1) {
 		return Reads{Listing: true}
@@ -71,8 +72,8 @@ const (
 // SweepInterval returns how often an agreement of so many items is swept when
 // dailyCalls may be spent in a day: as often as a fifth of them allows, at
 // most every ten minutes and at least every longest.
-func SweepInterval(items, dailyCalls int, longest time.Duration) time.Duration {
-	pages := max(1, (items+PageSize-1)/PageSize)
+func SweepInterval(items, pageSize, dailyCalls int, longest time.Duration) time.Duration {
+	pages := pagesOf(items, pageSize)
 	share := float64(dailyCalls) * sweepShare
 	if share < 1 {
 		return longest
@@ -80,3 +81,5 @@ func SweepInterval(items, dailyCalls int, longest time.Duration) time.Duration {
 	interval := time.Duration(float64(pages) / share * float64(24*time.Hour))
 	return min(max(interval, shortestInterval), longest)
 }
+
+func pagesOf(items, pageSize int) int { return max(1, (items+pageSize-1)/pageSize) }

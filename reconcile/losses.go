@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// Two guards stand before what would take stock away from a shop. The first
+// believes no zero, no missing figure and no missing item that a second read
+// has not confirmed (plan.Suspect). The second holds back a reconciliation
+// that would take away too much at once: an empty or short listing that claims
+// to be whole, a wrong agreement, or a stocktaking that a person should see.
+
+// errHeldBack says that a read was not stored because it would take away too
+// much. The shop is held by then.
+var errHeldBack = errors.New("held back")
+
+// heldBack returns err, but nil for errHeldBack: the shop's state tells of it.
+func heldBack(err error) error {
+	if errors.Is(err, errHeldBack) {
+		return nil
+	}
+	return err
+}
+
+// approvalLasts is how long an approval is good for.
+const approvalLasts = 24 * time.Hour
+
+// holdsBack reports whether the shop's losses are held back. Hints are read
+// all the same and what they gain is stored; listings are only looked at.
+func (w *worker) holdsBack() bool { return w.progress.Held == HeldLosses }
+
+// heldBackTo returns when losses that are held back are read again, zero if
+// they are not held back.
+func (w *worker) heldBackTo() time.Time {
+	if !w.holdsBack() {
+		return time.Time{}
+	}
+	return w.Now().Add(w.HeldRetry)
+}
+
+// lossLimit is how many losses one reconciliation may bring unasked.
+func (w *worker) lossLimit() int {
+	return max(w.LossMin, int(w.progress.Items)*w.LossPercent/100, w.approved)
+}
+
+// lossesIn counts the losses among suspects, each number once.
+func lossesIn(suspects ...map[string]plan.Suspect) int {
+	numbers := map[string]struct{}{}
+	for _, list := range suspects {
+		for number, s := range list {
+			if s.Loss {
+				numbers[number] = struct{}{}
+			}
+		}
+	}
+	return len(numbers)
+}
+
+// suspected returns what a batch would take away: by what it shows and by what
+// it does not show.
+func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
+	if len(b.missing) == 0 {
+		return p.Suspected
+	}
+	all := maps.Clone(b.missing)
+	maps.Copy(all, p.Suspected)
+	return all
+}
+
+// guard holds back a read that would, together with what is suspected already,
+// take away too much, or everything. Nothing of the read is stored then.
+func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, empty bool) error {
+	if w.holdsBack() || len(suspected) == 0 {
+		return nil
+	}
+	losses := lossesIn(w.suspects, suspected)
+	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
+		return nil
+	}
+	maps.Copy(w.suspects, suspected)
+	w.checkedAt = time.Time{} // is it another agreement?
+	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)
+}
+
+func (w *worker) lossDetail(losses int) string {
+	return fmt.Sprintf("a reconciliation would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", losses, w.progress.Items, w.shop.Shop, w.shop.Shop)
+}
+
+// suspectHints returns hints for suspected numbers that have none, so that they
+// are read once more. While losses are held back there is no use in that.
+func (w *worker) suspectHints(suspected map[string]plan.Suspect, open hintMap) []store.HintRecord {
+	var hints []store.HintRecord
+	for _, number := range slices.Sorted(maps.Keys(suspected)) {
+		_, hinted := open[number]
+		if !hinted && (!w.holdsBack() || !suspected[number].Loss) {
+			hints = append(hints, w.ownHint(number, suspected[number].Cause))
+		}
+	}
+	return hints
+}
+
+// suspect takes over what a batch showed, once it has been stored.
+func (w *worker) suspect(observations []plan.Observation, suspected map[string]plan.Suspect) {
+	for _, o := range observations {
+		delete(w.suspects, o.Item.Number)
+	}
+	for number, s := range suspected {
+		w.suspects[number] = s
+		if !w.holdsBack() {
+			w.waiting, w.hinted = true, true // the second read is due at once
+		}
+	}
+}
+
+// askApproval ends the hold if a person has approved the losses, and has them
+// swept up.
+func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
+	if !w.holdsBack() {
+		return nil
+	}
+	if j.asked {
+		if w.approved, err = w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts)); err != nil {
+			return err
+		}
+	}
+	if w.approved == 0 || w.approved < lossesIn(w.suspects) {
+		return nil
+	}
+	w.log.WithField("losses", w.approved).Info("a person has approved the losses: the shop's stock goes on")
+	w.sweep, j.sweep = nil, true
+	return w.hold(ctx, "", "")
+}
+
+// look notes what a page of a listing would take away, and stores nothing. After
+// the last page the hold ends if it would not be too much any more.
+func (w *worker) look(ctx context.Context, l *listing, p page) error {
+	numbers := make([]string, len(p.observations))
+	for i := range p.observations {
+		numbers[i] = p.observations[i].Item.Number
+		p.observations[i].Began = w.steady(p.observations[i].Began)
+	}
+	stored, err := w.Store.Items(ctx, w.shop.Shop, numbers)
+	if err != nil {
+		return err
+	}
+	maps.Copy(l.suspects, plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause,
+		Observations: p.observations, Stored: stored, Now: w.Now(), Suspects: w.suspects, HeldBackTo: w.heldBackTo()}).Suspected)
+	if p.next != "" {
+		return nil
+	}
+	w.lookedAt = l.began
+	missing, err := w.missing(ctx, l)
+	if err := errors.Join(err, l.complete(w)); err != nil {
+		return err
+	}
+	maps.Copy(l.suspects, missing)
+	w.suspects = l.suspects
+	if losses := lossesIn(l.suspects); losses > w.lossLimit() || l.read == 0 && losses > w.approved {
+		if detail := w.lossDetail(losses); detail != w.progress.HeldDetail {
+			return errors.Join(w.hold(ctx, HeldLosses, detail), w.putOffAll(ctx, l.hints))
+		}
+		return w.putOffAll(ctx, l.hints)
+	}
+	w.log.Info("a later listing does not take so much away: the shop's stock goes on")
+	w.sweepNext, w.hinted = true, true
+	return w.hold(ctx, "", "")
+}
+
+// putOffAll has hints that are due read again when the hold is looked at again.
+func (w *worker) putOffAll(ctx context.Context, hints hintMap) error {
+	var a store.Applied
+	for _, h := range hints {
+		if w.due().Includes(h.DueAt) {
+			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: w.heldBackTo(), Tries: h.Tries, Failures: h.Failures, Note: w.progress.HeldDetail})
+		}
+	}
+	if a.Empty() {
+		return nil
+	}
+	return w.apply(ctx, a)
+}
