@@ -3,6 +3,8 @@ package lease
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -79,14 +81,9 @@ func New(o Options) *Keeper {
 // Run takes and keeps leases until ctx is done; then it drops every shop and
 // gives the leases back, so that others may take them at once.
 func (k *Keeper) Run(ctx context.Context) {
-	ticker := time.NewTicker(k.Beat)
-	defer ticker.Stop()
-	look := time.NewTicker(k.LookForFree)
-	defer look.Stop()
-	expiry := time.NewTimer(k.TTL)
-	defer expiry.Stop()
 	failing := false
 	for {
+		beatAt := k.Now().Add(k.Beat)
 		err := k.round(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
@@ -95,19 +92,31 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.Log.Info("leases: the database answers again")
 		}
 		failing = err != nil
-		expiry.Reset(k.nextExpiry())
-		for again := false; !again; {
-			select {
-			case <-ctx.Done():
-				k.stop(ctx)
+		// Another lagerd may die: its shops should not wait for our beat.
+		if expiry := k.Now().Add(k.nextExpiry()); expiry.Before(beatAt) {
+			beatAt = expiry
+		}
+		k.wait(ctx, beatAt, failing)
+		if ctx.Err() != nil {
+			k.stop(ctx)
+			return
+		}
+	}
+}
+
+// wait waits until the next beat, or until somebody gives shops back: whoever
+// stops does, and they should not wait.
+func (k *Keeper) wait(ctx context.Context, beatAt time.Time, failing bool) {
+	for ctx.Err() == nil {
+		left := beatAt.Sub(k.Now())
+		if left <= 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(left, k.LookForFree)):
+			if left > k.LookForFree && !failing && k.anyFree(ctx) {
 				return
-			case <-ticker.C:
-				again = true
-			case <-expiry.C:
-				again = true // another lagerd may have died: its shops should not wait for our beat
-			case <-look.C:
-				// Whoever stops gives its shops back, and they should not wait.
-				again = !failing && k.anyFree(ctx)
 			}
 		}
 	}
@@ -131,7 +140,7 @@ func (k *Keeper) stop(ctx context.Context) {
 }
 
 func (k *Keeper) dropAll() {
-	for shop := range k.held {
+	for _, shop := range slices.Sorted(maps.Keys(k.held)) {
 		k.drop(shop)
 	}
 }
@@ -218,8 +227,8 @@ func (k *Keeper) reconcile(leases []store.Lease) {
 			ours[l.Shop] = l.Token
 		}
 	}
-	for shop, token := range k.held {
-		if ours[shop] != token || !k.Holder.Holds(shop) {
+	for _, shop := range slices.Sorted(maps.Keys(k.held)) {
+		if ours[shop] != k.held[shop] || !k.Holder.Holds(shop) {
 			k.drop(shop)
 		}
 	}
@@ -250,8 +259,8 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 		return nil
 	}
 	var errs []error
-	for from, shops := range free {
-		errs = append(errs, k.Leases.TakeLeases(ctx, shops, from, k.Instance.Instance, k.Now()))
+	for _, from := range slices.Sorted(maps.Keys(free)) {
+		errs = append(errs, k.Leases.TakeLeases(ctx, free[from], from, k.Instance.Instance, k.Now()))
 	}
 	leases, err := k.Leases.Leases(ctx)
 	if err != nil {
