@@ -70,9 +70,11 @@ func (w *worker) beginInvoices(ctx context.Context, hints hintMap) error {
 		numbers = append(numbers, i.Number)
 	}
 	window := plan.Window{}
-	if len(numbers) > 0 {
+	if len(numbers) > 0 && top.Results > len(numbers) {
 		window.Cursor = slices.Min(numbers) - 1
 	}
+	// Otherwise these are all there are, and one below the lowest may be booked
+	// already and surface late: it is a gap as well.
 	window = window.Advance(numbers, w.Now(), w.GapWindow)
 	return w.listInvoices(ctx, economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom},
 		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {

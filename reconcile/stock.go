@@ -1,10 +1,12 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lagerd/economic"
@@ -226,7 +228,9 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 	for number := range hints {
 		numbers = append(numbers, number)
 	}
-	slices.SortFunc(numbers, func(a, b string) int { return hints[a].FirstAt.Compare(hints[b].FirstAt) })
+	slices.SortFunc(numbers, func(a, b string) int {
+		return cmp.Or(hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
+	})
 	failed := 0
 	for len(numbers) > 0 {
 		n := 1

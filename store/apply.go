@@ -183,8 +183,8 @@ func (t *tx) answer(shop string, answers []plan.Answer) {
 		args = append(args, shop, a.Kind, a.Number, a.Gen, a.Gen, false, "", notNull, notNull, nil, notNull, 0, 0, clip(a.Note, 500))
 	}
 	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number",
-		"open = CASE WHEN seen_gen > new.done_gen THEN 1 ELSE 0 END",
 		"note = CASE WHEN seen_gen > new.done_gen THEN note ELSE new.note END",
+		"open = CASE WHEN seen_gen > GREATEST(done_gen, new.done_gen) THEN 1 ELSE 0 END",
 		"done_gen = GREATEST(done_gen, new.done_gen)"), args)
 }
 
