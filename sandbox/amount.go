@@ -12,17 +12,21 @@ import (
 type amount int64
 
 // String renders it as e-conomic does: 12.0, 12.5, -0.25.
-func (a amount) String() string {
-	sign := ""
+func (a amount) String() string { return string(a.append(nil)) }
+
+func (a amount) append(b []byte) []byte {
 	if a < 0 {
-		sign, a = "-", -a
+		b, a = append(b, '-'), -a
 	}
-	s := fmt.Sprintf("%s%d.%02d", sign, a/100, a%100)
-	return strings.TrimSuffix(s, "0")
+	b = append(strconv.AppendInt(b, int64(a/100), 10), '.', byte('0'+a/10%10))
+	if last := a % 10; last != 0 {
+		b = append(b, byte('0'+last))
+	}
+	return b
 }
 
 // MarshalJSON renders a JSON number.
-func (a amount) MarshalJSON() ([]byte, error) { return []byte(a.String()), nil }
+func (a amount) MarshalJSON() ([]byte, error) { return a.append(nil), nil }
 
 // UnmarshalJSON takes a number or a string with at most two decimals.
 func (a *amount) UnmarshalJSON(b []byte) error {

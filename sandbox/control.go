@@ -59,6 +59,12 @@ func (s *Sandbox) Handler() http.Handler {
 			return nil
 		})
 	})
+	own := func(method string, do func(a *agreement, body []byte) (any, error)) {
+		mux.HandleFunc(method+" /sandbox/agreements/{number}/faults", func(w http.ResponseWriter, r *http.Request) { s.control(w, r, do) })
+	}
+	own("GET", func(a *agreement, _ []byte) (any, error) { return a.faults(), nil })
+	own("PUT", func(a *agreement, b []byte) (any, error) { return struct{}{}, a.own.merge(b, s.faults.get()) })
+	own("DELETE", func(a *agreement, _ []byte) (any, error) { a.own.clear(); return struct{}{}, nil })
 	mux.HandleFunc("GET /sandbox/agreements/{number}/truth", func(w http.ResponseWriter, r *http.Request) {
 		s.control(w, r, func(a *agreement, _ []byte) (any, error) { return a.truth(), nil })
 	})
@@ -298,7 +304,7 @@ func (s *Sandbox) webhooksAPI(w http.ResponseWriter, r *http.Request) {
 			ans = a.webhooksCall(r.Method, strings.TrimPrefix(r.URL.Path, "/webhooksapi/v1.0.0"), body)
 		}
 	}
-	s.write(w, Faults{}, ans)
+	s.write(w, s.faults.get(), ans)
 }
 
 func problem(status int, code, detail string) answer {
@@ -361,7 +367,7 @@ func (a *agreement) putHook(method string, body []byte) answer {
 		version, _ = strconv.Atoi(existing.ObjectVersion)
 	}
 	h.ObjectVersion = strconv.Itoa(version + 1)
-	h.LastUpdated = a.sandbox.now().Format("2006-01-02T15:04:05Z")
+	h.LastUpdated = a.now().Format("2006-01-02T15:04:05Z")
 	a.hooks[h.EventType] = &h
 	if method == http.MethodPut {
 		return answer{status: 204, contentType: "application/json"}

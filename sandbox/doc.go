@@ -4,7 +4,8 @@
 //
 //	/…                     e-conomic's REST API, GET only
 //	/webhooksapi/v1.0.0/…  its webhooks API
-//	/sandbox/…             the control API: trade, faults, the truth, what happened
+//	/sandbox/…             the control API: trade, faults of all agreements or
+//	                       of one, the truth, what happened
 //
 // It refuses what real e-conomic would refuse, and keeps a list of such
 // violations. It imports nothing of lagerd: where the two disagree about the

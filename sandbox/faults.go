@@ -3,9 +3,12 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +30,8 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 }
 
 // Faults say how the sandbox misbehaves. Probabilities are from 0 to 1, each
-// for one request or one webhook.
+// for one request or one webhook. There are those of all agreements, and an
+// agreement can have some of its own laid over them: see ownFaults.
 type Faults struct {
 	// Answers of the API.
 	RateLimit       float64        `json:"rateLimit"`       // 429 though the bucket is not empty
@@ -37,12 +41,19 @@ type Faults struct {
 	Forbidden       float64        `json:"forbidden"`       // 403
 	Slow            Duration       `json:"slow"`            // how long a slow answer takes
 	SlowProbability float64        `json:"slowProbability"` // that an answer is slow
+	Hang            Duration       `json:"hang"`            // an answer's first byte comes after so long, or when this fault ends
 	Cut             float64        `json:"cut"`             // the body breaks off
 	Garbled         float64        `json:"garbled"`         // the body is not JSON
 	HalfPage        float64        `json:"halfPage"`        // half of a page's items are left out
 	EmptyPage       float64        `json:"emptyPage"`       // all of them
 	NoLimitHeaders  bool           `json:"noLimitHeaders"`  // X-RateLimiting is absent, X-CallCost not a number
 	Force           map[string]int `json:"force"`           // the next n answers have the fault of that name
+
+	// What the items' answers say.
+	ZeroStock bool     `json:"zeroStock"` // every inventory figure is 0
+	NoFigures bool     `json:"noFigures"` // inventory blocks are left out
+	Truncate  float64  `json:"truncate"`  // this share of the items, the last ones, is left out of a listing without a filter, and of its results
+	Poison    []string `json:"poison"`    // an answer with this item alone is a 500; among others its inStock is the string "x"
 
 	// The reading side.
 	ReadLag       Duration `json:"readLag"`       // how long after its webhook a change can be read
@@ -65,49 +76,162 @@ type Faults struct {
 	UseGET  bool     `json:"useGET"` // the data goes into the query, as in older descriptions
 }
 
+// faultBox holds the faults of all agreements. They are read at every step and
+// changed rarely: get takes no lock, and what it returns is never changed, only
+// replaced.
 type faultBox struct {
-	mu sync.Mutex
-	f  Faults
+	changing sync.Mutex
+	faults   atomic.Pointer[Faults]
 }
 
-func (b *faultBox) get() Faults {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := b.f
-	f.Force = maps.Clone(f.Force)
-	return f
+var noFaults Faults
+
+func (b *faultBox) get() *Faults {
+	if f := b.faults.Load(); f != nil {
+		return f
+	}
+	return &noFaults
 }
 
-func (b *faultBox) set(change func(*Faults)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	change(&b.f)
+func (b *faultBox) change(how func(*Faults) error) error {
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	next := b.get().clone()
+	if err := how(&next); err != nil {
+		return err
+	}
+	b.faults.Store(&next)
+	return nil
 }
 
 // forced takes one of the forced faults of that name.
-func (b *faultBox) forced(name string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.f.Force[name] <= 0 {
+func (b *faultBox) forced(name string) (taken bool) {
+	if b.get().Force[name] <= 0 {
 		return false
 	}
-	b.f.Force[name]--
-	return true
+	_ = b.change(func(f *Faults) error {
+		if taken = f.Force[name] > 0; taken {
+			f.Force[name]--
+		}
+		return nil
+	})
+	return taken
 }
 
 // merge sets the faults that the JSON names and leaves the others.
 func (b *faultBox) merge(raw []byte) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	next := b.f
-	next.Force = maps.Clone(next.Force)
+	return b.change(func(f *Faults) error { return f.set(raw) })
+}
+
+func (b *faultBox) clear() {
+	_ = b.change(func(f *Faults) error { *f = Faults{}; return nil })
+}
+
+// clone shares nothing that set changes.
+func (f *Faults) clone() Faults {
+	c := *f
+	c.Force, c.Poison = maps.Clone(f.Force), slices.Clone(f.Poison)
+	return c
+}
+
+// set takes over what the JSON names.
+func (f *Faults) set(raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&next); err != nil {
+	if err := d.Decode(f); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
-	b.f = next
 	return nil
 }
 
-func (b *faultBox) clear() { b.set(func(f *Faults) { *f = Faults{} }) }
+// ownFaults are the faults of one agreement. Those they name override those of
+// all agreements, also where the latter change later; forced ones are counted
+// apart, and taken first.
+type ownFaults struct {
+	changing sync.Mutex
+	named    map[string]json.RawMessage
+	force    map[string]int
+	laid     atomic.Pointer[laidFaults] // nil: the agreement has none of its own
+}
+
+// laidFaults are an agreement's faults laid over those of all, as these were
+// then.
+type laidFaults struct {
+	all *Faults
+	Faults
+}
+
+// get returns the agreement's faults. It costs next to nothing where the
+// agreement has none of its own.
+func (o *ownFaults) get(all *Faults) *Faults {
+	switch laid := o.laid.Load(); {
+	case laid == nil:
+		return all
+	case laid.all == all:
+		return &laid.Faults
+	}
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	if o.named == nil { // cleared meanwhile
+		return all
+	}
+	return o.lay(all)
+}
+
+func (o *ownFaults) lay(all *Faults) *Faults {
+	laid := &laidFaults{all: all, Faults: all.clone()}
+	for name, value := range o.named {
+		// merge has seen to it that it can be read.
+		_ = laid.set(fmt.Appendf(nil, "{%q:%s}", name, value))
+	}
+	o.laid.Store(laid)
+	return &laid.Faults
+}
+
+// merge sets the faults that the JSON names and leaves the others.
+func (o *ownFaults) merge(raw []byte, all *Faults) error {
+	var next Faults
+	named := map[string]json.RawMessage{}
+	if err := errors.Join(next.set(raw), json.Unmarshal(raw, &named)); err != nil {
+		return err
+	}
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	if o.named == nil {
+		o.named, o.force = map[string]json.RawMessage{}, map[string]int{}
+	}
+	delete(named, "force")
+	maps.Copy(o.named, named)
+	maps.Copy(o.force, next.Force)
+	o.lay(all)
+	return nil
+}
+
+func (o *ownFaults) clear() {
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	o.named, o.force = nil, nil
+	o.laid.Store(nil)
+}
+
+// forced takes one of the agreement's own forced faults of that name.
+func (o *ownFaults) forced(name string) bool {
+	if o.laid.Load() == nil {
+		return false
+	}
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	if o.force[name] <= 0 {
+		return false
+	}
+	o.force[name]--
+	return true
+}
+
+func (a *agreement) faults() *Faults { return a.own.get(a.sandbox.faults.get()) }
+
+// strikes reports whether the fault of that name and probability befalls an
+// answer of the agreement; nil: of none.
+func (s *Sandbox) strikes(a *agreement, probability float64, name string) bool {
+	return s.chance(probability) || a != nil && a.own.forced(name) || s.faults.forced(name)
+}

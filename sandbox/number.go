@@ -13,6 +13,11 @@ const escapes = `<>*%:&/\_ ?.#+`
 
 // escapeNumber renders a number as a segment of a link.
 func escapeNumber(number string) string {
+	if !strings.ContainsFunc(number, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		return number
+	}
 	var b strings.Builder
 	for _, r := range number {
 		if code := strings.IndexRune(escapes, r); code >= 0 {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,16 +27,24 @@ type answer struct {
 	body        []byte
 	contentType string
 	header      map[string]string
+	cut         bool // the connection breaks off half-way
 }
 
-func jsonAnswer(status int, v any) answer {
+func jsonAnswer(status int, v any) answer { return rawAnswer(status, encode(v)) }
+
+func rawAnswer(status int, body []byte) answer {
+	return answer{status: status, body: append(body, '\n'), contentType: "application/json; charset=utf-8"}
+}
+
+// encode renders JSON as e-conomic does. What the sandbox renders can be.
+func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		return answer{status: 500, body: []byte(err.Error()), contentType: "text/plain"}
+		panic(err)
 	}
-	return answer{status: status, body: b.Bytes(), contentType: "application/json; charset=utf-8"}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // apiError is e-conomic's error body. logTime has no zone.
@@ -61,15 +70,18 @@ func (s *Sandbox) notFound() answer {
 
 // rest serves e-conomic's REST API.
 func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
+	a, ans := s.authenticate(r)
 	f := s.faults.get()
-	if f.Slow > 0 && (s.chance(f.SlowProbability) || s.faults.forced("slow")) {
+	if a != nil {
+		f = a.faults()
+	}
+	if f.Slow > 0 && s.strikes(a, f.SlowProbability, "slow") {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-time.After(time.Duration(f.Slow)):
 		}
 	}
-	a, ans := s.authenticate(r)
 	if a != nil {
 		endpoint := endpointOf(r.URL.EscapedPath())
 		cost := listCost
@@ -77,8 +89,11 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
 			cost = pdfCost
 		}
 		spent, ok := a.spend(cost, endpoint)
+		if f.Hang > 0 && !a.hang(r.Context()) {
+			return
+		}
 		switch {
-		case !ok || s.chance(f.RateLimit) || s.faults.forced("rateLimit"):
+		case !ok || s.strikes(a, f.RateLimit, "rateLimit"):
 			ans = s.apiError(429, "", "Too many requests.", "Wait and try again.", nil)
 			if !f.NoRetryAfter {
 				after := 1 // as a fault, though the bucket is not empty
@@ -88,7 +103,7 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
 				ans.header = map[string]string{"Retry-After": strconv.Itoa(after)}
 			}
 		default:
-			ans = s.faulty(f, endpoint, func() answer { return a.serve(r, f) })
+			ans = a.faulty(f, endpoint, func() answer { return a.serve(r, f) })
 		}
 		if f.NoLimitHeaders {
 			w.Header().Set("X-CallCost", "L")
@@ -97,48 +112,71 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-RateLimiting", fmt.Sprintf("token-limit-%d-per-60-seconds: %d/%d", a.bucket, spent, a.bucket))
 		}
 	}
+	ans.cut = ans.status == 200 && len(ans.body) > 1 && s.strikes(a, f.Cut, "cut")
 	s.write(w, f, ans)
 }
 
+// hang waits as long as the fault says, but no longer than it is there. It
+// returns false if the client went away.
+func (a *agreement) hang(ctx context.Context) bool {
+	const look = 50 * time.Millisecond // for the fault's end
+	for began := time.Now(); ; {
+		left := time.Duration(a.faults().Hang) - time.Since(began)
+		if left <= 0 {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(min(left, look)):
+		}
+	}
+}
+
 // faulty answers with a fault, or with what serve says.
-func (s *Sandbox) faulty(f Faults, endpoint string, serve func() answer) answer {
+func (a *agreement) faulty(f *Faults, endpoint string, serve func() answer) answer {
+	s := a.sandbox
 	switch {
-	case s.chance(f.Unauthorized) || s.faults.forced("unauthorized"):
+	case s.strikes(a, f.Unauthorized, "unauthorized"):
 		return s.unauthorized()
-	case s.chance(f.Forbidden) || s.faults.forced("forbidden"):
+	case s.strikes(a, f.Forbidden, "forbidden"):
 		return s.apiError(403, "", "Access denied.", "The roles asked for when the grant was issued do not allow this.", nil)
-	case s.chance(f.ServerError) || s.faults.forced("serverError"):
+	case s.strikes(a, f.ServerError, "serverError"):
 		switch s.intn(3) {
 		case 0:
-			return s.apiError(500, "E00500", "An unexpected error occurred.", "Contact support with the log id.", nil)
+			return s.internalError()
 		case 1:
 			return answer{status: 502, body: []byte("<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"), contentType: "text/html"}
 		}
 		return answer{status: 503, body: []byte("Service Unavailable"), contentType: "text/plain"}
 	}
 	ans := serve()
-	if ans.status == 200 && endpoint != "pdf" && (s.chance(f.Garbled) || s.faults.forced("garbled")) {
+	if ans.status == 200 && endpoint != "pdf" && s.strikes(a, f.Garbled, "garbled") {
 		ans.body = append(bytes.Clone(ans.body[:len(ans.body)/2]), "\x00<html>"...)
 	}
 	return ans
 }
 
-func (s *Sandbox) write(w http.ResponseWriter, f Faults, ans answer) {
+func (s *Sandbox) write(w http.ResponseWriter, f *Faults, ans answer) {
 	h := w.Header()
 	h.Set("X-RequestId", fmt.Sprintf("%08x-sandbox", rand.Uint32()))
-	h.Set("Date", s.now().Format(http.TimeFormat))
+	h.Set("Date", f.now().Format(http.TimeFormat))
 	h.Set("Content-Type", ans.contentType)
 	for k, v := range ans.header {
 		h.Set(k, v)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(ans.body)))
 	w.WriteHeader(ans.status)
-	if ans.status == 200 && len(ans.body) > 1 && (s.chance(f.Cut) || s.faults.forced("cut")) {
+	if ans.cut {
 		_, _ = w.Write(ans.body[:len(ans.body)/2])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler) // the connection is cut
 	}
 	_, _ = w.Write(ans.body)
+}
+
+func (s *Sandbox) internalError() answer {
+	return s.apiError(500, "E00500", "An unexpected error occurred.", "Contact support with the log id.", nil)
 }
 
 func (s *Sandbox) unauthorized() answer {
@@ -171,7 +209,7 @@ func (a *agreement) spend(cost int, endpoint string) (used int, ok bool) {
 	if now.Sub(a.windowStart) >= time.Minute {
 		a.windowStart, a.used = now, 0
 	}
-	if day := a.sandbox.now().Format(time.DateOnly); day != a.day {
+	if day := a.now().Format(time.DateOnly); day != a.day {
 		a.day, a.today = day, 0
 	}
 	a.used += cost
@@ -214,7 +252,7 @@ func endpointOf(path string) string {
 }
 
 // serve answers a call of an agreement.
-func (a *agreement) serve(r *http.Request, f Faults) answer {
+func (a *agreement) serve(r *http.Request, f *Faults) answer {
 	s := a.sandbox
 	if r.Method != http.MethodGet {
 		a.violate("%s %s: the client must only ever read", r.Method, r.URL.Path)
@@ -236,7 +274,7 @@ func (a *agreement) serve(r *http.Request, f Faults) answer {
 	case "products":
 		return a.listProducts(r, base, f)
 	case "product":
-		return a.oneProduct(strings.TrimPrefix(path, "/products/"), base)
+		return a.oneProduct(strings.TrimPrefix(path, "/products/"), base, f)
 	case "invoices":
 		return a.listInvoices(r, base, f)
 	case "invoice", "pdf":
@@ -347,11 +385,11 @@ func (a *agreement) badFilter(err error) answer {
 }
 
 // half leaves items out of a page, as a fault: the announced number stays.
-func (s *Sandbox) half(f Faults, from, to int) int {
-	switch {
-	case s.chance(f.EmptyPage) || s.faults.forced("emptyPage"):
+func (a *agreement) half(f *Faults, from, to int) int {
+	switch s := a.sandbox; {
+	case s.strikes(a, f.EmptyPage, "emptyPage"):
 		return from
-	case s.chance(f.HalfPage) || s.faults.forced("halfPage"):
+	case s.strikes(a, f.HalfPage, "halfPage"):
 		return from + (to-from)/2
 	}
 	return to
@@ -384,7 +422,7 @@ func group(st productState) int {
 	return 2
 }
 
-func (a *agreement) listProducts(r *http.Request, base string, f Faults) answer {
+func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer {
 	p, bad := a.page(r)
 	if bad != nil {
 		return *bad
@@ -397,7 +435,7 @@ func (a *agreement) listProducts(r *http.Request, base string, f Faults) answer 
 	if err != nil {
 		return a.badFilter(err)
 	}
-	now := a.sandbox.now()
+	now := a.now()
 	a.mu.Lock()
 	matches := make([]shownProduct, 0, len(a.order))
 	all := 0
@@ -417,52 +455,41 @@ func (a *agreement) listProducts(r *http.Request, base string, f Faults) answer 
 	if s := p.query.Get("sort"); order != nil && s != "productNumber" {
 		slices.SortStableFunc(matches, order)
 	}
+	if p.query.Get("filter") == "" {
+		all -= int(min(1, f.Truncate) * float64(all))
+		matches = matches[:min(all, len(matches))]
+	}
 	from, to := p.bounds(len(matches))
-	to = a.sandbox.half(f, from, to)
-	items := make([]any, 0, to-from)
-	for _, m := range matches[from:to] {
-		items = append(items, renderProduct(m, base, inventory))
+	to = a.half(f, from, to)
+	page := matches[from:to]
+	if len(page) == 1 && slices.Contains(f.Poison, page[0].number) {
+		return a.sandbox.internalError()
 	}
-	return jsonAnswer(200, map[string]any{
-		"collection": items, "pagination": p.pagination(base, "/products", len(matches), all),
-		"metaData": map[string]any{"create": map[string]any{"description": "Create a new product", "href": base + "/products", "httpMethod": "post"}},
-		"self":     p.link(base, "/products", p.skip),
-	})
-}
-
-func renderProduct(p shownProduct, base string, inventory bool) map[string]any {
-	self := base + "/products/" + escapeNumber(p.number)
-	g := group(p.productState)
-	groupURL := fmt.Sprintf("%s/product-groups/%d", base, g)
-	m := map[string]any{
-		"productNumber": p.number, "name": p.name, "costPrice": amount(0), "recommendedPrice": amount(0), "salesPrice": amount(12500),
-		"barred": p.barred, "lastUpdated": p.updated.Format("2006-01-02T15:04:05Z"),
-		"productGroup": map[string]any{"productGroupNumber": g, "name": "Varer m/moms", "inventoryEnabled": inventory && p.stocked,
-			"salesAccounts": groupURL + "/sales-accounts", "products": groupURL + "/products", "self": groupURL},
-		"unit":     map[string]any{"unitNumber": 1, "name": "stk.", "products": base + "/units/1/products", "self": base + "/units/1"},
-		"invoices": map[string]any{"drafts": self + "/invoices/drafts", "booked": self + "/invoices/booked", "self": self + "/invoices"},
-		"pricing":  map[string]any{"currencySpecificSalesPrices": self + "/pricing/currency-specific-sales-prices"},
-		"self":     self,
-	}
-	if p.barCode != "" {
-		m["barCode"] = p.barCode
-	}
-	if inventory && p.stocked {
-		m["inventory"] = map[string]any{
-			"inStock": p.inStock, "available": p.inStock - p.ordered, "orderedByCustomers": p.ordered, "orderedFromSuppliers": amount(0),
-			"packageVolume": amount(0), "recommendedCostPrice": amount(0),
+	write := newProductWriter(base, inventory, f)
+	const usual = 1200 // bytes of an item
+	body := append(make([]byte, 0, usual*(1+len(page))), `{"collection":[`...)
+	for i, m := range page {
+		if i > 0 {
+			body = append(body, ',')
 		}
+		body = write.append(body, m, false)
 	}
-	return m
+	body = append(body, `],"metaData":`...)
+	body = append(body, encode(map[string]any{"create": map[string]any{"description": "Create a new product", "href": base + "/products", "httpMethod": "post"}})...)
+	body = append(body, `,"pagination":`...)
+	body = append(body, encode(p.pagination(base, "/products", len(matches), all))...)
+	body = append(body, `,"self":`...)
+	body = append(body, encode(p.link(base, "/products", p.skip))...)
+	return rawAnswer(200, append(body, '}'))
 }
 
-func (a *agreement) oneProduct(segment, base string) answer {
+func (a *agreement) oneProduct(segment, base string, f *Faults) answer {
 	number, err := unescapeNumber(segment)
 	if err != nil {
 		a.violate("/products/%s: %v", segment, err)
 		return a.sandbox.notFound()
 	}
-	now := a.sandbox.now()
+	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.products[number]
@@ -473,9 +500,16 @@ func (a *agreement) oneProduct(segment, base string) answer {
 	if !ok {
 		return a.sandbox.notFound()
 	}
-	m := renderProduct(shownProduct{number, st}, base, a.inventory)
-	m["metaData"] = map[string]any{"delete": map[string]any{"description": "Delete this product.", "href": m["self"], "httpMethod": "delete"}}
-	return jsonAnswer(200, m)
+	if slices.Contains(f.Poison, number) {
+		return a.sandbox.internalError()
+	}
+	return rawAnswer(200, newProductWriter(base, a.inventory, f).append(nil, shownProduct{number, st}, true))
+}
+
+func renderGroup(base string, g int, inventoryEnabled bool) map[string]any {
+	self := fmt.Sprintf("%s/product-groups/%d", base, g)
+	return map[string]any{"productGroupNumber": g, "name": "Varer m/moms", "inventoryEnabled": inventoryEnabled,
+		"salesAccounts": self + "/sales-accounts", "products": self + "/products", "self": self}
 }
 
 func (a *agreement) groups(r *http.Request, base string) answer {
@@ -488,9 +522,7 @@ func (a *agreement) groups(r *http.Request, base string) answer {
 	a.mu.Unlock()
 	var items []any
 	for g := 1; g <= 2; g++ {
-		self := fmt.Sprintf("%s/product-groups/%d", base, g)
-		items = append(items, map[string]any{"productGroupNumber": g, "name": "Varer m/moms", "inventoryEnabled": inventory && g == 1,
-			"salesAccounts": self + "/sales-accounts", "products": self + "/products", "self": self})
+		items = append(items, renderGroup(base, g, inventory && g == 1))
 	}
 	from, to := p.bounds(len(items))
 	return jsonAnswer(200, map[string]any{"collection": items[from:to], "pagination": p.pagination(base, "/product-groups", len(items), len(items)),
@@ -517,7 +549,7 @@ func (i *invoice) ref(name string) (string, bool) {
 	return i.orderRef, where == name && i.orderRef != ""
 }
 
-func (a *agreement) listInvoices(r *http.Request, base string, f Faults) answer {
+func (a *agreement) listInvoices(r *http.Request, base string, f *Faults) answer {
 	p, bad := a.page(r)
 	if bad != nil {
 		return *bad
@@ -530,7 +562,7 @@ func (a *agreement) listInvoices(r *http.Request, base string, f Faults) answer 
 	if err != nil {
 		return a.badFilter(err)
 	}
-	now := a.sandbox.now()
+	now := a.now()
 	a.mu.Lock()
 	var matches []*invoice
 	all := 0
@@ -549,7 +581,7 @@ func (a *agreement) listInvoices(r *http.Request, base string, f Faults) answer 
 		slices.SortStableFunc(matches, order)
 	}
 	from, to := p.bounds(len(matches))
-	to = a.sandbox.half(f, from, to)
+	to = a.half(f, from, to)
 	items := make([]any, 0, to-from)
 	for _, inv := range matches[from:to] {
 		items = append(items, renderInvoice(inv, base))
@@ -588,10 +620,10 @@ func renderInvoice(i *invoice, base string) map[string]any {
 	return m
 }
 
-func (a *agreement) oneInvoice(rest, base string, f Faults) answer {
+func (a *agreement) oneInvoice(rest, base string, f *Faults) answer {
 	text, tail, _ := strings.Cut(rest, "/")
 	n, err := strconv.ParseInt(text, 10, 64)
-	now := a.sandbox.now()
+	now := a.now()
 	a.mu.Lock()
 	inv := a.invoices[n]
 	a.mu.Unlock()
@@ -616,14 +648,14 @@ func (a *agreement) oneInvoice(rest, base string, f Faults) answer {
 	return a.sandbox.notFound()
 }
 
-func (a *agreement) pdf(inv *invoice, now time.Time, f Faults) answer {
+func (a *agreement) pdf(inv *invoice, now time.Time, f *Faults) answer {
 	s := a.sandbox
 	switch {
 	case inv.pdfAt.After(now):
 		return s.notFound()
-	case s.chance(f.PDFHTML) || s.faults.forced("pdfHTML"):
+	case s.strikes(a, f.PDFHTML, "pdfHTML"):
 		return answer{status: 200, body: []byte("<html><body>Please wait</body></html>"), contentType: "text/html"}
-	case s.chance(f.PDFCut) || s.faults.forced("pdfCut"):
+	case s.strikes(a, f.PDFCut, "pdfCut"):
 		return answer{status: 200, body: inv.pdf[:len(inv.pdf)/2], contentType: "application/pdf"}
 	}
 	return answer{status: 200, body: inv.pdf, contentType: "application/pdf"}

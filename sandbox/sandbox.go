@@ -53,14 +53,15 @@ type Sandbox struct {
 // to end its webhooks.
 func New(o Options) *Sandbox {
 	s := &Sandbox{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1)), agreements: map[int]*agreement{}, byGrant: map[string]*agreement{}}
-	s.faults.set(func(f *Faults) {
+	_ = s.faults.change(func(f *Faults) error {
 		f.Lose, f.Double, f.Late, f.LateBy, f.Reorder = o.Lose, o.Double, o.Late, Duration(o.LateBy), o.Reorder
 		f.ReadLag, f.ClockSkew, f.Slow = Duration(o.ReadLag), Duration(o.ClockSkew), Duration(o.Latency)
 		if o.Latency > 0 {
 			f.SlowProbability = 1
 		}
+		return nil
 	})
-	s.sender = newSender(s)
+	s.sender = newSender()
 	for i := range o.Agreements {
 		s.AddAgreement(NewAgreement{Number: 100001 + i, Grant: fmt.Sprintf("sandbox-grant-%d", i+1), Products: o.Products, Seed: o.Seed + uint64(i), NoInventory: o.NoInventory})
 	}
@@ -103,9 +104,12 @@ func Run(ctx context.Context, o Options, stdout io.Writer) error {
 }
 
 // now is e-conomic's clock.
-func (s *Sandbox) now() time.Time {
-	return time.Now().Add(time.Duration(s.faults.get().ClockSkew)).UTC()
-}
+func (s *Sandbox) now() time.Time { return s.faults.get().now() }
+
+// now is e-conomic's clock as the agreement sees it.
+func (a *agreement) now() time.Time { return a.faults().now() }
+
+func (f *Faults) now() time.Time { return time.Now().Add(time.Duration(f.ClockSkew)).UTC() }
 
 // chance reports true with the given probability.
 func (s *Sandbox) chance(p float64) bool {
@@ -138,7 +142,7 @@ func (s *Sandbox) AddAgreement(n NewAgreement) {
 	a := &agreement{sandbox: s, number: n.Number, answers: n.Number, grant: n.Grant, inventory: !n.NoInventory,
 		products: map[string]*product{}, invoices: map[int64]*invoice{}, nextInvoice: 1, hooks: map[string]*hook{}, calls: map[string]int{},
 		bucket: s.o.Bucket}
-	a.stock(n, s.now())
+	a.stock(n, a.now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.agreements[n.Number], s.byGrant[n.Grant] = a, a
@@ -165,6 +169,7 @@ func (s *Sandbox) list() []*agreement {
 type agreement struct {
 	sandbox *Sandbox
 	number  int
+	own     ownFaults
 
 	mu          sync.Mutex
 	answers     int // the agreement number that GET /self answers
@@ -224,7 +229,7 @@ func (p *product) shown(now time.Time) (productState, bool) {
 
 // put makes a state the truth. The API shows it once the read lag has passed.
 func (a *agreement) put(p *product, st productState) {
-	now := a.sandbox.now()
+	now := a.now()
 	// e-conomic keeps whole minutes, rounded: a time may lie in the future.
 	st.updated = now.Round(time.Minute)
 	p.versions = append(p.versions, version{readable: now.Add(time.Duration(a.faults().ReadLag)), state: st})
@@ -282,5 +287,3 @@ func (a *agreement) stock(n NewAgreement, now time.Time) {
 	}
 	slices.SortFunc(a.order, collate)
 }
-
-func (a *agreement) faults() Faults { return a.sandbox.faults.get() }

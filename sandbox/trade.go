@@ -163,7 +163,7 @@ type bookAt struct {
 // book books an invoice, moves the stock of its lines and fires the webhooks
 // of both. A credit note takes the goods back.
 func (a *agreement) book(b booking) (int64, error) {
-	now := a.sandbox.now()
+	now := a.now()
 	f := a.faults()
 	inv := &invoice{date: b.Date, orderRef: b.OrderRef, refField: b.RefField, creditNote: b.CreditNote, booked: now, customer: 1000 + len(b.OrderRef)}
 	if inv.date == "" {
@@ -206,6 +206,9 @@ func (a *agreement) book(b booking) (int64, error) {
 	}
 	inv.number = b.WithNumber
 	if inv.number == 0 {
+		for a.invoices[a.nextInvoice] != nil { // booked with a chosen number
+			a.nextInvoice++
+		}
 		inv.number = a.nextInvoice
 	}
 	if inv.number < 1 || a.invoices[inv.number] != nil {

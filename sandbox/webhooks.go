@@ -49,7 +49,7 @@ func (a *agreement) fire(eventType, number string) {
 		a.mu.Unlock()
 		return
 	}
-	d := delivery{agreement: a, hook: *h, number: number, faults: f}
+	d := delivery{agreement: a, hook: h, number: number, faults: f}
 	a.sent.Fired++
 	a.mu.Unlock()
 
@@ -84,18 +84,22 @@ func (a *agreement) fire(eventType, number string) {
 // delivery is one webhook on its way.
 type delivery struct {
 	agreement *agreement
-	hook      hook
+	hook      *hook // as it was then: a hook is replaced, never changed
 	number    string
-	faults    Faults
+	faults    *Faults
+	tries     int
 }
 
-// sender sends webhooks, many at once, in no certain order.
+// sender sends webhooks, so many at once, in no certain order. The others wait
+// in memory.
 type sender struct {
-	sandbox *Sandbox
-	client  *http.Client
-	ctx     context.Context
-	stop    context.CancelFunc
-	slots   chan struct{}
+	client *http.Client
+	ctx    context.Context
+	stop   context.CancelFunc
+
+	mu      sync.Mutex
+	queue   []delivery
+	sending int // goroutines that send
 	running sync.WaitGroup
 }
 
@@ -104,65 +108,86 @@ const (
 	sendTries  = 4
 )
 
-func newSender(s *Sandbox) *sender {
+func newSender() *sender {
 	ctx, stop := context.WithCancel(context.Background())
-	return &sender{sandbox: s, ctx: ctx, stop: stop, slots: make(chan struct{}, sendAtOnce), client: &http.Client{
+	return &sender{ctx: ctx, stop: stop, client: &http.Client{
 		Timeout:       15 * time.Second,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: sendAtOnce, MaxConnsPerHost: sendAtOnce},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
+// close waits for what is being sent and drops what waits.
 func (w *sender) close() {
+	w.mu.Lock()
 	w.stop()
+	w.queue = nil
+	w.mu.Unlock()
 	w.running.Wait()
 	w.client.CloseIdleConnections()
 }
 
+// send sends a webhook once delay has passed. It does not wait for it.
 func (w *sender) send(d delivery, delay time.Duration) {
-	w.running.Go(func() {
-		if !w.sleep(delay) {
-			return
-		}
-		select {
-		case w.slots <- struct{}{}:
-			defer func() { <-w.slots }()
-		case <-w.ctx.Done():
-			return
-		}
-		status := 0
-		for try := range sendTries {
-			if try > 0 && !w.sleep(time.Duration(try)*500*time.Millisecond) {
-				return
-			}
-			if status = w.try(d); status >= 200 && status < 300 {
-				break
-			}
-		}
-		a := d.agreement
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.sent.Status == nil {
-			a.sent.Status = map[int]int{}
-		}
-		a.sent.Status[status]++
-		if status >= 200 && status < 300 {
-			a.sent.Sent++
-		} else {
-			a.sent.Failed++
-		}
-	})
+	if delay > 0 {
+		time.AfterFunc(delay, func() { w.send(d, 0) })
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		return
+	}
+	w.queue = append(w.queue, d)
+	if w.sending < sendAtOnce {
+		w.sending++
+		w.running.Go(w.work)
+	}
 }
 
-func (w *sender) sleep(d time.Duration) bool {
-	if d <= 0 {
-		return w.ctx.Err() == nil
+// work sends what waits, until nothing does.
+func (w *sender) work() {
+	for {
+		w.mu.Lock()
+		if len(w.queue) == 0 {
+			w.queue = nil // with the memory that a flood took
+			w.sending--
+			w.mu.Unlock()
+			return
+		}
+		d := w.queue[0]
+		w.queue = w.queue[1:]
+		w.mu.Unlock()
+		w.deliver(d)
 	}
-	select {
-	case <-w.ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
+}
+
+// deliver sends a webhook. One that is not answered with 2xx is sent again
+// after a while, a few times.
+func (w *sender) deliver(d delivery) {
+	status := w.try(d)
+	if w.ctx.Err() != nil {
+		return
+	}
+	good := status >= 200 && status < 300
+	if d.tries++; !good && d.tries < sendTries {
+		w.send(d, time.Duration(d.tries)*500*time.Millisecond)
+		return
+	}
+	d.agreement.delivered(status, good)
+}
+
+func (a *agreement) delivered(status int, good bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sent.Status == nil {
+		a.sent.Status = map[int]int{}
+	}
+	a.sent.Status[status]++
+	if good {
+		a.sent.Sent++
+	} else {
+		a.sent.Failed++
 	}
 }
 
@@ -191,7 +216,7 @@ func (w *sender) try(d delivery) int {
 
 // merged is a value as it stands in the sent data. Whether e-conomic encodes
 // it, and in which character set, is not known.
-func merged(number string, f Faults) string {
+func merged(number string, f *Faults) string {
 	switch {
 	case f.Raw:
 		return number
