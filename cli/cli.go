@@ -43,6 +43,7 @@ type commands struct {
 	Status    statusCmd    `cmd:"" help:"Show how each shop fares."`
 	Why       whyCmd       `cmd:"" help:"Show why an item's stock or an invoice is as it is."`
 	Reconcile reconcileCmd `cmd:"" help:"Have shops, items or invoices reconciled now."`
+	Diff      diffCmd      `cmd:"" help:"Show what differs between e-conomic and the database; changes nothing."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`

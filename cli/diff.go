@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"lagerd/config"
+	"lagerd/economic"
+	"lagerd/reconcile"
+	"lagerd/secret"
+	"lagerd/status"
+	"lagerd/store"
+)
+
+type diffCmd struct {
+	Shop    string   `arg:"" help:"The shop."`
+	Item    []string `help:"Only this item number. May be repeated." placeholder:"NUMBER" sep:"none"`
+	Invoice []string `help:"Only this invoice number. May be repeated." placeholder:"NUMBER"`
+	Format  string   `help:"table, csv or json." enum:"table,csv,json" default:"table"`
+}
+
+func (diffCmd) Help() string {
+	return "Reads e-conomic and the database and shows what a reconciliation would change. Writes nothing. Exits with 0 where they are equal, 1 where they differ, 2 where they could not be compared."
+}
+
+// The exit codes of diff, as diff(1) has them.
+const (
+	exitDiffers = 1
+	exitTrouble = 2
+)
+
+// Run ends the process itself where the two differ or cannot be compared: for
+// every other command 1 is a failure.
+func (cmd diffCmd) Run(c *call) error {
+	code, err := cmd.compare(c)
+	if bad := (*config.Errors)(nil); errors.As(err, &bad) {
+		return err
+	}
+	if err != nil {
+		fmt.Fprintln(c.Stderr, "lagerd:", err)
+	}
+	if code != exitOK {
+		os.Exit(code)
+	}
+	return nil
+}
+
+func (cmd diffCmd) compare(c *call) (code int, err error) {
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	found, err := cmd.read(ctx, c)
+	if ctx.Err() != nil {
+		return exitTrouble, errors.New("interrupted: nothing is concluded from what was read so far")
+	}
+	if err != nil {
+		return exitTrouble, err
+	}
+	for _, note := range found.Notes {
+		fmt.Fprintln(c.Stderr, "lagerd: note:", note)
+	}
+	for _, u := range found.Unreadable {
+		fmt.Fprintf(c.Stderr, "lagerd: not compared: %s %q: %s\n", u.Kind, u.Number, u.Reason)
+	}
+	shown := status.DiffOf(found)
+	write := shown.WriteTable
+	switch cmd.Format {
+	case "csv":
+		write = shown.WriteCSV
+	case "json":
+		write = shown.WriteJSON
+	}
+	if err := write(c.Stdout); err != nil {
+		return exitTrouble, fmt.Errorf("write the differences: %w", err)
+	}
+	switch {
+	case len(found.Unreadable) > 0:
+		return exitTrouble, errors.New("not everything could be compared: see above; lagerd leaves those as they are until e-conomic's answer can be read")
+	case !found.Equal():
+		return exitDiffers, nil
+	}
+	return exitOK, nil
+}
+
+func (cmd diffCmd) read(ctx context.Context, c *call) (reconcile.Differences, error) {
+	var none reconcile.Differences
+	invoices, err := cmd.numbers()
+	if err != nil {
+		return none, err
+	}
+	cfg, err := c.load()
+	if err != nil {
+		return none, err
+	}
+	s, st, err := cmd.open(ctx, cfg)
+	if err != nil {
+		return none, err
+	}
+	defer s.Close()
+	client, agreement, err := cmd.agreement(cfg, st)
+	if err != nil {
+		return none, err
+	}
+	d := reconcile.Diff{Store: s, Client: client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress}
+	found, err := d.Read(ctx, cmd.Item, invoices)
+	if economic.KindOf(err) != "" {
+		return none, fmt.Errorf("%w: %s", err, whatToDo(err, cmd.Shop))
+	}
+	if err != nil {
+		return none, err
+	}
+	if v := status.Of(st); v.State != status.StateRunning {
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is %s: %s", cmd.Shop, v.State, v.Reason))
+	}
+	return found, nil
+}
+
+// numbers checks what was asked for, and returns the invoices' numbers.
+func (cmd diffCmd) numbers() ([]int64, error) {
+	for _, n := range cmd.Item {
+		if l := len([]rune(n)); l < 1 || l > 64 {
+			return nil, fmt.Errorf("--item %q: expected 1 to 64 characters", n)
+		}
+	}
+	var invoices []int64
+	for _, text := range cmd.Invoice {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("--invoice %q: expected a whole number from 1", text)
+		}
+		invoices = append(invoices, n)
+	}
+	return invoices, nil
+}
+
+// open opens the database without making or migrating one, as other commands
+// do: this one writes nothing.
+func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, store.ShopStatus, error) {
+	var none store.ShopStatus
+	if cfg.Database.DSN == "" {
+		if _, err := os.Stat(cfg.Database.Path); errors.Is(err, fs.ErrNotExist) {
+			return nil, none, fmt.Errorf("there is no database at %s: is database.dsn or database.path right, and are you lagerd's user?", cfg.Database.Path)
+		}
+	}
+	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	if err != nil {
+		return nil, none, fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err)
+	}
+	st, err := cmd.shop(ctx, s)
+	if err != nil {
+		return nil, none, errors.Join(err, s.Close())
+	}
+	return s, st, nil
+}
+
+func (cmd diffCmd) shop(ctx context.Context, s *store.Store) (store.ShopStatus, error) {
+	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
+		return store.ShopStatus{}, err // before the schema's version: asking for that makes its table where there is none
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		return store.ShopStatus{}, err
+	}
+	list, err := s.Status(ctx, cmd.Shop)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s: %w", cmd.Shop, store.ErrNoShop)
+	}
+	if err != nil {
+		return store.ShopStatus{}, err
+	}
+	return list[0], nil
+}
+
+// patience is how long a person is kept waiting for a full token bucket.
+const patience = time.Minute
+
+// agreement returns what reads the shop's agreement, with what is left of the
+// day's calls.
+func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*economic.Client, *economic.Agreement, error) {
+	if cfg.Key.IsZero() {
+		return nil, nil, errors.New("key_file: no master key: without the one with which the shop was added its token cannot be read; are you lagerd's user?")
+	}
+	keys, err := secret.Load([]byte(cfg.Key.Reveal()))
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg.Economic.AppSecretToken.IsZero() {
+		return nil, nil, noAppToken()
+	}
+	grant, err := keys.Open(cmd.Shop, st.Shop.GrantToken)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: give its grant token anew with `lagerd shops set %s --grant-token-file …`", err, cmd.Shop)
+	}
+	client, err := economic.New(economic.Options{RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
+		Timeout: time.Duration(cfg.Economic.Timeout), UserAgent: "lagerd/" + version()})
+	if err != nil {
+		return nil, nil, err
+	}
+	budget := economic.NewBudget(economic.BudgetOptions{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency, Patience: patience})
+	budget.Restore(economic.BudgetState{Day: st.Progress.CallsDay, Calls: int(st.Progress.Calls)})
+	return client, client.Agreement(grant, budget), nil
+}

@@ -1,0 +1,566 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lagerd/economic"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// Diff reads e-conomic and the database and tells what differs, for a person
+// who wants to know before anything is changed. It writes nothing: no row, no
+// hint, and it needs no lease.
+type Diff struct {
+	Store     *store.Store
+	Client    *economic.Client
+	Agreement *economic.Agreement
+	Shop      store.Shop
+	Progress  store.Progress
+}
+
+func (d Diff) stock() StockSource { return products{client: d.Client, agreement: d.Agreement} }
+
+// Differences is what a Diff found.
+type Differences struct {
+	Shop       string
+	ReadAt     time.Time // when the reads began
+	Stock      *StockDiff
+	Invoices   *InvoicesDiff
+	Unreadable []Unreadable
+	Notes      []string // what a person must know to read the rest
+}
+
+// StockDiff compares items; nil where they were not compared.
+type StockDiff struct {
+	AtEconomic int // items, of those that were compared
+	Stored     int // of them, those that are not gone
+	Items      []ItemDifference
+}
+
+// ItemDifference is an item that differs.
+type ItemDifference struct {
+	plan.Difference
+	HintSince time.Time // a hint for it is open since then: it is being worked on; zero: none is
+	Twice     bool      // a second look at it alone said so too
+}
+
+// InvoicesDiff compares invoices; nil where they were not compared.
+type InvoicesDiff struct {
+	AtEconomic int // invoices, of those that were compared
+	Stored     int // of them
+	Invoices   []InvoiceDifference
+}
+
+// WhatNoPDF is an invoice that is stored without its PDF yet.
+const WhatNoPDF plan.What = "no_pdf"
+
+// InvoiceDifference is an invoice that differs: booked and not stored, stored
+// without its PDF, or stored and gone.
+type InvoiceDifference struct {
+	Number    int64
+	What      plan.What
+	Date      string // YYYY-MM-DD; "" where it is not known
+	Tries     int    // to fetch its PDF, that failed
+	Error     string // of the last of them
+	Note      string
+	HintSince time.Time
+}
+
+// Unreadable is an item or invoice about which nothing can be said, since
+// e-conomic's answer could not be understood. A reconciliation leaves it alone.
+type Unreadable struct {
+	Kind   plan.Kind
+	Number string // "" if not even that could be read
+	Reason string
+}
+
+// Equal reports whether everything that was compared is equal.
+func (d Differences) Equal() bool { return d.Count() == 0 && len(d.Unreadable) == 0 }
+
+// Count returns how many items and invoices differ.
+func (d Differences) Count() int {
+	n := 0
+	if d.Stock != nil {
+		n += len(d.Stock.Items)
+	}
+	if d.Invoices != nil {
+		n += len(d.Invoices.Invoices)
+	}
+	return n
+}
+
+// Losses returns how many of the differing items would lose what the shop
+// sells by: a stock that becomes zero or absent, an item that is gone.
+func (d Differences) Losses() int {
+	n := 0
+	if d.Stock != nil {
+		for _, i := range d.Stock.Items {
+			if i.Loss {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func (d *Differences) note(format string, args ...any) {
+	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
+}
+
+func (d *Differences) unreadable(kind plan.Kind, bad ...economic.BadItem) {
+	for _, b := range bad {
+		d.Unreadable = append(d.Unreadable, Unreadable{kind, b.Number, b.Err.Error()})
+	}
+}
+
+// Read compares the given items and invoices; all of the shop's, where none
+// are given.
+func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Differences, error) {
+	whole := len(items)+len(invoices) == 0
+	out := Differences{Shop: d.Shop.Shop, ReadAt: time.Now()}
+	wantStock, wantInvoices, err := d.wanted(&out, whole, len(items) > 0, len(invoices) > 0)
+	if err != nil {
+		return out, err
+	}
+	if err := d.identify(ctx, &out); err != nil {
+		return out, err
+	}
+	if wantStock {
+		if err := d.compareStock(ctx, &out, distinct(items)); err != nil {
+			return out, err
+		}
+	}
+	if wantInvoices {
+		if err := d.compareInvoices(ctx, &out, distinct(invoices)); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func distinct[T cmp.Ordered](list []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+// wanted says what is compared: what was asked for, unless it is off. Asked for
+// by number it is an error, for there would be no answer.
+func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invoice bool, err error) {
+	stockOff, invoicesOff := "", ""
+	switch {
+	case !d.Shop.StockOn:
+		stockOff = fmt.Sprintf("stock is off for %s (`lagerd shops set %s --stock on`): its items are not compared", d.Shop.Shop, d.Shop.Shop)
+	case d.Shop.StockSource != store.SourceEconomic:
+		stockOff = fmt.Sprintf("the stock of %s is kept in %s, which lagerd does not read: its items are not compared", d.Shop.Shop, d.Shop.StockSource)
+	}
+	if !d.Shop.InvoicesOn {
+		invoicesOff = fmt.Sprintf("invoices are off for %s (`lagerd shops set %s --invoices on`): its invoices are not compared", d.Shop.Shop, d.Shop.Shop)
+	}
+	switch {
+	case items && stockOff != "":
+		return false, false, fmt.Errorf("--item: %s", stockOff)
+	case invoices && invoicesOff != "":
+		return false, false, fmt.Errorf("--invoice: %s", invoicesOff)
+	case whole && stockOff != "" && invoicesOff != "":
+		return false, false, fmt.Errorf("there is nothing to compare: %s; %s", stockOff, invoicesOff)
+	}
+	if whole {
+		for _, off := range []string{stockOff, invoicesOff} {
+			if off != "" {
+				out.note("%s", off)
+			}
+		}
+	}
+	return (whole || items) && stockOff == "", (whole || invoices) && invoicesOff == "", nil
+}
+
+// identify notes that the token answers for another agreement than the shop's.
+// The rest is read all the same: it tells which of the two is meant.
+func (d Diff) identify(ctx context.Context, out *Differences) error {
+	self, err := persist(ctx, func() (economic.Self, error) { return d.Agreement.Self(ctx, economic.PriorityHint) })
+	if err != nil {
+		return err
+	}
+	if known := d.Progress.AgreementNumber; known != 0 && known != self.AgreementNumber {
+		out.note("the token answers for agreement %[1]d, %[2]s; %[3]s is agreement %[4]d. This is the difference to agreement %[1]d, and nothing of it is stored until you say `lagerd shops set %[3]s --accept-agreement`; if it is not meant, give the token of agreement %[4]d with `lagerd shops set %[3]s --grant-token-file …`",
+			self.AgreementNumber, self.CompanyName, d.Shop.Shop, known)
+	}
+	return nil
+}
+
+const (
+	lookTwice   = 200             // differing items at most that are looked at a second time
+	sideBySide  = 2               // of them at once
+	mostReads   = 3               // of one thing, until it counts as failed
+	betweenThem = 2 * time.Second // and twice as long before the last
+)
+
+// persist reads again what a gateway or a full token bucket may have refused:
+// a listing of many pages would else seldom be read to its end.
+func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	for n := 1; ; n++ {
+		v, err := read()
+		kind := economic.KindOf(err)
+		if kind != economic.KindUnavailable && kind != economic.KindRateLimited || n == mostReads {
+			return v, err
+		}
+		select {
+		case <-ctx.Done():
+			return v, err
+		case <-time.After(time.Duration(n) * betweenThem):
+		}
+	}
+}
+
+func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []string) error {
+	out.Stock = &StockDiff{}
+	var suspects []plan.Difference
+	var err error
+	if len(numbers) > 0 {
+		suspects, err = d.namedItems(ctx, out, numbers)
+	} else {
+		suspects, err = d.allItems(ctx, out)
+	}
+	if err != nil {
+		return err
+	}
+	if out.Stock.Items, err = d.lookAgain(ctx, out, suspects); err != nil {
+		return err
+	}
+	hints, err := d.openHints(ctx, plan.KindStock)
+	if err != nil {
+		return err
+	}
+	for n := range out.Stock.Items {
+		out.Stock.Items[n].HintSince = hints[out.Stock.Items[n].Number].FirstAt
+	}
+	return nil
+}
+
+// openHints returns all open hints, due or not.
+func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hint, error) {
+	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
+	return d.Store.OpenHints(ctx, d.Shop.Shop, kind, store.Due{By: end, Beyond: end})
+}
+
+func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string) ([]plan.Difference, error) {
+	var all []plan.Difference
+	for _, number := range numbers {
+		obs, row, err := d.item(ctx, number)
+		if bad, ok := errors.AsType[contentError](err); ok {
+			out.unreadable(plan.KindStock, economic.BadItem{Number: number, Err: bad.error})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if obs.Found {
+			out.Stock.AtEconomic++
+		}
+		stored, known := row[number]
+		if known && stored.State != plan.StateGone {
+			out.Stock.Stored++
+		}
+		if !obs.Found && !known {
+			out.note("item %q is neither at e-conomic nor stored: is the number right, to the letter?", number)
+		}
+		all = append(all, plan.Diff([]plan.Observation{obs}, row, d.Shop.StockFigure)...)
+	}
+	return all, nil
+}
+
+// item reads one item, and at once after it what is stored of it.
+func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[string]plan.Row, error) {
+	obs, err := persist(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, economic.PriorityHint, number) })
+	if err != nil {
+		return obs, nil, content(err)
+	}
+	row, err := d.Store.Items(ctx, d.Shop.Shop, []string{number})
+	return obs, row, err
+}
+
+// contentError is about what one answer holds: that item or invoice cannot be
+// compared, the others can.
+type contentError struct{ error }
+
+// content marks the error of a single read as a contentError, if it is one.
+func content(err error) error {
+	if kind := economic.KindOf(err); err != nil && (kind == "" || kind == economic.KindMalformed) {
+		return contentError{err}
+	}
+	return err
+}
+
+// allItems compares page by page, and then what the whole listing did not show.
+func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) {
+	found := map[string]plan.Difference{}
+	seen := map[string]struct{}{}
+	var assessment plan.Assessment
+	for link, read := "", 0; ; {
+		p, err := persist(ctx, func() (page, error) { return d.stock().Listing(ctx, economic.PriorityInvoice, link) })
+		if err != nil {
+			return nil, err
+		}
+		numbers := make([]string, len(p.observations))
+		for n, o := range p.observations {
+			numbers[n] = o.Item.Number
+			seen[o.Item.Number] = struct{}{}
+			delete(found, o.Item.Number) // pages shift while they are turned: what came last counts
+			assessment.Add(o.Item)
+		}
+		for _, b := range p.bad {
+			seen[b.Number] = struct{}{}
+		}
+		out.unreadable(plan.KindStock, p.bad...)
+		rows, err := d.Store.Items(ctx, d.Shop.Shop, numbers)
+		if err != nil {
+			return nil, err
+		}
+		for _, difference := range plan.Diff(p.observations, rows, d.Shop.StockFigure) {
+			found[difference.Number] = difference
+		}
+		read += p.size()
+		if p.next == "" {
+			if read < p.results {
+				return nil, cutShort("items", p.results, read)
+			}
+			break
+		}
+		link = p.next
+	}
+	present, err := d.Store.PresentNumbers(ctx, d.Shop.Shop)
+	if err != nil {
+		return nil, err
+	}
+	missing := plan.Missing(present, seen)
+	rows, err := d.Store.Items(ctx, d.Shop.Shop, missing)
+	if err != nil {
+		return nil, err
+	}
+	absent := make([]plan.Observation, len(missing))
+	for n, number := range missing {
+		absent[n].Item.Number = number
+	}
+	for _, difference := range plan.Diff(absent, rows, d.Shop.StockFigure) {
+		found[difference.Number] = difference
+	}
+	out.Stock.AtEconomic, out.Stock.Stored = len(seen), len(present)
+	switch assessment.Verdict() {
+	case plan.VerdictNoInventory:
+		out.note("none of e-conomic's %d items carries a stock figure: has the agreement its inventory module, and may the app read it? A reconciliation leaves the stock as it is", assessment.Items)
+	case plan.VerdictAllZero:
+		out.note("every stock figure at e-conomic is zero: is the stock really kept there?")
+	}
+	return slices.Collect(maps.Values(found)), nil
+}
+
+func cutShort(what string, announced, sent int) error {
+	return fmt.Errorf("e-conomic announced %d %s and sent %d: nothing is concluded from such an answer, try again", announced, what, sent)
+}
+
+// lookAgain reads differing items once more, each alone, and what is stored of
+// it: what changed between the first read of e-conomic and that of the
+// database is no difference. Losses come first where there are too many.
+func (d Diff) lookAgain(ctx context.Context, out *Differences, suspects []plan.Difference) ([]ItemDifference, error) {
+	slices.SortFunc(suspects, func(a, b plan.Difference) int {
+		if a.Loss != b.Loss {
+			if a.Loss {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Number, b.Number)
+	})
+	twice := min(len(suspects), lookTwice)
+	if rest := len(suspects) - twice; rest > 0 {
+		out.note("%d of the %d differences were looked at only once: those may be changes that lagerd is just storing", rest, len(suspects))
+	}
+	var mu sync.Mutex
+	var all []ItemDifference
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for _, suspect := range suspects[:twice] {
+		group.Go(func() error {
+			obs, row, err := d.item(ctx, suspect.Number)
+			mu.Lock()
+			defer mu.Unlock()
+			if bad, ok := errors.AsType[contentError](err); ok {
+				out.unreadable(plan.KindStock, economic.BadItem{Number: suspect.Number, Err: bad.error})
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, difference := range plan.Diff([]plan.Observation{obs}, row, d.Shop.StockFigure) {
+				all = append(all, ItemDifference{Difference: difference, Twice: true})
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, suspect := range suspects[twice:] {
+		all = append(all, ItemDifference{Difference: suspect})
+	}
+	slices.SortFunc(all, func(a, b ItemDifference) int { return strings.Compare(a.Number, b.Number) })
+	return all, nil
+}
+
+func (d Diff) compareInvoices(ctx context.Context, out *Differences, numbers []int64) error {
+	out.Invoices = &InvoicesDiff{}
+	dates := map[int64]string{} // of those at e-conomic
+	var gone []int64
+	var err error
+	if len(numbers) > 0 {
+		gone, err = d.namedInvoices(ctx, out, numbers, dates)
+	} else {
+		err = d.allInvoices(ctx, out, dates)
+	}
+	if err != nil {
+		return err
+	}
+	// After e-conomic, so that what is being stored meanwhile is no difference:
+	// a booked invoice does not change any more.
+	stored, err := d.Store.StoredInvoices(ctx, d.Shop.Shop, slices.Concat(slices.Collect(maps.Keys(dates)), gone))
+	if err != nil {
+		return err
+	}
+	waiting, err := d.Store.InvoicesWithoutPDF(ctx, d.Shop.Shop)
+	if err != nil {
+		return err
+	}
+	hints, err := d.openHints(ctx, plan.KindInvoice)
+	if err != nil {
+		return err
+	}
+	add := func(i InvoiceDifference) {
+		i.HintSince = hints[strconv.FormatInt(i.Number, 10)].FirstAt
+		out.Invoices.Invoices = append(out.Invoices.Invoices, i)
+	}
+	out.Invoices.AtEconomic = len(dates)
+	for number, date := range dates {
+		if stored[number] {
+			out.Invoices.Stored++
+			continue
+		}
+		add(InvoiceDifference{Number: number, What: plan.WhatBooked, Date: date, Note: d.beforeStart(number, date)})
+	}
+	for _, number := range gone {
+		if stored[number] {
+			out.Invoices.Stored++
+			add(InvoiceDifference{Number: number, What: plan.WhatGone, Note: "e-conomic has no booked invoice of this number; what is stored stays"})
+		} else {
+			out.note("invoice %d is neither booked at e-conomic nor stored", number)
+		}
+	}
+	for _, i := range waiting {
+		if len(numbers) > 0 && !slices.Contains(numbers, i.Number) || slices.Contains(gone, i.Number) {
+			continue
+		}
+		add(InvoiceDifference{Number: i.Number, What: WhatNoPDF, Date: string(i.InvoiceDate), Tries: i.WorkTries, Error: i.WorkError})
+	}
+	slices.SortFunc(out.Invoices.Invoices, func(a, b InvoiceDifference) int { return cmp.Compare(a.Number, b.Number) })
+	return nil
+}
+
+// beforeStart says of an invoice that a reconciliation does not look for it.
+func (d Diff) beforeStart(number int64, date string) string {
+	if d.Progress.InvoicesBegun && number > d.Progress.InvoiceCursor {
+		return ""
+	}
+	if d.Shop.InvoicesFrom != "" && date < d.Shop.InvoicesFrom || d.Shop.InvoicesFrom == "" && number < d.Shop.InvoicesFromNumber {
+		return fmt.Sprintf("before the shop's start: `lagerd reconcile --shop %s --invoice %d` fetches it", d.Shop.Shop, number)
+	}
+	return ""
+}
+
+func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int64, dates map[int64]string) (gone []int64, err error) {
+	for _, n := range numbers {
+		read, err := persist(ctx, func() (economic.Read[economic.Invoice], error) {
+			return d.Agreement.Invoice(ctx, economic.PriorityHint, n)
+		})
+		if economic.KindOf(err) == economic.KindNotFound {
+			gone = append(gone, n)
+			continue
+		}
+		if err == nil {
+			_, err = toInvoice(read.Value)
+		}
+		err = content(err)
+		if bad, ok := errors.AsType[contentError](err); ok {
+			out.unreadable(plan.KindInvoice, economic.BadItem{Number: strconv.FormatInt(n, 10), Err: bad.error})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		dates[n] = read.Value.Date
+	}
+	return gone, nil
+}
+
+// allInvoices reads all invoices since the shop's start, as a sweep does, and
+// what was booked above the highest number read so far, as a tick does: an
+// invoice can be booked with a date before the start.
+func (d Diff) allInvoices(ctx context.Context, out *Differences, dates map[int64]string) error {
+	queries := []economic.InvoicesQuery{{DateFrom: d.Shop.InvoicesFrom}}
+	if d.Shop.InvoicesFrom == "" {
+		queries[0] = economic.InvoicesQuery{HasAfter: true, After: max(0, d.Shop.InvoicesFromNumber-1)}
+	} else if d.Progress.InvoicesBegun {
+		queries = append(queries, economic.InvoicesQuery{HasAfter: true, After: d.Progress.InvoiceCursor})
+	}
+	bad := map[string]bool{}
+	for _, q := range queries {
+		if err := d.listInvoices(ctx, out, q, dates, bad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d Diff) listInvoices(ctx context.Context, out *Differences, q economic.InvoicesQuery, dates map[int64]string, bad map[string]bool) error {
+	type invoices = economic.Page[economic.Invoice]
+	unreadable := func(b economic.BadItem) {
+		if b.Number == "" || !bad[b.Number] { // both queries may show it
+			bad[b.Number] = true
+			out.unreadable(plan.KindInvoice, b)
+		}
+	}
+	p, err := persist(ctx, func() (invoices, error) { return d.Agreement.Invoices(ctx, economic.PriorityInvoice, q) })
+	for read := 0; ; {
+		if err != nil {
+			return err
+		}
+		read += len(p.Items) + len(p.Bad)
+		for _, b := range p.Bad {
+			unreadable(b)
+		}
+		for _, i := range p.Items {
+			if _, err := toInvoice(i); err != nil {
+				unreadable(economic.BadItem{Number: strconv.FormatInt(i.Number, 10), Err: err})
+				continue
+			}
+			dates[i.Number] = i.Date
+		}
+		if p.Next == "" {
+			if read < p.Results {
+				return cutShort("invoices", p.Results, read)
+			}
+			return nil
+		}
+		next := p.Next
+		p, err = persist(ctx, func() (invoices, error) { return d.Agreement.NextInvoices(ctx, economic.PriorityInvoice, next) })
+	}
+}

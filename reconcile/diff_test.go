@@ -1,0 +1,492 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
+
+	"lagerd/economic"
+	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
+	"lagerd/status"
+	"lagerd/store"
+)
+
+// remote is an e-conomic that holds items by number, and what happens to them
+// while they are read.
+type remote struct {
+	mu       sync.Mutex
+	stock    map[string]string // as JSON; "": no inventory block
+	invoices []string          // as JSON
+	results  int               // announced beyond what is sent
+	asked    []string          // paths
+	listed   func()            // after a listing of items was answered
+}
+
+func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	path := req.URL.EscapedPath()
+	r.asked = append(r.asked, path)
+	w.Header().Set("Content-Type", "application/json")
+	send := func(list []string) {
+		fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(list, ","), len(list)+r.results)
+	}
+	number, single := strings.CutPrefix(path, "/products/")
+	switch {
+	case path == "/self":
+		fmt.Fprint(w, `{"agreementNumber":7,"company":{"name":"Other ApS"}}`)
+	case path == "/products":
+		var list []string
+		for number, stock := range r.stock {
+			list = append(list, product(number, stock))
+		}
+		slices.Sort(list)
+		send(list)
+		if r.listed != nil {
+			r.listed()
+		}
+	case single:
+		for n, stock := range r.stock {
+			if economic.EscapeNumber(n) == number {
+				fmt.Fprint(w, product(n, stock))
+				return
+			}
+		}
+		notFound(w)
+	case path == "/invoices/booked":
+		send(r.invoices)
+	default:
+		n := strings.TrimPrefix(path, "/invoices/booked/")
+		for _, i := range r.invoices {
+			if strings.Contains(i, `"bookedInvoiceNumber":`+n+`,`) {
+				fmt.Fprint(w, i)
+				return
+			}
+		}
+		notFound(w)
+	}
+}
+
+func notFound(w http.ResponseWriter) {
+	http.Error(w, `{"message":"not found","errorCode":"E06000"}`, http.StatusNotFound)
+}
+
+func product(number, stock string) string {
+	inventory := ""
+	if stock != "" {
+		inventory = `,"inventory":{"inStock":` + stock + `}`
+	}
+	quoted, _ := json.Marshal(number)
+	return fmt.Sprintf(`{"productNumber":%s,"name":"Thing","barred":false,"lastUpdated":"2026-11-23T10:00:00Z"%s}`, quoted, inventory)
+}
+
+func booked(number int64, date string) string {
+	return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":%q,"currency":"DKK","netAmount":1.00,"grossAmount":1.25,"vatAmount":0.25}`, number, date)
+}
+
+// fixture is a Diff of one shop with a database and an e-conomic of its own.
+type fixture struct {
+	reconcile.Diff
+	*remote
+	t  *testing.T
+	db *sql.DB
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, remote: &remote{stock: map[string]string{}}}
+	server := httptest.NewServer(f.remote)
+	t.Cleanup(server.Close)
+	path := filepath.Join(t.TempDir(), "lagerd.db")
+	s, err := store.Open(t.Context(), store.Options{Path: path})
+	must(t, err)
+	f.db, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	must(t, err)
+	f.db.SetMaxOpenConns(1)
+	t.Cleanup(func() { _ = f.db.Close() })
+	t.Cleanup(func() { _ = s.Close() })
+	must(t, s.Migrate(t.Context()))
+	f.Shop = store.Shop{Shop: "shop1234", GrantToken: []byte{1}, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
+		InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference}
+	must(t, s.AddShop(t.Context(), f.Shop, []byte("01234567890123456789012345678901"), time.Now()))
+	f.Client, err = economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app"})
+	must(t, err)
+	f.Store, f.Agreement = s, f.Client.Agreement("grant", nil)
+	return f
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) exec(query string, args ...any) {
+	f.t.Helper()
+	_, err := f.db.Exec(query, args...)
+	must(f.t, err)
+}
+
+// has stores an item with so much in stock; "": no figure.
+func (f *fixture) has(number, stock string) {
+	f.t.Helper()
+	state, figure := plan.StateOK, any(stock)
+	if stock == "" {
+		state, figure = plan.StateNoInventory, nil
+	}
+	at := store.At(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC))
+	f.exec(`INSERT INTO items (shop, number, name, barred, inventory_enabled, in_stock, stock, state, observed_token, observed_at, first_seen_at, changed_at)
+		VALUES ('shop1234', ?, 'Thing', 0, 0, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET stock = excluded.stock, in_stock = excluded.in_stock`,
+		number, figure, figure, state, at, at, at)
+}
+
+func (f *fixture) hasInvoice(number int64, date, pdf, problem string) {
+	f.t.Helper()
+	at := store.At(time.Now())
+	f.exec(`INSERT INTO invoices (shop, number, credit_note, invoice_date, currency, found_at, committed_at, cause, pdf_state, work_tries, work_error)
+		VALUES ('shop1234', ?, 0, ?, 'DKK', ?, ?, 'tick', ?, 3, ?)`, number, date, at, at, pdf, problem)
+}
+
+// read returns what differs, a text to each difference, and the rest.
+func (f *fixture) read(items []string, invoices []int64) ([]string, reconcile.Differences) {
+	f.t.Helper()
+	d, err := f.Read(f.t.Context(), items, invoices)
+	must(f.t, err)
+	var lines []string
+	if d.Stock != nil {
+		for _, i := range d.Stock.Items {
+			lines = append(lines, fmt.Sprintf("%s %s", i.Number, i.What))
+		}
+	}
+	if d.Invoices != nil {
+		for _, i := range d.Invoices.Invoices {
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("#%d %s %s", i.Number, i.What, i.Error)))
+		}
+	}
+	return lines, d
+}
+
+func same(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDiffWhole(t *testing.T) {
+	f := newFixture(t)
+	f.stock = map[string]string{"equal": "5.00", "less": "4", "new": "1", "bad": `"x"`}
+	for _, number := range []string{"equal", "less", "bad", "deleted"} {
+		f.has(number, "5")
+	}
+	f.invoices = []string{booked(1, "2026-11-02"), booked(2, "2026-11-03"), booked(3, "2026-11-04")}
+	f.hasInvoice(1, "2026-11-02", "stored", "")
+	f.hasInvoice(2, "2026-11-03", "pending", "not found at e-conomic")
+	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{
+		{Shop: "shop1234", Kind: plan.KindStock, Number: "less", Cause: plan.CauseWebhook, At: time.Now()}}))
+
+	lines, d := f.read(nil, nil)
+	same(t, lines, "deleted gone", "less stock", "new created", "#2 no_pdf not found at e-conomic", "#3 booked")
+	if d.Stock.AtEconomic != 4 || d.Stock.Stored != 4 || d.Invoices.AtEconomic != 3 || d.Invoices.Stored != 2 {
+		t.Errorf("counted: %+v %+v", d.Stock, d.Invoices)
+	}
+	if d.Losses() != 1 || d.Equal() || len(d.Unreadable) != 1 || d.Unreadable[0].Number != "bad" {
+		t.Errorf("losses %d, equal %t, unreadable %+v", d.Losses(), d.Equal(), d.Unreadable)
+	}
+	for _, i := range d.Stock.Items {
+		if !i.Twice || i.HintSince.IsZero() == (i.Number == "less") {
+			t.Errorf("%s: looked at twice %t, hint since %s", i.Number, i.Twice, i.HintSince)
+		}
+	}
+}
+
+func TestDiffNamed(t *testing.T) {
+	f := newFixture(t)
+	f.stock = map[string]string{"a": "5", "b": "6", "c": "7", `=1,"2" ø`: "3"}
+	f.has("a", "5")
+	f.has("b", "5")
+	f.has("gone", "5")
+	f.invoices = []string{booked(1, "2026-10-02"), booked(2, "2026-11-03")}
+	f.hasInvoice(2, "2026-11-03", "stored", "")
+	f.hasInvoice(9, "2026-11-03", "pending", "")
+
+	lines, d := f.read([]string{"b", "a", "b", "gone", "nothing", `=1,"2" ø`}, nil)
+	same(t, lines, `=1,"2" ø created`, "b stock", "gone gone")
+	if d.Stock.AtEconomic != 3 || d.Stock.Stored != 3 || d.Invoices != nil || len(d.Notes) != 1 {
+		t.Errorf("got %+v, %q", d.Stock, d.Notes)
+	}
+	if slices.Contains(f.asked, "/products") {
+		t.Error("a few items were asked for, and everything was read")
+	}
+
+	lines, d = f.read(nil, []int64{1, 2, 8, 9})
+	same(t, lines, "#1 booked", "#9 gone")
+	if d.Stock != nil || len(d.Notes) != 1 || !strings.Contains(d.Invoices.Invoices[0].Note, "before the shop's start") {
+		t.Errorf("got %+v, %q", d.Invoices, d.Notes)
+	}
+	if lines, d = f.read([]string{"a"}, []int64{2}); lines != nil || !d.Equal() {
+		t.Errorf("expected it equal, got %q", lines)
+	}
+}
+
+// TestDiffInFlight: what lagerd stores between the two reads is no difference.
+func TestDiffInFlight(t *testing.T) {
+	f := newFixture(t)
+	f.stock = map[string]string{"a": "5", "b": "5"}
+	f.has("a", "5")
+	f.has("b", "5")
+	f.listed = func() { // e-conomic and the database move on together
+		f.stock["a"] = "4"
+		f.has("a", "4")
+		delete(f.stock, "b")
+		f.exec("UPDATE items SET state = 'gone', stock = NULL, in_stock = NULL WHERE number = 'b'")
+		f.stock["c"] = "1"
+		f.has("c", "1")
+	}
+	if lines, d := f.read(nil, nil); lines != nil || !d.Equal() {
+		t.Errorf("expected it equal, got %q", lines)
+	}
+}
+
+// TestDiffLooksTwiceAtSome: beyond 200 a second look would take too long.
+func TestDiffLooksTwiceAtSome(t *testing.T) {
+	f := newFixture(t)
+	for n := range 250 {
+		f.stock[fmt.Sprintf("new%03d", n)] = "1"
+	}
+	f.stock["zz"] = "0"
+	f.has("zz", "5")
+	_, d := f.read(nil, nil)
+	twice := 0
+	for _, i := range d.Stock.Items {
+		if i.Twice {
+			twice++
+		}
+	}
+	last := d.Stock.Items[250]
+	if len(d.Stock.Items) != 251 || twice != 200 || !last.Loss || !last.Twice {
+		t.Errorf("%d differences, %d looked at twice, the loss: %+v", len(d.Stock.Items), twice, last)
+	}
+	if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "51 of the 251 differences were looked at only once") {
+		t.Errorf("notes: %q", d.Notes)
+	}
+}
+
+func TestDiffTrouble(t *testing.T) {
+	for name, c := range map[string]struct {
+		set      func(f *fixture)
+		items    []string
+		invoices []int64
+		says     string
+	}{
+		"cut short":               {set: func(f *fixture) { f.results = 2 }, says: "announced 3 items and sent 1"},
+		"cut short, invoices":     {set: func(f *fixture) { f.results, f.Shop.StockOn = 2, false }, says: "announced 2 invoices and sent 0"},
+		"stock off, an item":      {set: func(f *fixture) { f.Shop.StockOn = false }, items: []string{"a"}, says: "--item: stock is off"},
+		"invoices off, a number":  {set: func(f *fixture) { f.Shop.InvoicesOn = false }, invoices: []int64{1}, says: "--invoice: invoices are off"},
+		"stock is kept elsewhere": {set: func(f *fixture) { f.Shop.StockSource = store.SourceRackbeat }, items: []string{"a"}, says: "kept in rackbeat"},
+		"both are off":            {set: func(f *fixture) { f.Shop.StockOn, f.Shop.InvoicesOn = false, false }, says: "nothing to compare"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.stock = map[string]string{"a": "5"}
+			c.set(f)
+			_, err := f.Read(t.Context(), c.items, c.invoices)
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("expected an error with %q, got %v", c.says, err)
+			}
+		})
+	}
+}
+
+func TestDiffNotes(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(f *fixture)
+		notes []string
+	}{
+		"none":              {set: func(*fixture) {}},
+		"stock off":         {set: func(f *fixture) { f.Shop.StockOn = false }, notes: []string{"stock is off for shop1234"}},
+		"invoices off":      {set: func(f *fixture) { f.Shop.InvoicesOn = false }, notes: []string{"invoices are off for shop1234"}},
+		"another agreement": {set: func(f *fixture) { f.Progress.AgreementNumber = 6 }, notes: []string{"answers for agreement 7, Other ApS; shop1234 is agreement 6"}},
+		"no figures":        {set: func(f *fixture) { f.stock["a"] = "" }, notes: []string{"none of e-conomic's 1 items carries a stock figure"}},
+		"zeroes":            {set: func(f *fixture) { f.stock["a"] = "0" }, notes: []string{"every stock figure at e-conomic is zero"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.stock = map[string]string{"a": "5"}
+			c.set(f)
+			_, d := f.read(nil, nil)
+			if len(d.Notes) != len(c.notes) {
+				t.Fatalf("expected the notes %q, got %q", c.notes, d.Notes)
+			}
+			for n, says := range c.notes {
+				if !strings.Contains(d.Notes[n], says) {
+					t.Errorf("expected a note with %q, got %q", says, d.Notes[n])
+				}
+			}
+		})
+	}
+}
+
+func TestDiffWritesNothing(t *testing.T) {
+	f := newFixture(t)
+	f.stock = map[string]string{"a": "5", "b": "1"}
+	f.has("a", "4")
+	f.has("c", "4")
+	f.invoices = []string{booked(1, "2026-11-02")}
+	version := func() (n int) { // differs once another connection has committed anything
+		must(t, f.db.QueryRow("PRAGMA data_version").Scan(&n))
+		return n
+	}
+	before := version()
+	if lines, _ := f.read(nil, nil); len(lines) != 4 {
+		t.Errorf("got %q", lines)
+	}
+	if version() != before {
+		t.Error("something was written")
+	}
+	must(t, f.Store.Approve(t.Context(), "shop1234", 1, time.Now()))
+	if version() == before {
+		t.Error("the test would not notice a write")
+	}
+}
+
+func number(s string) decimal.NullDecimal {
+	return decimal.NewNullDecimal(decimal.RequireFromString(s))
+}
+
+// sample has what is hard to write: numbers with commas, quotes, blanks and a
+// leading =, absent figures, decimals that a float would not keep.
+var sample = reconcile.Differences{
+	Shop: "shop1234", ReadAt: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
+	Stock: &reconcile.StockDiff{AtEconomic: 300, Stored: 298, Items: []reconcile.ItemDifference{
+		{Difference: plan.Difference{Number: `=1+1`, Name: "Formula", What: plan.WhatCreated,
+			Economic:   plan.Side{State: plan.StateOK, Stock: number("999999999999999.1234")},
+			EconomicAt: time.Date(2026, 11, 23, 11, 58, 0, 0, time.UTC)}, Twice: true},
+		{Difference: plan.Difference{Number: `a, "b"`, Name: "Bolt, 5\" <steel>\x1b[31m", What: plan.WhatGone, Loss: true,
+			Stored: plan.Side{State: plan.StateOK, Stock: number("2.50")}, Economic: plan.Side{State: plan.StateGone}},
+			HintSince: time.Date(2026, 11, 23, 11, 59, 30, 0, time.UTC), Twice: true},
+		{Difference: plan.Difference{Number: "c ", What: plan.WhatStock,
+			Stored:   plan.Side{State: plan.StateOK, Stock: number("-3"), Figures: plan.Figures{Available: number("1")}},
+			Economic: plan.Side{State: plan.StateOK, Stock: number("-3")}}},
+	}},
+	Invoices: &reconcile.InvoicesDiff{AtEconomic: 40, Stored: 39, Invoices: []reconcile.InvoiceDifference{
+		{Number: 7, What: plan.WhatBooked, Date: "2026-11-22"},
+		{Number: 8, What: reconcile.WhatNoPDF, Date: "2026-11-22", Tries: 3, Error: "not found, \"yet\""},
+	}},
+	Notes: []string{"a note"},
+}
+
+func written(t *testing.T, write func(d status.Diff, b *bytes.Buffer) error, d reconcile.Differences) string {
+	t.Helper()
+	var b bytes.Buffer
+	must(t, write(status.DiffOf(d), &b))
+	return b.String()
+}
+
+func TestDiffTable(t *testing.T) {
+	table := func(d status.Diff, b *bytes.Buffer) error { return d.WriteTable(b) }
+	want := strings.TrimPrefix(`
+INVOICE  WHAT    DATE        HINT OPEN SINCE  TRIES  ERROR             NOTE
+7        booked  2026-11-22  -                0      -                 -
+8        no_pdf  2026-11-22  -                3      not found, "yet"  -
+40 invoices at e-conomic, 39 stored: 2 differences
+
+ITEM    NAME                   WHAT     STORED  E-CONOMIC             STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE   NOTE
+=1+1    Formula                created  -       999999999999999.1234  -             ok               2026-11-23 11:58   -                 -
+a, "b"  Bolt, 5" <steel> [31m  gone     2.5     -                     ok            gone             -                  2026-11-23 11:59  loss
+"c "    -                      stock    -3      -3                    ok            ok               -                  -                 available 1 → -
+300 items at e-conomic, 298 stored: 3 differences, 1 of them a loss
+`, "\n")
+	if diff := cmp.Diff(want, written(t, table, sample)); diff != "" {
+		t.Error(diff)
+	}
+	equal := reconcile.Differences{Stock: &reconcile.StockDiff{AtEconomic: 1, Stored: 1}, Invoices: &reconcile.InvoicesDiff{}}
+	if diff := cmp.Diff("0 invoices at e-conomic, 0 stored: equal\n1 item at e-conomic, 1 stored: equal\n", written(t, table, equal)); diff != "" {
+		t.Error(diff)
+	}
+	equal.Unreadable = []reconcile.Unreadable{{Kind: plan.KindStock, Number: "x"}}
+	if out := written(t, table, equal); !strings.HasSuffix(out, "1 item at e-conomic, 1 stored: 0 differences, 1 could not be compared\n") {
+		t.Errorf("what cannot be compared is not equal: %s", out)
+	}
+}
+
+func TestDiffCSV(t *testing.T) {
+	csvOf := func(d status.Diff, b *bytes.Buffer) error { return d.WriteCSV(b) }
+	out := written(t, csvOf, sample)
+	want := "kind,number,name,what,stock_stored,stock_at_economic,state_stored,state_at_economic,economic_changed_at,hint_open_since,loss,looked_at_twice,date,tries,error,note\n" +
+		"stock,=1+1,Formula,created,-,999999999999999.1234,-,ok,2026-11-23T11:58:00Z,-,false,true,,,,\n" +
+		"stock,\"a, \"\"b\"\"\",\"Bolt, 5\"\" <steel>\x1b[31m\",gone,2.5,-,ok,gone,-,2026-11-23T11:59:30Z,true,true,,,,\n" +
+		"stock,c ,,stock,-3,-3,ok,ok,-,-,false,false,,,,available 1 → -\n" +
+		"invoice,7,,booked,,,,,,-,,,2026-11-22,0,,\n" +
+		"invoice,8,,no_pdf,,,,,,-,,,2026-11-22,3,\"not found, \"\"yet\"\"\",\n"
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Error(diff)
+	}
+	lines, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	must(t, err)
+	for n, i := range sample.Stock.Items {
+		if lines[n+1][1] != i.Number {
+			t.Errorf("item %q is read as %q", i.Number, lines[n+1][1])
+		}
+	}
+}
+
+func TestDiffJSON(t *testing.T) {
+	out := written(t, func(d status.Diff, b *bytes.Buffer) error { return d.WriteJSON(b) }, sample)
+	var got map[string]any
+	must(t, json.Unmarshal([]byte(out), &got))
+	stock := got["stock"].([]any)
+	got["stock"], got["invoices"] = len(stock), len(got["invoices"].([]any))
+	if diff := cmp.Diff(map[string]any{
+		"shop": "shop1234", "read_at": "2026-11-23T12:00:00Z", "equal": false, "losses": 1.0,
+		"items_at_economic": 300.0, "items_stored": 298.0, "invoices_at_economic": 40.0, "invoices_stored": 39.0,
+		"stock": 3, "invoices": 2, "unreadable": []any{}, "notes": []any{"a note"},
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]any{
+		"number": "=1+1", "name": "Formula", "what": "created", "stock_stored": nil, "stock_at_economic": "999999999999999.1234",
+		"state_stored": nil, "state_at_economic": "ok", "economic_changed_at": "2026-11-23T11:58:00Z", "hint_open_since": nil,
+		"loss": false, "looked_at_twice": true,
+	}, stock[0]); diff != "" {
+		t.Error(diff)
+	}
+	empty := written(t, func(d status.Diff, b *bytes.Buffer) error { return d.WriteJSON(b) }, reconcile.Differences{Stock: &reconcile.StockDiff{}})
+	for _, part := range []string{`"equal": true`, `"stock": []`, `"invoices": []`, `"items_at_economic": 0`, `"invoices_at_economic": null`} {
+		if !strings.Contains(empty, part) {
+			t.Errorf("no %s in %s", part, empty)
+		}
+	}
+}
+
+// TestDiffRefused: a refused token is an error of its own kind, that the
+// command line says what to do about.
+func TestDiffRefused(t *testing.T) {
+	f := newFixture(t)
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"message":"Not authorized","errorCode":"E01000"}`, http.StatusUnauthorized)
+	}))
+	defer refusing.Close()
+	client, err := economic.New(economic.Options{RESTURL: refusing.URL, AppSecretToken: "app"})
+	must(t, err)
+	f.Client, f.Agreement = client, client.Agreement("secret-grant", nil)
+	_, err = f.Read(t.Context(), nil, nil)
+	if economic.KindOf(err) != economic.KindUnauthorized || strings.Contains(err.Error(), "secret-grant") {
+		t.Errorf("got %v", err)
+	}
+}

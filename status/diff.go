@@ -1,0 +1,284 @@
+package status
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
+)
+
+// Diff is the JSON of `lagerd diff`. What is not known is null, never zero.
+type Diff struct {
+	Shop               string           `json:"shop"`
+	ReadAt             time.Time        `json:"read_at"`
+	Equal              bool             `json:"equal"`
+	ItemsAtEconomic    *int             `json:"items_at_economic"` // null: items were not compared
+	ItemsStored        *int             `json:"items_stored"`
+	InvoicesAtEconomic *int             `json:"invoices_at_economic"` // null: invoices were not compared
+	InvoicesStored     *int             `json:"invoices_stored"`
+	Stock              []StockDiff      `json:"stock"`
+	Invoices           []InvoiceDiff    `json:"invoices"`
+	Losses             int              `json:"losses"`
+	Unreadable         []UnreadableDiff `json:"unreadable"`
+	Notes              []string         `json:"notes"`
+}
+
+// StockDiff is an item that differs. Decimals are texts, to be exact.
+type StockDiff struct {
+	Number            string              `json:"number"`
+	Name              string              `json:"name"`
+	What              plan.What           `json:"what"`
+	StockStored       decimal.NullDecimal `json:"stock_stored"`
+	StockAtEconomic   decimal.NullDecimal `json:"stock_at_economic"`
+	StateStored       *plan.State         `json:"state_stored"`
+	StateAtEconomic   *plan.State         `json:"state_at_economic"`
+	EconomicChangedAt *time.Time          `json:"economic_changed_at"`
+	HintOpenSince     *time.Time          `json:"hint_open_since"` // null: none is open
+	Loss              bool                `json:"loss"`
+	LookedAtTwice     bool                `json:"looked_at_twice"`
+	Note              string              `json:"note,omitempty"`
+}
+
+// InvoiceDiff is an invoice that differs.
+type InvoiceDiff struct {
+	Number        int64      `json:"number"`
+	What          plan.What  `json:"what"`
+	Date          *string    `json:"date"`
+	Tries         int        `json:"tries"`
+	Error         string     `json:"error,omitempty"`
+	HintOpenSince *time.Time `json:"hint_open_since"`
+	Note          string     `json:"note,omitempty"`
+}
+
+// UnreadableDiff is what could not be compared.
+type UnreadableDiff struct {
+	Kind   plan.Kind `json:"kind"`
+	Number string    `json:"number"`
+	Reason string    `json:"reason"`
+}
+
+// DiffOf turns what differs into what is shown.
+func DiffOf(d reconcile.Differences) Diff {
+	v := Diff{
+		Shop: d.Shop, ReadAt: d.ReadAt.UTC(), Equal: d.Equal(), Losses: d.Losses(),
+		Stock: []StockDiff{}, Invoices: []InvoiceDiff{}, Unreadable: []UnreadableDiff{}, Notes: append([]string{}, d.Notes...),
+	}
+	if s := d.Stock; s != nil {
+		v.ItemsAtEconomic, v.ItemsStored = &s.AtEconomic, &s.Stored
+		for _, i := range s.Items {
+			v.Stock = append(v.Stock, StockDiff{
+				Number: i.Number, Name: i.Name, What: i.What, StockStored: i.Stored.Stock, StockAtEconomic: i.Economic.Stock,
+				StateStored: state(i.Stored.State), StateAtEconomic: state(i.Economic.State), EconomicChangedAt: when(i.EconomicAt.UTC()),
+				HintOpenSince: when(i.HintSince.UTC()), Loss: i.Loss, LookedAtTwice: i.Twice, Note: otherFigures(i.Difference),
+			})
+		}
+	}
+	if s := d.Invoices; s != nil {
+		v.InvoicesAtEconomic, v.InvoicesStored = &s.AtEconomic, &s.Stored
+		for _, i := range s.Invoices {
+			one := InvoiceDiff{Number: i.Number, What: i.What, Tries: i.Tries, Error: i.Error, HintOpenSince: when(i.HintSince.UTC()), Note: i.Note}
+			if i.Date != "" {
+				one.Date = &i.Date
+			}
+			v.Invoices = append(v.Invoices, one)
+		}
+	}
+	for _, u := range d.Unreadable {
+		v.Unreadable = append(v.Unreadable, UnreadableDiff{u.Kind, u.Number, u.Reason})
+	}
+	return v
+}
+
+func state(s plan.State) *plan.State {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// otherFigures names the figures that differ where the shop's own does not:
+// the line would else show the same on both sides.
+func otherFigures(d plan.Difference) string {
+	if d.What != plan.WhatStock || dash(d.Stored.Stock) != dash(d.Economic.Stock) {
+		return ""
+	}
+	var list []string
+	for _, f := range []struct {
+		name        string
+		stored, now decimal.NullDecimal
+	}{
+		{"in stock", d.Stored.Figures.InStock, d.Economic.Figures.InStock},
+		{"available", d.Stored.Figures.Available, d.Economic.Figures.Available},
+		{"ordered by customers", d.Stored.Figures.OrderedByCustomers, d.Economic.Figures.OrderedByCustomers},
+		{"ordered from suppliers", d.Stored.Figures.OrderedFromSuppliers, d.Economic.Figures.OrderedFromSuppliers},
+	} {
+		if dash(f.stored) != dash(f.now) {
+			list = append(list, fmt.Sprintf("%s %s → %s", f.name, dash(f.stored), dash(f.now)))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// dash returns a figure, "-" for one that is absent.
+func dash(d decimal.NullDecimal) string {
+	if !d.Valid {
+		return "-"
+	}
+	return d.Decimal.String()
+}
+
+func dashState(s *plan.State) string {
+	if s == nil {
+		return "-"
+	}
+	return string(*s)
+}
+
+func dashTime(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func dashText(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	return *s
+}
+
+// WriteJSON writes the differences as one JSON document.
+func (d Diff) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(d)
+}
+
+// WriteCSV writes a line to a difference below one header. "-" is a figure or a
+// time that is absent; an empty field says nothing of this kind of line.
+func (d Diff) WriteCSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	lines := [][]string{{"kind", "number", "name", "what", "stock_stored", "stock_at_economic", "state_stored", "state_at_economic",
+		"economic_changed_at", "hint_open_since", "loss", "looked_at_twice", "date", "tries", "error", "note"}}
+	for _, s := range d.Stock {
+		lines = append(lines, []string{string(plan.KindStock), s.Number, s.Name, string(s.What), dash(s.StockStored), dash(s.StockAtEconomic),
+			dashState(s.StateStored), dashState(s.StateAtEconomic), dashTime(s.EconomicChangedAt), dashTime(s.HintOpenSince),
+			strconv.FormatBool(s.Loss), strconv.FormatBool(s.LookedAtTwice), "", "", "", s.Note})
+	}
+	for _, i := range d.Invoices {
+		lines = append(lines, []string{string(plan.KindInvoice), strconv.FormatInt(i.Number, 10), "", string(i.What), "", "", "", "", "",
+			dashTime(i.HintOpenSince), "", "", dashText(i.Date), strconv.Itoa(i.Tries), i.Error, i.Note})
+	}
+	return c.WriteAll(lines)
+}
+
+// WriteTable writes the differences for people: aligned, items first, each
+// kind with a line that sums it up.
+func (d Diff) WriteTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(d.Invoices) > 0 {
+		fmt.Fprintln(t, "INVOICE\tWHAT\tDATE\tHINT OPEN SINCE\tTRIES\tERROR\tNOTE")
+		for _, i := range d.Invoices {
+			fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Number, i.What, dashText(i.Date), minute(i.HintOpenSince), i.Tries, orDash(plain(i.Error, 200)), orDash(i.Note))
+		}
+	}
+	if d.InvoicesAtEconomic != nil {
+		fmt.Fprintf(t, "%s at e-conomic, %d stored: %s\n", counted(*d.InvoicesAtEconomic, "invoice"), *d.InvoicesStored, d.verdict(plan.KindInvoice, len(d.Invoices), 0))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if d.InvoicesAtEconomic != nil && d.ItemsAtEconomic != nil && (len(d.Invoices) > 0 || len(d.Stock) > 0) {
+		fmt.Fprintln(t)
+	}
+	if len(d.Stock) > 0 {
+		fmt.Fprintln(t, "ITEM\tNAME\tWHAT\tSTORED\tE-CONOMIC\tSTATE STORED\tSTATE E-CONOMIC\tE-CONOMIC CHANGED\tHINT OPEN SINCE\tNOTE")
+		for _, s := range d.Stock {
+			note := s.Note
+			if s.Loss {
+				note = strings.TrimSuffix("loss, "+note, ", ")
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(s.Number), orDash(plain(s.Name, 30)), s.What, dash(s.StockStored), dash(s.StockAtEconomic),
+				dashState(s.StateStored), dashState(s.StateAtEconomic), minute(s.EconomicChangedAt), minute(s.HintOpenSince), orDash(note))
+		}
+	}
+	if d.ItemsAtEconomic != nil {
+		fmt.Fprintf(t, "%s at e-conomic, %d stored: %s\n", counted(*d.ItemsAtEconomic, "item"), *d.ItemsStored, d.verdict(plan.KindStock, len(d.Stock), d.Losses))
+	}
+	return t.Flush()
+}
+
+// verdict says "equal" only where everything could be compared.
+func (d Diff) verdict(kind plan.Kind, differences, losses int) string {
+	unreadable := 0
+	for _, u := range d.Unreadable {
+		if u.Kind == kind {
+			unreadable++
+		}
+	}
+	text := "equal"
+	if differences > 0 || unreadable > 0 {
+		text = counted(differences, "difference")
+	}
+	switch losses {
+	case 0:
+	case 1:
+		text += ", 1 of them a loss"
+	default:
+		text += fmt.Sprintf(", %d of them losses", losses)
+	}
+	if unreadable > 0 {
+		text += fmt.Sprintf(", %d could not be compared", unreadable)
+	}
+	return text
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+func minute(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+// cell returns a number as it stands, or quoted where a person would misread
+// it in a table: blanks at its ends, or what cannot be printed.
+func cell(s string) string {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	if s == "" || s == "-" || s != strings.TrimSpace(s) || strings.ContainsFunc(s, odd) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// plain returns a text for people as one short line that no terminal obeys.
+func plain(s string, characters int) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > characters {
+		return string(r[:characters-1]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,16 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// InvoicesWithoutPDF returns the stored invoices whose PDF is not there yet,
+// by number.
+func (s *Store) InvoicesWithoutPDF(ctx context.Context, shop string) ([]Invoice, error) {
+	var list []Invoice
+	if err := s.db.WithContext(ctx).Where("shop = ? AND pdf_state <> 'stored'", shop).Order("number").Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the invoices of %s without a PDF: %w", shop, err)
+	}
+	return list, nil
+}
