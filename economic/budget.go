@@ -190,9 +190,11 @@ func (b *Budget) accrue(p Priority, now time.Time) {
 }
 
 // now returns the time, and begins a new day's count if it is one. b.mu is held.
+// What is measured from it (blocks, the bucket, the pace) must keep the monotonic
+// reading: by a wall clock that is set back, a minute's block would last as long.
 func (b *Budget) now() time.Time {
-	now := b.o.Now().UTC()
-	if today := now.Format(time.DateOnly); today > b.today {
+	now := b.o.Now()
+	if today := now.UTC().Format(time.DateOnly); today > b.today {
 		b.today, b.calls = today, 0
 	}
 	return now

@@ -1,0 +1,438 @@
+package sim
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"modernc.org/sqlite"
+
+	"lagerd/store"
+)
+
+// database is the one that all instances share: SQLite in memory, behind a
+// driver that behaves as MariaDB does when things go wrong.
+type database struct {
+	sim   *simulation
+	conn  driver.Conn
+	stmts map[string]driver.Stmt
+	conns map[*conn]bool
+
+	mu   sync.Mutex
+	gone []*conn
+
+	down   atomic.Bool
+	owner  *conn     // whose transaction is open; the database is serial
+	active time.Time // when it last said something
+
+	fenced string   // the shop whose fence this transaction has written
+	wrote  []string // statements of this transaction that wrote
+}
+
+// template is a migrated, empty database.
+var template = sync.OnceValue(func() []byte {
+	dir, err := os.MkdirTemp("", "lagerd-sim")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "template.db")
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Options{Path: path})
+	if err == nil {
+		err = errors.Join(s.Migrate(ctx), s.Close())
+	}
+	var raw *sql.DB
+	if err == nil {
+		raw, err = sql.Open("sqlite", path)
+	}
+	if err == nil { // memory cannot hold a database with a write-ahead log
+		_, err = raw.ExecContext(ctx, "PRAGMA journal_mode = DELETE")
+		err = errors.Join(err, raw.Close())
+	}
+	var image []byte
+	if err == nil {
+		image, err = os.ReadFile(path)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return image
+})
+
+func newDatabase(s *simulation) *database {
+	c, err := (&sqlite.Driver{}).Open(":memory:")
+	if err == nil {
+		err = c.(interface{ Deserialize([]byte) error }).Deserialize(slices.Clone(template()))
+	}
+	if err != nil {
+		panic(err)
+	}
+	d := &database{sim: s, conn: c, stmts: map[string]driver.Stmt{}, conns: map[*conn]bool{}}
+	d.mustExec("PRAGMA synchronous = OFF")
+	return d
+}
+
+func (d *database) close() {
+	for _, stmt := range d.stmts {
+		_ = stmt.Close()
+	}
+	_ = d.conn.Close()
+}
+
+func (d *database) stmt(query string) (driver.Stmt, error) {
+	if stmt := d.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := d.conn.Prepare(query)
+	if err == nil {
+		d.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+func (d *database) exec(query string, args []driver.NamedValue) (driver.Result, error) {
+	stmt, err := d.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
+}
+
+func (d *database) query(query string, args []driver.NamedValue) (*rows, error) {
+	stmt, err := d.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	from, err := stmt.(driver.StmtQueryContext).QueryContext(context.Background(), args)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	r := &rows{columns: from.Columns()}
+	for {
+		row := make([]driver.Value, len(r.columns))
+		if err := from.Next(row); err == io.EOF {
+			return r, nil
+		} else if err != nil {
+			return nil, err
+		}
+		for i, v := range row {
+			if b, ok := v.([]byte); ok {
+				row[i] = slices.Clone(b)
+			}
+		}
+		r.list = append(r.list, row)
+	}
+}
+
+// mustExec and mustQuery are for the simulation itself: nothing can go wrong.
+func (d *database) mustExec(query string, args ...any) {
+	if _, err := d.exec(query, named(args)); err != nil {
+		panic(fmt.Sprint(query, ": ", err))
+	}
+}
+
+func (d *database) mustQuery(query string, args ...any) [][]driver.Value {
+	r, err := d.query(query, named(args))
+	if err != nil {
+		panic(fmt.Sprint(query, ": ", err))
+	}
+	return r.list
+}
+
+func named(args []any) []driver.NamedValue {
+	list := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		v, err := driver.DefaultParameterConverter.ConvertValue(a)
+		if err != nil {
+			panic(err)
+		}
+		list[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return list
+}
+
+// stop ends every connection; none can be made until it is up again.
+func (d *database) stop() {
+	d.down.Store(true)
+	for c := range d.conns {
+		d.drop(c)
+	}
+}
+
+// leave ends an instance's connections.
+func (d *database) leave(i *instance) {
+	for c := range d.conns {
+		if c.inst == i {
+			d.drop(c)
+		}
+	}
+}
+
+// drop ends a connection; its transaction is rolled back.
+func (d *database) drop(c *conn) {
+	c.broken = true
+	delete(d.conns, c)
+	d.rollback(c)
+}
+
+func (d *database) rollback(c *conn) {
+	if d.owner == c {
+		d.mustExec("ROLLBACK")
+		d.free()
+	}
+}
+
+func (d *database) free() { d.owner, d.fenced, d.wrote = nil, "", nil }
+
+// closed forgets a connection that its instance has closed.
+func (d *database) closed(c *conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gone = append(d.gone, c)
+}
+
+// sweep forgets closed connections.
+func (d *database) sweep() {
+	d.mu.Lock()
+	gone := d.gone
+	d.gone = nil
+	d.mu.Unlock()
+	for _, c := range gone {
+		delete(d.conns, c)
+	}
+}
+
+type connector struct {
+	db   *database
+	inst *instance
+}
+
+// Connect takes no time: each statement or transaction has a connection of its
+// own. With a pool, chance would decide which goroutine gets a broken one.
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	if c.db.down.Load() {
+		return nil, errRefused
+	}
+	return &conn{db: c.db, inst: c.inst}, nil
+}
+
+func (c connector) Driver() driver.Driver { return &sqlite.Driver{} }
+
+// conn is an instance's connection.
+type conn struct {
+	db     *database
+	inst   *instance
+	broken bool
+	inTx   bool // by what the instance believes
+}
+
+var (
+	errDeadlock = &mysql.MySQLError{Number: 1213, SQLState: [5]byte{'4', '0', '0', '0', '1'}, Message: "Deadlock found when trying to get lock; try restarting transaction"}
+	errRefused  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+)
+
+// do hands something to the simulation that needs the connection. ctx may be nil.
+func (c *conn) do(ctx context.Context, what, about string, effect func() error) error {
+	var failed error
+	call := &call{from: c.inst, key: what + about, conn: c}
+	call.effect = func() {
+		if c.broken || c.db.down.Load() {
+			c.db.drop(c)
+			failed = mysql.ErrInvalidConn
+			return
+		}
+		c.db.conns[c] = true
+		c.db.active = time.Now()
+		failed = effect()
+	}
+	call.lose = func() {
+		if !c.broken && c.db.owner == nil && c.db.sim.rng.IntN(3) == 0 {
+			call.effect() // it had left already
+		}
+		c.db.drop(c) // the driver closes a connection whose statement it abandons
+	}
+	if err := c.db.sim.wait(ctx, call); err != nil {
+		return err
+	}
+	return failed
+}
+
+// statement carries out a statement, with what can go wrong.
+func (c *conn) statement(writes bool, run func() error) error {
+	s := c.db.sim
+	inTx := c.db.owner == c
+	switch {
+	case (writes || inTx) && s.strike(s.profile.deadlock):
+		s.counts["deadlock"]++
+		c.db.rollback(c) // the server ends the transaction; the client believes that it goes on
+		return errDeadlock
+	case s.strike(s.profile.lost):
+		s.counts["connection lost"]++
+		if !inTx && s.rng.IntN(2) == 0 {
+			_ = run()
+		}
+		c.db.drop(c)
+		return mysql.ErrInvalidConn
+	}
+	return run()
+}
+
+// about returns the shop that a statement is about: it tells apart what several
+// passes of one instance say at the same time.
+func about(args []driver.NamedValue) string {
+	for _, a := range args {
+		if s, ok := a.Value.(string); ok && strings.HasPrefix(s, "shop") {
+			return " " + s
+		}
+	}
+	return ""
+}
+
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
+	err = c.do(ctx, query, about(args), func() error {
+		return c.statement(true, func() (err error) {
+			if res, err = c.db.exec(query, args); err != nil {
+				return err
+			}
+			n, _ := res.RowsAffected()
+			if n > 0 {
+				c.wrote(query, args)
+			}
+			return nil
+		})
+	})
+	return res, err
+}
+
+// wrote tells the oracle what was written: at once, or with the commit.
+func (c *conn) wrote(query string, args []driver.NamedValue) {
+	d := c.db
+	if d.owner != c {
+		d.sim.oracle.committed(c.inst, "", []string{query})
+		return
+	}
+	d.wrote = append(d.wrote, query)
+	if strings.HasPrefix(query, fenceStatement) {
+		d.fenced, _ = args[1].Value.(string)
+	}
+}
+
+// fenceStatement is how a transaction that applies a read begins.
+const fenceStatement = "UPDATE leases SET applied_seq"
+
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	var r *rows
+	err := c.do(ctx, query, about(args), func() error {
+		return c.statement(false, func() (err error) {
+			r, err = c.db.query(query, args)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+	err := c.do(ctx, "begin", "", func() error {
+		return c.statement(false, func() error {
+			c.db.mustExec("BEGIN")
+			c.db.owner = c
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.inTx = true
+	return tx{c}, nil
+}
+
+type tx struct{ c *conn }
+
+func (t tx) Commit() error {
+	c, s := t.c, t.c.db.sim
+	c.inTx = false
+	return c.do(nil, "commit", "", func() error {
+		if c.db.owner != c {
+			return nil // there is no transaction any more, and MariaDB says that all is well
+		}
+		switch {
+		case s.strike(s.profile.deadlock):
+			s.counts["deadlock at commit"]++
+			c.db.rollback(c)
+			return errDeadlock
+		case s.strike(s.profile.lost):
+			s.counts["connection lost at commit"]++
+			if s.rng.IntN(2) == 0 {
+				c.commit()
+			}
+			c.db.drop(c)
+			return mysql.ErrInvalidConn
+		}
+		c.commit()
+		return nil
+	})
+}
+
+func (c *conn) commit() {
+	d := c.db
+	fenced, wrote := d.fenced, d.wrote
+	d.mustExec("COMMIT")
+	d.free()
+	d.sim.oracle.committed(c.inst, fenced, wrote)
+}
+
+func (t tx) Rollback() error {
+	t.c.inTx = false
+	return t.c.do(nil, "rollback", "", func() error {
+		t.c.db.rollback(t.c)
+		return nil
+	})
+}
+
+func (c *conn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not prepared") }
+
+func (c *conn) Begin() (driver.Tx, error) { return nil, errors.New("use BeginTx") }
+
+func (c *conn) Close() error {
+	c.db.closed(c)
+	return nil
+}
+
+func (c *conn) IsValid() bool { return true }
+
+// rows are all there before the first is read.
+type rows struct {
+	columns []string
+	list    [][]driver.Value
+}
+
+func (r *rows) Columns() []string { return r.columns }
+
+func (r *rows) Close() error { return nil }
+
+func (r *rows) Next(dest []driver.Value) error {
+	if len(r.list) == 0 {
+		return io.EOF
+	}
+	copy(dest, r.list[0])
+	r.list = r.list[1:]
+	return nil
+}

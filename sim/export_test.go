@@ -1,0 +1,4 @@
+package sim
+
+// Clock is clock.
+var Clock = clock

@@ -1,0 +1,126 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+)
+
+const appToken = "app-secret-of-the-simulation"
+
+// secrets must be in no log line.
+var secrets = [][]byte{[]byte(appToken), []byte("sandbox-grant-")}
+
+// network is an instance's way to e-conomic.
+type network struct {
+	sim  *simulation
+	inst *instance
+}
+
+// errReset is a connection that broke.
+var errReset = errors.New("read: connection reset by peer")
+
+// RoundTrip implements http.RoundTripper.
+func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
+	s := n.sim
+	began := s.step.Load()
+	var resp *http.Response
+	var failed error
+	c := &call{from: n.inst, key: "GET " + req.Header.Get("X-AgreementGrantToken") + " " + req.URL.RequestURI()}
+	c.effect = func() { resp, failed = n.serve(req, began, c) }
+	if err := s.wait(req.Context(), c); err != nil {
+		return nil, err
+	}
+	return resp, failed
+}
+
+// serve answers a request, with what can go wrong.
+func (n network) serve(req *http.Request, began int64, c *call) (*http.Response, error) {
+	s, p := n.sim, &n.sim.profile
+	shop := s.world.shopOf(req.Header.Get("X-AgreementGrantToken"))
+	switch {
+	case s.strike(p.hang):
+		s.counts["no answer"]++
+		c.hung = true // until the caller gives up
+		return nil, errReset
+	case s.strike(p.limited):
+		s.counts["429"]++
+		header := http.Header{}
+		if s.rng.IntN(2) == 0 {
+			header.Set("Retry-After", strconv.Itoa(1+s.rng.IntN(20)))
+		}
+		return answer(req, http.StatusTooManyRequests, header, []byte(`{"message":"Too many requests."}`)), nil
+	case shop.refused || s.strike(p.refused/4):
+		s.counts["401 or 403"]++
+		status := []int{http.StatusUnauthorized, http.StatusForbidden}[s.rng.IntN(2)]
+		return answer(req, status, nil, []byte(`{"message":"Unauthorized","errorCode":"E02000"}`)), nil
+	case s.strike(p.broken):
+		s.counts["5xx or a broken connection"]++
+		switch s.rng.IntN(4) {
+		case 0:
+			return nil, errReset
+		case 1: // a gateway that knows nothing of e-conomic
+			return answer(req, http.StatusNotFound, http.Header{"Content-Type": {"text/html"}}, []byte("<html><body>404</body></html>")), nil
+		}
+		return answer(req, []int{500, 502, 503}[s.rng.IntN(3)], http.Header{"Content-Type": {"text/html"}}, []byte("<html><body>Bad gateway</body></html>")), nil
+	}
+	half := strings.HasPrefix(req.URL.Path, "/products") && s.strike(p.half)
+	if half {
+		s.counts["half page"]++
+		s.world.control("PUT", "faults", `{"force":{"halfPage":1}}`)
+	}
+	lying := shop.lie && req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=")
+	if lying {
+		s.world.control("PUT", fmt.Sprintf("agreements/%d/faults", shop.agreement), s.world.lies)
+	}
+	rec := httptest.NewRecorder()
+	inner := req.Clone(req.Context())
+	inner.RequestURI = req.URL.RequestURI()
+	inner.Host = req.URL.Host
+	s.world.handler.ServeHTTP(rec, inner)
+	if lying {
+		s.world.control("DELETE", fmt.Sprintf("agreements/%d/faults", shop.agreement), "")
+	}
+	if half {
+		s.world.control("PUT", "faults", `{"force":{"halfPage":0}}`)
+	}
+	body := rec.Body.Bytes()
+	resp := answer(req, rec.Code, rec.Header(), body)
+	switch {
+	case len(body) > 2 && s.strike(p.cut):
+		s.counts["cut"]++
+		resp.Body = io.NopCloser(&cut{bytes.NewReader(body[:s.rng.IntN(len(body))])})
+	case len(body) > 2 && body[0] == '{' && s.strike(p.cut/2): // nobody could tell a PDF with a wrong byte
+		s.counts["garbled"]++
+		bad := bytes.Clone(body)
+		bad[s.rng.IntN(len(bad)/2)] = 0
+		resp.Body = io.NopCloser(bytes.NewReader(bad))
+	default:
+		s.oracle.read(n.inst, shop, req, began, rec.Code, body)
+	}
+	return resp, nil
+}
+
+func answer(req *http.Request, status int, header http.Header, body []byte) *http.Response {
+	if header == nil {
+		header = http.Header{}
+	}
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req}
+}
+
+// cut is a body that breaks off.
+type cut struct{ from io.Reader }
+
+func (c *cut) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}

@@ -1,0 +1,541 @@
+package sim
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// oracle knows what must hold, and looks at the database after each commit.
+type oracle struct {
+	sim       *simulation
+	violation string
+	settled   time.Duration
+	over      bool // nothing is looked at any more
+
+	hints    map[hintKey]hintState
+	acked    map[hintKey]int64 // the generation that an acknowledged webhook got at least
+	items    map[itemKey]itemState
+	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
+	progress map[string]string           // shop → its cursors
+	reads    map[readKey]int64           // the step at which the latest read of a number began
+	zeroes   map[readKey]int             // reads in a row that showed zero, or did not show the item
+	listings map[listingKey]*listed
+}
+
+type hintKey struct{ shop, kind, number string }
+
+// hintState is a hint's row, and when its generations came to be.
+type hintState struct {
+	seen, done int64
+	open       bool
+	steps      map[int64]int64
+}
+
+type itemKey struct{ shop, number string }
+
+type itemState struct {
+	revision   int // the least that explains what is stored
+	stock      string
+	state      string
+	token      int64
+	observedAt string
+}
+
+type readKey struct {
+	inst               int
+	shop, kind, number string
+}
+
+type listingKey struct {
+	inst int
+	shop string
+}
+
+// listed is a whole listing that an instance reads page by page.
+type listed struct {
+	began   int64
+	numbers map[string]bool
+}
+
+func newOracle(s *simulation) *oracle {
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, tokens: map[string]map[int64]string{},
+		progress: map[string]string{}, reads: map[readKey]int64{}, zeroes: map[readKey]int{}, listings: map[listingKey]*listed{}}
+}
+
+func (o *oracle) violate(format string, args ...any) {
+	if o.violation == "" && !o.over {
+		o.violation = fmt.Sprintf(format, args...)
+		o.sim.tracef("VIOLATION: %s", o.violation)
+	}
+}
+
+// read takes note of an answer that an instance got whole.
+func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, status int, body []byte) {
+	path := req.URL.EscapedPath()
+	saw := func(kind, number string, less bool) {
+		k := readKey{i.id, x.name, kind, number}
+		o.reads[k] = max(o.reads[k], began)
+		if less {
+			o.zeroes[k]++
+		} else {
+			o.zeroes[k] = 0
+		}
+	}
+	switch {
+	case strings.HasPrefix(path, "/products/"):
+		for _, it := range x.items {
+			if it.path == path {
+				var p product
+				_ = json.Unmarshal(body, &p)
+				saw("stock", it.number, status == http.StatusNotFound || p.less())
+			}
+		}
+	case path == "/products" && status == http.StatusOK:
+		var page struct {
+			Collection []product
+			Pagination struct{ NextPage string }
+		}
+		if json.Unmarshal(body, &page) != nil {
+			return
+		}
+		for _, p := range page.Collection {
+			saw("stock", p.ProductNumber, p.less())
+		}
+		o.readListing(i, x, req, began, page.Collection, page.Pagination.NextPage == "")
+	case strings.HasPrefix(path, "/invoices/booked/"):
+		number, _, _ := strings.Cut(strings.TrimPrefix(path, "/invoices/booked/"), "/")
+		saw("invoice", number, false)
+	case path == "/invoices/booked" && status == http.StatusOK:
+		var page struct {
+			Collection []struct{ BookedInvoiceNumber int64 }
+		}
+		_ = json.Unmarshal(body, &page)
+		for _, inv := range page.Collection {
+			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false)
+		}
+		// A filter that names a number answers for it, whether it exists or not.
+		for _, number := range strings.FieldsFunc(req.URL.Query().Get("filter"), func(r rune) bool { return r < '0' || r > '9' }) {
+			o.reads[readKey{i.id, x.name, "invoice", number}] = max(o.reads[readKey{i.id, x.name, "invoice", number}], began)
+		}
+	}
+}
+
+type product struct {
+	ProductNumber string
+	Inventory     *struct{ InStock json.Number }
+}
+
+func (p product) less() bool {
+	if p.Inventory == nil {
+		return true
+	}
+	f, err := p.Inventory.InStock.Float64()
+	return err != nil || f == 0
+}
+
+// readListing follows a listing of everything to its end: it answers for every
+// number, also for those that it does not show.
+func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int64, page []product, last bool) {
+	if req.URL.Query().Get("filter") != "" {
+		return
+	}
+	k := listingKey{i.id, x.name}
+	l := o.listings[k]
+	if l == nil || req.URL.Query().Get("skippages") == "" || req.URL.Query().Get("skippages") == "0" {
+		l = &listed{began: began, numbers: map[string]bool{}}
+		o.listings[k] = l
+	}
+	for _, p := range page {
+		l.numbers[p.ProductNumber] = true
+	}
+	if !last {
+		return
+	}
+	delete(o.listings, k)
+	for number := range x.items {
+		if !l.numbers[number] {
+			r := readKey{i.id, x.name, "stock", number}
+			o.reads[r] = max(o.reads[r], l.began)
+			o.zeroes[r]++
+		}
+	}
+}
+
+// committed looks at what a commit has changed.
+func (o *oracle) committed(i *instance, fenced string, statements []string) {
+	if o.over {
+		return
+	}
+	touches := map[string]bool{}
+	for _, q := range statements {
+		table := tableOf(q)
+		touches[table] = true
+		switch table {
+		case "items", "invoices", "invoice_pdfs", "invoice_gaps", "changes":
+			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") {
+				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
+			}
+		}
+	}
+	if touches["leases"] {
+		o.checkLeases(i, fenced)
+	}
+	if fenced != "" {
+		o.checkWriter(i, fenced)
+	}
+	if touches["hints"] {
+		o.checkHints(i)
+	}
+	if touches["items"] {
+		o.checkItems(i)
+	}
+	if touches["progress"] {
+		o.checkProgress(i)
+	}
+}
+
+func tableOf(query string) string {
+	words := strings.FieldsFunc(query, func(r rune) bool { return r == ' ' || r == '(' || r == '`' })
+	for n, w := range words {
+		switch w {
+		case "INTO", "FROM", "UPDATE":
+			return words[n+1]
+		}
+	}
+	return ""
+}
+
+// checkLeases notes to whom tokens are given: each to one, and only growing.
+func (o *oracle) checkLeases(i *instance, fenced string) {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, holder, token FROM leases") {
+		shop, holder, token := row[0].(string), row[1].(string), row[2].(int64)
+		given := o.tokens[shop]
+		if given == nil {
+			given = map[int64]string{}
+			o.tokens[shop] = given
+		}
+		for t := range given {
+			if t > token {
+				o.violate("leases: the token of %s went back to %d", shop, token)
+			}
+		}
+		switch was, known := given[token]; {
+		case !known:
+			given[token] = holder
+		case holder != "" && was != holder:
+			o.violate("leases: %s was given to %s under the token %d of %s", shop, holder, token, was)
+		}
+	}
+}
+
+// checkWriter: one shop, one writer.
+func (o *oracle) checkWriter(i *instance, shop string) {
+	row := o.sim.db.mustQuery("SELECT token FROM leases WHERE shop = ?", shop)[0]
+	if holder := o.tokens[shop][row[0].(int64)]; holder != i.name {
+		o.violate("one writer: %s wrote for %s, which %s holds", i.name, shop, holder)
+	}
+}
+
+// acknowledged: "Success" means durable.
+func (o *oracle) acknowledged(a ack) {
+	o.sim.counts["webhook acknowledged"]++
+	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
+	if o.over {
+		return
+	}
+	if h := o.hints[k]; h.seen <= a.before {
+		o.violate("durable: the webhook of %v was acknowledged and is not in the database", k)
+	}
+	o.acked[k] = max(o.acked[k], a.before+1)
+}
+
+// checkHints: a hint is cleared only by a read that began after it came.
+func (o *oracle) checkHints(i *instance) {
+	step := o.sim.step.Load()
+	found := map[hintKey]bool{}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, seen_gen, done_gen, open, note FROM hints") {
+		k := hintKey{row[0].(string), row[1].(string), row[2].(string)}
+		found[k] = true
+		seen, done, open := row[3].(int64), row[4].(int64), truth(row[5])
+		was := o.hints[k]
+		if was.steps == nil {
+			was.steps = map[int64]int64{}
+		}
+		for g := was.seen + 1; g <= seen; g++ {
+			was.steps[g] = step
+		}
+		switch {
+		case seen < was.seen:
+			o.violate("hints: the generation of %v went from %d to %d", k, was.seen, seen)
+		case open != (seen > done):
+			o.violate("hints: %v has seen %d, done %d and open %t", k, seen, done, open)
+		case done > seen:
+			o.violate("hints: %v is answered up to %d, of %d", k, done, seen)
+		case done > was.done:
+			began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+			if k.kind == "invoice" && o.stored(k) {
+				break // it is there, and a booked invoice never changes
+			}
+			if recorded := was.steps[done]; !read || began < recorded {
+				o.violate("hints: %v was answered up to %d, recorded at step %d, by a read that began at step %d (any: %t)", k, done, recorded, began, read)
+			}
+		}
+		o.hints[k] = hintState{seen: seen, done: done, open: open, steps: was.steps}
+	}
+	for k, h := range o.hints {
+		if !found[k] {
+			if h.open {
+				o.violate("hints: %v was open and is gone", k)
+			}
+			delete(o.hints, k)
+		}
+	}
+}
+
+func (o *oracle) stored(k hintKey) bool {
+	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices WHERE shop = ? AND number = ?", k.shop, k.number)) > 0
+}
+
+func truth(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	}
+	panic(fmt.Sprintf("%T", v))
+}
+
+// figure returns a stored figure in one form, "" where it is absent.
+func figure(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return decimal.RequireFromString(v).String()
+	case []byte:
+		return decimal.RequireFromString(string(v)).String()
+	case int64:
+		return fmt.Sprint(v)
+	case float64:
+		return decimal.NewFromFloat(v).String()
+	}
+	panic(fmt.Sprintf("%T", v))
+}
+
+func (r revision) figure() string { return decimal.New(r.stock, -2).String() }
+
+// explains reports whether a row can be of the revision.
+func (r revision) explains(stock, state string) bool {
+	if r.deleted {
+		return state == "gone" && stock == ""
+	}
+	return state != "gone" && stock == r.figure()
+}
+
+// checkItems: no older observation over a newer one, no value that e-conomic
+// never sent, and no zero after one read.
+func (o *oracle) checkItems(i *instance) {
+	now := time.Now()
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock, state, observed_token, observed_at FROM items") {
+		k := itemKey{row[0].(string), row[1].(string)}
+		is := itemState{stock: figure(row[2]), state: row[3].(string), token: row[4].(int64), observedAt: fmt.Sprint(row[5])}
+		was, known := o.items[k]
+		if known && was.stock == is.stock && was.state == is.state && was.token == is.token && was.observedAt == is.observedAt {
+			continue
+		}
+		if known && is.token < was.token {
+			o.violate("order: %v was read under token %d and overwritten under token %d", k, was.token, is.token)
+		}
+		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == k.shop })]
+		it := x.items[k.number]
+		if it == nil {
+			o.violate("truth: %v never was at e-conomic", k)
+			return
+		}
+		is.revision = -1
+		for n := was.revision; n < len(it.revisions); n++ {
+			if r := it.revisions[n]; r.explains(is.stock, is.state) && !r.readable.After(now) {
+				is.revision = n
+				break
+			}
+		}
+		if is.revision < 0 {
+			o.violate("order: %v became %q (%s), which e-conomic has not said since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
+			return
+		}
+		less := is.stock == "0" && was.stock != "0" || is.state == "gone" && was.state != "gone"
+		if reads := o.zeroes[readKey{i.id, k.shop, "stock", k.number}]; less && reads < 2 {
+			o.violate("zero guard: %v became %q (%s) after %d read(s) that said so", k, is.stock, is.state, reads)
+		}
+		o.items[k] = is
+	}
+}
+
+func (i *item) history() string {
+	var b strings.Builder
+	for n, r := range i.revisions {
+		fmt.Fprintf(&b, " %d:%s", n, r.figure())
+		if r.deleted {
+			b.WriteString("(deleted)")
+		}
+	}
+	return b.String()
+}
+
+// overlap is how far change queries look back; see instance.
+const overlap = 5 * time.Minute
+
+// checkProgress: no cursor beyond what is stored.
+func (o *oracle) checkProgress(i *instance) {
+	now := time.Now()
+	for _, row := range o.sim.db.mustQuery("SELECT shop, items_cursor, invoice_cursor, invoices_begun FROM progress") {
+		name, key := row[0].(string), fmt.Sprint(row[1], row[2], row[3])
+		if o.progress[name] == key {
+			continue
+		}
+		o.progress[name] = key
+		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == name })]
+		if cursor := moment(row[1]); !cursor.IsZero() {
+			since := cursor.Add(-overlap).Truncate(time.Minute)
+			for _, number := range x.numbers {
+				it := x.items[number]
+				n := it.readable(now)
+				if n < 0 {
+					continue
+				}
+				r := it.revisions[n]
+				stored, known := o.items[itemKey{name, number}]
+				if r.deleted || r.silent || !r.updated.Before(since) || known && stored.revision >= n || known && r.explains(stored.stock, stored.state) {
+					continue
+				}
+				if h := o.hints[hintKey{name, "stock", number}]; !h.open {
+					o.violate("cursor: %s's is at %s, and %q of %s is not stored (revision %d)", name, cursor, number, r.updated, n)
+				}
+			}
+		}
+		if truth(row[3]) {
+			o.checkInvoiceCursor(x, row[2].(int64), now)
+		}
+	}
+}
+
+func moment(v any) time.Time {
+	switch v := v.(type) {
+	case time.Time:
+		return v
+	case string:
+		t, err := time.Parse("2006-01-02 15:04:05.000000", v)
+		if err != nil {
+			panic(err)
+		}
+		return t
+	}
+	return time.Time{}
+}
+
+func (o *oracle) checkInvoiceCursor(x *shop, cursor int64, now time.Time) {
+	stored := map[int64]bool{}
+	for _, row := range o.sim.db.mustQuery("SELECT number FROM invoices WHERE shop = ?", x.name) {
+		stored[row[0].(int64)] = true
+	}
+	gaps := o.sim.db.mustQuery("SELECT from_number, to_number FROM invoice_gaps WHERE shop = ?", x.name)
+	for n := int64(1); n <= cursor; n++ {
+		inGap := slices.ContainsFunc(gaps, func(g []driver.Value) bool { return g[0].(int64) <= n && n <= g[1].(int64) })
+		if !stored[n] && !inGap {
+			o.violate("cursor: the invoices of %s are at %d, and %d is neither stored nor in a gap", x.name, cursor, n)
+		}
+	}
+}
+
+// differs says what is not true yet, "" if everything is.
+func (o *oracle) differs() string {
+	for _, x := range o.sim.world.shops {
+		if d := o.shopDiffers(x); d != "" {
+			return x.name + ": " + d
+		}
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, note FROM hints WHERE open = 1") {
+		return fmt.Sprintf("the hint %v is open", row)
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, held, held_detail, failure FROM progress WHERE held <> ''") {
+		return fmt.Sprintf("a shop is held: %v", row)
+	}
+	for k := range o.acked {
+		if h, ok := o.hints[k]; ok && h.seen < o.acked[k] {
+			return fmt.Sprintf("the acknowledged hint %v is not there", k)
+		}
+	}
+	return ""
+}
+
+func (o *oracle) shopDiffers(x *shop) string {
+	db := o.sim.db
+	stored := map[string][2]string{}
+	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
+		stored[row[0].(string)] = [2]string{figure(row[1]), row[2].(string)}
+	}
+	for _, number := range x.numbers {
+		r := x.items[number].latest()
+		want := [2]string{r.figure(), "ok"}
+		switch {
+		case r.deleted:
+			want = [2]string{"", "gone"}
+			if _, known := stored[number]; !known {
+				continue // it came and went unseen
+			}
+		case r.barred:
+			want[1] = "barred"
+		}
+		if got := stored[number]; got != want {
+			return fmt.Sprintf("item %q is %q, expected %q (%s)", number, got, want, x.items[number].history())
+		}
+	}
+	var is struct {
+		Products []struct{ Number string }
+		Invoices []struct {
+			Number    int64
+			PDFSHA256 string
+		}
+	}
+	if err := json.Unmarshal(o.sim.world.control("GET", fmt.Sprintf("agreements/%d/truth", x.agreement), ""), &is); err != nil {
+		panic(err)
+	}
+	pdfs := map[int64]string{}
+	for _, row := range db.mustQuery("SELECT number, pdf_sha256 FROM invoices WHERE shop = ? AND work_due_at IS NULL", x.name) {
+		pdfs[row[0].(int64)] = row[1].(string)
+	}
+	for _, inv := range is.Invoices {
+		if pdfs[inv.Number] != inv.PDFSHA256 {
+			return fmt.Sprintf("invoice %d has the PDF %q, expected %q", inv.Number, pdfs[inv.Number], inv.PDFSHA256)
+		}
+	}
+	if len(is.Invoices) != len(x.invoices) || len(is.Products) != len(o.sim.world.living(x)) {
+		panic("the simulation is wrong about its own world")
+	}
+	return ""
+}
+
+// checkHistory: each change goes on from the one before, up to what is stored.
+func (o *oracle) checkHistory() {
+	last := map[itemKey]string{}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {
+		k := itemKey{row[0].(string), row[1].(string)}
+		if was, now := last[k], figure(row[2]); was != now {
+			o.violate("history: %v went from %q to %q, and the change before ended with %q (token %v, transaction %v)", k, now, figure(row[3]), was, row[4], row[5])
+		}
+		last[k] = figure(row[3])
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock FROM items") {
+		if k := (itemKey{row[0].(string), row[1].(string)}); last[k] != figure(row[2]) {
+			o.violate("history: %v is %q, and its last change ended with %q", k, figure(row[2]), last[k])
+		}
+	}
+}

@@ -1,0 +1,440 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing/synctest"
+	"time"
+)
+
+// Result is what a run came to.
+type Result struct {
+	Seed      uint64
+	Violation string        // what was violated first; "": nothing
+	Trace     []string      // the last steps
+	Hash      uint64        // of all steps
+	Steps     int           // calls that left a lagerd
+	Virtual   time.Duration // time that passed
+	Settled   time.Duration // from the end of the faults until all was true
+	Counts    map[string]int
+}
+
+// simulation is one run.
+type simulation struct {
+	rng     *rand.Rand // drawn from by the loop alone
+	seed    uint64
+	profile profile
+	began   time.Time
+	step    atomic.Int64
+
+	db        *database
+	world     *world
+	oracle    *oracle
+	instances []*instance
+	started   int // instances so far
+
+	events  []event
+	waiting []*call
+	trace   trace
+	counts  map[string]int
+	calm    bool // the faults have stopped
+
+	mu      sync.Mutex
+	arrived []*call
+	acked   []ack
+	leaked  string
+	notify  chan struct{}
+}
+
+// call is something that leaves a lagerd and waits at a seam.
+type call struct {
+	from   *instance
+	key    string // tells it from others that arrive at the same time
+	effect func() // carries it out; run by the loop
+	lose   func() // the caller went away before it was carried out
+	conn   *conn  // the connection it uses, if it is a statement
+
+	arrived time.Time
+	ready   time.Time // not before
+	served  bool      // carried out; the answer is under way
+	gone    bool      // the caller waits no more
+	hung    bool      // no answer ever comes
+	err     error     // the seam's own
+	done    chan struct{}
+}
+
+// event is something that happens at a time.
+type event struct {
+	at   time.Time
+	name string
+	do   func()
+}
+
+var errDead = errors.New("this process is dead")
+
+// Run runs one simulation and keeps so many of its last steps. It must be called
+// in a synctest bubble.
+func Run(seed uint64, keep int) Result {
+	s := &simulation{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x1a9e7d)), began: time.Now(), notify: make(chan struct{}, 1), counts: map[string]int{}}
+	s.profile = newProfile(s.rng)
+	s.trace.began, s.trace.ring = s.began, make([]string, keep)
+	s.tracef("profile %+v", s.profile)
+	s.db = newDatabase(s)
+	s.oracle = newOracle(s)
+	s.world = newWorld(s)
+	s.run()
+	r := Result{Seed: seed, Violation: s.oracle.violation, Trace: s.trace.lines(), Hash: s.trace.hash, Steps: int(s.step.Load()),
+		Virtual: time.Since(s.began), Settled: s.oracle.settled, Counts: s.counts}
+	s.end()
+	return r
+}
+
+func (s *simulation) run() {
+	for range s.profile.instances {
+		s.boot()
+	}
+	s.scheduleFaults()
+	s.world.schedule()
+	end := s.began.Add(s.profile.chaos)
+	if !s.loop(func() bool { return !time.Now().Before(end) }) {
+		return
+	}
+	s.soothe()
+	calm := time.Now()
+	limit := calm.Add(settleWithin)
+	next := calm
+	s.loop(func() bool {
+		if time.Now().Before(next) || s.db.owner != nil {
+			return false
+		}
+		next = time.Now().Add(5 * time.Second)
+		differs := s.oracle.differs()
+		if differs == "" {
+			s.oracle.settled = time.Since(calm)
+			s.oracle.checkHistory()
+			return true
+		}
+		if time.Now().After(limit) {
+			s.oracle.violate("liveness: %s after the faults stopped: %s", settleWithin, differs)
+		}
+		return false
+	})
+}
+
+// settleWithin is how long after the end of the faults everything must be true.
+const settleWithin = 12 * time.Minute
+
+// soothe ends all faults and brings every process back.
+func (s *simulation) soothe() {
+	s.tracef("the faults stop")
+	s.calm = true
+	s.events = slices.DeleteFunc(s.events, func(e event) bool { return e.name == "trade" || strings.HasPrefix(e.name, "fault") })
+	s.db.down.Store(false)
+	s.world.calm()
+	alive := 0
+	for _, i := range s.instances {
+		i.paused = false
+		i.jump(0)
+		if !i.dead && !i.stopping {
+			alive++
+		}
+	}
+	if alive == 0 {
+		s.boot()
+	}
+}
+
+// end lets everything wind down.
+func (s *simulation) end() {
+	s.calm = true
+	s.oracle.over = true
+	for _, i := range s.instances {
+		s.crash(i)
+	}
+	s.loop(func() bool {
+		return !slices.ContainsFunc(s.instances, func(i *instance) bool { return !i.ended() })
+	})
+	s.db.close()
+	s.world.close()
+}
+
+// loop carries out one thing at a time until the condition holds. It returns
+// false after a violation.
+func (s *simulation) loop(until func() bool) bool {
+	for {
+		synctest.Wait()
+		s.collect()
+		if s.oracle.violation != "" && !s.oracle.over {
+			return false
+		}
+		if until() {
+			return true
+		}
+		if e, ok := s.dueEvent(); ok {
+			s.tracef("%s", e.name)
+			e.do()
+			continue
+		}
+		c, next := s.pick()
+		if c != nil {
+			s.perform(c)
+			continue
+		}
+		if len(s.events) > 0 && s.events[0].at.Before(next) {
+			next = s.events[0].at
+		}
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-timer.C:
+		case <-s.notify:
+		}
+		timer.Stop()
+	}
+}
+
+// collect takes in what has arrived at the seams, in an order of its own: which
+// goroutine came first is chance.
+func (s *simulation) collect() {
+	s.mu.Lock()
+	arrived, acked, leaked := s.arrived, s.acked, s.leaked
+	s.arrived, s.acked, s.leaked = nil, nil, ""
+	s.mu.Unlock()
+	if leaked != "" {
+		s.oracle.violate("a secret is in a log line: %s", leaked)
+	}
+	slices.SortFunc(acked, func(a, b ack) int { return strings.Compare(a.key(), b.key()) })
+	for _, a := range acked {
+		s.oracle.acknowledged(a)
+	}
+	slices.SortFunc(arrived, func(a, b *call) int {
+		if a.from.id != b.from.id {
+			return a.from.id - b.from.id
+		}
+		return strings.Compare(a.key, b.key)
+	})
+	s.db.sweep()
+	now := time.Now()
+	for _, c := range arrived {
+		c.arrived, c.ready = now, now.Add(s.latency(c))
+		s.waiting = append(s.waiting, c)
+	}
+}
+
+func (s *simulation) latency(c *call) time.Duration {
+	if c.conn != nil {
+		return time.Duration(s.rng.Int64N(int64(2 * time.Millisecond)))
+	}
+	if s.calm || s.rng.IntN(10) > 0 {
+		return time.Duration(5+s.rng.IntN(100)) * time.Millisecond
+	}
+	return time.Duration(s.rng.IntN(3000)) * time.Millisecond
+}
+
+// pick returns a call that can go on now, or when to look again.
+func (s *simulation) pick() (*call, time.Time) {
+	now := time.Now()
+	next := now.Add(time.Minute)
+	var able []*call
+	for _, c := range s.waiting {
+		switch {
+		case c.from.dead:
+			return c, next
+		case c.from.paused:
+		case c.ready.After(now):
+			if c.ready.Before(next) {
+				next = c.ready
+			}
+		case c.conn != nil && !c.served && s.db.owner != nil && s.db.owner != c.conn:
+			// Another transaction is open: the database is serial.
+		default:
+			able = append(able, c)
+		}
+	}
+	if len(able) > 0 {
+		return able[s.rng.IntN(len(able))], next
+	}
+	if s.db.owner != nil {
+		if kill := s.db.active.Add(idleInTransaction); !kill.After(now) {
+			s.tracef("the database ends an idle transaction")
+			s.db.drop(s.db.owner)
+			return nil, now
+		} else if kill.Before(next) {
+			next = kill
+		}
+	}
+	return nil, next
+}
+
+// idleInTransaction is how long the database lets a connection hold its locks.
+const idleInTransaction = 5 * time.Second
+
+func (s *simulation) perform(c *call) {
+	if c.served {
+		s.answer(c)
+		return
+	}
+	step := s.step.Add(1)
+	s.mu.Lock()
+	gone := c.gone
+	s.mu.Unlock()
+	switch {
+	case c.from.dead:
+		c.err = errDead
+		s.answer(c)
+		return
+	case gone:
+		// A statement or request may be under way although its caller has given up.
+		if c.lose != nil {
+			c.lose()
+		}
+		s.answer(c)
+		return
+	}
+	s.trace.step(step, c)
+	if c.conn != nil && !s.calm && s.oracle.violation == "" {
+		if s.strike(s.profile.crash) {
+			if s.rng.IntN(2) == 0 {
+				c.effect()
+			}
+			s.tracef("%s crashes", c.from.name)
+			s.counts["crash between calls"]++
+			s.crash(c.from)
+			return
+		}
+		if s.strike(s.profile.pause) {
+			s.pause(c.from)
+			if s.rng.IntN(2) == 0 {
+				return // it goes on with this call when it wakes up
+			}
+		}
+	}
+	c.effect()
+	if c.hung {
+		s.waiting = slices.DeleteFunc(s.waiting, func(w *call) bool { return w == c })
+		return
+	}
+	c.served = true
+	if !s.calm && s.rng.IntN(20) == 0 {
+		c.ready = time.Now().Add(time.Duration(s.rng.IntN(2000)) * time.Millisecond)
+		return
+	}
+	s.answer(c)
+}
+
+func (s *simulation) answer(c *call) {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *call) bool { return w == c })
+	close(c.done)
+}
+
+// wait hands a call to the simulation and waits until it has been carried out.
+// ctx may be nil where the caller cannot go away.
+func (s *simulation) wait(ctx context.Context, c *call) error {
+	c.done = make(chan struct{})
+	s.mu.Lock()
+	s.arrived = append(s.arrived, c)
+	s.mu.Unlock()
+	s.wake()
+	if ctx == nil {
+		<-c.done
+		return c.err
+	}
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c.gone = true
+		return ctx.Err()
+	}
+}
+
+func (s *simulation) wake() {
+	select {
+	case s.notify <- struct{}{}:
+	default:
+	}
+}
+
+// after has something happen in a while.
+func (s *simulation) after(d time.Duration, name string, do func()) {
+	at := time.Now().Add(d)
+	i, _ := slices.BinarySearchFunc(s.events, at, func(e event, at time.Time) int {
+		if e.at.After(at) {
+			return 1
+		}
+		return -1 // behind those of the same time
+	})
+	s.events = slices.Insert(s.events, i, event{at, name, do})
+}
+
+func (s *simulation) dueEvent() (event, bool) {
+	if len(s.events) == 0 || s.events[0].at.After(time.Now()) {
+		return event{}, false
+	}
+	e := s.events[0]
+	s.events = s.events[1:]
+	return e, true
+}
+
+// strike reports true with the given probability, and never once it is calm.
+func (s *simulation) strike(p float64) bool {
+	return !s.calm && p > 0 && s.rng.Float64() < p
+}
+
+func (s *simulation) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(s.rng.Int64N(int64(most-least)+1))
+}
+
+// step notes a call. Where only the last steps are kept, what every lagerd says
+// every few seconds is not.
+func (t *trace) step(n int64, c *call) {
+	t.mix(c.key)
+	for _, routine := range []string{"INSERT INTO instances", "SELECT * FROM `instances`", "SELECT shop, holder", "SELECT EXISTS", "SELECT DISTINCT shop", "SELECT COUNT(*)"} {
+		if strings.HasPrefix(c.key, routine) && len(t.ring) < 1000 {
+			return
+		}
+	}
+	key := c.key
+	if len(key) > 160 {
+		key = key[:100] + " … " + key[len(key)-55:]
+	}
+	t.add(fmt.Sprintf("%d %s: %s", n, c.from.name, key))
+}
+
+func (s *simulation) tracef(format string, args ...any) { s.trace.add(fmt.Sprintf(format, args...)) }
+
+// trace keeps the last steps, and a hash of all.
+type trace struct {
+	began time.Time
+	ring  []string
+	n     int
+	hash  uint64
+}
+
+func (t *trace) add(line string) {
+	line = fmt.Sprintf("%9.3fs %s", time.Since(t.began).Seconds(), line)
+	t.ring[t.n%len(t.ring)] = line
+	t.n++
+	t.mix(line)
+}
+
+func (t *trace) mix(line string) {
+	for i := range len(line) {
+		t.hash = (t.hash ^ uint64(line[i])) * 0x100000001b3
+	}
+}
+
+func (t *trace) lines() []string {
+	var lines []string
+	for i := max(0, t.n-len(t.ring)); i < t.n; i++ {
+		lines = append(lines, t.ring[i%len(t.ring)])
+	}
+	return lines
+}

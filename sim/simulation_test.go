@@ -1,0 +1,133 @@
+package sim_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lagerd/sim"
+)
+
+var (
+	seeds = flag.Int("sim.seeds", 300, "how many seeds are run")
+	first = flag.Uint64("sim.first", 1, "the first of them")
+	seed  = flag.Int64("sim.seed", -1, "run this seed alone and print its trace")
+)
+
+// run runs one seed and keeps so many of its last steps.
+func run(t *testing.T, seed uint64, keep int) (r sim.Result) {
+	synctest.Test(t, func(*testing.T) { r = sim.Run(seed, keep) })
+	return r
+}
+
+const everything = 100_000
+
+func explain(r sim.Result, lines int) string {
+	trace := r.Trace[max(0, len(r.Trace)-lines):]
+	return fmt.Sprintf("seed %d: %s\nthe last steps (make sim SEED=%d shows more):\n%s", r.Seed, r.Violation, r.Seed, strings.Join(trace, "\n"))
+}
+
+// TestSim runs seeds one after another on every core and stops at the first
+// violation.
+func TestSim(t *testing.T) {
+	if *seed >= 0 {
+		r := run(t, uint64(*seed), everything)
+		fmt.Println(strings.Join(r.Trace, "\n"))
+		fmt.Printf("seed %d: %d steps, %s of virtual time, settled after %s, hash %x, %v\n", r.Seed, r.Steps, r.Virtual.Round(time.Second), r.Settled, r.Hash, r.Counts)
+		if r.Violation != "" {
+			t.Fatalf("seed %d: %s", r.Seed, r.Violation)
+		}
+		return
+	}
+	began := time.Now()
+	var next, done atomic.Int64
+	var failed atomic.Bool
+	var mu sync.Mutex
+	counts, steps, virtual, settled := map[string]int{}, 0, time.Duration(0), []time.Duration{}
+	t.Run("seeds", func(t *testing.T) {
+		for worker := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
+				t.Parallel()
+				for !failed.Load() {
+					n := next.Add(1)
+					if n > int64(*seeds) {
+						return
+					}
+					r := run(t, *first+uint64(n)-1, 100)
+					if r.Violation != "" {
+						failed.Store(true)
+						t.Error(explain(r, 60))
+						return
+					}
+					if d := done.Add(1); d%5000 == 0 {
+						fmt.Fprintf(os.Stderr, "%d seeds in %s\n", d, time.Since(began).Round(time.Second))
+					}
+					mu.Lock()
+					for what, n := range r.Counts {
+						counts[what] += n
+					}
+					steps += r.Steps
+					virtual += r.Virtual
+					settled = append(settled, r.Settled)
+					mu.Unlock()
+				}
+			})
+		}
+	})
+	if len(settled) == 0 {
+		return
+	}
+	sort.Slice(settled, func(a, b int) bool { return settled[a] < settled[b] })
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d seeds, %d steps, %.0f hours of virtual time in %s; settled after %s (median), %s (longest)\n", done.Load(), steps, virtual.Hours(), time.Since(began).Round(time.Second),
+		settled[len(settled)/2], settled[len(settled)-1])
+	names := make([]string, 0, len(counts))
+	for what := range counts {
+		names = append(names, what)
+	}
+	sort.Strings(names)
+	for _, what := range names {
+		fmt.Fprintf(&b, "  %-28s %d\n", what, counts[what])
+	}
+	t.Log(b.String())
+}
+
+// TestSameSeedSameRun: a seed that fails can be looked at again.
+func TestSameSeedSameRun(t *testing.T) {
+	for seed := uint64(1); seed < 200; seed++ {
+		a, b := run(t, seed, everything), run(t, seed, everything)
+		if a.Hash != b.Hash {
+			for i := range min(len(a.Trace), len(b.Trace)) {
+				if a.Trace[i] != b.Trace[i] {
+					t.Logf("the first difference is\n%s\nand\n%s", strings.Join(a.Trace[max(0, i-6):i+8], "\n"), strings.Join(b.Trace[max(0, i-6):i+8], "\n"))
+					break
+				}
+			}
+			t.Fatalf("seed %d went one way and then another: %d and %d steps", seed, a.Steps, b.Steps)
+		}
+	}
+}
+
+// TestClock: a clock that jumps moves what it shows and not what it measures.
+func TestClock(t *testing.T) {
+	began := time.Date(2026, 11, 23, 12, 0, 0, 5000, time.UTC)
+	a := sim.Clock(began, 0)
+	b := sim.Clock(began.Add(-10*time.Minute), time.Second)
+	if d := b.Sub(a); d != time.Second {
+		t.Errorf("a second by the monotonic clock is %s", d)
+	}
+	if d := b.Round(0).Sub(a.Round(0)); d != -10*time.Minute {
+		t.Errorf("ten minutes back by the wall clock are %s", d)
+	}
+	if !a.Round(0).Equal(began) {
+		t.Errorf("%s shows %s", began, a)
+	}
+}
