@@ -216,7 +216,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	lost := func(err error) error {
 		err = a.withoutTokens(err)
 		if ctx.Err() != nil && outer.Err() == nil {
-			err = fmt.Errorf("no whole answer within %s: %w", o.Timeout, err)
+			err = fmt.Errorf("%w within %s: %w", ErrTimeout, o.Timeout, err)
 		}
 		return &Error{Kind: KindUnavailable, Err: err}
 	}

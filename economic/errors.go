@@ -38,6 +38,10 @@ const (
 	KindBudget Kind = "budget"
 )
 
+// ErrTimeout is wrapped by the Error of a call that was given up after the
+// client's timeout: each further call to an agreement that hangs costs as much.
+var ErrTimeout = errors.New("no whole answer")
+
 // said are the kinds in words.
 var said = map[Kind]string{
 	KindUnauthorized: "e-conomic refuses the token (or the agreement revoked its grant)",

@@ -311,6 +311,8 @@ func (w *worker) readInvoice(ctx context.Context, n int64, hints hintMap) error 
 	switch {
 	case economic.KindOf(err) == economic.KindNotFound:
 		b.notFound = []int64{n}
+	case errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil:
+		return errors.Join(err, w.postpone(ctx, hints, strconv.FormatInt(n, 10), err))
 	case economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil:
 		return w.postpone(ctx, hints, strconv.FormatInt(n, 10), err)
 	case err != nil:
@@ -409,7 +411,11 @@ func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) error {
 	}
 	tries := inv.Tries + 1
 	w.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
-	return w.apply(ctx, store.Applied{Work: []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: err.Error()}}})
+	late := w.apply(ctx, store.Applied{Work: []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: err.Error()}}})
+	if errors.Is(err, economic.ErrTimeout) {
+		return errors.Join(err, late)
+	}
+	return late
 }
 
 func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork) error {

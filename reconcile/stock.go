@@ -232,6 +232,7 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 		return cmp.Or(hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
 	failed := 0
+	together = together && !w.alone
 	for len(numbers) > 0 {
 		n := 1
 		if together {
@@ -246,6 +247,9 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 			if economic.KindOf(err) != economic.KindUnavailable {
 				return err
 			}
+			if w.alone = errors.Is(err, economic.ErrTimeout); w.alone {
+				return err
+			}
 			together = false // one of them may be what e-conomic stumbles over
 			continue
 		}
@@ -255,6 +259,9 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 			continue
 		}
 		err := w.readSingle(ctx, hints, number)
+		if errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil {
+			return errors.Join(err, w.postpone(ctx, hints, number, err))
+		}
 		if economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil {
 			if failed++; failed == failuresInARow {
 				return err
@@ -267,6 +274,7 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 			return err
 		}
 	}
+	w.alone = false
 	return nil
 }
 

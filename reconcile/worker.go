@@ -49,6 +49,7 @@ type worker struct {
 	seq      int64
 
 	waiting  bool        // open hints are waiting to be read again
+	alone    bool        // one of them may be what e-conomic hangs on: they are read one by one
 	hinted   bool        // apply recorded hints, from the lines of an invoice
 	fetching bool        // invoices are waiting for their lines or PDF
 	gapTurn  int         // where the next tick goes on in a long list of gaps
@@ -150,7 +151,9 @@ func (w *worker) stopped(ctx context.Context, err error) bool {
 	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited:
 		return true
 	}
-	return false
+	// An agreement that hangs costs the client's timeout with every call: one is
+	// enough for a pass, which then ends and lets others have its worker.
+	return errors.Is(err, economic.ErrTimeout)
 }
 
 // patience is how long a call may wait for its agreement's tokens: while it
@@ -360,6 +363,9 @@ func changeFields(c plan.Change) logrus.Fields {
 // pruneEvery returns how often a shop is pruned of what is kept for so long.
 func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/10) }
 
+// piecesPerPass bounds how long a shop waits for its old rows to be deleted.
+const piecesPerPass = 20
+
 // prune deletes what need not be kept, now and then.
 func (w *worker) prune(ctx context.Context) error {
 	now := w.Now()
@@ -372,12 +378,18 @@ func (w *worker) prune(ctx context.Context) error {
 	}
 	w.applying.take()
 	defer w.applying.give()
-	w.seq++
-	err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), now.Add(-w.KeepHints))
-	if err == nil {
-		w.pruned = now
+	for range piecesPerPass {
+		w.seq++
+		more, err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), now.Add(-w.KeepHints))
+		if err != nil {
+			return err
+		}
+		if !more {
+			w.pruned = now
+			return nil
+		}
 	}
-	return err
+	return nil // the next tick goes on
 }
 
 // steady returns a time of this process on a clock that never steps back: the

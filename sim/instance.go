@@ -29,6 +29,11 @@ const (
 	pollEvery   = 5*time.Second + 1_000_039
 )
 
+const (
+	lossPercent = 30
+	lossMin     = 2
+)
+
 // metrics are shared by all runs: what they count is not looked at.
 var metrics = status.NewMetrics("simulation")
 
@@ -76,8 +81,8 @@ func (s *simulation) boot() {
 			Workers: 4, Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize,
 			Overlap: 5 * time.Minute, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
 			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
-			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: 24 * time.Hour, KeepHints: 20 * time.Minute,
-			LossPercent: 30, LossMin: 2,
+			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: 24 * time.Hour, KeepHints: p.keepHints,
+			LossPercent: lossPercent, LossMin: lossMin,
 		},
 		Shops: &shops{store: st}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
 		Schedule: "* * * * *", Beat: leaseBeat, TTL: leaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: time.Hour,
@@ -221,7 +226,7 @@ func (x *shops) Refresh(ctx context.Context) error {
 // ack is a webhook's call that has been answered with success.
 type ack struct {
 	hint   webhook.Hint
-	before int64 // the number's generation when the call began
+	before int64 // how often the number had been hinted at when the call began
 	n      int   // counts the calls
 }
 
@@ -232,7 +237,7 @@ func (a ack) key() string {
 // deliver calls a lagerd's webhook endpoint.
 func (i *instance) deliver(h webhook.Hint, n int) {
 	s := i.sim
-	a := ack{hint: h, n: n, before: s.oracle.hints[hintKey{h.Shop, string(h.Kind), h.Number}].seen}
+	a := ack{hint: h, n: n, before: s.oracle.hinted(hintKey{h.Shop, string(h.Kind), h.Number})}
 	a.hint.ReceivedAt = i.now()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

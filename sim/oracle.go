@@ -20,7 +20,8 @@ type oracle struct {
 	over      bool // nothing is looked at any more
 
 	hints    map[hintKey]hintState
-	acked    map[hintKey]int64 // the generation that an acknowledged webhook got at least
+	pruned   map[hintKey]int64 // generations of rows that have been deleted
+	acked    map[hintKey]int64 // how often a number was hinted at when its latest webhook was acknowledged, at least
 	items    map[itemKey]itemState
 	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
 	progress map[string]string           // shop → its cursors
@@ -65,7 +66,7 @@ type listed struct {
 }
 
 func newOracle(s *simulation) *oracle {
-	return &oracle{sim: s, hints: map[hintKey]hintState{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, tokens: map[string]map[int64]string{},
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, tokens: map[string]map[int64]string{},
 		progress: map[string]string{}, reads: map[readKey]int64{}, zeroes: map[readKey]int{}, listings: map[listingKey]*listed{}}
 }
 
@@ -243,6 +244,9 @@ func (o *oracle) checkWriter(i *instance, shop string) {
 	}
 }
 
+// hinted returns how often the number was hinted at, as the database tells.
+func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen }
+
 // acknowledged: "Success" means durable.
 func (o *oracle) acknowledged(a ack) {
 	o.sim.counts["webhook acknowledged"]++
@@ -250,7 +254,7 @@ func (o *oracle) acknowledged(a ack) {
 	if o.over {
 		return
 	}
-	if h := o.hints[k]; h.seen <= a.before {
+	if o.hinted(k) <= a.before {
 		o.violate("durable: the webhook of %v was acknowledged and is not in the database", k)
 	}
 	o.acked[k] = max(o.acked[k], a.before+1)
@@ -294,6 +298,7 @@ func (o *oracle) checkHints(i *instance) {
 			if h.open {
 				o.violate("hints: %v was open and is gone", k)
 			}
+			o.pruned[k] += h.seen
 			delete(o.hints, k)
 		}
 	}
@@ -341,9 +346,10 @@ func (r revision) explains(stock, state string) bool {
 }
 
 // checkItems: no older observation over a newer one, no value that e-conomic
-// never sent, and no zero after one read.
+// never sent, no zero after one read, and not too many at once.
 func (o *oracle) checkItems(i *instance) {
 	now := time.Now()
+	losses := map[*shop]int{}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock, state, observed_token, observed_at FROM items") {
 		k := itemKey{row[0].(string), row[1].(string)}
 		is := itemState{stock: figure(row[2]), state: row[3].(string), token: row[4].(int64), observedAt: fmt.Sprint(row[5])}
@@ -367,15 +373,29 @@ func (o *oracle) checkItems(i *instance) {
 				break
 			}
 		}
+		twice := o.zeroes[readKey{i.id, k.shop, "stock", k.number}] >= 2
+		if is.revision < 0 && is.stock == "0" && o.sim.profile.lies && twice {
+			// Said twice, a zero is believed, and so is a lie: until the next read.
+			o.sim.counts["lie told twice"]++
+			is.revision = was.revision
+		}
 		if is.revision < 0 {
 			o.violate("order: %v became %q (%s), which e-conomic has not said since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
 			return
 		}
 		less := is.stock == "0" && was.stock != "0" || is.state == "gone" && was.state != "gone"
-		if reads := o.zeroes[readKey{i.id, k.shop, "stock", k.number}]; less && reads < 2 {
-			o.violate("zero guard: %v became %q (%s) after %d read(s) that said so", k, is.stock, is.state, reads)
+		if less && !twice {
+			o.violate("zero guard: %v became %q (%s), and no two reads said so", k, is.stock, is.state)
+		}
+		if less && known {
+			losses[x]++
 		}
 		o.items[k] = is
+	}
+	for x, n := range losses {
+		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {
+			o.violate("blast radius: %d items of %s were lost at once, of %d, and nobody has approved it", n, x.name, len(x.numbers))
+		}
 	}
 }
 
@@ -469,7 +489,7 @@ func (o *oracle) differs() string {
 		return fmt.Sprintf("a shop is held: %v", row)
 	}
 	for k := range o.acked {
-		if h, ok := o.hints[k]; ok && h.seen < o.acked[k] {
+		if o.hinted(k) < o.acked[k] {
 			return fmt.Sprintf("the acknowledged hint %v is not there", k)
 		}
 	}

@@ -13,6 +13,7 @@ type profile struct {
 	chaos      time.Duration // how long the faults go on
 	tradeEvery time.Duration // on average, in each shop
 	sweepEvery time.Duration
+	keepHints  time.Duration
 	hidden     bool // changes that no change query shows: deletions, unmoved lastUpdated
 
 	lose, double, late float64 // webhooks
@@ -60,6 +61,7 @@ func newProfile(rng *rand.Rand) profile {
 	if p.hidden || p.lies {
 		p.sweepEvery = 2 * time.Minute
 	}
+	p.keepHints = []time.Duration{time.Minute, 20 * time.Minute}[rng.IntN(2)]
 	return p
 }
 

@@ -154,6 +154,7 @@ func (s *simulation) soothe() {
 func (s *simulation) end() {
 	s.calm = true
 	s.oracle.over = true
+	s.events = nil
 	for _, i := range s.instances {
 		s.crash(i)
 	}

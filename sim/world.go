@@ -31,6 +31,7 @@ type shop struct {
 	grant     string
 	refused   bool // its grant, at the moment
 	lie       bool // its listings, at the moment
+	approved  bool // a person has approved losses
 	items     map[string]*item
 	numbers   []string           // of all items there ever were
 	invoices  map[int64]*invoice // booked
@@ -160,6 +161,7 @@ func (w *world) operate() {
 	for _, row := range s.db.mustQuery("SELECT shop FROM progress WHERE held = 'losses'") {
 		now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 		s.counts["approved losses"]++
+		w.shops[slices.IndexFunc(w.shops, func(x *shop) bool { return x.name == row[0] })].approved = true
 		s.db.mustExec("INSERT OR REPLACE INTO approvals (shop, losses, approved_at) VALUES (?,?,?)", row[0], 1000, now)
 		s.db.mustExec("INSERT INTO requests (request, shop, what, requested_at) VALUES (?,?,?,?)", fmt.Sprint("request", s.step.Load(), row[0]), row[0], "sweep", now)
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -60,6 +61,18 @@ const (
 	errNotPrimary      = 1047 // Galera: the node is not part of the primary component
 	errWriteConflict   = 9007 // TiDB
 )
+
+// rowsPerPiece is how many rows are deleted at once: one large transaction would
+// hold up a Galera cluster.
+const rowsPerPiece = 1000
+
+// deletePiece returns a statement that deletes some of what matches.
+func (d dialect) deletePiece(table, where string) string {
+	if d.isSQLite() {
+		return fmt.Sprintf("DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %[1]s WHERE %s LIMIT %d)", table, where, rowsPerPiece)
+	}
+	return fmt.Sprintf("DELETE FROM %s WHERE %s LIMIT %d", table, where, rowsPerPiece)
+}
 
 func retryable(err error) bool {
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) {

@@ -6,25 +6,27 @@ import (
 	"time"
 )
 
-// Prune deletes what a shop need not keep: history, and answered hints, from
-// before the given times. Hints may be deleted only by the holder of the
-// lease, between passes: a row that is made anew counts its generations from
-// the start, and a pass under way would answer it by a greater one.
-func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) error {
-	err := s.inTx(ctx, func(t *tx) error {
-		_, err := t.fence(f)
-		return err
+// Prune deletes some of what a shop need not keep: history, and answered hints,
+// from before the given times. more reports that there may be more of it. Hints
+// may be deleted only by the holder of the lease, between passes: a row that is
+// made anew counts its generations from the start, and a pass under way would
+// answer it by a greater one.
+func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (more bool, err error) {
+	err = s.inTx(ctx, func(t *tx) error {
+		done, err := t.fence(f)
+		if err != nil || done {
+			more = true
+			return err
+		}
+		answered := t.exec(s.dialect.deletePiece("hints", "shop = ? AND open = 0 AND last_at < ?"), f.Shop, At(hints))
+		old := t.exec(s.dialect.deletePiece("changes", "shop = ? AND committed_at < ?"), f.Shop, At(history))
+		more = max(answered, old) == rowsPerPiece
+		return nil
 	})
-	if err == nil {
-		_, err = s.deleteInPieces(ctx, "hints", "shop = ? AND open = 0 AND last_at < ?", f.Shop, At(hints))
-	}
-	if err == nil {
-		_, err = s.deleteInPieces(ctx, "changes", "shop = ? AND committed_at < ?", f.Shop, At(history))
-	}
 	if err != nil {
-		return fmt.Errorf("prune what is kept for %s: %w", f.Shop, err)
+		return more, fmt.Errorf("prune what is kept for %s: %w", f.Shop, err)
 	}
-	return nil
+	return more, nil
 }
 
 // PruneRequests deletes requests made before the given time, and what was left

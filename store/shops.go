@@ -143,20 +143,13 @@ func existsShop(db *gorm.DB, name string) bool {
 	return err == nil
 }
 
-// deleteInPieces deletes what matches, some rows at a time: one large
-// transaction would hold up a Galera cluster.
+// deleteInPieces deletes what matches, some rows at a time.
 func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ...any) (deleted int64, err error) {
-	const piece = 1000
-	query := "DELETE FROM " + table + " WHERE " + where
-	if s.dialect.isSQLite() {
-		query = "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table + " WHERE " + where + " LIMIT 1000)"
-	} else {
-		query += " LIMIT 1000"
-	}
+	query := s.dialect.deletePiece(table, where)
 	for {
 		n, err := s.exec(ctx, query, args...)
 		deleted += n
-		if err != nil || n < piece {
+		if err != nil || n < rowsPerPiece {
 			return deleted, err
 		}
 	}

@@ -1,0 +1,209 @@
+package sim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var mutants = flag.Int("sim.mutants", 3000, "seeds at most to find each mutation by; 0: skip them")
+
+// mutation breaks one thing that lagerd relies on. The simulation must find it.
+type mutation struct {
+	what     string
+	file     string // below the module's root
+	old, new string // old is there exactly once
+	found    string // how the violation that it leads to begins
+}
+
+// mutations are a mistake each, most of them of the kind that is easily made.
+// The last ones are mistakes of lagerd's own that the simulation has found.
+var mutations = []mutation{
+	{"a webhook is acknowledged before its commit", "webhook/recorder.go",
+		`		err := c.commit(ctx, len(batch), distinct(hints))
+		for _, w := range batch {
+			w.done <- err
+		}`,
+		`		for _, w := range batch {
+			w.done <- nil
+		}
+		_ = c.commit(ctx, len(batch), distinct(hints))`, "durable:"},
+	{"a webhook is acknowledged although its commit failed", "webhook/recorder.go",
+		`			w.done <- err
+		}`,
+		`			_ = err
+			w.done <- nil
+		}`, "durable:"},
+	{"a second webhook of a number does not count", "store/hints.go",
+		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "durable:"},
+	{"a hint is cleared by number instead of generation", "store/apply.go",
+		`		"open = CASE WHEN seen_gen > GREATEST(done_gen, new.done_gen) THEN 1 ELSE 0 END",
+		"done_gen = GREATEST(done_gen, new.done_gen)"), args)`,
+		`		"open = 0",
+		"done_gen = seen_gen"), args)`, "hints:"},
+	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
+		`	visible := time.Time{}
+	if cursor`,
+		`	if batch.hints != nil {
+		if batch.hints, err = w.allHints(ctx, job{work: true}); err != nil {
+			return nil, err
+		}
+	}
+	visible := time.Time{}
+	if cursor`, "hints:"},
+	{"open hints are pruned like answered ones", "store/retention.go",
+		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
+	{"the cursor moves with the first page", "reconcile/stock.go",
+		`if p.next == "" && read >= results {`, `if true {`, "cursor:"},
+	{"the cursor follows lagerd's clock", "reconcile/stock.go",
+		`	limit := began
+	if !serverDate.IsZero() && serverDate.Before(began) {
+		limit = serverDate
+	}`, `	limit := began`, "cursor:"},
+	{"change queries do not look back", "reconcile/stock.go",
+		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "liveness:"},
+	{"an invoice number that was skipped is not wanted any more", "reconcile/plan/invoices.go",
+		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
+	{"the fence does not ask for the token", "store/apply.go",
+		`WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`,
+		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:"},
+	{"the fence is left out", "store/apply.go",
+		`		done, err := t.fence(f)
+		if err != nil || done {
+			return err
+		}
+		t.putItems`, `		t.putItems`, "one writer:"},
+	{"a takeover gives no new token", "store/leases.go",
+		`token = token + 1, applied_seq = 0, `, ``, "leases:"},
+	{"times of reads are compared the wrong way round", "reconcile/plan/types.go",
+		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:"},
+	{"tokens are compared the wrong way round", "reconcile/plan/types.go",
+		`return v.Token < o.Token`, `return v.Token > o.Token`, "liveness:"},
+	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
+		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "liveness:"},
+	{"a transaction is committed after an error", "store/open.go",
+		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, ""},
+	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
+		`if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`,
+		`if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ?", f.Seq, f.Shop, f.Token) == 1 {`, ""},
+	{"a figure that is gone is a zero", "reconcile/plan/items.go",
+		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
+	{"a zero is believed at once", "reconcile/plan/items.go",
+		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:"},
+	{"one reconciliation may take away everything", "reconcile/losses.go",
+		`if losses <= w.lossLimit() && (!empty || losses <= w.approved) {`, `if true {`, "blast radius:"},
+	{"a listing that was cut short counts as whole", "reconcile/listing.go",
+		`if l.read < l.results {`, `if false {`, ""},
+	{"an invoice without its PDF counts as done", "store/invoices.go",
+		`AND lines_read = 1 AND pdf_state = 'stored'", shop, number)`, `AND lines_read = 1", shop, number)`, "liveness:"},
+	{"a grant token is logged", "reconcile/scheduler.go",
+		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
+	{"found: an older answer reopens a hint", "store/apply.go",
+		`seen_gen > GREATEST(done_gen, new.done_gen) THEN 1`, `seen_gen > new.done_gen THEN 1`, "hints:"},
+	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
+		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, ""},
+	{"found: a clock that is set back prolongs a block", "economic/budget.go",
+		`now := b.o.Now()
+	if today`, `now := b.o.Now().UTC()
+	if today`, "liveness:"},
+}
+
+// TestMutations shows that the oracle can fail: it breaks lagerd in one way
+// after another and counts the seeds until the simulation finds it.
+func TestMutations(t *testing.T) {
+	if *mutants == 0 || testing.Short() {
+		t.Skip("mutations are not asked for")
+	}
+	began := time.Now()
+	var table strings.Builder
+	for _, m := range mutations {
+		t.Run(m.what, func(t *testing.T) {
+			seed, violation, took := m.find(t)
+			fmt.Fprintf(&table, "%6d  %-75s %s (%s)\n", seed, m.what, violation, took.Round(100*time.Millisecond))
+			if !strings.HasPrefix(violation, m.found) {
+				t.Errorf("seed %d found it as %q, expected %q", seed, violation, m.found)
+			}
+		})
+	}
+	t.Logf("%d mutations in %s; the seed that finds each:\n%s", len(mutations), time.Since(began).Round(time.Second), table.String())
+}
+
+var foundAt = regexp.MustCompile(`seed (\d+): (.*)`)
+
+// find builds the simulation of a broken lagerd, runs seeds until one fails and
+// returns it.
+func (m mutation) find(t *testing.T) (seed int, violation string, took time.Duration) {
+	dir := t.TempDir()
+	source, err := filepath.Abs(filepath.Join("..", m.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(whole, []byte(m.old)); n != 1 {
+		t.Fatalf("%s holds %d times what is to be broken, expected 1:\n%s", m.file, n, m.old)
+	}
+	broken := filepath.Join(dir, "broken.go")
+	write(t, broken, m.imports(bytes.Replace(whole, []byte(m.old), []byte(m.new), 1)))
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: broken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "overlay.json"), overlay)
+	binary := filepath.Join(dir, "mutant")
+	if out, err := exec.Command("go", "test", "-c", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build it: %v\n%s", err, out)
+	}
+	began := time.Now()
+	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=20m", "-sim.first=1", "-sim.seeds="+strconv.Itoa(*mutants))
+	out, err := run.CombinedOutput()
+	took = time.Since(began)
+	if err == nil {
+		t.Fatalf("%d seeds do not find it", *mutants)
+	}
+	if _, failed := errors.AsType[*exec.ExitError](err); !failed {
+		t.Fatalf("run it: %v", err)
+	}
+	// Where the seeds of two cores find it, the lower one counts.
+	for _, match := range foundAt.FindAllStringSubmatch(string(out), -1) {
+		n, err := strconv.Atoi(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seed == 0 || n < seed {
+			seed, violation = n, match[2]
+		}
+	}
+	if seed == 0 {
+		t.Fatalf("it fails, and no seed is said to:\n%.3000s", out)
+	}
+	return seed, violation, took
+}
+
+// imports adds what a mutation needs.
+func (m mutation) imports(source []byte) []byte {
+	const decimal = `"github.com/shopspring/decimal"`
+	if strings.Contains(m.new, "decimal.") && !bytes.Contains(source, []byte(decimal)) {
+		return bytes.Replace(source, []byte("import (\n"), []byte("import (\n\t"+decimal+"\n"), 1)
+	}
+	return source
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
