@@ -45,7 +45,7 @@ var mutations = []mutation{
 			w.done <- nil
 		}`, "durable:"},
 	{"a second webhook of a number does not count", "store/hints.go",
-		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "durable:"},
+		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:"},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
 		`		"open = CASE WHEN seen_gen > GREATEST(done_gen, new.done_gen) THEN 1 ELSE 0 END",
 		"done_gen = GREATEST(done_gen, new.done_gen)"), args)`,
@@ -88,14 +88,21 @@ var mutations = []mutation{
 	{"times of reads are compared the wrong way round", "reconcile/plan/types.go",
 		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:"},
 	{"tokens are compared the wrong way round", "reconcile/plan/types.go",
-		`return v.Token < o.Token`, `return v.Token > o.Token`, "liveness:"},
+		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:"},
 	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
 		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "liveness:"},
 	{"a transaction is committed after an error", "store/open.go",
 		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, ""},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
-		`if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`,
-		`if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ?", f.Seq, f.Shop, f.Token) == 1 {`, ""},
+		`		done, err := t.fence(f)
+		if err != nil || done {
+			return err
+		}
+		t.putItems`, `		f.Seq = time.Now().UnixNano()
+		if _, err := t.fence(f); err != nil {
+			return err
+		}
+		t.putItems`, "history:"},
 	{"a figure that is gone is a zero", "reconcile/plan/items.go",
 		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
 	{"a zero is believed at once", "reconcile/plan/items.go",

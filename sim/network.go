@@ -69,6 +69,9 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		}
 		return answer(req, []int{500, 502, 503}[s.rng.IntN(3)], http.Header{"Content-Type": {"text/html"}}, []byte("<html><body>Bad gateway</body></html>")), nil
 	}
+	if strings.Contains(req.URL.RawQuery, "lastUpdated") {
+		s.counts["change query"]++
+	}
 	half := strings.HasPrefix(req.URL.Path, "/products") && s.strike(p.half)
 	if half {
 		s.counts["half page"]++

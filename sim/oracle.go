@@ -26,7 +26,7 @@ type oracle struct {
 	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
 	progress map[string]string           // shop → its cursors
 	reads    map[readKey]int64           // the step at which the latest read of a number began
-	zeroes   map[readKey]int             // reads in a row that showed zero, or did not show the item
+	zeroes   map[readKey]int             // reads that showed zero or did not show the item, since one that did
 	listings map[listingKey]*listed
 }
 
@@ -80,12 +80,13 @@ func (o *oracle) violate(format string, args ...any) {
 // read takes note of an answer that an instance got whole.
 func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, status int, body []byte) {
 	path := req.URL.EscapedPath()
-	saw := func(kind, number string, less bool) {
+	saw := func(kind, number string, less, whole bool) {
 		k := readKey{i.id, x.name, kind, number}
 		o.reads[k] = max(o.reads[k], began)
-		if less {
+		switch {
+		case less:
 			o.zeroes[k]++
-		} else {
+		case whole: // else it is forgotten where another page cannot be read
 			o.zeroes[k] = 0
 		}
 	}
@@ -95,7 +96,7 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 			if it.path == path {
 				var p product
 				_ = json.Unmarshal(body, &p)
-				saw("stock", it.number, status == http.StatusNotFound || p.less())
+				saw("stock", it.number, status == http.StatusNotFound || p.less(), true)
 			}
 		}
 	case path == "/products" && status == http.StatusOK:
@@ -106,20 +107,21 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 		if json.Unmarshal(body, &page) != nil {
 			return
 		}
+		whole := page.Pagination.NextPage == "" && req.URL.Query().Get("skippages") == ""
 		for _, p := range page.Collection {
-			saw("stock", p.ProductNumber, p.less())
+			saw("stock", p.ProductNumber, p.less(), whole)
 		}
 		o.readListing(i, x, req, began, page.Collection, page.Pagination.NextPage == "")
 	case strings.HasPrefix(path, "/invoices/booked/"):
 		number, _, _ := strings.Cut(strings.TrimPrefix(path, "/invoices/booked/"), "/")
-		saw("invoice", number, false)
+		saw("invoice", number, false, true)
 	case path == "/invoices/booked" && status == http.StatusOK:
 		var page struct {
 			Collection []struct{ BookedInvoiceNumber int64 }
 		}
 		_ = json.Unmarshal(body, &page)
 		for _, inv := range page.Collection {
-			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false)
+			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false, true)
 		}
 		// A filter that names a number answers for it, whether it exists or not.
 		for _, number := range strings.FieldsFunc(req.URL.Query().Get("filter"), func(r rune) bool { return r < '0' || r > '9' }) {
@@ -410,9 +412,6 @@ func (i *item) history() string {
 	return b.String()
 }
 
-// overlap is how far change queries look back; see instance.
-const overlap = 5 * time.Minute
-
 // checkProgress: no cursor beyond what is stored.
 func (o *oracle) checkProgress(i *instance) {
 	now := time.Now()
@@ -424,7 +423,7 @@ func (o *oracle) checkProgress(i *instance) {
 		o.progress[name] = key
 		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == name })]
 		if cursor := moment(row[1]); !cursor.IsZero() {
-			since := cursor.Add(-overlap).Truncate(time.Minute)
+			since := cursor.Add(-o.sim.profile.overlap).Truncate(time.Minute)
 			for _, number := range x.numbers {
 				it := x.items[number]
 				n := it.readable(now)

@@ -14,7 +14,9 @@ type profile struct {
 	tradeEvery time.Duration // on average, in each shop
 	sweepEvery time.Duration
 	keepHints  time.Duration
-	hidden     bool // changes that no change query shows: deletions, unmoved lastUpdated
+	overlap    time.Duration // longer than readLag
+	schedule   string        // of ticks
+	hidden     bool          // changes that no change query shows: deletions, unmoved lastUpdated
 
 	lose, double, late float64 // webhooks
 
@@ -62,6 +64,8 @@ func newProfile(rng *rand.Rand) profile {
 		p.sweepEvery = 2 * time.Minute
 	}
 	p.keepHints = []time.Duration{time.Minute, 20 * time.Minute}[rng.IntN(2)]
+	p.schedule = []string{"* * * * *", "@every 47s"}[rng.IntN(2)]
+	p.overlap = []time.Duration{time.Minute, 5 * time.Minute}[rng.IntN(2)]
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/shopspring/decimal"
 
+	"lagerd/internal/mariadbtest"
 	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
@@ -555,4 +556,31 @@ func TestOneDaemonOnSQLite(t *testing.T) {
 			release()
 		}
 	})
+}
+
+// TestStoppedInATransaction: a lagerd that is stopped between two statements
+// does not keep its shop from being taken over.
+func TestStoppedInATransaction(t *testing.T) {
+	t.Parallel()
+	dsn := mariadbtest.New(t)
+	stopped, other := open(t, store.Options{DSN: dsn}), open(t, store.Options{DSN: dsn})
+	must(t, stopped.Migrate(t.Context()))
+	must(t, stopped.Exec(t.Context(), "INSERT INTO leases (shop, holder, token) VALUES ('shop1', 'stopped', 1)"))
+	tx, err := stopped.Conn().BeginTx(t.Context(), nil)
+	must(t, err)
+	_, err = tx.ExecContext(t.Context(), "UPDATE leases SET applied_seq = 1 WHERE shop = 'shop1'")
+	must(t, err)
+	began := time.Now()
+	must(t, other.TakeLeases(t.Context(), []string{"shop1"}, "stopped", "other", time.Now()))
+	if took := time.Since(began); took < time.Second || took > 15*time.Second {
+		t.Errorf("its lock ended after %s, expected about 5 s", took)
+	}
+	if err := tx.Commit(); err == nil {
+		t.Error("what it had begun was committed")
+	}
+	leases, err := other.Leases(t.Context())
+	must(t, err)
+	if len(leases) != 1 || leases[0].Holder != "other" || leases[0].Token != 2 {
+		t.Errorf("leases %+v", leases)
+	}
 }

@@ -47,3 +47,6 @@ func (s *Store) Strings(ctx context.Context, query string) []string {
 func On(conn *sql.DB) *Store {
 	return &Store{conn: conn, dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}, jitter: func(most time.Duration) time.Duration { return most }}
 }
+
+// Conn returns the connections that the store uses.
+func (s *Store) Conn() *sql.DB { return s.conn }

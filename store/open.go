@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,12 +41,13 @@ type Store struct {
 	dialect dialect
 	path    string
 	jitter  func(most time.Duration) time.Duration
+	idle    time.Duration // after which a connection that nobody uses is closed
 }
 
 // Open connects to the database; it neither creates nor changes any table (see
 // Migrate). A MySQL server that cannot be reached is an error.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{jitter: o.Jitter}
+	s := &Store{jitter: o.Jitter, idle: 5 * time.Minute}
 	if s.jitter == nil {
 		s.jitter = func(most time.Duration) time.Duration { return rand.N(most) }
 	}
@@ -70,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.conn.SetMaxOpenConns(connections)
 	s.conn.SetMaxIdleConns(connections)
-	s.conn.SetConnMaxIdleTime(5 * time.Minute)
+	s.conn.SetConnMaxIdleTime(s.idle)
 	log := logger.Discard
 	if o.Logger != nil {
 		// Statements hold item numbers and sealed tokens: gorm may log that one
@@ -133,22 +135,50 @@ func (s *Store) openMySQL(ctx context.Context, dsn string) (gorm.Dialector, erro
 	}
 	cfg.Params["time_zone"] = "'+00:00'"
 	cfg.Params["sql_mode"] = "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+	version, err := serverVersion(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.dialect = dialect{name: "mysql", collation: "utf8mb4_0900_bin"}
+	s.idle = idleInTransaction / 2
+	if strings.Contains(version, "MariaDB") {
+		s.dialect.collation = "utf8mb4_nopad_bin"
+		s.idle = 5 * time.Minute
+		cfg.Params["idle_transaction_timeout"] = seconds(idleInTransaction)
+	} else {
+		// MySQL has no such timeout, only one for all that is idle.
+		cfg.Params["wait_timeout"] = seconds(idleInTransaction)
+	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("database.dsn: %w", err)
 	}
 	s.conn = sql.OpenDB(connector)
-	var version string
-	if err := s.conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return nil, fmt.Errorf("reach the database at %s: %w", cfg.Addr, err)
-	}
-	s.dialect = dialect{name: "mysql", collation: "utf8mb4_0900_bin"}
-	if strings.Contains(version, "MariaDB") {
-		s.dialect.collation = "utf8mb4_nopad_bin"
-	}
 	// DisableWithReturning: with RETURNING, MariaDB reports an insert that did
 	// nothing as one that did.
 	return gormmysql.New(gormmysql.Config{Conn: s.conn, ServerVersion: version, DisableWithReturning: true}), nil
+}
+
+// idleInTransaction is how long the server lets a connection hold its locks and
+// say nothing. A lagerd that has been stopped, or has lost its network, in the
+// middle of a transaction would keep the lease's row locked, and no other could
+// take the shop. (MariaDB: server system variable idle_transaction_timeout;
+// MySQL: wait_timeout. Both roll back and close the connection.)
+const idleInTransaction = 5 * time.Second
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+
+func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, err error) {
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return "", fmt.Errorf("database.dsn: %w", err)
+	}
+	conn := sql.OpenDB(connector)
+	defer conn.Close()
+	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+		return "", fmt.Errorf("reach the database at %s: %w", cfg.Addr, err)
+	}
+	return version, nil
 }
 
 // Close closes the database. It may be called more than once.
