@@ -435,7 +435,7 @@ func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer
 	if err != nil {
 		return a.badFilter(err)
 	}
-	now := a.now()
+	now := time.Now()
 	a.mu.Lock()
 	matches := make([]shownProduct, 0, len(a.order))
 	all := 0
@@ -489,7 +489,7 @@ func (a *agreement) oneProduct(segment, base string, f *Faults) answer {
 		a.violate("/products/%s: %v", segment, err)
 		return a.sandbox.notFound()
 	}
-	now := a.now()
+	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.products[number]
@@ -562,7 +562,7 @@ func (a *agreement) listInvoices(r *http.Request, base string, f *Faults) answer
 	if err != nil {
 		return a.badFilter(err)
 	}
-	now := a.now()
+	now := time.Now()
 	a.mu.Lock()
 	var matches []*invoice
 	all := 0
@@ -623,7 +623,7 @@ func renderInvoice(i *invoice, base string) map[string]any {
 func (a *agreement) oneInvoice(rest, base string, f *Faults) answer {
 	text, tail, _ := strings.Cut(rest, "/")
 	n, err := strconv.ParseInt(text, 10, 64)
-	now := a.now()
+	now := time.Now()
 	a.mu.Lock()
 	inv := a.invoices[n]
 	a.mu.Unlock()

@@ -229,9 +229,9 @@ func (p *product) shown(now time.Time) (productState, bool) {
 
 // put makes a state the truth. The API shows it once the read lag has passed.
 func (a *agreement) put(p *product, st productState) {
-	now := a.now()
 	// e-conomic keeps whole minutes, rounded: a time may lie in the future.
-	st.updated = now.Round(time.Minute)
+	st.updated = a.now().Round(time.Minute)
+	now := time.Now() // what can be read does not depend on a clock that is set
 	p.versions = append(p.versions, version{readable: now.Add(time.Duration(a.faults().ReadLag)), state: st})
 	for len(p.versions) > 1 && !p.versions[1].readable.After(now) {
 		p.versions = p.versions[1:]

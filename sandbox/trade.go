@@ -174,15 +174,16 @@ func (a *agreement) book(b booking) (int64, error) {
 		return 0, fmt.Errorf("book: date: %w", err)
 	}
 	inv.due = day.AddDate(0, 0, 14).Format(time.DateOnly)
-	inv.readable, inv.pdfAt = now.Add(time.Duration(f.ReadLag)), now.Add(time.Duration(f.PDFLag))
+	at := time.Now()
+	inv.readable, inv.pdfAt = at.Add(time.Duration(f.ReadLag)), at.Add(time.Duration(f.PDFLag))
 	if a.sandbox.chance(f.LateInvoice) {
-		inv.readable = now.Add(time.Duration(f.InvoiceLag))
+		inv.readable = at.Add(time.Duration(f.InvoiceLag))
 	}
 	if b.PDFLate != nil {
-		inv.pdfAt = now.Add(time.Duration(*b.PDFLate))
+		inv.pdfAt = at.Add(time.Duration(*b.PDFLate))
 	}
 	if b.Surfaces != nil {
-		inv.readable = now.Add(time.Duration(*b.Surfaces))
+		inv.readable = at.Add(time.Duration(*b.Surfaces))
 	}
 	sign := amount(1)
 	if b.CreditNote {
@@ -221,8 +222,8 @@ func (a *agreement) book(b booking) (int64, error) {
 	}
 	inv.pdf = invoicePDF(a.number, inv)
 	a.invoices[inv.number] = inv
-	at, _ := slices.BinarySearch(a.numbers, inv.number)
-	a.numbers = slices.Insert(a.numbers, at, inv.number)
+	place, _ := slices.BinarySearch(a.numbers, inv.number)
+	a.numbers = slices.Insert(a.numbers, place, inv.number)
 	a.mu.Unlock()
 
 	kind := "book"
