@@ -1,0 +1,93 @@
+package chaos_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestDiskFull fills the disk under the embedded database while a shop trades.
+// Webhooks are then refused, nothing that was acknowledged is lost, and lagerd
+// goes on by itself once there is room again.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "disk")
+	must(t, os.Mkdir(disk, 0o700))
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a small disk cannot be mounted here (that takes root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Errorf("unmount the small disk: %v", err)
+		}
+	})
+	f := &field{t: t, sent: newWebhooks(), sandbox: startSandbox(t, "--agreements", "1", "--products", "60")}
+	database := filepath.Join(disk, "lagerd.db")
+	l := install(t, "a", dir, settings{database: "  path: " + database, rest: f.sandbox.url})
+	f.lagerds = []*lagerd{l}
+	f.shops = []shop{addShop(t, f.sandbox, l, dir, "shop1001", first)}
+	f.traders = []*trader{{shop: f.shops[0], sandbox: f.sandbox, send: f.sent, to: f.lagerds, hold: &f.hold, rest: 30 * time.Millisecond, count: map[string]int{}}}
+	must(t, l.start(t.Context()))
+	var err error
+	f.db, err = sql.Open("sqlite", "file:"+(&url.URL{Path: database}).EscapedPath()+"?_pragma=busy_timeout(10000)")
+	must(t, err)
+	t.Cleanup(func() { _ = f.db.Close() })
+	f.settle(30 * time.Second)
+
+	ballast := filepath.Join(disk, "ballast")
+	must(t, fill(ballast))
+	rnd := rand.New(rand.NewPCG(1, 1))
+	deadline := time.Now().Add(30 * time.Second)
+	for f.sent.counts()[http.StatusServiceUnavailable] < 5 {
+		must(t, f.traders[0].trade(rnd))
+		time.Sleep(10 * time.Millisecond)
+		if time.Now().After(deadline) {
+			t.Fatalf("the disk is full, and webhooks are not refused: %v", f.sent.counts())
+		}
+	}
+	f.sent.running.Wait()
+	if !l.current().running() {
+		t.Fatalf("lagerd ended because the disk is full:\n%s", l.out.tail(40))
+	}
+	if _, status, err := get(t.Context(), "http://"+l.admin+"/healthz"); err != nil || status != http.StatusOK {
+		t.Errorf("GET /healthz while the disk is full: %d, %v", status, err)
+	}
+	refused := f.sent.counts()
+
+	must(t, os.Remove(ballast))
+	for range 20 {
+		must(t, f.traders[0].trade(rnd))
+	}
+	f.sent.running.Wait()
+	took, lost := f.settle(30 * time.Second)
+	for _, what := range lost {
+		t.Error(what)
+	}
+	t.Logf("with a full disk: webhooks by status %v; equal %s after there was room again, acknowledged webhooks lost %d", refused, took.Round(100*time.Millisecond), len(lost))
+}
+
+// fill writes a file until the disk is full.
+func fill(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("fill the disk: %w", err)
+	}
+	for size := 1 << 16; size > 0; size /= 2 { // whatever is left, to the last block
+		for err == nil {
+			_, err = file.Write(make([]byte, size))
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			return errors.Join(fmt.Errorf("fill the disk: %w", err), file.Close())
+		}
+		err = nil
+	}
+	return file.Close()
+}
