@@ -25,6 +25,12 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
+// exitCode is returned by a command that has said everything and whose exit code
+// is more than that it failed.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // Process is what a command line runs in.
 type Process struct {
 	Args   []string // without the program's name
@@ -44,6 +50,7 @@ type commands struct {
 	Why       whyCmd       `cmd:"" help:"Show why an item's stock or an invoice is as it is."`
 	Reconcile reconcileCmd `cmd:"" help:"Have shops, items or invoices reconciled now."`
 	Diff      diffCmd      `cmd:"" help:"Show what differs between e-conomic and the database; changes nothing."`
+	Approve   approveCmd   `cmd:"" help:"Accept that a shop loses the stock that lagerd holds back."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
@@ -84,6 +91,9 @@ func Main(ctx context.Context, p Process) int {
 		return exitUsage
 	}
 	err = k.Run(&call{Process: p, ctx: ctx, config: configFile(c.Config)})
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
 	var bad *config.Errors
 	switch {
 	case err == nil:

@@ -36,8 +36,8 @@ const (
 	exitTrouble = 2
 )
 
-// Run ends the process itself where the two differ or cannot be compared: for
-// every other command 1 is a failure.
+// Run returns an exitCode where the two differ or cannot be compared: for every
+// other command 1 is a failure.
 func (cmd diffCmd) Run(c *call) error {
 	code, err := cmd.compare(c)
 	if bad := (*config.Errors)(nil); errors.As(err, &bad) {
@@ -47,7 +47,7 @@ func (cmd diffCmd) Run(c *call) error {
 		fmt.Fprintln(c.Stderr, "lagerd:", err)
 	}
 	if code != exitOK {
-		os.Exit(code)
+		return exitCode(code)
 	}
 	return nil
 }

@@ -6,5 +6,6 @@
 // integration code, once, for the shop owner to paste into e-conomic.
 //
 // Exit codes: 0 done; 1 it failed; 2 wrong arguments; 78 the configuration is
-// bad (EX_CONFIG), so that systemd does not restart the service.
+// bad (EX_CONFIG), so that systemd does not restart the service. `diff` has those
+// of diff(1): 0 equal, 1 different, 2 trouble.
 package cli

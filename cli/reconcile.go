@@ -18,7 +18,7 @@ import (
 
 type reconcileCmd struct {
 	Shop    []string      `help:"Only this shop. May be repeated." placeholder:"SHOP"`
-	Item    []string      `help:"Only this item number. May be repeated." placeholder:"NUMBER" xor:"what"`
+	Item    []string      `help:"Only this item number. May be repeated." placeholder:"NUMBER" xor:"what" sep:"none"`
 	Invoice []string      `help:"Only this invoice number. May be repeated." placeholder:"NUMBER" xor:"what"`
 	Sweep   bool          `help:"Read everything, not only what changed." xor:"what"`
 	Wait    bool          `help:"Wait until it is done, tell what changed, and fail if something failed."`

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -406,19 +407,90 @@ func TestDatabaseAway(t *testing.T) {
 	noSecrets(t, i, s)
 }
 
-// TestManyItemsVanish: more items than are asked for after one listing.
+// TestManyItemsVanish: more items than may be lost unasked, and than are asked
+// for after one listing. A person approves.
 func TestManyItemsVanish(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
 	i := install(t, s, "", pace)
 	i.start()
 	i.addShop(s, "shop1234", first)
 	settled(t, i, s, "shop1234", first)
+	i.says(1, []string{"approve", "shop1234", "--yes"}, "shop1234 is not held: there is nothing to approve")
+	before := i.stockOf("shop1234")
 	for n, p := range s.truth(first).Products {
 		if n%2 == 0 {
 			s.post(first, "delete", map[string]string{"number": p.Number})
 		}
 	}
+	eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
+	if st := i.status("shop1234"); !strings.Contains(st.Reason, "150 of 300 items") || !strings.Contains(st.Reason, "lagerd approve shop1234") {
+		t.Errorf("status says %q", st.Reason)
+	}
+	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
+		t.Error("stock was changed before anybody approved it")
+	}
+	i.says(1, []string{"diff", "shop1234"}, "150 of them losses")
+	i.says(1, []string{"approve", "shop1234"}, "no terminal to ask on", "lagerd approve shop1234 --yes")
+	i.says(0, []string{"approve", "shop1234", "--yes", "--wait"}, "approved: shop1234 may lose the stock of 150 items", "swept")
 	i.equal(s, "shop1234", first, 40*time.Second)
+	eventually(t, 10*time.Second, "the shop runs again", func() bool { return i.status("shop1234").State == "running" })
+}
+
+// says fails unless a command ends with the code and says the parts.
+func (i *installation) says(code int, args []string, parts ...string) {
+	i.t.Helper()
+	out, got := run(i.t, i.env, "", args...)
+	if got != code {
+		i.t.Errorf("lagerd %q: exit %d, expected %d\n%s", args, got, code, out)
+	}
+	for _, part := range parts {
+		if !strings.Contains(out, part) {
+			i.t.Errorf("lagerd %q does not say %q:\n%s", args, part, out)
+		}
+	}
+}
+
+// stockOf returns what the shop's own software reads.
+func (i *installation) stockOf(shop string) map[string]string {
+	i.t.Helper()
+	db := i.database()
+	defer db.Close()
+	rows, err := db.Query("SELECT item_number, state, COALESCE(stock, 'absent') FROM shop_stock WHERE shop = ?", shop)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	defer rows.Close()
+	stock := map[string]string{}
+	for rows.Next() {
+		var number, state, figure string
+		if err := rows.Scan(&number, &state, &figure); err != nil {
+			i.t.Fatal(err)
+		}
+		stock[number] = state + " " + figure
+	}
+	return stock
+}
+
+// TestListingCutShort: a listing that leaves out half of the items and calls
+// itself whole takes nothing away, and nobody need approve anything.
+func TestListingCutShort(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
+	i := install(t, s, "", pace)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	settled(t, i, s, "shop1234", first)
+	before := i.stockOf("shop1234")
+	s.fault(first, map[string]any{"truncate": 0.5})
+	eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
+	i.says(0, []string{"approve", "shop1234", "--yes"}, "nothing was approved")
+	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
+		t.Error("items are gone that a listing only left out")
+	}
+	s.fault(first, map[string]any{"truncate": 0})
+	eventually(t, 20*time.Second, "a later listing ends the hold", func() bool { return i.status("shop1234").Held == "" })
+	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
+		t.Error("items are gone that a listing only left out")
+	}
 }
 
 // TestWhereInvoicesBegin: nothing older is downloaded unasked, also not after

@@ -102,7 +102,7 @@ func noSecrets(t *testing.T, i *installation, s *sandbox) {
 	for n, log := range i.logs {
 		places[fmt.Sprintf("log %d", n)] = log.String()
 	}
-	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"shops", "list"}, {"shops", "show", "shop1234"}, {"check"}} {
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"shops", "list"}, {"shops", "show", "shop1234"}, {"check"}, {"diff", "shop1234"}, {"approve", "shop1234"}} {
 		out, _ := run(t, i.env, "", args...)
 		places[strings.Join(args, " ")] = out
 	}

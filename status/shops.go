@@ -65,7 +65,7 @@ func Of(s store.ShopStatus) Shop {
 	switch {
 	case s.Shop.Paused():
 		v.State, v.Reason = StatePaused, s.Shop.PauseReason
-	case p.Held == reconcile.HeldNoInventory:
+	case p.Held == reconcile.HeldNoInventory, p.Held == reconcile.HeldLosses:
 		v.State, v.Reason = StateHeld, "stock: "+p.HeldDetail
 	case p.Held != "":
 		v.State, v.Reason = StateHeld, p.Held+": "+p.HeldDetail
