@@ -7,6 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DESTDIR     ?=
 PREFIX      ?= /usr
 FOR         ?= 60s
+SEEDS       ?= 300
 FUZZTIME    ?= 60s
 PKG         ?= ./...
 
@@ -37,6 +38,26 @@ lint:
 deps:
 	scripts/deps
 
+#? sim: simulate faults deterministically (SEEDS=100000, or SEED=n to see one again)
+sim:
+	$(GO) test ./sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
+
+#? mutations: break lagerd in many ways and show that the simulation finds each
+mutations:
+	$(GO) test ./sim -run 'TestMutations$$' -count=1 -v -timeout 0
+
+#? chaos: real processes killed, stopped, cut off and filled up (FOR=10m)
+chaos: deps
+	$(GO) test ./chaos -run 'TestChaos$$|TestTakeover$$|TestDiskFull$$' -count=1 -v -timeout 0 -chaos.for=$(FOR)
+
+#? soak: a long trade whose curves must be flat, into docs/data/soak.csv (FOR=1h)
+soak: deps
+	$(GO) test ./chaos -run 'TestSoak$$' -count=1 -v -timeout 0 -chaos.soak=$(FOR) -chaos.curves=$(CURDIR)/docs/data/soak.csv
+
+#? isolation: what a hung shop costs 500 others
+isolation: deps
+	$(GO) test ./e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
+
 #? fuzz: every fuzz target for FUZZTIME each
 fuzz:
 	scripts/fuzz $(FUZZTIME)
@@ -53,4 +74,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps fuzz bench install
+.PHONY: help build demo test lint deps sim mutations chaos soak isolation fuzz bench install
