@@ -17,9 +17,10 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 300, "how many seeds are run")
-	first = flag.Uint64("sim.first", 1, "the first of them")
-	seed  = flag.Int64("sim.seed", -1, "run this seed alone and print its trace")
+	seeds    = flag.Int("sim.seeds", 300, "how many seeds are run")
+	first    = flag.Uint64("sim.first", 1, "the first of them")
+	failures = flag.Int("sim.failures", 1, "stop after so many violations")
+	seed     = flag.Int64("sim.seed", -1, "run this seed alone and print its trace")
 )
 
 // run runs one seed and keeps so many of its last steps.
@@ -35,8 +36,8 @@ func explain(r sim.Result, lines int) string {
 	return fmt.Sprintf("seed %d: %s\nthe last steps (make sim SEED=%d shows more):\n%s", r.Seed, r.Violation, r.Seed, strings.Join(trace, "\n"))
 }
 
-// TestSim runs seeds one after another on every core and stops at the first
-// violation.
+// TestSim runs seeds one after another on every core and stops after the given
+// number of violations.
 func TestSim(t *testing.T) {
 	if *seed >= 0 {
 		r := run(t, uint64(*seed), everything)
@@ -49,23 +50,23 @@ func TestSim(t *testing.T) {
 	}
 	began := time.Now()
 	var next, done atomic.Int64
-	var failed atomic.Bool
+	var failed atomic.Int64
 	var mu sync.Mutex
 	counts, steps, virtual, settled := map[string]int{}, 0, time.Duration(0), []time.Duration{}
 	t.Run("seeds", func(t *testing.T) {
 		for worker := range runtime.GOMAXPROCS(0) {
 			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
-				for !failed.Load() {
+				for failed.Load() < int64(*failures) {
 					n := next.Add(1)
 					if n > int64(*seeds) {
 						return
 					}
 					r := run(t, *first+uint64(n)-1, 100)
 					if r.Violation != "" {
-						failed.Store(true)
+						failed.Add(1)
 						t.Error(explain(r, 60))
-						return
+						continue
 					}
 					if d := done.Add(1); d%5000 == 0 {
 						fmt.Fprintf(os.Stderr, "%d seeds in %s\n", d, time.Since(began).Round(time.Second))
@@ -129,5 +130,31 @@ func TestClock(t *testing.T) {
 	}
 	if !a.Round(0).Equal(began) {
 		t.Errorf("%s shows %s", began, a)
+	}
+}
+
+// TestPastFailures runs seeds again that have failed once. What a seed leads to
+// changes with every change of the simulation: the mistakes themselves are among
+// the mutations, where they must be found again.
+func TestPastFailures(t *testing.T) {
+	for _, past := range []struct {
+		seed uint64
+		why  string
+	}{
+		{240, "an invoice that surfaced late below a shop's first one was never asked for"},
+		{246, "an older answer, stored late, reopened a hint that a newer one had answered"},
+		{1071, "a page that was lost with the next one was counted as a read that had shown no zero (the oracle was wrong)"},
+		{1521, "a clock that was set back by ten minutes made a block of a minute last eleven"},
+		{2131, "the same, with two lagerd"},
+		{3149, "the same, while the database broke connections"},
+		{3173, "an acknowledged hint seemed not to be stored (the run could not be repeated then)"},
+		{3715, "a listing lied twice, and was believed (the oracle was wrong)"},
+		{4230, "a clock that was set back, once more"},
+		{4794, "a process was started when all was over, and the run never ended (the simulation was wrong)"},
+		{5248, "a clock that was set back: an item that had been deleted stayed"},
+	} {
+		if r := run(t, past.seed, 100); r.Violation != "" {
+			t.Errorf("%s: %s", past.why, explain(r, 60))
+		}
 	}
 }
