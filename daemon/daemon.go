@@ -115,6 +115,19 @@ type daemon struct {
 	ready    atomic.Bool
 }
 
+// watch has the metrics tell how full is what has a cap.
+func (d *daemon) watch(c *webhook.Committer) {
+	d.metrics.Watch("lagerd_webhook_queue", "Webhooks that wait for their commit, up to webhook.queue.", func() float64 { return float64(c.Queued()) })
+	d.metrics.Watch("lagerd_database_connections_in_use", "Connections to the database in use, up to database.max_connections.", func() float64 {
+		inUse, _ := d.store.Connections()
+		return float64(inUse)
+	})
+	d.metrics.Watch("lagerd_database_waits", "How often a connection to the database had to be waited for, since the start.", func() float64 {
+		_, waits := d.store.Connections()
+		return float64(waits)
+	})
+}
+
 func (d *daemon) run(ctx context.Context) error {
 	webhookListener, adminListener, err := d.listen()
 	if err != nil {
@@ -125,6 +138,7 @@ func (d *daemon) run(ctx context.Context) error {
 		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch, Writers: 2,
 		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.wake,
 	})
+	d.watch(committer)
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
 		Recorder: committer, Authenticator: d.index, Journal: j, Now: d.now, MaxBodyBytes: d.Settings.MaxBodyBytes,
 		Observe:  d.metrics.Webhook,

@@ -197,6 +197,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Connections returns how many connections to the database are in use now, and
+// how often one had to be waited for so far.
+func (s *Store) Connections() (inUse int, waits int64) {
+	stats := s.conn.Stats()
+	return stats.InUse, stats.WaitCount
+}
+
 // Embedded reports whether this is the embedded database, which one lagerd
 // has to itself.
 func (s *Store) Embedded() bool { return s.dialect.isSQLite() }
