@@ -46,24 +46,34 @@ type field struct {
 // prepare brings up a database, e-conomic, so many shops and two lagerd, each
 // with a network of its own to both.
 func prepare(t *testing.T, shops, products int, extra string, sandboxFlags ...string) *field {
+	server, err := mariadbtest.Start(filepath.Join(t.TempDir(), "mariadb"), 0)
+	must(t, err)
+	t.Cleanup(func() { _ = server.Kill() })
+	dsn, err := server.CreateDatabase(t.Context())
+	must(t, err)
+	f := prepareOn(t, []string{dsn, dsn}, shops, products, extra, sandboxFlags...)
+	f.server = server
+	return f
+}
+
+// prepareOn is prepare on databases that run already, one for each lagerd.
+func prepareOn(t *testing.T, dsns []string, shops, products int, extra string, sandboxFlags ...string) *field {
 	dir := t.TempDir()
 	f := &field{t: t, sent: newWebhooks()}
 	var err error
-	f.server, err = mariadbtest.Start(filepath.Join(dir, "mariadb"), 0)
-	must(t, err)
-	t.Cleanup(func() { _ = f.server.Kill() })
-	dsn, err := f.server.CreateDatabase(t.Context())
-	must(t, err)
-	f.db, err = sql.Open("mysql", dsn)
+	f.db, err = sql.Open("mysql", dsns[0])
 	must(t, err)
 	t.Cleanup(func() { _ = f.db.Close() })
 	f.sandbox = startSandbox(t, append([]string{"--agreements", fmt.Sprint(shops), "--products", fmt.Sprint(products)}, sandboxFlags...)...)
 
-	address := fmt.Sprintf("127.0.0.1:%d", f.server.Port())
-	for _, name := range []string{"a", "b"} {
-		database, economic := startProxy(t, address), startProxy(t, host(f.sandbox.url))
+	for n, dsn := range dsns {
+		parsed, err := mysql.ParseDSN(dsn)
+		must(t, err)
+		database, economic := startProxy(t, parsed.Addr), startProxy(t, host(f.sandbox.url))
+		parsed.Addr = database.address()
+		name := string(rune('a' + n))
 		l := install(t, name, dir, settings{
-			database: fmt.Sprintf("  dsn: %q", strings.Replace(dsn, address, database.address(), 1)),
+			database: fmt.Sprintf("  dsn: %q", parsed.FormatDSN()),
 			rest:     "http://" + economic.address(), extra: extra,
 		})
 		l.database, l.economic = database, economic
@@ -228,7 +238,7 @@ func stopInItsTracks(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() err
 
 // storm lets one fault follow another until the time is up; every third comes
 // while another has not ended. It returns how often there was each.
-func (f *field) storm(ctx context.Context, rnd *rand.Rand) map[string]int {
+func (f *field) storm(ctx context.Context, faults []fault, rnd *rand.Rand) map[string]int {
 	counts := map[string]int{}
 	// What was broken is mended also after the storm.
 	upright, cancel := context.WithTimeout(context.WithoutCancel(ctx), *length+2*time.Minute)
@@ -295,7 +305,7 @@ func TestChaos(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), *length)
 	defer stop()
 	wait := f.trade(ctx, 150*time.Millisecond, rnd)
-	counts := f.storm(ctx, rnd)
+	counts := f.storm(ctx, faults, rnd)
 	wait()
 	f.sent.running.Wait()
 	stormed := time.Since(began)

@@ -260,9 +260,12 @@ func (c *conn) do(ctx context.Context, what, about string, effect func() error) 
 		c.db.active = time.Now()
 		failed = effect()
 	}
+	inTx := c.inTx
 	call.lose = func() {
-		if !c.broken && c.db.owner == nil && c.db.sim.rng.IntN(3) == 0 {
-			call.effect() // it had left already
+		// It may have left already. In a transaction that changes nothing: the
+		// server rolls back when the connection ends.
+		if !inTx && !c.broken && c.db.owner == nil && c.db.sim.rng.IntN(3) == 0 {
+			call.effect()
 		}
 		c.db.drop(c) // the driver closes a connection whose statement it abandons
 	}

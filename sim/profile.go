@@ -54,7 +54,7 @@ func newProfile(rng *rand.Rand) profile {
 		chaos: time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
 		sweepEvery: 24 * time.Hour, hidden: rng.IntN(3) == 0,
 		lose: rate(1), double: rate(0.3), late: rate(0.3),
-		readLag: upTo(40 * time.Second), invoiceLag: upTo(60 * time.Second), pdfLag: upTo(30 * time.Second),
+		readLag: upTo(55 * time.Second), invoiceLag: upTo(60 * time.Second), pdfLag: upTo(30 * time.Second),
 		refused: rate(0.02), limited: rate(0.05), broken: rate(0.15), cut: rate(0.1), half: rate(0.1), hang: rate(0.03),
 		lies:     rng.IntN(5) == 0,
 		deadlock: rate(0.03), lost: rate(0.03), down: rng.IntN(4) == 0,
