@@ -351,14 +351,16 @@ func (f *field) report(r report) {
 	line("                      refused (503)", answers[http.StatusServiceUnavailable])
 	line("                      without an answer", answers[0])
 	line("starts of a lagerd, and those that found no database", fmt.Sprint(starts, ", ", retries))
-	line("rows of stock written", r.writes)
-	line("changes of the lease under which a shop is written", r.tokens-len(f.shops))
 	line("acknowledged webhooks lost", len(r.lost))
-	line("stale overwrites", len(r.stale))
-	line("figures taken away from an item that has one", len(r.audited.lost))
-	line("figures that e-conomic never had", len(r.wrong))
-	line("writes by a holder that was fenced off", len(r.fenced))
-	line("  and attempted by one, and refused", max(int(refused), told))
+	if r.writes > 0 {
+		line("rows of stock written", r.writes)
+		line("changes of the lease under which a shop is written", r.tokens-len(f.shops))
+		line("stale overwrites", len(r.stale))
+		line("figures taken away from an item that has one", len(r.audited.lost))
+		line("figures that e-conomic never had", len(r.wrong))
+		line("writes by a holder that was fenced off", len(r.fenced))
+	}
+	line("writes attempted by one that was fenced off, and refused", max(int(refused), told))
 	line("equal after", r.settled.Round(100*time.Millisecond))
 	bad := slices.Concat(r.lost, r.stale, r.audited.lost, r.wrong, r.fenced)
 	for _, what := range bad[:min(len(bad), 20)] {
