@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -220,7 +222,11 @@ type sandboxCmd struct {
 	sandbox.Options
 }
 
-func (s sandboxCmd) Run(c *call) error { return sandbox.Run(c.ctx, s.Options, c.Stdout) }
+func (s sandboxCmd) Run(c *call) error {
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return sandbox.Run(ctx, s.Options, c.Stdout)
+}
 
 // now is the command line's clock.
 func now() time.Time { return time.Now() }

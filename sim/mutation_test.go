@@ -71,7 +71,7 @@ var mutations = []mutation{
 		limit = serverDate
 	}`, `	limit := began`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
-		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "liveness:"},
+		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
 	{"an invoice number that was skipped is not wanted any more", "reconcile/plan/invoices.go",
 		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
 	{"the fence does not ask for the token", "store/apply.go",
