@@ -42,6 +42,10 @@ deps:
 sim:
 	$(GO) test ./sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
 
+#? day: a simulated day of trade and faults, in which nothing may pile up
+day:
+	$(GO) test ./sim -run 'TestDay$$' -count=1 -v -timeout 0 -sim.day=24h
+
 #? mutations: break lagerd in many ways and show that the simulation finds each
 mutations:
 	$(GO) test ./sim -run 'TestMutations$$' -count=1 -v -timeout 0
@@ -74,4 +78,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps sim mutations chaos soak isolation fuzz bench install
+.PHONY: help build demo test lint deps sim day mutations chaos soak isolation fuzz bench install

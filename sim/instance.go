@@ -81,7 +81,7 @@ func (s *simulation) boot() {
 			Workers: 4, Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize,
 			Overlap: p.overlap, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
 			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
-			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: 24 * time.Hour, KeepHints: p.keepHints,
+			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: p.keepHistory, KeepHints: p.keepHints,
 			LossPercent: lossPercent, LossMin: lossMin,
 		},
 		Shops: &shops{store: st}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-var mutants = flag.Int("sim.mutants", 3000, "seeds at most to find each mutation by; 0: skip them")
+var mutants = flag.Int("sim.mutants", 6000, "seeds at most to find each mutation by; 0: skip them")
 
 // mutation breaks one thing that lagerd relies on. The simulation must find it.
 type mutation struct {

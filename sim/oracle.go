@@ -544,6 +544,9 @@ func (o *oracle) shopDiffers(x *shop) string {
 
 // checkHistory: each change goes on from the one before, up to what is stored.
 func (o *oracle) checkHistory() {
+	if time.Since(o.sim.began) > o.sim.profile.keepHistory {
+		return // what came before has been deleted
+	}
 	last := map[itemKey]string{}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {
 		k := itemKey{row[0].(string), row[1].(string)}

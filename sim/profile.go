@@ -10,13 +10,13 @@ import (
 type profile struct {
 	instances, shops, items, pageSize int
 
-	chaos      time.Duration // how long the faults go on
-	tradeEvery time.Duration // on average, in each shop
-	sweepEvery time.Duration
-	keepHints  time.Duration
-	overlap    time.Duration // longer than readLag
-	schedule   string        // of ticks
-	hidden     bool          // changes that no change query shows: deletions, unmoved lastUpdated
+	chaos                  time.Duration // how long the faults go on
+	tradeEvery             time.Duration // on average, in each shop
+	sweepEvery             time.Duration
+	keepHints, keepHistory time.Duration
+	overlap                time.Duration // longer than readLag
+	schedule               string        // of ticks
+	hidden                 bool          // changes that no change query shows: deletions, unmoved lastUpdated
 
 	lose, double, late float64 // webhooks
 
@@ -63,6 +63,7 @@ func newProfile(rng *rand.Rand) profile {
 	if p.hidden || p.lies {
 		p.sweepEvery = 2 * time.Minute
 	}
+	p.keepHistory = 24 * time.Hour
 	p.keepHints = []time.Duration{time.Minute, 20 * time.Minute}[rng.IntN(2)]
 	p.schedule = []string{"* * * * *", "@every 47s"}[rng.IntN(2)]
 	p.overlap = []time.Duration{time.Minute, 5 * time.Minute}[rng.IntN(2)]

@@ -19,6 +19,7 @@ import (
 var (
 	seeds    = flag.Int("sim.seeds", 300, "how many seeds are run")
 	first    = flag.Uint64("sim.first", 1, "the first of them")
+	day      = flag.Duration("sim.day", 2*time.Hour, "how long TestDay is, in virtual time")
 	failures = flag.Int("sim.failures", 1, "stop after so many violations")
 	seed     = flag.Int64("sim.seed", -1, "run this seed alone and print its trace")
 )
@@ -157,4 +158,36 @@ func TestPastFailures(t *testing.T) {
 			t.Errorf("%s: %s", past.why, explain(r, 60))
 		}
 	}
+}
+
+// TestDay: nothing piles up in a day (or what is asked for) of trade and faults.
+func TestDay(t *testing.T) {
+	var looks []sim.Usage
+	var r sim.Result
+	synctest.Test(t, func(*testing.T) {
+		r = sim.RunFor(5, *day, func(u sim.Usage) { looks = append(looks, u) })
+	})
+	if r.Violation != "" {
+		t.Fatal(explain(r, 60))
+	}
+	for n, u := range looks {
+		t.Logf("%4.1f h: %3d goroutines, heap %3d MiB, rows %v", u.At.Hours(), u.Goroutines, u.Heap>>20, u.Rows)
+		if n < 4 {
+			continue
+		}
+		early := looks[3]
+		if u.Goroutines > early.Goroutines+60 {
+			t.Errorf("after %s: %d goroutines, %d after %s", u.At, u.Goroutines, early.Goroutines, early.At)
+		}
+		// What the simulated world remembers of its items grows with every trade.
+		if u.Heap > early.Heap+64<<20 {
+			t.Errorf("after %s: a heap of %d MiB, %d after %s", u.At, u.Heap>>20, early.Heap>>20, early.At)
+		}
+		for table, rows := range u.Rows {
+			if rows > 2*early.Rows[table]+50 {
+				t.Errorf("after %s: %d rows of %s, %d after %s", u.At, rows, table, early.Rows[table], early.At)
+			}
+		}
+	}
+	t.Logf("%d steps, %v", r.Steps, r.Counts)
 }
