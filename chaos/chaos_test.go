@@ -20,6 +20,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"lagerd/internal/mariadbtest"
+	"lagerd/internal/sandboxtest"
 )
 
 var (
@@ -35,7 +36,7 @@ type field struct {
 	t       *testing.T
 	server  *mariadbtest.Server
 	db      *sql.DB // of the test's own, past all faults of the network
-	sandbox *sandbox
+	sandbox sandboxtest.Client
 	lagerds []*lagerd
 	shops   []shop
 	traders []*trader
@@ -69,7 +70,7 @@ func prepareOn(t *testing.T, dsns []string, shops, products int, extra string, s
 	for n, dsn := range dsns {
 		parsed, err := mysql.ParseDSN(dsn)
 		must(t, err)
-		database, economic := startProxy(t, parsed.Addr), startProxy(t, host(f.sandbox.url))
+		database, economic := startProxy(t, parsed.Addr), startProxy(t, host(f.sandbox.URL))
 		parsed.Addr = database.address()
 		name := string(rune('a' + n))
 		l := install(t, name, dir, settings{
@@ -114,7 +115,9 @@ func (f *field) settle(within time.Duration) (took time.Duration, lost []string)
 	for {
 		open = nil
 		for _, s := range f.shops {
-			differ, err := differences(f.t.Context(), f.db, f.sandbox, s)
+			is, err := f.sandbox.Truth(s.agreement)
+			must(f.t, err)
+			differ, err := sandboxtest.Differences(f.t.Context(), f.db, is, s.name)
 			must(f.t, err)
 			for _, d := range differ {
 				open = append(open, s.name+": "+d)
@@ -149,9 +152,6 @@ type fault struct {
 	begin func(ctx context.Context, f *field, rnd *rand.Rand) (end func() error, err error)
 }
 
-// healed is the end of what ends by itself.
-func healed() error { return nil }
-
 // oneOf makes a fault that befalls one lagerd.
 func oneOf(name string, begin func(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error)) fault {
 	return fault{name, func(ctx context.Context, f *field, rnd *rand.Rand) (func() error, error) {
@@ -180,7 +180,7 @@ func misbehaving(name string, faults map[string]any) fault {
 				off[what] = 0
 			}
 		}
-		return func() error { return f.sandbox.faults(off) }, f.sandbox.faults(faults)
+		return func() error { return f.sandbox.Faults(off) }, f.sandbox.Faults(faults)
 	}}
 }
 

@@ -31,7 +31,7 @@ func TestDiskFull(t *testing.T) {
 	})
 	f := &field{t: t, sent: newWebhooks(), sandbox: startSandbox(t, "--agreements", "1", "--products", "60")}
 	database := filepath.Join(disk, "lagerd.db")
-	l := install(t, "a", dir, settings{database: "  path: " + database, rest: f.sandbox.url})
+	l := install(t, "a", dir, settings{database: "  path: " + database, rest: f.sandbox.URL})
 	f.lagerds = []*lagerd{l}
 	f.shops = []shop{addShop(t, f.sandbox, l, dir, "shop1001", first)}
 	f.traders = []*trader{{shop: f.shops[0], sandbox: f.sandbox, send: f.sent, to: f.lagerds, hold: &f.hold, rest: 30 * time.Millisecond, count: map[string]int{}}}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lagerd/internal/sandboxtest"
 )
 
 // The leases' pace, as the configuration has it.
@@ -253,7 +255,7 @@ const countersPerShop = 4
 
 // addShop adds a shop for an agreement, pastes its webhooks there and finds out
 // what can be sold.
-func addShop(t *testing.T, s *sandbox, l *lagerd, dir, name string, agreement int) shop {
+func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, dir, name string, agreement int) shop {
 	t.Helper()
 	sh := shop{name: name, agreement: agreement, code: "code-of-" + name + "-0123456789"}
 	grant, code := filepath.Join(dir, name+".grant"), filepath.Join(dir, name+".code")
@@ -263,10 +265,10 @@ func addShop(t *testing.T, s *sandbox, l *lagerd, dir, name string, agreement in
 		number := fmt.Sprintf("counter-%d", n)
 		sh.counters = append(sh.counters, number)
 		// Barred items keep their stock, and the sandbox's own trade leaves them alone.
-		must(t, s.post(agreement, "create", map[string]any{"number": number, "name": number, "inStock": 1}, nil))
-		must(t, s.post(agreement, "bar", map[string]any{"number": number}, nil))
+		must(t, s.Post(agreement, "create", map[string]any{"number": number, "name": number, "inStock": 1}, nil))
+		must(t, s.Post(agreement, "bar", map[string]any{"number": number}, nil))
 	}
-	is, err := s.truth(agreement)
+	is, err := s.Truth(agreement)
 	must(t, err)
 	for _, p := range is.Products {
 		if p.Inventory && !p.Barred {
@@ -274,7 +276,7 @@ func addShop(t *testing.T, s *sandbox, l *lagerd, dir, name string, agreement in
 		}
 	}
 	run(t, l.env, "shops", "add", name, "--grant-token-file", grant, "--code-file", code, "--invoices-from", "1")
-	must(t, s.post(agreement, "webhooks", map[string]string{"baseURL": "http://" + l.webhook, "username": name, "password": sh.code}, nil))
+	must(t, s.Post(agreement, "webhooks", map[string]string{"baseURL": "http://" + l.webhook, "username": name, "password": sh.code}, nil))
 	return sh
 }
 

@@ -3,7 +3,6 @@ package chaos_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +26,7 @@ import (
 	// result for this one's where it has changed.
 	_ "lagerd/cli"
 	"lagerd/internal/mariadbtest"
+	"lagerd/internal/sandboxtest"
 )
 
 // binary is the lagerd under test, built once for all tests.
@@ -205,13 +205,8 @@ const (
 	first    = 100001 // the first agreement's number
 )
 
-// sandbox is a running e-conomic.
-type sandbox struct {
-	url    string
-	client *http.Client
-}
-
-func startSandbox(t *testing.T, args ...string) *sandbox {
+// startSandbox runs an e-conomic until the test ends.
+func startSandbox(t *testing.T, args ...string) sandboxtest.Client {
 	t.Helper()
 	out := newJournal()
 	p, err := launch(out, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...)
@@ -223,51 +218,11 @@ func startSandbox(t *testing.T, args ...string) *sandbox {
 			t.Error(err)
 		}
 	})
-	s := &sandbox{client: &http.Client{Timeout: 30 * time.Second}}
+	s := sandboxtest.Client{HTTP: &http.Client{Timeout: 30 * time.Second}}
 	eventually(t, 15*time.Second, "the sandbox listens", func() bool {
 		_, address, found := strings.Cut(out.tail(1), "listening on ")
-		s.url = strings.TrimSpace(address)
+		s.URL = strings.TrimSpace(address)
 		return found
 	})
 	return s
-}
-
-// post calls the control API for an agreement.
-func (s *sandbox) post(agreement int, what string, body, into any) error {
-	return s.send(http.MethodPost, fmt.Sprintf("/sandbox/agreements/%d/%s", agreement, what), body, into)
-}
-
-// faults sets the faults that are named and leaves the others.
-func (s *sandbox) faults(named map[string]any) error {
-	return s.send(http.MethodPut, "/sandbox/faults", named, nil)
-}
-
-func (s *sandbox) send(method, path string, body, into any) error {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	req, err := http.NewRequest(method, s.url+path, bytes.NewReader(raw))
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("call the sandbox: %w", err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if res.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, answer)
-	}
-	if into == nil {
-		return nil
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", method, path, err, answer)
-	}
-	return nil
 }

@@ -54,7 +54,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("-chaos.soak says how long")
 	}
 	f := prepare(t, soakShops, soakProducts, shortMemory, "--lose", "0.3", "--double", "0.1", "--late", "0.1", "--late-by", "5s", "--read-lag", "200ms")
-	must(t, f.sandbox.faults(map[string]any{"rateLimit": 0.002, "serverError": 0.01, "cut": 0.01}))
+	must(t, f.sandbox.Faults(map[string]any{"rateLimit": 0.002, "serverError": 0.01, "cut": 0.01}))
 	ctx, stop := context.WithTimeout(t.Context(), *soak)
 	defer stop()
 	began := time.Now()
@@ -76,7 +76,7 @@ func TestSoak(t *testing.T) {
 	}
 	wait()
 	f.sent.running.Wait()
-	must(t, f.sandbox.faults(map[string]any{"rateLimit": 0, "serverError": 0, "cut": 0}))
+	must(t, f.sandbox.Faults(map[string]any{"rateLimit": 0, "serverError": 0, "cut": 0}))
 	took, _ := f.settle(equalWithin) // answered hints are forgotten: which were acknowledged cannot be told
 	c.judge(t)
 	if !t.Failed() {

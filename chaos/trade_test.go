@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"lagerd/internal/sandboxtest"
 )
 
 // hint names what a webhook tells of.
@@ -114,7 +116,7 @@ func storedTime(text string) (time.Time, error) {
 // trader trades in one shop and calls webhooks of its own.
 type trader struct {
 	shop    shop
-	sandbox *sandbox
+	sandbox sandboxtest.Client
 	send    *webhooks
 	to      []*lagerd
 	hold    *sync.RWMutex // locked by whoever needs nobody to trade
@@ -152,7 +154,7 @@ func (t *trader) trade(rnd *rand.Rand) error {
 		return t.countUp(to, number)
 	case dice < 7:
 		what := []string{"sell", "restock"}[rnd.IntN(2)]
-		if err := t.sandbox.post(t.shop.agreement, what, map[string]any{"number": item, "quantity": 1 + rnd.IntN(9)}, nil); err != nil {
+		if err := t.sandbox.Post(t.shop.agreement, what, map[string]any{"number": item, "quantity": 1 + rnd.IntN(9)}, nil); err != nil {
 			return err
 		}
 		t.send.send(to, t.shop, "stockUpdate", item)
@@ -161,14 +163,14 @@ func (t *trader) trade(rnd *rand.Rand) error {
 		var booked struct {
 			Number int64 `json:"number"`
 		}
-		if err := t.sandbox.post(t.shop.agreement, "book", map[string]any{"orderRef": strconv.Itoa(10_000 + rnd.IntN(90_000)),
+		if err := t.sandbox.Post(t.shop.agreement, "book", map[string]any{"orderRef": strconv.Itoa(10_000 + rnd.IntN(90_000)),
 			"lines": []map[string]any{{"number": item, "quantity": 1 + rnd.IntN(3)}}}, &booked); err != nil {
 			return err
 		}
 		t.send.send(to, t.shop, "orderPdf", strconv.FormatInt(booked.Number, 10))
 		return nil
 	default: // as the sandbox trades, with e-conomic's own webhooks only
-		return t.sandbox.post(t.shop.agreement, "trade", map[string]int{"count": 2}, nil)
+		return t.sandbox.Post(t.shop.agreement, "trade", map[string]int{"count": 2}, nil)
 	}
 }
 
@@ -178,7 +180,7 @@ func (t *trader) countUp(to *lagerd, number string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := max(t.count[number], 1) + 1
-	if err := t.sandbox.post(t.shop.agreement, "adjust", map[string]any{"number": number, "inStock": next}, nil); err != nil {
+	if err := t.sandbox.Post(t.shop.agreement, "adjust", map[string]any{"number": number, "inStock": next}, nil); err != nil {
 		return err
 	}
 	t.count[number] = next

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lagerd/internal/mariadbtest"
+	"lagerd/internal/sandboxtest"
 )
 
 // still is a configuration without ticks: what happens was asked for.
@@ -169,7 +170,7 @@ func TestReconcileCommand(t *testing.T) {
 }
 
 // sellable returns an item that has stock.
-func sellable(is truth) string {
+func sellable(is sandboxtest.Truth) string {
 	for _, p := range is.Products {
 		if p.Inventory && !p.Barred && p.InStock.IsPositive() {
 			return p.Number

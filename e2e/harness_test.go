@@ -23,13 +23,13 @@ import (
 	"time"
 
 	_ "github.com/go-sql-driver/mysql"
-	"github.com/shopspring/decimal"
 	_ "modernc.org/sqlite"
 
 	// The binary under test is built of it: go test must not take an earlier
 	// result for this one's where it has changed.
 	_ "lagerd/cli"
 	"lagerd/internal/mariadbtest"
+	"lagerd/internal/sandboxtest"
 )
 
 // binary is the lagerd under test, built once for all tests.
@@ -172,7 +172,7 @@ func freeAddress(t *testing.T) string {
 // sandbox is a running e-conomic.
 type sandbox struct {
 	*process
-	url string
+	sandboxtest.Client
 }
 
 const (
@@ -184,12 +184,12 @@ func grant(agreement int) string { return fmt.Sprintf("sandbox-grant-%d", agreem
 
 func startSandbox(t *testing.T, args ...string) *sandbox {
 	t.Helper()
-	s := &sandbox{process: start(t, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...)}
+	s := &sandbox{process: start(t, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...), Client: sandboxtest.Client{HTTP: http.DefaultClient}}
 	eventually(t, 15*time.Second, "the sandbox listens", func() bool {
 		scanner := bufio.NewScanner(strings.NewReader(s.out.String()))
 		for scanner.Scan() {
 			if _, address, ok := strings.Cut(scanner.Text(), "listening on "); ok {
-				s.url = strings.TrimSpace(address)
+				s.URL = strings.TrimSpace(address)
 				return true
 			}
 		}
@@ -206,55 +206,17 @@ func (s *sandbox) post(agreement int, what string, body any) {
 
 func (s *sandbox) send(method, path string, body, into any) {
 	s.t.Helper()
-	raw, err := json.Marshal(body)
-	if err != nil {
+	if err := s.Send(method, path, body, into); err != nil {
 		s.t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, bytes.NewReader(raw))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if res.StatusCode >= 300 {
-		s.t.Fatalf("%s %s: %s: %s", method, path, res.Status, answer)
-	}
-	if into != nil {
-		if err := json.Unmarshal(answer, into); err != nil {
-			s.t.Fatalf("%s %s: %v: %s", method, path, err, answer)
-		}
 	}
 }
 
-// truth is what the sandbox's e-conomic holds.
-type truth struct {
-	Products []struct {
-		Number    string           `json:"number"`
-		InStock   *decimal.Decimal `json:"inStock"`
-		Available *decimal.Decimal `json:"available"`
-		Barred    bool             `json:"barred"`
-		Inventory bool             `json:"inventory"`
-	} `json:"products"`
-	Invoices []struct {
-		Number     int64           `json:"number"`
-		CreditNote bool            `json:"creditNote"`
-		OrderRef   string          `json:"orderRef"`
-		Gross      decimal.Decimal `json:"gross"`
-		PDFSHA256  string          `json:"pdfSHA256"`
-	} `json:"invoices"`
-}
-
-func (s *sandbox) truth(agreement int) truth {
+func (s *sandbox) truth(agreement int) sandboxtest.Truth {
 	s.t.Helper()
-	var t truth
-	s.send(http.MethodGet, fmt.Sprintf("/sandbox/agreements/%d/truth", agreement), nil, &t)
+	t, err := s.Truth(agreement)
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	return t
 }
 
@@ -307,7 +269,7 @@ admin:
   listen: %s
 log:
   level: info
-%s`, database, i.dir, s.url, i.dir, i.webhook, i.admin, extra))
+%s`, database, i.dir, s.URL, i.dir, i.webhook, i.admin, extra))
 	i.env = []string{"LAGERD_CONFIG=" + i.config}
 	i.secrets = append(i.secrets, appToken, key)
 	return i
@@ -404,91 +366,11 @@ func (i *installation) differences(s *sandbox, shop string, agreement int) []str
 	i.t.Helper()
 	db := i.database()
 	defer db.Close()
-	is := s.truth(agreement)
-	var diff []string
-	add := func(format string, args ...any) { diff = append(diff, fmt.Sprintf(format, args...)) }
-
-	type stock struct {
-		stock *decimal.Decimal
-		state string
-	}
-	stored := map[string]stock{}
-	rows, err := db.Query("SELECT item_number, stock, state FROM shop_stock WHERE shop = ?", shop)
+	differ, err := sandboxtest.Differences(i.t.Context(), db, s.truth(agreement), shop)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	for rows.Next() {
-		var number, state string
-		var figure decimal.NullDecimal
-		if err := rows.Scan(&number, &figure, &state); err != nil {
-			i.t.Fatal(err)
-		}
-		st := stock{state: state}
-		if figure.Valid {
-			st.stock = &figure.Decimal
-		}
-		stored[number] = st
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return []string{err.Error()}
-	}
-	for _, p := range is.Products {
-		st, ok := stored[p.Number]
-		delete(stored, p.Number)
-		switch {
-		case !ok:
-			add("item %q is missing", p.Number)
-		case !p.Inventory && (st.stock != nil || st.state != "no_inventory"):
-			add("item %q has no inventory block but stock %v, state %s", p.Number, st.stock, st.state)
-		case p.Inventory && (st.stock == nil || !st.stock.Equal(*p.InStock)):
-			add("item %q: stock %v, expected %v", p.Number, st.stock, p.InStock)
-		case p.Inventory && p.Barred != (st.state == "barred"):
-			add("item %q: state %s, barred %t", p.Number, st.state, p.Barred)
-		}
-	}
-	for number, st := range stored {
-		if st.state != "gone" || st.stock != nil {
-			add("item %q is gone, but stock %v, state %s", number, st.stock, st.state)
-		}
-	}
-
-	type invoice struct{ kind, order, gross, hash string }
-	invoices := map[int64]invoice{}
-	rows, err = db.Query("SELECT invoice_number, kind, order_number, gross, pdf_sha256, pdf FROM shop_invoices WHERE shop = ?", shop)
-	if err != nil {
-		return append(diff, err.Error())
-	}
-	for rows.Next() {
-		var n int64
-		var v invoice
-		var gross decimal.Decimal
-		var pdf []byte
-		if err := rows.Scan(&n, &v.kind, &v.order, &gross, &v.hash, &pdf); err != nil {
-			i.t.Fatal(err)
-		}
-		if v.hash != "" && sha(pdf) != v.hash {
-			add("invoice %d: the PDF is not the one its hash tells of", n)
-		}
-		v.gross = gross.String()
-		invoices[n] = v
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return append(diff, err.Error())
-	}
-	for _, inv := range is.Invoices {
-		want := invoice{"invoice", inv.OrderRef, inv.Gross.String(), inv.PDFSHA256}
-		if inv.CreditNote {
-			want.kind = "credit_note"
-		}
-		if got := invoices[inv.Number]; got != want {
-			add("invoice %d: %+v, expected %+v", inv.Number, got, want)
-		}
-		delete(invoices, inv.Number)
-	}
-	for n := range invoices {
-		add("invoice %d is not at e-conomic", n)
-	}
-	return diff
+	return differ
 }
 
 // equal waits until the database equals the sandbox.

@@ -92,6 +92,10 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
 		return res, err // whoever has the shop next sees to the requests
 	}
+	if j.tick && w.loaded {
+		// Also where the tick failed: it may fail for weeks.
+		err = errors.Join(err, w.prune(ctx))
+	}
 	res.changes = w.found
 	w.sweepFound += w.found
 	errs := []error{err, w.finish(ctx, asked, w.found, err)}
@@ -127,9 +131,6 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 		} else {
 			err = errors.Join(err, part)
 		}
-	}
-	if err == nil && j.tick {
-		err = w.prune(ctx)
 	}
 	res.ticked = j.tick && err == nil && res.short == nil && w.stockIsTrue()
 	return res, err
@@ -369,11 +370,13 @@ const piecesPerPass = 20
 // prune deletes what need not be kept, now and then.
 func (w *worker) prune(ctx context.Context) error {
 	now := w.Now()
-	if now.Sub(w.pruned) < pruneEvery(min(w.KeepHistory, w.KeepHints)) {
-		return nil
+	every := pruneEvery(min(w.KeepHistory, w.KeepHints))
+	if w.pruned.IsZero() {
+		// Not all shops at once after a start, and not only those whose lease is
+		// held for long.
+		w.pruned = now.Add(-w.Jitter(every))
 	}
-	if w.pruned.IsZero() { // not all shops at once after a start
-		w.pruned = now
+	if now.Sub(w.pruned) < every {
 		return nil
 	}
 	w.applying.take()

@@ -246,7 +246,7 @@ var (
 	errRefused  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 )
 
-// do hands something to the simulation that needs the connection. ctx may be nil.
+// do hands something to the simulation that needs the connection.
 func (c *conn) do(ctx context.Context, what, about string, effect func() error) error {
 	var failed error
 	call := &call{from: c.inst, key: what + about, conn: c}
@@ -372,7 +372,7 @@ type tx struct{ c *conn }
 func (t tx) Commit() error {
 	c, s := t.c, t.c.db.sim
 	c.inTx = false
-	return c.do(nil, "commit", "", func() error {
+	return c.do(context.Background(), "commit", "", func() error {
 		if c.db.owner != c {
 			return nil // there is no transaction any more, and MariaDB says that all is well
 		}
@@ -404,7 +404,7 @@ func (c *conn) commit() {
 
 func (t tx) Rollback() error {
 	t.c.inTx = false
-	return t.c.do(nil, "rollback", "", func() error {
+	return t.c.do(context.Background(), "rollback", "", func() error {
 		t.c.db.rollback(t.c)
 		return nil
 	})

@@ -342,17 +342,12 @@ func (s *simulation) answer(c *call) {
 }
 
 // wait hands a call to the simulation and waits until it has been carried out.
-// ctx may be nil where the caller cannot go away.
 func (s *simulation) wait(ctx context.Context, c *call) error {
 	c.done = make(chan struct{})
 	s.mu.Lock()
 	s.arrived = append(s.arrived, c)
 	s.mu.Unlock()
 	s.wake()
-	if ctx == nil {
-		<-c.done
-		return c.err
-	}
 	select {
 	case <-c.done:
 		return c.err

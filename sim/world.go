@@ -37,7 +37,6 @@ type shop struct {
 	invoices  map[int64]*invoice // booked
 	figures   int64              // the last figure that was given out
 	created   int
-	nextGap   int64
 }
 
 // item is everything that was ever true of an item.

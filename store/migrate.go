@@ -144,6 +144,9 @@ func firstLine(s string) string {
 }
 
 func (s *Store) lockMigration(ctx context.Context) (unlock func(), err error) {
+	if s.handedIn() {
+		return func() {}, nil
+	}
 	if s.dialect.isSQLite() {
 		return lockFile(ctx, s.path+".migrate")
 	}
@@ -164,14 +167,19 @@ func (s *Store) lockMigration(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
+// handedIn reports whether the embedded database was opened by another: there is
+// no file of it to lay a lock beside, and who opened it knows who else uses it.
+func (s *Store) handedIn() bool { return s.dialect.isSQLite() && s.path == "" }
+
 // ErrInUse is returned where another lagerd has the embedded database open.
 var ErrInUse = errors.New("another lagerd is running on this embedded database: stop it, or configure MySQL or MariaDB (database.dsn) to run several")
 
 // Reserve takes the embedded database for one running daemon, as SQLite cannot
-// carry several; it returns ErrInUse if it is taken. On MySQL it does nothing.
+// carry several; it returns ErrInUse if it is taken. On MySQL, and on a database
+// that was handed in (Options.Embedded), it does nothing.
 // Commands such as `lagerd shops` need no reservation.
 func (s *Store) Reserve() (release func(), err error) {
-	if !s.dialect.isSQLite() {
+	if s.handedIn() || !s.dialect.isSQLite() {
 		return func() {}, nil
 	}
 	return tryLockFile(s.path + ".daemon")

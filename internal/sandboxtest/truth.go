@@ -1,4 +1,4 @@
-package chaos_test
+package sandboxtest
 
 import (
 	"context"
@@ -7,16 +7,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/shopspring/decimal"
 )
 
-// truth is what the sandbox's e-conomic holds.
-type truth struct {
+// Truth is what an agreement of the sandbox holds.
+type Truth struct {
 	Products []struct {
 		Number    string           `json:"number"`
 		InStock   *decimal.Decimal `json:"inStock"`
+		Available *decimal.Decimal `json:"available"`
 		Barred    bool             `json:"barred"`
 		Inventory bool             `json:"inventory"`
 	} `json:"products"`
@@ -29,30 +29,21 @@ type truth struct {
 	} `json:"invoices"`
 }
 
-func (s *sandbox) truth(agreement int) (truth, error) {
-	var t truth
-	return t, s.send(http.MethodGet, fmt.Sprintf("/sandbox/agreements/%d/truth", agreement), nil, &t)
-}
-
-// differences compares what the shop's own software reads with e-conomic's
-// truth. The error is that one of them could not be read.
-func differences(ctx context.Context, db *sql.DB, s *sandbox, sh shop) ([]string, error) {
-	is, err := s.truth(sh.agreement)
+// Differences compares what a shop's own software reads with the truth, and says
+// each difference in words. The error is that the database could not be read.
+func Differences(ctx context.Context, db *sql.DB, is Truth, shop string) ([]string, error) {
+	stock, err := stockDifferences(ctx, db, is, shop)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the stock of %s: %w", shop, err)
 	}
-	stock, err := stockDifferences(ctx, db, is, sh.name)
+	invoices, err := invoiceDifferences(ctx, db, is, shop)
 	if err != nil {
-		return nil, fmt.Errorf("read the stock of %s: %w", sh.name, err)
-	}
-	invoices, err := invoiceDifferences(ctx, db, is, sh.name)
-	if err != nil {
-		return nil, fmt.Errorf("read the invoices of %s: %w", sh.name, err)
+		return nil, fmt.Errorf("read the invoices of %s: %w", shop, err)
 	}
 	return append(stock, invoices...), nil
 }
 
-func stockDifferences(ctx context.Context, db *sql.DB, is truth, shop string) (diff []string, err error) {
+func stockDifferences(ctx context.Context, db *sql.DB, is Truth, shop string) (diff []string, err error) {
 	type stock struct {
 		figure decimal.NullDecimal
 		state  string
@@ -96,7 +87,7 @@ func stockDifferences(ctx context.Context, db *sql.DB, is truth, shop string) (d
 	return diff, nil
 }
 
-func invoiceDifferences(ctx context.Context, db *sql.DB, is truth, shop string) (diff []string, err error) {
+func invoiceDifferences(ctx context.Context, db *sql.DB, is Truth, shop string) (diff []string, err error) {
 	type invoice struct{ kind, order, gross, hash string }
 	stored := map[int64]invoice{}
 	rows, err := db.QueryContext(ctx, "SELECT invoice_number, kind, order_number, gross, pdf_sha256, pdf FROM shop_invoices WHERE shop = ?", shop)

@@ -1,0 +1,7 @@
+// Package sandboxtest is what tests need of a running sandbox: its control API,
+// the truth it holds, and whether a database says the same.
+//
+// It owns the comparison of what a shop's own software reads (the views shop_stock
+// and shop_invoices) with that truth. It starts no process, and only tests
+// import it.
+package sandboxtest
