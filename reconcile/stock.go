@@ -229,7 +229,8 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 		numbers = append(numbers, number)
 	}
 	slices.SortFunc(numbers, func(a, b string) int {
-		return cmp.Or(hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
+		// What has failed comes last: it may be what e-conomic hangs on.
+		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
 	failed := 0
 	together = together && !w.alone

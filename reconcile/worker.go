@@ -49,6 +49,7 @@ type worker struct {
 	seq      int64
 
 	waiting  bool        // open hints are waiting to be read again
+	first    int         // the part with which the next pass begins
 	alone    bool        // one of them may be what e-conomic hangs on: they are read one by one
 	hinted   bool        // apply recorded hints, from the lines of an invoice
 	fetching bool        // invoices are waiting for their lines or PDF
@@ -114,24 +115,28 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 		return result{idle: true}, err
 	}
 	var res result
-	invoicesErr := w.invoicesPass(ctx, j)
-	if w.stopped(ctx, invoicesErr) {
-		return res, w.refused(ctx, invoicesErr)
-	}
-	again, stockErr := w.stockPass(ctx, j)
-	if w.stopped(ctx, stockErr) {
-		return res, errors.Join(invoicesErr, w.refused(ctx, stockErr))
-	}
-	more, fetchErr := w.fetch(ctx, j)
-	res.again = again || more || w.hinted
-	var err error
-	for _, part := range []error{invoicesErr, stockErr, fetchErr} {
-		if economic.KindOf(part) == economic.KindBudget {
-			res.short = part
-		} else {
-			err = errors.Join(err, part)
+	var errs []error
+	invoices := func(ctx context.Context, j job) (again bool, err error) { return false, w.invoicesPass(ctx, j) }
+	parts := []func(context.Context, job) (again bool, err error){invoices, w.stockPass, w.fetch}
+	for n := range parts {
+		part := (w.first + n) % len(parts)
+		again, err := parts[part](ctx, j)
+		res.again = res.again || again
+		switch {
+		case w.stopped(ctx, err):
+			if errors.Is(err, economic.ErrTimeout) {
+				w.first = (part + 1) % len(parts)
+			}
+			return res, errors.Join(append(errs, w.refused(ctx, err))...)
+		case economic.KindOf(err) == economic.KindBudget:
+			res.short = err
+		default:
+			errs = append(errs, err)
 		}
 	}
+	w.first = 0
+	res.again = res.again || w.hinted
+	err := errors.Join(errs...)
 	res.ticked = j.tick && err == nil && res.short == nil && w.stockIsTrue()
 	return res, err
 }
@@ -153,7 +158,7 @@ func (w *worker) stopped(ctx context.Context, err error) bool {
 		return true
 	}
 	// An agreement that hangs costs the client's timeout with every call: one is
-	// enough for a pass, which then ends and lets others have its worker.
+	// enough for a pass. The next begins with the part after the one that hung.
 	return errors.Is(err, economic.ErrTimeout)
 }
 

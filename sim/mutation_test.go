@@ -90,9 +90,9 @@ var mutations = []mutation{
 	{"tokens are compared the wrong way round", "reconcile/plan/types.go",
 		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:"},
 	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
-		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "liveness:"},
+		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:"},
 	{"a transaction is committed after an error", "store/open.go",
-		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, ""},
+		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:"},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
 		`		done, err := t.fence(f)
 		if err != nil || done {
@@ -110,7 +110,7 @@ var mutations = []mutation{
 	{"one reconciliation may take away everything", "reconcile/losses.go",
 		`if losses <= w.lossLimit() && (!empty || losses <= w.approved) {`, `if true {`, "blast radius:"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
-		`if l.read < l.results {`, `if false {`, ""},
+		`if l.read < l.results {`, `if false {`, "cursor:"},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
 		`AND lines_read = 1 AND pdf_state = 'stored'", shop, number)`, `AND lines_read = 1", shop, number)`, "liveness:"},
 	{"a grant token is logged", "reconcile/scheduler.go",
@@ -118,7 +118,7 @@ var mutations = []mutation{
 	{"found: an older answer reopens a hint", "store/apply.go",
 		`seen_gen > GREATEST(done_gen, new.done_gen) THEN 1`, `seen_gen > new.done_gen THEN 1`, "hints:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
-		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, ""},
+		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
 		`now := b.o.Now()
 	if today`, `now := b.o.Now().UTC()
