@@ -122,7 +122,7 @@ func (d *daemon) watch(c *webhook.Committer) {
 		inUse, _ := d.store.Connections()
 		return float64(inUse)
 	})
-	d.metrics.Watch("lagerd_database_waits", "How often a connection to the database had to be waited for, since the start.", func() float64 {
+	d.metrics.WatchTotal("lagerd_database_waits_total", "How often a connection to the database had to be waited for.", func() float64 {
 		_, waits := d.store.Connections()
 		return float64(waits)
 	})
