@@ -149,7 +149,9 @@ func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/1
 // poll looks again and again for what others have left in the database: changed
 // shops, hints recorded by another lagerd or due to be read again, requests.
 func (e *Engine) poll(ctx context.Context) {
-	e.gaugedAt, e.prunedAt = e.now(), e.now()
+	e.gaugedAt = e.now()
+	// Also a lagerd that is often started anew prunes now and then.
+	e.prunedAt = e.now().Add(-e.Reconcile.Jitter(pruneEvery(e.KeepRequests)))
 	ticker := time.NewTicker(e.Poll)
 	defer ticker.Stop()
 	failing := false
