@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"lagerd/store"
@@ -12,9 +13,9 @@ import (
 // no path, and a lock beside it would lie in whatever directory the process is in.
 func TestHandedInDatabaseLeavesNoFile(t *testing.T) {
 	t.Chdir(t.TempDir())
-	conn, err := sql.Open("sqlite", ":memory:")
+	conn, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "handed-in.db"))
 	must(t, err)
-	s := open(t, store.Options{Embedded: conn, MaxConnections: 1})
+	s := open(t, store.Options{Embedded: conn})
 	for range 2 {
 		must(t, s.Migrate(t.Context()))
 		release, err := s.Reserve()
