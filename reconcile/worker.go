@@ -384,16 +384,24 @@ func (w *worker) prune(ctx context.Context) error {
 	if now.Sub(w.pruned) < every {
 		return nil
 	}
+	hints := now.Add(-w.KeepHints)
+	if w.sweep != nil {
+		// A listing under way has hints in hand, over many passes: none of their
+		// rows may be made anew before it answers them.
+		hints = time.Time{}
+	}
 	w.applying.take()
 	defer w.applying.give()
 	for range piecesPerPass {
 		w.seq++
-		more, err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), now.Add(-w.KeepHints))
+		more, err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), hints)
 		if err != nil {
 			return err
 		}
 		if !more {
-			w.pruned = now
+			if w.sweep == nil {
+				w.pruned = now
+			}
 			return nil
 		}
 	}

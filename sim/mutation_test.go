@@ -117,6 +117,10 @@ var mutations = []mutation{
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"found: an older answer reopens a hint", "store/apply.go",
 		`seen_gen > GREATEST(done_gen, new.done_gen) THEN 1`, `seen_gen > new.done_gen THEN 1`, "hints:"},
+	{"found: hints are pruned while a listing has them in hand", "reconcile/worker.go",
+		`	if w.sweep != nil {
+		// A listing`, `	if false {
+		// A listing`, "hints:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
 		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",

@@ -26,7 +26,7 @@ type oracle struct {
 	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
 	progress map[string]string           // shop → its cursors
 	reads    map[readKey]int64           // the step at which the latest read of a number began
-	zeroes   map[readKey]int             // reads that showed zero or did not show the item, since one that did
+	zeroes   map[readKey]int             // reads that showed zero, or not the item, since its row last changed
 	listings map[listingKey]*listed
 }
 
@@ -80,14 +80,11 @@ func (o *oracle) violate(format string, args ...any) {
 // read takes note of an answer that an instance got whole.
 func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, status int, body []byte) {
 	path := req.URL.EscapedPath()
-	saw := func(kind, number string, less, whole bool) {
+	saw := func(kind, number string, less bool) {
 		k := readKey{i.id, x.name, kind, number}
 		o.reads[k] = max(o.reads[k], began)
-		switch {
-		case less:
+		if less {
 			o.zeroes[k]++
-		case whole: // else it is forgotten where another page cannot be read
-			o.zeroes[k] = 0
 		}
 	}
 	switch {
@@ -96,7 +93,7 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 			if it.path == path {
 				var p product
 				_ = json.Unmarshal(body, &p)
-				saw("stock", it.number, status == http.StatusNotFound || p.less(), true)
+				saw("stock", it.number, status == http.StatusNotFound || p.less())
 			}
 		}
 	case path == "/products" && status == http.StatusOK:
@@ -107,21 +104,20 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 		if json.Unmarshal(body, &page) != nil {
 			return
 		}
-		whole := page.Pagination.NextPage == "" && req.URL.Query().Get("skippages") == ""
 		for _, p := range page.Collection {
-			saw("stock", p.ProductNumber, p.less(), whole)
+			saw("stock", p.ProductNumber, p.less())
 		}
 		o.readListing(i, x, req, began, page.Collection, page.Pagination.NextPage == "")
 	case strings.HasPrefix(path, "/invoices/booked/"):
 		number, _, _ := strings.Cut(strings.TrimPrefix(path, "/invoices/booked/"), "/")
-		saw("invoice", number, false, true)
+		saw("invoice", number, false)
 	case path == "/invoices/booked" && status == http.StatusOK:
 		var page struct {
 			Collection []struct{ BookedInvoiceNumber int64 }
 		}
 		_ = json.Unmarshal(body, &page)
 		for _, inv := range page.Collection {
-			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false, true)
+			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false)
 		}
 		// A filter that names a number answers for it, whether it exists or not.
 		for _, number := range strings.FieldsFunc(req.URL.Query().Get("filter"), func(r rune) bool { return r < '0' || r > '9' }) {
@@ -393,6 +389,9 @@ func (o *oracle) checkItems(i *instance) {
 			losses[x]++
 		}
 		o.items[k] = is
+		for id := range o.sim.started {
+			delete(o.zeroes, readKey{id + 1, k.shop, "stock", k.number})
+		}
 	}
 	for x, n := range losses {
 		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {

@@ -167,7 +167,7 @@ func (s *simulation) end() {
 		s.crash(i)
 	}
 	s.loop(func() bool {
-		return !slices.ContainsFunc(s.instances, func(i *instance) bool { return !i.ended() })
+		return len(s.waiting) == 0 && !slices.ContainsFunc(s.instances, func(i *instance) bool { return !i.ended() })
 	})
 	s.db.close()
 	s.world.close()

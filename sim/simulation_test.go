@@ -150,8 +150,11 @@ func TestPastFailures(t *testing.T) {
 		{3149, "the same, while the database broke connections"},
 		{3173, "an acknowledged hint seemed not to be stored (the run could not be repeated then)"},
 		{3715, "a listing lied twice, and was believed (the oracle was wrong)"},
+		{3740, "an answered hint was deleted while a listing had it in hand, and the listing answered the next one"},
 		{4230, "a clock that was set back, once more"},
 		{4794, "a process was started when all was over, and the run never ended (the simulation was wrong)"},
+		{5540, "the same, while its read was under way"},
+		{6586, "a read that showed no zero and was lost with the database was counted (the oracle was wrong)"},
 		{5248, "a clock that was set back: an item that had been deleted stayed"},
 	} {
 		if r := run(t, past.seed, 100); r.Violation != "" {

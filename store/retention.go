@@ -10,7 +10,7 @@ import (
 // from before the given times. more reports that there may be more of it. Hints
 // may be deleted only by the holder of the lease, between passes: a row that is
 // made anew counts its generations from the start, and a pass under way would
-// answer it by a greater one.
+// answer it by a greater one. A zero time keeps all.
 func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (more bool, err error) {
 	err = s.inTx(ctx, func(t *tx) error {
 		done, err := t.fence(f)
@@ -18,8 +18,14 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (m
 			more = true
 			return err
 		}
-		answered := t.exec(s.dialect.deletePiece("hints", "shop = ? AND open = 0 AND last_at < ?"), f.Shop, At(hints))
-		old := t.exec(s.dialect.deletePiece("changes", "shop = ? AND committed_at < ?"), f.Shop, At(history))
+		var answered int64
+		if !hints.IsZero() {
+			answered = t.exec(s.dialect.deletePiece("hints", "shop = ? AND open = 0 AND last_at < ?"), f.Shop, At(hints))
+		}
+		var old int64
+		if !history.IsZero() {
+			old = t.exec(s.dialect.deletePiece("changes", "shop = ? AND committed_at < ?"), f.Shop, At(history))
+		}
 		more = max(answered, old) == rowsPerPiece
 		return nil
 	})
