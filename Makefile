@@ -40,7 +40,7 @@ deps:
 
 #? sim: simulate faults deterministically (SEEDS=100000, or SEED=n to see one again)
 sim:
-	$(GO) test ./sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
+	GOGC=800 $(GO) test ./sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
 
 #? day: a simulated day of trade and faults, in which nothing may pile up
 day:

@@ -78,16 +78,20 @@ func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
 // guard holds back a read that would, together with what is suspected already,
 // take away too much, or everything. Nothing of the read is stored then.
 func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, empty bool) error {
-	if w.holdsBack() || len(suspected) == 0 {
+	if w.holdsBack() {
 		return nil
 	}
+	// What this read confirms is among w.suspects still, so that it counts too.
 	losses := lossesIn(w.suspects, suspected)
 	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
 		return nil
 	}
-	maps.Copy(w.suspects, suspected)
 	w.checkedAt = time.Time{} // is it another agreement?
-	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)
+	if err := w.hold(ctx, HeldLosses, w.lossDetail(losses)); err != nil {
+		return err
+	}
+	maps.Copy(w.suspects, suspected)
+	return errHeldBack
 }
 
 func (w *worker) lossDetail(losses int) string {

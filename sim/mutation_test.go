@@ -121,6 +121,15 @@ var mutations = []mutation{
 		`	if w.sweep != nil {
 		// A listing`, `	if false {
 		// A listing`, "hints:"},
+	{"found: losses are counted only at their first read", "reconcile/losses.go",
+		`	if w.holdsBack() {
+		return nil
+	}
+	// What`, `	if w.holdsBack() || len(suspected) == 0 {
+		return nil
+	}
+	maps.Copy(w.suspects, suspected)
+	// What`, "blast radius:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
 		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
