@@ -22,9 +22,7 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 	_ "modernc.org/sqlite"
 
-	// The binary under test is built of it: go test must not take an earlier
-	// result for this one's where it has changed.
-	_ "lagerd/cli"
+	"lagerd/cli"
 	"lagerd/internal/mariadbtest"
 	"lagerd/internal/sandboxtest"
 )
@@ -48,6 +46,17 @@ func TestMain(m *testing.M) {
 	code := mariadbtest.Main(m)
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// TestBinaryIsOfTheseSources links all of lagerd into the test, beside its binary:
+// go test would else take an earlier result for this one's where lagerd has
+// changed and its tests have not.
+func TestBinaryIsOfTheseSources(t *testing.T) {
+	var help strings.Builder
+	cli.Main(t.Context(), cli.Process{Args: []string{"--help"}, Stdout: &help, Stderr: &help})
+	if out := run(t, nil, "--help"); out != help.String() {
+		t.Errorf("the binary says\n%s\nits sources say\n%s", out, help.String())
+	}
 }
 
 // What a process may say that a test looks for.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ type approveCmd struct {
 }
 
 func (approveCmd) Help() string {
-	return "For a shop that lagerd holds because a reconciliation would take away the stock of too many items: reads e-conomic anew, shows what would be lost, and asks. An approval is good for a day, and for what was shown (and reconcile.loss_min more, for what sells out meanwhile)."
+	return "For a shop that lagerd holds because a reconciliation would take away the stock of too many items: reads e-conomic anew, shows what it would lose, and asks. An approval is good for a day, and for what was shown (and reconcile.loss_min more, for what sells out meanwhile)."
 }
 
 func (cmd approveCmd) Run(c *call) error {
@@ -39,48 +38,53 @@ func (cmd approveCmd) Run(c *call) error {
 	if err := cmd.held(c.ctx, s); err != nil {
 		return err
 	}
-	found, err := diffCmd{Shop: cmd.Shop}.read(c.ctx, c)
+	losses, err := cmd.show(c)
 	if err != nil {
-		return fmt.Errorf("see what would be lost: %w", err)
+		return err
 	}
-	losses := lossesOf(found)
-	if len(losses.Stock) > 0 {
-		if err := losses.WriteTable(c.Stdout); err != nil {
-			return fmt.Errorf("write what would be lost: %w", err)
-		}
+	if losses > 0 {
 		if err := cmd.ask(c); err != nil {
 			return err
 		}
 	}
-	return cmd.approve(c, cfg, s, len(losses.Stock))
+	return cmd.approve(c, cfg, s, losses)
 }
 
-// held returns an error where there is nothing to approve.
+// held returns an error where there is nothing to approve, with what to do
+// instead.
 func (cmd approveCmd) held(ctx context.Context, s *store.Store) error {
-	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
-		return err
-	}
-	list, err := s.Status(ctx, cmd.Shop)
+	st, err := diffCmd{Shop: cmd.Shop}.shop(ctx, s)
 	if err != nil {
 		return err
 	}
-	for _, st := range list {
-		if st.Progress.Held == reconcile.HeldLosses {
-			return nil
-		}
-		if v := status.Of(st); v.State != status.StateRunning {
-			return fmt.Errorf("%s is %s, but not for its losses: %s", cmd.Shop, v.State, v.Reason)
-		}
+	v := status.Of(st)
+	switch {
+	case v.State == status.StatePaused:
+		return fmt.Errorf("%[1]s is paused (%[2]s): say `lagerd shops resume %[1]s` first; if it loses too much then, it is held, and you can approve that", cmd.Shop, v.Reason)
+	case v.Held == reconcile.HeldLosses:
+		return nil
+	case v.State == status.StateHeld:
+		return fmt.Errorf("%[1]s is held, but not for its losses: %[2]s: `lagerd check --shop %[1]s` says what to do", cmd.Shop, v.Reason)
 	}
-	return fmt.Errorf("%s is not held: there is nothing to approve (`lagerd diff %s` shows what differs)", cmd.Shop, cmd.Shop)
+	return fmt.Errorf("%[1]s is not held: there is nothing to approve (`lagerd diff %[1]s` shows what differs)", cmd.Shop)
 }
 
-// lossesOf leaves only what the shop would lose.
-func lossesOf(found reconcile.Differences) status.Diff {
-	d := status.DiffOf(found)
-	d.Stock = slices.DeleteFunc(d.Stock, func(s status.StockDiff) bool { return !s.Loss })
-	d.Invoices, d.InvoicesAtEconomic, d.InvoicesStored = nil, nil, nil
-	return d
+// show reads anew what the shop would lose, shows it, and returns how many
+// items that are.
+func (cmd approveCmd) show(c *call) (int, error) {
+	found, _, err := diffCmd{Shop: cmd.Shop}.read(c.ctx, c)
+	if err != nil {
+		return 0, fmt.Errorf("see what %s would lose: %w", cmd.Shop, err)
+	}
+	tell(c.Stderr, found)
+	losses := found.Losses()
+	if losses == 0 {
+		return 0, nil
+	}
+	if err := status.DiffOf(found).WriteLosses(c.Stdout); err != nil {
+		return 0, fmt.Errorf("write what %s would lose: %w", cmd.Shop, err)
+	}
+	return losses, nil
 }
 
 func (cmd approveCmd) ask(c *call) error {
@@ -88,7 +92,7 @@ func (cmd approveCmd) ask(c *call) error {
 		return nil
 	}
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
-		return fmt.Errorf("not approved: there is no terminal to ask on; if this is right, say `lagerd approve %s --yes`", cmd.Shop)
+		return fmt.Errorf("not approved: there is no terminal to ask on: if this is right, say `lagerd approve %s --yes`", cmd.Shop)
 	}
 	fmt.Fprintf(c.Stderr, "Is it right that %s loses these? [y/N] ", cmd.Shop)
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
@@ -120,25 +124,37 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, losses
 	if err := s.AddRequests(ctx, []store.Request{order}); err != nil {
 		return err
 	}
-	said := fmt.Sprintf("approved: %s may lose the stock of %d items", cmd.Shop, losses)
+	said, then := fmt.Sprintf("approved: %s may lose the stock of %d items (and of %d more that sell out meanwhile) within a day", cmd.Shop, losses, cfg.Reconcile.LossMin),
+		"swept: each item is read once more before its stock goes"
 	if losses == 0 {
 		said = fmt.Sprintf("asked anew, e-conomic takes nothing away from %s: nothing was approved, and the next listing that says so too ends the hold", cmd.Shop)
+		then = "swept: the hold has ended"
 	}
 	if !cmd.Wait {
 		_, err := fmt.Fprintln(c.Stdout, said+"; a sweep is under way")
 		return err
 	}
 	fmt.Fprintln(c.Stdout, said)
+	if err := cmd.wait(ctx, &w, order.Request); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.Stdout, then)
+	return err
+}
+
+// wait waits for the sweep, and fails if that failed or if the shop is held after
+// it: it would lose more than was approved.
+func (cmd approveCmd) wait(ctx context.Context, w *waiter, request string) error {
 	var done []store.Request
-	if err := w.until(ctx, func() (bool, error) {
-		done, err = s.Requests(ctx, []string{order.Request})
+	err := w.until(ctx, func() (ok bool, err error) {
+		done, err = w.store.Requests(ctx, []string{request})
 		return len(done) == 1 && !done[0].DoneAt.IsZero(), err
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	if done[0].Failure != "" {
 		return fmt.Errorf("%s: the sweep failed: %s", cmd.Shop, done[0].Failure)
 	}
-	_, err = fmt.Fprintln(c.Stdout, "swept; each item is read once more before its stock goes")
-	return err
+	return nil
 }

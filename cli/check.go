@@ -11,6 +11,7 @@ import (
 	"lagerd/economic"
 	"lagerd/reconcile"
 	"lagerd/secret"
+	"lagerd/status"
 	"lagerd/store"
 )
 
@@ -127,6 +128,9 @@ func checkShop(ctx context.Context, r *report, client *economic.Client, keys *se
 		r.good(name, "careful: every stock figure on the first page is zero: is the stock really kept at e-conomic?")
 	default:
 		r.good(name, "%d of the first %d items carry a stock figure", assessment.WithFigures, assessment.Items)
+	}
+	if v := status.Of(st); v.Held == reconcile.HeldLosses {
+		r.bad(name, errors.New(v.Reason))
 	}
 }
 

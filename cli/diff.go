@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -22,7 +23,7 @@ import (
 type diffCmd struct {
 	Shop    string   `arg:"" help:"The shop."`
 	Item    []string `help:"Only this item number. May be repeated." placeholder:"NUMBER" sep:"none"`
-	Invoice []string `help:"Only this invoice number. May be repeated." placeholder:"NUMBER"`
+	Invoice []string `help:"Only this invoice number. May be repeated." placeholder:"NUMBER" sep:"none"`
 	Format  string   `help:"table, csv or json." enum:"table,csv,json" default:"table"`
 }
 
@@ -55,19 +56,17 @@ func (cmd diffCmd) Run(c *call) error {
 func (cmd diffCmd) compare(c *call) (code int, err error) {
 	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	found, err := cmd.read(ctx, c)
+	found, shop, err := cmd.read(ctx, c)
 	if ctx.Err() != nil {
 		return exitTrouble, errors.New("interrupted: nothing is concluded from what was read so far")
 	}
 	if err != nil {
 		return exitTrouble, err
 	}
-	for _, note := range found.Notes {
-		fmt.Fprintln(c.Stderr, "lagerd: note:", note)
+	if shop.State != status.StateRunning {
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is %s: %s", cmd.Shop, shop.State, shop.Reason))
 	}
-	for _, u := range found.Unreadable {
-		fmt.Fprintf(c.Stderr, "lagerd: not compared: %s %q: %s\n", u.Kind, u.Number, u.Reason)
-	}
+	tell(c.Stderr, found)
 	shown := status.DiffOf(found)
 	write := shown.WriteTable
 	switch cmd.Format {
@@ -88,37 +87,41 @@ func (cmd diffCmd) compare(c *call) (code int, err error) {
 	return exitOK, nil
 }
 
-func (cmd diffCmd) read(ctx context.Context, c *call) (reconcile.Differences, error) {
-	var none reconcile.Differences
+// tell writes what a person must know to read the differences.
+func tell(w io.Writer, found reconcile.Differences) {
+	for _, note := range found.Notes {
+		fmt.Fprintln(w, "lagerd: note:", note)
+	}
+	for _, u := range found.Unreadable {
+		fmt.Fprintf(w, "lagerd: not compared: %s %q: %s\n", u.Kind, u.Number, u.Reason)
+	}
+}
+
+// read returns what differs, and how the shop fared before that was read.
+func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differences, shop status.Shop, err error) {
 	invoices, err := cmd.numbers()
 	if err != nil {
-		return none, err
+		return found, shop, err
 	}
 	cfg, err := c.load()
 	if err != nil {
-		return none, err
+		return found, shop, err
 	}
 	s, st, err := cmd.open(ctx, cfg)
 	if err != nil {
-		return none, err
+		return found, shop, err
 	}
 	defer s.Close()
 	client, agreement, err := cmd.agreement(cfg, st)
 	if err != nil {
-		return none, err
+		return found, shop, err
 	}
 	d := reconcile.Diff{Store: s, Client: client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress}
-	found, err := d.Read(ctx, cmd.Item, invoices)
+	found, err = d.Read(ctx, cmd.Item, invoices)
 	if economic.KindOf(err) != "" {
-		return none, fmt.Errorf("%w: %s", err, whatToDo(err, cmd.Shop))
+		err = fmt.Errorf("%w: %s", err, whatToDo(err, cmd.Shop))
 	}
-	if err != nil {
-		return none, err
-	}
-	if v := status.Of(st); v.State != status.StateRunning {
-		found.Notes = append(found.Notes, fmt.Sprintf("%s is %s: %s", cmd.Shop, v.State, v.Reason))
-	}
-	return found, nil
+	return found, status.Of(st), err
 }
 
 // numbers checks what was asked for, and returns the invoices' numbers.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lagerd/reconcile"
 	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
@@ -19,7 +20,7 @@ import (
 type reconcileCmd struct {
 	Shop    []string      `help:"Only this shop. May be repeated." placeholder:"SHOP"`
 	Item    []string      `help:"Only this item number. May be repeated." placeholder:"NUMBER" xor:"what" sep:"none"`
-	Invoice []string      `help:"Only this invoice number. May be repeated." placeholder:"NUMBER" xor:"what"`
+	Invoice []string      `help:"Only this invoice number. May be repeated." placeholder:"NUMBER" xor:"what" sep:"none"`
 	Sweep   bool          `help:"Read everything, not only what changed." xor:"what"`
 	Wait    bool          `help:"Wait until it is done, tell what changed, and fail if something failed."`
 	Timeout time.Duration `help:"Longest time to wait." default:"5m"`
@@ -188,14 +189,15 @@ type waiter struct {
 }
 
 // prod has a shop that failed, or that lagerd has paused, tried at once: its
-// hints alone would wait until it is tried again anyway.
+// hints alone would wait until it is tried again anyway. Not so where losses
+// are held back: hints are read all the same, and a tick would put them off.
 func (w *waiter) prod(ctx context.Context, shop string, wait bool) error {
 	list, err := w.store.Status(ctx, shop)
 	if err != nil {
 		return err
 	}
 	for _, st := range list {
-		if st.Progress.Failures == 0 && st.Progress.Held == "" {
+		if st.Progress.Failures == 0 && (st.Progress.Held == "" || st.Progress.Held == reconcile.HeldLosses) {
 			continue
 		}
 		r := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
@@ -228,7 +230,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 		}
 		for _, h := range hints {
 			if h.DoneGen < generation[h.Number] && h.Tries == 0 && h.Failures == 0 {
-				return w.givenUp(ctx, shop)
+				return w.givenUp(ctx, shop, h.DueAt.After(now()))
 			}
 		}
 		return w.fetched(ctx, shop, kind, numbers)
@@ -285,15 +287,17 @@ func (w *waiter) fetched(ctx context.Context, shop string, kind plan.Kind, numbe
 }
 
 // givenUp returns an error where the shop is not being worked on, or the last
-// pass over it failed: then there is no use in waiting.
-func (w *waiter) givenUp(ctx context.Context, shop string) (bool, error) {
+// pass over it failed: then there is no use in waiting. While losses are held
+// back only what was read and put off is not worked on: it would be one of them.
+func (w *waiter) givenUp(ctx context.Context, shop string, putOff bool) (bool, error) {
 	list, err := w.store.Status(ctx, shop)
 	if err != nil {
 		return false, err
 	}
 	for _, st := range list {
 		v := status.Of(st)
-		if v.State != status.StateRunning {
+		reads := v.State == status.StateRunning || v.State == status.StateHeld && v.Held == reconcile.HeldLosses && !putOff
+		if !reads {
 			return false, fmt.Errorf("%s is %s: %s", shop, v.State, v.Reason)
 		}
 		if v.Failures > 0 {

@@ -107,6 +107,8 @@ func TestReconcileCommand(t *testing.T) {
 		if !strings.Contains(out, "nothing has changed") {
 			t.Errorf("a second time it says\n%s", out)
 		}
+		s.post(first, "create", map[string]any{"number": "1,5 l", "name": "Bottle", "inStock": "3"})
+		i.says(0, []string{"reconcile", "--shop", "shop1234", "--item", "1,5 l", "--wait"}, "1,5 l", "created")
 		out, code := run(t, i.env, "", "reconcile", "--shop", "shop1234", "--item", "no such item", "--wait")
 		if code != 1 || !strings.Contains(out, "e-conomic has no item with this number") {
 			t.Errorf("an unknown item: exit %d\n%s", code, out)
@@ -149,6 +151,7 @@ func TestReconcileCommand(t *testing.T) {
 			st := i.status("shop1234")
 			return st.State == "held" && st.Held == "token_refused"
 		})
+		i.says(1, []string{"approve", "shop1234", "--yes"}, "held, but not for its losses", "lagerd check --shop shop1234")
 		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": false})
 		i.command("reconcile", "--shop", "shop1234", "--wait")
 		if st := i.status("shop1234"); st.State != "running" {
@@ -281,11 +284,12 @@ func TestShopsCommands(t *testing.T) {
 		"shops add shop1234 --grant-token-file x": "exists already",
 		"shops add a/b": "expected 1 to 64 letters",
 		"shops add new --invoices-from yesterday --grant-token-file " + "none": "expected a date",
-		"shops show nobody":                    "no such shop",
-		"shops set shop1234 --order-pattern (": "--order-pattern",
-		"shops remove nobody --yes":            "no such shop",
-		"reconcile --shop nobody":              "no such shop",
-		"reconcile --item 1":                   "need --shop",
+		"shops show nobody":                       "no such shop",
+		"shops set shop1234 --order-pattern (":    "--order-pattern",
+		"shops remove nobody --yes":               "no such shop",
+		"reconcile --shop nobody":                 "no such shop",
+		"reconcile --item 1":                      "need --shop",
+		"reconcile --shop shop1234 --invoice 1,2": "expected a whole number",
 	} {
 		out, exit := run(t, i.env, "", strings.Fields(args)...)
 		if exit != 1 || !strings.Contains(out, want) {
@@ -430,11 +434,56 @@ func TestManyItemsVanish(t *testing.T) {
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
 		t.Error("stock was changed before anybody approved it")
 	}
+	i.says(1, []string{"check", "--shop", "shop1234"}, "FAILED  shop shop1234: stock: a reconciliation would take away the stock of 150 of 300 items", "lagerd approve shop1234")
 	i.says(1, []string{"diff", "shop1234"}, "150 of them losses")
-	i.says(1, []string{"approve", "shop1234"}, "no terminal to ask on", "lagerd approve shop1234 --yes")
-	i.says(0, []string{"approve", "shop1234", "--yes", "--wait"}, "approved: shop1234 may lose the stock of 150 items", "swept")
+	i.says(1, []string{"approve", "shop1234"}, "shop1234 would lose the stock of 150 items: 150 gone", "and 140 more",
+		"no terminal to ask on", "lagerd approve shop1234 --yes")
+	noSecrets(t, i, s)
+	i.goesOnBesideItsLosses(s)
+
+	i.command("shops", "pause", "shop1234", "--reason", "stocktaking")
+	i.says(1, []string{"approve", "shop1234", "--yes"}, "shop1234 is paused (stocktaking)", "lagerd shops resume shop1234")
+	i.command("shops", "resume", "shop1234")
+
+	// What is lost beyond what was approved is held back again.
+	before = i.stockOf("shop1234")
+	i.daemon.kill()
+	i.says(0, []string{"approve", "shop1234", "--yes"}, "approved: shop1234 may lose the stock of 150 items (and of 20 more")
+	for _, p := range s.truth(first).Products[:60] {
+		s.post(first, "delete", map[string]string{"number": p.Number})
+	}
+	i.start()
+	eventually(t, 20*time.Second, "the further losses are held back", func() bool { return strings.Contains(i.status("shop1234").Reason, "210 of 300 items") })
+	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
+		t.Error("stock was changed though it is more than was approved")
+	}
+	i.says(0, []string{"approve", "shop1234", "--yes", "--wait"}, "approved: shop1234 may lose the stock of 210 items", "swept")
 	i.equal(s, "shop1234", first, 40*time.Second)
 	eventually(t, 10*time.Second, "the shop runs again", func() bool { return i.status("shop1234").State == "running" })
+	i.says(0, []string{"check", "--shop", "shop1234"}, "ok      shop shop1234")
+}
+
+// goesOnBesideItsLosses fails unless invoices and what the shop does not lose are
+// stored while its losses are held back.
+func (i *installation) goesOnBesideItsLosses(s *sandbox) {
+	i.t.Helper()
+	item := sellable(s.truth(first))
+	s.post(first, "restock", map[string]any{"number": item, "quantity": "1000"})
+	eventually(i.t, 10*time.Second, "an item that gains is read", func() bool { // a tick that comes first puts it off
+		_, code := run(i.t, i.env, "", "reconcile", "--shop", "shop1234", "--item", item, "--wait")
+		return code == 0 && strings.HasPrefix(i.stockOf("shop1234")[item], "ok 1")
+	})
+	s.post(first, "book", map[string]any{"orderRef": "10042", "lines": []map[string]any{{"number": item, "quantity": "1"}}})
+	db := i.database()
+	defer db.Close()
+	eventually(i.t, 10*time.Second, "the invoice's PDF is stored", func() bool {
+		var stored int
+		err := db.QueryRow("SELECT COUNT(*) FROM shop_invoices WHERE order_number = '10042' AND pdf_state = 'stored'").Scan(&stored)
+		return err == nil && stored == 1
+	})
+	if st := i.status("shop1234"); st.Held != "losses" {
+		i.t.Errorf("meanwhile the shop is %+v", st)
+	}
 }
 
 // says fails unless a command ends with the code and says the parts.
@@ -484,6 +533,7 @@ func TestListingCutShort(t *testing.T) {
 	s.fault(first, map[string]any{"truncate": 0.5})
 	eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
 	i.says(0, []string{"approve", "shop1234", "--yes"}, "nothing was approved")
+	i.says(1, []string{"approve", "shop1234", "--yes", "--wait"}, "nothing was approved", "the sweep failed", "150 of 300 items")
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
 		t.Error("items are gone that a listing only left out")
 	}

@@ -123,6 +123,7 @@ func testDiff(t *testing.T, dsn string) {
 	}
 	i.is(0, of("--invoice", "1"), "1 invoice at e-conomic, 1 stored: equal")
 	i.is(2, of("--invoice", "x"), "expected a whole number")
+	i.is(2, of("--invoice", "1,2"), "expected a whole number")
 	i.is(2, nil, "expected")
 	exec("UPDATE invoices SET pdf_state = 'pending', work_error = 'no PDF yet'")
 	i.is(1, of("--invoice", "1"), "no_pdf", "no PDF yet", "1 difference")

@@ -11,7 +11,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lagerd/cli"
 )
+
+// TestBinaryIsOfTheseSources calls lagerd itself, beside its binary. By that all
+// of it is linked into the test: go test would else take an earlier result for
+// this one's where lagerd has changed and its tests have not. An import alone
+// links nothing.
+func TestBinaryIsOfTheseSources(t *testing.T) {
+	var help strings.Builder
+	code := cli.Main(t.Context(), cli.Process{Args: []string{"--help"}, Stdout: &help, Stderr: &help})
+	if out, exit := run(t, nil, "", "--help"); exit != code || out != help.String() {
+		t.Errorf("the binary: exit %d\n%s\nits sources: exit %d\n%s", exit, out, code, help.String())
+	}
+}
 
 const (
 	trades = 1000

@@ -25,9 +25,6 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 	_ "modernc.org/sqlite"
 
-	// The binary under test is built of it: go test must not take an earlier
-	// result for this one's where it has changed.
-	_ "lagerd/cli"
 	"lagerd/internal/mariadbtest"
 	"lagerd/internal/sandboxtest"
 )

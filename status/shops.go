@@ -50,8 +50,9 @@ const (
 // Of turns what is stored about a shop into what is shown.
 func Of(s store.ShopStatus) Shop {
 	p := s.Progress
+	held := heldBy(s)
 	v := Shop{
-		Shop: s.Shop.Shop, State: StateRunning, Held: p.Held, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
+		Shop: s.Shop.Shop, State: StateRunning, Held: held, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
 		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints,
 		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
@@ -65,10 +66,12 @@ func Of(s store.ShopStatus) Shop {
 	switch {
 	case s.Shop.Paused():
 		v.State, v.Reason = StatePaused, s.Shop.PauseReason
-	case p.Held == reconcile.HeldNoInventory, p.Held == reconcile.HeldLosses:
+	case held == reconcile.HeldLosses:
+		v.State, v.Reason = StateHeld, "stock: "+p.HeldDetail+"; invoices go on"
+	case held == reconcile.HeldNoInventory:
 		v.State, v.Reason = StateHeld, "stock: "+p.HeldDetail
-	case p.Held != "":
-		v.State, v.Reason = StateHeld, p.Held+": "+p.HeldDetail
+	case held != "":
+		v.State, v.Reason = StateHeld, held+": "+p.HeldDetail
 	case s.Shop.StockSource == store.SourceRackbeat:
 		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
 	case s.Holder == "":
@@ -79,6 +82,17 @@ func Of(s store.ShopStatus) Shop {
 		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
 	}
 	return v
+}
+
+// heldBy returns why lagerd holds the shop, "" if it does not. What holds only the
+// stock holds nothing where stock is not read, and would need a person for ever.
+func heldBy(s store.ShopStatus) string {
+	held := s.Progress.Held
+	stockOnly := held == reconcile.HeldNoInventory || held == reconcile.HeldLosses
+	if stockOnly && (!s.Shop.StockOn || s.Shop.StockSource != store.SourceEconomic) {
+		return ""
+	}
+	return held
 }
 
 func when(t time.Time) *time.Time {
