@@ -54,9 +54,14 @@ mutations:
 chaos: deps
 	$(GO) test ./chaos -run 'TestChaos$$|TestTakeover$$|TestDiskFull$$' -count=1 -v -timeout 0 -chaos.for=$(FOR)
 
-#? soak: a long trade whose curves must be flat, into docs/data/soak.csv (FOR=1h)
+#? soak: a long trade whose curves must be flat, into docs/data/soak.csv and docs/soak.svg (FOR=1h)
 soak: deps
 	$(GO) test ./chaos -run 'TestSoak$$' -count=1 -v -timeout 0 -chaos.soak=$(FOR) -chaos.curves=$(CURDIR)/docs/data/soak.csv
+	$(GO) run ./plot --in docs/data/soak.csv --out docs/soak.svg --title "Two lagerd over a long trade" --x seconds/60:minutes --series lagerd \
+		--panel "Memory:MiB:rss_bytes/1048576,heap_bytes/1048576" \
+		--panel "Goroutines, open files, database connections::goroutines,open_files,database_connections" \
+		--panel "Rows that are forgotten:rows:hints@a,changes@a,requests@a,webhook_calls@a" \
+		--panel "Done:thousands:trades@a/1000,acknowledged_webhooks@a/1000"
 
 #? isolation: what a hung shop costs 500 others
 isolation: deps
