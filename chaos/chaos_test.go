@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
-	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
@@ -298,8 +296,6 @@ func TestChaos(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(*chance, 3))
 	f := prepare(t, 5, 120, "", "--lose", "0.4", "--double", "0.1", "--late", "0.1", "--late-by", "3s", "--reorder", "0.1", "--read-lag", "100ms")
 	must(t, startAudit(t.Context(), f.db))
-
-	must(t, mysql.SetLogger(log.New(io.Discard, "", 0))) // it tells of every connection that the storm ends
 
 	began := time.Now()
 	ctx, stop := context.WithTimeout(t.Context(), *length)

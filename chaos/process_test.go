@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql"
+	"github.com/go-sql-driver/mysql"
 	_ "modernc.org/sqlite"
 
 	"lagerd/cli"
@@ -31,6 +32,11 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	// The driver tells of every connection that a storm ends.
+	if err := mysql.SetLogger(log.New(io.Discard, "", 0)); err != nil {
+		fmt.Fprintln(os.Stderr, "quiet the driver:", err)
+		os.Exit(1)
+	}
 	dir, err := os.MkdirTemp("", "lagerd-chaos")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "make a directory for the binary:", err)
