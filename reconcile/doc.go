@@ -10,7 +10,7 @@
 //	    │  3 stock     PlanReads → listing | change query | filters | singles
 //	    │  4 fetch     invoices' lines (they become hints) and PDFs
 //	    ▼
-//	read e-conomic ─▶ observations ─▶ plan (pure) ─▶ store.Apply (one transaction)
+//	read e-conomic ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ store.Apply (one transaction)
 //
 // Invariants it keeps:
 //
@@ -21,7 +21,13 @@
 //  3. A shop is worked on by one goroutine at a time and only under its lease;
 //     every write carries the fence.
 //  4. One part of a pass that fails does not keep the others from their work:
-//     stock does not wait for invoices, nor a shop for another.
+//     stock does not wait for invoices, nor a shop for another. A part that hangs
+//     ends its pass, and the next pass begins with the part after it.
+//
+//  5. What takes stock away is read twice, and held back where it is too much
+//     (losses.go).
+//
+// Diff is the same comparison for people: it reads and writes nothing.
 //
 // It never answers webhooks, never decides what differs (package plan does),
 // and holds no SQL (package store does).
