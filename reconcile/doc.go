@@ -23,7 +23,6 @@
 //  4. One part of a pass that fails does not keep the others from their work:
 //     stock does not wait for invoices, nor a shop for another. A part that hangs
 //     ends its pass, and the next pass begins with the part after it.
-//
 //  5. What takes stock away is read twice, and held back where it is too much
 //     (losses.go).
 //
