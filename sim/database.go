@@ -31,12 +31,15 @@ type database struct {
 	stmts map[string]driver.Stmt
 	conns map[*conn]bool
 
-	mu   sync.Mutex
-	gone []*conn
+	mu     sync.Mutex
+	gone   []*conn
+	undone []*conn // whose transactions are to be rolled back
 
 	down   atomic.Bool
 	owner  *conn     // whose transaction is open; the database is serial
 	active time.Time // when it last said something
+
+	seen map[string]int // how often a statement was made
 
 	fenced string   // the shop whose fence this transaction has written
 	wrote  []string // statements of this transaction that wrote
@@ -81,7 +84,7 @@ func newDatabase(s *simulation) *database {
 	if err != nil {
 		panic(err)
 	}
-	d := &database{sim: s, conn: c, stmts: map[string]driver.Stmt{}, conns: map[*conn]bool{}}
+	d := &database{sim: s, conn: c, stmts: map[string]driver.Stmt{}, conns: map[*conn]bool{}, seen: map[string]int{}}
 	d.mustExec("PRAGMA synchronous = OFF")
 	return d
 }
@@ -206,15 +209,22 @@ func (d *database) closed(c *conn) {
 	d.gone = append(d.gone, c)
 }
 
-// sweep forgets closed connections.
+// sweep forgets closed connections, and rolls back what was given up: what a
+// paused process gives up when it wakes.
 func (d *database) sweep() {
 	d.mu.Lock()
-	gone := d.gone
-	d.gone = nil
-	d.mu.Unlock()
-	for _, c := range gone {
+	defer d.mu.Unlock()
+	d.undone = slices.DeleteFunc(d.undone, func(c *conn) bool {
+		if c.inst.paused {
+			return false
+		}
+		d.rollback(c)
+		return true
+	})
+	for _, c := range d.gone {
 		delete(d.conns, c)
 	}
+	d.gone = nil
 }
 
 type connector struct {
@@ -275,16 +285,21 @@ func (c *conn) do(ctx context.Context, what, about string, effect func() error) 
 	return failed
 }
 
-// statement carries out a statement, with what can go wrong.
-func (c *conn) statement(writes bool, run func() error) error {
+// statement carries out a statement, with what can go wrong: more often with
+// statements that are seldom made.
+func (c *conn) statement(query string, writes bool, run func() error) error {
 	s := c.db.sim
 	inTx := c.db.owner == c
+	more := 1.0
+	if c.db.seen[query]++; c.db.seen[query] <= 3 {
+		more = 8
+	}
 	switch {
-	case (writes || inTx) && s.strike(s.profile.deadlock):
+	case (writes || inTx) && s.strike(more*s.profile.deadlock):
 		s.counts["deadlock"]++
 		c.db.rollback(c) // the server ends the transaction; the client believes that it goes on
 		return errDeadlock
-	case s.strike(s.profile.lost):
+	case s.strike(more * s.profile.lost):
 		s.counts["connection lost"]++
 		if !inTx && s.rng.IntN(2) == 0 {
 			_ = run()
@@ -308,7 +323,7 @@ func about(args []driver.NamedValue) string {
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
 	err = c.do(ctx, query, about(args), func() error {
-		return c.statement(true, func() (err error) {
+		return c.statement(query, true, func() (err error) {
 			if res, err = c.db.exec(query, args); err != nil {
 				return err
 			}
@@ -341,7 +356,7 @@ const fenceStatement = "UPDATE leases SET applied_seq"
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	var r *rows
 	err := c.do(ctx, query, about(args), func() error {
-		return c.statement(false, func() (err error) {
+		return c.statement(query, false, func() (err error) {
 			r, err = c.db.query(query, args)
 			return err
 		})
@@ -354,7 +369,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 
 func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
 	err := c.do(ctx, "begin", "", func() error {
-		return c.statement(false, func() error {
+		return c.statement("begin", false, func() error {
 			c.db.mustExec("BEGIN")
 			c.db.owner = c
 			return nil
@@ -402,12 +417,17 @@ func (c *conn) commit() {
 	d.sim.oracle.committed(c.inst, fenced, wrote)
 }
 
+// Rollback is not waited for: where a context ends, chance decides whether
+// database/sql calls it or the transaction's own goroutine, and with it whether
+// that goroutine waits.
 func (t tx) Rollback() error {
+	d := t.c.db
 	t.c.inTx = false
-	return t.c.do(context.Background(), "rollback", "", func() error {
-		t.c.db.rollback(t.c)
-		return nil
-	})
+	d.mu.Lock()
+	d.undone = append(d.undone, t.c)
+	d.mu.Unlock()
+	d.sim.wake()
+	return nil
 }
 
 func (c *conn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not prepared") }

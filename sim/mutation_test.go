@@ -16,14 +16,18 @@ import (
 	"time"
 )
 
-var mutants = flag.Int("sim.mutants", 6000, "seeds at most to find each mutation by; 0: skip them")
+var mutants = flag.Int("sim.mutants", 300, "seeds at most to find each mutation by; 0: skip them")
+
+// usual is how many seeds are enough for a mutation that is not rare.
+const usual = 300
 
 // mutation breaks one thing that lagerd relies on. The simulation must find it.
 type mutation struct {
 	what     string
 	file     string // below the module's root
 	old, new string // old is there exactly once
-	found    string // how the violation that it leads to begins
+	found    string // how the violation that it leads to begins: a pattern
+	rare     bool   // it takes more seeds than usual
 }
 
 // mutations are a mistake each, most of them of the kind that is easily made.
@@ -37,20 +41,20 @@ var mutations = []mutation{
 		`		for _, w := range batch {
 			w.done <- nil
 		}
-		_ = c.commit(ctx, len(batch), distinct(hints))`, "durable:"},
+		_ = c.commit(ctx, len(batch), distinct(hints))`, "durable:", false},
 	{"a webhook is acknowledged although its commit failed", "webhook/recorder.go",
 		`			w.done <- err
 		}`,
 		`			_ = err
 			w.done <- nil
-		}`, "durable:"},
+		}`, "durable:", false},
 	{"a second webhook of a number does not count", "store/hints.go",
-		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:"},
+		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:", false},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
 		`		"open = CASE WHEN seen_gen > GREATEST(done_gen, new.done_gen) THEN 1 ELSE 0 END",
 		"done_gen = GREATEST(done_gen, new.done_gen)"), args)`,
 		`		"open = 0",
-		"done_gen = seen_gen"), args)`, "hints:"},
+		"done_gen = seen_gen"), args)`, "hints:", false},
 	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
@@ -60,39 +64,39 @@ var mutations = []mutation{
 		}
 	}
 	visible := time.Time{}
-	if cursor`, "hints:"},
+	if cursor`, "hints:", false},
 	{"open hints are pruned like answered ones", "store/retention.go",
-		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
+		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:", false},
 	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.next == "" && read >= results {`, `if true {`, "cursor:"},
+		`if p.next == "" && read >= results {`, `if true {`, "cursor:", false},
 	{"the cursor follows lagerd's clock", "reconcile/stock.go",
 		`	limit := began
 	if !serverDate.IsZero() && serverDate.Before(began) {
 		limit = serverDate
-	}`, `	limit := began`, "cursor:"},
+	}`, `	limit := began`, "cursor:", false},
 	{"change queries do not look back", "reconcile/stock.go",
-		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
+		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:", false},
 	{"an invoice number that was skipped is not wanted any more", "reconcile/plan/invoices.go",
-		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
+		`if n > next.Cursor+1 {`, `if false {`, "cursor:", false},
 	{"the fence does not ask for the token", "store/apply.go",
 		`WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`,
-		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:"},
+		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:", false},
 	{"the fence is left out", "store/apply.go",
 		`		done, err := t.fence(f)
 		if err != nil || done {
 			return err
 		}
-		t.putItems`, `		t.putItems`, "one writer:"},
+		t.putItems`, `		t.putItems`, "one writer:", false},
 	{"a takeover gives no new token", "store/leases.go",
-		`token = token + 1, applied_seq = 0, `, ``, "leases:"},
+		`token = token + 1, applied_seq = 0, `, ``, "leases:", false},
 	{"times of reads are compared the wrong way round", "reconcile/plan/types.go",
-		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:"},
+		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:|cursor:|order:", false},
 	{"tokens are compared the wrong way round", "reconcile/plan/types.go",
-		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:"},
+		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:", false},
 	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
-		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:"},
+		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:", false},
 	{"a transaction is committed after an error", "store/open.go",
-		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:"},
+		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:", false},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
 		`		done, err := t.fence(f)
 		if err != nil || done {
@@ -102,40 +106,55 @@ var mutations = []mutation{
 		if _, err := t.fence(f); err != nil {
 			return err
 		}
-		t.putItems`, "history:"},
+		t.putItems`, "history:", false},
 	{"a figure that is gone is a zero", "reconcile/plan/items.go",
-		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
+		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:", false},
 	{"a zero is believed at once", "reconcile/plan/items.go",
-		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:"},
+		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:", false},
 	{"one reconciliation may take away everything", "reconcile/losses.go",
-		`if losses <= w.lossLimit() && (!empty || losses <= w.approved) {`, `if true {`, "blast radius:"},
+		`if losses <= w.lossLimit() && (!empty || losses <= w.approved) {`, `if true {`, "blast radius:", false},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
-		`if l.read < l.results {`, `if false {`, "cursor:"},
+		`if l.read < l.results {`, `if false {`, "cursor:", false},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
-		`AND lines_read = 1 AND pdf_state = 'stored'", shop, number)`, `AND lines_read = 1", shop, number)`, "liveness:"},
+		`AND lines_read = 1 AND pdf_state = 'stored'", shop, number)`, `AND lines_read = 1", shop, number)`, "liveness:", false},
 	{"a grant token is logged", "reconcile/scheduler.go",
-		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
+		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret", false},
 	{"found: an older answer reopens a hint", "store/apply.go",
-		`seen_gen > GREATEST(done_gen, new.done_gen) THEN 1`, `seen_gen > new.done_gen THEN 1`, "hints:"},
+		`seen_gen > GREATEST(done_gen, new.done_gen) THEN 1`, `seen_gen > new.done_gen THEN 1`, "hints:", false},
 	{"found: hints are pruned while a listing has them in hand", "reconcile/worker.go",
 		`	if w.sweep != nil {
 		// A listing`, `	if false {
-		// A listing`, "hints:"},
+		// A listing`, "hints:", false},
 	{"found: losses are counted only at their first read", "reconcile/losses.go",
 		`	if w.holdsBack() {
 		return nil
 	}
-	// What`, `	if w.holdsBack() || len(suspected) == 0 {
+	// What this read confirms is among w.suspects still, so that it counts too.
+	losses := lossesIn(w.suspects, suspected)
+	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
+		return nil
+	}
+	w.checkedAt = time.Time{} // is it another agreement?
+	if err := w.hold(ctx, HeldLosses, w.lossDetail(losses)); err != nil {
+		return err
+	}
+	maps.Copy(w.suspects, suspected)
+	return errHeldBack`, `	if w.holdsBack() || len(suspected) == 0 {
+		return nil
+	}
+	losses := lossesIn(w.suspects, suspected)
+	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
 		return nil
 	}
 	maps.Copy(w.suspects, suspected)
-	// What`, "blast radius:"},
+	w.checkedAt = time.Time{}
+	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)`, "blast radius:", false},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
-		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
+		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:", false},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
 		`now := b.o.Now()
 	if today`, `now := b.o.Now().UTC()
-	if today`, "liveness:"},
+	if today`, "liveness:", false},
 }
 
 // TestMutations shows that the oracle can fail: it breaks lagerd in one way
@@ -148,9 +167,12 @@ func TestMutations(t *testing.T) {
 	var table strings.Builder
 	for _, m := range mutations {
 		t.Run(m.what, func(t *testing.T) {
+			if m.rare && *mutants <= usual {
+				t.Skip("make mutations looks for it: it takes thousands of seeds")
+			}
 			seed, violation, took := m.find(t)
 			fmt.Fprintf(&table, "%6d  %-75s %s (%s)\n", seed, m.what, violation, took.Round(100*time.Millisecond))
-			if !strings.HasPrefix(violation, m.found) {
+			if !regexp.MustCompile("^(?:" + m.found + ")").MatchString(violation) {
 				t.Errorf("seed %d found it as %q, expected %q", seed, violation, m.found)
 			}
 		})

@@ -64,7 +64,7 @@ func newProfile(rng *rand.Rand) profile {
 		p.sweepEvery = 2 * time.Minute
 	}
 	p.keepHistory = 24 * time.Hour
-	p.keepHints = []time.Duration{time.Minute, 20 * time.Minute}[rng.IntN(2)]
+	p.keepHints = []time.Duration{10 * time.Second, time.Minute, 20 * time.Minute}[rng.IntN(3)]
 	p.schedule = []string{"* * * * *", "@every 47s"}[rng.IntN(2)]
 	p.overlap = []time.Duration{time.Minute, 5 * time.Minute}[rng.IntN(2)]
 	return p

@@ -204,6 +204,9 @@ func (s *simulation) loop(until func() bool) bool {
 		case <-s.notify:
 		}
 		timer.Stop()
+		// Whatever else is due at this very moment comes first: which of its timers
+		// a bubble fires before the others is chance.
+		time.Sleep(time.Nanosecond)
 	}
 }
 

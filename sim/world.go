@@ -162,7 +162,7 @@ func (w *world) operate() {
 		s.counts["approved losses"]++
 		w.shops[slices.IndexFunc(w.shops, func(x *shop) bool { return x.name == row[0] })].approved = true
 		s.db.mustExec("INSERT OR REPLACE INTO approvals (shop, losses, approved_at) VALUES (?,?,?)", row[0], 1000, now)
-		s.db.mustExec("INSERT INTO requests (request, shop, what, requested_at) VALUES (?,?,?,?)", fmt.Sprint("request", s.step.Load(), row[0]), row[0], "sweep", now)
+		s.db.mustExec("INSERT INTO requests (request, shop, what, requested_at) VALUES (?,?,?,?)", fmt.Sprint("request", s.counts["approved losses"]), row[0], "sweep", now)
 	}
 }
 
