@@ -48,7 +48,7 @@ day:
 
 #? mutations: break lagerd in many ways and show that the simulation finds each
 mutations:
-	$(GO) test ./sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=60000
+	$(GO) test ./sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=20000
 
 #? chaos: real processes killed, stopped, cut off and filled up (FOR=10m)
 chaos: deps

@@ -63,7 +63,7 @@ func prepareOn(t *testing.T, dsns []string, shops, products int, extra string, s
 	f.db, err = sql.Open("mysql", dsns[0])
 	must(t, err)
 	t.Cleanup(func() { _ = f.db.Close() })
-	f.sandbox = startSandbox(t, append([]string{"--agreements", fmt.Sprint(shops), "--products", fmt.Sprint(products)}, sandboxFlags...)...)
+	f.sandbox = binary.Sandbox(t, append([]string{"--agreements", fmt.Sprint(shops), "--products", fmt.Sprint(products)}, sandboxFlags...)...)
 
 	for n, dsn := range dsns {
 		parsed, err := mysql.ParseDSN(dsn)
@@ -190,9 +190,9 @@ var faults = []fault{
 		p, err := l.stop()
 		return func() error {
 			select {
-			case <-p.exited:
+			case <-p.Exited:
 			case <-time.After(30 * time.Second):
-				return fmt.Errorf("lagerd %s does not stop\n%s", l.name, l.out.tail(40))
+				return fmt.Errorf("lagerd %s does not stop\n%s", l.name, l.out.Tail(40))
 			}
 			return l.start(ctx)
 		}, err
@@ -230,8 +230,8 @@ func stopInItsTracks(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() err
 		case <-ctx.Done():
 		case <-time.After(ttl - time.Second + time.Duration(rnd.IntN(3000))*time.Millisecond):
 		}
-		return p.signal(syscall.SIGCONT)
-	}, p.signal(syscall.SIGSTOP)
+		return p.Signal(syscall.SIGCONT)
+	}, p.Signal(syscall.SIGSTOP)
 }
 
 // storm lets one fault follow another until the time is up; every third comes
@@ -333,7 +333,7 @@ func (f *field) report(r report) {
 	}
 	starts, retries, refused, told := 0, 0, 0.0, 0
 	for _, l := range f.lagerds {
-		starts, retries, refused, told = starts+l.starts, retries+l.retries, refused+l.fenced, told+l.out.count(saysFenced)
+		starts, retries, refused, told = starts+l.starts, retries+l.retries, refused+l.fenced, told+l.out.Count(saysFenced)
 	}
 	var b strings.Builder
 	line := func(what string, value any) { fmt.Fprintf(&b, "  %-58s %v\n", what, value) }

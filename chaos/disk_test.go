@@ -29,7 +29,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("unmount the small disk: %v", err)
 		}
 	})
-	f := &field{t: t, sent: newWebhooks(), sandbox: startSandbox(t, "--agreements", "1", "--products", "60")}
+	f := &field{t: t, sent: newWebhooks(), sandbox: binary.Sandbox(t, "--agreements", "1", "--products", "60")}
 	database := filepath.Join(disk, "lagerd.db")
 	l := install(t, "a", dir, settings{database: "  path: " + database, rest: f.sandbox.URL})
 	f.lagerds = []*lagerd{l}
@@ -54,8 +54,8 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	f.sent.running.Wait()
-	if !l.current().running() {
-		t.Fatalf("lagerd ended because the disk is full:\n%s", l.out.tail(40))
+	if !l.current().Running() {
+		t.Fatalf("lagerd ended because the disk is full:\n%s", l.out.Tail(40))
 	}
 	if _, status, err := get(t.Context(), "http://"+l.admin+"/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("GET /healthz while the disk is full: %d, %v", status, err)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/internal/lagerdtest"
 	"lagerd/internal/sandboxtest"
 )
 
@@ -49,15 +50,15 @@ type lagerd struct {
 	env     []string
 	webhook string // address
 	admin   string
-	out     *journal
+	out     *lagerdtest.Output
 	unasked func(error) // told where it exits though nobody asked it to
 
 	// The network on its way out; nil where it has it to itself.
 	database, economic *proxy
 
 	mu      sync.Mutex
-	proc    *process // of the last start, nil before the first
-	fenced  float64  // writes that earlier processes had refused
+	proc    *lagerdtest.Process // of the last start, nil before the first
+	fenced  float64             // writes that earlier processes had refused
 	starts  int
 	retries int // starts that failed, as they may without a database
 }
@@ -65,12 +66,12 @@ type lagerd struct {
 // install writes the configuration of a lagerd.
 func install(t *testing.T, name, dir string, s settings) *lagerd {
 	t.Helper()
-	l := &lagerd{name: name, webhook: freeAddress(t), admin: freeAddress(t), out: newJournal()}
+	l := &lagerd{name: name, webhook: lagerdtest.FreeAddress(t), admin: lagerdtest.FreeAddress(t), out: newOutput()}
 	l.unasked = func(err error) { t.Error(err) }
 	path := func(file string) string { return filepath.Join(dir, file) }
-	write(t, path("app-token"), appToken)
-	write(t, path("key"), key)
-	write(t, path(name+".yaml"), fmt.Sprintf(`
+	lagerdtest.Write(t, path("app-token"), appToken)
+	lagerdtest.Write(t, path("key"), key)
+	lagerdtest.Write(t, path(name+".yaml"), fmt.Sprintf(`
 database:
 %s
 key_file: %s
@@ -89,28 +90,28 @@ lease: {beat: %s, ttl: %s}
 		if err := l.kill(); err != nil {
 			t.Error(err)
 		}
-		if n := l.out.count(saysRace); n > 0 {
+		if n := l.out.Count(saysRace); n > 0 {
 			t.Errorf("lagerd %s: the race detector found %d races", name, n)
 		}
-		if n := l.out.count(saysPanic); n > 0 {
+		if n := l.out.Count(saysPanic); n > 0 {
 			t.Errorf("lagerd %s: %d panics", name, n)
 		}
 		if t.Failed() {
-			t.Logf("lagerd %s said at last:\n%s", name, l.out.tail(60))
+			t.Logf("lagerd %s said at last:\n%s", name, l.out.Tail(60))
 		}
 	})
 	return l
 }
 
-func (l *lagerd) current() *process {
+func (l *lagerd) current() *lagerdtest.Process {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.proc
 }
 
 func (l *lagerd) pid() int {
-	if p := l.current(); p != nil && p.running() {
-		return p.pid()
+	if p := l.current(); p != nil && p.Running() {
+		return p.Pid()
 	}
 	return 0
 }
@@ -119,7 +120,7 @@ func (l *lagerd) pid() int {
 // again where the daemon exits before: without its database it cannot start.
 func (l *lagerd) start(ctx context.Context) error {
 	for {
-		p, err := launch(l.out, l.env, "run")
+		p, err := binary.Start(l.out, l.env, "run")
 		if err != nil {
 			return err
 		}
@@ -128,7 +129,7 @@ func (l *lagerd) start(ctx context.Context) error {
 		l.mu.Unlock()
 		switch ready, err := l.awaitReady(ctx, p); {
 		case err != nil:
-			return errors.Join(err, p.kill())
+			return errors.Join(err, p.Kill())
 		case ready:
 			go l.watch(p)
 			return nil
@@ -145,46 +146,46 @@ func (l *lagerd) start(ctx context.Context) error {
 }
 
 // awaitReady reports false where the process exits first.
-func (l *lagerd) awaitReady(ctx context.Context, p *process) (bool, error) {
+func (l *lagerd) awaitReady(ctx context.Context, p *lagerdtest.Process) (bool, error) {
 	for {
 		if _, status, err := get(ctx, "http://"+l.admin+"/readyz"); err == nil && status == http.StatusOK {
 			return true, nil
 		}
 		select {
-		case <-p.exited:
+		case <-p.Exited:
 			return false, nil
 		case <-ctx.Done():
-			return false, fmt.Errorf("wait until lagerd %s is ready: %w\n%s", l.name, ctx.Err(), l.out.tail(20))
+			return false, fmt.Errorf("wait until lagerd %s is ready: %w\n%s", l.name, ctx.Err(), l.out.Tail(20))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
 // watch tells of an end that nobody asked for.
-func (l *lagerd) watch(p *process) {
-	<-p.exited
-	if !p.ordered.Load() {
-		l.unasked(fmt.Errorf("lagerd %s ended by itself: %s\n%s", l.name, p.cmd.ProcessState, l.out.tail(40)))
+func (l *lagerd) watch(p *lagerdtest.Process) {
+	<-p.Exited
+	if !p.Ordered.Load() {
+		l.unasked(fmt.Errorf("lagerd %s ended by itself: %s\n%s", l.name, p.Cmd.ProcessState, l.out.Tail(40)))
 	}
 }
 
 // kill ends it as a crash of the machine would.
 func (l *lagerd) kill() error {
 	p := l.current()
-	if p == nil || !p.running() {
+	if p == nil || !p.Running() {
 		return nil
 	}
 	l.note()
-	return p.kill()
+	return p.Kill()
 }
 
 // stop ends it as an operator does. It returns once it has been told; the
 // process is then on its way out.
-func (l *lagerd) stop() (*process, error) {
+func (l *lagerd) stop() (*lagerdtest.Process, error) {
 	l.note()
 	p := l.current()
-	p.ordered.Store(true)
-	return p, p.signal(syscall.SIGTERM)
+	p.Ordered.Store(true)
+	return p, p.Signal(syscall.SIGTERM)
 }
 
 var fencedMetric = regexp.MustCompile(`(?m)^lagerd_fenced_writes_total ([0-9.e+]+)$`)
@@ -259,8 +260,8 @@ func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, dir, name string, ag
 	t.Helper()
 	sh := shop{name: name, agreement: agreement, code: "code-of-" + name + "-0123456789"}
 	grant, code := filepath.Join(dir, name+".grant"), filepath.Join(dir, name+".code")
-	write(t, grant, fmt.Sprintf("sandbox-grant-%d", agreement-first+1))
-	write(t, code, sh.code)
+	lagerdtest.Write(t, grant, fmt.Sprintf("sandbox-grant-%d", agreement-first+1))
+	lagerdtest.Write(t, code, sh.code)
 	for n := range countersPerShop {
 		number := fmt.Sprintf("counter-%d", n)
 		sh.counters = append(sh.counters, number)
@@ -275,7 +276,7 @@ func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, dir, name string, ag
 			sh.items = append(sh.items, p.Number)
 		}
 	}
-	run(t, l.env, "shops", "add", name, "--grant-token-file", grant, "--code-file", code, "--invoices-from", "1")
+	binary.Run(t, l.env, "shops", "add", name, "--grant-token-file", grant, "--code-file", code, "--invoices-from", "1")
 	must(t, s.Post(agreement, "webhooks", map[string]string{"baseURL": "http://" + l.webhook, "username": name, "password": sh.code}, nil))
 	return sh
 }

@@ -71,7 +71,7 @@ func TestSoak(t *testing.T) {
 			}
 		}
 		if int(time.Since(began)/every)%60 == 0 { // as an operator does now and then
-			run(t, f.lagerds[0].env, "reconcile", "--shop", f.shops[0].name)
+			binary.Run(t, f.lagerds[0].env, "reconcile", "--shop", f.shops[0].name)
 		}
 	}
 	wait()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"lagerd/internal/lagerdtest"
 )
 
 const takeovers = 5
@@ -29,7 +31,7 @@ func TestTakeover(t *testing.T) {
 		return held
 	}
 	spread := func() {
-		eventually(t, 30*time.Second, "each has half of the shops", func() bool {
+		lagerdtest.Eventually(t, 30*time.Second, "each has half of the shops", func() bool {
 			held := holders()
 			return len(held) == 2 && held[""] == 0 && slices.Max(slices.Collect(maps.Values(held))) == len(f.shops)/2
 		})
@@ -46,13 +48,13 @@ func TestTakeover(t *testing.T) {
 					break
 				}
 				if time.Since(began) > 30*time.Second {
-					t.Fatalf("nobody takes the shops over: %v\n%s", held, f.lagerds[(n+1)%2].out.tail(20))
+					t.Fatalf("nobody takes the shops over: %v\n%s", held, f.lagerds[(n+1)%2].out.Tail(20))
 				}
 				time.Sleep(5 * time.Millisecond)
 			}
 			took = append(took, time.Since(began).Round(time.Millisecond))
-			if p := l.current(); p.running() {
-				<-p.exited
+			if p := l.current(); p.Running() {
+				<-p.Exited
 			}
 			must(t, l.start(t.Context()))
 		}
