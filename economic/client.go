@@ -244,8 +244,11 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 
 	if resp.StatusCode != http.StatusOK {
 		const errorBytes = 64 << 10
-		// Of a cut error body, what there is will do.
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, errorBytes))
+		body, err := io.ReadAll(io.LimitReader(resp.Body, errorBytes))
+		if err != nil && resp.StatusCode == http.StatusNotFound {
+			// It would say that an item is gone: not in half a sentence.
+			return got, resp, lost(fmt.Errorf("read the answer with status %d: %w", resp.StatusCode, err))
+		}
 		return got, resp, answerError(resp.StatusCode, resp.Header, []byte(a.redact(string(body))))
 	}
 	if resp.ContentLength > limit {

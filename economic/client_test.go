@@ -367,6 +367,7 @@ func TestErrorKinds(t *testing.T) {
 		"role missing":            {says(403, own+"}"), economic.KindForbidden, []string{"It is so."}},
 		"gone":                    {says(404, own+"}"), economic.KindNotFound, []string{`read product "a b"`}},
 		"a gateway's 404":         {says(404, page, "Content-Type", "text/html"), economic.KindUnavailable, []string{`titled "502 Bad Gateway"`}},
+		"a 404 cut short":         {says(404, own+"}", "Content-Length", "1000"), economic.KindUnavailable, []string{"read the answer with status 404"}},
 		"another server's 404":    {says(404, "404 page not found\n", "Content-Type", "text/plain"), economic.KindUnavailable, []string{"address"}},
 		"a gateway's 403":         {says(403, page), economic.KindUnavailable, nil},
 		"list of errors":          {says(400, own+`,"errors":["Filtering is not allowed on property 'x'."],"allowedFilteringFields":["a","b"]}`), economic.KindBadRequest, []string{"'x'", `["a","b"]`}},

@@ -76,7 +76,8 @@ func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
 }
 
 // guard holds back a read that would, together with what is suspected already,
-// take away too much, or everything. Nothing of the read is stored then.
+// take away too much, or everything. Nothing of the read is stored then, nor of
+// a listing under way: it would leave the losses out and count as a whole one.
 func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, empty bool) error {
 	if w.holdsBack() {
 		return nil
@@ -91,6 +92,7 @@ func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, e
 		return err
 	}
 	maps.Copy(w.suspects, suspected)
+	w.sweep = nil
 	return errHeldBack
 }
 
