@@ -51,10 +51,10 @@ var mutations = []mutation{
 	{"a second webhook of a number does not count", "store/hints.go",
 		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:"},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
-		`		"open = CASE WHEN seen_gen > GREATEST(done_gen, new.done_gen) THEN 1 ELSE 0 END",
-		"done_gen = GREATEST(done_gen, new.done_gen)"), args)`,
-		`		"open = 0",
-		"done_gen = seen_gen"), args)`, "hints:"},
+		`" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
+				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
+		`" open = CASE WHEN ? < 0 THEN 1 ELSE 0 END,"+
+				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:"},
 	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
@@ -114,7 +114,7 @@ var mutations = []mutation{
 	{"a grant token is logged", "reconcile/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"found: an older answer reopens a hint", "store/apply.go",
-		`seen_gen > GREATEST(done_gen, new.done_gen) THEN 1`, `seen_gen > new.done_gen THEN 1`, "hints:"},
+		`seen_gen > done_gen AND seen_gen > ? THEN 1`, `seen_gen > ? THEN 1`, "hints:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
 		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -172,42 +173,67 @@ func (t *tx) putChanges(f Fence, changes []plan.Change, now time.Time) {
 		" old_state, new_state, cause, webhook, economic_at, hinted_at, observed_at, committed_at, renumbered_to)", columns, "", args)
 }
 
+// answer closes hints up to the generation that was read. Most of a read's hints
+// have seen as many webhooks and are told the same, and one statement answers
+// them all.
+func (t *tx) answer(shop string, answers []plan.Answer) {
+	type same struct {
+		kind plan.Kind
+		gen  int64
+		note string
+	}
+	numbers := map[same][]string{}
+	for _, a := range answers {
+		key := same{a.Kind, a.Gen, clip(a.Note, 500)}
+		numbers[key] = append(numbers[key], a.Number)
+	}
+	keys := slices.SortedFunc(maps.Keys(numbers), func(a, b same) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.gen, b.gen), cmp.Compare(a.note, b.note))
+	})
+	for _, k := range keys {
+		for chunk := range slices.Chunk(numbers[k], rowsPerStatement) {
+			args := []any{k.gen, k.note, k.gen, k.gen, k.gen, shop, k.kind}
+			for _, number := range chunk {
+				args = append(args, number)
+			}
+			// MySQL assigns from left to right: each looks only at what comes after it.
+			t.exec("UPDATE hints SET note = CASE WHEN seen_gen > ? THEN note ELSE ? END,"+
+				" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
+				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+
+				" WHERE shop = ? AND kind = ? AND number IN "+placeholders(1, len(chunk)), args...)
+		}
+	}
+}
+
 // notNull stands in for a time that an upsert must name and never stores.
 var notNull = At(time.Unix(0, 0))
 
-// answer closes hints up to the generation that was read. The upsert always
-// meets a row: hints are deleted only under the shop's lease.
-func (t *tx) answer(shop string, answers []plan.Answer) {
-	args := make([]any, 0, len(answers)*hintWidth)
-	for _, a := range answers {
-		args = append(args, shop, a.Kind, a.Number, a.Gen, a.Gen, false, "", notNull, notNull, nil, notNull, 0, 0, clip(a.Note, 500))
-	}
-	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number",
-		"note = CASE WHEN seen_gen > new.done_gen THEN note ELSE new.note END",
-		"open = CASE WHEN seen_gen > GREATEST(done_gen, new.done_gen) THEN 1 ELSE 0 END",
-		"done_gen = GREATEST(done_gen, new.done_gen)"), args)
-}
-
 // reread postpones hints that showed nothing new or could not be read, unless
-// a newer one has come.
+// a newer one has come. The upsert always meets a row: hints are deleted only
+// under the shop's lease.
 func (t *tx) reread(shop string, rereads []plan.Reread) {
-	args := make([]any, 0, len(rereads)*hintWidth)
+	const columns = 12
+	args := make([]any, 0, len(rereads)*columns)
 	for _, r := range rereads {
-		args = append(args, shop, r.Kind, r.Number, r.Gen, 0, true, "", notNull, notNull, nil, At(r.DueAt), r.Tries, r.Failures, clip(r.Note, 500))
+		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, clip(r.Note, 500))
 	}
 	var set []string
 	for _, column := range []string{"due_at", "tries", "failures", "note"} {
 		set = append(set, column+" = CASE WHEN seen_gen = new.seen_gen THEN new."+column+" ELSE "+column+" END")
 	}
-	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number", set...), args)
+	t.insertRows("INSERT INTO hints (shop, kind, number, seen_gen, open, cause, first_at, last_at, due_at, tries, failures, note)",
+		columns, t.dialect.onConflict("shop, kind, number", set...), args)
 }
 
 func (t *tx) recordHints(hints []HintRecord) {
-	args := make([]any, 0, len(hints)*hintWidth)
-	for _, h := range hints {
-		args = hintArgs(args, h)
+	tail := t.dialect.onConflict("shop, kind, number", hintAgain...)
+	for chunk := range slices.Chunk(hints, rowsPerStatement) {
+		args := make([]any, 0, len(chunk)*newHintArgs)
+		for _, h := range chunk {
+			args = hintArgs(args, h)
+		}
+		t.exec(insertHints+repeat(newHint, len(chunk))+tail, args...)
 	}
-	t.insertRows("INSERT INTO hints ("+hintColumns+")", hintWidth, t.dialect.onConflict("shop, kind, number", hintAgain...), args)
 }
 
 // progress sets the given columns and counts what the changes tell.

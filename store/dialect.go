@@ -49,8 +49,12 @@ func overwrite(columns ...string) []string {
 
 // placeholders returns "(?,?),(?,?)" for so many rows of so many columns.
 func placeholders(rows, columns int) string {
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
-	return strings.TrimSuffix(strings.Repeat(row+",", rows), ",")
+	return repeat("("+repeat("?", columns)+")", rows)
+}
+
+// repeat returns s so many times, with commas between.
+func repeat(s string, count int) string {
+	return strings.TrimSuffix(strings.Repeat(s+",", count), ",")
 }
 
 // MySQL error numbers that mean "nothing was applied, try the whole

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"lagerd/reconcile/plan"
@@ -17,13 +18,15 @@ type HintRecord struct {
 	At     time.Time
 }
 
-const hintColumns = "shop, kind, number, seen_gen, done_gen, open, cause, first_at, last_at, webhook_at, due_at, tries, failures, note"
-
-// atOnce is when a new hint is due: at once by every clock. The one that
-// recorded it may be minutes ahead of the one that looks for what is due.
-var atOnce = At(time.Unix(0, 0))
-
-const hintWidth = 14 // columns in hintColumns
+// What a new hint begins with, beside what it says and what columns have by
+// themselves: it is due at once by every clock, for the one that recorded it may
+// be minutes ahead of the one that looks for what is due. Written out, not passed:
+// a flood of webhooks costs what the database has to read for each.
+const (
+	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at) VALUES "
+	newHint     = "(?,?,?,?,?,?,?,1,1,'1970-01-01 00:00:00.000000')"
+	newHintArgs = 7
+)
 
 // hintAgain is what a further hint does to a number's row: an answered one
 // opens anew; an open one stays open, keeps when it was first told of, and is
@@ -43,27 +46,26 @@ var hintAgain = []string{
 }
 
 func hintArgs(args []any, h HintRecord) []any {
-	at := At(h.At)
-	var webhook Time
+	at := h.At.UTC().Format(timeLayout)
+	var webhook any
 	if h.Cause == plan.CauseWebhook {
 		webhook = at
 	}
-	return append(args, h.Shop, h.Kind, h.Number, 1, 0, true, h.Cause, at, at, webhook, atOnce, 0, 0, "")
+	return append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), at, at, webhook)
 }
 
 // RecordHints stores hints; when it returns nil they are committed.
 func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 	tail := s.dialect.onConflict("shop, kind, number", hintAgain...)
-	for len(hints) > 0 {
-		n := min(len(hints), rowsPerStatement)
-		args := make([]any, 0, n*hintWidth)
-		for _, h := range hints[:n] {
+	args := make([]any, 0, min(len(hints), rowsPerStatement)*newHintArgs)
+	for chunk := range slices.Chunk(hints, rowsPerStatement) {
+		args = args[:0]
+		for _, h := range chunk {
 			args = hintArgs(args, h)
 		}
-		if _, err := s.exec(ctx, "INSERT INTO hints ("+hintColumns+") VALUES "+placeholders(n, hintWidth)+tail, args...); err != nil {
-			return fmt.Errorf("record %d hints: %w", n, err)
+		if _, err := s.exec(ctx, insertHints+repeat(newHint, len(chunk))+tail, args...); err != nil {
+			return fmt.Errorf("record %d hints: %w", len(chunk), err)
 		}
-		hints = hints[n:]
 	}
 	return nil
 }

@@ -85,6 +85,10 @@ func (s *Store) gaps(ctx context.Context, shop string) ([]plan.Gap, error) {
 	return gaps, nil
 }
 
+// atOnce is when the work on a new invoice is due: at once by every clock. The one
+// that stored it may be minutes ahead of the one that looks for what is due.
+var atOnce = At(time.Unix(0, 0))
+
 // putInvoices stores booked invoices. One that is stored already is left
 // alone: they are immutable at e-conomic.
 func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time) {
