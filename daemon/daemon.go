@@ -136,7 +136,7 @@ func (d *daemon) run(ctx context.Context) error {
 	j := newJournal(d.store, d.log, d.Settings.LogPerShop, d.metrics.WebhookLogDropped)
 	committer := webhook.NewCommitter(webhook.CommitterOptions{
 		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch, Writers: 2,
-		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.wake,
+		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.hinted,
 	})
 	d.watch(committer)
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
@@ -318,9 +318,9 @@ func (d *daemon) recordHints(ctx context.Context, hints []webhook.Hint) error {
 	return err
 }
 
-func (d *daemon) wake(shops []string) {
+func (d *daemon) hinted(shop string, hints int) {
 	if e := d.engine.Load(); e != nil {
-		e.Wake(shops)
+		e.Hinted(shop, hints)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 // journal writes the shops' webhook logs behind the endpoint's back: a call
-// never waits for it, and in a flood only the calls that a shop's log has room
-// for are written at all.
+// never waits for it, and in a flood the logs are written when it is over, with
+// the calls that they have room for.
 type journal struct {
 	store   *store.Store
 	log     logrus.FieldLogger
@@ -30,6 +30,10 @@ type journal struct {
 
 // most calls that wait to be written, over all shops
 const journalLimit = 20_000
+
+// perFlush is how many calls are written at a time, over all shops: in a flood the
+// database has hints to commit.
+const perFlush = 1000
 
 func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, dropped func(n int)) *journal {
 	return &journal{store: s, log: log, perShop: perShop, dropped: dropped,
@@ -71,24 +75,43 @@ func (j *journal) Run(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			j.flush(last)
+			j.flush(last, journalLimit)
 			return
 		case <-ticker.C:
-			j.flush(ctx)
+			j.flush(ctx, perFlush)
 		}
 	}
 }
 
-func (j *journal) flush(ctx context.Context) {
-	j.mu.Lock()
-	calls := make([]store.WebhookCall, 0, j.total)
-	for _, list := range j.waiting {
-		calls = append(calls, list...)
-	}
-	j.waiting, j.total = map[string][]store.WebhookCall{}, 0
-	j.mu.Unlock()
+// flush writes what has waited longest, up to so many calls and as many of each
+// shop.
+func (j *journal) flush(ctx context.Context, most int) {
+	calls := j.take(most)
 	if err := j.store.PutWebhookCalls(ctx, calls); err != nil {
 		j.dropped(len(calls))
 		j.log.WithError(err).WithField("calls", len(calls)).Warn("the webhook log could not be written")
 	}
+}
+
+func (j *journal) take(most int) []store.WebhookCall {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	calls := make([]store.WebhookCall, 0, min(j.total, most))
+	if j.total <= most {
+		for _, list := range j.waiting {
+			calls = append(calls, list...)
+		}
+		j.waiting, j.total = map[string][]store.WebhookCall{}, 0
+		return calls
+	}
+	each := max(1, most/len(j.waiting))
+	for shop, list := range j.waiting {
+		n := min(each, len(list), most-len(calls))
+		calls = append(calls, list[:n]...)
+		if j.waiting[shop] = list[n:]; n == len(list) {
+			delete(j.waiting, shop)
+		}
+	}
+	j.total -= len(calls)
+	return calls
 }

@@ -86,9 +86,8 @@ func (e *Engine) tick() {
 	e.scheduler.Tick()
 }
 
-// Wake has those of the shops that are held looked at: something has come for
-// them.
-func (e *Engine) Wake(shops []string) { e.scheduler.Wake(shops, false) }
+// Hinted has a shop looked at, if it is held: so many hints have come for it.
+func (e *Engine) Hinted(shop string, hints int) { e.scheduler.Hinted(shop, hints) }
 
 // ReconcileAll makes every shop due at once, also those that wait after a
 // failure and those that lagerd paused.

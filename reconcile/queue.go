@@ -34,8 +34,9 @@ type queue struct {
 
 // delayed holds a shop back; what is added meanwhile is merged into it.
 type delayed struct {
-	timer *time.Timer
-	job   job
+	timer  *time.Timer
+	job    job
+	latest time.Time // of one that settles: until then it can be put off; else zero
 }
 
 func newQueue() *queue {
@@ -98,7 +99,10 @@ func (q *queue) addAfter(shop string, j job, d time.Duration) {
 		j = j.merge(waiting)
 		delete(q.dirty, shop)
 	}
-	held := &delayed{job: j}
+	q.holdBack(shop, &delayed{job: j}, d)
+}
+
+func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 	held.timer = time.AfterFunc(d, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
@@ -109,6 +113,26 @@ func (q *queue) addAfter(shop string, j job, d time.Duration) {
 		q.put(shop, held.job)
 	})
 	q.later[shop] = held
+}
+
+// settle queues the shop once it has not been called for it for the time passes,
+// at the latest after lasts. A shop that waits for its turn already keeps it.
+func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	if d := q.later[shop]; d != nil {
+		d.job = d.job.merge(j)
+		if !d.latest.IsZero() {
+			d.timer.Reset(min(passes, d.latest.Sub(now)))
+		}
+		return
+	}
+	if waiting, dirty := q.dirty[shop]; dirty {
+		q.dirty[shop] = waiting.merge(j)
+		return
+	}
+	q.holdBack(shop, &delayed{job: j, latest: now.Add(lasts)}, passes)
 }
 
 // get waits for the next shop and marks it as being worked on. The caller

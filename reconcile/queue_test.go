@@ -242,3 +242,96 @@ func TestNothingIsLost(t *testing.T) {
 		q.stop()
 	})
 }
+
+// TestSettle: a shop for which there is more and more waits until that is over,
+// but not for ever.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	const passes, lasts = 300 * time.Millisecond, 5 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		began := time.Now()
+		settle := func() { q.settle("a", work, passes, lasts) }
+		for range 10 {
+			settle()
+			time.Sleep(100 * time.Millisecond)
+		}
+		q.add("a", tick, false) // waits with it
+		none(t, q)
+		time.Sleep(passes - 100*time.Millisecond)
+		synctest.Wait()
+		if shop, j := next(t, q); shop != "a" || j != (job{tick: true, work: true}) {
+			t.Errorf("%s is ready for %+v", shop, j)
+		}
+		if waited := time.Since(began); waited != time.Second+200*time.Millisecond {
+			t.Errorf("it waited for %s", waited)
+		}
+
+		// While it is being worked on, too.
+		settle()
+		q.done("a")
+		none(t, q)
+		time.Sleep(passes)
+		synctest.Wait()
+		next(t, q)
+		q.done("a")
+
+		began = time.Now()
+		for q.length() == 0 {
+			settle()
+			time.Sleep(passes / 3)
+			synctest.Wait()
+		}
+		if waited := time.Since(began); waited < lasts || waited > lasts+passes {
+			t.Errorf("without an end it waited for %s", waited)
+		}
+		settle() // it has its turn
+		next(t, q)
+		q.done("a")
+		none(t, q)
+
+		// What a person asks for does not wait, and one that failed waits longer.
+		settle()
+		q.add("a", tick, true)
+		next(t, q)
+		q.addAfter("a", work, time.Minute)
+		q.done("a")
+		settle()
+		time.Sleep(time.Minute - 1)
+		synctest.Wait()
+		none(t, q)
+		time.Sleep(1)
+		synctest.Wait()
+		next(t, q)
+	})
+}
+
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name  string
+		every time.Duration
+		hints int
+		calls int
+		flood bool
+	}{
+		{"a sale", time.Millisecond, 1, 30, false},
+		{"trade that does not end", 20 * time.Millisecond, 1, 1000, false},
+		{"an import", time.Millisecond, 1, 100, true},
+		{"at once", 0, 100, 1, true},
+		{"slow", time.Second, 99, 100, false},
+	} {
+		var f flood
+		flooded := false
+		for n := range c.calls {
+			flooded = f.add(begin.Add(time.Duration(n)*c.every), c.hints)
+		}
+		if flooded != c.flood {
+			t.Errorf("%s: %t", c.name, flooded)
+		}
+		if f.add(begin.Add(time.Duration(c.calls)*c.every+2*floodWindow), 1) {
+			t.Errorf("%s: still a flood when it has passed", c.name)
+		}
+	}
+}

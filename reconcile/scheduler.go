@@ -80,6 +80,8 @@ type entry struct {
 	next     *store.Shop // settings to take over before the next pass
 
 	generation int64 // of the settings taken over, or about to be
+
+	flood flood
 }
 
 // NewScheduler returns a scheduler that holds no shop yet.
@@ -224,6 +226,21 @@ func (s *Scheduler) addAll(j job, urgent bool) {
 	rand.Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
 	for _, name := range names {
 		s.queue.add(name, j, urgent)
+	}
+}
+
+// Hinted makes a shop due for which so many hints have come, if this lagerd holds
+// it: at once, but in a flood when that has passed.
+func (s *Scheduler) Hinted(shop string, hints int) {
+	s.mu.Lock()
+	e := s.shops[shop]
+	flooded := e != nil && e.flood.add(s.o.Now(), hints)
+	s.mu.Unlock()
+	switch {
+	case flooded:
+		s.queue.settle(shop, job{work: true}, floodPasses, floodLasts)
+	case e != nil:
+		s.queue.add(shop, job{work: true}, false)
 	}
 }
 

@@ -100,7 +100,7 @@ func (s *simulation) boot() {
 			defer cancel()
 			return st.RecordHints(ctx, records)
 		},
-		Writers: 2, Wake: e.Wake,
+		Writers: 2, Wake: e.Hinted,
 	})
 	go func() {
 		defer close(i.running)

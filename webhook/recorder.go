@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,9 +42,9 @@ type CommitterOptions struct {
 	Writers int
 	// DrainTimeout bounds what Run does after it was told to stop: 10 s.
 	DrainTimeout time.Duration
-	// Wake is told, after a commit and before it is acknowledged, which shops have
-	// new hints, each once. It must not block, and may keep the slice.
-	Wake func(shops []string)
+	// Wake is told, after a commit and before it is acknowledged, of each shop with
+	// new hints, and of how many. It must not block.
+	Wake func(shop string, hints int)
 	// Observe is told of every Write: how many calls it answered, how many hints
 	// these were, how long it took. It must not block.
 	Observe func(calls, hints int, d time.Duration, err error)
@@ -77,7 +78,7 @@ func NewCommitter(o CommitterOptions) *Committer {
 	o.Writers = cmp.Or(o.Writers, 1)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, defaultDrainTimeout)
 	if o.Wake == nil {
-		o.Wake = func([]string) {}
+		o.Wake = func(string, int) {}
 	}
 	if o.Observe == nil {
 		o.Observe = func(int, int, time.Duration, error) {}
@@ -166,6 +167,9 @@ func (c *Committer) write(ctx context.Context) {
 	batch := make([]*waiting, 0, c.o.Batch)
 	hints := make([]Hint, 0, c.o.Batch)
 	for first := range c.queue {
+		// Calls that have come in already get to queue first: each commit that is
+		// saved is worth more than the moment it takes.
+		runtime.Gosched()
 		batch = c.fill(append(batch[:0], first))
 		hints = hints[:0]
 		for _, w := range batch {
@@ -211,7 +215,7 @@ func (c *Committer) commit(ctx context.Context, calls int, hints []Hint) error {
 		}
 		return fmt.Errorf("record %d hints: %w", len(hints), err)
 	}
-	c.o.Wake(shopsOf(hints))
+	c.wake(hints)
 	return nil
 }
 
@@ -235,13 +239,14 @@ func distinct(hints []Hint) []Hint {
 	})
 }
 
-// shopsOf returns the shops of sorted hints.
-func shopsOf(hints []Hint) []string {
-	var shops []string
-	for _, h := range hints {
-		if len(shops) == 0 || shops[len(shops)-1] != h.Shop {
-			shops = append(shops, h.Shop)
+// wake tells of each shop's hints, which come sorted.
+func (c *Committer) wake(hints []Hint) {
+	for from := 0; from < len(hints); {
+		to := from + 1
+		for to < len(hints) && hints[to].Shop == hints[from].Shop {
+			to++
 		}
+		c.o.Wake(hints[from].Shop, to-from)
+		from = to
 	}
-	return shops
 }

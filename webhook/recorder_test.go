@@ -73,11 +73,11 @@ func TestAcknowledgedOnlyAfterTheCommit(t *testing.T) {
 			committed = true
 			return nil
 		}}
-		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Wake: func(shops []string) {
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Wake: func(shop string, _ int) {
 			if !committed {
 				t.Error("the shop was woken before the commit")
 			}
-			woken = append(woken, shops...)
+			woken = append(woken, shop)
 		}})
 		stop := run(t, c)
 		result := record(t.Context(), c, hint("a", "1"))
@@ -122,11 +122,11 @@ func TestBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &writes{before: func(context.Context, []webhook.Hint) error { time.Sleep(time.Second); return nil }}
-		var woken [][]string
+		var woken []string
 		var observed []string
 		c := webhook.NewCommitter(webhook.CommitterOptions{
 			Write: w.write, Batch: 4,
-			Wake: func(shops []string) { woken = append(woken, shops) },
+			Wake: func(shop string, hints int) { woken = append(woken, fmt.Sprintf("%s %d", shop, hints)) },
 			Observe: func(calls, hints int, d time.Duration, err error) {
 				observed = append(observed, fmt.Sprint(calls, hints, d, err))
 			},
@@ -167,7 +167,7 @@ func TestBatches(t *testing.T) {
 		if diff := cmp.Diff(want, w.batches); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([][]string{{"a", "b"}, {"B", "a", "b"}, {"b"}}, woken); diff != "" {
+		if diff := cmp.Diff([]string{"a 1", "b 1", "B 1", "a 2", "b 1", "b 1"}, woken); diff != "" {
 			t.Errorf("woken (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff([]string{"4 2 1s <nil>", "4 4 1s <nil>", "1 1 1s <nil>"}, observed); diff != "" {
@@ -231,11 +231,7 @@ func TestWriteErrorGoesToAllOfTheBatch(t *testing.T) {
 			return nil
 		}}
 		woken := map[string]bool{}
-		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 3, Wake: func(shops []string) {
-			for _, s := range shops {
-				woken[s] = true
-			}
-		}})
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 3, Wake: func(shop string, _ int) { woken[shop] = true }})
 		var results []chan error
 		for i := range 6 {
 			shop := "bad"
