@@ -23,6 +23,7 @@ type listing struct {
 	hints      hintMap
 	began      time.Time
 	next       string
+	turned     []turned // the pages that were read
 	started    bool
 	seen       map[string]struct{}
 	stored     map[string]struct{} // and not gone, known with the last page
@@ -40,6 +41,12 @@ type listing struct {
 
 	looks    bool                    // nothing of it is stored: the shop's losses are held back
 	suspects map[string]plan.Suspect // what it would take away, where it only looks
+}
+
+// turned is a page of a listing that was read.
+type turned struct {
+	link string // by which it was asked for
+	size int
 }
 
 // beginListing starts a listing. Its hints are loaded before its first page.
@@ -86,6 +93,9 @@ func (w *worker) turnPages(ctx context.Context) error {
 				l.started, w.sweep = false, nil
 				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
 			}
+		}
+		if l.turnBack(p, w.PageSize) {
+			continue
 		}
 		l.add(p)
 		last := p.next == ""
@@ -148,6 +158,23 @@ func (w *worker) interrupted(l *listing, err error) error {
 	}
 	w.sweep = nil
 	return err
+}
+
+// turnBack reports whether the listing has become shorter since the page before:
+// what followed a deleted item has moved up, onto pages that have been read.
+// Those are read again then.
+func (l *listing) turnBack(p page, pageSize int) bool {
+	gone := l.results - p.results
+	if len(l.turned) == 0 || gone <= 0 {
+		l.turned = append(l.turned, turned{l.next, p.size()})
+		return false
+	}
+	back := max(0, len(l.turned)-(gone+pageSize-1)/pageSize)
+	for _, again := range l.turned[back:] {
+		l.read -= again.size
+	}
+	l.next, l.turned, l.results = l.turned[back].link, l.turned[:back], p.results
+	return true
 }
 
 func (l *listing) add(p page) {

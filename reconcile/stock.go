@@ -360,6 +360,7 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 	}
 	cursor := w.progress.ItemsCursor.Time
 	latest, results, read := cursor, 0, 0
+	skipped := false
 	var began, serverDate time.Time
 	var created []plan.Item
 	for p, err := range w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap)) {
@@ -370,6 +371,9 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 			began, serverDate = p.began, p.serverDate
 		}
 		read += p.size()
+		// Behind an item that was deleted meanwhile others moved onto pages that had
+		// been read: the next change query shows them.
+		skipped = skipped || p.results < results
 		results = p.results
 		for _, o := range p.observations {
 			if o.Item.UpdatedAt.After(latest) {
@@ -378,7 +382,7 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 		}
 		also := store.Applied{Hints: w.badHints(p, hints)}
 		moved := time.Time{}
-		if p.next == "" && read >= results {
+		if p.next == "" && read >= results && !skipped {
 			moved = moveCursor(cursor, latest, began, serverDate, w.Overlap)
 			// Not written each minute for its own sake: a cursor that is behind is safe.
 			if moved.Sub(cursor) >= w.Overlap || latest.After(cursor) {

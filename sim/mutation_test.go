@@ -122,7 +122,7 @@ var mutations = []mutation{
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
 	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.next == "" && read >= results {`, `if true {`, "cursor:"},
+		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
@@ -155,6 +155,8 @@ var rareMutations = []mutation{
 	maps.Copy(w.suspects, suspected)
 	w.checkedAt = time.Time{}
 	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)`, "blast radius:"},
+	{"found: a deletion while pages are turned takes another item along", "reconcile/listing.go",
+		`if len(l.turned) == 0 || gone <= 0 {`, `if true {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
 		`now := b.o.Now()
 	if today`, `now := b.o.Now().UTC()

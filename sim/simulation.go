@@ -85,17 +85,19 @@ func Run(seed uint64, keep int) Result {
 }
 
 func newSimulation(seed uint64) *simulation {
-	s := &simulation{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x1a9e7d)), began: time.Now(), notify: make(chan struct{}, 1), counts: map[string]int{}}
+	s := &simulation{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x1a9e7d)), notify: make(chan struct{}, 1), counts: map[string]int{}}
 	s.profile = newProfile(s.rng)
 	return s
 }
 
 func (s *simulation) start(keep int) Result {
-	s.trace.began, s.trace.ring = s.began, make([]string, keep)
+	s.trace.began, s.trace.ring = time.Now(), make([]string, keep)
 	s.tracef("profile %+v", s.profile)
 	s.db = newDatabase(s)
 	s.oracle = newOracle(s)
 	s.world = newWorld(s)
+	s.began = time.Now()
+	s.trace.began = s.began
 	s.run()
 	r := Result{Seed: s.seed, Violation: s.oracle.violation, Trace: s.trace.lines(), Hash: s.trace.hash, Steps: int(s.step.Load()),
 		Virtual: time.Since(s.began), Settled: s.oracle.settled, Counts: s.counts}

@@ -160,6 +160,8 @@ func TestPastFailures(t *testing.T) {
 		{17464, "a 404 whose body broke off counted as the first of two reads that showed an item gone"},
 		{24680, "a listing under way went on when losses were held back, left them out and moved the cursor"},
 		{70924, "the same, with one shop"},
+		{1443, "an item was deleted while pages were turned, and the one that moved up a page was never read"},
+		{1856, "the same"},
 		{5248, "a clock that was set back: an item that had been deleted stayed"},
 	} {
 		if r := run(t, past.seed, 100); r.Violation != "" {

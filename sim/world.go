@@ -77,13 +77,17 @@ type invoice struct {
 func newWorld(s *simulation) *world {
 	w := &world{sim: s, sandbox: sandbox.New(sandbox.Options{Agreements: s.profile.shops, AppToken: appToken, Bucket: 1_000_000, MaxURL: 4000, Seed: s.seed})}
 	w.handler = w.sandbox.Handler()
-	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 	for n := range s.profile.shops {
 		x := &shop{name: fmt.Sprint("shop", n+1), agreement: 100001 + n, grant: fmt.Sprint("sandbox-grant-", n+1), items: map[string]*item{}, invoices: map[int64]*invoice{}}
 		w.shops = append(w.shops, x)
 		for range s.profile.items {
 			w.create(x)
 		}
+	}
+	// What was there before lagerd is told by no change query.
+	time.Sleep(10 * time.Minute)
+	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
+	for _, x := range w.shops {
 		s.db.mustExec("INSERT INTO shops (shop, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?)", x.name, []byte(x.grant), "2000-01-01", now, now)
 		s.db.mustExec("INSERT INTO leases (shop) VALUES (?)", x.name)
 		s.db.mustExec("INSERT INTO progress (shop) VALUES (?)", x.name)
