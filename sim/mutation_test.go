@@ -113,20 +113,20 @@ var mutations = []mutation{
 		`AND lines_read = 1 AND pdf_state = 'stored'", shop, number)`, `AND lines_read = 1", shop, number)`, "liveness:"},
 	{"a grant token is logged", "reconcile/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
-	{"found: an older answer reopens a hint", "store/apply.go",
-		`seen_gen > done_gen AND seen_gen > ? THEN 1`, `seen_gen > ? THEN 1`, "hints:"},
+	{"the cursor moves with the first page", "reconcile/stock.go",
+		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
+	{"a listing that was cut short counts as whole", "reconcile/listing.go",
+		`if l.read < l.results {`, `if false {`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
 		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 }
 
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
-	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
-	{"a listing that was cut short counts as whole", "reconcile/listing.go",
-		`if l.read < l.results {`, `if false {`, "cursor:"},
+	{"found: an older answer reopens a hint", "store/apply.go",
+		`seen_gen > done_gen AND seen_gen > ? THEN 1`, `seen_gen > ? THEN 1`, "hints:"},
 	{"found: hints are pruned while a listing has them in hand", "reconcile/worker.go",
 		`	if w.sweep != nil {
 		// A listing`, `	if false {
@@ -145,6 +145,7 @@ var rareMutations = []mutation{
 		return err
 	}
 	maps.Copy(w.suspects, suspected)
+	w.sweep = nil
 	return errHeldBack`, `	if w.holdsBack() || len(suspected) == 0 {
 		return nil
 	}
@@ -155,6 +156,9 @@ var rareMutations = []mutation{
 	maps.Copy(w.suspects, suspected)
 	w.checkedAt = time.Time{}
 	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)`, "blast radius:"},
+	{"found: a listing under way goes on when losses are held back", "reconcile/losses.go",
+		`	w.sweep = nil
+	return errHeldBack`, `	return errHeldBack`, "cursor:"},
 	{"found: a deletion while pages are turned takes another item along", "reconcile/listing.go",
 		`if len(l.turned) == 0 || gone <= 0 {`, `if true {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
