@@ -79,7 +79,7 @@ func report(b *testing.B, what, unit string, list []row, reach string) {
 	}
 	b.Logf("%s: ratio %s (reach: %s); lagerd %s %s, compared with %s", what, spread(ratios, "%.2f"), reach, spread(ours, "%.4g"), unit, spread(theirs, "%.4g"))
 	b.ReportMetric(median(ratios), "ratio")
-	record(b, what, []string{"what", "round", "lagerd", "compared", "unit"}, func(put func(...string)) {
+	recordIn(b, "bench.csv", []string{"what", "round", "lagerd", "compared", "unit"}, func(put func(...string)) {
 		for i, r := range list {
 			put(what, strconv.Itoa(i+1), number(r.ours), number(r.theirs), unit)
 		}
@@ -90,24 +90,24 @@ func report(b *testing.B, what, unit string, list []row, reach string) {
 func note(b *testing.B, what, unit string, values []float64, reach string) {
 	b.Helper()
 	b.Logf("%s: %s %s (reach: %s)", what, spread(values, "%.4g"), unit, reach)
-	record(b, what, []string{"what", "round", "lagerd", "compared", "unit"}, func(put func(...string)) {
+	recordIn(b, "bench.csv", []string{"what", "round", "lagerd", "compared", "unit"}, func(put func(...string)) {
 		for i, v := range values {
 			put(what, strconv.Itoa(i+1), number(v), "", unit)
 		}
 	})
 }
 
-// record adds rows to the benchmark's file, if files are asked for.
-func record(b *testing.B, what string, head []string, fill func(put func(...string))) {
+// recordIn adds rows to a file, if files are asked for.
+func recordIn(b *testing.B, file string, head []string, fill func(put func(...string))) {
 	b.Helper()
 	if *dataDir == "" {
 		return
 	}
-	path := filepath.Join(*dataDir, "bench.csv")
+	path := filepath.Join(*dataDir, file)
 	_, missing := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		b.Fatalf("keep the figures of %s: %v", what, err)
+		b.Fatalf("keep the figures of %s: %v", b.Name(), err)
 	}
 	w := csv.NewWriter(f)
 	if missing != nil {
@@ -116,8 +116,19 @@ func record(b *testing.B, what string, head []string, fill func(put func(...stri
 	fill(func(values ...string) { err = errors.Join(err, w.Write(values)) })
 	w.Flush()
 	if err := errors.Join(err, w.Error(), f.Close()); err != nil {
-		b.Fatalf("keep the figures of %s: %v", what, err)
+		b.Fatalf("keep the figures of %s: %v", b.Name(), err)
 	}
+}
+
+// recordSamples adds a benchmark's single measurements to a file of their own, in
+// milliseconds.
+func recordSamples(b *testing.B, what string, samples []time.Duration) {
+	b.Helper()
+	recordIn(b, what+".csv", []string{"sample", "ms"}, func(put func(...string)) {
+		for i, d := range samples {
+			put(strconv.Itoa(i+1), number(milliseconds(d)))
+		}
+	})
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

@@ -18,7 +18,6 @@ import (
 
 	"lagerd/internal/lagerdtest"
 	"lagerd/internal/mariadbtest"
-	"lagerd/internal/sandboxtest"
 	"lagerd/reconcile/plan"
 	"lagerd/secret"
 	"lagerd/store"
@@ -225,12 +224,4 @@ func (l *lagerd) peak() float64 {
 	}
 	l.b.Fatal("the process has no VmHWM")
 	return 0
-}
-
-// calls returns how many requests the sandbox has answered.
-func calls(b *testing.B, s sandboxtest.Client) int {
-	b.Helper()
-	var stats struct{ Requests int }
-	must(b, s.Send(http.MethodGet, "/sandbox/stats", nil, &stats))
-	return stats.Requests
 }

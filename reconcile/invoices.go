@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"lagerd/economic"
 	"lagerd/reconcile/plan"
@@ -370,8 +370,9 @@ func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMa
 const fetchesPerPass = 40
 
 // fetch reads what invoices still lack: the item numbers on their lines, which
-// become hints, and their PDFs. One that fails is put off and holds up no
-// other. more reports that there is more to fetch at once.
+// become hints, and their PDFs, several at a time. What has come while a
+// transaction was under way goes into the next one together. One that fails is put
+// off and holds up no other. more reports that there is more to fetch at once.
 func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 	if !w.shop.InvoicesOn || !j.work && !w.fetching {
 		return false, nil
@@ -381,48 +382,156 @@ func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 		return false, err
 	}
 	w.fetching = len(list) == fetchesPerPass
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(w.PDFConcurrency)
-	for _, inv := range list {
-		group.Go(func() (err error) {
-			defer func() { // a panic here would end the process for every shop
-				if p := recover(); p != nil {
-					err = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", w.shop.Shop, inv.Number, p)
-				}
-			}()
-			return w.fetchOne(ctx, inv)
-		})
+	fetching, stop := context.WithCancel(ctx)
+	defer stop()
+	var errs []error
+	for come := range w.fetchAll(fetching, list) {
+		if len(errs) > 0 {
+			continue // they are due still
+		}
+		var good []fetched
+		for _, f := range come {
+			if f.err != nil {
+				errs = append(errs, f.err)
+			}
+			if !f.applied.Empty() {
+				good = append(good, f)
+			}
+		}
+		if err := w.storeFetched(ctx, good); err != nil {
+			errs = append(errs, err)
+		}
+		if len(errs) > 0 {
+			stop()
+		}
 	}
-	err = group.Wait()
-	return w.fetching, err
+	return w.fetching, errors.Join(errs...)
 }
 
-func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) error {
-	err := w.fetchLines(ctx, inv)
-	if !w.stopped(ctx, err) {
-		err = errors.Join(err, w.fetchPDF(ctx, inv))
+// fetched is what the fetching of one invoice came to.
+type fetched struct {
+	invoice store.InvoiceWork
+	applied store.Applied // its lines, its PDF, or when it is tried again
+	err     error         // not the invoice's own: no other need be tried
+}
+
+// fetchAll fetches invoices and yields them as they come, at each turn all that
+// have come. Its goroutines have ended when it has.
+func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Seq[[]fetched] {
+	return func(yield func([]fetched) bool) {
+		next := make(chan store.InvoiceWork, len(list))
+		for _, inv := range list {
+			next <- inv
+		}
+		close(next)
+		done := make(chan fetched)
+		var working sync.WaitGroup
+		for range min(w.PDFConcurrency, len(list)) {
+			working.Go(func() {
+				for inv := range next {
+					if ctx.Err() != nil {
+						return
+					}
+					done <- w.fetchOne(ctx, inv)
+				}
+			})
+		}
+		go func() {
+			working.Wait()
+			close(done)
+		}()
+		for f := range done {
+			come := []fetched{f}
+			for waiting := true; waiting; {
+				select {
+				case f, waiting = <-done:
+					if waiting {
+						come = append(come, f)
+					}
+				default:
+					waiting = false
+				}
+			}
+			// Whoever has had enough cancels ctx: what is under way must end here.
+			yield(come)
+		}
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
-		return err
+}
+
+func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) {
+	f.invoice = inv
+	defer func() { // a panic here would end the process for every shop
+		if p := recover(); p != nil {
+			f.err = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", w.shop.Shop, inv.Number, p)
+		}
+	}()
+	err := w.fetchLines(ctx, inv, &f.applied)
+	if !w.stopped(ctx, err) {
+		err = errors.Join(err, w.fetchPDF(ctx, inv, &f.applied))
+	}
+	if err == nil {
+		return f
 	}
 	switch economic.KindOf(err) {
 	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited, economic.KindBudget:
-		return err // not this invoice's fault: it stays due
+		f.err = err // not this invoice's fault: it stays due
+		return f
 	}
-	tries := inv.Tries + 1
-	w.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
-	late := w.apply(ctx, store.Applied{Work: []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: err.Error()}}})
+	if ctx.Err() != nil {
+		f.err = err
+		return f
+	}
+	f.applied.Work = w.putOffInvoice(inv, err)
 	if errors.Is(err, economic.ErrTimeout) {
-		return errors.Join(err, late)
+		f.err = err
 	}
-	return late
+	return f
 }
 
-func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork) error {
+// putOffInvoice has an invoice whose work has failed tried again later.
+func (w *worker) putOffInvoice(inv store.InvoiceWork, err error) []store.WorkResult {
+	tries := inv.Tries + 1
+	w.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
+	return []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: err.Error()}}
+}
+
+// storeFetched stores what was fetched in one transaction; where the database
+// refuses that, each invoice in its own, so that only the one it refuses waits.
+func (w *worker) storeFetched(ctx context.Context, list []fetched) error {
+	var a store.Applied
+	for _, f := range list {
+		a.Lines = append(a.Lines, f.applied.Lines...)
+		a.Hints = append(a.Hints, f.applied.Hints...)
+		a.PDFs = append(a.PDFs, f.applied.PDFs...)
+		a.Work = append(a.Work, f.applied.Work...)
+	}
+	if a.Empty() {
+		return nil
+	}
+	err := w.apply(ctx, a)
+	switch {
+	case err == nil:
+		for _, pdf := range a.PDFs {
+			w.Observer.PDFStored(w.shop.Shop, len(pdf.Data))
+		}
+		return nil
+	case ctx.Err() != nil || errors.Is(err, store.ErrFenced):
+		return err
+	case len(list) == 1:
+		return w.apply(ctx, store.Applied{Work: w.putOffInvoice(list[0].invoice, err)})
+	}
+	for _, f := range list {
+		if err := w.storeFetched(ctx, []fetched{f}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
 	if inv.LinesRead {
 		return nil
 	}
-	a := store.Applied{Lines: []int64{inv.Number}}
 	// Where every tick lists all items anyway, the lines tell nothing new.
 	if w.shop.StockOn && w.progress.Items > int64(w.PageSize) {
 		read, err := w.agreement.Invoice(ctx, economic.PriorityInvoice, inv.Number)
@@ -431,10 +540,11 @@ func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork) error {
 		}
 		a.Hints = w.lineHints(read.Value.Lines, w.Now())
 	}
-	return w.apply(ctx, a)
+	a.Lines = []int64{inv.Number}
+	return nil
 }
 
-func (w *worker) fetchPDF(ctx context.Context, inv store.InvoiceWork) error {
+func (w *worker) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
 	if inv.PDFStored {
 		return nil
 	}
@@ -443,9 +553,6 @@ func (w *worker) fetchPDF(ctx context.Context, inv store.InvoiceWork) error {
 		return err
 	}
 	sum := sha256.Sum256(read.Value)
-	err = w.apply(ctx, store.Applied{PDF: &store.PDF{Number: inv.Number, Data: read.Value, SHA256: hex.EncodeToString(sum[:])}})
-	if err == nil {
-		w.Observer.PDFStored(w.shop.Shop, len(read.Value))
-	}
-	return err
+	a.PDFs = []store.PDF{{Number: inv.Number, Data: read.Value, SHA256: hex.EncodeToString(sum[:])}}
+	return nil
 }

@@ -232,18 +232,41 @@ func (w *worker) listed(l *listing) map[string]any {
 	}
 	put("suspicion", w.progress.Suspicion, suspicion)
 	put("items", w.progress.Items, int64(len(l.seen)))
-	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.began, l.serverDate, w.Overlap)
+	cursor := w.cursorAfter(l)
 	if l.cause != plan.CauseTick || cursor.Sub(w.progress.ItemsCursor.Time) >= w.Overlap {
-		set["items_cursor"] = store.At(cursor)
 		set["swept_at"] = store.At(l.began)
+		if !cursor.IsZero() {
+			set["items_cursor"] = store.At(cursor)
+		}
 	}
 	return set
 }
 
+// cursorAfter returns the cursor after a whole listing. One of several pages may
+// have passed over an item: turnBack does not notice a deletion that a creation
+// makes up for. So it leaves a cursor that there is to the change queries, and sets
+// the first one only where nothing has changed while it was read; where something
+// has, a second listing does.
+func (w *worker) cursorAfter(l *listing) time.Time {
+	cursor := w.progress.ItemsCursor.Time
+	began := l.began
+	if !l.serverDate.IsZero() {
+		began = l.serverDate
+	}
+	// lastUpdated is rounded to the minute.
+	restless := l.latest.After(began.Add(-time.Minute))
+	if several := len(l.turned) > 1; several && (!cursor.IsZero() || restless && w.progress.SweptAt.IsZero()) {
+		return cursor
+	}
+	return moveCursor(cursor, l.latest, l.began, l.serverDate, w.Overlap)
+}
+
 // finishListing takes over what was stored and answers the hints that are left.
 func (w *worker) finishListing(ctx context.Context, l *listing) error {
-	cursor := moveCursor(w.progress.ItemsCursor.Time, l.latest, l.began, l.serverDate, w.Overlap)
-	w.progress.ItemsCursor, w.progress.SweptAt = store.At(cursor), store.At(l.began)
+	w.progress.ItemsCursor, w.progress.SweptAt = store.At(w.cursorAfter(l)), store.At(l.began)
+	if w.progress.ItemsCursor.IsZero() {
+		w.sweepNext, w.hinted = true, true
+	}
 	w.progress.Items = int64(len(l.seen))
 	w.progress.Suspicion = ""
 	if l.assessment.Verdict() == plan.VerdictAllZero {

@@ -146,7 +146,7 @@ func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
 // Take begins to work on a shop whose lease is held with the given token.
 func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
 	ctx, stop := context.WithCancel(ctx)
-	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop), applying: newTurn()}
+	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
 	s.mu.Lock()
 	s.shops[shop.Shop] = &entry{pass: newTurn(), worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
 	s.mu.Unlock()

@@ -45,8 +45,7 @@ type worker struct {
 	checkedAt time.Time // when the agreement was last asked who it is
 	base      time.Time // when the worker began, see steady
 
-	applying turn // Apply calls are numbered and made one at a time
-	seq      int64
+	seq int64 // of the last transaction under this token
 
 	waiting  bool        // open hints are waiting to be read again
 	first    int         // the part with which the next pass begins
@@ -314,8 +313,6 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 
 // apply stores what a read led to, under the fence, and counts it.
 func (w *worker) apply(ctx context.Context, a store.Applied) error {
-	w.applying.take()
-	defer w.applying.give()
 	now := w.Now()
 	a.LateFrom = now.Add(-w.LateWithin)
 	// A transaction whose commit has an unknown outcome is told apart by its
@@ -390,8 +387,6 @@ func (w *worker) prune(ctx context.Context) error {
 		// rows may be made anew before it answers them.
 		hints = time.Time{}
 	}
-	w.applying.take()
-	defer w.applying.give()
 	for range piecesPerPass {
 		w.seq++
 		more, err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), hints)

@@ -23,6 +23,7 @@ func (s *Sandbox) Handler() http.Handler {
 	post("restock", func(a *agreement, b []byte) (any, error) {
 		return with(b, func(q quantity) error { return a.move("restock", q.Number, q.Quantity) })
 	})
+	post("import", func(a *agreement, b []byte) (any, error) { return with(b, a.importStock) })
 	post("adjust", func(a *agreement, b []byte) (any, error) { return with(b, a.adjust) })
 	post("create", func(a *agreement, b []byte) (any, error) {
 		return with(b, func(q newProduct) error { return a.create(q.Number, q.Name, q.InStock) })
@@ -114,6 +115,11 @@ type adjustment struct {
 	Available *amount `json:"available"`
 }
 
+// stockList is an import of a file that gives every item the same stock.
+type stockList struct {
+	InStock amount `json:"inStock"`
+}
+
 type newProduct struct {
 	Number  string `json:"number"`
 	Name    string `json:"name"`
@@ -159,6 +165,25 @@ func (a *agreement) adjust(q adjustment) error {
 			st.ordered = st.inStock - *q.Available
 		}
 	})
+}
+
+// importStock does to every item what a shop owner does with a CSV file: each one
+// fires its own webhook.
+func (a *agreement) importStock(l stockList) error {
+	a.mu.Lock()
+	var numbers []string
+	for _, p := range a.order {
+		if !p.truth().deleted {
+			numbers = append(numbers, p.number)
+		}
+	}
+	a.mu.Unlock()
+	for _, number := range numbers {
+		if err := a.change("import", number, func(st *productState) { st.inStock = l.InStock }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *agreement) trade(t trading) error {

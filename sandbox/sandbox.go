@@ -33,6 +33,7 @@ type Options struct {
 	Bucket      int           `help:"Tokens in each agreement's bucket, for 60 s." default:"10000"`
 	Daily       int           `help:"Calls a day and agreement beyond which all are refused; 0: no limit." default:"0"`
 	MaxURL      int           `help:"Longest URL accepted, in bytes." default:"4000"`
+	PDFSize     int           `name:"pdf-size" help:"Least size of an invoice's PDF, in bytes." default:"0"`
 	ClockSkew   time.Duration `help:"How far e-conomic's clock is ahead." default:"0s"`
 }
 

@@ -220,7 +220,7 @@ func (a *agreement) book(b booking) (int64, error) {
 		for a.nextInvoice++; a.invoices[a.nextInvoice] != nil; a.nextInvoice++ {
 		}
 	}
-	inv.pdf = invoicePDF(a.number, inv)
+	inv.pdf = invoicePDF(a.number, inv, a.sandbox.o.PDFSize)
 	a.invoices[inv.number] = inv
 	place, _ := slices.BinarySearch(a.numbers, inv.number)
 	a.numbers = slices.Insert(a.numbers, place, inv.number)

@@ -110,7 +110,7 @@ var mutations = []mutation{
 	{"one reconciliation may take away everything", "reconcile/losses.go",
 		`if losses <= w.lossLimit() && (!empty || losses <= w.approved) {`, `if true {`, "blast radius:"},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
-		`AND lines_read = 1 AND pdf_state = 'stored'", shop, number)`, `AND lines_read = 1", shop, number)`, "liveness:"},
+		`AND lines_read = 1 AND pdf_state = 'stored' AND number IN`, `AND lines_read = 1 AND number IN`, "liveness:"},
 	{"a grant token is logged", "reconcile/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"the cursor moves with the first page", "reconcile/stock.go",

@@ -162,6 +162,8 @@ func TestPastFailures(t *testing.T) {
 		{70924, "the same, with one shop"},
 		{1443, "an item was deleted while pages were turned, and the one that moved up a page was never read"},
 		{1856, "the same"},
+		{15987, "the same, and an item was created in another place, so that the listing was as long as before"},
+		{21493, "the same within a second"},
 		{5248, "a clock that was set back: an item that had been deleted stayed"},
 	} {
 		if r := run(t, past.seed, 100); r.Violation != "" {

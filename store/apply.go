@@ -76,7 +76,7 @@ type Applied struct {
 
 	Invoices []plan.InvoiceRow
 	Window   *plan.Window // nil: unchanged
-	PDF      *PDF
+	PDFs     []PDF
 	Work     []WorkResult // invoices to be tried again, if their work is not done
 	Lines    []int64      // invoices whose lines have been read
 	Hints    []HintRecord // the item numbers on those lines
@@ -89,7 +89,7 @@ type Applied struct {
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
 	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
-		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress) == 0 && a.Window == nil && a.PDF == nil && !a.EndApproval
+		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress) == 0 && a.Window == nil && len(a.PDFs) == 0 && !a.EndApproval
 }
 
 // Apply writes it all in one transaction under the fence. It returns ErrFenced
@@ -107,14 +107,11 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		t.answer(f.Shop, a.Answered)
 		t.reread(f.Shop, a.Rereads)
 		t.recordHints(a.Hints)
-		for _, number := range a.Lines {
-			t.exec("UPDATE invoices SET lines_read = 1 WHERE shop = ? AND number = ?", f.Shop, number)
-			t.finishWork(f.Shop, number)
+		t.linesRead(f.Shop, a.Lines)
+		for _, pdf := range a.PDFs {
+			t.putPDF(f.Shop, pdf, now)
 		}
-		if a.PDF != nil {
-			t.putPDF(f.Shop, *a.PDF, now)
-			t.finishWork(f.Shop, a.PDF.Number)
-		}
+		t.finishWork(f.Shop, a)
 		for _, w := range a.Work {
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
 				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Shop, w.Number)

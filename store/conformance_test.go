@@ -311,7 +311,7 @@ func TestShops(t *testing.T) {
 		}
 		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "1", token)},
 			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}, Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1}, FoundAt: noon}},
-			PDF: &store.PDF{Number: 1, Data: []byte("%PDF-")}, Window: &plan.Window{Cursor: 5, Gaps: []plan.Gap{{Range: plan.Range{From: 1, To: 2}, SeenAt: noon}}}}, noon))
+			PDFs: []store.PDF{{Number: 1, Data: []byte("%PDF-")}}, Window: &plan.Window{Cursor: 5, Gaps: []plan.Gap{{Range: plan.Range{From: 1, To: 2}, SeenAt: noon}}}}, noon))
 		must(t, s.RemoveShop(ctx, "shop1"))
 		for _, table := range []string{"shops", "shop_codes", "leases", "progress", "hints", "items", "changes", "invoices", "invoice_pdfs", "invoice_gaps", "requests", "webhook_calls"} {
 			if n := s.Count(ctx, table, "shop1"); n != 0 {
@@ -361,7 +361,7 @@ func TestInvoices(t *testing.T) {
 			t.Error("the postponed invoice is due")
 		}
 		pdf := []byte("%PDF-" + strings.Repeat("x", 3<<20))
-		apply(store.Applied{PDF: &store.PDF{Number: 7, Data: pdf, SHA256: strings.Repeat("ab", 32)}})
+		apply(store.Applied{PDFs: []store.PDF{{Number: 7, Data: pdf, SHA256: strings.Repeat("ab", 32)}}})
 		list, err := s.Invoices(ctx, "shop1", []string{"7", "nonsense"})
 		must(t, err)
 		if i := list[0]; i.PDFState != "stored" || i.PDFSize != len(pdf) || i.OrderNumber != "10042" || !i.CreditNote || i.InvoiceDate != "2026-11-20" || i.WorkDueAt.IsZero() || i.Cause != plan.CauseWebhook {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -112,9 +113,30 @@ func (t *tx) putPDF(shop string, pdf PDF, now time.Time) {
 		pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
 }
 
-// finishWork ends the work on an invoice whose lines and PDF are both there.
-func (t *tx) finishWork(shop string, number int64) {
-	t.exec("UPDATE invoices SET work_due_at = NULL, work_error = '' WHERE shop = ? AND number = ? AND lines_read = 1 AND pdf_state = 'stored'", shop, number)
+func (t *tx) linesRead(shop string, numbers []int64) {
+	if len(numbers) > 0 {
+		t.exec("UPDATE invoices SET lines_read = 1 WHERE shop = ? AND number IN "+placeholders(1, len(numbers)), invoiceArgs(shop, numbers)...)
+	}
+}
+
+// finishWork ends the work on those invoices whose lines and PDF are both there.
+func (t *tx) finishWork(shop string, a Applied) {
+	numbers := slices.Clone(a.Lines)
+	for _, pdf := range a.PDFs {
+		numbers = append(numbers, pdf.Number)
+	}
+	if len(numbers) > 0 {
+		t.exec("UPDATE invoices SET work_due_at = NULL, work_error = '' WHERE shop = ? AND lines_read = 1 AND pdf_state = 'stored' AND number IN "+placeholders(1, len(numbers)),
+			invoiceArgs(shop, numbers)...)
+	}
+}
+
+func invoiceArgs(shop string, numbers []int64) []any {
+	args := []any{shop}
+	for _, n := range numbers {
+		args = append(args, n)
+	}
+	return args
 }
 
 func (t *tx) putGaps(shop string, gaps []plan.Gap) {

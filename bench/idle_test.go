@@ -1,0 +1,96 @@
+package bench_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const idleShops = 10_000
+
+// BenchmarkIdle: a tick of shops in which nothing has changed.
+func BenchmarkIdle(b *testing.B) {
+	for _, shops := range []int{idleShops / 10, idleShops} {
+		b.Run(fmt.Sprint(shops), func(b *testing.B) { once(b, func() { idle(b, shops) }) })
+	}
+}
+
+func idle(b *testing.B, shops int) {
+	s := binary.Sandbox(b, fmt.Sprint("--agreements=", shops), "--products=20", "--latency=20ms", noLimit)
+	l := install(b, false, s.URL, shops, "reconcile: {schedule: \"@every 45s\"}\n")
+	var starts []float64
+	for range *rounds {
+		starts = append(starts, milliseconds(l.start()))
+		if len(starts) < *rounds {
+			l.stop()
+		}
+	}
+	l.read(shops)
+	var times, requests, statements, peaks []float64
+	for range *rounds {
+		tick := l.metric("lagerd_last_tick_timestamp_seconds")
+		for l.metric("lagerd_last_tick_timestamp_seconds") == tick || l.metric("lagerd_shops_waiting") > 0 {
+			time.Sleep(50 * time.Millisecond)
+		}
+		tick = l.metric("lagerd_last_tick_timestamp_seconds")
+		time.Sleep(3 * time.Second) // what is written after it
+		passes := l.metric("lagerd_passes_total")
+		calls, _ := callsOf(b, s)
+		questions := l.questions()
+		for l.metric("lagerd_last_tick_timestamp_seconds") == tick {
+			time.Sleep(20 * time.Millisecond)
+		}
+		began := time.Now()
+		for l.metric("lagerd_passes_total") < passes+float64(shops) {
+			time.Sleep(20 * time.Millisecond)
+			if time.Since(began) > 2*time.Minute {
+				b.Fatalf("a tick of %d shops does not end: %.0f passes", shops, l.metric("lagerd_passes_total")-passes)
+			}
+		}
+		times = append(times, time.Since(began).Seconds())
+		time.Sleep(3 * time.Second)
+		statements = append(statements, l.questions()-questions-1)
+		after, _ := callsOf(b, s)
+		requests = append(requests, float64(after-calls)/float64(shops))
+		peaks = append(peaks, l.peak())
+	}
+	what := fmt.Sprintf("idle tick of %d shops", shops)
+	note(b, what, "s", times, "< 20 with 10,000")
+	note(b, what+": requests to e-conomic a shop", "requests", requests, "≤ 2")
+	note(b, what+": SQL statements until 3 s after it", "statements", statements, "≤ 50")
+	note(b, what+": peak memory", "MiB", peaks, "≤ 150 with 10,000")
+	note(b, fmt.Sprintf("start with %d shops, exec to ready", shops), "ms", starts, "≤ 1000 with 10,000")
+}
+
+// questions returns how many statements the database has been sent.
+func (l *lagerd) questions() float64 {
+	l.b.Helper()
+	var name string
+	var n float64
+	must(l.b, l.db.QueryRowContext(l.b.Context(), "SHOW GLOBAL STATUS LIKE 'Questions'").Scan(&name, &n))
+	return n
+}
+
+// metric returns the sum of a metric's series.
+func (l *lagerd) metric(name string) (sum float64) {
+	l.b.Helper()
+	res, err := http.Get("http://" + l.admin + "/metrics")
+	must(l.b, err)
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		line := lines.Text()
+		series, value, _ := strings.Cut(line, " ")
+		if series == name || strings.HasPrefix(series, name+"{") {
+			v, err := strconv.ParseFloat(value[strings.LastIndexByte(value, ' ')+1:], 64)
+			must(l.b, err)
+			sum += v
+		}
+	}
+	must(l.b, lines.Err())
+	return sum
+}

@@ -1,0 +1,184 @@
+package bench_test
+
+import (
+	"bufio"
+	"database/sql"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"lagerd/economic"
+)
+
+const singleItems = 2000
+
+// BenchmarkOneAtATime: one webhook after another, against one row after another
+// that is inserted and committed by itself.
+func BenchmarkOneAtATime(b *testing.B) {
+	once(b, func() {
+		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", singleItems))
+		l := install(b, false, s.URL, 1, never)
+		l.start()
+		l.read(1)
+		requests := webhookCalls(1, numbers(b, l, singleItems))
+		l.exec("CREATE TABLE bench_rows LIKE hints")
+		insert := l.inserts()
+		var p50 []row
+		for range *rounds {
+			l.settled()
+			l.exec("DELETE FROM hints")
+			l.exec("DELETE FROM bench_rows")
+			rows := make([]time.Duration, singleItems)
+			for i := range rows {
+				began := time.Now()
+				insert(i)
+				rows[i] = time.Since(began)
+			}
+			with := send(b, l.webhook, 1, requests)
+			if with.refused > 0 {
+				b.Errorf("%d webhooks were refused", with.refused)
+			}
+			p50 = append(p50, row{quantile(with.latencies, 0.5), quantile(rows, 0.5)})
+		}
+		report(b, "one webhook at a time, p50", "ms", p50, "≤ 1.3")
+	})
+}
+
+// inserts returns a function that inserts a row like a hint's and commits it.
+func (l *lagerd) inserts() func(n int) {
+	l.b.Helper()
+	l.db.SetMaxIdleConns(2)
+	stmt, err := l.db.PrepareContext(l.b.Context(), "INSERT INTO bench_rows (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at) VALUES (?,?,?,?,?,?,?,1,1,?)")
+	must(l.b, err)
+	l.b.Cleanup(func() { _ = stmt.Close() })
+	return func(n int) {
+		now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
+		_, err := stmt.ExecContext(l.b.Context(), shopName(0), "stock", fmt.Sprint(n), "webhook", now, now, now, now)
+		must(l.b, err)
+	}
+}
+
+const (
+	freshSamples = 40 // in each round
+	apiLatency   = 5 * time.Millisecond
+)
+
+// BenchmarkFreshness: the time from a webhook's answer to its change being in the
+// database, against one read of the item and one committed row, made alone.
+func BenchmarkFreshness(b *testing.B) {
+	once(b, func() {
+		s := binary.Sandbox(b, "--agreements=1", "--products=300", "--latency="+apiLatency.String())
+		l := install(b, false, s.URL, 1, never)
+		l.start()
+		l.read(1)
+		list := stocked(b, l)
+		l.exec("CREATE TABLE bench_rows LIKE hints")
+		insert := l.inserts()
+		stored, err := l.db.PrepareContext(b.Context(), "SELECT stock FROM items WHERE shop = ? AND number = ?")
+		must(b, err)
+		defer stored.Close()
+		var p50 []row
+		var all []time.Duration
+		var p99 []float64
+		sample := 0
+		for range *rounds {
+			var fresh, alone []time.Duration
+			for range freshSamples {
+				number := list[sample%len(list)]
+				sample++
+				time.Sleep(30 * time.Millisecond)
+				began := time.Now()
+				get(b, s.URL+"/products/"+economic.EscapeNumber(number))
+				insert(sample)
+				alone = append(alone, time.Since(began))
+
+				figure := fmt.Sprintf("%d.0000", 100_000+sample)
+				must(b, s.Post(first, "adjust", map[string]any{"number": number, "inStock": 100_000 + sample}, nil))
+				call := webhookCalls(1, []string{number})
+				conn, err := net.Dial("tcp", l.webhook)
+				must(b, err)
+				_, err = conn.Write(call[0])
+				must(b, err)
+				ok, err := answered(bufio.NewReader(conn))
+				answeredAt := time.Now()
+				must(b, err)
+				must(b, conn.Close())
+				if !ok {
+					b.Fatal("a webhook was refused")
+				}
+				for {
+					var is string
+					must(b, stored.QueryRowContext(b.Context(), shopName(0), number).Scan(&is))
+					if is == figure {
+						break
+					}
+					if time.Since(answeredAt) > 10*time.Second {
+						b.Fatalf("%s is %s, expected %s", number, is, figure)
+					}
+					time.Sleep(200 * time.Microsecond)
+				}
+				fresh = append(fresh, time.Since(answeredAt))
+			}
+			all = append(all, fresh...)
+			p50 = append(p50, row{quantile(fresh, 0.5), quantile(alone, 0.5)})
+			p99 = append(p99, quantile(fresh, 0.99))
+		}
+		report(b, "freshness, p50", "ms", p50, "≤ 2")
+		note(b, "freshness, p99", "ms", p99, "< 100")
+		recordSamples(b, "freshness", all)
+	})
+}
+
+// stocked returns the numbers of items that carry a figure.
+func stocked(b *testing.B, l *lagerd) []string {
+	b.Helper()
+	rows, err := l.db.QueryContext(b.Context(), "SELECT number FROM items WHERE stock IS NOT NULL AND stock > 0 ORDER BY number")
+	must(b, err)
+	defer rows.Close()
+	list, err := scanAll(rows)
+	must(b, err)
+	return list
+}
+
+func scanAll(rows *sql.Rows) (list []string, err error) {
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}
+
+// get reads from the sandbox as the first agreement.
+func get(b *testing.B, url string) []byte {
+	b.Helper()
+	body, err := fetch(url, 1)
+	must(b, err)
+	return body
+}
+
+// fetch reads from the sandbox as an agreement, counted from 1.
+func fetch(url string, agreement int) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("X-AppSecretToken", appToken)
+	req.Header.Set("X-AgreementGrantToken", fmt.Sprint("sandbox-grant-", agreement))
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", url, res.Status)
+	}
+	return body, err
+}
