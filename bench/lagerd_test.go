@@ -156,9 +156,6 @@ func (l *lagerd) stop() {
 	<-l.proc.Exited
 }
 
-// tick has every shop reconciled now.
-func (l *lagerd) tick() { must(l.b, l.proc.Signal(syscall.SIGUSR1)) }
-
 // sweep has every shop swept now.
 func (l *lagerd) sweep() { must(l.b, l.proc.Signal(syscall.SIGUSR2)) }
 
@@ -196,10 +193,10 @@ func (l *lagerd) settled() {
 	l.await(2*time.Minute, 0, "SELECT COUNT(*) FROM hints WHERE open = 1")
 }
 
-// read waits until every shop has been reconciled for the first time.
+// read waits until every shop has been read whole for the first time.
 func (l *lagerd) read(shops int) {
 	l.b.Helper()
-	l.await(5*time.Minute, shops, "SELECT COUNT(*) FROM progress WHERE tick_at IS NOT NULL")
+	l.await(3*time.Minute, shops, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL AND invoices_begun = 1")
 	l.settled()
 }
 

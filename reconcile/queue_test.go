@@ -300,7 +300,7 @@ func TestSettle(t *testing.T) {
 		time.Sleep(time.Minute - 1)
 		synctest.Wait()
 		none(t, q)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		next(t, q)
 	})
