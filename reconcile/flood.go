@@ -3,25 +3,39 @@ package reconcile
 import "time"
 
 const (
-	// So many hints within a window or two are a flood: an import, a stocktaking.
+	// So many of a shop's hints within a window or two are a flood: an import, a
+	// stocktaking.
 	floodHints  = 100
 	floodWindow = 250 * time.Millisecond
+	// So many of all shops are one as well, in which each of them has a part whose
+	// own are at least floodPart. Many shops import at once, none of them fast: read
+	// at once, they would slow down the webhooks to where none of them looks like
+	// a flood, and be read ever again.
+	floodTotal = 400
+	floodPart  = 5
 	// floodPasses is how long no hint may have come for a flood to be over. Read
 	// sooner, the same pages would be read again for the hints that come meanwhile,
 	// and webhooks would wait for the processor.
 	floodPasses = 300 * time.Millisecond
 	// floodLasts is how long a shop's hints wait in a flood that does not end.
-	floodLasts = 5 * time.Second
+	floodLasts = 10 * time.Second
 )
 
-// flood tells when a shop's hints come faster than it is worth reading them.
+// flood counts how fast hints come.
 type flood struct {
 	began         time.Time // of the window
 	hints, before int       // in this window, and in the one before
 }
 
-// add counts hints and reports whether they are part of a flood.
-func (f *flood) add(now time.Time, hints int) bool {
+// flooded reports whether a shop's hints come faster than it is worth reading
+// them, by how many have come of its own and of all shops.
+func flooded(own, all int) bool {
+	return own >= floodHints || all >= floodTotal && own >= floodPart
+}
+
+// add counts hints and returns how many have come in this window and the one
+// before.
+func (f *flood) add(now time.Time, hints int) int {
 	switch since := now.Sub(f.began); {
 	case since >= 2*floodWindow || since < 0:
 		f.began, f.hints, f.before = now, 0, 0
@@ -29,5 +43,5 @@ func (f *flood) add(now time.Time, hints int) bool {
 		f.began, f.hints, f.before = now, 0, f.hints
 	}
 	f.hints += hints
-	return f.hints+f.before >= floodHints
+	return f.hints + f.before
 }

@@ -310,27 +310,33 @@ func TestFlood(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
-		name  string
-		every time.Duration
-		hints int
-		calls int
-		flood bool
+		name   string
+		every  time.Duration
+		hints  int
+		others int // of other shops, with each call
+		calls  int
+		flood  bool
 	}{
-		{"a sale", time.Millisecond, 1, 30, false},
-		{"trade that does not end", 20 * time.Millisecond, 1, 1000, false},
-		{"an import", time.Millisecond, 1, 100, true},
-		{"at once", 0, 100, 1, true},
-		{"slow", time.Second, 99, 100, false},
+		{"a sale", time.Millisecond, 1, 0, 30, false},
+		{"trade that does not end", 20 * time.Millisecond, 1, 0, 1000, false},
+		{"an import", time.Millisecond, 1, 0, 100, true},
+		{"at once", 0, 100, 0, 1, true},
+		{"slow", time.Second, 99, 0, 100, false},
+		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, true},
+		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, false},
 	} {
-		var f flood
-		flooded := false
+		var own, all flood
+		is := false
 		for n := range c.calls {
-			flooded = f.add(begin.Add(time.Duration(n)*c.every), c.hints)
+			now := begin.Add(time.Duration(n) * c.every)
+			all.add(now, c.others)
+			is = flooded(own.add(now, c.hints), all.add(now, c.hints))
 		}
-		if flooded != c.flood {
-			t.Errorf("%s: %t", c.name, flooded)
+		if is != c.flood {
+			t.Errorf("%s: %t", c.name, is)
 		}
-		if f.add(begin.Add(time.Duration(c.calls)*c.every+2*floodWindow), 1) {
+		later := begin.Add(time.Duration(c.calls)*c.every + 2*floodWindow)
+		if flooded(own.add(later, 1), all.add(later, 1)) {
 			t.Errorf("%s: still a flood when it has passed", c.name)
 		}
 	}

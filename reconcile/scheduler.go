@@ -68,6 +68,7 @@ type Scheduler struct {
 	stuck     int              // workers whose pass takes long, and which have been replaced
 	marks     []store.TickMark // good ticks not noted in the database yet
 	marksFrom time.Time        // when the first of them began
+	flood     flood            // of all shops' hints
 }
 
 // entry is a shop this lagerd holds.
@@ -233,13 +234,18 @@ func (s *Scheduler) addAll(j job, urgent bool) {
 // it: at once, but in a flood when that has passed.
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
+	now := s.o.Now()
+	all, own := s.flood.add(now, hints), 0
 	e := s.shops[shop]
-	flooded := e != nil && e.flood.add(s.o.Now(), hints)
+	if e != nil {
+		own = e.flood.add(now, hints)
+	}
 	s.mu.Unlock()
 	switch {
-	case flooded:
+	case e == nil:
+	case flooded(own, all):
 		s.queue.settle(shop, job{work: true}, floodPasses, floodLasts)
-	case e != nil:
+	default:
 		s.queue.add(shop, job{work: true}, false)
 	}
 }
