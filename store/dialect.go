@@ -31,7 +31,7 @@ var newValue = regexp.MustCompile(`\bnew\.(\w+)`)
 func (d dialect) onConflict(key string, assignments ...string) string {
 	set := strings.Join(assignments, ", ")
 	if d.isSQLite() {
-		set = newValue.ReplaceAllString(set, "excluded.$1")
+		set = strings.ReplaceAll(set, "new.", "excluded.")
 		set = strings.ReplaceAll(set, "GREATEST(", "MAX(")
 		return " ON CONFLICT (" + key + ") DO UPDATE SET " + set
 	}

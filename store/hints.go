@@ -106,7 +106,9 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 func (s *Store) ShopsWithWork(ctx context.Context, due Due) ([]string, error) {
 	var shops []string
 	err := s.db.WithContext(ctx).Raw(
-		"SELECT DISTINCT shop FROM hints WHERE open = 1 AND (due_at <= ? OR due_at > ?)"+
+		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints
+		// are not read to learn that it has some.
+		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
 			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)",
 		At(due.By), At(due.Beyond), At(due.By), At(due.Beyond)).Scan(&shops).Error
 	if err != nil {

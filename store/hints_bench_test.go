@@ -1,0 +1,45 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"lagerd/internal/mariadbtest"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// BenchmarkRecordHints records webhooks of distinct numbers, so many to a commit,
+// one commit after another.
+func BenchmarkRecordHints(b *testing.B) {
+	for name, options := range map[string]func(b *testing.B) store.Options{
+		"SQLite":  func(b *testing.B) store.Options { return store.Options{Path: filepath.Join(b.TempDir(), "lagerd.db")} },
+		"MariaDB": func(b *testing.B) store.Options { return store.Options{DSN: mariadbtest.New(b)} },
+	} {
+		for _, size := range []int{1, 64, 500} {
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				s, err := store.Open(b.Context(), options(b))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer s.Close()
+				if err := s.Migrate(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				hints := make([]store.HintRecord, size)
+				count := 0
+				for b.Loop() {
+					for i := range hints {
+						hints[i] = store.HintRecord{Shop: fmt.Sprintf("shop%05d", i%20), Kind: plan.KindStock, Number: fmt.Sprintf("item-%06d", count), Cause: plan.CauseWebhook, At: noon}
+						count++
+					}
+					if err := s.RecordHints(b.Context(), hints); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(count)/b.Elapsed().Seconds(), "hints/s")
+			})
+		}
+	}
+}
