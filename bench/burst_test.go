@@ -44,10 +44,14 @@ func burst(b *testing.B, database string, connections int) {
 	requests := webhookCalls(burstShops, numbers(b, l, burstCalls))
 	var rates []row
 	var p99, peaks []float64
-	for range *rounds {
-		without := send(b, plain, connections, requests)
+	for n := range *rounds {
 		l.settled()
 		l.exec("DELETE FROM hints")
+		without := send(b, plain, connections, requests)
+		// The import that the webhooks tell of.
+		for shop := range burstShops {
+			must(b, s.Post(first+shop, "import", map[string]int{"inStock": 1000 + n}, nil))
+		}
 		with := send(b, l.webhook, connections, requests)
 		if with.refused > 0 || without.refused > 0 {
 			b.Errorf("%d of %d webhooks were refused, %d by the server that stores nothing", with.refused, burstCalls, without.refused)

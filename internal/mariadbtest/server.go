@@ -236,7 +236,7 @@ func (s *Server) launch() error {
 		"--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
 		"--default-time-zone=+02:00",
 		"--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=fsync", "--skip-log-bin",
-		"--innodb-buffer-pool-size=128M", "--innodb-log-file-size=16M",
+		"--innodb-buffer-pool-size=128M", "--innodb-log-file-size=96M",
 		"--max-connections=300", "--performance-schema=0",
 	}, asRoot()...)...)
 	cmd.SysProcAttr = processAttributes()
