@@ -117,6 +117,9 @@ func (w *worker) suspectHints(suspected map[string]plan.Suspect, open hintMap) [
 func (w *worker) suspect(observations []plan.Observation, suspected map[string]plan.Suspect) {
 	for _, o := range observations {
 		delete(w.suspects, o.Item.Number)
+		if w.sweep != nil {
+			delete(w.sweep.suspects, o.Item.Number) // what an earlier page of it showed
+		}
 	}
 	for number, s := range suspected {
 		w.suspects[number] = s

@@ -165,6 +165,7 @@ func TestPastFailures(t *testing.T) {
 		{15987, "the same, and an item was created in another place, so that the listing was as long as before"},
 		{21493, "the same within a second"},
 		{5248, "a clock that was set back: an item that had been deleted stayed"},
+		{4840, "a zero that a listing had shown was confirmed by a second read, though one between them had shown a figure"},
 	} {
 		if r := run(t, past.seed, 100); r.Violation != "" {
 			t.Errorf("%s: %s", past.why, explain(r, 60))

@@ -122,6 +122,8 @@ func (in ItemsInput) doubt(obs Observation, row, next Row, stored bool) (Suspect
 		return s, false
 	}
 	first, known := in.Suspects[obs.Item.Number]
+	// What was stored after the first read has refuted it.
+	known = known && !(stored && Version{Token: in.Token, At: first.Began}.Before(row.Version))
 	if known {
 		s.Began, s.Cause = first.Began, first.Cause
 	}

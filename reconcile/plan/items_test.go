@@ -185,6 +185,17 @@ func TestLossesNeedASecondRead(t *testing.T) {
 		if p := plan.Items(again); len(p.Changes) != 1 || len(p.Answered) != 1 || len(p.Suspected) != 0 {
 			t.Errorf("%s: the second read: %+v", c.name, p)
 		}
+		if len(c.stored) == 0 {
+			continue
+		}
+		between := c.stored[0]
+		between.Version = plan.Version{Token: again.Token, At: noon.Add(time.Millisecond)}
+		refuted := input(c.obs, between)
+		refuted.Observations[0].Began, refuted.Hints = noon.Add(time.Second), first.Hints
+		refuted.Suspects = p.Suspected
+		if p := plan.Items(refuted); len(p.Changes) != 0 || !p.Suspected["a"].Began.Equal(noon.Add(time.Second)) {
+			t.Errorf("%s: confirmed a read that what was stored since refutes: %+v", c.name, p)
+		}
 	}
 }
 
