@@ -1,8 +1,6 @@
 package economic
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,56 +8,97 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
 )
 
-// Answers are decoded in two steps: encoding/json finds the fields that are
-// wanted and checks the syntax, fields checks each one's type. encoding/json's
-// own conversion takes the string "5" for a json.Number and loses the path.
+// Answers are decoded in two steps: json finds the fields that are wanted and
+// checks the syntax, all in one pass, fields checks each one's type. json's own
+// conversion would end at the first field that is wrong and lose the rest.
+
+// decoding is how answers are read: e-conomic promises neither that no name comes
+// twice nor that every text is clean, and what is good of an answer is taken.
+func decoding() json.Options {
+	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// value is a value of an answer as it stands there, empty if it is absent.
+type value = jsontext.Value
+
+// block is an object of an answer.
+type block[T any] struct {
+	in  T
+	raw value // "{" for an object, or what stands in its place
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (b *block[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*b = block[T]{}
+	if d.PeekKind() != '{' {
+		return json.UnmarshalDecode(d, &b.raw)
+	}
+	b.raw = value("{")
+	return json.UnmarshalDecode(d, &b.in)
+}
+
+// list is a list of an answer.
+type list[T any] struct {
+	in  []T
+	raw value // "[" for a list, or what stands in its place
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*l = list[T]{}
+	if d.PeekKind() != '[' {
+		return json.UnmarshalDecode(d, &l.raw)
+	}
+	l.raw = value("[")
+	return json.UnmarshalDecode(d, &l.in)
+}
 
 // fields reads fields of an answer and keeps the first error.
 type fields struct{ err error }
 
 // absent reports whether a field is not there. A null, which e-conomic says it
 // never sends, counts as absent too.
-func absent(raw json.RawMessage) bool { return len(raw) == 0 || raw[0] == 'n' }
+func absent(raw value) bool { return len(raw) == 0 || raw[0] == 'n' }
 
-func (f *fields) fail(path, want string, raw json.RawMessage) {
+func (f *fields) fail(path, want string, raw value) {
 	if f.err == nil {
 		f.err = &fieldError{path, want, describe(raw)}
 	}
 }
 
-// object reads an object into a struct of raw fields.
-func (f *fields) object(path string, raw json.RawMessage, into any) {
-	if absent(raw) {
-		return
-	}
-	if raw[0] != '{' || json.Unmarshal(raw, into) != nil {
+// object notes an error if a block is neither an object nor absent.
+func (f *fields) object(path string, raw value) {
+	if !absent(raw) && raw[0] != '{' {
 		f.fail(path, "an object", raw)
 	}
 }
 
-// list reads a list.
-func (f *fields) list(path string, raw json.RawMessage) []json.RawMessage {
-	var items []json.RawMessage
-	if !absent(raw) && (raw[0] != '[' || json.Unmarshal(raw, &items) != nil) {
+// list notes an error if a list is neither a list nor absent.
+func (f *fields) list(path string, raw value) {
+	if !absent(raw) && raw[0] != '[' {
 		f.fail(path, "a list", raw)
 	}
-	return items
 }
 
 // text reads a string, "" if absent.
-func (f *fields) text(path string, raw json.RawMessage) string {
-	var s string
-	if !absent(raw) && (raw[0] != '"' || json.Unmarshal(raw, &s) != nil) {
-		f.fail(path, "a string", raw)
+func (f *fields) text(path string, raw value) string {
+	if absent(raw) {
+		return ""
 	}
-	return s
+	if raw[0] != '"' {
+		f.fail(path, "a string", raw)
+		return ""
+	}
+	return text(raw)
 }
 
 // yes reads a boolean, nil if absent.
-func (f *fields) yes(path string, raw json.RawMessage) *bool {
+func (f *fields) yes(path string, raw value) *bool {
 	if absent(raw) {
 		return nil
 	}
@@ -72,7 +111,7 @@ func (f *fields) yes(path string, raw json.RawMessage) *bool {
 }
 
 // figure reads a number exactly, nil if absent.
-func (f *fields) figure(path string, raw json.RawMessage) *decimal.Decimal {
+func (f *fields) figure(path string, raw value) *decimal.Decimal {
 	if absent(raw) {
 		return nil
 	}
@@ -91,7 +130,7 @@ func (f *fields) figure(path string, raw json.RawMessage) *decimal.Decimal {
 }
 
 // whole reads an integer of at least least, 0 if absent.
-func (f *fields) whole(path string, raw json.RawMessage, least int64) int64 {
+func (f *fields) whole(path string, raw value, least int64) int64 {
 	if absent(raw) {
 		return 0
 	}
@@ -111,7 +150,7 @@ func (f *fields) whole(path string, raw json.RawMessage, least int64) int64 {
 }
 
 // date reads a business date (YYYY-MM-DD), "" if absent.
-func (f *fields) date(path string, raw json.RawMessage) string {
+func (f *fields) date(path string, raw value) string {
 	s := f.text(path, raw)
 	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
 		f.fail(path, "a date (YYYY-MM-DD)", raw)
@@ -121,7 +160,7 @@ func (f *fields) date(path string, raw json.RawMessage) string {
 }
 
 // moment reads a time with its zone and returns it in UTC, zero if absent.
-func (f *fields) moment(path string, raw json.RawMessage) time.Time {
+func (f *fields) moment(path string, raw value) time.Time {
 	s := f.text(path, raw)
 	t, err := time.Parse(time.RFC3339, s)
 	if s != "" && err != nil {
@@ -131,14 +170,14 @@ func (f *fields) moment(path string, raw json.RawMessage) time.Time {
 }
 
 // required notes an error if a field is absent.
-func (f *fields) required(path, want string, raw json.RawMessage) {
+func (f *fields) required(path, want string, raw value) {
 	if absent(raw) {
 		f.fail(path, want, raw)
 	}
 }
 
 // describe says what a JSON value is, in few words.
-func describe(raw json.RawMessage) string {
+func describe(raw value) string {
 	if absent(raw) {
 		return "nothing"
 	}
@@ -155,27 +194,26 @@ func describe(raw json.RawMessage) string {
 	return "number " + oneLine(string(raw[:min(len(raw), 100)]), 40)
 }
 
-// decodeJSON reads a whole answer, an object, into a struct of raw fields.
-func decodeJSON(name string, got answer, into any) error {
-	err := json.Unmarshal(got.body, into)
+// decodeJSON reads a whole answer, which is an object.
+func decodeJSON[T any](name string, got answer) (T, error) {
+	var whole block[T]
+	err := json.Unmarshal(got.body, &whole, decoding())
 	if err == nil {
-		return nil
+		var f fields
+		f.required(name, "an object", whole.raw)
+		f.object(name, whole.raw)
+		return whole.in, f.err
 	}
 	if isHTML(got.header, got.body) {
-		return &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
+		return whole.in, &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
 	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		// Only a Decoder tells an end that came too soon from any other mistake.
-		var value json.RawMessage
-		if end := json.NewDecoder(bytes.NewReader(got.body)).Decode(&value); end == io.EOF || end == io.ErrUnexpectedEOF {
-			return &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
-		}
-		return fmt.Errorf("%s: at byte %d: %w", name, syntax.Offset, err)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return whole.in, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
 	}
-	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return &fieldError{name, "an object", "a JSON " + kind.Value}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return whole.in, fmt.Errorf("%s: at byte %d: %w", name, syntax.ByteOffset, syntax.Err)
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return whole.in, fmt.Errorf("%s: %w", name, err)
 }
 
 // under puts the place of an item before the path of an error in it.
@@ -188,39 +226,46 @@ func under(prefix string, err error) error {
 
 // decodePage reads a page of a collection, its items with one, which returns
 // an item's number also where it cannot be decoded.
-func decodePage[T any](got answer, c call, one func(json.RawMessage) (T, string, error)) (Page[T], error) {
-	var raw struct {
-		Collection json.RawMessage `json:"collection"`
-		Pagination json.RawMessage `json:"pagination"`
-	}
-	if err := decodeJSON(c.endpoint, got, &raw); err != nil {
+func decodePage[R, T any](got answer, c call, one func(R) (T, string, error)) (Page[T], error) {
+	raw, err := decodeJSON[struct {
+		Collection list[block[R]] `json:"collection"`
+		Pagination block[struct {
+			Results  value `json:"results"`
+			NextPage value `json:"nextPage"`
+		}] `json:"pagination"`
+	}](c.endpoint, got)
+	if err != nil {
 		return Page[T]{}, err
 	}
-	var pagination struct {
-		Results  json.RawMessage `json:"results"`
-		NextPage json.RawMessage `json:"nextPage"`
-	}
+	items, pagination := raw.Collection, raw.Pagination.in
 	var f fields
 	// A page without a collection is no empty page, and one that does not say
 	// how it goes on is not the last one.
-	f.required("collection", "a list", raw.Collection)
-	f.required("pagination", "an object", raw.Pagination)
-	items := f.list("collection", raw.Collection)
-	f.object("pagination", raw.Pagination, &pagination)
+	f.required("collection", "a list", items.raw)
+	f.required("pagination", "an object", raw.Pagination.raw)
+	f.list("collection", items.raw)
+	f.object("pagination", raw.Pagination.raw)
 	f.required("pagination.results", "a whole number", pagination.Results)
 	page := Page[T]{
 		Results: int(f.whole("pagination.results", pagination.Results, 0)),
 		Next:    f.text("pagination.nextPage", pagination.NextPage),
-		Items:   make([]T, 0, len(items)),
+		Items:   make([]T, 0, len(items.in)),
 	}
-	if page.Next != "" && (len(items) == 0 || !advances(c.url, page.Next)) {
+	if page.Next != "" && (len(items.in) == 0 || !advances(c.url, page.Next)) {
 		f.fail("pagination.nextPage", "a page further on", pagination.NextPage)
 	}
 	if f.err != nil {
 		return Page[T]{}, under(c.endpoint+".", f.err)
 	}
-	for i, item := range items {
-		v, number, err := one(item)
+	for i, item := range items.in {
+		var f fields
+		f.required("", "an object", item.raw)
+		f.object("", item.raw)
+		v, number, err := *new(T), "", f.err
+		if err == nil {
+			v, number, err = one(item.in)
+			err = under(".", err)
+		}
 		if err != nil {
 			page.Bad = append(page.Bad, BadItem{Number: number, Err: under(fmt.Sprintf("%s.collection[%d]", c.endpoint, i), err)})
 			continue
@@ -245,44 +290,30 @@ func advances(from, to string) bool {
 
 // decodeProduct reads the answer about one product.
 func decodeProduct(got answer) (Product, error) {
-	var raw rawProduct
-	if err := decodeJSON("product", got, &raw); err != nil {
+	raw, err := decodeJSON[rawProduct]("product", got)
+	if err != nil {
 		return Product{}, err
 	}
-	product, err := raw.product()
+	product, _, err := raw.product()
 	return product, under("product.", err)
 }
 
-// productOf reads a product of a collection.
-func productOf(item json.RawMessage) (Product, string, error) {
-	var raw rawProduct
-	var f fields
-	f.object("", item, &raw)
-	f.required("", "an object", item)
-	if f.err != nil {
-		return Product{}, "", f.err
-	}
-	product, err := raw.product()
-	return product, product.Number, under(".", err)
-}
-
 type rawProduct struct {
-	ProductNumber json.RawMessage `json:"productNumber"`
-	Name          json.RawMessage `json:"name"`
-	BarCode       json.RawMessage `json:"barCode"`
-	Barred        json.RawMessage `json:"barred"`
-	LastUpdated   json.RawMessage `json:"lastUpdated"`
-	ProductGroup  json.RawMessage `json:"productGroup"`
-	Inventory     json.RawMessage `json:"inventory"`
+	ProductNumber value `json:"productNumber"`
+	Name          value `json:"name"`
+	BarCode       value `json:"barCode"`
+	Barred        value `json:"barred"`
+	LastUpdated   value `json:"lastUpdated"`
+	ProductGroup  block[struct {
+		Number           value `json:"productGroupNumber"`
+		InventoryEnabled value `json:"inventoryEnabled"`
+	}] `json:"productGroup"`
+	Inventory block[rawInventory] `json:"inventory"`
 }
 
-// product returns the product. Its number is set also with an error, if it
-// could be read.
-func (raw rawProduct) product() (Product, error) {
-	var group struct {
-		Number           json.RawMessage `json:"productGroupNumber"`
-		InventoryEnabled json.RawMessage `json:"inventoryEnabled"`
-	}
+// product returns the product and its number, which is set also with an error if
+// it could be read.
+func (raw rawProduct) product() (Product, string, error) {
 	var f fields
 	p := Product{Number: f.text("productNumber", raw.ProductNumber)}
 	if p.Number == "" {
@@ -293,116 +324,96 @@ func (raw rawProduct) product() (Product, error) {
 	barred := f.yes("barred", raw.Barred)
 	p.Barred = barred != nil && *barred
 	p.LastUpdated = f.moment("lastUpdated", raw.LastUpdated)
-	f.object("productGroup", raw.ProductGroup, &group)
+	group := raw.ProductGroup.in
+	f.object("productGroup", raw.ProductGroup.raw)
 	p.GroupNumber = int(f.whole("productGroup.productGroupNumber", group.Number, 0))
 	p.InventoryEnabled = f.yes("productGroup.inventoryEnabled", group.InventoryEnabled)
-	p.Inventory = f.inventory(raw.Inventory)
-	return p, f.err
+	f.object("inventory", raw.Inventory.raw)
+	if !absent(raw.Inventory.raw) {
+		p.Inventory = f.inventory(raw.Inventory.in)
+	}
+	return p, p.Number, f.err
 }
 
-func (f *fields) inventory(raw json.RawMessage) *Inventory {
-	if absent(raw) {
-		return nil
-	}
-	var inventory struct {
-		InStock              json.RawMessage `json:"inStock"`
-		Available            json.RawMessage `json:"available"`
-		OrderedByCustomers   json.RawMessage `json:"orderedByCustomers"`
-		OrderedFromSuppliers json.RawMessage `json:"orderedFromSuppliers"`
-		LastUpdated          json.RawMessage `json:"inventoryLastUpdated"`
-	}
-	f.object("inventory", raw, &inventory)
+type rawInventory struct {
+	InStock              value `json:"inStock"`
+	Available            value `json:"available"`
+	OrderedByCustomers   value `json:"orderedByCustomers"`
+	OrderedFromSuppliers value `json:"orderedFromSuppliers"`
+	LastUpdated          value `json:"inventoryLastUpdated"`
+}
+
+func (f *fields) inventory(raw rawInventory) *Inventory {
 	// No recorded answer has this time and its published pattern is broken:
 	// one of another form is not worth losing the figures for.
 	var lenient fields
 	return &Inventory{
-		InStock:              f.figure("inventory.inStock", inventory.InStock),
-		Available:            f.figure("inventory.available", inventory.Available),
-		OrderedByCustomers:   f.figure("inventory.orderedByCustomers", inventory.OrderedByCustomers),
-		OrderedFromSuppliers: f.figure("inventory.orderedFromSuppliers", inventory.OrderedFromSuppliers),
-		LastUpdated:          lenient.moment("", inventory.LastUpdated),
+		InStock:              f.figure("inventory.inStock", raw.InStock),
+		Available:            f.figure("inventory.available", raw.Available),
+		OrderedByCustomers:   f.figure("inventory.orderedByCustomers", raw.OrderedByCustomers),
+		OrderedFromSuppliers: f.figure("inventory.orderedFromSuppliers", raw.OrderedFromSuppliers),
+		LastUpdated:          lenient.moment("", raw.LastUpdated),
 	}
 }
 
 // decodeInvoice reads the answer about one invoice.
 func decodeInvoice(got answer) (Invoice, error) {
-	var raw rawInvoice
-	if err := decodeJSON("invoice", got, &raw); err != nil {
+	raw, err := decodeJSON[rawInvoice]("invoice", got)
+	if err != nil {
 		return Invoice{}, err
 	}
-	invoice, err := raw.invoice()
+	invoice, _, err := raw.invoice()
 	return invoice, under("invoice.", err)
 }
 
-// invoiceOf reads an invoice of a collection.
-func invoiceOf(item json.RawMessage) (Invoice, string, error) {
-	var raw rawInvoice
-	var f fields
-	f.object("", item, &raw)
-	f.required("", "an object", item)
-	if f.err != nil {
-		return Invoice{}, "", f.err
-	}
-	invoice, err := raw.invoice()
-	number := ""
-	if invoice.Number != 0 {
-		number = strconv.FormatInt(invoice.Number, 10)
-	}
-	return invoice, number, under(".", err)
-}
-
 type rawInvoice struct {
-	Number       json.RawMessage `json:"bookedInvoiceNumber"`
-	Date         json.RawMessage `json:"date"`
-	DueDate      json.RawMessage `json:"dueDate"`
-	Currency     json.RawMessage `json:"currency"`
-	ExchangeRate json.RawMessage `json:"exchangeRate"`
-	Net          json.RawMessage `json:"netAmount"`
-	Gross        json.RawMessage `json:"grossAmount"`
-	VAT          json.RawMessage `json:"vatAmount"`
-	Rounding     json.RawMessage `json:"roundingAmount"`
-	NetBase      json.RawMessage `json:"netAmountInBaseCurrency"`
-	GrossBase    json.RawMessage `json:"grossAmountInBaseCurrency"`
-	Remainder    json.RawMessage `json:"remainder"`
-	OrderNumber  json.RawMessage `json:"orderNumber"`
-	Customer     json.RawMessage `json:"customer"`
-	Recipient    json.RawMessage `json:"recipient"`
-	Notes        json.RawMessage `json:"notes"`
-	References   json.RawMessage `json:"references"`
-	PDF          json.RawMessage `json:"pdf"`
-	Lines        json.RawMessage `json:"lines"`
+	Number       value `json:"bookedInvoiceNumber"`
+	Date         value `json:"date"`
+	DueDate      value `json:"dueDate"`
+	Currency     value `json:"currency"`
+	ExchangeRate value `json:"exchangeRate"`
+	Net          value `json:"netAmount"`
+	Gross        value `json:"grossAmount"`
+	VAT          value `json:"vatAmount"`
+	Rounding     value `json:"roundingAmount"`
+	NetBase      value `json:"netAmountInBaseCurrency"`
+	GrossBase    value `json:"grossAmountInBaseCurrency"`
+	Remainder    value `json:"remainder"`
+	OrderNumber  value `json:"orderNumber"`
+	Customer     block[struct {
+		Number value `json:"customerNumber"`
+	}] `json:"customer"`
+	Recipient block[struct {
+		Name value `json:"name"`
+	}] `json:"recipient"`
+	Notes block[struct {
+		Heading   value `json:"heading"`
+		TextLine1 value `json:"textLine1"`
+		TextLine2 value `json:"textLine2"`
+	}] `json:"notes"`
+	References block[struct {
+		Other value `json:"other"`
+	}] `json:"references"`
+	// The published schema says download, older documentation self.
+	PDF block[struct {
+		Download value `json:"download"`
+		Self     value `json:"self"`
+	}] `json:"pdf"`
+	Lines list[block[rawLine]] `json:"lines"`
 }
 
-// invoice returns the invoice. Its number is set also with an error, if it
-// could be read.
-func (raw rawInvoice) invoice() (Invoice, error) {
-	var customer struct {
-		Number json.RawMessage `json:"customerNumber"`
-	}
-	var recipient struct {
-		Name json.RawMessage `json:"name"`
-	}
-	var notes struct {
-		Heading   json.RawMessage `json:"heading"`
-		TextLine1 json.RawMessage `json:"textLine1"`
-		TextLine2 json.RawMessage `json:"textLine2"`
-	}
-	var references struct {
-		Other json.RawMessage `json:"other"`
-	}
-	// The published schema says download, older documentation self.
-	var pdf struct {
-		Download json.RawMessage `json:"download"`
-		Self     json.RawMessage `json:"self"`
-	}
+// invoice returns the invoice and its number, which is set also with an error if
+// it could be read.
+func (raw rawInvoice) invoice() (Invoice, string, error) {
 	var f fields
 	f.required("bookedInvoiceNumber", "a whole number from 1", raw.Number)
 	number := f.whole("bookedInvoiceNumber", raw.Number, 1)
-	f.object("customer", raw.Customer, &customer)
-	f.object("recipient", raw.Recipient, &recipient)
-	f.object("notes", raw.Notes, &notes)
-	f.object("references", raw.References, &references)
-	f.object("pdf", raw.PDF, &pdf)
+	f.object("customer", raw.Customer.raw)
+	f.object("recipient", raw.Recipient.raw)
+	f.object("notes", raw.Notes.raw)
+	f.object("references", raw.References.raw)
+	f.object("pdf", raw.PDF.raw)
+	f.list("lines", raw.Lines.raw)
 	inv := Invoice{
 		Number:         number,
 		Date:           f.date("date", raw.Date),
@@ -416,19 +427,19 @@ func (raw rawInvoice) invoice() (Invoice, error) {
 		NetBase:        f.figure("netAmountInBaseCurrency", raw.NetBase),
 		GrossBase:      f.figure("grossAmountInBaseCurrency", raw.GrossBase),
 		Remainder:      f.figure("remainder", raw.Remainder),
-		CustomerNumber: f.whole("customer.customerNumber", customer.Number, 0),
-		RecipientName:  f.text("recipient.name", recipient.Name),
-		Heading:        f.text("notes.heading", notes.Heading),
-		TextLine1:      f.text("notes.textLine1", notes.TextLine1),
-		TextLine2:      f.text("notes.textLine2", notes.TextLine2),
-		OtherReference: f.text("references.other", references.Other),
+		CustomerNumber: f.whole("customer.customerNumber", raw.Customer.in.Number, 0),
+		RecipientName:  f.text("recipient.name", raw.Recipient.in.Name),
+		Heading:        f.text("notes.heading", raw.Notes.in.Heading),
+		TextLine1:      f.text("notes.textLine1", raw.Notes.in.TextLine1),
+		TextLine2:      f.text("notes.textLine2", raw.Notes.in.TextLine2),
+		OtherReference: f.text("references.other", raw.References.in.Other),
 		OrderNumber:    f.whole("orderNumber", raw.OrderNumber, 0),
-		PDF:            f.text("pdf.download", pdf.Download),
+		PDF:            f.text("pdf.download", raw.PDF.in.Download),
 	}
 	if inv.PDF == "" {
-		inv.PDF = f.text("pdf.self", pdf.Self)
+		inv.PDF = f.text("pdf.self", raw.PDF.in.Self)
 	}
-	for i, line := range f.list("lines", raw.Lines) {
+	for i, line := range raw.Lines.in {
 		l, err := lineOf(line)
 		if err != nil && f.err == nil {
 			f.err = under(fmt.Sprintf("lines[%d]", i), err)
@@ -437,22 +448,25 @@ func (raw rawInvoice) invoice() (Invoice, error) {
 			inv.Lines = append(inv.Lines, l)
 		}
 	}
-	return inv, f.err
+	if inv.Number == 0 {
+		return inv, "", f.err
+	}
+	return inv, strconv.FormatInt(inv.Number, 10), f.err
 }
 
-func lineOf(item json.RawMessage) (Line, error) {
-	var line struct {
-		Quantity json.RawMessage `json:"quantity"`
-		Product  json.RawMessage `json:"product"`
-	}
-	var product struct {
-		Number json.RawMessage `json:"productNumber"`
-	}
+type rawLine struct {
+	Quantity value `json:"quantity"`
+	Product  block[struct {
+		Number value `json:"productNumber"`
+	}] `json:"product"`
+}
+
+func lineOf(raw block[rawLine]) (Line, error) {
 	var f fields
-	f.object("", item, &line)
-	f.object(".product", line.Product, &product)
-	l := Line{ProductNumber: f.text(".product.productNumber", product.Number)}
-	if quantity := f.figure(".quantity", line.Quantity); quantity != nil {
+	f.object("", raw.raw)
+	f.object(".product", raw.in.Product.raw)
+	l := Line{ProductNumber: f.text(".product.productNumber", raw.in.Product.in.Number)}
+	if quantity := f.figure(".quantity", raw.in.Quantity); quantity != nil {
 		l.Quantity = *quantity
 	}
 	return l, f.err
@@ -460,54 +474,52 @@ func lineOf(item json.RawMessage) (Line, error) {
 
 // decodeSelf reads the answer about the agreement.
 func decodeSelf(got answer) (Self, error) {
-	var raw struct {
-		AgreementNumber json.RawMessage `json:"agreementNumber"`
-		Company         json.RawMessage `json:"company"`
-		Modules         json.RawMessage `json:"modules"`
-		Settings        json.RawMessage `json:"settings"`
-		Application     json.RawMessage `json:"application"`
-	}
-	if err := decodeJSON("self", got, &raw); err != nil {
+	raw, err := decodeJSON[struct {
+		AgreementNumber value `json:"agreementNumber"`
+		Company         block[struct {
+			Name value `json:"name"`
+		}] `json:"company"`
+		Modules list[block[struct {
+			Number value `json:"moduleNumber"`
+			Name   value `json:"name"`
+		}]] `json:"modules"`
+		Settings block[struct {
+			BaseCurrency value `json:"baseCurrency"`
+		}] `json:"settings"`
+		Application block[struct {
+			RequiredRoles list[block[struct {
+				Name value `json:"name"`
+			}]] `json:"requiredRoles"`
+		}] `json:"application"`
+	}]("self", got)
+	if err != nil {
 		return Self{}, err
 	}
-	var company struct {
-		Name json.RawMessage `json:"name"`
-	}
-	var settings struct {
-		BaseCurrency json.RawMessage `json:"baseCurrency"`
-	}
-	var application struct {
-		RequiredRoles json.RawMessage `json:"requiredRoles"`
-	}
+	roles := raw.Application.in.RequiredRoles
 	var f fields
 	f.required("agreementNumber", "a whole number from 1", raw.AgreementNumber)
-	f.object("company", raw.Company, &company)
-	f.object("settings", raw.Settings, &settings)
-	f.object("application", raw.Application, &application)
+	f.object("company", raw.Company.raw)
+	f.list("modules", raw.Modules.raw)
+	f.object("settings", raw.Settings.raw)
+	f.object("application", raw.Application.raw)
+	f.list("application.requiredRoles", roles.raw)
 	self := Self{
 		AgreementNumber: f.whole("agreementNumber", raw.AgreementNumber, 1),
-		CompanyName:     f.text("company.name", company.Name),
-		BaseCurrency:    f.text("settings.baseCurrency", settings.BaseCurrency),
+		CompanyName:     f.text("company.name", raw.Company.in.Name),
+		BaseCurrency:    f.text("settings.baseCurrency", raw.Settings.in.BaseCurrency),
 	}
-	for i, item := range f.list("modules", raw.Modules) {
-		var module struct {
-			Number json.RawMessage `json:"moduleNumber"`
-			Name   json.RawMessage `json:"name"`
-		}
+	for i, module := range raw.Modules.in {
 		path := fmt.Sprintf("modules[%d]", i)
-		f.object(path, item, &module)
+		f.object(path, module.raw)
 		self.Modules = append(self.Modules, Module{
-			Number: int(f.whole(path+".moduleNumber", module.Number, 0)),
-			Name:   f.text(path+".name", module.Name),
+			Number: int(f.whole(path+".moduleNumber", module.in.Number, 0)),
+			Name:   f.text(path+".name", module.in.Name),
 		})
 	}
-	for i, item := range f.list("application.requiredRoles", application.RequiredRoles) {
-		var role struct {
-			Name json.RawMessage `json:"name"`
-		}
+	for i, role := range roles.in {
 		path := fmt.Sprintf("application.requiredRoles[%d]", i)
-		f.object(path, item, &role)
-		self.RequiredRoles = append(self.RequiredRoles, f.text(path+".name", role.Name))
+		f.object(path, role.raw)
+		self.RequiredRoles = append(self.RequiredRoles, f.text(path+".name", role.in.Name))
 	}
 	return self, under("self.", f.err)
 }

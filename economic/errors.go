@@ -2,7 +2,6 @@ package economic
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +9,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Kind says what a failed call means to the caller.
@@ -120,15 +122,15 @@ func (e *fieldError) Error() string {
 func answerError(status int, header http.Header, body []byte) *Error {
 	e := &Error{Status: status}
 	var told struct {
-		Message       json.RawMessage `json:"message"`
-		ErrorCode     json.RawMessage `json:"errorCode"`
-		DeveloperHint json.RawMessage `json:"developerHint"`
-		LogID         json.RawMessage `json:"logId"`
-		Errors        json.RawMessage `json:"errors"`
-		Allowed       json.RawMessage `json:"allowedFilteringFields"`
+		Message       value `json:"message"`
+		ErrorCode     value `json:"errorCode"`
+		DeveloperHint value `json:"developerHint"`
+		LogID         value `json:"logId"`
+		Errors        value `json:"errors"`
+		Allowed       value `json:"allowedFilteringFields"`
 	}
 	// Its own words are an object that has at least a message or a code.
-	own := json.Unmarshal(body, &told) == nil && (told.Message != nil || told.ErrorCode != nil)
+	own := json.Unmarshal(body, &told, decoding()) == nil && (told.Message != nil || told.ErrorCode != nil)
 	if own {
 		e.Message = oneLine(text(told.Message), 300)
 		e.Code = oneLine(text(told.ErrorCode), 20)
@@ -172,12 +174,12 @@ func answerError(status int, header http.Header, body []byte) *Error {
 
 // details flattens an error's "errors", which is a list of strings (filters) or
 // a tree by property whose leaves have errorCode and message (validation).
-func details(raw json.RawMessage) string {
+func details(raw value) string {
 	if len(raw) == 0 {
 		return ""
 	}
 	var tree any
-	if json.Unmarshal(raw, &tree) != nil {
+	if json.Unmarshal(raw, &tree, decoding()) != nil {
 		return ""
 	}
 	var found []string
@@ -224,12 +226,12 @@ func details(raw json.RawMessage) string {
 }
 
 // text returns a JSON string's value, else the JSON itself.
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
+func text(raw value) string {
+	if len(raw) == 0 || raw[0] != '"' {
+		return string(raw)
 	}
-	return string(raw)
+	s, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is replaced
+	return string(s)
 }
 
 // isHTML reports whether a body is a web page rather than data.
