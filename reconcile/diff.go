@@ -339,11 +339,17 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 		}
 		link = p.next
 	}
-	present, err := d.Store.PresentNumbers(ctx, d.Shop.Shop)
-	if err != nil {
-		return nil, err
+	var missing []string
+	stored := 0
+	for number, err := range d.Store.PresentNumbers(ctx, d.Shop.Shop) {
+		if err != nil {
+			return nil, err
+		}
+		stored++
+		if _, listed := seen[number]; !listed {
+			missing = append(missing, number)
+		}
 	}
-	missing := plan.Missing(present, seen)
 	rows, err := d.Store.Items(ctx, d.Shop.Shop, missing)
 	if err != nil {
 		return nil, err
@@ -355,7 +361,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	for _, difference := range plan.Diff(absent, rows, d.Shop.StockFigure) {
 		found[difference.Number] = difference
 	}
-	out.Stock.AtEconomic, out.Stock.Stored = len(seen), len(present)
+	out.Stock.AtEconomic, out.Stock.Stored = len(seen), stored
 	switch assessment.Verdict() {
 	case plan.VerdictNoInventory:
 		out.note("none of e-conomic's %d items carries a stock figure: has the agreement its inventory module, and may the app read it? A reconciliation leaves the stock as it is", assessment.Items)

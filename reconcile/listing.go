@@ -26,7 +26,7 @@ type listing struct {
 	turned     []turned // the pages that were read
 	started    bool
 	seen       map[string]struct{}
-	stored     map[string]struct{} // and not gone, known with the last page
+	stored     map[string]struct{} // hinted numbers that are stored and not gone, known with the last page
 	unknown    int                 // items without a readable number
 	read       int
 	results    int
@@ -34,7 +34,8 @@ type listing struct {
 	serverDate time.Time
 	assessment plan.Assessment
 	created    []plan.Item
-	digest     hash.Hash
+	short      bool      // one page is all
+	digest     hash.Hash // of a short one
 	notBefore  time.Time // the budget says so
 	failures   int       // pages that failed
 	cut        bool      // not everything that was missing has been asked for
@@ -79,10 +80,13 @@ func (w *worker) turnPages(ctx context.Context) error {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
 		if pages = min(pages, w.budget.Spare(l.priority)); pages == 0 {
 			l.notBefore = w.Now().Add(time.Minute)
+			return nil
 		}
 	}
-	for range pages {
-		p, err := w.stock.Listing(ctx, l.priority, l.next)
+	read := w.readPage(ctx, l)
+	defer func() { read.giveUp() }()
+	for ; pages > 0; pages-- {
+		p, err := read.wait()
 		if err != nil {
 			return w.interrupted(l, err)
 		}
@@ -94,17 +98,23 @@ func (w *worker) turnPages(ctx context.Context) error {
 				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
 			}
 		}
-		if l.turnBack(p, w.PageSize) {
+		back := l.turnBack(p, w.PageSize)
+		if !back {
+			l.add(p)
+			l.next = p.next
+		}
+		last := p.next == "" && !back
+		if pages > 1 && !last {
+			read = w.readPage(ctx, l)
+		}
+		if back {
 			continue
 		}
-		l.add(p)
-		last := p.next == ""
 		if l.looks {
 			if err := w.look(ctx, l, p); err != nil || last {
 				w.sweep = nil
 				return err
 			}
-			l.next = p.next
 			continue
 		}
 		if last && w.unchanged(l) {
@@ -138,9 +148,41 @@ func (w *worker) turnPages(ctx context.Context) error {
 			w.sweep = nil
 			return w.finishListing(ctx, l)
 		}
-		l.next = p.next
 	}
 	return nil
+}
+
+// pageRead is a page of a listing that is being read.
+type pageRead struct {
+	done   chan struct{}
+	cancel context.CancelFunc
+	page   page
+	err    error
+}
+
+// readPage begins to read a listing's next page, while the one before it is being
+// stored.
+func (w *worker) readPage(ctx context.Context, l *listing) *pageRead {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &pageRead{done: make(chan struct{}), cancel: cancel}
+	priority, link := l.priority, l.next
+	go func() {
+		defer close(r.done)
+		r.page, r.err = w.stock.Listing(ctx, priority, link)
+	}()
+	return r
+}
+
+func (r *pageRead) wait() (page, error) {
+	<-r.done
+	r.cancel()
+	return r.page, r.err
+}
+
+// giveUp ends a read whose page is not wanted any more.
+func (r *pageRead) giveUp() {
+	r.cancel()
+	<-r.done
 }
 
 // mostFailures is how many pages may fail until a listing begins anew.
@@ -180,6 +222,7 @@ func (l *listing) turnBack(p page, pageSize int) bool {
 func (l *listing) add(p page) {
 	l.read += p.size()
 	l.results = p.results
+	l.short = len(l.turned) == 1 && p.next == ""
 	for _, o := range p.observations {
 		i := o.Item
 		l.seen[i.Number] = struct{}{}
@@ -187,7 +230,9 @@ func (l *listing) add(p page) {
 		if i.UpdatedAt.After(l.latest) {
 			l.latest = i.UpdatedAt
 		}
-		fmt.Fprintf(l.digest, "%q %q %q %t %t %v %d\n", i.Number, i.Name, i.BarCode, i.Barred, i.InventoryEnabled, i.Figures, i.UpdatedAt.Unix())
+		if l.short {
+			fmt.Fprintf(l.digest, "%q %q %q %t %t %v %d\n", i.Number, i.Name, i.BarCode, i.Barred, i.InventoryEnabled, i.Figures, i.UpdatedAt.Unix())
+		}
 	}
 	for _, b := range p.bad {
 		if b.Number == "" {
@@ -201,7 +246,7 @@ func (l *listing) add(p page) {
 // said that was stored whole, with nothing stored since: then there is nothing
 // to do, and the database is not asked at all.
 func (w *worker) unchanged(l *listing) bool {
-	return w.settled != "" && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
+	return w.settled != "" && l.short && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
 }
 
 func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
@@ -284,7 +329,7 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 	if err := w.readUnlisted(ctx, l); err != nil {
 		return err
 	}
-	if l.unknown == 0 && !l.cut && !w.waiting {
+	if l.short && l.unknown == 0 && !l.cut && !w.waiting {
 		w.settled = l.sum()
 	}
 	return nil
@@ -314,17 +359,18 @@ const missingAtOnce = 100
 // missing returns the stored items that a whole listing did not show. Each is
 // asked for alone before it counts as gone: pages shift while the data change.
 func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspect, error) {
-	present, err := w.Store.PresentNumbers(ctx, w.shop.Shop)
-	if err != nil {
-		return nil, err
-	}
-	l.stored = make(map[string]struct{}, len(present))
-	for _, number := range present {
-		l.stored[number] = struct{}{}
-	}
+	l.stored = map[string]struct{}{}
 	missing := map[string]plan.Suspect{}
-	for _, number := range plan.Missing(present, l.seen) {
-		missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause}
+	for number, err := range w.Store.PresentNumbers(ctx, w.shop.Shop) {
+		if err != nil {
+			return nil, err
+		}
+		if _, hinted := l.hints[number]; hinted {
+			l.stored[number] = struct{}{}
+		}
+		if _, listed := l.seen[number]; !listed {
+			missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause}
+		}
 	}
 	return missing, nil
 }

@@ -151,12 +151,10 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 // look notes what a page of a listing would take away, and stores nothing. After
 // the last page the hold ends if it would not be too much any more.
 func (w *worker) look(ctx context.Context, l *listing, p page) error {
-	numbers := make([]string, len(p.observations))
 	for i := range p.observations {
-		numbers[i] = p.observations[i].Item.Number
 		p.observations[i].Began = w.steady(p.observations[i].Began)
 	}
-	stored, err := w.Store.Items(ctx, w.shop.Shop, numbers)
+	stored, err := w.Store.Items(ctx, w.shop.Shop, numbersOf(p.observations))
 	if err != nil {
 		return err
 	}

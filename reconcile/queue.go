@@ -116,7 +116,8 @@ func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 }
 
 // settle queues the shop once it has not been called for it for the time passes,
-// at the latest after lasts. A shop that waits for its turn already keeps it.
+// at the latest after lasts. A shop that waits for its turn already keeps it, and
+// what is asked for or ticks does not wait.
 func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -129,8 +130,12 @@ func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 		return
 	}
 	if waiting, dirty := q.dirty[shop]; dirty {
-		q.dirty[shop] = waiting.merge(j)
-		return
+		j = j.merge(waiting)
+		if _, working := q.busy[shop]; !working || j.tick || j.sweep || j.asked {
+			q.dirty[shop] = j
+			return
+		}
+		delete(q.dirty, shop)
 	}
 	q.holdBack(shop, &delayed{job: j, latest: now.Add(lasts)}, passes)
 }

@@ -290,6 +290,24 @@ func TestSettle(t *testing.T) {
 		q.done("a")
 		none(t, q)
 
+		// What had come for it before, while it was being worked on, waits with it,
+		// but no tick does.
+		for _, before := range []job{work, tick} {
+			q.add("a", work, true)
+			next(t, q)
+			q.add("a", before, false)
+			settle()
+			q.done("a")
+			if before == work {
+				none(t, q)
+				time.Sleep(passes)
+				synctest.Wait()
+			}
+			next(t, q)
+			q.done("a")
+			none(t, q)
+		}
+
 		// What a person asks for does not wait, and one that failed waits longer.
 		settle()
 		q.add("a", tick, true)

@@ -51,6 +51,14 @@ type page struct {
 // size returns how many items the page carried, understood or not.
 func (p page) size() int { return len(p.observations) + len(p.bad) }
 
+func numbersOf(observations []plan.Observation) []string {
+	numbers := make([]string, len(observations))
+	for i := range observations {
+		numbers[i] = observations[i].Item.Number
+	}
+	return numbers
+}
+
 // products is e-conomic's own stock: GET /products and its inventory block.
 type products struct {
 	client    *economic.Client

@@ -157,12 +157,10 @@ func (w *worker) planReads(j job, due hintMap) plan.Reads {
 // storeItems plans and applies a batch of observations, with what else the
 // transaction is to carry. Hints that it deals with are taken out of hints.
 func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
-	numbers := make([]string, len(batch.observations))
 	for i := range batch.observations {
-		numbers[i] = batch.observations[i].Item.Number
 		batch.observations[i].Began = w.steady(batch.observations[i].Began)
 	}
-	stored, err := w.Store.Items(ctx, w.shop.Shop, numbers)
+	stored, err := w.Store.Items(ctx, w.shop.Shop, numbersOf(batch.observations))
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +218,11 @@ type itemsBatch struct {
 // as a whole counts as down.
 const failuresInARow = 3
 
+// filtersPerPass is how many filtered listings of hinted numbers are read until
+// the reads are planned anew: meanwhile so many hints may have come that a whole
+// listing costs less.
+const filtersPerPass = 10
+
 // readHinted reads hinted numbers, several to a call or one by one. A number
 // that cannot be read is put off with its error and holds up no other; when
 // several in a row cannot, it is not the numbers' fault.
@@ -234,7 +237,11 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 	})
 	failed := 0
 	together = together && !w.alone
-	for len(numbers) > 0 {
+	for filters := 0; len(numbers) > 0; filters++ {
+		if together && filters == filtersPerPass {
+			w.waiting, w.hinted = true, true
+			break
+		}
 		n := 1
 		if together {
 			n = max(1, w.stock.Together(numbers))

@@ -435,33 +435,44 @@ func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer
 	if err != nil {
 		return a.badFilter(err)
 	}
+	// a.order is the order by number already: of it no more is copied than the page.
+	ordered := order == nil || p.query.Get("sort") == "productNumber"
+	everything := p.query.Get("filter") == ""
+	first, beyond := p.skip*p.size, (p.skip+1)*p.size
 	now := time.Now()
 	a.mu.Lock()
-	matches := make([]shownProduct, 0, len(a.order))
-	all := 0
+	var kept []shownProduct
+	all, matches := 0, 0
 	for _, product := range a.order {
 		st, ok := product.shown(now)
 		if !ok {
 			continue
 		}
 		all++
-		if shown := (shownProduct{product.number, st}); match(shown) {
-			matches = append(matches, shown)
+		onPage := !ordered || matches >= first && matches < beyond
+		if everything && !onPage {
+			matches++
+			continue
+		}
+		if shown := (shownProduct{product.number, *st}); match(shown) {
+			if onPage {
+				kept = append(kept, shown)
+			}
+			matches++
 		}
 	}
 	inventory := a.inventory
 	a.mu.Unlock()
-	// a.order is the order by number already.
-	if s := p.query.Get("sort"); order != nil && s != "productNumber" {
-		slices.SortStableFunc(matches, order)
-	}
-	if p.query.Get("filter") == "" {
+	if everything {
 		all -= int(min(1, f.Truncate) * float64(all))
-		matches = matches[:min(all, len(matches))]
+		matches = min(all, matches)
 	}
-	from, to := p.bounds(len(matches))
-	to = a.half(f, from, to)
-	page := matches[from:to]
+	from, to := p.bounds(matches)
+	if !ordered {
+		slices.SortStableFunc(kept, order)
+		kept = kept[from:]
+	}
+	page := kept[:a.half(f, from, to)-from]
 	if len(page) == 1 && slices.Contains(f.Poison, page[0].number) {
 		return a.sandbox.internalError()
 	}
@@ -477,7 +488,7 @@ func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer
 	body = append(body, `],"metaData":`...)
 	body = append(body, encode(map[string]any{"create": map[string]any{"description": "Create a new product", "href": base + "/products", "httpMethod": "post"}})...)
 	body = append(body, `,"pagination":`...)
-	body = append(body, encode(p.pagination(base, "/products", len(matches), all))...)
+	body = append(body, encode(p.pagination(base, "/products", matches, all))...)
 	body = append(body, `,"self":`...)
 	body = append(body, encode(p.link(base, "/products", p.skip))...)
 	return rawAnswer(200, append(body, '}'))
@@ -503,7 +514,7 @@ func (a *agreement) oneProduct(segment, base string, f *Faults) answer {
 	if slices.Contains(f.Poison, number) {
 		return a.sandbox.internalError()
 	}
-	return rawAnswer(200, newProductWriter(base, a.inventory, f).append(nil, shownProduct{number, st}, true))
+	return rawAnswer(200, newProductWriter(base, a.inventory, f).append(nil, shownProduct{number, *st}, true))
 }
 
 func renderGroup(base string, g int, inventoryEnabled bool) map[string]any {

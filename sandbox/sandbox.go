@@ -219,13 +219,13 @@ type productState struct {
 func (p *product) truth() productState { return p.versions[len(p.versions)-1].state }
 
 // shown returns what the API shows at a time.
-func (p *product) shown(now time.Time) (productState, bool) {
+func (p *product) shown(now time.Time) (*productState, bool) {
 	for i := len(p.versions) - 1; i >= 0; i-- {
-		if v := p.versions[i]; !v.readable.After(now) {
-			return v.state, !v.state.deleted
+		if v := &p.versions[i]; !v.readable.After(now) {
+			return &v.state, !v.state.deleted
 		}
 	}
-	return productState{}, false
+	return nil, false
 }
 
 // put makes a state the truth. The API shows it once the read lag has passed.

@@ -23,10 +23,13 @@ type oracle struct {
 	pruned   map[hintKey]int64 // generations of rows that have been deleted
 	acked    map[hintKey]int64 // how often a number was hinted at when its latest webhook was acknowledged, at least
 	items    map[itemKey]itemState
+	baseline map[itemKey]string          // stock that a shop's first sweep stored, which is no history
+	swept    map[string]bool             // shops whose first sweep is over
 	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
 	progress map[string]string           // shop → its cursors
 	reads    map[readKey]int64           // the step at which the latest read of a number began
-	zeroes   map[readKey]int             // reads that showed zero, or not the item, since its row last changed
+	shown    map[readKey]int64           // the step at which the latest read began that showed the item with a figure
+	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero, or not the item, since what its row shows was read
 	listings map[listingKey]*listed
 }
 
@@ -66,8 +69,8 @@ type listed struct {
 }
 
 func newOracle(s *simulation) *oracle {
-	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, tokens: map[string]map[int64]string{},
-		progress: map[string]string{}, reads: map[readKey]int64{}, zeroes: map[readKey]int{}, listings: map[listingKey]*listed{}}
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
+		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{}}
 }
 
 func (o *oracle) violate(format string, args ...any) {
@@ -84,7 +87,9 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 		k := readKey{i.id, x.name, kind, number}
 		o.reads[k] = max(o.reads[k], began)
 		if less {
-			o.zeroes[k]++
+			o.zeroes[k] = append(o.zeroes[k], began)
+		} else {
+			o.shown[k] = max(o.shown[k], began)
 		}
 	}
 	switch {
@@ -162,7 +167,7 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int6
 		if !l.numbers[number] {
 			r := readKey{i.id, x.name, "stock", number}
 			o.reads[r] = max(o.reads[r], l.began)
-			o.zeroes[r]++
+			o.zeroes[r] = append(o.zeroes[r], l.began)
 		}
 	}
 }
@@ -371,7 +376,7 @@ func (o *oracle) checkItems(i *instance) {
 				break
 			}
 		}
-		twice := o.zeroes[readKey{i.id, k.shop, "stock", k.number}] >= 2
+		twice := len(o.zeroes[readKey{i.id, k.shop, "stock", k.number}]) >= 2
 		if is.revision < 0 && is.stock == "0" && o.sim.profile.lies && (twice || known && was.stock == "0") {
 			// Said twice, a zero is believed, and so is a lie: until the next read.
 			// That may show what else has changed with the same zero.
@@ -389,9 +394,18 @@ func (o *oracle) checkItems(i *instance) {
 		if less && known {
 			losses[x]++
 		}
+		if !known && !o.swept[k.shop] {
+			o.baseline[k] = is.stock
+		}
 		o.items[k] = is
 		for id := range o.sim.started {
-			delete(o.zeroes, readKey{id + 1, k.shop, "stock", k.number})
+			r := readKey{id + 1, k.shop, "stock", k.number}
+			// A page that came while the one before it was being stored may show
+			// already what the row does not.
+			ahead := slices.DeleteFunc(o.zeroes[r], func(began int64) bool { return began <= o.shown[r] })
+			if delete(o.zeroes, r); r.inst == i.id && is.stock != "0" && is.stock != "" {
+				o.zeroes[r] = ahead
+			}
 		}
 	}
 	for x, n := range losses {
@@ -415,12 +429,13 @@ func (i *item) history() string {
 // checkProgress: no cursor beyond what is stored.
 func (o *oracle) checkProgress(i *instance) {
 	now := time.Now()
-	for _, row := range o.sim.db.mustQuery("SELECT shop, items_cursor, invoice_cursor, invoices_begun FROM progress") {
-		name, key := row[0].(string), fmt.Sprint(row[1], row[2], row[3])
+	for _, row := range o.sim.db.mustQuery("SELECT shop, items_cursor, invoice_cursor, invoices_begun, swept_at FROM progress") {
+		name, key := row[0].(string), fmt.Sprint(row[1], row[2], row[3], row[4])
 		if o.progress[name] == key {
 			continue
 		}
 		o.progress[name] = key
+		o.swept[name] = !moment(row[4]).IsZero()
 		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == name })]
 		if cursor := moment(row[1]); !cursor.IsZero() {
 			since := cursor.Add(-o.sim.profile.overlap).Truncate(time.Minute)
@@ -545,7 +560,8 @@ func (o *oracle) shopDiffers(x *shop) string {
 	return ""
 }
 
-// checkHistory: each change goes on from the one before, up to what is stored.
+// checkHistory: each change goes on from the one before, or from what the first
+// sweep stored, up to what is stored.
 func (o *oracle) checkHistory() {
 	if time.Since(o.sim.began) > o.sim.profile.keepHistory {
 		return // what came before has been deleted
@@ -553,14 +569,21 @@ func (o *oracle) checkHistory() {
 	last := map[itemKey]string{}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {
 		k := itemKey{row[0].(string), row[1].(string)}
-		if was, now := last[k], figure(row[2]); was != now {
+		was, changed := last[k]
+		baseline, swept := o.baseline[k]
+		if now := figure(row[2]); was != now && (changed || !swept || baseline != now) {
 			o.violate("history: %v went from %q to %q, and the change before ended with %q (token %v, transaction %v)", k, now, figure(row[3]), was, row[4], row[5])
 		}
 		last[k] = figure(row[3])
 	}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock FROM items") {
-		if k := (itemKey{row[0].(string), row[1].(string)}); last[k] != figure(row[2]) {
-			o.violate("history: %v is %q, and its last change ended with %q", k, figure(row[2]), last[k])
+		k := itemKey{row[0].(string), row[1].(string)}
+		was, changed := last[k]
+		if !changed {
+			was = o.baseline[k]
+		}
+		if was != figure(row[2]) {
+			o.violate("history: %v is %q, and its last change ended with %q", k, figure(row[2]), was)
 		}
 	}
 }

@@ -172,6 +172,7 @@ func (y Why) writeItem(line func(name, format string, args ...any)) {
 	line("stock", "%s = e-conomic's %s", absent(row.Stock), y.Figure)
 	line("e-conomic says", "in stock %s, available %s, ordered by customers %s, ordered from suppliers %s", absent(row.Figures.InStock),
 		absent(row.Figures.Available), absent(row.Figures.OrderedByCustomers), absent(row.Figures.OrderedFromSuppliers))
+	line("first seen", "%s UTC", row.FirstSeenAt.Format(clock))
 	line("last changed", "%s UTC (e-conomic's lastUpdated then: %s)", row.ChangedAt.Format(clock), row.UpdatedAt.Format(clock))
 	if row.RenumberedTo != "" {
 		line("renumbered", "probably to %q", row.RenumberedTo)

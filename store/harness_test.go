@@ -33,7 +33,7 @@ func onEach(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	}
 }
 
-func open(t *testing.T, o store.Options) *store.Store {
+func open(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), o)
 	if err != nil {
@@ -44,7 +44,7 @@ func open(t *testing.T, o store.Options) *store.Store {
 }
 
 // addShop adds a shop and takes its lease.
-func addShop(t *testing.T, s *store.Store, name string) (token int64) {
+func addShop(t testing.TB, s *store.Store, name string) (token int64) {
 	t.Helper()
 	shop := store.Shop{Shop: name, GrantToken: []byte{1, 2}, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
 		InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"iter"
 
 	"lagerd/reconcile/plan"
 )
@@ -49,14 +50,30 @@ func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 	return rows.Err()
 }
 
-// PresentNumbers returns the numbers of a shop's items that are not gone.
-func (s *Store) PresentNumbers(ctx context.Context, shop string) ([]string, error) {
-	var numbers []string
-	err := s.db.WithContext(ctx).Raw("SELECT number FROM items WHERE shop = ? AND state <> ?", shop, plan.StateGone).Scan(&numbers).Error
-	if err != nil {
-		return nil, fmt.Errorf("read the item numbers of %s: %w", shop, err)
+// PresentNumbers yields the numbers of a shop's items that are not gone, one by
+// one, since a shop may have hundreds of thousands. An error is yielded last.
+func (s *Store) PresentNumbers(ctx context.Context, shop string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		rows, err := s.conn.QueryContext(ctx, "SELECT number FROM items WHERE shop = ? AND state <> ?", shop, plan.StateGone)
+		if err != nil {
+			yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var number string
+			if err := rows.Scan(&number); err != nil {
+				yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err))
+				return
+			}
+			if !yield(number, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err))
+		}
 	}
-	return numbers, nil
 }
 
 func (t *tx) putItems(shop string, items []plan.Row) {

@@ -12,7 +12,7 @@ type ItemsInput struct {
 	Token        int64     // the fencing token under which the reads were made
 	Cause        Cause     // why the items were read, where no hint says better
 	VisibleSince time.Time // change queries have asked for everything changed since then; zero: none has
-	First        bool      // the shop's first sweep: a baseline, so nothing was missed
+	First        bool      // the shop's first sweep: a baseline, so nothing was missed, and no item is new in it
 	Observations []Observation
 	Stored       map[string]Row
 	Hints        map[string]Hint // open stock hints recorded before the reads began
@@ -50,7 +50,7 @@ type ItemsPlan struct {
 //
 //	observation      stored row     outcome
 //	older than row   any            ignored; the hint stays open
-//	found            none           row and change "created"
+//	found            none           row and change "created"; of a first sweep only the row
 //	found            gone           row and change "returned"
 //	found, figure ≠  present        row and change "stock"
 //	found, state ≠   present        row and change "state"
@@ -91,7 +91,9 @@ func Items(in ItemsInput) ItemsPlan {
 		if change != nil {
 			next.ChangedAt = obs.Began
 			attribute(change, in.seenBy(obs), hint, hinted, in.First)
-			out.Changes = append(out.Changes, *change)
+			if hinted || !in.First || change.What != WhatCreated {
+				out.Changes = append(out.Changes, *change)
+			}
 		}
 		if change != nil || stored && next.differs(row) {
 			out.Rows = append(out.Rows, next)
@@ -303,15 +305,22 @@ func successor(gone Item, created []Item) string {
 	return like[0]
 }
 
-// Created returns the items that the plan stores for the first time.
+// Created returns the items that the plan stores for the first time, but none of
+// a first sweep: those replace nothing.
 func (p ItemsPlan) Created() []Item {
-	var created []Item
+	numbers := map[string]bool{}
 	for _, c := range p.Changes {
-		if c.What != WhatCreated {
-			continue
+		if c.What == WhatCreated {
+			numbers[c.Number] = true
 		}
-		if i := slices.IndexFunc(p.Rows, func(r Row) bool { return r.Number == c.Number }); i >= 0 {
-			created = append(created, p.Rows[i].Item)
+	}
+	if len(numbers) == 0 {
+		return nil
+	}
+	var created []Item
+	for _, r := range p.Rows {
+		if numbers[r.Number] {
+			created = append(created, r.Item)
 		}
 	}
 	return created
@@ -322,17 +331,4 @@ func looksLike(a, b Item) bool {
 		return a.BarCode == b.BarCode
 	}
 	return a.Name != "" && strings.EqualFold(a.Name, b.Name)
-}
-
-// Missing returns the stored numbers that a complete listing did not show.
-// Absence from a listing is a reason to ask for the number itself, never by
-// itself a reason to change anything: pages shift while the data change.
-func Missing(stored []string, seen map[string]struct{}) []string {
-	var missing []string
-	for _, n := range stored {
-		if _, ok := seen[n]; !ok {
-			missing = append(missing, n)
-		}
-	}
-	return missing
 }

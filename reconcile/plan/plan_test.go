@@ -244,11 +244,3 @@ func TestAssessment(t *testing.T) {
 		}
 	}
 }
-
-func TestMissing(t *testing.T) {
-	t.Parallel()
-	got := plan.Missing([]string{"a", "A", "b"}, map[string]struct{}{"a": {}, "b": {}})
-	if !slices.Equal(got, []string{"A"}) {
-		t.Errorf("got %v", got)
-	}
-}

@@ -1,0 +1,55 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"lagerd/internal/mariadbtest"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// BenchmarkItems reads what is stored of a page of 1,000 items, and stores it.
+func BenchmarkItems(b *testing.B) {
+	s := open(b, store.Options{DSN: mariadbtest.New(b)})
+	if err := s.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	f := store.Fence{Shop: "shop1", Token: addShop(b, s, "shop1")}
+	const pages, size = 20, 1000
+	rows := make([]plan.Row, pages*size)
+	numbers := make([]string, len(rows))
+	for i := range rows {
+		rows[i] = itemRow(fmt.Sprintf("item-%06d", i), fmt.Sprint(i), f.Token)
+		numbers[i] = rows[i].Number
+	}
+	put := func(page int) {
+		f.Seq++
+		if err := s.Apply(b.Context(), f, store.Applied{Items: rows[page*size:][:size]}, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for page := range pages {
+		put(page)
+	}
+	b.Run("read", func(b *testing.B) {
+		page := 0
+		for b.Loop() {
+			found, err := s.Items(b.Context(), f.Shop, numbers[page*size:][:size])
+			if err != nil || len(found) != size {
+				b.Fatal(len(found), err)
+			}
+			page = (page + 1) % pages
+		}
+		b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "rows/s")
+	})
+	b.Run("store", func(b *testing.B) {
+		page := 0
+		for b.Loop() {
+			put(page)
+			page = (page + 1) % pages
+		}
+		b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "rows/s")
+	})
+}
