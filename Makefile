@@ -9,6 +9,8 @@ PREFIX      ?= /usr
 FOR         ?= 60s
 SEEDS       ?= 300
 FUZZTIME    ?= 60s
+ROUNDS      ?= 1
+BENCH       ?= .
 PKG         ?= ./...
 
 #? help: list the targets
@@ -71,9 +73,23 @@ isolation: deps
 fuzz:
 	scripts/fuzz $(FUZZTIME)
 
-#? bench: benchmarks beside the code
+#? bench: what docs/performance.md tells, each beside what it is measured against, ROUNDS times
 bench: deps
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	scripts/bench-deps
+	$(GO) test ./bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) $(if $(DATA),-bench.data=$(abspath $(DATA)))
+
+#? bench-code: benchmarks beside the code
+bench-code: deps
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/bench$$')
+
+#? plots: draw what `make bench DATA=docs/data` has measured
+plots:
+	$(GO) run ./plot --in docs/data/burst.csv --out docs/burst.svg --title "Acknowledged webhooks, each committed" --x connections:connections --logx --series who \
+		--panel "Webhooks:thousands a second:requests_per_second/1000"
+	$(GO) run ./plot --in docs/data/freshness.csv --out docs/freshness.svg --title "From a webhook's answer to the row in the database, e-conomic answering in 5 ms" --x ms:ms \
+		--panel "Share that took no longer:%:share/0.01"
+	$(GO) run ./plot --in docs/data/growth.csv --out docs/growth.svg --title "Time for so many times as much" --x times:times --logx --series what \
+		--panel "Time:times that of the least:time"
 
 #? install: install binary, units and example configuration below DESTDIR
 install: build
@@ -83,4 +99,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps sim day mutations chaos soak isolation fuzz bench install
+.PHONY: help build demo test lint deps sim day mutations chaos soak isolation fuzz bench bench-code plots install

@@ -120,14 +120,35 @@ func recordIn(b *testing.B, file string, head []string, fill func(put func(...st
 	}
 }
 
-// recordSamples adds a benchmark's single measurements to a file of their own, in
-// milliseconds.
+// recordSamples adds a benchmark's single measurements to a file of their own: how
+// long each took, and the share of all that took no longer.
 func recordSamples(b *testing.B, what string, samples []time.Duration) {
 	b.Helper()
-	recordIn(b, what+".csv", []string{"sample", "ms"}, func(put func(...string)) {
-		for i, d := range samples {
-			put(strconv.Itoa(i+1), number(milliseconds(d)))
+	recordIn(b, what+".csv", []string{"ms", "share"}, func(put func(...string)) {
+		for i, d := range slices.Sorted(slices.Values(samples)) {
+			put(number(milliseconds(d)), number(float64(i+1)/float64(len(samples))))
 		}
+	})
+}
+
+// growth follows how the time for something grows with its size.
+type growth struct {
+	what, reach string
+	size        int     // the least, which is measured first
+	time        float64 // and its median
+}
+
+func (g *growth) add(b *testing.B, size int, times []float64) {
+	b.Helper()
+	if g.size == 0 {
+		g.size, g.time = size, median(times)
+	}
+	factor, relative := float64(size)/float64(g.size), median(times)/g.time
+	if factor > 1 {
+		b.Logf("%s, %g times as much: %.2f times the time (reach: %s)", g.what, factor, relative, g.reach)
+	}
+	recordIn(b, "growth.csv", []string{"what", "times", "time"}, func(put func(...string)) {
+		put(g.what, number(factor), number(relative))
 	})
 }
 

@@ -14,12 +14,13 @@ const idleShops = 10_000
 
 // BenchmarkIdle: a tick of shops in which nothing has changed.
 func BenchmarkIdle(b *testing.B) {
+	grows := growth{what: "idle tick, by shops", reach: "≤ 11"}
 	for _, shops := range []int{idleShops / 10, idleShops} {
-		b.Run(fmt.Sprint(shops), func(b *testing.B) { once(b, func() { idle(b, shops) }) })
+		b.Run(fmt.Sprint(shops), func(b *testing.B) { once(b, func() { idle(b, shops, &grows) }) })
 	}
 }
 
-func idle(b *testing.B, shops int) {
+func idle(b *testing.B, shops int, grows *growth) {
 	s := binary.Sandbox(b, fmt.Sprint("--agreements=", shops), "--products=20", "--latency=20ms", noLimit)
 	l := install(b, false, s.URL, shops, "reconcile: {schedule: \"@every 45s\"}\n")
 	var starts []float64
@@ -64,6 +65,7 @@ func idle(b *testing.B, shops int) {
 	note(b, what+": SQL statements until 3 s after it", "statements", statements, "≤ 50")
 	note(b, what+": peak memory", "MiB", peaks, "≤ 150 with 10,000")
 	note(b, fmt.Sprintf("start with %d shops, exec to ready", shops), "ms", starts, "≤ 1000 with 10,000")
+	grows.add(b, shops, times)
 }
 
 // questions returns how many statements the database has been sent.

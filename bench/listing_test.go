@@ -75,15 +75,17 @@ func download(b *testing.B, url string) time.Duration {
 // BenchmarkSweep: a first and a second sweep, against the same rows written by
 // upserts of 500 without fetching anything.
 func BenchmarkSweep(b *testing.B) {
+	grows := [2]growth{{what: "first sweep, by items", reach: "≤ 11"}, {what: "second sweep, by items", reach: "≤ 11"}}
 	for _, items := range []int{sweepItems / 10, sweepItems} {
-		b.Run(fmt.Sprint(items), func(b *testing.B) { once(b, func() { sweep(b, items) }) })
+		b.Run(fmt.Sprint(items), func(b *testing.B) { once(b, func() { sweep(b, items, &grows) }) })
 	}
 }
 
-func sweep(b *testing.B, items int) {
+func sweep(b *testing.B, items int, grows *[2]growth) {
 	s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", items), noLimit)
 	var firsts, seconds []row
 	var peaks, downloads []float64
+	var times [2][]float64
 	for range *rounds {
 		l := install(b, false, s.URL, 1, never)
 		l.start()
@@ -96,18 +98,10 @@ func sweep(b *testing.B, items int) {
 		}
 		writing := l.writeRows(items)
 		downloads = append(downloads, perSecond(items, download(b, s.URL)))
-		swept := l.sweptAt()
-		l.sweep()
-		began = time.Now()
-		for l.sweptAt() == swept {
-			time.Sleep(10 * time.Millisecond)
-			if time.Since(began) > 5*time.Minute {
-				b.Fatal("the second sweep does not end")
-			}
-		}
-		again := time.Since(began)
+		again := l.sweepAgain()
 		firsts = append(firsts, row{perSecond(items, sweeping), perSecond(items, writing)})
 		seconds = append(seconds, row{perSecond(items, again), perSecond(items, sweeping)})
+		times[0], times[1] = append(times[0], sweeping.Seconds()), append(times[1], again.Seconds())
 		peaks = append(peaks, l.peak())
 		l.stop()
 		must(b, l.store.Close())
@@ -117,6 +111,24 @@ func sweep(b *testing.B, items int) {
 	report(b, "second, unchanged"+what, "rows/s", seconds, "≥ 2")
 	note(b, "downloading and decoding for a"+what, "rows/s", downloads, "for comparison")
 	note(b, "peak memory of a"+what, "MiB", peaks, "≤ 80")
+	for i := range grows {
+		grows[i].add(b, items, times[i])
+	}
+}
+
+// sweepAgain has the one shop swept and returns how long that took.
+func (l *lagerd) sweepAgain() time.Duration {
+	l.b.Helper()
+	swept := l.sweptAt()
+	l.sweep()
+	began := time.Now()
+	for l.sweptAt() == swept {
+		if time.Since(began) > 5*time.Minute {
+			l.b.Fatal("the second sweep does not end")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(began)
 }
 
 func perSecond(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }

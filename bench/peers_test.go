@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -84,6 +85,17 @@ func peersIngest(b *testing.B) {
 			besideWebhook[i] = append(besideWebhook[i], row{ours.perSecond(), theirs.perSecond()})
 		}
 	}
+	recordIn(b, "burst.csv", rateColumns, func(put func(...string)) {
+		for i, n := range peerLoads {
+			put("lagerd", strconv.Itoa(n.connections), number(median(rates(besideStripe[i], true))))
+		}
+		for i, n := range peerLoads {
+			put("stripe-sync-engine", strconv.Itoa(n.connections), number(median(rates(besideStripe[i], false))))
+		}
+		for i, n := range peerLoads {
+			put("webhook", strconv.Itoa(n.connections), number(median(rates(besideWebhook[i], false))))
+		}
+	})
 	for i, n := range peerLoads {
 		where := fmt.Sprintf("%d connections", n.connections)
 		reach := "≥ 5"
@@ -170,21 +182,6 @@ func peersBackfill(b *testing.B) {
 	what := fmt.Sprintf(" backfill of %d beside stripe-sync-engine", peerItems)
 	report(b, "first"+what, "objects/s", firsts, "≥ 15")
 	report(b, "unchanged"+what, "objects/s", again, "≥ 20")
-}
-
-// sweepAgain has the one shop swept and returns how long that took.
-func (l *lagerd) sweepAgain() time.Duration {
-	l.b.Helper()
-	swept := l.sweptAt()
-	l.sweep()
-	began := time.Now()
-	for l.sweptAt() == swept {
-		if time.Since(began) > 2*time.Minute {
-			l.b.Fatal("the second sweep does not end")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return time.Since(began)
 }
 
 // need finds a program, and skips the benchmark where there is none.

@@ -3,16 +3,14 @@ package reconcile
 import "time"
 
 const (
-	// So many of a shop's hints within a window or two are a flood: an import, a
-	// stocktaking.
+	// So many hints for one shop within a window or two are a flood: an import,
+	// a stocktaking. So many for all shops are one for each that has at least
+	// floodPart of them: many import at once, none of them fast. Read at once, they
+	// would slow down the webhooks to where none of them looks like a flood, and be
+	// read ever again.
 	floodHints  = 100
+	floodPart   = 5
 	floodWindow = 250 * time.Millisecond
-	// So many of all shops are one as well, in which each of them has a part whose
-	// own are at least floodPart. Many shops import at once, none of them fast: read
-	// at once, they would slow down the webhooks to where none of them looks like
-	// a flood, and be read ever again.
-	floodTotal = 400
-	floodPart  = 5
 	// floodPasses is how long no hint may have come for a flood to be over. Read
 	// sooner, the same pages would be read again for the hints that come meanwhile,
 	// and webhooks would wait for the processor.
@@ -30,7 +28,7 @@ type flood struct {
 // flooded reports whether a shop's hints come faster than it is worth reading
 // them, by how many have come of its own and of all shops.
 func flooded(own, all int) bool {
-	return own >= floodHints || all >= floodTotal && own >= floodPart
+	return own >= floodHints || all >= floodHints && own >= floodPart
 }
 
 // add counts hints and returns how many have come in this window and the one

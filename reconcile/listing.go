@@ -138,7 +138,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			also.Progress = w.listed(l)
 			also.EndApproval = w.approved > 0 && lossesIn(w.suspects, batch.missing) == 0
 		}
-		created, err := w.storeItems(ctx, batch, also)
+		created, err := w.storePage(ctx, batch, also)
 		if err != nil {
 			w.sweep = nil
 			return err
@@ -150,6 +150,21 @@ func (w *worker) turnPages(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pagesAtOnce is how many pages are stored at once, of all shops: each takes some
+// megabytes until it is, and more at once would be no faster.
+const pagesAtOnce = 4
+
+// storePage is storeItems for a page, when there is a slot for it.
+func (w *worker) storePage(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
+	select {
+	case w.pages <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-w.pages }()
+	return w.storeItems(ctx, batch, also)
 }
 
 // pageRead is a page of a listing that is being read.

@@ -62,6 +62,7 @@ type Observer interface {
 type Scheduler struct {
 	o     Options
 	queue *queue
+	pages chan struct{} // a slot to each page that is being stored: see pagesAtOnce
 
 	mu        sync.Mutex
 	shops     map[string]*entry
@@ -87,7 +88,7 @@ type entry struct {
 
 // NewScheduler returns a scheduler that holds no shop yet.
 func NewScheduler(o Options) *Scheduler {
-	return &Scheduler{o: o, queue: newQueue(), shops: map[string]*entry{}}
+	return &Scheduler{o: o, queue: newQueue(), pages: make(chan struct{}, pagesAtOnce), shops: map[string]*entry{}}
 }
 
 // Run works on shops until ctx is done and every pass has ended.
@@ -147,7 +148,7 @@ func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
 // Take begins to work on a shop whose lease is held with the given token.
 func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
 	ctx, stop := context.WithCancel(ctx)
-	w := &worker{Options: &s.o, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
+	w := &worker{Options: &s.o, pages: s.pages, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
 	s.mu.Lock()
 	s.shops[shop.Shop] = &entry{pass: newTurn(), worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
 	s.mu.Unlock()

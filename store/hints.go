@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -63,11 +64,46 @@ func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 		for _, h := range chunk {
 			args = hintArgs(args, h)
 		}
-		if _, err := s.exec(ctx, insertHints+repeat(newHint, len(chunk))+tail, args...); err != nil {
+		if err := s.insertHints(ctx, len(chunk), tail, args); err != nil {
 			return fmt.Errorf("record %d hints: %w", len(chunk), err)
 		}
 	}
 	return nil
+}
+
+// preparedHints is how many hints at most are recorded by a statement that is kept
+// prepared, one for each number of them. A server of MySQL's kind takes longer to
+// parse that one than to store its few rows; of many rows the rows are what takes
+// long.
+const preparedHints = 16
+
+func (s *Store) insertHints(ctx context.Context, rows int, tail string, args []any) error {
+	query := insertHints + repeat(newHint, rows) + tail
+	if rows > preparedHints || s.dialect.isSQLite() {
+		_, err := s.exec(ctx, query, args...)
+		return err
+	}
+	return s.retry(ctx, func() error {
+		stmt, err := s.hintStatement(ctx, rows, query)
+		if err == nil {
+			_, err = stmt.ExecContext(ctx, args...)
+		}
+		return err
+	})
+}
+
+func (s *Store) hintStatement(ctx context.Context, rows int, query string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stmt := s.hintStatements[rows]; stmt != nil {
+		return stmt, nil
+	}
+	// database/sql prepares it again on every connection that has not seen it.
+	stmt, err := s.conn.PrepareContext(ctx, query)
+	if err == nil {
+		s.hintStatements[rows] = stmt
+	}
+	return stmt, err
 }
 
 // Due says what is due: what was put off until By, or until after Beyond. Nobody

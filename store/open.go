@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -42,6 +43,9 @@ type Store struct {
 	path    string
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
+
+	mu             sync.Mutex
+	hintStatements [preparedHints + 1]*sql.Stmt // by their number of rows; nil: not prepared yet
 }
 
 // Open connects to the database; it neither creates nor changes any table (see
@@ -186,7 +190,15 @@ func (s *Store) Close() error {
 	if s.conn == nil {
 		return nil
 	}
-	return s.conn.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, stmt := range s.hintStatements {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	return errors.Join(append(errs, s.conn.Close())...)
 }
 
 // Ping reports whether the database answers.
