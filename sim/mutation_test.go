@@ -49,7 +49,7 @@ var mutations = []mutation{
 			w.done <- nil
 		}`, "durable:"},
 	{"a second webhook of a number does not count", "store/hints.go",
-		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:"},
+		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:|durable:"},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
 		`" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
@@ -92,7 +92,7 @@ var mutations = []mutation{
 	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
 		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
 	{"a transaction is committed after an error", "store/open.go",
-		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:"},
+		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:|liveness:"},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
 		`		done, err := t.fence(f)
 		if err != nil || done {

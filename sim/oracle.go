@@ -377,7 +377,7 @@ func (o *oracle) checkItems(i *instance) {
 			}
 		}
 		twice := len(o.zeroes[readKey{i.id, k.shop, "stock", k.number}]) >= 2
-		if is.revision < 0 && is.stock == "0" && o.sim.profile.lies && (twice || known && was.stock == "0") {
+		if is.revision < 0 && is.stock == "0" && is.state != "gone" && o.sim.profile.lies && (twice || known && was.stock == "0") {
 			// Said twice, a zero is believed, and so is a lie: until the next read.
 			// That may show what else has changed with the same zero.
 			o.sim.counts["lie told twice"]++
