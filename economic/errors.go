@@ -227,7 +227,10 @@ func details(raw value) string {
 
 // text returns a JSON string's value, else the JSON itself.
 func text(raw value) string {
-	if len(raw) == 0 || raw[0] != '"' {
+	if absent(raw) {
+		return ""
+	}
+	if raw[0] != '"' {
 		return string(raw)
 	}
 	s, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is replaced

@@ -67,8 +67,8 @@ func (p passes) next(t *testing.T) error {
 
 const gives = 300 * time.Millisecond // the client's timeout
 
-// schedule runs a scheduler that has the fixture's shop.
-func schedule(t *testing.T, f *fixture, h *hanging) passes {
+// schedule runs a scheduler that has the fixture's shop, with pages of so many items.
+func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -80,7 +80,7 @@ func schedule(t *testing.T, f *fixture, h *hanging) passes {
 	s := reconcile.NewScheduler(reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 }, Instance: "me",
-		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, Overlap: 5 * time.Minute,
+		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: pageSize, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
 	})
@@ -102,7 +102,7 @@ func TestHungAgreement(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"], f.remote.invoices = "1", []string{booked(1, "2026-11-20")}
 	h := &hanging{remote: f.remote, when: func(r *http.Request) bool { return r.URL.Path != "/self" }}
-	done := schedule(t, f, h)
+	done := schedule(t, f, h, 1000)
 	for n := 1; n <= 3; n++ {
 		if err := done.next(t); err == nil || !strings.Contains(err.Error(), "no whole answer within 300ms") {
 			t.Fatalf("pass %d: %v", n, err)
@@ -119,7 +119,7 @@ func TestHungInvoices(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"] = "1"
 	h := &hanging{remote: f.remote, when: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/invoices") }}
-	done := schedule(t, f, h)
+	done := schedule(t, f, h, 1000)
 	for n := 1; ; n++ {
 		_ = done.next(t)
 		items, err := f.Store.Items(t.Context(), "shop1234", []string{"a"})
@@ -152,7 +152,7 @@ func TestHungItem(t *testing.T) {
 		hints = append(hints, store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: number, Cause: plan.CauseWebhook, At: time.Now()})
 	}
 	must(t, f.Store.RecordHints(t.Context(), hints))
-	done := schedule(t, f, h)
+	done := schedule(t, f, h, 1000)
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		_ = done.next(t) // it fails as long as the bad one is among those read

@@ -153,17 +153,24 @@ func (w *worker) turnPages(ctx context.Context) error {
 }
 
 // pagesAtOnce is how many pages are stored at once, of all shops: each takes some
-// megabytes until it is, and more at once would be no faster.
-const pagesAtOnce = 4
+// megabytes until it is, and more at once would be no faster. A page waits for at
+// most slotWait: the rows of four shops may be locked by somebody else.
+const (
+	pagesAtOnce = 4
+	slotWait    = 2 * time.Second
+)
 
 // storePage is storeItems for a page, when there is a slot for it.
 func (w *worker) storePage(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
+	waited := time.NewTimer(slotWait)
+	defer waited.Stop()
 	select {
 	case w.pages <- struct{}{}:
+		defer func() { <-w.pages }()
+	case <-waited.C:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-w.pages }()
 	return w.storeItems(ctx, batch, also)
 }
 
@@ -183,6 +190,11 @@ func (w *worker) readPage(ctx context.Context, l *listing) *pageRead {
 	priority, link := l.priority, l.next
 	go func() {
 		defer close(r.done)
+		defer func() { // a panic here would end the process for every shop
+			if p := recover(); p != nil {
+				r.err = fmt.Errorf("shop %s: read a page of items: internal error: %v", w.shop.Shop, p)
+			}
+		}()
 		r.page, r.err = w.stock.Listing(ctx, priority, link)
 	}()
 	return r
@@ -365,7 +377,7 @@ func (w *worker) readUnlisted(ctx context.Context, l *listing) error {
 		}
 		rest[number] = h
 	}
-	return w.readHinted(ctx, rest, false)
+	return w.readHinted(ctx, rest, 0)
 }
 
 // missingAtOnce bounds how many missing items are asked for after one listing.

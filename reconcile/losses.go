@@ -117,8 +117,10 @@ func (w *worker) suspectHints(suspected map[string]plan.Suspect, open hintMap) [
 func (w *worker) suspect(observations []plan.Observation, suspected map[string]plan.Suspect) {
 	for _, o := range observations {
 		delete(w.suspects, o.Item.Number)
-		if w.sweep != nil {
-			delete(w.sweep.suspects, o.Item.Number) // what an earlier page of it showed
+		// What an earlier page of the listing under way showed may be refuted; what
+		// this read shows again still counts when it ends.
+		if _, still := suspected[o.Item.Number]; w.sweep != nil && !still {
+			delete(w.sweep.suspects, o.Item.Number)
 		}
 	}
 	for number, s := range suspected {
@@ -157,6 +159,9 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	stored, err := w.Store.Items(ctx, w.shop.Shop, numbersOf(p.observations))
 	if err != nil {
 		return err
+	}
+	for i := range p.observations {
+		delete(l.suspects, p.observations[i].Item.Number) // a page may be read again
 	}
 	maps.Copy(l.suspects, plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause,
 		Observations: p.observations, Stored: stored, Now: w.Now(), Suspects: w.suspects, HeldBackTo: w.heldBackTo()}).Suspected)

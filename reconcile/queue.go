@@ -116,8 +116,8 @@ func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 }
 
 // settle queues the shop once it has not been called for it for the time passes,
-// at the latest after lasts. A shop that waits for its turn already keeps it, and
-// what is asked for or ticks does not wait.
+// at the latest after lasts. A shop that waits for its turn already keeps it; a
+// tick, or what is asked for, waits with the rest if it comes later.
 func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

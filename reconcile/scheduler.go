@@ -232,7 +232,7 @@ func (s *Scheduler) addAll(j job, urgent bool) {
 }
 
 // Hinted makes a shop due for which so many hints have come, if this lagerd holds
-// it: at once, but in a flood when that has passed.
+// it: at once, but in a flood when that has passed, or has lasted long.
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
 	now := s.o.Now()
@@ -324,7 +324,8 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 		}
 		switch {
 		case res.again:
-			s.queue.add(name, job{work: true}, false)
+			// A listing under way does not wait for a flood to pass: it answers most of it.
+			s.queue.add(name, job{work: true}, e.worker.sweep != nil)
 		case res.idle:
 			// Until a person or time changes that, hints only pile up.
 			s.queue.addAfter(name, job{work: true}, s.o.HeldRetry)

@@ -62,7 +62,14 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 		errs = append(errs, heldBack(err))
 	}
 	if reads.Filters || reads.Singles {
-		errs = append(errs, heldBack(w.readHinted(ctx, due, reads.Filters)))
+		most := 0
+		switch {
+		case reads.Filters && j.asked:
+			most = len(due)
+		case reads.Filters:
+			most = filtersPerPass
+		}
+		errs = append(errs, heldBack(w.readHinted(ctx, due, most)))
 	}
 	if w.sweep == nil || errors.Join(errs...) != nil || w.Now().Before(w.sweep.notBefore) {
 		return false, errors.Join(errs...)
@@ -220,13 +227,13 @@ const failuresInARow = 3
 
 // filtersPerPass is how many filtered listings of hinted numbers are read until
 // the reads are planned anew: meanwhile so many hints may have come that a whole
-// listing costs less.
+// listing costs less. A person who asked is told when all have been read.
 const filtersPerPass = 10
 
-// readHinted reads hinted numbers, several to a call or one by one. A number
-// that cannot be read is put off with its error and holds up no other; when
+// readHinted reads hinted numbers, in at most so many filtered listings of several
+// or, with none, one by one. A number that cannot be read is put off with its error and holds up no other; when
 // several in a row cannot, it is not the numbers' fault.
-func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) error {
+func (w *worker) readHinted(ctx context.Context, hints hintMap, most int) error {
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {
 		numbers = append(numbers, number)
@@ -236,17 +243,17 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, together bool) e
 		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
 	failed := 0
-	together = together && !w.alone
-	for filters := 0; len(numbers) > 0; filters++ {
-		if together && filters == filtersPerPass {
-			w.waiting, w.hinted = true, true
-			break
-		}
+	together := most > 0 && !w.alone
+	for filters := 0; len(numbers) > 0; {
 		n := 1
 		if together {
 			n = max(1, w.stock.Together(numbers))
 		}
 		if n > 1 {
+			if filters++; filters > most {
+				w.waiting, w.hinted = true, true
+				break
+			}
 			err := w.readTogether(ctx, hints, numbers[:n])
 			if err == nil {
 				numbers = numbers[n:]

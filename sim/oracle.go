@@ -394,7 +394,7 @@ func (o *oracle) checkItems(i *instance) {
 		if less && known {
 			losses[x]++
 		}
-		if !known && !o.swept[k.shop] {
+		if !known && !o.swept[k.shop] && len(o.sim.db.mustQuery("SELECT 1 FROM changes WHERE shop = ? AND kind = 'stock' AND number = ?", k.shop, k.number)) == 0 {
 			o.baseline[k] = is.stock
 		}
 		o.items[k] = is

@@ -146,3 +146,38 @@ func TestRetryingEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestHintsWithoutPreparedStatements: where the server prepares no statement, or
+// none any more, hints are recorded all the same.
+func TestHintsWithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	const hintSQL = "INSERT INTO hints"
+	record := func(s *store.Store) error {
+		return s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)})
+	}
+	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
+
+	s, mock := mocked(t)
+	mock.ExpectPrepare(hintSQL).WillReturnError(tooMany)
+	mock.ExpectExec(hintSQL).WillReturnResult(sqlmock.NewResult(0, 1))
+	mock.ExpectPrepare(hintSQL).WillReturnError(deadlock) // to be tried again
+	prepared := mock.ExpectPrepare(hintSQL)
+	prepared.ExpectExec().WillReturnResult(sqlmock.NewResult(0, 1))
+	prepared.ExpectExec().WillReturnError(deadlock)
+	prepared.ExpectExec().WillReturnResult(sqlmock.NewResult(0, 1))
+	for range 3 {
+		if err := record(s); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := mock.ExpectationsWereMet(); err != nil {
+		t.Error(err)
+	}
+
+	s, mock = mocked(t)
+	mock.ExpectPrepare(hintSQL).WillReturnError(tooMany)
+	mock.ExpectExec(hintSQL).WillReturnError(tooLong)
+	if err := record(s); !errors.Is(err, tooLong) {
+		t.Errorf("%v, expected %v", err, tooLong)
+	}
+}

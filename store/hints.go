@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"lagerd/reconcile/plan"
 )
@@ -83,27 +86,34 @@ func (s *Store) insertHints(ctx context.Context, rows int, tail string, args []a
 		_, err := s.exec(ctx, query, args...)
 		return err
 	}
-	return s.retry(ctx, func() error {
+	err := s.retry(ctx, func() error {
 		stmt, err := s.hintStatement(ctx, rows, query)
 		if err == nil {
 			_, err = stmt.ExecContext(ctx, args...)
 		}
 		return err
 	})
+	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok && !retryable(refused) {
+		// Of prepared statements there may be too many, or a proxy may know none.
+		_, err = s.exec(ctx, query, args...)
+	}
+	return err
 }
 
 func (s *Store) hintStatement(ctx context.Context, rows int, query string) (*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stmt := s.hintStatements[rows]; stmt != nil {
+	if stmt := s.hintStatements[rows].Load(); stmt != nil {
 		return stmt, nil
 	}
 	// database/sql prepares it again on every connection that has not seen it.
 	stmt, err := s.conn.PrepareContext(ctx, query)
-	if err == nil {
-		s.hintStatements[rows] = stmt
+	if err != nil {
+		return nil, err
 	}
-	return stmt, err
+	if !s.hintStatements[rows].CompareAndSwap(nil, stmt) {
+		_ = stmt.Close() // another writer was first
+		stmt = s.hintStatements[rows].Load()
+	}
+	return stmt, nil
 }
 
 // Due says what is due: what was put off until By, or until after Beyond. Nobody

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -44,8 +44,7 @@ type Store struct {
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
 
-	mu             sync.Mutex
-	hintStatements [preparedHints + 1]*sql.Stmt // by their number of rows; nil: not prepared yet
+	hintStatements [preparedHints + 1]atomic.Pointer[sql.Stmt] // by their number of rows; nil: not prepared yet
 }
 
 // Open connects to the database; it neither creates nor changes any table (see
@@ -190,15 +189,7 @@ func (s *Store) Close() error {
 	if s.conn == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
-	for _, stmt := range s.hintStatements {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
-		}
-	}
-	return errors.Join(append(errs, s.conn.Close())...)
+	return s.conn.Close()
 }
 
 // Ping reports whether the database answers.

@@ -12,7 +12,7 @@ type ItemsInput struct {
 	Token        int64     // the fencing token under which the reads were made
 	Cause        Cause     // why the items were read, where no hint says better
 	VisibleSince time.Time // change queries have asked for everything changed since then; zero: none has
-	First        bool      // the shop's first sweep: a baseline, so nothing was missed, and no item is new in it
+	First        bool      // the shop's first sweep: a baseline, so nothing was missed
 	Observations []Observation
 	Stored       map[string]Row
 	Hints        map[string]Hint // open stock hints recorded before the reads began
@@ -50,7 +50,7 @@ type ItemsPlan struct {
 //
 //	observation      stored row     outcome
 //	older than row   any            ignored; the hint stays open
-//	found            none           row and change "created"; of a first sweep only the row
+//	found            none           row and change "created"; of a first sweep, where no hint asked, only the row
 //	found            gone           row and change "returned"
 //	found, figure ≠  present        row and change "stock"
 //	found, state ≠   present        row and change "state"
