@@ -21,7 +21,7 @@ func BenchmarkHistory(b *testing.B) {
 		l := install(b, false, s.URL, historyShops, never)
 		l.start()
 		l.read(historyShops)
-		requests := webhookCalls(historyShops, stocked(b, l)[:historyCalls])
+		requests := webhookCalls(historyShops, stocked(b, l, historyCalls))
 		webhooks := growth{what: "webhook, by stored history", reach: "no slower"}
 		ticks := growth{what: "tick, by stored history", reach: "no slower"}
 		figure, stored := 1000, 0

@@ -22,11 +22,11 @@ const (
 // and decoding the pages that tell of them.
 func BenchmarkImport(b *testing.B) {
 	once(b, func() {
-		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", importItems*27/20), noLimit) // three of four carry a figure
+		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", importItems*7/5), noLimit) // three of four carry a figure
 		l := install(b, false, s.URL, 1, never)
 		l.start()
 		l.read(1)
-		requests := webhookCalls(1, stocked(b, l)[:importItems])
+		requests := webhookCalls(1, stocked(b, l, importItems))
 		var times []row
 		var called, alone []float64
 		for n := range *rounds {

@@ -55,7 +55,7 @@ func peersIngest(b *testing.B) {
 	l := install(b, false, s.URL, burstShops, never)
 	l.start()
 	l.read(burstShops)
-	requests := webhookCalls(burstShops, stocked(b, l)) // each number once for each shop
+	requests := webhookCalls(burstShops, stocked(b, l, peerCalls)) // each number once for each shop
 	stripe, webhook := startStripe(b, fakeStripe(b, 0)), l.startWebhook(program)
 	// A fresh process answers its first requests at half the rate that it keeps.
 	send(b, stripe.address, 64, stripeCalls(b, peerWarmUp))

@@ -19,19 +19,20 @@ const singleItems = 2000
 // that is inserted and committed by itself.
 func BenchmarkOneAtATime(b *testing.B) {
 	once(b, func() {
-		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", singleItems))
+		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", singleItems*3/2), noLimit)
 		l := install(b, false, s.URL, 1, never)
 		l.start()
 		l.read(1)
-		requests := webhookCalls(1, numbers(b, l, singleItems))
+		requests := webhookCalls(1, stocked(b, l, singleItems))
 		l.exec("CREATE TABLE bench_rows LIKE hints")
 		insert := l.inserts()
 		plain := startPlain(b)
 		var p50 []row
 		var alone []float64
-		for range *rounds {
+		for n := range *rounds {
 			l.settled()
 			l.exec("DELETE FROM hints")
+			must(b, s.Post(first, "import", map[string]int{"inStock": 1000 + n}, nil))
 			alone = append(alone, quantile(send(b, plain, 1, requests).latencies, 0.5))
 			l.exec("DELETE FROM bench_rows")
 			rows := make([]time.Duration, singleItems)
@@ -78,7 +79,7 @@ func BenchmarkFreshness(b *testing.B) {
 		l := install(b, false, s.URL, 1, never)
 		l.start()
 		l.read(1)
-		list := stocked(b, l)
+		list := stocked(b, l, 200)
 		l.exec("CREATE TABLE bench_rows LIKE hints")
 		insert := l.inserts()
 		stored, err := l.db.PrepareContext(b.Context(), "SELECT stock FROM items WHERE shop = ? AND number = ?")
@@ -136,15 +137,18 @@ func BenchmarkFreshness(b *testing.B) {
 	})
 }
 
-// stocked returns the numbers of items that carry a figure.
-func stocked(b *testing.B, l *lagerd) []string {
+// stocked returns the numbers of so many items that carry a figure.
+func stocked(b *testing.B, l *lagerd, count int) []string {
 	b.Helper()
 	rows, err := l.db.QueryContext(b.Context(), "SELECT number FROM items WHERE stock IS NOT NULL AND stock > 0 ORDER BY number")
 	must(b, err)
 	defer rows.Close()
 	list, err := scanAll(rows)
 	must(b, err)
-	return list
+	if len(list) < count {
+		b.Fatalf("%d items carry a figure, expected %d", len(list), count)
+	}
+	return list[:count]
 }
 
 func scanAll(rows *sql.Rows) (list []string, err error) {

@@ -169,7 +169,7 @@ func Default() Config {
 		Webhook: Webhook{Listen: "127.0.0.1:8480", Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},
 		Admin:   Admin{Listen: "127.0.0.1:8481"},
 		Reconcile: Reconcile{
-			Schedule: "* * * * *", Workers: 16, Overlap: Duration(5 * time.Minute),
+			Schedule: "* * * * *", Workers: 64, Overlap: Duration(5 * time.Minute),
 			Rereads:    []Duration{Duration(2 * time.Second), Duration(10 * time.Second), Duration(45 * time.Second)},
 			SweepEvery: Duration(24 * time.Hour), RetryMin: Duration(5 * time.Second), RetryMax: Duration(15 * time.Minute),
 			HeldRetry: Duration(10 * time.Minute), GapWindow: Duration(48 * time.Hour), LateWebhook: Duration(15 * time.Minute),

@@ -294,6 +294,9 @@ func (c *conn) statement(query string, writes bool, run func() error) error {
 	if c.db.seen[query]++; c.db.seen[query] <= 3 {
 		more = 8
 	}
+	if s.profile.lies && strings.HasPrefix(query, "UPDATE progress SET held") {
+		more = 20 // what is held back must be so also where that cannot be said
+	}
 	switch {
 	case (writes || inTx) && s.strike(more*s.profile.deadlock):
 		s.counts["deadlock"]++
