@@ -37,7 +37,7 @@ func BenchmarkBurst(b *testing.B) {
 }
 
 func burst(b *testing.B, database string, connections int) {
-	s := binary.Sandbox(b, fmt.Sprint("--agreements=", burstShops), fmt.Sprint("--products=", burstCalls/burstShops))
+	s := binary.Sandbox(b, fmt.Sprint("--agreements=", burstShops), fmt.Sprint("--products=", burstCalls/burstShops*7/5), noLimit)
 	l := install(b, database == "embedded", s.URL, burstShops, never)
 	l.start()
 	l.read(burstShops)
@@ -91,10 +91,11 @@ func rates(list []row, ours bool) []float64 {
 	return values
 }
 
-// numbers returns the numbers of items, those of the shops by turns.
+// numbers returns the numbers of items that carry a figure, those of the shops by
+// turns.
 func numbers(b *testing.B, l *lagerd, count int) []string {
 	b.Helper()
-	rows, err := l.db.QueryContext(b.Context(), "SELECT shop, number FROM items ORDER BY shop, number")
+	rows, err := l.db.QueryContext(b.Context(), "SELECT shop, number FROM items WHERE stock > 0 ORDER BY shop, number")
 	must(b, err)
 	defer rows.Close()
 	byShop := map[string][]string{}

@@ -156,9 +156,6 @@ var rareMutations = []mutation{
 	maps.Copy(w.suspects, suspected)
 	w.checkedAt = time.Time{}
 	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)`, "blast radius:"},
-	{"found: a listing under way goes on when losses are held back", "reconcile/losses.go",
-		`	w.sweep = nil
-	return errHeldBack`, `	return errHeldBack`, "cursor:"},
 	{"found: a deletion while pages are turned takes another item along", "reconcile/listing.go",
 		`if len(l.turned) == 0 || gone <= 0 {`, `if true {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",

@@ -136,7 +136,7 @@ func TestClock(t *testing.T) {
 
 // TestPastFailures runs seeds again that have failed once. What a seed leads to
 // changes with every change of the simulation: the mistakes themselves are among
-// the mutations, where they must be found again.
+// the mutations, where they must be found again, as long as they do harm.
 func TestPastFailures(t *testing.T) {
 	for _, past := range []struct {
 		seed uint64
