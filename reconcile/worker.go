@@ -263,6 +263,7 @@ func (w *worker) refused(ctx context.Context, err error) error {
 func (w *worker) hold(ctx context.Context, why, detail string) error {
 	now := w.Now()
 	if err := w.Store.Hold(ctx, w.shop.Shop, w.token, why, detail, now); err != nil {
+		w.loaded = false // whether it is noted is not known: the next pass looks
 		return err
 	}
 	if why != "" && why != w.progress.Held {
