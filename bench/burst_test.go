@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lagerd/internal/lagerdtest"
+	"lagerd/internal/sandboxtest"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/webhook"
@@ -49,10 +50,7 @@ func burst(b *testing.B, database string, connections int) {
 		l.settled()
 		l.exec("DELETE FROM hints")
 		without := send(b, plain, connections, requests)
-		// The import that the webhooks tell of.
-		for shop := range burstShops {
-			must(b, s.Post(first+shop, "import", map[string]int{"inStock": 1000 + n}, nil))
-		}
+		importAll(b, s, 1000+n) // which the webhooks tell of
 		with := send(b, l.webhook, connections, requests)
 		if with.refused > 0 || without.refused > 0 {
 			b.Errorf("%d of %d webhooks were refused, %d by the server that stores nothing", with.refused, burstCalls, without.refused)
@@ -76,6 +74,15 @@ func burst(b *testing.B, database string, connections int) {
 	report(b, "burst, "+where, "requests/s", list, reach)
 	note(b, "burst's p99, "+where, "ms", p99, "< 250")
 	note(b, "burst's peak memory, "+where, "MiB", peaks, "≤ 80")
+}
+
+// importAll changes every item: a webhook whose item shows nothing new would be
+// read again for a minute.
+func importAll(b *testing.B, s sandboxtest.Client, figure int) {
+	b.Helper()
+	for shop := range burstShops {
+		must(b, s.Post(first+shop, "import", map[string]int{"inStock": figure}, nil))
+	}
 }
 
 // rateColumns are what is kept for the drawing of the rates by connections.

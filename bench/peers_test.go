@@ -17,7 +17,6 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"lagerd/internal/lagerdtest"
-	"lagerd/internal/sandboxtest"
 )
 
 // peerLoads are how many requests each is sent over so many connections: what it
@@ -104,15 +103,6 @@ func peersIngest(b *testing.B) {
 		}
 		report(b, "ingest beside webhook, "+where, "requests/s", besideWebhook[i], "for comparison")
 		report(b, "ingest beside stripe-sync-engine, "+where, "requests/s", besideStripe[i], reach)
-	}
-}
-
-// importAll changes every item: a webhook whose item shows nothing new would be
-// read again for a minute.
-func importAll(b *testing.B, s sandboxtest.Client, figure int) {
-	b.Helper()
-	for shop := range burstShops {
-		must(b, s.Post(first+shop, "import", map[string]int{"inStock": figure}, nil))
 	}
 }
 

@@ -35,11 +35,7 @@ type block[T any] struct {
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (b *block[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	*b = block[T]{}
-	if d.PeekKind() != '{' {
-		return json.UnmarshalDecode(d, &b.raw)
-	}
-	b.raw = value("{")
-	return json.UnmarshalDecode(d, &b.in)
+	return decodeKind(d, '{', &b.in, &b.raw)
 }
 
 // list is a list of an answer.
@@ -51,11 +47,17 @@ type list[T any] struct {
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	*l = list[T]{}
-	if d.PeekKind() != '[' {
-		return json.UnmarshalDecode(d, &l.raw)
+	return decodeKind(d, '[', &l.in, &l.raw)
+}
+
+// decodeKind reads a value of the wanted kind into in, one of another kind as it
+// stands. raw tells which.
+func decodeKind(d *jsontext.Decoder, want jsontext.Kind, in any, raw *value) error {
+	if d.PeekKind() != want {
+		return json.UnmarshalDecode(d, raw)
 	}
-	l.raw = value("[")
-	return json.UnmarshalDecode(d, &l.in)
+	*raw = value{byte(want)}
+	return json.UnmarshalDecode(d, in)
 }
 
 // fields reads fields of an answer and keeps the first error.

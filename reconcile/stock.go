@@ -231,8 +231,8 @@ const failuresInARow = 3
 const filtersPerPass = 10
 
 // readHinted reads hinted numbers, in at most so many filtered listings of several
-// or, with none, one by one. A number that cannot be read is put off with its error and holds up no other; when
-// several in a row cannot, it is not the numbers' fault.
+// or, with none, one by one. A number that cannot be read is put off with its error
+// and holds up no other; when several in a row cannot, it is not the numbers' fault.
 func (w *worker) readHinted(ctx context.Context, hints hintMap, most int) error {
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {

@@ -19,11 +19,7 @@ func BenchmarkRecordHints(b *testing.B) {
 	} {
 		for _, size := range []int{1, 64, 500} {
 			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
-				s, err := store.Open(b.Context(), options(b))
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer s.Close()
+				s := open(b, options(b))
 				if err := s.Migrate(b.Context()); err != nil {
 					b.Fatal(err)
 				}

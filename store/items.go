@@ -54,16 +54,17 @@ func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 // one, since a shop may have hundreds of thousands. An error is yielded last.
 func (s *Store) PresentNumbers(ctx context.Context, shop string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		fail := func(err error) { yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err)) }
 		rows, err := s.conn.QueryContext(ctx, "SELECT number FROM items WHERE shop = ? AND state <> ?", shop, plan.StateGone)
 		if err != nil {
-			yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err))
+			fail(err)
 			return
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var number string
 			if err := rows.Scan(&number); err != nil {
-				yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err))
+				fail(err)
 				return
 			}
 			if !yield(number, nil) {
@@ -71,7 +72,7 @@ func (s *Store) PresentNumbers(ctx context.Context, shop string) iter.Seq2[strin
 			}
 		}
 		if err := rows.Err(); err != nil {
-			yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err))
+			fail(err)
 		}
 	}
 }
