@@ -55,7 +55,7 @@ func burst(b *testing.B, database string, connections int) {
 		if with.refused > 0 || without.refused > 0 {
 			b.Errorf("%d of %d webhooks were refused, %d by the server that stores nothing", with.refused, burstCalls, without.refused)
 		}
-		if n, err := l.count("SELECT COUNT(*) FROM hints WHERE seen_gen > 0"); err != nil || n != burstCalls {
+		if n, err := l.count(storedWebhooks); err != nil || n != burstCalls {
 			b.Errorf("%d webhooks were acknowledged, %d are stored (%v)", burstCalls, n, err)
 		}
 		list = append(list, row{with.perSecond(), without.perSecond()})

@@ -33,6 +33,13 @@ const (
 // never is a schedule of ticks for benchmarks that want none of their own.
 const never = "reconcile: {schedule: \"0 0 29 2 *\"}\n"
 
+// What is counted of webhooks: those that are stored, each of another number, and
+// whether any is not answered yet.
+const (
+	storedWebhooks = "SELECT (SELECT COUNT(*) FROM hints) + (SELECT COALESCE(SUM(hints), 0) FROM hint_batches)"
+	openHints      = "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM hints WHERE open = 1 LIMIT 1) AS h) + (SELECT COUNT(*) FROM hint_batches)"
+)
+
 // lagerd is a running daemon with a database of its own.
 type lagerd struct {
 	b       *testing.B
@@ -190,7 +197,7 @@ func (l *lagerd) count(query string, args ...any) (n int, err error) {
 // settled waits until no hint is open.
 func (l *lagerd) settled() {
 	l.b.Helper()
-	l.await(2*time.Minute, 0, "SELECT COUNT(*) FROM hints WHERE open = 1")
+	l.await(2*time.Minute, 0, openHints)
 }
 
 // read waits until every shop has been read whole for the first time.

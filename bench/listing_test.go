@@ -39,7 +39,7 @@ func BenchmarkImport(b *testing.B) {
 			if with.refused > 0 {
 				b.Errorf("%d webhooks were refused", with.refused)
 			}
-			l.awaitEvery(10*time.Millisecond, 2*time.Minute, 0, "SELECT COUNT(*) FROM (SELECT 1 FROM hints WHERE open = 1 LIMIT 1) AS h")
+			l.awaitEvery(10*time.Millisecond, 2*time.Minute, 0, openHints)
 			took := time.Since(began)
 			if wrong, err := l.count("SELECT COUNT(*) FROM items i JOIN hints h ON h.shop = i.shop AND h.kind = 'stock' AND h.number = i.number WHERE h.webhook_at IS NOT NULL AND (i.stock IS NULL OR i.stock <> ?)", figure); err != nil || wrong != 0 {
 				b.Errorf("%d items are wrong when all hints are answered (%v)", wrong, err)

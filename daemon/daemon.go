@@ -141,7 +141,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	j := newJournal(d.store, d.log, d.Settings.LogPerShop, d.metrics.WebhookLogDropped)
 	committer := webhook.NewCommitter(webhook.CommitterOptions{
-		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch, Writers: 2,
+		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch, Writers: 1,
 		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.hinted,
 	})
 	d.watch(committer)
@@ -317,7 +317,7 @@ func (d *daemon) recordHints(ctx context.Context, hints []webhook.Hint) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
-	err := d.store.RecordHints(ctx, records)
+	err := d.store.RecordWebhooks(ctx, records)
 	if err != nil {
 		d.log.WithError(err).WithField("hints", len(hints)).Error("webhooks are answered 503: their hints could not be committed")
 	}

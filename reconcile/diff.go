@@ -248,10 +248,21 @@ func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []stri
 	return nil
 }
 
-// openHints returns all open hints, due or not.
+// openHints returns all open hints, due or not, and the webhooks that no pass has
+// looked at yet.
 func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hint, error) {
 	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
-	return d.Store.OpenHints(ctx, d.Shop.Shop, kind, store.Due{By: end, Beyond: end})
+	hints, err := d.Store.OpenHints(ctx, d.Shop.Shop, kind, store.Due{By: end, Beyond: end})
+	if err != nil {
+		return nil, err
+	}
+	webhooks, err := d.Store.WaitingWebhooks(ctx, d.Shop.Shop, kind)
+	for number, at := range webhooks {
+		if _, open := hints[number]; !open {
+			hints[number] = plan.Hint{Kind: kind, Number: number, FirstAt: at}
+		}
+	}
+	return hints, err
 }
 
 func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string) ([]plan.Difference, error) {

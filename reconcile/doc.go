@@ -5,10 +5,11 @@
 //	    │
 //	    ▼
 //	worker.pass ── one shop, under its lease
-//	    │  1 check     is the token good, is it still the same agreement
-//	    │  2 invoices  newly booked ones, by number; gaps; hinted ones
-//	    │  3 stock     PlanReads → listing | change query | filters | singles
-//	    │  4 fetch     invoices' lines (they become hints) and PDFs
+//	    │  1 unpack    the webhooks that have come become hints
+//	    │  2 check     is the token good, is it still the same agreement
+//	    │  3 invoices  newly booked ones, by number; gaps; hinted ones
+//	    │  4 stock     PlanReads → listing | change query | filters | singles
+//	    │  5 fetch     invoices' lines (they become hints) and PDFs
 //	    ▼
 //	read e-conomic ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ store.Apply (one transaction)
 //

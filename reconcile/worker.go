@@ -48,6 +48,7 @@ type worker struct {
 
 	seq int64 // of the last transaction under this token
 
+	packed   bool        // webhooks may wait to be unpacked
 	waiting  bool        // open hints are waiting to be read again
 	first    int         // the part with which the next pass begins
 	alone    bool        // one of them may be what e-conomic hangs on: they are read one by one
@@ -86,10 +87,15 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	unpacked := w.unpack(ctx, j)
+	if errors.Is(unpacked, store.ErrFenced) {
+		return result{}, unpacked
+	}
 	var res result
 	if err = w.load(ctx); err == nil {
 		res, err = w.reconcile(ctx, j)
 	}
+	err = errors.Join(unpacked, err)
 	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
 		return res, err // whoever has the shop next sees to the requests
 	}
@@ -165,6 +171,22 @@ func (w *worker) stopped(ctx context.Context, err error) bool {
 // patience is how long a call may wait for its agreement's tokens: while it
 // waits, a worker does nothing for other shops.
 const patience = 3 * time.Second
+
+// unpack makes hints of the webhooks that have come, also for a shop that is
+// paused: by itself, only a hint's row is the same for however many webhooks.
+func (w *worker) unpack(ctx context.Context, j job) error {
+	w.packed = w.packed || j.work
+	for w.packed {
+		w.seq++
+		hints, more, err := w.Store.Unpack(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq})
+		if err != nil {
+			return err
+		}
+		w.waiting = w.waiting || hints > 0
+		w.packed = more
+	}
+	return nil
+}
 
 // load reads what is stored about the shop, once per lease.
 func (w *worker) load(ctx context.Context) error {

@@ -98,7 +98,7 @@ func (s *simulation) boot() {
 			}
 			ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 			defer cancel()
-			return st.RecordHints(ctx, records)
+			return st.RecordWebhooks(ctx, records)
 		},
 		Writers: 2, Wake: e.Hinted,
 	})

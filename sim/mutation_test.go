@@ -49,7 +49,7 @@ var mutations = []mutation{
 			w.done <- nil
 		}`, "durable:"},
 	{"a second webhook of a number does not count", "store/hints.go",
-		`"seen_gen = seen_gen + 1",`, `"seen_gen = seen_gen",`, "hints:|durable:"},
+		`"seen_gen = seen_gen + new.seen_gen",`, `"seen_gen = seen_gen",`, "hints:|durable:"},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
 		`" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
@@ -65,6 +65,17 @@ var mutations = []mutation{
 	}
 	visible := time.Time{}
 	if cursor`, "hints:"},
+	{"webhooks are unpacked and no hints made of them", "store/batches.go",
+		`		t.recordHints(list)
+`, ``, "durable:"},
+	{"webhooks are unpacked without the fence", "store/batches.go",
+		`		done, err := t.fence(f)
+		if err != nil || done {
+			return err
+		}
+`, ``, "one writer:"},
+	{"webhooks that a dead lagerd has left are not unpacked", "reconcile/worker.go",
+		`w.packed = w.packed || j.work`, `w.packed = j.work && !j.tick`, "liveness:"},
 	{"open hints are pruned like answered ones", "store/retention.go",
 		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
 	{"the cursor follows lagerd's clock", "reconcile/stock.go",

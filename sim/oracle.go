@@ -21,6 +21,7 @@ type oracle struct {
 
 	hints    map[hintKey]hintState
 	pruned   map[hintKey]int64 // generations of rows that have been deleted
+	batched  map[hintKey]int64 // webhooks that wait to be unpacked
 	acked    map[hintKey]int64 // how often a number was hinted at when its latest webhook was acknowledged, at least
 	items    map[itemKey]itemState
 	baseline map[itemKey]string          // stock that a shop's first sweep stored, which is no history
@@ -69,7 +70,7 @@ type listed struct {
 }
 
 func newOracle(s *simulation) *oracle {
-	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batched: map[hintKey]int64{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
 		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{}}
 }
 
@@ -182,6 +183,10 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 		table := tableOf(q)
 		touches[table] = true
 		switch table {
+		case "hint_batches":
+			if fenced == "" && strings.HasPrefix(q, "DELETE") {
+				o.violate("one writer: %s unpacked webhooks without the fence: %.80s", i.name, q)
+			}
 		case "items", "invoices", "invoice_pdfs", "invoice_gaps", "changes":
 			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") {
 				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
@@ -194,8 +199,14 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if fenced != "" {
 		o.checkWriter(i, fenced)
 	}
+	if touches["hint_batches"] {
+		o.readBatches()
+	}
 	if touches["hints"] {
 		o.checkHints(i)
+	}
+	if touches["hint_batches"] || touches["hints"] {
+		o.checkAcknowledged()
 	}
 	if touches["items"] {
 		o.checkItems(i)
@@ -248,7 +259,30 @@ func (o *oracle) checkWriter(i *instance, shop string) {
 }
 
 // hinted returns how often the number was hinted at, as the database tells.
-func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen }
+func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen + o.batched[k] }
+
+// readBatches counts the webhooks that wait to be unpacked.
+func (o *oracle) readBatches() {
+	clear(o.batched)
+	for _, row := range o.sim.db.mustQuery("SELECT shop, data FROM hint_batches") {
+		var batch []struct{ Kind, Number string }
+		if err := json.Unmarshal([]byte(row[1].(string)), &batch); err != nil {
+			o.violate("hints: a batch cannot be read: %v", err)
+		}
+		for _, b := range batch {
+			o.batched[hintKey{row[0].(string), b.Kind, b.Number}]++
+		}
+	}
+}
+
+// checkAcknowledged: what was acknowledged stays, wherever it is kept.
+func (o *oracle) checkAcknowledged() {
+	for k, least := range o.acked {
+		if o.hinted(k) < least {
+			o.violate("durable: the acknowledged webhook of %v is not in the database any more", k)
+		}
+	}
+}
 
 // acknowledged: "Success" means durable.
 func (o *oracle) acknowledged(a ack) {
@@ -505,10 +539,8 @@ func (o *oracle) differs() string {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, held, held_detail, failure FROM progress WHERE held <> ''") {
 		return fmt.Sprintf("a shop is held: %v", row)
 	}
-	for k := range o.acked {
-		if o.hinted(k) < o.acked[k] {
-			return fmt.Sprintf("the acknowledged hint %v is not there", k)
-		}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, hints FROM hint_batches") {
+		return fmt.Sprintf("webhooks wait to be unpacked: %v", row)
 	}
 	return ""
 }

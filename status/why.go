@@ -113,6 +113,7 @@ type Why struct {
 	Items    map[string]plan.Row
 	Invoices []store.Invoice
 	Hints    []store.Hint
+	Received time.Time // of a webhook that no pass has looked at yet; zero: none
 	Changes  []store.Change
 }
 
@@ -141,7 +142,10 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 			line("open hint", "since %s by %s; read %d times without news, read again at %s", h.FirstAt.Format(clock), h.Cause, h.Tries, h.DueAt.Format(clock))
 		}
 	}
-	if len(y.Hints) == 0 {
+	if !y.Received.IsZero() {
+		line("webhook", "received %s, waits for the shop's next pass", y.Received.UTC().Format(clock))
+	}
+	if len(y.Hints) == 0 && y.Received.IsZero() {
 		line("hints", "none")
 	}
 	if err := t.Flush(); err != nil {

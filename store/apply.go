@@ -225,11 +225,7 @@ func (t *tx) reread(shop string, rereads []plan.Reread) {
 func (t *tx) recordHints(hints []HintRecord) {
 	tail := t.dialect.onConflict("shop, kind, number", hintAgain...)
 	for chunk := range slices.Chunk(hints, rowsPerStatement) {
-		args := make([]any, 0, len(chunk)*newHintArgs)
-		for _, h := range chunk {
-			args = hintArgs(args, h)
-		}
-		t.exec(insertHints+repeat(newHint, len(chunk))+tail, args...)
+		t.exec(insertHints+repeat(newHint, len(chunk))+tail, hintArgs(chunk)...)
 	}
 }
 

@@ -1,7 +1,9 @@
 // Package store owns lagerd's tables: models, migrations and every SQL
 // statement, for MySQL and MariaDB (Galera too) and for embedded SQLite.
 //
-//	webhook ──▶ RecordHints ──▶ hints
+//	webhook ──▶ RecordWebhooks ──▶ hint_batches
+//	                              │ Unpack
+//	operator ──▶ RecordHints ──▶ hints
 //	                              │ OpenHints
 //	reconcile ◀── Items, Hints, Progress ── Apply ──▶ items, changes, invoices,
 //	                              (one transaction)    cursors, hints answered
@@ -9,7 +11,9 @@
 //
 // What it guarantees:
 //
-//  1. RecordHints returns nil only after the hints are committed.
+//  1. RecordWebhooks and RecordHints return nil only after the hints are
+//     committed. A batch is deleted in the transaction that makes hints of it,
+//     under the fence.
 //  2. Apply writes rows, history, cursors and answered hints in one
 //     transaction whose first statement writes the shop's fence; a holder that
 //     lost its lease gets ErrFenced and has written nothing. This relies on no

@@ -147,13 +147,13 @@ func TestRetryingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestHintsWithoutPreparedStatements: where the server prepares no statement, or
-// none any more, hints are recorded all the same.
-func TestHintsWithoutPreparedStatements(t *testing.T) {
+// TestWebhooksWithoutPreparedStatements: where the server prepares no statement, or
+// none any more, webhooks are recorded all the same.
+func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
-	const hintSQL = "INSERT INTO hints"
+	const hintSQL = "INSERT INTO hint_batches"
 	record := func(s *store.Store) error {
-		return s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)})
+		return s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)})
 	}
 	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
 

@@ -2,24 +2,41 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"lagerd/reconcile/plan"
 )
 
-// HintRecord is one hint to be recorded.
+// HintRecord is one hint to be recorded, or several that say the same.
 type HintRecord struct {
 	Shop   string
 	Kind   plan.Kind
 	Number string
 	Cause  plan.Cause
-	At     time.Time
+	At     time.Time // of the last
+
+	first time.Time // zero: At
+	more  int64     // how many beside the last
+}
+
+func (h *HintRecord) merge(again HintRecord) {
+	h.first = h.firstAt()
+	if again.At.Before(h.first) {
+		h.first = again.At
+	}
+	if again.At.After(h.At) {
+		h.At = again.At
+	}
+	h.more += 1 + again.more
+}
+
+func (h *HintRecord) firstAt() time.Time {
+	if h.first.IsZero() {
+		return h.At
+	}
+	return h.first
 }
 
 // What a new hint begins with, beside what it says and what columns have by
@@ -28,8 +45,8 @@ type HintRecord struct {
 // a flood of webhooks costs what the database has to read for each.
 const (
 	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at) VALUES "
-	newHint     = "(?,?,?,?,?,?,?,1,1,'1970-01-01 00:00:00.000000')"
-	newHintArgs = 7
+	newHint     = "(?,?,?,?,?,?,?,?,1,'1970-01-01 00:00:00.000000')"
+	newHintArgs = 8
 )
 
 // hintAgain is what a further hint does to a number's row: an answered one
@@ -37,7 +54,7 @@ const (
 // due at once. The generation grows either way, so that a read which began
 // before this hint cannot answer it. "open" is set last: the others look at it.
 var hintAgain = []string{
-	"seen_gen = seen_gen + 1",
+	"seen_gen = seen_gen + new.seen_gen",
 	"cause = CASE WHEN open = 1 AND webhook_at IS NOT NULL THEN cause ELSE new.cause END",
 	"first_at = CASE WHEN open = 1 THEN first_at ELSE new.first_at END",
 	"webhook_at = CASE WHEN open = 1 THEN COALESCE(new.webhook_at, webhook_at) ELSE new.webhook_at END",
@@ -49,71 +66,28 @@ var hintAgain = []string{
 	"open = 1",
 }
 
-func hintArgs(args []any, h HintRecord) []any {
-	at := h.At.UTC().Format(timeLayout)
-	var webhook any
-	if h.Cause == plan.CauseWebhook {
-		webhook = at
+func hintArgs(hints []HintRecord) []any {
+	args := make([]any, 0, len(hints)*newHintArgs)
+	for _, h := range hints {
+		at := h.At.UTC().Format(timeLayout)
+		var webhook any
+		if h.Cause == plan.CauseWebhook {
+			webhook = at
+		}
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more)
 	}
-	return append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), at, at, webhook)
+	return args
 }
 
 // RecordHints stores hints; when it returns nil they are committed.
 func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 	tail := s.dialect.onConflict("shop, kind, number", hintAgain...)
-	args := make([]any, 0, min(len(hints), rowsPerStatement)*newHintArgs)
 	for chunk := range slices.Chunk(hints, rowsPerStatement) {
-		args = args[:0]
-		for _, h := range chunk {
-			args = hintArgs(args, h)
-		}
-		if err := s.insertHints(ctx, len(chunk), tail, args); err != nil {
+		if _, err := s.exec(ctx, insertHints+repeat(newHint, len(chunk))+tail, hintArgs(chunk)...); err != nil {
 			return fmt.Errorf("record %d hints: %w", len(chunk), err)
 		}
 	}
 	return nil
-}
-
-// preparedHints is how many hints at most are recorded by a statement that is kept
-// prepared, one for each number of them. A server of MySQL's kind takes longer to
-// parse that one than to store its few rows; of many rows the rows are what takes
-// long.
-const preparedHints = 16
-
-func (s *Store) insertHints(ctx context.Context, rows int, tail string, args []any) error {
-	query := insertHints + repeat(newHint, rows) + tail
-	if rows > preparedHints || s.dialect.isSQLite() {
-		_, err := s.exec(ctx, query, args...)
-		return err
-	}
-	err := s.retry(ctx, func() error {
-		stmt, err := s.hintStatement(ctx, rows, query)
-		if err == nil {
-			_, err = stmt.ExecContext(ctx, args...)
-		}
-		return err
-	})
-	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok && !retryable(refused) {
-		// Of prepared statements there may be too many, or a proxy may know none.
-		_, err = s.exec(ctx, query, args...)
-	}
-	return err
-}
-
-func (s *Store) hintStatement(ctx context.Context, rows int, query string) (*sql.Stmt, error) {
-	if stmt := s.hintStatements[rows].Load(); stmt != nil {
-		return stmt, nil
-	}
-	// database/sql prepares it again on every connection that has not seen it.
-	stmt, err := s.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if !s.hintStatements[rows].CompareAndSwap(nil, stmt) {
-		_ = stmt.Close() // another writer was first
-		stmt = s.hintStatements[rows].Load()
-	}
-	return stmt, nil
 }
 
 // Due says what is due: what was put off until By, or until after Beyond. Nobody
@@ -147,14 +121,15 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	return hints, nil
 }
 
-// ShopsWithWork returns the shops that have something due: an open hint, or an
-// invoice's lines or PDF to fetch.
+// ShopsWithWork returns the shops that have something due: an open hint, webhooks
+// to unpack, or an invoice's lines or PDF to fetch.
 func (s *Store) ShopsWithWork(ctx context.Context, due Due) ([]string, error) {
 	var shops []string
 	err := s.db.WithContext(ctx).Raw(
 		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints
 		// are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
+			" UNION SELECT shop FROM hint_batches GROUP BY shop"+
 			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)",
 		At(due.By), At(due.Beyond), At(due.By), At(due.Beyond)).Scan(&shops).Error
 	if err != nil {
@@ -191,11 +166,13 @@ func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers 
 	return hints, nil
 }
 
-// OpenHintsTotal returns how many hints are open over all shops and when the
-// oldest was recorded; zero if none is.
+// OpenHintsTotal returns how many hints are open over all shops, those that wait
+// to be unpacked among them, and when the oldest was recorded; zero if none is.
 func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
 	var first Time
-	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), MIN(first_at) FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)").Scan(&open, &first)
+	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(hints), 0), MIN(first_at) FROM ("+
+		"SELECT COUNT(*) AS hints, MIN(first_at) AS first_at FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)"+
+		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
 	}

@@ -44,7 +44,7 @@ type Store struct {
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
 
-	hintStatements [preparedHints + 1]atomic.Pointer[sql.Stmt] // by their number of rows; nil: not prepared yet
+	batchStatements [preparedBatches + 1]atomic.Pointer[sql.Stmt] // by their number of rows; nil: not prepared yet
 }
 
 // Open connects to the database; it neither creates nor changes any table (see

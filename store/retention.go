@@ -43,6 +43,9 @@ func (s *Store) PruneRequests(ctx context.Context, before time.Time) error {
 		// Webhooks in the second after a shop's removal leave hints of no shop.
 		_, err = s.deleteInPieces(ctx, "hints", "last_at < ? AND shop NOT IN (SELECT shop FROM shops)", At(before))
 	}
+	if err == nil {
+		_, err = s.deleteInPieces(ctx, "hint_batches", "first_at < ? AND shop NOT IN (SELECT shop FROM shops)", At(before))
+	}
 	if err != nil {
 		return fmt.Errorf("prune old requests: %w", err)
 	}

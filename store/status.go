@@ -123,6 +123,12 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			func(st *ShopStatus, n, failing int64, oldest time.Time) {
 				st.OpenHints, st.FailingHints, st.OldestHint = n, failing, oldest
 			}},
+		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, oldest time.Time) {
+				if st.OpenHints += n; st.OldestHint.IsZero() || oldest.Before(st.OldestHint) {
+					st.OldestHint = oldest
+				}
+			}},
 		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE work_due_at IS NOT NULL AND pdf_state <> 'stored' AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WaitForPDF = n }},
 		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE order_number = '' AND " + where + " GROUP BY shop",

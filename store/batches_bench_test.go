@@ -10,9 +10,9 @@ import (
 	"lagerd/store"
 )
 
-// BenchmarkRecordHints records webhooks of distinct numbers, so many to a commit,
-// one commit after another.
-func BenchmarkRecordHints(b *testing.B) {
+// BenchmarkRecordWebhooks records webhooks of distinct numbers, so many to a commit,
+// one commit after another, for 20 shops.
+func BenchmarkRecordWebhooks(b *testing.B) {
 	for name, options := range map[string]func(b *testing.B) store.Options{
 		"SQLite":  func(b *testing.B) store.Options { return store.Options{Path: filepath.Join(b.TempDir(), "lagerd.db")} },
 		"MariaDB": func(b *testing.B) store.Options { return store.Options{DSN: mariadbtest.New(b)} },
@@ -27,10 +27,10 @@ func BenchmarkRecordHints(b *testing.B) {
 				count := 0
 				for b.Loop() {
 					for i := range hints {
-						hints[i] = store.HintRecord{Shop: fmt.Sprintf("shop%05d", i%20), Kind: plan.KindStock, Number: fmt.Sprintf("item-%06d", count), Cause: plan.CauseWebhook, At: noon}
+						hints[i] = store.HintRecord{Shop: fmt.Sprintf("shop%05d", i*20/size), Kind: plan.KindStock, Number: fmt.Sprintf("item-%06d", count), Cause: plan.CauseWebhook, At: noon}
 						count++
 					}
-					if err := s.RecordHints(b.Context(), hints); err != nil {
+					if err := s.RecordWebhooks(b.Context(), hints); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -1,0 +1,8 @@
+CREATE TABLE IF NOT EXISTS hint_batches (
+  id       INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  shop     TEXT NOT NULL,
+  hints    INTEGER NOT NULL,
+  first_at DATETIME NOT NULL,
+  data     TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS hint_batches_shop ON hint_batches (shop, id);
