@@ -433,7 +433,29 @@ func (t tx) Rollback() error {
 	return nil
 }
 
-func (c *conn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not prepared") }
+// Prepare does nothing yet: what is sent is what fails.
+func (c *conn) Prepare(query string) (driver.Stmt, error) { return statement{c, query}, nil }
+
+type statement struct {
+	c     *conn
+	query string
+}
+
+func (s statement) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return s.c.ExecContext(ctx, s.query, args)
+}
+
+func (s statement) NumInput() int { return -1 }
+
+func (s statement) Close() error { return nil }
+
+func (s statement) Exec([]driver.Value) (driver.Result, error) {
+	return nil, errors.New("use ExecContext")
+}
+
+func (s statement) Query([]driver.Value) (driver.Rows, error) {
+	return nil, errors.New("use QueryContext")
+}
 
 func (c *conn) Begin() (driver.Tx, error) { return nil, errors.New("use BeginTx") }
 

@@ -108,9 +108,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		t.reread(f.Shop, a.Rereads)
 		t.recordHints(a.Hints)
 		t.linesRead(f.Shop, a.Lines)
-		for _, pdf := range a.PDFs {
-			t.putPDF(f.Shop, pdf, now)
-		}
+		t.putPDFs(f.Shop, a.PDFs, now)
 		t.finishWork(f.Shop, a)
 		for _, w := range a.Work {
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",

@@ -106,11 +106,27 @@ func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]p
 		columns, t.dialect.onConflict("shop, number", "number = new.number"), args)
 }
 
-func (t *tx) putPDF(shop string, pdf PDF, now time.Time) {
-	t.exec("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)"+t.dialect.onConflict("shop, number", "pdf = new.pdf"),
-		shop, pdf.Number, pdf.Data)
-	t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ? WHERE shop = ? AND number = ?",
-		pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
+// putPDFs sends PDFs by a prepared statement: as part of the statement's text, each
+// would be escaped, copied and parsed.
+func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
+	if len(pdfs) == 0 || t.err != nil {
+		return
+	}
+	insert, err := t.conn.PrepareContext(t.ctx, "INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)"+t.dialect.onConflict("shop, number", "pdf = new.pdf"))
+	if err != nil {
+		t.err = err
+		return
+	}
+	for _, pdf := range pdfs {
+		if t.err == nil {
+			_, t.err = insert.ExecContext(t.ctx, shop, pdf.Number, pdf.Data)
+		}
+		t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ? WHERE shop = ? AND number = ?",
+			pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
+	}
+	if err := insert.Close(); t.err == nil {
+		t.err = err
+	}
 }
 
 func (t *tx) linesRead(shop string, numbers []int64) {
