@@ -388,7 +388,7 @@ func changeFields(c plan.Change) logrus.Fields {
 }
 
 // pruneEvery returns how often a shop is pruned of what is kept for so long.
-func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/10) }
+func pruneEvery(keep time.Duration) time.Duration { return min(24*time.Hour, keep/10) }
 
 // piecesPerPass bounds how long a shop waits for its old rows to be deleted.
 const piecesPerPass = 20
