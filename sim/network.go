@@ -77,6 +77,9 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		s.counts["half page"]++
 		s.world.control("PUT", "faults", `{"force":{"halfPage":1}}`)
 	}
+	if req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=") {
+		s.world.tidy(n.inst, shop, req)
+	}
 	lying := shop.lie && req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=")
 	if lying {
 		s.world.control("PUT", fmt.Sprintf("agreements/%d/faults", shop.agreement), s.world.lies)

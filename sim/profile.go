@@ -17,6 +17,7 @@ type profile struct {
 	overlap                time.Duration // longer than readLag
 	schedule               string        // of ticks
 	hidden                 bool          // changes that no change query shows: deletions, unmoved lastUpdated
+	tidied                 bool          // items are deleted just when the pages behind them are about to be read
 
 	lose, double, late float64 // webhooks
 
@@ -34,6 +35,10 @@ type profile struct {
 	stops        bool    // planned stops and starts
 	skew         bool    // clocks
 }
+
+// tidiedOf is one seed of how many has its catalogues tidied. It is not drawn: all
+// other seeds would lead elsewhere.
+const tidiedOf = 16
 
 func newProfile(rng *rand.Rand) profile {
 	// rate is mostly nothing, else a probability up to most.

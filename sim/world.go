@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -259,6 +260,24 @@ func (w *world) remove(x *shop, i *item) {
 	readable := w.setLag()
 	w.post(x, "delete", map[string]any{"number": i.number})
 	w.revise(i, readable, func(r *revision) { r.deleted = true })
+}
+
+// tidy deletes, at times, an item that an earlier page of the listing has shown, just
+// before the next page is read: what follows moves up by one.
+func (w *world) tidy(i *instance, x *shop, req *http.Request) {
+	s := w.sim
+	l := s.oracle.listings[listingKey{i.id, x.name}]
+	first := cmp.Or(req.URL.Query().Get("skippages"), "0") == "0"
+	if !s.profile.tidied || s.calm || x.lie || l == nil || first || s.rng.IntN(2) == 0 {
+		return
+	}
+	for _, it := range w.living(x) {
+		if l.numbers[it.number] && len(w.living(x)) > 2 {
+			s.counts["deleted while pages were turned"]++
+			w.remove(x, it)
+			return
+		}
+	}
 }
 
 // book books an invoice, at times with a number that leaves a gap, or in one.
