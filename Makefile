@@ -62,7 +62,7 @@ soak: deps
 	$(GO) run ./plot --in docs/data/soak.csv --out docs/soak.svg --title "Two lagerd over a long trade" --x seconds/60:minutes --series lagerd \
 		--panel "Memory:MiB:rss_bytes/1048576,heap_bytes/1048576" \
 		--panel "Goroutines, open files, database connections::goroutines,open_files,database_connections" \
-		--panel "Rows that are forgotten:rows:hints@a,changes@a,requests@a,webhook_calls@a" \
+		--panel "Rows that are forgotten:rows:hints@a,hint_batches@a,changes@a,requests@a,webhook_calls@a" \
 		--panel "Done:thousands:trades@a/1000,acknowledged_webhooks@a/1000"
 
 #? isolation: what a hung shop costs 500 others

@@ -34,7 +34,7 @@ var sampled = []struct {
 	flat   bool
 }{
 	{"rss_bytes", true}, {"heap_bytes", true}, {"goroutines", true}, {"open_files", true}, {"database_connections", true},
-	{"hints", true}, {"changes", true}, {"requests", true}, {"webhook_calls", true}, {"instances", true}, {"invoice_gaps", true},
+	{"hints", true}, {"hint_batches", true}, {"changes", true}, {"requests", true}, {"webhook_calls", true}, {"instances", true}, {"invoice_gaps", true},
 	{"items", false}, {"invoices", false}, {"trades", false}, {"acknowledged_webhooks", false},
 }
 
@@ -117,7 +117,7 @@ func (f *field) sample(l *lagerd) (map[string]float64, error) {
 	}
 	s["open_files"] = float64(len(files))
 	s["database_connections"] = float64(l.database.open())
-	for _, table := range []string{"hints", "changes", "requests", "webhook_calls", "instances", "invoice_gaps", "items", "invoices"} {
+	for _, table := range []string{"hints", "hint_batches", "changes", "requests", "webhook_calls", "instances", "invoice_gaps", "items", "invoices"} {
 		var rows float64
 		if err := f.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&rows); err != nil {
 			return nil, fmt.Errorf("count the rows of %s: %w", table, err)

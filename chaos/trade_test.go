@@ -69,8 +69,16 @@ func (w *webhooks) counts() map[int]int {
 }
 
 // lost looks for every acknowledged webhook in the database. It was lost where
-// its number has no hint that is as young; it waits where that one is open.
+// its number has no hint that is as young; it waits where that one is open, or where
+// webhooks have not been unpacked yet.
 func (w *webhooks) lost(ctx context.Context, db *sql.DB) (lost, waiting []string, err error) {
+	var batches int
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM hint_batches").Scan(&batches); err != nil {
+		return nil, nil, fmt.Errorf("look for webhooks that wait: %w", err)
+	}
+	if batches > 0 {
+		return nil, []string{fmt.Sprintf("%d batches to be unpacked", batches)}, nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for h, began := range w.acknowledged {

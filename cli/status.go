@@ -75,14 +75,14 @@ func (cmd whyCmd) Run(c *call) error {
 	if w.Invoices, err = s.Invoices(c.ctx, cmd.Shop, numbers); err != nil {
 		return err
 	}
-	if w.Hints, err = s.Hints(c.ctx, cmd.Shop, kind, numbers); err != nil {
-		return err
-	}
 	waiting, err := s.WaitingWebhooks(c.ctx, cmd.Shop, kind)
 	if err != nil {
 		return err
 	}
 	w.Received = waiting[cmd.Number]
+	if w.Hints, err = s.Hints(c.ctx, cmd.Shop, kind, numbers); err != nil {
+		return err
+	}
 	if w.Changes, err = s.Changes(c.ctx, cmd.Shop, kind, numbers, now().Add(-cmd.Since), 1000); err != nil {
 		return err
 	}

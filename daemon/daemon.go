@@ -141,7 +141,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	j := newJournal(d.store, d.log, d.Settings.LogPerShop, d.metrics.WebhookLogDropped)
 	committer := webhook.NewCommitter(webhook.CommitterOptions{
-		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch, Writers: 1,
+		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch,
 		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.hinted,
 	})
 	d.watch(committer)

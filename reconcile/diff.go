@@ -252,17 +252,20 @@ func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []stri
 // looked at yet.
 func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hint, error) {
 	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
+	webhooks, err := d.Store.WaitingWebhooks(ctx, d.Shop.Shop, kind)
+	if err != nil {
+		return nil, err
+	}
 	hints, err := d.Store.OpenHints(ctx, d.Shop.Shop, kind, store.Due{By: end, Beyond: end})
 	if err != nil {
 		return nil, err
 	}
-	webhooks, err := d.Store.WaitingWebhooks(ctx, d.Shop.Shop, kind)
 	for number, at := range webhooks {
 		if _, open := hints[number]; !open {
 			hints[number] = plan.Hint{Kind: kind, Number: number, FirstAt: at}
 		}
 	}
-	return hints, err
+	return hints, nil
 }
 
 func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string) ([]plan.Difference, error) {

@@ -199,6 +199,7 @@ func TestDiffWhole(t *testing.T) {
 	f.hasInvoice(2, "2026-11-03", "pending", "not found at e-conomic")
 	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{
 		{Shop: "shop1234", Kind: plan.KindStock, Number: "less", Cause: plan.CauseWebhook, At: time.Now()}}))
+	f.webhook("new") // which no pass has looked at yet
 
 	lines, d := f.read(nil, nil)
 	same(t, lines, "deleted gone", "less stock", "new created", "#2 no_pdf not found at e-conomic", "#3 booked")
@@ -209,7 +210,7 @@ func TestDiffWhole(t *testing.T) {
 		t.Errorf("losses %d, equal %t, unreadable %+v", d.Losses(), d.Equal(), d.Unreadable)
 	}
 	for _, i := range d.Stock.Items {
-		if !i.Twice || i.HintSince.IsZero() == (i.Number == "less") {
+		if !i.Twice || i.HintSince.IsZero() == (i.Number == "less" || i.Number == "new") {
 			t.Errorf("%s: looked at twice %t, hint since %s", i.Number, i.Twice, i.HintSince)
 		}
 	}

@@ -178,12 +178,16 @@ func (w *worker) unpack(ctx context.Context, j job) error {
 	w.packed = w.packed || j.work
 	for w.packed {
 		w.seq++
-		hints, more, err := w.Store.Unpack(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq})
+		unpacked, err := w.Store.Unpack(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq})
 		if err != nil {
 			return err
 		}
-		w.waiting = w.waiting || hints > 0
-		w.packed = more
+		for _, err := range unpacked.Unreadable {
+			w.log.WithError(err).Error("webhooks could not be read and are set aside: a sweep looks at everything instead")
+			w.sweepNext = true
+		}
+		w.waiting = w.waiting || unpacked.Hints > 0
+		w.packed = unpacked.More
 	}
 	return nil
 }
@@ -245,7 +249,8 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	if !held && now.Sub(w.checkedAt) < checkEvery {
 		return true, nil
 	}
-	self, err := w.agreement.Self(ctx, economic.PriorityTick)
+	// With the priority of hints, which have a reserve: they wait for the answer.
+	self, err := w.agreement.Self(ctx, economic.PriorityHint)
 	if err != nil {
 		return false, w.refused(ctx, err)
 	}

@@ -100,7 +100,8 @@ func (s *simulation) boot() {
 			defer cancel()
 			return st.RecordWebhooks(ctx, records)
 		},
-		Writers: 2, Wake: e.Hinted,
+		Writers: 2, // one more than the daemon has: more orders of what happens
+		Wake:    e.Hinted,
 	})
 	go func() {
 		defer close(i.running)

@@ -74,8 +74,9 @@ var mutations = []mutation{
 			return err
 		}
 `, ``, "one writer:"},
-	{"webhooks that a dead lagerd has left are not unpacked", "reconcile/worker.go",
-		`w.packed = w.packed || j.work`, `w.packed = j.work && !j.tick`, "liveness:"},
+	{"webhooks that another lagerd has recorded are not looked for", "store/hints.go",
+		`			" UNION SELECT DISTINCT shop FROM hint_batches WHERE error = ''"+
+`, ``, "liveness:"},
 	{"open hints are pruned like answered ones", "store/retention.go",
 		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
 	{"the cursor follows lagerd's clock", "reconcile/stock.go",

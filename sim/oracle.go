@@ -199,11 +199,22 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if fenced != "" {
 		o.checkWriter(i, fenced)
 	}
+	before := map[hintKey]int64{}
 	if touches["hint_batches"] {
+		if fenced != "" { // webhooks are unpacked, and nothing else
+			for k := range o.batched {
+				before[k] = o.hinted(k)
+			}
+		}
 		o.readBatches()
 	}
 	if touches["hints"] {
 		o.checkHints(i)
+	}
+	for k, n := range before {
+		if o.hinted(k) != n {
+			o.violate("hints: %v had been hinted at %d times before its webhooks were unpacked, and %d times after it", k, n, o.hinted(k))
+		}
 	}
 	if touches["hint_batches"] || touches["hints"] {
 		o.checkAcknowledged()
@@ -264,10 +275,10 @@ func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen 
 // readBatches counts the webhooks that wait to be unpacked.
 func (o *oracle) readBatches() {
 	clear(o.batched)
-	for _, row := range o.sim.db.mustQuery("SELECT shop, data FROM hint_batches") {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, data, error FROM hint_batches") {
 		var batch []struct{ Kind, Number string }
-		if err := json.Unmarshal([]byte(row[1].(string)), &batch); err != nil {
-			o.violate("hints: a batch cannot be read: %v", err)
+		if err := json.Unmarshal([]byte(row[1].(string)), &batch); err != nil || row[2] != "" {
+			o.violate("hints: a batch cannot be read: %v %v", row[2], err)
 		}
 		for _, b := range batch {
 			o.batched[hintKey{row[0].(string), b.Kind, b.Number}]++

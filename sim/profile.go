@@ -36,8 +36,8 @@ type profile struct {
 	skew         bool    // clocks
 }
 
-// tidiedOf is one seed of how many has its catalogues tidied. It is not drawn: all
-// other seeds would lead elsewhere.
+// tidiedOf is one seed of how many may have its catalogues tidied. It is not drawn:
+// all other seeds would lead elsewhere.
 const tidiedOf = 16
 
 func newProfile(rng *rand.Rand) profile {

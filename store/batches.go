@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -22,17 +24,20 @@ type batched struct {
 }
 
 const (
-	insertBatches    = "INSERT INTO hint_batches (shop, hints, first_at, data) VALUES "
-	newBatch         = "(?,?,?,?)"
-	newBatchArgs     = 4
-	preparedBatches  = 32     // rows at most of a statement that is kept prepared
-	unpackedTogether = 10_000 // hints, in one transaction, if one batch has no more
+	insertBatches   = "INSERT INTO hint_batches (shop, hints, first_at, data) VALUES "
+	newBatch        = "(?,?,?,?)"
+	newBatchArgs    = 4
+	preparedBatches = 32 // rows at most of a statement that is kept prepared
+
+	// in one transaction; the last batch may hold more hints
+	unpackedBatches = 250
+	unpackedHints   = 2000
 )
 
 // RecordWebhooks stores webhooks' hints as they came, a row to a shop: storing each
 // in its own row would cost more than all else a webhook costs. When it returns nil
 // they are committed. Whoever works on the shop unpacks them before it looks for
-// hints (see Unpack). The hints of a shop have to follow each other.
+// hints (see Unpack). A shop's hints share a row where they follow each other.
 func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 	var args []any
 	for from := 0; from < len(hints); {
@@ -74,11 +79,17 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 		}
 		return err
 	})
-	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok && !retryable(refused) {
-		// Of prepared statements there may be too many, or a proxy may know none.
+	if notPrepared(err) {
 		_, err = s.exec(ctx, query, args...)
 	}
 	return err
+}
+
+// notPrepared reports whether the server refused a statement that was prepared and
+// might take it as text: there may be too many, or a proxy may know none.
+func notPrepared(err error) bool {
+	refused, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && !retryable(refused)
 }
 
 func (s *Store) batchStatement(ctx context.Context, rows int, query string) (*sql.Stmt, error) {
@@ -97,40 +108,63 @@ func (s *Store) batchStatement(ctx context.Context, rows int, query string) (*sq
 	return stmt, nil
 }
 
+// Unpacked is what came of the oldest of a shop's batches.
+type Unpacked struct {
+	Hints      int
+	Unreadable []error // of batches that are set aside
+	More       bool    // there may be further batches
+}
+
 // Unpack records each hint of the shop's oldest batches in its own row, in one
-// transaction under the fence, and returns how many there were. more reports that
-// there may be further batches. A batch that cannot be read is an error and stays.
-func (s *Store) Unpack(ctx context.Context, f Fence) (hints int, more bool, err error) {
-	ids, list, more, err := s.batches(ctx, f.Shop, unpackedTogether)
-	if err != nil || len(ids) == 0 {
-		return 0, false, err
+// transaction under the fence. A batch that cannot be read is kept with the error
+// and not looked at again.
+func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
+	b, err := s.batches(ctx, f.Shop, unpackedBatches, unpackedHints)
+	if err != nil || len(b.ids)+len(b.unreadable) == 0 {
+		return Unpacked{}, err
 	}
 	err = s.inTx(ctx, func(t *tx) error {
 		done, err := t.fence(f)
 		if err != nil || done {
 			return err
 		}
-		t.recordHints(list)
+		t.recordHints(b.hints)
+		for id, err := range b.unreadable {
+			t.exec("UPDATE hint_batches SET error = ? WHERE id = ?", clip(err.Error(), 500), id)
+		}
 		// By their numbers, not up to the last: one with a lower number may be
 		// committed after those that were read.
-		for chunk := range slices.Chunk(ids, rowsPerStatement) {
+		for chunk := range slices.Chunk(b.ids, rowsPerStatement) {
 			t.exec("DELETE FROM hint_batches WHERE id IN "+placeholders(1, len(chunk)), chunk...)
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, false, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
+		return Unpacked{}, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
 	}
-	return len(list), more, nil
+	u := Unpacked{Hints: len(b.hints), More: b.more}
+	for id, err := range b.unreadable {
+		u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", id, err))
+	}
+	return u, nil
 }
 
-// batches reads a shop's oldest batches until they hold so many hints, and returns
-// their ids and one record to a number.
-func (s *Store) batches(ctx context.Context, shop string, most int) (ids []any, list []HintRecord, more bool, err error) {
-	fail := func(err error) ([]any, []HintRecord, bool, error) {
-		return nil, nil, false, fmt.Errorf("read the webhooks of %s: %w", shop, err)
+// batches are some of a shop's.
+type batches struct {
+	ids        []any
+	hints      []HintRecord // one to a number, sorted, so that rows are locked in one order
+	unreadable map[int64]error
+	more       bool
+}
+
+// batches reads a shop's oldest batches, so many rows at most and until they hold
+// so many hints.
+func (s *Store) batches(ctx context.Context, shop string, mostRows, mostHints int) (batches, error) {
+	b := batches{unreadable: map[int64]error{}}
+	fail := func(err error) (batches, error) {
+		return batches{}, fmt.Errorf("read the webhooks of %s: %w", shop, err)
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? ORDER BY id LIMIT ?", shop, rowsPerStatement)
+	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND error = '' ORDER BY id LIMIT ?", shop, mostRows)
 	if err != nil {
 		return fail(err)
 	}
@@ -140,10 +174,8 @@ func (s *Store) batches(ctx context.Context, shop string, most int) (ids []any, 
 		number string
 	}
 	at := map[key]int{}
-	for count := 0; rows.Next(); {
-		if count >= most {
-			return ids, list, true, nil
-		}
+	read, count := 0, 0
+	for ; count < mostHints && rows.Next(); read++ {
 		var id int64
 		var data sql.RawBytes
 		if err := rows.Scan(&id, &data); err != nil {
@@ -151,25 +183,29 @@ func (s *Store) batches(ctx context.Context, shop string, most int) (ids []any, 
 		}
 		batch, err := readBatch(data)
 		if err != nil {
-			return fail(fmt.Errorf("row %d of hint_batches: %w: it can be deleted, the next sweep finds what it told of", id, err))
+			b.unreadable[id] = err
+			continue
 		}
-		ids = append(ids, id)
+		b.ids = append(b.ids, id)
 		count += len(batch)
-		for _, b := range batch {
-			h := HintRecord{Shop: shop, Kind: b.Kind, Number: b.Number, Cause: plan.CauseWebhook, At: time.UnixMicro(b.AtUS)}
-			n, again := at[key{b.Kind, b.Number}]
-			if !again {
-				at[key{b.Kind, b.Number}] = len(list)
-				list = append(list, h)
+		for _, one := range batch {
+			h := HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: time.UnixMicro(one.AtUS)}
+			if n, again := at[key{one.Kind, one.Number}]; again {
+				b.hints[n].merge(h)
 				continue
 			}
-			list[n].merge(h)
+			at[key{one.Kind, one.Number}] = len(b.hints)
+			b.hints = append(b.hints, h)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return fail(err)
 	}
-	return ids, list, len(ids) == rowsPerStatement, nil
+	b.more = count >= mostHints || read == mostRows
+	slices.SortFunc(b.hints, func(a, b HintRecord) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
+	})
+	return b, nil
 }
 
 func readBatch(data []byte) (batch []batched, err error) {
@@ -185,11 +221,12 @@ func readBatch(data []byte) (batch []batched, err error) {
 }
 
 // WaitingWebhooks returns the numbers for which webhooks wait to be unpacked, and
-// when the first of each was received.
+// when the first of each was received. Whoever looks at hints too looks here first:
+// what is unpacked in between is seen twice then, and not missed.
 func (s *Store) WaitingWebhooks(ctx context.Context, shop string, kind plan.Kind) (map[string]time.Time, error) {
-	_, list, _, err := s.batches(ctx, shop, unpackedTogether)
+	b, err := s.batches(ctx, shop, math.MaxInt32, math.MaxInt)
 	waiting := map[string]time.Time{}
-	for _, h := range list {
+	for _, h := range b.hints {
 		if h.Kind == kind {
 			waiting[h.Number] = h.firstAt()
 		}

@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"lagerd/internal/mariadbtest"
 	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
@@ -39,12 +41,12 @@ func TestUnpack(t *testing.T) {
 		}
 		status(t, s, "shop1", int64(len(odd)+2))
 
-		if _, _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token - 1, Seq: 1}); !errors.Is(err, store.ErrFenced) {
+		if _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token - 1, Seq: 1}); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a former holder unpacked: %v", err)
 		}
-		count, more, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1})
-		if err != nil || more || count != len(odd)+1 {
-			t.Errorf("%d unpacked, more %t, %v", count, more, err)
+		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1})
+		if err != nil || u.More || u.Hints != len(odd)+1 || len(u.Unreadable) > 0 {
+			t.Errorf("unpacked: %+v, %v", u, err)
 		}
 		open := openHints(t, s, "shop1", noon)
 		for n, number := range odd {
@@ -60,8 +62,8 @@ func TestUnpack(t *testing.T) {
 			t.Errorf("hints of invoices: %v, %v", invoices, err)
 		}
 		status(t, s, "shop1", int64(len(odd)+1))
-		if count, more, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 2}); count != 0 || more || err != nil {
-			t.Errorf("unpacked again: %d, %t, %v", count, more, err)
+		if u, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 2}); u.Hints != 0 || u.More || err != nil {
+			t.Errorf("unpacked again: %+v, %v", u, err)
 		}
 		total, oldest, err := s.OpenHintsTotal(t.Context())
 		if err != nil || total != int64(len(odd)+2) || !oldest.Equal(noon) {
@@ -89,44 +91,86 @@ func TestUnpackInPieces(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")
-		const batches, size = 45, 500
-		for b := range batches {
-			hints := make([]store.HintRecord, size)
-			for n := range hints {
-				hints[n] = hint("shop1", fmt.Sprintf("%02d-%03d", b, n), plan.CauseWebhook, noon)
+		record := func(batches, size int) {
+			t.Helper()
+			for b := range batches {
+				hints := make([]store.HintRecord, size)
+				for n := range hints {
+					hints[n] = hint("shop1", fmt.Sprintf("%d-%03d-%03d", size, b, n), plan.CauseWebhook, noon)
+				}
+				must(t, s.RecordWebhooks(t.Context(), hints))
 			}
-			must(t, s.RecordWebhooks(t.Context(), hints))
 		}
-		pieces, unpacked := 0, 0
-		for more := true; more; pieces++ {
-			var count int
-			var err error
-			count, more, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: int64(pieces + 1)})
+		record(9, 500) // 2,000, 2,000 and 500 hints
+		record(600, 1) // 250 batches with those 500, 250 and the rest
+		pieces, unpacked := int64(0), 0
+		for more := true; more; {
+			pieces++
+			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: pieces})
 			must(t, err)
-			unpacked += count
+			unpacked += u.Hints
+			more = u.More
 		}
-		if open := len(openHints(t, s, "shop1", noon)); unpacked != batches*size || open != batches*size || pieces != 3 {
-			t.Errorf("%d unpacked in %d pieces, %d open, expected %d", unpacked, pieces, open, batches*size)
+		if open := len(openHints(t, s, "shop1", noon)); unpacked != 5100 || open != 5100 || pieces != 5 {
+			t.Errorf("%d unpacked in %d pieces, %d open, expected 5,100 in 5", unpacked, pieces, open)
 		}
 	})
 }
 
-// TestUnreadableBatch: a row that a person has spoilt is an error that says what to
-// do, and stays.
+// TestUnreadableBatch: a row that a person or another version has spoilt is set
+// aside with its error, and holds up no other.
 func TestUnreadableBatch(t *testing.T) {
 	t.Parallel()
+	bad := []string{`[{"kind":"stock"`, `{}`, `[{}]`, `[{"kind":"stock","number":"","at_us":1}]`, `[{"kind":"other","number":"a","at_us":1}]`,
+		`[{"kind":1}]`, ``, `[{"kind":"stock","number":"a","at_us":"x"}]`}
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")
-		must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
-		for _, data := range []string{`[{"kind":"stock"`, `{}`, `[{}]`, `[{"kind":"stock","number":"","at_us":1}]`, `[{"kind":1}]`, ``, `[{"kind":"stock","number":"a","at_us":"x"}]`} {
-			must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '"+data+"'"))
-			_, _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1})
-			if err == nil || !strings.Contains(err.Error(), "hint_batches") || !strings.Contains(err.Error(), "can be deleted") {
-				t.Errorf("%q: %v", data, err)
+		for n, data := range bad {
+			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
+			must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '"+data+"' WHERE error = ''"))
+			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", fmt.Sprint("good", n), plan.CauseWebhook, noon)}))
+			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: int64(n + 1)})
+			if err != nil || u.Hints != 1 || len(u.Unreadable) != 1 || !strings.Contains(u.Unreadable[0].Error(), "hint_batches") {
+				t.Errorf("%q: %+v, %v", data, u, err)
 			}
 		}
-		if shops, err := s.ShopsWithWork(t.Context(), due(noon)); err != nil || len(shops) != 1 {
+		if kept := s.Count(t.Context(), "hint_batches", "shop1"); kept != len(bad) {
+			t.Errorf("%d are kept, expected %d", kept, len(bad))
+		}
+		must(t, s.Exec(t.Context(), "UPDATE hints SET open = 0"))
+		if shops, err := s.ShopsWithWork(t.Context(), due(noon)); err != nil || len(shops) != 0 {
 			t.Errorf("shops with work: %v, %v", shops, err)
 		}
+		if total, _, err := s.OpenHintsTotal(t.Context()); err != nil || total != 0 {
+			t.Errorf("%d open, %v", total, err)
+		}
 	})
+}
+
+// TestUnpackLocksNoOther: while a shop's webhooks are being unpacked, and however
+// long that takes, those of others are recorded.
+func TestUnpackLocksNoOther(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Options{DSN: mariadbtest.New(t)})
+	must(t, s.Migrate(t.Context()))
+	addShop(t, s, "shop1")
+	for _, shop := range []string{"shop1", "shop2"} {
+		for n := range 20 {
+			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint(shop, fmt.Sprint(n), plan.CauseWebhook, noon)}))
+		}
+	}
+	held, err := s.Conn().BeginTx(t.Context(), nil)
+	must(t, err)
+	defer func() { _ = held.Rollback() }()
+	var ids []string
+	for id := 1; id <= 20; id++ {
+		ids = append(ids, fmt.Sprint(id))
+	}
+	_, err = held.ExecContext(t.Context(), "DELETE FROM hint_batches WHERE id IN ("+strings.Join(ids, ",")+")")
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.RecordWebhooks(ctx, []store.HintRecord{hint("shop2", "a", plan.CauseWebhook, noon)}); err != nil {
+		t.Errorf("a webhook of another shop: %v", err)
+	}
 }

@@ -129,7 +129,7 @@ func (s *Store) ShopsWithWork(ctx context.Context, due Due) ([]string, error) {
 		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints
 		// are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
-			" UNION SELECT shop FROM hint_batches GROUP BY shop"+
+			" UNION SELECT DISTINCT shop FROM hint_batches WHERE error = ''"+
 			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)",
 		At(due.By), At(due.Beyond), At(due.By), At(due.Beyond)).Scan(&shops).Error
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Tim
 	var first Time
 	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(hints), 0), MIN(first_at) FROM ("+
 		"SELECT COUNT(*) AS hints, MIN(first_at) AS first_at FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)"+
-		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
+		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE error = '' AND shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
 	}

@@ -148,9 +148,11 @@ func (s *Store) openMySQL(ctx context.Context, dsn string) (gorm.Dialector, erro
 		s.dialect.collation = "utf8mb4_nopad_bin"
 		s.idle = 5 * time.Minute
 		cfg.Params["idle_transaction_timeout"] = seconds(idleInTransaction)
+		cfg.Params["tx_isolation"] = isolation
 	} else {
 		// MySQL has no such timeout, only one for all that is idle.
 		cfg.Params["wait_timeout"] = seconds(idleInTransaction)
+		cfg.Params["transaction_isolation"] = isolation
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
@@ -161,6 +163,12 @@ func (s *Store) openMySQL(ctx context.Context, dsn string) (gorm.Dialector, erro
 	// nothing as one that did.
 	return gormmysql.New(gormmysql.Config{Conn: s.conn, ServerVersion: version, DisableWithReturning: true}), nil
 }
+
+// isolation keeps a statement from locking what lies beside the rows that it
+// changes. With REPEATABLE READ one that deletes from a small table, which is
+// scanned whole, holds up every insert into it: all webhooks would wait for a shop
+// whose webhooks are being unpacked. Nothing here relies on such locks.
+const isolation = "'READ-COMMITTED'"
 
 // idleInTransaction is how long the server lets a connection hold its locks and
 // say nothing. A lagerd that has been stopped, or has lost its network, in the

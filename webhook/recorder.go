@@ -29,7 +29,7 @@ const (
 type CommitterOptions struct {
 	// Write commits the hints, all or none, and returns nil only when they are
 	// committed. No two of them have the same shop, kind and number, and they come
-	// sorted by these, so that writers running at once lock rows in one order.
+	// sorted by these, so that a shop's hints follow each other.
 	// The slice is the Committer's again when Write returns. Write has to bound its
 	// own time: nothing else is recorded by that writer meanwhile.
 	Write func(ctx context.Context, hints []Hint) error
@@ -37,8 +37,8 @@ type CommitterOptions struct {
 	Queue int
 	// Batch is how many waiting hints one Write takes at most: 500.
 	Batch int
-	// Writers is how many Writes may run at once: 1. With 2, one batch gathers
-	// and is written while another waits for the disk.
+	// Writers is how many Writes may run at once: 1. With 2, one batch gathers and
+	// is written while another waits for the disk, and batches are half as large.
 	Writers int
 	// DrainTimeout bounds what Run does after it was told to stop: 10 s.
 	DrainTimeout time.Duration

@@ -3,6 +3,7 @@ CREATE TABLE IF NOT EXISTS hint_batches (
   shop     TEXT NOT NULL,
   hints    INTEGER NOT NULL,
   first_at DATETIME NOT NULL,
-  data     TEXT NOT NULL
+  data     TEXT NOT NULL,
+  error    TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS hint_batches_shop ON hint_batches (shop, id);
