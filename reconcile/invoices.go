@@ -424,7 +424,7 @@ func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Se
 			next <- inv
 		}
 		close(next)
-		done := make(chan fetched, w.PDFConcurrency) // so many may wait while a transaction is under way
+		done := make(chan fetched)
 		var working sync.WaitGroup
 		for range min(w.PDFConcurrency, len(list)) {
 			working.Go(func() {

@@ -181,3 +181,32 @@ func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 		t.Errorf("%v, expected %v", err, tooLong)
 	}
 }
+
+// TestPDFsWithoutPreparedStatements: and so are PDFs.
+func TestPDFsWithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	const pdfSQL = "INSERT INTO invoice_pdfs"
+	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
+	done := sqlmock.NewResult(0, 1)
+	s, mock := mocked(t)
+	mock.ExpectBegin()
+	mock.ExpectExec(fenceSQL).WillReturnResult(done)
+	mock.ExpectPrepare(pdfSQL).WillReturnError(deadlock)
+	mock.ExpectRollback()
+	mock.ExpectBegin()
+	mock.ExpectExec(fenceSQL).WillReturnResult(done)
+	mock.ExpectPrepare(pdfSQL).WillReturnError(tooMany)
+	for range 2 {
+		mock.ExpectExec(pdfSQL).WillReturnResult(done)
+		mock.ExpectExec("UPDATE invoices SET pdf_state").WillReturnResult(done)
+	}
+	mock.ExpectExec("UPDATE invoices SET work_due_at").WillReturnResult(done)
+	mock.ExpectCommit()
+	pdfs := []store.PDF{{Number: 1, Data: []byte("%PDF-1")}, {Number: 2, Data: []byte("%PDF-2")}}
+	if err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: 3, Seq: 5}, store.Applied{PDFs: pdfs}, noon); err != nil {
+		t.Error(err)
+	}
+	if err := mock.ExpectationsWereMet(); err != nil {
+		t.Error(err)
+	}
+}

@@ -112,20 +112,24 @@ func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
 	if len(pdfs) == 0 || t.err != nil {
 		return
 	}
-	insert, err := t.conn.PrepareContext(t.ctx, "INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)"+t.dialect.onConflict("shop, number", "pdf = new.pdf"))
-	if err != nil {
+	query := "INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf")
+	insert, err := t.conn.PrepareContext(t.ctx, query)
+	switch {
+	case err == nil:
+		defer insert.Close()
+	case !notPrepared(err):
 		t.err = err
 		return
 	}
 	for _, pdf := range pdfs {
-		if t.err == nil {
+		switch {
+		case insert == nil:
+			t.exec(query, shop, pdf.Number, pdf.Data)
+		case t.err == nil:
 			_, t.err = insert.ExecContext(t.ctx, shop, pdf.Number, pdf.Data)
 		}
 		t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ? WHERE shop = ? AND number = ?",
 			pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
-	}
-	if err := insert.Close(); t.err == nil {
-		t.err = err
 	}
 }
 
