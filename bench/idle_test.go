@@ -21,7 +21,7 @@ func BenchmarkIdle(b *testing.B) {
 	for _, of := range []struct {
 		shops int
 		every time.Duration
-	}{{idleShops / 10, 10 * time.Second}, {idleShops, 30 * time.Second}} {
+	}{{idleShops / 10, 15 * time.Second}, {idleShops, 45 * time.Second}} {
 		b.Run(fmt.Sprint(of.shops), func(b *testing.B) { once(b, func() { idle(b, of.shops, of.every, &grows) }) })
 	}
 }
@@ -37,7 +37,7 @@ func idle(b *testing.B, shops int, every time.Duration, grows *growth) {
 		}
 	}
 	l.read(shops)
-	var times, requests, statements, peaks []float64
+	var times, requests, statements, beside, peaks []float64
 	for tick := l.metric("lagerd_last_tick_timestamp_seconds"); l.metric("lagerd_last_tick_timestamp_seconds") == tick || l.metric("lagerd_shops_waiting") > 0; {
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -63,8 +63,11 @@ func idle(b *testing.B, shops int, every time.Duration, grows *growth) {
 		}
 		times = append(times, time.Since(began).Seconds())
 		time.Sleep(afterTick)
-		statements = append(statements, l.questions()-questions-2)
+		now := l.questions()
+		statements = append(statements, now-questions-2)
 		after, _ := callsOf(b, s)
+		time.Sleep(time.Since(began))
+		beside = append(beside, l.questions()-now-1)
 		requests = append(requests, float64(after-calls)/float64(shops))
 		peaks = append(peaks, l.peak())
 	}
@@ -72,6 +75,7 @@ func idle(b *testing.B, shops int, every time.Duration, grows *growth) {
 	note(b, what, "s", times, "< 20 with 10,000")
 	note(b, what+": requests to e-conomic a shop", "requests", requests, "≤ 2")
 	note(b, what+": SQL statements until 3 s after it", "statements", statements, "≤ 50")
+	note(b, what+": SQL statements in as long a time without a tick", "statements", beside, "for comparison")
 	note(b, what+": peak memory", "MiB", peaks, "≤ 150 with 10,000")
 	note(b, fmt.Sprintf("start with %d shops, exec to ready", shops), "ms", starts, "≤ 1000 with 10,000")
 	grows.add(b, shops, times)
