@@ -443,7 +443,15 @@ func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer
 	a.mu.Lock()
 	var kept []shownProduct
 	all, matches := 0, 0
-	for _, product := range a.order {
+	rest := a.order
+	if everything && ordered && !a.deleted && !a.settled.After(now) {
+		// The page alone need be looked at, however many products there are.
+		for _, product := range rest[min(first, len(rest)):min(beyond, len(rest))] {
+			kept = append(kept, shownProduct{product.number, product.truth()})
+		}
+		all, matches, rest = len(rest), len(rest), nil
+	}
+	for _, product := range rest {
 		st, ok := product.shown(now)
 		if !ok {
 			continue

@@ -179,6 +179,8 @@ type agreement struct {
 	inventory   bool // it has the inventory module
 	products    map[string]*product
 	order       []*product // by number, as the collation sorts them
+	settled     time.Time  // from then on the API shows of each product what is true
+	deleted     bool       // at least one product is
 	invoices    map[int64]*invoice
 	numbers     []int64 // of the invoices, ascending
 	nextInvoice int64
@@ -233,7 +235,12 @@ func (a *agreement) put(p *product, st productState) {
 	// e-conomic keeps whole minutes, rounded: a time may lie in the future.
 	st.updated = a.now().Round(time.Minute)
 	now := time.Now() // what can be read does not depend on a clock that is set
-	p.versions = append(p.versions, version{readable: now.Add(time.Duration(a.faults().ReadLag)), state: st})
+	readable := now.Add(time.Duration(a.faults().ReadLag))
+	if readable.After(a.settled) {
+		a.settled = readable
+	}
+	a.deleted = a.deleted || st.deleted
+	p.versions = append(p.versions, version{readable: readable, state: st})
 	for len(p.versions) > 1 && !p.versions[1].readable.After(now) {
 		p.versions = p.versions[1:]
 	}

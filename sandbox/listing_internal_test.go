@@ -1,0 +1,38 @@
+package sandbox
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"testing"
+)
+
+// TestListingOfThePageAlone: where the page alone is looked at, it is the same as
+// where all products are.
+func TestListingOfThePageAlone(t *testing.T) {
+	s := New(Options{Agreements: 1, Products: 23, AppToken: "app", Bucket: 1 << 60, MaxURL: 4000})
+	defer s.Close()
+	handler := s.Handler()
+	page := func(n int) string {
+		r := httptest.NewRequest("GET", fmt.Sprintf("/products?pagesize=10&skippages=%d", n), nil)
+		r.Header.Set("X-AppSecretToken", "app")
+		r.Header.Set("X-AgreementGrantToken", "sandbox-grant-1")
+		r.Header.Set("Content-Type", "application/json")
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		return rec.Body.String()
+	}
+	a := s.list()[0]
+	for _, truncate := range []float64{0, 0.4, 1} {
+		if err := a.own.merge(fmt.Appendf(nil, `{"truncate":%g}`, truncate), s.faults.get()); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 5 {
+			a.deleted = false
+			alone := page(n)
+			a.deleted = true
+			if all := page(n); alone != all {
+				t.Errorf("page %d, truncated by %.1f:\n%s\nexpected\n%s", n, truncate, alone, all)
+			}
+		}
+	}
+}
