@@ -254,7 +254,12 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	if resp.ContentLength > limit {
 		return got, resp, tooLarge(limit)
 	}
-	got.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	var body bytes.Buffer
+	if resp.ContentLength > 0 {
+		body.Grow(int(min(resp.ContentLength, believedLength)) + bytes.MinRead)
+	}
+	_, err = body.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	got.body = body.Bytes()
 	switch {
 	case err != nil:
 		return got, resp, lost(fmt.Errorf("read the answer: %w", err))
@@ -265,6 +270,9 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	}
 	return got, resp, nil
 }
+
+// believedLength is for how many bytes room is made before they come.
+const believedLength = 4 << 20
 
 func tooLarge(limit int64) error {
 	return &Error{Kind: KindMalformed, Err: fmt.Errorf("the answer is larger than the limit of %d bytes", limit)}

@@ -50,6 +50,35 @@ func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return decodeKind(d, '[', &l.in, &l.raw)
 }
 
+// collection is a list of which each item is handed on as soon as it has been read:
+// a page of 1,000 is not kept twice.
+type collection[T any] struct {
+	begin func()     // a list begins
+	item  func(in T) // one of its items
+	raw   value      // as list.raw
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (c *collection[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return json.UnmarshalDecode(d, &c.raw)
+	}
+	c.raw = value{'['}
+	c.begin()
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		var in T
+		if err := json.UnmarshalDecode(d, &in); err != nil {
+			return err
+		}
+		c.item(in)
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
 // decodeKind reads a value of the wanted kind into in, one of another kind as it
 // stands. raw tells which.
 func decodeKind(d *jsontext.Decoder, want jsontext.Kind, in any, raw *value) error {
@@ -197,25 +226,41 @@ func describe(raw value) string {
 }
 
 // decodeJSON reads a whole answer, which is an object.
-func decodeJSON[T any](name string, got answer) (T, error) {
-	var whole block[T]
-	err := json.Unmarshal(got.body, &whole, decoding())
+func decodeJSON[T any](name string, got answer) (in T, err error) {
+	err = decodeInto(name, got, &in)
+	return in, err
+}
+
+// whole is an answer, of which in holds what is to be read.
+type whole[T any] struct {
+	in  *T
+	raw value // as block.raw
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (w *whole[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	return decodeKind(d, '{', w.in, &w.raw)
+}
+
+func decodeInto[T any](name string, got answer, in *T) error {
+	w := whole[T]{in: in}
+	err := json.Unmarshal(got.body, &w, decoding())
 	if err == nil {
 		var f fields
-		f.required(name, "an object", whole.raw)
-		f.object(name, whole.raw)
-		return whole.in, f.err
+		f.required(name, "an object", w.raw)
+		f.object(name, w.raw)
+		return f.err
 	}
 	if isHTML(got.header, got.body) {
-		return whole.in, &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
+		return &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return whole.in, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
+		return &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return whole.in, fmt.Errorf("%s: at byte %d: %w", name, syntax.ByteOffset, syntax.Err)
+		return fmt.Errorf("%s: at byte %d: %w", name, syntax.ByteOffset, syntax.Err)
 	}
-	return whole.in, fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // under puts the place of an item before the path of an error in it.
@@ -229,37 +274,16 @@ func under(prefix string, err error) error {
 // decodePage reads a page of a collection, its items with one, which returns
 // an item's number also where it cannot be decoded.
 func decodePage[R, T any](got answer, c call, one func(R) (T, string, error)) (Page[T], error) {
-	raw, err := decodeJSON[struct {
-		Collection list[block[R]] `json:"collection"`
+	var page Page[T]
+	var raw struct {
+		Collection collection[block[R]] `json:"collection"`
 		Pagination block[struct {
 			Results  value `json:"results"`
 			NextPage value `json:"nextPage"`
 		}] `json:"pagination"`
-	}](c.endpoint, got)
-	if err != nil {
-		return Page[T]{}, err
 	}
-	items, pagination := raw.Collection, raw.Pagination.in
-	var f fields
-	// A page without a collection is no empty page, and one that does not say
-	// how it goes on is not the last one.
-	f.required("collection", "a list", items.raw)
-	f.required("pagination", "an object", raw.Pagination.raw)
-	f.list("collection", items.raw)
-	f.object("pagination", raw.Pagination.raw)
-	f.required("pagination.results", "a whole number", pagination.Results)
-	page := Page[T]{
-		Results: int(f.whole("pagination.results", pagination.Results, 0)),
-		Next:    f.text("pagination.nextPage", pagination.NextPage),
-		Items:   make([]T, 0, len(items.in)),
-	}
-	if page.Next != "" && (len(items.in) == 0 || !advances(c.url, page.Next)) {
-		f.fail("pagination.nextPage", "a page further on", pagination.NextPage)
-	}
-	if f.err != nil {
-		return Page[T]{}, under(c.endpoint+".", f.err)
-	}
-	for i, item := range items.in {
+	raw.Collection.begin = func() { page.Items, page.Bad = make([]T, 0, len(got.body)/usualItem+1), nil }
+	raw.Collection.item = func(item block[R]) {
 		var f fields
 		f.required("", "an object", item.raw)
 		f.object("", item.raw)
@@ -269,13 +293,37 @@ func decodePage[R, T any](got answer, c call, one func(R) (T, string, error)) (P
 			err = under(".", err)
 		}
 		if err != nil {
-			page.Bad = append(page.Bad, BadItem{Number: number, Err: under(fmt.Sprintf("%s.collection[%d]", c.endpoint, i), err)})
-			continue
+			at := fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad))
+			page.Bad = append(page.Bad, BadItem{Number: number, Err: under(at, err)})
+			return
 		}
 		page.Items = append(page.Items, v)
 	}
+	if err := decodeInto(c.endpoint, got, &raw); err != nil {
+		return Page[T]{}, err
+	}
+	pagination := raw.Pagination.in
+	var f fields
+	// A page without a collection is no empty page, and one that does not say
+	// how it goes on is not the last one.
+	f.required("collection", "a list", raw.Collection.raw)
+	f.required("pagination", "an object", raw.Pagination.raw)
+	f.list("collection", raw.Collection.raw)
+	f.object("pagination", raw.Pagination.raw)
+	f.required("pagination.results", "a whole number", pagination.Results)
+	page.Results = int(f.whole("pagination.results", pagination.Results, 0))
+	page.Next = f.text("pagination.nextPage", pagination.NextPage)
+	if page.Next != "" && (len(page.Items)+len(page.Bad) == 0 || !advances(c.url, page.Next)) {
+		f.fail("pagination.nextPage", "a page further on", pagination.NextPage)
+	}
+	if f.err != nil {
+		return Page[T]{}, under(c.endpoint+".", f.err)
+	}
 	return page, nil
 }
+
+// usualItem is how many bytes an item mostly takes: a page's list seldom has to grow.
+const usualItem = 900
 
 // advances reports whether a link leads further on than the page it stands on,
 // so that following links ends.
