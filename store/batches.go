@@ -130,7 +130,7 @@ func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
 		}
 		t.recordHints(b.hints)
 		for id, err := range b.unreadable {
-			t.exec("UPDATE hint_batches SET error = ? WHERE id = ?", clip(err.Error(), 500), id)
+			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(err.Error(), 500), id)
 		}
 		// By their numbers, not up to the last: one with a lower number may be
 		// committed after those that were read.
@@ -164,7 +164,7 @@ func (s *Store) batches(ctx context.Context, shop string, mostRows, mostHints in
 	fail := func(err error) (batches, error) {
 		return batches{}, fmt.Errorf("read the webhooks of %s: %w", shop, err)
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND error = '' ORDER BY id LIMIT ?", shop, mostRows)
+	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 ORDER BY id LIMIT ?", shop, mostRows)
 	if err != nil {
 		return fail(err)
 	}

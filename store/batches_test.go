@@ -127,7 +127,7 @@ func TestUnreadableBatch(t *testing.T) {
 		token := addShop(t, s, "shop1")
 		for n, data := range bad {
 			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
-			must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '"+data+"' WHERE error = ''"))
+			must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '"+data+"' WHERE set_aside = 0"))
 			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", fmt.Sprint("good", n), plan.CauseWebhook, noon)}))
 			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: int64(n + 1)})
 			if err != nil || u.Hints != 1 || len(u.Unreadable) != 1 || !strings.Contains(u.Unreadable[0].Error(), "hint_batches") {

@@ -126,10 +126,10 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 func (s *Store) ShopsWithWork(ctx context.Context, due Due) ([]string, error) {
 	var shops []string
 	err := s.db.WithContext(ctx).Raw(
-		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints
-		// are not read to learn that it has some.
+		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints,
+		// or batches, are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
-			" UNION SELECT DISTINCT shop FROM hint_batches WHERE error = ''"+
+			" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)",
 		At(due.By), At(due.Beyond), At(due.By), At(due.Beyond)).Scan(&shops).Error
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Tim
 	var first Time
 	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(hints), 0), MIN(first_at) FROM ("+
 		"SELECT COUNT(*) AS hints, MIN(first_at) AS first_at FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)"+
-		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE error = '' AND shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
+		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
 	}

@@ -120,7 +120,7 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		put   func(st *ShopStatus, n, failing int64, oldest time.Time)
 	}{
 		// First the batches: what is unpacked in between counts twice then, and is not missed.
-		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE error = '' AND " + where + " GROUP BY shop",
+		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, _ int64, oldest time.Time) { st.OpenHints, st.OldestHint = n, oldest }},
 		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(first_at) FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, failing int64, oldest time.Time) {
