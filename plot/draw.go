@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // chart is a drawing as it was asked for.
@@ -29,7 +30,8 @@ const (
 	below       = 48 // of the last panel: the x axis
 	titleHeight = 36
 	entryHeight = 16
-	entriesWide = 4 // entries of a legend beside each other
+	entryRoom   = 36  // of a legend's entry: its stroke and the space about it
+	letter      = 6.5 // the width of one, about
 	pointsUpTo  = 40
 )
 
@@ -70,7 +72,7 @@ func (c chart) draw(t table) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		top += above + entryHeight*((len(lines)-1)/entriesWide)
+		top += above + entryHeight*((len(lines)-1)/entriesWide(lines))
 		p.draw(&body, top, lines, across, n == len(c.panels)-1)
 		top += plotHeight
 	}
@@ -109,7 +111,11 @@ func (p panel) lines(t table, x []float64, names []string) ([]line, error) {
 				continue
 			}
 			l := line{label: c.name}
-			if c.only == "" && name != "" {
+			switch {
+			case c.only != "" || name == "":
+			case len(p.columns) == 1:
+				l.label = name
+			default:
 				l.label = name + " " + c.name
 			}
 			for n := range x {
@@ -123,8 +129,18 @@ func (p panel) lines(t table, x []float64, names []string) ([]line, error) {
 	return list, nil
 }
 
+// entriesWide returns how many entries of the legend fit beside each other.
+func entriesWide(lines []line) int {
+	longest := 0
+	for _, l := range lines {
+		longest = max(longest, utf8.RuneCountInString(l.label))
+	}
+	return min(4, max(1, int(plotWidth/(entryRoom+letter*float64(longest)))))
+}
+
 func (p panel) draw(b *bytes.Buffer, top int, lines []line, across axis, last bool) {
-	legendTop := top - 14 - entryHeight*((len(lines)-1)/entriesWide)
+	wide := entriesWide(lines)
+	legendTop := top - 14 - entryHeight*((len(lines)-1)/wide)
 	title := p.title
 	if p.unit != "" {
 		title += " (" + p.unit + ")"
@@ -161,7 +177,7 @@ func (p panel) draw(b *bytes.Buffer, top int, lines []line, across axis, last bo
 		for i := 0; i < len(l.x) && len(l.x) <= pointsUpTo; i++ {
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", atX(l.x[i]), atY(l.y[i]), colour)
 		}
-		x, y := left+n%entriesWide*(plotWidth/entriesWide), legendTop+n/entriesWide*entryHeight
+		x, y := left+n%wide*(plotWidth/wide), legendTop+n/wide*entryHeight
 		fmt.Fprintf(b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke-width="3" stroke="%s"/>`+"\n", x, y, x+18, y, colour)
 		text(b, float64(x+24), float64(y+4), "", l.label)
 	}
