@@ -313,11 +313,16 @@ func (c *conn) statement(query string, writes bool, run func() error) error {
 	return run()
 }
 
-// about returns the shop that a statement is about: it tells apart what several
-// passes of one instance say at the same time.
-func about(args []driver.NamedValue) string {
-	for _, a := range args {
-		if s, ok := a.Value.(string); ok && strings.HasPrefix(s, "shop") {
+// about returns the shop that a statement is about, and a hint's number: it tells
+// apart what several passes and people say at the same time in one instance.
+func about(query string, args []driver.NamedValue) string {
+	for n, a := range args {
+		s, ok := a.Value.(string)
+		switch {
+		case !ok || !strings.HasPrefix(s, "shop"):
+		case strings.HasPrefix(query, "INSERT INTO hints ") && len(args) > n+2:
+			return fmt.Sprint(" ", s, " ", args[n+2].Value)
+		default:
 			return " " + s
 		}
 	}
@@ -325,7 +330,7 @@ func about(args []driver.NamedValue) string {
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
-	err = c.do(ctx, query, about(args), func() error {
+	err = c.do(ctx, query, about(query, args), func() error {
 		return c.statement(query, true, func() (err error) {
 			if res, err = c.db.exec(query, args); err != nil {
 				return err
@@ -358,7 +363,7 @@ const fenceStatement = "UPDATE leases SET applied_seq"
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	var r *rows
-	err := c.do(ctx, query, about(args), func() error {
+	err := c.do(ctx, query, about(query, args), func() error {
 		return c.statement(query, false, func() (err error) {
 			r, err = c.db.query(query, args)
 			return err

@@ -48,6 +48,7 @@ type instance struct {
 
 	sim       *simulation
 	cancel    context.CancelFunc
+	store     *store.Store
 	committer *webhook.Committer
 	running   chan struct{} // closed when it has ended
 }
@@ -73,6 +74,7 @@ func (s *simulation) boot() {
 	if err != nil {
 		panic(err)
 	}
+	i.store = st
 	p := s.profile
 	e, err := engine.New(engine.Options{
 		Reconcile: reconcile.Options{
@@ -236,14 +238,24 @@ func (a ack) key() string {
 }
 
 // deliver calls a lagerd's webhook endpoint.
-func (i *instance) deliver(h webhook.Hint, n int) {
+func (i *instance) deliver(h webhook.Hint, n int) { i.hint(h, n, i.committer.Record) }
+
+// ask records a hint as a person's command does: in its own row, whatever a pass is
+// at.
+func (i *instance) ask(h webhook.Hint, n int) {
+	i.hint(h, n, func(ctx context.Context, h webhook.Hint) error {
+		return i.store.RecordHints(ctx, []store.HintRecord{{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseOperator, At: h.ReceivedAt}})
+	})
+}
+
+func (i *instance) hint(h webhook.Hint, n int, record func(context.Context, webhook.Hint) error) {
 	s := i.sim
 	a := ack{hint: h, n: n, before: s.oracle.hinted(hintKey{h.Shop, string(h.Kind), h.Number})}
 	a.hint.ReceivedAt = i.now()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if i.committer.Record(ctx, a.hint) != nil {
+		if record(ctx, a.hint) != nil {
 			return
 		}
 		s.mu.Lock()

@@ -18,6 +18,7 @@ type profile struct {
 	schedule               string        // of ticks
 	hidden                 bool          // changes that no change query shows: deletions, unmoved lastUpdated
 	tidied                 bool          // items are deleted just when the pages behind them are about to be read
+	asked                  bool          // half of the webhooks are a person's commands instead
 
 	lose, double, late float64 // webhooks
 
@@ -36,9 +37,9 @@ type profile struct {
 	skew         bool    // clocks
 }
 
-// tidiedOf is one seed of how many may have its catalogues tidied. It is not drawn:
-// all other seeds would lead elsewhere.
-const tidiedOf = 16
+// rareOf is one seed of how many may have its catalogues tidied, and another one in
+// which people ask. That is not drawn: all other seeds would lead elsewhere.
+const rareOf = 16
 
 func newProfile(rng *rand.Rand) profile {
 	// rate is mostly nothing, else a probability up to most.

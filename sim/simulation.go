@@ -87,7 +87,8 @@ func Run(seed uint64, keep int) Result {
 func newSimulation(seed uint64) *simulation {
 	s := &simulation{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x1a9e7d)), notify: make(chan struct{}, 1), counts: map[string]int{}}
 	s.profile = newProfile(s.rng)
-	s.profile.tidied = s.profile.hidden && seed%tidiedOf == 2
+	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
+	s.profile.asked = seed%rareOf == 7
 	return s
 }
 

@@ -352,7 +352,13 @@ func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 				return
 			}
 			w.webhooks++
-			able[s.rng.IntN(len(able))].deliver(webhook.Hint{Shop: x.name, Kind: kind, Number: number}, w.webhooks)
+			to, h := able[s.rng.IntN(len(able))], webhook.Hint{Shop: x.name, Kind: kind, Number: number}
+			if s.profile.asked && s.rng.IntN(2) == 0 {
+				s.counts["asked for by a person"]++
+				to.ask(h, w.webhooks)
+				return
+			}
+			to.deliver(h, w.webhooks)
 		})
 	}
 }
