@@ -66,8 +66,8 @@ var mutations = []mutation{
 	visible := time.Time{}
 	if cursor`, "hints:"},
 	{"webhooks are unpacked and no hints made of them", "store/batches.go",
-		`		t.recordHints(list)
-`, ``, "durable:"},
+		`		t.recordHints(b.hints)
+`, ``, "durable:|hints:"},
 	{"webhooks are unpacked without the fence", "store/batches.go",
 		`		done, err := t.fence(f)
 		if err != nil || done {
@@ -118,15 +118,13 @@ var mutations = []mutation{
 	{"a figure that is gone is a zero", "reconcile/plan/items.go",
 		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
 	{"a zero is believed at once", "reconcile/plan/items.go",
-		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:"},
+		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:"},
 	{"one reconciliation may take away everything", "reconcile/losses.go",
 		`if losses <= w.lossLimit() && (!empty || losses <= w.approved) {`, `if true {`, "blast radius:"},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
 		`AND lines_read = 1 AND pdf_state = 'stored' AND number IN`, `AND lines_read = 1 AND number IN`, "liveness:"},
 	{"a grant token is logged", "reconcile/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
-	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
 		`if l.read < l.results {`, `if false {`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
@@ -135,6 +133,8 @@ var mutations = []mutation{
 
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
+	{"the cursor moves with the first page", "reconcile/stock.go",
+		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
 	{"found: an older answer reopens a hint", "store/apply.go",
