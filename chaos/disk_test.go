@@ -22,7 +22,7 @@ func TestDiskFull(t *testing.T) {
 	disk := filepath.Join(dir, "disk")
 	must(t, os.Mkdir(disk, 0o700))
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
-		t.Skipf("a small disk cannot be mounted here (that takes root): %v", err)
+		t.Skipf("NOT TESTED, a full disk: a small disk cannot be mounted here (that takes root): %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(disk, 0); err != nil {

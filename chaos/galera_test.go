@@ -21,7 +21,7 @@ var nodes = flag.String("chaos.nodes", "", "DSNs of two nodes of a Galera cluste
 func TestGalera(t *testing.T) {
 	dsns := strings.Fields(*nodes)
 	if len(dsns) != 2 {
-		t.Skip("-chaos.nodes names no two nodes of a cluster")
+		t.Skip("NOT TESTED, Galera: -chaos.nodes names no two nodes of a cluster")
 	}
 	const name = "lagerd_chaos"
 	for n := range dsns {

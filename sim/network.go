@@ -77,10 +77,11 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		s.counts["half page"]++
 		s.world.control("PUT", "faults", `{"force":{"halfPage":1}}`)
 	}
-	if req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=") {
+	listing := req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=")
+	if listing {
 		s.world.tidy(n.inst, shop, req)
 	}
-	lying := shop.lie && req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=")
+	lying := shop.lie && listing
 	if lying {
 		s.world.control("PUT", fmt.Sprintf("agreements/%d/faults", shop.agreement), s.world.lies)
 	}

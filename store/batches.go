@@ -129,8 +129,8 @@ func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
 			return err
 		}
 		t.recordHints(b.hints)
-		for id, err := range b.unreadable {
-			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(err.Error(), 500), id)
+		for _, bad := range b.unreadable {
+			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(bad.err.Error(), 500), bad.id)
 		}
 		// By their numbers, not up to the last: one with a lower number may be
 		// committed after those that were read.
@@ -143,8 +143,8 @@ func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
 		return Unpacked{}, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
 	}
 	u := Unpacked{Hints: len(b.hints), More: b.more}
-	for id, err := range b.unreadable {
-		u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", id, err))
+	for _, bad := range b.unreadable {
+		u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", bad.id, bad.err))
 	}
 	return u, nil
 }
@@ -153,14 +153,19 @@ func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
 type batches struct {
 	ids        []any
 	hints      []HintRecord // one to a number, sorted, so that rows are locked in one order
-	unreadable map[int64]error
+	unreadable []unreadable
 	more       bool
+}
+
+type unreadable struct {
+	id  int64
+	err error
 }
 
 // batches reads a shop's oldest batches, so many rows at most and until they hold
 // so many hints.
 func (s *Store) batches(ctx context.Context, shop string, mostRows, mostHints int) (batches, error) {
-	b := batches{unreadable: map[int64]error{}}
+	var b batches
 	fail := func(err error) (batches, error) {
 		return batches{}, fmt.Errorf("read the webhooks of %s: %w", shop, err)
 	}
@@ -183,19 +188,19 @@ func (s *Store) batches(ctx context.Context, shop string, mostRows, mostHints in
 		}
 		batch, err := readBatch(data)
 		if err != nil {
-			b.unreadable[id] = err
+			b.unreadable = append(b.unreadable, unreadable{id, err})
 			continue
 		}
 		b.ids = append(b.ids, id)
 		count += len(batch)
 		for _, one := range batch {
-			h := HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: time.UnixMicro(one.AtUS)}
-			if n, again := at[key{one.Kind, one.Number}]; again {
-				b.hints[n].merge(h)
+			k, received := key{one.Kind, one.Number}, time.UnixMicro(one.AtUS)
+			if n, known := at[k]; known {
+				b.hints[n].again(received)
 				continue
 			}
-			at[key{one.Kind, one.Number}] = len(b.hints)
-			b.hints = append(b.hints, h)
+			at[k] = len(b.hints)
+			b.hints = append(b.hints, HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: received})
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -21,15 +21,16 @@ type HintRecord struct {
 	more  int64     // how many beside the last
 }
 
-func (h *HintRecord) merge(again HintRecord) {
+// again adds a hint that says the same.
+func (h *HintRecord) again(at time.Time) {
 	h.first = h.firstAt()
-	if again.At.Before(h.first) {
-		h.first = again.At
+	if at.Before(h.first) {
+		h.first = at
 	}
-	if again.At.After(h.At) {
-		h.At = again.At
+	if at.After(h.At) {
+		h.At = at
 	}
-	h.more += 1 + again.more
+	h.more++
 }
 
 func (h *HintRecord) firstAt() time.Time {

@@ -40,7 +40,7 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (m
 func (s *Store) PruneRequests(ctx context.Context, before time.Time) error {
 	_, err := s.deleteInPieces(ctx, "requests", "requested_at < ?", At(before))
 	if err == nil {
-		// Webhooks in the second after a shop's removal leave hints of no shop.
+		// Webhooks and commands in the second after a shop's removal leave rows of no shop.
 		_, err = s.deleteInPieces(ctx, "hints", "last_at < ? AND shop NOT IN (SELECT shop FROM shops)", At(before))
 	}
 	if err == nil {
