@@ -40,6 +40,10 @@ type listing struct {
 	failures   int       // pages that failed
 	cut        bool      // not everything that was missing has been asked for
 
+	awaited  bool                // more hints are due than are read beside it: they wait for its end
+	baseline bool                // no item was stored when it began
+	beside   map[string]struct{} // of a baseline: what has been looked at since, beside its pages
+
 	looks    bool                    // nothing of it is stored: the shop's losses are held back
 	suspects map[string]plan.Suspect // what it would take away, where it only looks
 }
@@ -61,6 +65,12 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
 	var err error
 	if l.hints, err = w.allHints(ctx, j); err != nil {
 		return err
+	}
+	if w.progress.SweptAt.IsZero() {
+		if l.baseline, err = w.Store.NoItems(ctx, w.shop.Shop); err != nil {
+			return err
+		}
+		l.beside = map[string]struct{}{}
 	}
 	if flood {
 		l.priority = economic.PriorityHint
@@ -99,6 +109,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			}
 		}
 		back := l.turnBack(p, w.PageSize)
+		unstored := l.unstored(p)
 		if !back {
 			l.add(p)
 			l.next = p.next
@@ -121,7 +132,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			w.sweep = nil
 			return nil
 		}
-		batch := itemsBatch{observations: p.observations, hints: l.hints, cause: l.cause, created: l.created}
+		batch := itemsBatch{observations: p.observations, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
 		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
 			batch.missing, err = w.missing(ctx, l)
@@ -244,6 +255,16 @@ func (l *listing) turnBack(p page, pageSize int) bool {
 	}
 	l.next, l.turned, l.results = l.turned[back].link, l.turned[:back], p.results
 	return true
+}
+
+// unstored reports whether none of a page's items can be stored. It is asked before
+// the page is added.
+func (l *listing) unstored(p page) bool {
+	return l.baseline && !slices.ContainsFunc(p.observations, func(o plan.Observation) bool {
+		_, seen := l.seen[o.Item.Number]
+		_, beside := l.beside[o.Item.Number]
+		return seen || beside
+	})
 }
 
 func (l *listing) add(p page) {

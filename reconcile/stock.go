@@ -55,7 +55,7 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 		errs = append(errs, w.beginListing(ctx, j, flood))
 	} else if w.sweep != nil && len(due) > 0 && !reads.Filters && !reads.Singles {
 		// A flood waits for the listing under way: it goes on as hints do.
-		w.sweep.priority, w.sweep.notBefore = economic.PriorityHint, time.Time{}
+		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = economic.PriorityHint, time.Time{}, true
 	}
 	if reads.Changes {
 		due, err = w.readChanges(ctx, due)
@@ -121,6 +121,9 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	if !j.work && !w.waiting {
 		return nil, nil
 	}
+	if kind == plan.KindStock && w.sweep != nil && w.sweep.awaited && !j.asked {
+		return nil, nil // thousands, which would be read again with each of its pages
+	}
 	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.due())
 	if err != nil {
 		return nil, err
@@ -167,7 +170,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	for i := range batch.observations {
 		batch.observations[i].Began = w.steady(batch.observations[i].Began)
 	}
-	stored, err := w.Store.Items(ctx, w.shop.Shop, numbersOf(batch.observations))
+	stored, err := w.stored(ctx, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +181,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	p := plan.Items(plan.ItemsInput{
 		VisibleSince: visible,
 		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
-		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: slices.Concat(batch.created, w.created),
+		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, w.created},
 		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(),
 	})
 	suspected := batch.suspected(p)
@@ -210,9 +213,24 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	return p.Created(), nil
 }
 
+// stored reads what is stored of a batch's items.
+func (w *worker) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
+	if batch.unstored {
+		return nil, nil
+	}
+	numbers := numbersOf(batch.observations)
+	if w.sweep != nil && w.sweep.baseline {
+		for _, number := range numbers {
+			w.sweep.beside[number] = struct{}{}
+		}
+	}
+	return w.Store.Items(ctx, w.shop.Shop, numbers)
+}
+
 // itemsBatch is what is stored by one transaction.
 type itemsBatch struct {
 	observations []plan.Observation
+	unstored     bool // it is known that none of them is stored
 	hints        hintMap
 	cause        plan.Cause
 	created      []plan.Item // by earlier batches of the same read

@@ -109,25 +109,13 @@ func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]p
 // putPDFs sends PDFs by a prepared statement: as part of the statement's text, each
 // would be escaped, copied and parsed.
 func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
-	if len(pdfs) == 0 || t.err != nil {
+	if len(pdfs) == 0 {
 		return
 	}
-	query := "INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf")
-	insert, err := t.conn.PrepareContext(t.ctx, query)
-	switch {
-	case err == nil:
-		defer insert.Close()
-	case !notPrepared(err):
-		t.err = err
-		return
-	}
+	insert := t.prepare("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf"))
+	defer insert.close()
 	for _, pdf := range pdfs {
-		switch {
-		case insert == nil:
-			t.exec(query, shop, pdf.Number, pdf.Data)
-		case t.err == nil:
-			_, t.err = insert.ExecContext(t.ctx, shop, pdf.Number, pdf.Data)
-		}
+		insert.exec(shop, pdf.Number, pdf.Data)
 		t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ? WHERE shop = ? AND number = ?",
 			pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
 	}

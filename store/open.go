@@ -263,12 +263,65 @@ func (t *tx) queryRow(query string, args []any, dest ...any) bool {
 // and make Galera's write sets and MySQL's packets large.
 const rowsPerStatement = 500
 
+// preparedRows is how many rows a prepared statement inserts. A server of MySQL's
+// kind takes a third longer to read the values out of a statement's text than to get
+// them as parameters; a prepared statement for more rows is no faster and occupies
+// more of the server's memory.
+const preparedRows = 100
+
 // insertRows sends INSERT … VALUES for all rows, some at a time.
 func (t *tx) insertRows(head string, columns int, tail string, args []any) {
+	statement := func(rows int) string { return head + " VALUES " + placeholders(rows, columns) + tail }
+	if most := preparedRows * columns; len(args) >= 2*most {
+		insert := t.prepare(statement(preparedRows))
+		defer insert.close()
+		for ; len(args) >= most; args = args[most:] {
+			insert.exec(args[:most]...)
+		}
+	}
 	for len(args) > 0 {
 		rows := min(len(args)/columns, rowsPerStatement)
-		t.exec(head+" VALUES "+placeholders(rows, columns)+tail, args[:rows*columns]...)
+		t.exec(statement(rows), args[:rows*columns]...)
 		args = args[rows*columns:]
+	}
+}
+
+// prepared is a statement of a transaction that is sent more than once.
+type prepared struct {
+	tx    *tx
+	query string
+	stmt  *sql.Stmt // nil: it is sent as text
+}
+
+// prepare prepares a statement for as long as the transaction lasts; where the
+// server does not, it is sent as text each time.
+func (t *tx) prepare(query string) prepared {
+	p := prepared{tx: t, query: query}
+	if t.err != nil {
+		return p
+	}
+	stmt, err := t.conn.PrepareContext(t.ctx, query)
+	switch {
+	case err == nil:
+		p.stmt = stmt
+	case !notPrepared(err):
+		t.err = err
+	}
+	return p
+}
+
+func (p prepared) exec(args ...any) {
+	switch {
+	case p.stmt == nil:
+		p.tx.exec(p.query, args...)
+	case p.tx.err == nil:
+		_, p.tx.err = p.stmt.ExecContext(p.tx.ctx, args...)
+	}
+}
+
+func (p prepared) close() {
+	if p.stmt != nil {
+		_ = p.stmt.Close()
 	}
 }
 

@@ -19,7 +19,7 @@ type ItemsInput struct {
 	Now          time.Time
 	Rereads      []time.Duration // distances between reads of a hint that shows nothing new
 	LateWithin   time.Duration   // a webhook this long after its change counts as late
-	Created      []Item          // items created earlier in the same pass, to spot a renumbering
+	Created      [][]Item        // items created lately, by one read or another, to spot a renumbering
 
 	Suspects   map[string]Suspect // by number: what an earlier read showed and none has confirmed
 	HeldBackTo time.Time          // losses are held back, and looked at again then; zero: they are not
@@ -271,11 +271,11 @@ func (h Hint) needsRereads() bool { return !h.WebhookAt.IsZero() || h.Cause == C
 // markRenumbered points a gone item at the one new item that looks like it:
 // e-conomic tells of a renumbering only as a number gone and another created.
 // It is a help for people and decides nothing.
-func markRenumbered(out *ItemsPlan, created []Item) {
+func markRenumbered(out *ItemsPlan, created [][]Item) {
 	if !slices.ContainsFunc(out.Changes, func(c Change) bool { return c.What == WhatGone }) {
 		return
 	}
-	created = append(slices.Clone(created), out.Created()...)
+	created = append(slices.Clone(created), out.Created())
 	for i := range out.Rows {
 		gone := &out.Rows[i]
 		if gone.State != StateGone {
@@ -292,11 +292,13 @@ func markRenumbered(out *ItemsPlan, created []Item) {
 
 // successor returns the number of the only created item that looks like gone,
 // or "" if there is none or more than one.
-func successor(gone Item, created []Item) string {
+func successor(gone Item, created [][]Item) string {
 	var like []string
-	for _, c := range created {
-		if looksLike(gone, c) {
-			like = append(like, c.Number)
+	for _, items := range created {
+		for _, c := range items {
+			if looksLike(gone, c) {
+				like = append(like, c.Number)
+			}
 		}
 	}
 	if len(like) != 1 {

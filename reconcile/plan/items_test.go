@@ -358,7 +358,7 @@ func TestRenumberedItemsPointToTheirLikeness(t *testing.T) {
 			together.Observations = append(together.Observations, seen(i))
 		}
 		before := input(notFound("a"), row(c.gone, plan.StateOK))
-		before.Created = c.created
+		before.Created = [][]plan.Item{c.created[:1], c.created[1:]}
 		for _, in := range []plan.ItemsInput{together, before} {
 			p := plan.Items(in)
 			if p.Rows[0].RenumberedTo != c.to || p.Changes[0].RenumberedTo != c.to {
