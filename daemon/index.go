@@ -30,10 +30,7 @@ func newIndex(s *store.Store, keys *secret.Keys) *index {
 // Refresh implements engine.Shops: it reads the shops again if any has changed.
 func (x *index) Refresh(ctx context.Context) error {
 	generation, err := x.store.ShopsGeneration(ctx)
-	x.mu.RLock()
-	known := x.generation
-	x.mu.RUnlock()
-	if err != nil || generation == known {
+	if err != nil || generation == x.Generation() {
 		return err
 	}
 	list, err := x.store.Shops(ctx)
@@ -58,6 +55,13 @@ func (x *index) Refresh(ctx context.Context) error {
 	defer x.mu.Unlock()
 	x.generation, x.shops, x.codes = generation, shops, codes
 	return nil
+}
+
+// Generation implements engine.Shops.
+func (x *index) Generation() int64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.generation
 }
 
 // Shop implements engine.Shops.

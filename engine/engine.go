@@ -18,6 +18,7 @@ import (
 // Shops are the shops and their settings, as they were read last.
 type Shops interface {
 	Shop(name string) (store.Shop, bool)
+	Generation() int64                 // of what was read, see store.ShopsGeneration
 	Refresh(ctx context.Context) error // reads them again if any has changed
 }
 
@@ -114,7 +115,7 @@ func (e *Engine) Run(ctx context.Context) {
 	running.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := e.scheduler.FlushTicks(last); err != nil {
+	if err := e.scheduler.NoteTicks(last, true); err != nil {
 		e.Log.WithError(err).Warn("the last ticks could not be noted")
 	}
 }
@@ -172,22 +173,20 @@ func (e *Engine) poll(ctx context.Context) {
 }
 
 func (e *Engine) look(ctx context.Context) error {
-	if err := e.Shops.Refresh(ctx); err != nil {
+	now := e.now()
+	news, err := e.store.News(ctx, e.Reconcile.Due(now))
+	if err != nil {
 		return err
+	}
+	if news.ShopsGeneration != e.Shops.Generation() {
+		if err := e.Shops.Refresh(ctx); err != nil {
+			return err
+		}
 	}
 	e.scheduler.Sync(e.Shops.Shop)
-	asked, err := e.store.ShopsWithRequests(ctx)
-	if err != nil {
-		return err
-	}
-	e.scheduler.Wake(asked, true)
-	now := e.now()
-	due, err := e.store.ShopsWithWork(ctx, e.Reconcile.Due(now))
-	if err != nil {
-		return err
-	}
-	e.scheduler.Wake(due, false)
-	if err := e.scheduler.FlushTicks(ctx); err != nil {
+	e.scheduler.Wake(news.Asked, true)
+	e.scheduler.Wake(news.Work, false)
+	if err := e.scheduler.NoteTicks(ctx, false); err != nil {
 		return err
 	}
 	if now.Sub(e.prunedAt) >= pruneEvery(e.KeepRequests) {

@@ -65,6 +65,7 @@ type Keeper struct {
 	held    map[string]int64    // shop → token
 	seen    map[string]lastBeat // other instances
 	trusted time.Time           // until then our leases are surely ours
+	alone   bool                // no other lives, by the last beat
 }
 
 // lastBeat is when an instance's beat was last seen to move.
@@ -105,7 +106,7 @@ func (k *Keeper) Run(ctx context.Context) {
 }
 
 // wait waits until the next beat, or until somebody gives shops back: whoever
-// stops does, and they should not wait.
+// stops does, and they should not wait. Where no other lives, nobody can.
 func (k *Keeper) wait(ctx context.Context, beatAt time.Time, failing bool) {
 	for ctx.Err() == nil {
 		left := beatAt.Sub(k.Now())
@@ -115,7 +116,7 @@ func (k *Keeper) wait(ctx context.Context, beatAt time.Time, failing bool) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(min(left, k.LookForFree)):
-			if left > k.LookForFree && !failing && k.anyFree(ctx) {
+			if left > k.LookForFree && !failing && !k.alone && k.anyFree(ctx) {
 				return
 			}
 		}
@@ -168,6 +169,7 @@ func (k *Keeper) round(ctx context.Context) error {
 		return err
 	}
 	living := k.living(instances, began)
+	k.alone = len(living) == 1
 	k.reconcile(leases)
 	k.dropSurplus(round, leases, living)
 	return errors.Join(k.release(round, leases), k.take(round, leases, living), k.forget(round, instances, began))

@@ -69,6 +69,7 @@ type Scheduler struct {
 	stuck     int              // workers whose pass takes long, and which have been replaced
 	marks     []store.TickMark // good ticks not noted in the database yet
 	marksFrom time.Time        // when the first of them began
+	markedAt  time.Time        // and when it was over
 	flood     flood            // of all shops' hints
 }
 
@@ -392,18 +393,29 @@ func (s *Scheduler) mark(w *worker, began time.Time) {
 	budget := w.budget.State()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.marks) == 0 || began.Before(s.marksFrom) {
+	if len(s.marks) == 0 {
+		s.marksFrom, s.markedAt = began, s.o.Now()
+	}
+	if began.Before(s.marksFrom) {
 		s.marksFrom = began
 	}
 	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, CallsDay: budget.Day, Calls: budget.Calls})
 }
 
-// FlushTicks notes the good ticks since the last call in the database, in a
-// few statements for all shops together.
-func (s *Scheduler) FlushTicks(ctx context.Context) error {
+// marksWait is how long a good tick may wait for others to be noted with it.
+const marksWait = 2 * time.Second
+
+// NoteTicks notes the good ticks since the last call in the database, in a few
+// statements for all shops together, when there are enough of them or one has
+// waited for long. At once, it notes them anyway.
+func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
 	s.mu.Lock()
 	marks, from := s.marks, s.marksFrom
-	s.marks = nil
+	if len(marks) < store.MarksPerStatement && s.o.Now().Sub(s.markedAt) < marksWait && !atOnce {
+		marks = nil
+	} else {
+		s.marks = nil
+	}
 	s.mu.Unlock()
 	if len(marks) == 0 {
 		return nil

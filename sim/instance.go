@@ -201,9 +201,12 @@ func (l logged) Write(line []byte) (int, error) {
 
 // shops implements engine.Shops. The shops do not change in a run.
 type shops struct {
-	store *store.Store
-	known map[string]store.Shop
+	store      *store.Store
+	known      map[string]store.Shop
+	generation int64
 }
+
+func (x *shops) Generation() int64 { return x.generation }
 
 func (x *shops) Shop(name string) (store.Shop, bool) {
 	shop, ok := x.known[name]
@@ -214,6 +217,10 @@ func (x *shops) Refresh(ctx context.Context) error {
 	if x.known != nil {
 		return nil
 	}
+	generation, err := x.store.ShopsGeneration(ctx)
+	if err != nil {
+		return err
+	}
 	list, err := x.store.Shops(ctx)
 	if err != nil {
 		return err
@@ -222,7 +229,7 @@ func (x *shops) Refresh(ctx context.Context) error {
 	for _, shop := range list {
 		known[shop.Shop] = shop
 	}
-	x.known = known
+	x.known, x.generation = known, generation
 	return nil
 }
 

@@ -74,8 +74,8 @@ var mutations = []mutation{
 			return err
 		}
 `, ``, "one writer:"},
-	{"webhooks that another lagerd has recorded are not looked for", "store/hints.go",
-		`			" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
+	{"webhooks that another lagerd has recorded are not looked for", "store/news.go",
+		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 `, ``, "liveness:"},
 	{"open hints are pruned like answered ones", "store/retention.go",
 		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},

@@ -32,8 +32,8 @@ func TestUnpack(t *testing.T) {
 		if open := openHints(t, s, "shop1", noon); len(open) != 0 {
 			t.Errorf("open before they are unpacked: %v", open)
 		}
-		if shops, err := s.ShopsWithWork(t.Context(), due(noon)); err != nil || len(shops) != 2 {
-			t.Errorf("shops with work: %v, %v", shops, err)
+		if shops := withWork(t, s, noon); len(shops) != 2 {
+			t.Errorf("shops with work: %v", shops)
 		}
 		waiting, err := s.WaitingWebhooks(t.Context(), "shop1", plan.KindStock)
 		if err != nil || len(waiting) != len(odd) || !waiting["a"].Equal(noon) {
@@ -71,8 +71,8 @@ func TestUnpack(t *testing.T) {
 		}
 
 		must(t, s.RemoveShop(t.Context(), "shop2"))
-		if shops, err := s.ShopsWithWork(t.Context(), due(noon)); err != nil || len(shops) != 1 {
-			t.Errorf("shops with work after a removal: %v, %v", shops, err)
+		if shops := withWork(t, s, noon); len(shops) != 1 {
+			t.Errorf("shops with work after a removal: %v", shops)
 		}
 	})
 }
@@ -138,8 +138,8 @@ func TestUnreadableBatch(t *testing.T) {
 			t.Errorf("%d are kept, expected %d", kept, len(bad))
 		}
 		must(t, s.Exec(t.Context(), "UPDATE hints SET open = 0"))
-		if shops, err := s.ShopsWithWork(t.Context(), due(noon)); err != nil || len(shops) != 0 {
-			t.Errorf("shops with work: %v, %v", shops, err)
+		if shops := withWork(t, s, noon); len(shops) != 0 {
+			t.Errorf("shops with work: %v", shops)
 		}
 		if total, _, err := s.OpenHintsTotal(t.Context()); err != nil || total != 0 {
 			t.Errorf("%d open, %v", total, err)

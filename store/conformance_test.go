@@ -93,13 +93,11 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 		if len(items) != len(odd) {
 			t.Errorf("%d items are stored, expected %d", len(items), len(odd))
 		}
-		shops, err := s.ShopsWithWork(t.Context(), due(noon))
-		must(t, err)
-		if !slices.Equal(shops, []string{"shop1"}) {
+		if shops := withWork(t, s, noon); !slices.Equal(shops, []string{"shop1"}) {
 			t.Errorf("shops with work: %v", shops)
 		}
-		if shops, err = s.ShopsWithWork(t.Context(), due(noon.Add(-time.Hour))); err != nil || len(shops) != 1 {
-			t.Errorf("a clock that is behind does not see the shop with work: %v, %v", shops, err)
+		if shops := withWork(t, s, noon.Add(-time.Hour)); len(shops) != 1 {
+			t.Errorf("a clock that is behind does not see the shop with work: %v", shops)
 		}
 	})
 }
@@ -293,6 +291,11 @@ func TestShops(t *testing.T) {
 		if n, err := s.RetireOldCodes(ctx, "shop1"); n != 1 || err != nil {
 			t.Errorf("%d codes retired: %v", n, err)
 		}
+		news, err := s.News(ctx, due(noon))
+		must(t, err)
+		if after, err := s.ShopsGeneration(ctx); err != nil || after <= before || news.ShopsGeneration != after {
+			t.Errorf("generation %d after %d, and %d by the news: %v", after, before, news.ShopsGeneration, err)
+		}
 		codes, err := s.Codes(ctx)
 		must(t, err)
 		if len(codes) != 1 || !strings.HasPrefix(string(codes[0].CodeHash), "second") {
@@ -479,10 +482,10 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		must(t, s.AddRequests(ctx, []store.Request{{Request: "r1", Shop: "shop1", What: store.WantSweep, RequestedAt: store.At(noon)}}))
 		open, err := s.OpenRequests(ctx, "shop1")
 		must(t, err)
-		asked, err := s.ShopsWithRequests(ctx)
+		news, err := s.News(ctx, due(noon))
 		must(t, err)
-		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(asked, []string{"shop1"}) {
-			t.Errorf("open requests %+v of %v", open, asked)
+		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Asked, []string{"shop1"}) {
+			t.Errorf("open requests %+v of %v", open, news.Asked)
 		}
 		must(t, s.FinishRequest(ctx, open[0], token-1, noon, 9, "by an old holder"))
 		must(t, s.FinishRequest(ctx, open[0], token, noon, 3, strings.Repeat("ø", 900)))

@@ -87,3 +87,10 @@ func openHints(t *testing.T, s *store.Store, shop string, by time.Time) map[stri
 	must(t, err)
 	return hints
 }
+
+func withWork(t *testing.T, s *store.Store, by time.Time) []string {
+	t.Helper()
+	news, err := s.News(t.Context(), due(by))
+	must(t, err)
+	return news.Work
+}

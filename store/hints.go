@@ -122,23 +122,6 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	return hints, nil
 }
 
-// ShopsWithWork returns the shops that have something due: an open hint, webhooks
-// to unpack, or an invoice's lines or PDF to fetch.
-func (s *Store) ShopsWithWork(ctx context.Context, due Due) ([]string, error) {
-	var shops []string
-	err := s.db.WithContext(ctx).Raw(
-		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints,
-		// or batches, are not read to learn that it has some.
-		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
-			" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
-			" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)",
-		At(due.By), At(due.Beyond), At(due.By), At(due.Beyond)).Scan(&shops).Error
-	if err != nil {
-		return nil, fmt.Errorf("find the shops with work: %w", err)
-	}
-	return shops, nil
-}
-
 // Hint is a hint's row, as people look at it.
 type Hint struct {
 	Shop      string     `gorm:"primaryKey"`

@@ -62,12 +62,3 @@ func (s *Store) Requests(ctx context.Context, ids []string) ([]Request, error) {
 	}
 	return list, nil
 }
-
-// ShopsWithRequests returns the shops for which an operator's request is open.
-func (s *Store) ShopsWithRequests(ctx context.Context) ([]string, error) {
-	var shops []string
-	if err := s.db.WithContext(ctx).Raw("SELECT DISTINCT shop FROM requests WHERE done_at IS NULL").Scan(&shops).Error; err != nil {
-		return nil, fmt.Errorf("find the shops with requests: %w", err)
-	}
-	return shops, nil
-}

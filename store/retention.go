@@ -12,6 +12,9 @@ import (
 // made anew counts its generations from the start, and a pass under way would
 // answer it by a greater one. A zero time keeps all.
 func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (more bool, err error) {
+	if old, err := s.anyOld(ctx, f.Shop, history, hints); err != nil || !old {
+		return false, err
+	}
 	err = s.inTx(ctx, func(t *tx) error {
 		done, err := t.fence(f)
 		if err != nil || done {
@@ -20,11 +23,11 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (m
 		}
 		var answered int64
 		if !hints.IsZero() {
-			answered = t.exec(s.dialect.deletePiece("hints", "shop = ? AND open = 0 AND last_at < ?"), f.Shop, At(hints))
+			answered = t.exec(s.dialect.deletePiece("hints", oldHints), f.Shop, At(hints))
 		}
 		var old int64
 		if !history.IsZero() {
-			old = t.exec(s.dialect.deletePiece("changes", "shop = ? AND committed_at < ?"), f.Shop, At(history))
+			old = t.exec(s.dialect.deletePiece("changes", oldChanges), f.Shop, At(history))
 		}
 		more = max(answered, old) == rowsPerPiece
 		return nil
@@ -33,6 +36,21 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (m
 		return more, fmt.Errorf("prune what is kept for %s: %w", f.Shop, err)
 	}
 	return more, nil
+}
+
+const (
+	oldHints   = "shop = ? AND open = 0 AND last_at < ?"
+	oldChanges = "shop = ? AND committed_at < ?"
+)
+
+// anyOld reports whether there is anything to prune: for most shops there is not.
+func (s *Store) anyOld(ctx context.Context, shop string, history, hints time.Time) (old bool, err error) {
+	err = s.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM hints WHERE "+oldHints+") OR EXISTS (SELECT 1 FROM changes WHERE "+oldChanges+")",
+		shop, At(hints), shop, At(history)).Scan(&old)
+	if err != nil {
+		return false, fmt.Errorf("look for what to prune of %s: %w", shop, err)
+	}
+	return old, nil
 }
 
 // PruneRequests deletes requests made before the given time, and what was left

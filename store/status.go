@@ -14,11 +14,14 @@ type TickMark struct {
 	Calls    int    // calls to e-conomic on that day so far
 }
 
+// MarksPerStatement is how many shops' ticks are noted at once.
+const MarksPerStatement = 1000
+
 // MarkTicks notes a good tick for all the given shops in a few statements,
 // whatever their number. A shop whose lease the instance no longer holds is
 // left alone.
 func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark, at time.Time) error {
-	for chunk := range slices.Chunk(marks, rowsPerStatement) {
+	for chunk := range slices.Chunk(marks, MarksPerStatement) {
 		calls := []any{}
 		cases := ""
 		shops := []any{}

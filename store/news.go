@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// News is what others have left in the database, or time has made due.
+type News struct {
+	ShopsGeneration int64    // see ShopsGeneration
+	Asked           []string // shops for which an operator's request is open
+	Work            []string // shops that have something due: an open hint, webhooks to unpack, an invoice's lines or PDF to fetch
+}
+
+// News returns what there is, in one statement: every lagerd asks each second,
+// also where nothing happens.
+func (s *Store) News(ctx context.Context, due Due) (News, error) {
+	var n News
+	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, 0 AS asked, '' AS shop FROM meta WHERE name = ?"+
+		" UNION ALL SELECT DISTINCT 0, 1, shop FROM requests WHERE done_at IS NULL"+
+		" UNION ALL SELECT 0, 0, shop FROM ("+
+		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints,
+		// or batches, are not read to learn that it has some.
+		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
+		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
+		" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)"+
+		") AS work",
+		shopsGeneration, At(due.By), At(due.Beyond), At(due.By), At(due.Beyond))
+	fail := func(err error) (News, error) { return News{}, fmt.Errorf("look for news: %w", err) }
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var generation int64
+		var asked bool
+		var shop string
+		if err := rows.Scan(&generation, &asked, &shop); err != nil {
+			return fail(err)
+		}
+		switch {
+		case shop == "":
+			n.ShopsGeneration = generation
+		case asked:
+			n.Asked = append(n.Asked, shop)
+		default:
+			n.Work = append(n.Work, shop)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return n, nil
+}
