@@ -122,6 +122,15 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	return hints, nil
 }
 
+// CountOpenHints returns how many of a shop's open hints, of any kind, are due.
+func (s *Store) CountOpenHints(ctx context.Context, shop string, due Due) (count int, err error) {
+	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM hints WHERE open = 1 AND shop = ? AND (due_at <= ? OR due_at > ?)", shop, At(due.By), At(due.Beyond)).Scan(&count)
+	if err != nil {
+		return 0, fmt.Errorf("count the open hints of %s: %w", shop, err)
+	}
+	return count, nil
+}
+
 // Hint is a hint's row, as people look at it.
 type Hint struct {
 	Shop      string     `gorm:"primaryKey"`
