@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,9 +24,28 @@ type journal struct {
 	dropped func(n int)
 
 	mu      sync.Mutex
-	waiting map[string][]store.WebhookCall
+	waiting map[string]*calls
 	total   int
 	slots   map[string]int // next slot of each shop's ring
+}
+
+// calls are a shop's that wait to be written.
+type calls struct {
+	list   []store.WebhookCall
+	oldest int // where the oldest is
+}
+
+// replace puts a call in the place of the oldest.
+func (c *calls) replace(call store.WebhookCall) {
+	c.list[c.oldest] = call
+	c.oldest = (c.oldest + 1) % len(c.list)
+}
+
+// take removes the n oldest.
+func (c *calls) take(n int) []store.WebhookCall {
+	list := slices.Concat(c.list[c.oldest:], c.list[:c.oldest])
+	c.list, c.oldest = list[n:], 0
+	return list[:n]
 }
 
 // most calls that wait to be written, over all shops
@@ -37,7 +57,7 @@ const perFlush = 1000
 
 func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, dropped func(n int)) *journal {
 	return &journal{store: s, log: log, perShop: perShop, dropped: dropped,
-		waiting: map[string][]store.WebhookCall{}, slots: map[string]int{}}
+		waiting: map[string]*calls{}, slots: map[string]int{}}
 }
 
 // Add implements webhook.Journal.
@@ -46,15 +66,11 @@ func (j *journal) Add(c webhook.Call) {
 		Number: c.Number, Status: c.Status, Outcome: c.Outcome, DurationUS: c.Duration.Microseconds()}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	calls := j.waiting[c.Shop]
-	switch {
-	case len(calls) >= j.perShop: // its log has no room for the oldest anyway
-		calls = calls[1:]
-	case j.total >= journalLimit:
+	waiting := j.waiting[c.Shop]
+	full := waiting != nil && len(waiting.list) >= j.perShop // its log has no room for the oldest anyway
+	if !full && j.total >= journalLimit {
 		j.dropped(1)
 		return
-	default:
-		j.total++
 	}
 	slot, ok := j.slots[c.Shop]
 	if !ok {
@@ -63,7 +79,16 @@ func (j *journal) Add(c webhook.Call) {
 	}
 	j.slots[c.Shop] = (slot + 1) % j.perShop
 	call.Slot = slot
-	j.waiting[c.Shop] = append(calls, call)
+	switch {
+	case full:
+		waiting.replace(call)
+		return
+	case waiting == nil:
+		waiting = &calls{}
+		j.waiting[c.Shop] = waiting
+	}
+	waiting.list = append(waiting.list, call)
+	j.total++
 }
 
 // Run writes what waits, every second and once more at the end.
@@ -96,22 +121,21 @@ func (j *journal) flush(ctx context.Context, most int) {
 func (j *journal) take(most int) []store.WebhookCall {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	calls := make([]store.WebhookCall, 0, min(j.total, most))
+	taken := make([]store.WebhookCall, 0, min(j.total, most))
 	if j.total <= most {
-		for _, list := range j.waiting {
-			calls = append(calls, list...)
+		for _, waiting := range j.waiting {
+			taken = append(taken, waiting.list...)
 		}
-		j.waiting, j.total = map[string][]store.WebhookCall{}, 0
-		return calls
+		j.waiting, j.total = map[string]*calls{}, 0
+		return taken
 	}
 	each := max(1, most/len(j.waiting))
-	for shop, list := range j.waiting {
-		n := min(each, len(list), most-len(calls))
-		calls = append(calls, list[:n]...)
-		if j.waiting[shop] = list[n:]; n == len(list) {
+	for shop, waiting := range j.waiting {
+		taken = append(taken, waiting.take(min(each, len(waiting.list), most-len(taken)))...)
+		if len(waiting.list) == 0 {
 			delete(j.waiting, shop)
 		}
 	}
-	j.total -= len(calls)
-	return calls
+	j.total -= len(taken)
+	return taken
 }

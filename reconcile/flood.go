@@ -16,7 +16,8 @@ const (
 	// and webhooks would wait for the processor.
 	floodPasses = 300 * time.Millisecond
 	// floodLasts is how long a shop's hints wait in a flood that does not end.
-	floodLasts = 30 * time.Second
+	floodLasts   = 30 * time.Second
+	floodsAtOnce = 4
 )
 
 // flood counts how fast hints come.

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"lagerd/economic"
@@ -93,12 +94,19 @@ func (w *worker) turnPages(ctx context.Context) error {
 			return nil
 		}
 	}
-	read := w.readPage(ctx, l)
-	defer func() { read.giveUp() }()
+	read, giveSlot := w.readPage(ctx, l), func() {}
+	defer func() {
+		giveSlot()
+		read.giveUp()
+	}()
 	for ; pages > 0; pages-- {
+		giveSlot()
 		p, err := read.wait()
 		if err != nil {
 			return w.interrupted(l, err)
+		}
+		if giveSlot, err = w.takeSlot(ctx); err != nil {
+			return err
 		}
 		if !l.started {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
@@ -149,7 +157,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			also.Progress = w.listed(l)
 			also.EndApproval = w.approved > 0 && lossesIn(w.suspects, batch.missing) == 0
 		}
-		created, err := w.storePage(ctx, batch, also)
+		created, err := w.storeItems(ctx, batch, also)
 		if err != nil {
 			w.sweep = nil
 			return err
@@ -163,26 +171,27 @@ func (w *worker) turnPages(ctx context.Context) error {
 	return nil
 }
 
-// pagesAtOnce is how many pages are stored at once, of all shops: each takes some
-// megabytes until it is, and more at once would be no faster. A page waits for at
-// most slotWait: the rows of four shops may be locked by somebody else.
+// pagesAtOnce is how many pages are stored at once, of all shops, each while the
+// next one of its listing is read: they take some megabytes until they are stored,
+// and more at once would be no faster. A page waits for at most slotWait: the rows of
+// four shops may be locked by somebody else.
 const (
 	pagesAtOnce = 4
 	slotWait    = 2 * time.Second
 )
 
-// storePage is storeItems for a page, when there is a slot for it.
-func (w *worker) storePage(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
+// takeSlot waits for a slot to store a page in, and returns what gives it back.
+func (w *worker) takeSlot(ctx context.Context) (give func(), err error) {
 	waited := time.NewTimer(slotWait)
 	defer waited.Stop()
 	select {
 	case w.pages <- struct{}{}:
-		defer func() { <-w.pages }()
+		return sync.OnceFunc(func() { <-w.pages }), nil
 	case <-waited.C:
+		return func() {}, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return func() {}, ctx.Err()
 	}
-	return w.storeItems(ctx, batch, also)
 }
 
 // pageRead is a page of a listing that is being read.

@@ -60,9 +60,10 @@ type Observer interface {
 // Scheduler reconciles all shops whose lease this lagerd holds: each on its
 // own, so many at once, and all of them fairly. It is safe for concurrent use.
 type Scheduler struct {
-	o     Options
-	queue *queue
-	pages chan struct{} // a slot to each page that is being stored: see pagesAtOnce
+	o      Options
+	queue  *queue
+	pages  chan struct{} // a slot to each page that is being stored: see pagesAtOnce
+	floods chan struct{} // a slot to each flood that is being read
 
 	mu        sync.Mutex
 	shops     map[string]*entry
@@ -89,7 +90,7 @@ type entry struct {
 
 // NewScheduler returns a scheduler that holds no shop yet.
 func NewScheduler(o Options) *Scheduler {
-	return &Scheduler{o: o, queue: newQueue(), pages: make(chan struct{}, pagesAtOnce), shops: map[string]*entry{}}
+	return &Scheduler{o: o, queue: newQueue(), pages: make(chan struct{}, pagesAtOnce), floods: make(chan struct{}, floodsAtOnce), shops: map[string]*entry{}}
 }
 
 // Run works on shops until ctx is done and every pass has ended.
@@ -246,7 +247,7 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 	switch {
 	case e == nil:
 	case flooded(own, all):
-		s.queue.settle(shop, job{work: true}, floodPasses, floodLasts)
+		s.queue.settle(shop, job{work: true, flood: true}, floodPasses, floodLasts)
 	default:
 		s.queue.add(shop, job{work: true}, false)
 	}
@@ -296,6 +297,16 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
+	if j.flood {
+		select {
+		case s.floods <- struct{}{}:
+			give := sync.OnceFunc(func() { <-s.floods })
+			defer give()
+			defer time.AfterFunc(slowPass, give).Stop()
+		case <-pass.Done():
+			return
+		}
+	}
 	began := s.o.Now()
 	res, err := runPass(pass, e.worker, j)
 	if pass.Err() != nil {

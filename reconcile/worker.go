@@ -33,7 +33,7 @@ type worker struct {
 	pages chan struct{} // of the scheduler
 	shop  store.Shop
 	token int64 // the fencing token of the lease
-	log   logrus.FieldLogger
+	log   *logrus.Entry
 
 	// Loaded at the first pass and kept while the lease is held: nobody else
 	// writes it.
@@ -367,11 +367,14 @@ func (w *worker) report(a store.Applied, now time.Time) {
 	}
 	w.Observer.Changed(w.shop.Shop, a.Changes, now)
 	missed := 0
+	each := w.log.Logger.IsLevelEnabled(logrus.DebugLevel)
 	for _, c := range a.Changes {
 		if c.Webhook == plan.WebhookMissed {
 			missed++
 		}
-		w.log.WithFields(changeFields(c)).Debug("change")
+		if each {
+			w.log.WithFields(changeFields(c)).Debug("change")
+		}
 	}
 	first := a.Changes[0]
 	fields := logrus.Fields{"changes": len(a.Changes), "missed_webhooks": missed}

@@ -17,11 +17,14 @@ var (
 	ErrFull = errors.New("too many hints wait to be recorded")
 	// ErrStopped says that lagerd stops and records no more.
 	ErrStopped = errors.New("hints are no longer recorded: lagerd is stopping")
+	// ErrSlow says that a hint was not committed within CommitterOptions.Patience.
+	ErrSlow = errors.New("the database has not committed the hint in time")
 )
 
 const (
 	defaultQueue        = 20_000
 	defaultBatch        = 500
+	defaultPatience     = 10 * time.Second
 	defaultDrainTimeout = 10 * time.Second
 )
 
@@ -40,6 +43,8 @@ type CommitterOptions struct {
 	// Writers is how many Writes may run at once: 1. With 2, one batch gathers and
 	// is written while another waits for the disk, and batches are half as large.
 	Writers int
+	// Patience is how long a call waits for its commit: 10 s.
+	Patience time.Duration
 	// DrainTimeout bounds what Run does after it was told to stop: 10 s.
 	DrainTimeout time.Duration
 	// Wake is told, after a commit and before it is acknowledged, of each shop with
@@ -68,6 +73,7 @@ type Committer struct {
 type waiting struct {
 	hint Hint
 	done chan error // of capacity 1: a writer never waits for a call
+	slow *time.Timer
 }
 
 // NewCommitter returns a Committer that takes hints at once and writes them
@@ -76,6 +82,7 @@ func NewCommitter(o CommitterOptions) *Committer {
 	o.Queue = cmp.Or(o.Queue, defaultQueue)
 	o.Batch = cmp.Or(o.Batch, defaultBatch)
 	o.Writers = cmp.Or(o.Writers, 1)
+	o.Patience = cmp.Or(o.Patience, defaultPatience)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, defaultDrainTimeout)
 	if o.Wake == nil {
 		o.Wake = func(string, int) {}
@@ -86,17 +93,23 @@ func NewCommitter(o CommitterOptions) *Committer {
 	return &Committer{
 		o:     o,
 		queue: make(chan *waiting, o.Queue),
-		spare: sync.Pool{New: func() any { return &waiting{done: make(chan error, 1)} }},
+		spare: sync.Pool{New: func() any { return newWaiting() }},
 	}
 }
 
 // Queued returns how many hints wait to be written.
 func (c *Committer) Queued() int { return len(c.queue) }
 
+func newWaiting() *waiting {
+	w := &waiting{done: make(chan error, 1), slow: time.NewTimer(0)}
+	w.slow.Stop()
+	return w
+}
+
 // Record implements Recorder: it returns nil after the commit that carries h. It
 // returns ErrFull at once when the queue is full, ErrStopped when Run has been told
-// to stop, Write's error when that failed, and ctx's when ctx ended first; h may
-// then still be committed.
+// to stop, Write's error when that failed, and ctx's, or ErrSlow, when ctx or
+// Patience ended first; h may then still be committed.
 func (c *Committer) Record(ctx context.Context, h Hint) error {
 	w := c.spare.Get().(*waiting)
 	w.hint = h
@@ -104,21 +117,31 @@ func (c *Committer) Record(ctx context.Context, h Hint) error {
 		c.spare.Put(w)
 		return err
 	}
+	w.slow.Reset(c.o.Patience)
+	tooLate := ErrSlow
 	select {
 	case err := <-w.done:
-		c.spare.Put(w)
-		return err
+		return c.reuse(w, err)
+	case <-w.slow.C:
 	case <-ctx.Done():
+		tooLate = ctx.Err()
 	}
 	// What has been committed by now is a success, whichever case was chosen.
 	select {
 	case err := <-w.done:
-		c.spare.Put(w)
-		return err
+		return c.reuse(w, err)
 	default:
 		// A writer still holds w, so it is not reused.
-		return fmt.Errorf("wait for the hint to be committed: %w", ctx.Err())
+		w.slow.Stop()
+		return fmt.Errorf("wait for the hint to be committed: %w", tooLate)
 	}
+}
+
+// reuse keeps what an answered call has waited in for another one.
+func (c *Committer) reuse(w *waiting, err error) error {
+	w.slow.Stop()
+	c.spare.Put(w)
+	return err
 }
 
 func (c *Committer) enqueue(w *waiting) error {

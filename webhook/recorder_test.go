@@ -286,6 +286,30 @@ func TestFull(t *testing.T) {
 	})
 }
 
+func TestPatienceEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{before: func(context.Context, []webhook.Hint) error { time.Sleep(3 * time.Second); return nil }}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Patience: 2 * time.Second})
+		stop := run(t, c)
+		start := time.Now()
+		if err := c.Record(t.Context(), hint("a", "1")); !errors.Is(err, webhook.ErrSlow) || time.Since(start) != 2*time.Second {
+			t.Errorf("Record = %v after %s", err, time.Since(start))
+		}
+		// The next call has its own patience, and its own result.
+		start = time.Now()
+		if err := c.Record(t.Context(), hint("a", "2")); !errors.Is(err, webhook.ErrSlow) || time.Since(start) != 2*time.Second {
+			t.Errorf("Record = %v after %s", err, time.Since(start))
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([][]webhook.Hint{{hint("a", "1")}, {hint("a", "2")}}, w.batches); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestCallerLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,10 +14,7 @@ import (
 // Path is the one path that is served, the one that e-conomic users know.
 const Path = "/webhooks.php"
 
-const (
-	defaultMaxBodyBytes  = 16 << 10
-	defaultRecordTimeout = 10 * time.Second
-)
+const defaultMaxBodyBytes = 16 << 10
 
 // Kind says what a hint is about.
 type Kind string
@@ -107,9 +104,6 @@ type Options struct {
 	Journal       Journal
 	Now           func() time.Time // time.Now
 	MaxBodyBytes  int64            // 16 KiB
-	// RecordTimeout is how long a call waits for its commit before it is answered
-	// 503: 10 s.
-	RecordTimeout time.Duration
 	// Observe is told of every call, those that are not in the journal included.
 	// It must not block.
 	Observe func(outcome string, d time.Duration)
@@ -129,9 +123,6 @@ func NewHandler(o Options) http.Handler {
 	}
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = defaultMaxBodyBytes
-	}
-	if o.RecordTimeout == 0 {
-		o.RecordTimeout = defaultRecordTimeout
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, time.Duration) {}
@@ -213,9 +204,7 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 	}
 	call.Number = number
 
-	ctx, cancel := context.WithTimeout(r.Context(), h.RecordTimeout)
-	defer cancel()
-	err := h.Recorder.Record(ctx, Hint{Shop: p.username, Kind: kind, Number: number, ReceivedAt: call.At})
+	err := h.Recorder.Record(r.Context(), Hint{Shop: p.username, Kind: kind, Number: number, ReceivedAt: call.At})
 	switch {
 	case err == nil:
 		return recorded(p.username, kind, number)
