@@ -214,6 +214,25 @@ func (l *lagerd) exec(statement string, args ...any) {
 	must(l.b, err)
 }
 
+// flushed waits until the database has written its changed pages, so that what is
+// measured next does not pay for what was before it.
+func (l *lagerd) flushed() {
+	l.b.Helper()
+	settings := map[string]string{"innodb_io_capacity_max": "40000", "innodb_io_capacity": "20000", "innodb_max_dirty_pages_pct": "0"}
+	for name, value := range settings {
+		var before string
+		must(l.b, l.db.QueryRowContext(l.b.Context(), "SELECT @@GLOBAL."+name).Scan(&before))
+		l.exec("SET GLOBAL " + name + " = " + value)
+		defer l.exec("SET GLOBAL " + name + " = " + before)
+	}
+	lagerdtest.Eventually(l.b, time.Minute, "the database has written its pages", func() bool {
+		var name string
+		var dirty int
+		must(l.b, l.db.QueryRowContext(l.b.Context(), "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'").Scan(&name, &dirty))
+		return dirty < 50
+	})
+}
+
 // peak returns the process's largest resident set so far, in MiB.
 func (l *lagerd) peak() float64 {
 	l.b.Helper()

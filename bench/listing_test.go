@@ -88,6 +88,7 @@ func sweep(b *testing.B, items int, grows *[2]growth) {
 	var times [2][]float64
 	for range *rounds {
 		l := install(b, false, s.URL, 1, never)
+		l.flushed()
 		l.start()
 		began := time.Now()
 		l.awaitEvery(10*time.Millisecond, 5*time.Minute, 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
@@ -159,6 +160,7 @@ func (l *lagerd) writeRows(count int) time.Duration {
 	}
 	must(l.b, rows.Err())
 	l.exec("CREATE TABLE bench_items LIKE items")
+	l.flushed()
 	var set []string
 	for _, c := range columns[2:] {
 		set = append(set, c+" = VALUES("+c+")")

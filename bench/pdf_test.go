@@ -28,7 +28,9 @@ func BenchmarkPDF(b *testing.B) {
 		for range *rounds {
 			l := install(b, false, s.URL, 1, never)
 			l.exec("CREATE TABLE bench_pdfs LIKE invoice_pdfs")
+			l.flushed()
 			loop := l.bareLoop(s.URL)
+			l.flushed()
 			l.start()
 			began := time.Now()
 			l.awaitEvery(10*time.Millisecond, 5*time.Minute, pdfInvoices, "SELECT COUNT(*) FROM invoices WHERE pdf_state = 'stored'")

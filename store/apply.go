@@ -109,7 +109,6 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		t.recordHints(a.Hints)
 		t.linesRead(f.Shop, a.Lines)
 		t.putPDFs(f.Shop, a.PDFs, now)
-		t.finishWork(f.Shop, a)
 		for _, w := range a.Work {
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
 				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Shop, w.Number)

@@ -68,7 +68,7 @@ func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 // takes longer to parse the statement than to store them.
 func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 	query := insertBatches + repeat(newBatch, rows)
-	if rows > preparedBatches || s.dialect.isSQLite() {
+	if rows > preparedBatches {
 		_, err := s.exec(ctx, query, args...)
 		return err
 	}

@@ -200,7 +200,6 @@ func TestPDFsWithoutPreparedStatements(t *testing.T) {
 		mock.ExpectExec(pdfSQL).WillReturnResult(done)
 		mock.ExpectExec("UPDATE invoices SET pdf_state").WillReturnResult(done)
 	}
-	mock.ExpectExec("UPDATE invoices SET work_due_at").WillReturnResult(done)
 	mock.ExpectCommit()
 	pdfs := []store.PDF{{Number: 1, Data: []byte("%PDF-1")}, {Number: 2, Data: []byte("%PDF-2")}}
 	if err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: 3, Seq: 5}, store.Applied{PDFs: pdfs}, noon); err != nil {

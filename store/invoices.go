@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -116,27 +115,21 @@ func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
 	defer insert.close()
 	for _, pdf := range pdfs {
 		insert.exec(shop, pdf.Number, pdf.Data)
-		t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ? WHERE shop = ? AND number = ?",
+		t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ?, "+doneWhere("lines_read = 1")+" WHERE shop = ? AND number = ?",
 			pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
 	}
 }
 
 func (t *tx) linesRead(shop string, numbers []int64) {
 	if len(numbers) > 0 {
-		t.exec("UPDATE invoices SET lines_read = 1 WHERE shop = ? AND number IN "+placeholders(1, len(numbers)), invoiceArgs(shop, numbers)...)
+		t.exec("UPDATE invoices SET lines_read = 1, "+doneWhere("pdf_state = 'stored'")+" WHERE shop = ? AND number IN "+placeholders(1, len(numbers)), invoiceArgs(shop, numbers)...)
 	}
 }
 
-// finishWork ends the work on those invoices whose lines and PDF are both there.
-func (t *tx) finishWork(shop string, a Applied) {
-	numbers := slices.Clone(a.Lines)
-	for _, pdf := range a.PDFs {
-		numbers = append(numbers, pdf.Number)
-	}
-	if len(numbers) > 0 {
-		t.exec("UPDATE invoices SET work_due_at = NULL, work_error = '' WHERE shop = ? AND lines_read = 1 AND pdf_state = 'stored' AND number IN "+placeholders(1, len(numbers)),
-			invoiceArgs(shop, numbers)...)
-	}
+// doneWhere returns assignments that end the work on an invoice whose other part is
+// there.
+func doneWhere(other string) string {
+	return "work_due_at = CASE WHEN " + other + " THEN NULL ELSE work_due_at END, work_error = CASE WHEN " + other + " THEN '' ELSE work_error END"
 }
 
 func invoiceArgs(shop string, numbers []int64) []any {
