@@ -16,9 +16,13 @@ const (
 	// and webhooks would wait for the processor.
 	floodPasses = 300 * time.Millisecond
 	// floodLasts is how long a shop's hints wait in a flood that does not end.
-	floodLasts   = 30 * time.Second
-	floodsAtOnce = 4
+	floodLasts = 30 * time.Second
 )
+
+// floodsAtOnce is how many floods are read at once, of all shops: each has its hints
+// and a page or two in memory, and more at once would be no faster where e-conomic
+// answers fast. One that takes longer than slowPass holds up no other.
+const floodsAtOnce = 3
 
 // flood counts how fast hints come.
 type flood struct {

@@ -9,7 +9,6 @@ import (
 	"hash"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"lagerd/economic"
@@ -105,7 +104,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 		if err != nil {
 			return w.interrupted(l, err)
 		}
-		if giveSlot, err = w.takeSlot(ctx); err != nil {
+		if giveSlot, err = w.pages.take(ctx); err != nil {
 			return err
 		}
 		if !l.started {
@@ -173,26 +172,12 @@ func (w *worker) turnPages(ctx context.Context) error {
 
 // pagesAtOnce is how many pages are stored at once, of all shops, each while the
 // next one of its listing is read: they take some megabytes until they are stored,
-// and more at once would be no faster. A page waits for at most slotWait: the rows of
+// and more at once would be no faster. A page waits for at most pageWait: the rows of
 // four shops may be locked by somebody else.
 const (
 	pagesAtOnce = 4
-	slotWait    = 2 * time.Second
+	pageWait    = 2 * time.Second
 )
-
-// takeSlot waits for a slot to store a page in, and returns what gives it back.
-func (w *worker) takeSlot(ctx context.Context) (give func(), err error) {
-	waited := time.NewTimer(slotWait)
-	defer waited.Stop()
-	select {
-	case w.pages <- struct{}{}:
-		return sync.OnceFunc(func() { <-w.pages }), nil
-	case <-waited.C:
-		return func() {}, nil
-	case <-ctx.Done():
-		return func() {}, ctx.Err()
-	}
-}
 
 // pageRead is a page of a listing that is being read.
 type pageRead struct {

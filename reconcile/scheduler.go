@@ -62,8 +62,8 @@ type Observer interface {
 type Scheduler struct {
 	o      Options
 	queue  *queue
-	pages  chan struct{} // a slot to each page that is being stored: see pagesAtOnce
-	floods chan struct{} // a slot to each flood that is being read
+	pages  slots // to store a page in, see pagesAtOnce
+	floods slots // to read a flood in, see floodsAtOnce
 
 	mu        sync.Mutex
 	shops     map[string]*entry
@@ -90,7 +90,10 @@ type entry struct {
 
 // NewScheduler returns a scheduler that holds no shop yet.
 func NewScheduler(o Options) *Scheduler {
-	return &Scheduler{o: o, queue: newQueue(), pages: make(chan struct{}, pagesAtOnce), floods: make(chan struct{}, floodsAtOnce), shops: map[string]*entry{}}
+	return &Scheduler{
+		o: o, queue: newQueue(), shops: map[string]*entry{},
+		pages: newSlots(pagesAtOnce, pageWait, 0), floods: newSlots(floodsAtOnce, 0, slowPass),
+	}
 }
 
 // Run works on shops until ctx is done and every pass has ended.
@@ -297,15 +300,12 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
-	if j.flood {
-		select {
-		case s.floods <- struct{}{}:
-			give := sync.OnceFunc(func() { <-s.floods })
-			defer give()
-			defer time.AfterFunc(slowPass, give).Stop()
-		case <-pass.Done():
+	if j.flood && !j.asked { // a person does not wait
+		give, err := s.floods.take(pass)
+		if err != nil {
 			return
 		}
+		defer give()
 	}
 	began := s.o.Now()
 	res, err := runPass(pass, e.worker, j)

@@ -30,7 +30,7 @@ const SuspicionAllZero = "all_zero"
 // worker reconciles one shop. It is used by one goroutine at a time.
 type worker struct {
 	*Options
-	pages chan struct{} // of the scheduler
+	pages slots // of the scheduler
 	shop  store.Shop
 	token int64 // the fencing token of the lease
 	log   *logrus.Entry
