@@ -193,8 +193,11 @@ func (f *fields) date(path string, raw value) string {
 // moment reads a time with its zone and returns it in UTC, zero if absent.
 func (f *fields) moment(path string, raw value) time.Time {
 	s := f.text(path, raw)
+	if s == "" {
+		return time.Time{}
+	}
 	t, err := time.Parse(time.RFC3339, s)
-	if s != "" && err != nil {
+	if err != nil {
 		f.fail(path, "a time (RFC 3339)", raw)
 	}
 	return t.UTC()
