@@ -80,7 +80,7 @@ func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	s := reconcile.NewScheduler(reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 }, Instance: "me",
-		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: pageSize, Overlap: 5 * time.Minute,
+		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: pageSize, PagesPerPass: 10, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
 	})

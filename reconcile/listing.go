@@ -79,13 +79,10 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
 	return nil
 }
 
-// pagesPerPass bounds how long a listing keeps its shop from hints.
-const pagesPerPass = 10
-
 // turnPages reads and stores the next pages of the listing under way.
 func (w *worker) turnPages(ctx context.Context) error {
 	l := w.sweep
-	pages := pagesPerPass
+	pages := w.PagesPerPass
 	if l.priority == economic.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
 		if pages = min(pages, w.budget.Spare(l.priority)); pages == 0 {
@@ -222,6 +219,7 @@ const mostFailures = 20
 
 // interrupted keeps a listing whose page could not be read: it goes on there.
 func (w *worker) interrupted(l *listing, err error) error {
+	l.awaited = false // for how long is not known
 	switch economic.KindOf(err) {
 	case economic.KindBudget:
 		return err

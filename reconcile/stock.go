@@ -141,16 +141,13 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	return hints, nil
 }
 
-// manyHints is how many hints of a listing are counted in the database before they
-// are read again to find others beside them.
-const manyHints = 1000
-
-// allListed reports whether all hints that are due are those that the listing under
-// way answers. Those stay open until it does, so that counting tells: of 100,000 it
-// takes a twentieth of the time that reading them does. A number that was hinted at
-// once more meanwhile is read after the listing then.
+// allListed reports whether no more hints are due than the listing under way is going
+// to answer, where that does not wait for the sweeps' budget. Those stay open until it
+// does, and of 100,000 counting takes a twentieth of the time that reading takes. A
+// number that was hinted at once more meanwhile is read after the listing then, and
+// so may others be in place of those that a change query has answered.
 func (w *worker) allListed(ctx context.Context, kind plan.Kind) (bool, error) {
-	if w.sweep == nil || kind != plan.KindStock || len(w.sweep.hints) < manyHints {
+	if w.sweep == nil || kind != plan.KindStock || w.sweep.priority != economic.PriorityHint {
 		return false, nil
 	}
 	due, listed := w.due(), 0

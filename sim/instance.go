@@ -70,7 +70,11 @@ func (s *simulation) boot() {
 	log.SetLevel(logrus.DebugLevel)
 	log.SetOutput(logged{s})
 	log.SetFormatter(&logrus.TextFormatter{DisableColors: true, DisableTimestamp: true, DisableSorting: true})
-	client, err := economic.New(economic.Options{RESTURL: "http://e-conomic.sim", AppSecretToken: appToken, Transport: network{s, i}, Timeout: 30 * time.Second, Now: i.now})
+	longest := 0 // what is usual
+	if s.profile.floods {
+		longest = tightURL
+	}
+	client, err := economic.New(economic.Options{RESTURL: "http://e-conomic.sim", AppSecretToken: appToken, Transport: network{s, i}, Timeout: 30 * time.Second, MaxURLBytes: longest, Now: i.now})
 	if err != nil {
 		panic(err)
 	}
@@ -80,7 +84,7 @@ func (s *simulation) boot() {
 		Reconcile: reconcile.Options{
 			Store: st, Client: client, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
 			Log: log, Now: i.now, Jitter: i.jitter,
-			Workers: 4, Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize,
+			Workers: 4, Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize, PagesPerPass: p.pagesPerPass,
 			Overlap: p.overlap, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
 			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
 			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: p.keepHistory, KeepHints: p.keepHints,
@@ -198,6 +202,9 @@ func (l logged) Write(line []byte) (int, error) {
 	}
 	return len(line), nil
 }
+
+// tightURL is how long a URL may be that holds one long item number.
+const tightURL = 450
 
 // shops implements engine.Shops. The shops do not change in a run.
 type shops struct {

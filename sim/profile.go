@@ -8,7 +8,7 @@ import (
 // profile says what a run is like. Each seed has some kinds of faults and not
 // others: all of them at once would hide what two of them do together.
 type profile struct {
-	instances, shops, items, pageSize int
+	instances, shops, items, pageSize, pagesPerPass int
 
 	chaos                  time.Duration // how long the faults go on
 	tradeEvery             time.Duration // on average, in each shop
@@ -19,6 +19,7 @@ type profile struct {
 	hidden                 bool          // changes that no change query shows: deletions, unmoved lastUpdated
 	tidied                 bool          // items are deleted just when the pages behind them are about to be read
 	asked                  bool          // half of the webhooks are a person's commands instead
+	floods                 bool          // item numbers are so long and URLs so short that two hints may be a flood
 
 	lose, double, late float64 // webhooks
 
@@ -37,8 +38,9 @@ type profile struct {
 	skew         bool    // clocks
 }
 
-// rareOf is one seed of how many may have its catalogues tidied, and another one in
-// which people ask. That is not drawn: all other seeds would lead elsewhere.
+// rareOf is one seed of how many may have its catalogues tidied, another one in which
+// people ask, and another one with floods. That is not drawn: all other seeds would
+// lead elsewhere.
 const rareOf = 16
 
 func newProfile(rng *rand.Rand) profile {
@@ -57,7 +59,8 @@ func newProfile(rng *rand.Rand) profile {
 	}
 	p := profile{
 		instances: 1 + rng.IntN(3), shops: 1 + rng.IntN(2), items: 3 + rng.IntN(6), pageSize: []int{2, 3, 4, 1000}[rng.IntN(4)],
-		chaos: time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
+		pagesPerPass: 10,
+		chaos:        time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
 		sweepEvery: 24 * time.Hour, hidden: rng.IntN(3) == 0,
 		lose: rate(1), double: rate(0.3), late: rate(0.3),
 		readLag: upTo(55 * time.Second), invoiceLag: upTo(60 * time.Second), pdfLag: upTo(30 * time.Second),

@@ -89,6 +89,9 @@ func newSimulation(seed uint64) *simulation {
 	s.profile = newProfile(s.rng)
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
+	if s.profile.floods = seed%rareOf == 11; s.profile.floods {
+		s.profile.pagesPerPass = 1
+	}
 	return s
 }
 
