@@ -122,7 +122,7 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 		return nil, nil
 	}
 	if kind == plan.KindStock && w.sweep != nil && w.sweep.awaited && !j.asked {
-		return nil, nil // thousands, which would be read again with each of its pages
+		return nil, nil // thousands, which would be read again with every few of its pages
 	}
 	if known, err := w.allListed(ctx, kind); err != nil || known {
 		return nil, err
