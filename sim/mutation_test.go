@@ -125,6 +125,8 @@ var mutations = []mutation{
 		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
 	{"a grant token is logged", "reconcile/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
+	{"a first listing does not ask for what was stored beside it", "reconcile/listing.go",
+		`return seen || beside`, `return (seen || beside) && false`, "history:|order:"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
 		`if l.read < l.results {`, `if false {`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",

@@ -80,6 +80,9 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 		if len(open) != len(odd)+1200 {
 			t.Errorf("%d hints are open, expected %d", len(open), len(odd)+1200)
 		}
+		if count, err := s.CountOpenHints(t.Context(), "shop1", due(noon)); err != nil || count != len(open) {
+			t.Errorf("%d open hints are counted, expected %d (%v)", count, len(open), err)
+		}
 		var a store.Applied
 		for _, n := range odd {
 			if _, ok := open[n]; !ok {
@@ -163,6 +166,43 @@ func TestItemsRoundTrip(t *testing.T) {
 
 // TestFence: a holder that lost its lease writes nothing, and a transaction
 // whose commit was not heard of is not applied twice.
+// TestManyRows: more rows than one statement takes are all stored as they are.
+func TestManyRows(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		if none, err := s.NoItems(t.Context(), "shop1"); err != nil || !none {
+			t.Errorf("no items: %t, %v", none, err)
+		}
+		for seq, count := range []int{1, 199, 200, 201, 1234} {
+			var a store.Applied
+			var numbers []string
+			for n := range count {
+				row := itemRow(fmt.Sprintf("%d-%d", seq, n), fmt.Sprint(n), token)
+				numbers = append(numbers, row.Number)
+				a.Items = append(a.Items, row)
+				a.Changes = append(a.Changes, plan.Change{Kind: plan.KindStock, Number: row.Number, What: plan.WhatCreated, NewStock: row.Stock, ObservedAt: noon})
+			}
+			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: int64(seq) + 1}, a, noon))
+			stored, err := s.Items(t.Context(), "shop1", numbers)
+			must(t, err)
+			changes, err := s.Changes(t.Context(), "shop1", plan.KindStock, numbers, noon, 2*count)
+			must(t, err)
+			if len(stored) != count || len(changes) != count {
+				t.Errorf("%d items and %d changes are stored, expected %d", len(stored), len(changes), count)
+			}
+			for n, number := range numbers {
+				if !stored[number].Stock.Decimal.Equal(decimal.NewFromInt(int64(n))) {
+					t.Errorf("%s is %v, expected %d", number, stored[number].Stock, n)
+				}
+			}
+		}
+		if none, err := s.NoItems(t.Context(), "shop1"); err != nil || none {
+			t.Errorf("no items: %t, %v", none, err)
+		}
+	})
+}
+
 func TestFence(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -512,7 +552,12 @@ func TestStatusRequestsAndLog(t *testing.T) {
 
 		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 2}, store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 99}},
 			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}}, noon))
-		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 3}, noon.Add(time.Hour), noon.Add(time.Hour))
+		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 3}, time.Time{}, time.Time{})
+		must(t, err)
+		if more || s.Count(ctx, "changes", "shop1") != 1 || s.Count(ctx, "hints", "shop1") != 2 {
+			t.Error("something is pruned of what is kept for ever")
+		}
+		more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Token: token, Seq: 3}, noon.Add(time.Hour), noon.Add(time.Hour))
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 0 || s.Count(ctx, "hints", "shop1") != 1 {
 			t.Error("pruning leaves history, or takes an open hint")

@@ -182,6 +182,41 @@ func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
+// TestRowsWithoutPreparedStatements: and so are many rows.
+func TestRowsWithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
+	done := sqlmock.NewResult(0, 1)
+	s, mock := mocked(t)
+	mock.ExpectBegin()
+	mock.ExpectExec(fenceSQL).WillReturnResult(done)
+	mock.ExpectPrepare(itemSQL).WillReturnError(deadlock)
+	mock.ExpectRollback()
+	mock.ExpectBegin()
+	mock.ExpectExec(fenceSQL).WillReturnResult(done)
+	prepared := mock.ExpectPrepare(itemSQL)
+	prepared.ExpectExec().WillReturnResult(done)
+	prepared.ExpectExec().WillReturnError(deadlock)
+	mock.ExpectRollback()
+	mock.ExpectBegin()
+	mock.ExpectExec(fenceSQL).WillReturnResult(done)
+	mock.ExpectPrepare(itemSQL).WillReturnError(tooMany)
+	for range 3 { // twice a hundred, and the rest
+		mock.ExpectExec(itemSQL).WillReturnResult(done)
+	}
+	mock.ExpectCommit()
+	var rows []plan.Row
+	for range 250 {
+		rows = append(rows, itemRow("a", "1", 3))
+	}
+	if err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: 3, Seq: 5}, store.Applied{Items: rows}, noon); err != nil {
+		t.Error(err)
+	}
+	if err := mock.ExpectationsWereMet(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPDFsWithoutPreparedStatements: and so are PDFs.
 func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
