@@ -106,7 +106,8 @@ func (k *Keeper) Run(ctx context.Context) {
 }
 
 // wait waits until the next beat, or until somebody gives shops back: whoever
-// stops does, and they should not wait. Where no other lives, nobody can.
+// stops does, and they should not wait. Where no other lives, nobody can; a
+// new shop waits for the beat.
 func (k *Keeper) wait(ctx context.Context, beatAt time.Time, failing bool) {
 	for ctx.Err() == nil {
 		left := beatAt.Sub(k.Now())

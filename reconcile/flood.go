@@ -19,10 +19,16 @@ const (
 	floodLasts = 30 * time.Second
 )
 
-// floodsAtOnce is how many floods are read at once, of all shops: each has its hints
-// and a page or two in memory, and more at once would be no faster where e-conomic
-// answers fast. One that takes longer than slowPass holds up no other.
-const floodsAtOnce = 3
+const (
+	// floodsAtOnce is how many floods' hints are begun to be read at once, of all
+	// shops: they are in memory until they are answered, with a page or two to each.
+	floodsAtOnce = 15_000
+	// A flood waits for the others, trying again every floodAgain, for at most
+	// floodWaits. One that takes longer than slowPass, since its agreement is slow,
+	// is waited for no more.
+	floodAgain = 100 * time.Millisecond
+	floodWaits = 10 * time.Second
+)
 
 // flood counts how fast hints come.
 type flood struct {

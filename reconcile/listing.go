@@ -101,9 +101,6 @@ func (w *worker) turnPages(ctx context.Context) error {
 		if err != nil {
 			return w.interrupted(l, err)
 		}
-		if giveSlot, err = w.pages.take(ctx); err != nil {
-			return err
-		}
 		if !l.started {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
 			held, err := w.assessFirst(ctx, p)
@@ -111,6 +108,9 @@ func (w *worker) turnPages(ctx context.Context) error {
 				l.started, w.sweep = false, nil
 				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
 			}
+		}
+		if giveSlot, err = w.pages.take(ctx); err != nil {
+			return err
 		}
 		back := l.turnBack(p, w.PageSize)
 		unstored := l.unstored(p)
@@ -161,6 +161,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 		l.created = append(l.created, created...)
 		if last {
 			w.sweep = nil
+			giveSlot() // what is left may take calls to e-conomic
 			return w.finishListing(ctx, l)
 		}
 	}

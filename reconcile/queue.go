@@ -12,11 +12,10 @@ type job struct {
 	sweep bool // a pass over everything the agreement holds
 	work  bool // something may be due: hints, invoices to fetch, requests
 	asked bool // a person asked: a shop that lagerd paused is tried at once
-	flood bool // many hints have come at once
 }
 
 func (j job) merge(o job) job {
-	return job{tick: j.tick || o.tick, sweep: j.sweep || o.sweep, work: j.work || o.work, asked: j.asked || o.asked, flood: j.flood || o.flood}
+	return job{tick: j.tick || o.tick, sweep: j.sweep || o.sweep, work: j.work || o.work, asked: j.asked || o.asked}
 }
 
 // queue is a work queue of shops, after the one of Kubernetes' client-go: what

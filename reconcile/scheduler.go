@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/semaphore"
 
 	"lagerd/economic"
 	"lagerd/reconcile/plan"
@@ -63,8 +64,8 @@ type Observer interface {
 type Scheduler struct {
 	o      Options
 	queue  *queue
-	pages  slots // to store a page in, see pagesAtOnce
-	floods slots // to read a flood in, see floodsAtOnce
+	pages  slots               // to store a page in, see pagesAtOnce
+	floods *semaphore.Weighted // of hints, see floodsAtOnce
 
 	mu        sync.Mutex
 	shops     map[string]*entry
@@ -86,14 +87,16 @@ type entry struct {
 
 	generation int64 // of the settings taken over, or about to be
 
-	flood flood
+	flood  flood
+	hinted int       // hints that have come since the last pass began
+	waits  time.Time // since when it waits for other floods; zero: it does not
 }
 
 // NewScheduler returns a scheduler that holds no shop yet.
 func NewScheduler(o Options) *Scheduler {
 	return &Scheduler{
 		o: o, queue: newQueue(), shops: map[string]*entry{},
-		pages: newSlots(pagesAtOnce, pageWait, 0), floods: newSlots(floodsAtOnce, 0, slowPass),
+		pages: newSlots(pagesAtOnce, pageWait), floods: semaphore.NewWeighted(floodsAtOnce),
 	}
 }
 
@@ -246,12 +249,13 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 	e := s.shops[shop]
 	if e != nil {
 		own = e.flood.add(now, hints)
+		e.hinted += hints
 	}
 	s.mu.Unlock()
 	switch {
 	case e == nil:
 	case flooded(own, all):
-		s.queue.settle(shop, job{work: true, flood: true}, floodPasses, floodLasts)
+		s.queue.settle(shop, job{work: true}, floodPasses, floodLasts)
 	default:
 		s.queue.add(shop, job{work: true}, false)
 	}
@@ -281,6 +285,35 @@ func (s *Scheduler) Stuck() int {
 	return s.stuck
 }
 
+// takeFlood makes sure that not too many hints are read at once, and returns what is
+// to be called when those of a shop have been. ok is false where they have to wait:
+// no worker waits with them, for other shops need it.
+func (s *Scheduler) takeFlood(e *entry, j job) (give func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, hints := s.o.Now(), e.hinted
+	switch {
+	case hints < floodHints || j.asked: // a person does not wait
+		give = func() {}
+	case s.floods.TryAcquire(int64(min(hints, floodsAtOnce))):
+		free := sync.OnceFunc(func() { s.floods.Release(int64(min(hints, floodsAtOnce))) })
+		slow := time.AfterFunc(slowPass, free)
+		give = func() {
+			slow.Stop()
+			free()
+		}
+	case e.waits.IsZero():
+		e.waits = now
+		return nil, false
+	case now.Sub(e.waits) < floodWaits:
+		return nil, false
+	default:
+		give = func() {}
+	}
+	e.hinted, e.waits = 0, time.Time{}
+	return give, true
+}
+
 func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	s.mu.Lock()
 	e := s.shops[name]
@@ -288,6 +321,12 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	if e == nil {
 		return
 	}
+	give, ok := s.takeFlood(e, j)
+	if !ok {
+		s.queue.addAfter(name, j, floodAgain)
+		return
+	}
+	defer give()
 	e.pass.take()
 	defer e.pass.give()
 	s.mu.Lock()
@@ -301,13 +340,6 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
-	if j.flood && !j.asked { // a person does not wait
-		give, err := s.floods.take(pass)
-		if err != nil {
-			return
-		}
-		defer give()
-	}
 	began := s.o.Now()
 	res, err := runPass(pass, e.worker, j)
 	if pass.Err() != nil {
@@ -361,6 +393,9 @@ func runPass(ctx context.Context, w *worker, j job) (res result, err error) {
 // failed notes a failed pass and has it tried again after a while.
 func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 	e.failures++
+	s.mu.Lock() // a good tick that is not noted yet must not undo this
+	s.marks = slices.DeleteFunc(s.marks, func(m store.TickMark) bool { return m.Shop == e.worker.shop.Shop })
+	s.mu.Unlock()
 	wait := s.o.backoff(e.failures)
 	if apiErr, ok := errors.AsType[*economic.Error](err); ok && apiErr.RetryAfter > wait {
 		wait = apiErr.RetryAfter

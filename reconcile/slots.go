@@ -6,42 +6,29 @@ import (
 	"time"
 )
 
-// slots bound how many do something at once. What holds one for long because
-// somebody else is slow must not hold up all others: a slot is waited for, and lent,
-// for a bounded time.
+// slots bound how many do something at once. What holds one for long because somebody
+// else is slow does not hold up all others: whoever has waited for so long goes on
+// without.
 type slots struct {
 	taken chan struct{}
-	wait  time.Duration // after which whoever waits goes on without a slot; 0: it does not
-	lend  time.Duration // after which a slot is given on, done or not; 0: it is not
+	wait  time.Duration
 }
 
-func newSlots(most int, wait, lend time.Duration) slots {
-	return slots{taken: make(chan struct{}, most), wait: wait, lend: lend}
+func newSlots(most int, wait time.Duration) slots {
+	return slots{taken: make(chan struct{}, most), wait: wait}
 }
 
 // take waits for a slot and returns what gives it back, which may be called more
 // than once. The error is ctx's.
 func (s slots) take(ctx context.Context) (give func(), err error) {
-	var waited <-chan time.Time
-	if s.wait > 0 {
-		timer := time.NewTimer(s.wait)
-		defer timer.Stop()
-		waited = timer.C
-	}
+	waited := time.NewTimer(s.wait)
+	defer waited.Stop()
 	select {
 	case s.taken <- struct{}{}:
-	case <-waited:
+		return sync.OnceFunc(func() { <-s.taken }), nil
+	case <-waited.C:
 		return func() {}, nil
 	case <-ctx.Done():
 		return func() {}, ctx.Err()
 	}
-	free := sync.OnceFunc(func() { <-s.taken })
-	if s.lend == 0 {
-		return free, nil
-	}
-	over := time.AfterFunc(s.lend, free)
-	return func() {
-		over.Stop()
-		free()
-	}, nil
 }

@@ -124,8 +124,10 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	if kind == plan.KindStock && w.sweep != nil && w.sweep.awaited && !j.asked {
 		return nil, nil // thousands, which would be read again with every few of its pages
 	}
-	if known, err := w.allListed(ctx, kind); err != nil || known {
-		return nil, err
+	if kind == plan.KindStock && w.sweep != nil && !j.asked {
+		if known, err := w.allListed(ctx); err != nil || known {
+			return nil, err
+		}
 	}
 	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.due())
 	if err != nil {
@@ -142,12 +144,11 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 }
 
 // allListed reports whether no more hints are due than the listing under way is going
-// to answer, where that does not wait for the sweeps' budget. Those stay open until it
-// does, and of 100,000 counting takes a twentieth of the time that reading takes. A
-// number that was hinted at once more meanwhile is read after the listing then, and
-// so may others be in place of those that a change query has answered.
-func (w *worker) allListed(ctx context.Context, kind plan.Kind) (bool, error) {
-	if w.sweep == nil || kind != plan.KindStock || w.sweep.priority != economic.PriorityHint {
+// to answer, where nothing holds it up. Those stay open until it does, and of 100,000
+// counting takes a twentieth of the time that reading takes. A number that was hinted
+// at once more meanwhile is read after the listing then.
+func (w *worker) allListed(ctx context.Context) (bool, error) {
+	if w.sweep.priority != economic.PriorityHint || w.sweep.failures > 0 {
 		return false, nil
 	}
 	due, listed := w.due(), 0
@@ -226,13 +227,22 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	}
 	w.suspect(batch.observations, suspected)
 	for _, answer := range a.Answered {
-		delete(batch.hints, answer.Number)
+		w.dealtWith(batch.hints, answer.Number, answer.Gen)
 	}
 	for _, again := range a.Rereads {
-		delete(batch.hints, again.Number)
+		w.dealtWith(batch.hints, again.Number, again.Gen)
 		w.waiting = true
 	}
 	return p.Created(), nil
+}
+
+// dealtWith takes a hint out of those of a read, and of the listing under way, if that
+// knows of none that came later.
+func (w *worker) dealtWith(hints hintMap, number string, gen int64) {
+	delete(hints, number)
+	if w.sweep != nil && w.sweep.hints[number].Gen <= gen {
+		delete(w.sweep.hints, number)
+	}
 }
 
 // stored reads what is stored of a batch's items.
@@ -393,9 +403,12 @@ func (w *worker) postpone(ctx context.Context, hints hintMap, number string, err
 	h := hints[number]
 	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
 	again := plan.Reread{Kind: h.Kind, Number: number, Gen: h.Gen, Tries: h.Tries, Failures: h.Failures + 1, DueAt: w.retryAt(h.Failures + 1), Note: err.Error()}
-	delete(hints, number)
 	w.waiting = true
-	return w.apply(ctx, store.Applied{Rereads: []plan.Reread{again}})
+	if err := w.apply(ctx, store.Applied{Rereads: []plan.Reread{again}}); err != nil {
+		return err
+	}
+	w.dealtWith(hints, number, h.Gen)
+	return nil
 }
 
 // readChanges reads what changed since the cursor, less an overlap, to the

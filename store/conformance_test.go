@@ -164,8 +164,6 @@ func TestItemsRoundTrip(t *testing.T) {
 	})
 }
 
-// TestFence: a holder that lost its lease writes nothing, and a transaction
-// whose commit was not heard of is not applied twice.
 // TestManyRows: more rows than one statement takes are all stored as they are.
 func TestManyRows(t *testing.T) {
 	t.Parallel()
@@ -203,6 +201,8 @@ func TestManyRows(t *testing.T) {
 	})
 }
 
+// TestFence: a holder that lost its lease writes nothing, and a transaction
+// whose commit was not heard of is not applied twice.
 func TestFence(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
