@@ -43,7 +43,7 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	reads := w.planReads(j, due)
+	reads := plan.PlanReads(w.situation(j, due))
 	if w.holdsBack() {
 		// Nothing of what a change query tells may be stored, so it tells nothing.
 		reads.Changes = false
@@ -51,8 +51,10 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	var errs []error
 	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
 	if reads.Listing {
-		flood := len(due) > 0 && !w.planReads(j, nil).Listing
-		errs = append(errs, w.beginListing(ctx, j, flood))
+		// Hints that are worth a listing by themselves do not wait for the sweeps' budget.
+		flood := w.situation(job{}, due)
+		flood.Swept, flood.SinceSweep = true, 0
+		errs = append(errs, w.beginListing(ctx, j, plan.PlanReads(flood).Listing))
 	} else if w.sweep != nil && len(due) > 0 && !reads.Filters && !reads.Singles {
 		// A flood waits for the listing under way: it goes on as hints do.
 		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = economic.PriorityHint, time.Time{}, true
@@ -172,19 +174,19 @@ func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
 	return hints, err
 }
 
-func (w *worker) planReads(j job, due hintMap) plan.Reads {
+func (w *worker) situation(j job, due hintMap) plan.Situation {
 	numbers := make([]string, 0, min(len(due), 100))
 	for number := range due {
 		if len(numbers) < cap(numbers) {
 			numbers = append(numbers, number)
 		}
 	}
-	return plan.PlanReads(plan.Situation{
+	return plan.Situation{
 		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
 		Hinted: len(due), PerFilter: w.stock.Together(numbers),
 		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
 		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
-	})
+	}
 }
 
 // storeItems plans and applies a batch of observations, with what else the
