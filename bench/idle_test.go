@@ -38,10 +38,12 @@ func idle(b *testing.B, shops int, every time.Duration, grows *growth) {
 	}
 	l.read(shops)
 	var times, requests, statements, beside, peaks []float64
-	for tick := l.metric("lagerd_last_tick_timestamp_seconds"); l.metric("lagerd_last_tick_timestamp_seconds") == tick || l.metric("lagerd_shops_waiting") > 0; {
+	for tick := l.metric("lagerd_last_tick_timestamp_seconds"); l.metric("lagerd_last_tick_timestamp_seconds") == tick; {
 		time.Sleep(50 * time.Millisecond)
 	}
-	time.Sleep(afterTick)
+	for passes := -1.0; l.metric("lagerd_passes_total") != passes; time.Sleep(afterTick) {
+		passes = l.metric("lagerd_passes_total")
+	}
 	for range *rounds {
 		tick := l.metric("lagerd_last_tick_timestamp_seconds")
 		passes := l.metric("lagerd_passes_total")

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,11 +59,6 @@ type Signals struct {
 // or with an error when it cannot start. What is under way when ctx ends has
 // Settings.Shutdown to end in.
 func Run(ctx context.Context, o Options) (err error) {
-	if os.Getenv("GOGC") == "" {
-		// The heap is small beside what it allocates: memory halved for some
-		// hundredths of the time.
-		debug.SetGCPercent(50)
-	}
 	s, err := store.Open(ctx, store.Options{DSN: o.Settings.DSN, Path: o.Settings.DatabasePath, MaxConnections: o.Settings.MaxConnections, Logger: slogTo(o.Log)})
 	if err != nil {
 		return err
@@ -182,6 +176,9 @@ func (d *daemon) run(ctx context.Context) error {
 	watchdogCtx, stopWatchdog := context.WithCancel(background)
 	d.lastLoop.Store(d.now().Unix())
 	parts.Go(func() { d.Notifier.Watchdog(watchdogCtx, d.alive) })
+	if os.Getenv("GOGC") == "" {
+		parts.Go(func() { paceCollector(watchdogCtx) })
+	}
 
 	d.ready.Store(true)
 	d.metrics.ReloadOK.Set(1)

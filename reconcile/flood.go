@@ -22,7 +22,7 @@ const (
 const (
 	// floodsAtOnce is how many floods' hints are begun to be read at once, of all
 	// shops: they are in memory until they are answered, with a page or two to each.
-	floodsAtOnce = 15_000
+	floodsAtOnce = 12_000
 	// A flood waits for the others, trying again every floodAgain, for at most
 	// floodWaits. One that takes longer than slowPass, since its agreement is slow,
 	// is waited for no more.

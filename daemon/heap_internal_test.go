@@ -1,0 +1,15 @@
+package daemon
+
+import "testing"
+
+func TestCollectorPercent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		live uint64
+		want int
+	}{{0, 200}, {1 << 20, 200}, {8 << 20, 200}, {12 << 20, 130}, {16 << 20, 100}, {32 << 20, 50}, {1 << 40, 50}} {
+		if got := collectorPercent(c.live); got != c.want {
+			t.Errorf("%d bytes in use: %d %%, expected %d", c.live, got, c.want)
+		}
+	}
+}
