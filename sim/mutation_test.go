@@ -139,8 +139,6 @@ var rareMutations = []mutation{
 		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
-	{"found: an older answer reopens a hint", "store/apply.go",
-		`seen_gen > done_gen AND seen_gen > ? THEN 1`, `seen_gen > ? THEN 1`, "hints:"},
 	{"found: hints are pruned while a listing has them in hand", "reconcile/worker.go",
 		`	if w.sweep != nil {
 		// A listing`, `	if false {

@@ -39,6 +39,12 @@ func TestHintGenerations(t *testing.T) {
 		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
 			t.Fatalf("still open: %+v", left)
 		}
+		// An older answer that is stored late does not open it again.
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 3},
+			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: before.Gen}}}, noon))
+		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
+			t.Fatalf("opened by an older answer: %+v", left)
+		}
 		// A hint of an answered number opens it anew.
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseOperator, noon.Add(time.Hour))}))
 		again := openHints(t, s, "shop1", noon.Add(time.Hour))["a"]
@@ -47,7 +53,7 @@ func TestHintGenerations(t *testing.T) {
 		}
 		// A reread is put off, unless a newer hint has come.
 		reread := store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: again.Gen, DueAt: noon.Add(3 * time.Hour), Tries: 1, Failures: 2, Note: "x"}}}
-		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 3}, reread, noon))
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 4}, reread, noon))
 		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); len(due) != 0 {
 			t.Fatalf("due although put off: %+v", due)
 		}
@@ -56,7 +62,7 @@ func TestHintGenerations(t *testing.T) {
 			t.Fatalf("put off as %+v", put)
 		}
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(2*time.Hour))}))
-		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 4}, reread, noon))
+		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 5}, reread, noon))
 		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); due["a"].Tries != 0 {
 			t.Fatalf("a newer hint was put off: %+v", due)
 		}
