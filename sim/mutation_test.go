@@ -139,10 +139,6 @@ var rareMutations = []mutation{
 		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
-	{"found: hints are pruned while a listing has them in hand", "reconcile/worker.go",
-		`	if w.sweep != nil {
-		// A listing`, `	if false {
-		// A listing`, "hints:"},
 	{"found: losses are counted only at their first read", "reconcile/losses.go",
 		`	if w.holdsBack() {
 		return nil
