@@ -218,12 +218,12 @@ func (l *lagerd) exec(statement string, args ...any) {
 // measured next does not pay for what was before it.
 func (l *lagerd) flushed() {
 	l.b.Helper()
-	settings := map[string]string{"innodb_io_capacity_max": "40000", "innodb_io_capacity": "20000", "innodb_max_dirty_pages_pct": "0"}
-	for name, value := range settings {
+	// In this order: the server lowers a capacity that is above its maximum.
+	for _, to := range [][2]string{{"innodb_io_capacity_max", "40000"}, {"innodb_io_capacity", "20000"}, {"innodb_max_dirty_pages_pct", "0"}} {
 		var before string
-		must(l.b, l.db.QueryRowContext(l.b.Context(), "SELECT @@GLOBAL."+name).Scan(&before))
-		l.exec("SET GLOBAL " + name + " = " + value)
-		defer l.exec("SET GLOBAL " + name + " = " + before)
+		must(l.b, l.db.QueryRowContext(l.b.Context(), "SELECT @@GLOBAL."+to[0]).Scan(&before))
+		l.exec("SET GLOBAL " + to[0] + " = " + to[1])
+		defer l.exec("SET GLOBAL " + to[0] + " = " + before)
 	}
 	lagerdtest.Eventually(l.b, time.Minute, "the database has written its pages", func() bool {
 		var name string

@@ -55,7 +55,8 @@ type turned struct {
 }
 
 // beginListing starts a listing. Its hints are loaded before its first page.
-// flood says that hints are why.
+// flood says that its hints are worth it by themselves: they do not wait for the
+// sweeps' budget.
 func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
 	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, seen: map[string]struct{}{}, digest: sha256.New(),
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}}

@@ -291,12 +291,12 @@ func (s *Scheduler) Stuck() int {
 func (s *Scheduler) takeFlood(e *entry, j job) (give func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, hints := s.o.Now(), e.hinted
+	now, hints := s.o.Now(), int64(min(e.hinted, floodsAtOnce))
+	give = func() {}
 	switch {
 	case hints < floodHints || j.asked: // a person does not wait
-		give = func() {}
-	case s.floods.TryAcquire(int64(min(hints, floodsAtOnce))):
-		free := sync.OnceFunc(func() { s.floods.Release(int64(min(hints, floodsAtOnce))) })
+	case s.floods.TryAcquire(hints):
+		free := sync.OnceFunc(func() { s.floods.Release(hints) })
 		slow := time.AfterFunc(slowPass, free)
 		give = func() {
 			slow.Stop()
@@ -307,8 +307,6 @@ func (s *Scheduler) takeFlood(e *entry, j job) (give func(), ok bool) {
 		return nil, false
 	case now.Sub(e.waits) < floodWaits:
 		return nil, false
-	default:
-		give = func() {}
 	}
 	e.hinted, e.waits = 0, time.Time{}
 	return give, true

@@ -43,7 +43,8 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	reads := plan.PlanReads(w.situation(j, due))
+	situation := w.situation(j, due)
+	reads := plan.PlanReads(situation)
 	if w.holdsBack() {
 		// Nothing of what a change query tells may be stored, so it tells nothing.
 		reads.Changes = false
@@ -51,11 +52,8 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	var errs []error
 	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
 	if reads.Listing {
-		// Hints that are worth a listing by themselves do not wait for the sweeps' budget.
-		flood := w.situation(job{}, due)
-		flood.Swept, flood.SinceSweep = true, 0
-		errs = append(errs, w.beginListing(ctx, j, plan.PlanReads(flood).Listing))
-	} else if w.sweep != nil && len(due) > 0 && !reads.Filters && !reads.Singles {
+		errs = append(errs, w.beginListing(ctx, j, situation.Flood()))
+	} else if w.sweep != nil && situation.Flood() {
 		// A flood waits for the listing under way: it goes on as hints do.
 		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = economic.PriorityHint, time.Time{}, true
 	}
@@ -123,11 +121,8 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	if !j.work && !w.waiting {
 		return nil, nil
 	}
-	if kind == plan.KindStock && w.sweep != nil && w.sweep.awaited && !j.asked {
-		return nil, nil // thousands, which would be read again with every few of its pages
-	}
 	if kind == plan.KindStock && w.sweep != nil && !j.asked {
-		if known, err := w.allListed(ctx); err != nil || known {
+		if wait, err := w.waitForListing(ctx); err != nil || wait {
 			return nil, err
 		}
 	}
@@ -145,11 +140,16 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 	return hints, nil
 }
 
-// allListed reports whether no more hints are due than the listing under way is going
-// to answer, where nothing holds it up. Those stay open until it does, and of 100,000
-// counting takes a twentieth of the time that reading takes. A number that was hinted
-// at once more meanwhile is read after the listing then.
-func (w *worker) allListed(ctx context.Context) (bool, error) {
+// waitForListing reports whether the hints need not be read beside the listing under
+// way: thousands wait for its end, which would be read again with every few of its
+// pages; or no more are due than it is going to answer, where nothing holds it up.
+// Those stay open until it does, and of 100,000 counting takes a twentieth of the time
+// that reading takes. A number that was hinted at once more meanwhile is read after
+// the listing then.
+func (w *worker) waitForListing(ctx context.Context) (bool, error) {
+	if w.sweep.awaited {
+		return true, nil
+	}
 	if w.sweep.priority != economic.PriorityHint || w.sweep.failures > 0 {
 		return false, nil
 	}

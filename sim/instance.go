@@ -70,16 +70,12 @@ func (s *simulation) boot() {
 	log.SetLevel(logrus.DebugLevel)
 	log.SetOutput(logged{s})
 	log.SetFormatter(&logrus.TextFormatter{DisableColors: true, DisableTimestamp: true, DisableSorting: true})
-	longest := 0 // what is usual
-	if s.profile.floods {
-		longest = tightURL
-	}
-	client, err := economic.New(economic.Options{RESTURL: "http://e-conomic.sim", AppSecretToken: appToken, Transport: network{s, i}, Timeout: 30 * time.Second, MaxURLBytes: longest, Now: i.now})
+	p := s.profile
+	client, err := economic.New(economic.Options{RESTURL: "http://e-conomic.sim", AppSecretToken: appToken, Transport: network{s, i}, Timeout: 30 * time.Second, MaxURLBytes: p.maxURLBytes, Now: i.now})
 	if err != nil {
 		panic(err)
 	}
 	i.store = st
-	p := s.profile
 	e, err := engine.New(engine.Options{
 		Reconcile: reconcile.Options{
 			Store: st, Client: client, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
@@ -202,9 +198,6 @@ func (l logged) Write(line []byte) (int, error) {
 	}
 	return len(line), nil
 }
-
-// tightURL is how long a URL may be that holds one long item number.
-const tightURL = 450
 
 // shops implements engine.Shops. The shops do not change in a run.
 type shops struct {

@@ -90,7 +90,8 @@ func newSimulation(seed uint64) *simulation {
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
 	if s.profile.floods = seed%rareOf == 11; s.profile.floods {
-		s.profile.pagesPerPass = 1
+		// A URL has room for one of the long item numbers.
+		s.profile.pagesPerPass, s.profile.maxURLBytes = 1, 450
 	}
 	return s
 }

@@ -220,9 +220,8 @@ func (t *tx) reread(shop string, rereads []plan.Reread) {
 }
 
 func (t *tx) recordHints(hints []HintRecord) {
-	tail := t.dialect.onConflict("shop, kind, number", hintAgain...)
-	for chunk := range slices.Chunk(hints, rowsPerStatement) {
-		t.exec(insertHints+repeat(newHint, len(chunk))+tail, hintArgs(chunk)...)
+	for query, args := range t.dialect.hintInserts(hints) {
+		t.exec(query, args...)
 	}
 }
 

@@ -19,6 +19,7 @@ var (
 	deadlock = &mysql.MySQLError{Number: 1213, SQLState: [5]byte{'4', '0', '0', '0', '1'}, Message: "Deadlock found"}
 	lockWait = &mysql.MySQLError{Number: 1205, Message: "Lock wait timeout"}
 	notReady = &mysql.MySQLError{Number: 1047, Message: "WSREP has not yet prepared node"}
+	tooMany  = &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
 	tooLong  = &mysql.MySQLError{Number: 1406, Message: "Data too long"}
 )
 
@@ -155,7 +156,6 @@ func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 	record := func(s *store.Store) error {
 		return s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)})
 	}
-	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
 
 	s, mock := mocked(t)
 	mock.ExpectPrepare(hintSQL).WillReturnError(tooMany)
@@ -185,7 +185,6 @@ func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 // TestRowsWithoutPreparedStatements: and so are many rows.
 func TestRowsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
-	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
 	done := sqlmock.NewResult(0, 1)
 	s, mock := mocked(t)
 	mock.ExpectBegin()
@@ -221,7 +220,6 @@ func TestRowsWithoutPreparedStatements(t *testing.T) {
 func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
 	const pdfSQL = "INSERT INTO invoice_pdfs"
-	tooMany := &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
 	done := sqlmock.NewResult(0, 1)
 	s, mock := mocked(t)
 	mock.ExpectBegin()

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -80,12 +81,23 @@ func hintArgs(hints []HintRecord) []any {
 	return args
 }
 
+// hintInserts yields the statements that record hints, with their arguments.
+func (d dialect) hintInserts(hints []HintRecord) iter.Seq2[string, []any] {
+	return func(yield func(string, []any) bool) {
+		tail := d.onConflict("shop, kind, number", hintAgain...)
+		for chunk := range slices.Chunk(hints, rowsPerStatement) {
+			if !yield(insertHints+repeat(newHint, len(chunk))+tail, hintArgs(chunk)) {
+				return
+			}
+		}
+	}
+}
+
 // RecordHints stores hints; when it returns nil they are committed.
 func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
-	tail := s.dialect.onConflict("shop, kind, number", hintAgain...)
-	for chunk := range slices.Chunk(hints, rowsPerStatement) {
-		if _, err := s.exec(ctx, insertHints+repeat(newHint, len(chunk))+tail, hintArgs(chunk)...); err != nil {
-			return fmt.Errorf("record %d hints: %w", len(chunk), err)
+	for query, args := range s.dialect.hintInserts(hints) {
+		if _, err := s.exec(ctx, query, args...); err != nil {
+			return fmt.Errorf("record %d hints: %w", len(args)/newHintArgs, err)
 		}
 	}
 	return nil

@@ -46,19 +46,26 @@ func PlanReads(s Situation) Reads {
 		return Reads{Listing: true}
 	}
 	r := Reads{Changes: s.Tick && s.Swept}
-	perFilter := max(1, s.PerFilter)
-	filters := (s.Hinted + perFilter - 1) / perFilter
 	switch {
 	case s.Hinted == 0:
-	case filters > pages:
+	case s.Flood():
 		// While a listing is under way they wait for the one after it.
 		return Reads{Listing: !s.Listing, Changes: s.Listing && r.Changes}
-	case s.Hinted == 1 || filters >= s.Hinted:
+	case s.Hinted == 1 || s.filters() >= s.Hinted:
 		r.Singles = true
 	default:
 		r.Filters = true
 	}
 	return r
+}
+
+// Flood reports whether the hints alone are worth a listing of everything.
+func (s Situation) Flood() bool { return s.filters() > pagesOf(s.Items, s.PageSize) }
+
+// filters is how many filtered listings the hinted numbers take.
+func (s Situation) filters() int {
+	perFilter := max(1, s.PerFilter)
+	return (s.Hinted + perFilter - 1) / perFilter
 }
 
 // Sweeps are paced so that they cost at most this share of a day's calls, and
