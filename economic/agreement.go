@@ -64,7 +64,7 @@ func (a *Agreement) Products(ctx context.Context, p Priority, q ProductsQuery) (
 	if err := a.client.usable(op, address, err); err != nil {
 		return Page[Product]{}, err
 	}
-	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, rawProduct.product)
+	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
 }
 
 // NextProducts returns the page of products that a Page's Next leads to. A link
@@ -75,7 +75,7 @@ func (a *Agreement) NextProducts(ctx context.Context, p Priority, link string) (
 	if err != nil {
 		return Page[Product]{}, failed(op, err)
 	}
-	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, rawProduct.product)
+	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
 }
 
 // Invoices returns the first page of the booked invoices that q asks for,
@@ -86,7 +86,7 @@ func (a *Agreement) Invoices(ctx context.Context, p Priority, q InvoicesQuery) (
 	if err := a.client.usable(op, address, err); err != nil {
 		return Page[Invoice]{}, err
 	}
-	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, rawInvoice.invoice)
+	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
 }
 
 // NextInvoices returns the page of invoices that a Page's Next leads to. A link
@@ -97,7 +97,7 @@ func (a *Agreement) NextInvoices(ctx context.Context, p Priority, link string) (
 	if err != nil {
 		return Page[Invoice]{}, failed(op, err)
 	}
-	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, rawInvoice.invoice)
+	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
 }
 
 // Invoice returns one booked invoice with its lines.
@@ -181,7 +181,7 @@ func (c *Client) usable(op, address string, err error) error {
 }
 
 // page reads one page of a collection, its items with one.
-func page[R, T any](ctx context.Context, a *Agreement, p Priority, c call, one func(R) (T, string, error)) (Page[T], error) {
+func page[T any](ctx context.Context, a *Agreement, p Priority, c call, one func(*reader) (T, string, error)) (Page[T], error) {
 	var items Page[T]
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
 		items, err = decodePage(got, c, one)

@@ -419,6 +419,53 @@ func FuzzInvoice(f *testing.F) {
 	})
 }
 
+// TestCutPage checks that a page that ends too early is read again, wherever it was
+// cut, and is never taken for a shorter one.
+func TestCutPage(t *testing.T) {
+	page := `{"collection":[{"productNumber":"a","unit":{"unitNumber":1},"inventory":{"inStock":1.5}},{"productNumber":"\u00e5"}], "pagination":{"results":2} }`
+	for n := range page {
+		read, err := economic.DecodeProducts([]byte(page[:n]))
+		if economic.KindOf(err) != economic.KindUnavailable || len(read.Items) > 0 {
+			t.Errorf("%q: %d items and %v, expected none and that the answer is cut", page[:n], len(read.Items), err)
+		}
+	}
+	read, err := economic.DecodeProducts([]byte(page))
+	if err != nil || len(read.Items) != 2 || read.Items[1].Number != "å" {
+		t.Errorf("%q: %+v, %v", page, read.Items, err)
+	}
+	if _, err := economic.DecodeProducts([]byte(page + page)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("at byte %d: something follows", len(page))) {
+		t.Errorf("a page twice: %v", err)
+	}
+}
+
+// TestMembers checks how members of an object are told from each other.
+func TestMembers(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"productNumber":"a","productNumber":"b"}`:                                                               "b",  // the last of a name
+		`{"product\u004eumber":"a"}`:                                                                              "a",  // an escaped name
+		`{"ProductNumber":"x","productNumber":"a","unit":{"productNumber":"x"}}`:                                  "a",  // another name, another place
+		`{"productNumber":"a","inventory":{"inStock":3},"inventory":{"available":4}}`:                             "a4", // not merged
+		`{"productNumber":"a","inventory":{"inStock":3},"inventory":null}`:                                        "a",
+		`{"productNumber":"a","unit":[{"x":{"inventory":{"inStock":3}}}],"inventory":{"z":[1,{}],"available":5}}`: "a5",
+	} {
+		read, err := economic.DecodeProducts([]byte(`{"collection":[` + body + `],"pagination":{"results":1}}`))
+		if err != nil || len(read.Items) != 1 {
+			t.Errorf("%s: %+v, %v", body, read, err)
+			continue
+		}
+		got := read.Items[0].Number
+		if i := read.Items[0].Inventory; i != nil {
+			if i.InStock != nil {
+				t.Errorf("%s: in stock %v, expected nothing", body, i.InStock)
+			}
+			got += i.Available.String()
+		}
+		if got != want {
+			t.Errorf("%s: %s, expected %s", body, got, want)
+		}
+	}
+}
+
 // checkDecoded checks that an error about a document of right syntax names a
 // field, and that one about wrong syntax is one.
 func checkDecoded(t *testing.T, body []byte, err error) {

@@ -1,6 +1,7 @@
 package economic
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +14,10 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Answers are decoded in two steps: json finds the fields that are wanted and
+// Answers are decoded in two steps: a reader takes out the fields that are wanted and
 // checks the syntax, all in one pass, fields checks each one's type. json's own
-// conversion would end at the first field that is wrong and lose the rest.
+// conversion would end at the first field that is wrong and lose the rest, and by
+// reflection it takes twice as long.
 
 // decoding is how answers are read: e-conomic promises neither that no name comes
 // twice nor that every text is clean, and what is good of an answer is taken.
@@ -23,70 +25,102 @@ func decoding() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// value is a value of an answer as it stands there, empty if it is absent.
+// value is a value of an answer as it stands there, empty if it is absent. Of an object
+// or a list that was read it is only the first byte.
 type value = jsontext.Value
 
-// block is an object of an answer.
-type block[T any] struct {
-	in  T
-	raw value // "{" for an object, or what stands in its place
+// reader goes through an answer once. After an error it reads nothing more.
+type reader struct {
+	body []byte
+	d    *jsontext.Decoder
+	err  error // of syntax
 }
 
-// UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (b *block[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	*b = block[T]{}
-	return decodeKind(d, '{', &b.in, &b.raw)
+func newReader(body []byte) *reader {
+	return &reader{body: body, d: jsontext.NewDecoder(bytes.NewBuffer(body), decoding())}
 }
 
-// list is a list of an answer.
-type list[T any] struct {
-	in  []T
-	raw value // "[" for a list, or what stands in its place
-}
-
-// UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	*l = list[T]{}
-	return decodeKind(d, '[', &l.in, &l.raw)
-}
-
-// collection is a list of which each item is handed on as soon as it has been read:
-// a page of 1,000 is not kept twice.
-type collection[T any] struct {
-	begin func()     // a list begins
-	item  func(in T) // one of its items
-	raw   value      // as list.raw
-}
-
-// UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (c *collection[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() != '[' {
-		return json.UnmarshalDecode(d, &c.raw)
+// value reads the next value.
+func (r *reader) value() value {
+	if r.err != nil {
+		return nil
 	}
-	c.raw = value{'['}
-	c.begin()
-	if _, err := d.ReadToken(); err != nil {
-		return err
+	v, err := r.d.ReadValue()
+	r.err = err
+	return r.last(len(v))
+}
+
+// last returns what was read last, from the body: what the decoder returns is good
+// only until it reads on.
+func (r *reader) last(size int) value {
+	if r.err != nil {
+		return nil
 	}
-	for d.PeekKind() != ']' {
-		var in T
-		if err := json.UnmarshalDecode(d, &in); err != nil {
-			return err
+	end := int(r.d.InputOffset())
+	return r.body[end-size : end]
+}
+
+// object reads an object. member is called for each of its members and reads the value
+// of those that are wanted. A value of another kind is returned as it stands.
+func (r *reader) object(member func(name []byte)) value {
+	if r.err != nil || r.d.PeekKind() != '{' {
+		return r.value()
+	}
+	first := r.token()
+	for r.err == nil && r.d.PeekKind() != '}' {
+		name := r.value()
+		if r.err != nil {
+			return nil
 		}
-		c.item(in)
+		at := r.d.InputOffset()
+		member(nameOf(name))
+		if r.d.InputOffset() == at {
+			r.value()
+		}
 	}
-	_, err := d.ReadToken()
-	return err
+	r.token()
+	return first
 }
 
-// decodeKind reads a value of the wanted kind into in, one of another kind as it
-// stands. raw tells which.
-func decodeKind(d *jsontext.Decoder, want jsontext.Kind, in any, raw *value) error {
-	if d.PeekKind() != want {
-		return json.UnmarshalDecode(d, raw)
+// list reads a list. item is called at each of its items and has to read it. A value of
+// another kind is returned as it stands.
+func (r *reader) list(item func()) value {
+	if r.err != nil || r.d.PeekKind() != '[' {
+		return r.value()
 	}
-	*raw = value{byte(want)}
-	return json.UnmarshalDecode(d, in)
+	first := r.token()
+	for r.err == nil && r.d.PeekKind() != ']' {
+		item()
+	}
+	r.token()
+	return first
+}
+
+// token reads the beginning or the end of an object or a list.
+func (r *reader) token() value {
+	if r.err == nil {
+		_, r.err = r.d.ReadToken()
+	}
+	return r.last(1)
+}
+
+// member reads an object of which one member is wanted.
+func (r *reader) member(wanted string) (kind, v value) {
+	kind = r.object(func(name []byte) {
+		if string(name) == wanted {
+			v = r.value()
+		}
+	})
+	return kind, v
+}
+
+// nameOf returns the name of a member.
+func nameOf(quoted value) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	name, _ := jsontext.AppendUnquote(nil, quoted)
+	return name
 }
 
 // fields reads fields of an answer and keeps the first error.
@@ -228,42 +262,32 @@ func describe(raw value) string {
 	return "number " + oneLine(string(raw[:min(len(raw), 100)]), 40)
 }
 
-// decodeJSON reads a whole answer, which is an object.
-func decodeJSON[T any](name string, got answer) (in T, err error) {
-	err = decodeInto(name, got, &in)
-	return in, err
-}
-
-// whole is an answer, of which in holds what is to be read.
-type whole[T any] struct {
-	in  *T
-	raw value // as block.raw
-}
-
-// UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (w *whole[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	return decodeKind(d, '{', w.in, &w.raw)
-}
-
-func decodeInto[T any](name string, got answer, in *T) error {
-	w := whole[T]{in: in}
-	err := json.Unmarshal(got.body, &w, decoding())
-	if err == nil {
+// decode reads a whole answer, which is an object, with read, which returns what kind of
+// value it is.
+func decode(name string, got answer, read func(r *reader) value) error {
+	r := newReader(got.body)
+	kind := read(r)
+	if end := r.d.InputOffset(); r.err == nil {
+		if _, err := r.d.ReadToken(); err != io.EOF {
+			r.err = fmt.Errorf("at byte %d: something follows the answer's end", end)
+		}
+	}
+	if r.err == nil {
 		var f fields
-		f.required(name, "an object", w.raw)
-		f.object(name, w.raw)
+		f.required(name, "an object", kind)
+		f.object(name, kind)
 		return f.err
 	}
 	if isHTML(got.header, got.body) {
 		return &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if errors.Is(r.err, io.ErrUnexpectedEOF) || errors.Is(r.err, io.EOF) {
 		return &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
 	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](r.err); ok {
 		return fmt.Errorf("%s: at byte %d: %w", name, syntax.ByteOffset, syntax.Err)
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s: %w", name, r.err)
 }
 
 // under puts the place of an item before the path of an error in it.
@@ -276,48 +300,52 @@ func under(prefix string, err error) error {
 
 // decodePage reads a page of a collection, its items with one, which returns
 // an item's number also where it cannot be decoded.
-func decodePage[R, T any](got answer, c call, one func(R) (T, string, error)) (Page[T], error) {
+func decodePage[T any](got answer, c call, one func(*reader) (T, string, error)) (Page[T], error) {
 	var page Page[T]
-	var raw struct {
-		Collection collection[block[R]] `json:"collection"`
-		Pagination block[struct {
-			Results  value `json:"results"`
-			NextPage value `json:"nextPage"`
-		}] `json:"pagination"`
-	}
-	raw.Collection.begin = func() { page.Items, page.Bad = make([]T, 0, len(got.body)/usualItem+1), nil }
-	raw.Collection.item = func(item block[R]) {
-		var f fields
-		f.required("", "an object", item.raw)
-		f.object("", item.raw)
-		v, number, err := *new(T), "", f.err
-		if err == nil {
-			v, number, err = one(item.in)
-			err = under(".", err)
+	var collection, pagination, results, next value
+	err := decode(c.endpoint, got, func(r *reader) value {
+		item := func() {
+			v, number, err := one(r)
+			if err != nil {
+				at := fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad))
+				page.Bad = append(page.Bad, BadItem{Number: number, Err: under(at, err)})
+				return
+			}
+			page.Items = append(page.Items, v)
 		}
-		if err != nil {
-			at := fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad))
-			page.Bad = append(page.Bad, BadItem{Number: number, Err: under(at, err)})
-			return
-		}
-		page.Items = append(page.Items, v)
-	}
-	if err := decodeInto(c.endpoint, got, &raw); err != nil {
+		return r.object(func(name []byte) {
+			switch string(name) {
+			case "collection":
+				page.Items, page.Bad = make([]T, 0, len(got.body)/usualItem+1), nil
+				collection = r.list(item)
+			case "pagination":
+				results, next = nil, nil
+				pagination = r.object(func(name []byte) {
+					switch string(name) {
+					case "results":
+						results = r.value()
+					case "nextPage":
+						next = r.value()
+					}
+				})
+			}
+		})
+	})
+	if err != nil {
 		return Page[T]{}, err
 	}
-	pagination := raw.Pagination.in
 	var f fields
 	// A page without a collection is no empty page, and one that does not say
 	// how it goes on is not the last one.
-	f.required("collection", "a list", raw.Collection.raw)
-	f.required("pagination", "an object", raw.Pagination.raw)
-	f.list("collection", raw.Collection.raw)
-	f.object("pagination", raw.Pagination.raw)
-	f.required("pagination.results", "a whole number", pagination.Results)
-	page.Results = int(f.whole("pagination.results", pagination.Results, 0))
-	page.Next = f.text("pagination.nextPage", pagination.NextPage)
+	f.required("collection", "a list", collection)
+	f.required("pagination", "an object", pagination)
+	f.list("collection", collection)
+	f.object("pagination", pagination)
+	f.required("pagination.results", "a whole number", results)
+	page.Results = int(f.whole("pagination.results", results, 0))
+	page.Next = f.text("pagination.nextPage", next)
 	if page.Next != "" && (len(page.Items)+len(page.Bad) == 0 || !advances(c.url, page.Next)) {
-		f.fail("pagination.nextPage", "a page further on", pagination.NextPage)
+		f.fail("pagination.nextPage", "a page further on", next)
 	}
 	if f.err != nil {
 		return Page[T]{}, under(c.endpoint+".", f.err)
@@ -341,159 +369,278 @@ func advances(from, to string) bool {
 	return err != nil || is > was // a link of another form is followed
 }
 
+// isObject returns an error where an item of a collection is none.
+func isObject(kind value) error {
+	var f fields
+	f.required("", "an object", kind)
+	f.object("", kind)
+	return f.err
+}
+
 // decodeProduct reads the answer about one product.
 func decodeProduct(got answer) (Product, error) {
-	raw, err := decodeJSON[rawProduct]("product", got)
-	if err != nil {
+	var raw rawProduct
+	if err := decode("product", got, func(r *reader) value { raw = readProduct(r); return raw.kind }); err != nil {
 		return Product{}, err
 	}
-	product, _, err := raw.product()
+	product, err := raw.product()
 	return product, under("product.", err)
 }
 
+// productOf reads a product of a page, and its number, which is set also with an error
+// if it could be read.
+func productOf(r *reader) (Product, string, error) {
+	raw := readProduct(r)
+	if err := isObject(raw.kind); err != nil {
+		return Product{}, "", err
+	}
+	product, err := raw.product()
+	return product, product.Number, under(".", err)
+}
+
+// rawProduct is a product as it stands in an answer.
 type rawProduct struct {
-	ProductNumber value `json:"productNumber"`
-	Name          value `json:"name"`
-	BarCode       value `json:"barCode"`
-	Barred        value `json:"barred"`
-	LastUpdated   value `json:"lastUpdated"`
-	ProductGroup  block[struct {
-		Number           value `json:"productGroupNumber"`
-		InventoryEnabled value `json:"inventoryEnabled"`
-	}] `json:"productGroup"`
-	Inventory block[rawInventory] `json:"inventory"`
+	kind                                       value
+	number, name, barCode, barred, lastUpdated value
+	group, groupNumber, inventoryEnabled       value
+	inventory                                  rawInventory
 }
 
-// product returns the product and its number, which is set also with an error if
-// it could be read.
-func (raw rawProduct) product() (Product, string, error) {
+func readProduct(r *reader) (raw rawProduct) {
+	raw.kind = r.object(func(name []byte) {
+		switch string(name) {
+		case "productNumber":
+			raw.number = r.value()
+		case "name":
+			raw.name = r.value()
+		case "barCode":
+			raw.barCode = r.value()
+		case "barred":
+			raw.barred = r.value()
+		case "lastUpdated":
+			raw.lastUpdated = r.value()
+		case "productGroup":
+			raw.groupNumber, raw.inventoryEnabled = nil, nil
+			raw.group = r.object(func(name []byte) {
+				switch string(name) {
+				case "productGroupNumber":
+					raw.groupNumber = r.value()
+				case "inventoryEnabled":
+					raw.inventoryEnabled = r.value()
+				}
+			})
+		case "inventory":
+			raw.inventory = readInventory(r)
+		}
+	})
+	return raw
+}
+
+// product returns the product, its number also with an error if it could be read.
+func (raw *rawProduct) product() (Product, error) {
 	var f fields
-	p := Product{Number: f.text("productNumber", raw.ProductNumber)}
+	p := Product{Number: f.text("productNumber", raw.number)}
 	if p.Number == "" {
-		f.fail("productNumber", "an item number", raw.ProductNumber)
+		f.fail("productNumber", "an item number", raw.number)
 	}
-	p.Name = f.text("name", raw.Name)
-	p.BarCode = f.text("barCode", raw.BarCode)
-	barred := f.yes("barred", raw.Barred)
+	p.Name = f.text("name", raw.name)
+	p.BarCode = f.text("barCode", raw.barCode)
+	barred := f.yes("barred", raw.barred)
 	p.Barred = barred != nil && *barred
-	p.LastUpdated = f.moment("lastUpdated", raw.LastUpdated)
-	group := raw.ProductGroup.in
-	f.object("productGroup", raw.ProductGroup.raw)
-	p.GroupNumber = int(f.whole("productGroup.productGroupNumber", group.Number, 0))
-	p.InventoryEnabled = f.yes("productGroup.inventoryEnabled", group.InventoryEnabled)
-	f.object("inventory", raw.Inventory.raw)
-	if !absent(raw.Inventory.raw) {
-		p.Inventory = f.inventory(raw.Inventory.in)
-	}
-	return p, p.Number, f.err
+	p.LastUpdated = f.moment("lastUpdated", raw.lastUpdated)
+	f.object("productGroup", raw.group)
+	p.GroupNumber = int(f.whole("productGroup.productGroupNumber", raw.groupNumber, 0))
+	p.InventoryEnabled = f.yes("productGroup.inventoryEnabled", raw.inventoryEnabled)
+	p.Inventory = f.inventory(&raw.inventory)
+	return p, f.err
 }
 
+// rawInventory is an inventory block as it stands in an answer.
 type rawInventory struct {
-	InStock              value `json:"inStock"`
-	Available            value `json:"available"`
-	OrderedByCustomers   value `json:"orderedByCustomers"`
-	OrderedFromSuppliers value `json:"orderedFromSuppliers"`
-	LastUpdated          value `json:"inventoryLastUpdated"`
+	kind                                                                      value
+	inStock, available, orderedByCustomers, orderedFromSuppliers, lastUpdated value
 }
 
-func (f *fields) inventory(raw rawInventory) *Inventory {
+func readInventory(r *reader) (raw rawInventory) {
+	raw.kind = r.object(func(name []byte) {
+		switch string(name) {
+		case "inStock":
+			raw.inStock = r.value()
+		case "available":
+			raw.available = r.value()
+		case "orderedByCustomers":
+			raw.orderedByCustomers = r.value()
+		case "orderedFromSuppliers":
+			raw.orderedFromSuppliers = r.value()
+		case "inventoryLastUpdated":
+			raw.lastUpdated = r.value()
+		}
+	})
+	return raw
+}
+
+// inventory reads an inventory block, nil if absent.
+func (f *fields) inventory(raw *rawInventory) *Inventory {
+	f.object("inventory", raw.kind)
+	if absent(raw.kind) {
+		return nil
+	}
 	// No recorded answer has this time and its published pattern is broken:
 	// one of another form is not worth losing the figures for.
 	var lenient fields
 	return &Inventory{
-		InStock:              f.figure("inventory.inStock", raw.InStock),
-		Available:            f.figure("inventory.available", raw.Available),
-		OrderedByCustomers:   f.figure("inventory.orderedByCustomers", raw.OrderedByCustomers),
-		OrderedFromSuppliers: f.figure("inventory.orderedFromSuppliers", raw.OrderedFromSuppliers),
-		LastUpdated:          lenient.moment("", raw.LastUpdated),
+		InStock:              f.figure("inventory.inStock", raw.inStock),
+		Available:            f.figure("inventory.available", raw.available),
+		OrderedByCustomers:   f.figure("inventory.orderedByCustomers", raw.orderedByCustomers),
+		OrderedFromSuppliers: f.figure("inventory.orderedFromSuppliers", raw.orderedFromSuppliers),
+		LastUpdated:          lenient.moment("", raw.lastUpdated),
 	}
 }
 
 // decodeInvoice reads the answer about one invoice.
 func decodeInvoice(got answer) (Invoice, error) {
-	raw, err := decodeJSON[rawInvoice]("invoice", got)
-	if err != nil {
+	var raw rawInvoice
+	if err := decode("invoice", got, func(r *reader) value { raw = readInvoice(r); return raw.kind }); err != nil {
 		return Invoice{}, err
 	}
-	invoice, _, err := raw.invoice()
+	invoice, err := raw.invoice()
 	return invoice, under("invoice.", err)
 }
 
-type rawInvoice struct {
-	Number       value `json:"bookedInvoiceNumber"`
-	Date         value `json:"date"`
-	DueDate      value `json:"dueDate"`
-	Currency     value `json:"currency"`
-	ExchangeRate value `json:"exchangeRate"`
-	Net          value `json:"netAmount"`
-	Gross        value `json:"grossAmount"`
-	VAT          value `json:"vatAmount"`
-	Rounding     value `json:"roundingAmount"`
-	NetBase      value `json:"netAmountInBaseCurrency"`
-	GrossBase    value `json:"grossAmountInBaseCurrency"`
-	Remainder    value `json:"remainder"`
-	OrderNumber  value `json:"orderNumber"`
-	Customer     block[struct {
-		Number value `json:"customerNumber"`
-	}] `json:"customer"`
-	Recipient block[struct {
-		Name value `json:"name"`
-	}] `json:"recipient"`
-	Notes block[struct {
-		Heading   value `json:"heading"`
-		TextLine1 value `json:"textLine1"`
-		TextLine2 value `json:"textLine2"`
-	}] `json:"notes"`
-	References block[struct {
-		Other value `json:"other"`
-	}] `json:"references"`
-	// The published schema says download, older documentation self.
-	PDF block[struct {
-		Download value `json:"download"`
-		Self     value `json:"self"`
-	}] `json:"pdf"`
-	Lines list[block[rawLine]] `json:"lines"`
+// invoiceOf reads an invoice of a page, and its number, which is set also with an error
+// if it could be read.
+func invoiceOf(r *reader) (Invoice, string, error) {
+	raw := readInvoice(r)
+	if err := isObject(raw.kind); err != nil {
+		return Invoice{}, "", err
+	}
+	invoice, err := raw.invoice()
+	number := ""
+	if invoice.Number != 0 {
+		number = strconv.FormatInt(invoice.Number, 10)
+	}
+	return invoice, number, under(".", err)
 }
 
-// invoice returns the invoice and its number, which is set also with an error if
-// it could be read.
-func (raw rawInvoice) invoice() (Invoice, string, error) {
+// rawInvoice is an invoice as it stands in an answer.
+type rawInvoice struct {
+	kind                                                     value
+	number, date, dueDate, currency, exchangeRate            value
+	net, gross, vat, rounding, netBase, grossBase, remainder value
+	orderNumber                                              value
+	customer, customerNumber                                 value
+	recipient, recipientName                                 value
+	notes, heading, textLine1, textLine2                     value
+	references, otherReference                               value
+	pdf, pdfDownload, pdfSelf                                value
+	lines                                                    value
+	each                                                     []rawLine
+}
+
+func readInvoice(r *reader) (raw rawInvoice) {
+	raw.kind = r.object(func(name []byte) {
+		switch string(name) {
+		case "bookedInvoiceNumber":
+			raw.number = r.value()
+		case "date":
+			raw.date = r.value()
+		case "dueDate":
+			raw.dueDate = r.value()
+		case "currency":
+			raw.currency = r.value()
+		case "exchangeRate":
+			raw.exchangeRate = r.value()
+		case "netAmount":
+			raw.net = r.value()
+		case "grossAmount":
+			raw.gross = r.value()
+		case "vatAmount":
+			raw.vat = r.value()
+		case "roundingAmount":
+			raw.rounding = r.value()
+		case "netAmountInBaseCurrency":
+			raw.netBase = r.value()
+		case "grossAmountInBaseCurrency":
+			raw.grossBase = r.value()
+		case "remainder":
+			raw.remainder = r.value()
+		case "orderNumber":
+			raw.orderNumber = r.value()
+		case "customer":
+			raw.customer, raw.customerNumber = r.member("customerNumber")
+		case "recipient":
+			raw.recipient, raw.recipientName = r.member("name")
+		case "notes":
+			raw.heading, raw.textLine1, raw.textLine2 = nil, nil, nil
+			raw.notes = r.object(func(name []byte) {
+				switch string(name) {
+				case "heading":
+					raw.heading = r.value()
+				case "textLine1":
+					raw.textLine1 = r.value()
+				case "textLine2":
+					raw.textLine2 = r.value()
+				}
+			})
+		case "references":
+			raw.references, raw.otherReference = r.member("other")
+		case "pdf":
+			// The published schema says download, older documentation self.
+			raw.pdfDownload, raw.pdfSelf = nil, nil
+			raw.pdf = r.object(func(name []byte) {
+				switch string(name) {
+				case "download":
+					raw.pdfDownload = r.value()
+				case "self":
+					raw.pdfSelf = r.value()
+				}
+			})
+		case "lines":
+			raw.each = nil
+			raw.lines = r.list(func() { raw.each = append(raw.each, readLine(r)) })
+		}
+	})
+	return raw
+}
+
+// invoice returns the invoice, its number also with an error if it could be read.
+func (raw *rawInvoice) invoice() (Invoice, error) {
 	var f fields
-	f.required("bookedInvoiceNumber", "a whole number from 1", raw.Number)
-	number := f.whole("bookedInvoiceNumber", raw.Number, 1)
-	f.object("customer", raw.Customer.raw)
-	f.object("recipient", raw.Recipient.raw)
-	f.object("notes", raw.Notes.raw)
-	f.object("references", raw.References.raw)
-	f.object("pdf", raw.PDF.raw)
-	f.list("lines", raw.Lines.raw)
+	f.required("bookedInvoiceNumber", "a whole number from 1", raw.number)
+	number := f.whole("bookedInvoiceNumber", raw.number, 1)
+	f.object("customer", raw.customer)
+	f.object("recipient", raw.recipient)
+	f.object("notes", raw.notes)
+	f.object("references", raw.references)
+	f.object("pdf", raw.pdf)
+	f.list("lines", raw.lines)
 	inv := Invoice{
 		Number:         number,
-		Date:           f.date("date", raw.Date),
-		DueDate:        f.date("dueDate", raw.DueDate),
-		Currency:       f.text("currency", raw.Currency),
-		ExchangeRate:   f.figure("exchangeRate", raw.ExchangeRate),
-		Net:            f.figure("netAmount", raw.Net),
-		Gross:          f.figure("grossAmount", raw.Gross),
-		VAT:            f.figure("vatAmount", raw.VAT),
-		Rounding:       f.figure("roundingAmount", raw.Rounding),
-		NetBase:        f.figure("netAmountInBaseCurrency", raw.NetBase),
-		GrossBase:      f.figure("grossAmountInBaseCurrency", raw.GrossBase),
-		Remainder:      f.figure("remainder", raw.Remainder),
-		CustomerNumber: f.whole("customer.customerNumber", raw.Customer.in.Number, 0),
-		RecipientName:  f.text("recipient.name", raw.Recipient.in.Name),
-		Heading:        f.text("notes.heading", raw.Notes.in.Heading),
-		TextLine1:      f.text("notes.textLine1", raw.Notes.in.TextLine1),
-		TextLine2:      f.text("notes.textLine2", raw.Notes.in.TextLine2),
-		OtherReference: f.text("references.other", raw.References.in.Other),
-		OrderNumber:    f.whole("orderNumber", raw.OrderNumber, 0),
-		PDF:            f.text("pdf.download", raw.PDF.in.Download),
+		Date:           f.date("date", raw.date),
+		DueDate:        f.date("dueDate", raw.dueDate),
+		Currency:       f.text("currency", raw.currency),
+		ExchangeRate:   f.figure("exchangeRate", raw.exchangeRate),
+		Net:            f.figure("netAmount", raw.net),
+		Gross:          f.figure("grossAmount", raw.gross),
+		VAT:            f.figure("vatAmount", raw.vat),
+		Rounding:       f.figure("roundingAmount", raw.rounding),
+		NetBase:        f.figure("netAmountInBaseCurrency", raw.netBase),
+		GrossBase:      f.figure("grossAmountInBaseCurrency", raw.grossBase),
+		Remainder:      f.figure("remainder", raw.remainder),
+		CustomerNumber: f.whole("customer.customerNumber", raw.customerNumber, 0),
+		RecipientName:  f.text("recipient.name", raw.recipientName),
+		Heading:        f.text("notes.heading", raw.heading),
+		TextLine1:      f.text("notes.textLine1", raw.textLine1),
+		TextLine2:      f.text("notes.textLine2", raw.textLine2),
+		OtherReference: f.text("references.other", raw.otherReference),
+		OrderNumber:    f.whole("orderNumber", raw.orderNumber, 0),
+		PDF:            f.text("pdf.download", raw.pdfDownload),
 	}
 	if inv.PDF == "" {
-		inv.PDF = f.text("pdf.self", raw.PDF.in.Self)
+		inv.PDF = f.text("pdf.self", raw.pdfSelf)
 	}
-	for i, line := range raw.Lines.in {
-		l, err := lineOf(line)
+	for i, line := range raw.each {
+		l, err := line.line()
 		if err != nil && f.err == nil {
 			f.err = under(fmt.Sprintf("lines[%d]", i), err)
 		}
@@ -501,25 +648,30 @@ func (raw rawInvoice) invoice() (Invoice, string, error) {
 			inv.Lines = append(inv.Lines, l)
 		}
 	}
-	if inv.Number == 0 {
-		return inv, "", f.err
-	}
-	return inv, strconv.FormatInt(inv.Number, 10), f.err
+	return inv, f.err
 }
 
-type rawLine struct {
-	Quantity value `json:"quantity"`
-	Product  block[struct {
-		Number value `json:"productNumber"`
-	}] `json:"product"`
+// rawLine is an invoice line as it stands in an answer.
+type rawLine struct{ kind, quantity, product, productNumber value }
+
+func readLine(r *reader) (raw rawLine) {
+	raw.kind = r.object(func(name []byte) {
+		switch string(name) {
+		case "quantity":
+			raw.quantity = r.value()
+		case "product":
+			raw.product, raw.productNumber = r.member("productNumber")
+		}
+	})
+	return raw
 }
 
-func lineOf(raw block[rawLine]) (Line, error) {
+func (raw *rawLine) line() (Line, error) {
 	var f fields
-	f.object("", raw.raw)
-	f.object(".product", raw.in.Product.raw)
-	l := Line{ProductNumber: f.text(".product.productNumber", raw.in.Product.in.Number)}
-	if quantity := f.figure(".quantity", raw.in.Quantity); quantity != nil {
+	f.object("", raw.kind)
+	f.object(".product", raw.product)
+	l := Line{ProductNumber: f.text(".product.productNumber", raw.productNumber)}
+	if quantity := f.figure(".quantity", raw.quantity); quantity != nil {
 		l.Quantity = *quantity
 	}
 	return l, f.err
@@ -527,52 +679,97 @@ func lineOf(raw block[rawLine]) (Line, error) {
 
 // decodeSelf reads the answer about the agreement.
 func decodeSelf(got answer) (Self, error) {
-	raw, err := decodeJSON[struct {
-		AgreementNumber value `json:"agreementNumber"`
-		Company         block[struct {
-			Name value `json:"name"`
-		}] `json:"company"`
-		Modules list[block[struct {
-			Number value `json:"moduleNumber"`
-			Name   value `json:"name"`
-		}]] `json:"modules"`
-		Settings block[struct {
-			BaseCurrency value `json:"baseCurrency"`
-		}] `json:"settings"`
-		Application block[struct {
-			RequiredRoles list[block[struct {
-				Name value `json:"name"`
-			}]] `json:"requiredRoles"`
-		}] `json:"application"`
-	}]("self", got)
-	if err != nil {
+	var raw rawSelf
+	if err := decode("self", got, func(r *reader) value { raw = readSelf(r); return raw.kind }); err != nil {
 		return Self{}, err
 	}
-	roles := raw.Application.in.RequiredRoles
+	self, err := raw.self()
+	return self, under("self.", err)
+}
+
+// rawSelf is an agreement as it stands in an answer.
+type rawSelf struct {
+	kind                   value
+	agreementNumber        value
+	company, companyName   value
+	settings, baseCurrency value
+	modules                value
+	eachModule             []rawModule
+	application, roles     value
+	eachRole               []rawRole
+}
+
+type (
+	rawModule struct{ kind, number, name value }
+	rawRole   struct{ kind, name value }
+)
+
+func readSelf(r *reader) (raw rawSelf) {
+	raw.kind = r.object(func(name []byte) {
+		switch string(name) {
+		case "agreementNumber":
+			raw.agreementNumber = r.value()
+		case "company":
+			raw.company, raw.companyName = r.member("name")
+		case "settings":
+			raw.settings, raw.baseCurrency = r.member("baseCurrency")
+		case "modules":
+			raw.eachModule = nil
+			raw.modules = r.list(func() { raw.eachModule = append(raw.eachModule, readModule(r)) })
+		case "application":
+			raw.roles, raw.eachRole = nil, nil
+			raw.application = r.object(func(name []byte) {
+				if string(name) == "requiredRoles" {
+					raw.eachRole = nil
+					raw.roles = r.list(func() {
+						var role rawRole
+						role.kind, role.name = r.member("name")
+						raw.eachRole = append(raw.eachRole, role)
+					})
+				}
+			})
+		}
+	})
+	return raw
+}
+
+func readModule(r *reader) (raw rawModule) {
+	raw.kind = r.object(func(name []byte) {
+		switch string(name) {
+		case "moduleNumber":
+			raw.number = r.value()
+		case "name":
+			raw.name = r.value()
+		}
+	})
+	return raw
+}
+
+func (raw *rawSelf) self() (Self, error) {
 	var f fields
-	f.required("agreementNumber", "a whole number from 1", raw.AgreementNumber)
-	f.object("company", raw.Company.raw)
-	f.list("modules", raw.Modules.raw)
-	f.object("settings", raw.Settings.raw)
-	f.object("application", raw.Application.raw)
-	f.list("application.requiredRoles", roles.raw)
+	f.required("agreementNumber", "a whole number from 1", raw.agreementNumber)
+	f.object("company", raw.company)
+	f.list("modules", raw.modules)
+	f.object("settings", raw.settings)
+	f.object("application", raw.application)
+	f.list("application.requiredRoles", raw.roles)
 	self := Self{
-		AgreementNumber: f.whole("agreementNumber", raw.AgreementNumber, 1),
-		CompanyName:     f.text("company.name", raw.Company.in.Name),
-		BaseCurrency:    f.text("settings.baseCurrency", raw.Settings.in.BaseCurrency),
+		AgreementNumber: f.whole("agreementNumber", raw.agreementNumber, 1),
+		CompanyName:     f.text("company.name", raw.companyName),
+		BaseCurrency:    f.text("settings.baseCurrency", raw.baseCurrency),
 	}
-	for i, module := range raw.Modules.in {
+	for i, module := range raw.eachModule {
 		path := fmt.Sprintf("modules[%d]", i)
-		f.object(path, module.raw)
+		f.object(path, module.kind)
 		self.Modules = append(self.Modules, Module{
-			Number: int(f.whole(path+".moduleNumber", module.in.Number, 0)),
-			Name:   f.text(path+".name", module.in.Name),
+			Number: int(f.whole(path+".moduleNumber", module.number, 0)),
+			Name:   f.text(path+".name", module.name),
 		})
 	}
-	for i, role := range roles.in {
+	for i, role := range raw.eachRole {
 		path := fmt.Sprintf("application.requiredRoles[%d]", i)
-		f.object(path, role.raw)
-		self.RequiredRoles = append(self.RequiredRoles, f.text(path+".name", role.in.Name))
+		f.object(path, role.kind)
+		self.RequiredRoles = append(self.RequiredRoles, f.text(path+".name", role.name))
 	}
-	return self, under("self.", f.err)
+	return self, f.err
 }

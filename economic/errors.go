@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -232,6 +233,9 @@ func text(raw value) string {
 	}
 	if raw[0] != '"' {
 		return string(raw)
+	}
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner)
 	}
 	s, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is replaced
 	return string(s)

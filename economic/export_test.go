@@ -11,11 +11,11 @@ func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.transpor
 // Decoders for fuzzing: each of an answer's body.
 
 func DecodeProducts(body []byte) (Page[Product], error) {
-	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "products", url: "https://e.test/products?pagesize=1000"}, rawProduct.product)
+	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "products", url: "https://e.test/products?pagesize=1000"}, productOf)
 }
 
 func DecodeInvoices(body []byte) (Page[Invoice], error) {
-	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "invoices", url: "https://e.test/invoices/booked"}, rawInvoice.invoice)
+	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "invoices", url: "https://e.test/invoices/booked"}, invoiceOf)
 }
 
 func DecodeInvoice(body []byte) (Invoice, error) {
