@@ -40,6 +40,8 @@ type listing struct {
 	failures   int       // pages that failed
 	cut        bool      // not everything that was missing has been asked for
 
+	scattered bool // its pages' numbers do not lie side by side in the database
+
 	awaited  bool                // more hints are due than are read beside it: they wait for its end
 	baseline bool                // no item was stored when it began
 	beside   map[string]struct{} // of a baseline: what has been looked at since, beside its pages
@@ -137,7 +139,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			w.sweep = nil
 			return nil
 		}
-		batch := itemsBatch{observations: p.observations, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
+		batch := itemsBatch{observations: p.observations, listed: true, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
 		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
 			batch.missing, err = w.missing(ctx, l)

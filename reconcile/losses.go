@@ -156,7 +156,7 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	for i := range p.observations {
 		p.observations[i].Began = w.steady(p.observations[i].Began)
 	}
-	stored, err := w.Store.Items(ctx, w.shop.Shop, numbersOf(p.observations))
+	stored, err := w.storedOfPage(ctx, numbersOf(p.observations))
 	if err != nil {
 		return err
 	}

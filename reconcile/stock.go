@@ -258,12 +258,33 @@ func (w *worker) stored(ctx context.Context, batch itemsBatch) (map[string]plan.
 			w.sweep.beside[number] = struct{}{}
 		}
 	}
+	if batch.listed {
+		return w.storedOfPage(ctx, numbers)
+	}
+	return w.Store.Items(ctx, w.shop.Shop, numbers)
+}
+
+// storedOfPage reads what is stored of a page of the listing under way, and what else is
+// stored between its numbers. e-conomic lists items by number: mostly nothing is. Where
+// its order is too much another than the database's, each number is asked for.
+func (w *worker) storedOfPage(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	if !w.sweep.scattered {
+		rows, all, err := w.Store.ItemsBetween(ctx, w.shop.Shop, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
+		if err != nil || all {
+			return rows, err
+		}
+		w.sweep.scattered = true
+	}
 	return w.Store.Items(ctx, w.shop.Shop, numbers)
 }
 
 // itemsBatch is what is stored by one transaction.
 type itemsBatch struct {
 	observations []plan.Observation
+	listed       bool // they are a page of the listing under way
 	unstored     bool // it is known that none of them is stored
 	hints        hintMap
 	cause        plan.Cause

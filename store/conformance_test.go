@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func TestHintGenerations(t *testing.T) {
 
 func TestManyHintsAndOddNumbers(t *testing.T) {
 	t.Parallel()
-	odd := []string{"a", "A", "a ", " a", "0571527051", "571527051", "æøå", "ÆØÅ", "e\u0301", "é", `q"'\%_`, "😀", strings.Repeat("x", 25)}
+	odd := []string{"a", "A", "a ", "a  ", "a\t", "a\x01", "a!", " a", "0571527051", "571527051", "æøå", "ÆØÅ", "e\u0301", "é", `q"'\%_`, "😀", strings.Repeat("x", 25)}
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")
 		var hints []store.HintRecord
@@ -101,6 +102,26 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 		must(t, err)
 		if len(items) != len(odd) {
 			t.Errorf("%d items are stored, expected %d", len(items), len(odd))
+		}
+		for _, first := range odd {
+			for _, last := range odd {
+				var want []string
+				for _, n := range odd {
+					if first <= n && n <= last {
+						want = append(want, n)
+					}
+				}
+				between, all, err := s.ItemsBetween(t.Context(), "shop1", first, last, len(odd))
+				must(t, err)
+				got := slices.Collect(maps.Keys(between))
+				slices.Sort(got)
+				if slices.Sort(want); !all && !strings.HasPrefix(last, first) || all && !slices.Equal(got, want) {
+					t.Errorf("from %q to %q: %q (all: %t), expected %q", first, last, got, all, want)
+				}
+				if few, all, err := s.ItemsBetween(t.Context(), "shop1", first, last, len(want)-1); len(want) > 0 && (err != nil || all || len(few) > 0) {
+					t.Errorf("from %q to %q, at most %d: %d items (all: %t), %v", first, last, len(want)-1, len(few), all, err)
+				}
+			}
 		}
 		if shops := withWork(t, s, noon); !slices.Equal(shops, []string{"shop1"}) {
 			t.Errorf("shops with work: %v", shops)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"lagerd/reconcile/plan"
 )
@@ -34,15 +35,40 @@ func (s *Store) Items(ctx context.Context, shop string, numbers []string) (map[s
 	return found, nil
 }
 
+// ItemsBetween returns the stored rows of all numbers from first to last, compared byte
+// by byte, both included. If those are more than most, or the database cannot be asked
+// for them so, it returns none of them and false. A row read so costs the database a
+// quarter of what one of Items does.
+func (s *Store) ItemsBetween(ctx context.Context, shop, first, last string, most int) (map[string]plan.Row, bool, error) {
+	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
+	// 'a ': its optimizer compares a range's ends as if both were filled with spaces.
+	if rest, ok := strings.CutPrefix(last, first); ok && rest != "" && rest[0] <= ' ' {
+		return nil, false, nil
+	}
+	rows, err := s.conn.QueryContext(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", shop, first, last, most+1)
+	found := make(map[string]plan.Row, most)
+	if err == nil {
+		err = scanItems(rows, found)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read the items of %s: %w", shop, err)
+	}
+	if len(found) > most {
+		return nil, false, nil
+	}
+	return found, true, nil
+}
+
 func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 	defer rows.Close()
+	var r plan.Row
+	var updated, observed, first, changed Time
+	columns := []any{&r.Number, &r.Name, &r.BarCode, &r.Barred, &r.InventoryEnabled,
+		&r.Figures.InStock, &r.Figures.Available, &r.Figures.OrderedByCustomers, &r.Figures.OrderedFromSuppliers,
+		&r.Stock, &r.State, &updated, &r.Version.Token, &observed, &first, &changed, &r.RenumberedTo}
 	for rows.Next() {
-		var r plan.Row
-		var updated, observed, first, changed Time
-		err := rows.Scan(&r.Number, &r.Name, &r.BarCode, &r.Barred, &r.InventoryEnabled,
-			&r.Figures.InStock, &r.Figures.Available, &r.Figures.OrderedByCustomers, &r.Figures.OrderedFromSuppliers,
-			&r.Stock, &r.State, &updated, &r.Version.Token, &observed, &first, &changed, &r.RenumberedTo)
-		if err != nil {
+		r = plan.Row{}
+		if err := rows.Scan(columns...); err != nil {
 			return err
 		}
 		r.UpdatedAt, r.Version.At, r.FirstSeenAt, r.ChangedAt = updated.Time, observed.Time, first.Time, changed.Time

@@ -44,6 +44,17 @@ func BenchmarkItems(b *testing.B) {
 		}
 		b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "rows/s")
 	})
+	b.Run("read side by side", func(b *testing.B) {
+		page := 0
+		for b.Loop() {
+			found, all, err := s.ItemsBetween(b.Context(), f.Shop, numbers[page*size], numbers[(page+1)*size-1], size)
+			if err != nil || !all || len(found) != size {
+				b.Fatal(len(found), all, err)
+			}
+			page = (page + 1) % pages
+		}
+		b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "rows/s")
+	})
 	b.Run("store", func(b *testing.B) {
 		page := 0
 		for b.Loop() {
