@@ -415,8 +415,19 @@ type fetched struct {
 	err     error         // not the invoice's own: no other need be tried
 }
 
-// fetchAll fetches invoices and yields them as they come, at each turn all that
-// have come. Its goroutines have ended when it has.
+// bytesPerTransaction is how many bytes of PDFs a transaction needs to have enough.
+const bytesPerTransaction = 4 << 20
+
+func (f fetched) size() (size int) {
+	for _, pdf := range f.applied.PDFs {
+		size += len(pdf.Data)
+	}
+	return size
+}
+
+// fetchAll fetches invoices and yields them as they come, at each turn those that
+// have come. While a transaction is under way, each goroutine fetches one more than
+// it waits with. Its goroutines have ended when it has.
 func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Seq[[]fetched] {
 	return func(yield func([]fetched) bool) {
 		next := make(chan store.InvoiceWork, len(list))
@@ -424,7 +435,7 @@ func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Se
 			next <- inv
 		}
 		close(next)
-		done := make(chan fetched)
+		done := make(chan fetched, w.PDFConcurrency)
 		var working sync.WaitGroup
 		for range min(w.PDFConcurrency, len(list)) {
 			working.Go(func() {
@@ -441,12 +452,12 @@ func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Se
 			close(done)
 		}()
 		for f := range done {
-			come := []fetched{f}
-			for waiting := true; waiting; {
+			come, size := []fetched{f}, f.size()
+			for waiting := true; waiting && size < bytesPerTransaction; {
 				select {
 				case f, waiting = <-done:
 					if waiting {
-						come = append(come, f)
+						come, size = append(come, f), size+f.size()
 					}
 				default:
 					waiting = false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -393,6 +394,33 @@ func TestShops(t *testing.T) {
 		}
 		if s.Count(ctx, "hints", "shop2") != 1 || s.Count(ctx, "requests", "shop2") != 1 {
 			t.Error("the other shop was touched")
+		}
+	})
+}
+
+// TestPDFs: several PDFs of one transaction are each stored byte for byte.
+func TestPDFs(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		var a, again store.Applied
+		for n := int64(1); n <= 3; n++ {
+			a.Invoices = append(a.Invoices, plan.InvoiceRow{Invoice: plan.Invoice{Number: n, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon})
+			pdf := store.PDF{Number: n, SHA256: strings.Repeat(strconv.FormatInt(n, 16), 64)}
+			for i := range 256 * int(n) {
+				pdf.Data = append(pdf.Data, byte(i*int(n)))
+			}
+			a.PDFs = append(a.PDFs, pdf)
+			again.PDFs = append([]store.PDF{{Number: n, Data: append([]byte("'\\\x00ø\xff"), pdf.Data...), SHA256: pdf.SHA256}}, again.PDFs...)
+		}
+		for seq, a := range []store.Applied{a, again} {
+			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: int64(seq) + 1}, a, noon))
+			for _, pdf := range a.PDFs {
+				got := s.Strings(t.Context(), fmt.Sprintf("SELECT HEX(p.pdf), i.pdf_sha256, i.pdf_size, i.pdf_state FROM invoice_pdfs p JOIN invoices i ON i.shop = p.shop AND i.number = p.number WHERE p.shop = 'shop1' AND p.number = %d", pdf.Number))
+				if want := []string{fmt.Sprintf("%X", pdf.Data), pdf.SHA256, strconv.Itoa(len(pdf.Data)), "stored"}; !slices.Equal(got, want) {
+					t.Errorf("PDF %d is stored as\n%q, expected\n%q", pdf.Number, got, want)
+				}
+			}
 		}
 	})
 }

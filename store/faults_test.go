@@ -3,11 +3,13 @@ package store_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/DATA-DOG/go-sqlmock"
 	"github.com/go-sql-driver/mysql"
 
+	"lagerd/internal/mariadbtest"
 	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
@@ -219,20 +221,21 @@ func TestRowsWithoutPreparedStatements(t *testing.T) {
 // TestPDFsWithoutPreparedStatements: and so are PDFs.
 func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
-	const pdfSQL = "INSERT INTO invoice_pdfs"
+	const (
+		pdfSQL   = "INSERT INTO invoice_pdfs"
+		bytesSQL = "SET character_set_client = binary"
+		textSQL  = "SET character_set_client = utf8mb4"
+	)
 	done := sqlmock.NewResult(0, 1)
 	s, mock := mocked(t)
 	mock.ExpectBegin()
 	mock.ExpectExec(fenceSQL).WillReturnResult(done)
-	mock.ExpectPrepare(pdfSQL).WillReturnError(deadlock)
-	mock.ExpectRollback()
-	mock.ExpectBegin()
-	mock.ExpectExec(fenceSQL).WillReturnResult(done)
+	mock.ExpectExec(bytesSQL).WillReturnResult(done)
 	mock.ExpectPrepare(pdfSQL).WillReturnError(tooMany)
-	for range 2 {
-		mock.ExpectExec(pdfSQL).WillReturnResult(done)
-		mock.ExpectExec("UPDATE invoices SET pdf_state").WillReturnResult(done)
-	}
+	mock.ExpectExec(pdfSQL).WillReturnResult(done)
+	mock.ExpectExec(pdfSQL).WillReturnResult(done)
+	mock.ExpectExec(textSQL).WillReturnResult(done)
+	mock.ExpectExec("UPDATE invoices SET pdf_state").WillReturnResult(done)
 	mock.ExpectCommit()
 	pdfs := []store.PDF{{Number: 1, Data: []byte("%PDF-1")}, {Number: 2, Data: []byte("%PDF-2")}}
 	if err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: 3, Seq: 5}, store.Applied{PDFs: pdfs}, noon); err != nil {
@@ -240,5 +243,35 @@ func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	}
 	if err := mock.ExpectationsWereMet(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRefusedPDF: a connection that a failed transaction left taking texts for bytes
+// is not used again: it would look for the text "shop1" by no index, and find "a " by "a".
+func TestRefusedPDF(t *testing.T) {
+	t.Parallel()
+	dsn := mariadbtest.New(t)
+	must(t, open(t, store.Options{DSN: dsn}).Migrate(t.Context()))
+	s := open(t, store.Options{DSN: dsn, MaxConnections: 1})
+	token := addShop(t, s, "shop1")
+	must(t, s.Exec(t.Context(), "CREATE TRIGGER refuse BEFORE INSERT ON invoice_pdfs FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no room'"))
+	store1 := func(seq int64) error {
+		return s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: seq}, store.Applied{PDFs: []store.PDF{{Number: 1, Data: []byte("%PDF-")}}}, noon)
+	}
+	connection := func() string {
+		return strings.Join(s.Strings(t.Context(), "SELECT @@character_set_client, @@character_set_connection, CONNECTION_ID()"), " ")
+	}
+	before := connection()
+	if err := store1(1); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("a PDF that is refused: %v", err)
+	}
+	after := connection()
+	if after == before || !strings.HasPrefix(after, "utf8mb4 utf8mb4 ") {
+		t.Errorf("the next statement is sent on %q, and was on %q before", after, before)
+	}
+	must(t, s.Exec(t.Context(), "DROP TRIGGER refuse"))
+	must(t, store1(2))
+	if now := connection(); now != after {
+		t.Errorf("after a PDF that was stored, the connection is %q, and was %q", now, after)
 	}
 }

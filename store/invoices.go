@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"lagerd/reconcile/plan"
@@ -111,13 +113,23 @@ func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
 	if len(pdfs) == 0 {
 		return
 	}
-	insert := t.prepare("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf"))
-	defer insert.close()
+	t.asBytes(func() {
+		insert := t.prepare("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf"))
+		defer insert.close()
+		for _, pdf := range pdfs {
+			insert.exec(shop, pdf.Number, pdf.Data)
+		}
+	})
+	var numbers []int64
+	var sums, sizes []any
 	for _, pdf := range pdfs {
-		insert.exec(shop, pdf.Number, pdf.Data)
-		t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = ?, pdf_size = ?, pdf_stored_at = ?, "+doneWhere("lines_read = 1")+" WHERE shop = ? AND number = ?",
-			pdf.SHA256, len(pdf.Data), At(now), shop, pdf.Number)
+		numbers = append(numbers, pdf.Number)
+		sums = append(sums, pdf.Number, pdf.SHA256)
+		sizes = append(sizes, pdf.Number, len(pdf.Data))
 	}
+	each := "CASE number" + strings.Repeat(" WHEN ? THEN ?", len(pdfs)) + " END"
+	t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = "+each+", pdf_size = "+each+", pdf_stored_at = ?, "+doneWhere("lines_read = 1")+
+		" WHERE shop = ? AND number IN "+placeholders(1, len(pdfs)), slices.Concat(sums, sizes, []any{At(now)}, invoiceArgs(shop, numbers))...)
 }
 
 func (t *tx) linesRead(shop string, numbers []int64) {
