@@ -17,6 +17,12 @@ const (
 	floodPasses = 300 * time.Millisecond
 	// floodLasts is how long a shop's hints wait in a flood that does not end.
 	floodLasts = 30 * time.Second
+	// From so many hints of all shops within a window or two on, each shop's wait for
+	// more of its own: a millisecond for each of those, and never longer than floodPasses.
+	// What comes meanwhile is read with them, and the reading does not take the processor
+	// from the webhooks that are to be answered.
+	busyHints = 10
+	busyWait  = time.Millisecond
 )
 
 const (
@@ -36,10 +42,16 @@ type flood struct {
 	hints, before int       // in this window, and in the one before
 }
 
-// flooded reports whether a shop's hints come faster than it is worth reading
-// them, by how many have come of its own and of all shops.
-func flooded(own, all int) bool {
-	return own >= floodHints || all >= floodHints && own >= floodPart
+// hintsWait returns how long a shop's hints wait, after the last of them (passes) and
+// altogether (lasts), by how many have come of its own and of all shops.
+func hintsWait(own, all int) (passes, lasts time.Duration) {
+	switch {
+	case own >= floodHints, all >= floodHints && own >= floodPart:
+		return floodPasses, floodLasts
+	case all >= busyHints:
+		return min(floodPasses, time.Duration(all)*busyWait), floodPasses
+	}
+	return 0, 0
 }
 
 // add counts hints and returns how many have come in this window and the one

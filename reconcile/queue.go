@@ -34,9 +34,9 @@ type queue struct {
 
 // delayed holds a shop back; what is added meanwhile is merged into it.
 type delayed struct {
-	timer  *time.Timer
-	job    job
-	latest time.Time // of one that settles: until then it can be put off; else zero
+	timer *time.Timer
+	job   job
+	since time.Time // of one that settles: since then; else zero
 }
 
 func newQueue() *queue {
@@ -116,7 +116,7 @@ func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 }
 
 // settle queues the shop once it has not been called for it for the time passes,
-// at the latest after lasts. A shop that waits for its turn already keeps it; a
+// at the latest lasts after the first such call. A shop that waits for its turn already keeps it; a
 // tick, or what is asked for, waits with the rest if it comes later.
 func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 	q.mu.Lock()
@@ -124,8 +124,8 @@ func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 	now := time.Now()
 	if d := q.later[shop]; d != nil {
 		d.job = d.job.merge(j)
-		if !d.latest.IsZero() {
-			d.timer.Reset(min(passes, d.latest.Sub(now)))
+		if !d.since.IsZero() {
+			d.timer.Reset(min(passes, d.since.Add(lasts).Sub(now)))
 		}
 		return
 	}
@@ -137,7 +137,7 @@ func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 		}
 		delete(q.dirty, shop)
 	}
-	q.holdBack(shop, &delayed{job: j, latest: now.Add(lasts)}, passes)
+	q.holdBack(shop, &delayed{job: j, since: now}, passes)
 }
 
 // get waits for the next shop and marks it as being worked on. The caller

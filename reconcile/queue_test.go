@@ -308,6 +308,22 @@ func TestSettle(t *testing.T) {
 			none(t, q)
 		}
 
+		// How long it waits altogether is for the last call to say.
+		settle()
+		time.Sleep(passes / 2)
+		q.settle("a", work, time.Second, passes)
+		time.Sleep(passes / 2)
+		synctest.Wait()
+		next(t, q)
+		q.done("a")
+		settle()
+		time.Sleep(passes / 2)
+		q.settle("a", work, time.Second, passes/4) // that is over
+		synctest.Wait()
+		next(t, q)
+		q.done("a")
+		none(t, q)
+
 		// What a person asks for does not wait, and one that failed waits longer.
 		settle()
 		q.add("a", tick, true)
@@ -324,7 +340,7 @@ func TestSettle(t *testing.T) {
 	})
 }
 
-func TestFlood(t *testing.T) {
+func TestHintsWait(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
@@ -333,29 +349,41 @@ func TestFlood(t *testing.T) {
 		hints  int
 		others int // of other shops, with each call
 		calls  int
+		wait   time.Duration
 		flood  bool
 	}{
-		{"a sale", time.Millisecond, 1, 0, 30, false},
-		{"trade that does not end", 20 * time.Millisecond, 1, 0, 1000, false},
-		{"an import", time.Millisecond, 1, 0, 100, true},
-		{"at once", 0, 100, 0, 1, true},
-		{"slow", time.Second, 99, 0, 100, false},
-		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, true},
-		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, false},
+		{"alone", 0, 1, 0, 1, 0, false},
+		{"an invoice of nine lines", time.Millisecond, 1, 0, 9, 0, false},
+		{"a sale", time.Millisecond, 1, 0, 30, 30 * time.Millisecond, false},
+		{"trade that does not end", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, false},
+		{"slow trade that does not end", 100 * time.Millisecond, 1, 0, 1000, 0, false},
+		{"an import", time.Millisecond, 1, 0, 100, floodPasses, true},
+		{"at once", 0, 100, 0, 1, floodPasses, true},
+		{"slow", time.Second, 99, 0, 100, 99 * time.Millisecond, false},
+		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, floodPasses, true},
+		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, floodPasses, false},
+		{"one of many shops", 10 * time.Millisecond, 0, 1, 100, 50 * time.Millisecond, false},
 	} {
 		var own, all flood
-		is := false
+		var passes, lasts time.Duration
 		for n := range c.calls {
 			now := begin.Add(time.Duration(n) * c.every)
 			all.add(now, c.others)
-			is = flooded(own.add(now, c.hints), all.add(now, c.hints))
+			passes, lasts = hintsWait(own.add(now, c.hints), all.add(now, c.hints))
 		}
-		if is != c.flood {
-			t.Errorf("%s: %t", c.name, is)
+		want := time.Duration(0)
+		switch {
+		case c.flood:
+			want = floodLasts
+		case c.wait > 0:
+			want = floodPasses
+		}
+		if passes != c.wait || lasts != want {
+			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, passes, lasts, c.wait, want)
 		}
 		later := begin.Add(time.Duration(c.calls)*c.every + 2*floodWindow)
-		if flooded(own.add(later, 1), all.add(later, 1)) {
-			t.Errorf("%s: still a flood when it has passed", c.name)
+		if passes, _ := hintsWait(own.add(later, 1), all.add(later, 1)); passes != 0 {
+			t.Errorf("%s: waits for %s when it has passed", c.name, passes)
 		}
 	}
 }

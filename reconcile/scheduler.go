@@ -241,7 +241,8 @@ func (s *Scheduler) addAll(j job, urgent bool) {
 }
 
 // Hinted makes a shop due for which so many hints have come, if this lagerd holds
-// it: at once, but in a flood when that has passed, or has lasted long.
+// it: at once, but where many come a little later, and in a flood when that has passed
+// or has lasted long.
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
 	now := s.o.Now()
@@ -252,11 +253,12 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 		e.hinted += hints
 	}
 	s.mu.Unlock()
-	switch {
-	case e == nil:
-	case flooded(own, all):
-		s.queue.settle(shop, job{work: true}, floodPasses, floodLasts)
-	default:
+	if e == nil {
+		return
+	}
+	if passes, lasts := hintsWait(own, all); passes > 0 {
+		s.queue.settle(shop, job{work: true}, passes, lasts)
+	} else {
 		s.queue.add(shop, job{work: true}, false)
 	}
 }
