@@ -263,9 +263,15 @@ func (l *listing) unstored(p page) bool {
 	})
 }
 
+// believedItems is for how many items room is made before they come.
+const believedItems = 250_000
+
 func (l *listing) add(p page) {
 	l.read += p.size()
 	l.results = p.results
+	if len(l.seen) == 0 {
+		l.seen = make(map[string]struct{}, min(p.results, believedItems))
+	}
 	l.short = len(l.turned) == 1 && p.next == ""
 	for _, o := range p.observations {
 		i := o.Item

@@ -139,6 +139,7 @@ func toPage(read economic.Page[economic.Product]) page {
 const (
 	longestNumber = 64 // characters; e-conomic's own limit is 25
 	mostDecimals  = 4  // e-conomic publishes 2
+	mostDigits    = 15 // before them
 	longestName   = 300
 	longestCode   = 64
 )
@@ -178,14 +179,20 @@ func exact(d *decimal.Decimal) (decimal.NullDecimal, error) {
 	if d == nil {
 		return decimal.NullDecimal{}, nil
 	}
-	if !d.Equal(d.Truncate(mostDecimals)) || d.Abs().GreaterThanOrEqual(decimal.New(1, 15)) {
-		return decimal.NullDecimal{}, fmt.Errorf("expected a number with at most %d decimals and 15 digits before them, got %s", mostDecimals, clip(d.String(), 40))
+	if e := d.Exponent(); -mostDecimals <= e && e <= 0 && d.NumDigits() <= mostDigits {
+		return decimal.NewNullDecimal(*d), nil // as nearly all are, and told without computing
+	}
+	if !d.Equal(d.Truncate(mostDecimals)) || d.Abs().GreaterThanOrEqual(decimal.New(1, mostDigits)) {
+		return decimal.NullDecimal{}, fmt.Errorf("expected a number with at most %d decimals and %d digits before them, got %s", mostDecimals, mostDigits, clip(d.String(), 40))
 	}
 	return decimal.NewNullDecimal(*d), nil
 }
 
 // clip shortens a text that is kept for people to so many characters.
 func clip(s string, characters int) string {
+	if len(s) <= characters {
+		return s
+	}
 	if r := []rune(s); len(r) > characters {
 		return string(r[:characters])
 	}

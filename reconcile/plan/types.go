@@ -98,7 +98,32 @@ func (f Figures) equal(o Figures) bool {
 }
 
 func sameDecimal(a, b decimal.NullDecimal) bool {
-	return a.Valid == b.Valid && (!a.Valid || a.Decimal.Equal(b.Decimal))
+	if !a.Valid || !b.Valid {
+		return a.Valid == b.Valid
+	}
+	// e-conomic sends 1.0 and the database 1.0000: decimal would compute with big
+	// integers to tell, which was a tenth of an unchanged sweep.
+	if x, ok := tenThousandths(a.Decimal); ok {
+		if y, ok := tenThousandths(b.Decimal); ok {
+			return x == y
+		}
+	}
+	return a.Decimal.Equal(b.Decimal)
+}
+
+// tenThousandths returns 10,000 times a decimal of ordinary size; ok is false for
+// another.
+func tenThousandths(d decimal.Decimal) (n int64, ok bool) {
+	const most, digits = 4, 14 // with four more an int64 still holds them
+	e := d.Exponent()
+	if e < -most || e > 0 || d.NumDigits() > digits {
+		return 0, false
+	}
+	n = d.CoefficientInt64()
+	for ; e > -most; e-- {
+		n *= 10
+	}
+	return n, true
 }
 
 // Item is an item as e-conomic describes it.
