@@ -120,10 +120,11 @@ func (s *Store) PresentNumbers(ctx context.Context, shop string) iter.Seq2[strin
 func (t *tx) putItems(shop string, items []plan.Row) {
 	const columns = 18
 	args := make([]any, 0, len(items)*columns)
+	at := onceFormatted()
 	for _, r := range items {
 		args = append(args, shop, r.Number, r.Name, r.BarCode, r.Barred, r.InventoryEnabled,
 			r.Figures.InStock, r.Figures.Available, r.Figures.OrderedByCustomers, r.Figures.OrderedFromSuppliers,
-			r.Stock, r.State, At(r.UpdatedAt), r.Version.Token, At(r.Version.At), At(r.FirstSeenAt), At(r.ChangedAt), r.RenumberedTo)
+			r.Stock, r.State, At(r.UpdatedAt), r.Version.Token, at(r.Version.At), at(r.FirstSeenAt), at(r.ChangedAt), r.RenumberedTo)
 	}
 	t.insertRows("INSERT INTO items (shop, "+itemColumns+")", columns,
 		t.dialect.onConflict("shop, number", overwrite("name", "bar_code", "barred", "inventory_enabled", "in_stock", "available",

@@ -24,6 +24,21 @@ func (t Time) Value() (driver.Value, error) {
 	return t.UTC().Format(timeLayout), nil
 }
 
+// onceFormatted returns a function that returns times as At does, each ready to be
+// sent, and formatted only where it differs from the one before: the rows of a page
+// were observed at the same time.
+func onceFormatted() func(time.Time) any {
+	var last time.Time
+	var formatted any
+	return func(t time.Time) any {
+		if formatted == nil || !t.Equal(last) {
+			last = t
+			formatted, _ = At(t).Value() // which returns no error
+		}
+		return formatted
+	}
+}
+
 // Scan implements sql.Scanner.
 func (t *Time) Scan(src any) error {
 	switch v := src.(type) {
