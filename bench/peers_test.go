@@ -151,10 +151,12 @@ func peersBackfill(b *testing.B) {
 	// Theirs takes so long that half the rounds have to do.
 	for range (*rounds + 1) / 2 {
 		stripe.clear()
+		stripe.flushed()
 		theirFirst := stripe.backfill(peerItems)
 		theirSecond := stripe.backfill(peerItems)
 
 		l := install(b, false, s.URL, 1, never)
+		l.flushed()
 		l.start()
 		began := time.Now()
 		l.awaitEvery(10*time.Millisecond, 2*time.Minute, 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")

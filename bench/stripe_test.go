@@ -85,6 +85,13 @@ func (s *stripeSync) clear() {
 	s.database.query(s.b, "TRUNCATE stripe.products")
 }
 
+// flushed has what was written so far be on the disk: writing it must not slow down
+// what is measured next.
+func (s *stripeSync) flushed() {
+	s.b.Helper()
+	s.database.query(s.b, "CHECKPOINT")
+}
+
 // backfill has all products fetched and stored, and returns how long that took.
 func (s *stripeSync) backfill(count int) time.Duration {
 	s.b.Helper()

@@ -73,7 +73,7 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 		return err
 	}
 	err := s.retry(ctx, func() error {
-		stmt, err := s.batchStatement(ctx, rows, query)
+		stmt, err := s.keep(ctx, query)
 		if err == nil {
 			_, err = stmt.ExecContext(ctx, args...)
 		}
@@ -90,22 +90,6 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 func notPrepared(err error) bool {
 	refused, ok := errors.AsType[*mysql.MySQLError](err)
 	return ok && !retryable(refused)
-}
-
-func (s *Store) batchStatement(ctx context.Context, rows int, query string) (*sql.Stmt, error) {
-	if stmt := s.batchStatements[rows].Load(); stmt != nil {
-		return stmt, nil
-	}
-	// database/sql prepares it again on every connection that has not seen it.
-	stmt, err := s.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if !s.batchStatements[rows].CompareAndSwap(nil, stmt) {
-		_ = stmt.Close() // another writer was first
-		stmt = s.batchStatements[rows].Load()
-	}
-	return stmt, nil
 }
 
 // Unpacked is what came of the oldest of a shop's batches.

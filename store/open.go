@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -45,7 +45,7 @@ type Store struct {
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
 
-	batchStatements [preparedBatches + 1]atomic.Pointer[sql.Stmt] // by their number of rows; nil: not prepared yet
+	kept sync.Map // statements that are kept prepared, *sql.Stmt by their text
 }
 
 // Open connects to the database; it neither creates nor changes any table (see
@@ -193,6 +193,23 @@ func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, err 
 	return version, nil
 }
 
+// keep returns a statement that is prepared, on each connection that has not seen it
+// when it sends it first, and stays so.
+func (s *Store) keep(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.kept.Load(query); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := s.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if first, loaded := s.kept.LoadOrStore(query, stmt); loaded {
+		_ = stmt.Close() // another was first
+		return first.(*sql.Stmt), nil
+	}
+	return stmt, nil
+}
+
 // Close closes the database. It may be called more than once.
 func (s *Store) Close() error {
 	if s.conn == nil {
@@ -231,7 +248,9 @@ type tx struct {
 	conn    *sql.Tx
 	dialect dialect
 	err     error
-	inBytes bool // what is sent on the connection is taken for bytes: nobody else may get it
+	kept    *sync.Map // the store's
+	wanted  []string  // statements that are to be kept prepared
+	inBytes bool      // what is sent on the connection is taken for bytes: nobody else may get it
 }
 
 // asBytes runs do, in which parameters are sent as bytes. The driver sends bytes as
@@ -290,7 +309,7 @@ const preparedRows = 100
 func (t *tx) insertRows(head string, columns int, tail string, args []any) {
 	statement := func(rows int) string { return head + " VALUES " + placeholders(rows, columns) + tail }
 	if most := preparedRows * columns; len(args) >= 2*most {
-		insert := t.prepare(statement(preparedRows))
+		insert := t.keptPrepared(statement(preparedRows))
 		defer insert.close()
 		for ; len(args) >= most; args = args[most:] {
 			insert.exec(args[:most]...)
@@ -308,6 +327,18 @@ type prepared struct {
 	tx    *tx
 	query string
 	stmt  *sql.Stmt // nil: it is sent as text
+}
+
+// keptPrepared returns a statement that is prepared and stays so, on each connection
+// that has sent it: parsing one for 100 rows takes as long as storing ten.
+func (t *tx) keptPrepared(query string) prepared {
+	if stmt, ok := t.kept.Load(query); ok && t.err == nil {
+		return prepared{tx: t, query: query, stmt: t.conn.StmtContext(t.ctx, stmt.(*sql.Stmt))}
+	}
+	// The store prepares it on a connection of its own, for which a transaction must
+	// not wait: others may wait for it, each with one.
+	t.wanted = append(t.wanted, query)
+	return t.prepare(query)
 }
 
 // prepare prepares a statement for as long as the transaction lasts; where the
@@ -332,7 +363,10 @@ func (p prepared) exec(args ...any) {
 	case p.stmt == nil:
 		p.tx.exec(p.query, args...)
 	case p.tx.err == nil:
-		_, p.tx.err = p.stmt.ExecContext(p.tx.ctx, args...)
+		if _, p.tx.err = p.stmt.ExecContext(p.tx.ctx, args...); notPrepared(p.tx.err) {
+			p.tx.err = nil
+			p.tx.exec(p.query, args...)
+		}
 	}
 }
 
@@ -353,12 +387,15 @@ func (s *Store) inTx(ctx context.Context, fn func(*tx) error) error {
 		if err != nil {
 			return err
 		}
-		t := &tx{ctx: ctx, dialect: s.dialect}
+		t := &tx{ctx: ctx, dialect: s.dialect, kept: &s.kept}
 		defer func() {
 			if t.inBytes {
 				_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool drops it
 			}
 			_ = conn.Close()
+			for _, query := range t.wanted {
+				_, _ = s.keep(ctx, query) // else the next one prepares its own
+			}
 		}()
 		if t.conn, err = conn.BeginTx(ctx, nil); err != nil {
 			return err
