@@ -64,6 +64,7 @@ func peersIngest(b *testing.B) {
 			figure++
 			importAll(b, s, figure)
 			l.exec("TRUNCATE TABLE hints")
+			l.flushed()
 			ours := send(b, l.webhook, n.connections, requests[:n.ours])
 			l.allStored("lagerd", ours, storedWebhooks)
 			// What lagerd reads after the webhooks must not slow the others down. An
@@ -73,6 +74,7 @@ func peersIngest(b *testing.B) {
 			l.settled()
 
 			stripe.clear()
+			stripe.flushed()
 			theirs := send(b, stripe.address, n.connections, stripeCalls(b, n.stripe))
 			allStored(b, "stripe-sync-engine", theirs, stripe.count())
 			besideStripe[i] = append(besideStripe[i], row{ours.perSecond(), theirs.perSecond()})
