@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-sql-driver/mysql"
 
 	"lagerd/reconcile/plan"
@@ -40,21 +42,21 @@ const (
 // hints (see Unpack). A shop's hints share a row where they follow each other.
 func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 	var args []any
+	var data []byte
 	for from := 0; from < len(hints); {
-		shop, first := hints[from].Shop, hints[from].At
-		var batch []batched
+		shop, first, begin := hints[from].Shop, hints[from].At, from
+		data = data[:0]
 		for ; from < len(hints) && hints[from].Shop == shop; from++ {
 			h := hints[from]
 			if h.At.Before(first) {
 				first = h.At
 			}
-			batch = append(batch, batched{h.Kind, h.Number, h.At.UnixMicro()})
+			var err error
+			if data, err = appendBatched(data, h); err != nil {
+				return fmt.Errorf("record webhooks of %s: %w", shop, err)
+			}
 		}
-		data, err := json.Marshal(batch)
-		if err != nil {
-			return fmt.Errorf("record webhooks of %s: %w", shop, err)
-		}
-		args = append(args, shop, len(batch), At(first), string(data))
+		args = append(args, shop, from-begin, At(first), string(append(data, ']')))
 	}
 	for chunk := range slices.Chunk(args, rowsPerStatement*newBatchArgs) {
 		if err := s.insertBatches(ctx, len(chunk)/newBatchArgs, chunk); err != nil {
@@ -62,6 +64,25 @@ func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 		}
 	}
 	return nil
+}
+
+// appendBatched appends a hint to the JSON of a batch, as json would write a list of
+// batched, at a fifth of what that takes for each webhook.
+func appendBatched(data []byte, h HintRecord) ([]byte, error) {
+	separator := byte(',')
+	if len(data) == 0 {
+		separator = '['
+	}
+	data = append(append(data, separator), `{"kind":`...)
+	data, err := jsontext.AppendQuote(data, string(h.Kind))
+	if err != nil {
+		return nil, fmt.Errorf("kind %q: %w", h.Kind, err)
+	}
+	if data, err = jsontext.AppendQuote(append(data, `,"number":`...), h.Number); err != nil {
+		return nil, fmt.Errorf("number %q: %w", h.Number, err)
+	}
+	data = strconv.AppendInt(append(data, `,"at_us":`...), h.At.UnixMicro(), 10)
+	return append(data, '}'), nil
 }
 
 // insertBatches uses a prepared statement for few rows: a server of MySQL's kind
