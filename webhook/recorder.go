@@ -198,9 +198,13 @@ func (c *Committer) write(ctx context.Context) {
 		for _, w := range batch {
 			hints = append(hints, w.hint)
 		}
-		err := c.commit(ctx, len(batch), distinct(hints))
+		told := distinct(hints)
+		err := c.commit(ctx, len(batch), told)
 		for _, w := range batch {
 			w.done <- err
+		}
+		if err == nil {
+			c.wake(told) // after the answers, for which somebody waits
 		}
 		// Nothing in them may keep a call's memory alive, or be mistaken for ours.
 		clear(batch)
@@ -238,7 +242,6 @@ func (c *Committer) commit(ctx context.Context, calls int, hints []Hint) error {
 		}
 		return fmt.Errorf("record %d hints: %w", len(hints), err)
 	}
-	c.wake(hints)
 	return nil
 }
 
