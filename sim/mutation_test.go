@@ -34,14 +34,14 @@ type mutation struct {
 // that begin with "found" are mistakes of lagerd's own that the simulation found.
 var mutations = []mutation{
 	{"a webhook is acknowledged before its commit", "webhook/recorder.go",
-		`		err := c.commit(ctx, len(batch), distinct(hints))
+		`		err := c.commit(ctx, len(batch), told)
 		for _, w := range batch {
 			w.done <- err
 		}`,
 		`		for _, w := range batch {
 			w.done <- nil
 		}
-		_ = c.commit(ctx, len(batch), distinct(hints))`, "durable:"},
+		err := c.commit(ctx, len(batch), told)`, "durable:"},
 	{"a webhook is acknowledged although its commit failed", "webhook/recorder.go",
 		`			w.done <- err
 		}`,
@@ -55,6 +55,8 @@ var mutations = []mutation{
 				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
 		`" open = CASE WHEN ? < 0 THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:"},
+	{"of what is stored of a page only the first is read", "reconcile/stock.go",
+		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:"},
 	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
