@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,5 +51,54 @@ func TestFirstSweepBesideHints(t *testing.T) {
 	}
 	if n, err := f.Store.NoItems(t.Context(), "shop1234"); n || err != nil {
 		t.Errorf("no items: %t, %v", n, err)
+	}
+}
+
+// TestListingInAnotherOrder: where e-conomic lists items in another order than that of
+// their bytes, what is stored of them is known all the same.
+func TestListingInAnotherOrder(t *testing.T) {
+	const pageSize = 4
+	var numbers []string // without regard to case, as e-conomic may sort them
+	for n := range 20 {
+		letter := string(rune('a' + n))
+		if n%2 == 1 {
+			letter = strings.ToUpper(letter)
+		}
+		numbers = append(numbers, letter)
+	}
+	f := newFixture(t)
+	var changed atomic.Bool
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch page, _ := strconv.Atoi(r.URL.Query().Get("skippages")); {
+		case r.URL.Path == "/self":
+			fmt.Fprint(w, `{"agreementNumber":7,"company":{"name":"x"}}`)
+		case r.URL.Path != "/products" || r.URL.Query().Has("filter"):
+			fmt.Fprint(w, `{"collection":[],"pagination":{"results":0}}`)
+		default:
+			var items []string
+			for _, number := range numbers[page*pageSize : (page+1)*pageSize] {
+				stock := "5"
+				if number == "c" && changed.Load() {
+					stock = "7"
+				}
+				items = append(items, product(number, stock))
+			}
+			next := ""
+			if (page+1)*pageSize < len(numbers) {
+				next = fmt.Sprintf(`,"nextPage":"http://%s/products?skippages=%d&pagesize=%d"`, r.Host, page+1, pageSize)
+			}
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(items, ","), len(numbers), next)
+		}
+	})
+	s, done := scheduler(t, f, server, pageSize)
+	f.counted(done, "shops that have been swept", 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
+	changed.Store(true)
+	s.SweepAll()
+	f.counted(done, "items with the new stock", 1, "SELECT COUNT(*) FROM items WHERE stock = 7")
+	changes, err := f.Store.Changes(t.Context(), "shop1234", plan.KindStock, numbers, time.Now().Add(-time.Hour), 100)
+	must(t, err)
+	if len(changes) != 1 || changes[0].Number != "c" || changes[0].What != plan.WhatStock || *changes[0].OldStock != "5" {
+		t.Errorf("the history is %+v, expected that c was 5 and became 7", changes)
 	}
 }

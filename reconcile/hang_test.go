@@ -70,6 +70,12 @@ const gives = 300 * time.Millisecond // the client's timeout
 // schedule runs a scheduler that has the fixture's shop, with pages of so many items.
 func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	t.Helper()
+	_, done := scheduler(t, f, h, pageSize)
+	return done
+}
+
+func scheduler(t *testing.T, f *fixture, h http.Handler, pageSize int) (*reconcile.Scheduler, passes) {
+	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: gives})
@@ -93,7 +99,7 @@ func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	})
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", time.Now()))
 	s.Take(ctx, f.Shop, 1)
-	return done
+	return s, done
 }
 
 // TestHungAgreement: a pass over an agreement that hangs takes up its worker for

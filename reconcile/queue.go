@@ -115,9 +115,10 @@ func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 	q.later[shop] = held
 }
 
-// settle queues the shop once it has not been called for it for the time passes,
-// at the latest lasts after the first such call. A shop that waits for its turn already keeps it; a
-// tick, or what is asked for, waits with the rest if it comes later.
+// settle queues the shop once it has not been called for it for the time passes, at
+// the latest lasts after the first such call, or after the end of the work on it that
+// is under way. A shop that waits for its turn already keeps it; a tick, or what is
+// asked for, waits with the rest if it comes later.
 func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

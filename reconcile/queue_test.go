@@ -324,6 +324,23 @@ func TestSettle(t *testing.T) {
 		q.done("a")
 		none(t, q)
 
+		began = time.Now()
+		for q.length() == 0 {
+			wait := lasts
+			if time.Since(began) < passes/2 {
+				wait = passes // what becomes a flood was none at first
+			}
+			q.settle("a", work, passes, wait)
+			time.Sleep(passes / 3)
+			synctest.Wait()
+		}
+		if waited := time.Since(began); waited < lasts || waited > lasts+passes {
+			t.Errorf("what became a flood waited for %s", waited)
+		}
+		next(t, q)
+		q.done("a")
+		none(t, q)
+
 		// What a person asks for does not wait, and one that failed waits longer.
 		settle()
 		q.add("a", tick, true)

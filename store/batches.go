@@ -113,6 +113,14 @@ func notPrepared(err error) bool {
 	return ok && !retryable(refused)
 }
 
+// notKept reports whether the server did not know, or would not prepare, a statement that
+// is kept prepared. It has done nothing then, and the transaction goes on; after other
+// errors it may have ended without a word.
+func notKept(err error) bool {
+	refused, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && slices.Contains([]uint16{errUnknownStatement, errCannotPrepare, errTooManyStatements, errPrepareAgain}, refused.Number)
+}
+
 // Unpacked is what came of the oldest of a shop's batches.
 type Unpacked struct {
 	Hints      int

@@ -116,7 +116,9 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 				must(t, err)
 				got := slices.Collect(maps.Keys(between))
 				slices.Sort(got)
-				if slices.Sort(want); !all && !strings.HasPrefix(last, first) || all && !slices.Equal(got, want) {
+				rest, prefix := strings.CutPrefix(last, first)
+				may := !prefix || rest == "" || rest[0] > ' '
+				if slices.Sort(want); !all && may || all && !slices.Equal(got, want) {
 					t.Errorf("from %q to %q: %q (all: %t), expected %q", first, last, got, all, want)
 				}
 				if few, all, err := s.ItemsBetween(t.Context(), "shop1", first, last, len(want)-1); len(want) > 0 && (err != nil || all || len(few) > 0) {

@@ -66,6 +66,14 @@ const (
 	errWriteConflict   = 9007 // TiDB
 )
 
+// MySQL error numbers that say of a prepared statement that it was not run.
+const (
+	errUnknownStatement  = 1243
+	errCannotPrepare     = 1295
+	errTooManyStatements = 1461
+	errPrepareAgain      = 1615
+)
+
 // rowsPerPiece is how many rows are deleted at once: one large transaction would
 // hold up a Galera cluster.
 const rowsPerPiece = 1000

@@ -218,6 +218,57 @@ func TestRowsWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
+// TestKeptStatements: a statement that is kept prepared, and that the server does not
+// know any more, is sent as text; after another error nothing more is sent in the
+// transaction, since the server may have ended that.
+func TestKeptStatements(t *testing.T) {
+	t.Parallel()
+	done := sqlmock.NewResult(0, 1)
+	lockTableFull := &mysql.MySQLError{Number: 1206, Message: "The total number of locks exceeds the lock table size"}
+	var rows []plan.Row
+	for range 200 {
+		rows = append(rows, itemRow("a", "1", 3))
+	}
+	for _, c := range []struct {
+		refusal error
+		text    bool
+	}{
+		{tooMany, true},
+		{&mysql.MySQLError{Number: 1243, Message: "Unknown prepared statement handler"}, true},
+		{&mysql.MySQLError{Number: 1615, Message: "Prepared statement needs to be re-prepared"}, true},
+		{lockTableFull, false},
+		{tooLong, false},
+	} {
+		s, mock := mocked(t)
+		mock.ExpectBegin()
+		mock.ExpectExec(fenceSQL).WillReturnResult(done)
+		first := mock.ExpectPrepare(itemSQL)
+		first.ExpectExec().WillReturnResult(done)
+		first.ExpectExec().WillReturnResult(done)
+		mock.ExpectCommit()
+		kept := mock.ExpectPrepare(itemSQL)
+		mock.ExpectBegin()
+		mock.ExpectExec(fenceSQL).WillReturnResult(done)
+		kept.ExpectExec().WillReturnResult(done)
+		kept.ExpectExec().WillReturnError(c.refusal)
+		if c.text {
+			mock.ExpectExec(itemSQL).WillReturnResult(done)
+			mock.ExpectCommit()
+		} else {
+			mock.ExpectRollback()
+		}
+		for seq := int64(1); seq <= 2; seq++ {
+			err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: 3, Seq: seq}, store.Applied{Items: rows}, noon)
+			if fails := seq == 2 && !c.text; fails != (err != nil) {
+				t.Errorf("%v: transaction %d: %v", c.refusal, seq, err)
+			}
+		}
+		if err := mock.ExpectationsWereMet(); err != nil {
+			t.Errorf("%v: %v", c.refusal, err)
+		}
+	}
+}
+
 // TestPDFsWithoutPreparedStatements: and so are PDFs.
 func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()

@@ -114,7 +114,7 @@ func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
 		return
 	}
 	t.asBytes(func() {
-		insert := t.keptPrepared("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf"))
+		insert := t.prepare("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf"))
 		defer insert.close()
 		for _, pdf := range pdfs {
 			insert.exec(shop, pdf.Number, pdf.Data)

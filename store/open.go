@@ -249,7 +249,7 @@ type tx struct {
 	dialect dialect
 	err     error
 	kept    *sync.Map // the store's
-	wanted  []string  // statements that are to be kept prepared
+	toKeep  []string  // statements that it has prepared for itself
 	inBytes bool      // what is sent on the connection is taken for bytes: nobody else may get it
 }
 
@@ -257,7 +257,7 @@ type tx struct {
 // text, and MariaDB counts a text's characters one by one: for 100 KiB that takes it
 // longer than to store them.
 func (t *tx) asBytes(do func()) {
-	if t.dialect.isSQLite() {
+	if t.err != nil || t.dialect.isSQLite() {
 		do()
 		return
 	}
@@ -308,8 +308,8 @@ const preparedRows = 100
 // insertRows sends INSERT … VALUES for all rows, some at a time.
 func (t *tx) insertRows(head string, columns int, tail string, args []any) {
 	statement := func(rows int) string { return head + " VALUES " + placeholders(rows, columns) + tail }
-	if most := preparedRows * columns; len(args) >= 2*most {
-		insert := t.keptPrepared(statement(preparedRows))
+	if most := preparedRows * columns; len(args) >= most {
+		insert := t.prepare(statement(preparedRows))
 		defer insert.close()
 		for ; len(args) >= most; args = args[most:] {
 			insert.exec(args[:most]...)
@@ -329,29 +329,25 @@ type prepared struct {
 	stmt  *sql.Stmt // nil: it is sent as text
 }
 
-// keptPrepared returns a statement that is prepared and stays so, on each connection
-// that has sent it: parsing one for 100 rows takes as long as storing ten.
-func (t *tx) keptPrepared(query string) prepared {
-	if stmt, ok := t.kept.Load(query); ok && t.err == nil {
-		return prepared{tx: t, query: query, stmt: t.conn.StmtContext(t.ctx, stmt.(*sql.Stmt))}
-	}
-	// The store prepares it on a connection of its own, for which a transaction must
-	// not wait: others may wait for it, each with one.
-	t.wanted = append(t.wanted, query)
-	return t.prepare(query)
-}
-
-// prepare prepares a statement for as long as the transaction lasts; where the
-// server does not, it is sent as text each time.
+// prepare returns a statement that is prepared and stays so, on each connection that
+// has sent it: parsing one for 100 rows takes as long as storing ten. Where the server
+// prepares none, it is sent as text.
 func (t *tx) prepare(query string) prepared {
 	p := prepared{tx: t, query: query}
 	if t.err != nil {
+		return p
+	}
+	if stmt, ok := t.kept.Load(query); ok {
+		p.stmt = t.conn.StmtContext(t.ctx, stmt.(*sql.Stmt))
 		return p
 	}
 	stmt, err := t.conn.PrepareContext(t.ctx, query)
 	switch {
 	case err == nil:
 		p.stmt = stmt
+		// The store prepares it on a connection of its own, for which a transaction
+		// must not wait: others may wait for it, each with one.
+		t.toKeep = append(t.toKeep, query)
 	case !notPrepared(err):
 		t.err = err
 	}
@@ -363,7 +359,7 @@ func (p prepared) exec(args ...any) {
 	case p.stmt == nil:
 		p.tx.exec(p.query, args...)
 	case p.tx.err == nil:
-		if _, p.tx.err = p.stmt.ExecContext(p.tx.ctx, args...); notPrepared(p.tx.err) {
+		if _, p.tx.err = p.stmt.ExecContext(p.tx.ctx, args...); notKept(p.tx.err) {
 			p.tx.err = nil
 			p.tx.exec(p.query, args...)
 		}
@@ -383,28 +379,39 @@ const maxAttempts = 8
 // outcome is unknown.
 func (s *Store) inTx(ctx context.Context, fn func(*tx) error) error {
 	return s.retry(ctx, func() error {
-		conn, err := s.conn.Conn(ctx)
-		if err != nil {
-			return err
-		}
 		t := &tx{ctx: ctx, dialect: s.dialect, kept: &s.kept}
-		defer func() {
-			if t.inBytes {
-				_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool drops it
-			}
-			_ = conn.Close()
-			for _, query := range t.wanted {
-				_, _ = s.keep(ctx, query) // else the next one prepares its own
-			}
-		}()
-		if t.conn, err = conn.BeginTx(ctx, nil); err != nil {
+		if err := s.once(t, fn); err != nil {
 			return err
 		}
-		if err := errors.Join(fn(t), t.err); err != nil {
-			return errors.Join(err, ignoreDone(t.conn.Rollback()))
+		for _, query := range t.toKeep {
+			_, _ = s.keep(ctx, query) // else the next transaction prepares it for itself
 		}
-		return t.conn.Commit()
+		return nil
 	})
+}
+
+// once runs fn in one transaction, on a connection that is given back when that ends.
+func (s *Store) once(t *tx, fn func(*tx) error) error {
+	conn, err := s.conn.Conn(t.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if t.conn != nil {
+			_ = t.conn.Rollback() // of one that fn has left by a panic
+		}
+		if t.inBytes {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool drops it
+		}
+		_ = conn.Close()
+	}()
+	if t.conn, err = conn.BeginTx(t.ctx, nil); err != nil {
+		return err
+	}
+	if err := errors.Join(fn(t), t.err); err != nil {
+		return errors.Join(err, ignoreDone(t.conn.Rollback()))
+	}
+	return t.conn.Commit()
 }
 
 func ignoreDone(err error) error {

@@ -47,8 +47,8 @@ type CommitterOptions struct {
 	Patience time.Duration
 	// DrainTimeout bounds what Run does after it was told to stop: 10 s.
 	DrainTimeout time.Duration
-	// Wake is told, after a commit and before it is acknowledged, of each shop with
-	// new hints, and of how many. It must not block.
+	// Wake is told, after a commit has been acknowledged, of each shop with new hints,
+	// and of how many. It must not block.
 	Wake func(shop string, hints int)
 	// Observe is told of every Write: how many calls it answered, how many hints
 	// these were, how long it took. It must not block.

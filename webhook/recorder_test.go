@@ -43,6 +43,29 @@ func (w *writes) write(ctx context.Context, hints []webhook.Hint) error {
 	return nil
 }
 
+// TestAnsweredFirst: a call is answered before anybody is told of its hint.
+func TestAnsweredFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, answered := &writes{}, make(chan struct{})
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Wake: func(string, int) {
+			select {
+			case <-answered:
+			case <-time.After(time.Minute):
+				t.Error("the call waits until the shop has been told")
+			}
+		}})
+		stop := run(t, c)
+		if err := c.Record(t.Context(), hint("shop1", "a")); err != nil {
+			t.Error(err)
+		}
+		close(answered)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // run runs c and returns a function that stops it and gives what Run returned.
 // Both have to be called in a synctest bubble.
 func run(t *testing.T, c *webhook.Committer) (stop func() error) {
