@@ -150,8 +150,7 @@ func peersBackfill(b *testing.B) {
 	stripe := startStripe(b, fakeStripe(b, peerItems))
 	s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", peerItems), noLimit)
 	var firsts, again []row
-	// Theirs takes so long that half the rounds have to do.
-	for range (*rounds + 1) / 2 {
+	for range *rounds {
 		stripe.clear()
 		stripe.flushed()
 		theirFirst := stripe.backfill(peerItems)

@@ -114,6 +114,7 @@ func TestAcknowledgedOnlyAfterTheCommit(t *testing.T) {
 		if err := <-result; err != nil || !committed {
 			t.Errorf("Record = %v, committed %t", err, committed)
 		}
+		synctest.Wait() // the shop is told afterwards
 		if !slices.Equal(woken, []string{"a"}) {
 			t.Errorf("woken %v, want a", woken)
 		}
@@ -270,6 +271,7 @@ func TestWriteErrorGoesToAllOfTheBatch(t *testing.T) {
 				t.Errorf("hint %d: %v", i, err)
 			}
 		}
+		synctest.Wait() // shops are told afterwards
 		if woken["bad"] || !woken["good"] {
 			t.Errorf("woken %v, want only good", woken)
 		}
