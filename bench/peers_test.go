@@ -160,7 +160,7 @@ func peersBackfill(b *testing.B) {
 		l.flushed()
 		l.start()
 		began := time.Now()
-		l.awaitEvery(10*time.Millisecond, 2*time.Minute, 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
+		l.awaitEvery(listingPoll, 2*time.Minute, 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
 		ourFirst := time.Since(began)
 		l.read(1)
 		if n, err := l.count("SELECT COUNT(*) FROM items"); err != nil || n != peerItems {

@@ -450,6 +450,10 @@ func (s statement) ExecContext(ctx context.Context, args []driver.NamedValue) (d
 	return s.c.ExecContext(ctx, s.query, args)
 }
 
+func (s statement) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return s.c.QueryContext(ctx, s.query, args)
+}
+
 func (s statement) NumInput() int { return -1 }
 
 func (s statement) Close() error { return nil }

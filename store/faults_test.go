@@ -218,6 +218,34 @@ func TestRowsWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
+// TestKeptQuery: a query that is kept prepared goes as text where the server prepares
+// none, and where it does not know it any more; another error is one.
+func TestKeptQuery(t *testing.T) {
+	t.Parallel()
+	const query = "SELECT .* FROM items"
+	s, mock := mocked(t)
+	none := sqlmock.NewRows([]string{"number"})
+	between := func() error {
+		_, _, err := s.ItemsBetween(t.Context(), "shop1", "a", "b", 10)
+		return err
+	}
+	mock.ExpectPrepare(query).WillReturnError(tooMany)
+	mock.ExpectQuery(query).WillReturnRows(none)
+	kept := mock.ExpectPrepare(query)
+	kept.ExpectQuery().WillReturnRows(none)
+	kept.ExpectQuery().WillReturnError(&mysql.MySQLError{Number: 1243, Message: "Unknown prepared statement handler"})
+	mock.ExpectQuery(query).WillReturnRows(none)
+	kept.ExpectQuery().WillReturnError(deadlock)
+	for n, want := range []error{nil, nil, nil, deadlock} {
+		if err := between(); !errors.Is(err, want) {
+			t.Errorf("query %d: %v, expected %v", n, err, want)
+		}
+	}
+	if err := mock.ExpectationsWereMet(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestKeptStatements: a statement that is kept prepared, and that the server does not
 // know any more, is sent as text; after another error nothing more is sent in the
 // transaction, since the server may have ended that.

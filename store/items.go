@@ -37,15 +37,15 @@ func (s *Store) Items(ctx context.Context, shop string, numbers []string) (map[s
 
 // ItemsBetween returns the stored rows of all numbers from first to last, compared byte
 // by byte, both included. If those are more than most, or the database cannot be asked
-// for them so, it returns none of them and false. A row read so costs the database a
-// quarter of what one of Items does.
+// for them so, it returns none of them and false. A row read so costs half of what one
+// of Items does.
 func (s *Store) ItemsBetween(ctx context.Context, shop, first, last string, most int) (map[string]plan.Row, bool, error) {
 	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
 	// 'a ': its optimizer compares a range's ends as if both were filled with spaces.
 	if rest, ok := strings.CutPrefix(last, first); ok && rest != "" && rest[0] <= ' ' {
 		return nil, false, nil
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", shop, first, last, most+1)
+	rows, err := s.keptQuery(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", shop, first, last, most+1)
 	found := make(map[string]plan.Row, most)
 	if err == nil {
 		err = scanItems(rows, found)
