@@ -1,0 +1,154 @@
+package economic
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// fields reads fields of an answer and keeps the first error.
+type fields struct{ err error }
+
+// absent reports whether a field is not there. A null, which e-conomic says it
+// never sends, counts as absent too.
+func absent(raw value) bool { return len(raw) == 0 || raw[0] == 'n' }
+
+func (f *fields) fail(path, want string, raw value) {
+	if f.err == nil {
+		f.err = &fieldError{path, want, describe(raw)}
+	}
+}
+
+// object notes an error if a block is neither an object nor absent.
+func (f *fields) object(path string, raw value) {
+	if !absent(raw) && raw[0] != '{' {
+		f.fail(path, "an object", raw)
+	}
+}
+
+// list notes an error if a list is neither a list nor absent.
+func (f *fields) list(path string, raw value) {
+	if !absent(raw) && raw[0] != '[' {
+		f.fail(path, "a list", raw)
+	}
+}
+
+// text reads a string, "" if absent.
+func (f *fields) text(path string, raw value) string {
+	if absent(raw) {
+		return ""
+	}
+	if raw[0] != '"' {
+		f.fail(path, "a string", raw)
+		return ""
+	}
+	return text(raw)
+}
+
+// yes reads a boolean, nil if absent.
+func (f *fields) yes(path string, raw value) *bool {
+	if absent(raw) {
+		return nil
+	}
+	is := raw[0] == 't'
+	if !is && raw[0] != 'f' {
+		f.fail(path, "true or false", raw)
+		return nil
+	}
+	return &is
+}
+
+// figure reads a number exactly, nil if absent.
+func (f *fields) figure(path string, raw value) *decimal.Decimal {
+	return f.figureIn(new(decimal.Decimal), path, raw)
+}
+
+// figureIn is figure with a place for the number.
+func (f *fields) figureIn(in *decimal.Decimal, path string, raw value) *decimal.Decimal {
+	if absent(raw) {
+		return nil
+	}
+	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		f.fail(path, "a number", raw)
+		return nil
+	}
+	// A number like 1e999999999 is valid JSON; computing with it would never end.
+	const digits, exponent = 40, 20
+	d, err := decimal.NewFromString(string(raw[:min(len(raw), 2*digits)]))
+	if err != nil || len(raw) > 2*digits || d.NumDigits() > digits || d.Exponent() > exponent || d.Exponent() < -exponent {
+		f.fail(path, "a number of ordinary size", raw)
+		return nil
+	}
+	*in = d
+	return in
+}
+
+// whole reads an integer of at least least, 0 if absent.
+func (f *fields) whole(path string, raw value, least int64) int64 {
+	if absent(raw) {
+		return 0
+	}
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil && n >= least {
+		return n
+	}
+	d := f.figure(path, raw) // 10.0 is an integer as well
+	if d == nil {
+		return 0
+	}
+	n := d.IntPart()
+	if !d.Equal(decimal.NewFromInt(n)) || n < least {
+		f.fail(path, fmt.Sprintf("a whole number from %d", least), raw)
+		return 0
+	}
+	return n
+}
+
+// date reads a business date (YYYY-MM-DD), "" if absent.
+func (f *fields) date(path string, raw value) string {
+	s := f.text(path, raw)
+	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
+		f.fail(path, "a date (YYYY-MM-DD)", raw)
+		return ""
+	}
+	return s
+}
+
+// moment reads a time with its zone and returns it in UTC, zero if absent.
+func (f *fields) moment(path string, raw value) time.Time {
+	s := f.text(path, raw)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		f.fail(path, "a time (RFC 3339)", raw)
+	}
+	return t.UTC()
+}
+
+// required notes an error if a field is absent.
+func (f *fields) required(path, want string, raw value) {
+	if absent(raw) {
+		f.fail(path, want, raw)
+	}
+}
+
+// describe says what a JSON value is, in few words.
+func describe(raw value) string {
+	if absent(raw) {
+		return "nothing"
+	}
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return fmt.Sprintf("string %q", oneLine(text(raw), 40))
+	case 't', 'f':
+		return string(raw)
+	}
+	return "number " + oneLine(string(raw[:min(len(raw), 100)]), 40)
+}
