@@ -60,7 +60,7 @@ type turned struct {
 // flood says that its hints are worth it by themselves: they do not wait for the
 // sweeps' budget.
 func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
-	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, seen: map[string]struct{}{}, digest: sha256.New(),
+	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(),
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}}
 	if j.tick && !j.sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
@@ -269,7 +269,7 @@ const believedItems = 250_000
 func (l *listing) add(p page) {
 	l.read += p.size()
 	l.results = p.results
-	if len(l.seen) == 0 {
+	if l.seen == nil {
 		l.seen = make(map[string]struct{}, min(p.results, believedItems))
 	}
 	l.short = len(l.turned) == 1 && p.next == ""

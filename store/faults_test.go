@@ -22,6 +22,7 @@ var (
 	lockWait = &mysql.MySQLError{Number: 1205, Message: "Lock wait timeout"}
 	notReady = &mysql.MySQLError{Number: 1047, Message: "WSREP has not yet prepared node"}
 	tooMany  = &mysql.MySQLError{Number: 1461, Message: "Can't create more than max_prepared_stmt_count statements"}
+	unknown  = &mysql.MySQLError{Number: 1243, Message: "Unknown prepared statement handler"}
 	tooLong  = &mysql.MySQLError{Number: 1406, Message: "Data too long"}
 )
 
@@ -233,7 +234,7 @@ func TestKeptQuery(t *testing.T) {
 	mock.ExpectQuery(query).WillReturnRows(none)
 	kept := mock.ExpectPrepare(query)
 	kept.ExpectQuery().WillReturnRows(none)
-	kept.ExpectQuery().WillReturnError(&mysql.MySQLError{Number: 1243, Message: "Unknown prepared statement handler"})
+	kept.ExpectQuery().WillReturnError(unknown)
 	mock.ExpectQuery(query).WillReturnRows(none)
 	kept.ExpectQuery().WillReturnError(deadlock)
 	for n, want := range []error{nil, nil, nil, deadlock} {
@@ -262,7 +263,7 @@ func TestKeptStatements(t *testing.T) {
 		text    bool
 	}{
 		{tooMany, true},
-		{&mysql.MySQLError{Number: 1243, Message: "Unknown prepared statement handler"}, true},
+		{unknown, true},
 		{&mysql.MySQLError{Number: 1615, Message: "Prepared statement needs to be re-prepared"}, true},
 		{lockTableFull, false},
 		{tooLong, false},
