@@ -44,8 +44,11 @@ func BenchmarkImport(b *testing.B) {
 			}
 			l.awaitEvery(10*time.Millisecond, 2*time.Minute, 0, openHints)
 			took := time.Since(began)
-			if wrong, err := l.count("SELECT COUNT(*) FROM items i JOIN hints h ON h.shop = i.shop AND h.kind = 'stock' AND h.number = i.number WHERE h.webhook_at IS NOT NULL AND (i.stock IS NULL OR i.stock <> ?)", figure); err != nil || wrong != 0 {
+			if wrong, err := l.count("SELECT COUNT(*) FROM items WHERE stock <> ?", figure); err != nil || wrong != 0 {
 				b.Errorf("%d items are wrong when all hints are answered (%v)", wrong, err)
+			}
+			if right, err := l.count("SELECT COUNT(*) FROM items WHERE stock = ?", figure); err != nil || right < importItems {
+				b.Errorf("%d items are right when all hints are answered, expected %d at least (%v)", right, importItems, err)
 			}
 			callsAfter, singleAfter := callsOf(b, s)
 			called = append(called, float64(callsAfter-calls))

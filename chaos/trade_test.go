@@ -3,7 +3,6 @@ package chaos_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -69,8 +68,8 @@ func (w *webhooks) counts() map[int]int {
 }
 
 // lost looks for every acknowledged webhook in the database. It was lost where
-// its number has no hint that is as young; it waits where that one is open, or where
-// webhooks have not been unpacked yet.
+// its number has no hint that is as young, nor has changed since then; it waits where
+// that hint is open, or where webhooks have not been unpacked yet.
 func (w *webhooks) lost(ctx context.Context, db *sql.DB) (lost, waiting []string, err error) {
 	var batches int
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM hint_batches").Scan(&batches); err != nil {
@@ -82,28 +81,25 @@ func (w *webhooks) lost(ctx context.Context, db *sql.DB) (lost, waiting []string
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for h, began := range w.acknowledged {
-		var last sql.RawBytes
-		var open bool
-		rows, err := db.QueryContext(ctx, "SELECT last_at, open FROM hints WHERE shop = ? AND kind = ? AND number = ?", h.shop, h.kind, h.number)
+		var last sql.NullString
+		var open sql.NullBool
+		err := db.QueryRowContext(ctx, "SELECT MAX(told_at), MAX(open) FROM (SELECT last_at AS told_at, open FROM hints WHERE shop = ? AND kind = ? AND number = ?"+
+			" UNION ALL SELECT observed_at, 0 FROM changes WHERE shop = ? AND kind = ? AND number = ?) AS told", h.shop, h.kind, h.number, h.shop, h.kind, h.number).Scan(&last, &open)
 		if err != nil {
 			return nil, nil, fmt.Errorf("look for an acknowledged webhook: %w", err)
 		}
-		if !rows.Next() {
-			lost = append(lost, fmt.Sprintf("%v: acknowledged, and there is no hint", h))
-			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-				return nil, nil, fmt.Errorf("look for an acknowledged webhook: %w", err)
-			}
+		if !last.Valid {
+			lost = append(lost, fmt.Sprintf("%v: acknowledged, and there is neither a hint nor a change", h))
 			continue
 		}
-		err = rows.Scan(&last, &open)
-		at, parsed := storedTime(string(last))
-		if err := errors.Join(err, parsed, rows.Close()); err != nil {
+		at, err := storedTime(last.String)
+		if err != nil {
 			return nil, nil, fmt.Errorf("look for an acknowledged webhook: %w", err)
 		}
 		if at.Before(began.Add(-5 * time.Second)) {
-			lost = append(lost, fmt.Sprintf("%v: acknowledged at %s, the hint is of %s", h, began, at))
+			lost = append(lost, fmt.Sprintf("%v: acknowledged at %s, the last hint or change is of %s", h, began, at))
 		}
-		if open {
+		if open.Bool {
 			waiting = append(waiting, fmt.Sprint(h))
 		}
 	}

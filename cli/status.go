@@ -75,11 +75,11 @@ func (cmd whyCmd) Run(c *call) error {
 	if w.Invoices, err = s.Invoices(c.ctx, cmd.Shop, numbers); err != nil {
 		return err
 	}
-	waiting, err := s.WaitingWebhooks(c.ctx, cmd.Shop, kind)
+	packed, err := s.Packed(c.ctx, cmd.Shop)
 	if err != nil {
 		return err
 	}
-	w.Received = waiting[cmd.Number]
+	w.Received = packed.Hints[kind][cmd.Number].FirstAt
 	if w.Hints, err = s.Hints(c.ctx, cmd.Shop, kind, numbers); err != nil {
 		return err
 	}

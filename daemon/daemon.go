@@ -233,6 +233,7 @@ func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
 	o.Store, o.Client, o.Open, o.Log, o.Now = d.store, client, d.Keys.Open, d.log, d.now
 	o.Jitter = func(most time.Duration) time.Duration { return mathrand.N(most) }
 	o.PageSize, o.PagesPerPass = plan.PageSize, pagesPerPass
+	o.UnpackAtOnce = store.UnpackedHints
 	return engine.New(engine.Options{
 		Reconcile: o, Shops: d.index, Metrics: d.metrics, Log: d.log, Instance: newInstance(d.Version, d.now()),
 		Schedule: s.Schedule, Beat: s.LeaseBeat, TTL: s.LeaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: s.KeepRequests,

@@ -91,7 +91,7 @@ func TestListingInAnotherOrder(t *testing.T) {
 			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(items, ","), len(numbers), next)
 		}
 	})
-	s, done := scheduler(t, f, server, pageSize)
+	s, done := scheduler(t, f, server, pageSize, store.UnpackedHints)
 	f.counted(done, "shops that have been swept", 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
 	changed.Store(true)
 	s.SweepAll()

@@ -252,7 +252,7 @@ func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []stri
 // looked at yet.
 func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hint, error) {
 	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
-	webhooks, err := d.Store.WaitingWebhooks(ctx, d.Shop.Shop, kind)
+	webhooks, err := d.Store.Packed(ctx, d.Shop.Shop)
 	if err != nil {
 		return nil, err
 	}
@@ -260,11 +260,7 @@ func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hi
 	if err != nil {
 		return nil, err
 	}
-	for number, at := range webhooks {
-		if _, open := hints[number]; !open {
-			hints[number] = plan.Hint{Kind: kind, Number: number, FirstAt: at}
-		}
-	}
+	hintMap(hints).addPacked(webhooks.Hints[kind])
 	return hints, nil
 }
 

@@ -70,11 +70,11 @@ const gives = 300 * time.Millisecond // the client's timeout
 // schedule runs a scheduler that has the fixture's shop, with pages of so many items.
 func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	t.Helper()
-	_, done := scheduler(t, f, h, pageSize)
+	_, done := scheduler(t, f, h, pageSize, store.UnpackedHints)
 	return done
 }
 
-func scheduler(t *testing.T, f *fixture, h http.Handler, pageSize int) (*reconcile.Scheduler, passes) {
+func scheduler(t *testing.T, f *fixture, h http.Handler, pageSize, unpackAtOnce int) (*reconcile.Scheduler, passes) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -86,7 +86,7 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, pageSize int) (*reconci
 	s := reconcile.NewScheduler(reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 }, Instance: "me",
-		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: pageSize, PagesPerPass: 10, Overlap: 5 * time.Minute,
+		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: pageSize, PagesPerPass: 10, UnpackAtOnce: unpackAtOnce, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
 	})

@@ -21,6 +21,7 @@ type listing struct {
 	cause      plan.Cause
 	priority   economic.Priority
 	hints      hintMap
+	batches    []int64 // of those that are packed
 	began      time.Time
 	next       string
 	turned     []turned // the pages that were read
@@ -58,8 +59,8 @@ type turned struct {
 
 // beginListing starts a listing. Its hints are loaded before its first page.
 // flood says that its hints are worth it by themselves: they do not wait for the
-// sweeps' budget.
-func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
+// sweeps' budget. It answers packed ones as they are.
+func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed store.Packed) error {
 	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(),
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}}
 	if j.tick && !j.sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
@@ -67,6 +68,9 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool) error {
 	}
 	var err error
 	if l.hints, err = w.allHints(ctx, j); err != nil {
+		return err
+	}
+	if err = w.takePacked(ctx, l, packed); err != nil {
 		return err
 	}
 	if w.progress.SweptAt.IsZero() {
@@ -108,7 +112,8 @@ func (w *worker) turnPages(ctx context.Context) error {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
 			held, err := w.assessFirst(ctx, p)
 			if err != nil || held {
-				l.started, w.sweep = false, nil
+				l.started = false
+				w.endListing()
 				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
 			}
 		}
@@ -130,13 +135,13 @@ func (w *worker) turnPages(ctx context.Context) error {
 		}
 		if l.looks {
 			if err := w.look(ctx, l, p); err != nil || last {
-				w.sweep = nil
+				w.endListing()
 				return err
 			}
 			continue
 		}
 		if last && w.unchanged(l) {
-			w.sweep = nil
+			w.endListing()
 			return nil
 		}
 		batch := itemsBatch{observations: p.observations, listed: true, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
@@ -144,12 +149,12 @@ func (w *worker) turnPages(ctx context.Context) error {
 		if last {
 			batch.missing, err = w.missing(ctx, l)
 			if err := errors.Join(err, l.complete(w)); err != nil {
-				w.sweep = nil
+				w.endListing()
 				return err
 			}
 			batch.empty = l.read == 0
 			if err := w.guard(ctx, batch.missing, batch.empty); err != nil {
-				w.sweep = nil
+				w.endListing()
 				return err
 			}
 			also.Hints = append(also.Hints, w.missingHints(l, batch.missing)...)
@@ -158,12 +163,12 @@ func (w *worker) turnPages(ctx context.Context) error {
 		}
 		created, err := w.storeItems(ctx, batch, also)
 		if err != nil {
-			w.sweep = nil
+			w.endListing()
 			return err
 		}
 		l.created = append(l.created, created...)
 		if last {
-			w.sweep = nil
+			w.endListing()
 			giveSlot() // what is left may take calls to e-conomic
 			return w.finishListing(ctx, l)
 		}
@@ -232,7 +237,7 @@ func (w *worker) interrupted(l *listing, err error) error {
 			return err
 		}
 	}
-	w.sweep = nil
+	w.endListing()
 	return err
 }
 
@@ -374,6 +379,9 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 		w.approved = 0
 	}
 	if err := w.answerAbsent(ctx, l); err != nil {
+		return err
+	}
+	if err := w.forgetPacked(ctx, l); err != nil {
 		return err
 	}
 	if err := w.readUnlisted(ctx, l); err != nil {

@@ -92,7 +92,7 @@ func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, e
 		return err
 	}
 	maps.Copy(w.suspects, suspected)
-	w.sweep = nil
+	w.endListing()
 	return errHeldBack
 }
 
@@ -146,7 +146,8 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 		return nil
 	}
 	w.log.WithField("losses", w.approved).Info("a person has approved the losses: the shop's stock goes on")
-	w.sweep, j.sweep = nil, true
+	w.endListing()
+	j.sweep = true
 	return w.hold(ctx, "", "")
 }
 

@@ -36,6 +36,7 @@ type Options struct {
 	DailyCalls     int             // calls a day and agreement
 	PageSize       int             // items asked for on a page: 1 to plan.PageSize
 	PagesPerPass   int             // pages of a listing that are read before its shop's hints get their turn
+	UnpackAtOnce   int             // hints that a transaction makes of a shop's webhooks, at least, if there are as many
 	Overlap        time.Duration   // how far a change query looks back
 	Rereads        []time.Duration // distances between reads of a hint that shows nothing new
 	SweepEvery     time.Duration   // longest time between two sweeps
@@ -382,10 +383,12 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 func runPass(ctx context.Context, w *worker, j job) (res result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.loaded, w.sweep = false, nil
+			w.endListing()
+			w.loaded = false
 			w.log.WithField("stack", string(debug.Stack())).Error("a pass panicked")
 			err = fmt.Errorf("shop %s: internal error: %v", w.shop.Shop, p)
 		}
+		w.failed = err != nil
 	}()
 	return w.pass(ctx, j)
 }

@@ -43,7 +43,13 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	situation := w.situation(j, due)
+	var packed store.Packed
+	if w.packed && w.sweep == nil {
+		if packed, err = w.Store.Packed(ctx, w.shop.Shop); err != nil {
+			return false, err
+		}
+	}
+	situation := w.situation(j, due, packed.Hints[plan.KindStock])
 	reads := plan.PlanReads(situation)
 	if w.holdsBack() {
 		// Nothing of what a change query tells may be stored, so it tells nothing.
@@ -52,7 +58,10 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	var errs []error
 	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
 	if reads.Listing {
-		errs = append(errs, w.beginListing(ctx, j, situation.Flood()))
+		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), packed))
+	} else if len(packed.Batches) > 0 {
+		errs = append(errs, w.unpack(ctx, true))
+		w.hinted = true
 	} else if w.sweep != nil && situation.Flood() {
 		// A flood waits for the listing under way: it goes on as hints do.
 		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = economic.PriorityHint, time.Time{}, true
@@ -155,7 +164,7 @@ func (w *worker) waitForListing(ctx context.Context) (bool, error) {
 	}
 	due, listed := w.due(), 0
 	for _, h := range w.sweep.hints {
-		if due.Includes(h.DueAt) {
+		if !h.Packed() && due.Includes(h.DueAt) {
 			listed++
 		}
 	}
@@ -164,17 +173,20 @@ func (w *worker) waitForListing(ctx context.Context) (bool, error) {
 }
 
 // allHints loads all open stock hints, also those that wait to be read again:
-// a read of everything reads their numbers too.
+// a read of everything reads their numbers too. A listing's packed ones are among them.
 func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
-	if !j.work && !w.waiting {
+	packed := w.sweep.lastBatch() > 0
+	if !j.work && !w.waiting && !packed {
 		return nil, nil
 	}
 	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
-	w.waiting = len(hints) > 0
+	if w.waiting = len(hints) > 0; packed && err == nil {
+		hintMap(hints).addPacked(w.sweep.hints)
+	}
 	return hints, err
 }
 
-func (w *worker) situation(j job, due hintMap) plan.Situation {
+func (w *worker) situation(j job, due, packed hintMap) plan.Situation {
 	numbers := make([]string, 0, min(len(due), 100))
 	for number := range due {
 		if len(numbers) < cap(numbers) {
@@ -183,7 +195,7 @@ func (w *worker) situation(j job, due hintMap) plan.Situation {
 	}
 	return plan.Situation{
 		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
-		Hinted: len(due), PerFilter: w.stock.Together(numbers),
+		Hinted: len(due) + len(packed), PerFilter: w.stock.Together(numbers),
 		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
 		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
 	}
@@ -215,7 +227,19 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	}
 	a := also
 	a.Hints = append(w.suspectHints(p.Suspected, batch.hints), also.Hints...)
-	a.Items, a.Changes, a.Answered, a.Rereads = p.Rows, p.Changes, p.Answered, append(p.Rereads, also.Rereads...)
+	a.Items, a.Changes = p.Rows, p.Changes
+	for _, answer := range p.Answered {
+		if !batch.hints[answer.Number].Packed() {
+			a.Answered = append(a.Answered, answer)
+		}
+	}
+	for _, again := range p.Rereads {
+		if h := batch.hints[again.Number]; h.Packed() {
+			a.Hints = append(a.Hints, w.withRow(h, again))
+		} else {
+			a.Rereads = append(a.Rereads, again)
+		}
+	}
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
 	}
@@ -228,10 +252,10 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 		}
 	}
 	w.suspect(batch.observations, suspected)
-	for _, answer := range a.Answered {
+	for _, answer := range p.Answered {
 		w.dealtWith(batch.hints, answer.Number, answer.Gen)
 	}
-	for _, again := range a.Rereads {
+	for _, again := range p.Rereads {
 		w.dealtWith(batch.hints, again.Number, again.Gen)
 		w.waiting = true
 	}

@@ -48,6 +48,7 @@ type worker struct {
 
 	seq int64 // of the last transaction under this token
 
+	failed   bool        // the last pass did
 	packed   bool        // webhooks may wait to be unpacked
 	waiting  bool        // open hints are waiting to be read again
 	first    int         // the part with which the next pass begins
@@ -87,7 +88,8 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	unpacked := w.unpack(ctx, j)
+	w.packed = w.packed || j.work
+	unpacked := w.unpack(ctx, false)
 	if errors.Is(unpacked, store.ErrFenced) {
 		return result{}, unpacked
 	}
@@ -173,12 +175,12 @@ func (w *worker) stopped(ctx context.Context, err error) bool {
 const patience = 3 * time.Second
 
 // unpack makes hints of the webhooks that have come, also for a shop that is
-// paused: by itself, only a hint's row is the same for however many webhooks.
-func (w *worker) unpack(ctx context.Context, j job) error {
-	w.packed = w.packed || j.work
+// paused: by itself, only a hint's row is the same for however many webhooks. Of a
+// flood it unpacks a part, if a listing may answer the rest as it is.
+func (w *worker) unpack(ctx context.Context, all bool) error {
 	for w.packed {
 		w.seq++
-		unpacked, err := w.Store.Unpack(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq})
+		unpacked, err := w.Store.Unpack(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, w.sweep.lastBatch(), w.UnpackAtOnce)
 		if err != nil {
 			return err
 		}
@@ -188,6 +190,9 @@ func (w *worker) unpack(ctx context.Context, j job) error {
 		}
 		w.waiting = w.waiting || unpacked.Hints > 0
 		w.packed = unpacked.More
+		if !all && w.leavesPacked() {
+			break
+		}
 	}
 	return nil
 }
@@ -232,7 +237,8 @@ func (w *worker) load(ctx context.Context) error {
 // change takes over new settings. What they affect is read anew.
 func (w *worker) change(shop store.Shop) {
 	w.shop = shop
-	w.loaded, w.sweep, w.settled = false, nil, ""
+	w.endListing()
+	w.loaded, w.settled = false, ""
 	w.checkedAt = time.Time{}
 }
 

@@ -68,14 +68,21 @@ var mutations = []mutation{
 	visible := time.Time{}
 	if cursor`, "hints:"},
 	{"webhooks are unpacked and no hints made of them", "store/batches.go",
-		`		t.recordHints(b.hints)
+		`		t.recordHints(hints.sorted())
 `, ``, "durable:|hints:"},
 	{"webhooks are unpacked without the fence", "store/batches.go",
 		`		done, err := t.fence(f)
 		if err != nil || done {
 			return err
 		}
-`, ``, "one writer:"},
+		t.recordHints`, `		t.recordHints`, "one writer:"},
+	{"a listing forgets webhooks that came while it was read", "reconcile/packed.go",
+		`	for piece := range slices.Chunk(l.batches, batchesAtOnce) {`,
+		`	packed, err := w.Store.Packed(ctx, w.shop.Shop)
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(packed.Batches, batchesAtOnce) {`, "hints:|durable:"},
 	{"webhooks that another lagerd has recorded are not looked for", "store/news.go",
 		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 `, ``, "liveness:"},
@@ -155,7 +162,7 @@ var rareMutations = []mutation{
 		return err
 	}
 	maps.Copy(w.suspects, suspected)
-	w.sweep = nil
+	w.endListing()
 	return errHeldBack`, `	if w.holdsBack() || len(suspected) == 0 {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 // others: all of them at once would hide what two of them do together.
 type profile struct {
 	instances, shops, items, pageSize, pagesPerPass int
+	unpackAtOnce                                    int
 	maxURLBytes                                     int // 0: what is usual
 
 	chaos                  time.Duration // how long the faults go on

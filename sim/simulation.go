@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing/synctest"
 	"time"
+
+	"lagerd/store"
 )
 
 // Result is what a run came to.
@@ -87,6 +89,7 @@ func Run(seed uint64, keep int) Result {
 func newSimulation(seed uint64) *simulation {
 	s := &simulation{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x1a9e7d)), notify: make(chan struct{}, 1), counts: map[string]int{}}
 	s.profile = newProfile(s.rng)
+	s.profile.unpackAtOnce = []int{1, 3, store.UnpackedHints}[seed%3]
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
 	if s.profile.floods = seed%rareOf == 11; s.profile.floods {

@@ -219,12 +219,6 @@ func (t *tx) reread(shop string, rereads []plan.Reread) {
 		columns, t.dialect.onConflict("shop, kind, number", set...), args)
 }
 
-func (t *tx) recordHints(hints []HintRecord) {
-	for query, args := range t.dialect.hintInserts(hints) {
-		t.exec(query, args...)
-	}
-}
-
 // progress sets the given columns and counts what the changes tell.
 func (t *tx) progress(shop string, a Applied, late int64) {
 	set, args := []string{}, []any{}

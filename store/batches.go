@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -31,15 +32,17 @@ const (
 	newBatchArgs    = 4
 	preparedBatches = 32 // rows at most of a statement that is kept prepared
 
-	// in one transaction; the last batch may hold more hints
-	unpackedBatches = 250
-	unpackedHints   = 2000
+	unpackedBatches = 250 // in one transaction
 )
+
+// UnpackedHints is how many hints one Unpack records, of a batch or more.
+const UnpackedHints = 2000
 
 // RecordWebhooks stores webhooks' hints as they came, a row to a shop: storing each
 // in its own row would cost more than all else a webhook costs. When it returns nil
 // they are committed. Whoever works on the shop unpacks them before it looks for
-// hints (see Unpack). A shop's hints share a row where they follow each other.
+// hints (see Unpack), or has a listing answer them as they are (see Packed). A shop's
+// hints share a row where they follow each other.
 func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 	var args []any
 	var data []byte
@@ -128,12 +131,29 @@ type Unpacked struct {
 	More       bool    // there may be further batches
 }
 
-// Unpack records each hint of the shop's oldest batches in its own row, in one
-// transaction under the fence. A batch that cannot be read is kept with the error
-// and not looked at again.
-func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
-	b, err := s.batches(ctx, f.Shop, unpackedBatches, unpackedHints)
-	if err != nil || len(b.ids)+len(b.unreadable) == 0 {
+// Unpack records each hint of the shop's oldest batches in its own row, so many hints
+// at least if there are as many, in one transaction under the fence. Batches up to the
+// given one are left alone: a listing has them in hand. A batch that cannot be read is
+// kept with the error and not looked at again.
+func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Unpacked, error) {
+	var u Unpacked
+	var ids []any
+	hints := distinct{}
+	bad := map[int64]error{}
+	read, count := 0, 0
+	err := s.eachBatch(ctx, f.Shop, after, unpackedBatches, func(id int64, batch []batched, unreadable error) bool {
+		read++
+		if unreadable != nil {
+			bad[id] = unreadable
+			u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", id, unreadable))
+			return true
+		}
+		ids = append(ids, id)
+		count += len(batch)
+		hints.add(f.Shop, batch)
+		return count < least
+	})
+	if err != nil || read == 0 {
 		return Unpacked{}, err
 	}
 	err = s.inTx(ctx, func(t *tx) error {
@@ -141,89 +161,78 @@ func (s *Store) Unpack(ctx context.Context, f Fence) (Unpacked, error) {
 		if err != nil || done {
 			return err
 		}
-		t.recordHints(b.hints)
-		for _, bad := range b.unreadable {
-			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(bad.err.Error(), 500), bad.id)
+		t.recordHints(hints.sorted())
+		for _, id := range slices.Sorted(maps.Keys(bad)) {
+			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(bad[id].Error(), 500), id)
 		}
-		// By their numbers, not up to the last: one with a lower number may be
-		// committed after those that were read.
-		for chunk := range slices.Chunk(b.ids, rowsPerStatement) {
-			t.exec("DELETE FROM hint_batches WHERE id IN "+placeholders(1, len(chunk)), chunk...)
-		}
+		t.deleteBatches(ids)
 		return nil
 	})
 	if err != nil {
 		return Unpacked{}, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
 	}
-	u := Unpacked{Hints: len(b.hints), More: b.more}
-	for _, bad := range b.unreadable {
-		u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", bad.id, bad.err))
-	}
+	u.Hints, u.More = len(hints), count >= least || read == unpackedBatches
 	return u, nil
 }
 
-// batches are some of a shop's.
-type batches struct {
-	ids        []any
-	hints      []HintRecord // one to a number, sorted, so that rows are locked in one order
-	unreadable []unreadable
-	more       bool
-}
-
-type unreadable struct {
-	id  int64
-	err error
-}
-
-// batches reads a shop's oldest batches, so many rows at most and until they hold
-// so many hints.
-func (s *Store) batches(ctx context.Context, shop string, mostRows, mostHints int) (batches, error) {
-	var b batches
-	fail := func(err error) (batches, error) {
-		return batches{}, fmt.Errorf("read the webhooks of %s: %w", shop, err)
+// deleteBatches deletes them by their numbers, not up to the last: one with a lower
+// number may be committed after those that were read.
+func (t *tx) deleteBatches(ids []any) {
+	for chunk := range slices.Chunk(ids, rowsPerStatement) {
+		t.exec("DELETE FROM hint_batches WHERE id IN "+placeholders(1, len(chunk)), chunk...)
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 ORDER BY id LIMIT ?", shop, mostRows)
+}
+
+// distinct holds one hint to a number.
+type distinct map[hintKey]HintRecord
+
+type hintKey struct {
+	kind   plan.Kind
+	number string
+}
+
+func (d distinct) add(shop string, batch []batched) {
+	for _, one := range batch {
+		k, received := hintKey{one.Kind, one.Number}, time.UnixMicro(one.AtUS)
+		h, known := d[k]
+		if known {
+			h.again(received)
+		} else {
+			h = HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: received}
+		}
+		d[k] = h
+	}
+}
+
+// sorted returns the hints so that rows are locked in one order.
+func (d distinct) sorted() []HintRecord {
+	return slices.SortedFunc(maps.Values(d), func(a, b HintRecord) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
+	})
+}
+
+// eachBatch reads a shop's batches after the given one, oldest first and so many at
+// most, until yield returns false. One that cannot be read comes with an error.
+func (s *Store) eachBatch(ctx context.Context, shop string, after int64, most int, yield func(id int64, batch []batched, unreadable error) bool) error {
+	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 AND id > ? ORDER BY id LIMIT ?", shop, after, most)
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("read the webhooks of %s: %w", shop, err)
 	}
 	defer rows.Close()
-	type key struct {
-		kind   plan.Kind
-		number string
-	}
-	at := map[key]int{}
-	read, count := 0, 0
-	for ; count < mostHints && rows.Next(); read++ {
+	for rows.Next() {
 		var id int64
 		var data sql.RawBytes
 		if err := rows.Scan(&id, &data); err != nil {
-			return fail(err)
+			return fmt.Errorf("read the webhooks of %s: %w", shop, err)
 		}
-		batch, err := readBatch(data)
-		if err != nil {
-			b.unreadable = append(b.unreadable, unreadable{id, err})
-			continue
-		}
-		b.ids = append(b.ids, id)
-		count += len(batch)
-		for _, one := range batch {
-			k, received := key{one.Kind, one.Number}, time.UnixMicro(one.AtUS)
-			if n, known := at[k]; known {
-				b.hints[n].again(received)
-				continue
-			}
-			at[k] = len(b.hints)
-			b.hints = append(b.hints, HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: received})
+		if batch, err := readBatch(data); !yield(id, batch, err) {
+			return nil
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fail(err)
+		return fmt.Errorf("read the webhooks of %s: %w", shop, err)
 	}
-	b.more = count >= mostHints || read == mostRows
-	slices.SortFunc(b.hints, func(a, b HintRecord) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
-	})
-	return b, nil
+	return nil
 }
 
 func readBatch(data []byte) (batch []batched, err error) {
@@ -238,16 +247,57 @@ func readBatch(data []byte) (batch []batched, err error) {
 	return batch, nil
 }
 
-// WaitingWebhooks returns the numbers for which webhooks wait to be unpacked, and
-// when the first of each was received. Whoever looks at hints too looks here first:
-// what is unpacked in between is seen twice then, and not missed.
-func (s *Store) WaitingWebhooks(ctx context.Context, shop string, kind plan.Kind) (map[string]time.Time, error) {
-	b, err := s.batches(ctx, shop, math.MaxInt32, math.MaxInt)
-	waiting := map[string]time.Time{}
-	for _, h := range b.hints {
-		if h.Kind == kind {
-			waiting[h.Number] = h.firstAt()
+// Packed are a shop's webhooks that wait in batches.
+type Packed struct {
+	Batches []int64                            // oldest first
+	Hints   map[plan.Kind]map[string]plan.Hint // by kind and number; they have no generation
+}
+
+// Packed returns the webhooks that wait to be unpacked. Whoever looks at hints too looks
+// here first: what is unpacked in between is seen twice then, and not missed.
+func (s *Store) Packed(ctx context.Context, shop string) (Packed, error) {
+	p := Packed{Hints: map[plan.Kind]map[string]plan.Hint{plan.KindStock: {}, plan.KindInvoice: {}}}
+	err := s.eachBatch(ctx, shop, 0, math.MaxInt32, func(id int64, batch []batched, unreadable error) bool {
+		if unreadable != nil {
+			return true // Unpack sets it aside
 		}
+		p.Batches = append(p.Batches, id)
+		for _, one := range batch {
+			received := time.UnixMicro(one.AtUS)
+			h, known := p.Hints[one.Kind][one.Number]
+			if !known {
+				h = plan.Hint{Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, FirstAt: received, WebhookAt: received}
+			}
+			if received.Before(h.FirstAt) {
+				h.FirstAt = received
+			}
+			if received.After(h.WebhookAt) {
+				h.WebhookAt = received
+			}
+			p.Hints[one.Kind][one.Number] = h
+		}
+		return true
+	})
+	return p, err
+}
+
+// Forget deletes batches whose hints have been answered or have got a row, in one
+// transaction under the fence.
+func (s *Store) Forget(ctx context.Context, f Fence, batches []int64) error {
+	ids := make([]any, len(batches))
+	for i, id := range batches {
+		ids[i] = id
 	}
-	return waiting, err
+	err := s.inTx(ctx, func(t *tx) error {
+		done, err := t.fence(f)
+		if err != nil || done {
+			return err
+		}
+		t.deleteBatches(ids)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delete %d batches of answered webhooks of %s: %w", len(batches), f.Shop, err)
+	}
+	return nil
 }

@@ -155,6 +155,40 @@ var exactly = cmp.Options{
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 }
 
+// TestHintReadAgain: a hint that has been looked at before it got its row is due when
+// it says, unless its number is due sooner.
+func TestHintReadAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		addShop(t, s, "shop1")
+		again := hint("shop1", "a", plan.CauseWebhook, noon)
+		again.FirstAt, again.DueAt, again.Tries, again.Note = noon.Add(-time.Minute), noon.Add(time.Hour), 1, strings.Repeat("ø", 600)
+		record := func(h store.HintRecord) {
+			t.Helper()
+			must(t, s.RecordHints(t.Context(), []store.HintRecord{h}))
+		}
+		record(again)
+		if open := openHints(t, s, "shop1", noon); len(open) != 0 {
+			t.Errorf("due before its time: %v", open)
+		}
+		h := openHints(t, s, "shop1", noon.Add(time.Hour))["a"]
+		if h.Gen != 1 || h.Tries != 1 || !h.FirstAt.Equal(again.FirstAt) || !h.WebhookAt.Equal(noon) || !h.DueAt.Equal(again.DueAt) {
+			t.Errorf("when it is due: %+v", h)
+		}
+		if rows, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"a"}); err != nil || rows[0].Note != strings.Repeat("ø", 500) {
+			t.Errorf("its note: %v, %v", rows, err)
+		}
+		record(hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Second)))
+		if h := openHints(t, s, "shop1", noon)["a"]; h.Gen != 2 || h.Tries != 0 {
+			t.Errorf("after another webhook: %+v", h)
+		}
+		record(again)
+		if h := openHints(t, s, "shop1", noon)["a"]; h.Gen != 3 {
+			t.Errorf("it is not due any more: %+v", h)
+		}
+	})
+}
+
 // TestItemsRoundTrip: decimals are exact, absent stays absent, times keep
 // their microseconds.
 func TestItemsRoundTrip(t *testing.T) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"time"
 
@@ -18,15 +17,19 @@ type HintRecord struct {
 	Cause  plan.Cause
 	At     time.Time // of the last
 
-	first time.Time // zero: At
-	more  int64     // how many beside the last
+	FirstAt time.Time // of the first; zero: At
+	DueAt   time.Time // zero: at once
+	Tries   int       // reads that have shown nothing new
+	Note    string    // what came of them
+
+	more int64 // how many beside the last
 }
 
 // again adds a hint that says the same.
 func (h *HintRecord) again(at time.Time) {
-	h.first = h.firstAt()
-	if at.Before(h.first) {
-		h.first = at
+	h.FirstAt = h.firstAt()
+	if at.Before(h.FirstAt) {
+		h.FirstAt = at
 	}
 	if at.After(h.At) {
 		h.At = at
@@ -35,25 +38,24 @@ func (h *HintRecord) again(at time.Time) {
 }
 
 func (h *HintRecord) firstAt() time.Time {
-	if h.first.IsZero() {
+	if h.FirstAt.IsZero() {
 		return h.At
 	}
-	return h.first
+	return h.FirstAt
 }
 
-// What a new hint begins with, beside what it says and what columns have by
-// themselves: it is due at once by every clock, for the one that recorded it may
-// be minutes ahead of the one that looks for what is due. Written out, not passed:
-// a flood of webhooks costs what the database has to read for each.
 const (
-	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at) VALUES "
-	newHint     = "(?,?,?,?,?,?,?,?,1,'1970-01-01 00:00:00.000000')"
-	newHintArgs = 8
+	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at, tries, note)"
+	newHintArgs = 12
+
+	// By every clock, for the one that recorded a hint may be minutes ahead of the one
+	// that looks for what is due.
+	dueAtOnce = "1970-01-01 00:00:00.000000"
 )
 
 // hintAgain is what a further hint does to a number's row: an answered one
 // opens anew; an open one stays open, keeps when it was first told of, and is
-// due at once. The generation grows either way, so that a read which began
+// due as soon as either. The generation grows either way, so that a read which began
 // before this hint cannot answer it. "open" is set last: the others look at it.
 var hintAgain = []string{
 	"seen_gen = seen_gen + new.seen_gen",
@@ -61,10 +63,10 @@ var hintAgain = []string{
 	"first_at = CASE WHEN open = 1 THEN first_at ELSE new.first_at END",
 	"webhook_at = CASE WHEN open = 1 THEN COALESCE(new.webhook_at, webhook_at) ELSE new.webhook_at END",
 	"last_at = new.last_at",
-	"due_at = new.due_at",
-	"tries = 0",
+	"due_at = CASE WHEN open = 1 AND due_at < new.due_at THEN due_at ELSE new.due_at END",
+	"tries = new.tries",
 	"failures = 0",
-	"note = ''",
+	"note = new.note",
 	"open = 1",
 }
 
@@ -76,32 +78,31 @@ func hintArgs(hints []HintRecord) []any {
 		if h.Cause == plan.CauseWebhook {
 			webhook = at
 		}
-		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more)
+		due := dueAtOnce
+		if !h.DueAt.IsZero() {
+			due = h.DueAt.UTC().Format(timeLayout)
+		}
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more, true, due, h.Tries, clip(h.Note, 500))
 	}
 	return args
 }
 
-// hintInserts yields the statements that record hints, with their arguments.
-func (d dialect) hintInserts(hints []HintRecord) iter.Seq2[string, []any] {
-	return func(yield func(string, []any) bool) {
-		tail := d.onConflict("shop, kind, number", hintAgain...)
-		for chunk := range slices.Chunk(hints, rowsPerStatement) {
-			if !yield(insertHints+repeat(newHint, len(chunk))+tail, hintArgs(chunk)) {
-				return
-			}
-		}
-	}
-}
-
 // RecordHints stores hints; when it returns nil they are committed.
 func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
-	for query, args := range s.dialect.hintInserts(hints) {
-		if _, err := s.exec(ctx, query, args...); err != nil {
-			return fmt.Errorf("record %d hints: %w", len(args)/newHintArgs, err)
+	tail := s.dialect.onHintAgain()
+	for chunk := range slices.Chunk(hints, rowsPerStatement) {
+		if _, err := s.exec(ctx, insertHints+" VALUES "+placeholders(len(chunk), newHintArgs)+tail, hintArgs(chunk)...); err != nil {
+			return fmt.Errorf("record %d hints: %w", len(chunk), err)
 		}
 	}
 	return nil
 }
+
+func (t *tx) recordHints(hints []HintRecord) {
+	t.insertRows(insertHints, newHintArgs, t.dialect.onHintAgain(), hintArgs(hints))
+}
+
+func (d dialect) onHintAgain() string { return d.onConflict("shop, kind, number", hintAgain...) }
 
 // Due says what is due: what was put off until By, or until after Beyond. Nobody
 // puts anything off for so long: whoever did had a clock that was ahead.

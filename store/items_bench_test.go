@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"lagerd/internal/mariadbtest"
 	"lagerd/reconcile/plan"
 	"lagerd/store"
@@ -26,6 +28,13 @@ func BenchmarkItems(b *testing.B) {
 	}
 	put := func(page int) {
 		f.Seq++
+		for i := range size {
+			r := &rows[page*size+i]
+			r.Version.At = time.Now()
+			r.ChangedAt = r.Version.At
+			r.Stock.Decimal = decimal.New(f.Seq, 0)
+			r.Figures.InStock = r.Stock
+		}
 		if err := s.Apply(b.Context(), f, store.Applied{Items: rows[page*size:][:size]}, time.Now()); err != nil {
 			b.Fatal(err)
 		}

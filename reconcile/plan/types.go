@@ -159,7 +159,7 @@ type Row struct {
 type Hint struct {
 	Kind      Kind
 	Number    string
-	Gen       int64 // hints with a greater generation came later and stay open
+	Gen       int64 // hints with a greater generation came later and stay open; 0: packed
 	Cause     Cause
 	FirstAt   time.Time // when the first hint of this open period was recorded
 	WebhookAt time.Time // when its last webhook was recorded; zero if none
@@ -167,6 +167,10 @@ type Hint struct {
 	Tries     int       // reads so far that showed nothing new
 	Failures  int       // reads so far that failed for this very number
 }
+
+// Packed reports whether the hint has no row yet: it is still in the batch in which its
+// webhook was recorded.
+func (h Hint) Packed() bool { return h.Gen == 0 }
 
 // Change is one difference found, kept as history.
 type Change struct {

@@ -1,0 +1,161 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+const packedAtOnce = 10
+
+// flooded is a shop with 300 items, which has been looked at once.
+func flooded(t *testing.T, h func(http.Handler) http.Handler) (*fixture, *reconcile.Scheduler, passes) {
+	t.Helper()
+	f := newFixture(t)
+	for n := range 300 {
+		number := fmt.Sprintf("item-%03d", n)
+		f.stock[number] = "1"
+		f.has(number, "1")
+	}
+	now := store.At(time.Now())
+	f.exec("UPDATE progress SET agreement_number = 7, items = 300, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", now, now, now)
+	s, done := scheduler(t, f, h(f.remote), 1000, packedAtOnce)
+	must(t, done.next(t))
+	return f, s, done
+}
+
+// flood records a webhook for each number, in a batch of its own.
+func (f *fixture) flood(s *reconcile.Scheduler, numbers ...string) {
+	f.t.Helper()
+	for n := range 300 {
+		f.webhook(fmt.Sprintf("item-%03d", n))
+	}
+	for _, number := range numbers {
+		f.webhook(number)
+	}
+	s.Hinted("shop1234", 300+len(numbers))
+}
+
+func (f *fixture) sells(stock string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for number := range f.stock {
+		f.stock[number] = stock
+	}
+}
+
+// TestFloodStaysPacked: a listing answers a flood's webhooks out of their batches.
+// None of them gets a row but those that are to be looked at again.
+func TestFloodStaysPacked(t *testing.T) {
+	f, s, done := flooded(t, func(h http.Handler) http.Handler { return h })
+	f.sells("5")
+	f.stock["same"], f.stock["zero"], f.stock["put off"] = "7", "0", "5"
+	f.has("same", "7")
+	f.has("zero", "3")
+	f.has("gone", "4")
+	f.has("put off", "1")
+	f.remote.invoices = []string{booked(17, "2026-11-20")}
+	later := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: "put off", Cause: plan.CauseInvoice, At: time.Now(), DueAt: time.Now().Add(time.Minute), Tries: 1}
+	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{later}))
+	must(t, f.Store.RecordWebhooks(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindInvoice, Number: "17", Cause: plan.CauseWebhook, At: time.Now()}}))
+	f.flood(s, "same", "zero", "gone", "nowhere", "put off")
+
+	f.counted(done, "items that are right, and no batch", 303,
+		"SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND (number LIKE 'item-%' AND stock = '5' OR number = 'put off' AND stock = '5' OR number = 'zero' AND stock = '0' OR number = 'gone' AND state = 'gone')")
+	for what, c := range map[string]struct {
+		want  int
+		query string
+	}{
+		"changes found by webhook":              {303, "SELECT COUNT(*) FROM changes WHERE kind = 'stock' AND cause = 'webhook' AND webhook = 'came' AND hinted_at IS NOT NULL"},
+		"the invoice":                           {1, "SELECT COUNT(*) FROM changes WHERE kind = 'invoice' AND number = '17' AND cause = 'webhook'"},
+		"rows of the flood":                     {packedAtOnce - 1, "SELECT COUNT(*) FROM hints WHERE number LIKE 'item-%'"}, // and the invoice's
+		"rows of what is to be looked at again": {5, "SELECT COUNT(*) FROM hints WHERE number IN ('same', 'zero', 'gone', 'nowhere', 'put off')"},
+		"rows that are open":                    {2, "SELECT COUNT(*) FROM hints WHERE open = 1 AND tries = 1 AND number IN ('same', 'nowhere')"},
+		"all rows that are open":                {2, "SELECT COUNT(*) FROM hints WHERE open = 1"},
+		"what is said of the absent":            {1, "SELECT COUNT(*) FROM hints WHERE number = 'nowhere' AND note LIKE '%no item with this number%'"},
+		"webhooks of the one that was put off":  {1, "SELECT COUNT(*) FROM hints WHERE number = 'put off' AND seen_gen = 2"},
+	} {
+		var got int
+		must(t, f.db.QueryRow(c.query).Scan(&got))
+		if got != c.want {
+			t.Errorf("%s: %d, expected %d", what, got, c.want)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, path := range f.asked {
+		if len(path) > len("/products/item-") && path[:len("/products/item-")] == "/products/item-" {
+			t.Fatalf("%s was read alone", path)
+		}
+	}
+}
+
+// TestFloodOfFailedListing: where the listing fails that was to answer them, the
+// webhooks are unpacked, and no more stay packed before a pass has succeeded.
+func TestFloodOfFailedListing(t *testing.T) {
+	var fails atomic.Bool
+	f, s, done := flooded(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/products" && fails.Load() {
+				http.Error(w, `{"message":"broken"}`, http.StatusForbidden)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	f.sells("5")
+	fails.Store(true)
+	f.flood(s)
+	for {
+		if err := done.next(t); err != nil {
+			break
+		}
+	}
+	var packed int
+	must(t, f.db.QueryRow("SELECT COUNT(*) FROM hint_batches").Scan(&packed))
+	if packed != 300-packedAtOnce {
+		t.Errorf("%d batches are kept when the listing has failed, expected %d", packed, 300-packedAtOnce)
+	}
+	fails.Store(false)
+	s.ReconcileAll()
+	f.counted(done, "items that are right, and no batch", 300, "SELECT COUNT(*) FROM items WHERE stock = '5' AND NOT EXISTS (SELECT 1 FROM hint_batches)")
+	var rows int
+	must(t, f.db.QueryRow("SELECT COUNT(*) FROM hints WHERE seen_gen = 1 AND open = 0").Scan(&rows))
+	if rows != 300 {
+		t.Errorf("%d webhooks have got their row and were answered, expected 300", rows)
+	}
+}
+
+// TestWebhookBesideFlood: what comes while a listing has a flood in hand is unpacked and
+// read beside it, and nothing of it is forgotten with the flood.
+func TestWebhookBesideFlood(t *testing.T) {
+	var f *fixture
+	var s *reconcile.Scheduler
+	var during atomic.Bool
+	f, s, done := flooded(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			if r.URL.Path == "/products" && during.Swap(false) {
+				f.mu.Lock()
+				f.stock["item-000"] = "6" // the listing shows what was before
+				f.mu.Unlock()
+				f.webhook("item-000")
+				s.Hinted("shop1234", 1)
+			}
+		})
+	})
+	f.sells("5")
+	during.Store(true)
+	f.flood(s)
+	f.counted(done, "items that are right, and no batch", 300,
+		"SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND stock = CASE WHEN number = 'item-000' THEN '6' ELSE '5' END")
+	if during.Load() {
+		t.Error("nothing was listed")
+	}
+}
