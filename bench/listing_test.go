@@ -22,43 +22,54 @@ const (
 
 // BenchmarkImport: 100,000 items of one agreement change, each with its webhook.
 // The time from the last webhook's answer until all is true, against downloading
-// and decoding the pages that tell of them.
+// and decoding the pages that tell of them; of an e-conomic that answers at once, and of
+// one that takes a while for 1,000 items.
 func BenchmarkImport(b *testing.B) {
-	once(b, func() {
-		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", importItems*7/5), noLimit) // three of four carry a figure
-		l := install(b, false, s.URL, 1, never)
-		l.start()
-		l.read(1)
-		requests := webhookCalls(1, stocked(b, l, importItems))
-		var times []row
-		var called, alone []float64
-		for n := range *rounds {
-			downloading := download(b, s.URL)
-			figure := 1000 + n
-			must(b, s.Post(first, "import", map[string]int{"inStock": figure}, nil))
-			calls, single := callsOf(b, s)
-			with := send(b, l.webhook, 64, requests)
-			began := time.Now()
-			if with.refused > 0 {
-				b.Errorf("%d webhooks were refused", with.refused)
-			}
-			l.awaitEvery(10*time.Millisecond, 2*time.Minute, 0, openHints)
-			took := time.Since(began)
-			if wrong, err := l.count("SELECT COUNT(*) FROM items WHERE stock <> ?", figure); err != nil || wrong != 0 {
-				b.Errorf("%d items are wrong when all hints are answered (%v)", wrong, err)
-			}
-			if right, err := l.count("SELECT COUNT(*) FROM items WHERE stock = ?", figure); err != nil || right < importItems {
-				b.Errorf("%d items are right when all hints are answered, expected %d at least (%v)", right, importItems, err)
-			}
-			callsAfter, singleAfter := callsOf(b, s)
-			called = append(called, float64(callsAfter-calls))
-			alone = append(alone, float64(singleAfter-single))
-			times = append(times, row{took.Seconds(), downloading.Seconds()})
+	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
+		b.Run(latency.String(), func(b *testing.B) { once(b, func() { importing(b, latency) }) })
+	}
+}
+
+func importing(b *testing.B, latency time.Duration) {
+	s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", importItems*7/5), "--latency="+latency.String(), noLimit) // three of four carry a figure
+	l := install(b, false, s.URL, 1, never)
+	l.start()
+	l.read(1)
+	requests := webhookCalls(1, stocked(b, l, importItems))
+	var times []row
+	var called, alone, peaks []float64
+	for n := range *rounds {
+		downloading := download(b, s.URL)
+		figure := 1000 + n
+		must(b, s.Post(first, "import", map[string]int{"inStock": figure}, nil))
+		calls, single := callsOf(b, s)
+		with := send(b, l.webhook, 64, requests)
+		began := time.Now()
+		if with.refused > 0 {
+			b.Errorf("%d webhooks were refused", with.refused)
 		}
-		report(b, "after the burst: until all is true", "s", times, "≤ 1.5")
-		note(b, "after the burst: requests to e-conomic", "requests", called, "≤ 150")
-		note(b, "after the burst: items read alone", "requests", alone, "0")
-	})
+		l.awaitEvery(10*time.Millisecond, 2*time.Minute, 0, openHints)
+		took := time.Since(began)
+		if wrong, err := l.count("SELECT COUNT(*) FROM items WHERE stock <> ?", figure); err != nil || wrong != 0 {
+			b.Errorf("%d items are wrong when all hints are answered (%v)", wrong, err)
+		}
+		if right, err := l.count("SELECT COUNT(*) FROM items WHERE stock = ?", figure); err != nil || right < importItems {
+			b.Errorf("%d items are right when all hints are answered, expected %d at least (%v)", right, importItems, err)
+		}
+		callsAfter, singleAfter := callsOf(b, s)
+		called = append(called, float64(callsAfter-calls))
+		alone = append(alone, float64(singleAfter-single))
+		times = append(times, row{took.Seconds(), downloading.Seconds()})
+		peaks = append(peaks, l.peak())
+	}
+	what := "after the burst"
+	if latency > 0 {
+		what += ", e-conomic answering in " + latency.String()
+	}
+	report(b, what+": until all is true", "s", times, "≤ 1.5")
+	note(b, what+": requests to e-conomic", "requests", called, "≤ 150")
+	note(b, what+": items read alone", "requests", alone, "0")
+	note(b, what+": peak memory", "MiB", peaks, "for comparison")
 }
 
 // download reads and decodes all items, page after page.

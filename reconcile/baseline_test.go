@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/reconcile"
 	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
@@ -91,7 +92,7 @@ func TestListingInAnotherOrder(t *testing.T) {
 			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(items, ","), len(numbers), next)
 		}
 	})
-	s, done := scheduler(t, f, server, pageSize, store.UnpackedHints)
+	s, done := scheduler(t, f, server, func(o *reconcile.Options) { o.PageSize = pageSize })
 	f.counted(done, "shops that have been swept", 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
 	changed.Store(true)
 	s.SweepAll()

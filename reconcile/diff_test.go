@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -55,7 +56,15 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			list = append(list, product(number, stock))
 		}
 		slices.Sort(list)
-		send(list)
+		size, _ := strconv.Atoi(req.URL.Query().Get("pagesize"))
+		if skip, _ := strconv.Atoi(req.URL.Query().Get("skippages")); 0 < size && (skip+1)*size < len(list) {
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d,"nextPage":"http://%s/products?skippages=%d&pagesize=%d"}}`,
+				strings.Join(list[skip*size:(skip+1)*size], ","), len(list), req.Host, skip+1, size)
+		} else if skip > 0 {
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(list[min(skip*size, len(list)):], ","), len(list))
+		} else {
+			send(list)
+		}
 		if r.listed != nil {
 			r.listed()
 		}

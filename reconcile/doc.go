@@ -5,7 +5,8 @@
 //	    │
 //	    ▼
 //	worker.pass ── one shop, under its lease
-//	    │  1 unpack    the webhooks that have come become hints
+//	    │  1 unpack    the webhooks that have come become hints; a flood's rest stays
+//	    │              packed for a listing (packed.go)
 //	    │  2 check     is the token good, is it still the same agreement
 //	    │  3 invoices  newly booked ones, by number; gaps; hinted ones
 //	    │  4 stock     PlanReads → listing | change query | filters | singles

@@ -70,11 +70,12 @@ const gives = 300 * time.Millisecond // the client's timeout
 // schedule runs a scheduler that has the fixture's shop, with pages of so many items.
 func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	t.Helper()
-	_, done := scheduler(t, f, h, pageSize, store.UnpackedHints)
+	_, done := scheduler(t, f, h, func(o *reconcile.Options) { o.PageSize = pageSize })
 	return done
 }
 
-func scheduler(t *testing.T, f *fixture, h http.Handler, pageSize, unpackAtOnce int) (*reconcile.Scheduler, passes) {
+// scheduler is one whose options a test may set otherwise.
+func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Options)) (*reconcile.Scheduler, passes) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -83,13 +84,15 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, pageSize, unpackAtOnce 
 	log := logrus.New()
 	log.SetOutput(t.Output())
 	done := make(passes, 1000)
-	s := reconcile.NewScheduler(reconcile.Options{
+	o := reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 }, Instance: "me",
-		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: pageSize, PagesPerPass: 10, UnpackAtOnce: unpackAtOnce, Overlap: 5 * time.Minute,
+		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, PagesPerPass: 10, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
-	})
+	}
+	set(&o)
+	s := reconcile.NewScheduler(o)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })

@@ -67,12 +67,6 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
 	}
 	var err error
-	if l.hints, err = w.allHints(ctx, j); err != nil {
-		return err
-	}
-	if err = w.takePacked(ctx, l, packed); err != nil {
-		return err
-	}
 	if w.progress.SweptAt.IsZero() {
 		if l.baseline, err = w.Store.NoItems(ctx, w.shop.Shop); err != nil {
 			return err
@@ -82,8 +76,17 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 	if flood {
 		l.priority = economic.PriorityHint
 	}
+	if len(packed.Batches) > 0 {
+		l.hints, l.batches, w.packed = packed.Hints[plan.KindStock], packed.Batches, false
+	}
 	w.sweep = l
-	return nil
+	if err = w.giveRows(ctx, packed.Hints[plan.KindInvoice]); err == nil {
+		l.hints, err = w.allHints(ctx, j)
+	}
+	if err != nil {
+		w.endListing()
+	}
+	return err
 }
 
 // turnPages reads and stores the next pages of the listing under way.
@@ -112,9 +115,13 @@ func (w *worker) turnPages(ctx context.Context) error {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
 			held, err := w.assessFirst(ctx, p)
 			if err != nil || held {
-				l.started = false
 				w.endListing()
-				return errors.Join(err, w.answerAll(ctx, l.hints, w.progress.HeldDetail))
+			}
+			if err != nil {
+				return err
+			}
+			if held {
+				return w.answerAll(ctx, l.hints, w.progress.HeldDetail)
 			}
 		}
 		if giveSlot, err = w.pages.take(ctx); err != nil {
@@ -457,7 +464,7 @@ func (w *worker) answerAbsent(ctx context.Context, l *listing) error {
 		return nil // one of the items without a readable number may be it
 	}
 	var absent []plan.Observation
-	for number := range l.hints {
+	for _, number := range slices.Sorted(maps.Keys(l.hints)) {
 		_, stored := l.stored[number]
 		_, listed := l.seen[number] // but it could not be understood
 		if !stored && !listed {

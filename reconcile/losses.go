@@ -190,8 +190,9 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 // putOffAll has hints that are due read again when the hold is looked at again.
 func (w *worker) putOffAll(ctx context.Context, hints hintMap) error {
 	var a store.Applied
-	for _, h := range hints {
-		if w.due().Includes(h.DueAt) {
+	for _, number := range slices.Sorted(maps.Keys(hints)) {
+		h := hints[number]
+		if !h.Packed() && w.due().Includes(h.DueAt) {
 			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: w.heldBackTo(), Tries: h.Tries, Failures: h.Failures, Note: w.progress.HeldDetail})
 		}
 	}

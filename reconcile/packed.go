@@ -11,10 +11,11 @@ import (
 
 // A flood's webhooks may stay packed, in the batches in which they were recorded, until
 // a listing has answered them: a row to each would cost the database as much as the
-// items that they tell of. Such a hint has no generation. Where one is to be read again
-// it gets its row then; the batches are deleted when the listing is over. Until then
-// they are in the database: a listing that ends early leaves them to be unpacked, and
-// so does a lagerd that dies.
+// items that they tell of. Such a hint has no generation. What the listing does not
+// answer by itself gets a row at once, an invoice's and those whose number has an open
+// one; what is to be read again gets it then. The batches are deleted when the listing
+// is over. Until then they are in the database: a listing that ends early leaves them to
+// be unpacked, and so does a lagerd that dies.
 
 // leavesPacked reports whether webhooks may stay packed, since a listing may begin in
 // this pass. After one that failed that is not certain, and they would pile up.
@@ -22,36 +23,67 @@ func (w *worker) leavesPacked() bool {
 	return w.loaded && !w.failed && w.sweep == nil && w.progress.Held == "" && !w.shop.Paused() && w.stockOff() == ""
 }
 
-// takePacked puts packed hints into the hands of a listing that begins. What it does not
-// answer by itself gets a row at once: invoices', and those whose number has an open one.
-func (w *worker) takePacked(ctx context.Context, l *listing, packed store.Packed) error {
-	if len(packed.Batches) == 0 {
-		return nil
+// leftPacked returns the webhooks that unpack has left packed.
+func (w *worker) leftPacked(ctx context.Context) (store.Packed, error) {
+	if !w.packed || w.sweep != nil {
+		return store.Packed{}, nil
 	}
-	var rows []store.HintRecord
-	for _, number := range slices.Sorted(maps.Keys(packed.Hints[plan.KindInvoice])) {
-		rows = append(rows, w.withRow(packed.Hints[plan.KindInvoice][number], plan.Reread{}))
+	return w.Store.Packed(ctx, w.shop.Shop)
+}
+
+// unpackRest unpacks what has been left packed and is not worth a listing, and returns
+// the hints that are due then.
+func (w *worker) unpackRest(ctx context.Context, j job) (hintMap, error) {
+	if err := w.unpack(ctx, true); err != nil {
+		return nil, err
 	}
-	for _, number := range slices.Sorted(maps.Keys(l.hints)) {
-		if h, ok := packed.Hints[plan.KindStock][number]; ok {
-			rows = append(rows, w.withRow(h, plan.Reread{}))
+	return w.dueHints(ctx, j, plan.KindStock)
+}
+
+// openHints loads the hints of a kind that are due. Where something else has hinted at a
+// number that the listing under way has packed in hand, its webhook goes to the row: by
+// itself, the row would be answered as if there were none.
+func (w *worker) openHints(ctx context.Context, kind plan.Kind, due store.Due) (hintMap, error) {
+	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, due)
+	if err != nil || kind != plan.KindStock || w.sweep.lastBatch() == 0 {
+		return hints, err
+	}
+	both := hintMap{}
+	for number := range hints {
+		if h, in := w.sweep.hints[number]; in && h.Packed() {
+			both[number] = h
 		}
 	}
-	if len(rows) > 0 {
-		err := w.apply(ctx, store.Applied{Hints: rows})
-		if err == nil {
-			l.hints, err = w.allHints(ctx, job{work: true})
+	if len(both) == 0 {
+		return hints, nil
+	}
+	if err := w.giveRows(ctx, both); err != nil {
+		return nil, err
+	}
+	for number := range both {
+		delete(w.sweep.hints, number)
+	}
+	return w.Store.OpenHints(ctx, w.shop.Shop, kind, due)
+}
+
+// giveRows gives packed hints their rows, as many by a transaction as Unpack does.
+func (w *worker) giveRows(ctx context.Context, hints hintMap) error {
+	for piece := range slices.Chunk(slices.Sorted(maps.Keys(hints)), store.UnpackedHints) {
+		rows := make([]store.HintRecord, len(piece))
+		for i, number := range piece {
+			rows[i] = w.withRow(hints[number], plan.Reread{})
 		}
-		if err != nil {
+		if err := w.apply(ctx, store.Applied{Hints: rows}); err != nil {
 			return err
 		}
 	}
-	if l.hints == nil {
-		l.hints = hintMap{}
-	}
-	l.hints.addPacked(packed.Hints[plan.KindStock])
-	l.batches, w.packed = packed.Batches, false
 	return nil
+}
+
+// withRow returns what gives a packed hint its row, to be read again.
+func (w *worker) withRow(h plan.Hint, again plan.Reread) store.HintRecord {
+	return store.HintRecord{Shop: w.shop.Shop, Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt, FirstAt: h.FirstAt,
+		DueAt: again.DueAt, Tries: again.Tries, Note: again.Note}
 }
 
 // addPacked adds those whose number has no open row.
@@ -61,12 +93,6 @@ func (m hintMap) addPacked(hints hintMap) {
 			m[number] = h
 		}
 	}
-}
-
-// withRow returns what gives a packed hint its row, to be read again.
-func (w *worker) withRow(h plan.Hint, again plan.Reread) store.HintRecord {
-	return store.HintRecord{Shop: w.shop.Shop, Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt, FirstAt: h.FirstAt,
-		DueAt: again.DueAt, Tries: again.Tries, Note: again.Note}
 }
 
 // lastBatch is the last of the batches that the listing has in hand, if any.
@@ -84,17 +110,15 @@ const batchesAtOnce = 1000
 // forgetPacked deletes the batches that a listing had in hand, when it has been stored
 // whole. What it did not answer gets a row.
 func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
-	var left []store.HintRecord
-	for _, number := range slices.Sorted(maps.Keys(l.hints)) {
-		if h := l.hints[number]; h.Packed() {
-			left = append(left, w.withRow(h, plan.Reread{}))
+	left := hintMap{}
+	for number, h := range l.hints {
+		if h.Packed() {
+			left[number] = h
 			delete(l.hints, number)
 		}
 	}
-	if len(left) > 0 {
-		if err := w.apply(ctx, store.Applied{Hints: left}); err != nil {
-			return err
-		}
+	if err := w.giveRows(ctx, left); err != nil {
+		return err
 	}
 	for piece := range slices.Chunk(l.batches, batchesAtOnce) {
 		w.seq++
@@ -105,8 +129,8 @@ func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
 	return nil
 }
 
-// endListing forgets the listing under way. Webhooks that it had in hand are unpacked
-// then, those of them that it has not forgotten itself.
+// endListing forgets the listing under way. Webhooks that it had in hand and has not
+// deleted are unpacked by the next pass, which need not wait until they are looked for.
 func (w *worker) endListing() {
 	w.packed = w.packed || w.sweep.lastBatch() > 0
 	w.sweep = nil

@@ -14,8 +14,9 @@ import (
 
 const packedAtOnce = 10
 
-// flooded is a shop with 300 items, which has been looked at once.
-func flooded(t *testing.T, h func(http.Handler) http.Handler) (*fixture, *reconcile.Scheduler, passes) {
+// flooded is a shop with 300 items, which has been looked at once, and a scheduler that
+// reads pages of so many, one in each pass.
+func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fixture, *reconcile.Scheduler, passes) {
 	t.Helper()
 	f := newFixture(t)
 	for n := range 300 {
@@ -25,7 +26,7 @@ func flooded(t *testing.T, h func(http.Handler) http.Handler) (*fixture, *reconc
 	}
 	now := store.At(time.Now())
 	f.exec("UPDATE progress SET agreement_number = 7, items = 300, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", now, now, now)
-	s, done := scheduler(t, f, h(f.remote), 1000, packedAtOnce)
+	s, done := scheduler(t, f, h(f.remote), func(o *reconcile.Options) { o.PageSize, o.PagesPerPass, o.UnpackAtOnce = pageSize, 1, packedAtOnce })
 	must(t, done.next(t))
 	return f, s, done
 }
@@ -53,7 +54,7 @@ func (f *fixture) sells(stock string) {
 // TestFloodStaysPacked: a listing answers a flood's webhooks out of their batches.
 // None of them gets a row but those that are to be looked at again.
 func TestFloodStaysPacked(t *testing.T) {
-	f, s, done := flooded(t, func(h http.Handler) http.Handler { return h })
+	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler { return h })
 	f.sells("5")
 	f.stock["same"], f.stock["zero"], f.stock["put off"] = "7", "0", "5"
 	f.has("same", "7")
@@ -100,10 +101,10 @@ func TestFloodStaysPacked(t *testing.T) {
 // webhooks are unpacked, and no more stay packed before a pass has succeeded.
 func TestFloodOfFailedListing(t *testing.T) {
 	var fails atomic.Bool
-	f, s, done := flooded(t, func(h http.Handler) http.Handler {
+	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/products" && fails.Load() {
-				http.Error(w, `{"message":"broken"}`, http.StatusForbidden)
+				http.Error(w, `{"message":"broken"}`, http.StatusBadRequest)
 				return
 			}
 			h.ServeHTTP(w, r)
@@ -112,23 +113,115 @@ func TestFloodOfFailedListing(t *testing.T) {
 	f.sells("5")
 	fails.Store(true)
 	f.flood(s)
-	for {
-		if err := done.next(t); err != nil {
-			break
+	failed := func() (packed, rows int) {
+		for done.next(t) == nil {
 		}
+		must(t, f.db.QueryRow("SELECT (SELECT COUNT(*) FROM hint_batches), (SELECT COUNT(*) FROM hints WHERE open = 1)").Scan(&packed, &rows))
+		return packed, rows
 	}
-	var packed int
-	must(t, f.db.QueryRow("SELECT COUNT(*) FROM hint_batches").Scan(&packed))
-	if packed != 300-packedAtOnce {
-		t.Errorf("%d batches are kept when the listing has failed, expected %d", packed, 300-packedAtOnce)
+	if packed, rows := failed(); packed != 300-packedAtOnce || rows != packedAtOnce {
+		t.Errorf("when the listing has failed %d batches are kept and %d hints have rows, expected %d and %d", packed, rows, 300-packedAtOnce, packedAtOnce)
+	}
+	if packed, rows := failed(); packed != 0 || rows != 300 {
+		t.Errorf("when it has failed again %d batches are kept and %d hints have rows, expected 0 and 300", packed, rows)
 	}
 	fails.Store(false)
-	s.ReconcileAll()
-	f.counted(done, "items that are right, and no batch", 300, "SELECT COUNT(*) FROM items WHERE stock = '5' AND NOT EXISTS (SELECT 1 FROM hint_batches)")
+	f.counted(done, "items that are right", 300, "SELECT COUNT(*) FROM items WHERE stock = '5'")
 	var rows int
 	must(t, f.db.QueryRow("SELECT COUNT(*) FROM hints WHERE seen_gen = 1 AND open = 0").Scan(&rows))
 	if rows != 300 {
-		t.Errorf("%d webhooks have got their row and were answered, expected 300", rows)
+		t.Errorf("%d webhooks were answered, expected 300", rows)
+	}
+}
+
+// TestFirstPagesFail: no hint is answered by a listing whose first page has no figure
+// and whose second one, on which there may be some, cannot be read.
+func TestFirstPagesFail(t *testing.T) {
+	var fails atomic.Bool
+	f, s, done := flooded(t, 150, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("skippages") == "1" && fails.Load() {
+				http.Error(w, `{"message":"broken"}`, http.StatusServiceUnavailable)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	f.sells("")
+	fails.Store(true)
+	f.flood(s)
+	for failed := 0; failed < 3; {
+		if done.next(t) != nil {
+			failed++
+		}
+	}
+	var answered, open int
+	must(t, f.db.QueryRow("SELECT (SELECT COUNT(*) FROM hints WHERE open = 0), (SELECT COUNT(*) FROM hints WHERE open = 1)").Scan(&answered, &open))
+	if answered != 0 || open != 300 {
+		t.Errorf("%d hints were answered and %d are open, expected 0 and 300", answered, open)
+	}
+}
+
+// TestHintBesideFlood: where something else hints at a number of a flood while the
+// listing is under way that has it in hand, the flood's webhook still counts: a change
+// was told of, and what shows nothing new is read again.
+func TestHintBesideFlood(t *testing.T) {
+	f, s, done := flooded(t, 150, func(h http.Handler) http.Handler { return h })
+	f.sells("5")
+	f.stock["item-299"] = "1" // e-conomic's reading side lags behind its webhook
+	beside := []string{"item-200", "item-299"}
+	f.remote.listed = func() {
+		f.remote.listed = nil
+		for _, number := range beside {
+			must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindStock, Number: number, Cause: plan.CauseOperator, At: time.Now()}}))
+		}
+		s.Wake([]string{"shop1234"}, false)
+	}
+	f.flood(s)
+	f.counted(done, "items that are right, and no batch", 299, "SELECT COUNT(*) FROM items WHERE stock = '5' AND NOT EXISTS (SELECT 1 FROM hint_batches)")
+	for what, c := range map[string]struct {
+		want  int
+		query string
+	}{
+		"webhooks that were missed":    {0, "SELECT missed_webhooks FROM progress"},
+		"changes found by webhook":     {299, "SELECT COUNT(*) FROM changes WHERE cause = 'webhook' AND webhook = 'came'"},
+		"hints that have two":          {2, "SELECT COUNT(*) FROM hints WHERE number IN ('item-200', 'item-299') AND seen_gen = 2"},
+		"those that wait for the item": {1, "SELECT COUNT(*) FROM hints WHERE open = 1 AND number = 'item-299' AND tries = 1 AND webhook_at IS NOT NULL"},
+		"all that are open":            {1, "SELECT COUNT(*) FROM hints WHERE open = 1"},
+	} {
+		var got int
+		must(t, f.db.QueryRow(c.query).Scan(&got))
+		if got != c.want {
+			t.Errorf("%s: %d, expected %d", what, got, c.want)
+		}
+	}
+}
+
+// TestManyWebhooksNoFlood: webhooks that are more than a transaction unpacks and not
+// worth a listing are unpacked in the same pass, and a person who asked is told when
+// they have all been read.
+func TestManyWebhooksNoFlood(t *testing.T) {
+	f, s, done := flooded(t, 10, func(h http.Handler) http.Handler { return h })
+	f.exec("UPDATE progress SET items = 5000") // by filters they cost less
+	f.sells("5")
+	for n := range 40 {
+		f.webhook(fmt.Sprintf("item-%03d", n))
+	}
+	s.Wake([]string{"shop1234"}, false)
+	f.counted(done, "items that are right after one pass", 40, "SELECT COUNT(*) FROM items WHERE stock = '5'")
+
+	f.sells("6")
+	for n := range 40 {
+		f.webhook(fmt.Sprintf("item-%03d", n))
+	}
+	asked := store.Request{Request: "r1", Shop: "shop1234", What: store.WantTick, RequestedAt: store.At(time.Now())}
+	must(t, f.Store.AddRequests(t.Context(), []store.Request{asked}))
+	s.Wake([]string{"shop1234"}, true)
+	must(t, done.next(t))
+	list, err := f.Store.Requests(t.Context(), []string{"r1"})
+	must(t, err)
+	if len(list) != 1 || list[0].DoneAt.IsZero() || list[0].Changes < 40 {
+		t.Errorf("a person was told %+v, expected at least 40 changes", list)
 	}
 }
 
@@ -138,7 +231,7 @@ func TestWebhookBesideFlood(t *testing.T) {
 	var f *fixture
 	var s *reconcile.Scheduler
 	var during atomic.Bool
-	f, s, done := flooded(t, func(h http.Handler) http.Handler {
+	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, r)
 			if r.URL.Path == "/products" && during.Swap(false) {

@@ -383,8 +383,7 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 func runPass(ctx context.Context, w *worker, j job) (res result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.endListing()
-			w.loaded = false
+			w.forgetStored()
 			w.log.WithField("stack", string(debug.Stack())).Error("a pass panicked")
 			err = fmt.Errorf("shop %s: internal error: %v", w.shop.Shop, p)
 		}

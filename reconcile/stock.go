@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,13 +44,17 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var packed store.Packed
-	if w.packed && w.sweep == nil {
-		if packed, err = w.Store.Packed(ctx, w.shop.Shop); err != nil {
-			return false, err
-		}
+	packed, err := w.leftPacked(ctx)
+	if err != nil {
+		return false, err
 	}
 	situation := w.situation(j, due, packed.Hints[plan.KindStock])
+	if len(packed.Batches) > 0 && !situation.Flood() {
+		if due, err = w.unpackRest(ctx, j); err != nil {
+			return false, err
+		}
+		packed, situation = store.Packed{}, w.situation(j, due, nil)
+	}
 	reads := plan.PlanReads(situation)
 	if w.holdsBack() {
 		// Nothing of what a change query tells may be stored, so it tells nothing.
@@ -59,9 +64,6 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
 	if reads.Listing {
 		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), packed))
-	} else if len(packed.Batches) > 0 {
-		errs = append(errs, w.unpack(ctx, true))
-		w.hinted = true
 	} else if w.sweep != nil && situation.Flood() {
 		// A flood waits for the listing under way: it goes on as hints do.
 		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = economic.PriorityHint, time.Time{}, true
@@ -114,12 +116,15 @@ func (w *worker) dismiss(ctx context.Context, j job, kind plan.Kind, why string)
 }
 
 func (w *worker) answerAll(ctx context.Context, hints hintMap, why string) error {
-	if len(hints) == 0 {
-		return nil
-	}
 	var a store.Applied
-	for _, h := range hints {
-		a.Answered = append(a.Answered, plan.Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: why})
+	for _, number := range slices.Sorted(maps.Keys(hints)) {
+		h := hints[number]
+		if !h.Packed() { // else its turn comes when it is unpacked
+			a.Answered = append(a.Answered, plan.Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: why})
+		}
+	}
+	if a.Empty() {
+		return nil
 	}
 	return w.apply(ctx, a)
 }
@@ -135,7 +140,7 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 			return nil, err
 		}
 	}
-	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, w.due())
+	hints, err := w.openHints(ctx, kind, w.due())
 	if err != nil {
 		return nil, err
 	}
@@ -179,18 +184,20 @@ func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
 	if !j.work && !w.waiting && !packed {
 		return nil, nil
 	}
-	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
+	hints, err := w.openHints(ctx, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
 	if w.waiting = len(hints) > 0; packed && err == nil {
-		hintMap(hints).addPacked(w.sweep.hints)
+		hints.addPacked(w.sweep.hints)
 	}
 	return hints, err
 }
 
 func (w *worker) situation(j job, due, packed hintMap) plan.Situation {
-	numbers := make([]string, 0, min(len(due), 100))
-	for number := range due {
-		if len(numbers) < cap(numbers) {
-			numbers = append(numbers, number)
+	numbers := make([]string, 0, min(len(due)+len(packed), 100))
+	for _, hints := range []hintMap{due, packed} {
+		for number := range hints {
+			if len(numbers) < cap(numbers) {
+				numbers = append(numbers, number)
+			}
 		}
 	}
 	return plan.Situation{

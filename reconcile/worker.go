@@ -53,7 +53,7 @@ type worker struct {
 	waiting  bool        // open hints are waiting to be read again
 	first    int         // the part with which the next pass begins
 	alone    bool        // one of them may be what e-conomic hangs on: they are read one by one
-	hinted   bool        // apply recorded hints, from the lines of an invoice
+	hinted   bool        // apply recorded hints
 	fetching bool        // invoices are waiting for their lines or PDF
 	gapTurn  int         // where the next tick goes on in a long list of gaps
 	settled  string      // digest of the last listing that was stored whole
@@ -89,7 +89,7 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 		return result{}, err
 	}
 	w.packed = w.packed || j.work
-	unpacked := w.unpack(ctx, false)
+	unpacked := w.unpack(ctx, j.asked)
 	if errors.Is(unpacked, store.ErrFenced) {
 		return result{}, unpacked
 	}
@@ -237,9 +237,15 @@ func (w *worker) load(ctx context.Context) error {
 // change takes over new settings. What they affect is read anew.
 func (w *worker) change(shop store.Shop) {
 	w.shop = shop
+	w.forgetStored()
+	w.checkedAt = time.Time{}
+}
+
+// forgetStored has the next pass look at what is stored: whether a transaction that
+// failed has been committed is not known.
+func (w *worker) forgetStored() {
 	w.endListing()
 	w.loaded, w.settled = false, ""
-	w.checkedAt = time.Time{}
 }
 
 const checkEvery = time.Hour
@@ -296,7 +302,7 @@ func (w *worker) refused(ctx context.Context, err error) error {
 func (w *worker) hold(ctx context.Context, why, detail string) error {
 	now := w.Now()
 	if err := w.Store.Hold(ctx, w.shop.Shop, w.token, why, detail, now); err != nil {
-		w.loaded = false // whether it is noted is not known: the next pass looks
+		w.forgetStored()
 		return err
 	}
 	if why != "" && why != w.progress.Held {
@@ -354,6 +360,7 @@ func (w *worker) apply(ctx context.Context, a store.Applied) error {
 	// number: the number is used up whether or not it was committed.
 	w.seq++
 	if err := w.Store.Apply(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, a, now); err != nil {
+		w.forgetStored()
 		return err
 	}
 	if len(a.Items) > 0 {

@@ -411,6 +411,11 @@ func (t tx) Commit() error {
 			}
 			c.db.drop(c)
 			return mysql.ErrInvalidConn
+		case s.profile.unsure && s.strike(0.2):
+			s.counts["database down after a commit"]++
+			c.commit()
+			s.outage() // nor is it there when the transaction is tried again
+			return mysql.ErrInvalidConn
 		}
 		c.commit()
 		return nil

@@ -134,8 +134,6 @@ var mutations = []mutation{
 		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
 	{"a grant token is logged", "reconcile/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
-	{"a first listing does not ask for what was stored beside it", "reconcile/listing.go",
-		`return seen || beside`, `return (seen || beside) && false`, "history:|order:"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
 		`if l.read < l.results {`, `if false {`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
@@ -148,31 +146,15 @@ var rareMutations = []mutation{
 		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
-	{"found: losses are counted only at their first read", "reconcile/losses.go",
-		`	if w.holdsBack() {
-		return nil
-	}
-	// What this read confirms is among w.suspects still, so that it counts too.
-	losses := lossesIn(w.suspects, suspected)
-	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
-		return nil
-	}
-	w.checkedAt = time.Time{} // is it another agreement?
-	if err := w.hold(ctx, HeldLosses, w.lossDetail(losses)); err != nil {
+	{"a first listing does not ask for what was stored beside it", "reconcile/listing.go",
+		`return seen || beside`, `return (seen || beside) && false`, "history:|order:"},
+	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/worker.go",
+		`		w.forgetStored()
 		return err
 	}
-	maps.Copy(w.suspects, suspected)
-	w.endListing()
-	return errHeldBack`, `	if w.holdsBack() || len(suspected) == 0 {
-		return nil
+	if len(a.Items) > 0 {`, `		return err
 	}
-	losses := lossesIn(w.suspects, suspected)
-	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
-		return nil
-	}
-	maps.Copy(w.suspects, suspected)
-	w.checkedAt = time.Time{}
-	return errors.Join(w.hold(ctx, HeldLosses, w.lossDetail(losses)), errHeldBack)`, "blast radius:"},
+	if len(a.Items) > 0 {`, "history:"},
 	{"found: a deletion while pages are turned takes another item along", "reconcile/listing.go",
 		`if len(l.turned) == 0 || gone <= 0 {`, `if true {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",

@@ -21,6 +21,7 @@ type profile struct {
 	hidden                 bool          // changes that no change query shows: deletions, unmoved lastUpdated
 	tidied                 bool          // items are deleted just when the pages behind them are about to be read
 	asked                  bool          // half of the webhooks are a person's commands instead
+	unsure                 bool          // commits of which nobody learns, since the database is down right after them
 	floods                 bool          // item numbers are so long and URLs so short that two hints may be a flood
 
 	lose, double, late float64 // webhooks
@@ -41,8 +42,8 @@ type profile struct {
 }
 
 // rareOf is one seed of how many may have its catalogues tidied, another one in which
-// people ask, and another one with floods. That is not drawn: all other seeds would
-// lead elsewhere.
+// people ask, and others with floods or with commits that nobody learns of. That is not
+// drawn: all other seeds would lead elsewhere.
 const rareOf = 16
 
 func newProfile(rng *rand.Rand) profile {
@@ -97,8 +98,7 @@ func (s *simulation) scheduleFaults() {
 	if p.down {
 		again("fault: the database goes down", 20*time.Second, 90*time.Second, func() {
 			s.counts["database down"]++
-			s.db.stop()
-			s.after(s.between(time.Second, 20*time.Second), "the database comes back", func() { s.db.down.Store(false) })
+			s.outage()
 		})
 	}
 	if p.skew {
@@ -148,6 +148,12 @@ func (s *simulation) scheduleFaults() {
 			s.after(s.between(time.Second, 60*time.Second), "the grant is good again", func() { shop.refused = false })
 		})
 	}
+}
+
+// outage stops the whole database for a while.
+func (s *simulation) outage() {
+	s.db.stop()
+	s.after(s.between(time.Second, 20*time.Second), "the database comes back", func() { s.db.down.Store(false) })
 }
 
 // pause stops a process for a while, often for longer than its leases last.

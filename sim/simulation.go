@@ -92,9 +92,11 @@ func newSimulation(seed uint64) *simulation {
 	s.profile.unpackAtOnce = []int{1, 3, store.UnpackedHints}[seed%3]
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
-	if s.profile.floods = seed%rareOf == 11; s.profile.floods {
+	s.profile.unsure = seed%rareOf == 13
+	if s.profile.floods = seed%4 == 3; s.profile.floods {
 		// A URL has room for one of the long item numbers.
-		s.profile.pagesPerPass, s.profile.maxURLBytes = 1, 450
+		s.profile.pagesPerPass, s.profile.maxURLBytes, s.profile.unpackAtOnce = 1, 450, 1
+		s.profile.pageSize, s.profile.tradeEvery = max(2, (s.profile.items+2)/2), s.profile.tradeEvery/4
 	}
 	return s
 }

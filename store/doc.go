@@ -1,10 +1,11 @@
 // Package store owns lagerd's tables: models, migrations and every SQL
 // statement, for MySQL and MariaDB (Galera too) and for embedded SQLite.
 //
-//	webhook ──▶ RecordWebhooks ──▶ hint_batches
-//	                              │ Unpack
-//	operator ──▶ RecordHints ──▶ hints
-//	                              │ OpenHints
+//	webhook ──▶ RecordWebhooks ──▶ hint_batches ── Packed (a flood's) ─┐
+//	                              │ Unpack                             │
+//	operator ──▶ RecordHints ──▶ hints                                 │
+//	                              │ OpenHints                          │
+//	                              ▼                                    ▼
 //	reconcile ◀── Items, Hints, Progress ── Apply ──▶ items, changes, invoices,
 //	                              (one transaction)    cursors, hints answered
 //	shop's software ◀── views shop_stock, shop_invoices
@@ -12,8 +13,8 @@
 // What it guarantees:
 //
 //  1. RecordWebhooks and RecordHints return nil only after the hints are
-//     committed. A batch is deleted in the transaction that makes hints of it,
-//     under the fence.
+//     committed. A batch is deleted under the fence: in the transaction that makes
+//     hints of it (Unpack), or when a listing has answered it (Forget).
 //  2. Apply writes rows, history, cursors and answered hints in one
 //     transaction whose first statement writes the shop's fence; a holder that
 //     lost its lease gets ErrFenced and has written nothing. This relies on no
@@ -24,8 +25,8 @@
 //     a deadlock. Deadlocks, lock timeouts and lost connections are retried as
 //     whole transactions; a commit whose outcome is unknown is told apart by
 //     the fence's sequence number, so nothing is applied twice.
-//  4. A hint is answered by generation, never deleted by number: a hint that
-//     arrives while its number is being read stays open.
+//  4. A hint is answered by generation, never deleted by number, and a batch by its
+//     id: a hint that arrives while its number is being read stays open.
 //
 // It never talks to e-conomic, decides nothing about stock, and compares no
 // time of one machine with the clock of another.

@@ -169,7 +169,7 @@ type Hint struct {
 }
 
 // Packed reports whether the hint has no row yet: it is still in the batch in which its
-// webhook was recorded.
+// webhook was recorded. What is no hint seems so too.
 func (h Hint) Packed() bool { return h.Gen == 0 }
 
 // Change is one difference found, kept as history.
