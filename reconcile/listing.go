@@ -76,16 +76,19 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 	if flood {
 		l.priority = economic.PriorityHint
 	}
+	l.hints = hintMap{}
 	if len(packed.Batches) > 0 {
 		l.hints, l.batches, w.packed = packed.Hints[plan.KindStock], packed.Batches, false
 	}
 	w.sweep = l
+	var rows hintMap
 	if err = w.giveRows(ctx, packed.Hints[plan.KindInvoice]); err == nil {
-		l.hints, err = w.allHints(ctx, j)
+		rows, err = w.allRows(ctx, j)
 	}
 	if err != nil {
 		w.endListing()
 	}
+	maps.Copy(l.hints, rows)
 	return err
 }
 

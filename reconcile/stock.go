@@ -180,14 +180,20 @@ func (w *worker) waitForListing(ctx context.Context) (bool, error) {
 // allHints loads all open stock hints, also those that wait to be read again:
 // a read of everything reads their numbers too. A listing's packed ones are among them.
 func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
-	packed := w.sweep.lastBatch() > 0
-	if !j.work && !w.waiting && !packed {
+	hints, err := w.allRows(ctx, j)
+	if w.sweep.lastBatch() > 0 && err == nil {
+		hints.addPacked(w.sweep.hints)
+	}
+	return hints, err
+}
+
+// allRows is allHints without the packed ones.
+func (w *worker) allRows(ctx context.Context, j job) (hintMap, error) {
+	if !j.work && !w.waiting && w.sweep.lastBatch() == 0 {
 		return nil, nil
 	}
 	hints, err := w.openHints(ctx, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
-	if w.waiting = len(hints) > 0; packed && err == nil {
-		hints.addPacked(w.sweep.hints)
-	}
+	w.waiting = len(hints) > 0
 	return hints, err
 }
 
