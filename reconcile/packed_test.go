@@ -43,6 +43,23 @@ func (f *fixture) flood(s *reconcile.Scheduler, numbers ...string) {
 	s.Hinted("shop1234", 300+len(numbers))
 }
 
+// count is what a query is expected to count.
+type count struct {
+	want  int
+	query string
+}
+
+func (f *fixture) counts(what map[string]count) {
+	f.t.Helper()
+	for name, c := range what {
+		var got int
+		must(f.t, f.db.QueryRow(c.query).Scan(&got))
+		if got != c.want {
+			f.t.Errorf("%s: %d, expected %d", name, got, c.want)
+		}
+	}
+}
+
 func (f *fixture) sells(stock string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,10 +86,7 @@ func TestFloodStaysPacked(t *testing.T) {
 
 	f.counted(done, "items that are right, and no batch", 303,
 		"SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND (number LIKE 'item-%' AND stock = '5' OR number = 'put off' AND stock = '5' OR number = 'zero' AND stock = '0' OR number = 'gone' AND state = 'gone')")
-	for what, c := range map[string]struct {
-		want  int
-		query string
-	}{
+	f.counts(map[string]count{
 		"changes found by webhook":              {303, "SELECT COUNT(*) FROM changes WHERE kind = 'stock' AND cause = 'webhook' AND webhook = 'came' AND hinted_at IS NOT NULL"},
 		"the invoice":                           {1, "SELECT COUNT(*) FROM changes WHERE kind = 'invoice' AND number = '17' AND cause = 'webhook'"},
 		"rows of the flood":                     {packedAtOnce - 1, "SELECT COUNT(*) FROM hints WHERE number LIKE 'item-%'"}, // and the invoice's
@@ -81,13 +95,7 @@ func TestFloodStaysPacked(t *testing.T) {
 		"all rows that are open":                {2, "SELECT COUNT(*) FROM hints WHERE open = 1"},
 		"what is said of the absent":            {1, "SELECT COUNT(*) FROM hints WHERE number = 'nowhere' AND note LIKE '%no item with this number%'"},
 		"webhooks of the one that was put off":  {1, "SELECT COUNT(*) FROM hints WHERE number = 'put off' AND seen_gen = 2"},
-	} {
-		var got int
-		must(t, f.db.QueryRow(c.query).Scan(&got))
-		if got != c.want {
-			t.Errorf("%s: %d, expected %d", what, got, c.want)
-		}
-	}
+	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, path := range f.asked {
@@ -179,22 +187,13 @@ func TestHintBesideFlood(t *testing.T) {
 	}
 	f.flood(s)
 	f.counted(done, "items that are right, and no batch", 299, "SELECT COUNT(*) FROM items WHERE stock = '5' AND NOT EXISTS (SELECT 1 FROM hint_batches)")
-	for what, c := range map[string]struct {
-		want  int
-		query string
-	}{
+	f.counts(map[string]count{
 		"webhooks that were missed":    {0, "SELECT missed_webhooks FROM progress"},
 		"changes found by webhook":     {299, "SELECT COUNT(*) FROM changes WHERE cause = 'webhook' AND webhook = 'came'"},
 		"hints that have two":          {2, "SELECT COUNT(*) FROM hints WHERE number IN ('item-200', 'item-299') AND seen_gen = 2"},
 		"those that wait for the item": {1, "SELECT COUNT(*) FROM hints WHERE open = 1 AND number = 'item-299' AND tries = 1 AND webhook_at IS NOT NULL"},
 		"all that are open":            {1, "SELECT COUNT(*) FROM hints WHERE open = 1"},
-	} {
-		var got int
-		must(t, f.db.QueryRow(c.query).Scan(&got))
-		if got != c.want {
-			t.Errorf("%s: %d, expected %d", what, got, c.want)
-		}
-	}
+	})
 }
 
 // TestManyWebhooksNoFlood: webhooks that are more than a transaction unpacks and not

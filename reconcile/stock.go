@@ -206,6 +206,7 @@ func (w *worker) situation(j job, due, packed hintMap) plan.Situation {
 			}
 		}
 	}
+	slices.Sort(numbers) // how many fit is told of the first ones
 	return plan.Situation{
 		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
 		Hinted: len(due) + len(packed), PerFilter: w.stock.Together(numbers),
