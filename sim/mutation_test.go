@@ -68,7 +68,7 @@ var mutations = []mutation{
 	visible := time.Time{}
 	if cursor`, "hints:"},
 	{"webhooks are unpacked and no hints made of them", "store/batches.go",
-		`		t.recordHints(hints.sorted())
+		`		t.recordHints(d.hints)
 `, ``, "durable:|hints:"},
 	{"webhooks are unpacked without the fence", "store/batches.go",
 		`		done, err := t.fence(f)

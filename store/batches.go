@@ -138,7 +138,7 @@ type Unpacked struct {
 func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Unpacked, error) {
 	var u Unpacked
 	var ids []any
-	hints := distinct{}
+	d := distinct{at: map[hintKey]int{}}
 	bad := map[int64]error{}
 	read, count := 0, 0
 	err := s.eachBatch(ctx, f.Shop, after, unpackedBatches, func(id int64, batch []batched, unreadable error) bool {
@@ -150,18 +150,19 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 		}
 		ids = append(ids, id)
 		count += len(batch)
-		hints.add(f.Shop, batch)
+		d.add(f.Shop, batch)
 		return count < least
 	})
 	if err != nil || read == 0 {
 		return Unpacked{}, err
 	}
+	d.sort()
 	err = s.inTx(ctx, func(t *tx) error {
 		done, err := t.fence(f)
 		if err != nil || done {
 			return err
 		}
-		t.recordHints(hints.sorted())
+		t.recordHints(d.hints)
 		for _, id := range slices.Sorted(maps.Keys(bad)) {
 			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(bad[id].Error(), 500), id)
 		}
@@ -171,7 +172,7 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 	if err != nil {
 		return Unpacked{}, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
 	}
-	u.Hints, u.More = len(hints), count >= least || read == unpackedBatches
+	u.Hints, u.More = len(d.hints), count >= least || read == unpackedBatches
 	return u, nil
 }
 
@@ -184,29 +185,31 @@ func (t *tx) deleteBatches(ids []any) {
 }
 
 // distinct holds one hint to a number.
-type distinct map[hintKey]HintRecord
+type distinct struct {
+	hints []HintRecord
+	at    map[hintKey]int
+}
 
 type hintKey struct {
 	kind   plan.Kind
 	number string
 }
 
-func (d distinct) add(shop string, batch []batched) {
+func (d *distinct) add(shop string, batch []batched) {
 	for _, one := range batch {
 		k, received := hintKey{one.Kind, one.Number}, time.UnixMicro(one.AtUS)
-		h, known := d[k]
-		if known {
-			h.again(received)
-		} else {
-			h = HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: received}
+		if n, known := d.at[k]; known {
+			d.hints[n].again(received)
+			continue
 		}
-		d[k] = h
+		d.at[k] = len(d.hints)
+		d.hints = append(d.hints, HintRecord{Shop: shop, Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, At: received})
 	}
 }
 
-// sorted returns the hints so that rows are locked in one order.
-func (d distinct) sorted() []HintRecord {
-	return slices.SortedFunc(maps.Values(d), func(a, b HintRecord) int {
+// sort puts the hints so that rows are locked in one order. No more are added then.
+func (d *distinct) sort() {
+	slices.SortFunc(d.hints, func(a, b HintRecord) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
 }

@@ -99,7 +99,9 @@ func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 }
 
 func (t *tx) recordHints(hints []HintRecord) {
-	t.insertRows(insertHints, newHintArgs, t.dialect.onHintAgain(), hintArgs(hints))
+	for chunk := range slices.Chunk(hints, rowsPerStatement) { // the arguments of all would be a megabyte
+		t.insertRows(insertHints, newHintArgs, t.dialect.onHintAgain(), hintArgs(chunk))
+	}
 }
 
 func (d dialect) onHintAgain() string { return d.onConflict("shop, kind, number", hintAgain...) }
