@@ -225,10 +225,11 @@ var faults = []fault{
 // stopInItsTracks stops a process for longer than its leases last.
 func stopInItsTracks(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
 	p := l.current()
+	stopped := ttl - time.Second + time.Duration(rnd.IntN(3000))*time.Millisecond // drawn here: several may end at once
 	return func() error {
 		select {
 		case <-ctx.Done():
-		case <-time.After(ttl - time.Second + time.Duration(rnd.IntN(3000))*time.Millisecond):
+		case <-time.After(stopped):
 		}
 		return p.Signal(syscall.SIGCONT)
 	}, p.Signal(syscall.SIGSTOP)
