@@ -43,8 +43,8 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path := req.URL.EscapedPath()
 	r.asked = append(r.asked, path)
 	w.Header().Set("Content-Type", "application/json")
-	send := func(list []string) {
-		fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(list, ","), len(list)+r.results)
+	send := func(list []string, of int, next string) {
+		fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(list, ","), of+r.results, next)
 	}
 	number, single := strings.CutPrefix(path, "/products/")
 	switch {
@@ -56,15 +56,15 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			list = append(list, product(number, stock))
 		}
 		slices.Sort(list)
-		size, _ := strconv.Atoi(req.URL.Query().Get("pagesize"))
-		if skip, _ := strconv.Atoi(req.URL.Query().Get("skippages")); 0 < size && (skip+1)*size < len(list) {
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d,"nextPage":"http://%s/products?skippages=%d&pagesize=%d"}}`,
-				strings.Join(list[skip*size:(skip+1)*size], ","), len(list), req.Host, skip+1, size)
-		} else if skip > 0 {
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(list[min(skip*size, len(list)):], ","), len(list))
-		} else {
-			send(list)
+		from, to, next := 0, len(list), ""
+		if size, _ := strconv.Atoi(req.URL.Query().Get("pagesize")); size > 0 {
+			skip, _ := strconv.Atoi(req.URL.Query().Get("skippages"))
+			from = min(skip*size, len(list))
+			if to = min(from+size, len(list)); to < len(list) {
+				next = fmt.Sprintf(`,"nextPage":"http://%s/products?skippages=%d&pagesize=%d"`, req.Host, skip+1, size)
+			}
 		}
+		send(list[from:to], len(list), next)
 		if r.listed != nil {
 			r.listed()
 		}
@@ -77,7 +77,7 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 		notFound(w)
 	case path == "/invoices/booked":
-		send(r.invoices)
+		send(r.invoices, len(r.invoices), "")
 	default:
 		n := strings.TrimPrefix(path, "/invoices/booked/")
 		for _, i := range r.invoices {

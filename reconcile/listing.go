@@ -61,7 +61,7 @@ type turned struct {
 // flood says that its hints are worth it by themselves: they do not wait for the
 // sweeps' budget. It answers packed ones as they are.
 func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed store.Packed) error {
-	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(),
+	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(), hints: hintMap{},
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}}
 	if j.tick && !j.sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
@@ -76,7 +76,6 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 	if flood {
 		l.priority = economic.PriorityHint
 	}
-	l.hints = hintMap{}
 	if len(packed.Batches) > 0 {
 		l.hints, l.batches, w.packed = packed.Hints[plan.KindStock], packed.Batches, false
 	}
@@ -117,14 +116,12 @@ func (w *worker) turnPages(ctx context.Context) error {
 		if !l.started {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
 			held, err := w.assessFirst(ctx, p)
+			if err == nil && held {
+				err = w.answerAll(ctx, l.hints, w.progress.HeldDetail)
+			}
 			if err != nil || held {
 				w.endListing()
-			}
-			if err != nil {
 				return err
-			}
-			if held {
-				return w.answerAll(ctx, l.hints, w.progress.HeldDetail)
 			}
 		}
 		if giveSlot, err = w.pages.take(ctx); err != nil {

@@ -68,7 +68,7 @@ func (w *worker) openHints(ctx context.Context, kind plan.Kind, due store.Due) (
 
 // giveRows gives packed hints their rows, as many by a transaction as Unpack does.
 func (w *worker) giveRows(ctx context.Context, hints hintMap) error {
-	for piece := range slices.Chunk(slices.Sorted(maps.Keys(hints)), store.UnpackedHints) {
+	for piece := range slices.Chunk(slices.Sorted(maps.Keys(hints)), w.UnpackAtOnce) {
 		rows := make([]store.HintRecord, len(piece))
 		for i, number := range piece {
 			rows[i] = w.withRow(hints[number], plan.Reread{})
@@ -103,10 +103,6 @@ func (l *listing) lastBatch() int64 {
 	return l.batches[len(l.batches)-1]
 }
 
-// batchesAtOnce bounds how many are deleted by one transaction: a large one would hold
-// up a Galera cluster.
-const batchesAtOnce = 1000
-
 // forgetPacked deletes the batches that a listing had in hand, when it has been stored
 // whole. What it did not answer gets a row.
 func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
@@ -120,7 +116,7 @@ func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
 	if err := w.giveRows(ctx, left); err != nil {
 		return err
 	}
-	for piece := range slices.Chunk(l.batches, batchesAtOnce) {
+	for piece := range slices.Chunk(l.batches, store.RowsPerPiece) {
 		w.seq++
 		if err := w.Store.Forget(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, piece); err != nil {
 			return err

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,12 +32,33 @@ func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fi
 	return f, s, done
 }
 
-// flood records a webhook for each number, in a batch of its own.
-func (f *fixture) flood(s *reconcile.Scheduler, numbers ...string) {
+// sound and failing are what flooded puts before its e-conomic.
+func sound(h http.Handler) http.Handler { return h }
+
+func failing(status int, when func(*http.Request) bool) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if when(r) {
+				http.Error(w, `{"message":"broken"}`, status)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+}
+
+// webhooks records one for each of so many items, in a batch of its own.
+func (f *fixture) webhooks(count int) {
 	f.t.Helper()
-	for n := range 300 {
+	for n := range count {
 		f.webhook(fmt.Sprintf("item-%03d", n))
 	}
+}
+
+// flood records a webhook for each item, and for other numbers.
+func (f *fixture) flood(s *reconcile.Scheduler, numbers ...string) {
+	f.t.Helper()
+	f.webhooks(300)
 	for _, number := range numbers {
 		f.webhook(number)
 	}
@@ -71,7 +93,7 @@ func (f *fixture) sells(stock string) {
 // TestFloodStaysPacked: a listing answers a flood's webhooks out of their batches.
 // None of them gets a row but those that are to be looked at again.
 func TestFloodStaysPacked(t *testing.T) {
-	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler { return h })
+	f, s, done := flooded(t, 1000, sound)
 	f.sells("5")
 	f.stock["same"], f.stock["zero"], f.stock["put off"] = "7", "0", "5"
 	f.has("same", "7")
@@ -99,7 +121,7 @@ func TestFloodStaysPacked(t *testing.T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, path := range f.asked {
-		if len(path) > len("/products/item-") && path[:len("/products/item-")] == "/products/item-" {
+		if strings.HasPrefix(path, "/products/item-") {
 			t.Fatalf("%s was read alone", path)
 		}
 	}
@@ -109,15 +131,7 @@ func TestFloodStaysPacked(t *testing.T) {
 // webhooks are unpacked, and no more stay packed before a pass has succeeded.
 func TestFloodOfFailedListing(t *testing.T) {
 	var fails atomic.Bool
-	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/products" && fails.Load() {
-				http.Error(w, `{"message":"broken"}`, http.StatusBadRequest)
-				return
-			}
-			h.ServeHTTP(w, r)
-		})
-	})
+	f, s, done := flooded(t, 1000, failing(http.StatusBadRequest, func(r *http.Request) bool { return r.URL.Path == "/products" && fails.Load() }))
 	f.sells("5")
 	fails.Store(true)
 	f.flood(s)
@@ -146,15 +160,7 @@ func TestFloodOfFailedListing(t *testing.T) {
 // and whose second one, on which there may be some, cannot be read.
 func TestFirstPagesFail(t *testing.T) {
 	var fails atomic.Bool
-	f, s, done := flooded(t, 150, func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Get("skippages") == "1" && fails.Load() {
-				http.Error(w, `{"message":"broken"}`, http.StatusServiceUnavailable)
-				return
-			}
-			h.ServeHTTP(w, r)
-		})
-	})
+	f, s, done := flooded(t, 150, failing(http.StatusServiceUnavailable, func(r *http.Request) bool { return r.URL.Query().Get("skippages") == "1" && fails.Load() }))
 	f.sells("")
 	fails.Store(true)
 	f.flood(s)
@@ -174,7 +180,7 @@ func TestFirstPagesFail(t *testing.T) {
 // listing is under way that has it in hand, the flood's webhook still counts: a change
 // was told of, and what shows nothing new is read again.
 func TestHintBesideFlood(t *testing.T) {
-	f, s, done := flooded(t, 150, func(h http.Handler) http.Handler { return h })
+	f, s, done := flooded(t, 150, sound)
 	f.sells("5")
 	f.stock["item-299"] = "1" // e-conomic's reading side lags behind its webhook
 	beside := []string{"item-200", "item-299"}
@@ -200,19 +206,15 @@ func TestHintBesideFlood(t *testing.T) {
 // worth a listing are unpacked in the same pass, and a person who asked is told when
 // they have all been read.
 func TestManyWebhooksNoFlood(t *testing.T) {
-	f, s, done := flooded(t, 10, func(h http.Handler) http.Handler { return h })
+	f, s, done := flooded(t, 10, sound)
 	f.exec("UPDATE progress SET items = 5000") // by filters they cost less
 	f.sells("5")
-	for n := range 40 {
-		f.webhook(fmt.Sprintf("item-%03d", n))
-	}
+	f.webhooks(40)
 	s.Wake([]string{"shop1234"}, false)
 	f.counted(done, "items that are right after one pass", 40, "SELECT COUNT(*) FROM items WHERE stock = '5'")
 
 	f.sells("6")
-	for n := range 40 {
-		f.webhook(fmt.Sprintf("item-%03d", n))
-	}
+	f.webhooks(40)
 	asked := store.Request{Request: "r1", Shop: "shop1234", What: store.WantTick, RequestedAt: store.At(time.Now())}
 	must(t, f.Store.AddRequests(t.Context(), []store.Request{asked}))
 	s.Wake([]string{"shop1234"}, true)

@@ -71,18 +71,16 @@ var mutations = []mutation{
 		`		t.recordHints(d.hints)
 `, ``, "durable:|hints:"},
 	{"webhooks are unpacked without the fence", "store/batches.go",
-		`		done, err := t.fence(f)
-		if err != nil || done {
-			return err
-		}
-		t.recordHints`, `		t.recordHints`, "one writer:"},
+		`s.inFencedTx(ctx, f, func(t *tx) error {
+		t.recordHints`, `s.inTx(ctx, func(t *tx) error {
+		t.recordHints`, "one writer:"},
 	{"a listing forgets webhooks that came while it was read", "reconcile/packed.go",
-		`	for piece := range slices.Chunk(l.batches, batchesAtOnce) {`,
+		`	for piece := range slices.Chunk(l.batches, store.RowsPerPiece) {`,
 		`	packed, err := w.Store.Packed(ctx, w.shop.Shop)
 	if err != nil {
 		return err
 	}
-	for piece := range slices.Chunk(packed.Batches, batchesAtOnce) {`, "hints:|durable:"},
+	for piece := range slices.Chunk(packed.Batches, store.RowsPerPiece) {`, "hints:|durable:"},
 	{"webhooks that another lagerd has recorded are not looked for", "store/news.go",
 		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 `, ``, "liveness:"},
@@ -99,11 +97,9 @@ var mutations = []mutation{
 		`WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`,
 		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:"},
 	{"the fence is left out", "store/apply.go",
-		`		done, err := t.fence(f)
-		if err != nil || done {
-			return err
-		}
-		t.putItems`, `		t.putItems`, "one writer:"},
+		`s.inFencedTx(ctx, f, func(t *tx) error {
+		t.putItems`, `s.inTx(ctx, func(t *tx) error {
+		t.putItems`, "one writer:"},
 	{"a takeover gives no new token", "store/leases.go",
 		`token = token + 1, applied_seq = 0, `, ``, "leases:"},
 	{"times of reads are compared the wrong way round", "reconcile/plan/types.go",
@@ -115,11 +111,9 @@ var mutations = []mutation{
 	{"a transaction is committed after an error", "store/open.go",
 		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:|liveness:"},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
-		`		done, err := t.fence(f)
-		if err != nil || done {
-			return err
-		}
-		t.putItems`, `		f.Seq = time.Now().UnixNano()
+		`s.inFencedTx(ctx, f, func(t *tx) error {
+		t.putItems`, `s.inTx(ctx, func(t *tx) error {
+		f.Seq = time.Now().UnixNano()
 		if _, err := t.fence(f); err != nil {
 			return err
 		}

@@ -96,11 +96,7 @@ func (a Applied) Empty() bool {
 // if the lease was lost, and then nothing is written. now becomes the time of
 // commit in the history.
 func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) error {
-	err := s.inTx(ctx, func(t *tx) error {
-		done, err := t.fence(f)
-		if err != nil || done {
-			return err
-		}
+	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems(f.Shop, a.Items)
 		t.putInvoices(f.Shop, a.Invoices, causes(a.Changes), now)
 		t.putChanges(f, a.Changes, now)
@@ -126,6 +122,18 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		return fmt.Errorf("store what was read for %s: %w", f.Shop, err)
 	}
 	return nil
+}
+
+// inFencedTx is inTx under the fence. fn is not run where this very transaction has been
+// committed before.
+func (s *Store) inFencedTx(ctx context.Context, f Fence, fn func(*tx) error) error {
+	return s.inTx(ctx, func(t *tx) error {
+		done, err := t.fence(f)
+		if err != nil || done {
+			return err
+		}
+		return fn(t)
+	})
 }
 
 // fence writes the shop's fence. Writing, not reading, is what makes two

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -136,16 +135,14 @@ type Unpacked struct {
 // given one are left alone: a listing has them in hand. A batch that cannot be read is
 // kept with the error and not looked at again.
 func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Unpacked, error) {
-	var u Unpacked
 	var ids []any
+	var bad []unreadable
 	d := distinct{at: map[hintKey]int{}}
-	bad := map[int64]error{}
 	read, count := 0, 0
-	err := s.eachBatch(ctx, f.Shop, after, unpackedBatches, func(id int64, batch []batched, unreadable error) bool {
+	err := s.eachBatch(ctx, f.Shop, after, unpackedBatches, func(id int64, batch []batched, err error) bool {
 		read++
-		if unreadable != nil {
-			bad[id] = unreadable
-			u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", id, unreadable))
+		if err != nil {
+			bad = append(bad, unreadable{id, err})
 			return true
 		}
 		ids = append(ids, id)
@@ -157,14 +154,10 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 		return Unpacked{}, err
 	}
 	d.sort()
-	err = s.inTx(ctx, func(t *tx) error {
-		done, err := t.fence(f)
-		if err != nil || done {
-			return err
-		}
+	err = s.inFencedTx(ctx, f, func(t *tx) error {
 		t.recordHints(d.hints)
-		for _, id := range slices.Sorted(maps.Keys(bad)) {
-			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(bad[id].Error(), 500), id)
+		for _, b := range bad {
+			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(b.err.Error(), 500), b.id)
 		}
 		t.deleteBatches(ids)
 		return nil
@@ -172,8 +165,16 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 	if err != nil {
 		return Unpacked{}, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
 	}
-	u.Hints, u.More = len(d.hints), count >= least || read == unpackedBatches
+	u := Unpacked{Hints: len(d.hints), More: count >= least || read == unpackedBatches}
+	for _, b := range bad {
+		u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", b.id, b.err))
+	}
 	return u, nil
+}
+
+type unreadable struct {
+	id  int64
+	err error
 }
 
 // deleteBatches deletes them by their numbers, not up to the last: one with a lower
@@ -217,23 +218,24 @@ func (d *distinct) sort() {
 // eachBatch reads a shop's batches after the given one, oldest first and so many at
 // most, until yield returns false. One that cannot be read comes with an error.
 func (s *Store) eachBatch(ctx context.Context, shop string, after int64, most int, yield func(id int64, batch []batched, unreadable error) bool) error {
+	fail := func(err error) error { return fmt.Errorf("read the webhooks of %s: %w", shop, err) }
 	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 AND id > ? ORDER BY id LIMIT ?", shop, after, most)
 	if err != nil {
-		return fmt.Errorf("read the webhooks of %s: %w", shop, err)
+		return fail(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id int64
 		var data sql.RawBytes
 		if err := rows.Scan(&id, &data); err != nil {
-			return fmt.Errorf("read the webhooks of %s: %w", shop, err)
+			return fail(err)
 		}
 		if batch, err := readBatch(data); !yield(id, batch, err) {
 			return nil
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read the webhooks of %s: %w", shop, err)
+		return fail(err)
 	}
 	return nil
 }
@@ -291,11 +293,7 @@ func (s *Store) Forget(ctx context.Context, f Fence, batches []int64) error {
 	for i, id := range batches {
 		ids[i] = id
 	}
-	err := s.inTx(ctx, func(t *tx) error {
-		done, err := t.fence(f)
-		if err != nil || done {
-			return err
-		}
+	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.deleteBatches(ids)
 		return nil
 	})

@@ -74,16 +74,16 @@ const (
 	errPrepareAgain      = 1615
 )
 
-// rowsPerPiece is how many rows are deleted at once: one large transaction would
+// RowsPerPiece is how many rows are deleted at once: one large transaction would
 // hold up a Galera cluster.
-const rowsPerPiece = 1000
+const RowsPerPiece = 1000
 
 // deletePiece returns a statement that deletes some of what matches.
 func (d dialect) deletePiece(table, where string) string {
 	if d.isSQLite() {
-		return fmt.Sprintf("DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %[1]s WHERE %s LIMIT %d)", table, where, rowsPerPiece)
+		return fmt.Sprintf("DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %[1]s WHERE %s LIMIT %d)", table, where, RowsPerPiece)
 	}
-	return fmt.Sprintf("DELETE FROM %s WHERE %s LIMIT %d", table, where, rowsPerPiece)
+	return fmt.Sprintf("DELETE FROM %s WHERE %s LIMIT %d", table, where, RowsPerPiece)
 }
 
 func retryable(err error) bool {

@@ -29,7 +29,7 @@ func (s *Store) Prune(ctx context.Context, f Fence, history, hints time.Time) (m
 		if !history.IsZero() {
 			old = t.exec(s.dialect.deletePiece("changes", oldChanges), f.Shop, At(history))
 		}
-		more = max(answered, old) == rowsPerPiece
+		more = max(answered, old) == RowsPerPiece
 		return nil
 	})
 	if err != nil {

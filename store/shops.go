@@ -149,7 +149,7 @@ func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ..
 	for {
 		n, err := s.exec(ctx, query, args...)
 		deleted += n
-		if err != nil || n < rowsPerPiece {
+		if err != nil || n < RowsPerPiece {
 			return deleted, err
 		}
 	}
