@@ -76,7 +76,11 @@ fuzz:
 #? bench: what docs/performance.md tells, each beside what it is measured against, ROUNDS times
 bench: deps
 	scripts/bench-deps
-	$(GO) test ./bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) $(if $(DATA),-bench.data=$(abspath $(DATA)))
+	$(GO) test -pgo=$(CURDIR)/default.pgo ./bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) $(if $(DATA),-bench.data=$(abspath $(DATA)))
+
+#? profile: measure where lagerd's time goes in the benchmarks, for its compiler (default.pgo)
+profile: deps
+	$(GO) test ./bench -run '^$$' -bench 'Burst/MariaDB|Sweep|Import|Freshness|PDF' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=3 -bench.profile=$(CURDIR)/default.pgo
 
 #? bench-code: benchmarks beside the code
 bench-code: deps
@@ -99,4 +103,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps sim day mutations chaos soak isolation fuzz bench bench-code plots install
+.PHONY: help build demo test lint deps sim day mutations chaos soak isolation fuzz bench profile bench-code plots install

@@ -145,7 +145,9 @@ func (l *lagerd) start() time.Duration {
 		if err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				return time.Since(began)
+				took := time.Since(began)
+				l.profiled()
+				return took
 			}
 		}
 		if !p.Running() {
