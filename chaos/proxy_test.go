@@ -306,7 +306,11 @@ func TestProxy(t *testing.T) {
 	}
 
 	p.refuse()
-	refused := dial()
+	refused, err := net.Dial("tcp", p.address())
+	if err != nil {
+		return // it was ended before it was seen to have begun
+	}
+	defer refused.Close()
 	if err := hear(refused, 5*time.Second); err == nil {
 		t.Error("a connection was served while all are refused")
 	}
