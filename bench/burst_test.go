@@ -42,7 +42,7 @@ func burst(b *testing.B, database string, connections int) {
 	l := install(b, database == "embedded", s.URL, burstShops, never)
 	l.start()
 	l.read(burstShops)
-	plain := startPlain(b)
+	plain := startPlain(b, 0)
 	requests := webhookCalls(burstShops, numbers(b, l, burstCalls))
 	var list []row
 	var p99, peaks []float64
@@ -123,15 +123,17 @@ func numbers(b *testing.B, l *lagerd, count int) []string {
 	return list
 }
 
-// plainVariable has this test binary be the server that stores nothing.
-const plainVariable = "LAGERD_BENCH_PLAIN"
+const (
+	plainVariable  = "LAGERD_BENCH_PLAIN"  // has this test binary be the server that stores nothing, at this address
+	commitVariable = "LAGERD_BENCH_COMMIT" // how long it has its calls wait, as if for a commit
+)
 
 // startPlain runs the server that burst is compared with until the benchmark ends.
-func startPlain(b *testing.B) string {
+func startPlain(b *testing.B, commit time.Duration) string {
 	b.Helper()
 	address := lagerdtest.FreeAddress(b)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), plainVariable+"="+address)
+	cmd.Env = append(os.Environ(), plainVariable+"="+address, commitVariable+"="+commit.String())
 	cmd.Stderr = os.Stderr
 	must(b, cmd.Start())
 	b.Cleanup(func() {
@@ -159,10 +161,18 @@ func servePlain() error {
 	for n := range burstShops {
 		codes.hashes[shopName(n)] = keys.HashCode(shopName(n), code)
 	}
+	commit, err := time.ParseDuration(os.Getenv(commitVariable))
+	if err != nil {
+		return fmt.Errorf("%s: %w", commitVariable, err)
+	}
+	var recorder webhook.Recorder = forgetful{}
+	if commit > 0 {
+		recorder = committer(context.Background(), commit)
+	}
 	server := &http.Server{
 		Addr: os.Getenv(plainVariable),
 		Handler: webhook.NewHandler(webhook.Options{
-			Recorder: forgetful{}, Authenticator: codes, Observe: status.NewMetrics("bench").Webhook,
+			Recorder: recorder, Authenticator: codes, Observe: status.NewMetrics("bench").Webhook,
 		}),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}

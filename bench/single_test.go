@@ -26,7 +26,7 @@ func BenchmarkOneAtATime(b *testing.B) {
 		requests := webhookCalls(1, stocked(b, l, singleItems))
 		l.exec("CREATE TABLE bench_rows LIKE hints")
 		insert := l.inserts()
-		plain := startPlain(b)
+		plain := startPlain(b, 0)
 		var p50 []row
 		var alone []float64
 		for n := range *rounds {
