@@ -28,7 +28,7 @@ demo: build
 #? test: everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
 test: deps lint
 	$(GO) build ./...
-	$(GO) test -race -timeout 40m $(PKG)
+	$(GO) test -race -pgo=off -timeout 40m $(PKG)
 
 #? lint: gofmt, go vet, staticcheck
 lint:
@@ -76,7 +76,7 @@ fuzz:
 #? bench: what docs/performance.md tells, each beside what it is measured against, ROUNDS times
 bench: deps
 	scripts/bench-deps
-	$(GO) test -pgo=$(CURDIR)/default.pgo ./bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) $(if $(DATA),-bench.data=$(abspath $(DATA)))
+	$(GO) test -pgo=$(CURDIR)/default.pgo ./bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) -bench.pgo=$(CURDIR)/default.pgo $(if $(DATA),-bench.data=$(abspath $(DATA)))
 
 #? profile: measure where lagerd's time goes in the benchmarks, for its compiler (default.pgo)
 profile: deps

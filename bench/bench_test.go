@@ -23,6 +23,7 @@ import (
 var (
 	rounds  = flag.Int("bench.rounds", 5, "how often each benchmark does both things that it compares")
 	dataDir = flag.String("bench.data", "", "directory in which each benchmark writes its figures as CSV")
+	pgo     = flag.String("bench.pgo", "off", "the profile with which lagerd is built, as go build's -pgo; give go test the same")
 )
 
 // binary is the lagerd that is measured.
@@ -41,18 +42,21 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "quiet the driver:", err)
 		os.Exit(1)
 	}
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "lagerd-bench")
 	if err == nil {
-		binary, err = lagerdtest.Build(dir, "-trimpath")
+		binary, err = lagerdtest.Build(dir, "-trimpath", "-pgo="+*pgo)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := mariadbtest.Main(m)
-	if err := writeProfile(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	if code == 0 {
+		if err := writeProfile(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
 	_ = os.RemoveAll(dir)
 	os.Exit(code)

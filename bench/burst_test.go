@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,7 +129,8 @@ const (
 	commitVariable = "LAGERD_BENCH_COMMIT" // how long it has its calls wait, as if for a commit
 )
 
-// startPlain runs the server that burst is compared with until the benchmark ends.
+// startPlain runs the server that stores nothing until the benchmark ends. Its calls
+// wait as if for commits that take so long, and not at all with 0.
 func startPlain(b *testing.B, commit time.Duration) string {
 	b.Helper()
 	address := lagerdtest.FreeAddress(b)
@@ -167,7 +169,18 @@ func servePlain() error {
 	}
 	var recorder webhook.Recorder = forgetful{}
 	if commit > 0 {
-		recorder = committer(context.Background(), commit)
+		c, err := waitingCommitter(commit)
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		var committing sync.WaitGroup
+		committing.Go(func() { _ = c.Run(ctx) })
+		defer func() {
+			stop()
+			committing.Wait()
+		}()
+		recorder = c
 	}
 	server := &http.Server{
 		Addr: os.Getenv(plainVariable),

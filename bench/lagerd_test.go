@@ -146,7 +146,7 @@ func (l *lagerd) start() time.Duration {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				took := time.Since(began)
-				l.profiled()
+				l.profiled(p)
 				return took
 			}
 		}

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/google/pprof/profile"
+
+	"lagerd/internal/lagerdtest"
 )
 
 var profileFile = flag.String("bench.profile", "", "file that gets where lagerd's time went in these benchmarks, as its compiler reads it")
@@ -20,19 +23,23 @@ var profiles struct {
 	list []*profile.Profile
 }
 
-// profiled gathers the daemon's profiles until it or the benchmark ends, if they are
-// asked for.
-func (l *lagerd) profiled() {
+// profiled gathers the profiles of one of its processes until that or the benchmark
+// ends, if they are asked for.
+func (l *lagerd) profiled(of *lagerdtest.Process) {
 	if *profileFile == "" {
 		return
 	}
 	ctx, stop := context.WithCancel(l.b.Context())
 	var gathering sync.WaitGroup
 	gathering.Go(func() {
-		for ctx.Err() == nil && l.proc.Running() {
+		for {
 			p, err := readProfile(ctx, l.admin)
+			if ctx.Err() != nil || of.Ordered.Load() || !of.Running() {
+				return
+			}
 			if err != nil {
-				return // it has ended
+				l.b.Errorf("read lagerd's profile: %v", err)
+				return
 			}
 			profiles.mu.Lock()
 			profiles.list = append(profiles.list, p)
@@ -46,7 +53,7 @@ func (l *lagerd) profiled() {
 }
 
 func readProfile(ctx context.Context, admin string) (*profile.Profile, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/debug/pprof/profile?seconds=2", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/debug/pprof/profile?seconds=1", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +65,9 @@ func readProfile(ctx context.Context, admin string) (*profile.Profile, error) {
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
 		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", res.Status, raw)
 	}
 	return profile.ParseData(raw)
 }
@@ -75,12 +85,9 @@ func writeProfile() error {
 		m.File, m.BuildID = "", ""
 	}
 	merged.TimeNanos = 0
-	f, err := os.Create(*profileFile)
-	if err != nil {
-		return err
+	var out bytes.Buffer
+	if err := merged.Write(&out); err != nil {
+		return fmt.Errorf("write the profile: %w", err)
 	}
-	if err := merged.Write(f); err != nil {
-		return fmt.Errorf("write %s: %w", *profileFile, err)
-	}
-	return f.Close()
+	return os.WriteFile(*profileFile, out.Bytes(), 0o644)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/internal/lagerdtest"
 	"lagerd/internal/mariadbtest"
 	"lagerd/internal/sandboxtest"
 )
@@ -615,7 +616,7 @@ func TestTwoDaemons(t *testing.T) {
 	for n := range 4 {
 		i.addShop(s, fmt.Sprint("shop", n), first+n, "--invoices-from", "1")
 	}
-	second := start(t, append(i.env, "LAGERD_WEBHOOK_LISTEN="+freeAddress(t), "LAGERD_ADMIN_LISTEN="), "run")
+	second := start(t, append(i.env, "LAGERD_WEBHOOK_LISTEN="+lagerdtest.FreeAddress(t), "LAGERD_ADMIN_LISTEN="), "run")
 	db := i.database()
 	defer db.Close()
 	shares := func() (shares []int) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -25,6 +24,7 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 	_ "modernc.org/sqlite"
 
+	"lagerd/internal/lagerdtest"
 	"lagerd/internal/mariadbtest"
 	"lagerd/internal/sandboxtest"
 )
@@ -156,16 +156,6 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // sandbox is a running e-conomic.
 type sandbox struct {
 	*process
@@ -241,7 +231,7 @@ func databases(t *testing.T, test func(t *testing.T, mysqlDSN string)) {
 // install writes a configuration for the sandbox; extra is more YAML.
 func install(t *testing.T, s *sandbox, mysqlDSN, extra string) *installation {
 	t.Helper()
-	i := &installation{t: t, dir: t.TempDir(), webhook: freeAddress(t), admin: freeAddress(t)}
+	i := &installation{t: t, dir: t.TempDir(), webhook: lagerdtest.FreeAddress(t), admin: lagerdtest.FreeAddress(t)}
 	i.config = filepath.Join(i.dir, "lagerd.yaml")
 	key := strings.Repeat("0123456789abcdef", 4)
 	i.write("app-token", appToken)

@@ -117,8 +117,8 @@ func Eventually(t testing.TB, within time.Duration, what string, ok func() bool)
 	}
 }
 
-// FreeAddress returns an address of this machine that nobody listens on. The system
-// gives its port to no connection either, as it does with those above 32767.
+// FreeAddress returns an address of this machine that nobody listens on. Its port is
+// below those that Linux gives to connections (ip_local_port_range).
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	const least, most = 10_000, 32_767
