@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -71,7 +70,10 @@ func commitAlone(b *testing.B, l *lagerd) time.Duration {
 
 // waitingCommitter has calls wait as they wait for commits that take so long.
 func waitingCommitter(commit time.Duration) (*webhook.Committer, error) {
-	over := oversleep()
+	over, err := oversleep()
+	if err != nil {
+		return nil, err
+	}
 	if over >= commit {
 		return nil, fmt.Errorf("the system sleeps %s longer than asked for: expected less than the %s of a commit", over, commit)
 	}
@@ -91,15 +93,14 @@ func sleep(d time.Duration) error {
 	}
 }
 
-// oversleep returns how much longer than asked for the system sleeps.
-func oversleep() time.Duration {
-	const asked = 100 * time.Microsecond
-	took := make([]time.Duration, 100)
-	for i := range took {
-		began := time.Now()
-		_ = sleep(asked)
-		took[i] = time.Since(began) - asked
+// oversleep returns how much longer than asked for the system sleeps, on average.
+func oversleep() (time.Duration, error) {
+	const asked, times = 100 * time.Microsecond, 100
+	began := time.Now()
+	for range times {
+		if err := sleep(asked); err != nil {
+			return 0, fmt.Errorf("sleep: %w", err)
+		}
 	}
-	slices.Sort(took)
-	return took[len(took)/2]
+	return time.Since(began)/times - asked, nil
 }
