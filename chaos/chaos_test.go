@@ -243,18 +243,6 @@ func (f *field) storm(ctx context.Context, faults []fault, rnd *rand.Rand) map[s
 	upright, cancel := context.WithTimeout(context.WithoutCancel(ctx), *length+2*time.Minute)
 	defer cancel()
 	var pending []func() error
-	mend := func() { // all at once: a lagerd cannot start before its database has
-		var mending sync.WaitGroup
-		for _, end := range pending {
-			mending.Go(func() {
-				if err := end(); err != nil {
-					f.t.Errorf("end a fault: %v", err)
-				}
-			})
-		}
-		mending.Wait()
-		pending = nil
-	}
 	var order []int
 	for ctx.Err() == nil && !f.t.Failed() {
 		if len(order) == 0 { // each once, in an order of its own
@@ -273,11 +261,25 @@ func (f *field) storm(ctx context.Context, faults []fault, rnd *rand.Rand) map[s
 		if len(pending) == 1 && rnd.IntN(3) == 0 {
 			continue
 		}
-		mend()
+		mend(f.t, pending)
+		pending = nil
 		pause(ctx, time.Duration(rnd.IntN(1500))*time.Millisecond)
 	}
-	mend()
+	mend(f.t, pending)
 	return counts
+}
+
+// mend ends faults, all at once: a lagerd cannot start before its database has.
+func mend(t *testing.T, ends []func() error) {
+	var mending sync.WaitGroup
+	for _, end := range ends {
+		mending.Go(func() {
+			if err := end(); err != nil {
+				t.Errorf("end a fault: %v", err)
+			}
+		})
+	}
+	mending.Wait()
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -316,6 +318,24 @@ func TestChaos(t *testing.T) {
 	found, err := readAudit(t.Context(), f.db, f.counted)
 	must(t, err)
 	f.report(report{storm: stormed, settled: took, lost: lost, faults: counts, audited: found})
+}
+
+// TestFaultsOfOneLagerd has the ends of two faults start one lagerd, once.
+func TestFaultsOfOneLagerd(t *testing.T) {
+	f := prepare(t, 1, 5, "")
+	l := f.lagerds[1]
+	var ends []func() error
+	for _, name := range []string{"planned stop of a lagerd", "kill -9 of a lagerd"} {
+		i := slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
+		end, err := faults[i].begin(t.Context(), &field{lagerds: []*lagerd{l}}, rand.New(rand.NewPCG(1, 1)))
+		must(t, err)
+		ends = append(ends, end)
+	}
+	before := l.starts
+	mend(t, ends)
+	if l.pid() == 0 || l.starts != before+1 {
+		t.Errorf("after two faults of one lagerd: running %t after %d starts, want it running after one", l.pid() != 0, l.starts-before)
+	}
 }
 
 // report is what a storm came to.

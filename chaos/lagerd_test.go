@@ -56,6 +56,8 @@ type lagerd struct {
 	// The network on its way out; nil where it has it to itself.
 	database, economic *proxy
 
+	starting sync.Mutex // held until it is ready
+
 	mu      sync.Mutex
 	proc    *lagerdtest.Process // of the last start, nil before the first
 	fenced  float64             // writes that earlier processes had refused
@@ -103,12 +105,14 @@ lease: {beat: %s, ttl: %s}
 	return l
 }
 
+// current returns the process of the last start, nil before the first.
 func (l *lagerd) current() *lagerdtest.Process {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.proc
 }
 
+// pid returns 0 where it does not run.
 func (l *lagerd) pid() int {
 	if p := l.current(); p != nil && p.Running() {
 		return p.Pid()
@@ -116,9 +120,15 @@ func (l *lagerd) pid() int {
 	return 0
 }
 
-// start runs the daemon until it is ready. As a service manager does, it tries
-// again where the daemon exits before: without its database it cannot start.
+// start runs the daemon, unless it runs already, and returns when it is ready. As
+// a service manager does, it tries again where the daemon exits before: without its
+// database it cannot start.
 func (l *lagerd) start(ctx context.Context) error {
+	l.starting.Lock() // the ends of two faults come at once
+	defer l.starting.Unlock()
+	if l.pid() != 0 {
+		return nil
+	}
 	for {
 		p, err := binary.Start(l.out, l.env, "run")
 		if err != nil {
