@@ -24,7 +24,7 @@ const still = "reconcile: {schedule: \"0 0 1 1 *\", rereads: [300ms], retry_min:
 func settled(t *testing.T, i *installation, s *sandbox, shop string, agreement int) {
 	t.Helper()
 	i.equal(s, shop, agreement, 30*time.Second)
-	eventually(t, 10*time.Second, "the first tick is noted", func() bool { return i.status(shop).LastGoodTick != "" })
+	lagerdtest.Eventually(t, 10*time.Second, "the first tick is noted", func() bool { return i.status(shop).LastGoodTick != "" })
 }
 
 func TestSignals(t *testing.T) {
@@ -53,12 +53,12 @@ func TestSignals(t *testing.T) {
 	}
 	i.write("lagerd.yaml", string(good)+"nonsense: true\n")
 	i.daemon.signal(syscall.SIGHUP)
-	eventually(t, 5*time.Second, "the bad configuration is refused", func() bool {
+	lagerdtest.Eventually(t, 5*time.Second, "the bad configuration is refused", func() bool {
 		return strings.Contains(i.daemon.out.String(), "the old one stays in force")
 	})
 	i.write("lagerd.yaml", strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1))
 	i.daemon.signal(syscall.SIGHUP)
-	eventually(t, 5*time.Second, "the good configuration is taken", func() bool {
+	lagerdtest.Eventually(t, 5*time.Second, "the good configuration is taken", func() bool {
 		return strings.Contains(i.daemon.out.String(), "the configuration has been reloaded")
 	})
 	s.post(first, "trade", map[string]int{"count": 20})
@@ -148,7 +148,7 @@ func TestReconcileCommand(t *testing.T) {
 		if code != 1 || !strings.Contains(out, "refuses the token") {
 			t.Errorf("with a refused token: exit %d\n%s", code, out)
 		}
-		eventually(t, 5*time.Second, "the shop is held", func() bool {
+		lagerdtest.Eventually(t, 5*time.Second, "the shop is held", func() bool {
 			st := i.status("shop1234")
 			return st.State == "held" && st.Held == "token_refused"
 		})
@@ -218,7 +218,7 @@ func TestNoInventory(t *testing.T) {
 	i := install(t, s, "", pace)
 	i.start()
 	i.addShop(s, "shop1234", first, "--invoices-from", "1")
-	eventually(t, 10*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "no_inventory" })
+	lagerdtest.Eventually(t, 10*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "no_inventory" })
 	db := i.database()
 	defer db.Close()
 	var written int
@@ -230,7 +230,7 @@ func TestNoInventory(t *testing.T) {
 	}
 	s.send(http.MethodPost, fmt.Sprintf("/sandbox/agreements/%d/book", first), map[string]any{"orderRef": "7",
 		"lines": []map[string]any{{"number": s.truth(first).Products[0].Number, "quantity": "1"}}}, &booked)
-	eventually(t, 10*time.Second, "the invoice's PDF is stored", func() bool {
+	lagerdtest.Eventually(t, 10*time.Second, "the invoice's PDF is stored", func() bool {
 		var state string
 		err := db.QueryRow("SELECT pdf_state FROM shop_invoices WHERE invoice_number = ?", booked.Number).Scan(&state)
 		return err == nil && state == "stored"
@@ -257,9 +257,9 @@ func TestAnotherAgreement(t *testing.T) {
 	s.post(first, "agreement", map[string]int{"agreementNumber": 999})
 	i.daemon.kill()
 	i.start() // asks anew who the agreement is
-	eventually(t, 15*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "agreement_changed" })
+	lagerdtest.Eventually(t, 15*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "agreement_changed" })
 	i.command("shops", "set", "shop1234", "--accept-agreement")
-	eventually(t, 10*time.Second, "the shop goes on", func() bool { return i.status("shop1234").State == "running" })
+	lagerdtest.Eventually(t, 10*time.Second, "the shop goes on", func() bool { return i.status("shop1234").State == "running" })
 }
 
 func TestShopsCommands(t *testing.T) {
@@ -306,11 +306,11 @@ func TestShopsCommands(t *testing.T) {
 		status, _ := i.call("shop1234", code, "stockUpdate", "1")
 		return status == 200
 	}
-	eventually(t, 5*time.Second, "the first code is known", func() bool { return accepted(code) })
+	lagerdtest.Eventually(t, 5*time.Second, "the first code is known", func() bool { return accepted(code) })
 	out = i.command("shops", "rotate-code", "shop1234")
 	_, rest, _ := strings.Cut(out, "password=")
 	second, _, _ := strings.Cut(rest, "&")
-	eventually(t, 5*time.Second, "the new code is known", func() bool { return accepted(second) })
+	lagerdtest.Eventually(t, 5*time.Second, "the new code is known", func() bool { return accepted(second) })
 	if !accepted(code) {
 		t.Error("the old code stopped too early")
 	}
@@ -318,7 +318,7 @@ func TestShopsCommands(t *testing.T) {
 		t.Errorf("a third code: exit %d: %s", exit, out)
 	}
 	i.command("shops", "rotate-code", "shop1234", "--retire-old")
-	eventually(t, 5*time.Second, "the old code is refused", func() bool { return !accepted(code) })
+	lagerdtest.Eventually(t, 5*time.Second, "the old code is refused", func() bool { return !accepted(code) })
 	if !accepted(second) {
 		t.Error("the new code is refused too")
 	}
@@ -328,7 +328,7 @@ func TestShopsCommands(t *testing.T) {
 		t.Errorf("shops show:\n%s", show)
 	}
 	is := s.truth(first)
-	eventually(t, 10*time.Second, "the stock is the available figure", func() bool {
+	lagerdtest.Eventually(t, 10*time.Second, "the stock is the available figure", func() bool {
 		db := i.database()
 		defer db.Close()
 		for _, p := range is.Products {
@@ -343,7 +343,7 @@ func TestShopsCommands(t *testing.T) {
 		return true
 	})
 	i.command("shops", "remove", "shop1234", "--yes")
-	eventually(t, 5*time.Second, "the removed shop's code is refused", func() bool { return !accepted(second) })
+	lagerdtest.Eventually(t, 5*time.Second, "the removed shop's code is refused", func() bool { return !accepted(second) })
 	if i.command("shops", "list") != "shop5678\n" {
 		t.Error("the shop is still listed")
 	}
@@ -428,9 +428,9 @@ func TestManyItemsVanish(t *testing.T) {
 			s.post(first, "delete", map[string]string{"number": p.Number})
 		}
 	}
-	eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
+	lagerdtest.Eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
 	// A tick that came while items were being deleted has told of fewer.
-	eventually(t, 20*time.Second, "all losses are told of", func() bool {
+	lagerdtest.Eventually(t, 20*time.Second, "all losses are told of", func() bool {
 		reason := i.status("shop1234").Reason
 		return strings.Contains(reason, "150 of 300 items") && strings.Contains(reason, "lagerd approve shop1234")
 	})
@@ -456,13 +456,13 @@ func TestManyItemsVanish(t *testing.T) {
 		s.post(first, "delete", map[string]string{"number": p.Number})
 	}
 	i.start()
-	eventually(t, 20*time.Second, "the further losses are held back", func() bool { return strings.Contains(i.status("shop1234").Reason, "210 of 300 items") })
+	lagerdtest.Eventually(t, 20*time.Second, "the further losses are held back", func() bool { return strings.Contains(i.status("shop1234").Reason, "210 of 300 items") })
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
 		t.Error("stock was changed though it is more than was approved")
 	}
 	i.says(0, []string{"approve", "shop1234", "--yes", "--wait"}, "approved: shop1234 may lose the stock of 210 items", "swept")
 	i.equal(s, "shop1234", first, 40*time.Second)
-	eventually(t, 10*time.Second, "the shop runs again", func() bool { return i.status("shop1234").State == "running" })
+	lagerdtest.Eventually(t, 10*time.Second, "the shop runs again", func() bool { return i.status("shop1234").State == "running" })
 	i.says(0, []string{"check", "--shop", "shop1234"}, "ok      shop shop1234")
 }
 
@@ -472,14 +472,14 @@ func (i *installation) goesOnBesideItsLosses(s *sandbox) {
 	i.t.Helper()
 	item := sellable(s.truth(first))
 	s.post(first, "restock", map[string]any{"number": item, "quantity": "1000"})
-	eventually(i.t, 10*time.Second, "an item that gains is read", func() bool { // a tick that comes first puts it off
+	lagerdtest.Eventually(i.t, 10*time.Second, "an item that gains is read", func() bool { // a tick that comes first puts it off
 		_, code := run(i.t, i.env, "", "reconcile", "--shop", "shop1234", "--item", item, "--wait")
 		return code == 0 && strings.HasPrefix(i.stockOf("shop1234")[item], "ok 1")
 	})
 	s.post(first, "book", map[string]any{"orderRef": "10042", "lines": []map[string]any{{"number": item, "quantity": "1"}}})
 	db := i.database()
 	defer db.Close()
-	eventually(i.t, 10*time.Second, "the invoice's PDF is stored", func() bool {
+	lagerdtest.Eventually(i.t, 10*time.Second, "the invoice's PDF is stored", func() bool {
 		var stored int
 		err := db.QueryRow("SELECT COUNT(*) FROM shop_invoices WHERE order_number = '10042' AND pdf_state = 'stored'").Scan(&stored)
 		return err == nil && stored == 1
@@ -534,14 +534,14 @@ func TestListingCutShort(t *testing.T) {
 	settled(t, i, s, "shop1234", first)
 	before := i.stockOf("shop1234")
 	s.fault(first, map[string]any{"truncate": 0.5})
-	eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
+	lagerdtest.Eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
 	i.says(0, []string{"approve", "shop1234", "--yes"}, "nothing was approved")
 	i.says(1, []string{"approve", "shop1234", "--yes", "--wait"}, "nothing was approved", "the sweep failed", "150 of 300 items")
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
 		t.Error("items are gone that a listing only left out")
 	}
 	s.fault(first, map[string]any{"truncate": 0})
-	eventually(t, 20*time.Second, "a later listing ends the hold", func() bool { return i.status("shop1234").Held == "" })
+	lagerdtest.Eventually(t, 20*time.Second, "a later listing ends the hold", func() bool { return i.status("shop1234").Held == "" })
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
 		t.Error("items are gone that a listing only left out")
 	}
@@ -587,18 +587,18 @@ func TestWhereInvoicesBegin(t *testing.T) {
 			return numbers
 		}
 		for _, shop := range []string{"by-number", "by-date"} {
-			eventually(t, 15*time.Second, "the first tick of "+shop, func() bool { return i.status(shop).LastGoodTick != "" })
+			lagerdtest.Eventually(t, 15*time.Second, "the first tick of "+shop, func() bool { return i.status(shop).LastGoodTick != "" })
 		}
 		i.daemon.kill()
 		i.start()
 		before := i.status("by-number").LastGoodTick
-		eventually(t, 15*time.Second, "a tick after the restart", func() bool { return i.status("by-number").LastGoodTick != before })
+		lagerdtest.Eventually(t, 15*time.Second, "a tick after the restart", func() bool { return i.status("by-number").LastGoodTick != before })
 		if got := stored("by-number") + stored("by-date"); got != "" {
 			t.Errorf("stored unasked: %s", got)
 		}
 		book(first, map[string]any{"withNumber": 100})
 		book(first+1, map[string]any{"date": "2020-01-01"}) // number 6, back-dated, below 900000
-		eventually(t, 15*time.Second, "what is new is found", func() bool { return stored("by-number") == "100 " && stored("by-date") == "6 " })
+		lagerdtest.Eventually(t, 15*time.Second, "what is new is found", func() bool { return stored("by-number") == "100 " && stored("by-date") == "6 " })
 		// An older one is fetched when asked for.
 		i.command("reconcile", "--shop", "by-date", "--invoice", "2", "--wait")
 		if got := stored("by-date"); got != "2 6 " {
@@ -634,13 +634,13 @@ func TestTwoDaemons(t *testing.T) {
 		}
 		return shares
 	}
-	eventually(t, 10*time.Second, "each has two shops", func() bool { return fmt.Sprint(shares()) == "[2 2]" })
+	lagerdtest.Eventually(t, 10*time.Second, "each has two shops", func() bool { return fmt.Sprint(shares()) == "[2 2]" })
 	for n := range 4 {
 		s.post(first+n, "trade", map[string]int{"count": 40})
 	}
 	second.kill()
 	began := time.Now()
-	eventually(t, 10*time.Second, "the other has all four", func() bool { return fmt.Sprint(shares()) == "[4]" })
+	lagerdtest.Eventually(t, 10*time.Second, "the other has all four", func() bool { return fmt.Sprint(shares()) == "[4]" })
 	t.Logf("taken over %s after the kill (ttl 1s, beat 200ms)", time.Since(began).Round(10*time.Millisecond))
 	for n := range 4 {
 		s.post(first+n, "trade", map[string]int{"count": 20})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lagerd/cli"
+	"lagerd/internal/lagerdtest"
 )
 
 // TestBinaryIsOfTheseSources calls lagerd itself, beside its binary. By that all
@@ -65,7 +66,7 @@ func TestAThousandTrades(t *testing.T) {
 				t.Errorf("%s: %d changes were found by a sweep only", shop, st.Drift)
 			}
 		}
-		eventually(t, 30*time.Second, "no hint is left open", func() bool { return i.status("shop1234").OpenHints == 0 })
+		lagerdtest.Eventually(t, 30*time.Second, "no hint is left open", func() bool { return i.status("shop1234").OpenHints == 0 })
 		i.daemon.signal(syscall.SIGTERM)
 		if code := i.daemon.wait(20 * time.Second); code != 0 {
 			t.Errorf("exit code %d", code)
@@ -255,7 +256,7 @@ func TestWebhookAnswers(t *testing.T) {
 	i := install(t, s, "", "reconcile: {schedule: \"0 0 1 1 *\"}\n") // no tick
 	i.start()
 	code := i.addShop(s, "shop1234", first)
-	eventually(t, 10*time.Second, "the new shop is known", func() bool {
+	lagerdtest.Eventually(t, 10*time.Second, "the new shop is known", func() bool {
 		status, _ := i.call("shop1234", code, "stockUpdate", "x")
 		return status == http.StatusOK
 	})
@@ -286,7 +287,7 @@ func TestWebhookAnswers(t *testing.T) {
 		t.Errorf("an unknown shop and a wrong code are told apart: %q, %q", unknown, wrong)
 	}
 	// Every call stands in the shop's log within a second or so.
-	eventually(t, 5*time.Second, "the webhook log shows the calls", func() bool {
+	lagerdtest.Eventually(t, 5*time.Second, "the webhook log shows the calls", func() bool {
 		out := i.command("shops", "show", "shop1234", "--calls", "50")
 		return strings.Contains(out, "rød grød/æøå") && strings.Contains(out, "merge_field")
 	})

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"lagerd/internal/lagerdtest"
 )
 
 // TestFaultyEconomic trades while e-conomic misbehaves in every way the
@@ -34,7 +36,7 @@ func TestFaultyEconomic(t *testing.T) {
 		}
 		s.send(http.MethodDelete, "/sandbox/faults", nil, nil)
 		i.equal(s, "shop1234", first, 40*time.Second)
-		eventually(t, 20*time.Second, "no hint is left open", func() bool {
+		lagerdtest.Eventually(t, 20*time.Second, "no hint is left open", func() bool {
 			st := i.status("shop1234")
 			return st.OpenHints == 0 && st.State == "running"
 		})

@@ -145,17 +145,6 @@ func run(t *testing.T, env []string, stdin string, args ...string) (string, int)
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", within, what)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
 // sandbox is a running e-conomic.
 type sandbox struct {
 	*process
@@ -172,7 +161,7 @@ func grant(agreement int) string { return fmt.Sprintf("sandbox-grant-%d", agreem
 func startSandbox(t *testing.T, args ...string) *sandbox {
 	t.Helper()
 	s := &sandbox{process: start(t, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...), Client: sandboxtest.Client{HTTP: http.DefaultClient}}
-	eventually(t, 15*time.Second, "the sandbox listens", func() bool {
+	lagerdtest.Eventually(t, 15*time.Second, "the sandbox listens", func() bool {
 		scanner := bufio.NewScanner(strings.NewReader(s.out.String()))
 		for scanner.Scan() {
 			if _, address, ok := strings.Cut(scanner.Text(), "listening on "); ok {
@@ -284,7 +273,7 @@ func (i *installation) start() {
 	i.t.Helper()
 	i.daemon = start(i.t, i.env, "run")
 	i.logs = append(i.logs, i.daemon.out)
-	eventually(i.t, 20*time.Second, "lagerd is ready", func() bool {
+	lagerdtest.Eventually(i.t, 20*time.Second, "lagerd is ready", func() bool {
 		select {
 		case <-i.daemon.exited:
 			i.t.Fatalf("lagerd exited:\n%s", tail(i.daemon.out.String(), 40))

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/internal/lagerdtest"
 	"lagerd/internal/mariadbtest"
 )
 
@@ -43,7 +44,7 @@ func TestIsolation(t *testing.T) {
 	t.Logf("%d shops were added in %s", shops+manyHung, time.Since(began).Round(time.Millisecond))
 	db := i.database()
 	defer db.Close()
-	eventually(t, 5*time.Minute, "the first tick of every shop", func() bool {
+	lagerdtest.Eventually(t, 5*time.Minute, "the first tick of every shop", func() bool {
 		var n int
 		err := db.QueryRow("SELECT COUNT(*) FROM progress WHERE tick_at IS NOT NULL").Scan(&n)
 		return err == nil && n == shops+manyHung
@@ -191,14 +192,14 @@ func TestIsolationOfAnItem(t *testing.T) {
 			s.post(first, "restock", map[string]any{"number": changing, "quantity": 1000})
 		}
 		began := time.Now()
-		eventually(t, 20*time.Second, "all other items are true", func() bool {
+		lagerdtest.Eventually(t, 20*time.Second, "all other items are true", func() bool {
 			diff := i.differences(s, "shop1234", first)
 			return len(diff) == 1 && strings.HasPrefix(diff[0], fmt.Sprintf("item %q: stock", changing))
 		})
 		t.Logf("all others were true after %s", time.Since(began).Round(10*time.Millisecond))
 		db := i.database()
 		defer db.Close()
-		eventually(t, 10*time.Second, "the item is an open hint that fails", func() bool {
+		lagerdtest.Eventually(t, 10*time.Second, "the item is an open hint that fails", func() bool {
 			var open bool
 			var failures int
 			var note string
@@ -213,7 +214,7 @@ func TestIsolationOfAnItem(t *testing.T) {
 		}
 		s.fault(first, nil)
 		i.equal(s, "shop1234", first, 10*time.Second)
-		eventually(t, 10*time.Second, "no hint is left open", func() bool { return i.status("shop1234").OpenHints == 0 })
+		lagerdtest.Eventually(t, 10*time.Second, "no hint is left open", func() bool { return i.status("shop1234").OpenHints == 0 })
 	})
 }
 
@@ -229,7 +230,7 @@ func TestIsolationOfARefusedShop(t *testing.T) {
 			settled(t, i, s, shopOf(n), first+n)
 		}
 		s.post(first, "tokens", map[string]any{"refuse": true})
-		eventually(t, 10*time.Second, "the shop is held", func() bool { return i.status(shopOf(0)).Held == "token_refused" })
+		lagerdtest.Eventually(t, 10*time.Second, "the shop is held", func() bool { return i.status(shopOf(0)).Held == "token_refused" })
 		for n := range 2 {
 			s.post(first+n, "trade", map[string]int{"count": 20})
 		}
@@ -239,6 +240,6 @@ func TestIsolationOfARefusedShop(t *testing.T) {
 		}
 		s.post(first, "tokens", map[string]any{"refuse": false})
 		i.equal(s, shopOf(0), first, 15*time.Second)
-		eventually(t, 10*time.Second, "the shop runs", func() bool { return i.status(shopOf(0)).State == "running" })
+		lagerdtest.Eventually(t, 10*time.Second, "the shop runs", func() bool { return i.status(shopOf(0)).State == "running" })
 	})
 }

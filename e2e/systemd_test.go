@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lagerd/internal/lagerdtest"
 )
 
 // manager is what systemd hears from a service.
@@ -104,19 +106,19 @@ func TestUnderAServiceManager(t *testing.T) {
 			t.Logf("heard %q\nsaid:\n%s", m.all(), tail(p.out.String(), 40))
 		}
 	})
-	eventually(t, 10*time.Second, "READY", func() bool { return m.heard("READY=1") == 1 })
+	lagerdtest.Eventually(t, 10*time.Second, "READY", func() bool { return m.heard("READY=1") == 1 })
 	if code := <-early; code != http.StatusForbidden {
 		t.Errorf("the call that waited in the socket was answered %d", code)
 	}
 	i.daemon = p
 	i.addShop(s, "shop1234", first)
 	i.equal(s, "shop1234", first, 20*time.Second)
-	eventually(t, 10*time.Second, "STATUS tells of the shop", func() bool { return m.heard("STATUS=reconciling 1 shops") > 0 })
+	lagerdtest.Eventually(t, 10*time.Second, "STATUS tells of the shop", func() bool { return m.heard("STATUS=reconciling 1 shops") > 0 })
 	beats := m.heard("WATCHDOG=1")
-	eventually(t, 3*time.Second, "WATCHDOG goes on", func() bool { return m.heard("WATCHDOG=1") >= beats+3 })
+	lagerdtest.Eventually(t, 3*time.Second, "WATCHDOG goes on", func() bool { return m.heard("WATCHDOG=1") >= beats+3 })
 
 	p.signal(syscall.SIGHUP)
-	eventually(t, 5*time.Second, "RELOADING and READY again", func() bool { return m.heard("RELOADING=1\nMONOTONIC_USEC=") == 1 && m.heard("READY=1") == 2 })
+	lagerdtest.Eventually(t, 5*time.Second, "RELOADING and READY again", func() bool { return m.heard("RELOADING=1\nMONOTONIC_USEC=") == 1 && m.heard("READY=1") == 2 })
 	if m.heard("STOPPING") != 0 {
 		t.Error("STOPPING came before the stop")
 	}
@@ -124,7 +126,7 @@ func TestUnderAServiceManager(t *testing.T) {
 	if code := p.wait(10 * time.Second); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	eventually(t, time.Second, "STOPPING", func() bool { return m.heard("STOPPING=1") == 1 })
+	lagerdtest.Eventually(t, time.Second, "STOPPING", func() bool { return m.heard("STOPPING=1") == 1 })
 	order := strings.Join(m.all(), " ")
 	if strings.Index(order, "READY=1") > strings.Index(order, "RELOADING=1") || strings.Index(order, "RELOADING=1") > strings.Index(order, "STOPPING=1") {
 		t.Errorf("out of order: %s", order)
