@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/internal/sandboxtest"
 )
 
 const singleItems = 2000
@@ -82,15 +83,13 @@ func BenchmarkFreshness(b *testing.B) {
 		list := stocked(b, l, 200)
 		l.exec("CREATE TABLE bench_rows LIKE hints")
 		insert := l.inserts()
-		stored, err := l.db.PrepareContext(b.Context(), "SELECT stock FROM items WHERE shop = ? AND number = ?")
-		must(b, err)
-		defer stored.Close()
+		fresh := l.freshness(s)
 		var p50 []row
 		var all []time.Duration
 		var p99 []float64
 		sample := 0
 		for range *rounds {
-			var fresh, alone []time.Duration
+			var times, alone []time.Duration
 			for range freshSamples {
 				number := list[sample%len(list)]
 				sample++
@@ -99,42 +98,95 @@ func BenchmarkFreshness(b *testing.B) {
 				get(b, s.URL+"/products/"+economic.EscapeNumber(number))
 				insert(sample)
 				alone = append(alone, time.Since(began))
-
-				figure := fmt.Sprintf("%d.0000", 100_000+sample)
-				must(b, s.Post(first, "adjust", map[string]any{"number": number, "inStock": 100_000 + sample}, nil))
-				call := webhookCalls(1, []string{number})
-				conn, err := net.Dial("tcp", l.webhook)
-				must(b, err)
-				_, err = conn.Write(call[0])
-				must(b, err)
-				ok, err := answered(bufio.NewReader(conn))
-				answeredAt := time.Now()
-				must(b, err)
-				must(b, conn.Close())
-				if !ok {
-					b.Fatal("a webhook was refused")
-				}
-				for {
-					var is string
-					must(b, stored.QueryRowContext(b.Context(), shopName(0), number).Scan(&is))
-					if is == figure {
-						break
-					}
-					if time.Since(answeredAt) > 10*time.Second {
-						b.Fatalf("%s is %s, expected %s", number, is, figure)
-					}
-					time.Sleep(200 * time.Microsecond)
-				}
-				fresh = append(fresh, time.Since(answeredAt))
+				times = append(times, fresh(number, 100_000+sample))
 			}
-			all = append(all, fresh...)
-			p50 = append(p50, row{quantile(fresh, 0.5), quantile(alone, 0.5)})
-			p99 = append(p99, quantile(fresh, 0.99))
+			all = append(all, times...)
+			p50 = append(p50, row{quantile(times, 0.5), quantile(alone, 0.5)})
+			p99 = append(p99, quantile(times, 0.99))
 		}
 		report(b, "freshness, p50", "ms", p50, "≤ 2")
 		note(b, "freshness, p99", "ms", p99, "< 100")
 		recordSamples(b, "freshness", all)
 	})
+}
+
+const (
+	slowAnswer     = 300 * time.Millisecond
+	besideProducts = 20_000
+	besideEvery    = 500 * time.Millisecond
+)
+
+// BenchmarkFreshnessBesideSweep: how long a webhook waits for a sweep of its shop, where
+// e-conomic takes its time for each page.
+func BenchmarkFreshnessBesideSweep(b *testing.B) {
+	once(b, func() {
+		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", besideProducts), noLimit)
+		l := install(b, false, s.URL, 1, never)
+		l.start()
+		l.read(1)
+		list := stocked(b, l, 200)
+		fresh := l.freshness(s)
+		var p50, longest []float64
+		sample := 0
+		for range *rounds {
+			must(b, s.Faults(map[string]any{"slow": slowAnswer.String(), "slowProbability": 1}))
+			swept := l.sweptAt()
+			l.sweep()
+			var times []time.Duration
+			for {
+				time.Sleep(besideEvery)
+				sample++
+				took := fresh(list[sample%len(list)], 100_000+sample)
+				if l.sweptAt() != swept {
+					break // that one may have waited for nothing
+				}
+				times = append(times, took)
+			}
+			must(b, s.Faults(map[string]any{"slow": "0s", "slowProbability": 0}))
+			p50 = append(p50, quantile(times, 0.5))
+			longest = append(longest, quantile(times, 1))
+		}
+		what := fmt.Sprintf("freshness beside a sweep of the shop, e-conomic answering in %s", slowAnswer)
+		note(b, what+", p50", "ms", p50, "for comparison")
+		note(b, what+", longest", "ms", longest, "for comparison")
+	})
+}
+
+// freshness returns a function that gives an item another stock at e-conomic, calls the
+// webhook, and returns how long after the answer the new stock is in the database.
+func (l *lagerd) freshness(s sandboxtest.Client) func(number string, stock int) time.Duration {
+	b := l.b
+	stored, err := l.db.PrepareContext(b.Context(), "SELECT stock FROM items WHERE shop = ? AND number = ?")
+	must(b, err)
+	b.Cleanup(func() { _ = stored.Close() })
+	return func(number string, stock int) time.Duration {
+		b.Helper()
+		figure := fmt.Sprintf("%d.0000", stock)
+		must(b, s.Post(first, "adjust", map[string]any{"number": number, "inStock": stock}, nil))
+		call := webhookCalls(1, []string{number})
+		conn, err := net.Dial("tcp", l.webhook)
+		must(b, err)
+		_, err = conn.Write(call[0])
+		must(b, err)
+		ok, err := answered(bufio.NewReader(conn))
+		answeredAt := time.Now()
+		must(b, err)
+		must(b, conn.Close())
+		if !ok {
+			b.Fatal("a webhook was refused")
+		}
+		for {
+			var is string
+			must(b, stored.QueryRowContext(b.Context(), shopName(0), number).Scan(&is))
+			if is == figure {
+				return time.Since(answeredAt)
+			}
+			if time.Since(answeredAt) > time.Minute {
+				b.Fatalf("%s is %s, expected %s", number, is, figure)
+			}
+			time.Sleep(200 * time.Microsecond)
+		}
+	}
 }
 
 // stocked returns the numbers of so many items that carry a figure.

@@ -217,8 +217,7 @@ func (d *daemon) run(ctx context.Context) error {
 const (
 	pollEvery   = time.Second
 	lookForFree = 400 * time.Millisecond
-
-	pagesPerPass = 10 // a second or a few, as fast as e-conomic is
+	listingTurn = time.Second
 )
 
 func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
@@ -232,7 +231,7 @@ func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
 	o := s.Reconcile
 	o.Store, o.Client, o.Open, o.Log, o.Now = d.store, client, d.Keys.Open, d.log, d.now
 	o.Jitter = func(most time.Duration) time.Duration { return mathrand.N(most) }
-	o.PageSize, o.PagesPerPass = plan.PageSize, pagesPerPass
+	o.PageSize, o.ListingTurn = plan.PageSize, listingTurn
 	o.UnpackAtOnce = store.UnpackedHints
 	return engine.New(engine.Options{
 		Reconcile: o, Shops: d.index, Metrics: d.metrics, Log: d.log, Instance: newInstance(d.Version, d.now()),

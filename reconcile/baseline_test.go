@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,34 +15,51 @@ import (
 	"lagerd/store"
 )
 
-// TestFirstSweepBesideHints: what a hint has stored while a shop's first listing is
-// under way is known when the listing comes to it, although that does not ask the
-// database for items that nobody can have stored.
-func TestFirstSweepBesideHints(t *testing.T) {
-	const items = 13 // more pages than are turned in one pass
-	f := newFixture(t)
-	number := func(n int) string { return fmt.Sprintf("n%02d", n) }
-	last := number(items - 1)
-	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// ofItems is an e-conomic with so many items, one to a page; show returns one when its
+// page is asked for.
+func ofItems(items int, show func(n int, r *http.Request) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch page, _ := strconv.Atoi(r.URL.Query().Get("skippages")); {
 		case r.URL.Path == "/self":
 			fmt.Fprint(w, `{"agreementNumber":7,"company":{"name":"x"}}`)
-		case r.URL.Path == "/products/"+last:
-			fmt.Fprint(w, product(last, "5"))
 		case r.URL.Path != "/products":
 			fmt.Fprint(w, `{"collection":[],"pagination":{"results":0}}`)
 		case page+1 == items:
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, product(last, "7"), items)
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, show(page, r), items)
 		default:
-			if page == 2 {
-				hint := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: last, Cause: plan.CauseWebhook, At: time.Now()}
-				if err := f.Store.RecordWebhooks(r.Context(), []store.HintRecord{hint}); err != nil {
-					t.Error(err)
-				}
-			}
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d,"nextPage":"http://%s/products?skippages=%d&pagesize=1"}}`, product(number(page), "5"), items, r.Host, page+1)
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d,"nextPage":"http://%s/products?skippages=%d&pagesize=1"}}`, show(page, r), items, r.Host, page+1)
 		}
+	}
+}
+
+func numbered(n int) string { return fmt.Sprintf("n%02d", n) }
+
+// TestFirstSweepBesideHints: what a hint has stored while a shop's first listing is
+// under way is known when the listing comes to it, although that does not ask the
+// database for items that nobody can have stored.
+func TestFirstSweepBesideHints(t *testing.T) {
+	const items = 5
+	f := newFixture(t)
+	last := numbered(items - 1)
+	listed := ofItems(items, func(n int, r *http.Request) string {
+		switch n {
+		case items - 1:
+			return product(last, "7")
+		case 2:
+			hint := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: last, Cause: plan.CauseWebhook, At: time.Now()}
+			if err := f.Store.RecordWebhooks(r.Context(), []store.HintRecord{hint}); err != nil {
+				t.Error(err)
+			}
+		}
+		return product(numbered(n), "5")
+	})
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/products/"+last {
+			fmt.Fprint(w, product(last, "5"))
+			return
+		}
+		listed(w, r)
 	})
 	done := schedule(t, f, server, 1)
 	f.counted(done, "shops that have been swept", 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
@@ -52,6 +70,62 @@ func TestFirstSweepBesideHints(t *testing.T) {
 	}
 	if n, err := f.Store.NoItems(t.Context(), "shop1234"); n || err != nil {
 		t.Errorf("no items: %t, %v", n, err)
+	}
+}
+
+// TestFirstSweepAndGoneItems: an item that a hint has stored while a shop's first
+// listing is under way, and which that does not show, is looked at again.
+func TestFirstSweepAndGoneItems(t *testing.T) {
+	const items = 5
+	f := newFixture(t)
+	var swept atomic.Bool
+	listed := ofItems(items, func(n int, r *http.Request) string {
+		if n == 2 {
+			hint := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: "gone", Cause: plan.CauseWebhook, At: time.Now()}
+			if err := f.Store.RecordWebhooks(r.Context(), []store.HintRecord{hint}); err != nil {
+				t.Error(err)
+			}
+		}
+		swept.Store(n == items-1)
+		return product(numbered(n), "5")
+	})
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/products/gone":
+			listed(w, r)
+		case swept.Load():
+			http.NotFound(w, r)
+		default:
+			fmt.Fprint(w, product("gone", "5"))
+		}
+	})
+	done := schedule(t, f, server, 1)
+	f.counted(done, "answered hints that are open again", 1, "SELECT COUNT(*) FROM hints WHERE number = 'gone' AND done_gen > 0 AND seen_gen > done_gen")
+}
+
+// TestListingTurn: a listing's pages are read for its turn, as long as that lasts; what
+// else is due for the shop comes between two of them.
+func TestListingTurn(t *testing.T) {
+	const items = 7
+	f := newFixture(t)
+	var ahead atomic.Int64 // of the clock
+	server := ofItems(items, func(n int, _ *http.Request) string {
+		ahead.Add(int64(600 * time.Millisecond))
+		return product(numbered(n), "5")
+	})
+	_, done := scheduler(t, f, server, func(o *reconcile.Options) {
+		o.PageSize, o.ListingTurn = 1, time.Second
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	var stored []int
+	for len(stored) == 0 || stored[len(stored)-1] < items {
+		must(t, done.next(t))
+		var n int
+		must(t, f.db.QueryRow("SELECT COUNT(*) FROM items").Scan(&n))
+		stored = append(stored, n)
+	}
+	if want := []int{2, 4, 6, 7}; !slices.Equal(stored, want) {
+		t.Errorf("items stored after each pass: %v, expected %v", stored, want)
 	}
 }
 

@@ -67,14 +67,16 @@ func (p passes) next(t *testing.T) error {
 
 const gives = 300 * time.Millisecond // the client's timeout
 
-// schedule runs a scheduler that has the fixture's shop, with pages of so many items.
+// schedule runs a scheduler that has the fixture's shop, with pages of so many items,
+// one in each pass.
 func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	t.Helper()
 	_, done := scheduler(t, f, h, func(o *reconcile.Options) { o.PageSize = pageSize })
 	return done
 }
 
-// scheduler is one whose options a test may set otherwise.
+// scheduler is one whose options a test may set otherwise. It reads one page of a
+// listing in each pass.
 func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Options)) (*reconcile.Scheduler, passes) {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -87,7 +89,7 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 	o := reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 }, Instance: "me",
-		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, PagesPerPass: 10, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
+		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -94,10 +95,10 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 // turnPages reads and stores the next pages of the listing under way.
 func (w *worker) turnPages(ctx context.Context) error {
 	l := w.sweep
-	pages := w.PagesPerPass
+	turn, pages := w.Now(), math.MaxInt
 	if l.priority == economic.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
-		if pages = min(pages, w.budget.Spare(l.priority)); pages == 0 {
+		if pages = w.budget.Spare(l.priority); pages == 0 {
 			l.notBefore = w.Now().Add(time.Minute)
 			return nil
 		}
@@ -107,7 +108,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 		giveSlot()
 		read.giveUp()
 	}()
-	for ; pages > 0; pages-- {
+	for more := true; more; {
 		giveSlot()
 		p, err := read.wait()
 		if err != nil {
@@ -134,7 +135,8 @@ func (w *worker) turnPages(ctx context.Context) error {
 			l.next = p.next
 		}
 		last := p.next == "" && !back
-		if pages > 1 && !last {
+		pages--
+		if more = !last && pages > 0 && w.since(turn) < w.ListingTurn; more {
 			read = w.readPage(ctx, l)
 		}
 		if back {
@@ -426,6 +428,9 @@ const missingAtOnce = 100
 func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspect, error) {
 	l.stored = map[string]struct{}{}
 	missing := map[string]plan.Suspect{}
+	if l.baseline && len(l.beside) == 0 {
+		return missing, nil // nothing else is stored than what it has shown
+	}
 	for number, err := range w.Store.PresentNumbers(ctx, w.shop.Shop) {
 		if err != nil {
 			return nil, err

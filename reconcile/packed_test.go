@@ -27,7 +27,7 @@ func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fi
 	}
 	now := store.At(time.Now())
 	f.exec("UPDATE progress SET agreement_number = 7, items = 300, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", now, now, now)
-	s, done := scheduler(t, f, h(f.remote), func(o *reconcile.Options) { o.PageSize, o.PagesPerPass, o.UnpackAtOnce = pageSize, 1, packedAtOnce })
+	s, done := scheduler(t, f, h(f.remote), func(o *reconcile.Options) { o.PageSize, o.UnpackAtOnce = pageSize, packedAtOnce })
 	must(t, done.next(t))
 	return f, s, done
 }

@@ -35,7 +35,7 @@ type Options struct {
 	PDFConcurrency int             // PDFs fetched at once, per shop
 	DailyCalls     int             // calls a day and agreement
 	PageSize       int             // items asked for on a page: 1 to plan.PageSize
-	PagesPerPass   int             // pages of a listing that are read before its shop's hints get their turn
+	ListingTurn    time.Duration   // how long pages of a listing are read before its shop's hints get their turn: one page at least
 	UnpackAtOnce   int             // hints that a transaction makes of a shop's webhooks, at least, if there are as many
 	Overlap        time.Duration   // how far a change query looks back
 	Rereads        []time.Duration // distances between reads of a hint that shows nothing new

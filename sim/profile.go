@@ -8,9 +8,10 @@ import (
 // profile says what a run is like. Each seed has some kinds of faults and not
 // others: all of them at once would hide what two of them do together.
 type profile struct {
-	instances, shops, items, pageSize, pagesPerPass int
-	unpackAtOnce                                    int
-	maxURLBytes                                     int // 0: what is usual
+	instances, shops, items, pageSize int
+	listingTurn                       time.Duration
+	unpackAtOnce                      int
+	maxURLBytes                       int // 0: what is usual
 
 	chaos                  time.Duration // how long the faults go on
 	tradeEvery             time.Duration // on average, in each shop
@@ -62,8 +63,8 @@ func newProfile(rng *rand.Rand) profile {
 	}
 	p := profile{
 		instances: 1 + rng.IntN(3), shops: 1 + rng.IntN(2), items: 3 + rng.IntN(6), pageSize: []int{2, 3, 4, 1000}[rng.IntN(4)],
-		pagesPerPass: 10,
-		chaos:        time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
+		listingTurn: time.Second,
+		chaos:       time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
 		sweepEvery: 24 * time.Hour, hidden: rng.IntN(3) == 0,
 		lose: rate(1), double: rate(0.3), late: rate(0.3),
 		readLag: upTo(55 * time.Second), invoiceLag: upTo(60 * time.Second), pdfLag: upTo(30 * time.Second),

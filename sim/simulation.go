@@ -95,7 +95,7 @@ func newSimulation(seed uint64) *simulation {
 	s.profile.unsure = seed%rareOf == 13
 	if s.profile.floods = seed%4 == 3; s.profile.floods {
 		// A URL has room for one of the long item numbers.
-		s.profile.pagesPerPass, s.profile.maxURLBytes, s.profile.unpackAtOnce = 1, 450, 1
+		s.profile.listingTurn, s.profile.maxURLBytes, s.profile.unpackAtOnce = 0, 450, 1
 		s.profile.pageSize, s.profile.tradeEvery = max(2, (s.profile.items+2)/2), s.profile.tradeEvery/4
 	}
 	return s
