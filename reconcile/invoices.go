@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -263,10 +264,10 @@ func (w *worker) lineHints(lines []economic.Line, now time.Time) []store.HintRec
 func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 	var numbers []int64
 	answers := store.Applied{}
-	for number, h := range hints {
+	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err != nil || n < 1 {
-			answers.Answered = append(answers.Answered, plan.Answer{Kind: plan.KindInvoice, Number: number, Gen: h.Gen, Note: "not an invoice number: expected a whole number from 1"})
+			answers.Answered = append(answers.Answered, plan.Answer{Kind: plan.KindInvoice, Number: number, Gen: hints[number].Gen, Note: "not an invoice number: expected a whole number from 1"})
 			continue
 		}
 		numbers = append(numbers, n)
@@ -354,9 +355,7 @@ func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMa
 		}
 		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
 		if page.Next == "" && len(page.Items)+len(page.Bad) >= page.Results {
-			for n := range asked {
-				b.notFound = append(b.notFound, n)
-			}
+			b.notFound = slices.Sorted(maps.Keys(asked))
 		}
 		if err := w.storeInvoices(ctx, page, b, store.Applied{}); err != nil {
 			return err
