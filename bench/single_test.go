@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"testing"
@@ -112,8 +113,8 @@ func BenchmarkFreshness(b *testing.B) {
 
 const (
 	slowAnswer     = 300 * time.Millisecond
-	besideProducts = 20_000
-	besideEvery    = 500 * time.Millisecond
+	besideProducts = 40_000
+	besideMost     = 1500 * time.Millisecond // between two webhooks
 )
 
 // BenchmarkFreshnessBesideSweep: how long a webhook waits for a sweep of its shop, where
@@ -128,13 +129,14 @@ func BenchmarkFreshnessBesideSweep(b *testing.B) {
 		fresh := l.freshness(s)
 		var p50, longest []float64
 		sample := 0
+		chance := rand.New(rand.NewPCG(1, 2))
 		for range *rounds {
 			must(b, s.Faults(map[string]any{"slow": slowAnswer.String(), "slowProbability": 1}))
 			swept := l.sweptAt()
 			l.sweep()
 			var times []time.Duration
 			for {
-				time.Sleep(besideEvery)
+				time.Sleep(time.Duration(chance.Int64N(int64(besideMost)))) // nothing is in step with the sweep
 				sample++
 				took := fresh(list[sample%len(list)], 100_000+sample)
 				if l.sweptAt() != swept {

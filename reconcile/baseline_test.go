@@ -74,7 +74,7 @@ func TestFirstSweepBesideHints(t *testing.T) {
 }
 
 // TestFirstSweepAndGoneItems: an item that a hint has stored while a shop's first
-// listing is under way, and which that does not show, is looked at again.
+// listing is under way, and which the listing does not show, is asked for and found gone.
 func TestFirstSweepAndGoneItems(t *testing.T) {
 	const items = 5
 	f := newFixture(t)
@@ -94,39 +94,56 @@ func TestFirstSweepAndGoneItems(t *testing.T) {
 		case r.URL.Path != "/products/gone":
 			listed(w, r)
 		case swept.Load():
-			http.NotFound(w, r)
+			notFound(w)
 		default:
 			fmt.Fprint(w, product("gone", "5"))
 		}
 	})
 	done := schedule(t, f, server, 1)
-	f.counted(done, "answered hints that are open again", 1, "SELECT COUNT(*) FROM hints WHERE number = 'gone' AND done_gen > 0 AND seen_gen > done_gen")
+	f.counted(done, "items that are gone", 1, "SELECT COUNT(*) FROM items WHERE number = 'gone' AND state = 'gone'")
 }
 
-// TestListingTurn: a listing's pages are read for its turn, as long as that lasts; what
-// else is due for the shop comes between two of them.
+// TestListingTurn: a pass reads pages of a listing for as long as its turn lasts, and
+// the next pass goes on.
 func TestListingTurn(t *testing.T) {
 	const items = 7
 	f := newFixture(t)
-	var ahead atomic.Int64 // of the clock
+	base := time.Now()
+	var ahead atomic.Int64
 	server := ofItems(items, func(n int, _ *http.Request) string {
 		ahead.Add(int64(600 * time.Millisecond))
 		return product(numbered(n), "5")
 	})
+	stored := make(chan int, 100)
 	_, done := scheduler(t, f, server, func(o *reconcile.Options) {
 		o.PageSize, o.ListingTurn = 1, time.Second
-		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		o.Now = func() time.Time { return base.Add(time.Duration(ahead.Load())) }
+		o.Observer = counting{o.Observer, f, stored}
 	})
-	var stored []int
-	for len(stored) == 0 || stored[len(stored)-1] < items {
+	var after []int
+	for len(after) == 0 || after[len(after)-1] < items {
 		must(t, done.next(t))
-		var n int
-		must(t, f.db.QueryRow("SELECT COUNT(*) FROM items").Scan(&n))
-		stored = append(stored, n)
+		after = append(after, <-stored)
 	}
-	if want := []int{2, 4, 6, 7}; !slices.Equal(stored, want) {
-		t.Errorf("items stored after each pass: %v, expected %v", stored, want)
+	if want := []int{2, 4, 6, 7}; !slices.Equal(after, want) {
+		t.Errorf("items stored after each pass: %v, expected %v", after, want)
 	}
+}
+
+// counting counts the stored items after each pass, before the next one begins.
+type counting struct {
+	reconcile.Observer
+	f      *fixture
+	stored chan<- int
+}
+
+func (c counting) Passed(shop string, took time.Duration, err error) {
+	var n int
+	if err := c.f.db.QueryRow("SELECT COUNT(*) FROM items").Scan(&n); err != nil {
+		c.f.t.Error(err)
+	}
+	c.stored <- n
+	c.Observer.Passed(shop, took, err)
 }
 
 // TestListingInAnotherOrder: where e-conomic lists items in another order than that of

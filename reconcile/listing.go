@@ -46,7 +46,7 @@ type listing struct {
 
 	awaited  bool                // more hints are due than are read beside it: they wait for its end
 	baseline bool                // no item was stored when it began
-	beside   map[string]struct{} // of a baseline: what has been looked at since, beside its pages
+	beside   map[string]struct{} // of a baseline: what has been looked at since, beside its pages or in one that was read again
 
 	looks    bool                    // nothing of it is stored: the shop's losses are held back
 	suspects map[string]plan.Suspect // what it would take away, where it only looks
@@ -95,7 +95,7 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 // turnPages reads and stores the next pages of the listing under way.
 func (w *worker) turnPages(ctx context.Context) error {
 	l := w.sweep
-	turn, pages := w.Now(), math.MaxInt
+	from, pages := w.Now(), math.MaxInt
 	if l.priority == economic.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
 		if pages = w.budget.Spare(l.priority); pages == 0 {
@@ -136,7 +136,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 		}
 		last := p.next == "" && !back
 		pages--
-		if more = !last && pages > 0 && w.since(turn) < w.ListingTurn; more {
+		if more = !last && pages > 0 && w.since(from) < w.ListingTurn; more {
 			read = w.readPage(ctx, l)
 		}
 		if back {
@@ -429,7 +429,7 @@ func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspe
 	l.stored = map[string]struct{}{}
 	missing := map[string]plan.Suspect{}
 	if l.baseline && len(l.beside) == 0 {
-		return missing, nil // nothing else is stored than what it has shown
+		return missing, nil // nothing is stored but what it has shown
 	}
 	for number, err := range w.Store.PresentNumbers(ctx, w.shop.Shop) {
 		if err != nil {

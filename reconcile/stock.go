@@ -155,8 +155,8 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 }
 
 // waitForListing reports whether the hints need not be read beside the listing under
-// way: thousands wait for its end, which would be read again with every few of its
-// pages; or no more are due than it is going to answer, where nothing holds it up.
+// way: thousands wait for its end, which would be read again with each of its
+// turns; or no more are due than it is going to answer, where nothing holds it up.
 // Those stay open until it does, and of 100,000 counting takes a twentieth of the time
 // that reading takes. A number that was hinted at once more meanwhile is read after
 // the listing then.

@@ -65,7 +65,7 @@ type worker struct {
 	approved int                     // losses that a person has approved; 0: none
 	lookedAt time.Time               // when a listing that was only looked at began
 
-	sweep      *listing // under way, a few pages each pass; nil: none
+	sweep      *listing // under way, some pages each pass; nil: none
 	sweepNext  bool     // another was asked for meanwhile
 	sweepAsked []store.Request
 	sweepFound int
