@@ -58,6 +58,7 @@ type itemState struct {
 	state      string
 	token      int64
 	observedAt string
+	lied       bool // a zero that e-conomic said twice and that was not true
 }
 
 type readKey struct {
@@ -465,7 +466,7 @@ func (o *oracle) checkItems(i *instance) {
 			// Said twice, a zero is believed, and so is a lie: until the next read.
 			// That may show what else has changed with the same zero.
 			o.sim.counts["lie told twice"]++
-			is.revision = was.revision
+			is.revision, is.lied = was.revision, true
 		}
 		if is.revision < 0 {
 			o.violate("order: %v became %q (%s), which e-conomic has not said since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
@@ -534,8 +535,10 @@ func (o *oracle) checkProgress(i *instance) {
 				if r.deleted || r.silent || !r.updated.Before(since) || known && stored.revision >= n || known && r.explains(stored.stock, stored.state) {
 					continue
 				}
-				if !known && o.sim.profile.lies {
-					continue // a listing that leaves it out and calls itself whole cannot be told from one that is
+				if !known && o.sim.profile.lies || stored.lied {
+					// A listing that leaves it out and calls itself whole cannot be told from
+					// one that is, nor a zero that was said twice from the truth.
+					continue
 				}
 				if h := o.hints[hintKey{name, "stock", number}]; !h.open {
 					o.violate("cursor: %s's is at %s, and %q of %s is not stored (revision %d)", name, cursor, number, r.updated, n)
