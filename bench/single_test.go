@@ -1,12 +1,10 @@
 package bench_test
 
 import (
-	"bufio"
 	"database/sql"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -165,16 +163,9 @@ func (l *lagerd) freshness(s sandboxtest.Client) func(number string, stock int) 
 		b.Helper()
 		figure := fmt.Sprintf("%d.0000", stock)
 		must(b, s.Post(first, "adjust", map[string]any{"number": number, "inStock": stock}, nil))
-		call := webhookCalls(1, []string{number})
-		conn, err := net.Dial("tcp", l.webhook)
-		must(b, err)
-		_, err = conn.Write(call[0])
-		must(b, err)
-		ok, err := answered(bufio.NewReader(conn))
+		sent := send(b, l.webhook, 1, webhookCalls(1, []string{number}))
 		answeredAt := time.Now()
-		must(b, err)
-		must(b, conn.Close())
-		if !ok {
+		if sent.refused > 0 {
 			b.Fatal("a webhook was refused")
 		}
 		for {

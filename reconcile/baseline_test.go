@@ -12,28 +12,34 @@ import (
 
 	"lagerd/reconcile"
 	"lagerd/reconcile/plan"
-	"lagerd/store"
 )
 
-// ofItems is an e-conomic with so many items, one to a page; show returns one when its
-// page is asked for.
-func ofItems(items int, show func(n int, r *http.Request) string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		switch page, _ := strconv.Atoi(r.URL.Query().Get("skippages")); {
-		case r.URL.Path == "/self":
-			fmt.Fprint(w, `{"agreementNumber":7,"company":{"name":"x"}}`)
-		case r.URL.Path != "/products":
-			fmt.Fprint(w, `{"collection":[],"pagination":{"results":0}}`)
-		case page+1 == items:
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, show(page, r), items)
-		default:
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d,"nextPage":"http://%s/products?skippages=%d&pagesize=1"}}`, show(page, r), items, r.Host, page+1)
-		}
+// lists gives e-conomic so many items, and has what is to happen happen when so many
+// pages of them have been listed.
+func (f *fixture) lists(items int, then func(pages int)) {
+	for n := range items {
+		f.stock[numbered(n)] = "5"
+	}
+	pages := 0
+	f.listed = func() {
+		pages++
+		then(pages)
 	}
 }
 
 func numbered(n int) string { return fmt.Sprintf("n%02d", n) }
+
+// answers puts an item's own answer before an e-conomic that lists it otherwise, or not
+// at all, as long as it applies.
+func (f *fixture) answers(number, stock string, applies func() bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/products/"+number && applies() {
+			fmt.Fprint(w, product(number, stock))
+			return
+		}
+		f.remote.ServeHTTP(w, r)
+	}
+}
 
 // TestFirstSweepBesideHints: what a hint has stored while a shop's first listing is
 // under way is known when the listing comes to it, although that does not ask the
@@ -42,26 +48,13 @@ func TestFirstSweepBesideHints(t *testing.T) {
 	const items = 5
 	f := newFixture(t)
 	last := numbered(items - 1)
-	listed := ofItems(items, func(n int, r *http.Request) string {
-		switch n {
-		case items - 1:
-			return product(last, "7")
-		case 2:
-			hint := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: last, Cause: plan.CauseWebhook, At: time.Now()}
-			if err := f.Store.RecordWebhooks(r.Context(), []store.HintRecord{hint}); err != nil {
-				t.Error(err)
-			}
+	f.lists(items, func(pages int) {
+		if pages == 3 {
+			f.webhook(last)
 		}
-		return product(numbered(n), "5")
 	})
-	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/products/"+last {
-			fmt.Fprint(w, product(last, "5"))
-			return
-		}
-		listed(w, r)
-	})
-	done := schedule(t, f, server, 1)
+	f.stock[last] = "7"
+	done := schedule(t, f, f.answers(last, "5", func() bool { return true }), 1)
 	f.counted(done, "shops that have been swept", 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
 	changes, err := f.Store.Changes(t.Context(), "shop1234", plan.KindStock, []string{last}, time.Now().Add(-time.Hour), 10)
 	must(t, err)
@@ -79,27 +72,13 @@ func TestFirstSweepAndGoneItems(t *testing.T) {
 	const items = 5
 	f := newFixture(t)
 	var swept atomic.Bool
-	listed := ofItems(items, func(n int, r *http.Request) string {
-		if n == 2 {
-			hint := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: "gone", Cause: plan.CauseWebhook, At: time.Now()}
-			if err := f.Store.RecordWebhooks(r.Context(), []store.HintRecord{hint}); err != nil {
-				t.Error(err)
-			}
+	f.lists(items, func(pages int) {
+		if pages == 3 {
+			f.webhook("gone")
 		}
-		swept.Store(n == items-1)
-		return product(numbered(n), "5")
+		swept.Store(pages >= items)
 	})
-	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path != "/products/gone":
-			listed(w, r)
-		case swept.Load():
-			notFound(w)
-		default:
-			fmt.Fprint(w, product("gone", "5"))
-		}
-	})
-	done := schedule(t, f, server, 1)
+	done := schedule(t, f, f.answers("gone", "5", func() bool { return !swept.Load() }), 1)
 	f.counted(done, "items that are gone", 1, "SELECT COUNT(*) FROM items WHERE number = 'gone' AND state = 'gone'")
 }
 
@@ -110,12 +89,9 @@ func TestListingTurn(t *testing.T) {
 	f := newFixture(t)
 	base := time.Now()
 	var ahead atomic.Int64
-	server := ofItems(items, func(n int, _ *http.Request) string {
-		ahead.Add(int64(600 * time.Millisecond))
-		return product(numbered(n), "5")
-	})
+	f.lists(items, func(int) { ahead.Add(int64(600 * time.Millisecond)) })
 	stored := make(chan int, 100)
-	_, done := scheduler(t, f, server, func(o *reconcile.Options) {
+	_, done := scheduler(t, f, f.remote, func(o *reconcile.Options) {
 		o.PageSize, o.ListingTurn = 1, time.Second
 		o.Now = func() time.Time { return base.Add(time.Duration(ahead.Load())) }
 		o.Observer = counting{o.Observer, f, stored}
