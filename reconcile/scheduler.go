@@ -68,6 +68,8 @@ type Scheduler struct {
 	pages  slots               // to store a page in, see pagesAtOnce
 	floods *semaphore.Weighted // of hints, see floodsAtOnce
 
+	refusals refusals
+
 	mu        sync.Mutex
 	shops     map[string]*entry
 	stuck     int              // workers whose pass takes long, and which have been replaced
@@ -158,7 +160,7 @@ func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
 // Take begins to work on a shop whose lease is held with the given token.
 func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
 	ctx, stop := context.WithCancel(ctx)
-	w := &worker{Options: &s.o, pages: s.pages, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
+	w := &worker{Options: &s.o, pages: s.pages, other: &s.refusals, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
 	s.mu.Lock()
 	s.shops[shop.Shop] = &entry{pass: newTurn(), worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
 	s.mu.Unlock()

@@ -30,7 +30,8 @@ const SuspicionAllZero = "all_zero"
 // worker reconciles one shop. It is used by one goroutine at a time.
 type worker struct {
 	*Options
-	pages slots // of the scheduler
+	pages slots     // of the scheduler
+	other *refusals // the scheduler's
 	shop  store.Shop
 	token int64 // the fencing token of the lease
 	log   *logrus.Entry
@@ -44,6 +45,7 @@ type worker struct {
 	stock     StockSource
 	rule      plan.OrderRule
 	checkedAt time.Time // when the agreement was last asked who it is
+	tried     bool      // a held shop has been, since this lagerd took it or its settings changed
 	base      time.Time // when the worker began, see steady
 
 	seq int64 // of the last transaction under this token
@@ -238,7 +240,7 @@ func (w *worker) load(ctx context.Context) error {
 func (w *worker) change(shop store.Shop) {
 	w.shop = shop
 	w.forgetStored()
-	w.checkedAt = time.Time{}
+	w.checkedAt, w.tried = time.Time{}, false
 }
 
 // forgetStored has the next pass look at what is stored: whether a transaction that
@@ -255,17 +257,25 @@ const checkEvery = time.Hour
 func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	now := w.Now()
 	held := w.progress.Held != "" && w.progress.Held != HeldNoInventory && w.progress.Held != HeldLosses
-	if held && !j.asked && w.since(w.progress.HeldAt.Time) < w.HeldRetry {
+	// What held the shop may be what a restart, a reload or a new secret has mended.
+	if held && w.tried && !j.asked && w.since(w.progress.HeldAt.Time) < w.HeldRetry {
 		return false, nil
 	}
+	w.tried = true
 	if !held && now.Sub(w.checkedAt) < checkEvery {
 		return true, nil
 	}
 	// With the priority of hints, which have a reserve: they wait for the answer.
 	self, err := w.agreement.Self(ctx, economic.PriorityHint)
+	if economic.KindOf(err) == economic.KindUnauthorized {
+		if agreements, tell := w.other.refused(w.shop.Shop); tell {
+			w.log.WithField("agreements", agreements).Error(AppTokenSuspected)
+		}
+	}
 	if err != nil {
 		return false, w.refused(ctx, err)
 	}
+	w.other.accepted()
 	if w.progress.AgreementNumber != 0 && self.AgreementNumber != w.progress.AgreementNumber {
 		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, w.progress.AgreementNumber)
 		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is meant, say `lagerd shops set %s --accept-agreement`", w.shop.Shop, detail, w.shop.Shop),

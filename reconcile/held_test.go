@@ -1,0 +1,58 @@
+package reconcile_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"lagerd/reconcile"
+	"lagerd/store"
+)
+
+// TestHeldShopIsTriedAtOnce: what held a shop may be what a restart, a reload or a
+// new secret has mended, so whoever takes the shop tries it before
+// reconcile.held_retry is over, once; and so it is when its settings change.
+func TestHeldShopIsTriedAtOnce(t *testing.T) {
+	f := newFixture(t)
+	f.stock["a"] = "1"
+	f.exec("UPDATE progress SET held = ?, held_detail = 'status 401', held_at = ? WHERE shop = 'shop1234'", reconcile.HeldTokenRefused, store.At(time.Now()))
+	selves, refuse := 0, true
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/self" {
+			selves++ // one worker: one call at a time
+			if refuse {
+				http.Error(w, `{"message":"no"}`, http.StatusUnauthorized)
+				return
+			}
+		}
+		f.remote.ServeHTTP(w, r)
+	})
+	s, done := scheduler(t, f, h, func(o *reconcile.Options) { o.HeldRetry = time.Hour })
+	if err := done.next(t); err == nil || selves != 1 {
+		t.Fatalf("the shop that was just taken: e-conomic was asked %d times, %v", selves, err)
+	}
+	if err := done.next(t); err != nil || selves != 1 {
+		t.Fatalf("the shop that has been tried: e-conomic was asked %d times, %v", selves, err)
+	}
+	refuse = false
+	must(t, f.Store.SetShop(t.Context(), "shop1234", time.Now(), func(shop *store.Shop) error {
+		shop.GrantToken = []byte{2}
+		return nil
+	}))
+	changed, err := f.Store.Shop(t.Context(), "shop1234")
+	must(t, err)
+	s.Sync(func(string) (store.Shop, bool) { return changed, true })
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if err := done.next(t); err != nil {
+			t.Fatal(err)
+		}
+		items, err := f.Store.Items(t.Context(), "shop1234", []string{"a"})
+		must(t, err)
+		if len(items) == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the shop with a new token was not tried")
+		}
+	}
+}
