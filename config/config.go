@@ -28,6 +28,9 @@ type Config struct {
 	// Key is the master key as it stands in its file. It is empty where the
 	// embedded database is used and the file is still to be made (KeyFile says where).
 	Key secret.Text `yaml:"-"`
+
+	// Warnings are keys with nothing in them that something else makes up for.
+	Warnings []Problem `yaml:"-"`
 }
 
 // Database says where lagerd's tables are.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,15 +74,20 @@ func keysOf(s reflect.Type, prefix string) []string {
 	return keys
 }
 
+// sampleKey is a key of the example that is commented out, since it has no default.
+var sampleKey = regexp.MustCompile(`(?m)^( *)#(\w+:)`)
+
 // TestExampleHasEveryKey reads the example with another reader than ours: it
-// must have the keys of Config, all and none else, in their order. Each stands
-// below a comment, its own or one that is for the key above too.
+// must have the keys of Config, all and none else, in their order, those that are
+// commented out included. Each stands below a comment, its own or one that is for
+// the key above too.
 func TestExampleHasEveryKey(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../config.example.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = sampleKey.ReplaceAll(text, []byte("$1$2"))
 	var example yaml.MapSlice
 	if err := yaml.UnmarshalWithOptions(text, &example, yaml.UseOrderedMap()); err != nil {
 		t.Fatal(err)
@@ -173,6 +180,8 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"url with a password", "economic:\n  rest_url: https://a:hunter2@x.dk\n", "2:13", "economic.rest_url", "without user and password"},
 		{"url that does not parse", "economic:\n  rest_url: \"https://a:hunter2%@x.dk\"\n", "2:13", "economic.rest_url", "without user and password"},
 		{"url with a code", "webhook:\n  public_url: https://x.dk/webhooks.php?password=hunter2\n", "2:15", "webhook.public_url", "without parameters"},
+		{"url with a blank", "webhook:\n  public_url: \"https://x.dk/webhooks.php \"\n", "2:15", "webhook.public_url", "without blanks"},
+		{"url with a word joiner", "webhook:\n  public_url: \"https://x.dk/webhooks.php\u2060\"\n", "2:15", "webhook.public_url", "without blanks"},
 		{"bad level", "log:\n  level: loud\n", "2:10", "log.level", `got "loud"`},
 		{"bad format", "log:\n  format: xml\n", "2:11", "log.format", "expected text or json"},
 		{"bad choice", "database:\n  migrate: maybe\n", "2:12", "database.migrate", "expected auto or manual"},
@@ -182,7 +191,7 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"relation of a retry with a default", "reconcile:\n  retry_max: 1s\n", "2:14", "reconcile.retry_min", "5s is more than reconcile.retry_max (1s)"},
 		{"relation of retries", "reconcile:\n  retry_min: 1h\n  retry_max: 1m\n", "2:14", "reconcile.retry_min", "is more than reconcile.retry_max"},
 		{"overlap too short", "reconcile:\n  overlap: 1m\n", "2:12", "reconcile.overlap", "expected a duration from 2m0s"},
-		{"twice", "log: {}\npdf:\n  concurrency: 1\nlog: {}\n", "4:1", "log", "stands here a second time"},
+		{"twice", "log: {level: info}\npdf:\n  concurrency: 1\nlog: {}\n", "4:1", "log", "stands here a second time"},
 		{"twice in a section", "pdf: {concurrency: 1, concurrency: 2}\n", "1:23", "pdf.concurrency", "stands here a second time"},
 		{"a DSN twice", "database:\n  dsn: \"\"\n  dsn: u:hunter2@tcp(db)/x\n", "3:3", "database.dsn", "stands here a second time"},
 		{"alias", "log: &a\n  level: info\npdf: *a\n", "3:6", "pdf", "expected keys and values, got an anchor, alias or tag"},
@@ -259,13 +268,152 @@ func TestWhatEditorsDoToAFile(t *testing.T) {
 			t.Errorf("%s: got %d, %v", name, c.Database.MaxConnections, err)
 		}
 	}
-	for _, text := range []string{"", "\n", "# nothing\n", "{}\n", "---\n", "log:\n  # level: info\n"} {
-		if _, err := config.Load(write(t, "lagerd.yaml", text, 0o600), nil); err != nil {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
 	if _, err := config.Load("/no/such/lagerd.yaml", nil); err == nil || !strings.Contains(err.Error(), "/no/such/lagerd.yaml: cannot be read: no such file") {
 		t.Errorf("no file: got %v", err)
+	}
+}
+
+// TestPresentButEmpty: what a key, a section or the whole file held may have been
+// lost (a full disk, a template without its values), and lagerd must not go on with
+// what it takes by default: another database, another key.
+func TestPresentButEmpty(t *testing.T) {
+	t.Parallel()
+	const mysql = "database:\n  dsn: u:hunter2@tcp(db)/lagerd\n"
+	for _, c := range []struct {
+		name, yaml string
+		env        string
+		want       string
+	}{
+		{"a file of no bytes", "", "", ": the file is empty"},
+		{"a file of blank lines", "\n \n", "", ": the file is empty"},
+		{"a file of comments", "# nothing\n", "", ": the file is empty"},
+		{"a byte order mark alone", "\ufeff", "", ": the file is empty"},
+		{"document marks alone", "---\n", "", ": the file is empty"},
+		{"null for everything", "null\n", "", ": the file is empty"},
+		{"an empty mapping", "{}\n", "", ": the file is empty"},
+		{"zeroes, as a crash leaves them", "\x00\x00\x00", "", ""},
+		{"a database with nothing in it", "log: {level: info}\ndatabase:\n", "", "database: expected keys and values, got nothing: name a database, or comment the section out"},
+		{"a database with every key commented out", "database:\n  #dsn: x\nlog: {level: info}\n", "", "database: expected keys and values, got nothing"},
+		{"a database that is an empty mapping", "database: {}\n", "", "database: expected keys and values, got nothing"},
+		{"another section with nothing in it", "log:\n  # level: info\npdf: {concurrency: 2}\n", "", "log: expected keys and values, got nothing"},
+		{"a DSN", "database: {dsn: \"\"}\n", "", "database.dsn: expected a value, got none: name a database, or comment the key out for the embedded one"},
+		{"a DSN of blanks", "database: {dsn: \" \\t\"}\n", "", "database.dsn: expected a value, got none"},
+		{"a DSN without a value", "database:\n  dsn:\n  max_connections: 8\n", "", "database.dsn: expected a value, got none"},
+		{"a DSN in a block", "database:\n  dsn: |\n\nlog: {level: info}\n", "", "database.dsn: expected a value, got none"},
+		{"a DSN's file", "database: {dsn_file: \"\"}\n", "", "database.dsn_file: expected a value, got none"},
+		{"a path", "database: {path: \"\"}\n", "", "database.path: expected a value, got none"},
+		{"a variable", "", "LAGERD_DATABASE_DSN=", "LAGERD_DATABASE_DSN: database.dsn: expected a value, got none: name a database, or unset the variable"},
+		{"a variable over a DSN", mysql, "LAGERD_DATABASE_DSN=", "LAGERD_DATABASE_DSN: database.dsn: expected a value, got none"},
+		{"a variable for the path", "", "LAGERD_DATABASE_PATH= ", "LAGERD_DATABASE_PATH: database.path: expected a value, got none"},
+		{"a master key's file", "key_file: \"\"\n", "", "key_file: expected a value, got none"},
+		{"the token's file", "economic: {app_secret_token_file: \"\"}\n", "", "economic.app_secret_token_file: expected a value, got none"},
+		{"the public URL", "webhook: {public_url: \"\"}\n", "", "webhook.public_url: expected a value, got none"},
+		{"e-conomic's address", "economic: {rest_url: \"\"}\n", "", "economic.rest_url: expected a URL"},
+		{"a level", "log: {level: \"\"}\n", "", "log.level: expected"},
+		{"a schedule", "reconcile: {schedule: \"\"}\n", "", "reconcile.schedule: expected"},
+		{"a number", "webhook: {queue: }\n", "", "webhook.queue: expected a value, got none"},
+		{"a number's variable", "", "LAGERD_WEBHOOK_QUEUE=", "webhook.queue: expected a whole number"},
+		{"a duration's variable", "", "LAGERD_LEASE_TTL=", "lease.ttl: expected a duration"},
+		{"a list", "reconcile: {rereads: []}\n", "", "reconcile.rereads: expected one value at least"},
+		{"a list's variable", "", "LAGERD_RECONCILE_REREADS=,", "LAGERD_RECONCILE_REREADS: reconcile.rereads: expected one value at least"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := ""
+			if c.env == "" || c.yaml != "" {
+				path = write(t, "lagerd.yaml", c.yaml, 0o600)
+			}
+			_, err := config.Load(path, []string{c.env, "STATE_DIRECTORY=" + t.TempDir()})
+			var bad *config.Errors
+			if !errors.As(err, &bad) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("expected …%s…, got %v", c.want, err)
+			}
+		})
+	}
+}
+
+// TestEmptyBesideAnother: where something else says what an empty key is for, it is
+// only a warning, and what else says it is taken.
+func TestEmptyBesideAnother(t *testing.T) {
+	t.Parallel()
+	credentials, empty := t.TempDir(), t.TempDir()
+	key := secret.Generate()
+	for name, text := range map[string]string{config.CredentialKey: key, config.CredentialAppToken: "token", config.CredentialDSN: "u:p@tcp(db)/credential"} {
+		for dir, text := range map[string]string{credentials: text + "\n", empty: "\n"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o400); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	keyFile := write(t, "key", key, 0o600)
+	for _, c := range []struct {
+		name, yaml string
+		env        []string
+		dsn, path  string
+		warned     []string
+	}{
+		{"a file beside a DSN", "database: {dsn: \"u:p@tcp(db)/x\", dsn_file: \"\"}\nkey_file: " + keyFile, nil, "u:p@tcp(db)/x", "", []string{"database.dsn_file"}},
+		{"a path beside a DSN", "database: {dsn: \"u:p@tcp(db)/x\", path: }\nkey_file: " + keyFile, nil, "u:p@tcp(db)/x", "", []string{"database.path"}},
+		{"a DSN beside a path", "database: {dsn: \"\", path: /x/y.db}\nkey_file: " + keyFile, nil, "", "/x/y.db", []string{"database.dsn"}},
+		{"a variable beside a path", "database: {path: /x/y.db}\nkey_file: " + keyFile, []string{"LAGERD_DATABASE_DSN="}, "", "/x/y.db", []string{"database.dsn"}},
+		{"a variable that names one over an empty key", "database: {dsn: \"\"}\nkey_file: " + keyFile, []string{"LAGERD_DATABASE_DSN=u:p@tcp(db)/x"}, "u:p@tcp(db)/x", "", nil},
+		{"all beside credentials", "database: {dsn: \"\", dsn_file: \"\"}\nkey_file: \"\"\neconomic: {app_secret_token_file: \"\"}\n", []string{"CREDENTIALS_DIRECTORY=" + credentials},
+			"u:p@tcp(db)/credential", "", []string{"database.dsn", "database.dsn_file", "economic.app_secret_token_file", "key_file"}},
+		{"credentials that systemd sets empty", "log: {level: info}\n", []string{"CREDENTIALS_DIRECTORY=" + empty, "STATE_DIRECTORY=" + empty}, "", filepath.Join(empty, "lagerd.db"), nil},
+	} {
+		got, err := config.Load(write(t, "lagerd.yaml", c.yaml, 0o600), c.env)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var warned []string
+		for _, w := range got.Warnings {
+			warned = append(warned, w.Key)
+		}
+		if got.Database.DSN != c.dsn || c.path != "" && got.Database.Path != c.path || !slices.Equal(warned, c.warned) {
+			t.Errorf("%s: got %v, warned of %q", c.name, got.Database, warned)
+		}
+	}
+	// What is empty names no database: an empty credential stays absent.
+	_, err := config.Load(write(t, "lagerd.yaml", "database: {dsn: \"\"}\n", 0o600), []string{"CREDENTIALS_DIRECTORY=" + empty, "STATE_DIRECTORY=" + empty})
+	if err == nil || !strings.Contains(err.Error(), "database.dsn: expected a value, got none") {
+		t.Errorf("an empty DSN beside an empty credential: %v", err)
+	}
+}
+
+// TestUnreadableIsNotAbsent: what a person may not read is there, and nothing
+// stands in for it.
+func TestUnreadableIsNotAbsent(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	const said = "permission denied: say `sudo -u lagerd lagerd …`"
+	path := write(t, "lagerd.yaml", "log: {level: warn}\n", 0o600)
+	for _, name := range []string{config.CredentialKey, config.CredentialAppToken, config.CredentialDSN} {
+		file := filepath.Join(filepath.Dir(path), name)
+		if err := os.WriteFile(file, []byte("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(path, nil); err == nil || !strings.Contains(err.Error(), file+": "+said) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(path, nil); err == nil || !strings.Contains(err.Error(), path+": cannot be read: "+said) {
+		t.Errorf("the file: %v", err)
+	}
+	if err := os.Chmod(filepath.Dir(path), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Dir(path), 0o700) })
+	if _, err := config.Load(path, nil); err == nil || !strings.Contains(err.Error(), said) {
+		t.Errorf("its directory: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -65,13 +66,17 @@ func Load(path string, env []string) (Config, error) {
 			environment[name] = value
 		}
 	}
-	l := &loader{path: path, env: environment, where: map[string]string{}, unread: map[string]bool{}}
+	l := &loader{path: path, env: environment, where: map[string]string{}, unread: map[string]bool{}, empty: map[string]string{}, stands: map[string]bool{}}
 	c := Default()
 	readable := true
 	if path != "" {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return c, &Errors{[]Problem{{Where: path, What: fmt.Sprintf("cannot be read: %v: name another file with --config, or let lagerd's user read this one", reason(err))}}}
+			what := fmt.Sprintf("%v: name another file with --config, or put this one back", reason(err))
+			if errors.Is(err, fs.ErrPermission) {
+				what = denied(path)
+			}
+			return c, &Errors{[]Problem{{Where: path, What: "cannot be read: " + what}}}
 		}
 		readable = l.file(text, &c)
 	}
@@ -81,8 +86,10 @@ func Load(path string, env []string) (Config, error) {
 	}
 	if readable { // else what the file says is not known, and may be just what seems to be missing
 		l.secrets(&c)
+		l.empties(&c)
 		l.validate(&c)
 	}
+	c.Warnings = l.warnings
 	if len(l.problems) > 0 {
 		return c, &Errors{l.problems}
 	}
@@ -113,7 +120,10 @@ type loader struct {
 	env      map[string]string
 	where    map[string]string // key → where its value stands; not for defaults
 	unread   map[string]bool   // keys whose value could not be read: their default is not judged in its place
+	empty    map[string]string // keys of mayBeEmpty that are there with nothing in them → where
+	stands   map[string]bool   // keys in whose place a credential stands, or a file beside the configuration
 	problems []Problem
+	warnings []Problem
 }
 
 func (l *loader) bad(where, key, format string, args ...any) {
@@ -176,7 +186,23 @@ func (l *loader) file(text []byte, c *Config) bool {
 			l.mapping(doc.Body, "", reflect.ValueOf(c).Elem())
 		}
 	}
+	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
+		l.nothing(l.path, "")
+	}
 	return true
+}
+
+// nothing reports a section, or the whole file (""), that has no keys: what was
+// in it may have been lost, and its defaults are not what was meant then.
+func (l *loader) nothing(where, section string) {
+	switch section {
+	case "":
+		l.bad(where, "", "the file is empty, or all of it is comments: put its contents back; where the defaults alone are meant, write one of them, such as log: {level: info}")
+	case "database":
+		l.bad(where, section, "expected keys and values, got nothing: name a database, or comment the section out too for the embedded one")
+	default:
+		l.bad(where, section, "expected keys and values, got nothing: put them back, or comment the section out too for its defaults")
+	}
 }
 
 // mapping reads a YAML mapping into a struct.
@@ -187,11 +213,13 @@ func (l *loader) mapping(n ast.Node, prefix string, into reflect.Value) {
 		pairs = m.Values
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{m}
-	case *ast.NullNode, *ast.CommentGroupNode: // a section with every key commented out
-		return
+	case *ast.NullNode, *ast.CommentGroupNode: // it may have had keys, all commented out
 	default:
 		l.bad(l.at(n), strings.TrimSuffix(prefix, "."), "expected keys and values, got %s", kindOf(n))
 		return
+	}
+	if len(pairs) == 0 {
+		l.nothing(l.at(n), strings.TrimSuffix(prefix, "."))
 	}
 	seen := map[string]bool{}
 	for _, pair := range pairs {
@@ -225,6 +253,9 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 			return
 		}
 		field.SetLen(0)
+		if len(list.Values) == 0 {
+			l.badValue(l.at(n), key, "expected one value at least, got none: comment the key out for its default")
+		}
 		for i, item := range list.Values {
 			one := reflect.New(field.Type().Elem()).Elem()
 			itemKey := fmt.Sprintf("%s[%d]", key, i)
@@ -251,13 +282,15 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 			return
 		}
 	case *ast.NullNode:
-		l.badValue(l.at(n), key, "expected a value, got none: leave the key out for its default")
-		return
+		if _, ok := mayBeEmpty[key]; !ok {
+			l.badValue(l.at(n), key, "expected a value, got none: comment the key out for its default")
+			return
+		}
 	default:
 		l.badValue(l.at(n), key, "expected one value, got %s", kindOf(n))
 		return
 	}
-	if what := set(field, key, text); what != "" {
+	if what := set(field, key, l.noted(l.at(n), key, text)); what != "" {
 		l.badValue(l.at(n), key, "%s", what)
 	}
 }
@@ -304,7 +337,7 @@ func (l *loader) environment(c *Config) {
 		}
 		l.where[f.key] = name
 		if f.value.Kind() != reflect.Slice {
-			if what := set(f.value, f.key, l.env[name]); what != "" {
+			if what := set(f.value, f.key, l.noted(name, f.key, l.env[name])); what != "" {
 				l.badValue(name, f.key, "%s", what)
 			}
 			continue
@@ -321,6 +354,9 @@ func (l *loader) environment(c *Config) {
 				l.badValue(name, itemKey, "%s", what)
 			}
 			f.value.Set(reflect.Append(f.value, one))
+		}
+		if f.value.Len() == 0 {
+			l.badValue(name, f.key, "expected one value at least, got none: unset the variable for the key's default")
 		}
 	}
 }

@@ -79,7 +79,7 @@ func (l *loader) secret(key, file, credential string) (value string, ok bool) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(raw)) == 0 {
 		return "", false
 	}
-	l.where[key] = "credential " + credential
+	l.where[key], l.stands[key] = "credential "+credential, true
 	return l.read(key, file, false) // who may read it is systemd's business
 }
 
@@ -91,7 +91,7 @@ func (l *loader) beside(key, name string) (value string, ok bool) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return "", false
 	}
-	l.where[key] = file
+	l.where[key], l.stands[key] = file, true
 	return l.read(key, file, true)
 }
 
@@ -106,6 +106,8 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 	case err != nil && !filepath.IsAbs(file):
 		// Not shown, for it may be the secret itself, pasted in the wrong place.
 		return bad("expected the full path of a file that holds the secret (chmod 600), got something that is not a file's name")
+	case errors.Is(err, fs.ErrPermission):
+		return bad("%s: %s", file, denied(file))
 	case err != nil:
 		return bad("%s: %v", shown(key, file), reason(err))
 	case !info.Mode().IsRegular():
@@ -116,6 +118,9 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 		return bad("%s: expected a secret, got %d bytes", file, info.Size())
 	}
 	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrPermission) {
+		return bad("%s: %s", file, denied(file))
+	}
 	if err != nil {
 		return bad("%s: %v", file, reason(err))
 	}

@@ -145,6 +145,8 @@ func (l *loader) url(key, is string, required bool) {
 	case err != nil || u.User != nil || strings.Contains(is, "@"):
 		// Not shown: what stands before an @ may be a password.
 		l.badKey(key, "expected a URL such as https://example.dk, without user and password")
+	case strings.ContainsFunc(is, func(r rune) bool { return r <= ' ' || r > '~' }):
+		l.badKey(key, "expected a URL such as https://example.dk, without blanks and other characters that no URL has, got %q", shown("", is))
 	case u.RawQuery != "" || u.Fragment != "":
 		// Not shown: a webhook's query has the integration code.
 		l.badKey(key, "expected a URL such as https://example.dk, without parameters")
