@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"lagerd/terminal"
 )
 
 // answer is what a caller gets: a line in English and one in Danish, because
@@ -42,6 +44,12 @@ var (
 	answerInvoiceMergeField = answer{status: http.StatusBadRequest, outcome: OutcomeMergeField, text: "" +
 		"e-conomic did not fill in the number: choose the webhook type \"Invoice booked\" and end the data with number=[INVOICENO]. To try it by hand, write a real invoice number.\n" +
 		"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Faktura bogført\", og slut teksten med number=[INVOICENO]. Skriv et rigtigt fakturanummer for at prøve selv.\n"}
+	answerStockPlaceholder = answer{status: http.StatusBadRequest, outcome: OutcomePlaceholder, text: "" +
+		"VARENUMMER only stands for an item number: write one of yours in its place to try it. In e-conomic the data end with number=[NUMBER].\n" +
+		"VARENUMMER står kun i stedet for et varenummer: skriv et af dine egne for at prøve. I e-conomic slutter teksten med number=[NUMBER].\n"}
+	answerInvoicePlaceholder = answer{status: http.StatusBadRequest, outcome: OutcomePlaceholder, text: "" +
+		"VARENUMMER only stands for a number: write an invoice number of yours in its place to try it. In e-conomic the data end with number=[INVOICENO].\n" +
+		"VARENUMMER står kun i stedet for et nummer: skriv et af dine egne fakturanumre for at prøve. I e-conomic slutter teksten med number=[INVOICENO].\n"}
 	answerBadBody = answer{status: http.StatusBadRequest, outcome: OutcomeBadBody, text: "" +
 		"The data broke off: send them again.\n" +
 		"Teksten blev afbrudt: send den igen.\n"}
@@ -66,11 +74,18 @@ var (
 		"Der er noget galt i lagerd: dens log siger hvad.\n"}
 )
 
-// recorded is the good answer: the word that shop owners look for, and what was
-// understood.
-func recorded(shop string, kind Kind, number string) answer {
-	return answer{status: http.StatusOK, outcome: OutcomeRecorded,
-		text: "Success\n" + shop + ": " + string(kind) + " " + number + "\n"}
+// recorded is the good answer: the word that shop owners look for, what was
+// understood, and what is to be put right.
+func recorded(shop string, kind Kind, n numbers) answer {
+	a := answer{status: http.StatusOK, outcome: OutcomeRecorded,
+		text: "Success\n" + shop + ": " + string(kind) + " " + terminal.Escape(n.sent) + "\n"}
+	if n.meant != "" {
+		a.text += shop + ": " + string(kind) + " " + terminal.Escape(n.meant) + "\n"
+	}
+	if n.odd != nil {
+		a.outcome, a.text = n.odd.outcome, a.text+n.odd.text
+	}
+	return a
 }
 
 func pick(kind Kind, stock, invoice *answer) *answer {

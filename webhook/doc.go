@@ -29,7 +29,8 @@
 //     as a form whatever the Content-Type says, and its absence is fine. Either may
 //     begin with stray "?" and "&" (an address that itself ends in "?").
 //  2. Names are type, username, password and number, in any case. Others are
-//     ignored. Of a repeated one the first that is not empty counts.
+//     ignored. Of a repeated one the first that is not empty counts. "&amp;" between
+//     parameters is "&".
 //  3. The body wins over the query, parameter by parameter: the body is what
 //     e-conomic merges, while the address is fixed, and one that was pasted from a
 //     test in the browser carries the number of that test for ever.
@@ -46,9 +47,22 @@
 //  7. White space around a value is dropped, within an item number it stays. An
 //     item number has 1 to 25 characters, none a control character. An invoice
 //     number is digits, above zero; leading zeros are dropped, which for an item
-//     number they never are.
+//     number they never are. Other invisible characters (a no-break space, a byte
+//     order mark, characters of no width) are dropped around a value too.
 //  8. HEAD is refused like every method but GET and POST: it must change nothing,
 //     and GET here does.
+//
+// # What is pasted wrongly
+//
+// A merge field that e-conomic did not fill in, whatever its name and brackets, and
+// the placeholder of the printed address are answered 400 with what to do. What can
+// be understood is recorded, and answered with Success and what to put right:
+// "&amp;" for "&", a number that is encoded twice or escaped as HTML, invisible
+// characters around it. Where a number may be meant as it was sent, both readings
+// are hinted at (two at most), and Success is said when both are committed: e-conomic
+// knows which of them exists. A name in brackets that is no merge field of
+// e-conomic's is recorded as it stands, and questioned. The outcome in the journal
+// names the oddity; the status tells whether the call was recorded.
 //
 // # The order of the checks
 //

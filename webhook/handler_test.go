@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lagerd/terminal"
 	"lagerd/webhook"
 )
 
@@ -192,7 +193,17 @@ func TestGoodCalls(t *testing.T) {
 		{"Windows-1252, beyond Latin-1", "type=stockUpdate&" + creds + "&number=%80%96", "", stock, "€–"},
 		{"25 characters", "type=stockUpdate&" + creds + "&number=" + strings.Repeat("%C3%A6", 25), "", stock, strings.Repeat("æ", 25)},
 		{"25 with white space around", "type=stockUpdate&" + creds + "&number=+" + strings.Repeat("x", 25) + "+", "", stock, strings.Repeat("x", 25)},
-		{"brackets", "type=stockUpdate&" + creds + "&number=[NUM]", "", stock, "[NUM]"},
+		{"a bracket", "type=stockUpdate&" + creds + "&number=M8[2", "", stock, "M8[2"},
+		{"brackets within", "type=stockUpdate&" + creds + "&number=M8[A]2", "", stock, "M8[A]2"},
+		{"digits in brackets", "type=stockUpdate&" + creds + "&number=[12]", "", stock, "[12]"},
+		{"parentheses", "type=stockUpdate&" + creds + "&number=(BLUE)", "", stock, "(BLUE)"},
+		{"a name that ends like a field", "type=stockUpdate&" + creds + "&number=PIANO", "", stock, "PIANO"},
+		{"as long as the placeholder", "type=stockUpdate&" + creds + "&number=VARENUMMEX", "", stock, "VARENUMMEX"},
+		{"an entity without its end", "type=stockUpdate&" + creds + "&number=A%26copy", "", stock, "A&copy"},
+		{"no entity", "type=stockUpdate&" + creds + "&number=A%26B;C", "", stock, "A&B;C"},
+		{"escapes beside a percent", "type=stockUpdate&" + creds + "&number=50%25%2520", "", stock, "50%%20"},
+		{"invisible within", "type=stockUpdate&" + creds + "&number=A%C2%A0B", "", stock, "A\u00a0B"},
+		{"invisible around all else", "type=stockUpdate%E2%80%8B&username=" + shop + "%C2%A0&password=" + code + "%EF%BB%BF&number=7", "", stock, "7"},
 		{"HTML", "type=stockUpdate&" + creds + "&number=<b>'\"</b>", "", stock, "<b>'\"</b>"},
 		{"one character", "type=stockUpdate&" + creds + "&number=0", "", stock, "0"},
 
@@ -234,6 +245,97 @@ func TestGoodCalls(t *testing.T) {
 	}
 }
 
+// TestOddCalls: what was pasted wrongly, or encoded once too often on the way, is
+// understood, told, and recorded as it was sent too where it may be meant so.
+func TestOddCalls(t *testing.T) {
+	t.Parallel()
+	const (
+		stockCall, invoiceCall = "type=stockUpdate&" + creds + "&number=", "type=orderPdf&" + creds + "&number="
+		htmlWords              = "står \"&amp;\""
+		twice                  = "encoded twice"
+		invisible              = "usynlige tegn"
+		field                  = "flettefelt"
+	)
+	tests := []struct {
+		name, source string
+		kind         webhook.Kind
+		hints        []string
+		outcome      string
+		words        string
+	}{
+		{"&amp; throughout", "type=stockUpdate&amp;username=" + shop + "&amp;password=" + code + "&amp;number=A-1", "stock", []string{"A-1"}, "html_escaped", htmlWords},
+		{"&amp; before the number alone", "type=stockUpdate&" + creds + "&amp;number=A-1", "stock", []string{"A-1"}, "html_escaped", htmlWords},
+		{"&AMP;", "type=stockUpdate&AMP;" + creds + "&AMP;number=A-1", "stock", []string{"A-1"}, "html_escaped", htmlWords},
+		{"escaped twice", "type=stockUpdate&amp;amp;" + creds + "&amp;amp;number=A-1", "stock", []string{"A-1"}, "html_escaped", htmlWords},
+		{"&amp; for an invoice", "type=orderPdf&amp;" + creds + "&amp;number=20145", "invoice", []string{"20145"}, "html_escaped", htmlWords},
+		{"a number merged as HTML", stockCall + "NUTS&amp;BOLTS", "stock", []string{"NUTS&amp;BOLTS", "NUTS&BOLTS"}, "html_escaped", htmlWords},
+		{"a number escaped as HTML, then for a form", stockCall + "r%26oslash%3Bd", "stock", []string{"r&oslash;d", "rød"}, "html_escaped", htmlWords},
+		{"a number with numeric entities", stockCall + "A%26%2347;B%26%23x2F;C", "stock", []string{"A&#47;B&#x2F;C", "A/B/C"}, "html_escaped", htmlWords},
+		{"encoded twice", stockCall + "%25C3%25A6", "stock", []string{"%C3%A6", "æ"}, "double_encoded", twice},
+		{"encoded twice, Windows-1252", stockCall + "%25E6%25F8", "stock", []string{"%E6%F8", "æø"}, "double_encoded", twice},
+		{"encoded twice, with blanks", stockCall + "r%25C3%25B8d%2Bgr%25C3%25B8d", "stock", []string{"r%C3%B8d+gr%C3%B8d", "rød grød"}, "double_encoded", twice},
+		{"encoded twice, too long to be meant so", stockCall + strings.Repeat("%25C3%25A6", 25), "stock", []string{strings.Repeat("æ", 25)}, "double_encoded", twice},
+		{"an invoice encoded twice", invoiceCall + "%2532%2530", "invoice", []string{"20"}, "double_encoded", twice},
+		{"zero width space", stockCall + "A-1%E2%80%8B", "stock", []string{"A-1\u200b", "A-1"}, "invisible", invisible},
+		{"byte order mark", stockCall + "%EF%BB%BFA-1", "stock", []string{"\ufeffA-1", "A-1"}, "invisible", invisible},
+		{"no-break space", stockCall + "A-1%C2%A0", "stock", []string{"A-1\u00a0", "A-1"}, "invisible", invisible},
+		{"right-to-left override", stockCall + "%E2%80%AEA-1", "stock", []string{"\u202eA-1", "A-1"}, "invisible", invisible},
+		{"line separator", stockCall + "A-1%E2%80%A8", "stock", []string{"A-1"}, "invisible", invisible},
+		{"invisible around an invoice", invoiceCall + "%E2%80%8B20145%C2%A0", "invoice", []string{"20145"}, "invisible", invisible},
+		{"invisible and encoded twice", stockCall + "A%2520B%25E2%2580%258B", "stock", []string{"A%20B%E2%80%8B", "A B"}, "double_encoded", twice},
+		{"perhaps a merge field", stockCall + "[SHELF]", "stock", []string{"[SHELF]"}, "merge_field", field},
+		{"perhaps a merge field in braces", stockCall + "{{ our ref }}", "stock", []string{"{{ our ref }}"}, "merge_field", field},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				e := newEndpoint()
+				r := request(method, tt.source, "")
+				if method == http.MethodPost {
+					r = request(method, "", tt.source)
+				}
+				w := e.call(t, r)
+				var got []string
+				begins := "Success\n"
+				for _, h := range e.hints {
+					got = append(got, h.Number)
+					if h.Shop != shop || h.Kind != tt.kind || h.ReceivedAt != noon {
+						t.Errorf("%s: recorded %+v", method, h)
+					}
+					begins += shop + ": " + string(tt.kind) + " " + terminal.Escape(h.Number) + "\n"
+				}
+				if diff := cmp.Diff(tt.hints, got); diff != "" {
+					t.Errorf("%s: hints (-want +got):\n%s", method, diff)
+				}
+				text := w.Body.String()
+				if w.Code != http.StatusOK || !strings.HasPrefix(text, begins) || !strings.Contains(text, tt.words) || strings.Count(text, "\n") != len(got)+3 {
+					t.Errorf("%s: status %d, answer\n%s", method, w.Code, text)
+				}
+				if len(e.calls) != 1 || e.calls[0].Outcome != tt.outcome || e.calls[0].Status != http.StatusOK || e.calls[0].Number != tt.hints[0] || e.calls[0].Shop != shop {
+					t.Errorf("%s: journal %+v", method, e.calls)
+				}
+			}
+		})
+	}
+}
+
+// TestBothReadingsAreDurable: Success is not said before both are committed.
+func TestBothReadingsAreDurable(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint()
+	e.record = func(_ context.Context, h webhook.Hint) error {
+		if h.Number == "æ" {
+			return errors.New("the database is away")
+		}
+		return nil
+	}
+	w := e.call(t, request(http.MethodGet, "type=stockUpdate&"+creds+"&number=%25C3%25A6", ""))
+	if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "Success") {
+		t.Errorf("status %d, answer %s", w.Code, w.Body)
+	}
+}
+
 func TestContentTypeDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{
@@ -268,6 +370,10 @@ func TestBadCalls(t *testing.T) {
 			"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER]. Skriv et rigtigt varenummer for at prøve selv.\n"
 		invoiceField = "e-conomic did not fill in the number: choose the webhook type \"Invoice booked\" and end the data with number=[INVOICENO]. To try it by hand, write a real invoice number.\n" +
 			"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Faktura bogført\", og slut teksten med number=[INVOICENO]. Skriv et rigtigt fakturanummer for at prøve selv.\n"
+		stockPlaceholder = "VARENUMMER only stands for an item number: write one of yours in its place to try it. In e-conomic the data end with number=[NUMBER].\n" +
+			"VARENUMMER står kun i stedet for et varenummer: skriv et af dine egne for at prøve. I e-conomic slutter teksten med number=[NUMBER].\n"
+		invoicePlaceholder = "VARENUMMER only stands for a number: write an invoice number of yours in its place to try it. In e-conomic the data end with number=[INVOICENO].\n" +
+			"VARENUMMER står kun i stedet for et nummer: skriv et af dine egne fakturanumre for at prøve. I e-conomic slutter teksten med number=[INVOICENO].\n"
 		stock, invoice = "type=stockUpdate&" + creds + "&number=", "type=orderPdf&" + creds + "&number="
 	)
 	tests := []struct {
@@ -307,6 +413,26 @@ func TestBadCalls(t *testing.T) {
 		{"merge field and a rest", stock + "[NUMBER]&x", "merge_field", stockField, "stock"},
 		{"another webhook's merge field", stock + "[INVOICENO]", "merge_field", stockField, "stock"},
 		{"product webhook's merge field", stock + "[NEWNUMBER]", "merge_field", stockField, "stock"},
+		{"any merge field of e-conomic's", stock + "[ORDERNO]", "merge_field", stockField, "stock"},
+		{"merge field of a day book", stock + "[FROMSERIALNO]", "merge_field", stockField, "stock"},
+		{"merge field of customers", stock + "[CUSTOMERNO]", "merge_field", stockField, "stock"},
+		{"merge field with blanks", stock + "[ NUMBER ]", "merge_field", stockField, "stock"},
+		{"merge field with a blank", stock + "[NUMBER+]", "merge_field", stockField, "stock"},
+		{"merge field with invisible characters", stock + "[%E2%80%8BNUMBER%C2%A0]", "merge_field", stockField, "stock"},
+		{"merge field in braces", stock + "{NUMBER}", "merge_field", stockField, "stock"},
+		{"merge field in two braces", stock + "{{number}}", "merge_field", stockField, "stock"},
+		{"merge field of a shell", stock + "${NUMBER}", "merge_field", stockField, "stock"},
+		{"merge field in angle brackets", stock + "<NUMBER>", "merge_field", stockField, "stock"},
+		{"merge field in percents", stock + "%NUMBER%", "merge_field", stockField, "stock"},
+		{"merge field with an underscore", stock + "[PRODUCT_NUMBER]", "merge_field", stockField, "stock"},
+		{"merge field in Danish", stock + "[VARENR]", "merge_field", stockField, "stock"},
+		{"merge field within", stock + "A-[ORDERNO]-1", "merge_field", stockField, "stock"},
+		{"merge field, escaped twice", stock + "%255BNUMBER%255D", "merge_field", stockField, "stock"},
+		{"merge field as HTML", stock + "%26%2391;NUMBER%26%2393;", "merge_field", stockField, "stock"},
+		{"placeholder", stock + "VARENUMMER", "placeholder", stockPlaceholder, "stock"},
+		{"placeholder in any case", stock + "+varenummer%C2%A0", "placeholder", stockPlaceholder, "stock"},
+		{"placeholder of an invoice", invoice + "VARENUMMER", "placeholder", invoicePlaceholder, "invoice"},
+		{"unknown merge field for an invoice", invoice + "[WHATEVER]", "merge_field", invoiceField, "invoice"},
 		{"invoice merge field", invoice + "[INVOICENO]", "merge_field", invoiceField, "invoice"},
 		{"invoice merge field, escaped", invoice + "%5binvoiceno%5d", "merge_field", invoiceField, "invoice"},
 		{"stock merge field for an invoice", invoice + "[NUMBER]", "merge_field", invoiceField, "invoice"},
@@ -344,7 +470,7 @@ func TestCodeAsNumber(t *testing.T) {
 	t.Parallel()
 	short := "secret-code-9"
 	e := newEndpoint(func(o *webhook.Options) { o.Authenticator = anyone{} })
-	for number, want := range map[string]int{short: 400, "x" + short: 400, "x": 200, "x&" + short: 200} {
+	for number, want := range map[string]int{short: 400, "x" + short: 400, "x": 200, "x&" + short: 200, "%2573" + short[1:]: 400, "%26%23115;" + short[1:]: 400} {
 		e.hints = nil
 		w := e.call(t, request(http.MethodGet, "type=stockUpdate&username=s&password="+short+"&number="+number, ""))
 		if w.Code != want || strings.Contains(w.Body.String(), short) {
@@ -583,8 +709,8 @@ func TestOutcomesAreAllListed(t *testing.T) {
 	t.Parallel()
 	list := webhook.Outcomes()
 	slices.Sort(list)
-	if len(slices.Compact(list)) != 15 {
-		t.Errorf("outcomes %v, want 15 different ones", list)
+	if len(slices.Compact(list)) != 19 {
+		t.Errorf("outcomes %v, want 19 different ones", list)
 	}
 }
 
@@ -670,11 +796,13 @@ func TestOnTheWire(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	for _, number := range []string{
 		"0571527051", "A+B%20C", "%E6%F8", "æø", "NUTS&BOLTS", "50%", "[NUMBER]", "%5bINVOICENO%5D", "20145", "", code,
+		"[ORDERNO]", "{{x y}}", "VARENUMMER", "%25C3%25A6", "A&amp;B", "A%26oslash;", "7%E2%80%8B", "%EF%BB%BF7%C2%A0", "%E2%80%AE7", "&amp;", "&amp;x", "%2537" + code[1:],
 		"x&" + code, strings.Repeat("x", 26), "a%00", "%", "%%", "&&&", "=", "a&b=c", "\xff", "<b>", "12 ", "-1", "99999999999999999999",
 	} {
 		for _, typ := range []string{"stockUpdate", "orderPdf"} {
 			f.Add("GET", "type="+typ+"&"+creds+"&number="+number, "", "")
 			f.Add("POST", "", "type="+typ+"&"+creds+"&number="+number, "text/plain")
+			f.Add("GET", strings.ReplaceAll("type="+typ+"&"+creds+"&number="+number, "&", "&amp;"), "", "")
 			f.Add("POST", "?"+creds+"&number=1", "number="+number+"&type="+typ, "multipart/form-data; boundary=x")
 		}
 	}
@@ -687,11 +815,17 @@ func FuzzRequest(f *testing.F) {
 		if e.stack != nil {
 			t.Fatalf("panic:\n%s", e.stack)
 		}
-		if got := w.Body.String(); !utf8.ValidString(got) || strings.Count(got, "\n") != 2 || !strings.HasSuffix(got, "\n") {
-			t.Errorf("answer %q is not two lines of text", got)
-		}
-		if (w.Code == http.StatusOK) != (len(e.hints) == 1) || len(e.hints) > 1 {
+		if (w.Code == http.StatusOK) != (len(e.hints) > 0) || len(e.hints) > 2 {
 			t.Fatalf("status %d with hints %v", w.Code, e.hints)
+		}
+		lines := 2
+		if w.Code == http.StatusOK {
+			if lines = 1 + len(e.hints); e.calls[0].Outcome != webhook.OutcomeRecorded {
+				lines += 2
+			}
+		}
+		if got := w.Body.String(); string(terminal.EscapeOutput([]byte(got))) != got || strings.Count(got, "\n") != lines || !strings.HasSuffix(got, "\n") {
+			t.Errorf("answer %q is not %d lines of text", got, lines)
 		}
 		if len(e.calls) != 1 || len(e.observed) != 1 || !slices.Contains(webhook.Outcomes(), e.observed[0]) {
 			t.Errorf("journal %+v, counted %v", e.calls, e.observed)
@@ -702,29 +836,35 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		h := e.hints[0]
-		n := utf8.RuneCountInString(h.Number)
-		if h.Shop != shop || n < 1 || n > 25 || !utf8.ValidString(h.Number) || strings.ContainsFunc(h.Number, unicode.IsControl) ||
-			strings.TrimSpace(h.Number) != h.Number {
-			t.Errorf("recorded %+v", h)
+		want := "Success\n"
+		for _, h := range e.hints {
+			n := utf8.RuneCountInString(h.Number)
+			if h.Shop != shop || n < 1 || n > 25 || !utf8.ValidString(h.Number) || strings.ContainsFunc(h.Number, unicode.IsControl) ||
+				strings.Trim(h.Number, " ") != h.Number {
+				t.Errorf("recorded %+v", h)
+			}
+			if h.Kind == webhook.KindInvoice && (strings.Trim(h.Number, "0123456789") != "" || h.Number[0] == '0') {
+				t.Errorf("recorded invoice %q", h.Number)
+			}
+			want += shop + ": " + string(h.Kind) + " " + terminal.Escape(h.Number) + "\n"
 		}
-		if h.Kind == webhook.KindInvoice && (strings.Trim(h.Number, "0123456789") != "" || h.Number[0] == '0') {
-			t.Errorf("recorded invoice %q", h.Number)
+		if len(e.hints) == 2 && e.hints[0].Number == e.hints[1].Number {
+			t.Errorf("recorded %q twice", e.hints[0].Number)
 		}
-		if want := "Success\n" + shop + ": " + string(h.Kind) + " " + h.Number + "\n"; w.Body.String() != want {
-			t.Errorf("answer %q, want %q", w.Body, want)
+		if !strings.HasPrefix(w.Body.String(), want) {
+			t.Errorf("answer %q, want %q…", w.Body, want)
 		}
 	})
 }
 
 // Whatever a sender that escapes properly sends is understood exactly.
 func FuzzEscapedNumber(f *testing.F) {
-	for _, number := range []string{"0571527051", "a b", "50%", "A+B", "NUTS&BOLTS", "a=b", "æøå", "100%25", "#;?/\\", "[NUMBER"} {
+	for _, number := range []string{"0571527051", "a b", "50%", "A+B", "NUTS&BOLTS", "a=b", "æøå", "100%25", "#;?/\\", "[NUMBER", "[SHELF]", "A&amp;B", "%C3%A6", "A\u200b"} {
 		f.Add(number)
 	}
 	f.Fuzz(func(t *testing.T, number string) {
 		if !utf8.ValidString(number) || number != strings.TrimSpace(number) {
-			return // it would be changed, as documented
+			return // it would be changed, as documented (of other white space, what was sent is recorded too)
 		}
 		for _, escape := range []func(string) string{url.QueryEscape, escapeAll} {
 			e := newEndpoint()

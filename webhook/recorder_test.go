@@ -516,6 +516,25 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
+// BenchmarkUnderstand is what one call costs until it is recorded, and its answer.
+func BenchmarkUnderstand(b *testing.B) {
+	for name, number := range map[string]string{"plain": "0571527051", "Danish": "r%C3%B8d", "unescaped": "NUTS&BOLTS"} {
+		b.Run(name, func(b *testing.B) {
+			h := webhook.NewHandler(webhook.Options{Recorder: records{}, Authenticator: anyone{}})
+			w := &discard{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				h.ServeHTTP(w, request(http.MethodPost, "", "type=stockUpdate&"+creds+"&number="+number))
+			}
+		})
+	}
+}
+
+type records struct{}
+
+func (records) Record(context.Context, webhook.Hint) error { return nil }
+
 func BenchmarkCommitter(b *testing.B) {
 	c := webhook.NewCommitter(webhook.CommitterOptions{Write: func(context.Context, []webhook.Hint) error { return nil }})
 	ctx, cancel := context.WithCancel(b.Context())

@@ -18,10 +18,11 @@ const (
 	minCodeToLookFor = 8
 
 	space = " \t\r\n"
-)
 
-// mergeFields are those of e-conomic that might be meant to be the number.
-var mergeFields = []string{"[NUMBER]", "[INVOICENO]", "[NEWNUMBER]", "[OLDNUMBER]"}
+	// whiteSpace is dropped around a decoded value; other invisible characters are
+	// a matter of their own (see invisible).
+	whiteSpace = space + "\v\f"
+)
 
 // params are a call's parameters, decoded and trimmed.
 type params struct {
@@ -30,6 +31,9 @@ type params struct {
 	// wholeNumber is number with the rest of its source, where that may belong to
 	// it; "" otherwise.
 	wholeNumber string
+
+	// htmlEscaped: parameters were separated by "&amp;".
+	htmlEscaped bool
 }
 
 // read takes from a query or a body whatever p does not have yet.
@@ -39,16 +43,58 @@ func (p *params) read(source string) {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		name, value, _ := strings.Cut(pair, "=")
-		field := p.field(strings.Trim(name, space))
-		if field == nil || *field != "" {
+		name = strings.Trim(name, space)
+		field := p.field(name)
+		if field == nil {
+			if field = p.field(afterAmp(name)); field == nil {
+				continue
+			}
+			p.htmlEscaped = true
+		}
+		if *field != "" {
 			continue
 		}
-		*field = decode(value)
-		if field == &p.number && *field != "" && !strings.Contains(rest, "=") {
-			if tail := strings.TrimRight(rest, "&"+space); tail != "" {
+		text := decode(value)
+		if field != &p.number {
+			*field = strings.TrimFunc(text, invisible)
+			continue
+		}
+		if strings.TrimFunc(text, invisible) == "" {
+			continue
+		}
+		p.number = text
+		if !strings.Contains(rest, "=") {
+			if tail := withoutStray(rest); tail != "" {
 				p.wholeNumber = decode(value + "&" + tail)
 			}
 		}
+	}
+}
+
+// afterAmp returns what follows "amp;", which is what a name begins with where
+// "&amp;" stood for "&"; "" where it does not.
+func afterAmp(name string) string {
+	const amp = "amp;"
+	found := false
+	for len(name) > len(amp) && strings.EqualFold(name[:len(amp)], amp) {
+		name, found = name[len(amp):], true
+	}
+	if !found {
+		return ""
+	}
+	return name
+}
+
+// withoutStray returns what stands before stray "&" and "&amp;" at the end of
+// what follows a "&".
+func withoutStray(rest string) string {
+	for {
+		rest = strings.TrimRight(rest, "&"+space)
+		shorter := strings.TrimSuffix(rest, "amp;")
+		if shorter == rest || shorter != "" && !strings.HasSuffix(shorter, "&") {
+			return rest
+		}
+		rest = shorter
 	}
 }
 
@@ -77,35 +123,88 @@ func kindOf(typ string) (Kind, bool) {
 	return "", false
 }
 
-// hintNumber returns the number as a hint has it, or the answer that says what is
-// wrong with it.
-func (p *params) hintNumber(kind Kind) (string, *answer) {
+// numbers are what a call is about.
+type numbers struct {
+	sent  string  // to be hinted at; where it cannot be a number as it was sent, what was meant
+	meant string  // to be hinted at too: what was probably meant instead; "" if nothing else
+	odd   *oddity // what is odd about the call; nil: nothing
+}
+
+// hintNumbers returns the numbers to be hinted at, or the answer that says what is
+// wrong with the one that came.
+func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	if p.number == "" {
-		return "", &answerNoNumber
+		return numbers{}, &answerNoNumber
 	}
-	if strings.Contains(p.number, "[") {
-		upper := strings.ToUpper(p.number)
-		for _, field := range mergeFields {
-			if strings.Contains(upper, field) {
-				return "", pick(kind, &answerStockMergeField, &answerInvoiceMergeField)
-			}
+	n := numbers{sent: p.number}
+	if kind == KindStock && p.wholeNumber != "" && p.check(p.wholeNumber) == nil {
+		n.sent = p.wholeNumber
+	}
+	if p.htmlEscaped {
+		n.odd = &oddHTML
+	}
+	if !plain(n.sent) || len(n.sent) == len(placeholder) {
+		if problem := p.question(kind, &n); problem != nil {
+			return numbers{}, problem
 		}
 	}
-	if kind == KindStock && p.wholeNumber != "" && p.check(p.wholeNumber) == nil {
-		return p.wholeNumber, nil
+	if kind == KindInvoice {
+		return p.invoiceNumber(n)
 	}
-	if problem := p.check(p.number); problem != nil {
+	problem := p.check(n.sent)
+	if problem != nil && n.meant != "" {
+		n.sent, n.meant, problem = n.meant, "", nil
+	}
+	return n, problem
+}
+
+// question looks at what may be meant by a number that is not plain.
+func (p *params) question(kind Kind, n *numbers) *answer {
+	meant, odd := meaning(n.sent)
+	for _, number := range [...]string{p.number, n.sent, meant} {
+		problem, doubt := unfilled(kind, number)
+		if problem != nil {
+			return problem
+		}
+		if doubt {
+			n.odd = &oddMergeField
+		}
+	}
+	if odd == nil {
+		return nil
+	}
+	if wrong := p.check(meant); wrong != nil {
+		if p.holdsCode(meant) {
+			return wrong
+		}
+		return nil // then it was not meant so
+	}
+	n.meant, n.odd = meant, odd
+	return nil
+}
+
+// invoiceNumber returns the number in plain digits: as it was sent, or else as it
+// was meant.
+func (p *params) invoiceNumber(n numbers) (numbers, *answer) {
+	digits, problem := p.digits(n.sent)
+	if problem != nil && n.meant != "" {
+		if meant, wrong := p.digits(n.meant); wrong == nil {
+			digits, problem = meant, nil
+		}
+	}
+	return numbers{sent: digits, odd: n.odd}, problem
+}
+
+func (p *params) digits(number string) (string, *answer) {
+	if problem := p.check(number); problem != nil {
 		return "", problem
 	}
-	if kind == KindStock {
-		return p.number, nil
-	}
-	for _, digit := range []byte(p.number) {
+	for _, digit := range []byte(number) {
 		if digit < '0' || digit > '9' {
 			return "", &answerBadInvoiceNumber
 		}
 	}
-	n, err := strconv.ParseInt(p.number, 10, 64)
+	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n == 0 {
 		return "", &answerBadInvoiceNumber
 	}
@@ -123,15 +222,20 @@ func (p *params) check(number string) *answer {
 			return &answerBadItemNumber
 		}
 	}
-	// A code pasted in the wrong place must not show in answer and journal.
-	if len(p.password) >= minCodeToLookFor && strings.Contains(number, p.password) {
+	if p.holdsCode(number) {
 		return &answerBadItemNumber
 	}
 	return nil
 }
 
+// holdsCode reports whether a code was pasted in the wrong place: it must not
+// show in answer and journal.
+func (p *params) holdsCode(number string) bool {
+	return len(p.password) >= minCodeToLookFor && strings.Contains(number, p.password)
+}
+
 // decode turns a value as it was sent into text, by rules 4, 6 and 7 of the
-// package comment.
+// package comment. Invisible characters stay.
 func decode(value string) string {
 	value = strings.Trim(value, space)
 	if strings.ContainsAny(value, "%+") {
@@ -141,7 +245,7 @@ func decode(value string) string {
 		// Its decoder replaces what it does not know, and never fails.
 		value, _ = charmap.Windows1252.NewDecoder().String(value)
 	}
-	return strings.TrimSpace(value)
+	return strings.Trim(value, whiteSpace)
 }
 
 func unescape(value string) string {

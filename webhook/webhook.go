@@ -76,7 +76,11 @@ const (
 	OutcomeNoNumber      = "no_number"       // 400
 	OutcomeNumberTooLong = "number_too_long" // 400
 	OutcomeBadNumber     = "bad_number"      // 400
-	OutcomeMergeField    = "merge_field"     // 400: the number is still [NUMBER] or [INVOICENO]
+	OutcomeMergeField    = "merge_field"     // 400: the number is still [NUMBER] or [INVOICENO]; 200: it looks so, and is recorded all the same
+	OutcomePlaceholder   = "placeholder"     // 400: the number is still the VARENUMMER of the address for a test
+	OutcomeHTMLEscaped   = "html_escaped"    // 200: "&amp;" stands where "&" is meant
+	OutcomeDoubleEncoded = "double_encoded"  // 200: the number is encoded twice; both readings are recorded
+	OutcomeInvisible     = "invisible"       // 200: invisible characters around the number; recorded with and without them
 	OutcomeBadBody       = "bad_body"        // 400: the body broke off
 	OutcomeTooLarge      = "too_large"       // 413
 	OutcomeBadMethod     = "bad_method"      // 405
@@ -91,7 +95,7 @@ const (
 func Outcomes() []string {
 	return []string{
 		OutcomeRecorded, OutcomeRefused, OutcomeBadType, OutcomeNoNumber, OutcomeNumberTooLong, OutcomeBadNumber,
-		OutcomeMergeField, OutcomeBadBody, OutcomeTooLarge, OutcomeBadMethod, OutcomeNotFound, OutcomeUnavailable,
+		OutcomeMergeField, OutcomePlaceholder, OutcomeHTMLEscaped, OutcomeDoubleEncoded, OutcomeInvisible, OutcomeBadBody, OutcomeTooLarge, OutcomeBadMethod, OutcomeNotFound, OutcomeUnavailable,
 		OutcomeFull, OutcomeGone, OutcomePanic,
 	}
 }
@@ -198,16 +202,21 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 	}
 	call.Kind = kind
 
-	number, problem := p.hintNumber(kind)
+	n, problem := p.hintNumbers(kind)
 	if problem != nil {
 		return *problem
 	}
-	call.Number = number
+	call.Number = n.sent
 
-	err := h.Recorder.Record(r.Context(), Hint{Shop: p.username, Kind: kind, Number: number, ReceivedAt: call.At})
+	hint := Hint{Shop: p.username, Kind: kind, Number: n.sent, ReceivedAt: call.At}
+	err := h.Recorder.Record(r.Context(), hint)
+	if err == nil && n.meant != "" {
+		hint.Number = n.meant
+		err = h.Recorder.Record(r.Context(), hint)
+	}
 	switch {
 	case err == nil:
-		return recorded(p.username, kind, number)
+		return recorded(p.username, kind, n)
 	case errors.Is(err, ErrFull):
 		return answerFull
 	case r.Context().Err() != nil:
