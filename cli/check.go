@@ -13,6 +13,7 @@ import (
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 type checkCmd struct {
@@ -160,12 +161,12 @@ type report struct {
 }
 
 func (r *report) good(what, format string, args ...any) {
-	fmt.Fprintf(r.w, "ok      %s: %s\n", what, fmt.Sprintf(format, args...))
+	fmt.Fprintf(r.w, "ok      %s: %s\n", what, terminal.Escape(fmt.Sprintf(format, args...)))
 }
 
 func (r *report) bad(what string, err error) {
 	r.failed++
-	fmt.Fprintf(r.w, "FAILED  %s: %v\n", what, err)
+	fmt.Fprintf(r.w, "FAILED  %s: %s\n", what, terminal.Line(err.Error()))
 }
 
 func (r *report) result(what string, err error, good string) {

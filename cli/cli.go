@@ -17,6 +17,7 @@ import (
 	"lagerd/sandbox"
 	"lagerd/secret"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 // Exit codes.
@@ -64,23 +65,34 @@ type commands struct {
 type call struct {
 	Process
 	ctx    context.Context
-	config string // file; "": defaults and environment only
+	config string    // file; "": defaults and environment only
+	log    io.Writer // the daemon's log, which escapes for itself
 }
 
-// Main runs a command line and returns its exit code.
+// Main runs a command line and returns its exit code. What commands write goes
+// through a terminal.Writer: no control character of a text that others wrote
+// reaches a terminal.
 func Main(ctx context.Context, p Process) int {
+	stdout, stderr := terminal.NewWriter(p.Stdout), terminal.NewWriter(p.Stderr)
+	code := run(ctx, p, stdout, stderr)
+	// Nobody is left to be told that the last half of a character was not written.
+	_, _ = stdout.Flush(), stderr.Flush()
+	return code
+}
+
+func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("lagerd"),
 		kong.Description("Makes a webshop's stock and invoice PDFs in MySQL equal to e-conomic's, minute by minute."),
-		kong.Writers(p.Stdout, p.Stderr),
+		kong.Writers(p.Stdout, p.Stderr), // it asks a terminal how wide it is
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
-		fmt.Fprintln(p.Stderr, "lagerd:", err)
+		fmt.Fprintln(stderr, "lagerd:", err)
 		return exitFailed
 	}
 	k, err := parser.Parse(p.Args)
@@ -88,11 +100,13 @@ func Main(ctx context.Context, p Process) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintln(p.Stderr, "lagerd:", err)
-		fmt.Fprintln(p.Stderr, "Try: lagerd --help")
+		fmt.Fprintln(stderr, "lagerd:", terminal.Line(err.Error()))
+		fmt.Fprintln(stderr, "Try: lagerd --help")
 		return exitUsage
 	}
-	err = k.Run(&call{Process: p, ctx: ctx, config: configFile(c.Config)})
+	command := &call{Process: p, ctx: ctx, config: configFile(c.Config), log: p.Stderr}
+	command.Stdout, command.Stderr = stdout, stderr
+	err = k.Run(command)
 	if code, ok := errors.AsType[exitCode](err); ok {
 		return int(code)
 	}
@@ -101,10 +115,10 @@ func Main(ctx context.Context, p Process) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &bad):
-		fmt.Fprintln(p.Stderr, err)
+		fmt.Fprintln(stderr, err)
 		return exitConfig
 	default:
-		fmt.Fprintln(p.Stderr, "lagerd:", err)
+		fmt.Fprintln(stderr, "lagerd:", terminal.Line(err.Error()))
 		return exitFailed
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 type diffCmd struct {
@@ -45,7 +46,7 @@ func (cmd diffCmd) Run(c *call) error {
 		return err
 	}
 	if err != nil {
-		fmt.Fprintln(c.Stderr, "lagerd:", err)
+		fmt.Fprintln(c.Stderr, "lagerd:", terminal.Line(err.Error()))
 	}
 	if code != exitOK {
 		return exitCode(code)
@@ -90,10 +91,10 @@ func (cmd diffCmd) compare(c *call) (code int, err error) {
 // tell writes what a person must know to read the differences.
 func tell(w io.Writer, found reconcile.Differences) {
 	for _, note := range found.Notes {
-		fmt.Fprintln(w, "lagerd: note:", note)
+		fmt.Fprintln(w, "lagerd: note:", terminal.Escape(note))
 	}
 	for _, u := range found.Unreadable {
-		fmt.Fprintf(w, "lagerd: not compared: %s %q: %s\n", u.Kind, u.Number, u.Reason)
+		fmt.Fprintf(w, "lagerd: not compared: %s %q: %s\n", u.Kind, u.Number, terminal.Line(u.Reason))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 type reconcileCmd struct {
@@ -129,7 +130,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 	slices.SortFunc(done, func(a, b store.Request) int { return strings.Compare(a.Shop, b.Shop) })
 	for _, r := range done {
 		if r.Failure != "" {
-			fmt.Fprintf(c.Stdout, "%s: failed: %s\n", r.Shop, r.Failure)
+			fmt.Fprintf(c.Stdout, "%s: failed: %s\n", r.Shop, terminal.Line(r.Failure))
 			failed = errors.New("not every shop was reconciled")
 			continue
 		}
@@ -249,12 +250,12 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 		switch {
 		case h.Failures > 0:
 			failed = true
-			fmt.Fprintf(c.Stdout, "%s %s: failed: %s\n", shop, h.Number, h.Note)
+			fmt.Fprintf(c.Stdout, "%s %s: failed: %s\n", shop, terminal.Escape(h.Number), terminal.Line(h.Note))
 		case h.Note != "":
 			failed = true
-			fmt.Fprintf(c.Stdout, "%s %s: %s\n", shop, h.Number, h.Note)
+			fmt.Fprintf(c.Stdout, "%s %s: %s\n", shop, terminal.Escape(h.Number), terminal.Line(h.Note))
 		case !slices.ContainsFunc(changes, func(ch store.Change) bool { return ch.Number == h.Number }):
-			fmt.Fprintf(c.Stdout, "%s %s: nothing has changed\n", shop, h.Number)
+			fmt.Fprintf(c.Stdout, "%s %s: nothing has changed\n", shop, terminal.Escape(h.Number))
 		}
 	}
 	if kind == plan.KindInvoice {
@@ -265,7 +266,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 		for _, i := range invoices {
 			if i.WorkError != "" {
 				failed = true
-				fmt.Fprintf(c.Stdout, "%s invoice %d: failed: %s\n", shop, i.Number, i.WorkError)
+				fmt.Fprintf(c.Stdout, "%s invoice %d: failed: %s\n", shop, i.Number, terminal.Line(i.WorkError))
 			}
 		}
 	}

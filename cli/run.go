@@ -33,7 +33,7 @@ func (runCmd) Run(c *call) error {
 		return err
 	}
 	log := logrus.New()
-	log.SetOutput(c.Stderr)
+	log.SetOutput(c.log)
 	notifier := systemd.Notifier{}
 	listener, err := systemd.Listener("webhook")
 	if err != nil {

@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	logrusslog "github.com/sirupsen/logrus/hooks/slog"
+
+	"lagerd/terminal"
 )
 
 func (d *daemon) listen() (webhook, admin net.Listener, err error) {
@@ -101,9 +104,31 @@ func SetLog(log *logrus.Logger, s Settings) error {
 		return fmt.Errorf("log.level: %w", err)
 	}
 	log.SetLevel(level)
-	log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: time.RFC3339})
+	log.SetFormatter(escaped{&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: time.RFC3339}, false})
 	if s.LogFormat == "json" {
-		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+		log.SetFormatter(escaped{&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}, true})
 	}
 	return nil
+}
+
+// escaped is a formatter of lines in which no text that others wrote is obeyed by
+// whatever shows the log. The fields of text are quoted, and only colours are left
+// raw there; JSON escapes few characters by itself.
+type escaped struct {
+	logrus.Formatter
+	whole bool
+}
+
+// Format implements logrus.Formatter.
+func (f escaped) Format(e *logrus.Entry) ([]byte, error) {
+	if message := terminal.Escape(strings.TrimSuffix(e.Message, "\n")); message != e.Message {
+		safe := *e
+		safe.Message = message
+		e = &safe
+	}
+	line, err := f.Formatter.Format(e)
+	if f.whole {
+		line = terminal.EscapeOutput(line)
+	}
+	return line, err
 }

@@ -15,6 +15,7 @@ import (
 
 	"lagerd/reconcile"
 	"lagerd/reconcile/plan"
+	"lagerd/terminal"
 )
 
 // Diff is the JSON of `lagerd diff`. What is not known is null, never zero.
@@ -166,7 +167,8 @@ func (d Diff) WriteJSON(w io.Writer) error {
 	return e.Encode(d)
 }
 
-// WriteCSV writes a line to a difference below one header. "-" is a figure or a
+// WriteCSV writes a line to a difference below one header, control characters
+// escaped. "-" is a figure or a
 // time that is absent; an empty field says nothing of this kind of line.
 func (d Diff) WriteCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
@@ -180,6 +182,11 @@ func (d Diff) WriteCSV(w io.Writer) error {
 	for _, i := range d.Invoices {
 		lines = append(lines, []string{string(plan.KindInvoice), strconv.FormatInt(i.Number, 10), "", string(i.What), "", "", "", "", "",
 			dashTime(i.HintOpenSince), "", "", dashText(i.Date), strconv.Itoa(i.Tries), i.Error, i.Note})
+	}
+	for _, line := range lines {
+		for i, text := range line {
+			line[i] = terminal.Escape(text)
+		}
 	}
 	return c.WriteAll(lines)
 }
@@ -271,12 +278,7 @@ func cell(s string) string {
 
 // plain returns a text for people as one short line that no terminal obeys.
 func plain(s string, characters int) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
+	s = terminal.Escape(s)
 	if r := []rune(s); len(r) > characters {
 		return string(r[:characters-1]) + "…"
 	}

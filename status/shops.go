@@ -10,6 +10,7 @@ import (
 
 	"lagerd/reconcile"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 // Shop is a line of `lagerd status`, and its JSON.
@@ -112,7 +113,7 @@ func WriteTable(w io.Writer, shops []Shop, now time.Time) error {
 			hints += fmt.Sprintf(" (%d failing)", s.FailingHints)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Shop, s.State, age(s.LastGoodTick, now), s.Items, s.Invoices,
-			hints, age(s.OldestHint, now), s.MissedWebhooks, s.LateWebhooks, s.Drift, s.WaitingForPDF, s.WithoutOrder, orDash(s.Reason))
+			hints, age(s.OldestHint, now), s.MissedWebhooks, s.LateWebhooks, s.Drift, s.WaitingForPDF, s.WithoutOrder, orDash(terminal.Line(s.Reason)))
 	}
 	return t.Flush()
 }

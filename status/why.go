@@ -10,6 +10,7 @@ import (
 
 	"lagerd/reconcile/plan"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 const clock = "2006-01-02 15:04:05"
@@ -17,10 +18,10 @@ const clock = "2006-01-02 15:04:05"
 // WriteShop writes a shop's settings and state.
 func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, value string) { fmt.Fprintf(t, "%s:\t%s\n", name, orDash(value)) }
+	line := func(name, value string) { fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(orDash(value))) }
 	line("shop", s.Shop)
 	line("state", v.State)
-	line("reason", v.Reason)
+	line("reason", terminal.Line(v.Reason))
 	line("agreement", fmt.Sprint(v.Agreement))
 	line("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+string(s.StockSource))
 	from := s.InvoicesFrom
@@ -66,7 +67,7 @@ func WriteCalls(w io.Writer, calls []store.WebhookCall) error {
 	fmt.Fprintln(w, "\nLatest webhook calls (UTC):")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range calls {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%q\t%d\t%s\n", c.CalledAt.Format(clock), c.Remote, c.Method, c.Kind, c.Number, c.Status, c.Outcome)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%q\t%d\t%s\n", c.CalledAt.Format(clock), terminal.Escape(c.Remote), terminal.Escape(c.Method), terminal.Escape(string(c.Kind)), c.Number, c.Status, terminal.Escape(c.Outcome))
 	}
 	return t.Flush()
 }
@@ -75,7 +76,7 @@ func WriteCalls(w io.Writer, calls []store.WebhookCall) error {
 func WriteChanges(w io.Writer, changes []store.Change) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range changes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\tcause %s\twebhook %s\n", c.CommittedAt.Format(clock), c.Shop, c.Number, c.What, difference(c), c.Cause, c.Webhook)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\tcause %s\twebhook %s\n", c.CommittedAt.Format(clock), c.Shop, cell(c.Number), c.What, difference(c), c.Cause, c.Webhook)
 	}
 	return t.Flush()
 }
@@ -87,7 +88,7 @@ func difference(c store.Change) string {
 	case plan.WhatState, plan.WhatGone, plan.WhatReturned:
 		text := fmt.Sprintf("%s → %s", c.OldState, c.NewState)
 		if c.RenumberedTo != "" {
-			text += ", now probably " + c.RenumberedTo
+			text += ", now probably " + cell(c.RenumberedTo)
 		}
 		return text
 	}
@@ -121,11 +122,11 @@ type Why struct {
 func (y Why) Write(w io.Writer, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(t, "%s:\t%s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))
 	}
 	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.State, shown(y.Shop.LastGoodTick))
 	if y.Shop.Reason != "" {
-		line("reason", "%s", y.Shop.Reason)
+		line("reason", "%s", terminal.Line(y.Shop.Reason))
 	}
 	if y.Kind == plan.KindStock {
 		y.writeItem(line)
@@ -163,7 +164,7 @@ func noted(note string) string {
 	if note == "" {
 		return ""
 	}
-	return ": " + note
+	return ": " + terminal.Line(note)
 }
 
 func (y Why) writeItem(line func(name, format string, args ...any)) {
@@ -185,14 +186,14 @@ func (y Why) writeItem(line func(name, format string, args ...any)) {
 
 func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 	if len(y.Invoices) == 0 {
-		line("invoice", "%s is not stored: e-conomic has not shown it, or it lies before the shop's start", y.Number)
+		line("invoice", "%q is not stored: e-conomic has not shown it, or it lies before the shop's start", y.Number)
 	}
 	for _, i := range y.Invoices {
 		line("invoice", "%d of %s, found %s UTC by %s", i.Number, i.InvoiceDate, i.FoundAt.Format(clock), i.Cause)
 		line("order number", "%s", orDash(i.OrderNumber))
 		line("PDF", "%s, %d bytes, sha256 %s", i.PDFState, i.PDFSize, orDash(i.PDFSHA256))
 		if i.WorkError != "" {
-			line("PDF error", "%s (tried %d times, again at %s UTC)", i.WorkError, i.WorkTries, i.WorkDueAt.Format(clock))
+			line("PDF error", "%s (tried %d times, again at %s UTC)", terminal.Line(i.WorkError), i.WorkTries, i.WorkDueAt.Format(clock))
 		}
 	}
 }
