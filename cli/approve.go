@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"lagerd/config"
-	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -61,7 +61,7 @@ func (cmd approveCmd) held(ctx context.Context, s *store.Store) error {
 	switch {
 	case v.State == status.StatePaused:
 		return fmt.Errorf("%[1]s is paused (%[2]s): say `lagerd shops resume %[1]s` first; if it loses too much then, it is held, and you can approve that", cmd.Shop, v.Reason)
-	case v.Held == reconcile.HeldLosses:
+	case v.HeldFor(plan.ScopeStock, plan.HeldLosses):
 		return nil
 	case v.State == status.StateHeld:
 		return fmt.Errorf("%[1]s is held, but not for its losses: %[2]s: `lagerd check --shop %[1]s` says what to do", cmd.Shop, v.Reason)

@@ -86,6 +86,7 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 	for _, st := range list {
 		if len(wanted) == 0 || wanted[st.Shop.Shop] {
 			checkShop(ctx, r, client, keys, st)
+			checkHolds(r, st)
 		}
 	}
 	if len(list) == 0 {
@@ -130,8 +131,16 @@ func checkShop(ctx context.Context, r *report, client *economic.Client, keys *se
 	default:
 		r.good(name, "%d of the first %d items carry a stock figure", assessment.WithFigures, assessment.Items)
 	}
-	if v := status.Of(st); v.Held == reconcile.HeldLosses {
-		r.bad(name, errors.New(v.Reason))
+}
+
+// checkHolds tells what lagerd itself has stopped. A paused shop is tried by nobody.
+func checkHolds(r *report, st store.ShopStatus) {
+	v := status.Of(st)
+	if v.State != status.StateHeld {
+		return
+	}
+	for _, h := range v.Holds {
+		r.bad("shop "+v.Shop, fmt.Errorf("held: %s", h.Text()))
 	}
 }
 

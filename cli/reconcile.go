@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"lagerd/reconcile"
 	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
@@ -160,7 +159,7 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 		return err
 	}
 	for _, shop := range shops {
-		if err := w.prod(ctx, shop, cmd.Wait); err != nil {
+		if err := w.prod(ctx, shop, kind, cmd.Wait); err != nil {
 			return err
 		}
 	}
@@ -192,13 +191,13 @@ type waiter struct {
 // prod has a shop that failed, or that lagerd has paused, tried at once: its
 // hints alone would wait until it is tried again anyway. Not so where losses
 // are held back: hints are read all the same, and a tick would put them off.
-func (w *waiter) prod(ctx context.Context, shop string, wait bool) error {
+func (w *waiter) prod(ctx context.Context, shop string, kind plan.Kind, wait bool) error {
 	list, err := w.store.Status(ctx, shop)
 	if err != nil {
 		return err
 	}
 	for _, st := range list {
-		if st.Progress.Failures == 0 && (st.Progress.Held == "" || st.Progress.Held == reconcile.HeldLosses) {
+		if st.Progress.Failures == 0 && !stopped(status.Of(st), kind, false) {
 			continue
 		}
 		r := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
@@ -211,6 +210,19 @@ func (w *waiter) prod(ctx context.Context, shop string, wait bool) error {
 		})
 	}
 	return nil
+}
+
+// stopped reports whether lagerd reads no numbers of the kind, since the shop or
+// that part of it is held. While losses are held back only what was read and put
+// off is not read: it would be one of them.
+func stopped(v status.Shop, kind plan.Kind, putOff bool) bool {
+	scopes := []plan.Scope{plan.ScopeShop, plan.ScopeStock}
+	if kind == plan.KindInvoice {
+		scopes = []plan.Scope{plan.ScopeShop, plan.ScopeInvoices, plan.ScopePDFs}
+	}
+	return slices.ContainsFunc(v.Holds, func(h status.Hold) bool {
+		return slices.Contains(scopes, h.Scope) && (h.Reason != plan.HeldLosses || putOff)
+	})
 }
 
 // numbers waits until the shop's hints have been read once and shows what
@@ -231,7 +243,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 		}
 		for _, h := range hints {
 			if h.DoneGen < generation[h.Number] && h.Tries == 0 && h.Failures == 0 {
-				return w.givenUp(ctx, shop, h.DueAt.After(now()))
+				return w.givenUp(ctx, shop, kind, h.DueAt.After(now()))
 			}
 		}
 		return w.fetched(ctx, shop, kind, numbers)
@@ -288,17 +300,15 @@ func (w *waiter) fetched(ctx context.Context, shop string, kind plan.Kind, numbe
 }
 
 // givenUp returns an error where the shop is not being worked on, or the last
-// pass over it failed: then there is no use in waiting. While losses are held
-// back only what was read and put off is not worked on: it would be one of them.
-func (w *waiter) givenUp(ctx context.Context, shop string, putOff bool) (bool, error) {
+// pass over it failed: then there is no use in waiting.
+func (w *waiter) givenUp(ctx context.Context, shop string, kind plan.Kind, putOff bool) (bool, error) {
 	list, err := w.store.Status(ctx, shop)
 	if err != nil {
 		return false, err
 	}
 	for _, st := range list {
 		v := status.Of(st)
-		reads := v.State == status.StateRunning || v.State == status.StateHeld && v.Held == reconcile.HeldLosses && !putOff
-		if !reads {
+		if v.State == status.StatePaused || stopped(v, kind, putOff) {
 			return false, fmt.Errorf("%s is %s: %s", shop, v.State, v.Reason)
 		}
 		if v.Failures > 0 {

@@ -437,7 +437,7 @@ func TestManyItemsVanish(t *testing.T) {
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
 		t.Error("stock was changed before anybody approved it")
 	}
-	i.says(1, []string{"check", "--shop", "shop1234"}, "FAILED  shop shop1234: stock: a reconciliation would take away the stock of 150 of 300 items", "lagerd approve shop1234")
+	i.says(1, []string{"check", "--shop", "shop1234"}, "FAILED  shop shop1234: held: stock: losses since", "a reconciliation would take away the stock of 150 of 300 items", "lagerd approve shop1234")
 	i.says(1, []string{"diff", "shop1234"}, "150 of them losses")
 	i.says(1, []string{"approve", "shop1234"}, "shop1234 would lose the stock of 150 items: 150 gone", "and 140 more",
 		"no terminal to ask on", "lagerd approve shop1234 --yes")

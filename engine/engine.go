@@ -204,6 +204,7 @@ func (e *Engine) look(ctx context.Context) error {
 
 func (e *Engine) gauge(ctx context.Context) error {
 	e.Metrics.Leases.Set(float64(e.Held()))
+	e.Metrics.Shops(e.scheduler.States())
 	e.Metrics.ShopsWaiting.Set(float64(e.scheduler.Waiting()))
 	e.Metrics.StuckWorkers.Set(float64(e.scheduler.Stuck()))
 	open, oldest, err := e.store.OpenHintsTotal(ctx)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestHeldShopIsTriedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"] = "1"
-	f.exec("UPDATE progress SET held = ?, held_detail = 'status 401', held_at = ? WHERE shop = 'shop1234'", reconcile.HeldTokenRefused, store.At(time.Now()))
+	f.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES ('shop1234', ?, ?, 'status 401', ?)", plan.ScopeShop, plan.HeldTokenRefused, store.At(time.Now()))
 	selves, refuse := 0, true
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/self" {

@@ -118,7 +118,8 @@ func (w *worker) turnPages(ctx context.Context) error {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate
 			held, err := w.assessFirst(ctx, p)
 			if err == nil && held {
-				err = w.answerAll(ctx, l.hints, w.progress.HeldDetail)
+				hold, _ := w.heldStock()
+				err = w.answerAll(ctx, l.hints, hold.Detail)
 			}
 			if err != nil || held {
 				w.endListing()
@@ -498,12 +499,8 @@ func (w *worker) assessFirst(ctx context.Context, first page) (held bool, err er
 		}
 	}
 	if a.Verdict() != plan.VerdictNoInventory {
-		if w.progress.Held == HeldNoInventory {
-			w.log.Info("e-conomic sends stock figures again: the shop's stock goes on")
-			return false, w.hold(ctx, "", "")
-		}
-		return false, nil
+		return false, w.saw(ctx, plan.SeenFigures)
 	}
-	detail := fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?); invoices go on", a.Items, a.Enabled)
-	return true, w.hold(ctx, HeldNoInventory, detail)
+	detail := fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)", a.Items, a.Enabled)
+	return true, w.hold(ctx, plan.ScopeStock, plan.HeldNoInventory, detail)
 }

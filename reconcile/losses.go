@@ -35,7 +35,7 @@ const approvalLasts = 24 * time.Hour
 
 // holdsBack reports whether the shop's losses are held back. Hints are read
 // all the same and what they gain is stored; listings are only looked at.
-func (w *worker) holdsBack() bool { return w.progress.Held == HeldLosses }
+func (w *worker) holdsBack() bool { return w.progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
 
 // heldBackTo returns when losses that are held back are read again, zero if
 // they are not held back.
@@ -88,7 +88,7 @@ func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, e
 		return nil
 	}
 	w.checkedAt = time.Time{} // is it another agreement?
-	if err := w.hold(ctx, HeldLosses, w.lossDetail(losses)); err != nil {
+	if err := w.hold(ctx, plan.ScopeStock, plan.HeldLosses, w.lossDetail(losses)); err != nil {
 		return err
 	}
 	maps.Copy(w.suspects, suspected)
@@ -145,10 +145,9 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 	if w.approved == 0 || w.approved < lossesIn(w.suspects) {
 		return nil
 	}
-	w.log.WithField("losses", w.approved).Info("a person has approved the losses: the shop's stock goes on")
 	w.endListing()
 	j.sweep = true
-	return w.hold(ctx, "", "")
+	return w.saw(ctx, plan.SeenApproval)
 }
 
 // look notes what a page of a listing would take away, and stores nothing. After
@@ -177,23 +176,20 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	maps.Copy(l.suspects, missing)
 	w.suspects = l.suspects
 	if losses := lossesIn(l.suspects); losses > w.lossLimit() || l.read == 0 && losses > w.approved {
-		if detail := w.lossDetail(losses); detail != w.progress.HeldDetail {
-			return errors.Join(w.hold(ctx, HeldLosses, detail), w.putOffAll(ctx, l.hints))
-		}
-		return w.putOffAll(ctx, l.hints)
+		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, w.lossDetail(losses)), w.putOffAll(ctx, l.hints))
 	}
-	w.log.Info("a later listing does not take so much away: the shop's stock goes on")
 	w.sweepNext, w.hinted = true, true
-	return w.hold(ctx, "", "")
+	return w.saw(ctx, plan.SeenFewLosses)
 }
 
 // putOffAll has hints that are due read again when the hold is looked at again.
 func (w *worker) putOffAll(ctx context.Context, hints hintMap) error {
 	var a store.Applied
+	hold, _ := w.heldStock()
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		h := hints[number]
 		if !h.Packed() && w.due().Includes(h.DueAt) {
-			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: w.heldBackTo(), Tries: h.Tries, Failures: h.Failures, Note: w.progress.HeldDetail})
+			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: w.heldBackTo(), Tries: h.Tries, Failures: h.Failures, Note: hold.Detail})
 		}
 	}
 	if a.Empty() {

@@ -32,7 +32,8 @@ func TestHeldLossesReadAgain(t *testing.T) {
 		}
 	}
 	old := store.At(time.Now().Add(-48 * time.Hour))
-	f.exec("UPDATE progress SET held = 'losses', held_detail = '', held_at = ?, swept_at = ?, items_cursor = ?, items = ? WHERE shop = 'shop1234'", store.At(time.Now()), old, old, items)
+	f.exec("INSERT INTO holds (shop, scope, reason, since) VALUES ('shop1234', 'stock', 'losses', ?)", store.At(time.Now()))
+	f.exec("UPDATE progress SET swept_at = ?, items_cursor = ?, items = ? WHERE shop = 'shop1234'", old, old, items)
 
 	var pages []string
 	for at := 0; at < items; at += pageSize {
@@ -81,7 +82,7 @@ func TestHeldLossesReadAgain(t *testing.T) {
 		if err := done.next(t); err != nil {
 			t.Fatal(err)
 		}
-		must(t, f.db.QueryRow("SELECT CASE held WHEN '' THEN 'none' ELSE held END, held_detail FROM progress").Scan(&held, &detail))
+		must(t, f.db.QueryRow("SELECT COALESCE(MAX(reason), 'none'), COALESCE(MAX(detail), '') FROM holds").Scan(&held, &detail))
 	}
 	if want := fmt.Sprintf("the stock of %d of %d items", lost, items); held != "losses" || !strings.Contains(detail, want) {
 		t.Errorf("held %s: %q, expected losses: %q", held, detail, want)

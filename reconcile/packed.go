@@ -20,7 +20,7 @@ import (
 // leavesPacked reports whether webhooks may stay packed, since a listing may begin in
 // this pass. After one that failed that is not certain, and they would pile up.
 func (w *worker) leavesPacked() bool {
-	return w.loaded && !w.failed && w.sweep == nil && w.progress.Held == "" && !w.shop.Paused() && w.stockOff() == ""
+	return w.loaded && !w.failed && w.sweep == nil && !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.shop.Paused() && w.stockOff() == ""
 }
 
 // leftPacked returns the webhooks that unpack has left packed.

@@ -90,6 +90,9 @@ type entry struct {
 
 	generation int64 // of the settings taken over, or about to be
 
+	paused bool       // by a person, as the last pass found
+	holds  plan.Holds // and what lagerd has stopped itself
+
 	flood  flood
 	hinted int       // hints that have come since the last pass began
 	waits  time.Time // since when it waits for other floods; zero: it does not
@@ -200,6 +203,30 @@ func (s *Scheduler) Holds(shop string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.shops[shop] != nil
+}
+
+// States counts the shops this lagerd works on by what their last pass came to:
+// those that run, those that a person has paused, and those that lagerd holds, or a
+// part of them, by reason. One that is held for two reasons counts with each.
+func (s *Scheduler) States() (running, paused int, held map[plan.Reason]int) {
+	held = map[plan.Reason]int{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.shops {
+		switch {
+		case e.paused:
+			paused++
+		case len(e.holds) == 0:
+			running++
+		default:
+			for n, h := range e.holds {
+				if !slices.ContainsFunc(e.holds[:n], func(o plan.Hold) bool { return o.Reason == h.Reason }) {
+					held[h.Reason]++
+				}
+			}
+		}
+	}
+	return running, paused, held
 }
 
 // Sync takes over the settings that have changed since the shops were taken
@@ -348,6 +375,9 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	if pass.Err() != nil {
 		return
 	}
+	s.mu.Lock()
+	e.paused, e.holds = e.worker.shop.Paused(), e.worker.shop.InForce(e.worker.progress.Holds)
+	s.mu.Unlock()
 	s.o.Observer.Passed(name, s.o.Now().Sub(began), err)
 	switch {
 	case errors.Is(err, store.ErrFenced):
@@ -406,8 +436,8 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 	}
 	w := e.worker
 	log := w.log.WithError(err).WithFields(logrus.Fields{"failures": e.failures, "retry_in": wait.Round(time.Millisecond).String()})
-	if w.progress.Held != "" {
-		log = log.WithField("held", w.progress.Held)
+	if holds := w.progress.Holds; len(holds) > 0 {
+		log = log.WithField("held", holds.Codes())
 	}
 	log.Warn("the shop could not be reconciled")
 	s.noteInDatabase(ctx, w, err)

@@ -28,10 +28,10 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off)
 	}
-	if w.progress.Held == HeldNoInventory && !j.asked && w.since(w.progress.HeldAt.Time) < w.HeldRetry {
-		return false, w.dismiss(ctx, j, plan.KindStock, w.progress.HeldDetail)
-	}
-	if w.progress.Held == HeldNoInventory {
+	if hold, _ := w.heldStock(); hold.Reason == plan.HeldNoInventory {
+		if !w.mayTry(plan.ScopeStock, j) {
+			return false, w.dismiss(ctx, j, plan.KindStock, hold.Detail)
+		}
 		j.sweep = true // nothing is believed before a listing shows figures
 	}
 	if err := w.askApproval(ctx, &j); err != nil {

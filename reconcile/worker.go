@@ -14,16 +14,6 @@ import (
 	"lagerd/store"
 )
 
-// Why lagerd pauses a shop itself.
-const (
-	HeldTokenRefused     = "token_refused"     // 401: wrong, or the agreement revoked the grant
-	HeldForbidden        = "forbidden"         // 403: a role is missing
-	HeldAgreementChanged = "agreement_changed" // the token answers for another agreement
-	HeldBadToken         = "token_unreadable"  // the stored token cannot be opened with this key
-	HeldNoInventory      = "no_inventory"      // stock only: no item carries a figure
-	HeldLosses           = "losses"            // stock only: one reconciliation would take away too much
-)
-
 // SuspicionAllZero marks a shop whose every stock figure is zero.
 const SuspicionAllZero = "all_zero"
 
@@ -45,7 +35,6 @@ type worker struct {
 	stock     StockSource
 	rule      plan.OrderRule
 	checkedAt time.Time // when the agreement was last asked who it is
-	tried     bool      // a held shop has been, since this lagerd took it or its settings changed
 	base      time.Time // when the worker began, see steady
 
 	seq int64 // of the last transaction under this token
@@ -62,6 +51,8 @@ type worker struct {
 	found    int         // changes found by this pass
 	created  []plan.Item // by the last read that created any, to spot a renumbering
 	pruned   time.Time
+
+	tried map[plan.Scope]time.Time // when what is held was last tried, by this worker
 
 	suspects map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
 	approved int                     // losses that a person has approved; 0: none
@@ -154,7 +145,7 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 // stockIsTrue reports whether the shop's stock has been read as far as it is
 // to be read at all.
 func (w *worker) stockIsTrue() bool {
-	return w.stockOff() != "" || w.progress.Held == "" && !w.progress.SweptAt.IsZero()
+	return w.stockOff() != "" || !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.progress.SweptAt.IsZero()
 }
 
 // stopped reports whether an error concerns the whole shop, so that its other
@@ -220,7 +211,7 @@ func (w *worker) load(ctx context.Context) error {
 	w.budget.Restore(economic.BudgetState{Day: progress.CallsDay, Calls: int(progress.Calls)})
 	grant, err := w.Open(w.shop.Shop, w.shop.GrantToken)
 	if err != nil {
-		return errors.Join(err, w.hold(ctx, HeldBadToken, err.Error()))
+		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldBadToken, err.Error()))
 	}
 	w.agreement = w.Client.Agreement(grant, w.budget)
 	w.stock = products{client: w.Client, agreement: w.agreement, pageSize: w.PageSize}
@@ -240,7 +231,8 @@ func (w *worker) load(ctx context.Context) error {
 func (w *worker) change(shop store.Shop) {
 	w.shop = shop
 	w.forgetStored()
-	w.checkedAt, w.tried = time.Time{}, false
+	w.checkedAt = time.Time{}
+	clear(w.tried)
 }
 
 // forgetStored has the next pass look at what is stored: whether a transaction that
@@ -256,12 +248,10 @@ const checkEvery = time.Hour
 // whether a shop that lagerd paused can go on. ready is false while it cannot.
 func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	now := w.Now()
-	held := w.progress.Held != "" && w.progress.Held != HeldNoInventory && w.progress.Held != HeldLosses
-	// What held the shop may be what a restart, a reload or a new secret has mended.
-	if held && w.tried && !j.asked && w.since(w.progress.HeldAt.Time) < w.HeldRetry {
+	held := w.progress.Holds.Any(plan.ScopeShop)
+	if held && !w.mayTry(plan.ScopeShop, j) {
 		return false, nil
 	}
-	w.tried = true
 	if !held && now.Sub(w.checkedAt) < checkEvery {
 		return true, nil
 	}
@@ -279,7 +269,7 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	if w.progress.AgreementNumber != 0 && self.AgreementNumber != w.progress.AgreementNumber {
 		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, w.progress.AgreementNumber)
 		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is meant, say `lagerd shops set %s --accept-agreement`", w.shop.Shop, detail, w.shop.Shop),
-			w.hold(ctx, HeldAgreementChanged, detail))
+			w.saw(ctx, plan.SeenOtherAgreement), w.hold(ctx, plan.ScopeShop, plan.HeldAgreementChanged, detail))
 	}
 	if w.progress.AgreementNumber == 0 {
 		if err := w.apply(ctx, store.Applied{Progress: map[string]any{"agreement_number": self.AgreementNumber}}); err != nil {
@@ -287,11 +277,8 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 		}
 		w.progress.AgreementNumber = self.AgreementNumber
 	}
-	if held {
-		w.log.WithField("held", w.progress.Held).Info("e-conomic answers again: the shop goes on")
-		if err := w.hold(ctx, "", ""); err != nil {
-			return false, err
-		}
+	if err := w.saw(ctx, plan.SeenSelf); err != nil {
+		return false, err
 	}
 	w.checkedAt = now
 	return true, nil
@@ -301,25 +288,11 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 func (w *worker) refused(ctx context.Context, err error) error {
 	switch economic.KindOf(err) {
 	case economic.KindUnauthorized:
-		return errors.Join(err, w.hold(ctx, HeldTokenRefused, err.Error()))
+		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, err.Error()))
 	case economic.KindForbidden:
-		return errors.Join(err, w.hold(ctx, HeldForbidden, err.Error()))
+		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldForbidden, err.Error()))
 	}
 	return err
-}
-
-// hold pauses the shop with a reason, or ends that with "".
-func (w *worker) hold(ctx context.Context, why, detail string) error {
-	now := w.Now()
-	if err := w.Store.Hold(ctx, w.shop.Shop, w.token, why, detail, now); err != nil {
-		w.forgetStored()
-		return err
-	}
-	if why != "" && why != w.progress.Held {
-		w.log.WithFields(logrus.Fields{"held": why, "detail": detail}).Warn("the shop is paused by lagerd")
-	}
-	w.progress.Held, w.progress.HeldDetail, w.progress.HeldAt = why, detail, store.At(now)
-	return nil
 }
 
 // requests loads what operators asked for and merges it into the job. Those
@@ -352,8 +325,8 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 		failure = failed.Error()
 	case w.shop.Paused():
 		failure = "the shop is paused: `lagerd shops resume " + w.shop.Shop + "` lets it go on"
-	case w.progress.Held != "":
-		failure = "lagerd has paused the shop: " + w.progress.Held + ": " + w.progress.HeldDetail
+	case len(w.progress.Holds) > 0:
+		failure = "held: " + w.progress.Holds.String()
 	}
 	var errs []error
 	for _, r := range requests {

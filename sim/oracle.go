@@ -589,7 +589,7 @@ func (o *oracle) differs() string {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, note FROM hints WHERE open = 1") {
 		return fmt.Sprintf("the hint %v is open", row)
 	}
-	for _, row := range o.sim.db.mustQuery("SELECT shop, held, held_detail, failure FROM progress WHERE held <> ''") {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, scope, reason, detail FROM holds") {
 		return fmt.Sprintf("a shop is held: %v", row)
 	}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, hints FROM hint_batches") {

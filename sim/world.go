@@ -162,7 +162,7 @@ func (w *world) operate() {
 	if s.db.owner != nil || s.profile.lies && !s.calm {
 		return
 	}
-	for _, row := range s.db.mustQuery("SELECT shop FROM progress WHERE held = 'losses'") {
+	for _, row := range s.db.mustQuery("SELECT shop FROM holds WHERE reason = 'losses'") {
 		now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 		s.counts["approved losses"]++
 		w.shops[slices.IndexFunc(w.shops, func(x *shop) bool { return x.name == row[0] })].approved = true

@@ -34,6 +34,7 @@ type Metrics struct {
 	badItems       prometheus.Counter
 	fenced         prometheus.Counter
 	logDropped     prometheus.Counter
+	shops          *prometheus.GaugeVec
 
 	// Gauges that the daemon sets.
 	Leases        prometheus.Gauge
@@ -97,10 +98,11 @@ func NewMetrics(version string) *Metrics {
 		ReloadOK:       gauge("lagerd_config_last_reload_successful", "1 if the last reload of the configuration succeeded, else 0."),
 		ReloadSuccess:  gauge("lagerd_config_last_reload_success_timestamp_seconds", "When the configuration was last read successfully."),
 	}
+	m.shops = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_shops", Help: "Shops this lagerd reconciles, by state: running, paused by a person, or held by lagerd itself, the shop or a part of it. One that is held for two reasons counts with each."}, []string{"state", "reason"})
 	m.callSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "lagerd_economic_call_seconds", Help: "Time of a call to e-conomic.", Buckets: seconds}, []string{"endpoint"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_build_info", Help: "Always 1; the version is a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	r.MustRegister(m.callSeconds, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(m.shops, m.callSeconds, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.start()
 	return m
 }
@@ -114,6 +116,7 @@ func (m *Metrics) start() {
 			m.changes.WithLabelValues(string(kind), string(cause))
 		}
 	}
+	m.Shops(0, 0, nil)
 	for _, outcome := range []string{"ok", "failed"} {
 		m.passes.WithLabelValues(outcome)
 	}
@@ -127,6 +130,15 @@ func (m *Metrics) Watch(name, help string, value func() float64) {
 // WatchTotal adds a counter that is read whenever the metrics are.
 func (m *Metrics) WatchTotal(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+}
+
+// Shops sets how many shops run, are paused, and are held, by reason.
+func (m *Metrics) Shops(running, paused int, held map[plan.Reason]int) {
+	m.shops.WithLabelValues(StateRunning, "").Set(float64(running))
+	m.shops.WithLabelValues(StatePaused, "").Set(float64(paused))
+	for _, reason := range plan.Reasons() {
+		m.shops.WithLabelValues(StateHeld, string(reason)).Set(float64(held[reason]))
+	}
 }
 
 // Handler serves the metrics.

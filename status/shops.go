@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
 	"lagerd/store"
 	"lagerd/terminal"
 )
@@ -18,7 +20,8 @@ type Shop struct {
 	Shop           string     `json:"shop"`
 	State          string     `json:"state"` // running, paused, held
 	Reason         string     `json:"reason,omitempty"`
-	Held           string     `json:"held,omitempty"` // why lagerd paused it, as a code
+	Held           string     `json:"held,omitempty"` // the reason of its widest hold, as a code
+	Holds          []Hold     `json:"holds,omitempty"`
 	Suspicion      string     `json:"suspicion,omitempty"`
 	Instance       string     `json:"instance,omitempty"` // the lagerd that has its lease
 	Agreement      int64      `json:"agreement,omitempty"`
@@ -41,6 +44,14 @@ type Shop struct {
 	CallsToday     int64      `json:"calls_today"`
 }
 
+// Hold is what lagerd itself has stopped, in JSON.
+type Hold struct {
+	Scope  plan.Scope  `json:"scope"` // shop, stock, invoices, pdf
+	Reason plan.Reason `json:"reason"`
+	Detail string      `json:"detail,omitempty"`
+	Since  *time.Time  `json:"since"`
+}
+
 // The states of a shop.
 const (
 	StateRunning = "running"
@@ -51,9 +62,9 @@ const (
 // Of turns what is stored about a shop into what is shown.
 func Of(s store.ShopStatus) Shop {
 	p := s.Progress
-	held := heldBy(s)
+	holds := s.Shop.InForce(p.Holds)
 	v := Shop{
-		Shop: s.Shop.Shop, State: StateRunning, Held: held, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
+		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
 		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints,
 		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
@@ -64,15 +75,17 @@ func Of(s store.ShopStatus) Shop {
 		v.ReadLagLast = (time.Duration(p.LagLastUS) * time.Microsecond).String()
 		v.ReadLagLongest = (time.Duration(p.LagMaxUS) * time.Microsecond).String()
 	}
+	for _, h := range holds {
+		v.Holds = append(v.Holds, Hold{Scope: h.Scope, Reason: h.Reason, Detail: h.Detail, Since: when(h.Since)})
+	}
+	if len(holds) > 0 {
+		v.Held = string(holds[0].Reason)
+	}
 	switch {
 	case s.Shop.Paused():
 		v.State, v.Reason = StatePaused, s.Shop.PauseReason
-	case held == reconcile.HeldLosses:
-		v.State, v.Reason = StateHeld, "stock: "+p.HeldDetail+"; invoices go on"
-	case held == reconcile.HeldNoInventory:
-		v.State, v.Reason = StateHeld, "stock: "+p.HeldDetail
-	case held != "":
-		v.State, v.Reason = StateHeld, held+": "+p.HeldDetail
+	case len(holds) > 0:
+		v.State, v.Reason = StateHeld, holds.String()
 	case s.Shop.StockSource == store.SourceRackbeat:
 		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
 	case s.Holder == "":
@@ -85,15 +98,9 @@ func Of(s store.ShopStatus) Shop {
 	return v
 }
 
-// heldBy returns why lagerd holds the shop, "" if it does not. What holds only the
-// stock holds nothing where stock is not read, and would need a person for ever.
-func heldBy(s store.ShopStatus) string {
-	held := s.Progress.Held
-	stockOnly := held == reconcile.HeldNoInventory || held == reconcile.HeldLosses
-	if stockOnly && (!s.Shop.StockOn || s.Shop.StockSource != store.SourceEconomic) {
-		return ""
-	}
-	return held
+// HeldFor reports whether the part is held for the reason.
+func (s Shop) HeldFor(scope plan.Scope, reason plan.Reason) bool {
+	return slices.ContainsFunc(s.Holds, func(h Hold) bool { return h.Scope == scope && h.Reason == reason })
 }
 
 func when(t time.Time) *time.Time {

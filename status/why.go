@@ -22,6 +22,9 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	line("shop", s.Shop)
 	line("state", v.State)
 	line("reason", terminal.Line(v.Reason))
+	for _, h := range v.Holds {
+		line("held", terminal.Line(h.Text()))
+	}
 	line("agreement", fmt.Sprint(v.Agreement))
 	line("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+string(s.StockSource))
 	from := s.InvoicesFrom
@@ -42,6 +45,11 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	line("calls to e-conomic", fmt.Sprintf("%d today", v.CallsToday))
 	line("added", s.CreatedAt.Format(clock)+" UTC")
 	return t.Flush()
+}
+
+// Text names the hold's scope and reason, since when it stands, and why.
+func (h Hold) Text() string {
+	return fmt.Sprintf("%s: %s since %s: %s", h.Scope, h.Reason, shown(h.Since), h.Detail)
 }
 
 func shown(t *time.Time) string {
@@ -125,8 +133,11 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))
 	}
 	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.State, shown(y.Shop.LastGoodTick))
-	if y.Shop.Reason != "" {
+	if y.Shop.Reason != "" && (len(y.Shop.Holds) == 0 || y.Shop.State != StateHeld) {
 		line("reason", "%s", terminal.Line(y.Shop.Reason))
+	}
+	for _, h := range y.Shop.Holds {
+		line("held", "%s", terminal.Line(h.Text()))
 	}
 	if y.Kind == plan.KindStock {
 		y.writeItem(line)

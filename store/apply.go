@@ -26,9 +26,6 @@ type Fence struct {
 type Progress struct {
 	Shop            string `gorm:"primaryKey"`
 	AgreementNumber int64  // 0: not known yet
-	Held            string // why lagerd paused the shop itself; "": it did not
-	HeldDetail      string
-	HeldAt          Time
 	Suspicion       string
 	Items           int64
 	ItemsCursor     Time
@@ -48,19 +45,24 @@ type Progress struct {
 	CallsDay        string
 	Calls           int64
 
-	Gaps []plan.Gap `gorm:"-"`
+	Gaps  []plan.Gap `gorm:"-"`
+	Holds plan.Holds `gorm:"-"`
 }
 
 // TableName tells gorm the table.
 func (Progress) TableName() string { return "progress" }
 
-// Progress returns a shop's progress with its invoice gaps.
+// Progress returns a shop's progress with its invoice gaps and holds.
 func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
 	var p Progress
 	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Take(&p).Error; err != nil {
 		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
 	}
-	var err error
+	holds, err := s.holds(ctx, shop)
+	if err != nil {
+		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
+	}
+	p.Holds = holds[shop]
 	p.Gaps, err = s.gaps(ctx, shop)
 	return p, err
 }
@@ -83,13 +85,16 @@ type Applied struct {
 
 	Progress map[string]any // columns of progress to set
 
+	Holds    []plan.Hold  // that begin, or whose detail differs
+	EndHolds []plan.Scope // whose hold has ended; before Holds
+
 	EndApproval bool // what a person approved has been stored
 }
 
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
 	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
-		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress) == 0 && a.Window == nil && len(a.PDFs) == 0 && !a.EndApproval
+		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress)+len(a.Holds)+len(a.EndHolds) == 0 && a.Window == nil && len(a.PDFs) == 0 && !a.EndApproval
 }
 
 // Apply writes it all in one transaction under the fence. It returns ErrFenced
@@ -112,6 +117,8 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		if a.Window != nil {
 			t.putGaps(f.Shop, a.Window.Gaps)
 		}
+		t.endHolds(f.Shop, a.EndHolds)
+		t.putHolds(f.Shop, a.Holds)
 		if a.EndApproval {
 			t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
 		}

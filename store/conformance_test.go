@@ -301,18 +301,70 @@ func TestFence(t *testing.T) {
 			t.Errorf("the old holder has written: %+v", items["a"])
 		}
 		// What it says of the shop's state is not believed either.
-		must(t, s.Hold(t.Context(), "shop1", token, "token_refused", "x", noon))
 		must(t, s.MarkFailure(t.Context(), "shop1", token, "x"))
 		must(t, s.MarkTicks(t.Context(), "me", []store.TickMark{{Shop: "shop1", CallsDay: "2026-11-23", Calls: 7}}, noon))
 		p, err := s.Progress(t.Context(), "shop1")
 		must(t, err)
-		if p.Held != "" || p.Failures != 0 || !p.TickAt.IsZero() || p.Calls != 0 {
+		if p.Failures != 0 || !p.TickAt.IsZero() || p.Calls != 0 {
 			t.Errorf("the old holder's word was taken: %+v", p)
 		}
 		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token + 1, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "4", token+1)}}, noon))
 		must(t, s.MarkTicks(t.Context(), "you", []store.TickMark{{Shop: "shop1", CallsDay: "2026-11-23", Calls: 7}}, noon))
 		if p, err = s.Progress(t.Context(), "shop1"); err != nil || !p.TickAt.Equal(noon) || p.Calls != 7 {
 			t.Errorf("the new holder's word was not taken: %+v, %v", p, err)
+		}
+	})
+}
+
+// TestHolds: of each scope there is one, written under the fence, and none touches
+// another.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		_ = addShop(t, s, "shop2")
+		hold := func(scope plan.Scope, reason plan.Reason, detail string) plan.Hold {
+			return plan.Hold{Scope: scope, Reason: reason, Detail: detail, Since: noon}
+		}
+		seq := int64(0)
+		expect := func(step string, a store.Applied, want ...plan.Hold) {
+			t.Helper()
+			seq++
+			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: seq}, a, noon))
+			p, err := s.Progress(t.Context(), "shop1")
+			must(t, err)
+			st, err := s.Status(t.Context(), "")
+			must(t, err)
+			for where, got := range map[string]plan.Holds{"progress": p.Holds, "status": st[0].Progress.Holds} {
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: %s: %+v, expected %+v", step, where, got, want)
+				}
+			}
+			if len(st[1].Progress.Holds) > 0 {
+				t.Errorf("%s: another shop is held: %+v", step, st[1].Progress.Holds)
+			}
+		}
+		losses, forbidden := hold(plan.ScopeStock, plan.HeldLosses, "150 of 300"), hold(plan.ScopePDFs, plan.HeldForbidden, "403")
+		refused := hold(plan.ScopeShop, plan.HeldTokenRefused, strings.Repeat("æ", 500))
+		expect("one", store.Applied{Holds: []plan.Hold{losses}}, losses)
+		expect("another", store.Applied{Holds: []plan.Hold{forbidden}}, losses, forbidden)
+		long := refused
+		long.Detail += "clipped"
+		expect("the shop", store.Applied{Holds: []plan.Hold{long}}, refused, losses, forbidden)
+		losses.Detail = "160 of 300"
+		expect("a detail", store.Applied{Holds: []plan.Hold{losses}}, refused, losses, forbidden)
+		expect("one ends", store.Applied{EndHolds: []plan.Scope{plan.ScopeShop}}, losses, forbidden)
+		changed := hold(plan.ScopeShop, plan.HeldAgreementChanged, "")
+		expect("two end, one begins", store.Applied{EndHolds: []plan.Scope{plan.ScopePDFs, plan.ScopeShop}, Holds: []plan.Hold{changed}}, changed, losses)
+		err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Token: token + 1, Seq: 1}, store.Applied{EndHolds: []plan.Scope{plan.ScopeStock}}, noon)
+		if !errors.Is(err, store.ErrFenced) {
+			t.Errorf("without the lease: %v", err)
+		}
+		expect("nothing", store.Applied{}, changed, losses)
+		must(t, s.RemoveShop(t.Context(), "shop1"))
+		must(t, s.AddShop(t.Context(), store.Shop{Shop: "shop1", GrantToken: []byte("x")}, []byte("hash"), noon))
+		if p, err := s.Progress(t.Context(), "shop1"); err != nil || len(p.Holds) > 0 {
+			t.Errorf("a removed shop's holds are left: %+v, %v", p.Holds, err)
 		}
 	})
 }

@@ -136,7 +136,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 }
 
 // shopTables hold what can be much; they are cleared after the shop is gone.
-var shopTables = []string{"hints", "hint_batches", "items", "changes", "invoice_pdfs", "invoices", "invoice_gaps", "requests", "approvals", "webhook_calls"}
+var shopTables = []string{"hints", "hint_batches", "items", "changes", "invoice_pdfs", "invoices", "invoice_gaps", "requests", "approvals", "holds", "webhook_calls"}
 
 func existsShop(db *gorm.DB, name string) bool {
 	_, err := oneShop(db, name)

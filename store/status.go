@@ -46,15 +46,6 @@ func (s *Store) MarkFailure(ctx context.Context, shop string, token int64, failu
 	return s.setProgress(ctx, shop, token, "failures = failures + 1, failure = ?", clip(failure, 500))
 }
 
-// Hold notes that lagerd pauses the shop itself and why; "" ends it.
-func (s *Store) Hold(ctx context.Context, shop string, token int64, why, detail string, now time.Time) error {
-	at := At(now)
-	if why == "" {
-		at = Time{}
-	}
-	return s.setProgress(ctx, shop, token, "held = ?, held_detail = ?, held_at = ?", why, clip(detail, 500), at)
-}
-
 func (s *Store) setProgress(ctx context.Context, shop string, token int64, set string, args ...any) error {
 	args = append(args, shop, token)
 	_, err := s.exec(ctx, "UPDATE progress SET "+set+" WHERE shop = ?"+
@@ -108,9 +99,14 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		list[i].Shop = shop
 		at[shop.Shop] = &list[i]
 	}
+	holds, err := s.holds(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
+	}
 	for _, p := range progress {
 		if st := at[p.Shop]; st != nil {
 			st.Progress = p
+			st.Progress.Holds = holds[p.Shop]
 		}
 	}
 	for _, l := range leases {

@@ -1,0 +1,194 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Scope is what a hold stops: the whole shop, or one part of it while the
+// others go on.
+type Scope string
+
+// The scopes of holds, the widest first.
+const (
+	ScopeShop     Scope = "shop"
+	ScopeStock    Scope = "stock"
+	ScopeInvoices Scope = "invoices"
+	ScopePDFs     Scope = "pdf" // and what else is fetched for stored invoices
+)
+
+// order is the scope's place where several are listed.
+func (s Scope) order() int {
+	return slices.Index([]Scope{ScopeShop, ScopeStock, ScopeInvoices, ScopePDFs}, s)
+}
+
+// Reason is why lagerd holds a shop or a part of it, as a code.
+type Reason string
+
+// The reasons for holds.
+const (
+	HeldTokenRefused     Reason = "token_refused"     // shop: /self answers 401: the token is wrong, or the agreement revoked the grant
+	HeldForbidden        Reason = "forbidden"         // shop: /self answers 403; a part: e-conomic answers 403 to its reads
+	HeldAgreementChanged Reason = "agreement_changed" // shop: the token answers for another agreement
+	HeldBadToken         Reason = "token_unreadable"  // shop: the stored token cannot be opened with this key
+	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
+	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much
+)
+
+// Reasons returns all of them.
+func Reasons() []Reason {
+	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldBadToken, HeldNoInventory, HeldLosses}
+}
+
+// Hold says that lagerd itself has stopped a shop or a part of it.
+type Hold struct {
+	Scope  Scope
+	Reason Reason
+	Detail string // for people
+	Since  time.Time
+}
+
+// Holds are a shop's holds, at most one of each scope, the widest scope first.
+// A Holds value is never changed.
+type Holds []Hold
+
+// Of returns the hold of a scope; ok is false where there is none.
+func (h Holds) Of(scope Scope) (hold Hold, ok bool) {
+	for _, hold := range h {
+		if hold.Scope == scope {
+			return hold, true
+		}
+	}
+	return Hold{}, false
+}
+
+// Any reports whether one of the scopes is held.
+func (h Holds) Any(scopes ...Scope) bool {
+	return slices.ContainsFunc(h, func(hold Hold) bool { return slices.Contains(scopes, hold.Scope) })
+}
+
+// Has reports whether the scope is held for the reason.
+func (h Holds) Has(scope Scope, reason Reason) bool {
+	hold, ok := h.Of(scope)
+	return ok && hold.Reason == reason
+}
+
+// String names scope, reason and detail of each: "stock: losses: a
+// reconciliation would …; pdf: forbidden: …". The shop's own hold names no scope.
+func (h Holds) String() string { return h.list(Hold.String) }
+
+// Codes is String without details.
+func (h Holds) Codes() string { return h.list(Hold.codes) }
+
+func (h Holds) list(each func(Hold) string) string {
+	texts := make([]string, len(h))
+	for i, hold := range h {
+		texts[i] = each(hold)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// String names the hold's scope, reason and detail.
+func (h Hold) String() string { return strings.TrimSuffix(h.codes()+": "+h.Detail, ": ") }
+
+func (h Hold) codes() string {
+	if h.Scope == ScopeShop {
+		return string(h.Reason)
+	}
+	return string(h.Scope) + ": " + string(h.Reason)
+}
+
+// With returns the holds together with another. One that its scope has already
+// is not overwritten: it ends by its own condition alone (After). Of the same
+// reason, it takes over the detail and stays as old as it is. changed is false
+// where nothing differs.
+func (h Holds) With(another Hold) (holds Holds, changed bool) {
+	at := slices.IndexFunc(h, func(hold Hold) bool { return hold.Scope == another.Scope })
+	if at < 0 {
+		holds = append(slices.Clone(h), another)
+		slices.SortFunc(holds, func(a, b Hold) int { return cmp.Compare(a.Scope.order(), b.Scope.order()) })
+		return holds, true
+	}
+	if h[at].Reason != another.Reason || h[at].Detail == another.Detail {
+		return h, false
+	}
+	holds = slices.Clone(h)
+	holds[at].Detail = another.Detail
+	return holds, true
+}
+
+// Seen is something that ends holds.
+type Seen string
+
+// What ends holds.
+const (
+	SeenSelf           Seen = "self"            // /self answered for the shop's own agreement
+	SeenOtherAgreement Seen = "other agreement" // /self answered for another
+	SeenSelf401        Seen = "self: 401"       // /self refused the token
+	SeenSelf403        Seen = "self: 403"       // /self forbade
+	SeenStockRead      Seen = "stock read"      // e-conomic answered a read of items
+	SeenInvoicesRead   Seen = "invoices read"   // e-conomic answered a read of invoices
+	SeenPDFRead        Seen = "PDF read"        // e-conomic answered a read of a PDF
+	SeenFigures        Seen = "figures"         // a listing carries stock figures
+	SeenFewLosses      Seen = "few losses"      // a whole listing does not take too much away
+	SeenApproval       Seen = "approval"        // a person has approved the losses
+)
+
+// ends reports whether what was seen is the condition by which the hold ends:
+//
+//	hold                      ends by
+//	shop: token_refused       any answer of /self but 401
+//	shop: forbidden           any answer of /self but 403
+//	shop: token_unreadable    any answer of /self: the token has been opened
+//	shop: agreement_changed   /self answers for the shop's agreement (which a person may have changed)
+//	part: forbidden           e-conomic answers a read of that part
+//	stock: no_inventory       a listing that carries figures
+//	stock: losses             a whole listing that does not take too much away, an approval
+func (s Seen) ends(h Hold) bool {
+	self := s == SeenSelf || s == SeenOtherAgreement || s == SeenSelf401 || s == SeenSelf403
+	switch h.Scope {
+	case ScopeShop:
+		switch h.Reason {
+		case HeldTokenRefused:
+			return self && s != SeenSelf401
+		case HeldForbidden:
+			return self && s != SeenSelf403
+		case HeldBadToken:
+			return self
+		case HeldAgreementChanged:
+			return s == SeenSelf
+		}
+	case ScopeStock:
+		switch h.Reason {
+		case HeldForbidden:
+			return s == SeenStockRead
+		case HeldNoInventory:
+			return s == SeenFigures
+		case HeldLosses:
+			return s == SeenFewLosses || s == SeenApproval
+		}
+	case ScopeInvoices:
+		return h.Reason == HeldForbidden && s == SeenInvoicesRead
+	case ScopePDFs:
+		return h.Reason == HeldForbidden && s == SeenPDFRead
+	}
+	return false
+}
+
+// After returns the holds that are left after what was seen, and those that it
+// ended.
+func (h Holds) After(seen Seen) (left, ended Holds) {
+	if !slices.ContainsFunc(h, seen.ends) {
+		return h, nil
+	}
+	for _, hold := range h {
+		if seen.ends(hold) {
+			ended = append(ended, hold)
+		} else {
+			left = append(left, hold)
+		}
+	}
+	return left, ended
+}

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"lagerd/reconcile/plan"
+)
+
+// hold is a row of holds.
+type hold struct {
+	Shop   string
+	Scope  plan.Scope
+	Reason plan.Reason
+	Detail string
+	Since  Time
+}
+
+// holds returns the holds of one shop, or of all where name is "", by shop.
+func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, error) {
+	var rows []hold
+	where, args := "1 = 1", []any(nil)
+	if name != "" {
+		where, args = "shop = ?", []any{name}
+	}
+	if err := s.db.WithContext(ctx).Table("holds").Where(where, args...).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read the holds: %w", err)
+	}
+	byShop := map[string]plan.Holds{}
+	for _, r := range rows {
+		byShop[r.Shop], _ = byShop[r.Shop].With(plan.Hold{Scope: r.Scope, Reason: r.Reason, Detail: r.Detail, Since: r.Since.Time})
+	}
+	return byShop, nil
+}
+
+func (t *tx) putHolds(shop string, holds []plan.Hold) {
+	for _, h := range holds {
+		t.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES (?,?,?,?,?)"+
+			t.dialect.onConflict("shop, scope", overwrite("reason", "detail", "since")...), shop, h.Scope, h.Reason, clip(h.Detail, 500), At(h.Since))
+	}
+}
+
+func (t *tx) endHolds(shop string, scopes []plan.Scope) {
+	for _, scope := range scopes {
+		t.exec("DELETE FROM holds WHERE shop = ? AND scope = ?", shop, scope)
+	}
+}
+
+// InForce returns those of the shop's holds that stop something. What holds only
+// a part holds nothing where that part is off, and would need a person for ever.
+func (s Shop) InForce(holds plan.Holds) plan.Holds {
+	return slices.DeleteFunc(slices.Clone(holds), func(h plan.Hold) bool {
+		switch h.Scope {
+		case plan.ScopeStock:
+			return !s.StockOn || s.StockSource != SourceEconomic
+		case plan.ScopeInvoices, plan.ScopePDFs:
+			return !s.InvoicesOn
+		}
+		return false
+	})
+}
