@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"lagerd/config"
+	"lagerd/economic"
 	"lagerd/reconcile/plan"
 	"lagerd/secret"
 	"lagerd/status"
@@ -276,31 +277,47 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
-	set := func() error {
-		return s.SetShop(c.ctx, cmd.Shop, now(), func(shop *store.Shop) error {
-			if sealed != nil {
-				shop.GrantToken = sealed
-			}
-			return cmd.settings.apply(shop)
-		})
-	}
-	if err := set(); err != nil {
-		return err
-	}
-	if cmd.AcceptAgreement {
-		err = s.ForgetAgreement(c.ctx, cmd.Shop)
-	} else if cmd.InvoicesFrom != "" {
-		err = s.RestartInvoices(c.ctx, cmd.Shop)
-	}
+	err = s.SetShop(c.ctx, cmd.Shop, now(), func(shop *store.Shop) error {
+		if sealed != nil {
+			shop.GrantToken = sealed
+		}
+		return cmd.settings.apply(shop)
+	})
 	if err != nil {
 		return err
 	}
-	// Once more: only what is set after its progress changed is sure to be read
-	// by a lagerd after that.
-	if err := set(); err != nil {
-		return err
+	if cmd.AcceptAgreement {
+		if err := cmd.acceptAgreement(c, cfg, s); err != nil {
+			return err
+		}
 	}
 	return askTick(c.ctx, s, cmd.Shop)
+}
+
+// acceptAgreement accepts the agreement for which the shop's token answers.
+func (cmd setCmd) acceptAgreement(c *call, cfg config.Config, s *store.Store) error {
+	shop, err := s.Shop(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return err
+	}
+	grant, err := keys.Open(shop.Shop, shop.GrantToken)
+	if err != nil {
+		return err
+	}
+	client, err := economic.New(economic.Options{RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
+		Timeout: time.Duration(cfg.Economic.Timeout), UserAgent: "lagerd/" + version()})
+	if err != nil {
+		return err
+	}
+	self, err := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{})).Self(c.ctx, economic.PriorityHint)
+	if err != nil {
+		return fmt.Errorf("ask whose token shop %s has: %w", shop.Shop, err)
+	}
+	return s.AcceptAgreement(c.ctx, shop.Shop, self.AgreementNumber, now())
 }
 
 // askTick has a shop tried at once, also one that lagerd has paused.

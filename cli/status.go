@@ -69,10 +69,10 @@ func (cmd whyCmd) Run(c *call) error {
 	}
 	numbers := []string{cmd.Number}
 	w := status.Why{Shop: status.Of(list[0]), Kind: kind, Number: cmd.Number, Figure: list[0].Shop.StockFigure}
-	if w.Items, err = s.Items(c.ctx, cmd.Shop, numbers); err != nil {
+	if w.Items, err = s.Items(c.ctx, list[0].Progress.ItemsDataset, numbers); err != nil {
 		return err
 	}
-	if w.Invoices, err = s.Invoices(c.ctx, cmd.Shop, numbers); err != nil {
+	if w.Invoices, err = s.Invoices(c.ctx, list[0].Shop.Dataset, numbers); err != nil {
 		return err
 	}
 	packed, err := s.Packed(c.ctx, cmd.Shop)

@@ -121,17 +121,18 @@ func (e *Engine) Run(ctx context.Context) {
 }
 
 // Taken implements lease.Holder.
-func (e *Engine) Taken(name string, token int64) bool {
-	shop, ok := e.Shops.Shop(name)
-	if !ok { // added since the shops were read
+func (e *Engine) Taken(l store.Lease) bool {
+	shop, ok := e.Shops.Shop(l.Shop)
+	if !ok || shop.Generation < l.Generation { // added or changed since the shops were read
 		if err := e.Shops.Refresh(e.ctx); err != nil {
-			e.Log.WithError(err).WithField("shop", name).Warn("a shop's settings could not be read")
+			e.Log.WithError(err).WithField("shop", l.Shop).Warn("a shop's settings could not be read")
+			return false
 		}
-		if shop, ok = e.Shops.Shop(name); !ok {
+		if shop, ok = e.Shops.Shop(l.Shop); !ok {
 			return false
 		}
 	}
-	e.scheduler.Take(e.ctx, shop, token)
+	e.scheduler.Take(e.ctx, shop, l.Token)
 	return true
 }
 

@@ -33,9 +33,9 @@ type Leases interface {
 
 // Holder works on the shops whose lease is held.
 type Holder interface {
-	// Taken is told that the shop's lease is held with this token. It returns
-	// false if it cannot begin to work on the shop; it is then asked again.
-	Taken(shop string, token int64) bool
+	// Taken is told that this lease of a shop is held. It returns false if it cannot
+	// begin to work on the shop; it is then asked again.
+	Taken(lease store.Lease) bool
 	// Holds reports whether the shop is still being worked on: the work ends by
 	// itself where a transaction finds that the lease was lost.
 	Holds(shop string) bool
@@ -272,7 +272,7 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 	taken := 0
 	for _, l := range leases {
 		seen, ok := asked[l.Shop]
-		if ok && l.Holder == k.Instance.Instance && l.Token > seen && k.Holder.Taken(l.Shop, l.Token) {
+		if ok && l.Holder == k.Instance.Instance && l.Token > seen && k.Holder.Taken(l) {
 			k.held[l.Shop] = l.Token
 			taken++
 		}

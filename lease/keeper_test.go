@@ -163,7 +163,8 @@ type lagerd struct {
 	stop   func()
 }
 
-func (l *lagerd) Taken(shop string, token int64) bool {
+func (l *lagerd) Taken(lease store.Lease) bool {
+	shop, token := lease.Shop, lease.Token
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, twice := l.works[shop]; twice {

@@ -296,7 +296,7 @@ func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[st
 	if err != nil {
 		return obs, nil, content(err)
 	}
-	row, err := d.Store.Items(ctx, d.Shop.Shop, []string{number})
+	row, err := d.Store.Items(ctx, d.Progress.ItemsDataset, []string{number})
 	return obs, row, err
 }
 
@@ -333,7 +333,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 			seen[b.Number] = struct{}{}
 		}
 		out.unreadable(plan.KindStock, p.bad...)
-		rows, err := d.Store.Items(ctx, d.Shop.Shop, numbers)
+		rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, numbers)
 		if err != nil {
 			return nil, err
 		}
@@ -351,7 +351,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	}
 	var missing []string
 	stored := 0
-	for number, err := range d.Store.PresentNumbers(ctx, d.Shop.Shop) {
+	for number, err := range d.Store.PresentNumbers(ctx, d.Progress.ItemsDataset) {
 		if err != nil {
 			return nil, err
 		}
@@ -360,7 +360,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 			missing = append(missing, number)
 		}
 	}
-	rows, err := d.Store.Items(ctx, d.Shop.Shop, missing)
+	rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, missing)
 	if err != nil {
 		return nil, err
 	}
@@ -449,11 +449,11 @@ func (d Diff) compareInvoices(ctx context.Context, out *Differences, numbers []i
 	}
 	// After e-conomic, so that what is being stored meanwhile is no difference:
 	// a booked invoice does not change any more.
-	stored, err := d.Store.StoredInvoices(ctx, d.Shop.Shop, slices.Concat(slices.Collect(maps.Keys(dates)), gone))
+	stored, err := d.Store.StoredInvoices(ctx, d.Shop.Dataset, slices.Concat(slices.Collect(maps.Keys(dates)), gone))
 	if err != nil {
 		return err
 	}
-	waiting, err := d.Store.InvoicesWithoutPDF(ctx, d.Shop.Shop)
+	waiting, err := d.Store.InvoicesWithoutPDF(ctx, d.Shop.Dataset)
 	if err != nil {
 		return err
 	}

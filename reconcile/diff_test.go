@@ -132,6 +132,10 @@ func newFixture(t *testing.T) *fixture {
 	f.Shop = store.Shop{Shop: "shop1234", GrantToken: []byte{1}, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
 		InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference}
 	must(t, s.AddShop(t.Context(), f.Shop, []byte("01234567890123456789012345678901"), time.Now()))
+	f.Shop, err = s.Shop(t.Context(), f.Shop.Shop)
+	must(t, err)
+	f.Progress, err = s.Progress(t.Context(), f.Shop.Shop)
+	must(t, err)
 	f.Client, err = economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app"})
 	must(t, err)
 	f.Store, f.Agreement = s, f.Client.Agreement("grant", nil)

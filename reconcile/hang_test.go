@@ -103,7 +103,9 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 		running.Wait()
 	})
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", time.Now()))
-	s.Take(ctx, f.Shop, 1)
+	leases, err := f.Store.Leases(t.Context())
+	must(t, err)
+	s.Take(ctx, f.Shop, leases[0].Token)
 	return s, done
 }
 

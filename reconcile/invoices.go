@@ -193,7 +193,7 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 		w.Observer.BadItem(w.shop.Shop)
 		w.log.WithField("invoice", x.Number).WithError(x.Err).Warn("an invoice could not be understood")
 	}
-	stored, err := w.Store.StoredInvoices(ctx, w.shop.Shop, numbers)
+	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, numbers)
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 			return err
 		}
 	}
-	stored, err := w.Store.StoredInvoices(ctx, w.shop.Shop, numbers)
+	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, numbers)
 	if err != nil {
 		return err
 	}
@@ -376,7 +376,7 @@ func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 	if !w.shop.InvoicesOn || !j.work && !w.fetching {
 		return false, nil
 	}
-	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Shop, w.due(), fetchesPerPass)
+	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Dataset, w.due(), fetchesPerPass)
 	if err != nil {
 		return false, err
 	}
@@ -525,7 +525,7 @@ func (w *worker) storeFetched(ctx context.Context, list []fetched) error {
 			w.Observer.PDFStored(w.shop.Shop, len(pdf.Data))
 		}
 		return nil
-	case ctx.Err() != nil || errors.Is(err, store.ErrFenced):
+	case ctx.Err() != nil || outdated(err):
 		return err
 	case len(list) == 1:
 		return w.apply(ctx, store.Applied{Work: w.putOffInvoice(list[0].invoice, err)})

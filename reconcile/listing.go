@@ -30,6 +30,7 @@ type listing struct {
 	seen       map[string]struct{}
 	stored     map[string]struct{} // hinted numbers that are stored and not gone, known with the last page
 	unknown    int                 // items without a readable number
+	unreadable map[string]struct{} // the numbers of others that could not be understood
 	read       int
 	results    int
 	latest     time.Time
@@ -69,7 +70,7 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 	}
 	var err error
 	if w.progress.SweptAt.IsZero() {
-		if l.baseline, err = w.Store.NoItems(ctx, w.shop.Shop); err != nil {
+		if l.baseline, err = w.Store.NoItems(ctx, w.shop.Dataset); err != nil {
 			return err
 		}
 		l.beside = map[string]struct{}{}
@@ -291,6 +292,7 @@ func (l *listing) add(p page) {
 	for _, o := range p.observations {
 		i := o.Item
 		l.seen[i.Number] = struct{}{}
+		delete(l.unreadable, i.Number) // a page may be read again
 		l.assessment.Add(i)
 		if i.UpdatedAt.After(l.latest) {
 			l.latest = i.UpdatedAt
@@ -303,6 +305,10 @@ func (l *listing) add(p page) {
 		if b.Number == "" {
 			l.unknown++
 		}
+		if l.unreadable == nil {
+			l.unreadable = map[string]struct{}{}
+		}
+		l.unreadable[b.Number] = struct{}{}
 		l.seen[b.Number] = struct{}{}
 	}
 }
@@ -311,7 +317,7 @@ func (l *listing) add(p page) {
 // said that was stored whole, with nothing stored since: then there is nothing
 // to do, and the database is not asked at all.
 func (w *worker) unchanged(l *listing) bool {
-	return w.settled != "" && l.short && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
+	return w.settled != "" && !w.changingOver() && l.short && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
 }
 
 func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
@@ -378,6 +384,7 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 		w.sweepNext, w.hinted = true, true
 	}
 	w.progress.Items = int64(len(l.seen))
+	w.listedWhole(l)
 	w.progress.Suspicion = ""
 	if l.assessment.Verdict() == plan.VerdictAllZero {
 		w.progress.Suspicion = SuspicionAllZero
@@ -432,7 +439,7 @@ func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspe
 	if l.baseline && len(l.beside) == 0 {
 		return missing, nil // nothing is stored but what it has shown
 	}
-	for number, err := range w.Store.PresentNumbers(ctx, w.shop.Shop) {
+	for number, err := range w.Store.PresentNumbers(ctx, w.shop.Dataset) {
 		if err != nil {
 			return nil, err
 		}

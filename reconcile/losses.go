@@ -35,7 +35,12 @@ const approvalLasts = 24 * time.Hour
 
 // holdsBack reports whether the shop's losses are held back. Hints are read
 // all the same and what they gain is stored; listings are only looked at.
-func (w *worker) holdsBack() bool { return w.progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
+//
+// While the items of a new agreement are read, nobody sees them yet: only what showing
+// them would take away is held back (changeOver).
+func (w *worker) holdsBack() bool { return w.heldLosses() && !w.changingOver() }
+
+func (w *worker) heldLosses() bool { return w.progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
 
 // heldBackTo returns when losses that are held back are read again, zero if
 // they are not held back.
@@ -79,7 +84,7 @@ func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
 // take away too much, or everything. Nothing of the read is stored then, nor of
 // a listing under way: it would leave the losses out and count as a whole one.
 func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, empty bool) error {
-	if w.holdsBack() {
+	if w.holdsBack() || w.changingOver() {
 		return nil
 	}
 	// What this read confirms is among w.suspects still, so that it counts too.
@@ -134,7 +139,7 @@ func (w *worker) suspect(observations []plan.Observation, suspected map[string]p
 // askApproval ends the hold if a person has approved the losses, and has them
 // swept up.
 func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
-	if !w.holdsBack() {
+	if !w.heldLosses() {
 		return nil
 	}
 	if j.asked {
@@ -142,7 +147,7 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 			return err
 		}
 	}
-	if w.approved == 0 || w.approved < lossesIn(w.suspects) {
+	if w.changingOver() || w.approved == 0 || w.approved < lossesIn(w.suspects) {
 		return nil
 	}
 	w.endListing()

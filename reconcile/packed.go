@@ -117,8 +117,7 @@ func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
 		return err
 	}
 	for piece := range slices.Chunk(l.batches, store.RowsPerPiece) {
-		w.seq++
-		if err := w.Store.Forget(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, piece); err != nil {
+		if err := w.Store.Forget(ctx, w.fence(), piece); err != nil {
 			return err
 		}
 	}

@@ -235,7 +235,7 @@ func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
 	var changed []string
 	s.mu.Lock()
 	for name, e := range s.shops {
-		if shop, ok := current(name); ok && shop.Generation != e.generation {
+		if shop, ok := current(name); ok && shop.Generation > e.generation {
 			e.generation, e.next = shop.Generation, &shop
 			changed = append(changed, name)
 		}
@@ -383,12 +383,9 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	case errors.Is(err, store.ErrFenced):
 		s.o.Observer.Fenced(name)
 		e.worker.log.Warn("another lagerd has taken the shop")
-		s.mu.Lock()
-		if s.shops[name] == e {
-			delete(s.shops, name)
-		}
-		s.mu.Unlock()
-		e.stop()
+		s.giveUp(e)
+	case errors.Is(err, store.ErrSettingsChanged):
+		s.renew(pass, e, j)
 	case err != nil:
 		s.failed(pass, e, j, err)
 	default:
@@ -409,6 +406,42 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 			s.queue.addAfter(name, job{work: true}, s.o.HeldRetry)
 		}
 	}
+}
+
+// giveUp ends the work on a shop whose lease is lost: the keeper finds it no more.
+func (s *Scheduler) giveUp(e *entry) {
+	name := e.worker.shop.Shop
+	s.mu.Lock()
+	if s.shops[name] == e {
+		delete(s.shops, name)
+	}
+	s.mu.Unlock()
+	e.stop()
+}
+
+// renew starts a pass anew whose shop's settings were changed under it.
+func (s *Scheduler) renew(ctx context.Context, e *entry, j job) {
+	w := e.worker
+	shop, err := s.o.Store.Shop(ctx, w.shop.Shop)
+	switch {
+	case errors.Is(err, store.ErrNoShop):
+		w.log.Info("the shop has been removed")
+		s.giveUp(e)
+		return
+	case err == nil && shop.Generation <= w.shop.Generation:
+		err = fmt.Errorf("shop %s: its lease asks for other settings than are stored: `lagerd shops resume %[1]s` stores them anew", w.shop.Shop)
+	}
+	if err != nil {
+		s.failed(ctx, e, j, err)
+		return
+	}
+	w.log.Info("the shop's settings have been changed: the pass starts anew")
+	s.mu.Lock()
+	if shop.Generation > e.generation || e.next == nil {
+		e.generation, e.next = shop.Generation, &shop
+	}
+	s.mu.Unlock()
+	s.queue.add(shop.Shop, j.merge(job{tick: true, work: true}), true)
 }
 
 // runPass turns a panic into an error of its own shop.
@@ -454,7 +487,7 @@ func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 }
 
 func (s *Scheduler) noteInDatabase(ctx context.Context, w *worker, failure error) {
-	if err := s.o.Store.MarkFailure(ctx, w.shop.Shop, w.token, failure.Error()); err != nil && ctx.Err() == nil {
+	if err := s.o.Store.MarkFailure(ctx, w.fence(), failure.Error()); err != nil && ctx.Err() == nil {
 		w.log.WithError(err).Error("the failure could not be noted")
 	}
 }
@@ -480,7 +513,7 @@ func (s *Scheduler) mark(w *worker, began time.Time) {
 	if began.Before(s.marksFrom) {
 		s.marksFrom = began
 	}
-	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, CallsDay: budget.Day, Calls: budget.Calls})
+	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, Generation: w.shop.Generation, CallsDay: budget.Day, Calls: budget.Calls})
 }
 
 // marksWait is how long a good tick may wait for others to be noted with it.

@@ -22,9 +22,20 @@ type hintMap map[string]plan.Hint
 // farAway is later than any hint is due.
 const farAway = 100 * 365 * 24 * time.Hour
 
-// stockPass reads and stores what is due of the shop's stock. again reports
-// that a listing has more pages to read.
+// stockPass reads and stores what is due of the shop's stock. again reports that
+// there is more to read at once.
 func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
+	again, err = w.readStock(ctx, j)
+	if err != nil || !w.changingOver() || w.stockOff() != "" || w.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) {
+		return again, err
+	}
+	list, err := w.changeOver(ctx)
+	w.sweepNext = w.sweepNext || list
+	return again || list, err
+}
+
+// readStock is stockPass without the change to another agreement's items.
+func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off)
 	}
@@ -299,7 +310,7 @@ func (w *worker) stored(ctx context.Context, batch itemsBatch) (map[string]plan.
 	if batch.listed {
 		return w.storedOfPage(ctx, numbers)
 	}
-	return w.Store.Items(ctx, w.shop.Shop, numbers)
+	return w.Store.Items(ctx, w.shop.Dataset, numbers)
 }
 
 // storedOfPage reads what is stored of a page of the listing under way, and what else is
@@ -310,13 +321,13 @@ func (w *worker) storedOfPage(ctx context.Context, numbers []string) (map[string
 		return nil, nil
 	}
 	if !w.sweep.scattered {
-		rows, all, err := w.Store.ItemsBetween(ctx, w.shop.Shop, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
+		rows, all, err := w.Store.ItemsBetween(ctx, w.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
 		if err != nil || all {
 			return rows, err
 		}
 		w.sweep.scattered = true
 	}
-	return w.Store.Items(ctx, w.shop.Shop, numbers)
+	return w.Store.Items(ctx, w.shop.Dataset, numbers)
 }
 
 // itemsBatch is what is stored by one transaction.

@@ -54,9 +54,10 @@ type worker struct {
 
 	tried map[plan.Scope]time.Time // when what is held was last tried, by this worker
 
-	suspects map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
-	approved int                     // losses that a person has approved; 0: none
-	lookedAt time.Time               // when a listing that was only looked at began
+	suspects   map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
+	approved   int                     // losses that a person has approved; 0: none
+	changeover changeover              // to the items of another agreement
+	lookedAt   time.Time               // when a listing that was only looked at began
 
 	sweep      *listing // under way, some pages each pass; nil: none
 	sweepNext  bool     // another was asked for meanwhile
@@ -83,7 +84,7 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	}
 	w.packed = w.packed || j.work
 	unpacked := w.unpack(ctx, j.asked)
-	if errors.Is(unpacked, store.ErrFenced) {
+	if outdated(unpacked) {
 		return result{}, unpacked
 	}
 	var res result
@@ -91,8 +92,8 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 		res, err = w.reconcile(ctx, j)
 	}
 	err = errors.Join(unpacked, err)
-	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
-		return res, err // whoever has the shop next sees to the requests
+	if ctx.Err() != nil || outdated(err) {
+		return res, err // the next pass, or whoever has the shop then, sees to the requests
 	}
 	if j.tick && w.loaded {
 		// Also where the tick failed: it may fail for weeks.
@@ -145,13 +146,13 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 // stockIsTrue reports whether the shop's stock has been read as far as it is
 // to be read at all.
 func (w *worker) stockIsTrue() bool {
-	return w.stockOff() != "" || !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.progress.SweptAt.IsZero()
+	return w.stockOff() != "" || !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.progress.SweptAt.IsZero() && !w.changingOver()
 }
 
 // stopped reports whether an error concerns the whole shop, so that its other
 // parts need not try.
 func (w *worker) stopped(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) {
+	if ctx.Err() != nil || outdated(err) {
 		return true
 	}
 	switch economic.KindOf(err) {
@@ -172,8 +173,7 @@ const patience = 3 * time.Second
 // flood it unpacks a part, if a listing may answer the rest as it is.
 func (w *worker) unpack(ctx context.Context, all bool) error {
 	for w.packed {
-		w.seq++
-		unpacked, err := w.Store.Unpack(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, w.sweep.lastBatch(), w.UnpackAtOnce)
+		unpacked, err := w.Store.Unpack(ctx, w.fence(), w.sweep.lastBatch(), w.UnpackAtOnce)
 		if err != nil {
 			return err
 		}
@@ -220,6 +220,7 @@ func (w *worker) load(ctx context.Context) error {
 	}
 	w.waiting, w.fetching = true, true
 	w.suspects = map[string]plan.Suspect{}
+	w.changeover = changeover{}
 	if w.base.IsZero() {
 		w.base = w.Now()
 	}
@@ -227,12 +228,29 @@ func (w *worker) load(ctx context.Context) error {
 	return nil
 }
 
-// change takes over new settings. What they affect is read anew.
+// change takes over new settings. What they affect is read anew, and the token is
+// asked whose it is before anything that it reads is stored.
 func (w *worker) change(shop store.Shop) {
 	w.shop = shop
 	w.forgetStored()
 	w.checkedAt = time.Time{}
 	clear(w.tried)
+	// A sweep under way has ended: those who asked for one get another.
+	w.sweepAsked, w.sweepFound = nil, 0
+}
+
+// fence returns the right to write with the next transaction. A transaction whose
+// commit has an unknown outcome is told apart by its number: the number is used up
+// whether or not it was committed.
+func (w *worker) fence() store.Fence {
+	w.seq++
+	return store.Fence{Shop: w.shop.Shop, Dataset: w.shop.Dataset, Generation: w.shop.Generation, Token: w.token, Seq: w.seq}
+}
+
+// outdated reports whether nothing more can be written: the lease was lost, or the
+// settings have been changed.
+func outdated(err error) bool {
+	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrSettingsChanged)
 }
 
 // forgetStored has the next pass look at what is stored: whether a transaction that
@@ -339,10 +357,7 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 func (w *worker) apply(ctx context.Context, a store.Applied) error {
 	now := w.Now()
 	a.LateFrom = now.Add(-w.LateWithin)
-	// A transaction whose commit has an unknown outcome is told apart by its
-	// number: the number is used up whether or not it was committed.
-	w.seq++
-	if err := w.Store.Apply(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, a, now); err != nil {
+	if err := w.Store.Apply(ctx, w.fence(), a, now); err != nil {
 		w.forgetStored()
 		return err
 	}
@@ -416,8 +431,7 @@ func (w *worker) prune(ctx context.Context) error {
 		hints = time.Time{}
 	}
 	for range piecesPerPass {
-		w.seq++
-		more, err := w.Store.Prune(ctx, store.Fence{Shop: w.shop.Shop, Token: w.token, Seq: w.seq}, now.Add(-w.KeepHistory), hints)
+		more, err := w.Store.Prune(ctx, w.fence(), now.Add(-w.KeepHistory), hints)
 		if err != nil {
 			return err
 		}

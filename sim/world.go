@@ -89,9 +89,9 @@ func newWorld(s *simulation) *world {
 	time.Sleep(10 * time.Minute)
 	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 	for _, x := range w.shops {
-		s.db.mustExec("INSERT INTO shops (shop, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?)", x.name, []byte(x.grant), "2000-01-01", now, now)
+		s.db.mustExec("INSERT INTO shops (shop, dataset, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?,?)", x.name, x.name, []byte(x.grant), "2000-01-01", now, now)
 		s.db.mustExec("INSERT INTO leases (shop) VALUES (?)", x.name)
-		s.db.mustExec("INSERT INTO progress (shop) VALUES (?)", x.name)
+		s.db.mustExec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", x.name, x.name)
 	}
 	return w
 }

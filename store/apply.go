@@ -13,13 +13,15 @@ import (
 	"lagerd/reconcile/plan"
 )
 
-// Fence is a holder's right to write for a shop: the token of its lease and
-// the number of the transaction under it. A holder counts Seq up by one for
-// each Apply and starts from 1.
+// Fence is a holder's right to write for a shop: the token of its lease, the
+// settings that it works with, and the number of the transaction under the token.
+// A holder counts Seq up by one for each Apply and starts from 1.
 type Fence struct {
-	Shop  string
-	Token int64
-	Seq   int64
+	Shop       string
+	Dataset    string // Shop.Dataset of those settings: items and invoices are written there
+	Generation int64  // Shop.Generation of those settings
+	Token      int64
+	Seq        int64
 }
 
 // Progress is how far a shop has got and how it fares.
@@ -44,6 +46,8 @@ type Progress struct {
 	LagMaxUS        int64 `gorm:"column:lag_max_us"`
 	CallsDay        string
 	Calls           int64
+	ItemsDataset    string // whose items the view shows; another than the shop's while its items change over to those of another agreement
+	ItemsSince      Time   // when they last did; zero: they never have
 
 	Gaps  []plan.Gap `gorm:"-"`
 	Holds plan.Holds `gorm:"-"`
@@ -98,21 +102,21 @@ func (a Applied) Empty() bool {
 }
 
 // Apply writes it all in one transaction under the fence. It returns ErrFenced
-// if the lease was lost, and then nothing is written. now becomes the time of
+// if the lease was lost, or ErrSettingsChanged, and then nothing is written. now becomes the time of
 // commit in the history.
 func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) error {
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
-		t.putItems(f.Shop, a.Items)
-		t.putInvoices(f.Shop, a.Invoices, causes(a.Changes), now)
+		t.putItems(f.Dataset, a.Items)
+		t.putInvoices(f.Dataset, a.Invoices, causes(a.Changes), now)
 		t.putChanges(f, a.Changes, now)
 		t.answer(f.Shop, a.Answered)
 		t.reread(f.Shop, a.Rereads)
 		t.recordHints(a.Hints)
-		t.linesRead(f.Shop, a.Lines)
-		t.putPDFs(f.Shop, a.PDFs, now)
+		t.linesRead(f.Dataset, a.Lines)
+		t.putPDFs(f.Dataset, a.PDFs, now)
 		for _, w := range a.Work {
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
-				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Shop, w.Number)
+				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Dataset, w.Number)
 		}
 		if a.Window != nil {
 			t.putGaps(f.Shop, a.Window.Gaps)
@@ -147,15 +151,20 @@ func (s *Store) inFencedTx(ctx context.Context, f Fence, fn func(*tx) error) err
 // nodes of a Galera cluster notice each other. done reports that this very
 // transaction has been committed before: the commit's answer was lost.
 func (t *tx) fence(f Fence) (done bool, err error) {
-	if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {
+	if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ? AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {
 		return false, nil
 	}
-	var token, seq int64
-	if t.queryRow("SELECT token, applied_seq FROM leases WHERE shop = ?", []any{f.Shop}, &token, &seq) && token == f.Token && seq == f.Seq {
-		return true, nil
-	}
-	if t.err != nil {
+	var token, seq, generation int64
+	found := t.queryRow("SELECT token, applied_seq, generation FROM leases WHERE shop = ?", []any{f.Shop}, &token, &seq, &generation)
+	switch {
+	case t.err != nil:
 		return false, t.err
+	case !found || token != f.Token:
+		return false, ErrFenced
+	case seq == f.Seq:
+		return true, nil
+	case generation != f.Generation:
+		return false, ErrSettingsChanged
 	}
 	return false, ErrFenced
 }

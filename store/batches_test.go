@@ -43,10 +43,10 @@ func TestUnpack(t *testing.T) {
 		}
 		status(t, s, "shop1", int64(len(odd)+2))
 
-		if _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token - 1, Seq: 1}, 0, store.UnpackedHints); !errors.Is(err, store.ErrFenced) {
+		if _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 1}, 0, store.UnpackedHints); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a former holder unpacked: %v", err)
 		}
-		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1}, 0, store.UnpackedHints)
+		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, store.UnpackedHints)
 		if err != nil || u.More || u.Hints != len(odd)+1 || len(u.Unreadable) > 0 {
 			t.Errorf("unpacked: %+v, %v", u, err)
 		}
@@ -64,7 +64,7 @@ func TestUnpack(t *testing.T) {
 			t.Errorf("hints of invoices: %v, %v", invoices, err)
 		}
 		status(t, s, "shop1", int64(len(odd)+1))
-		if u, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 2}, 0, store.UnpackedHints); u.Hints != 0 || u.More || err != nil {
+		if u, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, 0, store.UnpackedHints); u.Hints != 0 || u.More || err != nil {
 			t.Errorf("unpacked again: %+v, %v", u, err)
 		}
 		total, oldest, err := s.OpenHintsTotal(t.Context())
@@ -108,7 +108,7 @@ func TestUnpackInPieces(t *testing.T) {
 		pieces, unpacked := int64(0), 0
 		for more := true; more; {
 			pieces++
-			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: pieces}, 0, store.UnpackedHints)
+			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: pieces}, 0, store.UnpackedHints)
 			must(t, err)
 			unpacked += u.Hints
 			more = u.More
@@ -139,16 +139,16 @@ func TestForget(t *testing.T) {
 			t.Fatalf("packed, beside one that cannot be read: %+v", packed)
 		}
 		record("d")
-		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 1}, packed.Batches[1], store.UnpackedHints)
+		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, packed.Batches[1], store.UnpackedHints)
 		if open := openHints(t, s, "shop1", noon); err != nil || u.Hints != 1 || u.More || len(open) != 1 || open["d"].Gen != 1 {
 			t.Errorf("unpacked after those in hand: %+v, %v, %v", u, open, err)
 		}
-		if err := s.Forget(t.Context(), store.Fence{Shop: "shop1", Token: token - 1, Seq: 2}, packed.Batches); !errors.Is(err, store.ErrFenced) {
+		if err := s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 2}, packed.Batches); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a former holder deleted them: %v", err)
 		}
 		record("e")
 		for range 2 { // the answer to the first commit may have been lost
-			must(t, s.Forget(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: 2}, packed.Batches))
+			must(t, s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, packed.Batches))
 		}
 		packed, err = s.Packed(t.Context(), "shop1")
 		must(t, err)
@@ -170,7 +170,7 @@ func TestUnreadableBatch(t *testing.T) {
 			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
 			must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '"+data+"' WHERE set_aside = 0"))
 			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", fmt.Sprint("good", n), plan.CauseWebhook, noon)}))
-			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Token: token, Seq: int64(n + 1)}, 0, store.UnpackedHints)
+			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: int64(n + 1)}, 0, store.UnpackedHints)
 			if err != nil || u.Hints != 1 || len(u.Unreadable) != 1 || !strings.Contains(u.Unreadable[0].Error(), "hint_batches") {
 				t.Errorf("%q: %+v, %v", data, u, err)
 			}

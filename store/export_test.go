@@ -23,24 +23,40 @@ func (s *Store) Count(ctx context.Context, table, shop string) int {
 
 // Strings returns the first row of a query as texts, or the error's as one.
 func (s *Store) Strings(ctx context.Context, query string) []string {
+	rows := s.Rows(ctx, query)
+	if len(rows) == 0 {
+		return make([]string, 10)
+	}
+	return rows[0]
+}
+
+// Rows returns the rows of a query as texts, "" for NULL, or the error's as one.
+func (s *Store) Rows(ctx context.Context, query string) [][]string {
 	rows, err := s.conn.QueryContext(ctx, query)
 	if err != nil {
-		return []string{err.Error()}
+		return [][]string{{err.Error()}}
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
-	if err != nil || !rows.Next() {
-		return make([]string, 10)
+	if err != nil {
+		return [][]string{{err.Error()}}
 	}
-	texts := make([]string, len(columns))
-	into := make([]any, len(columns))
-	for i := range texts {
-		into[i] = &texts[i]
+	var list [][]string
+	for rows.Next() {
+		texts, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range texts {
+			into[i] = &texts[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return [][]string{{err.Error()}}
+		}
+		row := make([]string, len(columns))
+		for i, text := range texts {
+			row[i] = text.String
+		}
+		list = append(list, row)
 	}
-	if err := rows.Scan(into...); err != nil {
-		return []string{err.Error()}
-	}
-	return texts
+	return list
 }
 
 // On returns a store of the MySQL dialect on a connection of a test's own.

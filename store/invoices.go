@@ -36,14 +36,14 @@ type WorkResult struct {
 }
 
 // StoredInvoices tells which of the given invoice numbers are stored.
-func (s *Store) StoredInvoices(ctx context.Context, shop string, numbers []int64) (map[int64]bool, error) {
+func (s *Store) StoredInvoices(ctx context.Context, dataset string, numbers []int64) (map[int64]bool, error) {
 	stored := make(map[int64]bool, len(numbers))
 	for len(numbers) > 0 {
 		n := min(len(numbers), 2*rowsPerStatement)
 		var found []int64
-		err := s.db.WithContext(ctx).Raw("SELECT number FROM invoices WHERE shop = ? AND number IN ?", shop, numbers[:n]).Scan(&found).Error
+		err := s.db.WithContext(ctx).Raw("SELECT number FROM invoices WHERE shop = ? AND number IN ?", dataset, numbers[:n]).Scan(&found).Error
 		if err != nil {
-			return nil, fmt.Errorf("read the invoices of %s: %w", shop, err)
+			return nil, fmt.Errorf("read the invoices of %s: %w", dataset, err)
 		}
 		for _, number := range found {
 			stored[number] = true
@@ -55,12 +55,12 @@ func (s *Store) StoredInvoices(ctx context.Context, shop string, numbers []int64
 
 // InvoicesToFetch returns invoices whose lines or PDF are due, oldest due
 // first, at most limit.
-func (s *Store) InvoicesToFetch(ctx context.Context, shop string, due Due, limit int) ([]InvoiceWork, error) {
+func (s *Store) InvoicesToFetch(ctx context.Context, dataset string, due Due, limit int) ([]InvoiceWork, error) {
 	var list []InvoiceWork
 	err := s.db.WithContext(ctx).Raw("SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries"+
-		" FROM invoices WHERE shop = ? AND (work_due_at <= ? OR work_due_at > ?) ORDER BY work_due_at, number LIMIT ?", shop, At(due.By), At(due.Beyond), limit).Scan(&list).Error
+		" FROM invoices WHERE shop = ? AND (work_due_at <= ? OR work_due_at > ?) ORDER BY work_due_at, number LIMIT ?", dataset, At(due.By), At(due.Beyond), limit).Scan(&list).Error
 	if err != nil {
-		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", shop, err)
+		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", dataset, err)
 	}
 	return list, nil
 }
@@ -93,11 +93,11 @@ var atOnce = At(time.Unix(0, 0))
 
 // putInvoices stores booked invoices. One that is stored already is left
 // alone: they are immutable at e-conomic.
-func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time) {
+func (t *tx) putInvoices(dataset string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time) {
 	const columns = 24
 	args := make([]any, 0, len(rows)*columns)
 	for _, r := range rows {
-		args = append(args, shop, r.Number, r.IsCreditNote(), Date(r.Date), Date(r.DueDate), r.Currency,
+		args = append(args, dataset, r.Number, r.IsCreditNote(), Date(r.Date), Date(r.DueDate), r.Currency,
 			r.Net, r.VAT, r.Gross, r.Rounding, r.NetBase, r.GrossBase, r.CustomerNumber, clip(r.RecipientName, 255),
 			clip(r.OtherReference, 255), clip(r.Heading, 255), clip(r.TextLine1, 1000), r.Invoice.OrderNumber, clip(r.ShopOrder, 255),
 			At(r.FoundAt), At(now), causes[r.Number], clip(r.PDFLink, 500), atOnce)
@@ -109,7 +109,7 @@ func (t *tx) putInvoices(shop string, rows []plan.InvoiceRow, causes map[int64]p
 
 // putPDFs sends PDFs by a prepared statement: as part of the statement's text, each
 // would be escaped, copied and parsed.
-func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
+func (t *tx) putPDFs(dataset string, pdfs []PDF, now time.Time) {
 	if len(pdfs) == 0 {
 		return
 	}
@@ -117,7 +117,7 @@ func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
 		insert := t.prepare("INSERT INTO invoice_pdfs (shop, number, pdf) VALUES (?, ?, ?)" + t.dialect.onConflict("shop, number", "pdf = new.pdf"))
 		defer insert.close()
 		for _, pdf := range pdfs {
-			insert.exec(shop, pdf.Number, pdf.Data)
+			insert.exec(dataset, pdf.Number, pdf.Data)
 		}
 	})
 	var numbers []int64
@@ -129,12 +129,12 @@ func (t *tx) putPDFs(shop string, pdfs []PDF, now time.Time) {
 	}
 	each := "CASE number" + strings.Repeat(" WHEN ? THEN ?", len(pdfs)) + " END"
 	t.exec("UPDATE invoices SET pdf_state = 'stored', pdf_sha256 = "+each+", pdf_size = "+each+", pdf_stored_at = ?, "+doneWhere("lines_read = 1")+
-		" WHERE shop = ? AND number IN "+placeholders(1, len(pdfs)), slices.Concat(sums, sizes, []any{At(now)}, invoiceArgs(shop, numbers))...)
+		" WHERE shop = ? AND number IN "+placeholders(1, len(pdfs)), slices.Concat(sums, sizes, []any{At(now)}, invoiceArgs(dataset, numbers))...)
 }
 
-func (t *tx) linesRead(shop string, numbers []int64) {
+func (t *tx) linesRead(dataset string, numbers []int64) {
 	if len(numbers) > 0 {
-		t.exec("UPDATE invoices SET lines_read = 1, "+doneWhere("pdf_state = 'stored'")+" WHERE shop = ? AND number IN "+placeholders(1, len(numbers)), invoiceArgs(shop, numbers)...)
+		t.exec("UPDATE invoices SET lines_read = 1, "+doneWhere("pdf_state = 'stored'")+" WHERE shop = ? AND number IN "+placeholders(1, len(numbers)), invoiceArgs(dataset, numbers)...)
 	}
 }
 
@@ -144,8 +144,8 @@ func doneWhere(other string) string {
 	return "work_due_at = CASE WHEN " + other + " THEN NULL ELSE work_due_at END, work_error = CASE WHEN " + other + " THEN '' ELSE work_error END"
 }
 
-func invoiceArgs(shop string, numbers []int64) []any {
-	args := []any{shop}
+func invoiceArgs(dataset string, numbers []int64) []any {
+	args := []any{dataset}
 	for _, n := range numbers {
 		args = append(args, n)
 	}
@@ -176,7 +176,7 @@ func clip(s string, characters int) string {
 
 // Invoice is an invoice's row, as people look at it.
 type Invoice struct {
-	Shop        string `gorm:"primaryKey"`
+	Dataset     string `gorm:"primaryKey;column:shop"`
 	Number      int64  `gorm:"primaryKey"`
 	CreditNote  bool
 	InvoiceDate Date
@@ -192,7 +192,7 @@ type Invoice struct {
 }
 
 // Invoices returns the rows of the given numbers, those that exist.
-func (s *Store) Invoices(ctx context.Context, shop string, numbers []string) ([]Invoice, error) {
+func (s *Store) Invoices(ctx context.Context, dataset string, numbers []string) ([]Invoice, error) {
 	ints := make([]int64, 0, len(numbers))
 	for _, n := range numbers {
 		if i, err := strconv.ParseInt(n, 10, 64); err == nil {
@@ -200,8 +200,8 @@ func (s *Store) Invoices(ctx context.Context, shop string, numbers []string) ([]
 		}
 	}
 	var list []Invoice
-	if err := s.db.WithContext(ctx).Where("shop = ? AND number IN ?", shop, ints).Order("number").Find(&list).Error; err != nil {
-		return nil, fmt.Errorf("read invoices of %s: %w", shop, err)
+	if err := s.db.WithContext(ctx).Where("shop = ? AND number IN ?", dataset, ints).Order("number").Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read invoices of %s: %w", dataset, err)
 	}
 	return list, nil
 }

@@ -14,22 +14,22 @@ import (
 const itemColumns = "number, name, bar_code, barred, inventory_enabled, in_stock, available, ordered_by_customers, ordered_from_suppliers, stock, state, economic_updated_at, observed_token, observed_at, first_seen_at, changed_at, renumbered_to"
 
 // Items returns the stored rows of the given numbers, those that exist.
-func (s *Store) Items(ctx context.Context, shop string, numbers []string) (map[string]plan.Row, error) {
+func (s *Store) Items(ctx context.Context, dataset string, numbers []string) (map[string]plan.Row, error) {
 	found := make(map[string]plan.Row, len(numbers))
 	for len(numbers) > 0 {
 		n := min(len(numbers), 2*rowsPerStatement)
 		args := make([]any, 0, n+1)
-		args = append(args, shop)
+		args = append(args, dataset)
 		for _, number := range numbers[:n] {
 			args = append(args, number)
 		}
 		numbers = numbers[n:]
 		rows, err := s.conn.QueryContext(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number IN "+placeholders(1, n), args...)
 		if err != nil {
-			return nil, fmt.Errorf("read the items of %s: %w", shop, err)
+			return nil, fmt.Errorf("read the items of %s: %w", dataset, err)
 		}
 		if err := scanItems(rows, found); err != nil {
-			return nil, fmt.Errorf("read the items of %s: %w", shop, err)
+			return nil, fmt.Errorf("read the items of %s: %w", dataset, err)
 		}
 	}
 	return found, nil
@@ -39,19 +39,19 @@ func (s *Store) Items(ctx context.Context, shop string, numbers []string) (map[s
 // by byte, both included. If those are more than most, or the database cannot be asked
 // for them so, it returns none of them and false. A row read so costs half of what one
 // of Items does.
-func (s *Store) ItemsBetween(ctx context.Context, shop, first, last string, most int) (map[string]plan.Row, bool, error) {
+func (s *Store) ItemsBetween(ctx context.Context, dataset, first, last string, most int) (map[string]plan.Row, bool, error) {
 	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
 	// 'a ': its optimizer compares a range's ends as if both were filled with spaces.
 	if rest, ok := strings.CutPrefix(last, first); ok && rest != "" && rest[0] <= ' ' {
 		return nil, false, nil
 	}
-	rows, err := s.keptQuery(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", shop, first, last, most+1)
+	rows, err := s.keptQuery(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", dataset, first, last, most+1)
 	found := make(map[string]plan.Row, most)
 	if err == nil {
 		err = scanItems(rows, found)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("read the items of %s: %w", shop, err)
+		return nil, false, fmt.Errorf("read the items of %s: %w", dataset, err)
 	}
 	if len(found) > most {
 		return nil, false, nil
@@ -78,24 +78,24 @@ func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 }
 
 // NoItems reports whether a shop has no item stored, not even one that is gone.
-func (s *Store) NoItems(ctx context.Context, shop string) (bool, error) {
+func (s *Store) NoItems(ctx context.Context, dataset string) (bool, error) {
 	var one int
-	err := s.conn.QueryRowContext(ctx, "SELECT 1 FROM items WHERE shop = ? LIMIT 1", shop).Scan(&one)
+	err := s.conn.QueryRowContext(ctx, "SELECT 1 FROM items WHERE shop = ? LIMIT 1", dataset).Scan(&one)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return true, nil
 	case err != nil:
-		return false, fmt.Errorf("look for items of %s: %w", shop, err)
+		return false, fmt.Errorf("look for items of %s: %w", dataset, err)
 	}
 	return false, nil
 }
 
 // PresentNumbers yields the numbers of a shop's items that are not gone, one by
 // one, since a shop may have hundreds of thousands. An error is yielded last.
-func (s *Store) PresentNumbers(ctx context.Context, shop string) iter.Seq2[string, error] {
+func (s *Store) PresentNumbers(ctx context.Context, dataset string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		fail := func(err error) { yield("", fmt.Errorf("read the item numbers of %s: %w", shop, err)) }
-		rows, err := s.conn.QueryContext(ctx, "SELECT number FROM items WHERE shop = ? AND state <> ?", shop, plan.StateGone)
+		fail := func(err error) { yield("", fmt.Errorf("read the item numbers of %s: %w", dataset, err)) }
+		rows, err := s.conn.QueryContext(ctx, "SELECT number FROM items WHERE shop = ? AND state <> ?", dataset, plan.StateGone)
 		if err != nil {
 			fail(err)
 			return
@@ -117,12 +117,12 @@ func (s *Store) PresentNumbers(ctx context.Context, shop string) iter.Seq2[strin
 	}
 }
 
-func (t *tx) putItems(shop string, items []plan.Row) {
+func (t *tx) putItems(dataset string, items []plan.Row) {
 	const columns = 18
 	args := make([]any, 0, len(items)*columns)
 	at := onceFormatted()
 	for _, r := range items {
-		args = append(args, shop, r.Number, r.Name, r.BarCode, r.Barred, r.InventoryEnabled,
+		args = append(args, dataset, r.Number, r.Name, r.BarCode, r.Barred, r.InventoryEnabled,
 			r.Figures.InStock, r.Figures.Available, r.Figures.OrderedByCustomers, r.Figures.OrderedFromSuppliers,
 			r.Stock, r.State, At(r.UpdatedAt), r.Version.Token, at(r.Version.At), at(r.FirstSeenAt), at(r.ChangedAt), r.RenumberedTo)
 	}

@@ -18,7 +18,7 @@ func BenchmarkItems(b *testing.B) {
 	if err := s.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	f := store.Fence{Shop: "shop1", Token: addShop(b, s, "shop1")}
+	f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: addShop(b, s, "shop1")}
 	const pages, size = 20, 1000
 	rows := make([]plan.Row, pages*size)
 	numbers := make([]string, len(rows))
@@ -45,7 +45,7 @@ func BenchmarkItems(b *testing.B) {
 	b.Run("read", func(b *testing.B) {
 		page := 0
 		for b.Loop() {
-			found, err := s.Items(b.Context(), f.Shop, numbers[page*size:][:size])
+			found, err := s.Items(b.Context(), f.Dataset, numbers[page*size:][:size])
 			if err != nil || len(found) != size {
 				b.Fatal(len(found), err)
 			}
@@ -56,7 +56,7 @@ func BenchmarkItems(b *testing.B) {
 	b.Run("read side by side", func(b *testing.B) {
 		page := 0
 		for b.Loop() {
-			found, all, err := s.ItemsBetween(b.Context(), f.Shop, numbers[page*size], numbers[(page+1)*size-1], size)
+			found, all, err := s.ItemsBetween(b.Context(), f.Dataset, numbers[page*size], numbers[(page+1)*size-1], size)
 			if err != nil || !all || len(found) != size {
 				b.Fatal(len(found), all, err)
 			}

@@ -12,6 +12,11 @@ import (
 // token: another lagerd has taken the shop, and nothing was written.
 var ErrFenced = errors.New("the shop's lease has been lost")
 
+// ErrSettingsChanged is returned where a shop's settings are no longer those that
+// the pass began with: what it read may be another agreement's, and nothing was
+// written.
+var ErrSettingsChanged = errors.New("the shop's settings have been changed since they were read")
+
 // Instance is a running lagerd.
 type Instance struct {
 	Instance  string `gorm:"primaryKey"`
@@ -27,7 +32,9 @@ type Instance struct {
 type Lease struct {
 	Shop   string
 	Holder string // an instance, or "" if nobody holds it
-	Token  int64  // grows with every holder
+	Token  int64  // grows with every holder, also beyond a removal of the shop
+
+	Generation int64 // of the shop's settings, see Fence
 }
 
 // Beat tells the others that the instance lives; the first beat registers it.
@@ -67,7 +74,7 @@ func (s *Store) ForgetInstance(ctx context.Context, instance string) error {
 // Leases returns the lease of every shop.
 func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
 	var list []Lease
-	if err := s.db.WithContext(ctx).Table("leases").Select("shop, holder, token").Order("shop").Find(&list).Error; err != nil {
+	if err := s.db.WithContext(ctx).Table("leases").Select("shop, holder, token, generation").Order("shop").Find(&list).Error; err != nil {
 		return nil, fmt.Errorf("read the leases: %w", err)
 	}
 	return list, nil

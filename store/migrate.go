@@ -13,8 +13,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+	"modernc.org/sqlite"
 )
 
 //go:embed migrations
@@ -102,7 +104,7 @@ func (s *Store) provider() (*goose.Provider, error) {
 		statements := splitStatements(strings.ReplaceAll(string(text), "{{collation}}", s.dialect.collation))
 		list = append(list, goose.NewGoMigration(version, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
 			for _, statement := range statements {
-				if _, err := db.ExecContext(ctx, statement); err != nil {
+				if _, err := db.ExecContext(ctx, statement); err != nil && !existsAlready(err) {
 					return fmt.Errorf("%s: %w", firstLine(statement), err)
 				}
 			}
@@ -136,6 +138,18 @@ func splitStatements(text string) []string {
 		}
 	}
 	return statements
+}
+
+// existsAlready reports whether a statement would have added a column or an index
+// that is there: a migration that was interrupted is run again from its first
+// statement, and MySQL has no IF NOT EXISTS for either.
+func existsAlready(err error) bool {
+	const duplicateColumn, duplicateIndex = 1060, 1061 // ER_DUP_FIELDNAME, ER_DUP_KEYNAME: MySQL server error reference
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return e.Number == duplicateColumn || e.Number == duplicateIndex
+	}
+	_, ok := errors.AsType[*sqlite.Error](err)
+	return ok && strings.Contains(err.Error(), "duplicate column name")
 }
 
 func firstLine(s string) string {

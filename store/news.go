@@ -23,7 +23,7 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 		// or batches, are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
 		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
-		" UNION SELECT DISTINCT i.shop FROM invoices i JOIN shops s ON s.shop = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)"+
+		" UNION SELECT DISTINCT s.shop FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)"+
 		") AS work",
 		shopsGeneration, At(due.By), At(due.Beyond), At(due.By), At(due.Beyond))
 	fail := func(err error) (News, error) { return News{}, fmt.Errorf("look for news: %w", err) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -36,7 +37,8 @@ type Shop struct {
 	OrderPattern       string
 	PausedAt           Time // by a person; zero: not
 	PauseReason        string
-	Generation         int64 // grows with every change to any shop
+	Dataset            string // what is stored of the accepted agreement; see Store.AcceptAgreement
+	Generation         int64  // grows with every change to any shop; stands in the lease's row too, see Fence
 	CreatedAt          Time
 	UpdatedAt          Time
 }
@@ -62,7 +64,7 @@ var (
 func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now time.Time) error {
 	shop.CreatedAt, shop.UpdatedAt = At(now), At(now)
 	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
-		for _, table := range shopTables {
+		for _, table := range slices.Concat(datasetTables, shopTables) {
 			var left int64
 			if err := db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM "+table+" WHERE shop = ? LIMIT 1) AS rows_left", shop.Shop).Scan(&left).Error; err != nil {
 				return err
@@ -71,7 +73,7 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 				return fmt.Errorf("add %s: rows of a removed shop of that name are left in %s: `lagerd shops remove %s --yes` clears them", shop.Shop, table, shop.Shop)
 			}
 		}
-		shop.Generation = generation
+		shop.Generation, shop.Dataset = generation, shop.Shop
 		created := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&shop)
 		if created.Error != nil {
 			return created.Error
@@ -82,12 +84,18 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		if err := db.Create(&ShopCode{Shop: shop.Shop, CodeHash: codeHash, CreatedAt: At(now)}).Error; err != nil {
 			return err
 		}
-		if err := db.Exec("INSERT INTO leases (shop) VALUES (?)", shop.Shop).Error; err != nil {
+		// A shop of that name may have been removed: whoever still works on it must not
+		// hold a token that is given again.
+		err := db.Exec("INSERT INTO leases (shop, token, generation) SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken).Error
+		if err != nil {
 			return err
 		}
-		return db.Exec("INSERT INTO progress (shop) VALUES (?)", shop.Shop).Error
+		return db.Exec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", shop.Shop, shop.Dataset).Error
 	})
 }
+
+// removedToken is the greatest fencing token of any shop that has been removed.
+const removedToken = "removed_token"
 
 // SetShop changes a shop's settings by the given function.
 func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change func(*Shop) error) error {
@@ -96,12 +104,28 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 		if err != nil {
 			return err
 		}
+		before := shop
 		if err := change(&shop); err != nil {
 			return err
 		}
-		shop.Generation, shop.UpdatedAt = generation, At(now)
-		return db.Save(&shop).Error
+		if shop.InvoicesFrom != before.InvoicesFrom || shop.InvoicesFromNumber != before.InvoicesFromNumber {
+			// They begin anew from there; those that are stored stay.
+			if err := db.Exec("UPDATE progress SET invoices_begun = ? WHERE shop = ?", false, name).Error; err != nil {
+				return err
+			}
+		}
+		return saveShop(db, &shop, generation, now)
 	})
+}
+
+// saveShop stores a shop's settings with their generation, also in its lease: a
+// pass that began with other settings writes nothing any more.
+func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
+	shop.Generation, shop.UpdatedAt = generation, At(now)
+	if err := db.Save(shop).Error; err != nil {
+		return err
+	}
+	return db.Exec("UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop).Error
 }
 
 // RemoveShop deletes a shop and everything stored for it, PDFs included. The
@@ -110,6 +134,10 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
 		existed = existsShop(db, name)
+		err := db.Exec("UPDATE meta SET value = (SELECT MAX(token) FROM leases WHERE shop = ?) WHERE name = ? AND value < (SELECT MAX(token) FROM leases WHERE shop = ?)", name, removedToken, name).Error
+		if err != nil {
+			return err
+		}
 		for _, table := range []string{"leases", "progress", "shop_codes", "shops"} {
 			if err := db.Exec("DELETE FROM "+table+" WHERE shop = ?", name).Error; err != nil {
 				return err
@@ -122,12 +150,29 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	}
 	// An earlier removal may have been interrupted: what it left goes too.
 	left := false
-	for _, table := range shopTables {
-		n, err := s.deleteInPieces(ctx, table, "shop = ?", name)
+	remove := func(table, shop string) error {
+		n, err := s.deleteInPieces(ctx, table, "shop = ?", shop)
 		if err != nil {
 			return fmt.Errorf("remove what is stored for %s: %w", name, err)
 		}
 		left = left || n > 0
+		return nil
+	}
+	datasets, err := s.datasets(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, dataset := range datasets {
+		for _, table := range datasetTables {
+			if err := remove(table, dataset); err != nil {
+				return err
+			}
+		}
+	}
+	for _, table := range shopTables {
+		if err := remove(table, name); err != nil {
+			return err
+		}
 	}
 	if !existed && !left {
 		return fmt.Errorf("%s: %w", name, ErrNoShop)
@@ -135,8 +180,13 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	return nil
 }
 
-// shopTables hold what can be much; they are cleared after the shop is gone.
-var shopTables = []string{"hints", "hint_batches", "items", "changes", "invoice_pdfs", "invoices", "invoice_gaps", "requests", "approvals", "holds", "webhook_calls"}
+// What can be much is cleared after the shop is gone: datasetTables hold a dataset
+// each under "shop", shopTables the shop itself. The agreements come last: they tell
+// what datasets a removal that was interrupted has left.
+var (
+	datasetTables = []string{"items", "invoice_pdfs", "invoices", "mixed_invoices"}
+	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "webhook_calls", "agreements"}
+)
 
 func existsShop(db *gorm.DB, name string) bool {
 	_, err := oneShop(db, name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,28 +13,29 @@ type TickMark struct {
 	Shop     string
 	CallsDay string // UTC date on which Calls were made
 	Calls    int    // calls to e-conomic on that day so far
+
+	Generation int64 // of the settings that it was made with
 }
 
 // MarksPerStatement is how many shops' ticks are noted at once.
 const MarksPerStatement = 1000
 
 // MarkTicks notes a good tick for all the given shops in a few statements,
-// whatever their number. A shop whose lease the instance no longer holds is
-// left alone.
+// whatever their number. A shop whose lease the instance no longer holds, or
+// whose settings have been changed, is left alone.
 func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark, at time.Time) error {
 	for chunk := range slices.Chunk(marks, MarksPerStatement) {
-		calls := []any{}
-		cases := ""
-		shops := []any{}
+		var calls, generations, shops []any
 		for _, m := range chunk {
-			cases += " WHEN ? THEN ?"
 			calls = append(calls, m.Shop, m.Calls)
+			generations = append(generations, m.Shop, m.Generation)
 			shops = append(shops, m.Shop)
 		}
-		args := slices.Concat([]any{At(at), chunk[0].CallsDay}, calls, shops, []any{instance})
+		cases := strings.Repeat(" WHEN ? THEN ?", len(chunk))
+		args := slices.Concat([]any{At(at), chunk[0].CallsDay}, calls, shops, []any{instance}, generations)
 		_, err := s.exec(ctx, "UPDATE progress SET tick_at = ?, failures = 0, failure = '', calls_day = ?, calls = CASE shop"+cases+" ELSE calls END"+
 			" WHERE shop IN "+placeholders(1, len(chunk))+
-			" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.holder = ?)", args...)
+			" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.holder = ? AND leases.generation = CASE leases.shop"+cases+" END)", args...)
 		if err != nil {
 			return fmt.Errorf("note the tick of %d shops: %w", len(chunk), err)
 		}
@@ -42,16 +44,17 @@ func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark
 }
 
 // MarkFailure notes that a pass over a shop failed, and how.
-func (s *Store) MarkFailure(ctx context.Context, shop string, token int64, failure string) error {
-	return s.setProgress(ctx, shop, token, "failures = failures + 1, failure = ?", clip(failure, 500))
+func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string) error {
+	return s.setProgress(ctx, f, "failures = failures + 1, failure = ?", clip(failure, 500))
 }
 
-func (s *Store) setProgress(ctx context.Context, shop string, token int64, set string, args ...any) error {
-	args = append(args, shop, token)
-	_, err := s.exec(ctx, "UPDATE progress SET "+set+" WHERE shop = ?"+
-		" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.token = ?)", args...)
+func (s *Store) setProgress(ctx context.Context, f Fence, set string, args ...any) error {
+	err := s.inFencedTx(ctx, f, func(t *tx) error {
+		t.exec("UPDATE progress SET "+set+" WHERE shop = ?", append(args, f.Shop)...)
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("note the state of %s: %w", shop, err)
+		return fmt.Errorf("note the state of %s: %w", f.Shop, err)
 	}
 	return nil
 }
@@ -77,13 +80,10 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 	var shops []Shop
 	var progress []Progress
 	var leases []Lease
-	one := func(column string) (string, []any) {
-		if name == "" {
-			return "1 = 1", nil
-		}
-		return column + " = ?", []any{name}
+	where, ofShop, args := "1 = 1", "1 = 1", []any(nil)
+	if name != "" {
+		where, ofShop, args = "shop = ?", "s.shop = ?", []any{name}
 	}
-	where, args := one("shop")
 	if err := db.Where(where, args...).Order("shop").Find(&shops).Error; err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
@@ -128,13 +128,13 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 					st.OldestHint = oldest
 				}
 			}},
-		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE work_due_at IS NOT NULL AND pdf_state <> 'stored' AND " + where + " GROUP BY shop",
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.work_due_at IS NOT NULL AND i.pdf_state <> 'stored' AND " + ofShop + " GROUP BY s.shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WaitForPDF = n }},
-		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE order_number = '' AND " + where + " GROUP BY shop",
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.order_number = '' AND " + ofShop + " GROUP BY s.shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WithoutOrder = n }},
-		{"SELECT shop, COUNT(*), 0, NULL FROM items WHERE " + where + " GROUP BY shop",
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM progress s JOIN items i ON i.shop = s.items_dataset WHERE " + ofShop + " GROUP BY s.shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.ItemsStored = n }},
-		{"SELECT shop, COUNT(*), 0, NULL FROM invoices WHERE " + where + " GROUP BY shop",
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE " + ofShop + " GROUP BY s.shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.InvoicesStored = n }},
 	}
 	for _, c := range counts {
@@ -163,26 +163,4 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 		}
 	}
 	return rows.Err()
-}
-
-// ForgetAgreement lets a shop's token answer for another agreement than
-// before: cursors and gaps of the old one mean nothing there.
-func (s *Store) ForgetAgreement(ctx context.Context, shop string) error {
-	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = 0, items_cursor = NULL, swept_at = NULL, invoice_cursor = 0, invoices_begun = 0 WHERE shop = ?", shop)
-	if err == nil {
-		_, err = s.exec(ctx, "DELETE FROM invoice_gaps WHERE shop = ?", shop)
-	}
-	if err != nil {
-		return fmt.Errorf("forget the agreement of %s: %w", shop, err)
-	}
-	return nil
-}
-
-// RestartInvoices has a shop's invoices begin anew from its start, which has
-// been changed. Those that are stored stay.
-func (s *Store) RestartInvoices(ctx context.Context, shop string) error {
-	if _, err := s.exec(ctx, "UPDATE progress SET invoices_begun = 0 WHERE shop = ?", shop); err != nil {
-		return fmt.Errorf("have the invoices of %s begin anew: %w", shop, err)
-	}
-	return nil
 }

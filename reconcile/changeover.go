@@ -1,0 +1,81 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// A shop that moves to another agreement goes on showing the items of the former
+// one until those of the new one have been read whole, twice: they are stored
+// beside each other, each in its agreement's dataset, and change over in one small
+// transaction. Never does the shop see some of one company and some of another.
+
+// changeover is how far the items of a new agreement have been read.
+type changeover struct {
+	listings   int                 // whole ones, of the new agreement
+	unreadable map[string]struct{} // numbers that the last of them showed and that could not be understood
+	unnamed    bool                // it showed items whose very number could not be
+	judged     bool                // what the last of them would take away has been looked at
+}
+
+// changingOver reports whether the shop's items are still shown as the agreement had
+// them that the shop had before.
+func (w *worker) changingOver() bool { return w.progress.ItemsDataset != w.shop.Dataset }
+
+// listedWhole notes a listing of the new agreement that has been stored whole.
+func (w *worker) listedWhole(l *listing) {
+	w.changeover = changeover{listings: w.changeover.listings + 1, unreadable: l.unreadable, unnamed: l.unknown > 0}
+}
+
+// changeOver shows the items of the new agreement if it is time. again reports that
+// another listing is wanted first.
+func (w *worker) changeOver(ctx context.Context) (again bool, err error) {
+	c := &w.changeover
+	if w.sweep != nil || c.judged {
+		return false, nil
+	}
+	step := plan.ChangeOver(plan.ChangeOverInput{Listings: c.listings, Suspects: len(w.suspects), Unnamed: c.unnamed})
+	if step != plan.ChangeOverJudge {
+		return step == plan.ChangeOverList, nil
+	}
+	former := w.progress.ItemsDataset
+	losses, present, err := w.Store.Losses(ctx, former, w.shop.Dataset)
+	if err != nil {
+		return false, err
+	}
+	c.judged = true
+	limit := max(w.LossMin, present*w.LossPercent/100, w.approved)
+	if w.progress.Items == 0 {
+		limit = w.approved // an agreement without any item is approved by a person, or not at all
+	}
+	if losses > limit {
+		detail := fmt.Sprintf("changing over to agreement %d would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`",
+			w.progress.AgreementNumber, losses, present, w.shop.Shop, w.shop.Shop)
+		return false, w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail)
+	}
+	return false, w.showNewItems(ctx, former)
+}
+
+// showNewItems has the shop see the items of the new agreement from now on. What that
+// one lacks is gone; of what it has and cannot be understood nothing is known.
+func (w *worker) showNewItems(ctx context.Context, former string) error {
+	for more := true; more; {
+		var err error
+		if more, err = w.Store.StageMissing(ctx, w.fence(), former, w.changeover.unreadable, w.steady(w.Now())); err != nil {
+			w.forgetStored()
+			return err
+		}
+	}
+	now := w.Now()
+	if err := w.Store.ChangeItemsOver(ctx, w.fence(), now); err != nil {
+		w.forgetStored()
+		return err
+	}
+	w.progress.ItemsDataset, w.progress.ItemsSince = w.shop.Dataset, store.At(now)
+	w.settled, w.approved = "", 0
+	w.log.WithField("agreement", w.progress.AgreementNumber).Info("the shop's items have changed over to the agreement that was accepted")
+	return w.saw(ctx, plan.SeenFewLosses)
+}

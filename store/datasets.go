@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"gorm.io/gorm"
+
+	"lagerd/reconcile/plan"
+)
+
+// Agreement is an agreement whose figures, invoices and PDFs are stored for a shop
+// that has had more than one.
+type Agreement struct {
+	Shop            string `gorm:"primaryKey"`
+	AgreementNumber int64  `gorm:"primaryKey"`
+	Dataset         string // the key under which they are stored
+	AcceptedAt      Time
+}
+
+// Agreements returns the agreements of a shop that has had more than one, in the
+// order in which they were accepted.
+func (s *Store) Agreements(ctx context.Context, shop string) ([]Agreement, error) {
+	var list []Agreement
+	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Order("accepted_at, agreement_number").Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read the agreements of %s: %w", shop, err)
+	}
+	return list, nil
+}
+
+// datasets returns the keys under which anything may be stored for a shop, also
+// for one that has been removed.
+func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
+	agreements, err := s.Agreements(ctx, shop)
+	if err != nil {
+		return nil, err
+	}
+	list := []string{shop}
+	for _, a := range agreements {
+		list = append(list, a.Dataset)
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// AcceptAgreement lets a shop's token answer for another agreement than before, in
+// one small transaction. From then on everything that is read is stored in that
+// agreement's own dataset. Invoices and PDFs of the former one leave the views at
+// once; its items stay until those of the new one have been read (see
+// ChangeItemsOver). An agreement that the shop has had before gets back what was
+// stored of it. Accepting the agreement that is accepted already only ends a hold.
+func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int64, now time.Time) error {
+	if agreement <= 0 {
+		return fmt.Errorf("accept an agreement for %s: agreement %d: expected a number above 0", name, agreement)
+	}
+	err := s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		shop, err := oneShop(db, name)
+		if err != nil {
+			return err
+		}
+		var former int64
+		if err := db.Raw("SELECT agreement_number FROM progress WHERE shop = ?", name).Scan(&former).Error; err != nil {
+			return err
+		}
+		if err := db.Exec("DELETE FROM holds WHERE shop = ?", name).Error; err != nil {
+			return err
+		}
+		if former != agreement {
+			if shop.Dataset, err = s.changeDataset(db, shop, former, agreement, generation, now); err != nil {
+				return err
+			}
+		}
+		return saveShop(db, &shop, generation, now)
+	})
+	if err != nil {
+		return fmt.Errorf("accept agreement %d for %s: %w", agreement, name, err)
+	}
+	return nil
+}
+
+// changeDataset begins a shop's work anew with another agreement, and returns the
+// dataset of that one.
+func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generation int64, now time.Time) (string, error) {
+	record := func(number int64, dataset string) error {
+		return db.Exec("INSERT INTO agreements (shop, agreement_number, dataset, accepted_at) VALUES (?,?,?,?)"+
+			s.dialect.onConflict("shop, agreement_number", "accepted_at = new.accepted_at"), shop.Shop, number, dataset, At(now)).Error
+	}
+	if former != 0 {
+		var known int64
+		if err := db.Model(&Agreement{}).Where("shop = ? AND agreement_number = ?", shop.Shop, former).Count(&known).Error; err != nil {
+			return "", err
+		}
+		if known == 0 {
+			err := db.Create(&Agreement{Shop: shop.Shop, AgreementNumber: former, Dataset: shop.Dataset, AcceptedAt: shop.CreatedAt}).Error
+			if err != nil {
+				return "", err
+			}
+		}
+	}
+	var list []Agreement
+	if err := db.Where("shop = ? AND agreement_number = ?", shop.Shop, agreement).Find(&list).Error; err != nil {
+		return "", err
+	}
+	// No shop's name begins so, and no generation comes twice.
+	dataset := "@" + strconv.FormatInt(generation, 10)
+	switch {
+	case len(list) == 1:
+		dataset = list[0].Dataset
+	case former == 0:
+		dataset = shop.Dataset // nothing has been read of any agreement yet
+	}
+	if err := record(agreement, dataset); err != nil {
+		return "", err
+	}
+	for _, query := range []string{
+		"DELETE FROM invoice_gaps WHERE shop = ?",
+		"DELETE FROM approvals WHERE shop = ?",
+	} {
+		if err := db.Exec(query, shop.Shop).Error; err != nil {
+			return "", err
+		}
+	}
+	err := db.Exec("UPDATE progress SET agreement_number = ?, suspicion = '', items = 0, items_cursor = NULL, swept_at = NULL,"+
+		" invoice_cursor = 0, invoices_begun = ?, invoices_swept_at = NULL WHERE shop = ?", agreement, false, shop.Shop).Error
+	return dataset, err
+}
+
+// Losses counts the items of one dataset that another takes the stock of: what has
+// a figure other than zero there, and here none, or zero. present is how many items
+// of the former are not gone. (plan.Row says the same of two rows.)
+func (s *Store) Losses(ctx context.Context, former, next string) (losses, present int, err error) {
+	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN f.stock IS NOT NULL AND (n.stock IS NULL OR f.stock + 0 <> 0 AND n.stock + 0 = 0) OR n.state IS NULL OR n.state = ? THEN 1 ELSE 0 END), 0)"+
+		" FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number WHERE f.shop = ? AND f.state <> ?",
+		plan.StateGone, next, former, plan.StateGone).Scan(&present, &losses)
+	if err != nil {
+		return 0, 0, fmt.Errorf("compare the items of %s with those of %s: %w", former, next, err)
+	}
+	return losses, present, nil
+}
+
+// StageMissing writes some of the items that the former dataset has and the fence's
+// has not: as gone, without figures, or where the new agreement shows them and they
+// are unreadable, as without a figure. It reports whether there may be more of them.
+// They are seen when the items change over.
+func (s *Store) StageMissing(ctx context.Context, f Fence, former string, unreadable map[string]struct{}, at time.Time) (more bool, err error) {
+	missing, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
+		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", f.Dataset, former, plan.StateGone, RowsPerPiece)
+	if err != nil {
+		return false, fmt.Errorf("look for the items of %s that its agreement lacks: %w", f.Shop, err)
+	}
+	if len(missing) == 0 {
+		return false, nil
+	}
+	rows, err := s.Items(ctx, former, missing)
+	if err != nil {
+		return false, err
+	}
+	staged := make([]plan.Row, 0, len(missing))
+	for _, number := range missing {
+		row := plan.Row{State: plan.StateGone, Version: plan.Version{Token: f.Token, At: at}, FirstSeenAt: rows[number].FirstSeenAt, ChangedAt: at}
+		row.Number = number
+		if _, shown := unreadable[number]; shown {
+			row.State = plan.StateNoInventory
+		} else {
+			row.Name = rows[number].Name
+		}
+		staged = append(staged, row)
+	}
+	return len(missing) == RowsPerPiece, s.Apply(ctx, f, Applied{Items: staged}, at)
+}
+
+func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := s.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var numbers []string
+	for rows.Next() {
+		var number string
+		if err := rows.Scan(&number); err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, number)
+	}
+	return numbers, rows.Err()
+}
+
+// ChangeItemsOver has the view show the items of the fence's dataset from now on.
+func (s *Store) ChangeItemsOver(ctx context.Context, f Fence, now time.Time) error {
+	err := s.inFencedTx(ctx, f, func(t *tx) error {
+		t.exec("UPDATE progress SET items_dataset = ?, items_since = ? WHERE shop = ?", f.Dataset, At(now), f.Shop)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("change the items of %s over to its new agreement's: %w", f.Shop, err)
+	}
+	return nil
+}
+
+// FormerInvoices returns the rows of an invoice's number that are stored of
+// agreements which the shop has had before, by agreement number.
+func (s *Store) FormerInvoices(ctx context.Context, shop Shop, number string) (map[int64]Invoice, error) {
+	agreements, err := s.Agreements(ctx, shop.Shop)
+	if err != nil {
+		return nil, err
+	}
+	found := map[int64]Invoice{}
+	for _, a := range agreements {
+		if a.Dataset == shop.Dataset {
+			continue
+		}
+		list, err := s.Invoices(ctx, a.Dataset, []string{number})
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 1 {
+			found[a.AgreementNumber] = list[0]
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,232 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// fenceOf returns the right to write with a shop's present settings.
+func fenceOf(t *testing.T, s *store.Store, name string, token, seq int64) store.Fence {
+	t.Helper()
+	shop, err := s.Shop(t.Context(), name)
+	must(t, err)
+	return store.Fence{Shop: name, Dataset: shop.Dataset, Generation: shop.Generation, Token: token, Seq: seq}
+}
+
+// TestSettingsChanged: whatever changes a shop's settings ends the right to write of
+// whoever began with others, and is told apart from a lost lease.
+func TestSettingsChanged(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx, token := t.Context(), addShop(t, s, "shop1")
+		other := addShop(t, s, "shop2")
+		changes := map[string]func() error{
+			"set":    func() error { return s.SetShop(ctx, "shop1", noon, func(*store.Shop) error { return nil }) },
+			"accept": func() error { return s.AcceptAgreement(ctx, "shop1", 4711, noon) },
+		}
+		for what, change := range changes {
+			f := fenceOf(t, s, "shop1", token, 1000)
+			must(t, change())
+			writes := map[string]error{
+				"apply": s.Apply(ctx, f, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon),
+				"hold":  s.Apply(ctx, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x"),
+				"over":   s.ChangeItemsOver(ctx, f, noon),
+				"forget": s.Forget(ctx, f, []int64{1}),
+			}
+			for write, err := range writes {
+				if !errors.Is(err, store.ErrSettingsChanged) || errors.Is(err, store.ErrFenced) {
+					t.Errorf("%s after %s: %v", write, what, err)
+				}
+			}
+			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, CallsDay: "2026-11-23", Calls: 7}}, noon))
+			if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 0 || len(p.Holds) != 0 || !p.TickAt.IsZero() {
+				t.Errorf("after %s the word of an outdated pass was taken: %+v, %v", what, p, err)
+			}
+		}
+		if n := s.Count(ctx, "items", "shop1"); n != 0 {
+			t.Errorf("%d items were written by outdated passes", n)
+		}
+		// A transaction that was committed before the settings changed was.
+		f := fenceOf(t, s, "shop1", token, 2000)
+		a := store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}
+		must(t, s.Apply(ctx, f, a, noon))
+		must(t, changes["set"]())
+		must(t, s.Apply(ctx, f, a, noon))
+		// Another shop's settings are its own.
+		must(t, s.Apply(ctx, fenceOf(t, s, "shop2", other, 1), a, noon))
+	})
+}
+
+// TestTokensSurviveRemoval: no fencing token is given twice, whatever is removed and
+// added again, so that a holder from before can never write.
+func TestTokensSurviveRemoval(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		last := int64(0)
+		for range 3 {
+			token := addShop(t, s, "shop1")
+			if token <= last {
+				t.Fatalf("token %d after %d", token, last)
+			}
+			for range 3 {
+				must(t, s.ReleaseLeases(t.Context(), []string{"shop1"}, "me"))
+				must(t, s.TakeLeases(t.Context(), []string{"shop1"}, "", "me", noon))
+				token++
+			}
+			old := fenceOf(t, s, "shop1", token, 1)
+			must(t, s.RemoveShop(t.Context(), "shop1"))
+			if err := s.Apply(t.Context(), old, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon); !errors.Is(err, store.ErrFenced) {
+				t.Errorf("written for a removed shop: %v", err)
+			}
+			last = token
+		}
+	})
+}
+
+// shown returns what the view shows of a shop's items: number, stock, state.
+func shown(t *testing.T, s *store.Store) []string {
+	t.Helper()
+	var list []string
+	for _, row := range s.Rows(t.Context(), "SELECT item_number, stock, state FROM shop_stock WHERE shop = 'shop1' ORDER BY item_number") {
+		stock := "none"
+		if row[1] != "" {
+			d, err := decimal.NewFromString(row[1])
+			must(t, err)
+			stock = d.String()
+		}
+		list = append(list, row[0]+" "+stock+" "+row[2])
+	}
+	return list
+}
+
+// TestAcceptAgreement: what is stored of one agreement is never shown as another's,
+// whichever way the shop moves between them.
+func TestAcceptAgreement(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx, token, seq := t.Context(), addShop(t, s, "shop1"), int64(0)
+		apply := func(a store.Applied) {
+			t.Helper()
+			seq++
+			must(t, s.Apply(ctx, fenceOf(t, s, "shop1", token, seq), a, noon))
+		}
+		invoice := func(number int64, order string) {
+			apply(store.Applied{Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: number, Date: "2026-11-20", Currency: "DKK"}, ShopOrder: order, FoundAt: noon}}})
+			apply(store.Applied{PDFs: []store.PDF{{Number: number, Data: []byte("%PDF-" + order)}}, Lines: []int64{number}})
+		}
+		expect := func(what string, items, invoices []string) {
+			t.Helper()
+			if got := shown(t, s); !slices.Equal(got, items) {
+				t.Errorf("%s: the items shown are %q, expected %q", what, got, items)
+			}
+			var got []string
+			for _, row := range s.Rows(ctx, "SELECT invoice_number, order_number, pdf FROM shop_invoices WHERE shop = 'shop1' ORDER BY invoice_number") {
+				got = append(got, row[0]+" "+row[1]+" "+row[2])
+			}
+			if !slices.Equal(got, invoices) {
+				t.Errorf("%s: the invoices shown are %q, expected %q", what, got, invoices)
+			}
+		}
+		apply(store.Applied{Progress: map[string]any{"agreement_number": 1, "items_cursor": store.At(noon), "invoice_cursor": 9}})
+		apply(store.Applied{Items: []plan.Row{itemRow("a", "1", token), itemRow("b", "2", token), itemRow("zero", "0", token)}})
+		invoice(1, "of-1")
+		expect("before", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1"})
+
+		must(t, s.AcceptAgreement(ctx, "shop1", 2, noon.Add(time.Hour)))
+		expect("accepted", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, nil)
+		if p, err := s.Progress(ctx, "shop1"); err != nil || p.AgreementNumber != 2 || !p.ItemsCursor.IsZero() || p.InvoiceCursor != 0 || p.InvoicesBegun {
+			t.Errorf("progress after acceptance: %+v, %v", p, err)
+		}
+		apply(store.Applied{Items: []plan.Row{itemRow("a", "7", token), itemRow("c", "8", token)}})
+		invoice(1, "of-2")
+		expect("reading", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-2 %PDF-of-2"})
+		shop, err := s.Shop(ctx, "shop1")
+		must(t, err)
+		losses, present, err := s.Losses(ctx, "shop1", shop.Dataset)
+		if losses != 2 || present != 3 || err != nil { // b, and zero, whose figure would be gone
+			t.Errorf("%d losses of %d, %v", losses, present, err)
+		}
+		seq++
+		more, err := s.StageMissing(ctx, fenceOf(t, s, "shop1", token, seq), "shop1", map[string]struct{}{"zero": {}}, noon)
+		if more || err != nil {
+			t.Errorf("more %t, %v", more, err)
+		}
+		expect("staged", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-2 %PDF-of-2"})
+		seq++
+		must(t, s.ChangeItemsOver(ctx, fenceOf(t, s, "shop1", token, seq), noon.Add(2*time.Hour)))
+		of2 := []string{"a 7 ok", "b none gone", "c 8 ok", "zero none no_inventory"}
+		expect("changed over", of2, []string{"1 of-2 %PDF-of-2"})
+		// Whoever asks what has changed since he last looked is told of all of it.
+		if n := len(s.Rows(ctx, fmt.Sprintf("SELECT item_number FROM shop_stock WHERE shop = 'shop1' AND changed_at >= '%s'", "2026-11-23 14:00:00"))); n != 4 {
+			t.Errorf("%d items count as changed", n)
+		}
+
+		former, err := s.FormerInvoices(ctx, shop, "1")
+		if err != nil || len(former) != 1 || former[1].OrderNumber != "of-1" {
+			t.Errorf("former invoices: %+v, %v", former, err)
+		}
+		if st, err := s.Status(ctx, "shop1"); err != nil || st[0].ItemsStored != 4 || st[0].InvoicesStored != 1 {
+			t.Errorf("status: %+v, %v", st, err)
+		}
+
+		// Back to the first: what was stored of it is shown, and nothing of the second.
+		must(t, s.AcceptAgreement(ctx, "shop1", 1, noon.Add(3*time.Hour)))
+		expect("back", of2, []string{"1 of-1 %PDF-of-1"})
+		invoice(2, "of-1")
+		seq++
+		must(t, s.ChangeItemsOver(ctx, fenceOf(t, s, "shop1", token, seq), noon.Add(4*time.Hour)))
+		expect("back and changed over", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1", "2 of-1 %PDF-of-1"})
+
+		// The same again only ends a hold.
+		apply(store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldAgreementChanged, Since: noon}}})
+		must(t, s.AcceptAgreement(ctx, "shop1", 1, noon))
+		if p, err := s.Progress(ctx, "shop1"); err != nil || len(p.Holds) != 0 {
+			t.Errorf("holds %v, %v", p.Holds, err)
+		}
+		agreements, err := s.Agreements(ctx, "shop1")
+		if err != nil || len(agreements) != 2 {
+			t.Errorf("agreements: %+v, %v", agreements, err)
+		}
+
+		// Nothing of either is left once the shop is removed.
+		must(t, s.RemoveShop(ctx, "shop1"))
+		for _, table := range []string{"items", "invoices", "invoice_pdfs", "agreements", "mixed_invoices"} {
+			if n := len(s.Rows(ctx, "SELECT shop FROM "+table)); n != 0 {
+				t.Errorf("%d rows are left in %s", n, table)
+			}
+		}
+		addShop(t, s, "shop1")
+		expect("added again", nil, nil)
+	})
+}
+
+// TestAcceptBeforeAnythingWasRead: a shop that is told of its agreement before it has
+// read any begins with its own dataset.
+func TestAcceptBeforeAnythingWasRead(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		addShop(t, s, "shop1")
+		must(t, s.AcceptAgreement(t.Context(), "shop1", 5, noon))
+		shop, err := s.Shop(t.Context(), "shop1")
+		must(t, err)
+		p, err := s.Progress(t.Context(), "shop1")
+		must(t, err)
+		if shop.Dataset != "shop1" || p.ItemsDataset != "shop1" || p.AgreementNumber != 5 {
+			t.Errorf("dataset %q, items %q, agreement %d", shop.Dataset, p.ItemsDataset, p.AgreementNumber)
+		}
+		if err := s.AcceptAgreement(t.Context(), "shop1", 0, noon); err == nil {
+			t.Error("agreement 0 was accepted")
+		}
+		if err := s.AcceptAgreement(t.Context(), "none", 5, noon); !errors.Is(err, store.ErrNoShop) {
+			t.Errorf("of no shop: %v", err)
+		}
+	})
+}
