@@ -286,7 +286,7 @@ func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, dir, name string, ag
 			sh.items = append(sh.items, p.Number)
 		}
 	}
-	binary.Run(t, l.env, "shops", "add", name, "--grant-token-file", grant, "--code-file", code, "--invoices-from", "1")
+	binary.Run(t, l.env, "shops", "add", name, "--offline", "--grant-token-file", grant, "--code-file", code, "--invoices-from", "1")
 	must(t, s.Post(agreement, "webhooks", map[string]string{"baseURL": "http://" + l.webhook, "username": name, "password": sh.code}, nil))
 	return sh
 }

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/term"
 
 	"lagerd/config"
-	"lagerd/economic"
 	"lagerd/reconcile/plan"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/webhook"
 )
 
 type shopsCmd struct {
@@ -41,7 +41,7 @@ type settings struct {
 	Figure       string `help:"Which figure is the shop's stock: in_stock or available." enum:"in_stock,available," default:""`
 	StockSource  string `help:"Where the stock is kept: economic, or rackbeat (not read yet)." enum:"economic,rackbeat," default:""`
 	Invoices     string `help:"Keep invoices: on or off." enum:"on,off," default:""`
-	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number." placeholder:"DATE|NUMBER"`
+	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number (number:20261123, where it could be taken for a date)." placeholder:"DATE|NUMBER"`
 	OrderField   string `help:"Where the shop's order number stands: references.other, notes.heading, notes.textLine1 or orderNumber." enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
 	OrderPattern string `help:"Regular expression that finds the order number in that field; its group if it has one. '-' for none." placeholder:"REGEXP"`
 }
@@ -60,13 +60,9 @@ func (f settings) apply(s *store.Shop) error {
 		s.InvoicesOn = f.Invoices == "on"
 	}
 	if f.InvoicesFrom != "" {
-		s.InvoicesFrom, s.InvoicesFromNumber = "", 0
-		if n, err := strconv.ParseInt(f.InvoicesFrom, 10, 64); err == nil && n >= 1 {
-			s.InvoicesFromNumber = n
-		} else if _, err := time.Parse(time.DateOnly, f.InvoicesFrom); err == nil {
-			s.InvoicesFrom = f.InvoicesFrom
-		} else {
-			return fmt.Errorf("--invoices-from %q: expected a date such as 2026-11-23, or an invoice number from 1", f.InvoicesFrom)
+		var err error
+		if s.InvoicesFrom, s.InvoicesFromNumber, err = invoicesFrom(f.InvoicesFrom); err != nil {
+			return err
 		}
 	}
 	if f.OrderField != "" {
@@ -91,6 +87,29 @@ func (f settings) apply(s *store.Shop) error {
 	return nil
 }
 
+// invoicesFrom returns the date or the number at which a shop's invoices begin.
+// Eight digits that form a date are neither, until somebody says which.
+func invoicesFrom(text string) (date string, number int64, err error) {
+	if _, err := time.Parse(time.DateOnly, text); err == nil {
+		return text, 0, nil
+	}
+	digits, named := strings.CutPrefix(text, "number:")
+	number, err = strconv.ParseInt(digits, 10, 64)
+	if err != nil || number < 1 || digits[0] == '+' {
+		return "", 0, fmt.Errorf("--invoices-from %q: expected a date such as 2026-11-23, or an invoice number from 1", text)
+	}
+	if named {
+		return "", number, nil
+	}
+	for _, layout := range []string{"20060102", "02012006"} {
+		const earliest, latest = 1980, 2099
+		if at, err := time.Parse(layout, digits); err == nil && at.Year() >= earliest && at.Year() <= latest {
+			return "", 0, fmt.Errorf("--invoices-from %[1]s: is that a date or an invoice number? For the date write %[2]s, for the invoice with that number write number:%[1]s", digits, at.Format(time.DateOnly))
+		}
+	}
+	return "", number, nil
+}
+
 // shopName is what a shop may be called: it stands in a URL and in a form.
 var shopName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
@@ -101,6 +120,7 @@ var integrationCode = regexp.MustCompile(`^[A-Za-z0-9._~-]{8,128}$`)
 type addCmd struct {
 	Shop           string `arg:"" help:"The shop's name, as in username=shop1234."`
 	GrantTokenFile string `help:"File with the agreement's grant token; '-' for standard input. Asked for on a terminal." placeholder:"FILE"`
+	Offline        bool   `help:"Do not ask e-conomic first whose token it is and whether the shop can work so."`
 	CodeFile       string `help:"File with an integration code to keep, for a shop that moves here with its webhooks. Without it a new one is made." placeholder:"FILE"`
 	settings
 }
@@ -128,7 +148,7 @@ func (cmd addCmd) Run(c *call) error {
 	if _, err := s.Shop(c.ctx, cmd.Shop); err == nil {
 		return fmt.Errorf("add %s: %w", cmd.Shop, store.ErrShopExists)
 	}
-	grant, err := c.readSecret("Grant token of the agreement: ", cmd.GrantTokenFile)
+	grant, err := c.readToken("Grant token of the agreement: ", cmd.GrantTokenFile, cfg)
 	if err != nil {
 		return err
 	}
@@ -137,19 +157,54 @@ func (cmd addCmd) Run(c *call) error {
 	}
 	code := secret.NewCode(rand.Reader)
 	if cmd.CodeFile != "" {
-		if code, err = c.readSecret("", cmd.CodeFile); err != nil {
-			return err
+		raw, err := c.readSecret("", cmd.CodeFile)
+		if err == nil {
+			code, err = secret.Pasted(raw)
+		}
+		if err != nil {
+			return fmt.Errorf("--code-file: %w", err)
 		}
 		if !integrationCode.MatchString(code) {
 			return errors.New("--code-file: expected 8 to 128 letters, digits, '.', '_', '~' or '-': the code stands in a URL")
+		}
+	}
+	var asked *asking
+	var agreement int64
+	if !cmd.Offline {
+		if asked, agreement, err = cmd.ask(c, cfg, s, shop, grant); err != nil {
+			return fmt.Errorf("%s was not added: %w (--offline adds it unasked)", cmd.Shop, err)
 		}
 	}
 	hash := keys.HashCode(cmd.Shop, code)
 	if err := s.AddShop(c.ctx, shop, hash[:], now()); err != nil {
 		return err
 	}
+	if !cmd.Offline {
+		if err := errors.Join(s.KnowAgreement(c.ctx, cmd.Shop, agreement), asked.book(c.ctx, s, cmd.Shop)); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(c.Stdout, "%s is added.\n\n", cmd.Shop)
 	return paste(c.Stdout, cmd.Shop, code, webhookURL(cfg))
+}
+
+// ask asks e-conomic whether the shop can work, shows what it says, and returns
+// the agreement.
+func (cmd addCmd) ask(c *call, cfg config.Config, s *store.Store, shop store.Shop, grant string) (*asking, int64, error) {
+	asked, err := newAsking(cfg)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := asked.ask(c.ctx, shop, grant)
+	if err != nil {
+		return nil, 0, err
+	}
+	f.show(c.Stdout)
+	also, err := alsoOf(c.ctx, s, shop.Shop, f.self.AgreementNumber)
+	if also != "" {
+		fmt.Fprintf(c.Stdout, "  note: %s\n", also)
+	}
+	return asked, f.self.AgreementNumber, err
 }
 
 // paste prints what the shop owner enters at e-conomic (Indstillinger →
@@ -241,19 +296,28 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	codes, err := s.CodesOf(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
 	for _, st := range list {
 		if err := status.WriteShop(c.Stdout, shop, status.Of(st), webhookURL(cfg)); err != nil {
 			return err
 		}
 	}
-	return status.WriteCalls(c.Stdout, calls)
+	if err := status.WriteCodes(c.Stdout, codes); err != nil {
+		return err
+	}
+	return status.WriteCalls(c.Stdout, calls, webhook.ToDo)
 }
 
 type setCmd struct {
 	Shop            string `arg:"" help:"The shop."`
 	GrantTokenFile  string `help:"File with a new grant token; '-' for standard input." placeholder:"FILE"`
 	GrantToken      bool   `help:"Ask for a new grant token on the terminal."`
-	AcceptAgreement bool   `help:"Accept that the token answers for another agreement than before."`
+	AcceptAgreement bool   `help:"Accept that the token answers for another agreement than before, once it has been shown which."`
+	Offline         bool   `help:"Store a new grant token without asking e-conomic whose it is."`
+	consent
 	settings
 }
 
@@ -263,17 +327,19 @@ func (cmd setCmd) Run(c *call) error {
 		return err
 	}
 	defer s.Close()
-	var sealed []byte
-	if cmd.GrantTokenFile != "" || cmd.GrantToken {
-		keys, err := loadKeys(cfg)
-		if err != nil {
-			return err
-		}
-		grant, err := c.readSecret("New grant token of the agreement: ", cmd.GrantTokenFile)
-		if err != nil {
-			return err
-		}
-		if sealed, err = keys.Seal(cmd.Shop, grant); err != nil {
+	if err := cmd.consent.check(cmd.AcceptAgreement); err != nil {
+		return err
+	}
+	if cmd.AcceptAgreement && cmd.Offline {
+		return errors.New("--accept-agreement asks e-conomic which agreement it is, and --offline asks nothing: leave out one")
+	}
+	grant, sealed, err := cmd.grant(c, cfg, s)
+	if err != nil {
+		return err
+	}
+	accepted := int64(0)
+	if grant != "" && !cmd.Offline {
+		if accepted, err = cmd.ask(c, cfg, s, grant); err != nil {
 			return err
 		}
 	}
@@ -286,38 +352,93 @@ func (cmd setCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	if cmd.AcceptAgreement {
-		if err := cmd.acceptAgreement(c, cfg, s); err != nil {
+	if accepted != 0 {
+		if err := s.AcceptAgreement(c.ctx, cmd.Shop, accepted, now()); err != nil {
 			return err
 		}
 	}
 	return askTick(c.ctx, s, cmd.Shop)
 }
 
-// acceptAgreement accepts the agreement for which the shop's token answers.
-func (cmd setCmd) acceptAgreement(c *call, cfg config.Config, s *store.Store) error {
+// grant returns the grant token that e-conomic is to be asked about, "" for none:
+// a new one, with its sealed form, or, for an acceptance, the one that is stored.
+func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant string, sealed []byte, err error) {
+	fresh := cmd.GrantTokenFile != "" || cmd.GrantToken
+	if !fresh && !cmd.AcceptAgreement {
+		return "", nil, nil
+	}
 	shop, err := s.Shop(c.ctx, cmd.Shop)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	keys, err := loadKeys(cfg)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	grant, err := keys.Open(shop.Shop, shop.GrantToken)
+	if !fresh {
+		if grant, err = keys.Open(cmd.Shop, shop.GrantToken); err != nil {
+			err = fmt.Errorf("%w: give its grant token anew with --grant-token-file", err)
+		}
+		return grant, nil, err
+	}
+	if grant, err = c.readToken("New grant token of the agreement: ", cmd.GrantTokenFile, cfg); err != nil {
+		return "", nil, err
+	}
+	sealed, err = keys.Seal(cmd.Shop, grant)
+	return grant, sealed, err
+}
+
+// ask asks e-conomic whether the shop can work with the token, and shows what it
+// says. It returns the agreement that a person has accepted, 0 if it is the one
+// that the shop has.
+func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) (accepted int64, err error) {
+	shop, err := s.Shop(c.ctx, cmd.Shop)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	client, err := economic.New(economic.Options{RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
-		Timeout: time.Duration(cfg.Economic.Timeout), UserAgent: "lagerd/" + version()})
+	if err := cmd.settings.apply(&shop); err != nil {
+		return 0, err
+	}
+	progress, err := s.Progress(c.ctx, cmd.Shop)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	self, err := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{})).Self(c.ctx, economic.PriorityHint)
+	asked, err := newAsking(cfg)
 	if err != nil {
-		return fmt.Errorf("ask whose token shop %s has: %w", shop.Shop, err)
+		return 0, err
 	}
-	return s.AcceptAgreement(c.ctx, shop.Shop, self.AgreementNumber, now())
+	f, err := asked.ask(c.ctx, shop, grant)
+	if err := errors.Join(err, asked.book(c.ctx, s, cmd.Shop)); err != nil {
+		return 0, fmt.Errorf("nothing was changed for %s: %w%s", cmd.Shop, err, cmd.unasked())
+	}
+	f.show(c.Stdout)
+	also, err := alsoOf(c.ctx, s, cmd.Shop, f.self.AgreementNumber)
+	if err != nil {
+		return 0, err
+	}
+	if also != "" {
+		fmt.Fprintf(c.Stdout, "  note: %s\n", also)
+	}
+	was := progress.AgreementNumber
+	switch {
+	case was == 0 || was == f.self.AgreementNumber:
+		if cmd.AcceptAgreement {
+			fmt.Fprintf(c.Stdout, "  %s has no other agreement: there is nothing to accept\n", cmd.Shop)
+		}
+		return 0, nil
+	case !cmd.AcceptAgreement:
+		return 0, fmt.Errorf("nothing was changed for %s: the token answers for agreement %d, %s, and the shop is agreement %d: if another company is meant, say --accept-agreement too%s",
+			cmd.Shop, f.self.AgreementNumber, companyName(f.self), was, cmd.unasked())
+	}
+	return f.self.AgreementNumber, cmd.consent.ask(c, cmd.Shop, was, f.self)
+}
+
+// unasked says how to store a token all the same, where that is possible.
+func (cmd setCmd) unasked() string {
+	if cmd.AcceptAgreement {
+		return ""
+	}
+	return " (--offline stores the token unasked)"
 }
 
 // askTick has a shop tried at once, also one that lagerd has paused.
@@ -396,60 +517,133 @@ func (cmd removeCmd) Run(c *call) error {
 }
 
 type rotateCodeCmd struct {
-	Shop      string `arg:"" help:"The shop."`
-	RetireOld bool   `help:"Retire the old code, once e-conomic uses the new one."`
+	Shop       string `arg:"" help:"The shop."`
+	RetireOld  bool   `help:"Retire the old code, once e-conomic uses the new one." xor:"what"`
+	ReplaceNew bool   `help:"Make another new code in the place of the one that was made last: it got lost before e-conomic had it." xor:"what"`
+	Yes        bool   `help:"With --retire-old: also if no webhook has been called with the new code yet."`
 }
 
 func (cmd rotateCodeCmd) Run(c *call) error {
+	if cmd.Yes && !cmd.RetireOld {
+		return errors.New("--yes goes with --retire-old")
+	}
 	cfg, s, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	if cmd.RetireOld {
-		retired, err := s.RetireOldCodes(c.ctx, cmd.Shop)
+		retired, err := s.RetireOldCodes(c.ctx, cmd.Shop, cmd.Yes)
 		if err != nil {
-			return err
+			return cmd.explained(c.ctx, s, err)
 		}
 		_, err = fmt.Fprintf(c.Stdout, "%d old code(s) of %s retired.\n", retired, cmd.Shop)
 		return err
+	}
+	if err := cmd.possible(c.ctx, s); err != nil {
+		return cmd.explained(c.ctx, s, err)
 	}
 	keys, err := loadKeys(cfg)
 	if err != nil {
 		return err
 	}
+	// Shown before it is stored: what cannot be shown changes nothing.
 	code := secret.NewCode(rand.Reader)
+	if err := paste(c.Stdout, cmd.Shop, code, webhookURL(cfg)); err != nil {
+		return fmt.Errorf("nothing was changed: the new code of %s could not be shown: %w", cmd.Shop, err)
+	}
+	put := s.AddCode
+	if cmd.ReplaceNew {
+		put = s.ReplaceNewCode
+	}
 	hash := keys.HashCode(cmd.Shop, code)
-	if err := s.AddCode(c.ctx, cmd.Shop, hash[:], now()); err != nil {
+	if err := put(c.ctx, cmd.Shop, hash[:], now()); err != nil {
+		return fmt.Errorf("the code above is not stored and will never be good: %w", cmd.explained(c.ctx, s, err))
+	}
+	_, err = fmt.Fprintf(c.Stdout, "\n%[1]s has this new code. The old one stays good until `lagerd shops rotate-code %[1]s --retire-old`.\n", cmd.Shop)
+	return err
+}
+
+// possible returns an error where a new code could not be stored.
+func (cmd rotateCodeCmd) possible(ctx context.Context, s *store.Store) error {
+	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Stdout, "%s has a new code. The old one stays good until `lagerd shops rotate-code %s --retire-old`.\n\n", cmd.Shop, cmd.Shop)
-	return paste(c.Stdout, cmd.Shop, code, webhookURL(cfg))
+	live, err := s.CodesOf(ctx, cmd.Shop)
+	switch {
+	case err != nil:
+		return err
+	case !cmd.ReplaceNew && len(live) >= 2:
+		return store.ErrTwoCodes
+	case cmd.ReplaceNew && len(live) < 2:
+		return store.ErrOneCode
+	case cmd.ReplaceNew && !live[len(live)-1].UsedAt.IsZero():
+		return store.ErrCodeInUse
+	}
+	return nil
+}
+
+// explained adds to an error what to do, by how the codes are used.
+func (cmd rotateCodeCmd) explained(ctx context.Context, s *store.Store, err error) error {
+	var todo string
+	switch {
+	case errors.Is(err, store.ErrTwoCodes):
+		todo = "if e-conomic has the newer one, retire the older with --retire-old; if the newer one was lost before it got there, say --replace-new"
+	case errors.Is(err, store.ErrOneCode):
+		todo = fmt.Sprintf("`lagerd shops rotate-code %s` makes one", cmd.Shop)
+	case errors.Is(err, store.ErrCodeInUse):
+		todo = "it is not lost: retire the older one with --retire-old"
+	case errors.Is(err, store.ErrCodeNotInUse):
+		todo = "the webhooks would be refused: enter it at e-conomic, try it with the address for a test, and retire the older one then; if it was lost, say --replace-new; --yes retires the older one all the same"
+	default:
+		return err
+	}
+	live, listErr := s.CodesOf(ctx, cmd.Shop)
+	if listErr != nil {
+		return errors.Join(err, listErr)
+	}
+	return fmt.Errorf("%s: %w (%s): %s", cmd.Shop, err, strings.Join(status.Codes(live), "; "), todo)
+}
+
+// readToken reads a grant token. What cannot be one is refused.
+func (c *call) readToken(prompt, file string, cfg config.Config) (string, error) {
+	raw, err := c.readSecret(prompt, file)
+	if err != nil {
+		return "", err
+	}
+	token, err := secret.Token(raw, secret.GrantTokenHeader)
+	if err != nil {
+		return "", fmt.Errorf("the grant token: %w", err)
+	}
+	// Only the public demo has the same text for both.
+	if app := cfg.Economic.AppSecretToken.Reveal(); token == app && token != "demo" {
+		return "", errors.New("the grant token: that is the app's secret token: the grant token is the one that the agreement's super-user gets when he grants the app access")
+	}
+	return token, nil
 }
 
 // readSecret reads a secret from a file, from standard input ("-"), or, on a
 // terminal, by asking.
-func (c *call) readSecret(prompt, file string) (string, error) {
-	var raw []byte
-	var err error
+func (c *call) readSecret(prompt, file string) (raw []byte, err error) {
+	const most = 64 << 10
 	switch {
 	case file == "-":
-		raw, err = io.ReadAll(io.LimitReader(c.Stdin, 4096))
+		raw, err = io.ReadAll(io.LimitReader(c.Stdin, most))
 	case file != "":
-		raw, err = os.ReadFile(file)
+		var f *os.File
+		if f, err = os.Open(file); err == nil {
+			raw, err = io.ReadAll(io.LimitReader(f, most))
+			err = errors.Join(err, f.Close())
+		}
 	case c.Stdin != nil && term.IsTerminal(int(c.Stdin.Fd())):
 		fmt.Fprint(c.Stderr, prompt)
 		raw, err = term.ReadPassword(int(c.Stdin.Fd()))
 		fmt.Fprintln(c.Stderr)
 	default:
-		return "", errors.New("no terminal to ask on: give the secret with --grant-token-file FILE, or '-' for standard input")
+		return nil, errors.New("no terminal to ask on: give the secret with --grant-token-file FILE, or '-' for standard input")
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the secret: %w", err)
+		return nil, fmt.Errorf("read the secret: %w", err)
 	}
-	text := strings.TrimRight(string(raw), "\r\n")
-	if text == "" || len(text) > 300 || strings.ContainsAny(text, "\r\n\x00") {
-		return "", errors.New("read the secret: expected one line of 1 to 300 bytes")
-	}
-	return text, nil
+	return raw, nil
 }

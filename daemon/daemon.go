@@ -166,6 +166,7 @@ func (d *daemon) run(ctx context.Context) error {
 	background := context.WithoutCancel(ctx)
 	journalCtx, stopJournal := context.WithCancel(background)
 	parts.Go(func() { j.Run(journalCtx) })
+	parts.Go(func() { d.index.Run(journalCtx, d.log) })
 	commitCtx, stopCommitter := context.WithCancel(background)
 	parts.Go(func() {
 		if err := committer.Run(commitCtx); err != nil {

@@ -5,14 +5,18 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"lagerd/secret"
 	"lagerd/store"
 )
 
 // index holds the shops and their integration codes in memory, so that a
-// webhook is authenticated without asking the database. It is safe for
-// concurrent use.
+// webhook is authenticated without asking the database. It notes which codes
+// are used. It is safe for concurrent use.
 type index struct {
 	store *store.Store
 	keys  *secret.Keys
@@ -20,8 +24,22 @@ type index struct {
 	mu         sync.RWMutex
 	generation int64
 	shops      map[string]store.Shop
-	codes      map[string][][sha256.Size]byte
+	codes      map[string][]*code
+
+	usesMu sync.Mutex
+	uses   []store.CodeUse // to be stored
 }
+
+// code is one of a shop's integration codes.
+type code struct {
+	hash  [sha256.Size]byte
+	noted atomic.Int64 // Unix time of the call that was noted last; 0: none was
+	among bool         // the shop has others
+}
+
+// noteAgain is for how long a use is not noted again while a shop has several
+// codes. That of an only code is noted once.
+const noteAgain = time.Minute
 
 func newIndex(s *store.Store, keys *secret.Keys) *index {
 	return &index{store: s, keys: keys, generation: -1}
@@ -45,11 +63,19 @@ func (x *index) Refresh(ctx context.Context) error {
 	for _, s := range list {
 		shops[s.Shop] = s
 	}
-	codes := make(map[string][][sha256.Size]byte, len(list))
+	codes := make(map[string][]*code, len(list))
 	for _, c := range hashes {
-		var hash [sha256.Size]byte
-		copy(hash[:], c.CodeHash)
-		codes[c.Shop] = append(codes[c.Shop], hash)
+		one := &code{}
+		copy(one.hash[:], c.CodeHash)
+		if !c.UsedAt.IsZero() {
+			one.noted.Store(c.UsedAt.Unix())
+		}
+		codes[c.Shop] = append(codes[c.Shop], one)
+	}
+	for _, live := range codes {
+		for _, c := range live {
+			c.among = len(live) > 1
+		}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -82,14 +108,75 @@ func (x *index) Authenticate(shop, code string) bool {
 	x.mu.RLock()
 	known := x.codes[shop]
 	x.mu.RUnlock()
-	found := 0
+	found := -1
 	for i := range liveCodes {
 		var other [sha256.Size]byte
 		exists := 0
 		if i < len(known) {
-			other, exists = known[i], 1
+			other, exists = known[i].hash, 1
 		}
-		found |= subtle.ConstantTimeCompare(hash[:], other[:]) & exists
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], other[:])&exists, i, found)
 	}
-	return found == 1
+	if found < 0 {
+		return false
+	}
+	x.used(shop, known[found])
+	return true
+}
+
+// used notes that a webhook was called with a code, where that is news.
+func (x *index) used(shop string, c *code) {
+	last := c.noted.Load()
+	if last != 0 && !c.among {
+		return
+	}
+	now := time.Now().Unix()
+	if now-last < int64(noteAgain/time.Second) || !c.noted.CompareAndSwap(last, now) {
+		return
+	}
+	x.usesMu.Lock()
+	defer x.usesMu.Unlock()
+	x.uses = append(x.uses, store.CodeUse{Shop: shop, CodeHash: c.hash[:]})
+}
+
+// Run stores which codes are used, every second and once more at the end.
+func (x *index) Run(ctx context.Context, log logrus.FieldLogger) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := x.flush(last); err != nil {
+				log.WithError(err).Warn("which integration codes are used could not be stored")
+			}
+			return
+		case <-ticker.C:
+		}
+		err := x.flush(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			log.WithError(err).Warn("which integration codes are used could not be stored yet")
+		}
+		failing = err != nil
+	}
+}
+
+// flush stores the uses that wait; where that fails they go on waiting.
+func (x *index) flush(ctx context.Context) error {
+	x.usesMu.Lock()
+	waiting := x.uses
+	x.uses = nil
+	x.usesMu.Unlock()
+	if len(waiting) == 0 {
+		return nil
+	}
+	err := x.store.NoteCodeUses(ctx, waiting, time.Now())
+	if err != nil {
+		x.usesMu.Lock()
+		defer x.usesMu.Unlock()
+		x.uses = append(waiting, x.uses...)
+	}
+	return err
 }

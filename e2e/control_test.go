@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -217,7 +218,11 @@ func TestNoInventory(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=30", "--no-inventory")
 	i := install(t, s, "", pace)
 	i.start()
-	i.addShop(s, "shop1234", first, "--invoices-from", "1")
+	i.write("grant", grant(first))
+	if out, code := run(t, i.env, "", "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant"); code != 1 || !strings.Contains(out, "--stock-source rackbeat") || !strings.Contains(out, "--offline") {
+		t.Errorf("shops add: exit %d\n%s", code, out)
+	}
+	i.addShop(s, "shop1234", first, "--invoices-from", "1", "--offline")
 	lagerdtest.Eventually(t, 10*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "no_inventory" })
 	db := i.database()
 	defer db.Close()
@@ -258,7 +263,21 @@ func TestAnotherAgreement(t *testing.T) {
 	i.daemon.kill()
 	i.start() // asks anew who the agreement is
 	lagerdtest.Eventually(t, 15*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "agreement_changed" })
-	i.command("shops", "set", "shop1234", "--accept-agreement")
+	for args, want := range map[string]string{
+		"": "--yes --agreement 999", "--yes": "say to which agreement", "--yes --agreement 998": "not accepted: the token answers for agreement 999",
+		"--offline": "leave out one",
+	} {
+		out, code := run(t, i.env, "y\n", append(strings.Fields("shops set shop1234 --accept-agreement"), strings.Fields(args)...)...)
+		if code != 1 || !strings.Contains(out, want) {
+			t.Errorf("--accept-agreement %s: exit %d\n%s", args, code, out)
+		}
+	}
+	if st := i.status("shop1234"); st.Held != "agreement_changed" {
+		t.Errorf("after acceptances that were refused: %+v", st)
+	}
+	if out := i.command("shops", "set", "shop1234", "--accept-agreement", "--yes", "--agreement", "999"); !strings.Contains(out, "agreement 999, ") {
+		t.Errorf("accepted without showing what: %s", out)
+	}
 	lagerdtest.Eventually(t, 10*time.Second, "the shop goes on", func() bool { return i.status("shop1234").State == "running" })
 }
 
@@ -270,6 +289,11 @@ func TestShopsCommands(t *testing.T) {
 	out, exit := run(t, i.env, grant(first)+"\n", "shops", "add", "shop5678", "--grant-token-file", "-")
 	if exit != 0 || strings.Contains(out, grant(first)) {
 		t.Fatalf("exit %d\n%s", exit, out)
+	}
+	for _, want := range []string{"e-conomic says: agreement 100001, ", "9 of the first 10 items carry a stock figure", "counted from ", "agreement 100001 is also that of shop1234"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("shops add does not say %q:\n%s", want, out)
+		}
 	}
 	for _, want := range []string{"Varelager opdateret", "Faktura bogført", "Inventory updated", "Invoice booked",
 		"type=stockUpdate&username=shop5678&password=", "&number=[NUMBER]", "type=orderPdf&username=shop5678&password=", "&number=[INVOICENO]",
@@ -285,12 +309,18 @@ func TestShopsCommands(t *testing.T) {
 		"shops add shop1234 --grant-token-file x": "exists already",
 		"shops add a/b": "expected 1 to 64 letters",
 		"shops add new --invoices-from yesterday --grant-token-file " + "none": "expected a date",
-		"shops show nobody":                       "no such shop",
-		"shops set shop1234 --order-pattern (":    "--order-pattern",
-		"shops remove nobody --yes":               "no such shop",
-		"reconcile --shop nobody":                 "no such shop",
-		"reconcile --item 1":                      "need --shop",
-		"reconcile --shop shop1234 --invoice 1,2": "expected a whole number",
+		"shops add new --invoices-from 20261101 --grant-token-file none":       "write 2026-11-01, for the invoice with that number write number:20261101",
+		"shops add new --invoices-from 01112026 --grant-token-file none":       "write 2026-11-01",
+		"shops add new --invoices-from number:x --grant-token-file none":       "expected a date",
+		"shops set shop1234 --yes":                 "without it there is no question",
+		"shops rotate-code shop1234 --yes":         "--retire-old",
+		"shops rotate-code shop1234 --replace-new": "there is one code only",
+		"shops show nobody":                        "no such shop",
+		"shops set shop1234 --order-pattern (":     "--order-pattern",
+		"shops remove nobody --yes":                "no such shop",
+		"reconcile --shop nobody":                  "no such shop",
+		"reconcile --item 1":                       "need --shop",
+		"reconcile --shop shop1234 --invoice 1,2":  "expected a whole number",
 	} {
 		out, exit := run(t, i.env, "", strings.Fields(args)...)
 		if exit != 1 || !strings.Contains(out, want) {
@@ -307,16 +337,48 @@ func TestShopsCommands(t *testing.T) {
 		return status == 200
 	}
 	lagerdtest.Eventually(t, 5*time.Second, "the first code is known", func() bool { return accepted(code) })
-	out = i.command("shops", "rotate-code", "shop1234")
-	_, rest, _ := strings.Cut(out, "password=")
-	second, _, _ := strings.Cut(rest, "&")
+	rotate := func(args ...string) string {
+		_, rest, _ := strings.Cut(i.command(append([]string{"shops", "rotate-code", "shop1234"}, args...)...), "password=")
+		code, _, _ := strings.Cut(rest, "&")
+		return code
+	}
+	refused := func(want string, args ...string) {
+		t.Helper()
+		if out, exit := run(t, i.env, "", append([]string{"shops", "rotate-code", "shop1234"}, args...)...); exit != 1 || !strings.Contains(out, want) || strings.Contains(out, "password=") {
+			t.Errorf("rotate-code %v: exit %d: %s", args, exit, out)
+		}
+	}
+	// What cannot be shown is not stored.
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	unshown := exec.Command(binary, "shops", "rotate-code", "shop1234")
+	unshown.Env, unshown.Stdout = i.env, full
+	if err := unshown.Run(); err == nil {
+		t.Error("a code that could not be shown is a success")
+	}
+	refused("there is one code only", "--replace-new")
+	// The output of the first is lost. Nothing but a person's yes retires the code
+	// that works.
+	lost := rotate()
+	refused("--replace-new")
+	refused("no webhook has been called with the newest code yet", "--retire-old")
+	second := rotate("--replace-new")
 	lagerdtest.Eventually(t, 5*time.Second, "the new code is known", func() bool { return accepted(second) })
+	if accepted(lost) {
+		t.Error("the lost code is good")
+	}
 	if !accepted(code) {
 		t.Error("the old code stopped too early")
 	}
-	if out, exit := run(t, i.env, "", "shops", "rotate-code", "shop1234"); exit != 1 || !strings.Contains(out, "--retire-old") {
-		t.Errorf("a third code: exit %d: %s", exit, out)
-	}
+	lagerdtest.Eventually(t, 5*time.Second, "the use of both is shown", func() bool {
+		show := i.command("shops", "show", "shop1234")
+		return strings.Count(show, "integration code: ") == 2 && strings.Count(show, ", used ") == 2
+	})
+	refused("webhooks are called with the newest code", "--replace-new")
+	refused("retire the older with --retire-old")
 	i.command("shops", "rotate-code", "shop1234", "--retire-old")
 	lagerdtest.Eventually(t, 5*time.Second, "the old code is refused", func() bool { return !accepted(code) })
 	if !accepted(second) {

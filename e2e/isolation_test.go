@@ -107,7 +107,7 @@ func (i *installation) addShops(count int) {
 	for range 8 {
 		adding.Go(func() {
 			for n := range next {
-				if out, code := run(i.t, i.env, "", "shops", "add", shopOf(n), "--grant-token-file", filepath.Join(i.dir, shopOf(n))); code != 0 {
+				if out, code := run(i.t, i.env, "", "shops", "add", shopOf(n), "--offline", "--grant-token-file", filepath.Join(i.dir, shopOf(n))); code != 0 {
 					i.t.Errorf("shops add %s: exit %d\n%s", shopOf(n), code, out)
 				}
 			}

@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -66,8 +67,32 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// WriteCalls writes a shop's webhook log.
-func WriteCalls(w io.Writer, calls []store.WebhookCall) error {
+// Codes says of each code of a shop, from the oldest on, when it was made and used.
+func Codes(codes []store.ShopCode) []string {
+	list := make([]string, len(codes))
+	for i, c := range codes {
+		used := "never used"
+		if !c.UsedAt.IsZero() {
+			used = "used " + c.UsedAt.Format(clock)
+		}
+		list[i] = "made " + c.CreatedAt.Format(clock) + ", " + used
+	}
+	return list
+}
+
+// WriteCodes writes a line to each of a shop's codes, none of which it can show.
+func WriteCodes(w io.Writer, codes []store.ShopCode) error {
+	for _, text := range Codes(codes) {
+		if _, err := fmt.Fprintf(w, "integration code: %s (UTC)\n", text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteCalls writes a shop's webhook log, and below it what toDo says of the
+// outcomes in it.
+func WriteCalls(w io.Writer, calls []store.WebhookCall, toDo func(outcome string) string) error {
 	if len(calls) == 0 {
 		_, err := fmt.Fprintln(w, "\nNo webhook has called yet.")
 		return err
@@ -77,7 +102,17 @@ func WriteCalls(w io.Writer, calls []store.WebhookCall) error {
 	for _, c := range calls {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%q\t%d\t%s\n", c.CalledAt.Format(clock), terminal.Escape(c.Remote), terminal.Escape(c.Method), terminal.Escape(string(c.Kind)), c.Number, c.Status, terminal.Escape(c.Outcome))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var told []string
+	for _, c := range calls {
+		if text := toDo(c.Outcome); text != "" && !slices.Contains(told, c.Outcome) {
+			told = append(told, c.Outcome)
+			fmt.Fprintf(w, "%s: %s\n", c.Outcome, text)
+		}
+	}
+	return nil
 }
 
 // WriteChanges writes history, a line to a change.

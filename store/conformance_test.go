@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -443,11 +444,28 @@ func TestShops(t *testing.T) {
 		if shop.StockOn || shop.InvoicesFromNumber != 77 || !shop.Paused() || !shop.UpdatedAt.Equal(noon.Add(time.Hour)) || !shop.CreatedAt.Equal(noon) || shop.Generation <= before {
 			t.Errorf("set: %+v", shop)
 		}
-		must(t, s.AddCode(ctx, "shop1", []byte("second code hash of 32 bytes ...."[:32]), noon.Add(time.Minute)))
-		if err := s.AddCode(ctx, "shop1", []byte("third"), noon); err == nil || !strings.Contains(err.Error(), "two codes are live") {
+		// Two codes live side by side; the one that works is retired on purpose only.
+		second, third := hashOf("second"), hashOf("third")
+		if err := s.ReplaceNewCode(ctx, "shop1", third, noon); !errors.Is(err, store.ErrOneCode) {
+			t.Errorf("the only code was replaced: %v", err)
+		}
+		must(t, s.AddCode(ctx, "shop1", hashOf("lost"), noon.Add(time.Minute)))
+		if err := s.AddCode(ctx, "shop1", third, noon); !errors.Is(err, store.ErrTwoCodes) {
 			t.Errorf("a third code: %v", err)
 		}
-		if n, err := s.RetireOldCodes(ctx, "shop1"); n != 1 || err != nil {
+		if n, err := s.RetireOldCodes(ctx, "shop1", false); !errors.Is(err, store.ErrCodeNotInUse) {
+			t.Errorf("%d codes retired for one that nobody uses: %v", n, err)
+		}
+		must(t, s.ReplaceNewCode(ctx, "shop1", second, noon.Add(2*time.Minute)))
+		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}, {Shop: "shop1", CodeHash: hashOf("unknown")}}, noon))
+		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(time.Hour)))
+		if err := s.ReplaceNewCode(ctx, "shop1", third, noon); !errors.Is(err, store.ErrCodeInUse) {
+			t.Errorf("a code that is in use was replaced: %v", err)
+		}
+		if live, err := s.CodesOf(ctx, "shop1"); err != nil || len(live) != 2 || !live[0].UsedAt.IsZero() || !live[1].UsedAt.Equal(noon.Add(time.Hour)) || string(live[1].CodeHash) != string(second) {
+			t.Errorf("codes %+v: %v", live, err)
+		}
+		if n, err := s.RetireOldCodes(ctx, "shop1", false); n != 1 || err != nil {
 			t.Errorf("%d codes retired: %v", n, err)
 		}
 		news, err := s.News(ctx, due(noon))
@@ -457,7 +475,7 @@ func TestShops(t *testing.T) {
 		}
 		codes, err := s.Codes(ctx)
 		must(t, err)
-		if len(codes) != 1 || !strings.HasPrefix(string(codes[0].CodeHash), "second") {
+		if len(codes) != 1 || string(codes[0].CodeHash) != string(second) || codes[0].UsedAt.IsZero() {
 			t.Errorf("left: %+v", codes)
 		}
 		for what, err := range map[string]error{
@@ -478,7 +496,7 @@ func TestShops(t *testing.T) {
 			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}, Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1}, FoundAt: noon}},
 			PDFs: []store.PDF{{Number: 1, Data: []byte("%PDF-")}}, Window: &plan.Window{Cursor: 5, Gaps: []plan.Gap{{Range: plan.Range{From: 1, To: 2}, SeenAt: noon}}}}, noon))
 		must(t, s.RemoveShop(ctx, "shop1"))
-		for _, table := range []string{"shops", "shop_codes", "leases", "progress", "hints", "items", "changes", "invoices", "invoice_pdfs", "invoice_gaps", "requests", "webhook_calls"} {
+		for _, table := range []string{"shops", "shop_codes", "code_uses", "leases", "progress", "hints", "items", "changes", "invoices", "invoice_pdfs", "invoice_gaps", "requests", "webhook_calls"} {
 			if n := s.Count(ctx, table, "shop1"); n != 0 {
 				t.Errorf("%d rows of the removed shop are left in %s", n, table)
 			}
@@ -487,6 +505,45 @@ func TestShops(t *testing.T) {
 			t.Error("the other shop was touched")
 		}
 	})
+}
+
+// TestCallsOfCommands: what commands ask e-conomic counts among the day's calls, and
+// shops of one agreement are found.
+func TestCallsOfCommands(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		for _, name := range []string{"shop1", "shop2", "shop3"} {
+			addShop(t, s, name)
+		}
+		for _, c := range []struct {
+			day         string
+			calls, want int64
+			wantDay     string
+		}{
+			{"2026-11-28", 3, 3, "2026-11-28"}, {"2026-11-28", 4, 7, "2026-11-28"}, {"2026-11-29", 2, 2, "2026-11-29"},
+			{"2026-11-28", 5, 2, "2026-11-29"}, // a command that took past midnight
+		} {
+			must(t, s.BookCalls(ctx, "shop1", c.day, int(c.calls)))
+			if p, err := s.Progress(ctx, "shop1"); err != nil || p.Calls != c.want || p.CallsDay != c.wantDay {
+				t.Errorf("after %d calls on %s: %d on %s: %v", c.calls, c.day, p.Calls, p.CallsDay, err)
+			}
+		}
+		if p, err := s.Progress(ctx, "shop2"); err != nil || p.Calls != 0 {
+			t.Errorf("another shop's calls: %d: %v", p.Calls, err)
+		}
+		must(t, s.KnowAgreement(ctx, "shop1", 4711))
+		must(t, s.KnowAgreement(ctx, "shop3", 4711))
+		must(t, s.KnowAgreement(ctx, "shop1", 4712)) // known already
+		if names, err := s.ShopsOf(ctx, 4711); err != nil || !slices.Equal(names, []string{"shop1", "shop3"}) {
+			t.Errorf("shops of the agreement: %v: %v", names, err)
+		}
+	})
+}
+
+func hashOf(code string) []byte {
+	hash := sha256.Sum256([]byte(code))
+	return hash[:]
 }
 
 // TestPDFs: several PDFs of one transaction are each stored byte for byte.

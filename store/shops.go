@@ -46,13 +46,6 @@ type Shop struct {
 // Paused reports whether a person has paused the shop.
 func (s Shop) Paused() bool { return !s.PausedAt.IsZero() }
 
-// ShopCode is the keyed hash of one of a shop's integration codes.
-type ShopCode struct {
-	Shop      string `gorm:"primaryKey"`
-	CodeHash  []byte `gorm:"primaryKey"`
-	CreatedAt Time
-}
-
 var (
 	// ErrNoShop is returned where no shop of that name exists.
 	ErrNoShop = errors.New("no such shop: `lagerd shops list` names them all")
@@ -138,7 +131,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"leases", "progress", "shop_codes", "shops"} {
+		for _, table := range []string{"leases", "progress", "code_uses", "shop_codes", "shops"} {
 			if err := db.Exec("DELETE FROM "+table+" WHERE shop = ?", name).Error; err != nil {
 				return err
 			}
@@ -205,45 +198,6 @@ func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ..
 	}
 }
 
-// AddCode stores another code of a shop; a shop has at most two.
-func (s *Store) AddCode(ctx context.Context, name string, codeHash []byte, now time.Time) error {
-	return s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
-		if _, err := oneShop(db, name); err != nil {
-			return err
-		}
-		var codes int64
-		if err := db.Model(&ShopCode{}).Where("shop = ?", name).Count(&codes).Error; err != nil {
-			return err
-		}
-		if codes >= 2 {
-			return fmt.Errorf("rotate the code of %s: two codes are live already: retire the old one first with `lagerd shops rotate-code %s --retire-old`", name, name)
-		}
-		return db.Create(&ShopCode{Shop: name, CodeHash: codeHash, CreatedAt: At(now)}).Error
-	})
-}
-
-// RetireOldCodes deletes all codes of a shop but the newest and returns how
-// many there were.
-func (s *Store) RetireOldCodes(ctx context.Context, name string) (retired int, err error) {
-	err = s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
-		if _, err := oneShop(db, name); err != nil {
-			return err
-		}
-		var codes []ShopCode
-		if err := db.Where("shop = ?", name).Order("created_at").Find(&codes).Error; err != nil {
-			return err
-		}
-		retired = max(0, len(codes)-1)
-		for _, c := range codes[:retired] {
-			if err := db.Delete(&c).Error; err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return retired, err
-}
-
 // Shop returns one shop, or ErrNoShop.
 func (s *Store) Shop(ctx context.Context, name string) (Shop, error) {
 	return oneShop(s.db.WithContext(ctx), name)
@@ -265,15 +219,6 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 		return nil, fmt.Errorf("read the shops: %w", err)
 	}
 	return shops, nil
-}
-
-// Codes returns the code hashes of all shops.
-func (s *Store) Codes(ctx context.Context) ([]ShopCode, error) {
-	var codes []ShopCode
-	if err := s.db.WithContext(ctx).Find(&codes).Error; err != nil {
-		return nil, fmt.Errorf("read the integration codes: %w", err)
-	}
-	return codes, nil
 }
 
 const shopsGeneration = "shops_generation"

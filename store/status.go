@@ -164,3 +164,35 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 	}
 	return rows.Err()
 }
+
+// BookCalls counts calls to e-conomic that a command made for a shop on a day (UTC,
+// YYYY-MM-DD). A lagerd that works on the shop counts on from there when it reads
+// the shop's settings anew.
+func (s *Store) BookCalls(ctx context.Context, shop, day string, calls int) error {
+	_, err := s.exec(ctx, "UPDATE progress SET calls = CASE WHEN calls_day = ? THEN calls + ? WHEN calls_day > ? THEN calls ELSE ? END,"+
+		" calls_day = CASE WHEN calls_day > ? THEN calls_day ELSE ? END WHERE shop = ?", day, calls, day, calls, day, day, shop)
+	if err != nil {
+		return fmt.Errorf("count %d calls of %s: %w", calls, shop, err)
+	}
+	return nil
+}
+
+// KnowAgreement stores for which agreement a new shop's token answers. A number
+// that is known already stays.
+func (s *Store) KnowAgreement(ctx context.Context, shop string, agreement int64) error {
+	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = ? WHERE shop = ? AND agreement_number = 0", agreement, shop)
+	if err != nil {
+		return fmt.Errorf("store the agreement of %s: %w", shop, err)
+	}
+	return nil
+}
+
+// ShopsOf returns the names of the shops that have the agreement.
+func (s *Store) ShopsOf(ctx context.Context, agreement int64) ([]string, error) {
+	var names []string
+	err := s.db.WithContext(ctx).Raw("SELECT shop FROM progress WHERE agreement_number = ? ORDER BY shop", agreement).Scan(&names).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the shops of agreement %d: %w", agreement, err)
+	}
+	return names, nil
+}

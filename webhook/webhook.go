@@ -100,6 +100,29 @@ func Outcomes() []string {
 	}
 }
 
+// ToDo says what to put right where calls come out so, "" where that is nothing.
+func ToDo(outcome string) string {
+	switch outcome {
+	case OutcomeRefused:
+		return "username and password do not belong together: enter the data anew, or make a new code with `lagerd shops rotate-code`"
+	case OutcomeBadType:
+		return "the data must hold type=stockUpdate or type=orderPdf"
+	case OutcomeNoNumber, OutcomeMergeField:
+		return "e-conomic did not fill in the number: type \"Inventory updated\" with number=[NUMBER], type \"Invoice booked\" with number=[INVOICENO]"
+	case OutcomePlaceholder:
+		return "somebody tried the address without putting in an item number"
+	case OutcomeNumberTooLong, OutcomeBadNumber:
+		return "what stands behind number= is no number of e-conomic's: look at the end of the data at e-conomic"
+	case OutcomeHTMLEscaped:
+		return "\"&amp;\" stands where \"&\" is meant: enter URL and data anew at e-conomic, as `lagerd shops add` printed them"
+	case OutcomeDoubleEncoded:
+		return "numbers are encoded twice: look at the proxy in front of lagerd. Both readings are looked up"
+	case OutcomeInvisible:
+		return "invisible characters stand around the number, at e-conomic or in the data: enter it anew. Both readings are looked up"
+	}
+	return ""
+}
+
 // Options are what a handler works with. Only Recorder and Authenticator are
 // required.
 type Options struct {

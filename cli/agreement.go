@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/term"
+
+	"lagerd/config"
+	"lagerd/economic"
+	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+	"lagerd/terminal"
+)
+
+// asking asks e-conomic about a shop before anything is stored.
+type asking struct {
+	client *economic.Client
+	calls  atomic.Int64 // that were made
+}
+
+func newAsking(cfg config.Config) (*asking, error) {
+	if cfg.Economic.AppSecretToken.IsZero() {
+		return nil, noAppToken()
+	}
+	a := &asking{}
+	client, err := economic.New(economic.Options{
+		RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(), Timeout: time.Duration(cfg.Economic.Timeout),
+		UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) },
+	})
+	a.client = client
+	return a, err
+}
+
+// book counts the calls that were made among the shop's of the day.
+func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
+	return s.BookCalls(ctx, shop, now().UTC().Format(time.DateOnly), int(a.calls.Swap(0)))
+}
+
+// found is what e-conomic says about a grant token.
+type found struct {
+	self      economic.Self
+	inventory string // "": the shop's stock is not read there
+	invoices  string // "": they are off
+}
+
+// ask asks e-conomic whose token it is, whether its agreement carries stock
+// figures, and what invoices it has from the shop's start on: three calls. An error
+// says why the shop could not work so, and what to do.
+func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found, error) {
+	agreement := a.client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{Patience: patience}))
+	var f found
+	var err error
+	if f.self, err = agreement.Self(ctx, economic.PriorityHint); err != nil {
+		return f, fmt.Errorf("%w: %s", err, whatToDo(err, shop.Shop))
+	}
+	if shop.StockOn && shop.StockSource == store.SourceEconomic {
+		assessment, err := reconcile.AssessPage(ctx, a.client, agreement)
+		if err != nil {
+			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, whatToDo(err, shop.Shop))
+		}
+		if f.inventory, err = assessed(assessment, "--stock-source rackbeat", "--stock off"); err != nil {
+			return f, err
+		}
+	}
+	if shop.InvoicesOn {
+		query := economic.InvoicesQuery{DateFrom: shop.InvoicesFrom, PageSize: 1}
+		from := shop.InvoicesFrom
+		if from == "" {
+			query.HasAfter, query.After = true, shop.InvoicesFromNumber-1
+			from = fmt.Sprintf("number %d", shop.InvoicesFromNumber)
+		}
+		page, err := agreement.Invoices(ctx, economic.PriorityHint, query)
+		if err != nil {
+			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, whatToDo(err, shop.Shop))
+		}
+		f.invoices = fmt.Sprintf("counted from %s on: %d at e-conomic so far", from, page.Results)
+	}
+	return f, nil
+}
+
+// assessed says what an agreement's first page of items shows. It returns an error
+// where no stock can be read there, naming what to say instead.
+func assessed(a plan.Assessment, rackbeat, off string) (string, error) {
+	switch a.Verdict() {
+	case plan.VerdictEmpty:
+		return "the agreement has no items yet", nil
+	case plan.VerdictNoInventory:
+		return "", fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: for Rackbeat say `%s`, else `%s`; invoices go on either way", a.Items, rackbeat, off)
+	case plan.VerdictAllZero:
+		return "careful: every stock figure on the first page is zero: is the stock really kept at e-conomic?", nil
+	}
+	return fmt.Sprintf("%d of the first %d items carry a stock figure", a.WithFigures, a.Items), nil
+}
+
+// show writes what e-conomic said.
+func (f found) show(w io.Writer) {
+	fmt.Fprintf(w, "e-conomic says: agreement %d, %s\n", f.self.AgreementNumber, companyName(f.self))
+	if f.inventory != "" {
+		fmt.Fprintf(w, "  inventory: %s\n", f.inventory)
+	}
+	if f.invoices != "" {
+		fmt.Fprintf(w, "  invoices:  %s\n", f.invoices)
+	}
+}
+
+func companyName(self economic.Self) string {
+	if self.CompanyName == "" {
+		return "a company without a name"
+	}
+	return terminal.Escape(self.CompanyName)
+}
+
+// alsoOf says that other shops have the agreement too, "" if none has.
+func alsoOf(ctx context.Context, s *store.Store, shop string, agreement int64) (string, error) {
+	names, err := s.ShopsOf(ctx, agreement)
+	if err != nil {
+		return "", err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == shop })
+	if len(names) == 0 {
+		return "", nil
+	}
+	const shown = 5
+	list := strings.Join(names[:min(shown, len(names))], ", ")
+	if more := len(names) - shown; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("agreement %d is also that of %s: if that is meant, mind that e-conomic's limits hold for all of them together", agreement, list), nil
+}
+
+// consent are the flags by which a script says yes to another agreement.
+type consent struct {
+	Yes       bool  `help:"With --accept-agreement: do not ask. Needs --agreement."`
+	Agreement int64 `help:"With --accept-agreement: the number of the agreement that is accepted; another is refused." placeholder:"NUMBER"`
+}
+
+func (y consent) check(accept bool) error {
+	switch {
+	case !accept && (y.Yes || y.Agreement != 0):
+		return errors.New("--yes and --agreement say yes to --accept-agreement: without it there is no question")
+	case y.Yes && y.Agreement == 0:
+		return errors.New("--yes: say to which agreement, with --agreement NUMBER")
+	}
+	return nil
+}
+
+// ask returns nil if a person, or a script that names the agreement, accepts it.
+// What e-conomic says of it has been shown.
+func (y consent) ask(c *call, shop string, was int64, self economic.Self) error {
+	if y.Agreement != 0 && y.Agreement != self.AgreementNumber {
+		return fmt.Errorf("not accepted: the token answers for agreement %d, %s, and --agreement says %d", self.AgreementNumber, companyName(self), y.Agreement)
+	}
+	if y.Yes {
+		return nil
+	}
+	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
+		return fmt.Errorf("not accepted: there is no terminal to ask on: if agreement %[1]d, %[2]s, is right, say `lagerd shops set %[3]s --accept-agreement --yes --agreement %[1]d`", self.AgreementNumber, companyName(self), shop)
+	}
+	fmt.Fprintf(c.Stderr, "%s was agreement %d. Is it to have the stock and the invoices of agreement %d, %s, from now on? [y/N] ", shop, was, self.AgreementNumber, companyName(self))
+	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("not accepted: nothing was changed")
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"lagerd/reconcile/plan"
+)
+
+func TestInvoicesFrom(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		date   string
+		number int64
+		err    string
+	}{
+		"2026-11-23": {date: "2026-11-23"}, "1": {number: 1}, "20145": {number: 20145}, "20261345": {number: 20261345}, "99999999": {number: 99999999},
+		"202611010": {number: 202611010}, "261101": {number: 261101}, "number:20261101": {number: 20261101}, "number:7": {number: 7},
+		"20261101": {err: "For the date write 2026-11-01, for the invoice with that number write number:20261101"},
+		"01112026": {err: "For the date write 2026-11-01"}, "31122026": {err: "write 2026-12-31"}, "20240229": {err: "2024-02-29"},
+		"20230229": {number: 20230229}, // no such day
+		"":         {err: "expected a date"}, "0": {err: "from 1"}, "-5": {err: "from 1"}, "+5": {err: "from 1"}, "number:": {err: "from 1"}, "number:2026-11-01": {err: "from 1"},
+		"2026-11-1": {err: "expected a date"}, "01-11-2026": {err: "expected a date"}, "2026-11-31": {err: "expected a date"}, "yesterday": {err: "expected a date"},
+	} {
+		date, number, err := invoicesFrom(text)
+		if want.err == "" && err != nil || want.err != "" && (err == nil || !strings.Contains(err.Error(), want.err)) {
+			t.Errorf("%q: %v, want an error with %q", text, err, want.err)
+		}
+		if err == nil && (date != want.date || number != want.number) {
+			t.Errorf("%q: %q %d, want %q %d", text, date, number, want.date, want.number)
+		}
+	}
+}
+
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		accept bool
+		given  consent
+		want   string
+	}{
+		{false, consent{}, ""}, {true, consent{}, ""}, {true, consent{Agreement: 5}, ""}, {true, consent{Yes: true, Agreement: 5}, ""},
+		{true, consent{Yes: true}, "to which agreement"}, {false, consent{Yes: true, Agreement: 5}, "no question"}, {false, consent{Agreement: 5}, "no question"},
+	} {
+		if err := c.given.check(c.accept); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("accept %v, %+v: %v, want %q", c.accept, c.given, err, c.want)
+		}
+	}
+}
+
+func TestAssessed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a         plan.Assessment
+		said, err string
+	}{
+		{plan.Assessment{}, "no items yet", ""},
+		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 2, NonZero: 1}, "2 of the first 3 items", ""},
+		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 3}, "careful", ""},
+		{plan.Assessment{Items: 3, Enabled: 3}, "", "for Rackbeat say `--rack`, else `--off`"},
+	} {
+		said, err := assessed(c.a, "--rack", "--off")
+		if !strings.Contains(said, c.said) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%+v: %q, %v", c.a, said, err)
+		}
+	}
+}
