@@ -1,11 +1,11 @@
 package economic
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Agreement reads from one agreement. Every method makes one HTTP request,
@@ -38,8 +38,9 @@ func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
 }
 
 // Product returns the product with exactly this number. One that does not
-// exist is KindNotFound, and so is one that e-conomic answers under another
-// number: it does not tell case apart.
+// exist is KindNotFound, and so is one that e-conomic answers under a number
+// that differs only in case, which it does not tell apart. An answer for any
+// other number says nothing: KindMalformed.
 func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Read[Product], error) {
 	c := call{endpoint: "product", op: fmt.Sprintf("read product %q", number), url: a.client.base + "/products/" + EscapeNumber(number)}
 	if number == "" {
@@ -48,10 +49,19 @@ func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Rea
 	}
 	var product Product
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
-		if product, err = decodeProduct(got); err == nil && product.Number != number {
-			err = &Error{Kind: KindNotFound, Message: fmt.Sprintf("e-conomic answered with product %q", oneLine(a.redact(product.Number), 64))}
-			product = Product{}
+		if product, err = decodeProduct(got); err != nil {
+			return err
 		}
+		a.hideUnsound(got, product.Unsound)
+		switch is := product.Number; {
+		case is == number:
+			return nil
+		case strings.EqualFold(is, number):
+			err = &Error{Kind: KindNotFound, Message: fmt.Sprintf("e-conomic answered with product %q", oneLine(a.redact(is), 64))}
+		default:
+			err = &fieldError{"product.productNumber", fmt.Sprintf("%.64q", number), fmt.Sprintf("%.64q", is)}
+		}
+		product = Product{}
 		return err
 	})
 	return Read[Product]{Value: product, Began: got.began, ServerDate: got.serverDate}, err
@@ -105,11 +115,15 @@ func (a *Agreement) Invoice(ctx context.Context, p Priority, number int64) (Read
 	c := call{endpoint: "invoice", op: fmt.Sprintf("read invoice %d", number), url: fmt.Sprintf("%s/invoices/booked/%d", a.client.base, number)}
 	var invoice Invoice
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
-		if invoice, err = decodeInvoice(got); err == nil && invoice.Number != number {
-			err = &fieldError{"invoice.bookedInvoiceNumber", strconv.FormatInt(number, 10), strconv.FormatInt(invoice.Number, 10)}
-			invoice = Invoice{}
+		if invoice, err = decodeInvoice(got); err != nil {
+			return err
 		}
-		return err
+		a.hideUnsound(got, invoice.Unsound)
+		if is := invoice.Number; is != number {
+			invoice = Invoice{}
+			return &fieldError{"invoice.bookedInvoiceNumber", strconv.FormatInt(number, 10), strconv.FormatInt(is, 10)}
+		}
+		return nil
 	})
 	return Read[Invoice]{Value: invoice, Began: got.began, ServerDate: got.serverDate}, err
 }
@@ -138,24 +152,6 @@ func (c *Client) pdfURL(inv Invoice) string {
 	return fmt.Sprintf("%s/invoices/booked/%d/pdf", c.base, inv.Number)
 }
 
-// checkPDF checks that an answer is a whole PDF. Readers take a PDF whose
-// header is within the first KiB and whose end mark is within the last.
-func checkPDF(got answer) error {
-	const within = 1 << 10
-	body := got.body
-	if !bytes.Contains(body[:min(len(body), within)], []byte("%PDF-")) {
-		began := excerpt(body[:min(len(body), 4*within)])
-		if began == "" {
-			began = "nothing"
-		}
-		return &fieldError{"pdf", "%PDF- at its beginning", began}
-	}
-	if !bytes.Contains(body[max(len(body)-within, 0):], []byte("%%EOF")) {
-		return &fieldError{"pdf", "%%EOF at its end", fmt.Sprintf("%d bytes without it: it is cut", len(body))}
-	}
-	return nil
-}
-
 // own resolves a link that e-conomic gave, or returns an error where it leads
 // elsewhere: the tokens would go along.
 func (c *Client) own(link string) (string, error) {
@@ -181,13 +177,21 @@ func (c *Client) usable(op, address string, err error) error {
 }
 
 // page reads one page of a collection, its items with one.
-func page[T any](ctx context.Context, a *Agreement, p Priority, c call, one func(*reader) (T, string, error)) (Page[T], error) {
+func page[T any, P interface {
+	*T
+	unsound() []Unsound
+}](ctx context.Context, a *Agreement, p Priority, c call, one func(r *reader, at func() string) (T, error)) (Page[T], error) {
 	var items Page[T]
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
 		items, err = decodePage(got, c, one)
+		var odd []Unsound
 		for _, bad := range items.Bad {
-			a.hideGot(got, bad.Err)
+			odd = append(odd, Unsound{Err: bad.Err})
 		}
+		for i := range items.Items {
+			odd = append(odd, P(&items.Items[i]).unsound()...)
+		}
+		a.hideUnsound(got, odd)
 		return err
 	})
 	items.Began, items.ServerDate = got.began, got.serverDate

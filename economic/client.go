@@ -196,7 +196,9 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 		if e.RetryAfter = blocked; blocked == 0 {
 			e.RetryAfter, _ = retryAfter(header, began)
 		}
-		a.hideGot(got, e.Err)
+		if a.repeatsToken(got) {
+			hideGot(e.Err)
+		}
 		seen.Kind = e.Kind
 		err = e
 	}
@@ -305,18 +307,26 @@ func (a *Agreement) withoutTokens(err error) error {
 	return err
 }
 
-// hideGot keeps an error about a field from quoting an answer that repeats a
-// token, even a part of it.
-func (a *Agreement) hideGot(got answer, err error) {
-	field, ok := errors.AsType[*fieldError](err)
-	if !ok {
+// hideUnsound keeps errors about fields from quoting an answer that repeats a token.
+func (a *Agreement) hideUnsound(got answer, list []Unsound) {
+	if len(list) == 0 || !a.repeatsToken(got) {
 		return
 	}
-	for _, token := range a.secrets() {
-		if bytes.Contains(got.body, []byte(token)) {
-			field.got = "[redacted]"
-		}
+	for _, u := range list {
+		hideGot(u.Err)
 	}
+}
+
+// hideGot takes what came out of an error about a field: it may be a part of a token.
+func hideGot(err error) {
+	if field, ok := errors.AsType[*fieldError](err); ok {
+		field.got = "[redacted]"
+	}
+}
+
+// repeatsToken reports whether an answer holds one of the tokens.
+func (a *Agreement) repeatsToken(got answer) bool {
+	return slices.ContainsFunc(a.secrets(), func(token string) bool { return bytes.Contains(got.body, []byte(token)) })
 }
 
 // secrets are the tokens that are secret: "demo" is public, and a common word

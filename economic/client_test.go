@@ -271,7 +271,8 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(first.Items) != 1 || first.Items[0].Number != "1" || first.Results != 5 || first.Began.IsZero() || first.ServerDate.IsZero() {
+	if len(first.Items) != 2 || first.Items[0].Number != "1" || first.Items[1].Number != "2" ||
+		unsoundOf(first.Items[1].Unsound) != `inventory.inStock|products.collection[1].inventory.inStock: expected a number, got string "x"` || first.Results != 5 || first.Began.IsZero() || first.ServerDate.IsZero() {
 		t.Errorf("got %+v", first)
 	}
 	var bad []string
@@ -279,7 +280,6 @@ func TestPages(t *testing.T) {
 		bad = append(bad, fmt.Sprintf("%s|%v", item.Number, item.Err))
 	}
 	want := []string{
-		`2|products.collection[1].inventory.inStock: expected a number, got string "x"`,
 		`|products.collection[2].productNumber: expected a string, got number 7`,
 		`|products.collection[3]: expected an object, got string "?"`,
 	}
@@ -366,6 +366,9 @@ func TestErrorKinds(t *testing.T) {
 		"wrong token, no words":   {says(401, ""), economic.KindUnauthorized, []string{"(status 401)"}},
 		"role missing":            {says(403, own+"}"), economic.KindForbidden, []string{"It is so."}},
 		"gone":                    {says(404, own+"}"), economic.KindNotFound, []string{`read product "a b"`}},
+		"gone, a mark before it":  {says(404, "\xef\xbb\xbf"+own+"}"), economic.KindNotFound, []string{"It is so.", "8d79-CPH"}},
+		"400, a mark before it":   {says(400, "\xef\xbb\xbf"+own+"}"), economic.KindBadRequest, []string{"It is so."}},
+		"page, a mark before it":  {says(404, "\xef\xbb\xbf"+page, "Content-Type", "text/plain"), economic.KindUnavailable, []string{"titled"}},
 		"a gateway's 404":         {says(404, page, "Content-Type", "text/html"), economic.KindUnavailable, []string{`titled "502 Bad Gateway"`}},
 		"a 404 cut short":         {says(404, own+"}", "Content-Length", "1000"), economic.KindUnavailable, []string{"read the answer with status 404"}},
 		"another server's 404":    {says(404, "404 page not found\n", "Content-Type", "text/plain"), economic.KindUnavailable, []string{"address"}},
@@ -475,6 +478,7 @@ func TestTokensAreInNoError(t *testing.T) {
 		"page":         says(502, "<html><title>"+both+"</title>"),
 		"wrong type":   says(200, `{"productNumber":"x","barred":"`+both+`","collection":"`+both+`","bookedInvoiceNumber":"`+both+`","agreementNumber":"`+both+`"}`),
 		"cut within":   says(200, `{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
+		"unsound":      says(200, `{"productNumber":"x","bookedInvoiceNumber":1,"barred":"`+both+`","currency":["`+both+`"],"dueDate":"`+strings.Repeat("x", 30)+both+`"}`),
 		"other number": says(200, `{"productNumber":"`+both+`","collection":[{"productNumber":7,"name":"`+both+`"}],"pagination":{"results":1,"nextPage":"http://`+appToken+`/"}}`),
 		"not a PDF":    says(200, both),
 		"redirect":     says(302, both, "Location", "http://"+appToken+"/?"+grantToken),
@@ -502,17 +506,27 @@ func TestTokensAreInNoError(t *testing.T) {
 			note := func(err error) { errs = append(errs, err) }
 			_, err := b.Self(ctx, p)
 			note(err)
-			_, err = b.Product(ctx, p, "1")
+			one, err := b.Product(ctx, p, "x")
 			note(err)
 			page, err := b.Products(ctx, p, economic.ProductsQuery{})
 			note(err)
 			for _, bad := range page.Bad {
 				note(bad.Err)
 			}
-			_, err = b.Invoices(ctx, p, economic.InvoicesQuery{})
+			for _, product := range append(page.Items, one.Value) {
+				for _, u := range product.Unsound {
+					note(u.Err)
+				}
+			}
+			list, err := b.Invoices(ctx, p, economic.InvoicesQuery{})
 			note(err)
-			_, err = b.Invoice(ctx, p, 1)
+			invoice, err := b.Invoice(ctx, p, 1)
 			note(err)
+			for _, inv := range append(list.Items, invoice.Value) {
+				for _, u := range inv.Unsound {
+					note(u.Err)
+				}
+			}
 			_, err = b.InvoicePDF(ctx, p, economic.Invoice{Number: 1})
 			note(err)
 			for _, err := range errs {
@@ -556,20 +570,39 @@ func TestBadTokens(t *testing.T) {
 func TestPDF(t *testing.T) {
 	t.Parallel()
 	const good = "%PDF-1.7\n…\n%%EOF\n"
+	const whole = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\nxref\n0 1\ntrailer<<>>\nstartxref\n29\n%%EOF\n"
+	const updated = whole + "2 0 obj\n<<>>\nendobj\nxref\n0 1\ntrailer<<>>\nstartxref\n96\n%%EOF\n"
+	debug := strings.Repeat("2026-11-28 12:00:00 DEBUG rendered object 12 in 3 ms\r\n", 60)
 	for name, test := range map[string]struct {
 		body string
 		kind economic.Kind
 		text string
 	}{
-		"good":            {good, "", ""},
-		"late header":     {strings.Repeat("x", 1000) + good + strings.Repeat("\n", 1000), "", ""},
-		"page":            {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at its beginning, got a web page titled "Log in"`},
-		"JSON":            {`{"message":"later"}`, economic.KindMalformed, "later"},
-		"empty":           {"", economic.KindMalformed, "got nothing"},
-		"header too late": {strings.Repeat("x", 1024) + good, economic.KindMalformed, ""},
-		"no end":          {"%PDF-1.7\n" + strings.Repeat("x", 2000), economic.KindMalformed, "%%EOF"},
-		"end too early":   {good + strings.Repeat("x", 2000), economic.KindMalformed, "%%EOF"},
-		"too large":       {good + strings.Repeat("x", 8000) + good, economic.KindMalformed, "limit of 8000"},
+		"good":             {good, "", ""},
+		"late header":      {strings.Repeat("x", 1000) + good + strings.Repeat("\n", 1000), "", ""},
+		"padded":           {good + strings.Repeat("\x00", 7000), "", ""},
+		"padded mixed":     {good + strings.Repeat("\x00 \r\n\t\f", 1000), "", ""},
+		"short rest":       {good + strings.Repeat("x", 1000), "", ""},
+		"debug text":       {whole + debug, "", ""},
+		"late, debug text": {strings.Repeat("x", 100) + whole + debug, "", ""},
+		"stream table":     {strings.Replace(whole, "29", " 9", 1) + debug, "", ""},
+		"updated":          {updated, "", ""},
+		"updated, padded":  {updated + strings.Repeat("\x00", 3000), "", ""},
+		"page":             {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at its beginning, got a web page titled "Log in"`},
+		"JSON":             {`{"message":"later"}`, economic.KindMalformed, "later"},
+		"empty":            {"", economic.KindMalformed, "got nothing"},
+		"header too late":  {strings.Repeat("x", 1024) + good, economic.KindMalformed, ""},
+		"no end":           {"%PDF-1.7\n" + strings.Repeat("x", 2000), economic.KindMalformed, "%%EOF"},
+		"end too early":    {good + strings.Repeat("x", 2000), economic.KindMalformed, "2001 bytes behind it: it is cut"},
+		"table elsewhere":  {strings.Replace(whole, "29", "13", 1) + debug, economic.KindMalformed, "behind it: it is cut"},
+		"table at the end": {strings.Replace(whole, "29", "9999999999", 1) + debug, economic.KindMalformed, "behind it: it is cut"},
+		// Behind the first part of a file made for the web, or an earlier version, its
+		// objects follow.
+		"update cut":        {updated[:len(updated)-4], economic.KindMalformed, "behind it: it is cut"},
+		"update cut early":  {updated[:len(whole)+12], economic.KindMalformed, "behind it: it is cut"},
+		"update cut padded": {updated[:len(whole)+12] + strings.Repeat("\x00", 3000), economic.KindMalformed, "behind it: it is cut"},
+		"long update cut":   {whole + "2 0 obj\nstream\n" + strings.Repeat("x", 3000), economic.KindMalformed, "behind it: it is cut"},
+		"too large":         {good + strings.Repeat("x", 8000) + good, economic.KindMalformed, "limit of 8000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -592,6 +625,22 @@ func TestPDF(t *testing.T) {
 	}
 }
 
+// Cut anywhere, a PDF of one part is none, whatever pads it.
+func TestPDFCutAnywhere(t *testing.T) {
+	t.Parallel()
+	const whole = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\nxref\n0 1\ntrailer<<>>\nstartxref\n29\n%%EOF"
+	for n := range whole {
+		for _, pad := range []string{"", "\n", strings.Repeat("\x00", 2000)} {
+			if err := economic.CheckPDF([]byte(whole[:n] + pad)); err == nil {
+				t.Errorf("%q and %d bytes: no error", whole[:n], len(pad))
+			}
+		}
+	}
+	if err := economic.CheckPDF([]byte(whole)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPDFCut(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -605,10 +654,26 @@ func TestPDFCut(t *testing.T) {
 
 func TestProductUnderAnotherNumber(t *testing.T) {
 	t.Parallel()
-	b := setup(t, says(200, `{"productNumber":"ABC","name":"x"}`))
-	read, err := b.Product(t.Context(), economic.PriorityHint, "abc")
-	if economic.KindOf(err) != economic.KindNotFound || read.Value.Number != "" || read.Began.IsZero() {
-		t.Errorf("got %+v, %v", read, err)
+	for name, test := range map[string]struct {
+		asked, answered string
+		kind            economic.Kind
+	}{
+		"the same":            {"ABC", "ABC", ""},
+		"another case":        {"abc", "ABC", economic.KindNotFound},
+		"another case, Å":     {"å-1", "Å-1", economic.KindNotFound},
+		"another number":      {"abc", "DEF", economic.KindMalformed},
+		"another end":         {"abc", "ABC ", economic.KindMalformed},
+		"a zero more":         {"7", "07", economic.KindMalformed},
+		"the one it contains": {"A-10", "A-1", economic.KindMalformed},
+	} {
+		b := setup(t, says(200, `{"productNumber":"`+test.answered+`","name":"x"}`))
+		read, err := b.Product(t.Context(), economic.PriorityHint, test.asked)
+		if economic.KindOf(err) != test.kind || read.Began.IsZero() || (err == nil) != (read.Value.Number == test.asked) {
+			t.Errorf("%s: got %+v, %v", name, read, err)
+		}
+		if test.kind == economic.KindMalformed && !strings.Contains(err.Error(), fmt.Sprintf("expected %q, got %q", test.asked, test.answered)) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

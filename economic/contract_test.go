@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -282,44 +283,145 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func TestDecode(t *testing.T) {
+// unsoundOf lists unsound fields, one a line.
+func unsoundOf(list []economic.Unsound) string {
+	var lines []string
+	for _, u := range list {
+		lines = append(lines, u.Field+"|"+u.Err.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// A field that cannot be understood costs nothing but itself. Only a number that cannot
+// be read costs the item.
+func TestUnsoundFieldsOfAProduct(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ body, err string }{
-		"number absent":      {`{"name":"x"}`, `productNumber: expected an item number, got nothing`},
-		"number empty":       {`{"productNumber":""}`, `productNumber: expected an item number, got string ""`},
-		"barred as string":   {`{"productNumber":"1","barred":"true"}`, `barred: expected true or false, got string "true"`},
-		"figure as string":   {`{"productNumber":"1","inventory":{"available":"5"}}`, `inventory.available: expected a number, got string "5"`},
-		"figure as object":   {`{"productNumber":"1","inventory":{"available":{}}}`, `inventory.available: expected a number, got an object`},
-		"inventory as list":  {`{"productNumber":"1","inventory":[]}`, `inventory: expected an object, got a list`},
-		"figure beyond use":  {`{"productNumber":"1","inventory":{"inStock":1e999999999}}`, `inventory.inStock: expected a number of ordinary size, got number 1e999999999`},
-		"figure of size":     {`{"productNumber":"1","inventory":{"inStock":1e21}}`, `inventory.inStock: expected a number of ordinary size, got number 1e21`},
-		"figure too fine":    {`{"productNumber":"1","inventory":{"inStock":1e-21}}`, `inventory.inStock: expected a number of ordinary size, got number 1e-21`},
-		"figure without end": {`{"productNumber":"1","inventory":{"inStock":` + strings.Repeat("9", 5000) + `}}`, `inventory.inStock: expected a number of ordinary size, got number ` + strings.Repeat("9", 40) + "…"},
-		"group in parts":     {`{"productNumber":"1","productGroup":{"productGroupNumber":1.5}}`, `productGroup.productGroupNumber: expected a whole number from 0, got number 1.5`},
-		"time without zone":  {`{"productNumber":"1","lastUpdated":"2026-01-02T03:04:00"}`, `lastUpdated: expected a time (RFC 3339), got string "2026-01-02T03:04:00"`},
-		"nulls are absent":   {`{"productNumber":"1","name":null,"inventory":null,"lastUpdated":null,"barred":null}`, ""},
-		"figures null":       {`{"productNumber":"1","inventory":{"inStock":null}}`, ""},
-		"whole as decimal":   {`{"productNumber":"1","productGroup":{"productGroupNumber":3.0}}`, ""},
+	long := strings.Repeat("9", 5000)
+	const sound = `"productNumber":"1","name":"Vare","inventory":{"inStock":7,"available":5}`
+	for name, test := range map[string]struct{ body, unsound, err string }{
+		"number absent":      {`{"name":"x"}`, ``, `productNumber: expected an item number, got nothing`},
+		"number empty":       {`{"productNumber":""}`, ``, `productNumber: expected an item number, got string ""`},
+		"number as number":   {`{"productNumber":7}`, ``, `productNumber: expected a string, got number 7`},
+		"barred as string":   {`{"barred":"true",` + sound + `}`, `barred|true or false, got string "true"`, ``},
+		"name as list":       {`{` + sound + `,"name":["x"]}`, `name|a string, got a list`, ``},
+		"bar code as number": {`{"barCode":123,` + sound + `}`, `barCode|a string, got number 123`, ``},
+		"figure as string":   {`{` + sound + `,"inventory":{"available":"5","inStock":7}}`, `inventory.available|a number, got string "5"`, ``},
+		"figure as object":   {`{` + sound + `,"inventory":{"available":{},"inStock":7}}`, `inventory.available|a number, got an object`, ``},
+		"two figures":        {`{` + sound + `,"inventory":{"available":"5","orderedByCustomers":true,"inStock":7}}`, "inventory.available|a number, got string \"5\"\ninventory.orderedByCustomers|a number, got true", ``},
+		"inventory as list":  {`{` + sound + `,"inventory":[]}`, `inventory|an object, got a list`, ``},
+		"figure beyond use":  {`{` + sound + `,"inventory":{"available":1e999999999}}`, `inventory.available|a number of ordinary size, got number 1e999999999`, ``},
+		"figure of size":     {`{` + sound + `,"inventory":{"available":1e21}}`, `inventory.available|a number of ordinary size, got number 1e21`, ``},
+		"figure too fine":    {`{` + sound + `,"inventory":{"available":1e-401}}`, `inventory.available|a number of ordinary size, got number 1e-401`, ``},
+		"figure without end": {`{` + sound + `,"inventory":{"available":` + long + `}}`, `inventory.available|a number of ordinary size, got number ` + long[:40] + "…", ``},
+		"group as list":      {`{"productGroup":[],` + sound + `}`, `productGroup|an object, got a list`, ``},
+		"group in parts":     {`{"productGroup":{"productGroupNumber":1.5},` + sound + `}`, `productGroup.productGroupNumber|a whole number from 0, got number 1.5`, ``},
+		"time without zone":  {`{"lastUpdated":"2026-01-02T03:04:00",` + sound + `}`, `lastUpdated|a time (RFC 3339), got string "2026-01-02T03:04:00"`, ``},
+		"no seconds":         {`{"lastUpdated":"2026-01-02T03:04Z",` + sound + `}`, `lastUpdated|a time (RFC 3339), got string "2026-01-02T03:04Z"`, ``},
+		"year 0":             {`{"lastUpdated":"0000-01-02T03:04:00Z",` + sound + `}`, `lastUpdated|a time (RFC 3339), got string "0000-01-02T03:04:00Z"`, ``},
+		"year 10000":         {`{"lastUpdated":"10000-01-02T03:04:00Z",` + sound + `}`, `lastUpdated|a time (RFC 3339), got string "10000-01-02T03:04:00Z"`, ``},
+		"year 10000 in UTC":  {`{"lastUpdated":"9999-12-31T23:59:00-01:00",` + sound + `}`, `lastUpdated|a time (RFC 3339), got string "9999-12-31T23:59:00-01:00"`, ``},
+		"small letters":      {`{"lastUpdated":"2026-01-02t03:04:00z",` + sound + `}`, ``, ``},
+		"no time":            {`{"lastUpdated":"0001-01-01T00:00:00Z",` + sound + `}`, ``, ``},
+		"nulls are absent":   {`{"barCode":null,"productGroup":null,"lastUpdated":null,"barred":null,` + sound + `}`, ``, ``},
+		"whole as decimal":   {`{"productGroup":{"productGroupNumber":3.0},` + sound + `}`, ``, ``},
+		"float noise":        {`{` + sound + `,"inventory":{"inStock":6.9999999999999996,"available":5.551115123125783e-17}}`, ``, ``},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page, err := economic.DecodeProducts([]byte(`{"collection":[` + test.body + `],"pagination":{"results":1}}`))
+			page, err := economic.DecodeProducts([]byte(`{"collection":[{"productNumber":"0"},` + test.body + `],"pagination":{"results":2}}`))
 			if err != nil {
 				t.Fatal(err)
 			}
-			switch {
-			case test.err == "" && (len(page.Bad) > 0 || len(page.Items) != 1):
-				t.Errorf("got %v", page.Bad)
-			case test.err != "" && (len(page.Bad) != 1 || page.Bad[0].Err.Error() != "products.collection[0]."+test.err):
-				t.Errorf("got %v", page.Bad)
-			}
-			for _, p := range page.Items {
-				if p.Inventory != nil && p.Inventory.InStock != nil {
-					t.Errorf("a figure out of nothing: %v", p.Inventory.InStock)
+			if test.err != "" {
+				if len(page.Bad) != 1 || page.Bad[0].Err.Error() != "products.collection[1]."+test.err {
+					t.Errorf("got %v", page.Bad)
 				}
+				return
+			}
+			if len(page.Bad) > 0 || len(page.Items) != 2 {
+				t.Fatalf("got %+v", page)
+			}
+			p := page.Items[1]
+			want := ""
+			if test.unsound != "" {
+				want = regexp.MustCompile(`(?m)^([\w.]+)\|`).ReplaceAllString(test.unsound, `$1|products.collection[1].$1: expected `)
+			}
+			if got := unsoundOf(p.Unsound); got != want || len(page.Items[0].Unsound) > 0 {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+			if p.Number != "1" || p.Barred || p.BarCode != "" || !strings.Contains(want, "name|") && p.Name != "Vare" {
+				t.Errorf("got %+v", p)
+			}
+			for _, figure := range []struct {
+				path string
+				is   func() *decimal.Decimal
+			}{{"inventory.inStock", func() *decimal.Decimal { return p.Inventory.InStock }}, {"inventory.available", func() *decimal.Decimal { return p.Inventory.Available }}} {
+				if p.Inventory != nil && strings.Contains(want, figure.path) && figure.is() != nil {
+					t.Errorf("a figure out of nothing: %v", figure.is())
+				}
+			}
+			if strings.HasPrefix(want, "inventory|") != (p.Inventory == nil) {
+				t.Errorf("inventory %+v", p.Inventory)
 			}
 		})
 	}
+}
+
+func TestUnsoundFieldsOfAnInvoice(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`"exchangeRate":"747.5"`:                              `exchangeRate: expected a number, got string "747.5"`,
+		`"exchangeRate":1.0000000000000000000000001`:          ``,
+		`"orderNumber":"424"`:                                 `orderNumber: expected a number, got string "424"`,
+		`"date":"2026-11-10T00:00:00"`:                        `date: expected a date (YYYY-MM-DD), got string "2026-11-10T00:00:00"`,
+		`"date":"2026-13-02"`:                                 `date: expected a date (YYYY-MM-DD), got string "2026-13-02"`,
+		`"date":"0000-01-02"`:                                 `date: expected a date (YYYY-MM-DD), got string "0000-01-02"`,
+		`"dueDate":20261110`:                                  `dueDate: expected a string, got number 20261110`,
+		`"roundingAmount":1e-15`:                              ``,
+		`"customer":{"customerNumber":"7"}`:                   `customer.customerNumber: expected a number, got string "7"`,
+		`"customer":7`:                                        `customer: expected an object, got number 7`,
+		`"remainder":"x"`:                                     `remainder: expected a number, got string "x"`,
+		`"notes":"Tak for handlen"`:                           `notes: expected an object, got string "Tak for handlen"`,
+		`"references":[]`:                                     `references: expected an object, got a list`,
+		`"pdf":{"download":7}`:                                `pdf.download: expected a string, got number 7`,
+		`"grossAmount":true,"netAmount":[]`:                   "netAmount: expected a number, got a list\ngrossAmount: expected a number, got true",
+		`"lines":[{},{"product":{"productNumber":5}},3]`:      "lines[1].product.productNumber: expected a string, got number 5\nlines[2]: expected an object, got number 3",
+		`"lines":{}`:                                          `lines: expected a list, got an object`,
+		`"lines":[` + strings.Repeat("1,", 500) + `1]`:        strings.TrimSuffix(strings.Repeat("lines[#]: expected an object, got number 1\n", 20), "\n"),
+		`"pdf":{"self":"https://e.test/7"},"orderNumber":424`: ``,
+	} {
+		inv, err := economic.DecodeInvoice([]byte(`{"bookedInvoiceNumber":7,"currency":"DKK",` + body + `}`))
+		if err != nil || inv.Number != 7 || inv.Currency != "DKK" {
+			t.Errorf("%s: got %+v, %v", body, inv, err)
+			continue
+		}
+		var lines []string
+		for _, u := range inv.Unsound {
+			line := strings.TrimPrefix(u.Err.Error(), "invoice.")
+			if !strings.HasPrefix(line, u.Field+": ") {
+				t.Errorf("%s: field %q of %v", body, u.Field, u.Err)
+			}
+			if len(inv.Unsound) > 2 {
+				line = regexp.MustCompile(`\d+\]`).ReplaceAllString(line, "#]")
+			}
+			lines = append(lines, line)
+		}
+		if got := strings.Join(lines, "\n"); got != want {
+			t.Errorf("%.100s\n got %s\nwant %s", body, got, want)
+		}
+		if strings.HasPrefix(body, `"pdf":{"self"`) && (inv.PDF != "https://e.test/7" || inv.OrderNumber != 424) {
+			t.Errorf("got %+v", inv)
+		}
+	}
+	list, err := economic.DecodeInvoices([]byte(`{"collection":[{"bookedInvoiceNumber":7,"dueDate":1},{"bookedInvoiceNumber":"8"}],"pagination":{"results":2}}`))
+	if err != nil || len(list.Items) != 1 || list.Items[0].Number != 7 || unsoundOf(list.Items[0].Unsound) != "dueDate|invoices.collection[0].dueDate: expected a string, got number 1" ||
+		len(list.Bad) != 1 || list.Bad[0].Err.Error() != `invoices.collection[1].bookedInvoiceNumber: expected a number, got string "8"` {
+		t.Errorf("got %+v, %v", list, err)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
 	for body, want := range map[string]string{
 		`{}`: `products.collection: expected a list, got nothing`,
 		`{"collection":{},"pagination":{"results":0}}`:                                                      `products.collection: expected a list, got an object`,
@@ -338,23 +440,33 @@ func TestDecode(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		`{"bookedInvoiceNumber":"7"}`:                                                   `invoice.bookedInvoiceNumber: expected a number, got string "7"`,
-		`{"bookedInvoiceNumber":0}`:                                                     `invoice.bookedInvoiceNumber: expected a whole number from 1, got number 0`,
-		`{"date":"2026-01-02"}`:                                                         `invoice.bookedInvoiceNumber: expected a whole number from 1, got nothing`,
-		`{"bookedInvoiceNumber":99999999999999999999}`:                                  `invoice.bookedInvoiceNumber: expected a whole number from 1, got number 99999999999999999999`,
-		`{"bookedInvoiceNumber":7,"date":"2026-13-02"}`:                                 `invoice.date: expected a date (YYYY-MM-DD), got string "2026-13-02"`,
-		`{"bookedInvoiceNumber":7,"grossAmount":true}`:                                  `invoice.grossAmount: expected a number, got true`,
-		`{"bookedInvoiceNumber":7,"lines":[{},{"product":{"productNumber":5}}]}`:        `invoice.lines[1].product.productNumber: expected a string, got number 5`,
-		`{"bookedInvoiceNumber":7,"lines":[3]}`:                                         `invoice.lines[0]: expected an object, got number 3`,
-		`{"bookedInvoiceNumber":7,"lines":{}}`:                                          `invoice.lines: expected a list, got an object`,
-		`{"bookedInvoiceNumber":7,"pdf":{"self":"https://e.test/7"},"orderNumber":424}`: "",
+		`{"bookedInvoiceNumber":"7"}`:                  `invoice.bookedInvoiceNumber: expected a number, got string "7"`,
+		`{"bookedInvoiceNumber":0}`:                    `invoice.bookedInvoiceNumber: expected a whole number from 1, got number 0`,
+		`{"date":"2026-01-02"}`:                        `invoice.bookedInvoiceNumber: expected a whole number from 1, got nothing`,
+		`{"bookedInvoiceNumber":99999999999999999999}`: `invoice.bookedInvoiceNumber: expected a whole number from 1, got number 99999999999999999999`,
 	} {
-		inv, err := economic.DecodeInvoice([]byte(body))
-		if got := fmt.Sprint(err); got != want && !(err == nil && want == "") {
-			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		if _, err := economic.DecodeInvoice([]byte(body)); fmt.Sprint(err) != want {
+			t.Errorf("%s\n got %v\nwant %s", body, err, want)
 		}
-		if err == nil && (inv.PDF != "https://e.test/7" || inv.OrderNumber != 424) {
-			t.Errorf("got %+v", inv)
+	}
+}
+
+// A byte order mark before an answer is skipped, and nowhere else.
+func TestByteOrderMark(t *testing.T) {
+	t.Parallel()
+	const bom = "\xef\xbb\xbf"
+	page, err := economic.DecodeProducts([]byte(bom + `{"collection":[{"productNumber":"` + bom + `å"}],"pagination":{"results":1}}`))
+	if err != nil || len(page.Items) != 1 || page.Items[0].Number != "\ufeffå" {
+		t.Errorf("got %+v, %v", page, err)
+	}
+	for _, body := range []string{bom + bom + `{"bookedInvoiceNumber":7}`, `{` + bom + `"bookedInvoiceNumber":7}`, `{"bookedInvoiceNumber":7}` + bom} {
+		if inv, err := economic.DecodeInvoice([]byte(body)); err == nil {
+			t.Errorf("%q: got %+v", body, inv)
+		}
+	}
+	for _, body := range []string{bom, bom[:2], bom + `{"bookedInvoiceNumber"`} {
+		if _, err := economic.DecodeInvoice([]byte(body)); err == nil {
+			t.Errorf("%q: no error", body)
 		}
 	}
 }
@@ -380,6 +492,7 @@ func TestRecordedInvoice(t *testing.T) {
 func FuzzProducts(f *testing.F) {
 	f.Add([]byte(`{"collection":[{"productNumber":"1","barred":true,"lastUpdated":"2026-01-02T03:04:00Z","productGroup":{"productGroupNumber":1,"inventoryEnabled":true},"inventory":{"inStock":-5.25,"available":1e2}}],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=1"}}`))
 	f.Add([]byte(`{"collection":[null,[],"x",{"productNumber":null}],"pagination":{"results":4}}`))
+	f.Add([]byte("\xef\xbb\xbf" + `{"collection":[{"productNumber":"1","barred":"no","barCode":5,"lastUpdated":"2026-11-02T10:00:00","productGroup":[],"inventory":{"inStock":6.9999999999999996,"available":"-"}}],"pagination":{"results":1}}`))
 	f.Add([]byte("<html><title>x</title>"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		page, err := economic.DecodeProducts(body)
@@ -393,6 +506,7 @@ func FuzzProducts(f *testing.F) {
 			if p.Number == "" {
 				t.Errorf("%q: a product without a number", body)
 			}
+			checkUnsound(t, body, p.Unsound)
 			if i := p.Inventory; i != nil && i.InStock != nil {
 				i.InStock.Truncate(4).GreaterThan(decimal.New(1, 15)) // ends
 			}
@@ -403,12 +517,14 @@ func FuzzProducts(f *testing.F) {
 func FuzzInvoice(f *testing.F) {
 	f.Add([]byte(`{"bookedInvoiceNumber":7,"date":"2026-01-02","currency":"DKK","grossAmount":75.0,"customer":{"customerNumber":1},"notes":{"heading":"x\ry"},"references":{"other":"FM765"},"pdf":{"download":"https://e.test/7"},"lines":[{"quantity":2.0,"product":{"productNumber":"1"}},{"description":"text"}]}`))
 	f.Add([]byte(`{"bookedInvoiceNumber":7.0,"lines":[null,3]}`))
+	f.Add([]byte(`{"bookedInvoiceNumber":7,"date":"2026-11-10T00:00:00","exchangeRate":"747.5","orderNumber":"4","notes":"x","customer":{"customerNumber":"7"},"roundingAmount":1e-15,"netAmountInBaseCurrency":80.7300000000001}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		inv, err := economic.DecodeInvoice(body)
 		checkDecoded(t, body, err)
 		if err == nil && inv.Number < 1 {
 			t.Errorf("%q: invoice %d", body, inv.Number)
 		}
+		checkUnsound(t, body, inv.Unsound)
 		list, err := economic.DecodeInvoices([]byte(`{"collection":[` + string(body) + `],"pagination":{"results":1}}`))
 		checkDecoded(t, body, err)
 		for _, bad := range list.Bad {
@@ -475,6 +591,19 @@ func checkDecoded(t *testing.T, body []byte, err error) {
 	}
 	if err != nil && strings.ContainsAny(err.Error(), "\r\n") {
 		t.Errorf("%q: %q is not one line", body, err)
+	}
+}
+
+// checkUnsound checks that each unsound field is named.
+func checkUnsound(t *testing.T, body []byte, list []economic.Unsound) {
+	t.Helper()
+	for _, u := range list {
+		if u.Field == "" || !economic.IsFieldError(u.Err) || !strings.Contains(u.Err.Error(), u.Field+": expected ") || strings.ContainsAny(u.Err.Error(), "\r\n") {
+			t.Errorf("%q: field %q: %v", body, u.Field, u.Err)
+		}
+	}
+	if len(list) > 20 {
+		t.Errorf("%q: %d unsound fields are kept", body, len(list))
 	}
 }
 

@@ -1,6 +1,7 @@
 package economic
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 // decode reads a whole answer, which is an object, with read, which returns what kind of
 // value it is.
 func decode(name string, got answer, read func(r *reader) value) error {
-	r := newReader(got.body)
+	r := newReader(withoutBOM(got.body))
 	kind := read(r)
 	if end := r.d.InputOffset(); r.err == nil {
 		if _, err := r.d.ReadToken(); err != io.EOF {
@@ -30,7 +31,7 @@ func decode(name string, got answer, read func(r *reader) value) error {
 		var f fields
 		f.required(name, "an object", kind)
 		f.object(name, kind)
-		return f.err
+		return f.err()
 	}
 	if isHTML(got.header, got.body) {
 		return &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
@@ -44,6 +45,10 @@ func decode(name string, got answer, read func(r *reader) value) error {
 	return fmt.Errorf("%s: %w", name, r.err)
 }
 
+// withoutBOM returns an answer without a byte order mark at its beginning, which a parser
+// may ignore (RFC 8259, 8.1).
+func withoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
+
 // under puts the place of an item before the path of an error in it.
 func under(prefix string, err error) error {
 	if field, ok := errors.AsType[*fieldError](err); ok {
@@ -52,17 +57,17 @@ func under(prefix string, err error) error {
 	return err
 }
 
-// decodePage reads a page of a collection, its items with one, which returns
-// an item's number also where it cannot be decoded.
-func decodePage[T any](got answer, c call, one func(*reader) (T, string, error)) (Page[T], error) {
+// decodePage reads a page of a collection, its items with one. at returns the item's
+// place in the answer.
+func decodePage[T any](got answer, c call, one func(r *reader, at func() string) (T, error)) (Page[T], error) {
 	var page Page[T]
 	var collection, pagination, results, next value
 	err := decode(c.endpoint, got, func(r *reader) value {
+		at := func() string { return fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad)) }
 		item := func() {
-			v, number, err := one(r)
+			v, err := one(r, at)
 			if err != nil {
-				at := fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad))
-				page.Bad = append(page.Bad, BadItem{Number: number, Err: under(at, err)})
+				page.Bad = append(page.Bad, BadItem{Err: under(at(), err)})
 				return
 			}
 			page.Items = append(page.Items, v)
@@ -101,8 +106,8 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, string, error))
 	if page.Next != "" && (len(page.Items)+len(page.Bad) == 0 || !advances(c.url, page.Next)) {
 		f.fail("pagination.nextPage", "a page further on", next)
 	}
-	if f.err != nil {
-		return Page[T]{}, under(c.endpoint+".", f.err)
+	if err := f.err(); err != nil {
+		return Page[T]{}, under(c.endpoint+".", err)
 	}
 	return page, nil
 }
@@ -128,7 +133,7 @@ func isObject(kind value) error {
 	var f fields
 	f.required("", "an object", kind)
 	f.object("", kind)
-	return f.err
+	return f.err()
 }
 
 // decodeProduct reads the answer about one product.
@@ -137,19 +142,18 @@ func decodeProduct(got answer) (Product, error) {
 	if err := decode("product", got, func(r *reader) value { raw = readProduct(r); return raw.kind }); err != nil {
 		return Product{}, err
 	}
-	product, err := raw.product()
+	product, err := raw.product(func() string { return "product." })
 	return product, under("product.", err)
 }
 
-// productOf reads a product of a page, and its number, which is set also with an error
-// if it could be read.
-func productOf(r *reader) (Product, string, error) {
+// productOf reads a product of a page.
+func productOf(r *reader, at func() string) (Product, error) {
 	raw := readProduct(r)
 	if err := isObject(raw.kind); err != nil {
-		return Product{}, "", err
+		return Product{}, err
 	}
-	product, err := raw.product()
-	return product, product.Number, under(".", err)
+	product, err := raw.product(func() string { return at() + "." })
+	return product, under(".", err)
 }
 
 // rawProduct is a product as it stands in an answer.
@@ -190,12 +194,14 @@ func readProduct(r *reader) (raw rawProduct) {
 	return raw
 }
 
-// product returns the product, its number also with an error if it could be read.
-func (raw *rawProduct) product() (Product, error) {
+// product returns the product, or an error where its number cannot be read. What else
+// cannot be read is in its Unsound, below the path that under returns.
+func (raw *rawProduct) product(under func() string) (Product, error) {
 	var f fields
 	p := Product{Number: f.text("productNumber", raw.number)}
 	if p.Number == "" {
 		f.fail("productNumber", "an item number", raw.number)
+		return Product{}, f.err()
 	}
 	p.Name = f.text("name", raw.name)
 	p.BarCode = f.text("barCode", raw.barCode)
@@ -206,7 +212,10 @@ func (raw *rawProduct) product() (Product, error) {
 	p.GroupNumber = int(f.whole("productGroup.productGroupNumber", raw.groupNumber, 0))
 	p.InventoryEnabled = f.yes("productGroup.inventoryEnabled", raw.inventoryEnabled)
 	p.Inventory = f.inventory(&raw.inventory)
-	return p, f.err
+	if len(f.failed) > 0 {
+		p.Unsound = f.unsound(under())
+	}
+	return p, nil
 }
 
 // rawInventory is an inventory block as it stands in an answer.
@@ -236,7 +245,7 @@ func readInventory(r *reader) (raw rawInventory) {
 // inventory reads an inventory block, nil if absent.
 func (f *fields) inventory(raw *rawInventory) *Inventory {
 	f.object("inventory", raw.kind)
-	if absent(raw.kind) {
+	if absent(raw.kind) || raw.kind[0] != '{' {
 		return nil
 	}
 	// No recorded answer has this time and its published pattern is broken:
@@ -262,23 +271,18 @@ func decodeInvoice(got answer) (Invoice, error) {
 	if err := decode("invoice", got, func(r *reader) value { raw = readInvoice(r); return raw.kind }); err != nil {
 		return Invoice{}, err
 	}
-	invoice, err := raw.invoice()
+	invoice, err := raw.invoice(func() string { return "invoice." })
 	return invoice, under("invoice.", err)
 }
 
-// invoiceOf reads an invoice of a page, and its number, which is set also with an error
-// if it could be read.
-func invoiceOf(r *reader) (Invoice, string, error) {
+// invoiceOf reads an invoice of a page.
+func invoiceOf(r *reader, at func() string) (Invoice, error) {
 	raw := readInvoice(r)
 	if err := isObject(raw.kind); err != nil {
-		return Invoice{}, "", err
+		return Invoice{}, err
 	}
-	invoice, err := raw.invoice()
-	number := ""
-	if invoice.Number != 0 {
-		number = strconv.FormatInt(invoice.Number, 10)
-	}
-	return invoice, number, under(".", err)
+	invoice, err := raw.invoice(func() string { return at() + "." })
+	return invoice, under(".", err)
 }
 
 // rawInvoice is an invoice as it stands in an answer.
@@ -362,11 +366,15 @@ func readInvoice(r *reader) (raw rawInvoice) {
 	return raw
 }
 
-// invoice returns the invoice, its number also with an error if it could be read.
-func (raw *rawInvoice) invoice() (Invoice, error) {
+// invoice returns the invoice, or an error where its number cannot be read. What else
+// cannot be read is in its Unsound, below the path that under returns.
+func (raw *rawInvoice) invoice(under func() string) (Invoice, error) {
 	var f fields
 	f.required("bookedInvoiceNumber", "a whole number from 1", raw.number)
 	number := f.whole("bookedInvoiceNumber", raw.number, 1)
+	if err := f.err(); err != nil {
+		return Invoice{}, err
+	}
 	f.object("customer", raw.customer)
 	f.object("recipient", raw.recipient)
 	f.object("notes", raw.notes)
@@ -399,15 +407,14 @@ func (raw *rawInvoice) invoice() (Invoice, error) {
 		inv.PDF = f.text("pdf.self", raw.pdfSelf)
 	}
 	for i, line := range raw.each {
-		l, err := line.line()
-		if err != nil && f.err == nil {
-			f.err = under(fmt.Sprintf("lines[%d]", i), err)
-		}
-		if l.ProductNumber != "" {
+		if l := line.line(&f, i); l.ProductNumber != "" {
 			inv.Lines = append(inv.Lines, l)
 		}
 	}
-	return inv, f.err
+	if len(f.failed) > 0 {
+		inv.Unsound = f.unsound(under())
+	}
+	return inv, nil
 }
 
 // rawLine is an invoice line as it stands in an answer.
@@ -425,15 +432,21 @@ func readLine(r *reader) (raw rawLine) {
 	return raw
 }
 
-func (raw *rawLine) line() (Line, error) {
-	var f fields
-	f.object("", raw.kind)
-	f.object(".product", raw.product)
-	l := Line{ProductNumber: f.text(".product.productNumber", raw.productNumber)}
-	if quantity := f.figure(".quantity", raw.quantity); quantity != nil {
+func (raw *rawLine) line(f *fields, index int) Line {
+	var own fields
+	own.object("", raw.kind)
+	own.object(".product", raw.product)
+	l := Line{ProductNumber: own.text(".product.productNumber", raw.productNumber)}
+	if quantity := own.figure(".quantity", raw.quantity); quantity != nil {
 		l.Quantity = *quantity
 	}
-	return l, f.err
+	for _, failed := range own.failed {
+		if len(f.failed) < mostFailed {
+			failed.path = fmt.Sprintf("lines[%d]%s", index, failed.path)
+			f.failed = append(f.failed, failed)
+		}
+	}
+	return l
 }
 
 // decodeSelf reads the answer about the agreement.
@@ -530,5 +543,5 @@ func (raw *rawSelf) self() (Self, error) {
 		f.object(path, role.kind)
 		self.RequiredRoles = append(self.RequiredRoles, f.text(path+".name", role.name))
 	}
-	return self, f.err
+	return self, f.err()
 }

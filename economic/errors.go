@@ -121,6 +121,7 @@ func (e *fieldError) Error() string {
 
 // answerError makes an Error of an answer whose status is not 200.
 func answerError(status int, header http.Header, body []byte) *Error {
+	body = withoutBOM(body)
 	e := &Error{Status: status}
 	var told struct {
 		Message       value `json:"message"`
@@ -246,7 +247,7 @@ func isHTML(header http.Header, body []byte) bool {
 	if strings.HasPrefix(header.Get("Content-Type"), "text/html") {
 		return true
 	}
-	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))), []byte("<"))
+	return bytes.HasPrefix(bytes.TrimSpace(withoutBOM(body)), []byte("<"))
 }
 
 // excerpt says what a body that is not e-conomic's JSON begins with: of a web

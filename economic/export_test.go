@@ -22,6 +22,9 @@ func DecodeInvoice(body []byte) (Invoice, error) {
 	return decodeInvoice(answer{header: http.Header{}, body: body})
 }
 
+// CheckPDF checks a PDF.
+func CheckPDF(body []byte) error { return checkPDF(answer{body: body}) }
+
 // IsFieldError reports whether an error names a field.
 func IsFieldError(err error) bool {
 	f, ok := err.(*fieldError)

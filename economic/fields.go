@@ -3,22 +3,49 @@ package economic
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
 )
 
-// fields reads fields of an answer and keeps the first error.
-type fields struct{ err error }
+// fields reads fields of an answer. A field that is not what it should be reads as
+// absent, and is kept in failed.
+type fields struct{ failed []*fieldError }
+
+// mostFailed bounds how many unsound fields of one answer are kept.
+const mostFailed = 20
 
 // absent reports whether a field is not there. A null, which e-conomic says it
 // never sends, counts as absent too.
 func absent(raw value) bool { return len(raw) == 0 || raw[0] == 'n' }
 
 func (f *fields) fail(path, want string, raw value) {
-	if f.err == nil {
-		f.err = &fieldError{path, want, describe(raw)}
+	if len(f.failed) < mostFailed {
+		f.failed = append(f.failed, &fieldError{path, want, describe(raw)})
 	}
+}
+
+// err returns the first error, nil if there is none.
+func (f *fields) err() error {
+	if len(f.failed) == 0 {
+		return nil
+	}
+	return f.failed[0]
+}
+
+// unsound returns the fields that failed, each with the given path before its own.
+func (f *fields) unsound(under string) []Unsound {
+	if len(f.failed) == 0 {
+		return nil
+	}
+	list := make([]Unsound, len(f.failed))
+	for i, failed := range f.failed {
+		list[i].Field = failed.path
+		failed.path = under + failed.path
+		list[i].Err = failed
+	}
+	return list
 }
 
 // object notes an error if a block is neither an object nor absent.
@@ -74,11 +101,12 @@ func (f *fields) figureIn(in *decimal.Decimal, path string, raw value) *decimal.
 		f.fail(path, "a number", raw)
 		return nil
 	}
-	// A number like 1e999999999 is valid JSON; computing with it would never end.
-	const digits, exponent = 40, 20
+	// A number like 1e999999999 is valid JSON; computing with it would never end. The
+	// noise of a float64 goes down to 5e-324.
+	const digits, most, least = 40, 20, -400
 	d, err := decimal.NewFromString(string(raw[:min(len(raw), 2*digits)]))
 	many := len(raw) > digits && (len(raw) > 2*digits || d.NumDigits() > digits) // counting them takes a while
-	if err != nil || many || d.Exponent() > exponent || d.Exponent() < -exponent {
+	if err != nil || many || d.Exponent() > most || d.Exponent() < least {
 		f.fail(path, "a number of ordinary size", raw)
 		return nil
 	}
@@ -109,14 +137,19 @@ func (f *fields) whole(path string, raw value, least int64) int64 {
 // date reads a business date (YYYY-MM-DD), "" if absent.
 func (f *fields) date(path string, raw value) string {
 	s := f.text(path, raw)
-	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
+	if s == "" {
+		return ""
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil || !keepable(t) {
 		f.fail(path, "a date (YYYY-MM-DD)", raw)
 		return ""
 	}
 	return s
 }
 
-// moment reads a time with its zone and returns it in UTC, zero if absent.
+// moment reads a time with its zone and returns it in UTC, zero if absent. The first
+// moment of the year 1, by which .NET says that a time is not set, is absent as well.
 func (f *fields) moment(path string, raw value) time.Time {
 	s := f.text(path, raw)
 	if s == "" {
@@ -124,10 +157,19 @@ func (f *fields) moment(path string, raw value) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		f.fail(path, "a time (RFC 3339)", raw)
+		t, err = time.Parse(time.RFC3339, strings.ToUpper(s)) // T and Z may be small letters (RFC 3339, 5.6)
 	}
-	return t.UTC()
+	t = t.UTC()
+	if err != nil || !t.IsZero() && !keepable(t) {
+		f.fail(path, "a time (RFC 3339)", raw)
+		return time.Time{}
+	}
+	return t
 }
+
+// keepable reports whether a database keeps a time: MySQL's documented range is the
+// years 1000 to 9999.
+func keepable(t time.Time) bool { return t.Year() >= 1000 && t.Year() <= 9999 }
 
 // required notes an error if a field is absent.
 func (f *fields) required(path, want string, raw value) {

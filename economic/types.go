@@ -15,7 +15,7 @@ type Read[T any] struct {
 	ServerDate time.Time // the answer's Date header; zero if it had none
 }
 
-// Page is one page of a collection. An item that could not be decoded is in
+// Page is one page of a collection. An item whose number could not be read is in
 // Bad and never fails its page.
 type Page[T any] struct {
 	Items   []T
@@ -27,10 +27,18 @@ type Page[T any] struct {
 	ServerDate time.Time // the answer's Date header; zero if it had none
 }
 
-// BadItem is an item of a page that could not be decoded. Err names the field.
+// BadItem is an item of a page that could not be understood. Err names the field.
 type BadItem struct {
-	Number string // item or invoice number; "" if it could not be read either
+	Number string // item or invoice number; "" if it could not be read
 	Err    error
+}
+
+// Unsound is a field of an answer that is there and cannot be understood: of another
+// type, or out of range. Its value reads as if it were absent; whether it is needed,
+// the caller decides.
+type Unsound struct {
+	Field string // its path: "inventory.available"; a whole block that is none: "inventory"
+	Err   error  // what was expected and what came, with the place in the answer
 }
 
 // Product is one product (in lagerd's words: item) of an agreement.
@@ -43,7 +51,11 @@ type Product struct {
 	InventoryEnabled *bool      // of the product group; nil if the answer did not say
 	LastUpdated      time.Time  // UTC, to the minute; zero if the answer had none
 	Inventory        *Inventory // nil without the block. Absent is not zero
+
+	Unsound []Unsound // mostly nil
 }
+
+func (p *Product) unsound() []Unsound { return p.Unsound }
 
 // Inventory holds a product's stock figures, in units. A figure that e-conomic
 // did not send is nil, never zero.
@@ -81,7 +93,11 @@ type Invoice struct {
 	OrderNumber    int64  // e-conomic's own, not the shop's; 0 = absent
 	PDF            string // link to the PDF as e-conomic gave it; "" = absent
 	Lines          []Line // only where one invoice was read; lines without an item are left out
+
+	Unsound []Unsound // mostly nil; of many unsound lines only the first
 }
+
+func (i *Invoice) unsound() []Unsound { return i.Unsound }
 
 // Line is an invoice line that carries an item.
 type Line struct {

@@ -30,7 +30,9 @@ type Diff struct {
 	Progress  store.Progress
 }
 
-func (d Diff) stock() StockSource { return products{client: d.Client, agreement: d.Agreement} }
+func (d Diff) stock() StockSource {
+	return products{client: d.Client, agreement: d.Agreement, figure: d.Shop.StockFigure}
+}
 
 // Differences is what a Diff found.
 type Differences struct {
@@ -512,7 +514,7 @@ func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int
 			continue
 		}
 		if err == nil {
-			_, err = toInvoice(read.Value)
+			_, err = toInvoice(read.Value, d.Shop.OrderField)
 		}
 		err = content(err)
 		if bad, ok := errors.AsType[contentError](err); ok {
@@ -564,7 +566,7 @@ func (d Diff) listInvoices(ctx context.Context, out *Differences, q economic.Inv
 			unreadable(b)
 		}
 		for _, i := range p.Items {
-			if _, err := toInvoice(i); err != nil {
+			if _, err := toInvoice(i, d.Shop.OrderField); err != nil {
 				unreadable(economic.BadItem{Number: strconv.FormatInt(i.Number, 10), Err: err})
 				continue
 			}

@@ -52,6 +52,7 @@ type passes chan error
 func (p passes) Changed(string, []plan.Change, time.Time)    {}
 func (p passes) PDFStored(string, int)                       {}
 func (p passes) BadItem(string)                              {}
+func (p passes) Warned(string, plan.Kind)                    {}
 func (p passes) Passed(_ string, _ time.Duration, err error) { p <- err }
 func (p passes) Fenced(string)                               {}
 func (p passes) next(t *testing.T) error {

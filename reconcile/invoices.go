@@ -24,7 +24,7 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	if !w.shop.InvoicesOn {
 		return w.dismiss(ctx, j, plan.KindInvoice, "invoices are off for this shop")
 	}
-	hints, err := w.dueHints(ctx, j, plan.KindInvoice)
+	hints, err := w.invoiceHints(ctx, j)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	}
 	sinceSweep := w.since(w.progress.InvoicesSweptAt.Time)
 	if j.sweep || j.tick && sinceSweep >= w.SweepEvery {
-		err := w.sweepInvoices(ctx)
+		err := w.sweepInvoices(ctx, hints)
 		if economic.KindOf(err) == economic.KindBudget && !j.sweep {
 			return nil // the day's share of sweeps is used up: the next tick tries
 		}
@@ -120,12 +120,12 @@ func (w *worker) askedGaps(gaps []plan.Range) []economic.Range {
 
 // sweepInvoices lists all invoices since the shop's start, and so finds one
 // that no number, gap or webhook told of.
-func (w *worker) sweepInvoices(ctx context.Context) error {
+func (w *worker) sweepInvoices(ctx context.Context, hints hintMap) error {
 	q := economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom}
 	if w.shop.InvoicesFrom == "" {
 		q = economic.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
 	}
-	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep}, w.invoicesBegun)
+	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints}, w.invoicesBegun)
 }
 
 // invoicesBatch says how the invoices of a read are stored.
@@ -136,6 +136,8 @@ type invoicesBatch struct {
 	window   bool // the read was by number from the cursor on: it moves it
 	lines    map[int64][]economic.Line
 	notFound []int64
+	left     *leftOut // of a listing
+	last     bool     // its last page
 }
 
 // listInvoices reads a listing of invoices to its end and stores it page by
@@ -151,6 +153,7 @@ func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b i
 		return err
 	}
 	began, read := page.Began, 0
+	b.left = &leftOut{}
 	for {
 		read += len(page.Items) + len(page.Bad)
 		last := page.Next == ""
@@ -161,6 +164,7 @@ func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b i
 		if last && atEnd != nil {
 			also = atEnd(began)
 		}
+		b.last = last
 		if err := w.storeInvoices(ctx, page, b, also); err != nil {
 			return err
 		}
@@ -176,34 +180,51 @@ func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b i
 // storeInvoices plans and applies one page of invoices.
 func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.Invoice], b invoicesBatch, also store.Applied) error {
 	var observed []plan.Invoice
-	var numbers []int64
-	bad := page.Bad
+	var numbers, unread []int64
+	incomplete := map[int64]bool{}
+	bad := slices.Clone(page.Bad)
 	for _, i := range page.Items {
-		inv, err := toInvoice(i)
+		inv, err := toInvoice(i, w.shop.OrderField)
 		if err != nil {
 			bad = append(bad, economic.BadItem{Number: strconv.FormatInt(i.Number, 10), Err: err})
+			unread = append(unread, i.Number)
+			delete(b.lines, i.Number)
 			continue
 		}
 		observed = append(observed, inv)
 		numbers = append(numbers, inv.Number)
+		if w.incomplete(inv.Number) {
+			incomplete[inv.Number] = true
+		}
 	}
-	// An invoice that could not be understood is not counted as seen: its
-	// number becomes a gap and is read again.
-	for _, x := range bad {
-		w.Observer.BadItem(w.shop.Shop)
-		w.log.WithField("invoice", x.Number).WithError(x.Err).Warn("an invoice could not be understood")
-	}
-	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, numbers)
+	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, slices.Concat(numbers, unread))
 	if err != nil {
 		return err
 	}
 	now := w.Now()
 	p := plan.Invoices(plan.InvoicesInput{
-		Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored,
+		Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored, Incomplete: incomplete,
 		Hints: b.hints, NotFound: b.notFound, Rule: w.rule, Now: now, Rereads: w.Rereads,
 	})
 	a := also
-	a.Invoices, a.Changes, a.Answered, a.Rereads = p.Rows, p.Changes, p.Answered, p.Rereads
+	a.Invoices, a.Completed, a.Changes, a.Answered, a.Rereads = p.Rows, p.Completed, p.Changes, p.Answered, p.Rereads
+	for _, row := range slices.Concat(p.Rows, p.Completed) {
+		if row.Warning != "" {
+			w.Observer.Warned(w.shop.Shop, plan.KindInvoice)
+		}
+		a.Warnings = w.warn(a.Warnings, subject{plan.KindInvoice, strconv.FormatInt(row.Number, 10)}, row.Warning)
+	}
+	// An invoice that could not be understood is not counted as seen: its number becomes
+	// a gap as well, and is read again with each tick.
+	if err := w.unreadInvoices(ctx, &a, bad, stored, b); err != nil {
+		return err
+	}
+	if b.left != nil {
+		b.left.addNameless(page.Bad)
+		if b.last {
+			a.Warnings = append(a.Warnings, w.warnOfLeftOut(plan.KindInvoice, *b.left, b.cause == plan.CauseSweep)...)
+		}
+	}
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
 	}
@@ -234,10 +255,7 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 	for _, answer := range a.Answered {
 		delete(b.hints, answer.Number)
 	}
-	for _, again := range a.Rereads {
-		delete(b.hints, again.Number)
-		w.waiting = true
-	}
+	w.keepUnread(a, b.hints)
 	return nil
 }
 
@@ -264,7 +282,11 @@ func (w *worker) lineHints(lines []economic.Line, now time.Time) []store.HintRec
 func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 	var numbers []int64
 	answers := store.Applied{}
+	due := w.due()
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
+		if !due.Includes(hints[number].DueAt) {
+			continue
+		}
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err != nil || n < 1 {
 			answers.Answered = append(answers.Answered, plan.Answer{Kind: plan.KindInvoice, Number: number, Gen: hints[number].Gen, Note: "not an invoice number: expected a whole number from 1"})
@@ -285,7 +307,7 @@ func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 	var work []store.WorkResult
 	var unknown []int64
 	for _, n := range numbers {
-		if stored[n] { // booked invoices are immutable: only its PDF may be missing
+		if stored[n] && !w.incomplete(n) { // booked invoices are immutable: only its PDF may be missing
 			known.Items = append(known.Items, economic.Invoice{Number: n})
 			work = append(work, store.WorkResult{Number: n, DueAt: w.Now()})
 		} else {
@@ -345,13 +367,12 @@ func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMa
 		for _, i := range page.Items {
 			delete(asked, i.Number)
 		}
-		for _, x := range page.Bad {
-			if n, err := strconv.ParseInt(x.Number, 10, 64); err == nil {
-				delete(asked, n)
-				if err := w.putOff(ctx, hints, x.Number, x.Err); err != nil {
-					return err
-				}
+		if n := slices.IndexFunc(page.Bad, func(b economic.BadItem) bool { return b.Number == "" }); n >= 0 {
+			// Each that did not come may be one of those whose number cannot be read.
+			for _, number := range slices.Sorted(maps.Keys(asked)) {
+				page.Bad = append(page.Bad, economic.BadItem{Number: strconv.FormatInt(number, 10), Err: page.Bad[n].Err})
 			}
+			clear(asked)
 		}
 		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
 		if page.Next == "" && len(page.Items)+len(page.Bad) >= page.Results {

@@ -31,9 +31,11 @@ type listing struct {
 	stored     map[string]struct{} // hinted numbers that are stored and not gone, known with the last page
 	unknown    int                 // items without a readable number
 	unreadable map[string]struct{} // the numbers of others that could not be understood
+	nameless   error               // what was wrong with the last of them
 	read       int
 	results    int
 	latest     time.Time
+	timeless   bool // of some items it is not known when they were updated
 	serverDate time.Time
 	assessment plan.Assessment
 	created    []plan.Item
@@ -170,6 +172,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			}
 			also.Hints = append(also.Hints, w.missingHints(l, batch.missing)...)
 			also.Progress = w.listed(l)
+			also.Warnings = w.warnOfLeftOut(plan.KindStock, leftOut{nameless: l.unknown, last: l.nameless}, true)
 			also.EndApproval = w.approved > 0 && lossesIn(w.suspects, batch.missing) == 0
 		}
 		created, err := w.storeItems(ctx, batch, also)
@@ -297,13 +300,21 @@ func (l *listing) add(p page) {
 		if i.UpdatedAt.After(l.latest) {
 			l.latest = i.UpdatedAt
 		}
+		l.timeless = l.timeless || o.Unknown.Has(plan.FieldUpdatedAt)
 		if l.short {
 			fmt.Fprintf(l.digest, "%q %q %q %t %t %v %d\n", i.Number, i.Name, i.BarCode, i.Barred, i.InventoryEnabled, i.Figures, i.UpdatedAt.Unix())
 		}
+		if l.short && o.Warning != "" {
+			fmt.Fprintf(l.digest, "%x %q\n", o.Unknown, o.Warning)
+		}
 	}
 	for _, b := range p.bad {
+		if l.short {
+			fmt.Fprintf(l.digest, "%q %q\n", b.Number, b.Err)
+		}
 		if b.Number == "" {
 			l.unknown++
+			l.nameless = b.Err
 		}
 		if l.unreadable == nil {
 			l.unreadable = map[string]struct{}{}
@@ -370,7 +381,7 @@ func (w *worker) cursorAfter(l *listing) time.Time {
 		began = l.serverDate
 	}
 	// lastUpdated is rounded to the minute.
-	restless := l.latest.After(began.Add(-time.Minute))
+	restless := l.timeless || l.latest.After(began.Add(-time.Minute))
 	if several := len(l.turned) > 1; several && (!cursor.IsZero() || restless && w.progress.SweptAt.IsZero()) {
 		return cursor
 	}

@@ -31,10 +31,11 @@ func BenchmarkUnchangedPage(b *testing.B) {
 			},
 		}
 		read.Items = append(read.Items, product)
-		item, err := toItem(product)
+		observation, err := toObservation(product, plan.FigureInStock, began)
 		if err != nil {
 			b.Fatal(err)
 		}
+		item := observation.Item
 		// As the database returns them.
 		for _, d := range []*decimal.NullDecimal{&item.Figures.InStock, &item.Figures.Available, &item.Figures.OrderedByCustomers, &item.Figures.OrderedFromSuppliers} {
 			*d = decimal.NewNullDecimal(decimal.RequireFromString(d.Decimal.StringFixed(mostDecimals)))
@@ -43,7 +44,7 @@ func BenchmarkUnchangedPage(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p := toPage(read)
+		p := toPage(read, plan.FigureInStock)
 		out := plan.Items(plan.ItemsInput{Figure: plan.FigureInStock, Token: 1, Cause: plan.CauseSweep, Observations: p.observations, Stored: stored, Now: began})
 		if len(p.bad)+len(out.Rows)+len(out.Changes)+len(out.Suspected)+out.Stale > 0 {
 			b.Fatalf("%d bad, %+v", len(p.bad), out)

@@ -56,6 +56,7 @@ type Observer interface {
 	Changed(shop string, changes []plan.Change, committed time.Time)
 	PDFStored(shop string, size int)
 	BadItem(shop string)
+	Warned(shop string, kind plan.Kind) // fields of an item or invoice could not be understood, and the rest was taken
 	Passed(shop string, took time.Duration, err error)
 	Fenced(shop string) // a write was refused: another lagerd has the shop
 }

@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -64,6 +66,7 @@ type products struct {
 	client    *economic.Client
 	agreement *economic.Agreement
 	pageSize  int
+	figure    plan.Figure // without which an item is of no use; "": none
 }
 
 func (s products) Item(ctx context.Context, p economic.Priority, number string) (plan.Observation, error) {
@@ -74,8 +77,7 @@ func (s products) Item(ctx context.Context, p economic.Priority, number string) 
 	if err != nil {
 		return plan.Observation{}, err
 	}
-	item, err := toItem(read.Value)
-	return plan.Observation{Item: item, Found: true, Began: read.Began}, err
+	return toObservation(read.Value, s.figure, read.Began)
 }
 
 func (s products) Together(numbers []string) int {
@@ -104,7 +106,7 @@ func (s products) pages(ctx context.Context, p economic.Priority, q economic.Pro
 				yield(page{}, err)
 				return
 			}
-			if !yield(toPage(read), nil) || read.Next == "" {
+			if !yield(toPage(read, s.figure), nil) || read.Next == "" {
 				return
 			}
 			read, err = s.agreement.NextProducts(ctx, p, read.Next)
@@ -115,22 +117,22 @@ func (s products) pages(ctx context.Context, p economic.Priority, q economic.Pro
 func (s products) Listing(ctx context.Context, p economic.Priority, link string) (page, error) {
 	if link == "" {
 		read, err := s.agreement.Products(ctx, p, economic.ProductsQuery{PageSize: s.pageSize})
-		return toPage(read), err
+		return toPage(read, s.figure), err
 	}
 	read, err := s.agreement.NextProducts(ctx, p, link)
-	return toPage(read), err
+	return toPage(read, s.figure), err
 }
 
-func toPage(read economic.Page[economic.Product]) page {
+func toPage(read economic.Page[economic.Product], figure plan.Figure) page {
 	p := page{bad: read.Bad, results: read.Results, next: read.Next, began: read.Began, serverDate: read.ServerDate,
 		observations: make([]plan.Observation, 0, len(read.Items))}
-	for _, product := range read.Items {
-		item, err := toItem(product)
+	for i := range read.Items {
+		observation, err := toObservation(read.Items[i], figure, read.Began)
 		if err != nil {
-			p.bad = append(p.bad, economic.BadItem{Number: product.Number, Err: err})
+			p.bad = append(p.bad, economic.BadItem{Number: read.Items[i].Number, Err: err})
 			continue
 		}
-		p.observations = append(p.observations, plan.Observation{Item: item, Found: true, Began: read.Began})
+		p.observations = append(p.observations, observation)
 	}
 	return p
 }
@@ -144,37 +146,98 @@ const (
 	longestCode   = 64
 )
 
-func toItem(p economic.Product) (plan.Item, error) {
-	item := plan.Item{
+// toObservation returns what a read said about an item, or an error where it does not
+// tell what is needed: a number that can be kept, and the figure that the shop sells by.
+func toObservation(p economic.Product, figure plan.Figure, began time.Time) (plan.Observation, error) {
+	obs := plan.Observation{Found: true, Began: began, Item: plan.Item{
 		Number: p.Number, Name: clip(p.Name, longestName), BarCode: clip(p.BarCode, longestCode),
 		Barred: p.Barred, UpdatedAt: p.LastUpdated,
 		InventoryEnabled: p.InventoryEnabled != nil && *p.InventoryEnabled,
-	}
+	}}
 	if n := len([]rune(p.Number)); n == 0 || n > longestNumber {
-		return item, fmt.Errorf("item number %q: expected 1 to %d characters, got %d", p.Number, longestNumber, n)
+		return obs, fmt.Errorf("item number %q: expected 1 to %d characters, got %d", p.Number, longestNumber, n)
 	}
-	if p.Inventory == nil {
-		return item, nil
+	doubts := doubts{}
+	for _, u := range p.Unsound {
+		doubts.add(productFields[u.Field], u.Err)
 	}
-	for _, f := range []struct {
-		name string
-		from *decimal.Decimal
-		to   *decimal.NullDecimal
-	}{
-		{"inStock", p.Inventory.InStock, &item.Figures.InStock},
-		{"available", p.Inventory.Available, &item.Figures.Available},
-		{"orderedByCustomers", p.Inventory.OrderedByCustomers, &item.Figures.OrderedByCustomers},
-		{"orderedFromSuppliers", p.Inventory.OrderedFromSuppliers, &item.Figures.OrderedFromSuppliers},
-	} {
-		var err error
-		if *f.to, err = exact(f.from); err != nil {
-			return item, fmt.Errorf("item %q: inventory.%s: %w", p.Number, f.name, err)
+	if p.Inventory != nil {
+		for _, f := range []struct {
+			field plan.Fields
+			name  string
+			from  *decimal.Decimal
+			to    *decimal.NullDecimal
+		}{
+			{plan.FieldInStock, "inStock", p.Inventory.InStock, &obs.Item.Figures.InStock},
+			{plan.FieldAvailable, "available", p.Inventory.Available, &obs.Item.Figures.Available},
+			{plan.FieldOrderedByCustomers, "orderedByCustomers", p.Inventory.OrderedByCustomers, &obs.Item.Figures.OrderedByCustomers},
+			{plan.FieldOrderedFromSuppliers, "orderedFromSuppliers", p.Inventory.OrderedFromSuppliers, &obs.Item.Figures.OrderedFromSuppliers},
+		} {
+			var err error
+			if *f.to, err = exact(f.from); err != nil {
+				doubts.add(f.field, fmt.Errorf("item %q: inventory.%s: %w", p.Number, f.name, err))
+			}
 		}
 	}
-	return item, nil
+	if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {
+		return obs, doubts.of(plan.FieldOf(figure))
+	}
+	obs.Unknown, obs.Warning = doubts.fields, doubts.text()
+	return obs, nil
 }
 
-// exact returns the decimal as the store can keep it without loss.
+// productFields are the fields of an item by the path that e-conomic's answer has them
+// at. What is not among them is not kept.
+var productFields = map[string]plan.Fields{
+	"name": plan.FieldName, "barCode": plan.FieldBarCode, "barred": plan.FieldBarred, "lastUpdated": plan.FieldUpdatedAt,
+	"productGroup": plan.FieldInventoryEnabled, "productGroup.inventoryEnabled": plan.FieldInventoryEnabled,
+	"inventory": plan.FieldsOfInventory, "inventory.inStock": plan.FieldInStock, "inventory.available": plan.FieldAvailable,
+	"inventory.orderedByCustomers": plan.FieldOrderedByCustomers, "inventory.orderedFromSuppliers": plan.FieldOrderedFromSuppliers,
+}
+
+// doubts gathers what of an item or invoice cannot be understood.
+type doubts struct {
+	fields plan.Fields
+	each   []doubt
+}
+
+type doubt struct {
+	field plan.Fields
+	err   error
+}
+
+func (d *doubts) add(field plan.Fields, err error) {
+	d.fields |= field
+	d.each = append(d.each, doubt{field, err})
+}
+
+// of returns the first error about a field.
+func (d *doubts) of(field plan.Fields) error {
+	for _, each := range d.each {
+		if each.field.Has(field) {
+			return each.err
+		}
+	}
+	return nil
+}
+
+// longestWarning is how many characters of a warning are kept.
+const longestWarning = 500
+
+// text returns the doubts in one line, "" if there are none.
+func (d *doubts) text() string {
+	if len(d.each) == 0 {
+		return ""
+	}
+	list := make([]string, len(d.each))
+	for i, each := range d.each {
+		list[i] = each.err.Error()
+	}
+	return clip(strings.Join(list, "; "), longestWarning)
+}
+
+// exact returns the decimal as the store can keep it without loss. What e-conomic's own
+// computing with floats has left behind the last decimal is rounded.
 func exact(d *decimal.Decimal) (decimal.NullDecimal, error) {
 	if d == nil {
 		return decimal.NullDecimal{}, nil
@@ -182,11 +245,17 @@ func exact(d *decimal.Decimal) (decimal.NullDecimal, error) {
 	if e := d.Exponent(); -mostDecimals <= e && e <= 0 && d.NumDigits() <= mostDigits {
 		return decimal.NewNullDecimal(*d), nil // as nearly all are, and told without computing
 	}
-	if !d.Equal(d.Truncate(mostDecimals)) || d.Abs().GreaterThanOrEqual(decimal.New(1, mostDigits)) {
+	rounded := d.Round(mostDecimals)
+	if d.Sub(rounded).Abs().GreaterThan(noise) || rounded.Abs().GreaterThanOrEqual(decimal.New(1, mostDigits)) {
 		return decimal.NullDecimal{}, fmt.Errorf("expected a number with at most %d decimals and %d digits before them, got %s", mostDecimals, mostDigits, clip(d.String(), 40))
 	}
-	return decimal.NewNullDecimal(*d), nil
+	return decimal.NewNullDecimal(rounded), nil
 }
+
+// noise is what a number may have behind its last decimal and still leave no doubt which
+// number is meant: 6.9999999999999996 is 7. It is a hundred-thousandth of that decimal,
+// and a float64 is finer up to some millions.
+var noise = decimal.New(1, -9)
 
 // clip shortens a text that is kept for people to so many characters.
 func clip(s string, characters int) string {
@@ -199,30 +268,67 @@ func clip(s string, characters int) string {
 	return s
 }
 
-func toInvoice(i economic.Invoice) (plan.Invoice, error) {
+// toInvoice returns an invoice as it is stored, or an error where it does not tell what
+// is needed: its number, whether it is a credit note, and the field in which the shop
+// looks for its order number.
+func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) {
 	inv := plan.Invoice{
 		Number: i.Number, Date: i.Date, DueDate: i.DueDate, Currency: i.Currency,
 		CustomerNumber: i.CustomerNumber, RecipientName: i.RecipientName, OtherReference: i.OtherReference,
 		Heading: i.Heading, TextLine1: i.TextLine1, OrderNumber: i.OrderNumber, PDFLink: i.PDF,
 	}
+	doubts := doubts{}
+	for _, u := range i.Unsound {
+		doubts.add(invoiceField(u.Field, order), u.Err)
+	}
 	if len([]rune(i.Currency)) > 3 {
-		return inv, fmt.Errorf("invoice %d: currency: expected three letters, got %q", i.Number, clip(i.Currency, 40))
+		inv.Currency = ""
+		doubts.add(invoiceOther, fmt.Errorf("invoice %d: currency: expected three letters, got %q", i.Number, clip(i.Currency, 40)))
 	}
 	for _, f := range []struct {
-		name string
-		from *decimal.Decimal
-		to   *decimal.NullDecimal
+		field plan.Fields
+		name  string
+		from  *decimal.Decimal
+		to    *decimal.NullDecimal
 	}{
-		{"netAmount", i.Net, &inv.Net}, {"vatAmount", i.VAT, &inv.VAT}, {"grossAmount", i.Gross, &inv.Gross},
-		{"roundingAmount", i.Rounding, &inv.Rounding},
-		{"netAmountInBaseCurrency", i.NetBase, &inv.NetBase}, {"grossAmountInBaseCurrency", i.GrossBase, &inv.GrossBase},
+		{invoiceAmount, "netAmount", i.Net, &inv.Net}, {invoiceAmount, "grossAmount", i.Gross, &inv.Gross},
+		{invoiceOther, "vatAmount", i.VAT, &inv.VAT}, {invoiceOther, "roundingAmount", i.Rounding, &inv.Rounding},
+		{invoiceOther, "netAmountInBaseCurrency", i.NetBase, &inv.NetBase}, {invoiceOther, "grossAmountInBaseCurrency", i.GrossBase, &inv.GrossBase},
 	} {
 		var err error
 		if *f.to, err = exact(f.from); err != nil {
-			return inv, fmt.Errorf("invoice %d: %s: %w", i.Number, f.name, err)
+			doubts.add(f.field, fmt.Errorf("invoice %d: %s: %w", i.Number, f.name, err))
 		}
 	}
+	if doubts.fields.Has(invoiceOrder) {
+		return inv, doubts.of(invoiceOrder)
+	}
+	if doubts.fields.Has(invoiceAmount) && !inv.TellsKind() {
+		return inv, doubts.of(invoiceAmount)
+	}
+	inv.Warning = doubts.text()
 	return inv, nil
+}
+
+// What a field of an invoice is to lagerd.
+const (
+	invoiceOrder  plan.Fields = 1 << iota // it holds the shop's order number
+	invoiceAmount                         // it tells a credit note from an invoice
+	invoiceOther
+)
+
+// invoiceField returns what a field is, by its path in e-conomic's answer, in a shop that
+// has its order number in order.
+func invoiceField(path string, order plan.OrderField) plan.Fields {
+	in := string(cmp.Or(order, plan.OrderInOtherReference))
+	block, _, _ := strings.Cut(in, ".")
+	switch path {
+	case in, block:
+		return invoiceOrder
+	case "netAmount", "grossAmount":
+		return invoiceAmount
+	}
+	return invoiceOther
 }
 
 // AssessPage reads the first page of an agreement's items and counts those

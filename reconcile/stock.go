@@ -268,6 +268,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
 	}
+	a.Warnings = append(w.warnOfItems(batch.observations), also.Warnings...)
 	if p.Stale > 0 {
 		w.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
 	}
@@ -502,6 +503,7 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 	skipped := false
 	var began, serverDate time.Time
 	var created []plan.Item
+	var left leftOut
 	for p, err := range w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap)) {
 		if err != nil {
 			return due, err
@@ -520,6 +522,8 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 			}
 		}
 		also := store.Applied{Hints: w.badHints(p, hints)}
+		left.addNameless(p.bad)
+		also.Warnings = w.warnOfLeftOut(plan.KindStock, left, false)
 		moved := time.Time{}
 		if p.next == "" && read >= results && !skipped {
 			moved = moveCursor(cursor, latest, began, serverDate, w.Overlap)

@@ -52,6 +52,9 @@ type worker struct {
 	created  []plan.Item // by the last read that created any, to spot a renumbering
 	pruned   time.Time
 
+	warnings map[subject]string // that are stored
+	unread   bool               // hints of invoices may be open that are put off
+
 	tried map[plan.Scope]time.Time // when what is held was last tried, by this worker
 
 	suspects   map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
@@ -214,11 +217,14 @@ func (w *worker) load(ctx context.Context) error {
 		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldBadToken, err.Error()))
 	}
 	w.agreement = w.Client.Agreement(grant, w.budget)
-	w.stock = products{client: w.Client, agreement: w.agreement, pageSize: w.PageSize}
+	w.stock = products{client: w.Client, agreement: w.agreement, pageSize: w.PageSize, figure: w.shop.StockFigure}
 	if w.approved, err = w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts)); err != nil {
 		return err
 	}
-	w.waiting, w.fetching = true, true
+	if err = w.loadWarnings(ctx); err != nil {
+		return err
+	}
+	w.waiting, w.fetching, w.unread = true, true, true
 	w.suspects = map[string]plan.Suspect{}
 	w.changeover = changeover{}
 	if w.base.IsZero() {
@@ -367,6 +373,7 @@ func (w *worker) apply(ctx context.Context, a store.Applied) error {
 	if len(a.Hints) > 0 {
 		w.waiting, w.hinted = true, true
 	}
+	w.warned(a.Warnings)
 	w.found += len(a.Changes)
 	w.report(a, now)
 	return nil

@@ -32,6 +32,7 @@ type Metrics struct {
 	pdfs           prometheus.Counter
 	pdfBytes       prometheus.Counter
 	badItems       prometheus.Counter
+	warnings       *prometheus.CounterVec
 	fenced         prometheus.Counter
 	logDropped     prometheus.Counter
 	shops          *prometheus.GaugeVec
@@ -87,6 +88,7 @@ func NewMetrics(version string) *Metrics {
 		pdfs:           counter("lagerd_pdfs_total", "Invoice PDFs stored."),
 		pdfBytes:       counter("lagerd_pdf_bytes_total", "Size of the invoice PDFs stored."),
 		badItems:       counter("lagerd_bad_items_total", "Items and invoices in e-conomic's answers that could not be understood."),
+		warnings:       counters("lagerd_warnings_total", "Items and invoices in e-conomic's answers of which fields could not be understood that are not needed: the rest of them was taken.", "kind"),
 		fenced:         counter("lagerd_fenced_writes_total", "Writes that were refused because another lagerd had taken the shop meanwhile."),
 		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls left out of the webhook log because it could not be written fast enough. No hint is lost by that."),
 		Leases:         gauge("lagerd_leases", "Shops this lagerd reconciles."),
@@ -112,6 +114,7 @@ func NewMetrics(version string) *Metrics {
 func (m *Metrics) start() {
 	for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
 		m.missed.WithLabelValues(string(kind))
+		m.warnings.WithLabelValues(string(kind))
 		for _, cause := range []plan.Cause{plan.CauseWebhook, plan.CauseTick, plan.CauseInvoice, plan.CauseSweep, plan.CauseOperator} {
 			m.changes.WithLabelValues(string(kind), string(cause))
 		}
@@ -192,6 +195,9 @@ func (m *Metrics) PDFStored(_ string, size int) {
 
 // BadItem implements reconcile.Observer.
 func (m *Metrics) BadItem(string) { m.badItems.Inc() }
+
+// Warned implements reconcile.Observer.
+func (m *Metrics) Warned(_ string, kind plan.Kind) { m.warnings.WithLabelValues(string(kind)).Inc() }
 
 // Fenced implements reconcile.Observer.
 func (m *Metrics) Fenced(string) { m.fenced.Inc() }

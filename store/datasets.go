@@ -118,6 +118,7 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 	for _, query := range []string{
 		"DELETE FROM invoice_gaps WHERE shop = ?",
 		"DELETE FROM approvals WHERE shop = ?",
+		"DELETE FROM warnings WHERE shop = ?",
 	} {
 		if err := db.Exec(query, shop.Shop).Error; err != nil {
 			return "", err

@@ -22,6 +22,8 @@ type HintRecord struct {
 	Tries   int       // reads that have shown nothing new
 	Note    string    // what came of them
 
+	Failures int // reads that have failed
+
 	more int64 // how many beside the last
 }
 
@@ -45,8 +47,8 @@ func (h *HintRecord) firstAt() time.Time {
 }
 
 const (
-	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at, tries, note)"
-	newHintArgs = 12
+	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at, tries, failures, note)"
+	newHintArgs = 13
 
 	// By every clock, for the one that recorded a hint may be minutes ahead of the one
 	// that looks for what is due.
@@ -65,7 +67,7 @@ var hintAgain = []string{
 	"last_at = new.last_at",
 	"due_at = CASE WHEN open = 1 AND due_at < new.due_at THEN due_at ELSE new.due_at END",
 	"tries = new.tries",
-	"failures = 0",
+	"failures = new.failures",
 	"note = new.note",
 	"open = 1",
 }
@@ -82,7 +84,7 @@ func hintArgs(hints []HintRecord) []any {
 		if !h.DueAt.IsZero() {
 			due = h.DueAt.UTC().Format(timeLayout)
 		}
-		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more, true, due, h.Tries, clip(h.Note, 500))
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more, true, due, h.Tries, h.Failures, clip(h.Note, 500))
 	}
 	return args
 }

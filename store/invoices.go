@@ -91,9 +91,13 @@ func (s *Store) gaps(ctx context.Context, shop string) ([]plan.Gap, error) {
 // that stored it may be minutes ahead of the one that looks for what is due.
 var atOnce = At(time.Unix(0, 0))
 
-// putInvoices stores booked invoices. One that is stored already is left
-// alone: they are immutable at e-conomic.
-func (t *tx) putInvoices(dataset string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time) {
+// invoiceFields replace what e-conomic says of an invoice, and nothing else of its row.
+var invoiceFields = overwrite("credit_note", "invoice_date", "due_date", "currency", "net", "vat", "gross", "rounding", "net_base", "gross_base",
+	"customer_number", "recipient_name", "other_reference", "heading", "text_line1", "economic_order", "order_number")
+
+// putInvoices stores booked invoices. Of one that is stored already the given assignments
+// are made: mostly it is left alone, since they are immutable at e-conomic.
+func (t *tx) putInvoices(dataset string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time, again ...string) {
 	const columns = 24
 	args := make([]any, 0, len(rows)*columns)
 	for _, r := range rows {
@@ -104,7 +108,7 @@ func (t *tx) putInvoices(dataset string, rows []plan.InvoiceRow, causes map[int6
 	}
 	t.insertRows("INSERT INTO invoices (shop, number, credit_note, invoice_date, due_date, currency, net, vat, gross, rounding, net_base, gross_base,"+
 		" customer_number, recipient_name, other_reference, heading, text_line1, economic_order, order_number, found_at, committed_at, cause, pdf_link, work_due_at)",
-		columns, t.dialect.onConflict("shop, number", "number = new.number"), args)
+		columns, t.dialect.onConflict("shop, number", again...), args)
 }
 
 // putPDFs sends PDFs by a prepared statement: as part of the statement's text, each

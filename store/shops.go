@@ -178,7 +178,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 // what datasets a removal that was interrupted has left.
 var (
 	datasetTables = []string{"items", "invoice_pdfs", "invoices", "mixed_invoices"}
-	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "webhook_calls", "agreements"}
+	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements"}
 )
 
 func existsShop(db *gorm.DB, name string) bool {

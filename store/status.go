@@ -72,6 +72,8 @@ type ShopStatus struct {
 	WithoutOrder   int64     // invoices on which no order number was found
 	ItemsStored    int64
 	InvoicesStored int64
+	Failing        []Notice // open hints whose number could not be read, by kind
+	Warnings       []Notice // what is stored but for what of it could not be understood, by kind
 }
 
 // Status returns the status of one shop, or of all where name is "".
@@ -141,6 +143,21 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
 			return nil, fmt.Errorf("read the status: %w", err)
 		}
+	}
+	err = s.notices(ctx, "hints", "note", "open = 1 AND failures > 0", where, args, func(shop string, n Notice) {
+		if st := at[shop]; st != nil {
+			st.Failing = append(st.Failing, n)
+		}
+	})
+	if err == nil {
+		err = s.notices(ctx, "warnings", "warning", "1 = 1", where, args, func(shop string, n Notice) {
+			if st := at[shop]; st != nil {
+				st.Warnings = append(st.Warnings, n)
+			}
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return list, nil
 }

@@ -27,6 +27,7 @@ type Invoice struct {
 	TextLine1       string // notes.textLine1
 	OrderNumber     int64  // e-conomic's own order number; 0 if absent
 	PDFLink         string
+	Warning         string // fields that cannot be understood, for people: absent above; "" if there are none
 }
 
 // IsCreditNote reports whether the invoice is a credit note. e-conomic has no
@@ -37,6 +38,11 @@ func (i Invoice) IsCreditNote() bool {
 		return i.Gross.Decimal.IsNegative()
 	}
 	return i.Net.Valid && i.Net.Decimal.IsNegative()
+}
+
+// TellsKind reports whether an amount that is known tells a credit note from an invoice.
+func (i Invoice) TellsKind() bool {
+	return i.Gross.Valid && !i.Gross.Decimal.IsZero() || i.Net.Valid && !i.Net.Decimal.IsZero()
 }
 
 // OrderField names where an agreement keeps the shop's order number.
@@ -103,6 +109,9 @@ type InvoicesInput struct {
 	Began    time.Time
 	Observed []Invoice
 	Stored   map[int64]bool // which of them are stored already
+
+	Incomplete map[int64]bool // of those, the ones of which fields could not be understood when they were stored
+
 	Hints    map[string]Hint
 	NotFound []int64 // hinted numbers that e-conomic answered it does not have
 	Rule     OrderRule
@@ -119,7 +128,10 @@ type InvoiceRow struct {
 
 // InvoicesPlan is what to write for a batch of observed invoices.
 type InvoicesPlan struct {
-	Rows     []InvoiceRow
+	Rows []InvoiceRow
+
+	Completed []InvoiceRow // stored incomplete, and understood now
+
 	Changes  []Change
 	Answered []Answer
 	Rereads  []Reread
@@ -127,7 +139,8 @@ type InvoicesPlan struct {
 }
 
 // Invoices decides about observed invoices: those not stored yet are stored
-// once and never rewritten. A hint of a number that e-conomic shows is
+// once and never rewritten, but for one that was stored without fields that
+// could not be understood and now can all be. A hint of a number that e-conomic shows is
 // answered; one of a number it does not have is read again at the distances of
 // Rereads, since its reading side may lag behind the webhook.
 func Invoices(in InvoicesInput) InvoicesPlan {
@@ -139,6 +152,9 @@ func Invoices(in InvoicesInput) InvoicesPlan {
 			out.Answered = append(out.Answered, Answer{Kind: KindInvoice, Number: number, Gen: hint.Gen})
 		}
 		if in.Stored[inv.Number] {
+			if in.Incomplete[inv.Number] && inv.Warning == "" {
+				out.Completed = append(out.Completed, in.row(inv))
+			}
 			if hinted && !hint.WebhookAt.IsZero() {
 				out.Late = append(out.Late, number)
 			}
@@ -155,7 +171,7 @@ func Invoices(in InvoicesInput) InvoicesPlan {
 			c.Webhook = WebhookNone
 		}
 		out.Changes = append(out.Changes, c)
-		out.Rows = append(out.Rows, InvoiceRow{Invoice: inv, ShopOrder: in.Rule.OrderNumber(inv), FoundAt: in.Began})
+		out.Rows = append(out.Rows, in.row(inv))
 	}
 	for _, n := range in.NotFound {
 		hint, hinted := in.Hints[strconv.FormatInt(n, 10)]
@@ -170,6 +186,10 @@ func Invoices(in InvoicesInput) InvoicesPlan {
 		}
 	}
 	return out
+}
+
+func (in InvoicesInput) row(inv Invoice) InvoiceRow {
+	return InvoiceRow{Invoice: inv, ShopOrder: in.Rule.OrderNumber(inv), FoundAt: in.Began}
 }
 
 // Window is the state of an invoice listing by number: everything up to

@@ -59,6 +59,9 @@ type ItemsPlan struct {
 //	not found        none or gone   nothing
 //	not found        present        row with absent stock and change "gone"
 //
+// A field that e-conomic sent and that could not be understood stays as it is stored:
+// it is no difference.
+//
 // What would write a zero, or take a figure or an item away, is only suspected
 // until a second read confirms it, and while losses are held back it stays so.
 // Its hint stays open.
@@ -183,9 +186,9 @@ func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change)
 		next.Figures = Figures{}
 		return next, differ(WhatGone, row, next, obs)
 	}
-	next.Item = obs.Item
+	next.Item = obs.over(row.Item)
 	next.Stock = obs.Item.Figures.Pick(figure)
-	next.State = stateOf(obs.Item, next.Stock.Valid)
+	next.State = stateOf(next.Item, next.Stock.Valid)
 	next.RenumberedTo = ""
 	switch {
 	case !stored:
@@ -248,9 +251,10 @@ func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
 
 // seenBy returns what would have found the change had nothing hinted at it: a
 // change query shows what e-conomic says was updated in its window, and only a
-// sweep what it does not. A listing can stand in for either.
+// sweep what it does not. A listing can stand in for either. Where the time of the update
+// is not known, so is that.
 func (in ItemsInput) seenBy(obs Observation) Cause {
-	if in.VisibleSince.IsZero() || !obs.Found || in.Cause != CauseTick && in.Cause != CauseSweep {
+	if in.VisibleSince.IsZero() || !obs.Found || obs.Unknown.Has(FieldUpdatedAt) || in.Cause != CauseTick && in.Cause != CauseSweep {
 		return in.Cause
 	}
 	if obs.Item.UpdatedAt.Before(in.VisibleSince) {

@@ -137,11 +137,67 @@ type Item struct {
 	UpdatedAt        time.Time // e-conomic's lastUpdated, whole minutes; zero if absent
 }
 
+// Fields is a set of an item's fields.
+type Fields uint16
+
+// The fields of an item that a read may leave unknown. The number and the figure that
+// the shop sells by are none of them: without those there is no observation.
+const (
+	FieldName Fields = 1 << iota
+	FieldBarCode
+	FieldBarred
+	FieldInventoryEnabled
+	FieldInStock
+	FieldAvailable
+	FieldOrderedByCustomers
+	FieldOrderedFromSuppliers
+	FieldUpdatedAt
+
+	FieldsOfInventory = FieldInStock | FieldAvailable | FieldOrderedByCustomers | FieldOrderedFromSuppliers
+)
+
+// FieldOf returns the field that holds a figure.
+func FieldOf(which Figure) Fields {
+	if which == FigureAvailable {
+		return FieldAvailable
+	}
+	return FieldInStock
+}
+
+// Has reports whether the set holds any of the given fields.
+func (f Fields) Has(any Fields) bool { return f&any != 0 }
+
 // Observation is what one read of e-conomic said about one number.
 type Observation struct {
-	Item  Item // only Number is set when Found is false
-	Found bool // false: e-conomic answered that it has no such number
-	Began time.Time
+	Item    Item   // only Number is set when Found is false
+	Unknown Fields // e-conomic's answer has them, and they cannot be understood: absent in Item, and not to be taken for that
+	Found   bool   // false: e-conomic answered that it has no such number
+	Began   time.Time
+	Warning string // what cannot be understood, for people; "" if everything can
+}
+
+// over returns what is known of the item once it was observed: where a field is
+// unknown, what is stored of it.
+func (o Observation) over(stored Item) Item {
+	item := o.Item
+	if o.Unknown == 0 {
+		return item
+	}
+	keep := func(field Fields, from func()) {
+		if o.Unknown.Has(field) {
+			from()
+		}
+	}
+	keep(FieldName, func() { item.Name = stored.Name })
+	keep(FieldBarCode, func() { item.BarCode = stored.BarCode })
+	keep(FieldBarred, func() { item.Barred = stored.Barred })
+	keep(FieldInventoryEnabled, func() { item.InventoryEnabled = stored.InventoryEnabled })
+	keep(FieldInStock, func() { item.Figures.InStock = stored.Figures.InStock })
+	keep(FieldAvailable, func() { item.Figures.Available = stored.Figures.Available })
+	keep(FieldOrderedByCustomers, func() { item.Figures.OrderedByCustomers = stored.Figures.OrderedByCustomers })
+	keep(FieldOrderedFromSuppliers, func() { item.Figures.OrderedFromSuppliers = stored.Figures.OrderedFromSuppliers })
+	keep(FieldUpdatedAt, func() { item.UpdatedAt = stored.UpdatedAt })
+	return item
 }
 
 // Row is an item as it is stored.

@@ -1,0 +1,64 @@
+package economic
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// checkPDF checks that an answer is a whole PDF. Readers take a PDF whose header is
+// within the first KiB and whose end mark is within the last; some generators pad
+// theirs with more than that.
+func checkPDF(got answer) error {
+	const within = 1 << 10
+	body := got.body
+	header := bytes.Index(body[:min(len(body), within)], []byte("%PDF-"))
+	if header < 0 {
+		began := excerpt(body[:min(len(body), 4*within)])
+		if began == "" {
+			began = "nothing"
+		}
+		return &fieldError{"pdf", "%PDF- at its beginning", began}
+	}
+	end := bytes.LastIndex(body, []byte("%%EOF"))
+	if end < 0 {
+		return &fieldError{"pdf", "%%EOF at its end", fmt.Sprintf("%d bytes without it: it is cut", len(body))}
+	}
+	after := bytes.Trim(body[end+len("%%EOF"):], "\x00\t\n\f\r ")
+	if len(after) == 0 {
+		return nil
+	}
+	// A file that was updated, or made for the web, has several end marks: behind one
+	// that is not the last, objects follow.
+	if pdfObject.Match(after) || len(after) > within && !leadsToTable(body, header, end) {
+		return &fieldError{"pdf", "%%EOF at its end", fmt.Sprintf("%d bytes behind it: it is cut", len(body)-end-len("%%EOF"))}
+	}
+	return nil
+}
+
+var (
+	pdfObject = regexp.MustCompile(`\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj\b`)
+	pdfTable  = regexp.MustCompile(`^[\x00\t\n\f\r ]*(xref|\d+[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj)\b`)
+	pdfStart  = regexp.MustCompile(`startxref[\x00\t\n\f\r ]+(\d{1,10})[\x00\t\n\f\r ]+$`)
+)
+
+// leadsToTable reports whether the offset before the end mark at end is that of a
+// cross-reference table or stream, counted from the file's beginning or its header: so a
+// PDF is read (ISO 32000-1, 7.5.5).
+func leadsToTable(body []byte, header, end int) bool {
+	start := pdfStart.FindSubmatch(body[max(0, end-64):end])
+	if start == nil {
+		return false
+	}
+	offset, err := strconv.Atoi(string(start[1]))
+	if err != nil {
+		return false
+	}
+	for _, at := range []int{offset, header + offset} {
+		if at < end && pdfTable.Match(body[at:min(at+64, end)]) {
+			return true
+		}
+	}
+	return false
+}

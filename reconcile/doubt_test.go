@@ -1,0 +1,324 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// shown is an e-conomic whose items and invoices are given as they stand in an answer,
+// by number; a test changes them.
+type shown struct {
+	mu              sync.Mutex
+	items, invoices map[string]string
+	asked           []string
+}
+
+func (s *shown) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, r.URL.Path)
+	list := func(of map[string]string) {
+		var all []string
+		for _, body := range of {
+			all = append(all, body)
+		}
+		fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(all, ","), len(all))
+	}
+	one := func(of map[string]string, number string) {
+		if body, ok := of[number]; ok {
+			fmt.Fprint(w, body)
+			return
+		}
+		notFound(w)
+	}
+	switch path := r.URL.Path; {
+	case path == "/self":
+		fmt.Fprint(w, `{"agreementNumber":7,"company":{"name":"Shop ApS"}}`)
+	case path == "/products":
+		list(s.items)
+	case path == "/invoices/booked":
+		list(s.invoices)
+	case strings.HasSuffix(path, "/pdf"):
+		_, _ = w.Write([]byte("%PDF-1.4\n%%EOF\n"))
+	case strings.HasPrefix(path, "/products/"):
+		one(s.items, strings.TrimPrefix(path, "/products/"))
+	default:
+		one(s.invoices, strings.TrimPrefix(path, "/invoices/booked/"))
+	}
+}
+
+func (s *shown) set(of map[string]string, number, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of[number] = body
+}
+
+// calls returns how often a path was asked for.
+func (s *shown) calls(path string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, asked := range s.asked {
+		if asked == path {
+			n++
+		}
+	}
+	return n
+}
+
+// doubtful is a shop with a scheduler before such an e-conomic, which has been looked at
+// once. tick does so again, and finds hints that have been recorded.
+func doubtful(t *testing.T, s *shown, set func(*reconcile.Options)) (f *fixture, tick func()) {
+	t.Helper()
+	f = newFixture(t)
+	r, done := scheduler(t, f, s, func(o *reconcile.Options) {
+		o.RetryMin, o.RetryMax = time.Hour, time.Hour
+		set(o)
+	})
+	done.settle(t)
+	return f, func() {
+		t.Helper()
+		r.Wake([]string{"shop1234"}, true)
+		r.Tick()
+		done.settle(t)
+	}
+}
+
+// settle waits for a pass, and for those that follow it at once.
+func (p passes) settle(t *testing.T) {
+	t.Helper()
+	must(t, p.next(t))
+	for {
+		select {
+		case err := <-p:
+			must(t, err)
+		case <-time.After(100 * time.Millisecond):
+			return
+		}
+	}
+}
+
+func (f *fixture) hint(kind plan.Kind, number string) store.Hint {
+	f.t.Helper()
+	list, err := f.Store.Hints(f.t.Context(), "shop1234", kind, []string{number})
+	must(f.t, err)
+	if len(list) == 0 {
+		return store.Hint{}
+	}
+	return list[0]
+}
+
+func (f *fixture) status() store.ShopStatus {
+	f.t.Helper()
+	list, err := f.Store.Status(f.t.Context(), "shop1234")
+	must(f.t, err)
+	return list[0]
+}
+
+func invoice(number int, more string) string {
+	return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":"2026-11-10","currency":"DKK","netAmount":100.0,"grossAmount":125.0,"references":{"other":"W-%[1]d"}%s}`, number, more)
+}
+
+// TestUnreadInvoices: invoices that cannot be understood are kept as hints that have
+// failed, named and counted; they cost few calls, hold up none of the others, and are
+// stored when they can be understood.
+func TestUnreadInvoices(t *testing.T) {
+	const unsound = `,"references":{"other":7}`
+	s := &shown{items: map[string]string{"a": product("a", "5")}, invoices: map[string]string{}}
+	for n := 1; n <= 24; n++ {
+		more := unsound
+		if n == 1 || n == 24 {
+			more = ""
+		}
+		s.invoices[fmt.Sprint(n)] = invoice(n, more)
+	}
+	f, tick := doubtful(t, s, func(*reconcile.Options) {})
+	tick()
+	unread := func(count int64, number string) {
+		t.Helper()
+		st := f.status()
+		if st.FailingHints != count || st.OpenHints != count || len(st.Failing) != 1 || st.Failing[0].Count != count || st.Failing[0].Kind != plan.KindInvoice ||
+			st.Failing[0].Number != number || !strings.Contains(st.Failing[0].Text, "references.other: expected a string, got number 7") {
+			t.Fatalf("%+v", st)
+		}
+		if st.InvoicesStored != 24-count || len(st.Warnings) > 0 {
+			t.Fatalf("%+v", st)
+		}
+	}
+	unread(22, "10")
+	h := f.hint(plan.KindInvoice, "2")
+	if !h.Open || h.Failures != 1 || h.DueAt.Before(time.Now().Add(10*time.Minute)) || !strings.Contains(h.Note, "references.other") {
+		t.Fatalf("%+v", h)
+	}
+	// Further ticks show them again: what is known of them stays.
+	for range 3 {
+		tick()
+	}
+	unread(22, "10")
+	if again := f.hint(plan.KindInvoice, "2"); again != h {
+		t.Fatalf("%+v was %+v", again, h)
+	}
+	if n := s.calls("/invoices/booked/2") + s.calls("/invoices/booked/23"); n > 0 {
+		t.Errorf("they were asked for %d times alone", n)
+	}
+	// A tick shows one of them well, although its hint is put off.
+	s.set(s.invoices, "2", invoice(2, ""))
+	tick()
+	unread(21, "10")
+	if h := f.hint(plan.KindInvoice, "2"); h.Open {
+		t.Errorf("%+v", h)
+	}
+	// A person asks for one, in vain.
+	calls := s.calls("/invoices/booked/3")
+	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindInvoice, Number: "3", Cause: plan.CauseOperator, At: time.Now()}}))
+	tick()
+	unread(21, "10")
+	if h := f.hint(plan.KindInvoice, "3"); !h.Open || h.Failures != 1 || s.calls("/invoices/booked/3") != calls {
+		t.Errorf("%+v", h)
+	}
+	for n := 3; n <= 23; n++ {
+		s.set(s.invoices, fmt.Sprint(n), invoice(n, ""))
+	}
+	tick()
+	if st := f.status(); st.OpenHints > 0 || st.InvoicesStored != 24 || len(st.Failing) > 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestUnreadInvoicesAreRetriedTogether: at its time, however many they are, by one call,
+// which comes ever later.
+func TestUnreadInvoicesAreRetriedTogether(t *testing.T) {
+	s := &shown{items: map[string]string{}, invoices: map[string]string{}}
+	for n := 1; n <= 22; n++ {
+		s.invoices[fmt.Sprint(n)] = invoice(n, `,"netAmount":"x","grossAmount":"y"`)
+	}
+	f := newFixture(t)
+	f.exec("UPDATE shops SET stock_on = 0")
+	f.Shop.StockOn = false
+	r, done := scheduler(t, f, s, func(o *reconcile.Options) { o.RetryMin, o.RetryMax = time.Minute, time.Hour })
+	done.settle(t)
+	before := s.calls("/invoices/booked")
+	for failures := 2; failures <= 4; failures++ {
+		f.exec("UPDATE hints SET due_at = '1970-01-01 00:00:00.000000'")
+		r.Wake([]string{"shop1234"}, false)
+		done.settle(t)
+		if h := f.hint(plan.KindInvoice, "7"); h.Failures != failures {
+			t.Fatalf("%+v, expected %d failures", h, failures)
+		}
+	}
+	if n := s.calls("/invoices/booked") - before; n != 3 {
+		t.Errorf("3 retries took %d calls", n)
+	}
+	f.counts(map[string]count{"times": {1, "SELECT COUNT(DISTINCT due_at) FROM hints"}, "hints": {22, "SELECT COUNT(*) FROM hints WHERE open = 1"}})
+}
+
+// TestIncompleteInvoice: a field that nobody needs does not cost an invoice; there is a
+// warning, until it can be understood, and is stored then.
+func TestIncompleteInvoice(t *testing.T) {
+	s := &shown{items: map[string]string{}, invoices: map[string]string{"1": invoice(1, `,"dueDate":"2026-11-20T00:00:00","customer":{"customerNumber":"7"},"exchangeRate":"747.5"`)}}
+	f, tick := doubtful(t, s, func(o *reconcile.Options) {})
+	var date, customer string
+	row := func() {
+		t.Helper()
+		must(t, f.db.QueryRow("SELECT COALESCE(due_date, '-'), customer_number FROM invoices WHERE number = 1 AND order_number = 'W-1' AND net = '100' AND pdf_state = 'stored'").Scan(&date, &customer))
+	}
+	if row(); date != "-" || customer != "0" {
+		t.Fatalf("%s, %s", date, customer)
+	}
+	warning := f.status().Warnings
+	if len(warning) != 1 || warning[0].Kind != plan.KindInvoice || warning[0].Number != "1" || !strings.Contains(warning[0].Text, "dueDate: expected a date") ||
+		!strings.Contains(warning[0].Text, "customerNumber") || !strings.Contains(warning[0].Text, "exchangeRate") || f.status().OpenHints > 0 {
+		t.Fatalf("%+v", warning)
+	}
+	ask := func() {
+		t.Helper()
+		must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindInvoice, Number: "1", Cause: plan.CauseOperator, At: time.Now()}}))
+		tick()
+		if h := f.hint(plan.KindInvoice, "1"); h.Open {
+			t.Fatalf("%+v", h)
+		}
+	}
+	s.set(s.invoices, "1", invoice(1, `,"dueDate":"2026-11-20","customer":{"customerNumber":"7"}`))
+	if ask(); len(f.status().Warnings) != 1 {
+		t.Fatal("the warning ended before everything could be understood")
+	}
+	s.set(s.invoices, "1", invoice(1, `,"dueDate":"2026-11-20","customer":{"customerNumber":7}`))
+	ask()
+	if row(); !strings.HasPrefix(date, "2026-11-20") || customer != "7" || len(f.status().Warnings) > 0 {
+		t.Errorf("%s, %s, %+v", date, customer, f.status().Warnings)
+	}
+}
+
+// TestUnsoundFieldsOfAnItem: the stock goes on, barred stays, and there is a warning
+// until all can be understood. An item without its figure stays as it is stored.
+func TestUnsoundFieldsOfAnItem(t *testing.T) {
+	item := func(stock, more string) string {
+		return fmt.Sprintf(`{"productNumber":"a","name":"Thing"%s,"inventory":{"inStock":%s}}`, more, stock)
+	}
+	s := &shown{invoices: map[string]string{}, items: map[string]string{"a": item("5", `,"barred":true,"barCode":"57"`), "b": product("b", "1")}}
+	f, tick := doubtful(t, s, func(*reconcile.Options) {})
+	expect := func(stock string, state plan.State, barCode string, warnings int) {
+		t.Helper()
+		rows, err := f.Store.Items(t.Context(), "shop1234", []string{"a"})
+		must(t, err)
+		if r := rows["a"]; r.Stock.Decimal.String() != stock || r.State != state || r.BarCode != barCode {
+			t.Errorf("%+v", r)
+		}
+		if st := f.status(); len(st.Warnings) != warnings || warnings > 0 && (st.Warnings[0].Kind != plan.KindStock || st.Warnings[0].Number != "a") {
+			t.Errorf("%+v", st)
+		}
+	}
+	expect("5", plan.StateBarred, "57", 0)
+	s.set(s.items, "a", item("7", `,"barred":"false","barCode":123,"lastUpdated":"2026-11-02T10:00:00","productGroup":[]`))
+	tick()
+	expect("7", plan.StateBarred, "57", 1)
+	tick()
+	expect("7", plan.StateBarred, "57", 1)
+	s.set(s.items, "a", item(`"9"`, `,"barred":false`))
+	tick()
+	expect("7", plan.StateBarred, "57", 1)
+	if st := f.status(); len(st.Failing) != 1 || st.Failing[0].Kind != plan.KindStock || st.Failing[0].Number != "a" {
+		t.Errorf("%+v", st)
+	}
+	f.exec("UPDATE hints SET due_at = '1970-01-01 00:00:00.000000'")
+	s.set(s.items, "a", item("6.9999999999999996", `,"barCode":"58"`))
+	tick()
+	expect("7", plan.StateOK, "58", 0)
+	if st := f.status(); st.OpenHints > 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestNumbersThatCannotBeRead are counted, until a listing of everything shows none.
+func TestNumbersThatCannotBeRead(t *testing.T) {
+	s := &shown{items: map[string]string{"a": product("a", "5"), "x": `{"productNumber":7,"inventory":{"inStock":3}}`},
+		invoices: map[string]string{"1": invoice(1, ""), "x": `{"bookedInvoiceNumber":"2"}`}}
+	f, tick := doubtful(t, s, func(o *reconcile.Options) { o.SweepEvery = time.Nanosecond })
+	expect := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, n := range f.status().Warnings {
+			got = append(got, fmt.Sprintf("%s %q %.39s", n.Kind, n.Number, n.Text))
+		}
+		same(t, got, want...)
+	}
+	expect(`invoice "" 1 without a number that can be read: in`, `stock "" 1 without a number that can be read: pr`)
+	tick()
+	expect(`invoice "" 1 without a number that can be read: in`, `stock "" 1 without a number that can be read: pr`)
+	s.mu.Lock()
+	delete(s.items, "x")
+	delete(s.invoices, "x")
+	s.mu.Unlock()
+	tick()
+	expect()
+	if st := f.status(); st.ItemsStored != 1 || st.InvoicesStored != 1 {
+		t.Errorf("%+v", st)
+	}
+}

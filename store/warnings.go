@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lagerd/reconcile/plan"
+)
+
+// Warning says what of e-conomic's answer about an item or an invoice cannot be
+// understood, while the rest of it is stored.
+type Warning struct {
+	Kind    plan.Kind
+	Number  string // "": those whose number cannot be read
+	Text    string // "": there is nothing to warn of any more
+	FirstAt Time   // when it was first found; set only where it is read
+}
+
+// MostWarnings is how many warnings a shop has at most: whatever has so many has them
+// for one reason.
+const MostWarnings = 1000
+
+// Warnings returns a shop's warnings.
+func (s *Store) Warnings(ctx context.Context, shop string) ([]Warning, error) {
+	rows, err := s.conn.QueryContext(ctx, "SELECT kind, number, warning, first_at FROM warnings WHERE shop = ? ORDER BY kind, number", shop)
+	if err != nil {
+		return nil, fmt.Errorf("read the warnings of %s: %w", shop, err)
+	}
+	defer rows.Close()
+	var list []Warning
+	for rows.Next() {
+		var w Warning
+		if err := rows.Scan(&w.Kind, &w.Number, &w.Text, &w.FirstAt); err != nil {
+			return nil, fmt.Errorf("read the warnings of %s: %w", shop, err)
+		}
+		list = append(list, w)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the warnings of %s: %w", shop, err)
+	}
+	return list, nil
+}
+
+// putWarnings stores warnings and deletes those of which nothing is left.
+func (t *tx) putWarnings(shop string, warnings []Warning, now time.Time) {
+	const columns = 5
+	var args []any
+	ended := map[plan.Kind][]any{}
+	for _, w := range warnings {
+		if w.Text == "" {
+			ended[w.Kind] = append(ended[w.Kind], w.Number)
+			continue
+		}
+		args = append(args, shop, w.Kind, w.Number, clip(w.Text, 500), At(now))
+	}
+	t.insertRows("INSERT INTO warnings (shop, kind, number, warning, first_at)", columns,
+		t.dialect.onConflict("shop, kind, number", "warning = new.warning"), args)
+	for _, kind := range []plan.Kind{plan.KindInvoice, plan.KindStock} {
+		for numbers := ended[kind]; len(numbers) > 0; {
+			n := min(len(numbers), rowsPerStatement)
+			t.exec("DELETE FROM warnings WHERE shop = ? AND kind = ? AND number IN "+placeholders(1, n), append([]any{shop, kind}, numbers[:n]...)...)
+			numbers = numbers[n:]
+		}
+	}
+}
+
+// Notice sums up what a person is to know of a shop's items or invoices, by one of them.
+type Notice struct {
+	Kind   plan.Kind
+	Count  int64
+	Number string // of the first
+	Text   string // about it
+}
+
+// notices reads which numbers of each shop and kind a table tells of, and what of the
+// first of them. rows says which rows count, one which of those of one shop or of all.
+func (s *Store) notices(ctx context.Context, table, text, rows, one string, args []any, put func(shop string, n Notice)) error {
+	found, err := s.conn.QueryContext(ctx, "SELECT each_one.shop, each_one.kind, first_one.notices, each_one.number, each_one."+text+" FROM "+table+" each_one JOIN"+
+		" (SELECT shop, kind, COUNT(*) AS notices, MIN(number) AS number FROM "+table+" WHERE "+rows+" AND "+one+" GROUP BY shop, kind) first_one"+
+		" ON each_one.shop = first_one.shop AND each_one.kind = first_one.kind AND each_one.number = first_one.number ORDER BY each_one.shop, each_one.kind", args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	for found.Next() {
+		var shop string
+		var n Notice
+		if err := found.Scan(&shop, &n.Kind, &n.Count, &n.Number, &n.Text); err != nil {
+			return err
+		}
+		put(shop, n)
+	}
+	return found.Err()
+}
