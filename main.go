@@ -10,7 +10,8 @@ import (
 )
 
 func main() {
+	signals := cli.CatchSignals(os.Args[1:]) // before anything that takes time
 	os.Exit(cli.Main(context.Background(), cli.Process{
-		Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
 	}))
 }

@@ -21,7 +21,7 @@ type checkCmd struct {
 }
 
 func (checkCmd) Help() string {
-	return "Reads only, apart from creating an embedded database that does not exist yet. Costs two calls to e-conomic for each shop."
+	return "Reads only. Costs two calls to e-conomic for each shop."
 }
 
 func (cmd checkCmd) Run(c *call) error {
@@ -31,15 +31,25 @@ func (cmd checkCmd) Run(c *call) error {
 		return err // all of it, with lines and keys
 	}
 	r.good("configuration", "%s", orDefaults(c.config))
-	keys, err := loadKeys(cfg)
-	r.result("master key", err, "found")
+	for _, w := range cfg.Warnings {
+		r.warn("configuration", "%s", w)
+	}
+	for _, what := range webhookURLWarnings(cfg) {
+		r.warn("webhook URL", "%s", what)
+	}
 	token := cfg.Economic.AppSecretToken
 	if token.IsZero() {
 		r.bad("app secret token", noAppToken())
 	} else {
 		r.good("app secret token", "found")
 	}
-	s, err := store.Open(c.ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	o := databaseOf(cfg)
+	o.Existing = true
+	s, err := store.Open(c.ctx, o)
+	if errors.Is(err, store.ErrNoEmbedded) {
+		r.bad("database", err)
+		return r.end()
+	}
 	if err != nil {
 		r.bad("database", fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err))
 		return r.end()
@@ -57,6 +67,8 @@ func (cmd checkCmd) Run(c *call) error {
 	if r.result("schema", err, "up to date"); err != nil {
 		return r.end()
 	}
+	keys, err := masterKey(c.ctx, cfg, s, false)
+	r.result("master key", err, "found")
 	if r.failed == 0 {
 		err = cmd.shops(c.ctx, &r, cfg, s, keys)
 		if err != nil {
@@ -175,7 +187,15 @@ func (r *report) good(what, format string, args ...any) {
 
 func (r *report) bad(what string, err error) {
 	r.failed++
+	if bad, ok := errors.AsType[*config.Errors](err); ok && len(bad.Problems) == 1 {
+		err = errors.New(bad.Problems[0].String())
+	}
 	fmt.Fprintf(r.w, "FAILED  %s: %s\n", what, terminal.Line(err.Error()))
+}
+
+// warn prints what may be wrong and is not known to be: it is no failure.
+func (r *report) warn(what, format string, args ...any) {
+	fmt.Fprintf(r.w, "WARNING %s: %s\n", what, terminal.Line(fmt.Sprintf(format, args...)))
 }
 
 func (r *report) result(what string, err error, good string) {

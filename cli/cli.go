@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,7 +17,6 @@ import (
 
 	"lagerd/config"
 	"lagerd/sandbox"
-	"lagerd/secret"
 	"lagerd/store"
 	"lagerd/terminal"
 )
@@ -41,11 +42,14 @@ type Process struct {
 	Stdin  *os.File
 	Stdout io.Writer
 	Stderr io.Writer
+
+	// Signals are those that CatchSignals caught before the command line was read.
+	Signals chan os.Signal
 }
 
 // commands is the whole command line.
 type commands struct {
-	Config string `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG" type:"path"`
+	Config *string `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG"`
 
 	Run       runCmd       `cmd:"" help:"Run the daemon."`
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
@@ -66,6 +70,7 @@ type call struct {
 	Process
 	ctx    context.Context
 	config string    // file; "": defaults and environment only
+	noFile error     // the file is named by nothing
 	log    io.Writer // the daemon's log, which escapes for itself
 }
 
@@ -96,6 +101,9 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	k, err := parser.Parse(p.Args)
+	if err != nil || k.Command() != runCommand {
+		p.releaseSignals()
+	}
 	if exited >= 0 { // --help
 		return exited
 	}
@@ -104,7 +112,8 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "Try: lagerd --help")
 		return exitUsage
 	}
-	command := &call{Process: p, ctx: ctx, config: configFile(c.Config), log: p.Stderr}
+	file, noFile := configFile(c.Config, defaultConfig)
+	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)
 	if code, ok := errors.AsType[exitCode](err); ok {
@@ -126,33 +135,64 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 const defaultConfig = "/etc/lagerd/lagerd.yaml"
 
 // configFile returns the file to read: the one named, else the one a package
-// installs, else none.
-func configFile(named string) string {
-	if named != "" {
-		return named
+// installs, else none. One that may be there and cannot be looked at is not taken
+// for none, and neither is a name with nothing in it.
+func configFile(named *string, installed string) (string, error) {
+	if named != nil {
+		if strings.TrimSpace(*named) == "" {
+			return "", &config.Errors{Problems: []config.Problem{{Key: "--config (LAGERD_CONFIG)", What: "expected a file's name, got nothing: name it, or leave the flag out and unset the variable"}}}
+		}
+		return kong.ExpandPath(*named), nil
 	}
-	if _, err := os.Stat(defaultConfig); err == nil {
-		return defaultConfig
+	if _, err := os.Stat(installed); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	return ""
+	return installed, nil
 }
 
-func (c *call) load() (config.Config, error) { return config.Load(c.config, c.Env) }
+func (c *call) load() (config.Config, error) {
+	if c.noFile != nil {
+		return config.Config{}, c.noFile
+	}
+	return config.Load(c.config, c.Env)
+}
 
-// open opens the configured database and makes sure that it can be used.
+// open opens the configured database and makes sure that it can be used. It makes
+// none.
 func (c *call) open() (config.Config, *store.Store, error) {
 	cfg, err := c.load()
 	if err != nil {
 		return cfg, nil, err
 	}
-	s, err := openStore(c.ctx, cfg)
+	o := databaseOf(cfg)
+	o.Existing = true
+	s, err := openStore(c.ctx, cfg, o)
 	return cfg, s, err
 }
 
-// openStore opens the database. An embedded one that does not exist yet is
-// made: the first command on a new machine works.
-func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+// openOrCreate is open, for the command with which a new installation may begin: an
+// embedded database that does not exist yet is made, and that is said.
+func (c *call) openOrCreate() (config.Config, *store.Store, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return cfg, nil, err
+	}
+	s, err := openStore(c.ctx, cfg, databaseOf(cfg))
+	if err == nil && s.Created() {
+		fmt.Fprintf(c.Stderr, "Note: the embedded database %s was not there and has been created. (database.dsn names a MySQL or MariaDB server instead.)\n", s.Path())
+	}
+	return cfg, s, err
+}
+
+func databaseOf(cfg config.Config) store.Options {
+	return store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections}
+}
+
+func openStore(ctx context.Context, cfg config.Config, o store.Options) (*store.Store, error) {
+	s, err := store.Open(ctx, o)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -198,17 +238,6 @@ func (versionCmd) Run(c *call) error {
 	return err
 }
 
-type keygenCmd struct{}
-
-func (keygenCmd) Help() string {
-	return "Keep it in a file that only lagerd's user can read (key_file), the same on every machine that shares the database. Without it no stored token can be read."
-}
-
-func (keygenCmd) Run(c *call) error {
-	_, err := fmt.Fprintln(c.Stdout, secret.Generate())
-	return err
-}
-
 type migrateCmd struct{}
 
 func (migrateCmd) Run(c *call) error {
@@ -216,7 +245,9 @@ func (migrateCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(c.ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	o := databaseOf(cfg)
+	o.Existing = true
+	s, err := store.Open(c.ctx, o)
 	if err != nil {
 		return err
 	}

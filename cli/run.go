@@ -2,15 +2,14 @@ package cli
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"lagerd/config"
 	"lagerd/daemon"
+	"lagerd/secret"
+	"lagerd/store"
 	"lagerd/systemd"
 )
 
@@ -21,16 +20,14 @@ func (runCmd) Help() string {
 }
 
 func (runCmd) Run(c *call) error {
+	ctx, signals := c.listen()
+	defer signals.stop()
 	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
 	if cfg.Economic.AppSecretToken.IsZero() {
 		return noAppToken()
-	}
-	keys, err := loadKeys(cfg)
-	if err != nil {
-		return err
 	}
 	log := logrus.New()
 	log.SetOutput(c.log)
@@ -43,8 +40,8 @@ func (runCmd) Run(c *call) error {
 	if err := daemon.SetLog(log, settings); err != nil {
 		return err
 	}
-	ctx, signals, stop := listen(c.ctx)
-	defer stop()
+	warn(log, cfg)
+	signals.started()
 	return daemon.Run(ctx, daemon.Options{
 		Settings: settings,
 		Reload: func() (daemon.Settings, error) {
@@ -52,56 +49,32 @@ func (runCmd) Run(c *call) error {
 			if err == nil && cfg.Economic.AppSecretToken.IsZero() {
 				err = noAppToken()
 			}
+			if err == nil {
+				warn(log, cfg)
+			}
 			return settingsOf(cfg), err
 		},
-		Keys: keys, Log: log, Version: version(), Now: time.Now,
-		Signals: signals, Notifier: notifier, WebhookListener: listener,
+		Keys: func(ctx context.Context, s *store.Store) (*secret.Keys, error) {
+			if s.Created() {
+				log.WithField("path", s.Path()).Warn("the embedded database was not there and has been created: it is empty. (database.dsn names a MySQL or MariaDB server instead.)")
+			}
+			return masterKey(ctx, cfg, s, true)
+		},
+		Log: log, Version: version(), Now: time.Now,
+		Signals: signals.asked, Notifier: notifier, WebhookListener: listener,
 	})
 }
 
-// listen turns the operating system's signals into a context that ends and
-// into what the daemon understands. A signal that comes while the same is
-// waiting changes nothing. A second SIGTERM or SIGINT ends the process at once.
-func listen(ctx context.Context) (context.Context, daemon.Signals, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	incoming := make(chan os.Signal, 8)
-	signal.Notify(incoming, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	reconcileAll, sweepAll, reload := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
-	done := make(chan struct{})
-	send := func(to chan struct{}) {
-		select {
-		case to <- struct{}{}:
-		default:
-		}
+// warn logs what the configuration can do without, and a person should know.
+func warn(log *logrus.Logger, cfg config.Config) {
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration: " + w.String())
 	}
-	go func() {
-		stopping := false
-		for {
-			select {
-			case <-done:
-				return
-			case s := <-incoming:
-				switch s {
-				case syscall.SIGHUP:
-					send(reload)
-				case syscall.SIGUSR1:
-					send(reconcileAll)
-				case syscall.SIGUSR2:
-					send(sweepAll)
-				default:
-					if stopping {
-						os.Exit(exitFailed)
-					}
-					stopping = true
-					cancel()
-				}
-			}
-		}
-	}()
-	return ctx, daemon.Signals{ReconcileAll: reconcileAll, SweepAll: sweepAll, Reload: reload}, func() {
-		signal.Stop(incoming)
-		close(done)
-		cancel()
+	if cfg.Webhook.PublicURL == "" {
+		return // whoever adds a shop, or checks, is told of the address that is shown then
+	}
+	for _, what := range webhookURLWarnings(cfg) {
+		log.Warn("configuration: " + what)
 	}
 }
 

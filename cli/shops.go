@@ -129,12 +129,12 @@ func (cmd addCmd) Run(c *call) error {
 	if !shopName.MatchString(cmd.Shop) {
 		return fmt.Errorf("shop name %q: expected 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit", cmd.Shop)
 	}
-	cfg, s, err := c.open()
+	cfg, s, err := c.openOrCreate()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	keys, err := loadKeys(cfg)
+	keys, err := masterKey(c.ctx, cfg, s, true)
 	if err != nil {
 		return err
 	}
@@ -184,8 +184,19 @@ func (cmd addCmd) Run(c *call) error {
 			return err
 		}
 	}
+	noted := noteKey(c.ctx, s, keys, cmd.Shop)
 	fmt.Fprintf(c.Stdout, "%s is added.\n\n", cmd.Shop)
-	return paste(c.Stdout, cmd.Shop, code, webhookURL(cfg))
+	return errors.Join(paste(c.Stdout, cmd.Shop, code, webhookURL(cfg)), c.warnOfURL(cfg), noted)
+}
+
+// warnOfURL says why the URL that was just shown may not be one to hand on.
+func (c *call) warnOfURL(cfg config.Config) error {
+	var errs []error
+	for _, what := range webhookURLWarnings(cfg) {
+		_, err := fmt.Fprintln(c.Stderr, "Warning:", what)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // ask asks e-conomic whether the shop can work, shows what it says, and returns
@@ -245,14 +256,6 @@ Koden vises kun denne ene gang. / The code is shown only this once.
 	return err
 }
 
-// webhookURL returns what e-conomic is to call.
-func webhookURL(cfg config.Config) string {
-	if cfg.Webhook.PublicURL != "" {
-		return strings.TrimSuffix(cfg.Webhook.PublicURL, "?")
-	}
-	return "http://" + cfg.Webhook.Listen + "/webhooks.php"
-}
-
 type listCmd struct{}
 
 func (listCmd) Run(c *call) error {
@@ -308,7 +311,7 @@ func (cmd showCmd) Run(c *call) error {
 	if err := status.WriteCodes(c.Stdout, codes); err != nil {
 		return err
 	}
-	return status.WriteCalls(c.Stdout, calls, webhook.ToDo)
+	return errors.Join(status.WriteCalls(c.Stdout, calls, webhook.ToDo), c.warnOfURL(cfg))
 }
 
 type setCmd struct {
@@ -357,6 +360,11 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
+	if sealed != nil { // it may be the first that opens under this key
+		if _, err := masterKey(c.ctx, cfg, s, false); err != nil {
+			return err
+		}
+	}
 	return askTick(c.ctx, s, cmd.Shop)
 }
 
@@ -371,7 +379,7 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 	if err != nil {
 		return "", nil, err
 	}
-	keys, err := loadKeys(cfg)
+	keys, err := masterKey(c.ctx, cfg, s, false)
 	if err != nil {
 		return "", nil, err
 	}
@@ -543,7 +551,7 @@ func (cmd rotateCodeCmd) Run(c *call) error {
 	if err := cmd.possible(c.ctx, s); err != nil {
 		return cmd.explained(c.ctx, s, err)
 	}
-	keys, err := loadKeys(cfg)
+	keys, err := masterKey(c.ctx, cfg, s, false)
 	if err != nil {
 		return err
 	}
@@ -561,7 +569,7 @@ func (cmd rotateCodeCmd) Run(c *call) error {
 		return fmt.Errorf("the code above is not stored and will never be good: %w", cmd.explained(c.ctx, s, err))
 	}
 	_, err = fmt.Fprintf(c.Stdout, "\n%[1]s has this new code. The old one stays good until `lagerd shops rotate-code %[1]s --retire-old`.\n", cmd.Shop)
-	return err
+	return errors.Join(err, c.warnOfURL(cfg))
 }
 
 // possible returns an error where a new code could not be stored.

@@ -38,8 +38,8 @@ type Notifier interface {
 // Options is what Run needs. All but WebhookListener is required.
 type Options struct {
 	Settings        Settings
-	Reload          func() (Settings, error) // reads the configuration again
-	Keys            *secret.Keys
+	Reload          func() (Settings, error)                                        // reads the configuration again
+	Keys            func(ctx context.Context, s *store.Store) (*secret.Keys, error) // of the database that is open
 	Log             *logrus.Logger
 	Version         string
 	Now             func() time.Time
@@ -83,7 +83,11 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	d := &daemon{Options: o, store: s, index: newIndex(s, o.Keys), metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now}
+	keys, err := o.Keys(ctx, s)
+	if err != nil {
+		return err
+	}
+	d := &daemon{Options: o, store: s, keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now}
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}
@@ -106,6 +110,7 @@ func forgetAll(ctx context.Context, s *store.Store) error {
 type daemon struct {
 	Options
 	store    *store.Store
+	keys     *secret.Keys
 	index    *index
 	metrics  *status.Metrics
 	log      *logrus.Logger
@@ -174,6 +179,7 @@ func (d *daemon) run(ctx context.Context) error {
 		}
 	})
 	stopEngine := d.start(background, first)
+	d.noteSecrets(background, d.Settings, first)
 	watchdogCtx, stopWatchdog := context.WithCancel(background)
 	d.lastLoop.Store(d.now().Unix())
 	parts.Go(func() { d.Notifier.Watchdog(watchdogCtx, d.alive) })
@@ -230,7 +236,7 @@ func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
 		return nil, err
 	}
 	o := s.Reconcile
-	o.Store, o.Client, o.Open, o.Log, o.Now = d.store, client, d.Keys.Open, d.log, d.now
+	o.Store, o.Client, o.Open, o.Log, o.Now = d.store, client, d.keys.Open, d.log, d.now
 	o.Jitter = func(most time.Duration) time.Duration { return mathrand.N(most) }
 	o.PageSize, o.ListingTurn = plan.PageSize, listingTurn
 	o.UnpackAtOnce = store.UnpackedHints
@@ -304,9 +310,19 @@ func (d *daemon) reload(ctx context.Context, stopEngine *func()) {
 	}
 	(*stopEngine)()
 	*stopEngine = d.start(context.WithoutCancel(ctx), e)
+	d.noteSecrets(ctx, next, e)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
 	d.log.Info("the configuration has been reloaded")
+}
+
+// noteSecrets has commands see which app secret token an engine uses.
+func (d *daemon) noteSecrets(ctx context.Context, s Settings, e *engine.Engine) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := d.store.NoteAppToken(ctx, e.Instance.Instance, d.keys.Fingerprint(s.AppSecretToken.Reveal()), d.now()); err != nil {
+		d.log.WithError(err).Warn("`lagerd check` cannot compare the app secret tokens")
+	}
 }
 
 // recordHints commits webhooks' hints.

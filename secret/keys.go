@@ -32,6 +32,8 @@ const (
 const (
 	codeKeyName  = "lagerd integration code v1"
 	grantKeyName = "lagerd grant token v1"
+	checkName    = "lagerd master key check v1"
+	printKeyName = "lagerd fingerprint v1"
 )
 
 // ErrSealed says that a sealed text cannot be opened with this key for this shop.
@@ -42,6 +44,8 @@ var ErrSealed = errors.New("sealed text does not open: was the key changed, or d
 type Keys struct {
 	code  sync.Pool // of hash.Hash: an HMAC takes twice as long to set up as to compute
 	grant cipher.AEAD
+	check []byte
+	print []byte
 }
 
 // Load makes the keys from a master key as it stands in a file: 32 random bytes as
@@ -61,6 +65,14 @@ func Load(raw []byte) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for grant tokens: %w", err)
 	}
+	check, err := hkdf.Key(sha256.New, master, nil, checkName, keySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the master key's check value: %w", err)
+	}
+	fingerprint, err := hkdf.Key(sha256.New, master, nil, printKeyName, keySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for fingerprints: %w", err)
+	}
 	block, err := aes.NewCipher(grant)
 	if err != nil {
 		return nil, fmt.Errorf("set up encryption of grant tokens: %w", err)
@@ -69,7 +81,7 @@ func Load(raw []byte) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up encryption of grant tokens: %w", err)
 	}
-	return &Keys{code: sync.Pool{New: func() any { return hmac.New(sha256.New, code) }}, grant: aead}, nil
+	return &Keys{code: sync.Pool{New: func() any { return hmac.New(sha256.New, code) }}, grant: aead, check: check, print: fingerprint}, nil
 }
 
 // Generate returns a new master key from the operating system's randomness, in
@@ -118,6 +130,19 @@ func (k *Keys) Open(shop string, sealed []byte) (string, error) {
 		return "", fmt.Errorf("open grant token of shop %q: %w", shop, ErrSealed)
 	}
 	return string(plaintext), nil
+}
+
+// Check returns the master key's check value: 32 bytes that are the same for the
+// same master key, and from which nothing of it can be found out.
+func (k *Keys) Check() []byte { return slices.Clone(k.check) }
+
+// Fingerprint returns a keyed hash of a secret, by which two who have the master
+// key can tell whether they have the same secret. It shows nothing of the secret to
+// somebody who lacks the key.
+func (k *Keys) Fingerprint(secret string) string {
+	mac := hmac.New(sha256.New, k.print)
+	mac.Write([]byte(secret))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // Format prints no key, whatever the verb.

@@ -186,6 +186,27 @@ func TestSealOpen(t *testing.T) {
 	}
 }
 
+// TestCheckAndFingerprint: two who have the same master key see that they do, and
+// that they have the same secret; nothing of either shows.
+func TestCheckAndFingerprint(t *testing.T) {
+	t.Parallel()
+	keys, same, other := load(t, master()), load(t, master()), load(t, []byte(secret.Generate()))
+	if !bytes.Equal(keys.Check(), same.Check()) || bytes.Equal(keys.Check(), other.Check()) || len(keys.Check()) != 32 {
+		t.Error("the check value does not tell master keys apart")
+	}
+	if bytes.Contains(keys.Check(), master()[:8]) {
+		t.Error("the check value shows a part of the key")
+	}
+	print := keys.Fingerprint("app token")
+	if print != same.Fingerprint("app token") || print == keys.Fingerprint("app token2") || print == other.Fingerprint("app token") || strings.Contains(print, "app") {
+		t.Errorf("the fingerprint %q does not tell secrets apart", print)
+	}
+	keys.Check()[0]++
+	if !bytes.Equal(keys.Check(), same.Check()) {
+		t.Error("whoever has the check value can change it")
+	}
+}
+
 func TestKeysPrintNothing(t *testing.T) {
 	t.Parallel()
 	keys := load(t, master())

@@ -65,8 +65,10 @@ func (s *Store) ForgetInstance(ctx context.Context, instance string) error {
 	if _, err := s.exec(ctx, "UPDATE leases SET holder = '' WHERE holder = ?", instance); err != nil {
 		return fmt.Errorf("free the leases of %s: %w", instance, err)
 	}
-	if _, err := s.exec(ctx, "DELETE FROM instances WHERE instance = ?", instance); err != nil {
-		return fmt.Errorf("forget the instance %s: %w", instance, err)
+	for _, table := range []string{"instance_secrets", "instances"} {
+		if _, err := s.exec(ctx, "DELETE FROM "+table+" WHERE instance = ?", instance); err != nil {
+			return fmt.Errorf("forget the instance %s: %w", instance, err)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -26,6 +28,7 @@ import (
 type Options struct {
 	DSN            string // go-sql-driver DSN; empty: SQLite at Path
 	Path           string // SQLite file, used when DSN is empty
+	Existing       bool   // the SQLite file must be there: it is not created
 	MaxConnections int    // connections at most; 0: 16
 	Logger         *slog.Logger
 
@@ -42,6 +45,7 @@ type Store struct {
 	conn    *sql.DB
 	dialect dialect
 	path    string
+	created bool // the embedded database, by this Open
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
 
@@ -62,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.conn, s.dialect = o.Embedded, dialect{name: "sqlite"}
 		dialector = sqliteDialector{conn: s.conn}
 	case o.DSN == "":
-		dialector, err = s.openSQLite(o.Path)
+		dialector, err = s.openSQLite(o.Path, o.Existing)
 	default:
 		dialector, err = s.openMySQL(ctx, o.DSN)
 	}
@@ -98,13 +102,42 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openSQLite(path string) (gorm.Dialector, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("create the directory of the embedded database: %w", err)
+// ErrNoEmbedded is returned where the embedded database must be there and is not.
+var ErrNoEmbedded = errors.New("there is no embedded database yet: `lagerd run` makes it, or the first `lagerd shops add`; if there should be one, is database.path right, and is this lagerd's user?")
+
+// ErrEmptyDatabase is returned where the embedded database's file lost its contents.
+var ErrEmptyDatabase = errors.New("the embedded database's file is empty (0 bytes): put its backup there, or remove it for a new database")
+
+// settles is how long a file of the embedded database may be empty: whoever makes it
+// writes to it at once.
+const settles = 10 * time.Second
+
+func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.Size() == 0 && time.Since(info.ModTime()) > settles:
+		return nil, fmt.Errorf("%s: %w", path, ErrEmptyDatabase)
+	case err == nil:
+		const readAndWrite = 4 | 2 // R_OK | W_OK, access(2)
+		if err := syscall.Access(path, readAndWrite); err != nil {
+			return nil, fmt.Errorf("open the embedded database: %w", &fs.PathError{Op: "access", Path: path, Err: err})
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open the embedded database: %w", err)
+	case existing:
+		return nil, fmt.Errorf("%s: %w", path, ErrNoEmbedded)
+	default:
+		s.created = true
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, fmt.Errorf("create the directory of the embedded database: %w", err)
+		}
 	}
 	pragmas := url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}, "_txlock": {"immediate"}}
+	if existing {
+		pragmas.Set("mode", "rw") // not rwc
+	}
 	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded database %s: %w", path, err)
@@ -253,6 +286,9 @@ func (s *Store) Connections() (inUse int, waits int64) {
 // Embedded reports whether this is the embedded database, which one lagerd
 // has to itself.
 func (s *Store) Embedded() bool { return s.dialect.isSQLite() }
+
+// Created reports whether the embedded database was not there when it was opened.
+func (s *Store) Created() bool { return s.created }
 
 // Path returns the file of the embedded database, or "".
 func (s *Store) Path() string { return s.path }

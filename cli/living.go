@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"lagerd/config"
+	"lagerd/store"
+)
+
+// living returns the lagerd that run on the database, by name. It waits only for
+// one whose last beat is old, or of the future, by this machine's clock: whether it
+// has died, or only its clock differs, shows at its next beat.
+func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]store.Instance, error) {
+	const often = 100 * time.Millisecond
+	beat := time.Duration(cfg.Lease.Beat)
+	first, err := s.Instances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := now()
+	alive, doubted := beating(nil, first, began, beat)
+	for len(doubted) > 0 && now().Sub(began) < beat+beat/2 {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(often):
+		}
+		again, err := s.Instances(ctx)
+		if err != nil {
+			return nil, err
+		}
+		alive, doubted = beating(first, again, now(), beat)
+	}
+	return alive, nil
+}
+
+// beating tells the instances that live from those of which it is not known: one
+// lives whose beat has moved since before was read, or was noted within two beats.
+func beating(before, current []store.Instance, at time.Time, beat time.Duration) (alive map[string]store.Instance, doubted []store.Instance) {
+	const skew = time.Second // of clocks that count as the same
+	was := map[string]int64{}
+	for _, i := range before {
+		was[i.Instance] = i.Beat
+	}
+	alive = map[string]store.Instance{}
+	for _, i := range current {
+		age := at.Sub(i.BeatAt.Time)
+		last, known := was[i.Instance]
+		if before != nil && (!known || last != i.Beat) || age > -skew && age < 2*beat+skew {
+			alive[i.Instance] = i
+			continue
+		}
+		doubted = append(doubted, i)
+	}
+	return alive, doubted
+}
