@@ -43,15 +43,9 @@ func (cmd checkCmd) Run(c *call) error {
 	} else {
 		r.good("app secret token", "found")
 	}
-	o := databaseOf(cfg)
-	o.Existing = true
-	s, err := store.Open(c.ctx, o)
-	if errors.Is(err, store.ErrNoEmbedded) {
-		r.bad("database", err)
-		return r.end()
-	}
+	s, err := openDatabase(c.ctx, cfg, true)
 	if err != nil {
-		r.bad("database", fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err))
+		r.bad("database", err)
 		return r.end()
 	}
 	defer s.Close()

@@ -164,9 +164,7 @@ func (c *call) open() (config.Config, *store.Store, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	o := databaseOf(cfg)
-	o.Existing = true
-	s, err := openStore(c.ctx, cfg, o)
+	s, err := openStore(c.ctx, cfg, true)
 	return cfg, s, err
 }
 
@@ -177,22 +175,28 @@ func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	s, err := openStore(c.ctx, cfg, databaseOf(cfg))
+	s, err := openStore(c.ctx, cfg, false)
 	if err == nil && s.Created() {
 		fmt.Fprintf(c.Stderr, "Note: the embedded database %s was not there and has been created. (database.dsn names a MySQL or MariaDB server instead.)\n", s.Path())
 	}
 	return cfg, s, err
 }
 
-func databaseOf(cfg config.Config) store.Options {
-	return store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections}
+// openDatabase opens the configured database, as it is. An embedded one must exist
+// already, or is made.
+func openDatabase(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections})
+	switch {
+	case errors.Is(err, fs.ErrPermission) && cfg.Database.DSN == "":
+		err = fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
+	case err != nil && cfg.Database.DSN != "":
+		err = fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err)
+	}
+	return s, err
 }
 
-func openStore(ctx context.Context, cfg config.Config, o store.Options) (*store.Store, error) {
-	s, err := store.Open(ctx, o)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
-	}
+func openStore(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
+	s, err := openDatabase(ctx, cfg, existing)
 	if err != nil {
 		return nil, err
 	}
@@ -245,9 +249,7 @@ func (migrateCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	o := databaseOf(cfg)
-	o.Existing = true
-	s, err := store.Open(c.ctx, o)
+	s, err := openDatabase(c.ctx, cfg, true)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strconv"
@@ -147,14 +146,9 @@ func (cmd diffCmd) numbers() ([]int64, error) {
 // do: this one writes nothing.
 func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, store.ShopStatus, error) {
 	var none store.ShopStatus
-	if cfg.Database.DSN == "" {
-		if _, err := os.Stat(cfg.Database.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, none, fmt.Errorf("there is no database at %s: is database.dsn or database.path right, and are you lagerd's user?", cfg.Database.Path)
-		}
-	}
-	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections})
+	s, err := openDatabase(ctx, cfg, true)
 	if err != nil {
-		return nil, none, fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err)
+		return nil, none, err
 	}
 	st, err := cmd.shop(ctx, s)
 	if err != nil {

@@ -51,7 +51,7 @@ func testDiff(t *testing.T, dsn string) {
 	s := startSandbox(t, "--agreements=1", "--products=60", "--lose=1")
 	i := install(t, s, dsn, still)
 	if dsn == "" {
-		i.is(2, []string{"shop1234"}, "there is no database at")
+		i.is(2, []string{"shop1234"}, "there is no embedded database yet")
 	}
 	i.start()
 	i.is(2, []string{"shop1234"}, "no such shop")
