@@ -26,7 +26,7 @@ type approveCmd struct {
 }
 
 func (approveCmd) Help() string {
-	return "For a shop that lagerd holds because a reconciliation would take away the stock of too many items: reads e-conomic anew, shows what it would lose, and asks. An approval is good for a day, and for what was shown (and reconcile.loss_min more, for what sells out meanwhile)."
+	return "For a shop that lagerd holds because a reconciliation would take away the stock of too many items, at once or together with those lost within reconcile.loss_window: reads e-conomic anew, shows what it would lose, and asks. An approval is good for a day, and for what was shown (and reconcile.loss_min more, for what sells out meanwhile); the losses before it count no more."
 }
 
 func (cmd approveCmd) Run(c *call) error {

@@ -116,7 +116,8 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 	if err != nil {
 		return found, shop, err
 	}
-	d := reconcile.Diff{Store: s, Client: client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress}
+	d := reconcile.Diff{Store: s, Client: client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress,
+		LossWindow: time.Duration(cfg.Reconcile.LossWindow)}
 	found, err = d.Read(ctx, cmd.Item, invoices)
 	if economic.KindOf(err) != "" {
 		err = fmt.Errorf("%w: %s", err, whatToDo(err, cmd.Shop))

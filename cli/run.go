@@ -102,6 +102,8 @@ func settingsOf(cfg config.Config) daemon.Settings {
 	r.HeldRetry, r.GapWindow = time.Duration(cfg.Reconcile.HeldRetry), time.Duration(cfg.Reconcile.GapWindow)
 	r.LateWithin = time.Duration(cfg.Reconcile.LateWebhook)
 	r.LossPercent, r.LossMin = cfg.Reconcile.LossPercent, cfg.Reconcile.LossMin
+	r.LossWindow = time.Duration(cfg.Reconcile.LossWindow)
+	r.LossWindowPercent, r.LossWindowMin = cfg.Reconcile.LossWindowPercent, cfg.Reconcile.LossWindowMin
 	r.KeepHistory, r.KeepHints = time.Duration(cfg.Retention.History), time.Duration(cfg.Retention.Hints)
 	return s
 }

@@ -129,6 +129,10 @@ type Reconcile struct {
 	LateWebhook Duration   `yaml:"late_webhook"`
 	LossPercent int        `yaml:"loss_percent"`
 	LossMin     int        `yaml:"loss_min"`
+
+	LossWindow        Duration `yaml:"loss_window"`
+	LossWindowPercent int      `yaml:"loss_window_percent"`
+	LossWindowMin     int      `yaml:"loss_window_min"`
 }
 
 // Lease sets how fast a dead lagerd is replaced by another.
@@ -177,6 +181,7 @@ func Default() Config {
 			SweepEvery: Duration(24 * time.Hour), RetryMin: Duration(5 * time.Second), RetryMax: Duration(15 * time.Minute),
 			HeldRetry: Duration(10 * time.Minute), GapWindow: Duration(48 * time.Hour), LateWebhook: Duration(15 * time.Minute),
 			LossPercent: 25, LossMin: 20,
+			LossWindow: Duration(time.Hour), LossWindowPercent: 50, LossWindowMin: 50,
 		},
 		Lease:           Lease{Beat: Duration(2 * time.Second), TTL: Duration(10 * time.Second)},
 		Retention:       Retention{History: Duration(365 * 24 * time.Hour), Hints: Duration(30 * 24 * time.Hour), Requests: Duration(7 * 24 * time.Hour)},

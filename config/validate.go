@@ -48,6 +48,8 @@ func (l *loader) validate(c *Config) {
 		{"reconcile.workers", c.Reconcile.Workers, 1, 1024},
 		{"reconcile.loss_percent", c.Reconcile.LossPercent, 1, 100},
 		{"reconcile.loss_min", c.Reconcile.LossMin, 1, 1_000_000},
+		{"reconcile.loss_window_percent", c.Reconcile.LossWindowPercent, 1, 100},
+		{"reconcile.loss_window_min", c.Reconcile.LossWindowMin, 1, 1_000_000},
 		{"pdf.max_bytes", c.PDF.MaxBytes, 1 << 10, 16<<20 - 1},
 		{"pdf.concurrency", c.PDF.Concurrency, 1, 64},
 	} {
@@ -104,6 +106,7 @@ func (l *loader) durations(c *Config) {
 		{"reconcile.held_retry", r.HeldRetry, time.Second, 24 * time.Hour},
 		{"reconcile.gap_window", r.GapWindow, time.Hour, 365 * 24 * time.Hour},
 		{"reconcile.late_webhook", r.LateWebhook, time.Second, 24 * time.Hour},
+		{"reconcile.loss_window", r.LossWindow, time.Minute, 7 * 24 * time.Hour},
 		{"lease.beat", c.Lease.Beat, 100 * time.Millisecond, time.Minute},
 		{"lease.ttl", c.Lease.TTL, time.Second, 10 * time.Minute},
 		{"retention.history", c.Retention.History, time.Minute, 100 * 365 * 24 * time.Hour},

@@ -28,6 +28,8 @@ type Diff struct {
 	Agreement *economic.Agreement
 	Shop      store.Shop
 	Progress  store.Progress
+
+	LossWindow time.Duration // as in Options
 }
 
 func (d Diff) stock() StockSource {
@@ -144,12 +146,50 @@ func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Diffe
 			return out, err
 		}
 	}
+	if wantStock && whole {
+		if err := d.tellRecentLosses(ctx, &out); err != nil {
+			return out, err
+		}
+	}
 	if wantInvoices {
 		if err := d.compareInvoices(ctx, &out, distinct(invoices)); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// recentLossesNamed is how many recent losses a note names.
+const recentLossesNamed = 20
+
+// tellRecentLosses notes, of a shop whose losses are held back, what it lost
+// shortly before: that counts too, and is no difference any more.
+func (d Diff) tellRecentLosses(ctx context.Context, out *Differences) error {
+	hold, _ := d.Progress.Holds.Of(plan.ScopeStock)
+	if hold.Reason != plan.HeldLosses {
+		return nil
+	}
+	m, err := d.Store.LossMemory(ctx, d.Shop.Shop, d.Shop.Dataset, time.Time{})
+	if err != nil {
+		return err
+	}
+	var numbers []string
+	for _, l := range m.Losses {
+		if heldSince(d.Progress.Holds, hold.Since).Sub(l.At.Add(m.Held)) < d.LossWindow {
+			numbers = append(numbers, strconv.Quote(l.Number))
+		}
+	}
+	if len(numbers) == 0 {
+		return nil
+	}
+	slices.Sort(numbers)
+	more := ""
+	if rest := len(numbers) - recentLossesNamed; rest > 0 {
+		more = fmt.Sprintf(" and %d more", rest)
+	}
+	out.note("%d items had lost their stock within %s when the shop was held, and no webhook told of it: they count as well (`lagerd why %s NUMBER` shows when and how): %s%s",
+		len(numbers), short(d.LossWindow), d.Shop.Shop, strings.Join(numbers[:min(len(numbers), recentLossesNamed)], ", "), more)
+	return nil
 }
 
 func distinct[T cmp.Ordered](list []T) []T {

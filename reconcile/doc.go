@@ -26,7 +26,7 @@
 //     stock does not wait for invoices, nor a shop for another. A part that hangs
 //     ends its pass, and the next pass begins with the part after it.
 //  5. What takes stock away is read twice, and held back where it is too much
-//     (losses.go).
+//     at once (losses.go) or within a while (losswindow.go).
 //
 // Diff is the same comparison for people: it reads and writes nothing.
 //

@@ -93,6 +93,7 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
+		LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50,
 	}
 	set(&o)
 	s := reconcile.NewScheduler(o)

@@ -41,7 +41,7 @@ func (w *worker) saw(ctx context.Context, seen plan.Seen) error {
 	if len(ended) == 0 {
 		return nil
 	}
-	a := store.Applied{}
+	a := store.Applied{Losses: w.standStill(left)}
 	for _, h := range ended {
 		a.EndHolds = append(a.EndHolds, h.Scope)
 	}
@@ -49,6 +49,7 @@ func (w *worker) saw(ctx context.Context, seen plan.Seen) error {
 		return err
 	}
 	w.progress.Holds = left
+	w.stoodStill(a.Losses)
 	for _, h := range ended {
 		w.log.WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("the hold has ended")
 	}

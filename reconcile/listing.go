@@ -39,11 +39,12 @@ type listing struct {
 	serverDate time.Time
 	assessment plan.Assessment
 	created    []plan.Item
-	short      bool      // one page is all
-	digest     hash.Hash // of a short one
-	notBefore  time.Time // the budget says so
-	failures   int       // pages that failed
-	cut        bool      // not everything that was missing has been asked for
+	short      bool                    // one page is all
+	digest     hash.Hash               // of a short one
+	notBefore  time.Time               // the budget says so
+	failures   int                     // pages that failed
+	missing    map[string]plan.Suspect // stored items that it did not show, known with the last page
+	cut        bool                    // not everything that was missing has been asked for
 
 	scattered bool // its pages' numbers do not lie side by side in the database
 
@@ -53,6 +54,7 @@ type listing struct {
 
 	looks    bool                    // nothing of it is stored: the shop's losses are held back
 	suspects map[string]plan.Suspect // what it would take away, where it only looks
+	back     map[string]struct{}     // and what was lost lately and it shows in stock again
 }
 
 // turned is a page of a listing that was read.
@@ -66,7 +68,7 @@ type turned struct {
 // sweeps' budget. It answers packed ones as they are.
 func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed store.Packed) error {
 	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(), hints: hintMap{},
-		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}}
+		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}, back: map[string]struct{}{}}
 	if j.tick && !j.sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
 	}
@@ -166,10 +168,11 @@ func (w *worker) turnPages(ctx context.Context) error {
 				return err
 			}
 			batch.empty = l.read == 0
-			if err := w.guard(ctx, batch.missing, batch.empty); err != nil {
+			if err := w.guard(ctx, itemsBatch{empty: batch.empty}, plan.ItemsPlan{}, batch.missing); err != nil {
 				w.endListing()
 				return err
 			}
+			l.missing = batch.missing
 			also.Hints = append(also.Hints, w.missingHints(l, batch.missing)...)
 			also.Progress = w.listed(l)
 			also.Warnings = w.warnOfLeftOut(plan.KindStock, leftOut{nameless: l.unknown, last: l.nameless}, true)
@@ -395,6 +398,13 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 		w.sweepNext, w.hinted = true, true
 	}
 	w.progress.Items = int64(len(l.seen))
+	for number := range l.missing {
+		if s, suspected := w.suspects[number]; suspected {
+			s.Unlisted = true
+			w.suspects[number] = s
+		}
+	}
+	w.window.back = nil
 	w.listedWhole(l)
 	w.progress.Suspicion = ""
 	if l.assessment.Verdict() == plan.VerdictAllZero {
@@ -458,7 +468,7 @@ func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspe
 			l.stored[number] = struct{}{}
 		}
 		if _, listed := l.seen[number]; !listed {
-			missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause}
+			missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause, Unlisted: w.suspects[number].Unlisted}
 		}
 	}
 	return missing, nil

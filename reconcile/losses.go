@@ -12,11 +12,12 @@ import (
 	"lagerd/store"
 )
 
-// Two guards stand before what would take stock away from a shop. The first
+// Three guards stand before what would take stock away from a shop. The first
 // believes no zero, no missing figure and no missing item that a second read
 // has not confirmed (plan.Suspect). The second holds back a reconciliation
 // that would take away too much at once: an empty or short listing that claims
-// to be whole, a wrong agreement, or a stocktaking that a person should see.
+// to be whole, a wrong agreement, or a stocktaking that a person should see. The
+// third holds back what trickles, each time less than that (losswindow.go).
 
 // errHeldBack says that a read was not stored because it would take away too
 // much. The shop is held by then.
@@ -53,7 +54,19 @@ func (w *worker) heldBackTo() time.Time {
 
 // lossLimit is how many losses one reconciliation may bring unasked.
 func (w *worker) lossLimit() int {
-	return max(w.LossMin, int(w.progress.Items)*w.LossPercent/100, w.approved)
+	return max(w.LossMin, w.items()*w.LossPercent/100, w.approved)
+}
+
+// items is how many items the shop has: those listed, and those that the last
+// listing did not show and that are not known to be gone.
+func (w *worker) items() int {
+	n := int(w.progress.Items)
+	for _, s := range w.suspects {
+		if s.Unlisted {
+			n++
+		}
+	}
+	return n
 }
 
 // lossesIn counts the losses among suspects, each number once.
@@ -83,17 +96,23 @@ func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
 // guard holds back a read that would, together with what is suspected already,
 // take away too much, or everything. Nothing of the read is stored then, nor of
 // a listing under way: it would leave the losses out and count as a whole one.
-func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, empty bool) error {
+func (w *worker) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, suspected map[string]plan.Suspect) error {
 	if w.holdsBack() || w.changingOver() {
 		return nil
 	}
 	// What this read confirms is among w.suspects still, so that it counts too.
 	losses := lossesIn(w.suspects, suspected)
-	if losses <= w.lossLimit() && (!empty || losses <= w.approved) {
+	detail := ""
+	if losses > w.lossLimit() || batch.empty && losses > w.approved {
+		detail = w.lossDetail(losses)
+	} else if v := w.judge(batch, p, suspected); v.TooMany {
+		detail = w.windowDetail(v)
+	}
+	if detail == "" {
 		return nil
 	}
 	w.checkedAt = time.Time{} // is it another agreement?
-	if err := w.hold(ctx, plan.ScopeStock, plan.HeldLosses, w.lossDetail(losses)); err != nil {
+	if err := w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail); err != nil {
 		return err
 	}
 	maps.Copy(w.suspects, suspected)
@@ -102,7 +121,7 @@ func (w *worker) guard(ctx context.Context, suspected map[string]plan.Suspect, e
 }
 
 func (w *worker) lossDetail(losses int) string {
-	return fmt.Sprintf("a reconciliation would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", losses, w.progress.Items, w.shop.Shop, w.shop.Shop)
+	return fmt.Sprintf("a reconciliation would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", losses, w.items(), w.shop.Shop, w.shop.Shop)
 }
 
 // suspectHints returns hints for suspected numbers that have none, so that they
@@ -150,6 +169,10 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 	if w.changingOver() || w.approved == 0 || w.approved < lossesIn(w.suspects) {
 		return nil
 	}
+	// With what is to be lost the person has accepted what was lost before.
+	if err := w.forgetLosses(ctx, true); err != nil {
+		return err
+	}
 	w.endListing()
 	j.sweep = true
 	return w.saw(ctx, plan.SeenApproval)
@@ -167,9 +190,14 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	}
 	for i := range p.observations {
 		delete(l.suspects, p.observations[i].Item.Number) // a page may be read again
+		delete(l.back, p.observations[i].Item.Number)
 	}
-	maps.Copy(l.suspects, plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause,
-		Observations: p.observations, Stored: stored, Now: w.Now(), Suspects: w.suspects, HeldBackTo: w.heldBackTo()}).Suspected)
+	items := plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause, Hints: l.hints,
+		Observations: p.observations, Stored: stored, Now: w.Now(), LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses})
+	maps.Copy(l.suspects, items.Suspected)
+	for _, number := range items.Restored {
+		l.back[number] = struct{}{}
+	}
 	if p.next != "" {
 		return nil
 	}
@@ -180,10 +208,17 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	}
 	maps.Copy(l.suspects, missing)
 	w.suspects = l.suspects
+	detail := ""
 	if losses := lossesIn(l.suspects); losses > w.lossLimit() || l.read == 0 && losses > w.approved {
-		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, w.lossDetail(losses)), w.putOffAll(ctx, l.hints))
+		detail = w.lossDetail(losses)
+	} else if v := w.lossWindow(l.suspects, l.back).Judge(); v.TooMany {
+		detail = w.windowDetail(v)
+	}
+	if detail != "" {
+		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints))
 	}
 	w.sweepNext, w.hinted = true, true
+	w.window.back = l.back
 	return w.saw(ctx, plan.SeenFewLosses)
 }
 

@@ -49,6 +49,10 @@ type Options struct {
 	KeepHints      time.Duration // answered ones
 	LossPercent    int           // of a shop's items, that one reconciliation may take away unasked
 	LossMin        int           // and so many it may always
+
+	LossWindow        time.Duration // what is taken away within that time, by however many reconciliations,
+	LossWindowPercent int           // may not exceed this share of a shop's items unasked
+	LossWindowMin     int           // and so many it may always
 }
 
 // Observer is told what happens, for metrics. Its methods must not block.

@@ -244,13 +244,15 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 		VisibleSince: visible,
 		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, w.created},
-		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(),
+		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses,
 	})
 	suspected := batch.suspected(p)
-	if err := w.guard(ctx, suspected, batch.empty); err != nil {
+	if err := w.guard(ctx, batch, p, suspected); err != nil {
 		return nil, err
 	}
 	a := also
+	a.Losses = w.remember(p)
+	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == w.approved
 	a.Hints = append(w.suspectHints(p.Suspected, batch.hints), also.Hints...)
 	a.Items, a.Changes = p.Rows, p.Changes
 	for _, answer := range p.Answered {
@@ -277,6 +279,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 			return nil, err
 		}
 	}
+	w.remembered(a.Losses)
 	w.suspect(batch.observations, suspected)
 	for _, answer := range p.Answered {
 		w.dealtWith(batch.hints, answer.Number, answer.Gen)

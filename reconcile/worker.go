@@ -58,7 +58,8 @@ type worker struct {
 	tried map[plan.Scope]time.Time // when what is held was last tried, by this worker
 
 	suspects   map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
-	approved   int                     // losses that a person has approved; 0: none
+	approved   int                     // losses that a person has approved and that are not stored yet; 0: none
+	window     lossWindow              // losses that were stored lately
 	changeover changeover              // to the items of another agreement
 	lookedAt   time.Time               // when a listing that was only looked at began
 
@@ -203,6 +204,9 @@ func (w *worker) load(ctx context.Context) error {
 		return err
 	}
 	w.progress = progress
+	if err := w.loadLosses(ctx); err != nil {
+		return err
+	}
 	w.rule.Field = w.shop.OrderField
 	w.rule.Pattern = nil
 	if w.shop.OrderPattern != "" {
@@ -218,9 +222,6 @@ func (w *worker) load(ctx context.Context) error {
 	}
 	w.agreement = w.Client.Agreement(grant, w.budget)
 	w.stock = products{client: w.Client, agreement: w.agreement, pageSize: w.PageSize, figure: w.shop.StockFigure}
-	if w.approved, err = w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts)); err != nil {
-		return err
-	}
 	if err = w.loadWarnings(ctx); err != nil {
 		return err
 	}
@@ -430,6 +431,9 @@ func (w *worker) prune(ctx context.Context) error {
 	}
 	if now.Sub(w.pruned) < every {
 		return nil
+	}
+	if err := w.forgetLosses(ctx, false); err != nil {
+		return err
 	}
 	hints := now.Add(-w.KeepHints)
 	if w.sweep != nil {

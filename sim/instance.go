@@ -32,6 +32,11 @@ const (
 const (
 	lossPercent = 30
 	lossMin     = 2
+
+	// Longer than a run, so that clocks which jump by ten minutes let nothing run out.
+	lossWindow        = 2 * time.Hour
+	lossWindowPercent = 50
+	lossWindowMin     = 3
 )
 
 // metrics are shared by all runs: what they count is not looked at.
@@ -85,6 +90,7 @@ func (s *simulation) boot() {
 			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
 			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: p.keepHistory, KeepHints: p.keepHints,
 			LossPercent: lossPercent, LossMin: lossMin,
+			LossWindow: lossWindow, LossWindowPercent: lossWindowPercent, LossWindowMin: lossWindowMin,
 		},
 		Shops: &shops{store: st}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
 		Schedule: p.schedule, Beat: leaseBeat, TTL: leaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: time.Hour,
@@ -245,7 +251,10 @@ func (a ack) key() string {
 }
 
 // deliver calls a lagerd's webhook endpoint.
-func (i *instance) deliver(h webhook.Hint, n int) { i.hint(h, n, i.committer.Record) }
+func (i *instance) deliver(h webhook.Hint, n int) {
+	i.sim.oracle.told[hintKey{h.Shop, string(h.Kind), h.Number}] = true
+	i.hint(h, n, i.committer.Record)
+}
 
 // ask records a hint as a person's command does: in its own row, whatever a pass is
 // at.

@@ -20,10 +20,12 @@ type oracle struct {
 	over      bool // nothing is looked at any more
 
 	hints    map[hintKey]hintState
-	pruned   map[hintKey]int64 // generations of rows that have been deleted
-	batches  map[int64]batch   // that wait to be unpacked, or to be answered as they are
-	batched  map[hintKey]int64 // their webhooks
-	acked    map[hintKey]int64 // how often a number was hinted at when its latest webhook was acknowledged, at least
+	pruned   map[hintKey]int64     // generations of rows that have been deleted
+	batches  map[int64]batch       // that wait to be unpacked, or to be answered as they are
+	batched  map[hintKey]int64     // their webhooks
+	told     map[hintKey]bool      // numbers of which a webhook has told, whatever became of it
+	lost     map[itemKey]time.Time // items whose stock was taken away and has not come back, and since when
+	acked    map[hintKey]int64     // how often a number was hinted at when its latest webhook was acknowledged, at least
 	items    map[itemKey]itemState
 	baseline map[itemKey]string          // stock that a shop's first sweep stored, which is no history
 	swept    map[string]bool             // shops whose first sweep is over
@@ -78,7 +80,7 @@ type listed struct {
 }
 
 func newOracle(s *simulation) *oracle {
-	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
 		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{}}
 }
 
@@ -478,6 +480,11 @@ func (o *oracle) checkItems(i *instance) {
 		}
 		if less && known {
 			losses[x]++
+			if o.lost[k].IsZero() {
+				o.lost[k] = now
+			}
+		} else if is.stock != "0" && is.state != "gone" {
+			delete(o.lost, k)
 		}
 		if !known && !o.swept[k.shop] && len(o.sim.db.mustQuery("SELECT 1 FROM changes WHERE shop = ? AND kind = 'stock' AND number = ?", k.shop, k.number)) == 0 {
 			o.baseline[k] = is.stock
@@ -497,6 +504,23 @@ func (o *oracle) checkItems(i *instance) {
 		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {
 			o.violate("blast radius: %d items of %s were lost at once, of %d, and nobody has approved it", n, x.name, len(x.numbers))
 		}
+		o.checkLossWindow(x)
+	}
+}
+
+// checkLossWindow: however few are lost at once, no more are within a while than may be
+// unasked. Where a webhook has told of an item it may be about that; lagerd's clocks may
+// be minutes apart.
+func (o *oracle) checkLossWindow(x *shop) {
+	const clocksApart = 30 * time.Minute
+	n := 0
+	for k, since := range o.lost {
+		if k.shop == x.name && time.Since(since) < lossWindow-clocksApart && !o.told[hintKey{k.shop, "stock", k.number}] {
+			n++
+		}
+	}
+	if most := max(lossWindowMin, len(x.numbers)*lossWindowPercent/100); n > most && !x.approved {
+		o.violate("loss window: %d items of %s were lost one by one, of %d, and nobody has approved it", n, x.name, len(x.numbers))
 	}
 }
 

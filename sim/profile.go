@@ -23,6 +23,7 @@ type profile struct {
 	tidied                 bool          // items are deleted just when the pages behind them are about to be read
 	asked                  bool          // half of the webhooks are a person's commands instead
 	unsure                 bool          // commits of which nobody learns, since the database is down right after them
+	trickles               bool          // items sell out one by one, and no webhook tells of it
 	floods                 bool          // item numbers are so long and URLs so short that two hints may be a flood
 
 	lose, double, late float64 // webhooks
@@ -43,8 +44,8 @@ type profile struct {
 }
 
 // rareOf is one seed of how many may have its catalogues tidied, another one in which
-// people ask, and others with floods or with commits that nobody learns of. That is not
-// drawn: all other seeds would lead elsewhere.
+// people ask, and others with floods, with stock that trickles away or with commits that
+// nobody learns of. That is not drawn: all other seeds would lead elsewhere.
 const rareOf = 16
 
 func newProfile(rng *rand.Rand) profile {

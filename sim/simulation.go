@@ -93,6 +93,11 @@ func newSimulation(seed uint64) *simulation {
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
 	s.profile.unsure = seed%rareOf == 13
+	if s.profile.trickles = seed%rareOf == 9; s.profile.trickles {
+		// A tick or two find each, fewer than are too many at once.
+		s.profile.items, s.profile.lose, s.profile.lies = 8, 1, false
+		s.profile.chaos, s.profile.tradeEvery = 6*time.Minute, 25*time.Second
+	}
 	if s.profile.floods = seed%4 == 3; s.profile.floods {
 		// A URL has room for one of the long item numbers.
 		s.profile.listingTurn, s.profile.maxURLBytes, s.profile.unpackAtOnce = 0, 450, 1

@@ -176,6 +176,12 @@ func (w *world) trade(x *shop) {
 	s := w.sim
 	living := w.living(x)
 	pick := func() *item { return living[s.rng.IntN(len(living))] }
+	if s.profile.trickles {
+		if sold := slices.DeleteFunc(slices.Clone(living), func(i *item) bool { return i.latest().stock == 0 }); len(sold) > 0 && s.rng.IntN(10) > 0 {
+			w.adjust(x, sold[s.rng.IntN(len(sold))], 0, false)
+			return
+		}
+	}
 	switch dice := s.rng.IntN(100); {
 	case len(living) == 0 || dice < 5:
 		w.create(x)

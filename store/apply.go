@@ -95,13 +95,14 @@ type Applied struct {
 	Holds    []plan.Hold  // that begin, or whose detail differs
 	EndHolds []plan.Scope // whose hold has ended; before Holds
 
-	EndApproval bool // what a person approved has been stored
+	Losses      LossChange // what the loss guard is to remember
+	EndApproval bool       // what a person approved has been stored
 }
 
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
 	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
-		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress)+len(a.Holds)+len(a.EndHolds)+len(a.Completed)+len(a.Warnings) == 0 && a.Window == nil && len(a.PDFs) == 0 && !a.EndApproval
+		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress)+len(a.Holds)+len(a.EndHolds)+len(a.Completed)+len(a.Warnings) == 0 && a.Window == nil && len(a.PDFs) == 0 && a.Losses.empty() && !a.EndApproval
 }
 
 // Apply writes it all in one transaction under the fence. It returns ErrFenced
@@ -128,6 +129,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		}
 		t.endHolds(f.Shop, a.EndHolds)
 		t.putHolds(f.Shop, a.Holds)
+		t.changeLosses(f, a.Losses)
 		if a.EndApproval {
 			t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
 		}

@@ -177,7 +177,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 // each under "shop", shopTables the shop itself. The agreements come last: they tell
 // what datasets a removal that was interrupted has left.
 var (
-	datasetTables = []string{"items", "invoice_pdfs", "invoices", "mixed_invoices"}
+	datasetTables = []string{"items", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
 	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements"}
 )
 

@@ -34,7 +34,7 @@ const (
 	HeldAgreementChanged Reason = "agreement_changed" // shop: the token answers for another agreement
 	HeldBadToken         Reason = "token_unreadable"  // shop: the stored token cannot be opened with this key
 	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
-	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much
+	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much, or several within a while
 )
 
 // Reasons returns all of them.

@@ -23,6 +23,7 @@ type ItemsInput struct {
 
 	Suspects   map[string]Suspect // by number: what an earlier read showed and none has confirmed
 	HeldBackTo time.Time          // losses are held back, and looked at again then; zero: they are not
+	Recent     map[string]Loss    // by number: the losses that are remembered
 }
 
 // Suspect is a stock figure that one read would take away or set to zero. It is
@@ -32,6 +33,9 @@ type Suspect struct {
 	Began time.Time // when the first read that showed it began
 	Loss  bool      // something the shop sells by would be lost: see Row.loses
 	Cause Cause     // what led to that read
+
+	Announced bool // a webhook of its own led to it
+	Unlisted  bool // the last listing that was stored did not show the item: the shop's items as listed are without it
 }
 
 // ItemsPlan is what to write for a batch of observed items.
@@ -44,6 +48,8 @@ type ItemsPlan struct {
 	Stale    int      // observations older than what is stored
 
 	Suspected map[string]Suspect // by number: not written, to be read again
+	Lost      []Lost             // written losses that no webhook of their own announced
+	Restored  []string           // remembered losses that count no more
 }
 
 // Items decides about observed items. For one number:
@@ -84,7 +90,9 @@ func Items(in ItemsInput) ItemsPlan {
 		hint, hinted := in.Hints[number]
 		next, change := decide(obs, row, stored, in.Figure)
 		next.Version = version
+		announced := hinted && !hint.WebhookAt.IsZero()
 		if suspect, wait := in.doubt(obs, row, next, stored); wait {
+			suspect.Announced = announced
 			out.suspect(number, suspect)
 			if hinted {
 				out.Rereads = append(out.Rereads, in.rereadSuspect(hint, suspect))
@@ -101,11 +109,17 @@ func Items(in ItemsInput) ItemsPlan {
 		if change != nil || stored && next.differs(row) {
 			out.Rows = append(out.Rows, next)
 		}
+		if change != nil && stored {
+			out.remember(in.Recent, row, next, announced)
+		}
 		if !hinted {
 			continue
 		}
 		if change == nil && !hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.WebhookAt.Add(-in.LateWithin)) {
 			out.Late = append(out.Late, number)
+			if _, counted := in.Recent[number]; counted {
+				out.Restored = append(out.Restored, number)
+			}
 		}
 		settled := change != nil || hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.FirstAt.Add(-in.LateWithin))
 		answer, again := answerHint(hint, settled, in.Now, in.Rereads, noteFor(obs, stored))
@@ -130,7 +144,7 @@ func (in ItemsInput) doubt(obs Observation, row, next Row, stored bool) (Suspect
 	// What was stored after the first read has refuted it.
 	known = known && !(stored && Version{Token: in.Token, At: first.Began}.Before(row.Version))
 	if known {
-		s.Began, s.Cause = first.Began, first.Cause
+		s.Began, s.Cause, s.Unlisted = first.Began, first.Cause, first.Unlisted && !obs.Found
 	}
 	confirmed := known && obs.Began.After(first.Began)
 	return s, !confirmed || s.Loss && !in.HeldBackTo.IsZero()

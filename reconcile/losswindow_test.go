@@ -1,0 +1,312 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lagerd/reconcile"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+// trickle is a shop that loses its stock bit by bit, under a clock that a test
+// moves on.
+type trickle struct {
+	*fixture
+	*reconcile.Scheduler
+	done  passes
+	ahead atomic.Int64
+}
+
+// trickling is a shop of so many items, each with five in stock, which has been
+// listed once.
+func trickling(t *testing.T, items int) *trickle {
+	t.Helper()
+	f := newFixture(t)
+	for n := range items {
+		f.stock[thing(n)] = "5"
+		f.has(thing(n), "5")
+	}
+	now := store.At(time.Now())
+	f.exec("UPDATE progress SET agreement_number = 7, items = ?, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", items, now, now, now)
+	x := &trickle{fixture: f}
+	x.Scheduler, x.done = scheduler(t, f, f.remote, func(o *reconcile.Options) {
+		o.Now, o.HeldRetry, o.LateWithin = x.now, time.Hour, 15*time.Minute
+	})
+	must(t, x.done.next(t))
+	return x
+}
+
+func thing(n int) string { return fmt.Sprintf("item-%03d", n) }
+
+func (x *trickle) now() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+
+func (x *trickle) later(d time.Duration) { x.ahead.Add(int64(d)) }
+
+// becomes gives some items another figure at e-conomic; "gone": it has them no more.
+func (x *trickle) becomes(from, to int, stock string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for n := from; n < to; n++ {
+		if x.stock[thing(n)] = stock; stock == "gone" {
+			delete(x.stock, thing(n))
+		}
+	}
+}
+
+const lostItems = "SELECT COUNT(*) FROM items WHERE state = 'gone' OR stock IS NULL OR stock = '0'"
+
+func (x *trickle) count(query string) (n int) {
+	x.t.Helper()
+	must(x.t, x.db.QueryRow(query).Scan(&n))
+	return n
+}
+
+// held returns why the shop is held, "" if it is not.
+func (x *trickle) held() (why plan.Reason, detail string) {
+	x.t.Helper()
+	p, err := x.Store.Progress(x.t.Context(), "shop1234")
+	must(x.t, err)
+	hold, _ := p.Holds.Of(plan.ScopeStock)
+	return hold.Reason, hold.Detail
+}
+
+// passes has the shop ticked until a pass has ended that began no earlier.
+func (x *trickle) passes() {
+	x.t.Helper()
+	for range 2 { // one may be under way
+		for ended := false; !ended; {
+			x.Tick()
+			select {
+			case err := <-x.done:
+				must(x.t, err)
+				ended = true
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// settles reconciles until what e-conomic shows is stored, or the shop is held.
+func (x *trickle) settles() (held bool) {
+	x.t.Helper()
+	for range 40 {
+		x.passes()
+		if why, _ := x.held(); why != "" {
+			return true
+		}
+		if x.equal() {
+			return false
+		}
+	}
+	x.t.Fatal("nothing settles")
+	return false
+}
+
+func (x *trickle) equal() bool {
+	x.t.Helper()
+	rows, err := x.db.Query("SELECT number, COALESCE(stock, 'gone') FROM items")
+	must(x.t, err)
+	defer rows.Close()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for rows.Next() {
+		var number, stock string
+		must(x.t, rows.Scan(&number, &stock))
+		want, there := x.stock[number]
+		if !there {
+			want = "gone"
+		}
+		if stock != want {
+			return false
+		}
+	}
+	must(x.t, rows.Err())
+	return true
+}
+
+// moves gives the shop's lease to another lagerd.
+func (x *trickle) moves() {
+	x.t.Helper()
+	x.Drop("shop1234")
+	must(x.t, x.Store.TakeLeases(x.t.Context(), []string{"shop1234"}, "me", "me", x.now()))
+	leases, err := x.Store.Leases(x.t.Context())
+	must(x.t, err)
+	x.Take(x.t.Context(), x.Shop, leases[0].Token)
+}
+
+// TestTrickleIsHeld: items that lose their stock bit by bit, below the limit in each
+// listing, are held back, whichever way they go and whoever holds the lease.
+func TestTrickleIsHeld(t *testing.T) {
+	const items, step = 300, 30
+	for _, how := range []string{"0", "gone"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			x := trickling(t, items)
+			held := false
+			next := 0
+			for ; next < 270 && !held; next += step {
+				x.becomes(next, next+step, how)
+				held = x.settles()
+				x.later(time.Minute)
+				if next/step%2 == 1 {
+					x.moves()
+				}
+			}
+			why, detail := x.held()
+			lost := x.count(lostItems)
+			if want := "30 more items: with the 150 lost within 1h, of which no webhook told, 180 of 300 items"; !held || why != plan.HeldLosses || !strings.Contains(detail, want) || !strings.Contains(detail, "lagerd approve shop1234") || lost != 150 {
+				t.Fatalf("%d lost, held %q: %q, expected %q", lost, why, detail, want)
+			}
+			// Time does not end it, nor does another lagerd.
+			for range 3 {
+				x.later(2 * time.Hour)
+				x.moves()
+				x.passes()
+			}
+			if why, _ := x.held(); why != plan.HeldLosses || x.count(lostItems) != 150 {
+				t.Fatalf("after six hours: held %q, %d lost", why, x.count(lostItems))
+			}
+			x.diffTells()
+			x.approved(next, how)
+		})
+	}
+}
+
+// diffTells: the note of a diff names what was lost before.
+func (x *trickle) diffTells() {
+	x.t.Helper()
+	var err error
+	x.Progress, err = x.Store.Progress(x.t.Context(), "shop1234")
+	must(x.t, err)
+	x.LossWindow = time.Hour
+	d, err := x.Read(x.t.Context(), nil, nil)
+	must(x.t, err)
+	if notes := strings.Join(d.Notes, "\n"); d.Losses() != 30 || !strings.Contains(notes, "150 items had lost their stock within 1h") || !strings.Contains(notes, `"item-000"`) || !strings.Contains(notes, "and 130 more") {
+		x.t.Errorf("diff: %d losses, notes: %s", d.Losses(), notes)
+	}
+}
+
+// approved: what a person has approved is stored and counts no more, and the losses
+// before it do not either. What comes beyond it counts.
+func (x *trickle) approved(next int, how string) {
+	x.t.Helper()
+	must(x.t, x.Store.Approve(x.t.Context(), "shop1234", 30+20, x.now()))
+	more, counted := 25, 5 // than anybody has been shown
+	if how == "gone" {
+		more, counted = 10, 0 // 55 of the 150 that are left would be too many at once
+	}
+	x.becomes(next, next+more, how)
+	x.SweepAll()
+	x.passes()
+	if why, detail := x.held(); x.settles() || x.count(lostItems) != 180+more || x.count("SELECT COUNT(*) FROM recent_losses") != counted {
+		x.t.Fatalf("50 were approved: held %q: %q, %d are lost, %d of them counted; expected %d and %d", why, detail, x.count(lostItems), x.count("SELECT COUNT(*) FROM recent_losses"), 180+more, counted)
+	}
+}
+
+// TestHonestLosses are those of a shop's usual day: none is held.
+func TestHonestLosses(t *testing.T) {
+	t.Run("a small shop sells three fifths of its items out in a day, with webhooks", func(t *testing.T) {
+		t.Parallel()
+		x := trickling(t, 100)
+		for n := range 60 {
+			x.becomes(n, n+1, "0")
+			must(t, x.Store.RecordWebhooks(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindStock, Number: thing(n), Cause: plan.CauseWebhook, At: x.now()}}))
+			x.Hinted("shop1234", 1)
+			if x.settles() {
+				t.Fatal("held")
+			}
+			x.later(30 * time.Second) // half an hour: a day would be easier
+		}
+		x.Wake([]string{"shop1234"}, false)
+		x.counted(x.done, "losses that are counted", 0, "SELECT COUNT(*) FROM recent_losses") // one may have been seen before its webhook
+	})
+	t.Run("their webhooks come late", func(t *testing.T) {
+		t.Parallel()
+		x := trickling(t, 100)
+		for n := range 60 {
+			x.becomes(n, n+1, "0")
+			if x.settles() {
+				t.Fatal("held")
+			}
+			must(t, x.Store.RecordWebhooks(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindStock, Number: thing(n), Cause: plan.CauseWebhook, At: x.now()}}))
+			x.Hinted("shop1234", 1)
+			must(t, x.done.next(t))
+		}
+		x.Tick()
+		x.counted(x.done, "losses that are counted", 0, "SELECT COUNT(*) FROM recent_losses")
+	})
+	t.Run("items are deleted by hand all day", func(t *testing.T) {
+		t.Parallel()
+		x := trickling(t, 300)
+		for n := 0; n < 270; n += 9 {
+			x.becomes(n, n+9, "gone")
+			if x.settles() {
+				t.Fatalf("held after %d", n)
+			}
+			x.later(15 * time.Minute)
+		}
+		if n := x.count("SELECT COUNT(*) FROM recent_losses"); n > 45 {
+			t.Errorf("%d are remembered, of 36 an hour and those that are over", n)
+		}
+	})
+	t.Run("a stocktaking sets items to zero and counts them up again within each step", func(t *testing.T) {
+		t.Parallel()
+		x := trickling(t, 300)
+		for n := 0; n < 300; n += 50 {
+			for _, stock := range []string{"0", "7"} {
+				x.becomes(n, n+50, stock)
+				if x.settles() {
+					t.Fatalf("held at %d by %s", n, stock)
+				}
+			}
+			x.later(time.Minute)
+			if n == 150 {
+				x.moves()
+			}
+		}
+		if n := x.count("SELECT COUNT(*) FROM recent_losses"); n != 0 {
+			t.Errorf("%d are counted that came back", n)
+		}
+	})
+	t.Run("a first sweep", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		for n := range 300 {
+			f.stock[thing(n)] = "0"
+		}
+		f.stock["one"] = "1"
+		done := schedule(t, f, f.remote, 1000)
+		f.counted(done, "zeroes", 300, lostItems)
+		f.counts(map[string]count{"held": {0, "SELECT COUNT(*) FROM holds"}, "counted": {0, "SELECT COUNT(*) FROM recent_losses"}})
+	})
+}
+
+// TestTrickleComesBack: the hold ends by itself where what was lost is in stock again.
+func TestTrickleComesBack(t *testing.T) {
+	t.Parallel()
+	x := trickling(t, 300)
+	held := false
+	for next := 0; next < 300 && !held; next += 30 {
+		x.becomes(next, next+30, "0")
+		held = x.settles()
+	}
+	if !held || x.count(lostItems) != 150 {
+		t.Fatalf("held %t, %d lost", held, x.count(lostItems))
+	}
+	x.becomes(0, 29, "5")
+	x.SweepAll()
+	x.passes()
+	if why, detail := x.held(); why == "" || !strings.Contains(detail, "121 lost within 1h") {
+		t.Errorf("29 of 30 came back: held %q: %q", why, detail)
+	}
+	x.becomes(29, 30, "5")
+	x.SweepAll()
+	x.passes()
+	if x.settles() || x.count(lostItems) != 150 || x.count("SELECT COUNT(*) FROM recent_losses") != 150 {
+		t.Errorf("30 came back: %d lost, %d of them counted", x.count(lostItems), x.count("SELECT COUNT(*) FROM recent_losses"))
+	}
+}

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Loss is an item whose stock was taken away lately, unasked.
+type Loss struct {
+	Number string
+	At     time.Time // less what LossMemory.Held was then
+	Gone   bool
+}
+
+// LossMemory is what the loss guard must not forget of a shop.
+type LossMemory struct {
+	Approved int           // losses that a person has approved and that are not stored yet
+	Held     time.Duration // how long the shop was held, in all: losses do not grow old meanwhile
+	Losses   []Loss
+}
+
+// LossMemory returns what the loss guard remembers of a shop and of its agreement's
+// items, with what was approved since the given time. It is one statement, two where
+// losses are remembered.
+func (s *Store) LossMemory(ctx context.Context, shop, dataset string, approvedSince time.Time) (LossMemory, error) {
+	var m LossMemory
+	var heldUS int64
+	var any bool
+	err := s.conn.QueryRowContext(ctx, "SELECT (SELECT COALESCE(MAX(losses), 0) FROM approvals WHERE shop = ? AND approved_at >= ?),"+
+		" (SELECT COALESCE(MAX(held_us), 0) FROM loss_clocks WHERE shop = ?), EXISTS (SELECT 1 FROM recent_losses WHERE shop = ?)",
+		shop, At(approvedSince), dataset, dataset).Scan(&m.Approved, &heldUS, &any)
+	if err != nil {
+		return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
+	}
+	m.Held = time.Duration(heldUS) * time.Microsecond
+	if !any {
+		return m, nil
+	}
+	rows, err := s.conn.QueryContext(ctx, "SELECT number, lost_us, gone FROM recent_losses WHERE shop = ?", dataset)
+	if err != nil {
+		return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Loss
+		var lostUS int64
+		if err := rows.Scan(&l.Number, &lostUS, &l.Gone); err != nil {
+			return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
+		}
+		l.At = time.UnixMicro(lostUS).UTC()
+		m.Losses = append(m.Losses, l)
+	}
+	if err := rows.Err(); err != nil {
+		return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
+	}
+	return m, nil
+}
+
+// LossChange is what a transaction changes of a shop's LossMemory.
+type LossChange struct {
+	Lost      []Loss
+	Forgotten []string      // numbers
+	Held      time.Duration // 0: unchanged
+	Approved  int           // how many of the approved losses the transaction stores
+}
+
+func (c LossChange) empty() bool {
+	return len(c.Lost)+len(c.Forgotten)+c.Approved == 0 && c.Held == 0
+}
+
+// changeLosses forgets before it adds: a number may be lost once more.
+func (t *tx) changeLosses(f Fence, c LossChange) {
+	for chunk := range slices.Chunk(c.Forgotten, rowsPerStatement) {
+		args := []any{f.Dataset}
+		for _, number := range chunk {
+			args = append(args, number)
+		}
+		t.exec("DELETE FROM recent_losses WHERE shop = ? AND number IN "+placeholders(1, len(chunk)), args...)
+	}
+	const columns = 4
+	args := make([]any, 0, len(c.Lost)*columns)
+	for _, l := range c.Lost {
+		args = append(args, f.Dataset, l.Number, l.At.UnixMicro(), l.Gone)
+	}
+	t.insertRows("INSERT INTO recent_losses (shop, number, lost_us, gone)", columns,
+		t.dialect.onConflict("shop, number", overwrite("lost_us", "gone")...), args)
+	if c.Held != 0 {
+		t.exec("INSERT INTO loss_clocks (shop, held_us) VALUES (?,?)"+t.dialect.onConflict("shop", overwrite("held_us")...), f.Dataset, c.Held.Microseconds())
+	}
+	if c.Approved > 0 {
+		t.exec("UPDATE approvals SET losses = CASE WHEN losses > ? THEN losses - ? ELSE 0 END WHERE shop = ?", c.Approved, c.Approved, f.Shop)
+	}
+}

@@ -1,0 +1,80 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lagerd/store"
+)
+
+// TestLossMemory: recent losses are written, forgotten and overwritten by the
+// transaction that stores them, and only under the fence.
+func TestLossMemory(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		addShop(t, s, "shop2")
+		seq := int64(0)
+		apply := func(c store.LossChange) {
+			t.Helper()
+			seq++
+			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, store.Applied{Losses: c}, noon))
+		}
+		expect := func(what string, want store.LossMemory) {
+			t.Helper()
+			got, err := s.LossMemory(t.Context(), "shop1", "shop1", noon.Add(-time.Hour))
+			must(t, err)
+			slices.SortFunc(got.Losses, func(a, b store.Loss) int { return strings.Compare(a.Number, b.Number) })
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s", what, diff)
+			}
+		}
+		expect("a new shop's", store.LossMemory{})
+
+		a, b := store.Loss{Number: "a", At: noon}, store.Loss{Number: "a ", At: noon.Add(time.Microsecond), Gone: true}
+		apply(store.LossChange{Lost: []store.Loss{a, b}})
+		expect("two numbers", store.LossMemory{Losses: []store.Loss{a, b}})
+
+		a.Gone = true
+		c := store.Loss{Number: "c", At: noon.Add(time.Minute)}
+		apply(store.LossChange{Lost: []store.Loss{a, c}, Forgotten: []string{"c", "a "}, Held: time.Hour + time.Microsecond})
+		expect("one again, one forgotten, and one forgotten and lost", store.LossMemory{Held: time.Hour + time.Microsecond, Losses: []store.Loss{a, c}})
+
+		must(t, s.Approve(t.Context(), "shop1", 10, noon))
+		apply(store.LossChange{Approved: 7, Held: 2 * time.Hour})
+		expect("seven that were approved", store.LossMemory{Approved: 3, Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
+		apply(store.LossChange{Approved: 4})
+		expect("more than were approved", store.LossMemory{Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
+
+		var many []store.Loss
+		var numbers []string
+		for n := range store.RowsPerPiece {
+			many = append(many, store.Loss{Number: fmt.Sprint("n", n), At: noon})
+			numbers = append(numbers, many[n].Number)
+		}
+		apply(store.LossChange{Lost: many})
+		if m, err := s.LossMemory(t.Context(), "shop1", "shop1", noon); err != nil || len(m.Losses) != len(many)+2 {
+			t.Errorf("%d losses, %v", len(m.Losses), err)
+		}
+		apply(store.LossChange{Forgotten: append(numbers, "never")})
+		expect("many, forgotten", store.LossMemory{Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
+
+		err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 1}, store.Applied{Losses: store.LossChange{Lost: many}}, noon)
+		if !errors.Is(err, store.ErrFenced) {
+			t.Errorf("without the lease: %v", err)
+		}
+		expect("written without the lease", store.LossMemory{Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
+		if m, err := s.LossMemory(t.Context(), "shop2", "shop2", noon); err != nil || len(m.Losses) != 0 || m.Held != 0 {
+			t.Errorf("another shop's: %+v, %v", m, err)
+		}
+
+		must(t, s.RemoveShop(t.Context(), "shop1"))
+		expect("of a removed shop", store.LossMemory{})
+	})
+}
