@@ -43,24 +43,11 @@ func (cmd checkCmd) Run(c *call) error {
 	} else {
 		r.good("app secret token", "found")
 	}
-	s, err := openDatabase(c.ctx, cfg, true)
-	if err != nil {
-		r.bad("database", err)
+	s := checkDatabase(c.ctx, &r, cfg)
+	if s == nil {
 		return r.end()
 	}
 	defer s.Close()
-	r.good("database", "reached")
-	err = s.CheckSchema(c.ctx)
-	if errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto) {
-		r.good("schema", "is brought up to date at the next start")
-		if !s.Embedded() {
-			return r.end()
-		}
-		err = s.Migrate(c.ctx)
-	}
-	if r.result("schema", err, "up to date"); err != nil {
-		return r.end()
-	}
 	keys, err := masterKey(c.ctx, cfg, s, false)
 	r.result("master key", err, "found")
 	if r.failed == 0 {
@@ -70,6 +57,30 @@ func (cmd checkCmd) Run(c *call) error {
 		}
 	}
 	return r.end()
+}
+
+// checkDatabase looks at the database and returns it, nil where it cannot be read.
+func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Store {
+	s, err := openDatabase(ctx, cfg, true)
+	if err != nil {
+		r.bad("database", err)
+		return nil
+	}
+	r.good("database", "%s answers", s.Server())
+	switch err := s.CheckSchema(ctx); {
+	case errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto):
+		r.good("schema", "is brought up to date at the next start of `lagerd run`")
+	case err != nil:
+		r.bad("schema", err)
+	default:
+		r.good("schema", "up to date")
+		for _, f := range s.Inspect(ctx, int64(cfg.PDF.MaxBytes)) {
+			r.result(f.What, f.Err, f.Good)
+		}
+		return s
+	}
+	_ = s.Close()
+	return nil
 }
 
 func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys) error {

@@ -143,11 +143,9 @@ func (cmd diffCmd) numbers() ([]int64, error) {
 	return invoices, nil
 }
 
-// open opens the database without making or migrating one, as other commands
-// do: this one writes nothing.
 func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, store.ShopStatus, error) {
 	var none store.ShopStatus
-	s, err := openDatabase(ctx, cfg, true)
+	s, err := openToRead(ctx, cfg)
 	if err != nil {
 		return nil, none, err
 	}
@@ -160,9 +158,6 @@ func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, s
 
 func (cmd diffCmd) shop(ctx context.Context, s *store.Store) (store.ShopStatus, error) {
 	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
-		return store.ShopStatus{}, err // before the schema's version: asking for that makes its table where there is none
-	}
-	if err := s.CheckSchema(ctx); err != nil {
 		return store.ShopStatus{}, err
 	}
 	list, err := s.Status(ctx, cmd.Shop)

@@ -259,7 +259,7 @@ Koden vises kun denne ene gang. / The code is shown only this once.
 type listCmd struct{}
 
 func (listCmd) Run(c *call) error {
-	_, s, err := c.open()
+	_, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ type showCmd struct {
 }
 
 func (cmd showCmd) Run(c *call) error {
-	cfg, s, err := c.open()
+	cfg, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ type statusCmd struct {
 }
 
 func (cmd statusCmd) Run(c *call) error {
-	_, s, err := c.open()
+	_, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ type whyCmd struct {
 }
 
 func (cmd whyCmd) Run(c *call) error {
-	_, s, err := c.open()
+	_, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,9 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 		if err == nil {
 			_, err = stmt.ExecContext(ctx, args...)
 		}
+		if err == nil {
+			err = s.moved()
+		}
 		return err
 	})
 	if notPrepared(err) {

@@ -29,7 +29,7 @@ func (s *Store) AddRequests(ctx context.Context, requests []Request) error {
 		return nil
 	}
 	if err := s.db.WithContext(ctx).CreateInBatches(requests, rowsPerStatement).Error; err != nil {
-		return fmt.Errorf("store the request: %w", err)
+		return explain(fmt.Errorf("store the request: %w", err))
 	}
 	return nil
 }

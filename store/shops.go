@@ -245,7 +245,10 @@ func (s *Store) changeShops(ctx context.Context, fn func(db *gorm.DB, generation
 			if err := db.Raw("SELECT value FROM meta WHERE name = ?", shopsGeneration).Scan(&generation).Error; err != nil {
 				return err
 			}
-			return fn(db, generation)
+			if err := fn(db, generation); err != nil {
+				return err
+			}
+			return s.moved()
 		})
 	})
 }
