@@ -238,7 +238,7 @@ func TestHostileTexts(t *testing.T) {
 	i.daemon.kill()
 	i.env = append(i.env, "LAGERD_LOG_FORMAT=json", "LAGERD_LOG_LEVEL=debug")
 	i.start()
-	lagerdtest.Eventually(t, 20*time.Second, "the log tells of what e-conomic said", func() bool { return strings.Contains(i.daemon.out.String(), `\u`) })
+	lagerdtest.Eventually(t, 20*time.Second, "the log tells of what e-conomic said", func() bool { return strings.Contains(i.daemon.out.String(), "FORGED") })
 	i.daemon.kill()
 	for n, log := range i.logs {
 		harmless(t, fmt.Sprintf("log %d", n), log.String())
