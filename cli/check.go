@@ -102,6 +102,7 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 		if len(wanted) == 0 || wanted[st.Shop.Shop] {
 			checkShop(ctx, r, s, asked.client, keys, st)
 			checkHolds(r, st)
+			checkNotices(r, st)
 			if err := asked.book(ctx, s, st.Shop.Shop); err != nil {
 				r.bad("shop "+st.Shop.Shop, err)
 			}
@@ -152,6 +153,17 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 	}
 	if err != nil {
 		r.bad(name, err)
+	}
+}
+
+// checkNotices tells what of the shop cannot be read, or only in part.
+func checkNotices(r *report, st store.ShopStatus) {
+	unread, warnings := status.Of(st).Notices()
+	for _, text := range unread {
+		r.bad("shop "+st.Shop.Shop, errors.New(text))
+	}
+	for _, text := range warnings {
+		r.good("shop "+st.Shop.Shop, "careful: %s", text)
 	}
 }
 

@@ -83,6 +83,9 @@ func (cmd whyCmd) Run(c *call) error {
 	if w.Hints, err = s.Hints(c.ctx, cmd.Shop, kind, numbers); err != nil {
 		return err
 	}
+	if w.Warnings, err = s.Warnings(c.ctx, cmd.Shop); err != nil {
+		return err
+	}
 	if w.Changes, err = s.Changes(c.ctx, cmd.Shop, kind, numbers, now().Add(-cmd.Since), 1000); err != nil {
 		return err
 	}

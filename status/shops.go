@@ -31,6 +31,8 @@ type Shop struct {
 	OpenHints      int64      `json:"open_hints"`
 	OldestHint     *time.Time `json:"oldest_hint"`
 	FailingHints   int64      `json:"failing_hints"`
+	Unread         []Notice   `json:"unread,omitempty"`   // the numbers of those hints
+	Warnings       []Notice   `json:"warnings,omitempty"` // what can be understood only in part
 	MissedWebhooks int64      `json:"missed_webhooks"`
 	LateWebhooks   int64      `json:"late_webhooks"`
 	Drift          int64      `json:"drift"`
@@ -67,6 +69,7 @@ func Of(s store.ShopStatus) Shop {
 		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
 		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints,
+		Unread: noticesOf(s.Failing), Warnings: noticesOf(s.Warnings),
 		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
 		WaitingForPDF: s.WaitForPDF, WithoutOrder: s.WithoutOrder, Items: s.ItemsStored, Invoices: s.InvoicesStored,
 		LastSweep: when(p.SweptAt.Time), CallsToday: p.Calls,
@@ -94,6 +97,10 @@ func Of(s store.ShopStatus) Shop {
 		v.Reason = p.Failure
 	case p.Suspicion == reconcile.SuspicionAllZero:
 		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
+	}
+	if v.State != StatePaused {
+		unread, warnings := v.Notices()
+		v.Reason = reasons(slices.Concat([]string{v.Reason}, unread, warnings)...)
 	}
 	return v
 }
