@@ -291,7 +291,7 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.Status(c.ctx, cmd.Shop)
+	list, err := statusOf(c.ctx, s, cfg, cmd.Shop)
 	if err != nil {
 		return err
 	}
@@ -303,8 +303,8 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, st := range list {
-		if err := status.WriteShop(c.Stdout, shop, status.Of(st), webhookURL(cfg)); err != nil {
+	for _, v := range list {
+		if err := status.WriteShop(c.Stdout, shop, v, webhookURL(cfg)); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, value string) { fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(orDash(value))) }
 	line("shop", s.Shop)
-	line("state", v.State)
+	line("state", v.state())
 	line("reason", terminal.Line(v.Reason))
 	for _, h := range v.Holds {
 		line("held", terminal.Line(h.Text()))
@@ -168,7 +168,7 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))
 	}
-	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.State, shown(y.Shop.LastGoodTick))
+	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.state(), shown(y.Shop.LastGoodTick))
 	if y.Shop.Reason != "" && (len(y.Shop.Holds) == 0 || y.Shop.State != StateHeld) {
 		line("reason", "%s", terminal.Line(y.Shop.Reason))
 	}
