@@ -102,12 +102,7 @@ func (w *worker) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, 
 	}
 	// What this read confirms is among w.suspects still, so that it counts too.
 	losses := lossesIn(w.suspects, suspected)
-	detail := ""
-	if losses > w.lossLimit() || batch.empty && losses > w.approved {
-		detail = w.lossDetail(losses)
-	} else if v := w.judge(batch, p, suspected); v.TooMany {
-		detail = w.windowDetail(v)
-	}
+	detail := w.tooMuch(losses, batch.empty, w.judge(batch, p, suspected))
 	if detail == "" {
 		return nil
 	}
@@ -118,6 +113,18 @@ func (w *worker) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, 
 	maps.Copy(w.suspects, suspected)
 	w.endListing()
 	return errHeldBack
+}
+
+// tooMuch says why so many losses are held back, "" if they are not. empty says that
+// a listing showed nothing at all.
+func (w *worker) tooMuch(losses int, empty bool, v plan.LossVerdict) string {
+	switch {
+	case v.TooMany && v.Taken > 0:
+		return w.windowDetail(v)
+	case losses > w.lossLimit() || empty && losses > w.approved || v.TooMany:
+		return w.lossDetail(losses)
+	}
+	return ""
 }
 
 func (w *worker) lossDetail(losses int) string {
@@ -208,13 +215,7 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	}
 	maps.Copy(l.suspects, missing)
 	w.suspects = l.suspects
-	detail := ""
-	if losses := lossesIn(l.suspects); losses > w.lossLimit() || l.read == 0 && losses > w.approved {
-		detail = w.lossDetail(losses)
-	} else if v := w.lossWindow(l.suspects, l.back).Judge(); v.TooMany {
-		detail = w.windowDetail(v)
-	}
-	if detail != "" {
+	if detail := w.tooMuch(lossesIn(l.suspects), l.read == 0, w.lossWindow(l.suspects, l.back).Judge()); detail != "" {
 		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints))
 	}
 	w.sweepNext, w.hinted = true, true

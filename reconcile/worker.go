@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -284,11 +283,7 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	// With the priority of hints, which have a reserve: they wait for the answer.
 	self, err := w.agreement.Self(ctx, economic.PriorityHint)
 	if economic.KindOf(err) == economic.KindUnauthorized {
-		agreement := w.shop.Shop // one shop to an agreement, as long as its number is not known
-		if w.progress.AgreementNumber != 0 {
-			agreement = strconv.FormatInt(w.progress.AgreementNumber, 10)
-		}
-		if agreements, tell := w.other.refused(agreement); tell {
+		if agreements, tell := w.other.refused(w.shop.Shop); tell {
 			w.log.WithField("agreements", agreements).Error(AppTokenSuspected)
 		}
 	}

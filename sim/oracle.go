@@ -105,7 +105,7 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 	}
 	switch {
 	case strings.HasPrefix(path, "/products/"):
-		for _, it := range o.sim.world.everything(x) {
+		for _, it := range x.items {
 			if it.path == path {
 				var p product
 				_ = json.Unmarshal(body, &p)
@@ -174,7 +174,7 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int6
 		return
 	}
 	delete(o.listings, k)
-	for number := range o.sim.world.everything(x) {
+	for number := range x.items {
 		if !l.numbers[number] {
 			r := readKey{i.id, x.name, "stock", number}
 			o.reads[r] = max(o.reads[r], l.began)
@@ -188,22 +188,17 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if o.over {
 		return
 	}
-	if o.sim.profile.moves {
-		o.checkIdentity()
-	}
 	touches := map[string]bool{}
 	for _, q := range statements {
 		table := tableOf(q)
 		touches[table] = true
 		switch table {
 		case "hint_batches":
-			if fenced == "" && strings.HasPrefix(q, "DELETE") && !o.sim.profile.removes {
+			if fenced == "" && strings.HasPrefix(q, "DELETE") {
 				o.violate("one writer: %s unpacked webhooks without the fence: %.80s", i.name, q)
 			}
 		case "items", "invoices", "invoice_pdfs", "invoice_gaps", "changes":
-			removed := o.sim.profile.removes && strings.HasPrefix(q, "DELETE")
-			accepted := o.sim.profile.moves && strings.HasPrefix(q, "DELETE FROM invoice_gaps") && touchesAgreements(statements)
-			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") && !removed && !accepted {
+			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") {
 				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
 			}
 		}
@@ -213,9 +208,6 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	}
 	if fenced != "" {
 		o.checkWriter(i, fenced)
-	}
-	if o.sim.profile.removes {
-		return // what is known of a shop's hints and items ends with its removal
 	}
 	before := map[hintKey]int64{}
 	var deleted []batch
@@ -242,19 +234,12 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if touches["hint_batches"] || touches["hints"] {
 		o.checkAcknowledged()
 	}
-	if o.sim.profile.moves {
-		return
-	}
 	if touches["items"] {
 		o.checkItems(i)
 	}
 	if touches["progress"] {
 		o.checkProgress(i)
 	}
-}
-
-func touchesAgreements(statements []string) bool {
-	return slices.ContainsFunc(statements, func(q string) bool { return tableOf(q) == "agreements" })
 }
 
 func tableOf(query string) string {
@@ -355,9 +340,6 @@ func (o *oracle) checkAcknowledged() {
 // acknowledged: "Success" means durable.
 func (o *oracle) acknowledged(a ack) {
 	o.sim.counts["webhook acknowledged"]++
-	if o.sim.profile.removes {
-		return
-	}
 	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
 	if o.over {
 		return
@@ -413,7 +395,7 @@ func (o *oracle) checkHints(i *instance) {
 }
 
 func (o *oracle) stored(k hintKey) bool {
-	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.shop = ? AND i.number = ?", k.shop, k.number)) > 0
+	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices WHERE shop = ? AND number = ?", k.shop, k.number)) > 0
 }
 
 func truth(v any) bool {
@@ -624,13 +606,7 @@ func (o *oracle) checkInvoiceCursor(x *shop, cursor int64, now time.Time) {
 // differs says what is not true yet, "" if everything is.
 func (o *oracle) differs() string {
 	for _, x := range o.sim.world.shops {
-		switch {
-		case x.name == "":
-			continue
-		case o.sim.world.moving[x.name]:
-			return x.name + " is being moved"
-		}
-		if d := o.movedDiffers(x); d != "" {
+		if d := o.shopDiffers(x); d != "" {
 			return x.name + ": " + d
 		}
 	}
@@ -646,10 +622,10 @@ func (o *oracle) differs() string {
 	return ""
 }
 
-func (o *oracle) shopDiffers(x *shop, dataset string) string {
+func (o *oracle) shopDiffers(x *shop) string {
 	db := o.sim.db
 	stored := map[string][2]string{}
-	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", dataset) {
+	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
 		stored[row[0].(string)] = [2]string{figure(row[1]), row[2].(string)}
 	}
 	for _, number := range x.numbers {
@@ -679,7 +655,7 @@ func (o *oracle) shopDiffers(x *shop, dataset string) string {
 		panic(err)
 	}
 	pdfs := map[int64]string{}
-	for _, row := range db.mustQuery("SELECT number, pdf_sha256 FROM invoices WHERE shop = ? AND work_due_at IS NULL", dataset) {
+	for _, row := range db.mustQuery("SELECT number, pdf_sha256 FROM invoices WHERE shop = ? AND work_due_at IS NULL", x.name) {
 		pdfs[row[0].(int64)] = row[1].(string)
 	}
 	for _, inv := range is.Invoices {
@@ -696,7 +672,7 @@ func (o *oracle) shopDiffers(x *shop, dataset string) string {
 // checkHistory: each change goes on from the one before, or from what the first
 // sweep stored, up to what is stored.
 func (o *oracle) checkHistory() {
-	if o.sim.profile.moves || time.Since(o.sim.began) > o.sim.profile.keepHistory {
+	if time.Since(o.sim.began) > o.sim.profile.keepHistory {
 		return // what came before has been deleted
 	}
 	last := map[itemKey]string{}
