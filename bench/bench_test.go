@@ -111,11 +111,21 @@ func recordIn(b *testing.B, file string, head []string, fill func(put func(...st
 	if *dataDir == "" {
 		return
 	}
+	if err := record(file, head, fill); err != nil {
+		b.Fatalf("keep the figures of %s: %v", b.Name(), err)
+	}
+}
+
+// record adds rows to a file in dataDir, and makes either where it is missing.
+func record(file string, head []string, fill func(put func(...string))) error {
+	if err := os.MkdirAll(*dataDir, 0o755); err != nil {
+		return err
+	}
 	path := filepath.Join(*dataDir, file)
 	_, missing := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		b.Fatalf("keep the figures of %s: %v", b.Name(), err)
+		return err
 	}
 	w := csv.NewWriter(f)
 	if missing != nil {
@@ -123,9 +133,7 @@ func recordIn(b *testing.B, file string, head []string, fill func(put func(...st
 	}
 	fill(func(values ...string) { err = errors.Join(err, w.Write(values)) })
 	w.Flush()
-	if err := errors.Join(err, w.Error(), f.Close()); err != nil {
-		b.Fatalf("keep the figures of %s: %v", b.Name(), err)
-	}
+	return errors.Join(err, w.Error(), f.Close())
 }
 
 // recordSamples adds a benchmark's single measurements to a file of their own: how

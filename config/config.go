@@ -8,7 +8,6 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"lagerd/secret"
-	"lagerd/store/dsn"
 )
 
 // Config is lagerd's whole configuration. The comments of
@@ -57,19 +56,15 @@ func (d Database) redacted() Database {
 	if d.DSN == "" {
 		return d
 	}
-	if _, err := dsn.Parse(d.DSN); err != nil {
-		d.DSN = redacted
-		return d
-	}
-	shown, err := mysql.ParseDSN(d.DSN)
+	dsn, err := mysql.ParseDSN(d.DSN)
 	if err != nil {
 		d.DSN = redacted
 		return d
 	}
-	if shown.Passwd != "" {
-		shown.Passwd = redacted
+	if dsn.Passwd != "" {
+		dsn.Passwd = redacted
 	}
-	d.DSN = shown.FormatDSN()
+	d.DSN = dsn.FormatDSN()
 	return d
 }
 

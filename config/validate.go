@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/secret"
-	"lagerd/store/dsn"
 )
 
 // validate checks each value and how they go together.
@@ -75,11 +73,8 @@ func (l *loader) database(c *Config) {
 		}
 		return
 	}
-	parsed, err := dsn.Parse(c.Database.DSN)
-	refused, isRefused := errors.AsType[*dsn.RefusedError](err)
+	dsn, err := mysql.ParseDSN(c.Database.DSN)
 	switch {
-	case isRefused:
-		l.badKey("database.dsn", "%v", refused)
 	case err != nil:
 		// The driver's message can quote the DSN, password and all.
 		what := "expected user:password@tcp(host:3306)/database, got something else"
@@ -90,7 +85,7 @@ func (l *loader) database(c *Config) {
 			}
 		}
 		l.badKey("database.dsn", "%s", what)
-	case parsed.DBName == "":
+	case dsn.DBName == "":
 		l.badKey("database.dsn", "expected the name of a database at the end: …/lagerd")
 	}
 }

@@ -261,7 +261,9 @@ func TestRefusals(t *testing.T) {
 		{"a wrong app token", "GET", "/self", []string{"X-AppSecretToken", "x"}, 401, "Not authorized"},
 		{"a wrong grant", "GET", "/self", []string{"X-AgreementGrantToken", "x"}, 401, "Not authorized"},
 		{"a write", "POST", "/products", nil, 405, "Method not allowed"},
-		{"not JSON", "GET", "/products", []string{"Content-Type", "text/plain"}, 415, "application/json"},
+		{"asked for another type", "GET", "/products", []string{"Accept", "text/xml, application/jsonp"}, 415, "application/json"},
+		{"a demo's grant without its app", "GET", "/self", []string{"X-AgreementGrantToken", "demo"}, 401, "Not authorized"},
+		{"a demo's write", "POST", "/products", []string{"X-AppSecretToken", "demo", "X-AgreementGrantToken", "demo"}, 401, "Not authorized"},
 		{"too many to a page", "GET", "/products?pagesize=1001", nil, 400, "E04810"},
 		{"none to a page", "GET", "/products?pagesize=0", nil, 400, "E04810"},
 		{"a negative page", "GET", "/products?skippages=-1", nil, 400, "E04810"},
@@ -290,6 +292,57 @@ func TestRefusals(t *testing.T) {
 	var stats []struct{ Violations []string }
 	if err := json.Unmarshal(s.control("GET", "stats", nil), &stats); err != nil || len(stats[0].Violations) < 10 {
 		t.Errorf("violations: %q %v", stats, err)
+	}
+}
+
+// TestTolerance: what real e-conomic answers, the sandbox does, though lagerd asks
+// otherwise: what it says of a body is looked at where there is one.
+func TestTolerance(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Options{Agreements: 2})
+	grant := []string{"X-AppSecretToken", "app", "X-AgreementGrantToken", "sandbox-grant-2"}
+	for _, c := range []struct {
+		name, method, path, body string
+		header                   []string
+		status                   int
+	}{
+		{"no Content-Type", "GET", "/products", "", grant, 200},
+		{"no Content-Type, one product", "GET", "/products/none", "", grant, 404},
+		{"no Content-Type, invoices", "GET", "/invoices/booked", "", grant, 200},
+		{"no Content-Type, self", "GET", "/self", "", grant, 200},
+		{"another Content-Type, of no body", "GET", "/products", "", append([]string{"Content-Type", "text/plain"}, grant...), 200},
+		{"JSON with a charset", "GET", "/products", "", append([]string{"Content-Type", "Application/JSON; charset=utf-8"}, grant...), 200},
+		{"anything will do", "GET", "/products", "", append([]string{"Accept", "*/*"}, grant...), 200},
+		{"as a browser asks", "GET", "/products", "", append([]string{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, grant...), 200},
+		{"a PDF", "GET", "/invoices/booked/99/pdf", "", append([]string{"Accept", "application/pdf"}, grant...), 404},
+		{"the demo agreement", "GET", "/products", "", []string{"X-AppSecretToken", "demo", "X-AgreementGrantToken", "demo"}, 200},
+		{"the demo agreement, by its URL", "GET", "/products?demo=true", "", nil, 200},
+		{"a body that is no JSON", "POST", "/products", "a=b", append([]string{"Content-Type", "application/x-www-form-urlencoded"}, grant...), 415},
+		{"a body of no type", "POST", "/products", "{}", grant, 415},
+		{"a body with GET", "GET", "/products", "a=b", append([]string{"Content-Type", "text/plain"}, grant...), 415},
+		{"a body that is JSON", "POST", "/products", "{}", append([]string{"Content-Type", "application/json"}, grant...), 405},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, s.url+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(c.header); i += 2 {
+			req.Header.Set(c.header[i], c.header[i+1])
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != c.status {
+			t.Errorf("%s: %d, expected %d", c.name, res.StatusCode, c.status)
+		}
+	}
+	if _, next, _ := numbers(t, s.call("GET", "/products?demo=true&pagesize=1", "X-AppSecretToken", "")); !strings.Contains(next, "demo=true") {
+		t.Errorf("the demo agreement's next page is %q", next)
+	}
+	var stats []struct{ Violations []string }
+	if err := json.Unmarshal(s.control("GET", "stats", nil), &stats); err != nil || len(stats[1].Violations) != 6 {
+		t.Errorf("violations: %q %v, expected three bodies and three writes", stats, err)
 	}
 }
 

@@ -7,9 +7,9 @@
 //	/sandbox/…             the control API: trade, faults of all agreements or
 //	                       of one, the truth, what happened
 //
-// It refuses what real e-conomic would refuse, and keeps a list of such
-// violations. It imports nothing of lagerd: where the two disagree about the
-// API, a test must show it.
+// It answers what real e-conomic answers, to clients other than lagerd too, and
+// refuses what that would refuse; it keeps a list of such violations. It imports
+// nothing of lagerd: where the two disagree about the API, a test must show it.
 //
 // The facts are from e-conomic's documentation (restdocs.e-conomic.com), its
 // published schemas, and what was seen on live agreements. Where nothing is

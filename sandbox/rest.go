@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -187,10 +188,14 @@ func (s *Sandbox) unauthorized() answer {
 // authenticate finds the agreement whose grant the request carries; else it
 // returns the answer. e-conomic does not say which of the two tokens is wrong.
 func (s *Sandbox) authenticate(r *http.Request) (*agreement, answer) {
+	app, grant := r.Header.Get("X-AppSecretToken"), r.Header.Get("X-AgreementGrantToken")
 	s.mu.Lock()
-	a := s.byGrant[r.Header.Get("X-AgreementGrantToken")]
+	a := s.byGrant[grant]
+	if isDemo(r, app, grant) {
+		a, app = s.demo(), s.o.AppToken
+	}
 	s.mu.Unlock()
-	if a == nil || r.Header.Get("X-AppSecretToken") != s.o.AppToken {
+	if a == nil || app != s.o.AppToken {
 		return nil, s.unauthorized()
 	}
 	a.mu.Lock()
@@ -199,6 +204,20 @@ func (s *Sandbox) authenticate(r *http.Request) (*agreement, answer) {
 		return nil, s.unauthorized()
 	}
 	return a, answer{}
+}
+
+// isDemo reports whether the request is for the demo agreement, which anybody may
+// read and nobody may change.
+func isDemo(r *http.Request, app, grant string) bool {
+	return r.Method == http.MethodGet && (app == "demo" && grant == "demo" || r.URL.Query().Get("demo") == "true")
+}
+
+// demo is the agreement with the least number. s.mu is held.
+func (s *Sandbox) demo() *agreement {
+	if len(s.agreements) == 0 {
+		return nil
+	}
+	return s.agreements[slices.Min(slices.Collect(maps.Keys(s.agreements)))]
 }
 
 // spend takes tokens from the bucket; a refused call is charged too.
@@ -254,17 +273,20 @@ func endpointOf(path string) string {
 // serve answers a call of an agreement.
 func (a *agreement) serve(r *http.Request, f *Faults) answer {
 	s := a.sandbox
-	if r.Method != http.MethodGet {
+	reads := r.Method == http.MethodGet
+	if !reads {
 		a.violate("%s %s: the client must only ever read", r.Method, r.URL.Path)
+	}
+	if what := unsupported(r); what != "" {
+		a.violate("%s: %s, expected application/json", r.URL.Path, what)
+		return s.apiError(415, "", "Unsupported media type.", "Use application/json.", nil)
+	}
+	if !reads {
 		return s.apiError(405, "", "Method not allowed.", hypermediaHint, nil)
 	}
 	if n := len(r.URL.RequestURI()); n > s.o.MaxURL {
 		a.violate("a URL of %d bytes", n)
 		return answer{status: 414, body: []byte("<html><body>Request-URI Too Large</body></html>"), contentType: "text/html"}
-	}
-	if accept := r.Header.Get("Content-Type"); !strings.HasPrefix(accept, "application/json") {
-		a.violate("%s: Content-Type %q, expected application/json", r.URL.Path, accept)
-		return s.apiError(415, "", "Unsupported media type.", "Use application/json.", nil)
 	}
 	base := "http://" + r.Host
 	path := r.URL.EscapedPath()
@@ -290,6 +312,35 @@ func (a *agreement) serve(r *http.Request, f *Faults) answer {
 		return jsonAnswer(200, map[string]any{"drafts": base + "/orders/drafts", "sent": base + "/orders/sent", "archived": base + "/orders/archived", "self": base + "/orders"})
 	}
 	return s.notFound()
+}
+
+// unsupported says what of a request is no JSON, "" if it is answered: a body of
+// another type, or none but other types accepted (a PDF's are its own). What has no
+// body needs no Content-Type: clients of the real service send none with GET.
+func unsupported(r *http.Request) string {
+	if kind := r.Header.Get("Content-Type"); r.ContentLength != 0 && !isJSON(kind) {
+		return fmt.Sprintf("a body with Content-Type %q", kind)
+	}
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	if accept == "" || endpointOf(r.URL.EscapedPath()) == "pdf" {
+		return ""
+	}
+	for kind := range strings.SplitSeq(accept, ",") {
+		if isJSON(kind) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("Accept %q", accept)
+}
+
+// isJSON reports whether a media type, or a range of them, is or includes JSON.
+func isJSON(text string) bool {
+	kind, _, _ := strings.Cut(text, ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "application/json", "application/*", "*/*":
+		return true
+	}
+	return false
 }
 
 func (a *agreement) self(base string) answer {
@@ -341,7 +392,7 @@ func (p pageOf) bounds(matches int) (from, to int) {
 
 func (p pageOf) link(base, path string, skip int) string {
 	q := url.Values{}
-	for _, name := range []string{"filter", "sort"} {
+	for _, name := range []string{"filter", "sort", "demo"} {
 		if v := p.query.Get(name); v != "" {
 			q.Set(name, v)
 		}
