@@ -39,7 +39,7 @@ func meaning(sent string) (meant string, odd *oddity) {
 			meant, odd = text, &oddDoubleEncoded
 		}
 	}
-	if text := strings.TrimFunc(meant, invisible); text != meant {
+	if text := visible(meant); text != meant {
 		meant = text
 		if odd == nil {
 			odd = &oddInvisible
@@ -103,6 +103,24 @@ func withoutEntities(text string) string {
 	}
 }
 
+// visible returns a text without the invisible characters around it.
+func visible(text string) string {
+	if solid(text) {
+		return text
+	}
+	return strings.TrimFunc(text, invisible)
+}
+
+// solid reports whether a text plainly begins and ends with characters that show.
+// Nearly all do.
+func solid(text string) bool {
+	if text == "" {
+		return true
+	}
+	first, last := text[0], text[len(text)-1]
+	return first > ' ' && first < 0x7f && last > ' ' && last < 0x7f
+}
+
 // invisible reports whether a character at the end of what somebody pasted shows
 // nothing: white space of any kind, a byte order mark, a character of no width.
 func invisible(r rune) bool {
@@ -117,7 +135,7 @@ const placeholder = "VARENUMMER"
 // no number, nil if it is none. doubt says that it looks like one and that an item
 // may all the same be called so.
 func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
-	if strings.EqualFold(strings.TrimFunc(number, invisible), placeholder) {
+	if strings.EqualFold(visible(number), placeholder) {
 		return pick(kind, &answerStockPlaceholder, &answerInvoicePlaceholder), false
 	}
 	if !strings.ContainsAny(number, "[{<%$#") {

@@ -43,7 +43,9 @@ func (p *params) read(source string) {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		name, value, _ := strings.Cut(pair, "=")
-		name = strings.Trim(name, space)
+		if !solid(name) {
+			name = strings.Trim(name, space)
+		}
 		field := p.field(name)
 		if field == nil {
 			if field = p.field(afterAmp(name)); field == nil {
@@ -56,10 +58,10 @@ func (p *params) read(source string) {
 		}
 		text := decode(value)
 		if field != &p.number {
-			*field = strings.TrimFunc(text, invisible)
+			*field = visible(text)
 			continue
 		}
-		if strings.TrimFunc(text, invisible) == "" {
+		if visible(text) == "" {
 			continue
 		}
 		p.number = text
@@ -101,13 +103,13 @@ func withoutStray(rest string) string {
 // field returns where the parameter of this name is kept, nil if nowhere.
 func (p *params) field(name string) *string {
 	switch {
-	case strings.EqualFold(name, "number"):
+	case len(name) == len("number") && strings.EqualFold(name, "number"):
 		return &p.number
-	case strings.EqualFold(name, "type"):
+	case len(name) == len("type") && strings.EqualFold(name, "type"):
 		return &p.typ
-	case strings.EqualFold(name, "username"):
+	case len(name) == len("username") && strings.EqualFold(name, "username"):
 		return &p.username
-	case strings.EqualFold(name, "password"):
+	case len(name) == len("password") && strings.EqualFold(name, "password"):
 		return &p.password
 	}
 	return nil
@@ -161,7 +163,10 @@ func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 // question looks at what may be meant by a number that is not plain.
 func (p *params) question(kind Kind, n *numbers) *answer {
 	meant, odd := meaning(n.sent)
-	for _, number := range [...]string{p.number, n.sent, meant} {
+	for i, number := range [...]string{p.number, n.sent, meant} {
+		if i > 0 && (number == p.number || number == "") {
+			continue
+		}
 		problem, doubt := unfilled(kind, number)
 		if problem != nil {
 			return problem
@@ -237,13 +242,18 @@ func (p *params) holdsCode(number string) bool {
 // decode turns a value as it was sent into text, by rules 4, 6 and 7 of the
 // package comment. Invisible characters stay.
 func decode(value string) string {
-	value = strings.Trim(value, space)
-	if strings.ContainsAny(value, "%+") {
+	if !solid(value) {
+		value = strings.Trim(value, space)
+	}
+	if strings.IndexByte(value, '%') >= 0 || strings.IndexByte(value, '+') >= 0 {
 		value = unescape(value)
 	}
 	if !utf8.ValidString(value) {
 		// Its decoder replaces what it does not know, and never fails.
 		value, _ = charmap.Windows1252.NewDecoder().String(value)
+	}
+	if solid(value) {
+		return value
 	}
 	return strings.Trim(value, whiteSpace)
 }
