@@ -359,6 +359,7 @@ func (cmd setCmd) Run(c *call) error {
 		if err := s.AcceptAgreement(c.ctx, cmd.Shop, accepted, now()); err != nil {
 			return err
 		}
+		fmt.Fprintf(c.Stdout, "%s is agreement %d from now on.\n", cmd.Shop, accepted)
 	}
 	if sealed != nil { // it may be the first that opens under this key
 		if _, err := masterKey(c.ctx, cfg, s, false); err != nil {
@@ -582,13 +583,15 @@ func (cmd rotateCodeCmd) possible(ctx context.Context, s *store.Store) error {
 	case err != nil:
 		return err
 	case !cmd.ReplaceNew && len(live) >= 2:
-		return store.ErrTwoCodes
+		err = store.ErrTwoCodes
 	case cmd.ReplaceNew && len(live) < 2:
-		return store.ErrOneCode
+		err = store.ErrOneCode
 	case cmd.ReplaceNew && !live[len(live)-1].UsedAt.IsZero():
-		return store.ErrCodeInUse
+		err = store.ErrCodeInUse
+	default:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s: %w", cmd.Shop, err)
 }
 
 // explained adds to an error what to do, by how the codes are used.
@@ -610,7 +613,7 @@ func (cmd rotateCodeCmd) explained(ctx context.Context, s *store.Store, err erro
 	if listErr != nil {
 		return errors.Join(err, listErr)
 	}
-	return fmt.Errorf("%s: %w (%s): %s", cmd.Shop, err, strings.Join(status.Codes(live), "; "), todo)
+	return fmt.Errorf("%w (%s): %s", err, strings.Join(status.Codes(live), "; "), todo)
 }
 
 // readToken reads a grant token. What cannot be one is refused.

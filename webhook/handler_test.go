@@ -457,6 +457,12 @@ func TestBadCalls(t *testing.T) {
 					Shop: shop, At: noon, Method: method, Remote: "192.0.2.7", Kind: tt.kind,
 					Status: 400, Outcome: tt.outcome, Duration: 5 * time.Millisecond,
 				}}
+				if tt.outcome == "merge_field" || tt.outcome == "placeholder" {
+					// What was not filled in is shown: it leads to the mistake.
+					if want[0].Number = e.calls[0].Number; want[0].Number == "" {
+						t.Errorf("%s: the journal does not show what was sent", method)
+					}
+				}
 				if diff := cmp.Diff(want, e.calls); diff != "" {
 					t.Errorf("%s: journal (-want +got):\n%s", method, diff)
 				}
@@ -470,11 +476,14 @@ func TestCodeAsNumber(t *testing.T) {
 	t.Parallel()
 	short := "secret-code-9"
 	e := newEndpoint(func(o *webhook.Options) { o.Authenticator = anyone{} })
-	for number, want := range map[string]int{short: 400, "x" + short: 400, "x": 200, "x&" + short: 200, "%2573" + short[1:]: 400, "%26%23115;" + short[1:]: 400} {
+	for number, want := range map[string]int{short: 400, "x" + short: 400, "x": 200, "x&" + short: 200, "%2573" + short[1:]: 400, "%26%23115;" + short[1:]: 400, "[NUMBER]" + short: 400, "[NUMBER]%2573" + short[1:]: 400} {
 		e.hints = nil
 		w := e.call(t, request(http.MethodGet, "type=stockUpdate&username=s&password="+short+"&number="+number, ""))
 		if w.Code != want || strings.Contains(w.Body.String(), short) {
 			t.Errorf("number %q: status %d, answer %s", number, w.Code, w.Body)
+		}
+		if journal := fmt.Sprint(e.calls); strings.Contains(journal, short[1:]) {
+			t.Errorf("number %q: journal %s", number, journal)
 		}
 		for _, h := range e.hints {
 			if h.Number != "x" {

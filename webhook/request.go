@@ -133,7 +133,7 @@ type numbers struct {
 }
 
 // hintNumbers returns the numbers to be hinted at, or the answer that says what is
-// wrong with the one that came.
+// wrong with the one that came, which is returned as sent where it may be shown.
 func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	if p.number == "" {
 		return numbers{}, &answerNoNumber
@@ -147,7 +147,7 @@ func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	}
 	if !plain(n.sent) || len(n.sent) == len(placeholder) {
 		if problem := p.question(kind, &n); problem != nil {
-			return numbers{}, problem
+			return n, problem
 		}
 	}
 	if kind == KindInvoice {
@@ -157,7 +157,10 @@ func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	if problem != nil && n.meant != "" {
 		n.sent, n.meant, problem = n.meant, "", nil
 	}
-	return n, problem
+	if problem != nil {
+		return numbers{}, problem
+	}
+	return n, nil
 }
 
 // question looks at what may be meant by a number that is not plain.
@@ -169,6 +172,9 @@ func (p *params) question(kind Kind, n *numbers) *answer {
 		}
 		problem, doubt := unfilled(kind, number)
 		if problem != nil {
+			if p.check(n.sent) != nil || p.holdsCode(meant) {
+				n.sent = ""
+			}
 			return problem
 		}
 		if doubt {
@@ -180,6 +186,7 @@ func (p *params) question(kind Kind, n *numbers) *answer {
 	}
 	if wrong := p.check(meant); wrong != nil {
 		if p.holdsCode(meant) {
+			n.sent = ""
 			return wrong
 		}
 		return nil // then it was not meant so

@@ -62,7 +62,7 @@ type Call struct {
 	Method   string // a method that HTTP knows, or "other"
 	Remote   string // the caller's address without the port; a proxy's, behind one
 	Kind     Kind   // "" where it was not understood
-	Number   string // "" where it was not valid
+	Number   string // as it was sent, be it a merge field; "" where it was not valid
 	Status   int    // of the answer
 	Outcome  string
 	Duration time.Duration
@@ -226,10 +226,10 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 	call.Kind = kind
 
 	n, problem := p.hintNumbers(kind)
+	call.Number = n.sent
 	if problem != nil {
 		return *problem
 	}
-	call.Number = n.sent
 
 	hint := Hint{Shop: p.username, Kind: kind, Number: n.sent, ReceivedAt: call.At}
 	err := h.Recorder.Record(r.Context(), hint)
