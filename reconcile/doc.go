@@ -22,9 +22,10 @@
 //     window, after the window was read to its end.
 //  3. A shop is worked on by one goroutine at a time and only under its lease;
 //     every write carries the fence.
-//  4. One part of a pass that fails does not keep the others from their work:
-//     stock does not wait for invoices, nor a shop for another. A part that hangs
-//     ends its pass, and the next pass begins with the part after it.
+//  4. One part of a pass that fails, or that e-conomic refuses (holds.go), does not
+//     keep the others from their work: stock does not wait for invoices, nor a shop
+//     for another. A part that hangs ends its pass, and the next pass begins with
+//     the part after it.
 //  5. What takes stock away is read twice, and held back where it is too much
 //     at once (losses.go) or within a while (losswindow.go).
 //

@@ -2,10 +2,13 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/economic"
 	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
@@ -56,14 +59,11 @@ func (w *worker) saw(ctx context.Context, seen plan.Seen) error {
 	return nil
 }
 
-// mayTry reports whether what is held is to be tried by this pass: every
-// HeldRetry, at once where a person asks, and by a worker that has not tried yet.
-func (w *worker) mayTry(scope plan.Scope, j job) bool {
-	if at, known := w.tried[scope]; known && !j.asked && w.since(at) < w.HeldRetry {
-		return false
-	}
-	w.noteTry(scope)
-	return true
+// dueForTry reports whether what is held is to be tried: every HeldRetry, at once
+// where a person asks, and by a worker that has not tried it yet.
+func (w *worker) dueForTry(scope plan.Scope, j job) bool {
+	at, known := w.tried[scope]
+	return !known || j.asked || w.since(at) >= w.HeldRetry
 }
 
 func (w *worker) noteTry(scope plan.Scope) {
@@ -71,6 +71,108 @@ func (w *worker) noteTry(scope plan.Scope) {
 		w.tried = map[plan.Scope]time.Time{}
 	}
 	w.tried[scope] = w.Now()
+}
+
+// nextTry is when what is held is tried again.
+func (w *worker) nextTry(scope plan.Scope) time.Time {
+	if at, known := w.tried[scope]; known {
+		return at.Add(w.HeldRetry)
+	}
+	return w.Now().Add(w.HeldRetry)
+}
+
+// forbidden reports whether e-conomic refuses the part, as far as is known.
+func (w *worker) forbidden(scope plan.Scope) bool {
+	return w.beside[scope] != nil || w.progress.Holds.Has(scope, plan.HeldForbidden)
+}
+
+// judged returns a refusal as what it counts for: a 401 while /self is well counts as
+// a 403. /self is asked once a pass at most.
+func (w *worker) judged(ctx context.Context, err error) error {
+	if economic.KindOf(err) != economic.KindUnauthorized || ctx.Err() != nil {
+		return err
+	}
+	if plan.Stops(plan.Refused401, w.self, false, 1) == plan.StopToAsk {
+		if _, asked := w.identify(ctx); asked != nil {
+			err = errors.Join(err, asked)
+		}
+	}
+	if w.self != plan.SelfWell {
+		return err
+	}
+	refused, _ := errors.AsType[*economic.Error](err)
+	only := *refused
+	only.Kind = economic.KindForbidden
+	only.Message = strings.TrimSuffix("only this, asked who it is e-conomic answers: "+only.Message, ": ")
+	return &only
+}
+
+// numberRefused counts a number that e-conomic has refused. part reports that it is
+// not the number's fault any more.
+func (w *worker) numberRefused(scope plan.Scope, number string, before bool) (part bool) {
+	streak := w.streak(scope).Refused(number, before)
+	return plan.Stops(plan.Refused403, w.self, false, streak) == plan.StopPart
+}
+
+func (w *worker) streak(scope plan.Scope) *plan.Streak {
+	if w.streaks == nil {
+		w.streaks = map[plan.Scope]*plan.Streak{}
+	}
+	if w.streaks[scope] == nil {
+		w.streaks[scope] = &plan.Streak{}
+	}
+	return w.streaks[scope]
+}
+
+// answered notes that e-conomic has answered a read of the part: of a number, or a
+// listing where that is "".
+func (w *worker) answered(ctx context.Context, scope plan.Scope, number string) error {
+	w.streak(scope).Read(number)
+	delete(w.beside, scope)
+	return w.saw(ctx, plan.ReadOf(scope))
+}
+
+// endPart holds the part where its read was refused, and returns any other error. A
+// part that is held for another reason stays so: that it is refused as well is told
+// beside it.
+func (w *worker) endPart(ctx context.Context, scope plan.Scope, err error) error {
+	err = w.judged(ctx, err)
+	if economic.KindOf(err) != economic.KindForbidden || ctx.Err() != nil {
+		return err
+	}
+	if scope == plan.ScopeStock {
+		w.endListing()
+	}
+	if hold, held := w.progress.Holds.Of(scope); held && hold.Reason != plan.HeldForbidden {
+		if w.beside == nil {
+			w.beside = map[plan.Scope]error{}
+		}
+		w.beside[scope] = err
+		w.noteTry(scope)
+		return nil
+	}
+	return w.hold(ctx, scope, plan.HeldForbidden, err.Error())
+}
+
+// toldBeside returns a refusal that no hold tells of, if there is one.
+func (w *worker) toldBeside() error {
+	for _, scope := range []plan.Scope{plan.ScopeStock, plan.ScopeInvoices, plan.ScopePDFs} {
+		if err := w.beside[scope]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOffPart has the hints that are due of a part that is held read when it is tried
+// again.
+func (w *worker) putOffPart(ctx context.Context, j job, kind plan.Kind, scope plan.Scope) error {
+	hints, err := w.dueHints(ctx, j, kind)
+	if err != nil {
+		return err
+	}
+	hold, _ := w.progress.Holds.Of(scope)
+	return w.putOffAll(ctx, hints, w.nextTry(scope), "waits, as "+hold.String())
 }
 
 // heldStock returns the hold of the shop's stock, if it is held.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lagerd/economic"
@@ -24,9 +26,21 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	if !w.shop.InvoicesOn {
 		return w.dismiss(ctx, j, plan.KindInvoice, "invoices are off for this shop")
 	}
+	if w.forbidden(plan.ScopeInvoices) && !w.dueForTry(plan.ScopeInvoices, j) {
+		return w.putOffPart(ctx, j, plan.KindInvoice, plan.ScopeInvoices)
+	}
+	return w.endPart(ctx, plan.ScopeInvoices, w.readInvoicesDue(ctx, j))
+}
+
+func (w *worker) readInvoicesDue(ctx context.Context, j job) error {
 	hints, err := w.invoiceHints(ctx, j)
 	if err != nil {
 		return err
+	}
+	if w.forbidden(plan.ScopeInvoices) {
+		if open, err := w.tryInvoices(ctx, hints); err != nil || !open {
+			return err
+		}
 	}
 	if !w.progress.InvoicesBegun {
 		if err := w.beginInvoices(ctx, hints); err != nil {
@@ -51,6 +65,48 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	return nil
 }
 
+// tryInvoices tries invoices that are held as forbidden by the hinted numbers that are
+// not stored, the highest first. open reports that the rest may be read: see tryStock.
+func (w *worker) tryInvoices(ctx context.Context, hints hintMap) (open bool, err error) {
+	var newest []int64
+	for number, h := range hints {
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && w.due().Includes(h.DueAt) {
+			newest = append(newest, n)
+		}
+	}
+	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, newest)
+	if err != nil {
+		return false, err
+	}
+	newest = slices.DeleteFunc(newest, func(n int64) bool { return stored[n] })
+	slices.SortFunc(newest, func(a, b int64) int { return cmp.Compare(b, a) })
+	refused := func(n int64) bool {
+		number := strconv.FormatInt(n, 10)
+		return hints[number].Refused || w.streak(plan.ScopeInvoices).Known(number)
+	}
+	open = true
+	for _, n := range plan.Probes(newest, refused) {
+		fresh := !refused(n)
+		if err := w.readInvoice(ctx, n, hints); err != nil || !w.forbidden(plan.ScopeInvoices) {
+			return true, err
+		}
+		open = open && !fresh
+	}
+	if !open {
+		w.noteTry(plan.ScopeInvoices)
+	}
+	return open, nil
+}
+
+// invoices reads the first page of a listing of invoices.
+func (w *worker) invoices(ctx context.Context, p economic.Priority, q economic.InvoicesQuery) (economic.Page[economic.Invoice], error) {
+	page, err := w.agreement.Invoices(ctx, p, q)
+	if err == nil {
+		err = w.answered(ctx, plan.ScopeInvoices, "")
+	}
+	return page, err
+}
+
 // beginInvoices makes a new shop's start: the invoices from its date on, or
 // from its number on, and from then on everything above the highest number
 // that was booked when it began. Nothing older is downloaded unasked.
@@ -60,7 +116,7 @@ func (w *worker) beginInvoices(ctx context.Context, hints hintMap) error {
 		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor},
 			invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints, window: true}, w.invoicesBegun)
 	}
-	top, err := w.agreement.Invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true})
+	top, err := w.invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true})
 	if err != nil {
 		return err
 	}
@@ -148,7 +204,7 @@ func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b i
 		priority = economic.PrioritySweep
 	}
 	q.PageSize = w.PageSize
-	page, err := w.agreement.Invoices(ctx, priority, q)
+	page, err := w.invoices(ctx, priority, q)
 	if err != nil {
 		return err
 	}
@@ -329,6 +385,11 @@ func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 // readInvoice reads one invoice with its lines.
 func (w *worker) readInvoice(ctx context.Context, n int64, hints hintMap) error {
 	read, err := w.agreement.Invoice(ctx, economic.PriorityHint, n)
+	if err == nil || economic.KindOf(err) == economic.KindNotFound {
+		if err := w.answered(ctx, plan.ScopeInvoices, strconv.FormatInt(n, 10)); err != nil {
+			return err
+		}
+	}
 	b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
 	page := economic.Page[economic.Invoice]{Began: read.Began}
 	switch {
@@ -360,7 +421,10 @@ func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMa
 		for _, r := range ranges[:fit] {
 			asked[r.From] = true
 		}
-		page, err := w.agreement.Invoices(ctx, economic.PriorityHint, economic.InvoicesQuery{Ranges: ranges[:fit]})
+		page, err := w.invoices(ctx, economic.PriorityHint, economic.InvoicesQuery{Ranges: ranges[:fit]})
+		if err = w.judged(ctx, err); economic.KindOf(err) == economic.KindForbidden {
+			return w.readEach(ctx, ranges, hints) // it may be one of them
+		}
 		if err != nil {
 			return err
 		}
@@ -386,6 +450,16 @@ func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMa
 	return nil
 }
 
+// readEach reads invoices one by one, the highest number first.
+func (w *worker) readEach(ctx context.Context, ranges []economic.Range, hints hintMap) error {
+	for _, r := range slices.Backward(ranges) {
+		if err := w.readInvoice(ctx, r.From, hints); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fetchesPerPass bounds how long PDFs keep their shop from stock.
 const fetchesPerPass = 40
 
@@ -394,45 +468,154 @@ const fetchesPerPass = 40
 // transaction was under way goes into the next one together. One that fails is put
 // off and holds up no other. more reports that there is more to fetch at once.
 func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
-	if !w.shop.InvoicesOn || !j.work && !w.fetching {
+	if !w.shop.InvoicesOn {
 		return false, nil
 	}
-	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Dataset, w.due(), fetchesPerPass)
+	if w.forbidden(plan.ScopePDFs) && w.dueForTry(plan.ScopePDFs, j) {
+		if err := w.tryPDFs(ctx); err != nil {
+			return false, err
+		}
+	}
+	lines, pdfs := !w.forbidden(plan.ScopeInvoices), !w.forbidden(plan.ScopePDFs)
+	if !j.work && !w.fetching || !lines && !pdfs {
+		return false, nil
+	}
+	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Dataset, w.due(), lines, pdfs, fetchesPerPass)
 	if err != nil {
 		return false, err
 	}
 	w.fetching = len(list) == fetchesPerPass
+	for n := range list {
+		// What is not wanted now is as if it were there.
+		list[n].LinesRead, list[n].PDFStored = list[n].LinesRead || !lines, list[n].PDFStored || !pdfs
+	}
+	err = w.fetchAndStore(ctx, list)
+	return w.fetching && err == nil, err
+}
+
+// fetchAndStore fetches invoices' lines and PDFs and stores them as they come. What
+// e-conomic refuses or has no tokens for lets those end that are under way.
+func (w *worker) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
-	var errs []error
-	for come := range w.fetchAll(fetching, list) {
-		if len(errs) > 0 {
+	var over atomic.Bool // no further fetch is begun
+	holds := len(w.progress.Holds)
+	var errs, limited []error
+	for come := range w.fetchAll(fetching, list, &over) {
+		if fetching.Err() != nil {
 			continue // they are due still
 		}
 		var good []fetched
 		for _, f := range come {
-			if f.err != nil {
-				errs = append(errs, f.err)
+			switch err := w.judgeFetched(ctx, &f); {
+			case err == nil:
+			case economic.KindOf(err) == economic.KindRateLimited:
+				limited = append(limited, err)
+			default:
+				errs = append(errs, err)
 			}
 			if !f.applied.Empty() {
 				good = append(good, f)
 			}
 		}
-		if err := w.storeFetched(ctx, good); err != nil {
+		if len(w.progress.Holds) > holds || len(errs)+len(limited) > 0 {
+			over.Store(true)
+		}
+		err := w.storeFetched(ctx, good)
+		if err != nil {
 			errs = append(errs, err)
 		}
-		if len(errs) > 0 {
+		if err != nil || w.ends(ctx, errors.Join(errs...)) {
 			stop()
 		}
 	}
-	return w.fetching, errors.Join(errs...)
+	// A call that waited for the tokens that another had been refused is not what
+	// e-conomic said.
+	return errors.Join(append(limited, errs...)...)
+}
+
+// ends reports whether fetches under way are of no use any more, or cost the client's
+// timeout each.
+func (w *worker) ends(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || outdated(err) || errors.Is(err, economic.ErrTimeout)
+}
+
+// tryPDFs tries PDFs that are held as forbidden, as many as hold them, until one can be
+// read: that of the newest invoice first.
+func (w *worker) tryPDFs(ctx context.Context) error {
+	list, err := w.Store.PDFsToTry(ctx, w.shop.Dataset, plan.RefusedInARow)
+	if err != nil {
+		return err
+	}
+	for _, inv := range list {
+		inv.LinesRead = true
+		if err := w.fetchAndStore(ctx, []store.InvoiceWork{inv}); err != nil {
+			return err
+		}
+		if !w.forbidden(plan.ScopePDFs) {
+			w.fetching = true
+			return nil
+		}
+	}
+	w.noteTry(plan.ScopePDFs)
+	return nil
 }
 
 // fetched is what the fetching of one invoice came to.
 type fetched struct {
 	invoice store.InvoiceWork
 	applied store.Applied // its lines, its PDF, or when it is tried again
-	err     error         // not the invoice's own: no other need be tried
+
+	asked, askedPDF bool  // e-conomic was, for its lines and for its PDF
+	lines, pdf      error // why they are not among what is applied
+	panicked        error
+}
+
+func (f fetched) limited() bool {
+	return economic.KindOf(f.lines) == economic.KindRateLimited || economic.KindOf(f.pdf) == economic.KindRateLimited
+}
+
+// judgeFetched takes note of how e-conomic answered for one invoice, and puts off what
+// it lacks still. It returns an error that is not the invoice's own: no other need be
+// tried.
+func (w *worker) judgeFetched(ctx context.Context, f *fetched) error {
+	if f.panicked != nil {
+		return f.panicked
+	}
+	number := strconv.FormatInt(f.invoice.Number, 10)
+	var others, own []error
+	refused := false
+	for _, part := range []struct {
+		scope plan.Scope
+		asked bool
+		err   *error
+	}{{plan.ScopeInvoices, f.asked, &f.lines}, {plan.ScopePDFs, f.askedPDF, &f.pdf}} {
+		if !part.asked {
+			continue
+		}
+		err := w.judged(ctx, *part.err)
+		*part.err = err
+		switch kind := economic.KindOf(err); {
+		case err == nil:
+			others = append(others, w.answered(ctx, part.scope, number))
+		case ctx.Err() != nil, kind == economic.KindUnauthorized, kind == economic.KindBudget:
+			others = append(others, err) // not this invoice's fault: it stays due
+		case kind == economic.KindRateLimited, errors.Is(err, economic.ErrTimeout):
+			others, own = append(others, err), append(own, err) // should it be this one's alone, it comes last
+		case kind == economic.KindForbidden:
+			refused = true
+			own = append(own, err)
+			if w.numberRefused(part.scope, number, f.invoice.Refused) {
+				others = append(others, w.endPart(ctx, part.scope, err))
+			}
+		default:
+			own = append(own, err)
+		}
+	}
+	if err := errors.Join(own...); err != nil {
+		f.applied.Work = w.putOffInvoice(f.invoice, err, refused)
+	}
+	return errors.Join(others...)
 }
 
 // bytesPerTransaction is how many bytes of PDFs a transaction needs to have enough.
@@ -448,7 +631,7 @@ func (f fetched) size() (size int) {
 // fetchAll fetches invoices and yields them as they come, at each turn those that
 // have come. While a transaction is under way, each goroutine fetches one more than
 // it waits with. Its goroutines have ended when it has.
-func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Seq[[]fetched] {
+func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork, over *atomic.Bool) iter.Seq[[]fetched] {
 	return func(yield func([]fetched) bool) {
 		next := make(chan store.InvoiceWork, len(list))
 		for _, inv := range list {
@@ -460,10 +643,14 @@ func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Se
 		for range min(w.PDFConcurrency, len(list)) {
 			working.Go(func() {
 				for inv := range next {
-					if ctx.Err() != nil {
+					if ctx.Err() != nil || over.Load() {
 						return
 					}
-					done <- w.fetchOne(ctx, inv)
+					f := w.fetchOne(ctx, inv)
+					if f.limited() {
+						over.Store(true) // the next would wait for tokens
+					}
+					done <- f
 				}
 			})
 		}
@@ -483,7 +670,7 @@ func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork) iter.Se
 					waiting = false
 				}
 			}
-			// Whoever has had enough cancels ctx: what is under way must end here.
+			// Whoever has had enough says so, or cancels ctx: what is under way must end here.
 			yield(come)
 		}
 	}
@@ -493,37 +680,24 @@ func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched
 	f.invoice = inv
 	defer func() { // a panic here would end the process for every shop
 		if p := recover(); p != nil {
-			f.err = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", w.shop.Shop, inv.Number, p)
+			f.panicked = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", w.shop.Shop, inv.Number, p)
 		}
 	}()
-	err := w.fetchLines(ctx, inv, &f.applied)
-	if !w.stopped(ctx, err) {
-		err = errors.Join(err, w.fetchPDF(ctx, inv, &f.applied))
-	}
-	if err == nil {
-		return f
-	}
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited, economic.KindBudget:
-		f.err = err // not this invoice's fault: it stays due
-		return f
-	}
-	if ctx.Err() != nil {
-		f.err = err
-		return f
-	}
-	f.applied.Work = w.putOffInvoice(inv, err)
-	if errors.Is(err, economic.ErrTimeout) {
-		f.err = err
+	f.asked, f.lines = w.fetchLines(ctx, inv, &f.applied)
+	if k := economic.KindOf(f.lines); k != economic.KindBudget && k != economic.KindRateLimited && !w.ends(ctx, f.lines) {
+		f.askedPDF, f.pdf = !inv.PDFStored, w.fetchPDF(ctx, inv, &f.applied)
 	}
 	return f
 }
 
 // putOffInvoice has an invoice whose work has failed tried again later.
-func (w *worker) putOffInvoice(inv store.InvoiceWork, err error) []store.WorkResult {
-	tries := inv.Tries + 1
+func (w *worker) putOffInvoice(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
+	tries, text := inv.Tries+1, err.Error()
+	if refused {
+		text = plan.RefusedNote + text
+	}
 	w.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
-	return []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: err.Error()}}
+	return []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: text}}
 }
 
 // storeFetched stores what was fetched in one transaction; where the database
@@ -549,7 +723,7 @@ func (w *worker) storeFetched(ctx context.Context, list []fetched) error {
 	case ctx.Err() != nil || outdated(err):
 		return err
 	case len(list) == 1:
-		return w.apply(ctx, store.Applied{Work: w.putOffInvoice(list[0].invoice, err)})
+		return w.apply(ctx, store.Applied{Work: w.putOffInvoice(list[0].invoice, err, false)})
 	}
 	for _, f := range list {
 		if err := w.storeFetched(ctx, []fetched{f}); err != nil {
@@ -559,20 +733,22 @@ func (w *worker) storeFetched(ctx context.Context, list []fetched) error {
 	return nil
 }
 
-func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
+// fetchLines reads the item numbers on an invoice's lines. asked reports that it had to
+// ask e-conomic.
+func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) (asked bool, err error) {
 	if inv.LinesRead {
-		return nil
+		return false, nil
 	}
 	// Where every tick lists all items anyway, the lines tell nothing new.
 	if w.shop.StockOn && w.progress.Items > int64(w.PageSize) {
 		read, err := w.agreement.Invoice(ctx, economic.PriorityInvoice, inv.Number)
 		if err != nil {
-			return err
+			return true, err
 		}
-		a.Hints = w.lineHints(read.Value.Lines, w.Now())
+		a.Hints, asked = w.lineHints(read.Value.Lines, w.Now()), true
 	}
 	a.Lines = []int64{inv.Number}
-	return nil
+	return asked, nil
 }
 
 func (w *worker) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {

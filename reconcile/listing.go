@@ -42,6 +42,7 @@ type listing struct {
 	short      bool                    // one page is all
 	digest     hash.Hash               // of a short one
 	notBefore  time.Time               // the budget says so
+	spent      error                   // the day's calls are: until notBefore; nil: they are not
 	failures   int                     // pages that failed
 	missing    map[string]plan.Suspect // stored items that it did not show, known with the last page
 	cut        bool                    // not everything that was missing has been asked for
@@ -100,6 +101,7 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 // turnPages reads and stores the next pages of the listing under way.
 func (w *worker) turnPages(ctx context.Context) error {
 	l := w.sweep
+	l.spent = nil
 	from, pages := w.Now(), math.MaxInt
 	if l.priority == economic.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
@@ -118,6 +120,9 @@ func (w *worker) turnPages(ctx context.Context) error {
 		p, err := read.wait()
 		if err != nil {
 			return w.interrupted(l, err)
+		}
+		if err := w.answered(ctx, plan.ScopeStock, ""); err != nil {
+			return err
 		}
 		if !l.started {
 			l.started, l.began, l.serverDate = true, p.began, p.serverDate

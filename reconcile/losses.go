@@ -216,25 +216,32 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 	maps.Copy(l.suspects, missing)
 	w.suspects = l.suspects
 	if detail := w.tooMuch(lossesIn(l.suspects), l.read == 0, w.lossWindow(l.suspects, l.back).Judge()); detail != "" {
-		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints))
+		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints, w.heldBackTo(), detail))
 	}
 	w.sweepNext, w.hinted = true, true
 	w.window.back = l.back
 	return w.saw(ctx, plan.SeenFewLosses)
 }
 
-// putOffAll has hints that are due read again when the hold is looked at again.
-func (w *worker) putOffAll(ctx context.Context, hints hintMap) error {
+// putOffAll has hints that are due read again at the given time.
+func (w *worker) putOffAll(ctx context.Context, hints hintMap, until time.Time, note string) error {
 	var a store.Applied
-	hold, _ := w.heldStock()
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		h := hints[number]
 		if !h.Packed() && w.due().Includes(h.DueAt) {
-			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: w.heldBackTo(), Tries: h.Tries, Failures: h.Failures, Note: hold.Detail})
+			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: until, Tries: h.Tries, Failures: h.Failures, Note: noteOf(h, note)})
 		}
 	}
 	if a.Empty() {
 		return nil
 	}
 	return w.apply(ctx, a)
+}
+
+// noteOf keeps with a hint's note that its number was refused.
+func noteOf(h plan.Hint, note string) string {
+	if h.Refused {
+		return plan.RefusedNote + note
+	}
+	return note
 }

@@ -39,8 +39,11 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off)
 	}
+	if w.forbidden(plan.ScopeStock) && !w.dueForTry(plan.ScopeStock, j) {
+		return false, w.putOffPart(ctx, j, plan.KindStock, plan.ScopeStock)
+	}
 	if hold, _ := w.heldStock(); hold.Reason == plan.HeldNoInventory {
-		if !w.mayTry(plan.ScopeStock, j) {
+		if !w.dueForTry(plan.ScopeStock, j) {
 			return false, w.dismiss(ctx, j, plan.KindStock, hold.Detail)
 		}
 		j.sweep = true // nothing is believed before a listing shows figures
@@ -54,6 +57,11 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 	due, err := w.dueHints(ctx, j, plan.KindStock)
 	if err != nil {
 		return false, err
+	}
+	if w.forbidden(plan.ScopeStock) && len(due) > 0 {
+		if open, err := w.tryStock(ctx, due); err != nil || !open {
+			return false, w.endPart(ctx, plan.ScopeStock, err)
+		}
 	}
 	packed, err := w.leftPacked(ctx)
 	if err != nil {
@@ -81,7 +89,10 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 	}
 	if reads.Changes {
 		due, err = w.readChanges(ctx, due)
-		errs = append(errs, heldBack(err))
+		errs = append(errs, w.endPart(ctx, plan.ScopeStock, heldBack(err)))
+		if w.forbidden(plan.ScopeStock) {
+			return false, errors.Join(errs...)
+		}
 	}
 	if reads.Filters || reads.Singles {
 		most := 0
@@ -91,19 +102,45 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 		case reads.Filters:
 			most = filtersPerPass
 		}
-		errs = append(errs, heldBack(w.readHinted(ctx, due, most)))
+		errs = append(errs, w.endPart(ctx, plan.ScopeStock, heldBack(w.readHinted(ctx, due, most))))
 	}
 	if w.sweep == nil || errors.Join(errs...) != nil || w.Now().Before(w.sweep.notBefore) {
 		return false, errors.Join(errs...)
 	}
-	err = heldBack(w.turnPages(ctx))
+	err = w.endPart(ctx, plan.ScopeStock, heldBack(w.turnPages(ctx)))
 	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep != nil && w.sweep.cause == plan.CauseSweep {
 		// The day's share of a sweep is used up: it goes on where it was.
-		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
+		w.sweep.notBefore, w.sweep.spent = w.Now().Add(e.RetryAfter), err
 		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
 		return false, nil
 	}
 	return w.sweep != nil && err == nil, err
+}
+
+// tryStock tries stock that is held as forbidden by its hinted numbers, the newest hint
+// first. open reports that the rest may be read: e-conomic has answered for one, or has
+// refused none but those that it always refuses.
+func (w *worker) tryStock(ctx context.Context, hints hintMap) (open bool, err error) {
+	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
+		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
+	})
+	refused := func(number string) bool { return hints[number].Refused || w.streak(plan.ScopeStock).Known(number) }
+	open = true
+	for _, number := range plan.Probes(newest, refused) {
+		fresh := !refused(number)
+		err := w.readSingle(ctx, hints, number)
+		if economic.KindOf(err) == economic.KindUnavailable && !errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil {
+			err = w.postpone(ctx, hints, number, err)
+		}
+		if err = heldBack(err); err != nil || !w.forbidden(plan.ScopeStock) {
+			return true, err
+		}
+		open = open && !fresh
+	}
+	if !open {
+		w.noteTry(plan.ScopeStock)
+	}
+	return open, nil
 }
 
 // stockOff says why the shop's stock is not read, "" if it is.
@@ -385,7 +422,8 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, most int) error 
 				numbers = numbers[n:]
 				continue
 			}
-			if economic.KindOf(err) != economic.KindUnavailable {
+			err = w.judged(ctx, err)
+			if kind := economic.KindOf(err); kind != economic.KindUnavailable && kind != economic.KindForbidden {
 				return err
 			}
 			if w.alone = errors.Is(err, economic.ErrTimeout); w.alone {
@@ -426,6 +464,9 @@ func (w *worker) readTogether(ctx context.Context, hints hintMap, numbers []stri
 	}
 	var observations []plan.Observation
 	for page, err := range w.stock.Hinted(ctx, economic.PriorityHint, numbers) {
+		if err == nil {
+			err = w.answered(ctx, plan.ScopeStock, "")
+		}
 		if err != nil {
 			return err
 		}
@@ -457,19 +498,35 @@ func (w *worker) readSingle(ctx context.Context, hints hintMap, number string) e
 	if err != nil {
 		return w.putOff(ctx, hints, number, err)
 	}
+	if err := w.answered(ctx, plan.ScopeStock, number); err != nil {
+		return err
+	}
 	_, err = w.storeItems(ctx, itemsBatch{observations: []plan.Observation{o}, hints: hints, cause: plan.CauseWebhook}, store.Applied{})
 	return err
 }
 
-// putOff postpones a hint whose number cannot be read. An error that is not
-// the number's own is returned.
+// putOff postpones a hint whose number cannot be read. An error that is not the
+// number's own, or not its alone, is returned.
 func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err error) error {
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited, economic.KindUnavailable, economic.KindBudget:
-		return err
-	}
+	err = w.judged(ctx, err)
 	if ctx.Err() != nil {
 		return err
+	}
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized, economic.KindUnavailable, economic.KindBudget:
+		return err
+	case economic.KindRateLimited: // should it be this one's alone, it holds up no other
+		return errors.Join(err, w.postpone(ctx, hints, number, err))
+	case economic.KindForbidden:
+		h, scope := hints[number], plan.ScopeStock
+		if h.Kind == plan.KindInvoice {
+			scope = plan.ScopeInvoices
+		}
+		postponed := w.postpone(ctx, hints, number, err)
+		if postponed == nil && w.numberRefused(scope, number, h.Refused) {
+			return err
+		}
+		return postponed
 	}
 	return w.postpone(ctx, hints, number, err)
 }
@@ -478,7 +535,8 @@ func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err e
 func (w *worker) postpone(ctx context.Context, hints hintMap, number string, err error) error {
 	h := hints[number]
 	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
-	again := plan.Reread{Kind: h.Kind, Number: number, Gen: h.Gen, Tries: h.Tries, Failures: h.Failures + 1, DueAt: w.retryAt(h.Failures + 1), Note: err.Error()}
+	h.Refused = economic.KindOf(err) == economic.KindForbidden
+	again := plan.Reread{Kind: h.Kind, Number: number, Gen: h.Gen, Tries: h.Tries, Failures: h.Failures + 1, DueAt: w.retryAt(h.Failures + 1), Note: noteOf(h, err.Error())}
 	w.waiting = true
 	if err := w.apply(ctx, store.Applied{Rereads: []plan.Reread{again}}); err != nil {
 		return err
@@ -509,6 +567,9 @@ func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) 
 	var left leftOut
 	for p, err := range w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap)) {
 		if err != nil {
+			return due, err
+		}
+		if err := w.answered(ctx, plan.ScopeStock, ""); err != nil {
 			return due, err
 		}
 		if began.IsZero() {

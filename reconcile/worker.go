@@ -55,7 +55,10 @@ type worker struct {
 	warnings map[subject]string // that are stored
 	unread   bool               // hints of invoices may be open that are put off
 
-	tried map[plan.Scope]time.Time // when what is held was last tried, by this worker
+	self    plan.Self                   // what /self has said in this pass
+	tried   map[plan.Scope]time.Time    // when what is held was last tried, by this worker
+	streaks map[plan.Scope]*plan.Streak // of numbers refused one after another
+	beside  map[plan.Scope]error        // refusals of parts that are held for another reason
 
 	suspects   map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
 	approved   int                     // losses that a person has approved and that are not stored yet; 0: none
@@ -75,13 +78,13 @@ type result struct {
 	changes int
 	again   bool  // there is more to do at once
 	idle    bool  // the shop is paused, by a person or by lagerd
-	short   error // the day's budget does not allow all that was due
+	short   error // not all that was due could be read: by the day's budget, or since e-conomic refuses what is held for another reason
 }
 
 // pass does what is due for the shop. Its parts fail apart from each other;
 // the errors are joined.
 func (w *worker) pass(ctx context.Context, j job) (result, error) {
-	w.found, w.hinted = 0, false
+	w.found, w.hinted, w.self = 0, false, plan.SelfUnasked
 	asked, err := w.requests(ctx, &j)
 	if err != nil {
 		return result{}, err
@@ -105,12 +108,26 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	}
 	res.changes = w.found
 	w.sweepFound += w.found
-	errs := []error{err, w.finish(ctx, asked, w.found, err)}
+	failed := errors.Join(err, w.cutShort(res.short))
+	errs := []error{err, w.finish(ctx, asked, w.found, failed)}
 	if w.sweep == nil {
-		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, err))
+		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, failed))
 		w.sweepAsked, w.sweepFound = nil, 0
+	} else if w.sweep.spent != nil {
+		// It goes on by itself, when whoever asked for it does not wait any more.
+		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, errors.Join(err, w.cutShort(w.sweep.spent))))
+		w.sweepAsked = nil
 	}
 	return res, errors.Join(errs...)
+}
+
+// cutShort says of what was not read to its end until when it waits.
+func (w *worker) cutShort(short error) error {
+	apiErr, ok := errors.AsType[*economic.Error](short)
+	if !ok || apiErr.Kind != economic.KindBudget || apiErr.RetryAfter <= 0 {
+		return short
+	}
+	return fmt.Errorf("cut short: it waits until %s UTC: %w", w.Now().Add(apiErr.RetryAfter).UTC().Format("2006-01-02 15:04:05"), short)
 }
 
 func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
@@ -130,10 +147,11 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 		res.again = res.again || again
 		switch {
 		case w.stopped(ctx, err):
-			if errors.Is(err, economic.ErrTimeout) {
+			// What keeps the pass from its other parts keeps the next one from none.
+			if errors.Is(err, economic.ErrTimeout) || economic.KindOf(err) == economic.KindRateLimited {
 				w.first = (part + 1) % len(parts)
 			}
-			return res, errors.Join(append(errs, w.refused(ctx, err))...)
+			return res, errors.Join(append(errs, err)...)
 		case economic.KindOf(err) == economic.KindBudget:
 			res.short = err
 		default:
@@ -141,6 +159,9 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 		}
 	}
 	w.first = 0
+	if res.short == nil {
+		res.short = w.toldBeside()
+	}
 	res.again = res.again || w.hinted
 	err := errors.Join(errs...)
 	res.ticked = j.tick && err == nil && res.short == nil && w.stockIsTrue()
@@ -154,13 +175,14 @@ func (w *worker) stockIsTrue() bool {
 }
 
 // stopped reports whether an error concerns the whole shop, so that its other
-// parts need not try.
+// parts need not try. A 401 that comes to this was not /self's alone to judge: the
+// shop is held, or whether its token is good is not known.
 func (w *worker) stopped(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || outdated(err) {
 		return true
 	}
 	switch economic.KindOf(err) {
-	case economic.KindUnauthorized, economic.KindForbidden, economic.KindRateLimited:
+	case economic.KindUnauthorized, economic.KindRateLimited:
 		return true
 	}
 	// An agreement that hangs costs the client's timeout with every call: one is
@@ -272,14 +294,22 @@ const checkEvery = time.Hour
 // check asks the agreement who it is: at first, every hour, and to find out
 // whether a shop that lagerd paused can go on. ready is false while it cannot.
 func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
-	now := w.Now()
 	held := w.progress.Holds.Any(plan.ScopeShop)
-	if held && !w.mayTry(plan.ScopeShop, j) {
+	if held && !w.dueForTry(plan.ScopeShop, j) {
 		return false, nil
 	}
-	if !held && now.Sub(w.checkedAt) < checkEvery {
+	if !held && w.Now().Sub(w.checkedAt) < checkEvery {
 		return true, nil
 	}
+	return w.identify(ctx)
+}
+
+// identify asks the agreement who it is, holds the shop where that is refused or where
+// it is another than the shop's, and ends such a hold where it is not. ready reports
+// that the shop may be read.
+func (w *worker) identify(ctx context.Context) (ready bool, err error) {
+	now := w.Now()
+	w.self = plan.SelfUnknown
 	// With the priority of hints, which have a reserve: they wait for the answer.
 	self, err := w.agreement.Self(ctx, economic.PriorityHint)
 	if economic.KindOf(err) == economic.KindUnauthorized {
@@ -287,11 +317,20 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 			w.log.WithField("agreements", agreements).Error(AppTokenSuspected)
 		}
 	}
+	switch economic.KindOf(err) {
+	case economic.KindUnauthorized:
+		w.self = plan.SelfRefused
+		return false, errors.Join(err, w.saw(ctx, plan.SeenSelf401), w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, err.Error()))
+	case economic.KindForbidden:
+		w.self = plan.SelfRefused
+		return false, errors.Join(err, w.saw(ctx, plan.SeenSelf403), w.hold(ctx, plan.ScopeShop, plan.HeldForbidden, err.Error()))
+	}
 	if err != nil {
-		return false, w.refused(ctx, err)
+		return false, err
 	}
 	w.other.accepted()
 	if w.progress.AgreementNumber != 0 && self.AgreementNumber != w.progress.AgreementNumber {
+		w.self = plan.SelfRefused
 		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, w.progress.AgreementNumber)
 		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is meant, say `lagerd shops set %s --accept-agreement`", w.shop.Shop, detail, w.shop.Shop),
 			w.saw(ctx, plan.SeenOtherAgreement), w.hold(ctx, plan.ScopeShop, plan.HeldAgreementChanged, detail))
@@ -305,19 +344,9 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 	if err := w.saw(ctx, plan.SeenSelf); err != nil {
 		return false, err
 	}
+	w.self = plan.SelfWell
 	w.checkedAt = now
 	return true, nil
-}
-
-// refused holds the shop where e-conomic refuses its token, and returns err.
-func (w *worker) refused(ctx context.Context, err error) error {
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized:
-		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, err.Error()))
-	case economic.KindForbidden:
-		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldForbidden, err.Error()))
-	}
-	return err
 }
 
 // requests loads what operators asked for and merges it into the job. Those
@@ -350,8 +379,8 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 		failure = failed.Error()
 	case w.shop.Paused():
 		failure = "the shop is paused: `lagerd shops resume " + w.shop.Shop + "` lets it go on"
-	case len(w.progress.Holds) > 0:
-		failure = "held: " + w.progress.Holds.String()
+	case len(w.shop.InForce(w.progress.Holds)) > 0:
+		failure = "held: " + w.shop.InForce(w.progress.Holds).String()
 	}
 	var errs []error
 	for _, r := range requests {

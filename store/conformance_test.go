@@ -598,7 +598,7 @@ func TestInvoices(t *testing.T) {
 			t.Errorf("stored: %v", stored)
 		}
 		due := func() int {
-			list, err := s.InvoicesToFetch(ctx, "shop1", due(noon.Add(time.Minute)), 10)
+			list, err := s.InvoicesToFetch(ctx, "shop1", due(noon.Add(time.Minute)), true, true, 10)
 			must(t, err)
 			return len(list)
 		}

@@ -117,7 +117,7 @@ func (d Due) Includes(t time.Time) bool { return !t.After(d.By) || t.After(d.Bey
 
 // OpenHints returns a shop's open hints of a kind that are due.
 func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
+	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures, " + refused("note") + " FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
 	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due.By), At(due.Beyond))
 	if err != nil {
 		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
@@ -127,7 +127,7 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	for rows.Next() {
 		h := plan.Hint{Kind: kind}
 		var first, webhook, due Time
-		if err := rows.Scan(&h.Number, &h.Gen, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures); err != nil {
+		if err := rows.Scan(&h.Number, &h.Gen, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures, &h.Refused); err != nil {
 			return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
 		}
 		h.FirstAt, h.WebhookAt, h.DueAt = first.Time, webhook.Time, due.Time
@@ -138,6 +138,10 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	}
 	return hints, nil
 }
+
+// refused returns a condition that tells the notes of numbers that were refused when
+// they were last read.
+func refused(column string) string { return column + " LIKE '" + plan.RefusedNote + "%'" }
 
 // CountOpenHints returns how many of a shop's open hints, of any kind, are due.
 func (s *Store) CountOpenHints(ctx context.Context, shop string, due Due) (count int, err error) {

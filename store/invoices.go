@@ -25,6 +25,7 @@ type InvoiceWork struct {
 	LinesRead bool
 	PDFStored bool
 	Tries     int
+	Refused   bool // the last of them: e-conomic forbade it
 }
 
 // WorkResult is what came of an invoice's work that is not finished.
@@ -53,14 +54,38 @@ func (s *Store) StoredInvoices(ctx context.Context, dataset string, numbers []in
 	return stored, nil
 }
 
-// InvoicesToFetch returns invoices whose lines or PDF are due, oldest due
-// first, at most limit.
-func (s *Store) InvoicesToFetch(ctx context.Context, dataset string, due Due, limit int) ([]InvoiceWork, error) {
+const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries, "
+
+// InvoicesToFetch returns invoices whose lines or PDF, as far as they are wanted, are
+// due, oldest due first, at most limit.
+func (s *Store) InvoicesToFetch(ctx context.Context, dataset string, due Due, lines, pdfs bool, limit int) ([]InvoiceWork, error) {
+	wanted := ""
+	switch {
+	case lines && !pdfs:
+		wanted = " AND lines_read = 0"
+	case pdfs && !lines:
+		wanted = " AND pdf_state <> 'stored'"
+	}
 	var list []InvoiceWork
-	err := s.db.WithContext(ctx).Raw("SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries"+
-		" FROM invoices WHERE shop = ? AND (work_due_at <= ? OR work_due_at > ?) ORDER BY work_due_at, number LIMIT ?", dataset, At(due.By), At(due.Beyond), limit).Scan(&list).Error
+	err := s.db.WithContext(ctx).Raw(invoiceWork+refused("work_error")+" AS refused FROM invoices WHERE shop = ? AND (work_due_at <= ? OR work_due_at > ?)"+wanted+
+		" ORDER BY work_due_at, number LIMIT ?", dataset, At(due.By), At(due.Beyond), limit).Scan(&list).Error
 	if err != nil {
 		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", dataset, err)
+	}
+	return list, nil
+}
+
+// PDFsToTry returns invoices that wait for their PDF, whether or not they are due, at
+// most limit: the highest number, then those that were not refused when they were last
+// tried, the highest number first, then the others, first those that wait longest.
+func (s *Store) PDFsToTry(ctx context.Context, dataset string, limit int) ([]InvoiceWork, error) {
+	const waits = "shop = ? AND work_due_at IS NOT NULL AND pdf_state <> 'stored'"
+	turn := "CASE WHEN number = (SELECT MAX(number) FROM invoices WHERE " + waits + ") THEN 0 WHEN " + refused("work_error") + " THEN 2 ELSE 1 END"
+	var list []InvoiceWork
+	err := s.db.WithContext(ctx).Raw(invoiceWork+refused("work_error")+" AS refused FROM invoices WHERE "+waits+
+		" ORDER BY "+turn+", CASE WHEN "+refused("work_error")+" THEN work_due_at END, number DESC LIMIT ?", dataset, dataset, limit).Scan(&list).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the latest invoices of %s that wait for a PDF: %w", dataset, err)
 	}
 	return list, nil
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"lagerd/reconcile/plan"
 )
 
 // News is what others have left in the database, or time has made due.
@@ -10,6 +12,10 @@ type News struct {
 	ShopsGeneration int64    // see ShopsGeneration
 	Asked           []string // shops for which an operator's request is open
 	Work            []string // shops that have something due: an open hint, webhooks to unpack, an invoice's lines or PDF to fetch
+}
+
+func notHeld(scope plan.Scope) string {
+	return "NOT EXISTS (SELECT 1 FROM holds h WHERE h.shop = s.shop AND h.scope = '" + string(scope) + "')"
 }
 
 // News returns what there is, in one statement: every lagerd asks each second,
@@ -24,6 +30,8 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
 		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 		" UNION SELECT DISTINCT s.shop FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)"+
+		// What is held is tried by a tick.
+		" AND (i.lines_read = 0 AND "+notHeld(plan.ScopeInvoices)+" OR i.pdf_state <> 'stored' AND "+notHeld(plan.ScopePDFs)+")"+
 		") AS work",
 		shopsGeneration, At(due.By), At(due.Beyond), At(due.By), At(due.Beyond))
 	fail := func(err error) (News, error) { return News{}, fmt.Errorf("look for news: %w", err) }

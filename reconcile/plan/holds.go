@@ -136,6 +136,19 @@ const (
 	SeenApproval       Seen = "approval"        // a person has approved the losses
 )
 
+// ReadOf returns what is seen when e-conomic answers a read of a part.
+func ReadOf(part Scope) Seen {
+	switch part {
+	case ScopeStock:
+		return SeenStockRead
+	case ScopeInvoices:
+		return SeenInvoicesRead
+	case ScopePDFs:
+		return SeenPDFRead
+	}
+	return ""
+}
+
 // ends reports whether what was seen is the condition by which the hold ends:
 //
 //	hold                      ends by

@@ -222,6 +222,7 @@ type Hint struct {
 	DueAt     time.Time // when it is to be read
 	Tries     int       // reads so far that showed nothing new
 	Failures  int       // reads so far that failed for this very number
+	Refused   bool      // the last of them since e-conomic forbade it
 }
 
 // Packed reports whether the hint has no row yet: it is still in the batch in which its
