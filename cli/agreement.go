@@ -42,7 +42,11 @@ func newAsking(cfg config.Config) (*asking, error) {
 
 // book counts the calls that were made among the shop's of the day.
 func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
-	return s.BookCalls(ctx, shop, now().UTC().Format(time.DateOnly), int(a.calls.Swap(0)))
+	calls := int(a.calls.Swap(0))
+	if calls == 0 {
+		return nil
+	}
+	return s.BookCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls)
 }
 
 // found is what e-conomic says about a grant token.
@@ -60,7 +64,7 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 	var f found
 	var err error
 	if f.self, err = agreement.Self(ctx, economic.PriorityHint); err != nil {
-		return f, fmt.Errorf("%w: %s", err, whatToDo(err, shop.Shop))
+		return f, fmt.Errorf("%w: %s", err, whyRefused(err, shop.Shop))
 	}
 	if shop.StockOn && shop.StockSource == store.SourceEconomic {
 		assessment, err := reconcile.AssessPage(ctx, a.client, agreement)
@@ -85,6 +89,14 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 		f.invoices = fmt.Sprintf("counted from %s on: %d at e-conomic so far", from, page.Results)
 	}
 	return f, nil
+}
+
+// whyRefused says what to do where e-conomic does not answer for a new token.
+func whyRefused(err error, shop string) string {
+	if economic.KindOf(err) == economic.KindUnauthorized {
+		return "is this the whole grant token, of this app and not of another, and is the app's own token (economic.app_secret_token_file) right? Else have the agreement's super-user grant the app access again"
+	}
+	return whatToDo(err, shop)
 }
 
 // assessed says what an agreement's first page of items shows. It returns an error

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"lagerd/config"
 	"lagerd/economic"
@@ -43,24 +42,11 @@ func (cmd checkCmd) Run(c *call) error {
 	} else {
 		r.good("app secret token", "found")
 	}
-	s, err := openDatabase(c.ctx, cfg, true)
-	if err != nil {
-		r.bad("database", err)
+	s := checkDatabase(c.ctx, &r, cfg)
+	if s == nil {
 		return r.end()
 	}
 	defer s.Close()
-	r.good("database", "reached")
-	err = s.CheckSchema(c.ctx)
-	if errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto) {
-		r.good("schema", "is brought up to date at the next start")
-		if !s.Embedded() {
-			return r.end()
-		}
-		err = s.Migrate(c.ctx)
-	}
-	if r.result("schema", err, "up to date"); err != nil {
-		return r.end()
-	}
 	keys, err := masterKey(c.ctx, cfg, s, false)
 	r.result("master key", err, "found")
 	if r.failed == 0 {
@@ -72,9 +58,32 @@ func (cmd checkCmd) Run(c *call) error {
 	return r.end()
 }
 
+// checkDatabase looks at the database and returns it, nil where it cannot be read.
+func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Store {
+	s, err := openDatabase(ctx, cfg, true)
+	if err != nil {
+		r.bad("database", err)
+		return nil
+	}
+	r.good("database", "%s answers", s.Server())
+	switch err := s.CheckSchema(ctx); {
+	case errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto):
+		r.good("schema", "is brought up to date at the next start of `lagerd run`")
+	case err != nil:
+		r.bad("schema", err)
+	default:
+		r.good("schema", "up to date")
+		for _, f := range s.Inspect(ctx, int64(cfg.PDF.MaxBytes)) {
+			r.result(f.What, f.Err, f.Good)
+		}
+		return s
+	}
+	_ = s.Close()
+	return nil
+}
+
 func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys) error {
-	client, err := economic.New(economic.Options{RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
-		Timeout: time.Duration(cfg.Economic.Timeout), UserAgent: "lagerd/" + version()})
+	asked, err := newAsking(cfg)
 	if err != nil {
 		return err
 	}
@@ -91,8 +100,12 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 	}
 	for _, st := range list {
 		if len(wanted) == 0 || wanted[st.Shop.Shop] {
-			checkShop(ctx, r, client, keys, st)
+			checkShop(ctx, r, s, asked.client, keys, st)
 			checkHolds(r, st)
+			checkNotices(r, st)
+			if err := asked.book(ctx, s, st.Shop.Shop); err != nil {
+				r.bad("shop "+st.Shop.Shop, err)
+			}
 		}
 	}
 	if len(list) == 0 {
@@ -102,7 +115,7 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 }
 
 // checkShop asks the shop's agreement who it is, and whether it sends stock.
-func checkShop(ctx context.Context, r *report, client *economic.Client, keys *secret.Keys, st store.ShopStatus) {
+func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.Client, keys *secret.Keys, st store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
 	grant, err := keys.Open(st.Shop.Shop, st.Shop.GrantToken)
 	if err != nil {
@@ -117,25 +130,40 @@ func checkShop(ctx context.Context, r *report, client *economic.Client, keys *se
 	}
 	known := st.Progress.AgreementNumber
 	if known != 0 && known != self.AgreementNumber {
-		r.bad(name, fmt.Errorf("the token answers for agreement %d, the shop is agreement %d: if that is meant, say `lagerd shops set %s --accept-agreement`", self.AgreementNumber, known, st.Shop.Shop))
+		r.bad(name, fmt.Errorf("the token answers for agreement %d, %s, and the shop is agreement %d: if that is meant, say `lagerd shops set %s --accept-agreement`", self.AgreementNumber, companyName(self), known, st.Shop.Shop))
 		return
 	}
-	r.good(name, "agreement %d, %s", self.AgreementNumber, self.CompanyName)
+	r.good(name, "agreement %d, %s", self.AgreementNumber, companyName(self))
+	switch also, err := alsoOf(ctx, s, st.Shop.Shop, self.AgreementNumber); {
+	case err != nil:
+		r.bad(name, err)
+	case also != "":
+		r.good(name, "careful: %s", also)
+	}
 	if !st.Shop.StockOn || st.Shop.StockSource != store.SourceEconomic {
 		return
 	}
 	assessment, err := reconcile.AssessPage(ctx, client, agreement)
-	switch {
-	case err != nil:
+	if err == nil {
+		var said string
+		said, err = assessed(assessment, "lagerd shops set "+st.Shop.Shop+" --stock-source rackbeat", "--stock off")
+		if err == nil {
+			r.good(name, "%s", said)
+		}
+	}
+	if err != nil {
 		r.bad(name, err)
-	case assessment.Items == 0:
-		r.good(name, "the agreement has no items yet")
-	case assessment.WithFigures == 0:
-		r.bad(name, fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: for Rackbeat say `lagerd shops set %s --stock-source rackbeat`, else `--stock off`; invoices go on either way", assessment.Items, st.Shop.Shop))
-	case assessment.NonZero == 0:
-		r.good(name, "careful: every stock figure on the first page is zero: is the stock really kept at e-conomic?")
-	default:
-		r.good(name, "%d of the first %d items carry a stock figure", assessment.WithFigures, assessment.Items)
+	}
+}
+
+// checkNotices tells what of the shop cannot be read, or only in part.
+func checkNotices(r *report, st store.ShopStatus) {
+	unread, warnings := status.Of(st).Notices()
+	for _, text := range unread {
+		r.bad("shop "+st.Shop.Shop, errors.New(text))
+	}
+	for _, text := range warnings {
+		r.good("shop "+st.Shop.Shop, "careful: %s", text)
 	}
 }
 

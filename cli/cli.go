@@ -157,8 +157,11 @@ func (c *call) load() (config.Config, error) {
 	return config.Load(c.config, c.Env)
 }
 
-// open opens the configured database and makes sure that it can be used. It makes
-// none.
+// waitsFor is how long a command waits for a database to take its connection.
+const waitsFor = 5 * time.Second
+
+// open opens the configured database for a command that writes to it, and brings its
+// schema up to date where the configuration says so. It makes none.
 func (c *call) open() (config.Config, *store.Store, error) {
 	cfg, err := c.load()
 	if err != nil {
@@ -185,14 +188,32 @@ func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 // openDatabase opens the configured database, as it is. An embedded one must exist
 // already, or is made.
 func openDatabase(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections})
-	switch {
-	case errors.Is(err, fs.ErrPermission) && cfg.Database.DSN == "":
+	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections, Patience: waitsFor})
+	if errors.Is(err, fs.ErrPermission) && cfg.Database.DSN == "" {
 		err = fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
-	case err != nil && cfg.Database.DSN != "":
-		err = fmt.Errorf("%w: is it running, and are host, user and password in database.dsn right?", err)
 	}
 	return s, err
+}
+
+// openToRead is open for a command that only reads: it migrates none.
+func (c *call) openToRead() (config.Config, *store.Store, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return cfg, nil, err
+	}
+	s, err := openToRead(c.ctx, cfg)
+	return cfg, s, err
+}
+
+func openToRead(ctx context.Context, cfg config.Config) (*store.Store, error) {
+	s, err := openDatabase(ctx, cfg, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 func openStore(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
@@ -206,6 +227,9 @@ func openStore(ctx context.Context, cfg config.Config, existing bool) (*store.St
 		err = s.CheckSchema(ctx)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -28,7 +28,7 @@ type diffCmd struct {
 }
 
 func (diffCmd) Help() string {
-	return "Reads e-conomic and the database and shows what a reconciliation would change. Writes nothing. Exits with 0 where they are equal, 1 where they differ, 2 where they could not be compared."
+	return "Reads e-conomic and the database and shows what a reconciliation would change. Writes nothing but the count of the day's calls. Exits with 0 where they are equal, 1 where they differ, 2 where they could not be compared."
 }
 
 // The exit codes of diff, as diff(1) has them.
@@ -112,11 +112,19 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 		return found, shop, err
 	}
 	defer s.Close()
-	client, agreement, err := cmd.agreement(cfg, st)
+	asked, agreement, err := cmd.agreement(cfg, st)
 	if err != nil {
 		return found, shop, err
 	}
-	d := reconcile.Diff{Store: s, Client: client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress,
+	defer func() {
+		// Also what an interrupted one has asked.
+		booking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := asked.book(booking, s, cmd.Shop); err != nil {
+			found.Notes = append(found.Notes, "the calls to e-conomic are not counted among the day's: "+err.Error())
+		}
+	}()
+	d := reconcile.Diff{Store: s, Client: asked.client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress,
 		LossWindow: time.Duration(cfg.Reconcile.LossWindow)}
 	found, err = d.Read(ctx, cmd.Item, invoices)
 	if economic.KindOf(err) != "" {
@@ -143,11 +151,9 @@ func (cmd diffCmd) numbers() ([]int64, error) {
 	return invoices, nil
 }
 
-// open opens the database without making or migrating one, as other commands
-// do: this one writes nothing.
 func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, store.ShopStatus, error) {
 	var none store.ShopStatus
-	s, err := openDatabase(ctx, cfg, true)
+	s, err := openToRead(ctx, cfg)
 	if err != nil {
 		return nil, none, err
 	}
@@ -160,9 +166,6 @@ func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, s
 
 func (cmd diffCmd) shop(ctx context.Context, s *store.Store) (store.ShopStatus, error) {
 	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
-		return store.ShopStatus{}, err // before the schema's version: asking for that makes its table where there is none
-	}
-	if err := s.CheckSchema(ctx); err != nil {
 		return store.ShopStatus{}, err
 	}
 	list, err := s.Status(ctx, cmd.Shop)
@@ -180,7 +183,7 @@ const patience = time.Minute
 
 // agreement returns what reads the shop's agreement, with what is left of the
 // day's calls.
-func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*economic.Client, *economic.Agreement, error) {
+func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*asking, *economic.Agreement, error) {
 	if cfg.Key.IsZero() {
 		return nil, nil, errors.New("key_file: no master key: without the one with which the shop was added its token cannot be read; are you lagerd's user?")
 	}
@@ -188,19 +191,15 @@ func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*economic.
 	if err != nil {
 		return nil, nil, err
 	}
-	if cfg.Economic.AppSecretToken.IsZero() {
-		return nil, nil, noAppToken()
-	}
 	grant, err := keys.Open(cmd.Shop, st.Shop.GrantToken)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: give its grant token anew with `lagerd shops set %s --grant-token-file …`", err, cmd.Shop)
 	}
-	client, err := economic.New(economic.Options{RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
-		Timeout: time.Duration(cfg.Economic.Timeout), UserAgent: "lagerd/" + version()})
+	asked, err := newAsking(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
 	budget := economic.NewBudget(economic.BudgetOptions{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency, Patience: patience})
 	budget.Restore(economic.BudgetState{Day: st.Progress.CallsDay, Calls: int(st.Progress.Calls)})
-	return client, client.Agreement(grant, budget), nil
+	return asked, asked.client.Agreement(grant, budget), nil
 }

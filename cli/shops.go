@@ -259,7 +259,7 @@ Koden vises kun denne ene gang. / The code is shown only this once.
 type listCmd struct{}
 
 func (listCmd) Run(c *call) error {
-	_, s, err := c.open()
+	_, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ type showCmd struct {
 }
 
 func (cmd showCmd) Run(c *call) error {
-	cfg, s, err := c.open()
+	cfg, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}
@@ -291,7 +291,7 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.Status(c.ctx, cmd.Shop)
+	list, err := statusOf(c.ctx, s, cfg, cmd.Shop)
 	if err != nil {
 		return err
 	}
@@ -303,8 +303,8 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, st := range list {
-		if err := status.WriteShop(c.Stdout, shop, status.Of(st), webhookURL(cfg)); err != nil {
+	for _, v := range list {
+		if err := status.WriteShop(c.Stdout, shop, v, webhookURL(cfg)); err != nil {
 			return err
 		}
 	}

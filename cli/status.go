@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"lagerd/config"
 	"lagerd/reconcile/plan"
 	"lagerd/status"
+	"lagerd/store"
 )
 
 type statusCmd struct {
@@ -14,7 +18,7 @@ type statusCmd struct {
 }
 
 func (cmd statusCmd) Run(c *call) error {
-	_, s, err := c.open()
+	cfg, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}
@@ -24,13 +28,9 @@ func (cmd statusCmd) Run(c *call) error {
 			return err
 		}
 	}
-	list, err := s.Status(c.ctx, cmd.Shop)
+	shops, err := statusOf(c.ctx, s, cfg, cmd.Shop)
 	if err != nil {
 		return err
-	}
-	shops := make([]status.Shop, len(list))
-	for i, st := range list {
-		shops[i] = status.Of(st)
 	}
 	if cmd.JSON {
 		return status.WriteJSON(c.Stdout, shops)
@@ -42,6 +42,39 @@ func (cmd statusCmd) Run(c *call) error {
 	return status.WriteTable(c.Stdout, shops, now())
 }
 
+// statusOf returns the state of one shop, or of all where name is "", as far as it
+// can be told from outside of a lagerd.
+func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name string) ([]status.Shop, error) {
+	living, err := living(ctx, s, cfg)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Status(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	shops := shown(list, living)
+	if name != "" && len(shops) == 1 && shops[0].HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
+		// Whether it is this shop's token, or the app's, shows in what the others say.
+		all, err := statusOf(ctx, s, cfg, "")
+		if err != nil {
+			return nil, err
+		}
+		shops = slices.DeleteFunc(all, func(v status.Shop) bool { return v.Shop != name })
+	}
+	return shops, nil
+}
+
+func shown(list []store.ShopStatus, living map[string]store.Instance) []status.Shop {
+	shops := make([]status.Shop, len(list))
+	for i, st := range list {
+		shops[i] = status.Of(st)
+	}
+	status.SuspectAppToken(shops)
+	status.Attend(shops, living)
+	return shops
+}
+
 type whyCmd struct {
 	Shop    string        `arg:"" help:"The shop."`
 	Number  string        `arg:"" help:"The item number, or the invoice number with --invoice."`
@@ -50,11 +83,15 @@ type whyCmd struct {
 }
 
 func (cmd whyCmd) Run(c *call) error {
-	_, s, err := c.open()
+	cfg, s, err := c.openToRead()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	living, err := living(c.ctx, s, cfg)
+	if err != nil {
+		return err
+	}
 	list, err := s.Status(c.ctx, cmd.Shop)
 	if err != nil {
 		return err
@@ -68,7 +105,7 @@ func (cmd whyCmd) Run(c *call) error {
 		kind = plan.KindInvoice
 	}
 	numbers := []string{cmd.Number}
-	w := status.Why{Shop: status.Of(list[0]), Kind: kind, Number: cmd.Number, Figure: list[0].Shop.StockFigure}
+	w := status.Why{Shop: shown(list, living)[0], Kind: kind, Number: cmd.Number, Figure: list[0].Shop.StockFigure}
 	if w.Items, err = s.Items(c.ctx, list[0].Progress.ItemsDataset, numbers); err != nil {
 		return err
 	}
@@ -81,6 +118,9 @@ func (cmd whyCmd) Run(c *call) error {
 	}
 	w.Received = packed.Hints[kind][cmd.Number].FirstAt
 	if w.Hints, err = s.Hints(c.ctx, cmd.Shop, kind, numbers); err != nil {
+		return err
+	}
+	if w.Warnings, err = s.Warnings(c.ctx, cmd.Shop); err != nil {
 		return err
 	}
 	if w.Changes, err = s.Changes(c.ctx, cmd.Shop, kind, numbers, now().Add(-cmd.Since), 1000); err != nil {

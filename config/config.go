@@ -8,6 +8,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"lagerd/secret"
+	"lagerd/store/dsn"
 )
 
 // Config is lagerd's whole configuration. The comments of
@@ -56,15 +57,19 @@ func (d Database) redacted() Database {
 	if d.DSN == "" {
 		return d
 	}
-	dsn, err := mysql.ParseDSN(d.DSN)
+	if _, err := dsn.Parse(d.DSN); err != nil {
+		d.DSN = redacted
+		return d
+	}
+	shown, err := mysql.ParseDSN(d.DSN)
 	if err != nil {
 		d.DSN = redacted
 		return d
 	}
-	if dsn.Passwd != "" {
-		dsn.Passwd = redacted
+	if shown.Passwd != "" {
+		shown.Passwd = redacted
 	}
-	d.DSN = dsn.FormatDSN()
+	d.DSN = shown.FormatDSN()
 	return d
 }
 

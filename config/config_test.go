@@ -628,3 +628,35 @@ func TestSecretsBesideTheConfiguration(t *testing.T) {
 		t.Errorf("a token that everyone can read: %v", err)
 	}
 }
+
+// TestPastedSecrets: what editors and clipboards put around a secret is taken off;
+// what cannot be e-conomic's token is refused, and not shown.
+func TestPastedSecrets(t *testing.T) {
+	t.Parallel()
+	const token = "app-token_1234="
+	for _, c := range []struct{ name, raw, want string }{
+		{"byte order mark", "\ufeff" + token + "\r\n", ""}, {"blanks", " " + token + "\u00a0\n", ""}, {"header", "X-AppSecretToken: " + token + "\n", ""},
+		{"UTF-16", "\xff\xfea\x00p\x00p\x00", ""},
+		{"the grant token", "X-AgreementGrantToken: " + token, "another token"}, {"a blank within", "app token_1234", "character 4 is a blank"},
+		{"two lines", token + "\n" + token, "one line"}, {"a byte order mark alone", "\ufeff", "empty"},
+	} {
+		path := write(t, "token", c.raw, 0o600)
+		yaml := "economic: {app_secret_token_file: " + path + "}\n"
+		if c.want == "" {
+			cfg, err := config.Load(write(t, "lagerd.yaml", yaml, 0o600), nil)
+			if got := cfg.Economic.AppSecretToken.Reveal(); err != nil || got != token && got != "app" {
+				t.Errorf("%s: %q, %v", c.name, got, err)
+			}
+			continue
+		}
+		list := problems(t, yaml)
+		if len(list) != 1 || list[0].Key != "economic.app_secret_token_file" || !strings.Contains(list[0].What, c.want) || strings.Contains(list[0].What, token) {
+			t.Errorf("%s: %+v, want one with %q", c.name, list, c.want)
+		}
+	}
+	cfg, err := config.Load(write(t, "lagerd.yaml", "database: {dsn_file: "+write(t, "dsn", "\ufeffu:p@tcp(db)/lagerd\r\n", 0o600)+"}\nkey_file: "+
+		write(t, "key", "\ufeff"+strings.Repeat("0123456789abcdef", 4)+"\n", 0o600)+"\n", 0o600), nil)
+	if err != nil || cfg.Database.DSN != "u:p@tcp(db)/lagerd" || cfg.Key.Reveal() != strings.Repeat("0123456789abcdef", 4) {
+		t.Errorf("a DSN and a key with byte order marks: %q: %v", cfg.Database.DSN, err)
+	}
+}

@@ -36,11 +36,11 @@ func (l *loader) secrets(c *Config) {
 		l.where["database.dsn"] = l.where["database.dsn_file"]
 	}
 	if token, ok := l.secret("economic.app_secret_token_file", c.Economic.AppSecretTokenFile, CredentialAppToken); ok {
-		// It goes into a header as it is.
-		if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			l.badKey("economic.app_secret_token_file", "expected the token alone, on one line, got spaces, more lines or odd characters beside it")
+		clean, err := secret.Token([]byte(token), secret.AppTokenHeader)
+		if err != nil {
+			l.badKey("economic.app_secret_token_file", "expected the token alone, on one line: %v", err)
 		}
-		c.Economic.AppSecretToken = secret.NewText(token)
+		c.Economic.AppSecretToken = secret.NewText(clean)
 	}
 	key, ok := l.secret("key_file", c.KeyFile, CredentialKey)
 	switch {
@@ -127,7 +127,7 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 	if key == "key_file" && len(raw) == rawKeySize {
 		return string(raw), true // what looks like a newline at its end is one of its 256 bits
 	}
-	value = strings.TrimRight(string(raw), "\r\n")
+	value = strings.TrimPrefix(strings.TrimRight(string(raw), "\r\n"), "\ufeff") // of an editor's
 	if value == "" {
 		return bad("%s is empty: expected the secret, on one line", file)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/secret"
+	"lagerd/store/dsn"
 )
 
 // validate checks each value and how they go together.
@@ -73,8 +75,11 @@ func (l *loader) database(c *Config) {
 		}
 		return
 	}
-	dsn, err := mysql.ParseDSN(c.Database.DSN)
+	parsed, err := dsn.Parse(c.Database.DSN)
+	refused, isRefused := errors.AsType[*dsn.RefusedError](err)
 	switch {
+	case isRefused:
+		l.badKey("database.dsn", "%v", refused)
 	case err != nil:
 		// The driver's message can quote the DSN, password and all.
 		what := "expected user:password@tcp(host:3306)/database, got something else"
@@ -85,7 +90,7 @@ func (l *loader) database(c *Config) {
 			}
 		}
 		l.badKey("database.dsn", "%s", what)
-	case dsn.DBName == "":
+	case parsed.DBName == "":
 		l.badKey("database.dsn", "expected the name of a database at the end: …/lagerd")
 	}
 }

@@ -72,10 +72,17 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Settings.MigrateAtStart {
 		err = s.Migrate(ctx)
 	} else {
-		err = s.CheckSchema(ctx)
+		if err = s.CheckSchema(ctx); err == nil {
+			err = s.CheckTables(ctx)
+		}
 	}
 	if err != nil {
 		return err
+	}
+	for _, f := range s.Inspect(ctx, o.Settings.MaxPDFBytes) {
+		if f.Err != nil {
+			o.Log.WithError(f.Err).WithField("check", f.What).Error("the database is not as lagerd needs it")
+		}
 	}
 	if s.Embedded() {
 		// It is ours alone: whoever else stands in the leases has died.

@@ -61,7 +61,7 @@ func server(log *logrus.Logger, h http.Handler) *http.Server {
 
 // adminHandler serves what operators and Prometheus ask for. /healthz says
 // that the process lives; /readyz that it does its work: it has started, its
-// database answers and it is not stopping.
+// database stores webhooks and it is not stopping.
 func (d *daemon) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -78,8 +78,8 @@ func (d *daemon) adminHandler() http.Handler {
 			http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
 			return
 		}
-		if err := d.store.Ping(ctx); err != nil {
-			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		if err := d.store.CanRecord(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")

@@ -180,7 +180,7 @@ func (c *Client) usable(op, address string, err error) error {
 func page[T any, P interface {
 	*T
 	unsound() []Unsound
-}](ctx context.Context, a *Agreement, p Priority, c call, one func(r *reader, at func() string) (T, error)) (Page[T], error) {
+}](ctx context.Context, a *Agreement, p Priority, c call, one func(*reader) (T, error)) (Page[T], error) {
 	var items Page[T]
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
 		items, err = decodePage(got, c, one)

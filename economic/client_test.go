@@ -272,7 +272,7 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(first.Items) != 2 || first.Items[0].Number != "1" || first.Items[1].Number != "2" ||
-		unsoundOf(first.Items[1].Unsound) != `inventory.inStock|products.collection[1].inventory.inStock: expected a number, got string "x"` || first.Results != 5 || first.Began.IsZero() || first.ServerDate.IsZero() {
+		unsoundOf(first.Items[1].Unsound) != `inventory.inStock|inventory.inStock: expected a number, got string "x"` || first.Results != 5 || first.Began.IsZero() || first.ServerDate.IsZero() {
 		t.Errorf("got %+v", first)
 	}
 	var bad []string

@@ -344,7 +344,7 @@ func TestUnsoundFieldsOfAProduct(t *testing.T) {
 			p := page.Items[1]
 			want := ""
 			if test.unsound != "" {
-				want = regexp.MustCompile(`(?m)^([\w.]+)\|`).ReplaceAllString(test.unsound, `$1|products.collection[1].$1: expected `)
+				want = regexp.MustCompile(`(?m)^([\w.]+)\|`).ReplaceAllString(test.unsound, `$1|$1: expected `)
 			}
 			if got := unsoundOf(p.Unsound); got != want || len(page.Items[0].Unsound) > 0 {
 				t.Errorf("got  %s\nwant %s", got, want)
@@ -387,7 +387,7 @@ func TestUnsoundFieldsOfAnInvoice(t *testing.T) {
 		`"grossAmount":true,"netAmount":[]`:                   "netAmount: expected a number, got a list\ngrossAmount: expected a number, got true",
 		`"lines":[{},{"product":{"productNumber":5}},3]`:      "lines[1].product.productNumber: expected a string, got number 5\nlines[2]: expected an object, got number 3",
 		`"lines":{}`:                                          `lines: expected a list, got an object`,
-		`"lines":[` + strings.Repeat("1,", 500) + `1]`:        strings.TrimSuffix(strings.Repeat("lines[#]: expected an object, got number 1\n", 20), "\n"),
+		`"lines":[` + strings.Repeat("1,", 500) + `1]`:        strings.TrimSuffix(strings.Repeat("lines[#]: expected an object, got number 1\n", 40), "\n"),
 		`"pdf":{"self":"https://e.test/7"},"orderNumber":424`: ``,
 	} {
 		inv, err := economic.DecodeInvoice([]byte(`{"bookedInvoiceNumber":7,"currency":"DKK",` + body + `}`))
@@ -397,7 +397,7 @@ func TestUnsoundFieldsOfAnInvoice(t *testing.T) {
 		}
 		var lines []string
 		for _, u := range inv.Unsound {
-			line := strings.TrimPrefix(u.Err.Error(), "invoice.")
+			line := u.Err.Error()
 			if !strings.HasPrefix(line, u.Field+": ") {
 				t.Errorf("%s: field %q of %v", body, u.Field, u.Err)
 			}
@@ -414,7 +414,7 @@ func TestUnsoundFieldsOfAnInvoice(t *testing.T) {
 		}
 	}
 	list, err := economic.DecodeInvoices([]byte(`{"collection":[{"bookedInvoiceNumber":7,"dueDate":1},{"bookedInvoiceNumber":"8"}],"pagination":{"results":2}}`))
-	if err != nil || len(list.Items) != 1 || list.Items[0].Number != 7 || unsoundOf(list.Items[0].Unsound) != "dueDate|invoices.collection[0].dueDate: expected a string, got number 1" ||
+	if err != nil || len(list.Items) != 1 || list.Items[0].Number != 7 || unsoundOf(list.Items[0].Unsound) != "dueDate|dueDate: expected a string, got number 1" ||
 		len(list.Bad) != 1 || list.Bad[0].Err.Error() != `invoices.collection[1].bookedInvoiceNumber: expected a number, got string "8"` {
 		t.Errorf("got %+v, %v", list, err)
 	}
@@ -602,7 +602,7 @@ func checkUnsound(t *testing.T, body []byte, list []economic.Unsound) {
 			t.Errorf("%q: field %q: %v", body, u.Field, u.Err)
 		}
 	}
-	if len(list) > 20 {
+	if len(list) > 40 {
 		t.Errorf("%q: %d unsound fields are kept", body, len(list))
 	}
 }

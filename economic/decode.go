@@ -57,17 +57,16 @@ func under(prefix string, err error) error {
 	return err
 }
 
-// decodePage reads a page of a collection, its items with one. at returns the item's
-// place in the answer.
-func decodePage[T any](got answer, c call, one func(r *reader, at func() string) (T, error)) (Page[T], error) {
+// decodePage reads a page of a collection, its items with one.
+func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T], error) {
 	var page Page[T]
 	var collection, pagination, results, next value
 	err := decode(c.endpoint, got, func(r *reader) value {
-		at := func() string { return fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad)) }
 		item := func() {
-			v, err := one(r, at)
+			v, err := one(r)
 			if err != nil {
-				page.Bad = append(page.Bad, BadItem{Err: under(at(), err)})
+				at := fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad))
+				page.Bad = append(page.Bad, BadItem{Err: under(at, err)})
 				return
 			}
 			page.Items = append(page.Items, v)
@@ -142,17 +141,17 @@ func decodeProduct(got answer) (Product, error) {
 	if err := decode("product", got, func(r *reader) value { raw = readProduct(r); return raw.kind }); err != nil {
 		return Product{}, err
 	}
-	product, err := raw.product(func() string { return "product." })
+	product, err := raw.product()
 	return product, under("product.", err)
 }
 
 // productOf reads a product of a page.
-func productOf(r *reader, at func() string) (Product, error) {
+func productOf(r *reader) (Product, error) {
 	raw := readProduct(r)
 	if err := isObject(raw.kind); err != nil {
 		return Product{}, err
 	}
-	product, err := raw.product(func() string { return at() + "." })
+	product, err := raw.product()
 	return product, under(".", err)
 }
 
@@ -195,8 +194,8 @@ func readProduct(r *reader) (raw rawProduct) {
 }
 
 // product returns the product, or an error where its number cannot be read. What else
-// cannot be read is in its Unsound, below the path that under returns.
-func (raw *rawProduct) product(under func() string) (Product, error) {
+// cannot be read is in its Unsound.
+func (raw *rawProduct) product() (Product, error) {
 	var f fields
 	p := Product{Number: f.text("productNumber", raw.number)}
 	if p.Number == "" {
@@ -212,9 +211,7 @@ func (raw *rawProduct) product(under func() string) (Product, error) {
 	p.GroupNumber = int(f.whole("productGroup.productGroupNumber", raw.groupNumber, 0))
 	p.InventoryEnabled = f.yes("productGroup.inventoryEnabled", raw.inventoryEnabled)
 	p.Inventory = f.inventory(&raw.inventory)
-	if len(f.failed) > 0 {
-		p.Unsound = f.unsound(under())
-	}
+	p.Unsound = f.unsound()
 	return p, nil
 }
 
@@ -271,17 +268,17 @@ func decodeInvoice(got answer) (Invoice, error) {
 	if err := decode("invoice", got, func(r *reader) value { raw = readInvoice(r); return raw.kind }); err != nil {
 		return Invoice{}, err
 	}
-	invoice, err := raw.invoice(func() string { return "invoice." })
+	invoice, err := raw.invoice()
 	return invoice, under("invoice.", err)
 }
 
 // invoiceOf reads an invoice of a page.
-func invoiceOf(r *reader, at func() string) (Invoice, error) {
+func invoiceOf(r *reader) (Invoice, error) {
 	raw := readInvoice(r)
 	if err := isObject(raw.kind); err != nil {
 		return Invoice{}, err
 	}
-	invoice, err := raw.invoice(func() string { return at() + "." })
+	invoice, err := raw.invoice()
 	return invoice, under(".", err)
 }
 
@@ -367,8 +364,8 @@ func readInvoice(r *reader) (raw rawInvoice) {
 }
 
 // invoice returns the invoice, or an error where its number cannot be read. What else
-// cannot be read is in its Unsound, below the path that under returns.
-func (raw *rawInvoice) invoice(under func() string) (Invoice, error) {
+// cannot be read is in its Unsound.
+func (raw *rawInvoice) invoice() (Invoice, error) {
 	var f fields
 	f.required("bookedInvoiceNumber", "a whole number from 1", raw.number)
 	number := f.whole("bookedInvoiceNumber", raw.number, 1)
@@ -411,9 +408,7 @@ func (raw *rawInvoice) invoice(under func() string) (Invoice, error) {
 			inv.Lines = append(inv.Lines, l)
 		}
 	}
-	if len(f.failed) > 0 {
-		inv.Unsound = f.unsound(under())
-	}
+	inv.Unsound = f.unsound()
 	return inv, nil
 }
 

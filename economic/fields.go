@@ -13,8 +13,8 @@ import (
 // absent, and is kept in failed.
 type fields struct{ failed []*fieldError }
 
-// mostFailed bounds how many unsound fields of one answer are kept.
-const mostFailed = 20
+// mostFailed bounds how many unsound fields of one answer are kept: all, but for those of lines.
+const mostFailed = 40
 
 // absent reports whether a field is not there. A null, which e-conomic says it
 // never sends, counts as absent too.
@@ -34,16 +34,14 @@ func (f *fields) err() error {
 	return f.failed[0]
 }
 
-// unsound returns the fields that failed, each with the given path before its own.
-func (f *fields) unsound(under string) []Unsound {
+// unsound returns the fields that failed.
+func (f *fields) unsound() []Unsound {
 	if len(f.failed) == 0 {
 		return nil
 	}
 	list := make([]Unsound, len(f.failed))
 	for i, failed := range f.failed {
-		list[i].Field = failed.path
-		failed.path = under + failed.path
-		list[i].Err = failed
+		list[i] = Unsound{Field: failed.path, Err: failed}
 	}
 	return list
 }

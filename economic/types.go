@@ -38,7 +38,7 @@ type BadItem struct {
 // the caller decides.
 type Unsound struct {
 	Field string // its path: "inventory.available"; a whole block that is none: "inventory"
-	Err   error  // what was expected and what came, with the place in the answer
+	Err   error  // what was expected there and what came; wherever it was read, the same
 }
 
 // Product is one product (in lagerd's words: item) of an agreement.

@@ -44,6 +44,8 @@ type Differences struct {
 	Invoices   *InvoicesDiff
 	Unreadable []Unreadable
 	Notes      []string // what a person must know to read the rest
+
+	doubts int
 }
 
 // StockDiff compares items; nil where they were not compared.
@@ -129,6 +131,30 @@ func (d *Differences) unreadable(kind plan.Kind, bad ...economic.BadItem) {
 	}
 }
 
+// inPart tells of an item that could be compared only in part, and notes what of one, or
+// of an invoice, is not compared anyhow.
+func (d *Differences) inPart(kind plan.Kind, number, warning string, unknown plan.Fields) {
+	switch {
+	case warning == "":
+	case unknown.Has(plan.FieldBarred | plan.FieldsOfInventory):
+		d.unreadable(kind, economic.BadItem{Number: number, Err: fmt.Errorf("only in part: %s", warning)})
+	default:
+		if d.doubts++; d.doubts <= mostDoubts {
+			d.note("%s %q has unreadable fields, which are not compared: %s", thing(kind), number, warning)
+		}
+	}
+}
+
+// mostDoubts is how many notes of one kind a person is given.
+const mostDoubts = 5
+
+func thing(kind plan.Kind) string {
+	if kind == plan.KindInvoice {
+		return "invoice"
+	}
+	return "item"
+}
+
 // Read compares the given items and invoices; all of the shop's, where none
 // are given.
 func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Differences, error) {
@@ -155,6 +181,9 @@ func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Diffe
 		if err := d.compareInvoices(ctx, &out, distinct(invoices)); err != nil {
 			return out, err
 		}
+	}
+	if more := out.doubts - mostDoubts; more > 0 {
+		out.note("and %d more have unreadable fields, which are not compared", more)
 	}
 	return out, nil
 }
@@ -320,6 +349,7 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 		if obs.Found {
 			out.Stock.AtEconomic++
 		}
+		out.inPart(plan.KindStock, number, obs.Warning, obs.Unknown)
 		stored, known := row[number]
 		if known && stored.State != plan.StateGone {
 			out.Stock.Stored++
@@ -370,6 +400,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 			seen[o.Item.Number] = struct{}{}
 			delete(found, o.Item.Number) // pages shift while they are turned: what came last counts
 			assessment.Add(o.Item)
+			out.inPart(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
 		}
 		for _, b := range p.bad {
 			seen[b.Number] = struct{}{}
@@ -538,6 +569,9 @@ func (d Diff) beforeStart(number int64, date string) string {
 	if d.Progress.InvoicesBegun && number > d.Progress.InvoiceCursor {
 		return ""
 	}
+	if date == "" && d.Shop.InvoicesFrom != "" {
+		return "" // it cannot be understood
+	}
 	if d.Shop.InvoicesFrom != "" && date < d.Shop.InvoicesFrom || d.Shop.InvoicesFrom == "" && number < d.Shop.InvoicesFromNumber {
 		return fmt.Sprintf("before the shop's start: `lagerd reconcile --shop %s --invoice %d` fetches it", d.Shop.Shop, number)
 	}
@@ -554,7 +588,9 @@ func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int
 			continue
 		}
 		if err == nil {
-			_, err = toInvoice(read.Value, d.Shop.OrderField)
+			var inv plan.Invoice
+			inv, err = toInvoice(read.Value, d.Shop.OrderField)
+			out.inPart(plan.KindInvoice, strconv.FormatInt(n, 10), inv.Warning, 0)
 		}
 		err = content(err)
 		if bad, ok := errors.AsType[contentError](err); ok {
@@ -606,9 +642,15 @@ func (d Diff) listInvoices(ctx context.Context, out *Differences, q economic.Inv
 			unreadable(b)
 		}
 		for _, i := range p.Items {
-			if _, err := toInvoice(i, d.Shop.OrderField); err != nil {
-				unreadable(economic.BadItem{Number: strconv.FormatInt(i.Number, 10), Err: err})
+			number := strconv.FormatInt(i.Number, 10)
+			inv, err := toInvoice(i, d.Shop.OrderField)
+			if err != nil {
+				unreadable(economic.BadItem{Number: number, Err: err})
 				continue
+			}
+			if inv.Warning != "" && !bad[number] {
+				bad[number] = true
+				out.inPart(plan.KindInvoice, number, inv.Warning, 0)
 			}
 			dates[i.Number] = i.Date
 		}

@@ -149,9 +149,9 @@ func (w *worker) unreadInvoices(ctx context.Context, a *store.Applied, bad []eco
 	due, now, retryAt, open := w.due(), w.Now(), map[int]time.Time{}, len(hints)
 	for _, x := range bad {
 		w.Observer.BadItem(w.shop.Shop)
+		w.log.WithField("invoice", x.Number).WithError(x.Err).Debug("an invoice could not be understood")
 		n, err := strconv.ParseInt(x.Number, 10, 64)
 		if err != nil || stored[n] {
-			w.log.WithField("invoice", x.Number).WithError(x.Err).Warn("an invoice could not be understood")
 			continue
 		}
 		h, hinted := hints[x.Number]
@@ -165,7 +165,6 @@ func (w *worker) unreadInvoices(ctx context.Context, a *store.Applied, bad []eco
 			continue
 		}
 		failures := h.Failures + 1
-		w.log.WithField("invoice", x.Number).WithField("failures", failures).WithError(x.Err).Warn("an invoice could not be understood")
 		if retryAt[failures].IsZero() {
 			retryAt[failures] = w.retryAt(failures)
 		}
@@ -175,9 +174,10 @@ func (w *worker) unreadInvoices(ctx context.Context, a *store.Applied, bad []eco
 			continue
 		}
 		open++
-		a.Hints = append(a.Hints, store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindInvoice, Number: x.Number, Cause: b.cause,
+		a.Hints = append(a.Hints, store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindInvoice, Number: x.Number, Cause: plan.CauseTick,
 			At: now, DueAt: retryAt[failures], Failures: failures, Note: x.Err.Error()})
 	}
+	w.log.WithField("invoices", len(bad)).WithField("invoice", bad[0].Number).WithError(bad[0].Err).Warn("invoices could not be understood")
 	return nil
 }
 

@@ -322,3 +322,31 @@ func TestNumbersThatCannotBeRead(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestDiffOfUnsoundFields: what is not compared is told; what of it a reconciliation
+// would store counts as not compared, the rest is a note.
+func TestDiffOfUnsoundFields(t *testing.T) {
+	f := newFixture(t)
+	f.stock["a"], f.stock["b"], f.stock["c"], f.stock["d"] = "5", `5,"available":"-"`, `"5"`, `6.9999999999999996},"barCode":{`
+	for _, number := range []string{"a", "b", "c"} {
+		f.has(number, "5")
+	}
+	f.has("d", "7")
+	f.remote.invoices = []string{booked(1, "2026-11-20"), strings.TrimSuffix(booked(2, "2026-11-20T00:00:00"), "}") + `,"remainder":"x"}`,
+		strings.TrimSuffix(booked(3, "2026-11-20"), "}") + `,"references":7}`}
+	lines, d := f.read(nil, nil)
+	same(t, lines, "#1 booked", "#2 booked")
+	var unreadable []string
+	for _, u := range d.Unreadable {
+		unreadable = append(unreadable, fmt.Sprintf("%s %s %s", u.Kind, u.Number, u.Reason))
+	}
+	same(t, unreadable, `stock b only in part: inventory.available: expected a number, got string "-"`, `stock c inventory.inStock: expected a number, got string "5"`,
+		`invoice 3 references: expected an object, got number 7`)
+	same(t, d.Notes, `item "d" has unreadable fields, which are not compared: barCode: expected a string, got an object`,
+		`invoice "2" has unreadable fields, which are not compared: date: expected a date (YYYY-MM-DD), got string "2026-11-20T00:00:00"; remainder: expected a number, got string "x"`)
+	lines, d = f.read([]string{"b", "c"}, []int64{2, 3})
+	same(t, lines, "#2 booked")
+	if len(d.Unreadable) != 3 || len(d.Notes) != 1 || d.Equal() {
+		t.Errorf("%+v", d)
+	}
+}

@@ -181,7 +181,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			also.Hints = append(also.Hints, w.missingHints(l, batch.missing)...)
 			also.Progress = w.listed(l)
 			also.Warnings = w.warnOfLeftOut(plan.KindStock, leftOut{nameless: l.unknown, last: l.nameless}, true)
-			also.EndApproval = w.approved > 0 && lossesIn(w.suspects, batch.missing) == 0
+			also.EndApproval = w.approved > 0 && !w.changingOver() && lossesIn(w.suspects, batch.missing) == 0
 		}
 		created, err := w.storeItems(ctx, batch, also)
 		if err != nil {
@@ -418,7 +418,7 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 	if len(l.created) > 0 {
 		w.created = l.created
 	}
-	if w.approved > 0 && lossesIn(w.suspects) == 0 {
+	if w.approved > 0 && !w.changingOver() && lossesIn(w.suspects) == 0 {
 		w.approved = 0
 	}
 	if err := w.answerAbsent(ctx, l); err != nil {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -175,7 +176,7 @@ func toObservation(p economic.Product, figure plan.Figure, began time.Time) (pla
 		} {
 			var err error
 			if *f.to, err = exact(f.from); err != nil {
-				doubts.add(f.field, fmt.Errorf("item %q: inventory.%s: %w", p.Number, f.name, err))
+				doubts.add(f.field, fmt.Errorf("inventory.%s: %w", f.name, err))
 			}
 		}
 	}
@@ -283,7 +284,7 @@ func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) 
 	}
 	if len([]rune(i.Currency)) > 3 {
 		inv.Currency = ""
-		doubts.add(invoiceOther, fmt.Errorf("invoice %d: currency: expected three letters, got %q", i.Number, clip(i.Currency, 40)))
+		doubts.add(invoiceOther, fmt.Errorf("currency: expected three letters, got %q", clip(i.Currency, 40)))
 	}
 	for _, f := range []struct {
 		field plan.Fields
@@ -297,7 +298,7 @@ func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) 
 	} {
 		var err error
 		if *f.to, err = exact(f.from); err != nil {
-			doubts.add(f.field, fmt.Errorf("invoice %d: %s: %w", i.Number, f.name, err))
+			doubts.add(f.field, fmt.Errorf("%s: %w", f.name, err))
 		}
 	}
 	if doubts.fields.Has(invoiceOrder) {
@@ -332,12 +333,23 @@ func invoiceField(path string, order plan.OrderField) plan.Fields {
 }
 
 // AssessPage reads the first page of an agreement's items and counts those
-// that carry stock figures, for a check before anything is stored.
+// that carry stock figures, for a check before anything is stored. Where none does
+// and some have one that cannot be understood, that is the error.
 func AssessPage(ctx context.Context, client *economic.Client, agreement *economic.Agreement) (plan.Assessment, error) {
 	var a plan.Assessment
 	p, err := products{client: client, agreement: agreement}.Listing(ctx, economic.PriorityHint, "")
+	var doubt error
+	for _, b := range p.bad {
+		doubt = cmp.Or(doubt, b.Err)
+	}
 	for _, o := range p.observations {
 		a.Add(o.Item)
+		if o.Unknown.Has(plan.FieldsOfInventory) {
+			doubt = cmp.Or(doubt, errors.New(o.Warning))
+		}
+	}
+	if err == nil && a.WithFigures == 0 && doubt != nil {
+		err = fmt.Errorf("no stock figure on the first page can be understood: %w", doubt)
 	}
 	return a, err
 }

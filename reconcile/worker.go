@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -313,7 +314,11 @@ func (w *worker) identify(ctx context.Context) (ready bool, err error) {
 	// With the priority of hints, which have a reserve: they wait for the answer.
 	self, err := w.agreement.Self(ctx, economic.PriorityHint)
 	if economic.KindOf(err) == economic.KindUnauthorized {
-		if agreements, tell := w.other.refused(w.shop.Shop); tell {
+		agreement := w.shop.Shop // one shop to an agreement, as long as its number is not known
+		if w.progress.AgreementNumber != 0 {
+			agreement = strconv.FormatInt(w.progress.AgreementNumber, 10)
+		}
+		if agreements, tell := w.other.refused(agreement); tell {
 			w.log.WithField("agreements", agreements).Error(AppTokenSuspected)
 		}
 	}

@@ -319,7 +319,7 @@ func about(query string, args []driver.NamedValue) string {
 	for n, a := range args {
 		s, ok := a.Value.(string)
 		switch {
-		case !ok || !strings.HasPrefix(s, "shop"):
+		case !ok || !strings.HasPrefix(s, "shop") && !strings.HasPrefix(s, "@"):
 		case strings.HasPrefix(query, "INSERT INTO hints ") && len(args) > n+2:
 			return fmt.Sprint(" ", s, " ", args[n+2].Value)
 		default:

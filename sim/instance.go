@@ -92,7 +92,7 @@ func (s *simulation) boot() {
 			LossPercent: lossPercent, LossMin: lossMin,
 			LossWindow: lossWindow, LossWindowPercent: lossWindowPercent, LossWindowMin: lossWindowMin,
 		},
-		Shops: &shops{store: st}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
+		Shops: &shops{store: st, changing: p.moves}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
 		Schedule: p.schedule, Beat: leaseBeat, TTL: leaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: time.Hour,
 	})
 	if err != nil {
@@ -205,9 +205,10 @@ func (l logged) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// shops implements engine.Shops. The shops do not change in a run.
+// shops implements engine.Shops.
 type shops struct {
 	store      *store.Store
+	changing   bool // they do change in this run
 	known      map[string]store.Shop
 	generation int64
 }
@@ -220,11 +221,11 @@ func (x *shops) Shop(name string) (store.Shop, bool) {
 }
 
 func (x *shops) Refresh(ctx context.Context) error {
-	if x.known != nil {
+	if x.known != nil && !x.changing {
 		return nil
 	}
 	generation, err := x.store.ShopsGeneration(ctx)
-	if err != nil {
+	if err != nil || x.known != nil && generation == x.generation {
 		return err
 	}
 	list, err := x.store.Shops(ctx)

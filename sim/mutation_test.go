@@ -94,8 +94,22 @@ var mutations = []mutation{
 	{"an invoice number that was skipped is not wanted any more", "reconcile/plan/invoices.go",
 		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
 	{"the fence does not ask for the token", "store/apply.go",
-		`WHERE shop = ? AND token = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`,
+		`WHERE shop = ? AND token = ? AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
 		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:"},
+	{"the fence does not ask for the settings", "store/apply.go",
+		`AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
+		`AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`, "identity:|hints:"},
+	{"new settings do not reach the lease", "store/shops.go",
+		`"UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop)`,
+		`"UPDATE leases SET generation = generation WHERE shop = ?", shop.Shop)`, "identity:|liveness:"},
+	{"a shop that is added again has its former tokens", "store/shops.go",
+		`SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken)`,
+		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:"},
+	{"an accepted agreement goes on in the former one's dataset", "store/datasets.go",
+		`dataset := "@" + strconv.FormatInt(generation, 10)`,
+		`dataset := shop.Dataset + strconv.FormatInt(generation, 10)[:0]`, "identity:|liveness:"}, // no two agreements can have one dataset
+	{"found: an approval is used up before the items change over", "reconcile/listing.go",
+		`	if w.approved > 0 && !w.changingOver() && `, `	if w.approved > 0 && `, "liveness:"},
 	{"the fence is left out", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
@@ -140,6 +154,9 @@ var mutations = []mutation{
 
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
+	{"found: a removal goes on after a conflict, outside of its transaction", "store/shops.go",
+		`		if existed, err = existsShop(db, name); err != nil {`,
+		`		if existed, err = existsShop(db, name); false {`, "identity:|one writer:|leases:"},
 	{"the cursor moves with the first page", "reconcile/stock.go",
 		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",

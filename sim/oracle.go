@@ -105,7 +105,7 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 	}
 	switch {
 	case strings.HasPrefix(path, "/products/"):
-		for _, it := range x.items {
+		for _, it := range o.sim.world.everything(x) {
 			if it.path == path {
 				var p product
 				_ = json.Unmarshal(body, &p)
@@ -174,7 +174,7 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int6
 		return
 	}
 	delete(o.listings, k)
-	for number := range x.items {
+	for number := range o.sim.world.everything(x) {
 		if !l.numbers[number] {
 			r := readKey{i.id, x.name, "stock", number}
 			o.reads[r] = max(o.reads[r], l.began)
@@ -188,17 +188,22 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if o.over {
 		return
 	}
+	if o.sim.profile.moves {
+		o.checkIdentity()
+	}
 	touches := map[string]bool{}
 	for _, q := range statements {
 		table := tableOf(q)
 		touches[table] = true
 		switch table {
 		case "hint_batches":
-			if fenced == "" && strings.HasPrefix(q, "DELETE") {
+			if fenced == "" && strings.HasPrefix(q, "DELETE") && !o.sim.profile.removes {
 				o.violate("one writer: %s unpacked webhooks without the fence: %.80s", i.name, q)
 			}
 		case "items", "invoices", "invoice_pdfs", "invoice_gaps", "changes":
-			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") {
+			removed := o.sim.profile.removes && strings.HasPrefix(q, "DELETE")
+			accepted := o.sim.profile.moves && strings.HasPrefix(q, "DELETE FROM invoice_gaps") && touchesAgreements(statements)
+			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") && !removed && !accepted {
 				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
 			}
 		}
@@ -208,6 +213,9 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	}
 	if fenced != "" {
 		o.checkWriter(i, fenced)
+	}
+	if o.sim.profile.removes {
+		return // what is known of a shop's hints and items ends with its removal
 	}
 	before := map[hintKey]int64{}
 	var deleted []batch
@@ -234,12 +242,19 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if touches["hint_batches"] || touches["hints"] {
 		o.checkAcknowledged()
 	}
+	if o.sim.profile.moves {
+		return
+	}
 	if touches["items"] {
 		o.checkItems(i)
 	}
 	if touches["progress"] {
 		o.checkProgress(i)
 	}
+}
+
+func touchesAgreements(statements []string) bool {
+	return slices.ContainsFunc(statements, func(q string) bool { return tableOf(q) == "agreements" })
 }
 
 func tableOf(query string) string {
@@ -340,6 +355,9 @@ func (o *oracle) checkAcknowledged() {
 // acknowledged: "Success" means durable.
 func (o *oracle) acknowledged(a ack) {
 	o.sim.counts["webhook acknowledged"]++
+	if o.sim.profile.removes {
+		return
+	}
 	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
 	if o.over {
 		return
@@ -395,7 +413,7 @@ func (o *oracle) checkHints(i *instance) {
 }
 
 func (o *oracle) stored(k hintKey) bool {
-	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices WHERE shop = ? AND number = ?", k.shop, k.number)) > 0
+	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.shop = ? AND i.number = ?", k.shop, k.number)) > 0
 }
 
 func truth(v any) bool {
@@ -606,7 +624,13 @@ func (o *oracle) checkInvoiceCursor(x *shop, cursor int64, now time.Time) {
 // differs says what is not true yet, "" if everything is.
 func (o *oracle) differs() string {
 	for _, x := range o.sim.world.shops {
-		if d := o.shopDiffers(x); d != "" {
+		switch {
+		case x.name == "":
+			continue
+		case o.sim.world.moving[x.name]:
+			return x.name + " is being moved"
+		}
+		if d := o.movedDiffers(x); d != "" {
 			return x.name + ": " + d
 		}
 	}
@@ -622,10 +646,10 @@ func (o *oracle) differs() string {
 	return ""
 }
 
-func (o *oracle) shopDiffers(x *shop) string {
+func (o *oracle) shopDiffers(x *shop, dataset string) string {
 	db := o.sim.db
 	stored := map[string][2]string{}
-	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
+	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", dataset) {
 		stored[row[0].(string)] = [2]string{figure(row[1]), row[2].(string)}
 	}
 	for _, number := range x.numbers {
@@ -655,7 +679,7 @@ func (o *oracle) shopDiffers(x *shop) string {
 		panic(err)
 	}
 	pdfs := map[int64]string{}
-	for _, row := range db.mustQuery("SELECT number, pdf_sha256 FROM invoices WHERE shop = ? AND work_due_at IS NULL", x.name) {
+	for _, row := range db.mustQuery("SELECT number, pdf_sha256 FROM invoices WHERE shop = ? AND work_due_at IS NULL", dataset) {
 		pdfs[row[0].(int64)] = row[1].(string)
 	}
 	for _, inv := range is.Invoices {
@@ -672,7 +696,7 @@ func (o *oracle) shopDiffers(x *shop) string {
 // checkHistory: each change goes on from the one before, or from what the first
 // sweep stored, up to what is stored.
 func (o *oracle) checkHistory() {
-	if time.Since(o.sim.began) > o.sim.profile.keepHistory {
+	if o.sim.profile.moves || time.Since(o.sim.began) > o.sim.profile.keepHistory {
 		return // what came before has been deleted
 	}
 	last := map[itemKey]string{}

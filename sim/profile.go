@@ -24,6 +24,7 @@ type profile struct {
 	asked                  bool          // half of the webhooks are a person's commands instead
 	unsure                 bool          // commits of which nobody learns, since the database is down right after them
 	trickles               bool          // items sell out one by one, and no webhook tells of it
+	moves, removes         bool          // shops move to other agreements, some by being removed and added again
 	floods                 bool          // item numbers are so long and URLs so short that two hints may be a flood
 
 	lose, double, late float64 // webhooks

@@ -47,9 +47,13 @@ type simulation struct {
 	counts  map[string]int
 	calm    bool // the faults have stopped
 
+	people context.Context // of what people do
+	leave  context.CancelFunc
+
 	mu      sync.Mutex
 	arrived []*call
 	acked   []ack
+	moves   []moved
 	leaked  string
 	notify  chan struct{}
 }
@@ -98,6 +102,9 @@ func newSimulation(seed uint64) *simulation {
 		s.profile.items, s.profile.lose, s.profile.lies = 8, 1, false
 		s.profile.chaos, s.profile.tradeEvery = 6*time.Minute, 25*time.Second
 	}
+	if s.profile.moves = seed%rareOf == 11 || seed%rareOf == 6; s.profile.moves {
+		s.profile.removes, s.profile.lies, s.profile.refused = seed%rareOf == 6, false, 0
+	}
 	if s.profile.floods = seed%4 == 3; s.profile.floods {
 		// A URL has room for one of the long item numbers.
 		s.profile.listingTurn, s.profile.maxURLBytes, s.profile.unpackAtOnce = 0, 450, 1
@@ -114,6 +121,7 @@ func (s *simulation) start(keep int) Result {
 	s.world = newWorld(s)
 	s.began = time.Now()
 	s.trace.began = s.began
+	s.people, s.leave = context.WithCancel(context.Background())
 	s.run()
 	r := Result{Seed: s.seed, Violation: s.oracle.violation, Trace: s.trace.lines(), Hash: s.trace.hash, Steps: int(s.step.Load()),
 		Virtual: time.Since(s.began), Settled: s.oracle.settled, Counts: s.counts}
@@ -181,6 +189,7 @@ func (s *simulation) end() {
 	s.calm = true
 	s.oracle.over = true
 	s.events = nil
+	s.leave()
 	for _, i := range s.instances {
 		s.crash(i)
 	}
@@ -232,8 +241,8 @@ func (s *simulation) loop(until func() bool) bool {
 // goroutine came first is chance.
 func (s *simulation) collect() {
 	s.mu.Lock()
-	arrived, acked, leaked := s.arrived, s.acked, s.leaked
-	s.arrived, s.acked, s.leaked = nil, nil, ""
+	arrived, acked, moves, leaked := s.arrived, s.acked, s.moves, s.leaked
+	s.arrived, s.acked, s.moves, s.leaked = nil, nil, nil, ""
 	s.mu.Unlock()
 	if leaked != "" {
 		s.oracle.violate("a secret is in a log line: %s", leaked)
@@ -241,6 +250,10 @@ func (s *simulation) collect() {
 	slices.SortFunc(acked, func(a, b ack) int { return strings.Compare(a.key(), b.key()) })
 	for _, a := range acked {
 		s.oracle.acknowledged(a)
+	}
+	slices.SortFunc(moves, func(a, b moved) int { return strings.Compare(a.shop, b.shop) })
+	for _, m := range moves {
+		s.world.settle(m)
 	}
 	slices.SortFunc(arrived, func(a, b *call) int {
 		if a.from.id != b.from.id {

@@ -21,13 +21,14 @@ type world struct {
 	sandbox  *sandbox.Sandbox
 	handler  http.Handler
 	shops    []*shop
-	lies     string // the faults of a listing that lies
-	webhooks int    // calls so far
+	moving   map[string]bool // shops that a person is moving to another agreement
+	lies     string          // the faults of a listing that lies
+	webhooks int             // calls so far
 }
 
 // shop is a shop and its agreement.
 type shop struct {
-	name      string
+	name      string // "": the agreement is no shop's
 	agreement int
 	grant     string
 	refused   bool // its grant, at the moment
@@ -72,14 +73,25 @@ func (i *item) readable(now time.Time) int {
 
 type invoice struct {
 	number   int64
+	order    string // the shop's order number
 	readable time.Time
 }
 
 func newWorld(s *simulation) *world {
-	w := &world{sim: s, sandbox: sandbox.New(sandbox.Options{Agreements: s.profile.shops, AppToken: appToken, Bucket: 1_000_000, MaxURL: 4000, Seed: s.seed})}
+	agreements := s.profile.shops
+	if s.profile.moves {
+		agreements += spares
+	}
+	w := &world{sim: s, moving: map[string]bool{}, sandbox: sandbox.New(sandbox.Options{Agreements: agreements, AppToken: appToken, Bucket: 1_000_000, MaxURL: 4000, Seed: s.seed})}
 	w.handler = w.sandbox.Handler()
-	for n := range s.profile.shops {
+	for n := range agreements {
 		x := &shop{name: fmt.Sprint("shop", n+1), agreement: 100001 + n, grant: fmt.Sprint("sandbox-grant-", n+1), items: map[string]*item{}, invoices: map[int64]*invoice{}}
+		if n >= s.profile.shops {
+			x.name = ""
+		}
+		if s.profile.moves {
+			x.figures = int64(n) * 1_000_000 // no two agreements have a figure in common
+		}
 		w.shops = append(w.shops, x)
 		for range s.profile.items {
 			w.create(x)
@@ -88,7 +100,7 @@ func newWorld(s *simulation) *world {
 	// What was there before lagerd is told by no change query.
 	time.Sleep(10 * time.Minute)
 	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
-	for _, x := range w.shops {
+	for _, x := range w.shops[:s.profile.shops] {
 		s.db.mustExec("INSERT INTO shops (shop, dataset, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?,?)", x.name, x.name, []byte(x.grant), "2000-01-01", now, now)
 		s.db.mustExec("INSERT INTO leases (shop) VALUES (?)", x.name)
 		s.db.mustExec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", x.name, x.name)
@@ -144,6 +156,9 @@ func (w *world) schedule() {
 			})
 		}
 		trade()
+	}
+	if s.profile.moves {
+		w.scheduleMoves()
 	}
 	var look func()
 	look = func() {
@@ -300,7 +315,11 @@ func (w *world) book(x *shop, i *item) {
 	if most := s.profile.pdfLag; most > 0 && !s.calm {
 		pdf = time.Duration(s.rng.Int64N(int64(most)))
 	}
-	b := map[string]any{"orderRef": fmt.Sprint(10_000 + len(x.invoices)), "surfaces": lag.String(), "pdfLate": pdf.String()}
+	order := fmt.Sprint(10_000 + len(x.invoices))
+	if s.profile.moves {
+		order = fmt.Sprint(x.agreement, "-", order)
+	}
+	b := map[string]any{"orderRef": order, "surfaces": lag.String(), "pdfLate": pdf.String()}
 	sells := !i.latest().barred && i.latest().stock > 1000
 	if sells {
 		b["lines"] = []map[string]any{{"number": i.number, "quantity": json.Number("1.00"), "price": json.Number("10.00")}}
@@ -313,7 +332,7 @@ func (w *world) book(x *shop, i *item) {
 	if err := json.Unmarshal(w.post(x, "book", b), &booked); err != nil {
 		panic(err)
 	}
-	x.invoices[booked.Number] = &invoice{number: booked.Number, readable: time.Now().Add(lag)}
+	x.invoices[booked.Number] = &invoice{number: booked.Number, order: order, readable: time.Now().Add(lag)}
 	w.tell(x, webhook.KindInvoice, fmt.Sprint(booked.Number))
 	if sells {
 		w.revise(i, readable, func(r *revision) { r.stock -= 100 })
@@ -334,6 +353,9 @@ func (w *world) freeNumber(x *shop) int64 {
 // tell sends a webhook, as unreliably as they come.
 func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 	s := w.sim
+	if x.name == "" {
+		return
+	}
 	if s.strike(s.profile.lose) {
 		s.counts["webhook lost"]++
 		return
@@ -343,6 +365,7 @@ func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 		s.counts["webhook doubled"]++
 		copies = 2
 	}
+	name := x.name // also where the shop has moved when it comes
 	for range copies {
 		delay := s.between(0, time.Second)
 		if s.strike(s.profile.late) {
@@ -361,7 +384,7 @@ func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 				return
 			}
 			w.webhooks++
-			to, h := able[s.rng.IntN(len(able))], webhook.Hint{Shop: x.name, Kind: kind, Number: number}
+			to, h := able[s.rng.IntN(len(able))], webhook.Hint{Shop: name, Kind: kind, Number: number}
 			if s.profile.asked && s.rng.IntN(2) == 0 {
 				s.counts["asked for by a person"]++
 				to.ask(h, w.webhooks)

@@ -18,7 +18,7 @@ import (
 // Shop is a line of `lagerd status`, and its JSON.
 type Shop struct {
 	Shop           string     `json:"shop"`
-	State          string     `json:"state"` // running, paused, held
+	State          string     `json:"state"` // running, paused, held, not_taken, no_lagerd
 	Reason         string     `json:"reason,omitempty"`
 	Held           string     `json:"held,omitempty"` // the reason of its widest hold, as a code
 	Holds          []Hold     `json:"holds,omitempty"`
@@ -31,6 +31,8 @@ type Shop struct {
 	OpenHints      int64      `json:"open_hints"`
 	OldestHint     *time.Time `json:"oldest_hint"`
 	FailingHints   int64      `json:"failing_hints"`
+	Unread         []Notice   `json:"unread,omitempty"`   // the numbers of those hints
+	Warnings       []Notice   `json:"warnings,omitempty"` // what can be understood only in part
 	MissedWebhooks int64      `json:"missed_webhooks"`
 	LateWebhooks   int64      `json:"late_webhooks"`
 	Drift          int64      `json:"drift"`
@@ -57,7 +59,74 @@ const (
 	StateRunning = "running"
 	StatePaused  = "paused" // by a person
 	StateHeld    = "held"   // by lagerd
+
+	StateNotTaken = "not_taken" // no lagerd has its lease yet
+	StateNoLagerd = "no_lagerd" // the lagerd that had it, or any at all, does not live
 )
+
+// NoLagerd is what people see where nothing is reconciled.
+const NoLagerd = "NO LAGERD IS RUNNING"
+
+// Attend tells of the shops which are not worked on, although nothing says that they
+// are paused or held: living are the lagerd that run on the database.
+func Attend(shops []Shop, living map[string]store.Instance) {
+	for i := range shops {
+		s := &shops[i]
+		_, lives := living[s.Instance]
+		switch {
+		case lives || s.State == StatePaused:
+			continue
+		case len(living) == 0 && s.State == StateHeld:
+			s.Reason = NoLagerd + ", and the shop is held: " + s.Reason
+			continue
+		case s.State == StateHeld:
+			continue
+		case len(living) == 0:
+			s.State, s.Reason = StateNoLagerd, "nothing is reconciled on this database: start one (`systemctl start lagerd`), its log says why it ended"
+		case s.Instance != "":
+			s.State, s.Reason = StateNoLagerd, "the lagerd that had the shop has died: another takes it over within its lease.ttl"
+		}
+	}
+}
+
+// SuspectAppToken says of shops whose agreements refuse the token that it may be the
+// app's, where several do and none answers well. It reports whether it is so.
+func SuspectAppToken(shops []Shop) bool {
+	refusing, since := map[string]bool{}, time.Time{}
+	for _, s := range shops {
+		if h, ok := s.holdFor(plan.ScopeShop, plan.HeldTokenRefused); ok && s.State == StateHeld {
+			agreement := s.Shop
+			if s.Agreement != 0 {
+				agreement = strconv.FormatInt(s.Agreement, 10)
+			}
+			refusing[agreement] = true
+			if h.Since != nil && (since.IsZero() || h.Since.Before(since)) {
+				since = *h.Since
+			}
+		}
+	}
+	accepting := slices.ContainsFunc(shops, func(s Shop) bool {
+		return s.State == StateRunning && s.LastGoodTick != nil && s.LastGoodTick.After(since)
+	})
+	if len(refusing) < reconcile.SeveralRefused || accepting {
+		return false
+	}
+	for i := range shops {
+		if s := &shops[i]; s.State == StateHeld && s.HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
+			s.Reason = "several agreements answer 401 and none answers well, so look at the app's token first (economic.app_secret_token_file): " + s.Reason
+		}
+	}
+	return true
+}
+
+func (s Shop) holdFor(scope plan.Scope, reason plan.Reason) (Hold, bool) {
+	for _, h := range s.Holds {
+		if h.Scope == scope && h.Reason == reason {
+			return h, true
+		}
+	}
+	return Hold{}, false
+}
 
 // Of turns what is stored about a shop into what is shown.
 func Of(s store.ShopStatus) Shop {
@@ -67,6 +136,7 @@ func Of(s store.ShopStatus) Shop {
 		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
 		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints,
+		Unread: noticesOf(s.Failing), Warnings: noticesOf(s.Warnings),
 		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
 		WaitingForPDF: s.WaitForPDF, WithoutOrder: s.WithoutOrder, Items: s.ItemsStored, Invoices: s.InvoicesStored,
 		LastSweep: when(p.SweptAt.Time), CallsToday: p.Calls,
@@ -86,21 +156,26 @@ func Of(s store.ShopStatus) Shop {
 		v.State, v.Reason = StatePaused, s.Shop.PauseReason
 	case len(holds) > 0:
 		v.State, v.Reason = StateHeld, holds.String()
-	case s.Shop.StockSource == store.SourceRackbeat:
-		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
 	case s.Holder == "":
-		v.Reason = "no running lagerd has taken the shop"
+		v.State, v.Reason = StateNotTaken, "no running lagerd has taken the shop yet: one that runs does within some seconds"
 	case p.Failures > 0:
 		v.Reason = p.Failure
+	case s.Shop.StockSource == store.SourceRackbeat:
+		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
 	case p.Suspicion == reconcile.SuspicionAllZero:
 		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
+	}
+	if v.State != StatePaused {
+		unread, warnings := v.Notices()
+		v.Reason = reasons(slices.Concat([]string{v.Reason}, unread, warnings)...)
 	}
 	return v
 }
 
 // HeldFor reports whether the part is held for the reason.
 func (s Shop) HeldFor(scope plan.Scope, reason plan.Reason) bool {
-	return slices.ContainsFunc(s.Holds, func(h Hold) bool { return h.Scope == scope && h.Reason == reason })
+	_, held := s.holdFor(scope, reason)
+	return held
 }
 
 func when(t time.Time) *time.Time {
@@ -119,10 +194,21 @@ func WriteTable(w io.Writer, shops []Shop, now time.Time) error {
 		if s.FailingHints > 0 {
 			hints += fmt.Sprintf(" (%d failing)", s.FailingHints)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Shop, s.State, age(s.LastGoodTick, now), s.Items, s.Invoices,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Shop, s.state(), age(s.LastGoodTick, now), s.Items, s.Invoices,
 			hints, age(s.OldestHint, now), s.MissedWebhooks, s.LateWebhooks, s.Drift, s.WaitingForPDF, s.WithoutOrder, orDash(terminal.Line(s.Reason)))
 	}
 	return t.Flush()
+}
+
+// state is the state as people read it.
+func (s Shop) state() string {
+	switch s.State {
+	case StateNoLagerd:
+		return NoLagerd
+	case StateNotTaken:
+		return "not taken"
+	}
+	return s.State
 }
 
 // WriteJSON writes the shops as one JSON array.

@@ -21,7 +21,7 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, value string) { fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(orDash(value))) }
 	line("shop", s.Shop)
-	line("state", v.State)
+	line("state", v.state())
 	line("reason", terminal.Line(v.Reason))
 	for _, h := range v.Holds {
 		line("held", terminal.Line(h.Text()))
@@ -158,6 +158,7 @@ type Why struct {
 	Invoices []store.Invoice
 	Hints    []store.Hint
 	Received time.Time // of a webhook that no pass has looked at yet; zero: none
+	Warnings []store.Warning
 	Changes  []store.Change
 }
 
@@ -167,7 +168,7 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))
 	}
-	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.State, shown(y.Shop.LastGoodTick))
+	line("shop", "%s is %s; last good tick %s", y.Shop.Shop, y.Shop.state(), shown(y.Shop.LastGoodTick))
 	if y.Shop.Reason != "" && (len(y.Shop.Holds) == 0 || y.Shop.State != StateHeld) {
 		line("reason", "%s", terminal.Line(y.Shop.Reason))
 	}
@@ -187,6 +188,15 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 			line("open hint", "since %s by %s; failed %d times, tried again at %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, h.DueAt.Format(clock), noted(h.Note))
 		default:
 			line("open hint", "since %s by %s; read %d times without news, read again at %s", h.FirstAt.Format(clock), h.Cause, h.Tries, h.DueAt.Format(clock))
+		}
+	}
+	for _, w := range y.Warnings {
+		switch {
+		case w.Kind != y.Kind:
+		case w.Number == y.Number:
+			line("warning", "unreadable since %s, what is stored of it stays: %s", w.FirstAt.Format(clock), terminal.Line(w.Text))
+		case w.Number == "" && !y.stored():
+			line("warning", "since %s e-conomic also lists %s", w.FirstAt.Format(clock), terminal.Line(w.Text))
 		}
 	}
 	if !y.Received.IsZero() {
@@ -216,7 +226,7 @@ func noted(note string) string {
 func (y Why) writeItem(line func(name, format string, args ...any)) {
 	row, ok := y.Items[y.Number]
 	if !ok {
-		line("item", "%q is not stored: e-conomic has not shown it", y.Number)
+		line("item", "%q is not stored: %s", y.Number, y.unless("e-conomic has not shown it"))
 		return
 	}
 	line("item", "%q %s (%s)", row.Number, row.Name, row.State)
@@ -232,7 +242,7 @@ func (y Why) writeItem(line func(name, format string, args ...any)) {
 
 func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 	if len(y.Invoices) == 0 {
-		line("invoice", "%q is not stored: e-conomic has not shown it, or it lies before the shop's start", y.Number)
+		line("invoice", "%q is not stored: %s", y.Number, y.unless("e-conomic has not shown it, or it lies before the shop's start"))
 	}
 	for _, i := range y.Invoices {
 		line("invoice", "%d of %s, found %s UTC by %s", i.Number, i.InvoiceDate, i.FoundAt.Format(clock), i.Cause)
@@ -242,6 +252,24 @@ func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 			line("PDF error", "%s (tried %d times, again at %s UTC)", terminal.Line(i.WorkError), i.WorkTries, i.WorkDueAt.Format(clock))
 		}
 	}
+}
+
+// unless returns why something is not stored: what is usual, unless it could not be read.
+func (y Why) unless(usual string) string {
+	for _, h := range y.Hints {
+		if h.Open && h.Failures > 0 {
+			return "it could not be read, see its open hint"
+		}
+	}
+	return usual
+}
+
+func (y Why) stored() bool {
+	if y.Kind == plan.KindInvoice {
+		return len(y.Invoices) > 0
+	}
+	_, ok := y.Items[y.Number]
+	return ok
 }
 
 func absent(d decimal.NullDecimal) string {

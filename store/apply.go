@@ -122,7 +122,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 		t.putPDFs(f.Dataset, a.PDFs, now)
 		for _, w := range a.Work {
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
-				At(w.DueAt), w.Tries, clip(w.Error, 500), f.Dataset, w.Number)
+				At(w.DueAt), w.Tries, cause(w.Error, 500), f.Dataset, w.Number)
 		}
 		if a.Window != nil {
 			t.putGaps(f.Shop, a.Window.Gaps)
@@ -209,7 +209,7 @@ func (t *tx) answer(shop string, answers []plan.Answer) {
 	}
 	numbers := map[same][]string{}
 	for _, a := range answers {
-		key := same{a.Kind, a.Gen, clip(a.Note, 500)}
+		key := same{a.Kind, a.Gen, cause(a.Note, 500)}
 		numbers[key] = append(numbers[key], a.Number)
 	}
 	keys := slices.SortedFunc(maps.Keys(numbers), func(a, b same) int {
@@ -240,7 +240,7 @@ func (t *tx) reread(shop string, rereads []plan.Reread) {
 	const columns = 12
 	args := make([]any, 0, len(rereads)*columns)
 	for _, r := range rereads {
-		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, clip(r.Note, 500))
+		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, cause(r.Note, 500))
 	}
 	var set []string
 	for _, column := range []string{"due_at", "tries", "failures", "note"} {

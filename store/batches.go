@@ -100,6 +100,9 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 		if err == nil {
 			_, err = stmt.ExecContext(ctx, args...)
 		}
+		if err == nil {
+			err = s.moved()
+		}
 		return err
 	})
 	if notPrepared(err) {
@@ -157,7 +160,7 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 	err = s.inFencedTx(ctx, f, func(t *tx) error {
 		t.recordHints(d.hints)
 		for _, b := range bad {
-			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", clip(b.err.Error(), 500), b.id)
+			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", cause(b.err.Error(), 500), b.id)
 		}
 		t.deleteBatches(ids)
 		return nil

@@ -176,7 +176,7 @@ func TestHintReadAgain(t *testing.T) {
 		if h.Gen != 1 || h.Tries != 1 || !h.FirstAt.Equal(again.FirstAt) || !h.WebhookAt.Equal(noon) || !h.DueAt.Equal(again.DueAt) {
 			t.Errorf("when it is due: %+v", h)
 		}
-		if rows, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"a"}); err != nil || rows[0].Note != strings.Repeat("ø", 500) {
+		if rows, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"a"}); err != nil || rows[0].Note != strings.Repeat("ø", 125)+" … "+strings.Repeat("ø", 372) {
 			t.Errorf("its note: %v, %v", rows, err)
 		}
 		record(hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Second)))
@@ -349,11 +349,11 @@ func TestHolds(t *testing.T) {
 			}
 		}
 		losses, forbidden := hold(plan.ScopeStock, plan.HeldLosses, "150 of 300"), hold(plan.ScopePDFs, plan.HeldForbidden, "403")
-		refused := hold(plan.ScopeShop, plan.HeldTokenRefused, strings.Repeat("æ", 500))
+		refused := hold(plan.ScopeShop, plan.HeldTokenRefused, strings.Repeat("æ", 125)+" … "+strings.Repeat("æ", 361)+": the cause")
 		expect("one", store.Applied{Holds: []plan.Hold{losses}}, losses)
 		expect("another", store.Applied{Holds: []plan.Hold{forbidden}}, losses, forbidden)
 		long := refused
-		long.Detail += "clipped"
+		long.Detail = strings.Repeat("æ", 600) + ": the cause"
 		expect("the shop", store.Applied{Holds: []plan.Hold{long}}, refused, losses, forbidden)
 		losses.Detail = "160 of 300"
 		expect("a detail", store.Applied{Holds: []plan.Hold{losses}}, refused, losses, forbidden)

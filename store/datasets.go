@@ -190,10 +190,12 @@ func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]strin
 	return numbers, rows.Err()
 }
 
-// ChangeItemsOver has the view show the items of the fence's dataset from now on.
+// ChangeItemsOver has the view show the items of the fence's dataset from now on. An
+// approval of what that takes away has served its purpose.
 func (s *Store) ChangeItemsOver(ctx context.Context, f Fence, now time.Time) error {
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.exec("UPDATE progress SET items_dataset = ?, items_since = ? WHERE shop = ?", f.Dataset, At(now), f.Shop)
+		t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
 		return nil
 	})
 	if err != nil {

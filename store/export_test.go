@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	gormmysql "gorm.io/driver/mysql"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 )
 
 // Exec runs a statement of a test's own.
@@ -61,7 +65,12 @@ func (s *Store) Rows(ctx context.Context, query string) [][]string {
 
 // On returns a store of the MySQL dialect on a connection of a test's own.
 func On(conn *sql.DB) *Store {
-	return &Store{conn: conn, dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}, jitter: func(most time.Duration) time.Duration { return most }}
+	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: conn, SkipInitializeWithVersion: true}),
+		&gorm.Config{SkipDefaultTransaction: true, DisableAutomaticPing: true, Logger: logger.Discard})
+	if err != nil {
+		panic(err)
+	}
+	return &Store{db: db, conn: conn, dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}, jitter: func(most time.Duration) time.Duration { return most }}
 }
 
 // Conn returns the connections that the store uses.

@@ -355,3 +355,31 @@ func TestRefusedPDF(t *testing.T) {
 		t.Errorf("after a PDF that was stored, the connection is %q, and was %q", now, after)
 	}
 }
+
+// TestConflictInRemoval: after a conflict the server has ended the transaction, and
+// nothing more of it may be sent: each statement would be committed by itself.
+func TestConflictInRemoval(t *testing.T) {
+	t.Parallel()
+	begin := func(mock sqlmock.Sqlmock) {
+		mock.ExpectBegin()
+		mock.ExpectExec("UPDATE meta").WillReturnResult(sqlmock.NewResult(0, 1))
+		mock.ExpectQuery("SELECT value FROM meta").WillReturnRows(sqlmock.NewRows([]string{"value"}).AddRow(7))
+	}
+	for what, run := range map[string]func(s *store.Store) error{
+		"remove": func(s *store.Store) error { return s.RemoveShop(t.Context(), "shop1") },
+		"add":    func(s *store.Store) error { return s.AddShop(t.Context(), store.Shop{Shop: "shop1"}, nil, noon) },
+	} {
+		s, mock := mocked(t)
+		for range 8 {
+			begin(mock)
+			mock.ExpectQuery("SELECT .* FROM `shops`").WillReturnError(deadlock)
+			mock.ExpectRollback()
+		}
+		if err := run(s); !errors.Is(err, deadlock) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := mock.ExpectationsWereMet(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -84,7 +84,7 @@ func hintArgs(hints []HintRecord) []any {
 		if !h.DueAt.IsZero() {
 			due = h.DueAt.UTC().Format(timeLayout)
 		}
-		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more, true, due, h.Tries, h.Failures, clip(h.Note, 500))
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more, true, due, h.Tries, h.Failures, cause(h.Note, 500))
 	}
 	return args
 }

@@ -37,7 +37,7 @@ func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, 
 func (t *tx) putHolds(shop string, holds []plan.Hold) {
 	for _, h := range holds {
 		t.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES (?,?,?,?,?)"+
-			t.dialect.onConflict("shop, scope", overwrite("reason", "detail", "since")...), shop, h.Scope, h.Reason, clip(h.Detail, 500), At(h.Since))
+			t.dialect.onConflict("shop, scope", overwrite("reason", "detail", "since")...), shop, h.Scope, h.Reason, cause(h.Detail, 500), At(h.Since))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,25 +27,56 @@ var migrations embed.FS
 var ErrNewerSchema = errors.New("the database has a newer schema than this lagerd knows: run the newer lagerd, or restore the backup made before the upgrade")
 
 // ErrOldSchema is returned where the database needs a migration first.
-var ErrOldSchema = errors.New("the database schema is older than this lagerd: run `lagerd migrate`")
+var ErrOldSchema = errors.New("the database's schema is older than this lagerd: start `lagerd run` of this version, or say `lagerd migrate`")
 
 const migrationLock = "lagerd_migrate"
 
-// Migrate brings the schema to this lagerd's version. Two that start at once
-// wait for each other; where the lock is local to a node (Galera), statements
+// Migrate brings the schema to this lagerd's version, and mends what it finds of
+// tables without transactions and of views that cannot be read. Two that start at
+// once wait for each other; where the lock is local to a node (Galera), statements
 // that say IF NOT EXISTS make the second run harmless.
 func (s *Store) Migrate(ctx context.Context) error {
-	unlock, err := s.lockMigration(ctx)
+	conn := s.conn
+	if s.sessions != nil {
+		patient, err := s.sessions.patient(s.settings)
+		if err != nil {
+			return err
+		}
+		defer patient.Close()
+		conn = patient
+	}
+	unlock, err := s.lockMigration(ctx, conn)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	defer unlock()
-	provider, err := s.provider()
+	if err := s.up(ctx, conn); err != nil {
+		return explain(err)
+	}
+	s.watchFile()
+	if err := s.convertTables(ctx, conn); err != nil {
+		return explain(err)
+	}
+	return explain(s.renewViews(ctx, conn))
+}
+
+func (s *Store) up(ctx context.Context, conn *sql.DB) error {
+	err := s.CheckSchema(ctx)
+	if !errors.Is(err, ErrOldSchema) {
+		return err
+	}
+	provider, err := s.provider(conn)
 	if err != nil {
 		return err
 	}
-	if err := s.CheckSchema(ctx); err == nil || errors.Is(err, ErrNewerSchema) {
+	// One that ended between making goose's table and its first row left it empty,
+	// and goose would call that an error for ever.
+	if n, err := s.versions(ctx); err != nil {
 		return err
+	} else if n == 0 {
+		if _, err := conn.ExecContext(ctx, "INSERT INTO "+goose.DefaultTablename+" (version_id, is_applied) VALUES (0, 1)"); err != nil {
+			return fmt.Errorf("migrate the database: %w", err)
+		}
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
@@ -53,7 +85,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 // CheckSchema returns nil if the schema is this lagerd's, else ErrOldSchema or
-// ErrNewerSchema, wrapped with both versions.
+// ErrNewerSchema, wrapped with both versions. It changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	have, want, err := s.SchemaVersion(ctx)
 	switch {
@@ -61,36 +93,70 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return err
 	case have > want:
 		return fmt.Errorf("schema %d, known %d: %w", have, want, ErrNewerSchema)
+	case have == 0:
+		return fmt.Errorf("none of lagerd's tables is there yet: %w", ErrOldSchema)
 	case have < want:
 		return fmt.Errorf("schema %d, known %d: %w", have, want, ErrOldSchema)
 	}
+	s.watchFile()
 	return nil
 }
 
-// SchemaVersion returns the database's schema version and this lagerd's.
+// SchemaVersion returns the database's schema version, 0 where there is none, and
+// this lagerd's. It changes nothing.
 func (s *Store) SchemaVersion(ctx context.Context) (have, want int64, err error) {
-	provider, err := s.provider()
+	list, err := s.migrations()
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, source := range provider.ListSources() {
-		want = max(want, source.Version)
+	for _, m := range list {
+		want = max(want, m.version)
 	}
-	have, err = provider.GetDBVersion(ctx)
-	if err != nil {
-		return 0, 0, fmt.Errorf("read the schema version: %w", err)
+	if n, err := s.versions(ctx); err != nil || n <= 0 {
+		return 0, want, err
+	}
+	if err := s.conn.QueryRowContext(ctx, "SELECT MAX(version_id) FROM "+goose.DefaultTablename).Scan(&have); err != nil {
+		return 0, 0, explain(fmt.Errorf("read the schema version: %w", err))
 	}
 	return have, want, nil
 }
 
-// provider holds the migrations of this dialect. They run statement by
-// statement outside a transaction: on MySQL every DDL statement commits.
-func (s *Store) provider() (*goose.Provider, error) {
+// versions returns how many rows goose's table has, -1 where there is none.
+func (s *Store) versions(ctx context.Context) (n int, err error) {
+	if s.dialect.isSQLite() {
+		err := s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", goose.DefaultTablename).Scan(&n)
+		if err != nil || n == 0 {
+			return -1, s.schemaError(err)
+		}
+	}
+	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+goose.DefaultTablename).Scan(&n)
+	if hasNumber(err, errNoTable) {
+		return -1, nil
+	}
+	return n, s.schemaError(err)
+}
+
+func (s *Store) schemaError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return explain(fmt.Errorf("read the schema version: %w", err))
+}
+
+// migration is one file, cut into statements.
+type migration struct {
+	version    int64
+	statements []string
+}
+
+// migrations returns those of this dialect, oldest first.
+func (s *Store) migrations() ([]migration, error) {
 	files, err := fs.Glob(migrations, "migrations/"+s.dialect.name+"/*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list the migrations: %w", err)
 	}
-	var list []*goose.Migration
+	slices.Sort(files)
+	var list []migration
 	for _, file := range files {
 		base := file[strings.LastIndexByte(file, '/')+1:]
 		version, err := strconv.ParseInt(base[:strings.IndexByte(base, '_')], 10, 64)
@@ -101,9 +167,22 @@ func (s *Store) provider() (*goose.Provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("migration %s: %w", file, err)
 		}
-		statements := splitStatements(strings.ReplaceAll(string(text), "{{collation}}", s.dialect.collation))
-		list = append(list, goose.NewGoMigration(version, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
-			for _, statement := range statements {
+		list = append(list, migration{version, splitStatements(strings.ReplaceAll(string(text), "{{collation}}", s.dialect.collation))})
+	}
+	return list, nil
+}
+
+// provider holds the migrations of this dialect. They run statement by
+// statement outside a transaction: on MySQL every DDL statement commits.
+func (s *Store) provider(conn *sql.DB) (*goose.Provider, error) {
+	files, err := s.migrations()
+	if err != nil {
+		return nil, err
+	}
+	var list []*goose.Migration
+	for _, m := range files {
+		list = append(list, goose.NewGoMigration(m.version, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
+			for _, statement := range m.statements {
 				if _, err := db.ExecContext(ctx, statement); err != nil && !existsAlready(err) {
 					return fmt.Errorf("%s: %w", firstLine(statement), err)
 				}
@@ -115,7 +194,7 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if s.dialect.isSQLite() {
 		kind = database.DialectSQLite3
 	}
-	provider, err := goose.NewProvider(kind, s.conn, nil,
+	provider, err := goose.NewProvider(kind, conn, nil,
 		goose.WithGoMigrations(list...), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("prepare the migrations: %w", err)
@@ -157,14 +236,14 @@ func firstLine(s string) string {
 	return line
 }
 
-func (s *Store) lockMigration(ctx context.Context) (unlock func(), err error) {
+func (s *Store) lockMigration(ctx context.Context, db *sql.DB) (unlock func(), err error) {
 	if s.handedIn() {
 		return func() {}, nil
 	}
 	if s.dialect.isSQLite() {
 		return lockFile(ctx, s.path+".migrate")
 	}
-	conn, err := s.conn.Conn(ctx)
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lock the schema: %w", err)
 	}

@@ -12,9 +12,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +31,11 @@ type Options struct {
 	MaxConnections int    // connections at most; 0: 16
 	Logger         *slog.Logger
 
+	// Patience is how long a MySQL server has to take a connection; it has three
+	// times as long for an answer. 0: 10 s, and a minute. The DSN's own timeouts
+	// come first.
+	Patience time.Duration
+
 	// Embedded is an embedded database that is open already, instead of the
 	// one at Path. A simulation puts its own driver underneath by it.
 	Embedded *sql.DB
@@ -48,6 +52,10 @@ type Store struct {
 	created bool // the embedded database, by this Open
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
+
+	sessions *sessions              // of a MySQL server, else nil
+	settings *mysql.Config          // of the driver, for the same
+	file     atomic.Pointer[fileID] // of the embedded database, once it exists
 
 	kept sync.Map // statements that are kept prepared, *sql.Stmt by their text
 }
@@ -68,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	case o.DSN == "":
 		dialector, err = s.openSQLite(o.Path, o.Existing)
 	default:
-		dialector, err = s.openMySQL(ctx, o.DSN)
+		dialector, err = s.openMySQL(ctx, o)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -146,84 +154,23 @@ func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 	return sqliteDialector{conn: conn}, nil
 }
 
-func (s *Store) openMySQL(ctx context.Context, dsn string) (gorm.Dialector, error) {
-	cfg, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("database.dsn: %w", err)
-	}
-	cfg.ParseTime = true
-	cfg.Loc = time.UTC
-	cfg.Collation = "utf8mb4_bin"
-	cfg.InterpolateParams = true
-	cfg.RejectReadOnly = true
-	// Compare-and-set counts changed rows, not found ones.
-	cfg.ClientFoundRows = false
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 10 * time.Second
-	}
-	if cfg.ReadTimeout == 0 {
-		cfg.ReadTimeout = time.Minute
-	}
-	if cfg.WriteTimeout == 0 {
-		cfg.WriteTimeout = time.Minute
-	}
-	if cfg.Params == nil {
-		cfg.Params = map[string]string{}
-	}
-	cfg.Params["time_zone"] = "'+00:00'"
-	cfg.Params["sql_mode"] = "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
-	version, err := serverVersion(ctx, cfg)
+func (s *Store) openMySQL(ctx context.Context, o Options) (gorm.Dialector, error) {
+	sessions, cfg, err := openSessions(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	version := sessions.server.version
+	s.sessions, s.settings = sessions, cfg
 	s.dialect = dialect{name: "mysql", collation: "utf8mb4_0900_bin"}
 	s.idle = idleInTransaction / 2
-	if strings.Contains(version, "MariaDB") {
+	if isMariaDB(version) {
 		s.dialect.collation = "utf8mb4_nopad_bin"
 		s.idle = 5 * time.Minute
-		cfg.Params["idle_transaction_timeout"] = seconds(idleInTransaction)
-		cfg.Params["tx_isolation"] = isolation
-	} else {
-		// MySQL has no such timeout, only one for all that is idle.
-		cfg.Params["wait_timeout"] = seconds(idleInTransaction)
-		cfg.Params["transaction_isolation"] = isolation
 	}
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("database.dsn: %w", err)
-	}
-	s.conn = sql.OpenDB(connector)
+	s.conn = sql.OpenDB(sessions)
 	// DisableWithReturning: with RETURNING, MariaDB reports an insert that did
 	// nothing as one that did.
 	return gormmysql.New(gormmysql.Config{Conn: s.conn, ServerVersion: version, DisableWithReturning: true}), nil
-}
-
-// isolation keeps a statement from locking what lies beside the rows that it
-// changes. With REPEATABLE READ one that deletes from a small table, which is
-// scanned whole, holds up every insert into it: all webhooks would wait for a shop
-// whose webhooks are being unpacked. Nothing here relies on such locks.
-const isolation = "'READ-COMMITTED'"
-
-// idleInTransaction is how long the server lets a connection hold its locks and
-// say nothing. A lagerd that has been stopped, or has lost its network, in the
-// middle of a transaction would keep the lease's row locked, and no other could
-// take the shop. (MariaDB: server system variable idle_transaction_timeout;
-// MySQL: wait_timeout. Both roll back and close the connection.)
-const idleInTransaction = 5 * time.Second
-
-func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
-
-func serverVersion(ctx context.Context, cfg *mysql.Config) (version string, err error) {
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return "", fmt.Errorf("database.dsn: %w", err)
-	}
-	conn := sql.OpenDB(connector)
-	defer conn.Close()
-	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return "", fmt.Errorf("reach the database at %s: %w", cfg.Addr, err)
-	}
-	return version, nil
 }
 
 // keep returns a statement that is prepared, on each connection that has not seen it
@@ -271,7 +218,7 @@ func (s *Store) Close() error {
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	if _, err := s.conn.ExecContext(ctx, "SELECT 1"); err != nil {
-		return fmt.Errorf("ping the database: %w", err)
+		return explain(fmt.Errorf("ping the database: %w", err))
 	}
 	return nil
 }
@@ -461,7 +408,7 @@ func (s *Store) once(t *tx, fn func(*tx) error) error {
 	if t.conn, err = conn.BeginTx(t.ctx, nil); err != nil {
 		return err
 	}
-	if err := errors.Join(fn(t), t.err); err != nil {
+	if err := errors.Join(fn(t), t.err, s.moved()); err != nil {
 		return errors.Join(err, ignoreDone(t.conn.Rollback()))
 	}
 	return t.conn.Commit()
@@ -482,8 +429,10 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, err
 		if err != nil {
 			return err
 		}
-		n, err = res.RowsAffected()
-		return err
+		if n, err = res.RowsAffected(); err != nil {
+			return err
+		}
+		return s.moved()
 	})
 	return n, err
 }
@@ -492,8 +441,14 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 	wait := 2 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		err := fn()
-		if err == nil || !retryable(err) || attempt == maxAttempts {
-			return err
+		if err == nil {
+			return nil
+		}
+		if readOnly(err) || hasNumber(err, errStatementBinlog) {
+			s.sessions.renew() // another connection may be to another server, or find the setting mended
+		}
+		if !retryable(err) || attempt == maxAttempts {
+			return explain(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -29,7 +29,7 @@ func (s *Store) AddRequests(ctx context.Context, requests []Request) error {
 		return nil
 	}
 	if err := s.db.WithContext(ctx).CreateInBatches(requests, rowsPerStatement).Error; err != nil {
-		return fmt.Errorf("store the request: %w", err)
+		return explain(fmt.Errorf("store the request: %w", err))
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ func (s *Store) OpenRequests(ctx context.Context, shop string) ([]Request, error
 // under the token. failure is "" if it succeeded.
 func (s *Store) FinishRequest(ctx context.Context, r Request, token int64, now time.Time, changes int, failure string) error {
 	_, err := s.exec(ctx, "UPDATE requests SET done_at = ?, changes = ?, failure = ? WHERE request = ? AND done_at IS NULL"+
-		" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = requests.shop AND leases.token = ?)", At(now), changes, clip(failure, 500), r.Request, token)
+		" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = requests.shop AND leases.token = ?)", At(now), changes, cause(failure, 500), r.Request, token)
 	if err != nil {
 		return fmt.Errorf("finish the request %s: %w", r.Request, err)
 	}

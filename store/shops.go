@@ -57,12 +57,19 @@ var (
 func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now time.Time) error {
 	shop.CreatedAt, shop.UpdatedAt = At(now), At(now)
 	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		exists, err := existsShop(db, shop.Shop)
+		if err != nil {
+			return err
+		}
+		if exists {
+			return fmt.Errorf("add %s: %w", shop.Shop, ErrShopExists)
+		}
 		for _, table := range slices.Concat(datasetTables, shopTables) {
 			var left int64
 			if err := db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM "+table+" WHERE shop = ? LIMIT 1) AS rows_left", shop.Shop).Scan(&left).Error; err != nil {
 				return err
 			}
-			if left > 0 && !existsShop(db, shop.Shop) {
+			if left > 0 {
 				return fmt.Errorf("add %s: rows of a removed shop of that name are left in %s: `lagerd shops remove %s --yes` clears them", shop.Shop, table, shop.Shop)
 			}
 		}
@@ -79,7 +86,7 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		}
 		// A shop of that name may have been removed: whoever still works on it must not
 		// hold a token that is given again.
-		err := db.Exec("INSERT INTO leases (shop, token, generation) SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken).Error
+		err = db.Exec("INSERT INTO leases (shop, token, generation) SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken).Error
 		if err != nil {
 			return err
 		}
@@ -126,8 +133,11 @@ func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
 func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
-		existed = existsShop(db, name)
-		err := db.Exec("UPDATE meta SET value = (SELECT MAX(token) FROM leases WHERE shop = ?) WHERE name = ? AND value < (SELECT MAX(token) FROM leases WHERE shop = ?)", name, removedToken, name).Error
+		var err error
+		if existed, err = existsShop(db, name); err != nil {
+			return err
+		}
+		err = db.Exec("UPDATE meta SET value = (SELECT MAX(token) FROM leases WHERE shop = ?) WHERE name = ? AND value < (SELECT MAX(token) FROM leases WHERE shop = ?)", name, removedToken, name).Error
 		if err != nil {
 			return err
 		}
@@ -181,9 +191,15 @@ var (
 	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements"}
 )
 
-func existsShop(db *gorm.DB, name string) bool {
+// existsShop tells whether the shop exists. Whatever else is wrong must end the
+// transaction it is asked in: after a conflict the server has ended it already, and
+// each further statement would be committed by itself.
+func existsShop(db *gorm.DB, name string) (bool, error) {
 	_, err := oneShop(db, name)
-	return err == nil
+	if errors.Is(err, ErrNoShop) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // deleteInPieces deletes what matches, some rows at a time.
@@ -245,7 +261,10 @@ func (s *Store) changeShops(ctx context.Context, fn func(db *gorm.DB, generation
 			if err := db.Raw("SELECT value FROM meta WHERE name = ?", shopsGeneration).Scan(&generation).Error; err != nil {
 				return err
 			}
-			return fn(db, generation)
+			if err := fn(db, generation); err != nil {
+				return err
+			}
+			return s.moved()
 		})
 	})
 }

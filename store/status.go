@@ -45,7 +45,7 @@ func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark
 
 // MarkFailure notes that a pass over a shop failed, and how.
 func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string) error {
-	return s.setProgress(ctx, f, "failures = failures + 1, failure = ?", clip(failure, 500))
+	return s.setProgress(ctx, f, "failures = failures + 1, failure = ?", cause(failure, 500))
 }
 
 func (s *Store) setProgress(ctx context.Context, f Fence, set string, args ...any) error {

@@ -52,7 +52,7 @@ func (t *tx) putWarnings(shop string, warnings []Warning, now time.Time) {
 			ended[w.Kind] = append(ended[w.Kind], w.Number)
 			continue
 		}
-		args = append(args, shop, w.Kind, w.Number, clip(w.Text, 500), At(now))
+		args = append(args, shop, w.Kind, w.Number, cause(w.Text, 500), At(now))
 	}
 	t.insertRows("INSERT INTO warnings (shop, kind, number, warning, first_at)", columns,
 		t.dialect.onConflict("shop, kind, number", "warning = new.warning"), args)

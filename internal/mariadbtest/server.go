@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +37,7 @@ const (
 type Server struct {
 	dir      string
 	port     int
+	flags    []string
 	password string
 
 	mu   sync.Mutex
@@ -53,12 +55,12 @@ type process struct {
 // Port 0 picks a free port. The caller stops it with Stop; dir stays, and a later
 // Start there finds the data again. The error says what to do where MariaDB is
 // not installed, and carries the end of the server's log where it does not start.
-func Start(dir string, port int) (*Server, error) {
+func Start(dir string, port int, flags ...string) (*Server, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find directory for mariadb: %w", err)
 	}
-	s := &Server{dir: abs, port: port, password: rand.Text()}
+	s := &Server{dir: abs, port: port, flags: flags, password: rand.Text()}
 	if err := s.install(); err != nil {
 		return nil, err
 	}
@@ -97,6 +99,20 @@ func (s *Server) Pid() int {
 		return 0
 	}
 	return s.proc.Pid
+}
+
+// Account returns a DSN for another account on a database of this server, made by the
+// statements, in which {account} stands for it: GRANT SELECT ON app.* TO {account}.
+func (s *Server) Account(ctx context.Context, database, name string, statements ...string) (string, error) {
+	account := "'" + name + "'@'127.0.0.1'"
+	for _, statement := range append([]string{"CREATE USER {account} IDENTIFIED BY '" + s.password + "'"}, statements...) {
+		if err := execute(ctx, s.DSN(), strings.ReplaceAll(statement, "{account}", account)); err != nil {
+			return "", err
+		}
+	}
+	cfg := s.config()
+	cfg.User = name
+	return withDatabase(cfg, database), nil
 }
 
 // CreateDatabase creates an empty database and returns its DSN.
@@ -238,7 +254,7 @@ func (s *Server) launch() error {
 		"--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=fsync", "--skip-log-bin",
 		"--innodb-buffer-pool-size=128M", "--innodb-log-file-size=96M",
 		"--max-connections=300", "--performance-schema=0",
-	}, asRoot()...)...)
+	}, slices.Concat(asRoot(), s.flags)...)...)
 	cmd.SysProcAttr = processAttributes()
 
 	started := make(chan error, 1)

@@ -166,6 +166,9 @@ func Invoices(in InvoicesInput) InvoicesPlan {
 			c.Cause, c.Webhook, c.HintedAt, c.Lagged = CauseWebhook, WebhookCame, hint.FirstAt, hint.Tries > 0
 		case hinted:
 			c.Cause = hint.Cause
+			if hint.Failures > 0 {
+				c.Webhook = WebhookNone // it was found before, and could not be understood
+			}
 		}
 		if in.First && c.Cause != CauseWebhook {
 			c.Webhook = WebhookNone

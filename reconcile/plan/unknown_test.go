@@ -159,3 +159,22 @@ func TestIncompleteInvoices(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadInvoiceIsNotMissed: of an invoice that was found before, and could not be
+// understood, nothing is said of a webhook but what is known.
+func TestUnreadInvoiceIsNotMissed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		hint plan.Hint
+		want plan.Webhook
+	}{
+		{plan.Hint{Cause: plan.CauseTick, Failures: 3}, plan.WebhookNone},
+		{plan.Hint{Cause: plan.CauseWebhook, WebhookAt: noon, Failures: 3}, plan.WebhookCame},
+		{plan.Hint{Cause: plan.CauseOperator}, plan.WebhookMissed},
+	} {
+		p := plan.Invoices(plan.InvoicesInput{Cause: plan.CauseTick, Began: noon, Observed: []plan.Invoice{{Number: 7}}, Hints: map[string]plan.Hint{"7": c.hint}})
+		if len(p.Changes) != 1 || p.Changes[0].Webhook != c.want || p.Changes[0].Cause != c.hint.Cause {
+			t.Errorf("%+v: %+v", c.hint, p.Changes)
+		}
+	}
+}

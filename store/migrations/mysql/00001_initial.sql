@@ -6,7 +6,7 @@
 CREATE TABLE IF NOT EXISTS meta (
   name  VARCHAR(64) NOT NULL PRIMARY KEY,
   value BIGINT      NOT NULL
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 INSERT IGNORE INTO meta (name, value) VALUES ('shops_generation', 0);
 
@@ -26,14 +26,14 @@ CREATE TABLE IF NOT EXISTS shops (
   generation          BIGINT         NOT NULL DEFAULT 0 COMMENT 'meta.shops_generation at its last change',
   created_at          DATETIME(6)    NOT NULL,
   updated_at          DATETIME(6)    NOT NULL
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS shop_codes (
   shop       VARCHAR(64) NOT NULL,
   code_hash  BINARY(32)  NOT NULL COMMENT 'keyed hash; the code itself is nowhere',
   created_at DATETIME(6) NOT NULL,
   PRIMARY KEY (shop, code_hash)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS instances (
   instance   VARCHAR(64)  NOT NULL PRIMARY KEY,
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS instances (
   pid        INT          NOT NULL,
   version    VARCHAR(64)  NOT NULL,
   started_at DATETIME(6)  NOT NULL
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS leases (
   shop        VARCHAR(64) NOT NULL PRIMARY KEY,
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS leases (
   applied_seq BIGINT      NOT NULL DEFAULT 0 COMMENT 'transactions applied under this token',
   taken_at    DATETIME(6) NULL,
   KEY leases_holder (holder)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS progress (
   shop              VARCHAR(64)  NOT NULL PRIMARY KEY,
@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS progress (
   lag_max_us        BIGINT       NOT NULL DEFAULT 0,
   calls_day         VARCHAR(10)  NOT NULL DEFAULT '',
   calls             BIGINT       NOT NULL DEFAULT 0 COMMENT 'calls to e-conomic on calls_day'
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS hints (
   shop       VARCHAR(64)  NOT NULL,
@@ -97,7 +97,7 @@ CREATE TABLE IF NOT EXISTS hints (
   note       VARCHAR(500) NOT NULL DEFAULT '',
   PRIMARY KEY (shop, kind, number),
   KEY hints_due (open, shop, due_at)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS items (
   shop                   VARCHAR(64)   NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE IF NOT EXISTS items (
   changed_at             DATETIME(6)   NOT NULL,
   renumbered_to          VARCHAR(64)   NOT NULL DEFAULT '',
   PRIMARY KEY (shop, number)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS changes (
   shop          VARCHAR(64)   NOT NULL,
@@ -147,7 +147,7 @@ CREATE TABLE IF NOT EXISTS changes (
   PRIMARY KEY (shop, token, seq, n),
   KEY changes_number (shop, kind, number, committed_at),
   KEY changes_committed (shop, committed_at)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS invoices (
   shop             VARCHAR(64)   NOT NULL,
@@ -184,14 +184,14 @@ CREATE TABLE IF NOT EXISTS invoices (
   PRIMARY KEY (shop, number),
   KEY invoices_order (shop, order_number),
   KEY invoices_work (work_due_at)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS invoice_pdfs (
   shop   VARCHAR(64) NOT NULL,
   number BIGINT      NOT NULL,
   pdf    MEDIUMBLOB  NOT NULL,
   PRIMARY KEY (shop, number)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS invoice_gaps (
   shop        VARCHAR(64) NOT NULL,
@@ -199,7 +199,7 @@ CREATE TABLE IF NOT EXISTS invoice_gaps (
   to_number   BIGINT      NOT NULL,
   seen_at     DATETIME(6) NOT NULL,
   PRIMARY KEY (shop, from_number)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS requests (
   request      VARCHAR(36)  NOT NULL PRIMARY KEY,
@@ -210,7 +210,7 @@ CREATE TABLE IF NOT EXISTS requests (
   changes      BIGINT       NOT NULL DEFAULT 0,
   failure      VARCHAR(500) NOT NULL DEFAULT '',
   KEY requests_open (done_at, shop)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE TABLE IF NOT EXISTS webhook_calls (
   shop        VARCHAR(64) NOT NULL COMMENT 'empty where no shop was authenticated',
@@ -224,7 +224,7 @@ CREATE TABLE IF NOT EXISTS webhook_calls (
   outcome     VARCHAR(24) NOT NULL,
   duration_us BIGINT      NOT NULL,
   PRIMARY KEY (shop, slot)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
 
 CREATE OR REPLACE VIEW shop_stock AS
 SELECT i.shop, i.number AS item_number, i.name, i.stock, i.state, i.barred, i.in_stock, i.available,

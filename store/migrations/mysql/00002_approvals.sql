@@ -2,4 +2,4 @@ CREATE TABLE IF NOT EXISTS approvals (
   shop        VARCHAR(64) NOT NULL PRIMARY KEY,
   losses      BIGINT      NOT NULL COMMENT 'how many items may lose their stock',
   approved_at DATETIME(6) NOT NULL
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};

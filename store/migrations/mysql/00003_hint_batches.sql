@@ -7,4 +7,4 @@ CREATE TABLE IF NOT EXISTS hint_batches (
   set_aside BOOLEAN      NOT NULL DEFAULT FALSE COMMENT 'data cannot be read',
   error     VARCHAR(500) NOT NULL DEFAULT '' COMMENT 'why not',
   KEY hint_batches_shop (shop, set_aside, id)
-) DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={{collation}};

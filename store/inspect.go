@@ -1,0 +1,325 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+// Finding is what one look at the database found.
+type Finding struct {
+	What string // what was looked at
+	Good string // what was found, where Err is nil
+	Err  error  // what is wrong, and what to do about it
+}
+
+// Inspect looks at everything of the database that lagerd relies on and cannot see
+// to by itself, and returns what it found, the good too. PDFs of up to pdfBytes are
+// to be stored. The schema must be this lagerd's (CheckSchema). It changes nothing.
+func (s *Store) Inspect(ctx context.Context, pdfBytes int64) []Finding {
+	var list []Finding
+	look := func(what string, look func(context.Context) (string, error)) error {
+		good, err := look(ctx)
+		list = append(list, Finding{What: what, Good: good, Err: explain(err)})
+		return err
+	}
+	if err := look("database takes webhooks", s.takesWebhooks); !readOnly(err) && !s.dialect.isSQLite() {
+		_ = look("database account", s.hasRights)
+	}
+	if !s.dialect.isSQLite() {
+		_ = look("database tables", s.tablesAreSound)
+		_ = look("binary log", s.binlogTakesRows)
+		_ = look("max_allowed_packet", func(ctx context.Context) (string, error) { return s.packetsFit(ctx, pdfBytes) })
+	}
+	_ = look("views for the shop's software", s.viewsCanBeRead)
+	return list
+}
+
+// Server names the kind and version of the database.
+func (s *Store) Server() string {
+	if s.sessions == nil {
+		return "embedded SQLite"
+	}
+	if version := s.sessions.server.version; !isMariaDB(version) {
+		return "MySQL " + version
+	}
+	return "MariaDB " + strings.TrimSuffix(s.sessions.server.version, "-MariaDB")
+}
+
+// CanRecord returns nil if a webhook could be stored now, else the database's own
+// words. It stores nothing.
+func (s *Store) CanRecord(ctx context.Context) error {
+	if s.dialect.isSQLite() {
+		// A statement that writes would wait for whoever else writes.
+		if err := s.Ping(ctx); err != nil {
+			return err
+		}
+		return s.moved()
+	}
+	_, err := s.conn.ExecContext(ctx, "INSERT INTO hint_batches (shop, hints, first_at, data) SELECT name, 0, '2000-01-01', '' FROM meta WHERE name = ''")
+	if err != nil {
+		if readOnly(err) || hasNumber(err, errStatementBinlog) {
+			s.sessions.renew()
+		}
+		return explain(fmt.Errorf("webhooks cannot be stored: %w", err))
+	}
+	return nil
+}
+
+func (s *Store) takesWebhooks(ctx context.Context) (string, error) {
+	if err := s.CanRecord(ctx); err != nil {
+		return "", err
+	}
+	return "nothing stands in their way", nil
+}
+
+var makesTable = regexp.MustCompile(`^CREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
+
+// ownTables returns the tables that the migrations make.
+func (s *Store) ownTables() ([]string, error) {
+	list, err := s.migrations()
+	tables := map[string]bool{}
+	for _, m := range list {
+		for _, statement := range m.statements {
+			if made := makesTable.FindStringSubmatch(statement); made != nil {
+				tables[made[1]] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(tables)), err
+}
+
+// hasRights asks the server to plan a statement of each kind for each table: it plans
+// none that the account may not run.
+func (s *Store) hasRights(ctx context.Context) (string, error) {
+	tables, err := s.ownTables()
+	if err != nil {
+		return "", err
+	}
+	var lacks []error
+	for _, table := range tables {
+		for _, statement := range []string{
+			"SELECT * FROM " + table + " LIMIT 0", "EXPLAIN INSERT INTO " + table + " SELECT * FROM " + table + " WHERE 1 = 0",
+			"EXPLAIN DELETE FROM " + table + " WHERE 1 = 0",
+		} {
+			err := s.reads(ctx, statement)
+			switch {
+			case hasNumber(err, errNoTable): // of an older schema, and dropped since
+			case err != nil:
+				lacks = append(lacks, err)
+			}
+		}
+	}
+	// UPDATE has no form that is the same for every table.
+	if err := s.reads(ctx, "EXPLAIN UPDATE leases SET token = token WHERE 1 = 0"); err != nil {
+		lacks = append(lacks, err)
+	}
+	if len(lacks) > 0 {
+		return "", fmt.Errorf("%w (%d statements are refused)", lacks[0], len(lacks))
+	}
+	return "may read and write every table", nil
+}
+
+// reads runs a query and drops its rows.
+func (s *Store) reads(ctx context.Context, query string) error {
+	rows, err := s.conn.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// plainTables returns those of lagerd's tables that another engine than InnoDB
+// keeps, by name.
+func (s *Store) plainTables(ctx context.Context, conn *sql.DB) (engines map[string]string, err error) {
+	own, err := s.ownTables()
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (map[string]string, error) {
+		return nil, fmt.Errorf("look at the tables' engines: %w", err)
+	}
+	rows, err := conn.QueryContext(ctx, "SELECT table_name AS name, engine AS engine FROM information_schema.tables"+
+		" WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'")
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	engines = map[string]string{}
+	for rows.Next() {
+		var name, engine string
+		if err := rows.Scan(&name, &engine); err != nil {
+			return fail(err)
+		}
+		// A database may hold the tables of others too.
+		if slices.Contains(own, name) || name == goose.DefaultTablename {
+			engines[name] = engine
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return engines, nil
+}
+
+const transactional = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
+
+// CheckTables returns an error where a table of lagerd's has no transactions: an
+// answered webhook could be lost then, and a change stored by half.
+func (s *Store) CheckTables(ctx context.Context) error {
+	if s.dialect.isSQLite() {
+		return nil
+	}
+	_, err := s.tablesAreSound(ctx)
+	return explain(err)
+}
+
+func (s *Store) tablesAreSound(ctx context.Context) (string, error) {
+	engines, err := s.plainTables(ctx, s.conn)
+	if err != nil {
+		return "", err
+	}
+	if len(engines) > 0 {
+		return "", &explained{plain(engines), "`lagerd migrate` converts them to InnoDB, while every lagerd is stopped"}
+	}
+	return "InnoDB", nil
+}
+
+func plain(engines map[string]string) error {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(engines)) {
+		list = append(list, name+" ("+engines[name]+")")
+	}
+	return fmt.Errorf("tables without transactions: %s", strings.Join(list, ", "))
+}
+
+// convertTables makes InnoDB tables of those that are not. On Galera it does not:
+// nodes hold other rows of such a table each, and a person has to say which count.
+func (s *Store) convertTables(ctx context.Context, conn *sql.DB) error {
+	if s.dialect.isSQLite() {
+		return nil
+	}
+	engines, err := s.plainTables(ctx, conn)
+	if err != nil || len(engines) == 0 {
+		return err
+	}
+	galera, err := s.variable(ctx, "wsrep_on")
+	if err != nil {
+		return err
+	}
+	if on(galera) {
+		return &explained{plain(engines), "Galera does not replicate them, so that each node may hold other rows: stop every lagerd, choose the node whose rows count, and say there for each: ALTER TABLE … " + transactional}
+	}
+	for _, name := range slices.Sorted(maps.Keys(engines)) {
+		if _, err := conn.ExecContext(ctx, "ALTER TABLE "+name+" "+strings.Replace(transactional, " ", ", ", 1)); err != nil {
+			return fmt.Errorf("convert the table %s from %s to InnoDB: %w", name, engines[name], err)
+		}
+	}
+	return nil
+}
+
+// variable returns a variable of the session, or "" where the server has none of
+// that name.
+func (s *Store) variable(ctx context.Context, name string) (value string, err error) {
+	err = s.conn.QueryRowContext(ctx, "SHOW VARIABLES WHERE Variable_name = '"+name+"'").Scan(&name, &value)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read the server's %s: %w", name, err)
+	}
+	return value, nil
+}
+
+func (s *Store) binlogTakesRows(ctx context.Context) (string, error) {
+	log, err := s.variable(ctx, "log_bin")
+	if err != nil || !on(log) {
+		return "is off", err
+	}
+	format, err := s.variable(ctx, "binlog_format")
+	switch {
+	case err != nil:
+		return "", err
+	case strings.EqualFold(format, "STATEMENT"):
+		return "", &explained{errors.New("the binary log is of the format STATEMENT, which takes nothing that lagerd writes"), whatToDoFor[errStatementBinlog]}
+	}
+	return "format " + format, nil
+}
+
+// roomForPDF is what a packet with a PDF holds beside it.
+const roomForPDF = 64 << 10
+
+func (s *Store) packetsFit(ctx context.Context, pdfBytes int64) (string, error) {
+	text, err := s.variable(ctx, "max_allowed_packet")
+	if err != nil {
+		return "", err
+	}
+	most, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("max_allowed_packet: %w", err)
+	}
+	if need := pdfBytes + roomForPDF; most < need {
+		return "", fmt.Errorf("the server's max_allowed_packet is %d, and a PDF of pdf.max_bytes needs %d: raise the one, or lower the other", most, need)
+	}
+	return text + " bytes", nil
+}
+
+var makesView = regexp.MustCompile(`^CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)`)
+
+// views returns the newest statement that makes each view, by the view's name.
+func (s *Store) views() (map[string]string, error) {
+	list, err := s.migrations()
+	views := map[string]string{}
+	for _, m := range list {
+		for _, statement := range m.statements {
+			if made := makesView.FindStringSubmatch(statement); made != nil {
+				views[made[1]] = statement
+			}
+		}
+	}
+	return views, err
+}
+
+// viewsCanBeRead reads each view: the server then looks for the account that made it,
+// with whose rights every reader reads.
+func (s *Store) viewsCanBeRead(ctx context.Context) (string, error) {
+	views, err := s.views()
+	if err != nil {
+		return "", err
+	}
+	names := slices.Sorted(maps.Keys(views))
+	var bad []error
+	for _, name := range names {
+		if err := s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0"); err != nil {
+			bad = append(bad, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	if len(bad) > 0 {
+		return "", &explained{errors.Join(bad...), whatToDoFor[errNoDefiner]}
+	}
+	return strings.Join(names, " and ") + " can be read", nil
+}
+
+// renewViews makes the views anew that cannot be read.
+func (s *Store) renewViews(ctx context.Context, conn *sql.DB) error {
+	views, err := s.views()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(views)) {
+		if s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0") == nil {
+			continue
+		}
+		if _, err := conn.ExecContext(ctx, views[name]); err != nil {
+			return fmt.Errorf("make the view %s anew: %w", name, err)
+		}
+	}
+	return nil
+}
