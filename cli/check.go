@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"lagerd/config"
 	"lagerd/economic"
@@ -20,7 +21,7 @@ type checkCmd struct {
 }
 
 func (checkCmd) Help() string {
-	return "Reads only. Costs two calls to e-conomic for each shop."
+	return "Reads only. Costs two calls to e-conomic for each shop. Exits with 1 where anything is FAILED, held shops included; a shop that a person has paused is no failure, and no WARNING is."
 }
 
 func (cmd checkCmd) Run(c *call) error {
@@ -47,13 +48,15 @@ func (cmd checkCmd) Run(c *call) error {
 		return r.end()
 	}
 	defer s.Close()
+	checkDatabaseClock(c.ctx, &r, s)
 	keys, err := masterKey(c.ctx, cfg, s, false)
 	r.result("master key", err, "found")
-	if r.failed == 0 {
-		err = cmd.shops(c.ctx, &r, cfg, s, keys)
-		if err != nil {
-			return err
-		}
+	alive, err := checkRunning(c.ctx, &r, cfg, s, keys)
+	if err != nil {
+		return err
+	}
+	if err := cmd.shops(c.ctx, &r, cfg, s, keys, alive); err != nil {
+		return err
 	}
 	return r.end()
 }
@@ -82,10 +85,15 @@ func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Sto
 	return nil
 }
 
-func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys) error {
-	asked, err := newAsking(cfg)
-	if err != nil {
-		return err
+// shops checks the shops by what is stored, and, where the secrets are there, by what
+// their agreements answer.
+func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys, alive map[string]store.Instance) error {
+	var asked *asking
+	if keys != nil && !cfg.Economic.AppSecretToken.IsZero() {
+		var err error
+		if asked, err = newAsking(cfg); err != nil {
+			return err
+		}
 	}
 	list, err := s.Status(ctx, "")
 	if err != nil {
@@ -100,14 +108,21 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 	}
 	for _, st := range list {
 		if len(wanted) == 0 || wanted[st.Shop.Shop] {
-			checkShop(ctx, r, s, asked.client, keys, st)
-			checkHolds(r, st)
+			checkState(r, st, alive, cfg)
+			if st.Shop.Paused() && !wanted[st.Shop.Shop] {
+				continue
+			}
 			checkNotices(r, st)
+			if asked == nil {
+				continue
+			}
+			checkShop(ctx, r, s, asked.client, keys, st)
 			if err := asked.book(ctx, s, st.Shop.Shop); err != nil {
 				r.bad("shop "+st.Shop.Shop, err)
 			}
 		}
 	}
+	checkRefusals(r)
 	if len(list) == 0 {
 		r.good("shops", "none yet: add one with `lagerd shops add`")
 	}
@@ -123,11 +138,24 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 		return
 	}
 	agreement := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{}))
+	before := now()
 	self, err := agreement.Self(ctx, economic.PriorityHint)
+	checkClock(r, "e-conomic's", self.ServerDate, before.Truncate(time.Second), now())
+	if economic.KindOf(err) == economic.KindUnauthorized {
+		if r.refused == nil {
+			r.refused = map[string]bool{}
+		}
+		agreement := st.Shop.Shop
+		if st.Progress.AgreementNumber != 0 {
+			agreement = fmt.Sprint(st.Progress.AgreementNumber)
+		}
+		r.refused[agreement] = true
+	}
 	if err != nil {
 		r.bad(name, fmt.Errorf("%w: %s", err, whatToDo(err, st.Shop.Shop)))
 		return
 	}
+	r.accepted = true
 	known := st.Progress.AgreementNumber
 	if known != 0 && known != self.AgreementNumber {
 		r.bad(name, fmt.Errorf("the token answers for agreement %d, %s, and the shop is agreement %d: if that is meant, say `lagerd shops set %s --accept-agreement`", self.AgreementNumber, companyName(self), known, st.Shop.Shop))
@@ -138,7 +166,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 	case err != nil:
 		r.bad(name, err)
 	case also != "":
-		r.good(name, "careful: %s", also)
+		r.warn(name, "%s", also)
 	}
 	if !st.Shop.StockOn || st.Shop.StockSource != store.SourceEconomic {
 		return
@@ -163,18 +191,7 @@ func checkNotices(r *report, st store.ShopStatus) {
 		r.bad("shop "+st.Shop.Shop, errors.New(text))
 	}
 	for _, text := range warnings {
-		r.good("shop "+st.Shop.Shop, "careful: %s", text)
-	}
-}
-
-// checkHolds tells what lagerd itself has stopped. A paused shop is tried by nobody.
-func checkHolds(r *report, st store.ShopStatus) {
-	v := status.Of(st)
-	if v.State != status.StateHeld {
-		return
-	}
-	for _, h := range v.Holds {
-		r.bad("shop "+v.Shop, fmt.Errorf("held: %s", h.Text()))
+		r.warn("shop "+st.Shop.Shop, "%s", text)
 	}
 }
 
@@ -201,6 +218,10 @@ func orDefaults(file string) string {
 type report struct {
 	w      io.Writer
 	failed int
+
+	clocks   map[string]bool // whose differ, and have been told of
+	refused  map[string]bool // agreements that answer 401
+	accepted bool            // some agreement answers
 }
 
 func (r *report) good(what, format string, args ...any) {

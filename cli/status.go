@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/robfig/cron/v3"
+
 	"lagerd/config"
 	"lagerd/reconcile/plan"
 	"lagerd/status"
@@ -53,7 +55,7 @@ func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name strin
 	if err != nil {
 		return nil, err
 	}
-	shops := shown(list, living)
+	shops := shown(list, living, cfg)
 	if name != "" && len(shops) == 1 && shops[0].HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
 		// Whether it is this shop's token, or the app's, shows in what the others say.
 		all, err := statusOf(ctx, s, cfg, "")
@@ -65,14 +67,24 @@ func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name strin
 	return shops, nil
 }
 
-func shown(list []store.ShopStatus, living map[string]store.Instance) []status.Shop {
+func shown(list []store.ShopStatus, living map[string]store.Instance, cfg config.Config) []status.Shop {
 	shops := make([]status.Shop, len(list))
 	for i, st := range list {
 		shops[i] = status.Of(st)
+		shops[i].AddTroubles(status.Troubles(st, paceOf(cfg), now()))
 	}
 	status.SuspectAppToken(shops)
 	status.Attend(shops, living)
 	return shops
+}
+
+// paceOf returns what the configuration has a lagerd keep up with.
+func paceOf(cfg config.Config) status.Pace {
+	p := status.Pace{SweepEvery: time.Duration(cfg.Reconcile.SweepEvery), NextTick: func(t time.Time) time.Time { return t }}
+	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // it was validated
+		p.NextTick = func(t time.Time) time.Time { return schedule.Next(t.UTC()) }
+	}
+	return p
 }
 
 type whyCmd struct {
@@ -105,7 +117,7 @@ func (cmd whyCmd) Run(c *call) error {
 		kind = plan.KindInvoice
 	}
 	numbers := []string{cmd.Number}
-	w := status.Why{Shop: shown(list, living)[0], Kind: kind, Number: cmd.Number, Figure: list[0].Shop.StockFigure}
+	w := status.Why{Shop: shown(list, living, cfg)[0], Kind: kind, Number: cmd.Number, Figure: list[0].Shop.StockFigure}
 	if w.Items, err = s.Items(c.ctx, list[0].Progress.ItemsDataset, numbers); err != nil {
 		return err
 	}

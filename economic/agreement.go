@@ -30,10 +30,11 @@ func (c *Client) Agreement(grantToken string, b *Budget) *Agreement {
 // Self returns who the agreement is.
 func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
 	var self Self
-	_, err := a.do(ctx, p, call{endpoint: "self", op: "read who the agreement is", url: a.client.base + "/self"}, func(got answer) (err error) {
+	got, err := a.do(ctx, p, call{endpoint: "self", op: "read who the agreement is", url: a.client.base + "/self"}, func(got answer) (err error) {
 		self, err = decodeSelf(got)
 		return err
 	})
+	self.ServerDate = got.serverDate
 	return self, err
 }
 

@@ -112,6 +112,8 @@ type Self struct {
 	Modules         []Module
 	BaseCurrency    string
 	RequiredRoles   []string // of the app, by name
+
+	ServerDate time.Time // e-conomic's clock when it answered; zero if it did not tell
 }
 
 // Module is a module that the agreement has switched on.

@@ -51,7 +51,10 @@ func TestAppTokens(t *testing.T) {
 			}
 		}
 		must(t, s.NoteAppToken(t.Context(), "died before its first beat", "x", noon))
-		must(t, s.Beat(t.Context(), store.Instance{Instance: "a", BeatAt: store.At(noon), StartedAt: store.At(noon)}))
+		must(t, s.Beat(t.Context(), store.Instance{Instance: "a", PID: 4711, BeatAt: store.At(noon), StartedAt: store.At(noon)}))
+		if list, err := s.Instances(t.Context()); err != nil || len(list) != 1 || list[0].PID != 4711 {
+			t.Errorf("the instances: %+v, %v", list, err)
+		}
 		must(t, s.NoteAppToken(t.Context(), "a", "1", noon))
 		must(t, s.NoteAppToken(t.Context(), "b", "2", noon))
 		must(t, s.NoteAppToken(t.Context(), "b", "3", noon))

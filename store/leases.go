@@ -23,7 +23,7 @@ type Instance struct {
 	Beat      int64  // grows while it lives
 	BeatAt    Time   // by its own clock, for people
 	Host      string
-	PID       int
+	PID       int `gorm:"column:pid"`
 	Version   string
 	StartedAt Time
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lagerd/reconcile/plan"
 )
 
 // TickMark is a shop's good tick.
@@ -74,6 +76,8 @@ type ShopStatus struct {
 	InvoicesStored int64
 	Failing        []Notice // open hints whose number could not be read, by kind
 	Warnings       []Notice // what is stored but for what of it could not be understood, by kind
+	FailingPDFs    []Notice // invoices whose lines or PDF could not be fetched again and again
+	SetAside       int64    // batches of webhooks that could not be read
 }
 
 // Status returns the status of one shop, or of all where name is "".
@@ -138,6 +142,8 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.ItemsStored = n }},
 		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE " + ofShop + " GROUP BY s.shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.InvoicesStored = n }},
+		{"SELECT shop, COUNT(*), 0, NULL FROM hint_batches WHERE set_aside = 1 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.SetAside = n }},
 	}
 	for _, c := range counts {
 		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
@@ -156,10 +162,42 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			}
 		})
 	}
+	if err == nil {
+		err = s.failingPDFs(ctx, ofShop, args, func(shop string, n Notice) {
+			if st := at[shop]; st != nil {
+				st.FailingPDFs = append(st.FailingPDFs, n)
+			}
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return list, nil
+}
+
+// persistent is how many tries make a failure that people are told of: some PDFs are
+// not ready yet when their invoice is found.
+const persistent = 3
+
+// failingPDFs reads how many invoices of each shop wait for lines or a PDF that could
+// not be fetched in several tries, and the error about the first of them.
+func (s *Store) failingPDFs(ctx context.Context, ofShop string, args []any, put func(shop string, n Notice)) error {
+	rows, err := s.conn.QueryContext(ctx, "SELECT s.shop, f.failing, i.number, i.work_error FROM shops s JOIN ("+
+		"SELECT shop, COUNT(*) AS failing, MIN(number) AS number FROM invoices WHERE work_due_at IS NOT NULL AND work_error <> '' AND work_tries >= ? GROUP BY shop"+
+		") f ON f.shop = s.dataset JOIN invoices i ON i.shop = f.shop AND i.number = f.number WHERE s.invoices_on = 1 AND "+ofShop, append([]any{persistent}, args...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var shop string
+		n := Notice{Kind: plan.KindInvoice}
+		if err := rows.Scan(&shop, &n.Count, &n.Number, &n.Text); err != nil {
+			return err
+		}
+		put(shop, n)
+	}
+	return rows.Err()
 }
 
 func (s *Store) count(ctx context.Context, query string, args []any, at map[string]*ShopStatus, put func(st *ShopStatus, n, failing int64, oldest time.Time)) error {

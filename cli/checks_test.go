@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lagerd/config"
+	"lagerd/reconcile/plan"
+	"lagerd/store"
+)
+
+func TestCheckClock(t *testing.T) {
+	t.Parallel()
+	before := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	after := before.Add(3 * time.Second)
+	for _, c := range []struct {
+		theirs time.Time
+		says   string
+	}{
+		{time.Time{}, ""}, // it does not tell
+		{before, ""}, {after, ""},
+		{before.Add(-time.Minute), ""}, {after.Add(time.Minute), ""},
+		{before.Add(-61 * time.Second), "this machine's is 1m1s ahead of e-conomic's"},
+		{after.Add(2 * time.Hour), "this machine's is 2h0m0s behind e-conomic's"},
+	} {
+		var out strings.Builder
+		r := report{w: &out}
+		checkClock(&r, "e-conomic's", c.theirs, before, after)
+		checkClock(&r, "e-conomic's", c.theirs, before, after) // of another shop
+		if says := out.String(); c.says == "" && says != "" || !strings.Contains(says, c.says) || strings.Count(says, "FAILED") > 1 {
+			t.Errorf("%s: %q", c.theirs, says)
+		}
+	}
+}
+
+func TestCheckState(t *testing.T) {
+	t.Parallel()
+	added := store.At(now().Add(-48 * time.Hour))
+	fresh := store.At(now())
+	well := func(change func(*store.ShopStatus)) store.ShopStatus {
+		st := store.ShopStatus{Shop: store.Shop{Shop: "s", StockOn: true, StockSource: store.SourceEconomic, InvoicesOn: true, CreatedAt: added}, Holder: "mine",
+			Progress: store.Progress{TickAt: fresh, SweptAt: fresh}}
+		change(&st)
+		return st
+	}
+	cfg := config.Default()
+	mine := map[string]store.Instance{"mine": {}}
+	for _, c := range []struct {
+		name   string
+		st     store.ShopStatus
+		alive  map[string]store.Instance
+		failed []string
+		says   string
+	}{
+		{"all is well", well(func(*store.ShopStatus) {}), mine, nil, ""},
+		{"no lagerd, which is said once for all", well(func(*store.ShopStatus) {}), nil, nil, ""},
+		{"its lagerd has died", well(func(st *store.ShopStatus) { st.Holder = "other" }), mine, []string{"the lagerd that had the shop has died"}, ""},
+		{"not taken", well(func(st *store.ShopStatus) { st.Holder = "" }), mine, []string{"no running lagerd has taken the shop"}, ""},
+		{"paused", well(func(st *store.ShopStatus) {
+			st.Shop.PausedAt, st.Shop.PauseReason = fresh, "stocktaking"
+			st.Progress = store.Progress{Failures: 3, Failure: "x"}
+		}), nil, nil, "is paused by a person: stocktaking"},
+		{"held", well(func(st *store.ShopStatus) {
+			st.Progress.Holds = plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Detail: "150 of 300"}, {Scope: plan.ScopePDFs, Reason: plan.HeldForbidden, Detail: "403"}}
+		}), mine, []string{"held: stock: losses", "held: pdf: forbidden"}, ""},
+		{"failing", well(func(st *store.ShopStatus) { st.Progress.Failures, st.Progress.Failure = 2, "connection refused" }), mine, []string{"the last 2 pass(es) failed: connection refused"}, ""},
+		{"no tick for long", well(func(st *store.ShopStatus) { st.Progress.TickAt = store.At(now().Add(-time.Hour)) }), mine, []string{"no good tick since 1h0m0s ago"}, ""},
+		{"no tick ever", well(func(st *store.ShopStatus) { st.Progress.TickAt = store.Time{} }), mine, []string{"no good tick since 2d ago"}, ""},
+		{"just added", well(func(st *store.ShopStatus) { st.Progress, st.Shop.CreatedAt = store.Progress{}, fresh }), mine, nil, ""},
+		{"never listed whole", well(func(st *store.ShopStatus) { st.Progress.SweptAt, st.ItemsStored = store.Time{}, 7 }), mine, []string{"its items have not been listed whole yet (7 are stored)"}, ""},
+		{"of one page, listed by every tick", well(func(st *store.ShopStatus) { st.Progress.SweptAt = store.At(now().Add(-72 * time.Hour)) }), mine, nil, ""},
+		{"listed whole long ago", well(func(st *store.ShopStatus) {
+			st.Progress.Items, st.Progress.SweptAt = 5000, store.At(now().Add(-72*time.Hour))
+		}), mine, []string{"its items were last listed whole 3d ago"}, ""},
+		{"listed whole long ago, stock off", well(func(st *store.ShopStatus) {
+			st.Shop.StockOn, st.Progress.Items, st.Progress.SweptAt = false, 5000, store.At(now().Add(-72*time.Hour))
+		}), mine, nil, ""},
+		{"a hint waits", well(func(st *store.ShopStatus) { st.OldestHint = now().Add(-2 * time.Hour) }), mine, []string{"a hint has waited since 2h0m0s ago"}, ""},
+		{"PDFs fail", well(func(st *store.ShopStatus) {
+			st.FailingPDFs = []store.Notice{{Kind: plan.KindInvoice, Count: 2, Number: "17", Text: "status 500"}}
+		}), mine, []string{"2 invoices cannot be fetched with lines and PDF: `lagerd why s 17 --invoice` has the first: status 500"}, ""},
+		{"set aside", well(func(st *store.ShopStatus) { st.SetAside = 1 }), mine, nil, "WARNING shop s: 1 batch(es) of webhooks could not be read"},
+	} {
+		var out strings.Builder
+		r := report{w: &out}
+		checkState(&r, c.st, c.alive, cfg)
+		ok := r.failed == len(c.failed) && strings.Contains(out.String(), c.says)
+		for _, part := range c.failed {
+			ok = ok && strings.Contains(out.String(), "FAILED  shop s: "+part)
+		}
+		if !ok {
+			t.Errorf("%s: %d failed:\n%s", c.name, r.failed, out.String())
+		}
+	}
+}
