@@ -85,6 +85,9 @@ func checkDatabaseClock(ctx context.Context, r *report, s *store.Store) {
 	}
 }
 
+// justAdded is how long a shop may wait for a lagerd to take it.
+const justAdded = time.Minute
+
 // checkState tells what of a shop is not as it should be by what is stored about it.
 // A paused shop is tried by nobody, and that is no failure.
 func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance, cfg config.Config) {
@@ -101,7 +104,11 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 			r.bad(name, errors.New(v.Reason))
 		}
 	case status.StateNotTaken:
-		r.bad(name, errors.New(v.Reason))
+		if now().Sub(st.Shop.CreatedAt.Time) < justAdded {
+			r.warn(name, "%s", v.Reason)
+		} else {
+			r.bad(name, errors.New(v.Reason))
+		}
 	case status.StateHeld:
 		for _, h := range v.Holds {
 			r.bad(name, fmt.Errorf("held: %s", h.Text()))

@@ -68,6 +68,9 @@ func TestCheckState(t *testing.T) {
 		{"no tick for long", well(func(st *store.ShopStatus) { st.Progress.TickAt = store.At(now().Add(-time.Hour)) }), mine, []string{"no good tick since 1h0m0s ago"}, ""},
 		{"no tick ever", well(func(st *store.ShopStatus) { st.Progress.TickAt = store.Time{} }), mine, []string{"no good tick since 2d ago"}, ""},
 		{"just added", well(func(st *store.ShopStatus) { st.Progress, st.Shop.CreatedAt = store.Progress{}, fresh }), mine, nil, ""},
+		{"just added, not taken", well(func(st *store.ShopStatus) {
+			st.Progress, st.Shop.CreatedAt, st.Holder = store.Progress{}, fresh, ""
+		}), mine, nil, "WARNING shop s: no running lagerd has taken the shop yet"},
 		{"never listed whole", well(func(st *store.ShopStatus) { st.Progress.SweptAt, st.ItemsStored = store.Time{}, 7 }), mine, []string{"its items have not been listed whole yet (7 are stored)"}, ""},
 		{"of one page, listed by every tick", well(func(st *store.ShopStatus) { st.Progress.SweptAt = store.At(now().Add(-72 * time.Hour)) }), mine, nil, ""},
 		{"listed whole long ago", well(func(st *store.ShopStatus) {
