@@ -420,10 +420,10 @@ INVOICE  WHAT    DATE        HINT OPEN SINCE  TRIES  ERROR             NOTE
 8        no_pdf  2026-11-22  -                3      not found, "yet"  -
 40 invoices at e-conomic, 39 stored: 2 differences
 
-ITEM    NAME                   WHAT     STORED  E-CONOMIC             STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE   NOTE
-=1+1    Formula                created  -       999999999999999.1234  -             ok               2026-11-23 11:58   -                 -
-a, "b"  Bolt, 5" <steel> [31m  gone     2.5     -                     ok            gone             -                  2026-11-23 11:59  loss
-"c "    -                      stock    -3      -3                    ok            ok               -                  -                 available 1 → -
+ITEM    NAME                        WHAT     STORED  E-CONOMIC             STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE   NOTE
+=1+1    Formula                     created  -       999999999999999.1234  -             ok               2026-11-23 11:58   -                 -
+a, "b"  Bolt, 5" <steel>\u001b[31m  gone     2.5     -                     ok            gone             -                  2026-11-23 11:59  loss
+"c "    -                           stock    -3      -3                    ok            ok               -                  -                 available 1 → -
 300 items at e-conomic, 298 stored: 3 differences, 1 of them a loss
 `, "\n")
 	if diff := cmp.Diff(want, written(t, table, sample)); diff != "" {
@@ -444,7 +444,7 @@ func TestDiffCSV(t *testing.T) {
 	out := written(t, csvOf, sample)
 	want := "kind,number,name,what,stock_stored,stock_at_economic,state_stored,state_at_economic,economic_changed_at,hint_open_since,loss,looked_at_twice,date,tries,error,note\n" +
 		"stock,=1+1,Formula,created,-,999999999999999.1234,-,ok,2026-11-23T11:58:00Z,-,false,true,,,,\n" +
-		"stock,\"a, \"\"b\"\"\",\"Bolt, 5\"\" <steel>\x1b[31m\",gone,2.5,-,ok,gone,-,2026-11-23T11:59:30Z,true,true,,,,\n" +
+		"stock,\"a, \"\"b\"\"\",\"Bolt, 5\"\" <steel>\\u001b[31m\",gone,2.5,-,ok,gone,-,2026-11-23T11:59:30Z,true,true,,,,\n" +
 		"stock,c ,,stock,-3,-3,ok,ok,-,-,false,false,,,,available 1 → -\n" +
 		"invoice,7,,booked,,,,,,-,,,2026-11-22,0,,\n" +
 		"invoice,8,,no_pdf,,,,,,-,,,2026-11-22,3,\"not found, \"\"yet\"\"\",\n"

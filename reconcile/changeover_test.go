@@ -1,0 +1,203 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lagerd/reconcile"
+	"lagerd/store"
+)
+
+// moved is a shop that has had the items of agreement 6 and whose agreement is 7 now.
+func moved(t *testing.T, former, present map[string]string) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	for number, stock := range former {
+		f.has(number, stock)
+	}
+	f.exec("UPDATE progress SET agreement_number = 6, swept_at = ?, items_cursor = ?, items = ?", store.At(time.Now()), store.At(time.Now()), len(former))
+	must(t, f.Store.AcceptAgreement(t.Context(), "shop1234", 7, time.Now()))
+	var err error
+	f.Shop, err = f.Store.Shop(t.Context(), "shop1234")
+	must(t, err)
+	f.remote.stock = maps.Clone(present)
+	return f
+}
+
+// shown returns what the shop's software sees: number, stock, state.
+func (f *fixture) shown() []string {
+	f.t.Helper()
+	rows, err := f.db.Query("SELECT item_number, COALESCE(stock, 'none'), state FROM shop_stock WHERE shop = 'shop1234' ORDER BY item_number")
+	must(f.t, err)
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var number, stock, state string
+		must(f.t, rows.Scan(&number, &stock, &state))
+		list = append(list, number+" "+strings.TrimSuffix(stock, ".00")+" "+state)
+	}
+	must(f.t, rows.Err())
+	return list
+}
+
+func (f *fixture) holds() string {
+	f.t.Helper()
+	p, err := f.Store.Progress(f.t.Context(), "shop1234")
+	must(f.t, err)
+	return p.Holds.String()
+}
+
+// untilShown ticks until the shop sees what is expected, and fails where it sees
+// anything else meanwhile but what it saw before.
+func (f *fixture) untilShown(s *reconcile.Scheduler, done passes, before, want []string) {
+	f.t.Helper()
+	for began := time.Now(); ; {
+		got := f.shown()
+		if slices.Equal(got, want) {
+			return
+		}
+		if !slices.Equal(got, before) {
+			f.t.Fatalf("the shop sees %q, which is neither the former agreement's nor the new one's", got)
+		}
+		if time.Since(began) > 20*time.Second {
+			f.t.Fatalf("the shop still sees %q; holds: %s", got, f.holds())
+		}
+		if err := done.next(f.t); err != nil {
+			f.t.Fatal(err)
+		}
+		s.Tick()
+	}
+}
+
+// TestChangeOverAtOnce: the shop sees one company's items or the other's, never some of
+// each, and what the new one lacks or calls zero only once it has said so twice.
+func TestChangeOverAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, pageSize := range []int{1000, 2} {
+		t.Run(fmt.Sprint(pageSize), func(t *testing.T) {
+			t.Parallel()
+			f := moved(t, map[string]string{"a": "1", "b": "2", "c": "3", "only-former": "4"},
+				map[string]string{"a": "10", "b": "0", "c": `"unreadable"`, "d": "13"})
+			var listings atomic.Int32
+			f.remote.listed = func() { listings.Add(1) }
+			before := f.shown()
+			s, done := scheduler(t, f, f.remote, func(o *reconcile.Options) { o.PageSize = pageSize })
+			f.untilShown(s, done, before, []string{"a 10 ok", "b 0 ok", "c none no_inventory", "d 13 ok", "only-former none gone"})
+			if pages := (4 + pageSize - 1) / pageSize; int(listings.Load()) < 2*pages {
+				t.Errorf("shown after %d pages, expected two listings of %d", listings.Load(), pages)
+			}
+			if holds := f.holds(); holds != "" {
+				t.Errorf("held: %s", holds)
+			}
+			// Whoever asks for what has changed is told of every item.
+			var since int
+			must(t, f.db.QueryRow("SELECT COUNT(*) FROM shop_stock, progress WHERE shop_stock.changed_at >= progress.items_since").Scan(&since))
+			if since != 5 {
+				t.Errorf("%d items count as changed", since)
+			}
+			// From then on it is a shop like any other.
+			f.mu.Lock()
+			f.remote.stock["d"] = "14"
+			f.mu.Unlock()
+			s.SweepAll()
+			for began := time.Now(); !slices.Contains(f.shown(), "d 14 ok"); {
+				if time.Since(began) > 20*time.Second {
+					t.Fatalf("a later change is not seen: %q", f.shown())
+				}
+				must(t, done.next(t))
+			}
+		})
+	}
+}
+
+// TestChangeOverHeldBack: a new agreement that would take away too much is shown only
+// once a person has approved, and meanwhile the shop sees what it saw.
+func TestChangeOverHeldBack(t *testing.T) {
+	t.Parallel()
+	former, present, want := map[string]string{}, map[string]string{}, []string{}
+	for n := range 60 {
+		number := fmt.Sprintf("n%02d", n)
+		former[number] = "5"
+		if n < 20 {
+			present[number] = "6"
+			want = append(want, number+" 6 ok")
+		} else {
+			want = append(want, number+" none gone")
+		}
+	}
+	f := moved(t, former, present)
+	before := f.shown()
+	s, done := scheduler(t, f, f.remote, func(*reconcile.Options) {})
+	for range 6 {
+		must(t, done.next(t))
+		s.Tick()
+	}
+	if holds := f.holds(); !strings.Contains(holds, "stock: losses: changing over to agreement 7 would take away the stock of 40 of 60 items") {
+		t.Fatalf("held: %q", holds)
+	}
+	if got := f.shown(); !slices.Equal(got, before) {
+		t.Fatalf("the shop sees %q", got)
+	}
+	must(t, f.Store.Approve(t.Context(), "shop1234", 40, time.Now()))
+	s.SweepAll()
+	f.untilShown(s, done, before, want)
+	if holds := f.holds(); holds != "" {
+		t.Errorf("held: %s", holds)
+	}
+	if n, err := f.Store.Approved(t.Context(), "shop1234", time.Time{}); n != 0 || err != nil {
+		t.Errorf("the approval is left: %d, %v", n, err)
+	}
+}
+
+// TestEmptyAgreement: an agreement that shows no item at all is not believed, however
+// few items the shop had.
+func TestEmptyAgreement(t *testing.T) {
+	t.Parallel()
+	f := moved(t, map[string]string{"a": "1"}, nil)
+	before := f.shown()
+	s, done := scheduler(t, f, f.remote, func(*reconcile.Options) {})
+	for range 6 {
+		must(t, done.next(t))
+		s.Tick()
+	}
+	if got := f.shown(); !slices.Equal(got, before) {
+		t.Errorf("the shop sees %q; held: %s", got, f.holds())
+	}
+	if !strings.Contains(f.holds(), "losses") {
+		t.Errorf("held: %q", f.holds())
+	}
+}
+
+// TestSettingsChangedInAPass: a pass whose shop's settings are changed under it writes
+// nothing, starts anew with the new ones, and is no fenced write.
+func TestSettingsChangedInAPass(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.remote.stock["a"] = "5"
+	var once atomic.Bool
+	f.remote.listed = func() {
+		if once.CompareAndSwap(false, true) {
+			must(t, f.Store.SetShop(t.Context(), "shop1234", time.Now(), func(shop *store.Shop) error {
+				shop.OrderPattern = "x"
+				return nil
+			}))
+		}
+	}
+	done := schedule(t, f, f.remote, 1000)
+	err := done.next(t)
+	if err == nil || !strings.Contains(err.Error(), store.ErrSettingsChanged.Error()) {
+		t.Fatalf("the pass with the former settings ended with %v", err)
+	}
+	if got := f.shown(); len(got) != 0 {
+		t.Errorf("it has stored %q", got)
+	}
+	must(t, done.next(t))
+	if got := f.shown(); !slices.Equal(got, []string{"a 5 ok"}) {
+		t.Errorf("the next has stored %q", got)
+	}
+}
