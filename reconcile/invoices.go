@@ -181,7 +181,7 @@ func (w *worker) sweepInvoices(ctx context.Context, hints hintMap) error {
 	if w.shop.InvoicesFrom == "" {
 		q = economic.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
 	}
-	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints}, w.invoicesBegun)
+	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, w.invoicesBegun)
 }
 
 // invoicesBatch says how the invoices of a read are stored.
@@ -194,6 +194,7 @@ type invoicesBatch struct {
 	notFound []int64
 	left     *leftOut // of a listing
 	last     bool     // its last page
+	compared *comparison
 }
 
 // listInvoices reads a listing of invoices to its end and stores it page by
@@ -257,6 +258,14 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 	if err != nil {
 		return err
 	}
+	if b.compared != nil {
+		if err := w.compare(ctx, b.compared, observed, badNumbers(bad), page.Began, b.last); err != nil {
+			return err
+		}
+		if b.last && !b.compared.unsorted {
+			also.Mixed = &b.compared.mixed
+		}
+	}
 	now := w.Now()
 	p := plan.Invoices(plan.InvoicesInput{
 		Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored, Incomplete: incomplete,
@@ -313,6 +322,18 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 	}
 	w.keepUnread(a, b.hints)
 	return nil
+}
+
+// badNumbers returns the numbers of invoices that could not be understood, as far as
+// those could be.
+func badNumbers(bad []economic.BadItem) []int64 {
+	var numbers []int64
+	for _, b := range bad {
+		if n, err := strconv.ParseInt(b.Number, 10, 64); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
 }
 
 // lineHints turns the item numbers on an invoice's lines into hints.

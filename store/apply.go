@@ -90,6 +90,8 @@ type Applied struct {
 	Completed []plan.InvoiceRow // stored invoices of which fields could not be understood before
 	Warnings  []Warning
 
+	Mixed     *[]plan.Mixed     // stored invoices that are not the agreement's, by a sweep; nil: unchanged
+
 	Progress map[string]any // columns of progress to set
 
 	Holds    []plan.Hold  // that begin, or whose detail differs
@@ -102,18 +104,19 @@ type Applied struct {
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
 	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
-		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress)+len(a.Holds)+len(a.EndHolds)+len(a.Completed)+len(a.Warnings) == 0 && a.Window == nil && len(a.PDFs) == 0 && a.Losses.empty() && !a.EndApproval
+		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress)+len(a.Holds)+len(a.EndHolds)+len(a.Completed)+len(a.Warnings) == 0 && a.Window == nil && a.Mixed == nil && len(a.PDFs) == 0 && a.Losses.empty() && !a.EndApproval
 }
 
 // Apply writes it all in one transaction under the fence. It returns ErrFenced
-// if the lease was lost, or ErrSettingsChanged, and then nothing is written. now becomes the time of
-// commit in the history.
+// if the lease was lost, or ErrSettingsChanged, and then nothing is written. now
+// becomes the time of commit in the history.
 func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) error {
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems(f.Dataset, a.Items)
 		t.putInvoices(f.Dataset, a.Invoices, causes(a.Changes), now, "number = new.number")
 		t.putInvoices(f.Dataset, a.Completed, nil, now, invoiceFields...)
 		t.putWarnings(f.Shop, a.Warnings, now)
+		t.putMixed(f.Dataset, a.Mixed, now)
 		t.putChanges(f, a.Changes, now)
 		t.answer(f.Shop, a.Answered)
 		t.reread(f.Shop, a.Rereads)

@@ -226,3 +226,56 @@ func (s *Store) FormerInvoices(ctx context.Context, shop Shop, number string) (m
 	}
 	return found, nil
 }
+
+// InvoicesBetween returns what never changes of the stored invoices of a range of
+// numbers, both ends included: those from a date on ("": all) that were found before
+// the given time.
+func (s *Store) InvoicesBetween(ctx context.Context, dataset string, first, last int64, dateFrom string, foundBefore time.Time) ([]plan.Invoice, error) {
+	fail := func(err error) ([]plan.Invoice, error) {
+		return nil, fmt.Errorf("read the invoices %d to %d of %s: %w", first, last, dataset, err)
+	}
+	rows, err := s.conn.QueryContext(ctx, "SELECT number, invoice_date, currency, net, gross FROM invoices"+
+		" WHERE shop = ? AND number BETWEEN ? AND ? AND found_at < ? AND (? = '' OR invoice_date >= ?) ORDER BY number",
+		dataset, first, last, At(foundBefore), dateFrom, Date(dateFrom))
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	var list []plan.Invoice
+	for rows.Next() {
+		var i plan.Invoice
+		var date Date
+		if err := rows.Scan(&i.Number, &date, &i.Currency, &i.Net, &i.Gross); err != nil {
+			return fail(err)
+		}
+		i.Date = string(date)
+		list = append(list, i)
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return list, nil
+}
+
+func (t *tx) putMixed(dataset string, mixed *[]plan.Mixed, now time.Time) {
+	if mixed == nil {
+		return
+	}
+	t.exec("DELETE FROM mixed_invoices WHERE shop = ?", dataset)
+	args := make([]any, 0, 4*len(*mixed))
+	for _, m := range *mixed {
+		args = append(args, dataset, m.Number, clip(m.Reason, 500), At(now))
+	}
+	t.insertRows("INSERT INTO mixed_invoices (shop, number, reason, found_at)", 4, "", args)
+}
+
+// MixedInvoices returns those stored invoices of a dataset that are not its
+// agreement's, by the last sweep of its invoices.
+func (s *Store) MixedInvoices(ctx context.Context, dataset string) ([]plan.Mixed, error) {
+	var list []plan.Mixed
+	err := s.db.WithContext(ctx).Raw("SELECT number, reason FROM mixed_invoices WHERE shop = ? ORDER BY number", dataset).Scan(&list).Error
+	if err != nil {
+		return nil, fmt.Errorf("read which invoices of %s are mixed up: %w", dataset, err)
+	}
+	return list, nil
+}

@@ -1,0 +1,54 @@
+package reconcile
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"lagerd/reconcile/plan"
+)
+
+// comparison compares what is stored with a sweep of the invoices, page by page: an
+// earlier lagerd kept a former agreement's invoices under the numbers of the next.
+type comparison struct {
+	after    int64  // numbers up to here have been compared
+	dateFrom string // only invoices from that date on are listed; "": all
+	mixed    []plan.Mixed
+	unsorted bool // the listing is not by number: nothing is concluded from it
+}
+
+const (
+	// mostMixed bounds how many are named: one is enough to know.
+	mostMixed = 1000
+	// surfacing is how long an invoice that a hint has shown may be lacking in the
+	// listings, which may lag behind.
+	surfacing = time.Hour
+)
+
+// compare takes note of a page.
+func (w *worker) compare(ctx context.Context, c *comparison, listed []plan.Invoice, unread []int64, began time.Time, last bool) error {
+	upTo := int64(math.MaxInt64)
+	if !last {
+		upTo = c.after
+		for _, i := range listed {
+			upTo = max(upTo, i.Number)
+		}
+	}
+	if len(listed) > 0 && slices.MinFunc(listed, byNumber).Number <= c.after && !last {
+		c.unsorted = true // pages have shifted, or e-conomic sorts otherwise
+	}
+	if c.unsorted || len(c.mixed) >= mostMixed || upTo <= c.after {
+		return nil
+	}
+	stored, err := w.Store.InvoicesBetween(ctx, w.shop.Dataset, c.after+1, upTo, c.dateFrom, began.Add(-surfacing))
+	if err != nil {
+		return err
+	}
+	mixed := plan.MixedInvoices(listed, unread, stored)
+	c.mixed = append(c.mixed, mixed[:min(len(mixed), mostMixed-len(c.mixed))]...)
+	c.after = upTo
+	return nil
+}
+
+func byNumber(a, b plan.Invoice) int { return int(a.Number - b.Number) }
