@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"lagerd/config"
@@ -113,6 +114,7 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 				continue
 			}
 			checkNotices(r, st)
+			checkMixed(ctx, r, s, st)
 			if asked == nil {
 				continue
 			}
@@ -192,6 +194,28 @@ func checkNotices(r *report, st store.ShopStatus) {
 	}
 	for _, text := range warnings {
 		r.warn("shop "+st.Shop.Shop, "%s", text)
+	}
+}
+
+// checkMixed names stored invoices that are another agreement's: until lagerd kept what
+// is stored by agreement, an acceptance left the former one's where they were.
+func checkMixed(ctx context.Context, r *report, s *store.Store, st store.ShopStatus) {
+	name := "shop " + st.Shop.Shop
+	mixed, err := s.MixedInvoices(ctx, st.Shop.Dataset)
+	switch {
+	case err != nil:
+		r.bad(name, err)
+	case len(mixed) > 0:
+		const shown = 5
+		var list []string
+		for _, m := range mixed[:min(shown, len(mixed))] {
+			list = append(list, fmt.Sprintf("%d (%s)", m.Number, m.Reason))
+		}
+		if more := len(mixed) - shown; more > 0 {
+			list = append(list, fmt.Sprintf("and %d more", more))
+		}
+		r.bad(name, fmt.Errorf("%d stored invoices are not agreement %d's, but probably those of one that the shop had before: %s: their PDFs may be another company's: `lagerd shops remove %s`, then `lagerd shops add` fetches everything anew",
+			len(mixed), st.Progress.AgreementNumber, strings.Join(list, ", "), st.Shop.Shop))
 	}
 }
 

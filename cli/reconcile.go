@@ -271,7 +271,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 		}
 	}
 	if kind == plan.KindInvoice {
-		invoices, err := w.store.Invoices(ctx, shop, numbers)
+		invoices, err := w.invoices(ctx, shop, numbers)
 		if err != nil {
 			return failed, err
 		}
@@ -285,12 +285,21 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 	return failed, nil
 }
 
+// invoices returns the rows of the given numbers that are the shop's agreement's.
+func (w *waiter) invoices(ctx context.Context, shop string, numbers []string) ([]store.Invoice, error) {
+	s, err := w.store.Shop(ctx, shop)
+	if err != nil {
+		return nil, err
+	}
+	return w.store.Invoices(ctx, s.Dataset, numbers)
+}
+
 // fetched reports whether the PDFs of the invoices are there or were tried.
 func (w *waiter) fetched(ctx context.Context, shop string, kind plan.Kind, numbers []string) (bool, error) {
 	if kind != plan.KindInvoice {
 		return true, nil
 	}
-	invoices, err := w.store.Invoices(ctx, shop, numbers)
+	invoices, err := w.invoices(ctx, shop, numbers)
 	for _, i := range invoices {
 		if i.PDFState != "stored" && i.WorkTries == 0 {
 			return false, err

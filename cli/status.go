@@ -124,6 +124,9 @@ func (cmd whyCmd) Run(c *call) error {
 	if w.Invoices, err = s.Invoices(c.ctx, list[0].Shop.Dataset, numbers); err != nil {
 		return err
 	}
+	if w.Former, err = s.FormerInvoices(c.ctx, list[0].Shop, cmd.Number); err != nil {
+		return err
+	}
 	packed, err := s.Packed(c.ctx, cmd.Shop)
 	if err != nil {
 		return err

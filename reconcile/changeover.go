@@ -61,7 +61,7 @@ func (w *worker) changeOver(ctx context.Context) (again bool, err error) {
 
 // showNewItems has the shop see the items of the new agreement from now on. What that
 // one lacks is gone; of what it has and cannot be understood nothing is known.
-func (w *worker) showNewItems(ctx context.Context, former string) error {
+func (w *worker) showNewItems(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
 		var err error
 		if more, err = w.Store.StageMissing(ctx, w.fence(), former, w.changeover.unreadable, w.steady(w.Now())); err != nil {

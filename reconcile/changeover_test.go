@@ -45,7 +45,8 @@ func (f *fixture) shown() []string {
 	return list
 }
 
-func (f *fixture) holds() string {
+// heldFor returns the shop's holds with their details.
+func (f *fixture) heldFor() string {
 	f.t.Helper()
 	p, err := f.Store.Progress(f.t.Context(), "shop1234")
 	must(f.t, err)
@@ -65,7 +66,7 @@ func (f *fixture) untilShown(s *reconcile.Scheduler, done passes, before, want [
 			f.t.Fatalf("the shop sees %q, which is neither the former agreement's nor the new one's", got)
 		}
 		if time.Since(began) > 20*time.Second {
-			f.t.Fatalf("the shop still sees %q; holds: %s", got, f.holds())
+			f.t.Fatalf("the shop still sees %q; holds: %s", got, f.heldFor())
 		}
 		if err := done.next(f.t); err != nil {
 			f.t.Fatal(err)
@@ -91,7 +92,7 @@ func TestChangeOverAtOnce(t *testing.T) {
 			if pages := (4 + pageSize - 1) / pageSize; int(listings.Load()) < 2*pages {
 				t.Errorf("shown after %d pages, expected two listings of %d", listings.Load(), pages)
 			}
-			if holds := f.holds(); holds != "" {
+			if holds := f.heldFor(); holds != "" {
 				t.Errorf("held: %s", holds)
 			}
 			// Whoever asks for what has changed is told of every item.
@@ -137,7 +138,7 @@ func TestChangeOverHeldBack(t *testing.T) {
 		must(t, done.next(t))
 		s.Tick()
 	}
-	if holds := f.holds(); !strings.Contains(holds, "stock: losses: changing over to agreement 7 would take away the stock of 40 of 60 items") {
+	if holds := f.heldFor(); !strings.Contains(holds, "stock: losses: changing over to agreement 7 would take away the stock of 40 of 60 items") {
 		t.Fatalf("held: %q", holds)
 	}
 	if got := f.shown(); !slices.Equal(got, before) {
@@ -146,7 +147,7 @@ func TestChangeOverHeldBack(t *testing.T) {
 	must(t, f.Store.Approve(t.Context(), "shop1234", 40, time.Now()))
 	s.SweepAll()
 	f.untilShown(s, done, before, want)
-	if holds := f.holds(); holds != "" {
+	if holds := f.heldFor(); holds != "" {
 		t.Errorf("held: %s", holds)
 	}
 	if n, err := f.Store.Approved(t.Context(), "shop1234", time.Time{}); n != 0 || err != nil {
@@ -166,10 +167,10 @@ func TestEmptyAgreement(t *testing.T) {
 		s.Tick()
 	}
 	if got := f.shown(); !slices.Equal(got, before) {
-		t.Errorf("the shop sees %q; held: %s", got, f.holds())
+		t.Errorf("the shop sees %q; held: %s", got, f.heldFor())
 	}
-	if !strings.Contains(f.holds(), "losses") {
-		t.Errorf("held: %q", f.holds())
+	if !strings.Contains(f.heldFor(), "losses") {
+		t.Errorf("held: %q", f.heldFor())
 	}
 }
 

@@ -41,11 +41,11 @@ func (w *worker) compare(ctx context.Context, c *comparison, listed []plan.Invoi
 	if c.unsorted || len(c.mixed) >= mostMixed || upTo <= c.after {
 		return nil
 	}
-	stored, err := w.Store.InvoicesBetween(ctx, w.shop.Dataset, c.after+1, upTo, c.dateFrom, began.Add(-surfacing))
+	stored, err := w.Store.InvoicesBetween(ctx, w.shop.Dataset, c.after+1, upTo, began.Add(-surfacing))
 	if err != nil {
 		return err
 	}
-	mixed := plan.MixedInvoices(listed, unread, stored)
+	mixed := plan.MixedInvoices(listed, unread, stored, c.dateFrom)
 	c.mixed = append(c.mixed, mixed[:min(len(mixed), mostMixed-len(c.mixed))]...)
 	c.after = upTo
 	return nil

@@ -106,8 +106,8 @@ var mutations = []mutation{
 		`SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken)`,
 		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:"},
 	{"an accepted agreement goes on in the former one's dataset", "store/datasets.go",
-		`dataset := "@" + strconv.FormatInt(generation, 10)`,
-		`dataset := shop.Dataset + strconv.FormatInt(generation, 10)[:0]`, "identity:|liveness:"}, // no two agreements can have one dataset
+		`dataset := Dataset("@" + strconv.FormatInt(generation, 10))`,
+		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can have one dataset
 	{"found: an approval is used up before the items change over", "reconcile/listing.go",
 		`	if w.approved > 0 && !w.changingOver() && `, `	if w.approved > 0 && `, "liveness:"},
 	{"the fence is left out", "store/apply.go",

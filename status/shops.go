@@ -167,9 +167,18 @@ func Of(s store.ShopStatus) Shop {
 	}
 	if v.State != StatePaused {
 		unread, warnings := v.Notices()
-		v.Reason = reasons(slices.Concat([]string{v.Reason}, unread, warnings)...)
+		v.Reason = reasons(slices.Concat([]string{v.Reason, changingOver(s)}, unread, warnings)...)
 	}
 	return v
+}
+
+// changingOver says that the shop's software still sees the items of the agreement
+// that the shop had before, "" if it does not.
+func changingOver(s store.ShopStatus) string {
+	if s.Progress.ItemsDataset == s.Shop.Dataset || !s.Shop.StockOn || s.Shop.StockSource != store.SourceEconomic {
+		return ""
+	}
+	return fmt.Sprintf("its items are still those of the agreement before: they change over once agreement %d has been read whole, twice", s.Progress.AgreementNumber)
 }
 
 // HeldFor reports whether the part is held for the reason.

@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -156,6 +157,7 @@ type Why struct {
 	Number   string
 	Items    map[string]plan.Row
 	Invoices []store.Invoice
+	Former   map[int64]store.Invoice // of that number, by the agreements that the shop had before
 	Hints    []store.Hint
 	Received time.Time // of a webhook that no pass has looked at yet; zero: none
 	Warnings []store.Warning
@@ -179,6 +181,7 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 		y.writeItem(line)
 	} else {
 		y.writeInvoice(line)
+		y.writeFormer(line)
 	}
 	for _, h := range y.Hints {
 		switch {
@@ -251,6 +254,13 @@ func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 		if i.WorkError != "" {
 			line("PDF error", "%s (tried %d times, again at %s UTC)", terminal.Line(i.WorkError), i.WorkTries, i.WorkDueAt.Format(clock))
 		}
+	}
+}
+
+func (y Why) writeFormer(line func(name, format string, args ...any)) {
+	for _, agreement := range slices.Sorted(maps.Keys(y.Former)) {
+		i := y.Former[agreement]
+		line("also stored", "%d of agreement %d, which the shop had before, of %s: order number %s, PDF %s; the shop's software does not see it", i.Number, agreement, i.InvoiceDate, orDash(i.OrderNumber), i.PDFState)
 	}
 }
 

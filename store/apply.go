@@ -18,8 +18,8 @@ import (
 // A holder counts Seq up by one for each Apply and starts from 1.
 type Fence struct {
 	Shop       string
-	Dataset    string // Shop.Dataset of those settings: items and invoices are written there
-	Generation int64  // Shop.Generation of those settings
+	Dataset    Dataset // Shop.Dataset of those settings: items and invoices are written there
+	Generation int64   // Shop.Generation of those settings
 	Token      int64
 	Seq        int64
 }
@@ -46,8 +46,8 @@ type Progress struct {
 	LagMaxUS        int64 `gorm:"column:lag_max_us"`
 	CallsDay        string
 	Calls           int64
-	ItemsDataset    string // whose items the view shows; another than the shop's while its items change over to those of another agreement
-	ItemsSince      Time   // when they last did; zero: they never have
+	ItemsDataset    Dataset // whose items the view shows; another than the shop's while its items change over to those of another agreement
+	ItemsSince      Time    // when they last did; zero: they never have
 
 	Gaps  []plan.Gap `gorm:"-"`
 	Holds plan.Holds `gorm:"-"`
@@ -90,7 +90,7 @@ type Applied struct {
 	Completed []plan.InvoiceRow // stored invoices of which fields could not be understood before
 	Warnings  []Warning
 
-	Mixed     *[]plan.Mixed     // stored invoices that are not the agreement's, by a sweep; nil: unchanged
+	Mixed *[]plan.Mixed // stored invoices that are not the agreement's, by a sweep; nil: unchanged
 
 	Progress map[string]any // columns of progress to set
 

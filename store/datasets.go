@@ -12,12 +12,17 @@ import (
 	"lagerd/reconcile/plan"
 )
 
+// Dataset is the key under which is stored what was read of one agreement for one shop:
+// items, invoices and PDFs. That of a shop's first agreement is named like the shop,
+// which is no reason to take one for the other.
+type Dataset string
+
 // Agreement is an agreement whose figures, invoices and PDFs are stored for a shop
 // that has had more than one.
 type Agreement struct {
 	Shop            string `gorm:"primaryKey"`
 	AgreementNumber int64  `gorm:"primaryKey"`
-	Dataset         string // the key under which they are stored
+	Dataset         Dataset
 	AcceptedAt      Time
 }
 
@@ -40,7 +45,7 @@ func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
 	}
 	list := []string{shop}
 	for _, a := range agreements {
-		list = append(list, a.Dataset)
+		list = append(list, string(a.Dataset))
 	}
 	slices.Sort(list)
 	return slices.Compact(list), nil
@@ -83,8 +88,8 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 
 // changeDataset begins a shop's work anew with another agreement, and returns the
 // dataset of that one.
-func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generation int64, now time.Time) (string, error) {
-	record := func(number int64, dataset string) error {
+func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generation int64, now time.Time) (Dataset, error) {
+	record := func(number int64, dataset Dataset) error {
 		return db.Exec("INSERT INTO agreements (shop, agreement_number, dataset, accepted_at) VALUES (?,?,?,?)"+
 			s.dialect.onConflict("shop, agreement_number", "accepted_at = new.accepted_at"), shop.Shop, number, dataset, At(now)).Error
 	}
@@ -105,7 +110,7 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 		return "", err
 	}
 	// No shop's name begins so, and no generation comes twice.
-	dataset := "@" + strconv.FormatInt(generation, 10)
+	dataset := Dataset("@" + strconv.FormatInt(generation, 10))
 	switch {
 	case len(list) == 1:
 		dataset = list[0].Dataset
@@ -132,7 +137,7 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 // Losses counts the items of one dataset that another takes the stock of: what has
 // a figure other than zero there, and here none, or zero. present is how many items
 // of the former are not gone. (plan.Row says the same of two rows.)
-func (s *Store) Losses(ctx context.Context, former, next string) (losses, present int, err error) {
+func (s *Store) Losses(ctx context.Context, former, next Dataset) (losses, present int, err error) {
 	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN f.stock IS NOT NULL AND (n.stock IS NULL OR f.stock + 0 <> 0 AND n.stock + 0 = 0) OR n.state IS NULL OR n.state = ? THEN 1 ELSE 0 END), 0)"+
 		" FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number WHERE f.shop = ? AND f.state <> ?",
 		plan.StateGone, next, former, plan.StateGone).Scan(&present, &losses)
@@ -146,7 +151,7 @@ func (s *Store) Losses(ctx context.Context, former, next string) (losses, presen
 // has not: as gone, without figures, or where the new agreement shows them and they
 // are unreadable, as without a figure. It reports whether there may be more of them.
 // They are seen when the items change over.
-func (s *Store) StageMissing(ctx context.Context, f Fence, former string, unreadable map[string]struct{}, at time.Time) (more bool, err error) {
+func (s *Store) StageMissing(ctx context.Context, f Fence, former Dataset, unreadable map[string]struct{}, at time.Time) (more bool, err error) {
 	missing, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
 		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", f.Dataset, former, plan.StateGone, RowsPerPiece)
 	if err != nil {
@@ -228,15 +233,13 @@ func (s *Store) FormerInvoices(ctx context.Context, shop Shop, number string) (m
 }
 
 // InvoicesBetween returns what never changes of the stored invoices of a range of
-// numbers, both ends included: those from a date on ("": all) that were found before
-// the given time.
-func (s *Store) InvoicesBetween(ctx context.Context, dataset string, first, last int64, dateFrom string, foundBefore time.Time) ([]plan.Invoice, error) {
+// numbers, both ends included: those that were found before the given time.
+func (s *Store) InvoicesBetween(ctx context.Context, dataset Dataset, first, last int64, foundBefore time.Time) ([]plan.Invoice, error) {
 	fail := func(err error) ([]plan.Invoice, error) {
 		return nil, fmt.Errorf("read the invoices %d to %d of %s: %w", first, last, dataset, err)
 	}
 	rows, err := s.conn.QueryContext(ctx, "SELECT number, invoice_date, currency, net, gross FROM invoices"+
-		" WHERE shop = ? AND number BETWEEN ? AND ? AND found_at < ? AND (? = '' OR invoice_date >= ?) ORDER BY number",
-		dataset, first, last, At(foundBefore), dateFrom, Date(dateFrom))
+		" WHERE shop = ? AND number BETWEEN ? AND ? AND found_at < ? ORDER BY number", dataset, first, last, At(foundBefore))
 	if err != nil {
 		return fail(err)
 	}
@@ -257,7 +260,7 @@ func (s *Store) InvoicesBetween(ctx context.Context, dataset string, first, last
 	return list, nil
 }
 
-func (t *tx) putMixed(dataset string, mixed *[]plan.Mixed, now time.Time) {
+func (t *tx) putMixed(dataset Dataset, mixed *[]plan.Mixed, now time.Time) {
 	if mixed == nil {
 		return
 	}
@@ -271,7 +274,7 @@ func (t *tx) putMixed(dataset string, mixed *[]plan.Mixed, now time.Time) {
 
 // MixedInvoices returns those stored invoices of a dataset that are not its
 // agreement's, by the last sweep of its invoices.
-func (s *Store) MixedInvoices(ctx context.Context, dataset string) ([]plan.Mixed, error) {
+func (s *Store) MixedInvoices(ctx context.Context, dataset Dataset) ([]plan.Mixed, error) {
 	var list []plan.Mixed
 	err := s.db.WithContext(ctx).Raw("SELECT number, reason FROM mixed_invoices WHERE shop = ? ORDER BY number", dataset).Scan(&list).Error
 	if err != nil {

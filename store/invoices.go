@@ -37,7 +37,7 @@ type WorkResult struct {
 }
 
 // StoredInvoices tells which of the given invoice numbers are stored.
-func (s *Store) StoredInvoices(ctx context.Context, dataset string, numbers []int64) (map[int64]bool, error) {
+func (s *Store) StoredInvoices(ctx context.Context, dataset Dataset, numbers []int64) (map[int64]bool, error) {
 	stored := make(map[int64]bool, len(numbers))
 	for len(numbers) > 0 {
 		n := min(len(numbers), 2*rowsPerStatement)
@@ -58,7 +58,7 @@ const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 
 
 // InvoicesToFetch returns invoices whose lines or PDF, as far as they are wanted, are
 // due, oldest due first, at most limit.
-func (s *Store) InvoicesToFetch(ctx context.Context, dataset string, due Due, lines, pdfs bool, limit int) ([]InvoiceWork, error) {
+func (s *Store) InvoicesToFetch(ctx context.Context, dataset Dataset, due Due, lines, pdfs bool, limit int) ([]InvoiceWork, error) {
 	wanted := ""
 	switch {
 	case lines && !pdfs:
@@ -78,7 +78,7 @@ func (s *Store) InvoicesToFetch(ctx context.Context, dataset string, due Due, li
 // PDFsToTry returns invoices that wait for their PDF, whether or not they are due, at
 // most limit: the highest number, then those that were not refused when they were last
 // tried, the highest number first, then the others, first those that wait longest.
-func (s *Store) PDFsToTry(ctx context.Context, dataset string, limit int) ([]InvoiceWork, error) {
+func (s *Store) PDFsToTry(ctx context.Context, dataset Dataset, limit int) ([]InvoiceWork, error) {
 	const waits = "shop = ? AND work_due_at IS NOT NULL AND pdf_state <> 'stored'"
 	turn := "CASE WHEN number = (SELECT MAX(number) FROM invoices WHERE " + waits + ") THEN 0 WHEN " + refused("work_error") + " THEN 2 ELSE 1 END"
 	var list []InvoiceWork
@@ -122,7 +122,7 @@ var invoiceFields = overwrite("credit_note", "invoice_date", "due_date", "curren
 
 // putInvoices stores booked invoices. Of one that is stored already the given assignments
 // are made: mostly it is left alone, since they are immutable at e-conomic.
-func (t *tx) putInvoices(dataset string, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time, again ...string) {
+func (t *tx) putInvoices(dataset Dataset, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time, again ...string) {
 	const columns = 24
 	args := make([]any, 0, len(rows)*columns)
 	for _, r := range rows {
@@ -138,7 +138,7 @@ func (t *tx) putInvoices(dataset string, rows []plan.InvoiceRow, causes map[int6
 
 // putPDFs sends PDFs by a prepared statement: as part of the statement's text, each
 // would be escaped, copied and parsed.
-func (t *tx) putPDFs(dataset string, pdfs []PDF, now time.Time) {
+func (t *tx) putPDFs(dataset Dataset, pdfs []PDF, now time.Time) {
 	if len(pdfs) == 0 {
 		return
 	}
@@ -161,7 +161,7 @@ func (t *tx) putPDFs(dataset string, pdfs []PDF, now time.Time) {
 		" WHERE shop = ? AND number IN "+placeholders(1, len(pdfs)), slices.Concat(sums, sizes, []any{At(now)}, invoiceArgs(dataset, numbers))...)
 }
 
-func (t *tx) linesRead(dataset string, numbers []int64) {
+func (t *tx) linesRead(dataset Dataset, numbers []int64) {
 	if len(numbers) > 0 {
 		t.exec("UPDATE invoices SET lines_read = 1, "+doneWhere("pdf_state = 'stored'")+" WHERE shop = ? AND number IN "+placeholders(1, len(numbers)), invoiceArgs(dataset, numbers)...)
 	}
@@ -173,7 +173,7 @@ func doneWhere(other string) string {
 	return "work_due_at = CASE WHEN " + other + " THEN NULL ELSE work_due_at END, work_error = CASE WHEN " + other + " THEN '' ELSE work_error END"
 }
 
-func invoiceArgs(dataset string, numbers []int64) []any {
+func invoiceArgs(dataset Dataset, numbers []int64) []any {
 	args := []any{dataset}
 	for _, n := range numbers {
 		args = append(args, n)
@@ -205,8 +205,8 @@ func clip(s string, characters int) string {
 
 // Invoice is an invoice's row, as people look at it.
 type Invoice struct {
-	Dataset     string `gorm:"primaryKey;column:shop"`
-	Number      int64  `gorm:"primaryKey"`
+	Dataset     Dataset `gorm:"primaryKey;column:shop"`
+	Number      int64   `gorm:"primaryKey"`
 	CreditNote  bool
 	InvoiceDate Date
 	OrderNumber string
@@ -221,7 +221,7 @@ type Invoice struct {
 }
 
 // Invoices returns the rows of the given numbers, those that exist.
-func (s *Store) Invoices(ctx context.Context, dataset string, numbers []string) ([]Invoice, error) {
+func (s *Store) Invoices(ctx context.Context, dataset Dataset, numbers []string) ([]Invoice, error) {
 	ints := make([]int64, 0, len(numbers))
 	for _, n := range numbers {
 		if i, err := strconv.ParseInt(n, 10, 64); err == nil {

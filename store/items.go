@@ -14,7 +14,7 @@ import (
 const itemColumns = "number, name, bar_code, barred, inventory_enabled, in_stock, available, ordered_by_customers, ordered_from_suppliers, stock, state, economic_updated_at, observed_token, observed_at, first_seen_at, changed_at, renumbered_to"
 
 // Items returns the stored rows of the given numbers, those that exist.
-func (s *Store) Items(ctx context.Context, dataset string, numbers []string) (map[string]plan.Row, error) {
+func (s *Store) Items(ctx context.Context, dataset Dataset, numbers []string) (map[string]plan.Row, error) {
 	found := make(map[string]plan.Row, len(numbers))
 	for len(numbers) > 0 {
 		n := min(len(numbers), 2*rowsPerStatement)
@@ -39,7 +39,7 @@ func (s *Store) Items(ctx context.Context, dataset string, numbers []string) (ma
 // by byte, both included. If those are more than most, or the database cannot be asked
 // for them so, it returns none of them and false. A row read so costs half of what one
 // of Items does.
-func (s *Store) ItemsBetween(ctx context.Context, dataset, first, last string, most int) (map[string]plan.Row, bool, error) {
+func (s *Store) ItemsBetween(ctx context.Context, dataset Dataset, first, last string, most int) (map[string]plan.Row, bool, error) {
 	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
 	// 'a ': its optimizer compares a range's ends as if both were filled with spaces.
 	if rest, ok := strings.CutPrefix(last, first); ok && rest != "" && rest[0] <= ' ' {
@@ -78,7 +78,7 @@ func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 }
 
 // NoItems reports whether a shop has no item stored, not even one that is gone.
-func (s *Store) NoItems(ctx context.Context, dataset string) (bool, error) {
+func (s *Store) NoItems(ctx context.Context, dataset Dataset) (bool, error) {
 	var one int
 	err := s.conn.QueryRowContext(ctx, "SELECT 1 FROM items WHERE shop = ? LIMIT 1", dataset).Scan(&one)
 	switch {
@@ -92,7 +92,7 @@ func (s *Store) NoItems(ctx context.Context, dataset string) (bool, error) {
 
 // PresentNumbers yields the numbers of a shop's items that are not gone, one by
 // one, since a shop may have hundreds of thousands. An error is yielded last.
-func (s *Store) PresentNumbers(ctx context.Context, dataset string) iter.Seq2[string, error] {
+func (s *Store) PresentNumbers(ctx context.Context, dataset Dataset) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		fail := func(err error) { yield("", fmt.Errorf("read the item numbers of %s: %w", dataset, err)) }
 		rows, err := s.conn.QueryContext(ctx, "SELECT number FROM items WHERE shop = ? AND state <> ?", dataset, plan.StateGone)
@@ -117,7 +117,7 @@ func (s *Store) PresentNumbers(ctx context.Context, dataset string) iter.Seq2[st
 	}
 }
 
-func (t *tx) putItems(dataset string, items []plan.Row) {
+func (t *tx) putItems(dataset Dataset, items []plan.Row) {
 	const columns = 18
 	args := make([]any, 0, len(items)*columns)
 	at := onceFormatted()

@@ -24,7 +24,7 @@ type LossMemory struct {
 // LossMemory returns what the loss guard remembers of a shop and of its agreement's
 // items, with what was approved since the given time. It is one statement, two where
 // losses are remembered.
-func (s *Store) LossMemory(ctx context.Context, shop, dataset string, approvedSince time.Time) (LossMemory, error) {
+func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, approvedSince time.Time) (LossMemory, error) {
 	var m LossMemory
 	var heldUS int64
 	var any bool

@@ -37,8 +37,8 @@ type Shop struct {
 	OrderPattern       string
 	PausedAt           Time // by a person; zero: not
 	PauseReason        string
-	Dataset            string // what is stored of the accepted agreement; see Store.AcceptAgreement
-	Generation         int64  // grows with every change to any shop; stands in the lease's row too, see Fence
+	Dataset            Dataset // what is stored of the accepted agreement; see Store.AcceptAgreement
+	Generation         int64   // grows with every change to any shop; stands in the lease's row too, see Fence
 	CreatedAt          Time
 	UpdatedAt          Time
 }
@@ -73,7 +73,7 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 				return fmt.Errorf("add %s: rows of a removed shop of that name are left in %s: `lagerd shops remove %s --yes` clears them", shop.Shop, table, shop.Shop)
 			}
 		}
-		shop.Generation, shop.Dataset = generation, shop.Shop
+		shop.Generation, shop.Dataset = generation, Dataset(shop.Shop)
 		created := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&shop)
 		if created.Error != nil {
 			return created.Error

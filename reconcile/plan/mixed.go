@@ -16,8 +16,9 @@ type Mixed struct {
 // same range of numbers. A booked invoice never changes in what is compared, so one
 // that differs, or that the listing lacks, was read of another agreement. unread are
 // the numbers of listed invoices that could not be understood: nothing is said of
-// them, nor of a field that one side does not know.
-func MixedInvoices(listed []Invoice, unread []int64, stored []Invoice) []Mixed {
+// them, nor of a field that one side does not know. The listing shows only invoices
+// from dateFrom on, YYYY-MM-DD; "": all.
+func MixedInvoices(listed []Invoice, unread []int64, stored []Invoice, dateFrom string) []Mixed {
 	byNumber := make(map[int64]Invoice, len(listed))
 	for _, i := range listed {
 		byNumber[i.Number] = i
@@ -27,6 +28,7 @@ func MixedInvoices(listed []Invoice, unread []int64, stored []Invoice) []Mixed {
 		l, shown := byNumber[s.Number]
 		switch {
 		case slices.Contains(unread, s.Number):
+		case !shown && dateFrom != "" && s.Date < dateFrom: // also where its date is unknown
 		case !shown:
 			mixed = append(mixed, Mixed{s.Number, "e-conomic does not list it"})
 		default:

@@ -36,13 +36,15 @@ func TestMixedInvoices(t *testing.T) {
 		"another net":            {with(func(i *plan.Invoice) { i.Net = amount("-100") }), "its net amount is -100, and 100 at e-conomic"},
 		"another gross":          {with(func(i *plan.Invoice) { i.Gross = amount("125.01") }), "its gross amount is 125.01, and 125 at e-conomic"},
 		"another number":         {with(func(i *plan.Invoice) { i.Number = 2 }), "e-conomic does not list it"},
+		"from before the start":  {with(func(i *plan.Invoice) { i.Number, i.Date = 2, "2026-09-30" }), ""},
+		"of an unknown date":     {with(func(i *plan.Invoice) { i.Number, i.Date = 2, "" }), ""},
 		"listed, but unread":     {with(func(i *plan.Invoice) { i.Number = 3 }), ""},
 	} {
 		var want []plan.Mixed
 		if c.want != "" {
 			want = []plan.Mixed{{Number: c.stored.Number, Reason: c.want}}
 		}
-		if diff := cmp.Diff(want, plan.MixedInvoices([]plan.Invoice{whole}, []int64{3}, []plan.Invoice{c.stored})); diff != "" {
+		if diff := cmp.Diff(want, plan.MixedInvoices([]plan.Invoice{whole}, []int64{3}, []plan.Invoice{c.stored}, "2026-10-01")); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
