@@ -82,8 +82,8 @@ func warn(log *logrus.Logger, cfg config.Config) {
 func settingsOf(cfg config.Config) daemon.Settings {
 	s := daemon.Settings{
 		DSN: dsn(cfg), DatabasePath: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections,
-		MigrateAtStart: cfg.Database.Migrate == config.MigrateAuto,
-		WebhookListen:  cfg.Webhook.Listen, AdminListen: cfg.Admin.Listen, MaxBodyBytes: int64(cfg.Webhook.MaxBodyBytes),
+		MigrateAtStart: cfg.Database.Migrate == config.MigrateAuto, MasterKey: cfg.Key,
+		WebhookListen: cfg.Webhook.Listen, AdminListen: cfg.Admin.Listen, MaxBodyBytes: int64(cfg.Webhook.MaxBodyBytes),
 		Queue: cfg.Webhook.Queue, Batch: cfg.Webhook.Batch, LogPerShop: cfg.Webhook.LogPerShop,
 		Shutdown: time.Duration(cfg.ShutdownTimeout),
 

@@ -14,6 +14,7 @@ type Settings struct {
 	DatabasePath   string // SQLite file, used when DSN is empty
 	MaxConnections int
 	MigrateAtStart bool
+	MasterKey      secret.Text // as it stands in its file; empty: still to be made
 	WebhookListen  string
 	AdminListen    string // "": none
 	MaxBodyBytes   int64
@@ -47,6 +48,7 @@ func (s Settings) needsRestart(o Settings) []string {
 		}
 	}
 	differ("database", s.DSN != o.DSN || s.DatabasePath != o.DatabasePath || s.MaxConnections != o.MaxConnections)
+	differ("key_file", s.MasterKey.Reveal() != o.MasterKey.Reveal() && !s.MasterKey.IsZero())
 	differ("database.migrate", s.MigrateAtStart != o.MigrateAtStart)
 	differ("shutdown_timeout", s.Shutdown != o.Shutdown)
 	differ("webhook.listen", s.WebhookListen != o.WebhookListen)
