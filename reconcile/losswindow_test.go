@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,8 +18,9 @@ import (
 type trickle struct {
 	*fixture
 	*reconcile.Scheduler
-	done  passes
-	ahead atomic.Int64
+	done    passes
+	ahead   atomic.Int64
+	refused atomic.Bool // the shop's grant
 }
 
 // trickling is a shop of so many items, each with five in stock, which has been
@@ -33,7 +35,14 @@ func trickling(t *testing.T, items int) *trickle {
 	now := store.At(time.Now())
 	f.exec("UPDATE progress SET agreement_number = 7, items = ?, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", items, now, now, now)
 	x := &trickle{fixture: f}
-	x.Scheduler, x.done = scheduler(t, f, f.remote, func(o *reconcile.Options) {
+	economic := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if x.refused.Load() {
+			http.Error(w, `{"message":"Not authorized."}`, http.StatusUnauthorized)
+			return
+		}
+		f.remote.ServeHTTP(w, r)
+	})
+	x.Scheduler, x.done = scheduler(t, f, economic, func(o *reconcile.Options) {
 		o.Now, o.HeldRetry, o.LateWithin = x.now, time.Hour, 15*time.Minute
 	})
 	must(t, x.done.next(t))
@@ -92,8 +101,10 @@ func (x *trickle) countsNone() {
 func (x *trickle) passes() {
 	x.t.Helper()
 	for range 2 { // one may be under way
-		for ended := false; !ended; {
-			x.Tick()
+		for began, ended := time.Now(), false; !ended; {
+			if x.Tick(); time.Since(began) > 20*time.Second {
+				x.t.Fatal("no pass succeeds")
+			}
 			select {
 			case err := <-x.done:
 				ended = err == nil // e-conomic may seem slow on a busy machine
@@ -218,6 +229,67 @@ func (x *trickle) approved(next int, how string) {
 	if why, detail := x.held(); x.settles() || x.count(lostItems) != 180+more || x.count("SELECT COUNT(*) FROM recent_losses") != counted {
 		x.t.Fatalf("50 were approved: held %q: %q, %d are lost, %d of them counted; expected %d and %d", why, detail, x.count(lostItems), x.count("SELECT COUNT(*) FROM recent_losses"), 180+more, counted)
 	}
+}
+
+// TestTrickleAroundAHold: losses run out after the window, but not by the time for
+// which the shop was held, for whatever reason, and whoever holds the lease then.
+func TestTrickleAroundAHold(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		between func(x *trickle)
+		held    bool
+	}{
+		{"an hour passes", func(x *trickle) { x.later(time.Hour) }, false},
+		{"half an hour passes", func(x *trickle) { x.later(30 * time.Minute) }, true},
+		{"an hour of refusal passes", func(x *trickle) { x.isRefused(time.Hour, func() {}) }, true},
+		{"and another lagerd sees its end", func(x *trickle) { x.isRefused(time.Hour, x.moves) }, true},
+		{"twice half an hour of it, and half an hour", func(x *trickle) {
+			x.isRefused(30*time.Minute, func() {})
+			x.later(30 * time.Minute)
+			x.isRefused(30*time.Minute, x.moves)
+		}, true},
+		{"an hour of it, and an hour", func(x *trickle) {
+			x.isRefused(time.Hour, x.moves)
+			x.later(time.Hour)
+			x.moves()
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			x := trickling(t, 300)
+			for n := 0; n < 150; n += 50 {
+				if x.becomes(n, n+50, "0"); x.settles() {
+					t.Fatalf("held after %d", n)
+				}
+			}
+			c.between(x)
+			x.becomes(150, 180, "0")
+			if held := x.settles(); held != c.held {
+				why, detail := x.held()
+				t.Errorf("held %q: %q, %d are lost", why, detail, x.count(lostItems))
+			}
+		})
+	}
+}
+
+// isRefused has e-conomic refuse the shop's grant for a while.
+func (x *trickle) isRefused(d time.Duration, meanwhile func()) {
+	x.t.Helper()
+	const held = "SELECT COUNT(*) FROM holds WHERE scope = 'shop'"
+	until := func(want int) {
+		for began := time.Now(); x.count(held) != want; time.Sleep(10 * time.Millisecond) {
+			if x.ReconcileAll(); time.Since(began) > 20*time.Second {
+				x.t.Fatalf("%d holds of the shop, expected %d", x.count(held), want)
+			}
+		}
+	}
+	x.refused.Store(true)
+	x.SweepAll()
+	until(1)
+	x.later(d)
+	meanwhile()
+	x.refused.Store(false)
+	until(0)
 }
 
 // TestHonestLosses are those of a shop's usual day: none is held.
