@@ -154,7 +154,7 @@ func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 		return p.invoiceNumber(n)
 	}
 	problem := p.check(n.sent)
-	if problem != nil && n.meant != "" {
+	if problem != nil && n.meant != "" && !unshown(visible(n.sent)) {
 		n.sent, n.meant, problem = n.meant, "", nil
 	}
 	if problem != nil {
@@ -228,16 +228,22 @@ func (p *params) check(number string) *answer {
 	if utf8.RuneCountInString(number) > maxNumber {
 		return &answerNumberTooLong
 	}
-	for _, r := range number {
-		// The replacement character stands for bytes that no character set has.
-		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
-			return &answerBadItemNumber
-		}
-	}
-	if p.holdsCode(number) {
+	if unshown(number) || p.holdsCode(number) {
 		return &answerBadItemNumber
 	}
 	return nil
+}
+
+// unshown reports whether a text holds characters that cannot be in a number: a
+// control character, a separator, or the replacement character, which stands for
+// bytes that no character set has.
+func unshown(text string) bool {
+	for _, r := range text {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
+			return true
+		}
+	}
+	return false
 }
 
 // holdsCode reports whether a code was pasted in the wrong place: it must not
