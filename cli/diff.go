@@ -200,6 +200,7 @@ func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*asking, *
 		return nil, nil, err
 	}
 	budget := economic.NewBudget(economic.BudgetOptions{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency, Patience: patience})
-	budget.Restore(economic.BudgetState{Day: st.Progress.CallsDay, Calls: int(st.Progress.Calls)})
+	day, calls, _ := st.Progress.CallsOf()
+	budget.Restore(economic.BudgetState{Day: day, Calls: calls})
 	return asked, asked.client.Agreement(grant, budget), nil
 }

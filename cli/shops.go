@@ -529,7 +529,7 @@ type rotateCodeCmd struct {
 	Shop       string `arg:"" help:"The shop."`
 	RetireOld  bool   `help:"Retire the old code, once e-conomic uses the new one." xor:"what"`
 	ReplaceNew bool   `help:"Make another new code in the place of the one that was made last: it got lost before e-conomic had it." xor:"what"`
-	Yes        bool   `help:"With --retire-old: also if no webhook has been called with the new code yet."`
+	Yes        bool   `help:"With --retire-old: whichever code webhooks are called with."`
 }
 
 func (cmd rotateCodeCmd) Run(c *call) error {
@@ -606,6 +606,8 @@ func (cmd rotateCodeCmd) explained(ctx context.Context, s *store.Store, err erro
 		todo = "it is not lost: retire the older one with --retire-old"
 	case errors.Is(err, store.ErrCodeNotInUse):
 		todo = "the webhooks would be refused: enter it at e-conomic, try it with the address for a test, and retire the older one then; if it was lost, say --replace-new; --yes retires the older one all the same"
+	case errors.Is(err, store.ErrOldCodeInUse):
+		todo = "e-conomic has it still, in one of the two webhooks perhaps: enter the newer one there, and retire the older one when a webhook has been called with the newer; --yes retires it all the same"
 	default:
 		return err
 	}

@@ -385,7 +385,22 @@ func TestShopsCommands(t *testing.T) {
 		t.Error("the new code is refused too")
 	}
 
+	// The calls of a command stay counted while the daemon goes on counting its own.
+	calls := func() int { return i.status("shop1234").CallsToday }
+	before := calls()
+	for range 15 {
+		i.command("check", "--shop", "shop1234")
+	}
+	i.command("diff", "shop1234")
+	tick := i.status("shop1234").LastGoodTick
+	lagerdtest.Eventually(t, 15*time.Second, "a later tick is noted", func() bool { return i.status("shop1234").LastGoodTick != tick })
+	if after := calls(); after < before+15*2+2 {
+		t.Errorf("%d calls before and %d after commands that made 32", before, after)
+	}
 	i.command("shops", "set", "shop1234", "--figure", "available", "--order-pattern", `#(\d+)`)
+	if after := calls(); after < before+15*2+2 {
+		t.Errorf("%d calls after the settings were read anew, %d before them", after, before)
+	}
 	if show := i.command("shops", "show", "shop1234"); !strings.Contains(show, "available") || !strings.Contains(show, `#(\d+)`) {
 		t.Errorf("shops show:\n%s", show)
 	}

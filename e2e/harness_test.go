@@ -379,6 +379,7 @@ type shopStatus struct {
 	WaitingForPDF  int    `json:"invoices_waiting_for_pdf"`
 	WithoutOrder   int    `json:"invoices_without_order"`
 	LastGoodTick   string `json:"last_good_tick"`
+	CallsToday     int    `json:"calls_today"`
 }
 
 func (i *installation) status(shop string) shopStatus {

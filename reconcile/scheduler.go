@@ -518,7 +518,7 @@ func (s *Scheduler) mark(w *worker, began time.Time) {
 	if began.Before(s.marksFrom) {
 		s.marksFrom = began
 	}
-	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, Generation: w.shop.Generation, CallsDay: budget.Day, Calls: budget.Calls})
+	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, Generation: w.shop.Generation, CallsDay: budget.Day, Calls: w.others.own(budget)})
 }
 
 // marksWait is how long a good tick may wait for others to be noted with it.

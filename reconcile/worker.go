@@ -32,6 +32,7 @@ type worker struct {
 	loaded    bool
 	progress  store.Progress
 	budget    *economic.Budget
+	others    callsOfOthers // in budget
 	agreement *economic.Agreement
 	stock     StockSource
 	rule      plan.OrderRule
@@ -217,6 +218,20 @@ func (w *worker) unpack(ctx context.Context, all bool) error {
 	return nil
 }
 
+// callsOfOthers are calls that commands made for the shop on a day.
+type callsOfOthers struct {
+	day   string
+	calls int
+}
+
+// own returns how many of a budget's calls the worker made.
+func (o callsOfOthers) own(b economic.BudgetState) int {
+	if b.Day == o.day {
+		return b.Calls - o.calls
+	}
+	return b.Calls
+}
+
 // load reads what is stored about the shop, once per lease.
 func (w *worker) load(ctx context.Context) error {
 	if w.loaded {
@@ -238,7 +253,12 @@ func (w *worker) load(ctx context.Context) error {
 		}
 	}
 	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Patience: patience, Now: w.Now})
-	w.budget.Restore(economic.BudgetState{Day: progress.CallsDay, Calls: int(progress.Calls)})
+	day, calls, byCommands := progress.CallsOf()
+	w.budget.Restore(economic.BudgetState{Day: day, Calls: calls})
+	w.others = callsOfOthers{}
+	if w.budget.State().Day == day { // else they do not count any more
+		w.others = callsOfOthers{day, byCommands}
+	}
 	grant, err := w.Open(w.shop.Shop, w.shop.GrantToken)
 	if err != nil {
 		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldBadToken, err.Error()))

@@ -131,6 +131,7 @@ func (s Shop) holdFor(scope plan.Scope, reason plan.Reason) (Hold, bool) {
 // Of turns what is stored about a shop into what is shown.
 func Of(s store.ShopStatus) Shop {
 	p := s.Progress
+	_, calls, _ := p.CallsOf()
 	holds := s.Shop.InForce(p.Holds)
 	v := Shop{
 		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
@@ -139,7 +140,7 @@ func Of(s store.ShopStatus) Shop {
 		Unread: noticesOf(s.Failing), Warnings: noticesOf(s.Warnings),
 		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
 		WaitingForPDF: s.WaitForPDF, WithoutOrder: s.WithoutOrder, Items: s.ItemsStored, Invoices: s.InvoicesStored,
-		LastSweep: when(p.SweptAt.Time), CallsToday: p.Calls,
+		LastSweep: when(p.SweptAt.Time), CallsToday: int64(calls),
 	}
 	if p.Lags > 0 {
 		v.ReadLagLast = (time.Duration(p.LagLastUS) * time.Microsecond).String()

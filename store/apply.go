@@ -45,12 +45,28 @@ type Progress struct {
 	LagLastUS       int64 `gorm:"column:lag_last_us"`
 	LagMaxUS        int64 `gorm:"column:lag_max_us"`
 	CallsDay        string
-	Calls           int64
+	Calls           int64 // that a lagerd made on CallsDay, see CallsOf
+	CommandCallsDay string
+	CommandCalls    int64   // that commands made on CommandCallsDay
 	ItemsDataset    Dataset // whose items the view shows; another than the shop's while its items change over to those of another agreement
 	ItemsSince      Time    // when they last did; zero: they never have
 
 	Gaps  []plan.Gap `gorm:"-"`
 	Holds plan.Holds `gorm:"-"`
+}
+
+// CallsOf returns the latest day (UTC, YYYY-MM-DD) on which e-conomic was called for
+// the shop, how many calls that were, and how many of them commands made.
+func (p Progress) CallsOf() (day string, calls, byCommands int) {
+	day = max(p.CallsDay, p.CommandCallsDay)
+	if p.CommandCallsDay == day {
+		byCommands = int(p.CommandCalls)
+	}
+	calls = byCommands
+	if p.CallsDay == day {
+		calls += int(p.Calls)
+	}
+	return day, calls, byCommands
 }
 
 // TableName tells gorm the table.

@@ -34,6 +34,9 @@ var (
 	// ErrCodeNotInUse is returned where the codes that work would be retired: no
 	// call has come with the newest one yet.
 	ErrCodeNotInUse = errors.New("no webhook has been called with the newest code yet")
+	// ErrOldCodeInUse is returned where a code would be retired with which calls
+	// have come since the last one with the newest.
+	ErrOldCodeInUse = errors.New("webhooks are still called with the older code")
 )
 
 // Codes returns the code hashes of all shops, those of a shop from the oldest on.
@@ -114,15 +117,19 @@ func (s *Store) ReplaceNewCode(ctx context.Context, name string, codeHash []byte
 }
 
 // RetireOldCodes deletes all codes of a shop but the newest and returns how
-// many there were. Unless unused is given it returns ErrCodeNotInUse where no
-// webhook has been called with the newest one.
-func (s *Store) RetireOldCodes(ctx context.Context, name string, unused bool) (retired int, err error) {
+// many there were. Unless it is to be done whatever the codes' use, it returns
+// ErrCodeNotInUse where no webhook has been called with the newest one, and
+// ErrOldCodeInUse where one has been called with an older one since.
+func (s *Store) RetireOldCodes(ctx context.Context, name string, whatever bool) (retired int, err error) {
 	err = s.changeCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
 		retired = max(0, len(live)-1)
-		if retired > 0 && live[retired].UsedAt.IsZero() && !unused {
+		if retired > 0 && live[retired].UsedAt.IsZero() && !whatever {
 			return fmt.Errorf("retire the old code of %s: %w", name, ErrCodeNotInUse)
 		}
 		for _, c := range live[:retired] {
+			if c.UsedAt.After(live[retired].UsedAt.Time) && !whatever {
+				return fmt.Errorf("retire the old code of %s: %w", name, ErrOldCodeInUse)
+			}
 			if err := deleteCode(db, c); err != nil {
 				return err
 			}

@@ -465,6 +465,12 @@ func TestShops(t *testing.T) {
 		if live, err := s.CodesOf(ctx, "shop1"); err != nil || len(live) != 2 || !live[0].UsedAt.IsZero() || !live[1].UsedAt.Equal(noon.Add(time.Hour)) || string(live[1].CodeHash) != string(second) {
 			t.Errorf("codes %+v: %v", live, err)
 		}
+		first := []byte("01234567890123456789012345678901")
+		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: first}}, noon.Add(2*time.Hour)))
+		if n, err := s.RetireOldCodes(ctx, "shop1", false); !errors.Is(err, store.ErrOldCodeInUse) {
+			t.Errorf("%d codes retired that are in use: %v", n, err)
+		}
+		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(3*time.Hour)))
 		if n, err := s.RetireOldCodes(ctx, "shop1", false); n != 1 || err != nil {
 			t.Errorf("%d codes retired: %v", n, err)
 		}
@@ -516,21 +522,34 @@ func TestCallsOfCommands(t *testing.T) {
 		for _, name := range []string{"shop1", "shop2", "shop3"} {
 			addShop(t, s, name)
 		}
-		for _, c := range []struct {
-			day         string
-			calls, want int64
-			wantDay     string
-		}{
-			{"2026-11-28", 3, 3, "2026-11-28"}, {"2026-11-28", 4, 7, "2026-11-28"}, {"2026-11-29", 2, 2, "2026-11-29"},
-			{"2026-11-28", 5, 2, "2026-11-29"}, // a command that took past midnight
-		} {
-			must(t, s.BookCalls(ctx, "shop1", c.day, int(c.calls)))
-			if p, err := s.Progress(ctx, "shop1"); err != nil || p.Calls != c.want || p.CallsDay != c.wantDay {
-				t.Errorf("after %d calls on %s: %d on %s: %v", c.calls, c.day, p.Calls, p.CallsDay, err)
+		today := func(wantDay string, want, wantOfCommands int) {
+			t.Helper()
+			p, err := s.Progress(ctx, "shop1")
+			if day, calls, commands := p.CallsOf(); err != nil || day != wantDay || calls != want || commands != wantOfCommands {
+				t.Errorf("%d calls on %q, %d of commands, want %d on %q, %d: %v", calls, day, commands, want, wantDay, wantOfCommands, err)
 			}
 		}
-		if p, err := s.Progress(ctx, "shop2"); err != nil || p.Calls != 0 {
-			t.Errorf("another shop's calls: %d: %v", p.Calls, err)
+		tick := func(day string, calls int) {
+			t.Helper()
+			p, err := s.Shop(ctx, "shop1")
+			must(t, err)
+			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: p.Generation, CallsDay: day, Calls: calls}}, noon))
+		}
+		today("", 0, 0)
+		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 3))
+		today("2026-11-28", 3, 3)
+		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 4))
+		tick("2026-11-28", 10)
+		today("2026-11-28", 17, 7) // a tick counts none away
+		tick("2026-11-29", 2)
+		today("2026-11-29", 2, 0)
+		must(t, s.BookCalls(ctx, "shop1", "2026-11-29", 5))
+		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 9)) // by a command that took past midnight
+		today("2026-11-29", 7, 5)
+		must(t, s.BookCalls(ctx, "shop1", "2026-11-30", 1))
+		today("2026-11-30", 1, 1)
+		if p, err := s.Progress(ctx, "shop2"); err != nil || p.CommandCalls != 0 {
+			t.Errorf("another shop's calls: %d: %v", p.CommandCalls, err)
 		}
 		must(t, s.KnowAgreement(ctx, "shop1", 4711))
 		must(t, s.KnowAgreement(ctx, "shop3", 4711))

@@ -14,7 +14,7 @@ import (
 type TickMark struct {
 	Shop     string
 	CallsDay string // UTC date on which Calls were made
-	Calls    int    // calls to e-conomic on that day so far
+	Calls    int    // calls to e-conomic on that day so far, without those of commands
 
 	Generation int64 // of the settings that it was made with
 }
@@ -221,11 +221,11 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 }
 
 // BookCalls counts calls to e-conomic that a command made for a shop on a day (UTC,
-// YYYY-MM-DD). A lagerd that works on the shop counts on from there when it reads
-// the shop's settings anew.
+// YYYY-MM-DD). They are kept apart from those of the lagerd that works on the shop,
+// which writes how many it has made itself.
 func (s *Store) BookCalls(ctx context.Context, shop, day string, calls int) error {
-	_, err := s.exec(ctx, "UPDATE progress SET calls = CASE WHEN calls_day = ? THEN calls + ? WHEN calls_day > ? THEN calls ELSE ? END,"+
-		" calls_day = CASE WHEN calls_day > ? THEN calls_day ELSE ? END WHERE shop = ?", day, calls, day, calls, day, day, shop)
+	_, err := s.exec(ctx, "UPDATE progress SET command_calls = CASE WHEN command_calls_day = ? THEN command_calls + ? WHEN command_calls_day > ? THEN command_calls ELSE ? END,"+
+		" command_calls_day = CASE WHEN command_calls_day > ? THEN command_calls_day ELSE ? END WHERE shop = ?", day, calls, day, calls, day, day, shop)
 	if err != nil {
 		return fmt.Errorf("count %d calls of %s: %w", calls, shop, err)
 	}

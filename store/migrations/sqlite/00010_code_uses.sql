@@ -6,3 +6,7 @@ CREATE TABLE IF NOT EXISTS code_uses (
   used_at   DATETIME NOT NULL,
   PRIMARY KEY (shop, code_hash)
 ) WITHOUT ROWID;
+
+ALTER TABLE progress ADD COLUMN command_calls_day TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE progress ADD COLUMN command_calls INTEGER NOT NULL DEFAULT 0;
