@@ -205,6 +205,9 @@ func TestHostileTexts(t *testing.T) {
 	show("status")
 	show("status", "shop1234", "--json")
 	shows("Test"+escaped, "check")
+	show("shops", "pause", "shop1234", "--reason", "because"+hostile)
+	show("status")
+	time.Sleep(3 * time.Second) // the daemon learns of it, and ends its pass
 	h.set(func() { h.stock = 7 })
 	for _, format := range []string{"table", "csv", "json"} {
 		out := show("diff", "shop1234", "--format", format)
@@ -215,8 +218,6 @@ func TestHostileTexts(t *testing.T) {
 	checkDocuments(t, i)
 	shows(`\u202e`, "shops", "show", "shop1234", "--calls", "50")
 	show("shops", "list")
-	show("shops", "pause", "shop1234", "--reason", "because"+hostile)
-	show("status")
 	show("approve", "shop1234")
 	show("shops", "resume", "shop1234")
 	show("shops", "set", "shop1234", "--order-pattern", "("+hostile)
