@@ -12,6 +12,7 @@ FUZZTIME    ?= 60s
 ROUNDS      ?= 1
 BENCH       ?= .
 PKG         ?= ./...
+SERVERS     ?=
 
 #? help: list the targets
 help:
@@ -69,6 +70,10 @@ soak: deps
 isolation: deps
 	$(GO) test ./e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
 
+#? servers: the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
+servers: deps
+	scripts/servers $(SERVERS)
+
 #? fuzz: every fuzz target for FUZZTIME each
 fuzz:
 	scripts/fuzz $(FUZZTIME)
@@ -103,4 +108,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps sim day mutations chaos soak isolation fuzz bench profile bench-code plots install
+.PHONY: help build demo test lint deps sim day mutations chaos soak isolation servers fuzz bench profile bench-code plots install

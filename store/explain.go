@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"net"
 
 	"github.com/go-sql-driver/mysql"
 	"modernc.org/sqlite"
@@ -94,6 +95,9 @@ func whatToDo(err error) string {
 			return "restore the file from a backup"
 		}
 		return ""
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return "is it running, and is its address in database.dsn right?"
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return "run lagerd, and its commands, as lagerd's user"

@@ -41,7 +41,7 @@ func startOdd(t *testing.T, flags ...string) *oddServer {
 	cfg, err := mysql.ParseDSN(dsn)
 	must(t, err)
 	o.database = cfg.DBName
-	o.root, err = sql.Open("mysql", dsn+"&charset=utf8mb4")
+	o.root, err = sql.Open("mysql", dsn+"&charset=utf8mb4&autocommit=1")
 	must(t, err)
 	t.Cleanup(func() { _ = o.root.Close() })
 	o.dsn = o.account("app", "GRANT ALL ON "+o.database+".* TO {account}")
@@ -379,7 +379,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	must(t, l.Close())
-	if _, err := store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd"}); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, err := store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd"}); err == nil || !strings.Contains(err.Error(), "refused: is it running") {
 		t.Errorf("a closed port: %v", err)
 	}
 }

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestMigrationsNameTheirEngine: a server's default may be another, and its default row
+// format may be too narrow for the keys.
+func TestMigrationsNameTheirEngine(t *testing.T) {
+	t.Parallel()
+	s := &Store{dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}}
+	list, err := s.migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := 0
+	for _, m := range list {
+		for _, statement := range m.statements {
+			if !regexp.MustCompile(`(?i)^CREATE TABLE`).MatchString(statement) {
+				continue
+			}
+			tables++
+			if !strings.Contains(statement, "\n) "+transactional+" DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin") {
+				t.Errorf("migration %d: %s … lacks %s, or its character set", m.version, firstLine(statement), transactional)
+			}
+		}
+	}
+	if own, err := s.ownTables(); err != nil || len(own) != tables {
+		t.Errorf("%d tables are made, and these are found: %v (%v)", tables, own, err)
+	}
+	views, err := s.views()
+	if err != nil || len(views) != 2 || views["shop_stock"] == "" || views["shop_invoices"] == "" {
+		t.Errorf("views: %v (%v)", views, err)
+	}
+}
