@@ -185,11 +185,11 @@ func (t *tx) fence(f Fence) (done bool, err error) {
 	switch {
 	case t.err != nil:
 		return false, t.err
-	case !found || token != f.Token:
-		return false, ErrFenced
-	case seq == f.Seq:
+	case found && token == f.Token && seq == f.Seq:
 		return true, nil
-	case generation != f.Generation:
+	case !found || generation != f.Generation:
+		// Removed, perhaps added again, or set otherwise. That another holds the lease as
+		// well is found by the next try, with the settings of now.
 		return false, ErrSettingsChanged
 	}
 	return false, ErrFenced

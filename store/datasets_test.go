@@ -83,7 +83,7 @@ func TestTokensSurviveRemoval(t *testing.T) {
 			}
 			old := fenceOf(t, s, "shop1", token, 1)
 			must(t, s.RemoveShop(t.Context(), "shop1"))
-			if err := s.Apply(t.Context(), old, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon); !errors.Is(err, store.ErrFenced) {
+			if err := s.Apply(t.Context(), old, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon); !errors.Is(err, store.ErrSettingsChanged) {
 				t.Errorf("written for a removed shop: %v", err)
 			}
 			last = token

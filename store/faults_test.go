@@ -108,12 +108,18 @@ func TestFaultsOfTheDatabase(t *testing.T) {
 			mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq", "generation"}).AddRow(4, 0, 1))
 			mock.ExpectRollback()
 		}, store.ErrFenced},
+		{"settings changed, and the lease taken by another", func(mock sqlmock.Sqlmock) {
+			mock.ExpectBegin()
+			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 0))
+			mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq", "generation"}).AddRow(4, 0, 2))
+			mock.ExpectRollback()
+		}, store.ErrSettingsChanged},
 		{"a shop removed meanwhile", func(mock sqlmock.Sqlmock) {
 			mock.ExpectBegin()
 			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 0))
 			mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq"}))
 			mock.ExpectRollback()
-		}, store.ErrFenced},
+		}, store.ErrSettingsChanged},
 		{"what no repetition mends", func(mock sqlmock.Sqlmock) {
 			mock.ExpectBegin()
 			mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))

@@ -13,8 +13,8 @@ import (
 var ErrFenced = errors.New("the shop's lease has been lost")
 
 // ErrSettingsChanged is returned where a shop's settings are no longer those that
-// the pass began with: what it read may be another agreement's, and nothing was
-// written.
+// the pass began with, or the shop has been removed: what the pass has read may be
+// another agreement's, and nothing was written.
 var ErrSettingsChanged = errors.New("the shop's settings have been changed since they were read")
 
 // Instance is a running lagerd.
