@@ -22,7 +22,8 @@ type listing struct {
 	cause      plan.Cause
 	priority   economic.Priority
 	hints      hintMap
-	batches    []int64 // of those that are packed
+	batches    []int64   // of those that are packed
+	webhookAt  time.Time // when the last webhook came of those that they stand for
 	began      time.Time
 	next       string
 	turned     []turned // the pages that were read
@@ -95,6 +96,11 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 		w.endListing()
 	}
 	maps.Copy(l.hints, rows)
+	for _, h := range l.hints {
+		if h.WebhookAt.After(l.webhookAt) {
+			l.webhookAt = h.WebhookAt
+		}
+	}
 	return err
 }
 
@@ -164,7 +170,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 			w.endListing()
 			return nil
 		}
-		batch := itemsBatch{observations: p.observations, listed: true, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
+		batch := itemsBatch{observations: p.observations, listed: true, webhookAt: l.webhookAt, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
 		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
 			batch.missing, err = w.missing(ctx, l)

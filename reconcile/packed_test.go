@@ -127,6 +127,21 @@ func TestFloodStaysPacked(t *testing.T) {
 	}
 }
 
+// TestFloodOfSeveralWebhooks: the change that a flood's listing shows answers a number's
+// hint that came once. One that came again may tell of another change: it gets its row,
+// with its webhooks, and is read again.
+func TestFloodOfSeveralWebhooks(t *testing.T) {
+	f, s, done := flooded(t, 1000, sound)
+	f.sells("5")
+	f.flood(s, "item-000", "item-001", "item-001")
+	f.counted(done, "items that are right, and no batch", 300, "SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND stock = '5'")
+	f.counts(map[string]count{
+		"changes found by webhook": {300, "SELECT COUNT(*) FROM changes WHERE cause = 'webhook' AND webhook = 'came'"},
+		"hints to be read again":   {2, "SELECT COUNT(*) FROM hints WHERE open = 1 AND tries = 1 AND (number = 'item-000' AND webhooks = 2 AND seen_gen = 2 OR number = 'item-001' AND webhooks = 3 AND seen_gen = 3)"},
+		"all that are open":        {2, "SELECT COUNT(*) FROM hints WHERE open = 1"},
+	})
+}
+
 // TestFloodOfFailedListing: where the listing fails that was to answer them, the
 // webhooks are unpacked, and no more stay packed before a pass has succeeded.
 func TestFloodOfFailedListing(t *testing.T) {

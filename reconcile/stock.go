@@ -282,6 +282,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, w.created},
 		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses,
+		Listing: batch.webhookAt,
 	})
 	suspected := batch.suspected(p)
 	if err := w.guard(ctx, batch, p, suspected); err != nil {
@@ -374,8 +375,9 @@ func (w *worker) storedOfPage(ctx context.Context, numbers []string) (map[string
 // itemsBatch is what is stored by one transaction.
 type itemsBatch struct {
 	observations []plan.Observation
-	listed       bool // they are a page of the listing under way
-	unstored     bool // it is known that none of them is stored
+	listed       bool      // they are a page of the listing under way
+	webhookAt    time.Time // when the last webhook came that it answers
+	unstored     bool      // it is known that none of them is stored
 	hints        hintMap
 	cause        plan.Cause
 	created      []plan.Item // by earlier batches of the same read

@@ -190,7 +190,7 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 		case h.Failures > 0:
 			line("open hint", "since %s by %s; failed %d times, tried again at %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, h.DueAt.Format(clock), noted(h.Note))
 		default:
-			line("open hint", "since %s by %s; read %d times without news, read again at %s", h.FirstAt.Format(clock), h.Cause, h.Tries, h.DueAt.Format(clock))
+			line("open hint", "since %s by %s, %d webhook(s); read %d times without what the last tells of, read again at %s%s", h.FirstAt.Format(clock), h.Cause, h.Webhooks, h.Tries, h.DueAt.Format(clock), noted(h.Note))
 		}
 	}
 	for _, w := range y.Warnings {

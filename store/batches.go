@@ -282,6 +282,7 @@ func (s *Store) Packed(ctx context.Context, shop string) (Packed, error) {
 			if received.After(h.WebhookAt) {
 				h.WebhookAt = received
 			}
+			h.Webhooks++
 			p.Hints[one.Kind][one.Number] = h
 		}
 		return true

@@ -373,6 +373,120 @@ func TestHolds(t *testing.T) {
 	})
 }
 
+// TestHintOfWebhooks: a hint knows for how many webhooks it stands, whatever else hinted
+// at its number, and whether e-conomic refused it when it was last read.
+func TestHintOfWebhooks(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		seq := int64(0)
+		apply := func(a store.Applied) {
+			t.Helper()
+			seq++
+			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+		}
+		expect := func(step string, webhooks int64, refused bool) {
+			t.Helper()
+			h := openHints(t, s, "shop1", noon.Add(time.Hour))["a"]
+			if h.Webhooks != webhooks || h.Refused != refused {
+				t.Errorf("%s: %d webhooks, refused %t, expected %d, %t", step, h.Webhooks, h.Refused, webhooks, refused)
+			}
+		}
+		webhook := func(at time.Time) {
+			t.Helper()
+			must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, at)}))
+		}
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseInvoice, noon)}))
+		expect("an invoice", 0, false)
+		webhook(noon)
+		expect("a webhook", 1, false)
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseOperator, noon)}))
+		expect("a person", 1, false)
+		webhook(noon.Add(time.Second))
+		expect("another webhook", 2, false)
+		again := plan.Reread{Kind: plan.KindStock, Number: "a", Gen: 4, DueAt: noon, Tries: 1, Failures: 1, Note: plan.RefusedNote + "status 403"}
+		apply(store.Applied{Rereads: []plan.Reread{again}})
+		expect("refused", 2, true)
+		packed := hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Second))
+		packed.More = 2
+		apply(store.Applied{Hints: []store.HintRecord{packed}})
+		expect("three that had been packed", 5, false)
+		apply(store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 7}}})
+		webhook(noon.Add(time.Minute))
+		expect("one after all were answered", 1, false)
+		must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "b", plan.CauseWebhook, noon), hint("shop1", "b", plan.CauseWebhook, noon)}))
+		p, err := s.Packed(t.Context(), "shop1")
+		must(t, err)
+		if n := p.Hints[plan.KindStock]["b"].Webhooks; n != 2 {
+			t.Errorf("of two that are packed it stands for %d", n)
+		}
+	})
+}
+
+// TestHeldInvoices: what is held of invoices is looked for by nobody, the rest goes on,
+// and a held PDF is tried by the newest invoice.
+func TestHeldInvoices(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		seq := int64(0)
+		apply := func(a store.Applied) {
+			t.Helper()
+			seq++
+			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+		}
+		var rows []plan.InvoiceRow
+		for n := range int64(6) {
+			rows = append(rows, plan.InvoiceRow{Invoice: plan.Invoice{Number: n + 1, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon})
+		}
+		apply(store.Applied{Invoices: rows, Lines: []int64{1, 2, 3, 4, 6}, PDFs: []store.PDF{{Number: 1, Data: []byte("x"), SHA256: strings.Repeat("0", 64)}, {Number: 5, Data: []byte("x"), SHA256: strings.Repeat("0", 64)}}})
+		numbers := func(list []store.InvoiceWork, err error) string {
+			t.Helper()
+			must(t, err)
+			var texts []string
+			for _, w := range list {
+				texts = append(texts, fmt.Sprint(w.Number))
+			}
+			return strings.Join(texts, " ")
+		}
+		fetch := func(lines, pdfs bool) string {
+			return numbers(s.InvoicesToFetch(t.Context(), "shop1", due(noon.Add(time.Minute)), lines, pdfs, 10))
+		}
+		try := func() string { return numbers(s.PDFsToTry(t.Context(), "shop1", 3)) }
+		for _, c := range []struct{ what, got, want string }{
+			{"all", fetch(true, true), "2 3 4 5 6"}, {"lines", fetch(true, false), "5"}, {"PDFs", fetch(false, true), "2 3 4 6"}, {"to try", try(), "6 4 3"},
+		} {
+			if c.got != c.want {
+				t.Errorf("%s: %q, expected %q", c.what, c.got, c.want)
+			}
+		}
+		refuse := func(n int64, after time.Duration) store.WorkResult {
+			return store.WorkResult{Number: n, DueAt: noon.Add(after), Tries: 1, Error: plan.RefusedNote + "status 403"}
+		}
+		apply(store.Applied{Work: []store.WorkResult{refuse(6, 0), refuse(4, time.Second)}})
+		if got := try(); got != "6 3 2" {
+			t.Errorf("to try, of which two were refused: %q", got)
+		}
+		apply(store.Applied{Work: []store.WorkResult{refuse(2, 2*time.Second), refuse(3, 3*time.Second)}})
+		if got := try(); got != "6 4 2" {
+			t.Errorf("to try, of which all were refused: %q", got)
+		}
+		for _, c := range []struct {
+			holds []plan.Scope
+			want  int
+		}{{nil, 1}, {[]plan.Scope{plan.ScopePDFs}, 1}, {[]plan.Scope{plan.ScopeInvoices}, 1}, {[]plan.Scope{plan.ScopePDFs, plan.ScopeInvoices}, 0}, {[]plan.Scope{plan.ScopeStock}, 1}} {
+			a := store.Applied{EndHolds: []plan.Scope{plan.ScopeStock, plan.ScopeInvoices, plan.ScopePDFs}}
+			for _, scope := range c.holds {
+				a.Holds = append(a.Holds, plan.Hold{Scope: scope, Reason: plan.HeldForbidden, Since: noon})
+			}
+			apply(a)
+			if got := withWork(t, s, noon.Add(time.Minute)); len(got) != c.want {
+				t.Errorf("held %v: work for %v", c.holds, got)
+			}
+		}
+	})
+}
+
 // TestOneWinner: of many that take a lease as they saw it, one gets it.
 func TestOneWinner(t *testing.T) {
 	t.Parallel()

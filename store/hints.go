@@ -24,7 +24,7 @@ type HintRecord struct {
 
 	Failures int // reads that have failed
 
-	more int64 // how many beside the last
+	More int64 // how many beside the last
 }
 
 // again adds a hint that says the same.
@@ -36,7 +36,7 @@ func (h *HintRecord) again(at time.Time) {
 	if at.After(h.At) {
 		h.At = at
 	}
-	h.more++
+	h.More++
 }
 
 func (h *HintRecord) firstAt() time.Time {
@@ -47,8 +47,8 @@ func (h *HintRecord) firstAt() time.Time {
 }
 
 const (
-	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, seen_gen, open, due_at, tries, failures, note)"
-	newHintArgs = 13
+	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, webhooks, seen_gen, open, due_at, tries, failures, note)"
+	newHintArgs = 14
 
 	// By every clock, for the one that recorded a hint may be minutes ahead of the one
 	// that looks for what is due.
@@ -63,6 +63,7 @@ var hintAgain = []string{
 	"seen_gen = seen_gen + new.seen_gen",
 	"cause = CASE WHEN open = 1 AND webhook_at IS NOT NULL THEN cause ELSE new.cause END",
 	"first_at = CASE WHEN open = 1 THEN first_at ELSE new.first_at END",
+	"webhooks = CASE WHEN open = 1 THEN webhooks + new.webhooks ELSE new.webhooks END",
 	"webhook_at = CASE WHEN open = 1 THEN COALESCE(new.webhook_at, webhook_at) ELSE new.webhook_at END",
 	"last_at = new.last_at",
 	"due_at = CASE WHEN open = 1 AND due_at < new.due_at THEN due_at ELSE new.due_at END",
@@ -77,14 +78,15 @@ func hintArgs(hints []HintRecord) []any {
 	for _, h := range hints {
 		at := h.At.UTC().Format(timeLayout)
 		var webhook any
+		webhooks := int64(0)
 		if h.Cause == plan.CauseWebhook {
-			webhook = at
+			webhook, webhooks = at, 1+h.More
 		}
 		due := dueAtOnce
 		if !h.DueAt.IsZero() {
 			due = h.DueAt.UTC().Format(timeLayout)
 		}
-		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, 1+h.more, true, due, h.Tries, h.Failures, cause(h.Note, 500))
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, webhooks, 1+h.More, true, due, h.Tries, h.Failures, cause(h.Note, 500))
 	}
 	return args
 }
@@ -117,7 +119,7 @@ func (d Due) Includes(t time.Time) bool { return !t.After(d.By) || t.After(d.Bey
 
 // OpenHints returns a shop's open hints of a kind that are due.
 func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, cause, first_at, webhook_at, due_at, tries, failures, " + refused("note") + " FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
+	query := "SELECT number, seen_gen, webhooks, cause, first_at, webhook_at, due_at, tries, failures, " + refused("note") + " FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
 	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due.By), At(due.Beyond))
 	if err != nil {
 		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
@@ -127,7 +129,7 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	for rows.Next() {
 		h := plan.Hint{Kind: kind}
 		var first, webhook, due Time
-		if err := rows.Scan(&h.Number, &h.Gen, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures, &h.Refused); err != nil {
+		if err := rows.Scan(&h.Number, &h.Gen, &h.Webhooks, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures, &h.Refused); err != nil {
 			return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
 		}
 		h.FirstAt, h.WebhookAt, h.DueAt = first.Time, webhook.Time, due.Time
@@ -164,6 +166,7 @@ type Hint struct {
 	FirstAt   Time       // first hint of this open period
 	LastAt    Time
 	WebhookAt Time
+	Webhooks  int64 // of this open period
 	DueAt     Time
 	Tries     int
 	Failures  int

@@ -18,6 +18,7 @@ type ItemsInput struct {
 	Hints        map[string]Hint // open stock hints recorded before the reads began
 	Now          time.Time
 	Rereads      []time.Duration // distances between reads of a hint that shows nothing new
+	Listing      time.Time       // when the last webhook came of all that a listing of everything answers; zero: it is no listing
 	LateWithin   time.Duration   // a webhook this long after its change counts as late
 	Created      [][]Item        // items created lately, by one read or another, to spot a renumbering
 
@@ -72,7 +73,9 @@ type ItemsPlan struct {
 // until a second read confirms it, and while losses are held back it stays so.
 // Its hint stays open.
 //
-// A hint is answered by a read that shows a change. A webhook's or an
+// A hint is answered by a read that shows a change; one that stands for several
+// webhooks only if the read began late enough to show what the last of them tells of
+// (Hint.settledBy). A webhook's or an
 // invoice's hint whose read shows nothing new is read again at the distances
 // of Rereads before it counts as answered, since e-conomic's reading side may
 // lag behind its webhooks; an operator's hint is answered by any read, and an
@@ -119,6 +122,12 @@ func Items(in ItemsInput) ItemsPlan {
 			out.Late = append(out.Late, number)
 			if _, counted := in.Recent[number]; counted {
 				out.Restored = append(out.Restored, number)
+			}
+		}
+		if change != nil && !hint.settledBy(obs.Began, in.Rereads) {
+			if again := hint.rereadAfter(in.Now, in.Rereads, in.Listing, noteFor(obs, stored)); again != nil {
+				out.Rereads = append(out.Rereads, *again)
+				continue
 			}
 		}
 		settled := change != nil || hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.FirstAt.Add(-in.LateWithin))
@@ -282,6 +291,51 @@ func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, no
 		return Answer{}, &Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: now.Add(rereads[h.Tries]), Tries: h.Tries + 1, Note: note}
 	}
 	return Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: note}, nil
+}
+
+// settledBy reports whether a change that was shown by a read that began then answers
+// the hint. The first change that is seen after several webhooks may be what the first
+// of them told of, and e-conomic's reading side may not show yet what the last did: it
+// is believed to lag for as long as the longest of the rereads at most.
+//
+//	webhooks   the read began               the change answers the hint
+//	none, one  at any time                  yes
+//	several    before last + longest reread no
+//	several    later                        yes
+func (h Hint) settledBy(began time.Time, rereads []time.Duration) bool {
+	if h.Webhooks < 2 || len(rereads) == 0 {
+		return true
+	}
+	return !began.Before(h.WebhookAt.Add(slices.Max(rereads)))
+}
+
+// rereadAfter returns when a hint of several webhooks is read again, although a read
+// has shown a change: at the distances of rereads that are still ahead, counted from its
+// last webhook, or from the last of all that a listing answers (so that one more
+// listing reads them all again). A listing counts as one of the rereads. It returns nil
+// where none is left.
+func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.Time, note string) *Reread {
+	if h.Tries >= len(rereads) {
+		return nil
+	}
+	next, from := h.Tries, h.WebhookAt
+	if !listing.IsZero() {
+		next = min(next+1, len(rereads)-1)
+		if listing.After(from) {
+			from = listing
+		}
+	}
+	if from.After(now) { // by a clock that is ahead
+		from = now
+	}
+	for next < len(rereads)-1 && !from.Add(rereads[next]).After(now) {
+		next++
+	}
+	due := from.Add(rereads[next])
+	if settled := h.WebhookAt.Add(slices.Max(rereads)); next == len(rereads)-1 && due.Before(settled) && settled.Before(now.Add(slices.Max(rereads))) {
+		due = settled
+	}
+	return &Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: due, Tries: next + 1, Note: note}
 }
 
 func (h Hint) needsRereads() bool { return !h.WebhookAt.IsZero() || h.Cause == CauseInvoice }

@@ -406,3 +406,71 @@ func TestPlanningTwiceYieldsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestHintOfSeveralWebhooks: the change that a read shows may be what the first of them
+// told of, and e-conomic may not show yet what the last did.
+func TestHintOfSeveralWebhooks(t *testing.T) {
+	t.Parallel()
+	const last = 10 * time.Second // after the first webhook
+	rereads := []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second}
+	five := row(item("a", "5"), plan.StateOK)
+	for _, c := range []struct {
+		name    string
+		count   int64
+		cause   plan.Cause
+		began   time.Duration // after the first webhook
+		tries   int
+		listing time.Duration // when the last webhook came of all that the listing answers; 0: no listing
+		rereads []time.Duration
+		again   int           // tries then; 0: it is answered
+		due     time.Duration // after the first webhook
+	}{
+		{"one webhook", 1, plan.CauseWebhook, last + time.Second, 0, 0, rereads, 0, 0},
+		{"read at once", 5, plan.CauseWebhook, last, 0, 0, rereads, 1, last + 2*time.Second},
+		{"a reread that shows another change", 5, plan.CauseWebhook, last + 2*time.Second, 1, 0, rereads, 2, last + 10*time.Second},
+		{"read so late that some are over", 5, plan.CauseWebhook, last + 30*time.Second, 0, 0, rereads, 3, last + 45*time.Second},
+		{"read just before the last", 5, plan.CauseWebhook, last + 45*time.Second - 1, 2, 0, rereads, 3, last + 45*time.Second},
+		{"read late enough", 5, plan.CauseWebhook, last + 45*time.Second, 0, 0, rereads, 0, 0},
+		{"the rereads are over", 5, plan.CauseWebhook, last + time.Second, 3, 0, rereads, 0, 0},
+		{"a listing is one of them", 5, plan.CauseWebhook, last + time.Second, 0, last, rereads, 2, last + 10*time.Second},
+		{"a second one", 5, plan.CauseWebhook, last + 10*time.Second, 2, last, rereads, 3, last + 45*time.Second},
+		{"all of a listing's are read again together", 5, plan.CauseWebhook, last + 5*time.Second, 0, last + 4*time.Second, rereads, 2, last + 14*time.Second},
+		{"a listing, and only one reread", 5, plan.CauseWebhook, last + time.Second, 0, last, []time.Duration{time.Minute}, 1, last + time.Minute},
+		{"the longest comes first", 5, plan.CauseWebhook, last + time.Second, 1, 0, []time.Duration{time.Minute, time.Second}, 2, last + time.Minute},
+		{"no rereads", 5, plan.CauseWebhook, last, 0, 0, nil, 0, 0},
+		{"by a clock that is ahead", 5, plan.CauseWebhook, last - 5*time.Second, 0, 0, rereads, 1, last - 3*time.Second},
+		{"several people, no webhook", 5, plan.CauseOperator, last, 0, 0, rereads, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			obs := seen(item("a", "3"))
+			obs.Began = noon.Add(c.began)
+			in := input(obs, five)
+			in.Now, in.Rereads = obs.Began, c.rereads
+			if c.listing > 0 {
+				in.Listing = noon.Add(c.listing)
+			}
+			hint := plan.Hint{Kind: plan.KindStock, Number: "a", Gen: 7, Tries: c.tries, Cause: c.cause, FirstAt: noon}
+			if c.cause == plan.CauseWebhook {
+				hint.WebhookAt, hint.Webhooks = noon, c.count
+				if c.count > 1 {
+					hint.WebhookAt = noon.Add(last)
+				}
+			}
+			for _, gen := range []int64{7, 0} { // 0: packed
+				hint.Gen = gen
+				in.Hints = map[string]plan.Hint{"a": hint}
+				p := plan.Items(in)
+				if len(p.Changes) != 1 || len(p.Rows) != 1 {
+					t.Fatalf("the change is not stored: %+v", p)
+				}
+				switch {
+				case c.again == 0 && (len(p.Answered) != 1 || len(p.Rereads) != 0):
+					t.Errorf("it is not answered: %+v", p.Rereads)
+				case c.again > 0 && (len(p.Rereads) != 1 || len(p.Answered) != 0 || p.Rereads[0].Tries != c.again || p.Rereads[0].Gen != gen || p.Rereads[0].Note != "" || !p.Rereads[0].DueAt.Equal(noon.Add(c.due))):
+					t.Errorf("answered %+v, to be read again %+v, expected try %d at %s", p.Answered, p.Rereads, c.again, noon.Add(c.due))
+				}
+			}
+		})
+	}
+}

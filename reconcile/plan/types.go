@@ -219,8 +219,9 @@ type Hint struct {
 	Cause     Cause
 	FirstAt   time.Time // when the first hint of this open period was recorded
 	WebhookAt time.Time // when its last webhook was recorded; zero if none
+	Webhooks  int64     // for how many it stands
 	DueAt     time.Time // when it is to be read
-	Tries     int       // reads so far that showed nothing new
+	Tries     int       // reads so far that showed nothing new, or came too early after its last webhook
 	Failures  int       // reads so far that failed for this very number
 	Refused   bool      // the last of them since e-conomic forbade it
 }

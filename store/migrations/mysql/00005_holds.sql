@@ -16,3 +16,7 @@ FROM progress WHERE held <> '';
 
 -- A second run must not bring back a hold that has ended meanwhile.
 UPDATE progress SET held = '', held_detail = '', held_at = NULL WHERE held <> '';
+
+-- The first change that is seen after several webhooks may be what the first of
+-- them told of, so they are counted.
+ALTER TABLE hints ADD COLUMN webhooks INT NOT NULL DEFAULT 0 COMMENT 'of this open period';

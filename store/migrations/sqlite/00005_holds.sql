@@ -14,3 +14,5 @@ SELECT shop, CASE WHEN held IN ('losses', 'no_inventory') THEN 'stock' ELSE 'sho
 FROM progress WHERE held <> '';
 
 UPDATE progress SET held = '', held_detail = '', held_at = NULL WHERE held <> '';
+
+ALTER TABLE hints ADD COLUMN webhooks INTEGER NOT NULL DEFAULT 0;
