@@ -58,7 +58,7 @@
 // the placeholder of the printed address are answered 400 with what to do. What can
 // be understood is recorded, and answered with Success and what to put right:
 // "&amp;" for "&", a number that is encoded twice or escaped as HTML, invisible
-// characters around it. Where a number may be meant as it was sent, both readings
+// characters or quotation marks around it. Where a number may be meant as it was sent, both readings
 // are hinted at (two at most), and Success is said when both are committed: e-conomic
 // knows which of them exists. A name in brackets that is no merge field of
 // e-conomic's is recorded as it stands, and questioned. The outcome in the journal

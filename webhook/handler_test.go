@@ -197,6 +197,9 @@ func TestGoodCalls(t *testing.T) {
 		{"brackets within", "type=stockUpdate&" + creds + "&number=M8[A]2", "", stock, "M8[A]2"},
 		{"digits in brackets", "type=stockUpdate&" + creds + "&number=[12]", "", stock, "[12]"},
 		{"parentheses", "type=stockUpdate&" + creds + "&number=(BLUE)", "", stock, "(BLUE)"},
+		{"inches", "type=stockUpdate&" + creds + "&number=3/4%22", "", stock, `3/4"`},
+		{"a quotation mark at each end of another kind", "type=stockUpdate&" + creds + "&number='A%22", "", stock, `'A"`},
+		{"of a bare name's length", "type=stockUpdate&" + creds + "&number=NUMBEX", "", stock, "NUMBEX"},
 		{"a name that ends like a field", "type=stockUpdate&" + creds + "&number=PIANO", "", stock, "PIANO"},
 		{"as long as the placeholder", "type=stockUpdate&" + creds + "&number=VARENUMMEX", "", stock, "VARENUMMEX"},
 		{"an entity without its end", "type=stockUpdate&" + creds + "&number=A%26copy", "", stock, "A&copy"},
@@ -283,6 +286,11 @@ func TestOddCalls(t *testing.T) {
 		{"line separator", stockCall + "A-1%E2%80%A8", "stock", []string{"A-1"}, "invisible", invisible},
 		{"invisible around an invoice", invoiceCall + "%E2%80%8B20145%C2%A0", "invoice", []string{"20145"}, "invisible", invisible},
 		{"invisible and encoded twice", stockCall + "A%2520B%25E2%2580%258B", "stock", []string{"A%20B%E2%80%8B", "A B"}, "double_encoded", twice},
+		{"quoted", stockCall + "\"A-1\"", "stock", []string{`"A-1"`, "A-1"}, "quoted", "anførselstegn"},
+		{"quoted as editors do", stockCall + "%E2%80%9DA-1%E2%80%9D", "stock", []string{"”A-1”", "A-1"}, "quoted", "anførselstegn"},
+		{"all of it quoted", `type="stockUpdate"&username='` + shop + `'&password="` + code + `"&number=7`, "stock", []string{"7"}, "quoted", "anførselstegn"},
+		{"a quoted invoice", invoiceCall + "'20145'", "invoice", []string{"20145"}, "quoted", "anførselstegn"},
+		{"a merge field without its brackets", stockCall + "NUMBER", "stock", []string{"NUMBER"}, "merge_field", field},
 		{"perhaps a merge field", stockCall + "[SHELF]", "stock", []string{"[SHELF]"}, "merge_field", field},
 		{"perhaps a merge field in braces", stockCall + "{{ our ref }}", "stock", []string{"{{ our ref }}"}, "merge_field", field},
 	}
@@ -433,6 +441,7 @@ func TestBadCalls(t *testing.T) {
 		{"placeholder", stock + "VARENUMMER", "placeholder", stockPlaceholder, "stock"},
 		{"placeholder in any case", stock + "+varenummer%C2%A0", "placeholder", stockPlaceholder, "stock"},
 		{"placeholder of an invoice", invoice + "VARENUMMER", "placeholder", invoicePlaceholder, "invoice"},
+		{"merge field without brackets for an invoice", invoice + "INVOICENO", "merge_field", invoiceField, "invoice"},
 		{"unknown merge field for an invoice", invoice + "[WHATEVER]", "merge_field", invoiceField, "invoice"},
 		{"invoice merge field", invoice + "[INVOICENO]", "merge_field", invoiceField, "invoice"},
 		{"invoice merge field, escaped", invoice + "%5binvoiceno%5d", "merge_field", invoiceField, "invoice"},
@@ -719,8 +728,8 @@ func TestOutcomesAreAllListed(t *testing.T) {
 	t.Parallel()
 	list := webhook.Outcomes()
 	slices.Sort(list)
-	if len(slices.Compact(list)) != 19 {
-		t.Errorf("outcomes %v, want 19 different ones", list)
+	if len(slices.Compact(list)) != 20 {
+		t.Errorf("outcomes %v, want 20 different ones", list)
 	}
 }
 
@@ -806,7 +815,7 @@ func TestOnTheWire(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	for _, number := range []string{
 		"0571527051", "A+B%20C", "%E6%F8", "æø", "NUTS&BOLTS", "50%", "[NUMBER]", "%5bINVOICENO%5D", "20145", "", code,
-		"[ORDERNO]", "{{x y}}", "VARENUMMER", "%25C3%25A6", "A&amp;B", "A%26oslash;", "7%E2%80%8B", "%EF%BB%BF7%C2%A0", "%E2%80%AE7", "&amp;", "&amp;x", "%2537" + code[1:],
+		"[ORDERNO]", "{{x y}}", "VARENUMMER", "%25C3%25A6", "A&amp;B", "A%26oslash;", "7%E2%80%8B", "%EF%BB%BF7%C2%A0", "%E2%80%AE7", "&amp;", "&amp;x", "'7'", "%E2%80%9C7%E2%80%9D", "NUMBER", "'%5BNUMBER]'", "%2537" + code[1:],
 		"x&" + code, strings.Repeat("x", 26), "a%00", "%", "%%", "&&&", "=", "a&b=c", "\xff", "<b>", "12 ", "-1", "99999999999999999999",
 	} {
 		for _, typ := range []string{"stockUpdate", "orderPdf"} {

@@ -22,6 +22,9 @@ var (
 	oddInvisible = oddity{OutcomeInvisible, "" +
 		"Put this right: invisible characters stand before or after the number. Write it anew: in e-conomic, in the data that are sent, or in the address.\n" +
 		"Ret dette: der står usynlige tegn før eller efter nummeret. Skriv det igen: i e-conomic, i den tekst, der sendes, eller i adressen.\n"}
+	oddQuoted = oddity{OutcomeQuoted, "" +
+		"Put this right: quotation marks stand around what was sent. Enter the data anew without them, exactly as lagerd showed them.\n" +
+		"Ret dette: der står anførselstegn omkring det, der blev sendt. Indsæt teksten igen uden dem, præcis som lagerd viste den.\n"}
 	oddMergeField = oddity{OutcomeMergeField, "" +
 		"Is that an item number? It looks like a merge field that e-conomic did not fill in: then choose the webhook type \"Inventory updated\" and end the data with number=[NUMBER].\n" +
 		"Er det et varenummer? Det ligner et flettefelt, som e-conomic ikke har udfyldt: vælg så webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER].\n"}
@@ -45,18 +48,24 @@ func meaning(sent string) (meant string, odd *oddity) {
 			odd = &oddInvisible
 		}
 	}
+	if text := visible(unquoted(meant)); text != meant {
+		meant = text
+		if odd == nil {
+			odd = &oddQuoted
+		}
+	}
 	if odd == nil || meant == "" || meant == sent {
 		return "", nil
 	}
 	return meant, odd
 }
 
-// plain reports whether a number, unless it is the placeholder, cannot be meant
-// otherwise than it was sent. Nearly all are.
+// plain reports whether a text, unless it is a bare name, cannot be meant otherwise
+// than it was sent. Nearly all are.
 func plain(number string) bool {
 	for i := range len(number) {
 		switch c := number[i]; c {
-		case '%', '&', '[', '{', '<', '$', '#':
+		case '%', '&', '[', '{', '<', '$', '#', '"', '\'':
 			return false
 		default:
 			if c >= utf8.RuneSelf {
@@ -111,6 +120,19 @@ func visible(text string) string {
 	return strings.TrimFunc(text, invisible)
 }
 
+// unquoted returns a text without the quotation marks around it.
+func unquoted(text string) string {
+	if text == "" || text[0] < utf8.RuneSelf && text[0] != '"' && text[0] != '\'' {
+		return text
+	}
+	for _, marks := range [...][2]string{{`"`, `"`}, {"'", "'"}, {"“", "”"}, {"”", "”"}, {"„", "“"}, {"»", "«"}, {"«", "»"}, {"‘", "’"}} {
+		if len(text) > len(marks[0])+len(marks[1]) && strings.HasPrefix(text, marks[0]) && strings.HasSuffix(text, marks[1]) {
+			return text[len(marks[0]) : len(text)-len(marks[1])]
+		}
+	}
+	return text
+}
+
 // solid reports whether a text plainly begins and ends with characters that show.
 // Nearly all do.
 func solid(text string) bool {
@@ -131,6 +153,16 @@ func invisible(r rune) bool {
 // for a test.
 const placeholder = "VARENUMMER"
 
+// bareName reports whether a number may be the placeholder, or a merge field
+// without its brackets.
+func bareName(number string) bool {
+	switch len(number) {
+	case len("NUMBER"), len("INVOICENO"), len(placeholder):
+		return number[0] > '9'
+	}
+	return false
+}
+
 // unfilled returns the answer to a merge field or a placeholder in which there is
 // no number, nil if it is none. doubt says that it looks like one and that an item
 // may all the same be called so.
@@ -138,7 +170,14 @@ func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
 	if strings.EqualFold(visible(number), placeholder) {
 		return pick(kind, &answerStockPlaceholder, &answerInvoicePlaceholder), false
 	}
-	if !strings.ContainsAny(number, "[{<%$#") {
+	switch number {
+	case "NUMBER", "INVOICENO", "NEWNUMBER", "OLDNUMBER":
+		if kind == KindInvoice {
+			return &answerInvoiceMergeField, false
+		}
+		return nil, true
+	}
+	if !wrapped(number) {
 		return nil, false
 	}
 	if holdsMergeField(number) || isMergeField(unwrapped(number)) {
@@ -151,6 +190,17 @@ func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
 		return &answerInvoiceMergeField, false
 	}
 	return nil, true
+}
+
+// wrapped reports whether anything in a number may stand before a field's name.
+func wrapped(number string) bool {
+	for i := range len(number) {
+		switch number[i] {
+		case '[', '{', '<', '%', '$', '#':
+			return true
+		}
+	}
+	return false
 }
 
 // wrapping is what stands around the name of a field, in e-conomic and elsewhere,

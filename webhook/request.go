@@ -32,8 +32,7 @@ type params struct {
 	// it; "" otherwise.
 	wholeNumber string
 
-	// htmlEscaped: parameters were separated by "&amp;".
-	htmlEscaped bool
+	odd *oddity // of what stands around the number; nil: nothing
 }
 
 // read takes from a query or a body whatever p does not have yet.
@@ -51,14 +50,18 @@ func (p *params) read(source string) {
 			if field = p.field(afterAmp(name)); field == nil {
 				continue
 			}
-			p.htmlEscaped = true
+			p.odd = &oddHTML
 		}
 		if *field != "" {
 			continue
 		}
 		text := decode(value)
 		if field != &p.number {
-			*field = visible(text)
+			if *field = visible(text); !plain(*field) {
+				if bare := unquoted(*field); bare != *field {
+					*field, p.odd = bare, &oddQuoted
+				}
+			}
 			continue
 		}
 		if visible(text) == "" {
@@ -138,20 +141,21 @@ func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	if p.number == "" {
 		return numbers{}, &answerNoNumber
 	}
-	n := numbers{sent: p.number}
-	if kind == KindStock && p.wholeNumber != "" && p.check(p.wholeNumber) == nil {
+	n := numbers{sent: p.number, odd: p.odd}
+	whole := kind == KindStock && p.wholeNumber != "" && p.check(p.wholeNumber) == nil
+	if whole {
 		n.sent = p.wholeNumber
 	}
-	if p.htmlEscaped {
-		n.odd = &oddHTML
-	}
-	if !plain(n.sent) || len(n.sent) == len(placeholder) {
+	if !plain(n.sent) || bareName(n.sent) {
 		if problem := p.question(kind, &n); problem != nil {
 			return n, problem
 		}
 	}
 	if kind == KindInvoice {
 		return p.invoiceNumber(n)
+	}
+	if whole {
+		return n, nil
 	}
 	problem := p.check(n.sent)
 	if problem != nil && n.meant != "" && !unshown(visible(n.sent)) {

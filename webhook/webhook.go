@@ -81,6 +81,7 @@ const (
 	OutcomeHTMLEscaped   = "html_escaped"    // 200: "&amp;" stands where "&" is meant
 	OutcomeDoubleEncoded = "double_encoded"  // 200: the number is encoded twice; both readings are recorded
 	OutcomeInvisible     = "invisible"       // 200: invisible characters around the number; recorded with and without them
+	OutcomeQuoted        = "quoted"          // 200: quotation marks around what was sent; a number is recorded with and without them
 	OutcomeBadBody       = "bad_body"        // 400: the body broke off
 	OutcomeTooLarge      = "too_large"       // 413
 	OutcomeBadMethod     = "bad_method"      // 405
@@ -95,7 +96,7 @@ const (
 func Outcomes() []string {
 	return []string{
 		OutcomeRecorded, OutcomeRefused, OutcomeBadType, OutcomeNoNumber, OutcomeNumberTooLong, OutcomeBadNumber,
-		OutcomeMergeField, OutcomePlaceholder, OutcomeHTMLEscaped, OutcomeDoubleEncoded, OutcomeInvisible, OutcomeBadBody, OutcomeTooLarge, OutcomeBadMethod, OutcomeNotFound, OutcomeUnavailable,
+		OutcomeMergeField, OutcomePlaceholder, OutcomeHTMLEscaped, OutcomeDoubleEncoded, OutcomeInvisible, OutcomeQuoted, OutcomeBadBody, OutcomeTooLarge, OutcomeBadMethod, OutcomeNotFound, OutcomeUnavailable,
 		OutcomeFull, OutcomeGone, OutcomePanic,
 	}
 }
@@ -117,6 +118,8 @@ func ToDo(outcome string) string {
 		return "\"&amp;\" stands where \"&\" is meant: enter URL and data anew at e-conomic, as `lagerd shops add` printed them"
 	case OutcomeDoubleEncoded:
 		return "numbers are encoded twice: look at the proxy in front of lagerd. Both readings are looked up"
+	case OutcomeQuoted:
+		return "quotation marks stand around what is sent: enter the data anew at e-conomic, without them. A number is looked up with and without them"
 	case OutcomeInvisible:
 		return "invisible characters stand around the number, at e-conomic or in the data: enter it anew. Both readings are looked up"
 	}
