@@ -23,7 +23,7 @@ func checkRunning(ctx context.Context, r *report, cfg config.Config, s *store.St
 		return nil, err
 	}
 	if len(alive) == 0 {
-		r.bad("daemon", fmt.Errorf("%s on this database: start one (`systemctl start lagerd`); its log says why it ended", status.NoLagerd))
+		r.bad("daemon", fmt.Errorf("%s on this database: start one (`systemctl start lagerd`); its log says why it ended. If one does run, it has another database than this command: compare their database.dsn and database.path", status.NoLagerd))
 		return alive, nil
 	}
 	var names []string

@@ -109,6 +109,16 @@ func TestBeating(t *testing.T) {
 	}
 }
 
+// TestHolding: one that died is waited for only as long as it has shops.
+func TestHolding(t *testing.T) {
+	t.Parallel()
+	doubted := []store.Instance{{Instance: "dead"}, {Instance: "slow"}}
+	got := holding(doubted, []store.Lease{{Shop: "a", Holder: "mine"}, {Shop: "b", Holder: "slow"}, {Shop: "c"}})
+	if len(got) != 1 || got[0].Instance != "slow" {
+		t.Errorf("waits for %v", got)
+	}
+}
+
 func TestWebhookURLWarnings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lagerd/config"
@@ -20,6 +21,14 @@ func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]
 	}
 	began := now()
 	alive, doubted := beating(nil, first, began, beat)
+	if len(alive) > 0 && len(doubted) > 0 {
+		// One that died is listed for an hour: it matters no more once another has its shops.
+		leases, err := s.Leases(ctx)
+		if err != nil {
+			return nil, err
+		}
+		doubted = holding(doubted, leases)
+	}
 	for len(doubted) > 0 && now().Sub(began) < beat+beat/2 {
 		select {
 		case <-ctx.Done():
@@ -33,6 +42,15 @@ func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]
 		alive, doubted = beating(first, again, now(), beat)
 	}
 	return alive, nil
+}
+
+// holding returns those of the instances that hold a shop's lease.
+func holding(instances []store.Instance, leases []store.Lease) []store.Instance {
+	holders := map[string]bool{}
+	for _, l := range leases {
+		holders[l.Holder] = true
+	}
+	return slices.DeleteFunc(instances, func(i store.Instance) bool { return !holders[i.Instance] })
 }
 
 // beating tells the instances that live from those of which it is not known: one
