@@ -478,7 +478,7 @@ func TestTokensAreInNoError(t *testing.T) {
 		"page":         says(502, "<html><title>"+both+"</title>"),
 		"wrong type":   says(200, `{"productNumber":"x","barred":"`+both+`","collection":"`+both+`","bookedInvoiceNumber":"`+both+`","agreementNumber":"`+both+`"}`),
 		"cut within":   says(200, `{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
-		"unsound":      says(200, `{"productNumber":"x","bookedInvoiceNumber":1,"barred":"`+both+`","currency":["`+both+`"],"dueDate":"`+strings.Repeat("x", 30)+both+`"}`),
+		"unsound":      says(200, `{"productNumber":"x","bookedInvoiceNumber":1,"barred":"`+both+`","currency":["`+both+`"],"dueDate":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","bookedInvoiceNumber":1,"name":[],"barred":"`+both+`","dueDate":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
 		"other number": says(200, `{"productNumber":"`+both+`","collection":[{"productNumber":7,"name":"`+both+`"}],"pagination":{"results":1,"nextPage":"http://`+appToken+`/"}}`),
 		"not a PDF":    says(200, both),
 		"redirect":     says(302, both, "Location", "http://"+appToken+"/?"+grantToken),

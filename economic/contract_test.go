@@ -349,6 +349,9 @@ func TestUnsoundFieldsOfAProduct(t *testing.T) {
 			if got := unsoundOf(p.Unsound); got != want || len(page.Items[0].Unsound) > 0 {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
+			if strings.Contains(want, "lastUpdated|") && !p.LastUpdated.IsZero() {
+				t.Errorf("a time out of nothing: %s", p.LastUpdated)
+			}
 			if p.Number != "1" || p.Barred || p.BarCode != "" || !strings.Contains(want, "name|") && p.Name != "Vare" {
 				t.Errorf("got %+v", p)
 			}

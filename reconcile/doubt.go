@@ -133,19 +133,13 @@ const mostUnread = 1000
 
 // unreadInvoices adds to what is stored of a read that invoices of it could not be
 // understood. What is stored of one already stays; the others get a hint that has failed,
-// or theirs is put off, all to the same time. hints are the open ones; a hint that is put
-// off waits for its time and keeps what is known of it.
-func (w *worker) unreadInvoices(ctx context.Context, a *store.Applied, bad []economic.BadItem, stored map[int64]bool, b invoicesBatch) error {
+// or theirs is put off, all to the same time. A hint that is put off already waits for its
+// time and keeps what is known of it.
+func (w *worker) unreadInvoices(a *store.Applied, bad []economic.BadItem, stored map[int64]bool, b invoicesBatch) {
 	if len(bad) == 0 {
-		return nil
+		return
 	}
 	hints := b.hints
-	if hints == nil {
-		var err error
-		if hints, err = w.allOf(ctx, plan.KindInvoice); err != nil {
-			return err
-		}
-	}
 	due, now, retryAt, open := w.due(), w.Now(), map[int]time.Time{}, len(hints)
 	for _, x := range bad {
 		w.Observer.BadItem(w.shop.Shop)
@@ -178,7 +172,6 @@ func (w *worker) unreadInvoices(ctx context.Context, a *store.Applied, bad []eco
 			At: now, DueAt: retryAt[failures], Failures: failures, Note: x.Err.Error()})
 	}
 	w.log.WithField("invoices", len(bad)).WithField("invoice", bad[0].Number).WithError(bad[0].Err).Warn("invoices could not be understood")
-	return nil
 }
 
 // keepUnread has later reads of the same pass know that these invoices wait for their
@@ -198,9 +191,7 @@ func (w *worker) keepUnread(a store.Applied, hints hintMap) {
 			continue
 		}
 		w.unread = true
-		if hints != nil {
-			hints[h.Number] = plan.Hint{Kind: h.Kind, Number: h.Number, Cause: h.Cause, FirstAt: h.At, DueAt: h.DueAt, Failures: h.Failures}
-		}
+		hints[h.Number] = plan.Hint{Kind: h.Kind, Number: h.Number, Cause: h.Cause, FirstAt: h.At, DueAt: h.DueAt, Failures: h.Failures}
 	}
 }
 
@@ -214,7 +205,7 @@ func (w *worker) allOf(ctx context.Context, kind plan.Kind) (hintMap, error) {
 // due, and before a listing, which may show any of them, those that are put off as well.
 func (w *worker) invoiceHints(ctx context.Context, j job) (hintMap, error) {
 	if !j.work && !w.waiting && !w.unread {
-		return nil, nil
+		return hintMap{}, nil
 	}
 	if w.progress.InvoicesBegun && !j.tick && !j.sweep {
 		return w.openHints(ctx, plan.KindInvoice, w.due())

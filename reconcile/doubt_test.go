@@ -130,6 +130,12 @@ func invoice(number int, more string) string {
 // failed, named and counted; they cost few calls, hold up none of the others, and are
 // stored when they can be understood.
 func TestUnreadInvoices(t *testing.T) {
+	for name, sweeps := range map[string]time.Duration{"ticks": 24 * time.Hour, "ticks and sweeps": time.Nanosecond} {
+		t.Run(name, func(t *testing.T) { unreadInvoices(t, sweeps) })
+	}
+}
+
+func unreadInvoices(t *testing.T, sweepEvery time.Duration) {
 	const unsound = `,"references":{"other":7}`
 	s := &shown{items: map[string]string{"a": product("a", "5")}, invoices: map[string]string{}}
 	for n := 1; n <= 24; n++ {
@@ -139,7 +145,7 @@ func TestUnreadInvoices(t *testing.T) {
 		}
 		s.invoices[fmt.Sprint(n)] = invoice(n, more)
 	}
-	f, tick := doubtful(t, s, func(*reconcile.Options) {})
+	f, tick := doubtful(t, s, func(o *reconcile.Options) { o.SweepEvery = sweepEvery })
 	tick()
 	unread := func(count int64, number string) {
 		t.Helper()
@@ -157,11 +163,18 @@ func TestUnreadInvoices(t *testing.T) {
 	if !h.Open || h.Failures != 1 || h.DueAt.Before(time.Now().Add(10*time.Minute)) || !strings.Contains(h.Note, "references.other") {
 		t.Fatalf("%+v", h)
 	}
-	// Further ticks show them again: what is known of them stays.
+	// Further ticks show them again, at no further call: what is known of them stays.
+	before, each := s.calls("/invoices/booked"), 1
+	if sweepEvery < time.Hour {
+		each = 2
+	}
 	for range 3 {
 		tick()
 	}
 	unread(22, "10")
+	if n := s.calls("/invoices/booked") - before; n != 3*each {
+		t.Errorf("3 ticks took %d calls", n)
+	}
 	if again := f.hint(plan.KindInvoice, "2"); again != h {
 		t.Fatalf("%+v was %+v", again, h)
 	}
@@ -180,7 +193,7 @@ func TestUnreadInvoices(t *testing.T) {
 	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindInvoice, Number: "3", Cause: plan.CauseOperator, At: time.Now()}}))
 	tick()
 	unread(21, "10")
-	if h := f.hint(plan.KindInvoice, "3"); !h.Open || h.Failures != 1 || s.calls("/invoices/booked/3") != calls {
+	if h := f.hint(plan.KindInvoice, "3"); !h.Open || h.Failures != 1 || h.SeenGen != 2 || s.calls("/invoices/booked/3") != calls {
 		t.Errorf("%+v", h)
 	}
 	for n := 3; n <= 23; n++ {
@@ -348,5 +361,24 @@ func TestDiffOfUnsoundFields(t *testing.T) {
 	same(t, lines, "#2 booked")
 	if len(d.Unreadable) != 3 || len(d.Notes) != 1 || d.Equal() {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestNamelessInvoiceBetweenSweeps: a tick does not list everything, and that it shows no
+// invoice without a number says nothing.
+func TestNamelessInvoiceBetweenSweeps(t *testing.T) {
+	s := &shown{items: map[string]string{}, invoices: map[string]string{"1": invoice(1, ""), "x": `{"bookedInvoiceNumber":"2"}`}}
+	f, tick := doubtful(t, s, func(*reconcile.Options) {})
+	s.mu.Lock()
+	delete(s.invoices, "x")
+	s.mu.Unlock()
+	tick()
+	if w := f.status().Warnings; len(w) != 1 || w[0].Number != "" {
+		t.Errorf("%+v", w)
+	}
+	must(t, f.Store.AddRequests(t.Context(), []store.Request{{Request: "r", Shop: "shop1234", What: store.WantSweep, RequestedAt: store.At(time.Now())}}))
+	tick()
+	if w := f.status().Warnings; len(w) != 0 {
+		t.Errorf("%+v", w)
 	}
 }

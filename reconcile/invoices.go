@@ -281,9 +281,7 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 	}
 	// An invoice that could not be understood is not counted as seen: its number becomes
 	// a gap as well, and is read again with each tick.
-	if err := w.unreadInvoices(ctx, &a, bad, stored, b); err != nil {
-		return err
-	}
+	w.unreadInvoices(&a, bad, stored, b)
 	if b.left != nil {
 		b.left.addNameless(page.Bad)
 		if b.last {

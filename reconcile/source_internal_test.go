@@ -4,11 +4,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/shopspring/decimal"
+	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
 	"lagerd/reconcile/plan"
@@ -246,5 +250,57 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 	if len(list) != store.MostWarnings {
 		t.Errorf("%d warnings", len(list))
+	}
+}
+
+// TestUnreadInvoicesAreBounded: of very many invoices that cannot be understood not each
+// has a hint; the others are counted.
+func TestUnreadInvoicesAreBounded(t *testing.T) {
+	t.Parallel()
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	w := &worker{Options: &Options{Now: time.Now, RetryMin: time.Second, RetryMax: time.Minute, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}, log: logrus.NewEntry(log)}
+	hints := hintMap{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
+	var bad []economic.BadItem
+	for n := range mostUnread + 10 {
+		bad = append(bad, economic.BadItem{Number: fmt.Sprint(n + 1), Err: errors.New("x")})
+	}
+	var a store.Applied
+	b := invoicesBatch{hints: hints, left: &leftOut{}}
+	w.unreadInvoices(&a, bad, map[int64]bool{2: true}, b)
+	if len(a.Hints) != mostUnread-1 || len(a.Rereads) != 1 || a.Rereads[0].Failures != 3 || a.Rereads[0].Gen != 4 || b.left.more != 9 {
+		t.Fatalf("%d hints, %+v, %+v", len(a.Hints), a.Rereads, b.left)
+	}
+	b.left.addNameless([]economic.BadItem{{Err: errors.New("y")}, {Number: "5", Err: errors.New("z")}})
+	if got, want := b.left.text(), "1 without a number that can be read, 9 more that cannot be understood: y"; got != want {
+		t.Errorf("got %q, expected %q", got, want)
+	}
+}
+
+type unobserved struct{ Observer }
+
+func (unobserved) BadItem(string) {}
+
+// TestAssessPage: that no figure can be understood is another thing than that none is sent.
+func TestAssessPage(t *testing.T) {
+	t.Parallel()
+	for items, want := range map[string]string{
+		`{"productNumber":"a","inventory":{"inStock":5}},{"productNumber":"b","inventory":{"inStock":"5"}}`: "",
+		`{"productNumber":"a"}`: "",
+		`{"productNumber":"a"},{"productNumber":"b","inventory":{"inStock":"5"}}`: `no stock figure on the first page can be understood: inventory.inStock: expected a number, got string "5"`,
+		`{"productNumber":7}`: `no stock figure on the first page can be understood: products.collection[0].productNumber: expected a string, got number 7`,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, items, strings.Count(items, "productNumber"))
+		}))
+		defer server.Close()
+		client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = AssessPage(t.Context(), client, client.Agreement("grant", nil))
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%s:\n got %s\nwant %s", items, got, want)
+		}
 	}
 }

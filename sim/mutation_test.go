@@ -132,6 +132,23 @@ var mutations = []mutation{
 			return err
 		}
 		t.putItems`, "history:"},
+	{"a barred item whose mark cannot be read is sold", "reconcile/plan/types.go",
+		`	keep(FieldBarred, func() { item.Barred = stored.Barred })
+`, ``, "barred:"},
+	{"a figure that cannot be read is an absent one", "reconcile/source.go",
+		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:"},
+	{"an order reference that cannot be read is none", "reconcile/source.go",
+		`	case in, block:
+		return invoiceOrder`, `	case in, block:
+		return invoiceOther`, "invoices:"},
+	{"an invoice that cannot be read counts as seen", "reconcile/invoices.go",
+		`			unread = append(unread, i.Number)
+`, `			bad, numbers = nil, append(numbers, i.Number)
+`, "cursor:"},
+	{"a warning does not end", "reconcile/doubt.go",
+		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:"},
+	{"an invoice that was stored in part stays so", "reconcile/plan/invoices.go",
+		`if in.Incomplete[inv.Number] && inv.Warning == "" {`, `if false {`, "liveness:"},
 	{"a figure that is gone is a zero", "reconcile/plan/items.go",
 		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
 	{"a zero is believed at once", "reconcile/plan/items.go",

@@ -108,7 +108,13 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		bad[s.rng.IntN(len(bad)/2)] = 0
 		resp.Body = io.NopCloser(bytes.NewReader(bad))
 	default:
-		s.oracle.read(n.inst, shop, req, began, rec.Code, body)
+		unread := ""
+		if s.strike(p.odd) {
+			var odd []byte
+			odd, unread = s.odd(req, rec.Code, body)
+			resp = answer(req, rec.Code, rec.Header(), odd)
+		}
+		s.oracle.read(n.inst, shop, req, began, rec.Code, body, unread)
 	}
 	return resp, nil
 }

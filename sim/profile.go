@@ -35,6 +35,7 @@ type profile struct {
 
 	refused, limited, broken, cut, half, hang float64 // HTTP answers
 	lies                                      bool    // listings of zeroes, or cut short and called whole
+	odd                                       float64 // answers in which a field is not what it should be
 
 	deadlock, lost float64 // statements
 	down           bool    // the whole database, at times

@@ -97,6 +97,9 @@ func newSimulation(seed uint64) *simulation {
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
 	s.profile.unsure = seed%rareOf == 13
+	if seed%rareOf == 4 || seed%rareOf == 12 {
+		s.profile.odd, s.profile.sweepEvery = 0.4, 2*time.Minute
+	}
 	if s.profile.trickles = seed%rareOf == 9; s.profile.trickles {
 		// A tick or two find each, fewer than are too many at once.
 		s.profile.items, s.profile.lose, s.profile.lies = 8, 1, false

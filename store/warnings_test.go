@@ -53,9 +53,10 @@ func TestWarnings(t *testing.T) {
 			w[1] != (store.Notice{Kind: plan.KindStock, Count: 2, Number: "", Text: "2 without"}) || len(list[1].Warnings) != 1 {
 			t.Errorf("%+v", list)
 		}
+		must(t, s.AcceptAgreement(t.Context(), "shop2", 8, noon)) // what it has now was said by another company
+		expect("shop2")
 		must(t, s.RemoveShop(t.Context(), "shop1"))
 		expect("shop1")
-		expect("shop2", `stock "a" theirs 12:00`)
 	})
 }
 
