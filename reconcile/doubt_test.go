@@ -334,6 +334,13 @@ func TestNumbersThatCannotBeRead(t *testing.T) {
 	if st := f.status(); st.ItemsStored != 1 || st.InvoicesStored != 1 {
 		t.Errorf("%+v", st)
 	}
+	// Of what is stored nothing is concluded where a number cannot be read: it may be that.
+	f.exec("UPDATE invoices SET found_at = '2026-11-10 00:00:00.000000'")
+	s.set(s.invoices, "1", `{"bookedInvoiceNumber":"1"}`)
+	s.set(s.items, "a", `{"productNumber":7}`)
+	tick()
+	tick()
+	f.counts(map[string]count{"mixed": {0, "SELECT COUNT(*) FROM mixed_invoices"}, "gone": {0, "SELECT COUNT(*) FROM items WHERE state = 'gone'"}})
 }
 
 // TestDiffOfUnsoundFields: what is not compared is told; what of it a reconciliation

@@ -259,6 +259,8 @@ func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.
 		return err
 	}
 	if b.compared != nil {
+		// Any that is stored may be one whose number cannot be read.
+		b.compared.unsorted = b.compared.unsorted || slices.ContainsFunc(page.Bad, func(x economic.BadItem) bool { return x.Number == "" })
 		if err := w.compare(ctx, b.compared, observed, badNumbers(bad), page.Began, b.last); err != nil {
 			return err
 		}

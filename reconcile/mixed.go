@@ -15,7 +15,7 @@ type comparison struct {
 	after    int64  // numbers up to here have been compared
 	dateFrom string // only invoices from that date on are listed; "": all
 	mixed    []plan.Mixed
-	unsorted bool // the listing is not by number: nothing is concluded from it
+	unsorted bool // the listing is not by number, or not each has one: nothing is concluded from it
 }
 
 const (
