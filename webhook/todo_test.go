@@ -1,0 +1,21 @@
+package webhook_test
+
+import (
+	"slices"
+	"testing"
+
+	"lagerd/webhook"
+)
+
+// TestToDo: of every outcome that the shop's owner or operator can put right it is
+// said how.
+func TestToDo(t *testing.T) {
+	t.Parallel()
+	nothing := []string{webhook.OutcomeRecorded, webhook.OutcomeBadBody, webhook.OutcomeTooLarge, webhook.OutcomeBadMethod, webhook.OutcomeNotFound,
+		webhook.OutcomeUnavailable, webhook.OutcomeFull, webhook.OutcomeGone, webhook.OutcomePanic}
+	for _, outcome := range webhook.Outcomes() {
+		if text := webhook.ToDo(outcome); (text == "") != slices.Contains(nothing, outcome) {
+			t.Errorf("%s: %q", outcome, text)
+		}
+	}
+}
