@@ -79,7 +79,7 @@ func (d *daemon) adminHandler() http.Handler {
 			return
 		}
 		if err := d.store.CanRecord(ctx); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			http.Error(w, terminal.Line(err.Error()), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")

@@ -302,6 +302,34 @@ func TestShopsCommands(t *testing.T) {
 			t.Errorf("shops add does not print %q:\n%s", want, out)
 		}
 	}
+	// What cannot work is refused before anything is stored, unless nobody is asked.
+	for raw, want := range map[string]string{
+		"to\tken": "character 3 is a blank", "to\u200bken": "invisible", "no-such-grant": "refuses the token", appToken: "the app's secret token",
+		"X-AppSecretToken: x": "another token", "https://shop.example.dk/?token=" + grant(first): "token=",
+	} {
+		i.write("bad.grant", raw)
+		out, exit := run(t, i.env, "", "shops", "add", "refused", "--grant-token-file", i.dir+"/bad.grant")
+		if exit != 1 || !strings.Contains(out, want) || strings.Contains(out, "is added") {
+			t.Errorf("a grant token %q: exit %d: %s", raw, exit, out)
+		}
+	}
+	if out, exit := run(t, append(i.env, "LAGERD_ECONOMIC_REST_URL=http://127.0.0.1:1"), "", "shops", "add", "refused", "--grant-token-file", i.dir+"/shop1234.grant"); exit != 1 || !strings.Contains(out, "--offline") {
+		t.Errorf("e-conomic is away: exit %d: %s", exit, out)
+	}
+	i.write("odd.grant", "\ufeffX-AgreementGrantToken: "+grant(first)+"\u200b\u00a0\r\n")
+	i.command("shops", "add", "pasted", "--grant-token-file", i.dir+"/odd.grant")
+	i.write("bad.grant", "no-such-grant")
+	if out, exit := run(t, i.env, "", "shops", "set", "pasted", "--grant-token-file", i.dir+"/bad.grant"); exit != 1 || !strings.Contains(out, "nothing was changed") {
+		t.Errorf("set a grant token that is refused: exit %d: %s", exit, out)
+	}
+	i.command("shops", "set", "pasted", "--offline", "--grant-token-file", i.dir+"/bad.grant")
+	if out, exit := run(t, i.env, "", "check", "--shop", "pasted"); exit != 1 || !strings.Contains(out, "refuses the token") {
+		t.Errorf("check of a token that was stored unasked: exit %d: %s", exit, out)
+	}
+	if out, _ := run(t, i.env, "", "check", "--shop", "shop1234"); !strings.Contains(out, "agreement 100001 is also that of pasted, shop5678") {
+		t.Errorf("check does not say that an agreement is that of three shops: %s", out)
+	}
+	i.command("shops", "remove", "pasted", "--yes")
 	if list := i.command("shops", "list"); list != "shop1234\nshop5678\n" {
 		t.Errorf("shops list: %q", list)
 	}
