@@ -492,7 +492,8 @@ func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 }
 
 func (s *Scheduler) noteInDatabase(ctx context.Context, w *worker, failure error) {
-	if err := s.o.Store.MarkFailure(ctx, w.fence(), failure.Error()); err != nil && ctx.Err() == nil {
+	// One that is outdated speaks of what is no more: the next pass finds that out.
+	if err := s.o.Store.MarkFailure(ctx, w.fence(), failure.Error()); err != nil && ctx.Err() == nil && !outdated(err) {
 		w.log.WithError(err).Error("the failure could not be noted")
 	}
 }

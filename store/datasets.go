@@ -130,7 +130,7 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 		}
 	}
 	err := db.Exec("UPDATE progress SET agreement_number = ?, suspicion = '', items = 0, items_cursor = NULL, swept_at = NULL,"+
-		" invoice_cursor = 0, invoices_begun = ?, invoices_swept_at = NULL WHERE shop = ?", agreement, false, shop.Shop).Error
+		" invoice_cursor = 0, invoices_begun = ?, invoices_swept_at = NULL, failures = 0, failure = '' WHERE shop = ?", agreement, false, shop.Shop).Error
 	return dataset, err
 }
 

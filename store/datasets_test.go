@@ -140,9 +140,11 @@ func TestAcceptAgreement(t *testing.T) {
 		invoice(1, "of-1")
 		expect("before", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1"})
 
+		seq++
+		must(t, s.MarkFailure(ctx, fenceOf(t, s, "shop1", token, seq), "the token answers for another agreement"))
 		must(t, s.AcceptAgreement(ctx, "shop1", 2, noon.Add(time.Hour)))
 		expect("accepted", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, nil)
-		if p, err := s.Progress(ctx, "shop1"); err != nil || p.AgreementNumber != 2 || !p.ItemsCursor.IsZero() || p.InvoiceCursor != 0 || p.InvoicesBegun {
+		if p, err := s.Progress(ctx, "shop1"); err != nil || p.AgreementNumber != 2 || !p.ItemsCursor.IsZero() || p.InvoiceCursor != 0 || p.InvoicesBegun || p.Failures != 0 || p.Failure != "" {
 			t.Errorf("progress after acceptance: %+v, %v", p, err)
 		}
 		apply(store.Applied{Items: []plan.Row{itemRow("a", "7", token), itemRow("c", "8", token)}})
