@@ -157,8 +157,12 @@ func (c *call) load() (config.Config, error) {
 	return config.Load(c.config, c.Env)
 }
 
-// waitsFor is how long a command waits for a database to take its connection.
-const waitsFor = 5 * time.Second
+// waitsFor is how long a command waits for a database to take its connection, and
+// readsFor how long one that only reads waits for an answer.
+const (
+	waitsFor = 5 * time.Second
+	readsFor = 15 * time.Second
+)
 
 // open opens the configured database for a command that writes to it, and brings its
 // schema up to date where the configuration says so. It makes none.
@@ -186,9 +190,10 @@ func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 }
 
 // openDatabase opens the configured database, as it is. An embedded one must exist
-// already, or is made.
-func openDatabase(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections, Patience: waitsFor})
+// already, or is made. An answer of 0 is the store's own.
+func openDatabase(ctx context.Context, cfg config.Config, existing bool, answer time.Duration) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{DSN: dsn(cfg), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections,
+		Patience: waitsFor, Answer: answer})
 	if errors.Is(err, fs.ErrPermission) && cfg.Database.DSN == "" {
 		err = fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
 	}
@@ -206,7 +211,7 @@ func (c *call) openToRead() (config.Config, *store.Store, error) {
 }
 
 func openToRead(ctx context.Context, cfg config.Config) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, true)
+	s, err := openDatabase(ctx, cfg, true, readsFor)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +222,7 @@ func openToRead(ctx context.Context, cfg config.Config) (*store.Store, error) {
 }
 
 func openStore(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, existing)
+	s, err := openDatabase(ctx, cfg, existing, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +278,7 @@ func (migrateCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := openDatabase(c.ctx, cfg, true)
+	s, err := openDatabase(c.ctx, cfg, true, 0)
 	if err != nil {
 		return err
 	}

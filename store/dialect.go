@@ -92,7 +92,7 @@ func retryable(err error) bool {
 	}
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		switch e.Number {
-		case errLockWaitTimeout, errDeadlock, errNotPrimary, errWriteConflict, errReadOnlyOption, errReadOnlyTransaction, errReadOnlyMode:
+		case errLockWaitTimeout, errDeadlock, errNotPrimary, errWriteConflict, errOpenReadOnly, errReadOnlyOption, errReadOnlyTransaction, errReadOnlyMode:
 			return true
 		}
 		return string(e.SQLState[:]) == "40001"

@@ -14,6 +14,7 @@ import (
 // error reference).
 const (
 	errDiskFull            = 1021
+	errOpenReadOnly        = 1036
 	errTooManyConnections  = 1040
 	errNoRightToDatabase   = 1044
 	errWrongPassword       = 1045
@@ -47,6 +48,7 @@ var whatToDoFor = map[uint16]string{
 	errNoRightToColumn:     "give lagerd's account all rights on its own database: GRANT ALL ON the database in database.dsn",
 	errMissingRight:        "give lagerd's account all rights on its own database: GRANT ALL ON the database in database.dsn",
 	errReadOnlyOption:      "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
+	errOpenReadOnly:        "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
 	errReadOnlyTransaction: "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
 	errReadOnlyMode:        "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
 	errNotPrimary:          "the Galera node is outside its cluster's primary component: bring it back, or point database.dsn at another node",
@@ -111,7 +113,7 @@ func whatToDo(err error) string {
 
 // readOnly reports whether a server refused to write at all.
 func readOnly(err error) bool {
-	return hasNumber(err, errReadOnlyOption, errReadOnlyTransaction, errReadOnlyMode)
+	return hasNumber(err, errOpenReadOnly, errReadOnlyOption, errReadOnlyTransaction, errReadOnlyMode)
 }
 
 // hasNumber reports whether err is one of these errors of a MySQL server.

@@ -203,6 +203,15 @@ func plain(engines map[string]string) error {
 	return fmt.Errorf("tables without transactions: %s", strings.Join(list, ", "))
 }
 
+// sound reports whether a migration has nothing to mend.
+func (s *Store) sound(ctx context.Context) bool {
+	if s.CheckTables(ctx) != nil {
+		return false
+	}
+	_, err := s.viewsCanBeRead(ctx)
+	return err == nil
+}
+
 // convertTables makes InnoDB tables of those that are not. On Galera it does not:
 // nodes hold other rows of such a table each, and a person has to say which count.
 func (s *Store) convertTables(ctx context.Context, conn *sql.DB) error {
@@ -223,6 +232,9 @@ func (s *Store) convertTables(ctx context.Context, conn *sql.DB) error {
 	for _, name := range slices.Sorted(maps.Keys(engines)) {
 		if _, err := conn.ExecContext(ctx, "ALTER TABLE "+name+" "+strings.Replace(transactional, " ", ", ", 1)); err != nil {
 			return fmt.Errorf("convert the table %s from %s to InnoDB: %w", name, engines[name], err)
+		}
+		if s.log != nil {
+			s.log.Warn("a table without transactions has been converted to InnoDB", "table", name, "engine", engines[name])
 		}
 	}
 	return nil
@@ -314,11 +326,15 @@ func (s *Store) renewViews(ctx context.Context, conn *sql.DB) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(views)) {
-		if s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0") == nil {
+		unreadable := s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0")
+		if unreadable == nil {
 			continue
 		}
 		if _, err := conn.ExecContext(ctx, views[name]); err != nil {
 			return fmt.Errorf("make the view %s anew: %w", name, err)
+		}
+		if s.log != nil {
+			s.log.Warn("a view that could not be read has been made anew", "view", name, "error", unreadable)
 		}
 	}
 	return nil

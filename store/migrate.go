@@ -36,6 +36,9 @@ const migrationLock = "lagerd_migrate"
 // once wait for each other; where the lock is local to a node (Galera), statements
 // that say IF NOT EXISTS make the second run harmless.
 func (s *Store) Migrate(ctx context.Context) error {
+	if s.CheckSchema(ctx) == nil && s.sound(ctx) {
+		return nil
+	}
 	conn := s.conn
 	if s.sessions != nil {
 		patient, err := s.sessions.patient(s.settings)

@@ -31,10 +31,10 @@ type Options struct {
 	MaxConnections int    // connections at most; 0: 16
 	Logger         *slog.Logger
 
-	// Patience is how long a MySQL server has to take a connection; it has three
-	// times as long for an answer. 0: 10 s, and a minute. The DSN's own timeouts
-	// come first.
-	Patience time.Duration
+	// Patience is how long a MySQL server has to take a connection (0: 10 s), and
+	// Answer how long to begin to answer a statement (0: a minute). The DSN's own
+	// timeouts come first.
+	Patience, Answer time.Duration
 
 	// Embedded is an embedded database that is open already, instead of the
 	// one at Path. A simulation puts its own driver underneath by it.
@@ -53,6 +53,7 @@ type Store struct {
 	jitter  func(most time.Duration) time.Duration
 	idle    time.Duration // after which a connection that nobody uses is closed
 
+	log      *slog.Logger           // may be nil
 	sessions *sessions              // of a MySQL server, else nil
 	settings *mysql.Config          // of the driver, for the same
 	file     atomic.Pointer[fileID] // of the embedded database, once it exists
@@ -63,7 +64,7 @@ type Store struct {
 // Open connects to the database; it neither creates nor changes any table (see
 // Migrate). A MySQL server that cannot be reached is an error.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{jitter: o.Jitter, idle: 5 * time.Minute}
+	s := &Store{log: o.Logger, jitter: o.Jitter, idle: 5 * time.Minute}
 	if s.jitter == nil {
 		s.jitter = func(most time.Duration) time.Duration { return rand.N(most) }
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -381,6 +382,26 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	must(t, l.Close())
 	if _, err := store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd"}); err == nil || !strings.Contains(err.Error(), "refused: is it running") {
 		t.Errorf("a closed port: %v", err)
+	}
+}
+
+// TestDatabaseThatStopsAnswering: and one that says nothing any more.
+func TestDatabaseThatStopsAnswering(t *testing.T) {
+	t.Parallel()
+	o := startOdd(t)
+	s := open(t, store.Options{DSN: o.dsn, Patience: time.Second, Answer: time.Second})
+	must(t, s.Migrate(t.Context()))
+	must(t, syscall.Kill(o.server.Pid(), syscall.SIGSTOP))
+	t.Cleanup(func() { _ = syscall.Kill(o.server.Pid(), syscall.SIGCONT) })
+	began := time.Now()
+	if _, err := s.Status(t.Context(), ""); err == nil {
+		t.Error("it has answered")
+	}
+	if _, err := store.Open(t.Context(), store.Options{DSN: o.dsn, Patience: time.Second}); err == nil || !strings.Contains(err.Error(), "no answer within 1s") {
+		t.Errorf("opened: %v", err)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 

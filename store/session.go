@@ -360,7 +360,10 @@ func openSessions(ctx context.Context, o Options) (*sessions, *mysql.Config, err
 	}
 	timeout, answer := 10*time.Second, time.Minute
 	if o.Patience > 0 {
-		timeout, answer = o.Patience, 3*o.Patience
+		timeout = o.Patience
+	}
+	if o.Answer > 0 {
+		answer = o.Answer
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = timeout
