@@ -168,9 +168,8 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	i.addShop(s, "shop1234", first)
 	settled(t, i, s, "shop1234", first)
 	i.daemon.kill()
-	exec1(t, db, "UPDATE progress SET calls = 0")
 	sums := func() string {
-		exec1(t, db, "UPDATE progress SET calls = 0, calls_day = ''")
+		exec1(t, db, "UPDATE progress SET command_calls = 0, command_calls_day = ''")
 		var all strings.Builder
 		for _, name := range tables() {
 			var table, sum string
