@@ -131,8 +131,8 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, losses
 		then = "swept: the hold has ended"
 	}
 	if !cmd.Wait {
-		_, err := fmt.Fprintln(c.Stdout, said+"; a sweep is under way")
-		return err
+		_, err := fmt.Fprintln(c.Stdout, said+"; a sweep has been asked for")
+		return errors.Join(err, c.noteIfNoneRuns(s, cfg))
 	}
 	fmt.Fprintln(c.Stdout, said)
 	if err := cmd.wait(ctx, &w, order.Request); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lagerd/config"
 	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
@@ -31,7 +32,7 @@ func (reconcileCmd) Help() string {
 }
 
 func (cmd reconcileCmd) Run(c *call) error {
-	_, s, err := c.open()
+	cfg, s, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -66,9 +67,24 @@ func (cmd reconcileCmd) Run(c *call) error {
 		kind, numbers = plan.KindInvoice, cmd.Invoice
 	}
 	if len(numbers) > 0 {
-		return cmd.numbers(ctx, c, &w, shops, kind, slices.Compact(slices.Sorted(slices.Values(numbers))))
+		err = cmd.numbers(ctx, c, &w, shops, kind, slices.Compact(slices.Sorted(slices.Values(numbers))))
+	} else {
+		err = cmd.whole(ctx, c, &w, shops)
 	}
-	return cmd.whole(ctx, c, &w, shops)
+	if err != nil || cmd.Wait {
+		return err
+	}
+	return c.noteIfNoneRuns(s, cfg)
+}
+
+// noteIfNoneRuns says of an order that was left in the database that nobody carries
+// it out now.
+func (c *call) noteIfNoneRuns(s *store.Store, cfg config.Config) error {
+	alive, err := living(c.ctx, s, cfg)
+	if err == nil && len(alive) == 0 {
+		_, err = fmt.Fprintf(c.Stderr, "Note: %s on this database: the order stays, and is carried out when one is started.\n", status.NoLagerd)
+	}
+	return err
 }
 
 func (cmd reconcileCmd) shops(ctx context.Context, s *store.Store) ([]string, error) {

@@ -19,10 +19,14 @@ func TestWithoutALagerd(t *testing.T) {
 		i.says(0, []string{"shops", "pause", "asleep", "--reason", "stocktaking"})
 		const none = "NO LAGERD IS RUNNING"
 		i.says(0, []string{"status"}, "shop1234  "+none, "paused", "stocktaking", "systemctl start lagerd")
+		i.says(0, []string{"reconcile"}, "asked for a tick of 2 shop(s)", none, "the order stays")
 		i.says(1, []string{"check"}, "FAILED  daemon: "+none, "ok      shop asleep: is paused by a person: stocktaking")
 		i.start()
 		settled(t, i, s, "shop1234", first)
 		i.says(0, []string{"status"}, "shop1234  running")
+		if out := i.command("reconcile"); strings.Contains(out, none) {
+			t.Errorf("one runs, and reconcile says %s", out)
+		}
 		i.says(0, []string{"check"}, "ok      daemon: ", "ok      shop shop1234: agreement", "ok      shop asleep: is paused by a person")
 
 		i.daemon.kill() // its lease stays
