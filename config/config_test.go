@@ -206,6 +206,8 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"bad DSN", "database:\n  dsn: \"user:hunter2@nowhere\"\n", "2:8", "database.dsn", "expected user:password@tcp(host:3306)/database"},
 		{"DSN without database", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/\"\n", "2:8", "database.dsn", "expected the name of a database"},
 		{"DSN with an odd parameter", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd?parseTime=maybe\"\n", "2:8", "database.dsn", "expected parameters after the ?"},
+		{"DSN with a parameter that changes what is read", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd?sql_log_bin=0\"\n", "2:8", "database.dsn", "the parameter \"sql_log_bin\" could change what lagerd reads or stores"},
+		{"DSN with a parameter that the driver panics at", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd?strict=true\"\n", "2:8", "database.dsn", "the parameter strict is no longer known"},
 		{"DSN as a number", "database:\n  dsn: 4711\n", "2:8", "database.dsn", "expected a text, got [redacted]"},
 		{"DSN without key", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd\"\n", "2:8", "key_file", "expected the file of the master key"},
 		{"secret for its file", "economic:\n  app_secret_token_file: hunter2/abc=\n", "2:26", "economic.app_secret_token_file", "expected the full path of a file"},
