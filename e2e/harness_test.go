@@ -378,6 +378,7 @@ type shopStatus struct {
 	Drift          int    `json:"drift"`
 	WaitingForPDF  int    `json:"invoices_waiting_for_pdf"`
 	WithoutOrder   int    `json:"invoices_without_order"`
+	Invoices       int    `json:"invoices"`
 	LastGoodTick   string `json:"last_good_tick"`
 	CallsToday     int    `json:"calls_today"`
 }

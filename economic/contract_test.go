@@ -1,6 +1,7 @@
 package economic_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -634,4 +635,24 @@ func BenchmarkProductsPage(b *testing.B) {
 			b.Fatalf("%d products, %v", len(read.Items), err)
 		}
 	}
+}
+
+// FuzzPDF checks that padding makes no PDF of what is none, and costs none that is one.
+func FuzzPDF(f *testing.F) {
+	f.Add([]byte("%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer<<>>\nstartxref\n9\n%%EOF\n"), uint16(80))
+	f.Add([]byte("%PDF-1.4\n1 0 obj\n<<>>\nendobj\nxref\ntrailer<<>>\nstartxref\n29\n%%EOF\n2 0 obj\n<<>>\nendobj\nstartxref\n9\n%%EOF DEBUG"), uint16(2000))
+	f.Add([]byte("%PDF-1.4\nstartxref\n9999999999\n%%EOF"+strings.Repeat("x", 1100)), uint16(0))
+	f.Fuzz(func(t *testing.T, body []byte, padding uint16) {
+		bare := economic.CheckPDF(body)
+		if bare == nil && !bytes.Contains(body, []byte("%%EOF")) {
+			t.Errorf("%q: a PDF without an end", body)
+		}
+		padded := economic.CheckPDF(append(bytes.Clone(body), make([]byte, padding)...))
+		if (bare == nil) != (padded == nil) {
+			t.Errorf("%q: %v, and %v with %d NULs behind it", body, bare, padded, padding)
+		}
+		if bare != nil && (!economic.IsFieldError(bare) || strings.ContainsAny(bare.Error(), "\r\n")) {
+			t.Errorf("%q: %q", body, bare)
+		}
+	})
 }
