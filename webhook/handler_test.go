@@ -286,6 +286,8 @@ func TestOddCalls(t *testing.T) {
 		{"line separator", stockCall + "A-1%E2%80%A8", "stock", []string{"A-1"}, "invisible", invisible},
 		{"invisible around an invoice", invoiceCall + "%E2%80%8B20145%C2%A0", "invoice", []string{"20145"}, "invisible", invisible},
 		{"invisible and encoded twice", stockCall + "A%2520B%25E2%2580%258B", "stock", []string{"A%20B%E2%80%8B", "A B"}, "double_encoded", twice},
+		{"invisible before a name", "type=stockUpdate&username=" + shop + "&%E2%80%8Bpassword=" + code + "&number=7", "stock", []string{"7"}, "invisible", invisible},
+		{"&amp; and invisible before a name", "type=stockUpdate&amp;" + creds + "&amp;%EF%BB%BFnumber=7", "stock", []string{"7"}, "invisible", invisible},
 		{"quoted", stockCall + "\"A-1\"", "stock", []string{`"A-1"`, "A-1"}, "quoted", "anførselstegn"},
 		{"quoted as editors do", stockCall + "%E2%80%9DA-1%E2%80%9D", "stock", []string{"”A-1”", "A-1"}, "quoted", "anførselstegn"},
 		{"all of it quoted", `type="stockUpdate"&username='` + shop + `'&password="` + code + `"&number=7`, "stock", []string{"7"}, "quoted", "anførselstegn"},

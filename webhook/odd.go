@@ -20,8 +20,8 @@ var (
 		"Put this right: the number is encoded twice, perhaps by a proxy between e-conomic and lagerd.\n" +
 		"Ret dette: nummeret er kodet to gange, måske af en proxy mellem e-conomic og lagerd.\n"}
 	oddInvisible = oddity{OutcomeInvisible, "" +
-		"Put this right: invisible characters stand before or after the number. Write it anew: in e-conomic, in the data that are sent, or in the address.\n" +
-		"Ret dette: der står usynlige tegn før eller efter nummeret. Skriv det igen: i e-conomic, i den tekst, der sendes, eller i adressen.\n"}
+		"Put this right: invisible characters stand in what was sent, mostly before or after the number. Write that anew: in e-conomic, in the data that are sent, or in the address.\n" +
+		"Ret dette: der står usynlige tegn i det, der blev sendt, som regel før eller efter nummeret. Skriv det igen: i e-conomic, i den tekst, der sendes, eller i adressen.\n"}
 	oddQuoted = oddity{OutcomeQuoted, "" +
 		"Put this right: quotation marks stand around what was sent. Enter the data anew without them, exactly as lagerd showed them.\n" +
 		"Ret dette: der står anførselstegn omkring det, der blev sendt. Indsæt teksten igen uden dem, præcis som lagerd viste den.\n"}

@@ -47,10 +47,9 @@ func (p *params) read(source string) {
 		}
 		field := p.field(name)
 		if field == nil {
-			if field = p.field(afterAmp(name)); field == nil {
+			if field = p.mended(name); field == nil {
 				continue
 			}
-			p.odd = &oddHTML
 		}
 		if *field != "" {
 			continue
@@ -74,6 +73,24 @@ func (p *params) read(source string) {
 			}
 		}
 	}
+}
+
+// mended returns where the parameter is kept that a name was meant to be, nil if
+// it is none, and notes what is odd about it.
+func (p *params) mended(name string) *string {
+	odd := &oddHTML
+	field := p.field(afterAmp(name))
+	if field == nil && (!solid(name) || strings.IndexByte(name, '%') >= 0) {
+		odd = &oddInvisible
+		name = visible(decode(name))
+		if field = p.field(name); field == nil {
+			field = p.field(visible(afterAmp(name)))
+		}
+	}
+	if field != nil {
+		p.odd = odd
+	}
+	return field
 }
 
 // afterAmp returns what follows "amp;", which is what a name begins with where
