@@ -58,7 +58,13 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 	case shop.refused || s.strike(p.refused/4):
 		s.counts["401 or 403"]++
 		status := []int{http.StatusUnauthorized, http.StatusForbidden}[s.rng.IntN(2)]
+		s.oracle.answer(n.inst, shop, req, status)
 		return answer(req, status, nil, []byte(`{"message":"Unauthorized","errorCode":"E02000"}`)), nil
+	case shop.refuses(req.URL.EscapedPath()) != 0:
+		s.counts["part 401 or 403"]++
+		status := shop.refuses(req.URL.EscapedPath())
+		s.oracle.answer(n.inst, shop, req, status)
+		return answer(req, status, nil, refusal(status)), nil
 	case s.strike(p.broken):
 		s.counts["5xx or a broken connection"]++
 		switch s.rng.IntN(4) {
@@ -114,6 +120,7 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 			odd, unread = s.odd(req, rec.Code, body)
 			resp = answer(req, rec.Code, rec.Header(), odd)
 		}
+		s.oracle.answer(n.inst, shop, req, rec.Code)
 		s.oracle.read(n.inst, shop, req, began, rec.Code, body, unread)
 	}
 	return resp, nil

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"lagerd/reconcile/plan"
 )
 
 // oracle knows what must hold, and looks at the database after each commit.
@@ -35,6 +37,9 @@ type oracle struct {
 	shown    map[readKey]int64           // the step at which the latest read began that showed the item with a figure
 	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero, or not the item, since what its row shows was read
 	listings map[listingKey]*listed
+	wholes   map[listingKey]whole // the last of them that was read to its end
+	answers  map[partKey]answers
+	holds    map[holdKey]heldState
 }
 
 type hintKey struct{ shop, kind, number string }
@@ -77,11 +82,13 @@ type listingKey struct {
 type listed struct {
 	began   int64
 	numbers map[string]bool
+	less    map[string]bool
 }
 
 func newOracle(s *simulation) *oracle {
 	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
-		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{}}
+		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{},
+		wholes: map[listingKey]whole{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}}
 }
 
 func (o *oracle) violate(format string, args ...any) {
@@ -171,16 +178,17 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int6
 	k := listingKey{i.id, x.name}
 	l := o.listings[k]
 	if l == nil || req.URL.Query().Get("skippages") == "" || req.URL.Query().Get("skippages") == "0" {
-		l = &listed{began: began, numbers: map[string]bool{}}
+		l = &listed{began: began, numbers: map[string]bool{}, less: map[string]bool{}}
 		o.listings[k] = l
 	}
 	for _, p := range page {
-		l.numbers[p.ProductNumber] = true
+		l.numbers[p.ProductNumber], l.less[p.ProductNumber] = true, p.less()
 	}
 	if !last {
 		return
 	}
 	delete(o.listings, k)
+	o.listedTo(k, l)
 	for number := range o.sim.world.everything(x) {
 		if !l.numbers[number] {
 			r := readKey{i.id, x.name, "stock", number}
@@ -207,9 +215,9 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 			if fenced == "" && strings.HasPrefix(q, "DELETE") && !o.sim.profile.removes {
 				o.violate("one writer: %s unpacked webhooks without the fence: %.80s", i.name, q)
 			}
-		case "items", "invoices", "invoice_pdfs", "invoice_gaps", "changes":
+		case "items", "invoices", "holds", "invoice_pdfs", "invoice_gaps", "changes":
 			removed := o.sim.profile.removes && strings.HasPrefix(q, "DELETE")
-			accepted := o.sim.profile.moves && strings.HasPrefix(q, "DELETE FROM invoice_gaps") && touchesAgreements(statements)
+			accepted := o.sim.profile.moves && (table == "invoice_gaps" || table == "holds") && strings.HasPrefix(q, "DELETE") && touchesAgreements(statements)
 			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") && !removed && !accepted {
 				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
 			}
@@ -251,6 +259,9 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	}
 	if o.sim.profile.moves {
 		return
+	}
+	if touches["holds"] {
+		o.checkHolds(i)
 	}
 	if touches["items"] {
 		o.checkItems(i)
@@ -647,11 +658,17 @@ func (o *oracle) differs() string {
 		if d := o.movedDiffers(x); d != "" {
 			return x.name + ": " + d
 		}
+		if d := o.stops(x); d != "" {
+			return x.name + ": " + d
+		}
 	}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, note FROM hints WHERE open = 1") {
 		return fmt.Sprintf("the hint %v is open", row)
 	}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, scope, reason, detail FROM holds") {
+		if row[1] == string(plan.ScopePDFs) && o.sim.profile.forbids {
+			continue // those that are refused for ever may be all that wait
+		}
 		return fmt.Sprintf("a shop is held: %v", row)
 	}
 	if u := o.unsound(); u != "" {
@@ -700,6 +717,9 @@ func (o *oracle) shopDiffers(x *shop, dataset string) string {
 		pdfs[row[0].(int64)] = row[1].(string)
 	}
 	for _, inv := range is.Invoices {
+		if x.noPDF[inv.Number] != 0 {
+			continue
+		}
 		if pdfs[inv.Number] != inv.PDFSHA256 {
 			return fmt.Sprintf("invoice %d has the PDF %q, expected %q", inv.Number, pdfs[inv.Number], inv.PDFSHA256)
 		}

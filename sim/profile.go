@@ -24,6 +24,7 @@ type profile struct {
 	asked                  bool          // half of the webhooks are a person's commands instead
 	unsure                 bool          // commits of which nobody learns, since the database is down right after them
 	trickles               bool          // items sell out one by one, and no webhook tells of it
+	forbids                bool          // e-conomic refuses parts of a shop for a while, and some PDFs for ever
 	moves, removes         bool          // shops move to other agreements, some by being removed and added again
 	floods                 bool          // item numbers are so long and URLs so short that two hints may be a flood
 
@@ -46,7 +47,7 @@ type profile struct {
 }
 
 // rareOf is one seed of how many may have its catalogues tidied, another one in which
-// people ask, and others with floods, with stock that trickles away or with commits that
+// people ask, and others with floods, with parts that are refused, with stock that trickles away or with commits that
 // nobody learns of. That is not drawn: all other seeds would lead elsewhere.
 const rareOf = 16
 
@@ -143,6 +144,9 @@ func (s *simulation) scheduleFaults() {
 			s.world.lie(s.rng.IntN(2) == 0)
 			s.after(s.between(time.Second, 40*time.Second), "listings tell the truth", s.world.repent)
 		})
+	}
+	if p.forbids {
+		again("fault: a part is refused", 20*time.Second, 60*time.Second, s.world.forbidParts)
 	}
 	if p.refused > 0 {
 		again("fault: a grant is refused", 30*time.Second, 90*time.Second, func() {

@@ -105,6 +105,7 @@ func newSimulation(seed uint64) *simulation {
 		s.profile.items, s.profile.lose, s.profile.lies = 8, 1, false
 		s.profile.chaos, s.profile.tradeEvery = 6*time.Minute, 25*time.Second
 	}
+	s.profile.forbids = seed%rareOf == 5 || seed%rareOf == 10
 	if s.profile.moves = seed%rareOf == 11 || seed%rareOf == 6; s.profile.moves {
 		s.profile.removes, s.profile.lies, s.profile.refused = seed%rareOf == 6, false, 0
 	}

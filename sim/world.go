@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/reconcile/plan"
 	"lagerd/sandbox"
 	"lagerd/webhook"
 )
@@ -39,6 +40,8 @@ type shop struct {
 	invoices  map[int64]*invoice // booked
 	figures   int64              // the last figure that was given out
 	created   int
+	forbidden map[plan.Scope]int // parts that e-conomic refuses at the moment, and with which status
+	noPDF     map[int64]int      // invoices whose PDF it refuses for ever
 }
 
 // item is everything that was ever true of an item.
@@ -85,7 +88,8 @@ func newWorld(s *simulation) *world {
 	w := &world{sim: s, moving: map[string]bool{}, sandbox: sandbox.New(sandbox.Options{Agreements: agreements, AppToken: appToken, Bucket: 1_000_000, MaxURL: 4000, Seed: s.seed})}
 	w.handler = w.sandbox.Handler()
 	for n := range agreements {
-		x := &shop{name: fmt.Sprint("shop", n+1), agreement: 100001 + n, grant: fmt.Sprint("sandbox-grant-", n+1), items: map[string]*item{}, invoices: map[int64]*invoice{}}
+		x := &shop{name: fmt.Sprint("shop", n+1), agreement: 100001 + n, grant: fmt.Sprint("sandbox-grant-", n+1), items: map[string]*item{}, invoices: map[int64]*invoice{},
+			forbidden: map[plan.Scope]int{}, noPDF: map[int64]int{}}
 		if n >= s.profile.shops {
 			x.name = ""
 		}
@@ -333,6 +337,7 @@ func (w *world) book(x *shop, i *item) {
 		panic(err)
 	}
 	x.invoices[booked.Number] = &invoice{number: booked.Number, order: order, readable: time.Now().Add(lag)}
+	w.forbidPDF(x, booked.Number)
 	w.tell(x, webhook.KindInvoice, fmt.Sprint(booked.Number))
 	if sells {
 		w.revise(i, readable, func(r *revision) { r.stock -= 100 })
@@ -424,5 +429,6 @@ func (w *world) calm() {
 	w.repent()
 	for _, x := range w.shops {
 		x.refused = false
+		clear(x.forbidden)
 	}
 }
