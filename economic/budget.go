@@ -164,6 +164,15 @@ func (b *Budget) Spare(p Priority) int {
 	return min(left, int(b.paced[p].saved))
 }
 
+// Spent reports whether the priority may make no more calls today. Spare is 0 then
+// until the day is over; else it is for a while.
+func (b *Budget) Spent(p Priority) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now()
+	return b.calls >= b.allowed(p)
+}
+
 // allowed returns how many of the day's calls may have been made for the
 // priority to make another.
 func (b *Budget) allowed(p Priority) int { return b.o.DailyCalls * share[p] / 100 }

@@ -72,6 +72,9 @@ func TestDailyBudget(t *testing.T) {
 			if got := spend(step.p); got != step.want {
 				t.Errorf("priority %d made %d calls, expected %d", step.p, got, step.want)
 			}
+			if !b.Spent(step.p) {
+				t.Errorf("%v: the day's share is not spent", step.p)
+			}
 			if left := b.Spare(step.p); left != 0 {
 				t.Errorf("priority %d has %d to spare after all were spent", step.p, left)
 			}
@@ -82,6 +85,9 @@ func TestDailyBudget(t *testing.T) {
 			t.Errorf("got %+v", e)
 		}
 		time.Sleep(e.RetryAfter)
+		if b.Spent(sweep) || b.Spent(hint) {
+			t.Error("a new day's share is spent")
+		}
 		if s := b.State(); s.Calls != 0 || s.Day != "2000-01-02" || b.Spare(hint) != 100 {
 			t.Errorf("a new day begins with %+v", s)
 		}

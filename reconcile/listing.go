@@ -111,7 +111,7 @@ func (w *worker) turnPages(ctx context.Context) error {
 	from, pages := w.Now(), math.MaxInt
 	if l.priority == economic.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
-		if pages = w.budget.Spare(l.priority); pages == 0 {
+		if pages = w.budget.Spare(l.priority); pages == 0 && !w.budget.Spent(l.priority) {
 			l.notBefore = w.Now().Add(time.Minute)
 			return nil
 		}

@@ -110,7 +110,10 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 	err = w.endPart(ctx, plan.ScopeStock, heldBack(w.turnPages(ctx)))
 	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep != nil && w.sweep.cause == plan.CauseSweep {
 		// The day's share of a sweep is used up: it goes on where it was.
-		w.sweep.notBefore, w.sweep.spent = w.Now().Add(e.RetryAfter), err
+		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
+		if w.budget.Spent(w.sweep.priority) {
+			w.sweep.spent = err
+		}
 		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
 		return false, nil
 	}
