@@ -1,7 +1,16 @@
 package e2e_test
 
 import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -78,6 +87,62 @@ func TestWrongAppToken(t *testing.T) {
 		lagerdtest.Eventually(t, 10*time.Second, shop+" goes on at once", func() bool { return i.status(shop).State == "running" })
 	}
 	lagerdtest.Eventually(t, 10*time.Second, "check finds nothing", func() bool {
+		_, code := run(t, i.env, "", "check")
+		return code == 0
+	})
+}
+
+// TestCheckLooksAtAnswers: clocks that are far apart and listings that leave items
+// out look well in no check.
+func TestCheckLooksAtAnswers(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=10")
+	to, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrongClock, cutShort atomic.Bool
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	director := proxy.Director
+	proxy.Director = func(r *http.Request) {
+		director(r)
+		r.Header.Del("Accept-Encoding") // else the answer is packed
+	}
+	proxy.ModifyResponse = func(res *http.Response) error {
+		if wrongClock.Load() {
+			res.Header.Set("Date", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat))
+		}
+		if cutShort.Load() && res.Request.URL.Path == "/products" {
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				return err
+			}
+			body = regexp.MustCompile(`"results":\s*\d+`).ReplaceAll(body, []byte(`"results":300`))
+			res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			res.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		}
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	seen := *s
+	seen.URL = server.URL
+	i := install(t, &seen, "", pace)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	settled(t, i, s, "shop1234", first)
+	i.says(0, []string{"check"}, "ok      shop shop1234: ")
+
+	wrongClock.Store(true)
+	i.says(1, []string{"check"}, "FAILED  clock: this machine's is ", "behind e-conomic's", "timedatectl set-ntp true")
+	wrongClock.Store(false)
+
+	cutShort.Store(true)
+	i.says(1, []string{"check"}, "FAILED  shop shop1234: e-conomic announced 300 items and sent 10: its listing is cut short")
+	lagerdtest.Eventually(t, 20*time.Second, "status tells of the listings that fail", func() bool {
+		return strings.Contains(i.status("shop1234").Reason, "announced 300 items and sent 10")
+	})
+	cutShort.Store(false)
+	lagerdtest.Eventually(t, 20*time.Second, "check finds nothing", func() bool {
 		_, code := run(t, i.env, "", "check")
 		return code == 0
 	})

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,25 @@ func TestHeldShopIsTriedAtOnce(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the shop with a new token was not tried")
 		}
+	}
+}
+
+// TestUnchangedAndCutShort: a listing that shows what the last one did, and is said to
+// have more, is cut short as well: what it leaves out may be new.
+func TestUnchangedAndCutShort(t *testing.T) {
+	f := newFixture(t)
+	f.stock["a"], f.stock["b"] = "1", "2"
+	s, done := scheduler(t, f, f.remote, func(*reconcile.Options) {})
+	for range 4 { // the first listing, and some that are stored whole and show nothing new
+		must(t, done.next(t))
+		s.Tick()
+	}
+	must(t, done.next(t))
+	f.remote.mu.Lock()
+	f.remote.results = 3
+	f.remote.mu.Unlock()
+	s.Tick()
+	if err := done.next(t); err == nil || !strings.Contains(err.Error(), "announced 5 items and sent 2") {
+		t.Errorf("a listing that is cut short: %v", err)
 	}
 }

@@ -342,7 +342,7 @@ func (l *listing) add(p page) {
 // said that was stored whole, with nothing stored since: then there is nothing
 // to do, and the database is not asked at all.
 func (w *worker) unchanged(l *listing) bool {
-	return w.settled != "" && !w.changingOver() && l.short && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
+	return w.settled != "" && !w.changingOver() && l.short && l.read >= l.results && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
 }
 
 func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }

@@ -334,7 +334,8 @@ func invoiceField(path string, order plan.OrderField) plan.Fields {
 
 // AssessPage reads the first page of an agreement's items and counts those
 // that carry stock figures, for a check before anything is stored. Where none does
-// and some have one that cannot be understood, that is the error.
+// and some have one that cannot be understood, that is the error; and so is a page that
+// has fewer items than the listing is said to have, with none after it.
 func AssessPage(ctx context.Context, client *economic.Client, agreement *economic.Agreement) (plan.Assessment, error) {
 	var a plan.Assessment
 	p, err := products{client: client, agreement: agreement}.Listing(ctx, economic.PriorityHint, "")
@@ -350,6 +351,9 @@ func AssessPage(ctx context.Context, client *economic.Client, agreement *economi
 	}
 	if err == nil && a.WithFigures == 0 && doubt != nil {
 		err = fmt.Errorf("no stock figure on the first page can be understood: %w", doubt)
+	}
+	if err == nil && p.next == "" && p.size() < p.results {
+		err = fmt.Errorf("e-conomic announced %d items and sent %d: its listing is cut short, and nothing is concluded from one like it", p.results, p.size())
 	}
 	return a, err
 }
