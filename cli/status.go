@@ -34,6 +34,10 @@ func (cmd statusCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	// A lagerd that can write nothing looks like none.
+	if err := s.ReadOnly(c.ctx); err != nil {
+		fmt.Fprintf(c.Stderr, "Careful: %v\n", err)
+	}
 	if cmd.JSON {
 		return status.WriteJSON(c.Stdout, shops)
 	}

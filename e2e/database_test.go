@@ -121,6 +121,9 @@ func TestReadOnlyDatabase(t *testing.T) {
 	if exit != 1 || !strings.Contains(out, words) || !strings.Contains(out, "point database.dsn at the server that is written to") {
 		t.Errorf("check: exit %d\n%s", exit, out)
 	}
+	if out, exit := run(t, i.env, "", "status"); exit != 0 || !strings.Contains(out, words) {
+		t.Errorf("status: exit %d\n%s", exit, out)
+	}
 	if log := i.daemon.out.String(); !strings.Contains(log, words) {
 		t.Errorf("the log does not say so:\n%s", tail(log, 20))
 	}

@@ -74,6 +74,15 @@ func (s *Store) CanRecord(ctx context.Context) error {
 	return nil
 }
 
+// ReadOnly returns the server's own words, and what to do, where it takes no writes at
+// all. It stores nothing.
+func (s *Store) ReadOnly(ctx context.Context) error {
+	if err := s.CanRecord(ctx); readOnly(err) {
+		return err
+	}
+	return nil
+}
+
 func (s *Store) takesWebhooks(ctx context.Context) (string, error) {
 	if err := s.CanRecord(ctx); err != nil {
 		return "", err
