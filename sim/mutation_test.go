@@ -123,7 +123,7 @@ var mutations = []mutation{
 	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
 		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
 	{"a transaction is committed after an error", "store/open.go",
-		`if err := errors.Join(fn(t), t.err); err != nil {`, `if err := fn(t); err != nil {`, "cursor:|liveness:"},
+		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|liveness:"},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
