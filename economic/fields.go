@@ -167,7 +167,10 @@ func (f *fields) moment(path string, raw value) time.Time {
 
 // keepable reports whether a database keeps a time: MySQL's documented range is the
 // years 1000 to 9999.
-func keepable(t time.Time) bool { return t.Year() >= 1000 && t.Year() <= 9999 }
+func keepable(t time.Time) bool {
+	const year1000, year10000 = -30_610_224_000, 253_402_300_800 // seconds since 1970
+	return year1000 <= t.Unix() && t.Unix() < year10000
+}
 
 // required notes an error if a field is absent.
 func (f *fields) required(path, want string, raw value) {

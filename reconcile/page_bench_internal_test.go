@@ -31,7 +31,7 @@ func BenchmarkUnchangedPage(b *testing.B) {
 			},
 		}
 		read.Items = append(read.Items, product)
-		observation, err := toObservation(product, plan.FigureInStock, began)
+		observation, err := toObservation(&product, plan.FigureInStock, began)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -78,7 +78,7 @@ func (s products) Item(ctx context.Context, p economic.Priority, number string) 
 	if err != nil {
 		return plan.Observation{}, err
 	}
-	return toObservation(read.Value, s.figure, read.Began)
+	return toObservation(&read.Value, s.figure, read.Began)
 }
 
 func (s products) Together(numbers []string) int {
@@ -128,7 +128,7 @@ func toPage(read economic.Page[economic.Product], figure plan.Figure) page {
 	p := page{bad: read.Bad, results: read.Results, next: read.Next, began: read.Began, serverDate: read.ServerDate,
 		observations: make([]plan.Observation, 0, len(read.Items))}
 	for i := range read.Items {
-		observation, err := toObservation(read.Items[i], figure, read.Began)
+		observation, err := toObservation(&read.Items[i], figure, read.Began)
 		if err != nil {
 			p.bad = append(p.bad, economic.BadItem{Number: read.Items[i].Number, Err: err})
 			continue
@@ -149,7 +149,7 @@ const (
 
 // toObservation returns what a read said about an item, or an error where it does not
 // tell what is needed: a number that can be kept, and the figure that the shop sells by.
-func toObservation(p economic.Product, figure plan.Figure, began time.Time) (plan.Observation, error) {
+func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (plan.Observation, error) {
 	obs := plan.Observation{Found: true, Began: began, Item: plan.Item{
 		Number: p.Number, Name: clip(p.Name, longestName), BarCode: clip(p.BarCode, longestCode),
 		Barred: p.Barred, UpdatedAt: p.LastUpdated,
@@ -163,21 +163,18 @@ func toObservation(p economic.Product, figure plan.Figure, began time.Time) (pla
 		doubts.add(productFields[u.Field], u.Err)
 	}
 	if p.Inventory != nil {
-		for _, f := range []struct {
-			field plan.Fields
-			name  string
-			from  *decimal.Decimal
-			to    *decimal.NullDecimal
-		}{
-			{plan.FieldInStock, "inStock", p.Inventory.InStock, &obs.Item.Figures.InStock},
-			{plan.FieldAvailable, "available", p.Inventory.Available, &obs.Item.Figures.Available},
-			{plan.FieldOrderedByCustomers, "orderedByCustomers", p.Inventory.OrderedByCustomers, &obs.Item.Figures.OrderedByCustomers},
-			{plan.FieldOrderedFromSuppliers, "orderedFromSuppliers", p.Inventory.OrderedFromSuppliers, &obs.Item.Figures.OrderedFromSuppliers},
-		} {
-			var err error
-			if *f.to, err = exact(f.from); err != nil {
-				doubts.add(f.field, fmt.Errorf("inventory.%s: %w", f.name, err))
+		exactly := func(field plan.Fields, name string, from *decimal.Decimal) decimal.NullDecimal {
+			d, err := exact(from)
+			if err != nil {
+				doubts.add(field, fmt.Errorf("inventory.%s: %w", name, err))
 			}
+			return d
+		}
+		obs.Item.Figures = plan.Figures{
+			InStock:              exactly(plan.FieldInStock, "inStock", p.Inventory.InStock),
+			Available:            exactly(plan.FieldAvailable, "available", p.Inventory.Available),
+			OrderedByCustomers:   exactly(plan.FieldOrderedByCustomers, "orderedByCustomers", p.Inventory.OrderedByCustomers),
+			OrderedFromSuppliers: exactly(plan.FieldOrderedFromSuppliers, "orderedFromSuppliers", p.Inventory.OrderedFromSuppliers),
 		}
 	}
 	if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {

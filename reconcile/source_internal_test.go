@@ -53,7 +53,7 @@ func TestWhatAnItemNeeds(t *testing.T) {
 		{[]string{"inventory"}, plan.FieldsOfInventory, false, false},
 	} {
 		for figure, enough := range map[plan.Figure]bool{plan.FigureInStock: c.inStock, plan.FigureAvailable: c.available, "": true} {
-			obs, err := toObservation(economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: number("4")}, Unsound: unsound(c.unsound...)}, figure, time.Now())
+			obs, err := toObservation(&economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: number("4")}, Unsound: unsound(c.unsound...)}, figure, time.Now())
 			switch {
 			case !enough && (err == nil || !strings.HasSuffix(err.Error(), ": unsound")):
 				t.Errorf("%q for %q: %v", c.unsound, figure, err)
@@ -65,11 +65,11 @@ func TestWhatAnItemNeeds(t *testing.T) {
 		}
 	}
 	fine := number("1.00001")
-	obs, err := toObservation(economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: fine}}, plan.FigureInStock, time.Now())
+	obs, err := toObservation(&economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: fine}}, plan.FigureInStock, time.Now())
 	if err != nil || obs.Unknown != plan.FieldAvailable || obs.Item.Figures.Available.Valid || !strings.Contains(obs.Warning, "at most 4 decimals") {
 		t.Errorf("%+v, %v", obs, err)
 	}
-	if _, err = toObservation(economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: fine}}, plan.FigureAvailable, time.Now()); err == nil {
+	if _, err = toObservation(&economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: fine}}, plan.FigureAvailable, time.Now()); err == nil {
 		t.Error("more decimals than are kept pass for the figure that the shop sells by")
 	}
 	page := toPage(economic.Page[economic.Product]{Items: []economic.Product{{Number: "a", Unsound: unsound("inventory")}, {Number: "b", Unsound: unsound("barred")}}}, plan.FigureInStock)

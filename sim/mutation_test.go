@@ -133,7 +133,7 @@ var mutations = []mutation{
 		}
 		t.putItems`, "history:"},
 	{"a barred item whose mark cannot be read is sold", "reconcile/plan/types.go",
-		`	keep(FieldBarred, func() { item.Barred = stored.Barred })
+		`	set(FieldBarred, func() { known.Barred = stored.Barred })
 `, ``, "barred:"},
 	{"a figure that cannot be read is an absent one", "reconcile/source.go",
 		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:"},

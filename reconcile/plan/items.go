@@ -209,7 +209,10 @@ func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change)
 		next.Figures = Figures{}
 		return next, differ(WhatGone, row, next, obs)
 	}
-	next.Item = obs.over(row.Item)
+	next.Item = obs.Item
+	if obs.Unknown != 0 {
+		obs.Unknown.keep(&next.Item, &row.Item)
+	}
 	next.Stock = obs.Item.Figures.Pick(figure)
 	next.State = stateOf(next.Item, next.Stock.Valid)
 	next.RenumberedTo = ""

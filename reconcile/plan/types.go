@@ -169,35 +169,29 @@ func (f Fields) Has(any Fields) bool { return f&any != 0 }
 
 // Observation is what one read of e-conomic said about one number.
 type Observation struct {
-	Item    Item   // only Number is set when Found is false
-	Unknown Fields // e-conomic's answer has them, and they cannot be understood: absent in Item, and not to be taken for that
-	Found   bool   // false: e-conomic answered that it has no such number
+	Item    Item // only Number is set when Found is false
 	Began   time.Time
+	Found   bool   // false: e-conomic answered that it has no such number
+	Unknown Fields // e-conomic's answer has them, and they cannot be understood: absent in Item, and not to be taken for that
 	Warning string // what cannot be understood, for people; "" if everything can
 }
 
-// over returns what is known of the item once it was observed: where a field is
-// unknown, what is stored of it.
-func (o Observation) over(stored Item) Item {
-	item := o.Item
-	if o.Unknown == 0 {
-		return item
-	}
-	keep := func(field Fields, from func()) {
-		if o.Unknown.Has(field) {
+// keep puts what is stored of the unknown fields into what is known of the item.
+func (f Fields) keep(known, stored *Item) {
+	set := func(field Fields, from func()) {
+		if f.Has(field) {
 			from()
 		}
 	}
-	keep(FieldName, func() { item.Name = stored.Name })
-	keep(FieldBarCode, func() { item.BarCode = stored.BarCode })
-	keep(FieldBarred, func() { item.Barred = stored.Barred })
-	keep(FieldInventoryEnabled, func() { item.InventoryEnabled = stored.InventoryEnabled })
-	keep(FieldInStock, func() { item.Figures.InStock = stored.Figures.InStock })
-	keep(FieldAvailable, func() { item.Figures.Available = stored.Figures.Available })
-	keep(FieldOrderedByCustomers, func() { item.Figures.OrderedByCustomers = stored.Figures.OrderedByCustomers })
-	keep(FieldOrderedFromSuppliers, func() { item.Figures.OrderedFromSuppliers = stored.Figures.OrderedFromSuppliers })
-	keep(FieldUpdatedAt, func() { item.UpdatedAt = stored.UpdatedAt })
-	return item
+	set(FieldName, func() { known.Name = stored.Name })
+	set(FieldBarCode, func() { known.BarCode = stored.BarCode })
+	set(FieldBarred, func() { known.Barred = stored.Barred })
+	set(FieldInventoryEnabled, func() { known.InventoryEnabled = stored.InventoryEnabled })
+	set(FieldInStock, func() { known.Figures.InStock = stored.Figures.InStock })
+	set(FieldAvailable, func() { known.Figures.Available = stored.Figures.Available })
+	set(FieldOrderedByCustomers, func() { known.Figures.OrderedByCustomers = stored.Figures.OrderedByCustomers })
+	set(FieldOrderedFromSuppliers, func() { known.Figures.OrderedFromSuppliers = stored.Figures.OrderedFromSuppliers })
+	set(FieldUpdatedAt, func() { known.UpdatedAt = stored.UpdatedAt })
 }
 
 // Row is an item as it is stored.
