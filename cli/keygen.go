@@ -44,11 +44,11 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 	if err != nil {
 		return err
 	}
-	keys, made, err := cmd.newKey(cfg, len(shops))
+	known, err := s.KeyCheck(c.ctx)
 	if err != nil {
 		return err
 	}
-	known, err := s.KeyCheck(c.ctx)
+	keys, made, err := cmd.newKey(cfg, len(shops) == 0 && known == nil)
 	if err != nil {
 		return err
 	}
@@ -72,13 +72,13 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 
 // newKey returns the key that is to be let in: the configured one, or one for the
 // embedded database whose file is still to be made.
-func (cmd keygenCmd) newKey(cfg config.Config, shops int) (keys *secret.Keys, toMake bool, err error) {
+func (cmd keygenCmd) newKey(cfg config.Config, fresh bool) (keys *secret.Keys, toMake bool, err error) {
 	if !cfg.Key.IsZero() {
 		keys, err = secret.Load([]byte(cfg.Key.Reveal()))
 		return keys, false, err
 	}
-	if shops == 0 {
-		return nil, false, errors.New("nothing is lost: the database has no shop, and `lagerd run` makes a master key")
+	if fresh {
+		return nil, false, errors.New("nothing is lost: nothing is sealed in the database yet, and `lagerd run` makes a master key")
 	}
 	keys, err = secret.Load([]byte(secret.Generate())) // stands for it: it opens nothing
 	return keys, true, err
@@ -120,6 +120,10 @@ func noneRuns(ctx context.Context, s *store.Store, cfg config.Config) error {
 
 // anew says what must be entered anew under a new master key.
 func anew(w io.Writer, shops []store.Shop) error {
+	if len(shops) == 0 {
+		_, err := fmt.Fprintln(w, "The new master key is let in. There is no shop whose secrets must be entered anew.")
+		return err
+	}
 	fmt.Fprintln(w, "The new master key is let in. Until they are entered anew, each shop is held (token_unreadable), and its webhooks are answered 403. For each shop:")
 	fmt.Fprintln(w)
 	for _, shop := range shops {

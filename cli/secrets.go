@@ -21,13 +21,15 @@ func dsn(cfg config.Config) string { return cfg.Database.DSN }
 // the shops' tokens are sealed. Where the embedded database holds no shop yet, and
 // create says so, the key is made. An error of it is an *config.Errors.
 func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bool) (*secret.Keys, error) {
-	shops, err := s.Shops(ctx)
-	if err != nil {
-		return nil, err
-	}
 	known, err := s.KeyCheck(ctx)
 	if err != nil {
 		return nil, err
+	}
+	var shops []store.Shop
+	if known == nil { // else what they have sealed tells no more
+		if shops, err = s.Shops(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var keys *secret.Keys
 	switch {

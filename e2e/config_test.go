@@ -158,6 +158,17 @@ func TestMissingMasterKey(t *testing.T) {
 	}
 	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "A new master key is in "+filepath.Join(i.dir, "key"))
 	i.start()
+	i.daemon.kill()
+
+	// Also where the shop is gone since: the key is known all the same.
+	i.says(0, []string{"shops", "set", "shop1234", "--grant-token-file", filepath.Join(i.dir, "shop1234.grant")})
+	i.says(0, []string{"shops", "remove", "shop1234", "--yes"})
+	if err := os.Remove(filepath.Join(i.dir, "key")); err != nil {
+		t.Fatal(err)
+	}
+	i.says(78, []string{"run"}, missing)
+	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "There is no shop")
+	i.start()
 }
 
 // TestPermissionDenied: what the caller may not read is not taken for absent: no
