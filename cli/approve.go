@@ -16,6 +16,7 @@ import (
 	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 type approveCmd struct {
@@ -135,7 +136,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, losses
 		return errors.Join(err, c.noteIfNoneRuns(s, cfg))
 	}
 	fmt.Fprintln(c.Stdout, said)
-	if err := cmd.wait(ctx, &w, order.Request); err != nil {
+	if err := cmd.wait(ctx, c.Stderr, &w, order.Request); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(c.Stdout, then)
@@ -144,7 +145,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, losses
 
 // wait waits for the sweep, and fails if that failed or if the shop is held after
 // it: it would lose more than was approved.
-func (cmd approveCmd) wait(ctx context.Context, w *waiter, request string) error {
+func (cmd approveCmd) wait(ctx context.Context, stderr io.Writer, w *waiter, request string) error {
 	var done []store.Request
 	err := w.until(ctx, func() (ok bool, err error) {
 		done, err = w.store.Requests(ctx, []string{request})
@@ -153,8 +154,23 @@ func (cmd approveCmd) wait(ctx context.Context, w *waiter, request string) error
 	if err != nil {
 		return err
 	}
-	if done[0].Failure != "" {
-		return fmt.Errorf("%s: the sweep failed: %s", cmd.Shop, done[0].Failure)
+	failed := fmt.Errorf("%s: the sweep failed: %s", cmd.Shop, done[0].Failure)
+	switch {
+	case done[0].Failure == "":
+		return nil
+	case !strings.HasPrefix(done[0].Failure, "held: "):
+		return failed
 	}
-	return nil
+	list, err := w.store.Status(ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
+	for _, st := range list {
+		// What is held beside the stock does not make the sweep of the stock fail.
+		if v := status.Of(st); !stopped(v, plan.KindStock, true) {
+			fmt.Fprintf(stderr, "Note: %s\n", terminal.Line(v.Reason))
+			return nil
+		}
+	}
+	return failed
 }

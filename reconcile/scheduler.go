@@ -42,7 +42,7 @@ type Options struct {
 	SweepEvery     time.Duration   // longest time between two sweeps
 	RetryMin       time.Duration   // first distance between tries of what failed
 	RetryMax       time.Duration   // longest such distance
-	HeldRetry      time.Duration   // how often a shop that lagerd paused is tried again
+	HeldRetry      time.Duration   // how often what is held, a shop or a part of it, is tried again
 	GapWindow      time.Duration   // how long a missing invoice number is asked for each tick
 	LateWithin     time.Duration   // a webhook this long after its change is late, not missed
 	KeepHistory    time.Duration

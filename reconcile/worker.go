@@ -285,6 +285,7 @@ func (w *worker) change(shop store.Shop) {
 	w.forgetStored()
 	w.checkedAt = time.Time{}
 	clear(w.tried)
+	clear(w.beside)
 	// A sweep under way has ended: those who asked for one get another.
 	w.sweepAsked, w.sweepFound = nil, 0
 }

@@ -20,7 +20,7 @@ type holdKey struct {
 	scope plan.Scope
 }
 
-// heldState is a hold and when it was committed.
+// heldState is a hold and when it was committed, or when the refusal came that led to it.
 type heldState struct {
 	reason plan.Reason
 	step   int64
@@ -88,6 +88,9 @@ func (o *oracle) checkHolds(i *instance) {
 		default:
 			o.sim.counts["hold: "+string(k.scope)+" "+string(is.reason)]++
 			o.checkBegin(i, k, is.reason)
+			if is.reason == plan.HeldForbidden { // what was under way then may end it
+				is.step = o.answers[partKey{i.id, k.shop, k.scope}].refused
+			}
 		}
 		found[k] = is
 	}
