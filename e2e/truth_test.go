@@ -101,12 +101,10 @@ func TestCheckLooksAtAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wrongClock, cutShort atomic.Bool
-	proxy := httputil.NewSingleHostReverseProxy(to)
-	director := proxy.Director
-	proxy.Director = func(r *http.Request) {
-		director(r)
-		r.Header.Del("Accept-Encoding") // else the answer is packed
-	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Header.Del("Accept-Encoding") // else the answer is packed
+	}}
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if wrongClock.Load() {
 			res.Header.Set("Date", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat))
