@@ -108,8 +108,6 @@ var mutations = []mutation{
 	{"an accepted agreement goes on in the former one's dataset", "store/datasets.go",
 		`dataset := Dataset("@" + strconv.FormatInt(generation, 10))`,
 		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can have one dataset
-	{"found: an approval is used up before the items change over", "reconcile/listing.go",
-		`	if w.approved > 0 && !w.changingOver() && `, `	if w.approved > 0 && `, "liveness:"},
 	{"the fence is left out", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
