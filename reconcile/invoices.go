@@ -520,7 +520,7 @@ func (w *worker) fetchAndStore(ctx context.Context, list []store.InvoiceWork) er
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
 	var over atomic.Bool // no further fetch is begun
-	holds := len(w.progress.Holds)
+	lines, pdfs := w.forbidden(plan.ScopeInvoices), w.forbidden(plan.ScopePDFs)
 	var errs, limited []error
 	for come := range w.fetchAll(fetching, list, &over) {
 		if fetching.Err() != nil {
@@ -539,7 +539,8 @@ func (w *worker) fetchAndStore(ctx context.Context, list []store.InvoiceWork) er
 				good = append(good, f)
 			}
 		}
-		if len(w.progress.Holds) > holds || len(errs)+len(limited) > 0 {
+		refused := w.forbidden(plan.ScopeInvoices) && !lines || w.forbidden(plan.ScopePDFs) && !pdfs
+		if refused || len(errs)+len(limited) > 0 {
 			over.Store(true)
 		}
 		err := w.storeFetched(ctx, good)
