@@ -389,3 +389,33 @@ func TestNamelessInvoiceBetweenSweeps(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 }
+
+// TestUnreadFigureIsNotNone: that the agreement has no stock is not concluded where a
+// figure cannot be understood, nor that it has some.
+func TestUnreadFigureIsNotNone(t *testing.T) {
+	const service = `{"productNumber":"s","name":"Service"}`
+	s := &shown{invoices: map[string]string{}, items: map[string]string{"s": service, "a": `{"productNumber":"a","inventory":{"inStock":"5"}}`}}
+	f, tick := doubtful(t, s, func(o *reconcile.Options) { o.HeldRetry = time.Nanosecond })
+	held := func(want bool) {
+		t.Helper()
+		st := f.status()
+		if is := st.Progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory); is != want {
+			t.Fatalf("held: %t, expected %t: %+v", is, want, st.Progress.Holds)
+		}
+	}
+	held(false)
+	if st := f.status(); len(st.Failing) != 1 || st.Failing[0].Number != "a" || st.ItemsStored != 1 {
+		t.Errorf("%+v", st)
+	}
+	s.mu.Lock()
+	delete(s.items, "a")
+	s.mu.Unlock()
+	tick()
+	held(true)
+	s.set(s.items, "a", `{"productNumber":"a","inventory":{"inStock":"5"}}`)
+	tick()
+	held(true)
+	s.set(s.items, "a", `{"productNumber":"a","inventory":{"inStock":5}}`)
+	tick()
+	held(false)
+}

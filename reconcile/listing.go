@@ -526,7 +526,9 @@ func (w *worker) answerAbsent(ctx context.Context, l *listing) error {
 // held, and what is stored stays as it is.
 func (w *worker) assessFirst(ctx context.Context, first page) (held bool, err error) {
 	var a plan.Assessment
+	unread := 0
 	for p := first; ; {
+		unread += len(p.bad)
 		for _, o := range p.observations {
 			a.Add(o.Item)
 		}
@@ -539,6 +541,10 @@ func (w *worker) assessFirst(ctx context.Context, first page) (held bool, err er
 	}
 	if a.Verdict() != plan.VerdictNoInventory {
 		return false, w.saw(ctx, plan.SeenFigures)
+	}
+	if unread > 0 {
+		// Any of them may carry a figure: it stays as it is.
+		return w.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory), nil
 	}
 	detail := fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)", a.Items, a.Enabled)
 	return true, w.hold(ctx, plan.ScopeStock, plan.HeldNoInventory, detail)
