@@ -134,7 +134,7 @@ var mutations = []mutation{
 		`	set(FieldBarred, func() { known.Barred = stored.Barred })
 `, ``, "barred:"},
 	{"a figure that cannot be read is an absent one", "reconcile/source.go",
-		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:"},
+		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:|hints:"},
 	{"an order reference that cannot be read is none", "reconcile/source.go",
 		`	case in, block:
 		return invoiceOrder`, `	case in, block:

@@ -30,6 +30,11 @@ func (s *simulation) odd(req *http.Request, status int, body []byte) (odd []byte
 			return body, ""
 		}
 		one = list[s.rng.IntN(len(list))].(map[string]any)
+		for _, other := range list {
+			if other := other.(map[string]any); other["barred"] == true && s.rng.IntN(2) == 0 {
+				one = other // it is the one that could be sold
+			}
+		}
 	}
 	needed := false
 	if products {

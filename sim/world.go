@@ -208,7 +208,7 @@ func (w *world) trade(x *shop) {
 		w.adjust(x, pick(), w.figure(x), false)
 	case dice < 70:
 		w.adjust(x, pick(), 0, false)
-	case dice < 73:
+	case dice < 73 || dice >= 92 && s.profile.odd > 0:
 		w.bar(x, pick())
 	case dice < 77 && s.profile.hidden:
 		w.adjust(x, pick(), w.figure(x), true)
