@@ -36,7 +36,8 @@ func (cmd approveCmd) Run(c *call) error {
 		return err
 	}
 	defer s.Close()
-	if err := cmd.held(c.ctx, s); err != nil {
+	shop, err := cmd.held(c.ctx, s)
+	if err != nil {
 		return err
 	}
 	losses, err := cmd.show(c)
@@ -48,26 +49,26 @@ func (cmd approveCmd) Run(c *call) error {
 			return err
 		}
 	}
-	return cmd.approve(c, cfg, s, losses)
+	return cmd.approve(c, cfg, s, shop, losses)
 }
 
-// held returns an error where there is nothing to approve, with what to do
-// instead.
-func (cmd approveCmd) held(ctx context.Context, s *store.Store) error {
+// held returns the shop as it is held, or an error where there is nothing to approve,
+// with what to do instead.
+func (cmd approveCmd) held(ctx context.Context, s *store.Store) (store.Shop, error) {
 	st, err := diffCmd{Shop: cmd.Shop}.shop(ctx, s)
 	if err != nil {
-		return err
+		return store.Shop{}, err
 	}
 	v := status.Of(st)
 	switch {
 	case v.State == status.StatePaused:
-		return fmt.Errorf("%[1]s is paused (%[2]s): say `lagerd shops resume %[1]s` first; if it loses too much then, it is held, and you can approve that", cmd.Shop, v.Reason)
+		return st.Shop, fmt.Errorf("%[1]s is paused (%[2]s): say `lagerd shops resume %[1]s` first; if it loses too much then, it is held, and you can approve that", cmd.Shop, v.Reason)
 	case v.HeldFor(plan.ScopeStock, plan.HeldLosses):
-		return nil
+		return st.Shop, nil
 	case v.State == status.StateHeld:
-		return fmt.Errorf("%[1]s is held, but not for its losses: %[2]s: `lagerd check --shop %[1]s` says what to do", cmd.Shop, v.Reason)
+		return st.Shop, fmt.Errorf("%[1]s is held, but not for its losses: %[2]s: `lagerd check --shop %[1]s` says what to do", cmd.Shop, v.Reason)
 	}
-	return fmt.Errorf("%[1]s is not held: there is nothing to approve (`lagerd diff %[1]s` shows what differs)", cmd.Shop)
+	return st.Shop, fmt.Errorf("%[1]s is not held: there is nothing to approve (`lagerd diff %[1]s` shows what differs)", cmd.Shop)
 }
 
 // show reads anew what the shop would lose, shows it, and returns how many
@@ -108,7 +109,7 @@ func (cmd approveCmd) ask(c *call) error {
 
 // approve stores the approval and has the shop swept. Where nothing would be
 // lost any more the sweep alone ends the hold.
-func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, losses int) error {
+func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop store.Shop, losses int) error {
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
 	w := waiter{store: s}
@@ -117,7 +118,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, losses
 		return err
 	}
 	if losses > 0 {
-		if err := s.Approve(ctx, cmd.Shop, losses+cfg.Reconcile.LossMin, now()); err != nil {
+		if err := s.Approve(ctx, shop, losses+cfg.Reconcile.LossMin, now()); err != nil {
 			return err
 		}
 	}

@@ -145,5 +145,8 @@ func (cmd whyCmd) Run(c *call) error {
 	if w.Changes, err = s.Changes(c.ctx, cmd.Shop, kind, numbers, now().Add(-cmd.Since), 1000); err != nil {
 		return err
 	}
+	if w.Agreements, err = s.Agreements(c.ctx, cmd.Shop); err != nil {
+		return err
+	}
 	return w.Write(c.Stdout, now())
 }

@@ -17,7 +17,7 @@ import (
 type changeover struct {
 	listings   int                 // whole ones, of the new agreement
 	unreadable map[string]struct{} // numbers that the last of them showed and that could not be understood
-	unnamed    bool                // it showed items whose very number could not be
+	unnamed    bool                // it showed items whose very number could not be: any may be one of them
 	judged     bool                // what the last of them would take away has been looked at
 }
 
@@ -37,7 +37,7 @@ func (w *worker) changeOver(ctx context.Context) (again bool, err error) {
 	if w.sweep != nil || c.judged {
 		return false, nil
 	}
-	step := plan.ChangeOver(plan.ChangeOverInput{Listings: c.listings, Suspects: len(w.suspects), Unnamed: c.unnamed})
+	step := plan.ChangeOver(plan.ChangeOverInput{Listings: c.listings, Suspects: len(w.suspects)})
 	if step != plan.ChangeOverJudge {
 		return step == plan.ChangeOverList, nil
 	}
@@ -59,12 +59,20 @@ func (w *worker) changeOver(ctx context.Context) (again bool, err error) {
 	return false, w.showNewItems(ctx, former)
 }
 
+// unknown reports whether nothing is known of an item that the new agreement's dataset
+// lacks: it may be there, and could not be understood, or not be read a second time.
+func (w *worker) unknown(number string) bool {
+	_, unreadable := w.changeover.unreadable[number]
+	_, suspected := w.suspects[number]
+	return unreadable || suspected || w.changeover.unnamed
+}
+
 // showNewItems has the shop see the items of the new agreement from now on. What that
-// one lacks is gone; of what it has and cannot be understood nothing is known.
+// one lacks is gone; of what is not known there is no figure.
 func (w *worker) showNewItems(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
 		var err error
-		if more, err = w.Store.StageMissing(ctx, w.fence(), former, w.changeover.unreadable, w.steady(w.Now())); err != nil {
+		if more, err = w.Store.StageMissing(ctx, w.fence(), former, w.unknown, w.steady(w.Now())); err != nil {
 			w.forgetStored()
 			return err
 		}

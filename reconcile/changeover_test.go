@@ -1,8 +1,10 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -68,7 +70,7 @@ func (f *fixture) untilShown(s *reconcile.Scheduler, done passes, before, want [
 		if time.Since(began) > 20*time.Second {
 			f.t.Fatalf("the shop still sees %q; holds: %s", got, f.heldFor())
 		}
-		if err := done.next(f.t); err != nil {
+		if err := done.next(f.t); err != nil && !errors.Is(err, store.ErrSettingsChanged) {
 			f.t.Fatal(err)
 		}
 		s.ReconcileAll()
@@ -144,14 +146,14 @@ func TestChangeOverHeldBack(t *testing.T) {
 	if got := f.shown(); !slices.Equal(got, before) {
 		t.Fatalf("the shop sees %q", got)
 	}
-	must(t, f.Store.Approve(t.Context(), "shop1234", 40, time.Now()))
+	must(t, f.Store.Approve(t.Context(), f.Shop, 40, time.Now()))
 	s.SweepAll()
 	f.untilShown(s, done, before, want)
 	if holds := f.heldFor(); holds != "" {
 		t.Errorf("held: %s", holds)
 	}
-	if n, err := f.Store.Approved(t.Context(), "shop1234", time.Time{}); n != 0 || err != nil {
-		t.Errorf("the approval is left: %d, %v", n, err)
+	if a, err := f.Store.Approved(t.Context(), "shop1234", time.Now().Add(-time.Hour)); a.Losses != 0 || err != nil {
+		t.Errorf("the approval is left: %+v, %v", a, err)
 	}
 }
 
@@ -197,5 +199,119 @@ func TestSettingsChangedInAPass(t *testing.T) {
 	must(t, done.next(t))
 	if got := f.shown(); !slices.Equal(got, []string{"a 5 ok"}) {
 		t.Errorf("the next has stored %q", got)
+	}
+}
+
+// TestForbiddenWhileChangingOver: a shop whose new agreement forbids to list its items is
+// held, and is not looked at again and again meanwhile.
+func TestForbiddenWhileChangingOver(t *testing.T) {
+	t.Parallel()
+	f := moved(t, map[string]string{"a": "1"}, map[string]string{"a": "2"})
+	before := f.shown()
+	r := &refusing{remote: f.remote}
+	r.refuse(403, "/products")
+	_, done := scheduler(t, f, r, func(o *reconcile.Options) { o.HeldRetry = time.Hour })
+	passes := 0
+	for quiet := false; !quiet && passes < 50; {
+		select {
+		case <-done:
+			passes++
+		case <-time.After(time.Second):
+			quiet = true
+		}
+	}
+	if passes >= 50 || f.holds() != "stock: forbidden" || !slices.Equal(f.shown(), before) {
+		t.Errorf("%d passes; holds %q; shown %q", passes, f.holds(), f.shown())
+	}
+}
+
+// TestUnnamedWhileChangingOver: an item whose very number cannot be read does not keep the
+// shop at its former company's figures. What the new agreement seems to lack may be it:
+// there is no figure for that, and it is not called gone.
+func TestUnnamedWhileChangingOver(t *testing.T) {
+	t.Parallel()
+	f := moved(t, map[string]string{"a": "1", "b": "1"}, map[string]string{"a": "2"})
+	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/products" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"collection":[%s,{"name":"no number","inventory":{"inStock":1}}],"pagination":{"results":2}}`, product("a", "2"))
+			return
+		}
+		f.remote.ServeHTTP(w, req)
+	})
+	before := f.shown()
+	s, done := scheduler(t, f, h, func(*reconcile.Options) {})
+	f.untilShown(s, done, before, []string{"a 2 ok", "b none no_inventory"})
+}
+
+// TestUnreadWhileChangingOver: an item whose zero cannot be read a second time does not
+// hold up the others for ever. Nothing is known of its stock.
+func TestUnreadWhileChangingOver(t *testing.T) {
+	t.Parallel()
+	f := moved(t, map[string]string{"a": "1", "zero": "1"}, map[string]string{"a": "2", "zero": "0"})
+	var listings atomic.Int32
+	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch {
+		case req.URL.Path == "/products/zero":
+			http.Error(w, `{"message":"x"}`, http.StatusInternalServerError)
+			return
+		case req.URL.Path == "/products" && listings.Add(1) > 0:
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"collection":[%s,{"productNumber":"zero","name":"x","inventory":{"inStock":%d}}],"pagination":{"results":2}}`, product("a", "2"), listings.Load()%2)
+			return
+		}
+		f.remote.ServeHTTP(w, req)
+	})
+	before := f.shown()
+	s, done := scheduler(t, f, h, func(*reconcile.Options) {})
+	for began := time.Now(); !slices.Contains(f.shown(), "a 2 ok"); s.ReconcileAll() {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("the shop still sees %q, and saw %q; held: %s", f.shown(), before, f.heldFor())
+		}
+		_ = done.next(t) // fails by the one item
+	}
+}
+
+// TestNothingIsKeptOfAnotherAgreement: what a shop's passes have learnt of one agreement
+// decides nothing about another: a former company's item is no item's new number.
+func TestNothingIsKeptOfAnotherAgreement(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.remote.stock["a"] = "5"
+	s, done := scheduler(t, f, f.remote, func(*reconcile.Options) {})
+	f.untilShown(s, done, nil, []string{"a 5 ok"})
+	f.stocks("former-4711", "5") // every item has the same name
+	for began := time.Now(); !slices.Contains(f.shown(), "former-4711 5 ok"); s.ReconcileAll() {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("shown: %q", f.shown())
+		}
+		must(t, done.next(t))
+	}
+	f.mu.Lock()
+	clear(f.remote.stock)
+	f.remote.stock["x"], f.remote.stock["y"] = "5", "5"
+	f.mu.Unlock()
+	f.exec("UPDATE progress SET agreement_number = 6") // the token answers for 7
+	must(t, f.Store.AcceptAgreement(t.Context(), "shop1234", 7, time.Now()))
+	until := func(want ...string) {
+		t.Helper()
+		for began := time.Now(); !slices.Equal(f.shown(), want); s.ReconcileAll() {
+			if time.Since(began) > 20*time.Second {
+				t.Fatalf("shown: %q, expected %q; held: %s", f.shown(), want, f.heldFor())
+			}
+			if err := done.next(t); err != nil && !errors.Is(err, store.ErrSettingsChanged) {
+				t.Fatal(err)
+			}
+		}
+	}
+	until("a none gone", "former-4711 none gone", "x 5 ok", "y 5 ok")
+	f.mu.Lock()
+	delete(f.remote.stock, "x")
+	f.mu.Unlock()
+	until("a none gone", "former-4711 none gone", "x none gone", "y 5 ok")
+	var to string
+	must(t, f.db.QueryRow("SELECT renumbered_to FROM shop_stock WHERE item_number = 'x'").Scan(&to))
+	if to != "" {
+		t.Errorf("x is probably %q, of another company", to)
 	}
 }

@@ -162,6 +162,19 @@ func (w *worker) suspect(observations []plan.Observation, suspected map[string]p
 	}
 }
 
+// approve takes over what a person has approved, for as long as that is good.
+func (w *worker) approve(a store.Approval) {
+	w.approved, w.approvedUntil = a.Losses, a.At.Add(approvalLasts)
+}
+
+// ageApproval forgets an approval that is not good any more: the losses it was given for
+// may have gone some other way.
+func (w *worker) ageApproval() {
+	if w.approved > 0 && !w.Now().Before(w.approvedUntil) {
+		w.approved = 0
+	}
+}
+
 // askApproval ends the hold if a person has approved the losses, and has them
 // swept up.
 func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
@@ -169,9 +182,11 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 		return nil
 	}
 	if j.asked {
-		if w.approved, err = w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts)); err != nil {
+		approval, err := w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts))
+		if err != nil {
 			return err
 		}
+		w.approve(approval)
 	}
 	if w.changingOver() || w.approved == 0 || w.approved < lossesIn(w.suspects) {
 		return nil

@@ -34,7 +34,7 @@ func (w *worker) loadLosses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.approved = m.Approved
+	w.approve(m.Approved)
 	w.window = lossWindow{held: m.Held, losses: make(map[string]plan.Loss, len(m.Losses))}
 	for _, l := range m.Losses {
 		// A clock that was ahead may have stored it: it counts from now on then.

@@ -218,7 +218,9 @@ func (x *trickle) diffTells() {
 // before it do not either. What comes beyond it counts.
 func (x *trickle) approved(next int, how string) {
 	x.t.Helper()
-	must(x.t, x.Store.Approve(x.t.Context(), "shop1234", 30+20, x.now()))
+	shop, err := x.Store.Shop(x.t.Context(), "shop1234")
+	must(x.t, err)
+	must(x.t, x.Store.Approve(x.t.Context(), shop, 30+20, x.now()))
 	more, counted := 25, 5 // than anybody has been shown
 	if how == "gone" {
 		more, counted = 10, 0 // 55 of the 150 that are left would be too many at once

@@ -30,8 +30,10 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 		return again, err
 	}
 	list, err := w.changeOver(ctx)
+	// One that was asked for before, and has not begun, is not asked for at once again.
+	again = again || list && !w.sweepNext
 	w.sweepNext = w.sweepNext || list
-	return again || list, err
+	return again, err
 }
 
 // readStock is stockPass without the change to another agreement's items.

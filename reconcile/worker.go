@@ -62,11 +62,12 @@ type worker struct {
 	streaks map[plan.Scope]*plan.Streak // of numbers refused one after another
 	beside  map[plan.Scope]error        // refusals of parts that are held for another reason
 
-	suspects   map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
-	approved   int                     // losses that a person has approved and that are not stored yet; 0: none
-	window     lossWindow              // losses that were stored lately
-	changeover changeover              // to the items of another agreement
-	lookedAt   time.Time               // when a listing that was only looked at began
+	suspects      map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
+	approved      int                     // losses that a person has approved and that are not stored yet; 0: none
+	approvedUntil time.Time
+	window        lossWindow // losses that were stored lately
+	changeover    changeover // to the items of another agreement
+	lookedAt      time.Time  // when a listing that was only looked at began
 
 	sweep      *listing // under way, some pages each pass; nil: none
 	sweepNext  bool     // another was asked for meanwhile
@@ -87,6 +88,7 @@ type result struct {
 // the errors are joined.
 func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	w.found, w.hinted, w.self = 0, false, plan.SelfUnasked
+	w.ageApproval()
 	asked, err := w.requests(ctx, &j)
 	if err != nil {
 		return result{}, err
@@ -278,16 +280,15 @@ func (w *worker) load(ctx context.Context) error {
 	return nil
 }
 
-// change takes over new settings. What they affect is read anew, and the token is
-// asked whose it is before anything that it reads is stored.
+// change takes over new settings. Nothing that was learnt with the former ones is
+// kept: it may be another agreement's. So the token is asked whose it is before anything
+// that it reads is stored, and those who have asked for a sweep under way get another.
 func (w *worker) change(shop store.Shop) {
-	w.shop = shop
-	w.forgetStored()
-	w.checkedAt = time.Time{}
-	clear(w.tried)
-	clear(w.beside)
-	// A sweep under way has ended: those who asked for one get another.
-	w.sweepAsked, w.sweepFound = nil, 0
+	*w = worker{
+		Options: w.Options, pages: w.pages, other: w.other, shop: shop, token: w.token, log: w.log,
+		base: w.base, seq: w.seq, pruned: w.pruned, // of the lease
+		packed: true,
+	}
 }
 
 // fence returns the right to write with the next transaction. A transaction whose

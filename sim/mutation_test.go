@@ -187,8 +187,10 @@ var mutations = []mutation{
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
 	{"found: a removal goes on after a conflict, outside of its transaction", "store/shops.go",
-		`		if existed, err = existsShop(db, name); err != nil {`,
-		`		if existed, err = existsShop(db, name); false {`, "identity:|one writer:|leases:"},
+		`		exists, err := existsShop(db, name)
+		if err != nil {`,
+		`		exists, err := existsShop(db, name)
+		if false {`, "identity:|one writer:|leases:"},
 	{"the cursor moves with the first page", "reconcile/stock.go",
 		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",

@@ -162,6 +162,8 @@ type Why struct {
 	Received time.Time // of a webhook that no pass has looked at yet; zero: none
 	Warnings []store.Warning
 	Changes  []store.Change
+
+	Agreements []store.Agreement // of a shop that has had more than one
 }
 
 // Write writes what is known: what is stored, what is open, what changed.
@@ -215,8 +217,43 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 		_, err := fmt.Fprintln(w, "No change is on record.")
 		return err
 	}
-	fmt.Fprintln(w, "History (UTC):")
-	return WriteChanges(w, y.Changes)
+	return y.writeHistory(w)
+}
+
+// writeHistory writes the changes, those of each agreement apart: the number may have
+// been another company's item.
+func (y Why) writeHistory(w io.Writer) error {
+	parts := []string{"History (UTC):"}
+	if len(y.Agreements) > 0 {
+		// What was before an agreement was accepted that the shop has had twice.
+		parts = []string{"History of an earlier agreement (UTC):"}
+	}
+	for n, a := range y.Agreements {
+		part := fmt.Sprintf("History of agreement %d, which the shop had before (UTC):", a.AgreementNumber)
+		if n+1 == len(y.Agreements) {
+			part = fmt.Sprintf("History of agreement %d, accepted %s (UTC):", a.AgreementNumber, a.AcceptedAt.Format(clock))
+		}
+		parts = append(parts, part)
+	}
+	changes := y.Changes
+	for n, part := range parts {
+		until := len(changes)
+		if n < len(y.Agreements) {
+			accepted := y.Agreements[n].AcceptedAt.Time
+			if at := slices.IndexFunc(changes, func(c store.Change) bool { return !c.CommittedAt.Before(accepted) }); at >= 0 {
+				until = at
+			}
+		}
+		if until == 0 {
+			continue
+		}
+		fmt.Fprintln(w, part)
+		if err := WriteChanges(w, changes[:until]); err != nil {
+			return err
+		}
+		changes = changes[until:]
+	}
+	return nil
 }
 
 func noted(note string) string {

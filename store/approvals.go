@@ -2,27 +2,65 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"gorm.io/gorm"
+
+	"lagerd/reconcile/plan"
 )
 
-// Approve notes that a person accepts that a reconciliation of the shop takes
-// away the stock of so many items.
-func (s *Store) Approve(ctx context.Context, shop string, losses int, now time.Time) error {
-	_, err := s.exec(ctx, "INSERT INTO approvals (shop, losses, approved_at) VALUES (?,?,?)"+
-		s.dialect.onConflict("shop", overwrite("losses", "approved_at")...), shop, losses, At(now))
+// Approval is a person's word that a reconciliation of a shop may take away the stock
+// of so many items.
+type Approval struct {
+	Losses int // 0: there is none
+	At     time.Time
+}
+
+// ErrNotApproved is returned where what a person approved is not what holds the shop
+// any more.
+var ErrNotApproved = errors.New("the shop has been changed, or its hold has ended or is another one, since its losses were shown: look again")
+
+// Approve stores that a person accepts that a reconciliation of the shop takes away the
+// stock of so many items. The shop is as it was before its losses were read: where its
+// settings, its agreement or its hold are others by now, nothing is approved and
+// ErrNotApproved returned. Like new settings, an approval starts the shop's pass anew.
+func (s *Store) Approve(ctx context.Context, shop Shop, losses int, now time.Time) error {
+	err := s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		present, err := oneShop(db, shop.Shop)
+		if err != nil {
+			return err
+		}
+		var held int64
+		if err := db.Table("holds").Where("shop = ? AND scope = ? AND reason = ?", shop.Shop, plan.ScopeStock, plan.HeldLosses).Count(&held).Error; err != nil {
+			return err
+		}
+		if present.Generation != shop.Generation || held == 0 {
+			return ErrNotApproved
+		}
+		err = db.Exec("INSERT INTO approvals (shop, losses, approved_at) VALUES (?,?,?)"+
+			s.dialect.onConflict("shop", overwrite("losses", "approved_at")...), shop.Shop, losses, At(now)).Error
+		if err != nil {
+			return err
+		}
+		return saveShop(db, &present, generation, now)
+	})
 	if err != nil {
-		return fmt.Errorf("store the approval for %s: %w", shop, err)
+		return fmt.Errorf("store the approval for %s: %w", shop.Shop, err)
 	}
 	return nil
 }
 
-// Approved returns how many losses are approved for the shop since the given
-// time, 0 if none are.
-func (s *Store) Approved(ctx context.Context, shop string, since time.Time) (losses int, err error) {
-	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(losses), 0) FROM approvals WHERE shop = ? AND approved_at >= ?", shop, At(since)).Scan(&losses)
-	if err != nil {
-		return 0, fmt.Errorf("read the approval for %s: %w", shop, err)
+const approvalSince = "SELECT COALESCE(MAX(losses), 0) AS losses, MAX(approved_at) AS approved_at FROM approvals WHERE shop = ? AND losses > 0 AND approved_at >= ?"
+
+// Approved returns what is approved for the shop since the given time.
+func (s *Store) Approved(ctx context.Context, shop string, since time.Time) (Approval, error) {
+	var a Approval
+	var at Time
+	if err := s.conn.QueryRowContext(ctx, approvalSince, shop, At(since)).Scan(&a.Losses, &at); err != nil {
+		return a, fmt.Errorf("read the approval for %s: %w", shop, err)
 	}
-	return losses, nil
+	a.At = at.Time
+	return a, nil
 }

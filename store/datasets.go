@@ -148,10 +148,10 @@ func (s *Store) Losses(ctx context.Context, former, next Dataset) (losses, prese
 }
 
 // StageMissing writes some of the items that the former dataset has and the fence's
-// has not: as gone, without figures, or where the new agreement shows them and they
-// are unreadable, as without a figure. It reports whether there may be more of them.
+// has not: as gone, without figures, or where it is unknown what the new agreement
+// says of one, as without a figure. It reports whether there may be more of them.
 // They are seen when the items change over.
-func (s *Store) StageMissing(ctx context.Context, f Fence, former Dataset, unreadable map[string]struct{}, at time.Time) (more bool, err error) {
+func (s *Store) StageMissing(ctx context.Context, f Fence, former Dataset, unknown func(number string) bool, at time.Time) (more bool, err error) {
 	missing, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
 		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", f.Dataset, former, plan.StateGone, RowsPerPiece)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Store) StageMissing(ctx context.Context, f Fence, former Dataset, unrea
 	for _, number := range missing {
 		row := plan.Row{State: plan.StateGone, Version: plan.Version{Token: f.Token, At: at}, FirstSeenAt: rows[number].FirstSeenAt, ChangedAt: at}
 		row.Number = number
-		if _, shown := unreadable[number]; shown {
+		if unknown(number) {
 			row.State = plan.StateNoInventory
 		} else {
 			row.Name = rows[number].Name

@@ -157,7 +157,7 @@ func TestAcceptAgreement(t *testing.T) {
 			t.Errorf("%d losses of %d, %v", losses, present, err)
 		}
 		seq++
-		more, err := s.StageMissing(ctx, fenceOf(t, s, "shop1", token, seq), "shop1", map[string]struct{}{"zero": {}}, noon)
+		more, err := s.StageMissing(ctx, fenceOf(t, s, "shop1", token, seq), "shop1", func(number string) bool { return number == "zero" }, noon)
 		if more || err != nil {
 			t.Errorf("more %t, %v", more, err)
 		}
@@ -229,6 +229,65 @@ func TestAcceptBeforeAnythingWasRead(t *testing.T) {
 		}
 		if err := s.AcceptAgreement(t.Context(), "none", 5, noon); !errors.Is(err, store.ErrNoShop) {
 			t.Errorf("of no shop: %v", err)
+		}
+	})
+}
+
+// approve holds a shop for its losses, as fence number seq, and has a person approve so
+// many.
+func approve(t *testing.T, s *store.Store, name string, token, seq int64, losses int, at time.Time) {
+	t.Helper()
+	must(t, s.Apply(t.Context(), fenceOf(t, s, name, token, seq), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: at}}}, at))
+	shop, err := s.Shop(t.Context(), name)
+	must(t, err)
+	must(t, s.Approve(t.Context(), shop, losses, at))
+}
+
+// TestApprove: an approval is of the losses that a person was shown, and of no others.
+func TestApprove(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx, token := t.Context(), addShop(t, s, "shop1")
+		approved := func() store.Approval {
+			t.Helper()
+			a, err := s.Approved(ctx, "shop1", noon.Add(-time.Hour))
+			must(t, err)
+			m, err := s.LossMemory(ctx, "shop1", "shop1", noon.Add(-time.Hour))
+			must(t, err)
+			if a != m.Approved {
+				t.Errorf("approved %+v, and remembered %+v", a, m.Approved)
+			}
+			return a
+		}
+		seen, err := s.Shop(ctx, "shop1")
+		must(t, err)
+		if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNotApproved) || approved().Losses != 0 {
+			t.Errorf("of a shop that is not held: %v", err)
+		}
+		approve(t, s, "shop1", token, 1, 60, noon)
+		if got := approved(); got.Losses != 60 || !got.At.Equal(noon) {
+			t.Errorf("approved %+v", got)
+		}
+		// The settings have another generation since: a pass under way is told.
+		if err := s.Apply(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: seen.Generation, Token: token, Seq: 2}, store.Applied{EndApproval: true}, noon); !errors.Is(err, store.ErrSettingsChanged) {
+			t.Errorf("a pass that began before the approval: %v", err)
+		}
+		// Another agreement's losses are not those that were approved, nor are they when the
+		// person answers only now.
+		if seen, err = s.Shop(ctx, "shop1"); err != nil {
+			t.Fatal(err)
+		}
+		must(t, s.AcceptAgreement(ctx, "shop1", 7, noon))
+		if got := approved(); got.Losses != 0 {
+			t.Errorf("approved for another agreement: %+v", got)
+		}
+		must(t, s.Apply(ctx, fenceOf(t, s, "shop1", token, 3), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}}, noon))
+		if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNotApproved) || approved().Losses != 0 {
+			t.Errorf("for what was shown of another agreement: %v", err)
+		}
+		must(t, s.RemoveShop(ctx, "shop1"))
+		if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNoShop) || s.Count(ctx, "approvals", "shop1") != 0 {
+			t.Errorf("of a removed shop: %v", err)
 		}
 	})
 }

@@ -16,7 +16,7 @@ type Loss struct {
 
 // LossMemory is what the loss guard must not forget of a shop.
 type LossMemory struct {
-	Approved int           // losses that a person has approved and that are not stored yet
+	Approved Approval      // of losses that are not stored yet
 	Held     time.Duration // how long the shop was held, in all: losses do not grow old meanwhile
 	Losses   []Loss
 }
@@ -28,13 +28,13 @@ func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, ap
 	var m LossMemory
 	var heldUS int64
 	var any bool
-	err := s.conn.QueryRowContext(ctx, "SELECT (SELECT COALESCE(MAX(losses), 0) FROM approvals WHERE shop = ? AND approved_at >= ?),"+
-		" (SELECT COALESCE(MAX(held_us), 0) FROM loss_clocks WHERE shop = ?), EXISTS (SELECT 1 FROM recent_losses WHERE shop = ?)",
-		shop, At(approvedSince), dataset, dataset).Scan(&m.Approved, &heldUS, &any)
+	var approvedAt Time
+	err := s.conn.QueryRowContext(ctx, "SELECT a.losses, a.approved_at, (SELECT COALESCE(MAX(held_us), 0) FROM loss_clocks WHERE shop = ?), EXISTS (SELECT 1 FROM recent_losses WHERE shop = ?)"+
+		" FROM ("+approvalSince+") AS a", dataset, dataset, shop, At(approvedSince)).Scan(&m.Approved.Losses, &approvedAt, &heldUS, &any)
 	if err != nil {
 		return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
 	}
-	m.Held = time.Duration(heldUS) * time.Microsecond
+	m.Approved.At, m.Held = approvedAt.Time, time.Duration(heldUS)*time.Microsecond
 	if !any {
 		return m, nil
 	}

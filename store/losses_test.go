@@ -24,7 +24,7 @@ func TestLossMemory(t *testing.T) {
 		apply := func(c store.LossChange) {
 			t.Helper()
 			seq++
-			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, store.Applied{Losses: c}, noon))
+			must(t, s.Apply(t.Context(), fenceOf(t, s, "shop1", token, seq), store.Applied{Losses: c}, noon))
 		}
 		expect := func(what string, want store.LossMemory) {
 			t.Helper()
@@ -46,9 +46,10 @@ func TestLossMemory(t *testing.T) {
 		apply(store.LossChange{Lost: []store.Loss{a, c}, Forgotten: []string{"c", "a "}, Held: time.Hour + time.Microsecond})
 		expect("one again, one forgotten, and one forgotten and lost", store.LossMemory{Held: time.Hour + time.Microsecond, Losses: []store.Loss{a, c}})
 
-		must(t, s.Approve(t.Context(), "shop1", 10, noon))
+		seq++
+		approve(t, s, "shop1", token, seq, 10, noon)
 		apply(store.LossChange{Approved: 7, Held: 2 * time.Hour})
-		expect("seven that were approved", store.LossMemory{Approved: 3, Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
+		expect("seven that were approved", store.LossMemory{Approved: store.Approval{Losses: 3, At: noon}, Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
 		apply(store.LossChange{Approved: 4})
 		expect("more than were approved", store.LossMemory{Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
 
@@ -65,7 +66,7 @@ func TestLossMemory(t *testing.T) {
 		apply(store.LossChange{Forgotten: append(numbers, "never")})
 		expect("many, forgotten", store.LossMemory{Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
 
-		err := s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 1}, store.Applied{Losses: store.LossChange{Lost: many}}, noon)
+		err := s.Apply(t.Context(), fenceOf(t, s, "shop1", token-1, 1), store.Applied{Losses: store.LossChange{Lost: many}}, noon)
 		if !errors.Is(err, store.ErrFenced) {
 			t.Errorf("without the lease: %v", err)
 		}

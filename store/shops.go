@@ -56,13 +56,21 @@ var (
 // AddShop stores a new shop with its first code.
 func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now time.Time) error {
 	shop.CreatedAt, shop.UpdatedAt = At(now), At(now)
+	again := false
 	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
+		first := !again
+		again = true
 		exists, err := existsShop(db, shop.Shop)
 		if err != nil {
 			return err
 		}
 		if exists {
-			return fmt.Errorf("add %s: %w", shop.Shop, ErrShopExists)
+			var same int64 // where the try before was committed, and its answer lost
+			err := db.Model(&ShopCode{}).Where("shop = ? AND code_hash = ?", shop.Shop, codeHash).Count(&same).Error
+			if err == nil && (first || same == 0) {
+				err = fmt.Errorf("add %s: %w", shop.Shop, ErrShopExists)
+			}
+			return err
 		}
 		for _, table := range slices.Concat(datasetTables, shopTables) {
 			var left int64
@@ -133,10 +141,11 @@ func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
 func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
-		var err error
-		if existed, err = existsShop(db, name); err != nil {
+		exists, err := existsShop(db, name)
+		if err != nil {
 			return err
 		}
+		existed = existed || exists // also where an earlier try was committed, and its answer lost
 		err = db.Exec("UPDATE meta SET value = (SELECT MAX(token) FROM leases WHERE shop = ?) WHERE name = ? AND value < (SELECT MAX(token) FROM leases WHERE shop = ?)", name, removedToken, name).Error
 		if err != nil {
 			return err

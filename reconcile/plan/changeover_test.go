@@ -15,10 +15,10 @@ func TestChangeOver(t *testing.T) {
 	}{
 		{plan.ChangeOverInput{}, plan.ChangeOverList},
 		{plan.ChangeOverInput{Listings: 1}, plan.ChangeOverList},
-		{plan.ChangeOverInput{Listings: 1, Suspects: 3, Unnamed: true}, plan.ChangeOverList},
-		{plan.ChangeOverInput{Listings: 2, Unnamed: true}, plan.ChangeOverWait},
+		{plan.ChangeOverInput{Listings: 1, Suspects: 3}, plan.ChangeOverList},
 		{plan.ChangeOverInput{Listings: 2, Suspects: 1}, plan.ChangeOverWait},
-		{plan.ChangeOverInput{Listings: 9, Suspects: 1}, plan.ChangeOverWait},
+		{plan.ChangeOverInput{Listings: 3, Suspects: 9}, plan.ChangeOverWait},
+		{plan.ChangeOverInput{Listings: 4, Suspects: 1}, plan.ChangeOverJudge},
 		{plan.ChangeOverInput{Listings: 2}, plan.ChangeOverJudge},
 		{plan.ChangeOverInput{Listings: 7}, plan.ChangeOverJudge},
 	} {
