@@ -13,14 +13,20 @@ import (
 // TestRequestCutShort: what a person asked for and the day's calls do not allow has
 // failed, and says until when it waits; a sweep does so at once and goes on by itself.
 func TestRequestCutShort(t *testing.T) {
-	for _, what := range []string{store.WantTick, store.WantSweep} {
-		t.Run(what, func(t *testing.T) {
+	for name, c := range map[string]struct {
+		what  string
+		items int // so many are listed by a tick, or are not
+	}{
+		"a tick": {store.WantTick, 5000}, "a sweep": {store.WantSweep, 5000},
+		"a tick of a small shop": {store.WantTick, 50}, "a sweep of a small shop": {store.WantSweep, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
 			f := newForbids(t, func(f *forbids) {
 				f.swept()
-				f.exec("UPDATE progress SET calls_day = ?, calls = 96", time.Now().UTC().Format(time.DateOnly))
+				f.exec("UPDATE progress SET calls_day = ?, calls = 96, items = ?", time.Now().UTC().Format(time.DateOnly), c.items)
 			}, func(o *reconcile.Options) { o.DailyCalls = 100 }) // sweeps stop at 80, ticks at 95
 			f.settles(1)
-			asked := store.Request{Request: "11111111-2222-3333-4444-555555555555", Shop: "shop1234", What: what, RequestedAt: store.At(time.Now())}
+			asked := store.Request{Request: "11111111-2222-3333-4444-555555555555", Shop: "shop1234", What: c.what, RequestedAt: store.At(time.Now())}
 			must(t, f.Store.AddRequests(t.Context(), []store.Request{asked}))
 			f.scheduler.Wake([]string{"shop1234"}, true)
 			done := store.Request{}

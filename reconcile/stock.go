@@ -110,16 +110,20 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 		return false, errors.Join(errs...)
 	}
 	err = w.endPart(ctx, plan.ScopeStock, heldBack(w.turnPages(ctx)))
-	if e, ok := errors.AsType[*economic.Error](err); ok && e.Kind == economic.KindBudget && w.sweep != nil && w.sweep.cause == plan.CauseSweep {
+	e, ok := errors.AsType[*economic.Error](err)
+	if !ok || e.Kind != economic.KindBudget || w.sweep == nil {
+		return w.sweep != nil && err == nil, err
+	}
+	if w.budget.Spent(w.sweep.priority) {
+		w.sweep.spent = err
+	}
+	if w.sweep.cause == plan.CauseSweep {
 		// The day's share of a sweep is used up: it goes on where it was.
 		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
-		if w.budget.Spent(w.sweep.priority) {
-			w.sweep.spent = err
-		}
 		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
 		return false, nil
 	}
-	return w.sweep != nil && err == nil, err
+	return false, err
 }
 
 // tryStock tries stock that is held as forbidden by its hinted numbers, the newest hint

@@ -378,7 +378,8 @@ func (w *worker) identify(ctx context.Context) (ready bool, err error) {
 
 // requests loads what operators asked for and merges it into the job. Those
 // for a tick are returned; those for a sweep are kept until the sweep that
-// begins with this pass is done. While another sweep is under way they wait.
+// begins with this pass is done. While another sweep is under way they wait, unless
+// that one itself waits until the day is over.
 func (w *worker) requests(ctx context.Context, j *job) (ticks []store.Request, err error) {
 	if !j.work {
 		return nil, nil
@@ -390,7 +391,7 @@ func (w *worker) requests(ctx context.Context, j *job) (ticks []store.Request, e
 		case r.What == store.WantTick:
 			j.tick = true
 			ticks = append(ticks, r)
-		case w.sweep == nil:
+		case w.sweep == nil || w.sweep.spent != nil:
 			j.tick, j.sweep = true, true
 			w.sweepAsked = append(w.sweepAsked, r)
 		}

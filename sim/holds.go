@@ -38,6 +38,8 @@ type answers struct {
 	well    int64 // the step at which one was last answered whole
 	refused int64 // and at which one was last refused
 	status  int   // with which
+
+	latest []int64 // refusals: those that hold a part, and what may be under way then
 }
 
 // whole is a listing of everything that an instance has read to its end.
@@ -68,6 +70,8 @@ func (o *oracle) answer(i *instance, x *shop, req *http.Request, status int) {
 		a.well = o.sim.step.Load()
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		a.refused, a.status = o.sim.step.Load(), status
+		a.latest = append(a.latest, a.refused)
+		a.latest = slices.Clone(a.latest[max(0, len(a.latest)-plan.RefusedInARow-2):])
 	}
 	o.answers[k] = a
 }
@@ -88,8 +92,9 @@ func (o *oracle) checkHolds(i *instance) {
 		default:
 			o.sim.counts["hold: "+string(k.scope)+" "+string(is.reason)]++
 			o.checkBegin(i, k, is.reason)
-			if is.reason == plan.HeldForbidden { // what was under way then may end it
-				is.step = o.answers[partKey{i.id, k.shop, k.scope}].refused
+			if a := o.answers[partKey{i.id, k.shop, k.scope}]; is.reason == plan.HeldForbidden && len(a.latest) > 0 {
+				// What was under way when it was refused may end it.
+				is.step = a.latest[0]
 			}
 		}
 		found[k] = is
