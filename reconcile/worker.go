@@ -410,11 +410,7 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 	case len(w.shop.InForce(w.progress.Holds)) > 0:
 		failure = "held: " + w.shop.InForce(w.progress.Holds).String()
 	}
-	var errs []error
-	for _, r := range requests {
-		errs = append(errs, w.Store.FinishRequest(ctx, r, w.token, w.Now(), changes, failure))
-	}
-	return errors.Join(errs...)
+	return w.Store.FinishRequests(ctx, w.fence(), requests, w.Now(), changes, failure)
 }
 
 // apply stores what a read led to, under the fence, and counts it.

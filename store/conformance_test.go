@@ -863,8 +863,12 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Asked, []string{"shop1"}) {
 			t.Errorf("open requests %+v of %v", open, news.Asked)
 		}
-		must(t, s.FinishRequest(ctx, open[0], token-1, noon, 9, "by an old holder"))
-		must(t, s.FinishRequest(ctx, open[0], token, noon, 3, strings.Repeat("ø", 900)))
+		f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 100}
+		if err := s.FinishRequests(ctx, f, open, noon, 9, "by an old holder"); !errors.Is(err, store.ErrFenced) {
+			t.Errorf("an old holder finishes: %v", err)
+		}
+		f.Token, f.Seq = token, 2
+		must(t, s.FinishRequests(ctx, f, open, noon, 3, strings.Repeat("ø", 900)))
 		done, err := s.Requests(ctx, []string{"r1", "none"})
 		must(t, err)
 		if len(done) != 1 || done[0].Changes != 3 || !done[0].DoneAt.Equal(noon) || len([]rune(done[0].Failure)) != 500 {
@@ -886,14 +890,14 @@ func TestStatusRequestsAndLog(t *testing.T) {
 			t.Errorf("the log holds %+v", calls)
 		}
 
-		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 99}},
+		must(t, s.Apply(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3}, store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 99}},
 			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}}, noon))
-		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3}, time.Time{}, time.Time{})
+		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, time.Time{}, time.Time{})
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 1 || s.Count(ctx, "hints", "shop1") != 2 {
 			t.Error("something is pruned of what is kept for ever")
 		}
-		more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3}, noon.Add(time.Hour), noon.Add(time.Hour))
+		more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, noon.Add(time.Hour), noon.Add(time.Hour))
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 0 || s.Count(ctx, "hints", "shop1") != 1 {
 			t.Error("pruning leaves history, or takes an open hint")

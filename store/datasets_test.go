@@ -39,6 +39,7 @@ func TestSettingsChanged(t *testing.T) {
 				"apply": s.Apply(ctx, f, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon),
 				"hold":  s.Apply(ctx, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x"),
 				"over":   s.ChangeItemsOver(ctx, f, noon),
+				"finish": s.FinishRequests(ctx, f, []store.Request{{Request: "r1"}}, noon, 0, ""),
 				"forget": s.Forget(ctx, f, []int64{1}),
 			}
 			for write, err := range writes {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -43,13 +44,26 @@ func (s *Store) OpenRequests(ctx context.Context, shop string) ([]Request, error
 	return list, nil
 }
 
-// FinishRequest marks a request as done, if its shop's lease is still held
-// under the token. failure is "" if it succeeded.
-func (s *Store) FinishRequest(ctx context.Context, r Request, token int64, now time.Time, changes int, failure string) error {
-	_, err := s.exec(ctx, "UPDATE requests SET done_at = ?, changes = ?, failure = ? WHERE request = ? AND done_at IS NULL"+
-		" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = requests.shop AND leases.token = ?)", At(now), changes, cause(failure, 500), r.Request, token)
+// FinishRequests marks requests of the fence's shop as done. failure is "" if they
+// succeeded. Under another's lease, or with settings that have been changed, they stay
+// open for whoever has the shop then, and ErrFenced or ErrSettingsChanged is returned:
+// a pass that changes nothing writes nothing else that would find that out.
+func (s *Store) FinishRequests(ctx context.Context, f Fence, requests []Request, now time.Time, changes int, failure string) error {
+	if len(requests) == 0 {
+		return nil
+	}
+	err := s.inFencedTx(ctx, f, func(t *tx) error {
+		for chunk := range slices.Chunk(requests, rowsPerStatement) {
+			args := []any{At(now), changes, cause(failure, 500), f.Shop}
+			for _, r := range chunk {
+				args = append(args, r.Request)
+			}
+			t.exec("UPDATE requests SET done_at = ?, changes = ?, failure = ? WHERE done_at IS NULL AND shop = ? AND request IN "+placeholders(1, len(chunk)), args...)
+		}
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("finish the request %s: %w", r.Request, err)
+		return fmt.Errorf("finish what was asked for %s: %w", f.Shop, err)
 	}
 	return nil
 }
