@@ -482,13 +482,22 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 	s.queue.addAfter(w.shop.Shop, j.merge(job{work: true}), wait)
 }
 
-// note says, now and then, that the day's budget is short for ticks. It delays
-// nothing: hints have a reserve, and a call that is refused costs nothing.
+// note says, now and then, why ticks do not read all that they should. It delays
+// nothing: hints have a reserve of the day's budget, and what e-conomic refuses is
+// tried again as what is held is.
 func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 	if e.failures++; e.failures%60 == 1 {
-		e.worker.log.WithError(short).Warn("the budget is short: ticks and sweeps wait, hints go on")
+		e.worker.log.WithError(short).Warn(shortOf(short))
 	}
 	s.noteInDatabase(ctx, e.worker, short)
+}
+
+// shortOf says for people why a tick did not read all that it should.
+func shortOf(short error) string {
+	if economic.KindOf(short) == economic.KindBudget {
+		return "the budget is short: ticks and sweeps wait, hints go on"
+	}
+	return "e-conomic refuses what is held for another reason: it is tried again now and then, the rest goes on"
 }
 
 func (s *Scheduler) noteInDatabase(ctx context.Context, w *worker, failure error) {
