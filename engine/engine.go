@@ -185,8 +185,8 @@ func (e *Engine) look(ctx context.Context) error {
 		}
 	}
 	e.scheduler.Sync(e.Shops.Shop)
-	e.scheduler.Wake(news.Asked, true)
-	e.scheduler.Wake(news.Work, false)
+	e.scheduler.Asked(news.Asked)
+	e.scheduler.Wake(news.Work)
 	if err := e.scheduler.NoteTicks(ctx, false); err != nil {
 		return err
 	}

@@ -83,9 +83,11 @@ func doubtful(t *testing.T, s *shown, set func(*reconcile.Options)) (f *fixture,
 		set(o)
 	})
 	done.settle(t)
+	times := 0
 	return f, func() {
 		t.Helper()
-		r.Wake([]string{"shop1234"}, true)
+		times++
+		r.Asked([]store.Request{{Request: fmt.Sprint("r", times), Shop: "shop1234"}})
 		r.Tick()
 		done.settle(t)
 	}
@@ -220,7 +222,7 @@ func TestUnreadInvoicesAreRetriedTogether(t *testing.T) {
 	before := s.calls("/invoices/booked")
 	for failures := 2; failures <= 4; failures++ {
 		f.exec("UPDATE hints SET due_at = '1970-01-01 00:00:00.000000'")
-		r.Wake([]string{"shop1234"}, false)
+		r.Wake([]string{"shop1234"})
 		done.settle(t)
 		if h := f.hint(plan.KindInvoice, "7"); h.Failures != failures {
 			t.Fatalf("%+v, expected %d failures", h, failures)

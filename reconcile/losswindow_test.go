@@ -89,7 +89,7 @@ func (x *trickle) countsNone() {
 	x.t.Helper()
 	n := -1
 	for began := time.Now(); n != 0 && time.Since(began) < 20*time.Second; n = x.count("SELECT COUNT(*) FROM recent_losses") {
-		x.Wake([]string{"shop1234"}, false)
+		x.Wake([]string{"shop1234"})
 		x.passes()
 	}
 	if n != 0 {

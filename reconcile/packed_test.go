@@ -204,7 +204,7 @@ func TestHintBesideFlood(t *testing.T) {
 		for _, number := range beside {
 			must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindStock, Number: number, Cause: plan.CauseOperator, At: time.Now()}}))
 		}
-		s.Wake([]string{"shop1234"}, false)
+		s.Wake([]string{"shop1234"})
 	}
 	f.flood(s)
 	f.counted(done, "items that are right, and no batch", 299, "SELECT COUNT(*) FROM items WHERE stock = '5' AND NOT EXISTS (SELECT 1 FROM hint_batches)")
@@ -225,14 +225,14 @@ func TestManyWebhooksNoFlood(t *testing.T) {
 	f.exec("UPDATE progress SET items = 5000") // by filters they cost less
 	f.sells("5")
 	f.webhooks(40)
-	s.Wake([]string{"shop1234"}, false)
+	s.Wake([]string{"shop1234"})
 	f.counted(done, "items that are right after one pass", 40, "SELECT COUNT(*) FROM items WHERE stock = '5'")
 
 	f.sells("6")
 	f.webhooks(40)
 	asked := store.Request{Request: "r1", Shop: "shop1234", What: store.WantTick, RequestedAt: store.At(time.Now())}
 	must(t, f.Store.AddRequests(t.Context(), []store.Request{asked}))
-	s.Wake([]string{"shop1234"}, true)
+	s.Asked([]store.Request{{Request: "r1", Shop: "shop1234"}})
 	must(t, done.next(t))
 	list, err := f.Store.Requests(t.Context(), []string{"r1"})
 	must(t, err)

@@ -1,7 +1,10 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,11 +50,7 @@ func TestRequestOfOtherSettings(t *testing.T) {
 	f.stocks("a", `5,"available":7`)
 	f.has("a", "5")
 	s, done := scheduler(t, f, f.remote, func(*reconcile.Options) {})
-	for range 3 {
-		must(t, done.next(t))
-		s.Tick()
-	}
-	must(t, done.next(t))
+	done.settle(t)
 	must(t, f.Store.SetShop(t.Context(), shopName, time.Now(), func(shop *store.Shop) error {
 		shop.StockFigure = "available"
 		return nil
@@ -61,5 +60,153 @@ func TestRequestOfOtherSettings(t *testing.T) {
 	r := f.answered("r1")
 	if shown := f.shown(); r.Changes != 1 || r.Failure != "" || !slices.Equal(shown, []string{"a 7 ok"}) {
 		t.Errorf("it came to %d changes, failure %q; shown %v", r.Changes, r.Failure, shown)
+	}
+}
+
+// sweeping is a large shop whose sweep was asked for and waits for its share of the
+// day's calls.
+func sweeping(t *testing.T) *forbids {
+	f := newForbids(t, func(f *forbids) {
+		for n := range 40 {
+			f.has(fmt.Sprint("n", n), "1")
+			f.stocks(fmt.Sprint("n", n), "1")
+		}
+		f.swept()
+	}, func(o *reconcile.Options) { o.PageSize, o.DailyCalls = 2, 100 })
+	must(t, f.done.next(t))
+	f.asks("r1", store.WantSweep)
+	f.looks()
+	f.settles(0)
+	f.quiet()
+	if r := f.request("r1"); !r.DoneAt.IsZero() {
+		t.Fatalf("the sweep does not wait: %+v", r)
+	}
+	f.calls("")
+	return f
+}
+
+// quiet waits until no pass ends any more, and returns how many have failed.
+func (f *forbids) quiet() (failed int) {
+	f.t.Helper()
+	for {
+		select {
+		case err := <-f.done:
+			if err != nil {
+				failed++
+			}
+		case <-time.After(300 * time.Millisecond):
+			return failed
+		}
+	}
+}
+
+// looks tells the scheduler what there is, as is done each second.
+func (f *forbids) looks() {
+	f.t.Helper()
+	news, err := f.Store.News(f.t.Context(), store.Due{By: time.Now(), Beyond: time.Now().Add(time.Hour)})
+	must(f.t, err)
+	f.scheduler.Asked(news.Asked)
+	f.scheduler.Wake(news.Work)
+}
+
+// TestSweepAskedForOfAHeldShop: whoever asked for a sweep that is under way, or for the
+// next one, is told that the shop is held; and e-conomic is not asked each second.
+func TestSweepAskedForOfAHeldShop(t *testing.T) {
+	f := sweeping(t)
+	f.asks("r2", store.WantSweep)
+	f.looks()
+	f.quiet()
+	f.refuse(401, "/invoices", "/self")
+	f.scheduler.Tick()
+	for range 8 {
+		f.looks()
+		f.quiet()
+	}
+	for _, id := range []string{"r1", "r2"} {
+		if r := f.request(id); r.DoneAt.IsZero() || !strings.Contains(r.Failure, "status 401") {
+			t.Errorf("%s came to %+v", id, r)
+		}
+	}
+	if asked := f.calls("/self"); len(asked) > 1 || f.holds() != "token_refused" {
+		t.Errorf("asked %d times who it is; held %q", len(asked), f.holds())
+	}
+	// One who asks now is told, after another try.
+	f.asks("r3", store.WantSweep)
+	for range 5 {
+		f.looks()
+		f.quiet()
+	}
+	if r := f.request("r3"); r.DoneAt.IsZero() || r.Failure == "" {
+		t.Errorf("one who asks of a held shop is told %+v", r)
+	}
+	if asked := f.calls("/self"); len(asked) != 1 {
+		t.Errorf("asked %d times who it is for one request", len(asked))
+	}
+}
+
+// TestSweepAskedForTriesWhatIsHeldOnce: a request that stays open for hours does not have
+// what is held tried, nor e-conomic called after a failure, each time it is seen.
+func TestSweepAskedForTriesWhatIsHeldOnce(t *testing.T) {
+	f := sweeping(t)
+	f.books(5)
+	f.refuse(403, "/invoices/booked/")
+	f.settles(1)
+	if f.holds() != "invoices: forbidden; pdf: forbidden" && f.holds() != "pdf: forbidden" {
+		t.Fatalf("held %q", f.holds())
+	}
+	f.calls("")
+	for range 5 {
+		f.looks()
+		f.quiet()
+	}
+	if asked := f.calls(""); len(asked) > 0 {
+		t.Errorf("what is held was tried by %v", asked)
+	}
+	if r := f.request("r1"); !r.DoneAt.IsZero() {
+		t.Errorf("the sweep goes on, and whoever asked for it was told %+v", r)
+	}
+}
+
+// TestSweepAskedForWhileNothingAnswers: once is a failure that the next pass may mend;
+// whoever waits learns of the second.
+func TestSweepAskedForWhileNothingAnswers(t *testing.T) {
+	f := sweeping(t)
+	f.refuse(429, "/invoices")
+	f.scheduler.Tick()
+	for f.done.next(t) == nil {
+	}
+	if r := f.request("r1"); !r.DoneAt.IsZero() {
+		t.Errorf("one failure ends the request: %+v", r)
+	}
+	f.looks() // does not hurry
+	if r := f.answered("r1"); !strings.Contains(r.Failure, "status 429") {
+		t.Errorf("it came to %+v", r)
+	}
+}
+
+// TestSweepAskedForDuringAnother begins when that has ended, without being asked for
+// again.
+func TestSweepAskedForDuringAnother(t *testing.T) {
+	f := newForbids(t, func(f *forbids) {
+		for n := range 40 {
+			f.has(fmt.Sprint("n", n), "1")
+			f.stocks(fmt.Sprint("n", n), "1")
+		}
+		f.swept()
+	}, func(o *reconcile.Options) { o.PageSize = 2 })
+	must(t, f.done.next(t))
+	var second sync.Once
+	f.mu.Lock()
+	f.before = func(path string) {
+		if path == "/products" {
+			second.Do(func() { f.asks("r2", store.WantSweep) })
+		}
+	}
+	f.mu.Unlock()
+	f.asks("r1", store.WantSweep)
+	f.looks()
+	one, two := f.answered("r1"), f.answered("r2")
+	if one.Failure != "" || two.Failure != "" || !one.DoneAt.Before(two.DoneAt.Time) {
+		t.Errorf("the first came to %+v, the second to %+v", one, two)
 	}
 }

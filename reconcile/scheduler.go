@@ -99,8 +99,9 @@ type entry struct {
 	holds  plan.Holds // and what lagerd has stopped itself
 
 	flood  flood
-	hinted int       // hints that have come since the last pass began
-	waits  time.Time // since when it waits for other floods; zero: it does not
+	asked  map[string]struct{} // requests that were open when it was last told of any
+	hinted int                 // hints that have come since the last pass began
+	waits  time.Time           // since when it waits for other floods; zero: it does not
 }
 
 // NewScheduler returns a scheduler that holds no shop yet.
@@ -299,15 +300,40 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 }
 
 // Wake makes the shops due that this lagerd holds: something may have come
-// for them. urgent ones do not wait after a failure.
-func (s *Scheduler) Wake(shops []string, urgent bool) {
+// for them.
+func (s *Scheduler) Wake(shops []string) {
 	for _, name := range shops {
-		s.mu.Lock()
-		_, mine := s.shops[name]
-		s.mu.Unlock()
-		if mine {
-			s.queue.add(name, job{work: true, asked: urgent}, urgent)
+		if s.Holds(name) {
+			s.queue.add(name, job{work: true}, false)
 		}
+	}
+}
+
+// Asked makes the shops due that this lagerd holds and for which requests are open, in
+// which only Request and Shop matter. A request that it has not been told of before does
+// not wait after a failure, and what is held is tried for it. One that stays open, as
+// that for a sweep does for hours, has neither each time it is told of.
+func (s *Scheduler) Asked(open []store.Request) {
+	now, more := map[string]map[string]struct{}{}, map[string]bool{}
+	s.mu.Lock()
+	for _, r := range open {
+		e := s.shops[r.Shop]
+		if e == nil {
+			continue
+		}
+		if now[r.Shop] == nil {
+			now[r.Shop] = map[string]struct{}{}
+		}
+		now[r.Shop][r.Request] = struct{}{}
+		_, told := e.asked[r.Request]
+		more[r.Shop] = more[r.Shop] || !told
+	}
+	for shop, requests := range now {
+		s.shops[shop].asked = requests
+	}
+	s.mu.Unlock()
+	for shop := range now {
+		s.queue.add(shop, job{work: true, asked: more[shop]}, more[shop])
 	}
 }
 
@@ -392,6 +418,8 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	case errors.Is(err, store.ErrSettingsChanged):
 		s.renew(pass, e, j)
 	case err != nil:
+		// What is held has been tried for whoever asked, and not for each try after it.
+		j.asked = j.asked && !res.tried
 		s.failed(pass, e, j, err)
 	default:
 		if res.short == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -81,6 +82,8 @@ type result struct {
 	changes int
 	again   bool  // there is more to do at once
 	idle    bool  // the shop is paused, by a person or by lagerd
+	stopped bool  // an error kept it from all that was left to do
+	tried   bool  // it got as far as to do what it was asked for
 	short   error // not all that was due could be read: by the day's budget, or since e-conomic refuses what is held for another reason
 }
 
@@ -89,7 +92,7 @@ type result struct {
 func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	w.found, w.hinted, w.self = 0, false, plan.SelfUnasked
 	w.ageApproval()
-	asked, err := w.requests(ctx, &j)
+	asked, waiting, err := w.requests(ctx, &j)
 	if err != nil {
 		return result{}, err
 	}
@@ -101,6 +104,7 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	var res result
 	if err = w.load(ctx); err == nil {
 		res, err = w.reconcile(ctx, j)
+		res.tried = true
 	}
 	err = errors.Join(unpacked, err)
 	if ctx.Err() != nil || outdated(err) {
@@ -114,12 +118,19 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	w.sweepFound += w.found
 	failed := errors.Join(err, w.cutShort(res.short))
 	errs := []error{err, w.finish(ctx, asked, w.found, failed)}
-	if w.sweep == nil {
+	switch {
+	case w.sweep == nil:
 		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, failed))
 		w.sweepAsked, w.sweepFound = nil, 0
-	} else if w.sweep.spent != nil {
-		// It goes on by itself, when whoever asked for it does not wait any more.
-		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, errors.Join(err, w.cutShort(w.sweep.spent))))
+		res.again = res.again || len(waiting) > 0
+	// It goes on by itself, when whoever asked for it, or for the next one, does not wait
+	// any more.
+	case w.sweep.spent != nil:
+		errs = append(errs, w.finish(ctx, append(w.sweepAsked, waiting...), w.sweepFound, errors.Join(err, w.cutShort(w.sweep.spent))))
+		w.sweepAsked = nil
+	case w.progress.Holds.Any(plan.ScopeShop), res.stopped && w.failed:
+		// For how long e-conomic answers nothing is not known. A single failure is tried again.
+		errs = append(errs, w.finish(ctx, append(w.sweepAsked, waiting...), w.sweepFound, failed))
 		w.sweepAsked = nil
 	}
 	return res, errors.Join(errs...)
@@ -139,7 +150,7 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 		return result{idle: true}, nil
 	}
 	if ready, err := w.check(ctx, j); !ready || err != nil {
-		return result{idle: true}, err
+		return result{idle: true, stopped: err != nil}, err
 	}
 	var res result
 	var errs []error
@@ -155,6 +166,7 @@ func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
 			if errors.Is(err, economic.ErrTimeout) || economic.KindOf(err) == economic.KindRateLimited {
 				w.first = (part + 1) % len(parts)
 			}
+			res.stopped = true
 			return res, errors.Join(append(errs, err)...)
 		case economic.KindOf(err) == economic.KindBudget:
 			res.short = err
@@ -379,24 +391,27 @@ func (w *worker) identify(ctx context.Context) (ready bool, err error) {
 // requests loads what operators asked for and merges it into the job. Those
 // for a tick are returned; those for a sweep are kept until the sweep that
 // begins with this pass is done. While another sweep is under way they wait, unless
-// that one itself waits until the day is over.
-func (w *worker) requests(ctx context.Context, j *job) (ticks []store.Request, err error) {
+// that one itself waits until the day is over. A request is merged once: that of a
+// sweep may stay open for hours, and each pass meanwhile is one like any other.
+func (w *worker) requests(ctx context.Context, j *job) (ticks, waiting []store.Request, err error) {
 	if !j.work {
-		return nil, nil
+		return nil, nil, nil
 	}
 	list, err := w.Store.OpenRequests(ctx, w.shop.Shop)
 	for _, r := range list {
-		j.asked = true
 		switch {
 		case r.What == store.WantTick:
-			j.tick = true
+			j.tick, j.asked = true, true
 			ticks = append(ticks, r)
+		case slices.ContainsFunc(w.sweepAsked, func(taken store.Request) bool { return taken.Request == r.Request }):
 		case w.sweep == nil || w.sweep.spent != nil:
-			j.tick, j.sweep = true, true
+			j.tick, j.sweep, j.asked = true, true, true
 			w.sweepAsked = append(w.sweepAsked, r)
+		default:
+			waiting = append(waiting, r)
 		}
 	}
-	return ticks, err
+	return ticks, waiting, err
 }
 
 // finish tells operators what came of their requests.

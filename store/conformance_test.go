@@ -860,7 +860,7 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		must(t, err)
 		news, err := s.News(ctx, due(noon))
 		must(t, err)
-		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Asked, []string{"shop1"}) {
+		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Asked, []store.Request{{Request: "r1", Shop: "shop1"}}) {
 			t.Errorf("open requests %+v of %v", open, news.Asked)
 		}
 		f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 100}

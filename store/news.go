@@ -9,9 +9,9 @@ import (
 
 // News is what others have left in the database, or time has made due.
 type News struct {
-	ShopsGeneration int64    // see ShopsGeneration
-	Asked           []string // shops for which an operator's request is open
-	Work            []string // shops that have something due: an open hint, webhooks to unpack, an invoice's lines or PDF to fetch
+	ShopsGeneration int64     // see ShopsGeneration
+	Asked           []Request // operators' open requests, of each its id and its shop alone
+	Work            []string  // shops that have something due: an open hint, webhooks to unpack, an invoice's lines or PDF to fetch
 }
 
 func notHeld(scope plan.Scope) string {
@@ -22,9 +22,9 @@ func notHeld(scope plan.Scope) string {
 // also where nothing happens.
 func (s *Store) News(ctx context.Context, due Due) (News, error) {
 	var n News
-	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, 0 AS asked, '' AS shop FROM meta WHERE name = ?"+
-		" UNION ALL SELECT DISTINCT 0, 1, shop FROM requests WHERE done_at IS NULL"+
-		" UNION ALL SELECT 0, 0, shop FROM ("+
+	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, '' AS request, '' AS shop FROM meta WHERE name = ?"+
+		" UNION ALL SELECT 0, request, shop FROM requests WHERE done_at IS NULL"+
+		" UNION ALL SELECT 0, '', shop FROM ("+
 		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints,
 		// or batches, are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
@@ -41,16 +41,15 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 	defer rows.Close()
 	for rows.Next() {
 		var generation int64
-		var asked bool
-		var shop string
-		if err := rows.Scan(&generation, &asked, &shop); err != nil {
+		var request, shop string
+		if err := rows.Scan(&generation, &request, &shop); err != nil {
 			return fail(err)
 		}
 		switch {
 		case shop == "":
 			n.ShopsGeneration = generation
-		case asked:
-			n.Asked = append(n.Asked, shop)
+		case request != "":
+			n.Asked = append(n.Asked, Request{Request: request, Shop: shop})
 		default:
 			n.Work = append(n.Work, shop)
 		}
