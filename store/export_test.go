@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	gormmysql "gorm.io/driver/mysql"
@@ -40,6 +41,10 @@ func (s *Store) Rows(ctx context.Context, query string) [][]string {
 	if err != nil {
 		return [][]string{{err.Error()}}
 	}
+	return texts(rows)
+}
+
+func texts(rows *sql.Rows) [][]string {
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
@@ -75,3 +80,21 @@ func On(conn *sql.DB) *Store {
 
 // Conn returns the connections that the store uses.
 func (s *Store) Conn() *sql.DB { return s.conn }
+
+// Plan tells how the database finds shops with invoices that are due, and the invoices
+// of one that are to be fetched, step by step.
+func (s *Store) Plan(ctx context.Context, dataset Dataset, due Due) (news, fetch []string) {
+	explain := func(query string, args []any) []string {
+		rows, err := s.conn.QueryContext(ctx, map[bool]string{true: "EXPLAIN QUERY PLAN ", false: "EXPLAIN "}[s.dialect.isSQLite()]+query, args...)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		var steps []string
+		for _, row := range texts(rows) {
+			steps = append(steps, strings.Join(row, " "))
+		}
+		return steps
+	}
+	news = explain(s.dialect.dueInvoices(due))
+	return news, explain(invoicesToFetch(dataset, due, true, true, 100))
+}

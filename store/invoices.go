@@ -56,23 +56,61 @@ func (s *Store) StoredInvoices(ctx context.Context, dataset Dataset, numbers []i
 
 const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries, "
 
+// invoiceState is a beginning of the index invoices_due, in which the invoices of a
+// dataset follow with the time when they are due.
+type invoiceState struct {
+	pdf   string // pdf_state
+	lines int    // lines_read
+}
+
+// unfinished are the states of invoices whose lines or PDF are still to be fetched.
+var unfinished = []invoiceState{{"pending", 0}, {"pending", 1}, {"stored", 0}}
+
+// is returns a condition. It holds no placeholders: the optimizer sees the values then,
+// also where a statement is prepared.
+func (i invoiceState) is() string {
+	return fmt.Sprintf("pdf_state = '%s' AND lines_read = %d", i.pdf, i.lines)
+}
+
 // InvoicesToFetch returns invoices whose lines or PDF, as far as they are wanted, are
-// due, oldest due first, at most limit.
+// due, oldest due first, at most limit. However many are due, it reads no more than a
+// few times as many.
 func (s *Store) InvoicesToFetch(ctx context.Context, dataset Dataset, due Due, lines, pdfs bool, limit int) ([]InvoiceWork, error) {
-	wanted := ""
-	switch {
-	case lines && !pdfs:
-		wanted = " AND lines_read = 0"
-	case pdfs && !lines:
-		wanted = " AND pdf_state <> 'stored'"
+	query, args := invoicesToFetch(dataset, due, lines, pdfs, limit)
+	if query == "" {
+		return nil, nil
 	}
 	var list []InvoiceWork
-	err := s.db.WithContext(ctx).Raw(invoiceWork+refused("work_error")+" AS refused FROM invoices WHERE shop = ? AND (work_due_at <= ? OR work_due_at > ?)"+wanted+
-		" ORDER BY work_due_at, number LIMIT ?", dataset, At(due.By), At(due.Beyond), limit).Scan(&list).Error
-	if err != nil {
+	if err := s.db.WithContext(ctx).Raw(query, args...).Scan(&list).Error; err != nil {
 		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", dataset, err)
 	}
 	return list, nil
+}
+
+// invoicesToFetch returns the query of InvoicesToFetch, "" where nothing is wanted. Each
+// of its parts reads one stretch of the index in its order, nothing but the index, and
+// ends at the limit. Of a state that many rows of the dataset have, MySQL would sort those
+// rows instead, unless it gets the hint; to the others it is a comment.
+func invoicesToFetch(dataset Dataset, due Due, lines, pdfs bool, limit int) (query string, args []any) {
+	var parts []string
+	for _, state := range unfinished {
+		if !(lines && state.lines == 0 || pdfs && state.pdf != "stored") {
+			continue
+		}
+		for _, end := range []struct {
+			is string
+			at time.Time
+		}{{"<= ?", due.By}, {"> ?", due.Beyond}} {
+			parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT /*+ INDEX(invoices invoices_due) */ number AS due_number, work_due_at AS due_at FROM invoices"+
+				" WHERE %s AND shop = ? AND work_due_at %s ORDER BY work_due_at, number LIMIT ?) AS i%d", state.is(), end.is, len(parts)))
+			args = append(args, dataset, At(end.at), limit)
+		}
+	}
+	if len(parts) == 0 {
+		return "", nil
+	}
+	return invoiceWork + refused("work_error") + " AS refused FROM (" + strings.Join(parts, " UNION ALL ") + " ORDER BY due_at, due_number LIMIT ?) AS due" +
+		" JOIN invoices ON shop = ? AND number = due_number ORDER BY due_at, due_number", append(args, limit, dataset)
 }
 
 // PDFsToTry returns invoices that wait for their PDF, whether or not they are due, at

@@ -186,7 +186,7 @@ func (s *Store) provider(conn *sql.DB) (*goose.Provider, error) {
 	for _, m := range files {
 		list = append(list, goose.NewGoMigration(m.version, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
 			for _, statement := range m.statements {
-				if _, err := db.ExecContext(ctx, statement); err != nil && !existsAlready(err) {
+				if _, err := db.ExecContext(ctx, statement); err != nil && !doneAlready(err) {
 					return fmt.Errorf("%s: %w", firstLine(statement), err)
 				}
 			}
@@ -222,13 +222,14 @@ func splitStatements(text string) []string {
 	return statements
 }
 
-// existsAlready reports whether a statement would have added a column or an index
-// that is there: a migration that was interrupted is run again from its first
-// statement, and MySQL has no IF NOT EXISTS for either.
-func existsAlready(err error) bool {
-	const duplicateColumn, duplicateIndex = 1060, 1061 // ER_DUP_FIELDNAME, ER_DUP_KEYNAME: MySQL server error reference
+// doneAlready reports whether a statement would have added a column or an index that is
+// there, or dropped an index that is not: a migration that was interrupted is run again
+// from its first statement, and MySQL has no IF EXISTS for either. A statement that does
+// several of these does all of them or none.
+func doneAlready(err error) bool {
+	const duplicateColumn, duplicateIndex, noIndex = 1060, 1061, 1091 // ER_DUP_FIELDNAME, ER_DUP_KEYNAME, ER_CANT_DROP_FIELD_OR_KEY: MySQL server error reference
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		return e.Number == duplicateColumn || e.Number == duplicateIndex
+		return e.Number == duplicateColumn || e.Number == duplicateIndex || e.Number == noIndex
 	}
 	_, ok := errors.AsType[*sqlite.Error](err)
 	return ok && strings.Contains(err.Error(), "duplicate column name")

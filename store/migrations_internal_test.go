@@ -2,9 +2,39 @@ package store
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// TestMigrationsHaveNoHole: a number that is filled in later would be left out where a
+// greater one has run, and the versions mean the same in both databases.
+func TestMigrationsHaveNoHole(t *testing.T) {
+	t.Parallel()
+	names := map[string][]string{}
+	for _, name := range []string{"mysql", "sqlite"} {
+		s := &Store{dialect: dialect{name: name}}
+		list, err := s.migrations()
+		if err != nil || len(list) == 0 {
+			t.Fatal(len(list), err)
+		}
+		for i, m := range list {
+			if m.version != int64(i+1) {
+				t.Errorf("%s: migration %d comes as number %d", name, m.version, i+1)
+			}
+		}
+		files, err := migrations.ReadDir("migrations/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			names[name] = append(names[name], f.Name())
+		}
+	}
+	if !slices.Equal(names["mysql"], names["sqlite"]) {
+		t.Errorf("of one there is %v, of the other %v", names["mysql"], names["sqlite"])
+	}
+}
 
 // TestMigrationsNameTheirEngine: a server's default may be another, and its default row
 // format may be too narrow for the keys.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"lagerd/reconcile/plan"
 )
@@ -18,10 +19,30 @@ func notHeld(scope plan.Scope) string {
 	return "NOT EXISTS (SELECT 1 FROM holds h WHERE h.shop = s.shop AND h.scope = '" + string(scope) + "')"
 }
 
+// dueInvoices returns a query for the datasets in which invoices are due, with those
+// invoices' state. Its cost grows with the number of datasets, not with that of invoices:
+// what is held, or is left of a former agreement, stays due for ever, and may be 100,000.
+func (d dialect) dueInvoices(due Due) (query string, args []any) {
+	var parts []string
+	for _, state := range unfinished {
+		if d.isSQLite() {
+			// It would read all of a group to tell its first and last, but finds one alone at once.
+			one := "EXISTS (SELECT 1 FROM invoices WHERE " + state.is() + " AND shop = shops.dataset AND work_due_at "
+			parts = append(parts, fmt.Sprintf("SELECT dataset, '%s' AS pdf_state, %d AS lines_read FROM shops WHERE %s <= ?) OR %[3]s > ?)", state.pdf, state.lines, one))
+		} else {
+			parts = append(parts, "SELECT shop AS dataset, pdf_state, lines_read FROM invoices WHERE "+state.is()+
+				" GROUP BY pdf_state, lines_read, shop HAVING MIN(work_due_at) <= ? OR MAX(work_due_at) > ?")
+		}
+		args = append(args, At(due.By), At(due.Beyond))
+	}
+	return strings.Join(parts, " UNION ALL "), args
+}
+
 // News returns what there is, in one statement: every lagerd asks each second,
 // also where nothing happens.
 func (s *Store) News(ctx context.Context, due Due) (News, error) {
 	var n News
+	invoices, args := s.dialect.dueInvoices(due)
 	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, '' AS request, '' AS shop FROM meta WHERE name = ?"+
 		" UNION ALL SELECT 0, request, shop FROM requests WHERE done_at IS NULL"+
 		" UNION ALL SELECT 0, '', shop FROM ("+
@@ -29,11 +50,11 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 		// or batches, are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
 		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
-		" UNION SELECT DISTINCT s.shop FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.invoices_on = 1 AND (i.work_due_at <= ? OR i.work_due_at > ?)"+
+		" UNION SELECT s.shop FROM ("+invoices+") AS i JOIN shops s ON s.dataset = i.dataset WHERE s.invoices_on = 1"+
 		// What is held is tried by a tick.
 		" AND (i.lines_read = 0 AND "+notHeld(plan.ScopeInvoices)+" OR i.pdf_state <> 'stored' AND "+notHeld(plan.ScopePDFs)+")"+
 		") AS work",
-		shopsGeneration, At(due.By), At(due.Beyond), At(due.By), At(due.Beyond))
+		append([]any{shopsGeneration, At(due.By), At(due.Beyond)}, args...)...)
 	fail := func(err error) (News, error) { return News{}, fmt.Errorf("look for news: %w", err) }
 	if err != nil {
 		return fail(err)

@@ -182,9 +182,10 @@ const persistent = 3
 // failingPDFs reads how many invoices of each shop wait for lines or a PDF that could
 // not be fetched in several tries, and the error about the first of them.
 func (s *Store) failingPDFs(ctx context.Context, ofShop string, args []any, put func(shop string, n Notice)) error {
-	rows, err := s.conn.QueryContext(ctx, "SELECT s.shop, f.failing, i.number, i.work_error FROM shops s JOIN ("+
-		"SELECT shop, COUNT(*) AS failing, MIN(number) AS number FROM invoices WHERE work_due_at IS NOT NULL AND work_error <> '' AND work_tries >= ? GROUP BY shop"+
-		") f ON f.shop = s.dataset JOIN invoices i ON i.shop = f.shop AND i.number = f.number WHERE s.invoices_on = 1 AND "+ofShop, append([]any{persistent}, args...)...)
+	rows, err := s.conn.QueryContext(ctx, "SELECT f.shop, f.failing, i.number, i.work_error FROM ("+
+		"SELECT s.shop, s.dataset, COUNT(*) AS failing, MIN(i.number) AS number FROM shops s JOIN invoices i ON i.shop = s.dataset"+
+		" WHERE s.invoices_on = 1 AND i.work_due_at IS NOT NULL AND i.work_error <> '' AND i.work_tries >= ? AND "+ofShop+" GROUP BY s.shop, s.dataset"+
+		") AS f JOIN invoices i ON i.shop = f.dataset AND i.number = f.number", append([]any{persistent}, args...)...)
 	if err != nil {
 		return err
 	}
