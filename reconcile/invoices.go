@@ -358,7 +358,7 @@ func (w *worker) lineHints(lines []economic.Line, now time.Time) []store.HintRec
 // readHintedInvoices reads the hinted invoices that no listing has shown.
 func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 	var numbers []int64
-	answers := store.Applied{}
+	senseless := hintMap{}
 	due := w.due()
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		if !due.Includes(hints[number].DueAt) {
@@ -366,33 +366,33 @@ func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 		}
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err != nil || n < 1 {
-			answers.Answered = append(answers.Answered, plan.Answer{Kind: plan.KindInvoice, Number: number, Gen: hints[number].Gen, Note: "not an invoice number: expected a whole number from 1"})
+			senseless[number] = hints[number]
 			continue
 		}
 		numbers = append(numbers, n)
 	}
-	if len(answers.Answered) > 0 {
-		if err := w.apply(ctx, answers); err != nil {
-			return err
-		}
+	if err := w.answerAll(ctx, senseless, "not an invoice number: expected a whole number from 1"); err != nil {
+		return err
 	}
 	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, numbers)
 	if err != nil {
 		return err
 	}
-	known := economic.Page[economic.Invoice]{Began: w.Now()}
-	var work []store.WorkResult
-	var unknown []int64
+	var known, unknown []int64
 	for _, n := range numbers {
 		if stored[n] && !w.incomplete(n) { // booked invoices are immutable: only its PDF may be missing
-			known.Items = append(known.Items, economic.Invoice{Number: n})
-			work = append(work, store.WorkResult{Number: n, DueAt: w.Now()})
+			known = append(known, n)
 		} else {
 			unknown = append(unknown, n)
 		}
 	}
-	if len(known.Items) > 0 {
-		if err := w.storeInvoices(ctx, known, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, store.Applied{Work: work}); err != nil {
+	for piece := range slices.Chunk(known, store.RowsPerPiece) {
+		page, work := economic.Page[economic.Invoice]{Began: w.Now()}, store.Applied{}
+		for _, n := range piece {
+			page.Items = append(page.Items, economic.Invoice{Number: n})
+			work.Work = append(work.Work, store.WorkResult{Number: n, DueAt: page.Began})
+		}
+		if err := w.storeInvoices(ctx, page, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, work); err != nil {
 			return err
 		}
 		w.fetching = true

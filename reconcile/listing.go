@@ -516,8 +516,12 @@ func (w *worker) answerAbsent(ctx context.Context, l *listing) error {
 			absent = append(absent, plan.Observation{Item: plan.Item{Number: number}, Began: l.began})
 		}
 	}
-	_, err := w.storeItems(ctx, itemsBatch{observations: absent, hints: l.hints, cause: l.cause}, store.Applied{})
-	return err
+	for piece := range slices.Chunk(absent, store.RowsPerPiece) {
+		if _, err := w.storeItems(ctx, itemsBatch{observations: piece, hints: l.hints, cause: l.cause}, store.Applied{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assessFirst looks at the first page of a listing. Where no item on it

@@ -240,17 +240,17 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 
 // putOffAll has hints that are due read again at the given time.
 func (w *worker) putOffAll(ctx context.Context, hints hintMap, until time.Time, note string) error {
-	var a store.Applied
-	for _, number := range slices.Sorted(maps.Keys(hints)) {
-		h := hints[number]
-		if !h.Packed() && w.due().Includes(h.DueAt) {
+	due := w.due()
+	for piece := range piecesOf(hints, func(h plan.Hint) bool { return due.Includes(h.DueAt) }) {
+		var a store.Applied
+		for _, h := range piece {
 			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: until, Tries: h.Tries, Failures: h.Failures, Note: noteOf(h, note)})
 		}
+		if err := w.apply(ctx, a); err != nil {
+			return err
+		}
 	}
-	if a.Empty() {
-		return nil
-	}
-	return w.apply(ctx, a)
+	return nil
 }
 
 // noteOf keeps with a hint's note that its number was refused.

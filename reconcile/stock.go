@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -173,17 +174,29 @@ func (w *worker) dismiss(ctx context.Context, j job, kind plan.Kind, why string)
 }
 
 func (w *worker) answerAll(ctx context.Context, hints hintMap, why string) error {
-	var a store.Applied
-	for _, number := range slices.Sorted(maps.Keys(hints)) {
-		h := hints[number]
-		if !h.Packed() { // else its turn comes when it is unpacked
+	for piece := range piecesOf(hints, func(plan.Hint) bool { return true }) {
+		var a store.Applied
+		for _, h := range piece {
 			a.Answered = append(a.Answered, plan.Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: why})
 		}
+		if err := w.apply(ctx, a); err != nil {
+			return err
+		}
 	}
-	if a.Empty() {
-		return nil
+	return nil
+}
+
+// piecesOf returns those of the hints that have a row, by number, as many at a time as
+// one transaction writes: 100,000 rows in one would hold up a Galera cluster. The turn
+// of packed ones comes when they are unpacked.
+func piecesOf(hints hintMap, which func(plan.Hint) bool) iter.Seq[[]plan.Hint] {
+	var rows []plan.Hint
+	for _, number := range slices.Sorted(maps.Keys(hints)) {
+		if h := hints[number]; !h.Packed() && which(h) {
+			rows = append(rows, h)
+		}
 	}
-	return w.apply(ctx, a)
+	return slices.Chunk(rows, store.RowsPerPiece)
 }
 
 // dueHints loads the hints that are due, but for those that the listing under
