@@ -128,7 +128,7 @@ func (o *oracle) checkEnd(i *instance, k holdKey, was heldState) {
 	switch {
 	case was.reason == plan.HeldLosses:
 		w := o.wholes[listingKey{i.id, k.shop}]
-		ended = x.approved || w.less != nil && w.began >= was.step && o.takes(x, w) <= max(lossMin, len(x.numbers)*lossPercent/100)
+		ended = x.approved || w.less != nil && w.began >= was.step && o.takes(i, x, w) <= max(lossMin, len(x.numbers)*lossPercent/100)
 	case k.scope == plan.ScopeShop:
 		ended = a.well >= was.step || a.refused >= was.step && was.reason != plan.HeldAgreementChanged &&
 			a.status != map[plan.Reason]int{plan.HeldTokenRefused: http.StatusUnauthorized, plan.HeldForbidden: http.StatusForbidden}[was.reason]
@@ -140,11 +140,13 @@ func (o *oracle) checkEnd(i *instance, k holdKey, was heldState) {
 	}
 }
 
-// takes counts what a listing would take away of what is stored.
-func (o *oracle) takes(x *shop, w whole) (losses int) {
+// takes counts what a listing would take away of what is stored, less what reads of
+// single items have refuted that began while its pages were turned.
+func (o *oracle) takes(i *instance, x *shop, w whole) (losses int) {
 	for _, row := range o.sim.db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
 		stock := figure(row[1])
 		less, shown := w.less[row[0].(string)]
+		less = less && o.shown[readKey{i.id, x.name, "stock", row[0].(string)}] <= w.began
 		if !shown && row[2] != "gone" || shown && less && stock != "" && stock != "0" {
 			losses++
 		}
