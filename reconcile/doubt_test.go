@@ -190,12 +190,13 @@ func unreadInvoices(t *testing.T, sweepEvery time.Duration) {
 	if h := f.hint(plan.KindInvoice, "2"); h.Open {
 		t.Errorf("%+v", h)
 	}
-	// A person asks for one, in vain.
+	// A person asks for one, in vain. A pass that ends the tick before may meet his hint,
+	// and asks for it alone.
 	calls := s.calls("/invoices/booked/3")
 	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindInvoice, Number: "3", Cause: plan.CauseOperator, At: time.Now()}}))
 	tick()
 	unread(21, "10")
-	if h := f.hint(plan.KindInvoice, "3"); !h.Open || h.Failures != 1 || h.SeenGen != 2 || s.calls("/invoices/booked/3") != calls {
+	if h := f.hint(plan.KindInvoice, "3"); !h.Open || h.Failures != 1 || h.SeenGen != 2 || s.calls("/invoices/booked/3") > calls+1 {
 		t.Errorf("%+v", h)
 	}
 	for n := 3; n <= 23; n++ {
