@@ -210,3 +210,40 @@ func TestSweepAskedForDuringAnother(t *testing.T) {
 		t.Errorf("the first came to %+v, the second to %+v", one, two)
 	}
 }
+
+// TestCallsOfAHeldShop: the day's calls are kept while a part of the shop is held and
+// the others go on, and of passes that fail: whoever has the shop next goes on from there.
+func TestCallsOfAHeldShop(t *testing.T) {
+	f := newForbids(t, func(f *forbids) {
+		f.swept()
+		f.refuse(403, "/products")
+	}, asIs)
+	made := 0
+	kept := func(what string) {
+		t.Helper()
+		made += len(f.calls(""))
+		must(t, f.scheduler.NoteTicks(t.Context(), true))
+		p, err := f.Store.Progress(t.Context(), shopName)
+		must(t, err)
+		if p.Calls != int64(made) {
+			t.Errorf("%s: %d calls are kept of %d", what, p.Calls, made)
+		}
+	}
+	f.settles(1)
+	f.books(5)
+	f.settles(1)
+	if f.holds() != "stock: forbidden" || f.pdfs() != "1 2 3 4 5" {
+		t.Fatalf("held %q, PDFs %q", f.holds(), f.pdfs())
+	}
+	kept("held")
+	f.refuse(500, "/invoices")
+	f.scheduler.Tick()
+	for range 3 {
+		if err := f.done.next(t); err != nil {
+			break
+		}
+	}
+	f.refuse(0)
+	f.quiet()
+	kept("failed")
+}

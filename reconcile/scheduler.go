@@ -79,8 +79,9 @@ type Scheduler struct {
 	shops     map[string]*entry
 	stuck     int              // workers whose pass takes long, and which have been replaced
 	marks     []store.TickMark // good ticks not noted in the database yet
-	marksFrom time.Time        // when the first of them began
-	markedAt  time.Time        // and when it was over
+	counts    []store.TickMark // and others, of which the calls are noted
+	marksFrom time.Time        // when the first of the good ones began
+	markedAt  time.Time        // and when the first of all was over
 	flood     flood            // of all shops' hints
 }
 
@@ -98,10 +99,11 @@ type entry struct {
 	paused bool       // by a person, as the last pass found
 	holds  plan.Holds // and what lagerd has stopped itself
 
-	flood  flood
-	asked  map[string]struct{} // requests that were open when it was last told of any
-	hinted int                 // hints that have come since the last pass began
-	waits  time.Time           // since when it waits for other floods; zero: it does not
+	flood   flood
+	counted store.DayCalls      // the calls that are noted, or about to be
+	asked   map[string]struct{} // requests that were open when it was last told of any
+	hinted  int                 // hints that have come since the last pass began
+	waits   time.Time           // since when it waits for other floods; zero: it does not
 }
 
 // NewScheduler returns a scheduler that holds no shop yet.
@@ -427,8 +429,8 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 		} else if j.tick {
 			s.note(pass, e, res.short)
 		}
-		if res.ticked {
-			s.mark(e.worker, began)
+		if j.tick && res.short == nil {
+			s.mark(e, began, res.ticked)
 		}
 		switch {
 		case res.again:
@@ -493,9 +495,6 @@ func runPass(ctx context.Context, w *worker, j job) (res result, err error) {
 // failed notes a failed pass and has it tried again after a while.
 func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 	e.failures++
-	s.mu.Lock() // a good tick that is not noted yet must not undo this
-	s.marks = slices.DeleteFunc(s.marks, func(m store.TickMark) bool { return m.Shop == e.worker.shop.Shop })
-	s.mu.Unlock()
 	wait := s.o.backoff(e.failures)
 	if apiErr, ok := errors.AsType[*economic.Error](err); ok && apiErr.RetryAfter > wait {
 		wait = apiErr.RetryAfter
@@ -506,7 +505,7 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 		log = log.WithField("held", holds.Codes())
 	}
 	log.Warn("the shop could not be reconciled")
-	s.noteInDatabase(ctx, w, err)
+	s.noteInDatabase(ctx, e, err)
 	s.queue.addAfter(w.shop.Shop, j.merge(job{work: true}), wait)
 }
 
@@ -517,7 +516,7 @@ func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 	if e.failures++; e.failures%60 == 1 {
 		e.worker.log.WithError(short).Warn(shortOf(short))
 	}
-	s.noteInDatabase(ctx, e.worker, short)
+	s.noteInDatabase(ctx, e, short)
 }
 
 // shortOf says for people why a tick did not read all that it should.
@@ -528,9 +527,14 @@ func shortOf(short error) string {
 	return "e-conomic refuses what is held for another reason: it is tried again now and then, the rest goes on"
 }
 
-func (s *Scheduler) noteInDatabase(ctx context.Context, w *worker, failure error) {
+func (s *Scheduler) noteInDatabase(ctx context.Context, e *entry, failure error) {
+	w, calls := e.worker, e.worker.dayCalls()
+	s.mu.Lock() // a tick that is not noted yet must not undo this
+	s.marks, s.counts = without(s.marks, w.shop.Shop), without(s.counts, w.shop.Shop)
+	e.counted = calls
+	s.mu.Unlock()
 	// One that is outdated speaks of what is no more: the next pass finds that out.
-	if err := s.o.Store.MarkFailure(ctx, w.fence(), failure.Error()); err != nil && ctx.Err() == nil && !outdated(err) {
+	if err := s.o.Store.MarkFailure(ctx, w.fence(), failure.Error(), calls); err != nil && ctx.Err() == nil && !outdated(err) {
 		w.log.WithError(err).Error("the failure could not be noted")
 	}
 }
@@ -546,37 +550,58 @@ func (o *Options) backoff(failures int) time.Duration {
 	return o.RetryMin/2 + o.Jitter(longest)
 }
 
-func (s *Scheduler) mark(w *worker, began time.Time) {
-	budget := w.budget.State()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.marks) == 0 {
-		s.marksFrom, s.markedAt = began, s.o.Now()
-	}
-	if began.Before(s.marksFrom) {
-		s.marksFrom = began
-	}
-	s.marks = append(s.marks, store.TickMark{Shop: w.shop.Shop, Generation: w.shop.Generation, CallsDay: budget.Day, Calls: w.others.own(budget)})
+// without returns the marks of all shops but one.
+func without(marks []store.TickMark, shop string) []store.TickMark {
+	return slices.DeleteFunc(marks, func(m store.TickMark) bool { return m.Shop == shop })
 }
 
-// marksWait is how long a good tick may wait for others to be noted with it.
+// mark has a good tick noted, or the calls of one that was not: none is while a part of
+// the shop is held, and the others may go on for days.
+func (s *Scheduler) mark(e *entry, began time.Time, good bool) {
+	w := e.worker
+	m := store.TickMark{Shop: w.shop.Shop, Generation: w.shop.Generation, DayCalls: w.dayCalls()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !good && e.counted == m.DayCalls {
+		return
+	}
+	e.counted = m.DayCalls
+	if len(s.marks)+len(s.counts) == 0 {
+		s.markedAt = s.o.Now()
+	}
+	if !good {
+		s.counts = append(without(s.counts, m.Shop), m) // of two the statement takes the first
+		return
+	}
+	if len(s.marks) == 0 || began.Before(s.marksFrom) {
+		s.marksFrom = began
+	}
+	s.marks = append(s.marks, m)
+}
+
+// marksWait is how long a tick may wait for others to be noted with it.
 const marksWait = 2 * time.Second
 
-// NoteTicks notes the good ticks since the last call in the database, in a few
+// NoteTicks notes the ticks since the last call in the database, in a few
 // statements for all shops together, when there are enough of them or one has
 // waited for long. At once, it notes them anyway.
 func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
 	s.mu.Lock()
-	marks, from := s.marks, s.marksFrom
-	if len(marks) < store.MarksPerStatement && s.o.Now().Sub(s.markedAt) < marksWait && !atOnce {
-		marks = nil
+	marks, counts, from := s.marks, s.counts, s.marksFrom
+	if len(marks)+len(counts) < store.MarksPerStatement && s.o.Now().Sub(s.markedAt) < marksWait && !atOnce {
+		marks, counts = nil, nil
 	} else {
-		s.marks = nil
+		s.marks, s.counts = nil, nil
 	}
 	s.mu.Unlock()
-	if len(marks) == 0 {
-		return nil
-	}
+	return errors.Join(
+		eachDay(marks, func(marks []store.TickMark) error { return s.o.Store.MarkTicks(ctx, s.o.Instance, marks, from) }),
+		eachDay(counts, func(counts []store.TickMark) error { return s.o.Store.MarkCalls(ctx, s.o.Instance, counts) }),
+	)
+}
+
+// eachDay calls note with the marks of each day.
+func eachDay(marks []store.TickMark, note func(marks []store.TickMark) error) error {
 	slices.SortStableFunc(marks, func(a, b store.TickMark) int { return strings.Compare(a.CallsDay, b.CallsDay) })
 	var errs []error
 	for len(marks) > 0 {
@@ -584,7 +609,7 @@ func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
 		if n < 0 {
 			n = len(marks)
 		}
-		errs = append(errs, s.o.Store.MarkTicks(ctx, s.o.Instance, marks[:n], from))
+		errs = append(errs, note(marks[:n]))
 		marks = marks[n:]
 	}
 	return errors.Join(errs...)

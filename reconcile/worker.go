@@ -246,6 +246,15 @@ func (o callsOfOthers) own(b economic.BudgetState) int {
 	return b.Calls
 }
 
+// dayCalls returns the shop's calls of the day, as far as its budget is known.
+func (w *worker) dayCalls() store.DayCalls {
+	if w.budget == nil {
+		return store.DayCalls{}
+	}
+	b := w.budget.State()
+	return store.DayCalls{CallsDay: b.Day, Calls: w.others.own(b)}
+}
+
 // load reads what is stored about the shop, once per lease.
 func (w *worker) load(ctx context.Context) error {
 	if w.loaded {

@@ -303,17 +303,17 @@ func TestFence(t *testing.T) {
 		}
 		// What it says of the shop's state is not believed either.
 		old := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 9}
-		if err := s.MarkFailure(t.Context(), old, "x"); !errors.Is(err, store.ErrFenced) {
+		if err := s.MarkFailure(t.Context(), old, "x", store.DayCalls{}); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a failure: %v", err)
 		}
-		must(t, s.MarkTicks(t.Context(), "me", []store.TickMark{{Shop: "shop1", Generation: 1, CallsDay: "2026-11-23", Calls: 7}}, noon))
+		must(t, s.MarkTicks(t.Context(), "me", []store.TickMark{{Shop: "shop1", Generation: 1, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
 		p, err := s.Progress(t.Context(), "shop1")
 		must(t, err)
 		if p.Failures != 0 || !p.TickAt.IsZero() || p.Calls != 0 {
 			t.Errorf("the old holder's word was taken: %+v", p)
 		}
 		must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token + 1, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "4", token+1)}}, noon))
-		must(t, s.MarkTicks(t.Context(), "you", []store.TickMark{{Shop: "shop1", Generation: 1, CallsDay: "2026-11-23", Calls: 7}}, noon))
+		must(t, s.MarkTicks(t.Context(), "you", []store.TickMark{{Shop: "shop1", Generation: 1, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
 		if p, err = s.Progress(t.Context(), "shop1"); err != nil || !p.TickAt.Equal(noon) || p.Calls != 7 {
 			t.Errorf("the new holder's word was not taken: %+v, %v", p, err)
 		}
@@ -633,7 +633,8 @@ func TestCallsOfCommands(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
-		for _, name := range []string{"shop1", "shop2", "shop3"} {
+		token := addShop(t, s, "shop1")
+		for _, name := range []string{"shop2", "shop3"} {
 			addShop(t, s, name)
 		}
 		today := func(wantDay string, want, wantOfCommands int) {
@@ -647,7 +648,7 @@ func TestCallsOfCommands(t *testing.T) {
 			t.Helper()
 			p, err := s.Shop(ctx, "shop1")
 			must(t, err)
-			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: p.Generation, CallsDay: day, Calls: calls}}, noon))
+			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: p.Generation, DayCalls: store.DayCalls{CallsDay: day, Calls: calls}}}, noon))
 		}
 		today("", 0, 0)
 		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 3))
@@ -660,6 +661,19 @@ func TestCallsOfCommands(t *testing.T) {
 		must(t, s.BookCalls(ctx, "shop1", "2026-11-29", 5))
 		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 9)) // by a command that took past midnight
 		today("2026-11-29", 7, 5)
+		// A pass that fails, and a tick that is not good, count theirs as well.
+		f := fenceOf(t, s, "shop1", token, 1)
+		must(t, s.MarkFailure(ctx, f, "x", store.DayCalls{CallsDay: "2026-11-29", Calls: 6}))
+		today("2026-11-29", 11, 5)
+		f.Seq = 2
+		must(t, s.MarkFailure(ctx, f, "y", store.DayCalls{})) // before it knows of any
+		today("2026-11-29", 11, 5)
+		must(t, s.MarkCalls(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-29", Calls: 8}}}))
+		must(t, s.MarkCalls(ctx, "you", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-29", Calls: 80}}}))
+		today("2026-11-29", 13, 5)
+		if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 2 || p.Failure != "y" || !p.TickAt.Equal(noon) {
+			t.Errorf("a tick that is not good is noted as %+v, %v", p, err)
+		}
 		must(t, s.BookCalls(ctx, "shop1", "2026-11-30", 1))
 		today("2026-11-30", 1, 1)
 		if p, err := s.Progress(ctx, "shop2"); err != nil || p.CommandCalls != 0 {
@@ -915,7 +929,7 @@ func TestManyTicksAreFewStatements(t *testing.T) {
 			if i != 7 {
 				must(t, s.Exec(t.Context(), "INSERT INTO leases (shop, holder) VALUES ('"+name+"', 'me')"))
 			}
-			marks = append(marks, store.TickMark{Shop: name, CallsDay: "2026-11-23", Calls: i})
+			marks = append(marks, store.TickMark{Shop: name, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: i}})
 		}
 		must(t, s.MarkTicks(t.Context(), "me", marks, noon))
 		for i, want := range map[int]int64{3: 3, 1099: 1099, 7: 0} {

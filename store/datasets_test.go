@@ -37,7 +37,7 @@ func TestSettingsChanged(t *testing.T) {
 			must(t, change())
 			writes := map[string]error{
 				"apply": s.Apply(ctx, f, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon),
-				"hold":  s.Apply(ctx, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x"),
+				"hold":  s.Apply(ctx, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x", store.DayCalls{}),
 				"over":   s.ChangeItemsOver(ctx, f, noon),
 				"finish": s.FinishRequests(ctx, f, []store.Request{{Request: "r1"}}, noon, 0, ""),
 				"forget": s.Forget(ctx, f, []int64{1}),
@@ -47,7 +47,7 @@ func TestSettingsChanged(t *testing.T) {
 					t.Errorf("%s after %s: %v", write, what, err)
 				}
 			}
-			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, CallsDay: "2026-11-23", Calls: 7}}, noon))
+			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
 			if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 0 || len(p.Holds) != 0 || !p.TickAt.IsZero() {
 				t.Errorf("after %s the word of an outdated pass was taken: %+v, %v", what, p, err)
 			}
@@ -142,7 +142,7 @@ func TestAcceptAgreement(t *testing.T) {
 		expect("before", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1"})
 
 		seq++
-		must(t, s.MarkFailure(ctx, fenceOf(t, s, "shop1", token, seq), "the token answers for another agreement"))
+		must(t, s.MarkFailure(ctx, fenceOf(t, s, "shop1", token, seq), "the token answers for another agreement", store.DayCalls{}))
 		must(t, s.AcceptAgreement(ctx, "shop1", 2, noon.Add(time.Hour)))
 		expect("accepted", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, nil)
 		if p, err := s.Progress(ctx, "shop1"); err != nil || p.AgreementNumber != 2 || !p.ItemsCursor.IsZero() || p.InvoiceCursor != 0 || p.InvoicesBegun || p.Failures != 0 || p.Failure != "" {

@@ -12,11 +12,16 @@ import (
 
 // TickMark is a shop's good tick.
 type TickMark struct {
-	Shop     string
-	CallsDay string // UTC date on which Calls were made
-	Calls    int    // calls to e-conomic on that day so far, without those of commands
+	Shop string
+	DayCalls
 
 	Generation int64 // of the settings that it was made with
+}
+
+// DayCalls counts the calls to e-conomic for a shop.
+type DayCalls struct {
+	CallsDay string // UTC date on which Calls were made; "": it is not known how many there were
+	Calls    int    // on that day so far, without those of commands
 }
 
 // MarksPerStatement is how many shops' ticks are noted at once.
@@ -26,6 +31,16 @@ const MarksPerStatement = 1000
 // whatever their number. A shop whose lease the instance no longer holds, or
 // whose settings have been changed, is left alone.
 func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark, at time.Time) error {
+	return s.mark(ctx, instance, marks, "tick_at = ?, failures = 0, failure = '', ", At(at))
+}
+
+// MarkCalls is MarkTicks of ticks that were not good, because something is held or
+// not read yet, and have no failure to note: it notes their calls alone.
+func (s *Store) MarkCalls(ctx context.Context, instance string, marks []TickMark) error {
+	return s.mark(ctx, instance, marks, "")
+}
+
+func (s *Store) mark(ctx context.Context, instance string, marks []TickMark, also string, its ...any) error {
 	for chunk := range slices.Chunk(marks, MarksPerStatement) {
 		var calls, generations, shops []any
 		for _, m := range chunk {
@@ -34,8 +49,8 @@ func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark
 			shops = append(shops, m.Shop)
 		}
 		cases := strings.Repeat(" WHEN ? THEN ?", len(chunk))
-		args := slices.Concat([]any{At(at), chunk[0].CallsDay}, calls, shops, []any{instance}, generations)
-		_, err := s.exec(ctx, "UPDATE progress SET tick_at = ?, failures = 0, failure = '', calls_day = ?, calls = CASE shop"+cases+" ELSE calls END"+
+		args := slices.Concat(its, []any{chunk[0].CallsDay}, calls, shops, []any{instance}, generations)
+		_, err := s.exec(ctx, "UPDATE progress SET "+also+"calls_day = ?, calls = CASE shop"+cases+" ELSE calls END"+
 			" WHERE shop IN "+placeholders(1, len(chunk))+
 			" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.holder = ? AND leases.generation = CASE leases.shop"+cases+" END)", args...)
 		if err != nil {
@@ -45,9 +60,13 @@ func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark
 	return nil
 }
 
-// MarkFailure notes that a pass over a shop failed, and how.
-func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string) error {
-	return s.setProgress(ctx, f, "failures = failures + 1, failure = ?", cause(failure, 500))
+// MarkFailure notes that a pass over a shop failed, and how, with the calls so far.
+func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string, calls DayCalls) error {
+	set, args := "failures = failures + 1, failure = ?", []any{cause(failure, 500)}
+	if calls.CallsDay != "" {
+		set, args = set+", calls_day = ?, calls = ?", append(args, calls.CallsDay, calls.Calls)
+	}
+	return s.setProgress(ctx, f, set, args...)
 }
 
 func (s *Store) setProgress(ctx context.Context, f Fence, set string, args ...any) error {
