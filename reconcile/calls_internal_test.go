@@ -2,8 +2,10 @@ package reconcile
 
 import (
 	"testing"
+	"time"
 
 	"lagerd/economic"
+	"lagerd/store"
 )
 
 // TestOwnCalls: what a lagerd writes are the calls that it made itself.
@@ -20,6 +22,36 @@ func TestOwnCalls(t *testing.T) {
 	} {
 		if got := c.others.own(c.budget); got != c.want {
 			t.Errorf("%+v of %+v: %d, want %d", c.others, c.budget, got, c.want)
+		}
+	}
+}
+
+// TestSpentCallsCountOn: what a worker has spent is not forgotten when it reads its shop
+// anew, nor what e-conomic has told it to wait for.
+func TestSpentCallsCountOn(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		stored store.Progress
+		spent  int // by this worker, today; -1: it is new
+		want   int
+	}{
+		"a new worker":               {store.Progress{CallsDay: "2026-11-28", Calls: 7}, -1, 7},
+		"more than is stored":        {store.Progress{CallsDay: "2026-11-28", Calls: 7}, 9, 9},
+		"less than is stored":        {store.Progress{CallsDay: "2026-11-28", Calls: 7}, 3, 7},
+		"beside commands":            {store.Progress{CallsDay: "2026-11-28", Calls: 7, CommandCallsDay: "2026-11-28", CommandCalls: 5}, 9, 14},
+		"stored yesterday":           {store.Progress{CallsDay: "2026-11-27", Calls: 700}, 9, 9},
+		"stored yesterday, and anew": {store.Progress{CallsDay: "2026-11-27", Calls: 700}, -1, 0},
+		"by commands yesterday":      {store.Progress{CommandCallsDay: "2026-11-27", CommandCalls: 700}, 9, 9},
+	} {
+		w := worker{Options: &Options{DailyCalls: 1000, Concurrency: 1, Now: func() time.Time { return noon }}, progress: c.stored}
+		if c.spent >= 0 {
+			w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: 1000, Now: w.Now})
+			w.budget.Restore(economic.BudgetState{Day: "2026-11-28", Calls: c.spent, BlockedUntil: noon.Add(time.Minute)})
+		}
+		w.loadBudget()
+		if got := w.budget.State(); got.Calls != c.want || got.BlockedUntil.IsZero() != (c.spent < 0) {
+			t.Errorf("%s: %+v, want %d calls", name, got, c.want)
 		}
 	}
 }

@@ -232,6 +232,28 @@ func (w *worker) unpack(ctx context.Context, all bool) error {
 	return nil
 }
 
+// loadBudget counts on from the calls that are stored, and from those that the worker has
+// made since they were: also what e-conomic has told of its limits goes on.
+func (w *worker) loadBudget() {
+	day, calls, byCommands := w.progress.CallsOf()
+	state := economic.BudgetState{Day: day, Calls: calls}
+	if w.budget != nil {
+		was := w.budget.State()
+		own := w.others.own(was)
+		state = was
+		state.Day, state.Calls = day, max(calls, own+byCommands)
+		if was.Day != day { // what is stored is of another day
+			state.Day, state.Calls, byCommands = was.Day, own, 0
+		}
+	}
+	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Patience: patience, Now: w.Now})
+	w.budget.Restore(state)
+	w.others = callsOfOthers{}
+	if w.budget.State().Day == state.Day { // else they do not count any more
+		w.others = callsOfOthers{state.Day, byCommands}
+	}
+}
+
 // callsOfOthers are calls that commands made for the shop on a day.
 type callsOfOthers struct {
 	day   string
@@ -275,13 +297,7 @@ func (w *worker) load(ctx context.Context) error {
 			return fmt.Errorf("shop %s: order pattern: %w: correct it with `lagerd shops set %s --order-pattern …`", w.shop.Shop, err, w.shop.Shop)
 		}
 	}
-	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Patience: patience, Now: w.Now})
-	day, calls, byCommands := progress.CallsOf()
-	w.budget.Restore(economic.BudgetState{Day: day, Calls: calls})
-	w.others = callsOfOthers{}
-	if w.budget.State().Day == day { // else they do not count any more
-		w.others = callsOfOthers{day, byCommands}
-	}
+	w.loadBudget()
 	grant, err := w.Open(w.shop.Shop, w.shop.GrantToken)
 	if err != nil {
 		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldBadToken, err.Error()))
@@ -302,12 +318,13 @@ func (w *worker) load(ctx context.Context) error {
 }
 
 // change takes over new settings. Nothing that was learnt with the former ones is
-// kept: it may be another agreement's. So the token is asked whose it is before anything
+// kept, for it may be another agreement's, but what has been spent. So the token is asked whose it is before anything
 // that it reads is stored, and those who have asked for a sweep under way get another.
 func (w *worker) change(shop store.Shop) {
 	*w = worker{
 		Options: w.Options, pages: w.pages, other: w.other, shop: shop, token: w.token, log: w.log,
 		base: w.base, seq: w.seq, pruned: w.pruned, // of the lease
+		budget: w.budget, others: w.others,
 		packed: true,
 	}
 }
