@@ -72,6 +72,10 @@ func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Sto
 	r.good("database", "%s answers", s.Server())
 	switch err := s.CheckSchema(ctx); {
 	case errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto):
+		if failed := s.CanMigrate(ctx); failed != nil {
+			r.bad("schema", fmt.Errorf("%w: no start of `lagerd run` can bring it up to date: %w", err, failed))
+			break
+		}
 		r.warn("schema", "%v: the next start of `lagerd run` brings it up to date; nothing more is looked at until then", err)
 	case err != nil:
 		r.bad("schema", err)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -42,7 +43,7 @@ func (runCmd) Run(c *call) error {
 	}
 	warn(log, cfg)
 	signals.started()
-	return daemon.Run(ctx, daemon.Options{
+	err = daemon.Run(ctx, daemon.Options{
 		Settings: settings,
 		Reload: func() (daemon.Settings, error) {
 			cfg, err := c.load()
@@ -63,6 +64,10 @@ func (runCmd) Run(c *call) error {
 		Log: log, Version: version(), Now: time.Now,
 		Signals: signals.asked, Notifier: notifier, WebhookListener: listener,
 	})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // what it was told to stop at while it started is no failure
+	}
+	return err
 }
 
 // warn logs what the configuration can do without, and a person should know.

@@ -25,6 +25,14 @@ type changeover struct {
 // them that the shop had before.
 func (w *worker) changingOver() bool { return w.progress.ItemsDataset != w.shop.Dataset }
 
+// changesOver reports whether the items of the new agreement are still being read, and
+// nothing keeps them from it: whether they are shown is decided by one of the next passes.
+func (w *worker) changesOver() bool {
+	hold, held := w.heldStock()
+	return w.changingOver() && w.stockOff() == "" && !w.shop.Paused() && !w.changeover.judged &&
+		!w.progress.Holds.Any(plan.ScopeShop) && (!held || hold.Reason == plan.HeldLosses)
+}
+
 // listedWhole notes a listing of the new agreement that has been stored whole.
 func (w *worker) listedWhole(l *listing) {
 	w.changeover = changeover{listings: w.changeover.listings + 1, unreadable: l.unreadable, unnamed: l.unknown > 0}

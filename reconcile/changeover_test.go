@@ -147,8 +147,25 @@ func TestChangeOverHeldBack(t *testing.T) {
 		t.Fatalf("the shop sees %q", got)
 	}
 	must(t, f.Store.Approve(t.Context(), f.Shop, 40, time.Now()))
-	s.SweepAll()
+	order := store.Request{Request: "r1", Shop: "shop1234", What: store.WantSweep, RequestedAt: store.At(time.Now())}
+	must(t, f.Store.AddRequests(t.Context(), []store.Request{order}))
+	s.Asked([]store.Request{order})
 	f.untilShown(s, done, before, want)
+	// Whoever approved and waits is told when the shop sees the new items, not before.
+	for began := time.Now(); ; s.ReconcileAll() {
+		told, err := f.Store.Requests(t.Context(), []string{"r1"})
+		must(t, err)
+		if !told[0].DoneAt.IsZero() {
+			if told[0].Failure != "" {
+				t.Errorf("the sweep that was asked for with the approval: %s", told[0].Failure)
+			}
+			break
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("the sweep that was asked for is never done")
+		}
+		must(t, done.next(t))
+	}
 	if holds := f.heldFor(); holds != "" {
 		t.Errorf("held: %s", holds)
 	}
@@ -313,5 +330,52 @@ func TestNothingIsKeptOfAnotherAgreement(t *testing.T) {
 	must(t, f.db.QueryRow("SELECT renumbered_to FROM shop_stock WHERE item_number = 'x'").Scan(&to))
 	if to != "" {
 		t.Errorf("x is probably %q, of another company", to)
+	}
+}
+
+// counted counts fenced writes beside telling of passes.
+type counted struct {
+	passes
+	fenced atomic.Int32
+}
+
+func (c *counted) Fenced(string) { c.fenced.Add(1) }
+
+// TestRemovedAndAddedInAPass: a shop that is removed in the middle of a pass, and added
+// again, is given up: nothing is written, and no alert on a lost lease is raised.
+func TestRemovedAndAddedInAPass(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"removed": false, "added again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.remote.stock["a"] = "5"
+			var once atomic.Bool
+			f.remote.listed = func() {
+				if !once.CompareAndSwap(false, true) {
+					return
+				}
+				must(t, f.Store.RemoveShop(t.Context(), "shop1234"))
+				if again {
+					must(t, f.Store.AddShop(t.Context(), f.Shop, []byte("01234567890123456789012345678902"), time.Now().Add(time.Second)))
+				}
+			}
+			c := &counted{}
+			s, done := scheduler(t, f, f.remote, func(o *reconcile.Options) {
+				c.passes = o.Observer.(passes)
+				o.Observer = c
+			})
+			if err := done.next(t); !errors.Is(err, store.ErrSettingsChanged) {
+				t.Errorf("the pass ended with %v", err)
+			}
+			for began := time.Now(); s.Holds("shop1234"); time.Sleep(10 * time.Millisecond) {
+				if time.Since(began) > 20*time.Second {
+					t.Fatal("the shop is not given up")
+				}
+			}
+			if n := c.fenced.Load(); n != 0 || len(f.shown()) != 0 {
+				t.Errorf("%d fenced writes; stored %q", n, f.shown())
+			}
+		})
 	}
 }

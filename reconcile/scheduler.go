@@ -243,7 +243,7 @@ func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
 	var changed []string
 	s.mu.Lock()
 	for name, e := range s.shops {
-		if shop, ok := current(name); ok && shop.Generation > e.generation {
+		if shop, ok := current(name); ok && shop.Generation > e.generation && e.worker.shop.SameAs(shop) {
 			e.generation, e.next = shop.Generation, &shop
 			changed = append(changed, name)
 		}
@@ -463,6 +463,10 @@ func (s *Scheduler) renew(ctx context.Context, e *entry, j job) {
 		w.log.Info("the shop has been removed")
 		s.giveUp(e)
 		return
+	case err == nil && !w.shop.SameAs(shop):
+		w.log.Info("the shop has been removed and added again")
+		s.giveUp(e) // the lease that this lagerd had was the former shop's
+		return
 	case err == nil && shop.Generation <= w.shop.Generation:
 		err = fmt.Errorf("shop %s: its lease asks for other settings than are stored: `lagerd shops resume %[1]s` stores them anew", w.shop.Shop)
 	}
@@ -516,7 +520,7 @@ func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 	if e.failures++; e.failures%60 == 1 {
 		e.worker.log.WithError(short).Warn(shortOf(short))
 	}
-	s.noteInDatabase(ctx, e, short)
+	s.noteInDatabase(ctx, e, e.worker.cutShort(short)) // with a time that stays true
 }
 
 // shortOf says for people why a tick did not read all that it should.

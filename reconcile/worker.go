@@ -119,6 +119,8 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	failed := errors.Join(err, w.cutShort(res.short))
 	errs := []error{err, w.finish(ctx, asked, w.found, failed)}
 	switch {
+	case w.sweep == nil && w.changesOver():
+		// What was asked for ends with what the shop sees then.
 	case w.sweep == nil:
 		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, failed))
 		w.sweepAsked, w.sweepFound = nil, 0

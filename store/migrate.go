@@ -53,6 +53,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return explain(err)
 	}
 	defer unlock()
+	if err := s.CanMigrate(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
 	if err := s.up(ctx, conn); err != nil {
 		return explain(err)
 	}
@@ -61,6 +64,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return explain(err)
 	}
 	return explain(s.renewViews(ctx, conn))
+}
+
+// CanMigrate returns an error where the server takes nothing that a migration writes,
+// with what to do: found out before the first table is made, for goose would hide the
+// server's own words.
+func (s *Store) CanMigrate(ctx context.Context) error {
+	if s.dialect.isSQLite() {
+		return nil
+	}
+	if err := s.ReadOnly(ctx); err != nil {
+		return err
+	}
+	_, err := s.binlogTakesRows(ctx)
+	return err
 }
 
 func (s *Store) up(ctx context.Context, conn *sql.DB) error {

@@ -43,6 +43,10 @@ type Shop struct {
 	UpdatedAt          Time
 }
 
+// SameAs reports whether two shops of one name are one shop, or the one was removed and
+// the other added since.
+func (s Shop) SameAs(o Shop) bool { return s.Shop == o.Shop && s.CreatedAt.Equal(o.CreatedAt.Time) }
+
 // Paused reports whether a person has paused the shop.
 func (s Shop) Paused() bool { return !s.PausedAt.IsZero() }
 
