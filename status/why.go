@@ -190,9 +190,9 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 		case !h.Open:
 			line("last hint", "%s by %s, answered%s", h.LastAt.Format(clock), h.Cause, noted(h.Note))
 		case h.Failures > 0:
-			line("open hint", "since %s by %s; failed %d times, tried again at %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, h.DueAt.Format(clock), noted(h.Note))
+			line("open hint", "since %s by %s; failed %d times, tried again %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, dueAt(h.DueAt.Time, now), noted(h.Note))
 		default:
-			line("open hint", "since %s by %s, %d webhook(s); read %d times without what the last tells of, read again at %s%s", h.FirstAt.Format(clock), h.Cause, h.Webhooks, h.Tries, h.DueAt.Format(clock), noted(h.Note))
+			line("open hint", "since %s by %s, %d webhook(s); read %d times without what the last tells of, read again %s%s", h.FirstAt.Format(clock), h.Cause, h.Webhooks, h.Tries, dueAt(h.DueAt.Time, now), noted(h.Note))
 		}
 	}
 	for _, w := range y.Warnings {
@@ -254,6 +254,15 @@ func (y Why) writeHistory(w io.Writer) error {
 		changes = changes[until:]
 	}
 	return nil
+}
+
+// dueAt says when what is due is done: a hint that nothing has put off is due at the
+// epoch, and waits for its shop's next pass.
+func dueAt(due, now time.Time) string {
+	if !due.After(now) {
+		return "with the shop's next pass"
+	}
+	return "at " + due.Format(clock)
 }
 
 func noted(note string) string {
