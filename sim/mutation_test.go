@@ -124,7 +124,7 @@ var mutations = []mutation{
 	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
 		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
 	{"a transaction is committed after an error", "store/open.go",
-		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|liveness:"},
+		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|holds:|liveness:"},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
@@ -132,7 +132,7 @@ var mutations = []mutation{
 		if _, err := t.fence(f); err != nil {
 			return err
 		}
-		t.putItems`, "history:"},
+		t.putItems`, "history:|liveness:"},
 	{"a barred item whose mark cannot be read is sold", "reconcile/plan/types.go",
 		`	set(FieldBarred, func() { known.Barred = stored.Barred })
 `, ``, "barred:"},
