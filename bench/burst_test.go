@@ -99,11 +99,16 @@ func rates(list []row, ours bool) []float64 {
 	return values
 }
 
+// hinted tells the items of which the benchmarks' webhooks tell: those that carry a
+// figure. A number in quotation marks is recorded with them and without, and the second
+// one, which no item has, would be looked for again for a minute.
+const hinted = `stock > 0 AND number NOT LIKE '"%'`
+
 // numbers returns the numbers of items that carry a figure, those of the shops by
 // turns.
 func numbers(b *testing.B, l *lagerd, count int) []string {
 	b.Helper()
-	rows, err := l.db.QueryContext(b.Context(), "SELECT shop, number FROM items WHERE stock > 0 ORDER BY shop, number")
+	rows, err := l.db.QueryContext(b.Context(), "SELECT shop, number FROM items WHERE "+hinted+" ORDER BY shop, number")
 	must(b, err)
 	defer rows.Close()
 	byShop := map[string][]string{}

@@ -185,7 +185,7 @@ func (l *lagerd) freshness(s sandboxtest.Client) func(number string, stock int) 
 // stocked returns the numbers of so many items that carry a figure.
 func stocked(b *testing.B, l *lagerd, count int) []string {
 	b.Helper()
-	rows, err := l.db.QueryContext(b.Context(), "SELECT number FROM items WHERE stock IS NOT NULL AND stock > 0 ORDER BY number")
+	rows, err := l.db.QueryContext(b.Context(), "SELECT number FROM items WHERE "+hinted+" ORDER BY number")
 	must(b, err)
 	defer rows.Close()
 	list, err := scanAll(rows)
