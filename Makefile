@@ -24,7 +24,7 @@ build:
 
 #? demo: sandbox, two shops, lost webhooks, live; ends with "equal" (FOR=90s)
 demo: build
-	$(GO) run ./demo --lagerd bin/lagerd --for $(FOR)
+	$(GO) run ./test/demo --lagerd bin/lagerd --for $(FOR)
 
 #? test: everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
 test: deps lint
@@ -43,24 +43,24 @@ deps:
 
 #? sim: simulate faults deterministically (SEEDS=100000, or SEED=n to see one again)
 sim:
-	GOGC=800 $(GO) test ./sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
+	GOGC=800 $(GO) test ./test/sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
 
 #? day: a simulated day of trade and faults, in which nothing may pile up
 day:
-	$(GO) test ./sim -run 'TestDay$$' -count=1 -v -timeout 0 -sim.day=24h
+	$(GO) test ./test/sim -run 'TestDay$$' -count=1 -v -timeout 0 -sim.day=24h
 
 #? mutations: break lagerd in many ways and show that the simulation finds each
 mutations:
-	$(GO) test ./sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=20000
+	$(GO) test ./test/sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=20000
 
 #? chaos: real processes killed, stopped, cut off and filled up (FOR=10m)
 chaos: deps
-	$(GO) test ./chaos -run 'TestChaos$$|TestTakeover$$|TestDiskFull$$' -count=1 -v -timeout 0 -chaos.for=$(FOR)
+	$(GO) test ./test/chaos -run 'TestChaos$$|TestTakeover$$|TestDiskFull$$' -count=1 -v -timeout 0 -chaos.for=$(FOR)
 
 #? soak: a long trade whose curves must be flat, into docs/data/soak.csv and docs/soak.svg (FOR=1h)
 soak: deps
-	$(GO) test ./chaos -run 'TestSoak$$' -count=1 -v -timeout 0 -chaos.soak=$(FOR) -chaos.curves=$(CURDIR)/docs/data/soak.csv
-	$(GO) run ./plot --in docs/data/soak.csv --out docs/soak.svg --title "Two lagerd over a long trade" --x seconds/60:minutes --series lagerd \
+	$(GO) test ./test/chaos -run 'TestSoak$$' -count=1 -v -timeout 0 -chaos.soak=$(FOR) -chaos.curves=$(CURDIR)/docs/data/soak.csv
+	$(GO) run ./test/plot --in docs/data/soak.csv --out docs/soak.svg --title "Two lagerd over a long trade" --x seconds/60:minutes --series lagerd \
 		--panel "Memory:MiB:rss_bytes/1048576,heap_bytes/1048576" \
 		--panel "Goroutines, open files, database connections::goroutines,open_files,database_connections" \
 		--panel "Rows that are forgotten:rows:hints@a,hint_batches@a,changes@a,requests@a,webhook_calls@a" \
@@ -68,7 +68,7 @@ soak: deps
 
 #? isolation: what a hung shop costs 500 others
 isolation: deps
-	$(GO) test ./e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
+	$(GO) test ./test/e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
 
 #? servers: the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
 servers: deps
@@ -81,23 +81,23 @@ fuzz:
 #? bench: what docs/performance.md tells, each beside what it is measured against, ROUNDS times
 bench: deps
 	scripts/bench-deps
-	$(GO) test -pgo=$(CURDIR)/default.pgo ./bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) -bench.pgo=$(CURDIR)/default.pgo $(if $(DATA),-bench.data=$(abspath $(DATA)))
+	$(GO) test -pgo=$(CURDIR)/default.pgo ./test/bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) -bench.pgo=$(CURDIR)/default.pgo $(if $(DATA),-bench.data=$(abspath $(DATA)))
 
 #? profile: measure where lagerd's time goes in the benchmarks, for its compiler (default.pgo)
 profile: deps
-	$(GO) test ./bench -run '^$$' -bench 'Burst/MariaDB|Sweep|Import|Freshness|PDF' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=3 -bench.profile=$(CURDIR)/default.pgo
+	$(GO) test ./test/bench -run '^$$' -bench 'Burst/MariaDB|Sweep|Import|Freshness|PDF' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=3 -bench.profile=$(CURDIR)/default.pgo
 
 #? bench-code: benchmarks beside the code
 bench-code: deps
-	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/bench$$')
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/test/bench$$')
 
 #? plots: draw what `make bench DATA=docs/data` has measured
 plots:
-	$(GO) run ./plot --in docs/data/burst.csv --out docs/burst.svg --title "Acknowledged webhooks, each committed" --x connections:connections --logx --series who \
+	$(GO) run ./test/plot --in docs/data/burst.csv --out docs/burst.svg --title "Acknowledged webhooks, each committed" --x connections:connections --logx --series who \
 		--panel "Webhooks:thousands a second:requests_per_second/1000"
-	$(GO) run ./plot --in docs/data/freshness.csv --out docs/freshness.svg --title "From a webhook's answer to the row in the database, e-conomic answering in 5 ms" --x ms:ms \
+	$(GO) run ./test/plot --in docs/data/freshness.csv --out docs/freshness.svg --title "From a webhook's answer to the row in the database, e-conomic answering in 5 ms" --x ms:ms \
 		--panel "Share that took no longer:%:share/0.01"
-	$(GO) run ./plot --in docs/data/growth.csv --out docs/growth.svg --title "Time for so many times as much" --x times:times --logx --series what \
+	$(GO) run ./test/plot --in docs/data/growth.csv --out docs/growth.svg --title "Time for so many times as much" --x times:times --logx --series what \
 		--panel "Time:times that of the least:time"
 
 #? install: install binary, units and example configuration below DESTDIR

@@ -15,8 +15,8 @@ import (
 
 	"lagerd/config"
 	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/store"
 	"lagerd/terminal"
 )

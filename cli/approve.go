@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"lagerd/config"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 	"lagerd/terminal"

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lagerd/config"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"lagerd/config"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 	"lagerd/terminal"

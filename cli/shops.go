@@ -17,7 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"lagerd/config"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 func TestInvoicesFrom(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"lagerd/config"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 )

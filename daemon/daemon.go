@@ -17,7 +17,7 @@ import (
 
 	"lagerd/economic"
 	"lagerd/engine"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"

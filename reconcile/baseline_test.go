@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 )
 
 // lists gives e-conomic so many items, and has what is to happen happen when so many

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -20,8 +20,8 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/status"
 	"lagerd/store"
 )

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
 

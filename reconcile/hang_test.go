@@ -13,8 +13,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

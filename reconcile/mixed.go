@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // comparison compares what is stored with a sweep of the invoices, page by page: an

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/store"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // BenchmarkUnchangedPage decides about 1,000 items that are as they are stored: what

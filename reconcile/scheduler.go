@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

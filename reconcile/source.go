@@ -12,7 +12,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // StockSource is where a shop's stock figures are read. e-conomic's products

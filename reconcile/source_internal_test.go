@@ -15,7 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

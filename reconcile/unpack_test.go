@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

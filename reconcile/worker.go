@@ -12,7 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/terminal"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // lossesShown is how many losses stand in a list for a person: enough to see

@@ -7,8 +7,8 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/status"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lagerd/economic"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // Metrics counts what happens, for Prometheus. No metric has a label per shop:

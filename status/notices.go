@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 )

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
-	"lagerd/reconcile/plan"
 	"lagerd/store"
 	"lagerd/terminal"
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 	"lagerd/terminal"
 )

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 )

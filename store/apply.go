@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // Fence is a holder's right to write for a shop: the token of its lease, the

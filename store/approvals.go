@@ -8,7 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // Approval is a person's word that a reconciliation of a shop may take away the stock

@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-sql-driver/mysql"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // batched is a webhook's hint as it is kept in a batch.

@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // BenchmarkRecordWebhooks records webhooks of distinct numbers, so many to a commit,

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"pgregory.net/rapid"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // TestAppendBatched: what is put together by hand is what json writes.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // TestUnpack: each webhook counts, in its number's row, once it has been unpacked.

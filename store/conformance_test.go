@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/shopspring/decimal"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // TestHintGenerations: a hint that comes while its number is being read stays

@@ -9,7 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // Dataset is the key under which is stored what was read of one agreement for one shop:

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // documented returns the SQL statements of the documentation for the shop's

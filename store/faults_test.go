@@ -9,9 +9,9 @@ import (
 	"github.com/DATA-DOG/go-sqlmock"
 	"github.com/go-sql-driver/mysql"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // What a real database will not do on command: conflicts and lost connections

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // HintRecord is one hint to be recorded, or several that say the same.

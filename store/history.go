@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // Change is one row of a shop's history, as people look at it.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // hold is a row of holds.

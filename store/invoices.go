@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // PDF is an invoice's PDF, checked and hashed.

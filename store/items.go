@@ -8,7 +8,7 @@ import (
 	"iter"
 	"strings"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 const itemColumns = "number, name, bar_code, barred, inventory_enabled, in_stock, available, ordered_by_customers, ordered_from_suppliers, stock, state, economic_updated_at, observed_token, observed_at, first_seen_at, changed_at, renumbered_to"

@@ -7,9 +7,9 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // BenchmarkItems reads what is stored of a page of 1,000 items, and stores it.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // WebhookCall is one call of the webhook endpoint, without anything secret.

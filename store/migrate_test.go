@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

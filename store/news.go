@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // News is what others have left in the database, or time has made due.

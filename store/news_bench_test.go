@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/mariadbtest"
 )
 
 // BenchmarkNews looks for news, and for what is due of one shop, among 150,000 invoices

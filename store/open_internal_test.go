@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lagerd/internal/mariadbtest"
+	"lagerd/test/mariadbtest"
 )
 
 // TestPanicInATransaction: a panic gives everything back on its way.

@@ -15,10 +15,10 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"lagerd/internal/lagerdtest"
-	"lagerd/internal/mariadbtest"
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/lagerdtest"
+	"lagerd/test/mariadbtest"
 )
 
 // oddServer is a MariaDB with flags of a customer's, and an ordinary account on a

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"lagerd/internal/mariadbtest"
+	"lagerd/test/mariadbtest"
 )
 
 // TestNewServer: a session is set, and read back, by what the server has.

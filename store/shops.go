@@ -10,7 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // StockSource names where a shop's stock figures are read.

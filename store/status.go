@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // TickMark is a shop's good tick.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 )
 
 // Warning says what of e-conomic's answer about an item or an invoice cannot be

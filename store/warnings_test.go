@@ -8,7 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"lagerd/reconcile/plan"
+	"lagerd/plan"
 	"lagerd/store"
 )
 

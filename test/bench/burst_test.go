@@ -1,0 +1,213 @@
+package bench_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"lagerd/secret"
+	"lagerd/status"
+	"lagerd/test/lagerdtest"
+	"lagerd/test/sandboxtest"
+	"lagerd/webhook"
+)
+
+const (
+	burstShops = 20
+	burstCalls = 100_000
+)
+
+// BenchmarkBurst: 100,000 webhooks, each acknowledged after its commit, against
+// the same server that stores nothing.
+func BenchmarkBurst(b *testing.B) {
+	for _, database := range []string{"MariaDB", "embedded"} {
+		for _, connections := range []int{64, 256} {
+			b.Run(fmt.Sprintf("%s/%d", database, connections), func(b *testing.B) {
+				once(b, func() { burst(b, database, connections) })
+			})
+		}
+	}
+}
+
+func burst(b *testing.B, database string, connections int) {
+	s := binary.Sandbox(b, fmt.Sprint("--agreements=", burstShops), fmt.Sprint("--products=", burstCalls/burstShops*7/5), noLimit)
+	l := install(b, database == "embedded", s.URL, burstShops, never)
+	l.start()
+	l.read(burstShops)
+	plain := startPlain(b, 0)
+	requests := webhookCalls(burstShops, numbers(b, l, burstCalls))
+	var list []row
+	var p99, peaks []float64
+	for n := range *rounds {
+		l.settled()
+		l.exec("DELETE FROM hints")
+		without := send(b, plain, connections, requests)
+		importAll(b, s, 1000+n) // which the webhooks tell of
+		with := send(b, l.webhook, connections, requests)
+		if with.refused > 0 || without.refused > 0 {
+			b.Errorf("%d of %d webhooks were refused, %d by the server that stores nothing", with.refused, burstCalls, without.refused)
+		}
+		if n, err := l.count(storedWebhooks); err != nil || n != burstCalls {
+			b.Errorf("%d webhooks were acknowledged, %d are stored (%v)", burstCalls, n, err)
+		}
+		list = append(list, row{with.perSecond(), without.perSecond()})
+		p99 = append(p99, quantile(with.latencies, 0.99))
+		peaks = append(peaks, l.peak())
+	}
+	recordIn(b, "burst.csv", rateColumns, func(put func(...string)) {
+		put("lagerd, 100,000 webhooks, "+database, strconv.Itoa(connections), number(median(rates(list, true))))
+		put("the same server, storing nothing, beside "+database, strconv.Itoa(connections), number(median(rates(list, false))))
+	})
+	where := fmt.Sprintf("%s, %d connections", database, connections)
+	reach := "≥ 0.6"
+	if database == "embedded" {
+		reach = "≥ 0.5"
+	}
+	report(b, "burst, "+where, "requests/s", list, reach)
+	note(b, "burst's p99, "+where, "ms", p99, "< 250")
+	note(b, "burst's peak memory, "+where, "MiB", peaks, "≤ 80")
+}
+
+// importAll changes every item: a webhook whose item shows nothing new would be
+// read again for a minute.
+func importAll(b *testing.B, s sandboxtest.Client, figure int) {
+	b.Helper()
+	for shop := range burstShops {
+		must(b, s.Post(first+shop, "import", map[string]int{"inStock": figure}, nil))
+	}
+}
+
+// rateColumns are what is kept for the drawing of the rates by connections.
+var rateColumns = []string{"who", "connections", "requests_per_second"}
+
+func rates(list []row, ours bool) []float64 {
+	values := make([]float64, len(list))
+	for i, r := range list {
+		if values[i] = r.theirs; ours {
+			values[i] = r.ours
+		}
+	}
+	return values
+}
+
+// hinted tells the items of which the benchmarks' webhooks tell: those that carry a
+// figure. A number in quotation marks is recorded with them and without, and the second
+// one, which no item has, would be looked for again for a minute.
+const hinted = `stock > 0 AND number NOT LIKE '"%'`
+
+// numbers returns the numbers of items that carry a figure, those of the shops by
+// turns.
+func numbers(b *testing.B, l *lagerd, count int) []string {
+	b.Helper()
+	rows, err := l.db.QueryContext(b.Context(), "SELECT shop, number FROM items WHERE "+hinted+" ORDER BY shop, number")
+	must(b, err)
+	defer rows.Close()
+	byShop := map[string][]string{}
+	for rows.Next() {
+		var shop, number string
+		must(b, rows.Scan(&shop, &number))
+		byShop[shop] = append(byShop[shop], number)
+	}
+	must(b, rows.Err())
+	list := make([]string, count)
+	for i := range list {
+		of := byShop[shopName(i%len(byShop))]
+		if i/len(byShop) >= len(of) {
+			b.Fatalf("%s has %d items, expected %d in all shops", shopName(i%len(byShop)), len(of), count)
+		}
+		list[i] = of[i/len(byShop)]
+	}
+	return list
+}
+
+const (
+	plainVariable  = "LAGERD_BENCH_PLAIN"  // has this test binary be the server that stores nothing, at this address
+	commitVariable = "LAGERD_BENCH_COMMIT" // how long it has its calls wait, as if for a commit
+)
+
+// startPlain runs the server that stores nothing until the benchmark ends. Its calls
+// wait as if for commits that take so long, and not at all with 0.
+func startPlain(b *testing.B, commit time.Duration) string {
+	b.Helper()
+	address := lagerdtest.FreeAddress(b)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), plainVariable+"="+address, commitVariable+"="+commit.String())
+	cmd.Stderr = os.Stderr
+	must(b, cmd.Start())
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	lagerdtest.Eventually(b, 10*time.Second, "the server that stores nothing listens", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	return address
+}
+
+// servePlain is lagerd's webhook endpoint with everything that it does for a call
+// but storing it: it parses, authenticates, counts and answers.
+func servePlain() error {
+	keys, err := secret.Load([]byte(key))
+	if err != nil {
+		return err
+	}
+	codes := plainCodes{keys: keys, hashes: map[string][sha256.Size]byte{}}
+	for n := range burstShops {
+		codes.hashes[shopName(n)] = keys.HashCode(shopName(n), code)
+	}
+	commit, err := time.ParseDuration(os.Getenv(commitVariable))
+	if err != nil {
+		return fmt.Errorf("%s: %w", commitVariable, err)
+	}
+	var recorder webhook.Recorder = forgetful{}
+	if commit > 0 {
+		c, err := waitingCommitter(commit)
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		var committing sync.WaitGroup
+		committing.Go(func() { _ = c.Run(ctx) })
+		defer func() {
+			stop()
+			committing.Wait()
+		}()
+		recorder = c
+	}
+	server := &http.Server{
+		Addr: os.Getenv(plainVariable),
+		Handler: webhook.NewHandler(webhook.Options{
+			Recorder: recorder, Authenticator: codes, Observe: status.NewMetrics("bench").Webhook,
+		}),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	return server.ListenAndServe()
+}
+
+type forgetful struct{}
+
+func (forgetful) Record(context.Context, webhook.Hint) error { return nil }
+
+// plainCodes authenticates as lagerd does.
+type plainCodes struct {
+	keys   *secret.Keys
+	hashes map[string][sha256.Size]byte
+}
+
+func (c plainCodes) Authenticate(shop, code string) bool {
+	hash, known := c.keys.HashCode(shop, code), c.hashes[shop]
+	return subtle.ConstantTimeCompare(hash[:], known[:]) == 1
+}

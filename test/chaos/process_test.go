@@ -1,0 +1,68 @@
+package chaos_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	_ "modernc.org/sqlite"
+
+	"lagerd/cli"
+	"lagerd/test/lagerdtest"
+	"lagerd/test/mariadbtest"
+)
+
+// binary is the lagerd under test, built once for all tests.
+var binary lagerdtest.Binary
+
+func TestMain(m *testing.M) {
+	// The driver tells of every connection that a storm ends.
+	if err := mysql.SetLogger(log.New(io.Discard, "", 0)); err != nil {
+		fmt.Fprintln(os.Stderr, "quiet the driver:", err)
+		os.Exit(1)
+	}
+	dir, err := os.MkdirTemp("", "lagerd-chaos")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make a directory for the binary:", err)
+		os.Exit(1)
+	}
+	if binary, err = lagerdtest.Build(dir, buildFlags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := mariadbtest.Main(m)
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// TestBinaryIsOfTheseSources links all of lagerd into the test, beside its binary:
+// go test would else take an earlier result for this one's where lagerd has
+// changed and its tests have not.
+func TestBinaryIsOfTheseSources(t *testing.T) {
+	var help strings.Builder
+	cli.Main(t.Context(), cli.Process{Args: []string{"--help"}, Stdout: &help, Stderr: &help})
+	if out := binary.Run(t, nil, "--help"); out != help.String() {
+		t.Errorf("the binary says\n%s\nits sources say\n%s", out, help.String())
+	}
+}
+
+// What a process may say that a test looks for.
+const (
+	saysFenced = "another lagerd has taken the shop"
+	saysRace   = "DATA RACE"
+	saysPanic  = "panicked"
+)
+
+func newOutput() *lagerdtest.Output {
+	return lagerdtest.NewOutput(saysFenced, saysRace, saysPanic)
+}
+
+const (
+	appToken = "sandbox-app-token"
+	key      = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	first    = 100001 // the first agreement's number
+)

@@ -1,0 +1,134 @@
+package e2e_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lagerd/test/lagerdtest"
+)
+
+// manager is what systemd hears from a service.
+type manager struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (m *manager) heard(prefix string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, s := range m.said {
+		if strings.HasPrefix(s, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *manager) all() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]string(nil), m.said...)
+}
+
+// TestUnderAServiceManager runs the binary as systemd does: with a notify
+// socket, a watchdog, and the webhook listener inherited.
+func TestUnderAServiceManager(t *testing.T) {
+	dir, err := os.MkdirTemp("", "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	m := &manager{}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			m.mu.Lock()
+			m.said = append(m.said, string(buf[:n]))
+			m.mu.Unlock()
+		}
+	}()
+
+	s := startSandbox(t, "--agreements=1", "--products=20")
+	i := install(t, s, "", pace)
+	inherited, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := inherited.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.webhook = inherited.Addr().String()
+	_ = inherited.Close()
+
+	// A call that comes before the service runs waits in the socket.
+	early := make(chan int, 1)
+	go func() {
+		res, err := http.Get("http://" + i.webhook + "/webhooks.php?type=x")
+		if err != nil {
+			early <- 0
+			return
+		}
+		_ = res.Body.Close()
+		early <- res.StatusCode
+	}()
+
+	p := &process{t: t, cmd: exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" run`, binary), out: &output{}, exited: make(chan struct{})}
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"}, i.env...)
+	p.cmd.ExtraFiles = []*os.File{file}
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { defer close(p.exited); _ = p.cmd.Wait() }()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("heard %q\nsaid:\n%s", m.all(), tail(p.out.String(), 40))
+		}
+	})
+	lagerdtest.Eventually(t, 10*time.Second, "READY", func() bool { return m.heard("READY=1") == 1 })
+	if code := <-early; code != http.StatusForbidden {
+		t.Errorf("the call that waited in the socket was answered %d", code)
+	}
+	i.daemon = p
+	i.addShop(s, "shop1234", first)
+	i.equal(s, "shop1234", first, 20*time.Second)
+	lagerdtest.Eventually(t, 10*time.Second, "STATUS tells of the shop", func() bool { return m.heard("STATUS=reconciling 1 shops") > 0 })
+	beats := m.heard("WATCHDOG=1")
+	lagerdtest.Eventually(t, 3*time.Second, "WATCHDOG goes on", func() bool { return m.heard("WATCHDOG=1") >= beats+3 })
+
+	p.signal(syscall.SIGHUP)
+	lagerdtest.Eventually(t, 5*time.Second, "RELOADING and READY again", func() bool { return m.heard("RELOADING=1\nMONOTONIC_USEC=") == 1 && m.heard("READY=1") == 2 })
+	if m.heard("STOPPING") != 0 {
+		t.Error("STOPPING came before the stop")
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(10 * time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	lagerdtest.Eventually(t, time.Second, "STOPPING", func() bool { return m.heard("STOPPING=1") == 1 })
+	order := strings.Join(m.all(), " ")
+	if strings.Index(order, "READY=1") > strings.Index(order, "RELOADING=1") || strings.Index(order, "RELOADING=1") > strings.Index(order, "STOPPING=1") {
+		t.Errorf("out of order: %s", order)
+	}
+}

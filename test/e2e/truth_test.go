@@ -1,0 +1,147 @@
+package e2e_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"lagerd/test/lagerdtest"
+)
+
+// TestWithoutALagerd: nothing looks well where none runs, however it ended.
+func TestWithoutALagerd(t *testing.T) {
+	databases(t, func(t *testing.T, dsn string) {
+		s := startSandbox(t, "--agreements=2", "--products=10")
+		i := install(t, s, dsn, pace+"lease: {beat: 200ms, ttl: 1s}\n")
+		i.addShop(s, "shop1234", first)
+		i.addShop(s, "asleep", first+1)
+		i.says(0, []string{"shops", "pause", "asleep", "--reason", "stocktaking"})
+		const none = "NO LAGERD IS RUNNING"
+		i.says(0, []string{"status"}, "shop1234  "+none, "paused", "stocktaking", "systemctl start lagerd")
+		i.says(0, []string{"reconcile"}, "asked for a tick of 2 shop(s)", none, "the order stays")
+		i.says(1, []string{"check"}, "FAILED  daemon: "+none, "ok      shop asleep: is paused by a person: stocktaking")
+		i.start()
+		settled(t, i, s, "shop1234", first)
+		i.says(0, []string{"status"}, "shop1234  running")
+		if out := i.command("reconcile"); strings.Contains(out, none) {
+			t.Errorf("one runs, and reconcile says %s", out)
+		}
+		i.says(0, []string{"check"}, "ok      daemon: ", "ok      shop shop1234: agreement", "ok      shop asleep: is paused by a person")
+
+		i.daemon.kill() // its lease stays
+		lagerdtest.Eventually(t, 10*time.Second, "its end shows", func() bool { return i.status("shop1234").State == "no_lagerd" })
+		i.says(1, []string{"check"}, "FAILED  daemon: "+none)
+		i.says(0, []string{"why", "shop1234", "1"}, "shop1234 is "+none)
+		i.says(0, []string{"shops", "show", "shop1234"}, none)
+		i.start()
+		lagerdtest.Eventually(t, 10*time.Second, "the next has it", func() bool { return i.status("shop1234").State == "running" })
+		i.daemon.signal(syscall.SIGTERM)
+		i.daemon.wait(10 * time.Second)
+		i.says(0, []string{"status"}, "shop1234  "+none)
+	})
+}
+
+// TestWrongAppToken: several agreements that refuse point to what they have in
+// common, a command that reads another token than the service says so, and all go on
+// at once when it is mended.
+func TestWrongAppToken(t *testing.T) {
+	s := startSandbox(t, "--agreements=2", "--products=10")
+	i := install(t, s, "", strings.Replace(pace, "held_retry: 1s", "held_retry: 1h", 1))
+	i.start()
+	i.addShop(s, "one", first)
+	i.addShop(s, "two", first+1)
+	settled(t, i, s, "one", first)
+	settled(t, i, s, "two", first+1)
+
+	i.write("app-token", "another")
+	i.says(1, []string{"check"}, "FAILED  app secret token: the lagerd on ", "uses another than this command reads",
+		"FAILED  app secret token: several agreements answer 401, and none answers well")
+	if out := i.command("status"); strings.Contains(out, "401") {
+		t.Errorf("the service goes on, and status says\n%s", out)
+	}
+	i.daemon.signal(syscall.SIGHUP)
+	for _, shop := range []string{"one", "two"} {
+		lagerdtest.Eventually(t, 10*time.Second, shop+" is held", func() bool { return i.status(shop).Held == "token_refused" })
+	}
+	lagerdtest.Eventually(t, 10*time.Second, "the log points to the app's token", func() bool {
+		return strings.Contains(i.daemon.out.String(), "several agreements answer 401, and none answers well")
+	})
+	for _, args := range [][]string{{"status"}, {"status", "one"}, {"shops", "show", "two"}} {
+		i.says(0, args, "look at the app's token first (economic.app_secret_token_file)")
+	}
+	i.says(1, []string{"check"}, "FAILED  shop one: held: shop: token_refused", "FAILED  app secret token: several agreements")
+
+	i.write("app-token", appToken)
+	i.daemon.signal(syscall.SIGHUP)
+	for _, shop := range []string{"one", "two"} {
+		lagerdtest.Eventually(t, 10*time.Second, shop+" goes on at once", func() bool { return i.status(shop).State == "running" })
+	}
+	lagerdtest.Eventually(t, 10*time.Second, "check finds nothing", func() bool {
+		_, code := run(t, i.env, "", "check")
+		return code == 0
+	})
+}
+
+// TestCheckLooksAtAnswers: clocks that are far apart and listings that leave items
+// out look well in no check.
+func TestCheckLooksAtAnswers(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=10")
+	to, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrongClock, cutShort atomic.Bool
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Header.Del("Accept-Encoding") // else the answer is packed
+	}}
+	proxy.ModifyResponse = func(res *http.Response) error {
+		if wrongClock.Load() {
+			res.Header.Set("Date", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat))
+		}
+		if cutShort.Load() && res.Request.URL.Path == "/products" {
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				return err
+			}
+			body = regexp.MustCompile(`"results":\s*\d+`).ReplaceAll(body, []byte(`"results":300`))
+			res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			res.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		}
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	seen := *s
+	seen.URL = server.URL
+	i := install(t, &seen, "", pace)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	settled(t, i, s, "shop1234", first)
+	i.says(0, []string{"check"}, "ok      shop shop1234: ")
+
+	wrongClock.Store(true)
+	i.says(1, []string{"check"}, "FAILED  clock: this machine's is ", "behind e-conomic's", "timedatectl set-ntp true")
+	wrongClock.Store(false)
+
+	cutShort.Store(true)
+	i.says(1, []string{"check"}, "FAILED  shop shop1234: e-conomic announced 300 items and sent 10: its listing is cut short")
+	lagerdtest.Eventually(t, 20*time.Second, "status tells of the listings that fail", func() bool {
+		return strings.Contains(i.status("shop1234").Reason, "announced 300 items and sent 10")
+	})
+	cutShort.Store(false)
+	lagerdtest.Eventually(t, 20*time.Second, "check finds nothing", func() bool {
+		_, code := run(t, i.env, "", "check")
+		return code == 0
+	})
+}

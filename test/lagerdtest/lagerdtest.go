@@ -1,0 +1,165 @@
+package lagerdtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"lagerd/test/sandboxtest"
+)
+
+// Binary is a lagerd that has been built.
+type Binary string
+
+// Build builds the lagerd of these sources into a directory. It is called in a
+// package's directory below the module's root.
+func Build(dir string, flags ...string) (Binary, error) {
+	binary := filepath.Join(dir, "lagerd")
+	build := exec.Command("go", slices.Concat([]string{"build"}, flags, []string{"-o", binary, "lagerd"})...)
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build lagerd: %w\n%s", err, out)
+	}
+	return Binary(binary), nil
+}
+
+// Process is a running binary.
+type Process struct {
+	Cmd     *exec.Cmd
+	Exited  chan struct{} // closed when it has ended
+	Ordered atomic.Bool   // its end was asked for
+}
+
+// Start starts the binary; whoever calls it ends it. Of the environment it has
+// only what it needs and env.
+func (b Binary) Start(out io.Writer, env []string, args ...string) (*Process, error) {
+	p := &Process{Cmd: exec.Command(string(b), args...), Exited: make(chan struct{})}
+	p.Cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, env...)
+	p.Cmd.Stdout, p.Cmd.Stderr = out, out
+	if err := p.Cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start lagerd %s: %w", strings.Join(args, " "), err)
+	}
+	go func() {
+		defer close(p.Exited)
+		_ = p.Cmd.Wait() // how it ended is in ProcessState
+	}()
+	return p, nil
+}
+
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.Cmd.Process.Pid }
+
+// Running reports whether it has not ended yet.
+func (p *Process) Running() bool {
+	select {
+	case <-p.Exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// Signal sends a signal; a process that has ended takes none, and that is no error.
+func (p *Process) Signal(s syscall.Signal) error {
+	if err := p.Cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("send %s to process %d: %w", s, p.Pid(), err)
+	}
+	return nil
+}
+
+// Kill ends the process at once, also one that is stopped, and waits for that.
+func (p *Process) Kill() error {
+	p.Ordered.Store(true)
+	err := p.Signal(syscall.SIGKILL)
+	if err == nil {
+		<-p.Exited
+	}
+	return err
+}
+
+// Run runs a command that must succeed, and returns what it says.
+func (b Binary) Run(t testing.TB, env []string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, string(b), args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("run lagerd %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Eventually waits until something is so, and fails the test where it is not within
+// the time.
+func Eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// FreeAddress returns an address of this machine that nobody listens on. Its port is
+// below those that Linux gives to connections (ip_local_port_range).
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	const least, most = 10_000, 32_767
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(least+rand.IntN(most-least+1)))); err == nil {
+			_ = l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatalf("find a free port: %v", err)
+	return ""
+}
+
+// Write writes a file of the test's.
+func Write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatalf("write a file of the test: %v", err)
+	}
+}
+
+// Sandbox runs an e-conomic until the test ends.
+func (b Binary) Sandbox(t testing.TB, args ...string) sandboxtest.Client {
+	t.Helper()
+	out := NewOutput()
+	p, err := b.Start(out, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := sandboxtest.Client{HTTP: &http.Client{Timeout: 30 * time.Second}}
+	Eventually(t, 15*time.Second, "the sandbox listens", func() bool {
+		_, address, found := strings.Cut(out.Tail(1), "listening on ")
+		s.URL = strings.TrimSpace(address)
+		return found
+	})
+	return s
+}

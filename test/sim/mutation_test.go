@@ -1,0 +1,310 @@
+package sim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var mutants = flag.Int("sim.mutants", 300, "seeds at most to find each mutation by; 0: skip them")
+
+// usual is how many seeds are enough for those that are not rare.
+const usual = 300
+
+// mutation breaks one thing that lagerd relies on. The simulation must find it.
+type mutation struct {
+	what     string
+	file     string // below the module's root
+	old, new string // old is there exactly once
+	found    string // how the violation that it leads to begins: a pattern
+}
+
+// mutations are a mistake each, most of them of the kind that is easily made. Those
+// that begin with "found" are mistakes of lagerd's own that the simulation found.
+var mutations = []mutation{
+	{"a webhook is acknowledged before its commit", "webhook/recorder.go",
+		`		err := c.commit(ctx, len(batch), told)
+		for _, w := range batch {
+			w.done <- err
+		}`,
+		`		for _, w := range batch {
+			w.done <- nil
+		}
+		err := c.commit(ctx, len(batch), told)`, "durable:"},
+	{"a webhook is acknowledged although its commit failed", "webhook/recorder.go",
+		`			w.done <- err
+		}`,
+		`			_ = err
+			w.done <- nil
+		}`, "durable:"},
+	{"a second webhook of a number does not count", "store/hints.go",
+		`"seen_gen = seen_gen + new.seen_gen",`, `"seen_gen = seen_gen",`, "hints:|durable:"},
+	{"a hint is cleared by number instead of generation", "store/apply.go",
+		`" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
+				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
+		`" open = CASE WHEN ? < 0 THEN 1 ELSE 0 END,"+
+				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:"},
+	{"of what is stored of a page only the first is read", "reconcile/stock.go",
+		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:"},
+	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
+		`	visible := time.Time{}
+	if cursor`,
+		`	if batch.hints != nil {
+		if batch.hints, err = w.allHints(ctx, job{work: true}); err != nil {
+			return nil, err
+		}
+	}
+	visible := time.Time{}
+	if cursor`, "hints:"},
+	{"webhooks are unpacked and no hints made of them", "store/batches.go",
+		`		t.recordHints(d.hints)
+`, ``, "durable:|hints:"},
+	{"webhooks are unpacked without the fence", "store/batches.go",
+		`s.inFencedTx(ctx, f, func(t *tx) error {
+		t.recordHints`, `s.inTx(ctx, func(t *tx) error {
+		t.recordHints`, "one writer:"},
+	{"a listing forgets webhooks that came while it was read", "reconcile/packed.go",
+		`	for piece := range slices.Chunk(l.batches, store.RowsPerPiece) {`,
+		`	packed, err := w.Store.Packed(ctx, w.shop.Shop)
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(packed.Batches, store.RowsPerPiece) {`, "hints:|durable:"},
+	{"webhooks that another lagerd has recorded are not looked for", "store/news.go",
+		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
+`, ``, "liveness:"},
+	{"open hints are pruned like answered ones", "store/retention.go",
+		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
+	{"the cursor follows lagerd's clock", "reconcile/stock.go",
+		`	limit := began
+	if !serverDate.IsZero() && serverDate.Before(began) {
+		limit = serverDate
+	}`, `	limit := began`, "cursor:"},
+	{"an invoice number that was skipped is not wanted any more", "plan/invoices.go",
+		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
+	{"the fence does not ask for the token", "store/apply.go",
+		`WHERE shop = ? AND token = ? AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
+		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:|hints:|identity:"},
+	{"the fence does not ask for the settings", "store/apply.go",
+		`AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
+		`AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`, "identity:|hints:"},
+	{"a new token is not asked whose it is", "reconcile/worker.go",
+		`base: w.base, seq: w.seq, pruned: w.pruned, // of the lease`,
+		`base: w.base, seq: w.seq, pruned: w.pruned, checkedAt: w.checkedAt,`, "identity:|hints:"},
+	{"new settings do not reach the lease", "store/shops.go",
+		`"UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop)`,
+		`"UPDATE leases SET generation = generation WHERE shop = ?", shop.Shop)`, "identity:|hints:|liveness:"},
+	{"a shop that is added again has its former tokens", "store/shops.go",
+		`SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken)`,
+		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:"},
+	{"an accepted agreement goes on in the former one's dataset", "store/datasets.go",
+		`dataset := Dataset("@" + strconv.FormatInt(generation, 10))`,
+		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can have one dataset
+	{"the fence is left out", "store/apply.go",
+		`s.inFencedTx(ctx, f, func(t *tx) error {
+		t.putItems`, `s.inTx(ctx, func(t *tx) error {
+		t.putItems`, "one writer:"},
+	{"a takeover gives no new token", "store/leases.go",
+		`token = token + 1, applied_seq = 0, `, ``, "leases:"},
+	{"times of reads are compared the wrong way round", "plan/types.go",
+		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:|cursor:|order:"},
+	{"tokens are compared the wrong way round", "plan/types.go",
+		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:|liveness:|order:"},
+	{"the order of reads depends on a clock that can be set", "reconcile/worker.go",
+		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
+	{"a transaction is committed after an error", "store/open.go",
+		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|holds:|liveness:"},
+	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
+		`s.inFencedTx(ctx, f, func(t *tx) error {
+		t.putItems`, `s.inTx(ctx, func(t *tx) error {
+		f.Seq = time.Now().UnixNano()
+		if _, err := t.fence(f); err != nil {
+			return err
+		}
+		t.putItems`, "history:|liveness:"},
+	{"a barred item whose mark cannot be read is sold", "plan/types.go",
+		`	set(FieldBarred, func() { known.Barred = stored.Barred })
+`, ``, "barred:"},
+	{"a figure that cannot be read is an absent one", "reconcile/source.go",
+		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:|hints:"},
+	{"an order reference that cannot be read is none", "reconcile/source.go",
+		`	case in, block:
+		return invoiceOrder`, `	case in, block:
+		return invoiceOther`, "invoices:"},
+	{"an invoice that cannot be read counts as seen", "reconcile/invoices.go",
+		`			unread = append(unread, i.Number)
+`, `			bad, numbers = nil, append(numbers, i.Number)
+`, "cursor:"},
+	{"a warning does not end", "reconcile/doubt.go",
+		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:"},
+	{"an invoice that was stored in part stays so", "plan/invoices.go",
+		`if in.Incomplete[inv.Number] && inv.Warning == "" {`, `if false {`, "liveness:"},
+	{"a figure that is gone is a zero", "plan/items.go",
+		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
+	{"a zero is believed at once", "plan/items.go",
+		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:"},
+	{"one reconciliation may take away everything", "reconcile/losses.go",
+		`case losses > w.lossLimit() || empty && losses > w.approved || v.TooMany:`, `case v.TooMany:`, "blast radius:"},
+	{"what is lost bit by bit does not add up", "plan/losses.go",
+		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:"},
+	{"whoever takes a shop over does not know what was lost before", "reconcile/losswindow.go",
+		`range m.Losses {`, `range m.Losses[:0] {`, "loss window:"},
+	{"a 401 holds the shop although /self is well", "reconcile/holds.go",
+		`if _, asked := w.identify(ctx); asked != nil {`,
+		`if asked := w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, ""); asked != nil {`, "holds:"},
+	{"a part that is refused holds the shop", "reconcile/holds.go",
+		`return w.hold(ctx, scope, plan.HeldForbidden, err.Error())`, `return w.hold(ctx, plan.ScopeShop, plan.HeldForbidden, err.Error())`, "holds:"},
+	{"a token that is good again ends a hold for losses", "plan/holds.go",
+		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:"},
+	{"a read of stock ends a hold for losses", "plan/holds.go",
+		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenStockRead`, "holds:"},
+	{"a read of invoices ends the hold of their PDFs", "plan/holds.go",
+		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
+	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
+		`w.lossWindow(l.suspects, l.back).Judge()); detail != "" {`, `w.lossWindow(l.suspects, l.back).Judge()); detail == "none" {`, "holds:"},
+	{"what is held is not tried again", "reconcile/holds.go",
+		`return !known || j.asked || w.since(at) >= w.HeldRetry`, `return !known || j.asked || w.since(at) < 0`, "liveness:"},
+	{"PDFs that are held are tried by the newest invoice alone", "reconcile/invoices.go",
+		`w.Store.PDFsToTry(ctx, w.shop.Dataset, plan.RefusedInARow)`, `w.Store.PDFsToTry(ctx, w.shop.Dataset, 1)`, "liveness:"},
+	{"an invoice without its PDF counts as done", "store/invoices.go",
+		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
+	{"a grant token is logged", "reconcile/scheduler.go",
+		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
+	{"a listing that was cut short counts as whole", "reconcile/listing.go",
+		`if l.read < l.results {`, `if false {`, "cursor:"},
+	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
+		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
+}
+
+// rareMutations take hundreds or thousands of seeds to find.
+var rareMutations = []mutation{
+	{"found: a removal goes on after a conflict, outside of its transaction", "store/shops.go",
+		`		exists, err := existsShop(db, name)
+		if err != nil {`,
+		`		exists, err := existsShop(db, name)
+		if false {`, "identity:|one writer:|leases:"},
+	{"the cursor moves with the first page", "reconcile/stock.go",
+		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
+	{"change queries do not look back", "reconcile/stock.go",
+		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
+	{"a first listing does not ask for what was stored beside it", "reconcile/listing.go",
+		`return seen || beside`, `return (seen || beside) && false`, "history:|order:"},
+	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/worker.go",
+		`		w.forgetStored()
+		return err
+	}
+	if len(a.Items) > 0 {`, `		return err
+	}
+	if len(a.Items) > 0 {`, "history:"},
+	{"found: a deletion while pages are turned takes another item along", "reconcile/listing.go",
+		`if len(l.turned) == 0 || gone <= 0 {`, `if true {`, "cursor:"},
+	{"found: a clock that is set back prolongs a block", "economic/budget.go",
+		`now := b.o.Now()
+	if today`, `now := b.o.Now().UTC()
+	if today`, "liveness:"},
+}
+
+// TestMutations shows that the oracle can fail: it breaks lagerd in one way
+// after another and counts the seeds until the simulation finds it.
+func TestMutations(t *testing.T) {
+	if *mutants == 0 || testing.Short() {
+		t.Skip("NOT TESTED, that the simulation can fail: -short, or -sim.mutants=0 (`make mutations` asks for all)")
+	}
+	began := time.Now()
+	var table strings.Builder
+	all := mutations
+	if *mutants > usual {
+		all = slices.Concat(mutations, rareMutations)
+	}
+	for _, m := range all {
+		t.Run(m.what, func(t *testing.T) {
+			seed, violation, took := m.find(t)
+			fmt.Fprintf(&table, "%6d  %-75s %s (%s)\n", seed, m.what, violation, took.Round(100*time.Millisecond))
+			if !regexp.MustCompile("^(?:" + m.found + ")").MatchString(violation) {
+				t.Errorf("seed %d found it as %q, expected %q", seed, violation, m.found)
+			}
+		})
+	}
+	t.Logf("%d mutations in %s; the seed that finds each:\n%s", len(all), time.Since(began).Round(time.Second), table.String())
+}
+
+var foundAt = regexp.MustCompile(`seed (\d+): (.*)`)
+
+// find builds the simulation of a broken lagerd, runs seeds until one fails and
+// returns it.
+func (m mutation) find(t *testing.T) (seed int, violation string, took time.Duration) {
+	dir := t.TempDir()
+	source, err := filepath.Abs(filepath.Join("..", "..", m.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(whole, []byte(m.old)); n != 1 {
+		t.Fatalf("%s holds %d times what is to be broken, expected 1:\n%s", m.file, n, m.old)
+	}
+	broken := filepath.Join(dir, "broken.go")
+	write(t, broken, m.imports(bytes.Replace(whole, []byte(m.old), []byte(m.new), 1)))
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: broken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "overlay.json"), overlay)
+	binary := filepath.Join(dir, "mutant")
+	if out, err := exec.Command("go", "test", "-c", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build it: %v\n%s", err, out)
+	}
+	began := time.Now()
+	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=20m", "-sim.first=1", "-sim.seeds="+strconv.Itoa(*mutants))
+	out, err := run.CombinedOutput()
+	took = time.Since(began)
+	if err == nil {
+		t.Fatalf("%d seeds do not find it", *mutants)
+	}
+	if _, failed := errors.AsType[*exec.ExitError](err); !failed {
+		t.Fatalf("run it: %v", err)
+	}
+	// Where the seeds of two cores find it, the lower one counts.
+	for _, match := range foundAt.FindAllStringSubmatch(string(out), -1) {
+		n, err := strconv.Atoi(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seed == 0 || n < seed {
+			seed, violation = n, match[2]
+		}
+	}
+	if seed == 0 {
+		t.Fatalf("it fails, and no seed is said to:\n%.3000s", out)
+	}
+	return seed, violation, took
+}
+
+// imports adds what a mutation needs.
+func (m mutation) imports(source []byte) []byte {
+	const decimal = `"github.com/shopspring/decimal"`
+	if strings.Contains(m.new, "decimal.") && !bytes.Contains(source, []byte(decimal)) {
+		return bytes.Replace(source, []byte("import (\n"), []byte("import (\n\t"+decimal+"\n"), 1)
+	}
+	return source
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

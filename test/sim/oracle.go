@@ -1,0 +1,759 @@
+package sim
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/plan"
+)
+
+// oracle knows what must hold, and looks at the database after each commit.
+type oracle struct {
+	sim       *simulation
+	violation string
+	settled   time.Duration
+	over      bool // nothing is looked at any more
+
+	hints    map[hintKey]hintState
+	pruned   map[hintKey]int64     // generations of rows that have been deleted
+	batches  map[int64]batch       // that wait to be unpacked, or to be answered as they are
+	batched  map[hintKey]int64     // their webhooks
+	told     map[hintKey]bool      // numbers of which a webhook has told, whatever became of it
+	lost     map[itemKey]time.Time // items whose stock was taken away and has not come back, and since when
+	acked    map[hintKey]int64     // how often a number was hinted at when its latest webhook was acknowledged, at least
+	items    map[itemKey]itemState
+	baseline map[itemKey]string          // stock that a shop's first sweep stored, which is no history
+	swept    map[string]bool             // shops whose first sweep is over
+	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
+	progress map[string]string           // shop → its cursors
+	reads    map[readKey]int64           // the step at which the latest read of a number began
+	shown    map[readKey]int64           // the step at which the latest read began that showed the item with a figure
+	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero, or not the item, since what its row shows was read
+	listings map[listingKey]*listed
+	wholes   map[listingKey]whole // the last of them that was read to its end
+	answers  map[partKey]answers
+	holds    map[holdKey]heldState
+}
+
+type hintKey struct{ shop, kind, number string }
+
+// hintState is a hint's row, and when its generations came to be.
+type hintState struct {
+	seen, done int64
+	open       bool
+	steps      map[int64]int64
+}
+
+// batch is what a row of hint_batches holds, and when it was committed.
+type batch struct {
+	step  int64
+	hints []hintKey
+}
+
+type itemKey struct{ shop, number string }
+
+type itemState struct {
+	revision   int // the least that explains what is stored
+	stock      string
+	state      string
+	token      int64
+	observedAt string
+	lied       bool // a zero that e-conomic said twice and that was not true
+}
+
+type readKey struct {
+	inst               int
+	shop, kind, number string
+}
+
+type listingKey struct {
+	inst int
+	shop string
+}
+
+// listed is a whole listing that an instance reads page by page.
+type listed struct {
+	began   int64
+	numbers map[string]bool
+	less    map[string]bool
+}
+
+func newOracle(s *simulation) *oracle {
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
+		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{},
+		wholes: map[listingKey]whole{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}}
+}
+
+func (o *oracle) violate(format string, args ...any) {
+	if o.violation == "" && !o.over {
+		o.violation = fmt.Sprintf(format, args...)
+		o.sim.tracef("VIOLATION: %s", o.violation)
+	}
+}
+
+// read takes note of an answer that an instance got whole. It says nothing of the number
+// unread, if there is one.
+func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, status int, body []byte, unread string) {
+	path := req.URL.EscapedPath()
+	saw := func(kind, number string, less bool) {
+		if unread != "" && number == unread {
+			return
+		}
+		k := readKey{i.id, x.name, kind, number}
+		o.reads[k] = max(o.reads[k], began)
+		if less {
+			o.zeroes[k] = append(o.zeroes[k], began)
+		} else {
+			o.shown[k] = max(o.shown[k], began)
+		}
+	}
+	switch {
+	case strings.HasPrefix(path, "/products/"):
+		for _, it := range o.sim.world.everything(x) {
+			if it.path == path {
+				var p product
+				_ = json.Unmarshal(body, &p)
+				saw("stock", it.number, status == http.StatusNotFound || p.less())
+			}
+		}
+	case path == "/products" && status == http.StatusOK:
+		var page struct {
+			Collection []product
+			Pagination struct{ NextPage string }
+		}
+		if json.Unmarshal(body, &page) != nil {
+			return
+		}
+		for _, p := range page.Collection {
+			saw("stock", p.ProductNumber, p.less())
+		}
+		o.readListing(i, x, req, began, page.Collection, page.Pagination.NextPage == "")
+	case strings.HasPrefix(path, "/invoices/booked/"):
+		number, _, _ := strings.Cut(strings.TrimPrefix(path, "/invoices/booked/"), "/")
+		saw("invoice", number, false)
+	case path == "/invoices/booked" && status == http.StatusOK:
+		var page struct {
+			Collection []struct{ BookedInvoiceNumber int64 }
+		}
+		_ = json.Unmarshal(body, &page)
+		for _, inv := range page.Collection {
+			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false)
+		}
+		// A filter that names a number answers for it, whether it exists or not.
+		for _, number := range strings.FieldsFunc(req.URL.Query().Get("filter"), func(r rune) bool { return r < '0' || r > '9' }) {
+			if number == unread {
+				continue
+			}
+			o.reads[readKey{i.id, x.name, "invoice", number}] = max(o.reads[readKey{i.id, x.name, "invoice", number}], began)
+		}
+	}
+}
+
+type product struct {
+	ProductNumber string
+	Inventory     *struct{ InStock json.Number }
+}
+
+func (p product) less() bool {
+	if p.Inventory == nil {
+		return true
+	}
+	f, err := p.Inventory.InStock.Float64()
+	return err != nil || f == 0
+}
+
+// readListing follows a listing of everything to its end: it answers for every
+// number, also for those that it does not show.
+func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int64, page []product, last bool) {
+	if req.URL.Query().Get("filter") != "" {
+		return
+	}
+	k := listingKey{i.id, x.name}
+	l := o.listings[k]
+	if l == nil || req.URL.Query().Get("skippages") == "" || req.URL.Query().Get("skippages") == "0" {
+		l = &listed{began: began, numbers: map[string]bool{}, less: map[string]bool{}}
+		o.listings[k] = l
+	}
+	for _, p := range page {
+		l.numbers[p.ProductNumber], l.less[p.ProductNumber] = true, p.less()
+	}
+	if !last {
+		return
+	}
+	delete(o.listings, k)
+	o.listedTo(k, l)
+	for number := range o.sim.world.everything(x) {
+		if !l.numbers[number] {
+			r := readKey{i.id, x.name, "stock", number}
+			o.reads[r] = max(o.reads[r], l.began)
+			o.zeroes[r] = append(o.zeroes[r], l.began)
+		}
+	}
+}
+
+// committed looks at what a commit has changed.
+func (o *oracle) committed(i *instance, fenced string, statements []string) {
+	if o.over {
+		return
+	}
+	if o.sim.profile.moves {
+		o.checkIdentity()
+	}
+	touches := map[string]bool{}
+	for _, q := range statements {
+		table := tableOf(q)
+		touches[table] = true
+		switch table {
+		case "hint_batches":
+			if fenced == "" && strings.HasPrefix(q, "DELETE") && !o.sim.profile.removes {
+				o.violate("one writer: %s unpacked webhooks without the fence: %.80s", i.name, q)
+			}
+		case "items", "invoices", "holds", "invoice_pdfs", "invoice_gaps", "changes":
+			removed := o.sim.profile.removes && strings.HasPrefix(q, "DELETE")
+			accepted := o.sim.profile.moves && (table == "invoice_gaps" || table == "holds") && strings.HasPrefix(q, "DELETE") && touchesAgreements(statements)
+			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") && !removed && !accepted {
+				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
+			}
+		}
+	}
+	if touches["leases"] {
+		o.checkLeases(i, fenced)
+	}
+	if fenced != "" {
+		o.checkWriter(i, fenced)
+	}
+	if o.sim.profile.removes {
+		return // what is known of a shop's hints and items ends with its removal
+	}
+	before := map[hintKey]int64{}
+	var deleted []batch
+	if touches["hint_batches"] {
+		if fenced != "" { // webhooks are unpacked or forgotten, and nothing else
+			for k := range o.batched {
+				before[k] = o.hinted(k)
+			}
+		}
+		deleted = o.readBatches()
+	}
+	if touches["hints"] {
+		o.checkHints(i)
+	}
+	for k, n := range before {
+		switch now := o.hinted(k); {
+		case now < n && !o.answered(i, k, deleted), now > n:
+			o.violate("hints: %v had been hinted at %d times before its webhooks were unpacked, and %d times after it", k, n, now)
+		case now < n:
+			o.sim.counts["webhook answered as it was packed"]++
+			o.pruned[k] += n - now
+		}
+	}
+	if touches["hint_batches"] || touches["hints"] {
+		o.checkAcknowledged()
+	}
+	if o.sim.profile.moves {
+		return
+	}
+	if touches["holds"] {
+		o.checkHolds(i)
+	}
+	if touches["items"] {
+		o.checkItems(i)
+	}
+	if touches["invoices"] && o.sim.profile.odd > 0 {
+		o.checkInvoices()
+	}
+	if touches["progress"] {
+		o.checkProgress(i)
+	}
+}
+
+func touchesAgreements(statements []string) bool {
+	return slices.ContainsFunc(statements, func(q string) bool { return tableOf(q) == "agreements" })
+}
+
+func tableOf(query string) string {
+	words := strings.FieldsFunc(query, func(r rune) bool { return r == ' ' || r == '(' || r == '`' })
+	for n, w := range words {
+		switch w {
+		case "INTO", "FROM", "UPDATE":
+			return words[n+1]
+		}
+	}
+	return ""
+}
+
+// checkLeases notes to whom tokens are given: each to one, and only growing.
+func (o *oracle) checkLeases(i *instance, fenced string) {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, holder, token FROM leases") {
+		shop, holder, token := row[0].(string), row[1].(string), row[2].(int64)
+		given := o.tokens[shop]
+		if given == nil {
+			given = map[int64]string{}
+			o.tokens[shop] = given
+		}
+		for t := range given {
+			if t > token {
+				o.violate("leases: the token of %s went back to %d", shop, token)
+			}
+		}
+		switch was, known := given[token]; {
+		case !known:
+			given[token] = holder
+		case holder != "" && was != holder:
+			o.violate("leases: %s was given to %s under the token %d of %s", shop, holder, token, was)
+		}
+	}
+}
+
+// checkWriter: one shop, one writer.
+func (o *oracle) checkWriter(i *instance, shop string) {
+	row := o.sim.db.mustQuery("SELECT token FROM leases WHERE shop = ?", shop)[0]
+	if holder := o.tokens[shop][row[0].(int64)]; holder != i.name {
+		o.violate("one writer: %s wrote for %s, which %s holds", i.name, shop, holder)
+	}
+}
+
+// hinted returns how often the number was hinted at, as the database tells.
+func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen + o.batched[k] }
+
+// answered reports whether a number of batches that have been deleted was read after
+// they came, or will be, since it has an open row.
+func (o *oracle) answered(i *instance, k hintKey, deleted []batch) bool {
+	if o.hints[k].open || k.kind == "invoice" && o.stored(k) {
+		return true
+	}
+	began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+	return read && !slices.ContainsFunc(deleted, func(b batch) bool { return b.step > began && slices.Contains(b.hints, k) })
+}
+
+// readBatches counts the webhooks that wait in batches, and returns those batches that
+// are gone.
+func (o *oracle) readBatches() (deleted []batch) {
+	clear(o.batched)
+	found := map[int64]batch{}
+	for _, row := range o.sim.db.mustQuery("SELECT id, shop, data, error FROM hint_batches") {
+		var hints []struct{ Kind, Number string }
+		if err := json.Unmarshal([]byte(row[2].(string)), &hints); err != nil || row[3] != "" {
+			o.violate("hints: a batch cannot be read: %v %v", row[3], err)
+		}
+		b, known := o.batches[row[0].(int64)]
+		if !known {
+			b.step = o.sim.step.Load()
+		}
+		b.hints = nil
+		for _, h := range hints {
+			k := hintKey{row[1].(string), h.Kind, h.Number}
+			o.batched[k]++
+			b.hints = append(b.hints, k)
+		}
+		found[row[0].(int64)] = b
+	}
+	for id, b := range o.batches {
+		if _, kept := found[id]; !kept {
+			deleted = append(deleted, b)
+		}
+	}
+	o.batches = found
+	return deleted
+}
+
+// checkAcknowledged: what was acknowledged stays, wherever it is kept.
+func (o *oracle) checkAcknowledged() {
+	for k, least := range o.acked {
+		if o.hinted(k) < least {
+			o.violate("durable: the acknowledged webhook of %v is not in the database any more", k)
+		}
+	}
+}
+
+// acknowledged: "Success" means durable.
+func (o *oracle) acknowledged(a ack) {
+	o.sim.counts["webhook acknowledged"]++
+	if o.sim.profile.removes {
+		return
+	}
+	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
+	if o.over {
+		return
+	}
+	if o.hinted(k) <= a.before {
+		o.violate("durable: the webhook of %v was acknowledged and is not in the database", k)
+	}
+	o.acked[k] = max(o.acked[k], a.before+1)
+}
+
+// checkHints: a hint is cleared only by a read that began after it came.
+func (o *oracle) checkHints(i *instance) {
+	step := o.sim.step.Load()
+	found := map[hintKey]bool{}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, seen_gen, done_gen, open, note FROM hints") {
+		k := hintKey{row[0].(string), row[1].(string), row[2].(string)}
+		found[k] = true
+		seen, done, open := row[3].(int64), row[4].(int64), truth(row[5])
+		was := o.hints[k]
+		if was.steps == nil {
+			was.steps = map[int64]int64{}
+		}
+		for g := was.seen + 1; g <= seen; g++ {
+			was.steps[g] = step
+		}
+		switch {
+		case seen < was.seen:
+			o.violate("hints: the generation of %v went from %d to %d", k, was.seen, seen)
+		case open != (seen > done):
+			o.violate("hints: %v has seen %d, done %d and open %t", k, seen, done, open)
+		case done > seen:
+			o.violate("hints: %v is answered up to %d, of %d", k, done, seen)
+		case done > was.done:
+			began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+			if k.kind == "invoice" && o.stored(k) {
+				break // it is there, and a booked invoice never changes
+			}
+			if recorded := was.steps[done]; !read || began < recorded {
+				o.violate("hints: %v was answered up to %d, recorded at step %d, by a read that began at step %d (any: %t)", k, done, recorded, began, read)
+			}
+		}
+		o.hints[k] = hintState{seen: seen, done: done, open: open, steps: was.steps}
+	}
+	for k, h := range o.hints {
+		if !found[k] {
+			if h.open {
+				o.violate("hints: %v was open and is gone", k)
+			}
+			o.pruned[k] += h.seen
+			delete(o.hints, k)
+		}
+	}
+}
+
+func (o *oracle) stored(k hintKey) bool {
+	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.shop = ? AND i.number = ?", k.shop, k.number)) > 0
+}
+
+func truth(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	}
+	panic(fmt.Sprintf("%T", v))
+}
+
+// figure returns a stored figure in one form, "" where it is absent.
+func figure(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return decimal.RequireFromString(v).String()
+	case []byte:
+		return decimal.RequireFromString(string(v)).String()
+	case int64:
+		return fmt.Sprint(v)
+	case float64:
+		return decimal.NewFromFloat(v).String()
+	}
+	panic(fmt.Sprintf("%T", v))
+}
+
+func (r revision) figure() string { return decimal.New(r.stock, -2).String() }
+
+// explains reports whether a row can be of the revision.
+func (r revision) explains(stock, state string) bool {
+	if r.deleted {
+		return state == "gone" && stock == ""
+	}
+	return state != "gone" && stock == r.figure()
+}
+
+// checkItems: no older observation over a newer one, no value that e-conomic
+// never sent, no zero after one read, and not too many at once.
+func (o *oracle) checkItems(i *instance) {
+	now := time.Now()
+	losses := map[*shop]int{}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock, state, observed_token, observed_at FROM items") {
+		k := itemKey{row[0].(string), row[1].(string)}
+		is := itemState{stock: figure(row[2]), state: row[3].(string), token: row[4].(int64), observedAt: fmt.Sprint(row[5])}
+		was, known := o.items[k]
+		if known && was.stock == is.stock && was.state == is.state && was.token == is.token && was.observedAt == is.observedAt {
+			continue
+		}
+		if known && is.token < was.token {
+			o.violate("order: %v was read under token %d and overwritten under token %d", k, was.token, is.token)
+		}
+		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == k.shop })]
+		it := x.items[k.number]
+		if it == nil {
+			o.violate("truth: %v never was at e-conomic", k)
+			return
+		}
+		is.revision = -1
+		for n := was.revision; n < len(it.revisions); n++ {
+			if r := it.revisions[n]; r.explains(is.stock, is.state) && !r.readable.After(now) {
+				is.revision = n
+				break
+			}
+		}
+		twice := len(o.zeroes[readKey{i.id, k.shop, "stock", k.number}]) >= 2
+		if is.revision < 0 && is.stock == "0" && is.state != "gone" && o.sim.profile.lies && (twice || known && was.stock == "0") {
+			// Said twice, a zero is believed, and so is a lie: until the next read.
+			// That may show what else has changed with the same zero.
+			o.sim.counts["lie told twice"]++
+			is.revision, is.lied = was.revision, true
+		}
+		if is.revision < 0 {
+			o.violate("order: %v became %q (%s), which e-conomic has not said since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
+			return
+		}
+		if was.state == "barred" && is.state == "ok" {
+			o.violate("barred: %v is sold again, and e-conomic never said so", k)
+		}
+		less := is.stock == "0" && was.stock != "0" || is.state == "gone" && was.state != "gone"
+		if less && !twice {
+			o.violate("zero guard: %v became %q (%s), and no two reads said so", k, is.stock, is.state)
+		}
+		if less && known {
+			losses[x]++
+			if o.lost[k].IsZero() {
+				o.lost[k] = now
+			}
+		} else if is.stock != "0" && is.state != "gone" {
+			delete(o.lost, k)
+		}
+		if !known && !o.swept[k.shop] && len(o.sim.db.mustQuery("SELECT 1 FROM changes WHERE shop = ? AND kind = 'stock' AND number = ?", k.shop, k.number)) == 0 {
+			o.baseline[k] = is.stock
+		}
+		o.items[k] = is
+		for id := range o.sim.started {
+			r := readKey{id + 1, k.shop, "stock", k.number}
+			// A page that came while the one before it was being stored may show
+			// already what the row does not.
+			ahead := slices.DeleteFunc(o.zeroes[r], func(began int64) bool { return began <= o.shown[r] })
+			if delete(o.zeroes, r); r.inst == i.id && is.stock != "0" && is.stock != "" {
+				o.zeroes[r] = ahead
+			}
+		}
+	}
+	for x, n := range losses {
+		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {
+			o.violate("blast radius: %d items of %s were lost at once, of %d, and nobody has approved it", n, x.name, len(x.numbers))
+		}
+		o.checkLossWindow(x)
+	}
+}
+
+// checkLossWindow: however few are lost at once, no more are within a while than may be
+// unasked. Where a webhook has told of an item it may be about that; lagerd's clocks may
+// be minutes apart.
+func (o *oracle) checkLossWindow(x *shop) {
+	const clocksApart = 30 * time.Minute
+	n := 0
+	for k, since := range o.lost {
+		if k.shop == x.name && time.Since(since) < lossWindow-clocksApart && !o.told[hintKey{k.shop, "stock", k.number}] {
+			n++
+		}
+	}
+	if most := max(lossWindowMin, len(x.numbers)*lossWindowPercent/100); n > most && !x.approved {
+		o.violate("loss window: %d items of %s were lost one by one, of %d, and nobody has approved it", n, x.name, len(x.numbers))
+	}
+}
+
+func (i *item) history() string {
+	var b strings.Builder
+	for n, r := range i.revisions {
+		fmt.Fprintf(&b, " %d:%s", n, r.figure())
+		if r.deleted {
+			b.WriteString("(deleted)")
+		}
+	}
+	return b.String()
+}
+
+// checkProgress: no cursor beyond what is stored.
+func (o *oracle) checkProgress(i *instance) {
+	now := time.Now()
+	for _, row := range o.sim.db.mustQuery("SELECT shop, items_cursor, invoice_cursor, invoices_begun, swept_at FROM progress") {
+		name, key := row[0].(string), fmt.Sprint(row[1], row[2], row[3], row[4])
+		if o.progress[name] == key {
+			continue
+		}
+		o.progress[name] = key
+		o.swept[name] = !moment(row[4]).IsZero()
+		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == name })]
+		if cursor := moment(row[1]); !cursor.IsZero() {
+			since := cursor.Add(-o.sim.profile.overlap).Truncate(time.Minute)
+			for _, number := range x.numbers {
+				it := x.items[number]
+				n := it.readable(now)
+				if n < 0 {
+					continue
+				}
+				r := it.revisions[n]
+				stored, known := o.items[itemKey{name, number}]
+				if r.deleted || r.silent || !r.updated.Before(since) || known && stored.revision >= n || known && r.explains(stored.stock, stored.state) {
+					continue
+				}
+				if !known && o.sim.profile.lies || stored.lied {
+					// A listing that leaves it out and calls itself whole cannot be told from
+					// one that is, nor a zero that was said twice from the truth.
+					continue
+				}
+				if h := o.hints[hintKey{name, "stock", number}]; !h.open {
+					o.violate("cursor: %s's is at %s, and %q of %s is not stored (revision %d)", name, cursor, number, r.updated, n)
+				}
+			}
+		}
+		if truth(row[3]) {
+			o.checkInvoiceCursor(x, row[2].(int64), now)
+		}
+	}
+}
+
+func moment(v any) time.Time {
+	switch v := v.(type) {
+	case time.Time:
+		return v
+	case string:
+		t, err := time.Parse("2006-01-02 15:04:05.000000", v)
+		if err != nil {
+			panic(err)
+		}
+		return t
+	}
+	return time.Time{}
+}
+
+func (o *oracle) checkInvoiceCursor(x *shop, cursor int64, now time.Time) {
+	stored := map[int64]bool{}
+	for _, row := range o.sim.db.mustQuery("SELECT number FROM invoices WHERE shop = ?", x.name) {
+		stored[row[0].(int64)] = true
+	}
+	gaps := o.sim.db.mustQuery("SELECT from_number, to_number FROM invoice_gaps WHERE shop = ?", x.name)
+	for n := int64(1); n <= cursor; n++ {
+		inGap := slices.ContainsFunc(gaps, func(g []driver.Value) bool { return g[0].(int64) <= n && n <= g[1].(int64) })
+		unread := o.sim.profile.odd > 0 && o.hints[hintKey{x.name, "invoice", fmt.Sprint(n)}].open
+		if !stored[n] && !inGap && !unread {
+			o.violate("cursor: the invoices of %s are at %d, and %d is neither stored nor in a gap", x.name, cursor, n)
+		}
+	}
+}
+
+// differs says what is not true yet, "" if everything is.
+func (o *oracle) differs() string {
+	for _, x := range o.sim.world.shops {
+		switch {
+		case x.name == "":
+			continue
+		case o.sim.world.moving[x.name]:
+			return x.name + " is being moved"
+		}
+		if d := o.movedDiffers(x); d != "" {
+			return x.name + ": " + d
+		}
+		if d := o.stops(x); d != "" {
+			return x.name + ": " + d
+		}
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, note FROM hints WHERE open = 1") {
+		return fmt.Sprintf("the hint %v is open", row)
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, scope, reason, detail FROM holds") {
+		if row[1] == string(plan.ScopePDFs) && o.sim.profile.forbids {
+			continue // those that are refused for ever may be all that wait
+		}
+		return fmt.Sprintf("a shop is held: %v", row)
+	}
+	if u := o.unsound(); u != "" {
+		return u
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, hints FROM hint_batches") {
+		return fmt.Sprintf("webhooks wait to be unpacked: %v", row)
+	}
+	return ""
+}
+
+func (o *oracle) shopDiffers(x *shop, dataset string) string {
+	db := o.sim.db
+	stored := map[string][2]string{}
+	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", dataset) {
+		stored[row[0].(string)] = [2]string{figure(row[1]), row[2].(string)}
+	}
+	for _, number := range x.numbers {
+		r := x.items[number].latest()
+		want := [2]string{r.figure(), "ok"}
+		switch {
+		case r.deleted:
+			want = [2]string{"", "gone"}
+			if _, known := stored[number]; !known {
+				continue // it came and went unseen
+			}
+		case r.barred:
+			want[1] = "barred"
+		}
+		if got := stored[number]; got != want {
+			return fmt.Sprintf("item %q is %q, expected %q (%s)", number, got, want, x.items[number].history())
+		}
+	}
+	var is struct {
+		Products []struct{ Number string }
+		Invoices []struct {
+			Number    int64
+			PDFSHA256 string
+		}
+	}
+	if err := json.Unmarshal(o.sim.world.control("GET", fmt.Sprintf("agreements/%d/truth", x.agreement), ""), &is); err != nil {
+		panic(err)
+	}
+	pdfs := map[int64]string{}
+	for _, row := range db.mustQuery("SELECT number, pdf_sha256 FROM invoices WHERE shop = ? AND work_due_at IS NULL", dataset) {
+		pdfs[row[0].(int64)] = row[1].(string)
+	}
+	for _, inv := range is.Invoices {
+		if x.noPDF[inv.Number] != 0 {
+			continue
+		}
+		if pdfs[inv.Number] != inv.PDFSHA256 {
+			return fmt.Sprintf("invoice %d has the PDF %q, expected %q", inv.Number, pdfs[inv.Number], inv.PDFSHA256)
+		}
+	}
+	if len(is.Invoices) != len(x.invoices) || len(is.Products) != len(o.sim.world.living(x)) {
+		panic("the simulation is wrong about its own world")
+	}
+	return ""
+}
+
+// checkHistory: each change goes on from the one before, or from what the first
+// sweep stored, up to what is stored.
+func (o *oracle) checkHistory() {
+	if o.sim.profile.moves || time.Since(o.sim.began) > o.sim.profile.keepHistory {
+		return // what came before has been deleted
+	}
+	last := map[itemKey]string{}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {
+		k := itemKey{row[0].(string), row[1].(string)}
+		was, changed := last[k]
+		baseline, swept := o.baseline[k]
+		if now := figure(row[2]); was != now && (changed || !swept || baseline != now) {
+			o.violate("history: %v went from %q to %q, and the change before ended with %q (token %v, transaction %v)", k, now, figure(row[3]), was, row[4], row[5])
+		}
+		last[k] = figure(row[3])
+	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock FROM items") {
+		k := itemKey{row[0].(string), row[1].(string)}
+		was, changed := last[k]
+		if !changed {
+			was = o.baseline[k]
+		}
+		if was != figure(row[2]) {
+			o.violate("history: %v is %q, and its last change ended with %q", k, figure(row[2]), was)
+		}
+	}
+}

@@ -1,0 +1,434 @@
+package sim
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"time"
+
+	"lagerd/economic"
+	"lagerd/plan"
+	"lagerd/sandbox"
+	"lagerd/webhook"
+)
+
+// world is e-conomic and its customers' trade.
+type world struct {
+	sim      *simulation
+	sandbox  *sandbox.Sandbox
+	handler  http.Handler
+	shops    []*shop
+	moving   map[string]bool // shops that a person is moving to another agreement
+	lies     string          // the faults of a listing that lies
+	webhooks int             // calls so far
+}
+
+// shop is a shop and its agreement.
+type shop struct {
+	name      string // "": the agreement is no shop's
+	agreement int
+	grant     string
+	refused   bool // its grant, at the moment
+	lie       bool // its listings, at the moment
+	approved  bool // a person has approved losses
+	items     map[string]*item
+	numbers   []string           // of all items there ever were
+	invoices  map[int64]*invoice // booked
+	figures   int64              // the last figure that was given out
+	created   int
+	forbidden map[plan.Scope]int // parts that e-conomic refuses at the moment, and with which status
+	noPDF     map[int64]int      // invoices whose PDF it refuses for ever
+}
+
+// item is everything that was ever true of an item.
+type item struct {
+	number    string
+	path      string // at e-conomic
+	revisions []revision
+}
+
+// revision is what was true of an item for a while. Figures are told apart:
+// none but zero comes twice, so a stored figure says which revision it is of.
+type revision struct {
+	readable time.Time // from then on e-conomic shows it
+	updated  time.Time // e-conomic's lastUpdated
+	stock    int64     // hundredths
+	barred   bool
+	deleted  bool
+	silent   bool // lastUpdated did not move
+}
+
+func (i *item) latest() *revision { return &i.revisions[len(i.revisions)-1] }
+
+// readable returns the index of the revision that e-conomic shows, -1 if none.
+func (i *item) readable(now time.Time) int {
+	for n := len(i.revisions) - 1; n >= 0; n-- {
+		if !i.revisions[n].readable.After(now) {
+			return n
+		}
+	}
+	return -1
+}
+
+type invoice struct {
+	number   int64
+	order    string // the shop's order number
+	readable time.Time
+}
+
+func newWorld(s *simulation) *world {
+	agreements := s.profile.shops
+	if s.profile.moves {
+		agreements += spares
+	}
+	w := &world{sim: s, moving: map[string]bool{}, sandbox: sandbox.New(sandbox.Options{Agreements: agreements, AppToken: appToken, Bucket: 1_000_000, MaxURL: 4000, Seed: s.seed})}
+	w.handler = w.sandbox.Handler()
+	for n := range agreements {
+		x := &shop{name: fmt.Sprint("shop", n+1), agreement: 100001 + n, grant: fmt.Sprint("sandbox-grant-", n+1), items: map[string]*item{}, invoices: map[int64]*invoice{},
+			forbidden: map[plan.Scope]int{}, noPDF: map[int64]int{}}
+		if n >= s.profile.shops {
+			x.name = ""
+		}
+		if s.profile.moves {
+			x.figures = int64(n) * 1_000_000 // no two agreements have a figure in common
+		}
+		w.shops = append(w.shops, x)
+		for range s.profile.items {
+			w.create(x)
+		}
+	}
+	// What was there before lagerd is told by no change query.
+	time.Sleep(10 * time.Minute)
+	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
+	for _, x := range w.shops[:s.profile.shops] {
+		s.db.mustExec("INSERT INTO shops (shop, dataset, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?,?)", x.name, x.name, []byte(x.grant), "2000-01-01", now, now)
+		s.db.mustExec("INSERT INTO leases (shop) VALUES (?)", x.name)
+		s.db.mustExec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", x.name, x.name)
+	}
+	return w
+}
+
+func (w *world) close() { w.sandbox.Close() }
+
+func (w *world) shopOf(grant string) *shop {
+	i := slices.IndexFunc(w.shops, func(x *shop) bool { return x.grant == grant })
+	return w.shops[i]
+}
+
+// control calls the sandbox's control API.
+func (w *world) control(method, path, body string) []byte {
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, httptest.NewRequest(method, "/sandbox/"+path, strings.NewReader(body)))
+	if rec.Code >= 300 {
+		panic(fmt.Sprintf("%s %s %s: %d %s", method, path, body, rec.Code, rec.Body))
+	}
+	return rec.Body.Bytes()
+}
+
+func (w *world) post(x *shop, what string, body any) []byte {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	w.sim.tracef("%s: %s %s", x.name, what, raw)
+	return w.control("POST", fmt.Sprintf("agreements/%d/%s", x.agreement, what), string(raw))
+}
+
+// setLag has the next change become readable after a while, and says when.
+func (w *world) setLag() time.Time {
+	lag := time.Duration(0)
+	if most := w.sim.profile.readLag; most > 0 && !w.sim.calm {
+		lag = time.Duration(w.sim.rng.Int64N(int64(most)))
+	}
+	w.control("PUT", "faults", fmt.Sprintf(`{"readLag":%q}`, lag))
+	return time.Now().Add(lag)
+}
+
+// schedule plans the trade and the people.
+func (w *world) schedule() {
+	s := w.sim
+	for _, x := range w.shops {
+		var trade func()
+		trade = func() {
+			s.after(s.between(0, 2*s.profile.tradeEvery), "trade", func() {
+				w.trade(x)
+				trade()
+			})
+		}
+		trade()
+	}
+	if s.profile.moves {
+		w.scheduleMoves()
+	}
+	var look func()
+	look = func() {
+		s.after(40*time.Second, "the operator looks", func() {
+			w.operate()
+			look()
+		})
+	}
+	look()
+}
+
+// operate is what an operator does: he approves what is held back, where
+// nothing lies.
+func (w *world) operate() {
+	s := w.sim
+	if s.db.owner != nil || s.profile.lies && !s.calm {
+		return
+	}
+	for _, row := range s.db.mustQuery("SELECT shop FROM holds WHERE reason = 'losses'") {
+		now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
+		s.counts["approved losses"]++
+		w.shops[slices.IndexFunc(w.shops, func(x *shop) bool { return x.name == row[0] })].approved = true
+		s.db.mustExec("INSERT OR REPLACE INTO approvals (shop, losses, approved_at) VALUES (?,?,?)", row[0], 1000, now)
+		s.db.mustExec("INSERT INTO requests (request, shop, what, requested_at) VALUES (?,?,?,?)", fmt.Sprint("request", s.counts["approved losses"]), row[0], "sweep", now)
+	}
+}
+
+// trade does something that happens in a shop's day.
+func (w *world) trade(x *shop) {
+	s := w.sim
+	living := w.living(x)
+	pick := func() *item { return living[s.rng.IntN(len(living))] }
+	if s.profile.trickles {
+		if sold := slices.DeleteFunc(slices.Clone(living), func(i *item) bool { return i.latest().stock == 0 }); len(sold) > 0 && s.rng.IntN(10) > 0 {
+			w.adjust(x, sold[s.rng.IntN(len(sold))], 0, false)
+			return
+		}
+	}
+	switch dice := s.rng.IntN(100); {
+	case len(living) == 0 || dice < 5:
+		w.create(x)
+	case dice < 60:
+		w.adjust(x, pick(), w.figure(x), false)
+	case dice < 70:
+		w.adjust(x, pick(), 0, false)
+	case dice < 73 || dice >= 92 && s.profile.odd > 0:
+		w.bar(x, pick())
+	case dice < 77 && s.profile.hidden:
+		w.adjust(x, pick(), w.figure(x), true)
+	case dice < 80 && s.profile.hidden:
+		w.remove(x, pick())
+	default:
+		w.book(x, pick())
+	}
+}
+
+func (w *world) living(x *shop) []*item {
+	var living []*item
+	for _, number := range x.numbers {
+		if i := x.items[number]; !i.latest().deleted {
+			living = append(living, i)
+		}
+	}
+	return living
+}
+
+// figure is one that the shop has not had before.
+func (w *world) figure(x *shop) int64 {
+	x.figures += 100
+	return x.figures*100 + 1 // whole hundreds are taken off by invoices
+}
+
+var oddNumbers = []string{"0571527051", "A B", "a/b", "æøå", `q"'`, "50% off", "TEST-19:34", "a", "A", "A_1", "..", "$eq:1"}
+
+func (w *world) create(x *shop) {
+	x.created++
+	number := fmt.Sprint("item", x.created)
+	if w.sim.profile.floods {
+		number = fmt.Sprint("æøåæøåæøåæøåæøåæøå", x.created)
+	}
+	if x.created%2 == 0 && x.created/2 <= len(oddNumbers) {
+		number = oddNumbers[x.created/2-1]
+	}
+	figure := w.figure(x)
+	readable := w.setLag()
+	w.post(x, "create", map[string]any{"number": number, "name": "name of " + number, "inStock": json.Number(amount(figure))})
+	x.numbers = append(x.numbers, number)
+	x.items[number] = &item{number: number, path: "/products/" + economic.EscapeNumber(number),
+		revisions: []revision{{readable: readable, updated: time.Now().Round(time.Minute), stock: figure}}}
+}
+
+func amount(hundredths int64) string { return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100) }
+
+func (w *world) adjust(x *shop, i *item, figure int64, silent bool) {
+	readable := w.setLag()
+	w.control("PUT", "faults", fmt.Sprintf(`{"frozenUpdated":%t}`, silent))
+	w.post(x, "adjust", map[string]any{"number": i.number, "inStock": json.Number(amount(figure))})
+	w.control("PUT", "faults", `{"frozenUpdated":false}`)
+	w.revise(i, readable, func(r *revision) {
+		r.stock, r.silent = figure, silent
+		if silent {
+			r.updated = i.latest().updated
+		}
+	})
+	w.tell(x, webhook.KindStock, i.number)
+}
+
+// revise makes something else true.
+func (w *world) revise(i *item, readable time.Time, how func(*revision)) {
+	next := *i.latest()
+	next.readable, next.updated, next.silent = readable, time.Now().Round(time.Minute), false
+	how(&next)
+	i.revisions = append(i.revisions, next)
+}
+
+func (w *world) bar(x *shop, i *item) {
+	readable := w.setLag()
+	w.post(x, "bar", map[string]any{"number": i.number})
+	w.revise(i, readable, func(r *revision) { r.barred = true })
+}
+
+func (w *world) remove(x *shop, i *item) {
+	readable := w.setLag()
+	w.post(x, "delete", map[string]any{"number": i.number})
+	w.revise(i, readable, func(r *revision) { r.deleted = true })
+}
+
+// tidy deletes, at times, an item that an earlier page of the listing has shown, just
+// before the next page is read: what follows moves up by one.
+func (w *world) tidy(i *instance, x *shop, req *http.Request) {
+	s := w.sim
+	l := s.oracle.listings[listingKey{i.id, x.name}]
+	first := cmp.Or(req.URL.Query().Get("skippages"), "0") == "0"
+	if !s.profile.tidied || s.calm || x.lie || l == nil || first || s.rng.IntN(2) == 0 {
+		return
+	}
+	for _, it := range w.living(x) {
+		if l.numbers[it.number] && len(w.living(x)) > 2 {
+			s.counts["deleted while pages were turned"]++
+			w.remove(x, it)
+			return
+		}
+	}
+}
+
+// book books an invoice, at times with a number that leaves a gap, or in one.
+func (w *world) book(x *shop, i *item) {
+	s := w.sim
+	lag := time.Duration(0)
+	if most := s.profile.invoiceLag; most > 0 && !s.calm && s.rng.IntN(3) == 0 {
+		lag = time.Duration(s.rng.Int64N(int64(most)))
+	}
+	pdf := time.Duration(0)
+	if most := s.profile.pdfLag; most > 0 && !s.calm {
+		pdf = time.Duration(s.rng.Int64N(int64(most)))
+	}
+	order := fmt.Sprint(10_000 + len(x.invoices))
+	if s.profile.moves {
+		order = fmt.Sprint(x.agreement, "-", order)
+	}
+	b := map[string]any{"orderRef": order, "surfaces": lag.String(), "pdfLate": pdf.String()}
+	sells := !i.latest().barred && i.latest().stock > 1000
+	if sells {
+		b["lines"] = []map[string]any{{"number": i.number, "quantity": json.Number("1.00"), "price": json.Number("10.00")}}
+	}
+	if s.rng.IntN(5) == 0 {
+		b["withNumber"] = w.freeNumber(x)
+	}
+	readable := w.setLag()
+	var booked struct{ Number int64 }
+	if err := json.Unmarshal(w.post(x, "book", b), &booked); err != nil {
+		panic(err)
+	}
+	x.invoices[booked.Number] = &invoice{number: booked.Number, order: order, readable: time.Now().Add(lag)}
+	w.forbidPDF(x, booked.Number)
+	w.tell(x, webhook.KindInvoice, fmt.Sprint(booked.Number))
+	if sells {
+		w.revise(i, readable, func(r *revision) { r.stock -= 100 })
+		w.tell(x, webhook.KindStock, i.number)
+	}
+}
+
+// freeNumber returns one that is not taken: a little ahead, or in a gap.
+func (w *world) freeNumber(x *shop) int64 {
+	for {
+		n := int64(1 + w.sim.rng.IntN(len(x.invoices)+6))
+		if x.invoices[n] == nil {
+			return n
+		}
+	}
+}
+
+// tell sends a webhook, as unreliably as they come.
+func (w *world) tell(x *shop, kind webhook.Kind, number string) {
+	s := w.sim
+	if x.name == "" {
+		return
+	}
+	if s.strike(s.profile.lose) {
+		s.counts["webhook lost"]++
+		return
+	}
+	copies := 1
+	if s.strike(s.profile.double) {
+		s.counts["webhook doubled"]++
+		copies = 2
+	}
+	name := x.name // also where the shop has moved when it comes
+	for range copies {
+		delay := s.between(0, time.Second)
+		if s.strike(s.profile.late) {
+			s.counts["webhook late"]++
+			delay = s.between(time.Second, time.Minute)
+		}
+		s.after(delay, fmt.Sprintf("a webhook for %s %s %s", x.name, kind, number), func() {
+			var able []*instance
+			for _, i := range s.instances {
+				if !i.dead && !i.stopping {
+					able = append(able, i)
+				}
+			}
+			if len(able) == 0 {
+				s.counts["webhook refused"]++
+				return
+			}
+			w.webhooks++
+			to, h := able[s.rng.IntN(len(able))], webhook.Hint{Shop: name, Kind: kind, Number: number}
+			if s.profile.asked && s.rng.IntN(2) == 0 {
+				s.counts["asked for by a person"]++
+				to.ask(h, w.webhooks)
+				return
+			}
+			to.deliver(h, w.webhooks)
+		})
+	}
+}
+
+// lie has listings say that every figure is zero, or leave out most items and
+// claim to be whole.
+func (w *world) lie(zero bool) {
+	w.lies = `{"truncate":0.7}`
+	if zero {
+		w.lies = `{"zeroStock":true}`
+	}
+	x := w.shops[w.sim.rng.IntN(len(w.shops))]
+	// Where less than the limit would be lost, a lie is believed once a second
+	// read says the same: no guard can tell it from the truth.
+	living := 0
+	for _, i := range w.living(x) {
+		if i.latest().stock != 0 {
+			living++
+		}
+	}
+	x.lie = living >= 6
+}
+
+func (w *world) repent() {
+	for _, x := range w.shops {
+		x.lie = false
+	}
+}
+
+func (w *world) calm() {
+	w.repent()
+	for _, x := range w.shops {
+		x.refused = false
+		clear(x.forbidden)
+	}
+}
