@@ -93,12 +93,12 @@ func settingsOf(cfg config.Config) daemon.Settings {
 		Shutdown: time.Duration(cfg.ShutdownTimeout),
 
 		Schedule: cfg.Reconcile.Schedule, RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken,
-		Timeout: time.Duration(cfg.Economic.Timeout), MaxURLBytes: cfg.Economic.MaxURLBytes, MaxPDFBytes: int64(cfg.PDF.MaxBytes),
+		Workers: cfg.Reconcile.Workers, Timeout: time.Duration(cfg.Economic.Timeout), MaxURLBytes: cfg.Economic.MaxURLBytes, MaxPDFBytes: int64(cfg.PDF.MaxBytes),
 		LeaseBeat: time.Duration(cfg.Lease.Beat), LeaseTTL: time.Duration(cfg.Lease.TTL),
 		KeepRequests: time.Duration(cfg.Retention.Requests), LogLevel: cfg.Log.Level, LogFormat: cfg.Log.Format,
 	}
 	r := &s.Reconcile
-	r.Workers, r.Concurrency, r.PDFConcurrency, r.DailyCalls = cfg.Reconcile.Workers, cfg.Economic.Concurrency, cfg.PDF.Concurrency, cfg.Economic.DailyCalls
+	r.Concurrency, r.PDFConcurrency, r.DailyCalls = cfg.Economic.Concurrency, cfg.PDF.Concurrency, cfg.Economic.DailyCalls
 	r.Overlap, r.SweepEvery = time.Duration(cfg.Reconcile.Overlap), time.Duration(cfg.Reconcile.SweepEvery)
 	for _, d := range cfg.Reconcile.Rereads {
 		r.Rereads = append(r.Rereads, time.Duration(d))

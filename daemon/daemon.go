@@ -248,7 +248,7 @@ func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
 	o.PageSize, o.ListingTurn = plan.PageSize, listingTurn
 	o.UnpackAtOnce = store.UnpackedHints
 	return engine.New(engine.Options{
-		Reconcile: o, Shops: d.index, Metrics: d.metrics, Log: d.log, Instance: newInstance(d.Version, d.now()),
+		Reconcile: o, Workers: s.Workers, Shops: d.index, Metrics: d.metrics, Log: d.log, Instance: newInstance(d.Version, d.now()),
 		Schedule: s.Schedule, Beat: s.LeaseBeat, TTL: s.LeaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: s.KeepRequests,
 	})
 }

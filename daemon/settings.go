@@ -35,6 +35,7 @@ type Settings struct {
 	KeepRequests   time.Duration
 	LogLevel       string
 	LogFormat      string            // "text" or "json"
+	Workers        int               // shops reconciled at once
 	Reconcile      reconcile.Options // its numbers; the daemon adds the parts
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"lagerd/lease"
 	"lagerd/reconcile"
+	"lagerd/schedule"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -24,7 +25,8 @@ type Shops interface {
 
 // Options is what an Engine needs. All of it is required.
 type Options struct {
-	Reconcile reconcile.Options // its Observer and Instance are set by New
+	Reconcile reconcile.Options // its Observer is set by New
+	Workers   int               // shops reconciled at once
 	Shops     Shops
 	Metrics   *status.Metrics
 	Log       logrus.FieldLogger
@@ -42,7 +44,7 @@ type Engine struct {
 	Options
 	store     *store.Store
 	now       func() time.Time
-	scheduler *reconcile.Scheduler
+	scheduler *schedule.Scheduler
 	keeper    *lease.Keeper
 	cron      *cron.Cron
 	ctx       context.Context // of the work on shops, set by Run
@@ -54,8 +56,8 @@ type Engine struct {
 // is bad.
 func New(o Options) (*Engine, error) {
 	e := &Engine{Options: o, store: o.Reconcile.Store, now: o.Reconcile.Now}
-	o.Reconcile.Observer, o.Reconcile.Instance = o.Metrics, o.Instance.Instance
-	e.scheduler = reconcile.NewScheduler(o.Reconcile)
+	o.Reconcile.Observer = o.Metrics
+	e.scheduler = schedule.NewScheduler(schedule.Options{Reconcile: o.Reconcile, Observer: o.Metrics, Workers: o.Workers, Instance: o.Instance.Instance})
 	e.keeper = lease.New(lease.Options{
 		Leases: e.store, Holder: e, Instance: o.Instance, Beat: o.Beat, TTL: o.TTL, LookForFree: o.LookForFree, Log: o.Log, Now: e.now,
 	})
@@ -175,7 +177,7 @@ func (e *Engine) poll(ctx context.Context) {
 
 func (e *Engine) look(ctx context.Context) error {
 	now := e.now()
-	news, err := e.store.News(ctx, e.Reconcile.Due(now))
+	news, err := e.store.News(ctx, e.Reconcile.DueBy(now))
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func TestFirstSweepBesideHints(t *testing.T) {
 		}
 	})
 	f.stock[last] = "7"
-	done := schedule(t, f, f.answers(last, "5", func() bool { return true }), 1)
+	done := scheduled(t, f, f.answers(last, "5", func() bool { return true }), 1)
 	f.counted(done, "shops that have been swept", 1, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL")
 	changes, err := f.Store.Changes(t.Context(), "shop1234", plan.KindStock, []string{last}, time.Now().Add(-time.Hour), 10)
 	must(t, err)
@@ -78,7 +78,7 @@ func TestFirstSweepAndGoneItems(t *testing.T) {
 		}
 		swept.Store(pages >= items)
 	})
-	done := schedule(t, f, f.answers("gone", "5", func() bool { return !swept.Load() }), 1)
+	done := scheduled(t, f, f.answers("gone", "5", func() bool { return !swept.Load() }), 1)
 	f.counted(done, "items that are gone", 1, "SELECT COUNT(*) FROM items WHERE number = 'gone' AND state = 'gone'")
 }
 
@@ -94,7 +94,7 @@ func TestListingTurn(t *testing.T) {
 	_, done := scheduler(t, f, f.remote, func(o *reconcile.Options) {
 		o.PageSize, o.ListingTurn = 1, time.Second
 		o.Now = func() time.Time { return base.Add(time.Duration(ahead.Load())) }
-		o.Observer = counting{o.Observer, f, stored}
+		o.Observer = counting{o.Observer.(passes), f, stored}
 	})
 	var after []int
 	for len(after) == 0 || after[len(after)-1] < items {
@@ -108,7 +108,7 @@ func TestListingTurn(t *testing.T) {
 
 // counting counts the stored items after each pass, before the next one begins.
 type counting struct {
-	reconcile.Observer
+	passes
 	f      *fixture
 	stored chan<- int
 }
@@ -119,7 +119,7 @@ func (c counting) Passed(shop string, took time.Duration, err error) {
 		c.f.t.Error(err)
 	}
 	c.stored <- n
-	c.Observer.Passed(shop, took, err)
+	c.passes.Passed(shop, took, err)
 }
 
 // TestListingInAnotherOrder: where e-conomic lists items in another order than that of

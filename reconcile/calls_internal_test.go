@@ -44,7 +44,7 @@ func TestSpentCallsCountOn(t *testing.T) {
 		"stored yesterday, and anew": {store.Progress{CallsDay: "2026-11-27", Calls: 700}, -1, 0},
 		"by commands yesterday":      {store.Progress{CommandCallsDay: "2026-11-27", CommandCalls: 700}, 9, 9},
 	} {
-		w := worker{Options: &Options{DailyCalls: 1000, Concurrency: 1, Now: func() time.Time { return noon }}, progress: c.stored}
+		w := Shop{Reconciler: &Reconciler{Options: Options{DailyCalls: 1000, Concurrency: 1, Now: func() time.Time { return noon }}}, progress: c.stored}
 		if c.spent >= 0 {
 			w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: 1000, Now: w.Now})
 			w.budget.Restore(economic.BudgetState{Day: "2026-11-28", Calls: c.spent, BlockedUntil: noon.Add(time.Minute)})

@@ -23,24 +23,24 @@ type changeover struct {
 
 // changingOver reports whether the shop's items are still shown as the agreement had
 // them that the shop had before.
-func (w *worker) changingOver() bool { return w.progress.ItemsDataset != w.shop.Dataset }
+func (w *Shop) changingOver() bool { return w.progress.ItemsDataset != w.shop.Dataset }
 
 // changesOver reports whether the items of the new agreement are still being read, and
 // nothing keeps them from it: whether they are shown is decided by one of the next passes.
-func (w *worker) changesOver() bool {
+func (w *Shop) changesOver() bool {
 	hold, held := w.heldStock()
 	return w.changingOver() && w.stockOff() == "" && !w.shop.Paused() && !w.changeover.judged &&
 		!w.progress.Holds.Any(plan.ScopeShop) && (!held || hold.Reason == plan.HeldLosses)
 }
 
 // listedWhole notes a listing of the new agreement that has been stored whole.
-func (w *worker) listedWhole(l *listing) {
+func (w *Shop) listedWhole(l *listing) {
 	w.changeover = changeover{listings: w.changeover.listings + 1, unreadable: l.unreadable, unnamed: l.unknown > 0}
 }
 
 // changeOver shows the items of the new agreement if it is time. again reports that
 // another listing is wanted first.
-func (w *worker) changeOver(ctx context.Context) (again bool, err error) {
+func (w *Shop) changeOver(ctx context.Context) (again bool, err error) {
 	c := &w.changeover
 	if w.sweep != nil || c.judged {
 		return false, nil
@@ -69,7 +69,7 @@ func (w *worker) changeOver(ctx context.Context) (again bool, err error) {
 
 // unknown reports whether nothing is known of an item that the new agreement's dataset
 // lacks: it may be there, and could not be understood, or not be read a second time.
-func (w *worker) unknown(number string) bool {
+func (w *Shop) unknown(number string) bool {
 	_, unreadable := w.changeover.unreadable[number]
 	_, suspected := w.suspects[number]
 	return unreadable || suspected || w.changeover.unnamed
@@ -77,7 +77,7 @@ func (w *worker) unknown(number string) bool {
 
 // showNewItems has the shop see the items of the new agreement from now on. What that
 // one lacks is gone; of what is not known there is no figure.
-func (w *worker) showNewItems(ctx context.Context, former store.Dataset) error {
+func (w *Shop) showNewItems(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
 		var err error
 		if more, err = w.Store.StageMissing(ctx, w.fence(), former, w.unknown, w.steady(w.Now())); err != nil {

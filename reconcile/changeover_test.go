@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lagerd/reconcile"
+	"lagerd/schedule"
 	"lagerd/store"
 )
 
@@ -57,7 +58,7 @@ func (f *fixture) heldFor() string {
 
 // untilShown ticks until the shop sees what is expected, and fails where it sees
 // anything else meanwhile but what it saw before.
-func (f *fixture) untilShown(s *reconcile.Scheduler, done passes, before, want []string) {
+func (f *fixture) untilShown(s *schedule.Scheduler, done passes, before, want []string) {
 	f.t.Helper()
 	for began := time.Now(); ; {
 		got := f.shown()
@@ -208,7 +209,7 @@ func TestSettingsChangedInAPass(t *testing.T) {
 			}))
 		}
 	}
-	done := schedule(t, f, f.remote, 1000)
+	done := scheduled(t, f, f.remote, 1000)
 	err := done.next(t)
 	if err == nil || !strings.Contains(err.Error(), store.ErrSettingsChanged.Error()) {
 		t.Fatalf("the pass with the former settings ended with %v", err)

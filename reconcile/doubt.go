@@ -27,7 +27,7 @@ type subject struct {
 
 // warn appends the warning about a subject where it differs from the one that is stored.
 // Text "" ends it.
-func (w *worker) warn(list []store.Warning, about subject, text string) []store.Warning {
+func (w *Shop) warn(list []store.Warning, about subject, text string) []store.Warning {
 	text = clip(text, longestWarning)
 	was, known := w.warnings[about]
 	if was == text || !known && len(w.warnings)+len(list) >= store.MostWarnings {
@@ -37,7 +37,7 @@ func (w *worker) warn(list []store.Warning, about subject, text string) []store.
 }
 
 // warnOfItems returns what is to be stored of warnings about a batch of items.
-func (w *worker) warnOfItems(observations []plan.Observation) (list []store.Warning) {
+func (w *Shop) warnOfItems(observations []plan.Observation) (list []store.Warning) {
 	for i := range observations {
 		o := &observations[i]
 		if o.Warning == "" && len(w.warnings) == 0 {
@@ -83,7 +83,7 @@ func (l *leftOut) text() string {
 
 // warnOfLeftOut returns the warning about items or invoices that were left out of a read.
 // One that left none out ends it only if it was a listing of everything.
-func (w *worker) warnOfLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning {
+func (w *Shop) warnOfLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning {
 	text := l.text()
 	if text == "" && !all {
 		return nil
@@ -92,7 +92,7 @@ func (w *worker) warnOfLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warn
 }
 
 // warned takes over warnings that have been stored.
-func (w *worker) warned(list []store.Warning) {
+func (w *Shop) warned(list []store.Warning) {
 	for _, warning := range list {
 		about := subject{warning.Kind, warning.Number}
 		if warning.Text == "" {
@@ -108,7 +108,7 @@ func (w *worker) warned(list []store.Warning) {
 }
 
 // loadWarnings reads the warnings that are stored.
-func (w *worker) loadWarnings(ctx context.Context) error {
+func (w *Shop) loadWarnings(ctx context.Context) error {
 	list, err := w.Store.Warnings(ctx, w.shop.Shop)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (w *worker) loadWarnings(ctx context.Context) error {
 
 // incomplete reports whether an invoice is stored without fields that could not be
 // understood.
-func (w *worker) incomplete(number int64) bool {
+func (w *Shop) incomplete(number int64) bool {
 	return len(w.warnings) > 0 && w.warnings[subject{plan.KindInvoice, strconv.FormatInt(number, 10)}] != ""
 }
 
@@ -135,7 +135,7 @@ const mostUnread = 1000
 // understood. What is stored of one already stays; the others get a hint that has failed,
 // or theirs is put off, all to the same time. A hint that is put off already waits for its
 // time and keeps what is known of it.
-func (w *worker) unreadInvoices(a *store.Applied, bad []economic.BadItem, stored map[int64]bool, b invoicesBatch) {
+func (w *Shop) unreadInvoices(a *store.Applied, bad []economic.BadItem, stored map[int64]bool, b invoicesBatch) {
 	if len(bad) == 0 {
 		return
 	}
@@ -176,7 +176,7 @@ func (w *worker) unreadInvoices(a *store.Applied, bad []economic.BadItem, stored
 
 // keepUnread has later reads of the same pass know that these invoices wait for their
 // time.
-func (w *worker) keepUnread(a store.Applied, hints hintMap) {
+func (w *Shop) keepUnread(a store.Applied, hints hintMap) {
 	for _, again := range a.Rereads {
 		if h, open := hints[again.Number]; open && again.Failures > 0 {
 			h.Failures, h.DueAt = again.Failures, again.DueAt
@@ -196,18 +196,18 @@ func (w *worker) keepUnread(a store.Applied, hints hintMap) {
 }
 
 // allOf loads all open hints of a kind, also those that are put off.
-func (w *worker) allOf(ctx context.Context, kind plan.Kind) (hintMap, error) {
+func (w *Shop) allOf(ctx context.Context, kind plan.Kind) (hintMap, error) {
 	end := w.Now().Add(farAway)
 	return w.openHints(ctx, kind, store.Due{By: end, Beyond: end})
 }
 
 // invoiceHints loads the open hints of invoices, where there may be any: those that are
 // due, and before a listing, which may show any of them, those that are put off as well.
-func (w *worker) invoiceHints(ctx context.Context, j job) (hintMap, error) {
-	if !j.work && !w.waiting && !w.unread {
+func (w *Shop) invoiceHints(ctx context.Context, j Due) (hintMap, error) {
+	if !j.Work && !w.waiting && !w.unread {
 		return hintMap{}, nil
 	}
-	if w.progress.InvoicesBegun && !j.tick && !j.sweep {
+	if w.progress.InvoicesBegun && !j.Tick && !j.Sweep {
 		return w.openHints(ctx, plan.KindInvoice, w.due())
 	}
 	hints, err := w.allOf(ctx, plan.KindInvoice)

@@ -15,6 +15,7 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/schedule"
 	"lagerd/store"
 )
 
@@ -148,7 +149,7 @@ func (f *fixture) swept() {
 type forbids struct {
 	*fixture
 	*refusing
-	scheduler *reconcile.Scheduler
+	scheduler *schedule.Scheduler
 	done      passes
 }
 

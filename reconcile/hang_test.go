@@ -15,6 +15,7 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/schedule"
 	"lagerd/store"
 )
 
@@ -68,9 +69,9 @@ func (p passes) next(t *testing.T) error {
 
 const gives = 300 * time.Millisecond // the client's timeout
 
-// schedule runs a scheduler that has the fixture's shop, with pages of so many items,
+// scheduled runs a scheduler that has the fixture's shop, with pages of so many items,
 // one in each pass.
-func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
+func scheduled(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	t.Helper()
 	_, done := scheduler(t, f, h, func(o *reconcile.Options) { o.PageSize = pageSize })
 	return done
@@ -78,7 +79,7 @@ func schedule(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 
 // scheduler is one whose options a test may set otherwise. It reads one page of a
 // listing in each pass.
-func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Options)) (*reconcile.Scheduler, passes) {
+func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Options)) (*schedule.Scheduler, passes) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -89,14 +90,14 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 	done := make(passes, 1000)
 	o := reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
-		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 }, Instance: "me",
-		Workers: 1, Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
+		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
+		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
 		HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute, KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20,
 		LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50,
 	}
 	set(&o)
-	s := reconcile.NewScheduler(o)
+	s := schedule.NewScheduler(schedule.Options{Reconcile: o, Observer: o.Observer.(schedule.Observer), Workers: 1, Instance: "me"})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
@@ -117,7 +118,7 @@ func TestHungAgreement(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"], f.remote.invoices = "1", []string{booked(1, "2026-11-20")}
 	h := &hanging{remote: f.remote, when: func(r *http.Request) bool { return r.URL.Path != "/self" }}
-	done := schedule(t, f, h, 1000)
+	done := scheduled(t, f, h, 1000)
 	for n := 1; n <= 3; n++ {
 		if err := done.next(t); err == nil || !strings.Contains(err.Error(), "no whole answer within 300ms") {
 			t.Fatalf("pass %d: %v", n, err)
@@ -134,7 +135,7 @@ func TestHungInvoices(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"] = "1"
 	h := &hanging{remote: f.remote, when: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/invoices") }}
-	done := schedule(t, f, h, 1000)
+	done := scheduled(t, f, h, 1000)
 	for n := 1; ; n++ {
 		_ = done.next(t)
 		items, err := f.Store.Items(t.Context(), "shop1234", []string{"a"})
@@ -167,7 +168,7 @@ func TestHungItem(t *testing.T) {
 		hints = append(hints, store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: number, Cause: plan.CauseWebhook, At: time.Now()})
 	}
 	must(t, f.Store.RecordHints(t.Context(), hints))
-	done := schedule(t, f, h, 1000)
+	done := scheduled(t, f, h, 1000)
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		_ = done.next(t) // it fails as long as the bad one is among those read

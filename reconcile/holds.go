@@ -16,7 +16,7 @@ import (
 // hold stops the shop or a part of it, or takes over what has changed about why
 // it is stopped. A scope that is held for another reason stays held for that
 // one.
-func (w *worker) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, detail string) error {
+func (w *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, detail string) error {
 	holds, changed := w.progress.Holds.With(plan.Hold{Scope: scope, Reason: reason, Detail: clip(detail, longestDetail), Since: w.Now()})
 	if !changed {
 		w.noteTry(scope)
@@ -39,7 +39,7 @@ func (w *worker) hold(ctx context.Context, scope plan.Scope, reason plan.Reason,
 const longestDetail = 500
 
 // saw ends the holds whose condition has been met.
-func (w *worker) saw(ctx context.Context, seen plan.Seen) error {
+func (w *Shop) saw(ctx context.Context, seen plan.Seen) error {
 	left, ended := w.progress.Holds.After(seen)
 	if len(ended) == 0 {
 		return nil
@@ -61,12 +61,12 @@ func (w *worker) saw(ctx context.Context, seen plan.Seen) error {
 
 // dueForTry reports whether what is held is to be tried: every HeldRetry, at once
 // where a person asks, and by a worker that has not tried it yet.
-func (w *worker) dueForTry(scope plan.Scope, j job) bool {
+func (w *Shop) dueForTry(scope plan.Scope, j Due) bool {
 	at, known := w.tried[scope]
-	return !known || j.asked || w.since(at) >= w.HeldRetry
+	return !known || j.Asked || w.since(at) >= w.HeldRetry
 }
 
-func (w *worker) noteTry(scope plan.Scope) {
+func (w *Shop) noteTry(scope plan.Scope) {
 	if w.tried == nil {
 		w.tried = map[plan.Scope]time.Time{}
 	}
@@ -74,7 +74,7 @@ func (w *worker) noteTry(scope plan.Scope) {
 }
 
 // nextTry is when what is held is tried again.
-func (w *worker) nextTry(scope plan.Scope) time.Time {
+func (w *Shop) nextTry(scope plan.Scope) time.Time {
 	if at, known := w.tried[scope]; known {
 		return at.Add(w.HeldRetry)
 	}
@@ -82,13 +82,13 @@ func (w *worker) nextTry(scope plan.Scope) time.Time {
 }
 
 // forbidden reports whether e-conomic refuses the part, as far as is known.
-func (w *worker) forbidden(scope plan.Scope) bool {
+func (w *Shop) forbidden(scope plan.Scope) bool {
 	return w.beside[scope] != nil || w.progress.Holds.Has(scope, plan.HeldForbidden)
 }
 
 // judged returns a refusal as what it counts for: a 401 while /self is well counts as
 // a 403. /self is asked once a pass at most.
-func (w *worker) judged(ctx context.Context, err error) error {
+func (w *Shop) judged(ctx context.Context, err error) error {
 	if economic.KindOf(err) != economic.KindUnauthorized || ctx.Err() != nil {
 		return err
 	}
@@ -109,12 +109,12 @@ func (w *worker) judged(ctx context.Context, err error) error {
 
 // numberRefused counts a number that e-conomic has refused. part reports that it is
 // not the number's fault any more.
-func (w *worker) numberRefused(scope plan.Scope, number string, before bool) (part bool) {
+func (w *Shop) numberRefused(scope plan.Scope, number string, before bool) (part bool) {
 	streak := w.streak(scope).Refused(number, before)
 	return plan.Stops(plan.Refused403, w.self, false, streak) == plan.StopPart
 }
 
-func (w *worker) streak(scope plan.Scope) *plan.Streak {
+func (w *Shop) streak(scope plan.Scope) *plan.Streak {
 	if w.streaks == nil {
 		w.streaks = map[plan.Scope]*plan.Streak{}
 	}
@@ -126,7 +126,7 @@ func (w *worker) streak(scope plan.Scope) *plan.Streak {
 
 // answered notes that e-conomic has answered a read of the part: of a number, or a
 // listing where that is "".
-func (w *worker) answered(ctx context.Context, scope plan.Scope, number string) error {
+func (w *Shop) answered(ctx context.Context, scope plan.Scope, number string) error {
 	w.streak(scope).Read(number)
 	delete(w.beside, scope)
 	return w.saw(ctx, plan.ReadOf(scope))
@@ -135,7 +135,7 @@ func (w *worker) answered(ctx context.Context, scope plan.Scope, number string) 
 // endPart holds the part where its read was refused, and returns any other error. A
 // part that is held for another reason stays so: that it is refused as well is told
 // beside it.
-func (w *worker) endPart(ctx context.Context, scope plan.Scope, err error) error {
+func (w *Shop) endPart(ctx context.Context, scope plan.Scope, err error) error {
 	err = w.judged(ctx, err)
 	if economic.KindOf(err) != economic.KindForbidden || ctx.Err() != nil {
 		return err
@@ -155,7 +155,7 @@ func (w *worker) endPart(ctx context.Context, scope plan.Scope, err error) error
 }
 
 // toldBeside returns a refusal that no hold tells of, if there is one.
-func (w *worker) toldBeside() error {
+func (w *Shop) toldBeside() error {
 	for _, scope := range []plan.Scope{plan.ScopeStock, plan.ScopeInvoices, plan.ScopePDFs} {
 		if err := w.beside[scope]; err != nil {
 			return err
@@ -166,7 +166,7 @@ func (w *worker) toldBeside() error {
 
 // putOffPart has the hints that are due of a part that is held read when it is tried
 // again.
-func (w *worker) putOffPart(ctx context.Context, j job, kind plan.Kind, scope plan.Scope) error {
+func (w *Shop) putOffPart(ctx context.Context, j Due, kind plan.Kind, scope plan.Scope) error {
 	hints, err := w.dueHints(ctx, j, kind)
 	if err != nil {
 		return err
@@ -176,4 +176,4 @@ func (w *worker) putOffPart(ctx context.Context, j job, kind plan.Kind, scope pl
 }
 
 // heldStock returns the hold of the shop's stock, if it is held.
-func (w *worker) heldStock() (plan.Hold, bool) { return w.progress.Holds.Of(plan.ScopeStock) }
+func (w *Shop) heldStock() (plan.Hold, bool) { return w.progress.Holds.Of(plan.ScopeStock) }

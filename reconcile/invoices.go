@@ -22,7 +22,7 @@ import (
 
 // invoicesPass finds and stores newly booked invoices and answers the hints of
 // invoices. Their lines and PDFs are fetched by fetch.
-func (w *worker) invoicesPass(ctx context.Context, j job) error {
+func (w *Shop) invoicesPass(ctx context.Context, j Due) error {
 	if !w.shop.InvoicesOn {
 		return w.dismiss(ctx, j, plan.KindInvoice, "invoices are off for this shop")
 	}
@@ -32,7 +32,7 @@ func (w *worker) invoicesPass(ctx context.Context, j job) error {
 	return w.endPart(ctx, plan.ScopeInvoices, w.readInvoicesDue(ctx, j))
 }
 
-func (w *worker) readInvoicesDue(ctx context.Context, j job) error {
+func (w *Shop) readInvoicesDue(ctx context.Context, j Due) error {
 	hints, err := w.invoiceHints(ctx, j)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (w *worker) readInvoicesDue(ctx context.Context, j job) error {
 		if err := w.beginInvoices(ctx, hints); err != nil {
 			return err
 		}
-	} else if j.tick || j.sweep {
+	} else if j.Tick || j.Sweep {
 		if err := w.readBooked(ctx, hints); err != nil {
 			return err
 		}
@@ -55,9 +55,9 @@ func (w *worker) readInvoicesDue(ctx context.Context, j job) error {
 		return err
 	}
 	sinceSweep := w.since(w.progress.InvoicesSweptAt.Time)
-	if j.sweep || j.tick && sinceSweep >= w.SweepEvery {
+	if j.Sweep || j.Tick && sinceSweep >= w.SweepEvery {
 		err := w.sweepInvoices(ctx, hints)
-		if economic.KindOf(err) == economic.KindBudget && !j.sweep {
+		if economic.KindOf(err) == economic.KindBudget && !j.Sweep {
 			return nil // the day's share of sweeps is used up: the next tick tries
 		}
 		return err
@@ -67,7 +67,7 @@ func (w *worker) readInvoicesDue(ctx context.Context, j job) error {
 
 // tryInvoices tries invoices that are held as forbidden by the hinted numbers that are
 // not stored, the highest first. open reports that the rest may be read: see tryStock.
-func (w *worker) tryInvoices(ctx context.Context, hints hintMap) (open bool, err error) {
+func (w *Shop) tryInvoices(ctx context.Context, hints hintMap) (open bool, err error) {
 	var newest []int64
 	for number, h := range hints {
 		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && w.due().Includes(h.DueAt) {
@@ -99,7 +99,7 @@ func (w *worker) tryInvoices(ctx context.Context, hints hintMap) (open bool, err
 }
 
 // invoices reads the first page of a listing of invoices.
-func (w *worker) invoices(ctx context.Context, p economic.Priority, q economic.InvoicesQuery) (economic.Page[economic.Invoice], error) {
+func (w *Shop) invoices(ctx context.Context, p economic.Priority, q economic.InvoicesQuery) (economic.Page[economic.Invoice], error) {
 	page, err := w.agreement.Invoices(ctx, p, q)
 	if err == nil {
 		err = w.answered(ctx, plan.ScopeInvoices, "")
@@ -110,7 +110,7 @@ func (w *worker) invoices(ctx context.Context, p economic.Priority, q economic.I
 // beginInvoices makes a new shop's start: the invoices from its date on, or
 // from its number on, and from then on everything above the highest number
 // that was booked when it began. Nothing older is downloaded unasked.
-func (w *worker) beginInvoices(ctx context.Context, hints hintMap) error {
+func (w *Shop) beginInvoices(ctx context.Context, hints hintMap) error {
 	if w.shop.InvoicesFrom == "" {
 		w.progress.InvoiceCursor, w.progress.Gaps = max(0, w.shop.InvoicesFromNumber-1), nil
 		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor},
@@ -141,13 +141,13 @@ func (w *worker) beginInvoices(ctx context.Context, hints hintMap) error {
 		})
 }
 
-func (w *worker) invoicesBegun(began time.Time) store.Applied {
+func (w *Shop) invoicesBegun(began time.Time) store.Applied {
 	return store.Applied{Progress: map[string]any{"invoices_begun": true, "invoices_swept_at": store.At(began)},
 		Window: &plan.Window{Cursor: w.progress.InvoiceCursor, Gaps: w.progress.Gaps}}
 }
 
 // readBooked reads what was booked above the cursor and in the gaps below it.
-func (w *worker) readBooked(ctx context.Context, hints hintMap) error {
+func (w *Shop) readBooked(ctx context.Context, hints hintMap) error {
 	gaps := make([]plan.Range, len(w.progress.Gaps))
 	for i, g := range w.progress.Gaps {
 		gaps[i] = g.Range
@@ -158,7 +158,7 @@ func (w *worker) readBooked(ctx context.Context, hints hintMap) error {
 
 // askedGaps returns as many gaps as fit in one call. Where not all fit, each
 // tick asks for others, in turn.
-func (w *worker) askedGaps(gaps []plan.Range) []economic.Range {
+func (w *Shop) askedGaps(gaps []plan.Range) []economic.Range {
 	if len(gaps) == 0 {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (w *worker) askedGaps(gaps []plan.Range) []economic.Range {
 
 // sweepInvoices lists all invoices since the shop's start, and so finds one
 // that no number, gap or webhook told of.
-func (w *worker) sweepInvoices(ctx context.Context, hints hintMap) error {
+func (w *Shop) sweepInvoices(ctx context.Context, hints hintMap) error {
 	q := economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom}
 	if w.shop.InvoicesFrom == "" {
 		q = economic.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
@@ -199,7 +199,7 @@ type invoicesBatch struct {
 
 // listInvoices reads a listing of invoices to its end and stores it page by
 // page; atEnd, if given, adds to what the last page's transaction carries.
-func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
+func (w *Shop) listInvoices(ctx context.Context, q economic.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
 	priority := economic.PriorityInvoice
 	if b.cause == plan.CauseSweep && !b.first {
 		priority = economic.PrioritySweep
@@ -235,7 +235,7 @@ func (w *worker) listInvoices(ctx context.Context, q economic.InvoicesQuery, b i
 }
 
 // storeInvoices plans and applies one page of invoices.
-func (w *worker) storeInvoices(ctx context.Context, page economic.Page[economic.Invoice], b invoicesBatch, also store.Applied) error {
+func (w *Shop) storeInvoices(ctx context.Context, page economic.Page[economic.Invoice], b invoicesBatch, also store.Applied) error {
 	var observed []plan.Invoice
 	var numbers, unread []int64
 	incomplete := map[int64]bool{}
@@ -337,7 +337,7 @@ func badNumbers(bad []economic.BadItem) []int64 {
 }
 
 // lineHints turns the item numbers on an invoice's lines into hints.
-func (w *worker) lineHints(lines []economic.Line, now time.Time) []store.HintRecord {
+func (w *Shop) lineHints(lines []economic.Line, now time.Time) []store.HintRecord {
 	if !w.shop.StockOn {
 		return nil
 	}
@@ -356,7 +356,7 @@ func (w *worker) lineHints(lines []economic.Line, now time.Time) []store.HintRec
 }
 
 // readHintedInvoices reads the hinted invoices that no listing has shown.
-func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
+func (w *Shop) readHintedInvoices(ctx context.Context, hints hintMap) error {
 	var numbers []int64
 	senseless := hintMap{}
 	due := w.due()
@@ -404,7 +404,7 @@ func (w *worker) readHintedInvoices(ctx context.Context, hints hintMap) error {
 }
 
 // readInvoice reads one invoice with its lines.
-func (w *worker) readInvoice(ctx context.Context, n int64, hints hintMap) error {
+func (w *Shop) readInvoice(ctx context.Context, n int64, hints hintMap) error {
 	read, err := w.agreement.Invoice(ctx, economic.PriorityHint, n)
 	if err == nil || economic.KindOf(err) == economic.KindNotFound {
 		if err := w.answered(ctx, plan.ScopeInvoices, strconv.FormatInt(n, 10)); err != nil {
@@ -430,7 +430,7 @@ func (w *worker) readInvoice(ctx context.Context, n int64, hints hintMap) error 
 }
 
 // readInvoices reads many invoices by number, as few calls as possible.
-func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMap) error {
+func (w *Shop) readInvoices(ctx context.Context, numbers []int64, hints hintMap) error {
 	slices.Sort(numbers)
 	ranges := make([]economic.Range, len(numbers))
 	for i, n := range numbers {
@@ -472,7 +472,7 @@ func (w *worker) readInvoices(ctx context.Context, numbers []int64, hints hintMa
 }
 
 // readEach reads invoices one by one, the highest number first.
-func (w *worker) readEach(ctx context.Context, ranges []economic.Range, hints hintMap) error {
+func (w *Shop) readEach(ctx context.Context, ranges []economic.Range, hints hintMap) error {
 	for _, r := range slices.Backward(ranges) {
 		if err := w.readInvoice(ctx, r.From, hints); err != nil {
 			return err
@@ -488,7 +488,7 @@ const fetchesPerPass = 40
 // become hints, and their PDFs, several at a time. What has come while a
 // transaction was under way goes into the next one together. One that fails is put
 // off and holds up no other. more reports that there is more to fetch at once.
-func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
+func (w *Shop) fetch(ctx context.Context, j Due) (more bool, err error) {
 	if !w.shop.InvoicesOn {
 		return false, nil
 	}
@@ -498,7 +498,7 @@ func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 		}
 	}
 	lines, pdfs := !w.forbidden(plan.ScopeInvoices), !w.forbidden(plan.ScopePDFs)
-	if !j.work && !w.fetching || !lines && !pdfs {
+	if !j.Work && !w.fetching || !lines && !pdfs {
 		return false, nil
 	}
 	list, err := w.Store.InvoicesToFetch(ctx, w.shop.Dataset, w.due(), lines, pdfs, fetchesPerPass)
@@ -516,7 +516,7 @@ func (w *worker) fetch(ctx context.Context, j job) (more bool, err error) {
 
 // fetchAndStore fetches invoices' lines and PDFs and stores them as they come. What
 // e-conomic refuses or has no tokens for lets those end that are under way.
-func (w *worker) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
+func (w *Shop) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
 	var over atomic.Bool // no further fetch is begun
@@ -558,13 +558,13 @@ func (w *worker) fetchAndStore(ctx context.Context, list []store.InvoiceWork) er
 
 // ends reports whether fetches under way are of no use any more, or cost the client's
 // timeout each.
-func (w *worker) ends(ctx context.Context, err error) bool {
+func (w *Shop) ends(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || outdated(err) || errors.Is(err, economic.ErrTimeout)
 }
 
 // tryPDFs tries PDFs that are held as forbidden, as many as hold them, until one can be
 // read: that of the newest invoice first.
-func (w *worker) tryPDFs(ctx context.Context) error {
+func (w *Shop) tryPDFs(ctx context.Context) error {
 	list, err := w.Store.PDFsToTry(ctx, w.shop.Dataset, plan.RefusedInARow)
 	if err != nil {
 		return err
@@ -600,7 +600,7 @@ func (f fetched) limited() bool {
 // judgeFetched takes note of how e-conomic answered for one invoice, and puts off what
 // it lacks still. It returns an error that is not the invoice's own: no other need be
 // tried.
-func (w *worker) judgeFetched(ctx context.Context, f *fetched) error {
+func (w *Shop) judgeFetched(ctx context.Context, f *fetched) error {
 	if f.panicked != nil {
 		return f.panicked
 	}
@@ -653,7 +653,7 @@ func (f fetched) size() (size int) {
 // fetchAll fetches invoices and yields them as they come, at each turn those that
 // have come. While a transaction is under way, each goroutine fetches one more than
 // it waits with. Its goroutines have ended when it has.
-func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork, over *atomic.Bool) iter.Seq[[]fetched] {
+func (w *Shop) fetchAll(ctx context.Context, list []store.InvoiceWork, over *atomic.Bool) iter.Seq[[]fetched] {
 	return func(yield func([]fetched) bool) {
 		next := make(chan store.InvoiceWork, len(list))
 		for _, inv := range list {
@@ -698,7 +698,7 @@ func (w *worker) fetchAll(ctx context.Context, list []store.InvoiceWork, over *a
 	}
 }
 
-func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) {
+func (w *Shop) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) {
 	f.invoice = inv
 	defer func() { // a panic here would end the process for every shop
 		if p := recover(); p != nil {
@@ -713,7 +713,7 @@ func (w *worker) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched
 }
 
 // putOffInvoice has an invoice whose work has failed tried again later.
-func (w *worker) putOffInvoice(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
+func (w *Shop) putOffInvoice(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
 	tries, text := inv.Tries+1, err.Error()
 	if refused {
 		text = plan.RefusedNote + text
@@ -724,7 +724,7 @@ func (w *worker) putOffInvoice(inv store.InvoiceWork, err error, refused bool) [
 
 // storeFetched stores what was fetched in one transaction; where the database
 // refuses that, each invoice in its own, so that only the one it refuses waits.
-func (w *worker) storeFetched(ctx context.Context, list []fetched) error {
+func (w *Shop) storeFetched(ctx context.Context, list []fetched) error {
 	var a store.Applied
 	for _, f := range list {
 		a.Lines = append(a.Lines, f.applied.Lines...)
@@ -757,7 +757,7 @@ func (w *worker) storeFetched(ctx context.Context, list []fetched) error {
 
 // fetchLines reads the item numbers on an invoice's lines. asked reports that it had to
 // ask e-conomic.
-func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) (asked bool, err error) {
+func (w *Shop) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) (asked bool, err error) {
 	if inv.LinesRead {
 		return false, nil
 	}
@@ -773,7 +773,7 @@ func (w *worker) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store
 	return asked, nil
 }
 
-func (w *worker) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
+func (w *Shop) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
 	if inv.PDFStored {
 		return nil
 	}

@@ -68,10 +68,10 @@ type turned struct {
 // beginListing starts a listing. Its hints are loaded before its first page.
 // flood says that its hints are worth it by themselves: they do not wait for the
 // sweeps' budget. It answers packed ones as they are.
-func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed store.Packed) error {
+func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, packed store.Packed) error {
 	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(), hints: hintMap{},
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}, back: map[string]struct{}{}}
-	if j.tick && !j.sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
+	if j.Tick && !j.Sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
 	}
 	var err error
@@ -105,7 +105,7 @@ func (w *worker) beginListing(ctx context.Context, j job, flood bool, packed sto
 }
 
 // turnPages reads and stores the next pages of the listing under way.
-func (w *worker) turnPages(ctx context.Context) error {
+func (w *Shop) turnPages(ctx context.Context) error {
 	l := w.sweep
 	l.spent = nil
 	from, pages := w.Now(), math.MaxInt
@@ -223,7 +223,7 @@ type pageRead struct {
 
 // readPage begins to read a listing's next page, while the one before it is being
 // stored.
-func (w *worker) readPage(ctx context.Context, l *listing) *pageRead {
+func (w *Shop) readPage(ctx context.Context, l *listing) *pageRead {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
 	priority, link := l.priority, l.next
@@ -255,7 +255,7 @@ func (r *pageRead) giveUp() {
 const mostFailures = 20
 
 // interrupted keeps a listing whose page could not be read: it goes on there.
-func (w *worker) interrupted(l *listing, err error) error {
+func (w *Shop) interrupted(l *listing, err error) error {
 	l.awaited = false // for how long is not known
 	switch economic.KindOf(err) {
 	case economic.KindBudget:
@@ -341,7 +341,7 @@ func (l *listing) add(p page) {
 // unchanged reports whether the listing says, to the letter, what the last one
 // said that was stored whole, with nothing stored since: then there is nothing
 // to do, and the database is not asked at all.
-func (w *worker) unchanged(l *listing) bool {
+func (w *Shop) unchanged(l *listing) bool {
 	return w.settled != "" && !w.changingOver() && l.short && l.read >= l.results && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
 }
 
@@ -349,7 +349,7 @@ func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
 
 // complete reports an error where the listing was cut short: nothing is
 // concluded from what it did not show.
-func (l *listing) complete(w *worker) error {
+func (l *listing) complete(w *Shop) error {
 	if l.read < l.results {
 		return fmt.Errorf("shop %s: e-conomic announced %d items and sent %d: nothing is concluded from those that are missing", w.shop.Shop, l.results, l.read)
 	}
@@ -357,7 +357,7 @@ func (l *listing) complete(w *worker) error {
 }
 
 // listed returns the progress that is stored with the last page.
-func (w *worker) listed(l *listing) map[string]any {
+func (w *Shop) listed(l *listing) map[string]any {
 	set := map[string]any{}
 	put := func(column string, is, value any) {
 		if is != value {
@@ -388,7 +388,7 @@ func (w *worker) listed(l *listing) map[string]any {
 // makes up for. So it leaves a cursor that there is to the change queries, and sets
 // the first one only where nothing has changed while it was read; where something
 // has, a second listing does.
-func (w *worker) cursorAfter(l *listing) time.Time {
+func (w *Shop) cursorAfter(l *listing) time.Time {
 	cursor := w.progress.ItemsCursor.Time
 	began := l.began
 	if !l.serverDate.IsZero() {
@@ -403,7 +403,7 @@ func (w *worker) cursorAfter(l *listing) time.Time {
 }
 
 // finishListing takes over what was stored and answers the hints that are left.
-func (w *worker) finishListing(ctx context.Context, l *listing) error {
+func (w *Shop) finishListing(ctx context.Context, l *listing) error {
 	w.progress.ItemsCursor, w.progress.SweptAt = store.At(w.cursorAfter(l)), store.At(l.began)
 	if w.progress.ItemsCursor.IsZero() {
 		w.sweepNext, w.hinted = true, true
@@ -445,7 +445,7 @@ func (w *worker) finishListing(ctx context.Context, l *listing) error {
 // readUnlisted asks alone for hinted numbers about which the listing says
 // nothing: stored items that it did not show, and items that could not be
 // understood. No further listing would answer them.
-func (w *worker) readUnlisted(ctx context.Context, l *listing) error {
+func (w *Shop) readUnlisted(ctx context.Context, l *listing) error {
 	rest := hintMap{}
 	for number, h := range l.hints {
 		if !w.due().Includes(h.DueAt) {
@@ -465,7 +465,7 @@ const missingAtOnce = 100
 
 // missing returns the stored items that a whole listing did not show. Each is
 // asked for alone before it counts as gone: pages shift while the data change.
-func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspect, error) {
+func (w *Shop) missing(ctx context.Context, l *listing) (map[string]plan.Suspect, error) {
 	l.stored = map[string]struct{}{}
 	missing := map[string]plan.Suspect{}
 	if l.baseline && len(l.beside) == 0 {
@@ -486,7 +486,7 @@ func (w *worker) missing(ctx context.Context, l *listing) (map[string]plan.Suspe
 }
 
 // missingHints returns hints for as many missing items as are asked for at once.
-func (w *worker) missingHints(l *listing, missing map[string]plan.Suspect) []store.HintRecord {
+func (w *Shop) missingHints(l *listing, missing map[string]plan.Suspect) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, number := range slices.Sorted(maps.Keys(missing)) {
 		if _, open := l.hints[number]; open {
@@ -504,7 +504,7 @@ func (w *worker) missingHints(l *listing, missing map[string]plan.Suspect) []sto
 
 // answerAbsent answers the hints of numbers that are neither stored nor in a
 // whole listing: they do not exist.
-func (w *worker) answerAbsent(ctx context.Context, l *listing) error {
+func (w *Shop) answerAbsent(ctx context.Context, l *listing) error {
 	if l.unknown > 0 {
 		return nil // one of the items without a readable number may be it
 	}
@@ -528,7 +528,7 @@ func (w *worker) answerAbsent(ctx context.Context, l *listing) error {
 // carries a stock figure the following pages are looked through for one; if
 // none has any, the agreement's stock cannot be read: the shop's stock is
 // held, and what is stored stays as it is.
-func (w *worker) assessFirst(ctx context.Context, first page) (held bool, err error) {
+func (w *Shop) assessFirst(ctx context.Context, first page) (held bool, err error) {
 	var a plan.Assessment
 	unread := 0
 	for p := first; ; {

@@ -39,13 +39,13 @@ const approvalLasts = 24 * time.Hour
 //
 // While the items of a new agreement are read, nobody sees them yet: only what showing
 // them would take away is held back (changeOver).
-func (w *worker) holdsBack() bool { return w.heldLosses() && !w.changingOver() }
+func (w *Shop) holdsBack() bool { return w.heldLosses() && !w.changingOver() }
 
-func (w *worker) heldLosses() bool { return w.progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
+func (w *Shop) heldLosses() bool { return w.progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
 
 // heldBackTo returns when losses that are held back are read again, zero if
 // they are not held back.
-func (w *worker) heldBackTo() time.Time {
+func (w *Shop) heldBackTo() time.Time {
 	if !w.holdsBack() {
 		return time.Time{}
 	}
@@ -53,13 +53,13 @@ func (w *worker) heldBackTo() time.Time {
 }
 
 // lossLimit is how many losses one reconciliation may bring unasked.
-func (w *worker) lossLimit() int {
+func (w *Shop) lossLimit() int {
 	return max(w.LossMin, w.items()*w.LossPercent/100, w.approved)
 }
 
 // items is how many items the shop has: those listed, and those that the last
 // listing did not show and that are not known to be gone.
-func (w *worker) items() int {
+func (w *Shop) items() int {
 	n := int(w.progress.Items)
 	for _, s := range w.suspects {
 		if s.Unlisted {
@@ -96,7 +96,7 @@ func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
 // guard holds back a read that would, together with what is suspected already,
 // take away too much, or everything. Nothing of the read is stored then, nor of
 // a listing under way: it would leave the losses out and count as a whole one.
-func (w *worker) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, suspected map[string]plan.Suspect) error {
+func (w *Shop) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, suspected map[string]plan.Suspect) error {
 	if w.holdsBack() || w.changingOver() {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (w *worker) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, 
 
 // tooMuch says why so many losses are held back, "" if they are not. empty says that
 // a listing showed nothing at all.
-func (w *worker) tooMuch(losses int, empty bool, v plan.LossVerdict) string {
+func (w *Shop) tooMuch(losses int, empty bool, v plan.LossVerdict) string {
 	switch {
 	case v.TooMany && v.Taken > 0:
 		return w.windowDetail(v)
@@ -127,13 +127,13 @@ func (w *worker) tooMuch(losses int, empty bool, v plan.LossVerdict) string {
 	return ""
 }
 
-func (w *worker) lossDetail(losses int) string {
+func (w *Shop) lossDetail(losses int) string {
 	return fmt.Sprintf("a reconciliation would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", losses, w.items(), w.shop.Shop, w.shop.Shop)
 }
 
 // suspectHints returns hints for suspected numbers that have none, so that they
 // are read once more. While losses are held back there is no use in that.
-func (w *worker) suspectHints(suspected map[string]plan.Suspect, open hintMap) []store.HintRecord {
+func (w *Shop) suspectHints(suspected map[string]plan.Suspect, open hintMap) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, number := range slices.Sorted(maps.Keys(suspected)) {
 		_, hinted := open[number]
@@ -145,7 +145,7 @@ func (w *worker) suspectHints(suspected map[string]plan.Suspect, open hintMap) [
 }
 
 // suspect takes over what a batch showed, once it has been stored.
-func (w *worker) suspect(observations []plan.Observation, suspected map[string]plan.Suspect) {
+func (w *Shop) suspect(observations []plan.Observation, suspected map[string]plan.Suspect) {
 	for _, o := range observations {
 		delete(w.suspects, o.Item.Number)
 		// What an earlier page of the listing under way showed may be refuted; what
@@ -163,13 +163,13 @@ func (w *worker) suspect(observations []plan.Observation, suspected map[string]p
 }
 
 // approve takes over what a person has approved, for as long as that is good.
-func (w *worker) approve(a store.Approval) {
+func (w *Shop) approve(a store.Approval) {
 	w.approved, w.approvedUntil = a.Losses, a.At.Add(approvalLasts)
 }
 
 // ageApproval forgets an approval that is not good any more: the losses it was given for
 // may have gone some other way.
-func (w *worker) ageApproval() {
+func (w *Shop) ageApproval() {
 	if w.approved > 0 && !w.Now().Before(w.approvedUntil) {
 		w.approved = 0
 	}
@@ -177,11 +177,11 @@ func (w *worker) ageApproval() {
 
 // askApproval ends the hold if a person has approved the losses, and has them
 // swept up.
-func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
+func (w *Shop) askApproval(ctx context.Context, j *Due) (err error) {
 	if !w.heldLosses() {
 		return nil
 	}
-	if j.asked {
+	if j.Asked {
 		approval, err := w.Store.Approved(ctx, w.shop.Shop, w.Now().Add(-approvalLasts))
 		if err != nil {
 			return err
@@ -196,13 +196,13 @@ func (w *worker) askApproval(ctx context.Context, j *job) (err error) {
 		return err
 	}
 	w.endListing()
-	j.sweep = true
+	j.Sweep = true
 	return w.saw(ctx, plan.SeenApproval)
 }
 
 // look notes what a page of a listing would take away, and stores nothing. After
 // the last page the hold ends if it would not be too much any more.
-func (w *worker) look(ctx context.Context, l *listing, p page) error {
+func (w *Shop) look(ctx context.Context, l *listing, p page) error {
 	for i := range p.observations {
 		p.observations[i].Began = w.steady(p.observations[i].Began)
 	}
@@ -239,7 +239,7 @@ func (w *worker) look(ctx context.Context, l *listing, p page) error {
 }
 
 // putOffAll has hints that are due read again at the given time.
-func (w *worker) putOffAll(ctx context.Context, hints hintMap, until time.Time, note string) error {
+func (w *Shop) putOffAll(ctx context.Context, hints hintMap, until time.Time, note string) error {
 	due := w.due()
 	for piece := range piecesOf(hints, func(h plan.Hint) bool { return due.Includes(h.DueAt) }) {
 		var a store.Applied

@@ -73,7 +73,7 @@ func TestHeldLossesReadAgain(t *testing.T) {
 			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, pages[page], items, next)
 		}
 	})
-	done := schedule(t, f, server, pageSize)
+	done := scheduled(t, f, server, pageSize)
 	var held, detail string
 	for began := time.Now(); detail == "" && held != "none"; {
 		if time.Since(began) > 20*time.Second {

@@ -28,7 +28,7 @@ type lossWindow struct {
 	held time.Duration
 }
 
-func (w *worker) loadLosses(ctx context.Context) error {
+func (w *Shop) loadLosses(ctx context.Context) error {
 	now := w.Now()
 	m, err := w.Store.LossMemory(ctx, w.shop.Shop, w.shop.Dataset, now.Add(-approvalLasts))
 	if err != nil {
@@ -45,14 +45,14 @@ func (w *worker) loadLosses(ctx context.Context) error {
 }
 
 // lossWindow returns what decides about further losses.
-func (w *worker) lossWindow(coming map[string]plan.Suspect, back map[string]struct{}) plan.LossWindow {
+func (w *Shop) lossWindow(coming map[string]plan.Suspect, back map[string]struct{}) plan.LossWindow {
 	return plan.LossWindow{Now: heldSince(w.progress.Holds, w.Now()), Within: w.LossWindow, Percent: w.LossWindowPercent, Min: w.LossWindowMin,
 		Items: int(w.progress.Items), Approved: w.approved, Recent: w.window.losses, Coming: coming, Back: back}
 }
 
 // judge decides about what a read would take away, together with what was lost
 // within the window and what is suspected already.
-func (w *worker) judge(batch itemsBatch, p plan.ItemsPlan, suspected map[string]plan.Suspect) plan.LossVerdict {
+func (w *Shop) judge(batch itemsBatch, p plan.ItemsPlan, suspected map[string]plan.Suspect) plan.LossVerdict {
 	for _, o := range batch.observations {
 		delete(w.window.back, o.Item.Number)
 	}
@@ -77,7 +77,7 @@ func (w *worker) judge(batch itemsBatch, p plan.ItemsPlan, suspected map[string]
 	return w.lossWindow(coming, back).Judge()
 }
 
-func (w *worker) windowDetail(v plan.LossVerdict) string {
+func (w *Shop) windowDetail(v plan.LossVerdict) string {
 	return fmt.Sprintf("a reconciliation would take away the stock of %d more items: with the %d lost within %s, of which no webhook told, %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`",
 		v.Coming, v.Taken, short(w.LossWindow), v.Taken+v.Coming, v.Items, w.shop.Shop, w.shop.Shop)
 }
@@ -95,7 +95,7 @@ func short(d time.Duration) string {
 }
 
 // remember returns what the transaction that stores a plan changes of the window.
-func (w *worker) remember(p plan.ItemsPlan) store.LossChange {
+func (w *Shop) remember(p plan.ItemsPlan) store.LossChange {
 	c := store.LossChange{Forgotten: p.Restored}
 	if len(p.Lost) == 0 || w.changingOver() {
 		return c // nobody sees yet what a new agreement's items lose
@@ -118,7 +118,7 @@ func (w *worker) remember(p plan.ItemsPlan) store.LossChange {
 }
 
 // remembered takes over what has been stored.
-func (w *worker) remembered(c store.LossChange) {
+func (w *Shop) remembered(c store.LossChange) {
 	for _, number := range c.Forgotten {
 		delete(w.window.losses, number)
 	}
@@ -130,7 +130,7 @@ func (w *worker) remembered(c store.LossChange) {
 
 // overLosses returns the numbers of losses that count no more, or of all, as
 // many as one transaction forgets.
-func (w *worker) overLosses(all bool) []string {
+func (w *Shop) overLosses(all bool) []string {
 	window := w.lossWindow(nil, nil)
 	var over []string
 	for number, l := range w.window.losses {
@@ -143,7 +143,7 @@ func (w *worker) overLosses(all bool) []string {
 }
 
 // forgetLosses forgets the losses that count no more, or all.
-func (w *worker) forgetLosses(ctx context.Context, all bool) error {
+func (w *Shop) forgetLosses(ctx context.Context, all bool) error {
 	for {
 		c := store.LossChange{Forgotten: w.overLosses(all)}
 		if len(c.Forgotten) == 0 {
@@ -170,7 +170,7 @@ func heldSince(holds plan.Holds, now time.Time) time.Time {
 
 // standStill returns what the end of holds changes of the window: its losses are no
 // older then than when the holds began.
-func (w *worker) standStill(left plan.Holds) store.LossChange {
+func (w *Shop) standStill(left plan.Holds) store.LossChange {
 	now := w.Now()
 	stood := heldSince(left, now).Sub(heldSince(w.progress.Holds, now))
 	if len(w.window.losses) == 0 || stood <= 0 {
@@ -180,7 +180,7 @@ func (w *worker) standStill(left plan.Holds) store.LossChange {
 }
 
 // stoodStill takes over what standStill returned, once it is stored.
-func (w *worker) stoodStill(c store.LossChange) {
+func (w *Shop) stoodStill(c store.LossChange) {
 	if c.Held == 0 {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/schedule"
 	"lagerd/store"
 )
 
@@ -17,7 +18,7 @@ import (
 // moves on.
 type trickle struct {
 	*fixture
-	*reconcile.Scheduler
+	*schedule.Scheduler
 	done    passes
 	ahead   atomic.Int64
 	refused atomic.Bool // the shop's grant
@@ -364,7 +365,7 @@ func TestHonestLosses(t *testing.T) {
 			f.stock[thing(n)] = "0"
 		}
 		f.stock["one"] = "1"
-		done := schedule(t, f, f.remote, 1000)
+		done := scheduled(t, f, f.remote, 1000)
 		f.counted(done, "zeroes", 300, lostItems)
 		f.counts(map[string]count{"held": {0, "SELECT COUNT(*) FROM holds"}, "counted": {0, "SELECT COUNT(*) FROM recent_losses"}})
 	})

@@ -27,7 +27,7 @@ const (
 )
 
 // compare takes note of a page.
-func (w *worker) compare(ctx context.Context, c *comparison, listed []plan.Invoice, unread []int64, began time.Time, last bool) error {
+func (w *Shop) compare(ctx context.Context, c *comparison, listed []plan.Invoice, unread []int64, began time.Time, last bool) error {
 	upTo := int64(math.MaxInt64)
 	if !last {
 		upTo = c.after

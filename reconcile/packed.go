@@ -19,12 +19,12 @@ import (
 
 // leavesPacked reports whether webhooks may stay packed, since a listing may begin in
 // this pass. After one that failed that is not certain, and they would pile up.
-func (w *worker) leavesPacked() bool {
+func (w *Shop) leavesPacked() bool {
 	return w.loaded && !w.failed && w.sweep == nil && !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.shop.Paused() && w.stockOff() == ""
 }
 
 // leftPacked returns the webhooks that unpack has left packed.
-func (w *worker) leftPacked(ctx context.Context) (store.Packed, error) {
+func (w *Shop) leftPacked(ctx context.Context) (store.Packed, error) {
 	if !w.packed || w.sweep != nil {
 		return store.Packed{}, nil
 	}
@@ -33,7 +33,7 @@ func (w *worker) leftPacked(ctx context.Context) (store.Packed, error) {
 
 // unpackRest unpacks what has been left packed and is not worth a listing, and returns
 // the hints that are due then.
-func (w *worker) unpackRest(ctx context.Context, j job) (hintMap, error) {
+func (w *Shop) unpackRest(ctx context.Context, j Due) (hintMap, error) {
 	if err := w.unpack(ctx, true); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (w *worker) unpackRest(ctx context.Context, j job) (hintMap, error) {
 // openHints loads the hints of a kind that are due. Where something else has hinted at a
 // number that the listing under way has packed in hand, its webhook goes to the row: by
 // itself, the row would be answered as if there were none.
-func (w *worker) openHints(ctx context.Context, kind plan.Kind, due store.Due) (hintMap, error) {
+func (w *Shop) openHints(ctx context.Context, kind plan.Kind, due store.Due) (hintMap, error) {
 	hints, err := w.Store.OpenHints(ctx, w.shop.Shop, kind, due)
 	if err != nil || kind != plan.KindStock || w.sweep.lastBatch() == 0 {
 		return hints, err
@@ -67,7 +67,7 @@ func (w *worker) openHints(ctx context.Context, kind plan.Kind, due store.Due) (
 }
 
 // giveRows gives packed hints their rows, as many by a transaction as Unpack does.
-func (w *worker) giveRows(ctx context.Context, hints hintMap) error {
+func (w *Shop) giveRows(ctx context.Context, hints hintMap) error {
 	for piece := range slices.Chunk(slices.Sorted(maps.Keys(hints)), w.UnpackAtOnce) {
 		rows := make([]store.HintRecord, len(piece))
 		for i, number := range piece {
@@ -81,7 +81,7 @@ func (w *worker) giveRows(ctx context.Context, hints hintMap) error {
 }
 
 // withRow returns what gives a packed hint its row, to be read again.
-func (w *worker) withRow(h plan.Hint, again plan.Reread) store.HintRecord {
+func (w *Shop) withRow(h plan.Hint, again plan.Reread) store.HintRecord {
 	return store.HintRecord{Shop: w.shop.Shop, Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt, FirstAt: h.FirstAt,
 		DueAt: again.DueAt, Tries: again.Tries, Note: again.Note, More: max(h.Webhooks-1, 0)}
 }
@@ -105,7 +105,7 @@ func (l *listing) lastBatch() int64 {
 
 // forgetPacked deletes the batches that a listing had in hand, when it has been stored
 // whole. What it did not answer gets a row.
-func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
+func (w *Shop) forgetPacked(ctx context.Context, l *listing) error {
 	left := hintMap{}
 	for number, h := range l.hints {
 		if h.Packed() {
@@ -126,7 +126,7 @@ func (w *worker) forgetPacked(ctx context.Context, l *listing) error {
 
 // endListing forgets the listing under way. Webhooks that it had in hand and has not
 // deleted are unpacked by the next pass, which need not wait until they are looked for.
-func (w *worker) endListing() {
+func (w *Shop) endListing() {
 	w.packed = w.packed || w.sweep.lastBatch() > 0
 	w.sweep = nil
 }

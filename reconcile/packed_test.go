@@ -10,6 +10,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/schedule"
 	"lagerd/store"
 )
 
@@ -17,7 +18,7 @@ const packedAtOnce = 10
 
 // flooded is a shop with 300 items, which has been looked at once, and a scheduler that
 // reads pages of so many, one in each pass.
-func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fixture, *reconcile.Scheduler, passes) {
+func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fixture, *schedule.Scheduler, passes) {
 	t.Helper()
 	f := newFixture(t)
 	for n := range 300 {
@@ -56,7 +57,7 @@ func (f *fixture) webhooks(count int) {
 }
 
 // flood records a webhook for each item, and for other numbers.
-func (f *fixture) flood(s *reconcile.Scheduler, numbers ...string) {
+func (f *fixture) flood(s *schedule.Scheduler, numbers ...string) {
 	f.t.Helper()
 	f.webhooks(300)
 	for _, number := range numbers {
@@ -245,7 +246,7 @@ func TestManyWebhooksNoFlood(t *testing.T) {
 // read beside it, and nothing of it is forgotten with the flood.
 func TestWebhookBesideFlood(t *testing.T) {
 	var f *fixture
-	var s *reconcile.Scheduler
+	var s *schedule.Scheduler
 	var during atomic.Bool
 	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -166,7 +166,7 @@ func TestListingWithUnknownTimes(t *testing.T) {
 		return o
 	}
 	cursorOf := func(several bool, observations ...plan.Observation) time.Time {
-		w := &worker{Options: &Options{Overlap: 5 * time.Minute}}
+		w := &Shop{Reconciler: &Reconciler{Options: Options{Overlap: 5 * time.Minute}}}
 		l := &listing{digest: sha256.New(), began: began, turned: []turned{{}}}
 		if several {
 			l.turned = append(l.turned, turned{})
@@ -220,7 +220,7 @@ func TestDigestTellsUnsoundFields(t *testing.T) {
 // has so many at most.
 func TestWarningsAreBounded(t *testing.T) {
 	t.Parallel()
-	w := &worker{warnings: map[subject]string{}}
+	w := &Shop{warnings: map[subject]string{}}
 	a := subject{plan.KindStock, "a"}
 	step := func(text string, want int) {
 		t.Helper()
@@ -259,7 +259,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	t.Parallel()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	w := &worker{Options: &Options{Now: time.Now, RetryMin: time.Second, RetryMax: time.Minute, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}, log: logrus.NewEntry(log)}
+	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, RetryMin: time.Second, RetryMax: time.Minute, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
 	hints := hintMap{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []economic.BadItem
 	for n := range mostUnread + 10 {

@@ -25,7 +25,7 @@ const farAway = 100 * 365 * 24 * time.Hour
 
 // stockPass reads and stores what is due of the shop's stock. again reports that
 // there is more to read at once.
-func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
+func (w *Shop) stockPass(ctx context.Context, j Due) (again bool, err error) {
 	again, err = w.readStock(ctx, j)
 	if err != nil || !w.changingOver() || w.stockOff() != "" || w.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) {
 		return again, err
@@ -38,7 +38,7 @@ func (w *worker) stockPass(ctx context.Context, j job) (again bool, err error) {
 }
 
 // readStock is stockPass without the change to another agreement's items.
-func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
+func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off)
 	}
@@ -49,13 +49,13 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 		if !w.dueForTry(plan.ScopeStock, j) {
 			return false, w.dismiss(ctx, j, plan.KindStock, hold.Detail)
 		}
-		j.sweep = true // nothing is believed before a listing shows figures
+		j.Sweep = true // nothing is believed before a listing shows figures
 	}
 	if err := w.askApproval(ctx, &j); err != nil {
 		return false, err
 	}
 	if w.sweepNext && w.sweep == nil {
-		j.sweep, w.sweepNext = true, false
+		j.Sweep, w.sweepNext = true, false
 	}
 	due, err := w.dueHints(ctx, j, plan.KindStock)
 	if err != nil {
@@ -83,7 +83,7 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 		reads.Changes = false
 	}
 	var errs []error
-	w.sweepNext = w.sweepNext || j.sweep && w.sweep != nil
+	w.sweepNext = w.sweepNext || j.Sweep && w.sweep != nil
 	if reads.Listing {
 		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), packed))
 	} else if w.sweep != nil && situation.Flood() {
@@ -100,7 +100,7 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 	if reads.Filters || reads.Singles {
 		most := 0
 		switch {
-		case reads.Filters && j.asked:
+		case reads.Filters && j.Asked:
 			most = len(due)
 		case reads.Filters:
 			most = filtersPerPass
@@ -130,7 +130,7 @@ func (w *worker) readStock(ctx context.Context, j job) (again bool, err error) {
 // tryStock tries stock that is held as forbidden by its hinted numbers, the newest hint
 // first. open reports that the rest may be read: e-conomic has answered for one, or has
 // refused none but those that it always refuses.
-func (w *worker) tryStock(ctx context.Context, hints hintMap) (open bool, err error) {
+func (w *Shop) tryStock(ctx context.Context, hints hintMap) (open bool, err error) {
 	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
 		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
 	})
@@ -154,7 +154,7 @@ func (w *worker) tryStock(ctx context.Context, hints hintMap) (open bool, err er
 }
 
 // stockOff says why the shop's stock is not read, "" if it is.
-func (w *worker) stockOff() string {
+func (w *Shop) stockOff() string {
 	switch {
 	case !w.shop.StockOn:
 		return "stock is off for this shop"
@@ -165,7 +165,7 @@ func (w *worker) stockOff() string {
 }
 
 // dismiss answers hints that the shop has no use for, with the reason.
-func (w *worker) dismiss(ctx context.Context, j job, kind plan.Kind, why string) error {
+func (w *Shop) dismiss(ctx context.Context, j Due, kind plan.Kind, why string) error {
 	hints, err := w.dueHints(ctx, j, kind)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (w *worker) dismiss(ctx context.Context, j job, kind plan.Kind, why string)
 	return w.answerAll(ctx, hints, why)
 }
 
-func (w *worker) answerAll(ctx context.Context, hints hintMap, why string) error {
+func (w *Shop) answerAll(ctx context.Context, hints hintMap, why string) error {
 	for piece := range piecesOf(hints, func(plan.Hint) bool { return true }) {
 		var a store.Applied
 		for _, h := range piece {
@@ -201,11 +201,11 @@ func piecesOf(hints hintMap, which func(plan.Hint) bool) iter.Seq[[]plan.Hint] {
 
 // dueHints loads the hints that are due, but for those that the listing under
 // way is going to answer.
-func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, error) {
-	if !j.work && !w.waiting {
+func (w *Shop) dueHints(ctx context.Context, j Due, kind plan.Kind) (hintMap, error) {
+	if !j.Work && !w.waiting {
 		return nil, nil
 	}
-	if kind == plan.KindStock && w.sweep != nil && !j.asked {
+	if kind == plan.KindStock && w.sweep != nil && !j.Asked {
 		if wait, err := w.waitForListing(ctx); err != nil || wait {
 			return nil, err
 		}
@@ -230,7 +230,7 @@ func (w *worker) dueHints(ctx context.Context, j job, kind plan.Kind) (hintMap, 
 // Those stay open until it does, and of 100,000 counting takes a twentieth of the time
 // that reading takes. A number that was hinted at once more meanwhile is read after
 // the listing then.
-func (w *worker) waitForListing(ctx context.Context) (bool, error) {
+func (w *Shop) waitForListing(ctx context.Context) (bool, error) {
 	if w.sweep.awaited {
 		return true, nil
 	}
@@ -249,7 +249,7 @@ func (w *worker) waitForListing(ctx context.Context) (bool, error) {
 
 // allHints loads all open stock hints, also those that wait to be read again:
 // a read of everything reads their numbers too. A listing's packed ones are among them.
-func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
+func (w *Shop) allHints(ctx context.Context, j Due) (hintMap, error) {
 	hints, err := w.allRows(ctx, j)
 	if w.sweep.lastBatch() > 0 && err == nil {
 		hints.addPacked(w.sweep.hints)
@@ -258,8 +258,8 @@ func (w *worker) allHints(ctx context.Context, j job) (hintMap, error) {
 }
 
 // allRows is allHints without the packed ones.
-func (w *worker) allRows(ctx context.Context, j job) (hintMap, error) {
-	if !j.work && !w.waiting && w.sweep.lastBatch() == 0 {
+func (w *Shop) allRows(ctx context.Context, j Due) (hintMap, error) {
+	if !j.Work && !w.waiting && w.sweep.lastBatch() == 0 {
 		return nil, nil
 	}
 	hints, err := w.openHints(ctx, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
@@ -267,7 +267,7 @@ func (w *worker) allRows(ctx context.Context, j job) (hintMap, error) {
 	return hints, err
 }
 
-func (w *worker) situation(j job, due, packed hintMap) plan.Situation {
+func (w *Shop) situation(j Due, due, packed hintMap) plan.Situation {
 	numbers := make([]string, 0, min(len(due)+len(packed), 100))
 	for _, hints := range []hintMap{due, packed} {
 		for number := range hints {
@@ -280,14 +280,14 @@ func (w *worker) situation(j job, due, packed hintMap) plan.Situation {
 	return plan.Situation{
 		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
 		Hinted: len(due) + len(packed), PerFilter: w.stock.Together(numbers),
-		Tick: j.tick, Sweep: j.sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
+		Tick: j.Tick, Sweep: j.Sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
 		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
 	}
 }
 
 // storeItems plans and applies a batch of observations, with what else the
 // transaction is to carry. Hints that it deals with are taken out of hints.
-func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
+func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
 	for i := range batch.observations {
 		batch.observations[i].Began = w.steady(batch.observations[i].Began)
 	}
@@ -353,7 +353,7 @@ func (w *worker) storeItems(ctx context.Context, batch itemsBatch, also store.Ap
 
 // dealtWith takes a hint out of those of a read, and of the listing under way, if that
 // knows of none that came later.
-func (w *worker) dealtWith(hints hintMap, number string, gen int64) {
+func (w *Shop) dealtWith(hints hintMap, number string, gen int64) {
 	delete(hints, number)
 	if w.sweep != nil && w.sweep.hints[number].Gen <= gen {
 		delete(w.sweep.hints, number)
@@ -361,7 +361,7 @@ func (w *worker) dealtWith(hints hintMap, number string, gen int64) {
 }
 
 // stored reads what is stored of a batch's items.
-func (w *worker) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
+func (w *Shop) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
 	if batch.unstored {
 		return nil, nil
 	}
@@ -380,7 +380,7 @@ func (w *worker) stored(ctx context.Context, batch itemsBatch) (map[string]plan.
 // storedOfPage reads what is stored of a page of the listing under way, and what else is
 // stored between its numbers. e-conomic lists items by number: mostly nothing is. Where
 // its order is too much another than the database's, each number is asked for.
-func (w *worker) storedOfPage(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
+func (w *Shop) storedOfPage(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
 	if len(numbers) == 0 {
 		return nil, nil
 	}
@@ -420,7 +420,7 @@ const filtersPerPass = 10
 // readHinted reads hinted numbers, in at most so many filtered listings of several
 // or, with none, one by one. A number that cannot be read is put off with its error
 // and holds up no other; when several in a row cannot, it is not the numbers' fault.
-func (w *worker) readHinted(ctx context.Context, hints hintMap, most int) error {
+func (w *Shop) readHinted(ctx context.Context, hints hintMap, most int) error {
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {
 		numbers = append(numbers, number)
@@ -481,7 +481,7 @@ func (w *worker) readHinted(ctx context.Context, hints hintMap, most int) error 
 	return nil
 }
 
-func (w *worker) readTogether(ctx context.Context, hints hintMap, numbers []string) error {
+func (w *Shop) readTogether(ctx context.Context, hints hintMap, numbers []string) error {
 	asked := make(map[string]struct{}, len(numbers))
 	for _, number := range numbers {
 		asked[number] = struct{}{}
@@ -517,7 +517,7 @@ func (w *worker) readTogether(ctx context.Context, hints hintMap, numbers []stri
 	return nil
 }
 
-func (w *worker) readSingle(ctx context.Context, hints hintMap, number string) error {
+func (w *Shop) readSingle(ctx context.Context, hints hintMap, number string) error {
 	o, err := w.stock.Item(ctx, economic.PriorityHint, number)
 	if err != nil {
 		return w.putOff(ctx, hints, number, err)
@@ -531,7 +531,7 @@ func (w *worker) readSingle(ctx context.Context, hints hintMap, number string) e
 
 // putOff postpones a hint whose number cannot be read. An error that is not the
 // number's own, or not its alone, is returned.
-func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err error) error {
+func (w *Shop) putOff(ctx context.Context, hints hintMap, number string, err error) error {
 	err = w.judged(ctx, err)
 	if ctx.Err() != nil {
 		return err
@@ -556,7 +556,7 @@ func (w *worker) putOff(ctx context.Context, hints hintMap, number string, err e
 }
 
 // postpone keeps a hint with the error and has its number read again later.
-func (w *worker) postpone(ctx context.Context, hints hintMap, number string, err error) error {
+func (w *Shop) postpone(ctx context.Context, hints hintMap, number string, err error) error {
 	h := hints[number]
 	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
 	h.Refused = economic.KindOf(err) == economic.KindForbidden
@@ -578,8 +578,8 @@ func (w *worker) postpone(ctx context.Context, hints hintMap, number string, err
 // ahead, everything before it, less the overlap, has been read to its end:
 // the cursor follows, or one import of 100,000 items would be read every
 // minute until something else changes.
-func (w *worker) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
-	hints, err := w.allHints(ctx, job{work: len(due) > 0})
+func (w *Shop) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
+	hints, err := w.allHints(ctx, Due{Work: len(due) > 0})
 	if err != nil {
 		return due, err
 	}
@@ -666,7 +666,7 @@ func moveCursor(cursor, latest, began, serverDate time.Time, overlap time.Durati
 // badHints turns items that could not be understood into hints, so that they
 // are asked for alone, kept with their error and retried. They stay as they
 // are stored, and hold up none of the others.
-func (w *worker) badHints(p page, open hintMap) []store.HintRecord {
+func (w *Shop) badHints(p page, open hintMap) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, b := range p.bad {
 		w.Observer.BadItem(w.shop.Shop)
@@ -682,6 +682,6 @@ func (w *worker) badHints(p page, open hintMap) []store.HintRecord {
 }
 
 // ownHint is a hint that lagerd gives itself.
-func (w *worker) ownHint(number string, cause plan.Cause) store.HintRecord {
+func (w *Shop) ownHint(number string, cause plan.Cause) store.HintRecord {
 	return store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindStock, Number: number, Cause: cause, At: w.Now()}
 }

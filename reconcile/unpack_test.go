@@ -41,7 +41,7 @@ func TestUnpackWhilePaused(t *testing.T) {
 		f.webhook("a")
 	}
 	f.Shop.PausedAt = store.At(time.Now())
-	done := schedule(t, f, f.remote, 1000)
+	done := scheduled(t, f, f.remote, 1000)
 	f.counted(done, "open hints, no batch", 1, "SELECT COUNT(*) FROM hints WHERE open = 1 AND seen_gen = 3 AND NOT EXISTS (SELECT 1 FROM hint_batches)")
 }
 
@@ -66,7 +66,7 @@ func TestUnreadableBatch(t *testing.T) {
 		}
 		f.remote.ServeHTTP(w, r)
 	})
-	done := schedule(t, f, unchanging, 1000)
+	done := scheduled(t, f, unchanging, 1000)
 	f.counted(done, "items that are right, and batches that are kept with their error", 3,
 		"SELECT (SELECT COUNT(*) FROM items WHERE number = 'a' AND stock IN ('5', 5) OR number = 'b' AND stock IN ('6', 6)) + (SELECT COUNT(*) FROM hint_batches WHERE set_aside = 1 AND error <> '')")
 }

@@ -85,14 +85,14 @@ func (s *simulation) boot() {
 		Reconcile: reconcile.Options{
 			Store: st, Client: client, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
 			Log: log, Now: i.now, Jitter: i.jitter,
-			Workers: 4, Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize, ListingTurn: p.listingTurn, UnpackAtOnce: p.unpackAtOnce,
+			Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize, ListingTurn: p.listingTurn, UnpackAtOnce: p.unpackAtOnce,
 			Overlap: p.overlap, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
 			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
 			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: p.keepHistory, KeepHints: p.keepHints,
 			LossPercent: lossPercent, LossMin: lossMin,
 			LossWindow: lossWindow, LossWindowPercent: lossWindowPercent, LossWindowMin: lossWindowMin,
 		},
-		Shops: &shops{store: st, changing: p.moves}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
+		Workers: 4, Shops: &shops{store: st, changing: p.moves}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
 		Schedule: p.schedule, Beat: leaseBeat, TTL: leaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: time.Hour,
 	})
 	if err != nil {

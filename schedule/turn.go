@@ -1,4 +1,4 @@
-package reconcile
+package schedule
 
 // turn is a lock that is held across I/O. Unlike a sync.Mutex it can be waited
 // for in a simulation, where nothing but channels and timers lets time pass.

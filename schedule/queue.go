@@ -1,22 +1,12 @@
-package reconcile
+package schedule
 
 import (
 	"context"
 	"sync"
 	"time"
+
+	"lagerd/reconcile"
 )
-
-// job says what a shop's next pass is to do beside what is due anyway.
-type job struct {
-	tick  bool // the minute's reconciliation
-	sweep bool // a pass over everything the agreement holds
-	work  bool // something may be due: hints, invoices to fetch, requests
-	asked bool // a person asked: a shop that lagerd paused is tried at once
-}
-
-func (j job) merge(o job) job {
-	return job{tick: j.tick || o.tick, sweep: j.sweep || o.sweep, work: j.work || o.work, asked: j.asked || o.asked}
-}
 
 // queue is a work queue of shops, after the one of Kubernetes' client-go: what
 // is added many times while it waits is worked on once, what is added while
@@ -25,49 +15,49 @@ func (j job) merge(o job) job {
 // busy one waits its turn like the others.
 type queue struct {
 	mu    sync.Mutex
-	dirty map[string]job      // to be worked on; queued ⊆ dirty
-	busy  map[string]job      // being worked on; queued ∩ busy = ∅
-	order []string            // queued, first come first
-	later map[string]*delayed // held back until a time
-	ready chan struct{}       // capacity 1: order may not be empty
+	dirty map[string]reconcile.Due // to be worked on; queued ⊆ dirty
+	busy  map[string]reconcile.Due // being worked on; queued ∩ busy = ∅
+	order []string                 // queued, first come first
+	later map[string]*delayed      // held back until a time
+	ready chan struct{}            // capacity 1: order may not be empty
 }
 
 // delayed holds a shop back; what is added meanwhile is merged into it.
 type delayed struct {
 	timer *time.Timer
-	job   job
+	due   reconcile.Due
 	since time.Time // of one that settles: since then; else zero
 }
 
 func newQueue() *queue {
-	return &queue{dirty: map[string]job{}, busy: map[string]job{}, later: map[string]*delayed{}, ready: make(chan struct{}, 1)}
+	return &queue{dirty: map[string]reconcile.Due{}, busy: map[string]reconcile.Due{}, later: map[string]*delayed{}, ready: make(chan struct{}, 1)}
 }
 
-// add queues the shop, or merges the job into what waits for it. A tick is
+// add queues the shop, or merges what is due into what waits for it. A tick is
 // not added to a shop whose tick is under way, so that one that takes longer
 // than a minute does not queue up behind itself. A shop held back by addAfter
-// stays so unless the job is urgent.
-func (q *queue) add(shop string, j job, urgent bool) {
+// stays so unless it is urgent.
+func (q *queue) add(shop string, due reconcile.Due, urgent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if under, ok := q.busy[shop]; ok && under.tick && j == (job{tick: true}) {
+	if under, ok := q.busy[shop]; ok && under.Tick && due == (reconcile.Due{Tick: true}) {
 		return
 	}
 	if d := q.later[shop]; d != nil {
 		if !urgent {
-			d.job = d.job.merge(j)
+			d.due = d.due.Merge(due)
 			return
 		}
 		d.timer.Stop()
 		delete(q.later, shop)
-		j = j.merge(d.job)
+		due = due.Merge(d.due)
 	}
-	q.put(shop, j)
+	q.put(shop, due)
 }
 
-func (q *queue) put(shop string, j job) {
+func (q *queue) put(shop string, due reconcile.Due) {
 	waiting, dirty := q.dirty[shop]
-	q.dirty[shop] = waiting.merge(j)
+	q.dirty[shop] = waiting.Merge(due)
 	if _, working := q.busy[shop]; dirty || working {
 		return
 	}
@@ -84,22 +74,22 @@ func (q *queue) signal() {
 
 // addAfter queues the shop once d has passed. It must be called before done
 // by whoever works on the shop.
-func (q *queue) addAfter(shop string, j job, d time.Duration) {
+func (q *queue) addAfter(shop string, due reconcile.Due, d time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if held := q.later[shop]; held != nil {
 		held.timer.Stop()
-		j = j.merge(held.job)
+		due = due.Merge(held.due)
 	}
 	if waiting, ok := q.dirty[shop]; ok {
-		if waiting.asked { // by a person, meanwhile: that does not wait
-			q.dirty[shop] = waiting.merge(j)
+		if waiting.Asked { // by a person, meanwhile: that does not wait
+			q.dirty[shop] = waiting.Merge(due)
 			return
 		}
-		j = j.merge(waiting)
+		due = due.Merge(waiting)
 		delete(q.dirty, shop)
 	}
-	q.holdBack(shop, &delayed{job: j}, d)
+	q.holdBack(shop, &delayed{due: due}, d)
 }
 
 func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
@@ -110,7 +100,7 @@ func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 			return
 		}
 		delete(q.later, shop)
-		q.put(shop, held.job)
+		q.put(shop, held.due)
 	})
 	q.later[shop] = held
 }
@@ -119,52 +109,52 @@ func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
 // the latest lasts after the first such call, or after the end of the work on it that
 // is under way. A shop that waits for its turn already keeps it; a tick, or what is
 // asked for, waits with the rest if it comes later.
-func (q *queue) settle(shop string, j job, passes, lasts time.Duration) {
+func (q *queue) settle(shop string, due reconcile.Due, passes, lasts time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
 	if d := q.later[shop]; d != nil {
-		d.job = d.job.merge(j)
+		d.due = d.due.Merge(due)
 		if !d.since.IsZero() {
 			d.timer.Reset(min(passes, d.since.Add(lasts).Sub(now)))
 		}
 		return
 	}
 	if waiting, dirty := q.dirty[shop]; dirty {
-		j = j.merge(waiting)
-		if _, working := q.busy[shop]; !working || j.tick || j.sweep || j.asked {
-			q.dirty[shop] = j
+		due = due.Merge(waiting)
+		if _, working := q.busy[shop]; !working || due.Tick || due.Sweep || due.Asked {
+			q.dirty[shop] = due
 			return
 		}
 		delete(q.dirty, shop)
 	}
-	q.holdBack(shop, &delayed{job: j, since: now}, passes)
+	q.holdBack(shop, &delayed{due: due, since: now}, passes)
 }
 
 // get waits for the next shop and marks it as being worked on. The caller
 // must call done. ok is false once ctx is done.
-func (q *queue) get(ctx context.Context) (shop string, j job, ok bool) {
+func (q *queue) get(ctx context.Context) (shop string, due reconcile.Due, ok bool) {
 	for {
 		if ctx.Err() != nil {
-			return "", job{}, false
+			return "", reconcile.Due{}, false
 		}
 		q.mu.Lock()
 		if len(q.order) > 0 {
 			shop = q.order[0]
 			q.order = q.order[1:]
-			j = q.dirty[shop]
+			due = q.dirty[shop]
 			delete(q.dirty, shop)
-			q.busy[shop] = j
+			q.busy[shop] = due
 			if len(q.order) > 0 {
 				q.signal()
 			}
 			q.mu.Unlock()
-			return shop, j, true
+			return shop, due, true
 		}
 		q.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			return "", job{}, false
+			return "", reconcile.Due{}, false
 		case <-q.ready:
 		}
 	}

@@ -1,4 +1,4 @@
-package reconcile
+package schedule
 
 import (
 	"context"
@@ -8,16 +8,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lagerd/reconcile"
 )
 
 var (
-	tick  = job{tick: true}
-	sweep = job{tick: true, sweep: true}
-	work  = job{work: true}
+	tick  = reconcile.Due{Tick: true}
+	sweep = reconcile.Due{Tick: true, Sweep: true}
+	work  = reconcile.Due{Work: true}
 )
 
 // next takes the next shop and fails where none is ready.
-func next(t *testing.T, q *queue) (string, job) {
+func next(t *testing.T, q *queue) (string, reconcile.Due) {
 	t.Helper()
 	if q.length() == 0 {
 		t.Fatal("no shop is ready")
@@ -43,7 +45,7 @@ func TestManyAddsAreOneJob(t *testing.T) {
 		q.add("a", work, false)
 	}
 	q.add("a", tick, false)
-	if shop, j := next(t, q); shop != "a" || j != (job{tick: true, work: true}) {
+	if shop, j := next(t, q); shop != "a" || j != (reconcile.Due{Tick: true, Work: true}) {
 		t.Fatalf("got %s %+v", shop, j)
 	}
 	none(t, q)
@@ -108,7 +110,7 @@ func TestHeldBack(t *testing.T) {
 		none(t, q)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if _, j := next(t, q); j != (job{tick: true, work: true}) {
+		if _, j := next(t, q); j != (reconcile.Due{Tick: true, Work: true}) {
 			t.Fatalf("what came while it was held back is lost: %+v", j)
 		}
 		q.done("a")
@@ -118,7 +120,7 @@ func TestHeldBack(t *testing.T) {
 		q.addAfter("a", tick, time.Hour)
 		q.done("a")
 		q.add("a", work, true) // a person asks: at once, with what waited
-		if _, j := next(t, q); j != (job{tick: true, work: true}) {
+		if _, j := next(t, q); j != (reconcile.Due{Tick: true, Work: true}) {
 			t.Fatalf("got %+v", j)
 		}
 		q.done("a")
@@ -135,10 +137,10 @@ func TestAskedForDuringAFailure(t *testing.T) {
 	q := newQueue()
 	q.add("a", work, false)
 	next(t, q)
-	q.add("a", job{tick: true, asked: true}, true)
+	q.add("a", reconcile.Due{Tick: true, Asked: true}, true)
 	q.addAfter("a", work, time.Hour)
 	q.done("a")
-	if _, j := next(t, q); !j.asked || !j.tick || !j.work {
+	if _, j := next(t, q); !j.Asked || !j.Tick || !j.Work {
 		t.Fatalf("got %+v", j)
 	}
 }
@@ -260,7 +262,7 @@ func TestSettle(t *testing.T) {
 		none(t, q)
 		time.Sleep(passes - 100*time.Millisecond)
 		synctest.Wait()
-		if shop, j := next(t, q); shop != "a" || j != (job{tick: true, work: true}) {
+		if shop, j := next(t, q); shop != "a" || j != (reconcile.Due{Tick: true, Work: true}) {
 			t.Errorf("%s is ready for %+v", shop, j)
 		}
 		if waited := time.Since(began); waited != time.Second+200*time.Millisecond {
@@ -292,7 +294,7 @@ func TestSettle(t *testing.T) {
 
 		// What had come for it before, while it was being worked on, waits with it,
 		// but no tick does.
-		for _, before := range []job{work, tick} {
+		for _, before := range []reconcile.Due{work, tick} {
 			q.add("a", work, true)
 			next(t, q)
 			q.add("a", before, false)

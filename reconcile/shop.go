@@ -19,11 +19,9 @@ import (
 // SuspicionAllZero marks a shop whose every stock figure is zero.
 const SuspicionAllZero = "all_zero"
 
-// worker reconciles one shop. It is used by one goroutine at a time.
-type worker struct {
-	*Options
-	pages slots     // of the scheduler
-	other *refusals // the scheduler's
+// Shop reconciles one shop under its lease. It is used by one goroutine at a time.
+type Shop struct {
+	*Reconciler
 	shop  store.Shop
 	token int64 // the fencing token of the lease
 	log   *logrus.Entry
@@ -76,47 +74,36 @@ type worker struct {
 	sweepFound int
 }
 
-// result is what a pass came to.
-type result struct {
-	ticked  bool // a tick was due and everything it covers was read and stored
-	changes int
-	again   bool  // there is more to do at once
-	idle    bool  // the shop is paused, by a person or by lagerd
-	stopped bool  // an error kept it from all that was left to do
-	tried   bool  // it got as far as to do what it was asked for
-	short   error // not all that was due could be read: by the day's budget, or since e-conomic refuses what is held for another reason
-}
-
 // pass does what is due for the shop. Its parts fail apart from each other;
 // the errors are joined.
-func (w *worker) pass(ctx context.Context, j job) (result, error) {
+func (w *Shop) pass(ctx context.Context, j Due) (Report, error) {
 	w.found, w.hinted, w.self = 0, false, plan.SelfUnasked
 	w.ageApproval()
 	asked, waiting, err := w.requests(ctx, &j)
 	if err != nil {
-		return result{}, err
+		return Report{}, err
 	}
-	w.packed = w.packed || j.work
-	unpacked := w.unpack(ctx, j.asked)
+	w.packed = w.packed || j.Work
+	unpacked := w.unpack(ctx, j.Asked)
 	if outdated(unpacked) {
-		return result{}, unpacked
+		return Report{}, unpacked
 	}
-	var res result
+	var res Report
 	if err = w.load(ctx); err == nil {
 		res, err = w.reconcile(ctx, j)
-		res.tried = true
+		res.Tried = true
 	}
 	err = errors.Join(unpacked, err)
 	if ctx.Err() != nil || outdated(err) {
 		return res, err // the next pass, or whoever has the shop then, sees to the requests
 	}
-	if j.tick && w.loaded {
+	if j.Tick && w.loaded {
 		// Also where the tick failed: it may fail for weeks.
 		err = errors.Join(err, w.prune(ctx))
 	}
-	res.changes = w.found
+	res.Changes = w.found
 	w.sweepFound += w.found
-	failed := errors.Join(err, w.cutShort(res.short))
+	failed := errors.Join(err, w.cutShort(res.Short))
 	errs := []error{err, w.finish(ctx, asked, w.found, failed)}
 	switch {
 	case w.sweep == nil && w.changesOver():
@@ -124,13 +111,13 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 	case w.sweep == nil:
 		errs = append(errs, w.finish(ctx, w.sweepAsked, w.sweepFound, failed))
 		w.sweepAsked, w.sweepFound = nil, 0
-		res.again = res.again || len(waiting) > 0
+		res.Again = res.Again || len(waiting) > 0
 	// It goes on by itself, when whoever asked for it, or for the next one, does not wait
 	// any more.
 	case w.sweep.spent != nil:
 		errs = append(errs, w.finish(ctx, append(w.sweepAsked, waiting...), w.sweepFound, errors.Join(err, w.cutShort(w.sweep.spent))))
 		w.sweepAsked = nil
-	case w.progress.Holds.Any(plan.ScopeShop), res.stopped && w.failed:
+	case w.progress.Holds.Any(plan.ScopeShop), res.Stopped && w.failed:
 		// For how long e-conomic answers nothing is not known. A single failure is tried again.
 		errs = append(errs, w.finish(ctx, append(w.sweepAsked, waiting...), w.sweepFound, failed))
 		w.sweepAsked = nil
@@ -139,7 +126,7 @@ func (w *worker) pass(ctx context.Context, j job) (result, error) {
 }
 
 // cutShort says of what was not read to its end until when it waits.
-func (w *worker) cutShort(short error) error {
+func (w *Shop) cutShort(short error) error {
 	apiErr, ok := errors.AsType[*economic.Error](short)
 	if !ok || apiErr.Kind != economic.KindBudget || apiErr.RetryAfter <= 0 {
 		return short
@@ -147,55 +134,55 @@ func (w *worker) cutShort(short error) error {
 	return fmt.Errorf("cut short: it waits until %s UTC: %w", w.Now().Add(apiErr.RetryAfter).UTC().Format("2006-01-02 15:04:05"), short)
 }
 
-func (w *worker) reconcile(ctx context.Context, j job) (result, error) {
+func (w *Shop) reconcile(ctx context.Context, j Due) (Report, error) {
 	if w.shop.Paused() {
-		return result{idle: true}, nil
+		return Report{Idle: true}, nil
 	}
 	if ready, err := w.check(ctx, j); !ready || err != nil {
-		return result{idle: true, stopped: err != nil}, err
+		return Report{Idle: true, Stopped: err != nil}, err
 	}
-	var res result
+	var res Report
 	var errs []error
-	invoices := func(ctx context.Context, j job) (again bool, err error) { return false, w.invoicesPass(ctx, j) }
-	parts := []func(context.Context, job) (again bool, err error){invoices, w.stockPass, w.fetch}
+	invoices := func(ctx context.Context, j Due) (again bool, err error) { return false, w.invoicesPass(ctx, j) }
+	parts := []func(context.Context, Due) (again bool, err error){invoices, w.stockPass, w.fetch}
 	for n := range parts {
 		part := (w.first + n) % len(parts)
 		again, err := parts[part](ctx, j)
-		res.again = res.again || again
+		res.Again = res.Again || again
 		switch {
 		case w.stopped(ctx, err):
 			// What keeps the pass from its other parts keeps the next one from none.
 			if errors.Is(err, economic.ErrTimeout) || economic.KindOf(err) == economic.KindRateLimited {
 				w.first = (part + 1) % len(parts)
 			}
-			res.stopped = true
+			res.Stopped = true
 			return res, errors.Join(append(errs, err)...)
 		case economic.KindOf(err) == economic.KindBudget:
-			res.short = err
+			res.Short = err
 		default:
 			errs = append(errs, err)
 		}
 	}
 	w.first = 0
-	if res.short == nil {
-		res.short = w.toldBeside()
+	if res.Short == nil {
+		res.Short = w.toldBeside()
 	}
-	res.again = res.again || w.hinted
+	res.Again = res.Again || w.hinted
 	err := errors.Join(errs...)
-	res.ticked = j.tick && err == nil && res.short == nil && w.stockIsTrue()
+	res.Ticked = j.Tick && err == nil && res.Short == nil && w.stockIsTrue()
 	return res, err
 }
 
 // stockIsTrue reports whether the shop's stock has been read as far as it is
 // to be read at all.
-func (w *worker) stockIsTrue() bool {
+func (w *Shop) stockIsTrue() bool {
 	return w.stockOff() != "" || !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.progress.SweptAt.IsZero() && !w.changingOver()
 }
 
 // stopped reports whether an error concerns the whole shop, so that its other
 // parts need not try. A 401 that comes to this was not /self's alone to judge: the
 // shop is held, or whether its token is good is not known.
-func (w *worker) stopped(ctx context.Context, err error) bool {
+func (w *Shop) stopped(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || outdated(err) {
 		return true
 	}
@@ -215,7 +202,7 @@ const patience = 3 * time.Second
 // unpack makes hints of the webhooks that have come, also for a shop that is
 // paused: by itself, only a hint's row is the same for however many webhooks. Of a
 // flood it unpacks a part, if a listing may answer the rest as it is.
-func (w *worker) unpack(ctx context.Context, all bool) error {
+func (w *Shop) unpack(ctx context.Context, all bool) error {
 	for w.packed {
 		unpacked, err := w.Store.Unpack(ctx, w.fence(), w.sweep.lastBatch(), w.UnpackAtOnce)
 		if err != nil {
@@ -236,7 +223,7 @@ func (w *worker) unpack(ctx context.Context, all bool) error {
 
 // loadBudget counts on from the calls that are stored, and from those that the worker has
 // made since they were: also what e-conomic has told of its limits goes on.
-func (w *worker) loadBudget() {
+func (w *Shop) loadBudget() {
 	day, calls, byCommands := w.progress.CallsOf()
 	state := economic.BudgetState{Day: day, Calls: calls}
 	if w.budget != nil {
@@ -270,17 +257,8 @@ func (o callsOfOthers) own(b economic.BudgetState) int {
 	return b.Calls
 }
 
-// dayCalls returns the shop's calls of the day, as far as its budget is known.
-func (w *worker) dayCalls() store.DayCalls {
-	if w.budget == nil {
-		return store.DayCalls{}
-	}
-	b := w.budget.State()
-	return store.DayCalls{CallsDay: b.Day, Calls: w.others.own(b)}
-}
-
 // load reads what is stored about the shop, once per lease.
-func (w *worker) load(ctx context.Context) error {
+func (w *Shop) load(ctx context.Context) error {
 	if w.loaded {
 		return nil
 	}
@@ -319,12 +297,13 @@ func (w *worker) load(ctx context.Context) error {
 	return nil
 }
 
-// change takes over new settings. Nothing that was learnt with the former ones is
-// kept, for it may be another agreement's, but what has been spent. So the token is asked whose it is before anything
-// that it reads is stored, and those who have asked for a sweep under way get another.
-func (w *worker) change(shop store.Shop) {
-	*w = worker{
-		Options: w.Options, pages: w.pages, other: w.other, shop: shop, token: w.token, log: w.log,
+// Change takes over new settings. Nothing that was learnt with the former ones is
+// kept, for it may be another agreement's, but what has been spent. So the token is
+// asked whose it is before anything that it reads is stored, and those who have asked
+// for a sweep under way get another.
+func (w *Shop) Change(shop store.Shop) {
+	*w = Shop{
+		Reconciler: w.Reconciler, shop: shop, token: w.token, log: w.log,
 		base: w.base, seq: w.seq, pruned: w.pruned, // of the lease
 		budget: w.budget, others: w.others,
 		packed: true,
@@ -334,7 +313,7 @@ func (w *worker) change(shop store.Shop) {
 // fence returns the right to write with the next transaction. A transaction whose
 // commit has an unknown outcome is told apart by its number: the number is used up
 // whether or not it was committed.
-func (w *worker) fence() store.Fence {
+func (w *Shop) fence() store.Fence {
 	w.seq++
 	return store.Fence{Shop: w.shop.Shop, Dataset: w.shop.Dataset, Generation: w.shop.Generation, Token: w.token, Seq: w.seq}
 }
@@ -347,7 +326,7 @@ func outdated(err error) bool {
 
 // forgetStored has the next pass look at what is stored: whether a transaction that
 // failed has been committed is not known.
-func (w *worker) forgetStored() {
+func (w *Shop) forgetStored() {
 	w.endListing()
 	w.loaded, w.settled = false, ""
 }
@@ -356,7 +335,7 @@ const checkEvery = time.Hour
 
 // check asks the agreement who it is: at first, every hour, and to find out
 // whether a shop that lagerd paused can go on. ready is false while it cannot.
-func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
+func (w *Shop) check(ctx context.Context, j Due) (ready bool, err error) {
 	held := w.progress.Holds.Any(plan.ScopeShop)
 	if held && !w.dueForTry(plan.ScopeShop, j) {
 		return false, nil
@@ -370,7 +349,7 @@ func (w *worker) check(ctx context.Context, j job) (ready bool, err error) {
 // identify asks the agreement who it is, holds the shop where that is refused or where
 // it is another than the shop's, and ends such a hold where it is not. ready reports
 // that the shop may be read.
-func (w *worker) identify(ctx context.Context) (ready bool, err error) {
+func (w *Shop) identify(ctx context.Context) (ready bool, err error) {
 	now := w.Now()
 	w.self = plan.SelfUnknown
 	// With the priority of hints, which have a reserve: they wait for the answer.
@@ -380,7 +359,7 @@ func (w *worker) identify(ctx context.Context) (ready bool, err error) {
 		if w.progress.AgreementNumber != 0 {
 			agreement = strconv.FormatInt(w.progress.AgreementNumber, 10)
 		}
-		if agreements, tell := w.other.refused(agreement); tell {
+		if agreements, tell := w.refusals.refused(agreement); tell {
 			w.log.WithField("agreements", agreements).Error(AppTokenSuspected)
 		}
 	}
@@ -395,7 +374,7 @@ func (w *worker) identify(ctx context.Context) (ready bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	w.other.accepted()
+	w.refusals.accepted()
 	if w.progress.AgreementNumber != 0 && self.AgreementNumber != w.progress.AgreementNumber {
 		w.self = plan.SelfRefused
 		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, w.progress.AgreementNumber)
@@ -421,19 +400,19 @@ func (w *worker) identify(ctx context.Context) (ready bool, err error) {
 // begins with this pass is done. While another sweep is under way they wait, unless
 // that one itself waits until the day is over. A request is merged once: that of a
 // sweep may stay open for hours, and each pass meanwhile is one like any other.
-func (w *worker) requests(ctx context.Context, j *job) (ticks, waiting []store.Request, err error) {
-	if !j.work {
+func (w *Shop) requests(ctx context.Context, j *Due) (ticks, waiting []store.Request, err error) {
+	if !j.Work {
 		return nil, nil, nil
 	}
 	list, err := w.Store.OpenRequests(ctx, w.shop.Shop)
 	for _, r := range list {
 		switch {
 		case r.What == store.WantTick:
-			j.tick, j.asked = true, true
+			j.Tick, j.Asked = true, true
 			ticks = append(ticks, r)
 		case slices.ContainsFunc(w.sweepAsked, func(taken store.Request) bool { return taken.Request == r.Request }):
 		case w.sweep == nil || w.sweep.spent != nil:
-			j.tick, j.sweep, j.asked = true, true, true
+			j.Tick, j.Sweep, j.Asked = true, true, true
 			w.sweepAsked = append(w.sweepAsked, r)
 		default:
 			waiting = append(waiting, r)
@@ -443,7 +422,7 @@ func (w *worker) requests(ctx context.Context, j *job) (ticks, waiting []store.R
 }
 
 // finish tells operators what came of their requests.
-func (w *worker) finish(ctx context.Context, requests []store.Request, changes int, failed error) error {
+func (w *Shop) finish(ctx context.Context, requests []store.Request, changes int, failed error) error {
 	failure := ""
 	switch {
 	case failed != nil:
@@ -457,7 +436,7 @@ func (w *worker) finish(ctx context.Context, requests []store.Request, changes i
 }
 
 // apply stores what a read led to, under the fence, and counts it.
-func (w *worker) apply(ctx context.Context, a store.Applied) error {
+func (w *Shop) apply(ctx context.Context, a store.Applied) error {
 	now := w.Now()
 	a.LateFrom = now.Add(-w.LateWithin)
 	if err := w.Store.Apply(ctx, w.fence(), a, now); err != nil {
@@ -476,7 +455,7 @@ func (w *worker) apply(ctx context.Context, a store.Applied) error {
 	return nil
 }
 
-func (w *worker) report(a store.Applied, now time.Time) {
+func (w *Shop) report(a store.Applied, now time.Time) {
 	if len(a.Changes) == 0 {
 		return
 	}
@@ -517,7 +496,7 @@ func pruneEvery(keep time.Duration) time.Duration { return min(24*time.Hour, kee
 const piecesPerPass = 20
 
 // prune deletes what need not be kept, now and then.
-func (w *worker) prune(ctx context.Context) error {
+func (w *Shop) prune(ctx context.Context) error {
 	now := w.Now()
 	every := pruneEvery(min(w.KeepHistory, w.KeepHints))
 	if w.pruned.IsZero() {
@@ -555,29 +534,20 @@ func (w *worker) prune(ctx context.Context) error {
 // steady returns a time of this process on a clock that never steps back: the
 // wall clock of the worker's begin, and from there the monotonic one. The order
 // of observations under one token must not depend on a clock being set.
-func (w *worker) steady(t time.Time) time.Time { return w.base.Add(t.Sub(w.base)) }
+func (w *Shop) steady(t time.Time) time.Time { return w.base.Add(t.Sub(w.base)) }
 
 // since returns how long ago a stored time is. One in the future was stored by a
 // clock that was ahead: it counts as long ago, so that nothing waits for it.
-func (w *worker) since(t time.Time) time.Duration {
+func (w *Shop) since(t time.Time) time.Duration {
 	if d := w.Now().Sub(t); d >= 0 {
 		return d
 	}
 	return farAway
 }
 
-func (w *worker) due() store.Due { return w.Due(w.Now()) }
-
-// Due returns what is due at a time.
-func (o *Options) Due(now time.Time) store.Due {
-	longest := max(o.RetryMin+o.RetryMax, o.HeldRetry)
-	for _, d := range o.Rereads {
-		longest = max(longest, d)
-	}
-	return store.Due{By: now, Beyond: now.Add(longest + time.Minute)}
-}
+func (w *Shop) due() store.Due { return w.DueBy(w.Now()) }
 
 // retryAt returns when something that failed so many times is tried again.
-func (w *worker) retryAt(failures int) time.Time {
-	return w.Now().Add(w.backoff(failures))
+func (w *Shop) retryAt(failures int) time.Time {
+	return w.Now().Add(w.Backoff(failures))
 }

@@ -1,11 +1,10 @@
-package reconcile
+package schedule
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -16,51 +15,20 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/reconcile"
 	"lagerd/store"
 )
 
-// Options is what reconciling shops needs. All of it is required.
+// Options is what a Scheduler needs. All of it is required.
 type Options struct {
-	Store    *store.Store
-	Client   *economic.Client
-	Open     func(shop string, sealed []byte) (grantToken string, err error)
-	Log      logrus.FieldLogger
-	Observer Observer
-	Now      func() time.Time
-	Jitter   func(most time.Duration) time.Duration // a random time from 0 to most
-	Instance string                                 // this lagerd's name among the lease holders
-
-	Workers        int             // shops worked on at once
-	Concurrency    int             // calls to e-conomic at once, per agreement
-	PDFConcurrency int             // PDFs fetched at once, per shop
-	DailyCalls     int             // calls a day and agreement
-	PageSize       int             // items asked for on a page: 1 to plan.PageSize
-	ListingTurn    time.Duration   // how long pages of a listing are read before its shop's hints get their turn: one page at least
-	UnpackAtOnce   int             // hints that a transaction makes of a shop's webhooks, at least, if there are as many
-	Overlap        time.Duration   // how far a change query looks back
-	Rereads        []time.Duration // distances between reads of a hint that shows nothing new
-	SweepEvery     time.Duration   // longest time between two sweeps
-	RetryMin       time.Duration   // first distance between tries of what failed
-	RetryMax       time.Duration   // longest such distance
-	HeldRetry      time.Duration   // how often what is held, a shop or a part of it, is tried again
-	GapWindow      time.Duration   // how long a missing invoice number is asked for each tick
-	LateWithin     time.Duration   // a webhook this long after its change is late, not missed
-	KeepHistory    time.Duration
-	KeepHints      time.Duration // answered ones
-	LossPercent    int           // of a shop's items, that one reconciliation may take away unasked
-	LossMin        int           // and so many it may always
-
-	LossWindow        time.Duration // what is taken away within that time, by however many reconciliations,
-	LossWindowPercent int           // may not exceed this share of a shop's items unasked
-	LossWindowMin     int           // and so many it may always
+	Reconcile reconcile.Options
+	Observer  Observer
+	Workers   int    // shops worked on at once
+	Instance  string // this lagerd's name among the lease holders
 }
 
-// Observer is told what happens, for metrics. Its methods must not block.
+// Observer is told how passes end, for metrics. Its methods must not block.
 type Observer interface {
-	Changed(shop string, changes []plan.Change, committed time.Time)
-	PDFStored(shop string, size int)
-	BadItem(shop string)
-	Warned(shop string, kind plan.Kind) // fields of an item or invoice could not be understood, and the rest was taken
 	Passed(shop string, took time.Duration, err error)
 	Fenced(shop string) // a write was refused: another lagerd has the shop
 }
@@ -69,11 +37,11 @@ type Observer interface {
 // own, so many at once, and all of them fairly. It is safe for concurrent use.
 type Scheduler struct {
 	o      Options
+	shared *reconcile.Reconciler
+	now    func() time.Time
+	store  *store.Store
 	queue  *queue
-	pages  slots               // to store a page in, see pagesAtOnce
 	floods *semaphore.Weighted // of hints, see floodsAtOnce
-
-	refusals refusals
 
 	mu        sync.Mutex
 	shops     map[string]*entry
@@ -88,7 +56,7 @@ type Scheduler struct {
 // entry is a shop this lagerd holds.
 type entry struct {
 	pass     turn // taken during a pass
-	worker   *worker
+	shop     *reconcile.Shop
 	failures int                // passes failed in a row
 	stop     context.CancelFunc // ends the pass under way
 	ctx      context.Context
@@ -109,8 +77,8 @@ type entry struct {
 // NewScheduler returns a scheduler that holds no shop yet.
 func NewScheduler(o Options) *Scheduler {
 	return &Scheduler{
-		o: o, queue: newQueue(), shops: map[string]*entry{},
-		pages: newSlots(pagesAtOnce, pageWait), floods: semaphore.NewWeighted(floodsAtOnce),
+		o: o, shared: reconcile.New(o.Reconcile), now: o.Reconcile.Now, store: o.Reconcile.Store, queue: newQueue(), shops: map[string]*entry{},
+		floods: semaphore.NewWeighted(floodsAtOnce),
 	}
 }
 
@@ -138,7 +106,7 @@ const (
 // worker took its place.
 func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
 	for {
-		shop, j, ok := s.queue.get(ctx)
+		shop, due, ok := s.queue.get(ctx)
 		if !ok {
 			return
 		}
@@ -153,7 +121,7 @@ func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
 			replaced = true
 			workers.Go(func() { s.serve(ctx, workers) })
 		})
-		s.work(ctx, shop, j)
+		s.work(ctx, shop, due)
 		s.queue.done(shop)
 		timer.Stop()
 		s.mu.Lock()
@@ -171,12 +139,11 @@ func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
 // Take begins to work on a shop whose lease is held with the given token.
 func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
 	ctx, stop := context.WithCancel(ctx)
-	w := &worker{Options: &s.o, pages: s.pages, other: &s.refusals, shop: shop, token: token, log: s.o.Log.WithField("shop", shop.Shop)}
 	s.mu.Lock()
-	s.shops[shop.Shop] = &entry{pass: newTurn(), worker: w, ctx: ctx, stop: stop, generation: shop.Generation}
+	s.shops[shop.Shop] = &entry{pass: newTurn(), shop: s.shared.Shop(shop, token), ctx: ctx, stop: stop, generation: shop.Generation}
 	s.mu.Unlock()
 	// What was left open by whoever held the shop before is due at once.
-	s.queue.add(shop.Shop, job{tick: true, work: true}, true)
+	s.queue.add(shop.Shop, reconcile.Due{Tick: true, Work: true}, true)
 }
 
 // Drop ends the work on a shop: it breaks off the pass under way and returns
@@ -201,7 +168,7 @@ func (s *Scheduler) Held() map[string]int64 {
 	defer s.mu.Unlock()
 	held := make(map[string]int64, len(s.shops))
 	for name, e := range s.shops {
-		held[name] = e.worker.token
+		held[name] = e.shop.Token()
 	}
 	return held
 }
@@ -243,29 +210,33 @@ func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
 	var changed []string
 	s.mu.Lock()
 	for name, e := range s.shops {
-		if shop, ok := current(name); ok && shop.Generation > e.generation && e.worker.shop.SameAs(shop) {
+		if shop, ok := current(name); ok && shop.Generation > e.generation && e.shop.Settings().SameAs(shop) {
 			e.generation, e.next = shop.Generation, &shop
 			changed = append(changed, name)
 		}
 	}
 	s.mu.Unlock()
 	for _, name := range changed {
-		s.queue.add(name, job{tick: true, work: true}, true)
+		s.queue.add(name, reconcile.Due{Tick: true, Work: true}, true)
 	}
 }
 
 // Tick makes the minute's reconciliation of every shop due, in an order that
 // differs each time, so that none is always last.
-func (s *Scheduler) Tick() { s.addAll(job{tick: true}, false) }
+func (s *Scheduler) Tick() { s.addAll(reconcile.Due{Tick: true}, false) }
 
 // ReconcileAll makes every shop due at once, also those that wait after a
 // failure and those that lagerd paused.
-func (s *Scheduler) ReconcileAll() { s.addAll(job{tick: true, work: true, asked: true}, true) }
+func (s *Scheduler) ReconcileAll() {
+	s.addAll(reconcile.Due{Tick: true, Work: true, Asked: true}, true)
+}
 
 // SweepAll makes a sweep of every shop due at once.
-func (s *Scheduler) SweepAll() { s.addAll(job{tick: true, sweep: true, work: true, asked: true}, true) }
+func (s *Scheduler) SweepAll() {
+	s.addAll(reconcile.Due{Tick: true, Sweep: true, Work: true, Asked: true}, true)
+}
 
-func (s *Scheduler) addAll(j job, urgent bool) {
+func (s *Scheduler) addAll(due reconcile.Due, urgent bool) {
 	s.mu.Lock()
 	names := make([]string, 0, len(s.shops))
 	for name := range s.shops {
@@ -274,7 +245,7 @@ func (s *Scheduler) addAll(j job, urgent bool) {
 	s.mu.Unlock()
 	rand.Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
 	for _, name := range names {
-		s.queue.add(name, j, urgent)
+		s.queue.add(name, due, urgent)
 	}
 }
 
@@ -283,7 +254,7 @@ func (s *Scheduler) addAll(j job, urgent bool) {
 // or has lasted long.
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
-	now := s.o.Now()
+	now := s.now()
 	all, own := s.flood.add(now, hints), 0
 	e := s.shops[shop]
 	if e != nil {
@@ -295,9 +266,9 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 		return
 	}
 	if passes, lasts := hintsWait(own, all); passes > 0 {
-		s.queue.settle(shop, job{work: true}, passes, lasts)
+		s.queue.settle(shop, reconcile.Due{Work: true}, passes, lasts)
 	} else {
-		s.queue.add(shop, job{work: true}, false)
+		s.queue.add(shop, reconcile.Due{Work: true}, false)
 	}
 }
 
@@ -306,7 +277,7 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 func (s *Scheduler) Wake(shops []string) {
 	for _, name := range shops {
 		if s.Holds(name) {
-			s.queue.add(name, job{work: true}, false)
+			s.queue.add(name, reconcile.Due{Work: true}, false)
 		}
 	}
 }
@@ -335,7 +306,7 @@ func (s *Scheduler) Asked(open []store.Request) {
 	}
 	s.mu.Unlock()
 	for shop := range now {
-		s.queue.add(shop, job{work: true, asked: more[shop]}, more[shop])
+		s.queue.add(shop, reconcile.Due{Work: true, Asked: more[shop]}, more[shop])
 	}
 }
 
@@ -353,13 +324,13 @@ func (s *Scheduler) Stuck() int {
 // takeFlood makes sure that not too many hints are read at once, and returns what is
 // to be called when those of a shop have been. ok is false where they have to wait:
 // no worker waits with them, for other shops need it.
-func (s *Scheduler) takeFlood(e *entry, j job) (give func(), ok bool) {
+func (s *Scheduler) takeFlood(e *entry, due reconcile.Due) (give func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, hints := s.o.Now(), int64(min(e.hinted, floodsAtOnce))
+	now, hints := s.now(), int64(min(e.hinted, floodsAtOnce))
 	give = func() {}
 	switch {
-	case hints < floodHints || j.asked: // a person does not wait
+	case hints < floodHints || due.Asked: // a person does not wait
 	case s.floods.TryAcquire(hints):
 		free := sync.OnceFunc(func() { s.floods.Release(hints) })
 		slow := time.AfterFunc(slowPass, free)
@@ -377,16 +348,16 @@ func (s *Scheduler) takeFlood(e *entry, j job) (give func(), ok bool) {
 	return give, true
 }
 
-func (s *Scheduler) work(ctx context.Context, name string, j job) {
+func (s *Scheduler) work(ctx context.Context, name string, due reconcile.Due) {
 	s.mu.Lock()
 	e := s.shops[name]
 	s.mu.Unlock()
 	if e == nil {
 		return
 	}
-	give, ok := s.takeFlood(e, j)
+	give, ok := s.takeFlood(e, due)
 	if !ok {
-		s.queue.addAfter(name, j, floodAgain)
+		s.queue.addAfter(name, due, floodAgain)
 		return
 	}
 	defer give()
@@ -394,7 +365,7 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	defer e.pass.give()
 	s.mu.Lock()
 	if e.next != nil {
-		e.worker.change(*e.next)
+		e.shop.Change(*e.next)
 		e.next = nil
 	}
 	s.mu.Unlock()
@@ -403,49 +374,53 @@ func (s *Scheduler) work(ctx context.Context, name string, j job) {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
-	began := s.o.Now()
-	res, err := runPass(pass, e.worker, j)
+	began := s.now()
+	res, err := e.shop.RunOnce(pass, due)
 	if pass.Err() != nil {
 		return
 	}
 	s.mu.Lock()
-	e.paused, e.holds = e.worker.shop.Paused(), e.worker.shop.InForce(e.worker.progress.Holds)
+	e.paused, e.holds = e.shop.Settings().Paused(), e.shop.Settings().InForce(e.shop.Holds())
 	s.mu.Unlock()
-	s.o.Observer.Passed(name, s.o.Now().Sub(began), err)
+	s.o.Observer.Passed(name, s.now().Sub(began), err)
 	switch {
 	case errors.Is(err, store.ErrFenced):
 		s.o.Observer.Fenced(name)
-		e.worker.log.Warn("another lagerd has taken the shop")
+		s.log(e).Warn("another lagerd has taken the shop")
 		s.giveUp(e)
 	case errors.Is(err, store.ErrSettingsChanged):
-		s.renew(pass, e, j)
+		s.renew(pass, e, due)
 	case err != nil:
 		// What is held has been tried for whoever asked, and not for each try after it.
-		j.asked = j.asked && !res.tried
-		s.failed(pass, e, j, err)
+		due.Asked = due.Asked && !res.Tried
+		s.failed(pass, e, due, err)
 	default:
-		if res.short == nil {
+		if res.Short == nil {
 			e.failures = 0
-		} else if j.tick {
-			s.note(pass, e, res.short)
+		} else if due.Tick {
+			s.note(pass, e, res.Short)
 		}
-		if j.tick && res.short == nil {
-			s.mark(e, began, res.ticked)
+		if due.Tick && res.Short == nil {
+			s.mark(e, began, res.Ticked)
 		}
 		switch {
-		case res.again:
+		case res.Again:
 			// A listing under way does not wait for a flood to pass: it answers most of it.
-			s.queue.add(name, job{work: true}, e.worker.sweep != nil)
-		case res.idle:
+			s.queue.add(name, reconcile.Due{Work: true}, res.Listing)
+		case res.Idle:
 			// Until a person or time changes that, hints only pile up.
-			s.queue.addAfter(name, job{work: true}, s.o.HeldRetry)
+			s.queue.addAfter(name, reconcile.Due{Work: true}, s.o.Reconcile.HeldRetry)
 		}
 	}
 }
 
+func (s *Scheduler) log(e *entry) *logrus.Entry {
+	return s.o.Reconcile.Log.WithField("shop", e.shop.Settings().Shop)
+}
+
 // giveUp ends the work on a shop whose lease is lost: the keeper finds it no more.
 func (s *Scheduler) giveUp(e *entry) {
-	name := e.worker.shop.Shop
+	name := e.shop.Settings().Shop
 	s.mu.Lock()
 	if s.shops[name] == e {
 		delete(s.shops, name)
@@ -455,62 +430,48 @@ func (s *Scheduler) giveUp(e *entry) {
 }
 
 // renew starts a pass anew whose shop's settings were changed under it.
-func (s *Scheduler) renew(ctx context.Context, e *entry, j job) {
-	w := e.worker
-	shop, err := s.o.Store.Shop(ctx, w.shop.Shop)
+func (s *Scheduler) renew(ctx context.Context, e *entry, due reconcile.Due) {
+	was := e.shop.Settings()
+	shop, err := s.store.Shop(ctx, was.Shop)
 	switch {
 	case errors.Is(err, store.ErrNoShop):
-		w.log.Info("the shop has been removed")
+		s.log(e).Info("the shop has been removed")
 		s.giveUp(e)
 		return
-	case err == nil && !w.shop.SameAs(shop):
-		w.log.Info("the shop has been removed and added again")
+	case err == nil && !was.SameAs(shop):
+		s.log(e).Info("the shop has been removed and added again")
 		s.giveUp(e) // the lease that this lagerd had was the former shop's
 		return
-	case err == nil && shop.Generation <= w.shop.Generation:
-		err = fmt.Errorf("shop %s: its lease asks for other settings than are stored: `lagerd shops resume %[1]s` stores them anew", w.shop.Shop)
+	case err == nil && shop.Generation <= was.Generation:
+		err = fmt.Errorf("shop %s: its lease asks for other settings than are stored: `lagerd shops resume %[1]s` stores them anew", was.Shop)
 	}
 	if err != nil {
-		s.failed(ctx, e, j, err)
+		s.failed(ctx, e, due, err)
 		return
 	}
-	w.log.Info("the shop's settings have been changed: the pass starts anew")
+	s.log(e).Info("the shop's settings have been changed: the pass starts anew")
 	s.mu.Lock()
 	if shop.Generation > e.generation || e.next == nil {
 		e.generation, e.next = shop.Generation, &shop
 	}
 	s.mu.Unlock()
-	s.queue.add(shop.Shop, j.merge(job{tick: true, work: true}), true)
-}
-
-// runPass turns a panic into an error of its own shop.
-func runPass(ctx context.Context, w *worker, j job) (res result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.forgetStored()
-			w.log.WithField("stack", string(debug.Stack())).Error("a pass panicked")
-			err = fmt.Errorf("shop %s: internal error: %v", w.shop.Shop, p)
-		}
-		w.failed = err != nil
-	}()
-	return w.pass(ctx, j)
+	s.queue.add(shop.Shop, due.Merge(reconcile.Due{Tick: true, Work: true}), true)
 }
 
 // failed notes a failed pass and has it tried again after a while.
-func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
+func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err error) {
 	e.failures++
-	wait := s.o.backoff(e.failures)
+	wait := s.o.Reconcile.Backoff(e.failures)
 	if apiErr, ok := errors.AsType[*economic.Error](err); ok && apiErr.RetryAfter > wait {
 		wait = apiErr.RetryAfter
 	}
-	w := e.worker
-	log := w.log.WithError(err).WithFields(logrus.Fields{"failures": e.failures, "retry_in": wait.Round(time.Millisecond).String()})
-	if holds := w.progress.Holds; len(holds) > 0 {
+	log := s.log(e).WithError(err).WithFields(logrus.Fields{"failures": e.failures, "retry_in": wait.Round(time.Millisecond).String()})
+	if holds := e.shop.Holds(); len(holds) > 0 {
 		log = log.WithField("held", holds.Codes())
 	}
 	log.Warn("the shop could not be reconciled")
 	s.noteInDatabase(ctx, e, err)
-	s.queue.addAfter(w.shop.Shop, j.merge(job{work: true}), wait)
+	s.queue.addAfter(e.shop.Settings().Shop, due.Merge(reconcile.Due{Work: true}), wait)
 }
 
 // note says, now and then, why ticks do not read all that they should. It delays
@@ -518,9 +479,9 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, j job, err error) {
 // tried again as what is held is.
 func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 	if e.failures++; e.failures%60 == 1 {
-		e.worker.log.WithError(short).Warn(shortOf(short))
+		s.log(e).WithError(short).Warn(shortOf(short))
 	}
-	s.noteInDatabase(ctx, e, e.worker.cutShort(short)) // with a time that stays true
+	s.noteInDatabase(ctx, e, short)
 }
 
 // shortOf says for people why a tick did not read all that it should.
@@ -532,26 +493,14 @@ func shortOf(short error) string {
 }
 
 func (s *Scheduler) noteInDatabase(ctx context.Context, e *entry, failure error) {
-	w, calls := e.worker, e.worker.dayCalls()
+	shop, calls := e.shop.Settings().Shop, e.shop.Calls()
 	s.mu.Lock() // a tick that is not noted yet must not undo this
-	s.marks, s.counts = without(s.marks, w.shop.Shop), without(s.counts, w.shop.Shop)
+	s.marks, s.counts = without(s.marks, shop), without(s.counts, shop)
 	e.counted = calls
 	s.mu.Unlock()
-	// One that is outdated speaks of what is no more: the next pass finds that out.
-	if err := s.o.Store.MarkFailure(ctx, w.fence(), failure.Error(), calls); err != nil && ctx.Err() == nil && !outdated(err) {
-		w.log.WithError(err).Error("the failure could not be noted")
+	if err := e.shop.NoteFailure(ctx, failure); err != nil && ctx.Err() == nil {
+		s.log(e).WithError(err).Error("the failure could not be noted")
 	}
-}
-
-// backoff returns how long to wait before what failed so many times is tried
-// again: exponential with full jitter, so that many shops that failed together
-// do not come back together.
-func (o *Options) backoff(failures int) time.Duration {
-	longest := min(o.RetryMin<<min(max(failures-1, 0), 20), o.RetryMax)
-	if longest <= 0 {
-		longest = o.RetryMax
-	}
-	return o.RetryMin/2 + o.Jitter(longest)
 }
 
 // without returns the marks of all shops but one.
@@ -562,8 +511,8 @@ func without(marks []store.TickMark, shop string) []store.TickMark {
 // mark has a good tick noted, or the calls of one that was not: none is while a part of
 // the shop is held, and the others may go on for days.
 func (s *Scheduler) mark(e *entry, began time.Time, good bool) {
-	w := e.worker
-	m := store.TickMark{Shop: w.shop.Shop, Generation: w.shop.Generation, DayCalls: w.dayCalls()}
+	settings := e.shop.Settings()
+	m := store.TickMark{Shop: settings.Shop, Generation: settings.Generation, DayCalls: e.shop.Calls()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !good && e.counted == m.DayCalls {
@@ -571,7 +520,7 @@ func (s *Scheduler) mark(e *entry, began time.Time, good bool) {
 	}
 	e.counted = m.DayCalls
 	if len(s.marks)+len(s.counts) == 0 {
-		s.markedAt = s.o.Now()
+		s.markedAt = s.now()
 	}
 	if !good {
 		s.counts = append(without(s.counts, m.Shop), m) // of two the statement takes the first
@@ -592,15 +541,15 @@ const marksWait = 2 * time.Second
 func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
 	s.mu.Lock()
 	marks, counts, from := s.marks, s.counts, s.marksFrom
-	if len(marks)+len(counts) < store.MarksPerStatement && s.o.Now().Sub(s.markedAt) < marksWait && !atOnce {
+	if len(marks)+len(counts) < store.MarksPerStatement && s.now().Sub(s.markedAt) < marksWait && !atOnce {
 		marks, counts = nil, nil
 	} else {
 		s.marks, s.counts = nil, nil
 	}
 	s.mu.Unlock()
 	return errors.Join(
-		eachDay(marks, func(marks []store.TickMark) error { return s.o.Store.MarkTicks(ctx, s.o.Instance, marks, from) }),
-		eachDay(counts, func(counts []store.TickMark) error { return s.o.Store.MarkCalls(ctx, s.o.Instance, counts) }),
+		eachDay(marks, func(marks []store.TickMark) error { return s.store.MarkTicks(ctx, s.o.Instance, marks, from) }),
+		eachDay(counts, func(counts []store.TickMark) error { return s.store.MarkCalls(ctx, s.o.Instance, counts) }),
 	)
 }
 
