@@ -30,10 +30,14 @@ type table struct {
 	down      map[string]bool // instances that cannot reach the database
 
 	failReleases int // the next releases fail
+
+	slow  map[string]time.Duration // how late instances are answered that their beat was stored
+	begun map[string]time.Time     // when the last beat of each that was stored began
 }
 
 func newTable(shops int) *table {
-	t := &table{leases: map[string]*store.Lease{}, instances: map[string]store.Instance{}, down: map[string]bool{}}
+	t := &table{leases: map[string]*store.Lease{}, instances: map[string]store.Instance{}, down: map[string]bool{},
+		slow: map[string]time.Duration{}, begun: map[string]time.Time{}}
 	for i := range shops {
 		name := fmt.Sprintf("shop%03d", i)
 		t.leases[name] = &store.Lease{Shop: name}
@@ -63,9 +67,11 @@ func (a as) Beat(_ context.Context, i store.Instance) error {
 	if err != nil {
 		return err
 	}
-	defer leave()
 	i.Beat = a.instances[i.Instance].Beat + 1
-	a.instances[i.Instance] = i
+	a.instances[i.Instance], a.begun[i.Instance] = i, time.Now()
+	late := a.slow[i.Instance]
+	leave()
+	time.Sleep(late)
 	return nil
 }
 
@@ -161,6 +167,8 @@ type lagerd struct {
 	works  map[string]int64
 	tokens map[string]int64 // the last of each shop
 	stop   func()
+
+	ending func(shop string) // called when the work on a shop is to end, and ends it when it returns
 }
 
 func (l *lagerd) Taken(lease store.Lease) bool {
@@ -189,6 +197,9 @@ func (l *lagerd) Holds(shop string) bool {
 }
 
 func (l *lagerd) Dropped(shop string) {
+	if l.ending != nil {
+		l.ending(shop)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.works, shop)
@@ -364,6 +375,69 @@ func TestNobodyIsLeftOut(t *testing.T) {
 			t.Errorf("a shop given up is not taken up again: %d and %d", a.count(), b.count())
 		}
 		a.stop()
+		b.stop()
+	})
+}
+
+// TestTrustCountsFromTheBeginOfABeat: others count the ttl from when a beat reached
+// the database, so an answer that comes late makes the trust in the leases no longer.
+func TestTrustCountsFromTheBeginOfABeat(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Duration{0, time.Second, 2 * time.Second, ttl/3 - 10*time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			tab := newTable(10)
+			a := start(t, tab, "a")
+			settle(time.Millisecond)
+			tab.mu.Lock()
+			tab.slow["a"] = late
+			before := tab.begun["a"]
+			tab.mu.Unlock()
+			last := func() time.Time {
+				tab.mu.Lock()
+				defer tab.mu.Unlock()
+				return tab.begun["a"]
+			}
+			for last().Equal(before) {
+				settle(10 * time.Millisecond)
+			}
+			tab.mu.Lock()
+			tab.down["a"] = true // the answer to the beat that has begun is the last thing it hears
+			tab.mu.Unlock()
+			settle(ttl - time.Since(last()))
+			if n := a.count(); n != 0 {
+				t.Errorf("%s after its last beat began, answered %s later, it still works on %d shops: others may have them by now", ttl, late, n)
+			}
+			a.stop()
+		})
+	}
+}
+
+// TestLeasesAreKeptUntilTheWorkHasEnded, whether all shops are given back or some.
+func TestLeasesAreKeptUntilTheWorkHasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(10)
+		a := start(t, tab, "a")
+		settle(time.Second)
+		ended := 0
+		a.ending = func(shop string) {
+			time.Sleep(50 * time.Millisecond) // a transaction that has to roll back
+			tab.mu.Lock()
+			defer tab.mu.Unlock()
+			if holder := tab.leases[shop].Holder; holder != "a" {
+				t.Errorf("a still works on %s, and its lease is held by %q", shop, holder)
+			}
+			ended++
+		}
+		b := start(t, tab, "b")
+		settle(3 * beat)
+		if ended != 5 || b.count() != 5 {
+			t.Errorf("a has ended the work on %d shops for another, and b works on %d, want 5 and 5", ended, b.count())
+		}
+		a.stop()
+		if ended != 10 {
+			t.Errorf("a has stopped and ended the work on %d of 10 shops", ended)
+		}
 		b.stop()
 	})
 }
