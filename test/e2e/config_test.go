@@ -175,7 +175,7 @@ func TestMissingMasterKey(t *testing.T) {
 // other database, no other key.
 func TestPermissionDenied(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
+		t.Skip("NOT TESTED, what another user may not read: only root can become another user (TestUnreadableIsNotAbsent in config covers it otherwise)")
 	}
 	const said = "permission denied: say `sudo -u lagerd lagerd …`"
 	s := startSandbox(t, "--agreements=1", "--products=10")
