@@ -43,3 +43,14 @@ func ChangeOver(in ChangeOverInput) ChangeOverStep {
 	}
 	return ChangeOverJudge
 }
+
+// Lacking returns the row by which a new agreement's items tell of one that the former
+// had and they lack: it is gone, or nothing is known of it and it has no figure.
+func Lacking(former Row, unknown bool, v Version) Row {
+	row := Row{State: StateGone, Version: v, FirstSeenAt: former.FirstSeenAt, ChangedAt: v.At}
+	row.Number, row.Name = former.Number, former.Name
+	if unknown {
+		row.State, row.Name = StateNoInventory, ""
+	}
+	return row
+}

@@ -1,7 +1,9 @@
 package plan_test
 
 import (
+	"reflect"
 	"testing"
+	"time"
 
 	"lagerd/plan"
 )
@@ -24,6 +26,20 @@ func TestChangeOver(t *testing.T) {
 	} {
 		if got := plan.ChangeOver(c.in); got != c.want {
 			t.Errorf("%+v: %s, expected %s", c.in, got, c.want)
+		}
+	}
+}
+
+func TestLacking(t *testing.T) {
+	t.Parallel()
+	v := plan.Version{Token: 7, At: noon}
+	former := row(item("a", "3"), plan.StateOK)
+	former.Name, former.FirstSeenAt = "Bottle", noon.Add(-time.Hour)
+	gone := plan.Row{Item: plan.Item{Number: "a", Name: "Bottle"}, State: plan.StateGone, Version: v, FirstSeenAt: former.FirstSeenAt, ChangedAt: noon}
+	unknown := plan.Row{Item: plan.Item{Number: "a"}, State: plan.StateNoInventory, Version: v, FirstSeenAt: former.FirstSeenAt, ChangedAt: noon}
+	for is, want := range map[bool]plan.Row{false: gone, true: unknown} {
+		if got := plan.Lacking(former, is, v); !reflect.DeepEqual(got, want) {
+			t.Errorf("unknown %t: %+v, expected %+v", is, got, want)
 		}
 	}
 }

@@ -119,6 +119,11 @@ func (h Holds) With(another Hold) (holds Holds, changed bool) {
 	return holds, true
 }
 
+// Without returns the holds of all other scopes.
+func (h Holds) Without(scopes ...Scope) Holds {
+	return slices.DeleteFunc(slices.Clone(h), func(hold Hold) bool { return slices.Contains(scopes, hold.Scope) })
+}
+
 // Seen is something that ends holds.
 type Seen string
 

@@ -79,18 +79,23 @@ func (w *Shop) unknown(number string) bool {
 // one lacks is gone; of what is not known there is no figure.
 func (w *Shop) showNewItems(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
-		var err error
-		if more, err = w.Store.StageMissing(ctx, w.fence(), former, w.unknown, w.steady(w.Now())); err != nil {
-			w.forgetStored()
+		rows, err := w.Store.ItemsLacking(ctx, w.shop.Dataset, former)
+		if err != nil {
+			return err
+		}
+		more = len(rows) == store.RowsPerPiece
+		version := plan.Version{Token: w.token, At: w.steady(w.Now())}
+		for i, row := range rows {
+			rows[i] = plan.Lacking(row, w.unknown(row.Number), version)
+		}
+		if err := w.apply(ctx, store.Applied{Items: rows}); err != nil {
 			return err
 		}
 	}
-	now := w.Now()
-	if err := w.Store.ChangeItemsOver(ctx, w.fence(), now); err != nil {
-		w.forgetStored()
+	over := store.Patch{ItemsDataset: &w.shop.Dataset, ItemsSince: new(store.At(w.Now()))}
+	if err := w.apply(ctx, store.Applied{Progress: over, EndApproval: true}); err != nil {
 		return err
 	}
-	w.progress.ItemsDataset, w.progress.ItemsSince = w.shop.Dataset, store.At(now)
 	w.settled, w.approved = "", 0
 	w.log.WithField("agreement", w.progress.AgreementNumber).Info("the shop's items have changed over to the agreement that was accepted")
 	return w.saw(ctx, plan.SeenFewLosses)

@@ -27,7 +27,6 @@ func (w *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, d
 	if err := w.apply(ctx, store.Applied{Holds: []plan.Hold{hold}}); err != nil {
 		return err
 	}
-	w.progress.Holds = holds
 	w.noteTry(scope)
 	if begins {
 		w.log.WithFields(logrus.Fields{"scope": scope, "reason": reason, "detail": hold.Detail}).Warn("held")
@@ -51,7 +50,6 @@ func (w *Shop) saw(ctx context.Context, seen plan.Seen) error {
 	if err := w.apply(ctx, a); err != nil {
 		return err
 	}
-	w.progress.Holds = left
 	w.stoodStill(a.Losses)
 	for _, h := range ended {
 		w.log.WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("the hold has ended")

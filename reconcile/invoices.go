@@ -112,9 +112,9 @@ func (w *Shop) invoices(ctx context.Context, p economic.Priority, q economic.Inv
 // that was booked when it began. Nothing older is downloaded unasked.
 func (w *Shop) beginInvoices(ctx context.Context, hints hintMap) error {
 	if w.shop.InvoicesFrom == "" {
-		w.progress.InvoiceCursor, w.progress.Gaps = max(0, w.shop.InvoicesFromNumber-1), nil
-		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor},
-			invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints, window: true}, w.invoicesBegun)
+		window := plan.Window{Cursor: max(0, w.shop.InvoicesFromNumber-1)}
+		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: window.Cursor},
+			invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints, window: &window}, invoicesBegun)
 	}
 	top, err := w.invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true})
 	if err != nil {
@@ -135,25 +135,26 @@ func (w *Shop) beginInvoices(ctx context.Context, hints hintMap) error {
 	window = window.Advance(numbers, w.Now(), w.GapWindow)
 	return w.listInvoices(ctx, economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom},
 		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {
-			a := w.invoicesBegun(began)
+			a := invoicesBegun(began)
 			a.Window = &window
 			return a
 		})
 }
 
-func (w *Shop) invoicesBegun(began time.Time) store.Applied {
-	return store.Applied{Progress: map[string]any{"invoices_begun": true, "invoices_swept_at": store.At(began)},
-		Window: &plan.Window{Cursor: w.progress.InvoiceCursor, Gaps: w.progress.Gaps}}
+// invoicesBegun is stored with the last page of a listing of all invoices.
+func invoicesBegun(began time.Time) store.Applied {
+	return store.Applied{Progress: store.Patch{InvoicesBegun: new(true), InvoicesSweptAt: new(store.At(began))}}
 }
 
 // readBooked reads what was booked above the cursor and in the gaps below it.
 func (w *Shop) readBooked(ctx context.Context, hints hintMap) error {
-	gaps := make([]plan.Range, len(w.progress.Gaps))
-	for i, g := range w.progress.Gaps {
+	window := w.progress.Window()
+	gaps := make([]plan.Range, len(window.Gaps))
+	for i, g := range window.Gaps {
 		gaps[i] = g.Range
 	}
-	q := economic.InvoicesQuery{HasAfter: true, After: w.progress.InvoiceCursor, Ranges: w.askedGaps(gaps)}
-	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseTick, hints: hints, window: true}, nil)
+	q := economic.InvoicesQuery{HasAfter: true, After: window.Cursor, Ranges: w.askedGaps(gaps)}
+	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseTick, hints: hints, window: &window}, nil)
 }
 
 // askedGaps returns as many gaps as fit in one call. Where not all fit, each
@@ -181,7 +182,7 @@ func (w *Shop) sweepInvoices(ctx context.Context, hints hintMap) error {
 	if w.shop.InvoicesFrom == "" {
 		q = economic.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
 	}
-	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, w.invoicesBegun)
+	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, invoicesBegun)
 }
 
 // invoicesBatch says how the invoices of a read are stored.
@@ -189,7 +190,7 @@ type invoicesBatch struct {
 	cause    plan.Cause
 	first    bool
 	hints    hintMap
-	window   bool // the read was by number from the cursor on: it moves it
+	window   *plan.Window // before the read, which was by number from its cursor on and moves it; nil: it was not
 	lines    map[int64][]economic.Line
 	notFound []int64
 	left     *leftOut // of a listing
@@ -293,28 +294,18 @@ func (w *Shop) storeInvoices(ctx context.Context, page economic.Page[economic.In
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
 	}
-	window := plan.Window{Cursor: w.progress.InvoiceCursor, Gaps: w.progress.Gaps}
-	if b.window {
-		next := window.Advance(numbers, now, w.GapWindow)
-		if next.Cursor != window.Cursor || !slices.Equal(next.Gaps, window.Gaps) {
-			a.Window = &next
-		}
+	if b.window != nil {
+		a.Window = new(b.window.Advance(numbers, now, w.GapWindow))
 	}
 	for n, lines := range b.lines {
 		a.Lines = append(a.Lines, n)
 		a.Hints = append(a.Hints, w.lineHints(lines, now)...)
 	}
-	if a.Empty() {
-		return nil
-	}
 	if err := w.apply(ctx, a); err != nil {
 		return err
 	}
-	if a.Window != nil {
-		w.progress.InvoiceCursor, w.progress.Gaps = a.Window.Cursor, a.Window.Gaps
-	}
-	if begun, ok := a.Progress["invoices_swept_at"]; ok {
-		w.progress.InvoicesBegun, w.progress.InvoicesSweptAt = true, begun.(store.Time)
+	if b.window != nil {
+		*b.window = *a.Window
 	}
 	w.fetching = w.fetching || len(a.Invoices) > 0
 	for _, answer := range a.Answered {

@@ -356,14 +356,9 @@ func (l *listing) complete(w *Shop) error {
 	return nil
 }
 
-// listed returns the progress that is stored with the last page.
-func (w *Shop) listed(l *listing) map[string]any {
-	set := map[string]any{}
-	put := func(column string, is, value any) {
-		if is != value {
-			set[column] = value
-		}
-	}
+// listed returns what is stored of the progress with the last page. A tick's listing
+// does not write when it began for its own sake.
+func (w *Shop) listed(l *listing) store.Patch {
 	suspicion := ""
 	if l.assessment.Verdict() == plan.VerdictAllZero {
 		suspicion = SuspicionAllZero
@@ -371,13 +366,12 @@ func (w *Shop) listed(l *listing) map[string]any {
 			w.log.Warn("every stock figure of the agreement is zero: is its stock really kept in e-conomic?")
 		}
 	}
-	put("suspicion", w.progress.Suspicion, suspicion)
-	put("items", w.progress.Items, int64(len(l.seen)))
+	set := store.Patch{Suspicion: &suspicion, Items: new(int64(len(l.seen)))}
 	cursor := w.cursorAfter(l)
 	if l.cause != plan.CauseTick || cursor.Sub(w.progress.ItemsCursor.Time) >= w.Overlap {
-		set["swept_at"] = store.At(l.began)
+		set.SweptAt = new(store.At(l.began))
 		if !cursor.IsZero() {
-			set["items_cursor"] = store.At(cursor)
+			set.ItemsCursor = new(store.At(cursor))
 		}
 	}
 	return set
@@ -404,11 +398,9 @@ func (w *Shop) cursorAfter(l *listing) time.Time {
 
 // finishListing takes over what was stored and answers the hints that are left.
 func (w *Shop) finishListing(ctx context.Context, l *listing) error {
-	w.progress.ItemsCursor, w.progress.SweptAt = store.At(w.cursorAfter(l)), store.At(l.began)
 	if w.progress.ItemsCursor.IsZero() {
 		w.sweepNext, w.hinted = true, true
 	}
-	w.progress.Items = int64(len(l.seen))
 	for number := range l.missing {
 		if s, suspected := w.suspects[number]; suspected {
 			s.Unlisted = true
@@ -417,10 +409,6 @@ func (w *Shop) finishListing(ctx context.Context, l *listing) error {
 	}
 	w.window.back = nil
 	w.listedWhole(l)
-	w.progress.Suspicion = ""
-	if l.assessment.Verdict() == plan.VerdictAllZero {
-		w.progress.Suspicion = SuspicionAllZero
-	}
 	if len(l.created) > 0 {
 		w.created = l.created
 	}

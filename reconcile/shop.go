@@ -382,10 +382,9 @@ func (w *Shop) identify(ctx context.Context) (ready bool, err error) {
 			w.saw(ctx, plan.SeenOtherAgreement), w.hold(ctx, plan.ScopeShop, plan.HeldAgreementChanged, detail))
 	}
 	if w.progress.AgreementNumber == 0 {
-		if err := w.apply(ctx, store.Applied{Progress: map[string]any{"agreement_number": self.AgreementNumber}}); err != nil {
+		if err := w.apply(ctx, store.Applied{Progress: store.Patch{AgreementNumber: &self.AgreementNumber}}); err != nil {
 			return false, err
 		}
-		w.progress.AgreementNumber = self.AgreementNumber
 	}
 	if err := w.saw(ctx, plan.SeenSelf); err != nil {
 		return false, err
@@ -435,11 +434,15 @@ func (w *Shop) finish(ctx context.Context, requests []store.Request, changes int
 	return w.Store.FinishRequests(ctx, w.fence(), requests, w.Now(), changes, failure)
 }
 
-// apply stores what a read led to, under the fence, and counts it.
-func (w *Shop) apply(ctx context.Context, a store.Applied) error {
+// apply stores what a read led to, if anything, under the fence, and counts it.
+func (w *Shop) apply(ctx context.Context, a store.Applied) (err error) {
+	a.Known = w.progress
+	if a.Empty() {
+		return nil
+	}
 	now := w.Now()
 	a.LateFrom = now.Add(-w.LateWithin)
-	if err := w.Store.Apply(ctx, w.fence(), a, now); err != nil {
+	if w.progress, err = w.Store.Apply(ctx, w.fence(), a, now); err != nil {
 		w.forgetStored()
 		return err
 	}

@@ -334,10 +334,8 @@ func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Appl
 	if p.Stale > 0 {
 		w.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
 	}
-	if !a.Empty() {
-		if err := w.apply(ctx, a); err != nil {
-			return nil, err
-		}
+	if err := w.apply(ctx, a); err != nil {
+		return nil, err
 	}
 	w.remembered(a.Losses)
 	w.suspect(batch.observations, suspected)
@@ -612,12 +610,11 @@ func (w *Shop) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
 		also := store.Applied{Hints: w.badHints(p, hints)}
 		left.addNameless(p.bad)
 		also.Warnings = w.warnOfLeftOut(plan.KindStock, left, false)
-		moved := time.Time{}
 		if p.next == "" && read >= results && !skipped {
-			moved = moveCursor(cursor, latest, began, serverDate, w.Overlap)
+			moved := moveCursor(cursor, latest, began, serverDate, w.Overlap)
 			// Not written each minute for its own sake: a cursor that is behind is safe.
 			if moved.Sub(cursor) >= w.Overlap || latest.After(cursor) {
-				also.Progress = map[string]any{"items_cursor": store.At(moved)}
+				also.Progress.ItemsCursor = new(store.At(moved))
 			}
 		}
 		made, err := w.storeItems(ctx, itemsBatch{observations: p.observations, hints: hints, cause: plan.CauseTick, created: created}, also)
@@ -625,9 +622,6 @@ func (w *Shop) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
 			return due, err
 		}
 		created = append(created, made...)
-		if also.Progress != nil {
-			w.progress.ItemsCursor = store.At(moved)
-		}
 	}
 	if read < results {
 		return due, fmt.Errorf("shop %s: e-conomic announced %d changed items and sent %d: the cursor stays", w.shop.Shop, results, read)

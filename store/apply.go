@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"lagerd/plan"
@@ -24,71 +23,10 @@ type Fence struct {
 	Seq        int64
 }
 
-// Progress is how far a shop has got and how it fares.
-type Progress struct {
-	Shop            string `gorm:"primaryKey"`
-	AgreementNumber int64  // 0: not known yet
-	Suspicion       string
-	Items           int64
-	ItemsCursor     Time
-	SweptAt         Time
-	InvoiceCursor   int64
-	InvoicesBegun   bool
-	InvoicesSweptAt Time
-	TickAt          Time
-	Failures        int
-	Failure         string
-	MissedWebhooks  int64
-	LateWebhooks    int64
-	Drift           int64
-	Lags            int64
-	LagLastUS       int64 `gorm:"column:lag_last_us"`
-	LagMaxUS        int64 `gorm:"column:lag_max_us"`
-	CallsDay        string
-	Calls           int64 // that a lagerd made on CallsDay, see CallsOf
-	CommandCallsDay string
-	CommandCalls    int64   // that commands made on CommandCallsDay
-	ItemsDataset    Dataset // whose items the view shows; another than the shop's while its items change over to those of another agreement
-	ItemsSince      Time    // when they last did; zero: they never have
-
-	Gaps  []plan.Gap `gorm:"-"`
-	Holds plan.Holds `gorm:"-"`
-}
-
-// CallsOf returns the latest day (UTC, YYYY-MM-DD) on which e-conomic was called for
-// the shop, how many calls that were, and how many of them commands made.
-func (p Progress) CallsOf() (day string, calls, byCommands int) {
-	day = max(p.CallsDay, p.CommandCallsDay)
-	if p.CommandCallsDay == day {
-		byCommands = int(p.CommandCalls)
-	}
-	calls = byCommands
-	if p.CallsDay == day {
-		calls += int(p.Calls)
-	}
-	return day, calls, byCommands
-}
-
-// TableName tells gorm the table.
-func (Progress) TableName() string { return "progress" }
-
-// Progress returns a shop's progress with its invoice gaps and holds.
-func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
-	var p Progress
-	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Take(&p).Error; err != nil {
-		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
-	}
-	holds, err := s.holds(ctx, shop)
-	if err != nil {
-		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
-	}
-	p.Holds = holds[shop]
-	p.Gaps, err = s.gaps(ctx, shop)
-	return p, err
-}
-
 // Applied is everything one transaction writes for a shop.
 type Applied struct {
+	Known Progress // before it, as far as its writer knows: what would not differ from it is not written
+
 	Items    []plan.Row
 	Changes  []plan.Change
 	Answered []plan.Answer
@@ -108,7 +46,7 @@ type Applied struct {
 
 	Mixed *[]plan.Mixed // stored invoices that are not the agreement's, by a sweep; nil: unchanged
 
-	Progress map[string]any // columns of progress to set
+	Progress Patch
 
 	Holds    []plan.Hold  // that begin, or whose detail differs
 	EndHolds []plan.Scope // whose hold has ended; before Holds
@@ -119,14 +57,17 @@ type Applied struct {
 
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
-	return len(a.Items)+len(a.Changes)+len(a.Answered)+len(a.Rereads)+len(a.Late)+len(a.Invoices)+
-		len(a.Work)+len(a.Lines)+len(a.Hints)+len(a.Progress)+len(a.Holds)+len(a.EndHolds)+len(a.Completed)+len(a.Warnings) == 0 && a.Window == nil && a.Mixed == nil && len(a.PDFs) == 0 && a.Losses.empty() && !a.EndApproval
+	rows := len(a.Items) + len(a.Changes) + len(a.Answered) + len(a.Rereads) + len(a.Late) + len(a.Invoices) + len(a.PDFs) +
+		len(a.Work) + len(a.Lines) + len(a.Hints) + len(a.Completed) + len(a.Warnings) + len(a.Holds) + len(a.EndHolds)
+	return rows == 0 && a.Mixed == nil && a.Losses.empty() && !a.EndApproval && !a.Progress.changes(a.Known) && !moves(a.Window, a.Known)
 }
 
-// Apply writes it all in one transaction under the fence. It returns ErrFenced
-// if the lease was lost, or ErrSettingsChanged, and then nothing is written. now
-// becomes the time of commit in the history.
-func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) error {
+// Apply writes it all in one transaction under the fence and returns the progress
+// after it. It returns ErrFenced if the lease was lost, or ErrSettingsChanged, and then
+// nothing is written; after any other error it may have been. a.Known is returned with
+// an error. now becomes the time of commit in the history.
+func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (Progress, error) {
+	after := a.Known
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems(f.Dataset, a.Items)
 		t.putInvoices(f.Dataset, a.Invoices, causes(a.Changes), now, "number = new.number")
@@ -143,22 +84,17 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) er
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
 				At(w.DueAt), w.Tries, cause(w.Error, 500), f.Dataset, w.Number)
 		}
-		if a.Window != nil {
-			t.putGaps(f.Shop, a.Window.Gaps)
-		}
-		t.endHolds(f.Shop, a.EndHolds)
-		t.putHolds(f.Shop, a.Holds)
 		t.changeLosses(f, a.Losses)
 		if a.EndApproval {
 			t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
 		}
-		t.progress(f.Shop, a, t.markLate(f.Shop, a))
+		after = t.progress(f.Shop, a, t.markLate(f.Shop, a))
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("store what was read for %s: %w", f.Shop, err)
+		return a.Known, fmt.Errorf("store what was read for %s: %w", f.Shop, err)
 	}
-	return nil
+	return after, nil
 }
 
 // inFencedTx is inTx under the fence. fn is not run where this very transaction has been
@@ -267,52 +203,6 @@ func (t *tx) reread(shop string, rereads []plan.Reread) {
 	}
 	t.insertRows("INSERT INTO hints (shop, kind, number, seen_gen, open, cause, first_at, last_at, due_at, tries, failures, note)",
 		columns, t.dialect.onConflict("shop, kind, number", set...), args)
-}
-
-// progress sets the given columns and counts what the changes tell.
-func (t *tx) progress(shop string, a Applied, late int64) {
-	set, args := []string{}, []any{}
-	put := func(assignment string, arg ...any) {
-		set, args = append(set, assignment), append(args, arg...)
-	}
-	for _, column := range slices.Sorted(maps.Keys(a.Progress)) {
-		put(column+" = ?", a.Progress[column])
-	}
-	if a.Window != nil {
-		put("invoice_cursor = ?", a.Window.Cursor)
-	}
-	var missed, drift, lags int64
-	var lag, longest time.Duration
-	for _, c := range a.Changes {
-		if c.Webhook == plan.WebhookMissed {
-			missed++
-			if c.Cause == plan.CauseSweep {
-				drift++
-			}
-		}
-		if c.Lagged {
-			lags++
-			lag = c.ObservedAt.Sub(c.HintedAt)
-			longest = max(longest, lag)
-		}
-	}
-	if missed != late {
-		put("missed_webhooks = missed_webhooks + ?", missed-late)
-	}
-	if late > 0 {
-		put("late_webhooks = late_webhooks + ?", late)
-	}
-	if drift > 0 {
-		put("drift = drift + ?", drift)
-	}
-	if lags > 0 {
-		put("lags = lags + ?", lags)
-		put("lag_last_us = ?", lag.Microseconds())
-		put("lag_max_us = CASE WHEN lag_max_us < ? THEN ? ELSE lag_max_us END", longest.Microseconds(), longest.Microseconds())
-	}
-	if len(set) > 0 {
-		t.exec("UPDATE progress SET "+strings.Join(set, ", ")+" WHERE shop = ?", append(args, shop)...)
-	}
 }
 
 // markLate turns missed webhooks into late ones where the webhook has come

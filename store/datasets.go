@@ -54,8 +54,8 @@ func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
 // AcceptAgreement lets a shop's token answer for another agreement than before, in
 // one small transaction. From then on everything that is read is stored in that
 // agreement's own dataset. Invoices and PDFs of the former one leave the views at
-// once; its items stay until those of the new one have been read (see
-// ChangeItemsOver). An agreement that the shop has had before gets back what was
+// once; its items stay until those of the new one have been read and
+// Progress.ItemsDataset names theirs. An agreement that the shop has had before gets back what was
 // stored of it. Accepting the agreement that is accepted already only ends a hold.
 func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int64, now time.Time) error {
 	if agreement <= 0 {
@@ -147,35 +147,26 @@ func (s *Store) Losses(ctx context.Context, former, next Dataset) (losses, prese
 	return losses, present, nil
 }
 
-// StageMissing writes some of the items that the former dataset has and the fence's
-// has not: as gone, without figures, or where it is unknown what the new agreement
-// says of one, as without a figure. It reports whether there may be more of them.
-// They are seen when the items change over.
-func (s *Store) StageMissing(ctx context.Context, f Fence, former Dataset, unknown func(number string) bool, at time.Time) (more bool, err error) {
-	missing, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
-		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", f.Dataset, former, plan.StateGone, RowsPerPiece)
+// ItemsLacking returns, as the former dataset has them, items of it that the other has
+// not: as many as one transaction writes, by number.
+func (s *Store) ItemsLacking(ctx context.Context, dataset, former Dataset) ([]plan.Row, error) {
+	numbers, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
+		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", dataset, former, plan.StateGone, RowsPerPiece)
 	if err != nil {
-		return false, fmt.Errorf("look for the items of %s that its agreement lacks: %w", f.Shop, err)
+		return nil, fmt.Errorf("look for the items of %s that %s lacks: %w", former, dataset, err)
 	}
-	if len(missing) == 0 {
-		return false, nil
+	if len(numbers) == 0 {
+		return nil, nil
 	}
-	rows, err := s.Items(ctx, former, missing)
+	rows, err := s.Items(ctx, former, numbers)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	staged := make([]plan.Row, 0, len(missing))
-	for _, number := range missing {
-		row := plan.Row{State: plan.StateGone, Version: plan.Version{Token: f.Token, At: at}, FirstSeenAt: rows[number].FirstSeenAt, ChangedAt: at}
-		row.Number = number
-		if unknown(number) {
-			row.State = plan.StateNoInventory
-		} else {
-			row.Name = rows[number].Name
-		}
-		staged = append(staged, row)
+	lacking := make([]plan.Row, len(numbers))
+	for i, number := range numbers {
+		lacking[i] = rows[number]
 	}
-	return len(missing) == RowsPerPiece, s.Apply(ctx, f, Applied{Items: staged}, at)
+	return lacking, nil
 }
 
 func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]string, error) {
@@ -193,20 +184,6 @@ func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]strin
 		numbers = append(numbers, number)
 	}
 	return numbers, rows.Err()
-}
-
-// ChangeItemsOver has the view show the items of the fence's dataset from now on. An
-// approval of what that takes away has served its purpose.
-func (s *Store) ChangeItemsOver(ctx context.Context, f Fence, now time.Time) error {
-	err := s.inFencedTx(ctx, f, func(t *tx) error {
-		t.exec("UPDATE progress SET items_dataset = ?, items_since = ? WHERE shop = ?", f.Dataset, At(now), f.Shop)
-		t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("change the items of %s over to its new agreement's: %w", f.Shop, err)
-	}
-	return nil
 }
 
 // FormerInvoices returns the rows of an invoice's number that are stored of

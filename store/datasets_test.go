@@ -36,9 +36,9 @@ func TestSettingsChanged(t *testing.T) {
 			f := fenceOf(t, s, "shop1", token, 1000)
 			must(t, change())
 			writes := map[string]error{
-				"apply": s.Apply(ctx, f, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon),
-				"hold":  s.Apply(ctx, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x", store.DayCalls{}),
-				"over":   s.ChangeItemsOver(ctx, f, noon),
+				"apply": commit(ctx, s, f, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon),
+				"hold":  commit(ctx, s, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x", store.DayCalls{}),
+				"over":   commit(ctx, s, f, changedOver(f, noon), noon),
 				"finish": s.FinishRequests(ctx, f, []store.Request{{Request: "r1"}}, noon, 0, ""),
 				"forget": s.Forget(ctx, f, []int64{1}),
 			}
@@ -58,11 +58,11 @@ func TestSettingsChanged(t *testing.T) {
 		// A transaction that was committed before the settings changed was.
 		f := fenceOf(t, s, "shop1", token, 2000)
 		a := store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}
-		must(t, s.Apply(ctx, f, a, noon))
+		must(t, commit(ctx, s, f, a, noon))
 		must(t, changes["set"]())
-		must(t, s.Apply(ctx, f, a, noon))
+		must(t, commit(ctx, s, f, a, noon))
 		// Another shop's settings are its own.
-		must(t, s.Apply(ctx, fenceOf(t, s, "shop2", other, 1), a, noon))
+		must(t, commit(ctx, s, fenceOf(t, s, "shop2", other, 1), a, noon))
 	})
 }
 
@@ -84,7 +84,7 @@ func TestTokensSurviveRemoval(t *testing.T) {
 			}
 			old := fenceOf(t, s, "shop1", token, 1)
 			must(t, s.RemoveShop(t.Context(), "shop1"))
-			if err := s.Apply(t.Context(), old, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon); !errors.Is(err, store.ErrSettingsChanged) {
+			if err := commit(t.Context(), s, old, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon); !errors.Is(err, store.ErrSettingsChanged) {
 				t.Errorf("written for a removed shop: %v", err)
 			}
 			last = token
@@ -117,7 +117,7 @@ func TestAcceptAgreement(t *testing.T) {
 		apply := func(a store.Applied) {
 			t.Helper()
 			seq++
-			must(t, s.Apply(ctx, fenceOf(t, s, "shop1", token, seq), a, noon))
+			must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, seq), a, noon))
 		}
 		invoice := func(number int64, order string) {
 			apply(store.Applied{Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: number, Date: "2026-11-20", Currency: "DKK"}, ShopOrder: order, FoundAt: noon}}})
@@ -136,7 +136,7 @@ func TestAcceptAgreement(t *testing.T) {
 				t.Errorf("%s: the invoices shown are %q, expected %q", what, got, invoices)
 			}
 		}
-		apply(store.Applied{Progress: map[string]any{"agreement_number": 1, "items_cursor": store.At(noon), "invoice_cursor": 9}})
+		apply(store.Applied{Progress: store.Patch{AgreementNumber: new(int64(1)), ItemsCursor: new(store.At(noon))}, Window: &plan.Window{Cursor: 9}})
 		apply(store.Applied{Items: []plan.Row{itemRow("a", "1", token), itemRow("b", "2", token), itemRow("zero", "0", token)}})
 		invoice(1, "of-1")
 		expect("before", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1"})
@@ -158,13 +158,21 @@ func TestAcceptAgreement(t *testing.T) {
 			t.Errorf("%d losses of %d, %v", losses, present, err)
 		}
 		seq++
-		more, err := s.StageMissing(ctx, fenceOf(t, s, "shop1", token, seq), "shop1", func(number string) bool { return number == "zero" }, noon)
-		if more || err != nil {
-			t.Errorf("more %t, %v", more, err)
+		lacking, err := s.ItemsLacking(ctx, shop.Dataset, "shop1")
+		if len(lacking) != 2 || lacking[0].Number != "b" || lacking[1].Number != "zero" || err != nil {
+			t.Errorf("lacking: %+v, %v", lacking, err)
+		}
+		for i := range lacking {
+			lacking[i] = plan.Lacking(lacking[i], lacking[i].Number == "zero", plan.Version{Token: token, At: noon})
+		}
+		must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, seq), store.Applied{Items: lacking}, noon))
+		if lacking, err = s.ItemsLacking(ctx, shop.Dataset, "shop1"); len(lacking) > 0 || err != nil {
+			t.Errorf("lacking still: %+v, %v", lacking, err)
 		}
 		expect("staged", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-2 %PDF-of-2"})
 		seq++
-		must(t, s.ChangeItemsOver(ctx, fenceOf(t, s, "shop1", token, seq), noon.Add(2*time.Hour)))
+		over := fenceOf(t, s, "shop1", token, seq)
+		must(t, commit(ctx, s, over, changedOver(over, noon.Add(2*time.Hour)), noon))
 		of2 := []string{"a 7 ok", "b none gone", "c 8 ok", "zero none no_inventory"}
 		expect("changed over", of2, []string{"1 of-2 %PDF-of-2"})
 		// Whoever asks what has changed since he last looked is told of all of it.
@@ -185,7 +193,8 @@ func TestAcceptAgreement(t *testing.T) {
 		expect("back", of2, []string{"1 of-1 %PDF-of-1"})
 		invoice(2, "of-1")
 		seq++
-		must(t, s.ChangeItemsOver(ctx, fenceOf(t, s, "shop1", token, seq), noon.Add(4*time.Hour)))
+		over = fenceOf(t, s, "shop1", token, seq)
+		must(t, commit(ctx, s, over, changedOver(over, noon.Add(4*time.Hour)), noon))
 		expect("back and changed over", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1", "2 of-1 %PDF-of-1"})
 
 		// The same again only ends a hold.
@@ -238,7 +247,7 @@ func TestAcceptBeforeAnythingWasRead(t *testing.T) {
 // many.
 func approve(t *testing.T, s *store.Store, name string, token, seq int64, losses int, at time.Time) {
 	t.Helper()
-	must(t, s.Apply(t.Context(), fenceOf(t, s, name, token, seq), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: at}}}, at))
+	must(t, commit(t.Context(), s, fenceOf(t, s, name, token, seq), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: at}}}, at))
 	shop, err := s.Shop(t.Context(), name)
 	must(t, err)
 	must(t, s.Approve(t.Context(), shop, losses, at))
@@ -270,7 +279,7 @@ func TestApprove(t *testing.T) {
 			t.Errorf("approved %+v", got)
 		}
 		// The settings have another generation since: a pass under way is told.
-		if err := s.Apply(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: seen.Generation, Token: token, Seq: 2}, store.Applied{EndApproval: true}, noon); !errors.Is(err, store.ErrSettingsChanged) {
+		if err := commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: seen.Generation, Token: token, Seq: 2}, store.Applied{EndApproval: true}, noon); !errors.Is(err, store.ErrSettingsChanged) {
 			t.Errorf("a pass that began before the approval: %v", err)
 		}
 		// Another agreement's losses are not those that were approved, nor are they when the
@@ -282,7 +291,7 @@ func TestApprove(t *testing.T) {
 		if got := approved(); got.Losses != 0 {
 			t.Errorf("approved for another agreement: %+v", got)
 		}
-		must(t, s.Apply(ctx, fenceOf(t, s, "shop1", token, 3), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}}, noon))
+		must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, 3), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}}, noon))
 		if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNotApproved) || approved().Losses != 0 {
 			t.Errorf("for what was shown of another agreement: %v", err)
 		}
@@ -291,4 +300,9 @@ func TestApprove(t *testing.T) {
 			t.Errorf("of a removed shop: %v", err)
 		}
 	})
+}
+
+// changedOver has the view show the items of the fence's dataset.
+func changedOver(f store.Fence, at time.Time) store.Applied {
+	return store.Applied{Progress: store.Patch{ItemsDataset: &f.Dataset, ItemsSince: new(store.At(at))}, EndApproval: true}
 }

@@ -131,7 +131,7 @@ func shopWithItems(t *testing.T, o store.Options) *store.Store {
 		if name == "other" {
 			rows = append(rows, plan.Row{Item: plan.Item{Number: "elsewhere"}, State: plan.StateOK, Stock: nullable("8"), FirstSeenAt: noon, ChangedAt: noon, Version: plan.Version{Token: token, At: noon}})
 		}
-		must(t, s.Apply(t.Context(), store.Fence{Shop: name, Dataset: store.Dataset(name), Generation: int64(generation + 1), Token: token, Seq: 1}, store.Applied{Items: rows}, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: name, Dataset: store.Dataset(name), Generation: int64(generation + 1), Token: token, Seq: 1}, store.Applied{Items: rows}, noon))
 	}
 	return s
 }

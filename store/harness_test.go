@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -93,4 +94,10 @@ func withWork(t *testing.T, s *store.Store, by time.Time) []string {
 	news, err := s.News(t.Context(), due(by))
 	must(t, err)
 	return news.Work
+}
+
+// commit is Apply where the progress after it does not matter.
+func commit(ctx context.Context, s *store.Store, f store.Fence, a store.Applied, now time.Time) error {
+	_, err := s.Apply(ctx, f, a, now)
+	return err
 }

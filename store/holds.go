@@ -34,11 +34,16 @@ func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, 
 	return byShop, nil
 }
 
-func (t *tx) putHolds(shop string, holds []plan.Hold) {
+// putHolds writes holds, each in place of what its scope was held for, and returns them
+// together with those of the other scopes.
+func (t *tx) putHolds(shop string, holds []plan.Hold, others plan.Holds) plan.Holds {
 	for _, h := range holds {
+		h.Detail = cause(h.Detail, 500)
 		t.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES (?,?,?,?,?)"+
-			t.dialect.onConflict("shop, scope", overwrite("reason", "detail", "since")...), shop, h.Scope, h.Reason, cause(h.Detail, 500), At(h.Since))
+			t.dialect.onConflict("shop, scope", overwrite("reason", "detail", "since")...), shop, h.Scope, h.Reason, h.Detail, At(h.Since))
+		others, _ = others.Without(h.Scope).With(h)
 	}
+	return others
 }
 
 func (t *tx) endHolds(shop string, scopes []plan.Scope) {

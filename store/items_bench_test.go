@@ -35,7 +35,7 @@ func BenchmarkItems(b *testing.B) {
 			r.Stock.Decimal = decimal.New(f.Seq, 0)
 			r.Figures.InStock = r.Stock
 		}
-		if err := s.Apply(b.Context(), f, store.Applied{Items: rows[page*size:][:size]}, time.Now()); err != nil {
+		if err := commit(b.Context(), s, f, store.Applied{Items: rows[page*size:][:size]}, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

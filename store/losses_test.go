@@ -24,7 +24,7 @@ func TestLossMemory(t *testing.T) {
 		apply := func(c store.LossChange) {
 			t.Helper()
 			seq++
-			must(t, s.Apply(t.Context(), fenceOf(t, s, "shop1", token, seq), store.Applied{Losses: c}, noon))
+			must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, seq), store.Applied{Losses: c}, noon))
 		}
 		expect := func(what string, want store.LossMemory) {
 			t.Helper()
@@ -66,7 +66,7 @@ func TestLossMemory(t *testing.T) {
 		apply(store.LossChange{Forgotten: append(numbers, "never")})
 		expect("many, forgotten", store.LossMemory{Held: 2 * time.Hour, Losses: []store.Loss{a, c}})
 
-		err := s.Apply(t.Context(), fenceOf(t, s, "shop1", token-1, 1), store.Applied{Losses: store.LossChange{Lost: many}}, noon)
+		err := commit(t.Context(), s, fenceOf(t, s, "shop1", token-1, 1), store.Applied{Losses: store.LossChange{Lost: many}}, noon)
 		if !errors.Is(err, store.ErrFenced) {
 			t.Errorf("without the lease: %v", err)
 		}

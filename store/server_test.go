@@ -118,7 +118,7 @@ func TestOddServers(t *testing.T) {
 			const number, called = "æøå-Ø1", "Blå bær 🤬"
 			row := itemRow(number, "5", token)
 			row.Name = called
-			must(t, s.Apply(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{Items: []plan.Row{row}}, noon))
+			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{Items: []plan.Row{row}}, noon))
 			must(t, record(t.Context(), s, "N1"))
 
 			if n := o.text("SELECT COUNT(*) FROM hint_batches"); n != "1" {

@@ -22,7 +22,7 @@ func TestWarnings(t *testing.T) {
 		apply := func(shop string, token int64, at time.Time, warnings ...store.Warning) {
 			t.Helper()
 			seq++
-			must(t, s.Apply(t.Context(), fenceOf(t, s, shop, token, seq), store.Applied{Warnings: warnings}, at))
+			must(t, commit(t.Context(), s, fenceOf(t, s, shop, token, seq), store.Applied{Warnings: warnings}, at))
 		}
 		expect := func(shop string, want ...string) {
 			t.Helper()
@@ -70,7 +70,7 @@ func TestFailedHints(t *testing.T) {
 		failed := func(number string) store.HintRecord {
 			return store.HintRecord{Shop: "shop1", Kind: plan.KindInvoice, Number: number, Cause: plan.CauseTick, At: noon, DueAt: noon.Add(time.Hour), Failures: 1, Note: "gross of " + number}
 		}
-		must(t, s.Apply(t.Context(), fenceOf(t, s, "shop1", token, 1), store.Applied{Hints: []store.HintRecord{failed("7"), failed("12"), hint("shop1", "a", plan.CauseTick, noon)}}, noon))
+		must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, 1), store.Applied{Hints: []store.HintRecord{failed("7"), failed("12"), hint("shop1", "a", plan.CauseTick, noon)}}, noon))
 		hints, err := s.OpenHints(t.Context(), "shop1", plan.KindInvoice, due(noon.Add(59*time.Minute)))
 		must(t, err)
 		if len(hints) > 0 {
@@ -105,14 +105,14 @@ func TestCompletedInvoice(t *testing.T) {
 			return plan.InvoiceRow{Invoice: inv, ShopOrder: order, FoundAt: at}
 		}
 		in := plan.Invoice{Number: 7, Currency: "DKK", Gross: decimal.NewNullDecimal(decimal.New(-125, 0)), PDFLink: "https://e.test/7"}
-		must(t, s.Apply(t.Context(), fenceOf(t, s, "shop1", token, 1), store.Applied{Invoices: []plan.InvoiceRow{row(in, "", noon)},
+		must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, 1), store.Applied{Invoices: []plan.InvoiceRow{row(in, "", noon)},
 			Changes: []plan.Change{{Kind: plan.KindInvoice, Number: "7", What: plan.WhatBooked, Cause: plan.CauseTick, ObservedAt: noon}},
 			Lines:   []int64{7}}, noon))
-		must(t, s.Apply(t.Context(), fenceOf(t, s, "shop1", token, 2), store.Applied{PDFs: []store.PDF{{Number: 7, Data: []byte("%PDF-"), SHA256: strings.Repeat("a", 64)}}}, noon))
+		must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, 2), store.Applied{PDFs: []store.PDF{{Number: 7, Data: []byte("%PDF-"), SHA256: strings.Repeat("a", 64)}}}, noon))
 		before, err := s.Invoices(t.Context(), "shop1", []string{"7"})
 		must(t, err)
 		in.Date, in.DueDate, in.CustomerNumber, in.OtherReference = "2026-11-10", "2026-11-20", 7, "W-7"
-		must(t, s.Apply(t.Context(), fenceOf(t, s, "shop1", token, 3), store.Applied{Completed: []plan.InvoiceRow{row(in, "W-7", noon.Add(time.Hour))}}, noon.Add(time.Hour)))
+		must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, 3), store.Applied{Completed: []plan.InvoiceRow{row(in, "W-7", noon.Add(time.Hour))}}, noon.Add(time.Hour)))
 		after, err := s.Invoices(t.Context(), "shop1", []string{"7"})
 		must(t, err)
 		want := before[0]

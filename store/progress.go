@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lagerd/plan"
+)
+
+// Progress is how far a shop has got and how it fares.
+type Progress struct {
+	Shop            string `gorm:"primaryKey"`
+	AgreementNumber int64  // 0: not known yet
+	Suspicion       string
+	Items           int64
+	ItemsCursor     Time
+	SweptAt         Time
+	InvoiceCursor   int64
+	InvoicesBegun   bool
+	InvoicesSweptAt Time
+	TickAt          Time
+	Failures        int
+	Failure         string
+	MissedWebhooks  int64
+	LateWebhooks    int64
+	Drift           int64
+	Lags            int64
+	LagLastUS       int64 `gorm:"column:lag_last_us"`
+	LagMaxUS        int64 `gorm:"column:lag_max_us"`
+	CallsDay        string
+	Calls           int64 // that a lagerd made on CallsDay, see CallsOf
+	CommandCallsDay string
+	CommandCalls    int64   // that commands made on CommandCallsDay
+	ItemsDataset    Dataset // whose items the view shows; another than the shop's while its items change over to those of another agreement
+	ItemsSince      Time    // when they last did; zero: they never have
+
+	Gaps  []plan.Gap `gorm:"-"`
+	Holds plan.Holds `gorm:"-"`
+}
+
+// CallsOf returns the latest day (UTC, YYYY-MM-DD) on which e-conomic was called for
+// the shop, how many calls that were, and how many of them commands made.
+func (p Progress) CallsOf() (day string, calls, byCommands int) {
+	day = max(p.CallsDay, p.CommandCallsDay)
+	if p.CommandCallsDay == day {
+		byCommands = int(p.CommandCalls)
+	}
+	calls = byCommands
+	if p.CallsDay == day {
+		calls += int(p.Calls)
+	}
+	return day, calls, byCommands
+}
+
+// Window returns which of the shop's invoice numbers are asked for.
+func (p Progress) Window() plan.Window { return plan.Window{Cursor: p.InvoiceCursor, Gaps: p.Gaps} }
+
+// TableName tells gorm the table.
+func (Progress) TableName() string { return "progress" }
+
+// Progress returns a shop's progress with its invoice gaps and holds.
+func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
+	var p Progress
+	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Take(&p).Error; err != nil {
+		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
+	}
+	holds, err := s.holds(ctx, shop)
+	if err != nil {
+		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
+	}
+	p.Holds = holds[shop]
+	p.Gaps, err = s.gaps(ctx, shop)
+	return p, err
+}
+
+// Patch is what a transaction sets of a shop's progress. What is nil stays as it is.
+type Patch struct {
+	AgreementNumber *int64
+	Suspicion       *string
+	Items           *int64
+	ItemsCursor     *Time
+	SweptAt         *Time
+	InvoicesBegun   *bool
+	InvoicesSweptAt *Time
+	ItemsDataset    *Dataset
+	ItemsSince      *Time
+}
+
+// on applies the patch to p and returns the assignments of the columns that differ.
+func (c Patch) on(p *Progress) assignments {
+	var set assignments
+	assign(&set, "agreement_number", &p.AgreementNumber, c.AgreementNumber)
+	assign(&set, "suspicion", &p.Suspicion, c.Suspicion)
+	assign(&set, "items", &p.Items, c.Items)
+	assignTime(&set, "items_cursor", &p.ItemsCursor, c.ItemsCursor)
+	assignTime(&set, "swept_at", &p.SweptAt, c.SweptAt)
+	assign(&set, "invoices_begun", &p.InvoicesBegun, c.InvoicesBegun)
+	assignTime(&set, "invoices_swept_at", &p.InvoicesSweptAt, c.InvoicesSweptAt)
+	assign(&set, "items_dataset", &p.ItemsDataset, c.ItemsDataset)
+	assignTime(&set, "items_since", &p.ItemsSince, c.ItemsSince)
+	return set
+}
+
+// changes reports whether the patch makes p differ.
+func (c Patch) changes(p Progress) bool { return len(c.on(&p).columns) > 0 }
+
+// assignments are what an UPDATE sets.
+type assignments struct {
+	columns []string // "items = ?"
+	args    []any
+}
+
+func (s *assignments) put(assignment string, args ...any) {
+	s.columns, s.args = append(s.columns, assignment), append(s.args, args...)
+}
+
+func assign[T comparable](set *assignments, column string, field, value *T) {
+	if value != nil && *field != *value {
+		*field = *value
+		set.put(column+" = ?", *value)
+	}
+}
+
+func assignTime(set *assignments, column string, field, value *Time) {
+	if value != nil && !field.Equal(value.Time) {
+		*field = *value
+		set.put(column+" = ?", *value)
+	}
+}
+
+// moves reports whether the window is another than that of p.
+func moves(w *plan.Window, p Progress) bool {
+	return w != nil && (w.Cursor != p.InvoiceCursor || !slices.Equal(w.Gaps, p.Gaps))
+}
+
+// progress writes what a transaction changes of its shop's progress, counts what the
+// changes tell, and returns the progress after it.
+func (t *tx) progress(shop string, a Applied, late int64) Progress {
+	p := a.Known
+	set := a.Progress.on(&p)
+	if moves(a.Window, p) {
+		if a.Window.Cursor != p.InvoiceCursor {
+			set.put("invoice_cursor = ?", a.Window.Cursor)
+		}
+		t.putGaps(shop, a.Window.Gaps)
+		p.InvoiceCursor, p.Gaps = a.Window.Cursor, a.Window.Gaps
+	}
+	t.endHolds(shop, a.EndHolds)
+	p.Holds = t.putHolds(shop, a.Holds, p.Holds.Without(a.EndHolds...))
+	count(&set, &p, a.Changes, late)
+	if len(set.columns) > 0 {
+		t.exec("UPDATE progress SET "+strings.Join(set.columns, ", ")+" WHERE shop = ?", append(set.args, shop)...)
+	}
+	return p
+}
+
+// count adds what changes tell of webhooks, late of which have come after all. The
+// columns count on from what is stored.
+func count(set *assignments, p *Progress, changes []plan.Change, late int64) {
+	var missed, drift, lags int64
+	var lag, longest time.Duration
+	for _, c := range changes {
+		if c.Webhook == plan.WebhookMissed {
+			missed++
+			if c.Cause == plan.CauseSweep {
+				drift++
+			}
+		}
+		if c.Lagged {
+			lags++
+			lag = c.ObservedAt.Sub(c.HintedAt)
+			longest = max(longest, lag)
+		}
+	}
+	if missed != late {
+		set.put("missed_webhooks = missed_webhooks + ?", missed-late)
+		p.MissedWebhooks += missed - late
+	}
+	if late > 0 {
+		set.put("late_webhooks = late_webhooks + ?", late)
+		p.LateWebhooks += late
+	}
+	if drift > 0 {
+		set.put("drift = drift + ?", drift)
+		p.Drift += drift
+	}
+	if lags > 0 {
+		set.put("lags = lags + ?", lags)
+		set.put("lag_last_us = ?", lag.Microseconds())
+		set.put("lag_max_us = CASE WHEN lag_max_us < ? THEN ? ELSE lag_max_us END", longest.Microseconds(), longest.Microseconds())
+		p.Lags, p.LagLastUS, p.LagMaxUS = p.Lags+lags, lag.Microseconds(), max(p.LagMaxUS, longest.Microseconds())
+	}
+}
