@@ -112,17 +112,15 @@ func Items(in ItemsInput) ItemsPlan {
 		if change != nil || stored && next.differs(row) {
 			out.Rows = append(out.Rows, next)
 		}
-		if change != nil && stored {
-			out.remember(in.Recent, row, next, announced)
+		late := announced && stored && row.ChangedAt.After(hint.WebhookAt.Add(-in.LateWithin))
+		if stored {
+			out.remember(in.Recent, row, next, announced, late)
 		}
 		if !hinted {
 			continue
 		}
-		if change == nil && !hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.WebhookAt.Add(-in.LateWithin)) {
+		if change == nil && late {
 			out.Late = append(out.Late, number)
-			if _, counted := in.Recent[number]; counted {
-				out.Restored = append(out.Restored, number)
-			}
 		}
 		if change != nil && !hint.settledBy(obs.Began, in.Rereads) {
 			if again := hint.rereadAfter(in.Now, in.Rereads, in.Listing, noteFor(obs, stored)); again != nil {

@@ -88,15 +88,24 @@ type Lost struct {
 	Gone   bool // the item itself
 }
 
-// remember notes what a written row means to the losses that are remembered: a
-// loss that no webhook of its own announced is one more, and an item that is in
-// stock again, or whose webhook has come after all, is one no more.
-func (p *ItemsPlan) remember(recent map[string]Loss, row, next Row, announced bool) {
+// remember notes what a read of a stored item means to the losses that are remembered.
+// The first line that fits decides:
+//
+//	the read shows                               the item
+//	a loss that no webhook of its own announced  counts
+//	a loss that one announced                    counts no more
+//	it in stock again                            counts no more
+//	anything, and a late webhook has come        counts no more
+//	anything else                                stays as it is
+//
+// The late webhook is the one of the loss that counts, whether the read shows that loss
+// alone or something newer as well.
+func (p *ItemsPlan) remember(recent map[string]Loss, row, next Row, announced, late bool) {
 	loses := next.loses(row)
 	switch _, counted := recent[next.Number]; {
 	case loses && !announced:
 		p.Lost = append(p.Lost, Lost{Number: next.Number, Gone: next.State == StateGone})
-	case counted && (loses || next.inStock()):
+	case counted && (loses || next.inStock() || late):
 		p.Restored = append(p.Restored, next.Number)
 	}
 }

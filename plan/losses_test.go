@@ -127,7 +127,8 @@ func TestLossWindowBounds(t *testing.T) {
 	})
 }
 
-// TestItemsRemember: what a written row means to the losses that are remembered.
+// TestItemsRemember: what a read of a stored item means to the losses that are
+// remembered.
 func TestItemsRemember(t *testing.T) {
 	t.Parallel()
 	webhook := plan.Hint{Kind: plan.KindStock, Number: "a", Gen: 1, Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon}
@@ -161,6 +162,10 @@ func TestItemsRemember(t *testing.T) {
 		{"counted, and gone", notFound("a"), []plan.Row{zero}, nil, true, true, true, false},
 		{"counted, and gone by its webhook", notFound("a"), []plan.Row{zero}, &webhook, true, false, false, true},
 		{"counted, and its webhook has come", seen(item("a", "0")), []plan.Row{changedAt(zero, noon.Add(-time.Minute))}, &webhook, true, false, false, true},
+		{"counted, and its webhook shows an order as well", seen(ordered(item("a", "0"))), []plan.Row{changedAt(zero, noon.Add(-time.Minute))}, &webhook, true, false, false, true},
+		{"counted, and its webhook shows less than nothing", seen(item("a", "-3")), []plan.Row{changedAt(zero, noon.Add(-time.Minute))}, &webhook, true, false, false, true},
+		{"counted, and a webhook shows an order much later", seen(ordered(item("a", "0"))), []plan.Row{changedAt(zero, noon.Add(-time.Hour))}, &webhook, true, false, false, false},
+		{"counted, and an order is seen", seen(ordered(item("a", "0"))), []plan.Row{changedAt(zero, noon.Add(-time.Minute))}, &own, true, false, false, false},
 		{"counted, and a webhook comes much later", seen(item("a", "0")), []plan.Row{changedAt(zero, noon.Add(-time.Hour))}, &webhook, true, false, false, false},
 		{"counted, and still zero", seen(renamed(item("a", "0"))), []plan.Row{zero}, nil, true, false, false, false},
 	} {
@@ -192,5 +197,7 @@ func TestItemsRemember(t *testing.T) {
 		})
 	}
 }
+
+func ordered(i plan.Item) plan.Item { i.Figures.OrderedByCustomers = figure("2"); return i }
 
 func changedAt(r plan.Row, at time.Time) plan.Row { r.ChangedAt = at; return r }

@@ -83,13 +83,11 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: gives})
-	must(t, err)
 	log := logrus.New()
 	log.SetOutput(t.Output())
 	done := make(passes, 1000)
 	o := reconcile.Options{
-		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
+		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
 		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
 		Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour, RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond,
@@ -97,6 +95,9 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 		LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50,
 	}
 	set(&o)
+	var err error
+	o.Client, err = economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: gives, Now: o.Now})
+	must(t, err)
 	s := schedule.NewScheduler(schedule.Options{Reconcile: o, Observer: o.Observer.(schedule.Observer), Workers: 1, Instance: "me"})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

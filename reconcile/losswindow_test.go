@@ -325,6 +325,26 @@ func TestHonestLosses(t *testing.T) {
 		}
 		x.countsNone()
 	})
+	t.Run("their webhooks come late, when more than all has been sold", func(t *testing.T) {
+		t.Parallel()
+		x := trickling(t, 100)
+		for n := 0; n < 60; n += 10 {
+			if x.becomes(n, n+10, "0"); x.settles() {
+				t.Fatal("held")
+			}
+			x.becomes(n, n+10, "-1")
+			hints := make([]store.HintRecord, 10)
+			for i := range hints {
+				hints[i] = store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: thing(n + i), Cause: plan.CauseWebhook, At: x.now()}
+			}
+			must(t, x.Store.RecordWebhooks(t.Context(), hints))
+			x.Hinted("shop1234", len(hints))
+			if x.settles() {
+				t.Fatal("held")
+			}
+		}
+		x.countsNone()
+	})
 	t.Run("items are deleted by hand all day", func(t *testing.T) {
 		t.Parallel()
 		x := trickling(t, 300)
