@@ -42,6 +42,7 @@ func (l *loader) validate(c *Config) {
 		{"database.max_connections", c.Database.MaxConnections, 2, 256},
 		{"economic.daily_calls", c.Economic.DailyCalls, 100, 10_000_000},
 		{"economic.concurrency", c.Economic.Concurrency, 1, 64},
+		{"economic.calls_per_second", c.Economic.CallsPerSecond, 1, 100_000},
 		{"economic.max_url_bytes", c.Economic.MaxURLBytes, 500, 32_000},
 		{"webhook.queue", c.Webhook.Queue, 1, 10_000_000},
 		{"webhook.batch", c.Webhook.Batch, 1, 500},
@@ -69,14 +70,13 @@ func (l *loader) validate(c *Config) {
 
 func (l *loader) database(c *Config) {
 	l.oneOf("database.migrate", string(c.Database.Migrate), string(MigrateAuto), string(MigrateManual))
-	if c.Database.DSN.IsZero() {
+	if c.Database.DSN == "" {
 		if c.Database.Path == "" {
 			l.badKey("database.path", "expected the file of the embedded database, got nothing")
 		}
 		return
 	}
-	text := c.Database.DSN.Reveal()
-	parsed, err := dsn.Parse(text)
+	parsed, err := dsn.Parse(c.Database.DSN)
 	refused, isRefused := errors.AsType[*dsn.RefusedError](err)
 	switch {
 	case isRefused:
@@ -84,9 +84,9 @@ func (l *loader) database(c *Config) {
 	case err != nil:
 		// The driver's message can quote the DSN, password and all.
 		what := "expected user:password@tcp(host:3306)/database, got something else"
-		if end := strings.LastIndexByte(text, '/'); end >= 0 {
-			name, _, parameters := strings.Cut(text[end:], "?")
-			if _, err := mysql.ParseDSN(text[:end] + name); err == nil && parameters {
+		if end := strings.LastIndexByte(c.Database.DSN, '/'); end >= 0 {
+			name, _, parameters := strings.Cut(c.Database.DSN[end:], "?")
+			if _, err := mysql.ParseDSN(c.Database.DSN[:end] + name); err == nil && parameters {
 				what = "expected parameters after the ? that the MySQL driver knows, such as tls=true, got others"
 			}
 		}
@@ -100,7 +100,7 @@ func (l *loader) durations(c *Config) {
 	r := c.Reconcile
 	type bound struct {
 		key         string
-		is          time.Duration
+		is          Duration
 		least, most time.Duration
 	}
 	bounds := []bound{
@@ -124,7 +124,7 @@ func (l *loader) durations(c *Config) {
 		bounds = append(bounds, bound{fmt.Sprintf("reconcile.rereads[%d]", i), d, 100 * time.Millisecond, time.Hour})
 	}
 	for _, b := range bounds {
-		if b.is < b.least || b.is > b.most {
+		if d := time.Duration(b.is); d < b.least || d > b.most {
 			l.badKey(b.key, "expected a duration from %s to %s, got %s", b.least, b.most, b.is)
 		}
 	}

@@ -236,7 +236,7 @@ const (
 
 func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
 	client, err := economic.New(economic.Options{
-		RESTURL: s.RESTURL, AppSecretToken: s.AppSecretToken.Reveal(), Timeout: s.Timeout, MaxURLBytes: s.MaxURLBytes,
+		RESTURL: s.RESTURL, AppSecretToken: s.AppSecretToken.Reveal(), Timeout: s.Timeout, CallsPerSecond: s.CallsPerSecond, MaxURLBytes: s.MaxURLBytes,
 		MaxPDFBytes: s.MaxPDFBytes, UserAgent: "lagerd/" + d.Version, Now: d.now, Observe: d.metrics.Called,
 	})
 	if err != nil {

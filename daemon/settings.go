@@ -28,6 +28,7 @@ type Settings struct {
 	RESTURL        string
 	AppSecretToken secret.Text
 	Timeout        time.Duration // of one call to e-conomic
+	CallsPerSecond int           // to e-conomic, of all shops
 	MaxURLBytes    int
 	MaxPDFBytes    int64
 	LeaseBeat      time.Duration

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Options are a Client's settings. Zero values mean the defaults.
@@ -30,6 +32,10 @@ type Options struct {
 	UserAgent    string
 	Now          func() time.Time // default time.Now
 
+	// CallsPerSecond bounds all calls of the client together, averaged over a second or
+	// two: what a quiet second leaves, the next one may use. 0: no bound.
+	CallsPerSecond int
+
 	// Observe is called once for each HTTP request, when it is over. It may be
 	// called from several goroutines at once.
 	Observe func(Call)
@@ -37,11 +43,11 @@ type Options struct {
 
 // Call is one HTTP request that was made.
 type Call struct {
-	Endpoint string // "products", "product", "invoices", "invoice", "pdf" or "self"
-	Status   int    // 0 without an answer
-	Kind     Kind   // "" if it went well
-	Cost     int    // tokens, as e-conomic says; 0 if it does not
-	Duration time.Duration
+	Endpoint string        // "products", "product", "invoices", "invoice", "pdf" or "self"
+	Status   int           // 0 without an answer
+	Kind     Kind          // "" if it went well
+	Cost     int           // tokens, as e-conomic says; 0 if it does not
+	Duration time.Duration // from the request to the end of its answer
 }
 
 // Client reads from e-conomic's REST API. It is safe for concurrent use.
@@ -49,6 +55,8 @@ type Client struct {
 	o    Options
 	base string   // RESTURL without a slash at its end
 	host *url.URL // the parsed base
+
+	rate *rate.Limiter // of all calls
 
 	// transport is used without an http.Client, which has nothing to add here
 	// but redirects: it would send the tokens along.
@@ -98,7 +106,11 @@ func New(o Options) (*Client, error) {
 	if o.Observe == nil {
 		o.Observe = func(Call) {}
 	}
-	return &Client{o: o, base: base, host: host, transport: &getOnly{host: host, next: o.Transport}}, nil
+	limit := rate.NewLimiter(rate.Inf, 0)
+	if o.CallsPerSecond > 0 {
+		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
+	}
+	return &Client{o: o, base: base, host: host, rate: limit, transport: &getOnly{host: host, next: o.Transport}}, nil
 }
 
 // Close closes connections that lie idle. The client stays usable.
@@ -171,30 +183,22 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 	if !headerValue(a.grant) || a.grant == "" {
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or holds a character that no token has: enter it anew")}
 	}
-	if err := a.budget.acquire(ctx, p); err != nil {
+	waited := Waiting(ctx)
+	got, r, err := a.ask(ctx, p, c)
+	waited()
+	if r.sent.IsZero() {
 		return answer{}, failed(c.op, err)
 	}
-	seen := Call{Endpoint: c.endpoint}
-	began := a.client.o.Now()
-	started := time.Now()
-	got, resp, err := a.send(ctx, c)
-	got.began = began
-	var status int
-	var header http.Header
-	if resp != nil {
-		status, header = resp.StatusCode, resp.Header
-		seen.Status, seen.Cost = status, readCost(header)
-	}
-	blocked := a.budget.release(status, header)
+	seen := Call{Endpoint: c.endpoint, Status: r.status, Cost: readCost(r.header), Duration: r.took}
 	if err == nil {
 		err = decode(got)
 	}
 	if err != nil {
 		e := failed(c.op, err)
-		e.Status = status
-		e.RequestID = oneLine(a.redact(header.Get("X-RequestId")), 100)
-		if e.RetryAfter = blocked; blocked == 0 {
-			e.RetryAfter, _ = retryAfter(header, began)
+		e.Status = r.status
+		e.RequestID = oneLine(a.redact(r.header.Get("X-RequestId")), 100)
+		if e.RetryAfter = r.blocked; r.blocked == 0 {
+			e.RetryAfter, _ = retryAfter(r.header, got.began)
 		}
 		if a.repeatsToken(got) {
 			hideGot(e.Err)
@@ -202,9 +206,38 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 		seen.Kind = e.Kind
 		err = e
 	}
-	seen.Duration = time.Since(started)
 	a.client.o.Observe(seen)
 	return got, err
+}
+
+// request is one that was made.
+type request struct {
+	sent    time.Time // zero: it was not
+	took    time.Duration
+	status  int // 0 without an answer
+	header  http.Header
+	blocked time.Duration // for how long a 429 blocks the agreement
+}
+
+// ask waits for its turn, sends the request and reads the whole answer.
+func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, request, error) {
+	if err := a.budget.acquire(ctx, p); err != nil {
+		return answer{}, request{}, err
+	}
+	if err := a.client.rate.Wait(ctx); err != nil {
+		a.budget.release(0, nil)
+		return answer{}, request{}, &Error{Kind: KindUnavailable, Err: fmt.Errorf("wait for its turn among all calls: %w", err)}
+	}
+	began := a.client.o.Now()
+	r := request{sent: time.Now()}
+	got, resp, err := a.send(ctx, c)
+	got.began = began
+	if resp != nil {
+		r.status, r.header = resp.StatusCode, resp.Header
+	}
+	r.blocked = a.budget.release(r.status, r.header)
+	r.took = time.Since(r.sent)
+	return got, r, err
 }
 
 // send is the only place that makes requests. The response is returned for its

@@ -652,6 +652,7 @@ func (w *Shop) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 		}
 		close(next)
 		done := make(chan fetched, w.PDFConcurrency)
+		fetching := economic.OnWait(ctx, nil)
 		var working sync.WaitGroup
 		for range min(w.PDFConcurrency, len(list)) {
 			working.Go(func() {
@@ -659,7 +660,7 @@ func (w *Shop) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 					if ctx.Err() != nil || over.Load() {
 						return
 					}
-					f := w.fetchOne(ctx, inv)
+					f := w.fetchOne(fetching, inv)
 					if f.limited() {
 						over.Store(true) // the next would wait for tokens
 					}
@@ -671,7 +672,13 @@ func (w *Shop) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 			working.Wait()
 			close(done)
 		}()
-		for f := range done {
+		for {
+			waited := economic.Waiting(ctx)
+			f, more := <-done
+			waited()
+			if !more {
+				return
+			}
 			come, size := []fetched{f}, f.size()
 			for waiting := true; waiting && size < bytesPerTransaction; {
 				select {

@@ -123,7 +123,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 	}()
 	for more := true; more; {
 		giveSlot()
-		p, err := read.wait()
+		p, err := read.wait(ctx)
 		if err != nil {
 			return w.interrupted(l, err)
 		}
@@ -224,7 +224,7 @@ type pageRead struct {
 // readPage begins to read a listing's next page, while the one before it is being
 // stored.
 func (w *Shop) readPage(ctx context.Context, l *listing) *pageRead {
-	ctx, cancel := context.WithCancel(ctx)
+	reading, cancel := context.WithCancel(economic.OnWait(ctx, nil))
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
 	priority, link := l.priority, l.next
 	go func() {
@@ -234,13 +234,15 @@ func (w *Shop) readPage(ctx context.Context, l *listing) *pageRead {
 				r.err = fmt.Errorf("shop %s: read a page of items: internal error: %v", w.shop.Shop, p)
 			}
 		}()
-		r.page, r.err = w.stock.Listing(ctx, priority, link)
+		r.page, r.err = w.stock.Listing(reading, priority, link)
 	}()
 	return r
 }
 
-func (r *pageRead) wait() (page, error) {
+func (r *pageRead) wait(ctx context.Context) (page, error) {
+	waited := economic.Waiting(ctx)
 	<-r.done
+	waited()
 	r.cancel()
 	return r.page, r.err
 }

@@ -4,13 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	_ "modernc.org/sqlite"
 
 	"lagerd/plan"
 	"lagerd/secret"
@@ -20,8 +24,10 @@ import (
 )
 
 const (
-	first = lagerdtest.FirstAgreement
-	code  = "code-of-the-benchmark-0123456789"
+	appToken = "sandbox-app-token"
+	key      = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	first    = 100001 // the first agreement's number
+	code     = "code-of-the-benchmark-0123456789"
 )
 
 // never is a schedule of ticks for benchmarks that want none of their own.
@@ -36,36 +42,50 @@ const (
 
 // lagerd is a running daemon with a database of its own.
 type lagerd struct {
-	*lagerdtest.Installation
-	b     *testing.B
-	store *store.Store
-	db    *sql.DB
-	keys  *secret.Keys
-	out   *lagerdtest.Output
-	proc  *lagerdtest.Process
+	b       *testing.B
+	dir     string
+	env     []string
+	webhook string
+	admin   string
+	dsn     string // of MariaDB; "": the embedded database
+	store   *store.Store
+	db      *sql.DB
+	keys    *secret.Keys
+	out     *lagerdtest.Output
+	proc    *lagerdtest.Process
 }
 
 // install prepares a lagerd without starting it: its database is migrated, and
 // has shops for so many agreements.
 func install(b *testing.B, embedded bool, sandbox string, shops int, extra string) *lagerd {
 	b.Helper()
-	setup := lagerdtest.Setup{REST: sandbox, Extra: "log: {level: warn}\n" + extra}
+	l := &lagerd{b: b, dir: b.TempDir(), webhook: lagerdtest.FreeAddress(b), admin: lagerdtest.FreeAddress(b), out: lagerdtest.NewOutput()}
+	path := func(file string) string { return filepath.Join(l.dir, file) }
+	o := store.Options{Path: path("lagerd.db")}
+	database := "  path: " + o.Path
 	if !embedded {
-		setup.DSN = mariadbtest.New(b)
+		l.dsn = mariadbtest.New(b)
+		o = store.Options{DSN: l.dsn}
+		database = "  dsn: " + strconv.Quote(l.dsn)
 	}
-	l := &lagerd{Installation: lagerdtest.Install(b, setup), b: b, out: lagerdtest.NewOutput()}
-	o := store.Options{DSN: setup.DSN}
-	if embedded {
-		o.Path = l.Path("lagerd.db")
-	}
+	lagerdtest.Write(b, path("app-token"), appToken)
+	lagerdtest.Write(b, path("key"), key)
+	lagerdtest.Write(b, path("lagerd.yaml"), fmt.Sprintf("database:\n%s\nkey_file: %s\neconomic: {rest_url: %q, app_secret_token_file: %s}\nwebhook: {listen: %q}\nadmin: {listen: %q}\nlog: {level: warn}\n%s",
+		database, path("key"), sandbox, path("app-token"), l.webhook, l.admin, extra))
+	l.env = []string{"LAGERD_CONFIG=" + path("lagerd.yaml")}
 	var err error
-	l.keys, err = secret.Load([]byte(lagerdtest.Key))
+	l.keys, err = secret.Load([]byte(key))
 	must(b, err)
 	l.store, err = store.Open(b.Context(), o)
 	must(b, err)
 	b.Cleanup(func() { _ = l.store.Close() })
 	must(b, l.store.Migrate(b.Context()))
-	l.db = l.Database()
+	if embedded {
+		l.db, err = sql.Open("sqlite", o.Path+"?_pragma=busy_timeout(10000)")
+	} else {
+		l.db, err = sql.Open("mysql", l.dsn)
+	}
+	must(b, err)
 	b.Cleanup(func() { _ = l.db.Close() })
 	l.addShops(shops)
 	return l
@@ -109,7 +129,7 @@ func (l *lagerd) start() time.Duration {
 	l.b.Helper()
 	began := time.Now()
 	var err error
-	l.proc, err = binary.Start(l.out, l.Env, "run")
+	l.proc, err = binary.Start(l.out, l.env, "run")
 	must(l.b, err)
 	p := l.proc
 	l.b.Cleanup(func() {
@@ -121,10 +141,14 @@ func (l *lagerd) start() time.Duration {
 		}
 	})
 	for {
-		if l.Ready(l.b.Context()) {
-			took := time.Since(began)
-			l.profiled(p)
-			return took
+		res, err := http.Get("http://" + l.admin + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				took := time.Since(began)
+				l.profiled(p)
+				return took
+			}
 		}
 		if !p.Running() {
 			l.b.Fatalf("lagerd does not start:\n%s", l.out.Tail(30))

@@ -1,0 +1,155 @@
+package economic_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lagerd/economic"
+)
+
+// answering is a transport that answers every request with an empty page, after a while.
+type answering struct {
+	after time.Duration
+
+	mu   sync.Mutex
+	sent []time.Time
+}
+
+func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	a.sent = append(a.sent, time.Now())
+	a.mu.Unlock()
+	select {
+	case <-time.After(a.after):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	rec := httptest.NewRecorder()
+	rec.WriteString(emptyPage)
+	return rec.Result(), nil
+}
+
+func client(t *testing.T, o economic.Options) *economic.Client {
+	t.Helper()
+	o.RESTURL, o.AppSecretToken = "http://e-conomic.test", appToken
+	c, err := economic.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestOnWait: a call tells when it begins to wait, for its turn or for the answer, and
+// when it has waited; not while its answer is decoded, and not where nobody wants to know.
+func TestOnWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var mu sync.Mutex
+		var told []time.Duration
+		tell := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, time.Since(began))
+		}
+		ctx := economic.OnWait(t.Context(), func() func() {
+			tell()
+			return tell
+		})
+		network := &answering{after: time.Second}
+		a := client(t, economic.Options{Transport: network}).Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{Concurrency: 1}))
+		read := func(ctx context.Context) {
+			if _, err := a.Products(ctx, economic.PriorityTick, economic.ProductsQuery{}); err != nil {
+				t.Error(err)
+			}
+		}
+		var beside sync.WaitGroup
+		beside.Go(func() { read(economic.OnWait(ctx, nil)) })
+		synctest.Wait()
+		read(ctx) // after the one beside it
+		beside.Wait()
+		waited := economic.Waiting(ctx)
+		time.Sleep(time.Second)
+		waited()
+		if want := []time.Duration{0, 2 * time.Second, 2 * time.Second, 3 * time.Second}; !slices.Equal(told, want) {
+			t.Errorf("told at %v, expected %v", told, want)
+		}
+		economic.Waiting(t.Context())()
+	})
+}
+
+// TestCallsPerSecond: all agreements together make so many calls a second, and no more
+// than one second's at once.
+func TestCallsPerSecond(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		most int
+		took time.Duration // of 40 calls
+	}{{0, time.Second}, {100, time.Second}, {10, 4 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			network := &answering{after: time.Second}
+			all := client(t, economic.Options{Transport: network, CallsPerSecond: c.most})
+			var calling sync.WaitGroup
+			for range 40 {
+				a := all.Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{}))
+				calling.Go(func() {
+					read, err := a.Products(t.Context(), economic.PriorityTick, economic.ProductsQuery{})
+					if err != nil {
+						t.Error(err)
+					}
+					if took := time.Since(read.Began); took != time.Second {
+						t.Errorf("at %d a second: a read is said to have begun %s before its answer", c.most, took)
+					}
+				})
+			}
+			calling.Wait()
+			if took := time.Since(began); took != c.took {
+				t.Errorf("at %d a second: 40 calls took %s, expected %s", c.most, took, c.took)
+			}
+			if c.most == 0 {
+				return
+			}
+			for n, sent := range network.sent {
+				if n >= 2*c.most && sent.Sub(network.sent[n-2*c.most]) < time.Second {
+					t.Errorf("at %d a second: %d calls within %s", c.most, 2*c.most, sent.Sub(network.sent[n-2*c.most]))
+				}
+			}
+		})
+	}
+}
+
+// TestCallsPerSecondGivenUp: a call that is given up while it waits for its turn is not
+// sent, and leaves its agreement free.
+func TestCallsPerSecondGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := &answering{}
+		budget := economic.NewBudget(economic.BudgetOptions{Concurrency: 1})
+		a := client(t, economic.Options{Transport: network, CallsPerSecond: 1}).Agreement(grantToken, budget)
+		read := func(ctx context.Context) error {
+			_, err := a.Products(ctx, economic.PriorityTick, economic.ProductsQuery{})
+			return err
+		}
+		if err := read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second/2, stop)
+		if err := read(ctx); economic.KindOf(err) != economic.KindUnavailable {
+			t.Errorf("a call that was given up: %v", err)
+		}
+		if err := read(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if len(network.sent) != 2 {
+			t.Errorf("%d calls were sent, expected 2", len(network.sent))
+		}
+	})
+}
