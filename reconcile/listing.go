@@ -48,11 +48,7 @@ type listing struct {
 	missing    map[string]plan.Suspect // stored items that it did not show, known with the last page
 	cut        bool                    // not everything that was missing has been asked for
 
-	scattered bool // its pages' numbers do not lie side by side in the database
-
-	awaited  bool                // more hints are due than are read beside it: they wait for its end
-	baseline bool                // no item was stored when it began
-	beside   map[string]struct{} // of a baseline: what has been looked at since, beside its pages or in one that was read again
+	awaited bool // more hints are due than are read beside it: they wait for its end
 
 	looks    bool                    // nothing of it is stored: the shop's losses are held back
 	suspects map[string]plan.Suspect // what it would take away, where it only looks
@@ -74,13 +70,6 @@ func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, packed store
 	if j.Tick && !j.Sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
 	}
-	var err error
-	if w.progress.SweptAt.IsZero() {
-		if l.baseline, err = w.Store.NoItems(ctx, w.shop.Dataset); err != nil {
-			return err
-		}
-		l.beside = map[string]struct{}{}
-	}
 	if flood {
 		l.priority = economic.PriorityHint
 	}
@@ -89,7 +78,8 @@ func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, packed store
 	}
 	w.sweep = l
 	var rows hintMap
-	if err = w.giveRows(ctx, packed.Hints[plan.KindInvoice]); err == nil {
+	err := w.giveRows(ctx, packed.Hints[plan.KindInvoice])
+	if err == nil {
 		rows, err = w.allRows(ctx, j)
 	}
 	if err != nil {
@@ -146,7 +136,6 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			return err
 		}
 		back := l.turnBack(p, w.PageSize)
-		unstored := l.unstored(p)
 		if !back {
 			l.add(p)
 			l.next = p.next
@@ -170,7 +159,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			w.endListing()
 			return nil
 		}
-		batch := itemsBatch{observations: p.observations, listed: true, webhookAt: l.webhookAt, unstored: unstored, hints: l.hints, cause: l.cause, created: l.created}
+		batch := itemsBatch{observations: p.observations, listed: true, webhookAt: l.webhookAt, hints: l.hints, cause: l.cause, created: l.created}
 		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
 			batch.missing, err = w.missing(ctx, l)
@@ -286,16 +275,6 @@ func (l *listing) turnBack(p page, pageSize int) bool {
 	}
 	l.next, l.turned, l.results = l.turned[back].link, l.turned[:back], p.results
 	return true
-}
-
-// unstored reports whether none of a page's items can be stored. It is asked before
-// the page is added.
-func (l *listing) unstored(p page) bool {
-	return l.baseline && !slices.ContainsFunc(p.observations, func(o plan.Observation) bool {
-		_, seen := l.seen[o.Item.Number]
-		_, beside := l.beside[o.Item.Number]
-		return seen || beside
-	})
 }
 
 // believedItems is for how many items room is made before they come.
@@ -458,9 +437,6 @@ const missingAtOnce = 100
 func (w *Shop) missing(ctx context.Context, l *listing) (map[string]plan.Suspect, error) {
 	l.stored = map[string]struct{}{}
 	missing := map[string]plan.Suspect{}
-	if l.baseline && len(l.beside) == 0 {
-		return missing, nil // nothing is stored but what it has shown
-	}
 	for number, err := range w.Store.PresentNumbers(ctx, w.shop.Dataset) {
 		if err != nil {
 			return nil, err

@@ -360,15 +360,7 @@ func (w *Shop) dealtWith(hints hintMap, number string, gen int64) {
 
 // stored reads what is stored of a batch's items.
 func (w *Shop) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
-	if batch.unstored {
-		return nil, nil
-	}
 	numbers := numbersOf(batch.observations)
-	if w.sweep != nil && w.sweep.baseline {
-		for _, number := range numbers {
-			w.sweep.beside[number] = struct{}{}
-		}
-	}
 	if batch.listed {
 		return w.storedOfPage(ctx, numbers)
 	}
@@ -382,12 +374,9 @@ func (w *Shop) storedOfPage(ctx context.Context, numbers []string) (map[string]p
 	if len(numbers) == 0 {
 		return nil, nil
 	}
-	if !w.sweep.scattered {
-		rows, all, err := w.Store.ItemsBetween(ctx, w.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
-		if err != nil || all {
-			return rows, err
-		}
-		w.sweep.scattered = true
+	rows, all, err := w.Store.ItemsBetween(ctx, w.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
+	if err != nil || all {
+		return rows, err
 	}
 	return w.Store.Items(ctx, w.shop.Dataset, numbers)
 }
@@ -397,7 +386,6 @@ type itemsBatch struct {
 	observations []plan.Observation
 	listed       bool      // they are a page of the listing under way
 	webhookAt    time.Time // when the last webhook came that it answers
-	unstored     bool      // it is known that none of them is stored
 	hints        hintMap
 	cause        plan.Cause
 	created      []plan.Item // by earlier batches of the same read

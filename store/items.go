@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -75,19 +74,6 @@ func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 		into[r.Number] = r
 	}
 	return rows.Err()
-}
-
-// NoItems reports whether a shop has no item stored, not even one that is gone.
-func (s *Store) NoItems(ctx context.Context, dataset Dataset) (bool, error) {
-	var one int
-	err := s.conn.QueryRowContext(ctx, "SELECT 1 FROM items WHERE shop = ? LIMIT 1", dataset).Scan(&one)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("look for items of %s: %w", dataset, err)
-	}
-	return false, nil
 }
 
 // PresentNumbers yields the numbers of a shop's items that are not gone, one by

@@ -57,6 +57,14 @@ var mutations = []mutation{
 				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:"},
 	{"of what is stored of a page only the first is read", "reconcile/stock.go",
 		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:"},
+	{"a first listing does not ask for what was stored beside it", "reconcile/stock.go",
+		`	if len(numbers) == 0 {
+		return nil, nil
+	}
+	rows, all`, `	if len(numbers) == 0 || w.progress.SweptAt.IsZero() {
+		return nil, nil
+	}
+	rows, all`, "history:|order:"},
 	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
@@ -198,8 +206,6 @@ var rareMutations = []mutation{
 		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
-	{"a first listing does not ask for what was stored beside it", "reconcile/listing.go",
-		`return seen || beside`, `return (seen || beside) && false`, "history:|order:"},
 	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/shop.go",
 		`		w.forgetStored()
 		return err
