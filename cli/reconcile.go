@@ -279,7 +279,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 		case h.Failures > 0:
 			failed = true
 			fmt.Fprintf(c.Stdout, "%s %s: failed: %s\n", shop, terminal.Escape(h.Number), terminal.Line(h.Note))
-		case h.Note != "":
+		case h.Reason != "":
 			failed = true
 			fmt.Fprintf(c.Stdout, "%s %s: %s\n", shop, terminal.Escape(h.Number), terminal.Line(h.Note))
 		case !slices.ContainsFunc(changes, func(ch store.Change) bool { return ch.Number == h.Number }):
@@ -292,7 +292,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 			return failed, err
 		}
 		for _, i := range invoices {
-			if i.WorkError != "" {
+			if i.Failing() {
 				failed = true
 				fmt.Fprintf(c.Stdout, "%s invoice %d: failed: %s\n", shop, i.Number, terminal.Line(i.WorkError))
 			}

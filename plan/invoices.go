@@ -181,7 +181,7 @@ func Invoices(in InvoicesInput) InvoicesPlan {
 		if !hinted {
 			continue
 		}
-		answer, again := answerHint(hint, false, in.Now, in.Rereads, "e-conomic has no booked invoice with this number")
+		answer, again := answerHint(hint, false, in.Now, in.Rereads, HintUnknown)
 		if again != nil {
 			out.Rereads = append(out.Rereads, *again)
 		} else {

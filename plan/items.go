@@ -123,13 +123,13 @@ func Items(in ItemsInput) ItemsPlan {
 			out.Late = append(out.Late, number)
 		}
 		if change != nil && !hint.settledBy(obs.Began, in.Rereads) {
-			if again := hint.rereadAfter(in.Now, in.Rereads, in.Listing, noteFor(obs, stored)); again != nil {
+			if again := hint.rereadAfter(in.Now, in.Rereads, in.Listing, reasonFor(obs, stored)); again != nil {
 				out.Rereads = append(out.Rereads, *again)
 				continue
 			}
 		}
 		settled := change != nil || hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.FirstAt.Add(-in.LateWithin))
-		answer, again := answerHint(hint, settled, in.Now, in.Rereads, noteFor(obs, stored))
+		answer, again := answerHint(hint, settled, in.Now, in.Rereads, reasonFor(obs, stored))
 		if again != nil {
 			out.Rereads = append(out.Rereads, *again)
 		} else {
@@ -158,11 +158,10 @@ func (in ItemsInput) doubt(obs Observation, row, next Row, stored bool) (Suspect
 }
 
 func (in ItemsInput) rereadSuspect(h Hint, s Suspect) Reread {
-	again := Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: in.Now, Tries: h.Tries, Note: "e-conomic shows less than is stored: read once more before it is believed"}
 	if s.Loss && !in.HeldBackTo.IsZero() {
-		again.DueAt, again.Note = in.HeldBackTo, "held back with the shop's other losses: see `lagerd diff`"
+		return h.readAgain(in.HeldBackTo, h.Tries, HintHeldBack)
 	}
-	return again
+	return h.readAgain(in.Now, h.Tries, HintUnconfirmed)
 }
 
 func (p *ItemsPlan) suspect(number string, s Suspect) {
@@ -183,14 +182,14 @@ func (r Row) loses(old Row) bool {
 
 func (r Row) zero() bool { return r.Stock.Valid && r.Stock.Decimal.IsZero() }
 
-func noteFor(obs Observation, stored bool) string {
+func reasonFor(obs Observation, stored bool) HintReason {
 	switch {
 	case obs.Found:
 		return ""
 	case stored:
-		return "e-conomic has this item no more"
+		return HintGone
 	default:
-		return "e-conomic has no item with this number"
+		return HintUnknown
 	}
 }
 
@@ -287,11 +286,18 @@ func (in ItemsInput) seenBy(obs Observation) Cause {
 	return CauseTick
 }
 
-func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, note string) (Answer, *Reread) {
+func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, reason HintReason) (Answer, *Reread) {
 	if !settled && h.needsRereads() && h.Tries < len(rereads) {
-		return Answer{}, &Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: now.Add(rereads[h.Tries]), Tries: h.Tries + 1, Note: note}
+		again := h.readAgain(now.Add(rereads[h.Tries]), h.Tries+1, reason)
+		return Answer{}, &again
 	}
-	return Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: note}, nil
+	return h.Answer(reason, ""), nil
+}
+
+// readAgain returns what has a hint that was read, well, read once more.
+func (h Hint) readAgain(due time.Time, tries int, reason HintReason) Reread {
+	h.Tries, h.Failures, h.Refused = tries, 0, false
+	return h.PutOff(due, reason, "")
 }
 
 // settledBy reports whether a change that was shown by a read that began then answers
@@ -315,7 +321,7 @@ func (h Hint) settledBy(began time.Time, rereads []time.Duration) bool {
 // last webhook, or from the last of all that a listing answers (so that one more
 // listing reads them all again). A listing counts as one of the rereads. It returns nil
 // where none is left.
-func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.Time, note string) *Reread {
+func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.Time, reason HintReason) *Reread {
 	if h.Tries >= len(rereads) {
 		return nil
 	}
@@ -336,7 +342,8 @@ func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.T
 	if settled := h.WebhookAt.Add(slices.Max(rereads)); next == len(rereads)-1 && due.Before(settled) && settled.Before(now.Add(slices.Max(rereads))) {
 		due = settled
 	}
-	return &Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: due, Tries: next + 1, Note: note}
+	again := h.readAgain(due, next+1, reason)
+	return &again
 }
 
 func (h Hint) needsRereads() bool { return !h.WebhookAt.IsZero() || h.Cause == CauseInvoice }

@@ -107,7 +107,3 @@ func Probes[N comparable](newest []N, refused func(N) bool) []N {
 	}
 	return probes
 }
-
-// RefusedNote begins the note of a number that e-conomic refused when it was last
-// read.
-const RefusedNote = "forbidden: "

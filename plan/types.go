@@ -217,7 +217,7 @@ type Hint struct {
 	DueAt     time.Time // when it is to be read
 	Tries     int       // reads so far that showed nothing new, or came too early after its last webhook
 	Failures  int       // reads so far that failed for this very number
-	Refused   bool      // the last of them since e-conomic forbade it
+	Refused   bool      // the last of them: e-conomic refused it
 }
 
 // Packed reports whether the hint has no row yet: it is still in the batch in which its
@@ -262,7 +262,8 @@ type Answer struct {
 	Kind   Kind
 	Number string
 	Gen    int64
-	Note   string // why it is closed without a change, for people; may be empty
+	Reason HintReason // why it is closed without a change; "": what was read has been stored
+	Note   string     // for people
 }
 
 // Reread keeps a hint open and has its number read again.
@@ -273,5 +274,7 @@ type Reread struct {
 	DueAt    time.Time
 	Tries    int
 	Failures int
+	Refused  bool // the last read was
+	Reason   HintReason
 	Note     string
 }

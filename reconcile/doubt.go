@@ -163,13 +163,13 @@ func (w *Shop) unreadInvoices(a *store.Applied, bad []economic.BadItem, stored m
 			retryAt[failures] = w.retryAt(failures)
 		}
 		if hinted {
-			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Tries: h.Tries,
-				Failures: failures, DueAt: retryAt[failures], Note: x.Err.Error()})
+			h.Failures, h.Refused = failures, false
+			a.Rereads = append(a.Rereads, h.PutOff(retryAt[failures], plan.HintFailed, x.Err.Error()))
 			continue
 		}
 		open++
 		a.Hints = append(a.Hints, store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindInvoice, Number: x.Number, Cause: plan.CauseTick,
-			At: now, DueAt: retryAt[failures], Failures: failures, Note: x.Err.Error()})
+			At: now, DueAt: retryAt[failures], Failures: failures, Reason: plan.HintFailed, Note: x.Err.Error()})
 	}
 	w.log.WithField("invoices", len(bad)).WithField("invoice", bad[0].Number).WithError(bad[0].Err).Warn("invoices could not be understood")
 }

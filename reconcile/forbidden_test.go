@@ -259,7 +259,7 @@ func TestPDFsAreForbidden(t *testing.T) {
 				t.Errorf("tried by %v", asked)
 			}
 			// All have been refused, and the newest still is: the others are not held for it.
-			f.exec("UPDATE invoices SET work_error = 'forbidden: x', work_tries = 1")
+			f.exec("UPDATE invoices SET work_error = 'forbidden: x', work_refused = 1, work_tries = 1")
 			f.refuse(status, pdfOf(31))
 			time.Sleep(time.Second)
 			if failed := f.settles(1); len(failed) > 0 || f.holds() != "" {

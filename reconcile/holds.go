@@ -170,7 +170,7 @@ func (w *Shop) putOffPart(ctx context.Context, j Due, kind plan.Kind, scope plan
 		return err
 	}
 	hold, _ := w.progress.Holds.Of(scope)
-	return w.putOffAll(ctx, hints, w.nextTry(scope), "waits, as "+hold.String())
+	return w.putOffAll(ctx, hints, w.nextTry(scope), plan.HintPartHeld, hold.String())
 }
 
 // heldStock returns the hold of the shop's stock, if it is held.

@@ -24,7 +24,7 @@ import (
 // invoices. Their lines and PDFs are fetched by fetch.
 func (w *Shop) invoicesPass(ctx context.Context, j Due) error {
 	if !w.shop.InvoicesOn {
-		return w.dismiss(ctx, j, plan.KindInvoice, "invoices are off for this shop")
+		return w.dismiss(ctx, j, plan.KindInvoice, plan.HintInvoicesOff, "")
 	}
 	if w.forbidden(plan.ScopeInvoices) && !w.dueForTry(plan.ScopeInvoices, j) {
 		return w.putOffPart(ctx, j, plan.KindInvoice, plan.ScopeInvoices)
@@ -362,7 +362,7 @@ func (w *Shop) readHintedInvoices(ctx context.Context, hints hintMap) error {
 		}
 		numbers = append(numbers, n)
 	}
-	if err := w.answerAll(ctx, senseless, "not an invoice number: expected a whole number from 1"); err != nil {
+	if err := w.answerAll(ctx, senseless, plan.HintNoNumber, ""); err != nil {
 		return err
 	}
 	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, numbers)
@@ -714,10 +714,10 @@ func (w *Shop) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) 
 func (w *Shop) putOffInvoice(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
 	tries, text := inv.Tries+1, err.Error()
 	if refused {
-		text = plan.RefusedNote + text
+		text = plan.HintForbidden.Note(plan.KindInvoice, text)
 	}
 	w.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
-	return []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Error: text}}
+	return []store.WorkResult{{Number: inv.Number, DueAt: w.retryAt(tries), Tries: tries, Refused: refused, Error: text}}
 }
 
 // storeFetched stores what was fetched in one transaction; where the database

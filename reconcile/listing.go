@@ -125,7 +125,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			held, err := w.assessFirst(ctx, p)
 			if err == nil && held {
 				hold, _ := w.heldStock()
-				err = w.answerAll(ctx, l.hints, hold.Detail)
+				err = w.answerAll(ctx, l.hints, plan.HintNoInventory, hold.Detail)
 			}
 			if err != nil || held {
 				w.endListing()

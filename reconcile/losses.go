@@ -231,7 +231,7 @@ func (w *Shop) look(ctx context.Context, l *listing, p page) error {
 	maps.Copy(l.suspects, missing)
 	w.suspects = l.suspects
 	if detail := w.tooMuch(lossesIn(l.suspects), l.read == 0, w.lossWindow(l.suspects, l.back).Judge()); detail != "" {
-		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints, w.heldBackTo(), detail))
+		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints, w.heldBackTo(), plan.HintHeldBack, detail))
 	}
 	w.sweepNext, w.hinted = true, true
 	w.window.back = l.back
@@ -239,24 +239,16 @@ func (w *Shop) look(ctx context.Context, l *listing, p page) error {
 }
 
 // putOffAll has hints that are due read again at the given time.
-func (w *Shop) putOffAll(ctx context.Context, hints hintMap, until time.Time, note string) error {
+func (w *Shop) putOffAll(ctx context.Context, hints hintMap, until time.Time, why plan.HintReason, detail string) error {
 	due := w.due()
 	for piece := range piecesOf(hints, func(h plan.Hint) bool { return due.Includes(h.DueAt) }) {
 		var a store.Applied
 		for _, h := range piece {
-			a.Rereads = append(a.Rereads, plan.Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: until, Tries: h.Tries, Failures: h.Failures, Note: noteOf(h, note)})
+			a.Rereads = append(a.Rereads, h.PutOff(until, why, detail))
 		}
 		if err := w.apply(ctx, a); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// noteOf keeps with a hint's note that its number was refused.
-func noteOf(h plan.Hint, note string) string {
-	if h.Refused {
-		return plan.RefusedNote + note
-	}
-	return note
 }

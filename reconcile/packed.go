@@ -83,7 +83,7 @@ func (w *Shop) giveRows(ctx context.Context, hints hintMap) error {
 // withRow returns what gives a packed hint its row, to be read again.
 func (w *Shop) withRow(h plan.Hint, again plan.Reread) store.HintRecord {
 	return store.HintRecord{Shop: w.shop.Shop, Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt, FirstAt: h.FirstAt,
-		DueAt: again.DueAt, Tries: again.Tries, Note: again.Note, More: max(h.Webhooks-1, 0)}
+		DueAt: again.DueAt, Tries: again.Tries, Reason: again.Reason, Note: again.Note, More: max(h.Webhooks-1, 0)}
 }
 
 // addPacked adds those whose number has no open row.

@@ -40,14 +40,14 @@ func (w *Shop) stockPass(ctx context.Context, j Due) (again bool, err error) {
 // readStock is stockPass without the change to another agreement's items.
 func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
-		return false, w.dismiss(ctx, j, plan.KindStock, off)
+		return false, w.dismiss(ctx, j, plan.KindStock, off, "")
 	}
 	if w.forbidden(plan.ScopeStock) && !w.dueForTry(plan.ScopeStock, j) {
 		return false, w.putOffPart(ctx, j, plan.KindStock, plan.ScopeStock)
 	}
 	if hold, _ := w.heldStock(); hold.Reason == plan.HeldNoInventory {
 		if !w.dueForTry(plan.ScopeStock, j) {
-			return false, w.dismiss(ctx, j, plan.KindStock, hold.Detail)
+			return false, w.dismiss(ctx, j, plan.KindStock, plan.HintNoInventory, hold.Detail)
 		}
 		j.Sweep = true // nothing is believed before a listing shows figures
 	}
@@ -153,31 +153,31 @@ func (w *Shop) tryStock(ctx context.Context, hints hintMap) (open bool, err erro
 	return open, nil
 }
 
-// stockOff says why the shop's stock is not read, "" if it is.
-func (w *Shop) stockOff() string {
+// stockOff returns why the shop's stock is not read, "" if it is.
+func (w *Shop) stockOff() plan.HintReason {
 	switch {
 	case !w.shop.StockOn:
-		return "stock is off for this shop"
+		return plan.HintStockOff
 	case w.shop.StockSource == store.SourceRackbeat:
-		return "the shop's stock is kept in Rackbeat, which lagerd does not read yet"
+		return plan.HintRackbeat
 	}
 	return ""
 }
 
 // dismiss answers hints that the shop has no use for, with the reason.
-func (w *Shop) dismiss(ctx context.Context, j Due, kind plan.Kind, why string) error {
+func (w *Shop) dismiss(ctx context.Context, j Due, kind plan.Kind, why plan.HintReason, detail string) error {
 	hints, err := w.dueHints(ctx, j, kind)
 	if err != nil {
 		return err
 	}
-	return w.answerAll(ctx, hints, why)
+	return w.answerAll(ctx, hints, why, detail)
 }
 
-func (w *Shop) answerAll(ctx context.Context, hints hintMap, why string) error {
+func (w *Shop) answerAll(ctx context.Context, hints hintMap, why plan.HintReason, detail string) error {
 	for piece := range piecesOf(hints, func(plan.Hint) bool { return true }) {
 		var a store.Applied
 		for _, h := range piece {
-			a.Answered = append(a.Answered, plan.Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Note: why})
+			a.Answered = append(a.Answered, h.Answer(why, detail))
 		}
 		if err := w.apply(ctx, a); err != nil {
 			return err
@@ -545,8 +545,12 @@ func (w *Shop) putOff(ctx context.Context, hints hintMap, number string, err err
 func (w *Shop) postpone(ctx context.Context, hints hintMap, number string, err error) error {
 	h := hints[number]
 	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
-	h.Refused = economic.KindOf(err) == economic.KindForbidden
-	again := plan.Reread{Kind: h.Kind, Number: number, Gen: h.Gen, Tries: h.Tries, Failures: h.Failures + 1, DueAt: w.retryAt(h.Failures + 1), Note: noteOf(h, err.Error())}
+	reason := plan.HintFailed
+	if h.Refused = economic.KindOf(err) == economic.KindForbidden; h.Refused {
+		reason = plan.HintForbidden
+	}
+	h.Failures++
+	again := h.PutOff(w.retryAt(h.Failures), reason, err.Error())
 	w.waiting = true
 	if err := w.apply(ctx, store.Applied{Rereads: []plan.Reread{again}}); err != nil {
 		return err

@@ -297,7 +297,7 @@ func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 		line("invoice", "%d of %s, found %s UTC by %s", i.Number, i.InvoiceDate, i.FoundAt.Format(clock), i.Cause)
 		line("order number", "%s", orDash(i.OrderNumber))
 		line("PDF", "%s, %d bytes, sha256 %s", i.PDFState, i.PDFSize, orDash(i.PDFSHA256))
-		if i.WorkError != "" {
+		if i.Failing() {
 			line("PDF error", "%s (tried %d times, again at %s UTC)", terminal.Line(i.WorkError), i.WorkTries, i.WorkDueAt.Format(clock))
 		}
 	}

@@ -81,8 +81,8 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (P
 		t.linesRead(f.Dataset, a.Lines)
 		t.putPDFs(f.Dataset, a.PDFs, now)
 		for _, w := range a.Work {
-			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
-				At(w.DueAt), w.Tries, cause(w.Error, 500), f.Dataset, w.Number)
+			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_refused = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
+				At(w.DueAt), w.Tries, w.Refused, cause(w.Error, 500), f.Dataset, w.Number)
 		}
 		t.changeLosses(f, a.Losses)
 		if a.EndApproval {
@@ -158,26 +158,29 @@ func (t *tx) putChanges(f Fence, changes []plan.Change, now time.Time) {
 // them all.
 func (t *tx) answer(shop string, answers []plan.Answer) {
 	type same struct {
-		kind plan.Kind
-		gen  int64
-		note string
+		kind   plan.Kind
+		gen    int64
+		reason plan.HintReason
+		note   string
 	}
 	numbers := map[same][]string{}
 	for _, a := range answers {
-		key := same{a.Kind, a.Gen, cause(a.Note, 500)}
+		key := same{a.Kind, a.Gen, a.Reason, cause(a.Note, 500)}
 		numbers[key] = append(numbers[key], a.Number)
 	}
 	keys := slices.SortedFunc(maps.Keys(numbers), func(a, b same) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.gen, b.gen), cmp.Compare(a.note, b.note))
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.gen, b.gen), cmp.Compare(a.reason, b.reason), cmp.Compare(a.note, b.note))
 	})
 	for _, k := range keys {
 		for chunk := range slices.Chunk(numbers[k], rowsPerStatement) {
-			args := []any{k.gen, k.note, k.gen, k.gen, k.gen, shop, k.kind}
+			args := []any{k.gen, k.gen, k.reason, k.gen, k.note, k.gen, k.gen, k.gen, shop, k.kind}
 			for _, number := range chunk {
 				args = append(args, number)
 			}
 			// MySQL assigns from left to right: each looks only at what comes after it.
-			t.exec("UPDATE hints SET note = CASE WHEN seen_gen > ? THEN note ELSE ? END,"+
+			t.exec("UPDATE hints SET refused = CASE WHEN seen_gen > ? THEN refused ELSE 0 END,"+
+				" reason = CASE WHEN seen_gen > ? THEN reason ELSE ? END,"+
+				" note = CASE WHEN seen_gen > ? THEN note ELSE ? END,"+
 				" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+
 				" WHERE shop = ? AND kind = ? AND number IN "+placeholders(1, len(chunk)), args...)
@@ -192,16 +195,16 @@ var notNull = At(time.Unix(0, 0))
 // a newer one has come. The upsert always meets a row: hints are deleted only
 // under the shop's lease.
 func (t *tx) reread(shop string, rereads []plan.Reread) {
-	const columns = 12
+	const columns = 14
 	args := make([]any, 0, len(rereads)*columns)
 	for _, r := range rereads {
-		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, cause(r.Note, 500))
+		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, r.Refused, r.Reason, cause(r.Note, 500))
 	}
 	var set []string
-	for _, column := range []string{"due_at", "tries", "failures", "note"} {
+	for _, column := range []string{"due_at", "tries", "failures", "refused", "reason", "note"} {
 		set = append(set, column+" = CASE WHEN seen_gen = new.seen_gen THEN new."+column+" ELSE "+column+" END")
 	}
-	t.insertRows("INSERT INTO hints (shop, kind, number, seen_gen, open, cause, first_at, last_at, due_at, tries, failures, note)",
+	t.insertRows("INSERT INTO hints (shop, kind, number, seen_gen, open, cause, first_at, last_at, due_at, tries, failures, refused, reason, note)",
 		columns, t.dialect.onConflict("shop, kind, number", set...), args)
 }
 

@@ -38,7 +38,16 @@ func TestHintGenerations(t *testing.T) {
 			t.Fatalf("before %+v, after %+v, open %t", before, after, open)
 		}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2},
-			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: after.Gen, Note: "done"}}}, noon))
+			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: after.Gen, Reason: plan.HintUnknown, Note: "done"}}}, noon))
+		told := func(step string, refused bool, reason plan.HintReason, note string) {
+			t.Helper()
+			rows, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"a"})
+			must(t, err)
+			if len(rows) != 1 || rows[0].Refused != refused || rows[0].Reason != reason || rows[0].Note != note {
+				t.Errorf("%s: %+v, expected refused %t, reason %q, note %q", step, rows, refused, reason, note)
+			}
+		}
+		told("answered", false, plan.HintUnknown, "done")
 		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
 			t.Fatalf("still open: %+v", left)
 		}
@@ -55,7 +64,7 @@ func TestHintGenerations(t *testing.T) {
 			t.Fatalf("opened anew as %+v", again)
 		}
 		// A reread is put off, unless a newer hint has come.
-		reread := store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: again.Gen, DueAt: noon.Add(3 * time.Hour), Tries: 1, Failures: 2, Note: "x"}}}
+		reread := store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: again.Gen, DueAt: noon.Add(3 * time.Hour), Tries: 1, Failures: 2, Refused: true, Reason: plan.HintForbidden, Note: "x"}}}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, reread, noon))
 		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); len(due) != 0 {
 			t.Fatalf("due although put off: %+v", due)
@@ -64,11 +73,13 @@ func TestHintGenerations(t *testing.T) {
 		if put.Tries != 1 || put.Failures != 2 {
 			t.Fatalf("put off as %+v", put)
 		}
+		told("put off", true, plan.HintForbidden, "x")
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(2*time.Hour))}))
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 5}, reread, noon))
 		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); due["a"].Tries != 0 {
 			t.Fatalf("a newer hint was put off: %+v", due)
 		}
+		told("hinted at once more", false, "", "")
 	})
 }
 
@@ -398,9 +409,13 @@ func TestHintOfWebhooks(t *testing.T) {
 		expect("a person", 1, false)
 		webhook(noon.Add(time.Second))
 		expect("another webhook", 2, false)
-		again := plan.Reread{Kind: plan.KindStock, Number: "a", Gen: 4, DueAt: noon, Tries: 1, Failures: 1, Note: plan.RefusedNote + "status 403"}
+		again := plan.Reread{Kind: plan.KindStock, Number: "a", Gen: 4, DueAt: noon, Tries: 1, Failures: 1, Refused: true, Note: "status 403"}
 		apply(store.Applied{Rereads: []plan.Reread{again}})
 		expect("refused", 2, true)
+		apply(store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: 4, DueAt: noon, Tries: 2}}})
+		expect("read", 2, false)
+		apply(store.Applied{Rereads: []plan.Reread{again}, Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 3}}})
+		expect("refused, while what it told of before is answered", 2, true)
 		packed := hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Second))
 		packed.More = 2
 		apply(store.Applied{Hints: []store.HintRecord{packed}})
@@ -455,7 +470,7 @@ func TestHeldInvoices(t *testing.T) {
 			}
 		}
 		refuse := func(n int64, after time.Duration) store.WorkResult {
-			return store.WorkResult{Number: n, DueAt: noon.Add(after), Tries: 1, Error: plan.RefusedNote + "status 403"}
+			return store.WorkResult{Number: n, DueAt: noon.Add(after), Tries: 1, Refused: true, Error: "status 403"}
 		}
 		apply(store.Applied{Work: []store.WorkResult{refuse(6, 0), refuse(4, time.Second)}})
 		if got := try(); got != "6 3 2" {

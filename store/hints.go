@@ -20,7 +20,8 @@ type HintRecord struct {
 	FirstAt time.Time // of the first; zero: At
 	DueAt   time.Time // zero: at once
 	Tries   int       // reads that have shown nothing new
-	Note    string    // what came of them
+	Reason  plan.HintReason
+	Note    string // what came of them, for people
 
 	Failures int // reads that have failed
 
@@ -47,8 +48,8 @@ func (h *HintRecord) firstAt() time.Time {
 }
 
 const (
-	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, webhooks, seen_gen, open, due_at, tries, failures, note)"
-	newHintArgs = 14
+	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, webhooks, seen_gen, open, due_at, tries, failures, reason, note)"
+	newHintArgs = 15
 
 	// By every clock, for the one that recorded a hint may be minutes ahead of the one
 	// that looks for what is due.
@@ -69,6 +70,8 @@ var hintAgain = []string{
 	"due_at = CASE WHEN open = 1 AND due_at < new.due_at THEN due_at ELSE new.due_at END",
 	"tries = new.tries",
 	"failures = new.failures",
+	"refused = 0",
+	"reason = new.reason",
 	"note = new.note",
 	"open = 1",
 }
@@ -86,7 +89,7 @@ func hintArgs(hints []HintRecord) []any {
 		if !h.DueAt.IsZero() {
 			due = h.DueAt.UTC().Format(timeLayout)
 		}
-		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, webhooks, 1+h.More, true, due, h.Tries, h.Failures, cause(h.Note, 500))
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, webhooks, 1+h.More, true, due, h.Tries, h.Failures, h.Reason, cause(h.Note, 500))
 	}
 	return args
 }
@@ -119,7 +122,7 @@ func (d Due) Includes(t time.Time) bool { return !t.After(d.By) || t.After(d.Bey
 
 // OpenHints returns a shop's open hints of a kind that are due.
 func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, webhooks, cause, first_at, webhook_at, due_at, tries, failures, " + refused("note") + " FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
+	query := "SELECT number, seen_gen, webhooks, cause, first_at, webhook_at, due_at, tries, failures, refused FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
 	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due.By), At(due.Beyond))
 	if err != nil {
 		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
@@ -140,10 +143,6 @@ func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due 
 	}
 	return hints, nil
 }
-
-// refused returns a condition that tells the notes of numbers that were refused when
-// they were last read.
-func refused(column string) string { return column + " LIKE '" + plan.RefusedNote + "%'" }
 
 // CountOpenHints returns how many of a shop's open hints, of any kind, are due.
 func (s *Store) CountOpenHints(ctx context.Context, shop string, due Due) (count int, err error) {
@@ -170,7 +169,9 @@ type Hint struct {
 	DueAt     Time
 	Tries     int
 	Failures  int
-	Note      string
+	Refused   bool            // e-conomic refused the number when it was last read
+	Reason    plan.HintReason // why it was answered without a change, or is read again
+	Note      string          // for people
 }
 
 // Hints returns the rows of the given numbers, those that exist.

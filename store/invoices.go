@@ -25,15 +25,16 @@ type InvoiceWork struct {
 	LinesRead bool
 	PDFStored bool
 	Tries     int
-	Refused   bool // the last of them: e-conomic forbade it
+	Refused   bool // the last of them: e-conomic refused it
 }
 
 // WorkResult is what came of an invoice's work that is not finished.
 type WorkResult struct {
-	Number int64
-	DueAt  time.Time
-	Tries  int
-	Error  string
+	Number  int64
+	DueAt   time.Time
+	Tries   int
+	Refused bool   // e-conomic did
+	Error   string // for people
 }
 
 // StoredInvoices tells which of the given invoice numbers are stored.
@@ -54,7 +55,7 @@ func (s *Store) StoredInvoices(ctx context.Context, dataset Dataset, numbers []i
 	return stored, nil
 }
 
-const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries, "
+const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries, work_refused AS refused"
 
 // invoiceState is a beginning of the index invoices_due, in which the invoices of a
 // dataset follow with the time when they are due.
@@ -109,7 +110,7 @@ func invoicesToFetch(dataset Dataset, due Due, lines, pdfs bool, limit int) (que
 	if len(parts) == 0 {
 		return "", nil
 	}
-	return invoiceWork + refused("work_error") + " AS refused FROM (" + strings.Join(parts, " UNION ALL ") + " ORDER BY due_at, due_number LIMIT ?) AS due" +
+	return invoiceWork + " FROM (" + strings.Join(parts, " UNION ALL ") + " ORDER BY due_at, due_number LIMIT ?) AS due" +
 		" JOIN invoices ON shop = ? AND number = due_number ORDER BY due_at, due_number", append(args, limit, dataset)
 }
 
@@ -118,10 +119,10 @@ func invoicesToFetch(dataset Dataset, due Due, lines, pdfs bool, limit int) (que
 // tried, the highest number first, then the others, first those that wait longest.
 func (s *Store) PDFsToTry(ctx context.Context, dataset Dataset, limit int) ([]InvoiceWork, error) {
 	const waits = "shop = ? AND work_due_at IS NOT NULL AND pdf_state <> 'stored'"
-	turn := "CASE WHEN number = (SELECT MAX(number) FROM invoices WHERE " + waits + ") THEN 0 WHEN " + refused("work_error") + " THEN 2 ELSE 1 END"
+	turn := "CASE WHEN number = (SELECT MAX(number) FROM invoices WHERE " + waits + ") THEN 0 WHEN work_refused = 1 THEN 2 ELSE 1 END"
 	var list []InvoiceWork
-	err := s.db.WithContext(ctx).Raw(invoiceWork+refused("work_error")+" AS refused FROM invoices WHERE "+waits+
-		" ORDER BY "+turn+", CASE WHEN "+refused("work_error")+" THEN work_due_at END, number DESC LIMIT ?", dataset, dataset, limit).Scan(&list).Error
+	err := s.db.WithContext(ctx).Raw(invoiceWork+" FROM invoices WHERE "+waits+
+		" ORDER BY "+turn+", CASE WHEN work_refused = 1 THEN work_due_at END, number DESC LIMIT ?", dataset, dataset, limit).Scan(&list).Error
 	if err != nil {
 		return nil, fmt.Errorf("read the latest invoices of %s that wait for a PDF: %w", dataset, err)
 	}
@@ -208,7 +209,7 @@ func (t *tx) linesRead(dataset Dataset, numbers []int64) {
 // doneWhere returns assignments that end the work on an invoice whose other part is
 // there.
 func doneWhere(other string) string {
-	return "work_due_at = CASE WHEN " + other + " THEN NULL ELSE work_due_at END, work_error = CASE WHEN " + other + " THEN '' ELSE work_error END"
+	return "work_due_at = CASE WHEN " + other + " THEN NULL ELSE work_due_at END, work_error = CASE WHEN " + other + " THEN '' ELSE work_error END, work_refused = CASE WHEN " + other + " THEN 0 ELSE work_refused END"
 }
 
 func invoiceArgs(dataset Dataset, numbers []int64) []any {
@@ -257,6 +258,9 @@ type Invoice struct {
 	FoundAt     Time
 	Cause       plan.Cause
 }
+
+// Failing reports whether its lines or PDF could not be fetched yet when they were tried.
+func (i Invoice) Failing() bool { return i.WorkTries > 0 && !i.WorkDueAt.IsZero() }
 
 // Invoices returns the rows of the given numbers, those that exist.
 func (s *Store) Invoices(ctx context.Context, dataset Dataset, numbers []string) ([]Invoice, error) {

@@ -2,10 +2,15 @@ package store_test
 
 import (
 	"database/sql"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"lagerd/plan"
 	"lagerd/store"
@@ -73,5 +78,64 @@ func TestHoldsCarriedOver(t *testing.T) {
 		if got := held("refused"); len(got) != 1 {
 			t.Errorf("a hold is gone: %+v", got)
 		}
+	})
+}
+
+// TestRefusalsCarriedOver: of which numbers and invoices e-conomic refused, as far as
+// their texts tell, is known still; a second run changes nothing.
+func TestRefusalsCarriedOver(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		var rows []plan.InvoiceRow
+		var hints []store.HintRecord
+		for n := range int64(4) {
+			rows = append(rows, plan.InvoiceRow{Invoice: plan.Invoice{Number: n + 1, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon})
+			hints = append(hints, hint("shop1", strconv.FormatInt(n+1, 10), plan.CauseWebhook, noon))
+		}
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{
+			Invoices: rows, Hints: hints, Lines: []int64{1, 2}, PDFs: []store.PDF{{Number: 3, Data: []byte("x"), SHA256: strings.Repeat("0", 64)}}}, noon))
+		again := func() {
+			t.Helper()
+			must(t, s.Exec(t.Context(), "DELETE FROM goose_db_version WHERE version_id >= 11"))
+			must(t, s.Migrate(t.Context()))
+		}
+		expect := func(step, want string) {
+			t.Helper()
+			var got []string
+			open := openHints(t, s, "shop1", noon.Add(time.Hour))
+			for _, number := range slices.Sorted(maps.Keys(open)) {
+				if open[number].Refused {
+					got = append(got, "hint "+number)
+				}
+			}
+			list, err := s.InvoicesToFetch(t.Context(), "shop1", due(noon.Add(time.Hour)), true, true, 10)
+			must(t, err)
+			for _, i := range list {
+				if i.Refused {
+					got = append(got, fmt.Sprint("invoice ", i.Number))
+				}
+			}
+			if text := strings.Join(got, ", "); text != want {
+				t.Errorf("%s: refused are %s, expected %s", step, text, want)
+			}
+		}
+		expect("nothing was refused", "")
+		must(t, s.Exec(t.Context(), "UPDATE hints SET note = 'forbidden: read product' WHERE number IN ('1', '2')"))
+		must(t, s.Exec(t.Context(), "UPDATE hints SET note = 'it is forbidden: so' WHERE number = '3'"))
+		must(t, s.Exec(t.Context(), "UPDATE invoices SET work_error = 'forbidden: read the PDF', work_tries = 1 WHERE number IN (1, 3)"))
+		must(t, s.Exec(t.Context(), "UPDATE invoices SET work_error = 'no PDF yet', work_tries = 1 WHERE number = 2"))
+		again()
+		expect("carried over", "hint 1, hint 2, invoice 1, invoice 3")
+		stored, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"1"})
+		must(t, err)
+		if len(stored) != 1 || stored[0].Reason != plan.HintForbidden || stored[0].Note != "forbidden: read product" {
+			t.Errorf("carried over as %+v", stored)
+		}
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{
+			Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "2", Gen: 1, DueAt: noon, Reason: plan.HintUnknown, Note: "none"}},
+			Work:    []store.WorkResult{{Number: 3, DueAt: noon, Tries: 2, Error: "no lines yet"}}}, noon))
+		again()
+		expect("after they were read", "hint 1, invoice 1")
 	})
 }

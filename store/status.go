@@ -203,7 +203,7 @@ const persistent = 3
 func (s *Store) failingPDFs(ctx context.Context, ofShop string, args []any, put func(shop string, n Notice)) error {
 	rows, err := s.conn.QueryContext(ctx, "SELECT f.shop, f.failing, i.number, i.work_error FROM ("+
 		"SELECT s.shop, s.dataset, COUNT(*) AS failing, MIN(i.number) AS number FROM shops s JOIN invoices i ON i.shop = s.dataset"+
-		" WHERE s.invoices_on = 1 AND i.work_due_at IS NOT NULL AND i.work_error <> '' AND i.work_tries >= ? AND "+ofShop+" GROUP BY s.shop, s.dataset"+
+		" WHERE s.invoices_on = 1 AND i.work_due_at IS NOT NULL AND i.work_tries >= ? AND "+ofShop+" GROUP BY s.shop, s.dataset"+
 		") AS f JOIN invoices i ON i.shop = f.dataset AND i.number = f.number", append([]any{persistent}, args...)...)
 	if err != nil {
 		return err

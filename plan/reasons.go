@@ -1,0 +1,75 @@
+package plan
+
+import "time"
+
+// HintReason is why a hint was answered although its read stored nothing, or why its
+// number is read again, as a code. What people are told goes with it (HintReason.Note).
+type HintReason string
+
+// The reasons of hints. A hint without one waits to be read, or was answered by what a
+// read has stored.
+const (
+	HintUnknown     HintReason = "unknown"      // e-conomic has no such number
+	HintGone        HintReason = "gone"         // e-conomic has it no more
+	HintNoNumber    HintReason = "no_number"    // an invoice's, and not a number
+	HintUnconfirmed HintReason = "unconfirmed"  // a read shows less than is stored: a second one decides
+	HintHeldBack    HintReason = "held_back"    // with the shop's other losses
+	HintPartHeld    HintReason = "part_held"    // the part that it belongs to is held
+	HintNoInventory HintReason = "no_inventory" // no item of the agreement carries a figure
+	HintFailed      HintReason = "failed"       // it could not be read, or not be understood
+	HintForbidden   HintReason = "forbidden"    // e-conomic refused the read
+	HintStockOff    HintReason = "stock_off"    // the shop wants no stock
+	HintRackbeat    HintReason = "rackbeat"     // the shop's stock is kept in Rackbeat
+	HintInvoicesOff HintReason = "invoices_off" // the shop wants no invoices
+)
+
+// HintReasons returns all of them.
+func HintReasons() []HintReason {
+	return []HintReason{HintUnknown, HintGone, HintNoNumber, HintUnconfirmed, HintHeldBack, HintPartHeld, HintNoInventory,
+		HintFailed, HintForbidden, HintStockOff, HintRackbeat, HintInvoicesOff}
+}
+
+// Note returns what people are told of a hint with the reason, "" without one. detail is
+// what the reason leaves open, such as an error's text.
+func (r HintReason) Note(kind Kind, detail string) string {
+	switch r {
+	case HintUnknown:
+		if kind == KindInvoice {
+			return "e-conomic has no booked invoice with this number"
+		}
+		return "e-conomic has no item with this number"
+	case HintGone:
+		return "e-conomic has this item no more"
+	case HintNoNumber:
+		return "not an invoice number: expected a whole number from 1"
+	case HintUnconfirmed:
+		return "e-conomic shows less than is stored: read once more before it is believed"
+	case HintHeldBack:
+		if detail == "" {
+			return "held back with the shop's other losses: see `lagerd diff`"
+		}
+	case HintPartHeld:
+		return "waits, as " + detail
+	case HintForbidden:
+		return "forbidden: " + detail
+	case HintStockOff:
+		return "stock is off for this shop"
+	case HintRackbeat:
+		return "the shop's stock is kept in Rackbeat, which lagerd does not read yet"
+	case HintInvoicesOff:
+		return "invoices are off for this shop"
+	}
+	return detail
+}
+
+// Answer returns what answers the hint for the reason.
+func (h Hint) Answer(reason HintReason, detail string) Answer {
+	return Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Reason: reason, Note: reason.Note(h.Kind, detail)}
+}
+
+// PutOff returns what has the hint's number read again at the given time, with what is
+// known of the hint otherwise as it is.
+func (h Hint) PutOff(until time.Time, reason HintReason, detail string) Reread {
+	return Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: until, Tries: h.Tries, Failures: h.Failures, Refused: h.Refused,
+		Reason: reason, Note: reason.Note(h.Kind, detail)}
+}
