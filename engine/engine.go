@@ -115,11 +115,6 @@ func (e *Engine) Run(ctx context.Context) {
 	<-e.cron.Stop().Done()
 	stopWork()
 	running.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := e.scheduler.NoteTicks(last, true); err != nil {
-		e.Log.WithError(err).Warn("the last ticks could not be noted")
-	}
 }
 
 // Taken implements lease.Holder.
@@ -143,6 +138,16 @@ func (e *Engine) Holds(name string) bool { return e.scheduler.Holds(name) }
 
 // Dropped implements lease.Holder.
 func (e *Engine) Dropped(name string) { e.scheduler.Drop(name) }
+
+// Releasing implements lease.Holder: it saves the last ticks and calls of the shops that
+// were dropped, which nobody can once their leases are given back.
+func (e *Engine) Releasing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := e.scheduler.NoteTicks(ctx, true); err != nil {
+		e.Log.WithError(err).Warn("the last ticks could not be noted")
+	}
+}
 
 const gaugeEvery = 15 * time.Second
 

@@ -41,6 +41,9 @@ type Holder interface {
 	Holds(shop string) bool
 	// Dropped must end the work on the shop before it returns.
 	Dropped(shop string)
+	// Releasing is told that the leases of shops that were dropped are about to be given
+	// back. What can be written only while they are held has been when it returns.
+	Releasing(ctx context.Context)
 }
 
 // Options is what a Keeper needs. All of it is required.
@@ -133,8 +136,10 @@ func (k *Keeper) anyFree(ctx context.Context) bool {
 
 func (k *Keeper) stop(ctx context.Context) {
 	k.dropAll()
+	ctx = context.WithoutCancel(ctx)
+	k.Holder.Releasing(ctx)
 	// Should this fail, the others take the shops once the TTL has passed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.Beat)
+	ctx, cancel := context.WithTimeout(ctx, k.Beat)
 	defer cancel()
 	if err := k.Leases.ForgetInstance(ctx, k.Instance.Instance); err != nil {
 		k.Log.WithError(err).Warn("leases: could not be given back: others take the shops after the lease's ttl")
@@ -311,6 +316,7 @@ func (k *Keeper) release(ctx context.Context, leases []store.Lease) error {
 	if len(idle) == 0 {
 		return nil
 	}
+	k.Holder.Releasing(ctx)
 	return k.Leases.ReleaseLeases(ctx, idle, k.Instance.Instance)
 }
 

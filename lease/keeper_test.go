@@ -168,7 +168,8 @@ type lagerd struct {
 	tokens map[string]int64 // the last of each shop
 	stop   func()
 
-	ending func(shop string) // called when the work on a shop is to end, and ends it when it returns
+	ending    func(shop string) // called when the work on a shop is to end, and ends it when it returns
+	releasing func()            // called before leases are given back
 }
 
 func (l *lagerd) Taken(lease store.Lease) bool {
@@ -203,6 +204,12 @@ func (l *lagerd) Dropped(shop string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.works, shop)
+}
+
+func (l *lagerd) Releasing(context.Context) {
+	if l.releasing != nil {
+		l.releasing()
+	}
 }
 
 func (l *lagerd) count() int {
@@ -429,14 +436,30 @@ func TestLeasesAreKeptUntilTheWorkHasEnded(t *testing.T) {
 			}
 			ended++
 		}
+		writable := 0 // shops that were dropped, when they are about to be given back
+		a.releasing = func() {
+			tab.mu.Lock()
+			defer tab.mu.Unlock()
+			for shop, l := range tab.leases {
+				if l.Holder == "a" && !a.Holds(shop) {
+					writable++
+				}
+			}
+		}
 		b := start(t, tab, "b")
 		settle(3 * beat)
 		if ended != 5 || b.count() != 5 {
 			t.Errorf("a has ended the work on %d shops for another, and b works on %d, want 5 and 5", ended, b.count())
 		}
+		if writable != 5 {
+			t.Errorf("a was asked to write what is left of %d shops while it held them, want 5", writable)
+		}
 		a.stop()
 		if ended != 10 {
 			t.Errorf("a has stopped and ended the work on %d of 10 shops", ended)
+		}
+		if writable != 10 {
+			t.Errorf("a was asked to write what is left of %d shops until it stopped, want 10", writable)
 		}
 		b.stop()
 	})

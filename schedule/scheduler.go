@@ -377,6 +377,7 @@ func (s *Scheduler) work(ctx context.Context, name string, due reconcile.Due) {
 	began := s.now()
 	res, err := e.shop.RunOnce(pass, due)
 	if pass.Err() != nil {
+		s.mark(e, began, false) // what it has spent is spent
 		return
 	}
 	s.mu.Lock()
