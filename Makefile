@@ -8,6 +8,7 @@ DESTDIR     ?=
 PREFIX      ?= /usr
 FOR         ?= 60s
 SEEDS       ?= 300
+FIRST       ?= 1
 FUZZTIME    ?= 60s
 ROUNDS      ?= 1
 BENCH       ?= .
@@ -41,9 +42,9 @@ lint:
 deps:
 	scripts/deps
 
-#? sim: simulate faults deterministically (SEEDS=100000, or SEED=n to see one again)
+#? sim: simulate faults deterministically (SEEDS=100000, from FIRST=1 on; SEED=n to see one again)
 sim:
-	GOGC=800 $(GO) test ./test/sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(SEEDS))
+	GOGC=800 $(GO) test ./test/sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.first=$(FIRST) -sim.seeds=$(SEEDS))
 
 #? day: a simulated day of trade and faults, in which nothing may pile up
 day:

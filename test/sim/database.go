@@ -290,6 +290,12 @@ func (c *conn) do(ctx context.Context, what, about string, effect func() error) 
 func (c *conn) statement(query string, writes bool, run func() error) error {
 	s := c.db.sim
 	inTx := c.db.owner == c
+	if s.script.statement != nil {
+		if err := s.script.statement(c.inst, query); err != nil {
+			c.db.drop(c)
+			return err
+		}
+	}
 	more := 1.0
 	if c.db.seen[query]++; c.db.seen[query] <= 3 {
 		more = 8

@@ -54,7 +54,9 @@ type instance struct {
 	sim       *simulation
 	cancel    context.CancelFunc
 	store     *store.Store
+	engine    *engine.Engine
 	committer *webhook.Committer
+	metrics   *status.Metrics
 	running   chan struct{} // closed when it has ended
 }
 
@@ -81,23 +83,29 @@ func (s *simulation) boot() {
 		panic(err)
 	}
 	i.store = st
+	m := metrics
+	if s.script.metrics != nil {
+		m = s.script.metrics()
+	}
+	i.metrics = m
 	e, err := engine.New(engine.Options{
 		Reconcile: reconcile.Options{
 			Store: st, Client: client, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
 			Log: log, Now: i.now, Jitter: i.jitter,
-			Concurrency: 2, PDFConcurrency: 1, DailyCalls: 50_000, PageSize: p.pageSize, ListingTurn: p.listingTurn, UnpackAtOnce: p.unpackAtOnce,
+			Concurrency: 2, PDFConcurrency: 1, DailyCalls: p.dailyCalls, PageSize: p.pageSize, ListingTurn: p.listingTurn, UnpackAtOnce: p.unpackAtOnce,
 			Overlap: p.overlap, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
 			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
 			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: p.keepHistory, KeepHints: p.keepHints,
 			LossPercent: lossPercent, LossMin: lossMin,
 			LossWindow: lossWindow, LossWindowPercent: lossWindowPercent, LossWindowMin: lossWindowMin,
 		},
-		Workers: 4, Shops: &shops{store: st, changing: p.moves}, Metrics: metrics, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
+		Workers: p.workers, Shops: &shops{store: st, changing: p.moves || p.changing}, Metrics: m, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
 		Schedule: p.schedule, Beat: leaseBeat, TTL: leaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: time.Hour,
 	})
 	if err != nil {
 		panic(err)
 	}
+	i.engine = e
 	i.committer = webhook.NewCommitter(webhook.CommitterOptions{
 		Write: func(ctx context.Context, hints []webhook.Hint) error {
 			records := make([]store.HintRecord, len(hints))
@@ -160,7 +168,11 @@ func (i *instance) jump(ahead time.Duration) { i.skew.Store(int64(ahead / time.S
 // monotonic one that does neither.
 func (i *instance) now() time.Time {
 	now := time.Now()
-	return clock(now.Add(time.Duration(i.skew.Load())*time.Second), now.Sub(i.sim.began))
+	t := clock(now.Add(time.Duration(i.skew.Load())*time.Second), now.Sub(i.sim.began))
+	if zone := i.sim.profile.zone; zone != 0 {
+		return t.In(time.FixedZone("", zone))
+	}
+	return t
 }
 
 // clock returns a time that shows the wall clock's time and carries a monotonic
@@ -181,6 +193,9 @@ func clock(wall time.Time, monotonic time.Duration) time.Time {
 
 // jitter is as good as random, and the same in every run of the seed.
 func (i *instance) jitter(most time.Duration) time.Duration {
+	if steady := i.sim.script.jitter; steady > 0 {
+		return time.Duration(float64(most) * steady)
+	}
 	x := i.sim.seed ^ uint64(i.id)<<32 ^ uint64(time.Since(i.sim.began)) ^ uint64(most)<<17
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
@@ -194,6 +209,9 @@ func (i *instance) jitter(most time.Duration) time.Duration {
 type logged struct{ sim *simulation }
 
 func (l logged) Write(line []byte) (int, error) {
+	if l.sim.script.logged != nil {
+		l.sim.script.logged(string(line))
+	}
 	for _, secret := range secrets {
 		if bytes.Contains(line, secret) {
 			l.sim.mu.Lock()

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const appToken = "app-secret-of-the-simulation"
@@ -32,17 +34,42 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	var resp *http.Response
 	var failed error
 	c := &call{from: n.inst, key: "GET " + req.Header.Get("X-AgreementGrantToken") + " " + req.URL.RequestURI()}
-	c.effect = func() { resp, failed = n.serve(req, began, c) }
+	c.effect = func() {
+		resp, failed = n.serve(req, began, c)
+		n.note(req, c.arrived, resp)
+	}
+	c.lose = func() { n.note(req, c.arrived, nil) } // it is spent all the same
 	if err := s.wait(req.Context(), c); err != nil {
 		return nil, err
 	}
 	return resp, failed
 }
 
+// note tells whoever follows them of a request and how it was answered.
+func (n network) note(req *http.Request, at time.Time, resp *http.Response) {
+	path, _ := url.PathUnescape(req.URL.RequestURI())
+	a := asked{at: at, inst: n.inst, shop: n.sim.world.shopOf(req.Header.Get("X-AgreementGrantToken")), path: path}
+	if resp != nil {
+		a.status = resp.StatusCode
+	}
+	if n.sim.script.asked != nil {
+		n.sim.script.asked(a)
+	}
+}
+
 // serve answers a request, with what can go wrong.
 func (n network) serve(req *http.Request, began int64, c *call) (*http.Response, error) {
 	s, p := n.sim, &n.sim.profile
 	shop := s.world.shopOf(req.Header.Get("X-AgreementGrantToken"))
+	if s.script.answer != nil {
+		if resp, staged := s.script.answer(n.inst, shop, req, c); staged {
+			if resp == nil {
+				return nil, errReset
+			}
+			s.oracle.answer(n.inst, shop, req, resp.StatusCode)
+			return resp, nil
+		}
+	}
 	switch {
 	case s.strike(p.hang):
 		s.counts["no answer"]++

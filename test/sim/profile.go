@@ -12,6 +12,9 @@ type profile struct {
 	listingTurn                       time.Duration
 	unpackAtOnce                      int
 	maxURLBytes                       int // 0: what is usual
+	dailyCalls, workers               int
+	zone                              int  // seconds that the machines' time is ahead of UTC
+	changing                          bool // people change shops and their settings
 
 	chaos                  time.Duration // how long the faults go on
 	tradeEvery             time.Duration // on average, in each shop
@@ -69,6 +72,7 @@ func newProfile(rng *rand.Rand) profile {
 		instances: 1 + rng.IntN(3), shops: 1 + rng.IntN(2), items: 3 + rng.IntN(6), pageSize: []int{2, 3, 4, 1000}[rng.IntN(4)],
 		listingTurn: time.Second,
 		chaos:       time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
+		dailyCalls: 50_000, workers: 4,
 		sweepEvery: 24 * time.Hour, hidden: rng.IntN(3) == 0,
 		lose: rate(1), double: rate(0.3), late: rate(0.3),
 		readLag: upTo(55 * time.Second), invoiceLag: upTo(60 * time.Second), pdfLag: upTo(30 * time.Second),

@@ -50,6 +50,8 @@ type simulation struct {
 	people context.Context // of what people do
 	leave  context.CancelFunc
 
+	script script // what is staged; nothing in a run of a seed
+
 	mu      sync.Mutex
 	arrived []*call
 	acked   []ack
@@ -118,6 +120,16 @@ func newSimulation(seed uint64) *simulation {
 }
 
 func (s *simulation) start(keep int) Result {
+	s.prepare(keep)
+	s.run()
+	r := Result{Seed: s.seed, Violation: s.oracle.violation, Trace: s.trace.lines(), Hash: s.trace.hash, Steps: int(s.step.Load()),
+		Virtual: time.Since(s.began), Settled: s.oracle.settled, Counts: s.counts}
+	s.end()
+	return r
+}
+
+// prepare makes the world and its database; no lagerd runs yet.
+func (s *simulation) prepare(keep int) {
 	s.trace.began, s.trace.ring = time.Now(), make([]string, keep)
 	s.tracef("profile %+v", s.profile)
 	s.db = newDatabase(s)
@@ -126,11 +138,6 @@ func (s *simulation) start(keep int) Result {
 	s.began = time.Now()
 	s.trace.began = s.began
 	s.people, s.leave = context.WithCancel(context.Background())
-	s.run()
-	r := Result{Seed: s.seed, Violation: s.oracle.violation, Trace: s.trace.lines(), Hash: s.trace.hash, Steps: int(s.step.Load()),
-		Virtual: time.Since(s.began), Settled: s.oracle.settled, Counts: s.counts}
-	s.end()
-	return r
 }
 
 func (s *simulation) run() {

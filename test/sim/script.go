@@ -1,0 +1,35 @@
+package sim
+
+import (
+	"net/http"
+	"time"
+
+	"lagerd/status"
+)
+
+// script is what a test stages instead of leaving it to the seed. A run of a seed has
+// none.
+type script struct {
+	// answer answers a request in e-conomic's place; staged reports that it does, and no
+	// response is then a connection that broke.
+	answer func(i *instance, x *shop, req *http.Request, c *call) (resp *http.Response, staged bool)
+	// statement lets a statement fail with what it returns, and its connection break.
+	statement func(i *instance, query string) error
+	// asked is told of each request that has reached e-conomic.
+	asked func(asked)
+	// logged is told of each line that a lagerd logs.
+	logged func(line string)
+	// metrics are those of an instance; nil: those that all runs share.
+	metrics func() *status.Metrics
+	// jitter is which part of the longest random time each one takes; 0: it is random.
+	jitter float64
+}
+
+// asked is a request that has reached e-conomic.
+type asked struct {
+	at     time.Time // when it was made
+	inst   *instance
+	shop   *shop
+	path   string // with its query, not escaped
+	status int    // of the answer; 0: the connection broke
+}
