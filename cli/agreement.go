@@ -33,7 +33,7 @@ func newAsking(cfg config.Config) (*asking, error) {
 	}
 	a := &asking{}
 	client, err := economic.New(economic.Options{
-		RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(), Timeout: time.Duration(cfg.Economic.Timeout),
+		RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(), Timeout: cfg.Economic.Timeout,
 		UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) },
 	})
 	a.client = client

@@ -125,7 +125,7 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 		}
 	}()
 	d := reconcile.Diff{Store: s, Client: asked.client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress,
-		LossWindow: time.Duration(cfg.Reconcile.LossWindow)}
+		LossWindow: cfg.Reconcile.LossWindow}
 	found, err = d.Read(ctx, cmd.Item, invoices)
 	if economic.KindOf(err) != "" {
 		err = fmt.Errorf("%w: %s", err, whatToDo(err, cmd.Shop))

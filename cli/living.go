@@ -14,7 +14,7 @@ import (
 // has died, or only its clock differs, shows at its next beat.
 func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]store.Instance, error) {
 	const often = 100 * time.Millisecond
-	beat := time.Duration(cfg.Lease.Beat)
+	beat := cfg.Lease.Beat
 	first, err := s.Instances(ctx)
 	if err != nil {
 		return nil, err

@@ -86,30 +86,28 @@ func warn(log *logrus.Logger, cfg config.Config) {
 // settingsOf takes from the configuration what the daemon needs.
 func settingsOf(cfg config.Config) daemon.Settings {
 	s := daemon.Settings{
-		DSN: dsn(cfg), DatabasePath: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections,
+		DSN: cfg.Database.DSN.Reveal(), DatabasePath: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections,
 		MigrateAtStart: cfg.Database.Migrate == config.MigrateAuto, MasterKey: cfg.Key,
 		WebhookListen: cfg.Webhook.Listen, AdminListen: cfg.Admin.Listen, MaxBodyBytes: int64(cfg.Webhook.MaxBodyBytes),
 		Queue: cfg.Webhook.Queue, Batch: cfg.Webhook.Batch, LogPerShop: cfg.Webhook.LogPerShop,
-		Shutdown: time.Duration(cfg.ShutdownTimeout),
+		Shutdown: cfg.ShutdownTimeout,
 
 		Schedule: cfg.Reconcile.Schedule, RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken,
-		Workers: cfg.Reconcile.Workers, Timeout: time.Duration(cfg.Economic.Timeout), CallsPerSecond: cfg.Economic.CallsPerSecond, MaxURLBytes: cfg.Economic.MaxURLBytes, MaxPDFBytes: int64(cfg.PDF.MaxBytes),
-		LeaseBeat: time.Duration(cfg.Lease.Beat), LeaseTTL: time.Duration(cfg.Lease.TTL),
-		KeepRequests: time.Duration(cfg.Retention.Requests), LogLevel: cfg.Log.Level, LogFormat: cfg.Log.Format,
+		Workers: cfg.Reconcile.Workers, Timeout: cfg.Economic.Timeout, CallsPerSecond: cfg.Economic.CallsPerSecond, MaxURLBytes: cfg.Economic.MaxURLBytes, MaxPDFBytes: int64(cfg.PDF.MaxBytes),
+		LeaseBeat: cfg.Lease.Beat, LeaseTTL: cfg.Lease.TTL,
+		KeepRequests: cfg.Retention.Requests, LogLevel: cfg.Log.Level, LogFormat: cfg.Log.Format,
 	}
 	r := &s.Reconcile
 	r.Concurrency, r.PDFConcurrency, r.DailyCalls = cfg.Economic.Concurrency, cfg.PDF.Concurrency, cfg.Economic.DailyCalls
-	r.Overlap, r.SweepEvery = time.Duration(cfg.Reconcile.Overlap), time.Duration(cfg.Reconcile.SweepEvery)
-	for _, d := range cfg.Reconcile.Rereads {
-		r.Rereads = append(r.Rereads, time.Duration(d))
-	}
-	r.RetryMin, r.RetryMax = time.Duration(cfg.Reconcile.RetryMin), time.Duration(cfg.Reconcile.RetryMax)
-	r.HeldRetry, r.GapWindow = time.Duration(cfg.Reconcile.HeldRetry), time.Duration(cfg.Reconcile.GapWindow)
-	r.LateWithin = time.Duration(cfg.Reconcile.LateWebhook)
+	r.Overlap, r.SweepEvery = cfg.Reconcile.Overlap, cfg.Reconcile.SweepEvery
+	r.Rereads = cfg.Reconcile.Rereads
+	r.RetryMin, r.RetryMax = cfg.Reconcile.RetryMin, cfg.Reconcile.RetryMax
+	r.HeldRetry, r.GapWindow = cfg.Reconcile.HeldRetry, cfg.Reconcile.GapWindow
+	r.LateWithin = cfg.Reconcile.LateWebhook
 	r.LossPercent, r.LossMin = cfg.Reconcile.LossPercent, cfg.Reconcile.LossMin
-	r.LossWindow = time.Duration(cfg.Reconcile.LossWindow)
+	r.LossWindow = cfg.Reconcile.LossWindow
 	r.LossWindowPercent, r.LossWindowMin = cfg.Reconcile.LossWindowPercent, cfg.Reconcile.LossWindowMin
-	r.KeepHistory, r.KeepHints = time.Duration(cfg.Retention.History), time.Duration(cfg.Retention.Hints)
+	r.KeepHistory, r.KeepHints = cfg.Retention.History, cfg.Retention.Hints
 	return s
 }
 

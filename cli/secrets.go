@@ -14,9 +14,6 @@ import (
 	"lagerd/store"
 )
 
-// dsn returns the DSN of the configured database, "" for the embedded one.
-func dsn(cfg config.Config) string { return cfg.Database.DSN }
-
 // masterKey returns the keys made from the master key, if it is the one under which
 // the shops' tokens are sealed. Where the embedded database holds no shop yet, and
 // create says so, the key is made. An error of it is an *config.Errors.
@@ -35,7 +32,7 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 	switch {
 	case !cfg.Key.IsZero():
 		keys, err = secret.Load([]byte(cfg.Key.Reveal()))
-	case cfg.Database.DSN != "":
+	case !cfg.Database.DSN.IsZero():
 		err = badKey("no master key: `lagerd keygen` makes one")
 	case len(shops) > 0 || known != nil:
 		err = badKey("%s: the master key is missing, and the database holds what is sealed under it: put its backup there; if it is lost, %s", cfg.KeyFile, replaceLost)

@@ -84,7 +84,7 @@ func shown(list []store.ShopStatus, living map[string]store.Instance, cfg config
 
 // paceOf returns what the configuration has a lagerd keep up with.
 func paceOf(cfg config.Config) status.Pace {
-	p := status.Pace{SweepEvery: time.Duration(cfg.Reconcile.SweepEvery), NextTick: func(t time.Time) time.Time { return t }}
+	p := status.Pace{SweepEvery: cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return t }}
 	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // it was validated
 		p.NextTick = func(t time.Time) time.Time { return schedule.Next(t.UTC()) }
 	}

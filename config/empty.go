@@ -36,7 +36,7 @@ func (l *loader) noted(where, key, text string) string {
 // empties refuses keys with nothing in them; where another key or a credential
 // says what the key is for, that is only a warning.
 func (l *loader) empties(c *Config) {
-	database := c.Database.DSN != "" || l.unread["database.dsn_file"] || l.unread["database.dsn"] ||
+	database := !c.Database.DSN.IsZero() || l.unread["database.dsn_file"] || l.unread["database.dsn"] ||
 		l.where["database.path"] != "" && l.empty["database.path"] == ""
 	for _, key := range slices.Sorted(maps.Keys(l.empty)) {
 		where := l.empty[key]

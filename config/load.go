@@ -16,6 +16,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"lagerd/secret"
 )
 
 // Problem is one thing that is wrong with the configuration.
@@ -236,7 +238,7 @@ func (l *loader) mapping(n ast.Node, prefix string, into reflect.Value) {
 			continue
 		}
 		l.where[key] = l.at(pair.Value)
-		if field.Kind() == reflect.Struct {
+		if isSection(field) {
 			l.mapping(pair.Value, key+".", field)
 			continue
 		}
@@ -277,7 +279,7 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 		text = s.Value.Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		text = n.GetToken().Value
-		if field.Kind() == reflect.String {
+		if field.Kind() == reflect.String || field.Type() == secretText {
 			l.badValue(l.at(n), key, "expected a text, got %s: put it in quotes", shown(key, text))
 			return
 		}
@@ -298,12 +300,14 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 // set parses a text into a field and returns what is wrong with it, or "".
 func set(field reflect.Value, key, text string) string {
 	switch {
-	case field.Type() == reflect.TypeFor[Duration]():
+	case field.Type() == reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			return fmt.Sprintf("expected a duration such as 90s, 5m or 24h, got %q", shown(key, text))
 		}
 		field.SetInt(int64(d))
+	case field.Type() == secretText:
+		field.Set(reflect.ValueOf(secret.NewText(text)))
 	case field.Kind() == reflect.Int:
 		i, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 63)
 		if err != nil {
@@ -373,13 +377,20 @@ func leaves(v reflect.Value, prefix string) []leaf {
 		name := v.Type().Field(i).Tag.Get("yaml")
 		switch {
 		case name == "-":
-		case v.Field(i).Kind() == reflect.Struct:
+		case isSection(v.Field(i)):
 			list = append(list, leaves(v.Field(i), prefix+name+".")...)
 		default:
 			list = append(list, leaf{prefix + name, v.Field(i)})
 		}
 	}
 	return list
+}
+
+var secretText = reflect.TypeFor[secret.Text]()
+
+// isSection reports whether a key has others below it, and no value of its own.
+func isSection(v reflect.Value) bool {
+	return v.Kind() == reflect.Struct && v.Type() != secretText
 }
 
 func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
@@ -404,7 +415,7 @@ func keysOf(v reflect.Value) []string {
 // shown returns a value as an error may show it.
 func shown(key, value string) string {
 	if key == "database.dsn" {
-		return redacted
+		return "[redacted]"
 	}
 	if r := []rune(value); len(r) > 60 {
 		return string(r[:60]) + "…"

@@ -29,10 +29,10 @@ const (
 // secrets reads the secrets from their files.
 func (l *loader) secrets(c *Config) {
 	if dsn, ok := l.secret("database.dsn_file", c.Database.DSNFile, CredentialDSN); ok {
-		if c.Database.DSN != "" {
+		if !c.Database.DSN.IsZero() {
 			l.badKey("database.dsn", "the DSN is given twice: here and in a file or credential; leave out one")
 		}
-		c.Database.DSN = dsn
+		c.Database.DSN = secret.NewText(dsn)
 		l.where["database.dsn"] = l.where["database.dsn_file"]
 	}
 	if token, ok := l.secret("economic.app_secret_token_file", c.Economic.AppSecretTokenFile, CredentialAppToken); ok {
@@ -47,7 +47,7 @@ func (l *loader) secrets(c *Config) {
 	case ok:
 		c.Key = secret.NewText(key)
 	case l.unread["key_file"]:
-	case c.Database.DSN != "":
+	case !c.Database.DSN.IsZero():
 		l.badPair("key_file", "database.dsn", "expected the file of the master key, the same on every machine that shares the database: `lagerd keygen` makes one")
 	default:
 		// Beside the embedded database the key is made at the first start.

@@ -70,13 +70,14 @@ func (l *loader) validate(c *Config) {
 
 func (l *loader) database(c *Config) {
 	l.oneOf("database.migrate", string(c.Database.Migrate), string(MigrateAuto), string(MigrateManual))
-	if c.Database.DSN == "" {
+	if c.Database.DSN.IsZero() {
 		if c.Database.Path == "" {
 			l.badKey("database.path", "expected the file of the embedded database, got nothing")
 		}
 		return
 	}
-	parsed, err := dsn.Parse(c.Database.DSN)
+	text := c.Database.DSN.Reveal()
+	parsed, err := dsn.Parse(text)
 	refused, isRefused := errors.AsType[*dsn.RefusedError](err)
 	switch {
 	case isRefused:
@@ -84,9 +85,9 @@ func (l *loader) database(c *Config) {
 	case err != nil:
 		// The driver's message can quote the DSN, password and all.
 		what := "expected user:password@tcp(host:3306)/database, got something else"
-		if end := strings.LastIndexByte(c.Database.DSN, '/'); end >= 0 {
-			name, _, parameters := strings.Cut(c.Database.DSN[end:], "?")
-			if _, err := mysql.ParseDSN(c.Database.DSN[:end] + name); err == nil && parameters {
+		if end := strings.LastIndexByte(text, '/'); end >= 0 {
+			name, _, parameters := strings.Cut(text[end:], "?")
+			if _, err := mysql.ParseDSN(text[:end] + name); err == nil && parameters {
 				what = "expected parameters after the ? that the MySQL driver knows, such as tls=true, got others"
 			}
 		}
@@ -100,7 +101,7 @@ func (l *loader) durations(c *Config) {
 	r := c.Reconcile
 	type bound struct {
 		key         string
-		is          Duration
+		is          time.Duration
 		least, most time.Duration
 	}
 	bounds := []bound{
@@ -124,7 +125,7 @@ func (l *loader) durations(c *Config) {
 		bounds = append(bounds, bound{fmt.Sprintf("reconcile.rereads[%d]", i), d, 100 * time.Millisecond, time.Hour})
 	}
 	for _, b := range bounds {
-		if d := time.Duration(b.is); d < b.least || d > b.most {
+		if b.is < b.least || b.is > b.most {
 			l.badKey(b.key, "expected a duration from %s to %s, got %s", b.least, b.most, b.is)
 		}
 	}

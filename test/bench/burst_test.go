@@ -52,7 +52,7 @@ func burst(b *testing.B, database string, connections int) {
 		l.exec("DELETE FROM hints")
 		without := send(b, plain, connections, requests)
 		importAll(b, s, 1000+n) // which the webhooks tell of
-		with := send(b, l.webhook, connections, requests)
+		with := send(b, l.Webhook, connections, requests)
 		if with.refused > 0 || without.refused > 0 {
 			b.Errorf("%d of %d webhooks were refused, %d by the server that stores nothing", with.refused, burstCalls, without.refused)
 		}
@@ -160,7 +160,7 @@ func startPlain(b *testing.B, commit time.Duration) string {
 // servePlain is lagerd's webhook endpoint with everything that it does for a call
 // but storing it: it parses, authenticates, counts and answers.
 func servePlain() error {
-	keys, err := secret.Load([]byte(key))
+	keys, err := secret.Load([]byte(lagerdtest.Key))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func BenchmarkHistory(b *testing.B) {
 			for range *rounds {
 				figure++
 				importAll(b, s, figure)
-				with := send(b, l.webhook, 1, requests)
+				with := send(b, l.Webhook, 1, requests)
 				if with.refused > 0 {
 					b.Errorf("%d webhooks were refused", with.refused)
 				}

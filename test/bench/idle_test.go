@@ -95,7 +95,7 @@ func (l *lagerd) questions() float64 {
 // metric returns the sum of a metric's series.
 func (l *lagerd) metric(name string) (sum float64) {
 	l.b.Helper()
-	res, err := http.Get("http://" + l.admin + "/metrics")
+	res, err := http.Get("http://" + l.Admin + "/metrics")
 	must(l.b, err)
 	defer res.Body.Close()
 	lines := bufio.NewScanner(res.Body)

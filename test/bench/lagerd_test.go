@@ -4,17 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	_ "modernc.org/sqlite"
 
 	"lagerd/plan"
 	"lagerd/secret"
@@ -24,10 +20,8 @@ import (
 )
 
 const (
-	appToken = "sandbox-app-token"
-	key      = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	first    = 100001 // the first agreement's number
-	code     = "code-of-the-benchmark-0123456789"
+	first = lagerdtest.FirstAgreement
+	code  = "code-of-the-benchmark-0123456789"
 )
 
 // never is a schedule of ticks for benchmarks that want none of their own.
@@ -42,50 +36,36 @@ const (
 
 // lagerd is a running daemon with a database of its own.
 type lagerd struct {
-	b       *testing.B
-	dir     string
-	env     []string
-	webhook string
-	admin   string
-	dsn     string // of MariaDB; "": the embedded database
-	store   *store.Store
-	db      *sql.DB
-	keys    *secret.Keys
-	out     *lagerdtest.Output
-	proc    *lagerdtest.Process
+	*lagerdtest.Installation
+	b     *testing.B
+	store *store.Store
+	db    *sql.DB
+	keys  *secret.Keys
+	out   *lagerdtest.Output
+	proc  *lagerdtest.Process
 }
 
 // install prepares a lagerd without starting it: its database is migrated, and
 // has shops for so many agreements.
 func install(b *testing.B, embedded bool, sandbox string, shops int, extra string) *lagerd {
 	b.Helper()
-	l := &lagerd{b: b, dir: b.TempDir(), webhook: lagerdtest.FreeAddress(b), admin: lagerdtest.FreeAddress(b), out: lagerdtest.NewOutput()}
-	path := func(file string) string { return filepath.Join(l.dir, file) }
-	o := store.Options{Path: path("lagerd.db")}
-	database := "  path: " + o.Path
+	setup := lagerdtest.Setup{REST: sandbox, Extra: "log: {level: warn}\n" + extra}
 	if !embedded {
-		l.dsn = mariadbtest.New(b)
-		o = store.Options{DSN: l.dsn}
-		database = "  dsn: " + strconv.Quote(l.dsn)
+		setup.DSN = mariadbtest.New(b)
 	}
-	lagerdtest.Write(b, path("app-token"), appToken)
-	lagerdtest.Write(b, path("key"), key)
-	lagerdtest.Write(b, path("lagerd.yaml"), fmt.Sprintf("database:\n%s\nkey_file: %s\neconomic: {rest_url: %q, app_secret_token_file: %s}\nwebhook: {listen: %q}\nadmin: {listen: %q}\nlog: {level: warn}\n%s",
-		database, path("key"), sandbox, path("app-token"), l.webhook, l.admin, extra))
-	l.env = []string{"LAGERD_CONFIG=" + path("lagerd.yaml")}
+	l := &lagerd{Installation: lagerdtest.Install(b, setup), b: b, out: lagerdtest.NewOutput()}
+	o := store.Options{DSN: setup.DSN}
+	if embedded {
+		o.Path = l.Path("lagerd.db")
+	}
 	var err error
-	l.keys, err = secret.Load([]byte(key))
+	l.keys, err = secret.Load([]byte(lagerdtest.Key))
 	must(b, err)
 	l.store, err = store.Open(b.Context(), o)
 	must(b, err)
 	b.Cleanup(func() { _ = l.store.Close() })
 	must(b, l.store.Migrate(b.Context()))
-	if embedded {
-		l.db, err = sql.Open("sqlite", o.Path+"?_pragma=busy_timeout(10000)")
-	} else {
-		l.db, err = sql.Open("mysql", l.dsn)
-	}
-	must(b, err)
+	l.db = l.Database()
 	b.Cleanup(func() { _ = l.db.Close() })
 	l.addShops(shops)
 	return l
@@ -129,7 +109,7 @@ func (l *lagerd) start() time.Duration {
 	l.b.Helper()
 	began := time.Now()
 	var err error
-	l.proc, err = binary.Start(l.out, l.env, "run")
+	l.proc, err = binary.Start(l.out, l.Env, "run")
 	must(l.b, err)
 	p := l.proc
 	l.b.Cleanup(func() {
@@ -141,14 +121,10 @@ func (l *lagerd) start() time.Duration {
 		}
 	})
 	for {
-		res, err := http.Get("http://" + l.admin + "/readyz")
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				took := time.Since(began)
-				l.profiled(p)
-				return took
-			}
+		if l.Ready(l.b.Context()) {
+			took := time.Since(began)
+			l.profiled(p)
+			return took
 		}
 		if !p.Running() {
 			l.b.Fatalf("lagerd does not start:\n%s", l.out.Tail(30))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/test/lagerdtest"
 	"lagerd/test/sandboxtest"
 )
 
@@ -43,7 +44,7 @@ func importing(b *testing.B, latency time.Duration) {
 		figure := 1000 + n
 		must(b, s.Post(first, "import", map[string]int{"inStock": figure}, nil))
 		calls, single := callsOf(b, s)
-		with := send(b, l.webhook, 64, requests)
+		with := send(b, l.Webhook, 64, requests)
 		began := time.Now()
 		if with.refused > 0 {
 			b.Errorf("%d webhooks were refused", with.refused)
@@ -75,7 +76,7 @@ func importing(b *testing.B, latency time.Duration) {
 // download reads and decodes all items, page after page.
 func download(b *testing.B, url string) time.Duration {
 	b.Helper()
-	client, err := economic.New(economic.Options{RESTURL: url, AppSecretToken: appToken, Timeout: time.Minute})
+	client, err := economic.New(economic.Options{RESTURL: url, AppSecretToken: lagerdtest.AppToken, Timeout: time.Minute})
 	must(b, err)
 	defer client.Close()
 	a := client.Agreement("sandbox-grant-1", nil)

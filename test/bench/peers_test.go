@@ -65,7 +65,7 @@ func peersIngest(b *testing.B) {
 			importAll(b, s, figure)
 			l.exec("TRUNCATE TABLE hints")
 			l.flushed()
-			ours := send(b, l.webhook, n.connections, requests[:n.ours])
+			ours := send(b, l.Webhook, n.connections, requests[:n.ours])
 			l.allStored("lagerd", ours, storedWebhooks)
 			// What lagerd reads after the webhooks must not slow the others down. An
 			// item that it read before its webhook came has to change once more.
@@ -128,11 +128,11 @@ func (l *lagerd) allStored(who string, sent load, query string) {
 func (l *lagerd) startWebhook(program string) (address string) {
 	l.b.Helper()
 	l.exec("CREATE TABLE bench_calls (shop VARCHAR(190), number VARCHAR(190), PRIMARY KEY (shop, number))")
-	cfg, err := mysql.ParseDSN(l.dsn)
+	cfg, err := mysql.ParseDSN(l.DSN)
 	must(l.b, err)
 	dbHost, dbPort, err := net.SplitHostPort(cfg.Addr)
 	must(l.b, err)
-	defaults := filepath.Join(l.dir, "mariadb.cnf")
+	defaults := filepath.Join(l.Dir, "mariadb.cnf")
 	lagerdtest.Write(l.b, defaults, fmt.Sprintf("[client]\nhost=%s\nport=%s\nuser=%s\npassword=%s\n[mysql]\ndatabase=%s\n", dbHost, dbPort, cfg.User, cfg.Passwd, cfg.DBName))
 	hook, err := filepath.Abs("peers/hook.sh")
 	must(l.b, err)

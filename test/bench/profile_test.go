@@ -33,7 +33,7 @@ func (l *lagerd) profiled(of *lagerdtest.Process) {
 	var gathering sync.WaitGroup
 	gathering.Go(func() {
 		for {
-			p, err := readProfile(ctx, l.admin)
+			p, err := readProfile(ctx, l.Admin)
 			if ctx.Err() != nil || of.Ordered.Load() || !of.Running() {
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/test/lagerdtest"
 	"lagerd/test/sandboxtest"
 )
 
@@ -41,7 +42,7 @@ func BenchmarkOneAtATime(b *testing.B) {
 				insert(i)
 				rows[i] = time.Since(began)
 			}
-			with := send(b, l.webhook, 1, requests)
+			with := send(b, l.Webhook, 1, requests)
 			if with.refused > 0 {
 				b.Errorf("%d webhooks were refused", with.refused)
 			}
@@ -163,7 +164,7 @@ func (l *lagerd) freshness(s sandboxtest.Client) func(number string, stock int) 
 		b.Helper()
 		figure := fmt.Sprintf("%d.0000", stock)
 		must(b, s.Post(first, "adjust", map[string]any{"number": number, "inStock": stock}, nil))
-		sent := send(b, l.webhook, 1, webhookCalls(1, []string{number}))
+		sent := send(b, l.Webhook, 1, webhookCalls(1, []string{number}))
 		answeredAt := time.Now()
 		if sent.refused > 0 {
 			b.Fatal("a webhook was refused")
@@ -221,7 +222,7 @@ func fetch(url string, agreement int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("X-AppSecretToken", appToken)
+	req.Header.Set("X-AppSecretToken", lagerdtest.AppToken)
 	req.Header.Set("X-AgreementGrantToken", fmt.Sprint("sandbox-grant-", agreement))
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"lagerd/test/lagerdtest"
 	"lagerd/test/mariadbtest"
 	"lagerd/test/sandboxtest"
 )
@@ -71,15 +72,12 @@ func prepareOn(t *testing.T, dsns []string, shops, products int, extra string, s
 		database, economic := startProxy(t, parsed.Addr), startProxy(t, host(f.sandbox.URL))
 		parsed.Addr = database.address()
 		name := string(rune('a' + n))
-		l := install(t, name, dir, settings{
-			database: fmt.Sprintf("  dsn: %q", parsed.FormatDSN()),
-			rest:     "http://" + economic.address(), extra: extra,
-		})
+		l := install(t, name, lagerdtest.Setup{Dir: dir, DSN: parsed.FormatDSN(), REST: "http://" + economic.address(), Extra: extra})
 		l.database, l.economic = database, economic
 		f.lagerds = append(f.lagerds, l)
 	}
 	for n := range shops {
-		s := addShop(t, f.sandbox, f.lagerds[n%2], dir, fmt.Sprintf("shop%d", 1001+n), first+n)
+		s := addShop(t, f.sandbox, f.lagerds[n%2], fmt.Sprintf("shop%d", 1001+n), first+n)
 		f.shops = append(f.shops, s)
 		f.traders = append(f.traders, &trader{shop: s, sandbox: f.sandbox, send: f.sent, to: f.lagerds, hold: &f.hold, count: map[string]int{}})
 	}
@@ -197,8 +195,8 @@ var faults = []fault{
 			return l.start(ctx)
 		}, err
 	}),
-	oneOf("SIGSTOP of a lagerd beyond its leases", stopInItsTracks),
-	oneOf("SIGSTOP of a lagerd in the middle of a transaction", func(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
+	oneOf(stoppedBeyond, stopInItsTracks),
+	oneOf(stoppedAmid, func(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
 		// What it sends now is on its way, and the database answers when it is stopped.
 		l.database.slow(2000, 20*time.Millisecond)
 		time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond)
@@ -221,6 +219,12 @@ var faults = []fault{
 	misbehaving("e-conomic: its clock is an hour behind", map[string]any{"clockSkew": "-1h"}),
 	misbehaving("e-conomic: slow answers", map[string]any{"slow": "2s", "slowProbability": 0.3}),
 }
+
+// The faults after which a lagerd may write under a lease that another has taken.
+const (
+	stoppedBeyond = "SIGSTOP of a lagerd beyond its leases"
+	stoppedAmid   = "SIGSTOP of a lagerd in the middle of a transaction"
+)
 
 // stopInItsTracks stops a process for longer than its leases last.
 func stopInItsTracks(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
@@ -338,6 +342,36 @@ func TestFaultsOfOneLagerd(t *testing.T) {
 	}
 }
 
+// misfenced returns what is wrong with how often the lagerd were fenced off: refused by
+// their metric, of which what those that were killed had counted is lost, and told by
+// their logs. stopped is how often one was stopped for so long that its shops may have
+// been taken: every other time it then writes, and finds itself fenced off.
+func misfenced(stopped, refused, told int) []string {
+	const enough = 20
+	var bad []string
+	if refused > told {
+		bad = append(bad, fmt.Sprintf("%d writes were refused by lagerd_fenced_writes_total, and the logs tell of %d", refused, told))
+	}
+	if stopped >= enough && told == 0 {
+		bad = append(bad, fmt.Sprintf("a lagerd was stopped %d times, and none was ever fenced off", stopped))
+	}
+	if stopped >= enough && told > 0 && refused == 0 {
+		bad = append(bad, fmt.Sprintf("the logs tell of %d writes that were refused, and lagerd_fenced_writes_total of none", told))
+	}
+	return bad
+}
+
+func TestMisfenced(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ stopped, refused, told, bad int }{
+		{0, 0, 0, 0}, {19, 0, 0, 0}, {2, 0, 1, 0}, {24, 10, 12, 0}, {24, 12, 12, 0}, {0, 1, 0, 1}, {20, 0, 0, 1}, {20, 0, 3, 1}, {24, 13, 12, 1},
+	} {
+		if bad := misfenced(c.stopped, c.refused, c.told); len(bad) != c.bad {
+			t.Errorf("%+v: %q", c, bad)
+		}
+	}
+}
+
 // report is what a storm came to.
 type report struct {
 	storm, settled time.Duration
@@ -379,7 +413,7 @@ func (f *field) report(r report) {
 	}
 	line("writes attempted by one that was fenced off, and refused", max(int(refused), told))
 	line("equal after", r.settled.Round(100*time.Millisecond))
-	bad := slices.Concat(r.lost, r.stale, r.audited.lost, r.wrong, r.fenced)
+	bad := slices.Concat(r.lost, r.stale, r.audited.lost, r.wrong, r.fenced, misfenced(r.faults[stoppedBeyond]+r.faults[stoppedAmid], int(refused), told))
 	for _, what := range bad[:min(len(bad), 20)] {
 		f.t.Error(what)
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lagerd/test/lagerdtest"
 )
 
 // TestDiskFull fills the disk under the embedded database while a shop trades.
@@ -31,9 +33,9 @@ func TestDiskFull(t *testing.T) {
 	})
 	f := &field{t: t, sent: newWebhooks(), sandbox: binary.Sandbox(t, "--agreements", "1", "--products", "60")}
 	database := filepath.Join(disk, "lagerd.db")
-	l := install(t, "a", dir, settings{database: "  path: " + database, rest: f.sandbox.URL})
+	l := install(t, "a", lagerdtest.Setup{Dir: dir, Path: database, REST: f.sandbox.URL})
 	f.lagerds = []*lagerd{l}
-	f.shops = []shop{addShop(t, f.sandbox, l, dir, "shop1001", first)}
+	f.shops = []shop{addShop(t, f.sandbox, l, "shop1001", first)}
 	f.traders = []*trader{{shop: f.shops[0], sandbox: f.sandbox, send: f.sent, to: f.lagerds, hold: &f.hold, rest: 30 * time.Millisecond, count: map[string]int{}}}
 	must(t, l.start(t.Context()))
 	var err error
@@ -57,7 +59,7 @@ func TestDiskFull(t *testing.T) {
 	if !l.current().Running() {
 		t.Fatalf("lagerd ended because the disk is full:\n%s", l.out.Tail(40))
 	}
-	if _, status, err := get(t.Context(), "http://"+l.admin+"/healthz"); err != nil || status != http.StatusOK {
+	if status, _, err := l.Ask(t.Context(), "/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("GET /healthz while the disk is full: %d, %v", status, err)
 	}
 	refused := f.sent.counts()

@@ -4,12 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,30 +20,10 @@ const (
 	ttl  = 3 * time.Second
 )
 
-// pace makes lagerd quick enough for a test: a tick every two seconds.
-const pace = `
-reconcile:
-  schedule: "@every 2s"
-  rereads: [300ms, 1s]
-  retry_min: 200ms
-  retry_max: 2s
-  held_retry: 1s
-`
-
-// settings is what differs between two lagerd; the rest of their configuration
-// is the same.
-type settings struct {
-	database string // YAML lines below database:
-	rest     string // e-conomic's address
-	extra    string // more YAML
-}
-
 // lagerd is one daemon with its configuration, over all its starts.
 type lagerd struct {
+	*lagerdtest.Installation
 	name    string
-	env     []string
-	webhook string // address
-	admin   string
 	out     *lagerdtest.Output
 	unasked func(error) // told where it exits though nobody asked it to
 
@@ -65,29 +39,14 @@ type lagerd struct {
 	retries int // starts that failed, as they may without a database
 }
 
-// install writes the configuration of a lagerd.
-func install(t *testing.T, name, dir string, s settings) *lagerd {
+// install makes an installation of a lagerd that takes over quickly.
+func install(t *testing.T, name string, s lagerdtest.Setup) *lagerd {
 	t.Helper()
-	l := &lagerd{name: name, webhook: lagerdtest.FreeAddress(t), admin: lagerdtest.FreeAddress(t), out: newOutput()}
+	s.Name, s.Timeout = name, 15*time.Second
+	s.Extra = fmt.Sprintf("lease: {beat: %s, ttl: %s}\n%s%s", beat, ttl, lagerdtest.Pace, s.Extra)
+	l := &lagerd{Installation: lagerdtest.Install(t, s), name: name, out: newOutput()}
+	l.Lagerd = binary.Command(t)
 	l.unasked = func(err error) { t.Error(err) }
-	path := func(file string) string { return filepath.Join(dir, file) }
-	lagerdtest.Write(t, path("app-token"), appToken)
-	lagerdtest.Write(t, path("key"), key)
-	lagerdtest.Write(t, path(name+".yaml"), fmt.Sprintf(`
-database:
-%s
-key_file: %s
-economic:
-  rest_url: %s
-  app_secret_token_file: %s
-  timeout: 15s
-webhook:
-  listen: %s
-admin:
-  listen: %s
-lease: {beat: %s, ttl: %s}
-%s%s`, s.database, path("key"), s.rest, path("app-token"), l.webhook, l.admin, beat, ttl, pace, s.extra))
-	l.env = []string{"LAGERD_CONFIG=" + path(name+".yaml")}
 	t.Cleanup(func() {
 		if err := l.kill(); err != nil {
 			t.Error(err)
@@ -130,7 +89,7 @@ func (l *lagerd) start(ctx context.Context) error {
 		return nil
 	}
 	for {
-		p, err := binary.Start(l.out, l.env, "run")
+		p, err := binary.Start(l.out, l.Env, "run")
 		if err != nil {
 			return err
 		}
@@ -158,7 +117,7 @@ func (l *lagerd) start(ctx context.Context) error {
 // awaitReady reports false where the process exits first.
 func (l *lagerd) awaitReady(ctx context.Context, p *lagerdtest.Process) (bool, error) {
 	for {
-		if _, status, err := get(ctx, "http://"+l.admin+"/readyz"); err == nil && status == http.StatusOK {
+		if l.Ready(ctx) {
 			return true, nil
 		}
 		select {
@@ -198,21 +157,12 @@ func (l *lagerd) stop() (*lagerdtest.Process, error) {
 	return p, p.Signal(syscall.SIGTERM)
 }
 
-var fencedMetric = regexp.MustCompile(`(?m)^lagerd_fenced_writes_total ([0-9.e+]+)$`)
-
-// fencedNow returns how many writes the running process has had refused.
+// fencedNow returns how many writes the running process has had refused; 0 where it is
+// down, or too busy to tell: its log tells of them too.
 func (l *lagerd) fencedNow() float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	page, _, err := get(ctx, "http://"+l.admin+"/metrics")
-	if err != nil {
-		return 0 // it is down, or too busy to tell: its log tells of them too
-	}
-	found := fencedMetric.FindStringSubmatch(page)
-	if found == nil {
-		return 0
-	}
-	n, _ := strconv.ParseFloat(found[1], 64)
+	n, _ := l.Metric(ctx, "lagerd_fenced_writes_total")
 	return n
 }
 
@@ -222,35 +172,6 @@ func (l *lagerd) note() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fenced += n
-}
-
-// call calls the webhook as e-conomic does.
-func (l *lagerd) call(client *http.Client, s shop, kind, number string) (status int, err error) {
-	q := url.Values{"type": {kind}, "username": {s.name}, "password": {s.code}, "number": {number}}
-	res, err := client.Get("http://" + l.webhook + "/webhooks.php?" + q.Encode())
-	if err != nil {
-		return 0, fmt.Errorf("call lagerd %s's webhook: %w", l.name, err)
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body)
-	return res.StatusCode, nil
-}
-
-func get(ctx context.Context, address string) (body string, status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return "", 0, fmt.Errorf("get %s: %w", address, err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", 0, fmt.Errorf("get %s: %w", address, err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		return "", 0, fmt.Errorf("get %s: %w", address, err)
-	}
-	return string(raw), res.StatusCode, nil
 }
 
 // shop is a shop of the test.
@@ -266,12 +187,9 @@ const countersPerShop = 4
 
 // addShop adds a shop for an agreement, pastes its webhooks there and finds out
 // what can be sold.
-func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, dir, name string, agreement int) shop {
+func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, name string, agreement int) shop {
 	t.Helper()
-	sh := shop{name: name, agreement: agreement, code: "code-of-" + name + "-0123456789"}
-	grant, code := filepath.Join(dir, name+".grant"), filepath.Join(dir, name+".code")
-	lagerdtest.Write(t, grant, fmt.Sprintf("sandbox-grant-%d", agreement-first+1))
-	lagerdtest.Write(t, code, sh.code)
+	sh := shop{name: name, agreement: agreement}
 	for n := range countersPerShop {
 		number := fmt.Sprintf("counter-%d", n)
 		sh.counters = append(sh.counters, number)
@@ -286,8 +204,7 @@ func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, dir, name string, ag
 			sh.items = append(sh.items, p.Number)
 		}
 	}
-	binary.Run(t, l.env, "shops", "add", name, "--offline", "--grant-token-file", grant, "--code-file", code, "--invoices-from", "1")
-	must(t, s.Post(agreement, "webhooks", map[string]string{"baseURL": "http://" + l.webhook, "username": name, "password": sh.code}, nil))
+	sh.code = l.AddShop(s, name, agreement, "--offline", "--invoices-from", "1")
 	return sh
 }
 

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
-	_ "modernc.org/sqlite"
 
 	"lagerd/cli"
 	"lagerd/test/lagerdtest"
@@ -45,7 +44,7 @@ func TestMain(m *testing.M) {
 func TestBinaryIsOfTheseSources(t *testing.T) {
 	var help strings.Builder
 	cli.Main(t.Context(), cli.Process{Args: []string{"--help"}, Stdout: &help, Stderr: &help})
-	if out := binary.Run(t, nil, "--help"); out != help.String() {
+	if out, _ := binary.Command(t)(nil, "", "--help"); out != help.String() {
 		t.Errorf("the binary says\n%s\nits sources say\n%s", out, help.String())
 	}
 }
@@ -61,8 +60,4 @@ func newOutput() *lagerdtest.Output {
 	return lagerdtest.NewOutput(saysFenced, saysRace, saysPanic)
 }
 
-const (
-	appToken = "sandbox-app-token"
-	key      = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	first    = 100001 // the first agreement's number
-)
+const first = lagerdtest.FirstAgreement

@@ -71,7 +71,7 @@ func TestSoak(t *testing.T) {
 			}
 		}
 		if int(time.Since(began)/every)%60 == 0 { // as an operator does now and then
-			binary.Run(t, f.lagerds[0].env, "reconcile", "--shop", f.shops[0].name)
+			f.lagerds[0].Command("reconcile", "--shop", f.shops[0].name)
 		}
 	}
 	wait()
@@ -92,7 +92,7 @@ func (f *field) sample(l *lagerd) (map[string]float64, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	page, _, err := get(ctx, "http://"+l.admin+"/metrics")
+	_, page, err := l.Ask(ctx, "/metrics")
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (w *webhooks) send(to *lagerd, s shop, kind, number string) {
 	w.running.Go(func() {
 		defer func() { <-w.sending }()
 		began := time.Now()
-		status, _ := to.call(w.client, s, kind, number)
+		status, _, _ := to.Call(w.client, s.name, s.code, kind, number)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.answers[status]++

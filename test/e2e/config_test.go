@@ -27,7 +27,7 @@ func TestConfigurationLosesItsContents(t *testing.T) {
 		return status == http.StatusOK
 	}
 	lagerdtest.Eventually(t, 5*time.Second, "the shop's webhooks are taken", works)
-	good, err := os.ReadFile(i.config)
+	good, err := os.ReadFile(i.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +45,9 @@ func TestConfigurationLosesItsContents(t *testing.T) {
 	i.write("lagerd.yaml", strings.Replace(string(good), "  path: ", "  #path: ", 1))
 	i.says(78, []string{"run"}, "database: expected keys and values, got nothing", "comment the section out")
 	i.write("lagerd.yaml", string(good))
-	i.env = append(i.env, "LAGERD_DATABASE_DSN=")
+	i.Env = append(i.Env, "LAGERD_DATABASE_DSN=")
 	i.says(0, []string{"check"}, "LAGERD_DATABASE_DSN", "unset the variable")
-	i.env = append(i.env, "LAGERD_DATABASE_PATH=")
+	i.Env = append(i.Env, "LAGERD_DATABASE_PATH=")
 	i.says(78, []string{"run"}, "LAGERD_DATABASE_PATH: database.path: expected a value, got none")
 	if _, err := os.Stat(filepath.Join(i.dir, "lagerd-data")); !os.IsNotExist(err) {
 		t.Errorf("another database was made: %v", err)
@@ -70,7 +70,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	}
 	i.write("grant", grant(first))
 	i.says(0, []string{"shops", "add", "shop1234", "--grant-token-file", filepath.Join(i.dir, "grant")},
-		"the embedded database "+file+" was not there and has been created", "e-conomic cannot reach http://"+i.webhook)
+		"the embedded database "+file+" was not there and has been created", "e-conomic cannot reach http://"+i.Webhook)
 	if out := i.command("shops", "list"); strings.Contains(out, "created") {
 		t.Errorf("said again: %s", out)
 	}
@@ -138,7 +138,7 @@ func TestWrongMasterKey(t *testing.T) {
 func TestMissingMasterKey(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
-	text, err := os.ReadFile(i.config)
+	text, err := os.ReadFile(i.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,13 +188,13 @@ func TestPermissionDenied(t *testing.T) {
 		}
 	}
 	program := filepath.Join(public, "lagerd")
-	if out, err := exec.Command("cp", binary, program).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", string(binary), program).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	asNobody := func(args ...string) (string, int) {
 		cmd := exec.Command(program, args...)
 		cmd.Dir = os.TempDir()
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, i.env...)
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, i.Env...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()
@@ -249,7 +249,7 @@ func TestPermissionDenied(t *testing.T) {
 func TestSignalsBeforeItRuns(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
-	text, err := os.ReadFile(i.config)
+	text, err := os.ReadFile(i.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,8 +278,8 @@ func TestSignalsBeforeItRuns(t *testing.T) {
 	}
 	time.Sleep(200 * time.Millisecond)
 	select {
-	case <-i.daemon.exited:
-		t.Fatalf("it died: %s", i.daemon.cmd.ProcessState)
+	case <-i.daemon.Exited:
+		t.Fatalf("it died: %s", i.daemon.Cmd.ProcessState)
 	default:
 	}
 	if _, err := held.Write(text); err != nil {
@@ -318,21 +318,17 @@ func TestLogWithoutReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: exec.Command(binary, "run"), out: &output{}, exited: make(chan struct{})}
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, i.env...)
-	p.cmd.Stdout, p.cmd.Stderr = write, write
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { defer close(p.exited); _ = p.cmd.Wait() }()
-	t.Cleanup(p.kill)
+	cmd := exec.Command(string(binary), "run")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, i.Env...)
+	cmd.Stdout, cmd.Stderr = write, write
+	p := startCommand(t, cmd)
 	_ = write.Close()
 	if _, err := io.ReadFull(read, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
 	_ = read.Close()
 	ready := func() bool {
-		res, err := http.Get("http://" + i.admin + "/readyz")
+		res, err := http.Get("http://" + i.Admin + "/readyz")
 		if err != nil {
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,7 +49,7 @@ func TestSignals(t *testing.T) {
 	i.equal(s, "shop1234", first, 20*time.Second)
 
 	// A bad configuration changes nothing; a good one takes effect.
-	good, err := os.ReadFile(i.config)
+	good, err := os.ReadFile(i.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestReconcileCommand(t *testing.T) {
 		}
 		s.post(first, "create", map[string]any{"number": "1,5 l", "name": "Bottle", "inStock": "3"})
 		i.says(0, []string{"reconcile", "--shop", "shop1234", "--item", "1,5 l", "--wait"}, "1,5 l", "created")
-		out, code := run(t, i.env, "", "reconcile", "--shop", "shop1234", "--item", "no such item", "--wait")
+		out, code := run(t, i.Env, "", "reconcile", "--shop", "shop1234", "--item", "no such item", "--wait")
 		if code != 1 || !strings.Contains(out, "e-conomic has no item with this number") {
 			t.Errorf("an unknown item: exit %d\n%s", code, out)
 		}
@@ -126,7 +127,7 @@ func TestReconcileCommand(t *testing.T) {
 			t.Errorf("reconcile --invoice --wait says\n%s", out)
 		}
 		why := i.command("why", "shop1234", fmt.Sprint(booked.Number), "--invoice")
-		if !strings.Contains(why, "10042") || !strings.Contains(why, "stored") {
+		if !strings.Contains(why, "10042") || !pdfStored.MatchString(why) {
 			t.Errorf("why --invoice says\n%s", why)
 		}
 		// Its line's item follows by itself.
@@ -134,8 +135,9 @@ func TestReconcileCommand(t *testing.T) {
 
 		s.post(first, "trade", map[string]int{"count": 30})
 		out = i.command("reconcile", "--wait")
-		if !strings.Contains(out, "change(s)") {
-			t.Errorf("reconcile --wait says\n%s", out)
+		told, listed := 0, strings.Count(out, "  shop1234  ")
+		if _, err := fmt.Sscanf(out, "shop1234: %d change(s)\n", &told); err != nil || told == 0 || listed < told {
+			t.Errorf("reconcile --wait tells of %d changes and lists %d (%v):\n%s", told, listed, err, out)
 		}
 		i.equal(s, "shop1234", first, 5*time.Second)
 
@@ -145,7 +147,7 @@ func TestReconcileCommand(t *testing.T) {
 
 		// What cannot be done is said, not waited for.
 		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": true})
-		out, code = run(t, i.env, "", "reconcile", "--shop", "shop1234", "--wait")
+		out, code = run(t, i.Env, "", "reconcile", "--shop", "shop1234", "--wait")
 		if code != 1 || !strings.Contains(out, "refuses the token") {
 			t.Errorf("with a refused token: exit %d\n%s", code, out)
 		}
@@ -161,7 +163,7 @@ func TestReconcileCommand(t *testing.T) {
 		}
 
 		i.command("shops", "pause", "shop1234", "--reason", "stock-taking")
-		out, code = run(t, i.env, "", "reconcile", "--shop", "shop1234", "--wait")
+		out, code = run(t, i.Env, "", "reconcile", "--shop", "shop1234", "--wait")
 		if code != 1 || !strings.Contains(out, "paused") {
 			t.Errorf("while paused: exit %d\n%s", code, out)
 		}
@@ -173,6 +175,9 @@ func TestReconcileCommand(t *testing.T) {
 		i.daemon.wait(10 * time.Second)
 	})
 }
+
+// pdfStored is what `why` says of an invoice whose PDF is there.
+var pdfStored = regexp.MustCompile(`(?m)^PDF: +stored, [1-9]\d* bytes, sha256 [0-9a-f]{64}$`)
 
 // sellable returns an item that has stock.
 func sellable(is sandboxtest.Truth) string {
@@ -219,7 +224,7 @@ func TestNoInventory(t *testing.T) {
 	i := install(t, s, "", pace)
 	i.start()
 	i.write("grant", grant(first))
-	if out, code := run(t, i.env, "", "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant"); code != 1 || !strings.Contains(out, "--stock-source rackbeat") || !strings.Contains(out, "--offline") {
+	if out, code := run(t, i.Env, "", "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant"); code != 1 || !strings.Contains(out, "--stock-source rackbeat") || !strings.Contains(out, "--offline") {
 		t.Errorf("shops add: exit %d\n%s", code, out)
 	}
 	i.addShop(s, "shop1234", first, "--invoices-from", "1", "--offline")
@@ -240,7 +245,7 @@ func TestNoInventory(t *testing.T) {
 		err := db.QueryRow("SELECT pdf_state FROM shop_invoices WHERE invoice_number = ?", booked.Number).Scan(&state)
 		return err == nil && state == "stored"
 	})
-	out, code := run(t, i.env, "", "check")
+	out, code := run(t, i.Env, "", "check")
 	if code != 1 || !strings.Contains(out, "--stock-source rackbeat") {
 		t.Errorf("check: exit %d\n%s", code, out)
 	}
@@ -267,7 +272,7 @@ func TestAnotherAgreement(t *testing.T) {
 		"": "--yes --agreement 999", "--yes": "say to which agreement", "--yes --agreement 998": "not accepted: the token answers for agreement 999",
 		"--offline": "leave out one",
 	} {
-		out, code := run(t, i.env, "y\n", append(strings.Fields("shops set shop1234 --accept-agreement"), strings.Fields(args)...)...)
+		out, code := run(t, i.Env, "y\n", append(strings.Fields("shops set shop1234 --accept-agreement"), strings.Fields(args)...)...)
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("--accept-agreement %s: exit %d\n%s", args, code, out)
 		}
@@ -286,7 +291,7 @@ func TestShopsCommands(t *testing.T) {
 	i := install(t, s, "", pace)
 	i.start()
 	code := i.addShop(s, "shop1234", first)
-	out, exit := run(t, i.env, grant(first)+"\n", "shops", "add", "shop5678", "--grant-token-file", "-")
+	out, exit := run(t, i.Env, grant(first)+"\n", "shops", "add", "shop5678", "--grant-token-file", "-")
 	if exit != 0 || strings.Contains(out, grant(first)) {
 		t.Fatalf("exit %d\n%s", exit, out)
 	}
@@ -297,7 +302,7 @@ func TestShopsCommands(t *testing.T) {
 	}
 	for _, want := range []string{"Varelager opdateret", "Faktura bogført", "Inventory updated", "Invoice booked",
 		"type=stockUpdate&username=shop5678&password=", "&number=[NUMBER]", "type=orderPdf&username=shop5678&password=", "&number=[INVOICENO]",
-		"http://" + i.webhook + "/webhooks.php?"} {
+		"http://" + i.Webhook + "/webhooks.php?"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("shops add does not print %q:\n%s", want, out)
 		}
@@ -308,25 +313,25 @@ func TestShopsCommands(t *testing.T) {
 		"X-AppSecretToken: x": "another token", "https://shop.example.dk/?token=" + grant(first): "token=",
 	} {
 		i.write("bad.grant", raw)
-		out, exit := run(t, i.env, "", "shops", "add", "refused", "--grant-token-file", i.dir+"/bad.grant")
+		out, exit := run(t, i.Env, "", "shops", "add", "refused", "--grant-token-file", i.dir+"/bad.grant")
 		if exit != 1 || !strings.Contains(out, want) || strings.Contains(out, "is added") {
 			t.Errorf("a grant token %q: exit %d: %s", raw, exit, out)
 		}
 	}
-	if out, exit := run(t, append(i.env, "LAGERD_ECONOMIC_REST_URL=http://127.0.0.1:1"), "", "shops", "add", "refused", "--grant-token-file", i.dir+"/shop1234.grant"); exit != 1 || !strings.Contains(out, "--offline") {
+	if out, exit := run(t, append(i.Env, "LAGERD_ECONOMIC_REST_URL=http://127.0.0.1:1"), "", "shops", "add", "refused", "--grant-token-file", i.dir+"/shop1234.grant"); exit != 1 || !strings.Contains(out, "--offline") {
 		t.Errorf("e-conomic is away: exit %d: %s", exit, out)
 	}
 	i.write("odd.grant", "\ufeffX-AgreementGrantToken: "+grant(first)+"\u200b\u00a0\r\n")
 	i.command("shops", "add", "pasted", "--grant-token-file", i.dir+"/odd.grant")
 	i.write("bad.grant", "no-such-grant")
-	if out, exit := run(t, i.env, "", "shops", "set", "pasted", "--grant-token-file", i.dir+"/bad.grant"); exit != 1 || !strings.Contains(out, "nothing was changed") {
+	if out, exit := run(t, i.Env, "", "shops", "set", "pasted", "--grant-token-file", i.dir+"/bad.grant"); exit != 1 || !strings.Contains(out, "nothing was changed") {
 		t.Errorf("set a grant token that is refused: exit %d: %s", exit, out)
 	}
 	i.command("shops", "set", "pasted", "--offline", "--grant-token-file", i.dir+"/bad.grant")
-	if out, exit := run(t, i.env, "", "check", "--shop", "pasted"); exit != 1 || !strings.Contains(out, "refuses the token") {
+	if out, exit := run(t, i.Env, "", "check", "--shop", "pasted"); exit != 1 || !strings.Contains(out, "refuses the token") {
 		t.Errorf("check of a token that was stored unasked: exit %d: %s", exit, out)
 	}
-	if out, _ := run(t, i.env, "", "check", "--shop", "shop1234"); !strings.Contains(out, "agreement 100001 is also that of pasted, shop5678") {
+	if out, _ := run(t, i.Env, "", "check", "--shop", "shop1234"); !strings.Contains(out, "agreement 100001 is also that of pasted, shop5678") {
 		t.Errorf("check does not say that an agreement is that of three shops: %s", out)
 	}
 	i.command("shops", "remove", "pasted", "--yes")
@@ -350,12 +355,12 @@ func TestShopsCommands(t *testing.T) {
 		"reconcile --item 1":                       "need --shop",
 		"reconcile --shop shop1234 --invoice 1,2":  "expected a whole number",
 	} {
-		out, exit := run(t, i.env, "", strings.Fields(args)...)
+		out, exit := run(t, i.Env, "", strings.Fields(args)...)
 		if exit != 1 || !strings.Contains(out, want) {
 			t.Errorf("%s: exit %d: %s", args, exit, out)
 		}
 	}
-	if out, exit := run(t, i.env, "", "reconcile", "--nonsense"); exit != 2 {
+	if out, exit := run(t, i.Env, "", "reconcile", "--nonsense"); exit != 2 {
 		t.Errorf("wrong arguments: exit %d: %s", exit, out)
 	}
 
@@ -372,7 +377,7 @@ func TestShopsCommands(t *testing.T) {
 	}
 	refused := func(want string, args ...string) {
 		t.Helper()
-		if out, exit := run(t, i.env, "", append([]string{"shops", "rotate-code", "shop1234"}, args...)...); exit != 1 || !strings.Contains(out, want) || strings.Contains(out, "password=") {
+		if out, exit := run(t, i.Env, "", append([]string{"shops", "rotate-code", "shop1234"}, args...)...); exit != 1 || !strings.Contains(out, want) || strings.Contains(out, "password=") {
 			t.Errorf("rotate-code %v: exit %d: %s", args, exit, out)
 		}
 	}
@@ -382,8 +387,8 @@ func TestShopsCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	unshown := exec.Command(binary, "shops", "rotate-code", "shop1234")
-	unshown.Env, unshown.Stdout = i.env, full
+	unshown := exec.Command(string(binary), "shops", "rotate-code", "shop1234")
+	unshown.Env, unshown.Stdout = i.Env, full
 	if err := unshown.Run(); err == nil {
 		t.Error("a code that could not be shown is a success")
 	}
@@ -497,7 +502,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Get("http://" + i.webhook + "/webhooks.php?type=stockUpdate&username=shop1234&number=1&password=" + code)
+	res, err := http.Get("http://" + i.Webhook + "/webhooks.php?type=stockUpdate&username=shop1234&number=1&password=" + code)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -505,7 +510,7 @@ func TestDatabaseAway(t *testing.T) {
 	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("without a database: %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
 	}
-	if res, err := http.Get("http://" + i.admin + "/readyz"); err != nil || res.StatusCode != http.StatusServiceUnavailable {
+	if res, err := http.Get("http://" + i.Admin + "/readyz"); err != nil || res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("readyz without a database: %v %v", res, err)
 	}
 	s.post(first, "trade", map[string]int{"count": 50})
@@ -578,7 +583,7 @@ func (i *installation) goesOnBesideItsLosses(s *sandbox) {
 	item := sellable(s.truth(first))
 	s.post(first, "restock", map[string]any{"number": item, "quantity": "1000"})
 	lagerdtest.Eventually(i.t, 10*time.Second, "an item that gains is read", func() bool { // a tick that comes first puts it off
-		_, code := run(i.t, i.env, "", "reconcile", "--shop", "shop1234", "--item", item, "--wait")
+		_, code := run(i.t, i.Env, "", "reconcile", "--shop", "shop1234", "--item", item, "--wait")
 		return code == 0 && strings.HasPrefix(i.stockOf("shop1234")[item], "ok 1")
 	})
 	s.post(first, "book", map[string]any{"orderRef": "10042", "lines": []map[string]any{{"number": item, "quantity": "1"}}})
@@ -597,7 +602,7 @@ func (i *installation) goesOnBesideItsLosses(s *sandbox) {
 // says fails unless a command ends with the code and says the parts.
 func (i *installation) says(code int, args []string, parts ...string) {
 	i.t.Helper()
-	out, got := run(i.t, i.env, "", args...)
+	out, got := run(i.t, i.Env, "", args...)
 	if got != code {
 		i.t.Errorf("lagerd %q: exit %d, expected %d\n%s", args, got, code, out)
 	}
@@ -721,7 +726,7 @@ func TestTwoDaemons(t *testing.T) {
 	for n := range 4 {
 		i.addShop(s, fmt.Sprint("shop", n), first+n, "--invoices-from", "1")
 	}
-	second := start(t, append(i.env, "LAGERD_WEBHOOK_LISTEN="+lagerdtest.FreeAddress(t), "LAGERD_ADMIN_LISTEN="), "run")
+	second := start(t, append(i.Env, "LAGERD_WEBHOOK_LISTEN="+lagerdtest.FreeAddress(t), "LAGERD_ADMIN_LISTEN="), "run")
 	db := i.database()
 	defer db.Close()
 	shares := func() (shares []int) {

@@ -58,7 +58,7 @@ func exec1(t *testing.T, db *sql.DB, statement string) {
 
 // readiness returns what /readyz says.
 func (i *installation) readiness() (int, string) {
-	res, err := http.Get("http://" + i.admin + "/readyz")
+	res, err := http.Get("http://" + i.Admin + "/readyz")
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -117,15 +117,15 @@ func TestReadOnlyDatabase(t *testing.T) {
 	if status, _ := i.call("shop1234", code, "stockUpdate", "A"); status != http.StatusServiceUnavailable {
 		t.Errorf("a webhook is answered %d", status)
 	}
-	out, exit := run(t, i.env, "", "check")
+	out, exit := run(t, i.Env, "", "check")
 	if exit != 1 || !strings.Contains(out, words) || !strings.Contains(out, "point database.dsn at the server that is written to") {
 		t.Errorf("check: exit %d\n%s", exit, out)
 	}
-	if out, exit := run(t, i.env, "", "status"); exit != 0 || !strings.Contains(out, words) {
+	if out, exit := run(t, i.Env, "", "status"); exit != 0 || !strings.Contains(out, words) {
 		t.Errorf("status: exit %d\n%s", exit, out)
 	}
 	if log := i.daemon.out.String(); !strings.Contains(log, words) {
-		t.Errorf("the log does not say so:\n%s", tail(log, 20))
+		t.Errorf("the log does not say so:\n%s", i.daemon.out.Tail(20))
 	}
 	exec1(t, root, "SET GLOBAL read_only = 0")
 	lagerdtest.Eventually(t, 10*time.Second, "lagerd is ready again", func() bool { status, _ := i.readiness(); return status == http.StatusOK })
@@ -142,7 +142,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	i := install(t, s, dsn, still)
 	reading := [][]string{{"status"}, {"status", "--json"}, {"why", "shop1234", "1"}, {"shops", "list"}, {"shops", "show", "shop1234"}, {"diff", "shop1234"}, {"check"}}
 	for _, command := range reading {
-		out, code := run(t, i.env, "", command...)
+		out, code := run(t, i.Env, "", command...)
 		if command[0] != "check" && (code == 0 || !strings.Contains(out, "none of lagerd's tables is there yet")) {
 			t.Errorf("%v on an empty database: exit %d\n%s", command, code, out)
 		}
@@ -185,7 +185,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	}
 	before := sums()
 	for _, command := range reading {
-		out, _ := run(t, i.env, "", command...)
+		out, _ := run(t, i.Env, "", command...)
 		if after := sums(); after != before {
 			t.Errorf("%v has changed the database from\n%s to\n%s (it said %s)", command, before, after, out)
 		}
@@ -193,7 +193,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	exec1(t, db, "DELETE FROM goose_db_version WHERE version_id > 3")
 	before = sums()
 	for _, command := range reading {
-		out, code := run(t, i.env, "", command...)
+		out, code := run(t, i.Env, "", command...)
 		if command[0] != "check" && (code == 0 || !strings.Contains(out, "schema is older than this lagerd")) || strings.Contains(out, "migrate the database") {
 			t.Errorf("%v on an older schema: exit %d\n%s", command, code, out)
 		}
@@ -217,7 +217,7 @@ func TestSilentDatabase(t *testing.T) {
 		t.Run(strings.Join(command, " "), func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			out, code := run(t, i.env, "", command...)
+			out, code := run(t, i.Env, "", command...)
 			if code == 0 || !strings.Contains(out, "no answer within 5s: is it running") || strings.Contains(out, "migrat") || strings.Contains(out, "hunter2") {
 				t.Errorf("exit %d\n%s", code, out)
 			}
@@ -240,7 +240,7 @@ func TestParametersOfTheDSN(t *testing.T) {
 
 	i = install(t, s, "lagerd:hunter2@tcp(127.0.0.1:1)/lagerd?sql_log_bin=0", pace)
 	for _, command := range []string{"run", "check", "status"} {
-		out, code := run(t, i.env, "", command)
+		out, code := run(t, i.Env, "", command)
 		if code != 78 || !strings.Contains(out, `"sql_log_bin"`) || !strings.Contains(out, "database.dsn") || strings.Contains(out, "hunter2") {
 			t.Errorf("%s: exit %d\n%s", command, code, out)
 		}
@@ -272,6 +272,6 @@ func TestDeletedDatabaseFile(t *testing.T) {
 		t.Errorf("/readyz: %d %s", status, text)
 	}
 	if log := i.daemon.out.String(); !strings.Contains(log, words) {
-		t.Errorf("the log does not say so:\n%s", tail(log, 20))
+		t.Errorf("the log does not say so:\n%s", i.daemon.out.Tail(20))
 	}
 }

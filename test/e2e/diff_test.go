@@ -18,11 +18,11 @@ import (
 // about it, and its exit code.
 func (i *installation) diff(args ...string) (out, said string, code int) {
 	i.t.Helper()
-	cmd := exec.CommandContext(i.t.Context(), binary, append([]string{"diff"}, args...)...)
+	cmd := exec.CommandContext(i.t.Context(), string(binary), append([]string{"diff"}, args...)...)
 	var stdout, stderr bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = i.env, &stdout, &stderr
+	cmd.Env, cmd.Stdout, cmd.Stderr = i.Env, &stdout, &stderr
 	_ = cmd.Run()
-	for _, secret := range i.secrets {
+	for _, secret := range i.Secrets {
 		if strings.Contains(stdout.String()+stderr.String(), secret) {
 			i.t.Errorf("diff shows the secret %s…", secret[:8])
 		}
@@ -150,7 +150,7 @@ func testDiff(t *testing.T, dsn string) {
 	i.is(0, shop, "equal")
 
 	s.send(http.MethodPut, "/sandbox/faults", map[string]any{"hang": "30s"}, nil)
-	hanging := start(t, i.env, "diff", "shop1234")
+	hanging := start(t, i.Env, "diff", "shop1234")
 	time.Sleep(500 * time.Millisecond)
 	hanging.signal(syscall.SIGINT)
 	if code := hanging.wait(5 * time.Second); code != 2 || !strings.Contains(hanging.out.String(), "interrupted") {

@@ -111,12 +111,12 @@ func noSecrets(t *testing.T, i *installation, s *sandbox) {
 		places[fmt.Sprintf("log %d", n)] = log.String()
 	}
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"shops", "list"}, {"shops", "show", "shop1234"}, {"check"}, {"diff", "shop1234"}, {"approve", "shop1234"}} {
-		out, _ := run(t, i.env, "", args...)
+		out, _ := run(t, i.Env, "", args...)
 		places[strings.Join(args, " ")] = out
 	}
 	places["the database"] = i.dump()
 	for where, text := range places {
-		for _, secret := range i.secrets {
+		for _, secret := range i.Secrets {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s holds the secret %s…", where, secret[:8])
 			}
@@ -130,7 +130,7 @@ func noSecrets(t *testing.T, i *installation, s *sandbox) {
 // dump returns all that the database holds.
 func (i *installation) dump() string {
 	i.t.Helper()
-	if i.driver == "sqlite" {
+	if i.Driver == "sqlite" {
 		var all strings.Builder
 		files, err := filepath.Glob(filepath.Join(i.dir, "lagerd.db*"))
 		if err != nil {
@@ -207,7 +207,7 @@ func TestPagesAndProcessListShowNoSecret(t *testing.T) {
 		pages.WriteString(body)
 	}
 	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/nothing?password=" + code} {
-		res, err := http.Get("http://" + i.admin + path)
+		res, err := http.Get("http://" + i.Admin + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,12 +219,12 @@ func TestPagesAndProcessListShowNoSecret(t *testing.T) {
 		pages.Write(body)
 	}
 	list := processList(t)
-	if !strings.Contains(list, binary) {
+	if !strings.Contains(list, string(binary)) {
 		t.Fatal("the process list does not show lagerd")
 	}
 	pages.WriteString(list)
 	pages.WriteString(i.daemon.out.String())
-	for _, secret := range i.secrets {
+	for _, secret := range i.Secrets {
 		if strings.Contains(pages.String(), secret) {
 			t.Errorf("a page, the log or the process list shows the secret %s…", secret[:8])
 		}
@@ -297,7 +297,7 @@ func TestSecondDaemonOnSQLiteIsRefused(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=5")
 	i := install(t, s, "", pace)
 	i.start()
-	out, code := run(t, append(i.env, "LAGERD_WEBHOOK_LISTEN=127.0.0.1:0", "LAGERD_ADMIN_LISTEN="), "", "run")
+	out, code := run(t, append(i.Env, "LAGERD_WEBHOOK_LISTEN=127.0.0.1:0", "LAGERD_ADMIN_LISTEN="), "", "run")
 	if code != 1 || !strings.Contains(out, "another lagerd is running on this embedded database") {
 		t.Errorf("exit %d: %s", code, out)
 	}

@@ -1,28 +1,15 @@
 package e2e_test
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	_ "github.com/go-sql-driver/mysql"
-	_ "modernc.org/sqlite"
 
 	"lagerd/test/lagerdtest"
 	"lagerd/test/mariadbtest"
@@ -30,7 +17,7 @@ import (
 )
 
 // binary is the lagerd under test, built once for all tests.
-var binary string
+var binary lagerdtest.Binary
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "lagerd-e2e")
@@ -38,11 +25,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	binary = filepath.Join(dir, "lagerd")
-	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, "../.."})...)
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build lagerd:", err)
+	if binary, err = lagerdtest.Build(dir, buildFlags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := mariadbtest.Main(m)
@@ -50,128 +34,102 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// output collects what a process says.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
+const (
+	appToken = lagerdtest.AppToken
+	first    = lagerdtest.FirstAgreement
+	pace     = lagerdtest.Pace
+)
 
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
+func grant(agreement int) string { return lagerdtest.Grant(agreement) }
 
 // process is a running binary.
 type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	out    *output
-	exited chan struct{}
+	t *testing.T
+	*lagerdtest.Process
+	out *lagerdtest.Output
 }
 
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, args...), out: &output{}, exited: make(chan struct{})}
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	if err := p.cmd.Start(); err != nil {
+	out := lagerdtest.NewTranscript()
+	p, err := binary.Start(out, env, args...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		defer close(p.exited)
-		_ = p.cmd.Wait()
-	}()
+	return watch(t, p, out)
+}
+
+// startCommand is start with a command that the test has made itself.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	out := lagerdtest.NewTranscript()
+	if cmd.Stdout == nil {
+		cmd.Stdout, cmd.Stderr = out, out
+	}
+	p, err := lagerdtest.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return watch(t, p, out)
+}
+
+// watch ends a process with its test, and shows what it said where that failed.
+func watch(t *testing.T, p *lagerdtest.Process, out *lagerdtest.Output) *process {
 	t.Cleanup(func() {
-		p.kill()
-		if strings.Contains(p.out.String(), "DATA RACE") {
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(out.String(), "DATA RACE") {
 			t.Error("the race detector found something")
 		}
 		if t.Failed() {
-			t.Logf("%s said:\n%s", strings.Join(args, " "), tail(p.out.String(), 60))
+			t.Logf("%s said:\n%s", strings.Join(p.Cmd.Args, " "), out.Tail(60))
 		}
 	})
-	return p
-}
-
-func tail(s string, lines int) string {
-	all := strings.Split(s, "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	return &process{t, p, out}
 }
 
 func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.Signal(s); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
 func (p *process) kill() {
-	p.signal(syscall.SIGKILL)
-	<-p.exited
+	p.t.Helper()
+	if err := p.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // wait waits for the process to exit and returns its code.
 func (p *process) wait(within time.Duration) int {
 	p.t.Helper()
-	select {
-	case <-p.exited:
-		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(within):
-		p.t.Fatalf("the process did not exit within %s:\n%s", within, tail(p.out.String(), 40))
-		return -1
+	code, err := p.Wait(within)
+	if err != nil {
+		p.t.Fatalf("%v:\n%s", err, p.out.Tail(40))
 	}
+	return code
 }
 
 // run runs a command to its end and returns its output and code.
 func run(t *testing.T, env []string, stdin string, args ...string) (string, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%v: %v\n%s", args, err, out)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return binary.Command(t)(env, stdin, args...)
 }
 
 // sandbox is a running e-conomic.
 type sandbox struct {
-	*process
+	t *testing.T
 	sandboxtest.Client
+	out *lagerdtest.Output
 }
-
-const (
-	appToken = "sandbox-app-token"
-	first    = 100001 // the first agreement's number
-)
-
-func grant(agreement int) string { return fmt.Sprintf("sandbox-grant-%d", agreement-first+1) }
 
 func startSandbox(t *testing.T, args ...string) *sandbox {
 	t.Helper()
-	s := &sandbox{process: start(t, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...), Client: sandboxtest.Client{HTTP: http.DefaultClient}}
-	lagerdtest.Eventually(t, 15*time.Second, "the sandbox listens", func() bool {
-		scanner := bufio.NewScanner(strings.NewReader(s.out.String()))
-		for scanner.Scan() {
-			if _, address, ok := strings.Cut(scanner.Text(), "listening on "); ok {
-				s.URL = strings.TrimSpace(address)
-				return true
-			}
-		}
-		return false
-	})
-	return s
+	client, out := binary.HeardSandbox(t, args...)
+	return &sandbox{t, client, out}
 }
 
 // post calls the sandbox's control API.
@@ -196,19 +154,13 @@ func (s *sandbox) truth(agreement int) sandboxtest.Truth {
 	return t
 }
 
-// installation is a lagerd with its database, as an operator has it.
+// installation is a lagerd with its database and all the logs it has written.
 type installation struct {
-	t       *testing.T
-	dir     string
-	config  string
-	env     []string
-	webhook string // address
-	admin   string
-	driver  string
-	dsn     string
-	daemon  *process
-	logs    []*output
-	secrets []string
+	*lagerdtest.Installation
+	t      *testing.T
+	dir    string
+	daemon *process
+	logs   []*lagerdtest.Output
 }
 
 // databases runs a test on every kind of database.
@@ -220,175 +172,69 @@ func databases(t *testing.T, test func(t *testing.T, mysqlDSN string)) {
 // install writes a configuration for the sandbox; extra is more YAML.
 func install(t *testing.T, s *sandbox, mysqlDSN, extra string) *installation {
 	t.Helper()
-	i := &installation{t: t, dir: t.TempDir(), webhook: lagerdtest.FreeAddress(t), admin: lagerdtest.FreeAddress(t)}
-	i.config = filepath.Join(i.dir, "lagerd.yaml")
-	key := strings.Repeat("0123456789abcdef", 4)
-	i.write("app-token", appToken)
-	i.write("key", key)
-	database := "  path: " + filepath.Join(i.dir, "lagerd.db")
-	i.driver, i.dsn = "sqlite", "file:"+filepath.Join(i.dir, "lagerd.db")+"?_pragma=busy_timeout(10000)"
-	if mysqlDSN != "" {
-		database = fmt.Sprintf("  dsn: %q", mysqlDSN)
-		i.driver, i.dsn = "mysql", mysqlDSN
-	}
-	i.write("lagerd.yaml", fmt.Sprintf(`
-database:
-%s
-key_file: %s/key
-economic:
-  rest_url: %s
-  app_secret_token_file: %s/app-token
-  timeout: 5s
-webhook:
-  listen: %s
-admin:
-  listen: %s
-log:
-  level: info
-%s`, database, i.dir, s.URL, i.dir, i.webhook, i.admin, extra))
-	i.env = []string{"LAGERD_CONFIG=" + i.config}
-	i.secrets = append(i.secrets, appToken, key)
-	return i
+	i := lagerdtest.Install(t, lagerdtest.Setup{DSN: mysqlDSN, REST: s.URL, Timeout: 5 * time.Second, Extra: extra})
+	i.Lagerd = binary.Command(t)
+	return &installation{Installation: i, t: t, dir: i.Dir}
 }
-
-// pace makes lagerd quick enough for a test: a tick every two seconds.
-const pace = `
-reconcile:
-  schedule: "@every 2s"
-  rereads: [300ms, 1s]
-  retry_min: 200ms
-  retry_max: 2s
-  held_retry: 1s
-`
 
 func (i *installation) write(name, text string) {
 	i.t.Helper()
-	if err := os.WriteFile(filepath.Join(i.dir, name), []byte(text), 0o600); err != nil {
-		i.t.Fatal(err)
-	}
+	i.Write(name, text)
 }
 
 // start runs the daemon and waits until it is ready.
 func (i *installation) start() {
 	i.t.Helper()
-	i.daemon = start(i.t, i.env, "run")
+	i.daemon = start(i.t, i.Env, "run")
 	i.logs = append(i.logs, i.daemon.out)
 	lagerdtest.Eventually(i.t, 20*time.Second, "lagerd is ready", func() bool {
-		select {
-		case <-i.daemon.exited:
-			i.t.Fatalf("lagerd exited:\n%s", tail(i.daemon.out.String(), 40))
-		default:
+		if !i.daemon.Running() {
+			i.t.Fatalf("lagerd exited:\n%s", i.daemon.out.Tail(40))
 		}
-		res, err := http.Get("http://" + i.admin + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer res.Body.Close()
-		return res.StatusCode == http.StatusOK
+		return i.Ready(i.t.Context())
 	})
 }
 
 // command runs a command that must succeed.
 func (i *installation) command(args ...string) string {
 	i.t.Helper()
-	out, code := run(i.t, i.env, "", args...)
-	if code != 0 {
-		i.t.Fatalf("lagerd %s: exit %d\n%s", strings.Join(args, " "), code, out)
-	}
-	return out
+	return i.Command(args...)
 }
 
 // addShop adds a shop for the agreement and pastes its webhooks there.
 func (i *installation) addShop(s *sandbox, name string, agreement int, args ...string) string {
 	i.t.Helper()
-	code := fmt.Sprintf("code-of-%s-%x", name, time.Now().UnixNano())
-	i.write(name+".grant", grant(agreement))
-	i.write(name+".code", code)
-	i.secrets = append(i.secrets, code, grant(agreement))
-	args = append([]string{"shops", "add", name, "--grant-token-file", filepath.Join(i.dir, name+".grant"),
-		"--code-file", filepath.Join(i.dir, name+".code")}, args...)
-	i.command(args...)
-	s.post(agreement, "webhooks", map[string]string{"baseURL": "http://" + i.webhook, "username": name, "password": code})
-	return code
+	return i.AddShop(s.Client, name, agreement, args...)
 }
 
 // call calls the webhook by hand, as in a browser.
 func (i *installation) call(shop, code, kind, number string) (int, string) {
 	i.t.Helper()
-	q := url.Values{"type": {kind}, "username": {shop}, "password": {code}, "number": {number}}
-	res, err := http.Get("http://" + i.webhook + "/webhooks.php?" + q.Encode())
+	status, body, err := i.Call(http.DefaultClient, shop, code, kind, number)
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		i.t.Fatal(err)
-	}
-	return res.StatusCode, string(body)
+	return status, body
 }
 
 func (i *installation) database() *sql.DB {
 	i.t.Helper()
-	db, err := sql.Open(i.driver, i.dsn)
-	if err != nil {
-		i.t.Fatal(err)
-	}
-	return db
+	return i.Database()
 }
 
 // differences compares what the shop's software reads with e-conomic's truth.
 func (i *installation) differences(s *sandbox, shop string, agreement int) []string {
 	i.t.Helper()
-	db := i.database()
-	defer db.Close()
-	differ, err := sandboxtest.Differences(i.t.Context(), db, s.truth(agreement), shop)
-	if err != nil {
-		return []string{err.Error()}
-	}
-	return differ
+	return i.Differences(s.Client, shop, agreement)
 }
 
 // equal waits until the database equals the sandbox.
 func (i *installation) equal(s *sandbox, shop string, agreement int, within time.Duration) {
 	i.t.Helper()
-	var diff []string
-	deadline := time.Now().Add(within)
-	for {
-		if diff = i.differences(s, shop, agreement); len(diff) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			i.t.Fatalf("%s: not equal within %s: %d differences, such as\n  %s", shop, within, len(diff), strings.Join(diff[:min(5, len(diff))], "\n  "))
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+	i.Equal(s.Client, shop, agreement, within)
 }
 
-// shopStatus is what the tests look at of `lagerd status --json`.
-type shopStatus struct {
-	State          string `json:"state"`
-	Held           string `json:"held"`
-	Reason         string `json:"reason"`
-	Suspicion      string `json:"suspicion"`
-	OpenHints      int    `json:"open_hints"`
-	FailingHints   int    `json:"failing_hints"`
-	MissedWebhooks int    `json:"missed_webhooks"`
-	LateWebhooks   int    `json:"late_webhooks"`
-	Drift          int    `json:"drift"`
-	WaitingForPDF  int    `json:"invoices_waiting_for_pdf"`
-	WithoutOrder   int    `json:"invoices_without_order"`
-	Invoices       int    `json:"invoices"`
-	LastGoodTick   string `json:"last_good_tick"`
-	CallsToday     int    `json:"calls_today"`
-}
-
-func (i *installation) status(shop string) shopStatus {
+func (i *installation) status(shop string) lagerdtest.ShopStatus {
 	i.t.Helper()
-	var list []shopStatus
-	out := i.command("status", shop, "--json")
-	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
-		i.t.Fatalf("status --json: %v: %s", err, out)
-	}
-	return list[0]
+	return i.Status(shop)
 }

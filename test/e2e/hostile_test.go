@@ -153,7 +153,7 @@ func TestHostileTexts(t *testing.T) {
 	ran := map[string]bool{}
 	show := func(args ...string) string {
 		t.Helper()
-		out, code := run(t, i.env, "", args...)
+		out, code := run(t, i.Env, "", args...)
 		name := args[0]
 		if name == "shops" {
 			name += " " + args[1]
@@ -173,13 +173,13 @@ func TestHostileTexts(t *testing.T) {
 	i.write("code", "code-of-shop1234")
 	shows("Test"+escaped, "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant", "--code-file", i.dir+"/code", "--invoices-from", "1")
 	lagerdtest.Eventually(t, 15*time.Second, "the items and invoices are stored", func() bool {
-		out, _ := run(t, i.env, "", "status", "shop1234", "--json")
+		out, _ := run(t, i.Env, "", "status", "shop1234", "--json")
 		var list []struct{ Items, Invoices int }
 		return json.Unmarshal([]byte(out), &list) == nil && len(list) == 1 && list[0].Items >= 61 && list[0].Invoices == 2
 	})
 	for _, number := range []string{"A-1" + "\u202e" + "2", "HTML\u202e1", "\u200bA-1", "[ORDERNO]", "A\x1b[2J", "A\u202e\u2066B"} {
 		q := url.Values{"type": {"stockUpdate"}, "username": {"shop1234"}, "password": {"code-of-shop1234"}, "number": {number}}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.webhook+"/webhooks.php?"+q.Encode(), nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.Webhook+"/webhooks.php?"+q.Encode(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,14 +237,14 @@ func TestHostileTexts(t *testing.T) {
 
 	// The same in JSON.
 	i.daemon.kill()
-	i.env = append(i.env, "LAGERD_LOG_FORMAT=json", "LAGERD_LOG_LEVEL=debug")
+	i.Env = append(i.Env, "LAGERD_LOG_FORMAT=json", "LAGERD_LOG_LEVEL=debug")
 	i.start()
 	lagerdtest.Eventually(t, 20*time.Second, "the log tells of what e-conomic said", func() bool { return strings.Contains(i.daemon.out.String(), "FORGED") })
 	i.daemon.kill()
 	for n, log := range i.logs {
 		harmless(t, fmt.Sprintf("log %d", n), log.String())
 		if !strings.Contains(log.String(), "FORGED") {
-			t.Errorf("log %d tells of nothing hostile:\n%s", n, tail(log.String(), 20))
+			t.Errorf("log %d tells of nothing hostile:\n%s", n, log.Tail(20))
 		}
 	}
 	for line := range strings.Lines(i.logs[1].String()) {

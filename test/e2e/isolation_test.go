@@ -37,7 +37,7 @@ func TestIsolation(t *testing.T) {
 	s := startSandbox(t, fmt.Sprintf("--agreements=%d", shops+manyHung), "--products=50")
 	// Nothing happens but what a signal asks for.
 	i := install(t, s, mariadbtest.New(t), fmt.Sprintf("reconcile: {schedule: \"0 0 1 1 *\", workers: %d, retry_min: 200ms, retry_max: 1s}\n", workers))
-	i.env = append(i.env, fmt.Sprint("LAGERD_ECONOMIC_TIMEOUT=", hangs+30*time.Second), "LAGERD_LOG_LEVEL=warn")
+	i.Env = append(i.Env, fmt.Sprint("LAGERD_ECONOMIC_TIMEOUT=", hangs+30*time.Second), "LAGERD_LOG_LEVEL=warn")
 	i.start()
 	began := time.Now()
 	i.addShops(shops + manyHung)
@@ -107,7 +107,7 @@ func (i *installation) addShops(count int) {
 	for range 8 {
 		adding.Go(func() {
 			for n := range next {
-				if out, code := run(i.t, i.env, "", "shops", "add", shopOf(n), "--offline", "--grant-token-file", filepath.Join(i.dir, shopOf(n))); code != 0 {
+				if out, code := run(i.t, i.Env, "", "shops", "add", shopOf(n), "--offline", "--grant-token-file", filepath.Join(i.dir, shopOf(n))); code != 0 {
 					i.t.Errorf("shops add %s: exit %d\n%s", shopOf(n), code, out)
 				}
 			}

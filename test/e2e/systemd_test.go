@@ -77,13 +77,13 @@ func TestUnderAServiceManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.webhook = inherited.Addr().String()
+	i.Webhook = inherited.Addr().String()
 	_ = inherited.Close()
 
 	// A call that comes before the service runs waits in the socket.
 	early := make(chan int, 1)
 	go func() {
-		res, err := http.Get("http://" + i.webhook + "/webhooks.php?type=x")
+		res, err := http.Get("http://" + i.Webhook + "/webhooks.php?type=x")
 		if err != nil {
 			early <- 0
 			return
@@ -92,18 +92,13 @@ func TestUnderAServiceManager(t *testing.T) {
 		early <- res.StatusCode
 	}()
 
-	p := &process{t: t, cmd: exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" run`, binary), out: &output{}, exited: make(chan struct{})}
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"}, i.env...)
-	p.cmd.ExtraFiles = []*os.File{file}
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { defer close(p.exited); _ = p.cmd.Wait() }()
+	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" run`, string(binary))
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"}, i.Env...)
+	cmd.ExtraFiles = []*os.File{file}
+	p := startCommand(t, cmd)
 	t.Cleanup(func() {
-		p.kill()
 		if t.Failed() {
-			t.Logf("heard %q\nsaid:\n%s", m.all(), tail(p.out.String(), 40))
+			t.Logf("heard %q", m.all())
 		}
 	})
 	lagerdtest.Eventually(t, 10*time.Second, "READY", func() bool { return m.heard("READY=1") == 1 })

@@ -87,7 +87,7 @@ func TestWrongAppToken(t *testing.T) {
 		lagerdtest.Eventually(t, 10*time.Second, shop+" goes on at once", func() bool { return i.status(shop).State == "running" })
 	}
 	lagerdtest.Eventually(t, 10*time.Second, "check finds nothing", func() bool {
-		_, code := run(t, i.env, "", "check")
+		_, code := run(t, i.Env, "", "check")
 		return code == 0
 	})
 }
@@ -141,7 +141,7 @@ func TestCheckLooksAtAnswers(t *testing.T) {
 	})
 	cutShort.Store(false)
 	lagerdtest.Eventually(t, 20*time.Second, "check finds nothing", func() bool {
-		_, code := run(t, i.env, "", "check")
+		_, code := run(t, i.Env, "", "check")
 		return code == 0
 	})
 }

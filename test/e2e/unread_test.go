@@ -95,7 +95,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 	i := install(t, &sandbox{Client: sandboxtest.Client{URL: o.URL}}, "", pace)
 	i.start()
 	i.write("grant", "a-grant-token")
-	if out, code := run(t, i.env, "", "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant", "--invoices-from", "2026-01-01"); code != 0 {
+	if out, code := run(t, i.Env, "", "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant", "--invoices-from", "2026-01-01"); code != 0 {
 		t.Fatal(out)
 	}
 	shows := func(code int, args []string, parts ...string) {
@@ -103,7 +103,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		var out string
 		lagerdtest.Eventually(t, 20*time.Second, fmt.Sprintf("lagerd %q shows %q", args, parts), func() bool {
 			var is int
-			out, is = run(t, i.env, "", args...)
+			out, is = run(t, i.Env, "", args...)
 			return is == code && !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(out, part) })
 		})
 	}
@@ -120,7 +120,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 	shows(0, []string{"why", "shop1234", "2", "--invoice"}, "W-2", "stored, ", "what is stored of it stays: dueDate: expected a date")
 	shows(0, []string{"why", "shop1234", "A-3"}, "7 = e-conomic's in_stock", `what is stored of it stays: inventory.available: expected a number, got string "-"`)
 	shows(2, []string{"diff", "shop1234"}, "22 could not be compared", `not compared: stock "A-4"`, `not compared: stock "A-3": only in part`)
-	page, err := http.Get("http://" + i.admin + "/metrics")
+	page, err := http.Get("http://" + i.Admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		}
 		o.invoices["2"] = invoice(2, `,"dueDate":"2026-11-20"`)
 	})
-	if out, code := run(t, i.env, "", "reconcile", "--shop", "shop1234", "--invoice", "2", "--wait"); code != 0 {
+	if out, code := run(t, i.Env, "", "reconcile", "--shop", "shop1234", "--invoice", "2", "--wait"); code != 0 {
 		t.Error(out)
 	}
 	lagerdtest.Eventually(t, 20*time.Second, "everything is read", func() bool {

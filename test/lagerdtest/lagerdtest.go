@@ -46,11 +46,17 @@ type Process struct {
 // Start starts the binary; whoever calls it ends it. Of the environment it has
 // only what it needs and env.
 func (b Binary) Start(out io.Writer, env []string, args ...string) (*Process, error) {
-	p := &Process{Cmd: exec.Command(string(b), args...), Exited: make(chan struct{})}
-	p.Cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, env...)
-	p.Cmd.Stdout, p.Cmd.Stderr = out, out
-	if err := p.Cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start lagerd %s: %w", strings.Join(args, " "), err)
+	cmd := exec.Command(string(b), args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, env...)
+	cmd.Stdout, cmd.Stderr = out, out
+	return Start(cmd)
+}
+
+// Start starts a command that a test has made itself; whoever calls it ends it.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{Cmd: cmd, Exited: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", strings.Join(cmd.Args, " "), err)
 	}
 	go func() {
 		defer close(p.Exited)
@@ -90,18 +96,31 @@ func (p *Process) Kill() error {
 	return err
 }
 
-// Run runs a command that must succeed, and returns what it says.
-func (b Binary) Run(t testing.TB, env []string, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, string(b), args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("run lagerd %s: %v\n%s", strings.Join(args, " "), err, out)
+// Wait waits until the process has ended and returns its exit code.
+func (p *Process) Wait(within time.Duration) (code int, err error) {
+	select {
+	case <-p.Exited:
+		return p.Cmd.ProcessState.ExitCode(), nil
+	case <-time.After(within):
+		return -1, fmt.Errorf("process %d did not exit within %s", p.Pid(), within)
 	}
-	return string(out)
+}
+
+// Command returns what runs the binary's commands for a test.
+func (b Binary) Command(t testing.TB) Command {
+	return func(env []string, stdin string, args ...string) (string, int) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, string(b), args...)
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.CombinedOutput()
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+			t.Fatalf("run lagerd %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
 }
 
 // Eventually waits until something is so, and fails the test where it is not within
@@ -145,7 +164,14 @@ func Write(t testing.TB, path, text string) {
 // Sandbox runs an e-conomic until the test ends.
 func (b Binary) Sandbox(t testing.TB, args ...string) sandboxtest.Client {
 	t.Helper()
-	out := NewOutput()
+	s, _ := b.HeardSandbox(t, args...)
+	return s
+}
+
+// HeardSandbox is Sandbox, for a test that looks at what it says.
+func (b Binary) HeardSandbox(t testing.TB, args ...string) (sandboxtest.Client, *Output) {
+	t.Helper()
+	out := NewTranscript()
 	p, err := b.Start(out, nil, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -161,5 +187,5 @@ func (b Binary) Sandbox(t testing.TB, args ...string) sandboxtest.Client {
 		s.URL = strings.TrimSpace(address)
 		return found
 	})
-	return s
+	return s, out
 }

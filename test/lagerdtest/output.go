@@ -7,10 +7,11 @@ import (
 	"sync"
 )
 
-// Output keeps the last lines of what processes say, and counts what is looked
-// for in all of it: a long run says more than memory should hold.
+// Output keeps the last lines of what processes say, or all of it, and counts what is
+// looked for in it: a long run says more than memory should hold.
 type Output struct {
 	watched []string
+	all     bool // keep every line
 
 	mu     sync.Mutex
 	rest   []byte // a line that has not ended yet
@@ -23,6 +24,13 @@ const outputLines = 400
 // NewOutput returns an Output that counts the lines with any of these texts.
 func NewOutput(watched ...string) *Output {
 	return &Output{watched: watched, counts: map[string]int{}}
+}
+
+// NewTranscript returns an Output that keeps all that is said.
+func NewTranscript() *Output {
+	o := NewOutput()
+	o.all = true
+	return o
 }
 
 // Write implements io.Writer.
@@ -46,7 +54,7 @@ func (o *Output) line(line string) {
 			o.counts[what]++
 		}
 	}
-	if o.last = append(o.last, line); len(o.last) > 2*outputLines {
+	if o.last = append(o.last, line); len(o.last) > 2*outputLines && !o.all {
 		o.last = slices.Clone(o.last[outputLines:])
 	}
 }
@@ -63,4 +71,11 @@ func (o *Output) Tail(lines int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return strings.Join(o.last[max(0, len(o.last)-lines):], "\n")
+}
+
+// String returns what is kept.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(append(slices.Clone(o.last), string(o.rest)), "\n")
 }

@@ -1,0 +1,269 @@
+package lagerdtest
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql"
+	_ "modernc.org/sqlite"
+
+	"lagerd/test/sandboxtest"
+)
+
+// What every installation is given: the sandbox's app token, a master key, and the
+// number of the sandbox's first agreement.
+const (
+	AppToken       = "sandbox-app-token"
+	Key            = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	FirstAgreement = 100001
+)
+
+// Grant returns the grant token of one of the sandbox's agreements.
+func Grant(agreement int) string {
+	return fmt.Sprintf("sandbox-grant-%d", agreement-FirstAgreement+1)
+}
+
+// Pace is configuration that makes lagerd quick enough for a test: a tick every two
+// seconds.
+const Pace = `
+reconcile:
+  schedule: "@every 2s"
+  rereads: [300ms, 1s]
+  retry_min: 200ms
+  retry_max: 2s
+  held_retry: 1s
+`
+
+// Setup is what differs between installations.
+type Setup struct {
+	Dir   string // of its files; "": one of the test's own
+	Name  string // of its configuration, where several share a directory
+	DSN   string // of a MySQL server; "": the embedded database
+	Path  string // of the embedded database; "": in Dir
+	REST  string // e-conomic's address
+	Extra string // more of the configuration
+
+	Timeout time.Duration // of a call to e-conomic; 0: the default
+}
+
+// Installation is a lagerd with its configuration and its database, as an operator
+// has it, running or not.
+type Installation struct {
+	T              testing.TB
+	Dir, Config    string
+	Env            []string
+	Webhook, Admin string   // addresses
+	Driver, DSN    string   // of its database, for a test's own connections
+	Secrets        []string // that nothing may show
+	Lagerd         Command  // Install sets none
+}
+
+// Command runs a command line of lagerd to its end, and returns all that it says and
+// its exit code.
+type Command func(env []string, stdin string, args ...string) (out string, code int)
+
+// Install writes the configuration of a lagerd and the files that it names.
+func Install(t testing.TB, s Setup) *Installation {
+	t.Helper()
+	if s.Dir == "" {
+		s.Dir = t.TempDir()
+	}
+	if s.Name == "" {
+		s.Name = "lagerd"
+	}
+	i := &Installation{T: t, Dir: s.Dir, Config: filepath.Join(s.Dir, s.Name+".yaml"), Webhook: FreeAddress(t), Admin: FreeAddress(t)}
+	if s.Path == "" {
+		s.Path = i.Path("lagerd.db")
+	}
+	database := "path: " + s.Path
+	i.Driver, i.DSN = "sqlite", "file:"+s.Path+"?_pragma=busy_timeout(10000)"
+	if s.DSN != "" {
+		database = "dsn: " + strconv.Quote(s.DSN)
+		i.Driver, i.DSN = "mysql", s.DSN
+	}
+	timeout := ""
+	if s.Timeout > 0 {
+		timeout = "\n  timeout: " + s.Timeout.String()
+	}
+	i.Write("app-token", AppToken)
+	i.Write("key", Key)
+	i.Write(s.Name+".yaml", fmt.Sprintf(`
+database:
+  %s
+key_file: %s
+economic:
+  rest_url: %s
+  app_secret_token_file: %s%s
+webhook:
+  listen: %s
+admin:
+  listen: %s
+%s`, database, i.Path("key"), s.REST, i.Path("app-token"), timeout, i.Webhook, i.Admin, s.Extra))
+	i.Env = []string{"LAGERD_CONFIG=" + i.Config}
+	i.Secrets = append(i.Secrets, AppToken, Key)
+	return i
+}
+
+// Path returns where a file of the installation is.
+func (i *Installation) Path(name string) string { return filepath.Join(i.Dir, name) }
+
+// Write writes a file of the installation.
+func (i *Installation) Write(name, text string) {
+	i.T.Helper()
+	Write(i.T, i.Path(name), text)
+}
+
+// Command runs a command that must succeed, and returns what it says.
+func (i *Installation) Command(args ...string) string {
+	i.T.Helper()
+	out, code := i.Lagerd(i.Env, "", args...)
+	if code != 0 {
+		i.T.Fatalf("lagerd %s: exit %d\n%s", strings.Join(args, " "), code, out)
+	}
+	return out
+}
+
+// AddShop adds a shop for an agreement of the sandbox, with its two webhooks, and
+// returns its integration code.
+func (i *Installation) AddShop(s sandboxtest.Client, name string, agreement int, args ...string) string {
+	i.T.Helper()
+	code := fmt.Sprintf("code-of-%s-%x", name, time.Now().UnixNano())
+	i.Write(name+".grant", Grant(agreement))
+	i.Write(name+".code", code)
+	i.Secrets = append(i.Secrets, code, Grant(agreement))
+	i.Command(append([]string{"shops", "add", name, "--grant-token-file", i.Path(name + ".grant"), "--code-file", i.Path(name + ".code")}, args...)...)
+	pasted := map[string]string{"baseURL": "http://" + i.Webhook, "username": name, "password": code}
+	if err := s.Post(agreement, "webhooks", pasted, nil); err != nil {
+		i.T.Fatal(err)
+	}
+	return code
+}
+
+// Call calls the webhook as e-conomic does, or a person in a browser.
+func (i *Installation) Call(client *http.Client, shop, code, kind, number string) (status int, body string, err error) {
+	q := url.Values{"type": {kind}, "username": {shop}, "password": {code}, "number": {number}}
+	return get(context.Background(), client, "http://"+i.Webhook+"/webhooks.php?"+q.Encode())
+}
+
+// Ask asks the admin listener for a page.
+func (i *Installation) Ask(ctx context.Context, path string) (status int, body string, err error) {
+	return get(ctx, http.DefaultClient, "http://"+i.Admin+path)
+}
+
+func get(ctx context.Context, client *http.Client, address string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, "", fmt.Errorf("make a request: %w", err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, "", fmt.Errorf("call lagerd: %w", err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		err = fmt.Errorf("read lagerd's answer: %w", err)
+	}
+	return res.StatusCode, string(raw), err // the status counts also where the rest breaks off
+}
+
+// Ready reports whether lagerd says that it does its work.
+func (i *Installation) Ready(ctx context.Context) bool {
+	status, _, err := i.Ask(ctx, "/readyz")
+	return err == nil && status == http.StatusOK
+}
+
+// Metric returns the value of a metric, labels and all. Where lagerd does not answer,
+// or has no such metric, ok is false.
+func (i *Installation) Metric(ctx context.Context, name string) (value float64, ok bool) {
+	_, page, err := i.Ask(ctx, "/metrics")
+	if err != nil {
+		return 0, false
+	}
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(page)
+	if found == nil {
+		return 0, false
+	}
+	value, err = strconv.ParseFloat(found[1], 64)
+	return value, err == nil
+}
+
+// Database opens a connection of the test's own; whoever calls it closes it.
+func (i *Installation) Database() *sql.DB {
+	i.T.Helper()
+	db, err := sql.Open(i.Driver, i.DSN)
+	if err != nil {
+		i.T.Fatal(err)
+	}
+	return db
+}
+
+// Differences compares what a shop's software reads with e-conomic's truth.
+func (i *Installation) Differences(s sandboxtest.Client, shop string, agreement int) []string {
+	i.T.Helper()
+	is, err := s.Truth(agreement)
+	if err != nil {
+		i.T.Fatal(err)
+	}
+	db := i.Database()
+	defer db.Close()
+	differ, err := sandboxtest.Differences(i.T.Context(), db, is, shop)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return differ
+}
+
+// Equal waits until what a shop's software reads is e-conomic's truth.
+func (i *Installation) Equal(s sandboxtest.Client, shop string, agreement int, within time.Duration) {
+	i.T.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
+		differ := i.Differences(s, shop, agreement)
+		if len(differ) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			i.T.Fatalf("%s: not equal within %s: %d differences, such as\n  %s", shop, within, len(differ), strings.Join(differ[:min(5, len(differ))], "\n  "))
+		}
+	}
+}
+
+// ShopStatus is what tests look at of `lagerd status --json`.
+type ShopStatus struct {
+	State          string `json:"state"`
+	Held           string `json:"held"`
+	Reason         string `json:"reason"`
+	Suspicion      string `json:"suspicion"`
+	OpenHints      int    `json:"open_hints"`
+	FailingHints   int    `json:"failing_hints"`
+	MissedWebhooks int    `json:"missed_webhooks"`
+	LateWebhooks   int    `json:"late_webhooks"`
+	Drift          int    `json:"drift"`
+	WaitingForPDF  int    `json:"invoices_waiting_for_pdf"`
+	WithoutOrder   int    `json:"invoices_without_order"`
+	Invoices       int    `json:"invoices"`
+	LastGoodTick   string `json:"last_good_tick"`
+	CallsToday     int    `json:"calls_today"`
+}
+
+// Status returns what `lagerd status` says of a shop.
+func (i *Installation) Status(shop string) ShopStatus {
+	i.T.Helper()
+	var list []ShopStatus
+	out := i.Command("status", shop, "--json")
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
+		i.T.Fatalf("status --json: %v: %s", err, out)
+	}
+	return list[0]
+}
