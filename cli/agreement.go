@@ -17,6 +17,8 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/source"
+	economicsource "lagerd/source/economic"
 	"lagerd/store"
 	"lagerd/terminal"
 )
@@ -67,7 +69,7 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 		return f, fmt.Errorf("%w: %s", err, whyRefused(err, shop.Shop))
 	}
 	if shop.StockOn && shop.StockSource == store.SourceEconomic {
-		assessment, err := reconcile.AssessPage(ctx, a.client, agreement)
+		assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: a.client, Agreement: agreement}.Stock(""))
 		if err != nil {
 			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, whatToDo(err, shop.Shop))
 		}
@@ -76,17 +78,17 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 		}
 	}
 	if shop.InvoicesOn {
-		query := economic.InvoicesQuery{DateFrom: shop.InvoicesFrom, PageSize: 1}
+		query := source.InvoicesQuery{DateFrom: shop.InvoicesFrom}
 		from := shop.InvoicesFrom
 		if from == "" {
 			query.HasAfter, query.After = true, shop.InvoicesFromNumber-1
 			from = fmt.Sprintf("number %d", shop.InvoicesFromNumber)
 		}
-		page, err := agreement.Invoices(ctx, economic.PriorityHint, query)
+		page, err := economicsource.Account{Client: a.client, Agreement: agreement, PageSize: 1}.Invoices("").List(ctx, source.PriorityHint, query, "")
 		if err != nil {
 			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, whatToDo(err, shop.Shop))
 		}
-		f.invoices = fmt.Sprintf("counted from %s on: %d at e-conomic so far", from, page.Results)
+		f.invoices = fmt.Sprintf("counted from %s on: %d at e-conomic so far", from, page.Announced)
 	}
 	return f, nil
 }

@@ -12,6 +12,7 @@ import (
 	"lagerd/economic"
 	"lagerd/reconcile"
 	"lagerd/secret"
+	economicsource "lagerd/source/economic"
 	"lagerd/status"
 	"lagerd/store"
 	"lagerd/terminal"
@@ -177,7 +178,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 	if !st.Shop.StockOn || st.Shop.StockSource != store.SourceEconomic {
 		return
 	}
-	assessment, err := reconcile.AssessPage(ctx, client, agreement)
+	assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: client, Agreement: agreement}.Stock(""))
 	if err == nil {
 		var said string
 		said, err = assessed(assessment, "lagerd shops set "+st.Shop.Shop+" --stock-source rackbeat", "--stock off")

@@ -15,6 +15,7 @@ import (
 	"lagerd/economic"
 	"lagerd/reconcile"
 	"lagerd/secret"
+	economicsource "lagerd/source/economic"
 	"lagerd/status"
 	"lagerd/store"
 	"lagerd/terminal"
@@ -124,7 +125,7 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 			found.Notes = append(found.Notes, "the calls to e-conomic are not counted among the day's: "+err.Error())
 		}
 	}()
-	d := reconcile.Diff{Store: s, Client: asked.client, Agreement: agreement, Shop: st.Shop, Progress: st.Progress,
+	d := reconcile.Diff{Store: s, Account: economicsource.Account{Client: asked.client, Agreement: agreement}, Shop: st.Shop, Progress: st.Progress,
 		LossWindow: cfg.Reconcile.LossWindow}
 	found, err = d.Read(ctx, cmd.Item, invoices)
 	if economic.KindOf(err) != "" {

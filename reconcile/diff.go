@@ -16,6 +16,7 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -23,18 +24,17 @@ import (
 // who wants to know before anything is changed. It writes nothing: no row, no
 // hint, and it needs no lease.
 type Diff struct {
-	Store     *store.Store
-	Client    *economic.Client
-	Agreement *economic.Agreement
-	Shop      store.Shop
-	Progress  store.Progress
+	Store    *store.Store
+	Account  source.Account
+	Shop     store.Shop
+	Progress store.Progress
 
 	LossWindow time.Duration // as in Options
 }
 
-func (d Diff) stock() StockSource {
-	return products{client: d.Client, agreement: d.Agreement, figure: d.Shop.StockFigure}
-}
+func (d Diff) stock() source.Stock { return d.Account.Stock(d.Shop.StockFigure) }
+
+func (d Diff) invoices() source.Invoices { return d.Account.Invoices(d.Shop.OrderField) }
 
 // Differences is what a Diff found.
 type Differences struct {
@@ -125,7 +125,7 @@ func (d *Differences) note(format string, args ...any) {
 	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
 }
 
-func (d *Differences) unreadable(kind plan.Kind, bad ...economic.BadItem) {
+func (d *Differences) unreadable(kind plan.Kind, bad ...plan.Unreadable) {
 	for _, b := range bad {
 		d.Unreadable = append(d.Unreadable, Unreadable{kind, b.Number, b.Err.Error()})
 	}
@@ -137,7 +137,7 @@ func (d *Differences) inPart(kind plan.Kind, number, warning string, unknown pla
 	switch {
 	case warning == "":
 	case unknown.Has(plan.FieldBarred | plan.FieldsOfInventory):
-		d.unreadable(kind, economic.BadItem{Number: number, Err: fmt.Errorf("only in part: %s", warning)})
+		d.unreadable(kind, plan.Unreadable{Number: number, Err: fmt.Errorf("only in part: %s", warning)})
 	default:
 		if d.doubts++; d.doubts <= mostDoubts {
 			d.note("%s %q has unreadable fields, which are not compared: %s", thing(kind), number, warning)
@@ -259,7 +259,7 @@ func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invo
 // identify notes that the token answers for another agreement than the shop's.
 // The rest is read all the same: it tells which of the two is meant.
 func (d Diff) identify(ctx context.Context, out *Differences) error {
-	self, err := persist(ctx, func() (economic.Self, error) { return d.Agreement.Self(ctx, economic.PriorityHint) })
+	self, err := persist(ctx, func() (source.Self, error) { return d.Account.Self(ctx, source.PriorityHint) })
 	if err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 	for _, number := range numbers {
 		obs, row, err := d.item(ctx, number)
 		if bad, ok := errors.AsType[contentError](err); ok {
-			out.unreadable(plan.KindStock, economic.BadItem{Number: number, Err: bad.error})
+			out.unreadable(plan.KindStock, plan.Unreadable{Number: number, Err: bad.error})
 			continue
 		}
 		if err != nil {
@@ -364,7 +364,7 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 
 // item reads one item, and at once after it what is stored of it.
 func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[string]plan.Row, error) {
-	obs, err := persist(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, economic.PriorityHint, number) })
+	obs, err := persist(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, source.PriorityHint, number) })
 	if err != nil {
 		return obs, nil, content(err)
 	}
@@ -389,38 +389,33 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	found := map[string]plan.Difference{}
 	seen := map[string]struct{}{}
 	var assessment plan.Assessment
-	for link, read := "", 0; ; {
-		p, err := persist(ctx, func() (page, error) { return d.stock().Listing(ctx, economic.PriorityInvoice, link) })
+	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
+		return persist(ctx, func() (itemsPage, error) {
+			return d.stock().Items(ctx, source.PriorityInvoice, source.ItemsQuery{}, link)
+		})
+	}) {
 		if err != nil {
-			return nil, err
+			return nil, cutShort(d.stock().Can().Name, err)
 		}
-		numbers := make([]string, len(p.observations))
-		for n, o := range p.observations {
+		numbers := make([]string, len(p.Observed))
+		for n, o := range p.Observed {
 			numbers[n] = o.Item.Number
 			seen[o.Item.Number] = struct{}{}
 			delete(found, o.Item.Number) // pages shift while they are turned: what came last counts
 			assessment.Add(o.Item)
 			out.inPart(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
 		}
-		for _, b := range p.bad {
+		for _, b := range p.Unreadable {
 			seen[b.Number] = struct{}{}
 		}
-		out.unreadable(plan.KindStock, p.bad...)
+		out.unreadable(plan.KindStock, p.Unreadable...)
 		rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, numbers)
 		if err != nil {
 			return nil, err
 		}
-		for _, difference := range plan.Diff(p.observations, rows, d.Shop.StockFigure) {
+		for _, difference := range plan.Diff(p.Observed, rows, d.Shop.StockFigure) {
 			found[difference.Number] = difference
 		}
-		read += p.size()
-		if p.next == "" {
-			if read < p.results {
-				return nil, cutShort("items", p.results, read)
-			}
-			break
-		}
-		link = p.next
 	}
 	var missing []string
 	stored := 0
@@ -454,8 +449,13 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	return slices.Collect(maps.Values(found)), nil
 }
 
-func cutShort(what string, announced, sent int) error {
-	return fmt.Errorf("e-conomic announced %d %s and sent %d: nothing is concluded from such an answer, try again", announced, what, sent)
+// cutShort says of a listing that was cut short who sent it, and what to do. Any other
+// error is returned as it is.
+func cutShort(from string, err error) error {
+	if !plan.IsShort(err) {
+		return err
+	}
+	return fmt.Errorf("%s %w: nothing is concluded from such an answer, try again", from, err)
 }
 
 // lookAgain reads differing items once more, each alone, and what is stored of
@@ -485,7 +485,7 @@ func (d Diff) lookAgain(ctx context.Context, out *Differences, suspects []plan.D
 			mu.Lock()
 			defer mu.Unlock()
 			if bad, ok := errors.AsType[contentError](err); ok {
-				out.unreadable(plan.KindStock, economic.BadItem{Number: suspect.Number, Err: bad.error})
+				out.unreadable(plan.KindStock, plan.Unreadable{Number: suspect.Number, Err: bad.error})
 				return nil
 			}
 			if err != nil {
@@ -580,27 +580,27 @@ func (d Diff) beforeStart(number int64, date string) string {
 
 func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int64, dates map[int64]string) (gone []int64, err error) {
 	for _, n := range numbers {
-		read, err := persist(ctx, func() (economic.Read[economic.Invoice], error) {
-			return d.Agreement.Invoice(ctx, economic.PriorityHint, n)
+		number := strconv.FormatInt(n, 10)
+		page, err := persist(ctx, func() (invoicesPage, error) {
+			page, _, err := d.invoices().Invoice(ctx, source.PriorityHint, n)
+			return page, err
 		})
-		if economic.KindOf(err) == economic.KindNotFound {
-			gone = append(gone, n)
-			continue
-		}
-		if err == nil {
-			var inv plan.Invoice
-			inv, err = toInvoice(read.Value, d.Shop.OrderField)
-			out.inPart(plan.KindInvoice, strconv.FormatInt(n, 10), inv.Warning, 0)
-		}
 		err = content(err)
 		if bad, ok := errors.AsType[contentError](err); ok {
-			out.unreadable(plan.KindInvoice, economic.BadItem{Number: strconv.FormatInt(n, 10), Err: bad.error})
+			out.unreadable(plan.KindInvoice, plan.Unreadable{Number: number, Err: bad.error})
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		dates[n] = read.Value.Date
+		if page.Size() == 0 {
+			gone = append(gone, n)
+		}
+		out.unreadable(plan.KindInvoice, page.Unreadable...)
+		for _, inv := range page.Observed {
+			out.inPart(plan.KindInvoice, number, inv.Warning, 0)
+			dates[n] = inv.Date
+		}
 	}
 	return gone, nil
 }
@@ -609,11 +609,11 @@ func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int
 // what was booked above the highest number read so far, as a tick does: an
 // invoice can be booked with a date before the start.
 func (d Diff) allInvoices(ctx context.Context, out *Differences, dates map[int64]string) error {
-	queries := []economic.InvoicesQuery{{DateFrom: d.Shop.InvoicesFrom}}
+	queries := []source.InvoicesQuery{{DateFrom: d.Shop.InvoicesFrom}}
 	if d.Shop.InvoicesFrom == "" {
-		queries[0] = economic.InvoicesQuery{HasAfter: true, After: max(0, d.Shop.InvoicesFromNumber-1)}
+		queries[0] = source.InvoicesQuery{HasAfter: true, After: max(0, d.Shop.InvoicesFromNumber-1)}
 	} else if d.Progress.InvoicesBegun {
-		queries = append(queries, economic.InvoicesQuery{HasAfter: true, After: d.Progress.InvoiceCursor})
+		queries = append(queries, source.InvoicesQuery{HasAfter: true, After: d.Progress.InvoiceCursor})
 	}
 	bad := map[string]bool{}
 	for _, q := range queries {
@@ -624,43 +624,30 @@ func (d Diff) allInvoices(ctx context.Context, out *Differences, dates map[int64
 	return nil
 }
 
-func (d Diff) listInvoices(ctx context.Context, out *Differences, q economic.InvoicesQuery, dates map[int64]string, bad map[string]bool) error {
-	type invoices = economic.Page[economic.Invoice]
-	unreadable := func(b economic.BadItem) {
+func (d Diff) listInvoices(ctx context.Context, out *Differences, q source.InvoicesQuery, dates map[int64]string, bad map[string]bool) error {
+	unreadable := func(b plan.Unreadable) {
 		if b.Number == "" || !bad[b.Number] { // both queries may show it
 			bad[b.Number] = true
 			out.unreadable(plan.KindInvoice, b)
 		}
 	}
-	p, err := persist(ctx, func() (invoices, error) { return d.Agreement.Invoices(ctx, economic.PriorityInvoice, q) })
-	for read := 0; ; {
+	for p, err := range source.Pages("invoices", func(link source.Link) (invoicesPage, error) {
+		return persist(ctx, func() (invoicesPage, error) { return d.invoices().List(ctx, source.PriorityInvoice, q, link) })
+	}) {
 		if err != nil {
-			return err
+			return cutShort("e-conomic", err)
 		}
-		read += len(p.Items) + len(p.Bad)
-		for _, b := range p.Bad {
+		for _, b := range p.Unreadable {
 			unreadable(b)
 		}
-		for _, i := range p.Items {
-			number := strconv.FormatInt(i.Number, 10)
-			inv, err := toInvoice(i, d.Shop.OrderField)
-			if err != nil {
-				unreadable(economic.BadItem{Number: number, Err: err})
-				continue
-			}
+		for _, inv := range p.Observed {
+			number := strconv.FormatInt(inv.Number, 10)
 			if inv.Warning != "" && !bad[number] {
 				bad[number] = true
 				out.inPart(plan.KindInvoice, number, inv.Warning, 0)
 			}
-			dates[i.Number] = i.Date
+			dates[inv.Number] = inv.Date
 		}
-		if p.Next == "" {
-			if read < p.Results {
-				return cutShort("invoices", p.Results, read)
-			}
-			return nil
-		}
-		next := p.Next
-		p, err = persist(ctx, func() (invoices, error) { return d.Agreement.NextInvoices(ctx, economic.PriorityInvoice, next) })
 	}
+	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
+	economicsource "lagerd/source/economic"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -113,6 +114,8 @@ type fixture struct {
 	*remote
 	t  *testing.T
 	db *sql.DB
+
+	client *economic.Client
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -136,9 +139,9 @@ func newFixture(t *testing.T) *fixture {
 	must(t, err)
 	f.Progress, err = s.Progress(t.Context(), f.Shop.Shop)
 	must(t, err)
-	f.Client, err = economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app"})
+	f.client, err = economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app"})
 	must(t, err)
-	f.Store, f.Agreement = s, f.Client.Agreement("grant", nil)
+	f.Store, f.Account = s, economicsource.Account{Client: f.client, Agreement: f.client.Agreement("grant", nil)}
 	return f
 }
 
@@ -498,7 +501,7 @@ func TestDiffRefused(t *testing.T) {
 	defer refusing.Close()
 	client, err := economic.New(economic.Options{RESTURL: refusing.URL, AppSecretToken: "app"})
 	must(t, err)
-	f.Client, f.Agreement = client, client.Agreement("secret-grant", nil)
+	f.Account = economicsource.Account{Client: client, Agreement: client.Agreement("secret-grant", nil)}
 	_, err = f.Read(t.Context(), nil, nil)
 	if economic.KindOf(err) != economic.KindUnauthorized || strings.Contains(err.Error(), "secret-grant") {
 		t.Errorf("got %v", err)

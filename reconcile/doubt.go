@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -28,7 +28,7 @@ type subject struct {
 // warn appends the warning about a subject where it differs from the one that is stored.
 // Text "" ends it.
 func (w *Shop) warn(list []store.Warning, about subject, text string) []store.Warning {
-	text = clip(text, longestWarning)
+	text = plan.Clip(text, source.LongestWarning)
 	was, known := w.warnings[about]
 	if was == text || !known && len(w.warnings)+len(list) >= store.MostWarnings {
 		return list
@@ -58,7 +58,7 @@ type leftOut struct {
 	last           error // what was wrong with the last of them
 }
 
-func (l *leftOut) addNameless(bad []economic.BadItem) {
+func (l *leftOut) addNameless(bad []plan.Unreadable) {
 	for _, b := range bad {
 		if b.Number == "" {
 			l.nameless, l.last = l.nameless+1, b.Err
@@ -135,7 +135,7 @@ const mostUnread = 1000
 // understood. What is stored of one already stays; the others get a hint that has failed,
 // or theirs is put off, all to the same time. A hint that is put off already waits for its
 // time and keeps what is known of it.
-func (w *Shop) unreadInvoices(a *store.Applied, bad []economic.BadItem, stored map[int64]bool, b invoicesBatch) {
+func (w *Shop) unreadInvoices(a *store.Applied, bad []plan.Unreadable, stored map[int64]bool, b invoicesBatch) {
 	if len(bad) == 0 {
 		return
 	}

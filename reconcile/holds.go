@@ -17,7 +17,7 @@ import (
 // it is stopped. A scope that is held for another reason stays held for that
 // one.
 func (w *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, detail string) error {
-	holds, changed := w.progress.Holds.With(plan.Hold{Scope: scope, Reason: reason, Detail: clip(detail, longestDetail), Since: w.Now()})
+	holds, changed := w.progress.Holds.With(plan.Hold{Scope: scope, Reason: reason, Detail: plan.Clip(detail, longestDetail), Since: w.Now()})
 	if !changed {
 		w.noteTry(scope)
 		return nil

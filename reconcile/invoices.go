@@ -17,6 +17,7 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -98,13 +99,19 @@ func (w *Shop) tryInvoices(ctx context.Context, hints hintMap) (open bool, err e
 	return open, nil
 }
 
-// invoices reads the first page of a listing of invoices.
-func (w *Shop) invoices(ctx context.Context, p economic.Priority, q economic.InvoicesQuery) (economic.Page[economic.Invoice], error) {
-	page, err := w.agreement.Invoices(ctx, p, q)
-	if err == nil {
-		err = w.answered(ctx, plan.ScopeInvoices, "")
-	}
-	return page, err
+// invoicesPage is one page of invoices.
+type invoicesPage = source.Page[plan.Invoice]
+
+// listedInvoices reads the invoices that q asks for, page by page. That e-conomic
+// answers is noted with the first one.
+func (w *Shop) listedInvoices(ctx context.Context, p source.Priority, q source.InvoicesQuery) iter.Seq2[invoicesPage, error] {
+	return source.Pages("invoices", func(link source.Link) (invoicesPage, error) {
+		page, err := w.invoices.List(ctx, p, q, link)
+		if err == nil && link == "" {
+			err = w.answered(ctx, plan.ScopeInvoices, "")
+		}
+		return page, err
+	})
 }
 
 // beginInvoices makes a new shop's start: the invoices from its date on, or
@@ -113,27 +120,30 @@ func (w *Shop) invoices(ctx context.Context, p economic.Priority, q economic.Inv
 func (w *Shop) beginInvoices(ctx context.Context, hints hintMap) error {
 	if w.shop.InvoicesFrom == "" {
 		window := plan.Window{Cursor: max(0, w.shop.InvoicesFromNumber-1)}
-		return w.listInvoices(ctx, economic.InvoicesQuery{HasAfter: true, After: window.Cursor},
+		return w.listInvoices(ctx, source.InvoicesQuery{HasAfter: true, After: window.Cursor},
 			invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints, window: &window}, invoicesBegun)
 	}
-	top, err := w.invoices(ctx, economic.PriorityInvoice, economic.InvoicesQuery{Descending: true})
+	top, err := w.invoices.List(ctx, source.PriorityInvoice, source.InvoicesQuery{Descending: true}, "")
+	if err == nil {
+		err = w.answered(ctx, plan.ScopeInvoices, "")
+	}
 	if err != nil {
 		return err
 	}
 	// The highest numbers, with the gaps between them: an agreement may have
 	// booked with a far higher number once, and go on below it.
-	var numbers []int64
-	for _, i := range top.Items {
+	numbers := numbersOfUnreadable(top.Unreadable)
+	for _, i := range top.Observed {
 		numbers = append(numbers, i.Number)
 	}
 	window := plan.Window{}
-	if len(numbers) > 0 && top.Results > len(numbers) {
+	if len(numbers) > 0 && top.Announced > len(numbers) {
 		window.Cursor = slices.Min(numbers) - 1
 	}
 	// Otherwise these are all there are, and one below the lowest may be booked
 	// already and surface late: it is a gap as well.
 	window = window.Advance(numbers, w.Now(), w.GapWindow)
-	return w.listInvoices(ctx, economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom},
+	return w.listInvoices(ctx, source.InvoicesQuery{DateFrom: w.shop.InvoicesFrom},
 		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {
 			a := invoicesBegun(began)
 			a.Window = &window
@@ -153,22 +163,19 @@ func (w *Shop) readBooked(ctx context.Context, hints hintMap) error {
 	for i, g := range window.Gaps {
 		gaps[i] = g.Range
 	}
-	q := economic.InvoicesQuery{HasAfter: true, After: window.Cursor, Ranges: w.askedGaps(gaps)}
+	q := source.InvoicesQuery{HasAfter: true, After: window.Cursor, Ranges: w.askedGaps(gaps)}
 	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseTick, hints: hints, window: &window}, nil)
 }
 
 // askedGaps returns as many gaps as fit in one call. Where not all fit, each
 // tick asks for others, in turn.
-func (w *Shop) askedGaps(gaps []plan.Range) []economic.Range {
+func (w *Shop) askedGaps(gaps []plan.Range) []plan.Range {
 	if len(gaps) == 0 {
 		return nil
 	}
 	turn := w.gapTurn % len(gaps)
-	ranges := make([]economic.Range, 0, len(gaps))
-	for _, g := range slices.Concat(gaps[turn:], gaps[:turn]) {
-		ranges = append(ranges, economic.Range(g))
-	}
-	n := w.Client.FitRanges(ranges)
+	ranges := slices.Concat(gaps[turn:], gaps[:turn])
+	n := w.invoices.Together(ranges)
 	if n < len(ranges) {
 		w.gapTurn = turn + n
 	}
@@ -178,9 +185,9 @@ func (w *Shop) askedGaps(gaps []plan.Range) []economic.Range {
 // sweepInvoices lists all invoices since the shop's start, and so finds one
 // that no number, gap or webhook told of.
 func (w *Shop) sweepInvoices(ctx context.Context, hints hintMap) error {
-	q := economic.InvoicesQuery{DateFrom: w.shop.InvoicesFrom}
+	q := source.InvoicesQuery{DateFrom: w.shop.InvoicesFrom}
 	if w.shop.InvoicesFrom == "" {
-		q = economic.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
+		q = source.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
 	}
 	return w.listInvoices(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, invoicesBegun)
 }
@@ -190,79 +197,61 @@ type invoicesBatch struct {
 	cause    plan.Cause
 	first    bool
 	hints    hintMap
-	window   *plan.Window // before the read, which was by number from its cursor on and moves it; nil: it was not
-	lines    map[int64][]economic.Line
+	window   *plan.Window       // before the read, which was by number from its cursor on and moves it; nil: it was not
+	lines    map[int64][]string // the items on those that were read alone
 	notFound []int64
-	left     *leftOut // of a listing
-	last     bool     // its last page
+	nameless []plan.Unreadable // numbers that did not come, since one that came could not be read
+	left     *leftOut          // of a listing
+	last     bool              // its last page
 	compared *comparison
 }
 
 // listInvoices reads a listing of invoices to its end and stores it page by
 // page; atEnd, if given, adds to what the last page's transaction carries.
-func (w *Shop) listInvoices(ctx context.Context, q economic.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
-	priority := economic.PriorityInvoice
+func (w *Shop) listInvoices(ctx context.Context, q source.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
+	priority := source.PriorityInvoice
 	if b.cause == plan.CauseSweep && !b.first {
-		priority = economic.PrioritySweep
+		priority = source.PrioritySweep
 	}
-	q.PageSize = w.PageSize
-	page, err := w.invoices(ctx, priority, q)
-	if err != nil {
-		return err
-	}
-	began, read := page.Began, 0
+	var began time.Time
 	b.left = &leftOut{}
-	for {
-		read += len(page.Items) + len(page.Bad)
-		last := page.Next == ""
-		if last && read < page.Results {
-			return fmt.Errorf("shop %s: e-conomic announced %d invoices and sent %d: they are read again", w.shop.Shop, page.Results, read)
+	for page, err := range w.listedInvoices(ctx, priority, q) {
+		if err != nil {
+			return w.cameShort("e-conomic", err, "they are read again")
+		}
+		if began.IsZero() {
+			began = page.Began
 		}
 		also := store.Applied{}
-		if last && atEnd != nil {
+		if b.last = page.Next == ""; b.last && atEnd != nil {
 			also = atEnd(began)
 		}
-		b.last = last
 		if err := w.storeInvoices(ctx, page, b, also); err != nil {
 			return err
 		}
-		if last {
-			return nil
-		}
-		if page, err = w.agreement.NextInvoices(ctx, priority, page.Next); err != nil {
-			return err
-		}
 	}
+	return nil
 }
 
 // storeInvoices plans and applies one page of invoices.
-func (w *Shop) storeInvoices(ctx context.Context, page economic.Page[economic.Invoice], b invoicesBatch, also store.Applied) error {
-	var observed []plan.Invoice
-	var numbers, unread []int64
+func (w *Shop) storeInvoices(ctx context.Context, page invoicesPage, b invoicesBatch, also store.Applied) error {
+	var numbers []int64
 	incomplete := map[int64]bool{}
-	bad := slices.Clone(page.Bad)
-	for _, i := range page.Items {
-		inv, err := toInvoice(i, w.shop.OrderField)
-		if err != nil {
-			bad = append(bad, economic.BadItem{Number: strconv.FormatInt(i.Number, 10), Err: err})
-			unread = append(unread, i.Number)
-			delete(b.lines, i.Number)
-			continue
-		}
-		observed = append(observed, inv)
+	for _, inv := range page.Observed {
 		numbers = append(numbers, inv.Number)
 		if w.incomplete(inv.Number) {
 			incomplete[inv.Number] = true
 		}
 	}
+	unread := numbersOfUnreadable(page.Unreadable)
 	stored, err := w.Store.StoredInvoices(ctx, w.shop.Dataset, slices.Concat(numbers, unread))
 	if err != nil {
 		return err
 	}
 	if b.compared != nil {
 		// Any that is stored may be one whose number cannot be read.
-		b.compared.unsorted = b.compared.unsorted || slices.ContainsFunc(page.Bad, func(x economic.BadItem) bool { return x.Number == "" })
-		if err := w.compare(ctx, b.compared, observed, badNumbers(bad), page.Began, b.last); err != nil {
+		b.compared.unsorted = b.compared.unsorted || slices.ContainsFunc(page.Unreadable, nameless)
+		if err := w.compare(ctx, b.compared, page.Observed, unread, page.Began, b.last); err != nil {
 			return err
 		}
 		if b.last && !b.compared.unsorted {
@@ -271,7 +260,7 @@ func (w *Shop) storeInvoices(ctx context.Context, page economic.Page[economic.In
 	}
 	now := w.Now()
 	p := plan.Invoices(plan.InvoicesInput{
-		Cause: b.cause, First: b.first, Began: page.Began, Observed: observed, Stored: stored, Incomplete: incomplete,
+		Cause: b.cause, First: b.first, Began: page.Began, Observed: page.Observed, Stored: stored, Incomplete: incomplete,
 		Hints: b.hints, NotFound: b.notFound, Rule: w.rule, Now: now, Rereads: w.Rereads,
 	})
 	a := also
@@ -284,9 +273,9 @@ func (w *Shop) storeInvoices(ctx context.Context, page economic.Page[economic.In
 	}
 	// An invoice that could not be understood is not counted as seen: its number becomes
 	// a gap as well, and is read again with each tick.
-	w.unreadInvoices(&a, bad, stored, b)
+	w.unreadInvoices(&a, slices.Concat(page.Unreadable, b.nameless), stored, b)
 	if b.left != nil {
-		b.left.addNameless(page.Bad)
+		b.left.addNameless(page.Unreadable)
 		if b.last {
 			a.Warnings = append(a.Warnings, w.warnOfLeftOut(plan.KindInvoice, *b.left, b.cause == plan.CauseSweep)...)
 		}
@@ -315,12 +304,15 @@ func (w *Shop) storeInvoices(ctx context.Context, page economic.Page[economic.In
 	return nil
 }
 
-// badNumbers returns the numbers of invoices that could not be understood, as far as
-// those could be.
-func badNumbers(bad []economic.BadItem) []int64 {
+// nameless reports whether not even the number could be understood.
+func nameless(u plan.Unreadable) bool { return u.Number == "" }
+
+// numbersOfUnreadable returns the numbers of invoices that could not be understood, as
+// far as those could be.
+func numbersOfUnreadable(list []plan.Unreadable) []int64 {
 	var numbers []int64
-	for _, b := range bad {
-		if n, err := strconv.ParseInt(b.Number, 10, 64); err == nil {
+	for _, u := range list {
+		if n, err := strconv.ParseInt(u.Number, 10, 64); err == nil {
 			numbers = append(numbers, n)
 		}
 	}
@@ -328,19 +320,12 @@ func badNumbers(bad []economic.BadItem) []int64 {
 }
 
 // lineHints turns the item numbers on an invoice's lines into hints.
-func (w *Shop) lineHints(lines []economic.Line, now time.Time) []store.HintRecord {
+func (w *Shop) lineHints(items []string, now time.Time) []store.HintRecord {
 	if !w.shop.StockOn {
 		return nil
 	}
-	var numbers []string
-	for _, l := range lines {
-		if n := len([]rune(l.ProductNumber)); n > 0 && n <= longestNumber {
-			numbers = append(numbers, l.ProductNumber)
-		}
-	}
-	slices.Sort(numbers)
 	var hints []store.HintRecord
-	for _, number := range slices.Compact(numbers) {
+	for _, number := range items {
 		hints = append(hints, store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindStock, Number: number, Cause: plan.CauseInvoice, At: now})
 	}
 	return hints
@@ -378,9 +363,9 @@ func (w *Shop) readHintedInvoices(ctx context.Context, hints hintMap) error {
 		}
 	}
 	for piece := range slices.Chunk(known, store.RowsPerPiece) {
-		page, work := economic.Page[economic.Invoice]{Began: w.Now()}, store.Applied{}
+		page, work := invoicesPage{Began: w.Now()}, store.Applied{}
 		for _, n := range piece {
-			page.Items = append(page.Items, economic.Invoice{Number: n})
+			page.Observed = append(page.Observed, plan.Invoice{Number: n})
 			work.Work = append(work.Work, store.WorkResult{Number: n, DueAt: page.Began})
 		}
 		if err := w.storeInvoices(ctx, page, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, work); err != nil {
@@ -396,26 +381,24 @@ func (w *Shop) readHintedInvoices(ctx context.Context, hints hintMap) error {
 
 // readInvoice reads one invoice with its lines.
 func (w *Shop) readInvoice(ctx context.Context, n int64, hints hintMap) error {
-	read, err := w.agreement.Invoice(ctx, economic.PriorityHint, n)
-	if err == nil || economic.KindOf(err) == economic.KindNotFound {
+	page, items, err := w.invoices.Invoice(ctx, source.PriorityHint, n)
+	if err == nil {
 		if err := w.answered(ctx, plan.ScopeInvoices, strconv.FormatInt(n, 10)); err != nil {
 			return err
 		}
 	}
 	b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
-	page := economic.Page[economic.Invoice]{Began: read.Began}
 	switch {
-	case economic.KindOf(err) == economic.KindNotFound:
-		b.notFound = []int64{n}
 	case errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil:
 		return errors.Join(err, w.postpone(ctx, hints, strconv.FormatInt(n, 10), err))
 	case economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil:
 		return w.postpone(ctx, hints, strconv.FormatInt(n, 10), err)
 	case err != nil:
 		return w.putOff(ctx, hints, strconv.FormatInt(n, 10), err)
-	default:
-		page.Items = []economic.Invoice{read.Value}
-		b.lines = map[int64][]economic.Line{n: read.Value.Lines}
+	case page.Size() == 0:
+		b.notFound = []int64{n}
+	case len(page.Observed) > 0:
+		b.lines = map[int64][]string{n: items}
 	}
 	return w.storeInvoices(ctx, page, b, store.Applied{})
 }
@@ -423,35 +406,38 @@ func (w *Shop) readInvoice(ctx context.Context, n int64, hints hintMap) error {
 // readInvoices reads many invoices by number, as few calls as possible.
 func (w *Shop) readInvoices(ctx context.Context, numbers []int64, hints hintMap) error {
 	slices.Sort(numbers)
-	ranges := make([]economic.Range, len(numbers))
+	ranges := make([]plan.Range, len(numbers))
 	for i, n := range numbers {
-		ranges[i] = economic.Range{From: n, To: n}
+		ranges[i] = plan.Range{From: n, To: n}
 	}
 	for len(ranges) > 0 {
-		fit := max(1, w.Client.FitRanges(ranges))
+		fit := max(1, w.invoices.Together(ranges))
 		asked := map[int64]bool{}
 		for _, r := range ranges[:fit] {
 			asked[r.From] = true
 		}
-		page, err := w.invoices(ctx, economic.PriorityHint, economic.InvoicesQuery{Ranges: ranges[:fit]})
+		page, whole, err := w.invoicesIn(ctx, ranges[:fit])
 		if err = w.judged(ctx, err); economic.KindOf(err) == economic.KindForbidden {
 			return w.readEach(ctx, ranges, hints) // it may be one of them
 		}
 		if err != nil {
 			return err
 		}
-		for _, i := range page.Items {
+		for _, i := range page.Observed {
 			delete(asked, i.Number)
 		}
-		if n := slices.IndexFunc(page.Bad, func(b economic.BadItem) bool { return b.Number == "" }); n >= 0 {
+		for _, n := range numbersOfUnreadable(page.Unreadable) {
+			delete(asked, n)
+		}
+		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
+		if n := slices.IndexFunc(page.Unreadable, nameless); n >= 0 {
 			// Each that did not come may be one of those whose number cannot be read.
 			for _, number := range slices.Sorted(maps.Keys(asked)) {
-				page.Bad = append(page.Bad, economic.BadItem{Number: strconv.FormatInt(number, 10), Err: page.Bad[n].Err})
+				b.nameless = append(b.nameless, plan.Unreadable{Number: strconv.FormatInt(number, 10), Err: page.Unreadable[n].Err})
 			}
 			clear(asked)
 		}
-		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
-		if page.Next == "" && len(page.Items)+len(page.Bad) >= page.Results {
+		if whole {
 			b.notFound = slices.Sorted(maps.Keys(asked))
 		}
 		if err := w.storeInvoices(ctx, page, b, store.Applied{}); err != nil {
@@ -462,8 +448,24 @@ func (w *Shop) readInvoices(ctx context.Context, numbers []int64, hints hintMap)
 	return nil
 }
 
+// invoicesIn reads the invoices of some ranges. whole is false where fewer came than
+// were announced.
+func (w *Shop) invoicesIn(ctx context.Context, ranges []plan.Range) (all invoicesPage, whole bool, err error) {
+	for page, err := range w.listedInvoices(ctx, source.PriorityHint, source.InvoicesQuery{Ranges: ranges}) {
+		whole = !plan.IsShort(err)
+		if err != nil && whole {
+			return all, false, err
+		}
+		if all.Began.IsZero() {
+			all.Began = page.Began
+		}
+		all.Observed, all.Unreadable = append(all.Observed, page.Observed...), append(all.Unreadable, page.Unreadable...)
+	}
+	return all, whole, nil
+}
+
 // readEach reads invoices one by one, the highest number first.
-func (w *Shop) readEach(ctx context.Context, ranges []economic.Range, hints hintMap) error {
+func (w *Shop) readEach(ctx context.Context, ranges []plan.Range, hints hintMap) error {
 	for _, r := range slices.Backward(ranges) {
 		if err := w.readInvoice(ctx, r.From, hints); err != nil {
 			return err
@@ -761,11 +763,11 @@ func (w *Shop) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.A
 	}
 	// Where every tick lists all items anyway, the lines tell nothing new.
 	if w.shop.StockOn && w.progress.Items > int64(w.PageSize) {
-		read, err := w.agreement.Invoice(ctx, economic.PriorityInvoice, inv.Number)
+		items, err := w.invoices.Lines(ctx, source.PriorityInvoice, inv.Number)
 		if err != nil {
 			return true, err
 		}
-		a.Hints, asked = w.lineHints(read.Value.Lines, w.Now()), true
+		a.Hints, asked = w.lineHints(items, w.Now()), true
 	}
 	a.Lines = []int64{inv.Number}
 	return asked, nil
@@ -775,11 +777,11 @@ func (w *Shop) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.App
 	if inv.PDFStored {
 		return nil
 	}
-	read, err := w.agreement.InvoicePDF(ctx, economic.PriorityInvoice, economic.Invoice{Number: inv.Number, PDF: inv.PDFLink})
+	pdf, err := w.invoices.PDF(ctx, source.PriorityInvoice, inv.Number, inv.PDFLink)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(read.Value)
-	a.PDFs = []store.PDF{{Number: inv.Number, Data: read.Value, SHA256: hex.EncodeToString(sum[:])}}
+	sum := sha256.Sum256(pdf)
+	a.PDFs = []store.PDF{{Number: inv.Number, Data: pdf, SHA256: hex.EncodeToString(sum[:])}}
 	return nil
 }

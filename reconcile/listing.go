@@ -14,18 +14,19 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
 // listing is a read of everything the agreement holds, some pages each pass.
 type listing struct {
 	cause      plan.Cause
-	priority   economic.Priority
+	priority   source.Priority
 	hints      hintMap
 	batches    []int64   // of those that are packed
 	webhookAt  time.Time // when the last webhook came of those that they stand for
 	began      time.Time
-	next       string
+	next       source.Link
 	turned     []turned // the pages that were read
 	started    bool
 	seen       map[string]struct{}
@@ -57,7 +58,7 @@ type listing struct {
 
 // turned is a page of a listing that was read.
 type turned struct {
-	link string // by which it was asked for
+	link source.Link // by which it was asked for
 	size int
 }
 
@@ -65,13 +66,13 @@ type turned struct {
 // flood says that its hints are worth it by themselves: they do not wait for the
 // sweeps' budget. It answers packed ones as they are.
 func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, packed store.Packed) error {
-	l := &listing{cause: plan.CauseSweep, priority: economic.PrioritySweep, digest: sha256.New(), hints: hintMap{},
+	l := &listing{cause: plan.CauseSweep, priority: source.PrioritySweep, digest: sha256.New(), hints: hintMap{},
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}, back: map[string]struct{}{}}
 	if j.Tick && !j.Sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
-		l.cause, l.priority = plan.CauseTick, economic.PriorityTick
+		l.cause, l.priority = plan.CauseTick, source.PriorityTick
 	}
 	if flood {
-		l.priority = economic.PriorityHint
+		l.priority = source.PriorityHint
 	}
 	if len(packed.Batches) > 0 {
 		l.hints, l.batches, w.packed = packed.Hints[plan.KindStock], packed.Batches, false
@@ -99,9 +100,9 @@ func (w *Shop) turnPages(ctx context.Context) error {
 	l := w.sweep
 	l.spent = nil
 	from, pages := w.Now(), math.MaxInt
-	if l.priority == economic.PrioritySweep {
+	if l.priority == source.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
-		if pages = w.budget.Spare(l.priority); pages == 0 && !w.budget.Spent(l.priority) {
+		if pages = w.spare(l.priority); pages == 0 && !w.spent(l.priority) {
 			l.notBefore = w.Now().Add(time.Minute)
 			return nil
 		}
@@ -121,7 +122,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			return err
 		}
 		if !l.started {
-			l.started, l.began, l.serverDate = true, p.began, p.serverDate
+			l.started, l.began, l.serverDate = true, p.Began, p.ServerDate
 			held, err := w.assessFirst(ctx, p)
 			if err == nil && held {
 				hold, _ := w.heldStock()
@@ -138,9 +139,9 @@ func (w *Shop) turnPages(ctx context.Context) error {
 		back := l.turnBack(p, w.PageSize)
 		if !back {
 			l.add(p)
-			l.next = p.next
+			l.next = p.Next
 		}
-		last := p.next == "" && !back
+		last := p.Next == "" && !back
 		pages--
 		if more = !last && pages > 0 && w.since(from) < w.ListingTurn; more {
 			read = w.readPage(ctx, l)
@@ -159,7 +160,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			w.endListing()
 			return nil
 		}
-		batch := itemsBatch{observations: p.observations, listed: true, webhookAt: l.webhookAt, hints: l.hints, cause: l.cause, created: l.created}
+		batch := itemsBatch{observations: p.Observed, listed: true, webhookAt: l.webhookAt, hints: l.hints, cause: l.cause, created: l.created}
 		also := store.Applied{Hints: w.badHints(p, l.hints)}
 		if last {
 			batch.missing, err = w.missing(ctx, l)
@@ -206,7 +207,7 @@ const (
 type pageRead struct {
 	done   chan struct{}
 	cancel context.CancelFunc
-	page   page
+	page   itemsPage
 	err    error
 }
 
@@ -223,12 +224,12 @@ func (w *Shop) readPage(ctx context.Context, l *listing) *pageRead {
 				r.err = fmt.Errorf("shop %s: read a page of items: internal error: %v", w.shop.Shop, p)
 			}
 		}()
-		r.page, r.err = w.stock.Listing(reading, priority, link)
+		r.page, r.err = w.stock.Items(reading, priority, source.ItemsQuery{}, link)
 	}()
 	return r
 }
 
-func (r *pageRead) wait(ctx context.Context) (page, error) {
+func (r *pageRead) wait(ctx context.Context) (itemsPage, error) {
 	waited := economic.Waiting(ctx)
 	<-r.done
 	waited()
@@ -263,31 +264,31 @@ func (w *Shop) interrupted(l *listing, err error) error {
 // turnBack reports whether the listing has become shorter since the page before:
 // what followed a deleted item has moved up, onto pages that have been read.
 // Those are read again then.
-func (l *listing) turnBack(p page, pageSize int) bool {
-	gone := l.results - p.results
+func (l *listing) turnBack(p itemsPage, pageSize int) bool {
+	gone := l.results - p.Announced
 	if len(l.turned) == 0 || gone <= 0 {
-		l.turned = append(l.turned, turned{l.next, p.size()})
+		l.turned = append(l.turned, turned{l.next, p.Size()})
 		return false
 	}
 	back := max(0, len(l.turned)-(gone+pageSize-1)/pageSize)
 	for _, again := range l.turned[back:] {
 		l.read -= again.size
 	}
-	l.next, l.turned, l.results = l.turned[back].link, l.turned[:back], p.results
+	l.next, l.turned, l.results = l.turned[back].link, l.turned[:back], p.Announced
 	return true
 }
 
 // believedItems is for how many items room is made before they come.
 const believedItems = 250_000
 
-func (l *listing) add(p page) {
-	l.read += p.size()
-	l.results = p.results
+func (l *listing) add(p itemsPage) {
+	l.read += p.Size()
+	l.results = p.Announced
 	if l.seen == nil {
-		l.seen = make(map[string]struct{}, min(p.results, believedItems))
+		l.seen = make(map[string]struct{}, min(p.Announced, believedItems))
 	}
-	l.short = len(l.turned) == 1 && p.next == ""
-	for _, o := range p.observations {
+	l.short = len(l.turned) == 1 && p.Next == ""
+	for _, o := range p.Observed {
 		i := o.Item
 		l.seen[i.Number] = struct{}{}
 		delete(l.unreadable, i.Number) // a page may be read again
@@ -303,7 +304,7 @@ func (l *listing) add(p page) {
 			fmt.Fprintf(l.digest, "%x %q\n", o.Unknown, o.Warning)
 		}
 	}
-	for _, b := range p.bad {
+	for _, b := range p.Unreadable {
 		if l.short {
 			fmt.Fprintf(l.digest, "%q %q\n", b.Number, b.Err)
 		}
@@ -331,10 +332,7 @@ func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
 // complete reports an error where the listing was cut short: nothing is
 // concluded from what it did not show.
 func (l *listing) complete(w *Shop) error {
-	if l.read < l.results {
-		return fmt.Errorf("shop %s: e-conomic announced %d items and sent %d: nothing is concluded from those that are missing", w.shop.Shop, l.results, l.read)
-	}
-	return nil
+	return w.cameShort(w.stock.Can().Name, plan.Complete("items", l.results, l.read), "nothing is concluded from those that are missing")
 }
 
 // listed returns what is stored of the progress with the last page. A tick's listing
@@ -494,19 +492,24 @@ func (w *Shop) answerAbsent(ctx context.Context, l *listing) error {
 // carries a stock figure the following pages are looked through for one; if
 // none has any, the agreement's stock cannot be read: the shop's stock is
 // held, and what is stored stays as it is.
-func (w *Shop) assessFirst(ctx context.Context, first page) (held bool, err error) {
+func (w *Shop) assessFirst(ctx context.Context, first itemsPage) (held bool, err error) {
 	var a plan.Assessment
 	unread := 0
-	for p := first; ; {
-		unread += len(p.bad)
-		for _, o := range p.observations {
+	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
+		if link == "" {
+			return first, nil
+		}
+		return w.stock.Items(ctx, source.PrioritySweep, source.ItemsQuery{}, link)
+	}) {
+		if err != nil {
+			return false, w.cameShort(w.stock.Can().Name, err, "nothing is concluded from those that are missing")
+		}
+		unread += len(p.Unreadable)
+		for _, o := range p.Observed {
 			a.Add(o.Item)
 		}
-		if a.WithFigures > 0 || p.next == "" {
+		if a.WithFigures > 0 {
 			break
-		}
-		if p, err = w.stock.Listing(ctx, economic.PrioritySweep, p.next); err != nil {
-			return false, err
 		}
 	}
 	if a.Verdict() != plan.VerdictNoInventory {

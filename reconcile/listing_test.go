@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"lagerd/economic"
+	"lagerd/plan"
+	"lagerd/source"
 )
 
 // TestTurnBack: whatever is deleted while the pages are turned, no item that
@@ -40,26 +41,26 @@ func deleteWhileListed(t *testing.T, items, at, from, many, pageSize int) {
 			numbers = append(numbers[:from:from], numbers[from+many:]...)
 		}
 		var number int
-		_, _ = fmt.Sscan(l.next, &number)
-		p := page{results: len(numbers)}
+		_, _ = fmt.Sscan(string(l.next), &number)
+		p := itemsPage{Announced: len(numbers)}
 		first := min(number*pageSize, len(numbers))
 		on := numbers[first:min(first+pageSize, len(numbers))]
-		p.bad = make([]economic.BadItem, len(on))
+		p.Unreadable = make([]plan.Unreadable, len(on))
 		if first+pageSize < len(numbers) {
-			p.next = fmt.Sprint(number + 1)
+			p.Next = source.Link(fmt.Sprint(number + 1))
 		}
 		if l.turnBack(p, pageSize) {
 			continue
 		}
-		l.read += p.size()
-		l.results = p.results
+		l.read += p.Size()
+		l.results = p.Announced
 		for _, number := range on {
 			read[number] = true
 		}
-		if p.next == "" {
+		if p.Next == "" {
 			break
 		}
-		l.next = p.next
+		l.next = p.Next
 	}
 	for _, number := range numbers {
 		if !read[number] {

@@ -202,25 +202,25 @@ func (w *Shop) askApproval(ctx context.Context, j *Due) (err error) {
 
 // look notes what a page of a listing would take away, and stores nothing. After
 // the last page the hold ends if it would not be too much any more.
-func (w *Shop) look(ctx context.Context, l *listing, p page) error {
-	for i := range p.observations {
-		p.observations[i].Began = w.steady(p.observations[i].Began)
+func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
+	for i := range p.Observed {
+		p.Observed[i].Began = w.steady(p.Observed[i].Began)
 	}
-	stored, err := w.storedOfPage(ctx, numbersOf(p.observations))
+	stored, err := w.storedOfPage(ctx, numbersOf(p.Observed))
 	if err != nil {
 		return err
 	}
-	for i := range p.observations {
-		delete(l.suspects, p.observations[i].Item.Number) // a page may be read again
-		delete(l.back, p.observations[i].Item.Number)
+	for i := range p.Observed {
+		delete(l.suspects, p.Observed[i].Item.Number) // a page may be read again
+		delete(l.back, p.Observed[i].Item.Number)
 	}
 	items := plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause, Hints: l.hints,
-		Observations: p.observations, Stored: stored, Now: w.Now(), LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses})
+		Observations: p.Observed, Stored: stored, Now: w.Now(), LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses})
 	maps.Copy(l.suspects, items.Suspected)
 	for _, number := range items.Restored {
 		l.back[number] = struct{}{}
 	}
-	if p.next != "" {
+	if p.Next != "" {
 		return nil
 	}
 	w.lookedAt = l.began

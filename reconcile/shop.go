@@ -13,6 +13,8 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
+	economicsource "lagerd/source/economic"
 	"lagerd/store"
 )
 
@@ -32,8 +34,9 @@ type Shop struct {
 	progress  store.Progress
 	budget    *economic.Budget
 	others    callsOfOthers // in budget
-	agreement *economic.Agreement
-	stock     StockSource
+	account   source.Account
+	stock     source.Stock
+	invoices  source.Invoices
 	rule      plan.OrderRule
 	checkedAt time.Time // when the agreement was last asked who it is
 	base      time.Time // when the worker began, see steady
@@ -243,6 +246,12 @@ func (w *Shop) loadBudget() {
 	}
 }
 
+// spare returns how many calls the shop's budget has left for a priority now.
+func (w *Shop) spare(p source.Priority) int { return w.budget.Spare(economicsource.Priority(p)) }
+
+// spent reports whether the priority may make no more calls today.
+func (w *Shop) spent(p source.Priority) bool { return w.budget.Spent(economicsource.Priority(p)) }
+
 // callsOfOthers are calls that commands made for the shop on a day.
 type callsOfOthers struct {
 	day   string
@@ -282,8 +291,8 @@ func (w *Shop) load(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldBadToken, err.Error()))
 	}
-	w.agreement = w.Client.Agreement(grant, w.budget)
-	w.stock = products{client: w.Client, agreement: w.agreement, pageSize: w.PageSize, figure: w.shop.StockFigure}
+	w.account = economicsource.Account{Client: w.Client, Agreement: w.Client.Agreement(grant, w.budget), PageSize: w.PageSize}
+	w.stock, w.invoices = w.account.Stock(w.shop.StockFigure), w.account.Invoices(w.shop.OrderField)
 	if err = w.loadWarnings(ctx); err != nil {
 		return err
 	}
@@ -353,7 +362,7 @@ func (w *Shop) identify(ctx context.Context) (ready bool, err error) {
 	now := w.Now()
 	w.self = plan.SelfUnknown
 	// With the priority of hints, which have a reserve: they wait for the answer.
-	self, err := w.agreement.Self(ctx, economic.PriorityHint)
+	self, err := w.account.Self(ctx, source.PriorityHint)
 	if economic.KindOf(err) == economic.KindUnauthorized {
 		agreement := w.shop.Shop // one shop to an agreement, as long as its number is not known
 		if w.progress.AgreementNumber != 0 {

@@ -13,6 +13,7 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -88,7 +89,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), packed))
 	} else if w.sweep != nil && situation.Flood() {
 		// A flood waits for the listing under way: it goes on as hints do.
-		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = economic.PriorityHint, time.Time{}, true
+		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = source.PriorityHint, time.Time{}, true
 	}
 	if reads.Changes {
 		due, err = w.readChanges(ctx, due)
@@ -115,7 +116,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	if !ok || e.Kind != economic.KindBudget || w.sweep == nil {
 		return w.sweep != nil && err == nil, err
 	}
-	if w.budget.Spent(w.sweep.priority) {
+	if w.spent(w.sweep.priority) {
 		w.sweep.spent = err
 	}
 	if w.sweep.cause == plan.CauseSweep {
@@ -234,7 +235,7 @@ func (w *Shop) waitForListing(ctx context.Context) (bool, error) {
 	if w.sweep.awaited {
 		return true, nil
 	}
-	if w.sweep.priority != economic.PriorityHint || w.sweep.failures > 0 {
+	if w.sweep.priority != source.PriorityHint || w.sweep.failures > 0 {
 		return false, nil
 	}
 	due, listed := w.due(), 0
@@ -473,14 +474,14 @@ func (w *Shop) readTogether(ctx context.Context, hints hintMap, numbers []string
 		asked[number] = struct{}{}
 	}
 	var observations []plan.Observation
-	for page, err := range w.stock.Hinted(ctx, economic.PriorityHint, numbers) {
-		if err == nil {
+	for page, err := range w.listItems(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
+		if err == nil || plan.IsShort(err) { // what does not come is asked for alone
 			err = w.answered(ctx, plan.ScopeStock, "")
 		}
 		if err != nil {
 			return err
 		}
-		for _, o := range page.observations {
+		for _, o := range page.Observed {
 			// e-conomic compares without regard to case: others may come too.
 			if _, ok := asked[o.Item.Number]; ok {
 				observations = append(observations, o)
@@ -504,7 +505,7 @@ func (w *Shop) readTogether(ctx context.Context, hints hintMap, numbers []string
 }
 
 func (w *Shop) readSingle(ctx context.Context, hints hintMap, number string) error {
-	o, err := w.stock.Item(ctx, economic.PriorityHint, number)
+	o, err := w.stock.Item(ctx, source.PriorityHint, number)
 	if err != nil {
 		return w.putOff(ctx, hints, number, err)
 	}
@@ -574,49 +575,52 @@ func (w *Shop) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
 		return due, err
 	}
 	cursor := w.progress.ItemsCursor.Time
-	latest, results, read := cursor, 0, 0
+	latest, announced := cursor, 0
 	skipped := false
+	var short error
 	var began, serverDate time.Time
 	var created []plan.Item
 	var left leftOut
-	for p, err := range w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap)) {
+	for p, err := range w.listItems(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-w.Overlap)}) {
+		if plan.IsShort(err) {
+			short, err = err, nil
+		}
+		if err == nil {
+			err = w.answered(ctx, plan.ScopeStock, "")
+		}
 		if err != nil {
 			return due, err
 		}
-		if err := w.answered(ctx, plan.ScopeStock, ""); err != nil {
-			return due, err
-		}
 		if began.IsZero() {
-			began, serverDate = p.began, p.serverDate
+			began, serverDate = p.Began, p.ServerDate
 		}
-		read += p.size()
 		// Behind an item that was deleted meanwhile others moved onto pages that had
 		// been read: the next change query shows them.
-		skipped = skipped || p.results < results
-		results = p.results
-		for _, o := range p.observations {
+		skipped = skipped || p.Announced < announced
+		announced = p.Announced
+		for _, o := range p.Observed {
 			if o.Item.UpdatedAt.After(latest) {
 				latest = o.Item.UpdatedAt
 			}
 		}
 		also := store.Applied{Hints: w.badHints(p, hints)}
-		left.addNameless(p.bad)
+		left.addNameless(p.Unreadable)
 		also.Warnings = w.warnOfLeftOut(plan.KindStock, left, false)
-		if p.next == "" && read >= results && !skipped {
+		if p.Next == "" && short == nil && !skipped {
 			moved := moveCursor(cursor, latest, began, serverDate, w.Overlap)
 			// Not written each minute for its own sake: a cursor that is behind is safe.
 			if moved.Sub(cursor) >= w.Overlap || latest.After(cursor) {
 				also.Progress.ItemsCursor = new(store.At(moved))
 			}
 		}
-		made, err := w.storeItems(ctx, itemsBatch{observations: p.observations, hints: hints, cause: plan.CauseTick, created: created}, also)
+		made, err := w.storeItems(ctx, itemsBatch{observations: p.Observed, hints: hints, cause: plan.CauseTick, created: created}, also)
 		if err != nil {
 			return due, err
 		}
 		created = append(created, made...)
 	}
-	if read < results {
-		return due, fmt.Errorf("shop %s: e-conomic announced %d changed items and sent %d: the cursor stays", w.shop.Shop, results, read)
+	if short != nil {
+		return due, w.cameShort(w.stock.Can().Name, short, "the cursor stays")
 	}
 	if len(created) > 0 {
 		w.created = created
@@ -627,6 +631,31 @@ func (w *Shop) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
 		}
 	}
 	return due, nil
+}
+
+func numbersOf(observations []plan.Observation) []string {
+	numbers := make([]string, len(observations))
+	for i := range observations {
+		numbers[i] = observations[i].Item.Number
+	}
+	return numbers
+}
+
+// itemsPage is one page of items.
+type itemsPage = source.Page[plan.Observation]
+
+// listItems reads the items that q asks for, page by page.
+func (w *Shop) listItems(ctx context.Context, p source.Priority, what string, q source.ItemsQuery) iter.Seq2[itemsPage, error] {
+	return source.Pages(what, func(link source.Link) (itemsPage, error) { return w.stock.Items(ctx, p, q, link) })
+}
+
+// cameShort says of a listing that was cut short who sent it, and what follows. Any
+// other error is returned as it is.
+func (w *Shop) cameShort(from string, err error, follows string) error {
+	if !plan.IsShort(err) {
+		return err
+	}
+	return fmt.Errorf("shop %s: %s %w: %s", w.shop.Shop, from, err, follows)
 }
 
 // moveCursor returns the cursor after a read that began at the given time, by
@@ -652,15 +681,15 @@ func moveCursor(cursor, latest, began, serverDate time.Time, overlap time.Durati
 // badHints turns items that could not be understood into hints, so that they
 // are asked for alone, kept with their error and retried. They stay as they
 // are stored, and hold up none of the others.
-func (w *Shop) badHints(p page, open hintMap) []store.HintRecord {
+func (w *Shop) badHints(p itemsPage, open hintMap) []store.HintRecord {
 	var hints []store.HintRecord
-	for _, b := range p.bad {
+	for _, b := range p.Unreadable {
 		w.Observer.BadItem(w.shop.Shop)
 		if _, hinted := open[b.Number]; hinted {
 			continue
 		}
 		w.log.WithField("number", b.Number).WithError(b.Err).Warn("an item could not be understood")
-		if n := len([]rune(b.Number)); n > 0 && n <= longestNumber {
+		if n := len([]rune(b.Number)); n > 0 && n <= source.LongestNumber {
 			hints = append(hints, w.ownHint(b.Number, plan.CauseTick))
 		}
 	}

@@ -144,15 +144,16 @@ var mutations = []mutation{
 	{"a barred item whose mark cannot be read is sold", "plan/types.go",
 		`	set(FieldBarred, func() { known.Barred = stored.Barred })
 `, ``, "barred:"},
-	{"a figure that cannot be read is an absent one", "reconcile/source.go",
+	{"a figure that cannot be read is an absent one", "source/economic/stock.go",
 		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:|hints:"},
-	{"an order reference that cannot be read is none", "reconcile/source.go",
+	{"an order reference that cannot be read is none", "source/economic/invoices.go",
 		`	case in, block:
 		return invoiceOrder`, `	case in, block:
 		return invoiceOther`, "invoices:"},
 	{"an invoice that cannot be read counts as seen", "reconcile/invoices.go",
-		`			unread = append(unread, i.Number)
-`, `			bad, numbers = nil, append(numbers, i.Number)
+		`	unread := numbersOfUnreadable(page.Unreadable)
+`, `	unread := numbersOfUnreadable(page.Unreadable)
+	page.Unreadable, numbers = nil, append(numbers, unread...)
 `, "cursor:"},
 	{"a warning does not end", "reconcile/doubt.go",
 		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:"},
@@ -190,9 +191,9 @@ var mutations = []mutation{
 	{"a grant token is logged", "schedule/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
-		`if l.read < l.results {`, `if false {`, "cursor:"},
+		`plan.Complete("items", l.results, l.read)`, `plan.Complete("items", 0, l.read)`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
-		`if len(numbers) > 0 && top.Results > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
+		`if len(numbers) > 0 && top.Announced > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 }
 
 // rareMutations take hundreds or thousands of seeds to find.
@@ -203,9 +204,9 @@ var rareMutations = []mutation{
 		`		exists, err := existsShop(db, name)
 		if false {`, "identity:|one writer:|leases:"},
 	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.next == "" && read >= results && !skipped {`, `if true {`, "cursor:"},
+		`if p.Next == "" && short == nil && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
-		`w.stock.Changed(ctx, economic.PriorityTick, cursor.Add(-w.Overlap))`, `w.stock.Changed(ctx, economic.PriorityTick, cursor)`, "cursor:"},
+		`source.ItemsQuery{Since: cursor.Add(-w.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:"},
 	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/shop.go",
 		`		w.forgetStored()
 		return err

@@ -1,4 +1,4 @@
-package reconcile
+package economic
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 )
 
 // BenchmarkUnchangedPage decides about 1,000 items that are as they are stored: what
@@ -38,16 +39,16 @@ func BenchmarkUnchangedPage(b *testing.B) {
 		item := observation.Item
 		// As the database returns them.
 		for _, d := range []*decimal.NullDecimal{&item.Figures.InStock, &item.Figures.Available, &item.Figures.OrderedByCustomers, &item.Figures.OrderedFromSuppliers} {
-			*d = decimal.NewNullDecimal(decimal.RequireFromString(d.Decimal.StringFixed(mostDecimals)))
+			*d = decimal.NewNullDecimal(decimal.RequireFromString(d.Decimal.StringFixed(source.MostDecimals)))
 		}
 		stored[item.Number] = plan.Row{Item: item, State: plan.StateOK, Stock: item.Figures.InStock, Version: plan.Version{Token: 1, At: began.Add(-time.Hour)}}
 	}
 	b.ReportAllocs()
 	for b.Loop() {
 		p := toPage(read, plan.FigureInStock)
-		out := plan.Items(plan.ItemsInput{Figure: plan.FigureInStock, Token: 1, Cause: plan.CauseSweep, Observations: p.observations, Stored: stored, Now: began})
-		if len(p.bad)+len(out.Rows)+len(out.Changes)+len(out.Suspected)+out.Stale > 0 {
-			b.Fatalf("%d bad, %+v", len(p.bad), out)
+		out := plan.Items(plan.ItemsInput{Figure: plan.FigureInStock, Token: 1, Cause: plan.CauseSweep, Observations: p.Observed, Stored: stored, Now: began})
+		if len(p.Unreadable)+len(out.Rows)+len(out.Changes)+len(out.Suspected)+out.Stale > 0 {
+			b.Fatalf("%d bad, %+v", len(p.Unreadable), out)
 		}
 	}
 }

@@ -1,0 +1,43 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+// AssessPage reads the first page of a source's items and counts those that carry stock
+// figures, for a check before anything is stored. Where none does and some have one that
+// cannot be understood, that is the error; and so is a page that has fewer items than the
+// listing is said to have, with none after it.
+func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error) {
+	var a plan.Assessment
+	p, err := stock.Items(ctx, source.PriorityHint, source.ItemsQuery{}, "")
+	if err != nil {
+		return a, err
+	}
+	var doubt error
+	for _, u := range p.Unreadable {
+		doubt = cmp.Or(doubt, u.Err)
+	}
+	for _, o := range p.Observed {
+		a.Add(o.Item)
+		if o.Unknown.Has(plan.FieldsOfInventory) {
+			doubt = cmp.Or(doubt, errors.New(o.Warning))
+		}
+	}
+	if a.WithFigures == 0 && doubt != nil {
+		return a, fmt.Errorf("no stock figure on the first page can be understood: %w", doubt)
+	}
+	if p.Next == "" {
+		err = plan.Complete("items", p.Announced, p.Size())
+	}
+	if err != nil {
+		err = fmt.Errorf("%s %w: its listing is cut short, and nothing is concluded from one like it", stock.Can().Name, err)
+	}
+	return a, err
+}

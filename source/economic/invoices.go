@@ -1,0 +1,161 @@
+package economic
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/economic"
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+// invoices are those that are booked at e-conomic.
+type invoices struct {
+	account Account
+	order   plan.OrderField // without which an invoice is of no use; "": references.other
+}
+
+// List reads one page of invoices.
+func (s invoices) List(ctx context.Context, p source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
+	if link != "" {
+		read, err := s.account.Agreement.NextInvoices(ctx, Priority(p), string(link))
+		return s.page(read), err
+	}
+	asked := economic.InvoicesQuery{HasAfter: q.HasAfter, After: q.After, Ranges: ranges(q.Ranges), DateFrom: q.DateFrom, Descending: q.Descending}
+	if !q.Descending {
+		asked.PageSize = s.account.PageSize
+	}
+	read, err := s.account.Agreement.Invoices(ctx, Priority(p), asked)
+	return s.page(read), err
+}
+
+// Invoice reads one invoice.
+func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) (source.Page[plan.Invoice], []string, error) {
+	read, err := s.account.Agreement.Invoice(ctx, Priority(p), number)
+	page := economic.Page[economic.Invoice]{Began: read.Began, ServerDate: read.ServerDate}
+	if economic.KindOf(err) == economic.KindNotFound {
+		return s.page(page), nil, nil
+	}
+	if err == nil {
+		page.Items, page.Results = []economic.Invoice{read.Value}, 1
+	}
+	return s.page(page), itemsOn(read.Value.Lines), err
+}
+
+// Lines reads the numbers of the items on an invoice's lines.
+func (s invoices) Lines(ctx context.Context, p source.Priority, number int64) ([]string, error) {
+	read, err := s.account.Agreement.Invoice(ctx, Priority(p), number)
+	return itemsOn(read.Value.Lines), err
+}
+
+// PDF reads an invoice's PDF.
+func (s invoices) PDF(ctx context.Context, p source.Priority, number int64, link string) ([]byte, error) {
+	read, err := s.account.Agreement.InvoicePDF(ctx, Priority(p), economic.Invoice{Number: number, PDF: link})
+	return read.Value, err
+}
+
+// Together returns how many of the ranges fit in one filter.
+func (s invoices) Together(list []plan.Range) int { return s.account.Client.FitRanges(ranges(list)) }
+
+func ranges(list []plan.Range) []economic.Range {
+	out := make([]economic.Range, len(list))
+	for i, r := range list {
+		out[i] = economic.Range(r)
+	}
+	return out
+}
+
+// itemsOn returns the numbers of items on lines, each once, of those that can be kept.
+func itemsOn(lines []economic.Line) []string {
+	var numbers []string
+	for _, l := range lines {
+		if n := len([]rune(l.ProductNumber)); n > 0 && n <= source.LongestNumber {
+			numbers = append(numbers, l.ProductNumber)
+		}
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
+func (s invoices) page(read economic.Page[economic.Invoice]) source.Page[plan.Invoice] {
+	p := source.Page[plan.Invoice]{Unreadable: unreadable(read.Bad), Announced: read.Results, Next: source.Link(read.Next),
+		Began: read.Began, ServerDate: read.ServerDate, Observed: make([]plan.Invoice, 0, len(read.Items))}
+	for _, i := range read.Items {
+		inv, err := toInvoice(i, s.order)
+		if err != nil {
+			p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: strconv.FormatInt(i.Number, 10), Err: err})
+			continue
+		}
+		p.Observed = append(p.Observed, inv)
+	}
+	return p
+}
+
+// toInvoice returns an invoice as it is stored, or an error where it does not tell what
+// is needed: its number, whether it is a credit note, and the field in which the shop
+// looks for its order number.
+func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) {
+	inv := plan.Invoice{
+		Number: i.Number, Date: i.Date, DueDate: i.DueDate, Currency: i.Currency,
+		CustomerNumber: i.CustomerNumber, RecipientName: i.RecipientName, OtherReference: i.OtherReference,
+		Heading: i.Heading, TextLine1: i.TextLine1, OrderNumber: i.OrderNumber, PDFLink: i.PDF,
+	}
+	doubts := doubts{}
+	for _, u := range i.Unsound {
+		doubts.add(invoiceField(u.Field, order), u.Err)
+	}
+	if len([]rune(i.Currency)) > 3 {
+		inv.Currency = ""
+		doubts.add(invoiceOther, fmt.Errorf("currency: expected three letters, got %q", plan.Clip(i.Currency, 40)))
+	}
+	for _, f := range []struct {
+		field plan.Fields
+		name  string
+		from  *decimal.Decimal
+		to    *decimal.NullDecimal
+	}{
+		{invoiceAmount, "netAmount", i.Net, &inv.Net}, {invoiceAmount, "grossAmount", i.Gross, &inv.Gross},
+		{invoiceOther, "vatAmount", i.VAT, &inv.VAT}, {invoiceOther, "roundingAmount", i.Rounding, &inv.Rounding},
+		{invoiceOther, "netAmountInBaseCurrency", i.NetBase, &inv.NetBase}, {invoiceOther, "grossAmountInBaseCurrency", i.GrossBase, &inv.GrossBase},
+	} {
+		var err error
+		if *f.to, err = source.Exact(f.from); err != nil {
+			doubts.add(f.field, fmt.Errorf("%s: %w", f.name, err))
+		}
+	}
+	if doubts.fields.Has(invoiceOrder) {
+		return inv, doubts.of(invoiceOrder)
+	}
+	if doubts.fields.Has(invoiceAmount) && !inv.TellsKind() {
+		return inv, doubts.of(invoiceAmount)
+	}
+	inv.Warning = doubts.text()
+	return inv, nil
+}
+
+// What a field of an invoice is to lagerd.
+const (
+	invoiceOrder  plan.Fields = 1 << iota // it holds the shop's order number
+	invoiceAmount                         // it tells a credit note from an invoice
+	invoiceOther
+)
+
+// invoiceField returns what a field is, by its path in e-conomic's answer, in a shop that
+// has its order number in order.
+func invoiceField(path string, order plan.OrderField) plan.Fields {
+	in := string(cmp.Or(order, plan.OrderInOtherReference))
+	block, _, _ := strings.Cut(in, ".")
+	switch path {
+	case in, block:
+		return invoiceOrder
+	case "netAmount", "grossAmount":
+		return invoiceAmount
+	}
+	return invoiceOther
+}

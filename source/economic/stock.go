@@ -1,0 +1,110 @@
+package economic
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/economic"
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+// products is e-conomic's own stock: GET /products and its inventory block.
+type products struct {
+	account Account
+	figure  plan.Figure // without which an item is of no use; "": none
+}
+
+// Can returns what e-conomic can do.
+func (s products) Can() source.Capabilities {
+	return source.Capabilities{Name: "e-conomic", Changes: true}
+}
+
+// Item reads one item.
+func (s products) Item(ctx context.Context, p source.Priority, number string) (plan.Observation, error) {
+	read, err := s.account.Agreement.Product(ctx, Priority(p), number)
+	if economic.KindOf(err) == economic.KindNotFound {
+		return plan.Observation{Item: plan.Item{Number: number}, Began: read.Began}, nil
+	}
+	if err != nil {
+		return plan.Observation{}, err
+	}
+	return toObservation(&read.Value, s.figure, read.Began)
+}
+
+// Together returns how many of the numbers fit in one filter. e-conomic's filters take
+// neither every number nor an address of any length.
+func (s products) Together(numbers []string) int { return s.account.Client.FitNumbers(numbers) }
+
+// Items reads one page of items.
+func (s products) Items(ctx context.Context, p source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
+	if link != "" {
+		read, err := s.account.Agreement.NextProducts(ctx, Priority(p), string(link))
+		return toPage(read, s.figure), err
+	}
+	read, err := s.account.Agreement.Products(ctx, Priority(p), economic.ProductsQuery{UpdatedSince: q.Since, Numbers: q.Numbers, PageSize: s.account.PageSize})
+	return toPage(read, s.figure), err
+}
+
+func toPage(read economic.Page[economic.Product], figure plan.Figure) source.Page[plan.Observation] {
+	p := source.Page[plan.Observation]{Unreadable: unreadable(read.Bad), Announced: read.Results, Next: source.Link(read.Next),
+		Began: read.Began, ServerDate: read.ServerDate, Observed: make([]plan.Observation, 0, len(read.Items))}
+	for i := range read.Items {
+		observation, err := toObservation(&read.Items[i], figure, read.Began)
+		if err != nil {
+			p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: read.Items[i].Number, Err: err})
+			continue
+		}
+		p.Observed = append(p.Observed, observation)
+	}
+	return p
+}
+
+// toObservation returns what a read said about an item, or an error where it does not
+// tell what is needed: a number that can be kept, and the figure that the shop sells by.
+func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (plan.Observation, error) {
+	obs := plan.Observation{Found: true, Began: began, Item: plan.Item{
+		Number: p.Number, Name: plan.Clip(p.Name, source.LongestName), BarCode: plan.Clip(p.BarCode, source.LongestCode),
+		Barred: p.Barred, UpdatedAt: p.LastUpdated,
+		InventoryEnabled: p.InventoryEnabled != nil && *p.InventoryEnabled,
+	}}
+	if n := len([]rune(p.Number)); n == 0 || n > source.LongestNumber {
+		return obs, fmt.Errorf("item number %q: expected 1 to %d characters, got %d", p.Number, source.LongestNumber, n)
+	}
+	doubts := doubts{}
+	for _, u := range p.Unsound {
+		doubts.add(productFields[u.Field], u.Err)
+	}
+	if p.Inventory != nil {
+		exactly := func(field plan.Fields, name string, from *decimal.Decimal) decimal.NullDecimal {
+			d, err := source.Exact(from)
+			if err != nil {
+				doubts.add(field, fmt.Errorf("inventory.%s: %w", name, err))
+			}
+			return d
+		}
+		obs.Item.Figures = plan.Figures{
+			InStock:              exactly(plan.FieldInStock, "inStock", p.Inventory.InStock),
+			Available:            exactly(plan.FieldAvailable, "available", p.Inventory.Available),
+			OrderedByCustomers:   exactly(plan.FieldOrderedByCustomers, "orderedByCustomers", p.Inventory.OrderedByCustomers),
+			OrderedFromSuppliers: exactly(plan.FieldOrderedFromSuppliers, "orderedFromSuppliers", p.Inventory.OrderedFromSuppliers),
+		}
+	}
+	if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {
+		return obs, doubts.of(plan.FieldOf(figure))
+	}
+	obs.Unknown, obs.Warning = doubts.fields, doubts.text()
+	return obs, nil
+}
+
+// productFields are the fields of an item by the path that e-conomic's answer has them
+// at. What is not among them is not kept.
+var productFields = map[string]plan.Fields{
+	"name": plan.FieldName, "barCode": plan.FieldBarCode, "barred": plan.FieldBarred, "lastUpdated": plan.FieldUpdatedAt,
+	"productGroup": plan.FieldInventoryEnabled, "productGroup.inventoryEnabled": plan.FieldInventoryEnabled,
+	"inventory": plan.FieldsOfInventory, "inventory.inStock": plan.FieldInStock, "inventory.available": plan.FieldAvailable,
+	"inventory.orderedByCustomers": plan.FieldOrderedByCustomers, "inventory.orderedFromSuppliers": plan.FieldOrderedFromSuppliers,
+}

@@ -1,0 +1,93 @@
+package source_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+var errRefused = errors.New("refused")
+
+// TestPages: a page is "how many came/how many are announced", "x" one that cannot be
+// read; "-n" has n that cannot be understood beside one that can.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pages string
+		want  []string // a text to each page that is yielded
+	}{
+		{"0/0", []string{"0"}},
+		{"3/3", []string{"3"}},
+		{"3/7 3/7 1/7", []string{"3", "3", "1"}},
+		{"4/3", []string{"4"}}, // what was read again counts twice
+		{"3/7 3/8 1/7", []string{"3", "3", "1"}},
+		{"2/3", []string{"2: announced 3 things and sent 2"}},
+		{"0/1", []string{"0: announced 1 things and sent 0"}},
+		{"3/7 3/7 0/7", []string{"3", "3", "0: announced 7 things and sent 6"}},
+		{"3/6 3/7", []string{"3", "3: announced 7 things and sent 6"}}, // what it says last counts
+		{"-2/3", []string{"3"}},
+		{"x", []string{"0: refused"}},
+		{"3/7 x", []string{"3", "0: refused"}},
+	} {
+		t.Run(c.pages, func(t *testing.T) {
+			t.Parallel()
+			pages := strings.Fields(c.pages)
+			var got []string
+			for p, err := range source.Pages("things", list(pages)) {
+				text := fmt.Sprint(p.Size())
+				if err != nil {
+					text += ": " + err.Error()
+				}
+				if plan.IsShort(err) != strings.Contains(text, "announced") {
+					t.Errorf("%q counts as short: %t", text, plan.IsShort(err))
+				}
+				got = append(got, text)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, expected %q", got, c.want)
+			}
+		})
+	}
+}
+
+// list returns what reads the pages, linked by their place.
+func list(pages []string) func(source.Link) (source.Page[int], error) {
+	return func(link source.Link) (source.Page[int], error) {
+		n := 0
+		_, _ = fmt.Sscan(string(link), &n)
+		var p source.Page[int]
+		if pages[n] == "x" {
+			return source.Page[int]{Observed: make([]int, 9)}, errRefused
+		}
+		came := 0
+		_, _ = fmt.Sscanf(pages[n], "%d/%d", &came, &p.Announced)
+		if came < 0 {
+			p.Unreadable, came = make([]plan.Unreadable, -came), 1
+		}
+		p.Observed = make([]int, came)
+		if n+1 < len(pages) {
+			p.Next = source.Link(fmt.Sprint(n + 1))
+		}
+		return p, nil
+	}
+}
+
+// TestPagesAreReadWhenWanted: whoever has had enough causes no further call.
+func TestPagesAreReadWhenWanted(t *testing.T) {
+	t.Parallel()
+	read, calls := list([]string{"1/3", "1/3", "1/3"}), 0
+	for range source.Pages("things", func(link source.Link) (source.Page[int], error) {
+		calls++
+		return read(link)
+	}) {
+		break
+	}
+	if calls != 1 {
+		t.Errorf("%d calls", calls)
+	}
+}
