@@ -1,0 +1,335 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"lagerd/cli"
+	"lagerd/sandbox"
+	"lagerd/test/lagerdtest"
+	"lagerd/test/mariadbtest"
+	"lagerd/test/sandboxtest"
+)
+
+// TestMain is lagerd where this binary is called by that name, as the scripts do.
+func TestMain(m *testing.M) {
+	testscript.Main(withDatabase{m}, map[string]func(){"lagerd": lagerd})
+}
+
+// withDatabase ends the MariaDB that scripts have used.
+type withDatabase struct{ *testing.M }
+
+func (m withDatabase) Run() int { return mariadbtest.Main(m.M) }
+
+// daemonLog names the variable with the file to which `lagerd run` writes its log, for
+// scripts to look at while it runs.
+const daemonLog = "LAGERD_TEST_LOG"
+
+func lagerd() {
+	signals := cli.CatchSignals(os.Args[1:])
+	p := cli.Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
+	if path := os.Getenv(daemonLog); path != "" && signals != nil {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		p.Stderr = f
+	}
+	os.Exit(cli.Main(context.Background(), p))
+}
+
+// TestScripts runs the scripts in testdata: what an operator types, and what he is told.
+// Each has an installation of its own, in which nothing happens but what it asks for.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: setup,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"economic":   economic,
+			"mariadb":    mariadb,
+			"addshop":    addshop,
+			"ready":      ready,
+			"signal":     signalDaemon,
+			"logs":       logs,
+			"exits":      exits,
+			"eventually": eventually,
+			"says":       says,
+			"equal":      equal,
+			"sql":        statement,
+			"call":       call,
+		},
+		RequireUniqueNames: true,
+	})
+}
+
+// script is what a script's commands work on.
+type script struct {
+	*lagerdtest.Installation
+	sandbox sandboxtest.Client
+	serve   atomic.Pointer[http.Handler] // e-conomic, once it was started
+}
+
+type scriptKey struct{}
+
+func of(ts *testscript.TestScript) *script { return ts.Value(scriptKey{}).(*script) }
+
+// still is a configuration without ticks, and with short waits.
+const still = `
+reconcile: {schedule: "0 0 1 1 *", rereads: [300ms], retry_min: 200ms, retry_max: 1s, held_retry: 1s}
+`
+
+func setup(env *testscript.Env) error {
+	t := env.T().(testing.TB)
+	s := &script{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := s.serve.Load(); h != nil {
+			(*h).ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "there is no e-conomic yet", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	s.sandbox = sandboxtest.Client{URL: server.URL, HTTP: server.Client()}
+	s.Installation = lagerdtest.Install(t, lagerdtest.Setup{Dir: env.WorkDir, REST: server.URL, Timeout: 5 * time.Second, Extra: still})
+	env.Setenv("LAGERD_CONFIG", s.Config)
+	env.Setenv(daemonLog, s.Path("log"))
+	env.Setenv("WEBHOOK", s.Webhook)
+	env.Values[scriptKey{}] = s
+	return nil
+}
+
+// economic start FLAG…: starts an e-conomic, by the flags of `lagerd sandbox`.
+// economic faults JSON: has it misbehave from now on; '{}' ends all of it.
+// economic WHAT JSON [AGREEMENT]: does something there (sell, book, delete …); prints the answer.
+func economic(ts *testscript.TestScript, neg bool, args []string) {
+	s := of(ts)
+	switch {
+	case neg || len(args) == 0:
+		ts.Fatalf("usage: economic start|faults|WHAT …")
+	case args[0] == "start":
+		var o struct{ sandbox.Options }
+		parser, err := kong.New(&o)
+		ts.Check(err)
+		_, err = parser.Parse(args[1:])
+		ts.Check(err)
+		box := sandbox.New(o.Options)
+		ts.Defer(box.Close)
+		h := box.Handler()
+		s.serve.Store(&h)
+	case args[0] == "faults" && args[1] == "{}":
+		ts.Check(s.sandbox.Send(http.MethodDelete, "/sandbox/faults", nil, nil))
+	case args[0] == "faults":
+		ts.Check(s.sandbox.Send(http.MethodPut, "/sandbox/faults", raw(args[1]), nil))
+	default:
+		agreement := lagerdtest.FirstAgreement
+		if len(args) > 2 {
+			var err error
+			agreement, err = strconv.Atoi(args[2])
+			ts.Check(err)
+		}
+		var answer raw
+		ts.Check(s.sandbox.Post(agreement, args[0], raw(args[1]), &answer))
+		if answer != "{}" {
+			fmt.Fprintf(ts.Stdout(), "%s\n", answer)
+		}
+	}
+}
+
+// raw is JSON as it stands in a script.
+type raw string
+
+func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
+
+func (r *raw) UnmarshalJSON(b []byte) error { *r = raw(b); return nil }
+
+// mariadb: has the configuration name a database of a MariaDB server, still empty.
+func mariadb(ts *testscript.TestScript, _ bool, _ []string) {
+	s := of(ts)
+	webhook, admin := s.Webhook, s.Admin
+	s.Installation = lagerdtest.Install(s.T, lagerdtest.Setup{Dir: s.Dir, DSN: mariadbtest.New(s.T), REST: s.sandbox.URL, Timeout: 5 * time.Second, Extra: still})
+	ts.Setenv("LAGERD_WEBHOOK_LISTEN", webhook)
+	ts.Setenv("LAGERD_ADMIN_LISTEN", admin)
+	s.Webhook, s.Admin = webhook, admin
+}
+
+// addshop SHOP AGREEMENT FLAG…: adds a shop with its webhooks. Its code is $CODE.
+func addshop(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts)
+	agreement, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	s.Lagerd = func(_ []string, _ string, args ...string) (string, int) {
+		return "", codeOf(ts, ts.Exec("lagerd", args...))
+	}
+	ts.Setenv("CODE", s.AddShop(s.sandbox, args[0], agreement, args[2:]...))
+}
+
+// codeOf returns the exit code of a command that has ended.
+func codeOf(ts *testscript.TestScript, err error) int {
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	if err != nil && !exited {
+		ts.Fatalf("%v", err)
+	}
+	if exited {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+const patience = 15 * time.Second
+
+// within waits until something is so.
+func within(ts *testscript.TestScript, what string, ok func() bool) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+// ready: waits until the daemon that runs in the background does its work.
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	within(ts, "lagerd is ready", func() bool {
+		return of(ts).Ready(context.Background())
+	})
+}
+
+// signal HUP|USR1|USR2|TERM|KILL: sends a signal to what runs in the background.
+func signalDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(signals[args[0]]))
+	}
+}
+
+// logs REGEXP: waits until the daemon's log says so.
+func logs(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile(args[0])
+	within(ts, "the log has "+args[0], func() bool {
+		text, err := os.ReadFile(of(ts).Path("log"))
+		return err == nil && re.Match(text)
+	})
+}
+
+// exits CODE ARG…: runs lagerd, which must end with that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if code := codeOf(ts, ts.Exec("lagerd", args[1:]...)); code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// eventually REGEXP ARG…: runs lagerd again and again until it prints so.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile(`(?m)` + args[0])
+	within(ts, fmt.Sprintf("lagerd %s prints %s", strings.Join(args[1:], " "), args[0]), func() bool {
+		ts.Check(ts.Exec("lagerd", args[1:]...))
+		return re.MatchString(ts.ReadFile("stdout"))
+	})
+}
+
+// says FILE: what was printed last, or said as an error, is to the word what the file
+// says. There "…" stands for anything within a line, and blanks part columns.
+func says(ts *testscript.TestScript, _ bool, args []string) {
+	stream, file := "stdout", args[0]
+	if len(args) > 1 {
+		stream, file = args[0], args[1]
+	}
+	got, want := lines(ts.ReadFile(stream)), lines(ts.ReadFile(file))
+	for n, line := range want {
+		parts := strings.Split(line, "…")
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		if n < len(got) && regexp.MustCompile("^"+strings.Join(parts, ".*")+"$").MatchString(got[n]) {
+			want[n] = got[n]
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		ts.Fatalf("%s does not say %s (-want +got):\n%s", stream, file, diff)
+	}
+}
+
+var columns = regexp.MustCompile(` {2,}`)
+
+func lines(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		all = append(all, columns.ReplaceAllString(strings.TrimRight(line, " \n"), "  "))
+	}
+	return all
+}
+
+// equal SHOP AGREEMENT: waits until what the shop's software reads is e-conomic's truth.
+func equal(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts)
+	agreement, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var differ []string
+	deadline := time.Now().Add(patience)
+	for differ = s.Differences(s.sandbox, args[0], agreement); len(differ) > 0 && time.Now().Before(deadline); differ = s.Differences(s.sandbox, args[0], agreement) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if len(differ) > 0 {
+		ts.Fatalf("%s is not equal: %d differences, such as %s", args[0], len(differ), differ[0])
+	}
+}
+
+// sql STATEMENT: prints what a query of the database returns, or executes a statement.
+func statement(ts *testscript.TestScript, _ bool, args []string) {
+	db := of(ts).Database()
+	defer db.Close()
+	if !strings.HasPrefix(args[0], "SELECT") {
+		_, err := db.Exec(args[0])
+		ts.Check(err)
+		return
+	}
+	rows, err := db.Query(args[0])
+	ts.Check(err)
+	defer rows.Close()
+	names, err := rows.Columns()
+	ts.Check(err)
+	row, into := make([]*string, len(names)), make([]any, len(names))
+	for i := range row {
+		into[i] = &row[i]
+	}
+	for rows.Next() {
+		ts.Check(rows.Scan(into...))
+		texts := make([]string, len(row))
+		for i, text := range row {
+			if texts[i] = "NULL"; text != nil {
+				texts[i] = *text
+			}
+		}
+		fmt.Fprintln(ts.Stdout(), strings.Join(texts, "  "))
+	}
+	ts.Check(rows.Err())
+}
+
+// call SHOP CODE TYPE NUMBER: calls the webhook and prints status and answer.
+func call(ts *testscript.TestScript, _ bool, args []string) {
+	status, body, err := of(ts).Call(http.DefaultClient, args[0], args[1], args[2], args[3])
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d\n%s", status, body)
+}
