@@ -209,7 +209,7 @@ type Row struct {
 type Hint struct {
 	Kind      Kind
 	Number    string
-	Gen       int64 // hints with a greater generation came later and stay open; 0: packed
+	Gen       int64 // hints with a greater generation came later and stay open; 0: it has no row
 	Cause     Cause
 	FirstAt   time.Time // when the first hint of this open period was recorded
 	WebhookAt time.Time // when its last webhook was recorded; zero if none
@@ -219,10 +219,6 @@ type Hint struct {
 	Failures  int       // reads so far that failed for this very number
 	Refused   bool      // the last of them: e-conomic refused it
 }
-
-// Packed reports whether the hint has no row yet: it is still in the batch in which its
-// webhook was recorded. What is no hint seems so too.
-func (h Hint) Packed() bool { return h.Gen == 0 }
 
 // Change is one difference found, kept as history.
 type Change struct {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lagerd/economic"
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	"lagerd/store"
@@ -322,17 +323,7 @@ func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []stri
 // openHints returns all open hints, due or not, and the webhooks that no pass has
 // looked at yet.
 func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hint, error) {
-	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
-	webhooks, err := d.Store.Packed(ctx, d.Shop.Shop)
-	if err != nil {
-		return nil, err
-	}
-	hints, err := d.Store.OpenHints(ctx, d.Shop.Shop, kind, store.Due{By: end, Beyond: end})
-	if err != nil {
-		return nil, err
-	}
-	hintMap(hints).addPacked(webhooks.Hints[kind])
-	return hints, nil
+	return inbox.Peek(ctx, d.Store, d.Shop.Shop, kind)
 }
 
 func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string) ([]plan.Difference, error) {

@@ -6,7 +6,7 @@
 //	    ▼
 //	worker.pass ── one shop, under its lease
 //	    │  1 unpack    the webhooks that have come become hints; a flood's rest stays
-//	    │              packed for a listing (packed.go)
+//	    │              in its batches for a listing (package inbox)
 //	    │  2 check     is the token good, is it still the same agreement
 //	    │  3 invoices  newly booked ones, by number; gaps; hinted ones
 //	    │  4 stock     PlanReads → listing | change query | filters | singles

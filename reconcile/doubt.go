@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	"lagerd/store"
@@ -176,7 +177,7 @@ func (w *Shop) unreadInvoices(a *store.Applied, bad []plan.Unreadable, stored ma
 
 // keepUnread has later reads of the same pass know that these invoices wait for their
 // time.
-func (w *Shop) keepUnread(a store.Applied, hints hintMap) {
+func (w *Shop) keepUnread(a store.Applied, hints inbox.Hints) {
 	for _, again := range a.Rereads {
 		if h, open := hints[again.Number]; open && again.Failures > 0 {
 			h.Failures, h.DueAt = again.Failures, again.DueAt
@@ -184,35 +185,26 @@ func (w *Shop) keepUnread(a store.Applied, hints hintMap) {
 		} else {
 			delete(hints, again.Number)
 		}
-		w.waiting, w.unread = true, true
+		w.inbox.Reopen(plan.KindInvoice)
 	}
 	for _, h := range a.Hints {
 		if h.Kind != plan.KindInvoice {
 			continue
 		}
-		w.unread = true
 		hints[h.Number] = plan.Hint{Kind: h.Kind, Number: h.Number, Cause: h.Cause, FirstAt: h.At, DueAt: h.DueAt, Failures: h.Failures}
 	}
 }
 
-// allOf loads all open hints of a kind, also those that are put off.
-func (w *Shop) allOf(ctx context.Context, kind plan.Kind) (hintMap, error) {
-	end := w.Now().Add(farAway)
-	return w.openHints(ctx, kind, store.Due{By: end, Beyond: end})
-}
-
 // invoiceHints loads the open hints of invoices, where there may be any: those that are
 // due, and before a listing, which may show any of them, those that are put off as well.
-func (w *Shop) invoiceHints(ctx context.Context, j Due) (hintMap, error) {
-	if !j.Work && !w.waiting && !w.unread {
-		return hintMap{}, nil
-	}
+func (w *Shop) invoiceHints(ctx context.Context, j Due) (hints inbox.Hints, err error) {
 	if w.progress.InvoicesBegun && !j.Tick && !j.Sweep {
-		return w.openHints(ctx, plan.KindInvoice, w.due())
+		hints, err = w.dueHints(ctx, j, plan.KindInvoice)
+	} else {
+		hints, err = w.allHints(ctx, plan.KindInvoice)
 	}
-	hints, err := w.allOf(ctx, plan.KindInvoice)
-	if err == nil {
-		w.unread = len(hints) > 0
+	if hints == nil {
+		hints = inbox.Hints{}
 	}
 	return hints, err
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	"lagerd/store"
@@ -68,7 +69,7 @@ func (w *Shop) readInvoicesDue(ctx context.Context, j Due) error {
 
 // tryInvoices tries invoices that are held as forbidden by the hinted numbers that are
 // not stored, the highest first. open reports that the rest may be read: see tryStock.
-func (w *Shop) tryInvoices(ctx context.Context, hints hintMap) (open bool, err error) {
+func (w *Shop) tryInvoices(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	var newest []int64
 	for number, h := range hints {
 		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && w.due().Includes(h.DueAt) {
@@ -117,7 +118,7 @@ func (w *Shop) listedInvoices(ctx context.Context, p source.Priority, q source.I
 // beginInvoices makes a new shop's start: the invoices from its date on, or
 // from its number on, and from then on everything above the highest number
 // that was booked when it began. Nothing older is downloaded unasked.
-func (w *Shop) beginInvoices(ctx context.Context, hints hintMap) error {
+func (w *Shop) beginInvoices(ctx context.Context, hints inbox.Hints) error {
 	if w.shop.InvoicesFrom == "" {
 		window := plan.Window{Cursor: max(0, w.shop.InvoicesFromNumber-1)}
 		return w.listInvoices(ctx, source.InvoicesQuery{HasAfter: true, After: window.Cursor},
@@ -157,7 +158,7 @@ func invoicesBegun(began time.Time) store.Applied {
 }
 
 // readBooked reads what was booked above the cursor and in the gaps below it.
-func (w *Shop) readBooked(ctx context.Context, hints hintMap) error {
+func (w *Shop) readBooked(ctx context.Context, hints inbox.Hints) error {
 	window := w.progress.Window()
 	gaps := make([]plan.Range, len(window.Gaps))
 	for i, g := range window.Gaps {
@@ -184,7 +185,7 @@ func (w *Shop) askedGaps(gaps []plan.Range) []plan.Range {
 
 // sweepInvoices lists all invoices since the shop's start, and so finds one
 // that no number, gap or webhook told of.
-func (w *Shop) sweepInvoices(ctx context.Context, hints hintMap) error {
+func (w *Shop) sweepInvoices(ctx context.Context, hints inbox.Hints) error {
 	q := source.InvoicesQuery{DateFrom: w.shop.InvoicesFrom}
 	if w.shop.InvoicesFrom == "" {
 		q = source.InvoicesQuery{HasAfter: true, After: max(0, w.shop.InvoicesFromNumber-1)}
@@ -196,7 +197,7 @@ func (w *Shop) sweepInvoices(ctx context.Context, hints hintMap) error {
 type invoicesBatch struct {
 	cause    plan.Cause
 	first    bool
-	hints    hintMap
+	hints    inbox.Hints
 	window   *plan.Window       // before the read, which was by number from its cursor on and moves it; nil: it was not
 	lines    map[int64][]string // the items on those that were read alone
 	notFound []int64
@@ -297,9 +298,7 @@ func (w *Shop) storeInvoices(ctx context.Context, page invoicesPage, b invoicesB
 		*b.window = *a.Window
 	}
 	w.fetching = w.fetching || len(a.Invoices) > 0
-	for _, answer := range a.Answered {
-		delete(b.hints, answer.Number)
-	}
+	w.inbox.Wrote(b.hints, inbox.Outcome{Answered: a.Answered})
 	w.keepUnread(a, b.hints)
 	return nil
 }
@@ -332,9 +331,9 @@ func (w *Shop) lineHints(items []string, now time.Time) []store.HintRecord {
 }
 
 // readHintedInvoices reads the hinted invoices that no listing has shown.
-func (w *Shop) readHintedInvoices(ctx context.Context, hints hintMap) error {
+func (w *Shop) readHintedInvoices(ctx context.Context, hints inbox.Hints) error {
 	var numbers []int64
-	senseless := hintMap{}
+	senseless := inbox.Hints{}
 	due := w.due()
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		if !due.Includes(hints[number].DueAt) {
@@ -380,7 +379,7 @@ func (w *Shop) readHintedInvoices(ctx context.Context, hints hintMap) error {
 }
 
 // readInvoice reads one invoice with its lines.
-func (w *Shop) readInvoice(ctx context.Context, n int64, hints hintMap) error {
+func (w *Shop) readInvoice(ctx context.Context, n int64, hints inbox.Hints) error {
 	page, items, err := w.invoices.Invoice(ctx, source.PriorityHint, n)
 	if err == nil {
 		if err := w.answered(ctx, plan.ScopeInvoices, strconv.FormatInt(n, 10)); err != nil {
@@ -404,7 +403,7 @@ func (w *Shop) readInvoice(ctx context.Context, n int64, hints hintMap) error {
 }
 
 // readInvoices reads many invoices by number, as few calls as possible.
-func (w *Shop) readInvoices(ctx context.Context, numbers []int64, hints hintMap) error {
+func (w *Shop) readInvoices(ctx context.Context, numbers []int64, hints inbox.Hints) error {
 	slices.Sort(numbers)
 	ranges := make([]plan.Range, len(numbers))
 	for i, n := range numbers {
@@ -465,7 +464,7 @@ func (w *Shop) invoicesIn(ctx context.Context, ranges []plan.Range) (all invoice
 }
 
 // readEach reads invoices one by one, the highest number first.
-func (w *Shop) readEach(ctx context.Context, ranges []plan.Range, hints hintMap) error {
+func (w *Shop) readEach(ctx context.Context, ranges []plan.Range, hints inbox.Hints) error {
 	for _, r := range slices.Backward(ranges) {
 		if err := w.readInvoice(ctx, r.From, hints); err != nil {
 			return err

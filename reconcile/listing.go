@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	"lagerd/store"
@@ -22,9 +23,8 @@ import (
 type listing struct {
 	cause      plan.Cause
 	priority   source.Priority
-	hints      hintMap
-	batches    []int64   // of those that are packed
-	webhookAt  time.Time // when the last webhook came of those that they stand for
+	claim      *inbox.Claim // the hints that it answers
+	webhookAt  time.Time    // when the last webhook came of those that they stand for
 	began      time.Time
 	next       source.Link
 	turned     []turned // the pages that were read
@@ -64,9 +64,9 @@ type turned struct {
 
 // beginListing starts a listing. Its hints are loaded before its first page.
 // flood says that its hints are worth it by themselves: they do not wait for the
-// sweeps' budget. It answers packed ones as they are.
-func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, packed store.Packed) error {
-	l := &listing{cause: plan.CauseSweep, priority: source.PrioritySweep, digest: sha256.New(), hints: hintMap{},
+// sweeps' budget. It answers the backlog as it is.
+func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, backlog inbox.Backlog) error {
+	l := &listing{cause: plan.CauseSweep, priority: source.PrioritySweep, digest: sha256.New(),
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}, back: map[string]struct{}{}}
 	if j.Tick && !j.Sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, source.PriorityTick
@@ -74,25 +74,52 @@ func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, packed store
 	if flood {
 		l.priority = source.PriorityHint
 	}
-	if len(packed.Batches) > 0 {
-		l.hints, l.batches, w.packed = packed.Hints[plan.KindStock], packed.Batches, false
-	}
 	w.sweep = l
-	var rows hintMap
-	err := w.giveRows(ctx, packed.Hints[plan.KindInvoice])
-	if err == nil {
-		rows, err = w.allRows(ctx, j)
-	}
-	if err != nil {
+	if err := w.claim(ctx, l, backlog); err != nil {
 		w.endListing()
+		return err
 	}
-	maps.Copy(l.hints, rows)
-	for _, h := range l.hints {
-		if h.WebhookAt.After(l.webhookAt) {
-			l.webhookAt = h.WebhookAt
-		}
+	l.webhookAt = l.claim.WebhookAt()
+	return nil
+}
+
+// claim has the listing answer the open hints.
+func (w *Shop) claim(ctx context.Context, l *listing, backlog inbox.Backlog) error {
+	err := w.record(ctx, w.inbox.Claim(backlog))
+	if err == nil {
+		l.claim, err = counting(ctx, w, func() (*inbox.Claim, []store.HintRecord, error) { return w.inbox.Claimed(ctx) })
 	}
 	return err
+}
+
+// record gives hints their rows, as many in a transaction as are unpacked.
+func (w *Shop) record(ctx context.Context, hints []store.HintRecord) error {
+	for piece := range slices.Chunk(hints, w.UnpackAtOnce) {
+		if err := w.apply(ctx, store.Applied{Hints: piece}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hintsWait returns how hints that come while the listing is under way wait for it:
+// until its end where thousands do; or where it is going to answer as many as are due,
+// and nothing holds it up. A number that is hinted at once more meanwhile is read after
+// the listing then.
+func (l *listing) hintsWait() inbox.Wait {
+	switch {
+	case l.awaited:
+		return inbox.WaitForEnd
+	case l.priority == source.PriorityHint && l.failures == 0:
+		return inbox.WaitFewer
+	}
+	return inbox.WaitNot
+}
+
+// endListing forgets the listing under way.
+func (w *Shop) endListing() {
+	w.inbox.Release()
+	w.sweep = nil
 }
 
 // turnPages reads and stores the next pages of the listing under way.
@@ -126,7 +153,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			held, err := w.assessFirst(ctx, p)
 			if err == nil && held {
 				hold, _ := w.heldStock()
-				err = w.answerAll(ctx, l.hints, plan.HintNoInventory, hold.Detail)
+				err = w.answerAll(ctx, l.claim.Hints(), plan.HintNoInventory, hold.Detail)
 			}
 			if err != nil || held {
 				w.endListing()
@@ -160,8 +187,8 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			w.endListing()
 			return nil
 		}
-		batch := itemsBatch{observations: p.Observed, listed: true, webhookAt: l.webhookAt, hints: l.hints, cause: l.cause, created: l.created}
-		also := store.Applied{Hints: w.badHints(p, l.hints)}
+		batch := itemsBatch{observations: p.Observed, listed: true, webhookAt: l.webhookAt, hints: l.claim.Hints(), cause: l.cause, created: l.created}
+		also := store.Applied{Hints: w.badHints(p, l.claim.Hints())}
 		if last {
 			batch.missing, err = w.missing(ctx, l)
 			if err := errors.Join(err, l.complete(w)); err != nil {
@@ -186,9 +213,11 @@ func (w *Shop) turnPages(ctx context.Context) error {
 		}
 		l.created = append(l.created, created...)
 		if last {
-			w.endListing()
+			w.sweep = nil
 			giveSlot() // what is left may take calls to e-conomic
-			return w.finishListing(ctx, l)
+			err := w.finishListing(ctx, l)
+			w.inbox.Release()
+			return err
 		}
 	}
 	return nil
@@ -324,7 +353,7 @@ func (l *listing) add(p itemsPage) {
 // said that was stored whole, with nothing stored since: then there is nothing
 // to do, and the database is not asked at all.
 func (w *Shop) unchanged(l *listing) bool {
-	return w.settled != "" && !w.changingOver() && l.short && l.read >= l.results && len(l.hints) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
+	return w.settled != "" && !w.changingOver() && l.short && l.read >= l.results && len(l.claim.Hints()) == 0 && l.cause == plan.CauseTick && l.sum() == w.settled
 }
 
 func (l *listing) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
@@ -397,13 +426,17 @@ func (w *Shop) finishListing(ctx context.Context, l *listing) error {
 	if err := w.answerAbsent(ctx, l); err != nil {
 		return err
 	}
-	if err := w.forgetPacked(ctx, l); err != nil {
+	if err := w.record(ctx, l.claim.Left(w.shop.Shop)); err != nil {
 		return err
 	}
-	if err := w.readUnlisted(ctx, l); err != nil {
+	left, err := w.inbox.Done(ctx, w.fence)
+	if err != nil {
 		return err
 	}
-	if l.short && l.unknown == 0 && !l.cut && !w.waiting {
+	if err := w.readUnlisted(ctx, l, left); err != nil {
+		return err
+	}
+	if l.short && l.unknown == 0 && !l.cut && !w.inbox.MayHave(plan.KindStock) {
 		w.settled = l.sum()
 	}
 	return nil
@@ -412,9 +445,9 @@ func (w *Shop) finishListing(ctx context.Context, l *listing) error {
 // readUnlisted asks alone for hinted numbers about which the listing says
 // nothing: stored items that it did not show, and items that could not be
 // understood. No further listing would answer them.
-func (w *Shop) readUnlisted(ctx context.Context, l *listing) error {
-	rest := hintMap{}
-	for number, h := range l.hints {
+func (w *Shop) readUnlisted(ctx context.Context, l *listing, left inbox.Hints) error {
+	rest := inbox.Hints{}
+	for number, h := range left {
 		if !w.due().Includes(h.DueAt) {
 			continue // put off, and due later
 		}
@@ -439,7 +472,7 @@ func (w *Shop) missing(ctx context.Context, l *listing) (map[string]plan.Suspect
 		if err != nil {
 			return nil, err
 		}
-		if _, hinted := l.hints[number]; hinted {
+		if _, hinted := l.claim.Hints()[number]; hinted {
 			l.stored[number] = struct{}{}
 		}
 		if _, listed := l.seen[number]; !listed {
@@ -453,7 +486,7 @@ func (w *Shop) missing(ctx context.Context, l *listing) (map[string]plan.Suspect
 func (w *Shop) missingHints(l *listing, missing map[string]plan.Suspect) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, number := range slices.Sorted(maps.Keys(missing)) {
-		if _, open := l.hints[number]; open {
+		if _, open := l.claim.Hints()[number]; open {
 			continue // it is being asked for already
 		}
 		if len(hints) == missingAtOnce {
@@ -473,7 +506,7 @@ func (w *Shop) answerAbsent(ctx context.Context, l *listing) error {
 		return nil // one of the items without a readable number may be it
 	}
 	var absent []plan.Observation
-	for _, number := range slices.Sorted(maps.Keys(l.hints)) {
+	for _, number := range slices.Sorted(maps.Keys(l.claim.Hints())) {
 		_, stored := l.stored[number]
 		_, listed := l.seen[number] // but it could not be understood
 		if !stored && !listed {
@@ -481,7 +514,7 @@ func (w *Shop) answerAbsent(ctx context.Context, l *listing) error {
 		}
 	}
 	for piece := range slices.Chunk(absent, store.RowsPerPiece) {
-		if _, err := w.storeItems(ctx, itemsBatch{observations: piece, hints: l.hints, cause: l.cause}, store.Applied{}); err != nil {
+		if _, err := w.storeItems(ctx, itemsBatch{observations: piece, hints: l.claim.Hints(), cause: l.cause}, store.Applied{}); err != nil {
 			return err
 		}
 	}

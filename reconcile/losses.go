@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -133,7 +134,7 @@ func (w *Shop) lossDetail(losses int) string {
 
 // suspectHints returns hints for suspected numbers that have none, so that they
 // are read once more. While losses are held back there is no use in that.
-func (w *Shop) suspectHints(suspected map[string]plan.Suspect, open hintMap) []store.HintRecord {
+func (w *Shop) suspectHints(suspected map[string]plan.Suspect, open inbox.Hints) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, number := range slices.Sorted(maps.Keys(suspected)) {
 		_, hinted := open[number]
@@ -157,7 +158,8 @@ func (w *Shop) suspect(observations []plan.Observation, suspected map[string]pla
 	for number, s := range suspected {
 		w.suspects[number] = s
 		if !w.holdsBack() {
-			w.waiting, w.hinted = true, true // the second read is due at once
+			w.inbox.Reopen(plan.KindStock) // the second read is due at once
+			w.hinted = true
 		}
 	}
 }
@@ -214,7 +216,7 @@ func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
 		delete(l.suspects, p.Observed[i].Item.Number) // a page may be read again
 		delete(l.back, p.Observed[i].Item.Number)
 	}
-	items := plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause, Hints: l.hints,
+	items := plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause, Hints: l.claim.Hints(),
 		Observations: p.Observed, Stored: stored, Now: w.Now(), LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses})
 	maps.Copy(l.suspects, items.Suspected)
 	for _, number := range items.Restored {
@@ -231,7 +233,7 @@ func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
 	maps.Copy(l.suspects, missing)
 	w.suspects = l.suspects
 	if detail := w.tooMuch(lossesIn(l.suspects), l.read == 0, w.lossWindow(l.suspects, l.back).Judge()); detail != "" {
-		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.hints, w.heldBackTo(), plan.HintHeldBack, detail))
+		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.claim.Hints(), w.heldBackTo(), plan.HintHeldBack, detail))
 	}
 	w.sweepNext, w.hinted = true, true
 	w.window.back = l.back
@@ -239,14 +241,14 @@ func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
 }
 
 // putOffAll has hints that are due read again at the given time.
-func (w *Shop) putOffAll(ctx context.Context, hints hintMap, until time.Time, why plan.HintReason, detail string) error {
+func (w *Shop) putOffAll(ctx context.Context, hints inbox.Hints, until time.Time, why plan.HintReason, detail string) error {
 	due := w.due()
-	for piece := range piecesOf(hints, func(h plan.Hint) bool { return due.Includes(h.DueAt) }) {
-		var a store.Applied
+	for piece := range hints.Pieces(func(h plan.Hint) bool { return due.Includes(h.DueAt) }) {
+		var o inbox.Outcome
 		for _, h := range piece {
-			a.Rereads = append(a.Rereads, h.PutOff(until, why, detail))
+			o.Rereads = append(o.Rereads, h.PutOff(until, why, detail))
 		}
-		if err := w.apply(ctx, a); err != nil {
+		if err := w.settle(ctx, hints, o); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -91,7 +92,10 @@ func New(o Options) *Reconciler {
 
 // Shop returns what reconciles a shop under the lease that token fences.
 func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
-	return &Shop{Reconciler: r, shop: shop, token: token, log: r.Log.WithField("shop", shop.Shop)}
+	return &Shop{
+		Reconciler: r, shop: shop, token: token, log: r.Log.WithField("shop", shop.Shop),
+		inbox: inbox.New(r.Store, shop.Shop, r.UnpackAtOnce),
+	}
 }
 
 // Due says what RunOnce is to do beside what is due anyway.

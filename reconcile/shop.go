@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	economicsource "lagerd/source/economic"
@@ -43,9 +44,8 @@ type Shop struct {
 
 	seq int64 // of the last transaction under this token
 
-	failed   bool        // the last pass did
-	packed   bool        // webhooks may wait to be unpacked
-	waiting  bool        // open hints are waiting to be read again
+	failed   bool // the last pass did
+	inbox    *inbox.Inbox
 	first    int         // the part with which the next pass begins
 	alone    bool        // one of them may be what e-conomic hangs on: they are read one by one
 	hinted   bool        // apply recorded hints
@@ -57,7 +57,6 @@ type Shop struct {
 	pruned   time.Time
 
 	warnings map[subject]string // that are stored
-	unread   bool               // hints of invoices may be open that are put off
 
 	self    plan.Self                   // what /self has said in this pass
 	tried   map[plan.Scope]time.Time    // when what is held was last tried, by this worker
@@ -86,7 +85,7 @@ func (w *Shop) pass(ctx context.Context, j Due) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	w.packed = w.packed || j.Work
+	w.inbox.Begin(j.Work)
 	unpacked := w.unpack(ctx, j.Asked)
 	if outdated(unpacked) {
 		return Report{}, unpacked
@@ -206,22 +205,18 @@ const patience = 3 * time.Second
 // paused: by itself, only a hint's row is the same for however many webhooks. Of a
 // flood it unpacks a part, if a listing may answer the rest as it is.
 func (w *Shop) unpack(ctx context.Context, all bool) error {
-	for w.packed {
-		unpacked, err := w.Store.Unpack(ctx, w.fence(), w.sweep.lastBatch(), w.UnpackAtOnce)
-		if err != nil {
-			return err
-		}
-		for _, err := range unpacked.Unreadable {
-			w.log.WithError(err).Error("webhooks could not be read and are set aside: a sweep looks at everything instead")
-			w.sweepNext = true
-		}
-		w.waiting = w.waiting || unpacked.Hints > 0
-		w.packed = unpacked.More
-		if !all && w.leavesPacked() {
-			break
-		}
+	unreadable, err := w.inbox.Unpack(ctx, w.fence, func() bool { return !all && w.leavesPacked() })
+	for _, err := range unreadable {
+		w.log.WithError(err).Error("webhooks could not be read and are set aside: a sweep looks at everything instead")
+		w.sweepNext = true
 	}
-	return nil
+	return err
+}
+
+// leavesPacked reports whether webhooks may stay in their batches, since a listing may
+// begin in this pass. After one that failed that is not certain, and they would pile up.
+func (w *Shop) leavesPacked() bool {
+	return w.loaded && !w.failed && w.sweep == nil && !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.shop.Paused() && w.stockOff() == ""
 }
 
 // loadBudget counts on from the calls that are stored, and from those that the worker has
@@ -296,7 +291,8 @@ func (w *Shop) load(ctx context.Context) error {
 	if err = w.loadWarnings(ctx); err != nil {
 		return err
 	}
-	w.waiting, w.fetching, w.unread = true, true, true
+	w.inbox.Forget()
+	w.fetching = true
 	w.suspects = map[string]plan.Suspect{}
 	w.changeover = changeover{}
 	if w.base.IsZero() {
@@ -315,7 +311,7 @@ func (w *Shop) Change(shop store.Shop) {
 		Reconciler: w.Reconciler, shop: shop, token: w.token, log: w.log,
 		base: w.base, seq: w.seq, pruned: w.pruned, // of the lease
 		budget: w.budget, others: w.others,
-		packed: true,
+		inbox: inbox.New(w.Store, shop.Shop, w.UnpackAtOnce),
 	}
 }
 
@@ -458,8 +454,9 @@ func (w *Shop) apply(ctx context.Context, a store.Applied) (err error) {
 	if len(a.Items) > 0 {
 		w.settled = ""
 	}
-	if len(a.Hints) > 0 {
-		w.waiting, w.hinted = true, true
+	for _, h := range a.Hints {
+		w.inbox.Reopen(h.Kind)
+		w.hinted = true
 	}
 	w.warned(a.Warnings)
 	w.found += len(a.Changes)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -122,7 +123,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, RetryMin: time.Second, RetryMax: time.Minute, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
-	hints := hintMap{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
+	hints := inbox.Hints{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []plan.Unreadable
 	for n := range mostUnread + 10 {
 		bad = append(bad, plan.Unreadable{Number: fmt.Sprint(n + 1), Err: errors.New("x")})

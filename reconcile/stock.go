@@ -12,14 +12,11 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	"lagerd/store"
 )
-
-// hintMap holds open hints by number, as they stood before the reads began.
-// One that a read has dealt with is taken out.
-type hintMap map[string]plan.Hint
 
 // farAway is later than any hint is due.
 const farAway = 100 * 365 * 24 * time.Hour
@@ -67,16 +64,16 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 			return false, w.endPart(ctx, plan.ScopeStock, err)
 		}
 	}
-	packed, err := w.leftPacked(ctx)
+	backlog, err := w.inbox.Backlog(ctx)
 	if err != nil {
 		return false, err
 	}
-	situation := w.situation(j, due, packed.Hints[plan.KindStock])
-	if len(packed.Batches) > 0 && !situation.Flood() {
+	situation := w.situation(j, due, backlog.Items())
+	if !backlog.Empty() && !situation.Flood() {
 		if due, err = w.unpackRest(ctx, j); err != nil {
 			return false, err
 		}
-		packed, situation = store.Packed{}, w.situation(j, due, nil)
+		backlog, situation = inbox.Backlog{}, w.situation(j, due, nil)
 	}
 	reads := plan.PlanReads(situation)
 	if w.holdsBack() {
@@ -86,7 +83,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	var errs []error
 	w.sweepNext = w.sweepNext || j.Sweep && w.sweep != nil
 	if reads.Listing {
-		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), packed))
+		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), backlog))
 	} else if w.sweep != nil && situation.Flood() {
 		// A flood waits for the listing under way: it goes on as hints do.
 		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = source.PriorityHint, time.Time{}, true
@@ -131,7 +128,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 // tryStock tries stock that is held as forbidden by its hinted numbers, the newest hint
 // first. open reports that the rest may be read: e-conomic has answered for one, or has
 // refused none but those that it always refuses.
-func (w *Shop) tryStock(ctx context.Context, hints hintMap) (open bool, err error) {
+func (w *Shop) tryStock(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
 		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
 	})
@@ -174,103 +171,69 @@ func (w *Shop) dismiss(ctx context.Context, j Due, kind plan.Kind, why plan.Hint
 	return w.answerAll(ctx, hints, why, detail)
 }
 
-func (w *Shop) answerAll(ctx context.Context, hints hintMap, why plan.HintReason, detail string) error {
-	for piece := range piecesOf(hints, func(plan.Hint) bool { return true }) {
-		var a store.Applied
+func (w *Shop) answerAll(ctx context.Context, hints inbox.Hints, why plan.HintReason, detail string) error {
+	for piece := range hints.Pieces(func(plan.Hint) bool { return true }) {
+		var o inbox.Outcome
 		for _, h := range piece {
-			a.Answered = append(a.Answered, h.Answer(why, detail))
+			o.Answered = append(o.Answered, h.Answer(why, detail))
 		}
-		if err := w.apply(ctx, a); err != nil {
+		if err := w.settle(ctx, hints, o); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// piecesOf returns those of the hints that have a row, by number, as many at a time as
-// one transaction writes: 100,000 rows in one would hold up a Galera cluster. The turn
-// of packed ones comes when they are unpacked.
-func piecesOf(hints hintMap, which func(plan.Hint) bool) iter.Seq[[]plan.Hint] {
-	var rows []plan.Hint
-	for _, number := range slices.Sorted(maps.Keys(hints)) {
-		if h := hints[number]; !h.Packed() && which(h) {
-			rows = append(rows, h)
-		}
+// settle stores what has become of hints, where there is nothing else to store.
+func (w *Shop) settle(ctx context.Context, hints inbox.Hints, o inbox.Outcome) error {
+	writes := w.inbox.Writes(hints, o)
+	if err := w.apply(ctx, store.Applied{Answered: writes.Answered, Rereads: writes.Rereads, Hints: writes.Records}); err != nil {
+		return err
 	}
-	return slices.Chunk(rows, store.RowsPerPiece)
+	w.inbox.Wrote(hints, o)
+	return nil
 }
 
-// dueHints loads the hints that are due, but for those that the listing under
-// way is going to answer.
-func (w *Shop) dueHints(ctx context.Context, j Due, kind plan.Kind) (hintMap, error) {
-	if !j.Work && !w.waiting {
-		return nil, nil
+// dueHints loads the hints that are due, but for those that the listing under way is
+// going to answer.
+func (w *Shop) dueHints(ctx context.Context, j Due, kind plan.Kind) (inbox.Hints, error) {
+	wait := inbox.WaitNot
+	if w.sweep != nil && !j.Asked {
+		wait = w.sweep.hintsWait()
 	}
-	if kind == plan.KindStock && w.sweep != nil && !j.Asked {
-		if wait, err := w.waitForListing(ctx); err != nil || wait {
-			return nil, err
+	return counting(ctx, w, func() (inbox.Hints, []store.HintRecord, error) { return w.inbox.Due(ctx, kind, w.due(), wait) })
+}
+
+// allHints loads all open hints.
+func (w *Shop) allHints(ctx context.Context, kind plan.Kind) (inbox.Hints, error) {
+	return counting(ctx, w, func() (inbox.Hints, []store.HintRecord, error) { return w.inbox.All(ctx, kind) })
+}
+
+// counting loads from the inbox what has rows, when those count the webhooks that a
+// listing has in hand of their numbers.
+func counting[T any](ctx context.Context, w *Shop, load func() (T, []store.HintRecord, error)) (T, error) {
+	loaded, uncounted, err := load()
+	if err == nil && len(uncounted) > 0 {
+		if err = w.record(ctx, uncounted); err == nil {
+			w.inbox.Counted(uncounted)
+			loaded, _, err = load()
 		}
 	}
-	hints, err := w.openHints(ctx, kind, w.due())
-	if err != nil {
+	return loaded, err
+}
+
+// unpackRest unpacks what has been left in batches and is not worth a listing, and
+// returns the hints that are due then.
+func (w *Shop) unpackRest(ctx context.Context, j Due) (inbox.Hints, error) {
+	if err := w.unpack(ctx, true); err != nil {
 		return nil, err
 	}
-	if w.sweep != nil && kind == plan.KindStock {
-		for number, h := range w.sweep.hints {
-			if hints[number].Gen == h.Gen {
-				delete(hints, number)
-			}
-		}
-	}
-	return hints, nil
+	return w.dueHints(ctx, j, plan.KindStock)
 }
 
-// waitForListing reports whether the hints need not be read beside the listing under
-// way: thousands wait for its end, which would be read again with each of its
-// turns; or no more are due than it is going to answer, where nothing holds it up.
-// Those stay open until it does, and of 100,000 counting takes a twentieth of the time
-// that reading takes. A number that was hinted at once more meanwhile is read after
-// the listing then.
-func (w *Shop) waitForListing(ctx context.Context) (bool, error) {
-	if w.sweep.awaited {
-		return true, nil
-	}
-	if w.sweep.priority != source.PriorityHint || w.sweep.failures > 0 {
-		return false, nil
-	}
-	due, listed := w.due(), 0
-	for _, h := range w.sweep.hints {
-		if !h.Packed() && due.Includes(h.DueAt) {
-			listed++
-		}
-	}
-	open, err := w.Store.CountOpenHints(ctx, w.shop.Shop, due)
-	return open <= listed, err
-}
-
-// allHints loads all open stock hints, also those that wait to be read again:
-// a read of everything reads their numbers too. A listing's packed ones are among them.
-func (w *Shop) allHints(ctx context.Context, j Due) (hintMap, error) {
-	hints, err := w.allRows(ctx, j)
-	if w.sweep.lastBatch() > 0 && err == nil {
-		hints.addPacked(w.sweep.hints)
-	}
-	return hints, err
-}
-
-// allRows is allHints without the packed ones.
-func (w *Shop) allRows(ctx context.Context, j Due) (hintMap, error) {
-	if !j.Work && !w.waiting && w.sweep.lastBatch() == 0 {
-		return nil, nil
-	}
-	hints, err := w.openHints(ctx, plan.KindStock, store.Due{By: w.Now().Add(farAway), Beyond: w.Now().Add(farAway)})
-	w.waiting = len(hints) > 0
-	return hints, err
-}
-
-func (w *Shop) situation(j Due, due, packed hintMap) plan.Situation {
-	numbers := make([]string, 0, min(len(due)+len(packed), 100))
-	for _, hints := range []hintMap{due, packed} {
+func (w *Shop) situation(j Due, due, waiting inbox.Hints) plan.Situation {
+	numbers := make([]string, 0, min(len(due)+len(waiting), 100))
+	for _, hints := range []inbox.Hints{due, waiting} {
 		for number := range hints {
 			if len(numbers) < cap(numbers) {
 				numbers = append(numbers, number)
@@ -280,7 +243,7 @@ func (w *Shop) situation(j Due, due, packed hintMap) plan.Situation {
 	slices.Sort(numbers) // how many fit is told of the first ones
 	return plan.Situation{
 		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
-		Hinted: len(due) + len(packed), PerFilter: w.stock.Together(numbers),
+		Hinted: len(due) + len(waiting), PerFilter: w.stock.Together(numbers),
 		Tick: j.Tick, Sweep: j.Sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
 		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
 	}
@@ -316,18 +279,9 @@ func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Appl
 	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == w.approved
 	a.Hints = append(w.suspectHints(p.Suspected, batch.hints), also.Hints...)
 	a.Items, a.Changes = p.Rows, p.Changes
-	for _, answer := range p.Answered {
-		if !batch.hints[answer.Number].Packed() {
-			a.Answered = append(a.Answered, answer)
-		}
-	}
-	for _, again := range p.Rereads {
-		if h := batch.hints[again.Number]; h.Packed() {
-			a.Hints = append(a.Hints, w.withRow(h, again))
-		} else {
-			a.Rereads = append(a.Rereads, again)
-		}
-	}
+	outcome := inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads}
+	writes := w.inbox.Writes(batch.hints, outcome)
+	a.Answered, a.Rereads, a.Hints = writes.Answered, writes.Rereads, append(a.Hints, writes.Records...)
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
 	}
@@ -340,23 +294,8 @@ func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Appl
 	}
 	w.remembered(a.Losses)
 	w.suspect(batch.observations, suspected)
-	for _, answer := range p.Answered {
-		w.dealtWith(batch.hints, answer.Number, answer.Gen)
-	}
-	for _, again := range p.Rereads {
-		w.dealtWith(batch.hints, again.Number, again.Gen)
-		w.waiting = true
-	}
+	w.inbox.Wrote(batch.hints, outcome)
 	return p.Created(), nil
-}
-
-// dealtWith takes a hint out of those of a read, and of the listing under way, if that
-// knows of none that came later.
-func (w *Shop) dealtWith(hints hintMap, number string, gen int64) {
-	delete(hints, number)
-	if w.sweep != nil && w.sweep.hints[number].Gen <= gen {
-		delete(w.sweep.hints, number)
-	}
 }
 
 // stored reads what is stored of a batch's items.
@@ -387,7 +326,7 @@ type itemsBatch struct {
 	observations []plan.Observation
 	listed       bool      // they are a page of the listing under way
 	webhookAt    time.Time // when the last webhook came that it answers
-	hints        hintMap
+	hints        inbox.Hints
 	cause        plan.Cause
 	created      []plan.Item // by earlier batches of the same read
 
@@ -407,7 +346,7 @@ const filtersPerPass = 10
 // readHinted reads hinted numbers, in at most so many filtered listings of several
 // or, with none, one by one. A number that cannot be read is put off with its error
 // and holds up no other; when several in a row cannot, it is not the numbers' fault.
-func (w *Shop) readHinted(ctx context.Context, hints hintMap, most int) error {
+func (w *Shop) readHinted(ctx context.Context, hints inbox.Hints, most int) error {
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {
 		numbers = append(numbers, number)
@@ -425,7 +364,8 @@ func (w *Shop) readHinted(ctx context.Context, hints hintMap, most int) error {
 		}
 		if n > 1 {
 			if filters++; filters > most {
-				w.waiting, w.hinted = true, true
+				w.inbox.Reopen(plan.KindStock)
+				w.hinted = true
 				break
 			}
 			err := w.readTogether(ctx, hints, numbers[:n])
@@ -468,7 +408,7 @@ func (w *Shop) readHinted(ctx context.Context, hints hintMap, most int) error {
 	return nil
 }
 
-func (w *Shop) readTogether(ctx context.Context, hints hintMap, numbers []string) error {
+func (w *Shop) readTogether(ctx context.Context, hints inbox.Hints, numbers []string) error {
 	asked := make(map[string]struct{}, len(numbers))
 	for _, number := range numbers {
 		asked[number] = struct{}{}
@@ -504,7 +444,7 @@ func (w *Shop) readTogether(ctx context.Context, hints hintMap, numbers []string
 	return nil
 }
 
-func (w *Shop) readSingle(ctx context.Context, hints hintMap, number string) error {
+func (w *Shop) readSingle(ctx context.Context, hints inbox.Hints, number string) error {
 	o, err := w.stock.Item(ctx, source.PriorityHint, number)
 	if err != nil {
 		return w.putOff(ctx, hints, number, err)
@@ -518,7 +458,7 @@ func (w *Shop) readSingle(ctx context.Context, hints hintMap, number string) err
 
 // putOff postpones a hint whose number cannot be read. An error that is not the
 // number's own, or not its alone, is returned.
-func (w *Shop) putOff(ctx context.Context, hints hintMap, number string, err error) error {
+func (w *Shop) putOff(ctx context.Context, hints inbox.Hints, number string, err error) error {
 	err = w.judged(ctx, err)
 	if ctx.Err() != nil {
 		return err
@@ -543,7 +483,7 @@ func (w *Shop) putOff(ctx context.Context, hints hintMap, number string, err err
 }
 
 // postpone keeps a hint with the error and has its number read again later.
-func (w *Shop) postpone(ctx context.Context, hints hintMap, number string, err error) error {
+func (w *Shop) postpone(ctx context.Context, hints inbox.Hints, number string, err error) error {
 	h := hints[number]
 	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
 	reason := plan.HintFailed
@@ -552,12 +492,7 @@ func (w *Shop) postpone(ctx context.Context, hints hintMap, number string, err e
 	}
 	h.Failures++
 	again := h.PutOff(w.retryAt(h.Failures), reason, err.Error())
-	w.waiting = true
-	if err := w.apply(ctx, store.Applied{Rereads: []plan.Reread{again}}); err != nil {
-		return err
-	}
-	w.dealtWith(hints, number, h.Gen)
-	return nil
+	return w.settle(ctx, hints, inbox.Outcome{Rereads: []plan.Reread{again}})
 }
 
 // readChanges reads what changed since the cursor, less an overlap, to the
@@ -569,8 +504,8 @@ func (w *Shop) postpone(ctx context.Context, hints hintMap, number string, err e
 // ahead, everything before it, less the overlap, has been read to its end:
 // the cursor follows, or one import of 100,000 items would be read every
 // minute until something else changes.
-func (w *Shop) readChanges(ctx context.Context, due hintMap) (hintMap, error) {
-	hints, err := w.allHints(ctx, Due{Work: len(due) > 0})
+func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, error) {
+	hints, err := w.allHints(ctx, plan.KindStock)
 	if err != nil {
 		return due, err
 	}
@@ -681,7 +616,7 @@ func moveCursor(cursor, latest, began, serverDate time.Time, overlap time.Durati
 // badHints turns items that could not be understood into hints, so that they
 // are asked for alone, kept with their error and retried. They stay as they
 // are stored, and hold up none of the others.
-func (w *Shop) badHints(p itemsPage, open hintMap) []store.HintRecord {
+func (w *Shop) badHints(p itemsPage, open inbox.Hints) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, b := range p.Unreadable {
 		w.Observer.BadItem(w.shop.Shop)

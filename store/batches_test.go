@@ -38,7 +38,7 @@ func TestUnpack(t *testing.T) {
 		packed, err := s.Packed(t.Context(), "shop1")
 		stock := packed.Hints[plan.KindStock]
 		if a := stock["a"]; err != nil || len(stock) != len(odd) || len(packed.Hints[plan.KindInvoice]) != 1 || len(packed.Batches) != 2 ||
-			!a.Packed() || a.Cause != plan.CauseWebhook || !a.FirstAt.Equal(noon) || !a.WebhookAt.Equal(noon.Add(time.Minute)) {
+			a.Gen != 0 || a.Cause != plan.CauseWebhook || !a.FirstAt.Equal(noon) || !a.WebhookAt.Equal(noon.Add(time.Minute)) {
 			t.Errorf("packed: %+v, %v", packed, err)
 		}
 		status(t, s, "shop1", int64(len(odd)+2))

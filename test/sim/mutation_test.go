@@ -82,13 +82,13 @@ var mutations = []mutation{
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.recordHints`, `s.inTx(ctx, func(t *tx) error {
 		t.recordHints`, "one writer:"},
-	{"a listing forgets webhooks that came while it was read", "reconcile/packed.go",
-		`	for piece := range slices.Chunk(l.batches, store.RowsPerPiece) {`,
-		`	packed, err := w.Store.Packed(ctx, w.shop.Shop)
+	{"a listing forgets webhooks that came while it was read", "inbox/inbox.go",
+		`	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {`,
+		`	all, err := b.store.Packed(ctx, b.shop)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for piece := range slices.Chunk(packed.Batches, store.RowsPerPiece) {`, "hints:|durable:"},
+	for piece := range slices.Chunk(all.Batches, store.RowsPerPiece) {`, "hints:|durable:"},
 	{"webhooks that another lagerd has recorded are not looked for", "store/news.go",
 		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 `, ``, "liveness:"},

@@ -1,0 +1,368 @@
+package inbox
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"lagerd/plan"
+	"lagerd/store"
+)
+
+// Store is what an inbox needs of the database.
+type Store interface {
+	// OpenHints returns a shop's open hints of a kind that have rows and are due.
+	OpenHints(ctx context.Context, shop string, kind plan.Kind, due store.Due) (map[string]plan.Hint, error)
+
+	// CountOpenHints returns how many rows of any kind are due.
+	CountOpenHints(ctx context.Context, shop string, due store.Due) (int, error)
+
+	// Packed returns the webhooks that wait in batches.
+	Packed(ctx context.Context, shop string) (store.Packed, error)
+
+	// Unpack gives the hints of the oldest batches after the given one their rows, so
+	// many at least, in one transaction.
+	Unpack(ctx context.Context, f store.Fence, after int64, least int) (store.Unpacked, error)
+
+	// Forget deletes batches, in one transaction.
+	Forget(ctx context.Context, f store.Fence, batches []int64) error
+}
+
+// Inbox is one shop's open hints. It is used by one goroutine at a time.
+type Inbox struct {
+	store  Store
+	shop   string
+	atOnce int // hints that a transaction unpacks, at least
+
+	noticed bool               // something may have come since the last pass
+	batches bool               // webhooks may wait in batches
+	open    map[plan.Kind]bool // hints of the kind may be open
+	claim   *Claim
+}
+
+// New returns the inbox of a shop of which nothing is known yet: anything may be open.
+// A transaction unpacks atOnce hints, at least, if there are as many.
+func New(s Store, shop string, atOnce int) *Inbox {
+	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, open: map[plan.Kind]bool{plan.KindStock: true, plan.KindInvoice: true}}
+}
+
+// Begin begins a pass. work tells that hints or webhooks may have come.
+func (b *Inbox) Begin(work bool) {
+	b.noticed = work
+	b.batches = b.batches || work
+}
+
+// Reopen notes that hints of a kind have been recorded or put off: loading finds them.
+func (b *Inbox) Reopen(kind plan.Kind) { b.open[kind] = true }
+
+// Forget notes that it is not known what is stored: anything may be open.
+func (b *Inbox) Forget() {
+	b.Release()
+	b.Reopen(plan.KindStock)
+	b.Reopen(plan.KindInvoice)
+}
+
+// MayHave reports whether hints of a kind may be open.
+func (b *Inbox) MayHave(kind plan.Kind) bool { return b.noticed || b.open[kind] }
+
+// Unpack gives webhooks that have come their rows, transaction by transaction, until
+// none is left in a batch, or enough, which is asked after each, says so. A batch that
+// cannot be read is set aside, with an error in unreadable.
+func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough func() bool) (unreadable []error, err error) {
+	for b.batches {
+		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.atOnce)
+		if err != nil {
+			return unreadable, err
+		}
+		unreadable = append(unreadable, u.Unreadable...)
+		if u.Hints > 0 {
+			b.Reopen(plan.KindStock)
+			b.Reopen(plan.KindInvoice)
+		}
+		if b.batches = u.More; enough() {
+			break
+		}
+	}
+	return unreadable, nil
+}
+
+// Wait is how hints of items wait for the listing that has claimed others.
+type Wait int
+
+// How hints wait.
+const (
+	WaitNot    Wait = iota // they are read beside the listing
+	WaitFewer              // where no more are due than it is going to answer
+	WaitForEnd             // until it is over
+)
+
+// Due returns the open hints of a kind that are due and that no listing has claimed;
+// what has been hinted at again since is among them. Hints of items may have to wait
+// for the listing under way: none is returned then. Reading them again with each turn
+// of a long listing would take a fifth of its time; to count them takes a twentieth of
+// that.
+//
+// Where a row has come beside a webhook that a listing has claimed, uncounted is returned
+// instead: the row is to count it first, for by itself it would be answered as if there
+// were none.
+func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wait) (hints Hints, uncounted []store.HintRecord, err error) {
+	if !b.MayHave(kind) {
+		return nil, nil, nil
+	}
+	claims := kind == plan.KindStock && b.claim != nil
+	if claims && wait != WaitNot {
+		waits, err := b.waits(ctx, due, wait)
+		if err != nil || waits {
+			return nil, nil, err
+		}
+	}
+	hints, uncounted, err = b.load(ctx, kind, due)
+	if claims {
+		maps.DeleteFunc(hints, func(number string, h plan.Hint) bool { return b.claim.hints[number].Gen == h.Gen })
+	}
+	return hints, uncounted, err
+}
+
+func (b *Inbox) waits(ctx context.Context, due store.Due, wait Wait) (bool, error) {
+	if wait == WaitForEnd {
+		return true, nil
+	}
+	claimed := 0
+	for _, h := range b.claim.hints {
+		if !packed(h) && due.Includes(h.DueAt) {
+			claimed++
+		}
+	}
+	open, err := b.store.CountOpenHints(ctx, b.shop, due)
+	return open <= claimed, err
+}
+
+// All returns all open hints of a kind, also those that are put off and those that a
+// listing has claimed: a read of everything answers them too. uncounted is as for Due.
+func (b *Inbox) All(ctx context.Context, kind plan.Kind) (hints Hints, uncounted []store.HintRecord, err error) {
+	claims := kind == plan.KindStock && b.claim.lastBatch() > 0
+	if !b.MayHave(kind) && !claims {
+		return nil, nil, nil
+	}
+	hints, uncounted, err = b.load(ctx, kind, whenever())
+	if err != nil || len(uncounted) > 0 {
+		return nil, uncounted, err
+	}
+	b.open[kind] = len(hints) > 0
+	if claims {
+		hints.add(b.claim.packed)
+	}
+	return hints, nil, nil
+}
+
+// load returns the hints that have rows, or what those are to count first.
+func (b *Inbox) load(ctx context.Context, kind plan.Kind, due store.Due) (Hints, []store.HintRecord, error) {
+	rows, err := b.store.OpenHints(ctx, b.shop, kind, due)
+	if err != nil || kind != plan.KindStock || b.claim == nil {
+		return Hints(rows), nil, err
+	}
+	beside := Hints{}
+	for number := range rows {
+		if h, waits := b.claim.packed[number]; waits {
+			beside[number] = h
+		}
+	}
+	if len(beside) > 0 {
+		return nil, records(b.shop, beside), nil
+	}
+	return Hints(rows), nil, nil
+}
+
+// Counted notes that rows count these webhooks by now, so that the listing which has
+// claimed them need not answer them.
+func (b *Inbox) Counted(webhooks []store.HintRecord) {
+	for _, r := range webhooks {
+		delete(b.claim.packed, r.Number)
+		delete(b.claim.hints, r.Number)
+	}
+}
+
+// whenever is due at any time.
+func whenever() store.Due {
+	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
+	return store.Due{By: end, Beyond: end}
+}
+
+// Peek returns all open hints of a kind, wherever they are kept, for whoever only looks.
+func Peek(ctx context.Context, s Store, shop string, kind plan.Kind) (Hints, error) {
+	// Batches first: what is unpacked in between is seen twice, and not missed.
+	waiting, err := s.Packed(ctx, shop)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.OpenHints(ctx, shop, kind, whenever())
+	if err != nil {
+		return nil, err
+	}
+	hints := Hints(rows)
+	hints.add(waiting.Hints[kind])
+	return hints, nil
+}
+
+// Outcome is what a read came to for hints.
+type Outcome struct {
+	Answered []plan.Answer
+	Rereads  []plan.Reread
+}
+
+// Writes is what a transaction writes of hints.
+type Writes struct {
+	Answered []plan.Answer
+	Rereads  []plan.Reread
+	Records  []store.HintRecord // rows of hints that had none
+}
+
+// Writes returns what is to be written of an outcome. An answered hint without a row
+// needs nothing; one that is to be read again gets its row.
+func (b *Inbox) Writes(hints Hints, o Outcome) Writes {
+	var w Writes
+	for _, answer := range o.Answered {
+		if !packed(hints[answer.Number]) {
+			w.Answered = append(w.Answered, answer)
+		}
+	}
+	for _, again := range o.Rereads {
+		if h := hints[again.Number]; packed(h) {
+			w.Records = append(w.Records, record(b.shop, h, again))
+		} else {
+			w.Rereads = append(w.Rereads, again)
+		}
+	}
+	return w
+}
+
+// Wrote takes an outcome over that has been committed: the hints it deals with are taken
+// out of those of the read, and of those that a listing has claimed, unless that knows of
+// one that came later.
+func (b *Inbox) Wrote(hints Hints, o Outcome) {
+	for _, answer := range o.Answered {
+		b.claim.dealtWith(answer.Kind, answer.Number, answer.Gen)
+		delete(hints, answer.Number)
+	}
+	for _, again := range o.Rereads {
+		b.claim.dealtWith(again.Kind, again.Number, again.Gen)
+		delete(hints, again.Number)
+		b.Reopen(again.Kind)
+	}
+}
+
+// Claim is the hints that a listing is going to answer.
+type Claim struct {
+	hints   Hints   // all of them
+	packed  Hints   // those that wait in batches
+	batches []int64 // in which they wait
+}
+
+// Backlog is what waits in batches, for a listing to claim it as it is.
+type Backlog struct {
+	batches  []int64
+	items    Hints
+	invoices Hints
+}
+
+// Backlog returns what Unpack has left in batches. While a listing has claimed some,
+// nothing more is claimed.
+func (b *Inbox) Backlog(ctx context.Context) (Backlog, error) {
+	if !b.batches || b.claim != nil {
+		return Backlog{}, nil
+	}
+	p, err := b.store.Packed(ctx, b.shop)
+	return Backlog{batches: p.Batches, items: p.Hints[plan.KindStock], invoices: p.Hints[plan.KindInvoice]}, err
+}
+
+// Empty reports whether nothing waits.
+func (l Backlog) Empty() bool { return len(l.batches) == 0 }
+
+// Items returns the hints of items among it.
+func (l Backlog) Items() Hints { return l.items }
+
+// Claim has a listing answer all open hints of items, and the backlog as it is. It
+// returns the rows that the backlog's hints of invoices must get first: no listing of
+// items answers those. Claimed loads the rest then.
+func (b *Inbox) Claim(l Backlog) []store.HintRecord {
+	b.claim = &Claim{hints: Hints{}, packed: Hints{}}
+	if l.Empty() {
+		return nil
+	}
+	b.claim.batches, b.claim.packed, b.batches = l.batches, l.items, false
+	if len(l.invoices) > 0 {
+		b.Reopen(plan.KindInvoice)
+	}
+	return records(b.shop, l.invoices)
+}
+
+// Claimed loads what has rows into the claim, before the listing's first page is read.
+// uncounted is as for Due.
+func (b *Inbox) Claimed(ctx context.Context) (claim *Claim, uncounted []store.HintRecord, err error) {
+	hints, uncounted, err := b.All(ctx, plan.KindStock)
+	if err != nil || len(uncounted) > 0 {
+		return nil, uncounted, err
+	}
+	maps.Copy(b.claim.hints, hints)
+	return b.claim, nil, nil
+}
+
+// Hints are those that the claim's listing has not dealt with.
+func (c *Claim) Hints() Hints { return c.hints }
+
+// WebhookAt returns when the last webhook came that the claim stands for.
+func (c *Claim) WebhookAt() (last time.Time) {
+	for _, h := range c.hints {
+		if h.WebhookAt.After(last) {
+			last = h.WebhookAt
+		}
+	}
+	return last
+}
+
+func (c *Claim) lastBatch() int64 {
+	if c == nil || len(c.batches) == 0 {
+		return 0
+	}
+	return c.batches[len(c.batches)-1]
+}
+
+func (c *Claim) dealtWith(kind plan.Kind, number string, gen int64) {
+	if c != nil && kind == plan.KindStock && c.hints[number].Gen <= gen {
+		delete(c.hints, number)
+		delete(c.packed, number)
+	}
+}
+
+// Left returns the rows of what the listing has not answered and that has none, once the
+// listing has been stored in full. They are written before Done.
+func (c *Claim) Left(shop string) []store.HintRecord { return records(shop, c.packed) }
+
+// Done ends the claim of a listing that has been stored in full, when what it left has
+// its rows (Left): the batches are deleted, as many in a transaction as it may hold. It
+// returns the hints with rows that the listing has said nothing about.
+func (b *Inbox) Done(ctx context.Context, fence func() store.Fence) (Hints, error) {
+	c := b.claim
+	if c == nil {
+		return nil, nil // given up meanwhile
+	}
+	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {
+		if err := b.store.Forget(ctx, fence(), piece); err != nil {
+			return nil, err
+		}
+	}
+	b.claim = nil
+	if len(c.packed) > 0 {
+		b.Reopen(plan.KindStock)
+	}
+	maps.DeleteFunc(c.hints, func(_ string, h plan.Hint) bool { return packed(h) })
+	return c.hints, nil
+}
+
+// Release ends the claim of a listing that is given up. Webhooks that it had in hand and
+// that are still in batches are unpacked by the next pass.
+func (b *Inbox) Release() {
+	b.batches = b.batches || b.claim.lastBatch() > 0
+	b.claim = nil
+}
