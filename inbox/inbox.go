@@ -35,16 +35,26 @@ type Inbox struct {
 	shop   string
 	atOnce int // hints that a transaction unpacks, at least
 
-	noticed bool               // something may have come since the last pass
-	batches bool               // webhooks may wait in batches
-	open    map[plan.Kind]bool // hints of the kind may be open
-	claim   *Claim
+	noticed  bool // something may have come since the last pass
+	batches  bool // webhooks may wait in batches
+	items    bool // hints of items may be open
+	invoices bool // and of invoices
+	claim    *Claim
 }
 
 // New returns the inbox of a shop of which nothing is known yet: anything may be open.
 // A transaction unpacks atOnce hints, at least, if there are as many.
 func New(s Store, shop string, atOnce int) *Inbox {
-	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, open: map[plan.Kind]bool{plan.KindStock: true, plan.KindInvoice: true}}
+	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, items: true, invoices: true}
+}
+
+// open returns whether hints of a kind may be open. It is no map, since each of
+// thousands of shops has one.
+func (b *Inbox) open(kind plan.Kind) *bool {
+	if kind == plan.KindInvoice {
+		return &b.invoices
+	}
+	return &b.items
 }
 
 // Begin begins a pass. work tells that hints or webhooks may have come.
@@ -54,7 +64,7 @@ func (b *Inbox) Begin(work bool) {
 }
 
 // Reopen notes that hints of a kind have been recorded or put off: loading finds them.
-func (b *Inbox) Reopen(kind plan.Kind) { b.open[kind] = true }
+func (b *Inbox) Reopen(kind plan.Kind) { *b.open(kind) = true }
 
 // Forget notes that it is not known what is stored: anything may be open.
 func (b *Inbox) Forget() {
@@ -64,7 +74,7 @@ func (b *Inbox) Forget() {
 }
 
 // MayHave reports whether hints of a kind may be open.
-func (b *Inbox) MayHave(kind plan.Kind) bool { return b.noticed || b.open[kind] }
+func (b *Inbox) MayHave(kind plan.Kind) bool { return b.noticed || *b.open(kind) }
 
 // Unpack gives webhooks that have come their rows, transaction by transaction, until
 // none is left in a batch, or enough, which is asked after each, says so. A batch that
@@ -149,7 +159,7 @@ func (b *Inbox) All(ctx context.Context, kind plan.Kind) (hints Hints, uncounted
 	if err != nil || len(uncounted) > 0 {
 		return nil, uncounted, err
 	}
-	b.open[kind] = len(hints) > 0
+	*b.open(kind) = len(hints) > 0
 	if claims {
 		hints.add(b.claim.packed)
 	}

@@ -61,7 +61,7 @@ func Stops(r Refusal, self Self, listing bool, streak int) Stop {
 }
 
 // Streak counts the numbers of a part that were refused for the first time, with none
-// read between. The zero value is ready to use.
+// read between. The zero value is ready to use; to read from, nil is as good.
 type Streak struct {
 	known map[string]struct{} // numbers refused before
 	fresh int
@@ -85,12 +85,18 @@ func (r *Streak) Refused(number string, before bool) int {
 
 // Known reports whether the number was refused when it was last read.
 func (r *Streak) Known(number string) bool {
+	if r == nil {
+		return false
+	}
 	_, known := r.known[number]
 	return known
 }
 
 // Read ends the streak: a number has been read, or a listing where it is "".
 func (r *Streak) Read(number string) {
+	if r == nil {
+		return
+	}
 	r.fresh = 0
 	delete(r.known, number)
 }

@@ -104,8 +104,15 @@ func (w *Shop) warned(list []store.Warning) {
 			w.log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).
 				Warn("fields of e-conomic's answer cannot be understood: what is stored of them stays")
 		}
-		w.warnings[about] = warning.Text
+		w.keepWarning(warning)
 	}
+}
+
+func (w *Shop) keepWarning(warning store.Warning) {
+	if w.warnings == nil {
+		w.warnings = map[subject]string{}
+	}
+	w.warnings[subject{warning.Kind, warning.Number}] = warning.Text
 }
 
 // loadWarnings reads the warnings that are stored.
@@ -114,9 +121,9 @@ func (w *Shop) loadWarnings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.warnings = make(map[subject]string, len(list))
+	w.warnings = nil
 	for _, warning := range list {
-		w.warnings[subject{warning.Kind, warning.Number}] = warning.Text
+		w.keepWarning(warning)
 	}
 	return nil
 }

@@ -108,24 +108,20 @@ func (w *Shop) judged(ctx context.Context, err error) error {
 // numberRefused counts a number that e-conomic has refused. part reports that it is
 // not the number's fault any more.
 func (w *Shop) numberRefused(scope plan.Scope, number string, before bool) (part bool) {
-	streak := w.streak(scope).Refused(number, before)
-	return plan.Stops(plan.Refused403, w.self, false, streak) == plan.StopPart
-}
-
-func (w *Shop) streak(scope plan.Scope) *plan.Streak {
 	if w.streaks == nil {
 		w.streaks = map[plan.Scope]*plan.Streak{}
 	}
 	if w.streaks[scope] == nil {
 		w.streaks[scope] = &plan.Streak{}
 	}
-	return w.streaks[scope]
+	streak := w.streaks[scope].Refused(number, before)
+	return plan.Stops(plan.Refused403, w.self, false, streak) == plan.StopPart
 }
 
 // answered notes that e-conomic has answered a read of the part: of a number, or a
 // listing where that is "".
 func (w *Shop) answered(ctx context.Context, scope plan.Scope, number string) error {
-	w.streak(scope).Read(number)
+	w.streaks[scope].Read(number)
 	delete(w.beside, scope)
 	return w.saw(ctx, plan.ReadOf(scope))
 }

@@ -84,7 +84,7 @@ func (w *Shop) tryInvoices(ctx context.Context, hints inbox.Hints) (open bool, e
 	slices.SortFunc(newest, func(a, b int64) int { return cmp.Compare(b, a) })
 	refused := func(n int64) bool {
 		number := strconv.FormatInt(n, 10)
-		return hints[number].Refused || w.streak(plan.ScopeInvoices).Known(number)
+		return hints[number].Refused || w.streaks[plan.ScopeInvoices].Known(number)
 	}
 	open = true
 	for _, n := range plan.Probes(newest, refused) {

@@ -111,7 +111,7 @@ func (w *Shop) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, su
 	if err := w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail); err != nil {
 		return err
 	}
-	maps.Copy(w.suspects, suspected)
+	w.addSuspects(suspected)
 	w.endListing()
 	return errHeldBack
 }
@@ -155,13 +155,24 @@ func (w *Shop) suspect(observations []plan.Observation, suspected map[string]pla
 			delete(w.sweep.suspects, o.Item.Number)
 		}
 	}
-	for number, s := range suspected {
-		w.suspects[number] = s
-		if !w.holdsBack() {
-			w.inbox.Reopen(plan.KindStock) // the second read is due at once
-			w.hinted = true
-		}
+	if len(w.suspects) == 0 {
+		w.suspects = nil // an empty map keeps the room of what was in it
 	}
+	w.addSuspects(suspected)
+	if len(suspected) > 0 && !w.holdsBack() {
+		w.inbox.Reopen(plan.KindStock) // the second read is due at once
+		w.hinted = true
+	}
+}
+
+func (w *Shop) addSuspects(more map[string]plan.Suspect) {
+	if len(more) == 0 {
+		return
+	}
+	if w.suspects == nil {
+		w.suspects = make(map[string]plan.Suspect, len(more))
+	}
+	maps.Copy(w.suspects, more)
 }
 
 // approve takes over what a person has approved, for as long as that is good.

@@ -28,6 +28,13 @@ type lossWindow struct {
 	held time.Duration
 }
 
+func (l *lossWindow) add(number string, loss plan.Loss) {
+	if l.losses == nil {
+		l.losses = map[string]plan.Loss{}
+	}
+	l.losses[number] = loss
+}
+
 func (w *Shop) loadLosses(ctx context.Context) error {
 	now := w.Now()
 	m, err := w.Store.LossMemory(ctx, w.shop.Shop, w.shop.Dataset, now.Add(-approvalLasts))
@@ -35,11 +42,11 @@ func (w *Shop) loadLosses(ctx context.Context) error {
 		return err
 	}
 	w.approve(m.Approved)
-	w.window = lossWindow{held: m.Held, losses: make(map[string]plan.Loss, len(m.Losses))}
+	w.window = lossWindow{held: m.Held}
 	for _, l := range m.Losses {
 		// A clock that was ahead may have stored it: it counts from now on then.
 		age := max(0, now.Sub(l.At.Add(m.Held)))
-		w.window.losses[l.Number] = plan.Loss{At: now.Add(-age), Gone: l.Gone}
+		w.window.add(l.Number, plan.Loss{At: now.Add(-age), Gone: l.Gone})
 	}
 	return nil
 }
@@ -59,7 +66,8 @@ func (w *Shop) judge(batch itemsBatch, p plan.ItemsPlan, suspected map[string]pl
 	if len(p.Lost)+len(suspected) == 0 || len(w.window.losses)+len(w.suspects)+len(p.Lost)+len(suspected) <= w.LossWindowMin {
 		return plan.LossVerdict{}
 	}
-	coming := maps.Clone(w.suspects)
+	coming := make(map[string]plan.Suspect, len(w.suspects)+len(suspected))
+	maps.Copy(coming, w.suspects)
 	for _, o := range batch.observations {
 		delete(coming, o.Item.Number)
 	}
@@ -123,7 +131,7 @@ func (w *Shop) remembered(c store.LossChange) {
 		delete(w.window.losses, number)
 	}
 	for _, l := range c.Lost {
-		w.window.losses[l.Number] = plan.Loss{At: l.At.Add(w.window.held), Gone: l.Gone}
+		w.window.add(l.Number, plan.Loss{At: l.At.Add(w.window.held), Gone: l.Gone})
 	}
 	w.approved -= c.Approved
 }

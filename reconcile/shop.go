@@ -23,6 +23,7 @@ import (
 const SuspicionAllZero = "all_zero"
 
 // Shop reconciles one shop under its lease. It is used by one goroutine at a time.
+// There are thousands, mostly idle: its maps are nil until something is put into them.
 type Shop struct {
 	*Reconciler
 	shop  store.Shop
@@ -293,7 +294,7 @@ func (w *Shop) load(ctx context.Context) error {
 	}
 	w.inbox.Forget()
 	w.fetching = true
-	w.suspects = map[string]plan.Suspect{}
+	w.suspects = nil
 	w.changeover = changeover{}
 	if w.base.IsZero() {
 		w.base = w.Now()

@@ -132,7 +132,7 @@ func (w *Shop) tryStock(ctx context.Context, hints inbox.Hints) (open bool, err 
 	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
 		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
 	})
-	refused := func(number string) bool { return hints[number].Refused || w.streak(plan.ScopeStock).Known(number) }
+	refused := func(number string) bool { return hints[number].Refused || w.streaks[plan.ScopeStock].Known(number) }
 	open = true
 	for _, number := range plan.Probes(newest, refused) {
 		fresh := !refused(number)
