@@ -2,7 +2,9 @@ package cli_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -29,6 +31,10 @@ import (
 
 // TestMain is lagerd where this binary is called by that name, as the scripts do.
 func TestMain(m *testing.M) {
+	// Scripts wait most of the time. What `go test` is told itself comes after this.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	testscript.Main(withDatabase{m}, map[string]func(){"lagerd": lagerd})
 }
 
@@ -64,6 +70,7 @@ func TestScripts(t *testing.T) {
 		Setup: setup,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"economic":   economic,
+			"items":      items,
 			"mariadb":    mariadb,
 			"addshop":    addshop,
 			"ready":      ready,
@@ -74,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"says":       says,
 			"equal":      equal,
 			"sql":        statement,
+			"stored":     stored,
 			"call":       call,
 		},
 		RequireUniqueNames: true,
@@ -156,6 +164,22 @@ func economic(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// items FROM TO STOCK: has e-conomic keep that much of the items item-FROM to item-TO,
+// which are made where they are missing.
+func items(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts)
+	from, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	to, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for n := from; n <= to; n++ {
+		item := map[string]any{"number": fmt.Sprintf("item-%02d", n), "name": fmt.Sprintf("Item %d", n), "inStock": raw(args[2])}
+		if s.sandbox.Post(lagerdtest.FirstAgreement, "create", item, nil) != nil { // it exists
+			ts.Check(s.sandbox.Post(lagerdtest.FirstAgreement, "adjust", item, nil))
+		}
+	}
+}
+
 // raw is JSON as it stands in a script.
 type raw string
 
@@ -200,7 +224,7 @@ const patience = 15 * time.Second
 
 // within waits until something is so.
 func within(ts *testscript.TestScript, what string, ok func() bool) {
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("not within %s: %s", patience, what)
 		}
@@ -249,14 +273,15 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// says FILE: what was printed last, or said as an error, is to the word what the file
-// says. There "…" stands for anything within a line, and blanks part columns.
+// says [stderr] FILE: what was printed last, or said as an error, is to the word what
+// the file says. There $WEBHOOK and the like are replaced, "…" stands for anything within
+// a line, and blanks part columns.
 func says(ts *testscript.TestScript, _ bool, args []string) {
 	stream, file := "stdout", args[0]
 	if len(args) > 1 {
 		stream, file = args[0], args[1]
 	}
-	got, want := lines(ts.ReadFile(stream)), lines(ts.ReadFile(file))
+	got, want := lines(ts.ReadFile(stream)), lines(os.Expand(ts.ReadFile(file), ts.Getenv))
 	for n, line := range want {
 		parts := strings.Split(line, "…")
 		for i := range parts {
@@ -300,12 +325,29 @@ func equal(ts *testscript.TestScript, _ bool, args []string) {
 func statement(ts *testscript.TestScript, _ bool, args []string) {
 	db := of(ts).Database()
 	defer db.Close()
-	if !strings.HasPrefix(args[0], "SELECT") {
-		_, err := db.Exec(args[0])
-		ts.Check(err)
+	if strings.HasPrefix(args[0], "SELECT") {
+		fmt.Fprint(ts.Stdout(), query(ts, db, args[0]))
 		return
 	}
-	rows, err := db.Query(args[0])
+	_, err := db.Exec(args[0])
+	ts.Check(err)
+}
+
+// stored REGEXP QUERY: waits until a query of the database returns so.
+func stored(ts *testscript.TestScript, _ bool, args []string) {
+	db := of(ts).Database()
+	defer db.Close()
+	re, got := regexp.MustCompile(`(?m)`+args[0]), ""
+	defer func() { ts.Logf("%s", got) }()
+	within(ts, args[1]+" returns "+args[0], func() bool {
+		got = query(ts, db, args[1])
+		return re.MatchString(got)
+	})
+}
+
+// query returns what a query returns, a line to a row.
+func query(ts *testscript.TestScript, db *sql.DB, text string) string {
+	rows, err := db.Query(text)
 	ts.Check(err)
 	defer rows.Close()
 	names, err := rows.Columns()
@@ -314,6 +356,7 @@ func statement(ts *testscript.TestScript, _ bool, args []string) {
 	for i := range row {
 		into[i] = &row[i]
 	}
+	var all strings.Builder
 	for rows.Next() {
 		ts.Check(rows.Scan(into...))
 		texts := make([]string, len(row))
@@ -322,9 +365,10 @@ func statement(ts *testscript.TestScript, _ bool, args []string) {
 				texts[i] = *text
 			}
 		}
-		fmt.Fprintln(ts.Stdout(), strings.Join(texts, "  "))
+		fmt.Fprintln(&all, strings.Join(texts, "  "))
 	}
 	ts.Check(rows.Err())
+	return all.String()
 }
 
 // call SHOP CODE TYPE NUMBER: calls the webhook and prints status and answer.
