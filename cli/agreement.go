@@ -15,6 +15,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/economic"
+	"lagerd/engine"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/source"
@@ -34,10 +35,7 @@ func newAsking(cfg config.Config) (*asking, error) {
 		return nil, noAppToken()
 	}
 	a := &asking{}
-	client, err := economic.New(economic.Options{
-		RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(), Timeout: cfg.Economic.Timeout,
-		UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) },
-	})
+	client, err := engine.NewClient(cfg, economic.Options{UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) }})
 	a.client = client
 	return a, err
 }

@@ -37,15 +37,14 @@ func (runCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	settings := settingsOf(cfg)
-	if err := daemon.SetLog(log, settings); err != nil {
+	if err := daemon.SetLog(log, cfg.Log); err != nil {
 		return err
 	}
 	warn(log, cfg)
 	signals.started()
 	err = daemon.Run(ctx, daemon.Options{
-		Settings: settings,
-		Reload: func() (daemon.Settings, error) {
+		Config: cfg,
+		Reload: func() (config.Config, error) {
 			cfg, err := c.load()
 			if err == nil && cfg.Economic.AppSecretToken.IsZero() {
 				err = noAppToken()
@@ -53,7 +52,7 @@ func (runCmd) Run(c *call) error {
 			if err == nil {
 				warn(log, cfg)
 			}
-			return settingsOf(cfg), err
+			return cfg, err
 		},
 		Keys: func(ctx context.Context, s *store.Store) (*secret.Keys, error) {
 			if s.Created() {
@@ -81,34 +80,6 @@ func warn(log *logrus.Logger, cfg config.Config) {
 	for _, what := range webhookURLWarnings(cfg) {
 		log.Warn("configuration: " + what)
 	}
-}
-
-// settingsOf takes from the configuration what the daemon needs.
-func settingsOf(cfg config.Config) daemon.Settings {
-	s := daemon.Settings{
-		DSN: cfg.Database.DSN.Reveal(), DatabasePath: cfg.Database.Path, MaxConnections: cfg.Database.MaxConnections,
-		MigrateAtStart: cfg.Database.Migrate == config.MigrateAuto, MasterKey: cfg.Key,
-		WebhookListen: cfg.Webhook.Listen, AdminListen: cfg.Admin.Listen, MaxBodyBytes: int64(cfg.Webhook.MaxBodyBytes),
-		Queue: cfg.Webhook.Queue, Batch: cfg.Webhook.Batch, LogPerShop: cfg.Webhook.LogPerShop,
-		Shutdown: cfg.ShutdownTimeout,
-
-		Schedule: cfg.Reconcile.Schedule, RESTURL: cfg.Economic.RESTURL, AppSecretToken: cfg.Economic.AppSecretToken,
-		Workers: cfg.Reconcile.Workers, Timeout: cfg.Economic.Timeout, CallsPerSecond: cfg.Economic.CallsPerSecond, MaxURLBytes: cfg.Economic.MaxURLBytes, MaxPDFBytes: int64(cfg.PDF.MaxBytes),
-		LeaseBeat: cfg.Lease.Beat, LeaseTTL: cfg.Lease.TTL,
-		KeepRequests: cfg.Retention.Requests, LogLevel: cfg.Log.Level, LogFormat: cfg.Log.Format,
-	}
-	r := &s.Reconcile
-	r.Concurrency, r.PDFConcurrency, r.DailyCalls = cfg.Economic.Concurrency, cfg.PDF.Concurrency, cfg.Economic.DailyCalls
-	r.Overlap, r.SweepEvery = cfg.Reconcile.Overlap, cfg.Reconcile.SweepEvery
-	r.Rereads = cfg.Reconcile.Rereads
-	r.RetryMin, r.RetryMax = cfg.Reconcile.RetryMin, cfg.Reconcile.RetryMax
-	r.HeldRetry, r.GapWindow = cfg.Reconcile.HeldRetry, cfg.Reconcile.GapWindow
-	r.LateWithin = cfg.Reconcile.LateWebhook
-	r.LossPercent, r.LossMin = cfg.Reconcile.LossPercent, cfg.Reconcile.LossMin
-	r.LossWindow = cfg.Reconcile.LossWindow
-	r.LossWindowPercent, r.LossWindowMin = cfg.Reconcile.LossWindowPercent, cfg.Reconcile.LossWindowMin
-	r.KeepHistory, r.KeepHints = cfg.Retention.History, cfg.Retention.Hints
-	return s
 }
 
 // noAppToken is what is wrong with a configuration without the app's token.

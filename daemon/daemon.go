@@ -15,9 +15,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
+	"lagerd/config"
 	"lagerd/engine"
-	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
@@ -37,8 +36,8 @@ type Notifier interface {
 
 // Options is what Run needs. All but WebhookListener is required.
 type Options struct {
-	Settings        Settings
-	Reload          func() (Settings, error)                                        // reads the configuration again
+	Config          config.Config
+	Reload          func() (config.Config, error)                                   // reads it again
 	Keys            func(ctx context.Context, s *store.Store) (*secret.Keys, error) // of the database that is open
 	Log             *logrus.Logger
 	Version         string
@@ -57,9 +56,10 @@ type Signals struct {
 
 // Run is lagerd's life: it returns when ctx is done and everything has ended,
 // or with an error when it cannot start. What is under way when ctx ends has
-// Settings.Shutdown to end in.
+// Config.ShutdownTimeout to end in.
 func Run(ctx context.Context, o Options) (err error) {
-	s, err := store.Open(ctx, store.Options{DSN: o.Settings.DSN, Path: o.Settings.DatabasePath, MaxConnections: o.Settings.MaxConnections, Logger: slogTo(o.Log)})
+	database := o.Config.Database
+	s, err := store.Open(ctx, store.Options{DSN: database.DSN.Reveal(), Path: database.Path, MaxConnections: database.MaxConnections, Logger: slogTo(o.Log)})
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer release()
-	if o.Settings.MigrateAtStart {
+	if database.Migrate == config.MigrateAuto {
 		err = s.Migrate(ctx)
 	} else {
 		if err = s.CheckSchema(ctx); err == nil {
@@ -79,7 +79,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, f := range s.Inspect(ctx, o.Settings.MaxPDFBytes) {
+	for _, f := range s.Inspect(ctx, int64(o.Config.PDF.MaxBytes)) {
 		if f.Err != nil {
 			o.Log.WithError(f.Err).WithField("check", f.What).Error("the database is not as lagerd needs it")
 		}
@@ -122,14 +122,14 @@ type daemon struct {
 	metrics  *status.Metrics
 	log      *logrus.Logger
 	now      func() time.Time
-	engine   atomic.Pointer[engine.Engine]
+	engine   *engine.Engine
 	lastLoop atomic.Int64 // when the main loop last turned, Unix seconds
 	ready    atomic.Bool
 }
 
 // watch has the metrics tell how full is what has a cap.
-func (d *daemon) watch(c *webhook.Committer) {
-	d.metrics.Watch("lagerd_webhook_queue", "Webhooks that wait for their commit, up to webhook.queue.", func() float64 { return float64(c.Queued()) })
+func (d *daemon) watch() {
+	d.metrics.Watch("lagerd_webhook_queue", "Webhooks that wait for their commit, up to webhook.queue.", func() float64 { return float64(d.engine.Queued()) })
 	d.metrics.Watch("lagerd_database_connections_in_use", "Connections to the database in use, up to database.max_connections.", func() float64 {
 		inUse, _ := d.store.Connections()
 		return float64(inUse)
@@ -145,22 +145,22 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j := newJournal(d.store, d.log, d.Settings.LogPerShop, d.metrics.WebhookLogDropped)
-	committer := webhook.NewCommitter(webhook.CommitterOptions{
-		Write: d.recordHints, Queue: d.Settings.Queue, Batch: d.Settings.Batch,
-		DrainTimeout: d.Settings.Shutdown / 2, Wake: d.hinted,
+	d.engine, err = engine.New(d.Config, engine.Options{
+		Store: d.store, Open: d.keys.Open, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
+		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
+		Jitter:   func(most time.Duration) time.Duration { return mathrand.N(most) },
 	})
-	d.watch(committer)
+	if err != nil {
+		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
+	}
+	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, d.metrics.WebhookLogDropped)
+	d.watch()
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
-		Recorder: committer, Authenticator: d.index, Journal: j, Now: d.now, MaxBodyBytes: d.Settings.MaxBodyBytes,
+		Recorder: d.engine, Authenticator: d.index, Journal: j, Now: d.now, MaxBodyBytes: int64(d.Config.Webhook.MaxBodyBytes),
 		Observe:  d.metrics.Webhook,
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))
 	admin := server(d.log, d.adminHandler())
-	first, err := d.newEngine(d.Settings)
-	if err != nil {
-		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
-	}
 
 	// The parts end in the order in which nothing is lost: first webhooks are
 	// no longer taken, then what is queued is committed, then work on shops ends.
@@ -179,14 +179,8 @@ func (d *daemon) run(ctx context.Context) error {
 	journalCtx, stopJournal := context.WithCancel(background)
 	parts.Go(func() { j.Run(journalCtx) })
 	parts.Go(func() { d.index.Run(journalCtx, d.log) })
-	commitCtx, stopCommitter := context.WithCancel(background)
-	parts.Go(func() {
-		if err := committer.Run(commitCtx); err != nil {
-			d.log.WithError(err).Error("queued hints could not be committed: their webhooks were not answered with success")
-		}
-	})
-	stopEngine := d.start(background, first)
-	d.noteSecrets(background, d.Settings, first)
+	stopEngine := d.start(background)
+	d.noteSecrets(background, d.Config)
 	watchdogCtx, stopWatchdog := context.WithCancel(background)
 	d.lastLoop.Store(d.now().Unix())
 	parts.Go(func() { d.Notifier.Watchdog(watchdogCtx, d.alive) })
@@ -200,18 +194,17 @@ func (d *daemon) run(ctx context.Context) error {
 	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": webhookListener.Addr().String(), "admin": address(adminListener), "embedded": d.store.Embedded()}).Info("lagerd is ready")
 	d.notify(d.Notifier.Ready(d.summary()))
 
-	loopErr := d.loop(ctx, failed, &stopEngine)
+	loopErr := d.loop(ctx, failed)
 
 	d.ready.Store(false)
 	d.notify(d.Notifier.Stopping())
 	d.log.Info("lagerd is stopping")
-	deadline, cancel := context.WithTimeout(background, d.Settings.Shutdown)
+	deadline, cancel := context.WithTimeout(background, d.Config.ShutdownTimeout)
 	defer cancel()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		d.notify(webhooks.Shutdown(deadline))
-		stopCommitter()
 		stopEngine()
 		stopJournal()
 		stopWatchdog()
@@ -223,44 +216,18 @@ func (d *daemon) run(ctx context.Context) error {
 	case <-ended:
 		d.log.Info("lagerd has stopped")
 	case <-deadline.Done():
-		return errors.Join(loopErr, fmt.Errorf("not everything ended within shutdown_timeout (%s): what was under way is rolled back by the database", d.Settings.Shutdown))
+		return errors.Join(loopErr, fmt.Errorf("not everything ended within shutdown_timeout (%s): what was under way is rolled back by the database", d.Config.ShutdownTimeout))
 	}
 	return loopErr
 }
 
-const (
-	pollEvery   = time.Second
-	lookForFree = 400 * time.Millisecond
-	listingTurn = time.Second
-)
-
-func (d *daemon) newEngine(s Settings) (*engine.Engine, error) {
-	client, err := economic.New(economic.Options{
-		RESTURL: s.RESTURL, AppSecretToken: s.AppSecretToken.Reveal(), Timeout: s.Timeout, CallsPerSecond: s.CallsPerSecond, MaxURLBytes: s.MaxURLBytes,
-		MaxPDFBytes: s.MaxPDFBytes, UserAgent: "lagerd/" + d.Version, Now: d.now, Observe: d.metrics.Called,
-	})
-	if err != nil {
-		return nil, err
-	}
-	o := s.Reconcile
-	o.Store, o.Client, o.Open, o.Log, o.Now = d.store, client, d.keys.Open, d.log, d.now
-	o.Jitter = func(most time.Duration) time.Duration { return mathrand.N(most) }
-	o.PageSize, o.ListingTurn = plan.PageSize, listingTurn
-	o.UnpackAtOnce = store.UnpackedHints
-	return engine.New(engine.Options{
-		Reconcile: o, Workers: s.Workers, Shops: d.index, Metrics: d.metrics, Log: d.log, Instance: newInstance(d.Version, d.now()),
-		Schedule: s.Schedule, Beat: s.LeaseBeat, TTL: s.LeaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: s.KeepRequests,
-	})
-}
-
-// start runs an engine and returns the function that stops it and waits.
-func (d *daemon) start(ctx context.Context, e *engine.Engine) (stop func()) {
+// start runs the engine and returns the function that stops it and waits.
+func (d *daemon) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	d.engine.Store(e)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		e.Run(ctx)
+		d.engine.Run(ctx)
 	}()
 	return func() {
 		cancel()
@@ -271,7 +238,7 @@ func (d *daemon) start(ctx context.Context, e *engine.Engine) (stop func()) {
 const loopEvery = 5 * time.Second
 
 // loop turns signals into calls until ctx is done or a server fails.
-func (d *daemon) loop(ctx context.Context, failed <-chan error, stopEngine *func()) error {
+func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 	ticker := time.NewTicker(loopEvery)
 	defer ticker.Stop()
 	for {
@@ -285,71 +252,47 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error, stopEngine *func
 			d.notify(d.Notifier.Status(d.summary()))
 		case <-d.Signals.ReconcileAll:
 			d.log.Info("reconciling every shop now")
-			d.engine.Load().ReconcileAll()
+			d.engine.ReconcileAll()
 		case <-d.Signals.SweepAll:
 			d.log.Info("sweeping every shop now")
-			d.engine.Load().SweepAll()
+			d.engine.SweepAll()
 		case <-d.Signals.Reload:
-			d.reload(ctx, stopEngine)
+			d.reload(ctx)
 		}
 	}
 }
 
 // reload reads the configuration again; a bad one changes nothing.
-func (d *daemon) reload(ctx context.Context, stopEngine *func()) {
+func (d *daemon) reload(ctx context.Context) {
 	d.notify(d.Notifier.Reloading())
 	defer func() { d.notify(d.Notifier.Ready(d.summary())) }()
 	next, err := d.Reload()
-	var e *engine.Engine
 	if err == nil {
-		err = SetLog(d.log, next)
+		err = SetLog(d.log, next.Log)
 	}
 	if err == nil {
-		e, err = d.newEngine(next)
+		err = d.engine.Reload(next)
 	}
 	if err != nil {
 		d.metrics.ReloadOK.Set(0)
 		d.log.WithError(err).Error("the new configuration is bad: the old one stays in force")
 		return
 	}
-	if keys := d.Settings.needsRestart(next); len(keys) > 0 {
+	if keys := needsRestart(d.Config, next); len(keys) > 0 {
 		d.log.WithField("keys", keys).Warn("these keys have changed too and take effect only after a restart")
 	}
-	(*stopEngine)()
-	*stopEngine = d.start(context.WithoutCancel(ctx), e)
-	d.noteSecrets(ctx, next, e)
+	d.noteSecrets(ctx, next)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
 	d.log.Info("the configuration has been reloaded")
 }
 
-// noteSecrets has commands see which app secret token an engine uses.
-func (d *daemon) noteSecrets(ctx context.Context, s Settings, e *engine.Engine) {
+// noteSecrets has commands see which app secret token the engine uses.
+func (d *daemon) noteSecrets(ctx context.Context, cfg config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := d.store.NoteAppToken(ctx, e.Instance.Instance, d.keys.Fingerprint(s.AppSecretToken.Reveal()), d.now()); err != nil {
+	if err := d.store.NoteAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
 		d.log.WithError(err).Warn("`lagerd check` cannot compare the app secret tokens")
-	}
-}
-
-// recordHints commits webhooks' hints.
-func (d *daemon) recordHints(ctx context.Context, hints []webhook.Hint) error {
-	records := make([]store.HintRecord, len(hints))
-	for i, h := range hints {
-		records[i] = store.HintRecord{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseWebhook, At: h.ReceivedAt}
-	}
-	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
-	defer cancel()
-	err := d.store.RecordWebhooks(ctx, records)
-	if err != nil {
-		d.log.WithError(err).WithField("hints", len(hints)).Error("webhooks are answered 503: their hints could not be committed")
-	}
-	return err
-}
-
-func (d *daemon) hinted(shop string, hints int) {
-	if e := d.engine.Load(); e != nil {
-		e.Hinted(shop, hints)
 	}
 }
 
@@ -360,11 +303,7 @@ func (d *daemon) alive() bool {
 
 // summary is the line that `systemctl status` shows.
 func (d *daemon) summary() string {
-	held := 0
-	if e := d.engine.Load(); e != nil {
-		held = e.Held()
-	}
-	return fmt.Sprintf("reconciling %d shops", held)
+	return fmt.Sprintf("reconciling %d shops", d.engine.Held())
 }
 
 // notify logs what the service manager could not be told.

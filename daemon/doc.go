@@ -3,12 +3,12 @@
 // protocol into calls.
 //
 //	Run
-//	├─ webhook server ─▶ Committer ─▶ store        lives as long as the process
+//	├─ webhook server ─▶ engine
 //	├─ admin server: /healthz /readyz /metrics
 //	├─ index: shops and codes in memory, kept right within a second
-//	└─ engine: client, Scheduler, leases, cron      made anew by a reload
+//	└─ engine: hints ─▶ store, and the shops whose lease it holds
 //
-// A reload (SIGHUP) reads the configuration again and replaces the engine;
+// A reload (SIGHUP) reads the configuration again and has the engine take it over;
 // webhooks go on meanwhile. What only a restart can change (listeners, the
 // database) is said in the log. A stop ends in the opposite order: no more
 // webhooks, what is queued is committed, passes are broken off (their

@@ -14,18 +14,19 @@ import (
 	"github.com/sirupsen/logrus"
 	logrusslog "github.com/sirupsen/logrus/hooks/slog"
 
+	"lagerd/config"
 	"lagerd/terminal"
 )
 
 func (d *daemon) listen() (webhook, admin net.Listener, err error) {
 	webhook = d.WebhookListener
 	if webhook == nil {
-		if webhook, err = net.Listen("tcp", d.Settings.WebhookListen); err != nil {
+		if webhook, err = net.Listen("tcp", d.Config.Webhook.Listen); err != nil {
 			return nil, nil, fmt.Errorf("webhook.listen: %w", err)
 		}
 	}
-	if d.Settings.AdminListen != "" {
-		if admin, err = net.Listen("tcp", d.Settings.AdminListen); err != nil {
+	if d.Config.Admin.Listen != "" {
+		if admin, err = net.Listen("tcp", d.Config.Admin.Listen); err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("admin.listen: %w", err), webhook.Close())
 		}
 	}
@@ -98,14 +99,14 @@ func slogTo(log *logrus.Logger) *slog.Logger {
 }
 
 // SetLog sets the log's level and format.
-func SetLog(log *logrus.Logger, s Settings) error {
-	level, err := logrus.ParseLevel(s.LogLevel)
+func SetLog(log *logrus.Logger, c config.Log) error {
+	level, err := logrus.ParseLevel(c.Level)
 	if err != nil {
 		return fmt.Errorf("log.level: %w", err)
 	}
 	log.SetLevel(level)
 	log.SetFormatter(escaped{&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: time.RFC3339}, false})
-	if s.LogFormat == "json" {
+	if c.Format == "json" {
 		log.SetFormatter(escaped{&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}, true})
 	}
 	return nil

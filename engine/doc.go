@@ -1,8 +1,16 @@
-// Package engine reconciles the shops whose lease this lagerd holds. It puts
-// together what does so and keeps it going: the lease keeper, the scheduler,
-// the tick's cron, and the poll that looks every second for what others have
-// left in the database. A daemon runs one; a reload replaces it.
+// Package engine is a lagerd but its process: from a configuration it puts together
+// what records webhooks' hints and what reconciles the shops whose lease this lagerd
+// holds, and keeps it going. A daemon runs one, and the simulation several.
 //
-// It owns none of the decisions (packages lease and reconcile do), no HTTP
-// server and no signal (package daemon does), and reads no configuration.
+//	Engine
+//	├─ webhook.Committer ─▶ store        lives as long as the engine
+//	└─ instance                          made anew by a reload
+//	   ├─ economic.Client
+//	   ├─ schedule.Scheduler ─▶ reconcile
+//	   ├─ lease.Keeper
+//	   ├─ cron: the tick
+//	   └─ poll: what others have left in the database
+//
+// It owns none of the decisions (packages lease and reconcile do), no HTTP server, no
+// signal and no file (package daemon does).
 package engine

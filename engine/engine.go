@@ -2,18 +2,20 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/robfig/cron/v3"
 	"github.com/sirupsen/logrus"
 
-	"lagerd/lease"
-	"lagerd/reconcile"
-	"lagerd/schedule"
+	"lagerd/config"
+	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/webhook"
 )
 
 // Shops are the shops and their settings, as they were read last.
@@ -23,206 +25,169 @@ type Shops interface {
 	Refresh(ctx context.Context) error // reads them again if any has changed
 }
 
-// Options is what an Engine needs. All of it is required.
+// Options is what an Engine needs beside the configuration. All but Transport is
+// required.
 type Options struct {
-	Reconcile reconcile.Options // its Observer is set by New
-	Workers   int               // shops reconciled at once
+	Store     *store.Store
+	Open      func(shop string, sealed []byte) (grantToken string, err error)
 	Shops     Shops
 	Metrics   *status.Metrics
 	Log       logrus.FieldLogger
-	Instance  store.Instance // new with every engine
+	Instance  func() store.Instance // another with every call
+	Now       func() time.Time
+	Jitter    func(most time.Duration) time.Duration // a random time from 0 to most
+	Transport http.RoundTripper                      // of the calls to e-conomic; nil: the client's own
+	Pace      Pace
+}
 
-	Schedule     string        // of the tick: a cron expression, UTC
-	Beat, TTL    time.Duration // of the leases
+// Pace is what no configuration sets. Usual is what a lagerd has.
+type Pace struct {
+	PageSize     int           // items asked for on a page: 1 to plan.PageSize
+	UnpackAtOnce int           // see reconcile.Options
+	Writers      int           // see webhook.CommitterOptions
+	ListingTurn  time.Duration // how long pages of a listing are read before its shop's hints get their turn
 	LookForFree  time.Duration // how often it looks for leases that were given back
 	Poll         time.Duration // how often it looks for what others have left
-	KeepRequests time.Duration
 }
 
-// Engine reconciles the shops whose lease it holds.
+// Usual returns the pace of a lagerd.
+func Usual() Pace {
+	return Pace{PageSize: plan.PageSize, UnpackAtOnce: store.UnpackedHints, Writers: 1,
+		ListingTurn: time.Second, LookForFree: 400 * time.Millisecond, Poll: time.Second}
+}
+
+// recordTimeout bounds one transaction that records webhooks: nothing else is
+// recorded meanwhile.
+const recordTimeout = 8 * time.Second
+
+// Engine is a lagerd but its process: it records webhooks' hints and reconciles the
+// shops whose lease it holds.
 type Engine struct {
-	Options
-	store     *store.Store
-	now       func() time.Time
-	scheduler *schedule.Scheduler
-	keeper    *lease.Keeper
-	cron      *cron.Cron
-	ctx       context.Context // of the work on shops, set by Run
-
-	gaugedAt, prunedAt time.Time
+	o         Options
+	committer *webhook.Committer
+	current   atomic.Pointer[instance]
+	next      chan *instance // that take the place of the current one
+	ended     chan struct{}  // closed when Run has ended
 }
 
-// New returns an engine that holds no shop yet, or an error where the schedule
+// New returns an engine that holds no shop yet, or an error where the configuration
 // is bad.
-func New(o Options) (*Engine, error) {
-	e := &Engine{Options: o, store: o.Reconcile.Store, now: o.Reconcile.Now}
-	o.Reconcile.Observer = o.Metrics
-	e.scheduler = schedule.NewScheduler(schedule.Options{Reconcile: o.Reconcile, Observer: o.Metrics, Workers: o.Workers, Instance: o.Instance.Instance})
-	e.keeper = lease.New(lease.Options{
-		Leases: e.store, Holder: e, Instance: o.Instance, Beat: o.Beat, TTL: o.TTL, LookForFree: o.LookForFree, Log: o.Log, Now: e.now,
-	})
-	// Skip must be outermost: with Recover around it, one panic would keep the
-	// tick from ever running again.
-	e.cron = cron.New(cron.WithLocation(time.UTC), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), recoverTo(o.Log)))
-	if _, err := e.cron.AddFunc(o.Schedule, e.tick); err != nil {
-		return nil, fmt.Errorf("the tick's schedule %q: %w", o.Schedule, err)
+func New(cfg config.Config, o Options) (*Engine, error) {
+	e := &Engine{o: o, next: make(chan *instance), ended: make(chan struct{})}
+	first, err := newInstance(cfg, o)
+	if err != nil {
+		return nil, err
 	}
+	e.current.Store(first)
+	e.committer = webhook.NewCommitter(webhook.CommitterOptions{
+		Write: e.record, Queue: cfg.Webhook.Queue, Batch: cfg.Webhook.Batch, Writers: o.Pace.Writers,
+		DrainTimeout: cfg.ShutdownTimeout / 2, Wake: e.hinted,
+	})
 	return e, nil
 }
 
-// recoverTo keeps a panic in a tick from ending the process.
-func recoverTo(log logrus.FieldLogger) cron.JobWrapper {
-	return func(j cron.Job) cron.Job {
-		return cron.FuncJob(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					log.WithField("panic", p).Error("a tick panicked")
-				}
-			}()
-			j.Run()
-		})
+// NewClient returns a client that reaches e-conomic as the configuration says, with
+// what else is given.
+func NewClient(cfg config.Config, more economic.Options) (*economic.Client, error) {
+	more.RESTURL, more.AppSecretToken = cfg.Economic.RESTURL, cfg.Economic.AppSecretToken.Reveal()
+	more.Timeout, more.CallsPerSecond = cfg.Economic.Timeout, cfg.Economic.CallsPerSecond
+	more.MaxURLBytes, more.MaxPDFBytes = cfg.Economic.MaxURLBytes, int64(cfg.PDF.MaxBytes)
+	return economic.New(more)
+}
+
+// Run works until ctx is done, what is queued has been recorded and everything that it
+// started has ended.
+func (e *Engine) Run(ctx context.Context) {
+	defer close(e.ended)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() {
+		if err := e.committer.Run(ctx); err != nil {
+			e.o.Log.WithError(err).Error("queued hints could not be committed: their webhooks were not answered with success")
+		}
+	})
+	for i := e.current.Load(); i != nil; i = e.runOne(ctx, i) {
+		e.current.Store(i)
 	}
 }
 
-func (e *Engine) tick() {
-	e.Metrics.LastTick.Set(float64(e.now().UnixNano()) / 1e9)
-	e.scheduler.Tick()
+// runOne runs an instance until ctx is done or another is to take its place, which it
+// returns then.
+func (e *Engine) runOne(ctx context.Context, i *instance) (next *instance) {
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		i.run(run)
+	}()
+	close(i.begun)
+	select {
+	case <-ctx.Done():
+	case next = <-e.next:
+	}
+	stop()
+	<-ended
+	return next
 }
 
-// Hinted has a shop looked at, if it is held: so many hints have come for it.
-func (e *Engine) Hinted(shop string, hints int) { e.scheduler.Hinted(shop, hints) }
+var errEnded = errors.New("the engine has ended")
+
+// Reload takes over another configuration: the leases are given back and taken anew by
+// another instance, while webhooks are recorded as before. It returns when that one
+// runs, or an error where the configuration is bad, and then nothing has changed. How
+// webhooks are recorded stays as it was.
+func (e *Engine) Reload(cfg config.Config) error {
+	next, err := newInstance(cfg, e.o)
+	if err != nil {
+		return err
+	}
+	select {
+	case e.next <- next:
+	case <-e.ended:
+		return errEnded
+	}
+	select {
+	case <-next.begun:
+	case <-e.ended:
+		return errEnded
+	}
+	return nil
+}
+
+// Record implements webhook.Recorder.
+func (e *Engine) Record(ctx context.Context, h webhook.Hint) error { return e.committer.Record(ctx, h) }
+
+// Queued returns how many webhooks wait for their commit.
+func (e *Engine) Queued() int { return e.committer.Queued() }
+
+// Instance returns the engine's name among the lease holders, which each reload changes.
+func (e *Engine) Instance() string { return e.current.Load().info.Instance }
 
 // ReconcileAll makes every shop due at once, also those that wait after a
 // failure and those that lagerd paused.
-func (e *Engine) ReconcileAll() { e.scheduler.ReconcileAll() }
+func (e *Engine) ReconcileAll() { e.current.Load().scheduler.ReconcileAll() }
 
 // SweepAll makes a sweep of every shop due at once.
-func (e *Engine) SweepAll() { e.scheduler.SweepAll() }
+func (e *Engine) SweepAll() { e.current.Load().scheduler.SweepAll() }
 
 // Held returns how many shops are held.
-func (e *Engine) Held() int { return len(e.scheduler.Held()) }
+func (e *Engine) Held() int { return e.current.Load().held() }
 
-// Run works until ctx is done and everything it started has ended.
-func (e *Engine) Run(ctx context.Context) {
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	e.ctx = work
-	var running sync.WaitGroup
-	running.Go(func() { e.scheduler.Run(work) })
-	running.Go(func() { e.poll(ctx) })
-	e.cron.Start()
-	e.keeper.Run(ctx) // ends by dropping every shop, which breaks off its pass
-	<-e.cron.Stop().Done()
-	stopWork()
-	running.Wait()
-}
+// hinted has a shop looked at, if it is held: so many hints have come for it.
+func (e *Engine) hinted(shop string, hints int) { e.current.Load().scheduler.Hinted(shop, hints) }
 
-// Taken implements lease.Holder.
-func (e *Engine) Taken(l store.Lease) bool {
-	shop, ok := e.Shops.Shop(l.Shop)
-	if !ok || shop.Generation < l.Generation { // added or changed since the shops were read
-		if err := e.Shops.Refresh(e.ctx); err != nil {
-			e.Log.WithError(err).WithField("shop", l.Shop).Warn("a shop's settings could not be read")
-			return false
-		}
-		if shop, ok = e.Shops.Shop(l.Shop); !ok {
-			return false
-		}
+// record commits webhooks' hints.
+func (e *Engine) record(ctx context.Context, hints []webhook.Hint) error {
+	records := make([]store.HintRecord, len(hints))
+	for i, h := range hints {
+		records[i] = store.HintRecord{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseWebhook, At: h.ReceivedAt}
 	}
-	e.scheduler.Take(e.ctx, shop, l.Token)
-	return true
-}
-
-// Holds implements lease.Holder.
-func (e *Engine) Holds(name string) bool { return e.scheduler.Holds(name) }
-
-// Dropped implements lease.Holder.
-func (e *Engine) Dropped(name string) { e.scheduler.Drop(name) }
-
-// Releasing implements lease.Holder: it saves the last ticks and calls of the shops that
-// were dropped, which nobody can once their leases are given back.
-func (e *Engine) Releasing(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	if err := e.scheduler.NoteTicks(ctx, true); err != nil {
-		e.Log.WithError(err).Warn("the last ticks could not be noted")
-	}
-}
-
-const gaugeEvery = 15 * time.Second
-
-// pruneEvery returns how often what is kept for so long is pruned.
-func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/10) }
-
-// poll looks again and again for what others have left in the database: changed
-// shops, hints recorded by another lagerd or due to be read again, requests.
-func (e *Engine) poll(ctx context.Context) {
-	e.gaugedAt = e.now()
-	// Also a lagerd that is often started anew prunes now and then.
-	e.prunedAt = e.now().Add(-e.Reconcile.Jitter(pruneEvery(e.KeepRequests)))
-	ticker := time.NewTicker(e.Poll)
-	defer ticker.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		err := e.look(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil && !failing:
-			e.Log.WithError(err).Error("the database does not answer")
-		case err == nil && failing:
-			e.Log.Info("the database answers again")
-		}
-		failing = err != nil
-	}
-}
-
-func (e *Engine) look(ctx context.Context) error {
-	now := e.now()
-	news, err := e.store.News(ctx, e.Reconcile.DueBy(now))
+	err := e.o.Store.RecordWebhooks(ctx, records)
 	if err != nil {
-		return err
+		e.o.Log.WithError(err).WithField("hints", len(hints)).Error("webhooks are answered 503: their hints could not be committed")
 	}
-	if news.ShopsGeneration != e.Shops.Generation() {
-		if err := e.Shops.Refresh(ctx); err != nil {
-			return err
-		}
-	}
-	e.scheduler.Sync(e.Shops.Shop)
-	e.scheduler.Asked(news.Asked)
-	e.scheduler.Wake(news.Work)
-	if err := e.scheduler.NoteTicks(ctx, false); err != nil {
-		return err
-	}
-	if now.Sub(e.prunedAt) >= pruneEvery(e.KeepRequests) {
-		e.prunedAt = now
-		if err := e.store.PruneRequests(ctx, now.Add(-e.KeepRequests)); err != nil {
-			return err
-		}
-	}
-	if now.Sub(e.gaugedAt) >= gaugeEvery {
-		e.gaugedAt = now
-		return e.gauge(ctx)
-	}
-	return nil
-}
-
-func (e *Engine) gauge(ctx context.Context) error {
-	e.Metrics.Leases.Set(float64(e.Held()))
-	e.Metrics.Shops(e.scheduler.States())
-	e.Metrics.ShopsWaiting.Set(float64(e.scheduler.Waiting()))
-	e.Metrics.StuckWorkers.Set(float64(e.scheduler.Stuck()))
-	open, oldest, err := e.store.OpenHintsTotal(ctx)
-	if err != nil {
-		return err
-	}
-	e.Metrics.OpenHints.Set(float64(open))
-	e.Metrics.OldestHint.Set(0)
-	if !oldest.IsZero() {
-		e.Metrics.OldestHint.Set(float64(oldest.UnixNano()) / 1e9)
-	}
-	return nil
+	return err
 }

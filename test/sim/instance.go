@@ -11,10 +11,10 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
+	"lagerd/config"
 	"lagerd/engine"
 	"lagerd/plan"
-	"lagerd/reconcile"
+	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
 	"lagerd/webhook"
@@ -51,13 +51,12 @@ type instance struct {
 	paused   bool
 	skew     atomic.Int64 // seconds that its wall clock is ahead
 
-	sim       *simulation
-	cancel    context.CancelFunc
-	store     *store.Store
-	engine    *engine.Engine
-	committer *webhook.Committer
-	metrics   *status.Metrics
-	running   chan struct{} // closed when it has ended
+	sim     *simulation
+	cancel  context.CancelFunc
+	store   *store.Store
+	engine  *engine.Engine
+	metrics *status.Metrics
+	running chan struct{} // closed when it has ended
 }
 
 // boot starts a new process.
@@ -77,59 +76,47 @@ func (s *simulation) boot() {
 	log.SetLevel(logrus.DebugLevel)
 	log.SetOutput(logged{s})
 	log.SetFormatter(&logrus.TextFormatter{DisableColors: true, DisableTimestamp: true, DisableSorting: true})
-	p := s.profile
-	client, err := economic.New(economic.Options{RESTURL: "http://e-conomic.sim", AppSecretToken: appToken, Transport: network{s, i}, Timeout: 30 * time.Second, MaxURLBytes: p.maxURLBytes, Now: i.now})
-	if err != nil {
-		panic(err)
-	}
 	i.store = st
-	m := metrics
+	i.metrics = metrics
 	if s.script.metrics != nil {
-		m = s.script.metrics()
+		i.metrics = s.script.metrics()
 	}
-	i.metrics = m
-	e, err := engine.New(engine.Options{
-		Reconcile: reconcile.Options{
-			Store: st, Client: client, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
-			Log: log, Now: i.now, Jitter: i.jitter,
-			Concurrency: 2, PDFConcurrency: 1, DailyCalls: p.dailyCalls, PageSize: p.pageSize, ListingTurn: p.listingTurn, UnpackAtOnce: p.unpackAtOnce,
-			Overlap: p.overlap, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
-			SweepEvery: p.sweepEvery, RetryMin: 2 * time.Second, RetryMax: 40 * time.Second, HeldRetry: 30 * time.Second,
-			GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute, KeepHistory: p.keepHistory, KeepHints: p.keepHints,
-			LossPercent: lossPercent, LossMin: lossMin,
-			LossWindow: lossWindow, LossWindowPercent: lossWindowPercent, LossWindowMin: lossWindowMin,
+	i.engine, err = engine.New(s.profile.config(), engine.Options{
+		Store: st, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
+		Shops: &shops{store: st, changing: s.profile.moves || s.profile.changing}, Metrics: i.metrics, Log: log, Now: i.now, Jitter: i.jitter, Transport: network{s, i},
+		Instance: func() store.Instance {
+			return store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())}
 		},
-		Workers: p.workers, Shops: &shops{store: st, changing: p.moves || p.changing}, Metrics: m, Log: log, Instance: store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())},
-		Schedule: p.schedule, Beat: leaseBeat, TTL: leaseTTL, LookForFree: lookForFree, Poll: pollEvery, KeepRequests: time.Hour,
+		Pace: s.profile.pace(),
 	})
 	if err != nil {
 		panic(err)
 	}
-	i.engine = e
-	i.committer = webhook.NewCommitter(webhook.CommitterOptions{
-		Write: func(ctx context.Context, hints []webhook.Hint) error {
-			records := make([]store.HintRecord, len(hints))
-			for n, h := range hints {
-				records[n] = store.HintRecord{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseWebhook, At: h.ReceivedAt}
-			}
-			ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
-			defer cancel()
-			return st.RecordWebhooks(ctx, records)
-		},
-		Writers: 2, // one more than the daemon has: more orders of what happens
-		Wake:    e.Hinted,
-	})
 	go func() {
 		defer close(i.running)
-		committed := make(chan struct{})
-		go func() {
-			defer close(committed)
-			_ = i.committer.Run(ctx)
-		}()
-		e.Run(ctx)
-		<-committed
+		i.engine.Run(ctx)
 		_ = conn.Close()
 	}()
+}
+
+// config is the configuration of every lagerd of the run.
+func (p profile) config() config.Config {
+	c := config.Default()
+	c.Economic.RESTURL, c.Economic.AppSecretToken, c.Economic.MaxURLBytes = "http://e-conomic.sim", secret.NewText(appToken), p.maxURLBytes
+	c.Reconcile.Schedule, c.Reconcile.Workers, c.Economic.DailyCalls = p.schedule, p.workers, p.dailyCalls
+	c.Reconcile.Overlap, c.Reconcile.SweepEvery = p.overlap, p.sweepEvery
+	c.Reconcile.RetryMin, c.Reconcile.RetryMax, c.Reconcile.HeldRetry = 2*time.Second, 40*time.Second, 30*time.Second
+	c.Reconcile.LossPercent, c.Reconcile.LossMin = lossPercent, lossMin
+	c.Reconcile.LossWindow, c.Reconcile.LossWindowPercent, c.Reconcile.LossWindowMin = lossWindow, lossWindowPercent, lossWindowMin
+	c.Lease = config.Lease{Beat: leaseBeat, TTL: leaseTTL}
+	c.Retention = config.Retention{History: p.keepHistory, Hints: p.keepHints, Requests: time.Hour}
+	c.PDF.Concurrency = 1
+	return c
+}
+
+func (p profile) pace() engine.Pace {
+	return engine.Pace{PageSize: p.pageSize, UnpackAtOnce: p.unpackAtOnce, ListingTurn: p.listingTurn, LookForFree: lookForFree, Poll: pollEvery,
+		Writers: 2} // one more than usual: more orders of what happens
 }
 
 // crash kills a process: from now on nothing that it does has any effect. In
@@ -212,8 +199,8 @@ func (l logged) Write(line []byte) (int, error) {
 	if l.sim.script.logged != nil {
 		l.sim.script.logged(string(line))
 	}
-	for _, secret := range secrets {
-		if bytes.Contains(line, secret) {
+	for _, known := range secrets {
+		if bytes.Contains(line, known) {
 			l.sim.mu.Lock()
 			l.sim.leaked = string(line)
 			l.sim.mu.Unlock()
@@ -272,7 +259,7 @@ func (a ack) key() string {
 // deliver calls a lagerd's webhook endpoint.
 func (i *instance) deliver(h webhook.Hint, n int) {
 	i.sim.oracle.told[hintKey{h.Shop, string(h.Kind), h.Number}] = true
-	i.hint(h, n, i.committer.Record)
+	i.hint(h, n, i.engine.Record)
 }
 
 // ask records a hint as a person's command does: in its own row, whatever a pass is

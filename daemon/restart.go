@@ -1,0 +1,25 @@
+package daemon
+
+import "lagerd/config"
+
+// needsRestart returns the keys in which another configuration differs that only a
+// restart changes.
+func needsRestart(is, next config.Config) []string {
+	var keys []string
+	differ := func(key string, differs bool) {
+		if differs {
+			keys = append(keys, key)
+		}
+	}
+	differ("database", is.Database.DSN.Reveal() != next.Database.DSN.Reveal() || is.Database.Path != next.Database.Path || is.Database.MaxConnections != next.Database.MaxConnections)
+	differ("key_file", is.Key.Reveal() != next.Key.Reveal() && !is.Key.IsZero())
+	differ("database.migrate", is.Database.Migrate != next.Database.Migrate)
+	differ("shutdown_timeout", is.ShutdownTimeout != next.ShutdownTimeout)
+	differ("webhook.listen", is.Webhook.Listen != next.Webhook.Listen)
+	differ("admin.listen", is.Admin.Listen != next.Admin.Listen)
+	differ("webhook.max_body_bytes", is.Webhook.MaxBodyBytes != next.Webhook.MaxBodyBytes)
+	differ("webhook.queue", is.Webhook.Queue != next.Webhook.Queue)
+	differ("webhook.batch", is.Webhook.Batch != next.Webhook.Batch)
+	differ("webhook.log_per_shop", is.Webhook.LogPerShop != next.Webhook.LogPerShop)
+	return keys
+}

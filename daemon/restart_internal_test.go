@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"lagerd/config"
+	"lagerd/secret"
+)
+
+// TestNeedsRestart: a reload tells of what it cannot change, and of nothing else.
+func TestNeedsRestart(t *testing.T) {
+	t.Parallel()
+	with := func(change func(c *config.Config)) config.Config {
+		c := config.Default()
+		change(&c)
+		return c
+	}
+	key := func(text string) config.Config {
+		return with(func(c *config.Config) { c.Key = secret.NewText(text) })
+	}
+	for _, c := range []struct {
+		name     string
+		old, new config.Config
+		want     []string
+	}{
+		{"nothing", key("a"), key("a"), nil},
+		{"what a reload changes", config.Default(), with(func(c *config.Config) {
+			c.Economic = config.Economic{RESTURL: "https://x", AppSecretToken: secret.NewText("x"), Timeout: time.Second}
+			c.Reconcile = config.Reconcile{Schedule: "@every 2m", Workers: 1}
+			c.Lease, c.Retention, c.PDF = config.Lease{Beat: 1}, config.Retention{History: 1}, config.PDF{MaxBytes: 1}
+			c.Log = config.Log{Level: "debug", Format: "json"}
+		}), nil},
+		{"another master key", key("a"), key("b"), []string{"key_file"}},
+		{"the master key is gone", key("a"), key(""), []string{"key_file"}},
+		{"the first start made it", key(""), key("a"), nil},
+		{"another database", with(func(c *config.Config) { c.Database.DSN = secret.NewText("x") }), with(func(c *config.Config) { c.Database.Path = "y" }), []string{"database"}},
+		{"another password", with(func(c *config.Config) { c.Database.DSN = secret.NewText("x") }), with(func(c *config.Config) { c.Database.DSN = secret.NewText("z") }), []string{"database"}},
+		{"the rest", config.Default(), with(func(c *config.Config) {
+			c.Database.MaxConnections, c.Database.Migrate, c.ShutdownTimeout, c.Admin.Listen = 3, config.MigrateManual, time.Second, ""
+			c.Webhook = config.Webhook{}
+		}), []string{"database", "database.migrate", "shutdown_timeout", "webhook.listen", "admin.listen",
+			"webhook.max_body_bytes", "webhook.queue", "webhook.batch", "webhook.log_per_shop"}},
+	} {
+		if got := needsRestart(c.old, c.new); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

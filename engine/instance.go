@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"github.com/sirupsen/logrus"
+
+	"lagerd/config"
+	"lagerd/economic"
+	"lagerd/lease"
+	"lagerd/reconcile"
+	"lagerd/schedule"
+	"lagerd/store"
+)
+
+// instance reconciles the shops whose lease it holds, under one configuration and one
+// name among the lease holders.
+type instance struct {
+	Options
+	cfg       config.Config
+	info      store.Instance
+	client    *economic.Client
+	reconcile reconcile.Options
+	scheduler *schedule.Scheduler
+	keeper    *lease.Keeper
+	cron      *cron.Cron
+	begun     chan struct{}   // closed when it runs
+	ctx       context.Context // of the work on shops, set by run
+
+	gaugedAt, prunedAt time.Time
+}
+
+// newInstance returns an instance that holds no shop yet, or an error where the
+// configuration is bad.
+func newInstance(cfg config.Config, o Options) (*instance, error) {
+	i := &instance{Options: o, cfg: cfg, info: o.Instance(), begun: make(chan struct{})}
+	var err error
+	i.client, err = NewClient(cfg, economic.Options{Transport: o.Transport, UserAgent: "lagerd/" + i.info.Version, Now: o.Now, Observe: o.Metrics.Called})
+	if err != nil {
+		return nil, err
+	}
+	i.reconcile = i.reconcileOptions()
+	i.scheduler = schedule.NewScheduler(schedule.Options{Reconcile: i.reconcile, Observer: o.Metrics, Workers: cfg.Reconcile.Workers, Instance: i.info.Instance})
+	i.keeper = lease.New(lease.Options{
+		Leases: o.Store, Holder: i, Instance: i.info, Beat: cfg.Lease.Beat, TTL: cfg.Lease.TTL, LookForFree: o.Pace.LookForFree, Log: o.Log, Now: o.Now,
+	})
+	// Skip must be outermost: with Recover around it, one panic would keep the
+	// tick from ever running again.
+	i.cron = cron.New(cron.WithLocation(time.UTC), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), recoverTo(o.Log)))
+	if _, err := i.cron.AddFunc(cfg.Reconcile.Schedule, i.tick); err != nil {
+		return nil, fmt.Errorf("the tick's schedule %q: %w", cfg.Reconcile.Schedule, err)
+	}
+	return i, nil
+}
+
+func (i *instance) reconcileOptions() reconcile.Options {
+	r := i.cfg.Reconcile
+	return reconcile.Options{
+		Store: i.Store, Client: i.client, Open: i.Open, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
+		Concurrency: i.cfg.Economic.Concurrency, PDFConcurrency: i.cfg.PDF.Concurrency, DailyCalls: i.cfg.Economic.DailyCalls,
+		PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, UnpackAtOnce: i.Pace.UnpackAtOnce,
+		Overlap: r.Overlap, Rereads: r.Rereads, SweepEvery: r.SweepEvery, RetryMin: r.RetryMin, RetryMax: r.RetryMax, HeldRetry: r.HeldRetry,
+		GapWindow: r.GapWindow, LateWithin: r.LateWebhook, KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
+		LossPercent: r.LossPercent, LossMin: r.LossMin,
+		LossWindow: r.LossWindow, LossWindowPercent: r.LossWindowPercent, LossWindowMin: r.LossWindowMin,
+	}
+}
+
+// recoverTo keeps a panic in a tick from ending the process.
+func recoverTo(log logrus.FieldLogger) cron.JobWrapper {
+	return func(j cron.Job) cron.Job {
+		return cron.FuncJob(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					log.WithField("panic", p).Error("a tick panicked")
+				}
+			}()
+			j.Run()
+		})
+	}
+}
+
+func (i *instance) tick() {
+	i.Metrics.LastTick.Set(float64(i.Now().UnixNano()) / 1e9)
+	i.scheduler.Tick()
+}
+
+func (i *instance) held() int { return len(i.scheduler.Held()) }
+
+// run works until ctx is done and everything it started has ended.
+func (i *instance) run(ctx context.Context) {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	defer i.client.Close()
+	i.ctx = work
+	var running sync.WaitGroup
+	running.Go(func() { i.scheduler.Run(work) })
+	running.Go(func() { i.poll(ctx) })
+	i.cron.Start()
+	i.keeper.Run(ctx) // ends by dropping every shop, which breaks off its pass
+	<-i.cron.Stop().Done()
+	stopWork()
+	running.Wait()
+}
+
+// Taken implements lease.Holder.
+func (i *instance) Taken(l store.Lease) bool {
+	shop, ok := i.Shops.Shop(l.Shop)
+	if !ok || shop.Generation < l.Generation { // added or changed since the shops were read
+		if err := i.Shops.Refresh(i.ctx); err != nil {
+			i.Log.WithError(err).WithField("shop", l.Shop).Warn("a shop's settings could not be read")
+			return false
+		}
+		if shop, ok = i.Shops.Shop(l.Shop); !ok {
+			return false
+		}
+	}
+	i.scheduler.Take(i.ctx, shop, l.Token)
+	return true
+}
+
+// Holds implements lease.Holder.
+func (i *instance) Holds(name string) bool { return i.scheduler.Holds(name) }
+
+// Dropped implements lease.Holder.
+func (i *instance) Dropped(name string) { i.scheduler.Drop(name) }
+
+// Releasing implements lease.Holder: it saves the last ticks and calls of the shops that
+// were dropped, which nobody can once their leases are given back.
+func (i *instance) Releasing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := i.scheduler.NoteTicks(ctx, true); err != nil {
+		i.Log.WithError(err).Warn("the last ticks could not be noted")
+	}
+}
+
+const gaugeEvery = 15 * time.Second
+
+// pruneEvery returns how often what is kept for so long is pruned.
+func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/10) }
+
+// poll looks again and again for what others have left in the database: changed
+// shops, hints recorded by another lagerd or due to be read again, requests.
+func (i *instance) poll(ctx context.Context) {
+	i.gaugedAt = i.Now()
+	// Also a lagerd that is often started anew prunes now and then.
+	i.prunedAt = i.Now().Add(-i.reconcile.Jitter(pruneEvery(i.cfg.Retention.Requests)))
+	ticker := time.NewTicker(i.Pace.Poll)
+	defer ticker.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := i.look(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			i.Log.WithError(err).Error("the database does not answer")
+		case err == nil && failing:
+			i.Log.Info("the database answers again")
+		}
+		failing = err != nil
+	}
+}
+
+func (i *instance) look(ctx context.Context) error {
+	now := i.Now()
+	news, err := i.Store.News(ctx, i.reconcile.DueBy(now))
+	if err != nil {
+		return err
+	}
+	if news.ShopsGeneration != i.Shops.Generation() {
+		if err := i.Shops.Refresh(ctx); err != nil {
+			return err
+		}
+	}
+	i.scheduler.Sync(i.Shops.Shop)
+	i.scheduler.Asked(news.Asked)
+	i.scheduler.Wake(news.Work)
+	if err := i.scheduler.NoteTicks(ctx, false); err != nil {
+		return err
+	}
+	if now.Sub(i.prunedAt) >= pruneEvery(i.cfg.Retention.Requests) {
+		i.prunedAt = now
+		if err := i.Store.PruneRequests(ctx, now.Add(-i.cfg.Retention.Requests)); err != nil {
+			return err
+		}
+	}
+	if now.Sub(i.gaugedAt) >= gaugeEvery {
+		i.gaugedAt = now
+		return i.gauge(ctx)
+	}
+	return nil
+}
+
+func (i *instance) gauge(ctx context.Context) error {
+	i.Metrics.Leases.Set(float64(i.held()))
+	i.Metrics.Shops(i.scheduler.States())
+	i.Metrics.ShopsWaiting.Set(float64(i.scheduler.Waiting()))
+	i.Metrics.StuckWorkers.Set(float64(i.scheduler.Stuck()))
+	open, oldest, err := i.Store.OpenHintsTotal(ctx)
+	if err != nil {
+		return err
+	}
+	i.Metrics.OpenHints.Set(float64(open))
+	i.Metrics.OldestHint.Set(0)
+	if !oldest.IsZero() {
+		i.Metrics.OldestHint.Set(float64(oldest.UnixNano()) / 1e9)
+	}
+	return nil
+}
