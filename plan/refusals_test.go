@@ -9,40 +9,6 @@ import (
 	"lagerd/plan"
 )
 
-func TestStops(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		refusal plan.Refusal
-		self    plan.Self
-		row     int // 0: a listing
-		want    plan.Stop
-	}{
-		{plan.Refused401, plan.SelfUnasked, 0, plan.StopToAsk},
-		{plan.Refused401, plan.SelfUnasked, 1, plan.StopToAsk},
-		{plan.Refused401, plan.SelfUnasked, 3, plan.StopToAsk},
-		{plan.Refused401, plan.SelfRefused, 0, plan.StopPass},
-		{plan.Refused401, plan.SelfRefused, 1, plan.StopPass},
-		{plan.Refused401, plan.SelfUnknown, 0, plan.StopPass},
-		{plan.Refused401, plan.SelfUnknown, 1, plan.StopPass},
-		{plan.Refused401, plan.SelfUnknown, 3, plan.StopPass},
-		{plan.Refused401, plan.SelfWell, 0, plan.StopPart},
-		{plan.Refused401, plan.SelfWell, 1, plan.StopNumber},
-		{plan.Refused401, plan.SelfWell, 3, plan.StopPart},
-		{plan.Refused403, plan.SelfUnasked, 0, plan.StopPart},
-		{plan.Refused403, plan.SelfUnasked, 1, plan.StopNumber},
-		{plan.Refused403, plan.SelfUnasked, 2, plan.StopNumber},
-		{plan.Refused403, plan.SelfUnasked, 3, plan.StopPart},
-		{plan.Refused403, plan.SelfWell, 4, plan.StopPart},
-		{plan.Refused429, plan.SelfUnasked, 0, plan.StopPass},
-		{plan.Refused429, plan.SelfWell, 1, plan.StopPass},
-		{plan.Refused429, plan.SelfWell, 3, plan.StopPass},
-	} {
-		if got := plan.Stops(c.refusal, c.self, c.row == 0, c.row); got != c.want {
-			t.Errorf("%+v: %s", c, got)
-		}
-	}
-}
-
 // TestStreak: refused is counted "a", refused before "(a)", read "+a", a listing "+".
 func TestStreak(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lagerd/economic"
 	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
@@ -283,8 +282,8 @@ const (
 func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	for n := 1; ; n++ {
 		v, err := read()
-		kind := economic.KindOf(err)
-		if kind != economic.KindUnavailable && kind != economic.KindRateLimited || n == mostReads {
+		stop, again := plan.Stops(plan.Failure{Class: source.ClassOf(err), Read: plan.ReadListing})
+		if err == nil || stop == plan.StopDay || again != plan.AgainThere || n == mostReads {
 			return v, err
 		}
 		select {
@@ -369,7 +368,7 @@ type contentError struct{ error }
 
 // content marks the error of a single read as a contentError, if it is one.
 func content(err error) error {
-	if kind := economic.KindOf(err); err != nil && (kind == "" || kind == economic.KindMalformed) {
+	if source.ClassOf(err) == plan.ClassNumber {
 		return contentError{err}
 	}
 	return err

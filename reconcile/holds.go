@@ -2,13 +2,10 @@ package reconcile
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -84,38 +81,16 @@ func (w *Shop) forbidden(scope plan.Scope) bool {
 	return w.beside[scope] != nil || w.progress.Holds.Has(scope, plan.HeldForbidden)
 }
 
-// judged returns a refusal as what it counts for: a 401 while /self is well counts as
-// a 403. /self is asked once a pass at most.
-func (w *Shop) judged(ctx context.Context, err error) error {
-	if economic.KindOf(err) != economic.KindUnauthorized || ctx.Err() != nil {
-		return err
-	}
-	if plan.Stops(plan.Refused401, w.self, false, 1) == plan.StopToAsk {
-		if _, asked := w.identify(ctx); asked != nil {
-			err = errors.Join(err, asked)
-		}
-	}
-	if w.self != plan.SelfWell {
-		return err
-	}
-	refused, _ := errors.AsType[*economic.Error](err)
-	only := *refused
-	only.Kind = economic.KindForbidden
-	only.Message = strings.TrimSuffix("only this, asked who it is e-conomic answers: "+only.Message, ": ")
-	return &only
-}
-
-// numberRefused counts a number that e-conomic has refused. part reports that it is
-// not the number's fault any more.
-func (w *Shop) numberRefused(scope plan.Scope, number string, before bool) (part bool) {
+// numberRefused counts a number that the source has refused, and returns how many there
+// are one after another.
+func (w *Shop) numberRefused(scope plan.Scope, number string, before bool) int {
 	if w.streaks == nil {
 		w.streaks = map[plan.Scope]*plan.Streak{}
 	}
 	if w.streaks[scope] == nil {
 		w.streaks[scope] = &plan.Streak{}
 	}
-	streak := w.streaks[scope].Refused(number, before)
-	return plan.Stops(plan.Refused403, w.self, false, streak) == plan.StopPart
+	return w.streaks[scope].Refused(number, before)
 }
 
 // answered notes that e-conomic has answered a read of the part: of a number, or a
@@ -131,7 +106,7 @@ func (w *Shop) answered(ctx context.Context, scope plan.Scope, number string) er
 // beside it.
 func (w *Shop) endPart(ctx context.Context, scope plan.Scope, err error) error {
 	err = w.judged(ctx, err)
-	if economic.KindOf(err) != economic.KindForbidden || ctx.Err() != nil {
+	if stop, _ := w.stops(err, plan.ReadListing, 0); stop != plan.StopPart || ctx.Err() != nil {
 		return err
 	}
 	if scope == plan.ScopeStock {

@@ -59,7 +59,7 @@ func (w *Shop) readInvoicesDue(ctx context.Context, j Due) error {
 	sinceSweep := w.since(w.progress.InvoicesSweptAt.Time)
 	if j.Sweep || j.Tick && sinceSweep >= w.SweepEvery {
 		err := w.sweepInvoices(ctx, hints)
-		if economic.KindOf(err) == economic.KindBudget && !j.Sweep {
+		if stop, _ := w.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !j.Sweep {
 			return nil // the day's share of sweeps is used up: the next tick tries
 		}
 		return err
@@ -381,19 +381,15 @@ func (w *Shop) readHintedInvoices(ctx context.Context, hints inbox.Hints) error 
 // readInvoice reads one invoice with its lines.
 func (w *Shop) readInvoice(ctx context.Context, n int64, hints inbox.Hints) error {
 	page, items, err := w.invoices.Invoice(ctx, source.PriorityHint, n)
-	if err == nil {
-		if err := w.answered(ctx, plan.ScopeInvoices, strconv.FormatInt(n, 10)); err != nil {
-			return err
-		}
+	number := strconv.FormatInt(n, 10)
+	if err != nil {
+		return w.putOff(ctx, hints, number, err, new(int))
+	}
+	if err := w.answered(ctx, plan.ScopeInvoices, number); err != nil {
+		return err
 	}
 	b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
 	switch {
-	case errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil:
-		return errors.Join(err, w.postpone(ctx, hints, strconv.FormatInt(n, 10), err))
-	case economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil:
-		return w.postpone(ctx, hints, strconv.FormatInt(n, 10), err)
-	case err != nil:
-		return w.putOff(ctx, hints, strconv.FormatInt(n, 10), err)
 	case page.Size() == 0:
 		b.notFound = []int64{n}
 	case len(page.Observed) > 0:
@@ -416,10 +412,10 @@ func (w *Shop) readInvoices(ctx context.Context, numbers []int64, hints inbox.Hi
 			asked[r.From] = true
 		}
 		page, whole, err := w.invoicesIn(ctx, ranges[:fit])
-		if err = w.judged(ctx, err); economic.KindOf(err) == economic.KindForbidden {
-			return w.readEach(ctx, ranges, hints) // it may be one of them
-		}
-		if err != nil {
+		if err = w.judged(ctx, err); err != nil {
+			if stop, _ := w.stops(err, plan.ReadInvoices, 0); stop == plan.StopNothing {
+				return w.readEach(ctx, ranges, hints)
+			}
 			return err
 		}
 		for _, i := range page.Observed {
@@ -522,7 +518,7 @@ func (w *Shop) fetchAndStore(ctx context.Context, list []store.InvoiceWork) erro
 		for _, f := range come {
 			switch err := w.judgeFetched(ctx, &f); {
 			case err == nil:
-			case economic.KindOf(err) == economic.KindRateLimited:
+			case source.ClassOf(err) == plan.ClassBusy:
 				limited = append(limited, err)
 			default:
 				errs = append(errs, err)
@@ -551,7 +547,7 @@ func (w *Shop) fetchAndStore(ctx context.Context, list []store.InvoiceWork) erro
 // ends reports whether fetches under way are of no use any more, or cost the client's
 // timeout each.
 func (w *Shop) ends(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || outdated(err) || errors.Is(err, economic.ErrTimeout)
+	return ctx.Err() != nil || outdated(err) || source.Has(err, plan.ClassHanging)
 }
 
 // tryPDFs tries PDFs that are held as forbidden, as many as hold them, until one can be
@@ -586,7 +582,7 @@ type fetched struct {
 }
 
 func (f fetched) limited() bool {
-	return economic.KindOf(f.lines) == economic.KindRateLimited || economic.KindOf(f.pdf) == economic.KindRateLimited
+	return source.ClassOf(f.lines) == plan.ClassBusy || source.ClassOf(f.pdf) == plan.ClassBusy
 }
 
 // judgeFetched takes note of how e-conomic answered for one invoice, and puts off what
@@ -609,21 +605,24 @@ func (w *Shop) judgeFetched(ctx context.Context, f *fetched) error {
 		}
 		err := w.judged(ctx, *part.err)
 		*part.err = err
-		switch kind := economic.KindOf(err); {
-		case err == nil:
+		if err == nil {
 			others = append(others, w.answered(ctx, part.scope, number))
-		case ctx.Err() != nil, kind == economic.KindUnauthorized, kind == economic.KindBudget:
-			others = append(others, err) // not this invoice's fault: it stays due
-		case kind == economic.KindRateLimited, errors.Is(err, economic.ErrTimeout):
-			others, own = append(others, err), append(own, err) // should it be this one's alone, it comes last
-		case kind == economic.KindForbidden:
-			refused = true
-			own = append(own, err)
-			if w.numberRefused(part.scope, number, f.invoice.Refused) {
-				others = append(others, w.endPart(ctx, part.scope, err))
-			}
+			continue
+		}
+		if ctx.Err() != nil {
+			others = append(others, err)
+			continue
+		}
+		stop, again := w.stopsForNumber(part.scope, number, f.invoice.Refused, err, new(int))
+		if again == plan.AgainLater {
+			own, refused = append(own, err), refused || source.ClassOf(err) == plan.ClassPart
+		}
+		switch stop {
+		case plan.StopNumber:
+		case plan.StopPart:
+			others = append(others, w.endPart(ctx, part.scope, err))
 		default:
-			own = append(own, err)
+			others = append(others, err)
 		}
 	}
 	if err := errors.Join(own...); err != nil {
@@ -705,7 +704,9 @@ func (w *Shop) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) 
 		}
 	}()
 	f.asked, f.lines = w.fetchLines(ctx, inv, &f.applied)
-	if k := economic.KindOf(f.lines); k != economic.KindBudget && k != economic.KindRateLimited && !w.ends(ctx, f.lines) {
+	// Whether /self is well is of no matter here: it is asked later.
+	stop, _ := plan.Stops(plan.Failure{Class: source.ClassOf(f.lines), Read: plan.ReadNumber})
+	if stop != plan.StopDay && stop != plan.StopPass && !w.ends(ctx, f.lines) {
 		f.askedPDF, f.pdf = !inv.PDFStored, w.fetchPDF(ctx, inv, &f.applied)
 	}
 	return f

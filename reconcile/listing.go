@@ -272,21 +272,17 @@ func (r *pageRead) giveUp() {
 	<-r.done
 }
 
-// mostFailures is how many pages may fail until a listing begins anew.
-const mostFailures = 20
-
-// interrupted keeps a listing whose page could not be read: it goes on there.
+// interrupted deals with a page that could not be read: the listing under way goes on
+// there, or ends.
 func (w *Shop) interrupted(l *listing, err error) error {
 	l.awaited = false // for how long is not known
-	switch economic.KindOf(err) {
-	case economic.KindBudget:
-		return err
-	case economic.KindUnavailable, economic.KindRateLimited:
-		if l.failures++; l.failures < mostFailures {
-			return err
-		}
+	stop, again := w.stops(err, plan.ReadListing, l.failures+1)
+	if stop != plan.StopDay {
+		l.failures++
 	}
-	w.endListing()
+	if again == plan.AgainAnew {
+		w.endListing()
+	}
 	return err
 }
 

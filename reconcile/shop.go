@@ -128,15 +128,6 @@ func (w *Shop) pass(ctx context.Context, j Due) (Report, error) {
 	return res, errors.Join(errs...)
 }
 
-// cutShort says of what was not read to its end until when it waits.
-func (w *Shop) cutShort(short error) error {
-	apiErr, ok := errors.AsType[*economic.Error](short)
-	if !ok || apiErr.Kind != economic.KindBudget || apiErr.RetryAfter <= 0 {
-		return short
-	}
-	return fmt.Errorf("cut short: it waits until %s UTC: %w", w.Now().Add(apiErr.RetryAfter).UTC().Format("2006-01-02 15:04:05"), short)
-}
-
 func (w *Shop) reconcile(ctx context.Context, j Due) (Report, error) {
 	if w.shop.Paused() {
 		return Report{Idle: true}, nil
@@ -152,15 +143,16 @@ func (w *Shop) reconcile(ctx context.Context, j Due) (Report, error) {
 		part := (w.first + n) % len(parts)
 		again, err := parts[part](ctx, j)
 		res.Again = res.Again || again
-		switch {
-		case w.stopped(ctx, err):
-			// What keeps the pass from its other parts keeps the next one from none.
-			if errors.Is(err, economic.ErrTimeout) || economic.KindOf(err) == economic.KindRateLimited {
-				w.first = (part + 1) % len(parts)
-			}
+		ends, next := w.endsPass(ctx, err)
+		if next {
+			w.first = (part + 1) % len(parts)
+		}
+		if ends {
 			res.Stopped = true
 			return res, errors.Join(append(errs, err)...)
-		case economic.KindOf(err) == economic.KindBudget:
+		}
+		switch stop, _ := w.stops(err, plan.ReadListing, 0); stop {
+		case plan.StopDay:
 			res.Short = err
 		default:
 			errs = append(errs, err)
@@ -180,22 +172,6 @@ func (w *Shop) reconcile(ctx context.Context, j Due) (Report, error) {
 // to be read at all.
 func (w *Shop) stockIsTrue() bool {
 	return w.stockOff() != "" || !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.progress.SweptAt.IsZero() && !w.changingOver()
-}
-
-// stopped reports whether an error concerns the whole shop, so that its other
-// parts need not try. A 401 that comes to this was not /self's alone to judge: the
-// shop is held, or whether its token is good is not known.
-func (w *Shop) stopped(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || outdated(err) {
-		return true
-	}
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized, economic.KindRateLimited:
-		return true
-	}
-	// An agreement that hangs costs the client's timeout with every call: one is
-	// enough for a pass. The next begins with the part after the one that hung.
-	return errors.Is(err, economic.ErrTimeout)
 }
 
 // patience is how long a call may wait for its agreement's tokens: while it
@@ -360,7 +336,7 @@ func (w *Shop) identify(ctx context.Context) (ready bool, err error) {
 	w.self = plan.SelfUnknown
 	// With the priority of hints, which have a reserve: they wait for the answer.
 	self, err := w.account.Self(ctx, source.PriorityHint)
-	if economic.KindOf(err) == economic.KindUnauthorized {
+	if source.ClassOf(err) == plan.ClassShop {
 		agreement := w.shop.Shop // one shop to an agreement, as long as its number is not known
 		if w.progress.AgreementNumber != 0 {
 			agreement = strconv.FormatInt(w.progress.AgreementNumber, 10)
@@ -369,11 +345,11 @@ func (w *Shop) identify(ctx context.Context) (ready bool, err error) {
 			w.log.WithField("agreements", agreements).Error(AppTokenSuspected)
 		}
 	}
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized:
+	switch source.ClassOf(err) {
+	case plan.ClassShop:
 		w.self = plan.SelfRefused
 		return false, errors.Join(err, w.saw(ctx, plan.SeenSelf401), w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, err.Error()))
-	case economic.KindForbidden:
+	case plan.ClassPart:
 		w.self = plan.SelfRefused
 		return false, errors.Join(err, w.saw(ctx, plan.SeenSelf403), w.hold(ctx, plan.ScopeShop, plan.HeldForbidden, err.Error()))
 	}

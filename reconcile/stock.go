@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"lagerd/economic"
 	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
@@ -109,8 +108,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 		return false, errors.Join(errs...)
 	}
 	err = w.endPart(ctx, plan.ScopeStock, heldBack(w.turnPages(ctx)))
-	e, ok := errors.AsType[*economic.Error](err)
-	if !ok || e.Kind != economic.KindBudget || w.sweep == nil {
+	if stop, _ := w.stops(err, plan.ReadListing, 0); stop != plan.StopDay || w.sweep == nil {
 		return w.sweep != nil && err == nil, err
 	}
 	if w.spent(w.sweep.priority) {
@@ -118,7 +116,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	}
 	if w.sweep.cause == plan.CauseSweep {
 		// The day's share of a sweep is used up: it goes on where it was.
-		w.sweep.notBefore = w.Now().Add(e.RetryAfter)
+		w.sweep.notBefore = w.Now().Add(source.RetryAfter(err))
 		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
 		return false, nil
 	}
@@ -136,11 +134,8 @@ func (w *Shop) tryStock(ctx context.Context, hints inbox.Hints) (open bool, err 
 	open = true
 	for _, number := range plan.Probes(newest, refused) {
 		fresh := !refused(number)
-		err := w.readSingle(ctx, hints, number)
-		if economic.KindOf(err) == economic.KindUnavailable && !errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil {
-			err = w.postpone(ctx, hints, number, err)
-		}
-		if err = heldBack(err); err != nil || !w.forbidden(plan.ScopeStock) {
+		err := heldBack(w.readSingle(ctx, hints, number, new(int)))
+		if err != nil || !w.forbidden(plan.ScopeStock) {
 			return true, err
 		}
 		open = open && !fresh
@@ -334,10 +329,6 @@ type itemsBatch struct {
 	empty   bool                    // it showed none at all
 }
 
-// failuresInARow is how many numbers may fail one after another until e-conomic
-// as a whole counts as down.
-const failuresInARow = 3
-
 // filtersPerPass is how many filtered listings of hinted numbers are read until
 // the reads are planned anew: meanwhile so many hints may have come that a whole
 // listing costs less. A person who asked is told when all have been read.
@@ -355,7 +346,7 @@ func (w *Shop) readHinted(ctx context.Context, hints inbox.Hints, most int) erro
 		// What has failed comes last: it may be what e-conomic hangs on.
 		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
-	failed := 0
+	row := 0 // of numbers that got no usable answer
 	together := most > 0 && !w.alone
 	for filters := 0; len(numbers) > 0; {
 		n := 1
@@ -368,19 +359,17 @@ func (w *Shop) readHinted(ctx context.Context, hints inbox.Hints, most int) erro
 				w.hinted = true
 				break
 			}
-			err := w.readTogether(ctx, hints, numbers[:n])
+			err := w.judged(ctx, w.readTogether(ctx, hints, numbers[:n], &row))
 			if err == nil {
 				numbers = numbers[n:]
 				continue
 			}
-			err = w.judged(ctx, err)
-			if kind := economic.KindOf(err); kind != economic.KindUnavailable && kind != economic.KindForbidden {
+			stop, again := w.stops(err, plan.ReadItems, 0)
+			if stop != plan.StopNothing {
+				w.alone = again == plan.AgainAlone
 				return err
 			}
-			if w.alone = errors.Is(err, economic.ErrTimeout); w.alone {
-				return err
-			}
-			together = false // one of them may be what e-conomic stumbles over
+			together = false
 			continue
 		}
 		number := numbers[0]
@@ -388,19 +377,7 @@ func (w *Shop) readHinted(ctx context.Context, hints inbox.Hints, most int) erro
 		if _, open := hints[number]; !open {
 			continue
 		}
-		err := w.readSingle(ctx, hints, number)
-		if errors.Is(err, economic.ErrTimeout) && ctx.Err() == nil {
-			return errors.Join(err, w.postpone(ctx, hints, number, err))
-		}
-		if economic.KindOf(err) == economic.KindUnavailable && ctx.Err() == nil {
-			if failed++; failed == failuresInARow {
-				return err
-			}
-			err = w.postpone(ctx, hints, number, err)
-		} else {
-			failed = 0
-		}
-		if err != nil {
+		if err := w.readSingle(ctx, hints, number, &row); err != nil {
 			return err
 		}
 	}
@@ -408,7 +385,7 @@ func (w *Shop) readHinted(ctx context.Context, hints inbox.Hints, most int) erro
 	return nil
 }
 
-func (w *Shop) readTogether(ctx context.Context, hints inbox.Hints, numbers []string) error {
+func (w *Shop) readTogether(ctx context.Context, hints inbox.Hints, numbers []string, row *int) error {
 	asked := make(map[string]struct{}, len(numbers))
 	for _, number := range numbers {
 		asked[number] = struct{}{}
@@ -436,7 +413,7 @@ func (w *Shop) readTogether(ctx context.Context, hints inbox.Hints, numbers []st
 	// it says which.
 	for _, number := range numbers {
 		if _, missing := asked[number]; missing {
-			if err := w.readSingle(ctx, hints, number); err != nil {
+			if err := w.readSingle(ctx, hints, number, row); err != nil {
 				return err
 			}
 		}
@@ -444,55 +421,18 @@ func (w *Shop) readTogether(ctx context.Context, hints inbox.Hints, numbers []st
 	return nil
 }
 
-func (w *Shop) readSingle(ctx context.Context, hints inbox.Hints, number string) error {
+// readSingle reads one number; row is that of stopsForNumber.
+func (w *Shop) readSingle(ctx context.Context, hints inbox.Hints, number string, row *int) error {
 	o, err := w.stock.Item(ctx, source.PriorityHint, number)
 	if err != nil {
-		return w.putOff(ctx, hints, number, err)
+		return w.putOff(ctx, hints, number, err, row)
 	}
+	*row = 0
 	if err := w.answered(ctx, plan.ScopeStock, number); err != nil {
 		return err
 	}
 	_, err = w.storeItems(ctx, itemsBatch{observations: []plan.Observation{o}, hints: hints, cause: plan.CauseWebhook}, store.Applied{})
 	return err
-}
-
-// putOff postpones a hint whose number cannot be read. An error that is not the
-// number's own, or not its alone, is returned.
-func (w *Shop) putOff(ctx context.Context, hints inbox.Hints, number string, err error) error {
-	err = w.judged(ctx, err)
-	if ctx.Err() != nil {
-		return err
-	}
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized, economic.KindUnavailable, economic.KindBudget:
-		return err
-	case economic.KindRateLimited: // should it be this one's alone, it holds up no other
-		return errors.Join(err, w.postpone(ctx, hints, number, err))
-	case economic.KindForbidden:
-		h, scope := hints[number], plan.ScopeStock
-		if h.Kind == plan.KindInvoice {
-			scope = plan.ScopeInvoices
-		}
-		postponed := w.postpone(ctx, hints, number, err)
-		if postponed == nil && w.numberRefused(scope, number, h.Refused) {
-			return err
-		}
-		return postponed
-	}
-	return w.postpone(ctx, hints, number, err)
-}
-
-// postpone keeps a hint with the error and has its number read again later.
-func (w *Shop) postpone(ctx context.Context, hints inbox.Hints, number string, err error) error {
-	h := hints[number]
-	w.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
-	reason := plan.HintFailed
-	if h.Refused = economic.KindOf(err) == economic.KindForbidden; h.Refused {
-		reason = plan.HintForbidden
-	}
-	h.Failures++
-	again := h.PutOff(w.retryAt(h.Failures), reason, err.Error())
-	return w.settle(ctx, hints, inbox.Outcome{Rereads: []plan.Reread{again}})
 }
 
 // readChanges reads what changed since the cursor, less an overlap, to the

@@ -13,9 +13,9 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/semaphore"
 
-	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -463,9 +463,7 @@ func (s *Scheduler) renew(ctx context.Context, e *entry, due reconcile.Due) {
 func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err error) {
 	e.failures++
 	wait := s.o.Reconcile.Backoff(e.failures)
-	if apiErr, ok := errors.AsType[*economic.Error](err); ok && apiErr.RetryAfter > wait {
-		wait = apiErr.RetryAfter
-	}
+	wait = max(wait, source.RetryAfter(err))
 	log := s.log(e).WithError(err).WithFields(logrus.Fields{"failures": e.failures, "retry_in": wait.Round(time.Millisecond).String()})
 	if holds := e.shop.Holds(); len(holds) > 0 {
 		log = log.WithField("held", holds.Codes())
@@ -487,7 +485,7 @@ func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
 
 // shortOf says for people why a tick did not read all that it should.
 func shortOf(short error) string {
-	if economic.KindOf(short) == economic.KindBudget {
+	if source.ClassOf(short) == plan.ClassDay {
 		return "the budget is short: ticks and sweeps wait, hints go on"
 	}
 	return "e-conomic refuses what is held for another reason: it is tried again now and then, the rest goes on"

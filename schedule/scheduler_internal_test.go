@@ -5,15 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"lagerd/economic"
+	"lagerd/plan"
+	"lagerd/source"
 )
 
 // TestShortOf: only what waits for the day's calls is told as that.
 func TestShortOf(t *testing.T) {
 	t.Parallel()
-	for kind, word := range map[economic.Kind]string{economic.KindBudget: "the budget is short", economic.KindForbidden: "e-conomic refuses"} {
-		if got := shortOf(fmt.Errorf("read: %w", &economic.Error{Kind: kind})); !strings.HasPrefix(got, word) {
-			t.Errorf("%v is told as %q", kind, got)
+	for class, word := range map[plan.Class]string{plan.ClassDay: "the budget is short", plan.ClassPart: "e-conomic refuses"} {
+		if got := shortOf(fmt.Errorf("read: %w", &source.Error{Class: class})); !strings.HasPrefix(got, word) {
+			t.Errorf("%v is told as %q", class, got)
 		}
 	}
 }

@@ -18,7 +18,7 @@ type Account struct {
 // Self reads whose agreement it is.
 func (a Account) Self(ctx context.Context, p source.Priority) (source.Self, error) {
 	self, err := a.Agreement.Self(ctx, Priority(p))
-	return source.Self{AgreementNumber: self.AgreementNumber, CompanyName: self.CompanyName}, err
+	return source.Self{AgreementNumber: self.AgreementNumber, CompanyName: self.CompanyName}, failed(err)
 }
 
 // Stock reads the agreement's products.

@@ -25,14 +25,14 @@ type invoices struct {
 func (s invoices) List(ctx context.Context, p source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
 	if link != "" {
 		read, err := s.account.Agreement.NextInvoices(ctx, Priority(p), string(link))
-		return s.page(read), err
+		return s.page(read), failed(err)
 	}
 	asked := economic.InvoicesQuery{HasAfter: q.HasAfter, After: q.After, Ranges: ranges(q.Ranges), DateFrom: q.DateFrom, Descending: q.Descending}
 	if !q.Descending {
 		asked.PageSize = s.account.PageSize
 	}
 	read, err := s.account.Agreement.Invoices(ctx, Priority(p), asked)
-	return s.page(read), err
+	return s.page(read), failed(err)
 }
 
 // Invoice reads one invoice.
@@ -45,19 +45,19 @@ func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) 
 	if err == nil {
 		page.Items, page.Results = []economic.Invoice{read.Value}, 1
 	}
-	return s.page(page), itemsOn(read.Value.Lines), err
+	return s.page(page), itemsOn(read.Value.Lines), failed(err)
 }
 
 // Lines reads the numbers of the items on an invoice's lines.
 func (s invoices) Lines(ctx context.Context, p source.Priority, number int64) ([]string, error) {
 	read, err := s.account.Agreement.Invoice(ctx, Priority(p), number)
-	return itemsOn(read.Value.Lines), err
+	return itemsOn(read.Value.Lines), failed(err)
 }
 
 // PDF reads an invoice's PDF.
 func (s invoices) PDF(ctx context.Context, p source.Priority, number int64, link string) ([]byte, error) {
 	read, err := s.account.Agreement.InvoicePDF(ctx, Priority(p), economic.Invoice{Number: number, PDF: link})
-	return read.Value, err
+	return read.Value, failed(err)
 }
 
 // Together returns how many of the ranges fit in one filter.

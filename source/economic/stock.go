@@ -30,9 +30,10 @@ func (s products) Item(ctx context.Context, p source.Priority, number string) (p
 		return plan.Observation{Item: plan.Item{Number: number}, Began: read.Began}, nil
 	}
 	if err != nil {
-		return plan.Observation{}, err
+		return plan.Observation{}, failed(err)
 	}
-	return toObservation(&read.Value, s.figure, read.Began)
+	observation, err := toObservation(&read.Value, s.figure, read.Began)
+	return observation, failed(err)
 }
 
 // Together returns how many of the numbers fit in one filter. e-conomic's filters take
@@ -43,10 +44,10 @@ func (s products) Together(numbers []string) int { return s.account.Client.FitNu
 func (s products) Items(ctx context.Context, p source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
 	if link != "" {
 		read, err := s.account.Agreement.NextProducts(ctx, Priority(p), string(link))
-		return toPage(read, s.figure), err
+		return toPage(read, s.figure), failed(err)
 	}
 	read, err := s.account.Agreement.Products(ctx, Priority(p), economic.ProductsQuery{UpdatedSince: q.Since, Numbers: q.Numbers, PageSize: s.account.PageSize})
-	return toPage(read, s.figure), err
+	return toPage(read, s.figure), failed(err)
 }
 
 func toPage(read economic.Page[economic.Product], figure plan.Figure) source.Page[plan.Observation] {

@@ -169,7 +169,7 @@ var mutations = []mutation{
 		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:"},
 	{"whoever takes a shop over does not know what was lost before", "reconcile/losswindow.go",
 		`range m.Losses {`, `range m.Losses[:0] {`, "loss window:"},
-	{"a 401 holds the shop although /self is well", "reconcile/holds.go",
+	{"a 401 holds the shop although /self is well", "reconcile/failures.go",
 		`if _, asked := w.identify(ctx); asked != nil {`,
 		`if asked := w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, ""); asked != nil {`, "holds:"},
 	{"a part that is refused holds the shop", "reconcile/holds.go",

@@ -1,0 +1,49 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"lagerd/plan"
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// TestEndsPass: which errors of a part keep a pass from its other parts, and with which
+// the next pass begins with the part after it, so that none is kept from its turn for ever.
+func TestEndsPass(t *testing.T) {
+	t.Parallel()
+	of := func(class plan.Class) error { return &source.Error{Class: class, Err: errors.New(string(class))} }
+	for name, c := range map[string]struct {
+		err        error
+		self       plan.Self
+		ends, next bool
+	}{
+		"none":                           {nil, plan.SelfUnasked, false, false},
+		"the database":                   {errors.New("database is locked"), plan.SelfUnasked, false, false},
+		"the lease is lost":              {fmt.Errorf("store: %w", store.ErrFenced), plan.SelfUnasked, true, false},
+		"other settings":                 {fmt.Errorf("store: %w", store.ErrSettingsChanged), plan.SelfUnasked, true, false},
+		"a number":                       {of(plan.ClassNumber), plan.SelfUnasked, false, false},
+		"the part is refused":            {of(plan.ClassPart), plan.SelfUnasked, false, false},
+		"the day is spent":               {of(plan.ClassDay), plan.SelfUnasked, false, false},
+		"interrupted":                    {of(plan.ClassInterrupted), plan.SelfUnasked, false, false},
+		"busy":                           {of(plan.ClassBusy), plan.SelfUnasked, true, true},
+		"hanging":                        {of(plan.ClassHanging), plan.SelfUnasked, true, true},
+		"hanging, after another failure": {errors.Join(of(plan.ClassInterrupted), of(plan.ClassHanging)), plan.SelfUnasked, true, true},
+		"a wrong token":                  {of(plan.ClassShop), plan.SelfRefused, true, false},
+		"a wrong token, perhaps":         {of(plan.ClassShop), plan.SelfUnknown, true, false},
+		"and who it is hangs":            {errors.Join(of(plan.ClassShop), of(plan.ClassHanging)), plan.SelfUnknown, true, true},
+	} {
+		w := &Shop{self: c.self}
+		if ends, next := w.endsPass(t.Context(), c.err); ends != c.ends || next != c.next {
+			t.Errorf("%s: ends %t, next %t", name, ends, next)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ends, next := (&Shop{}).endsPass(ended, nil); !ends || next {
+		t.Errorf("after the pass was broken off: ends %t, next %t", ends, next)
+	}
+}
