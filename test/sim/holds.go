@@ -42,12 +42,6 @@ type answers struct {
 	latest []int64 // refusals: those that hold a part, and what may be under way then
 }
 
-// whole is a listing of everything that an instance has read to its end.
-type whole struct {
-	began int64
-	less  map[string]bool // what it shows: whether without a figure, or with zero
-}
-
 // partOf returns which part a path reads.
 func partOf(path string) plan.Scope {
 	switch {
@@ -127,8 +121,8 @@ func (o *oracle) checkEnd(i *instance, k holdKey, was heldState) {
 	ended := true
 	switch {
 	case was.reason == plan.HeldLosses:
-		w := o.wholes[listingKey{i.id, k.shop}]
-		ended = x.approved || w.less != nil && w.began >= was.step && o.takes(i, x, w) <= max(lossMin, len(x.numbers)*lossPercent/100)
+		l := o.wholes[listingKey{i.id, k.shop}]
+		ended = x.approved || l != nil && l.began >= was.step && o.takes(i, x, l, was.step) <= max(lossMin, len(x.numbers)*lossPercent/100)
 	case k.scope == plan.ScopeShop:
 		ended = a.well >= was.step || a.refused >= was.step && was.reason != plan.HeldAgreementChanged &&
 			a.status != map[plan.Reason]int{plan.HeldTokenRefused: http.StatusUnauthorized, plan.HeldForbidden: http.StatusForbidden}[was.reason]
@@ -138,20 +132,6 @@ func (o *oracle) checkEnd(i *instance, k holdKey, was heldState) {
 	if !ended {
 		o.violate("holds: %s has ended the hold of %v for %s, which began at step %d, by nothing that it saw (%+v)", i.name, k, was.reason, was.step, a)
 	}
-}
-
-// takes counts what a listing would take away of what is stored, less what reads of
-// single items have refuted that began while its pages were turned.
-func (o *oracle) takes(i *instance, x *shop, w whole) (losses int) {
-	for _, row := range o.sim.db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
-		stock := figure(row[1])
-		less, shown := w.less[row[0].(string)]
-		less = less && o.shown[readKey{i.id, x.name, "stock", row[0].(string)}] <= w.began
-		if !shown && row[2] != "gone" || shown && less && stock != "" && stock != "0" {
-			losses++
-		}
-	}
-	return losses
 }
 
 // forbidParts has e-conomic refuse a part of a shop for a while, though /self is well.
@@ -196,11 +176,6 @@ func (o *oracle) stops(x *shop) string {
 		return fmt.Sprintf("the last good tick was %s ago: %v", since, row[2])
 	}
 	return ""
-}
-
-// listedTo notes a listing that has been read to its end.
-func (o *oracle) listedTo(k listingKey, l *listed) {
-	o.wholes[k] = whole{l.began, l.less}
 }
 
 // refusal is e-conomic's answer to what it refuses.

@@ -37,7 +37,7 @@ type oracle struct {
 	shown    map[readKey]int64           // the step at which the latest read began that showed the item with a figure
 	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero, or not the item, since what its row shows was read
 	listings map[listingKey]*listed
-	wholes   map[listingKey]whole // the last of them that was read to its end
+	wholes   map[listingKey]*listed // the last of them that was read to its end
 	answers  map[partKey]answers
 	holds    map[holdKey]heldState
 }
@@ -78,17 +78,10 @@ type listingKey struct {
 	shop string
 }
 
-// listed is a whole listing that an instance reads page by page.
-type listed struct {
-	began   int64
-	numbers map[string]bool
-	less    map[string]bool
-}
-
 func newOracle(s *simulation) *oracle {
 	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
 		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{},
-		wholes: map[listingKey]whole{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}}
+		wholes: map[listingKey]*listed{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}}
 }
 
 func (o *oracle) violate(format string, args ...any) {
@@ -124,17 +117,14 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 			}
 		}
 	case path == "/products" && status == http.StatusOK:
-		var page struct {
-			Collection []product
-			Pagination struct{ NextPage string }
-		}
+		var page productPage
 		if json.Unmarshal(body, &page) != nil {
 			return
 		}
 		for _, p := range page.Collection {
 			saw("stock", p.ProductNumber, p.less())
 		}
-		o.readListing(i, x, req, began, page.Collection, page.Pagination.NextPage == "")
+		o.readListing(i, x, req, listedPage{began: began, results: page.Pagination.Results, last: page.Pagination.NextPage == "", items: page.Collection})
 	case strings.HasPrefix(path, "/invoices/booked/"):
 		number, _, _ := strings.Cut(strings.TrimPrefix(path, "/invoices/booked/"), "/")
 		saw("invoice", number, false)
@@ -152,48 +142,6 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 				continue
 			}
 			o.reads[readKey{i.id, x.name, "invoice", number}] = max(o.reads[readKey{i.id, x.name, "invoice", number}], began)
-		}
-	}
-}
-
-type product struct {
-	ProductNumber string
-	Inventory     *struct{ InStock json.Number }
-}
-
-func (p product) less() bool {
-	if p.Inventory == nil {
-		return true
-	}
-	f, err := p.Inventory.InStock.Float64()
-	return err != nil || f == 0
-}
-
-// readListing follows a listing of everything to its end: it answers for every
-// number, also for those that it does not show.
-func (o *oracle) readListing(i *instance, x *shop, req *http.Request, began int64, page []product, last bool) {
-	if req.URL.Query().Get("filter") != "" {
-		return
-	}
-	k := listingKey{i.id, x.name}
-	l := o.listings[k]
-	if l == nil || req.URL.Query().Get("skippages") == "" || req.URL.Query().Get("skippages") == "0" {
-		l = &listed{began: began, numbers: map[string]bool{}, less: map[string]bool{}}
-		o.listings[k] = l
-	}
-	for _, p := range page {
-		l.numbers[p.ProductNumber], l.less[p.ProductNumber] = true, p.less()
-	}
-	if !last {
-		return
-	}
-	delete(o.listings, k)
-	o.listedTo(k, l)
-	for number := range o.sim.world.everything(x) {
-		if !l.numbers[number] {
-			r := readKey{i.id, x.name, "stock", number}
-			o.reads[r] = max(o.reads[r], l.began)
-			o.zeroes[r] = append(o.zeroes[r], l.began)
 		}
 	}
 }

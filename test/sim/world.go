@@ -300,7 +300,7 @@ func (w *world) tidy(i *instance, x *shop, req *http.Request) {
 		return
 	}
 	for _, it := range w.living(x) {
-		if l.numbers[it.number] && len(w.living(x)) > 2 {
+		if _, shown := l.shown[it.number]; shown && len(w.living(x)) > 2 {
 			s.counts["deleted while pages were turned"]++
 			w.remove(x, it)
 			return
