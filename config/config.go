@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"lagerd/plan"
 	"lagerd/secret"
 )
 
@@ -77,22 +78,9 @@ type Admin struct {
 
 // Reconcile sets the pace of reconciling.
 type Reconcile struct {
-	Schedule    string          `yaml:"schedule"`
-	Workers     int             `yaml:"workers"`
-	Overlap     time.Duration   `yaml:"overlap"`
-	Rereads     []time.Duration `yaml:"rereads"`
-	SweepEvery  time.Duration   `yaml:"sweep_every"`
-	RetryMin    time.Duration   `yaml:"retry_min"`
-	RetryMax    time.Duration   `yaml:"retry_max"`
-	HeldRetry   time.Duration   `yaml:"held_retry"`
-	GapWindow   time.Duration   `yaml:"gap_window"`
-	LateWebhook time.Duration   `yaml:"late_webhook"`
-	LossPercent int             `yaml:"loss_percent"`
-	LossMin     int             `yaml:"loss_min"`
-
-	LossWindow        time.Duration `yaml:"loss_window"`
-	LossWindowPercent int           `yaml:"loss_window_percent"`
-	LossWindowMin     int           `yaml:"loss_window_min"`
+	Schedule string `yaml:"schedule"`
+	Workers  int    `yaml:"workers"`
+	plan.Policy
 }
 
 // Lease sets how fast a dead lagerd is replaced by another.
@@ -130,12 +118,14 @@ func Default() Config {
 		Webhook: Webhook{Listen: "127.0.0.1:8480", Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},
 		Admin:   Admin{Listen: "127.0.0.1:8481"},
 		Reconcile: Reconcile{
-			Schedule: "* * * * *", Workers: 64, Overlap: 5 * time.Minute,
-			Rereads:    []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
-			SweepEvery: 24 * time.Hour, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute,
-			HeldRetry: 10 * time.Minute, GapWindow: 48 * time.Hour, LateWebhook: 15 * time.Minute,
-			LossPercent: 25, LossMin: 20,
-			LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50,
+			Schedule: "* * * * *", Workers: 64,
+			Policy: plan.Policy{
+				Overlap: 5 * time.Minute, Rereads: []time.Duration{2 * time.Second, 10 * time.Second, 45 * time.Second},
+				SweepEvery: 24 * time.Hour, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute,
+				HeldRetry: 10 * time.Minute, GapWindow: 48 * time.Hour, LateWithin: 15 * time.Minute,
+				LossPercent: 25, LossMin: 20,
+				LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50,
+			},
 		},
 		Lease:           Lease{Beat: 2 * time.Second, TTL: 10 * time.Second},
 		Retention:       Retention{History: 365 * 24 * time.Hour, Hints: 30 * 24 * time.Hour, Requests: 7 * 24 * time.Hour},

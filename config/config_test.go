@@ -60,10 +60,9 @@ func TestExampleIsTheDefault(t *testing.T) {
 // keysOf lists the keys of a configuration, in order, with their paths.
 func keysOf(s reflect.Type, prefix string) []string {
 	var keys []string
-	for i := range s.NumField() {
-		f := s.Field(i)
+	for _, f := range reflect.VisibleFields(s) {
 		switch name := f.Tag.Get("yaml"); {
-		case name == "-":
+		case name == "-", f.Anonymous: // its fields come by themselves
 		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[secret.Text]():
 			keys = append(keys, keysOf(f.Type, prefix+name+".")...)
 		default:

@@ -234,7 +234,7 @@ func (l *loader) mapping(n ast.Node, prefix string, into reflect.Value) {
 		seen[name] = true
 		field, ok := fieldOf(into, name)
 		if !ok {
-			l.bad(l.at(pair.Key), key, "unknown key: expected one of %s", strings.Join(keysOf(into), ", "))
+			l.bad(l.at(pair.Key), key, "unknown key: expected one of %s", strings.Join(keysOf(into.Type()), ", "))
 			continue
 		}
 		l.where[key] = l.at(pair.Value)
@@ -322,9 +322,9 @@ func set(field reflect.Value, key, text string) string {
 
 // environment reads the variables that override keys.
 func (l *loader) environment(c *Config) {
-	fields := map[string]leaf{}
+	keys := map[string]leaf{}
 	for _, f := range leaves(reflect.ValueOf(c).Elem(), "") {
-		fields[envPrefix+strings.ToUpper(strings.ReplaceAll(f.key, ".", "_"))] = f
+		keys[envPrefix+strings.ToUpper(strings.ReplaceAll(f.key, ".", "_"))] = f
 	}
 	var names []string
 	for name := range l.env {
@@ -334,7 +334,7 @@ func (l *loader) environment(c *Config) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		f, ok := fields[name]
+		f, ok := keys[name]
 		if !ok {
 			l.bad(name, "", "no key goes by this environment variable: config.example.yaml has every key; unset it if it is another program's")
 			continue
@@ -373,17 +373,23 @@ type leaf struct {
 
 func leaves(v reflect.Value, prefix string) []leaf {
 	var list []leaf
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("yaml")
-		switch {
-		case name == "-":
-		case isSection(v.Field(i)):
-			list = append(list, leaves(v.Field(i), prefix+name+".")...)
-		default:
-			list = append(list, leaf{prefix + name, v.Field(i)})
+	for _, f := range fields(v.Type()) {
+		key, field := prefix+f.Tag.Get("yaml"), v.FieldByIndex(f.Index)
+		if isSection(field) {
+			list = append(list, leaves(field, key+".")...)
+			continue
 		}
+		list = append(list, leaf{key, field})
 	}
 	return list
+}
+
+// fields returns a section's fields that are keys, those of an embedded struct among
+// them.
+func fields(section reflect.Type) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(section), func(f reflect.StructField) bool {
+		return f.Anonymous || f.Tag.Get("yaml") == "-"
+	})
 }
 
 var secretText = reflect.TypeFor[secret.Text]()
@@ -394,20 +400,18 @@ func isSection(v reflect.Value) bool {
 }
 
 func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
-	for i := range v.NumField() {
-		if tag := v.Type().Field(i).Tag.Get("yaml"); tag == name && tag != "-" {
-			return v.Field(i), true
+	for _, f := range fields(v.Type()) {
+		if f.Tag.Get("yaml") == name {
+			return v.FieldByIndex(f.Index), true
 		}
 	}
 	return reflect.Value{}, false
 }
 
-func keysOf(v reflect.Value) []string {
+func keysOf(section reflect.Type) []string {
 	var keys []string
-	for i := range v.NumField() {
-		if tag := v.Type().Field(i).Tag.Get("yaml"); tag != "-" {
-			keys = append(keys, tag)
-		}
+	for _, f := range fields(section) {
+		keys = append(keys, f.Tag.Get("yaml"))
 	}
 	return keys
 }

@@ -112,7 +112,7 @@ func (l *loader) durations(c *Config) {
 		{"reconcile.retry_max", r.RetryMax, 10 * time.Millisecond, 24 * time.Hour},
 		{"reconcile.held_retry", r.HeldRetry, time.Second, 24 * time.Hour},
 		{"reconcile.gap_window", r.GapWindow, time.Hour, 365 * 24 * time.Hour},
-		{"reconcile.late_webhook", r.LateWebhook, time.Second, 24 * time.Hour},
+		{"reconcile.late_webhook", r.LateWithin, time.Second, 24 * time.Hour},
 		{"reconcile.loss_window", r.LossWindow, time.Minute, 7 * 24 * time.Hour},
 		{"lease.beat", c.Lease.Beat, 100 * time.Millisecond, time.Minute},
 		{"lease.ttl", c.Lease.TTL, time.Second, 10 * time.Minute},

@@ -58,15 +58,12 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 }
 
 func (i *instance) reconcileOptions() reconcile.Options {
-	r := i.cfg.Reconcile
 	return reconcile.Options{
 		Store: i.Store, Client: i.client, Open: i.Open, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
+		Policy:      i.cfg.Reconcile.Policy,
 		Concurrency: i.cfg.Economic.Concurrency, PDFConcurrency: i.cfg.PDF.Concurrency, DailyCalls: i.cfg.Economic.DailyCalls,
 		PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, UnpackAtOnce: i.Pace.UnpackAtOnce,
-		Overlap: r.Overlap, Rereads: r.Rereads, SweepEvery: r.SweepEvery, RetryMin: r.RetryMin, RetryMax: r.RetryMax, HeldRetry: r.HeldRetry,
-		GapWindow: r.GapWindow, LateWithin: r.LateWebhook, KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
-		LossPercent: r.LossPercent, LossMin: r.LossMin,
-		LossWindow: r.LossWindow, LossWindowPercent: r.LossWindowPercent, LossWindowMin: r.LossWindowMin,
+		KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
 	}
 }
 

@@ -19,7 +19,7 @@ func TestReconcileOptions(t *testing.T) {
 		"PageSize": {r.PageSize, i.Pace.PageSize}, "ListingTurn": {r.ListingTurn, i.Pace.ListingTurn}, "UnpackAtOnce": {r.UnpackAtOnce, i.Pace.UnpackAtOnce},
 		"Overlap": {r.Overlap, c.Reconcile.Overlap}, "SweepEvery": {r.SweepEvery, c.Reconcile.SweepEvery},
 		"RetryMin": {r.RetryMin, c.Reconcile.RetryMin}, "RetryMax": {r.RetryMax, c.Reconcile.RetryMax}, "HeldRetry": {r.HeldRetry, c.Reconcile.HeldRetry},
-		"GapWindow": {r.GapWindow, c.Reconcile.GapWindow}, "LateWithin": {r.LateWithin, c.Reconcile.LateWebhook},
+		"GapWindow": {r.GapWindow, c.Reconcile.GapWindow}, "LateWithin": {r.LateWithin, c.Reconcile.LateWithin},
 		"KeepHistory": {r.KeepHistory, c.Retention.History}, "KeepHints": {r.KeepHints, c.Retention.Hints},
 		"LossPercent": {r.LossPercent, c.Reconcile.LossPercent}, "LossMin": {r.LossMin, c.Reconcile.LossMin}, "LossWindow": {r.LossWindow, c.Reconcile.LossWindow},
 		"LossWindowPercent": {r.LossWindowPercent, c.Reconcile.LossWindowPercent}, "LossWindowMin": {r.LossWindowMin, c.Reconcile.LossWindowMin},

@@ -24,28 +24,16 @@ type Options struct {
 	Now      func() time.Time
 	Jitter   func(most time.Duration) time.Duration // a random time from 0 to most
 
-	Concurrency    int             // calls to e-conomic at once, per agreement
-	PDFConcurrency int             // PDFs fetched at once, per shop
-	DailyCalls     int             // calls a day and agreement
-	PageSize       int             // items asked for on a page: 1 to plan.PageSize
-	ListingTurn    time.Duration   // how long pages of a listing are read before its shop's hints get their turn: one page at least
-	UnpackAtOnce   int             // hints that a transaction makes of a shop's webhooks, at least, if there are as many
-	Overlap        time.Duration   // how far a change query looks back
-	Rereads        []time.Duration // distances between reads of a hint that shows nothing new
-	SweepEvery     time.Duration   // longest time between two sweeps
-	RetryMin       time.Duration   // first distance between tries of what failed
-	RetryMax       time.Duration   // longest such distance
-	HeldRetry      time.Duration   // how often what is held, a shop or a part of it, is tried again
-	GapWindow      time.Duration   // how long a missing invoice number is asked for each tick
-	LateWithin     time.Duration   // a webhook this long after its change is late, not missed
+	plan.Policy
+
+	Concurrency    int           // calls to e-conomic at once, per agreement
+	PDFConcurrency int           // PDFs fetched at once, per shop
+	DailyCalls     int           // calls a day and agreement
+	PageSize       int           // items asked for on a page: 1 to plan.PageSize
+	ListingTurn    time.Duration // how long pages of a listing are read before its shop's hints get their turn: one page at least
+	UnpackAtOnce   int           // hints that a transaction makes of a shop's webhooks, at least, if there are as many
 	KeepHistory    time.Duration
 	KeepHints      time.Duration // answered ones
-	LossPercent    int           // of a shop's items, that one reconciliation may take away unasked
-	LossMin        int           // and so many it may always
-
-	LossWindow        time.Duration // what is taken away within that time, by however many reconciliations,
-	LossWindowPercent int           // may not exceed this share of a shop's items unasked
-	LossWindowMin     int           // and so many it may always
 }
 
 // Observer is told what is stored, for metrics. Its methods must not block.

@@ -29,7 +29,7 @@ func TestListingWithUnknownTimes(t *testing.T) {
 		return o
 	}
 	cursorOf := func(several bool, observations ...plan.Observation) time.Time {
-		w := &Shop{Reconciler: &Reconciler{Options: Options{Overlap: 5 * time.Minute}}}
+		w := &Shop{Reconciler: &Reconciler{Options: Options{Policy: plan.Policy{Overlap: 5 * time.Minute}}}}
 		l := &listing{digest: sha256.New(), began: began, turned: []turned{{}}}
 		if several {
 			l.turned = append(l.turned, turned{})
@@ -122,7 +122,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	t.Parallel()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, RetryMin: time.Second, RetryMax: time.Minute, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
+	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, Policy: plan.Policy{RetryMin: time.Second, RetryMax: time.Minute}, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
 	hints := inbox.Hints{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []plan.Unreadable
 	for n := range mostUnread + 10 {

@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/store"
 )
@@ -43,9 +44,10 @@ func TestWaits(t *testing.T) {
 	shops := reconcile.New(reconcile.Options{
 		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 1),
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
-		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, Overlap: 5 * time.Minute,
-		SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour, LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50,
+		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
+		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
+			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	})
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", time.Now()))
 	leases, err := f.Store.Leases(t.Context())
