@@ -9,6 +9,7 @@
 //	open hints   ─┘
 //	invoices     ───▶ Invoices ─▶ rows, changes, gaps, the new cursor
 //	situation    ───▶ Reads    ─▶ which reads of e-conomic are cheapest
+//	losses       ───▶ LossGuard ─▶ whether a read may be stored, and why not
 //
 // It never does I/O, reads no clock and starts no goroutine: everything it
 // needs is an argument, so every rule is tested with a table. It must not

@@ -75,6 +75,18 @@ func (h Holds) Has(scope Scope, reason Reason) bool {
 	return ok && hold.Reason == reason
 }
 
+// StockStoodFrom returns since when the holds keep the shop's stock from being read, the
+// given time if they do not.
+func (h Holds) StockStoodFrom(now time.Time) time.Time {
+	since := now
+	for _, hold := range h {
+		if (hold.Scope == ScopeShop || hold.Scope == ScopeStock) && hold.Since.Before(since) {
+			since = hold.Since
+		}
+	}
+	return since
+}
+
 // String names scope, reason and detail of each: "stock: losses: a
 // reconciliation would …; pdf: forbidden: …". The shop's own hold names no scope.
 func (h Holds) String() string { return h.list(Hold.String) }

@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	"lagerd/plan"
 	"lagerd/store"
@@ -45,7 +45,7 @@ func (w *Shop) changeOver(ctx context.Context) (again bool, err error) {
 	if w.sweep != nil || c.judged {
 		return false, nil
 	}
-	step := plan.ChangeOver(plan.ChangeOverInput{Listings: c.listings, Suspects: len(w.suspects)})
+	step := plan.ChangeOver(plan.ChangeOverInput{Listings: c.listings, Suspects: len(w.losses.Suspects())})
 	if step != plan.ChangeOverJudge {
 		return step == plan.ChangeOverList, nil
 	}
@@ -55,14 +55,9 @@ func (w *Shop) changeOver(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	c.judged = true
-	limit := max(w.LossMin, present*w.LossPercent/100, w.approved)
-	if w.progress.Items == 0 {
-		limit = w.approved // an agreement without any item is approved by a person, or not at all
-	}
-	if losses > limit {
-		detail := fmt.Sprintf("changing over to agreement %d would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`",
-			w.progress.AgreementNumber, losses, present, w.shop.Shop, w.shop.Shop)
-		return false, w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail)
+	d := w.losses.JudgeAgreement(w.progress.AgreementNumber, losses, present, int(w.progress.Items))
+	if !d.Stored() {
+		return false, w.hold(ctx, plan.ScopeStock, plan.HeldLosses, d.Detail(w.shop.Shop))
 	}
 	return false, w.showNewItems(ctx, former)
 }
@@ -71,8 +66,7 @@ func (w *Shop) changeOver(ctx context.Context) (again bool, err error) {
 // lacks: it may be there, and could not be understood, or not be read a second time.
 func (w *Shop) unknown(number string) bool {
 	_, unreadable := w.changeover.unreadable[number]
-	_, suspected := w.suspects[number]
-	return unreadable || suspected || w.changeover.unnamed
+	return unreadable || w.losses.Suspected(number) || w.changeover.unnamed
 }
 
 // showNewItems has the shop see the items of the new agreement from now on. What that
@@ -96,7 +90,8 @@ func (w *Shop) showNewItems(ctx context.Context, former store.Dataset) error {
 	if err := w.apply(ctx, store.Applied{Progress: over, EndApproval: true}); err != nil {
 		return err
 	}
-	w.settled, w.approved = "", 0
+	w.settled = ""
+	w.losses.Approve(0, time.Time{})
 	w.log.WithField("agreement", w.progress.AgreementNumber).Info("the shop's items have changed over to the agreement that was accepted")
 	return w.saw(ctx, plan.SeenFewLosses)
 }

@@ -204,7 +204,7 @@ func (d Diff) tellRecentLosses(ctx context.Context, out *Differences) error {
 	}
 	var numbers []string
 	for _, l := range m.Losses {
-		if heldSince(d.Progress.Holds, hold.Since).Sub(l.At.Add(m.Held)) < d.LossWindow {
+		if d.Progress.Holds.StockStoodFrom(hold.Since).Sub(l.At.Add(m.Held)) < d.LossWindow {
 			numbers = append(numbers, strconv.Quote(l.Number))
 		}
 	}
@@ -217,7 +217,7 @@ func (d Diff) tellRecentLosses(ctx context.Context, out *Differences) error {
 		more = fmt.Sprintf(" and %d more", rest)
 	}
 	out.note("%d items had lost their stock within %s when the shop was held, and no webhook told of it: they count as well (`lagerd why %s NUMBER` shows when and how): %s%s",
-		len(numbers), short(d.LossWindow), d.Shop.Shop, strings.Join(numbers[:min(len(numbers), recentLossesNamed)], ", "), more)
+		len(numbers), plan.ShortDuration(d.LossWindow), d.Shop.Shop, strings.Join(numbers[:min(len(numbers), recentLossesNamed)], ", "), more)
 	return nil
 }
 

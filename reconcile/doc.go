@@ -27,7 +27,7 @@
 //     for another. A part that hangs ends its pass, and the next pass begins with
 //     the part after it.
 //  5. What takes stock away is read twice, and held back where it is too much
-//     at once (losses.go) or within a while (losswindow.go).
+//     at once or within a while (losses.go, plan.LossGuard).
 //
 // Diff is the same comparison for people: it reads and writes nothing.
 //

@@ -40,14 +40,14 @@ func (w *Shop) saw(ctx context.Context, seen plan.Seen) error {
 	if len(ended) == 0 {
 		return nil
 	}
-	a := store.Applied{Losses: w.standStill(left)}
+	a := store.Applied{Losses: w.losses.StandStill(w.progress.Holds, left, w.Now())}
 	for _, h := range ended {
 		a.EndHolds = append(a.EndHolds, h.Scope)
 	}
 	if err := w.apply(ctx, a); err != nil {
 		return err
 	}
-	w.stoodStill(a.Losses)
+	w.losses.Stored(a.Losses, w.Now())
 	for _, h := range ended {
 		w.log.WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("the hold has ended")
 	}

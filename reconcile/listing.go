@@ -196,7 +196,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 				return err
 			}
 			batch.empty = l.read == 0
-			if err := w.guard(ctx, itemsBatch{empty: batch.empty}, plan.ItemsPlan{}, batch.missing); err != nil {
+			if err := w.guard(ctx, plan.LossRead{Suspects: batch.missing, Empty: batch.empty}); err != nil {
 				w.endListing()
 				return err
 			}
@@ -204,7 +204,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 			also.Hints = append(also.Hints, w.missingHints(l, batch.missing)...)
 			also.Progress = w.listed(l)
 			also.Warnings = w.warnOfLeftOut(plan.KindStock, leftOut{nameless: l.unknown, last: l.nameless}, true)
-			also.EndApproval = w.approved > 0 && !w.changingOver() && lossesIn(w.suspects, batch.missing) == 0
+			also.EndApproval = !w.changingOver() && w.losses.ApprovalSpent(batch.missing)
 		}
 		created, err := w.storeItems(ctx, batch, also)
 		if err != nil {
@@ -405,19 +405,13 @@ func (w *Shop) finishListing(ctx context.Context, l *listing) error {
 	if w.progress.ItemsCursor.IsZero() {
 		w.sweepNext, w.hinted = true, true
 	}
-	for number := range l.missing {
-		if s, suspected := w.suspects[number]; suspected {
-			s.Unlisted = true
-			w.suspects[number] = s
-		}
-	}
-	w.window.back = nil
+	w.losses.Listed(l.missing)
 	w.listedWhole(l)
 	if len(l.created) > 0 {
 		w.created = l.created
 	}
-	if w.approved > 0 && !w.changingOver() && lossesIn(w.suspects) == 0 {
-		w.approved = 0
+	if !w.changingOver() && w.losses.ApprovalSpent(nil) {
+		w.losses.Approve(0, time.Time{})
 	}
 	if err := w.answerAbsent(ctx, l); err != nil {
 		return err
@@ -472,7 +466,7 @@ func (w *Shop) missing(ctx context.Context, l *listing) (map[string]plan.Suspect
 			l.stored[number] = struct{}{}
 		}
 		if _, listed := l.seen[number]; !listed {
-			missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause, Unlisted: w.suspects[number].Unlisted}
+			missing[number] = plan.Suspect{Began: w.steady(l.began), Loss: true, Cause: l.cause, Unlisted: w.losses.Suspects()[number].Unlisted}
 		}
 	}
 	return missing, nil

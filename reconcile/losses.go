@@ -3,10 +3,11 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"lagerd/inbox"
 	"lagerd/plan"
@@ -18,7 +19,8 @@ import (
 // has not confirmed (plan.Suspect). The second holds back a reconciliation
 // that would take away too much at once: an empty or short listing that claims
 // to be whole, a wrong agreement, or a stocktaking that a person should see. The
-// third holds back what trickles, each time less than that (losswindow.go).
+// third holds back what trickles, each time less than that. What they decide is
+// plan.LossGuard's.
 
 // errHeldBack says that a read was not stored because it would take away too
 // much. The shop is held by then.
@@ -53,83 +55,30 @@ func (w *Shop) heldBackTo() time.Time {
 	return w.Now().Add(w.HeldRetry)
 }
 
-// lossLimit is how many losses one reconciliation may bring unasked.
-func (w *Shop) lossLimit() int {
-	return max(w.LossMin, w.items()*w.LossPercent/100, w.approved)
-}
-
-// items is how many items the shop has: those listed, and those that the last
-// listing did not show and that are not known to be gone.
-func (w *Shop) items() int {
-	n := int(w.progress.Items)
-	for _, s := range w.suspects {
-		if s.Unlisted {
-			n++
-		}
-	}
-	return n
-}
-
-// lossesIn counts the losses among suspects, each number once.
-func lossesIn(suspects ...map[string]plan.Suspect) int {
-	numbers := map[string]struct{}{}
-	for _, list := range suspects {
-		for number, s := range list {
-			if s.Loss {
-				numbers[number] = struct{}{}
-			}
-		}
-	}
-	return len(numbers)
-}
-
-// suspected returns what a batch would take away: by what it shows and by what
-// it does not show.
-func (b itemsBatch) suspected(p plan.ItemsPlan) map[string]plan.Suspect {
-	if len(b.missing) == 0 {
-		return p.Suspected
-	}
-	all := maps.Clone(b.missing)
-	maps.Copy(all, p.Suspected)
-	return all
+// moment returns what the guard has to know of the shop.
+func (w *Shop) moment() plan.LossMoment {
+	return plan.LossMoment{Now: w.progress.Holds.StockStoodFrom(w.Now()), Items: int(w.progress.Items)}
 }
 
 // guard holds back a read that would, together with what is suspected already,
 // take away too much, or everything. Nothing of the read is stored then, nor of
 // a listing under way: it would leave the losses out and count as a whole one.
-func (w *Shop) guard(ctx context.Context, batch itemsBatch, p plan.ItemsPlan, suspected map[string]plan.Suspect) error {
+func (w *Shop) guard(ctx context.Context, read plan.LossRead) error {
 	if w.holdsBack() || w.changingOver() {
 		return nil
 	}
-	// What this read confirms is among w.suspects still, so that it counts too.
-	losses := lossesIn(w.suspects, suspected)
-	detail := w.tooMuch(losses, batch.empty, w.judge(batch, p, suspected))
-	if detail == "" {
+	d := w.losses.Judge(w.moment(), read)
+	if d.Stored() {
 		return nil
 	}
+	w.log.WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("a read is not stored: it would take away too much")
 	w.checkedAt = time.Time{} // is it another agreement?
-	if err := w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail); err != nil {
+	if err := w.hold(ctx, plan.ScopeStock, plan.HeldLosses, d.Detail(w.shop.Shop)); err != nil {
 		return err
 	}
-	w.addSuspects(suspected)
+	w.losses.HoldBack(read)
 	w.endListing()
 	return errHeldBack
-}
-
-// tooMuch says why so many losses are held back, "" if they are not. empty says that
-// a listing showed nothing at all.
-func (w *Shop) tooMuch(losses int, empty bool, v plan.LossVerdict) string {
-	switch {
-	case v.TooMany && v.Taken > 0:
-		return w.windowDetail(v)
-	case losses > w.lossLimit() || empty && losses > w.approved || v.TooMany:
-		return w.lossDetail(losses)
-	}
-	return ""
-}
-
-func (w *Shop) lossDetail(losses int) string {
-	return fmt.Sprintf("a reconciliation would take away the stock of %d of %d items: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", losses, w.items(), w.shop.Shop, w.shop.Shop)
 }
 
 // suspectHints returns hints for suspected numbers that have none, so that they
@@ -146,47 +95,25 @@ func (w *Shop) suspectHints(suspected map[string]plan.Suspect, open inbox.Hints)
 }
 
 // suspect takes over what a batch showed, once it has been stored.
-func (w *Shop) suspect(observations []plan.Observation, suspected map[string]plan.Suspect) {
-	for _, o := range observations {
-		delete(w.suspects, o.Item.Number)
+func (w *Shop) suspect(read plan.LossRead) {
+	w.losses.Suspect(read)
+	if w.sweep != nil {
 		// What an earlier page of the listing under way showed may be refuted; what
 		// this read shows again still counts when it ends.
-		if _, still := suspected[o.Item.Number]; w.sweep != nil && !still {
-			delete(w.sweep.suspects, o.Item.Number)
+		for _, o := range read.Seen {
+			if _, still := read.Suspects[o.Item.Number]; !still {
+				delete(w.sweep.suspects, o.Item.Number)
+			}
 		}
 	}
-	if len(w.suspects) == 0 {
-		w.suspects = nil // an empty map keeps the room of what was in it
-	}
-	w.addSuspects(suspected)
-	if len(suspected) > 0 && !w.holdsBack() {
+	if len(read.Suspects) > 0 && !w.holdsBack() {
 		w.inbox.Reopen(plan.KindStock) // the second read is due at once
 		w.hinted = true
 	}
 }
 
-func (w *Shop) addSuspects(more map[string]plan.Suspect) {
-	if len(more) == 0 {
-		return
-	}
-	if w.suspects == nil {
-		w.suspects = make(map[string]plan.Suspect, len(more))
-	}
-	maps.Copy(w.suspects, more)
-}
-
 // approve takes over what a person has approved, for as long as that is good.
-func (w *Shop) approve(a store.Approval) {
-	w.approved, w.approvedUntil = a.Losses, a.At.Add(approvalLasts)
-}
-
-// ageApproval forgets an approval that is not good any more: the losses it was given for
-// may have gone some other way.
-func (w *Shop) ageApproval() {
-	if w.approved > 0 && !w.Now().Before(w.approvedUntil) {
-		w.approved = 0
-	}
-}
+func (w *Shop) approve(a store.Approval) { w.losses.Approve(a.Losses, a.At.Add(approvalLasts)) }
 
 // askApproval ends the hold if a person has approved the losses, and has them
 // swept up.
@@ -201,11 +128,11 @@ func (w *Shop) askApproval(ctx context.Context, j *Due) (err error) {
 		}
 		w.approve(approval)
 	}
-	if w.changingOver() || w.approved == 0 || w.approved < lossesIn(w.suspects) {
+	if w.changingOver() || !w.losses.Approves() {
 		return nil
 	}
 	// With what is to be lost the person has accepted what was lost before.
-	if err := w.forgetLosses(ctx, true); err != nil {
+	if err := w.forgetLosses(ctx, func() []string { return w.losses.All(store.RowsPerPiece) }); err != nil {
 		return err
 	}
 	w.endListing()
@@ -228,7 +155,7 @@ func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
 		delete(l.back, p.Observed[i].Item.Number)
 	}
 	items := plan.Items(plan.ItemsInput{Figure: w.shop.StockFigure, Token: w.token, Cause: l.cause, Hints: l.claim.Hints(),
-		Observations: p.Observed, Stored: stored, Now: w.Now(), LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses})
+		Observations: p.Observed, Stored: stored, Now: w.Now(), LateWithin: w.LateWithin, Suspects: w.losses.Suspects(), HeldBackTo: w.heldBackTo(), Recent: w.losses.Recent()})
 	maps.Copy(l.suspects, items.Suspected)
 	for _, number := range items.Restored {
 		l.back[number] = struct{}{}
@@ -242,12 +169,11 @@ func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
 		return err
 	}
 	maps.Copy(l.suspects, missing)
-	w.suspects = l.suspects
-	if detail := w.tooMuch(lossesIn(l.suspects), l.read == 0, w.lossWindow(l.suspects, l.back).Judge()); detail != "" {
+	if d := w.losses.Look(w.moment(), l.suspects, l.back, l.read == 0); !d.Stored() {
+		detail := d.Detail(w.shop.Shop)
 		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.claim.Hints(), w.heldBackTo(), plan.HintHeldBack, detail))
 	}
 	w.sweepNext, w.hinted = true, true
-	w.window.back = l.back
 	return w.saw(ctx, plan.SeenFewLosses)
 }
 
@@ -264,4 +190,45 @@ func (w *Shop) putOffAll(ctx context.Context, hints inbox.Hints, until time.Time
 		}
 	}
 	return nil
+}
+
+// loadLosses reads what the guard must not forget.
+func (w *Shop) loadLosses(ctx context.Context) error {
+	now := w.Now()
+	m, err := w.Store.LossMemory(ctx, w.shop.Shop, w.shop.Dataset, now.Add(-approvalLasts))
+	if err != nil {
+		return err
+	}
+	w.losses = plan.NewLossGuard(plan.LossLimits{Percent: w.LossPercent, Min: w.LossMin,
+		Within: w.LossWindow, WithinPercent: w.LossWindowPercent, WithinMin: w.LossWindowMin}, m.Losses, m.Held, now)
+	w.approve(m.Approved)
+	return nil
+}
+
+// remember returns what the transaction that stores a read changes of what the guard
+// must not forget. Nobody sees yet what a new agreement's items lose.
+func (w *Shop) remember(read plan.LossRead) plan.LossChange {
+	if w.changingOver() {
+		read.Lost = nil
+	}
+	return w.losses.Remember(w.moment(), read, store.RowsPerPiece)
+}
+
+// forgetLosses forgets the losses that numbers names, until it names none.
+func (w *Shop) forgetLosses(ctx context.Context, numbers func() []string) error {
+	for {
+		c := plan.LossChange{Forgotten: numbers()}
+		if len(c.Forgotten) == 0 {
+			return nil
+		}
+		if err := w.apply(ctx, store.Applied{Losses: c}); err != nil {
+			return err
+		}
+		w.losses.Stored(c, w.Now())
+	}
+}
+
+// forgetOver forgets the losses that count no more.
+func (w *Shop) forgetOver(ctx context.Context) error {
+	return w.forgetLosses(ctx, func() []string { return w.losses.Over(w.moment(), store.RowsPerPiece) })
 }

@@ -64,12 +64,9 @@ type Shop struct {
 	streaks map[plan.Scope]*plan.Streak // of numbers refused one after another
 	beside  map[plan.Scope]error        // refusals of parts that are held for another reason
 
-	suspects      map[string]plan.Suspect // losses and zeroes that no second read has confirmed, by number
-	approved      int                     // losses that a person has approved and that are not stored yet; 0: none
-	approvedUntil time.Time
-	window        lossWindow // losses that were stored lately
-	changeover    changeover // to the items of another agreement
-	lookedAt      time.Time  // when a listing that was only looked at began
+	losses     plan.LossGuard
+	changeover changeover // to the items of another agreement
+	lookedAt   time.Time  // when a listing that was only looked at began
 
 	sweep      *listing // under way, some pages each pass; nil: none
 	sweepNext  bool     // another was asked for meanwhile
@@ -81,7 +78,7 @@ type Shop struct {
 // the errors are joined.
 func (w *Shop) pass(ctx context.Context, j Due) (Report, error) {
 	w.found, w.hinted, w.self = 0, false, plan.SelfUnasked
-	w.ageApproval()
+	w.losses.Age(w.Now())
 	asked, waiting, err := w.requests(ctx, &j)
 	if err != nil {
 		return Report{}, err
@@ -270,7 +267,6 @@ func (w *Shop) load(ctx context.Context) error {
 	}
 	w.inbox.Forget()
 	w.fetching = true
-	w.suspects = nil
 	w.changeover = changeover{}
 	if w.base.IsZero() {
 		w.base = w.Now()
@@ -493,7 +489,7 @@ func (w *Shop) prune(ctx context.Context) error {
 	if now.Sub(w.pruned) < every {
 		return nil
 	}
-	if err := w.forgetLosses(ctx, false); err != nil {
+	if err := w.forgetOver(ctx); err != nil {
 		return err
 	}
 	hints := now.Add(-w.KeepHints)

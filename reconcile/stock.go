@@ -262,16 +262,17 @@ func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Appl
 		VisibleSince: visible,
 		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, w.created},
-		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.suspects, HeldBackTo: w.heldBackTo(), Recent: w.window.losses,
+		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.losses.Suspects(), HeldBackTo: w.heldBackTo(), Recent: w.losses.Recent(),
 		Listing: batch.webhookAt,
 	})
-	suspected := batch.suspected(p)
-	if err := w.guard(ctx, batch, p, suspected); err != nil {
+	read := p.Takes(batch.observations, batch.missing)
+	read.Empty = batch.empty
+	if err := w.guard(ctx, read); err != nil {
 		return nil, err
 	}
 	a := also
-	a.Losses = w.remember(p)
-	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == w.approved
+	a.Losses = w.remember(read)
+	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == w.losses.Approved()
 	a.Hints = append(w.suspectHints(p.Suspected, batch.hints), also.Hints...)
 	a.Items, a.Changes = p.Rows, p.Changes
 	outcome := inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads}
@@ -287,8 +288,8 @@ func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Appl
 	if err := w.apply(ctx, a); err != nil {
 		return nil, err
 	}
-	w.remembered(a.Losses)
-	w.suspect(batch.observations, suspected)
+	w.losses.Stored(a.Losses, w.Now())
+	w.suspect(read)
 	w.inbox.Wrote(batch.hints, outcome)
 	return p.Created(), nil
 }

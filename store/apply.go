@@ -51,15 +51,15 @@ type Applied struct {
 	Holds    []plan.Hold  // that begin, or whose detail differs
 	EndHolds []plan.Scope // whose hold has ended; before Holds
 
-	Losses      LossChange // what the loss guard is to remember
-	EndApproval bool       // what a person approved has been stored
+	Losses      plan.LossChange // what the loss guard is to remember
+	EndApproval bool            // what a person approved has been stored
 }
 
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
 	rows := len(a.Items) + len(a.Changes) + len(a.Answered) + len(a.Rereads) + len(a.Late) + len(a.Invoices) + len(a.PDFs) +
 		len(a.Work) + len(a.Lines) + len(a.Hints) + len(a.Completed) + len(a.Warnings) + len(a.Holds) + len(a.EndHolds)
-	return rows == 0 && a.Mixed == nil && a.Losses.empty() && !a.EndApproval && !a.Progress.changes(a.Known) && !moves(a.Window, a.Known)
+	return rows == 0 && a.Mixed == nil && a.Losses.Empty() && !a.EndApproval && !a.Progress.changes(a.Known) && !moves(a.Window, a.Known)
 }
 
 // Apply writes it all in one transaction under the fence and returns the progress

@@ -5,20 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-// Loss is an item whose stock was taken away lately, unasked.
-type Loss struct {
-	Number string
-	At     time.Time // less what LossMemory.Held was then
-	Gone   bool
-}
+	"lagerd/plan"
+)
 
 // LossMemory is what the loss guard must not forget of a shop.
 type LossMemory struct {
 	Approved Approval      // of losses that are not stored yet
 	Held     time.Duration // how long the shop was held, in all: losses do not grow old meanwhile
-	Losses   []Loss
+	Losses   []plan.StoredLoss
 }
 
 // LossMemory returns what the loss guard remembers of a shop and of its agreement's
@@ -44,7 +39,7 @@ func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, ap
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var l Loss
+		var l plan.StoredLoss
 		var lostUS int64
 		if err := rows.Scan(&l.Number, &lostUS, &l.Gone); err != nil {
 			return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
@@ -58,20 +53,8 @@ func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, ap
 	return m, nil
 }
 
-// LossChange is what a transaction changes of a shop's LossMemory.
-type LossChange struct {
-	Lost      []Loss
-	Forgotten []string      // numbers
-	Held      time.Duration // 0: unchanged
-	Approved  int           // how many of the approved losses the transaction stores
-}
-
-func (c LossChange) empty() bool {
-	return len(c.Lost)+len(c.Forgotten)+c.Approved == 0 && c.Held == 0
-}
-
 // changeLosses forgets before it adds: a number may be lost once more.
-func (t *tx) changeLosses(f Fence, c LossChange) {
+func (t *tx) changeLosses(f Fence, c plan.LossChange) {
 	for chunk := range slices.Chunk(c.Forgotten, rowsPerStatement) {
 		args := []any{f.Dataset}
 		for _, number := range chunk {

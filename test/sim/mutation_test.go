@@ -163,12 +163,18 @@ var mutations = []mutation{
 		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
 	{"a zero is believed at once", "plan/items.go",
 		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:"},
-	{"one reconciliation may take away everything", "reconcile/losses.go",
-		`case losses > w.lossLimit() || empty && losses > w.approved || v.TooMany:`, `case v.TooMany:`, "blast radius:"},
+	{"one reconciliation may take away everything", "plan/guard.go",
+		`	case window.TooMany, losses > max(g.limits.Min, items*g.limits.Percent/100, g.approved):
+		d.Reason = LossesAtOnce
+	case empty && losses > g.approved:
+		d.Reason = LossesEmpty
+`, `	case window.TooMany:
+		d.Reason = LossesAtOnce
+`, "blast radius:"},
 	{"what is lost bit by bit does not add up", "plan/losses.go",
 		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:"},
-	{"whoever takes a shop over does not know what was lost before", "reconcile/losswindow.go",
-		`range m.Losses {`, `range m.Losses[:0] {`, "loss window:"},
+	{"whoever takes a shop over does not know what was lost before", "plan/guard.go",
+		`range stored {`, `range stored[:0] {`, "loss window:"},
 	{"a 401 holds the shop although /self is well", "reconcile/failures.go",
 		`if _, asked := w.identify(ctx); asked != nil {`,
 		`if asked := w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, ""); asked != nil {`, "holds:"},
@@ -181,7 +187,7 @@ var mutations = []mutation{
 	{"a read of invoices ends the hold of their PDFs", "plan/holds.go",
 		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
-		`w.lossWindow(l.suspects, l.back).Judge()); detail != "" {`, `w.lossWindow(l.suspects, l.back).Judge()); detail == "none" {`, "holds:"},
+		`l.suspects, l.back, l.read == 0); !d.Stored() {`, `l.suspects, l.back, l.read == 0); !d.Stored() && false {`, "holds:"},
 	{"what is held is not tried again", "reconcile/holds.go",
 		`return !known || j.Asked || w.since(at) >= w.HeldRetry`, `return !known || j.asked || w.since(at) < 0`, "liveness:"},
 	{"PDFs that are held are tried by the newest invoice alone", "reconcile/invoices.go",
