@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -56,6 +57,8 @@ type instance struct {
 	store   *store.Store
 	engine  *engine.Engine
 	metrics *status.Metrics
+	names   atomic.Int64  // among the lease holders, that it has had
+	reloads atomic.Bool   // one is under way
 	running chan struct{} // closed when it has ended
 }
 
@@ -85,7 +88,7 @@ func (s *simulation) boot() {
 		Store: st, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
 		Shops: &shops{store: st, changing: s.profile.moves || s.profile.changing}, Metrics: i.metrics, Log: log, Now: i.now, Jitter: i.jitter, Transport: network{s, i},
 		Instance: func() store.Instance {
-			return store.Instance{Instance: i.name, Host: "sim", StartedAt: store.At(i.now())}
+			return store.Instance{Instance: fmt.Sprintf("%s.%d", i.name, i.names.Add(1)), Host: "sim", StartedAt: store.At(i.now())}
 		},
 		Pace: s.profile.pace(),
 	})
@@ -137,6 +140,26 @@ func (s *simulation) crash(i *instance) {
 func (i *instance) stop() {
 	i.stopping = true
 	i.cancel()
+}
+
+// named reports whether a holder of leases is the process, whatever it has been called
+// by its reloads.
+func (i *instance) named(holder string) bool {
+	process, _, _ := strings.Cut(holder, ".")
+	return process == i.name
+}
+
+// reload has the process read its configuration again, as it is. It returns false where
+// it is dead, stops or does so already.
+func (i *instance) reload() bool {
+	if i.dead || i.stopping || i.paused || !i.reloads.CompareAndSwap(false, true) {
+		return false
+	}
+	go func() {
+		defer i.reloads.Store(false)
+		_ = i.engine.Reload(i.sim.profile.config()) // a process that has ended meanwhile says so
+	}()
+	return true
 }
 
 func (i *instance) ended() bool {

@@ -46,11 +46,12 @@ type profile struct {
 
 	crash, pause float64 // at each statement
 	stops        bool    // planned stops and starts
+	reloads      bool    // of the configuration
 	skew         bool    // clocks
 }
 
 // rareOf is one seed of how many may have its catalogues tidied, another one in which
-// people ask, and others with floods, with parts that are refused, with stock that trickles away or with commits that
+// people ask, and others with reloads, with floods, with parts that are refused, with stock that trickles away or with commits that
 // nobody learns of. That is not drawn: all other seeds would lead elsewhere.
 const rareOf = 16
 
@@ -139,6 +140,13 @@ func (s *simulation) scheduleFaults() {
 				s.counts["planned stop"]++
 				i.stop()
 				s.restart()
+			}
+		})
+	}
+	if p.reloads {
+		again("fault: the configuration is reloaded", 10*time.Second, 40*time.Second, func() {
+			if i := s.instances[s.rng.IntN(len(s.instances))]; i.reload() {
+				s.counts["reload"]++
 			}
 		})
 	}

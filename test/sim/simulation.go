@@ -98,6 +98,7 @@ func newSimulation(seed uint64) *simulation {
 	s.profile.unpackAtOnce = []int{1, 3, store.UnpackedHints}[seed%3]
 	s.profile.tidied = s.profile.hidden && seed%rareOf == 2
 	s.profile.asked = seed%rareOf == 7
+	s.profile.reloads = seed%rareOf == 14
 	s.profile.unsure = seed%rareOf == 13
 	if seed%rareOf == 4 || seed%rareOf == 12 {
 		s.profile.odd, s.profile.sweepEvery = 0.4, 2*time.Minute
