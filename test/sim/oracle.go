@@ -48,6 +48,7 @@ type hintKey struct{ shop, kind, number string }
 type hintState struct {
 	seen, done int64
 	open       bool
+	tries      int64
 	steps      map[int64]int64
 }
 
@@ -341,10 +342,10 @@ func (o *oracle) acknowledged(a ack) {
 func (o *oracle) checkHints(i *instance) {
 	step := o.sim.step.Load()
 	found := map[hintKey]bool{}
-	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, seen_gen, done_gen, open, note FROM hints") {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, seen_gen, done_gen, open, tries FROM hints") {
 		k := hintKey{row[0].(string), row[1].(string), row[2].(string)}
 		found[k] = true
-		seen, done, open := row[3].(int64), row[4].(int64), truth(row[5])
+		seen, done, open, tries := row[3].(int64), row[4].(int64), truth(row[5]), row[6].(int64)
 		was := o.hints[k]
 		if was.steps == nil {
 			was.steps = map[int64]int64{}
@@ -359,6 +360,8 @@ func (o *oracle) checkHints(i *instance) {
 			o.violate("hints: %v has seen %d, done %d and open %t", k, seen, done, open)
 		case done > seen:
 			o.violate("hints: %v is answered up to %d, of %d", k, done, seen)
+		case open && was.open && seen == was.seen && tries < was.tries:
+			o.violate("hints: %v has been read %d times to see what it is about, and that became %d", k, was.tries, tries)
 		case done > was.done:
 			began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
 			if k.kind == "invoice" && o.stored(k) {
@@ -368,7 +371,7 @@ func (o *oracle) checkHints(i *instance) {
 				o.violate("hints: %v was answered up to %d, recorded at step %d, by a read that began at step %d (any: %t)", k, done, recorded, began, read)
 			}
 		}
-		o.hints[k] = hintState{seen: seen, done: done, open: open, steps: was.steps}
+		o.hints[k] = hintState{seen: seen, done: done, open: open, tries: tries, steps: was.steps}
 	}
 	for k, h := range o.hints {
 		if !found[k] {

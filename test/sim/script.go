@@ -21,6 +21,8 @@ type script struct {
 	logged func(line string)
 	// metrics are those of an instance; nil: those that all runs share.
 	metrics func() *status.Metrics
+	// mute keeps e-conomic from sending webhooks.
+	mute bool
 	// jitter is which part of the longest random time each one takes; 0: it is random.
 	jitter float64
 }

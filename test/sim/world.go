@@ -358,7 +358,7 @@ func (w *world) freeNumber(x *shop) int64 {
 // tell sends a webhook, as unreliably as they come.
 func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 	s := w.sim
-	if x.name == "" {
+	if x.name == "" || s.script.mute {
 		return
 	}
 	if s.strike(s.profile.lose) {
