@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lagerd/status"
 	"lagerd/store"
 )
 
@@ -49,6 +50,7 @@ func playAt(t *testing.T, begins time.Duration, set func(p *profile), act func(t
 		}
 		s.calm = true
 		s.script.jitter = 0.5
+		s.script.metrics = func() *status.Metrics { return status.NewMetrics("simulation") }
 		s.script.asked = func(a asked) { s.asked = append(s.asked, a) }
 		s.script.logged = func(line string) {
 			s.mu.Lock()
@@ -199,11 +201,21 @@ func (s *stage) heals() { s.script.answer = nil }
 // hangs has e-conomic give no answer to what the test wants of it, so many times.
 func (s *stage) hangs(times int, which func(path string) bool) {
 	n := 0
-	s.script.answer = func(_ *instance, _ *shop, req *http.Request, c *call) (*http.Response, bool) {
-		if !which(req.URL.RequestURI()) || n == times {
-			return nil, false
+	s.script.answer = silent(func(_ *shop, path string) bool {
+		if !which(path) || n == times {
+			return false
 		}
 		n++
+		return true
+	})
+}
+
+// silent gives no answer to what the test wants.
+func silent(which func(x *shop, path string) bool) func(*instance, *shop, *http.Request, *call) (*http.Response, bool) {
+	return func(_ *instance, x *shop, req *http.Request, c *call) (*http.Response, bool) {
+		if !which(x, req.URL.RequestURI()) {
+			return nil, false
+		}
 		c.hung = true
 		return nil, true
 	}
