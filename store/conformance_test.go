@@ -76,8 +76,9 @@ func TestHintGenerations(t *testing.T) {
 		told("put off", true, plan.HintForbidden, "x")
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(2*time.Hour))}))
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 5}, reread, noon))
-		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); due["a"].Tries != 0 {
-			t.Fatalf("a newer hint was put off: %+v", due)
+		newer, open := openHints(t, s, "shop1", noon.Add(2*time.Hour))["a"]
+		if !open || newer.Gen != again.Gen+1 || newer.Tries != 0 || newer.Failures != 0 {
+			t.Fatalf("a newer hint than the one put off is %+v, due: %t", newer, open)
 		}
 		told("hinted at once more", false, "", "")
 	})
