@@ -83,10 +83,17 @@ func TestScripts(t *testing.T) {
 			"sql":        statement,
 			"stored":     stored,
 			"call":       call,
+			"zone":       zone,
+			"utc":        utc,
 		},
 		RequireUniqueNames: true,
+		Deadline:           time.Now().Add(longest),
 	})
 }
+
+// longest is how long the scripts may take together: a command that does not end is
+// ended then.
+const longest = 3 * time.Minute
 
 // script is what a script's commands work on.
 type script struct {
@@ -376,4 +383,29 @@ func call(ts *testscript.TestScript, _ bool, args []string) {
 	status, body, err := of(ts).Call(http.DefaultClient, args[0], args[1], args[2], args[3])
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d\n%s", status, body)
+}
+
+// zone NAME: has lagerd run in that time zone.
+func zone(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := time.LoadLocation(args[0]) // else it would run in UTC
+	ts.Check(err)
+	ts.Setenv("TZ", args[0])
+}
+
+// utc REGEXP: the line that was printed last, and matches, tells a time of the last two
+// minutes, in UTC.
+func utc(ts *testscript.TestScript, _ bool, args []string) {
+	re, clock := regexp.MustCompile(args[0]), regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if !re.MatchString(strings.TrimSuffix(line, "\n")) {
+			continue
+		}
+		at, err := time.Parse(time.DateTime, clock.FindString(line))
+		ts.Check(err)
+		if age := time.Since(at); age < -2*time.Second || age > 2*time.Minute {
+			ts.Fatalf("%s is %s ago in UTC", at, age)
+		}
+		return
+	}
+	ts.Fatalf("no line matches %s", args[0])
 }
