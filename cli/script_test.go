@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -22,44 +21,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"lagerd/cli"
 	"lagerd/sandbox"
 	"lagerd/test/lagerdtest"
 	"lagerd/test/mariadbtest"
 	"lagerd/test/sandboxtest"
 )
 
-// TestMain is lagerd where this binary is called by that name, as the scripts do.
-func TestMain(m *testing.M) {
-	// Scripts wait most of the time. What `go test` is told itself comes after this.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	testscript.Main(withDatabase{m}, map[string]func(){"lagerd": lagerd})
-}
+func TestMain(m *testing.M) { lagerdtest.Main(withDatabase{m}) }
 
 // withDatabase ends the MariaDB that scripts have used.
 type withDatabase struct{ *testing.M }
 
 func (m withDatabase) Run() int { return mariadbtest.Main(m.M) }
-
-// daemonLog names the variable with the file to which `lagerd run` writes its log, for
-// scripts to look at while it runs.
-const daemonLog = "LAGERD_TEST_LOG"
-
-func lagerd() {
-	signals := cli.CatchSignals(os.Args[1:])
-	p := cli.Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
-	if path := os.Getenv(daemonLog); path != "" && signals != nil {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		p.Stderr = f
-	}
-	os.Exit(cli.Main(context.Background(), p))
-}
 
 // TestScripts runs the scripts in testdata: what an operator types, and what he is told.
 // Each has an installation of its own, in which nothing happens but what it asks for.
@@ -128,7 +101,7 @@ func setup(env *testscript.Env) error {
 	s.sandbox = sandboxtest.Client{URL: server.URL, HTTP: server.Client()}
 	s.Installation = lagerdtest.Install(t, lagerdtest.Setup{Dir: env.WorkDir, REST: server.URL, Timeout: 5 * time.Second, Extra: still})
 	env.Setenv("LAGERD_CONFIG", s.Config)
-	env.Setenv(daemonLog, s.Path("log"))
+	env.Setenv(lagerdtest.LogVariable, s.Path("log"))
 	env.Setenv("WEBHOOK", s.Webhook)
 	env.Values[scriptKey{}] = s
 	return nil

@@ -2,6 +2,6 @@
 // the truth it holds, and whether a database says the same.
 //
 // It owns the comparison of what a shop's own software reads (the views shop_stock
-// and shop_invoices) with that truth. It starts no process, and only tests
-// import it.
+// and shop_invoices) with that truth. It runs one in a test's own process where asked
+// to, starts no other, and only tests import it.
 package sandboxtest

@@ -1,0 +1,361 @@
+package daemon_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lagerd/sandbox"
+	"lagerd/test/lagerdtest"
+	"lagerd/test/sandboxtest"
+)
+
+func TestMain(m *testing.M) { lagerdtest.Main(m) }
+
+const first = lagerdtest.FirstAgreement
+
+// still is a configuration without ticks.
+const still = "reconcile: {schedule: \"0 0 1 1 *\", rereads: [300ms], retry_min: 200ms, retry_max: 1s, held_retry: 1s}\n"
+
+// installation is a lagerd as its service manager has it.
+type installation struct {
+	*lagerdtest.Installation
+	t       *testing.T
+	sandbox sandboxtest.Client
+	proc    *lagerdtest.Process
+	out     *lagerdtest.Output
+}
+
+// install prepares a lagerd with an embedded database and an e-conomic of so many items.
+func install(t *testing.T, items int, extra string) *installation {
+	t.Helper()
+	box := sandboxtest.Start(t, sandbox.Options{Agreements: 1, Products: items, Seed: 1})
+	i := &installation{t: t, sandbox: box, Installation: lagerdtest.Install(t, lagerdtest.Setup{REST: box.URL, Timeout: 5 * time.Second, Extra: extra})}
+	i.Lagerd = lagerdtest.Self(t).Command(t)
+	return i
+}
+
+// run starts the daemon, which ends with the test at the latest.
+func (i *installation) run() {
+	i.t.Helper()
+	i.out = lagerdtest.NewTranscript()
+	var err error
+	if i.proc, err = lagerdtest.Self(i.t).Start(i.out, i.Env, "run"); err != nil {
+		i.t.Fatal(err)
+	}
+	p, out := i.proc, i.out
+	i.t.Cleanup(func() {
+		if err := p.Kill(); err != nil {
+			i.t.Error(err)
+		}
+		if i.t.Failed() {
+			i.t.Logf("lagerd said:\n%s", out.Tail(40))
+		}
+	})
+}
+
+// start is run, and waits until the daemon is ready.
+func (i *installation) start() {
+	i.t.Helper()
+	i.run()
+	lagerdtest.Eventually(i.t, 20*time.Second, "lagerd is ready", func() bool {
+		if !i.proc.Running() {
+			i.t.Fatalf("lagerd has ended:\n%s", i.out.Tail(40))
+		}
+		return i.Ready(i.t.Context())
+	})
+}
+
+func (i *installation) signal(s syscall.Signal) {
+	i.t.Helper()
+	if err := i.proc.Signal(s); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// ends waits until the daemon has ended, and fails the test unless it did so with the
+// code.
+func (i *installation) ends(within time.Duration, code int) {
+	i.t.Helper()
+	got, err := i.proc.Wait(within)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if got != code {
+		i.t.Errorf("exit code %d, want %d", got, code)
+	}
+}
+
+// ask asks the admin listener for a page.
+func (i *installation) ask(path string) (status int, body string) {
+	i.t.Helper()
+	status, body, err := i.Ask(i.t.Context(), path)
+	if err != nil {
+		i.t.Fatalf("GET %s: %v", path, err)
+	}
+	return status, body
+}
+
+// posting is a webhook's call whose body is sent in two halves.
+type posting struct {
+	net.Conn
+	rest string
+}
+
+// post sends the first half of a webhook's call.
+func (i *installation) post(code, number string) posting {
+	i.t.Helper()
+	conn, err := net.Dial("tcp", i.Webhook)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	i.t.Cleanup(func() { _ = conn.Close() })
+	body := url.Values{"type": {"stockUpdate"}, "username": {"shop1234"}, "password": {code}, "number": {number}}.Encode()
+	half := len(body) / 2
+	if _, err := fmt.Fprintf(conn, "POST /webhooks.php HTTP/1.1\r\nHost: lagerd\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:half]); err != nil {
+		i.t.Fatal(err)
+	}
+	return posting{conn, body[half:]}
+}
+
+// finish sends the second half and returns the answer.
+func (p posting) finish(t *testing.T) (status int, body string) {
+	t.Helper()
+	if _, err := io.WriteString(p, p.rest); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(p), nil)
+	if err != nil {
+		t.Fatalf("the half that came last is not answered: %v", err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(raw)
+}
+
+// hinted returns how many hints are in the database, answered or not.
+func (i *installation) hinted() (n int) {
+	i.t.Helper()
+	db := i.Database()
+	defer db.Close()
+	err := db.QueryRow("SELECT (SELECT COUNT(*) FROM hints) + (SELECT COALESCE(SUM(hints), 0) FROM hint_batches)").Scan(&n)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return n
+}
+
+// TestStopWithAHalfSentWebhook: while lagerd stops it says that it is not ready, takes
+// no more calls, and waits for one that is half sent: what it then answers with success
+// is in the database.
+func TestStopWithAHalfSentWebhook(t *testing.T) {
+	t.Parallel()
+	i := install(t, 5, still)
+	i.start()
+	code := i.AddShop(i.sandbox, "shop1234", first)
+	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
+	lagerdtest.Eventually(t, 10*time.Second, "its webhooks are taken", func() bool {
+		status, _, err := i.Call(http.DefaultClient, "shop1234", code, "stockUpdate", "00001")
+		return err == nil && status == http.StatusOK
+	})
+	before := i.hinted()
+	call := i.post(code, "a number of its own")
+	time.Sleep(50 * time.Millisecond) // its head is read
+	i.signal(syscall.SIGTERM)
+	lagerdtest.Eventually(t, 5*time.Second, "it says that it is not ready", func() bool {
+		status, body := i.ask("/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "starting or stopping")
+	})
+	if status, body := i.ask("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	if status, _, err := i.Call(&http.Client{Timeout: time.Second}, "shop1234", code, "stockUpdate", "00001"); err == nil {
+		t.Errorf("another call is answered %d", status)
+	}
+	if !i.proc.Running() {
+		t.Fatal("it has ended while a call was half sent")
+	}
+	if status, body := call.finish(t); status != http.StatusOK || !strings.HasPrefix(body, "Success") {
+		t.Errorf("the call that was half sent is answered %d %s", status, body)
+	}
+	i.ends(10*time.Second, 0)
+	if after := i.hinted(); after != before+1 {
+		t.Errorf("%d hints are in the database, want %d", after, before+1)
+	}
+}
+
+// TestStopTakesNoLonger than shutdown_timeout, whoever keeps a call open. What was
+// answered before that is there at the next start.
+func TestStopTakesNoLonger(t *testing.T) {
+	t.Parallel()
+	i := install(t, 5, still+"shutdown_timeout: 1s\n")
+	i.start()
+	code := i.AddShop(i.sandbox, "shop1234", first)
+	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
+	i.post(code, "never sent whole")
+	time.Sleep(50 * time.Millisecond)
+	began := time.Now()
+	i.signal(syscall.SIGTERM)
+	i.ends(5*time.Second, 1)
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("it has not waited for a call that was half sent: it stopped after %s", took)
+	}
+	if said := i.out.String(); !strings.Contains(said, "not everything ended within shutdown_timeout (1s)") {
+		t.Errorf("it does not say why:\n%s", said)
+	}
+	if err := i.sandbox.Post(first, "sell", map[string]any{"number": "00001", "quantity": 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	i.start()
+	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
+	i.signal(syscall.SIGTERM)
+	i.ends(5*time.Second, 0)
+}
+
+// TestEmbeddedDatabaseIsItsAlone: after kill -9 the next lagerd on the embedded database
+// waits for nobody's lease: whoever held it has died.
+func TestEmbeddedDatabaseIsItsAlone(t *testing.T) {
+	t.Parallel()
+	i := install(t, 5, still+"lease: {beat: 10s, ttl: 1m}\n")
+	i.start()
+	i.AddShop(i.sandbox, "shop1234", first)
+	i.Command("reconcile", "--wait")
+	if err := i.sandbox.Post(first, "webhooks", map[string]string{"baseURL": "http://127.0.0.1:1", "username": "shop1234", "password": "x"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.proc.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.sandbox.Post(first, "sell", map[string]any{"number": "00001", "quantity": 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	i.start()
+	i.Equal(i.sandbox, "shop1234", first, 10*time.Second)
+}
+
+// TestStartsThatFail say why, and leave nothing behind.
+func TestStartsThatFail(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	i := install(t, 0, still)
+	good := i.Env
+	for name, c := range map[string]struct {
+		env  []string
+		code int
+		says string
+	}{
+		"the webhooks' address is taken": {[]string{"LAGERD_WEBHOOK_LISTEN=" + taken.Addr().String()}, 1, "webhook.listen: listen tcp " + taken.Addr().String()},
+		"the admin address is taken":     {[]string{"LAGERD_ADMIN_LISTEN=" + taken.Addr().String()}, 1, "admin.listen: listen tcp " + taken.Addr().String()},
+		"no app token":                   {[]string{"LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + i.Path("none")}, 78, "economic.app_secret_token_file"},
+		"no such directory":              {[]string{"LAGERD_DATABASE_PATH=/proc/none/lagerd.db"}, 1, "/proc/none"},
+	} {
+		i.Env = append(append([]string{}, good...), c.env...)
+		i.run()
+		i.ends(10*time.Second, c.code)
+		if said := i.out.String(); !strings.Contains(said, c.says) {
+			t.Errorf("%s: it does not say %q:\n%s", name, c.says, said)
+		}
+	}
+	i.Env = good
+	i.start()
+}
+
+// TestAdminListener: what it serves, and that there need be none.
+func TestAdminListener(t *testing.T) {
+	t.Parallel()
+	i := install(t, 0, still)
+	i.start()
+	for path, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"/healthz": {200, "ok\n"}, "/readyz": {200, "ready\n"}, "/metrics": {200, "lagerd_build_info{version="}, "/debug/pprof/": {200, "goroutine"},
+		"/": {404, ""}, "/webhooks.php": {404, ""}, "/nothing": {404, ""},
+	} {
+		if status, body := i.ask(path); status != want.status || !strings.Contains(body, want.says) {
+			t.Errorf("GET %s: %d %.100s", path, status, body)
+		}
+	}
+	res, err := http.Post("http://"+i.Admin+"/readyz", "text/plain", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST /readyz: %s", res.Status)
+	}
+	res, err = http.Get("http://" + i.Webhook + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusNotFound {
+		t.Errorf("GET /metrics of the webhooks' listener: %s", res.Status)
+	}
+	i.signal(syscall.SIGINT)
+	i.ends(10*time.Second, 0)
+
+	i.Env = append(i.Env, "LAGERD_ADMIN_LISTEN=")
+	i.run()
+	lagerdtest.Eventually(t, 10*time.Second, "lagerd is ready", func() bool { return strings.Contains(i.out.String(), "lagerd is ready") })
+	if i.Ready(t.Context()) {
+		t.Error("it listens where it was told not to")
+	}
+	i.signal(syscall.SIGTERM)
+	i.ends(10*time.Second, 0)
+}
+
+// TestReload: a bad configuration changes nothing, a good one takes effect, and what
+// only a restart changes is named.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	i := install(t, 5, still)
+	i.start()
+	code := i.AddShop(i.sandbox, "shop1234", first)
+	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
+	good, err := os.ReadFile(i.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(text, says string) {
+		t.Helper()
+		before := strings.Count(i.out.String(), says)
+		i.Write("lagerd.yaml", text)
+		i.signal(syscall.SIGHUP)
+		lagerdtest.Eventually(t, 10*time.Second, says, func() bool { return strings.Count(i.out.String(), says) > before })
+	}
+	reload(string(good)+"nonsense: true\n", "the new configuration is bad: the old one stays in force")
+	reload(strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1), "the configuration has been reloaded")
+	if strings.Contains(i.out.String(), "take effect only after a restart") {
+		t.Error("a tick's schedule takes effect only after a restart")
+	}
+	if err := i.sandbox.Post(first, "webhooks", map[string]string{"baseURL": "http://127.0.0.1:1", "username": "shop1234", "password": "x"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.sandbox.Post(first, "sell", map[string]any{"number": "00001", "quantity": 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	i.Equal(i.sandbox, "shop1234", first, 10*time.Second) // by the tick that the reload has brought
+	reload(string(good)+"shutdown_timeout: 9s\n", "these keys have changed too and take effect only after a restart")
+	if said := i.out.String(); !strings.Contains(said, "keys=\"[shutdown_timeout]\"") {
+		t.Errorf("it does not name the key:\n%s", said)
+	}
+	if status, _, err := i.Call(http.DefaultClient, "shop1234", code, "stockUpdate", "00001"); err != nil || status != http.StatusOK {
+		t.Errorf("a webhook after all that: %d %v", status, err)
+	}
+}
