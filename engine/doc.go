@@ -6,9 +6,8 @@
 //	├─ webhook.Committer ─▶ store        lives as long as the engine
 //	└─ instance                          made anew by a reload
 //	   ├─ economic.Client
-//	   ├─ schedule.Scheduler ─▶ reconcile
+//	   ├─ schedule.Scheduler: ticks, passes ─▶ reconcile
 //	   ├─ lease.Keeper
-//	   ├─ cron: the tick
 //	   └─ poll: what others have left in the database
 //
 // It owns none of the decisions (packages lease and reconcile do), no HTTP server, no

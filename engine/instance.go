@@ -2,12 +2,8 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
-
-	"github.com/robfig/cron/v3"
-	"github.com/sirupsen/logrus"
 
 	"lagerd/config"
 	"lagerd/economic"
@@ -27,7 +23,6 @@ type instance struct {
 	reconcile reconcile.Options
 	scheduler *schedule.Scheduler
 	keeper    *lease.Keeper
-	cron      *cron.Cron
 	begun     chan struct{}   // closed when it runs
 	ctx       context.Context // of the work on shops, set by run
 
@@ -38,22 +33,22 @@ type instance struct {
 // configuration is bad.
 func newInstance(cfg config.Config, o Options) (*instance, error) {
 	i := &instance{Options: o, cfg: cfg, info: o.Instance(), begun: make(chan struct{})}
-	var err error
+	ticks, err := schedule.ParseSchedule(cfg.Reconcile.Schedule)
+	if err != nil {
+		return nil, err
+	}
 	i.client, err = NewClient(cfg, economic.Options{Transport: o.Transport, UserAgent: "lagerd/" + i.info.Version, Now: o.Now, Observe: o.Metrics.Called})
 	if err != nil {
 		return nil, err
 	}
 	i.reconcile = i.reconcileOptions()
-	i.scheduler = schedule.NewScheduler(schedule.Options{Reconcile: i.reconcile, Observer: o.Metrics, Workers: cfg.Reconcile.Workers, Instance: i.info.Instance})
+	i.scheduler = schedule.NewScheduler(schedule.Options{
+		Reconcile: i.reconcile, Observer: o.Metrics, Workers: cfg.Reconcile.Workers, Instance: i.info.Instance,
+		Schedule: ticks, Ticked: func(at time.Time) { o.Metrics.LastTick.Set(float64(at.UnixNano()) / 1e9) },
+	})
 	i.keeper = lease.New(lease.Options{
 		Leases: o.Store, Holder: i, Instance: i.info, Beat: cfg.Lease.Beat, TTL: cfg.Lease.TTL, LookForFree: o.Pace.LookForFree, Log: o.Log, Now: o.Now,
 	})
-	// Skip must be outermost: with Recover around it, one panic would keep the
-	// tick from ever running again.
-	i.cron = cron.New(cron.WithLocation(time.UTC), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), recoverTo(o.Log)))
-	if _, err := i.cron.AddFunc(cfg.Reconcile.Schedule, i.tick); err != nil {
-		return nil, fmt.Errorf("the tick's schedule %q: %w", cfg.Reconcile.Schedule, err)
-	}
 	return i, nil
 }
 
@@ -67,25 +62,6 @@ func (i *instance) reconcileOptions() reconcile.Options {
 	}
 }
 
-// recoverTo keeps a panic in a tick from ending the process.
-func recoverTo(log logrus.FieldLogger) cron.JobWrapper {
-	return func(j cron.Job) cron.Job {
-		return cron.FuncJob(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					log.WithField("panic", p).Error("a tick panicked")
-				}
-			}()
-			j.Run()
-		})
-	}
-}
-
-func (i *instance) tick() {
-	i.Metrics.LastTick.Set(float64(i.Now().UnixNano()) / 1e9)
-	i.scheduler.Tick()
-}
-
 func (i *instance) held() int { return len(i.scheduler.Held()) }
 
 // run works until ctx is done and everything it started has ended.
@@ -97,9 +73,7 @@ func (i *instance) run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { i.scheduler.Run(work) })
 	running.Go(func() { i.poll(ctx) })
-	i.cron.Start()
 	i.keeper.Run(ctx) // ends by dropping every shop, which breaks off its pass
-	<-i.cron.Stop().Done()
 	stopWork()
 	running.Wait()
 }

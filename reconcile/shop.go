@@ -172,7 +172,7 @@ func (w *Shop) stockIsTrue() bool {
 }
 
 // patience is how long a call may wait for its agreement's tokens: while it
-// waits, a worker does nothing for other shops.
+// waits, its pass is one of those that may be under way.
 const patience = 3 * time.Second
 
 // unpack makes hints of the webhooks that have come, also for a shop that is

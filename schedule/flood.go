@@ -11,29 +11,18 @@ const (
 	floodHints  = 100
 	floodPart   = 5
 	floodWindow = 250 * time.Millisecond
-	// floodPasses is how long no hint may have come for a flood to be over. Read
+	// floodQuiet is how long no hint may have come for a flood to be over. Read
 	// sooner, the same pages would be read again for the hints that come meanwhile,
 	// and webhooks would wait for the processor.
-	floodPasses = 300 * time.Millisecond
-	// floodLasts is how long a shop's hints wait in a flood that does not end.
-	floodLasts = 30 * time.Second
+	floodQuiet = 300 * time.Millisecond
+	// floodMaxWait is how long a shop's hints wait in a flood that does not end.
+	floodMaxWait = 30 * time.Second
 	// From so many hints of all shops within a window or two on, each shop's wait for
-	// more of its own: a millisecond for each of those, and never longer than floodPasses.
+	// more of its own: a millisecond for each of those, and never longer than floodQuiet.
 	// What comes meanwhile is read with them, and the reading does not take the processor
 	// from the webhooks that are to be answered.
 	busyHints = 10
 	busyWait  = time.Millisecond
-)
-
-const (
-	// floodsAtOnce is how many floods' hints are begun to be read at once, of all
-	// shops: they are in memory until they are answered, with a page or two to each.
-	floodsAtOnce = 12_000
-	// A flood waits for the others, trying again every floodAgain, for at most
-	// floodWaits. One that takes longer than slowPass, since its agreement is slow,
-	// is waited for no more.
-	floodAgain = 100 * time.Millisecond
-	floodWaits = 10 * time.Second
 )
 
 // flood counts how fast hints come.
@@ -42,14 +31,14 @@ type flood struct {
 	hints, before int       // in this window, and in the one before
 }
 
-// hintsWait returns how long a shop's hints wait, after the last of them (passes) and
-// altogether (lasts), by how many have come of its own and of all shops.
-func hintsWait(own, all int) (passes, lasts time.Duration) {
+// hintsWait returns how long a shop's hints wait, after the last of them (quiet) and
+// altogether (maxWait), by how many have come of its own and of all shops.
+func hintsWait(own, all int) (quiet, maxWait time.Duration) {
 	switch {
 	case own >= floodHints, all >= floodHints && own >= floodPart:
-		return floodPasses, floodLasts
+		return floodQuiet, floodMaxWait
 	case all >= busyHints:
-		return min(floodPasses, time.Duration(all)*busyWait), floodPasses
+		return min(floodQuiet, time.Duration(all)*busyWait), floodQuiet
 	}
 	return 0, 0
 }

@@ -24,7 +24,7 @@ func next(t *testing.T, q *queue) (string, reconcile.Due) {
 	if q.length() == 0 {
 		t.Fatal("no shop is ready")
 	}
-	shop, j, ok := q.get(t.Context())
+	shop, j, ok := q.get(true)
 	if !ok {
 		t.Fatal("get gave up")
 	}
@@ -145,6 +145,99 @@ func TestAskedForDuringAFailure(t *testing.T) {
 	}
 }
 
+// TestBulk: of many shops that are due at once each waits until no other is, or until it is
+// called for alone.
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		for _, shop := range []string{"a", "b", "c", "d"} {
+			q.addBulk(shop, tick)
+		}
+		q.add("x", work, false)
+		if _, _, ok := q.get(false); !ok {
+			t.Fatal("nothing is ready that is not in bulk")
+		}
+		if shop, _, ok := q.get(false); ok {
+			t.Fatalf("%s is next, and is in bulk", shop)
+		}
+		q.addBulk("b", sweep)
+		q.add("c", work, false)
+		q.forget("a")
+		q.debounce("d", work, time.Hour, time.Hour) // it has its turn
+		for _, want := range []struct {
+			shop string
+			due  reconcile.Due
+		}{{"c", tick.Merge(work)}, {"d", tick.Merge(work)}, {"b", sweep}} {
+			if shop, due := next(t, q); shop != want.shop || due != want.due {
+				t.Errorf("%s is next for %+v, expected %s for %+v", shop, due, want.shop, want.due)
+			}
+		}
+		none(t, q)
+
+		// What waits after a failure does not wait any longer; and it waits for the end of
+		// the work under way.
+		q.addAfter("c", work, time.Hour)
+		q.done("c")
+		q.addBulk("b", tick)
+		q.addBulk("c", tick)
+		if shop, due := next(t, q); shop != "c" || due != tick.Merge(work) {
+			t.Errorf("%s is next for %+v", shop, due)
+		}
+		none(t, q)
+		q.done("b")
+		next(t, q)
+		none(t, q)
+	})
+}
+
+// TestSetAside: a shop that waits for room begins when it is released, when it has waited
+// for long, or when a person asks, and what comes meanwhile waits with it.
+func TestSetAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		aside := func() {
+			q.add("a", work, false)
+			next(t, q)
+			q.setAside("a", work, time.Minute)
+			q.done("a")
+			q.add("a", tick, false)
+			none(t, q)
+		}
+		begins := func() {
+			t.Helper()
+			if _, due := next(t, q); due != tick.Merge(work) {
+				t.Errorf("it begins for %+v", due)
+			}
+			q.release("a") // in vain
+			q.done("a")
+			none(t, q)
+		}
+		aside()
+		q.release("b")
+		none(t, q)
+		q.release("a")
+		begins()
+		aside()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		begins()
+		aside()
+		q.add("a", tick, true)
+		begins()
+
+		// One that waits after a failure is not set aside.
+		q.add("a", work, false)
+		next(t, q)
+		q.addAfter("a", work, time.Hour)
+		q.done("a")
+		q.release("a")
+		none(t, q)
+		q.forget("a")
+	})
+}
+
 func TestForget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,25 +257,6 @@ func TestForget(t *testing.T) {
 	})
 }
 
-func TestGetEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue()
-		ctx, cancel := context.WithCancel(t.Context())
-		var waiting sync.WaitGroup
-		for range 3 {
-			waiting.Go(func() {
-				if _, _, ok := q.get(ctx); ok {
-					t.Error("got a shop from an empty queue")
-				}
-			})
-		}
-		synctest.Wait()
-		cancel()
-		waiting.Wait()
-	})
-}
-
 // TestNothingIsLost adds at random from many goroutines while workers work:
 // after each add, its shop must be worked on by a get that came after it, and
 // no shop by two at once.
@@ -197,9 +271,14 @@ func TestNothingIsLost(t *testing.T) {
 		for range 4 {
 			workers.Go(func() {
 				for {
-					shop, _, ok := q.get(ctx)
+					shop, _, ok := q.get(true)
 					if !ok {
-						return
+						select {
+						case <-q.ready:
+						case <-ctx.Done():
+							return
+						}
+						continue
 					}
 					mu.Lock()
 					if busy[shop] {
@@ -245,22 +324,22 @@ func TestNothingIsLost(t *testing.T) {
 	})
 }
 
-// TestSettle: a shop for which there is more and more waits until that is over,
+// TestDebounce: a shop for which there is more and more waits until that is over,
 // but not for ever.
-func TestSettle(t *testing.T) {
+func TestDebounce(t *testing.T) {
 	t.Parallel()
-	const passes, lasts = 300 * time.Millisecond, 5 * time.Second
+	const quiet, maxWait = 300 * time.Millisecond, 5 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
 		began := time.Now()
-		settle := func() { q.settle("a", work, passes, lasts) }
+		hint := func() { q.debounce("a", work, quiet, maxWait) }
 		for range 10 {
-			settle()
+			hint()
 			time.Sleep(100 * time.Millisecond)
 		}
 		q.add("a", tick, false) // waits with it
 		none(t, q)
-		time.Sleep(passes - 100*time.Millisecond)
+		time.Sleep(quiet - 100*time.Millisecond)
 		synctest.Wait()
 		if shop, j := next(t, q); shop != "a" || j != (reconcile.Due{Tick: true, Work: true}) {
 			t.Errorf("%s is ready for %+v", shop, j)
@@ -270,24 +349,24 @@ func TestSettle(t *testing.T) {
 		}
 
 		// While it is being worked on, too.
-		settle()
+		hint()
 		q.done("a")
 		none(t, q)
-		time.Sleep(passes)
+		time.Sleep(quiet)
 		synctest.Wait()
 		next(t, q)
 		q.done("a")
 
 		began = time.Now()
 		for q.length() == 0 {
-			settle()
-			time.Sleep(passes / 3)
+			hint()
+			time.Sleep(quiet / 3)
 			synctest.Wait()
 		}
-		if waited := time.Since(began); waited < lasts || waited > lasts+passes {
+		if waited := time.Since(began); waited < maxWait || waited > maxWait+quiet {
 			t.Errorf("without an end it waited for %s", waited)
 		}
-		settle() // it has its turn
+		hint() // it has its turn
 		next(t, q)
 		q.done("a")
 		none(t, q)
@@ -298,11 +377,11 @@ func TestSettle(t *testing.T) {
 			q.add("a", work, true)
 			next(t, q)
 			q.add("a", before, false)
-			settle()
+			hint()
 			q.done("a")
 			if before == work {
 				none(t, q)
-				time.Sleep(passes)
+				time.Sleep(quiet)
 				synctest.Wait()
 			}
 			next(t, q)
@@ -311,16 +390,16 @@ func TestSettle(t *testing.T) {
 		}
 
 		// How long it waits altogether is for the last call to say.
-		settle()
-		time.Sleep(passes / 2)
-		q.settle("a", work, time.Second, passes)
-		time.Sleep(passes / 2)
+		hint()
+		time.Sleep(quiet / 2)
+		q.debounce("a", work, time.Second, quiet)
+		time.Sleep(quiet / 2)
 		synctest.Wait()
 		next(t, q)
 		q.done("a")
-		settle()
-		time.Sleep(passes / 2)
-		q.settle("a", work, time.Second, passes/4) // that is over
+		hint()
+		time.Sleep(quiet / 2)
+		q.debounce("a", work, time.Second, quiet/4) // that is over
 		synctest.Wait()
 		next(t, q)
 		q.done("a")
@@ -328,15 +407,15 @@ func TestSettle(t *testing.T) {
 
 		began = time.Now()
 		for q.length() == 0 {
-			wait := lasts
-			if time.Since(began) < passes/2 {
-				wait = passes // what becomes a flood was none at first
+			wait := maxWait
+			if time.Since(began) < quiet/2 {
+				wait = quiet // what becomes a flood was none at first
 			}
-			q.settle("a", work, passes, wait)
-			time.Sleep(passes / 3)
+			q.debounce("a", work, quiet, wait)
+			time.Sleep(quiet / 3)
 			synctest.Wait()
 		}
-		if waited := time.Since(began); waited < lasts || waited > lasts+passes {
+		if waited := time.Since(began); waited < maxWait || waited > maxWait+quiet {
 			t.Errorf("what became a flood waited for %s", waited)
 		}
 		next(t, q)
@@ -344,12 +423,12 @@ func TestSettle(t *testing.T) {
 		none(t, q)
 
 		// What a person asks for does not wait, and one that failed waits longer.
-		settle()
+		hint()
 		q.add("a", tick, true)
 		next(t, q)
 		q.addAfter("a", work, time.Minute)
 		q.done("a")
-		settle()
+		hint()
 		time.Sleep(time.Minute - 1)
 		synctest.Wait()
 		none(t, q)
@@ -376,33 +455,33 @@ func TestHintsWait(t *testing.T) {
 		{"a sale", time.Millisecond, 1, 0, 30, 30 * time.Millisecond, false},
 		{"trade that does not end", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, false},
 		{"slow trade that does not end", 100 * time.Millisecond, 1, 0, 1000, 0, false},
-		{"an import", time.Millisecond, 1, 0, 100, floodPasses, true},
-		{"at once", 0, 100, 0, 1, floodPasses, true},
+		{"an import", time.Millisecond, 1, 0, 100, floodQuiet, true},
+		{"at once", 0, 100, 0, 1, floodQuiet, true},
 		{"slow", time.Second, 99, 0, 100, 99 * time.Millisecond, false},
-		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, floodPasses, true},
-		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, floodPasses, false},
+		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, floodQuiet, true},
+		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, floodQuiet, false},
 		{"one of many shops", 10 * time.Millisecond, 0, 1, 100, 50 * time.Millisecond, false},
 	} {
 		var own, all flood
-		var passes, lasts time.Duration
+		var quiet, maxWait time.Duration
 		for n := range c.calls {
 			now := begin.Add(time.Duration(n) * c.every)
 			all.add(now, c.others)
-			passes, lasts = hintsWait(own.add(now, c.hints), all.add(now, c.hints))
+			quiet, maxWait = hintsWait(own.add(now, c.hints), all.add(now, c.hints))
 		}
 		want := time.Duration(0)
 		switch {
 		case c.flood:
-			want = floodLasts
+			want = floodMaxWait
 		case c.wait > 0:
-			want = floodPasses
+			want = floodQuiet
 		}
-		if passes != c.wait || lasts != want {
-			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, passes, lasts, c.wait, want)
+		if quiet != c.wait || maxWait != want {
+			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, quiet, maxWait, c.wait, want)
 		}
 		later := begin.Add(time.Duration(c.calls)*c.every + 2*floodWindow)
-		if passes, _ := hintsWait(own.add(later, 1), all.add(later, 1)); passes != 0 {
-			t.Errorf("%s: waits for %s when it has passed", c.name, passes)
+		if quiet, _ := hintsWait(own.add(later, 1), all.add(later, 1)); quiet != 0 {
+			t.Errorf("%s: waits for %s when it has passed", c.name, quiet)
 		}
 	}
 }

@@ -6,25 +6,28 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/robfig/cron/v3"
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sync/semaphore"
 
+	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/source"
 	"lagerd/store"
 )
 
-// Options is what a Scheduler needs. All of it is required.
+// Options is what a Scheduler needs.
 type Options struct {
 	Reconcile reconcile.Options
 	Observer  Observer
-	Workers   int    // shops worked on at once
+	Workers   int    // passes that plan or use the database at once
 	Instance  string // this lagerd's name among the lease holders
+
+	Schedule cron.Schedule   // of ticks; nil: only Tick makes any
+	Ticked   func(time.Time) // told of each that begins, if not nil
 }
 
 // Observer is told how passes end, for metrics. Its methods must not block.
@@ -33,34 +36,53 @@ type Observer interface {
 	Fenced(shop string) // a write was refused: another lagerd has the shop
 }
 
+// shop is what the scheduler needs of a reconcile.Shop.
+type shop interface {
+	RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Report, error)
+	NoteFailure(ctx context.Context, failure error) error
+	Change(settings store.Shop)
+	Settings() store.Shop
+	Token() int64
+	Holds() plan.Holds
+	Calls() store.DayCalls
+}
+
+// shopStore is what it needs of the database.
+type shopStore interface {
+	Shop(ctx context.Context, name string) (store.Shop, error)
+	MarkTicks(ctx context.Context, instance string, marks []store.TickMark, at time.Time) error
+	MarkCalls(ctx context.Context, instance string, marks []store.TickMark) error
+}
+
 // Scheduler reconciles all shops whose lease this lagerd holds: each on its
 // own, so many at once, and all of them fairly. It is safe for concurrent use.
 type Scheduler struct {
-	o      Options
-	shared *reconcile.Reconciler
-	now    func() time.Time
-	store  *store.Store
-	queue  *queue
-	floods *semaphore.Weighted // of hints, see floodsAtOnce
+	o       Options
+	newShop func(settings store.Shop, token int64) shop
+	now     func() time.Time
+	store   shopStore
+	queue   *queue
+	limits  *limits
 
 	mu        sync.Mutex
 	shops     map[string]*entry
-	stuck     int              // workers whose pass takes long, and which have been replaced
-	marks     []store.TickMark // good ticks not noted in the database yet
-	counts    []store.TickMark // and others, of which the calls are noted
-	marksFrom time.Time        // when the first of the good ones began
-	markedAt  time.Time        // and when the first of all was over
-	flood     flood            // of all shops' hints
+	moments   [moments][]string // the shops, by their moment in a tick
+	marks     []store.TickMark  // good ticks not noted in the database yet
+	counts    []store.TickMark  // and others, of which the calls are noted
+	marksFrom time.Time         // when the first of the good ones began
+	markedAt  time.Time         // and when the first of all was over
+	flood     flood             // of all shops' hints
 }
 
 // entry is a shop this lagerd holds.
 type entry struct {
-	pass     turn // taken during a pass
-	shop     *reconcile.Shop
-	failures int                // passes failed in a row
-	stop     context.CancelFunc // ends the pass under way
-	ctx      context.Context
-	next     *store.Shop // settings to take over before the next pass
+	shop     shop
+	running  chan struct{} // closed when the pass under way has ended; nil: there is none
+	failures int           // passes failed in a row
+	hangs    bool          // its last call was not answered
+	stop     context.CancelFunc
+	ctx      context.Context // of its passes
+	next     *store.Shop     // settings to take over before the next pass
 
 	generation int64 // of the settings taken over, or about to be
 
@@ -71,95 +93,120 @@ type entry struct {
 	counted store.DayCalls      // the calls that are noted, or about to be
 	asked   map[string]struct{} // requests that were open when it was last told of any
 	hinted  int                 // hints that have come since the last pass began
-	waits   time.Time           // since when it waits for other floods; zero: it does not
+	waits   time.Time           // since when it is set aside; zero: it is not
 }
 
 // NewScheduler returns a scheduler that holds no shop yet.
 func NewScheduler(o Options) *Scheduler {
+	shared, queue := reconcile.New(o.Reconcile), newQueue()
 	return &Scheduler{
-		o: o, shared: reconcile.New(o.Reconcile), now: o.Reconcile.Now, store: o.Reconcile.Store, queue: newQueue(), shops: map[string]*entry{},
-		floods: semaphore.NewWeighted(floodsAtOnce),
+		o: o, now: o.Reconcile.Now, store: o.Reconcile.Store, queue: queue, limits: newLimits(o.Workers, queue.release), shops: map[string]*entry{},
+		newShop: func(settings store.Shop, token int64) shop { return shared.Shop(settings, token) },
 	}
 }
 
 // Run works on shops until ctx is done and every pass has ended.
 func (s *Scheduler) Run(ctx context.Context) {
-	var workers sync.WaitGroup
-	for range s.o.Workers {
-		workers.Go(func() { s.serve(ctx, &workers) })
+	var running sync.WaitGroup
+	running.Go(func() { s.runTicks(ctx) })
+	for {
+		name, due, ok := s.next(ctx)
+		if !ok {
+			break
+		}
+		e, p := s.begin(name, due)
+		if p == nil {
+			s.queue.done(name)
+			continue
+		}
+		p.work(e.ctx)
+		running.Go(func() { s.work(ctx, name, e, p, due) })
 	}
-	workers.Wait()
+	running.Wait()
 	s.queue.stop()
 }
 
-const (
-	// slowPass is how long a pass may take until its worker counts as stuck:
-	// another takes its place, so that the shops of one slow agreement, or of
-	// many, do not take up the workers of all.
-	slowPass = 5 * time.Second
-	// mostStuck bounds the stuck workers, as a multiple of Workers. Beyond it the
-	// other shops wait for one of them: each gives up after the client's timeout.
-	mostStuck = 8
-)
-
-// serve is one worker. It ends with ctx, or after a pass during which another
-// worker took its place.
-func (s *Scheduler) serve(ctx context.Context, workers *sync.WaitGroup) {
-	for {
-		shop, due, ok := s.queue.get(ctx)
-		if !ok {
-			return
-		}
-		over, replaced := false, false
-		timer := time.AfterFunc(slowPass, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if over || s.stuck >= mostStuck*s.o.Workers || ctx.Err() != nil {
-				return
+// next waits for the next shop and for room for its pass. ok is false once ctx is done.
+func (s *Scheduler) next(ctx context.Context) (name string, due reconcile.Due, ok bool) {
+	for ctx.Err() == nil {
+		if any, bulk := s.limits.room(); any {
+			if name, due, ok = s.queue.get(bulk); ok {
+				return name, due, true
 			}
-			s.stuck++
-			replaced = true
-			workers.Go(func() { s.serve(ctx, workers) })
-		})
-		s.work(ctx, shop, due)
-		s.queue.done(shop)
-		timer.Stop()
-		s.mu.Lock()
-		over = true
-		if replaced {
-			s.stuck--
 		}
-		s.mu.Unlock()
-		if replaced {
-			return
+		select {
+		case <-s.queue.ready:
+		case <-s.limits.freed:
+		case <-ctx.Done():
 		}
 	}
+	return "", reconcile.Due{}, false
 }
 
-// Take begins to work on a shop whose lease is held with the given token.
-func (s *Scheduler) Take(ctx context.Context, shop store.Shop, token int64) {
-	ctx, stop := context.WithCancel(ctx)
+// begin begins a pass of the shop. Without one it is not held any more, or has been set
+// aside until there is room.
+func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 	s.mu.Lock()
-	s.shops[shop.Shop] = &entry{pass: newTurn(), shop: s.shared.Shop(shop, token), ctx: ctx, stop: stop, generation: shop.Generation}
+	defer s.mu.Unlock()
+	e := s.shops[name]
+	if e == nil {
+		return nil, nil
+	}
+	now, waited := s.now(), time.Duration(0)
+	if !e.waits.IsZero() {
+		waited = now.Sub(e.waits)
+	}
+	p, aside := s.limits.begin(request{shop: name, hints: e.hinted, retry: e.hangs, asked: due.Asked, waited: waited})
+	if p == nil {
+		if e.waits.IsZero() {
+			e.waits = now
+		}
+		s.queue.setAside(name, due, aside)
+		return e, nil
+	}
+	e.running, e.hinted, e.waits = make(chan struct{}), 0, time.Time{}
+	return e, p
+}
+
+// Take begins to work on a shop whose lease is held with the given token. What was left
+// open by whoever held it before is due at once.
+func (s *Scheduler) Take(ctx context.Context, settings store.Shop, token int64) {
+	ctx, stop := context.WithCancel(ctx)
+	name, due := settings.Shop, reconcile.Due{Tick: true, Work: true}
+	s.mu.Lock()
+	s.shops[name] = &entry{shop: s.newShop(settings, token), ctx: ctx, stop: stop, generation: settings.Generation}
+	s.addMoment(name)
 	s.mu.Unlock()
-	// What was left open by whoever held the shop before is due at once.
-	s.queue.add(shop.Shop, reconcile.Due{Tick: true, Work: true}, true)
+	if s.missed(name) {
+		s.queue.add(name, due, true)
+	} else {
+		s.queue.addBulk(name, due)
+	}
 }
 
 // Drop ends the work on a shop: it breaks off the pass under way and returns
 // when that has ended.
-func (s *Scheduler) Drop(shop string) {
+func (s *Scheduler) Drop(name string) {
 	s.mu.Lock()
-	e := s.shops[shop]
-	delete(s.shops, shop)
-	s.mu.Unlock()
+	e := s.shops[name]
 	if e == nil {
+		s.mu.Unlock()
 		return
 	}
+	s.remove(name)
+	running := e.running
+	s.mu.Unlock()
 	e.stop()
-	s.queue.forget(shop)
-	e.pass.take()
-	defer e.pass.give()
+	s.queue.forget(name)
+	if running != nil {
+		<-running
+	}
+}
+
+// remove takes the shop from those that are held. s.mu is held.
+func (s *Scheduler) remove(name string) {
+	delete(s.shops, name)
+	s.removeMoment(name)
 }
 
 // Held returns the shops this lagerd works on, with their tokens.
@@ -221,22 +268,30 @@ func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
 	}
 }
 
-// Tick makes the minute's reconciliation of every shop due, in an order that
+// Tick makes the minute's reconciliation of every shop due now, in an order that
 // differs each time, so that none is always last.
-func (s *Scheduler) Tick() { s.addAll(reconcile.Due{Tick: true}, false) }
+func (s *Scheduler) Tick() {
+	for _, name := range s.shuffled() {
+		s.queue.add(name, reconcile.Due{Tick: true}, false)
+	}
+}
 
 // ReconcileAll makes every shop due at once, also those that wait after a
 // failure and those that lagerd paused.
-func (s *Scheduler) ReconcileAll() {
-	s.addAll(reconcile.Due{Tick: true, Work: true, Asked: true}, true)
-}
+func (s *Scheduler) ReconcileAll() { s.addBulk(reconcile.Due{Tick: true, Work: true, Asked: true}) }
 
 // SweepAll makes a sweep of every shop due at once.
 func (s *Scheduler) SweepAll() {
-	s.addAll(reconcile.Due{Tick: true, Sweep: true, Work: true, Asked: true}, true)
+	s.addBulk(reconcile.Due{Tick: true, Sweep: true, Work: true, Asked: true})
 }
 
-func (s *Scheduler) addAll(due reconcile.Due, urgent bool) {
+func (s *Scheduler) addBulk(due reconcile.Due) {
+	for _, name := range s.shuffled() {
+		s.queue.addBulk(name, due)
+	}
+}
+
+func (s *Scheduler) shuffled() []string {
 	s.mu.Lock()
 	names := make([]string, 0, len(s.shops))
 	for name := range s.shops {
@@ -244,9 +299,7 @@ func (s *Scheduler) addAll(due reconcile.Due, urgent bool) {
 	}
 	s.mu.Unlock()
 	rand.Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
-	for _, name := range names {
-		s.queue.add(name, due, urgent)
-	}
+	return names
 }
 
 // Hinted makes a shop due for which so many hints have come, if this lagerd holds
@@ -265,8 +318,8 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 	if e == nil {
 		return
 	}
-	if passes, lasts := hintsWait(own, all); passes > 0 {
-		s.queue.settle(shop, reconcile.Due{Work: true}, passes, lasts)
+	if quiet, maxWait := hintsWait(own, all); quiet > 0 {
+		s.queue.debounce(shop, reconcile.Due{Work: true}, quiet, maxWait)
 	} else {
 		s.queue.add(shop, reconcile.Due{Work: true}, false)
 	}
@@ -310,59 +363,25 @@ func (s *Scheduler) Asked(open []store.Request) {
 	}
 }
 
-// Waiting returns how many shops wait for a worker.
+// Waiting returns how many shops wait for their pass.
 func (s *Scheduler) Waiting() int { return s.queue.length() }
 
-// Stuck returns how many workers have been replaced because their pass takes
-// long.
+// Stuck returns how many passes have taken long and are under way still.
 func (s *Scheduler) Stuck() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stuck
+	_, stuck := s.limits.counts()
+	return stuck
 }
 
-// takeFlood makes sure that not too many hints are read at once, and returns what is
-// to be called when those of a shop have been. ok is false where they have to wait:
-// no worker waits with them, for other shops need it.
-func (s *Scheduler) takeFlood(e *entry, due reconcile.Due) (give func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, hints := s.now(), int64(min(e.hinted, floodsAtOnce))
-	give = func() {}
-	switch {
-	case hints < floodHints || due.Asked: // a person does not wait
-	case s.floods.TryAcquire(hints):
-		free := sync.OnceFunc(func() { s.floods.Release(hints) })
-		slow := time.AfterFunc(slowPass, free)
-		give = func() {
-			slow.Stop()
-			free()
-		}
-	case e.waits.IsZero():
-		e.waits = now
-		return nil, false
-	case now.Sub(e.waits) < floodWaits:
-		return nil, false
-	}
-	e.hinted, e.waits = 0, time.Time{}
-	return give, true
-}
-
-func (s *Scheduler) work(ctx context.Context, name string, due reconcile.Due) {
-	s.mu.Lock()
-	e := s.shops[name]
-	s.mu.Unlock()
-	if e == nil {
-		return
-	}
-	give, ok := s.takeFlood(e, due)
-	if !ok {
-		s.queue.addAfter(name, due, floodAgain)
-		return
-	}
-	defer give()
-	e.pass.take()
-	defer e.pass.give()
+// work does what is due for the shop, and sees to what comes of it.
+func (s *Scheduler) work(ctx context.Context, name string, e *entry, p *pass, due reconcile.Due) {
+	defer func() {
+		p.end()
+		s.mu.Lock()
+		close(e.running)
+		e.running = nil
+		s.mu.Unlock()
+		s.queue.done(name)
+	}()
 	s.mu.Lock()
 	if e.next != nil {
 		e.shop.Change(*e.next)
@@ -374,13 +393,15 @@ func (s *Scheduler) work(ctx context.Context, name string, due reconcile.Due) {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
+	p.ctx = pass
 	began := s.now()
-	res, err := e.shop.RunOnce(pass, due)
+	res, err := e.shop.RunOnce(economic.OnWait(pass, p.wait), due)
 	if pass.Err() != nil {
 		s.mark(e, began, false) // what it has spent is spent
 		return
 	}
 	s.mu.Lock()
+	e.hangs = source.Has(err, plan.ClassHanging)
 	e.paused, e.holds = e.shop.Settings().Paused(), e.shop.Settings().InForce(e.shop.Holds())
 	s.mu.Unlock()
 	s.o.Observer.Passed(name, s.now().Sub(began), err)
@@ -424,7 +445,7 @@ func (s *Scheduler) giveUp(e *entry) {
 	name := e.shop.Settings().Shop
 	s.mu.Lock()
 	if s.shops[name] == e {
-		delete(s.shops, name)
+		s.remove(name)
 	}
 	s.mu.Unlock()
 	e.stop()
@@ -500,69 +521,4 @@ func (s *Scheduler) noteInDatabase(ctx context.Context, e *entry, failure error)
 	if err := e.shop.NoteFailure(ctx, failure); err != nil && ctx.Err() == nil {
 		s.log(e).WithError(err).Error("the failure could not be noted")
 	}
-}
-
-// without returns the marks of all shops but one.
-func without(marks []store.TickMark, shop string) []store.TickMark {
-	return slices.DeleteFunc(marks, func(m store.TickMark) bool { return m.Shop == shop })
-}
-
-// mark has a good tick noted, or the calls of one that was not: none is while a part of
-// the shop is held, and the others may go on for days.
-func (s *Scheduler) mark(e *entry, began time.Time, good bool) {
-	settings := e.shop.Settings()
-	m := store.TickMark{Shop: settings.Shop, Generation: settings.Generation, DayCalls: e.shop.Calls()}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !good && e.counted == m.DayCalls {
-		return
-	}
-	e.counted = m.DayCalls
-	if len(s.marks)+len(s.counts) == 0 {
-		s.markedAt = s.now()
-	}
-	if !good {
-		s.counts = append(without(s.counts, m.Shop), m) // of two the statement takes the first
-		return
-	}
-	if len(s.marks) == 0 || began.Before(s.marksFrom) {
-		s.marksFrom = began
-	}
-	s.marks = append(s.marks, m)
-}
-
-// marksWait is how long a tick may wait for others to be noted with it.
-const marksWait = 2 * time.Second
-
-// NoteTicks notes the ticks since the last call in the database, in a few
-// statements for all shops together, when there are enough of them or one has
-// waited for long. At once, it notes them anyway.
-func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
-	s.mu.Lock()
-	marks, counts, from := s.marks, s.counts, s.marksFrom
-	if len(marks)+len(counts) < store.MarksPerStatement && s.now().Sub(s.markedAt) < marksWait && !atOnce {
-		marks, counts = nil, nil
-	} else {
-		s.marks, s.counts = nil, nil
-	}
-	s.mu.Unlock()
-	return errors.Join(
-		eachDay(marks, func(marks []store.TickMark) error { return s.store.MarkTicks(ctx, s.o.Instance, marks, from) }),
-		eachDay(counts, func(counts []store.TickMark) error { return s.store.MarkCalls(ctx, s.o.Instance, counts) }),
-	)
-}
-
-// eachDay calls note with the marks of each day.
-func eachDay(marks []store.TickMark, note func(marks []store.TickMark) error) error {
-	slices.SortStableFunc(marks, func(a, b store.TickMark) int { return strings.Compare(a.CallsDay, b.CallsDay) })
-	var errs []error
-	for len(marks) > 0 {
-		n := slices.IndexFunc(marks, func(m store.TickMark) bool { return m.CallsDay != marks[0].CallsDay })
-		if n < 0 {
-			n = len(marks)
-		}
-		errs = append(errs, note(marks[:n]))
-		marks = marks[n:]
-	}
-	return errors.Join(errs...)
 }

@@ -195,7 +195,7 @@ var mutations = []mutation{
 	{"an invoice without its PDF counts as done", "store/invoices.go",
 		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
 	{"a grant token is logged", "schedule/scheduler.go",
-		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(w.shop.GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
+		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"a listing that was cut short counts as whole", "reconcile/listing.go",
 		`plan.Complete("items", l.results, l.read)`, `plan.Complete("items", 0, l.read)`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",

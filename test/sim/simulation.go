@@ -145,6 +145,7 @@ func (s *simulation) run() {
 	for range s.profile.instances {
 		s.boot()
 	}
+	synctest.Wait() // they look at their clocks before those jump
 	s.scheduleFaults()
 	s.world.schedule()
 	end := s.began.Add(s.profile.chaos)

@@ -1,0 +1,241 @@
+package schedule
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// limited is limits, with the shops that they have called for.
+func limited(workers int) (l *limits, called *[]string) {
+	called = new([]string)
+	return newLimits(workers, func(shop string) { *called = append(*called, shop) }), called
+}
+
+// TestFloodsTakeTurns: so many hints are read at once and not more, and what is no
+// flood, what a person asks for, and what has waited for long do not wait.
+func TestFloodsTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, called := limited(1)
+		begins := func(what string, r request, want bool) *pass {
+			t.Helper()
+			p, _ := l.begin(r)
+			if (p != nil) != want {
+				t.Fatalf("%s begins: %t, expected %t", what, p != nil, want)
+			}
+			return p
+		}
+		calledFor := func(want ...string) {
+			t.Helper()
+			if !slices.Equal(*called, want) {
+				t.Errorf("called for are %q, expected %q", *called, want)
+			}
+			*called = nil
+		}
+		first := begins("the first", request{hints: hintsAtOnce - 1000}, true)
+		begins("what is too much", request{shop: "second", hints: 2000}, false)
+		begins("what there is room for", request{hints: 1000}, true).end()
+		calledFor("second")
+		begins("what is no flood", request{hints: floodHints - 1}, true).end()
+		begins("what a person asks for", request{hints: 2000, asked: true}, true).end()
+		*called = nil
+		begins("what is too much still", request{shop: "second", hints: 2000, waited: time.Second}, false)
+		begins("what has come later", request{shop: "third", hints: 2000}, false)
+		calledFor()
+		first.end()
+		calledFor("second", "third")
+		begins("what was too much", request{shop: "second", hints: 2000, waited: time.Second}, true).end()
+		all := begins("more than there is room for at all", request{hints: 3 * hintsAtOnce}, true)
+		begins("what comes then", request{shop: "waits", hints: 200}, false)
+		time.Sleep(slowAfter + time.Second)
+		synctest.Wait()
+		calledFor("waits")
+		slow := begins("what comes when that is slow", request{hints: 200}, true)
+		rest := begins("all that is left", request{hints: hintsAtOnce - 200}, true)
+		begins("what comes last", request{shop: "last", hints: 200}, false)
+		if _, aside := l.begin(request{shop: "last", hints: 200, waited: floodWaits - time.Second}); aside != time.Second {
+			t.Errorf("what has waited for nearly as long as it may waits for %s more", aside)
+		}
+		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: floodWaits}, true)
+		for _, p := range []*pass{all, slow, rest, late} {
+			p.end()
+		}
+		if l.hints != 0 || l.passes != 0 {
+			t.Errorf("%d hints of %d passes are being read in the end", l.hints, l.passes)
+		}
+	})
+}
+
+// TestSlowPasses: passes that wait for one answer for long are counted until it has come,
+// and those of shops whose last call was not answered from their beginning. Some of the
+// latter wait so that others may begin.
+func TestSlowPasses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, called := limited(2)
+		is := func(when string, slow, stuck int) {
+			t.Helper()
+			synctest.Wait()
+			if gotSlow, gotStuck := l.counts(); gotSlow != slow || gotStuck != stuck {
+				t.Errorf("%s: %d are slow and %d stuck, expected %d and %d", when, gotSlow, gotStuck, slow, stuck)
+			}
+		}
+		begin := func(r request) *pass {
+			t.Helper()
+			p, _ := l.begin(r)
+			if p == nil {
+				t.Fatalf("%+v does not begin", r)
+			}
+			p.work(t.Context())
+			return p
+		}
+		p := begin(request{})
+		waited := p.wait()
+		p.wait()() // of what waits already
+		time.Sleep(slowAfter - 1)
+		is("before it is slow", 0, 0)
+		time.Sleep(1)
+		is("when it is slow", 1, 1)
+		waited()
+		is("when it has waited", 0, 1)
+		waited = p.wait()
+		time.Sleep(slowAfter - 1)
+		waited()
+		time.Sleep(slowAfter)
+		is("when it has waited less", 0, 1)
+		p.wait()
+		time.Sleep(slowAfter)
+		is("when it is slow again", 1, 1)
+		p.end()
+		is("when it has ended", 0, 0)
+
+		silent := begin(request{retry: true})
+		is("one of a shop whose last call was not answered", 1, 0)
+		silent.wait()()
+		is("when its next call was", 0, 0)
+		silent.end()
+
+		// Of a pass that works and waits for nothing only the time counts.
+		p = begin(request{})
+		time.Sleep(slowAfter)
+		is("one that takes long", 0, 1)
+		p.end()
+
+		var passes []*pass
+		for n := range retriesAtOnce {
+			p, _ := l.begin(request{shop: fmt.Sprint(n), retry: true})
+			passes = append(passes, p)
+		}
+		for _, shop := range []string{"b", "a", "b"} {
+			if p, aside := l.begin(request{shop: shop, retry: true}); p != nil || aside <= 0 {
+				t.Errorf("too many begin whose last call was not answered, or it waits for %s", aside)
+			}
+		}
+		begin(request{}).end()
+		begin(request{shop: "c", retry: true, asked: true}).end()
+		if len(*called) != 0 {
+			t.Errorf("called for are %q before there is room", *called)
+		}
+		passes[0].end()
+		passes[1].end()
+		if !slices.Equal(*called, []string{"b", "a"}) {
+			t.Errorf("called for are %q", *called)
+		}
+		if any, bulk := l.room(); !any || !bulk {
+			t.Error("there is no room for others")
+		}
+		for range slowAtOnce - retriesAtOnce + 2 {
+			p, _ := l.begin(request{})
+			p.wait()
+			passes = append(passes, p)
+		}
+		if any, bulk := l.room(); !any || bulk {
+			t.Errorf("there is room: %t, for one of many: %t", any, bulk)
+		}
+		time.Sleep(slowAfter)
+		synctest.Wait()
+		if any, _ := l.room(); any {
+			t.Error("another may begin though so many are slow")
+		}
+		for _, p := range passes[2:] {
+			p.end()
+		}
+		is("in the end", 0, 0)
+		if any, bulk := l.room(); !any || !bulk || len(l.working) != 0 {
+			t.Errorf("in the end there is room: %t, %t; %d have a worker", any, bulk, len(l.working))
+		}
+	})
+}
+
+// TestRoomForPasses: there are so many passes at most, however fast they are.
+func TestRoomForPasses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := limited(3)
+		var passes []*pass
+		bulk := 0
+		for {
+			more, many := l.room()
+			if !more {
+				break
+			}
+			if many {
+				bulk++
+			}
+			p, _ := l.begin(request{})
+			passes = append(passes, p)
+		}
+		if len(passes) != slowAtOnce+3 || bulk != slowAtOnce {
+			t.Errorf("%d passes begin, %d of many shops that are due at once", len(passes), bulk)
+		}
+		for _, p := range passes {
+			p.end()
+		}
+		select {
+		case <-l.freed:
+		default:
+			t.Error("nobody is told that there is room")
+		}
+	})
+}
+
+// TestAnswersFirst: a pass whose answer has come has a worker before one that begins later.
+func TestAnswersFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := limited(1)
+		pass := func() *pass {
+			p, _ := l.begin(request{})
+			return p
+		}
+		var order []string
+		answered, busy := pass(), pass()
+		answered.work(t.Context())
+		waited := answered.wait()
+		busy.work(t.Context())
+		go func() {
+			waited()
+			order = append(order, "answered")
+			answered.end()
+		}()
+		synctest.Wait()
+		go func() {
+			p := pass()
+			p.work(t.Context())
+			order = append(order, "new")
+			p.end()
+		}()
+		synctest.Wait()
+		if len(order) > 0 {
+			t.Errorf("%q have a worker, and there is one", order)
+		}
+		busy.end()
+		synctest.Wait()
+		if !slices.Equal(order, []string{"answered", "new"}) {
+			t.Errorf("they had a worker in the order %q", order)
+		}
+	})
+}
