@@ -75,9 +75,23 @@ func (s *Store) ForgetInstance(ctx context.Context, instance string) error {
 
 // Leases returns the lease of every shop.
 func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
+	fail := func(err error) ([]Lease, error) { return nil, fmt.Errorf("read the leases: %w", err) }
+	// Not by gorm: those of thousands of shops are read every few seconds.
+	rows, err := s.conn.QueryContext(ctx, "SELECT shop, holder, token, generation FROM leases ORDER BY shop")
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
 	var list []Lease
-	if err := s.db.WithContext(ctx).Table("leases").Select("shop, holder, token, generation").Order("shop").Find(&list).Error; err != nil {
-		return nil, fmt.Errorf("read the leases: %w", err)
+	for rows.Next() {
+		var l Lease
+		if err := rows.Scan(&l.Shop, &l.Holder, &l.Token, &l.Generation); err != nil {
+			return fail(err)
+		}
+		list = append(list, l)
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
 	}
 	return list, nil
 }
