@@ -79,11 +79,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, f := range s.Inspect(ctx, int64(o.Config.PDF.MaxBytes)) {
-		if f.Err != nil {
-			o.Log.WithError(f.Err).WithField("check", f.What).Error("the database is not as lagerd needs it")
-		}
-	}
+	// Beside the start, which nothing that it finds stops, and to its end where that
+	// fails: it may tell why.
+	var inspecting sync.WaitGroup
+	inspecting.Go(func() { inspect(ctx, s, o) })
+	defer inspecting.Wait()
 	if s.Embedded() {
 		// It is ours alone: whoever else stands in the leases has died.
 		if err := forgetAll(ctx, s); err != nil {
@@ -99,6 +99,15 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	return d.run(ctx)
+}
+
+// inspect logs what of the database is not as lagerd needs it.
+func inspect(ctx context.Context, s *store.Store, o Options) {
+	for _, f := range s.Inspect(ctx, int64(o.Config.PDF.MaxBytes)) {
+		if f.Err != nil && ctx.Err() == nil {
+			o.Log.WithError(f.Err).WithField("check", f.What).Error("the database is not as lagerd needs it")
+		}
+	}
 }
 
 func forgetAll(ctx context.Context, s *store.Store) error {
