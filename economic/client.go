@@ -36,6 +36,11 @@ type Options struct {
 	// two: what a quiet second leaves, the next one may use. 0: no bound.
 	CallsPerSecond int
 
+	// Wait is called before a call waits for its turn and for e-conomic's answer, and
+	// what it returns once it has waited: the caller lets others have meanwhile what
+	// it does not need. Default: nothing is done.
+	Wait func(context.Context) (waited func())
+
 	// Observe is called once for each HTTP request, when it is over. It may be
 	// called from several goroutines at once.
 	Observe func(Call)
@@ -102,6 +107,9 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Wait == nil {
+		o.Wait = func(context.Context) func() { return func() {} }
 	}
 	if o.Observe == nil {
 		o.Observe = func(Call) {}
@@ -183,7 +191,7 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 	if !headerValue(a.grant) || a.grant == "" {
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or holds a character that no token has: enter it anew")}
 	}
-	waited := Waiting(ctx)
+	waited := a.client.o.Wait(ctx)
 	got, r, err := a.ask(ctx, p, c)
 	waited()
 	if r.sent.IsZero() {

@@ -45,9 +45,9 @@ func client(t *testing.T, o economic.Options) *economic.Client {
 	return c
 }
 
-// TestOnWait: a call tells when it begins to wait, for its turn or for the answer, and
+// TestWait: a call tells when it begins to wait, for its turn or for the answer, and
 // when it has waited; not while its answer is decoded, and not where nobody wants to know.
-func TestOnWait(t *testing.T) {
+func TestWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -58,29 +58,30 @@ func TestOnWait(t *testing.T) {
 			defer mu.Unlock()
 			told = append(told, time.Since(began))
 		}
-		ctx := economic.OnWait(t.Context(), func() func() {
+		type asks struct{}
+		ctx := context.WithValue(t.Context(), asks{}, true)
+		wait := func(ctx context.Context) func() {
+			if ctx.Value(asks{}) == nil {
+				return func() {}
+			}
 			tell()
 			return tell
-		})
+		}
 		network := &answering{after: time.Second}
-		a := client(t, economic.Options{Transport: network}).Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{Concurrency: 1}))
+		a := client(t, economic.Options{Transport: network, Wait: wait}).Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{Concurrency: 1}))
 		read := func(ctx context.Context) {
 			if _, err := a.Products(ctx, economic.PriorityTick, economic.ProductsQuery{}); err != nil {
 				t.Error(err)
 			}
 		}
 		var beside sync.WaitGroup
-		beside.Go(func() { read(economic.OnWait(ctx, nil)) })
+		beside.Go(func() { read(t.Context()) })
 		synctest.Wait()
 		read(ctx) // after the one beside it
 		beside.Wait()
-		waited := economic.Waiting(ctx)
-		time.Sleep(time.Second)
-		waited()
-		if want := []time.Duration{0, 2 * time.Second, 2 * time.Second, 3 * time.Second}; !slices.Equal(told, want) {
+		if want := []time.Duration{0, 2 * time.Second}; !slices.Equal(told, want) {
 			t.Errorf("told at %v, expected %v", told, want)
 		}
-		economic.Waiting(t.Context())()
 	})
 }
 

@@ -5,7 +5,7 @@
 //	Engine
 //	├─ webhook.Committer ─▶ store        lives as long as the engine
 //	└─ instance                          made anew by a reload
-//	   ├─ economic.Client
+//	   ├─ economic.Client, and over it the source of the shops
 //	   ├─ schedule.Scheduler: ticks, passes ─▶ reconcile
 //	   ├─ lease.Keeper
 //	   └─ poll: what others have left in the database

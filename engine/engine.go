@@ -13,6 +13,7 @@ import (
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/status"
 	"lagerd/store"
 	"lagerd/webhook"
@@ -91,6 +92,7 @@ func New(cfg config.Config, o Options) (*Engine, error) {
 func NewClient(cfg config.Config, more economic.Options) (*economic.Client, error) {
 	more.RESTURL, more.AppSecretToken = cfg.Economic.RESTURL, cfg.Economic.AppSecretToken.Reveal()
 	more.Timeout, more.CallsPerSecond = cfg.Economic.Timeout, cfg.Economic.CallsPerSecond
+	more.Wait = source.Waiting
 	more.MaxURLBytes, more.MaxPDFBytes = cfg.Economic.MaxURLBytes, int64(cfg.PDF.MaxBytes)
 	return economic.New(more)
 }

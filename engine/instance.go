@@ -10,6 +10,8 @@ import (
 	"lagerd/lease"
 	"lagerd/reconcile"
 	"lagerd/schedule"
+	"lagerd/source"
+	economicsource "lagerd/source/economic"
 	"lagerd/store"
 )
 
@@ -54,12 +56,22 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 
 func (i *instance) reconcileOptions() reconcile.Options {
 	return reconcile.Options{
-		Store: i.Store, Client: i.client, Open: i.Open, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
-		Policy:      i.cfg.Reconcile.Policy,
-		Concurrency: i.cfg.Economic.Concurrency, PDFConcurrency: i.cfg.PDF.Concurrency, DailyCalls: i.cfg.Economic.DailyCalls,
+		Store: i.Store, Source: i.source(), Open: i.Open, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
+		Policy:         i.cfg.Reconcile.Policy,
+		PDFConcurrency: i.cfg.PDF.Concurrency, DailyCalls: i.cfg.Economic.DailyCalls,
 		PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, UnpackAtOnce: i.Pace.UnpackAtOnce,
 		KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
 	}
+}
+
+// patience is how long a call may wait for its agreement's tokens: while it waits,
+// its pass is one of those that may be under way.
+const patience = 3 * time.Second
+
+func (i *instance) source() source.Service {
+	return &economicsource.Service{Client: i.client, PageSize: i.Pace.PageSize, Budgets: economic.BudgetOptions{
+		DailyCalls: i.cfg.Economic.DailyCalls, Concurrency: i.cfg.Economic.Concurrency, Patience: patience, Now: i.Now,
+	}}
 }
 
 func (i *instance) held() int { return len(i.scheduler.Held()) }

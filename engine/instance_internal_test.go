@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	economicsource "lagerd/source/economic"
 )
 
 // TestReconcileOptions: each number is taken from the key that it belongs to.
@@ -14,8 +16,10 @@ func TestReconcileOptions(t *testing.T) {
 	number(reflect.ValueOf(&i.cfg).Elem(), &n)
 	number(reflect.ValueOf(&i.Pace).Elem(), &n)
 	r, c := i.reconcileOptions(), i.cfg
+	read := r.Source.(*economicsource.Service)
 	keys := map[string][2]any{
-		"Concurrency": {r.Concurrency, c.Economic.Concurrency}, "PDFConcurrency": {r.PDFConcurrency, c.PDF.Concurrency}, "DailyCalls": {r.DailyCalls, c.Economic.DailyCalls},
+		"Concurrency": {read.Budgets.Concurrency, c.Economic.Concurrency}, "budgets' DailyCalls": {read.Budgets.DailyCalls, c.Economic.DailyCalls},
+		"pages read": {read.PageSize, i.Pace.PageSize}, "PDFConcurrency": {r.PDFConcurrency, c.PDF.Concurrency}, "DailyCalls": {r.DailyCalls, c.Economic.DailyCalls},
 		"PageSize": {r.PageSize, i.Pace.PageSize}, "ListingTurn": {r.ListingTurn, i.Pace.ListingTurn}, "UnpackAtOnce": {r.UnpackAtOnce, i.Pace.UnpackAtOnce},
 		"Overlap": {r.Overlap, c.Reconcile.Overlap}, "SweepEvery": {r.SweepEvery, c.Reconcile.SweepEvery},
 		"RetryMin": {r.RetryMin, c.Reconcile.RetryMin}, "RetryMax": {r.RetryMax, c.Reconcile.RetryMax}, "HeldRetry": {r.HeldRetry, c.Reconcile.HeldRetry},

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"lagerd/economic"
+	"lagerd/source"
+	economicsource "lagerd/source/economic"
 	"lagerd/store"
 )
 
@@ -13,12 +15,12 @@ func TestOwnCalls(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		others callsOfOthers
-		budget economic.BudgetState
+		budget source.BudgetState
 		want   int
 	}{
-		{callsOfOthers{}, economic.BudgetState{Day: "2026-11-28", Calls: 7}, 7},
-		{callsOfOthers{"2026-11-28", 3}, economic.BudgetState{Day: "2026-11-28", Calls: 7}, 4},
-		{callsOfOthers{"2026-11-28", 3}, economic.BudgetState{Day: "2026-11-29", Calls: 1}, 1},
+		{callsOfOthers{}, source.BudgetState{Day: "2026-11-28", Calls: 7}, 7},
+		{callsOfOthers{"2026-11-28", 3}, source.BudgetState{Day: "2026-11-28", Calls: 7}, 4},
+		{callsOfOthers{"2026-11-28", 3}, source.BudgetState{Day: "2026-11-29", Calls: 1}, 1},
 	} {
 		if got := c.others.own(c.budget); got != c.want {
 			t.Errorf("%+v of %+v: %d, want %d", c.others, c.budget, got, c.want)
@@ -44,10 +46,10 @@ func TestSpentCallsCountOn(t *testing.T) {
 		"stored yesterday, and anew": {store.Progress{CallsDay: "2026-11-27", Calls: 700}, -1, 0},
 		"by commands yesterday":      {store.Progress{CommandCallsDay: "2026-11-27", CommandCalls: 700}, 9, 9},
 	} {
-		w := Shop{Reconciler: &Reconciler{Options: Options{DailyCalls: 1000, Concurrency: 1, Now: func() time.Time { return noon }}}, progress: c.stored}
+		service := &economicsource.Service{Budgets: economic.BudgetOptions{DailyCalls: 1000, Now: func() time.Time { return noon }}}
+		w := Shop{Reconciler: &Reconciler{Options: Options{Source: service}}, progress: c.stored}
 		if c.spent >= 0 {
-			w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: 1000, Now: w.Now})
-			w.budget.Restore(economic.BudgetState{Day: "2026-11-28", Calls: c.spent, BlockedUntil: noon.Add(time.Minute)})
+			w.budget = service.Budget(source.BudgetState{Day: "2026-11-28", Calls: c.spent, BlockedUntil: noon.Add(time.Minute)})
 		}
 		w.loadBudget()
 		if got := w.budget.State(); got.Calls != c.want || got.BlockedUntil.IsZero() != (c.spent < 0) {

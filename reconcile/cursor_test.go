@@ -33,14 +33,16 @@ func TestCursorOfOnePage(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(t.Output())
 	const overlap = 5 * time.Minute
-	shops := reconcile.New(reconcile.Options{
-		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
+	o := reconcile.Options{
+		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
 		Now: now, Jitter: func(time.Duration) time.Duration { return 0 },
-		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
 		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
 		Policy: plan.Policy{Overlap: overlap, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
-	})
+	}
+	o.Source = service(client, o)
+	shops := reconcile.New(o)
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", clock))
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)

@@ -16,6 +16,8 @@ import (
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/schedule"
+	"lagerd/source"
+	economicsource "lagerd/source/economic"
 	"lagerd/store"
 )
 
@@ -77,6 +79,12 @@ func scheduled(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 	return done
 }
 
+// service reads as a lagerd does.
+func service(client *economic.Client, o reconcile.Options) source.Service {
+	return &economicsource.Service{Client: client, PageSize: o.PageSize,
+		Budgets: economic.BudgetOptions{DailyCalls: o.DailyCalls, Concurrency: 2, Patience: 3 * time.Second, Now: o.Now}}
+}
+
 // scheduler is one whose options a test may set otherwise. It reads one page of a
 // listing in each pass.
 func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Options)) (*schedule.Scheduler, passes) {
@@ -89,16 +97,16 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 	o := reconcile.Options{
 		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
-		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints,
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints,
 		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
 		Policy: plan.Policy{Overlap: 5 * time.Minute, Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour,
 			RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond, HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	}
 	set(&o)
-	var err error
-	o.Client, err = economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: gives, Now: o.Now})
+	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: gives, Now: o.Now})
 	must(t, err)
+	o.Source = service(client, o)
 	s := schedule.NewScheduler(schedule.Options{Reconcile: o, Observer: o.Observer.(schedule.Observer), Workers: 1, Instance: "me"})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

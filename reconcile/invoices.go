@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lagerd/economic"
 	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
@@ -652,7 +651,7 @@ func (w *Shop) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 		}
 		close(next)
 		done := make(chan fetched, w.PDFConcurrency)
-		fetching := economic.OnWait(ctx, nil)
+		fetching := source.OnWait(ctx, nil)
 		var working sync.WaitGroup
 		for range min(w.PDFConcurrency, len(list)) {
 			working.Go(func() {
@@ -673,7 +672,7 @@ func (w *Shop) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 			close(done)
 		}()
 		for {
-			waited := economic.Waiting(ctx)
+			waited := source.Waiting(ctx)
 			f, more := <-done
 			waited()
 			if !more {

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"lagerd/economic"
 	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
@@ -129,7 +128,7 @@ func (w *Shop) turnPages(ctx context.Context) error {
 	from, pages := w.Now(), math.MaxInt
 	if l.priority == source.PrioritySweep {
 		// Sweeps are spread over the day; what they saved up is an hour's worth.
-		if pages = w.spare(l.priority); pages == 0 && !w.spent(l.priority) {
+		if pages = w.budget.Spare(l.priority); pages == 0 && !w.budget.Spent(l.priority) {
 			l.notBefore = w.Now().Add(time.Minute)
 			return nil
 		}
@@ -243,7 +242,7 @@ type pageRead struct {
 // readPage begins to read a listing's next page, while the one before it is being
 // stored.
 func (w *Shop) readPage(ctx context.Context, l *listing) *pageRead {
-	reading, cancel := context.WithCancel(economic.OnWait(ctx, nil))
+	reading, cancel := context.WithCancel(source.OnWait(ctx, nil))
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
 	priority, link := l.priority, l.next
 	go func() {
@@ -259,7 +258,7 @@ func (w *Shop) readPage(ctx context.Context, l *listing) *pageRead {
 }
 
 func (r *pageRead) wait(ctx context.Context) (itemsPage, error) {
-	waited := economic.Waiting(ctx)
+	waited := source.Waiting(ctx)
 	<-r.done
 	waited()
 	r.cancel()

@@ -8,16 +8,16 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
 	"lagerd/inbox"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
 // Options is what reconciling shops needs. All of it is required.
 type Options struct {
 	Store    *store.Store
-	Client   *economic.Client
+	Source   source.Service // where the shops are read
 	Open     func(shop string, sealed []byte) (grantToken string, err error)
 	Log      logrus.FieldLogger
 	Observer Observer
@@ -26,7 +26,6 @@ type Options struct {
 
 	plan.Policy
 
-	Concurrency    int           // calls to e-conomic at once, per agreement
 	PDFConcurrency int           // PDFs fetched at once, per shop
 	DailyCalls     int           // calls a day and agreement
 	PageSize       int           // items asked for on a page: 1 to plan.PageSize

@@ -11,11 +11,9 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
 	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
-	economicsource "lagerd/source/economic"
 	"lagerd/store"
 )
 
@@ -34,7 +32,7 @@ type Shop struct {
 	// writes it.
 	loaded    bool
 	progress  store.Progress
-	budget    *economic.Budget
+	budget    source.Budget
 	others    callsOfOthers // in budget
 	account   source.Account
 	stock     source.Stock
@@ -171,10 +169,6 @@ func (w *Shop) stockIsTrue() bool {
 	return w.stockOff() != "" || !w.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !w.progress.SweptAt.IsZero() && !w.changingOver()
 }
 
-// patience is how long a call may wait for its agreement's tokens: while it
-// waits, its pass is one of those that may be under way.
-const patience = 3 * time.Second
-
 // unpack makes hints of the webhooks that have come, also for a shop that is
 // paused: by itself, only a hint's row is the same for however many webhooks. Of a
 // flood it unpacks a part, if a listing may answer the rest as it is.
@@ -197,7 +191,7 @@ func (w *Shop) leavesPacked() bool {
 // made since they were: also what e-conomic has told of its limits goes on.
 func (w *Shop) loadBudget() {
 	day, calls, byCommands := w.progress.CallsOf()
-	state := economic.BudgetState{Day: day, Calls: calls}
+	state := source.BudgetState{Day: day, Calls: calls}
 	if w.budget != nil {
 		was := w.budget.State()
 		own := w.others.own(was)
@@ -207,19 +201,12 @@ func (w *Shop) loadBudget() {
 			state.Day, state.Calls, byCommands = was.Day, own, 0
 		}
 	}
-	w.budget = economic.NewBudget(economic.BudgetOptions{DailyCalls: w.DailyCalls, Concurrency: w.Concurrency, Patience: patience, Now: w.Now})
-	w.budget.Restore(state)
+	w.budget = w.Source.Budget(state)
 	w.others = callsOfOthers{}
 	if w.budget.State().Day == state.Day { // else they do not count any more
 		w.others = callsOfOthers{state.Day, byCommands}
 	}
 }
-
-// spare returns how many calls the shop's budget has left for a priority now.
-func (w *Shop) spare(p source.Priority) int { return w.budget.Spare(economicsource.Priority(p)) }
-
-// spent reports whether the priority may make no more calls today.
-func (w *Shop) spent(p source.Priority) bool { return w.budget.Spent(economicsource.Priority(p)) }
 
 // callsOfOthers are calls that commands made for the shop on a day.
 type callsOfOthers struct {
@@ -228,7 +215,7 @@ type callsOfOthers struct {
 }
 
 // own returns how many of a budget's calls the worker made.
-func (o callsOfOthers) own(b economic.BudgetState) int {
+func (o callsOfOthers) own(b source.BudgetState) int {
 	if b.Day == o.day {
 		return b.Calls - o.calls
 	}
@@ -260,7 +247,7 @@ func (w *Shop) load(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, w.hold(ctx, plan.ScopeShop, plan.HeldBadToken, err.Error()))
 	}
-	w.account = economicsource.Account{Client: w.Client, Agreement: w.Client.Agreement(grant, w.budget), PageSize: w.PageSize}
+	w.account = w.budget.Account(grant)
 	w.stock, w.invoices = w.account.Stock(w.shop.StockFigure), w.account.Invoices(w.shop.OrderField)
 	if err = w.loadWarnings(ctx); err != nil {
 		return err

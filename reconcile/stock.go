@@ -111,7 +111,7 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	if stop, _ := w.stops(err, plan.ReadListing, 0); stop != plan.StopDay || w.sweep == nil {
 		return w.sweep != nil && err == nil, err
 	}
-	if w.spent(w.sweep.priority) {
+	if w.budget.Spent(w.sweep.priority) {
 		w.sweep.spent = err
 	}
 	if w.sweep.cause == plan.CauseSweep {

@@ -14,6 +14,7 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -37,22 +38,24 @@ func TestWaits(t *testing.T) {
 		f.remote.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app"})
+	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Wait: source.Waiting})
 	must(t, err)
 	log := logrus.New()
 	log.SetOutput(t.Output())
-	shops := reconcile.New(reconcile.Options{
-		Store: f.Store, Client: client, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 1),
+	o := reconcile.Options{
+		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 1),
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
-		Concurrency: 2, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
 		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
-	})
+	}
+	o.Source = service(client, o)
+	shops := reconcile.New(o)
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", time.Now()))
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)
-	ctx := economic.OnWait(t.Context(), func() func() {
+	ctx := source.OnWait(t.Context(), func() func() {
 		if n := waiting.Add(1); n > most.Load() {
 			most.Store(n)
 		}

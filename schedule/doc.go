@@ -13,7 +13,7 @@
 //     in one pass after it (queue.go).
 //  2. Waiting for e-conomic costs a goroutine, not a worker. A pass has one of the
 //     workers while it plans or uses the database, and gives it back while it waits for
-//     an answer (economic.OnWait). Passes whose answer has come get theirs before
+//     an answer (source.OnWait). Passes whose answer has come get theirs before
 //     further passes begin, so that answers do not pile up in memory.
 //  3. An agreement that hangs costs the others nothing. The passes under way are bounded,
 //     and so are those among them that have waited for one answer for slowAfter; a shop

@@ -197,7 +197,7 @@ func (p *pass) rest() {
 	}
 }
 
-// wait gives the worker back until waited is called. It is what economic.OnWait wants.
+// wait gives the worker back until waited is called. It is what source.OnWait wants.
 func (p *pass) wait() (waited func()) {
 	p.limits.mu.Lock()
 	already := p.waiting

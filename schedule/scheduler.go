@@ -12,7 +12,6 @@ import (
 	"github.com/robfig/cron/v3"
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/source"
@@ -395,7 +394,7 @@ func (s *Scheduler) work(ctx context.Context, name string, e *entry, p *pass, du
 
 	p.ctx = pass
 	began := s.now()
-	res, err := e.shop.RunOnce(economic.OnWait(pass, p.wait), due)
+	res, err := e.shop.RunOnce(source.OnWait(pass, p.wait), due)
 	if pass.Err() != nil {
 		s.mark(e, began, false) // what it has spent is spent
 		return

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/source"
@@ -236,7 +235,7 @@ func (f *fakeShop) RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Re
 // call is one to e-conomic.
 func (f *fakeShop) call(ctx context.Context) error {
 	w := f.world
-	defer economic.Waiting(ctx)()
+	defer source.Waiting(ctx)()
 	w.mu.Lock()
 	f.count++
 	w.calls = append(w.calls, time.Now())

@@ -2,9 +2,9 @@
 // wherever they are kept. It has the interfaces that a source implements, what
 // their answers look like, and the loop that turns the pages of a listing.
 //
-//	reconcile ──▶ Stock ──▶ Page of plan.Observation ──▶ plan
-//	                ▲
-//	                └─ source/economic: e-conomic's products
+//	Service ──▶ Budget ──▶ Account ──▶ Stock     ──▶ Page of plan.Observation ─┐
+//	   ▲     an agreement's calls  └──▶ Invoices ──▶ Page of plan.Invoice     ─┴▶ plan
+//	   └─ source/economic
 //
 // A source makes one call for each read, retries nothing and stores nothing. What
 // it cannot understand of an answer it leaves out and says so (plan.Unreadable,

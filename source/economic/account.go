@@ -8,6 +8,36 @@ import (
 	"lagerd/source"
 )
 
+// Service is e-conomic. It is a source.Service.
+type Service struct {
+	Client   *economic.Client
+	Budgets  economic.BudgetOptions // of each agreement
+	PageSize int                    // 0: as many as e-conomic allows
+}
+
+// Budget counts an agreement's calls.
+func (s *Service) Budget(made source.BudgetState) source.Budget {
+	b := economic.NewBudget(s.Budgets)
+	b.Restore(economic.BudgetState(made))
+	return budget{s, b}
+}
+
+// budget is what is left of an agreement's calls.
+type budget struct {
+	service *Service
+	calls   *economic.Budget
+}
+
+func (b budget) Spare(p source.Priority) int  { return b.calls.Spare(priority(p)) }
+func (b budget) Spent(p source.Priority) bool { return b.calls.Spent(priority(p)) }
+
+func (b budget) State() source.BudgetState { return source.BudgetState(b.calls.State()) }
+
+func (b budget) Account(token string) source.Account {
+	s := b.service
+	return Account{Client: s.Client, Agreement: s.Client.Agreement(token, b.calls), PageSize: s.PageSize}
+}
+
 // Account is an agreement at e-conomic. It is a source.Account.
 type Account struct {
 	Client    *economic.Client
@@ -17,7 +47,7 @@ type Account struct {
 
 // Self reads whose agreement it is.
 func (a Account) Self(ctx context.Context, p source.Priority) (source.Self, error) {
-	self, err := a.Agreement.Self(ctx, Priority(p))
+	self, err := a.Agreement.Self(ctx, priority(p))
 	return source.Self{AgreementNumber: self.AgreementNumber, CompanyName: self.CompanyName}, failed(err)
 }
 
@@ -27,8 +57,8 @@ func (a Account) Stock(figure plan.Figure) source.Stock { return products{a, fig
 // Invoices reads the agreement's booked invoices.
 func (a Account) Invoices(order plan.OrderField) source.Invoices { return invoices{a, order} }
 
-// Priority returns the priority by which e-conomic's client knows one.
-func Priority(p source.Priority) economic.Priority {
+// priority returns the priority by which e-conomic's client knows one.
+func priority(p source.Priority) economic.Priority {
 	switch p {
 	case source.PriorityHint:
 		return economic.PriorityHint

@@ -24,20 +24,20 @@ type invoices struct {
 // List reads one page of invoices.
 func (s invoices) List(ctx context.Context, p source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
 	if link != "" {
-		read, err := s.account.Agreement.NextInvoices(ctx, Priority(p), string(link))
+		read, err := s.account.Agreement.NextInvoices(ctx, priority(p), string(link))
 		return s.page(read), failed(err)
 	}
 	asked := economic.InvoicesQuery{HasAfter: q.HasAfter, After: q.After, Ranges: ranges(q.Ranges), DateFrom: q.DateFrom, Descending: q.Descending}
 	if !q.Descending {
 		asked.PageSize = s.account.PageSize
 	}
-	read, err := s.account.Agreement.Invoices(ctx, Priority(p), asked)
+	read, err := s.account.Agreement.Invoices(ctx, priority(p), asked)
 	return s.page(read), failed(err)
 }
 
 // Invoice reads one invoice.
 func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) (source.Page[plan.Invoice], []string, error) {
-	read, err := s.account.Agreement.Invoice(ctx, Priority(p), number)
+	read, err := s.account.Agreement.Invoice(ctx, priority(p), number)
 	page := economic.Page[economic.Invoice]{Began: read.Began, ServerDate: read.ServerDate}
 	if economic.KindOf(err) == economic.KindNotFound {
 		return s.page(page), nil, nil
@@ -50,13 +50,13 @@ func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) 
 
 // Lines reads the numbers of the items on an invoice's lines.
 func (s invoices) Lines(ctx context.Context, p source.Priority, number int64) ([]string, error) {
-	read, err := s.account.Agreement.Invoice(ctx, Priority(p), number)
+	read, err := s.account.Agreement.Invoice(ctx, priority(p), number)
 	return itemsOn(read.Value.Lines), failed(err)
 }
 
 // PDF reads an invoice's PDF.
 func (s invoices) PDF(ctx context.Context, p source.Priority, number int64, link string) ([]byte, error) {
-	read, err := s.account.Agreement.InvoicePDF(ctx, Priority(p), economic.Invoice{Number: number, PDF: link})
+	read, err := s.account.Agreement.InvoicePDF(ctx, priority(p), economic.Invoice{Number: number, PDF: link})
 	return read.Value, failed(err)
 }
 

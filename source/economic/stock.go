@@ -25,7 +25,7 @@ func (s products) Can() source.Capabilities {
 
 // Item reads one item.
 func (s products) Item(ctx context.Context, p source.Priority, number string) (plan.Observation, error) {
-	read, err := s.account.Agreement.Product(ctx, Priority(p), number)
+	read, err := s.account.Agreement.Product(ctx, priority(p), number)
 	if economic.KindOf(err) == economic.KindNotFound {
 		return plan.Observation{Item: plan.Item{Number: number}, Began: read.Began}, nil
 	}
@@ -43,10 +43,10 @@ func (s products) Together(numbers []string) int { return s.account.Client.FitNu
 // Items reads one page of items.
 func (s products) Items(ctx context.Context, p source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
 	if link != "" {
-		read, err := s.account.Agreement.NextProducts(ctx, Priority(p), string(link))
+		read, err := s.account.Agreement.NextProducts(ctx, priority(p), string(link))
 		return toPage(read, s.figure), failed(err)
 	}
-	read, err := s.account.Agreement.Products(ctx, Priority(p), economic.ProductsQuery{UpdatedSince: q.Since, Numbers: q.Numbers, PageSize: s.account.PageSize})
+	read, err := s.account.Agreement.Products(ctx, priority(p), economic.ProductsQuery{UpdatedSince: q.Since, Numbers: q.Numbers, PageSize: s.account.PageSize})
 	return toPage(read, s.figure), failed(err)
 }
 

@@ -189,7 +189,7 @@ var mutations = []mutation{
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
 		`l.suspects, l.back, l.read == 0); !d.Stored() {`, `l.suspects, l.back, l.read == 0); !d.Stored() && false {`, "holds:"},
 	{"what is held is not tried again", "reconcile/holds.go",
-		`return !known || j.Asked || w.since(at) >= w.HeldRetry`, `return !known || j.asked || w.since(at) < 0`, "liveness:"},
+		`return !known || j.Asked || w.since(at) >= w.HeldRetry`, `return !known || j.Asked || w.since(at) < 0`, "liveness:"},
 	{"PDFs that are held are tried by the newest invoice alone", "reconcile/invoices.go",
 		`w.Store.PDFsToTry(ctx, w.shop.Dataset, plan.RefusedInARow)`, `w.Store.PDFsToTry(ctx, w.shop.Dataset, 1)`, "liveness:"},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
