@@ -162,8 +162,7 @@ func (l *lagerd) stop() (*lagerdtest.Process, error) {
 func (l *lagerd) fencedNow() float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	n, _ := l.Metric(ctx, "lagerd_fenced_writes_total")
-	return n
+	return l.Metric(ctx, "lagerd_fenced_writes_total")
 }
 
 // note remembers what the process has counted, before it ends.

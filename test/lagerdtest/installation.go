@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -184,19 +183,28 @@ func (i *Installation) Ready(ctx context.Context) bool {
 	return err == nil && status == http.StatusOK
 }
 
-// Metric returns the value of a metric, labels and all. Where lagerd does not answer,
-// or has no such metric, ok is false.
-func (i *Installation) Metric(ctx context.Context, name string) (value float64, ok bool) {
+// Metric returns the value of a metric, labels and all. Where lagerd does not answer it
+// is 0, and so it is where there is no such metric.
+func (i *Installation) Metric(ctx context.Context, name string) float64 {
 	_, page, err := i.Ask(ctx, "/metrics")
 	if err != nil {
-		return 0, false
+		return 0
 	}
-	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(page)
-	if found == nil {
-		return 0, false
+	return Metric(page, name)
+}
+
+// Metric returns the value that a page of metrics gives for one, labels and all; 0 where
+// it has none.
+func Metric(page, name string) float64 {
+	for line := range strings.Lines(page) {
+		if text, found := strings.CutPrefix(line, name+" "); found {
+			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+			if err == nil {
+				return value
+			}
+		}
 	}
-	value, err = strconv.ParseFloat(found[1], 64)
-	return value, err == nil
+	return 0
 }
 
 // Database opens a connection of the test's own; whoever calls it closes it.

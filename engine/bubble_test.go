@@ -1,0 +1,141 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"lagerd/config"
+	"lagerd/engine"
+	"lagerd/plan"
+	"lagerd/sandbox"
+	"lagerd/store"
+	"lagerd/test/enginetest"
+	"lagerd/test/lagerdtest"
+)
+
+const first = lagerdtest.FirstAgreement
+
+// TestSettingsOfAQuietShop are taken over also where they were read together with
+// another shop that was added, for whose lease they were read.
+func TestSettingsOfAQuietShop(t *testing.T) {
+	t.Parallel()
+	for name, add := range map[string]bool{"alone": false, "with another shop": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := enginetest.Options{
+				Sandbox: sandbox.Options{Agreements: 2, Products: 5},
+				Config:  func(c *config.Config) { c.Lease.Beat, c.Lease.TTL = time.Second, 10*time.Second },
+				Pace:    func(p *engine.Pace) { p.Poll = 10 * time.Second }, // the new shop is taken before it looks
+			}
+			enginetest.Run(t, o, func(t *testing.T, w *enginetest.World) {
+				w.Does("adjust", map[string]any{"number": "00001", "inStock": 20, "available": 17})
+				w.AddShop("quiet", first)
+				stock := func() string {
+					return w.Row("SELECT CAST(stock AS INTEGER) FROM items WHERE shop = 'quiet' AND number = '00001'")
+				}
+				w.Within(time.Minute, "the shop is read", func() bool { return stock() == "20" })
+				time.Sleep(10*time.Second - time.Duration(time.Now().UnixNano())%(10*time.Second) + 2*time.Second) // just after a look
+				w.Set("quiet", func(s *store.Shop) { s.StockFigure = plan.FigureAvailable })
+				if add {
+					w.AddShop("another", first+1)
+				}
+				w.Within(30*time.Second, "the shop's stock is the other figure", func() bool { return stock() == "17" })
+			})
+		})
+	}
+}
+
+// TestLastTicksAreSaved: a tick and the calls of the last moment before a stop, which
+// otherwise wait for others to be saved with.
+func TestLastTicksAreSaved(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 1, Products: 5}}, func(t *testing.T, w *enginetest.World) {
+		w.AddShop("shop1234", first)
+		w.Within(time.Minute, "the shop's first tick is over", func() bool { return w.Metric(`lagerd_passes_total{outcome="ok"}`) > 0 })
+		saved := func() string {
+			return w.Row("SELECT (tick_at IS NOT NULL) || ' ' || calls FROM progress WHERE shop = 'shop1234'")
+		}
+		if before := saved(); before != "0 0" {
+			t.Fatalf("the tick is saved at once (%s): the test shows nothing", before)
+		}
+		calls := w.Calls()
+		w.Stop()
+		if after, want := saved(), fmt.Sprint("1 ", calls); after != want || calls < 3 {
+			t.Errorf("after the stop tick and calls are saved as %q, want %q", after, want)
+		}
+	})
+}
+
+// TestShopsComeAndGo: a shop that is added is worked on, one that is removed no more, one
+// that is paused only after it goes on, and its requests are forgotten in time.
+func TestShopsComeAndGo(t *testing.T) {
+	t.Parallel()
+	keep := func(c *config.Config) { c.Retention.Requests = 10 * time.Minute }
+	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 2, Products: 5}, Config: keep}, func(t *testing.T, w *enginetest.World) {
+		held := func(n int) {
+			t.Helper()
+			w.Within(30*time.Second, fmt.Sprint(n, " shops are held"), func() bool { return w.Held() == n })
+		}
+		w.AddShop("a", first)
+		held(1)
+		w.AddShop("b", first+1)
+		held(2)
+		must(t, w.Store.RemoveShop(t.Context(), "b"))
+		held(1)
+		items := func() string { return w.Row("SELECT COUNT(*) FROM items WHERE stock = 21") }
+		w.Within(time.Minute, "the shop is read", func() bool { return w.Row("SELECT COUNT(*) FROM items") == "5" })
+
+		request := func() string { // a person asks for a tick
+			id := fmt.Sprint("request at ", time.Now())
+			must(t, w.Store.AddRequests(t.Context(), []store.Request{{Request: id, Shop: "a", What: store.WantTick, RequestedAt: store.At(time.Now())}}))
+			w.Within(time.Minute, "what was asked for is done", func() bool {
+				return w.Row("SELECT done_at FROM requests WHERE request = ?", id) != ""
+			})
+			return w.Row("SELECT failure FROM requests WHERE request = ?", id)
+		}
+		w.Set("a", func(s *store.Shop) { s.PausedAt, s.PauseReason = store.At(time.Now()), "stocktaking" })
+		w.Does("adjust", map[string]any{"number": "00001", "inStock": 21})
+		if failure := request(); !strings.Contains(failure, "paused") || items() != "0" {
+			t.Errorf("a paused shop: %q, and %s items have changed", failure, items())
+		}
+		w.Set("a", func(s *store.Shop) { s.PausedAt, s.PauseReason = store.Time{}, "" })
+		if failure := request(); failure != "" || items() != "1" {
+			t.Errorf("a shop that goes on: %q, and %s items have changed", failure, items())
+		}
+		time.Sleep(8 * time.Minute)
+		if n := w.Row("SELECT COUNT(*) FROM requests"); n != "2" {
+			t.Errorf("%s of 2 requests are left before their time is over", n)
+		}
+		time.Sleep(4 * time.Minute)
+		if n := w.Row("SELECT COUNT(*) FROM requests"); n != "0" {
+			t.Errorf("%s requests are left after it", n)
+		}
+	})
+}
+
+// TestDatabaseAway: that it does not answer is told once, that it does again too.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 1, Products: 5}}, func(t *testing.T, w *enginetest.World) {
+		w.AddShop("shop1234", first)
+		w.Within(time.Minute, "the shop is read", func() bool { return w.Row("SELECT COUNT(*) FROM items") == "5" })
+		said := func(text string) int { return strings.Count(w.Log.String(), "msg=\""+text+"\"") }
+		for round := 1; round <= 2; round++ {
+			w.Exec("ALTER TABLE hints RENAME TO away")
+			time.Sleep(time.Minute)
+			if away, back := said("the database does not answer"), said("the database answers again"); away != round || back != round-1 {
+				t.Errorf("the %d. time it is away: told %d times, and %d times that it is back", round, away, back)
+			}
+			w.Exec("ALTER TABLE away RENAME TO hints")
+			time.Sleep(time.Minute)
+			if away, back := said("the database does not answer"), said("the database answers again"); away != round || back != round {
+				t.Errorf("the %d. time it is back: told %d times, and %d times that it was away", round, back, away)
+			}
+		}
+		w.Does("adjust", map[string]any{"number": "00001", "inStock": 21})
+		w.ReconcileAll()
+		w.Within(time.Minute, "the shop goes on", func() bool { return w.Row("SELECT COUNT(*) FROM items WHERE stock = 21") == "1" })
+	})
+}

@@ -1,0 +1,275 @@
+package enginetest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	_ "modernc.org/sqlite"
+
+	"lagerd/config"
+	"lagerd/engine"
+	"lagerd/plan"
+	"lagerd/sandbox"
+	"lagerd/secret"
+	"lagerd/status"
+	"lagerd/store"
+	"lagerd/test/lagerdtest"
+	"lagerd/test/sandboxtest"
+)
+
+// World is an engine with its surroundings.
+type World struct {
+	*engine.Engine
+	T        testing.TB
+	Store    *store.Store
+	Metrics  *status.Metrics
+	Shops    *Shops
+	Economic sandboxtest.Client
+	Log      *lagerdtest.Output
+
+	stop func()
+}
+
+// Options is what a test may want otherwise.
+type Options struct {
+	Sandbox sandbox.Options        // Agreements and Products; the rest is seen to
+	Config  func(c *config.Config) // changes what is the default in tests: no ticks by themselves
+	Pace    func(p *engine.Pace)
+}
+
+// Run runs a test in a bubble in which an engine runs. Shops are the test's to add.
+func Run(t *testing.T, o Options, test func(t *testing.T, w *World)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lagerd.db")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, path, o)
+		defer w.close()
+		test(t, w)
+	})
+}
+
+func newWorld(t *testing.T, path string, o Options) *World {
+	t.Helper()
+	w := &World{T: t, Metrics: status.NewMetrics("test"), Log: lagerdtest.NewTranscript()}
+	var err error
+	w.Store, err = store.Open(t.Context(), store.Options{Path: path})
+	w.must(err)
+	w.must(w.Store.Migrate(t.Context()))
+	w.Shops = &Shops{store: w.Store, generation: -1}
+
+	o.Sandbox.AppToken, o.Sandbox.Bucket, o.Sandbox.MaxURL, o.Sandbox.Seed = lagerdtest.AppToken, 1_000_000, 4000, 1
+	box := sandbox.New(o.Sandbox)
+	direct := direct{box.Handler()}
+	w.Economic = sandboxtest.Client{URL: "http://e-conomic.test", HTTP: &http.Client{Transport: direct}}
+
+	c := config.Default()
+	c.Economic.RESTURL, c.Economic.AppSecretToken = w.Economic.URL, secret.NewText(lagerdtest.AppToken)
+	c.Reconcile.Schedule = "0 0 29 2 *"
+	if o.Config != nil {
+		o.Config(&c)
+	}
+	pace := engine.Usual()
+	if o.Pace != nil {
+		o.Pace(&pace)
+	}
+	log := logrus.New()
+	log.SetOutput(w.Log)
+	log.SetLevel(logrus.DebugLevel)
+	instances := 0
+	w.Engine, err = engine.New(c, engine.Options{
+		Store: w.Store, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil }, Shops: w.Shops,
+		Metrics: w.Metrics, Log: log, Now: time.Now, Pace: pace, Transport: direct,
+		Jitter: func(most time.Duration) time.Duration { return most / 2 },
+		Instance: func() store.Instance {
+			instances++
+			return store.Instance{Instance: fmt.Sprint("lagerd", instances), Host: "test", Version: "test", StartedAt: store.At(time.Now())}
+		},
+	})
+	w.must(err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Engine.Run(ctx)
+	}()
+	w.stop = func() {
+		cancel()
+		<-ended
+	}
+	t.Cleanup(func() {
+		box.Close()
+		if t.Failed() {
+			t.Logf("the engine said:\n%s", w.Log.Tail(40))
+		}
+	})
+	return w
+}
+
+// Stop ends the engine, and returns when it has ended.
+func (w *World) Stop() { w.stop() }
+
+func (w *World) close() {
+	w.stop()
+	if err := w.Store.Close(); err != nil {
+		w.T.Error(err)
+	}
+}
+
+func (w *World) must(err error) {
+	w.T.Helper()
+	if err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// AddShop adds a shop for an agreement of the sandbox, with all its invoices.
+func (w *World) AddShop(name string, agreement int) {
+	w.T.Helper()
+	w.must(w.Store.AddShop(w.T.Context(), store.Shop{Shop: name, GrantToken: []byte(lagerdtest.Grant(agreement)), StockOn: true, StockFigure: plan.FigureInStock,
+		StockSource: store.SourceEconomic, InvoicesOn: true, InvoicesFromNumber: 1, OrderField: plan.OrderInOtherReference}, []byte(name), time.Now()))
+}
+
+// Set changes a shop's settings as a command does.
+func (w *World) Set(name string, change func(*store.Shop)) {
+	w.T.Helper()
+	w.must(w.Store.SetShop(w.T.Context(), name, time.Now(), func(s *store.Shop) error {
+		change(s)
+		return nil
+	}))
+}
+
+// Does has something happen at the first agreement: "sell", "book" and so on.
+func (w *World) Does(what string, body any) {
+	w.T.Helper()
+	w.must(w.Economic.Post(lagerdtest.FirstAgreement, what, body, nil))
+}
+
+// Faults has e-conomic misbehave from now on.
+func (w *World) Faults(named map[string]any) {
+	w.T.Helper()
+	w.must(w.Economic.Faults(named))
+}
+
+// Within lets time pass until something is so, and fails the test where it is not within
+// the time.
+func (w *World) Within(most time.Duration, what string, so func() bool) {
+	w.T.Helper()
+	for deadline := time.Now().Add(most); !so(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.T.Fatalf("not within %s: %s", most, what)
+		}
+	}
+}
+
+// Row returns one value of the database, as a text; "" where there is no row.
+func (w *World) Row(query string, args ...any) (text string) {
+	w.T.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.Store.Path()+"?_pragma=busy_timeout(10000)")
+	w.must(err)
+	defer db.Close()
+	var value sql.NullString
+	if err := db.QueryRow(query, args...).Scan(&value); err != nil && err != sql.ErrNoRows {
+		w.T.Fatalf("%s: %v", query, err)
+	}
+	return value.String
+}
+
+// Exec executes a statement that no lagerd would.
+func (w *World) Exec(statement string, args ...any) {
+	w.T.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.Store.Path()+"?_pragma=busy_timeout(10000)")
+	w.must(err)
+	defer db.Close()
+	_, err = db.Exec(statement, args...)
+	w.must(err)
+}
+
+// Scrape returns the metrics as Prometheus reads them.
+func (w *World) Scrape() string {
+	rec := httptest.NewRecorder()
+	w.Metrics.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return rec.Body.String()
+}
+
+// Metric returns the value of a metric, labels and all; 0 where there is none.
+func (w *World) Metric(name string) float64 { return lagerdtest.Metric(w.Scrape(), name) }
+
+// Calls returns how often e-conomic was asked for something.
+func (w *World) Calls() int {
+	w.T.Helper()
+	var stats []struct{ CallsToday int }
+	w.must(w.Economic.Send(http.MethodGet, "/sandbox/stats", nil, &stats))
+	calls := 0
+	for _, s := range stats {
+		calls += s.CallsToday
+	}
+	return calls
+}
+
+// Shops implements engine.Shops as the daemon does.
+type Shops struct {
+	store *store.Store
+
+	mu         sync.Mutex
+	generation int64
+	shops      map[string]store.Shop
+}
+
+// Shop implements engine.Shops.
+func (x *Shops) Shop(name string) (store.Shop, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	shop, ok := x.shops[name]
+	return shop, ok
+}
+
+// Generation implements engine.Shops.
+func (x *Shops) Generation() int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.generation
+}
+
+// Refresh implements engine.Shops.
+func (x *Shops) Refresh(ctx context.Context) error {
+	generation, err := x.store.ShopsGeneration(ctx)
+	if err != nil || generation == x.Generation() {
+		return err
+	}
+	list, err := x.store.Shops(ctx)
+	if err != nil {
+		return err
+	}
+	shops := make(map[string]store.Shop, len(list))
+	for _, s := range list {
+		shops[s.Shop] = s
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.generation, x.shops = generation, shops
+	return nil
+}
+
+// direct is a network in which a handler is called: in a bubble no other has a clock.
+type direct struct{ http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	d.ServeHTTP(rec, req)
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	res := rec.Result()
+	res.Request = req
+	return res, nil
+}
