@@ -158,8 +158,16 @@ func (g *LossGuard) Judge(at LossMoment, read LossRead) LossDecision {
 
 // Look decides whether what a listing of everything showed, of which nothing has been
 // stored, would be too much: as Judge does of one read. What it shows is suspected from
-// then on, and nothing else. back are remembered losses that it shows in stock again.
-func (g *LossGuard) Look(at LossMoment, suspects map[string]Suspect, back map[string]struct{}, empty bool) LossDecision {
+// then on, and of unread, the numbers that it shows and that could not be understood, what
+// was: that refutes nothing. Anything else is suspected no more. back are remembered
+// losses that it shows in stock again.
+func (g *LossGuard) Look(at LossMoment, suspects map[string]Suspect, unread, back map[string]struct{}, empty bool) LossDecision {
+	for number := range unread {
+		_, shown := suspects[number]
+		if s, suspected := g.suspects[number]; suspected && !shown {
+			suspects[number] = s
+		}
+	}
 	g.suspects = suspects
 	d := g.decide(at, g.lossWindow(at, suspects, back).Judge(), countLosses(suspects), empty)
 	if d.Stored() {

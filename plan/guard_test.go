@@ -126,19 +126,19 @@ func TestLook(t *testing.T) {
 	loss := plan.Suspect{Loss: true}
 	at := plan.LossMoment{Now: noon, Items: 300}
 	g := guarding(lost(200, 350, time.Minute, false), coming(0, 100, loss), 0)
-	if d := g.Look(at, coming(0, 76, loss), numbers(200, 201), false); d.Reason != plan.LossesWithin || d.Losses != 76 || d.Taken != 149 {
+	if d := g.Look(at, coming(0, 76, loss), nil, numbers(200, 201), false); d.Reason != plan.LossesWithin || d.Losses != 76 || d.Taken != 149 {
 		t.Errorf("more than may be, and one is back: %+v", d)
 	}
 	if d := g.Judge(at, takes(coming(0, 76, loss))); d.Taken != 150 {
 		t.Errorf("what a listing that is held back has shown is not stored: %+v", d)
 	}
-	if d := g.Look(at, coming(0, 76, loss), nil, false); d.Reason != plan.LossesWithin || d.Losses != 76 || d.Taken != 150 {
+	if d := g.Look(at, coming(0, 76, loss), nil, nil, false); d.Reason != plan.LossesWithin || d.Losses != 76 || d.Taken != 150 {
 		t.Errorf("more than may be: %+v", d)
 	}
 	if len(g.Suspects()) != 76 {
 		t.Errorf("%d are suspected", len(g.Suspects()))
 	}
-	if d := g.Look(at, coming(0, 30, loss), numbers(200, 230), false); !d.Stored() {
+	if d := g.Look(at, coming(0, 30, loss), nil, numbers(200, 230), false); !d.Stored() {
 		t.Errorf("thirty, and thirty are back: %+v", d)
 	}
 	if d := g.Judge(at, takes(coming(0, 30, loss))); !d.Stored() {
@@ -151,8 +151,39 @@ func TestLook(t *testing.T) {
 	if d := g.Judge(at, takes(coming(0, 30, loss))); d.Taken != 150 {
 		t.Errorf("after the next listing: %+v", d)
 	}
-	if d := guarding(nil, nil, 0).Look(plan.LossMoment{Now: noon, Items: 3}, coming(0, 3, loss), nil, true); d.Reason != plan.LossesEmpty {
+	if d := guarding(nil, nil, 0).Look(plan.LossMoment{Now: noon, Items: 3}, coming(0, 3, loss), nil, nil, true); d.Reason != plan.LossesEmpty {
 		t.Errorf("an empty listing: %+v", d)
+	}
+}
+
+// TestLookUnread: what a listing shows and could not be understood is suspected as it was,
+// and counts as that.
+func TestLookUnread(t *testing.T) {
+	t.Parallel()
+	loss := plan.Suspect{Loss: true}
+	unlisted := plan.Suspect{Loss: true, Unlisted: true}
+	for name, c := range map[string]struct {
+		suspected, shown map[string]plan.Suspect
+		unread           map[string]struct{}
+		want             map[string]plan.Suspect
+		reason           plan.LossReason
+	}{
+		"everything can be read":           {coming(0, 30, loss), coming(0, 20, loss), nil, coming(0, 20, loss), plan.LossesFew},
+		"what is suspected cannot be read": {coming(0, 30, loss), coming(0, 20, loss), numbers(20, 30), coming(0, 30, loss), plan.LossesAtOnce},
+		"some of it has come back":         {coming(0, 30, loss), coming(0, 20, loss), numbers(20, 25), coming(0, 25, loss), plan.LossesFew},
+		"nothing was suspected of it":      {coming(0, 30, loss), coming(0, 20, loss), numbers(30, 60), coming(0, 20, loss), plan.LossesFew},
+		"an earlier page has shown it":     {coming(0, 20, unlisted), coming(0, 20, loss), numbers(0, 20), coming(0, 20, loss), plan.LossesFew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := guarding(nil, c.suspected, 0)
+			if d := g.Look(plan.LossMoment{Now: noon, Items: 100}, c.shown, c.unread, nil, false); d.Reason != c.reason {
+				t.Errorf("%+v, expected %q", d, c.reason)
+			}
+			if diff := cmp.Diff(c.want, g.Suspects()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

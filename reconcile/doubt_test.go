@@ -422,3 +422,49 @@ func TestUnreadFigureIsNotNone(t *testing.T) {
 	tick()
 	held(false)
 }
+
+// TestUnreadItemIsSuspectedStill: what a listing cannot read refutes no loss that is held
+// back, and is none where none was suspected.
+func TestUnreadItemIsSuspectedStill(t *testing.T) {
+	const unread = `{"productNumber":%q,"inventory":{"inStock":"0"}}`
+	for name, c := range map[string]struct {
+		then map[string]string // inStock of items, after a, b and c have become zero and are held back
+		held bool
+	}{
+		"nothing has changed":                   {nil, true},
+		"one has come back":                     {map[string]string{"c": "5"}, false},
+		"one cannot be read":                    {map[string]string{"c": unread}, true},
+		"one has come back, one cannot be read": {map[string]string{"b": "5", "c": unread}, false},
+		"and nothing was suspected of that":     {map[string]string{"c": "5", "d": unread}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &shown{invoices: map[string]string{}, items: map[string]string{}}
+			for _, number := range []string{"a", "b", "c", "d", "e"} {
+				s.items[number] = product(number, "5")
+			}
+			f, tick := doubtful(t, s, func(o *reconcile.Options) {
+				o.LossMin, o.LossPercent, o.LossWindowMin, o.HeldRetry = 2, 0, 100, time.Nanosecond
+			})
+			held := func() bool { return f.status().Progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
+			for _, number := range []string{"a", "b", "c"} {
+				s.set(s.items, number, product(number, "0"))
+			}
+			tick()
+			if !held() {
+				t.Fatal("three losses are not held back")
+			}
+			for number, stock := range c.then {
+				body := product(number, stock)
+				if stock == unread {
+					body = fmt.Sprintf(unread, number)
+				}
+				s.set(s.items, number, body)
+			}
+			tick()
+			if held() != c.held {
+				t.Errorf("held: %t, expected %t", held(), c.held)
+			}
+		})
+	}
+}

@@ -169,7 +169,7 @@ func (w *Shop) look(ctx context.Context, l *listing, p itemsPage) error {
 		return err
 	}
 	maps.Copy(l.suspects, missing)
-	if d := w.losses.Look(w.moment(), l.suspects, l.back, l.read == 0); !d.Stored() {
+	if d := w.losses.Look(w.moment(), l.suspects, l.unreadable, l.back, l.read == 0); !d.Stored() {
 		detail := d.Detail(w.shop.Shop)
 		return errors.Join(w.hold(ctx, plan.ScopeStock, plan.HeldLosses, detail), w.putOffAll(ctx, l.claim.Hints(), w.heldBackTo(), plan.HintHeldBack, detail))
 	}

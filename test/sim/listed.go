@@ -29,6 +29,7 @@ type listedPage struct {
 	index, size, results int
 	last                 bool
 	items                []product
+	unread               string // the number of the item that cannot be understood; "": none
 }
 
 // turn adds a page. It returns the listing that the page is of, which is a new one where
@@ -58,7 +59,11 @@ func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 	}
 	l.results = append(l.results, p.results)
 	for _, item := range p.items {
-		l.shown[item.ProductNumber] = sighting{p.began, item.less()}
+		// What cannot be understood is there, and nothing else is said of it.
+		_, known := l.showed(item.ProductNumber, l.began)
+		if unread := item.ProductNumber == p.unread; !unread || !known {
+			l.shown[item.ProductNumber] = sighting{p.began, !unread && item.less()}
+		}
 	}
 	return l, p.last
 }

@@ -17,7 +17,7 @@ func TestListed(t *testing.T) {
 	t.Parallel()
 	type read struct {
 		index, results int
-		items          string // zeroes in capital letters
+		items          string // zeroes in capital letters, what cannot be understood after a "?"
 		last           bool
 	}
 	for name, c := range map[string]struct {
@@ -72,6 +72,12 @@ func TestListed(t *testing.T) {
 		"an answer was lost that told of one more": {
 			[]read{{0, 3, "ab", false}, {1, 4, "cd", true}, {1, 3, "c", true}},
 			true, 1, "a1 b1 c3 d2", ""},
+		"a zero that cannot be understood": {
+			[]read{{0, 3, "a?B", false}, {1, 3, "C", true}},
+			true, 1, "a1 b1 C2", ""},
+		"the second time, after one that could": {
+			[]read{{0, 5, "ab", false}, {1, 5, "CD", false}, {2, 4, "", true}, {1, 4, "?De", true}},
+			true, 1, "a1 b1 C2 D2 e4", ""},
 		"begun anew, though another page was to be read again": {
 			[]read{{0, 5, "ab", false}, {1, 5, "cd", false}, {2, 4, "", true}, {0, 4, "ab", false}},
 			false, 4, "a4 b4", ""},
@@ -82,10 +88,18 @@ func TestListed(t *testing.T) {
 			var whole bool
 			for n, r := range c.reads {
 				p := listedPage{began: int64(n + 1), index: r.index, size: 2, results: r.results, last: r.last}
+				unread := false
 				for _, letter := range r.items {
+					if letter == '?' {
+						unread = true
+						continue
+					}
 					item := product{ProductNumber: strings.ToLower(string(letter))}
 					if item.ProductNumber == string(letter) {
 						item.Inventory = &struct{ InStock json.Number }{"1"}
+					}
+					if unread {
+						p.unread, unread = item.ProductNumber, false
 					}
 					p.items = append(p.items, item)
 				}

@@ -126,7 +126,7 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 		for _, p := range page.Collection {
 			saw("stock", p.ProductNumber, p.less())
 		}
-		o.readListing(i, x, req, listedPage{began: began, results: page.Pagination.Results, last: page.Pagination.NextPage == "", items: page.Collection})
+		o.readListing(i, x, req, listedPage{began: began, results: page.Pagination.Results, last: page.Pagination.NextPage == "", items: page.Collection, unread: unread})
 	case strings.HasPrefix(path, "/invoices/booked/"):
 		number, _, _ := strings.Cut(strings.TrimPrefix(path, "/invoices/booked/"), "/")
 		saw("invoice", number, false)

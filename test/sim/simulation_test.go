@@ -168,6 +168,7 @@ func TestPastFailures(t *testing.T) {
 		{4840, "a zero that a listing had shown was confirmed by a second read, though one between them had shown a figure"},
 		{5183, "a listing lied a third time of an item that had been barred meanwhile (the oracle was wrong)"},
 		{19394, "a listing's first page was read again, and what it had shown before was forgotten (the oracle was wrong)"},
+		{20364, "what was suspected of an item that could not be understood was forgotten, and a hold for losses ended"},
 		{11376, "a hold was noted though the database's answer was lost, and the shop worked on and stayed held"},
 	} {
 		if r := run(t, past.seed, 100); r.Violation != "" {
