@@ -10,6 +10,7 @@ const PageSize = 1000
 type Situation struct {
 	Items      int           // items at e-conomic
 	PageSize   int           // of them, on a page of a listing
+	NoChanges  bool          // the source cannot be asked for what has changed
 	Swept      bool          // a first sweep has been completed
 	Hinted     int           // due stock hints
 	PerFilter  int           // hinted numbers that fit in one filtered listing
@@ -32,8 +33,8 @@ type Reads struct {
 //
 //   - A first sweep, a sweep asked for or one that is due: the whole listing.
 //   - A tick: the whole listing where it costs no more calls than a change
-//     query (it also shows deletions and what lastUpdated hides), else the
-//     change query.
+//     query (it also shows deletions and what lastUpdated hides), or where the
+//     source answers none, else the change query.
 //   - Hints not covered by a listing: one by one, several to a filtered
 //     listing, or by the whole listing, whichever costs the fewest calls.
 //     100,000 hints never become 100,000 calls.
@@ -42,10 +43,10 @@ type Reads struct {
 func PlanReads(s Situation) Reads {
 	pages := pagesOf(s.Items, s.PageSize)
 	sweepDue := s.Tick && s.SinceSweep >= s.SweepEvery
-	if !s.Listing && (!s.Swept || s.Sweep || sweepDue || s.Tick && pages == 1) {
+	if !s.Listing && (!s.Swept || s.Sweep || sweepDue || s.Tick && (pages == 1 || s.NoChanges)) {
 		return Reads{Listing: true}
 	}
-	r := Reads{Changes: s.Tick && s.Swept}
+	r := Reads{Changes: s.Tick && s.Swept && !s.NoChanges}
 	switch {
 	case s.Hinted == 0:
 	case s.Flood():

@@ -67,7 +67,8 @@ type turned struct {
 func (w *Shop) beginListing(ctx context.Context, j Due, flood bool, backlog inbox.Backlog) error {
 	l := &listing{cause: plan.CauseSweep, priority: source.PrioritySweep, digest: sha256.New(),
 		looks: w.holdsBack(), suspects: map[string]plan.Suspect{}, back: map[string]struct{}{}}
-	if j.Tick && !j.Sweep && w.progress.Items <= int64(w.PageSize) && !w.progress.SweptAt.IsZero() {
+	everyTick := w.progress.Items <= int64(w.PageSize) || !w.stock.Can().Changes
+	if j.Tick && !j.Sweep && everyTick && !w.progress.SweptAt.IsZero() {
 		l.cause, l.priority = plan.CauseTick, source.PriorityTick
 	}
 	if flood {
@@ -387,21 +388,23 @@ func (w *Shop) listed(l *listing) store.Patch {
 // has, a second listing does.
 func (w *Shop) cursorAfter(l *listing) time.Time {
 	cursor := w.progress.ItemsCursor.Time
+	if !w.stock.Can().Changes {
+		return cursor
+	}
 	began := l.began
 	if !l.serverDate.IsZero() {
 		began = l.serverDate
 	}
-	// lastUpdated is rounded to the minute.
-	restless := l.timeless || l.latest.After(began.Add(-time.Minute))
+	restless := l.timeless || l.latest.After(began.Add(-w.stock.Can().Resolution))
 	if several := len(l.turned) > 1; several && (!cursor.IsZero() || restless && w.progress.SweptAt.IsZero()) {
 		return cursor
 	}
-	return moveCursor(cursor, l.latest, l.began, l.serverDate, w.Overlap)
+	return w.stock.Cursor(cursor, source.Times{Latest: l.latest, Began: l.began, ServerDate: l.serverDate}, w.Overlap)
 }
 
 // finishListing takes over what was stored and answers the hints that are left.
 func (w *Shop) finishListing(ctx context.Context, l *listing) error {
-	if w.progress.ItemsCursor.IsZero() {
+	if w.progress.ItemsCursor.IsZero() && w.stock.Can().Changes {
 		w.sweepNext, w.hinted = true, true
 	}
 	w.losses.Listed(l.missing)

@@ -13,6 +13,7 @@ import (
 
 	"lagerd/inbox"
 	"lagerd/plan"
+	economicsource "lagerd/source/economic"
 	"lagerd/store"
 )
 
@@ -29,7 +30,7 @@ func TestListingWithUnknownTimes(t *testing.T) {
 		return o
 	}
 	cursorOf := func(several bool, observations ...plan.Observation) time.Time {
-		w := &Shop{Reconciler: &Reconciler{Options: Options{Policy: plan.Policy{Overlap: 5 * time.Minute}}}}
+		w := &Shop{Reconciler: &Reconciler{Options: Options{Policy: plan.Policy{Overlap: 5 * time.Minute}}}, stock: economicsource.Account{}.Stock("")}
 		l := &listing{digest: sha256.New(), began: began, turned: []turned{{}}}
 		if several {
 			l.turned = append(l.turned, turned{})

@@ -39,6 +39,9 @@ func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
 	if off := w.stockOff(); off != "" {
 		return false, w.dismiss(ctx, j, plan.KindStock, off, "")
 	}
+	if can := w.stock.Can(); can.Figures[cmp.Or(w.shop.StockFigure, plan.FigureInStock)] == "" {
+		return false, fmt.Errorf("shop %s: %s tells no figure %q: choose another with `lagerd shops set %s --figure …`", w.shop.Shop, can.Name, w.shop.StockFigure, w.shop.Shop)
+	}
 	if w.forbidden(plan.ScopeStock) && !w.dueForTry(plan.ScopeStock, j) {
 		return false, w.putOffPart(ctx, j, plan.KindStock, plan.ScopeStock)
 	}
@@ -236,8 +239,10 @@ func (w *Shop) situation(j Due, due, waiting inbox.Hints) plan.Situation {
 		}
 	}
 	slices.Sort(numbers) // how many fit is told of the first ones
+	changes := w.stock.Can().Changes
 	return plan.Situation{
-		Items: int(w.progress.Items), PageSize: w.PageSize, Swept: !w.progress.SweptAt.IsZero() && !w.progress.ItemsCursor.IsZero(),
+		Items: int(w.progress.Items), PageSize: w.PageSize, NoChanges: !changes,
+		Swept:  !w.progress.SweptAt.IsZero() && (!w.progress.ItemsCursor.IsZero() || !changes),
 		Hinted: len(due) + len(waiting), PerFilter: w.stock.Together(numbers),
 		Tick: j.Tick, Sweep: j.Sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
 		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
@@ -439,22 +444,15 @@ func (w *Shop) readSingle(ctx context.Context, hints inbox.Hints, number string,
 // readChanges reads what changed since the cursor, less an overlap, to the
 // end, and moves the cursor with the last page. It returns the hints that are
 // due and still open.
-//
-// The cursor is the latest change that e-conomic showed, and never beyond the
-// time its own clock had when the read began. Once that clock is far enough
-// ahead, everything before it, less the overlap, has been read to its end:
-// the cursor follows, or one import of 100,000 items would be read every
-// minute until something else changes.
 func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, error) {
 	hints, err := w.allHints(ctx, plan.KindStock)
 	if err != nil {
 		return due, err
 	}
 	cursor := w.progress.ItemsCursor.Time
-	latest, announced := cursor, 0
+	seen, announced := source.Times{Latest: cursor}, 0
 	skipped := false
 	var short error
-	var began, serverDate time.Time
 	var created []plan.Item
 	var left leftOut
 	for p, err := range w.listItems(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-w.Overlap)}) {
@@ -467,25 +465,25 @@ func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, e
 		if err != nil {
 			return due, err
 		}
-		if began.IsZero() {
-			began, serverDate = p.Began, p.ServerDate
+		if seen.Began.IsZero() {
+			seen.Began, seen.ServerDate = p.Began, p.ServerDate
 		}
 		// Behind an item that was deleted meanwhile others moved onto pages that had
 		// been read: the next change query shows them.
 		skipped = skipped || p.Announced < announced
 		announced = p.Announced
 		for _, o := range p.Observed {
-			if o.Item.UpdatedAt.After(latest) {
-				latest = o.Item.UpdatedAt
+			if o.Item.UpdatedAt.After(seen.Latest) {
+				seen.Latest = o.Item.UpdatedAt
 			}
 		}
 		also := store.Applied{Hints: w.badHints(p, hints)}
 		left.addNameless(p.Unreadable)
 		also.Warnings = w.warnOfLeftOut(plan.KindStock, left, false)
 		if p.Next == "" && short == nil && !skipped {
-			moved := moveCursor(cursor, latest, began, serverDate, w.Overlap)
+			moved := w.stock.Cursor(cursor, seen, w.Overlap)
 			// Not written each minute for its own sake: a cursor that is behind is safe.
-			if moved.Sub(cursor) >= w.Overlap || latest.After(cursor) {
+			if moved.Sub(cursor) >= w.Overlap || seen.Latest.After(cursor) {
 				also.Progress.ItemsCursor = new(store.At(moved))
 			}
 		}
@@ -532,26 +530,6 @@ func (w *Shop) cameShort(from string, err error, follows string) error {
 		return err
 	}
 	return fmt.Errorf("shop %s: %s %w: %s", w.shop.Shop, from, err, follows)
-}
-
-// moveCursor returns the cursor after a read that began at the given time, by
-// our clock and by e-conomic's, and went to its end. It is never beyond either
-// clock at that time: one wrong answer must not put it into the future.
-func moveCursor(cursor, latest, began, serverDate time.Time, overlap time.Duration) time.Time {
-	limit := began
-	if !serverDate.IsZero() && serverDate.Before(began) {
-		limit = serverDate
-	}
-	if latest.After(limit) {
-		latest = limit
-	}
-	if settled := limit.Add(-overlap); !serverDate.IsZero() && settled.After(latest) {
-		latest = settled
-	}
-	if latest.Before(cursor) {
-		return cursor
-	}
-	return latest
 }
 
 // badHints turns items that could not be understood into hints, so that they

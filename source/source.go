@@ -54,15 +54,33 @@ type Stock interface {
 	// Together returns how many of the numbers, counted from the first, fit in
 	// one ItemsQuery; 0 where the first must be read alone.
 	Together(numbers []string) int
+
+	// Cursor returns from when on changes are wanted next after a read of
+	// everything, or of what has changed since the cursor that was, which went to
+	// its end; was is zero where there is none. A change query looks back from it
+	// by overlap. Only where Capabilities.Changes is true.
+	Cursor(was time.Time, read Times, overlap time.Duration) time.Time
+}
+
+// Times is what a read that went to its end has shown of times.
+type Times struct {
+	Latest     time.Time // the latest change; zero if none was told
+	Began      time.Time // when the read began
+	ServerDate time.Time // and when by the source's clock; zero if it did not say
 }
 
 // Capabilities is what a source can do beside reading one item, or all of them.
 type Capabilities struct {
 	Name string // of the service, for people
 
-	// Changes says that it can be asked for what has changed since a time. Of one
-	// that cannot, each tick reads everything.
-	Changes bool
+	// Changes says that it can be asked for what has changed since a time; those
+	// times are rounded to Resolution. Of one that cannot, each tick reads
+	// everything.
+	Changes    bool
+	Resolution time.Duration
+
+	// Figures are the figures that it tells, each with its name for it.
+	Figures map[plan.Figure]string
 }
 
 // ItemsQuery says which items are listed. The zero value lists all of them, by number.

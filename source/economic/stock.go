@@ -20,8 +20,11 @@ type products struct {
 
 // Can returns what e-conomic can do.
 func (s products) Can() source.Capabilities {
-	return source.Capabilities{Name: "e-conomic", Changes: true}
+	return source.Capabilities{Name: "e-conomic", Changes: true, Resolution: resolution, Figures: figures}
 }
+
+// figures are the figures that a shop can sell by, by their path in e-conomic's answer.
+var figures = map[plan.Figure]string{plan.FigureInStock: "inventory.inStock", plan.FigureAvailable: "inventory.available"}
 
 // Item reads one item.
 func (s products) Item(ctx context.Context, p source.Priority, number string) (plan.Observation, error) {
@@ -83,15 +86,15 @@ func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (pl
 		exactly := func(field plan.Fields, name string, from *decimal.Decimal) decimal.NullDecimal {
 			d, err := source.Exact(from)
 			if err != nil {
-				doubts.add(field, fmt.Errorf("inventory.%s: %w", name, err))
+				doubts.add(field, fmt.Errorf("%s: %w", name, err))
 			}
 			return d
 		}
 		obs.Item.Figures = plan.Figures{
-			InStock:              exactly(plan.FieldInStock, "inStock", p.Inventory.InStock),
-			Available:            exactly(plan.FieldAvailable, "available", p.Inventory.Available),
-			OrderedByCustomers:   exactly(plan.FieldOrderedByCustomers, "orderedByCustomers", p.Inventory.OrderedByCustomers),
-			OrderedFromSuppliers: exactly(plan.FieldOrderedFromSuppliers, "orderedFromSuppliers", p.Inventory.OrderedFromSuppliers),
+			InStock:              exactly(plan.FieldInStock, figures[plan.FigureInStock], p.Inventory.InStock),
+			Available:            exactly(plan.FieldAvailable, figures[plan.FigureAvailable], p.Inventory.Available),
+			OrderedByCustomers:   exactly(plan.FieldOrderedByCustomers, "inventory.orderedByCustomers", p.Inventory.OrderedByCustomers),
+			OrderedFromSuppliers: exactly(plan.FieldOrderedFromSuppliers, "inventory.orderedFromSuppliers", p.Inventory.OrderedFromSuppliers),
 		}
 	}
 	if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {

@@ -94,11 +94,11 @@ var mutations = []mutation{
 `, ``, "liveness:"},
 	{"open hints are pruned like answered ones", "store/retention.go",
 		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
-	{"the cursor follows lagerd's clock", "reconcile/stock.go",
-		`	limit := began
-	if !serverDate.IsZero() && serverDate.Before(began) {
-		limit = serverDate
-	}`, `	limit := began`, "cursor:"},
+	{"the cursor follows lagerd's clock", "source/economic/cursor.go",
+		`	limit := read.Began
+	if !read.ServerDate.IsZero() && read.ServerDate.Before(read.Began) {
+		limit = read.ServerDate
+	}`, `	limit := read.Began`, "cursor:"},
 	{"an invoice number that was skipped is not wanted any more", "plan/invoices.go",
 		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
 	{"the fence does not ask for the token", "store/apply.go",

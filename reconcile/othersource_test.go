@@ -1,0 +1,153 @@
+package reconcile_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/sirupsen/logrus"
+
+	"lagerd/plan"
+	"lagerd/reconcile"
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// shelf is a source that can do no more than list its items and read one: it answers no
+// change query and no filter, does not say when an item changed, and tells only what is
+// in stock.
+type shelf struct {
+	stock []int // of the items "0", "1", …
+	asked []string
+}
+
+const shelfPage = 2
+
+func (s *shelf) Can() source.Capabilities {
+	return source.Capabilities{Name: "the shelf", Figures: map[plan.Figure]string{plan.FigureInStock: "pieces"}}
+}
+
+func (s *shelf) item(n int) plan.Observation {
+	return plan.Observation{Item: plan.Item{Number: fmt.Sprint(n), Figures: plan.Figures{InStock: decimal.NewNullDecimal(decimal.NewFromInt(int64(s.stock[n])))}},
+		Began: time.Now(), Found: true}
+}
+
+func (s *shelf) Item(_ context.Context, _ source.Priority, number string) (plan.Observation, error) {
+	s.asked = append(s.asked, number)
+	n := 0
+	if _, err := fmt.Sscan(number, &n); err != nil || n >= len(s.stock) {
+		return plan.Observation{Item: plan.Item{Number: number}, Began: time.Now()}, nil
+	}
+	return s.item(n), nil
+}
+
+func (s *shelf) Items(_ context.Context, _ source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
+	if !q.Since.IsZero() || len(q.Numbers) > 0 {
+		return source.Page[plan.Observation]{}, fmt.Errorf("the shelf is asked for %+v", q)
+	}
+	n := 0
+	_, _ = fmt.Sscan(string(link), &n)
+	s.asked = append(s.asked, fmt.Sprint("page ", n))
+	p := source.Page[plan.Observation]{Announced: len(s.stock), Began: time.Now()}
+	for i := n * shelfPage; i < min((n+1)*shelfPage, len(s.stock)); i++ {
+		p.Observed = append(p.Observed, s.item(i))
+	}
+	if (n+1)*shelfPage < len(s.stock) {
+		p.Next = source.Link(fmt.Sprint(n + 1))
+	}
+	return p, nil
+}
+
+func (s *shelf) Together([]string) int { return 0 }
+
+func (s *shelf) Cursor(time.Time, source.Times, time.Duration) time.Time {
+	panic("the shelf is asked for a cursor")
+}
+
+// shelves is all that leads to a shelf.
+type shelves struct{ *shelf }
+
+func (s shelves) Budget(source.BudgetState) source.Budget  { return s }
+func (s shelves) Spare(source.Priority) int                { return 1000 }
+func (s shelves) Spent(source.Priority) bool               { return false }
+func (s shelves) State() source.BudgetState                { return source.BudgetState{} }
+func (s shelves) Account(string) source.Account            { return s }
+func (s shelves) Stock(plan.Figure) source.Stock           { return s.shelf }
+func (s shelves) Invoices(plan.OrderField) source.Invoices { return nil }
+func (s shelves) Self(context.Context, source.Priority) (source.Self, error) {
+	return source.Self{AgreementNumber: 7}, nil
+}
+
+// shop returns what reconciles a shop whose stock the shelf has.
+func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Shop {
+	t.Helper()
+	log := logrus.New()
+	log.SetOutput(t.Output())
+	shops := reconcile.New(reconcile.Options{
+		Store: f.Store, Source: shelves{s}, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
+		Now: time.Now, Jitter: func(time.Duration) time.Duration { return 0 },
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
+		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
+			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
+	})
+	must(t, f.Store.TakeLeases(t.Context(), []string{f.Shop.Shop}, "", "me", time.Now()))
+	leases, err := f.Store.Leases(t.Context())
+	must(t, err)
+	f.Shop.InvoicesOn, f.Shop.StockFigure = false, figure
+	return shops.Shop(f.Shop, leases[0].Token)
+}
+
+// TestAnotherSource: what a source cannot do it is not asked for.
+func TestAnotherSource(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := &shelf{stock: []int{10, 11, 12, 13, 14}}
+	shop := s.shop(t, f, plan.FigureInStock)
+	pages := []string{"page 0", "page 1", "page 2"}
+	for _, c := range []struct {
+		name    string
+		change  func()
+		due     reconcile.Due
+		asked   []string
+		changes int
+	}{
+		{"the first tick", func() {}, reconcile.Due{Tick: true}, pages, 0}, // a first sweep is no history
+		{"nothing is due", func() {}, reconcile.Due{}, nil, 0},
+		{"a tick", func() { s.stock[3] = 9 }, reconcile.Due{Tick: true}, pages, 1},
+		{"a hint", func() {
+			s.stock[4] = 8
+			must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: f.Shop.Shop, Kind: plan.KindStock, Number: "4", Cause: plan.CauseOperator, At: time.Now()}}))
+		}, reconcile.Due{Work: true}, []string{"4"}, 1},
+		{"an item of its own is new", func() { s.stock = append(s.stock, 5) }, reconcile.Due{Tick: true}, pages, 1},
+	} {
+		s.asked = nil
+		c.change()
+		report, err := shop.RunOnce(t.Context(), c.due)
+		must(t, err)
+		if !slices.Equal(s.asked, c.asked) || report.Changes != c.changes || report.Again || report.Listing || report.Ticked != c.due.Tick {
+			t.Errorf("%s: asked for %q, %+v: expected %q and %d changes", c.name, s.asked, report, c.asked, c.changes)
+		}
+	}
+	p, err := f.Store.Progress(t.Context(), f.Shop.Shop)
+	must(t, err)
+	if !p.ItemsCursor.IsZero() || p.SweptAt.IsZero() || p.Items != 6 || p.Drift != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestFigureThatIsNotTold: a shop that sells by a figure that its source does not have is
+// told so; absent is not zero.
+func TestFigureThatIsNotTold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := &shelf{stock: []int{10}}
+	_, err := s.shop(t, f, plan.FigureAvailable).RunOnce(t.Context(), reconcile.Due{Tick: true})
+	if err == nil || !strings.Contains(err.Error(), `shop shop1234: the shelf tells no figure "available"`) || len(s.asked) > 0 {
+		t.Errorf("got %v, asked for %q", err, s.asked)
+	}
+}
