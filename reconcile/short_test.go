@@ -2,13 +2,39 @@ package reconcile_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/store"
 )
+
+// TestChangesCutShort: what the pages of a change query have dealt with is not read again
+// by the same pass where the query is cut short.
+func TestChangesCutShort(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.stock["a"], f.remote.results = "1", 1
+	f.has("a", "1")
+	now := store.At(time.Now())
+	f.exec("UPDATE progress SET agreement_number = 7, items = 5000, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", now, now, now)
+	f.webhook("a")
+	done := scheduled(t, f, f.remote, 1000)
+	if err := done.next(t); err == nil || !strings.Contains(err.Error(), "announced 2 changed items and sent 1") {
+		t.Errorf("the pass: %v", err)
+	}
+	if hint := f.hint(plan.KindStock, "a"); hint.Tries != 1 || !hint.Open {
+		t.Errorf("the hint: %+v", hint)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.remote.asked, "/products/a") {
+		t.Errorf("asked for %v", f.remote.asked)
+	}
+}
 
 // TestRequestCutShort: what a person asked for and the day's calls do not allow has
 // failed, and says until when it waits; a sweep does so at once and goes on by itself.

@@ -449,6 +449,10 @@ func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, e
 	if err != nil {
 		return due, err
 	}
+	// Also where it fails: what its pages have dealt with is stored.
+	defer func() {
+		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { _, open := hints[number]; return !open })
+	}()
 	cursor := w.progress.ItemsCursor.Time
 	seen, announced := source.Times{Latest: cursor}, 0
 	skipped := false
@@ -498,11 +502,6 @@ func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, e
 	}
 	if len(created) > 0 {
 		w.created = created
-	}
-	for number := range due {
-		if _, open := hints[number]; !open {
-			delete(due, number)
-		}
 	}
 	return due, nil
 }
