@@ -35,22 +35,27 @@ type Inbox struct {
 	shop   string
 	atOnce int // hints that a transaction unpacks, at least
 
-	noticed  bool // something may have come since the last pass
-	batches  bool // webhooks may wait in batches
-	items    bool // hints of items may be open
-	invoices bool // and of invoices
+	batches  bool  // webhooks may wait in batches
+	items    state // of hints of items
+	invoices state // and of invoices
 	claim    *Claim
+}
+
+// state is what is known of the hints of one kind.
+type state struct {
+	noticed bool // some may have come since the last pass
+	open    bool // some may be open from before
 }
 
 // New returns the inbox of a shop of which nothing is known yet: anything may be open.
 // A transaction unpacks atOnce hints, at least, if there are as many.
 func New(s Store, shop string, atOnce int) *Inbox {
-	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, items: true, invoices: true}
+	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, items: state{open: true}, invoices: state{open: true}}
 }
 
-// open returns whether hints of a kind may be open. It is no map, since each of
-// thousands of shops has one.
-func (b *Inbox) open(kind plan.Kind) *bool {
+// of returns what is known of a kind. There is no map of it, since each of thousands of
+// shops would have one.
+func (b *Inbox) of(kind plan.Kind) *state {
 	if kind == plan.KindInvoice {
 		return &b.invoices
 	}
@@ -59,12 +64,12 @@ func (b *Inbox) open(kind plan.Kind) *bool {
 
 // Begin begins a pass. work tells that hints or webhooks may have come.
 func (b *Inbox) Begin(work bool) {
-	b.noticed = work
+	b.items.noticed, b.invoices.noticed = work, work
 	b.batches = b.batches || work
 }
 
 // Reopen notes that hints of a kind have been recorded or put off: loading finds them.
-func (b *Inbox) Reopen(kind plan.Kind) { *b.open(kind) = true }
+func (b *Inbox) Reopen(kind plan.Kind) { b.of(kind).open = true }
 
 // Forget notes that it is not known what is stored: anything may be open.
 func (b *Inbox) Forget() {
@@ -74,7 +79,7 @@ func (b *Inbox) Forget() {
 }
 
 // MayHave reports whether hints of a kind may be open.
-func (b *Inbox) MayHave(kind plan.Kind) bool { return b.noticed || *b.open(kind) }
+func (b *Inbox) MayHave(kind plan.Kind) bool { return b.of(kind).noticed || b.of(kind).open }
 
 // Unpack gives webhooks that have come their rows, transaction by transaction, until
 // none is left in a batch, or enough, which is asked after each, says so. A batch that
@@ -128,6 +133,9 @@ func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wai
 		}
 	}
 	hints, uncounted, err = b.load(ctx, kind, due)
+	if err == nil && len(hints)+len(uncounted) == 0 {
+		b.of(kind).noticed = false // what comes is due at once
+	}
 	if claims {
 		maps.DeleteFunc(hints, func(number string, h plan.Hint) bool { return b.claim.hints[number].Gen == h.Gen })
 	}
@@ -159,7 +167,7 @@ func (b *Inbox) All(ctx context.Context, kind plan.Kind) (hints Hints, uncounted
 	if err != nil || len(uncounted) > 0 {
 		return nil, uncounted, err
 	}
-	*b.open(kind) = len(hints) > 0
+	*b.of(kind) = state{open: len(hints) > 0}
 	if claims {
 		hints.add(b.claim.packed)
 	}

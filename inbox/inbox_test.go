@@ -263,6 +263,30 @@ func TestIdleCostsNothing(t *testing.T) {
 	b.db.record(operator("a"))
 	b.Begin(true)
 	b.want("noticed", b.due(plan.KindStock, inbox.WaitNot), "a")
+	b.want("noticed, with what is put off", b.all(plan.KindStock), "a")
+}
+
+// TestNoticedIsAskedOnce: where something may have come, and nothing has, a pass asks
+// once for each kind.
+func TestNoticedIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.Begin(false)
+	for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
+		b.all(kind)
+	}
+	for _, first := range []func(plan.Kind) inbox.Hints{b.all, func(kind plan.Kind) inbox.Hints { return b.due(kind, inbox.WaitNot) }} {
+		b.Begin(true)
+		b.db.loads = 0
+		for n, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
+			b.want("nothing has come", first(kind))
+			b.want("nothing is due", b.due(kind, inbox.WaitNot))
+			b.want("nothing is open", b.all(kind))
+			if b.db.loads != n+1 {
+				t.Errorf("%s: loaded %d times", kind, b.db.loads)
+			}
+		}
+	}
 }
 
 // TestPutOffIsLoadedAgain: what was put off is found when it is due.
