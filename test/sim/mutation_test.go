@@ -187,7 +187,7 @@ var mutations = []mutation{
 	{"a read of invoices ends the hold of their PDFs", "plan/holds.go",
 		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
-		`l.suspects, l.back, l.read == 0); !d.Stored() {`, `l.suspects, l.back, l.read == 0); !d.Stored() && false {`, "holds:"},
+		`l.suspects, l.unreadable, l.back, l.read == 0); !d.Stored() {`, `l.suspects, l.unreadable, l.back, l.read == 0); !d.Stored() && false {`, "holds:"},
 	{"what is held is not tried again", "reconcile/holds.go",
 		`return !known || j.Asked || w.since(at) >= w.HeldRetry`, `return !known || j.Asked || w.since(at) < 0`, "liveness:"},
 	{"PDFs that are held are tried by the newest invoice alone", "reconcile/invoices.go",
