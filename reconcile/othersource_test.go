@@ -2,7 +2,9 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +25,8 @@ import (
 type shelf struct {
 	stock []int // of the items "0", "1", …
 	asked []string
+
+	invoices booklet
 }
 
 const shelfPage = 2
@@ -77,10 +81,66 @@ func (s shelves) Spent(source.Priority) bool               { return false }
 func (s shelves) State() source.BudgetState                { return source.BudgetState{} }
 func (s shelves) Account(string) source.Account            { return s }
 func (s shelves) Stock(plan.Figure) source.Stock           { return s.shelf }
-func (s shelves) Invoices(plan.OrderField) source.Invoices { return nil }
+func (s shelves) Invoices(plan.OrderField) source.Invoices { return &s.shelf.invoices }
 func (s shelves) Self(context.Context, source.Priority) (source.Self, error) {
 	return source.Self{AgreementNumber: 7}, nil
 }
+
+// booklet has invoices, two to a page: those that can be read are true. Their PDFs are
+// not made yet.
+type booklet struct {
+	booked map[int64]bool
+	asked  []string
+}
+
+func (b *booklet) List(_ context.Context, _ source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
+	var numbers []int64
+	for n := range b.booked {
+		if q.DateFrom != "" || q.Descending || q.HasAfter && n > q.After || slices.ContainsFunc(q.Ranges, func(r plan.Range) bool { return r.From <= n && n <= r.To }) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	skip, size := 0, shelfPage
+	_, _ = fmt.Sscan(string(link), &skip)
+	if q.Descending {
+		size = len(numbers)
+	}
+	p := source.Page[plan.Invoice]{Announced: len(numbers), Began: time.Now()}
+	b.asked = append(b.asked, fmt.Sprintf("page %d", skip/size))
+	for _, n := range numbers[skip:min(skip+size, len(numbers))] {
+		b.add(&p, n)
+	}
+	if skip+size < len(numbers) {
+		p.Next = source.Link(fmt.Sprint(skip + size))
+	}
+	return p, nil
+}
+
+func (b *booklet) add(p *source.Page[plan.Invoice], n int64) {
+	if b.booked[n] {
+		p.Observed = append(p.Observed, plan.Invoice{Number: n, Date: "2026-11-20"})
+	} else {
+		p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: fmt.Sprint(n), Err: errors.New("it cannot be read")})
+	}
+}
+
+func (b *booklet) Invoice(_ context.Context, _ source.Priority, n int64) (source.Page[plan.Invoice], []string, error) {
+	b.asked = append(b.asked, fmt.Sprint(n))
+	p := source.Page[plan.Invoice]{Began: time.Now()}
+	if _, booked := b.booked[n]; booked {
+		b.add(&p, n)
+	}
+	return p, nil, nil
+}
+
+func (b *booklet) Lines(context.Context, source.Priority, int64) ([]string, error) { return nil, nil }
+
+func (b *booklet) PDF(context.Context, source.Priority, int64, string) ([]byte, error) {
+	return nil, &source.Error{Class: plan.ClassNumber, Err: errors.New("it is not made yet")}
+}
+
+func (b *booklet) Together(ranges []plan.Range) int { return len(ranges) }
 
 // shop returns what reconciles a shop whose stock the shelf has.
 func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Shop {
@@ -98,7 +158,7 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 	must(t, f.Store.TakeLeases(t.Context(), []string{f.Shop.Shop}, "", "me", time.Now()))
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)
-	f.Shop.InvoicesOn, f.Shop.StockFigure = false, figure
+	f.Shop.StockFigure = figure
 	return shops.Shop(f.Shop, leases[0].Token)
 }
 
@@ -106,6 +166,7 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 func TestAnotherSource(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.Shop.InvoicesOn = false
 	s := &shelf{stock: []int{10, 11, 12, 13, 14}}
 	shop := s.shop(t, f, plan.FigureInStock)
 	pages := []string{"page 0", "page 1", "page 2"}
@@ -145,9 +206,59 @@ func TestAnotherSource(t *testing.T) {
 func TestFigureThatIsNotTold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.Shop.InvoicesOn = false
 	s := &shelf{stock: []int{10}}
 	_, err := s.shop(t, f, plan.FigureAvailable).RunOnce(t.Context(), reconcile.Due{Tick: true})
 	if err == nil || !strings.Contains(err.Error(), `shop shop1234: the shelf tells no figure "available"`) || len(s.asked) > 0 {
 		t.Errorf("got %v, asked for %q", err, s.asked)
+	}
+}
+
+// TestInvoicesBeginBesideOneThatCannotBeRead: a number is known although the rest of its
+// invoice is not. Where the first page shows all invoices that there are, those below
+// the lowest stay wanted: one may be booked already and not be listed yet.
+func TestInvoicesBeginBesideOneThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Shop.StockOn = false
+	s := &shelf{invoices: booklet{booked: map[int64]bool{3: true, 4: false, 5: true}}}
+	if _, err := s.shop(t, f, "").RunOnce(t.Context(), reconcile.Due{Tick: true}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := f.Store.Progress(t.Context(), f.Shop.Shop)
+	must(t, err)
+	if p.InvoiceCursor != 5 || len(p.Gaps) != 1 || p.Gaps[0].Range != (plan.Range{From: 1, To: 2}) {
+		t.Errorf("the cursor is %d, the gaps %+v: expected 5, and 1 to 2", p.InvoiceCursor, p.Gaps)
+	}
+}
+
+// TestHintedInvoicesOnSeveralPages: of invoices that are asked for together, those on
+// later pages are not taken for absent.
+func TestHintedInvoicesOnSeveralPages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Shop.StockOn = false
+	s := &shelf{invoices: booklet{booked: map[int64]bool{5: true}}}
+	shop := s.shop(t, f, "")
+	if _, err := shop.RunOnce(t.Context(), reconcile.Due{Tick: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.invoices.booked = map[int64]bool{1: true, 2: true, 3: true, 5: true, 6: true, 7: false}
+	var hints []store.HintRecord
+	for _, number := range []string{"1", "2", "3", "4", "6", "7"} {
+		hints = append(hints, store.HintRecord{Shop: f.Shop.Shop, Kind: plan.KindInvoice, Number: number, Cause: plan.CauseOperator, At: time.Now()})
+	}
+	must(t, f.Store.RecordHints(t.Context(), hints))
+	s.invoices.asked = nil
+	if _, err := shop.RunOnce(t.Context(), reconcile.Due{Work: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"page 0", "page 1", "page 2"}; !slices.Equal(s.invoices.asked, want) {
+		t.Errorf("asked for %q, expected %q", s.invoices.asked, want)
+	}
+	stored, err := f.Store.StoredInvoices(t.Context(), f.Shop.Dataset, []int64{1, 2, 3, 4, 5, 6, 7})
+	must(t, err)
+	if want := map[int64]bool{1: true, 2: true, 3: true, 5: true, 6: true}; !maps.Equal(stored, want) {
+		t.Errorf("stored %v, expected %v", stored, want)
 	}
 }
