@@ -12,7 +12,7 @@
 //	    │  4 stock     PlanReads → listing | change query | filters | singles
 //	    │  5 fetch     invoices' lines (they become hints) and PDFs
 //	    ▼
-//	read e-conomic ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ store.Apply (one transaction)
+//	read the source ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ store.Apply (one transaction)
 //
 // Invariants it keeps:
 //
@@ -25,12 +25,14 @@
 //  4. One part of a pass that fails, or that e-conomic refuses (holds.go), does not
 //     keep the others from their work: stock does not wait for invoices, nor a shop
 //     for another. A part that hangs ends its pass, and the next pass begins with
-//     the part after it.
+//     the part after it. What an error stops is decided by plan.Stops alone
+//     (failures.go).
 //  5. What takes stock away is read twice, and held back where it is too much
 //     at once or within a while (losses.go, plan.LossGuard).
 //
 // Diff is the same comparison for people: it reads and writes nothing.
 //
-// It never answers webhooks, never decides what differs (package plan does),
+// It knows no API: what it reads comes from a source (package source). It never answers
+// webhooks, never decides what differs (package plan does),
 // and holds no SQL (package store does).
 package reconcile
