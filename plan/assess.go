@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/shopspring/decimal"
+import (
+	"fmt"
+
+	"github.com/shopspring/decimal"
+)
 
 // Verdict is what a complete listing says about an agreement's stock.
 type Verdict string
@@ -51,4 +55,52 @@ func (a Assessment) Verdict() Verdict {
 		return VerdictAllZero
 	}
 	return VerdictOK
+}
+
+// Supply is whether an agreement's stock can be read.
+type Supply string
+
+// The supplies of stock figures.
+const (
+	SupplyThere   Supply = "there"   // an item carries a figure, or there are no items
+	SupplyNone    Supply = "none"    // none does: the agreement has no inventory module, or keeps its stock elsewhere
+	SupplyUnknown Supply = "unknown" // none does that can be understood, and some cannot
+)
+
+// Foretaste looks through the first pages of a listing for a figure, before anything of it
+// is stored. The zero value is ready to use.
+type Foretaste struct {
+	Assessment
+	unreadable int
+}
+
+// Add looks at a page. enough reports that no other need be looked at.
+func (f *Foretaste) Add(p Page) (enough bool) {
+	f.unreadable += len(p.Unreadable)
+	for i := range p.Observed {
+		f.Assessment.Add(p.Observed[i].Item)
+	}
+	return f.WithFigures > 0
+}
+
+// Supply tells what was found:
+//
+//	items                                  supply
+//	none                                   there
+//	one carries a figure                   there
+//	none does, all can be understood       none
+//	none does, some cannot be understood   unknown: any of them may
+func (f *Foretaste) Supply() Supply {
+	switch {
+	case f.Verdict() != VerdictNoInventory:
+		return SupplyThere
+	case f.unreadable > 0:
+		return SupplyUnknown
+	}
+	return SupplyNone
+}
+
+// Detail returns what people are told of an agreement without figures.
+func (f *Foretaste) Detail() string {
+	return fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)", f.Items, f.Enabled)
 }

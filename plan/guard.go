@@ -8,14 +8,6 @@ import (
 	"time"
 )
 
-// LossLimits is how much of a shop's stock may be taken away unasked.
-type LossLimits struct {
-	Percent, Min int // of the shop's items by one reconciliation, and so many in any case
-
-	Within                   time.Duration // by however many within that time:
-	WithinPercent, WithinMin int           // of its items, and so many in any case
-}
-
 // LossReason is why a read may not be stored, for what it would take away, as a code.
 type LossReason string
 
@@ -101,7 +93,7 @@ type LossMoment struct {
 // lately, and what a person has approved. It does no I/O: what is to be stored of it is
 // returned, and taken over once it is. It is used by one goroutine at a time.
 type LossGuard struct {
-	limits   LossLimits
+	policy   *Policy
 	suspects map[string]Suspect // by number: losses and zeroes that no second read has confirmed; nil while there are none
 
 	recent map[string]Loss // by number: losses that are stored, also what is over
@@ -116,10 +108,10 @@ type LossGuard struct {
 	until    time.Time
 }
 
-// NewLossGuard returns a guard that remembers the losses that are stored, and for how
-// long the shop was held in all. It suspects nothing yet.
-func NewLossGuard(limits LossLimits, stored []StoredLoss, held time.Duration, now time.Time) LossGuard {
-	g := LossGuard{limits: limits, held: held}
+// NewLossGuard returns a guard with the policy's limits that remembers the losses that are
+// stored, and for how long the shop was held in all. It suspects nothing yet.
+func NewLossGuard(policy *Policy, stored []StoredLoss, held time.Duration, now time.Time) LossGuard {
+	g := LossGuard{policy: policy, held: held}
 	for _, l := range stored {
 		// A clock that was ahead may have stored it: it counts from now on then.
 		age := max(0, now.Sub(l.At.Add(held)))
@@ -180,7 +172,7 @@ func (g *LossGuard) Look(at LossMoment, suspects map[string]Suspect, unread, bac
 // those that are: the losses are what it lacks of the items present, and items how many
 // it has. An agreement without any is approved by a person, or not at all.
 func (g *LossGuard) JudgeAgreement(agreement int64, losses, present, items int) LossDecision {
-	limit := max(g.limits.Min, present*g.limits.Percent/100, g.approved)
+	limit := max(g.policy.LossMin, present*g.policy.LossPercent/100, g.approved)
 	if items == 0 {
 		limit = g.approved
 	}
@@ -196,8 +188,8 @@ func (g *LossGuard) decide(at LossMoment, window LossVerdict, losses int, empty 
 	d := LossDecision{Losses: losses, Items: items}
 	switch {
 	case window.TooMany && window.Taken > 0:
-		return LossDecision{Reason: LossesWithin, Losses: window.Coming, Taken: window.Taken, Items: window.Items, Within: g.limits.Within}
-	case window.TooMany, losses > max(g.limits.Min, items*g.limits.Percent/100, g.approved):
+		return LossDecision{Reason: LossesWithin, Losses: window.Coming, Taken: window.Taken, Items: window.Items, Within: g.policy.LossWindow}
+	case window.TooMany, losses > max(g.policy.LossMin, items*g.policy.LossPercent/100, g.approved):
 		d.Reason = LossesAtOnce
 	case empty && losses > g.approved:
 		d.Reason = LossesEmpty
@@ -220,7 +212,7 @@ func (g *LossGuard) items(at LossMoment) int {
 // window judges what a read would take away together with what was stored within the
 // window and what is suspected already.
 func (g *LossGuard) window(at LossMoment, read LossRead) LossVerdict {
-	if len(g.recent)+len(g.suspects)+len(read.Lost)+len(read.Suspects) <= g.limits.WithinMin {
+	if len(g.recent)+len(g.suspects)+len(read.Lost)+len(read.Suspects) <= g.policy.LossWindowMin {
 		return LossVerdict{} // they are few, and counting them is not
 	}
 	coming := make(map[string]Suspect, len(g.suspects)+len(read.Suspects))
@@ -243,7 +235,7 @@ func (g *LossGuard) window(at LossMoment, read LossRead) LossVerdict {
 }
 
 func (g *LossGuard) lossWindow(at LossMoment, coming map[string]Suspect, back map[string]struct{}) LossWindow {
-	return LossWindow{Now: at.Now, Within: g.limits.Within, Percent: g.limits.WithinPercent, Min: g.limits.WithinMin,
+	return LossWindow{Now: at.Now, Within: g.policy.LossWindow, Percent: g.policy.LossWindowPercent, Min: g.policy.LossWindowMin,
 		Items: at.Items, Approved: g.approved, Recent: g.recent, Coming: coming, Back: back}
 }
 

@@ -12,7 +12,7 @@ import (
 	"lagerd/plan"
 )
 
-var lossLimits = plan.LossLimits{Percent: 25, Min: 20, Within: time.Hour, WithinPercent: 50, WithinMin: 50}
+var lossPolicy = &plan.Policy{LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50}
 
 // guarding returns a guard that remembers losses and suspects others.
 func guarding(recent map[string]plan.Loss, suspects map[string]plan.Suspect, approved int) *plan.LossGuard {
@@ -20,7 +20,7 @@ func guarding(recent map[string]plan.Loss, suspects map[string]plan.Suspect, app
 	for number, l := range recent {
 		stored = append(stored, plan.StoredLoss{Number: number, At: l.At, Gone: l.Gone})
 	}
-	g := plan.NewLossGuard(lossLimits, stored, 0, noon)
+	g := plan.NewLossGuard(lossPolicy, stored, 0, noon)
 	g.Suspect(plan.LossRead{Suspects: suspects})
 	g.Approve(approved, noon.Add(time.Hour))
 	return &g
@@ -109,9 +109,9 @@ func orEmpty[V any](m map[string]V) map[string]V {
 // too many are too many at once.
 func TestWindowIsNarrower(t *testing.T) {
 	t.Parallel()
-	limits := lossLimits
-	limits.WithinPercent, limits.WithinMin = 10, 5
-	g := plan.NewLossGuard(limits, nil, 0, noon)
+	narrow := *lossPolicy
+	narrow.LossWindowPercent, narrow.LossWindowMin = 10, 5
+	g := plan.NewLossGuard(&narrow, nil, 0, noon)
 	want := plan.LossDecision{Reason: plan.LossesAtOnce, Losses: 11, Items: 100}
 	if diff := cmp.Diff(want, g.Judge(plan.LossMoment{Now: noon, Items: 100}, takes(coming(0, 11, plan.Suspect{Loss: true})))); diff != "" {
 		t.Error(diff)
@@ -327,7 +327,7 @@ func TestRememberedLosses(t *testing.T) {
 	}
 	// Whoever takes the shop over knows the same.
 	stored := []plan.StoredLoss{{Number: "n001", At: noon.Add(-59 * time.Minute)}, {Number: "n007", At: noon.Add(time.Hour)}}
-	next := plan.NewLossGuard(lossLimits, stored, 30*time.Minute, later)
+	next := plan.NewLossGuard(lossPolicy, stored, 30*time.Minute, later)
 	want := map[string]plan.Loss{"n001": {At: later.Add(-59 * time.Minute)}, "n007": {At: later}}
 	if diff := cmp.Diff(want, next.Recent()); diff != "" {
 		t.Error(diff)

@@ -54,3 +54,56 @@ func TestPutOffKeepsWhatIsKnown(t *testing.T) {
 		t.Errorf("%+v, expected %+v", got, want)
 	}
 }
+
+// TestReasonsOfReads: why a hint is answered or read again follows from what its read
+// shows. One that was read, well, has not failed.
+func TestReasonsOfReads(t *testing.T) {
+	t.Parallel()
+	failed := plan.Hint{Kind: plan.KindStock, Number: "a", Gen: 3, Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon, Webhooks: 1, Failures: 2, Refused: true}
+	tried := failed
+	tried.Tries = len(rereads)
+	zero, five := seen(item("a", "0")), row(item("a", "5"), plan.StateOK)
+	for _, c := range []struct {
+		name   string
+		hint   plan.Hint
+		obs    plan.Observation
+		stored []plan.Row
+		change func(*plan.ItemsInput)
+		again  plan.HintReason
+		answer plan.HintReason
+		due    time.Time // where it is read again
+	}{
+		{"changed", failed, seen(item("a", "4")), []plan.Row{five}, nil, "", "", time.Time{}},
+		{"not changed yet", failed, seen(item("a", "5")), []plan.Row{five}, nil, "", "", noon.Add(time.Second + rereads[0])},
+		{"not changed", tried, seen(item("a", "5")), []plan.Row{five}, nil, "", "", time.Time{}},
+		{"not there yet", failed, notFound("a"), nil, nil, plan.HintUnknown, "", noon.Add(time.Second + rereads[0])},
+		{"not there", tried, notFound("a"), nil, nil, "", plan.HintUnknown, time.Time{}},
+		{"gone", tried, notFound("a"), []plan.Row{five}, nil, "", plan.HintGone, time.Time{}},
+		{"less, for the first time", failed, zero, []plan.Row{five}, func(in *plan.ItemsInput) { in.Suspects = nil }, plan.HintUnconfirmed, "", noon.Add(time.Second)},
+		{"less, while losses are held back", failed, zero, []plan.Row{five}, func(in *plan.ItemsInput) { in.HeldBackTo = noon.Add(time.Hour) }, plan.HintHeldBack, "", noon.Add(time.Hour)},
+		{"a new zero, while losses are held back", failed, zero, nil, func(in *plan.ItemsInput) { in.Suspects, in.HeldBackTo = nil, noon.Add(time.Hour) }, plan.HintUnconfirmed, "", noon.Add(time.Second)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			in := input(c.obs, c.stored...)
+			in.Hints = map[string]plan.Hint{"a": c.hint}
+			if c.change != nil {
+				c.change(&in)
+			}
+			p := plan.Items(in)
+			if c.due.IsZero() {
+				if len(p.Answered) != 1 || len(p.Rereads) != 0 || p.Answered[0].Reason != c.answer || p.Answered[0].Note != c.answer.Note(plan.KindStock, "") {
+					t.Errorf("answered %+v, read again %+v", p.Answered, p.Rereads)
+				}
+				return
+			}
+			if len(p.Answered) != 0 || len(p.Rereads) != 1 {
+				t.Fatalf("answered %+v, read again %+v", p.Answered, p.Rereads)
+			}
+			r := p.Rereads[0]
+			if r.Reason != c.again || r.Note != c.again.Note(plan.KindStock, "") || !r.DueAt.Equal(c.due) || r.Failures != 0 || r.Refused || r.Gen != 3 {
+				t.Errorf("read again %+v, expected %q at %s", r, c.again, c.due)
+			}
+		})
+	}
+}

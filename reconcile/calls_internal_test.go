@@ -47,11 +47,11 @@ func TestSpentCallsCountOn(t *testing.T) {
 		"by commands yesterday":      {store.Progress{CommandCallsDay: "2026-11-27", CommandCalls: 700}, 9, 9},
 	} {
 		service := &economicsource.Service{Budgets: economic.BudgetOptions{DailyCalls: 1000, Now: func() time.Time { return noon }}}
-		w := Shop{Reconciler: &Reconciler{Options: Options{Source: service}}, progress: c.stored}
+		var w calls
 		if c.spent >= 0 {
 			w.budget = service.Budget(source.BudgetState{Day: "2026-11-28", Calls: c.spent, BlockedUntil: noon.Add(time.Minute)})
 		}
-		w.loadBudget()
+		w.load(service, c.stored)
 		if got := w.budget.State(); got.Calls != c.want || got.BlockedUntil.IsZero() != (c.spent < 0) {
 			t.Errorf("%s: %+v, want %d calls", name, got, c.want)
 		}

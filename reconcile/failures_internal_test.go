@@ -36,14 +36,14 @@ func TestEndsPass(t *testing.T) {
 		"a wrong token, perhaps":         {of(plan.ClassShop), plan.SelfUnknown, true, false},
 		"and who it is hangs":            {errors.Join(of(plan.ClassShop), of(plan.ClassHanging)), plan.SelfUnknown, true, true},
 	} {
-		w := &Shop{self: c.self}
-		if ends, next := w.endsPass(t.Context(), c.err); ends != c.ends || next != c.next {
+		i := &identity{self: c.self}
+		if ends, next := i.endsPass(t.Context(), c.err); ends != c.ends || next != c.next {
 			t.Errorf("%s: ends %t, next %t", name, ends, next)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if ends, next := (&Shop{}).endsPass(ended, nil); !ends || next {
+	if ends, next := (&identity{}).endsPass(ended, nil); !ends || next {
 		t.Errorf("after the pass was broken off: ends %t, next %t", ends, next)
 	}
 }

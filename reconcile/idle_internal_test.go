@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"reflect"
 	"testing"
 
 	"lagerd/inbox"
@@ -11,18 +12,20 @@ import (
 func TestIdleShopKeepsNoMaps(t *testing.T) {
 	t.Parallel()
 	w := &Shop{Reconciler: &Reconciler{}, inbox: new(inbox.Inbox)}
+	w.parts = newParts(w)
+	losses := w.stock.losses
 	seen := []plan.Observation{{Item: plan.Item{Number: "a"}, Found: true}}
-	w.suspect(plan.LossRead{Seen: seen, Suspects: map[string]plan.Suspect{"a": {Loss: true}}})
-	if len(w.losses.Suspects()) != 1 || !w.inbox.MayHave(plan.KindStock) || !w.hinted {
-		t.Errorf("suspected: %v, to be read again: %t, %t", w.losses.Suspects(), w.inbox.MayHave(plan.KindStock), w.hinted)
+	losses.suspect(plan.LossRead{Seen: seen, Suspects: map[string]plan.Suspect{"a": {Loss: true}}})
+	if len(losses.guard.Suspects()) != 1 || !w.inbox.MayHave(plan.KindStock) || !w.hinted {
+		t.Errorf("suspected: %v, to be read again: %t, %t", losses.guard.Suspects(), w.inbox.MayHave(plan.KindStock), w.hinted)
 	}
-	w.suspect(plan.LossRead{Seen: seen})
+	losses.suspect(plan.LossRead{Seen: seen})
 	for _, number := range []string{"", "a"} {
-		if err := w.answered(t.Context(), plan.ScopeStock, number); err != nil {
+		if err := w.stock.answered(t.Context(), number); err != nil {
 			t.Error(err)
 		}
 	}
-	if w.losses.Suspects() != nil || w.streaks != nil || w.warnings != nil || w.losses.Recent() != nil {
-		t.Errorf("suspects %v, streaks %v, warnings %v, losses %v", w.losses.Suspects(), w.streaks, w.warnings, w.losses.Recent())
+	if losses.guard.Suspects() != nil || !reflect.ValueOf(w.stock.streak).IsZero() || w.warnings != nil || losses.guard.Recent() != nil {
+		t.Errorf("suspects %v, refused %v, warnings %v, losses %v", losses.guard.Suspects(), w.stock.streak, w.warnings, losses.guard.Recent())
 	}
 }

@@ -1,12 +1,14 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
 	"time"
 
 	"lagerd/plan"
+	"lagerd/store"
 )
 
 // comparison compares what is stored with a sweep of the invoices, page by page: an
@@ -26,8 +28,10 @@ const (
 	surfacing = time.Hour
 )
 
-// compare takes note of a page.
-func (w *Shop) compare(ctx context.Context, c *comparison, listed []plan.Invoice, unread []int64, began time.Time, last bool) error {
+// add compares a page, on which there are numbers of invoices that could not be understood
+// beside those that were.
+func (c *comparison) add(ctx context.Context, from *store.Store, dataset store.Dataset, page invoicesPage, unread []int64, last bool) error {
+	listed := page.Observed
 	upTo := int64(math.MaxInt64)
 	if !last {
 		upTo = c.after
@@ -41,7 +45,7 @@ func (w *Shop) compare(ctx context.Context, c *comparison, listed []plan.Invoice
 	if c.unsorted || len(c.mixed) >= mostMixed || upTo <= c.after {
 		return nil
 	}
-	stored, err := w.Store.InvoicesBetween(ctx, w.shop.Dataset, c.after+1, upTo, began.Add(-surfacing))
+	stored, err := from.InvoicesBetween(ctx, dataset, c.after+1, upTo, page.Began.Add(-surfacing))
 	if err != nil {
 		return err
 	}
@@ -51,4 +55,4 @@ func (w *Shop) compare(ctx context.Context, c *comparison, listed []plan.Invoice
 	return nil
 }
 
-func byNumber(a, b plan.Invoice) int { return int(a.Number - b.Number) }
+func byNumber(a, b plan.Invoice) int { return cmp.Compare(a.Number, b.Number) }

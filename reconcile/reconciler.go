@@ -1,9 +1,6 @@
 package reconcile
 
 import (
-	"context"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -68,89 +65,39 @@ func (o *Options) DueBy(now time.Time) store.Due {
 // concurrent use.
 type Reconciler struct {
 	Options
-	pages    slots
-	refusals refusals
+	pageSlots slots
+	refusals  refusals
 }
 
 // New returns a Reconciler.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, pages: newSlots(pagesAtOnce, pageWait)}
+	return &Reconciler{Options: o, pageSlots: newSlots(pagesAtOnce, pageWait)}
 }
 
 // Shop returns what reconciles a shop under the lease that token fences.
 func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
-	return &Shop{
-		Reconciler: r, shop: shop, token: token, log: r.Log.WithField("shop", shop.Shop),
-		inbox: inbox.New(r.Store, shop.Shop, r.UnpackAtOnce),
+	s := &Shop{
+		Reconciler: r, log: r.Log.WithField("shop", shop.Shop),
+		holder: holder{shop: shop, token: token},
+		inbox:  inbox.New(r.Store, shop.Shop, r.UnpackAtOnce),
 	}
+	s.parts = newParts(s)
+	return s
 }
 
-// Due says what RunOnce is to do beside what is due anyway.
-type Due struct {
-	Tick  bool // the minute's reconciliation
-	Sweep bool // a pass over everything the agreement holds
-	Work  bool // something may be due: hints, invoices to fetch, requests
-	Asked bool // a person asked: what lagerd holds is tried at once
-}
+// farAway is later than any hint is due.
+const farAway = 100 * 365 * 24 * time.Hour
 
-// Merge returns what is due by either.
-func (d Due) Merge(o Due) Due {
-	return Due{Tick: d.Tick || o.Tick, Sweep: d.Sweep || o.Sweep, Work: d.Work || o.Work, Asked: d.Asked || o.Asked}
-}
-
-// Report is what a RunOnce came to.
-type Report struct {
-	Ticked  bool // a tick was due and everything it covers was read and stored
-	Changes int
-	Again   bool  // there is more to do at once
-	Listing bool  // a listing is under way, and goes on with the next pass
-	Idle    bool  // the shop is paused, by a person or by lagerd
-	Stopped bool  // an error kept it from all that was left to do
-	Tried   bool  // it got as far as to do what it was asked for
-	Short   error // not all that was due could be read: by the day's budget, or since e-conomic refuses what is held for another reason
-}
-
-// RunOnce does for the shop what is due; cron, signals, commands and tests call it
-// alike. Its parts fail apart from each other; the errors are joined. A panic is an
-// error of its own shop.
-func (w *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.forgetStored()
-			w.log.WithField("stack", string(debug.Stack())).Error("a pass panicked")
-			err = fmt.Errorf("shop %s: internal error: %v", w.shop.Shop, p)
-		}
-		w.failed = err != nil
-		report.Short, report.Listing = w.cutShort(report.Short), w.sweep != nil
-	}()
-	return w.pass(ctx, due)
-}
-
-// Settings returns the settings that the shop is reconciled with.
-func (w *Shop) Settings() store.Shop { return w.shop }
-
-// Token returns the fencing token of the shop's lease.
-func (w *Shop) Token() int64 { return w.token }
-
-// Holds returns what lagerd has stopped of the shop, as far as it is known.
-func (w *Shop) Holds() plan.Holds { return w.progress.Holds }
-
-// Calls returns the shop's calls of the day, as far as its budget is known.
-func (w *Shop) Calls() store.DayCalls {
-	if w.budget == nil {
-		return store.DayCalls{}
+// since returns how long ago a stored time is. One in the future was stored by a
+// clock that was ahead: it counts as long ago, so that nothing waits for it.
+func (r *Reconciler) since(t time.Time) time.Duration {
+	if d := r.Now().Sub(t); d >= 0 {
+		return d
 	}
-	b := w.budget.State()
-	return store.DayCalls{CallsDay: b.Day, Calls: w.others.own(b)}
+	return farAway
 }
 
-// NoteFailure stores why the shop could not be reconciled, with its calls. Where the
-// lease is lost, or the settings are others, the failure is of what is no more, and nil
-// is returned.
-func (w *Shop) NoteFailure(ctx context.Context, failure error) error {
-	err := w.Store.MarkFailure(ctx, w.fence(), failure.Error(), w.Calls())
-	if outdated(err) {
-		return nil
-	}
-	return err
-}
+func (r *Reconciler) due() store.Due { return r.DueBy(r.Now()) }
+
+// retryAt returns when something that failed so many times is tried again.
+func (r *Reconciler) retryAt(failures int) time.Time { return r.Now().Add(r.Backoff(failures)) }

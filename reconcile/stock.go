@@ -17,221 +17,159 @@ import (
 	"lagerd/store"
 )
 
-// farAway is later than any hint is due.
-const farAway = 100 * 365 * 24 * time.Hour
-
-// stockPass reads and stores what is due of the shop's stock. again reports that
-// there is more to read at once.
-func (w *Shop) stockPass(ctx context.Context, j Due) (again bool, err error) {
-	again, err = w.readStock(ctx, j)
-	if err != nil || !w.changingOver() || w.stockOff() != "" || w.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) {
-		return again, err
-	}
-	list, err := w.changeOver(ctx)
-	// One that was asked for before, and has not begun, is not asked for at once again.
-	again = again || list && !w.sweepNext
-	w.sweepNext = w.sweepNext || list
-	return again, err
+// stock is the part that keeps the stock of the shop's items.
+type stock struct {
+	gate
+	source     source.Stock
+	created    []plan.Item // by the last read that created any, to spot a renumbering
+	reader     *reader
+	sweep      *sweep
+	losses     *losses
+	changeover *changeover
 }
 
-// readStock is stockPass without the change to another agreement's items.
-func (w *Shop) readStock(ctx context.Context, j Due) (again bool, err error) {
-	if off := w.stockOff(); off != "" {
-		return false, w.dismiss(ctx, j, plan.KindStock, off, "")
+func newStock(g gate) *stock {
+	s := &stock{gate: g}
+	s.reader, s.sweep, s.losses, s.changeover = &reader{stock: s}, &sweep{stock: s}, &losses{stock: s}, &changeover{stock: s}
+	return s
+}
+
+// Run reads and stores what is due of the shop's stock, and shows the items of another
+// agreement when that is due.
+func (s *stock) Run(ctx context.Context, due Due) (more bool, err error) {
+	more, err = s.read(ctx, due)
+	if err != nil || !s.changeover.underWay() || s.off() != "" || s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) {
+		return more, err
 	}
-	if can := w.stock.Can(); can.Figures[cmp.Or(w.shop.StockFigure, plan.FigureInStock)] == "" {
-		return false, fmt.Errorf("shop %s: %s tells no figure %q: choose another with `lagerd shops set %s --figure …`", w.shop.Shop, can.Name, w.shop.StockFigure, w.shop.Shop)
-	}
-	if w.forbidden(plan.ScopeStock) && !w.dueForTry(plan.ScopeStock, j) {
-		return false, w.putOffPart(ctx, j, plan.KindStock, plan.ScopeStock)
-	}
-	if hold, _ := w.heldStock(); hold.Reason == plan.HeldNoInventory {
-		if !w.dueForTry(plan.ScopeStock, j) {
-			return false, w.dismiss(ctx, j, plan.KindStock, plan.HintNoInventory, hold.Detail)
-		}
-		j.Sweep = true // nothing is believed before a listing shows figures
-	}
-	if err := w.askApproval(ctx, &j); err != nil {
+	list, err := s.changeover.step(ctx)
+	// One that was asked for before, and has not begun, is not asked for at once again.
+	more = more || list && !s.sweep.again
+	s.sweep.again = s.sweep.again || list
+	return more, err
+}
+
+// read is Run without the change to another agreement's items. What it reads is decided
+// by plan.PlanReads.
+func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
+	if closed, err := s.closed(ctx, &due); closed || err != nil {
 		return false, err
 	}
-	if w.sweepNext && w.sweep == nil {
-		j.Sweep, w.sweepNext = true, false
+	if err := s.losses.askApproval(ctx, &due); err != nil {
+		return false, err
 	}
-	due, err := w.dueHints(ctx, j, plan.KindStock)
+	if s.sweep.again && s.sweep.listing == nil {
+		due.Sweep, s.sweep.again = true, false
+	}
+	list, err := s.load(ctx, due.Asked)
 	if err != nil {
 		return false, err
 	}
-	if w.forbidden(plan.ScopeStock) && len(due) > 0 {
-		if open, err := w.tryStock(ctx, due); err != nil || !open {
-			return false, w.endPart(ctx, plan.ScopeStock, err)
+	if s.forbidden() && len(list) > 0 {
+		if open, err := s.tryHeld(ctx, list); err != nil || !open {
+			return false, s.end(ctx, err)
 		}
 	}
-	backlog, err := w.inbox.Backlog(ctx)
+	work, err := s.plan(ctx, due, list)
 	if err != nil {
 		return false, err
 	}
-	situation := w.situation(j, due, backlog.Items())
-	if !backlog.Empty() && !situation.Flood() {
-		if due, err = w.unpackRest(ctx, j); err != nil {
-			return false, err
-		}
-		backlog, situation = inbox.Backlog{}, w.situation(j, due, nil)
-	}
-	reads := plan.PlanReads(situation)
-	if w.holdsBack() {
-		// Nothing of what a change query tells may be stored, so it tells nothing.
-		reads.Changes = false
-	}
+	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
 	var errs []error
-	w.sweepNext = w.sweepNext || j.Sweep && w.sweep != nil
-	if reads.Listing {
-		errs = append(errs, w.beginListing(ctx, j, situation.Flood(), backlog))
-	} else if w.sweep != nil && situation.Flood() {
-		// A flood waits for the listing under way: it goes on as hints do.
-		w.sweep.priority, w.sweep.notBefore, w.sweep.awaited = source.PriorityHint, time.Time{}, true
+	if work.Listing {
+		errs = append(errs, s.sweep.begin(ctx, due, work.flood, work.backlog))
+	} else if l := s.sweep.listing; l != nil && work.flood {
+		l.hurry()
 	}
-	if reads.Changes {
-		due, err = w.readChanges(ctx, due)
-		errs = append(errs, w.endPart(ctx, plan.ScopeStock, heldBack(err)))
-		if w.forbidden(plan.ScopeStock) {
+	if work.Changes {
+		list, err := s.readChanges(ctx, work.hints)
+		work.hints = list
+		errs = append(errs, s.end(ctx, heldBack(err)))
+		if s.forbidden() {
 			return false, errors.Join(errs...)
 		}
 	}
-	if reads.Filters || reads.Singles {
-		most := 0
-		switch {
-		case reads.Filters && j.Asked:
-			most = len(due)
-		case reads.Filters:
-			most = filtersPerPass
-		}
-		errs = append(errs, w.endPart(ctx, plan.ScopeStock, heldBack(w.readHinted(ctx, due, most))))
+	if work.Filters || work.Singles {
+		errs = append(errs, s.end(ctx, heldBack(s.reader.read(ctx, work.hints, work.filters(due)))))
 	}
-	if w.sweep == nil || errors.Join(errs...) != nil || w.Now().Before(w.sweep.notBefore) {
-		return false, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return false, err
 	}
-	err = w.endPart(ctx, plan.ScopeStock, heldBack(w.turnPages(ctx)))
-	if stop, _ := w.stops(err, plan.ReadListing, 0); stop != plan.StopDay || w.sweep == nil {
-		return w.sweep != nil && err == nil, err
-	}
-	if w.budget.Spent(w.sweep.priority) {
-		w.sweep.spent = err
-	}
-	if w.sweep.cause == plan.CauseSweep {
-		// The day's share of a sweep is used up: it goes on where it was.
-		w.sweep.notBefore = w.Now().Add(source.RetryAfter(err))
-		w.log.WithField("until", w.sweep.notBefore).Info("the sweep waits for the budget")
-		return false, nil
-	}
-	return false, err
+	return s.sweep.goOn(ctx)
 }
 
-// tryStock tries stock that is held as forbidden by its hinted numbers, the newest hint
-// first. open reports that the rest may be read: e-conomic has answered for one, or has
-// refused none but those that it always refuses.
-func (w *Shop) tryStock(ctx context.Context, hints inbox.Hints) (open bool, err error) {
-	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
-		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
-	})
-	refused := func(number string) bool { return hints[number].Refused || w.streaks[plan.ScopeStock].Known(number) }
-	open = true
-	for _, number := range plan.Probes(newest, refused) {
-		fresh := !refused(number)
-		err := heldBack(w.readSingle(ctx, hints, number, new(int)))
-		if err != nil || !w.forbidden(plan.ScopeStock) {
-			return true, err
+// closed deals with what is due of stock that is not read now, since the shop wants none,
+// or it is held and not to be tried.
+func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
+	if off := s.off(); off != "" {
+		return true, s.dismiss(ctx, due.Asked, off, "")
+	}
+	if can := s.source.Can(); can.Figures[cmp.Or(s.shop.StockFigure, plan.FigureInStock)] == "" {
+		return true, fmt.Errorf("shop %s: %s tells no figure %q: choose another with `lagerd shops set %s --figure …`", s.shop.Shop, can.Name, s.shop.StockFigure, s.shop.Shop)
+	}
+	if s.forbidden() && !s.dueForTry(due.Asked) {
+		return true, s.putOffHeld(ctx, due.Asked)
+	}
+	if hold, _ := s.progress.Holds.Of(plan.ScopeStock); hold.Reason == plan.HeldNoInventory {
+		if !s.dueForTry(due.Asked) {
+			return true, s.dismiss(ctx, due.Asked, plan.HintNoInventory, hold.Detail)
 		}
-		open = open && !fresh
+		due.Sweep = true // nothing is believed before a listing shows figures
 	}
-	if !open {
-		w.noteTry(plan.ScopeStock)
-	}
-	return open, nil
+	return false, nil
 }
 
-// stockOff returns why the shop's stock is not read, "" if it is.
-func (w *Shop) stockOff() plan.HintReason {
+// stockWork is what a pass reads of the shop's stock.
+type stockWork struct {
+	plan.Reads
+	hints   inbox.Hints // that are read by number
+	backlog inbox.Backlog
+	flood   bool // the hints are worth a listing by themselves
+}
+
+// filtersPerPass is how many filtered listings of hinted numbers are read until
+// the reads are planned anew: meanwhile so many hints may have come that a whole
+// listing costs less. A person who asked is told when all have been read.
+const filtersPerPass = 10
+
+// filters returns how many filtered listings are read at most, 0 for none.
+func (w stockWork) filters(due Due) int {
 	switch {
-	case !w.shop.StockOn:
-		return plan.HintStockOff
-	case w.shop.StockSource == store.SourceRackbeat:
-		return plan.HintRackbeat
+	case w.Filters && due.Asked:
+		return len(w.hints)
+	case w.Filters:
+		return filtersPerPass
 	}
-	return ""
+	return 0
 }
 
-// dismiss answers hints that the shop has no use for, with the reason.
-func (w *Shop) dismiss(ctx context.Context, j Due, kind plan.Kind, why plan.HintReason, detail string) error {
-	hints, err := w.dueHints(ctx, j, kind)
-	if err != nil {
-		return err
+// plan decides what is read. Of a flood, what has been left in batches stays there for a
+// listing; else it is unpacked.
+func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWork, err error) {
+	w.hints = list
+	if w.backlog, err = s.inbox.Backlog(ctx); err != nil {
+		return w, err
 	}
-	return w.answerAll(ctx, hints, why, detail)
-}
-
-func (w *Shop) answerAll(ctx context.Context, hints inbox.Hints, why plan.HintReason, detail string) error {
-	for piece := range hints.Pieces(func(plan.Hint) bool { return true }) {
-		var o inbox.Outcome
-		for _, h := range piece {
-			o.Answered = append(o.Answered, h.Answer(why, detail))
+	situation := s.situation(due, w.hints, w.backlog.Items())
+	if !w.backlog.Empty() && !situation.Flood() {
+		if err = s.unpack(ctx, true); err != nil {
+			return w, err
 		}
-		if err := w.settle(ctx, hints, o); err != nil {
-			return err
+		if w.hints, err = s.load(ctx, due.Asked); err != nil {
+			return w, err
 		}
+		w.backlog, situation = inbox.Backlog{}, s.situation(due, w.hints, nil)
 	}
-	return nil
-}
-
-// settle stores what has become of hints, where there is nothing else to store.
-func (w *Shop) settle(ctx context.Context, hints inbox.Hints, o inbox.Outcome) error {
-	writes := w.inbox.Writes(hints, o)
-	if err := w.apply(ctx, store.Applied{Answered: writes.Answered, Rereads: writes.Rereads, Hints: writes.Records}); err != nil {
-		return err
+	w.Reads, w.flood = plan.PlanReads(situation), situation.Flood()
+	if s.losses.holdBack() {
+		// Nothing of what a change query tells may be stored, so it tells nothing.
+		w.Changes = false
 	}
-	w.inbox.Wrote(hints, o)
-	return nil
+	return w, nil
 }
 
-// dueHints loads the hints that are due, but for those that the listing under way is
-// going to answer.
-func (w *Shop) dueHints(ctx context.Context, j Due, kind plan.Kind) (inbox.Hints, error) {
-	wait := inbox.WaitNot
-	if w.sweep != nil && !j.Asked {
-		wait = w.sweep.hintsWait()
-	}
-	return counting(ctx, w, func() (inbox.Hints, []store.HintRecord, error) { return w.inbox.Due(ctx, kind, w.due(), wait) })
-}
-
-// allHints loads all open hints.
-func (w *Shop) allHints(ctx context.Context, kind plan.Kind) (inbox.Hints, error) {
-	return counting(ctx, w, func() (inbox.Hints, []store.HintRecord, error) { return w.inbox.All(ctx, kind) })
-}
-
-// counting loads from the inbox what has rows, when those count the webhooks that a
-// listing has in hand of their numbers.
-func counting[T any](ctx context.Context, w *Shop, load func() (T, []store.HintRecord, error)) (T, error) {
-	loaded, uncounted, err := load()
-	if err == nil && len(uncounted) > 0 {
-		if err = w.record(ctx, uncounted); err == nil {
-			w.inbox.Counted(uncounted)
-			loaded, _, err = load()
-		}
-	}
-	return loaded, err
-}
-
-// unpackRest unpacks what has been left in batches and is not worth a listing, and
-// returns the hints that are due then.
-func (w *Shop) unpackRest(ctx context.Context, j Due) (inbox.Hints, error) {
-	if err := w.unpack(ctx, true); err != nil {
-		return nil, err
-	}
-	return w.dueHints(ctx, j, plan.KindStock)
-}
-
-func (w *Shop) situation(j Due, due, waiting inbox.Hints) plan.Situation {
-	numbers := make([]string, 0, min(len(due)+len(waiting), 100))
-	for _, hints := range []inbox.Hints{due, waiting} {
+func (s *stock) situation(due Due, list, waiting inbox.Hints) plan.Situation {
+	numbers := make([]string, 0, min(len(list)+len(waiting), 100))
+	for _, hints := range []inbox.Hints{list, waiting} {
 		for number := range hints {
 			if len(numbers) < cap(numbers) {
 				numbers = append(numbers, number)
@@ -239,87 +177,136 @@ func (w *Shop) situation(j Due, due, waiting inbox.Hints) plan.Situation {
 		}
 	}
 	slices.Sort(numbers) // how many fit is told of the first ones
-	changes := w.stock.Can().Changes
+	changes := s.source.Can().Changes
 	return plan.Situation{
-		Items: int(w.progress.Items), PageSize: w.PageSize, NoChanges: !changes,
-		Swept:  !w.progress.SweptAt.IsZero() && (!w.progress.ItemsCursor.IsZero() || !changes),
-		Hinted: len(due) + len(waiting), PerFilter: w.stock.Together(numbers),
-		Tick: j.Tick, Sweep: j.Sweep, Listing: w.sweep != nil, SinceSweep: min(w.since(w.progress.SweptAt.Time), w.since(w.lookedAt)),
-		SweepEvery: plan.SweepInterval(int(w.progress.Items), w.PageSize, w.DailyCalls, w.SweepEvery),
+		Items: int(s.progress.Items), PageSize: s.PageSize, NoChanges: !changes,
+		Swept:  !s.progress.SweptAt.IsZero() && (!s.progress.ItemsCursor.IsZero() || !changes),
+		Hinted: len(list) + len(waiting), PerFilter: s.source.Together(numbers),
+		Tick: due.Tick, Sweep: due.Sweep, Listing: s.sweep.listing != nil, SinceSweep: min(s.since(s.progress.SweptAt.Time), s.since(s.sweep.lookedAt)),
+		SweepEvery: plan.SweepInterval(int(s.progress.Items), s.PageSize, s.DailyCalls, s.SweepEvery),
 	}
 }
 
-// storeItems plans and applies a batch of observations, with what else the
-// transaction is to carry. Hints that it deals with are taken out of hints.
-func (w *Shop) storeItems(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
-	for i := range batch.observations {
-		batch.observations[i].Began = w.steady(batch.observations[i].Began)
+// tryHeld tries stock that is held as forbidden by its hinted numbers, the newest hint
+// first. open reports that the rest may be read: e-conomic has answered for one, or has
+// refused none but those that it always refuses.
+func (s *stock) tryHeld(ctx context.Context, hints inbox.Hints) (open bool, err error) {
+	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
+		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
+	})
+	refused := func(number string) bool { return hints[number].Refused || s.streak.Known(number) }
+	open = true
+	for _, number := range plan.Probes(newest, refused) {
+		fresh := !refused(number)
+		err := heldBack(s.reader.one(ctx, hints, number, new(int)))
+		if err != nil || !s.forbidden() {
+			return true, err
+		}
+		open = open && !fresh
 	}
-	stored, err := w.stored(ctx, batch)
+	if !open {
+		s.noteTry()
+	}
+	return open, nil
+}
+
+// off returns why the shop's stock is not read, "" if it is.
+func (s *stock) off() plan.HintReason {
+	switch {
+	case !s.shop.StockOn:
+		return plan.HintStockOff
+	case s.shop.StockSource == store.SourceRackbeat:
+		return plan.HintRackbeat
+	}
+	return ""
+}
+
+// isTrue reports whether the shop's stock has been read as far as it is to be read at
+// all.
+func (s *stock) isTrue() bool {
+	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay()
+}
+
+// end is gate.end. The listing under way ends as well where reading is refused.
+func (s *stock) end(ctx context.Context, err error) error {
+	err = s.identity.judged(ctx, err)
+	if stop, _ := s.identity.stops(err, plan.ReadListing, 0); stop == plan.StopPart && ctx.Err() == nil {
+		s.sweep.end()
+	}
+	return s.gate.end(ctx, err)
+}
+
+// store plans and applies a batch of observations, with what else the
+// transaction is to carry. Hints that it deals with are taken out of hints.
+func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
+	for i := range batch.observations {
+		batch.observations[i].Began = s.steady(batch.observations[i].Began)
+	}
+	stored, err := s.stored(ctx, batch)
 	if err != nil {
 		return nil, err
 	}
 	visible := time.Time{}
-	if cursor := w.progress.ItemsCursor.Time; !cursor.IsZero() {
-		visible = cursor.Add(-w.Overlap)
+	if cursor := s.progress.ItemsCursor.Time; !cursor.IsZero() {
+		visible = cursor.Add(-s.Overlap)
 	}
 	p := plan.Items(plan.ItemsInput{
 		VisibleSince: visible,
-		Figure:       w.shop.StockFigure, Token: w.token, Cause: batch.cause, First: w.progress.SweptAt.IsZero(),
-		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, w.created},
-		Now: w.Now(), Rereads: w.Rereads, LateWithin: w.LateWithin, Suspects: w.losses.Suspects(), HeldBackTo: w.heldBackTo(), Recent: w.losses.Recent(),
+		Figure:       s.shop.StockFigure, Token: s.token, Cause: batch.cause, First: s.progress.SweptAt.IsZero(),
+		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, s.created},
+		Now: s.Now(), Rereads: s.Rereads, LateWithin: s.LateWithin, Suspects: s.losses.guard.Suspects(), HeldBackTo: s.losses.heldBackTo(), Recent: s.losses.guard.Recent(),
 		Listing: batch.webhookAt,
 	})
 	read := p.Takes(batch.observations, batch.missing)
 	read.Empty = batch.empty
-	if err := w.guard(ctx, read); err != nil {
+	if err := s.losses.judge(ctx, read); err != nil {
 		return nil, err
 	}
 	a := also
-	a.Losses = w.remember(read)
-	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == w.losses.Approved()
-	a.Hints = append(w.suspectHints(p.Suspected, batch.hints), also.Hints...)
+	a.Losses = s.losses.remember(read)
+	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == s.losses.guard.Approved()
+	a.Hints = append(s.losses.hintsOf(p.Suspected, batch.hints), also.Hints...)
 	a.Items, a.Changes = p.Rows, p.Changes
 	outcome := inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads}
-	writes := w.inbox.Writes(batch.hints, outcome)
+	writes := s.inbox.Writes(batch.hints, outcome)
 	a.Answered, a.Rereads, a.Hints = writes.Answered, writes.Rereads, append(a.Hints, writes.Records...)
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
 	}
-	a.Warnings = append(w.warnOfItems(batch.observations), also.Warnings...)
+	a.Warnings = append(s.warnings.ofItems(batch.observations, func(k plan.Kind) { s.Observer.Warned(s.shop.Shop, k) }), also.Warnings...)
 	if p.Stale > 0 {
-		w.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
+		s.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
 	}
-	if err := w.apply(ctx, a); err != nil {
+	if err := s.apply(ctx, a); err != nil {
 		return nil, err
 	}
-	w.losses.Stored(a.Losses, w.Now())
-	w.suspect(read)
-	w.inbox.Wrote(batch.hints, outcome)
+	s.losses.guard.Stored(a.Losses, s.Now())
+	s.losses.suspect(read)
+	s.inbox.Wrote(batch.hints, outcome)
 	return p.Created(), nil
 }
 
 // stored reads what is stored of a batch's items.
-func (w *Shop) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
+func (s *stock) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
 	numbers := numbersOf(batch.observations)
 	if batch.listed {
-		return w.storedOfPage(ctx, numbers)
+		return s.storedOfPage(ctx, numbers)
 	}
-	return w.Store.Items(ctx, w.shop.Dataset, numbers)
+	return s.Store.Items(ctx, s.shop.Dataset, numbers)
 }
 
 // storedOfPage reads what is stored of a page of the listing under way, and what else is
 // stored between its numbers. e-conomic lists items by number: mostly nothing is. Where
 // its order is too much another than the database's, each number is asked for.
-func (w *Shop) storedOfPage(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
+func (s *stock) storedOfPage(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
 	if len(numbers) == 0 {
 		return nil, nil
 	}
-	rows, all, err := w.Store.ItemsBetween(ctx, w.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
+	rows, all, err := s.Store.ItemsBetween(ctx, s.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
 	if err != nil || all {
 		return rows, err
 	}
-	return w.Store.Items(ctx, w.shop.Dataset, numbers)
+	return s.Store.Items(ctx, s.shop.Dataset, numbers)
 }
 
 // itemsBatch is what is stored by one transaction.
@@ -335,117 +322,11 @@ type itemsBatch struct {
 	empty   bool                    // it showed none at all
 }
 
-// filtersPerPass is how many filtered listings of hinted numbers are read until
-// the reads are planned anew: meanwhile so many hints may have come that a whole
-// listing costs less. A person who asked is told when all have been read.
-const filtersPerPass = 10
-
-// readHinted reads hinted numbers, in at most so many filtered listings of several
-// or, with none, one by one. A number that cannot be read is put off with its error
-// and holds up no other; when several in a row cannot, it is not the numbers' fault.
-func (w *Shop) readHinted(ctx context.Context, hints inbox.Hints, most int) error {
-	numbers := make([]string, 0, len(hints))
-	for number := range hints {
-		numbers = append(numbers, number)
-	}
-	slices.SortFunc(numbers, func(a, b string) int {
-		// What has failed comes last: it may be what e-conomic hangs on.
-		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
-	})
-	row := 0 // of numbers that got no usable answer
-	together := most > 0 && !w.alone
-	for filters := 0; len(numbers) > 0; {
-		n := 1
-		if together {
-			n = max(1, w.stock.Together(numbers))
-		}
-		if n > 1 {
-			if filters++; filters > most {
-				w.inbox.Reopen(plan.KindStock)
-				w.hinted = true
-				break
-			}
-			err := w.judged(ctx, w.readTogether(ctx, hints, numbers[:n], &row))
-			if err == nil {
-				numbers = numbers[n:]
-				continue
-			}
-			stop, again := w.stops(err, plan.ReadItems, 0)
-			if stop != plan.StopNothing {
-				w.alone = again == plan.AgainAlone
-				return err
-			}
-			together = false
-			continue
-		}
-		number := numbers[0]
-		numbers = numbers[1:]
-		if _, open := hints[number]; !open {
-			continue
-		}
-		if err := w.readSingle(ctx, hints, number, &row); err != nil {
-			return err
-		}
-	}
-	w.alone = false
-	return nil
-}
-
-func (w *Shop) readTogether(ctx context.Context, hints inbox.Hints, numbers []string, row *int) error {
-	asked := make(map[string]struct{}, len(numbers))
-	for _, number := range numbers {
-		asked[number] = struct{}{}
-	}
-	var observations []plan.Observation
-	for page, err := range w.listItems(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
-		if err == nil || plan.IsShort(err) { // what does not come is asked for alone
-			err = w.answered(ctx, plan.ScopeStock, "")
-		}
-		if err != nil {
-			return err
-		}
-		for _, o := range page.Observed {
-			// e-conomic compares without regard to case: others may come too.
-			if _, ok := asked[o.Item.Number]; ok {
-				observations = append(observations, o)
-				delete(asked, o.Item.Number)
-			}
-		}
-	}
-	if _, err := w.storeItems(ctx, itemsBatch{observations: observations, hints: hints, cause: plan.CauseWebhook}, store.Applied{}); err != nil {
-		return err
-	}
-	// What did not come may be gone, or could not be understood: asked alone,
-	// it says which.
-	for _, number := range numbers {
-		if _, missing := asked[number]; missing {
-			if err := w.readSingle(ctx, hints, number, row); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readSingle reads one number; row is that of stopsForNumber.
-func (w *Shop) readSingle(ctx context.Context, hints inbox.Hints, number string, row *int) error {
-	o, err := w.stock.Item(ctx, source.PriorityHint, number)
-	if err != nil {
-		return w.putOff(ctx, hints, number, err, row)
-	}
-	*row = 0
-	if err := w.answered(ctx, plan.ScopeStock, number); err != nil {
-		return err
-	}
-	_, err = w.storeItems(ctx, itemsBatch{observations: []plan.Observation{o}, hints: hints, cause: plan.CauseWebhook}, store.Applied{})
-	return err
-}
-
 // readChanges reads what changed since the cursor, less an overlap, to the
 // end, and moves the cursor with the last page. It returns the hints that are
 // due and still open.
-func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, error) {
-	hints, err := w.allHints(ctx, plan.KindStock)
+func (s *stock) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, error) {
+	hints, err := s.loadAll(ctx)
 	if err != nil {
 		return due, err
 	}
@@ -453,18 +334,18 @@ func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, e
 	defer func() {
 		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { _, open := hints[number]; return !open })
 	}()
-	cursor := w.progress.ItemsCursor.Time
+	cursor := s.progress.ItemsCursor.Time
 	seen, announced := source.Times{Latest: cursor}, 0
 	skipped := false
 	var short error
 	var created []plan.Item
 	var left leftOut
-	for p, err := range w.listItems(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-w.Overlap)}) {
+	for p, err := range s.pages(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-s.Overlap)}) {
 		if plan.IsShort(err) {
 			short, err = err, nil
 		}
 		if err == nil {
-			err = w.answered(ctx, plan.ScopeStock, "")
+			err = s.answered(ctx, "")
 		}
 		if err != nil {
 			return due, err
@@ -481,27 +362,27 @@ func (w *Shop) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, e
 				seen.Latest = o.Item.UpdatedAt
 			}
 		}
-		also := store.Applied{Hints: w.badHints(p, hints)}
+		also := store.Applied{Hints: s.unreadable(p, hints)}
 		left.addNameless(p.Unreadable)
-		also.Warnings = w.warnOfLeftOut(plan.KindStock, left, false)
+		also.Warnings = s.warnings.ofLeftOut(plan.KindStock, left, false)
 		if p.Next == "" && short == nil && !skipped {
-			moved := w.stock.Cursor(cursor, seen, w.Overlap)
+			moved := s.source.Cursor(cursor, seen, s.Overlap)
 			// Not written each minute for its own sake: a cursor that is behind is safe.
-			if moved.Sub(cursor) >= w.Overlap || seen.Latest.After(cursor) {
+			if moved.Sub(cursor) >= s.Overlap || seen.Latest.After(cursor) {
 				also.Progress.ItemsCursor = new(store.At(moved))
 			}
 		}
-		made, err := w.storeItems(ctx, itemsBatch{observations: p.Observed, hints: hints, cause: plan.CauseTick, created: created}, also)
+		made, err := s.store(ctx, itemsBatch{observations: p.Observed, hints: hints, cause: plan.CauseTick, created: created}, also)
 		if err != nil {
 			return due, err
 		}
 		created = append(created, made...)
 	}
 	if short != nil {
-		return due, w.cameShort(w.stock.Can().Name, short, "the cursor stays")
+		return due, cameShort(s.shop.Shop, s.source.Can().Name, short, "the cursor stays")
 	}
 	if len(created) > 0 {
-		w.created = created
+		s.created = created
 	}
 	return due, nil
 }
@@ -517,39 +398,34 @@ func numbersOf(observations []plan.Observation) []string {
 // itemsPage is one page of items.
 type itemsPage = source.Page[plan.Observation]
 
-// listItems reads the items that q asks for, page by page.
-func (w *Shop) listItems(ctx context.Context, p source.Priority, what string, q source.ItemsQuery) iter.Seq2[itemsPage, error] {
-	return source.Pages(what, func(link source.Link) (itemsPage, error) { return w.stock.Items(ctx, p, q, link) })
+// pages reads the items that q asks for, page by page.
+func (s *stock) pages(ctx context.Context, p source.Priority, what string, q source.ItemsQuery) iter.Seq2[itemsPage, error] {
+	return source.Pages(what, func(link source.Link) (itemsPage, error) { return s.source.Items(ctx, p, q, link) })
 }
 
 // cameShort says of a listing that was cut short who sent it, and what follows. Any
 // other error is returned as it is.
-func (w *Shop) cameShort(from string, err error, follows string) error {
+func cameShort(shop, from string, err error, follows string) error {
 	if !plan.IsShort(err) {
 		return err
 	}
-	return fmt.Errorf("shop %s: %s %w: %s", w.shop.Shop, from, err, follows)
+	return fmt.Errorf("shop %s: %s %w: %s", shop, from, err, follows)
 }
 
-// badHints turns items that could not be understood into hints, so that they
+// unreadable turns items that could not be understood into hints, so that they
 // are asked for alone, kept with their error and retried. They stay as they
 // are stored, and hold up none of the others.
-func (w *Shop) badHints(p itemsPage, open inbox.Hints) []store.HintRecord {
+func (s *stock) unreadable(p itemsPage, open inbox.Hints) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, b := range p.Unreadable {
-		w.Observer.BadItem(w.shop.Shop)
+		s.Observer.BadItem(s.shop.Shop)
 		if _, hinted := open[b.Number]; hinted {
 			continue
 		}
-		w.log.WithField("number", b.Number).WithError(b.Err).Warn("an item could not be understood")
+		s.log.WithField("number", b.Number).WithError(b.Err).Warn("an item could not be understood")
 		if n := len([]rune(b.Number)); n > 0 && n <= source.LongestNumber {
-			hints = append(hints, w.ownHint(b.Number, plan.CauseTick))
+			hints = append(hints, s.own(b.Number, plan.CauseTick))
 		}
 	}
 	return hints
-}
-
-// ownHint is a hint that lagerd gives itself.
-func (w *Shop) ownHint(number string, cause plan.Cause) store.HintRecord {
-	return store.HintRecord{Shop: w.shop.Shop, Kind: plan.KindStock, Number: number, Cause: cause, At: w.Now()}
 }

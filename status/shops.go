@@ -163,7 +163,7 @@ func Of(s store.ShopStatus) Shop {
 		v.Reason = p.Failure
 	case s.Shop.StockSource == store.SourceRackbeat:
 		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
-	case p.Suspicion == reconcile.SuspicionAllZero:
+	case p.Suspicion == string(plan.SuspicionAllZero):
 		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
 	}
 	if v.State != StatePaused {

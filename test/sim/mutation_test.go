@@ -61,7 +61,7 @@ var mutations = []mutation{
 		`	if len(numbers) == 0 {
 		return nil, nil
 	}
-	rows, all`, `	if len(numbers) == 0 || w.progress.SweptAt.IsZero() {
+	rows, all`, `	if len(numbers) == 0 || s.progress.SweptAt.IsZero() {
 		return nil, nil
 	}
 	rows, all`, "history:|order:"},
@@ -69,7 +69,7 @@ var mutations = []mutation{
 		`	visible := time.Time{}
 	if cursor`,
 		`	if batch.hints != nil {
-		if batch.hints, err = w.allHints(ctx, job{work: true}); err != nil {
+		if batch.hints, err = s.loadAll(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -108,8 +108,9 @@ var mutations = []mutation{
 		`AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
 		`AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`, "identity:|hints:"},
 	{"a new token is not asked whose it is", "reconcile/shop.go",
-		`base: w.base, seq: w.seq, pruned: w.pruned, // of the lease`,
-		`base: w.base, seq: w.seq, pruned: w.pruned, checkedAt: w.checkedAt,`, "identity:|hints:"},
+		`	*s = Shop{`, `	was := s.identity.checkedAt
+	defer func() { s.identity.checkedAt = was }()
+	*s = Shop{`, "identity:|hints:"},
 	{"new settings do not reach the lease", "store/shops.go",
 		`"UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop)`,
 		`"UPDATE leases SET generation = generation WHERE shop = ?", shop.Shop)`, "identity:|hints:|liveness:"},
@@ -129,8 +130,8 @@ var mutations = []mutation{
 		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:|cursor:|order:"},
 	{"tokens are compared the wrong way round", "plan/types.go",
 		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:|liveness:|order:"},
-	{"the order of reads depends on a clock that can be set", "reconcile/shop.go",
-		`return w.base.Add(t.Sub(w.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
+	{"the order of reads depends on a clock that can be set", "reconcile/holder.go",
+		`return h.base.Add(t.Sub(h.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
 	{"a transaction is committed after an error", "store/open.go",
 		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|holds:|liveness:"},
 	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
@@ -155,7 +156,7 @@ var mutations = []mutation{
 `, `	unread := numbersOfUnreadable(page.Unreadable)
 	page.Unreadable, numbers = nil, append(numbers, unread...)
 `, "cursor:"},
-	{"a warning does not end", "reconcile/doubt.go",
+	{"a warning does not end", "reconcile/warnings.go",
 		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:"},
 	{"an invoice that was stored in part stays so", "plan/invoices.go",
 		`if in.Incomplete[inv.Number] && inv.Warning == "" {`, `if false {`, "liveness:"},
@@ -164,7 +165,7 @@ var mutations = []mutation{
 	{"a zero is believed at once", "plan/items.go",
 		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:"},
 	{"one reconciliation may take away everything", "plan/guard.go",
-		`	case window.TooMany, losses > max(g.limits.Min, items*g.limits.Percent/100, g.approved):
+		`	case window.TooMany, losses > max(g.policy.LossMin, items*g.policy.LossPercent/100, g.approved):
 		d.Reason = LossesAtOnce
 	case empty && losses > g.approved:
 		d.Reason = LossesEmpty
@@ -175,11 +176,11 @@ var mutations = []mutation{
 		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:"},
 	{"whoever takes a shop over does not know what was lost before", "plan/guard.go",
 		`range stored {`, `range stored[:0] {`, "loss window:"},
-	{"a 401 holds the shop although /self is well", "reconcile/failures.go",
-		`if _, asked := w.identify(ctx); asked != nil {`,
-		`if asked := w.hold(ctx, plan.ScopeShop, plan.HeldTokenRefused, ""); asked != nil {`, "holds:"},
-	{"a part that is refused holds the shop", "reconcile/holds.go",
-		`return w.hold(ctx, scope, plan.HeldForbidden, err.Error())`, `return w.hold(ctx, plan.ScopeShop, plan.HeldForbidden, err.Error())`, "holds:"},
+	{"a 401 holds the shop although /self is well", "reconcile/identity.go",
+		`if _, asked := i.ask(ctx); asked != nil {`,
+		`if asked := i.stop(ctx, plan.HeldTokenRefused, ""); asked != nil {`, "holds:"},
+	{"a part that is refused holds the shop", "reconcile/gate.go",
+		`return g.stop(ctx, plan.HeldForbidden, err.Error())`, `return g.identity.stop(ctx, plan.HeldForbidden, err.Error())`, "holds:"},
 	{"a token that is good again ends a hold for losses", "plan/holds.go",
 		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:"},
 	{"a read of stock ends a hold for losses", "plan/holds.go",
@@ -187,17 +188,17 @@ var mutations = []mutation{
 	{"a read of invoices ends the hold of their PDFs", "plan/holds.go",
 		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
-		`l.suspects, l.unreadable, l.back, l.read == 0); !d.Stored() {`, `l.suspects, l.unreadable, l.back, l.read == 0); !d.Stored() && false {`, "holds:"},
-	{"what is held is not tried again", "reconcile/holds.go",
-		`return !known || j.Asked || w.since(at) >= w.HeldRetry`, `return !known || j.Asked || w.since(at) < 0`, "liveness:"},
-	{"PDFs that are held are tried by the newest invoice alone", "reconcile/invoices.go",
-		`w.Store.PDFsToTry(ctx, w.shop.Dataset, plan.RefusedInARow)`, `w.Store.PDFsToTry(ctx, w.shop.Dataset, 1)`, "liveness:"},
+		`listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {`, `listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() && false {`, "holds:"},
+	{"what is held is not tried again", "reconcile/gate.go",
+		`return g.triedAt.IsZero() || asked || g.since(g.triedAt) >= g.HeldRetry`, `return g.triedAt.IsZero() || asked || g.since(g.triedAt) < 0`, "liveness:"},
+	{"PDFs that are held are tried by the newest invoice alone", "reconcile/pdf.go",
+		`p.Store.PDFsToTry(ctx, p.shop.Dataset, plan.RefusedInARow)`, `p.Store.PDFsToTry(ctx, p.shop.Dataset, 1)`, "liveness:"},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
 		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
 	{"a grant token is logged", "schedule/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
-	{"a listing that was cut short counts as whole", "reconcile/listing.go",
-		`plan.Complete("items", l.results, l.read)`, `plan.Complete("items", 0, l.read)`, "cursor:"},
+	{"a listing that was cut short counts as whole", "plan/listing.go",
+		`Complete("items", l.announced, l.read)`, `Complete("items", 0, l.read)`, "cursor:"},
 	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
 		`if len(numbers) > 0 && top.Announced > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
 }
@@ -212,16 +213,16 @@ var rareMutations = []mutation{
 	{"the cursor moves with the first page", "reconcile/stock.go",
 		`if p.Next == "" && short == nil && !skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
-		`source.ItemsQuery{Since: cursor.Add(-w.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:"},
-	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/shop.go",
-		`		w.forgetStored()
+		`source.ItemsQuery{Since: cursor.Add(-s.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:"},
+	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/apply.go",
+		`		s.forget()
 		return err
 	}
 	if len(a.Items) > 0 {`, `		return err
 	}
 	if len(a.Items) > 0 {`, "history:"},
-	{"found: a deletion while pages are turned takes another item along", "reconcile/listing.go",
-		`if len(l.turned) == 0 || gone <= 0 {`, `if true {`, "cursor:"},
+	{"found: a deletion while pages are turned takes another item along", "plan/listing.go",
+		`gone > 0 && len(l.pages) > 0 {`, `gone > 0 && false {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
 		`now := b.o.Now()
 	if today`, `now := b.o.Now().UTC()

@@ -1,0 +1,56 @@
+package reconcile
+
+import (
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// calls counts what the source is asked for the shop on a day.
+type calls struct {
+	budget source.Budget // nil: nothing is known yet
+	others callsOfOthers // counted in it
+}
+
+// callsOfOthers are calls that commands made for the shop on a day.
+type callsOfOthers struct {
+	day   string
+	calls int
+}
+
+// own returns how many of a budget's calls are the shop's own.
+func (o callsOfOthers) own(b source.BudgetState) int {
+	if b.Day == o.day {
+		return b.Calls - o.calls
+	}
+	return b.Calls
+}
+
+// load counts on from the calls that are stored, and from those that have been made
+// since they were: also what the source has told of its limits goes on.
+func (c *calls) load(from source.Service, stored store.Progress) {
+	day, made, byCommands := stored.CallsOf()
+	state := source.BudgetState{Day: day, Calls: made}
+	if c.budget != nil {
+		was := c.budget.State()
+		own := c.others.own(was)
+		state = was
+		state.Day, state.Calls = day, max(made, own+byCommands)
+		if was.Day != day { // what is stored is of another day
+			state.Day, state.Calls, byCommands = was.Day, own, 0
+		}
+	}
+	c.budget = from.Budget(state)
+	c.others = callsOfOthers{}
+	if c.budget.State().Day == state.Day { // else they do not count any more
+		c.others = callsOfOthers{state.Day, byCommands}
+	}
+}
+
+// Calls returns the shop's calls of the day, as far as its budget is known.
+func (c *calls) Calls() store.DayCalls {
+	if c.budget == nil {
+		return store.DayCalls{}
+	}
+	b := c.budget.State()
+	return store.DayCalls{CallsDay: b.Day, Calls: c.others.own(b)}
+}

@@ -1,0 +1,135 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lagerd/inbox"
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+// gate is what each part has: its hints, and whether the source lets it read. What a
+// failed read stops is decided by plan.Stops alone, from its error's class.
+type gate struct {
+	hints
+	scope   plan.Scope
+	triedAt time.Time   // when what is held was last tried; zero: not since the lease was taken
+	streak  plan.Streak // of numbers refused one after another
+	beside  error       // the part is refused as well, and held for another reason
+}
+
+// forbidden reports whether the source refuses the part, as far as is known.
+func (g *gate) forbidden() bool {
+	return g.beside != nil || g.progress.Holds.Has(g.scope, plan.HeldForbidden)
+}
+
+// dueForTry reports whether what is held is to be tried: every HeldRetry, at once
+// where a person asks, and where it has not been tried yet.
+func (g *gate) dueForTry(asked bool) bool {
+	return g.triedAt.IsZero() || asked || g.since(g.triedAt) >= g.HeldRetry
+}
+
+func (g *gate) noteTry() { g.triedAt = g.Now() }
+
+// nextTry is when what is held is tried again.
+func (g *gate) nextTry() time.Time {
+	if g.triedAt.IsZero() {
+		return g.Now().Add(g.HeldRetry)
+	}
+	return g.triedAt.Add(g.HeldRetry)
+}
+
+// stop holds the part, or takes over what has changed about why it is held.
+func (g *gate) stop(ctx context.Context, reason plan.Reason, detail string) error {
+	err := g.hold(ctx, g.scope, reason, detail)
+	if err == nil {
+		g.noteTry()
+	}
+	return err
+}
+
+// answered notes that the source has answered a read of the part: of a number, or a
+// listing where that is "".
+func (g *gate) answered(ctx context.Context, number string) error {
+	g.streak.Read(number)
+	g.beside = nil
+	return g.saw(ctx, plan.ReadOf(g.scope))
+}
+
+// end holds the part where its read was refused, and returns any other error. A
+// part that is held for another reason stays so: that it is refused as well is told
+// beside it.
+func (g *gate) end(ctx context.Context, err error) error {
+	err = g.identity.judged(ctx, err)
+	if stop, _ := g.identity.stops(err, plan.ReadListing, 0); stop != plan.StopPart || ctx.Err() != nil {
+		return err
+	}
+	if hold, held := g.progress.Holds.Of(g.scope); held && hold.Reason != plan.HeldForbidden {
+		g.beside = err
+		g.noteTry()
+		return nil
+	}
+	return g.stop(ctx, plan.HeldForbidden, err.Error())
+}
+
+// putOffHeld puts the hints that are due of a part that is held off to its next try.
+func (g *gate) putOffHeld(ctx context.Context, asked bool) error {
+	list, err := g.load(ctx, asked)
+	if err != nil {
+		return err
+	}
+	hold, _ := g.progress.Holds.Of(g.scope)
+	return g.putOffAll(ctx, list, g.nextTry(), plan.HintPartHeld, hold.String())
+}
+
+// stopsForNumber returns what the failed read of one number stops, and how that is read
+// again. Numbers that get no usable answer one after another are counted in row, those
+// that are refused by the part; before says that this one was refused before.
+func (g *gate) stopsForNumber(number string, before bool, err error, row *int) (plan.Stop, plan.Again) {
+	class, inARow := source.ClassOf(err), 0
+	switch class {
+	case plan.ClassPart:
+		inARow = g.streak.Refused(number, before)
+	case plan.ClassInterrupted:
+		inARow = *row + 1
+	}
+	*row = 0
+	if class == plan.ClassInterrupted {
+		*row = inARow
+	}
+	return g.identity.stops(err, plan.ReadNumber, inARow)
+}
+
+// putOff deals with a hint whose number could not be read, and returns the error where
+// it stops more than the number; row is that of stopsForNumber.
+func (g *gate) putOff(ctx context.Context, list inbox.Hints, number string, err error, row *int) error {
+	err = g.identity.judged(ctx, err)
+	if ctx.Err() != nil {
+		return err
+	}
+	h := list[number]
+	stop, again := g.stopsForNumber(number, h.Refused, err, row)
+	var stored error
+	if again == plan.AgainLater {
+		stored = g.postpone(ctx, list, number, err)
+	}
+	if stop == plan.StopNumber || stop == plan.StopPart && stored != nil {
+		return stored
+	}
+	return errors.Join(err, stored)
+}
+
+// postpone keeps a hint with the error and has its number read again later.
+func (g *gate) postpone(ctx context.Context, list inbox.Hints, number string, err error) error {
+	h := list[number]
+	g.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
+	reason := plan.HintFailed
+	if h.Refused = source.ClassOf(err) == plan.ClassPart; h.Refused {
+		reason = plan.HintForbidden
+	}
+	h.Failures++
+	again := h.PutOff(g.retryAt(h.Failures), reason, err.Error())
+	return g.settle(ctx, list, inbox.Outcome{Rereads: []plan.Reread{again}})
+}

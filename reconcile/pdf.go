@@ -1,0 +1,354 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lagerd/plan"
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// pdfs is the part that completes stored invoices: it reads which items are on their
+// lines, and their PDFs.
+type pdfs struct {
+	gate
+	waiting bool // invoices may lack something
+}
+
+// fetchesPerPass bounds how long PDFs keep their shop from stock.
+const fetchesPerPass = 40
+
+// Run reads what invoices still lack: the item numbers on their lines, which
+// become hints, and their PDFs, several at a time. What has come while a
+// transaction was under way goes into the next one together. One that fails is put
+// off and holds up no other. more reports that there is more to fetch at once.
+func (p *pdfs) Run(ctx context.Context, due Due) (more bool, err error) {
+	if !p.shop.InvoicesOn {
+		return false, nil
+	}
+	if p.forbidden() && p.dueForTry(due.Asked) {
+		if err := p.try(ctx); err != nil {
+			return false, err
+		}
+	}
+	lines, pdfs := !p.invoices.forbidden(), !p.forbidden()
+	if !due.Work && !p.waiting || !lines && !pdfs {
+		return false, nil
+	}
+	list, err := p.Store.InvoicesToFetch(ctx, p.shop.Dataset, p.due(), lines, pdfs, fetchesPerPass)
+	if err != nil {
+		return false, err
+	}
+	p.waiting = len(list) == fetchesPerPass
+	for n := range list {
+		// What is not wanted now is as if it were there.
+		list[n].LinesRead, list[n].PDFStored = list[n].LinesRead || !lines, list[n].PDFStored || !pdfs
+	}
+	err = p.fetchAndStore(ctx, list)
+	return p.waiting && err == nil, err
+}
+
+// fetchAndStore fetches invoices' lines and PDFs and stores them as they come. What
+// e-conomic refuses or has no tokens for lets those end that are under way.
+func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
+	fetching, stop := context.WithCancel(ctx)
+	defer stop()
+	var over atomic.Bool // no further fetch is begun
+	lines, pdfs := p.invoices.forbidden(), p.forbidden()
+	var errs, limited []error
+	for come := range p.fetchAll(fetching, list, &over) {
+		if fetching.Err() != nil {
+			continue // they are due still
+		}
+		var good []fetched
+		for _, f := range come {
+			switch err := p.judge(ctx, &f); {
+			case err == nil:
+			case source.ClassOf(err) == plan.ClassBusy:
+				limited = append(limited, err)
+			default:
+				errs = append(errs, err)
+			}
+			if !f.applied.Empty() {
+				good = append(good, f)
+			}
+		}
+		refused := p.invoices.forbidden() && !lines || p.forbidden() && !pdfs
+		if refused || len(errs)+len(limited) > 0 {
+			over.Store(true)
+		}
+		err := p.store(ctx, good)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if err != nil || p.ends(ctx, errors.Join(errs...)) {
+			stop()
+		}
+	}
+	// A call that waited for the tokens that another had been refused is not what
+	// e-conomic said.
+	return errors.Join(append(limited, errs...)...)
+}
+
+// ends reports whether fetches under way are of no use any more, or cost the client's
+// timeout each.
+func (p *pdfs) ends(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || outdated(err) || source.Has(err, plan.ClassHanging)
+}
+
+// try tries PDFs that are held as forbidden, as many as hold them, until one can be
+// read: that of the newest invoice first.
+func (p *pdfs) try(ctx context.Context) error {
+	list, err := p.Store.PDFsToTry(ctx, p.shop.Dataset, plan.RefusedInARow)
+	if err != nil {
+		return err
+	}
+	for _, inv := range list {
+		inv.LinesRead = true
+		if err := p.fetchAndStore(ctx, []store.InvoiceWork{inv}); err != nil {
+			return err
+		}
+		if !p.forbidden() {
+			p.waiting = true
+			return nil
+		}
+	}
+	p.noteTry()
+	return nil
+}
+
+// fetched is what the fetching of one invoice came to.
+type fetched struct {
+	invoice store.InvoiceWork
+	applied store.Applied // its lines, its PDF, or when it is tried again
+
+	asked, askedPDF bool  // e-conomic was, for its lines and for its PDF
+	lines, pdf      error // why they are not among what is applied
+	panicked        error
+}
+
+func (f fetched) limited() bool {
+	return source.ClassOf(f.lines) == plan.ClassBusy || source.ClassOf(f.pdf) == plan.ClassBusy
+}
+
+// judge takes note of how e-conomic answered for one invoice, and puts off what
+// it lacks still. It returns an error that is not the invoice's own: no other need be
+// tried.
+func (p *pdfs) judge(ctx context.Context, f *fetched) error {
+	if f.panicked != nil {
+		return f.panicked
+	}
+	number := strconv.FormatInt(f.invoice.Number, 10)
+	var others, own []error
+	refused := false
+	for _, part := range []struct {
+		gate  *gate
+		asked bool
+		err   *error
+	}{{&p.invoices.gate, f.asked, &f.lines}, {&p.gate, f.askedPDF, &f.pdf}} {
+		if !part.asked {
+			continue
+		}
+		err := p.identity.judged(ctx, *part.err)
+		*part.err = err
+		if err == nil {
+			others = append(others, part.gate.answered(ctx, number))
+			continue
+		}
+		if ctx.Err() != nil {
+			others = append(others, err)
+			continue
+		}
+		stop, again := part.gate.stopsForNumber(number, f.invoice.Refused, err, new(int))
+		if again == plan.AgainLater {
+			own, refused = append(own, err), refused || source.ClassOf(err) == plan.ClassPart
+		}
+		switch stop {
+		case plan.StopNumber:
+		case plan.StopPart:
+			others = append(others, part.gate.end(ctx, err))
+		default:
+			others = append(others, err)
+		}
+	}
+	if err := errors.Join(own...); err != nil {
+		f.applied.Work = p.putOffWork(f.invoice, err, refused)
+	}
+	return errors.Join(others...)
+}
+
+// bytesPerTransaction is how many bytes of PDFs a transaction needs to have enough.
+const bytesPerTransaction = 4 << 20
+
+func (f fetched) size() (size int) {
+	for _, pdf := range f.applied.PDFs {
+		size += len(pdf.Data)
+	}
+	return size
+}
+
+// fetchAll fetches invoices and yields them as they come, at each turn those that
+// have come. While a transaction is under way, each goroutine fetches one more than
+// it waits with. Its goroutines have ended when it has.
+func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *atomic.Bool) iter.Seq[[]fetched] {
+	return func(yield func([]fetched) bool) {
+		next := make(chan store.InvoiceWork, len(list))
+		for _, inv := range list {
+			next <- inv
+		}
+		close(next)
+		done := make(chan fetched, p.PDFConcurrency)
+		fetching := source.OnWait(ctx, nil)
+		var working sync.WaitGroup
+		for range min(p.PDFConcurrency, len(list)) {
+			working.Go(func() {
+				for inv := range next {
+					if ctx.Err() != nil || over.Load() {
+						return
+					}
+					f := p.fetchOne(fetching, inv)
+					if f.limited() {
+						over.Store(true) // the next would wait for tokens
+					}
+					done <- f
+				}
+			})
+		}
+		go func() {
+			working.Wait()
+			close(done)
+		}()
+		for {
+			waited := source.Waiting(ctx)
+			f, more := <-done
+			waited()
+			if !more {
+				return
+			}
+			come, size := []fetched{f}, f.size()
+			for waiting := true; waiting && size < bytesPerTransaction; {
+				select {
+				case f, waiting = <-done:
+					if waiting {
+						come, size = append(come, f), size+f.size()
+					}
+				default:
+					waiting = false
+				}
+			}
+			// Whoever has had enough says so, or cancels ctx: what is under way must end here.
+			yield(come)
+		}
+	}
+}
+
+func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) {
+	f.invoice = inv
+	defer func() { // a panic here would end the process for every shop
+		if v := recover(); v != nil {
+			f.panicked = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", p.shop.Shop, inv.Number, v)
+		}
+	}()
+	f.asked, f.lines = p.fetchLines(ctx, inv, &f.applied)
+	// Whether /self is well is of no matter here: it is asked later.
+	stop, _ := plan.Stops(plan.Failure{Class: source.ClassOf(f.lines), Read: plan.ReadNumber})
+	if stop != plan.StopDay && stop != plan.StopPass && !p.ends(ctx, f.lines) {
+		f.askedPDF, f.pdf = !inv.PDFStored, p.fetchPDF(ctx, inv, &f.applied)
+	}
+	return f
+}
+
+// putOffWork has an invoice whose work has failed tried again later.
+func (p *pdfs) putOffWork(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
+	tries, text := inv.Tries+1, err.Error()
+	if refused {
+		text = plan.HintForbidden.Note(plan.KindInvoice, text)
+	}
+	p.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
+	return []store.WorkResult{{Number: inv.Number, DueAt: p.retryAt(tries), Tries: tries, Refused: refused, Error: text}}
+}
+
+// store stores what was fetched in one transaction; where the database
+// refuses that, each invoice in its own, so that only the one it refuses waits.
+func (p *pdfs) store(ctx context.Context, list []fetched) error {
+	var a store.Applied
+	for _, f := range list {
+		a.Lines = append(a.Lines, f.applied.Lines...)
+		a.Hints = append(a.Hints, f.applied.Hints...)
+		a.PDFs = append(a.PDFs, f.applied.PDFs...)
+		a.Work = append(a.Work, f.applied.Work...)
+	}
+	if a.Empty() {
+		return nil
+	}
+	err := p.apply(ctx, a)
+	switch {
+	case err == nil:
+		for _, pdf := range a.PDFs {
+			p.Observer.PDFStored(p.shop.Shop, len(pdf.Data))
+		}
+		return nil
+	case ctx.Err() != nil || outdated(err):
+		return err
+	case len(list) == 1:
+		return p.apply(ctx, store.Applied{Work: p.putOffWork(list[0].invoice, err, false)})
+	}
+	for _, f := range list {
+		if err := p.store(ctx, []fetched{f}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchLines reads the item numbers on an invoice's lines. asked reports that it had to
+// ask e-conomic.
+func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) (asked bool, err error) {
+	if inv.LinesRead {
+		return false, nil
+	}
+	// Where every tick lists all items anyway, the lines tell nothing new.
+	if p.shop.StockOn && p.progress.Items > int64(p.PageSize) {
+		items, err := p.invoices.source.Lines(ctx, source.PriorityInvoice, inv.Number)
+		if err != nil {
+			return true, err
+		}
+		a.Hints, asked = p.lineHints(items, p.Now()), true
+	}
+	a.Lines = []int64{inv.Number}
+	return asked, nil
+}
+
+func (p *pdfs) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
+	if inv.PDFStored {
+		return nil
+	}
+	pdf, err := p.invoices.source.PDF(ctx, source.PriorityInvoice, inv.Number, inv.PDFLink)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(pdf)
+	a.PDFs = []store.PDF{{Number: inv.Number, Data: pdf, SHA256: hex.EncodeToString(sum[:])}}
+	return nil
+}
+
+// lineHints turns the item numbers on an invoice's lines into hints.
+func (p *pdfs) lineHints(items []string, now time.Time) []store.HintRecord {
+	if !p.shop.StockOn {
+		return nil
+	}
+	var hints []store.HintRecord
+	for _, number := range items {
+		hints = append(hints, store.HintRecord{Shop: p.shop.Shop, Kind: plan.KindStock, Number: number, Cause: plan.CauseInvoice, At: now})
+	}
+	return hints
+}

@@ -1,0 +1,120 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"lagerd/inbox"
+	"lagerd/plan"
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// reader reads hinted items by their numbers.
+type reader struct {
+	*stock
+	alone bool // one of them may be what the source hangs on: they are read one by one
+}
+
+// read reads hinted numbers, in at most so many filtered listings of several
+// or, with none, one by one. A number that cannot be read is put off with its error
+// and holds up no other; when several in a row cannot, it is not the numbers' fault.
+func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
+	numbers := make([]string, 0, len(hints))
+	for number := range hints {
+		numbers = append(numbers, number)
+	}
+	slices.SortFunc(numbers, func(a, b string) int {
+		// What has failed comes last: it may be what e-conomic hangs on.
+		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
+	})
+	row := 0 // of numbers that got no usable answer
+	together := most > 0 && !s.alone
+	for filters := 0; len(numbers) > 0; {
+		n := 1
+		if together {
+			n = max(1, s.source.Together(numbers))
+		}
+		if n > 1 {
+			if filters++; filters > most {
+				s.inbox.Reopen(plan.KindStock)
+				s.hinted = true
+				break
+			}
+			err := s.identity.judged(ctx, s.together(ctx, hints, numbers[:n], &row))
+			if err == nil {
+				numbers = numbers[n:]
+				continue
+			}
+			stop, again := s.identity.stops(err, plan.ReadItems, 0)
+			if stop != plan.StopNothing {
+				s.alone = again == plan.AgainAlone
+				return err
+			}
+			together = false
+			continue
+		}
+		number := numbers[0]
+		numbers = numbers[1:]
+		if _, open := hints[number]; !open {
+			continue
+		}
+		if err := s.one(ctx, hints, number, &row); err != nil {
+			return err
+		}
+	}
+	s.alone = false
+	return nil
+}
+
+func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []string, row *int) error {
+	asked := make(map[string]struct{}, len(numbers))
+	for _, number := range numbers {
+		asked[number] = struct{}{}
+	}
+	var observations []plan.Observation
+	for page, err := range s.pages(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
+		if err == nil || plan.IsShort(err) { // what does not come is asked for alone
+			err = s.answered(ctx, "")
+		}
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Observed {
+			// e-conomic compares without regard to case: others may come too.
+			if _, ok := asked[o.Item.Number]; ok {
+				observations = append(observations, o)
+				delete(asked, o.Item.Number)
+			}
+		}
+	}
+	if _, err := s.store(ctx, itemsBatch{observations: observations, hints: hints, cause: plan.CauseWebhook}, store.Applied{}); err != nil {
+		return err
+	}
+	// What did not come may be gone, or could not be understood: asked alone,
+	// it says which.
+	for _, number := range numbers {
+		if _, missing := asked[number]; missing {
+			if err := s.one(ctx, hints, number, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// one reads one number; row is that of stopsForNumber.
+func (s *reader) one(ctx context.Context, hints inbox.Hints, number string, row *int) error {
+	o, err := s.source.Item(ctx, source.PriorityHint, number)
+	if err != nil {
+		return s.putOff(ctx, hints, number, err, row)
+	}
+	*row = 0
+	if err := s.answered(ctx, number); err != nil {
+		return err
+	}
+	_, err = s.store(ctx, itemsBatch{observations: []plan.Observation{o}, hints: hints, cause: plan.CauseWebhook}, store.Applied{})
+	return err
+}

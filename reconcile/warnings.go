@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+
+	"lagerd/plan"
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// What of the source's answers cannot be understood costs nothing but itself. A field that
+// is not needed is left as it is stored, with a warning (store.Warning). An item or
+// invoice of which a needed field is unsound is not stored: it becomes a hint that has
+// failed, is kept with its error and tried again. One without a number that can be read
+// has no hint: a warning without a number stands for all such, until a whole listing
+// shows none.
+
+// warnings are the shop's warnings that are stored, by what they are about. A nil one has
+// none.
+type warnings map[subject]string
+
+// subject is what a warning is about.
+type subject struct {
+	kind   plan.Kind
+	number string
+}
+
+// add appends the warning about a subject where it differs from the one that is stored.
+// Text "" ends it.
+func (w warnings) add(list []store.Warning, about subject, text string) []store.Warning {
+	text = plan.Clip(text, source.LongestWarning)
+	was, known := w[about]
+	if was == text || !known && len(w)+len(list) >= store.MostWarnings {
+		return list
+	}
+	return append(list, store.Warning{Kind: about.kind, Number: about.number, Text: text})
+}
+
+// ofItems returns what is to be stored of warnings about a batch of items.
+func (w warnings) ofItems(observed []plan.Observation, warned func(plan.Kind)) (list []store.Warning) {
+	for i := range observed {
+		o := &observed[i]
+		if o.Warning == "" && len(w) == 0 {
+			continue
+		}
+		if o.Warning != "" {
+			warned(plan.KindStock)
+		}
+		list = w.add(list, subject{plan.KindStock, o.Item.Number}, o.Warning)
+	}
+	return list
+}
+
+// ofLeftOut returns the warning about items or invoices that were left out of a read.
+// One that left none out ends it only if it was a listing of everything.
+func (w warnings) ofLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning {
+	text := l.text()
+	if text == "" && !all {
+		return nil
+	}
+	return w.add(nil, subject{kind, ""}, text)
+}
+
+// incomplete reports whether an invoice is stored without fields that could not be
+// understood.
+func (w warnings) incomplete(number int64) bool {
+	return len(w) > 0 && w[subject{plan.KindInvoice, strconv.FormatInt(number, 10)}] != ""
+}
+
+// stored takes over warnings that have been stored, and logs those that begin.
+func (w *warnings) stored(list []store.Warning, log *logrus.Entry) {
+	for _, warning := range list {
+		about := subject{warning.Kind, warning.Number}
+		if warning.Text == "" {
+			delete(*w, about)
+			continue
+		}
+		if (*w)[about] == "" {
+			log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).
+				Warn("fields of e-conomic's answer cannot be understood: what is stored of them stays")
+		}
+		w.keep(warning)
+	}
+}
+
+func (w *warnings) keep(warning store.Warning) {
+	if *w == nil {
+		*w = warnings{}
+	}
+	(*w)[subject{warning.Kind, warning.Number}] = warning.Text
+}
+
+// load reads the warnings that are stored.
+func (w *warnings) load(ctx context.Context, from *store.Store, shop string) error {
+	list, err := from.Warnings(ctx, shop)
+	if err != nil {
+		return err
+	}
+	*w = nil
+	for _, warning := range list {
+		w.keep(warning)
+	}
+	return nil
+}
+
+// leftOut counts items or invoices that have no hint of their own although they cannot be
+// understood: those without a number that can be read, and those beyond mostUnread.
+type leftOut struct {
+	nameless, more int
+	last           error // what was wrong with the last of them
+}
+
+func (l *leftOut) addNameless(bad []plan.Unreadable) {
+	for _, b := range bad {
+		if b.Number == "" {
+			l.nameless, l.last = l.nameless+1, b.Err
+		}
+	}
+}
+
+// text returns what is to be told of them, "" if there are none.
+func (l *leftOut) text() string {
+	var parts []string
+	if l.nameless > 0 {
+		parts = append(parts, fmt.Sprintf("%d without a number that can be read", l.nameless))
+	}
+	if l.more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more that cannot be understood", l.more))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: %v", strings.Join(parts, ", "), l.last)
+}
