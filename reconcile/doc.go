@@ -1,18 +1,20 @@
-// Package reconcile is lagerd's heart: it makes a shop's rows equal to what
-// e-conomic says, along one road for every cause.
+// Package reconcile is lagerd's heart: it makes a shop's rows equal to what its source
+// says, along one road for every cause.
 //
-//	Scheduler ── which shop is next: ticks, hints, requests; fair, one pass a shop
-//	    │
+//	Shop.RunOnce ── one pass of one shop, under its lease (shop.go)
+//	    │  unpack     webhooks that have come get their rows (hints.go)
+//	    │  identity   is the token good, is it still the same agreement (identity.go)
+//	    │  invoices   newly booked ones, by number; gaps; hinted ones (invoices.go)
+//	    │  stock      PlanReads → listing | change query | filters | singles (stock.go)
+//	    │  PDFs       what stored invoices lack: their lines' items, their PDFs (pdf.go)
+//	    │  requests   people are told what came of what they asked for (requests.go)
 //	    ▼
-//	worker.pass ── one shop, under its lease
-//	    │  1 unpack    the webhooks that have come become hints; a flood's rest stays
-//	    │              in its batches for a listing (package inbox)
-//	    │  2 check     is the token good, is it still the same agreement
-//	    │  3 invoices  newly booked ones, by number; gaps; hinted ones
-//	    │  4 stock     PlanReads → listing | change query | filters | singles
-//	    │  5 fetch     invoices' lines (they become hints) and PDFs
-//	    ▼
-//	read the source ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ store.Apply (one transaction)
+//	read the source ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ Shop.apply (one transaction)
+//
+// A part (stock, invoices, PDFs) is a shop with state of its own and a gate: its hints,
+// and whether the source lets it read (gate.go). Of stock, reader reads by number, sweep
+// reads everything over many passes, losses stands before what takes stock away, and
+// changeover moves the shop to another agreement's items.
 //
 // Invariants it keeps:
 //
@@ -22,17 +24,18 @@
 //     window, after the window was read to its end.
 //  3. A shop is worked on by one goroutine at a time and only under its lease;
 //     every write carries the fence.
-//  4. One part of a pass that fails, or that e-conomic refuses (holds.go), does not
-//     keep the others from their work: stock does not wait for invoices, nor a shop
-//     for another. A part that hangs ends its pass, and the next pass begins with
-//     the part after it. What an error stops is decided by plan.Stops alone
-//     (failures.go).
+//  4. One part of a pass that fails, or that the source refuses, does not keep the
+//     others from their work: stock does not wait for invoices, nor a shop for
+//     another. A part that hangs ends its pass, and the next pass begins with the
+//     part after it. What an error stops is decided by plan.Stops alone.
 //  5. What takes stock away is read twice, and held back where it is too much
-//     at once or within a while (losses.go, plan.LossGuard).
+//     at once or within a while (plan.LossGuard).
+//  6. What is known of a shop is what the last transaction returned: nothing else
+//     changes it, and after a transaction that failed it is loaded anew.
 //
 // Diff is the same comparison for people: it reads and writes nothing.
 //
 // It knows no API: what it reads comes from a source (package source). It never answers
-// webhooks, never decides what differs (package plan does),
-// and holds no SQL (package store does).
+// webhooks, never decides what differs (package plan does), and holds no SQL (package
+// store does).
 package reconcile
