@@ -239,6 +239,10 @@ func tableOf(query string) string {
 	return ""
 }
 
+// tokensKept is how many of a shop's tokens are remembered, so that its history does not
+// grow with each move: they only grow, so that the last ones are the greatest.
+const tokensKept = 20
+
 // checkLeases notes to whom tokens are given: each to one, and only growing.
 func (o *oracle) checkLeases(i *instance, fenced string) {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, holder, token FROM leases") {
@@ -256,6 +260,7 @@ func (o *oracle) checkLeases(i *instance, fenced string) {
 		switch was, known := given[token]; {
 		case !known:
 			given[token] = holder
+			delete(given, token-tokensKept)
 		case holder != "" && was != holder:
 			o.violate("leases: %s was given to %s under the token %d of %s", shop, holder, token, was)
 		}
@@ -371,6 +376,9 @@ func (o *oracle) checkHints(i *instance) {
 			if recorded := was.steps[done]; (!read || began < recorded) && !o.off(k) {
 				o.violate("hints: %v was answered up to %d, recorded at step %d, by a read that began at step %d (any: %t)", k, done, recorded, began, read)
 			}
+		}
+		for g := was.done + 1; g <= done; g++ {
+			delete(was.steps, g) // no answer is stored to it any more
 		}
 		o.hints[k] = hintState{seen: seen, done: done, open: open, tries: tries, steps: was.steps}
 	}
