@@ -11,6 +11,7 @@ type Usage struct {
 	At         time.Duration // since the begin
 	Goroutines int
 	Heap       uint64         // bytes, after a collection
+	OfLagerd   uint64         // of those, what lagerd's own code has allocated
 	Rows       map[string]int // by table
 }
 
@@ -39,10 +40,10 @@ func RunFor(seed uint64, length time.Duration, look func(Usage)) Result {
 }
 
 func (s *simulation) usage() Usage {
-	runtime.GC()
+	own := ofLagerd()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	u := Usage{At: time.Since(s.began), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Rows: map[string]int{}}
+	u := Usage{At: time.Since(s.began), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, OfLagerd: own, Rows: map[string]int{}}
 	for _, table := range growing {
 		u.Rows[table] = int(s.db.mustQuery("SELECT COUNT(*) FROM " + table)[0][0].(int64))
 	}

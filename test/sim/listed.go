@@ -94,7 +94,7 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPa
 		if _, shown := l.showed(number, l.began); !shown {
 			r := readKey{i.id, x.name, "stock", number}
 			o.reads[r] = max(o.reads[r], l.began)
-			o.zeroes[r] = append(o.zeroes[r], l.began)
+			o.showedLess(r, l.began)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 		k := readKey{i.id, x.name, kind, number}
 		o.reads[k] = max(o.reads[k], began)
 		if less {
-			o.zeroes[k] = append(o.zeroes[k], began)
+			o.showedLess(k, began)
 		} else {
 			o.shown[k] = max(o.shown[k], began)
 		}
@@ -146,6 +146,13 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 			o.reads[readKey{i.id, x.name, "invoice", number}] = max(o.reads[readKey{i.id, x.name, "invoice", number}], began)
 		}
 	}
+}
+
+// showedLess notes a read that showed zero, or not the item. Of more than a few the last
+// ones say all there is to know.
+func (o *oracle) showedLess(k readKey, began int64) {
+	list := append(o.zeroes[k], began)
+	o.zeroes[k] = slices.Clone(list[max(0, len(list)-4):])
 }
 
 // committed looks at what a commit has changed.
@@ -245,7 +252,13 @@ const tokensKept = 20
 
 // checkLeases notes to whom tokens are given: each to one, and only growing.
 func (o *oracle) checkLeases(i *instance, fenced string) {
-	for _, row := range o.sim.db.mustQuery("SELECT shop, holder, token FROM leases") {
+	held := o.sim.db.mustQuery("SELECT shop, holder, token FROM leases")
+	for shop := range o.tokens {
+		if is := func(row []driver.Value) bool { return row[0] == shop }; !o.sim.world.has(shop) && !slices.ContainsFunc(held, is) {
+			delete(o.tokens, shop) // it was removed for good
+		}
+	}
+	for _, row := range held {
 		shop, holder, token := row[0].(string), row[1].(string), row[2].(int64)
 		given := o.tokens[shop]
 		if given == nil {

@@ -114,6 +114,11 @@ func newWorld(s *simulation) *world {
 
 func (w *world) close() { w.sandbox.Close() }
 
+// has reports whether an agreement is that of a shop of this name.
+func (w *world) has(name string) bool {
+	return slices.ContainsFunc(w.shops, func(x *shop) bool { return x.name == name })
+}
+
 func (w *world) shopOf(grant string) *shop {
 	i := slices.IndexFunc(w.shops, func(x *shop) bool { return x.grant == grant })
 	return w.shops[i]
