@@ -16,6 +16,10 @@ const (
 	// retriesAtOnce is from how many of those on no pass begins of a shop whose last call
 	// was not answered: those that are known to hang leave room to the others.
 	retriesAtOnce = slowAtOnce * 3 / 4
+	// bulkAtOnce is how many passes that are not slow there may be until none begins of
+	// the many shops that are due at once, by a start or a signal: ticks and hints find
+	// room.
+	bulkAtOnce = slowAtOnce / 2
 	// retryWaits is how long such a shop is set aside at most.
 	retryWaits = time.Minute
 
@@ -84,13 +88,12 @@ func (l *line) next() (shop string, ok bool) {
 }
 
 // room reports whether another pass may begin, and one of many shops that are due at
-// once: those leave a worker each to others. Where there is none, freed tells when there
-// may be.
+// once. Where there is none, freed tells when there may be.
 func (l *limits) room() (any, bulk bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	answered := l.slow < slowAtOnce
-	return answered && l.passes < slowAtOnce+cap(l.working), answered && l.passes < slowAtOnce
+	any = l.slow < slowAtOnce && l.passes < slowAtOnce+cap(l.working)
+	return any, any && l.passes-l.slow < bulkAtOnce
 }
 
 // request says what a pass would take up.

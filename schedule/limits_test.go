@@ -152,13 +152,13 @@ func TestSlowPasses(t *testing.T) {
 			p.wait()
 			passes = append(passes, p)
 		}
-		if any, bulk := l.room(); !any || bulk {
-			t.Errorf("there is room: %t, for one of many: %t", any, bulk)
+		if any, bulk := l.room(); !any || !bulk {
+			t.Errorf("before they are slow there is room: %t, for one of many: %t", any, bulk)
 		}
 		time.Sleep(slowAfter)
 		synctest.Wait()
-		if any, _ := l.room(); any {
-			t.Error("another may begin though so many are slow")
+		if any, bulk := l.room(); any || bulk {
+			t.Errorf("when so many are slow there is room: %t, for one of many: %t", any, bulk)
 		}
 		for _, p := range passes[2:] {
 			p.end()
@@ -188,7 +188,7 @@ func TestRoomForPasses(t *testing.T) {
 			p, _ := l.begin(request{})
 			passes = append(passes, p)
 		}
-		if len(passes) != slowAtOnce+3 || bulk != slowAtOnce {
+		if len(passes) != slowAtOnce+3 || bulk != bulkAtOnce {
 			t.Errorf("%d passes begin, %d of many shops that are due at once", len(passes), bulk)
 		}
 		for _, p := range passes {

@@ -76,12 +76,12 @@ type Scheduler struct {
 // entry is a shop this lagerd holds.
 type entry struct {
 	shop     shop
-	running  chan struct{} // closed when the pass under way has ended; nil: there is none
-	failures int           // passes failed in a row
-	hangs    bool          // its last call was not answered
-	stop     context.CancelFunc
-	ctx      context.Context // of its passes
-	next     *store.Shop     // settings to take over before the next pass
+	ctx      context.Context    // of its passes
+	stop     context.CancelFunc // ends the pass under way
+	running  chan struct{}      // closed when that has ended; nil: there is none
+	failures int                // passes failed in a row
+	hangs    bool               // its last call was not answered
+	next     *store.Shop        // settings to take over before the next pass
 
 	generation int64 // of the settings taken over, or about to be
 
@@ -118,8 +118,8 @@ func (s *Scheduler) Run(ctx context.Context) {
 			s.queue.done(name)
 			continue
 		}
-		p.work(e.ctx)
-		running.Go(func() { s.work(ctx, name, e, p, due) })
+		p.work(p.ctx)
+		running.Go(func() { s.work(name, e, p, due) })
 	}
 	running.Wait()
 	s.queue.stop()
@@ -163,18 +163,20 @@ func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 		s.queue.setAside(name, due, aside)
 		return e, nil
 	}
+	p.ctx, e.stop = context.WithCancel(e.ctx)
 	e.running, e.hinted, e.waits = make(chan struct{}), 0, time.Time{}
 	return e, p
 }
 
-// Take begins to work on a shop whose lease is held with the given token. What was left
-// open by whoever held it before is due at once.
+// Take begins to work on a shop whose lease is held with the given token, until ctx is
+// done or the shop is dropped. What was left open by whoever held it before is due at once.
 func (s *Scheduler) Take(ctx context.Context, settings store.Shop, token int64) {
-	ctx, stop := context.WithCancel(ctx)
 	name, due := settings.Shop, reconcile.Due{Tick: true, Work: true}
 	s.mu.Lock()
-	s.shops[name] = &entry{shop: s.newShop(settings, token), ctx: ctx, stop: stop, generation: settings.Generation}
-	s.addMoment(name)
+	if s.shops[name] == nil {
+		s.addMoment(name)
+	}
+	s.shops[name] = &entry{shop: s.newShop(settings, token), ctx: ctx, generation: settings.Generation}
 	s.mu.Unlock()
 	if s.missed(name) {
 		s.queue.add(name, due, true)
@@ -193,11 +195,11 @@ func (s *Scheduler) Drop(name string) {
 		return
 	}
 	s.remove(name)
-	running := e.running
+	running, stop := e.running, e.stop
 	s.mu.Unlock()
-	e.stop()
 	s.queue.forget(name)
 	if running != nil {
+		stop()
 		<-running
 	}
 }
@@ -372,12 +374,14 @@ func (s *Scheduler) Stuck() int {
 }
 
 // work does what is due for the shop, and sees to what comes of it.
-func (s *Scheduler) work(ctx context.Context, name string, e *entry, p *pass, due reconcile.Due) {
+func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
+	pass := p.ctx
 	defer func() {
+		e.stop()
 		p.end()
 		s.mu.Lock()
 		close(e.running)
-		e.running = nil
+		e.running, e.stop = nil, nil
 		s.mu.Unlock()
 		s.queue.done(name)
 	}()
@@ -387,12 +391,7 @@ func (s *Scheduler) work(ctx context.Context, name string, e *entry, p *pass, du
 		e.next = nil
 	}
 	s.mu.Unlock()
-	// A pass ends with the lease or with the daemon, whichever is first.
-	pass, stop := context.WithCancel(e.ctx)
-	defer stop()
-	defer context.AfterFunc(ctx, stop)()
 
-	p.ctx = pass
 	began := s.now()
 	res, err := e.shop.RunOnce(source.OnWait(pass, p.wait), due)
 	if pass.Err() != nil {
