@@ -74,6 +74,9 @@ func (g *gate) end(ctx context.Context, err error) error {
 	return g.stop(ctx, plan.HeldForbidden, err.Error())
 }
 
+// warned counts an item or invoice of which fields could not be understood.
+func (g *gate) warned(kind plan.Kind) { g.Observer.Warned(g.shop.Shop, kind) }
+
 // putOffHeld puts the hints that are due of a part that is held off to its next try.
 func (g *gate) putOffHeld(ctx context.Context, asked bool) error {
 	list, err := g.load(ctx, asked)

@@ -57,13 +57,8 @@ func (i *invoices) readDue(ctx context.Context, due Due) error {
 	if err := i.readHinted(ctx, hints); err != nil {
 		return err
 	}
-	sinceSweep := i.since(i.progress.InvoicesSweptAt.Time)
-	if due.Sweep || due.Tick && sinceSweep >= i.SweepEvery {
-		err := i.sweep(ctx, hints)
-		if stop, _ := i.identity.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !due.Sweep {
-			return nil // the day's share of sweeps is used up: the next tick tries
-		}
-		return err
+	if due.Sweep || due.Tick && i.since(i.progress.InvoicesSweptAt.Time) >= i.SweepEvery {
+		return i.sweep(ctx, due, hints)
 	}
 	return nil
 }
@@ -181,12 +176,16 @@ func (i *invoices) readBooked(ctx context.Context, hints inbox.Hints) error {
 
 // sweep lists all invoices since the shop's start, and so finds one
 // that no number, gap or webhook told of.
-func (i *invoices) sweep(ctx context.Context, hints inbox.Hints) error {
+func (i *invoices) sweep(ctx context.Context, due Due, hints inbox.Hints) error {
 	q := source.InvoicesQuery{DateFrom: i.shop.InvoicesFrom}
 	if i.shop.InvoicesFrom == "" {
 		q = source.InvoicesQuery{HasAfter: true, After: max(0, i.shop.InvoicesFromNumber-1)}
 	}
-	return i.list(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, invoicesBegun)
+	err := i.list(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, invoicesBegun)
+	if stop, _ := i.identity.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !due.Sweep {
+		return nil // the day's share of sweeps is used up: the next tick tries
+	}
+	return err
 }
 
 // invoicesBatch says how the invoices of a read are stored.
@@ -245,15 +244,8 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	if err != nil {
 		return err
 	}
-	if b.compared != nil {
-		// Any that is stored may be one whose number cannot be read.
-		b.compared.unsorted = b.compared.unsorted || slices.ContainsFunc(page.Unreadable, nameless)
-		if err := b.compared.add(ctx, i.Store, i.shop.Dataset, page, unread, b.last); err != nil {
-			return err
-		}
-		if b.last && !b.compared.unsorted {
-			also.Mixed = &b.compared.mixed
-		}
+	if also.Mixed, err = b.compared.add(ctx, i.Store, i.shop.Dataset, page, unread, b.last); err != nil {
+		return err
 	}
 	now := i.Now()
 	p := plan.Invoices(plan.InvoicesInput{
@@ -262,23 +254,15 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	})
 	a := also
 	a.Invoices, a.Completed, a.Changes, a.Answered, a.Rereads = p.Rows, p.Completed, p.Changes, p.Answered, p.Rereads
-	for _, row := range slices.Concat(p.Rows, p.Completed) {
-		if row.Warning != "" {
-			i.Observer.Warned(i.shop.Shop, plan.KindInvoice)
-		}
-		a.Warnings = i.warnings.add(a.Warnings, subject{plan.KindInvoice, strconv.FormatInt(row.Number, 10)}, row.Warning)
+	a.Warnings = i.warnings.ofInvoices(a.Warnings, slices.Concat(p.Rows, p.Completed), i.warned)
+	if len(p.Late) > 0 {
+		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
 	}
 	// An invoice that could not be understood is not counted as seen: its number becomes
 	// a gap as well, and is read again with each tick.
 	i.keepUnread(&a, slices.Concat(page.Unreadable, b.nameless), stored, b)
-	if b.left != nil {
-		b.left.addNameless(page.Unreadable)
-		if b.last {
-			a.Warnings = append(a.Warnings, i.warnings.ofLeftOut(plan.KindInvoice, *b.left, b.cause == plan.CauseSweep)...)
-		}
-	}
-	if len(p.Late) > 0 {
-		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
+	if b.left.addNameless(page.Unreadable); b.left != nil && b.last {
+		a.Warnings = append(a.Warnings, i.warnings.ofLeftOut(plan.KindInvoice, *b.left, b.cause == plan.CauseSweep)...)
 	}
 	if b.window != nil {
 		a.Window = new(b.window.Advance(numbers, now, i.GapWindow))

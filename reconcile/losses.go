@@ -146,7 +146,7 @@ func (s *losses) look(ctx context.Context, l *listing, p itemsPage) error {
 	for i := range p.Observed {
 		p.Observed[i].Began = s.steady(p.Observed[i].Began)
 	}
-	stored, err := s.storedOfPage(ctx, numbersOf(p.Observed))
+	stored, err := s.stored(ctx, p.Observed, true)
 	if err != nil {
 		return err
 	}

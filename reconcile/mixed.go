@@ -29,10 +29,13 @@ const (
 )
 
 // add compares a page, on which there are numbers of invoices that could not be understood
-// beside those that were.
-func (c *comparison) add(ctx context.Context, from *store.Store, dataset store.Dataset, page invoicesPage, unread []int64, last bool) error {
-	listed := page.Observed
-	upTo := int64(math.MaxInt64)
+// beside those that were. With the last one it returns those that are mixed; nil where
+// nothing is compared or concluded.
+func (c *comparison) add(ctx context.Context, from *store.Store, dataset store.Dataset, page invoicesPage, unread []int64, last bool) (*[]plan.Mixed, error) {
+	if c == nil {
+		return nil, nil
+	}
+	listed, upTo := page.Observed, int64(math.MaxInt64)
 	if !last {
 		upTo = c.after
 		for _, i := range listed {
@@ -42,17 +45,21 @@ func (c *comparison) add(ctx context.Context, from *store.Store, dataset store.D
 	if len(listed) > 0 && slices.MinFunc(listed, byNumber).Number <= c.after && !last {
 		c.unsorted = true // pages have shifted, or e-conomic sorts otherwise
 	}
-	if c.unsorted || len(c.mixed) >= mostMixed || upTo <= c.after {
-		return nil
+	// Any that is stored may be one whose number cannot be read.
+	c.unsorted = c.unsorted || slices.ContainsFunc(page.Unreadable, nameless)
+	if !c.unsorted && len(c.mixed) < mostMixed && upTo > c.after {
+		stored, err := from.InvoicesBetween(ctx, dataset, c.after+1, upTo, page.Began.Add(-surfacing))
+		if err != nil {
+			return nil, err
+		}
+		mixed := plan.MixedInvoices(listed, unread, stored, c.dateFrom)
+		c.mixed = append(c.mixed, mixed[:min(len(mixed), mostMixed-len(c.mixed))]...)
+		c.after = upTo
 	}
-	stored, err := from.InvoicesBetween(ctx, dataset, c.after+1, upTo, page.Began.Add(-surfacing))
-	if err != nil {
-		return err
+	if !last || c.unsorted {
+		return nil, nil
 	}
-	mixed := plan.MixedInvoices(listed, unread, stored, c.dateFrom)
-	c.mixed = append(c.mixed, mixed[:min(len(mixed), mostMixed-len(c.mixed))]...)
-	c.after = upTo
-	return nil
+	return &c.mixed, nil
 }
 
 func byNumber(a, b plan.Invoice) int { return cmp.Compare(a.Number, b.Number) }

@@ -70,9 +70,18 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 		}
 	}
 	work, err := s.plan(ctx, due, list)
+	if err == nil {
+		err = s.do(ctx, due, work)
+	}
 	if err != nil {
 		return false, err
 	}
+	return s.sweep.goOn(ctx)
+}
+
+// do begins a listing, and reads what has changed and what is hinted. Each is done though
+// the one before has failed, unless the source refuses the part.
+func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
 	var errs []error
 	if work.Listing {
@@ -81,20 +90,15 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 		l.hurry()
 	}
 	if work.Changes {
-		list, err := s.readChanges(ctx, work.hints)
-		work.hints = list
-		errs = append(errs, s.end(ctx, heldBack(err)))
+		errs = append(errs, s.end(ctx, heldBack(s.readChanges(ctx, work.hints))))
 		if s.forbidden() {
-			return false, errors.Join(errs...)
+			return errors.Join(errs...)
 		}
 	}
 	if work.Filters || work.Singles {
 		errs = append(errs, s.end(ctx, heldBack(s.reader.read(ctx, work.hints, work.filters(due)))))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return false, err
-	}
-	return s.sweep.goOn(ctx)
+	return errors.Join(errs...)
 }
 
 // closed deals with what is due of stock that is not read now, since the shop wants none,
@@ -242,7 +246,7 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	for i := range batch.observations {
 		batch.observations[i].Began = s.steady(batch.observations[i].Began)
 	}
-	stored, err := s.stored(ctx, batch)
+	stored, err := s.stored(ctx, batch.observations, batch.listed)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +277,7 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindStock: p.Late}
 	}
-	a.Warnings = append(s.warnings.ofItems(batch.observations, func(k plan.Kind) { s.Observer.Warned(s.shop.Shop, k) }), also.Warnings...)
+	a.Warnings = append(s.warnings.ofItems(batch.observations, s.warned), also.Warnings...)
 	if p.Stale > 0 {
 		s.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
 	}
@@ -286,25 +290,20 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	return p.Created(), nil
 }
 
-// stored reads what is stored of a batch's items.
-func (s *stock) stored(ctx context.Context, batch itemsBatch) (map[string]plan.Row, error) {
-	numbers := numbersOf(batch.observations)
-	if batch.listed {
-		return s.storedOfPage(ctx, numbers)
+// stored reads what is stored of items. Of a page of a listing it reads what is stored
+// between its least and its greatest number: a source mostly lists items by number, and
+// nothing else is. Where its order is too much another than the database's, each number
+// is asked for.
+func (s *stock) stored(ctx context.Context, observed []plan.Observation, page bool) (map[string]plan.Row, error) {
+	numbers := make([]string, len(observed))
+	for i := range observed {
+		numbers[i] = observed[i].Item.Number
 	}
-	return s.Store.Items(ctx, s.shop.Dataset, numbers)
-}
-
-// storedOfPage reads what is stored of a page of the listing under way, and what else is
-// stored between its numbers. e-conomic lists items by number: mostly nothing is. Where
-// its order is too much another than the database's, each number is asked for.
-func (s *stock) storedOfPage(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
-	if len(numbers) == 0 {
-		return nil, nil
-	}
-	rows, all, err := s.Store.ItemsBetween(ctx, s.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
-	if err != nil || all {
-		return rows, err
+	if page && len(numbers) > 0 {
+		rows, all, err := s.Store.ItemsBetween(ctx, s.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
+		if err != nil || all {
+			return rows, err
+		}
 	}
 	return s.Store.Items(ctx, s.shop.Dataset, numbers)
 }
@@ -322,77 +321,82 @@ type itemsBatch struct {
 	empty   bool                    // it showed none at all
 }
 
-// readChanges reads what changed since the cursor, less an overlap, to the
-// end, and moves the cursor with the last page. It returns the hints that are
-// due and still open.
-func (s *stock) readChanges(ctx context.Context, due inbox.Hints) (inbox.Hints, error) {
+// changesRead is what a change query has shown so far.
+type changesRead struct {
+	seen      source.Times
+	announced int
+	skipped   bool  // it has become shorter between two pages
+	short     error // fewer came than were announced
+	left      leftOut
+}
+
+// add takes note of a page, or of the error in its place; that fewer came than were
+// announced is none yet.
+func (r *changesRead) add(p itemsPage, err error) error {
+	if plan.IsShort(err) {
+		r.short, err = err, nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.seen.Began.IsZero() {
+		r.seen.Began, r.seen.ServerDate = p.Began, p.ServerDate
+	}
+	// Behind an item that was deleted meanwhile others moved onto pages that had
+	// been read: the next change query shows them.
+	r.skipped = r.skipped || p.Announced < r.announced
+	r.announced = p.Announced
+	for _, o := range p.Observed {
+		if o.Item.UpdatedAt.After(r.seen.Latest) {
+			r.seen.Latest = o.Item.UpdatedAt
+		}
+	}
+	r.left.addNameless(p.Unreadable)
+	return nil
+}
+
+// readChanges reads what changed since the cursor, less an overlap, to the end, and moves
+// the cursor with the last page. The hints that it has dealt with are taken out of due.
+func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 	hints, err := s.loadAll(ctx)
 	if err != nil {
-		return due, err
+		return err
 	}
 	// Also where it fails: what its pages have dealt with is stored.
 	defer func() {
 		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { _, open := hints[number]; return !open })
 	}()
 	cursor := s.progress.ItemsCursor.Time
-	seen, announced := source.Times{Latest: cursor}, 0
-	skipped := false
-	var short error
+	read := changesRead{seen: source.Times{Latest: cursor}}
 	var created []plan.Item
-	var left leftOut
 	for p, err := range s.pages(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-s.Overlap)}) {
-		if plan.IsShort(err) {
-			short, err = err, nil
-		}
-		if err == nil {
+		if err = read.add(p, err); err == nil {
 			err = s.answered(ctx, "")
 		}
 		if err != nil {
-			return due, err
+			return err
 		}
-		if seen.Began.IsZero() {
-			seen.Began, seen.ServerDate = p.Began, p.ServerDate
-		}
-		// Behind an item that was deleted meanwhile others moved onto pages that had
-		// been read: the next change query shows them.
-		skipped = skipped || p.Announced < announced
-		announced = p.Announced
-		for _, o := range p.Observed {
-			if o.Item.UpdatedAt.After(seen.Latest) {
-				seen.Latest = o.Item.UpdatedAt
-			}
-		}
-		also := store.Applied{Hints: s.unreadable(p, hints)}
-		left.addNameless(p.Unreadable)
-		also.Warnings = s.warnings.ofLeftOut(plan.KindStock, left, false)
-		if p.Next == "" && short == nil && !skipped {
-			moved := s.source.Cursor(cursor, seen, s.Overlap)
+		also := store.Applied{Hints: s.unreadable(p, hints), Warnings: s.warnings.ofLeftOut(plan.KindStock, read.left, false)}
+		if p.Next == "" && read.short == nil && !read.skipped {
+			moved := s.source.Cursor(cursor, read.seen, s.Overlap)
 			// Not written each minute for its own sake: a cursor that is behind is safe.
-			if moved.Sub(cursor) >= s.Overlap || seen.Latest.After(cursor) {
+			if moved.Sub(cursor) >= s.Overlap || read.seen.Latest.After(cursor) {
 				also.Progress.ItemsCursor = new(store.At(moved))
 			}
 		}
 		made, err := s.store(ctx, itemsBatch{observations: p.Observed, hints: hints, cause: plan.CauseTick, created: created}, also)
 		if err != nil {
-			return due, err
+			return err
 		}
 		created = append(created, made...)
 	}
-	if short != nil {
-		return due, cameShort(s.shop.Shop, s.source.Can().Name, short, "the cursor stays")
+	if read.short != nil {
+		return cameShort(s.shop.Shop, s.source.Can().Name, read.short, "the cursor stays")
 	}
 	if len(created) > 0 {
 		s.created = created
 	}
-	return due, nil
-}
-
-func numbersOf(observations []plan.Observation) []string {
-	numbers := make([]string, len(observations))
-	for i := range observations {
-		numbers[i] = observations[i].Item.Number
-	}
-	return numbers
+	return nil
 }
 
 // itemsPage is one page of items.

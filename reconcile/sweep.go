@@ -153,8 +153,8 @@ func (s *sweep) turn(ctx context.Context) error {
 		if err != nil || last {
 			s.listing = nil
 		}
-		if err == nil && listed != nil {
-			giveSlot() // what is left may take calls to e-conomic
+		if listed != nil {
+			giveSlot() // what is left may take calls to the source
 			err = s.finish(ctx, l, listed)
 		}
 		if s.listing == nil {
@@ -242,8 +242,11 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 		also.EndApproval = !s.changeover.underWay() && s.losses.guard.ApprovalSpent(batch.missing)
 	}
 	created, err := s.store(ctx, batch, also)
+	if err != nil {
+		return nil, err
+	}
 	l.created = append(l.created, created...)
-	return listed, err
+	return listed, nil
 }
 
 // endOf returns what the listing came to, by what is stored.

@@ -56,6 +56,17 @@ func (w warnings) ofItems(observed []plan.Observation, warned func(plan.Kind)) (
 	return list
 }
 
+// ofInvoices adds what is to be stored of warnings about invoices that are stored.
+func (w warnings) ofInvoices(list []store.Warning, rows []plan.InvoiceRow, warned func(plan.Kind)) []store.Warning {
+	for _, row := range rows {
+		if row.Warning != "" {
+			warned(plan.KindInvoice)
+		}
+		list = w.add(list, subject{plan.KindInvoice, strconv.FormatInt(row.Number, 10)}, row.Warning)
+	}
+	return list
+}
+
 // ofLeftOut returns the warning about items or invoices that were left out of a read.
 // One that left none out ends it only if it was a listing of everything.
 func (w warnings) ofLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning {
@@ -115,7 +126,11 @@ type leftOut struct {
 	last           error // what was wrong with the last of them
 }
 
+// addNameless counts those without a number; nothing is counted where l is nil.
 func (l *leftOut) addNameless(bad []plan.Unreadable) {
+	if l == nil {
+		return
+	}
 	for _, b := range bad {
 		if b.Number == "" {
 			l.nameless, l.last = l.nameless+1, b.Err

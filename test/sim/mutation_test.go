@@ -58,13 +58,10 @@ var mutations = []mutation{
 	{"of what is stored of a page only the first is read", "reconcile/stock.go",
 		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:"},
 	{"a first listing does not ask for what was stored beside it", "reconcile/stock.go",
-		`	if len(numbers) == 0 {
+		`	if page && len(numbers) > 0 {`, `	if page && s.progress.SweptAt.IsZero() {
 		return nil, nil
 	}
-	rows, all`, `	if len(numbers) == 0 || s.progress.SweptAt.IsZero() {
-		return nil, nil
-	}
-	rows, all`, "history:|order:"},
+	if page && len(numbers) > 0 {`, "history:|order:"},
 	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
@@ -211,7 +208,7 @@ var rareMutations = []mutation{
 		`		exists, err := existsShop(db, name)
 		if false {`, "identity:|one writer:|leases:"},
 	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.Next == "" && short == nil && !skipped {`, `if true {`, "cursor:"},
+		`if p.Next == "" && read.short == nil && !read.skipped {`, `if true {`, "cursor:"},
 	{"change queries do not look back", "reconcile/stock.go",
 		`source.ItemsQuery{Since: cursor.Add(-s.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:"},
 	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/apply.go",
