@@ -208,6 +208,8 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 		close(next)
 		done := make(chan fetched, p.PDFConcurrency)
 		fetching := source.OnWait(ctx, nil)
+		// Known now: while they are fetched, the progress changes with what is stored.
+		tell := p.linesTell()
 		var working sync.WaitGroup
 		for range min(p.PDFConcurrency, len(list)) {
 			working.Go(func() {
@@ -215,7 +217,7 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 					if ctx.Err() != nil || over.Load() {
 						return
 					}
-					f := p.fetchOne(fetching, inv)
+					f := p.fetchOne(fetching, inv, tell)
 					if f.limited() {
 						over.Store(true) // the next would wait for tokens
 					}
@@ -251,14 +253,14 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 	}
 }
 
-func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork) (f fetched) {
+func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork, linesTell bool) (f fetched) {
 	f.invoice = inv
 	defer func() { // a panic here would end the process for every shop
 		if v := recover(); v != nil {
 			f.panicked = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", p.shop.Shop, inv.Number, v)
 		}
 	}()
-	f.asked, f.lines = p.fetchLines(ctx, inv, &f.applied)
+	f.asked, f.lines = p.fetchLines(ctx, inv, linesTell, &f.applied)
 	// Whether /self is well is of no matter here: it is asked later.
 	stop, _ := plan.Stops(plan.Failure{Class: source.ClassOf(f.lines), Read: plan.ReadNumber})
 	if stop != plan.StopDay && stop != plan.StopPass && !p.ends(ctx, f.lines) {
@@ -310,14 +312,17 @@ func (p *pdfs) store(ctx context.Context, list []fetched) error {
 	return nil
 }
 
-// fetchLines reads the item numbers on an invoice's lines. asked reports that it had to
-// ask e-conomic.
-func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, a *store.Applied) (asked bool, err error) {
+// linesTell reports whether the items on an invoice's lines are of use. Where every tick
+// lists all items anyway, they tell nothing new.
+func (p *pdfs) linesTell() bool { return p.shop.StockOn && p.progress.Items > int64(p.PageSize) }
+
+// fetchLines reads the item numbers on an invoice's lines, if they tell anything. asked
+// reports that it had to ask e-conomic.
+func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool, a *store.Applied) (asked bool, err error) {
 	if inv.LinesRead {
 		return false, nil
 	}
-	// Where every tick lists all items anyway, the lines tell nothing new.
-	if p.shop.StockOn && p.progress.Items > int64(p.PageSize) {
+	if tell {
 		items, err := p.invoices.source.Lines(ctx, source.PriorityInvoice, inv.Number)
 		if err != nil {
 			return true, err
