@@ -181,6 +181,8 @@ func TestPastFailures(t *testing.T) {
 func TestDay(t *testing.T) {
 	var looks []sim.Usage
 	var r sim.Result
+	defer func(usual int) { runtime.MemProfileRate = usual }(runtime.MemProfileRate)
+	runtime.MemProfileRate = 512
 	synctest.Test(t, func(*testing.T) {
 		r = sim.RunFor(5, *day, func(u sim.Usage) { looks = append(looks, u) })
 	})
@@ -188,7 +190,7 @@ func TestDay(t *testing.T) {
 		t.Fatal(explain(r, 60))
 	}
 	for n, u := range looks {
-		t.Logf("%4.1f h: %3d goroutines, heap %3d MiB, rows %v", u.At.Hours(), u.Goroutines, u.Heap>>20, u.Rows)
+		t.Logf("%4.1f h: %3d goroutines, heap %5d KiB, lagerd's %4d KiB, rows %v", u.At.Hours(), u.Goroutines, u.Heap>>10, u.OfLagerd>>10, u.Rows)
 		if n < 4 {
 			continue
 		}
@@ -196,9 +198,9 @@ func TestDay(t *testing.T) {
 		if u.Goroutines > early.Goroutines+60 {
 			t.Errorf("after %s: %d goroutines, %d after %s", u.At, u.Goroutines, early.Goroutines, early.At)
 		}
-		// What the simulated world remembers of its items grows with every trade.
-		if u.Heap > early.Heap+64<<20 {
-			t.Errorf("after %s: a heap of %d MiB, %d after %s", u.At, u.Heap>>20, early.Heap>>20, early.At)
+		// The simulated database keeps each new text of a statement, which lagerd has made.
+		if most := early.OfLagerd + 256<<10 + uint64((u.At-early.At).Hours()*float64(16<<10)); u.OfLagerd > most {
+			t.Errorf("after %s: lagerd has %d KiB of the heap, %d after %s", u.At, u.OfLagerd>>10, early.OfLagerd>>10, early.At)
 		}
 		for table, rows := range u.Rows {
 			if rows > 2*early.Rows[table]+50 {
