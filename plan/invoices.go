@@ -254,3 +254,35 @@ func (g Gap) without(numbers []int64, now time.Time) []Gap {
 	}
 	return left
 }
+
+// StartWindow returns the window of a shop that begins with the invoices of a date: from
+// then on everything above the highest number counts as new. highest are the highest
+// numbers that there are, all of them if as many were announced. Those between them are
+// gaps: an agreement may have booked with a far higher number once, and go on below it.
+// Where they are all there are, so is what is below the lowest: it may be booked already,
+// and surface late.
+func StartWindow(highest []int64, announced int, now time.Time, keep time.Duration) Window {
+	var w Window
+	if len(highest) > 0 && announced > len(highest) {
+		w.Cursor = slices.Min(highest)
+	}
+	return w.Advance(highest, now, keep)
+}
+
+// Ask returns the gaps that are asked for beside what is above the cursor, as many as fit
+// says of a list. Where not all do, others are asked for at each turn, one after another;
+// next is the turn after this one.
+func (w Window) Ask(turn int, fit func([]Range) int) (gaps []Range, next int) {
+	if len(w.Gaps) == 0 {
+		return nil, turn
+	}
+	turn %= len(w.Gaps)
+	for _, g := range slices.Concat(w.Gaps[turn:], w.Gaps[:turn]) {
+		gaps = append(gaps, g.Range)
+	}
+	n := fit(gaps)
+	if n == len(gaps) {
+		return gaps, turn
+	}
+	return gaps[:n], turn + n
+}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -58,3 +59,48 @@ func (i Invoice) conflict(listed Invoice) string {
 	}
 	return ""
 }
+
+// MostMixed bounds how many are named: one is enough to know.
+const MostMixed = 1000
+
+// Comparison compares what is stored with a listing of all invoices, page by page.
+type Comparison struct {
+	after    int64  // numbers up to here have been compared
+	dateFrom string // only invoices from that date on are listed; "": all
+	mixed    []Mixed
+	unsorted bool // the listing is not by number, or not each has one: nothing is concluded from it
+}
+
+// NewComparison returns one with a listing of the numbers above after, from dateFrom on
+// (YYYY-MM-DD; "": all).
+func NewComparison(after int64, dateFrom string) *Comparison {
+	return &Comparison{after: after, dateFrom: dateFrom}
+}
+
+// Next returns the stored numbers with which a page is to be compared; ok is false where
+// it is with none. The last page reaches as far as there are numbers. A page that goes back
+// behind the one before is not sorted, as pages that have shifted; and any that is stored
+// may be an invoice whose number cannot be read.
+func (c *Comparison) Next(listed []Invoice, unread []Unreadable, last bool) (from, to int64, ok bool) {
+	to = c.after
+	for _, i := range listed {
+		c.unsorted = c.unsorted || i.Number <= c.after && !last
+		to = max(to, i.Number)
+	}
+	if last {
+		to = math.MaxInt64
+	}
+	c.unsorted = c.unsorted || slices.ContainsFunc(unread, func(u Unreadable) bool { return u.Number == "" })
+	return c.after + 1, to, !c.unsorted && len(c.mixed) < MostMixed && to > c.after
+}
+
+// Add compares a page with the stored invoices of the numbers that Next told.
+func (c *Comparison) Add(listed []Invoice, unread []int64, stored []Invoice, to int64) {
+	mixed := MixedInvoices(listed, unread, stored, c.dateFrom)
+	c.mixed = append(c.mixed, mixed[:min(len(mixed), MostMixed-len(c.mixed))]...)
+	c.after = to
+}
+
+// Mixed returns the stored invoices that are not the agreement's; ok is false where the
+// listing does not tell.
+func (c *Comparison) Mixed() (mixed []Mixed, ok bool) { return c.mixed, !c.unsorted }

@@ -108,9 +108,6 @@ func TestOrderNumberAndCreditNote(t *testing.T) {
 func TestWindowTable(t *testing.T) {
 	t.Parallel()
 	const keep = 48 * time.Hour
-	gap := func(from, to int64, ago time.Duration) plan.Gap {
-		return plan.Gap{Range: plan.Range{From: from, To: to}, SeenAt: noon.Add(-ago)}
-	}
 	for _, c := range []struct {
 		name    string
 		window  plan.Window

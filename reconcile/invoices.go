@@ -127,19 +127,11 @@ func (i *invoices) begin(ctx context.Context, hints inbox.Hints) error {
 	if err != nil {
 		return err
 	}
-	// The highest numbers, with the gaps between them: an agreement may have
-	// booked with a far higher number once, and go on below it.
 	numbers := numbersOfUnreadable(top.Unreadable)
 	for _, inv := range top.Observed {
 		numbers = append(numbers, inv.Number)
 	}
-	window := plan.Window{}
-	if len(numbers) > 0 && top.Announced > len(numbers) {
-		window.Cursor = slices.Min(numbers) - 1
-	}
-	// Otherwise these are all there are, and one below the lowest may be booked
-	// already and surface late: it is a gap as well.
-	window = window.Advance(numbers, i.Now(), i.GapWindow)
+	window := plan.StartWindow(numbers, top.Announced, i.Now(), i.GapWindow)
 	return i.list(ctx, source.InvoicesQuery{DateFrom: i.shop.InvoicesFrom},
 		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {
 			a := invoicesBegun(began)
@@ -157,19 +149,8 @@ func invoicesBegun(began time.Time) store.Applied {
 // fit in one call. Where not all fit, each tick asks for others, in turn.
 func (i *invoices) readBooked(ctx context.Context, hints inbox.Hints) error {
 	window := i.progress.Window()
-	gaps := make([]plan.Range, len(window.Gaps))
-	for at, g := range window.Gaps {
-		gaps[at] = g.Range
-	}
-	if len(gaps) > 0 {
-		turn := i.gapTurn % len(gaps)
-		gaps = slices.Concat(gaps[turn:], gaps[:turn])
-		fit := i.source.Together(gaps)
-		if fit < len(gaps) {
-			i.gapTurn = turn + fit
-		}
-		gaps = gaps[:fit]
-	}
+	gaps, next := window.Ask(i.gapTurn, i.source.Together)
+	i.gapTurn = next
 	q := source.InvoicesQuery{HasAfter: true, After: window.Cursor, Ranges: gaps}
 	return i.list(ctx, q, invoicesBatch{cause: plan.CauseTick, hints: hints, window: &window}, nil)
 }
@@ -181,7 +162,7 @@ func (i *invoices) sweep(ctx context.Context, due Due, hints inbox.Hints) error 
 	if i.shop.InvoicesFrom == "" {
 		q = source.InvoicesQuery{HasAfter: true, After: max(0, i.shop.InvoicesFromNumber-1)}
 	}
-	err := i.list(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: &comparison{after: q.After, dateFrom: q.DateFrom}}, invoicesBegun)
+	err := i.list(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: plan.NewComparison(q.After, q.DateFrom)}, invoicesBegun)
 	if stop, _ := i.identity.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !due.Sweep {
 		return nil // the day's share of sweeps is used up: the next tick tries
 	}
@@ -199,7 +180,7 @@ type invoicesBatch struct {
 	nameless []plan.Unreadable // numbers that did not come, since one that came could not be read
 	left     *leftOut          // of a listing
 	last     bool              // its last page
-	compared *comparison
+	compared *plan.Comparison  // with what is stored, of a listing of all; nil: there is none
 }
 
 // list reads a listing of invoices to its end and stores it page by
@@ -244,7 +225,7 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	if err != nil {
 		return err
 	}
-	if also.Mixed, err = b.compared.add(ctx, i.Store, i.shop.Dataset, page, unread, b.last); err != nil {
+	if also.Mixed, err = i.compare(ctx, b.compared, page, unread, b.last); err != nil {
 		return err
 	}
 	now := i.Now()
@@ -260,7 +241,7 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	}
 	// An invoice that could not be understood is not counted as seen: its number becomes
 	// a gap as well, and is read again with each tick.
-	i.keepUnread(&a, slices.Concat(page.Unreadable, b.nameless), stored, b)
+	unreadable := i.keepUnread(&a, slices.Concat(page.Unreadable, b.nameless), stored, b)
 	if b.left.addNameless(page.Unreadable); b.left != nil && b.last {
 		a.Warnings = append(a.Warnings, i.warnings.ofLeftOut(plan.KindInvoice, *b.left, b.cause == plan.CauseSweep)...)
 	}
@@ -278,9 +259,8 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 		*b.window = *a.Window
 	}
 	i.pdfs.waiting = i.pdfs.waiting || len(a.Invoices) > 0
-	i.inbox.Wrote(b.hints, inbox.Outcome{Answered: a.Answered})
-	waitFor(a, b.hints)
-	if len(a.Rereads) > 0 {
+	i.inbox.Wrote(b.hints, inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads})
+	if unreadable.Wait(b.hints); len(unreadable.PutOff) > 0 {
 		i.inbox.Reopen(plan.KindInvoice)
 	}
 	return nil

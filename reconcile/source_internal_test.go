@@ -62,13 +62,13 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	w.parts = newParts(w)
 	hints := inbox.Hints{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []plan.Unreadable
-	for n := range mostUnread + 10 {
+	for n := range plan.MostUnread + 10 {
 		bad = append(bad, plan.Unreadable{Number: fmt.Sprint(n + 1), Err: errors.New("x")})
 	}
 	var a store.Applied
 	b := invoicesBatch{hints: hints, left: &leftOut{}}
 	w.invoices.keepUnread(&a, bad, map[int64]bool{2: true}, b)
-	if len(a.Hints) != mostUnread-1 || len(a.Rereads) != 1 || a.Rereads[0].Failures != 3 || a.Rereads[0].Gen != 4 || b.left.more != 9 {
+	if len(a.Hints) != plan.MostUnread-1 || len(a.Rereads) != 1 || a.Rereads[0].Failures != 3 || a.Rereads[0].Gen != 4 || b.left.more != 9 {
 		t.Fatalf("%d hints, %+v, %+v", len(a.Hints), a.Rereads, b.left)
 	}
 	b.left.addNameless([]plan.Unreadable{{Err: errors.New("y")}, {Number: "5", Err: errors.New("z")}})

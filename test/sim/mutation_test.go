@@ -196,8 +196,8 @@ var mutations = []mutation{
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"a listing that was cut short counts as whole", "plan/listing.go",
 		`Complete("items", l.announced, l.read)`, `Complete("items", 0, l.read)`, "cursor:"},
-	{"found: a shop's first invoice is where its numbers begin", "reconcile/invoices.go",
-		`if len(numbers) > 0 && top.Announced > len(numbers) {`, `if len(numbers) > 0 {`, "cursor:"},
+	{"found: a shop's first invoice is where its numbers begin", "plan/invoices.go",
+		`if len(highest) > 0 && announced > len(highest) {`, `if len(highest) > 0 {`, "cursor:"},
 }
 
 // rareMutations take hundreds or thousands of seeds to find.
