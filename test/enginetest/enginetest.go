@@ -3,9 +3,11 @@ package enginetest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -35,9 +37,13 @@ type World struct {
 	Shops    *Shops
 	Economic sandboxtest.Client
 	Log      *lagerdtest.Output
+	Config   config.Config // that Reload may take over, changed
 
 	stop func()
 }
+
+// Unreadable is a grant token that does not open.
+const Unreadable = "sealed under another key"
 
 // Options is what a test may want otherwise.
 type Options struct {
@@ -60,10 +66,11 @@ func Run(t *testing.T, o Options, test func(t *testing.T, w *World)) {
 func newWorld(t *testing.T, path string, o Options) *World {
 	t.Helper()
 	w := &World{T: t, Metrics: status.NewMetrics("test"), Log: lagerdtest.NewTranscript()}
-	var err error
+	image, err := migrated()
+	w.must(err)
+	w.must(os.WriteFile(path, image, 0o600))
 	w.Store, err = store.Open(t.Context(), store.Options{Path: path})
 	w.must(err)
-	w.must(w.Store.Migrate(t.Context()))
 	w.Shops = &Shops{store: w.Store, generation: -1}
 
 	o.Sandbox.AppToken, o.Sandbox.Bucket, o.Sandbox.MaxURL, o.Sandbox.Seed = lagerdtest.AppToken, 1_000_000, 4000, 1
@@ -81,12 +88,13 @@ func newWorld(t *testing.T, path string, o Options) *World {
 	if o.Pace != nil {
 		o.Pace(&pace)
 	}
+	w.Config = c
 	log := logrus.New()
 	log.SetOutput(w.Log)
 	log.SetLevel(logrus.DebugLevel)
 	instances := 0
 	w.Engine, err = engine.New(c, engine.Options{
-		Store: w.Store, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil }, Shops: w.Shops,
+		Store: w.Store, Open: open, Shops: w.Shops,
 		Metrics: w.Metrics, Log: log, Now: time.Now, Pace: pace, Transport: direct,
 		Jitter: func(most time.Duration) time.Duration { return most / 2 },
 		Instance: func() store.Instance {
@@ -112,6 +120,33 @@ func newWorld(t *testing.T, path string, o Options) *World {
 		}
 	})
 	return w
+}
+
+// migrated is a database that is empty, and up to date: to make one takes longer than
+// most tests.
+var migrated = sync.OnceValues(func() (image []byte, err error) {
+	dir, err := os.MkdirTemp("", "lagerd-engine")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "lagerd.db")
+	s, err := store.Open(context.Background(), store.Options{Path: path})
+	if err == nil {
+		err = errors.Join(s.Migrate(context.Background()), s.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// open takes the grant token as it is stored.
+func open(shop string, sealed []byte) (string, error) {
+	if string(sealed) == Unreadable {
+		return "", fmt.Errorf("shop %s: the token does not open", shop)
+	}
+	return string(sealed), nil
 }
 
 // Stop ends the engine, and returns when it has ended.
@@ -163,7 +198,7 @@ func (w *World) Faults(named map[string]any) {
 // the time.
 func (w *World) Within(most time.Duration, what string, so func() bool) {
 	w.T.Helper()
-	for deadline := time.Now().Add(most); !so(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(most); !so(); time.Sleep(min(5*time.Second, most/100)) {
 		if time.Now().After(deadline) {
 			w.T.Fatalf("not within %s: %s", most, what)
 		}
@@ -262,8 +297,12 @@ func (x *Shops) Refresh(ctx context.Context) error {
 // direct is a network in which a handler is called: in a bubble no other has a clock.
 type direct struct{ http.Handler }
 
+// answersAfter is how long e-conomic takes at least: two reads of no time would be one.
+const answersAfter = 20 * time.Millisecond
+
 // RoundTrip implements http.RoundTripper.
 func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	time.Sleep(answersAfter)
 	rec := httptest.NewRecorder()
 	d.ServeHTTP(rec, req)
 	if err := req.Context().Err(); err != nil {
