@@ -182,6 +182,8 @@ var mutations = []mutation{
 		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:"},
 	{"a read of stock ends a hold for losses", "plan/holds.go",
 		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenStockRead`, "holds:"},
+	{"the end of one scope's hold ends the others", "store/holds.go",
+		`t.exec("DELETE FROM holds WHERE shop = ? AND scope = ?", shop, scope)`, `t.exec("DELETE FROM holds WHERE shop = ? AND scope <> ?", shop, scope+" alone")`, "holds:|liveness:"},
 	{"a read of invoices ends the hold of their PDFs", "plan/holds.go",
 		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
