@@ -29,14 +29,16 @@ func (s *Scheduler) mark(e *entry, began time.Time, good bool) {
 	if len(s.marks)+len(s.counts) == 0 {
 		s.markedAt = s.now()
 	}
+	// Of two of one kind the statement takes the first, and counts are noted after marks.
+	s.counts = without(s.counts, m.Shop)
 	if !good {
-		s.counts = append(without(s.counts, m.Shop), m) // of two the statement takes the first
+		s.counts = append(s.counts, m)
 		return
 	}
 	if len(s.marks) == 0 || began.Before(s.marksFrom) {
 		s.marksFrom = began
 	}
-	s.marks = append(s.marks, m)
+	s.marks = append(without(s.marks, m.Shop), m)
 }
 
 // marksWait is how long a tick may wait for others to be noted with it.

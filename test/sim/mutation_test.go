@@ -198,6 +198,17 @@ var mutations = []mutation{
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
 	{"a listing that was cut short counts as whole", "plan/listing.go",
 		`Complete("items", l.announced, l.read)`, `Complete("items", 0, l.read)`, "cursor:"},
+	{"what a 429 asks for is not waited for", "economic/budget.go",
+		`until.After(b.blocked) {`, `until.After(b.blocked) && until.Before(now) {`, "economy:"},
+	{"a shop that failed is tried again at once", "schedule/scheduler.go",
+		`wait := s.o.Reconcile.Backoff(e.failures)`, `wait := s.o.Reconcile.Backoff(e.failures) / 100`, "economy:"},
+	{"what was spent is not counted on by the next holder", "source/economic/account.go",
+		`b.Restore(economic.BudgetState(made))`, `b.Restore(economic.BudgetState{})`, "economy:"},
+	{"a failure takes away from the times that a hint was read", "plan/reasons.go",
+		`DueAt: until, Tries: h.Tries,`, `DueAt: until,`, "hints:|liveness:"},
+	{"found: an older count of a shop's calls is noted after a newer one", "schedule/marks.go",
+		`	s.counts = without(s.counts, m.Shop)
+	if !good {`, `	if !good {`, "economy:"},
 	{"found: a shop's first invoice is where its numbers begin", "plan/invoices.go",
 		`if len(highest) > 0 && announced > len(highest) {`, `if len(highest) > 0 {`, "cursor:"},
 }

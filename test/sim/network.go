@@ -33,10 +33,11 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := s.step.Load()
 	var resp *http.Response
 	var failed error
-	c := &call{from: n.inst, key: "GET " + req.Header.Get("X-AgreementGrantToken") + " " + req.URL.RequestURI()}
+	c := &call{from: n.inst, key: "GET " + req.Header.Get("X-AgreementGrantToken") + " " + req.URL.RequestURI(), request: req}
 	c.effect = func() {
 		resp, failed = n.serve(req, began, c)
 		n.note(req, c.arrived, resp)
+		c.response = resp
 	}
 	c.lose = func() { n.note(req, c.arrived, nil) } // it is spent all the same
 	if err := s.wait(req.Context(), c); err != nil {

@@ -41,6 +41,7 @@ type oracle struct {
 	wholes   map[listingKey]*listed // the last of them that was read to its end
 	answers  map[partKey]answers
 	holds    map[holdKey]heldState
+	economy  economy
 }
 
 type hintKey struct{ shop, kind, number string }
@@ -83,7 +84,7 @@ type listingKey struct {
 func newOracle(s *simulation) *oracle {
 	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
 		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{},
-		wholes: map[listingKey]*listed{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}}
+		wholes: map[listingKey]*listed{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}, economy: newEconomy()}
 }
 
 func (o *oracle) violate(format string, args ...any) {
@@ -188,6 +189,12 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	}
 	if o.sim.profile.removes {
 		return // what is known of a shop's hints and items ends with its removal
+	}
+	if touches["progress"] {
+		o.checkSpent()
+		if !o.sim.profile.notesMore() {
+			o.checkBackoff(i, fenced)
+		}
 	}
 	before := map[hintKey]int64{}
 	var deleted []batch

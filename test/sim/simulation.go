@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +68,9 @@ type call struct {
 	effect func() // carries it out; run by the loop
 	lose   func() // the caller went away before it was carried out
 	conn   *conn  // the connection it uses, if it is a statement
+
+	request  *http.Request  // if it is one
+	response *http.Response // what has come of it
 
 	arrived time.Time
 	ready   time.Time // not before
@@ -277,6 +281,9 @@ func (s *simulation) collect() {
 	s.db.sweep()
 	now := time.Now()
 	for _, c := range arrived {
+		if c.request != nil && !c.from.dead {
+			s.oracle.asks(c.from, s.world.shopOf(c.request.Header.Get("X-AgreementGrantToken")), c.request.URL.RequestURI(), now)
+		}
 		c.arrived, c.ready = now, now.Add(s.latency(c))
 		s.waiting = append(s.waiting, c)
 	}
@@ -385,6 +392,9 @@ func (s *simulation) perform(c *call) {
 
 func (s *simulation) answer(c *call) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(w *call) bool { return w == c })
+	if r := c.response; r != nil && r.StatusCode == http.StatusTooManyRequests && !c.from.dead {
+		s.oracle.limited(c.from, s.world.shopOf(c.request.Header.Get("X-AgreementGrantToken")), r.Header)
+	}
 	close(c.done)
 }
 
