@@ -191,9 +191,7 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 	if !headerValue(a.grant) || a.grant == "" {
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or holds a character that no token has: enter it anew")}
 	}
-	waited := a.client.o.Wait(ctx)
 	got, r, err := a.ask(ctx, p, c)
-	waited()
 	if r.sent.IsZero() {
 		return answer{}, failed(c.op, err)
 	}
@@ -227,13 +225,20 @@ type request struct {
 	blocked time.Duration // for how long a 429 blocks the agreement
 }
 
-// ask waits for its turn, sends the request and reads the whole answer.
+// ask waits for its turn, sends the request and reads the whole answer. What it takes up
+// meanwhile it gives back also where that panics, which ends one pass and not the process.
 func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, request, error) {
+	defer a.client.o.Wait(ctx)()
 	if err := a.budget.acquire(ctx, p); err != nil {
 		return answer{}, request{}, err
 	}
+	released := false
+	defer func() {
+		if !released {
+			a.budget.release(0, nil)
+		}
+	}()
 	if err := a.client.rate.Wait(ctx); err != nil {
-		a.budget.release(0, nil)
 		return answer{}, request{}, &Error{Kind: KindUnavailable, Err: fmt.Errorf("wait for its turn among all calls: %w", err)}
 	}
 	began := a.client.o.Now()
@@ -243,7 +248,7 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 	if resp != nil {
 		r.status, r.header = resp.StatusCode, resp.Header
 	}
-	r.blocked = a.budget.release(r.status, r.header)
+	r.blocked, released = a.budget.release(r.status, r.header), true
 	r.took = time.Since(r.sent)
 	return got, r, err
 }

@@ -146,5 +146,6 @@ func (o *oracle) checkBackoff(i *instance, fenced string) {
 }
 
 // notesMore reports whether in this run failures are noted also of passes after which no
-// backoff is due: settings change under them, or parts are refused and the rest goes on.
-func (p profile) notesMore() bool { return p.forbids || p.moves }
+// backoff is due: settings change under them, parts are refused and the rest goes on, or the
+// day's calls are spent.
+func (p profile) notesMore() bool { return p.forbids || p.moves || p.dailyCalls < 10_000 }

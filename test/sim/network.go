@@ -43,6 +43,9 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := s.wait(req.Context(), c); err != nil {
 		return nil, err
 	}
+	if s.script.came != nil {
+		s.script.came(req.URL.RequestURI())
+	}
 	return resp, failed
 }
 
@@ -131,6 +134,9 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		s.world.control("PUT", "faults", `{"force":{"halfPage":0}}`)
 	}
 	body := rec.Body.Bytes()
+	if s.script.edit != nil {
+		body = s.script.edit(req.URL.RequestURI(), body)
+	}
 	resp := answer(req, rec.Code, rec.Header(), body)
 	switch {
 	case len(body) > 2 && s.strike(p.cut):

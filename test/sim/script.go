@@ -13,6 +13,10 @@ type script struct {
 	// answer answers a request in e-conomic's place; staged reports that it does, and no
 	// response is then a connection that broke.
 	answer func(i *instance, x *shop, req *http.Request, c *call) (resp *http.Response, staged bool)
+	// came is called by whoever made a request, when its answer has come.
+	came func(path string)
+	// edit returns what of an answer's body comes.
+	edit func(path string, body []byte) []byte
 	// statement lets a statement fail with what it returns, and its connection break.
 	statement func(i *instance, query string) error
 	// asked is told of each request that has reached e-conomic.
