@@ -417,7 +417,7 @@ func (t tx) Commit() error {
 			}
 			c.db.drop(c)
 			return mysql.ErrInvalidConn
-		case s.profile.unsure && s.strike(0.2):
+		case s.script.lost != nil && s.script.lost(c.db.wrote), s.profile.unsure && s.strike(0.2):
 			s.counts["database down after a commit"]++
 			c.commit()
 			s.outage() // nor is it there when the transaction is tried again

@@ -19,6 +19,9 @@ type script struct {
 	edit func(path string, body []byte) []byte
 	// statement lets a statement fail with what it returns, and its connection break.
 	statement func(i *instance, query string) error
+	// lost reports that nobody is told of a transaction that was committed, since the whole
+	// database is down for a while right after it.
+	lost func(wrote []string) bool
 	// asked is told of each request that has reached e-conomic.
 	asked func(asked)
 	// logged is told of each line that a lagerd logs.

@@ -134,42 +134,22 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestPastFailures runs seeds again that have failed once. What a seed leads to
-// changes with every change of the simulation: the mistakes themselves are among
-// the mutations, where they must be found again, as long as they do harm.
-func TestPastFailures(t *testing.T) {
+// TestSeedsTheOracleFailed runs seeds again in which the oracle, or the simulation, was
+// wrong once. What a seed leads to changes with every change of the simulation, so that
+// these are runs like any others: what lagerd did wrong in other seeds is among the
+// mutations or is played in past_test.go.
+func TestSeedsTheOracleFailed(t *testing.T) {
 	for _, past := range []struct {
 		seed uint64
 		why  string
 	}{
-		{240, "an invoice that surfaced late below a shop's first one was never asked for"},
-		{246, "an older answer, stored late, reopened a hint that a newer one had answered"},
-		{1071, "a page that was lost with the next one was counted as a read that had shown no zero (the oracle was wrong)"},
-		{1521, "a clock that was set back by ten minutes made a block of a minute last eleven"},
-		{2131, "the same, with two lagerd"},
-		{3149, "the same, while the database broke connections"},
+		{1071, "a page that was lost with the next one was counted as a read that had shown no zero"},
 		{3173, "an acknowledged hint seemed not to be stored (the run could not be repeated then)"},
-		{3715, "a listing lied twice, and was believed (the oracle was wrong)"},
-		{3740, "an answered hint was deleted while a listing had it in hand, and the listing answered the next one"},
-		{4230, "a clock that was set back, once more"},
-		{4794, "a process was started when all was over, and the run never ended (the simulation was wrong)"},
-		{5318, "a listing cut short left out an item that was not stored yet (the oracle was wrong)"},
-		{20192, "losses were believed at their second read though the hold at the first had failed with the database"},
-		{5540, "the same, while its read was under way"},
-		{6586, "a read that showed no zero and was lost with the database was counted (the oracle was wrong)"},
-		{17464, "a 404 whose body broke off counted as the first of two reads that showed an item gone"},
-		{24680, "a listing under way went on when losses were held back, left them out and moved the cursor"},
-		{70924, "the same, with one shop"},
-		{1443, "an item was deleted while pages were turned, and the one that moved up a page was never read"},
-		{1856, "the same"},
-		{15987, "the same, and an item was created in another place, so that the listing was as long as before"},
-		{21493, "the same within a second"},
-		{5248, "a clock that was set back: an item that had been deleted stayed"},
-		{4840, "a zero that a listing had shown was confirmed by a second read, though one between them had shown a figure"},
-		{5183, "a listing lied a third time of an item that had been barred meanwhile (the oracle was wrong)"},
-		{19394, "a listing's first page was read again, and what it had shown before was forgotten (the oracle was wrong)"},
-		{20364, "what was suspected of an item that could not be understood was forgotten, and a hold for losses ended"},
-		{11376, "a hold was noted though the database's answer was lost, and the shop worked on and stayed held"},
+		{3715, "a listing lied twice, and was believed"},
+		{4794, "a process was started when all was over, and the run never ended"},
+		{5318, "a listing cut short left out an item that was not stored yet"},
+		{6586, "a read that showed no zero and was lost with the database was counted"},
+		{5183, "a listing lied a third time of an item that had been barred meanwhile"},
 	} {
 		if r := run(t, past.seed, 100); r.Violation != "" {
 			t.Errorf("%s: %s", past.why, explain(r, 60))
