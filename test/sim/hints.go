@@ -1,0 +1,142 @@
+package sim
+
+import (
+	"encoding/json"
+	"slices"
+
+	"lagerd/store"
+)
+
+// Hints are answered by generation: the oracle remembers when each one came, and which
+// reads began since.
+
+// hinted returns how often the number was hinted at, as the database tells.
+func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen + o.batched[k] }
+
+// answered reports whether a number of batches that have been deleted was read after
+// they came, or will be, since it has an open row.
+func (o *oracle) answered(i *instance, k hintKey, deleted []batch) bool {
+	if o.hints[k].open || k.kind == "invoice" && o.stored(k) {
+		return true
+	}
+	began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+	return read && !slices.ContainsFunc(deleted, func(b batch) bool { return b.step > began && slices.Contains(b.hints, k) })
+}
+
+// readBatches counts the webhooks that wait in batches, and returns those batches that
+// are gone.
+func (o *oracle) readBatches() (deleted []batch) {
+	clear(o.batched)
+	found := map[int64]batch{}
+	for _, row := range o.sim.db.mustQuery("SELECT id, shop, data, error FROM hint_batches") {
+		var hints []struct{ Kind, Number string }
+		if err := json.Unmarshal([]byte(row[2].(string)), &hints); err != nil || row[3] != "" {
+			o.violate("hints: a batch cannot be read: %v %v", row[3], err)
+		}
+		b, known := o.batches[row[0].(int64)]
+		if !known {
+			b.step = o.sim.step.Load()
+		}
+		b.hints = nil
+		for _, h := range hints {
+			k := hintKey{row[1].(string), h.Kind, h.Number}
+			o.batched[k]++
+			b.hints = append(b.hints, k)
+		}
+		found[row[0].(int64)] = b
+	}
+	for id, b := range o.batches {
+		if _, kept := found[id]; !kept {
+			deleted = append(deleted, b)
+		}
+	}
+	o.batches = found
+	return deleted
+}
+
+// checkAcknowledged: what was acknowledged stays, wherever it is kept.
+func (o *oracle) checkAcknowledged() {
+	for k, least := range o.acked {
+		if o.hinted(k) < least {
+			o.violate("durable: the acknowledged webhook of %v is not in the database any more", k)
+		}
+	}
+}
+
+// acknowledged: "Success" means durable.
+func (o *oracle) acknowledged(a ack) {
+	o.sim.counts["webhook acknowledged"]++
+	if o.sim.profile.removes {
+		return
+	}
+	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
+	if o.over {
+		return
+	}
+	if o.hinted(k) <= a.before {
+		o.violate("durable: the webhook of %v was acknowledged and is not in the database", k)
+	}
+	o.acked[k] = max(o.acked[k], a.before+1)
+}
+
+// checkHints: a hint is cleared only by a read that began after it came.
+func (o *oracle) checkHints(i *instance) {
+	step := o.sim.step.Load()
+	found := map[hintKey]bool{}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, seen_gen, done_gen, open, tries FROM hints") {
+		k := hintKey{row[0].(string), row[1].(string), row[2].(string)}
+		found[k] = true
+		seen, done, open, tries := row[3].(int64), row[4].(int64), truth(row[5]), row[6].(int64)
+		was := o.hints[k]
+		if was.steps == nil {
+			was.steps = map[int64]int64{}
+		}
+		for g := was.seen + 1; g <= seen; g++ {
+			was.steps[g] = step
+		}
+		switch {
+		case seen < was.seen:
+			o.violate("hints: the generation of %v went from %d to %d", k, was.seen, seen)
+		case open != (seen > done):
+			o.violate("hints: %v has seen %d, done %d and open %t", k, seen, done, open)
+		case done > seen:
+			o.violate("hints: %v is answered up to %d, of %d", k, done, seen)
+		case open && was.open && seen == was.seen && tries < was.tries:
+			o.violate("hints: %v has been read %d times to see what it is about, and that became %d", k, was.tries, tries)
+		case done > was.done:
+			began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+			if k.kind == "invoice" && o.stored(k) {
+				break // it is there, and a booked invoice never changes
+			}
+			if recorded := was.steps[done]; (!read || began < recorded) && !o.off(k) {
+				o.violate("hints: %v was answered up to %d, recorded at step %d, by a read that began at step %d (any: %t)", k, done, recorded, began, read)
+			}
+		}
+		for g := was.done + 1; g <= done; g++ {
+			delete(was.steps, g) // no answer is stored to it any more
+		}
+		o.hints[k] = hintState{seen: seen, done: done, open: open, tries: tries, steps: was.steps}
+	}
+	for k, h := range o.hints {
+		if !found[k] {
+			if h.open {
+				o.violate("hints: %v was open and is gone", k)
+			}
+			o.pruned[k] += h.seen
+			delete(o.hints, k)
+		}
+	}
+}
+
+// off reports whether a person has the shop do without what a hint is about.
+func (o *oracle) off(k hintKey) bool {
+	row := o.sim.db.mustQuery("SELECT stock_on, stock_source, invoices_on FROM shops WHERE shop = ?", k.shop)[0]
+	if k.kind == "invoice" {
+		return !truth(row[2])
+	}
+	return !truth(row[0]) || row[1] != string(store.SourceEconomic)
+}
+
+func (o *oracle) stored(k hintKey) bool {
+	return len(o.sim.db.mustQuery("SELECT 1 FROM invoices i JOIN shops s ON s.dataset = i.shop WHERE s.shop = ? AND i.number = ?", k.shop, k.number)) > 0
+}
