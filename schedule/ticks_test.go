@@ -158,6 +158,11 @@ func TestDrop(t *testing.T) {
 		passes := len(w.passesOf()[name])
 		began := time.Now()
 		w.Drop(name)
+		w.mu.Lock()
+		if n := w.underWay[name]; n != 0 {
+			t.Errorf("%d passes are under way when the shop has been dropped", n)
+		}
+		w.mu.Unlock()
 		w.Drop(name) // as a keeper does that is not sure
 		if took := time.Since(began); took > planningTakes || passes == 0 {
 			t.Errorf("dropping a shop in its pass %d took %s", passes, took)

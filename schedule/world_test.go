@@ -44,6 +44,7 @@ type world struct {
 	latency                   time.Duration // of a call
 	hangs                     func(shop string) bool
 	passes                    map[string][]passed
+	underWay                  map[string]int // passes
 	calls                     []time.Time
 	calling, planning         int
 	mostCalling, mostPlanning int // at once
@@ -60,7 +61,7 @@ type passed struct {
 func inWorld(t *testing.T, schedule string, workers, shops int, do func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, workers: workers, latency: 250 * time.Millisecond, hangs: noShop, passes: map[string][]passed{}, schedule: schedule}
+		w := &world{t: t, workers: workers, latency: 250 * time.Millisecond, hangs: noShop, passes: map[string][]passed{}, underWay: map[string]int{}, schedule: schedule}
 		for n := range shops {
 			w.names = append(w.names, shopName(n))
 		}
@@ -219,7 +220,13 @@ func (f *fakeShop) RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Re
 	w := f.world
 	w.mu.Lock()
 	w.passes[f.settings.Shop] = append(w.passes[f.settings.Shop], passed{due, time.Now()})
+	w.underWay[f.settings.Shop]++
 	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.underWay[f.settings.Shop]--
+	}()
 	for range callsEach {
 		if err := f.call(ctx); err != nil {
 			return reconcile.Report{}, err
