@@ -240,7 +240,7 @@ func TestDaysCallsBind(t *testing.T) {
 		if _, failure := s.answered("tick", time.Minute); !strings.Contains(failure, "cut short: it waits until "+midnight.Format("2006-01-02")) {
 			t.Errorf("who asks for a tick is told %q", failure)
 		}
-		s.pass(midnight.Sub(time.Now()) - time.Minute)
+		s.pass(time.Until(midnight) - time.Minute)
 		if n := len(s.asked); n != daily {
 			t.Errorf("%d calls were made on a day of %d", n, daily)
 		}
