@@ -62,16 +62,48 @@ func (g *gate) answered(ctx context.Context, number string) error {
 // part that is held for another reason stays so: that it is refused as well is told
 // beside it.
 func (g *gate) end(ctx context.Context, err error) error {
-	err = g.identity.judged(ctx, err)
-	if stop, _ := g.identity.stops(err, plan.ReadListing, 0); stop != plan.StopPart || ctx.Err() != nil {
+	refused, err := g.refused(ctx, err)
+	if !refused {
 		return err
 	}
+	return g.endRefused(ctx, err)
+}
+
+// refused reports whether an error says that the source refuses the part. The error is
+// returned as what it counts for.
+func (g *gate) refused(ctx context.Context, err error) (bool, error) {
+	err = g.identity.judged(ctx, err)
+	stop, _ := g.identity.stops(err, plan.ReadListing, 0)
+	return stop == plan.StopPart && ctx.Err() == nil, err
+}
+
+// endRefused holds the part for a refusal.
+func (g *gate) endRefused(ctx context.Context, err error) error {
 	if hold, held := g.progress.Holds.Of(g.scope); held && hold.Reason != plan.HeldForbidden {
 		g.beside = err
 		g.noteTry()
 		return nil
 	}
 	return g.stop(ctx, plan.HeldForbidden, err.Error())
+}
+
+// probe tries a part that is held as forbidden by reading some of its numbers, in their
+// order; refused tells of those that were refused before. open reports that the rest may be
+// read: the source has answered for one, or has refused none but those that it always
+// refuses.
+func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N) error) (open bool, err error) {
+	open = true
+	for _, number := range plan.Probes(numbers, refused) {
+		fresh := !refused(number)
+		if err := read(number); err != nil || !g.forbidden() {
+			return true, err
+		}
+		open = open && !fresh
+	}
+	if !open {
+		g.noteTry()
+	}
+	return open, nil
 }
 
 // warned counts an item or invoice of which fields could not be understood.

@@ -24,7 +24,7 @@ type invoices struct {
 }
 
 // Run finds and stores newly booked invoices and answers the hints of
-// invoices. Their lines and PDFs are fetched by fetch.
+// invoices. Their lines and PDFs are read by pdfs.
 func (i *invoices) Run(ctx context.Context, due Due) (more bool, err error) {
 	if !i.shop.InvoicesOn {
 		return false, i.dismiss(ctx, due.Asked, plan.HintInvoicesOff, "")
@@ -64,7 +64,7 @@ func (i *invoices) readDue(ctx context.Context, due Due) error {
 }
 
 // try tries invoices that are held as forbidden by the hinted numbers that are
-// not stored, the highest first. open reports that the rest may be read: see tryStock.
+// not stored, the highest first. open is that of probe.
 func (i *invoices) try(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	var newest []int64
 	for number, h := range hints {
@@ -82,18 +82,7 @@ func (i *invoices) try(ctx context.Context, hints inbox.Hints) (open bool, err e
 		number := strconv.FormatInt(n, 10)
 		return hints[number].Refused || i.streak.Known(number)
 	}
-	open = true
-	for _, n := range plan.Probes(newest, refused) {
-		fresh := !refused(n)
-		if err := i.readOne(ctx, n, hints); err != nil || !i.forbidden() {
-			return true, err
-		}
-		open = open && !fresh
-	}
-	if !open {
-		i.noteTry()
-	}
-	return open, nil
+	return probe(&i.gate, newest, refused, func(n int64) error { return i.readOne(ctx, n, hints) })
 }
 
 // invoicesPage is one page of invoices.

@@ -192,26 +192,14 @@ func (s *stock) situation(due Due, list, waiting inbox.Hints) plan.Situation {
 }
 
 // tryHeld tries stock that is held as forbidden by its hinted numbers, the newest hint
-// first. open reports that the rest may be read: e-conomic has answered for one, or has
-// refused none but those that it always refuses.
+// first. open is that of probe.
 func (s *stock) tryHeld(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
 		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
 	})
-	refused := func(number string) bool { return hints[number].Refused || s.streak.Known(number) }
-	open = true
-	for _, number := range plan.Probes(newest, refused) {
-		fresh := !refused(number)
-		err := heldBack(s.reader.one(ctx, hints, number, new(int)))
-		if err != nil || !s.forbidden() {
-			return true, err
-		}
-		open = open && !fresh
-	}
-	if !open {
-		s.noteTry()
-	}
-	return open, nil
+	return probe(&s.gate, newest,
+		func(number string) bool { return hints[number].Refused || s.streak.Known(number) },
+		func(number string) error { return heldBack(s.reader.one(ctx, hints, number, new(int))) })
 }
 
 // off returns why the shop's stock is not read, "" if it is.
@@ -233,11 +221,12 @@ func (s *stock) isTrue() bool {
 
 // end is gate.end. The listing under way ends as well where reading is refused.
 func (s *stock) end(ctx context.Context, err error) error {
-	err = s.identity.judged(ctx, err)
-	if stop, _ := s.identity.stops(err, plan.ReadListing, 0); stop == plan.StopPart && ctx.Err() == nil {
-		s.sweep.end()
+	refused, err := s.refused(ctx, err)
+	if !refused {
+		return err
 	}
-	return s.gate.end(ctx, err)
+	s.sweep.end()
+	return s.endRefused(ctx, err)
 }
 
 // store plans and applies a batch of observations, with what else the
