@@ -56,10 +56,26 @@ func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
 		s.marks, s.counts = nil, nil
 	}
 	s.mu.Unlock()
-	return errors.Join(
+	err := errors.Join(
 		eachDay(marks, func(marks []store.TickMark) error { return s.store.MarkTicks(ctx, s.o.Instance, marks, from) }),
 		eachDay(counts, func(counts []store.TickMark) error { return s.store.MarkCalls(ctx, s.o.Instance, counts) }),
 	)
+	if err != nil {
+		s.uncount(counts)
+	}
+	return err
+}
+
+// uncount has the shops' next ticks noted although they make no more calls: what was to
+// be noted may not have been. A good tick always is.
+func (s *Scheduler) uncount(counts []store.TickMark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range counts {
+		if e := s.shops[m.Shop]; e != nil {
+			e.counted = store.DayCalls{}
+		}
+	}
 }
 
 // eachDay calls note with the marks of each day.

@@ -684,6 +684,12 @@ func TestCallsOfCommands(t *testing.T) {
 		if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 2 || p.Failure != "y" || !p.TickAt.Equal(noon) {
 			t.Errorf("a tick that is not good is noted as %+v, %v", p, err)
 		}
+		// A note that comes late, because its statement was made again, undoes no newer one.
+		tick("2026-11-29", 7)
+		today("2026-11-29", 13, 5)
+		if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 2 {
+			t.Errorf("a late tick leaves %d failures, want 2: %v", p.Failures, err)
+		}
 		must(t, s.BookCalls(ctx, "shop1", "2026-11-30", 1))
 		today("2026-11-30", 1, 1)
 		if p, err := s.Progress(ctx, "shop2"); err != nil || p.CommandCalls != 0 {

@@ -29,7 +29,8 @@ const MarksPerStatement = 1000
 
 // MarkTicks notes a good tick for all the given shops in a few statements,
 // whatever their number. A shop whose lease the instance no longer holds, or
-// whose settings have been changed, is left alone.
+// whose settings have been changed, is left alone, and so is one of which more calls
+// are noted: the statement was made again after a newer note, which stands.
 func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark, at time.Time) error {
 	return s.mark(ctx, instance, marks, "tick_at = ?, failures = 0, failure = '', ", At(at))
 }
@@ -49,9 +50,10 @@ func (s *Store) mark(ctx context.Context, instance string, marks []TickMark, als
 			shops = append(shops, m.Shop)
 		}
 		cases := strings.Repeat(" WHEN ? THEN ?", len(chunk))
-		args := slices.Concat(its, []any{chunk[0].CallsDay}, calls, shops, []any{instance}, generations)
+		day := []any{chunk[0].CallsDay}
+		args := slices.Concat(its, day, calls, shops, day, calls, []any{instance}, generations)
 		_, err := s.exec(ctx, "UPDATE progress SET "+also+"calls_day = ?, calls = CASE shop"+cases+" ELSE calls END"+
-			" WHERE shop IN "+placeholders(1, len(chunk))+
+			" WHERE shop IN "+placeholders(1, len(chunk))+" AND (calls_day <> ? OR calls <= CASE shop"+cases+" END)"+
 			" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.holder = ? AND leases.generation = CASE leases.shop"+cases+" END)", args...)
 		if err != nil {
 			return fmt.Errorf("note the tick of %d shops: %w", len(chunk), err)

@@ -26,12 +26,14 @@ type quiet struct {
 
 // economy is what has been asked of e-conomic.
 type economy struct {
-	calls  map[string]int64 // by shop, all that were made
-	minute map[string]int   // by shop, in the minute that is counted
-	counts time.Time        // that minute
-	quiet  map[workKey][]quiet
-	spent  map[string]spent
-	failed map[string]int64 // by shop, the failures in a row that are stored
+	calls    map[string]int64     // by shop, all that were made
+	last     map[*shop]string     // the shop that an account was of last
+	answered map[string]time.Time // by shop, when a person's request was answered last
+	minute   map[string]int       // by shop, in the minute that is counted
+	counts   time.Time            // that minute
+	quiet    map[workKey][]quiet
+	spent    map[string]spent
+	failed   map[string]int64 // by shop, the failures in a row that are stored
 }
 
 // spent is what is stored of a shop's calls of a day.
@@ -46,7 +48,7 @@ type spent struct {
 const mostInAMinute = 500
 
 func newEconomy() economy {
-	return economy{calls: map[string]int64{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}}
+	return economy{calls: map[string]int64{}, last: map[*shop]string{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}}
 }
 
 // working returns under which lease an instance works on a shop, as the database has it.
@@ -61,9 +63,14 @@ func (o *oracle) working(i *instance, shop string) workKey {
 // asks takes note of a request in the moment in which it is made.
 func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	e := &o.economy
-	if o.over || x.name == "" {
+	if o.over {
 		return
 	}
+	if x.name == "" { // a shop has moved, and a pass under way does not know it yet
+		e.calls[e.last[x]]++
+		return
+	}
+	e.last[x] = x.name
 	e.calls[x.name]++
 	if minute := at.Truncate(time.Minute); !minute.Equal(e.counts) {
 		e.counts = minute
@@ -83,9 +90,18 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	}
 }
 
-// asked reports whether a person's request for the shop is open: it waits for no backoff.
+// askedLately is for how long a request has a lagerd work on a shop: one that learnt of it
+// during a pass makes another, and goes on with what that leaves.
+const askedLately = time.Minute
+
+// asked reports whether a person's request for the shop is or was open just now: it waits
+// for no backoff.
 func (o *oracle) asked(shop string) bool {
-	return len(o.sim.db.mustQuery("SELECT 1 FROM requests WHERE shop = ? AND done_at IS NULL", shop)) > 0
+	if len(o.sim.db.mustQuery("SELECT 1 FROM requests WHERE shop = ? AND done_at IS NULL", shop)) > 0 {
+		return true
+	}
+	answered, ok := o.economy.answered[shop]
+	return ok && time.Since(answered) < askedLately
 }
 
 // rest has an instance ask nothing for a shop for so long from now on.

@@ -189,6 +189,9 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if o.sim.profile.removes {
 		return // what is known of a shop's hints and items ends with its removal
 	}
+	if touches["requests"] {
+		o.economy.answered[fenced] = time.Now()
+	}
 	if touches["progress"] {
 		o.checkSpent()
 		if !o.sim.profile.notesMore() {
