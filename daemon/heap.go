@@ -7,7 +7,7 @@ import (
 	"runtime/metrics"
 )
 
-// The heap is small beside what a flood allocates. So the collector leaves it half as
+// The heap is small beside what a burst allocates. So the collector leaves it half as
 // much again as is in use, where Go would leave it twice as much: memory is halved
 // for some hundredths of the time. But of a heap of a few MiB half is so little that
 // it would run twenty times a second.

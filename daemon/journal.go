@@ -15,7 +15,7 @@ import (
 )
 
 // journal writes the shops' webhook logs behind the endpoint's back: a call
-// never waits for it, and in a flood the logs are written when it is over, with
+// never waits for it, and in a burst the logs are written when it is over, with
 // the calls that they have room for.
 type journal struct {
 	store   *store.Store
@@ -51,7 +51,7 @@ func (c *calls) take(n int) []store.WebhookCall {
 // most calls that wait to be written, over all shops
 const journalLimit = 20_000
 
-// perFlush is how many calls are written at a time, over all shops: in a flood the
+// perFlush is how many calls are written at a time, over all shops: in a burst the
 // database has hints to commit.
 const perFlush = 1000
 

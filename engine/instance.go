@@ -117,7 +117,7 @@ func (i *instance) Dropped(name string) { i.scheduler.Drop(name) }
 func (i *instance) Releasing(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := i.scheduler.NoteTicks(ctx, true); err != nil {
+	if err := i.scheduler.FlushTicks(ctx, true); err != nil {
 		i.Log.WithError(err).Warn("the last ticks could not be noted")
 	}
 }
@@ -167,7 +167,7 @@ func (i *instance) look(ctx context.Context) error {
 	i.scheduler.Sync(i.Shops.Shop)
 	i.scheduler.Asked(news.Asked)
 	i.scheduler.Wake(news.Work)
-	if err := i.scheduler.NoteTicks(ctx, false); err != nil {
+	if err := i.scheduler.FlushTicks(ctx, false); err != nil {
 		return err
 	}
 	if now.Sub(i.prunedAt) >= pruneEvery(i.cfg.Retention.Requests) {

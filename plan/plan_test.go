@@ -193,7 +193,7 @@ func TestPlanReads(t *testing.T) {
 		{"a tick while a listing is under way", plan.Situation{Swept: true, Items: 5000, Tick: true, Listing: true, SinceSweep: day, SweepEvery: day}, plan.Reads{Changes: true}},
 		{"a tick during the first sweep", plan.Situation{Items: 0, Tick: true, Listing: true, SweepEvery: day}, plan.Reads{}},
 		{"hints while a listing is under way", plan.Situation{Swept: true, Items: 5000, Listing: true, Hinted: 3, PerFilter: 30, SweepEvery: day}, plan.Reads{Filters: true}},
-		{"a flood while a listing is under way", plan.Situation{Swept: true, Items: 5000, Tick: true, Listing: true, Hinted: 5000, PerFilter: 30, SweepEvery: day}, plan.Reads{Changes: true}},
+		{"a burst while a listing is under way", plan.Situation{Swept: true, Items: 5000, Tick: true, Listing: true, Hinted: 5000, PerFilter: 30, SweepEvery: day}, plan.Reads{Changes: true}},
 	} {
 		c.s.PageSize = plan.PageSize
 		if got := plan.PlanReads(c.s); got != c.want {

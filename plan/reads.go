@@ -49,7 +49,7 @@ func PlanReads(s Situation) Reads {
 	r := Reads{Changes: s.Tick && s.Swept && !s.NoChanges}
 	switch {
 	case s.Hinted == 0:
-	case s.Flood():
+	case s.Burst():
 		// While a listing is under way they wait for the one after it.
 		return Reads{Listing: !s.Listing, Changes: s.Listing && r.Changes}
 	case s.Hinted == 1 || s.filters() >= s.Hinted:
@@ -60,8 +60,8 @@ func PlanReads(s Situation) Reads {
 	return r
 }
 
-// Flood reports whether the hints alone are worth a listing of everything.
-func (s Situation) Flood() bool { return s.filters() > pagesOf(s.Items, s.PageSize) }
+// Burst reports whether the hints alone are worth a listing of everything.
+func (s Situation) Burst() bool { return s.filters() > pagesOf(s.Items, s.PageSize) }
 
 // filters is how many filtered listings the hinted numbers take.
 func (s Situation) filters() int {

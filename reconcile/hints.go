@@ -108,7 +108,7 @@ func (s *Shop) record(ctx context.Context, list []store.HintRecord) error {
 }
 
 // unpack gives the webhooks that have come their rows, also in a shop that is paused: by
-// itself, only a hint's row is the same for however many webhooks. Of a flood it unpacks
+// itself, only a hint's row is the same for however many webhooks. Of a burst it unpacks
 // a part, if a listing may answer the rest as it is.
 func (s *Shop) unpack(ctx context.Context, all bool) error {
 	unreadable, err := s.inbox.Unpack(ctx, s.fence, func() bool { return !all && s.leavesPacked() })

@@ -27,7 +27,7 @@ const checkEvery = time.Hour
 // be read.
 func (i *identity) check(ctx context.Context, due Due) (ready bool, err error) {
 	held := i.progress.Holds.Any(plan.ScopeShop)
-	if held && !i.dueForTry(due.Asked) {
+	if held && !i.dueForTry(due.Requested) {
 		return false, nil
 	}
 	if !held && i.Now().Sub(i.checkedAt) < checkEvery {

@@ -27,10 +27,10 @@ type invoices struct {
 // invoices. Their lines and PDFs are read by pdfs.
 func (i *invoices) Run(ctx context.Context, due Due) (more bool, err error) {
 	if !i.shop.InvoicesOn {
-		return false, i.dismiss(ctx, due.Asked, plan.HintInvoicesOff, "")
+		return false, i.dismiss(ctx, due.Requested, plan.HintInvoicesOff, "")
 	}
-	if i.forbidden() && !i.dueForTry(due.Asked) {
-		return false, i.putOffHeld(ctx, due.Asked)
+	if i.forbidden() && !i.dueForTry(due.Requested) {
+		return false, i.putOffHeld(ctx, due.Requested)
 	}
 	return false, i.end(ctx, i.readDue(ctx, due))
 }

@@ -121,7 +121,7 @@ func (s *losses) askApproval(ctx context.Context, due *Due) (err error) {
 	if !s.held() {
 		return nil
 	}
-	if due.Asked {
+	if due.Requested {
 		approval, err := s.Store.Approved(ctx, s.shop.Shop, s.Now().Add(-approvalLasts))
 		if err != nil {
 			return err

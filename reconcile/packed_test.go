@@ -16,9 +16,9 @@ import (
 
 const packedAtOnce = 10
 
-// flooded is a shop with 300 items, which has been looked at once, and a scheduler that
+// inBurst is a shop with 300 items, which has been looked at once, and a scheduler that
 // reads pages of so many, one in each pass.
-func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fixture, *schedule.Scheduler, passes) {
+func inBurst(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fixture, *schedule.Scheduler, passes) {
 	t.Helper()
 	f := newFixture(t)
 	for n := range 300 {
@@ -33,7 +33,7 @@ func flooded(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fi
 	return f, s, done
 }
 
-// sound and failing are what flooded puts before its e-conomic.
+// sound and failing are what inBurst puts before its e-conomic.
 func sound(h http.Handler) http.Handler { return h }
 
 func failing(status int, when func(*http.Request) bool) func(http.Handler) http.Handler {
@@ -56,8 +56,8 @@ func (f *fixture) webhooks(count int) {
 	}
 }
 
-// flood records a webhook for each item, and for other numbers.
-func (f *fixture) flood(s *schedule.Scheduler, numbers ...string) {
+// burst records a webhook for each item, and for other numbers.
+func (f *fixture) burst(s *schedule.Scheduler, numbers ...string) {
 	f.t.Helper()
 	f.webhooks(300)
 	for _, number := range numbers {
@@ -91,10 +91,10 @@ func (f *fixture) sells(stock string) {
 	}
 }
 
-// TestFloodStaysPacked: a listing answers a flood's webhooks out of their batches.
+// TestBurstStaysPacked: a listing answers a burst's webhooks out of their batches.
 // None of them gets a row but those that are to be looked at again.
-func TestFloodStaysPacked(t *testing.T) {
-	f, s, done := flooded(t, 1000, sound)
+func TestBurstStaysPacked(t *testing.T) {
+	f, s, done := inBurst(t, 1000, sound)
 	f.sells("5")
 	f.stock["same"], f.stock["zero"], f.stock["put off"] = "7", "0", "5"
 	f.has("same", "7")
@@ -105,14 +105,14 @@ func TestFloodStaysPacked(t *testing.T) {
 	later := store.HintRecord{Shop: "shop1234", Kind: plan.KindStock, Number: "put off", Cause: plan.CauseInvoice, At: time.Now(), DueAt: time.Now().Add(time.Minute), Tries: 1}
 	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{later}))
 	must(t, f.Store.RecordWebhooks(t.Context(), []store.HintRecord{{Shop: "shop1234", Kind: plan.KindInvoice, Number: "17", Cause: plan.CauseWebhook, At: time.Now()}}))
-	f.flood(s, "same", "zero", "gone", "nowhere", "put off")
+	f.burst(s, "same", "zero", "gone", "nowhere", "put off")
 
 	f.counted(done, "items that are right, and no batch", 303,
 		"SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND (number LIKE 'item-%' AND stock = '5' OR number = 'put off' AND stock = '5' OR number = 'zero' AND stock = '0' OR number = 'gone' AND state = 'gone')")
 	f.counts(map[string]count{
 		"changes found by webhook":              {303, "SELECT COUNT(*) FROM changes WHERE kind = 'stock' AND cause = 'webhook' AND webhook = 'came' AND hinted_at IS NOT NULL"},
 		"the invoice":                           {1, "SELECT COUNT(*) FROM changes WHERE kind = 'invoice' AND number = '17' AND cause = 'webhook'"},
-		"rows of the flood":                     {packedAtOnce - 1, "SELECT COUNT(*) FROM hints WHERE number LIKE 'item-%'"}, // and the invoice's
+		"rows of the burst":                     {packedAtOnce - 1, "SELECT COUNT(*) FROM hints WHERE number LIKE 'item-%'"}, // and the invoice's
 		"rows of what is to be looked at again": {5, "SELECT COUNT(*) FROM hints WHERE number IN ('same', 'zero', 'gone', 'nowhere', 'put off')"},
 		"rows that are open":                    {2, "SELECT COUNT(*) FROM hints WHERE open = 1 AND tries = 1 AND number IN ('same', 'nowhere')"},
 		"all rows that are open":                {2, "SELECT COUNT(*) FROM hints WHERE open = 1"},
@@ -128,13 +128,13 @@ func TestFloodStaysPacked(t *testing.T) {
 	}
 }
 
-// TestFloodOfSeveralWebhooks: the change that a flood's listing shows answers a number's
+// TestBurstOfSeveralWebhooks: the change that a burst's listing shows answers a number's
 // hint that came once. One that came again may tell of another change: it gets its row,
 // with its webhooks, and is read again.
-func TestFloodOfSeveralWebhooks(t *testing.T) {
-	f, s, done := flooded(t, 1000, sound)
+func TestBurstOfSeveralWebhooks(t *testing.T) {
+	f, s, done := inBurst(t, 1000, sound)
 	f.sells("5")
-	f.flood(s, "item-000", "item-001", "item-001")
+	f.burst(s, "item-000", "item-001", "item-001")
 	f.counted(done, "items that are right, and no batch", 300, "SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND stock = '5'")
 	f.counts(map[string]count{
 		"changes found by webhook": {300, "SELECT COUNT(*) FROM changes WHERE cause = 'webhook' AND webhook = 'came'"},
@@ -143,14 +143,14 @@ func TestFloodOfSeveralWebhooks(t *testing.T) {
 	})
 }
 
-// TestFloodOfFailedListing: where the listing fails that was to answer them, the
+// TestBurstOfFailedListing: where the listing fails that was to answer them, the
 // webhooks are unpacked, and no more stay packed before a pass has succeeded.
-func TestFloodOfFailedListing(t *testing.T) {
+func TestBurstOfFailedListing(t *testing.T) {
 	var fails atomic.Bool
-	f, s, done := flooded(t, 1000, failing(http.StatusBadRequest, func(r *http.Request) bool { return r.URL.Path == "/products" && fails.Load() }))
+	f, s, done := inBurst(t, 1000, failing(http.StatusBadRequest, func(r *http.Request) bool { return r.URL.Path == "/products" && fails.Load() }))
 	f.sells("5")
 	fails.Store(true)
-	f.flood(s)
+	f.burst(s)
 	failed := func() (packed, rows int) {
 		for done.next(t) == nil {
 		}
@@ -176,10 +176,10 @@ func TestFloodOfFailedListing(t *testing.T) {
 // and whose second one, on which there may be some, cannot be read.
 func TestFirstPagesFail(t *testing.T) {
 	var fails atomic.Bool
-	f, s, done := flooded(t, 150, failing(http.StatusServiceUnavailable, func(r *http.Request) bool { return r.URL.Query().Get("skippages") == "1" && fails.Load() }))
+	f, s, done := inBurst(t, 150, failing(http.StatusServiceUnavailable, func(r *http.Request) bool { return r.URL.Query().Get("skippages") == "1" && fails.Load() }))
 	f.sells("")
 	fails.Store(true)
-	f.flood(s)
+	f.burst(s)
 	for failed := 0; failed < 3; {
 		if done.next(t) != nil {
 			failed++
@@ -192,11 +192,11 @@ func TestFirstPagesFail(t *testing.T) {
 	}
 }
 
-// TestHintBesideFlood: where something else hints at a number of a flood while the
-// listing is under way that has it in hand, the flood's webhook still counts: a change
+// TestHintBesideBurst: where something else hints at a number of a burst while the
+// listing is under way that has it in hand, the burst's webhook still counts: a change
 // was told of, and what shows nothing new is read again.
-func TestHintBesideFlood(t *testing.T) {
-	f, s, done := flooded(t, 150, sound)
+func TestHintBesideBurst(t *testing.T) {
+	f, s, done := inBurst(t, 150, sound)
 	f.sells("5")
 	f.stock["item-299"] = "1" // e-conomic's reading side lags behind its webhook
 	beside := []string{"item-200", "item-299"}
@@ -207,7 +207,7 @@ func TestHintBesideFlood(t *testing.T) {
 		}
 		s.Wake([]string{"shop1234"})
 	}
-	f.flood(s)
+	f.burst(s)
 	f.counted(done, "items that are right, and no batch", 299, "SELECT COUNT(*) FROM items WHERE stock = '5' AND NOT EXISTS (SELECT 1 FROM hint_batches)")
 	f.counts(map[string]count{
 		"webhooks that were missed":    {0, "SELECT missed_webhooks FROM progress"},
@@ -218,11 +218,11 @@ func TestHintBesideFlood(t *testing.T) {
 	})
 }
 
-// TestManyWebhooksNoFlood: webhooks that are more than a transaction unpacks and not
+// TestManyWebhooksNoBurst: webhooks that are more than a transaction unpacks and not
 // worth a listing are unpacked in the same pass, and a person who asked is told when
 // they have all been read.
-func TestManyWebhooksNoFlood(t *testing.T) {
-	f, s, done := flooded(t, 10, sound)
+func TestManyWebhooksNoBurst(t *testing.T) {
+	f, s, done := inBurst(t, 10, sound)
 	f.exec("UPDATE progress SET items = 5000") // by filters they cost less
 	f.sells("5")
 	f.webhooks(40)
@@ -242,13 +242,13 @@ func TestManyWebhooksNoFlood(t *testing.T) {
 	}
 }
 
-// TestWebhookBesideFlood: what comes while a listing has a flood in hand is unpacked and
-// read beside it, and nothing of it is forgotten with the flood.
-func TestWebhookBesideFlood(t *testing.T) {
+// TestWebhookBesideBurst: what comes while a listing has a burst in hand is unpacked and
+// read beside it, and nothing of it is forgotten with the burst.
+func TestWebhookBesideBurst(t *testing.T) {
 	var f *fixture
 	var s *schedule.Scheduler
 	var during atomic.Bool
-	f, s, done := flooded(t, 1000, func(h http.Handler) http.Handler {
+	f, s, done := inBurst(t, 1000, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, r)
 			if r.URL.Path == "/products" && during.Swap(false) {
@@ -262,7 +262,7 @@ func TestWebhookBesideFlood(t *testing.T) {
 	})
 	f.sells("5")
 	during.Store(true)
-	f.flood(s)
+	f.burst(s)
 	f.counted(done, "items that are right, and no batch", 300,
 		"SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM hint_batches) AND stock = CASE WHEN number = 'item-000' THEN '6' ELSE '5' END")
 	if during.Load() {

@@ -35,7 +35,7 @@ func (p *pdfs) Run(ctx context.Context, due Due) (more bool, err error) {
 	if !p.shop.InvoicesOn {
 		return false, nil
 	}
-	if p.forbidden() && p.dueForTry(due.Asked) {
+	if p.forbidden() && p.dueForTry(due.Requested) {
 		if err := p.try(ctx); err != nil {
 			return false, err
 		}

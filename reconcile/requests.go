@@ -29,11 +29,11 @@ func (r *requests) open(ctx context.Context, due *Due) (ticks, waiting []store.R
 	for _, one := range list {
 		switch l := r.stock.sweep.listing; {
 		case one.What == store.WantTick:
-			due.Tick, due.Asked = true, true
+			due.Tick, due.Requested = true, true
 			ticks = append(ticks, one)
 		case slices.ContainsFunc(r.sweep, func(taken store.Request) bool { return taken.Request == one.Request }):
 		case l == nil || l.spent != nil:
-			due.Tick, due.Sweep, due.Asked = true, true, true
+			due.Tick, due.Sweep, due.Requested = true, true, true
 			r.sweep = append(r.sweep, one)
 		default:
 			waiting = append(waiting, one)

@@ -222,7 +222,7 @@ func TestCallsOfAHeldShop(t *testing.T) {
 	kept := func(what string) {
 		t.Helper()
 		made += len(f.calls(""))
-		must(t, f.scheduler.NoteTicks(t.Context(), true))
+		must(t, f.scheduler.FlushTicks(t.Context(), true))
 		p, err := f.Store.Progress(t.Context(), shopName)
 		must(t, err)
 		if p.Calls != int64(made) {

@@ -75,15 +75,15 @@ func newParts(s *Shop) *parts {
 
 // Due says what RunOnce is to do beside what is due anyway.
 type Due struct {
-	Tick  bool // the minute's reconciliation
-	Sweep bool // a pass over everything the agreement holds
-	Work  bool // something may be due: hints, invoices to fetch, requests
-	Asked bool // a person asked: what lagerd holds is tried at once
+	Tick      bool // the minute's reconciliation
+	Sweep     bool // a pass over everything the agreement holds
+	Work      bool // something may be due: hints, invoices to fetch, requests
+	Requested bool // a person asked: what lagerd holds is tried at once
 }
 
 // Merge returns what is due by either.
 func (d Due) Merge(o Due) Due {
-	return Due{Tick: d.Tick || o.Tick, Sweep: d.Sweep || o.Sweep, Work: d.Work || o.Work, Asked: d.Asked || o.Asked}
+	return Due{Tick: d.Tick || o.Tick, Sweep: d.Sweep || o.Sweep, Work: d.Work || o.Work, Requested: d.Requested || o.Requested}
 }
 
 // Report is what a RunOnce came to.
@@ -102,7 +102,7 @@ type Report struct {
 // alike. Its parts fail apart from each other; the errors are joined. A panic is an
 // error of its own shop.
 //
-//	unpack    webhooks that have come get their rows; a flood's rest waits for a listing
+//	unpack    webhooks that have come get their rows; a burst's rest waits for a listing
 //	identity  is the token good, is it still the same agreement
 //	parts     invoices, stock, PDFs: read ─▶ plan ─▶ apply, each in its Run
 //	requests  people are told what came of what they asked for
@@ -123,7 +123,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		return Report{}, err
 	}
 	s.inbox.Begin(due.Work)
-	unpacked := s.unpack(ctx, due.Asked)
+	unpacked := s.unpack(ctx, due.Requested)
 	if outdated(unpacked) {
 		return Report{}, unpacked
 	}

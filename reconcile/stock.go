@@ -60,7 +60,7 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	if s.sweep.again && s.sweep.listing == nil {
 		due.Sweep, s.sweep.again = true, false
 	}
-	list, err := s.load(ctx, due.Asked)
+	list, err := s.load(ctx, due.Requested)
 	if err != nil {
 		return false, err
 	}
@@ -85,8 +85,8 @@ func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
 	var errs []error
 	if work.Listing {
-		errs = append(errs, s.sweep.begin(ctx, due, work.flood, work.backlog))
-	} else if l := s.sweep.listing; l != nil && work.flood {
+		errs = append(errs, s.sweep.begin(ctx, due, work.burst, work.backlog))
+	} else if l := s.sweep.listing; l != nil && work.burst {
 		l.hurry()
 	}
 	if work.Changes {
@@ -105,17 +105,17 @@ func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 // or it is held and not to be tried.
 func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 	if off := s.off(); off != "" {
-		return true, s.dismiss(ctx, due.Asked, off, "")
+		return true, s.dismiss(ctx, due.Requested, off, "")
 	}
 	if can := s.source.Can(); can.Figures[cmp.Or(s.shop.StockFigure, plan.FigureInStock)] == "" {
 		return true, fmt.Errorf("shop %s: %s tells no figure %q: choose another with `lagerd shops set %s --figure …`", s.shop.Shop, can.Name, s.shop.StockFigure, s.shop.Shop)
 	}
-	if s.forbidden() && !s.dueForTry(due.Asked) {
-		return true, s.putOffHeld(ctx, due.Asked)
+	if s.forbidden() && !s.dueForTry(due.Requested) {
+		return true, s.putOffHeld(ctx, due.Requested)
 	}
 	if hold, _ := s.progress.Holds.Of(plan.ScopeStock); hold.Reason == plan.HeldNoInventory {
-		if !s.dueForTry(due.Asked) {
-			return true, s.dismiss(ctx, due.Asked, plan.HintNoInventory, hold.Detail)
+		if !s.dueForTry(due.Requested) {
+			return true, s.dismiss(ctx, due.Requested, plan.HintNoInventory, hold.Detail)
 		}
 		due.Sweep = true // nothing is believed before a listing shows figures
 	}
@@ -127,7 +127,7 @@ type stockWork struct {
 	plan.Reads
 	hints   inbox.Hints // that are read by number
 	backlog inbox.Backlog
-	flood   bool // the hints are worth a listing by themselves
+	burst   bool // the hints are worth a listing by themselves
 }
 
 // filtersPerPass is how many filtered listings of hinted numbers are read until
@@ -138,7 +138,7 @@ const filtersPerPass = 10
 // filters returns how many filtered listings are read at most, 0 for none.
 func (w stockWork) filters(due Due) int {
 	switch {
-	case w.Filters && due.Asked:
+	case w.Filters && due.Requested:
 		return len(w.hints)
 	case w.Filters:
 		return filtersPerPass
@@ -146,7 +146,7 @@ func (w stockWork) filters(due Due) int {
 	return 0
 }
 
-// plan decides what is read. Of a flood, what has been left in batches stays there for a
+// plan decides what is read. Of a burst, what has been left in batches stays there for a
 // listing; else it is unpacked.
 func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWork, err error) {
 	w.hints = list
@@ -154,16 +154,16 @@ func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWor
 		return w, err
 	}
 	situation := s.situation(due, w.hints, w.backlog.Items())
-	if !w.backlog.Empty() && !situation.Flood() {
+	if !w.backlog.Empty() && !situation.Burst() {
 		if err = s.unpack(ctx, true); err != nil {
 			return w, err
 		}
-		if w.hints, err = s.load(ctx, due.Asked); err != nil {
+		if w.hints, err = s.load(ctx, due.Requested); err != nil {
 			return w, err
 		}
 		w.backlog, situation = inbox.Backlog{}, s.situation(due, w.hints, nil)
 	}
-	w.Reads, w.flood = plan.PlanReads(situation), situation.Flood()
+	w.Reads, w.burst = plan.PlanReads(situation), situation.Burst()
 	if s.losses.holdBack() {
 		// Nothing of what a change query tells may be stored, so it tells nothing.
 		w.Changes = false

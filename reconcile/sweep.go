@@ -17,7 +17,7 @@ import (
 )
 
 // sweep is the listing of everything that an agreement holds, some pages each pass: a
-// sweep, a flood's, or a small shop's at each tick.
+// sweep, a burst's, or a small shop's at each tick.
 type sweep struct {
 	*stock
 	listing  *listing  // under way; nil: none
@@ -44,16 +44,16 @@ type listing struct {
 }
 
 // begin starts a listing. Its hints are loaded before its first page.
-// flood says that its hints are worth it by themselves: they do not wait for the
+// burst says that its hints are worth it by themselves: they do not wait for the
 // sweeps' budget. It answers the backlog as it is.
-func (s *sweep) begin(ctx context.Context, due Due, flood bool, backlog inbox.Backlog) error {
+func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Backlog) error {
 	cause, priority := plan.CauseSweep, source.PrioritySweep
 	everyTick := s.progress.Items <= int64(s.PageSize) || !s.source.Can().Changes
 	if due.Tick && !due.Sweep && everyTick && !s.progress.SweptAt.IsZero() {
 		cause, priority = plan.CauseTick, source.PriorityTick
 	}
 	l := &listing{Listing: plan.NewListing(cause, s.PageSize), priority: priority, links: []source.Link{""}, looks: s.losses.holdBack()}
-	if flood {
+	if burst {
 		l.priority = source.PriorityHint
 	}
 	s.listing = l
@@ -89,7 +89,7 @@ func (l *listing) hintsWait() inbox.Wait {
 	return inbox.WaitNot
 }
 
-// hurry has the listing go on as hints do: a flood waits for it.
+// hurry has the listing go on as hints do: a burst waits for it.
 func (l *listing) hurry() {
 	l.priority, l.notBefore, l.awaited = source.PriorityHint, time.Time{}, true
 }

@@ -36,7 +36,7 @@ func (i *invoices) keepUnread(a *store.Applied, bad []plan.Unreadable, stored ma
 // due, and before a listing, which may show any of them, those that are put off as well.
 func (i *invoices) loadHints(ctx context.Context, due Due) (hints inbox.Hints, err error) {
 	if i.progress.InvoicesBegun && !due.Tick && !due.Sweep {
-		hints, err = i.load(ctx, due.Asked)
+		hints, err = i.load(ctx, due.Requested)
 	} else {
 		hints, err = i.loadAll(ctx)
 	}

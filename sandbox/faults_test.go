@@ -249,9 +249,9 @@ func TestProductsAreWrittenAsJSON(t *testing.T) {
 	check("/products?pagesize=1000")
 }
 
-// TestFloodOfWebhooks: however many are to be sent, so many are under way at
+// TestBurstOfWebhooks: however many are to be sent, so many are under way at
 // once, and all come.
-func TestFloodOfWebhooks(t *testing.T) {
+func TestBurstOfWebhooks(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	var now, most, failed atomic.Int64
 	open := make(chan struct{})

@@ -150,7 +150,7 @@ func (w *sender) work() {
 	for {
 		w.mu.Lock()
 		if len(w.queue) == 0 {
-			w.queue = nil // with the memory that a flood took
+			w.queue = nil // with the memory that a burst took
 			w.sending--
 			w.mu.Unlock()
 			return

@@ -2,7 +2,7 @@
 // (reconcile.Shop.RunOnce) runs in a goroutine of its own:
 //
 //	ticks     ── each shop at its own moment (ticks.go) ──┐
-//	hints     ── debounced (flood.go) ────────────────────┤
+//	hints     ── debounced (burst.go) ────────────────────┤
 //	requests, signals, takeovers ─────────────────────────┼─▶ queue ─▶ limits ─▶ pass
 //	failures  ── after their backoff ─────────────────────┘     ▲                 │
 //	                                                            └── what is left ─┘

@@ -23,12 +23,12 @@ const (
 	// retryWaits is how long such a shop is set aside at most.
 	retryWaits = time.Minute
 
-	// hintsAtOnce is how many hints of floods are begun to be read at once, of all
+	// hintsAtOnce is how many hints of bursts are begun to be read at once, of all
 	// shops: they are in memory until they are answered, with a page or two to each. What
 	// takes longer than slowAfter, since its agreement is slow, does not count any more.
 	hintsAtOnce = 12_000
-	// floodWaits is how long a flood waits for others at most.
-	floodWaits = 10 * time.Second
+	// burstWaits is how long a burst waits for others at most.
+	burstWaits = 10 * time.Second
 )
 
 // limits bound what all passes take up together.
@@ -40,15 +40,15 @@ type limits struct {
 	passes  int           // under way
 	slow    int           // of those, that wait slowly or are taken to do so
 	stuck   int           // of those, that have taken longer than slowAfter
-	hints   int           // of floods, being read
+	hints   int           // of bursts, being read
 	retries line          // shops that are set aside until fewer are slow
-	floods  line          // and until fewer hints are being read
+	bursts  line          // and until fewer hints are being read
 	freed   chan struct{} // capacity 1: there may be room for another pass
 }
 
 func newLimits(workers int, release func(shop string)) *limits {
 	return &limits{working: make(chan struct{}, workers), release: release, freed: make(chan struct{}, 1),
-		retries: line{in: map[string]struct{}{}}, floods: line{in: map[string]struct{}{}}}
+		retries: line{in: map[string]struct{}{}}, bursts: line{in: map[string]struct{}{}}}
 }
 
 // line is where shops wait for room: who has waited for longest is first.
@@ -117,10 +117,10 @@ func (l *limits) begin(r request) (p *pass, aside time.Duration) {
 			l.retries.add(r.shop, since)
 			return nil, retryWaits
 		}
-		if hints := min(r.hints, hintsAtOnce); hints >= floodHints && r.waited < floodWaits {
+		if hints := min(r.hints, hintsAtOnce); hints >= burstHints && r.waited < burstWaits {
 			if l.hints+hints > hintsAtOnce {
-				l.floods.add(r.shop, since)
-				return nil, floodWaits - r.waited
+				l.bursts.add(r.shop, since)
+				return nil, burstWaits - r.waited
 			}
 			p.hints = hints
 		}
@@ -149,7 +149,7 @@ func (l *limits) change(how func()) {
 	}
 	for n := l.slow; n < retriesAtOnce && take(&l.retries); n++ {
 	}
-	for n := l.hints; n+floodHints <= hintsAtOnce && take(&l.floods); n += floodHints {
+	for n := l.hints; n+burstHints <= hintsAtOnce && take(&l.bursts); n += burstHints {
 	}
 	l.mu.Unlock()
 	for _, shop := range next {

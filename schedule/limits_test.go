@@ -14,9 +14,9 @@ func limited(workers int) (l *limits, called *[]string) {
 	return newLimits(workers, func(shop string) { *called = append(*called, shop) }), called
 }
 
-// TestFloodsTakeTurns: so many hints are read at once and not more, and what is no
-// flood, what a person asks for, and what has waited for long do not wait.
-func TestFloodsTakeTurns(t *testing.T) {
+// TestBurstsTakeTurns: so many hints are read at once and not more, and what is no
+// burst, what a person asks for, and what has waited for long do not wait.
+func TestBurstsTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l, called := limited(1)
@@ -39,7 +39,7 @@ func TestFloodsTakeTurns(t *testing.T) {
 		begins("what is too much", request{shop: "second", hints: 2000}, false)
 		begins("what there is room for", request{hints: 1000}, true).end()
 		calledFor("second")
-		begins("what is no flood", request{hints: floodHints - 1}, true).end()
+		begins("what is no burst", request{hints: burstHints - 1}, true).end()
 		begins("what a person asks for", request{hints: 2000, asked: true}, true).end()
 		*called = nil
 		begins("what is too much still", request{shop: "second", hints: 2000, waited: time.Second}, false)
@@ -56,10 +56,10 @@ func TestFloodsTakeTurns(t *testing.T) {
 		slow := begins("what comes when that is slow", request{hints: 200}, true)
 		rest := begins("all that is left", request{hints: hintsAtOnce - 200}, true)
 		begins("what comes last", request{shop: "last", hints: 200}, false)
-		if _, aside := l.begin(request{shop: "last", hints: 200, waited: floodWaits - time.Second}); aside != time.Second {
+		if _, aside := l.begin(request{shop: "last", hints: 200, waited: burstWaits - time.Second}); aside != time.Second {
 			t.Errorf("what has waited for nearly as long as it may waits for %s more", aside)
 		}
-		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: floodWaits}, true)
+		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: burstWaits}, true)
 		for _, p := range []*pass{all, slow, rest, late} {
 			p.end()
 		}

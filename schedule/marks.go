@@ -44,10 +44,10 @@ func (s *Scheduler) mark(e *entry, began time.Time, good bool) {
 // marksWait is how long a tick may wait for others to be noted with it.
 const marksWait = 2 * time.Second
 
-// NoteTicks notes the ticks since the last call in the database, in a few
+// FlushTicks notes the ticks since the last call in the database, in a few
 // statements for all shops together, when there are enough of them or one has
 // waited for long. At once, it notes them anyway.
-func (s *Scheduler) NoteTicks(ctx context.Context, atOnce bool) error {
+func (s *Scheduler) FlushTicks(ctx context.Context, atOnce bool) error {
 	s.mu.Lock()
 	marks, counts, from := s.marks, s.counts, s.marksFrom
 	if len(marks)+len(counts) < store.MarksPerStatement && s.now().Sub(s.markedAt) < marksWait && !atOnce {

@@ -138,7 +138,7 @@ func (q *queue) hold(shop string, held *delayed, d time.Duration) {
 		held.due = held.due.Merge(q.takeBack(shop, before))
 	}
 	if waiting, ok := q.dirty[shop]; ok {
-		if waiting.Asked { // by a person, meanwhile: that does not wait
+		if waiting.Requested { // by a person, meanwhile: that does not wait
 			q.dirty[shop] = waiting.Merge(held.due)
 			return
 		}
@@ -178,7 +178,7 @@ func (q *queue) debounce(shop string, due reconcile.Due, quiet, maxWait time.Dur
 	}
 	if waiting, dirty := q.dirty[shop]; dirty {
 		due = due.Merge(waiting)
-		if _, working := q.busy[shop]; !working || due.Tick || due.Sweep || due.Asked {
+		if _, working := q.busy[shop]; !working || due.Tick || due.Sweep || due.Requested {
 			q.put(shop, due, false)
 			return
 		}

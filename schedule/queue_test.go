@@ -137,10 +137,10 @@ func TestAskedForDuringAFailure(t *testing.T) {
 	q := newQueue()
 	q.add("a", work, false)
 	next(t, q)
-	q.add("a", reconcile.Due{Tick: true, Asked: true}, true)
+	q.add("a", reconcile.Due{Tick: true, Requested: true}, true)
 	q.addAfter("a", work, time.Hour)
 	q.done("a")
-	if _, j := next(t, q); !j.Asked || !j.Tick || !j.Work {
+	if _, j := next(t, q); !j.Requested || !j.Tick || !j.Work {
 		t.Fatalf("got %+v", j)
 	}
 }
@@ -409,14 +409,14 @@ func TestDebounce(t *testing.T) {
 		for q.length() == 0 {
 			wait := maxWait
 			if time.Since(began) < quiet/2 {
-				wait = quiet // what becomes a flood was none at first
+				wait = quiet // what becomes a burst was none at first
 			}
 			q.debounce("a", work, quiet, wait)
 			time.Sleep(quiet / 3)
 			synctest.Wait()
 		}
 		if waited := time.Since(began); waited < maxWait || waited > maxWait+quiet {
-			t.Errorf("what became a flood waited for %s", waited)
+			t.Errorf("what became a burst waited for %s", waited)
 		}
 		next(t, q)
 		q.done("a")
@@ -448,21 +448,21 @@ func TestHintsWait(t *testing.T) {
 		others int // of other shops, with each call
 		calls  int
 		wait   time.Duration
-		flood  bool
+		burst  bool
 	}{
 		{"alone", 0, 1, 0, 1, 0, false},
 		{"an invoice of nine lines", time.Millisecond, 1, 0, 9, 0, false},
 		{"a sale", time.Millisecond, 1, 0, 30, 30 * time.Millisecond, false},
 		{"trade that does not end", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, false},
 		{"slow trade that does not end", 100 * time.Millisecond, 1, 0, 1000, 0, false},
-		{"an import", time.Millisecond, 1, 0, 100, floodQuiet, true},
-		{"at once", 0, 100, 0, 1, floodQuiet, true},
+		{"an import", time.Millisecond, 1, 0, 100, burstQuiet, true},
+		{"at once", 0, 100, 0, 1, burstQuiet, true},
 		{"slow", time.Second, 99, 0, 100, 99 * time.Millisecond, false},
-		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, floodQuiet, true},
-		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, floodQuiet, false},
+		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, burstQuiet, true},
+		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, burstQuiet, false},
 		{"one of many shops", 10 * time.Millisecond, 0, 1, 100, 50 * time.Millisecond, false},
 	} {
-		var own, all flood
+		var own, all burst
 		var quiet, maxWait time.Duration
 		for n := range c.calls {
 			now := begin.Add(time.Duration(n) * c.every)
@@ -471,15 +471,15 @@ func TestHintsWait(t *testing.T) {
 		}
 		want := time.Duration(0)
 		switch {
-		case c.flood:
-			want = floodMaxWait
+		case c.burst:
+			want = burstMaxWait
 		case c.wait > 0:
-			want = floodQuiet
+			want = burstQuiet
 		}
 		if quiet != c.wait || maxWait != want {
 			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, quiet, maxWait, c.wait, want)
 		}
-		later := begin.Add(time.Duration(c.calls)*c.every + 2*floodWindow)
+		later := begin.Add(time.Duration(c.calls)*c.every + 2*burstWindow)
 		if quiet, _ := hintsWait(own.add(later, 1), all.add(later, 1)); quiet != 0 {
 			t.Errorf("%s: waits for %s when it has passed", c.name, quiet)
 		}

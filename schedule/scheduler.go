@@ -70,7 +70,7 @@ type Scheduler struct {
 	counts    []store.TickMark  // and others, of which the calls are noted
 	marksFrom time.Time         // when the first of the good ones began
 	markedAt  time.Time         // and when the first of all was over
-	flood     flood             // of all shops' hints
+	burst     burst             // of all shops' hints
 }
 
 // entry is a shop this lagerd holds.
@@ -88,7 +88,7 @@ type entry struct {
 	paused bool       // by a person, as the last pass found
 	holds  plan.Holds // and what lagerd has stopped itself
 
-	flood   flood
+	burst   burst
 	counted store.DayCalls      // the calls that are noted, or about to be
 	asked   map[string]struct{} // requests that were open when it was last told of any
 	hinted  int                 // hints that have come since the last pass began
@@ -155,7 +155,7 @@ func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 	if !e.waits.IsZero() {
 		waited = now.Sub(e.waits)
 	}
-	p, aside := s.limits.begin(request{shop: name, hints: e.hinted, retry: e.hangs, asked: due.Asked, waited: waited})
+	p, aside := s.limits.begin(request{shop: name, hints: e.hinted, retry: e.hangs, asked: due.Requested, waited: waited})
 	if p == nil {
 		if e.waits.IsZero() {
 			e.waits = now
@@ -279,11 +279,11 @@ func (s *Scheduler) Tick() {
 
 // ReconcileAll makes every shop due at once, also those that wait after a
 // failure and those that lagerd paused.
-func (s *Scheduler) ReconcileAll() { s.addBulk(reconcile.Due{Tick: true, Work: true, Asked: true}) }
+func (s *Scheduler) ReconcileAll() { s.addBulk(reconcile.Due{Tick: true, Work: true, Requested: true}) }
 
 // SweepAll makes a sweep of every shop due at once.
 func (s *Scheduler) SweepAll() {
-	s.addBulk(reconcile.Due{Tick: true, Sweep: true, Work: true, Asked: true})
+	s.addBulk(reconcile.Due{Tick: true, Sweep: true, Work: true, Requested: true})
 }
 
 func (s *Scheduler) addBulk(due reconcile.Due) {
@@ -304,15 +304,15 @@ func (s *Scheduler) shuffled() []string {
 }
 
 // Hinted makes a shop due for which so many hints have come, if this lagerd holds
-// it: at once, but where many come a little later, and in a flood when that has passed
+// it: at once, but where many come a little later, and in a burst when that has passed
 // or has lasted long.
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
 	now := s.now()
-	all, own := s.flood.add(now, hints), 0
+	all, own := s.burst.add(now, hints), 0
 	e := s.shops[shop]
 	if e != nil {
-		own = e.flood.add(now, hints)
+		own = e.burst.add(now, hints)
 		e.hinted += hints
 	}
 	s.mu.Unlock()
@@ -360,7 +360,7 @@ func (s *Scheduler) Asked(open []store.Request) {
 	}
 	s.mu.Unlock()
 	for shop := range now {
-		s.queue.add(shop, reconcile.Due{Work: true, Asked: more[shop]}, more[shop])
+		s.queue.add(shop, reconcile.Due{Work: true, Requested: more[shop]}, more[shop])
 	}
 }
 
@@ -412,7 +412,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		s.renew(pass, e, due)
 	case err != nil:
 		// What is held has been tried for whoever asked, and not for each try after it.
-		due.Asked = due.Asked && !res.Tried
+		due.Requested = due.Requested && !res.Tried
 		s.failed(pass, e, due, err)
 	default:
 		if res.Short == nil {
@@ -425,7 +425,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		}
 		switch {
 		case res.Again:
-			// A listing under way does not wait for a flood to pass: it answers most of it.
+			// A listing under way does not wait for a burst to pass: it answers most of it.
 			s.queue.add(name, reconcile.Due{Work: true}, res.Listing)
 		case res.Idle:
 			// Until a person or time changes that, hints only pile up.

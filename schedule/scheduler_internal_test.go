@@ -47,7 +47,7 @@ func TestCallsThatCouldNotBeNoted(t *testing.T) {
 	s := &Scheduler{now: time.Now, store: notes, shops: map[string]*entry{"shop1": e}}
 	tick := func() error {
 		s.mark(e, time.Now(), false)
-		return s.NoteTicks(t.Context(), true)
+		return s.FlushTicks(t.Context(), true)
 	}
 	if err := tick(); err == nil {
 		t.Error("nothing is told of calls that could not be noted")

@@ -27,7 +27,7 @@ func TestTicksAreSpread(t *testing.T) {
 		statements, marked := w.statements, w.marked
 		for time.Since(from) < 5*time.Minute {
 			time.Sleep(time.Second) // as often as the engine looks
-			if err := w.NoteTicks(t.Context(), false); err != nil {
+			if err := w.FlushTicks(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,7 +198,7 @@ func TestNoMomentForWhatIsAskedFor(t *testing.T) {
 			return time.Hour
 		}
 		hinted := func(d reconcile.Due) bool { return d.Work }
-		asked := func(d reconcile.Due) bool { return d.Asked }
+		asked := func(d reconcile.Due) bool { return d.Requested }
 		for _, when := range []string{"at the start", "later"} {
 			from := time.Now()
 			w.Hinted(shopName(9_998), 1)

@@ -1,7 +1,7 @@
 // Package store owns lagerd's tables: models, migrations and every SQL
 // statement, for MySQL and MariaDB (Galera too) and for embedded SQLite.
 //
-//	webhook ──▶ RecordWebhooks ──▶ hint_batches ── Packed (a flood's) ─┐
+//	webhook ──▶ RecordWebhooks ──▶ hint_batches ── Packed (a burst's) ─┐
 //	                              │ Unpack                             │
 //	operator ──▶ RecordHints ──▶ hints                                 │
 //	                              │ OpenHints                          │

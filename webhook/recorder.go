@@ -57,7 +57,7 @@ type CommitterOptions struct {
 
 // Committer is the Recorder that lagerd uses: it turns many calls into few
 // commits. A writer takes whatever waits, without ever waiting for more: alone, a
-// hint is committed at once; in a flood, batches grow to what one commit takes.
+// hint is committed at once; in a burst, batches grow to what one commit takes.
 type Committer struct {
 	o     CommitterOptions
 	queue chan *waiting

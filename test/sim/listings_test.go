@@ -101,23 +101,23 @@ func TestRequestsTellOfFailure(t *testing.T) {
 	}
 }
 
-// TestHintsBesideAListing: an item that is sold once more while a flood's listing is
+// TestHintsBesideAListing: an item that is sold once more while a burst's listing is
 // under way is read with the next turn where pages fail, though the listing may take
 // long.
 func TestHintsBesideAListing(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) {
-		// A URL has room for one of the long item numbers: three of them are a flood.
-		p.items, p.pageSize, p.listingTurn, p.floods, p.maxURLBytes, p.unpackAtOnce = 12, 6, 0, true, 450, 1
+		// A URL has room for one of the long item numbers: three of them are a burst.
+		p.items, p.pageSize, p.listingTurn, p.bursts, p.maxURLBytes, p.unpackAtOnce = 12, 6, 0, true, 450, 1
 	}, func(t *testing.T, s *stage) {
 		s.ticked()
 		second := func(path string) bool { return isListing(path) && !isFirstPage(path) }
 		failed := s.fails(-1, http.StatusBadGateway, nil, second)
 		from := time.Now()
 		numbers := s.hinted(6)
-		s.until(time.Minute, "the flood's listing fails", func() bool { return *failed > 0 })
+		s.until(time.Minute, "the burst's listing fails", func() bool { return *failed > 0 })
 		if len(s.calls(from, isFirstPage)) != 1 {
-			t.Fatal("the flood is not read by a listing")
+			t.Fatal("the burst is not read by a listing")
 		}
 		last := s.shop().items[numbers[len(numbers)-1]]
 		figure := s.world.figure(s.shop())

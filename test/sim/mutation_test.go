@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -265,23 +267,41 @@ func TestMutations(t *testing.T) {
 
 var foundAt = regexp.MustCompile(`seed (\d+): (.*)`)
 
-// find builds the simulation of a broken lagerd, runs seeds until one fails and
-// returns it.
-func (m mutation) find(t *testing.T) (seed int, violation string, took time.Duration) {
-	dir := t.TempDir()
-	source, err := filepath.Abs(filepath.Join("..", "..", m.file))
+// TestMutationsApply: each mutation finds what it breaks, and leaves a file that parses.
+func TestMutationsApply(t *testing.T) {
+	t.Parallel()
+	for _, m := range slices.Concat(mutations, rareMutations) {
+		path, mutant := m.apply(t)
+		if _, err := parser.ParseFile(token.NewFileSet(), path, mutant, parser.SkipObjectResolution); err != nil {
+			t.Errorf("%s: %v", m.what, err)
+		}
+	}
+}
+
+// apply returns the path of the file that the mutation breaks, and what it makes of it.
+func (m mutation) apply(t *testing.T) (path string, mutant []byte) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", m.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := os.ReadFile(source)
+	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := bytes.Count(whole, []byte(m.old)); n != 1 {
-		t.Fatalf("%s holds %d times what is to be broken, expected 1:\n%s", m.file, n, m.old)
+		t.Fatalf("%s: %s holds %d times what is to be broken, expected 1:\n%s", m.what, m.file, n, m.old)
 	}
+	return path, m.imports(bytes.Replace(whole, []byte(m.old), []byte(m.new), 1))
+}
+
+// find builds the simulation of a broken lagerd, runs seeds until one fails and
+// returns it.
+func (m mutation) find(t *testing.T) (seed int, violation string, took time.Duration) {
+	dir := t.TempDir()
+	source, mutant := m.apply(t)
 	broken := filepath.Join(dir, "broken.go")
-	write(t, broken, m.imports(bytes.Replace(whole, []byte(m.old), []byte(m.new), 1)))
+	write(t, broken, mutant)
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: broken}})
 	if err != nil {
 		t.Fatal(err)

@@ -15,9 +15,9 @@ import (
 )
 
 // singles is a catalogue of which hinted numbers are read one by one: a URL has room for
-// one, and no few of them are a flood.
+// one, and no few of them are a burst.
 func singles(p *profile) {
-	p.items, p.pageSize, p.floods, p.maxURLBytes = 40, 2, true, 450
+	p.items, p.pageSize, p.bursts, p.maxURLBytes = 40, 2, true, 450
 }
 
 // hinted records hints of the first items with long numbers, at one moment, and returns

@@ -29,7 +29,7 @@ type profile struct {
 	trickles               bool          // items sell out one by one, and no webhook tells of it
 	forbids                bool          // e-conomic refuses parts of a shop for a while, and some PDFs for ever
 	moves, removes         bool          // shops move to other agreements, some by being removed and added again
-	floods                 bool          // item numbers are so long and URLs so short that two hints may be a flood
+	bursts                 bool          // item numbers are so long and URLs so short that two hints may be a burst
 
 	lose, double, late float64 // webhooks
 
@@ -51,7 +51,7 @@ type profile struct {
 }
 
 // rareOf is one seed of how many may have its catalogues tidied, another one in which
-// people ask, and others with reloads, with floods, with parts that are refused, with stock that trickles away or with commits that
+// people ask, and others with reloads, with bursts, with parts that are refused, with stock that trickles away or with commits that
 // nobody learns of. That is not drawn: all other seeds would lead elsewhere.
 const rareOf = 16
 

@@ -15,7 +15,7 @@ import (
 
 // TestNothingIsKept: whatever becomes of passes, none leaves anything behind: after
 // hundreds of them as many goroutines run, and lagerd has as much of the heap, as after a
-// few; and what a person asks for, and a flood of hints, take no longer. It must not run
+// few; and what a person asks for, and a burst of hints, take no longer. It must not run
 // beside other tests, whose heap would be counted too.
 func TestNothingIsKept(t *testing.T) {
 	defer func(usual int) { runtime.MemProfileRate = usual }(runtime.MemProfileRate)
@@ -43,10 +43,10 @@ func TestNothingIsKept(t *testing.T) {
 			s.world.tell(s.shop(), "stock", s.shop().numbers[n%len(s.shop().numbers)])
 			s.pass(time.Second)
 		}},
-		{"floods", func(p *profile) {
-			p.items, p.pageSize, p.listingTurn, p.floods, p.maxURLBytes, p.unpackAtOnce = 12, 6, 0, true, 450, 1
+		{"bursts", func(p *profile) {
+			p.items, p.pageSize, p.listingTurn, p.bursts, p.maxURLBytes, p.unpackAtOnce = 12, 6, 0, true, 450, 1
 		}, nil, 40, func(s *stage, _ int) {
-			s.flood(100)
+			s.burst(100)
 			s.pass(pollEvery)
 		}},
 		{"sweeps", turns(6), nil, 200, func(s *stage, n int) {
@@ -108,7 +108,7 @@ func TestNothingIsKept(t *testing.T) {
 			play(t, set, func(t *testing.T, s *stage) {
 				s.script.asked, s.script.logged = nil, nil // they would remember
 				s.ticked()
-				before, floodBefore := s.takes(), s.floodTakes()
+				before, burstBefore := s.takes(), s.burstTakes()
 				if c.begin != nil {
 					c.begin(s)
 				}
@@ -134,28 +134,28 @@ func TestNothingIsKept(t *testing.T) {
 				if after := s.takes(); after > before+2*time.Second {
 					t.Errorf("a sweep that is asked for took %s at first, and %s in the end", before, after)
 				}
-				if after := s.floodTakes(); after > floodBefore+2*time.Second {
-					t.Errorf("a flood of hints took %s at first, and %s in the end", floodBefore, after)
+				if after := s.burstTakes(); after > burstBefore+2*time.Second {
+					t.Errorf("a burst of hints took %s at first, and %s in the end", burstBefore, after)
 				}
 			})
 		})
 	}
 }
 
-// floodTakes returns how long a flood of hints takes until all of them have been read.
-func (s *stage) floodTakes() time.Duration {
+// burstTakes returns how long a burst of hints takes until all of them have been read.
+func (s *stage) burstTakes() time.Duration {
 	s.t.Helper()
 	from := time.Now()
-	s.flood(100)
+	s.burst(100)
 	s.pass(time.Second)
-	s.until(5*time.Minute, "a flood of hints is read", func() bool {
+	s.until(5*time.Minute, "a burst of hints is read", func() bool {
 		return s.count("SELECT (SELECT COUNT(*) FROM hints WHERE open = 1 AND tries = 0) + (SELECT COUNT(*) FROM hint_batches)") == 0
 	})
 	return time.Since(from)
 }
 
-// flood sends webhooks of all items, so many altogether.
-func (s *stage) flood(webhooks int) {
+// burst sends webhooks of all items, so many altogether.
+func (s *stage) burst(webhooks int) {
 	for n := range webhooks {
 		s.world.webhooks++
 		s.instances[0].deliver(webhook.Hint{Shop: s.shop().name, Kind: webhook.KindStock, Number: s.shop().numbers[n%len(s.shop().numbers)]}, s.world.webhooks)

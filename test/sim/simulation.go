@@ -116,7 +116,7 @@ func newSimulation(seed uint64) *simulation {
 	if s.profile.moves = seed%rareOf == 11 || seed%rareOf == 6; s.profile.moves {
 		s.profile.removes, s.profile.lies, s.profile.refused = seed%rareOf == 6, false, 0
 	}
-	if s.profile.floods = seed%4 == 3; s.profile.floods {
+	if s.profile.bursts = seed%4 == 3; s.profile.bursts {
 		// A URL has room for one of the long item numbers.
 		s.profile.listingTurn, s.profile.maxURLBytes, s.profile.unpackAtOnce = 0, 450, 1
 		s.profile.pageSize, s.profile.tradeEvery = max(2, (s.profile.items+2)/2), s.profile.tradeEvery/4

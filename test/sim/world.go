@@ -245,7 +245,7 @@ var oddNumbers = []string{"0571527051", "A B", "a/b", "æøå", `q"'`, "50% off"
 func (w *world) create(x *shop) {
 	x.created++
 	number := fmt.Sprint("item", x.created)
-	if w.sim.profile.floods {
+	if w.sim.profile.bursts {
 		number = fmt.Sprint("æøåæøåæøåæøåæøåæøå", x.created)
 	}
 	if x.created%2 == 0 && x.created/2 <= len(oddNumbers) {
