@@ -46,7 +46,7 @@ func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
 	if calls == 0 {
 		return nil
 	}
-	return s.BookCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls)
+	return s.AddCommandCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls)
 }
 
 // found is what e-conomic says about a grant token.

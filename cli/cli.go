@@ -193,7 +193,7 @@ func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 // already, or is made. An answer of 0 is the store's own.
 func openDatabase(ctx context.Context, cfg config.Config, existing bool, answer time.Duration) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{DSN: cfg.Database.DSN.Reveal(), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections,
-		Patience: waitsFor, Answer: answer})
+		ConnectTimeout: waitsFor, ResponseTimeout: answer})
 	if errors.Is(err, fs.ErrPermission) && cfg.Database.DSN.IsZero() {
 		err = fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
 	}

@@ -64,7 +64,7 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 		}
 		fmt.Fprintf(c.Stdout, "A new master key is in %s: back it up.\n", cfg.KeyFile)
 	}
-	if err := s.ForgetKeyCheck(c.ctx); err != nil {
+	if err := s.DeleteKeyCheck(c.ctx); err != nil {
 		return err
 	}
 	return anew(c.Stdout, shops)

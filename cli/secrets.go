@@ -48,7 +48,7 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 	case keyIsAnother:
 		return nil, badKey("this master key is not the one under which the database's tokens are sealed and its codes hashed: put that one there (every machine that shares the database has the same); if it is lost, %s", replaceLost)
 	case keyIsProved:
-		if err := s.NoteKeyCheck(ctx, keys.Check(), now()); err != nil {
+		if err := s.SaveKeyCheck(ctx, keys.Check(), now()); err != nil {
 			return nil, err
 		}
 	}
@@ -97,7 +97,7 @@ func noteKey(ctx context.Context, s *store.Store, keys *secret.Keys, shop string
 		return err
 	}
 	if judge(nil, keys, []store.Shop{stored}) == keyIsProved {
-		return s.NoteKeyCheck(ctx, keys.Check(), now())
+		return s.SaveKeyCheck(ctx, keys.Check(), now())
 	}
 	return nil
 }

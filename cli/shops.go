@@ -180,7 +180,7 @@ func (cmd addCmd) Run(c *call) error {
 		return err
 	}
 	if !cmd.Offline {
-		if err := errors.Join(s.KnowAgreement(c.ctx, cmd.Shop, agreement), asked.book(c.ctx, s, cmd.Shop)); err != nil {
+		if err := errors.Join(s.SaveAgreementNumber(c.ctx, cmd.Shop, agreement), asked.book(c.ctx, s, cmd.Shop)); err != nil {
 			return err
 		}
 	}

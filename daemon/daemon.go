@@ -300,7 +300,7 @@ func (d *daemon) reload(ctx context.Context) {
 func (d *daemon) noteSecrets(ctx context.Context, cfg config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := d.store.NoteAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
+	if err := d.store.SaveAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
 		d.log.WithError(err).Warn("`lagerd check` cannot compare the app secret tokens")
 	}
 }

@@ -172,7 +172,7 @@ func (x *index) flush(ctx context.Context) error {
 	if len(waiting) == 0 {
 		return nil
 	}
-	err := x.store.NoteCodeUses(ctx, waiting, time.Now())
+	err := x.store.RecordCodeUses(ctx, waiting, time.Now())
 	if err != nil {
 		x.usesMu.Lock()
 		defer x.usesMu.Unlock()

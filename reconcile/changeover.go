@@ -76,7 +76,7 @@ func (s *changeover) unknown(number string) bool {
 // one lacks is gone; of what is not known there is no figure.
 func (s *changeover) show(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
-		rows, err := s.Store.ItemsLacking(ctx, s.shop.Dataset, former)
+		rows, err := s.Store.MissingItems(ctx, s.shop.Dataset, former)
 		if err != nil {
 			return err
 		}

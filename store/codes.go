@@ -71,8 +71,8 @@ func codes(db *gorm.DB, shop string) ([]ShopCode, error) {
 	return list, rows.Err()
 }
 
-// NoteCodeUses stores that codes were used at the given time.
-func (s *Store) NoteCodeUses(ctx context.Context, uses []CodeUse, at time.Time) error {
+// RecordCodeUses stores that codes were used at the given time.
+func (s *Store) RecordCodeUses(ctx context.Context, uses []CodeUse, at time.Time) error {
 	tail := s.dialect.onConflict("shop, code_hash", overwrite("used_at")...)
 	for len(uses) > 0 {
 		n := min(len(uses), rowsPerStatement)

@@ -581,8 +581,8 @@ func TestShops(t *testing.T) {
 			t.Errorf("%d codes retired for one that nobody uses: %v", n, err)
 		}
 		must(t, s.ReplaceNewCode(ctx, "shop1", second, noon.Add(2*time.Minute)))
-		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}, {Shop: "shop1", CodeHash: hashOf("unknown")}}, noon))
-		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(time.Hour)))
+		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}, {Shop: "shop1", CodeHash: hashOf("unknown")}}, noon))
+		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(time.Hour)))
 		if err := s.ReplaceNewCode(ctx, "shop1", third, noon); !errors.Is(err, store.ErrCodeInUse) {
 			t.Errorf("a code that is in use was replaced: %v", err)
 		}
@@ -590,11 +590,11 @@ func TestShops(t *testing.T) {
 			t.Errorf("codes %+v: %v", live, err)
 		}
 		first := []byte("01234567890123456789012345678901")
-		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: first}}, noon.Add(2*time.Hour)))
+		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: first}}, noon.Add(2*time.Hour)))
 		if n, err := s.RetireOldCodes(ctx, "shop1", false); !errors.Is(err, store.ErrOldCodeInUse) {
 			t.Errorf("%d codes retired that are in use: %v", n, err)
 		}
-		must(t, s.NoteCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(3*time.Hour)))
+		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(3*time.Hour)))
 		if n, err := s.RetireOldCodes(ctx, "shop1", false); n != 1 || err != nil {
 			t.Errorf("%d codes retired: %v", n, err)
 		}
@@ -661,15 +661,15 @@ func TestCallsOfCommands(t *testing.T) {
 			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: p.Generation, DayCalls: store.DayCalls{CallsDay: day, Calls: calls}}}, noon))
 		}
 		today("", 0, 0)
-		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 3))
+		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-28", 3))
 		today("2026-11-28", 3, 3)
-		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 4))
+		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-28", 4))
 		tick("2026-11-28", 10)
 		today("2026-11-28", 17, 7) // a tick counts none away
 		tick("2026-11-29", 2)
 		today("2026-11-29", 2, 0)
-		must(t, s.BookCalls(ctx, "shop1", "2026-11-29", 5))
-		must(t, s.BookCalls(ctx, "shop1", "2026-11-28", 9)) // by a command that took past midnight
+		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-29", 5))
+		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-28", 9)) // by a command that took past midnight
 		today("2026-11-29", 7, 5)
 		// A pass that fails, and a tick that is not good, count theirs as well.
 		f := fenceOf(t, s, "shop1", token, 1)
@@ -690,14 +690,14 @@ func TestCallsOfCommands(t *testing.T) {
 		if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 2 {
 			t.Errorf("a late tick leaves %d failures, want 2: %v", p.Failures, err)
 		}
-		must(t, s.BookCalls(ctx, "shop1", "2026-11-30", 1))
+		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-30", 1))
 		today("2026-11-30", 1, 1)
 		if p, err := s.Progress(ctx, "shop2"); err != nil || p.CommandCalls != 0 {
 			t.Errorf("another shop's calls: %d: %v", p.CommandCalls, err)
 		}
-		must(t, s.KnowAgreement(ctx, "shop1", 4711))
-		must(t, s.KnowAgreement(ctx, "shop3", 4711))
-		must(t, s.KnowAgreement(ctx, "shop1", 4712)) // known already
+		must(t, s.SaveAgreementNumber(ctx, "shop1", 4711))
+		must(t, s.SaveAgreementNumber(ctx, "shop3", 4711))
+		must(t, s.SaveAgreementNumber(ctx, "shop1", 4712)) // known already
 		if names, err := s.ShopsOf(ctx, 4711); err != nil || !slices.Equal(names, []string{"shop1", "shop3"}) {
 			t.Errorf("shops of the agreement: %v: %v", names, err)
 		}
@@ -890,8 +890,8 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		must(t, err)
 		news, err := s.News(ctx, due(noon))
 		must(t, err)
-		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Asked, []store.Request{{Request: "r1", Shop: "shop1"}}) {
-			t.Errorf("open requests %+v of %v", open, news.Asked)
+		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Requests, []store.Request{{Request: "r1", Shop: "shop1"}}) {
+			t.Errorf("open requests %+v of %v", open, news.Requests)
 		}
 		f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 100}
 		if err := s.FinishRequests(ctx, f, open, noon, 9, "by an old holder"); !errors.Is(err, store.ErrFenced) {

@@ -149,7 +149,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 			losses, present, err := s.Losses(ctx, "shop1", "shop2")
 			return []any{losses, present}, err
 		},
-		"ItemsLacking": func(ctx context.Context) (any, error) { return s.ItemsLacking(ctx, "shop2", "shop1") },
+		"MissingItems": func(ctx context.Context) (any, error) { return s.MissingItems(ctx, "shop2", "shop1") },
 		"Changes": func(ctx context.Context) (any, error) {
 			return s.Changes(ctx, "shop1", plan.KindStock, nil, time.Time{}, 10)
 		},
@@ -191,9 +191,9 @@ func fill(t *testing.T, s *store.Store) {
 	for n, shop := range []string{"shop1", "shop2", "shop3"} {
 		must(t, s.AddShop(ctx, store.Shop{Shop: shop, GrantToken: []byte{1, 2}, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
 			InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference}, fmt.Appendf(nil, "%032d", n), noon))
-		must(t, s.KnowAgreement(ctx, shop, 7))
+		must(t, s.SaveAgreementNumber(ctx, shop, 7))
 		must(t, s.Beat(ctx, store.Instance{Instance: fmt.Sprint("instance", n), Host: "host", StartedAt: store.At(noon), BeatAt: store.At(noon)}))
-		must(t, s.NoteAppToken(ctx, fmt.Sprint("instance", n), "hash", noon))
+		must(t, s.SaveAppToken(ctx, fmt.Sprint("instance", n), "hash", noon))
 	}
 	must(t, s.AddCode(ctx, "shop1", fmt.Appendf(nil, "%032d", 9), noon))
 	must(t, s.TakeLeases(ctx, []string{"shop1"}, "", "me", noon))

@@ -147,9 +147,9 @@ func (s *Store) Losses(ctx context.Context, former, next Dataset) (losses, prese
 	return losses, present, nil
 }
 
-// ItemsLacking returns, as the former dataset has them, items of it that the other has
+// MissingItems returns, as the former dataset has them, items of it that the other has
 // not: as many as one transaction writes, by number.
-func (s *Store) ItemsLacking(ctx context.Context, dataset, former Dataset) ([]plan.Row, error) {
+func (s *Store) MissingItems(ctx context.Context, dataset, former Dataset) ([]plan.Row, error) {
 	numbers, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
 		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", dataset, former, plan.StateGone, RowsPerPiece)
 	if err != nil {

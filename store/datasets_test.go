@@ -158,7 +158,7 @@ func TestAcceptAgreement(t *testing.T) {
 			t.Errorf("%d losses of %d, %v", losses, present, err)
 		}
 		seq++
-		lacking, err := s.ItemsLacking(ctx, shop.Dataset, "shop1")
+		lacking, err := s.MissingItems(ctx, shop.Dataset, "shop1")
 		if len(lacking) != 2 || lacking[0].Number != "b" || lacking[1].Number != "zero" || err != nil {
 			t.Errorf("lacking: %+v, %v", lacking, err)
 		}
@@ -166,7 +166,7 @@ func TestAcceptAgreement(t *testing.T) {
 			lacking[i] = plan.Lacking(lacking[i], lacking[i].Number == "zero", plan.Version{Token: token, At: noon})
 		}
 		must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, seq), store.Applied{Items: lacking}, noon))
-		if lacking, err = s.ItemsLacking(ctx, shop.Dataset, "shop1"); len(lacking) > 0 || err != nil {
+		if lacking, err = s.MissingItems(ctx, shop.Dataset, "shop1"); len(lacking) > 0 || err != nil {
 			t.Errorf("lacking still: %+v, %v", lacking, err)
 		}
 		expect("staged", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-2 %PDF-of-2"})

@@ -19,9 +19,9 @@ func (s *Store) KeyCheck(ctx context.Context) ([]byte, error) {
 	return value, nil
 }
 
-// NoteKeyCheck stores the check value of a master key that has opened a stored
+// SaveKeyCheck stores the check value of a master key that has opened a stored
 // token, unless one is stored already.
-func (s *Store) NoteKeyCheck(ctx context.Context, value []byte, now time.Time) error {
+func (s *Store) SaveKeyCheck(ctx context.Context, value []byte, now time.Time) error {
 	_, err := s.exec(ctx, "INSERT INTO key_check (id, value, noted_at) VALUES (1, ?, ?)"+s.dialect.onConflict("id", "noted_at = key_check.noted_at"), value, At(now))
 	if err != nil {
 		return fmt.Errorf("store the master key's check value: %w", err)
@@ -29,18 +29,18 @@ func (s *Store) NoteKeyCheck(ctx context.Context, value []byte, now time.Time) e
 	return nil
 }
 
-// ForgetKeyCheck removes the check value of a master key that is lost, so that
+// DeleteKeyCheck removes the check value of a master key that is lost, so that
 // another key is let in.
-func (s *Store) ForgetKeyCheck(ctx context.Context) error {
+func (s *Store) DeleteKeyCheck(ctx context.Context) error {
 	if _, err := s.exec(ctx, "DELETE FROM key_check WHERE id = 1"); err != nil {
 		return fmt.Errorf("forget the lost master key's check value: %w", err)
 	}
 	return nil
 }
 
-// NoteAppToken stores which app secret token an instance uses, as a keyed hash, for
+// SaveAppToken stores which app secret token an instance uses, as a keyed hash, for
 // commands to compare with the one that they read.
-func (s *Store) NoteAppToken(ctx context.Context, instance, hash string, now time.Time) error {
+func (s *Store) SaveAppToken(ctx context.Context, instance, hash string, now time.Time) error {
 	// Whoever died before its first beat is in no list of instances to be forgotten from.
 	_, err := s.exec(ctx, "DELETE FROM instance_secrets WHERE noted_at < ? AND instance NOT IN (SELECT instance FROM instances)", At(now.Add(-time.Hour)))
 	if err == nil {
@@ -53,7 +53,7 @@ func (s *Store) NoteAppToken(ctx context.Context, instance, hash string, now tim
 	return nil
 }
 
-// AppTokens returns which app secret token each instance uses, as NoteAppToken
+// AppTokens returns which app secret token each instance uses, as SaveAppToken
 // stored it.
 func (s *Store) AppTokens(ctx context.Context) (map[string]string, error) {
 	fail := func(err error) (map[string]string, error) {

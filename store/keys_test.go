@@ -25,14 +25,14 @@ func TestKeyCheck(t *testing.T) {
 		}
 		one, two := bytes.Repeat([]byte{0, 1}, 16), bytes.Repeat([]byte{0xff, 0x27}, 16)
 		for range 2 {
-			must(t, s.NoteKeyCheck(t.Context(), one, noon))
+			must(t, s.SaveKeyCheck(t.Context(), one, noon))
 		}
-		must(t, s.NoteKeyCheck(t.Context(), two, noon)) // another lagerd, with another key
+		must(t, s.SaveKeyCheck(t.Context(), two, noon)) // another lagerd, with another key
 		if v := value(); !bytes.Equal(v, one) {
 			t.Errorf("the first key's value became %x", v)
 		}
-		must(t, s.ForgetKeyCheck(t.Context()))
-		must(t, s.NoteKeyCheck(t.Context(), two, noon))
+		must(t, s.DeleteKeyCheck(t.Context()))
+		must(t, s.SaveKeyCheck(t.Context(), two, noon))
 		if v := value(); !bytes.Equal(v, two) {
 			t.Errorf("after the first was forgotten the value is %x", v)
 		}
@@ -50,16 +50,16 @@ func TestAppTokens(t *testing.T) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
-		must(t, s.NoteAppToken(t.Context(), "died before its first beat", "x", noon))
+		must(t, s.SaveAppToken(t.Context(), "died before its first beat", "x", noon))
 		must(t, s.Beat(t.Context(), store.Instance{Instance: "a", PID: 4711, BeatAt: store.At(noon), StartedAt: store.At(noon)}))
 		if list, err := s.Instances(t.Context()); err != nil || len(list) != 1 || list[0].PID != 4711 {
 			t.Errorf("the instances: %+v, %v", list, err)
 		}
-		must(t, s.NoteAppToken(t.Context(), "a", "1", noon))
-		must(t, s.NoteAppToken(t.Context(), "b", "2", noon))
-		must(t, s.NoteAppToken(t.Context(), "b", "3", noon))
+		must(t, s.SaveAppToken(t.Context(), "a", "1", noon))
+		must(t, s.SaveAppToken(t.Context(), "b", "2", noon))
+		must(t, s.SaveAppToken(t.Context(), "b", "3", noon))
 		known(map[string]string{"a": "1", "b": "3", "died before its first beat": "x"})
-		must(t, s.NoteAppToken(t.Context(), "c", "4", noon.Add(2*time.Hour)))
+		must(t, s.SaveAppToken(t.Context(), "c", "4", noon.Add(2*time.Hour)))
 		known(map[string]string{"a": "1", "c": "4"})
 		must(t, s.ForgetInstance(t.Context(), "a"))
 		known(map[string]string{"c": "4"})

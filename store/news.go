@@ -11,7 +11,7 @@ import (
 // News is what others have left in the database, or time has made due.
 type News struct {
 	ShopsGeneration int64     // see ShopsGeneration
-	Asked           []Request // operators' open requests, of each its id and its shop alone
+	Requests        []Request // operators' open requests, of each its id and its shop alone
 	Work            []string  // shops that have something due: an open hint, webhooks to unpack, an invoice's lines or PDF to fetch
 }
 
@@ -70,7 +70,7 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 		case shop == "":
 			n.ShopsGeneration = generation
 		case request != "":
-			n.Asked = append(n.Asked, Request{Request: request, Shop: shop})
+			n.Requests = append(n.Requests, Request{Request: request, Shop: shop})
 		default:
 			n.Work = append(n.Work, shop)
 		}

@@ -31,10 +31,10 @@ type Options struct {
 	MaxConnections int    // connections at most; 0: 16
 	Logger         *slog.Logger
 
-	// Patience is how long a MySQL server has to take a connection (0: 10 s), and
-	// Answer how long to begin to answer a statement (0: a minute). The DSN's own
+	// ConnectTimeout is how long a MySQL server has to take a connection (0: 10 s), and
+	// ResponseTimeout how long to begin to answer a statement (0: a minute). The DSN's own
 	// timeouts come first.
-	Patience, Answer time.Duration
+	ConnectTimeout, ResponseTimeout time.Duration
 
 	// Embedded is an embedded database that is open already, instead of the
 	// one at Path. A simulation puts its own driver underneath by it.

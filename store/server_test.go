@@ -377,7 +377,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	began := time.Now()
-	_, err = store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd", Patience: 300 * time.Millisecond})
+	_, err = store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd", ConnectTimeout: 300 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "no answer within 300ms: is it running") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("opened: %v", err)
 	}
@@ -394,7 +394,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 func TestDatabaseThatStopsAnswering(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
-	s := open(t, store.Options{DSN: o.dsn, Patience: time.Second, Answer: time.Second})
+	s := open(t, store.Options{DSN: o.dsn, ConnectTimeout: time.Second, ResponseTimeout: time.Second})
 	must(t, s.Migrate(t.Context()))
 	must(t, syscall.Kill(o.server.Pid(), syscall.SIGSTOP))
 	t.Cleanup(func() { _ = syscall.Kill(o.server.Pid(), syscall.SIGCONT) })
@@ -402,7 +402,7 @@ func TestDatabaseThatStopsAnswering(t *testing.T) {
 	if _, err := s.Status(t.Context(), ""); err == nil {
 		t.Error("it has answered")
 	}
-	if _, err := store.Open(t.Context(), store.Options{DSN: o.dsn, Patience: time.Second}); err == nil || !strings.Contains(err.Error(), "no answer within 1s") {
+	if _, err := store.Open(t.Context(), store.Options{DSN: o.dsn, ConnectTimeout: time.Second}); err == nil || !strings.Contains(err.Error(), "no answer within 1s") {
 		t.Errorf("opened: %v", err)
 	}
 	if took := time.Since(began); took > 15*time.Second {

@@ -359,11 +359,11 @@ func openSessions(ctx context.Context, o Options) (*sessions, *mysql.Config, err
 		return nil, nil, errors.New("database.dsn: it cannot be read") // the driver's error may quote it
 	}
 	timeout, answer := 10*time.Second, time.Minute
-	if o.Patience > 0 {
-		timeout = o.Patience
+	if o.ConnectTimeout > 0 {
+		timeout = o.ConnectTimeout
 	}
-	if o.Answer > 0 {
-		answer = o.Answer
+	if o.ResponseTimeout > 0 {
+		answer = o.ResponseTimeout
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = timeout

@@ -242,10 +242,10 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 	return rows.Err()
 }
 
-// BookCalls counts calls to e-conomic that a command made for a shop on a day (UTC,
+// AddCommandCalls counts calls to e-conomic that a command made for a shop on a day (UTC,
 // YYYY-MM-DD). They are kept apart from those of the lagerd that works on the shop,
 // which writes how many it has made itself.
-func (s *Store) BookCalls(ctx context.Context, shop, day string, calls int) error {
+func (s *Store) AddCommandCalls(ctx context.Context, shop, day string, calls int) error {
 	_, err := s.exec(ctx, "UPDATE progress SET command_calls = CASE WHEN command_calls_day = ? THEN command_calls + ? WHEN command_calls_day > ? THEN command_calls ELSE ? END,"+
 		" command_calls_day = CASE WHEN command_calls_day > ? THEN command_calls_day ELSE ? END WHERE shop = ?", day, calls, day, calls, day, day, shop)
 	if err != nil {
@@ -254,9 +254,9 @@ func (s *Store) BookCalls(ctx context.Context, shop, day string, calls int) erro
 	return nil
 }
 
-// KnowAgreement stores for which agreement a new shop's token answers. A number
+// SaveAgreementNumber stores for which agreement a new shop's token answers. A number
 // that is known already stays.
-func (s *Store) KnowAgreement(ctx context.Context, shop string, agreement int64) error {
+func (s *Store) SaveAgreementNumber(ctx context.Context, shop string, agreement int64) error {
 	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = ? WHERE shop = ? AND agreement_number = 0", agreement, shop)
 	if err != nil {
 		return fmt.Errorf("store the agreement of %s: %w", shop, err)
