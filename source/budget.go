@@ -2,33 +2,33 @@ package source
 
 import "time"
 
-// Service is where accounts are read: one for all of them.
+// Service gives access to accounts. One Service serves all of them.
 type Service interface {
-	// Budget counts an account's calls on from those that have been made.
+	// Budget returns an account's budget, with the calls in made already counted.
 	Budget(made BudgetState) Budget
 }
 
-// Budget is what is left of an account's calls. It is safe for concurrent use.
+// Budget tracks how many calls an account has left. It is safe for concurrent use.
 type Budget interface {
-	// Spare returns how many calls the priority may make now.
+	// Spare returns how many calls may be made now at the given priority.
 	Spare(p Priority) int
 
-	// Spent reports whether the priority may make no more calls today.
+	// Spent reports whether the priority's calls for today are used up.
 	Spent(p Priority) bool
 
-	// State returns the budget as it is now.
+	// State returns the budget's current state.
 	State() BudgetState
 
-	// Account returns the account that the token gives access to. Its reads are
-	// counted.
+	// Account returns the account that the token gives access to. Its reads count
+	// against the budget.
 	Account(token string) Account
 }
 
-// BudgetState is a Budget at one moment.
+// BudgetState is a snapshot of a Budget.
 type BudgetState struct {
 	Day          string // UTC date (YYYY-MM-DD) on which Calls were made
 	Calls        int
-	BucketUsed   int       // of the source's own limit for a short while, as it said last
-	BucketLimit  int       // 0 if it has not said
-	BlockedUntil time.Time // by a 429; zero or past if not blocked
+	BucketUsed   int       // of the source's short-term rate limit, as last reported
+	BucketLimit  int       // 0: not reported yet
+	BlockedUntil time.Time // after a 429; zero or past: not blocked
 }

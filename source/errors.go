@@ -8,25 +8,25 @@ import (
 	"lagerd/plan"
 )
 
-// Error is why a read failed. Every error of a source is one.
+// Error is why a read failed. A source returns errors of this type only.
 type Error struct {
 	Class      plan.Class
-	RetryAfter time.Duration // how long to wait before trying again; 0 where nothing is known
-	Err        error         // with the source's own words
+	RetryAfter time.Duration // how long to wait before retrying; 0: unknown
+	Err        error         // the source's own error
 
-	// Narrowed is, of plan.ClassShop, what it counts for while the token is good: a
-	// refusal of this read alone.
+	// Narrowed is what an error of plan.ClassShop means if the token turns out to be
+	// good: a refusal of this read only.
 	Narrowed *Error
 }
 
-// Error returns the source's own words.
+// Error returns the source's own message.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the underlying error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ClassOf returns the class of the first Error in err's tree, plan.ClassNone if there is
-// none.
+// ClassOf returns the class of the first Error in err's tree, or plan.ClassNone if there
+// is none.
 func ClassOf(err error) plan.Class {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
@@ -34,7 +34,8 @@ func ClassOf(err error) plan.Class {
 	return plan.ClassNone
 }
 
-// Narrow returns a refused token as a refusal of the read alone, any other error as it is.
+// Narrow turns a refused token into a refusal of this read only. It returns any other
+// error unchanged.
 func Narrow(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Narrowed != nil {
 		return e.Narrowed
@@ -42,7 +43,7 @@ func Narrow(err error) error {
 	return err
 }
 
-// Has reports whether an Error in err's tree is of the class.
+// Has reports whether any Error in err's tree has the given class.
 func Has(err error, class plan.Class) bool {
 	for e := range Errors(err) {
 		if e.Class == class {
@@ -52,8 +53,8 @@ func Has(err error, class plan.Class) bool {
 	return false
 }
 
-// RetryAfter returns how long to wait before trying again, by the first Error in err's
-// tree; 0 where nothing is known.
+// RetryAfter returns the RetryAfter of the first Error in err's tree: how long to wait
+// before retrying, 0 if unknown.
 func RetryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter
@@ -61,7 +62,8 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// Errors yields the Errors in err's tree: what failed for several reasons has several.
+// Errors yields every Error in err's tree. A read that failed for several reasons has
+// several.
 func Errors(err error) iter.Seq[*Error] {
 	return func(yield func(*Error) bool) { each(err, yield) }
 }

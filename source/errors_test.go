@@ -13,7 +13,7 @@ import (
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	own := errors.New("database is locked")
+	other := errors.New("database is locked")
 	of := func(class plan.Class, after time.Duration) *source.Error {
 		return &source.Error{Class: class, RetryAfter: after, Err: errors.New(string(class))}
 	}
@@ -24,10 +24,10 @@ func TestErrors(t *testing.T) {
 		after time.Duration
 	}{
 		"none":     {nil, nil, 0},
-		"another":  {own, nil, 0},
+		"other":    {other, nil, 0},
 		"one":      {day, []plan.Class{plan.ClassDay}, time.Hour},
 		"wrapped":  {fmt.Errorf("shop1: %w", day), []plan.Class{plan.ClassDay}, time.Hour},
-		"joined":   {errors.Join(own, errors.Join(part, day), hanging), []plan.Class{plan.ClassPart, plan.ClassDay, plan.ClassHanging}, 0},
+		"joined":   {errors.Join(other, errors.Join(part, day), hanging), []plan.Class{plan.ClassPart, plan.ClassDay, plan.ClassHanging}, 0},
 		"twice":    {fmt.Errorf("%w, then %w", fmt.Errorf("first %w", day), hanging), []plan.Class{plan.ClassDay, plan.ClassHanging}, time.Hour},
 		"enclosed": {&source.Error{Class: plan.ClassPart, Err: fmt.Errorf("it said: %w", day)}, []plan.Class{plan.ClassPart}, 0},
 	} {
@@ -40,7 +40,7 @@ func TestErrors(t *testing.T) {
 			first = c.want[0]
 		}
 		if !slices.Equal(got, c.want) || source.ClassOf(c.err) != first || source.RetryAfter(c.err) != c.after {
-			t.Errorf("%s: %q, the first %q, again in %s: expected %q, %s", name, got, source.ClassOf(c.err), source.RetryAfter(c.err), c.want, c.after)
+			t.Errorf("%s: %q, first %q, retry after %s: expected %q, %s", name, got, source.ClassOf(c.err), source.RetryAfter(c.err), c.want, c.after)
 		}
 		for _, class := range []plan.Class{plan.ClassDay, plan.ClassHanging, plan.ClassPart, plan.ClassShop} {
 			if source.Has(c.err, class) != slices.Contains(c.want, class) {

@@ -13,8 +13,8 @@ func number(text string) *decimal.Decimal {
 	return &d
 }
 
-// TestFloatNoise: what computing with floats leaves behind the last decimal is rounded,
-// and nothing that could be meant.
+// TestFloatNoise: floating-point noise beyond the last decimal is rounded away, and
+// nothing that could be intended.
 func TestFloatNoise(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -28,11 +28,11 @@ func TestFloatNoise(t *testing.T) {
 		got, err := source.Exact(number(text))
 		switch {
 		case want == "" && err == nil:
-			t.Errorf("%s is taken for %s", text, got.Decimal)
+			t.Errorf("%s: expected an error, got %s", text, got.Decimal)
 		case want != "" && (err != nil || !got.Valid || got.Decimal.String() != want):
 			t.Errorf("%s: %s, %v, expected %s", text, got.Decimal, err, want)
 		case want != "" && got.Decimal.Exponent() < -source.MostDecimals && got.Decimal.NumDigits() > source.MostDigits:
-			t.Errorf("%s: %s has more decimals than are kept", text, got.Decimal)
+			t.Errorf("%s: %s has too many decimals to be stored", text, got.Decimal)
 		}
 	}
 }

@@ -13,23 +13,23 @@ import (
 
 var errRefused = errors.New("refused")
 
-// TestPages: a page is "how many came/how many are announced", "x" one that cannot be
-// read; "-n" has n that cannot be understood beside one that can.
+// TestPages: a page is written "sent/announced"; "x" is a page that cannot be read, and
+// "-n" has n unreadable entries beside a readable one.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		pages string
-		want  []string // a text to each page that is yielded
+		want  []string // one text per page yielded
 	}{
 		{"0/0", []string{"0"}},
 		{"3/3", []string{"3"}},
 		{"3/7 3/7 1/7", []string{"3", "3", "1"}},
-		{"4/3", []string{"4"}}, // what was read again counts twice
+		{"4/3", []string{"4"}}, // an entry that was read twice counts twice
 		{"3/7 3/8 1/7", []string{"3", "3", "1"}},
 		{"2/3", []string{"2: announced 3 things and sent 2"}},
 		{"0/1", []string{"0: announced 1 things and sent 0"}},
 		{"3/7 3/7 0/7", []string{"3", "3", "0: announced 7 things and sent 6"}},
-		{"3/6 3/7", []string{"3", "3: announced 7 things and sent 6"}}, // what it says last counts
+		{"3/6 3/7", []string{"3", "3: announced 7 things and sent 6"}}, // the last announcement counts
 		{"-2/3", []string{"3"}},
 		{"x", []string{"0: refused"}},
 		{"3/7 x", []string{"3", "0: refused"}},
@@ -55,7 +55,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// list returns what reads the pages, linked by their place.
+// list returns a function that reads the pages, linked by their index.
 func list(pages []string) func(source.Link) (source.Page[int], error) {
 	return func(link source.Link) (source.Page[int], error) {
 		n := 0
@@ -77,7 +77,7 @@ func list(pages []string) func(source.Link) (source.Page[int], error) {
 	}
 }
 
-// TestPagesAreReadWhenWanted: whoever has had enough causes no further call.
+// TestPagesAreReadWhenWanted: a caller that stops early causes no further call.
 func TestPagesAreReadWhenWanted(t *testing.T) {
 	t.Parallel()
 	read, calls := list([]string{"1/3", "1/3", "1/3"}), 0

@@ -4,16 +4,16 @@ import "context"
 
 type waitKey struct{}
 
-// OnWait returns a context whose reads run wait before they wait for their turn and for
-// the answer, and what wait returns once they have waited: a caller lets others have
-// meanwhile what it does not need. With nil, reads run nothing: that is for goroutines
-// that read ahead while their caller goes on working.
+// OnWait returns a context whose reads call wait before they block on their turn and the
+// answer, and call the function it returned afterwards, so that the caller can release
+// what it does not need meanwhile. With nil, reads call nothing: this is for goroutines
+// that read ahead while their caller keeps working.
 func OnWait(ctx context.Context, wait func() (waited func())) context.Context {
 	return context.WithValue(ctx, waitKey{}, wait)
 }
 
-// Waiting runs what a read of ctx would, for a caller that waits for a read that another
-// goroutine makes. waited must be called afterwards.
+// Waiting calls ctx's wait function, as a read would, for a caller that blocks on another
+// goroutine's read. The caller must call waited afterwards.
 func Waiting(ctx context.Context) (waited func()) {
 	if wait, ok := ctx.Value(waitKey{}).(func() func()); ok && wait != nil {
 		return wait()

@@ -7,20 +7,21 @@ import (
 	"lagerd/source"
 )
 
-// TestWaiting: what is to be run is run by whoever waits, and by nobody who reads ahead.
+// TestWaiting: the wait function is called by whoever waits, and not by a goroutine that
+// reads ahead.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
-	var told []string
+	var got []string
 	ctx := source.OnWait(t.Context(), func() func() {
-		told = append(told, "waits")
-		return func() { told = append(told, "has waited") }
+		got = append(got, "waits")
+		return func() { got = append(got, "has waited") }
 	})
 	waited := source.Waiting(ctx)
-	told = append(told, "meanwhile")
+	got = append(got, "meanwhile")
 	waited()
 	source.Waiting(source.OnWait(ctx, nil))()
 	source.Waiting(t.Context())()
-	if want := []string{"waits", "meanwhile", "has waited"}; !slices.Equal(told, want) {
-		t.Errorf("told %q, expected %q", told, want)
+	if want := []string{"waits", "meanwhile", "has waited"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, expected %q", got, want)
 	}
 }

@@ -11,18 +11,18 @@ import (
 // Service is e-conomic. It is a source.Service.
 type Service struct {
 	Client   *economic.Client
-	Budgets  economic.BudgetOptions // of each agreement
-	PageSize int                    // 0: as many as e-conomic allows
+	Budgets  economic.BudgetOptions // for each agreement
+	PageSize int                    // 0: the largest e-conomic allows
 }
 
-// Budget counts an agreement's calls.
+// Budget implements source.Service.
 func (s *Service) Budget(made source.BudgetState) source.Budget {
 	b := economic.NewBudget(s.Budgets)
 	b.Restore(economic.BudgetState(made))
 	return budget{s, b}
 }
 
-// budget is what is left of an agreement's calls.
+// budget is an agreement's source.Budget.
 type budget struct {
 	service *Service
 	calls   *economic.Budget
@@ -42,22 +42,22 @@ func (b budget) Account(token string) source.Account {
 type Account struct {
 	Client    *economic.Client
 	Agreement *economic.Agreement // of the Client
-	PageSize  int                 // 0: as many as e-conomic allows
+	PageSize  int                 // 0: the largest e-conomic allows
 }
 
-// Self reads whose agreement it is.
+// Self reads who the agreement is.
 func (a Account) Self(ctx context.Context, p source.Priority) (source.Self, error) {
 	self, err := a.Agreement.Self(ctx, priority(p))
 	return source.Self{AgreementNumber: self.AgreementNumber, CompanyName: self.CompanyName}, failed(err)
 }
 
-// Stock reads the agreement's products.
+// Stock returns a reader of the agreement's products.
 func (a Account) Stock(figure plan.Figure) source.Stock { return products{a, figure} }
 
-// Invoices reads the agreement's booked invoices.
+// Invoices returns a reader of the agreement's booked invoices.
 func (a Account) Invoices(order plan.OrderField) source.Invoices { return invoices{a, order} }
 
-// priority returns the priority by which e-conomic's client knows one.
+// priority returns the e-conomic client's counterpart of p.
 func priority(p source.Priority) economic.Priority {
 	switch p {
 	case source.PriorityHint:

@@ -1,9 +1,9 @@
-// Package economic reads stock and invoices from e-conomic: it makes of the client's
-// answers (package lagerd/economic) what lagerd decides about.
+// Package economic is the e-conomic source: it turns the client's answers (package
+// lagerd/economic) into the observations that lagerd plans with.
 //
 //	economic.Product ─▶ plan.Observation, or plan.Unreadable
 //	economic.Invoice ─▶ plan.Invoice, or plan.Unreadable
 //
-// Of a field that cannot be understood it decides, by the shop's settings, whether the
-// item or invoice can do without. It never decides what differs, and stores nothing.
+// It decides, by the shop's settings, whether an item or invoice is usable without a
+// field that cannot be read. It compares nothing and stores nothing.
 package economic

@@ -7,7 +7,7 @@ import (
 	"lagerd/source"
 )
 
-// doubts gathers what of an item or invoice cannot be understood.
+// doubts collects the unreadable fields of an item or invoice.
 type doubts struct {
 	fields plan.Fields
 	each   []doubt
@@ -23,7 +23,7 @@ func (d *doubts) add(field plan.Fields, err error) {
 	d.each = append(d.each, doubt{field, err})
 }
 
-// of returns the first error about a field.
+// of returns the first error about field.
 func (d *doubts) of(field plan.Fields) error {
 	for _, each := range d.each {
 		if each.field.Has(field) {
@@ -33,7 +33,7 @@ func (d *doubts) of(field plan.Fields) error {
 	return nil
 }
 
-// text returns the doubts in one line, "" if there are none.
+// text returns all errors on one line, "" if there are none.
 func (d *doubts) text() string {
 	if len(d.each) == 0 {
 		return ""

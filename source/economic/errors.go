@@ -9,8 +9,8 @@ import (
 	"lagerd/source"
 )
 
-// failed returns the error of a read with its class. One that is not the client's own is
-// about what the answer holds.
+// failed wraps the error of a read with its class. An error that is not the client's own
+// is about the content of the answer.
 func failed(err error) error {
 	if err == nil {
 		return nil
@@ -23,7 +23,7 @@ func failed(err error) error {
 	if e.Kind == economic.KindUnauthorized {
 		only := *e
 		only.Kind = economic.KindForbidden
-		only.Message = strings.TrimSuffix("only this, asked who it is e-conomic answers: "+only.Message, ": ")
+		only.Message = strings.TrimSuffix("this read only, /self succeeds: "+only.Message, ": ")
 		out.Narrowed = &source.Error{Class: plan.ClassPart, RetryAfter: e.RetryAfter, Err: &only}
 	}
 	return out
@@ -45,5 +45,5 @@ func classOf(e *economic.Error) plan.Class {
 		}
 		return plan.ClassInterrupted
 	}
-	return plan.ClassNumber // not found, a bad request, or an answer that is not as promised
+	return plan.ClassNumber // not found, a bad request or a malformed answer
 }

@@ -14,7 +14,7 @@ import (
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	if err := failed(nil); err != nil {
-		t.Errorf("no error is %v", err)
+		t.Errorf("failed(nil) = %v", err)
 	}
 	of := func(kind economic.Kind) error {
 		return &economic.Error{Op: "read", Kind: kind, RetryAfter: time.Minute, Err: errors.New("why")}
@@ -31,22 +31,22 @@ func TestClasses(t *testing.T) {
 		for _, was := range errs {
 			err := failed(was)
 			if source.ClassOf(err) != class || source.RetryAfter(err) != time.Minute || !errors.Is(err, was) || err.Error() != was.Error() {
-				t.Errorf("%v is %q, expected %q: %v, again in %s", was, source.ClassOf(err), class, err, source.RetryAfter(err))
+				t.Errorf("%v is %q, expected %q: %v, retry after %s", was, source.ClassOf(err), class, err, source.RetryAfter(err))
 			}
 		}
 	}
 	if err := failed(errors.New("inventory.inStock: expected a number")); source.ClassOf(err) != plan.ClassNumber {
-		t.Errorf("an answer that cannot be understood is %q", source.ClassOf(err))
+		t.Errorf("a malformed answer is %q", source.ClassOf(err))
 	}
 }
 
-// TestNarrowedRefusal: while the token is good for the rest, a 401 is told as what it
-// is then.
+// TestNarrowedRefusal: if the token is good otherwise, a 401 is reported as a refusal of
+// that read only.
 func TestNarrowedRefusal(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
-		"Not authorized": "read product \"a\": e-conomic forbids it (the app lacks a role, or the agreement a module) (status 401): only this, asked who it is e-conomic answers: Not authorized",
-		"":               "read product \"a\": e-conomic forbids it (the app lacks a role, or the agreement a module) (status 401): only this, asked who it is e-conomic answers",
+		"Not authorized": "read product \"a\": e-conomic forbids it (the app lacks a role, or the agreement a module) (status 401): this read only, /self succeeds: Not authorized",
+		"":               "read product \"a\": e-conomic forbids it (the app lacks a role, or the agreement a module) (status 401): this read only, /self succeeds",
 	} {
 		was := &economic.Error{Op: `read product "a"`, Kind: economic.KindUnauthorized, Status: 401, Message: said}
 		err := source.Narrow(failed(was))
@@ -54,7 +54,7 @@ func TestNarrowedRefusal(t *testing.T) {
 			t.Errorf("got %q: %v", source.ClassOf(err), err)
 		}
 		if was.Kind != economic.KindUnauthorized {
-			t.Error("it has changed the error that it was given")
+			t.Error("failed changed the error that it was given")
 		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"lagerd/source"
 )
 
-// invoices are those that are booked at e-conomic.
+// invoices reads the invoices booked at e-conomic.
 type invoices struct {
 	account Account
-	order   plan.OrderField // without which an invoice is of no use; "": references.other
+	order   plan.OrderField // required; "": references.other
 }
 
 // List reads one page of invoices.
@@ -48,7 +48,7 @@ func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) 
 	return s.page(page), itemsOn(read.Value.Lines), failed(err)
 }
 
-// Lines reads the numbers of the items on an invoice's lines.
+// Lines reads the item numbers on an invoice's lines.
 func (s invoices) Lines(ctx context.Context, p source.Priority, number int64) ([]string, error) {
 	read, err := s.account.Agreement.Invoice(ctx, priority(p), number)
 	return itemsOn(read.Value.Lines), failed(err)
@@ -71,7 +71,7 @@ func ranges(list []plan.Range) []economic.Range {
 	return out
 }
 
-// itemsOn returns the numbers of items on lines, each once, of those that can be kept.
+// itemsOn returns the distinct item numbers on lines, without those too long to store.
 func itemsOn(lines []economic.Line) []string {
 	var numbers []string
 	for _, l := range lines {
@@ -97,9 +97,9 @@ func (s invoices) page(read economic.Page[economic.Invoice]) source.Page[plan.In
 	return p
 }
 
-// toInvoice returns an invoice as it is stored, or an error where it does not tell what
-// is needed: its number, whether it is a credit note, and the field in which the shop
-// looks for its order number.
+// toInvoice returns the invoice to store, or an error if a required field is unreadable:
+// its number, whether it is a credit note, or the field that holds the shop's order
+// number.
 func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) {
 	inv := plan.Invoice{
 		Number: i.Number, Date: i.Date, DueDate: i.DueDate, Currency: i.Currency,
@@ -139,15 +139,15 @@ func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) 
 	return inv, nil
 }
 
-// What a field of an invoice is to lagerd.
+// The role of an invoice field.
 const (
-	invoiceOrder  plan.Fields = 1 << iota // it holds the shop's order number
-	invoiceAmount                         // it tells a credit note from an invoice
+	invoiceOrder  plan.Fields = 1 << iota // holds the shop's order number
+	invoiceAmount                         // distinguishes a credit note from an invoice
 	invoiceOther
 )
 
-// invoiceField returns what a field is, by its path in e-conomic's answer, in a shop that
-// has its order number in order.
+// invoiceField returns the role of the field at path in e-conomic's answer, for a shop
+// whose order number is in the order field.
 func invoiceField(path string, order plan.OrderField) plan.Fields {
 	in := string(cmp.Or(order, plan.OrderInOtherReference))
 	block, _, _ := strings.Cut(in, ".")

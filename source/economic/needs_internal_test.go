@@ -24,14 +24,14 @@ func number(text string) *decimal.Decimal {
 	return &d
 }
 
-// TestWhatAnItemNeeds: an item costs a shop nothing but the figure that it sells by.
+// TestWhatAnItemNeeds: the only field that a shop requires is the figure that it sells by.
 func TestWhatAnItemNeeds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		unsound   []string
 		unknown   plan.Fields
-		inStock   bool // is enough for a shop that sells by what is in stock
-		available bool // by what is available
+		inStock   bool // readable for a shop that sells by what is in stock
+		available bool // and for one that sells by what is available
 	}{
 		{nil, 0, true, true},
 		{[]string{"name"}, plan.FieldName, true, true},
@@ -39,7 +39,7 @@ func TestWhatAnItemNeeds(t *testing.T) {
 		{[]string{"lastUpdated"}, plan.FieldUpdatedAt, true, true},
 		{[]string{"productGroup"}, plan.FieldInventoryEnabled, true, true},
 		{[]string{"productGroup.inventoryEnabled"}, plan.FieldInventoryEnabled, true, true},
-		{[]string{"productGroup.productGroupNumber"}, 0, true, true}, // not kept
+		{[]string{"productGroup.productGroupNumber"}, 0, true, true}, // not stored
 		{[]string{"inventory.available"}, plan.FieldAvailable, true, false},
 		{[]string{"inventory.inStock"}, plan.FieldInStock, false, true},
 		{[]string{"inventory.orderedByCustomers", "inventory.orderedFromSuppliers"}, plan.FieldOrderedByCustomers | plan.FieldOrderedFromSuppliers, true, true},
@@ -63,7 +63,7 @@ func TestWhatAnItemNeeds(t *testing.T) {
 		t.Errorf("%+v, %v", obs, err)
 	}
 	if _, err = toObservation(&economic.Product{Number: "a", Inventory: &economic.Inventory{InStock: number("5"), Available: fine}}, plan.FigureAvailable, time.Now()); err == nil {
-		t.Error("more decimals than are kept pass for the figure that the shop sells by")
+		t.Error("expected an error: the figure that the shop sells by has too many decimals")
 	}
 	page := toPage(economic.Page[economic.Product]{Items: []economic.Product{{Number: "a", Unsound: unsound("inventory")}, {Number: "b", Unsound: unsound("barred")}}}, plan.FigureInStock)
 	if len(page.Unreadable) != 1 || page.Unreadable[0].Number != "a" || len(page.Observed) != 1 || page.Observed[0].Item.Number != "b" {
@@ -79,7 +79,7 @@ func TestWhatAnInvoiceNeeds(t *testing.T) {
 	for _, c := range []struct {
 		net, gross string // "": absent
 		unsound    []string
-		needed     []plan.OrderField // the shops that cannot do without
+		needed     []plan.OrderField // the order fields of shops that require it
 	}{
 		{"80", "100", nil, nil},
 		{"80", "100", []string{"exchangeRate", "remainder", "dueDate", "date", "currency", "customer", "customer.customerNumber", "recipient", "recipient.name", "vatAmount",
@@ -96,7 +96,7 @@ func TestWhatAnInvoiceNeeds(t *testing.T) {
 		{"", "", []string{"grossAmount"}, orders},
 		{"0", "", []string{"grossAmount"}, orders},
 		{"", "0", []string{"netAmount"}, orders},
-		{"", "", nil, nil}, // as it always was: no amount, no credit note
+		{"", "", nil, nil}, // without an amount it is no credit note
 	} {
 		for _, order := range orders {
 			in := economic.Invoice{Number: 7, Unsound: unsound(c.unsound...)}

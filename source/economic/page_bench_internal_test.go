@@ -12,8 +12,8 @@ import (
 	"lagerd/source"
 )
 
-// BenchmarkUnchangedPage decides about 1,000 items that are as they are stored: what
-// a sweep mostly does.
+// BenchmarkUnchangedPage plans 1,000 items that equal their stored rows, which is most of
+// what a sweep does.
 func BenchmarkUnchangedPage(b *testing.B) {
 	began := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	var read economic.Page[economic.Product]

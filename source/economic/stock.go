@@ -15,15 +15,15 @@ import (
 // products is e-conomic's own stock: GET /products and its inventory block.
 type products struct {
 	account Account
-	figure  plan.Figure // without which an item is of no use; "": none
+	figure  plan.Figure // required; "": none
 }
 
-// Can returns what e-conomic can do.
+// Can returns e-conomic's capabilities.
 func (s products) Can() source.Capabilities {
 	return source.Capabilities{Name: "e-conomic", Changes: true, Resolution: resolution, Figures: figures}
 }
 
-// figures are the figures that a shop can sell by, by their path in e-conomic's answer.
+// figures maps the figures that a shop can sell by to their paths in e-conomic's answer.
 var figures = map[plan.Figure]string{plan.FigureInStock: "inventory.inStock", plan.FigureAvailable: "inventory.available"}
 
 // Item reads one item.
@@ -39,8 +39,8 @@ func (s products) Item(ctx context.Context, p source.Priority, number string) (p
 	return observation, failed(err)
 }
 
-// Together returns how many of the numbers fit in one filter. e-conomic's filters take
-// neither every number nor an address of any length.
+// Together returns how many of the numbers fit in one filter. Not every number can be
+// filtered by, and the length of the URL is limited.
 func (s products) Together(numbers []string) int { return s.account.Client.FitNumbers(numbers) }
 
 // Items reads one page of items.
@@ -67,8 +67,8 @@ func toPage(read economic.Page[economic.Product], figure plan.Figure) source.Pag
 	return p
 }
 
-// toObservation returns what a read said about an item, or an error where it does not
-// tell what is needed: a number that can be kept, and the figure that the shop sells by.
+// toObservation returns a read of an item as an observation, or an error if a required
+// field is unreadable: a number that can be stored, or the figure that the shop sells by.
 func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (plan.Observation, error) {
 	obs := plan.Observation{Found: true, Began: began, Item: plan.Item{
 		Number: p.Number, Name: plan.Clip(p.Name, source.LongestName), BarCode: plan.Clip(p.BarCode, source.LongestCode),
@@ -104,8 +104,8 @@ func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (pl
 	return obs, nil
 }
 
-// productFields are the fields of an item by the path that e-conomic's answer has them
-// at. What is not among them is not kept.
+// productFields maps paths in e-conomic's answer to the fields of an item. Other paths
+// are not stored.
 var productFields = map[string]plan.Fields{
 	"name": plan.FieldName, "barCode": plan.FieldBarCode, "barred": plan.FieldBarred, "lastUpdated": plan.FieldUpdatedAt,
 	"productGroup": plan.FieldInventoryEnabled, "productGroup.inventoryEnabled": plan.FieldInventoryEnabled,
