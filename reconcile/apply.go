@@ -10,7 +10,7 @@ import (
 	"lagerd/store"
 )
 
-// apply stores what a read led to, if anything, under the fence, and counts it.
+// apply stores the result of a read under the fence, unless it is empty, and counts it.
 func (s *Shop) apply(ctx context.Context, a store.Applied) (err error) {
 	a.Known = s.progress
 	if a.Empty() {
@@ -68,12 +68,11 @@ func changeFields(c plan.Change) logrus.Fields {
 	return f
 }
 
-// longestDetail is how much of a hold's detail is kept, in characters.
+// longestDetail is the maximum length of a hold's detail, in characters.
 const longestDetail = 500
 
-// hold stops the shop or a part of it, or takes over what has changed about why
-// it is stopped. A scope that is held for another reason stays held for that
-// one.
+// hold holds the shop or a part of it, or updates the detail of an existing hold. A scope held
+// for another reason keeps that reason.
 func (s *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, detail string) error {
 	holds, changed := s.progress.Holds.With(plan.Hold{Scope: scope, Reason: reason, Detail: plan.Clip(detail, longestDetail), Since: s.Now()})
 	if !changed {
@@ -90,7 +89,7 @@ func (s *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, d
 	return nil
 }
 
-// saw ends the holds whose condition has been met.
+// saw ends the holds whose condition seen meets.
 func (s *Shop) saw(ctx context.Context, seen plan.Seen) error {
 	left, ended := s.progress.Holds.After(seen)
 	if len(ended) == 0 {

@@ -10,10 +10,10 @@ import (
 	"lagerd/source"
 )
 
-// AssessPage reads the first page of a source's items and counts those that carry stock
-// figures, for a check before anything is stored. Where none does and some have one that
-// cannot be understood, that is the error; and so is a page that has fewer items than the
-// listing is said to have, with none after it.
+// AssessPage reads the first page of a source's items and counts those with stock figures, as a
+// check before anything is stored. It returns an error if no item has a figure and some have
+// one that could not be understood, and if the only page has fewer items than the listing
+// announced.
 func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error) {
 	var a plan.Assessment
 	p, err := stock.Items(ctx, source.PriorityHint, source.ItemsQuery{}, "")

@@ -5,13 +5,13 @@ import (
 	"lagerd/store"
 )
 
-// calls counts what the source is asked for the shop on a day.
+// calls counts the shop's calls to the source per day.
 type calls struct {
-	budget source.Budget // nil: nothing is known yet
-	others callsOfOthers // counted in it
+	budget source.Budget // nil: not known yet
+	others callsOfOthers // included in the budget
 }
 
-// callsOfOthers are calls that commands made for the shop on a day.
+// callsOfOthers are the calls that commands made for the shop on a day.
 type callsOfOthers struct {
 	day   string
 	calls int
@@ -25,8 +25,8 @@ func (o callsOfOthers) own(b source.BudgetState) int {
 	return b.Calls
 }
 
-// load counts on from the calls that are stored, and from those that have been made
-// since they were: also what the source has told of its limits goes on.
+// load continues counting from the stored calls plus those made since they were stored. It
+// keeps what the source has reported of its limits.
 func (c *calls) load(from source.Service, stored store.Progress) {
 	day, made, byCommands := stored.CallsOf()
 	state := source.BudgetState{Day: day, Calls: made}
@@ -41,7 +41,7 @@ func (c *calls) load(from source.Service, stored store.Progress) {
 	}
 	c.budget = from.Budget(state)
 	c.others = callsOfOthers{}
-	if c.budget.State().Day == state.Day { // else they do not count any more
+	if c.budget.State().Day == state.Day { // otherwise they no longer count
 		c.others = callsOfOthers{state.Day, byCommands}
 	}
 }

@@ -8,42 +8,40 @@ import (
 	"lagerd/store"
 )
 
-// A shop that moves to another agreement goes on showing the items of the former
-// one until those of the new one have been read whole, twice: they are stored
-// beside each other, each in its agreement's dataset, and change over in one small
-// transaction. Never does the shop see some of one company and some of another.
+// A shop that moves to another agreement keeps showing the old agreement's items until the new
+// one's have been listed in full, twice. Both are stored side by side, each in its agreement's
+// dataset, and one small transaction switches over. The shop never sees a mix of two companies.
 
-// changeover is how far the items of a new agreement have been read.
+// changeover tracks how far the items of a new agreement have been read.
 type changeover struct {
 	*stock
-	listings   int                 // whole ones, of the new agreement
-	unreadable map[string]struct{} // numbers that the last of them showed and that could not be understood
-	unnamed    bool                // it showed items whose very number could not be: any may be one of them
-	judged     bool                // what the last of them would take away has been looked at
+	listings   int                 // complete ones, of the new agreement
+	unreadable map[string]struct{} // numbers in the last listing that could not be understood
+	unnamed    bool                // the last listing had items whose number could not be understood: any item may be one of them
+	judged     bool                // the losses of the last listing have been judged
 }
 
-// restart has the items of the new agreement read anew.
+// restart makes the new agreement's items be read from the start.
 func (s *changeover) restart() { *s = changeover{stock: s.stock} }
 
-// underWay reports whether the shop's items are still shown as the agreement had
-// them that the shop had before.
+// underWay reports whether the shop still shows the items of its previous agreement.
 func (s *changeover) underWay() bool { return s.progress.ItemsDataset != s.shop.Dataset }
 
-// pending reports whether the items of the new agreement are still being read, and
-// nothing keeps them from it: whether they are shown is decided by one of the next passes.
+// pending reports whether the new agreement's items are still being read and nothing blocks
+// that: one of the next passes decides whether to show them.
 func (s *changeover) pending() bool {
 	hold, held := s.progress.Holds.Of(plan.ScopeStock)
 	return s.underWay() && s.off() == "" && !s.shop.Paused() && !s.judged &&
 		!s.progress.Holds.Any(plan.ScopeShop) && (!held || hold.Reason == plan.HeldLosses)
 }
 
-// listed notes a listing of the new agreement that has been stored whole.
+// listed counts a listing of the new agreement that was stored in full.
 func (s *changeover) listed(listed *plan.Listed) {
 	*s = changeover{stock: s.stock, listings: s.listings + 1, unreadable: listed.Unreadable, unnamed: listed.Nameless > 0}
 }
 
-// step shows the items of the new agreement if it is time. again reports that
-// another listing is wanted first.
+// step shows the new agreement's items if it is time. again reports that another listing is
+// needed first.
 func (s *changeover) step(ctx context.Context) (again bool, err error) {
 	if s.sweep.listing != nil || s.judged {
 		return false, nil
@@ -65,15 +63,15 @@ func (s *changeover) step(ctx context.Context) (again bool, err error) {
 	return false, s.show(ctx, former)
 }
 
-// unknown reports whether nothing is known of an item that the new agreement's dataset
-// lacks: it may be there, and could not be understood, or not be read a second time.
+// unknown reports whether the state of an item that the new dataset lacks is unknown: the item
+// may exist, but could not be understood, or not be read a second time.
 func (s *changeover) unknown(number string) bool {
 	_, unreadable := s.unreadable[number]
 	return unreadable || s.losses.guard.Suspected(number) || s.unnamed
 }
 
-// show has the shop see the items of the new agreement from now on. What that
-// one lacks is gone; of what is not known there is no figure.
+// show switches the shop to the items of the new agreement. What it lacks is marked gone; what
+// is unknown gets no figure.
 func (s *changeover) show(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
 		rows, err := s.Store.MissingItems(ctx, s.shop.Dataset, former)

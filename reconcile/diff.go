@@ -20,9 +20,8 @@ import (
 	"lagerd/store"
 )
 
-// Diff reads e-conomic and the database and tells what differs, for a person
-// who wants to know before anything is changed. It writes nothing: no row, no
-// hint, and it needs no lease.
+// Diff compares e-conomic with the database, for a person who wants to know what a
+// reconciliation would change. It writes no row and no hint, and needs no lease.
 type Diff struct {
 	Store    *store.Store
 	Account  source.Account
@@ -36,7 +35,7 @@ func (d Diff) stock() source.Stock { return d.Account.Stock(d.Shop.StockFigure) 
 
 func (d Diff) invoices() source.Invoices { return d.Account.Invoices(d.Shop.OrderField) }
 
-// Differences is what a Diff found.
+// Differences is the result of a Diff.
 type Differences struct {
 	Shop       string
 	ReadAt     time.Time // when the reads began
@@ -48,47 +47,47 @@ type Differences struct {
 	doubts int
 }
 
-// StockDiff compares items; nil where they were not compared.
+// StockDiff compares items; nil if they were not compared.
 type StockDiff struct {
-	AtEconomic int // items, of those that were compared
-	Stored     int // of them, those that are not gone
+	AtEconomic int // items compared
+	Stored     int // of those, items that are not gone
 	Items      []ItemDifference
 }
 
 // ItemDifference is an item that differs.
 type ItemDifference struct {
 	plan.Difference
-	HintSince time.Time // a hint for it is open since then: it is being worked on; zero: none is
-	Twice     bool      // a second look at it alone said so too
+	HintSince time.Time // when its open hint came, which means it is being worked on; zero: it has none
+	Twice     bool      // a second read of the item alone confirmed it
 }
 
-// InvoicesDiff compares invoices; nil where they were not compared.
+// InvoicesDiff compares invoices; nil if they were not compared.
 type InvoicesDiff struct {
-	AtEconomic int // invoices, of those that were compared
-	Stored     int // of them
+	AtEconomic int // invoices compared
+	Stored     int // of those
 	Invoices   []InvoiceDifference
 }
 
-// WhatNoPDF is an invoice that is stored without its PDF yet.
+// WhatNoPDF marks an invoice that is stored without its PDF so far.
 const WhatNoPDF plan.What = "no_pdf"
 
-// InvoiceDifference is an invoice that differs: booked and not stored, stored
-// without its PDF, or stored and gone.
+// InvoiceDifference is an invoice that differs: booked but not stored, stored without its PDF,
+// or stored but gone.
 type InvoiceDifference struct {
 	Number    int64
 	What      plan.What
-	Date      string // YYYY-MM-DD; "" where it is not known
-	Tries     int    // to fetch its PDF, that failed
-	Error     string // of the last of them
+	Date      string // YYYY-MM-DD; "": unknown
+	Tries     int    // failed attempts to fetch its PDF
+	Error     string // of the last attempt
 	Note      string
 	HintSince time.Time
 }
 
-// Unreadable is an item or invoice about which nothing can be said, since
-// e-conomic's answer could not be understood. A reconciliation leaves it alone.
+// Unreadable is an item or invoice that cannot be compared because e-conomic's answer could not
+// be understood. A reconciliation does not touch it.
 type Unreadable struct {
 	Kind   plan.Kind
-	Number string // "" if not even that could be read
+	Number string // "" if unreadable too
 	Reason string
 }
 
@@ -107,8 +106,8 @@ func (d Differences) Count() int {
 	return n
 }
 
-// Losses returns how many of the differing items would lose what the shop
-// sells by: a stock that becomes zero or absent, an item that is gone.
+// Losses returns how many differing items would lose stock that the shop sells by: a stock that
+// becomes zero or absent, or an item that is gone.
 func (d Differences) Losses() int {
 	n := 0
 	if d.Stock != nil {
@@ -131,8 +130,8 @@ func (d *Differences) unreadable(kind plan.Kind, bad ...plan.Unreadable) {
 	}
 }
 
-// inPart tells of an item that could be compared only in part, and notes what of one, or
-// of an invoice, is not compared anyhow.
+// inPart reports an item that could only be compared in part, and notes fields of an item or
+// invoice that are never compared.
 func (d *Differences) inPart(kind plan.Kind, number, warning string, unknown plan.Fields) {
 	switch {
 	case warning == "":
@@ -145,7 +144,7 @@ func (d *Differences) inPart(kind plan.Kind, number, warning string, unknown pla
 	}
 }
 
-// mostDoubts is how many notes of one kind a person is given.
+// mostDoubts is how many notes about unreadable fields a person gets.
 const mostDoubts = 5
 
 func thing(kind plan.Kind) string {
@@ -155,8 +154,7 @@ func thing(kind plan.Kind) string {
 	return "item"
 }
 
-// Read compares the given items and invoices; all of the shop's, where none
-// are given.
+// Read compares the given items and invoices, or all of the shop's if none are given.
 func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Differences, error) {
 	whole := len(items)+len(invoices) == 0
 	out := Differences{Shop: d.Shop.Shop, ReadAt: time.Now()}
@@ -188,11 +186,11 @@ func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Diffe
 	return out, nil
 }
 
-// recentLossesNamed is how many recent losses a note names.
+// recentLossesNamed is how many recent losses a note lists.
 const recentLossesNamed = 20
 
-// tellRecentLosses notes, of a shop whose losses are held back, what it lost
-// shortly before: that counts too, and is no difference any more.
+// tellRecentLosses notes the recent losses of a shop whose losses are held back: they count
+// towards the limit, but are no longer differences.
 func (d Diff) tellRecentLosses(ctx context.Context, out *Differences) error {
 	hold, _ := d.Progress.Holds.Of(plan.ScopeStock)
 	if hold.Reason != plan.HeldLosses {
@@ -225,8 +223,8 @@ func distinct[T cmp.Ordered](list []T) []T {
 	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
-// wanted says what is compared: what was asked for, unless it is off. Asked for
-// by number it is an error, for there would be no answer.
+// wanted returns what to compare: what was requested, unless it is off. A number requested of a
+// part that is off is an error, since there would be no answer.
 func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invoice bool, err error) {
 	stockOff, invoicesOff := "", ""
 	switch {
@@ -256,8 +254,8 @@ func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invo
 	return (whole || items) && stockOff == "", (whole || invoices) && invoicesOff == "", nil
 }
 
-// identify notes that the token answers for another agreement than the shop's.
-// The rest is read all the same: it tells which of the two is meant.
+// identify notes that the token belongs to another agreement than the shop's. The comparison
+// goes on: it shows which of the two is intended.
 func (d Diff) identify(ctx context.Context, out *Differences) error {
 	self, err := persist(ctx, func() (source.Self, error) { return d.Account.Self(ctx, source.PriorityHint) })
 	if err != nil {
@@ -271,14 +269,14 @@ func (d Diff) identify(ctx context.Context, out *Differences) error {
 }
 
 const (
-	lookTwice   = 200             // differing items at most that are looked at a second time
-	sideBySide  = 2               // of them at once
-	mostReads   = 3               // of one thing, until it counts as failed
-	betweenThem = 2 * time.Second // and twice as long before the last
+	lookTwice   = 200             // maximum number of differing items read a second time
+	sideBySide  = 2               // of them concurrently
+	mostReads   = 3               // attempts at one read
+	betweenThem = 2 * time.Second // after the first attempt; twice as long after the second
 )
 
-// persist reads again what a gateway or a full token bucket may have refused:
-// a listing of many pages would else seldom be read to its end.
+// persist retries a read that a gateway or an exhausted token bucket may have refused:
+// otherwise a listing of many pages would seldom complete.
 func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	for n := 1; ; n++ {
 		v, err := read()
@@ -319,8 +317,7 @@ func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []stri
 	return nil
 }
 
-// openHints returns all open hints, due or not, and the webhooks that no pass has
-// looked at yet.
+// openHints returns all open hints, due or not, and the webhooks that no pass has seen yet.
 func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hint, error) {
 	return inbox.Peek(ctx, d.Store, d.Shop.Shop, kind)
 }
@@ -352,7 +349,7 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 	return all, nil
 }
 
-// item reads one item, and at once after it what is stored of it.
+// item reads one item, and immediately after it the stored row.
 func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[string]plan.Row, error) {
 	obs, err := persist(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, source.PriorityHint, number) })
 	if err != nil {
@@ -362,8 +359,7 @@ func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[st
 	return obs, row, err
 }
 
-// contentError is about what one answer holds: that item or invoice cannot be
-// compared, the others can.
+// contentError says that one item or invoice cannot be compared; the others can.
 type contentError struct{ error }
 
 // content marks the error of a single read as a contentError, if it is one.
@@ -374,7 +370,7 @@ func content(err error) error {
 	return err
 }
 
-// allItems compares page by page, and then what the whole listing did not show.
+// allItems compares page by page, and then what the complete listing did not show.
 func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) {
 	found := map[string]plan.Difference{}
 	seen := map[string]struct{}{}
@@ -391,7 +387,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 		for n, o := range p.Observed {
 			numbers[n] = o.Item.Number
 			seen[o.Item.Number] = struct{}{}
-			delete(found, o.Item.Number) // pages shift while they are turned: what came last counts
+			delete(found, o.Item.Number) // pages shift during the listing: the last one to show an item counts
 			assessment.Add(o.Item)
 			out.inPart(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
 		}
@@ -439,8 +435,8 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	return slices.Collect(maps.Values(found)), nil
 }
 
-// cutShort says of a listing that was cut short who sent it, and what to do. Any other
-// error is returned as it is.
+// cutShort adds to the error of a short listing who sent it, and what to do. It returns any
+// other error unchanged.
 func cutShort(from string, err error) error {
 	if !plan.IsShort(err) {
 		return err
@@ -448,9 +444,9 @@ func cutShort(from string, err error) error {
 	return fmt.Errorf("%s %w: nothing is concluded from such an answer, try again", from, err)
 }
 
-// lookAgain reads differing items once more, each alone, and what is stored of
-// it: what changed between the first read of e-conomic and that of the
-// database is no difference. Losses come first where there are too many.
+// lookAgain reads differing items once more, one by one, and their stored rows: a change
+// between the first read of e-conomic and that of the database is no difference. If there are
+// too many, losses go first.
 func (d Diff) lookAgain(ctx context.Context, out *Differences, suspects []plan.Difference) ([]ItemDifference, error) {
 	slices.SortFunc(suspects, func(a, b plan.Difference) int {
 		if a.Loss != b.Loss {
@@ -510,8 +506,8 @@ func (d Diff) compareInvoices(ctx context.Context, out *Differences, numbers []i
 	if err != nil {
 		return err
 	}
-	// After e-conomic, so that what is being stored meanwhile is no difference:
-	// a booked invoice does not change any more.
+	// After e-conomic, so that invoices stored in between are no difference: a booked invoice
+	// never changes.
 	stored, err := d.Store.StoredInvoices(ctx, d.Shop.Dataset, slices.Concat(slices.Collect(maps.Keys(dates)), gone))
 	if err != nil {
 		return err
@@ -554,13 +550,13 @@ func (d Diff) compareInvoices(ctx context.Context, out *Differences, numbers []i
 	return nil
 }
 
-// beforeStart says of an invoice that a reconciliation does not look for it.
+// beforeStart notes that a reconciliation does not look for the invoice.
 func (d Diff) beforeStart(number int64, date string) string {
 	if d.Progress.InvoicesBegun && number > d.Progress.InvoiceCursor {
 		return ""
 	}
 	if date == "" && d.Shop.InvoicesFrom != "" {
-		return "" // it cannot be understood
+		return "" // its date could not be understood
 	}
 	if d.Shop.InvoicesFrom != "" && date < d.Shop.InvoicesFrom || d.Shop.InvoicesFrom == "" && number < d.Shop.InvoicesFromNumber {
 		return fmt.Sprintf("before the shop's start: `lagerd reconcile --shop %s --invoice %d` fetches it", d.Shop.Shop, number)
@@ -595,9 +591,9 @@ func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int
 	return gone, nil
 }
 
-// allInvoices reads all invoices since the shop's start, as a sweep does, and
-// what was booked above the highest number read so far, as a tick does: an
-// invoice can be booked with a date before the start.
+// allInvoices reads all invoices since the shop's start, as a sweep does, and those booked
+// above the highest number read so far, as a tick does: an invoice may be booked with a date
+// before the start.
 func (d Diff) allInvoices(ctx context.Context, out *Differences, dates map[int64]string) error {
 	queries := []source.InvoicesQuery{{DateFrom: d.Shop.InvoicesFrom}}
 	if d.Shop.InvoicesFrom == "" {

@@ -10,30 +10,30 @@ import (
 	"lagerd/source"
 )
 
-// gate is what each part has: its hints, and whether the source lets it read. What a
-// failed read stops is decided by plan.Stops alone, from its error's class.
+// gate is what every part has: its hints, and whether the source lets it read. plan.Stops alone
+// decides what a failed read stops, from the class of its error.
 type gate struct {
 	hints
 	scope   plan.Scope
-	triedAt time.Time   // when what is held was last tried; zero: not since the lease was taken
-	streak  plan.Streak // of numbers refused one after another
-	beside  error       // the part is refused as well, and held for another reason
+	triedAt time.Time   // when the held part was last tried; zero: not since the lease was taken
+	streak  plan.Streak // of numbers refused in a row
+	beside  error       // set while the source refuses the part and the part is held for another reason
 }
 
-// forbidden reports whether the source refuses the part, as far as is known.
+// forbidden reports whether the source is known to refuse the part.
 func (g *gate) forbidden() bool {
 	return g.beside != nil || g.progress.Holds.Has(g.scope, plan.HeldForbidden)
 }
 
-// dueForTry reports whether what is held is to be tried: every HeldRetry, at once
-// where a person asks, and where it has not been tried yet.
+// dueForTry reports whether the held part is due for a try: every HeldRetry, immediately when a
+// person asks, and if it has not been tried yet.
 func (g *gate) dueForTry(asked bool) bool {
 	return g.triedAt.IsZero() || asked || g.since(g.triedAt) >= g.HeldRetry
 }
 
 func (g *gate) noteTry() { g.triedAt = g.Now() }
 
-// nextTry is when what is held is tried again.
+// nextTry returns when the held part is next tried.
 func (g *gate) nextTry() time.Time {
 	if g.triedAt.IsZero() {
 		return g.Now().Add(g.HeldRetry)
@@ -41,7 +41,7 @@ func (g *gate) nextTry() time.Time {
 	return g.triedAt.Add(g.HeldRetry)
 }
 
-// stop holds the part, or takes over what has changed about why it is held.
+// stop holds the part, or updates the detail of its hold.
 func (g *gate) stop(ctx context.Context, reason plan.Reason, detail string) error {
 	err := g.hold(ctx, g.scope, reason, detail)
 	if err == nil {
@@ -50,17 +50,16 @@ func (g *gate) stop(ctx context.Context, reason plan.Reason, detail string) erro
 	return err
 }
 
-// answered notes that the source has answered a read of the part: of a number, or a
-// listing where that is "".
+// answered records that the source answered a read of the part: of a number, or of a listing if
+// number is "".
 func (g *gate) answered(ctx context.Context, number string) error {
 	g.streak.Read(number)
 	g.beside = nil
 	return g.saw(ctx, plan.ReadOf(g.scope))
 }
 
-// end holds the part where its read was refused, and returns any other error. A
-// part that is held for another reason stays so: that it is refused as well is told
-// beside it.
+// end holds the part if err says that its read was refused, and returns any other error. A part
+// held for another reason keeps that reason, and the refusal is kept in g.beside.
 func (g *gate) end(ctx context.Context, err error) error {
 	refused, err := g.refused(ctx, err)
 	if !refused {
@@ -69,8 +68,8 @@ func (g *gate) end(ctx context.Context, err error) error {
 	return g.endRefused(ctx, err)
 }
 
-// refused reports whether an error says that the source refuses the part. The error is
-// returned as what it counts for.
+// refused reports whether err says that the source refuses the part, and returns err as
+// identity.judged classifies it.
 func (g *gate) refused(ctx context.Context, err error) (bool, error) {
 	err = g.identity.judged(ctx, err)
 	stop, _ := g.identity.stops(err, plan.ReadListing, 0)
@@ -87,10 +86,9 @@ func (g *gate) endRefused(ctx context.Context, err error) error {
 	return g.stop(ctx, plan.HeldForbidden, err.Error())
 }
 
-// probe tries a part that is held as forbidden by reading some of its numbers, in their
-// order; refused tells of those that were refused before. open reports that the rest may be
-// read: the source has answered for one, or has refused none but those that it always
-// refuses.
+// probe tries a part held as forbidden by reading some of its numbers, in their order; refused
+// reports those that were refused before. open reports that the rest may be read: the source
+// answered for one, or refused only numbers that it always refuses.
 func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N) error) (open bool, err error) {
 	open = true
 	for _, number := range plan.Probes(numbers, refused) {
@@ -106,10 +104,10 @@ func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N
 	return open, nil
 }
 
-// warned counts an item or invoice of which fields could not be understood.
+// warned counts an item or invoice with fields that could not be understood.
 func (g *gate) warned(kind plan.Kind) { g.Observer.Warned(g.shop.Shop, kind) }
 
-// putOffHeld puts the hints that are due of a part that is held off to its next try.
+// putOffHeld postpones the due hints of a held part to its next try.
 func (g *gate) putOffHeld(ctx context.Context, asked bool) error {
 	list, err := g.load(ctx, asked)
 	if err != nil {
@@ -119,9 +117,9 @@ func (g *gate) putOffHeld(ctx context.Context, asked bool) error {
 	return g.putOffAll(ctx, list, g.nextTry(), plan.HintPartHeld, hold.String())
 }
 
-// stopsForNumber returns what the failed read of one number stops, and how that is read
-// again. Numbers that get no usable answer one after another are counted in row, those
-// that are refused by the part; before says that this one was refused before.
+// stopsForNumber returns what the failed read of one number stops, and how the number is read
+// again. row counts numbers without a usable answer in a row, and the streak those that were
+// refused; before says that this one was refused before.
 func (g *gate) stopsForNumber(number string, before bool, err error, row *int) (plan.Stop, plan.Again) {
 	class, inARow := source.ClassOf(err), 0
 	switch class {
@@ -137,8 +135,8 @@ func (g *gate) stopsForNumber(number string, before bool, err error, row *int) (
 	return g.identity.stops(err, plan.ReadNumber, inARow)
 }
 
-// putOff deals with a hint whose number could not be read, and returns the error where
-// it stops more than the number; row is that of stopsForNumber.
+// putOff handles the failed read of a hinted number, and returns the error if it stops more
+// than the number; row is that of stopsForNumber.
 func (g *gate) putOff(ctx context.Context, list inbox.Hints, number string, err error, row *int) error {
 	err = g.identity.judged(ctx, err)
 	if ctx.Err() != nil {
@@ -156,7 +154,7 @@ func (g *gate) putOff(ctx context.Context, list inbox.Hints, number string, err 
 	return errors.Join(err, stored)
 }
 
-// postpone keeps a hint with the error and has its number read again later.
+// postpone stores a hint's error and when its number is read again.
 func (g *gate) postpone(ctx context.Context, list inbox.Hints, number string, err error) error {
 	h := list[number]
 	g.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")

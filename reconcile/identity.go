@@ -12,19 +12,19 @@ import (
 	"lagerd/store"
 )
 
-// identity is whose the shop's token is. It is asked at first, every hour, and to find
-// out whether a shop that is held can go on.
+// identity checks whose the shop's token is: in the first pass, every hour, and to find out
+// whether a held shop can continue.
 type identity struct {
-	gate                     // of the whole shop
+	gate                     // the shop's
 	account   source.Account // that the token opens
-	self      plan.Self      // what it has said in this pass
-	checkedAt time.Time      // when it last said that it is the shop's
+	self      plan.Self      // result of the check in this pass
+	checkedAt time.Time      // when the token was last confirmed as the shop's
 }
 
 const checkEvery = time.Hour
 
-// check asks whose the token is, where that is due. ready is false while the shop cannot
-// be read.
+// check checks whose the token is, if that is due. ready is false while the shop cannot be
+// read.
 func (i *identity) check(ctx context.Context, due Due) (ready bool, err error) {
 	held := i.progress.Holds.Any(plan.ScopeShop)
 	if held && !i.dueForTry(due.Requested) {
@@ -36,13 +36,12 @@ func (i *identity) check(ctx context.Context, due Due) (ready bool, err error) {
 	return i.ask(ctx)
 }
 
-// ask asks whose the token is, holds the shop where that is refused or where it is
-// another agreement's, and ends such a hold where it is not. ready reports that the shop
-// may be read.
+// ask reads /self. It holds the shop if the token is refused or belongs to another agreement,
+// and otherwise ends such a hold. ready reports that the shop may be read.
 func (i *identity) ask(ctx context.Context) (ready bool, err error) {
 	now := i.Now()
 	i.self = plan.SelfUnknown
-	// With the priority of hints, which have a reserve: they wait for the answer.
+	// With the priority of hints, which have a reserve: they wait for this answer.
 	self, err := i.account.Self(ctx, source.PriorityHint)
 	switch source.ClassOf(err) {
 	case plan.ClassShop:
@@ -76,10 +75,10 @@ func (i *identity) ask(ctx context.Context) (ready bool, err error) {
 	return true, nil
 }
 
-// suspectAppToken tells a person, once, that it may be the app's token that is refused:
-// several agreements refuse, and none accepts.
+// suspectAppToken logs, once, that the app's own token may be refused: several agreements
+// refuse it, and none accepts it.
 func (i *identity) suspectAppToken() {
-	agreement := i.shop.Shop // one shop to an agreement, as long as its number is not known
+	agreement := i.shop.Shop // until its number is known, assume one agreement per shop
 	if i.progress.AgreementNumber != 0 {
 		agreement = strconv.FormatInt(i.progress.AgreementNumber, 10)
 	}
@@ -88,8 +87,8 @@ func (i *identity) suspectAppToken() {
 	}
 }
 
-// judged returns a refusal as what it counts for: a refused token while /self is well
-// counts as a refused read. /self is asked once a pass at most.
+// judged returns err as it counts: a refused token counts as a refused read while /self is
+// well. It reads /self at most once a pass.
 func (i *identity) judged(ctx context.Context, err error) error {
 	if source.ClassOf(err) != plan.ClassShop || ctx.Err() != nil {
 		return err
@@ -105,8 +104,8 @@ func (i *identity) judged(ctx context.Context, err error) error {
 	return source.Narrow(err)
 }
 
-// endsPass reports whether an error of a part keeps the pass from its other parts, and
-// whether the next pass is to begin with the part after this one.
+// endsPass reports whether an error of a part ends the pass, and whether the next pass starts
+// with the part after this one.
 func (i *identity) endsPass(ctx context.Context, err error) (ends, next bool) {
 	ends = ctx.Err() != nil || outdated(err)
 	for e := range source.Errors(err) {
@@ -125,7 +124,7 @@ func (i *identity) stops(err error, read plan.Read, inARow int) (plan.Stop, plan
 	return plan.Stops(plan.Failure{Class: source.ClassOf(err), Read: read, Self: i.self, InARow: inARow})
 }
 
-// cutShort says of what was not read to its end until when it waits.
+// cutShort adds to an error of the day's budget until when the reads wait.
 func (i *identity) cutShort(short error) error {
 	wait := source.RetryAfter(short)
 	if stop, _ := i.stops(short, plan.ReadListing, 0); stop != plan.StopDay || wait <= 0 {

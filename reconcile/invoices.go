@@ -15,16 +15,15 @@ import (
 	"lagerd/store"
 )
 
-// invoices is the part that stores booked invoices. Their lines and PDFs are read by pdfs.
+// invoices is the part that stores booked invoices; pdfs reads their lines and PDFs.
 type invoices struct {
 	gate
 	source  source.Invoices
-	rule    plan.OrderRule // which of an invoice's fields names the shop's order
-	gapTurn int            // where the next tick goes on in a long list of gaps
+	rule    plan.OrderRule // which field of an invoice holds the shop's order number
+	gapTurn int            // where the next tick continues in a long list of gaps
 }
 
-// Run finds and stores newly booked invoices and answers the hints of
-// invoices. Their lines and PDFs are read by pdfs.
+// Run finds and stores newly booked invoices and answers the hints of invoices.
 func (i *invoices) Run(ctx context.Context, due Due) (more bool, err error) {
 	if !i.shop.InvoicesOn {
 		return false, i.dismiss(ctx, due.Requested, plan.HintInvoicesOff, "")
@@ -63,8 +62,8 @@ func (i *invoices) readDue(ctx context.Context, due Due) error {
 	return nil
 }
 
-// try tries invoices that are held as forbidden by the hinted numbers that are
-// not stored, the highest first. open is that of probe.
+// try tries invoices held as forbidden by the hinted numbers that are not stored, the highest
+// first. open is that of probe.
 func (i *invoices) try(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	var newest []int64
 	for number, h := range hints {
@@ -88,8 +87,7 @@ func (i *invoices) try(ctx context.Context, hints inbox.Hints) (open bool, err e
 // invoicesPage is one page of invoices.
 type invoicesPage = source.Page[plan.Invoice]
 
-// pages reads the invoices that q asks for, page by page. That e-conomic
-// answers is noted with the first one.
+// pages reads the result of q page by page. The first page records that e-conomic answers.
 func (i *invoices) pages(ctx context.Context, p source.Priority, q source.InvoicesQuery) iter.Seq2[invoicesPage, error] {
 	return source.Pages("invoices", func(link source.Link) (invoicesPage, error) {
 		page, err := i.source.List(ctx, p, q, link)
@@ -100,9 +98,9 @@ func (i *invoices) pages(ctx context.Context, p source.Priority, q source.Invoic
 	})
 }
 
-// begin makes a new shop's start: the invoices from its date on, or
-// from its number on, and from then on everything above the highest number
-// that was booked when it began. Nothing older is downloaded unasked.
+// begin sets the starting point of a new shop and reads up to it: the invoices from its start
+// date or start number on. From then on everything above the highest number booked at that time
+// is read. Nothing older is downloaded unless hinted.
 func (i *invoices) begin(ctx context.Context, hints inbox.Hints) error {
 	if i.shop.InvoicesFrom == "" {
 		window := plan.Window{Cursor: max(0, i.shop.InvoicesFromNumber-1)}
@@ -134,8 +132,8 @@ func invoicesBegun(began time.Time) store.Applied {
 	return store.Applied{Progress: store.Patch{InvoicesBegun: new(true), InvoicesSweptAt: new(store.At(began))}}
 }
 
-// readBooked reads what was booked above the cursor and in the gaps below it, as many as
-// fit in one call. Where not all fit, each tick asks for others, in turn.
+// readBooked reads what was booked above the cursor, and as many of the gaps below it as fit in
+// one call. If not all fit, the ticks take them in turn.
 func (i *invoices) readBooked(ctx context.Context, hints inbox.Hints) error {
 	window := i.progress.Window()
 	gaps, next := window.Ask(i.gapTurn, i.source.Together)
@@ -144,8 +142,8 @@ func (i *invoices) readBooked(ctx context.Context, hints inbox.Hints) error {
 	return i.list(ctx, q, invoicesBatch{cause: plan.CauseTick, hints: hints, window: &window}, nil)
 }
 
-// sweep lists all invoices since the shop's start, and so finds one
-// that no number, gap or webhook told of.
+// sweep lists all invoices since the shop's start. It finds those that no number, gap or
+// webhook revealed.
 func (i *invoices) sweep(ctx context.Context, due Due, hints inbox.Hints) error {
 	q := source.InvoicesQuery{DateFrom: i.shop.InvoicesFrom}
 	if i.shop.InvoicesFrom == "" {
@@ -153,27 +151,27 @@ func (i *invoices) sweep(ctx context.Context, due Due, hints inbox.Hints) error 
 	}
 	err := i.list(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: plan.NewComparison(q.After, q.DateFrom)}, invoicesBegun)
 	if stop, _ := i.identity.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !due.Sweep {
-		return nil // the day's share of sweeps is used up: the next tick tries
+		return nil // the sweeps' share of the day is spent: the next tick tries again
 	}
 	return err
 }
 
-// invoicesBatch says how the invoices of a read are stored.
+// invoicesBatch says how to store the invoices of a read.
 type invoicesBatch struct {
 	cause    plan.Cause
 	first    bool
 	hints    inbox.Hints
-	window   *plan.Window       // before the read, which was by number from its cursor on and moves it; nil: it was not
-	lines    map[int64][]string // the items on those that were read alone
+	window   *plan.Window       // the window before a read by number from its cursor on, which moves it; nil: any other read
+	lines    map[int64][]string // the items on invoices that were read alone
 	notFound []int64
-	nameless []plan.Unreadable // numbers that did not come, since one that came could not be read
-	left     *leftOut          // of a listing
-	last     bool              // its last page
-	compared *plan.Comparison  // with what is stored, of a listing of all; nil: there is none
+	nameless []plan.Unreadable // requested numbers that did not come while one came whose number is unreadable
+	left     *leftOut          // by the listing; nil: not a listing
+	last     bool              // this is its last page
+	compared *plan.Comparison  // with what is stored, for a listing of everything; else nil
 }
 
-// list reads a listing of invoices to its end and stores it page by
-// page; atEnd, if given, adds to what the last page's transaction carries.
+// list reads a listing of invoices to its end and stores it page by page; atEnd, if not nil,
+// returns what the last page's transaction stores in addition.
 func (i *invoices) list(ctx context.Context, q source.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
 	priority := source.PriorityInvoice
 	if b.cause == plan.CauseSweep && !b.first {
@@ -228,8 +226,8 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
 	}
-	// An invoice that could not be understood is not counted as seen: its number becomes
-	// a gap as well, and is read again with each tick.
+	// An invoice that could not be understood does not count as seen: its number becomes a gap
+	// too, and each tick reads it again.
 	unreadable := i.keepUnread(&a, slices.Concat(page.Unreadable, b.nameless), stored, b)
 	if b.left.addNameless(page.Unreadable); b.left != nil && b.last {
 		a.Warnings = append(a.Warnings, i.warnings.ofLeftOut(plan.KindInvoice, *b.left, b.cause == plan.CauseSweep)...)
@@ -255,11 +253,11 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	return nil
 }
 
-// nameless reports whether not even the number could be understood.
+// nameless reports whether even the number could not be understood.
 func nameless(u plan.Unreadable) bool { return u.Number == "" }
 
-// numbersOfUnreadable returns the numbers of invoices that could not be understood, as
-// far as those could be.
+// numbersOfUnreadable returns the numbers of invoices that could not be understood, omitting
+// unreadable ones.
 func numbersOfUnreadable(list []plan.Unreadable) []int64 {
 	var numbers []int64
 	for _, u := range list {
@@ -295,7 +293,7 @@ func (i *invoices) readHinted(ctx context.Context, hints inbox.Hints) error {
 	}
 	var known, unknown []int64
 	for _, n := range numbers {
-		if stored[n] && !i.warnings.incomplete(n) { // booked invoices are immutable: only its PDF may be missing
+		if stored[n] && !i.warnings.incomplete(n) { // booked invoices are immutable: only the PDF may be missing
 			known = append(known, n)
 		} else {
 			unknown = append(unknown, n)
@@ -338,7 +336,7 @@ func (i *invoices) readOne(ctx context.Context, n int64, hints inbox.Hints) erro
 	return i.store(ctx, page, b, store.Applied{})
 }
 
-// readMany reads many invoices by number, as few calls as possible.
+// readMany reads many invoices by number in as few calls as possible.
 func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hints) error {
 	slices.Sort(numbers)
 	ranges := make([]plan.Range, len(numbers))
@@ -371,7 +369,7 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 		}
 		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
 		if n := slices.IndexFunc(page.Unreadable, nameless); n >= 0 {
-			// Each that did not come may be one of those whose number cannot be read.
+			// Each one that did not come may be the one whose number is unreadable.
 			for _, number := range slices.Sorted(maps.Keys(asked)) {
 				b.nameless = append(b.nameless, plan.Unreadable{Number: strconv.FormatInt(number, 10), Err: page.Unreadable[n].Err})
 			}
@@ -388,8 +386,8 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 	return nil
 }
 
-// readRanges reads the invoices of some ranges. whole is false where fewer came than
-// were announced.
+// readRanges reads the invoices in some ranges. whole is false if fewer came than were
+// announced.
 func (i *invoices) readRanges(ctx context.Context, ranges []plan.Range) (all invoicesPage, whole bool, err error) {
 	for page, err := range i.pages(ctx, source.PriorityHint, source.InvoicesQuery{Ranges: ranges}) {
 		whole = !plan.IsShort(err)

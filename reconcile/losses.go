@@ -14,25 +14,23 @@ import (
 	"lagerd/store"
 )
 
-// Three guards stand before what would take stock away from a shop. The first
-// believes no zero, no missing figure and no missing item that a second read
-// has not confirmed (plan.Suspect). The second holds back a reconciliation
-// that would take away too much at once: an empty or short listing that claims
-// to be whole, a wrong agreement, or a stocktaking that a person should see. The
-// third holds back what trickles, each time less than that. What they decide is
-// plan.LossGuard's.
+// Three guards protect a shop's stock. The first believes no zero, missing figure or missing
+// item until a second read confirms it (plan.Suspect). The second holds back a reconciliation
+// that would take away too much at once: an empty or short listing that claims to be complete,
+// a wrong agreement, or a stocktaking that a person should see. The third holds back losses
+// that trickle in, each below that limit. plan.LossGuard makes the decisions.
 
-// losses is what would take stock away: the guard, and what it must not forget.
+// losses holds the guard against losses, and loads and stores its memory.
 type losses struct {
 	*stock
 	guard plan.LossGuard
 }
 
-// errHeldBack says that a read was not stored because it would take away too
-// much. The shop is held by then.
+// errHeldBack says that a read was not stored because it would take away too much. The stock is
+// held by then.
 var errHeldBack = errors.New("held back")
 
-// heldBack returns err, but nil for errHeldBack: the shop's state tells of it.
+// heldBack returns err, or nil for errHeldBack: the hold already shows it.
 func heldBack(err error) error {
 	if errors.Is(err, errHeldBack) {
 		return nil
@@ -40,20 +38,19 @@ func heldBack(err error) error {
 	return err
 }
 
-// approvalLasts is how long an approval is good for.
+// approvalLasts is how long an approval is valid.
 const approvalLasts = 24 * time.Hour
 
-// holdBack reports whether the shop's losses are held back. Hints are read
-// all the same and what they gain is stored; listings are only looked at.
+// holdBack reports whether the shop's losses are held back. Hints are still read, and what they
+// gain is stored; listings are only dry runs.
 //
-// While the items of a new agreement are read, nobody sees them yet: only what showing
-// them would take away is held back (changeover.step).
+// While the items of a new agreement are read, nobody sees them yet, so only showing them is
+// held back (changeover.step).
 func (s *losses) holdBack() bool { return s.held() && !s.changeover.underWay() }
 
 func (s *losses) held() bool { return s.progress.Holds.Has(plan.ScopeStock, plan.HeldLosses) }
 
-// heldBackTo returns when losses that are held back are read again, zero if
-// they are not held back.
+// heldBackTo returns when held-back losses are read again, or zero if none are held back.
 func (s *losses) heldBackTo() time.Time {
 	if !s.holdBack() {
 		return time.Time{}
@@ -61,14 +58,14 @@ func (s *losses) heldBackTo() time.Time {
 	return s.Now().Add(s.HeldRetry)
 }
 
-// moment returns what the guard has to know of the shop.
+// moment returns the shop's state for the guard.
 func (s *losses) moment() plan.LossMoment {
 	return plan.LossMoment{Now: s.progress.Holds.StockStoodFrom(s.Now()), Items: int(s.progress.Items)}
 }
 
-// judge holds back a read that would, together with what is suspected already,
-// take away too much, or everything. Nothing of the read is stored then, nor of
-// a listing under way: it would leave the losses out and count as a whole one.
+// judge holds back a read that, together with existing suspects, would take away too much, or
+// everything. Nothing of that read is stored. A running listing ends too: it would leave out
+// the losses and still count as complete.
 func (s *losses) judge(ctx context.Context, read plan.LossRead) error {
 	if s.holdBack() || s.changeover.underWay() {
 		return nil
@@ -78,7 +75,7 @@ func (s *losses) judge(ctx context.Context, read plan.LossRead) error {
 		return nil
 	}
 	s.log.WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("a read is not stored: it would take away too much")
-	s.identity.checkedAt = time.Time{} // is it another agreement?
+	s.identity.checkedAt = time.Time{} // is it another agreement's?
 	if err := s.stop(ctx, plan.HeldLosses, d.Detail(s.shop.Shop)); err != nil {
 		return err
 	}
@@ -87,8 +84,8 @@ func (s *losses) judge(ctx context.Context, read plan.LossRead) error {
 	return errHeldBack
 }
 
-// hintsOf returns hints for suspected numbers that have none, so that they
-// are read once more. While losses are held back there is no use in that.
+// hintsOf returns hints for suspected numbers that have none, so that they are read a second
+// time. While losses are held back, a second read is pointless.
 func (s *losses) hintsOf(suspected map[string]plan.Suspect, open inbox.Hints) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, number := range slices.Sorted(maps.Keys(suspected)) {
@@ -100,23 +97,23 @@ func (s *losses) hintsOf(suspected map[string]plan.Suspect, open inbox.Hints) []
 	return hints
 }
 
-// suspect takes over what a batch showed, once it has been stored.
+// suspect updates the guard with what a stored batch showed.
 func (s *losses) suspect(read plan.LossRead) {
 	s.guard.Suspect(read)
 	if s.sweep.listing != nil {
 		s.sweep.listing.Refute(read)
 	}
 	if len(read.Suspects) > 0 && !s.holdBack() {
-		s.inbox.Reopen(plan.KindStock) // the second read is due at once
+		s.inbox.Reopen(plan.KindStock) // the second read is due immediately
 		s.hinted = true
 	}
 }
 
-// approve takes over what a person has approved, for as long as that is good.
+// approve passes an approval to the guard, with its expiry.
 func (s *losses) approve(a store.Approval) { s.guard.Approve(a.Losses, a.At.Add(approvalLasts)) }
 
-// askApproval ends the hold if a person has approved the losses, and has them
-// swept up.
+// askApproval ends the hold if a person has approved the losses, and makes a sweep due to store
+// them.
 func (s *losses) askApproval(ctx context.Context, due *Due) (err error) {
 	if !s.held() {
 		return nil
@@ -131,7 +128,7 @@ func (s *losses) askApproval(ctx context.Context, due *Due) (err error) {
 	if s.changeover.underWay() || !s.guard.Approves() {
 		return nil
 	}
-	// With what is to be lost the person has accepted what was lost before.
+	// Approving the coming losses accepts the past ones too.
 	if err := s.forgetAll(ctx, func() []string { return s.guard.All(store.RowsPerPiece) }); err != nil {
 		return err
 	}
@@ -140,8 +137,8 @@ func (s *losses) askApproval(ctx context.Context, due *Due) (err error) {
 	return s.saw(ctx, plan.SeenApproval)
 }
 
-// look notes what a page of a listing would take away, and stores nothing. After
-// the last page the hold ends if it would not be too much any more.
+// look adds a page of a dry run: it records what the page would take away and stores nothing.
+// After the last page it ends the hold if the losses are within the limits again.
 func (s *losses) look(ctx context.Context, l *listing, p itemsPage) error {
 	for i := range p.Observed {
 		p.Observed[i].Began = s.steady(p.Observed[i].Began)
@@ -169,7 +166,7 @@ func (s *losses) look(ctx context.Context, l *listing, p itemsPage) error {
 	return s.saw(ctx, plan.SeenFewLosses)
 }
 
-// load reads what the guard must not forget.
+// load loads the guard's memory.
 func (s *losses) load(ctx context.Context) error {
 	now := s.Now()
 	m, err := s.Store.LossMemory(ctx, s.shop.Shop, s.shop.Dataset, now.Add(-approvalLasts))
@@ -181,8 +178,8 @@ func (s *losses) load(ctx context.Context) error {
 	return nil
 }
 
-// remember returns what the transaction that stores a read changes of what the guard
-// must not forget. Nobody sees yet what a new agreement's items lose.
+// remember returns how the transaction that stores a read changes the guard's memory. Nobody
+// sees yet what a new agreement's items lose.
 func (s *losses) remember(read plan.LossRead) plan.LossChange {
 	if s.changeover.underWay() {
 		read.Lost = nil
@@ -190,7 +187,7 @@ func (s *losses) remember(read plan.LossRead) plan.LossChange {
 	return s.guard.Remember(s.moment(), read, store.RowsPerPiece)
 }
 
-// forgetAll forgets the losses that numbers names, until it names none.
+// forgetAll forgets the losses that numbers returns, until it returns none.
 func (s *losses) forgetAll(ctx context.Context, numbers func() []string) error {
 	for {
 		c := plan.LossChange{Forgotten: numbers()}
@@ -204,13 +201,12 @@ func (s *losses) forgetAll(ctx context.Context, numbers func() []string) error {
 	}
 }
 
-// forgetOver forgets the losses that count no more.
+// forgetOver forgets expired losses.
 func (s *losses) forgetOver(ctx context.Context) error {
 	return s.forgetAll(ctx, func() []string { return s.guard.Over(s.moment(), store.RowsPerPiece) })
 }
 
-// standStill returns what the end of holds changes: losses grow no older while the stock
-// is held.
+// standStill returns what changes when holds end: losses do not age while the stock is held.
 func (s *losses) standStill(left plan.Holds) plan.LossChange {
 	return s.guard.StandStill(s.progress.Holds, left, s.Now())
 }

@@ -7,14 +7,13 @@ import (
 	"lagerd/plan"
 )
 
-// surfacing is how long an invoice that a hint has shown may be lacking in the
-// listings, which may lag behind.
+// surfacing is how long the listings, which may lag, may lack an invoice that a hint has shown.
 const surfacing = time.Hour
 
-// compare compares a page of a sweep with what is stored: an earlier lagerd kept a former
-// agreement's invoices under the numbers of the next. unread are the numbers on it of those
-// that could not be understood. With the last page it returns those that are mixed; nil
-// where nothing is compared or concluded.
+// compare compares a page of a sweep with the stored invoices, to find those of a former
+// agreement, which an earlier lagerd kept under the same numbers. unread are the numbers on the
+// page that could not be understood. With the last page it returns the mixed invoices; nil if
+// nothing was compared or can be concluded.
 func (i *invoices) compare(ctx context.Context, c *plan.Comparison, page invoicesPage, unread []int64, last bool) (*[]plan.Mixed, error) {
 	if c == nil {
 		return nil, nil

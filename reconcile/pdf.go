@@ -17,20 +17,20 @@ import (
 	"lagerd/store"
 )
 
-// pdfs is the part that completes stored invoices: it reads which items are on their
-// lines, and their PDFs.
+// pdfs is the part that completes stored invoices: it reads the items on their lines, and their
+// PDFs.
 type pdfs struct {
 	gate
-	waiting bool // invoices may lack something
+	waiting bool // invoices may be incomplete
 }
 
-// fetchesPerPass bounds how long PDFs keep their shop from stock.
+// fetchesPerPass limits how long PDFs delay the stock of their shop.
 const fetchesPerPass = 40
 
-// Run reads what invoices still lack: the item numbers on their lines, which
-// become hints, and their PDFs, several at a time. What has come while a
-// transaction was under way goes into the next one together. One that fails is put
-// off and holds up no other. more reports that there is more to fetch at once.
+// Run reads what invoices still lack: the item numbers on their lines, which become hints, and
+// their PDFs, several concurrently. Those that arrive during a transaction share the next one.
+// A failed one is postponed and does not block the others. more reports that there is more to
+// fetch immediately.
 func (p *pdfs) Run(ctx context.Context, due Due) (more bool, err error) {
 	if !p.shop.InvoicesOn {
 		return false, nil
@@ -50,24 +50,24 @@ func (p *pdfs) Run(ctx context.Context, due Due) (more bool, err error) {
 	}
 	p.waiting = len(list) == fetchesPerPass
 	for n := range list {
-		// What is not wanted now is as if it were there.
+		// What is not to be fetched now counts as present.
 		list[n].LinesRead, list[n].PDFStored = list[n].LinesRead || !lines, list[n].PDFStored || !pdfs
 	}
 	err = p.fetchAndStore(ctx, list)
 	return p.waiting && err == nil, err
 }
 
-// fetchAndStore fetches invoices' lines and PDFs and stores them as they come. What
-// e-conomic refuses or has no tokens for lets those end that are under way.
+// fetchAndStore fetches the lines and PDFs of invoices and stores them as they arrive. After a
+// refusal, or when there are no tokens left, fetches in flight still finish.
 func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
-	var over atomic.Bool // no further fetch is begun
+	var over atomic.Bool // start no further fetch
 	lines, pdfs := p.invoices.forbidden(), p.forbidden()
 	var errs, limited []error
 	for come := range p.fetchAll(fetching, list, &over) {
 		if fetching.Err() != nil {
-			continue // they are due still
+			continue // they are still due
 		}
 		var good []fetched
 		for _, f := range come {
@@ -94,19 +94,19 @@ func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) erro
 			stop()
 		}
 	}
-	// A call that waited for the tokens that another had been refused is not what
-	// e-conomic said.
+	// The 429 goes first: other calls may then have failed for lack of tokens, which is not
+	// what e-conomic answered.
 	return errors.Join(append(limited, errs...)...)
 }
 
-// ends reports whether fetches under way are of no use any more, or cost the client's
-// timeout each.
+// ends reports whether the fetches in flight are useless, or would each cost the client's
+// timeout.
 func (p *pdfs) ends(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || outdated(err) || source.Has(err, plan.ClassHanging)
 }
 
-// try tries PDFs that are held as forbidden, as many as hold them, until one can be
-// read: that of the newest invoice first.
+// try tries PDFs held as forbidden, the newest invoice first, until one can be read; at most as
+// many as it takes to hold the part.
 func (p *pdfs) try(ctx context.Context) error {
 	list, err := p.Store.PDFsToTry(ctx, p.shop.Dataset, plan.RefusedInARow)
 	if err != nil {
@@ -126,13 +126,13 @@ func (p *pdfs) try(ctx context.Context) error {
 	return nil
 }
 
-// fetched is what the fetching of one invoice came to.
+// fetched is the result of fetching one invoice.
 type fetched struct {
 	invoice store.InvoiceWork
-	applied store.Applied // its lines, its PDF, or when it is tried again
+	applied store.Applied // its lines, its PDF, or when to retry
 
-	asked, askedPDF bool  // e-conomic was, for its lines and for its PDF
-	lines, pdf      error // why they are not among what is applied
+	asked, askedPDF bool  // e-conomic was asked for its lines, for its PDF
+	lines, pdf      error // why they are missing from applied
 	panicked        error
 }
 
@@ -140,9 +140,8 @@ func (f fetched) limited() bool {
 	return source.ClassOf(f.lines) == plan.ClassBusy || source.ClassOf(f.pdf) == plan.ClassBusy
 }
 
-// judge takes note of how e-conomic answered for one invoice, and puts off what
-// it lacks still. It returns an error that is not the invoice's own: no other need be
-// tried.
+// judge processes e-conomic's answer for one invoice and postpones what the invoice still
+// lacks. It returns an error that is not specific to the invoice: the others need not be tried.
 func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 	if f.panicked != nil {
 		return f.panicked
@@ -186,7 +185,7 @@ func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 	return errors.Join(others...)
 }
 
-// bytesPerTransaction is how many bytes of PDFs a transaction needs to have enough.
+// bytesPerTransaction is the size of PDFs at which a transaction takes no more.
 const bytesPerTransaction = 4 << 20
 
 func (f fetched) size() (size int) {
@@ -196,9 +195,9 @@ func (f fetched) size() (size int) {
 	return size
 }
 
-// fetchAll fetches invoices and yields them as they come, at each turn those that
-// have come. While a transaction is under way, each goroutine fetches one more than
-// it waits with. Its goroutines have ended when it has.
+// fetchAll fetches invoices and yields them in batches as they arrive. While a batch is being
+// stored, each goroutine holds one finished invoice and fetches one more. The goroutines have
+// ended when the iterator returns.
 func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *atomic.Bool) iter.Seq[[]fetched] {
 	return func(yield func([]fetched) bool) {
 		next := make(chan store.InvoiceWork, len(list))
@@ -208,7 +207,7 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 		close(next)
 		done := make(chan fetched, p.PDFConcurrency)
 		fetching := source.OnWait(ctx, nil)
-		// Known now: while they are fetched, the progress changes with what is stored.
+		// Read now: the progress changes with what is stored while they are fetched.
 		tell := p.linesTell()
 		var working sync.WaitGroup
 		for range min(p.PDFConcurrency, len(list)) {
@@ -219,7 +218,7 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 					}
 					f := p.fetchOne(fetching, inv, tell)
 					if f.limited() {
-						over.Store(true) // the next would wait for tokens
+						over.Store(true) // the next fetch would wait for tokens
 					}
 					done <- f
 				}
@@ -247,7 +246,8 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 					waiting = false
 				}
 			}
-			// Whoever has had enough says so, or cancels ctx: what is under way must end here.
+			// The loop body stops the fetches by canceling ctx or by setting over: the
+			// goroutines must end before this returns.
 			yield(come)
 		}
 	}
@@ -261,7 +261,7 @@ func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork, linesTell bo
 		}
 	}()
 	f.asked, f.lines = p.fetchLines(ctx, inv, linesTell, &f.applied)
-	// Whether /self is well is of no matter here: it is asked later.
+	// The state of /self does not matter here: judge checks it later.
 	stop, _ := plan.Stops(plan.Failure{Class: source.ClassOf(f.lines), Read: plan.ReadNumber})
 	if stop != plan.StopDay && stop != plan.StopPass && !p.ends(ctx, f.lines) {
 		f.askedPDF, f.pdf = !inv.PDFStored, p.fetchPDF(ctx, inv, &f.applied)
@@ -269,7 +269,7 @@ func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork, linesTell bo
 	return f
 }
 
-// putOffWork has an invoice whose work has failed tried again later.
+// putOffWork schedules the retry of an invoice whose fetch failed.
 func (p *pdfs) putOffWork(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
 	tries, text := inv.Tries+1, err.Error()
 	if refused {
@@ -279,8 +279,8 @@ func (p *pdfs) putOffWork(inv store.InvoiceWork, err error, refused bool) []stor
 	return []store.WorkResult{{Number: inv.Number, DueAt: p.retryAt(tries), Tries: tries, Refused: refused, Error: text}}
 }
 
-// store stores what was fetched in one transaction; where the database
-// refuses that, each invoice in its own, so that only the one it refuses waits.
+// store stores what was fetched in one transaction. If the database rejects it, each invoice
+// gets its own, so that only the rejected one waits.
 func (p *pdfs) store(ctx context.Context, list []fetched) error {
 	var a store.Applied
 	for _, f := range list {
@@ -312,12 +312,12 @@ func (p *pdfs) store(ctx context.Context, list []fetched) error {
 	return nil
 }
 
-// linesTell reports whether the items on an invoice's lines are of use. Where every tick
-// lists all items anyway, they tell nothing new.
+// linesTell reports whether the items on invoice lines are useful as hints. They are not if
+// every tick lists all items anyway.
 func (p *pdfs) linesTell() bool { return p.shop.StockOn && p.progress.Items > int64(p.PageSize) }
 
-// fetchLines reads the item numbers on an invoice's lines, if they tell anything. asked
-// reports that it had to ask e-conomic.
+// fetchLines reads the item numbers on an invoice's lines if they are useful. asked reports
+// that it called e-conomic.
 func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool, a *store.Applied) (asked bool, err error) {
 	if inv.LinesRead {
 		return false, nil
@@ -346,7 +346,7 @@ func (p *pdfs) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.App
 	return nil
 }
 
-// lineHints turns the item numbers on an invoice's lines into hints.
+// lineHints returns hints for the item numbers on an invoice's lines.
 func (p *pdfs) lineHints(items []string, now time.Time) []store.HintRecord {
 	if !p.shop.StockOn {
 		return nil

@@ -5,19 +5,18 @@ import (
 	"time"
 )
 
-// piecesPerPass bounds how long a shop waits for its old rows to be deleted.
+// piecesPerPass limits how long a shop waits for its old rows to be deleted.
 const piecesPerPass = 20
 
-// pruneEvery returns how often a shop is pruned of what is kept for so long.
+// pruneEvery returns how often a shop is pruned of rows that are kept for the given time.
 func pruneEvery(keep time.Duration) time.Duration { return min(24*time.Hour, keep/10) }
 
-// prune deletes what need not be kept, now and then.
+// prune deletes rows past their retention, from time to time.
 func (s *Shop) prune(ctx context.Context) error {
 	now := s.Now()
 	every := pruneEvery(min(s.KeepHistory, s.KeepHints))
 	if s.pruned.IsZero() {
-		// Not all shops at once after a start, and not only those whose lease is
-		// held for long.
+		// Not all shops at once after a start, and not only those whose lease is held for long.
 		s.pruned = now.Add(-s.Jitter(every))
 	}
 	if now.Sub(s.pruned) < every {
@@ -28,8 +27,8 @@ func (s *Shop) prune(ctx context.Context) error {
 	}
 	hints, listing := now.Add(-s.KeepHints), s.stock.sweep.listing != nil
 	if listing {
-		// It has hints in hand, over many passes: none of their rows may be made anew
-		// before it answers them.
+		// It claims hints over many passes: their rows must not be recreated before it answers
+		// them.
 		hints = time.Time{}
 	}
 	for range piecesPerPass {
@@ -44,5 +43,5 @@ func (s *Shop) prune(ctx context.Context) error {
 			return nil
 		}
 	}
-	return nil // the next tick goes on
+	return nil // the next tick continues
 }

@@ -12,25 +12,25 @@ import (
 	"lagerd/store"
 )
 
-// reader reads hinted items by their numbers.
+// reader reads hinted items by number.
 type reader struct {
 	*stock
-	alone bool // one of them may be what the source hangs on: they are read one by one
+	alone bool // the source may hang on one of the numbers: read them one by one
 }
 
-// read reads hinted numbers, in at most so many filtered listings of several
-// or, with none, one by one. A number that cannot be read is put off with its error
-// and holds up no other; when several in a row cannot, it is not the numbers' fault.
+// read reads hinted numbers, in at most `most` filtered listings of several each, or one by one
+// if most is 0. A number that cannot be read is postponed with its error and does not block the
+// others; when several in a row fail, it is not the numbers' fault.
 func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {
 		numbers = append(numbers, number)
 	}
 	slices.SortFunc(numbers, func(a, b string) int {
-		// What has failed comes last: it may be what e-conomic hangs on.
+		// Failed ones last: e-conomic may hang on them.
 		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
-	row := 0 // of numbers that got no usable answer
+	row := 0 // numbers without a usable answer
 	together := most > 0 && !s.alone
 	for filters := 0; len(numbers) > 0; {
 		n := 1
@@ -76,14 +76,14 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 	}
 	var observations []plan.Observation
 	for page, err := range s.pages(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
-		if err == nil || plan.IsShort(err) { // what does not come is asked for alone
+		if err == nil || plan.IsShort(err) { // items that did not come are read alone
 			err = s.answered(ctx, "")
 		}
 		if err != nil {
 			return err
 		}
 		for _, o := range page.Observed {
-			// e-conomic compares without regard to case: others may come too.
+			// e-conomic ignores case: others may come too.
 			if _, ok := asked[o.Item.Number]; ok {
 				observations = append(observations, o)
 				delete(asked, o.Item.Number)
@@ -93,8 +93,8 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 	if _, err := s.store(ctx, itemsBatch{observations: observations, hints: hints, cause: plan.CauseWebhook}, store.Applied{}); err != nil {
 		return err
 	}
-	// What did not come may be gone, or could not be understood: asked alone,
-	// it says which.
+	// An item that did not come may be gone, or could not be understood. Reading it alone tells
+	// which.
 	for _, number := range numbers {
 		if _, missing := asked[number]; missing {
 			if err := s.one(ctx, hints, number, row); err != nil {

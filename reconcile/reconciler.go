@@ -11,10 +11,10 @@ import (
 	"lagerd/store"
 )
 
-// Options is what reconciling shops needs. All of it is required.
+// Options configures a Reconciler. Every field is required.
 type Options struct {
 	Store    *store.Store
-	Source   source.Service // where the shops are read
+	Source   source.Service // where shops are read from
 	Open     func(shop string, sealed []byte) (grantToken string, err error)
 	Log      logrus.FieldLogger
 	Observer Observer
@@ -25,9 +25,9 @@ type Options struct {
 
 	PDFConcurrency int           // PDFs fetched at once, per shop
 	DailyCalls     int           // calls a day and agreement
-	PageSize       int           // items asked for on a page: 1 to plan.PageSize
-	ListingTurn    time.Duration // how long pages of a listing are read before its shop's hints get their turn: one page at least
-	UnpackAtOnce   int           // hints that a transaction makes of a shop's webhooks, at least, if there are as many
+	PageSize       int           // items per page: 1 to plan.PageSize
+	ListingTurn    time.Duration // how long a listing reads pages before its shop's hints get their turn: one page at least
+	UnpackAtOnce   int           // minimum number of webhooks unpacked per transaction, if there are that many
 	KeepHistory    time.Duration
 	KeepHints      time.Duration // answered ones
 }
@@ -37,12 +37,11 @@ type Observer interface {
 	Changed(shop string, changes []plan.Change, committed time.Time)
 	PDFStored(shop string, size int)
 	BadItem(shop string)
-	Warned(shop string, kind plan.Kind) // fields of an item or invoice could not be understood, and the rest was taken
+	Warned(shop string, kind plan.Kind) // fields of an item or invoice could not be understood; the rest was stored
 }
 
-// Backoff returns how long to wait before what failed so many times is tried
-// again: exponential with full jitter, so that many shops that failed together
-// do not come back together.
+// Backoff returns how long to wait after the given number of failures in a row. It grows
+// exponentially with full jitter, so that shops that failed together do not retry together.
 func (o *Options) Backoff(failures int) time.Duration {
 	longest := min(o.RetryMin<<min(max(failures-1, 0), 20), o.RetryMax)
 	if longest <= 0 {
@@ -51,7 +50,7 @@ func (o *Options) Backoff(failures int) time.Duration {
 	return o.RetryMin/2 + o.Jitter(longest)
 }
 
-// DueBy returns what is due at a time.
+// DueBy returns the range of due times that are due at now.
 func (o *Options) DueBy(now time.Time) store.Due {
 	longest := max(o.RetryMin+o.RetryMax, o.HeldRetry)
 	for _, d := range o.Rereads {
@@ -60,9 +59,8 @@ func (o *Options) DueBy(now time.Time) store.Due {
 	return store.Due{By: now, Beyond: now.Add(longest + time.Minute)}
 }
 
-// Reconciler is what the shops of one lagerd share: its options, the slots in which
-// pages are stored, and what e-conomic has said of the app's token. It is safe for
-// concurrent use.
+// Reconciler is shared by all shops of one lagerd: the options, the slots for storing pages,
+// and what e-conomic said of the app's token. It is safe for concurrent use.
 type Reconciler struct {
 	Options
 	pageSlots slots
@@ -74,7 +72,7 @@ func New(o Options) *Reconciler {
 	return &Reconciler{Options: o, pageSlots: newSlots(pagesAtOnce, pageWait)}
 }
 
-// Shop returns what reconciles a shop under the lease that token fences.
+// Shop returns a Shop that writes under the lease that token fences.
 func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
 	s := &Shop{
 		Reconciler: r, log: r.Log.WithField("shop", shop.Shop),
@@ -88,8 +86,8 @@ func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
 // farAway is later than any hint is due.
 const farAway = 100 * 365 * 24 * time.Hour
 
-// since returns how long ago a stored time is. One in the future was stored by a
-// clock that was ahead: it counts as long ago, so that nothing waits for it.
+// since returns how long ago a stored time is. A time in the future was stored by a clock that
+// was ahead: it counts as long ago, so that nothing waits for it.
 func (r *Reconciler) since(t time.Time) time.Duration {
 	if d := r.Now().Sub(t); d >= 0 {
 		return d
@@ -99,5 +97,5 @@ func (r *Reconciler) since(t time.Time) time.Duration {
 
 func (r *Reconciler) due() store.Due { return r.DueBy(r.Now()) }
 
-// retryAt returns when something that failed so many times is tried again.
+// retryAt returns when to retry after the given number of failures in a row.
 func (r *Reconciler) retryAt(failures int) time.Time { return r.Now().Add(r.Backoff(failures)) }

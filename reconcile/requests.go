@@ -9,18 +9,18 @@ import (
 	"lagerd/store"
 )
 
-// requests is what people have asked for by a command, and wait for.
+// requests are the shop's open requests: what people requested by a command and wait for.
 type requests struct {
 	*Shop
-	sweep   []store.Request // that wait for the sweep under way, or for the one that begins with this pass
-	changes int             // that have been found since that one was asked for
+	sweep   []store.Request // waiting for the running sweep, or for the one that starts in this pass
+	changes int             // changes found since that sweep was requested
 }
 
-// open loads what was asked for and merges it into what is due. Requests for a tick are
-// returned; those for a sweep are kept until the sweep that begins with this pass is
-// done. While another sweep is under way they wait, unless that one itself waits until
-// the day is over. A request is merged once: that of a sweep may stay open for hours, and
-// each pass meanwhile is one like any other.
+// open loads the open requests and merges them into due. It returns requests for a tick;
+// requests for a sweep are kept until the sweep that starts in this pass has ended. They wait
+// while another sweep is running, unless that one is itself waiting for the next day's budget.
+// A request is merged only once: one for a sweep may stay open for hours, and the passes
+// meanwhile are ordinary ones.
 func (r *requests) open(ctx context.Context, due *Due) (ticks, waiting []store.Request, err error) {
 	if !due.Work {
 		return nil, nil, nil
@@ -42,7 +42,7 @@ func (r *requests) open(ctx context.Context, due *Due) (ticks, waiting []store.R
 	return ticks, waiting, err
 }
 
-// finish tells people what came of their requests.
+// finish stores the outcome of requests.
 func (r *requests) finish(ctx context.Context, list []store.Request, changes int, failed error) error {
 	failure := ""
 	switch holds := r.shop.InForce(r.progress.Holds); {
@@ -56,26 +56,25 @@ func (r *requests) finish(ctx context.Context, list []store.Request, changes int
 	return r.Store.FinishRequests(ctx, r.fence(), list, r.Now(), changes, failure)
 }
 
-// answer tells people what came of what they asked for, after a pass that came to report
-// and err.
+// answer stores the outcome of requests after a pass with the given report and error.
 func (r *requests) answer(ctx context.Context, report *Report, asked, waiting []store.Request, err error) error {
 	r.changes += report.Changes
 	failed := errors.Join(err, r.identity.cutShort(report.Short))
 	errs := []error{r.finish(ctx, asked, report.Changes, failed)}
 	switch l := r.stock.sweep.listing; {
 	case l == nil && r.stock.changeover.pending():
-		// What was asked for ends with what the shop sees then.
+		// The requests end once the shop sees the new items.
 	case l == nil:
 		errs = append(errs, r.finish(ctx, r.sweep, r.changes, failed))
 		r.sweep, r.changes = nil, 0
 		report.Again = report.Again || len(waiting) > 0
-	// It goes on by itself, when whoever asked for it, or for the next one, does not wait
-	// any more.
+	// In the cases below the sweep continues, but the people who requested it, or the next one,
+	// stop waiting.
 	case l.spent != nil:
 		errs = append(errs, r.finish(ctx, append(r.sweep, waiting...), r.changes, errors.Join(err, r.identity.cutShort(l.spent))))
 		r.sweep = nil
 	case r.progress.Holds.Any(plan.ScopeShop), report.Stopped && r.failed:
-		// For how long the source answers nothing is not known. A single failure is tried again.
+		// The source may be down for any length of time. A single failure is retried.
 		errs = append(errs, r.finish(ctx, append(r.sweep, waiting...), r.changes, failed))
 		r.sweep = nil
 	}

@@ -15,17 +15,17 @@ import (
 	"lagerd/store"
 )
 
-// Shop reconciles one shop under its lease. It is used by one goroutine at a time.
-// There are thousands, mostly idle: its maps are nil until something is put into them.
+// Shop reconciles one shop under its lease. It is used by one goroutine at a time. There are
+// thousands of them, mostly idle, so maps are nil until something is put into them.
 //
-// Its parts have their own state, and each fails alone. What they share is here: how far
-// the shop has got, its holds, and the one road by which anything is written (apply).
+// Each part has its own state and fails on its own. What they share is here: the shop's
+// progress, its holds, and apply, through which every write goes.
 type Shop struct {
 	*Reconciler
 	holder
 	log *logrus.Entry
 
-	// Loaded at the first pass and kept while the lease is held: nobody else writes it.
+	// Loaded by the first pass and kept while the lease is held: nobody else writes it.
 	loaded   bool
 	progress store.Progress
 	warnings warnings
@@ -38,7 +38,7 @@ type Shop struct {
 	*parts
 }
 
-// parts are what a shop is made of.
+// parts are the parts of a shop, and what runs before and after them.
 type parts struct {
 	requests requests
 	identity identity
@@ -47,21 +47,21 @@ type parts struct {
 	pdfs     *pdfs
 }
 
-// part is stock, invoices or PDFs. Run reads what is due, plans, and stores; more reports
-// that there is more to do at once.
+// part is stock, invoices or PDFs. Run reads what is due, plans, and stores; more reports that
+// there is more to do immediately.
 type part interface {
 	Run(ctx context.Context, due Due) (more bool, err error)
 }
 
-// pass is what is known from one pass to the next, and what the one under way has come to.
+// pass is state kept between passes, and the result of the running one.
 type pass struct {
-	first  int  // the part with which the next pass begins
-	failed bool // the last pass did
-	found  int  // changes that this pass has stored
-	hinted bool // it has recorded hints
+	first  int  // index of the part that the next pass starts with
+	failed bool // the last pass failed
+	found  int  // changes stored by this pass
+	hinted bool // this pass recorded hints
 }
 
-// newParts returns the parts of a shop of which nothing has been read.
+// newParts returns the parts of a shop that has not been read yet.
 func newParts(s *Shop) *parts {
 	of := func(scope plan.Scope, kind plan.Kind) gate { return gate{hints: hints{s, kind}, scope: scope} }
 	return &parts{
@@ -73,39 +73,39 @@ func newParts(s *Shop) *parts {
 	}
 }
 
-// Due says what RunOnce is to do beside what is due anyway.
+// Due says what RunOnce has to do in addition to what is due anyway.
 type Due struct {
 	Tick      bool // the minute's reconciliation
-	Sweep     bool // a pass over everything the agreement holds
+	Sweep     bool // a listing of everything the agreement holds
 	Work      bool // something may be due: hints, invoices to fetch, requests
-	Requested bool // a person asked: what lagerd holds is tried at once
+	Requested bool // a person asked: held parts are tried immediately
 }
 
-// Merge returns what is due by either.
+// Merge returns the union of both.
 func (d Due) Merge(o Due) Due {
 	return Due{Tick: d.Tick || o.Tick, Sweep: d.Sweep || o.Sweep, Work: d.Work || o.Work, Requested: d.Requested || o.Requested}
 }
 
-// Report is what a RunOnce came to.
+// Report is the result of a RunOnce.
 type Report struct {
-	Ticked  bool // a tick was due and everything it covers was read and stored
+	Ticked  bool // a tick was due, and everything it covers was read and stored
 	Changes int
-	Again   bool  // there is more to do at once
-	Listing bool  // a listing is under way, and goes on with the next pass
+	Again   bool  // there is more to do immediately
+	Listing bool  // a listing is running and continues in the next pass
 	Idle    bool  // the shop is paused, by a person or by lagerd
-	Stopped bool  // an error kept it from all that was left to do
-	Tried   bool  // it got as far as to do what it was asked for
-	Short   error // not all that was due could be read: by the day's budget, or since the source refuses what is held for another reason
+	Stopped bool  // an error kept the pass from doing the rest
+	Tried   bool  // the pass got as far as trying what was requested
+	Short   error // why not everything due was read: the day's budget, or the source refuses a part that is held for another reason
 }
 
-// RunOnce does for the shop what is due; cron, signals, commands and tests call it
-// alike. Its parts fail apart from each other; the errors are joined. A panic is an
-// error of its own shop.
+// RunOnce does what is due for the shop. Ticks, signals, commands and tests all call it. Its
+// parts fail independently, and it returns their errors joined. A panic becomes an error of
+// this shop.
 //
-//	unpack    webhooks that have come get their rows; a burst's rest waits for a listing
-//	identity  is the token good, is it still the same agreement
+//	unpack    recorded webhooks get their rows; the rest of a burst waits for a listing
+//	identity  is the token valid, is it still the same agreement
 //	parts     invoices, stock, PDFs: read ─▶ plan ─▶ apply, each in its Run
-//	requests  people are told what came of what they asked for
+//	requests  report the outcome to whoever requested the run
 func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -133,17 +133,17 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	}
 	err = errors.Join(unpacked, err)
 	if ctx.Err() != nil || outdated(err) {
-		return report, err // the next pass, or whoever has the shop then, sees to the requests
+		return report, err // the next pass, or the next holder of the lease, answers the requests
 	}
 	if due.Tick && s.loaded {
-		// Also where the tick failed: it may fail for weeks.
+		// Even if the tick failed: it may fail for weeks.
 		err = errors.Join(err, s.prune(ctx))
 	}
 	report.Changes = s.found
 	return report, errors.Join(err, s.requests.answer(ctx, &report, asked, waiting, err))
 }
 
-// runParts runs the parts of a shop that may be read.
+// runParts runs the parts of the shop, if it may be read.
 func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 	if s.shop.Paused() {
 		return Report{Idle: true}, nil
@@ -176,7 +176,7 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 	s.first = 0
 	for _, g := range []*gate{&s.stock.gate, &s.invoices.gate, &s.pdfs.gate} {
 		if report.Short == nil {
-			report.Short = g.beside // no hold tells of it
+			report.Short = g.beside // no hold shows it
 		}
 	}
 	report.Again = report.Again || s.hinted
@@ -185,8 +185,8 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 	return report, err
 }
 
-// load reads what is stored about the shop, once per lease and after each transaction of
-// which it is not known whether it has been committed.
+// load reads the stored state of the shop, once per lease and after each transaction whose
+// outcome is unknown.
 func (s *Shop) load(ctx context.Context) (err error) {
 	if s.loaded {
 		return nil
@@ -224,10 +224,9 @@ func (s *Shop) load(ctx context.Context) (err error) {
 	return nil
 }
 
-// Change takes over new settings. Nothing that was learnt with the former ones is
-// kept, for it may be another agreement's, but what has been spent. So the token is
-// asked whose it is before anything that it reads is stored, and those who have asked
-// for a sweep under way get another.
+// Change replaces the settings. It drops everything learnt under the old ones, which may belong
+// to another agreement, except the calls spent. The next pass therefore checks whose the token
+// is before it stores anything, and requests for a running sweep get a new one.
 func (s *Shop) Change(shop store.Shop) {
 	*s = Shop{
 		Reconciler: s.Reconciler, log: s.log,
@@ -238,25 +237,24 @@ func (s *Shop) Change(shop store.Shop) {
 	s.parts = newParts(s)
 }
 
-// outdated reports whether nothing more can be written: the lease was lost, or the
-// settings have been changed.
+// outdated reports whether nothing more can be written: the lease is lost, or the settings have
+// changed.
 func outdated(err error) bool {
 	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrSettingsChanged)
 }
 
-// forget has the next pass look at what is stored: whether a transaction that failed has
-// been committed is not known.
+// forget makes the next pass reload the stored state, after a transaction whose outcome is
+// unknown.
 func (s *Shop) forget() {
 	s.stock.sweep.end()
 	s.loaded, s.stock.sweep.settled = false, ""
 }
 
-// Holds returns what lagerd has stopped of the shop, as far as it is known.
+// Holds returns the shop's holds, as of the last transaction.
 func (s *Shop) Holds() plan.Holds { return s.progress.Holds }
 
-// NoteFailure stores why the shop could not be reconciled, with its calls. Where the
-// lease is lost, or the settings are others, the failure is of what is no more, and nil
-// is returned.
+// NoteFailure stores why the shop could not be reconciled, with its calls. It returns nil if
+// the lease is lost or the settings have changed: the failure is then outdated.
 func (s *Shop) NoteFailure(ctx context.Context, failure error) error {
 	err := s.Store.MarkFailure(ctx, s.fence(), failure.Error(), s.Calls())
 	if outdated(err) {

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// slots bound how many do something at once. What holds one for long because somebody
-// else is slow does not hold up all others: whoever has waited for so long goes on
-// without.
+// slots limit concurrency. A slot held for long, because somebody else is slow, does not block
+// everyone: after wait, take goes ahead without one.
 type slots struct {
 	taken chan struct{}
 	wait  time.Duration
@@ -18,8 +17,8 @@ func newSlots(most int, wait time.Duration) slots {
 	return slots{taken: make(chan struct{}, most), wait: wait}
 }
 
-// take waits for a slot and returns what gives it back, which may be called more
-// than once. The error is ctx's.
+// take waits for a slot and returns a function that releases it, which may be called more than
+// once. The error is ctx's.
 func (s slots) take(ctx context.Context) (give func(), err error) {
 	waited := time.NewTimer(s.wait)
 	defer waited.Stop()

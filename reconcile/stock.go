@@ -17,11 +17,11 @@ import (
 	"lagerd/store"
 )
 
-// stock is the part that keeps the stock of the shop's items.
+// stock is the part that reconciles the stock of the shop's items.
 type stock struct {
 	gate
 	source     source.Stock
-	created    []plan.Item // by the last read that created any, to spot a renumbering
+	created    []plan.Item // by the last read that created any, to detect a renumbering
 	reader     *reader
 	sweep      *sweep
 	losses     *losses
@@ -34,22 +34,22 @@ func newStock(g gate) *stock {
 	return s
 }
 
-// Run reads and stores what is due of the shop's stock, and shows the items of another
-// agreement when that is due.
+// Run reads and stores the stock that is due, and switches to another agreement's items when
+// that is due.
 func (s *stock) Run(ctx context.Context, due Due) (more bool, err error) {
 	more, err = s.read(ctx, due)
 	if err != nil || !s.changeover.underWay() || s.off() != "" || s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) {
 		return more, err
 	}
 	list, err := s.changeover.step(ctx)
-	// One that was asked for before, and has not begun, is not asked for at once again.
+	// A listing requested before that has not started yet is not requested again.
 	more = more || list && !s.sweep.again
 	s.sweep.again = s.sweep.again || list
 	return more, err
 }
 
-// read is Run without the change to another agreement's items. What it reads is decided
-// by plan.PlanReads.
+// read is Run without the changeover to another agreement. plan.PlanReads decides what it
+// reads.
 func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	if closed, err := s.closed(ctx, &due); closed || err != nil {
 		return false, err
@@ -79,8 +79,8 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	return s.sweep.goOn(ctx)
 }
 
-// do begins a listing, and reads what has changed and what is hinted. Each is done though
-// the one before has failed, unless the source refuses the part.
+// do starts a listing, and reads what has changed and what is hinted. Each of the three runs
+// even if the previous one failed, unless the source refuses the part.
 func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
 	var errs []error
@@ -101,8 +101,8 @@ func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	return errors.Join(errs...)
 }
 
-// closed deals with what is due of stock that is not read now, since the shop wants none,
-// or it is held and not to be tried.
+// closed handles due stock that is not read now, because the shop does not want it, or because
+// it is held and not due for a try.
 func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 	if off := s.off(); off != "" {
 		return true, s.dismiss(ctx, due.Requested, off, "")
@@ -125,17 +125,17 @@ func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 // stockWork is what a pass reads of the shop's stock.
 type stockWork struct {
 	plan.Reads
-	hints   inbox.Hints // that are read by number
+	hints   inbox.Hints // to be read by number
 	backlog inbox.Backlog
-	burst   bool // the hints are worth a listing by themselves
+	burst   bool // the hints alone are worth a listing
 }
 
-// filtersPerPass is how many filtered listings of hinted numbers are read until
-// the reads are planned anew: meanwhile so many hints may have come that a whole
-// listing costs less. A person who asked is told when all have been read.
+// filtersPerPass is how many filtered listings of hinted numbers a pass reads before the reads
+// are planned again: by then there may be so many hints that a full listing costs less. A
+// request is answered only once all have been read.
 const filtersPerPass = 10
 
-// filters returns how many filtered listings are read at most, 0 for none.
+// filters returns the maximum number of filtered listings, 0 for none.
 func (w stockWork) filters(due Due) int {
 	switch {
 	case w.Filters && due.Requested:
@@ -146,8 +146,8 @@ func (w stockWork) filters(due Due) int {
 	return 0
 }
 
-// plan decides what is read. Of a burst, what has been left in batches stays there for a
-// listing; else it is unpacked.
+// plan decides what to read. What unpack left of a burst stays in its batches if a listing
+// follows; otherwise plan unpacks it.
 func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWork, err error) {
 	w.hints = list
 	if w.backlog, err = s.inbox.Backlog(ctx); err != nil {
@@ -165,7 +165,7 @@ func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWor
 	}
 	w.Reads, w.burst = plan.PlanReads(situation), situation.Burst()
 	if s.losses.holdBack() {
-		// Nothing of what a change query tells may be stored, so it tells nothing.
+		// Nothing that a change query shows may be stored, so it is pointless.
 		w.Changes = false
 	}
 	return w, nil
@@ -180,7 +180,7 @@ func (s *stock) situation(due Due, list, waiting inbox.Hints) plan.Situation {
 			}
 		}
 	}
-	slices.Sort(numbers) // how many fit is told of the first ones
+	slices.Sort(numbers) // the first ones serve to estimate how many fit
 	changes := s.source.Can().Changes
 	return plan.Situation{
 		Items: int(s.progress.Items), PageSize: s.PageSize, NoChanges: !changes,
@@ -191,8 +191,8 @@ func (s *stock) situation(due Due, list, waiting inbox.Hints) plan.Situation {
 	}
 }
 
-// tryHeld tries stock that is held as forbidden by its hinted numbers, the newest hint
-// first. open is that of probe.
+// tryHeld tries stock held as forbidden by its hinted numbers, the newest hint first. open is
+// that of probe.
 func (s *stock) tryHeld(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
 		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
@@ -213,13 +213,12 @@ func (s *stock) off() plan.HintReason {
 	return ""
 }
 
-// isTrue reports whether the shop's stock has been read as far as it is to be read at
-// all.
+// isTrue reports whether the shop's stock has been read as completely as its settings ask for.
 func (s *stock) isTrue() bool {
 	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay()
 }
 
-// end is gate.end. The listing under way ends as well where reading is refused.
+// end is gate.end. It also ends the running listing if the source refuses the part.
 func (s *stock) end(ctx context.Context, err error) error {
 	refused, err := s.refused(ctx, err)
 	if !refused {
@@ -229,8 +228,8 @@ func (s *stock) end(ctx context.Context, err error) error {
 	return s.endRefused(ctx, err)
 }
 
-// store plans and applies a batch of observations, with what else the
-// transaction is to carry. Hints that it deals with are taken out of hints.
+// store plans and applies a batch of observations, together with the rest of the transaction.
+// It removes the hints that it answers or postpones from batch.hints.
 func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied) ([]plan.Item, error) {
 	for i := range batch.observations {
 		batch.observations[i].Began = s.steady(batch.observations[i].Began)
@@ -279,10 +278,9 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	return p.Created(), nil
 }
 
-// stored reads what is stored of items. Of a page of a listing it reads what is stored
-// between its least and its greatest number: a source mostly lists items by number, and
-// nothing else is. Where its order is too much another than the database's, each number
-// is asked for.
+// stored reads the stored rows of the observed items. For a page of a listing it reads the
+// range from the lowest to the highest number, since sources mostly list items by number. If
+// the source's order differs too much from the database's, it reads the numbers one by one.
 func (s *stock) stored(ctx context.Context, observed []plan.Observation, page bool) (map[string]plan.Row, error) {
 	numbers := make([]string, len(observed))
 	for i := range observed {
@@ -297,30 +295,30 @@ func (s *stock) stored(ctx context.Context, observed []plan.Observation, page bo
 	return s.Store.Items(ctx, s.shop.Dataset, numbers)
 }
 
-// itemsBatch is what is stored by one transaction.
+// itemsBatch is what one transaction stores.
 type itemsBatch struct {
 	observations []plan.Observation
-	listed       bool      // they are a page of the listing under way
-	webhookAt    time.Time // when the last webhook came that it answers
+	listed       bool      // they are a page of the running listing
+	webhookAt    time.Time // when the last webhook that it answers came
 	hints        inbox.Hints
 	cause        plan.Cause
 	created      []plan.Item // by earlier batches of the same read
 
-	missing map[string]plan.Suspect // stored items that a whole listing did not show
-	empty   bool                    // it showed none at all
+	missing map[string]plan.Suspect // stored items that a complete listing did not show
+	empty   bool                    // it showed no items at all
 }
 
 // changesRead is what a change query has shown so far.
 type changesRead struct {
 	seen      source.Times
 	announced int
-	skipped   bool  // it has become shorter between two pages
-	short     error // fewer came than were announced
+	skipped   bool  // the query became shorter between two pages
+	short     error // fewer items came than were announced
 	left      leftOut
 }
 
-// add takes note of a page, or of the error in its place; that fewer came than were
-// announced is none yet.
+// add adds a page, or returns the error in its place. It keeps the error of a listing that came
+// short in r.short and returns nil.
 func (r *changesRead) add(p itemsPage, err error) error {
 	if plan.IsShort(err) {
 		r.short, err = err, nil
@@ -331,8 +329,8 @@ func (r *changesRead) add(p itemsPage, err error) error {
 	if r.seen.Began.IsZero() {
 		r.seen.Began, r.seen.ServerDate = p.Began, p.ServerDate
 	}
-	// Behind an item that was deleted meanwhile others moved onto pages that had
-	// been read: the next change query shows them.
+	// When an item is deleted meanwhile, items behind it move onto pages already read: the next
+	// change query shows them.
 	r.skipped = r.skipped || p.Announced < r.announced
 	r.announced = p.Announced
 	for _, o := range p.Observed {
@@ -344,14 +342,14 @@ func (r *changesRead) add(p itemsPage, err error) error {
 	return nil
 }
 
-// readChanges reads what changed since the cursor, less an overlap, to the end, and moves
-// the cursor with the last page. The hints that it has dealt with are taken out of due.
+// readChanges reads all changes since the cursor, less the overlap, and moves the cursor with
+// the last page. It removes the hints that it answers or postpones from due.
 func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 	hints, err := s.loadAll(ctx)
 	if err != nil {
 		return err
 	}
-	// Also where it fails: what its pages have dealt with is stored.
+	// Even on failure: the pages read so far are stored.
 	defer func() {
 		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { _, open := hints[number]; return !open })
 	}()
@@ -368,7 +366,7 @@ func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 		also := store.Applied{Hints: s.unreadable(p, hints), Warnings: s.warnings.ofLeftOut(plan.KindStock, read.left, false)}
 		if p.Next == "" && read.short == nil && !read.skipped {
 			moved := s.source.Cursor(cursor, read.seen, s.Overlap)
-			// Not written each minute for its own sake: a cursor that is behind is safe.
+			// Not written every minute just to move it: a cursor that is behind is safe.
 			if moved.Sub(cursor) >= s.Overlap || read.seen.Latest.After(cursor) {
 				also.Progress.ItemsCursor = new(store.At(moved))
 			}
@@ -391,13 +389,13 @@ func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 // itemsPage is one page of items.
 type itemsPage = source.Page[plan.Observation]
 
-// pages reads the items that q asks for, page by page.
+// pages reads the result of q page by page.
 func (s *stock) pages(ctx context.Context, p source.Priority, what string, q source.ItemsQuery) iter.Seq2[itemsPage, error] {
 	return source.Pages(what, func(link source.Link) (itemsPage, error) { return s.source.Items(ctx, p, q, link) })
 }
 
-// cameShort says of a listing that was cut short who sent it, and what follows. Any
-// other error is returned as it is.
+// cameShort adds to the error of a short listing who sent it, and what follows. It returns any
+// other error unchanged.
 func cameShort(shop, from string, err error, follows string) error {
 	if !plan.IsShort(err) {
 		return err
@@ -405,9 +403,9 @@ func cameShort(shop, from string, err error, follows string) error {
 	return fmt.Errorf("shop %s: %s %w: %s", shop, from, err, follows)
 }
 
-// unreadable turns items that could not be understood into hints, so that they
-// are asked for alone, kept with their error and retried. They stay as they
-// are stored, and hold up none of the others.
+// unreadable returns hints for items that could not be understood, so that they are read alone,
+// and kept with their error and retried if that fails too. Their rows stay as stored, and they
+// do not block other items.
 func (s *stock) unreadable(p itemsPage, open inbox.Hints) []store.HintRecord {
 	var hints []store.HintRecord
 	for _, b := range p.Unreadable {

@@ -16,36 +16,36 @@ import (
 	"lagerd/store"
 )
 
-// sweep is the listing of everything that an agreement holds, some pages each pass: a
-// sweep, a burst's, or a small shop's at each tick.
+// sweep runs listings of everything that an agreement holds, some pages per pass: for a sweep,
+// for a burst, or for a small shop at each tick.
 type sweep struct {
 	*stock
-	listing  *listing  // under way; nil: none
-	again    bool      // another was asked for meanwhile
-	settled  string    // what the last listing said that was stored in full, with nothing stored since
-	lookedAt time.Time // when a listing that was only looked at began
+	listing  *listing  // running; nil: none
+	again    bool      // another was requested meanwhile
+	settled  string    // content of the last listing stored in full, "" once anything has been stored since
+	lookedAt time.Time // when the last dry run began
 }
 
-// listing is a read of everything the agreement holds, some pages each pass. What it
-// comes to is decided by plan.Listing.
+// listing is a read of everything the agreement holds, some pages per pass. plan.Listing
+// decides what it means.
 type listing struct {
 	*plan.Listing
 	priority  source.Priority
-	claim     *inbox.Claim  // the hints that it answers
-	webhookAt time.Time     // when the last webhook came of those that they stand for
-	links     []source.Link // of the pages, by their number
+	claim     *inbox.Claim  // the hints it answers
+	webhookAt time.Time     // when the last webhook of those hints came
+	links     []source.Link // of the pages, by number
 	started   bool
 	created   []plan.Item
-	notBefore time.Time // the budget says so
-	spent     error     // the day's calls are: until notBefore; nil: they are not
+	notBefore time.Time // set by the budget
+	spent     error     // why: the day's calls are spent until notBefore; nil: they are not
 	failures  int       // pages that failed
-	awaited   bool      // more hints are due than are read beside it: they wait for its end
-	looks     bool      // nothing of it is stored: the shop's losses are held back
+	awaited   bool      // more hints are due than are worth reading meanwhile: they wait for its end
+	looks     bool      // a dry run, since the shop's losses are held back: nothing is stored
 }
 
-// begin starts a listing. Its hints are loaded before its first page.
-// burst says that its hints are worth it by themselves: they do not wait for the
-// sweeps' budget. It answers the backlog as it is.
+// begin starts a listing. Its hints are loaded before its first page. burst says that its hints
+// alone are worth a listing, so it does not wait for the sweeps' budget. It claims the backlog
+// in its packed form.
 func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Backlog) error {
 	cause, priority := plan.CauseSweep, source.PrioritySweep
 	everyTick := s.progress.Items <= int64(s.PageSize) || !s.source.Can().Changes
@@ -69,16 +69,15 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 	return nil
 }
 
-// end forgets the listing under way.
+// end discards the running listing.
 func (s *sweep) end() {
 	s.inbox.Release()
 	s.listing = nil
 }
 
-// hintsWait returns how hints that come while the listing is under way wait for it:
-// until its end where thousands do; or where it is going to answer as many as are due,
-// and nothing holds it up. A number that is hinted at once more meanwhile is read after
-// the listing then.
+// hintsWait returns how hints that arrive during the listing wait for it: until its end if
+// thousands do; or, if nothing delays the listing, while no more are due than it will answer. A
+// number hinted again meanwhile is then read after the listing.
 func (l *listing) hintsWait() inbox.Wait {
 	switch {
 	case l.awaited:
@@ -89,13 +88,13 @@ func (l *listing) hintsWait() inbox.Wait {
 	return inbox.WaitNot
 }
 
-// hurry has the listing go on as hints do: a burst waits for it.
+// hurry gives the listing the priority of hints: a burst waits for it.
 func (l *listing) hurry() {
 	l.priority, l.notBefore, l.awaited = source.PriorityHint, time.Time{}, true
 }
 
-// goOn reads and stores the next pages of the listing under way, if any. more reports
-// that it goes on.
+// goOn reads and stores the next pages of the running listing, if any. more reports that the
+// listing continues.
 func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
 	if s.listing == nil || s.Now().Before(s.listing.notBefore) {
 		return false, nil
@@ -109,7 +108,7 @@ func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
 		l.spent = err
 	}
 	if l.Cause() == plan.CauseSweep {
-		// The day's share of a sweep is used up: it goes on where it was.
+		// The sweeps' share of the day is spent: it resumes where it stopped.
 		l.notBefore = s.Now().Add(source.RetryAfter(err))
 		s.log.WithField("until", l.notBefore).Info("the sweep waits for the budget")
 		return false, nil
@@ -117,7 +116,7 @@ func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
 	return false, err
 }
 
-// turn reads and stores the next pages of the listing under way.
+// turn reads and stores the next pages of the running listing.
 func (s *sweep) turn(ctx context.Context) error {
 	l := s.listing
 	l.spent = nil
@@ -154,7 +153,7 @@ func (s *sweep) turn(ctx context.Context) error {
 			s.listing = nil
 		}
 		if listed != nil {
-			giveSlot() // what is left may take calls to the source
+			giveSlot() // the rest may call the source
 			err = s.finish(ctx, l, listed)
 		}
 		if s.listing == nil {
@@ -165,8 +164,8 @@ func (s *sweep) turn(ctx context.Context) error {
 	return nil
 }
 
-// pagesOfTurn returns how many pages may be read now. Sweeps are spread over the day;
-// what they have saved up is an hour's worth.
+// pagesOfTurn returns how many pages may be read now. Sweeps are spread over the day; at most
+// an hour's worth of calls accumulates.
 func (l *listing) pagesOfTurn(b source.Budget, now time.Time) int {
 	if l.priority != source.PrioritySweep {
 		return math.MaxInt
@@ -176,11 +175,11 @@ func (l *listing) pagesOfTurn(b source.Budget, now time.Time) int {
 		l.notBefore = now.Add(time.Minute)
 		return 0
 	}
-	return max(pages, 1) // the first one tells until when the budget is spent
+	return max(pages, 1) // the first one returns until when the budget is spent
 }
 
-// take waits for a page that is being read, and looks at the first one. The listing
-// has ended where the stock is held.
+// take waits for the page being read, and assesses the first one. If that holds the stock, take
+// ends the listing.
 func (s *sweep) take(ctx context.Context, l *listing, read *pageRead) (itemsPage, error) {
 	p, err := read.wait(ctx)
 	if err != nil {
@@ -201,7 +200,7 @@ func (s *sweep) take(ctx context.Context, l *listing, read *pageRead) (itemsPage
 	return p, err
 }
 
-// add counts a page, or turns back from it.
+// add adds a page, or turns back from it.
 func (l *listing) add(p itemsPage) plan.Step {
 	step := l.Listing.Add(pageOf(p))
 	if step == plan.StepStore {
@@ -214,8 +213,8 @@ func pageOf(p itemsPage) plan.Page {
 	return plan.Page{Observed: p.Observed, Unreadable: p.Unreadable, Announced: p.Announced, Last: p.Next == "", Began: p.Began, ServerDate: p.ServerDate}
 }
 
-// keep stores a page, or only looks at it. Of the last one that is stored it
-// returns what the listing came to.
+// keep stores a page, or only looks at it in a dry run. For the last stored page it returns the
+// result of the listing.
 func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed, error) {
 	switch {
 	case l.looks:
@@ -249,7 +248,7 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 	return listed, nil
 }
 
-// endOf returns what the listing came to, by what is stored.
+// endOf returns the result of the listing, compared with what is stored.
 func (s *sweep) endOf(ctx context.Context, l *listing) (*plan.Listed, error) {
 	hints := l.claim.Hints()
 	for number, err := range s.Store.PresentNumbers(ctx, s.shop.Dataset) {
@@ -268,16 +267,16 @@ func (s *sweep) endOf(ctx context.Context, l *listing) (*plan.Listed, error) {
 	return &listed, nil
 }
 
-// pagesAtOnce is how many pages are stored at once, of all shops, each while the
-// next one of its listing is read: they take some megabytes until they are stored,
-// and more at once would be no faster. A page waits for at most pageWait: the rows of
-// four shops may be locked by somebody else.
+// pagesAtOnce is how many pages, over all shops, are stored concurrently, each while the next
+// page of its listing is read. They take some megabytes until they are stored, and more would
+// be no faster. A page waits at most pageWait, since somebody else may have locked the rows of
+// four shops.
 const (
 	pagesAtOnce = 4
 	pageWait    = 2 * time.Second
 )
 
-// pageRead is a page of a listing that is being read.
+// pageRead is a page of a listing being read.
 type pageRead struct {
 	done   chan struct{}
 	cancel context.CancelFunc
@@ -285,8 +284,7 @@ type pageRead struct {
 	err    error
 }
 
-// read begins to read a listing's next page, while the one before it is being
-// stored.
+// read starts reading the listing's next page while the previous one is being stored.
 func (l *listing) read(ctx context.Context, shop string, from source.Stock) *pageRead {
 	reading, cancel := context.WithCancel(source.OnWait(ctx, nil))
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
@@ -311,16 +309,15 @@ func (r *pageRead) wait(ctx context.Context) (itemsPage, error) {
 	return r.page, r.err
 }
 
-// giveUp ends a read whose page is not wanted any more.
+// giveUp cancels the read and waits for it to end.
 func (r *pageRead) giveUp() {
 	r.cancel()
 	<-r.done
 }
 
-// interrupted deals with a page that could not be read: the listing under way goes on
-// there, or ends.
+// interrupted handles a failed page: the running listing resumes there, or ends.
 func (s *sweep) interrupted(l *listing, err error) error {
-	l.awaited = false // for how long is not known
+	l.awaited = false // the delay is unknown
 	stop, again := s.identity.stops(err, plan.ReadListing, l.failures+1)
 	if stop != plan.StopDay {
 		l.failures++
@@ -331,15 +328,14 @@ func (s *sweep) interrupted(l *listing, err error) error {
 	return err
 }
 
-// unchanged reports whether the listing says, to the letter, what the last one
-// said that was stored whole, with nothing stored since: then there is nothing
-// to do, and the database is not asked at all.
+// unchanged reports whether the listing is identical to the last one stored in full, with
+// nothing stored since. Then there is nothing to do, and the database is not queried at all.
 func (s *sweep) unchanged(l *listing) bool {
 	return s.settled != "" && !s.changeover.underWay() && len(l.claim.Hints()) == 0 && l.Cause() == plan.CauseTick && l.Says() == s.settled
 }
 
-// progressOf returns what is stored of the progress with the last page. A tick's listing
-// does not write when it began for its own sake.
+// progressOf returns the progress to store with the last page. A tick's listing does not write
+// only to record when it began.
 func (s *sweep) progressOf(l *listing, listed *plan.Listed) store.Patch {
 	suspicion := string(listed.Suspicion)
 	if suspicion != "" && s.progress.Suspicion == "" {
@@ -361,7 +357,7 @@ func (s *sweep) progressOf(l *listing, listed *plan.Listed) store.Patch {
 	return set
 }
 
-// finish takes over what was stored and answers the hints that are left.
+// finish updates the state after a stored listing and answers its remaining hints.
 func (s *sweep) finish(ctx context.Context, l *listing, listed *plan.Listed) error {
 	if s.progress.ItemsCursor.IsZero() && s.source.Can().Changes {
 		s.again, s.hinted = true, true
@@ -394,16 +390,15 @@ func (s *sweep) finish(ctx context.Context, l *listing, listed *plan.Listed) err
 	return nil
 }
 
-// readUnlisted asks alone for hinted numbers about which the listing says
-// nothing: stored items that it did not show, and items that could not be
-// understood. No further listing would answer them. all is false where there are
-// more than are asked for at once.
+// readUnlisted reads hinted numbers that the listing says nothing about: stored items it did
+// not show, and items that could not be understood. No further listing would answer them. all
+// is false if there are more than plan.MissingAtOnce.
 func (s *sweep) readUnlisted(ctx context.Context, left inbox.Hints) (all bool, err error) {
 	rest := inbox.Hints{}
 	all = true
 	for number, h := range left {
 		if !s.due().Includes(h.DueAt) {
-			continue // put off, and due later
+			continue // postponed, and due later
 		}
 		if len(rest) == plan.MissingAtOnce {
 			all = false
@@ -430,10 +425,9 @@ func (s *sweep) answerAbsent(ctx context.Context, l *listing, listed *plan.Liste
 	return nil
 }
 
-// assess looks at the first page of a listing. Where no item on it
-// carries a stock figure the following pages are looked through for one; if
-// none has any, the agreement's stock cannot be read: the shop's stock is
-// held, and what is stored stays as it is.
+// assess checks the first page of a listing for stock figures, and then the following ones
+// until it finds one. If none has any, the agreement's stock cannot be read: the stock is held,
+// and what is stored stays.
 func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err error) {
 	var taste plan.Foretaste
 	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
@@ -452,20 +446,20 @@ func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err err
 	switch taste.Supply() {
 	case plan.SupplyNone:
 		return true, s.stop(ctx, plan.HeldNoInventory, taste.Detail())
-	case plan.SupplyUnknown: // it stays as it is
+	case plan.SupplyUnknown: // the hold stays as it is
 		return s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory), nil
 	}
 	return false, s.saw(ctx, plan.SeenFigures)
 }
 
-// missingHints returns hints for as many missing items as are asked for at once.
+// missingHints returns hints for missing items, at most plan.MissingAtOnce.
 func (s *sweep) missingHints(l *listing, listed *plan.Listed) []store.HintRecord {
 	numbers, all := listed.Ask(func(number string) bool {
 		_, hinted := l.claim.Hints()[number]
 		return hinted
 	})
 	if !all {
-		listed.Says = "" // the next one that says the same has more to ask for
+		listed.Says = "" // the next listing may be identical and still has numbers to add
 		s.log.Warn("many items are missing from e-conomic's listing: they are asked for one by one, some after each listing")
 	}
 	hints := make([]store.HintRecord, len(numbers))

@@ -8,8 +8,8 @@ import (
 	"lagerd/store"
 )
 
-// keepUnread adds to what is stored of a read that invoices of it could not be understood,
-// and returns what becomes of them.
+// keepUnread adds to a the invoices of a read that could not be understood, and returns what
+// becomes of them.
 func (i *invoices) keepUnread(a *store.Applied, bad []plan.Unreadable, stored map[int64]bool, b invoicesBatch) plan.UnreadPlan {
 	if len(bad) == 0 {
 		return plan.UnreadPlan{}
@@ -32,8 +32,8 @@ func (i *invoices) keepUnread(a *store.Applied, bad []plan.Unreadable, stored ma
 	return p
 }
 
-// loadHints loads the open hints of invoices, where there may be any: those that are
-// due, and before a listing, which may show any of them, those that are put off as well.
+// loadHints loads the open hints of invoices, if there may be any: the due ones, or before a
+// listing, which may show any of them, the postponed ones too.
 func (i *invoices) loadHints(ctx context.Context, due Due) (hints inbox.Hints, err error) {
 	if i.progress.InvoicesBegun && !due.Tick && !due.Sweep {
 		hints, err = i.load(ctx, due.Requested)

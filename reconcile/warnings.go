@@ -13,15 +13,13 @@ import (
 	"lagerd/store"
 )
 
-// What of the source's answers cannot be understood costs nothing but itself. A field that
-// is not needed is left as it is stored, with a warning (store.Warning). An item or
-// invoice of which a needed field is unsound is not stored: it becomes a hint that has
-// failed, is kept with its error and tried again. One without a number that can be read
-// has no hint: a warning without a number stands for all such, until a whole listing
-// shows none.
+// An answer of the source that cannot be understood in part affects only that part. An optional
+// field keeps its stored value, with a warning (store.Warning). An item or invoice with an
+// unreadable required field is not stored: it becomes a failed hint, kept with its error and
+// retried. One without a readable number cannot have a hint: a warning without a number stands
+// for all of those, until a complete listing shows none.
 
-// warnings are the shop's warnings that are stored, by what they are about. A nil one has
-// none.
+// warnings are the shop's stored warnings by subject. A nil map has none.
 type warnings map[subject]string
 
 // subject is what a warning is about.
@@ -30,8 +28,8 @@ type subject struct {
 	number string
 }
 
-// add appends the warning about a subject where it differs from the one that is stored.
-// Text "" ends it.
+// add appends the warning about a subject if it differs from the stored one. An empty text ends
+// the warning.
 func (w warnings) add(list []store.Warning, about subject, text string) []store.Warning {
 	text = plan.Clip(text, source.LongestWarning)
 	was, known := w[about]
@@ -41,7 +39,7 @@ func (w warnings) add(list []store.Warning, about subject, text string) []store.
 	return append(list, store.Warning{Kind: about.kind, Number: about.number, Text: text})
 }
 
-// ofItems returns what is to be stored of warnings about a batch of items.
+// ofItems returns the changes to warnings about a batch of items.
 func (w warnings) ofItems(observed []plan.Observation, warned func(plan.Kind)) (list []store.Warning) {
 	for i := range observed {
 		o := &observed[i]
@@ -56,7 +54,7 @@ func (w warnings) ofItems(observed []plan.Observation, warned func(plan.Kind)) (
 	return list
 }
 
-// ofInvoices adds what is to be stored of warnings about invoices that are stored.
+// ofInvoices appends the changes to warnings about invoices that are being stored.
 func (w warnings) ofInvoices(list []store.Warning, rows []plan.InvoiceRow, warned func(plan.Kind)) []store.Warning {
 	for _, row := range rows {
 		if row.Warning != "" {
@@ -67,8 +65,8 @@ func (w warnings) ofInvoices(list []store.Warning, rows []plan.InvoiceRow, warne
 	return list
 }
 
-// ofLeftOut returns the warning about items or invoices that were left out of a read.
-// One that left none out ends it only if it was a listing of everything.
+// ofLeftOut returns the change to the warning about items or invoices left out of a read. A
+// read without any ends the warning only if it was a listing of everything.
 func (w warnings) ofLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning {
 	text := l.text()
 	if text == "" && !all {
@@ -77,13 +75,12 @@ func (w warnings) ofLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning
 	return w.add(nil, subject{kind, ""}, text)
 }
 
-// incomplete reports whether an invoice is stored without fields that could not be
-// understood.
+// incomplete reports whether an invoice is stored without fields that could not be understood.
 func (w warnings) incomplete(number int64) bool {
 	return len(w) > 0 && w[subject{plan.KindInvoice, strconv.FormatInt(number, 10)}] != ""
 }
 
-// stored takes over warnings that have been stored, and logs those that begin.
+// stored updates w with warnings that have been stored, and logs new ones.
 func (w *warnings) stored(list []store.Warning, log *logrus.Entry) {
 	for _, warning := range list {
 		about := subject{warning.Kind, warning.Number}
@@ -106,7 +103,7 @@ func (w *warnings) keep(warning store.Warning) {
 	(*w)[subject{warning.Kind, warning.Number}] = warning.Text
 }
 
-// load reads the warnings that are stored.
+// load loads the stored warnings.
 func (w *warnings) load(ctx context.Context, from *store.Store, shop string) error {
 	list, err := from.Warnings(ctx, shop)
 	if err != nil {
@@ -119,14 +116,14 @@ func (w *warnings) load(ctx context.Context, from *store.Store, shop string) err
 	return nil
 }
 
-// leftOut counts items or invoices that have no hint of their own although they cannot be
-// understood: those without a number that can be read, and those beyond mostUnread.
+// leftOut counts items or invoices that could not be understood and have no hint: those without
+// a readable number, and those beyond plan.MostUnread.
 type leftOut struct {
 	nameless, more int
-	last           error // what was wrong with the last of them
+	last           error // error of the last of them
 }
 
-// addNameless counts those without a number; nothing is counted where l is nil.
+// addNameless counts those without a number. It does nothing if l is nil.
 func (l *leftOut) addNameless(bad []plan.Unreadable) {
 	if l == nil {
 		return
@@ -138,7 +135,7 @@ func (l *leftOut) addNameless(bad []plan.Unreadable) {
 	}
 }
 
-// text returns what is to be told of them, "" if there are none.
+// text returns the warning's text, "" if nothing was left out.
 func (l *leftOut) text() string {
 	var parts []string
 	if l.nameless > 0 {
