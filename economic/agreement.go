@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Agreement reads from one agreement. Every method makes one HTTP request,
-// waits for the agreement's Budget before it, retries nothing, and returns an
+// Agreement reads from one agreement. Every method waits for the agreement's
+// Budget, makes one HTTP request, retries nothing, and returns errors of type
 // *Error. It is safe for concurrent use.
 type Agreement struct {
 	client *Client
@@ -17,9 +17,8 @@ type Agreement struct {
 	budget *Budget
 }
 
-// Agreement returns the agreement that the grant token belongs to. All that
-// read from the same agreement must share its budget; nil means one of its own
-// with the default limits.
+// Agreement returns the agreement that the grant token belongs to. All readers of
+// one agreement must share its budget; nil means a new one with default limits.
 func (c *Client) Agreement(grantToken string, b *Budget) *Agreement {
 	if b == nil {
 		b = NewBudget(BudgetOptions{Now: c.o.Now})
@@ -38,14 +37,13 @@ func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
 	return self, err
 }
 
-// Product returns the product with exactly this number. One that does not
-// exist is KindNotFound, and so is one that e-conomic answers under a number
-// that differs only in case, which it does not tell apart. An answer for any
-// other number says nothing: KindMalformed.
+// Product returns the product with exactly this number. The error is KindNotFound
+// if it does not exist, or if e-conomic, which ignores case, answers with a number
+// that differs only in case. An answer for any other number is KindMalformed.
 func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Read[Product], error) {
 	c := call{endpoint: "product", op: fmt.Sprintf("read product %q", number), url: a.client.base + "/products/" + EscapeNumber(number)}
 	if number == "" {
-		// Its address would be that of all products.
+		// The URL would be that of all products.
 		return Read[Product]{}, &Error{Op: c.op, Kind: KindBadRequest, Message: "the item number is empty"}
 	}
 	var product Product
@@ -68,7 +66,7 @@ func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Rea
 	return Read[Product]{Value: product, Began: got.began, ServerDate: got.serverDate}, err
 }
 
-// Products returns the first page of the products that q asks for.
+// Products returns the first page of the products that match q.
 func (a *Agreement) Products(ctx context.Context, p Priority, q ProductsQuery) (Page[Product], error) {
 	const op = "list products"
 	address, err := q.url(a.client.base)
@@ -78,8 +76,8 @@ func (a *Agreement) Products(ctx context.Context, p Priority, q ProductsQuery) (
 	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
 }
 
-// NextProducts returns the page of products that a Page's Next leads to. A link
-// to another scheme or host is KindMalformed, and nothing is sent.
+// NextProducts returns the page of products at link, a Page's Next. A link to
+// another scheme or host is KindMalformed, and no request is sent.
 func (a *Agreement) NextProducts(ctx context.Context, p Priority, link string) (Page[Product], error) {
 	const op = "list more products"
 	address, err := a.client.own(link)
@@ -89,8 +87,8 @@ func (a *Agreement) NextProducts(ctx context.Context, p Priority, link string) (
 	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
 }
 
-// Invoices returns the first page of the booked invoices that q asks for,
-// without their lines.
+// Invoices returns the first page of the booked invoices that match q, without
+// their lines.
 func (a *Agreement) Invoices(ctx context.Context, p Priority, q InvoicesQuery) (Page[Invoice], error) {
 	const op = "list booked invoices"
 	address, err := q.url(a.client.base)
@@ -100,8 +98,8 @@ func (a *Agreement) Invoices(ctx context.Context, p Priority, q InvoicesQuery) (
 	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
 }
 
-// NextInvoices returns the page of invoices that a Page's Next leads to. A link
-// to another scheme or host is KindMalformed, and nothing is sent.
+// NextInvoices returns the page of invoices at link, a Page's Next. A link to
+// another scheme or host is KindMalformed, and no request is sent.
 func (a *Agreement) NextInvoices(ctx context.Context, p Priority, link string) (Page[Invoice], error) {
 	const op = "list more booked invoices"
 	address, err := a.client.own(link)
@@ -129,9 +127,9 @@ func (a *Agreement) Invoice(ctx context.Context, p Priority, number int64) (Read
 	return Read[Invoice]{Value: invoice, Began: got.began, ServerDate: got.serverDate}, err
 }
 
-// InvoicePDF returns the invoice's PDF, checked to be a whole one. It follows
-// the invoice's own link if that leads to e-conomic, else the documented
-// address. KindNotFound may mean that it is not made yet.
+// InvoicePDF returns the invoice's PDF and checks that it is complete. It uses the
+// invoice's own link if that leads to e-conomic, else the documented address.
+// KindNotFound may mean that the PDF has not been generated yet.
 func (a *Agreement) InvoicePDF(ctx context.Context, p Priority, inv Invoice) (Read[[]byte], error) {
 	c := call{endpoint: "pdf", op: fmt.Sprintf("read the PDF of invoice %d", inv.Number), url: a.client.pdfURL(inv), pdf: true}
 	got, err := a.do(ctx, p, c, checkPDF)
@@ -144,8 +142,8 @@ func (a *Agreement) InvoicePDF(ctx context.Context, p Priority, inv Invoice) (Re
 func (c *Client) pdfURL(inv Invoice) string {
 	if inv.PDF != "" {
 		if own, err := c.own(inv.PDF); err == nil {
-			u, _ := url.Parse(own) // own has parsed it
-			// Old answers carried the listing's filter along in the link.
+			u, _ := url.Parse(own) // cannot fail: own has parsed it
+			// Old answers repeated the listing's filter in the link.
 			u.RawQuery, u.Fragment, u.RawFragment = "", "", ""
 			return u.String()
 		}
@@ -153,8 +151,8 @@ func (c *Client) pdfURL(inv Invoice) string {
 	return fmt.Sprintf("%s/invoices/booked/%d/pdf", c.base, inv.Number)
 }
 
-// own resolves a link that e-conomic gave, or returns an error where it leads
-// elsewhere: the tokens would go along.
+// own resolves a link from an answer. It returns an error if the link leads to
+// another host, to which the tokens would be sent.
 func (c *Client) own(link string) (string, error) {
 	u, err := c.host.Parse(link)
 	if err != nil || link == "" {
@@ -166,10 +164,10 @@ func (c *Client) own(link string) (string, error) {
 	return u.String(), nil
 }
 
-// usable returns an error where a query made no address, or one that is too long.
+// usable returns an error if a query gave no URL, or one that is too long.
 func (c *Client) usable(op, address string, err error) error {
 	if err == nil && len(address) > c.o.MaxURLBytes {
-		err = fmt.Errorf("the URL has %d bytes, the limit is %d: ask for fewer at a time", len(address), c.o.MaxURLBytes)
+		err = fmt.Errorf("the URL has %d bytes, the limit is %d: request fewer at a time", len(address), c.o.MaxURLBytes)
 	}
 	if err != nil {
 		return &Error{Op: op, Kind: KindBadRequest, Err: err}
@@ -177,7 +175,7 @@ func (c *Client) usable(op, address string, err error) error {
 	return nil
 }
 
-// page reads one page of a collection, its items with one.
+// page reads one page of a collection, using one to read each item.
 func page[T any, P interface {
 	*T
 	unsound() []Unsound

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Priority says how soon a call goes where an agreement's budget is short.
+// Priority ranks calls when an agreement's budget runs short.
 type Priority int
 
-// From the last to the first.
+// The priorities, lowest first.
 const (
 	PrioritySweep Priority = iota
 	PriorityTick
@@ -21,25 +21,25 @@ const (
 	priorities
 )
 
-// share is the part of the day's calls that a priority may use up, in percent:
-// what it must leave is the reserve of those above it.
+// share is the percentage of the day's calls that a priority may use. The rest is
+// the reserve of those above it.
 var share = [priorities]int{PrioritySweep: 80, PriorityTick: 95, PriorityInvoice: 100, PriorityHint: 100}
 
-// fullest is how full (in percent) the token bucket may be for a priority to
-// go on; above it the priority waits. Hints wait for nothing but a 429.
+// fullest is how full the token bucket may be, in percent, before a priority
+// waits. Hints wait only for a 429.
 var fullest = [priorities]int{PrioritySweep: 70, PriorityTick: 85, PriorityInvoice: 95, PriorityHint: 100}
 
 const (
 	day = 24 * time.Hour
 
-	// burst is how much of an even pace a priority may save up.
+	// burst is how much time's worth of its pace a priority may save up.
 	burst = time.Hour
 
-	// defaultWindow is the token bucket's, as seen on live agreements.
+	// defaultWindow is the token bucket's window, as seen on live agreements.
 	defaultWindow = time.Minute
 
-	// longestBlock bounds what a Retry-After is believed, so that a garbled one
-	// does not stop an agreement for good.
+	// longestBlock caps Retry-After, so that a garbled one does not block an
+	// agreement for good.
 	longestBlock = time.Hour
 )
 
@@ -47,57 +47,57 @@ const (
 type BudgetOptions struct {
 	// DailyCalls is how many calls lagerd may make in a UTC day. Default
 	// 50,000, e-conomic's fair use for an agreement
-	// (https://e-conomic.com/developer/fair-use-policy); other apps of the
-	// agreement use it too.
+	// (https://e-conomic.com/developer/fair-use-policy), which it shares with
+	// the agreement's other apps.
 	DailyCalls int
 
 	// Concurrency is how many requests may be in flight at once. Default 2.
 	Concurrency int
 
-	// Patience is the longest a call waits for a 429 to pass or the bucket to
-	// fill; one that would have to wait longer fails at once, so that whoever
-	// makes it can do something else meanwhile. Default: as long as it takes.
+	// Patience is how long a call may wait for a 429 to pass or the bucket to
+	// refill. A call that would wait longer fails at once, so that its caller
+	// can do something else meanwhile. Default: no limit.
 	Patience time.Duration
 
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
-// Budget is what one agreement's token bucket and daily fair use still allow.
-// It is kept by lagerd for itself: e-conomic reports the bucket with each
-// answer but not the day's calls. It is safe for concurrent use.
+// Budget tracks what one agreement's token bucket and daily fair use still allow.
+// lagerd counts the day's calls itself: e-conomic reports only the bucket, with
+// each answer. It is safe for concurrent use.
 type Budget struct {
 	o BudgetOptions
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when a waiting call should look again
+	changed chan struct{} // closed and replaced when waiting calls should try again
 
-	today string // UTC date of calls; never goes back
+	today string // UTC date of calls; never moves back
 	calls int
 	paced [priorities]pace
 
 	used     int // of the bucket, in tokens, at usedAt
 	usedAt   time.Time
-	limit    int // 0: e-conomic has not said
+	limit    int // 0: not reported yet
 	window   time.Duration
-	blocked  time.Time // no call before it
+	blocked  time.Time // no call before this
 	inFlight int
-	waiting  [priorities]int // calls that wait for one of those in flight to end
+	waiting  [priorities]int // calls waiting for one in flight to end
 }
 
-// pace is what a priority has saved up of its even share of the day.
+// pace is what a priority has accrued of its even share of the day.
 type pace struct {
 	saved float64 // calls
 	at    time.Time
 }
 
-// BudgetState is a Budget at one moment.
+// BudgetState is a snapshot of a Budget.
 type BudgetState struct {
 	Day          string // UTC date (YYYY-MM-DD) on which Calls were made
 	Calls        int
-	BucketUsed   int       // tokens, as reported last less what has flowed back since
-	BucketLimit  int       // tokens; 0 if e-conomic has not said
-	BlockedUntil time.Time // by a 429; zero or past if not blocked
+	BucketUsed   int       // tokens, as last reported less what has been refilled since
+	BucketLimit  int       // tokens; 0: not reported yet
+	BlockedUntil time.Time // after a 429; zero or past: not blocked
 }
 
 // NewBudget returns the budget of one agreement.
@@ -114,7 +114,7 @@ func NewBudget(o BudgetOptions) *Budget {
 	return &Budget{o: o, changed: make(chan struct{}), window: defaultWindow}
 }
 
-// State returns the budget as it is now.
+// State returns the budget's current state.
 func (b *Budget) State() BudgetState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,8 +125,8 @@ func (b *Budget) State() BudgetState {
 	}
 }
 
-// Restore takes over what an earlier Budget of the agreement has spent. Calls
-// of another day than today no longer count.
+// Restore adopts the state of an earlier Budget of the agreement. It ignores calls
+// made on another day.
 func (b *Budget) Restore(s BudgetState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,11 +147,11 @@ func (b *Budget) Restore(s BudgetState) {
 	b.wake()
 }
 
-// Spare returns how many calls the priority may still make now. Hints and
-// invoices may use up the day; ticks and sweeps leave a reserve to those above
-// them (5 and 20 %) and are paced evenly over what is left of the day, with an
-// hour's worth saved up at most. The pace is for the caller to keep: only the
-// end of the day's share is enforced.
+// Spare returns how many calls may be made now at the given priority. Hints and
+// invoices may use the whole day's calls. Ticks and sweeps leave a reserve to those
+// above them (5 and 20 %) and are paced evenly over the rest of the day, with at
+// most an hour's worth saved up. Keeping to the pace is up to the caller: the
+// Budget enforces only the day's share.
 func (b *Budget) Spare(p Priority) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -164,8 +164,8 @@ func (b *Budget) Spare(p Priority) int {
 	return min(left, int(b.paced[p].saved))
 }
 
-// Spent reports whether the priority may make no more calls today. Spare is 0 then
-// until the day is over; else it is for a while.
+// Spent reports whether the priority's share of today's calls is used up. Spare then
+// stays 0 until the next day; otherwise it is 0 only for a while.
 func (b *Budget) Spent(p Priority) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -173,16 +173,15 @@ func (b *Budget) Spent(p Priority) bool {
 	return b.calls >= b.allowed(p)
 }
 
-// allowed returns how many of the day's calls may have been made for the
-// priority to make another.
+// allowed returns the number of calls in a day at which the priority must stop.
 func (b *Budget) allowed(p Priority) int { return b.o.DailyCalls * share[p] / 100 }
 
-// accrue adds to what the priority has saved up since it was last looked at.
+// accrue adds what the priority has saved up since the last call of accrue.
 func (b *Budget) accrue(p Priority, now time.Time) {
 	left := float64(max(b.allowed(p)-b.calls, 0))
 	rest := now.Truncate(day).Add(day).Sub(now)
-	// Calls an hour: never faster than evenly from midnight to midnight, so
-	// that a quiet day does not end in a rush; slower where much is spent.
+	// Calls per hour: never faster than an even pace from midnight to midnight, so
+	// that a quiet day does not end in a rush; slower if many calls are spent.
 	even := float64(b.allowed(p)) / day.Hours()
 	if rest > burst {
 		even = min(even, left/rest.Hours())
@@ -198,9 +197,9 @@ func (b *Budget) accrue(p Priority, now time.Time) {
 	saved.at = now
 }
 
-// now returns the time, and begins a new day's count if it is one. b.mu is held.
-// What is measured from it (blocks, the bucket, the pace) must keep the monotonic
-// reading: by a wall clock that is set back, a minute's block would last as long.
+// now returns the time and resets the count when a new day has begun. b.mu is held.
+// Whatever is measured from it (blocks, the bucket, the pace) must keep the monotonic
+// reading: if the wall clock were set back, a block would last that much longer.
 func (b *Budget) now() time.Time {
 	now := b.o.Now()
 	if today := now.UTC().Format(time.DateOnly); today > b.today {
@@ -209,21 +208,21 @@ func (b *Budget) now() time.Time {
 	return now
 }
 
-// bucket returns the tokens used, as far as is known. How e-conomic refills the
-// bucket is not documented: evenly over the window is assumed.
+// bucket returns an estimate of the tokens in use. How e-conomic refills the bucket
+// is not documented; this assumes an even rate over the window.
 func (b *Budget) bucket(now time.Time) int {
 	back := now.Sub(b.usedAt).Seconds() / b.window.Seconds() * float64(b.limit)
 	return max(b.used-int(max(min(back, float64(b.used)), 0)), 0)
 }
 
-// wake lets every waiting call look again. b.mu is held.
+// wake makes every waiting call try again. b.mu is held.
 func (b *Budget) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
-// acquire waits until a call of the priority may be made and counts it. Unless
-// it returns an error, release must be called when the request is over.
+// acquire waits until a call at the given priority may be made, and counts it. If it
+// returns nil, the caller must call release when the request has ended.
 func (b *Budget) acquire(ctx context.Context, p Priority) error {
 	p = min(max(p, PrioritySweep), PriorityHint)
 	var v verdict
@@ -247,13 +246,13 @@ func (b *Budget) acquire(ctx context.Context, p Priority) error {
 // verdict says whether a call may be made now and, if not, what it waits for.
 type verdict struct {
 	granted bool
-	queued  bool            // for one of those in flight to end
-	wait    time.Duration   // 0: until something changed
-	changed <-chan struct{} // closed when it may look again
+	queued  bool            // waits for a call in flight to end
+	wait    time.Duration   // 0: until changed is closed
+	changed <-chan struct{} // closed when it should try again
 }
 
-// try makes the call if it may be made now. queued says whether the call was
-// queued until now.
+// try acquires the call if it may be made now. queued reports whether the call was
+// queued before.
 func (b *Budget) try(ctx context.Context, p Priority, queued bool) (v verdict, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -265,13 +264,13 @@ func (b *Budget) try(ctx context.Context, p Priority, queued bool) (v verdict, e
 	case v.queued:
 		b.waiting[p]++
 	case queued:
-		b.wake() // those that stood back for this call may go on
+		b.wake() // calls that this one outranked may proceed
 	}
 	v.changed = b.changed
 	return v, err
 }
 
-// judge is try for those who hold b.mu.
+// judge is try without the queue. b.mu is held.
 func (b *Budget) judge(ctx context.Context, p Priority) (verdict, error) {
 	now := b.now()
 	if err := ctx.Err(); err != nil {
@@ -307,7 +306,7 @@ func (b *Budget) tooLong(wait time.Duration) bool {
 	return b.o.Patience > 0 && wait > b.o.Patience
 }
 
-// refill returns how long the bucket takes to be empty enough for the priority.
+// refill returns how long until the bucket has room for the priority.
 func (b *Budget) refill(p Priority, now time.Time) time.Duration {
 	if p == PriorityHint || b.limit == 0 {
 		return 0
@@ -316,11 +315,11 @@ func (b *Budget) refill(p Priority, now time.Time) time.Duration {
 	if over <= 0 {
 		return 0
 	}
-	// A moment more than computed; at most the window, which refills it whole.
+	// Slightly more than computed; at most the window, which refills it completely.
 	return min(time.Duration(float64(b.window)*float64(over)/float64(b.limit))+10*time.Millisecond, b.window)
 }
 
-// outranked reports whether a call of a higher priority waits in the queue.
+// outranked reports whether a call of a higher priority is queued.
 func (b *Budget) outranked(p Priority) bool {
 	for higher := p + 1; higher < priorities; higher++ {
 		if b.waiting[higher] > 0 {
@@ -330,9 +329,8 @@ func (b *Budget) outranked(p Priority) bool {
 	return false
 }
 
-// release ends a call that acquire let through, with the answer's status and
-// headers (0 and nil if there was none), and returns for how long a 429 blocks
-// the agreement.
+// release ends a call that acquire granted, given the answer's status and headers (0
+// and nil without an answer). It returns how long a 429 blocks the agreement.
 func (b *Budget) release(status int, header http.Header) (blocked time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -343,8 +341,8 @@ func (b *Budget) release(status int, header http.Header) (blocked time.Duration)
 	}
 	if status == http.StatusTooManyRequests {
 		blocked = b.window
-		if told, ok := retryAfter(header, now); ok {
-			blocked = told
+		if after, ok := retryAfter(header, now); ok {
+			blocked = after
 		}
 		blocked = min(max(blocked, time.Second), longestBlock)
 		if until := now.Add(blocked); until.After(b.blocked) {
@@ -355,13 +353,13 @@ func (b *Budget) release(status int, header http.Header) (blocked time.Duration)
 	return blocked
 }
 
-// rateLimit finds "token-limit-10000-per-60-seconds: 147/10000" (used/limit) or
-// what is left of it. The name and the window are optional.
+// rateLimit matches "token-limit-10000-per-60-seconds: 147/10000" (used/limit). The
+// name and the window are optional.
 var rateLimit = regexp.MustCompile(`(?:per-(\d+)-seconds?\s*:\s*)?(\d+)\s*/\s*(\d+)`)
 
-// readBucket reads the token bucket from an answer's headers, the fullest where
-// there are several. The header was absent and of other forms on some live
-// agreements, so that what is not understood is passed over.
+// readBucket reads the token bucket from an answer's headers, the fullest if there
+// are several. On some live agreements the header was absent or had another form, so
+// it ignores what it cannot parse.
 func readBucket(header http.Header) (used, limit int, window time.Duration, ok bool) {
 	for _, value := range header.Values("X-RateLimiting") {
 		for _, m := range rateLimit.FindAllStringSubmatch(value, -1) {
@@ -382,8 +380,8 @@ func readBucket(header http.Header) (used, limit int, window time.Duration, ok b
 	return used, limit, window, ok
 }
 
-// readCost reads what a call cost, 0 where the header is absent or no number
-// ("L" was seen on a live agreement).
+// readCost returns a call's cost, 0 if the header is absent or not a number ("L" was
+// seen on a live agreement).
 func readCost(header http.Header) int {
 	cost, err := strconv.Atoi(header.Get("X-CallCost"))
 	if err != nil {
@@ -392,8 +390,8 @@ func readCost(header http.Header) int {
 	return max(cost, 0)
 }
 
-// retryAfter reads a Retry-After header, in seconds or as a date. A date is
-// measured from the answer's own Date, so that the clocks need not agree.
+// retryAfter parses a Retry-After header, in seconds or as a date. A date is measured
+// from the answer's own Date header, so the clocks need not agree.
 func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {

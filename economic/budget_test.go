@@ -22,7 +22,7 @@ const (
 	sweep   = economic.PrioritySweep
 )
 
-// answers is a server without a network, for synctest.
+// answers is an in-memory server, for synctest.
 type answers func(*http.Request) *http.Response
 
 func (f answers) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
@@ -104,7 +104,7 @@ func TestRefusedCallIsNotSent(t *testing.T) {
 		})
 		b.Restore(economic.BudgetState{Day: time.Now().UTC().Format(time.DateOnly), Calls: 9})
 		_, err := a.Self(t.Context(), tick)
-		if economic.KindOf(err) != economic.KindBudget || sent != 0 || !strings.Contains(err.Error(), "read who the agreement is: the agreement's own budget does not allow it now, try again in 24h") {
+		if economic.KindOf(err) != economic.KindBudget || sent != 0 || !strings.Contains(err.Error(), "read who the agreement is: the agreement's call budget does not allow it now, try again in 24h") {
 			t.Errorf("%d sent, got %v", sent, err)
 		}
 		if _, err := a.Self(t.Context(), hint); err != nil || sent != 1 {
@@ -138,8 +138,8 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// A sweep that takes all it may, whenever it may, spends its share evenly over
-// the day, and never what is kept for others.
+// TestEvenPace: a sweep that makes every call it may, as soon as it may, spends its share
+// evenly over the day, and never the reserve.
 func TestEvenPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestEvenPace(t *testing.T) {
 	})
 }
 
-// What is left after much was spent is spread over the rest of the day.
+// TestPaceSlowsDown: after many calls, the remainder is spread over the rest of the day.
 func TestPaceSlowsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,13 +241,13 @@ func TestRateLimitBlocksAll(t *testing.T) {
 				if got := b.State().BlockedUntil.Sub(start); got != test.want {
 					t.Errorf("blocked for %s", got)
 				}
-				// One that could only wait in vain says so at once.
+				// A call whose deadline ends within the block fails at once.
 				short, cancel := context.WithTimeout(t.Context(), test.want/2)
 				defer cancel()
 				if _, err := a.Self(short, hint); economic.KindOf(err) != economic.KindRateLimited || time.Since(start) != 0 {
 					t.Errorf("got %v after %s", err, time.Since(start))
 				}
-				// One that is told to stop does.
+				// A cancelled call returns.
 				stop, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(test.want/2, cancel)
 				if _, err := a.Self(stop, hint); !errors.Is(err, context.Canceled) || time.Since(start) != test.want/2 {
@@ -321,8 +321,8 @@ func TestBucketHeaders(t *testing.T) {
 	}
 }
 
-// With all in flight taken, the highest priority goes next, and no more than
-// allowed are in flight.
+// TestConcurrencyAndOrder: when the limit in flight is reached, the highest priority goes
+// next, and the limit is never exceeded.
 func TestConcurrencyAndOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -373,7 +373,7 @@ func TestConcurrencyAndOrder(t *testing.T) {
 	})
 }
 
-// A call that gives up its place in the queue lets those behind it go on.
+// TestQueueGoesOnWhenOneLeaves: a call that leaves the queue unblocks those behind it.
 func TestQueueGoesOnWhenOneLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -409,7 +409,7 @@ func TestQueueGoesOnWhenOneLeaves(t *testing.T) {
 	})
 }
 
-// Many at once, leaving at random moments: nobody is left behind.
+// TestBudgetUnderLoad: many concurrent calls, cancelled at random: none is stuck.
 func TestBudgetUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -440,8 +440,8 @@ func TestBudgetUnderLoad(t *testing.T) {
 	})
 }
 
-// TestPatience: what would wait longer than the caller has patience fails at
-// once, and a hint, for which the bucket is never too full, goes on.
+// TestPatience: a call that would wait longer than Patience fails at once, and a hint,
+// for which the bucket is never too full, proceeds.
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

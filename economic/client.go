@@ -21,54 +21,54 @@ type Options struct {
 	RESTURL        string // default https://restapi.e-conomic.com
 	AppSecretToken string // the app's token; required
 
-	// Transport sends the requests. Default: an own http.Transport, its
-	// connections to one host bounded.
+	// Transport sends the requests. Default: a new http.Transport with a limit on
+	// connections per host.
 	Transport http.RoundTripper
 
-	Timeout      time.Duration // of a whole request, its body included; default 30 s
-	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is not known
-	MaxJSONBytes int64         // largest JSON answer taken; default 32 MiB
-	MaxPDFBytes  int64         // largest PDF taken; default 10 MiB
+	Timeout      time.Duration // of a whole request, including the body; default 30 s
+	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is unknown
+	MaxJSONBytes int64         // largest JSON answer accepted; default 32 MiB
+	MaxPDFBytes  int64         // largest PDF accepted; default 10 MiB
 	UserAgent    string
 	Now          func() time.Time // default time.Now
 
-	// CallsPerSecond bounds all calls of the client together, averaged over a second or
-	// two: what a quiet second leaves, the next one may use. 0: no bound.
+	// CallsPerSecond limits all calls of the client together. A second's unused calls
+	// carry over to the next second. 0: no limit.
 	CallsPerSecond int
 
-	// Wait is called before a call waits for its turn and for e-conomic's answer, and
-	// what it returns once it has waited: the caller lets others have meanwhile what
-	// it does not need. Default: nothing is done.
+	// Wait is called before a call blocks on its turn and on e-conomic's answer, and
+	// the function it returns afterwards, so that the caller can release what it does
+	// not need meanwhile. Default: no-op.
 	Wait func(context.Context) (waited func())
 
-	// Observe is called once for each HTTP request, when it is over. It may be
-	// called from several goroutines at once.
+	// Observe is called once for each HTTP request, when it has ended. It must be safe
+	// for concurrent use.
 	Observe func(Call)
 }
 
-// Call is one HTTP request that was made.
+// Call is one HTTP request that has been made.
 type Call struct {
 	Endpoint string        // "products", "product", "invoices", "invoice", "pdf" or "self"
 	Status   int           // 0 without an answer
-	Kind     Kind          // "" if it went well
-	Cost     int           // tokens, as e-conomic says; 0 if it does not
+	Kind     Kind          // "" on success
+	Cost     int           // tokens, as e-conomic reports it; 0 if it does not
 	Duration time.Duration // from the request to the end of its answer
 }
 
 // Client reads from e-conomic's REST API. It is safe for concurrent use.
 type Client struct {
 	o    Options
-	base string   // RESTURL without a slash at its end
+	base string   // RESTURL without a trailing slash
 	host *url.URL // the parsed base
 
 	rate *rate.Limiter // of all calls
 
-	// transport is used without an http.Client, which has nothing to add here
-	// but redirects: it would send the tokens along.
+	// transport is used without an http.Client, which would only add redirects, and
+	// those would send the tokens along.
 	transport *getOnly
 }
 
-// New returns a client, or an error where an option is missing or wrong.
+// New returns a client, or an error if an option is missing or invalid.
 func New(o Options) (*Client, error) {
 	if o.RESTURL == "" {
 		o.RESTURL = "https://restapi.e-conomic.com"
@@ -85,7 +85,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("the app's secret token is missing: set it as X-AppSecretToken of the app registered at e-conomic")
 	}
 	if !headerValue(o.AppSecretToken) {
-		return nil, errors.New("the app's secret token holds a space, a line break or another character that no token has: copy it anew")
+		return nil, errors.New("the app's secret token contains a space, a line break or another invalid character: copy it again")
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()
@@ -121,7 +121,7 @@ func New(o Options) (*Client, error) {
 	return &Client{o: o, base: base, host: host, rate: limit, transport: &getOnly{host: host, next: o.Transport}}, nil
 }
 
-// Close closes connections that lie idle. The client stays usable.
+// Close closes idle connections. The client stays usable.
 func (c *Client) Close() {
 	if idle, ok := c.o.Transport.(interface{ CloseIdleConnections() }); ok {
 		idle.CloseIdleConnections()
@@ -134,7 +134,7 @@ func newTransport() *http.Transport {
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
-		MaxConnsPerHost:        2048, // more than there are calls at once, even if none is answered
+		MaxConnsPerHost:        2048, // more than there are concurrent calls, even if none is answered
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
@@ -142,9 +142,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// getOnly is the one place that guards what leaves: requests that read, to the
-// configured host. An agreement's grant can write (PUT even creates), and both
-// tokens ride on every request.
+// getOnly is the guard on outgoing requests: it lets only GET requests to the
+// configured host through. An agreement's grant can write (PUT even creates), and
+// every request carries both tokens.
 type getOnly struct {
 	host *url.URL
 	next http.RoundTripper
@@ -164,12 +164,12 @@ func sameHost(a, b *url.URL) bool {
 	return a.User == nil && strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Host, b.Host)
 }
 
-// headerValue reports whether a token can stand in a header as it is.
+// headerValue reports whether a token is valid as a header value.
 func headerValue(token string) bool {
 	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// call is one request to be made.
+// call is a request to make.
 type call struct {
 	endpoint string // for Observe
 	op       string // for errors
@@ -177,7 +177,7 @@ type call struct {
 	pdf      bool
 }
 
-// answer is what came back, with status 200.
+// answer is an answer with status 200.
 type answer struct {
 	header     http.Header
 	body       []byte
@@ -185,11 +185,11 @@ type answer struct {
 	serverDate time.Time
 }
 
-// do makes one call: budget, request, answer, decoding. The answer's times are
-// set also with an error, if a request was sent.
+// do makes one call: budget, request, answer, decoding. If a request was sent, it sets
+// the answer's times even when it returns an error.
 func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answer) error) (answer, error) {
 	if !headerValue(a.grant) || a.grant == "" {
-		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or holds a character that no token has: enter it anew")}
+		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or contains an invalid character: enter it again")}
 	}
 	got, r, err := a.ask(ctx, p, c)
 	if r.sent.IsZero() {
@@ -216,17 +216,17 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 	return got, err
 }
 
-// request is one that was made.
+// request records how a request went.
 type request struct {
-	sent    time.Time // zero: it was not
+	sent    time.Time // zero: not sent
 	took    time.Duration
 	status  int // 0 without an answer
 	header  http.Header
-	blocked time.Duration // for how long a 429 blocks the agreement
+	blocked time.Duration // how long a 429 blocks the agreement
 }
 
-// ask waits for its turn, sends the request and reads the whole answer. What it takes up
-// meanwhile it gives back also where that panics, which ends one pass and not the process.
+// ask waits for its turn, sends the request and reads the whole answer. It releases the
+// budget even on a panic, which ends one pass and not the process.
 func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, request, error) {
 	defer a.client.o.Wait(ctx)()
 	if err := a.budget.acquire(ctx, p); err != nil {
@@ -239,7 +239,7 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 		}
 	}()
 	if err := a.client.rate.Wait(ctx); err != nil {
-		return answer{}, request{}, &Error{Kind: KindUnavailable, Err: fmt.Errorf("wait for its turn among all calls: %w", err)}
+		return answer{}, request{}, &Error{Kind: KindUnavailable, Err: fmt.Errorf("wait for the limit on calls per second: %w", err)}
 	}
 	began := a.client.o.Now()
 	r := request{sent: time.Now()}
@@ -253,14 +253,14 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 	return got, r, err
 }
 
-// send is the only place that makes requests. The response is returned for its
-// status and headers, its body is read and closed.
+// send makes the HTTP request; nothing else does. The response is returned for its
+// status and headers only: its body has been read and closed.
 func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, error) {
 	o := &a.client.o
 	outer := ctx
 	ctx, cancel := context.WithTimeout(outer, o.Timeout)
 	defer cancel()
-	// lost is the error of a request that got no whole answer.
+	// lost returns the error of a request without a complete answer.
 	lost := func(err error) error {
 		err = a.withoutTokens(err)
 		if ctx.Err() != nil && outer.Err() == nil {
@@ -294,7 +294,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 		const errorBytes = 64 << 10
 		body, err := io.ReadAll(io.LimitReader(resp.Body, errorBytes))
 		if err != nil && resp.StatusCode == http.StatusNotFound {
-			// It would say that an item is gone: not in half a sentence.
+			// A 404 means that an item is gone. Do not believe half of one.
 			return got, resp, lost(fmt.Errorf("read the answer with status %d: %w", resp.StatusCode, err))
 		}
 		return got, resp, answerError(resp.StatusCode, resp.Header, []byte(a.redact(string(body))))
@@ -314,19 +314,19 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	case int64(len(got.body)) > limit:
 		return got, resp, tooLarge(limit)
 	case resp.ContentLength >= 0 && int64(len(got.body)) != resp.ContentLength:
-		return got, resp, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut: %d of %d bytes came", len(got.body), resp.ContentLength)}
+		return got, resp, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is truncated: got %d of %d bytes", len(got.body), resp.ContentLength)}
 	}
 	return got, resp, nil
 }
 
-// believedLength is for how many bytes room is made before they come.
+// believedLength caps how much is allocated on the word of Content-Length.
 const believedLength = 4 << 20
 
 func tooLarge(limit int64) error {
 	return &Error{Kind: KindMalformed, Err: fmt.Errorf("the answer is larger than the limit of %d bytes", limit)}
 }
 
-// failed makes an *Error of err: malformed, unless it says otherwise.
+// failed returns err as an *Error for op: KindMalformed unless err already is an *Error.
 func failed(op string, err error) *Error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -336,7 +336,7 @@ func failed(op string, err error) *Error {
 	return e
 }
 
-// redact takes out tokens that an answer repeated.
+// redact removes tokens that an answer repeats.
 func (a *Agreement) redact(s string) string {
 	for _, token := range a.secrets() {
 		s = strings.ReplaceAll(s, token, "[redacted]")
@@ -344,8 +344,8 @@ func (a *Agreement) redact(s string) string {
 	return s
 }
 
-// withoutTokens returns err, or only its redacted words where they hold a token:
-// net/http quotes what it does not understand of an answer.
+// withoutTokens returns err, or only its redacted text if that contains a token:
+// net/http quotes the parts of an answer that it cannot parse.
 func (a *Agreement) withoutTokens(err error) error {
 	if text := err.Error(); a.redact(text) != text {
 		return errors.New(a.redact(text))
@@ -353,7 +353,7 @@ func (a *Agreement) withoutTokens(err error) error {
 	return err
 }
 
-// hideUnsound keeps errors about fields from quoting an answer that repeats a token.
+// hideUnsound stops field errors from quoting an answer that repeats a token.
 func (a *Agreement) hideUnsound(got answer, list []Unsound) {
 	if len(list) == 0 || !a.repeatsToken(got) {
 		return
@@ -363,20 +363,20 @@ func (a *Agreement) hideUnsound(got answer, list []Unsound) {
 	}
 }
 
-// hideGot takes what came out of an error about a field: it may be a part of a token.
+// hideGot redacts the quoted value in a field error: it may be part of a token.
 func hideGot(err error) {
 	if field, ok := errors.AsType[*fieldError](err); ok {
 		field.got = "[redacted]"
 	}
 }
 
-// repeatsToken reports whether an answer holds one of the tokens.
+// repeatsToken reports whether an answer contains one of the tokens.
 func (a *Agreement) repeatsToken(got answer) bool {
 	return slices.ContainsFunc(a.secrets(), func(token string) bool { return bytes.Contains(got.body, []byte(token)) })
 }
 
-// secrets are the tokens that are secret: "demo" is public, and a common word
-// in e-conomic's answers.
+// secrets returns the tokens that are secret. "demo" is public, and a common word in
+// e-conomic's answers.
 func (a *Agreement) secrets() []string {
 	return slices.DeleteFunc([]string{a.client.o.AppSecretToken, a.grant}, func(token string) bool {
 		return token == "" || token == "demo"

@@ -23,7 +23,7 @@ const (
 	grantToken = "grant-token-9kTr77Lw"
 )
 
-// bench is a client of a server made of one handler.
+// bench is a client and a server with one handler.
 type bench struct {
 	*economic.Agreement
 	client *economic.Client
@@ -166,7 +166,7 @@ func TestQueries(t *testing.T) {
 
 func TestQueriesRefused(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	ctx, p := t.Context(), economic.PriorityTick
 	many := make([]string, 500)
 	for i := range many {
@@ -184,7 +184,7 @@ func TestQueriesRefused(t *testing.T) {
 		}
 	}
 	if len(b.seen()) != 0 || b.budget.State().Calls != 0 {
-		t.Error("what was not sent was counted")
+		t.Error("a request that was not sent was counted")
 	}
 }
 
@@ -231,7 +231,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// 201 values in one list are a 400 at e-conomic.
+// More than 200 values in one list are a 400 at e-conomic.
 func TestListsOfNumbersAreShort(t *testing.T) {
 	t.Parallel()
 	var filter string
@@ -297,7 +297,7 @@ func TestForeignLinks(t *testing.T) {
 	var stolen int
 	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stolen++ }))
 	defer thief.Close()
-	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	for _, link := range []string{
 		thief.URL + "/products?skippages=1", strings.Replace(b.url, "http:", "https:", 1) + "/products", "//" + strings.TrimPrefix(thief.URL, "http://") + "/x",
 		strings.Replace(b.url, "http://", "http://user@", 1) + "/products", "", "ftp://x", "::",
@@ -311,7 +311,7 @@ func TestForeignLinks(t *testing.T) {
 		}
 	}
 	if stolen != 0 || len(b.seen()) != 0 {
-		t.Errorf("%d requests went astray", stolen)
+		t.Errorf("%d requests went to another host", stolen)
 	}
 }
 
@@ -387,8 +387,8 @@ func TestErrorKinds(t *testing.T) {
 		"429":                     {says(429, ""), economic.KindRateLimited, []string{"try again in 1m0s"}},
 		"429 page":                {says(429, page, "Retry-After", "3"), economic.KindRateLimited, []string{"try again in 3s"}},
 		"200 page":                {says(200, page), economic.KindUnavailable, []string{"titled"}},
-		"empty":                   {says(200, ""), economic.KindUnavailable, []string{"cut"}},
-		"cut JSON":                {says(200, `{"productNumber":"a b","collection":[{"pro`), economic.KindUnavailable, []string{"cut after"}},
+		"empty":                   {says(200, ""), economic.KindUnavailable, []string{"truncated"}},
+		"cut JSON":                {says(200, `{"productNumber":"a b","collection":[{"pro`), economic.KindUnavailable, []string{"truncated after"}},
 		"cut body": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			io.WriteString(w, emptyPage)
@@ -404,7 +404,7 @@ func TestErrorKinds(t *testing.T) {
 		"a list":     {says(200, `[]`), economic.KindMalformed, []string{"expected an object"}},
 		"null":       {says(200, `null`), economic.KindMalformed, []string{"got nothing"}},
 		"too large":  {says(200, `"`+strings.Repeat("x", 5000)+`"`), economic.KindMalformed, []string{"limit of 4096"}},
-		"slow":       {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, economic.KindUnavailable, []string{"no whole answer within"}},
+		"slow":       {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, economic.KindUnavailable, []string{"no complete answer within"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -413,7 +413,7 @@ func TestErrorKinds(t *testing.T) {
 			b.budget = economic.NewBudget(economic.BudgetOptions{}) // the other may be blocked
 			_, e2 := b.client.Agreement(grantToken, b.budget).Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{})
 			if read.Began.IsZero() {
-				t.Error("the read does not say when it began")
+				t.Error("Began is not set")
 			}
 			for i, err := range []error{e1, e2} {
 				if got := economic.KindOf(fmt.Errorf("wrapped: %w", err)); got != test.kind {
@@ -470,7 +470,7 @@ func TestContextEnds(t *testing.T) {
 func TestTokensAreInNoError(t *testing.T) {
 	t.Parallel()
 	both := appToken + " " + grantToken
-	long := strings.Repeat("x", 280) + both // where it would be cut within
+	long := strings.Repeat("x", 280) + both // the limit would fall within a token
 	for name, handler := range map[string]http.HandlerFunc{
 		"message":      says(400, `{"message":"`+both+`","errorCode":"`+both+`","developerHint":"`+both+`","logId":"`+both+`","errors":["`+both+`"]}`, "X-RequestId", both),
 		"long message": says(400, `{"message":"`+long+`","developerHint":"`+long+`"}`, "X-RequestId", strings.Repeat("x", 80)+both),
@@ -503,32 +503,32 @@ func TestTokensAreInNoError(t *testing.T) {
 			b := setup(t, handler)
 			ctx, p := t.Context(), economic.PriorityHint
 			var errs []error
-			note := func(err error) { errs = append(errs, err) }
+			add := func(err error) { errs = append(errs, err) }
 			_, err := b.Self(ctx, p)
-			note(err)
+			add(err)
 			one, err := b.Product(ctx, p, "x")
-			note(err)
+			add(err)
 			page, err := b.Products(ctx, p, economic.ProductsQuery{})
-			note(err)
+			add(err)
 			for _, bad := range page.Bad {
-				note(bad.Err)
+				add(bad.Err)
 			}
 			for _, product := range append(page.Items, one.Value) {
 				for _, u := range product.Unsound {
-					note(u.Err)
+					add(u.Err)
 				}
 			}
 			list, err := b.Invoices(ctx, p, economic.InvoicesQuery{})
-			note(err)
+			add(err)
 			invoice, err := b.Invoice(ctx, p, 1)
-			note(err)
+			add(err)
 			for _, inv := range append(list.Items, invoice.Value) {
 				for _, u := range inv.Unsound {
-					note(u.Err)
+					add(u.Err)
 				}
 			}
 			_, err = b.InvoicePDF(ctx, p, economic.Invoice{Number: 1})
-			note(err)
+			add(err)
 			for _, err := range errs {
 				if err == nil {
 					continue
@@ -537,7 +537,7 @@ func TestTokensAreInNoError(t *testing.T) {
 				if e, ok := errors.AsType[*economic.Error](err); ok {
 					text += fmt.Sprintf("%+v", *e)
 				}
-				// Not even the beginning of one.
+				// Not even the beginning of a token.
 				for _, token := range []string{appToken[:11], grantToken[:12]} {
 					if strings.Contains(text, token) {
 						t.Errorf("%q is in %s", token, text)
@@ -550,7 +550,7 @@ func TestTokensAreInNoError(t *testing.T) {
 
 func TestBadTokens(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	for _, grant := range []string{"", "secret-a\nb", "secret b", "secret-æ"} {
 		_, err := b.client.Agreement(grant, nil).Self(t.Context(), economic.PriorityTick)
 		if economic.KindOf(err) != economic.KindUnauthorized || strings.Contains(err.Error(), "secret") {
@@ -588,20 +588,20 @@ func TestPDF(t *testing.T) {
 		"stream table":     {strings.Replace(whole, "29", " 9", 1) + debug, "", ""},
 		"updated":          {updated, "", ""},
 		"updated, padded":  {updated + strings.Repeat("\x00", 3000), "", ""},
-		"page":             {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at its beginning, got a web page titled "Log in"`},
+		"page":             {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at the start, got a web page titled "Log in"`},
 		"JSON":             {`{"message":"later"}`, economic.KindMalformed, "later"},
 		"empty":            {"", economic.KindMalformed, "got nothing"},
 		"header too late":  {strings.Repeat("x", 1024) + good, economic.KindMalformed, ""},
 		"no end":           {"%PDF-1.7\n" + strings.Repeat("x", 2000), economic.KindMalformed, "%%EOF"},
-		"end too early":    {good + strings.Repeat("x", 2000), economic.KindMalformed, "2001 bytes behind it: it is cut"},
-		"table elsewhere":  {strings.Replace(whole, "29", "13", 1) + debug, economic.KindMalformed, "behind it: it is cut"},
-		"table at the end": {strings.Replace(whole, "29", "9999999999", 1) + debug, economic.KindMalformed, "behind it: it is cut"},
-		// Behind the first part of a file made for the web, or an earlier version, its
-		// objects follow.
-		"update cut":        {updated[:len(updated)-4], economic.KindMalformed, "behind it: it is cut"},
-		"update cut early":  {updated[:len(whole)+12], economic.KindMalformed, "behind it: it is cut"},
-		"update cut padded": {updated[:len(whole)+12] + strings.Repeat("\x00", 3000), economic.KindMalformed, "behind it: it is cut"},
-		"long update cut":   {whole + "2 0 obj\nstream\n" + strings.Repeat("x", 3000), economic.KindMalformed, "behind it: it is cut"},
+		"end too early":    {good + strings.Repeat("x", 2000), economic.KindMalformed, "2001 bytes after it: truncated"},
+		"table elsewhere":  {strings.Replace(whole, "29", "13", 1) + debug, economic.KindMalformed, "after it: truncated"},
+		"table at the end": {strings.Replace(whole, "29", "9999999999", 1) + debug, economic.KindMalformed, "after it: truncated"},
+		// The first part of a web-optimized file, or an earlier version of an updated one,
+		// is followed by more objects.
+		"update cut":        {updated[:len(updated)-4], economic.KindMalformed, "after it: truncated"},
+		"update cut early":  {updated[:len(whole)+12], economic.KindMalformed, "after it: truncated"},
+		"update cut padded": {updated[:len(whole)+12] + strings.Repeat("\x00", 3000), economic.KindMalformed, "after it: truncated"},
+		"long update cut":   {whole + "2 0 obj\nstream\n" + strings.Repeat("x", 3000), economic.KindMalformed, "after it: truncated"},
 		"too large":         {good + strings.Repeat("x", 8000) + good, economic.KindMalformed, "limit of 8000"},
 	} {
 		t.Run(name, func(t *testing.T) {

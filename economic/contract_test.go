@@ -21,12 +21,12 @@ import (
 	"lagerd/economic"
 )
 
-// schema is the part of e-conomic's schemas that documents are made from.
+// schema is the part of e-conomic's schemas that documents are generated from.
 type schema struct {
 	Type       string             `json:"type"`
 	Properties map[string]*schema `json:"properties"`
 	Items      *schema            `json:"items"`
-	Required   any                `json:"required"` // a list, but at places just true
+	Required   any                `json:"required"` // usually a list, sometimes just true
 	Enum       []string           `json:"enum"`
 	MinLength  int                `json:"minLength"`
 	MaxLength  int                `json:"maxLength"`
@@ -36,8 +36,8 @@ type schema struct {
 	MaxDecimal int                `json:"maxDecimal"`
 }
 
-// schemaOf loads the schema of an operation's answer: e-conomic's own where it
-// is there, else the trimmed copy.
+// schemaOf loads the schema of an operation's answer: e-conomic's own if present, else
+// the trimmed copy.
 func schemaOf(t *testing.T, operation string) *schema {
 	t.Helper()
 	text, err := os.ReadFile(shared + operation + ".json")
@@ -62,8 +62,8 @@ func schemaOf(t *testing.T, operation string) *schema {
 	return s
 }
 
-// document makes a document at random. What is in always is there even where
-// the schema leaves it out: without it the answer is of no use.
+// document generates a random document. The properties in always are present even if the
+// schema makes them optional: without them the answer is useless.
 func document(t *rapid.T, s *schema, always ...string) any {
 	switch {
 	case len(s.Enum) > 0:
@@ -105,7 +105,7 @@ func document(t *rapid.T, s *schema, always ...string) any {
 	case strings.HasPrefix(s.Pattern, `\d{4}-\d{2}-\d{2}`):
 		at := time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "time"), 0).UTC()
 		if strings.Contains(s.Pattern, `Td{2}:d{2}`) && rapid.Bool().Draw(t, "literal") {
-			return at.Format(time.DateOnly) + "Tdd:dd:ddZ" // inventoryLastUpdated, as its pattern has it
+			return at.Format(time.DateOnly) + "Tdd:dd:ddZ" // inventoryLastUpdated, by its published pattern
 		}
 		if strings.Contains(s.Pattern, "T") {
 			return at.Format(time.RFC3339)
@@ -123,7 +123,7 @@ func document(t *rapid.T, s *schema, always ...string) any {
 	return nil
 }
 
-// at returns what a document holds at a path, nil if absent.
+// at returns a document's value at a path, nil if absent.
 func at(document any, path ...string) any {
 	for _, name := range path {
 		m, _ := document.(map[string]any)
@@ -204,11 +204,11 @@ func wantSelf(d any) economic.Self {
 	return self
 }
 
-// exactly compares decimals by value and digits kept.
+// exactly compares decimals by value and digits.
 var exactly = cmp.Comparer(func(a, b decimal.Decimal) bool { return a.Equal(b) && a.Exponent() == b.Exponent() })
 
-// Documents made at random from e-conomic's published schemas go through the
-// client without loss.
+// TestContract: random documents that follow e-conomic's published schemas are decoded
+// without loss.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	var answer []byte
@@ -236,7 +236,7 @@ func TestContract(t *testing.T) {
 			t.Fatalf("%s\n%s", diff, answer)
 		}
 	}
-	// listing makes a page: the schemas say nothing of what is in pagination.
+	// listing makes a page: the schemas do not describe pagination.
 	listing := func(t *rapid.T, s *schema, always string) (d map[string]any, items []any) {
 		d = document(t, s, "collection", always).(map[string]any)
 		items = d["collection"].([]any)
@@ -280,7 +280,7 @@ func TestContract(t *testing.T) {
 		}
 		serve(t, d)
 		who, err := unlimited.Self(ctx, p)
-		who.ServerDate = time.Time{} // of the answer, not of what is in it
+		who.ServerDate = time.Time{} // from the answer's header, not its body
 		same(t, wantSelf(d), who, err)
 	})
 }
@@ -294,8 +294,8 @@ func unsoundOf(list []economic.Unsound) string {
 	return strings.Join(lines, "\n")
 }
 
-// A field that cannot be understood costs nothing but itself. Only a number that cannot
-// be read costs the item.
+// TestUnsoundFieldsOfAProduct: an unreadable field loses only itself. Only an unreadable
+// number loses the item.
 func TestUnsoundFieldsOfAProduct(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("9", 5000)
@@ -311,10 +311,10 @@ func TestUnsoundFieldsOfAProduct(t *testing.T) {
 		"figure as object":   {`{` + sound + `,"inventory":{"available":{},"inStock":7}}`, `inventory.available|a number, got an object`, ``},
 		"two figures":        {`{` + sound + `,"inventory":{"available":"5","orderedByCustomers":true,"inStock":7}}`, "inventory.available|a number, got string \"5\"\ninventory.orderedByCustomers|a number, got true", ``},
 		"inventory as list":  {`{` + sound + `,"inventory":[]}`, `inventory|an object, got a list`, ``},
-		"figure beyond use":  {`{` + sound + `,"inventory":{"available":1e999999999}}`, `inventory.available|a number of ordinary size, got number 1e999999999`, ``},
-		"figure of size":     {`{` + sound + `,"inventory":{"available":1e21}}`, `inventory.available|a number of ordinary size, got number 1e21`, ``},
-		"figure too fine":    {`{` + sound + `,"inventory":{"available":1e-401}}`, `inventory.available|a number of ordinary size, got number 1e-401`, ``},
-		"figure without end": {`{` + sound + `,"inventory":{"available":` + long + `}}`, `inventory.available|a number of ordinary size, got number ` + long[:40] + "…", ``},
+		"figure beyond use":  {`{` + sound + `,"inventory":{"available":1e999999999}}`, `inventory.available|a number of reasonable size, got number 1e999999999`, ``},
+		"figure of size":     {`{` + sound + `,"inventory":{"available":1e21}}`, `inventory.available|a number of reasonable size, got number 1e21`, ``},
+		"figure too fine":    {`{` + sound + `,"inventory":{"available":1e-401}}`, `inventory.available|a number of reasonable size, got number 1e-401`, ``},
+		"figure without end": {`{` + sound + `,"inventory":{"available":` + long + `}}`, `inventory.available|a number of reasonable size, got number ` + long[:40] + "…", ``},
 		"group as list":      {`{"productGroup":[],` + sound + `}`, `productGroup|an object, got a list`, ``},
 		"group in parts":     {`{"productGroup":{"productGroupNumber":1.5},` + sound + `}`, `productGroup.productGroupNumber|a whole number from 0, got number 1.5`, ``},
 		"time without zone":  {`{"lastUpdated":"2026-01-02T03:04:00",` + sound + `}`, `lastUpdated|a time (RFC 3339), got string "2026-01-02T03:04:00"`, ``},
@@ -437,9 +437,9 @@ func TestDecode(t *testing.T) {
 		`{"collection":[],"pagination":{}}`:                                                                 `products.pagination.results: expected a whole number, got nothing`,
 		`{"collection":[],"pagination":{"results":"3"}}`:                                                    `products.pagination.results: expected a number, got string "3"`,
 		`{"collection":[{}],"pagination":{"results":1,"nextPage":7}}`:                                       `products.pagination.nextPage: expected a string, got number 7`,
-		`{"collection":[],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=1"}}`:     `products.pagination.nextPage: expected a page further on, got string "https://e.test/products?skippages=1"`,
-		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=0"}}`:   `products.pagination.nextPage: expected a page further on, got string "https://e.test/products?skippages=0"`,
-		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?pagesize=1000"}}`: `products.pagination.nextPage: expected a page further on, got string "https://e.test/products?pagesize=1000"`,
+		`{"collection":[],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=1"}}`:     `products.pagination.nextPage: expected a later page, got string "https://e.test/products?skippages=1"`,
+		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?skippages=0"}}`:   `products.pagination.nextPage: expected a later page, got string "https://e.test/products?skippages=0"`,
+		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?pagesize=1000"}}`: `products.pagination.nextPage: expected a later page, got string "https://e.test/products?pagesize=1000"`,
 		`{"collection":[{}],"pagination":{"results":1,"nextPage":"https://e.test/products?cursor=abc"}}`:    "",
 	} {
 		_, err := economic.DecodeProducts([]byte(body))
@@ -459,7 +459,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// A byte order mark before an answer is skipped, and nowhere else.
+// TestByteOrderMark: a byte order mark is skipped at the start of an answer, and nowhere
+// else.
 func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	const bom = "\xef\xbb\xbf"
@@ -479,7 +480,7 @@ func TestByteOrderMark(t *testing.T) {
 	}
 }
 
-// A recorded invoice, if it is there.
+// TestRecordedInvoice decodes a recorded invoice, if there is one.
 func TestRecordedInvoice(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile(shared + "samples/invoice_book.json")
@@ -543,26 +544,26 @@ func FuzzInvoice(f *testing.F) {
 	})
 }
 
-// TestCutPage checks that a page that ends too early is read again, wherever it was
-// cut, and is never taken for a shorter one.
+// TestCutPage checks that a truncated page is an error that is retried, wherever it ends,
+// and never passes for a shorter one.
 func TestCutPage(t *testing.T) {
 	page := `{"collection":[{"productNumber":"a","unit":{"unitNumber":1},"inventory":{"inStock":1.5}},{"productNumber":"\u00e5"}], "pagination":{"results":2} }`
 	for n := range page {
 		read, err := economic.DecodeProducts([]byte(page[:n]))
 		if economic.KindOf(err) != economic.KindUnavailable || len(read.Items) > 0 {
-			t.Errorf("%q: %d items and %v, expected none and that the answer is cut", page[:n], len(read.Items), err)
+			t.Errorf("%q: %d items and %v, expected none and an error that the answer is truncated", page[:n], len(read.Items), err)
 		}
 	}
 	read, err := economic.DecodeProducts([]byte(page))
 	if err != nil || len(read.Items) != 2 || read.Items[1].Number != "å" {
 		t.Errorf("%q: %+v, %v", page, read.Items, err)
 	}
-	if _, err := economic.DecodeProducts([]byte(page + page)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("at byte %d: something follows", len(page))) {
+	if _, err := economic.DecodeProducts([]byte(page + page)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("at byte %d: unexpected data after the end", len(page))) {
 		t.Errorf("a page twice: %v", err)
 	}
 }
 
-// TestMembers checks how members of an object are told from each other.
+// TestMembers checks how the members of an object are distinguished.
 func TestMembers(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"productNumber":"a","productNumber":"b"}`:                                                               "b",  // the last of a name
@@ -590,8 +591,8 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// checkDecoded checks that an error about a document of right syntax names a
-// field, and that one about wrong syntax is one.
+// checkDecoded checks that an error about a syntactically valid document names a field,
+// and that an invalid one gives an error.
 func checkDecoded(t *testing.T, body []byte, err error) {
 	t.Helper()
 	if err != nil && json.Valid(body) && !economic.IsFieldError(err) && economic.KindOf(err) != economic.KindUnavailable {
@@ -640,7 +641,7 @@ func BenchmarkProductsPage(b *testing.B) {
 	}
 }
 
-// FuzzPDF checks that padding makes no PDF of what is none, and costs none that is one.
+// FuzzPDF checks that padding never changes whether a document is a PDF.
 func FuzzPDF(f *testing.F) {
 	f.Add([]byte("%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer<<>>\nstartxref\n9\n%%EOF\n"), uint16(80))
 	f.Add([]byte("%PDF-1.4\n1 0 obj\n<<>>\nendobj\nxref\ntrailer<<>>\nstartxref\n29\n%%EOF\n2 0 obj\n<<>>\nendobj\nstartxref\n9\n%%EOF DEBUG"), uint16(2000))

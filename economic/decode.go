@@ -12,19 +12,18 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Answers are decoded in two steps: a reader takes out the fields that are wanted and
-// checks the syntax, all in one pass, fields checks each one's type. json's own
-// conversion would end at the first field that is wrong and lose the rest, and by
-// reflection it takes twice as long.
+// Answers are decoded in two steps: a reader extracts the wanted fields and checks the
+// syntax, in one pass; then fields checks the type of each. json.Unmarshal would stop at
+// the first invalid field and lose the rest, and its reflection takes twice as long.
 
-// decode reads a whole answer, which is an object, with read, which returns what kind of
-// value it is.
+// decode reads a whole answer, which must be an object. read reads it and returns the
+// kind of value it found.
 func decode(name string, got answer, read func(r *reader) value) error {
 	r := newReader(withoutBOM(got.body))
 	kind := read(r)
 	if end := r.d.InputOffset(); r.err == nil {
 		if _, err := r.d.ReadToken(); err != io.EOF {
-			r.err = fmt.Errorf("at byte %d: something follows the answer's end", end)
+			r.err = fmt.Errorf("at byte %d: unexpected data after the end", end)
 		}
 	}
 	if r.err == nil {
@@ -37,7 +36,7 @@ func decode(name string, got answer, read func(r *reader) value) error {
 		return &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
 	}
 	if errors.Is(r.err, io.ErrUnexpectedEOF) || errors.Is(r.err, io.EOF) {
-		return &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is cut after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
+		return &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is truncated after %d bytes: %w", len(got.body), io.ErrUnexpectedEOF)}
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](r.err); ok {
 		return fmt.Errorf("%s: at byte %d: %w", name, syntax.ByteOffset, syntax.Err)
@@ -45,11 +44,10 @@ func decode(name string, got answer, read func(r *reader) value) error {
 	return fmt.Errorf("%s: %w", name, r.err)
 }
 
-// withoutBOM returns an answer without a byte order mark at its beginning, which a parser
-// may ignore (RFC 8259, 8.1).
+// withoutBOM strips a leading byte order mark, which a parser may ignore (RFC 8259, 8.1).
 func withoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
-// under puts the place of an item before the path of an error in it.
+// under prefixes the path of a field error with prefix.
 func under(prefix string, err error) error {
 	if field, ok := errors.AsType[*fieldError](err); ok {
 		field.path = prefix + field.path
@@ -57,7 +55,7 @@ func under(prefix string, err error) error {
 	return err
 }
 
-// decodePage reads a page of a collection, its items with one.
+// decodePage reads a page of a collection, using one to read each item.
 func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T], error) {
 	var page Page[T]
 	var collection, pagination, results, next value
@@ -93,8 +91,8 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 		return Page[T]{}, err
 	}
 	var f fields
-	// A page without a collection is no empty page, and one that does not say
-	// how it goes on is not the last one.
+	// A page without a collection is not an empty page, and one without pagination is
+	// not the last page.
 	f.required("collection", "a list", collection)
 	f.required("pagination", "an object", pagination)
 	f.list("collection", collection)
@@ -103,7 +101,7 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 	page.Results = int(f.whole("pagination.results", results, 0))
 	page.Next = f.text("pagination.nextPage", next)
 	if page.Next != "" && (len(page.Items)+len(page.Bad) == 0 || !advances(c.url, page.Next)) {
-		f.fail("pagination.nextPage", "a page further on", next)
+		f.fail("pagination.nextPage", "a later page", next)
 	}
 	if err := f.err(); err != nil {
 		return Page[T]{}, under(c.endpoint+".", err)
@@ -111,11 +109,11 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 	return page, nil
 }
 
-// usualItem is how many bytes an item mostly takes: a page's list seldom has to grow.
+// usualItem is the usual size of an item in bytes. With it a page's slice seldom grows.
 const usualItem = 900
 
-// advances reports whether a link leads further on than the page it stands on,
-// so that following links ends.
+// advances reports whether the link to leads to a later page than from, which makes
+// following links terminate.
 func advances(from, to string) bool {
 	a, err1 := url.Parse(from)
 	b, err2 := url.Parse(to)
@@ -124,10 +122,10 @@ func advances(from, to string) bool {
 	}
 	was, _ := strconv.Atoi(a.Query().Get("skippages"))
 	is, err := strconv.Atoi(b.Query().Get("skippages"))
-	return err != nil || is > was // a link of another form is followed
+	return err != nil || is > was // links of another form are followed
 }
 
-// isObject returns an error where an item of a collection is none.
+// isObject returns an error if an item of a collection is not an object.
 func isObject(kind value) error {
 	var f fields
 	f.required("", "an object", kind)
@@ -155,7 +153,7 @@ func productOf(r *reader) (Product, error) {
 	return product, under(".", err)
 }
 
-// rawProduct is a product as it stands in an answer.
+// rawProduct is a product as sent, before its types are checked.
 type rawProduct struct {
 	kind                                       value
 	number, name, barCode, barred, lastUpdated value
@@ -193,8 +191,8 @@ func readProduct(r *reader) (raw rawProduct) {
 	return raw
 }
 
-// product returns the product, or an error where its number cannot be read. What else
-// cannot be read is in its Unsound.
+// product returns the product, or an error if its number is unreadable. Other unreadable
+// fields are in its Unsound.
 func (raw *rawProduct) product() (Product, error) {
 	var f fields
 	p := Product{Number: f.text("productNumber", raw.number)}
@@ -215,7 +213,7 @@ func (raw *rawProduct) product() (Product, error) {
 	return p, nil
 }
 
-// rawInventory is an inventory block as it stands in an answer.
+// rawInventory is an inventory block as sent, before its types are checked.
 type rawInventory struct {
 	kind                                                                      value
 	inStock, available, orderedByCustomers, orderedFromSuppliers, lastUpdated value
@@ -245,10 +243,10 @@ func (f *fields) inventory(raw *rawInventory) *Inventory {
 	if absent(raw.kind) || raw.kind[0] != '{' {
 		return nil
 	}
-	// No recorded answer has this time and its published pattern is broken:
-	// one of another form is not worth losing the figures for.
+	// No recorded answer has this time and its published pattern is broken. A time
+	// of another form is not worth losing the figures for.
 	var lenient fields
-	var block struct { // in one piece of memory: a page has 1,000
+	var block struct { // one allocation: a page has 1,000
 		Inventory
 		figures [4]decimal.Decimal
 	}
@@ -282,7 +280,7 @@ func invoiceOf(r *reader) (Invoice, error) {
 	return invoice, under(".", err)
 }
 
-// rawInvoice is an invoice as it stands in an answer.
+// rawInvoice is an invoice as sent, before its types are checked.
 type rawInvoice struct {
 	kind                                                     value
 	number, date, dueDate, currency, exchangeRate            value
@@ -345,7 +343,7 @@ func readInvoice(r *reader) (raw rawInvoice) {
 		case "references":
 			raw.references, raw.otherReference = r.member("other")
 		case "pdf":
-			// The published schema says download, older documentation self.
+			// The published schema has download, older documentation self.
 			raw.pdfDownload, raw.pdfSelf = nil, nil
 			raw.pdf = r.object(func(name []byte) {
 				switch string(name) {
@@ -363,8 +361,8 @@ func readInvoice(r *reader) (raw rawInvoice) {
 	return raw
 }
 
-// invoice returns the invoice, or an error where its number cannot be read. What else
-// cannot be read is in its Unsound.
+// invoice returns the invoice, or an error if its number is unreadable. Other unreadable
+// fields are in its Unsound.
 func (raw *rawInvoice) invoice() (Invoice, error) {
 	var f fields
 	f.required("bookedInvoiceNumber", "a whole number from 1", raw.number)
@@ -412,7 +410,7 @@ func (raw *rawInvoice) invoice() (Invoice, error) {
 	return inv, nil
 }
 
-// rawLine is an invoice line as it stands in an answer.
+// rawLine is an invoice line as sent, before its types are checked.
 type rawLine struct{ kind, quantity, product, productNumber value }
 
 func readLine(r *reader) (raw rawLine) {
@@ -454,7 +452,7 @@ func decodeSelf(got answer) (Self, error) {
 	return self, under("self.", err)
 }
 
-// rawSelf is an agreement as it stands in an answer.
+// rawSelf is an agreement as sent, before its types are checked.
 type rawSelf struct {
 	kind                   value
 	agreementNumber        value

@@ -4,32 +4,32 @@
 //	Agreement.Product, Products, Invoices, …      one call = one HTTP request
 //	      │
 //	      ▼
-//	Budget: daily calls, 429, token bucket, calls in flight     may refuse or wait
+//	Budget: daily calls, 429, token bucket, calls in flight     refuses or waits
 //	      │
 //	      ▼
 //	send: the only place that makes a request   ──▶  getOnly  ──▶  e-conomic
 //	      │
 //	      ▼
-//	bytes, limited in size  ──▶  decode: exact, names the field that is wrong
+//	bytes, limited in size  ──▶  decode: exact, names the invalid field
 //
-// What it holds to:
+// Guarantees:
 //
-//  1. It only ever sends GET, and only to the configured scheme and host: an
-//     agreement's grant can write, and both tokens ride on every request.
-//     getOnly enforces both, below everything else.
-//  2. Absent is not zero. A figure that e-conomic did not send is nil, a cut or
-//     garbled answer is an error, and "not found" is believed only from
+//  1. It sends only GET, and only to the configured scheme and host: an
+//     agreement's grant can write, and every request carries both tokens.
+//     getOnly enforces this at the lowest level.
+//  2. Absent is not zero. A figure that e-conomic did not send is nil, a truncated
+//     or garbled answer is an error, and "not found" is believed only from
 //     e-conomic itself, not from a gateway's page.
 //  3. Figures are exact decimals, never floats.
-//  4. It retries nothing: the caller owns that. Each request, good or bad, is
-//     shown to Options.Observe once and counted in the Budget.
-//  5. No token is in an error.
+//  4. It retries nothing; retrying is up to the caller. Each request, successful
+//     or not, is reported to Options.Observe once and counted in the Budget.
+//  5. No error contains a token.
 //
 // It never writes to e-conomic, and knows nothing of shops, stores, hints or
 // schedules.
 //
-// The facts about e-conomic are from its own documentation
-// (https://restdocs.e-conomic.com), its published schemas, and from what was
-// seen on live agreements; where they disagree, what was seen is followed and
-// the comment says so.
+// Facts about e-conomic come from its own documentation
+// (https://restdocs.e-conomic.com), its published schemas and observations of live
+// agreements. If they disagree, the code follows the observations and a comment
+// says so.
 package economic

@@ -15,51 +15,51 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Kind says what a failed call means to the caller.
+// Kind classifies a failed call by what it means to the caller.
 type Kind string
 
 const (
-	// KindUnauthorized (401): a token is wrong, or the agreement revoked its grant.
+	// KindUnauthorized (401): a token is wrong, or the agreement has revoked its grant.
 	KindUnauthorized Kind = "unauthorized"
 	// KindForbidden (403): the app lacks a role or the agreement a module.
 	KindForbidden Kind = "forbidden"
-	// KindNotFound (404, in e-conomic's own words): it does not exist there.
+	// KindNotFound (404 with an error body of e-conomic's): it does not exist there.
 	KindNotFound Kind = "not_found"
 	// KindRateLimited (429): the token bucket is empty. The agreement's Budget
-	// waits for RetryAfter before it lets the next call through.
+	// blocks further calls for RetryAfter.
 	KindRateLimited Kind = "rate_limited"
-	// KindBadRequest (400 and the other 4xx): e-conomic, or the client before
-	// sending, does not accept the call. It will not be better when repeated.
+	// KindBadRequest (400 and the other 4xx): e-conomic rejected the call, or the
+	// client did before sending it. Retrying does not help.
 	KindBadRequest Kind = "bad_request"
-	// KindUnavailable: 5xx, network, timeout, cut body, a gateway's page, or a
-	// context that ended. The same call may succeed later.
+	// KindUnavailable: 5xx, network error, timeout, truncated body, a gateway's page,
+	// or a cancelled context. The same call may succeed later.
 	KindUnavailable Kind = "unavailable"
-	// KindMalformed: a 200 that is not what was promised. The error names the field.
+	// KindMalformed: a 200 with unexpected content. The error names the field.
 	KindMalformed Kind = "malformed"
-	// KindBudget: the agreement's own budget does not allow the call at its
-	// priority, for the day or for the moment. It was not sent.
+	// KindBudget: the agreement's budget does not allow the call at its priority,
+	// for today or for the moment. It was not sent.
 	KindBudget Kind = "budget"
 )
 
-// ErrTimeout is wrapped by the Error of a call that was given up after the
-// client's timeout: each further call to an agreement that hangs costs as much.
-var ErrTimeout = errors.New("no whole answer")
+// ErrTimeout is wrapped by the Error of a call that hit the client's timeout. Each
+// further call to an agreement that hangs costs as much time.
+var ErrTimeout = errors.New("no complete answer")
 
-// said are the kinds in words.
-var said = map[Kind]string{
-	KindUnauthorized: "e-conomic refuses the token (or the agreement revoked its grant)",
-	KindForbidden:    "e-conomic forbids it (the app lacks a role, or the agreement a module)",
+// kindText is each kind's text in an error message.
+var kindText = map[Kind]string{
+	KindUnauthorized: "e-conomic refuses the token (or the agreement has revoked its grant)",
+	KindForbidden:    "e-conomic denies access (the app lacks a role, or the agreement a module)",
 	KindNotFound:     "not found at e-conomic",
 	KindRateLimited:  "e-conomic's rate limit is reached",
-	KindBadRequest:   "not accepted",
+	KindBadRequest:   "bad request",
 	KindUnavailable:  "no usable answer from e-conomic",
-	KindMalformed:    "e-conomic's answer is not as promised",
-	KindBudget:       "the agreement's own budget does not allow it now",
+	KindMalformed:    "unexpected answer from e-conomic",
+	KindBudget:       "the agreement's call budget does not allow it now",
 }
 
 // Error is why a call failed. It never holds a token.
 type Error struct {
-	Op        string // what was attempted: `read product "a b"`
+	Op        string // the operation that failed: `read product "a b"`
 	Kind      Kind
 	Status    int    // HTTP status, 0 without an answer
 	Code      string // e-conomic's errorCode: "E04810"
@@ -68,15 +68,15 @@ type Error struct {
 	LogID     string // e-conomic's logId: its support asks for it
 	RequestID string // X-RequestId header: its support asks for it
 
-	// RetryAfter is how long to wait before trying again; 0 where nothing is known.
+	// RetryAfter is how long to wait before retrying; 0: unknown.
 	RetryAfter time.Duration
 	Err        error
 }
 
-// Error returns it all in one line, but for Hint.
+// Error returns everything except Hint, on one line.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.Op, said[e.Kind])
+	fmt.Fprintf(&b, "%s: %s", e.Op, kindText[e.Kind])
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (status %d)", e.Status)
 	}
@@ -108,22 +108,22 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// A fieldError is a field of an answer that is not what it should be.
+// fieldError is the error for an invalid field of an answer.
 type fieldError struct {
 	path string // "products.collection[3].inventory.inStock"
 	want string // "a number"
-	got  string // `string "x"`; may repeat what e-conomic sent
+	got  string // `string "x"`; may quote what e-conomic sent
 }
 
 func (e *fieldError) Error() string {
 	return fmt.Sprintf("%s: expected %s, got %s", e.path, e.want, e.got)
 }
 
-// answerError makes an Error of an answer whose status is not 200.
+// answerError returns the Error for an answer whose status is not 200.
 func answerError(status int, header http.Header, body []byte) *Error {
 	body = withoutBOM(body)
 	e := &Error{Status: status}
-	var told struct {
+	var reported struct {
 		Message       value `json:"message"`
 		ErrorCode     value `json:"errorCode"`
 		DeveloperHint value `json:"developerHint"`
@@ -131,17 +131,17 @@ func answerError(status int, header http.Header, body []byte) *Error {
 		Errors        value `json:"errors"`
 		Allowed       value `json:"allowedFilteringFields"`
 	}
-	// Its own words are an object that has at least a message or a code.
-	own := json.Unmarshal(body, &told, decoding()) == nil && (told.Message != nil || told.ErrorCode != nil)
+	// e-conomic's own errors are objects with at least a message or a code.
+	own := json.Unmarshal(body, &reported, decoding()) == nil && (reported.Message != nil || reported.ErrorCode != nil)
 	if own {
-		e.Message = oneLine(text(told.Message), 300)
-		e.Code = oneLine(text(told.ErrorCode), 20)
-		e.Hint = oneLine(text(told.DeveloperHint), 300)
-		e.LogID = oneLine(text(told.LogID), 100)
-		if more := details(told.Errors); more != "" {
+		e.Message = oneLine(text(reported.Message), 300)
+		e.Code = oneLine(text(reported.ErrorCode), 20)
+		e.Hint = oneLine(text(reported.DeveloperHint), 300)
+		e.LogID = oneLine(text(reported.LogID), 100)
+		if more := details(reported.Errors); more != "" {
 			e.Message = strings.TrimPrefix(e.Message+": ", ": ") + more
 		}
-		if allowed := oneLine(string(told.Allowed), 500); allowed != "" {
+		if allowed := oneLine(string(reported.Allowed), 500); allowed != "" {
 			e.Message += ": allowedFilteringFields " + allowed
 		}
 	} else {
@@ -152,11 +152,11 @@ func answerError(status int, header http.Header, body []byte) *Error {
 		e.Kind = KindRateLimited
 	case status < 400:
 		e.Kind = KindUnavailable
-		e.Message = "neither an answer nor an error, is the configured address right?"
+		e.Message = "neither an answer nor an error: is the configured address right?"
 	case status >= 500 || status == http.StatusRequestTimeout:
 		e.Kind = KindUnavailable
 	case isHTML(header, body):
-		// A gateway in front of e-conomic knows nothing of tokens and items.
+		// A gateway in front of e-conomic knows nothing about tokens and items.
 		e.Kind = KindUnavailable
 	case status == http.StatusUnauthorized:
 		e.Kind = KindUnauthorized
@@ -165,17 +165,17 @@ func answerError(status int, header http.Header, body []byte) *Error {
 	case status == http.StatusNotFound && own:
 		e.Kind = KindNotFound
 	case status == http.StatusNotFound:
-		// Were any 404 believed, a wrong address would look like every item deleted.
+		// If any 404 were believed, a wrong address would look like every item deleted.
 		e.Kind = KindUnavailable
-		e.Message = strings.TrimSuffix("a 404 that is not e-conomic's, is the configured address right?: "+e.Message, ": ")
+		e.Message = strings.TrimSuffix("the 404 is not from e-conomic, is the configured address right?: "+e.Message, ": ")
 	default:
 		e.Kind = KindBadRequest
 	}
 	return e
 }
 
-// details flattens an error's "errors", which is a list of strings (filters) or
-// a tree by property whose leaves have errorCode and message (validation).
+// details flattens an error's "errors" to one line. They are a list of strings
+// (filters), or a tree by property whose leaves have errorCode and message (validation).
 func details(raw value) string {
 	if len(raw) == 0 {
 		return ""
@@ -238,7 +238,7 @@ func text(raw value) string {
 	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return string(inner)
 	}
-	s, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is replaced
+	s, _ := jsontext.AppendUnquote(nil, raw) // replaces invalid UTF-8
 	return string(s)
 }
 
@@ -250,8 +250,8 @@ func isHTML(header http.Header, body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimSpace(withoutBOM(body)), []byte("<"))
 }
 
-// excerpt says what a body that is not e-conomic's JSON begins with: of a web
-// page, its title.
+// excerpt quotes the beginning of a body that is not e-conomic's JSON, or a web page's
+// title.
 func excerpt(body []byte) string {
 	lower := bytes.ToLower(body)
 	if i := bytes.Index(lower, []byte("<title>")); i >= 0 && len(lower) == len(body) {
@@ -267,8 +267,8 @@ func excerpt(body []byte) string {
 	return ""
 }
 
-// oneLine returns s without line breaks and control characters, of at most
-// limit characters.
+// oneLine returns s without line breaks and control characters, truncated to limit
+// characters.
 func oneLine(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {

@@ -5,10 +5,11 @@ import (
 	"testing"
 )
 
-// HTTP sends by the client's own transport, to try what send never does.
+// HTTP returns an http.Client on the client's own transport, to test requests that send
+// never makes.
 func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.transport} }
 
-// Decoders for fuzzing: each of an answer's body.
+// Decoders for fuzzing: each decodes an answer's body.
 
 func DecodeProducts(body []byte) (Page[Product], error) {
 	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "products", url: "https://e.test/products?pagesize=1000"}, productOf)
@@ -31,7 +32,7 @@ func IsFieldError(err error) bool {
 	return ok && f.path != "" && f.want != "" && f.got != ""
 }
 
-// Acquire and Release are what send does around a request.
+// Acquire and Release do what ask does around a request.
 func (b *Budget) Acquire(t *testing.T, p Priority) error { return b.acquire(t.Context(), p) }
 
 func (b *Budget) Release(status int, header http.Header) { b.release(status, header) }

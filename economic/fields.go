@@ -9,15 +9,15 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// fields reads fields of an answer. A field that is not what it should be reads as
-// absent, and is kept in failed.
+// fields reads fields of an answer. An invalid field reads as absent and is added to
+// failed.
 type fields struct{ failed []*fieldError }
 
-// mostFailed bounds how many unsound fields of one answer are kept: all, but for those of lines.
+// mostFailed caps the invalid fields recorded per answer. Only lines can exceed it.
 const mostFailed = 40
 
-// absent reports whether a field is not there. A null, which e-conomic says it
-// never sends, counts as absent too.
+// absent reports whether a field is missing. A null, which e-conomic says it never
+// sends, counts as missing too.
 func absent(raw value) bool { return len(raw) == 0 || raw[0] == 'n' }
 
 func (f *fields) fail(path, want string, raw value) {
@@ -46,14 +46,14 @@ func (f *fields) unsound() []Unsound {
 	return list
 }
 
-// object notes an error if a block is neither an object nor absent.
+// object records an error if a block is neither an object nor absent.
 func (f *fields) object(path string, raw value) {
 	if !absent(raw) && raw[0] != '{' {
 		f.fail(path, "an object", raw)
 	}
 }
 
-// list notes an error if a list is neither a list nor absent.
+// list records an error if a value is neither a list nor absent.
 func (f *fields) list(path string, raw value) {
 	if !absent(raw) && raw[0] != '[' {
 		f.fail(path, "a list", raw)
@@ -90,7 +90,7 @@ func (f *fields) figure(path string, raw value) *decimal.Decimal {
 	return f.figureIn(new(decimal.Decimal), path, raw)
 }
 
-// figureIn is figure with a place for the number.
+// figureIn is figure with the number stored in in.
 func (f *fields) figureIn(in *decimal.Decimal, path string, raw value) *decimal.Decimal {
 	if absent(raw) {
 		return nil
@@ -99,20 +99,20 @@ func (f *fields) figureIn(in *decimal.Decimal, path string, raw value) *decimal.
 		f.fail(path, "a number", raw)
 		return nil
 	}
-	// A number like 1e999999999 is valid JSON; computing with it would never end. The
-	// noise of a float64 goes down to 5e-324.
+	// A number like 1e999999999 is valid JSON, and computing with it would never end.
+	// Floating-point noise goes down to 5e-324.
 	const digits, most, least = 40, 20, -400
 	d, err := decimal.NewFromString(string(raw[:min(len(raw), 2*digits)]))
-	many := len(raw) > digits && (len(raw) > 2*digits || d.NumDigits() > digits) // counting them takes a while
+	many := len(raw) > digits && (len(raw) > 2*digits || d.NumDigits() > digits) // counting digits is slow
 	if err != nil || many || d.Exponent() > most || d.Exponent() < least {
-		f.fail(path, "a number of ordinary size", raw)
+		f.fail(path, "a number of reasonable size", raw)
 		return nil
 	}
 	*in = d
 	return in
 }
 
-// whole reads an integer of at least least, 0 if absent.
+// whole reads an integer no less than least, 0 if absent.
 func (f *fields) whole(path string, raw value, least int64) int64 {
 	if absent(raw) {
 		return 0
@@ -146,8 +146,8 @@ func (f *fields) date(path string, raw value) string {
 	return s
 }
 
-// moment reads a time with its zone and returns it in UTC, zero if absent. The first
-// moment of the year 1, by which .NET says that a time is not set, is absent as well.
+// moment reads a time with a zone and returns it in UTC, zero if absent. The start of
+// year 1, .NET's value for a time that is not set, counts as absent.
 func (f *fields) moment(path string, raw value) time.Time {
 	s := f.text(path, raw)
 	if s == "" {
@@ -155,7 +155,7 @@ func (f *fields) moment(path string, raw value) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		t, err = time.Parse(time.RFC3339, strings.ToUpper(s)) // T and Z may be small letters (RFC 3339, 5.6)
+		t, err = time.Parse(time.RFC3339, strings.ToUpper(s)) // T and Z may be in lower case (RFC 3339, 5.6)
 	}
 	t = t.UTC()
 	if err != nil || !t.IsZero() && !keepable(t) {
@@ -165,21 +165,21 @@ func (f *fields) moment(path string, raw value) time.Time {
 	return t
 }
 
-// keepable reports whether a database keeps a time: MySQL's documented range is the
+// keepable reports whether a database can store a time. MySQL's documented range is
 // years 1000 to 9999.
 func keepable(t time.Time) bool {
 	const year1000, year10000 = -30_610_224_000, 253_402_300_800 // seconds since 1970
 	return year1000 <= t.Unix() && t.Unix() < year10000
 }
 
-// required notes an error if a field is absent.
+// required records an error if a field is absent.
 func (f *fields) required(path, want string, raw value) {
 	if absent(raw) {
 		f.fail(path, want, raw)
 	}
 }
 
-// describe says what a JSON value is, in few words.
+// describe returns a short description of a JSON value.
 func describe(raw value) string {
 	if absent(raw) {
 		return "nothing"

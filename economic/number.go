@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// pathCodes are the characters of an item number that e-conomic's REST API
-// writes in a path by a scheme of its own: the n-th one is "_n_".
+// pathCodes are the characters that e-conomic's REST API encodes in paths by a scheme
+// of its own: the n-th one is "_n_".
 // From https://restdocs.e-conomic.com, "Custom resource self-link encoding".
 const pathCodes = `<>*%:&/\_ ?.#+`
 
-// EscapeNumber returns an item number as a path segment of e-conomic's REST
-// API: its own scheme for some characters, percent-encoding for the rest.
+// EscapeNumber encodes an item number as a path segment of e-conomic's REST API: by
+// its own scheme for some characters, percent-encoded for the rest.
 func EscapeNumber(number string) string {
 	var b strings.Builder
 	for i := range len(number) {
@@ -28,8 +28,8 @@ func EscapeNumber(number string) string {
 	return b.String()
 }
 
-// UnescapeNumber is the inverse of EscapeNumber. It returns an error for what
-// is not such a path segment.
+// UnescapeNumber is the inverse of EscapeNumber. It returns an error if segment is not
+// validly encoded.
 func UnescapeNumber(segment string) (string, error) {
 	var b strings.Builder
 	for rest := segment; rest != ""; {
@@ -53,18 +53,17 @@ func UnescapeNumber(segment string) (string, error) {
 	return b.String(), nil
 }
 
-// Filterable reports whether products can be listed by this number. One that
-// cannot must be read alone: what e-conomic's filter makes of control
-// characters, outer spaces or broken UTF-8 is not known, and a filter that is
-// misunderstood silently finds nothing.
+// Filterable reports whether a filter can select products by this number. If not, the
+// number must be read on its own. How e-conomic's filter treats control characters,
+// leading or trailing spaces and invalid UTF-8 is unknown, and a filter that is
+// misread silently finds nothing.
 func Filterable(number string) bool {
 	return number != "" && number == strings.TrimSpace(number) && utf8.ValidString(number) &&
 		!strings.ContainsFunc(number, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError })
 }
 
-// escapeFilter returns a value as it stands in a filter, before URL encoding.
-// [ and ] stay: the documented escapes for them, seen on live agreements, match
-// nothing.
+// escapeFilter escapes a value for a filter, before URL encoding. It leaves [ and ]
+// alone: on live agreements the documented escapes for them match nothing.
 func escapeFilter(value string) string {
 	return filterEscapes.Replace(value)
 }

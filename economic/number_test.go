@@ -12,7 +12,7 @@ import (
 	"lagerd/economic"
 )
 
-// shared is where e-conomic's own schemas and recorded answers may be.
+// shared is the directory that may hold e-conomic's own schemas and recorded answers.
 const shared = "../../shared/economic/"
 
 func TestEscapeNumberRoundTrips(t *testing.T) {
@@ -28,7 +28,7 @@ func TestEscapeNumberRoundTrips(t *testing.T) {
 		if err != nil || back != number {
 			t.Fatalf("%q became %q and came back as %q, %v", number, segment, back, err)
 		}
-		// It stays one segment of a path, and itself, through net/url.
+		// It must survive net/url as a single, unchanged path segment.
 		u, err := url.Parse("https://e.test/products/" + segment)
 		if err != nil || u.EscapedPath() != "/products/"+segment || strings.ContainsAny(segment, `/?#. <>*:&\+`) {
 			t.Fatalf("%q became %q, which is not one path segment: %v", number, segment, err)
@@ -45,8 +45,8 @@ func TestUnescapeNumberRefuses(t *testing.T) {
 	}
 }
 
-// checkLink compares a number with the path segment that e-conomic gave it.
-// It leaves some characters raw that url.PathEscape encodes: that is the same.
+// checkLink compares a number with its path segment in e-conomic's self link. e-conomic
+// leaves some characters raw that url.PathEscape encodes, which is equivalent.
 func checkLink(t *testing.T, number, segment string) {
 	t.Helper()
 	plain, err := url.PathUnescape(segment)

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// checkPDF checks that an answer is a whole PDF. Readers take a PDF whose header is
-// within the first KiB and whose end mark is within the last; some generators pad
-// theirs with more than that.
+// checkPDF returns an error unless an answer is a complete PDF. Readers accept a PDF
+// whose header is within the first KiB and whose end mark is within the last; some
+// generators add more padding than that.
 func checkPDF(got answer) error {
 	const within = 1 << 10
 	body := got.body
@@ -19,20 +19,20 @@ func checkPDF(got answer) error {
 		if began == "" {
 			began = "nothing"
 		}
-		return &fieldError{"pdf", "%PDF- at its beginning", began}
+		return &fieldError{"pdf", "%PDF- at the start", began}
 	}
 	end := bytes.LastIndex(body, []byte("%%EOF"))
 	if end < 0 {
-		return &fieldError{"pdf", "%%EOF at its end", fmt.Sprintf("%d bytes without it: it is cut", len(body))}
+		return &fieldError{"pdf", "%%EOF at the end", fmt.Sprintf("%d bytes without it: truncated", len(body))}
 	}
 	after := bytes.Trim(body[end+len("%%EOF"):], "\x00\t\n\f\r ")
 	if len(after) == 0 {
 		return nil
 	}
-	// A file that was updated, or made for the web, has several end marks: behind one
-	// that is not the last, objects follow.
+	// An updated or web-optimized file has several end marks. Objects follow every one
+	// but the last.
 	if pdfObject.Match(after) || len(after) > within && !leadsToTable(body, header, end) {
-		return &fieldError{"pdf", "%%EOF at its end", fmt.Sprintf("%d bytes behind it: it is cut", len(body)-end-len("%%EOF"))}
+		return &fieldError{"pdf", "%%EOF at the end", fmt.Sprintf("%d bytes after it: truncated", len(body)-end-len("%%EOF"))}
 	}
 	return nil
 }
@@ -43,9 +43,9 @@ var (
 	pdfStart  = regexp.MustCompile(`startxref[\x00\t\n\f\r ]+(\d{1,10})[\x00\t\n\f\r ]+$`)
 )
 
-// leadsToTable reports whether the offset before the end mark at end is that of a
-// cross-reference table or stream, counted from the file's beginning or its header: so a
-// PDF is read (ISO 32000-1, 7.5.5).
+// leadsToTable reports whether the offset before the end mark at end points to a
+// cross-reference table or stream, counted from the start of the file or its header,
+// which is where readers of a PDF begin (ISO 32000-1, 7.5.5).
 func leadsToTable(body []byte, header, end int) bool {
 	start := pdfStart.FindSubmatch(body[max(0, end-64):end])
 	if start == nil {

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	maxPageSize = 1000 // pagesize above it is a 400 (E04810)
-	maxInValues = 200  // values in one $in: list; one more is a 400
+	maxPageSize = 1000 // a larger pagesize is a 400 (E04810)
+	maxInValues = 200  // values in one $in: list; more is a 400
 )
 
-// url returns the address of the first page.
+// url returns the URL of the first page.
 func (q ProductsQuery) url(base string) (string, error) {
 	var clauses []string
 	if len(q.Numbers) > 0 {
 		for _, number := range q.Numbers {
 			if !Filterable(number) {
-				return "", fmt.Errorf("item number %q cannot be filtered by: read it alone", number)
+				return "", fmt.Errorf("item number %q cannot be used in a filter: read it on its own", number)
 			}
 		}
 		clauses = append(clauses, anyOf(numberClauses(q.Numbers)))
@@ -27,16 +27,16 @@ func (q ProductsQuery) url(base string) (string, error) {
 	sort := "productNumber"
 	if !q.UpdatedSince.IsZero() {
 		clauses = append(clauses, "lastUpdated$gte:"+q.UpdatedSince.UTC().Truncate(time.Minute).Format(time.RFC3339))
-		// The latest first, since pages shift while they are turned: what is
-		// updated meanwhile moves to the front and pushes others to a later
-		// page, never past it. The number settles the many equal minutes.
+		// Latest first, because updates shift the pages during paging: an item that
+		// is updated moves to the front and pushes others to a later page, never
+		// past it. The number orders the many items of the same minute.
 		sort = "-lastUpdated,productNumber"
 	}
 	return address(base+"/products", strings.Join(clauses, "$and:"), sort, q.PageSize, q.SkipPages)
 }
 
-// numberClauses returns a clause to each number. $in: cannot be used: on a
-// string property it finds nothing.
+// numberClauses returns a clause for each number. It cannot use $in:, which finds
+// nothing on a string property.
 func numberClauses(numbers []string) []string {
 	clauses := make([]string, len(numbers))
 	for i, number := range numbers {
@@ -45,7 +45,7 @@ func numberClauses(numbers []string) []string {
 	return clauses
 }
 
-// url returns the address of the first page.
+// url returns the URL of the first page.
 func (q InvoicesQuery) url(base string) (string, error) {
 	var wanted, clauses []string
 	if q.HasAfter {
@@ -71,8 +71,8 @@ func (q InvoicesQuery) url(base string) (string, error) {
 	return address(base+"/invoices/booked", strings.Join(clauses, "$and:"), sort, q.PageSize, q.SkipPages)
 }
 
-// rangeClauses returns what the ranges make in a filter: single numbers in
-// lists, the others one by one.
+// rangeClauses returns the filter clauses for ranges: lists of single numbers, and one
+// clause for each longer range.
 func rangeClauses(ranges []Range) ([]string, error) {
 	var clauses, single []string
 	for _, r := range ranges {
@@ -93,8 +93,8 @@ func rangeClauses(ranges []Range) ([]string, error) {
 	return clauses, nil
 }
 
-// anyOf joins clauses with "or", in parentheses so that nothing depends on how
-// e-conomic ranks "and" and "or".
+// anyOf joins clauses with "or", in parentheses so that nothing depends on e-conomic's
+// precedence of "and" and "or".
 func anyOf(clauses []string) string {
 	if len(clauses) == 1 {
 		return clauses[0]
@@ -125,14 +125,14 @@ func address(path, filter, sort string, pageSize, skipPages int) (string, error)
 	return b.String(), nil
 }
 
-// queryEscape is url.QueryEscape with a space as %20: a + may be read as a plus.
+// queryEscape is url.QueryEscape with spaces as %20: "+" might be read as a plus sign.
 func queryEscape(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
 
-// FitNumbers returns how many of the numbers, counted from the first, fit into
-// one ProductsQuery: as long as they are Filterable and the URL stays within
-// MaxURLBytes. 0 means that the first must be read alone, or that there is none.
+// FitNumbers returns how many numbers, from the start of the list, fit into one
+// ProductsQuery: they must be Filterable and the URL must stay within MaxURLBytes. 0
+// means that the first must be read on its own, or that the list is empty.
 func (c *Client) FitNumbers(numbers []string) int {
 	size := len(c.base) + len("/products?filter=") + len(queryEscape("()")) + urlRest
 	for i, number := range numbers {
@@ -147,8 +147,8 @@ func (c *Client) FitNumbers(numbers []string) int {
 	return len(numbers)
 }
 
-// FitRanges returns how many of the ranges, counted from the first, fit into
-// one InvoicesQuery with whatever else it asks for.
+// FitRanges returns how many ranges, from the start of the list, fit into one
+// InvoicesQuery, whatever its other fields.
 func (c *Client) FitRanges(ranges []Range) int {
 	size := len(c.base) + len("/invoices/booked?filter=") + urlRest +
 		len(queryEscape("(bookedInvoiceNumber$gt:9223372036854775807$or:)$and:date$gte:2006-01-02"))
@@ -169,7 +169,7 @@ func (c *Client) FitRanges(ranges []Range) int {
 	return len(ranges)
 }
 
-// urlRest is room for the parameters after a filter, at their longest, and for
-// another clause on lastUpdated.
+// urlRest is the space reserved for the longest parameters after a filter, and for a
+// clause on lastUpdated.
 const urlRest = len("&pagesize=1000&skippages=9223372036854775807&sort=-lastUpdated%2CproductNumber") +
 	len("%24and%3AlastUpdated%24gte%3A2006-01-02T15%3A04%3A05Z")

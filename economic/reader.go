@@ -7,17 +7,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decoding is how answers are read: e-conomic promises neither that no name comes
-// twice nor that every text is clean, and what is good of an answer is taken.
+// decoding returns the options for parsing answers. e-conomic guarantees neither unique
+// names nor valid UTF-8, so both are tolerated.
 func decoding() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// value is a value of an answer as it stands there, empty if it is absent. Of an object
-// or a list that was read it is only the first byte.
+// value is a raw JSON value of an answer, empty if absent. For an object or list that was
+// read member by member it is only the first byte.
 type value = jsontext.Value
 
-// reader goes through an answer once. After an error it reads nothing more.
+// reader reads an answer in a single pass. After an error it reads nothing more.
 type reader struct {
 	body []byte
 	d    *jsontext.Decoder
@@ -38,8 +38,8 @@ func (r *reader) value() value {
 	return r.last(len(v))
 }
 
-// last returns what was read last, from the body: what the decoder returns is good
-// only until it reads on.
+// last returns the last size bytes read, as a slice of the body: the decoder's own values
+// are valid only until it reads on.
 func (r *reader) last(size int) value {
 	if r.err != nil {
 		return nil
@@ -48,8 +48,8 @@ func (r *reader) last(size int) value {
 	return r.body[end-size : end]
 }
 
-// object reads an object. member is called for each of its members and reads the value
-// of those that are wanted. A value of another kind is returned as it stands.
+// object reads an object. It calls member for each member, which reads the values that it
+// wants. If the next value is not an object, object returns it whole.
 func (r *reader) object(member func(name []byte)) value {
 	if r.err != nil || r.d.PeekKind() != '{' {
 		return r.value()
@@ -70,8 +70,8 @@ func (r *reader) object(member func(name []byte)) value {
 	return first
 }
 
-// list reads a list. item is called at each of its items and has to read it. A value of
-// another kind is returned as it stands.
+// list reads a list. It calls item for each item, which must read it. If the next value is
+// not a list, list returns it whole.
 func (r *reader) list(item func()) value {
 	if r.err != nil || r.d.PeekKind() != '[' {
 		return r.value()
@@ -84,7 +84,7 @@ func (r *reader) list(item func()) value {
 	return first
 }
 
-// token reads the beginning or the end of an object or a list.
+// token reads the start or the end of an object or a list.
 func (r *reader) token() value {
 	if r.err == nil {
 		_, r.err = r.d.ReadToken()
@@ -92,7 +92,7 @@ func (r *reader) token() value {
 	return r.last(1)
 }
 
-// member reads an object of which one member is wanted.
+// member reads an object and returns its kind and the value of one member.
 func (r *reader) member(wanted string) (kind, v value) {
 	kind = r.object(func(name []byte) {
 		if string(name) == wanted {
@@ -102,7 +102,7 @@ func (r *reader) member(wanted string) (kind, v value) {
 	return kind, v
 }
 
-// nameOf returns the name of a member.
+// nameOf returns the unquoted name of a member.
 func nameOf(quoted value) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]

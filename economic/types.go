@@ -6,53 +6,51 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Read is one thing read from e-conomic. Began and ServerDate are set also
-// where the read failed after the request was sent: that an item does not
-// exist is an observation too.
+// Read is one value read from e-conomic. If the request was sent, Began and ServerDate
+// are set even when the read failed: a missing item is an observation too.
 type Read[T any] struct {
 	Value      T
 	Began      time.Time // local clock, just before the request was sent
 	ServerDate time.Time // the answer's Date header; zero if it had none
 }
 
-// Page is one page of a collection. An item whose number could not be read is in
-// Bad and never fails its page.
+// Page is one page of a collection. An item whose number is unreadable is in Bad; it
+// never fails the page.
 type Page[T any] struct {
 	Items   []T
 	Bad     []BadItem
-	Results int    // items in the whole listing, as e-conomic counts them
+	Results int    // items in the whole listing, as e-conomic reports it
 	Next    string // link to the next page; "" on the last one
 
 	Began      time.Time // local clock, just before the request was sent
 	ServerDate time.Time // the answer's Date header; zero if it had none
 }
 
-// BadItem is an item of a page that could not be understood. Err names the field.
+// BadItem is an unreadable item of a page. Err names the field.
 type BadItem struct {
-	Number string // item or invoice number; "" if it could not be read
+	Number string // item or invoice number; "" if unreadable
 	Err    error
 }
 
-// Unsound is a field of an answer that is there and cannot be understood: of another
-// type, or out of range. Its value reads as if it were absent; whether it is needed,
-// the caller decides.
+// Unsound is a field that is present but unreadable: of the wrong type, or out of range.
+// It reads as absent. The caller decides whether the field is required.
 type Unsound struct {
-	Field string // its path: "inventory.available"; a whole block that is none: "inventory"
-	Err   error  // what was expected there and what came; wherever it was read, the same
+	Field string // its path: "inventory.available", or "inventory" if the block is no object
+	Err   error  // what was expected and what came; the same text wherever the field was read
 }
 
-// Product is one product (in lagerd's words: item) of an agreement.
+// Product is a product of an agreement (an item, in lagerd's terms).
 type Product struct {
 	Number           string
 	Name             string
 	BarCode          string
 	Barred           bool
 	GroupNumber      int        // 0 if the answer had none
-	InventoryEnabled *bool      // of the product group; nil if the answer did not say
+	InventoryEnabled *bool      // of the product group; nil if the answer had none
 	LastUpdated      time.Time  // UTC, to the minute; zero if the answer had none
 	Inventory        *Inventory // nil without the block. Absent is not zero
 
-	Unsound []Unsound // mostly nil
+	Unsound []Unsound // usually nil
 }
 
 func (p *Product) unsound() []Unsound { return p.Unsound }
@@ -60,11 +58,11 @@ func (p *Product) unsound() []Unsound { return p.Unsound }
 // Inventory holds a product's stock figures, in units. A figure that e-conomic
 // did not send is nil, never zero.
 type Inventory struct {
-	InStock              *decimal.Decimal // in stock, those ordered by customers included
+	InStock              *decimal.Decimal // in stock, including units ordered by customers
 	Available            *decimal.Decimal // in stock less ordered by customers
 	OrderedByCustomers   *decimal.Decimal
 	OrderedFromSuppliers *decimal.Decimal
-	LastUpdated          time.Time // zero if absent or not a time: e-conomic's schema has it, no recorded answer does
+	LastUpdated          time.Time // zero if absent or invalid: it is in e-conomic's schema, but in no recorded answer
 }
 
 // Invoice is a booked invoice or, with negative amounts, a credit note. An
@@ -92,20 +90,20 @@ type Invoice struct {
 	OtherReference string
 	OrderNumber    int64  // e-conomic's own, not the shop's; 0 = absent
 	PDF            string // link to the PDF as e-conomic gave it; "" = absent
-	Lines          []Line // only where one invoice was read; lines without an item are left out
+	Lines          []Line // only from Agreement.Invoice; lines without an item are left out
 
-	Unsound []Unsound // mostly nil; of many unsound lines only the first
+	Unsound []Unsound // usually nil; capped if many lines are unsound
 }
 
 func (i *Invoice) unsound() []Unsound { return i.Unsound }
 
-// Line is an invoice line that carries an item.
+// Line is an invoice line with an item.
 type Line struct {
 	ProductNumber string
 	Quantity      decimal.Decimal
 }
 
-// Self is who an agreement is, as GET /self tells.
+// Self identifies an agreement, as GET /self reports it.
 type Self struct {
 	AgreementNumber int64
 	CompanyName     string
@@ -113,43 +111,43 @@ type Self struct {
 	BaseCurrency    string
 	RequiredRoles   []string // of the app, by name
 
-	ServerDate time.Time // e-conomic's clock when it answered; zero if it did not tell
+	ServerDate time.Time // e-conomic's clock when it answered; zero if not reported
 }
 
-// Module is a module that the agreement has switched on.
+// Module is a module that is enabled for the agreement.
 type Module struct {
 	Number int
 	Name   string
 }
 
-// ProductsQuery says which products to list. The zero value lists all of them,
-// by number.
+// ProductsQuery selects products to list. The zero value lists all of them, by
+// number.
 type ProductsQuery struct {
-	// UpdatedSince asks for what was updated at or after this time, the latest
-	// first. e-conomic's lastUpdated has the resolution of a minute, so it is
-	// cut down to its minute. Zero: whatever their age.
+	// UpdatedSince selects products updated at or after this time, latest first.
+	// It is truncated to the minute, the resolution of e-conomic's lastUpdated.
+	// Zero: any age.
 	UpdatedSince time.Time
 
-	// Numbers asks for these products. e-conomic compares without regard to
-	// case, so others may come too: match exactly. At most FitNumbers at a time.
+	// Numbers selects these products. e-conomic ignores case, so the answer may
+	// hold others too: match exactly. At most FitNumbers at a time.
 	Numbers []string
 
 	PageSize  int // 1 to 1,000; 0 means 1,000
 	SkipPages int // page to begin with, counted from 0
 }
 
-// InvoicesQuery says which booked invoices to list. The zero value lists all of
-// them, by number.
+// InvoicesQuery selects booked invoices to list. The zero value lists all of them,
+// by number.
 type InvoicesQuery struct {
 	HasAfter bool
 	After    int64   // with HasAfter: numbers above this one
-	Ranges   []Range // and these, whatever After says. At most FitRanges at a time
+	Ranges   []Range // in addition to After; at most FitRanges at a time
 
-	DateFrom   string // of the above only those of this date (YYYY-MM-DD) or later; "": all
+	DateFrom   string // only those dated YYYY-MM-DD or later; "": all
 	Descending bool   // highest number first
 	PageSize   int    // 1 to 1,000; 0 means 1,000
 	SkipPages  int    // page to begin with, counted from 0
 }
 
-// Range is a run of invoice numbers, both ends included.
+// Range is an inclusive range of invoice numbers.
 type Range struct{ From, To int64 }

@@ -13,7 +13,7 @@ import (
 	"lagerd/economic"
 )
 
-// answering is a transport that answers every request with an empty page, after a while.
+// answering is a transport that answers every request with an empty page after a delay.
 type answering struct {
 	after time.Duration
 
@@ -45,18 +45,18 @@ func client(t *testing.T, o economic.Options) *economic.Client {
 	return c
 }
 
-// TestWait: a call tells when it begins to wait, for its turn or for the answer, and
-// when it has waited; not while its answer is decoded, and not where nobody wants to know.
+// TestWait: a call reports when it starts to wait, for its turn or for the answer, and
+// when it has stopped waiting; not while its answer is decoded, and not without Wait.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
-		var told []time.Duration
-		tell := func() {
+		var waits []time.Duration
+		record := func() {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, time.Since(began))
+			waits = append(waits, time.Since(began))
 		}
 		type asks struct{}
 		ctx := context.WithValue(t.Context(), asks{}, true)
@@ -64,8 +64,8 @@ func TestWait(t *testing.T) {
 			if ctx.Value(asks{}) == nil {
 				return func() {}
 			}
-			tell()
-			return tell
+			record()
+			return record
 		}
 		network := &answering{after: time.Second}
 		a := client(t, economic.Options{Transport: network, Wait: wait}).Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{Concurrency: 1}))
@@ -79,14 +79,14 @@ func TestWait(t *testing.T) {
 		synctest.Wait()
 		read(ctx) // after the one beside it
 		beside.Wait()
-		if want := []time.Duration{0, 2 * time.Second}; !slices.Equal(told, want) {
-			t.Errorf("told at %v, expected %v", told, want)
+		if want := []time.Duration{0, 2 * time.Second}; !slices.Equal(waits, want) {
+			t.Errorf("waits at %v, expected %v", waits, want)
 		}
 	})
 }
 
-// TestCallsPerSecond: all agreements together make so many calls a second, and no more
-// than one second's at once.
+// TestCallsPerSecond: all agreements together stay within the limit, with a burst of at
+// most one second's calls.
 func TestCallsPerSecond(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -126,8 +126,8 @@ func TestCallsPerSecond(t *testing.T) {
 	}
 }
 
-// TestCallsPerSecondGivenUp: a call that is given up while it waits for its turn is not
-// sent, and leaves its agreement free.
+// TestCallsPerSecondGivenUp: a call that is cancelled while it waits for its turn is not
+// sent, and releases its agreement's budget.
 func TestCallsPerSecondGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

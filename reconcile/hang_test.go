@@ -130,7 +130,7 @@ func TestHungAgreement(t *testing.T) {
 	h := &hanging{remote: f.remote, when: func(r *http.Request) bool { return r.URL.Path != "/self" }}
 	done := scheduled(t, f, h, 1000)
 	for n := 1; n <= 3; n++ {
-		if err := done.next(t); err == nil || !strings.Contains(err.Error(), "no whole answer within 300ms") {
+		if err := done.next(t); err == nil || !strings.Contains(err.Error(), "no complete answer within 300ms") {
 			t.Fatalf("pass %d: %v", n, err)
 		}
 		if hung := h.count(); hung != n {

@@ -45,8 +45,8 @@ func TestClasses(t *testing.T) {
 func TestNarrowedRefusal(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
-		"Not authorized": "read product \"a\": e-conomic forbids it (the app lacks a role, or the agreement a module) (status 401): this read only, /self succeeds: Not authorized",
-		"":               "read product \"a\": e-conomic forbids it (the app lacks a role, or the agreement a module) (status 401): this read only, /self succeeds",
+		"Not authorized": "read product \"a\": e-conomic denies access (the app lacks a role, or the agreement a module) (status 401): this read only, /self succeeds: Not authorized",
+		"":               "read product \"a\": e-conomic denies access (the app lacks a role, or the agreement a module) (status 401): this read only, /self succeeds",
 	} {
 		was := &economic.Error{Op: `read product "a"`, Kind: economic.KindUnauthorized, Status: 401, Message: said}
 		err := source.Narrow(failed(was))

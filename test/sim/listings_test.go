@@ -77,8 +77,8 @@ func TestRequestsTellOfFailure(t *testing.T) {
 		breaks     func(s *stage)
 	}{
 		"a tick, and e-conomic fails": {"tick", "500", func(s *stage) { s.fails(-1, http.StatusInternalServerError, nil, everyCall) }},
-		"a tick, and it hangs":        {"tick", "no whole answer", func(s *stage) { s.hangs(-1, everyCall) }},
-		"a sweep, and it hangs":       {"sweep", "no whole answer", func(s *stage) { s.hangs(-1, everyCall) }},
+		"a tick, and it hangs":        {"tick", "no complete answer", func(s *stage) { s.hangs(-1, everyCall) }},
+		"a sweep, and it hangs":       {"sweep", "no complete answer", func(s *stage) { s.hangs(-1, everyCall) }},
 		"a sweep, and it limits":      {"sweep", "429", func(s *stage) { s.fails(-1, http.StatusTooManyRequests, nil, everyCall) }},
 	} {
 		t.Run(name, func(t *testing.T) {
