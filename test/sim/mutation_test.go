@@ -50,21 +50,21 @@ var mutations = []mutation{
 		`			_ = err
 			w.done <- nil
 		}`, "durable:"},
-	{"a second webhook of a number does not count", "store/hints.go",
+	{"a second webhook for a number does not count", "store/hints.go",
 		`"seen_gen = seen_gen + new.seen_gen",`, `"seen_gen = seen_gen",`, "hints:|durable:"},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
 		`" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
 		`" open = CASE WHEN ? < 0 THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:"},
-	{"of what is stored of a page only the first is read", "reconcile/stock.go",
+	{"only the first stored row of a page is read", "reconcile/stock.go",
 		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:"},
-	{"a first listing does not ask for what was stored beside it", "reconcile/stock.go",
+	{"a first listing ignores rows stored while it ran", "reconcile/stock.go",
 		`	if page && len(numbers) > 0 {`, `	if page && s.progress.SweptAt.IsZero() {
 		return nil, nil
 	}
 	if page && len(numbers) > 0 {`, "history:|order:"},
-	{"the hints that a read answers are loaded after it", "reconcile/stock.go",
+	{"hints are loaded after the read that answers them", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
 		`	if batch.hints != nil {
@@ -74,21 +74,21 @@ var mutations = []mutation{
 	}
 	visible := time.Time{}
 	if cursor`, "hints:"},
-	{"webhooks are unpacked and no hints made of them", "store/batches.go",
+	{"webhooks are unpacked without recording their hints", "store/batches.go",
 		`		t.recordHints(d.hints)
 `, ``, "durable:|hints:"},
 	{"webhooks are unpacked without the fence", "store/batches.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.recordHints`, `s.inTx(ctx, func(t *tx) error {
 		t.recordHints`, "one writer:"},
-	{"a listing forgets webhooks that came while it was read", "inbox/inbox.go",
+	{"a listing deletes webhooks that arrived while it ran", "inbox/inbox.go",
 		`	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {`,
 		`	all, err := b.store.Packed(ctx, b.shop)
 	if err != nil {
 		return nil, err
 	}
 	for piece := range slices.Chunk(all.Batches, store.RowsPerPiece) {`, "hints:|durable:"},
-	{"webhooks that another lagerd has recorded are not looked for", "store/news.go",
+	{"webhooks recorded by another lagerd are not noticed", "store/news.go",
 		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 `, ``, "liveness:"},
 	{"open hints are pruned like answered ones", "store/retention.go",
@@ -98,42 +98,42 @@ var mutations = []mutation{
 	if !read.ServerDate.IsZero() && read.ServerDate.Before(read.Began) {
 		limit = read.ServerDate
 	}`, `	limit := read.Began`, "cursor:"},
-	{"an invoice number that was skipped is not wanted any more", "plan/invoices.go",
+	{"a skipped invoice number is not recorded as a gap", "plan/invoices.go",
 		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
-	{"the fence does not ask for the token", "store/apply.go",
+	{"the fence does not check the token", "store/apply.go",
 		`WHERE shop = ? AND token = ? AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
 		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:|hints:|identity:"},
-	{"the fence does not ask for the settings", "store/apply.go",
+	{"the fence does not check the settings", "store/apply.go",
 		`AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
 		`AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`, "identity:|hints:"},
-	{"a new token is not asked whose it is", "reconcile/shop.go",
+	{"the agreement of a new token is not checked", "reconcile/shop.go",
 		`	*s = Shop{`, `	was := s.identity.checkedAt
 	defer func() { s.identity.checkedAt = was }()
 	*s = Shop{`, "identity:|hints:"},
 	{"new settings do not reach the lease", "store/shops.go",
 		`"UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop)`,
 		`"UPDATE leases SET generation = generation WHERE shop = ?", shop.Shop)`, "identity:|hints:|liveness:"},
-	{"a shop that is added again has its former tokens", "store/shops.go",
+	{"a shop that is added again restarts its fencing tokens", "store/shops.go",
 		`SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken)`,
 		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:"},
-	{"an accepted agreement goes on in the former one's dataset", "store/datasets.go",
+	{"an accepted agreement uses the former one's dataset", "store/datasets.go",
 		`dataset := Dataset("@" + strconv.FormatInt(generation, 10))`,
 		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can have one dataset
-	{"the fence is left out", "store/apply.go",
+	{"a write skips the fence", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
 		t.putItems`, "one writer:"},
-	{"a takeover gives no new token", "store/leases.go",
+	{"a takeover issues no new token", "store/leases.go",
 		`token = token + 1, applied_seq = 0, `, ``, "leases:"},
 	{"times of reads are compared the wrong way round", "plan/types.go",
 		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:|cursor:|order:"},
 	{"tokens are compared the wrong way round", "plan/types.go",
 		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:|liveness:|order:"},
-	{"the order of reads depends on a clock that can be set", "reconcile/holder.go",
+	{"the order of reads depends on the wall clock", "reconcile/holder.go",
 		`return h.base.Add(t.Sub(h.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
 	{"a transaction is committed after an error", "store/open.go",
 		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|holds:|liveness:"},
-	{"a transaction whose commit's answer was lost is made again", "store/apply.go",
+	{"a transaction is repeated after its commit's answer was lost", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
 		f.Seq = time.Now().UnixNano()
@@ -141,25 +141,25 @@ var mutations = []mutation{
 			return err
 		}
 		t.putItems`, "history:|liveness:"},
-	{"a barred item whose mark cannot be read is sold", "plan/types.go",
+	{"a barred item with an unreadable mark is sold", "plan/types.go",
 		`	set(FieldBarred, func() { known.Barred = stored.Barred })
 `, ``, "barred:"},
-	{"a figure that cannot be read is an absent one", "source/economic/stock.go",
+	{"an unreadable figure counts as absent", "source/economic/stock.go",
 		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:|hints:"},
-	{"an order reference that cannot be read is none", "source/economic/invoices.go",
+	{"an unreadable order reference counts as none", "source/economic/invoices.go",
 		`	case in, block:
 		return invoiceOrder`, `	case in, block:
 		return invoiceOther`, "invoices:"},
-	{"an invoice that cannot be read counts as seen", "reconcile/invoices.go",
+	{"an unreadable invoice counts as seen", "reconcile/invoices.go",
 		`	unread := numbersOfUnreadable(page.Unreadable)
 `, `	unread := numbersOfUnreadable(page.Unreadable)
 	page.Unreadable, numbers = nil, append(numbers, unread...)
 `, "cursor:"},
-	{"a warning does not end", "reconcile/warnings.go",
+	{"a warning never ends", "reconcile/warnings.go",
 		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:"},
-	{"an invoice that was stored in part stays so", "plan/invoices.go",
+	{"a partly stored invoice is never completed", "plan/invoices.go",
 		`if in.Incomplete[inv.Number] && inv.Warning == "" {`, `if false {`, "liveness:"},
-	{"a figure that is gone is a zero", "plan/items.go",
+	{"the stock of a gone item is zero", "plan/items.go",
 		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
 	{"a zero is believed at once", "plan/items.go",
 		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:"},
@@ -171,16 +171,16 @@ var mutations = []mutation{
 `, `	case window.TooMany:
 		d.Reason = LossesAtOnce
 `, "blast radius:"},
-	{"what is lost bit by bit does not add up", "plan/losses.go",
+	{"losses that trickle do not add up", "plan/losses.go",
 		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:"},
-	{"whoever takes a shop over does not know what was lost before", "plan/guard.go",
+	{"a takeover forgets earlier losses", "plan/guard.go",
 		`range stored {`, `range stored[:0] {`, "loss window:"},
-	{"a 401 holds the shop although /self is well", "reconcile/identity.go",
+	{"a 401 holds the shop although /self succeeds", "reconcile/identity.go",
 		`if _, asked := i.ask(ctx); asked != nil {`,
 		`if asked := i.stop(ctx, plan.HeldTokenRefused, ""); asked != nil {`, "holds:"},
-	{"a part that is refused holds the shop", "reconcile/gate.go",
+	{"a refused part holds the shop", "reconcile/gate.go",
 		`return g.stop(ctx, plan.HeldForbidden, err.Error())`, `return g.identity.stop(ctx, plan.HeldForbidden, err.Error())`, "holds:"},
-	{"a token that is good again ends a hold for losses", "plan/holds.go",
+	{"a token that works again ends a hold for losses", "plan/holds.go",
 		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:"},
 	{"a read of stock ends a hold for losses", "plan/holds.go",
 		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenStockRead`, "holds:"},
@@ -190,50 +190,50 @@ var mutations = []mutation{
 		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
 		`listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {`, `listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() && false {`, "holds:"},
-	{"what is held is not tried again", "reconcile/gate.go",
+	{"what is held is never retried", "reconcile/gate.go",
 		`return g.triedAt.IsZero() || asked || g.since(g.triedAt) >= g.HeldRetry`, `return g.triedAt.IsZero() || asked || g.since(g.triedAt) < 0`, "liveness:"},
-	{"PDFs that are held are tried by the newest invoice alone", "reconcile/pdf.go",
+	{"held PDFs are retried with the newest invoice only", "reconcile/pdf.go",
 		`p.Store.PDFsToTry(ctx, p.shop.Dataset, plan.RefusedInARow)`, `p.Store.PDFsToTry(ctx, p.shop.Dataset, 1)`, "liveness:"},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
 		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
 	{"a grant token is logged", "schedule/scheduler.go",
 		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
-	{"a listing that was cut short counts as whole", "plan/listing.go",
+	{"a listing that was cut short counts as complete", "plan/listing.go",
 		`Complete("items", l.announced, l.read)`, `Complete("items", 0, l.read)`, "cursor:"},
-	{"what a 429 asks for is not waited for", "economic/budget.go",
+	{"the delay of a 429 is ignored", "economic/budget.go",
 		`until.After(b.blocked) {`, `until.After(b.blocked) && until.Before(now) {`, "economy:"},
-	{"a shop that failed is tried again at once", "schedule/scheduler.go",
+	{"a failed shop is retried at once", "schedule/scheduler.go",
 		`wait := s.o.Reconcile.Backoff(e.failures)`, `wait := s.o.Reconcile.Backoff(e.failures) / 100`, "economy:"},
-	{"what was spent is not counted on by the next holder", "source/economic/account.go",
+	{"the next holder forgets the calls already spent", "source/economic/account.go",
 		`b.Restore(economic.BudgetState(made))`, `b.Restore(economic.BudgetState{})`, "economy:"},
-	{"a failure takes away from the times that a hint was read", "plan/reasons.go",
+	{"a failure resets a hint's count of reads", "plan/reasons.go",
 		`DueAt: until, Tries: h.Tries,`, `DueAt: until,`, "hints:|liveness:"},
-	{"found: an older count of a shop's calls is noted after a newer one", "schedule/marks.go",
+	{"found: an older count of a shop's calls overwrites a newer one", "schedule/marks.go",
 		`	s.counts = without(s.counts, m.Shop)
 	if !good {`, `	if !good {`, "economy:"},
-	{"found: a shop's first invoice is where its numbers begin", "plan/invoices.go",
+	{"found: a shop's invoice numbers start at the first one seen", "plan/invoices.go",
 		`if len(highest) > 0 && announced > len(highest) {`, `if len(highest) > 0 {`, "cursor:"},
 }
 
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
-	{"found: a removal goes on after a conflict, outside of its transaction", "store/shops.go",
+	{"found: a removal continues outside its transaction after a conflict", "store/shops.go",
 		`		exists, err := existsShop(db, name)
 		if err != nil {`,
 		`		exists, err := existsShop(db, name)
 		if false {`, "identity:|one writer:|leases:"},
 	{"the cursor moves with the first page", "reconcile/stock.go",
 		`if p.Next == "" && read.short == nil && !read.skipped {`, `if true {`, "cursor:"},
-	{"change queries do not look back", "reconcile/stock.go",
+	{"change queries have no overlap", "reconcile/stock.go",
 		`source.ItemsQuery{Since: cursor.Add(-s.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:"},
-	{"found: what a transaction of unknown outcome has stored is not looked at", "reconcile/apply.go",
+	{"found: state is not reloaded after a transaction of unknown outcome", "reconcile/apply.go",
 		`		s.forget()
 		return err
 	}
 	if len(a.Items) > 0 {`, `		return err
 	}
 	if len(a.Items) > 0 {`, "history:"},
-	{"found: a deletion while pages are turned takes another item along", "plan/listing.go",
+	{"found: a deletion during paging makes a listing skip an item", "plan/listing.go",
 		`gone > 0 && len(l.pages) > 0 {`, `gone > 0 && false {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
 		`now := b.o.Now()
