@@ -155,6 +155,10 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 	var errs []error
 	parts := []part{s.invoices, s.stock, s.pdfs}
 	for n := range parts {
+		if err := s.load(ctx); err != nil { // a part whose write failed has forgotten what is stored
+			report.Stopped = true
+			return report, errors.Join(append(errs, err)...)
+		}
 		at := (s.first + n) % len(parts)
 		more, err := parts[at].Run(ctx, due)
 		report.Again = report.Again || more
