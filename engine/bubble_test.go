@@ -17,8 +17,8 @@ import (
 
 const first = lagerdtest.FirstAgreement
 
-// TestSettingsOfAQuietShop are taken over also where they were read together with
-// another shop that was added, for whose lease they were read.
+// TestSettingsOfAQuietShop: a shop's changed settings take effect even if they were
+// read along with another, added shop, when its lease was taken.
 func TestSettingsOfAQuietShop(t *testing.T) {
 	t.Parallel()
 	for name, add := range map[string]bool{"alone": false, "with another shop": true} {
@@ -27,7 +27,7 @@ func TestSettingsOfAQuietShop(t *testing.T) {
 			o := enginetest.Options{
 				Sandbox: sandbox.Options{Agreements: 2, Products: 5},
 				Config:  func(c *config.Config) { c.Lease.Beat, c.Lease.TTL = time.Second, 10*time.Second },
-				Pace:    func(p *engine.Pace) { p.Poll = 10 * time.Second }, // the new shop is taken before it looks
+				Pace:    func(p *engine.Pace) { p.Poll = 10 * time.Second }, // the new shop is taken before the next poll
 			}
 			enginetest.Run(t, o, func(t *testing.T, w *enginetest.World) {
 				w.Does("adjust", map[string]any{"number": "00001", "inStock": 20, "available": 17})
@@ -36,7 +36,7 @@ func TestSettingsOfAQuietShop(t *testing.T) {
 					return w.Row("SELECT CAST(stock AS INTEGER) FROM items WHERE shop = 'quiet' AND number = '00001'")
 				}
 				w.Within(time.Minute, "the shop is read", func() bool { return stock() == "20" })
-				time.Sleep(10*time.Second - time.Duration(time.Now().UnixNano())%(10*time.Second) + 2*time.Second) // just after a look
+				time.Sleep(10*time.Second - time.Duration(time.Now().UnixNano())%(10*time.Second) + 2*time.Second) // just after a poll
 				w.Set("quiet", func(s *store.Shop) { s.StockFigure = plan.FigureAvailable })
 				if add {
 					w.AddShop("another", first+1)
@@ -47,8 +47,8 @@ func TestSettingsOfAQuietShop(t *testing.T) {
 	}
 }
 
-// TestLastTicksAreSaved: a tick and the calls of the last moment before a stop, which
-// otherwise wait for others to be saved with.
+// TestLastTicksAreSaved: a stop saves the last tick and calls, which otherwise wait to be
+// saved together with others.
 func TestLastTicksAreSaved(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 1, Products: 5}}, func(t *testing.T, w *enginetest.World) {
@@ -58,18 +58,18 @@ func TestLastTicksAreSaved(t *testing.T) {
 			return w.Row("SELECT (tick_at IS NOT NULL) || ' ' || calls FROM progress WHERE shop = 'shop1234'")
 		}
 		if before := saved(); before != "0 0" {
-			t.Fatalf("the tick is saved at once (%s): the test shows nothing", before)
+			t.Fatalf("the tick is saved at once (%s): the test proves nothing", before)
 		}
 		calls := w.Calls()
 		w.Stop()
 		if after, want := saved(), fmt.Sprint("1 ", calls); after != want || calls < 3 {
-			t.Errorf("after the stop tick and calls are saved as %q, want %q", after, want)
+			t.Errorf("after the stop, tick and calls are saved as %q, want %q", after, want)
 		}
 	})
 }
 
-// TestShopsComeAndGo: a shop that is added is worked on, one that is removed no more, one
-// that is paused only after it goes on, and its requests are forgotten in time.
+// TestShopsComeAndGo: an added shop is reconciled, a removed one no longer, a paused one
+// only once it is resumed. Requests are pruned in time.
 func TestShopsComeAndGo(t *testing.T) {
 	t.Parallel()
 	keep := func(c *config.Config) { c.Retention.Requests = 10 * time.Minute }
@@ -102,11 +102,11 @@ func TestShopsComeAndGo(t *testing.T) {
 		}
 		w.Set("a", func(s *store.Shop) { s.PausedAt, s.PauseReason = store.Time{}, "" })
 		if failure := request(); failure != "" || items() != "1" {
-			t.Errorf("a shop that goes on: %q, and %s items have changed", failure, items())
+			t.Errorf("a resumed shop: %q, and %s items have changed", failure, items())
 		}
 		time.Sleep(8 * time.Minute)
 		if n := w.Row("SELECT COUNT(*) FROM requests"); n != "2" {
-			t.Errorf("%s of 2 requests are left before their time is over", n)
+			t.Errorf("%s of 2 requests are left before their retention ends", n)
 		}
 		time.Sleep(4 * time.Minute)
 		if n := w.Row("SELECT COUNT(*) FROM requests"); n != "0" {
@@ -115,7 +115,7 @@ func TestShopsComeAndGo(t *testing.T) {
 	})
 }
 
-// TestDatabaseAway: that it does not answer is told once, that it does again too.
+// TestDatabaseAway: an outage of the database is logged once, and so is its end.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 1, Products: 5}}, func(t *testing.T, w *enginetest.World) {
@@ -125,12 +125,12 @@ func TestDatabaseAway(t *testing.T) {
 		for round := 1; round <= 2; round++ {
 			w.Exec("ALTER TABLE hints RENAME TO away")
 			time.Sleep(time.Minute)
-			if away, back := said("the database does not answer"), said("the database answers again"); away != round || back != round-1 {
+			if away, back := said("database unavailable"), said("database available again"); away != round || back != round-1 {
 				t.Errorf("the %d. time it is away: told %d times, and %d times that it is back", round, away, back)
 			}
 			w.Exec("ALTER TABLE away RENAME TO hints")
 			time.Sleep(time.Minute)
-			if away, back := said("the database does not answer"), said("the database answers again"); away != round || back != round {
+			if away, back := said("database unavailable"), said("database available again"); away != round || back != round {
 				t.Errorf("the %d. time it is back: told %d times, and %d times that it was away", round, back, away)
 			}
 		}

@@ -1,15 +1,15 @@
-// Package engine is a lagerd but its process: from a configuration it puts together
-// what records webhooks' hints and what reconciles the shops whose lease this lagerd
-// holds, and keeps it going. A daemon runs one, and the simulation several.
+// Package engine is lagerd without the process around it: it records webhooks' hints and
+// reconciles the shops whose lease it holds, as configured. The daemon runs one engine,
+// the simulation several.
 //
 //	Engine
 //	├─ webhook.Committer ─▶ store        lives as long as the engine
-//	└─ instance                          made anew by a reload
-//	   ├─ economic.Client, and over it the source of the shops
+//	└─ instance                          replaced by a reload
+//	   ├─ economic.Client, and the shops' source on top of it
 //	   ├─ schedule.Scheduler: ticks, passes ─▶ reconcile
 //	   ├─ lease.Keeper
-//	   └─ poll: what others have left in the database
+//	   └─ poll: what other processes have left in the database
 //
-// It owns none of the decisions (packages lease and reconcile do), no HTTP server, no
-// signal and no file (package daemon does).
+// It makes no decisions (packages lease and reconcile do) and has no HTTP server, signals
+// or files (package daemon has).
 package engine

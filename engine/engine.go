@@ -19,60 +19,58 @@ import (
 	"lagerd/webhook"
 )
 
-// Shops are the shops and their settings, as they were read last.
+// Shops caches the shops and their settings.
 type Shops interface {
 	Shop(name string) (store.Shop, bool)
-	Generation() int64                 // of what was read, see store.ShopsGeneration
-	Refresh(ctx context.Context) error // reads them again if any has changed
+	Generation() int64                 // of the cached shops, see store.ShopsGeneration
+	Refresh(ctx context.Context) error // rereads the shops if any has changed
 }
 
-// Options is what an Engine needs beside the configuration. All but Transport is
-// required.
+// Options are an Engine's dependencies. All except Transport are required.
 type Options struct {
 	Store     *store.Store
 	Open      func(shop string, sealed []byte) (grantToken string, err error)
 	Shops     Shops
 	Metrics   *status.Metrics
 	Log       logrus.FieldLogger
-	Instance  func() store.Instance // another with every call
+	Instance  func() store.Instance // a new one with each call
 	Now       func() time.Time
 	Jitter    func(most time.Duration) time.Duration // a random time from 0 to most
-	Transport http.RoundTripper                      // of the calls to e-conomic; nil: the client's own
+	Transport http.RoundTripper                      // for calls to e-conomic; nil: the client's own
 	Pace      Pace
 }
 
-// Pace is what no configuration sets. Usual is what a lagerd has.
+// Pace holds tuning values that are not configurable. Usual returns lagerd's.
 type Pace struct {
-	PageSize     int           // items asked for on a page: 1 to plan.PageSize
+	PageSize     int           // items per page: 1 to plan.PageSize
 	UnpackAtOnce int           // see reconcile.Options
 	Writers      int           // see webhook.CommitterOptions
-	ListingTurn  time.Duration // how long pages of a listing are read before its shop's hints get their turn
-	LookForFree  time.Duration // how often it looks for leases that were given back
-	Poll         time.Duration // how often it looks for what others have left
+	ListingTurn  time.Duration // how long a listing reads pages before its shop's hints get their turn
+	LookForFree  time.Duration // interval of checks for released leases
+	Poll         time.Duration // interval of polling the database
 }
 
-// Usual returns the pace of a lagerd.
+// Usual returns the pace of a production lagerd.
 func Usual() Pace {
 	return Pace{PageSize: plan.PageSize, UnpackAtOnce: store.UnpackedHints, Writers: 1,
 		ListingTurn: time.Second, LookForFree: 400 * time.Millisecond, Poll: time.Second}
 }
 
-// recordTimeout bounds one transaction that records webhooks: nothing else is
+// recordTimeout limits one transaction that records webhooks, because no others are
 // recorded meanwhile.
 const recordTimeout = 8 * time.Second
 
-// Engine is a lagerd but its process: it records webhooks' hints and reconciles the
-// shops whose lease it holds.
+// Engine records webhooks' hints and reconciles the shops whose lease it holds.
 type Engine struct {
 	o         Options
 	committer *webhook.Committer
 	current   atomic.Pointer[instance]
-	next      chan *instance // that take the place of the current one
-	ended     chan struct{}  // closed when Run has ended
+	next      chan *instance // replaces the current one
+	ended     chan struct{}  // closed when Run has returned
 }
 
-// New returns an engine that holds no shop yet, or an error where the configuration
-// is bad.
+// New returns an engine that holds no shop yet, or an error if the configuration is
+// invalid.
 func New(cfg config.Config, o Options) (*Engine, error) {
 	e := &Engine{o: o, next: make(chan *instance), ended: make(chan struct{})}
 	first, err := newInstance(cfg, o)
@@ -87,8 +85,8 @@ func New(cfg config.Config, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// NewClient returns a client that reaches e-conomic as the configuration says, with
-// what else is given.
+// NewClient returns an e-conomic client. cfg determines how it connects; more supplies
+// the other options.
 func NewClient(cfg config.Config, more economic.Options) (*economic.Client, error) {
 	more.RESTURL, more.AppSecretToken = cfg.Economic.RESTURL, cfg.Economic.AppSecretToken.Reveal()
 	more.Timeout, more.CallsPerSecond = cfg.Economic.Timeout, cfg.Economic.CallsPerSecond
@@ -97,15 +95,15 @@ func NewClient(cfg config.Config, more economic.Options) (*economic.Client, erro
 	return economic.New(more)
 }
 
-// Run works until ctx is done, what is queued has been recorded and everything that it
-// started has ended.
+// Run runs the engine until ctx is done. It returns when the queued hints have been
+// recorded and everything it started has ended.
 func (e *Engine) Run(ctx context.Context) {
 	defer close(e.ended)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() {
 		if err := e.committer.Run(ctx); err != nil {
-			e.o.Log.WithError(err).Error("queued hints could not be committed: their webhooks were not answered with success")
+			e.o.Log.WithError(err).Error("commit queued hints; webhooks answered 503")
 		}
 	})
 	for i := e.current.Load(); i != nil; i = e.runOne(ctx, i) {
@@ -113,8 +111,8 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 }
 
-// runOne runs an instance until ctx is done or another is to take its place, which it
-// returns then.
+// runOne runs an instance until ctx is done or a reload replaces it. It returns the
+// replacement, if any.
 func (e *Engine) runOne(ctx context.Context, i *instance) (next *instance) {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
@@ -135,10 +133,10 @@ func (e *Engine) runOne(ctx context.Context, i *instance) (next *instance) {
 
 var errEnded = errors.New("the engine has ended")
 
-// Reload takes over another configuration: the leases are given back and taken anew by
-// another instance, while webhooks are recorded as before. It returns when that one
-// runs, or an error where the configuration is bad, and then nothing has changed. How
-// webhooks are recorded stays as it was.
+// Reload replaces the configuration: the current instance releases its leases and a new
+// instance takes them. Recording of webhooks continues meanwhile, with the settings that
+// it started with. Reload returns when the new instance runs. If the configuration is
+// invalid it returns an error and changes nothing.
 func (e *Engine) Reload(cfg config.Config) error {
 	next, err := newInstance(cfg, e.o)
 	if err != nil {
@@ -163,23 +161,22 @@ func (e *Engine) Record(ctx context.Context, h webhook.Hint) error { return e.co
 // Queued returns how many webhooks wait for their commit.
 func (e *Engine) Queued() int { return e.committer.Queued() }
 
-// Instance returns the engine's name among the lease holders, which each reload changes.
+// Instance returns the engine's name as a lease holder. Each reload changes it.
 func (e *Engine) Instance() string { return e.current.Load().info.Instance }
 
-// ReconcileAll makes every shop due at once, also those that wait after a
-// failure and those that lagerd paused.
+// ReconcileAll makes every shop due now, including those that are backing off or held.
 func (e *Engine) ReconcileAll() { e.current.Load().scheduler.ReconcileAll() }
 
-// SweepAll makes a sweep of every shop due at once.
+// SweepAll makes a sweep of every shop due now.
 func (e *Engine) SweepAll() { e.current.Load().scheduler.SweepAll() }
 
-// Held returns how many shops are held.
+// Held returns how many shops' leases the engine holds.
 func (e *Engine) Held() int { return e.current.Load().held() }
 
-// hinted has a shop looked at, if it is held: so many hints have come for it.
+// hinted schedules a shop that has new hints, if its lease is held.
 func (e *Engine) hinted(shop string, hints int) { e.current.Load().scheduler.Hinted(shop, hints) }
 
-// record commits webhooks' hints.
+// record commits webhooks' hints in one transaction.
 func (e *Engine) record(ctx context.Context, hints []webhook.Hint) error {
 	records := make([]store.HintRecord, len(hints))
 	for i, h := range hints {
@@ -189,7 +186,7 @@ func (e *Engine) record(ctx context.Context, hints []webhook.Hint) error {
 	defer cancel()
 	err := e.o.Store.RecordWebhooks(ctx, records)
 	if err != nil {
-		e.o.Log.WithError(err).WithField("hints", len(hints)).Error("webhooks are answered 503: their hints could not be committed")
+		e.o.Log.WithError(err).WithField("hints", len(hints)).Error("commit hints; webhooks answered 503")
 	}
 	return err
 }

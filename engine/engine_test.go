@@ -29,11 +29,10 @@ import (
 const (
 	shop  = "shop1234"
 	grant = "sandbox-grant-1"
-	item  = "5701234567890" // any: the sandbox answers for what it does not have as well
+	item  = "5701234567890" // any number: the sandbox answers for unknown ones too
 )
 
-// fixture is an engine of one shop, with a database of its own and a sandbox
-// e-conomic.
+// fixture is an engine with one shop, its own database and a sandbox e-conomic.
 type fixture struct {
 	*engine.Engine
 	t         *testing.T
@@ -74,7 +73,7 @@ func (x *shops) Refresh(ctx context.Context) error {
 	return err
 }
 
-// newFixture returns an engine that does not run yet.
+// newFixture returns an engine that is not running yet.
 func newFixture(t *testing.T, set func(c *config.Config)) *fixture {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
@@ -124,7 +123,7 @@ func (f *fixture) hint() webhook.Hint {
 	return webhook.Hint{Shop: shop, Kind: webhook.Kind(plan.KindStock), Number: item, ReceivedAt: time.Now()}
 }
 
-// until waits until what is asked for is so.
+// until waits until the condition holds.
 func (f *fixture) until(what string, is func() bool) {
 	f.t.Helper()
 	for began := time.Now(); !is(); time.Sleep(5 * time.Millisecond) {
@@ -164,8 +163,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestReload: another instance takes the shops over, and webhooks are recorded all the
-// while; a bad configuration changes nothing.
+// TestReload: a new instance takes the shops over while webhooks are still recorded; an
+// invalid configuration changes nothing.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
@@ -226,7 +225,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadTakesOver: what the new configuration says is in force after a reload.
+// TestReloadTakesOver: the new configuration is in force after a reload.
 func TestReloadTakesOver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" })
@@ -246,7 +245,7 @@ func TestReloadTakesOver(t *testing.T) {
 	f.until("it ticks", func() bool { return !strings.Contains(metrics(), never) })
 }
 
-// TestQueue: so many webhooks wait for their commit as the configuration says.
+// TestQueue: the configuration limits how many webhooks wait for their commit.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *config.Config) { c.Webhook.Queue = 2 }) // it does not run: nothing is committed
@@ -262,7 +261,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestStopCommits: what is queued when it is told to stop is committed.
+// TestStopCommits: a stop commits the queued hints.
 func TestStopCommits(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
@@ -280,7 +279,7 @@ func TestStopCommits(t *testing.T) {
 	}
 }
 
-// TestNewClient: e-conomic is reached as the configuration says.
+// TestNewClient: the client follows the configuration.
 func TestNewClient(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Pointer[http.Request]
@@ -305,10 +304,10 @@ func TestNewClient(t *testing.T) {
 		t.Errorf("economic.timeout: %v after %s", err, time.Since(began))
 	}
 	if got := asked.Load().Header; got.Get("X-AppSecretToken") != "app" || got.Get("X-AgreementGrantToken") != grant || got.Get("User-Agent") != "lagerd/1.2.3" {
-		t.Errorf("e-conomic was asked with %v", got)
+		t.Errorf("the request had %v", got)
 	}
 	if _, err = agreement.InvoicePDF(t.Context(), economic.PriorityHint, economic.Invoice{Number: 7}); err == nil {
-		t.Error("pdf.max_bytes: a larger PDF was taken")
+		t.Error("pdf.max_bytes: a larger PDF was accepted")
 	}
 	ranges := make([]economic.Range, 100)
 	for n := range ranges {

@@ -15,8 +15,8 @@ import (
 	"lagerd/store"
 )
 
-// instance reconciles the shops whose lease it holds, under one configuration and one
-// name among the lease holders.
+// instance reconciles the shops whose lease it holds, with one configuration and one
+// lease holder's name.
 type instance struct {
 	Options
 	cfg       config.Config
@@ -25,14 +25,14 @@ type instance struct {
 	reconcile reconcile.Options
 	scheduler *schedule.Scheduler
 	keeper    *lease.Keeper
-	begun     chan struct{}   // closed when it runs
-	ctx       context.Context // of the work on shops, set by run
+	begun     chan struct{}   // closed when it has started
+	ctx       context.Context // for work on shops, set by run
 
 	gaugedAt, prunedAt time.Time
 }
 
-// newInstance returns an instance that holds no shop yet, or an error where the
-// configuration is bad.
+// newInstance returns an instance that holds no shop yet, or an error if the
+// configuration is invalid.
 func newInstance(cfg config.Config, o Options) (*instance, error) {
 	i := &instance{Options: o, cfg: cfg, info: o.Instance(), begun: make(chan struct{})}
 	ticks, err := schedule.ParseSchedule(cfg.Reconcile.Schedule)
@@ -64,8 +64,8 @@ func (i *instance) reconcileOptions() reconcile.Options {
 	}
 }
 
-// patience is how long a call may wait for its agreement's tokens: while it waits,
-// its pass is one of those that may be under way.
+// patience is how long a call may wait for its agreement's tokens. While it waits, its
+// pass counts against the limit on running passes.
 const patience = 3 * time.Second
 
 func (i *instance) source() source.Service {
@@ -76,7 +76,7 @@ func (i *instance) source() source.Service {
 
 func (i *instance) held() int { return len(i.scheduler.Held()) }
 
-// run works until ctx is done and everything it started has ended.
+// run runs the instance until ctx is done and everything it started has ended.
 func (i *instance) run(ctx context.Context) {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -85,7 +85,7 @@ func (i *instance) run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { i.scheduler.Run(work) })
 	running.Go(func() { i.poll(ctx) })
-	i.keeper.Run(ctx) // ends by dropping every shop, which breaks off its pass
+	i.keeper.Run(ctx) // before it returns it drops every shop, which cancels its pass
 	stopWork()
 	running.Wait()
 }
@@ -95,7 +95,7 @@ func (i *instance) Taken(l store.Lease) bool {
 	shop, ok := i.Shops.Shop(l.Shop)
 	if !ok || shop.Generation < l.Generation { // added or changed since the shops were read
 		if err := i.Shops.Refresh(i.ctx); err != nil {
-			i.Log.WithError(err).WithField("shop", l.Shop).Warn("a shop's settings could not be read")
+			i.Log.WithError(err).WithField("shop", l.Shop).Warn("read shop settings")
 			return false
 		}
 		if shop, ok = i.Shops.Shop(l.Shop); !ok {
@@ -112,26 +112,26 @@ func (i *instance) Holds(name string) bool { return i.scheduler.Holds(name) }
 // Dropped implements lease.Holder.
 func (i *instance) Dropped(name string) { i.scheduler.Drop(name) }
 
-// Releasing implements lease.Holder: it saves the last ticks and calls of the shops that
-// were dropped, which nobody can once their leases are given back.
+// Releasing implements lease.Holder. It saves the last ticks and calls of dropped shops,
+// which is impossible once their leases are released.
 func (i *instance) Releasing(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := i.scheduler.FlushTicks(ctx, true); err != nil {
-		i.Log.WithError(err).Warn("the last ticks could not be noted")
+		i.Log.WithError(err).Warn("save last ticks")
 	}
 }
 
 const gaugeEvery = 15 * time.Second
 
-// pruneEvery returns how often what is kept for so long is pruned.
+// pruneEvery returns how often to prune rows that are kept that long.
 func pruneEvery(keep time.Duration) time.Duration { return min(time.Hour, keep/10) }
 
-// poll looks again and again for what others have left in the database: changed
-// shops, hints recorded by another lagerd or due to be read again, requests.
+// poll polls the database until ctx is done: for changed shops, for hints that another
+// instance recorded or that are due for another read, and for requests.
 func (i *instance) poll(ctx context.Context) {
 	i.gaugedAt = i.Now()
-	// Also a lagerd that is often started anew prunes now and then.
+	// The jitter makes an instance that is restarted often prune now and then, too.
 	i.prunedAt = i.Now().Add(-i.reconcile.Jitter(pruneEvery(i.cfg.Retention.Requests)))
 	ticker := time.NewTicker(i.Pace.Poll)
 	defer ticker.Stop()
@@ -142,18 +142,18 @@ func (i *instance) poll(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		err := i.look(ctx)
+		err := i.pollOnce(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
-			i.Log.WithError(err).Error("the database does not answer")
+			i.Log.WithError(err).Error("database unavailable")
 		case err == nil && failing:
-			i.Log.Info("the database answers again")
+			i.Log.Info("database available again")
 		}
 		failing = err != nil
 	}
 }
 
-func (i *instance) look(ctx context.Context) error {
+func (i *instance) pollOnce(ctx context.Context) error {
 	now := i.Now()
 	news, err := i.Store.News(ctx, i.reconcile.DueBy(now))
 	if err != nil {

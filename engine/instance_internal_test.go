@@ -8,7 +8,7 @@ import (
 	economicsource "lagerd/source/economic"
 )
 
-// TestReconcileOptions: each number is taken from the key that it belongs to.
+// TestReconcileOptions: each option comes from its own configuration key.
 func TestReconcileOptions(t *testing.T) {
 	t.Parallel()
 	i := &instance{}
@@ -44,7 +44,7 @@ func TestReconcileOptions(t *testing.T) {
 	}
 }
 
-// number gives each number in v one of its own.
+// number sets each numeric field in v to a distinct value.
 func number(v reflect.Value, n *int64) {
 	switch {
 	case v.Kind() == reflect.Struct:

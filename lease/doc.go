@@ -1,23 +1,22 @@
-// Package lease decides which shops this lagerd reconciles when several share
-// one database, and keeps that right alive.
+// Package lease decides which shops this instance reconciles when several share one
+// database, and keeps their leases alive.
 //
-//	every beat:  tell that we live ─▶ who else lives? ─▶ take · keep · give back
+//	every beat:  write heartbeat ─▶ which instances are alive? ─▶ take · keep · release
 //
-// A lease is one row to a shop: a holder and a fencing token that only grows.
-// It is taken by compare-and-set and renewed by the holder's one beat for all
-// its shops together, so ten thousand leases cost one write a beat, not ten
-// thousand.
+// A lease is one row per shop: a holder and a fencing token that only grows. It is
+// taken by compare-and-set. The holder's heartbeat renews all its leases at once, so
+// ten thousand leases cost one write per beat, not ten thousand.
 //
-// What it keeps:
+// Guarantees:
 //
-//  1. A holder counts as dead only once its beat has stood still for the TTL
-//     on the observer's own monotonic clock: no two clocks are ever compared.
-//  2. This lagerd trusts its own leases only until the TTL, less a margin,
-//     after it began its last good beat; then it breaks off its passes by
-//     itself. Should it be frozen and wake up late, the fence that every
-//     transaction writes (package store) refuses it.
-//  3. Shops spread evenly over the living, and are given back at once when it
-//     stops.
+//  1. A holder counts as dead only when its beat has not changed for the TTL on the
+//     observer's own monotonic clock: no two clocks are ever compared.
+//  2. An instance trusts its own leases only for the TTL, less a margin, from the
+//     start of its last successful beat. Then it cancels its passes. If it is frozen
+//     and wakes up late, the fence in every transaction (package store) rejects its
+//     writes.
+//  3. Shops are spread evenly over the live instances, and an instance that stops
+//     releases them at once.
 //
 // It does not reconcile, and holds no SQL.
 package lease

@@ -14,64 +14,64 @@ import (
 
 // Leases is the part of the store that a Keeper needs.
 type Leases interface {
-	// Beat tells the others that the instance lives.
+	// Beat writes the instance's heartbeat.
 	Beat(ctx context.Context, i store.Instance) error
-	// Instances returns all that have told so and were not forgotten.
+	// Instances returns all instances that have a heartbeat and were not forgotten.
 	Instances(ctx context.Context) ([]store.Instance, error)
 	// Leases returns the lease of every shop.
 	Leases(ctx context.Context) ([]store.Lease, error)
-	// TakeLeases takes those of the shops that are still held by the given
-	// holder ("": by nobody), each with a greater token.
+	// TakeLeases takes the leases of those shops that from still holds ("": nobody),
+	// each with a greater token.
 	TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error
-	// ReleaseLeases gives back those of the shops that the instance holds.
+	// ReleaseLeases releases those of the shops' leases that the instance holds.
 	ReleaseLeases(ctx context.Context, shops []string, instance string) error
-	// AnyFree reports whether nobody holds some lease.
+	// AnyFree reports whether any lease is free.
 	AnyFree(ctx context.Context) (bool, error)
-	// ForgetInstance frees all leases of an instance and removes it.
+	// ForgetInstance releases all leases of an instance and deletes it.
 	ForgetInstance(ctx context.Context, instance string) error
 }
 
-// Holder works on the shops whose lease is held.
+// Holder reconciles the shops whose lease is held.
 type Holder interface {
-	// Taken is told that this lease of a shop is held. It returns false if it cannot
-	// begin to work on the shop; it is then asked again.
+	// Taken is called when a shop's lease has been taken. It returns false if it
+	// cannot start work on the shop; it is then called again.
 	Taken(lease store.Lease) bool
-	// Holds reports whether the shop is still being worked on: the work ends by
-	// itself where a transaction finds that the lease was lost.
+	// Holds reports whether the holder still works on the shop. It stops on its own
+	// when a transaction finds that the lease was lost.
 	Holds(shop string) bool
-	// Dropped must end the work on the shop before it returns.
+	// Dropped ends the work on the shop before it returns.
 	Dropped(shop string)
-	// Releasing is told that the leases of shops that were dropped are about to be given
-	// back. What can be written only while they are held has been when it returns.
+	// Releasing is called before the leases of dropped shops are released. Before it
+	// returns it must write whatever requires the leases.
 	Releasing(ctx context.Context)
 }
 
-// Options is what a Keeper needs. All of it is required.
+// Options are a Keeper's dependencies and settings. All are required.
 type Options struct {
 	Leases   Leases
 	Holder   Holder
-	Instance store.Instance // its Instance must be new with every start
-	Beat     time.Duration  // between two beats
-	TTL      time.Duration  // a holder silent for so long has lost its shops
+	Instance store.Instance // its Instance must be unique to each start
+	Beat     time.Duration  // interval of heartbeats
+	TTL      time.Duration  // a holder without a beat for this long loses its shops
 
-	// LookForFree is how often it looks, between two beats, for shops that
-	// another has given back.
+	// LookForFree is the interval, between two beats, of checks for shops that
+	// another instance has released.
 	LookForFree time.Duration
 
 	Log logrus.FieldLogger
 	Now func() time.Time // must carry a monotonic reading
 }
 
-// Keeper holds leases. It is used by one goroutine.
+// Keeper takes, keeps and releases leases. It is not safe for concurrent use.
 type Keeper struct {
 	Options
 	held    map[string]int64    // shop → token
 	seen    map[string]lastBeat // other instances
 	trusted time.Time           // until then our leases are surely ours
-	alone   bool                // no other lives, by the last beat
+	alone   bool                // no other instance was alive at the last beat
 }
 
-// lastBeat is when an instance's beat was last seen to move.
+// lastBeat is an instance's last beat and when we first saw it.
 type lastBeat struct {
 	beat  int64
 	since time.Time
@@ -82,8 +82,8 @@ func New(o Options) *Keeper {
 	return &Keeper{Options: o, held: map[string]int64{}, seen: map[string]lastBeat{}}
 }
 
-// Run takes and keeps leases until ctx is done; then it drops every shop and
-// gives the leases back, so that others may take them at once.
+// Run takes and keeps leases until ctx is done. Then it drops every shop and releases
+// the leases, so that others can take them at once.
 func (k *Keeper) Run(ctx context.Context) {
 	failing := false
 	for {
@@ -91,12 +91,12 @@ func (k *Keeper) Run(ctx context.Context) {
 		err := k.round(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
-			k.Log.WithError(err).Error("leases: the database does not answer")
+			k.Log.WithError(err).Error("leases: database unavailable")
 		case err == nil && failing:
-			k.Log.Info("leases: the database answers again")
+			k.Log.Info("leases: database available again")
 		}
 		failing = err != nil
-		// Another lagerd may die: its shops should not wait for our beat.
+		// If another instance dies, its shops should not wait for our next beat.
 		if expiry := k.Now().Add(k.nextExpiry()); expiry.Before(beatAt) {
 			beatAt = expiry
 		}
@@ -108,9 +108,9 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// wait waits until the next beat, or until somebody gives shops back: whoever
-// stops does, and they should not wait. Where no other lives, nobody can; a
-// new shop waits for the beat.
+// wait waits until the next beat, or until another instance releases shops, as one that
+// stops does: those should not wait. If no other instance is alive, none can, and a new
+// shop waits for the beat.
 func (k *Keeper) wait(ctx context.Context, beatAt time.Time, failing bool) {
 	for ctx.Err() == nil {
 		left := beatAt.Sub(k.Now())
@@ -131,18 +131,18 @@ func (k *Keeper) anyFree(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, k.Beat)
 	defer cancel()
 	free, err := k.Leases.AnyFree(ctx)
-	return err == nil && free // an error is for the next beat to report
+	return err == nil && free // the next beat reports the error
 }
 
 func (k *Keeper) stop(ctx context.Context) {
 	k.dropAll()
 	ctx = context.WithoutCancel(ctx)
 	k.Holder.Releasing(ctx)
-	// Should this fail, the others take the shops once the TTL has passed.
+	// If this fails, the others take the shops after the TTL.
 	ctx, cancel := context.WithTimeout(ctx, k.Beat)
 	defer cancel()
 	if err := k.Leases.ForgetInstance(ctx, k.Instance.Instance); err != nil {
-		k.Log.WithError(err).Warn("leases: could not be given back: others take the shops after the lease's ttl")
+		k.Log.WithError(err).Warn("leases: release failed: other instances take the shops after lease.ttl")
 	}
 }
 
@@ -157,9 +157,9 @@ func (k *Keeper) drop(shop string) {
 	delete(k.held, shop)
 }
 
-// round is one beat: it renews what is held and takes or gives back shops.
+// round does one beat: it renews the held leases and takes or releases shops.
 func (k *Keeper) round(ctx context.Context) error {
-	// A statement that hangs must not outlast the trust in our leases.
+	// A hanging statement must not outlast our trust in the leases.
 	round, cancel := context.WithTimeout(ctx, k.TTL/3)
 	defer cancel()
 	began := k.Now()
@@ -181,14 +181,14 @@ func (k *Keeper) round(ctx context.Context) error {
 	return errors.Join(k.release(round, leases), k.take(round, leases, living), k.forget(round, instances, began))
 }
 
-// renew tells that this instance lives. If that fails for longer than our
-// leases can be trusted, every shop is dropped.
+// renew writes this instance's heartbeat. If that fails for longer than our leases can
+// be trusted, it drops every shop.
 func (k *Keeper) renew(ctx context.Context, began time.Time) error {
 	i := k.Instance
 	i.BeatAt = store.At(began)
 	if err := k.Leases.Beat(ctx, i); err != nil {
 		if k.Now().After(k.trusted) && len(k.held) > 0 {
-			k.Log.WithError(err).Error("leases: no beat for too long: every shop is dropped until the database answers")
+			k.Log.WithError(err).Error("leases: heartbeat overdue: dropping every shop until the database answers")
 			k.dropAll()
 		}
 		return err
@@ -197,7 +197,7 @@ func (k *Keeper) renew(ctx context.Context, began time.Time) error {
 	return nil
 }
 
-// living returns the instances that live, this one included.
+// living returns the live instances, including this one.
 func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bool {
 	living := map[string]bool{k.Instance.Instance: true}
 	seen := make(map[string]lastBeat, len(instances))
@@ -215,8 +215,8 @@ func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bo
 	return living
 }
 
-// nextExpiry returns how long until the next of the living counts as dead, if it
-// is not seen to beat before.
+// nextExpiry returns the time until the first live instance counts as dead, unless it
+// beats before.
 func (k *Keeper) nextExpiry() time.Duration {
 	next := k.TTL
 	for _, last := range k.seen {
@@ -227,7 +227,8 @@ func (k *Keeper) nextExpiry() time.Duration {
 	return next
 }
 
-// reconcile drops the shops that were taken from us, removed or given up.
+// reconcile drops the shops that another instance took, that were removed, or that the
+// holder gave up.
 func (k *Keeper) reconcile(leases []store.Lease) {
 	ours := make(map[string]int64, len(k.held))
 	for _, l := range leases {
@@ -242,16 +243,16 @@ func (k *Keeper) reconcile(leases []store.Lease) {
 	}
 }
 
-// share is how many shops each of the living has when they are spread evenly.
+// share returns how many shops each live instance has when they are spread evenly.
 func share(shops, living int) int { return (shops + living - 1) / living }
 
-// take takes shops that nobody living holds, up to our share. What is ours by
-// the table only is not taken but given back first (see release): a lease must
-// never be worked under again with the token it had.
+// take takes shops that no live instance holds, up to our share. It skips leases that
+// are ours only in the table, which are released first (see release): work on a lease
+// must never resume with an old token.
 func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[string]bool) error {
 	want := share(len(leases), len(living)) - len(k.held)
 	free := map[string][]string{}
-	asked := map[string]int64{}
+	wanted := map[string]int64{}
 	for _, l := range leases {
 		if want <= 0 {
 			break
@@ -260,7 +261,7 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 			continue
 		}
 		free[l.Holder] = append(free[l.Holder], l.Shop)
-		asked[l.Shop] = l.Token
+		wanted[l.Shop] = l.Token
 		want--
 	}
 	if len(free) == 0 {
@@ -276,7 +277,7 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 	}
 	taken := 0
 	for _, l := range leases {
-		seen, ok := asked[l.Shop]
+		seen, ok := wanted[l.Shop]
 		if ok && l.Holder == k.Instance.Instance && l.Token > seen && k.Holder.Taken(l) {
 			k.held[l.Shop] = l.Token
 			taken++
@@ -288,7 +289,7 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 	return errors.Join(errs...)
 }
 
-// dropSurplus ends the work on what is above our share, for others to take.
+// dropSurplus drops the shops beyond our share, for others to take.
 func (k *Keeper) dropSurplus(ctx context.Context, leases []store.Lease, living map[string]bool) {
 	surplus := len(k.held) - share(len(leases), len(living))
 	if surplus <= 0 || len(living) < 2 {
@@ -300,12 +301,12 @@ func (k *Keeper) dropSurplus(ctx context.Context, leases []store.Lease, living m
 			surplus--
 		}
 	}
-	k.Log.WithField("held", len(k.held)).Info("leases: shops given back")
+	k.Log.WithField("held", len(k.held)).Info("leases: shops released")
 }
 
-// release gives back every lease that is ours by the table and not worked
-// under: what was dropped, and what was taken by a statement whose answer was
-// lost. What cannot be given back now is in the next round.
+// release releases every lease that is ours in the table but not held here: dropped
+// shops, and those taken by a statement whose answer was lost. If it fails, the next
+// round retries.
 func (k *Keeper) release(ctx context.Context, leases []store.Lease) error {
 	var idle []string
 	for _, l := range leases {
@@ -320,7 +321,7 @@ func (k *Keeper) release(ctx context.Context, leases []store.Lease) error {
 	return k.Leases.ReleaseLeases(ctx, idle, k.Instance.Instance)
 }
 
-// forgetAfter is how long a dead instance is still listed, for people to see.
+// forgetAfter is how long a dead instance stays listed, for people to see.
 const forgetAfter = time.Hour
 
 func (k *Keeper) forget(ctx context.Context, instances []store.Instance, now time.Time) error {

@@ -22,7 +22,7 @@ const (
 	look = 400 * time.Millisecond
 )
 
-// table is the leases' table, as the store keeps it.
+// table is an in-memory table of leases.
 type table struct {
 	mu        sync.Mutex
 	leases    map[string]*store.Lease
@@ -31,8 +31,8 @@ type table struct {
 
 	failReleases int // the next releases fail
 
-	slow  map[string]time.Duration // how late instances are answered that their beat was stored
-	begun map[string]time.Time     // when the last beat of each that was stored began
+	slow  map[string]time.Duration // delay before an instance learns that its beat was stored
+	begun map[string]time.Time     // when each instance's last stored beat began
 }
 
 func newTable(shops int) *table {
@@ -45,7 +45,7 @@ func newTable(shops int) *table {
 	return t
 }
 
-// as is the table as one instance reaches it.
+// as is the table as seen by one instance.
 type as struct {
 	*table
 	who string
@@ -161,15 +161,15 @@ func (a as) ForgetInstance(_ context.Context, instance string) error {
 	return nil
 }
 
-// lagerd is one running keeper with the shops it works on.
+// lagerd is a running keeper with the shops it reconciles.
 type lagerd struct {
 	mu     sync.Mutex
 	works  map[string]int64
 	tokens map[string]int64 // the last of each shop
 	stop   func()
 
-	ending    func(shop string) // called when the work on a shop is to end, and ends it when it returns
-	releasing func()            // called before leases are given back
+	ending    func(shop string) // called when a shop is dropped; the work on it ends when it returns
+	releasing func()            // called before leases are released
 }
 
 func (l *lagerd) Taken(lease store.Lease) bool {
@@ -298,7 +298,7 @@ func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
 		for _, l := range tab.leases {
 			before[l.Shop] = l.Token
 		}
-		// a is cut off from the database: it must let go before b takes over.
+		// a is cut off from the database: it must drop its shops before b takes over.
 		tab.mu.Lock()
 		tab.down["a"] = true
 		tab.mu.Unlock()
@@ -327,8 +327,8 @@ func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
 	})
 }
 
-// TestTakeoverTakesTheTTLAndOneBeat, whenever in the beat the other dies and
-// however the two beats lie to each other.
+// TestTakeoverTakesTheTTLAndOneBeat: a takeover takes the TTL and at most one beat,
+// whenever the other dies and however the two beats are offset.
 func TestTakeoverTakesTheTTLAndOneBeat(t *testing.T) {
 	t.Parallel()
 	for offset := time.Duration(0); offset < beat; offset += 330 * time.Millisecond {
@@ -357,8 +357,8 @@ func TestTakeoverTakesTheTTLAndOneBeat(t *testing.T) {
 	}
 }
 
-// TestNobodyIsLeftOut: a release that fails is made up for, and work that
-// ended by itself is taken up again under a new token.
+// TestNobodyIsLeftOut: a failed release is retried, and a shop whose work ended on its
+// own is taken again under a new token.
 func TestNobodyIsLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -386,8 +386,8 @@ func TestNobodyIsLeftOut(t *testing.T) {
 	})
 }
 
-// TestTrustCountsFromTheBeginOfABeat: others count the ttl from when a beat reached
-// the database, so an answer that comes late makes the trust in the leases no longer.
+// TestTrustCountsFromTheBeginOfABeat: others count the TTL from when a beat reached the
+// database, so a late answer must not extend the trust in the leases.
 func TestTrustCountsFromTheBeginOfABeat(t *testing.T) {
 	t.Parallel()
 	for _, late := range []time.Duration{0, time.Second, 2 * time.Second, ttl/3 - 10*time.Millisecond} {
@@ -408,7 +408,7 @@ func TestTrustCountsFromTheBeginOfABeat(t *testing.T) {
 				settle(10 * time.Millisecond)
 			}
 			tab.mu.Lock()
-			tab.down["a"] = true // the answer to the beat that has begun is the last thing it hears
+			tab.down["a"] = true // the answer to the current beat is the last one it gets
 			tab.mu.Unlock()
 			settle(ttl - time.Since(last()))
 			if n := a.count(); n != 0 {
@@ -419,7 +419,8 @@ func TestTrustCountsFromTheBeginOfABeat(t *testing.T) {
 	}
 }
 
-// TestLeasesAreKeptUntilTheWorkHasEnded, whether all shops are given back or some.
+// TestLeasesAreKeptUntilTheWorkHasEnded: a lease is released only after the work on its
+// shop has ended, whether all shops are released or some.
 func TestLeasesAreKeptUntilTheWorkHasEnded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -436,7 +437,7 @@ func TestLeasesAreKeptUntilTheWorkHasEnded(t *testing.T) {
 			}
 			ended++
 		}
-		writable := 0 // shops that were dropped, when they are about to be given back
+		writable := 0 // dropped shops whose leases are still held
 		a.releasing = func() {
 			tab.mu.Lock()
 			defer tab.mu.Unlock()
@@ -452,14 +453,14 @@ func TestLeasesAreKeptUntilTheWorkHasEnded(t *testing.T) {
 			t.Errorf("a has ended the work on %d shops for another, and b works on %d, want 5 and 5", ended, b.count())
 		}
 		if writable != 5 {
-			t.Errorf("a was asked to write what is left of %d shops while it held them, want 5", writable)
+			t.Errorf("Releasing ran for %d shops whose leases were still held, want 5", writable)
 		}
 		a.stop()
 		if ended != 10 {
 			t.Errorf("a has stopped and ended the work on %d of 10 shops", ended)
 		}
 		if writable != 10 {
-			t.Errorf("a was asked to write what is left of %d shops until it stopped, want 10", writable)
+			t.Errorf("Releasing ran for %d shops until a stopped, want 10", writable)
 		}
 		b.stop()
 	})
