@@ -169,8 +169,7 @@ func (l *loader) file(text []byte, c *Config) bool {
 	if err != nil {
 		// The error itself quotes the lines around, and what they hold may be secret.
 		where, what := l.path, "not YAML"
-		var syntax yaml.Error
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[yaml.Error](err); ok {
 			what += ": " + syntax.GetMessage()
 			if t := syntax.GetToken(); t != nil && t.Position != nil {
 				where = fmt.Sprintf("%s:%d:%d", l.path, t.Position.Line, t.Position.Column)

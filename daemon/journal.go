@@ -48,7 +48,7 @@ func (c *calls) take(n int) []store.WebhookCall {
 	return list[:n]
 }
 
-// most calls that wait to be written, over all shops
+// most calls that wait to be written, over all shops.
 const journalLimit = 20_000
 
 // perFlush is how many calls are written at a time, over all shops: in a burst the

@@ -92,7 +92,7 @@ func TestRequest(t *testing.T) {
 	if read.Began.Before(before) || read.Began.After(time.Now()) || time.Since(read.ServerDate).Abs() > time.Minute {
 		t.Errorf("the read began %s by our clock, was answered %s by the server's", read.Began, read.ServerDate)
 	}
-	if got.Method != "GET" || got.RequestURI != "/products/a_6_b_9_c_8_d" {
+	if got.Method != http.MethodGet || got.RequestURI != "/products/a_6_b_9_c_8_d" {
 		t.Errorf("sent %s %s", got.Method, got.RequestURI)
 	}
 	for name, want := range map[string]string{"X-AppSecretToken": appToken, "X-AgreementGrantToken": grantToken, "Content-Type": "application/json"} {
@@ -338,12 +338,12 @@ func TestOnlyGET(t *testing.T) {
 			t.Errorf("%s went through", method)
 		}
 	}
-	r, _ := http.NewRequestWithContext(t.Context(), "GET", b.url+"/products/1", strings.NewReader("{}"))
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/products/1", strings.NewReader("{}"))
 	if resp, err := b.client.HTTP().Do(r); err == nil {
 		resp.Body.Close()
 		t.Error("a body went through")
 	}
-	r, _ = http.NewRequestWithContext(t.Context(), "GET", "http://127.0.0.1:1/", nil)
+	r, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/", nil)
 	if resp, err := b.client.HTTP().Do(r); err == nil || !strings.Contains(err.Error(), "refused to send tokens") {
 		if err == nil {
 			resp.Body.Close()

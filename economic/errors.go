@@ -213,9 +213,9 @@ func details(raw value) string {
 			}
 			slices.Sort(keys)
 			for _, key := range keys {
-				switch {
-				case key == "arrayIndex":
-				case key == "errors":
+				switch key {
+				case "arrayIndex":
+				case "errors":
 					walk(path, v[key])
 				default:
 					walk(strings.TrimPrefix(path+"."+key, "."), v[key])

@@ -48,8 +48,8 @@ func TestReconcileOptions(t *testing.T) {
 func number(v reflect.Value, n *int64) {
 	switch {
 	case v.Kind() == reflect.Struct:
-		for f := range v.NumField() {
-			number(v.Field(f), n)
+		for _, field := range v.Fields() {
+			number(field, n)
 		}
 	case v.Kind() == reflect.Int, v.Kind() == reflect.Int64:
 		*n++

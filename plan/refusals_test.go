@@ -31,12 +31,12 @@ func TestStreak(t *testing.T) {
 			t.Parallel()
 			var r plan.Streak
 			got := 0
-			for _, step := range strings.Fields(steps) {
-				switch {
-				case step[0] == '+':
+			for step := range strings.FieldsSeq(steps) {
+				switch step[0] {
+				case '+':
 					r.Read(step[1:])
 					got = 0
-				case step[0] == '(':
+				case '(':
 					got = r.Refused(step[1:2], true)
 				default:
 					got = r.Refused(step, false)

@@ -23,7 +23,7 @@ func BenchmarkProductsPage1000(b *testing.B) {
 	s := sandbox.New(sandbox.Options{Agreements: 1, Products: 1000, AppToken: "app", Bucket: 1 << 60, MaxURL: 4000})
 	defer s.Close()
 	h := s.Handler()
-	r := httptest.NewRequest("GET", "/products?pagesize=1000&sort=productNumber", nil)
+	r := httptest.NewRequest(http.MethodGet, "/products?pagesize=1000&sort=productNumber", nil)
 	r.Header.Set("X-AppSecretToken", "app")
 	r.Header.Set("X-AgreementGrantToken", "sandbox-grant-1")
 	r.Header.Set("Content-Type", "application/json")

@@ -469,7 +469,7 @@ func FuzzFilter(f *testing.F) {
 	h := s.Handler()
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, path := range []string{"/products", "/invoices/booked"} {
-			r := httptest.NewRequest("GET", path+"?"+filter(text), nil)
+			r := httptest.NewRequest(http.MethodGet, path+"?"+filter(text), nil)
 			r.Header.Set("X-AppSecretToken", "app")
 			r.Header.Set("X-AgreementGrantToken", "sandbox-grant-1")
 			r.Header.Set("Content-Type", "application/json")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -280,13 +281,9 @@ func (s *Sandbox) stats() []agreementStats {
 	for _, a := range s.list() {
 		a.mu.Lock()
 		st := agreementStats{Agreement: a.number, Calls: map[string]int{}, CallsToday: a.today, Webhooks: a.sent, Trades: a.trades, Violations: slices.Clone(a.violations)}
-		for k, v := range a.calls {
-			st.Calls[k] = v
-		}
+		maps.Copy(st.Calls, a.calls)
 		st.Webhooks.Status = map[int]int{}
-		for k, v := range a.sent.Status {
-			st.Webhooks.Status[k] = v
-		}
+		maps.Copy(st.Webhooks.Status, a.sent.Status)
 		a.mu.Unlock()
 		list = append(list, st)
 	}

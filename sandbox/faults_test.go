@@ -64,7 +64,7 @@ func TestFaultsOfOneAgreement(t *testing.T) {
 	expect("no longer", 200, 200)
 
 	for _, bad := range []string{`{"nonsense":1}`, `{"hang":5}`, `[`} {
-		r, err := http.NewRequestWithContext(t.Context(), "PUT", s.url+"/sandbox/"+own, strings.NewReader(bad))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/sandbox/"+own, strings.NewReader(bad))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestFaultsOfOneAgreement(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if res.StatusCode != 400 {
+		if res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %s", bad, res.Status)
 		}
 	}
@@ -95,7 +95,7 @@ func TestHang(t *testing.T) {
 	// The client goes away.
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, "GET", s.url+"/self", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/self", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
@@ -13,7 +14,7 @@ func TestListingOfThePageAlone(t *testing.T) {
 	defer s.Close()
 	handler := s.Handler()
 	page := func(n int) string {
-		r := httptest.NewRequest("GET", fmt.Sprintf("/products?pagesize=10&skippages=%d", n), nil)
+		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/products?pagesize=10&skippages=%d", n), nil)
 		r.Header.Set("X-AppSecretToken", "app")
 		r.Header.Set("X-AgreementGrantToken", "sandbox-grant-1")
 		r.Header.Set("Content-Type", "application/json")

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -32,14 +33,14 @@ func escapeNumber(number string) string {
 // unescapeNumber reads a segment as it came, before any decoding.
 func unescapeNumber(segment string) (string, error) {
 	if strings.ContainsAny(segment, "/+:&*.#<>\\ ") {
-		return "", fmt.Errorf("holds a character that e-conomic's scheme escapes")
+		return "", errors.New("holds a character that e-conomic's scheme escapes")
 	}
 	decoded, err := url.PathUnescape(segment)
 	if err != nil {
 		return "", err
 	}
 	if strings.ContainsAny(decoded, `<>*%:&/\ ?.#+`) {
-		return "", fmt.Errorf("percent-encodes a character that e-conomic's scheme escapes")
+		return "", errors.New("percent-encodes a character that e-conomic's scheme escapes")
 	}
 	var b strings.Builder
 	for decoded != "" {
@@ -51,7 +52,7 @@ func unescapeNumber(segment string) (string, error) {
 		code, rest, ok := strings.Cut(decoded[1:], "_")
 		n, err := strconv.Atoi(code)
 		if !ok || err != nil || n < 0 || n >= len(escapes) {
-			return "", fmt.Errorf("holds an underscore that is not part of an escape")
+			return "", errors.New("holds an underscore that is not part of an escape")
 		}
 		b.WriteByte(escapes[n])
 		decoded = rest

@@ -57,9 +57,7 @@ func (s *Sandbox) apiError(status int, code, message, hint string, more map[stri
 	if code != "" {
 		body["errorCode"] = code
 	}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	return jsonAnswer(status, body)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"slices"
 
 	"github.com/go-sql-driver/mysql"
 	"modernc.org/sqlite"
@@ -122,12 +123,7 @@ func hasNumber(err error, numbers ...uint16) bool {
 	if !ok {
 		return false
 	}
-	for _, n := range numbers {
-		if e.Number == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(numbers, e.Number)
 }
 
 // ErrMoved is returned where the file of the embedded database is no longer the one

@@ -665,9 +665,7 @@ func TestWhereInvoicesBegin(t *testing.T) {
 		s := startSandbox(t, "--agreements=2", "--products=30", "--lose=1")
 		book := func(agreement int, more map[string]any) {
 			b := map[string]any{"orderRef": "1", "lines": []map[string]any{{"number": sellable(s.truth(agreement)), "quantity": 1}}}
-			for k, v := range more {
-				b[k] = v
-			}
+			maps.Copy(b, more)
 			s.post(agreement, "book", b)
 		}
 		for range 5 {

@@ -112,7 +112,7 @@ func (h *hostileEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(200, h.product(strings.TrimPrefix(path, "/products/")))
 	case strings.HasPrefix(path, "/products/HTML"):
 		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = w.Write([]byte("<html><title>down" + hostile + "</title>" + hostile))
 	case strings.HasPrefix(path, "/products/many") && h.gone:
 		answer(404, failure)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 func (s *stage) metric(i *instance, name string) float64 {
 	s.t.Helper()
 	rec := httptest.NewRecorder()
-	i.metrics.Handler().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	i.metrics.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for line := range strings.Lines(rec.Body.String()) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
 			f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -87,7 +88,7 @@ func TestSim(t *testing.T) {
 	if len(settled) == 0 {
 		return
 	}
-	sort.Slice(settled, func(a, b int) bool { return settled[a] < settled[b] })
+	slices.Sort(settled)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d seeds, %d steps, %.0f hours of virtual time in %s; settled after %s (median), %s (longest)\n", done.Load(), steps, virtual.Hours(), time.Since(began).Round(time.Second),
 		settled[len(settled)/2], settled[len(settled)-1])

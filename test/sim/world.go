@@ -66,8 +66,8 @@ func (i *item) latest() *revision { return &i.revisions[len(i.revisions)-1] }
 
 // readable returns the index of the revision that e-conomic shows, -1 if none.
 func (i *item) readable(now time.Time) int {
-	for n := len(i.revisions) - 1; n >= 0; n-- {
-		if !i.revisions[n].readable.After(now) {
+	for n, v := range slices.Backward(i.revisions) {
+		if !v.readable.After(now) {
 			return n
 		}
 	}
