@@ -103,6 +103,7 @@ func whyRefused(err error, shop string) string {
 // where no stock can be read there, naming what to say instead.
 func assessed(a plan.Assessment, rackbeat, off string) (string, error) {
 	switch a.Verdict() {
+	case plan.VerdictOK:
 	case plan.VerdictEmpty:
 		return "the agreement has no items yet", nil
 	case plan.VerdictNoInventory:

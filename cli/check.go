@@ -232,8 +232,9 @@ func whatToDo(err error, shop string) string {
 		return "the app needs the role SuperUser or Sales"
 	case economic.KindRateLimited:
 		return "another app may be using up the agreement's calls: try again in a minute"
+	default:
+		return "is economic.rest_url right, and can this machine reach it?"
 	}
-	return "is economic.rest_url right, and can this machine reach it?"
 }
 
 func orDefaults(file string) string {

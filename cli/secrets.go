@@ -45,6 +45,7 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 		return nil, err
 	}
 	switch judge(known, keys, shops) {
+	case keyIsKnown, keyIsUnproved:
 	case keyIsAnother:
 		return nil, badKey("this master key is not the one under which the database's tokens are sealed and its codes hashed: put that one there (every machine that shares the database has the same); if it is lost, %s", replaceLost)
 	case keyIsProved:

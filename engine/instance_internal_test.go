@@ -40,6 +40,7 @@ func TestReconcileOptions(t *testing.T) {
 			if _, known := keys[f.Name]; !known {
 				t.Errorf("where does %s come from?", f.Name)
 			}
+		default:
 		}
 	}
 }

@@ -41,6 +41,7 @@ func (d LossDecision) Detail(shop string) string {
 	switch d.Reason {
 	case LossesFew:
 		return ""
+	case LossesAtOnce, LossesEmpty:
 	case LossesWithin:
 		what = fmt.Sprintf("a reconciliation would take away the stock of %d more items: with the %d lost within %s, of which no webhook told, %d of %d items",
 			d.Losses, d.Taken, ShortDuration(d.Within), d.Taken+d.Losses, d.Items)

@@ -162,6 +162,7 @@ func ReadOf(part Scope) Seen {
 		return SeenInvoicesRead
 	case ScopePDFs:
 		return SeenPDFRead
+	case ScopeShop:
 	}
 	return ""
 }
@@ -189,6 +190,7 @@ func (s Seen) ends(h Hold) bool {
 			return self
 		case HeldAgreementChanged:
 			return s == SeenSelf
+		case HeldNoInventory, HeldLosses: // of stock
 		}
 	case ScopeStock:
 		switch h.Reason {
@@ -198,6 +200,7 @@ func (s Seen) ends(h Hold) bool {
 			return s == SeenFigures
 		case HeldLosses:
 			return s == SeenFewLosses || s == SeenApproval
+		case HeldTokenRefused, HeldAgreementChanged, HeldBadToken: // of the shop
 		}
 	case ScopeInvoices:
 		return h.Reason == HeldForbidden && s == SeenInvoicesRead

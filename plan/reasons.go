@@ -58,6 +58,7 @@ func (r HintReason) Note(kind Kind, detail string) string {
 		return "the shop's stock is kept in Rackbeat, which lagerd does not read yet"
 	case HintInvoicesOff:
 		return "invoices are off for this shop"
+	case HintNoInventory, HintFailed: // the detail says it all
 	}
 	return detail
 }

@@ -112,6 +112,7 @@ func Stops(f Failure) (Stop, Again) {
 			return StopToAsk, left
 		case SelfRefused, SelfUnknown:
 			return StopShop, left
+		case SelfWell:
 		}
 		f.Class = ClassPart
 	}
@@ -120,6 +121,7 @@ func Stops(f Failure) (Stop, Again) {
 		return f.ofListing()
 	case ReadItems, ReadInvoices:
 		return f.ofSeveral()
+	case ReadNumber:
 	}
 	return f.ofNumber()
 }
@@ -138,6 +140,7 @@ func (f Failure) ofListing() (Stop, Again) {
 		return StopDay, AgainThere
 	case ClassPart:
 		return StopPart, AgainAnew
+	case ClassNone, ClassNumber, ClassShop:
 	}
 	return StopReads, AgainAnew
 }
@@ -156,6 +159,7 @@ func (f Failure) ofSeveral() (Stop, Again) {
 		return StopPass, AgainDue
 	case ClassDay:
 		return StopDay, AgainDue
+	case ClassNone, ClassNumber, ClassShop:
 	}
 	return StopReads, AgainDue
 }
@@ -177,6 +181,7 @@ func (f Failure) ofNumber() (Stop, Again) {
 		return StopNumber, AgainLater
 	case ClassDay:
 		return StopDay, AgainDue
+	case ClassNone, ClassShop:
 	}
 	return StopReads, AgainDue
 }

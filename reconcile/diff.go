@@ -431,6 +431,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 		out.note("none of e-conomic's %d items carries a stock figure: has the agreement its inventory module, and may the app read it? A reconciliation leaves the stock as it is", assessment.Items)
 	case plan.VerdictAllZero:
 		out.note("every stock figure at e-conomic is zero: is the stock really kept there?")
+	case plan.VerdictOK, plan.VerdictEmpty:
 	}
 	return slices.Collect(maps.Values(found)), nil
 }

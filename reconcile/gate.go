@@ -127,6 +127,7 @@ func (g *gate) stopsForNumber(number string, before bool, err error, row *int) (
 		inARow = g.streak.Refused(number, before)
 	case plan.ClassInterrupted:
 		inARow = *row + 1
+	default: // not counted
 	}
 	*row = 0
 	if class == plan.ClassInterrupted {

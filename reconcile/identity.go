@@ -51,6 +51,7 @@ func (i *identity) ask(ctx context.Context) (ready bool, err error) {
 	case plan.ClassPart:
 		i.self = plan.SelfRefused
 		return false, errors.Join(err, i.saw(ctx, plan.SeenSelf403), i.stop(ctx, plan.HeldForbidden, err.Error()))
+	default: // nothing is known of the token
 	}
 	if err != nil {
 		return false, err
@@ -114,6 +115,7 @@ func (i *identity) endsPass(ctx context.Context, err error) (ends, next bool) {
 			ends, next = true, true
 		case plan.StopShop, plan.StopToAsk:
 			ends = true
+		default:
 		}
 	}
 	return ends, next

@@ -448,6 +448,7 @@ func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err err
 		return true, s.stop(ctx, plan.HeldNoInventory, taste.Detail())
 	case plan.SupplyUnknown: // the hold stays as it is
 		return s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory), nil
+	case plan.SupplyThere:
 	}
 	return false, s.saw(ctx, plan.SeenFigures)
 }

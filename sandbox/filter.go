@@ -277,6 +277,7 @@ func compare[T any](p *filterParser[T], f field[T], name, op, value string, null
 			return nil, &filterError{message: "An unexpected error occurred.", status: 500}
 		}
 		return func(v T) bool { return (f.is(v) == b) == (op == "eq") }, nil
+	case textField:
 	}
 	if op == "like" {
 		re, err := likeExpression(value)

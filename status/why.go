@@ -135,6 +135,7 @@ func difference(c store.Change) string {
 			text += ", now probably " + cell(c.RenumberedTo)
 		}
 		return text
+	case plan.WhatCreated, plan.WhatStock:
 	}
 	return figure(c.OldStock) + " → " + figure(c.NewStock)
 }

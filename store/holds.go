@@ -61,6 +61,7 @@ func (s Shop) InForce(holds plan.Holds) plan.Holds {
 			return !s.StockOn || s.StockSource != SourceEconomic
 		case plan.ScopeInvoices, plan.ScopePDFs:
 			return !s.InvoicesOn
+		case plan.ScopeShop:
 		}
 		return false
 	})

@@ -66,6 +66,7 @@ func priority(p source.Priority) economic.Priority {
 		return economic.PriorityInvoice
 	case source.PriorityTick:
 		return economic.PriorityTick
+	case source.PrioritySweep:
 	}
 	return economic.PrioritySweep
 }

@@ -44,6 +44,7 @@ func classOf(e *economic.Error) plan.Class {
 			return plan.ClassHanging
 		}
 		return plan.ClassInterrupted
+	case economic.KindNotFound, economic.KindBadRequest, economic.KindMalformed:
 	}
-	return plan.ClassNumber // not found, a bad request or a malformed answer
+	return plan.ClassNumber
 }
