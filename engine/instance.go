@@ -165,7 +165,7 @@ func (i *instance) pollOnce(ctx context.Context) error {
 		}
 	}
 	i.scheduler.Sync(i.Shops.Shop)
-	i.scheduler.Asked(news.Requests)
+	i.scheduler.Requested(news.Requests)
 	i.scheduler.Wake(news.Work)
 	if err := i.scheduler.FlushTicks(ctx, false); err != nil {
 		return err

@@ -150,7 +150,7 @@ func TestChangeOverHeldBack(t *testing.T) {
 	must(t, f.Store.Approve(t.Context(), f.Shop, 40, time.Now()))
 	order := store.Request{Request: "r1", Shop: "shop1234", What: store.WantSweep, RequestedAt: store.At(time.Now())}
 	must(t, f.Store.AddRequests(t.Context(), []store.Request{order}))
-	s.Asked([]store.Request{order})
+	s.Requested([]store.Request{order})
 	f.untilShown(s, done, before, want)
 	// Whoever approved and waits is told when the shop sees the new items, not before.
 	for began := time.Now(); ; s.ReconcileAll() {

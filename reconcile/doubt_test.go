@@ -87,7 +87,7 @@ func doubtful(t *testing.T, s *shown, set func(*reconcile.Options)) (f *fixture,
 	return f, func() {
 		t.Helper()
 		times++
-		r.Asked([]store.Request{{Request: fmt.Sprint("r", times), Shop: "shop1234"}})
+		r.Requested([]store.Request{{Request: fmt.Sprint("r", times), Shop: "shop1234"}})
 		r.Tick()
 		done.settle(t)
 	}

@@ -233,7 +233,7 @@ func TestManyWebhooksNoBurst(t *testing.T) {
 	f.webhooks(40)
 	asked := store.Request{Request: "r1", Shop: "shop1234", What: store.WantTick, RequestedAt: store.At(time.Now())}
 	must(t, f.Store.AddRequests(t.Context(), []store.Request{asked}))
-	s.Asked([]store.Request{{Request: "r1", Shop: "shop1234"}})
+	s.Requested([]store.Request{{Request: "r1", Shop: "shop1234"}})
 	must(t, done.next(t))
 	list, err := f.Store.Requests(t.Context(), []string{"r1"})
 	must(t, err)

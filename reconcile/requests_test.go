@@ -105,7 +105,7 @@ func (f *forbids) looks() {
 	f.t.Helper()
 	news, err := f.Store.News(f.t.Context(), store.Due{By: time.Now(), Beyond: time.Now().Add(time.Hour)})
 	must(f.t, err)
-	f.scheduler.Asked(news.Requests)
+	f.scheduler.Requested(news.Requests)
 	f.scheduler.Wake(news.Work)
 }
 

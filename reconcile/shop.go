@@ -257,9 +257,9 @@ func (s *Shop) forget() {
 // Holds returns the shop's holds, as of the last transaction.
 func (s *Shop) Holds() plan.Holds { return s.progress.Holds }
 
-// NoteFailure stores why the shop could not be reconciled, with its calls. It returns nil if
+// SaveFailure stores why the shop could not be reconciled, with its calls. It returns nil if
 // the lease is lost or the settings have changed: the failure is then outdated.
-func (s *Shop) NoteFailure(ctx context.Context, failure error) error {
+func (s *Shop) SaveFailure(ctx context.Context, failure error) error {
 	err := s.Store.MarkFailure(ctx, s.fence(), failure.Error(), s.Calls())
 	if outdated(err) {
 		return nil

@@ -54,7 +54,7 @@ func TestRequestCutShort(t *testing.T) {
 			f.settles(1)
 			asked := store.Request{Request: "11111111-2222-3333-4444-555555555555", Shop: "shop1234", What: c.what, RequestedAt: store.At(time.Now())}
 			must(t, f.Store.AddRequests(t.Context(), []store.Request{asked}))
-			f.scheduler.Asked([]store.Request{{Request: "r1", Shop: "shop1234"}})
+			f.scheduler.Requested([]store.Request{{Request: "r1", Shop: "shop1234"}})
 			done := store.Request{}
 			for deadline := time.Now().Add(20 * time.Second); done.DoneAt.IsZero(); {
 				if time.Now().After(deadline) {

@@ -8,42 +8,41 @@ import (
 )
 
 const (
-	// slowAfter is how long a pass may take, or wait for one answer, until it is slow.
+	// slowAfter is how long a pass may take, or wait for one answer, before it counts as slow.
 	slowAfter = 5 * time.Second
-	// slowAtOnce is how many passes may wait slowly until no further one begins: their
-	// requests take memory, and e-conomic hangs. They give up after the client's timeout.
+	// slowAtOnce is how many passes may be slow before no further one starts: e-conomic hangs,
+	// and their requests take memory. They give up after the client's timeout.
 	slowAtOnce = 512
-	// retriesAtOnce is from how many of those on no pass begins of a shop whose last call
-	// was not answered: those that are known to hang leave room to the others.
+	// retriesAtOnce is how many slow passes there may be before no pass starts of a shop whose
+	// last call was not answered: shops known to hang leave room for the others.
 	retriesAtOnce = slowAtOnce * 3 / 4
-	// bulkAtOnce is how many passes that are not slow there may be until none begins of
-	// the many shops that are due at once, by a start or a signal: ticks and hints find
-	// room.
+	// bulkAtOnce is how many passes that are not slow there may be before none starts of the
+	// many shops that a start or a signal made due: it leaves room for ticks and hints.
 	bulkAtOnce = slowAtOnce / 2
-	// retryWaits is how long such a shop is set aside at most.
-	retryWaits = time.Minute
+	// maxRetryWait limits how long such a shop is parked.
+	maxRetryWait = time.Minute
 
-	// hintsAtOnce is how many hints of bursts are begun to be read at once, of all
-	// shops: they are in memory until they are answered, with a page or two to each. What
-	// takes longer than slowAfter, since its agreement is slow, does not count any more.
+	// hintsAtOnce limits how many hints of bursts, over all shops, are being read: they stay in
+	// memory until answered, with a page or two per shop. A pass that takes longer than
+	// slowAfter, since its agreement is slow, no longer counts.
 	hintsAtOnce = 12_000
-	// burstWaits is how long a burst waits for others at most.
-	burstWaits = 10 * time.Second
+	// maxBurstWait limits how long a burst waits for others.
+	maxBurstWait = 10 * time.Second
 )
 
-// limits bound what all passes take up together.
+// limits bound the resources of all passes together.
 type limits struct {
-	working chan struct{}     // one to each pass that has a worker; its capacity is their number
-	release func(shop string) // begins a pass of a shop that was set aside
+	working chan struct{}     // holds one entry per pass that has a worker; its capacity is the number of workers
+	release func(shop string) // queues a parked shop
 
 	mu      sync.Mutex
-	passes  int           // under way
-	slow    int           // of those, that wait slowly or are taken to do so
-	stuck   int           // of those, that have taken longer than slowAfter
+	passes  int           // running
+	slow    int           // of those, the ones waiting long for an answer, or expected to
+	stuck   int           // of those, the ones running for longer than slowAfter
 	hints   int           // of bursts, being read
-	retries line          // shops that are set aside until fewer are slow
-	bursts  line          // and until fewer hints are being read
-	freed   chan struct{} // capacity 1: there may be room for another pass
+	retries line          // shops parked until fewer passes are slow
+	bursts  line          // shops parked until fewer hints are being read
+	freed   chan struct{} // capacity 1: another pass may have room
 }
 
 func newLimits(workers int, release func(shop string)) *limits {
@@ -51,7 +50,7 @@ func newLimits(workers int, release func(shop string)) *limits {
 		retries: line{in: map[string]struct{}{}}, bursts: line{in: map[string]struct{}{}}}
 }
 
-// line is where shops wait for room: who has waited for longest is first.
+// line is a queue of shops waiting for room, the longest-waiting first.
 type line struct {
 	shops []waiting
 	in    map[string]struct{}
@@ -66,7 +65,7 @@ func (l *line) add(shop string, since time.Time) {
 	if _, ok := l.in[shop]; ok {
 		return
 	}
-	// One that was called for, and found the room taken again, has its place as before.
+	// A shop that was released, but found the room taken again, keeps its place.
 	n, _ := slices.BinarySearchFunc(l.shops, since, func(w waiting, since time.Time) int {
 		if w.since.After(since) {
 			return 1
@@ -77,7 +76,7 @@ func (l *line) add(shop string, since time.Time) {
 	l.in[shop] = struct{}{}
 }
 
-// next takes out the first shop. It may not be set aside any more.
+// next removes and returns the first shop. It may no longer be parked.
 func (l *line) next() (shop string, ok bool) {
 	if len(l.shops) == 0 {
 		return "", false
@@ -87,8 +86,8 @@ func (l *line) next() (shop string, ok bool) {
 	return shop, true
 }
 
-// room reports whether another pass may begin, and one of many shops that are due at
-// once. Where there is none, freed tells when there may be.
+// room reports whether another pass may start, and whether one of the bulk shops may. If not,
+// freed signals when that may have changed.
 func (l *limits) room() (any, bulk bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,31 +95,31 @@ func (l *limits) room() (any, bulk bool) {
 	return any, any && l.passes-l.slow < bulkAtOnce
 }
 
-// request says what a pass would take up.
+// request is what a pass would take up.
 type request struct {
-	shop   string
-	hints  int           // that it reads
-	retry  bool          // the shop's last call was not answered
-	asked  bool          // a person waits for it
-	waited time.Duration // for how long it has been set aside
+	shop      string
+	hints     int           // to be read by it
+	retry     bool          // the shop's last call was not answered
+	requested bool          // a person is waiting for it
+	waited    time.Duration // how long the shop has been parked
 }
 
-// begin begins a pass, or sets its shop aside and returns for how long at most. Then
-// release is called for it once there may be room. A person does not wait.
-func (l *limits) begin(r request) (p *pass, aside time.Duration) {
+// begin starts a pass, or parks its shop and returns the maximum time to wait. It then calls
+// release for the shop once there may be room. Requests do not wait.
+func (l *limits) begin(r request) (p *pass, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p = &pass{limits: l, slow: r.retry}
 	since := time.Now().Add(-r.waited)
-	if !r.asked {
+	if !r.requested {
 		if r.retry && l.slow >= retriesAtOnce {
 			l.retries.add(r.shop, since)
-			return nil, retryWaits
+			return nil, maxRetryWait
 		}
-		if hints := min(r.hints, hintsAtOnce); hints >= burstHints && r.waited < burstWaits {
+		if hints := min(r.hints, hintsAtOnce); hints >= burstHints && r.waited < maxBurstWait {
 			if l.hints+hints > hintsAtOnce {
 				l.bursts.add(r.shop, since)
-				return nil, burstWaits - r.waited
+				return nil, maxBurstWait - r.waited
 			}
 			p.hints = hints
 		}
@@ -130,13 +129,12 @@ func (l *limits) begin(r request) (p *pass, aside time.Duration) {
 	if p.slow {
 		l.slow++
 	}
-	p.stuckTimer = time.AfterFunc(slowAfter, p.getStuck)
+	p.stuckTimer = time.AfterFunc(slowAfter, p.setStuck)
 	return p, 0
 }
 
-// change changes what is taken up, and calls for those that were set aside as many as
-// there may be room for.
-func (l *limits) change(how func()) {
+// update changes what is taken up, and releases as many parked shops as there may be room for.
+func (l *limits) update(how func()) {
 	l.mu.Lock()
 	how()
 	var next []string
@@ -161,29 +159,29 @@ func (l *limits) change(how func()) {
 	}
 }
 
-// counts returns how many passes wait slowly, and how many have taken long.
+// counts returns how many passes are slow, and how many are stuck.
 func (l *limits) counts() (slow, stuck int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.slow, l.stuck
 }
 
-// pass is one that is under way. Only its timers are other goroutines'; limits.mu guards
-// what they share.
+// pass is a running pass. Only its timers run in other goroutines; limits.mu guards what they
+// share.
 type pass struct {
 	limits     *limits
-	ctx        context.Context // set with the worker
-	working    bool            // it has a worker
+	ctx        context.Context // set by work
+	working    bool            // has a worker
 	waiting    bool            // for e-conomic
-	hints      int             // counted
-	slow       bool            // counted
-	stuck      bool            // counted
+	hints      int             // counted in limits.hints
+	slow       bool            // counted in limits.slow
+	stuck      bool            // counted in limits.stuck
 	ended      bool
 	stuckTimer *time.Timer
 }
 
-// work waits for a worker, which the pass has until it ends, but while it waits for
-// e-conomic. Once ctx is done it goes on without.
+// work waits for a worker, which the pass keeps until it ends, except while it waits for
+// e-conomic. Once ctx is done, the pass continues without one.
 func (p *pass) work(ctx context.Context) {
 	p.ctx = ctx
 	select {
@@ -193,14 +191,14 @@ func (p *pass) work(ctx context.Context) {
 	}
 }
 
-func (p *pass) rest() {
+func (p *pass) releaseWorker() {
 	if p.working {
 		p.working = false
 		<-p.limits.working
 	}
 }
 
-// wait gives the worker back until waited is called. It is what source.OnWait wants.
+// wait releases the worker until waited is called. It is a callback for source.OnWait.
 func (p *pass) wait() (waited func()) {
 	p.limits.mu.Lock()
 	already := p.waiting
@@ -209,13 +207,13 @@ func (p *pass) wait() (waited func()) {
 	if already {
 		return func() {}
 	}
-	p.rest()
+	p.releaseWorker()
 	slow := time.AfterFunc(slowAfter, func() {
-		p.limits.change(func() { p.setSlow(p.slow || p.waiting) })
+		p.limits.update(func() { p.setSlow(p.slow || p.waiting) })
 	})
 	return func() {
 		slow.Stop()
-		p.limits.change(func() {
+		p.limits.update(func() {
 			p.waiting = false
 			p.setSlow(false)
 		})
@@ -223,7 +221,7 @@ func (p *pass) wait() (waited func()) {
 	}
 }
 
-// setSlow counts the pass as one that waits slowly, or does not. limits.mu is held.
+// setSlow counts the pass as slow, or no longer. limits.mu must be held.
 func (p *pass) setSlow(slow bool) {
 	if slow == p.slow || p.ended {
 		return
@@ -235,9 +233,9 @@ func (p *pass) setSlow(slow bool) {
 	}
 }
 
-// getStuck counts the pass as one that takes long, and not its hints any more.
-func (p *pass) getStuck() {
-	p.limits.change(func() {
+// setStuck counts the pass as stuck, and no longer its hints.
+func (p *pass) setStuck() {
+	p.limits.update(func() {
 		if p.ended {
 			return
 		}
@@ -248,11 +246,11 @@ func (p *pass) getStuck() {
 	})
 }
 
-// end gives back all that the pass takes up.
+// end releases everything that the pass takes up.
 func (p *pass) end() {
-	p.rest()
+	p.releaseWorker()
 	p.stuckTimer.Stop()
-	p.limits.change(func() {
+	p.limits.update(func() {
 		p.setSlow(false)
 		p.ended = true
 		p.limits.passes--

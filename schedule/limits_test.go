@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// limited is limits, with the shops that they have called for.
+// limited returns limits, and the shops that they have released.
 func limited(workers int) (l *limits, called *[]string) {
 	called = new([]string)
 	return newLimits(workers, func(shop string) { *called = append(*called, shop) }), called
 }
 
-// TestBurstsTakeTurns: so many hints are read at once and not more, and what is no
-// burst, what a person asks for, and what has waited for long do not wait.
+// TestBurstsTakeTurns: the hints being read concurrently are limited; what is no burst, what
+// a person requests, and what has been parked for long do not wait.
 func TestBurstsTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,14 +24,14 @@ func TestBurstsTakeTurns(t *testing.T) {
 			t.Helper()
 			p, _ := l.begin(r)
 			if (p != nil) != want {
-				t.Fatalf("%s begins: %t, expected %t", what, p != nil, want)
+				t.Fatalf("%s starts: %t, expected %t", what, p != nil, want)
 			}
 			return p
 		}
 		calledFor := func(want ...string) {
 			t.Helper()
 			if !slices.Equal(*called, want) {
-				t.Errorf("called for are %q, expected %q", *called, want)
+				t.Errorf("released %q, expected %q", *called, want)
 			}
 			*called = nil
 		}
@@ -40,7 +40,7 @@ func TestBurstsTakeTurns(t *testing.T) {
 		begins("what there is room for", request{hints: 1000}, true).end()
 		calledFor("second")
 		begins("what is no burst", request{hints: burstHints - 1}, true).end()
-		begins("what a person asks for", request{hints: 2000, asked: true}, true).end()
+		begins("what a person asks for", request{hints: 2000, requested: true}, true).end()
 		*called = nil
 		begins("what is too much still", request{shop: "second", hints: 2000, waited: time.Second}, false)
 		begins("what has come later", request{shop: "third", hints: 2000}, false)
@@ -56,22 +56,22 @@ func TestBurstsTakeTurns(t *testing.T) {
 		slow := begins("what comes when that is slow", request{hints: 200}, true)
 		rest := begins("all that is left", request{hints: hintsAtOnce - 200}, true)
 		begins("what comes last", request{shop: "last", hints: 200}, false)
-		if _, aside := l.begin(request{shop: "last", hints: 200, waited: burstWaits - time.Second}); aside != time.Second {
-			t.Errorf("what has waited for nearly as long as it may waits for %s more", aside)
+		if _, wait := l.begin(request{shop: "last", hints: 200, waited: maxBurstWait - time.Second}); wait != time.Second {
+			t.Errorf("a shop parked for nearly the maximum time waits for %s more", wait)
 		}
-		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: burstWaits}, true)
+		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: maxBurstWait}, true)
 		for _, p := range []*pass{all, slow, rest, late} {
 			p.end()
 		}
 		if l.hints != 0 || l.passes != 0 {
-			t.Errorf("%d hints of %d passes are being read in the end", l.hints, l.passes)
+			t.Errorf("at the end %d hints of %d passes are being read", l.hints, l.passes)
 		}
 	})
 }
 
-// TestSlowPasses: passes that wait for one answer for long are counted until it has come,
-// and those of shops whose last call was not answered from their beginning. Some of the
-// latter wait so that others may begin.
+// TestSlowPasses: passes that wait long for one answer count as slow until it has come, and
+// those of shops whose last call was not answered from their start. Some of the latter are
+// parked so that others may start.
 func TestSlowPasses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,14 +87,14 @@ func TestSlowPasses(t *testing.T) {
 			t.Helper()
 			p, _ := l.begin(r)
 			if p == nil {
-				t.Fatalf("%+v does not begin", r)
+				t.Fatalf("%+v does not start", r)
 			}
 			p.work(t.Context())
 			return p
 		}
 		p := begin(request{})
 		waited := p.wait()
-		p.wait()() // of what waits already
+		p.wait()() // it is waiting already
 		time.Sleep(slowAfter - 1)
 		is("before it is slow", 0, 0)
 		time.Sleep(time.Nanosecond)
@@ -118,7 +118,7 @@ func TestSlowPasses(t *testing.T) {
 		is("when its next call was", 0, 0)
 		silent.end()
 
-		// Of a pass that works and waits for nothing only the time counts.
+		// For a pass that works and waits for nothing only the time counts.
 		p = begin(request{})
 		time.Sleep(slowAfter)
 		is("one that takes long", 0, 1)
@@ -130,19 +130,19 @@ func TestSlowPasses(t *testing.T) {
 			passes = append(passes, p)
 		}
 		for _, shop := range []string{"b", "a", "b"} {
-			if p, aside := l.begin(request{shop: shop, retry: true}); p != nil || aside <= 0 {
-				t.Errorf("too many begin whose last call was not answered, or it waits for %s", aside)
+			if p, wait := l.begin(request{shop: shop, retry: true}); p != nil || wait <= 0 {
+				t.Errorf("too many passes start whose last call was not answered, or one waits for %s", wait)
 			}
 		}
 		begin(request{}).end()
-		begin(request{shop: "c", retry: true, asked: true}).end()
+		begin(request{shop: "c", retry: true, requested: true}).end()
 		if len(*called) != 0 {
-			t.Errorf("called for are %q before there is room", *called)
+			t.Errorf("released %q before there is room", *called)
 		}
 		passes[0].end()
 		passes[1].end()
 		if !slices.Equal(*called, []string{"b", "a"}) {
-			t.Errorf("called for are %q", *called)
+			t.Errorf("released %q", *called)
 		}
 		if any, bulk := l.room(); !any || !bulk {
 			t.Error("there is no room for others")
@@ -153,24 +153,24 @@ func TestSlowPasses(t *testing.T) {
 			passes = append(passes, p)
 		}
 		if any, bulk := l.room(); !any || !bulk {
-			t.Errorf("before they are slow there is room: %t, for one of many: %t", any, bulk)
+			t.Errorf("before they are slow there is room: %t, for a bulk shop: %t", any, bulk)
 		}
 		time.Sleep(slowAfter)
 		synctest.Wait()
 		if any, bulk := l.room(); any || bulk {
-			t.Errorf("when so many are slow there is room: %t, for one of many: %t", any, bulk)
+			t.Errorf("when slowAtOnce are slow there is room: %t, for a bulk shop: %t", any, bulk)
 		}
 		for _, p := range passes[2:] {
 			p.end()
 		}
 		is("in the end", 0, 0)
 		if any, bulk := l.room(); !any || !bulk || len(l.working) != 0 {
-			t.Errorf("in the end there is room: %t, %t; %d have a worker", any, bulk, len(l.working))
+			t.Errorf("at the end there is room: %t, %t; %d have a worker", any, bulk, len(l.working))
 		}
 	})
 }
 
-// TestRoomForPasses: there are so many passes at most, however fast they are.
+// TestRoomForPasses: the number of passes is limited, however fast they are.
 func TestRoomForPasses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestRoomForPasses(t *testing.T) {
 			passes = append(passes, p)
 		}
 		if len(passes) != slowAtOnce+3 || bulk != bulkAtOnce {
-			t.Errorf("%d passes begin, %d of many shops that are due at once", len(passes), bulk)
+			t.Errorf("%d passes start, %d of bulk shops", len(passes), bulk)
 		}
 		for _, p := range passes {
 			p.end()
@@ -197,12 +197,12 @@ func TestRoomForPasses(t *testing.T) {
 		select {
 		case <-l.freed:
 		default:
-			t.Error("nobody is told that there is room")
+			t.Error("freed does not signal that there is room")
 		}
 	})
 }
 
-// TestAnswersFirst: a pass whose answer has come has a worker before one that begins later.
+// TestAnswersFirst: a pass whose answer has come gets a worker before one that starts later.
 func TestAnswersFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -230,12 +230,12 @@ func TestAnswersFirst(t *testing.T) {
 		}()
 		synctest.Wait()
 		if len(order) > 0 {
-			t.Errorf("%q have a worker, and there is one", order)
+			t.Errorf("%q have a worker, but there is only one", order)
 		}
 		busy.end()
 		synctest.Wait()
 		if !slices.Equal(order, []string{"answered", "new"}) {
-			t.Errorf("they had a worker in the order %q", order)
+			t.Errorf("they got a worker in the order %q", order)
 		}
 	})
 }

@@ -8,37 +8,35 @@ import (
 	"lagerd/reconcile"
 )
 
-// queue is a work queue of shops, after the one of Kubernetes' client-go: what
-// is added many times while it waits is worked on once, what is added while
-// it is worked on is worked on once more afterwards, and nothing is ever
-// worked on by two at a time. Shops are served in the order they came, so a
-// busy one waits its turn like the others.
+// queue is a work queue of shops, modeled on the one of Kubernetes' client-go. A shop added
+// many times while it waits is worked on once; added while it is being worked on, it is worked
+// on once more afterwards; and nobody works on it concurrently. Shops are served in the order
+// in which they were added, so a busy one waits its turn like the others.
 type queue struct {
 	mu    sync.Mutex
 	dirty map[string]reconcile.Due // to be worked on; queued ⊆ dirty
 	busy  map[string]reconcile.Due // being worked on; queued ∩ busy = ∅
-	order []string                 // queued, first come first
-	bulk  []string                 // queued as well, behind order; order ∩ bulk = ∅
-	later map[string]*delayed      // held back until a time
+	order []string                 // queued, first in, first out
+	bulk  []string                 // also queued, behind order; order ∩ bulk = ∅
+	later map[string]*delayed      // delayed until a time
 	ready chan struct{}            // capacity 1: a shop may be queued
 }
 
-// delayed holds a shop back; what is added meanwhile is merged into it.
+// delayed delays a shop; due merges whatever is added meanwhile.
 type delayed struct {
-	timer *time.Timer
-	due   reconcile.Due
-	since time.Time // of one that is debounced: since then; else zero
-	aside bool      // it waits for room, see setAside
+	timer  *time.Timer
+	due    reconcile.Due
+	since  time.Time // when debouncing started; zero: not debounced
+	parked bool      // parked until there is room
 }
 
 func newQueue() *queue {
 	return &queue{dirty: map[string]reconcile.Due{}, busy: map[string]reconcile.Due{}, later: map[string]*delayed{}, ready: make(chan struct{}, 1)}
 }
 
-// add queues the shop, or merges what is due into what waits for it. A tick is
-// not added to a shop whose tick is under way, so that one that takes longer
-// than a minute does not queue up behind itself. A shop that is held back
-// stays so unless it is urgent.
+// add queues the shop, or merges due into what waits for it. It drops a tick while the shop's
+// tick is running, so that a tick longer than a minute does not queue up behind itself. A
+// delayed shop stays delayed unless the work is urgent.
 func (q *queue) add(shop string, due reconcile.Due, urgent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -50,24 +48,24 @@ func (q *queue) add(shop string, due reconcile.Due, urgent bool) {
 			d.due = d.due.Merge(due)
 			return
 		}
-		due = due.Merge(q.takeBack(shop, d))
+		due = due.Merge(q.undelay(shop, d))
 	}
 	q.put(shop, due, false)
 }
 
-// addBulk is an urgent add of one of many shops: all others are served first, and so is
-// this one as soon as add is called for it.
+// addBulk is an urgent add of one of many shops: all others are served first. A later add moves
+// the shop in front of the bulk.
 func (q *queue) addBulk(shop string, due reconcile.Due) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if d := q.later[shop]; d != nil {
-		due = due.Merge(q.takeBack(shop, d))
+		due = due.Merge(q.undelay(shop, d))
 	}
 	q.put(shop, due, true)
 }
 
-// takeBack ends the holding back of a shop and returns what waits for it.
-func (q *queue) takeBack(shop string, d *delayed) reconcile.Due {
+// undelay ends a shop's delay and returns what was due.
+func (q *queue) undelay(shop string, d *delayed) reconcile.Due {
 	d.timer.Stop()
 	delete(q.later, shop)
 	return d.due
@@ -107,64 +105,63 @@ func (q *queue) signal() {
 	}
 }
 
-// addAfter queues the shop once d has passed. It must be called before done
-// by whoever works on the shop.
+// addAfter queues the shop after d. If the shop is being worked on, it must be called before
+// done.
 func (q *queue) addAfter(shop string, due reconcile.Due, d time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.hold(shop, &delayed{due: due}, d)
+	q.delayBusy(shop, &delayed{due: due}, d)
 }
 
-// setAside queues the shop once release is called for it, or after most. It must be
-// called before done by whoever was to work on the shop.
-func (q *queue) setAside(shop string, due reconcile.Due, most time.Duration) {
+// park parks the shop: it is queued when release is called for it, or after most. It must
+// be called before done.
+func (q *queue) park(shop string, due reconcile.Due, most time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.hold(shop, &delayed{due: due, aside: true}, most)
+	q.delayBusy(shop, &delayed{due: due, parked: true}, most)
 }
 
-// release queues the shop if it is set aside still.
+// release queues the shop if it is still parked.
 func (q *queue) release(shop string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if d := q.later[shop]; d != nil && d.aside {
-		q.put(shop, q.takeBack(shop, d), false)
+	if d := q.later[shop]; d != nil && d.parked {
+		q.put(shop, q.undelay(shop, d), false)
 	}
 }
 
-// hold holds back a shop that is worked on, with what waits for it.
-func (q *queue) hold(shop string, held *delayed, d time.Duration) {
+// delayBusy delays a shop that is being worked on, with everything due for it.
+func (q *queue) delayBusy(shop string, wait *delayed, d time.Duration) {
 	if before := q.later[shop]; before != nil {
-		held.due = held.due.Merge(q.takeBack(shop, before))
+		wait.due = wait.due.Merge(q.undelay(shop, before))
 	}
 	if waiting, ok := q.dirty[shop]; ok {
-		if waiting.Requested { // by a person, meanwhile: that does not wait
-			q.dirty[shop] = waiting.Merge(held.due)
+		if waiting.Requested { // meanwhile, by a person: no delay
+			q.dirty[shop] = waiting.Merge(wait.due)
 			return
 		}
-		held.due = held.due.Merge(waiting)
+		wait.due = wait.due.Merge(waiting)
 		delete(q.dirty, shop)
 	}
-	q.holdBack(shop, held, d)
+	q.delay(shop, wait, d)
 }
 
-func (q *queue) holdBack(shop string, held *delayed, d time.Duration) {
-	held.timer = time.AfterFunc(d, func() {
+func (q *queue) delay(shop string, wait *delayed, d time.Duration) {
+	wait.timer = time.AfterFunc(d, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		if q.later[shop] != held {
+		if q.later[shop] != wait {
 			return
 		}
 		delete(q.later, shop)
-		q.put(shop, held.due, false)
+		q.put(shop, wait.due, false)
 	})
-	q.later[shop] = held
+	q.later[shop] = wait
 }
 
-// debounce queues the shop once it has not been called for it for quiet, at the
-// latest maxWait after the first such call, or after the end of the work on it that
-// is under way. A shop that waits for its turn already keeps it; a tick, or what is
-// asked for, waits with the rest if it comes later.
+// debounce queues the shop once quiet has passed since the last such call, at the latest
+// maxWait after the first one, but not before the running pass of the shop has ended. A shop
+// already waiting its turn keeps it; a tick or a request added later is delayed with the rest.
 func (q *queue) debounce(shop string, due reconcile.Due, quiet, maxWait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -184,12 +181,11 @@ func (q *queue) debounce(shop string, due reconcile.Due, quiet, maxWait time.Dur
 		}
 		delete(q.dirty, shop)
 	}
-	q.holdBack(shop, &delayed{due: due, since: now}, quiet)
+	q.delay(shop, &delayed{due: due, since: now}, quiet)
 }
 
-// get returns the next shop and marks it as being worked on. The caller must call done.
-// Of those in bulk none is next unless bulk says so. Where ok is false, ready tells when
-// another may be.
+// get returns the next shop and marks it busy. The caller must call done. It returns a bulk
+// shop only if bulk is true. If ok is false, ready signals when there may be another.
 func (q *queue) get(bulk bool) (shop string, due reconcile.Due, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -210,7 +206,7 @@ func (q *queue) get(bulk bool) (shop string, due reconcile.Due, ok bool) {
 	return shop, due, true
 }
 
-// done ends the work on a shop; it is queued again if it was added meanwhile.
+// done ends the work on a shop and queues it again if it was added meanwhile.
 func (q *queue) done(shop string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -221,12 +217,12 @@ func (q *queue) done(shop string) {
 	}
 }
 
-// forget drops what waits for the shop.
+// forget drops everything due for the shop.
 func (q *queue) forget(shop string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if d := q.later[shop]; d != nil {
-		q.takeBack(shop, d)
+		q.undelay(shop, d)
 	}
 	if _, ok := q.dirty[shop]; !ok {
 		return
@@ -239,16 +235,16 @@ func (q *queue) forget(shop string) {
 	}
 }
 
-// stop stops the timers of all shops held back.
+// stop stops the timers of all delayed shops.
 func (q *queue) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for shop, d := range q.later {
-		q.takeBack(shop, d)
+		q.undelay(shop, d)
 	}
 }
 
-// length returns how many shops wait for their pass.
+// length returns how many shops are queued.
 func (q *queue) length() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

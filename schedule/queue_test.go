@@ -18,7 +18,7 @@ var (
 	work  = reconcile.Due{Work: true}
 )
 
-// next takes the next shop and fails where none is ready.
+// next takes the next shop and fails if none is ready.
 func next(t *testing.T, q *queue) (string, reconcile.Due) {
 	t.Helper()
 	if q.length() == 0 {
@@ -61,7 +61,7 @@ func TestAddedWhileBusyRunsOnceMore(t *testing.T) {
 	for range 10 {
 		q.add("a", work, false)
 	}
-	none(t, q) // never two at a time
+	none(t, q) // never two concurrently
 	q.done("a")
 	if _, j := next(t, q); j != work {
 		t.Fatalf("got %+v", j)
@@ -79,7 +79,7 @@ func TestTickDoesNotQueueBehindItself(t *testing.T) {
 	q.done("a")
 	none(t, q)
 
-	// Behind a pass for hints it does wait.
+	// It does queue up behind a pass for hints.
 	q.add("a", work, false)
 	next(t, q)
 	q.add("a", tick, false)
@@ -87,7 +87,7 @@ func TestTickDoesNotQueueBehindItself(t *testing.T) {
 	if _, j := next(t, q); j != tick {
 		t.Fatalf("got %+v", j)
 	}
-	// A sweep asked for during a tick is not lost.
+	// A sweep requested during a tick is not lost.
 	q.add("a", sweep, true)
 	q.done("a")
 	if _, j := next(t, q); j != sweep {
@@ -95,7 +95,7 @@ func TestTickDoesNotQueueBehindItself(t *testing.T) {
 	}
 }
 
-func TestHeldBack(t *testing.T) {
+func TestDelayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
@@ -111,7 +111,7 @@ func TestHeldBack(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if _, j := next(t, q); j != (reconcile.Due{Tick: true, Work: true}) {
-			t.Fatalf("what came while it was held back is lost: %+v", j)
+			t.Fatalf("what came while it was delayed is lost: %+v", j)
 		}
 		q.done("a")
 
@@ -119,7 +119,7 @@ func TestHeldBack(t *testing.T) {
 		next(t, q)
 		q.addAfter("a", tick, time.Hour)
 		q.done("a")
-		q.add("a", work, true) // a person asks: at once, with what waited
+		q.add("a", work, true) // a request: immediately, with what waited
 		if _, j := next(t, q); j != (reconcile.Due{Tick: true, Work: true}) {
 			t.Fatalf("got %+v", j)
 		}
@@ -130,9 +130,9 @@ func TestHeldBack(t *testing.T) {
 	})
 }
 
-// TestAskedForDuringAFailure: what a person asks for while a pass is failing
+// TestRequestedDuringAFailure: what a person requests while a pass is failing
 // does not wait for the backoff.
-func TestAskedForDuringAFailure(t *testing.T) {
+func TestRequestedDuringAFailure(t *testing.T) {
 	t.Parallel()
 	q := newQueue()
 	q.add("a", work, false)
@@ -145,8 +145,7 @@ func TestAskedForDuringAFailure(t *testing.T) {
 	}
 }
 
-// TestBulk: of many shops that are due at once each waits until no other is, or until it is
-// called for alone.
+// TestBulk: a bulk shop waits until no other is due, or until it is added alone.
 func TestBulk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -156,15 +155,15 @@ func TestBulk(t *testing.T) {
 		}
 		q.add("x", work, false)
 		if _, _, ok := q.get(false); !ok {
-			t.Fatal("nothing is ready that is not in bulk")
+			t.Fatal("no shop is ready that is not in bulk")
 		}
 		if shop, _, ok := q.get(false); ok {
-			t.Fatalf("%s is next, and is in bulk", shop)
+			t.Fatalf("%s is next, though it is in bulk", shop)
 		}
 		q.addBulk("b", sweep)
 		q.add("c", work, false)
 		q.forget("a")
-		q.debounce("d", work, time.Hour, time.Hour) // it has its turn
+		q.debounce("d", work, time.Hour, time.Hour) // it keeps its turn
 		for _, want := range []struct {
 			shop string
 			due  reconcile.Due
@@ -175,8 +174,7 @@ func TestBulk(t *testing.T) {
 		}
 		none(t, q)
 
-		// What waits after a failure does not wait any longer; and it waits for the end of
-		// the work under way.
+		// It ends a backoff after a failure, but waits for the end of a running pass.
 		q.addAfter("c", work, time.Hour)
 		q.done("c")
 		q.addBulk("b", tick)
@@ -191,16 +189,16 @@ func TestBulk(t *testing.T) {
 	})
 }
 
-// TestSetAside: a shop that waits for room begins when it is released, when it has waited
-// for long, or when a person asks, and what comes meanwhile waits with it.
-func TestSetAside(t *testing.T) {
+// TestParked: a parked shop starts when it is released, when its time is up, or when a
+// person requests it, and what comes meanwhile waits with it.
+func TestParked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
-		aside := func() {
+		park := func() {
 			q.add("a", work, false)
 			next(t, q)
-			q.setAside("a", work, time.Minute)
+			q.park("a", work, time.Minute)
 			q.done("a")
 			q.add("a", tick, false)
 			none(t, q)
@@ -208,26 +206,26 @@ func TestSetAside(t *testing.T) {
 		begins := func() {
 			t.Helper()
 			if _, due := next(t, q); due != tick.Merge(work) {
-				t.Errorf("it begins for %+v", due)
+				t.Errorf("it starts for %+v", due)
 			}
-			q.release("a") // in vain
+			q.release("a") // no longer parked
 			q.done("a")
 			none(t, q)
 		}
-		aside()
+		park()
 		q.release("b")
 		none(t, q)
 		q.release("a")
 		begins()
-		aside()
+		park()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		begins()
-		aside()
+		park()
 		q.add("a", tick, true)
 		begins()
 
-		// One that waits after a failure is not set aside.
+		// A shop in backoff after a failure is not parked.
 		q.add("a", work, false)
 		next(t, q)
 		q.addAfter("a", work, time.Hour)
@@ -258,8 +256,7 @@ func TestForget(t *testing.T) {
 }
 
 // TestNothingIsLost adds at random from many goroutines while workers work:
-// after each add, its shop must be worked on by a get that came after it, and
-// no shop by two at once.
+// after each add, a later get must return its shop, and never twice concurrently.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -282,7 +279,7 @@ func TestNothingIsLost(t *testing.T) {
 					}
 					mu.Lock()
 					if busy[shop] {
-						t.Errorf("%s is worked on twice at once", shop)
+						t.Errorf("%s is worked on twice concurrently", shop)
 					}
 					busy[shop] = true
 					seen[shop] = added[shop]
@@ -315,7 +312,7 @@ func TestNothingIsLost(t *testing.T) {
 		synctest.Wait()
 		for shop, n := range added {
 			if seen[shop] != n {
-				t.Errorf("%s: %d adds, the last pass began after %d", shop, n, seen[shop])
+				t.Errorf("%s: %d adds, the last pass started after %d", shop, n, seen[shop])
 			}
 		}
 		cancel()
@@ -324,8 +321,7 @@ func TestNothingIsLost(t *testing.T) {
 	})
 }
 
-// TestDebounce: a shop for which there is more and more waits until that is over,
-// but not for ever.
+// TestDebounce: a shop that keeps being hinted waits until that stops, but not forever.
 func TestDebounce(t *testing.T) {
 	t.Parallel()
 	const quiet, maxWait = 300 * time.Millisecond, 5 * time.Second
@@ -337,7 +333,7 @@ func TestDebounce(t *testing.T) {
 			hint()
 			time.Sleep(100 * time.Millisecond)
 		}
-		q.add("a", tick, false) // waits with it
+		q.add("a", tick, false) // is delayed with it
 		none(t, q)
 		time.Sleep(quiet - 100*time.Millisecond)
 		synctest.Wait()
@@ -364,15 +360,15 @@ func TestDebounce(t *testing.T) {
 			synctest.Wait()
 		}
 		if waited := time.Since(began); waited < maxWait || waited > maxWait+quiet {
-			t.Errorf("without an end it waited for %s", waited)
+			t.Errorf("without a pause it waited for %s", waited)
 		}
-		hint() // it has its turn
+		hint() // it keeps its turn
 		next(t, q)
 		q.done("a")
 		none(t, q)
 
-		// What had come for it before, while it was being worked on, waits with it,
-		// but no tick does.
+		// What came for it before, while it was being worked on, is delayed with it,
+		// but a tick is not.
 		for _, before := range []reconcile.Due{work, tick} {
 			q.add("a", work, true)
 			next(t, q)
@@ -389,7 +385,7 @@ func TestDebounce(t *testing.T) {
 			none(t, q)
 		}
 
-		// How long it waits altogether is for the last call to say.
+		// The last call decides the maximum wait.
 		hint()
 		time.Sleep(quiet / 2)
 		q.debounce("a", work, time.Second, quiet)
@@ -399,7 +395,7 @@ func TestDebounce(t *testing.T) {
 		q.done("a")
 		hint()
 		time.Sleep(quiet / 2)
-		q.debounce("a", work, time.Second, quiet/4) // that is over
+		q.debounce("a", work, time.Second, quiet/4) // that has passed
 		synctest.Wait()
 		next(t, q)
 		q.done("a")
@@ -409,20 +405,20 @@ func TestDebounce(t *testing.T) {
 		for q.length() == 0 {
 			wait := maxWait
 			if time.Since(began) < quiet/2 {
-				wait = quiet // what becomes a burst was none at first
+				wait = quiet // it was no burst at first
 			}
 			q.debounce("a", work, quiet, wait)
 			time.Sleep(quiet / 3)
 			synctest.Wait()
 		}
 		if waited := time.Since(began); waited < maxWait || waited > maxWait+quiet {
-			t.Errorf("what became a burst waited for %s", waited)
+			t.Errorf("hints that became a burst waited for %s", waited)
 		}
 		next(t, q)
 		q.done("a")
 		none(t, q)
 
-		// What a person asks for does not wait, and one that failed waits longer.
+		// A request does not wait, and a shop in backoff waits longer.
 		hint()
 		q.add("a", tick, true)
 		next(t, q)
@@ -438,14 +434,14 @@ func TestDebounce(t *testing.T) {
 	})
 }
 
-func TestHintsWait(t *testing.T) {
+func TestDebounceFor(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name   string
 		every  time.Duration
 		hints  int
-		others int // of other shops, with each call
+		others int // hints of other shops, with each call
 		calls  int
 		wait   time.Duration
 		burst  bool
@@ -453,10 +449,10 @@ func TestHintsWait(t *testing.T) {
 		{"alone", 0, 1, 0, 1, 0, false},
 		{"an invoice of nine lines", time.Millisecond, 1, 0, 9, 0, false},
 		{"a sale", time.Millisecond, 1, 0, 30, 30 * time.Millisecond, false},
-		{"trade that does not end", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, false},
-		{"slow trade that does not end", 100 * time.Millisecond, 1, 0, 1000, 0, false},
+		{"sales without a pause", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, false},
+		{"slow sales without a pause", 100 * time.Millisecond, 1, 0, 1000, 0, false},
 		{"an import", time.Millisecond, 1, 0, 100, burstQuiet, true},
-		{"at once", 0, 100, 0, 1, burstQuiet, true},
+		{"all at once", 0, 100, 0, 1, burstQuiet, true},
 		{"slow", time.Second, 99, 0, 100, 99 * time.Millisecond, false},
 		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, burstQuiet, true},
 		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, burstQuiet, false},
@@ -467,7 +463,7 @@ func TestHintsWait(t *testing.T) {
 		for n := range c.calls {
 			now := begin.Add(time.Duration(n) * c.every)
 			all.add(now, c.others)
-			quiet, maxWait = hintsWait(own.add(now, c.hints), all.add(now, c.hints))
+			quiet, maxWait = debounceFor(own.add(now, c.hints), all.add(now, c.hints))
 		}
 		want := time.Duration(0)
 		switch {
@@ -480,8 +476,8 @@ func TestHintsWait(t *testing.T) {
 			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, quiet, maxWait, c.wait, want)
 		}
 		later := begin.Add(time.Duration(c.calls)*c.every + 2*burstWindow)
-		if quiet, _ := hintsWait(own.add(later, 1), all.add(later, 1)); quiet != 0 {
-			t.Errorf("%s: waits for %s when it has passed", c.name, quiet)
+		if quiet, _ := debounceFor(own.add(later, 1), all.add(later, 1)); quiet != 0 {
+			t.Errorf("%s: waits for %s after it has ended", c.name, quiet)
 		}
 	}
 }

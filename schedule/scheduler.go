@@ -18,27 +18,27 @@ import (
 	"lagerd/store"
 )
 
-// Options is what a Scheduler needs.
+// Options configures a Scheduler.
 type Options struct {
 	Reconcile reconcile.Options
 	Observer  Observer
-	Workers   int    // passes that plan or use the database at once
+	Workers   int    // how many passes may plan or use the database concurrently
 	Instance  string // this lagerd's name among the lease holders
 
-	Schedule cron.Schedule   // of ticks; nil: only Tick makes any
-	Ticked   func(time.Time) // told of each that begins, if not nil
+	Schedule cron.Schedule   // of ticks; nil: only Tick starts them
+	Ticked   func(time.Time) // called when a tick starts; may be nil
 }
 
-// Observer is told how passes end, for metrics. Its methods must not block.
+// Observer is notified of the end of each pass, for metrics. Its methods must not block.
 type Observer interface {
 	Passed(shop string, took time.Duration, err error)
-	Fenced(shop string) // a write was refused: another lagerd has the shop
+	Fenced(shop string) // a write was rejected: another lagerd has the shop
 }
 
-// shop is what the scheduler needs of a reconcile.Shop.
+// shop is the part of reconcile.Shop that the scheduler uses.
 type shop interface {
 	RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Report, error)
-	NoteFailure(ctx context.Context, failure error) error
+	SaveFailure(ctx context.Context, failure error) error
 	Change(settings store.Shop)
 	Settings() store.Shop
 	Token() int64
@@ -46,15 +46,15 @@ type shop interface {
 	Calls() store.DayCalls
 }
 
-// shopStore is what it needs of the database.
+// shopStore is the part of store.Store that the scheduler uses.
 type shopStore interface {
 	Shop(ctx context.Context, name string) (store.Shop, error)
 	MarkTicks(ctx context.Context, instance string, marks []store.TickMark, at time.Time) error
 	MarkCalls(ctx context.Context, instance string, marks []store.TickMark) error
 }
 
-// Scheduler reconciles all shops whose lease this lagerd holds: each on its
-// own, so many at once, and all of them fairly. It is safe for concurrent use.
+// Scheduler runs the passes of all shops whose lease this lagerd holds: each shop in its own
+// goroutine, a limited number at a time, and all shops fairly. It is safe for concurrent use.
 type Scheduler struct {
 	o       Options
 	newShop func(settings store.Shop, token int64) shop
@@ -63,39 +63,39 @@ type Scheduler struct {
 	queue   *queue
 	limits  *limits
 
-	mu        sync.Mutex
-	shops     map[string]*entry
-	moments   [moments][]string // the shops, by their moment in a tick
-	marks     []store.TickMark  // good ticks not noted in the database yet
-	counts    []store.TickMark  // and others, of which the calls are noted
-	marksFrom time.Time         // when the first of the good ones began
-	markedAt  time.Time         // and when the first of all was over
-	burst     burst             // of all shops' hints
+	mu           sync.Mutex
+	shops        map[string]*entry
+	byOffset     [offsets][]string // the shops by offset
+	pendingTicks []store.TickMark  // successful ticks that are not in the database yet
+	pendingCalls []store.TickMark  // and the calls of the other ticks
+	pendingFrom  time.Time         // start of the first of marks
+	pendingSince time.Time         // when the oldest entry of both was added
+	burst        burst             // of all shops' hints
 }
 
-// entry is a shop this lagerd holds.
+// entry is a shop whose lease this lagerd holds.
 type entry struct {
 	shop     shop
 	ctx      context.Context    // of its passes
-	stop     context.CancelFunc // ends the pass under way
-	running  chan struct{}      // closed when that has ended; nil: there is none
-	failures int                // passes failed in a row
+	stop     context.CancelFunc // cancels the running pass
+	running  chan struct{}      // closed when that pass has ended; nil: none is running
+	failures int                // failed passes in a row
 	hangs    bool               // its last call was not answered
-	next     *store.Shop        // settings to take over before the next pass
+	next     *store.Shop        // settings to apply before the next pass
 
-	generation int64 // of the settings taken over, or about to be
+	generation int64 // of the settings applied, or about to be
 
-	paused bool       // by a person, as the last pass found
-	holds  plan.Holds // and what lagerd has stopped itself
+	paused bool       // by a person, as of the last pass
+	holds  plan.Holds // as of the last pass
 
-	burst   burst
-	counted store.DayCalls      // the calls that are noted, or about to be
-	asked   map[string]struct{} // requests that were open when it was last told of any
-	hinted  int                 // hints that have come since the last pass began
-	waits   time.Time           // since when it is set aside; zero: it is not
+	burst       burst
+	savedCalls  store.DayCalls      // calls that are in the database, or about to be
+	requests    map[string]struct{} // requests that were open at the last call of Requested
+	hinted      int                 // hints that came since the last pass started
+	parkedSince time.Time           // parked since then; zero: not parked
 }
 
-// NewScheduler returns a scheduler that holds no shop yet.
+// NewScheduler returns a Scheduler without shops.
 func NewScheduler(o Options) *Scheduler {
 	shared, queue := reconcile.New(o.Reconcile), newQueue()
 	return &Scheduler{
@@ -104,7 +104,7 @@ func NewScheduler(o Options) *Scheduler {
 	}
 }
 
-// Run works on shops until ctx is done and every pass has ended.
+// Run runs the passes of shops until ctx is done and every pass has ended.
 func (s *Scheduler) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { s.runTicks(ctx) })
@@ -125,7 +125,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 	s.queue.stop()
 }
 
-// next waits for the next shop and for room for its pass. ok is false once ctx is done.
+// next waits for a shop and for room for its pass. ok is false once ctx is done.
 func (s *Scheduler) next(ctx context.Context) (name string, due reconcile.Due, ok bool) {
 	for ctx.Err() == nil {
 		if any, bulk := s.limits.room(); any {
@@ -142,8 +142,8 @@ func (s *Scheduler) next(ctx context.Context) (name string, due reconcile.Due, o
 	return "", reconcile.Due{}, false
 }
 
-// begin begins a pass of the shop. Without one it is not held any more, or has been set
-// aside until there is room.
+// begin starts a pass of the shop. It returns no pass if the lease is no longer held, or if it
+// parked the shop until there is room.
 func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,29 +152,29 @@ func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 		return nil, nil
 	}
 	now, waited := s.now(), time.Duration(0)
-	if !e.waits.IsZero() {
-		waited = now.Sub(e.waits)
+	if !e.parkedSince.IsZero() {
+		waited = now.Sub(e.parkedSince)
 	}
-	p, aside := s.limits.begin(request{shop: name, hints: e.hinted, retry: e.hangs, asked: due.Requested, waited: waited})
+	p, wait := s.limits.begin(request{shop: name, hints: e.hinted, retry: e.hangs, requested: due.Requested, waited: waited})
 	if p == nil {
-		if e.waits.IsZero() {
-			e.waits = now
+		if e.parkedSince.IsZero() {
+			e.parkedSince = now
 		}
-		s.queue.setAside(name, due, aside)
+		s.queue.park(name, due, wait)
 		return e, nil
 	}
 	p.ctx, e.stop = context.WithCancel(e.ctx)
-	e.running, e.hinted, e.waits = make(chan struct{}), 0, time.Time{}
+	e.running, e.hinted, e.parkedSince = make(chan struct{}), 0, time.Time{}
 	return e, p
 }
 
-// Take begins to work on a shop whose lease is held with the given token, until ctx is
-// done or the shop is dropped. What was left open by whoever held it before is due at once.
+// Take starts reconciling the shop under the lease that token fences, until ctx is done or Drop
+// is called. Work left open by the previous holder is due immediately.
 func (s *Scheduler) Take(ctx context.Context, settings store.Shop, token int64) {
 	name, due := settings.Shop, reconcile.Due{Tick: true, Work: true}
 	s.mu.Lock()
 	if s.shops[name] == nil {
-		s.addMoment(name)
+		s.addOffset(name)
 	}
 	s.shops[name] = &entry{shop: s.newShop(settings, token), ctx: ctx, generation: settings.Generation}
 	s.mu.Unlock()
@@ -185,8 +185,7 @@ func (s *Scheduler) Take(ctx context.Context, settings store.Shop, token int64) 
 	}
 }
 
-// Drop ends the work on a shop: it breaks off the pass under way and returns
-// when that has ended.
+// Drop stops reconciling a shop: it cancels the running pass and returns when that has ended.
 func (s *Scheduler) Drop(name string) {
 	s.mu.Lock()
 	e := s.shops[name]
@@ -204,13 +203,13 @@ func (s *Scheduler) Drop(name string) {
 	}
 }
 
-// remove takes the shop from those that are held. s.mu is held.
+// remove removes the shop. s.mu must be held.
 func (s *Scheduler) remove(name string) {
 	delete(s.shops, name)
-	s.removeMoment(name)
+	s.removeOffset(name)
 }
 
-// Held returns the shops this lagerd works on, with their tokens.
+// Held returns the shops of this lagerd, with the fencing tokens of their leases.
 func (s *Scheduler) Held() map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,16 +220,16 @@ func (s *Scheduler) Held() map[string]int64 {
 	return held
 }
 
-// Holds reports whether this lagerd works on the shop.
+// Holds reports whether this lagerd holds the shop's lease.
 func (s *Scheduler) Holds(shop string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.shops[shop] != nil
 }
 
-// States counts the shops this lagerd works on by what their last pass came to:
-// those that run, those that a person has paused, and those that lagerd holds, or a
-// part of them, by reason. One that is held for two reasons counts with each.
+// States counts the shops of this lagerd by the result of their last pass: running, paused by a
+// person, and held by lagerd, fully or in part, by reason. A shop held for two reasons counts
+// for each.
 func (s *Scheduler) States() (running, paused int, held map[plan.Reason]int) {
 	held = map[plan.Reason]int{}
 	s.mu.Lock()
@@ -252,8 +251,8 @@ func (s *Scheduler) States() (running, paused int, held map[plan.Reason]int) {
 	return running, paused, held
 }
 
-// Sync takes over the settings that have changed since the shops were taken
-// or last synced; current returns a shop's settings as they are now.
+// Sync schedules the settings that have changed since the last Sync or Take to be applied;
+// current returns a shop's current settings.
 func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
 	var changed []string
 	s.mu.Lock()
@@ -269,19 +268,19 @@ func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
 	}
 }
 
-// Tick makes the minute's reconciliation of every shop due now, in an order that
-// differs each time, so that none is always last.
+// Tick makes the minute's reconciliation of every shop due now, in random order, so that no
+// shop is always last.
 func (s *Scheduler) Tick() {
 	for _, name := range s.shuffled() {
 		s.queue.add(name, reconcile.Due{Tick: true}, false)
 	}
 }
 
-// ReconcileAll makes every shop due at once, also those that wait after a
-// failure and those that lagerd paused.
+// ReconcileAll makes every shop due immediately, including those in backoff after a failure and
+// those that lagerd holds.
 func (s *Scheduler) ReconcileAll() { s.addBulk(reconcile.Due{Tick: true, Work: true, Requested: true}) }
 
-// SweepAll makes a sweep of every shop due at once.
+// SweepAll makes a sweep of every shop due immediately.
 func (s *Scheduler) SweepAll() {
 	s.addBulk(reconcile.Due{Tick: true, Sweep: true, Work: true, Requested: true})
 }
@@ -303,9 +302,8 @@ func (s *Scheduler) shuffled() []string {
 	return names
 }
 
-// Hinted makes a shop due for which so many hints have come, if this lagerd holds
-// it: at once, but where many come a little later, and in a burst when that has passed
-// or has lasted long.
+// Hinted makes a shop of this lagerd due after that many hints have come for it: immediately,
+// or debounced while hints of all shops or of this one come fast.
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
 	now := s.now()
@@ -319,15 +317,15 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 	if e == nil {
 		return
 	}
-	if quiet, maxWait := hintsWait(own, all); quiet > 0 {
+	if quiet, maxWait := debounceFor(own, all); quiet > 0 {
 		s.queue.debounce(shop, reconcile.Due{Work: true}, quiet, maxWait)
 	} else {
 		s.queue.add(shop, reconcile.Due{Work: true}, false)
 	}
 }
 
-// Wake makes the shops due that this lagerd holds: something may have come
-// for them.
+// Wake makes the given shops due if this lagerd holds their leases: something may have come for
+// them.
 func (s *Scheduler) Wake(shops []string) {
 	for _, name := range shops {
 		if s.Holds(name) {
@@ -336,11 +334,11 @@ func (s *Scheduler) Wake(shops []string) {
 	}
 }
 
-// Asked makes the shops due that this lagerd holds and for which requests are open, in
-// which only Request and Shop matter. A request that it has not been told of before does
-// not wait after a failure, and what is held is tried for it. One that stays open, as
-// that for a sweep does for hours, has neither each time it is told of.
-func (s *Scheduler) Asked(open []store.Request) {
+// Requested makes the shops due that have open requests, of which it uses only Request and
+// Shop, if this lagerd holds their leases. A request it has not seen before does not wait for a
+// backoff, and held parts are tried for it. Later calls for the same request do neither: one
+// for a sweep stays open for hours.
+func (s *Scheduler) Requested(open []store.Request) {
 	now, more := map[string]map[string]struct{}{}, map[string]bool{}
 	s.mu.Lock()
 	for _, r := range open {
@@ -352,11 +350,11 @@ func (s *Scheduler) Asked(open []store.Request) {
 			now[r.Shop] = map[string]struct{}{}
 		}
 		now[r.Shop][r.Request] = struct{}{}
-		_, told := e.asked[r.Request]
+		_, told := e.requests[r.Request]
 		more[r.Shop] = more[r.Shop] || !told
 	}
 	for shop, requests := range now {
-		s.shops[shop].asked = requests
+		s.shops[shop].requests = requests
 	}
 	s.mu.Unlock()
 	for shop := range now {
@@ -364,16 +362,16 @@ func (s *Scheduler) Asked(open []store.Request) {
 	}
 }
 
-// Waiting returns how many shops wait for their pass.
+// Waiting returns how many shops are waiting for their pass.
 func (s *Scheduler) Waiting() int { return s.queue.length() }
 
-// Stuck returns how many passes have taken long and are under way still.
+// Stuck returns how many running passes have taken longer than slowAfter.
 func (s *Scheduler) Stuck() int {
 	_, stuck := s.limits.counts()
 	return stuck
 }
 
-// work does what is due for the shop, and sees to what comes of it.
+// work runs a pass of the shop, and schedules what follows from its result.
 func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 	pass := p.ctx
 	defer func() {
@@ -395,7 +393,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 	began := s.now()
 	res, err := e.shop.RunOnce(source.OnWait(pass, p.wait), due)
 	if pass.Err() != nil {
-		s.mark(e, began, false) // what it has spent is spent
+		s.recordTick(e, began, false) // the calls are spent anyway
 		return
 	}
 	s.mu.Lock()
@@ -409,23 +407,23 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		s.log(e).Warn("another lagerd has taken the shop")
 		s.giveUp(e)
 	case errors.Is(err, store.ErrSettingsChanged):
-		s.renew(pass, e, due)
+		s.restart(pass, e, due)
 	case err != nil:
-		// What is held has been tried for whoever asked, and not for each try after it.
+		// The request has had its try of held parts; retries need not repeat that.
 		due.Requested = due.Requested && !res.Tried
 		s.failed(pass, e, due, err)
 	default:
 		if res.Short == nil {
 			e.failures = 0
 		} else if due.Tick {
-			s.note(pass, e, res.Short)
+			s.recordShort(pass, e, res.Short)
 		}
 		if due.Tick && res.Short == nil {
-			s.mark(e, began, res.Ticked)
+			s.recordTick(e, began, res.Ticked)
 		}
 		switch {
 		case res.Again:
-			// A listing under way does not wait for a burst to pass: it answers most of it.
+			// A running listing is not debounced: it will answer most of the burst.
 			s.queue.add(name, reconcile.Due{Work: true}, res.Listing)
 		case res.Idle:
 			// Until a person or time changes that, hints only pile up.
@@ -438,7 +436,7 @@ func (s *Scheduler) log(e *entry) *logrus.Entry {
 	return s.o.Reconcile.Log.WithField("shop", e.shop.Settings().Shop)
 }
 
-// giveUp ends the work on a shop whose lease is lost: the keeper finds it no more.
+// giveUp stops reconciling a shop whose lease is lost: the keeper no longer finds it here.
 func (s *Scheduler) giveUp(e *entry) {
 	name := e.shop.Settings().Shop
 	s.mu.Lock()
@@ -449,8 +447,8 @@ func (s *Scheduler) giveUp(e *entry) {
 	e.stop()
 }
 
-// renew starts a pass anew whose shop's settings were changed under it.
-func (s *Scheduler) renew(ctx context.Context, e *entry, due reconcile.Due) {
+// restart restarts a pass after the shop's settings changed during it.
+func (s *Scheduler) restart(ctx context.Context, e *entry, due reconcile.Due) {
 	was := e.shop.Settings()
 	shop, err := s.store.Shop(ctx, was.Shop)
 	switch {
@@ -460,16 +458,16 @@ func (s *Scheduler) renew(ctx context.Context, e *entry, due reconcile.Due) {
 		return
 	case err == nil && !was.SameAs(shop):
 		s.log(e).Info("the shop has been removed and added again")
-		s.giveUp(e) // the lease that this lagerd had was the former shop's
+		s.giveUp(e) // the lease was for the removed shop
 		return
 	case err == nil && shop.Generation <= was.Generation:
-		err = fmt.Errorf("shop %s: its lease asks for other settings than are stored: `lagerd shops resume %[1]s` stores them anew", was.Shop)
+		err = fmt.Errorf("shop %s: its lease requires other settings than are stored: `lagerd shops resume %[1]s` stores them again", was.Shop)
 	}
 	if err != nil {
 		s.failed(ctx, e, due, err)
 		return
 	}
-	s.log(e).Info("the shop's settings have been changed: the pass starts anew")
+	s.log(e).Info("the shop's settings have changed: the pass restarts")
 	s.mu.Lock()
 	if shop.Generation > e.generation || e.next == nil {
 		e.generation, e.next = shop.Generation, &shop
@@ -478,7 +476,7 @@ func (s *Scheduler) renew(ctx context.Context, e *entry, due reconcile.Due) {
 	s.queue.add(shop.Shop, due.Merge(reconcile.Due{Tick: true, Work: true}), true)
 }
 
-// failed notes a failed pass and has it tried again after a while.
+// failed records a failed pass and schedules a retry with backoff.
 func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err error) {
 	e.failures++
 	wait := s.o.Reconcile.Backoff(e.failures)
@@ -488,35 +486,35 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err
 		log = log.WithField("held", holds.Codes())
 	}
 	log.Warn("the shop could not be reconciled")
-	s.noteInDatabase(ctx, e, err)
+	s.saveFailure(ctx, e, err)
 	s.queue.addAfter(e.shop.Settings().Shop, due.Merge(reconcile.Due{Work: true}), wait)
 }
 
-// note says, now and then, why ticks do not read all that they should. It delays
-// nothing: hints have a reserve of the day's budget, and what e-conomic refuses is
-// tried again as what is held is.
-func (s *Scheduler) note(ctx context.Context, e *entry, short error) {
+// recordShort records why ticks do not read everything, and logs that now and then. It delays
+// nothing: hints have a reserve of the day's budget, and what e-conomic refuses is retried like
+// everything held.
+func (s *Scheduler) recordShort(ctx context.Context, e *entry, short error) {
 	if e.failures++; e.failures%60 == 1 {
-		s.log(e).WithError(short).Warn(shortOf(short))
+		s.log(e).WithError(short).Warn(shortMessage(short))
 	}
-	s.noteInDatabase(ctx, e, short)
+	s.saveFailure(ctx, e, short)
 }
 
-// shortOf says for people why a tick did not read all that it should.
-func shortOf(short error) string {
+// shortMessage explains to people why a tick did not read everything.
+func shortMessage(short error) string {
 	if source.ClassOf(short) == plan.ClassDay {
-		return "the budget is short: ticks and sweeps wait, hints go on"
+		return "the budget is short: ticks and sweeps wait, hints continue"
 	}
-	return "e-conomic refuses what is held for another reason: it is tried again now and then, the rest goes on"
+	return "e-conomic refuses a part that is held for another reason: it is retried now and then, the rest continues"
 }
 
-func (s *Scheduler) noteInDatabase(ctx context.Context, e *entry, failure error) {
+func (s *Scheduler) saveFailure(ctx context.Context, e *entry, failure error) {
 	shop, calls := e.shop.Settings().Shop, e.shop.Calls()
-	s.mu.Lock() // a tick that is not noted yet must not undo this
-	s.marks, s.counts = without(s.marks, shop), without(s.counts, shop)
-	e.counted = calls
+	s.mu.Lock() // a tick that is not written yet must not overwrite the failure
+	s.pendingTicks, s.pendingCalls = without(s.pendingTicks, shop), without(s.pendingCalls, shop)
+	e.savedCalls = calls
 	s.mu.Unlock()
-	if err := e.shop.NoteFailure(ctx, failure); err != nil && ctx.Err() == nil {
-		s.log(e).WithError(err).Error("the failure could not be noted")
+	if err := e.shop.SaveFailure(ctx, failure); err != nil && ctx.Err() == nil {
+		s.log(e).WithError(err).Error("save the shop's failure")
 	}
 }

@@ -13,52 +13,52 @@ import (
 	"lagerd/store"
 )
 
-// TestShortOf: only what waits for the day's calls is told as that.
-func TestShortOf(t *testing.T) {
+// TestShortMessage: only an error of the day's budget is reported as one.
+func TestShortMessage(t *testing.T) {
 	t.Parallel()
 	for class, word := range map[plan.Class]string{plan.ClassDay: "the budget is short", plan.ClassPart: "e-conomic refuses"} {
-		if got := shortOf(fmt.Errorf("read: %w", &source.Error{Class: class})); !strings.HasPrefix(got, word) {
-			t.Errorf("%v is told as %q", class, got)
+		if got := shortMessage(fmt.Errorf("read: %w", &source.Error{Class: class})); !strings.HasPrefix(got, word) {
+			t.Errorf("%v is reported as %q", class, got)
 		}
 	}
 }
 
-// lostNotes is a store to which no tick can be noted while it is down.
-type lostNotes struct {
+// downStore is a store that saves no tick while it is down.
+type downStore struct {
 	shopStore
 	down  bool
-	noted []store.TickMark
+	saved []store.TickMark
 }
 
-func (l *lostNotes) MarkCalls(_ context.Context, _ string, marks []store.TickMark) error {
+func (l *downStore) MarkCalls(_ context.Context, _ string, marks []store.TickMark) error {
 	if l.down {
 		return errors.New("the database is down")
 	}
-	l.noted = append(l.noted, marks...)
+	l.saved = append(l.saved, marks...)
 	return nil
 }
 
-// TestCallsThatCouldNotBeNoted: they are noted after the next tick, although that makes no
-// more of them.
-func TestCallsThatCouldNotBeNoted(t *testing.T) {
+// TestUnsavedCalls: calls that could not be saved are saved after the next tick, even if it
+// makes no more.
+func TestUnsavedCalls(t *testing.T) {
 	t.Parallel()
-	notes := &lostNotes{down: true}
+	db := &downStore{down: true}
 	e := &entry{shop: &fakeShop{settings: store.Shop{Shop: "shop1"}, count: 3}}
-	s := &Scheduler{now: time.Now, store: notes, shops: map[string]*entry{"shop1": e}}
+	s := &Scheduler{now: time.Now, store: db, shops: map[string]*entry{"shop1": e}}
 	tick := func() error {
-		s.mark(e, time.Now(), false)
+		s.recordTick(e, time.Now(), false)
 		return s.FlushTicks(t.Context(), true)
 	}
 	if err := tick(); err == nil {
-		t.Error("nothing is told of calls that could not be noted")
+		t.Error("no error for calls that could not be saved")
 	}
-	notes.down = false
-	for range 2 { // the second has no news
+	db.down = false
+	for range 2 { // the second has nothing to save
 		if err := tick(); err != nil {
 			t.Error(err)
 		}
 	}
-	if len(notes.noted) != 1 || notes.noted[0].Calls != 3 {
-		t.Errorf("noted are %+v, want the 3 calls once", notes.noted)
+	if len(db.saved) != 1 || db.saved[0].Calls != 3 {
+		t.Errorf("saved %+v, want the 3 calls once", db.saved)
 	}
 }

@@ -16,8 +16,8 @@ const (
 	never       = "0 0 29 2 *" // not for two months
 )
 
-// TestTicksAreSpread: 10,000 shops are ticked every minute, each a minute after its last
-// tick, with an even load on e-conomic and a few statements in the database.
+// TestTicksAreSpread: 10,000 shops have a tick every minute, each a minute after its last
+// one, with an even load on e-conomic and a few statements in the database.
 func TestTicksAreSpread(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "* * * * *", everyWorker, manyShops, func(w *world) {
@@ -37,17 +37,17 @@ func TestTicksAreSpread(t *testing.T) {
 			t.Errorf("%d calls in the busiest second, %.0f on average", most, average)
 		}
 		if _, planning := w.most(); planning > everyWorker {
-			t.Errorf("%d passes planned at once", planning)
+			t.Errorf("%d passes planned concurrently", planning)
 		}
 		statements, marked = (w.statements-statements)/5, (w.marked-marked)/5
 		if statements > 40 || marked < manyShops*99/100 {
-			t.Errorf("%d ticks a minute are noted by %d statements", marked, statements)
+			t.Errorf("%d ticks a minute are saved by %d statements", marked, statements)
 		}
 	})
 }
 
-// TestTicksBySchedule: whatever the schedule, each shop is ticked once in each period, at
-// its own moment within a minute.
+// TestTicksBySchedule: whatever the schedule, each shop has one tick per period, at its own
+// offset within a minute.
 func TestTicksBySchedule(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -102,7 +102,7 @@ func TestTicksBySchedule(t *testing.T) {
 }
 
 // TestReload: a reload, which replaces the scheduler in the middle of a tick, loses no tick
-// and leaves each shop its moment.
+// and keeps each shop's offset.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	for _, schedule := range []string{"* * * * *", "@every 1m"} {
@@ -118,7 +118,7 @@ func TestReload(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			list := w.distances(began, everyShop)
 			if most := list[len(list)-1]; most > 65*time.Second {
-				t.Errorf("%s: between two ticks of a shop are %s where a reload is between them", schedule, most)
+				t.Errorf("%s: two ticks of a shop are %s apart across a reload", schedule, most)
 			}
 			moved := 0
 			for _, passes := range w.passesOf() {
@@ -137,24 +137,24 @@ func TestReload(t *testing.T) {
 				}
 			}
 			if moved > 0 {
-				t.Errorf("%s: %d of %d shops have another moment after a reload", schedule, moved, someShops)
+				t.Errorf("%s: %d of %d shops have another offset after a reload", schedule, moved, someShops)
 			}
 		})
 	}
 }
 
-// TestMoments: a shop's moment follows from its name, on any machine and in any process,
-// and the moments of many lie evenly.
-func TestMoments(t *testing.T) {
+// TestOffsets: a shop's offset depends on its name alone, on any machine and in any process,
+// and the offsets of many shops are spread evenly.
+func TestOffsets(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]int{"shop1234": 481, "shop5678": 97, "": 437} {
-		if momentOf(name) != want {
-			t.Errorf("%s is due at moment %d, expected %d", name, momentOf(name), want)
+		if offsetOf(name) != want {
+			t.Errorf("%s has offset %d, expected %d", name, offsetOf(name), want)
 		}
 	}
 	var seconds [60]int
 	for n := range manyShops {
-		seconds[momentOf(shopName(n))*60/moments]++
+		seconds[offsetOf(shopName(n))*60/offsets]++
 	}
 	for second, n := range seconds {
 		if n < manyShops/60*3/4 || n > manyShops/60*5/4 {
@@ -165,8 +165,8 @@ func TestMoments(t *testing.T) {
 
 func shopName(n int) string { return fmt.Sprintf("shop%05d", n) }
 
-// TestWaitingNeedsNoWorker: passes that wait for e-conomic wait at the same time, however
-// few workers there are.
+// TestWaitingNeedsNoWorker: passes wait for e-conomic concurrently, however few workers there
+// are.
 func TestWaitingNeedsNoWorker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, never, 2, 100, func(w *world) {
@@ -179,14 +179,14 @@ func TestWaitingNeedsNoWorker(t *testing.T) {
 			t.Errorf("%d shops wait for their pass after %s", n, time.Since(began))
 		}
 		if calling, planning := w.most(); calling != 100 || planning != 2 {
-			t.Errorf("%d calls were made and %d passes planned at once, expected 100 and 2", calling, planning)
+			t.Errorf("%d calls were made and %d passes planned concurrently, expected 100 and 2", calling, planning)
 		}
 	})
 }
 
-// TestNoMomentForWhatIsAskedFor: hints and requests do not wait for their shop's moment,
-// nor for all the shops that were taken over just now.
-func TestNoMomentForWhatIsAskedFor(t *testing.T) {
+// TestNoOffsetForRequests: hints and requests do not wait for their shop's offset, nor for
+// all the shops that were just taken over.
+func TestNoOffsetForRequests(t *testing.T) {
 	t.Parallel()
 	inWorld(t, never, everyWorker, manyShops, func(w *world) {
 		since := func(name string, is func(reconcile.Due) bool, from time.Time) time.Duration {
@@ -198,16 +198,16 @@ func TestNoMomentForWhatIsAskedFor(t *testing.T) {
 			return time.Hour
 		}
 		hinted := func(d reconcile.Due) bool { return d.Work }
-		asked := func(d reconcile.Due) bool { return d.Requested }
+		requested := func(d reconcile.Due) bool { return d.Requested }
 		for _, when := range []string{"at the start", "later"} {
 			from := time.Now()
 			w.Hinted(shopName(9_998), 1)
 			w.Wake([]string{shopName(9_997)})
-			w.Asked([]store.Request{{Request: when, Shop: shopName(9_999)}})
+			w.Requested([]store.Request{{Request: when, Shop: shopName(9_999)}})
 			time.Sleep(time.Second)
-			for name, is := range map[string]func(reconcile.Due) bool{shopName(9_997): hinted, shopName(9_998): hinted, shopName(9_999): asked} {
+			for name, is := range map[string]func(reconcile.Due) bool{shopName(9_997): hinted, shopName(9_998): hinted, shopName(9_999): requested} {
 				if took := since(name, is, from); took > time.Second/2 {
-					t.Errorf("%s: %s begins after %s", when, name, took)
+					t.Errorf("%s: %s starts after %s", when, name, took)
 				}
 			}
 			if when == "at the start" && w.Waiting() < manyShops/2 {
@@ -215,14 +215,14 @@ func TestNoMomentForWhatIsAskedFor(t *testing.T) {
 			}
 			time.Sleep(5 * time.Minute)
 			if w.Waiting() != 0 {
-				t.Errorf("%d shops wait still", w.Waiting())
+				t.Errorf("%d shops still wait", w.Waiting())
 			}
 		}
 	})
 }
 
-// TestEverythingHangs: where e-conomic answers nothing, what is under way is bounded; and
-// when it answers again all shops come right.
+// TestEverythingHangs: while e-conomic answers nothing, the number of running passes is
+// limited; when it answers again all shops catch up.
 func TestEverythingHangs(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "* * * * *", everyWorker, someShops, func(w *world) {
@@ -236,7 +236,7 @@ func TestEverythingHangs(t *testing.T) {
 		}
 		const most = slowAtOnce + everyWorker
 		if calling, _ := w.most(); calling > most || slow > most || stuck > most || stuck < retriesAtOnce || w.Stuck() == 0 {
-			t.Errorf("%d calls at once, %d of them slow, %d passes stuck: expected %d at most", calling, slow, stuck, most)
+			t.Errorf("%d concurrent calls, %d of them slow, %d passes stuck: expected %d at most", calling, slow, stuck, most)
 		}
 		w.hang(noShop)
 		time.Sleep(3 * time.Minute) // the client's timeout, the longest backoff, and a tick
@@ -244,13 +244,13 @@ func TestEverythingHangs(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		w.everyMinute(from, everyShop)
 		if slow, stuck := w.limits.counts(); slow+stuck > 0 || w.Stuck() > 0 || w.Waiting() > 0 {
-			t.Errorf("in the end %d passes are slow, %d stuck, and %d shops wait", slow, stuck, w.Waiting())
+			t.Errorf("at the end %d passes are slow, %d stuck, and %d shops wait", slow, stuck, w.Waiting())
 		}
 	})
 }
 
-// TestManyHang: shops whose agreements hang, more than there may be slow passes, take
-// nothing from the others once it is known which they are; and each of them is tried still.
+// TestManyHang: more hanging agreements than there may be slow passes do not affect the other
+// shops once they are known to hang; and each of them is still tried.
 func TestManyHang(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "* * * * *", everyWorker, someShops, func(w *world) {

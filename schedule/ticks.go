@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// spread is the longest time over which the shops' moments in a tick are spread.
+	// spread is the maximum time over which a tick is spread.
 	spread = time.Minute
-	// moments is how many different moments there are.
-	moments = 600
-	// takeover is how long it takes at most to take over a shop that was not lost by
-	// a failure: by a reload, or from a lagerd that stops.
+	// offsets is the number of different offsets.
+	offsets = 600
+	// takeover is the maximum time to take over a shop in an orderly way: after a reload, or
+	// from a lagerd that stops.
 	takeover = 5 * time.Second
 )
 
-// ParseSchedule reads the schedule of ticks: a cron expression of five fields in UTC, or
-// @every with a duration. Ticks of the latter begin at multiples of the duration, counted
-// on the calendar, so that a reload does not move them.
+// ParseSchedule parses the schedule of ticks: a cron expression of five fields in UTC, or
+// @every with a duration. The latter means multiples of the duration in absolute time, so that
+// a reload does not shift them.
 func ParseSchedule(expression string) (cron.Schedule, error) {
 	schedule, err := cron.ParseStandard(expression)
 	if err != nil {
@@ -43,32 +43,33 @@ func (m multiples) Next(t time.Time) time.Time {
 	return t.Truncate(time.Duration(m)).Add(time.Duration(m))
 }
 
-// momentOf returns which of the moments of a tick is the shop's. It follows from the name
-// alone, so that a shop's ticks are one period apart whoever makes them.
-func momentOf(shop string) int {
+// offsetOf returns the shop's offset in a tick. It depends on the name alone, so that a shop's
+// ticks are one period apart whichever lagerd runs them.
+func offsetOf(shop string) int {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(shop))
-	return int(h.Sum64() % moments)
+	return int(h.Sum64() % offsets)
 }
 
-// addMoment has the shop's ticks made. s.mu is held.
-func (s *Scheduler) addMoment(shop string) {
-	m := momentOf(shop)
-	s.moments[m] = append(s.moments[m], shop)
+// addOffset makes the shop part of the ticks. s.mu must be held.
+func (s *Scheduler) addOffset(shop string) {
+	m := offsetOf(shop)
+	s.byOffset[m] = append(s.byOffset[m], shop)
 }
 
-func (s *Scheduler) removeMoment(shop string) {
-	m := momentOf(shop)
-	if n := slices.Index(s.moments[m], shop); n >= 0 {
-		s.moments[m] = slices.Delete(s.moments[m], n, n+1)
+func (s *Scheduler) removeOffset(shop string) {
+	m := offsetOf(shop)
+	if n := slices.Index(s.byOffset[m], shop); n >= 0 {
+		s.byOffset[m] = slices.Delete(s.byOffset[m], n, n+1)
 	}
 }
 
-// wall returns the time by the wall clock alone, which schedules are about.
+// wall returns the wall clock time, without the monotonic reading: schedules follow the wall
+// clock.
 func (s *Scheduler) wall() time.Time { return s.now().Round(0).UTC() }
 
-// latest returns when the latest tick began whose moments may not all have come; zero:
-// there is none.
+// latest returns the start of the latest tick that may still have offsets to come; zero: there
+// is none.
 func (s *Scheduler) latest(now time.Time) (began time.Time) {
 	for next := s.o.Schedule.Next(now.Add(-spread)); !next.IsZero() && !next.After(now); next = s.o.Schedule.Next(next) {
 		began = next
@@ -76,7 +77,7 @@ func (s *Scheduler) latest(now time.Time) (began time.Time) {
 	return began
 }
 
-// length returns over how long a tick's moments are spread.
+// length returns the time over which the tick that began then is spread.
 func (s *Scheduler) length(began time.Time) time.Duration {
 	next := s.o.Schedule.Next(began)
 	if next.IsZero() {
@@ -85,18 +86,18 @@ func (s *Scheduler) length(began time.Time) time.Duration {
 	return min(next.Sub(began), spread)
 }
 
-// missed reports whether the shop's moment has passed while it was taken over, so that
-// nobody has made it due.
+// missed reports whether the shop's offset passed while the shop was being taken over, so that
+// nobody made it due.
 func (s *Scheduler) missed(shop string) bool {
 	if s.o.Schedule == nil {
 		return false
 	}
 	now := s.wall()
-	// Its moment may be one of the tick before, too.
+	// The offset may also be that of the previous tick.
 	for _, at := range []time.Time{now, now.Add(-takeover)} {
 		if began := s.latest(at); !began.IsZero() {
-			moment := began.Add(s.length(began) * time.Duration(momentOf(shop)) / moments)
-			if ago := now.Sub(moment); ago >= 0 && ago < takeover {
+			due := began.Add(s.length(began) * time.Duration(offsetOf(shop)) / offsets)
+			if ago := now.Sub(due); ago >= 0 && ago < takeover {
 				return true
 			}
 		}
@@ -104,9 +105,8 @@ func (s *Scheduler) missed(shop string) bool {
 	return false
 }
 
-// runTicks makes the shops' ticks due until ctx is done. Of a tick that is under way when
-// it begins it makes what is left: the shops whose moment has passed get their first
-// pass as those that are taken do.
+// runTicks makes the shops' ticks due until ctx is done. If it starts during a tick, it runs
+// the rest of that tick: the first pass of the shops whose offset has passed comes from Take.
 func (s *Scheduler) runTicks(ctx context.Context) {
 	if s.o.Schedule == nil {
 		return
@@ -127,17 +127,16 @@ func (s *Scheduler) runTicks(ctx context.Context) {
 	}
 }
 
-// awaitTick waits for the tick after the last one and returns when it began: zero, if ctx
-// is done before. Where several have come meanwhile, since the machine was asleep, it
-// is the latest of them.
+// awaitTick waits for the tick after last and returns when it began; zero if ctx is done first.
+// If several have passed, because the machine was asleep, it returns the latest.
 func (s *Scheduler) awaitTick(ctx context.Context, last time.Time) time.Time {
 	for ctx.Err() == nil {
 		now := s.wall()
-		setBack := last.Sub(now) > spread // the clock was
+		setBack := last.Sub(now) > spread // the clock was set back
 		if latest := s.latest(now); latest.After(last) || setBack && !latest.IsZero() {
 			return latest
 		}
-		wait := spread // then it looks again: the clock may be set
+		wait := spread // then it checks again: the clock may be set
 		if next := s.o.Schedule.Next(now); !next.IsZero() {
 			wait = min(wait, next.Sub(now))
 		}
@@ -146,9 +145,9 @@ func (s *Scheduler) awaitTick(ctx context.Context, last time.Time) time.Time {
 	return time.Time{}
 }
 
-// tick makes the shops due whose moments in the tick are not before from, each at its
-// moment. Of few shops all are due when the tick begins. Where the shops are being taken
-// over, there may be more in a while.
+// tick makes the shops due whose offset is not before from, each at its offset. If there are
+// few shops, all become due at the start of the tick. While shops are still being taken over,
+// their number may grow.
 func (s *Scheduler) tick(ctx context.Context, began, from time.Time, taking bool) {
 	if _, few := s.shopsAt(0); few && !from.After(began) {
 		if s.Tick(); !taking {
@@ -156,9 +155,9 @@ func (s *Scheduler) tick(ctx context.Context, began, from time.Time, taking bool
 		}
 	}
 	length := s.length(began)
-	start := time.Now().Add(began.Sub(s.wall())) // from here on the clock may be set
-	for m := range moments {
-		at := length * time.Duration(m) / moments
+	start := time.Now().Add(began.Sub(s.wall())) // from here on it does not matter if the clock is set
+	for m := range offsets {
+		at := length * time.Duration(m) / offsets
 		if began.Add(at).Before(from) {
 			continue
 		}
@@ -177,12 +176,12 @@ func (s *Scheduler) tick(ctx context.Context, began, from time.Time, taking bool
 	}
 }
 
-// shopsAt returns the shops with a moment, and whether there are so few shops altogether
-// that they need none.
-func (s *Scheduler) shopsAt(moment int) (names []string, few bool) {
+// shopsAt returns the shops with an offset, and whether there are so few shops in total that
+// offsets are not used.
+func (s *Scheduler) shopsAt(offset int) (names []string, few bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.moments[moment]), len(s.shops) <= s.o.Workers
+	return slices.Clone(s.byOffset[offset]), len(s.shops) <= s.o.Workers
 }
 
 // sleep waits for d, or until ctx is done.

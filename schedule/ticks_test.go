@@ -28,7 +28,7 @@ func at(text string) time.Time {
 	return time.Date(2026, 11, 23, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
-// TestLatest: which tick is under way, and over how long it is spread.
+// TestLatest: which tick is running, and over what time it is spread.
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -43,7 +43,7 @@ func TestLatest(t *testing.T) {
 		{"@every 1s", "12:00:59.999", "12:00:59", time.Second},
 		{"@every 47s", "12:00:59", "12:00:28", 47 * time.Second},
 		{"@every 90s", "12:01:30", "12:01:30", time.Minute},
-		{"@every 90s", "12:01:29", "", 0}, // all of its moments have come
+		{"@every 90s", "12:01:29", "", 0}, // all of its offsets have passed
 		{"0,1 12 * * *", "12:00:10", "12:00:00", time.Minute},
 		{"0,1 12 * * *", "12:01:10", "12:01:00", time.Minute},
 	} {
@@ -57,11 +57,11 @@ func TestLatest(t *testing.T) {
 		}
 	}
 	if _, err := ParseSchedule("sometimes"); err == nil {
-		t.Error("a schedule that is none is taken")
+		t.Error("an invalid schedule is accepted")
 	}
 }
 
-// TestMissed: a shop's moment is missed where it has passed just before it was taken over.
+// TestMissed: a shop's offset is missed if it passed just before the shop was taken over.
 func TestMissed(t *testing.T) {
 	t.Parallel()
 	// shop1234's is at 48.1 s, shop5678's at 9.7 s.
@@ -76,26 +76,26 @@ func TestMissed(t *testing.T) {
 		{"shop5678", "12:00:09", false},
 		{"shop5678", "12:00:14", true},
 		{"shop5678", "12:00:15", false},
-		{"late", "12:00:03", true}, // of the tick before, at 59.0 s
+		{"late", "12:00:03", true}, // of the previous tick, at 59.0 s
 		{"late", "12:00:04", false},
 	} {
 		shop := c.shop
-		for n := 0; c.shop == "late" && momentOf(shop) != 590; n++ {
+		for n := 0; c.shop == "late" && offsetOf(shop) != 590; n++ {
 			shop = fmt.Sprint("late", n)
 		}
 		s := scheduled(t, "* * * * *")
 		s.now = func() time.Time { return at(c.now) }
 		if got := s.missed(shop); got != c.missed {
-			t.Errorf("%s at %s: its moment is missed: %t", shop, c.now, got)
+			t.Errorf("%s at %s: its offset is missed: %t", shop, c.now, got)
 		}
 	}
 	if (&Scheduler{}).missed("shop1234") {
-		t.Error("without ticks one is missed")
+		t.Error("an offset is missed without ticks")
 	}
 }
 
-// TestClockIsSet: a wall clock that is set puts ticks off by two minutes at most, and a
-// tick comes no more than once more.
+// TestClockIsSet: setting the wall clock delays ticks by two minutes at most, and repeats a
+// tick at most once.
 func TestClockIsSet(t *testing.T) {
 	t.Parallel()
 	for _, shops := range []int{5, 100} {
@@ -126,7 +126,7 @@ func TestClockIsSet(t *testing.T) {
 	}
 }
 
-// TestAsleep: of the ticks of a time in which the machine was asleep one is made, at once.
+// TestAsleep: one tick makes up for all those missed while the machine was asleep, immediately.
 func TestAsleep(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "* * * * *", 16, 5, func(w *world) {
@@ -140,7 +140,7 @@ func TestAsleep(t *testing.T) {
 			return n
 		}
 		before := ticks()
-		w.ahead.Store(int64(10*time.Minute + 35*time.Second)) // for a process that sleeps time jumps
+		w.ahead.Store(int64(10*time.Minute + 35*time.Second)) // time jumps for a suspended process
 		time.Sleep(time.Minute)
 		if n := ticks() - before; n != 1 {
 			t.Errorf("%d ticks were made up for, expected 1", n)
@@ -148,7 +148,7 @@ func TestAsleep(t *testing.T) {
 	})
 }
 
-// TestDrop: a shop that is dropped has no pass when Drop has returned, and none comes.
+// TestDrop: when Drop has returned, the shop has no running pass and gets no more.
 func TestDrop(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "@every 1s", 2, 3, func(w *world) {
@@ -160,24 +160,24 @@ func TestDrop(t *testing.T) {
 		w.Drop(name)
 		w.mu.Lock()
 		if n := w.underWay[name]; n != 0 {
-			t.Errorf("%d passes are under way when the shop has been dropped", n)
+			t.Errorf("%d passes are running after the shop was dropped", n)
 		}
 		w.mu.Unlock()
-		w.Drop(name) // as a keeper does that is not sure
+		w.Drop(name) // again, as a keeper does that is not sure
 		if took := time.Since(began); took > planningTakes || passes == 0 {
 			t.Errorf("dropping a shop in its pass %d took %s", passes, took)
 		}
 		time.Sleep(time.Minute)
 		if n := len(w.passesOf()[name]); n != passes {
-			t.Errorf("%d passes have begun since the shop was dropped", n-passes)
+			t.Errorf("%d passes have started since the shop was dropped", n-passes)
 		}
 		if len(w.Held()) != 2 || w.Holds(name) {
-			t.Errorf("held are %v", w.Held())
+			t.Errorf("%v are still held", w.Held())
 		}
 		w.Take(w.ctx, store.Shop{Shop: name}, 2)
 		time.Sleep(time.Second)
 		if n := len(w.passesOf()[name]); n != passes+1 {
-			t.Errorf("%d passes have begun since the shop was taken again", n-passes)
+			t.Errorf("%d passes have started since the shop was taken again", n-passes)
 		}
 	})
 }

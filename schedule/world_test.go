@@ -26,15 +26,15 @@ const (
 	planningTakes = 10 * time.Millisecond // after each
 )
 
-// world is shops that cost what real ones do, an e-conomic that takes its time, and a
-// scheduler that works on them.
+// world has shops that cost what real ones do, a slow e-conomic, and a scheduler that runs
+// their passes.
 type world struct {
 	*Scheduler
 	t        *testing.T
 	workers  int
 	schedule string
 	names    []string     // of the shops
-	ahead    atomic.Int64 // of the right time, is the wall clock
+	ahead    atomic.Int64 // how much the wall clock is fast
 
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -44,11 +44,11 @@ type world struct {
 	latency                   time.Duration // of a call
 	hangs                     func(shop string) bool
 	passes                    map[string][]passed
-	underWay                  map[string]int // passes
+	underWay                  map[string]int // running passes
 	calls                     []time.Time
 	calling, planning         int
-	mostCalling, mostPlanning int // at once
-	statements, marked        int // that note ticks, and the ticks
+	mostCalling, mostPlanning int // concurrently
+	statements, marked        int // that save ticks, and the ticks
 }
 
 // passed is a pass of a shop.
@@ -57,7 +57,7 @@ type passed struct {
 	began time.Time
 }
 
-// inWorld runs a test in a bubble, with a scheduler that runs and has so many shops.
+// inWorld runs a test in a bubble, with a running scheduler and its shops.
 func inWorld(t *testing.T, schedule string, workers, shops int, do func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,12 +66,12 @@ func inWorld(t *testing.T, schedule string, workers, shops int, do func(w *world
 			w.names = append(w.names, shopName(n))
 		}
 		w.start()
-		defer func() { w.end() }() // of the scheduler that there is then
+		defer func() { w.end() }() // do may have replaced the scheduler
 		do(w)
 	})
 }
 
-// start begins with a scheduler that takes all shops a moment later.
+// start starts a scheduler, which takes all shops a moment later.
 func (w *world) start() {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
@@ -131,21 +131,21 @@ func (w *world) passesOf() map[string][]passed {
 	return maps.Clone(w.passes)
 }
 
-// most returns how many calls and how many shops' planning there were at once.
+// most returns the maximum number of concurrent calls and of concurrently planning passes.
 func (w *world) most() (calling, planning int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.mostCalling, w.mostPlanning
 }
 
-// hang has the calls hang of shops.
+// hang makes the calls of shops hang.
 func (w *world) hang(which func(shop string) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hangs, w.mostCalling = which, 0
 }
 
-// answersIn has calls take so long.
+// answersIn sets the latency of calls.
 func (w *world) answersIn(latency time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -154,8 +154,8 @@ func (w *world) answersIn(latency time.Duration) {
 
 func noShop(string) bool { return false }
 
-// distances returns the times between the begins of successive ticks of each shop, those
-// from a time on, from the least to the greatest.
+// distances returns the times between the starts of successive ticks of each shop since from,
+// in ascending order.
 func (w *world) distances(from time.Time, which func(shop string) bool) []time.Duration {
 	var list []time.Duration
 	for name, passes := range w.passesOf() {
@@ -171,13 +171,13 @@ func (w *world) distances(from time.Time, which func(shop string) bool) []time.D
 				last = p.began
 			}
 		}
-		list = append(list, time.Since(last)) // it is not over yet
+		list = append(list, time.Since(last)) // it has not ended yet
 	}
 	slices.Sort(list)
 	return list
 }
 
-// everyMinute fails where the ticks of shops are not a minute apart.
+// everyMinute fails unless the ticks of each shop are a minute apart.
 func (w *world) everyMinute(from time.Time, which func(shop string) bool) {
 	w.t.Helper()
 	list := w.distances(from, which)
@@ -185,11 +185,11 @@ func (w *world) everyMinute(from time.Time, which func(shop string) bool) {
 		w.t.Fatal("there is no tick")
 	}
 	if high, most := list[len(list)*999/1000], list[len(list)-1]; high > 61*time.Second || most > 65*time.Second {
-		w.t.Errorf("between two ticks of a shop are %s at p99.9, %s at most", high, most)
+		w.t.Errorf("two ticks of a shop are %s apart at p99.9, %s at most", high, most)
 	}
 }
 
-// busiest returns the calls in the busiest second from a time on, and the average.
+// busiest returns the calls in the busiest second since from, and the average.
 func (w *world) busiest(from time.Time) (most int, average float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -208,7 +208,7 @@ func (w *world) busiest(from time.Time) (most int, average float64) {
 
 func everyShop(string) bool { return true }
 
-// fakeShop is one that makes two calls in each pass.
+// fakeShop makes two calls in each pass.
 type fakeShop struct {
 	world    *world
 	settings store.Shop
@@ -239,7 +239,7 @@ func (f *fakeShop) RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Re
 	return reconcile.Report{Ticked: due.Tick}, nil
 }
 
-// call is one to e-conomic.
+// call simulates a call to e-conomic.
 func (f *fakeShop) call(ctx context.Context) error {
 	w := f.world
 	defer source.Waiting(ctx)()
@@ -260,7 +260,7 @@ func (f *fakeShop) call(ctx context.Context) error {
 	return err
 }
 
-// plan is what a pass needs a worker for.
+// plan simulates the work that needs a worker.
 func (w *world) plan() {
 	w.mu.Lock()
 	w.planning++
@@ -272,7 +272,7 @@ func (w *world) plan() {
 	w.mu.Unlock()
 }
 
-func (f *fakeShop) NoteFailure(context.Context, error) error { return nil }
+func (f *fakeShop) SaveFailure(context.Context, error) error { return nil }
 func (f *fakeShop) Change(settings store.Shop)               { f.settings = settings }
 func (f *fakeShop) Settings() store.Shop                     { return f.settings }
 func (f *fakeShop) Token() int64                             { return f.token }
