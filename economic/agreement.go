@@ -29,7 +29,7 @@ func (c *Client) Agreement(grantToken string, b *Budget) *Agreement {
 // Self returns who the agreement is.
 func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
 	var self Self
-	got, err := a.do(ctx, p, call{endpoint: "self", op: "read who the agreement is", url: a.client.base + "/self"}, func(got answer) (err error) {
+	got, err := a.do(ctx, p, call{endpoint: "self", op: "read who the agreement is", url: a.client.base + "/self", single: true}, func(got answer) (err error) {
 		self, err = decodeSelf(got)
 		return err
 	})
@@ -41,7 +41,7 @@ func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
 // if it does not exist, or if e-conomic, which ignores case, answers with a number
 // that differs only in case. An answer for any other number is KindMalformed.
 func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Read[Product], error) {
-	c := call{endpoint: "product", op: fmt.Sprintf("read product %q", number), url: a.client.base + "/products/" + EscapeNumber(number)}
+	c := call{endpoint: "product", op: fmt.Sprintf("read product %q", number), url: a.client.base + "/products/" + EscapeNumber(number), single: true}
 	if number == "" {
 		// The URL would be that of all products.
 		return Read[Product]{}, &Error{Op: c.op, Kind: KindBadRequest, Message: "the item number is empty"}

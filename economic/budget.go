@@ -83,6 +83,7 @@ type Budget struct {
 	blocked  time.Time // no call before this
 	inFlight int
 	waiting  [priorities]int // calls waiting for one in flight to end
+	large    time.Duration   // how long the rest of a large answer may take; 0: largeTime
 }
 
 // pace is what a priority has accrued of its even share of the day.
@@ -405,4 +406,22 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 		now = date
 	}
 	return max(at.Sub(now), 0), true
+}
+
+// largeTime returns how long the rest of a large answer may take to come.
+func (b *Budget) largeTime() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(b.large, largeTime)
+}
+
+// tookLarge doubles that time, up to most, where a large answer did not come within it.
+func (b *Budget) tookLarge(whole bool, most time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if whole {
+		b.large = 0
+		return
+	}
+	b.large = min(2*max(b.large, largeTime), most)
 }

@@ -63,6 +63,8 @@ type Client struct {
 
 	rate *rate.Limiter // of all calls
 
+	large, largePDFs places // where large answers are read and decoded
+
 	// transport is used without an http.Client, which would only add redirects, and
 	// those would send the tokens along.
 	transport *getOnly
@@ -118,7 +120,7 @@ func New(o Options) (*Client, error) {
 	if o.CallsPerSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
 	}
-	return &Client{o: o, base: base, host: host, rate: limit, transport: &getOnly{host: host, next: o.Transport}}, nil
+	return &Client{o: o, base: base, host: host, rate: limit, large: make(places, 1), largePDFs: make(places, 2), transport: &getOnly{host: host, next: o.Transport}}, nil
 }
 
 // Close closes idle connections. The client stays usable.
@@ -175,6 +177,7 @@ type call struct {
 	op       string // for errors
 	url      string
 	pdf      bool
+	single   bool // the answer is one small thing
 }
 
 // answer is an answer with status 200.
@@ -183,6 +186,7 @@ type answer struct {
 	body       []byte
 	began      time.Time
 	serverDate time.Time
+	place      *place // of a large one, until it has been decoded
 }
 
 // do makes one call: budget, request, answer, decoding. If a request was sent, it sets
@@ -192,6 +196,7 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or contains an invalid character: enter it again")}
 	}
 	got, r, err := a.ask(ctx, p, c)
+	defer got.place.leave()
 	if r.sent.IsZero() {
 		return answer{}, failed(c.op, err)
 	}
@@ -258,13 +263,15 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, error) {
 	o := &a.client.o
 	outer := ctx
-	ctx, cancel := context.WithTimeout(outer, o.Timeout)
+	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
+	limit := newTimeLimit(o.Timeout, cancel)
+	defer limit.stop()
 	// lost returns the error of a request without a complete answer.
 	lost := func(err error) error {
 		err = a.withoutTokens(err)
 		if ctx.Err() != nil && outer.Err() == nil {
-			err = fmt.Errorf("%w within %s: %w", ErrTimeout, o.Timeout, err)
+			err = fmt.Errorf("%w within %s: %w", ErrTimeout, limit, err)
 		}
 		return &Error{Kind: KindUnavailable, Err: err}
 	}
@@ -277,10 +284,13 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", o.UserAgent)
-	limit := o.MaxJSONBytes
-	if c.pdf {
+	most := o.MaxJSONBytes
+	switch {
+	case c.pdf:
 		req.Header.Set("Accept", "application/pdf")
-		limit = o.MaxPDFBytes
+		most = o.MaxPDFBytes
+	case c.single:
+		most = min(most, maxSingleBytes)
 	}
 	resp, err := a.client.transport.RoundTrip(req)
 	if err != nil {
@@ -299,28 +309,20 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 		}
 		return got, resp, answerError(resp.StatusCode, resp.Header, []byte(a.redact(string(body))))
 	}
-	if resp.ContentLength > limit {
-		return got, resp, tooLarge(limit)
+	if resp.ContentLength > most {
+		return got, resp, tooLarge(most)
 	}
-	var body bytes.Buffer
-	if resp.ContentLength > 0 {
-		body.Grow(int(min(resp.ContentLength, believedLength)) + bytes.MinRead)
-	}
-	_, err = body.ReadFrom(io.LimitReader(resp.Body, limit+1))
-	got.body = body.Bytes()
+	got.body, got.place, err = a.readBody(ctx, resp, c, most, limit)
 	switch {
 	case err != nil:
 		return got, resp, lost(fmt.Errorf("read the answer: %w", err))
-	case int64(len(got.body)) > limit:
-		return got, resp, tooLarge(limit)
+	case int64(len(got.body)) > most:
+		return got, resp, tooLarge(most)
 	case resp.ContentLength >= 0 && int64(len(got.body)) != resp.ContentLength:
 		return got, resp, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is truncated: got %d of %d bytes", len(got.body), resp.ContentLength)}
 	}
 	return got, resp, nil
 }
-
-// believedLength caps how much is allocated on the word of Content-Length.
-const believedLength = 4 << 20
 
 func tooLarge(limit int64) error {
 	return &Error{Kind: KindMalformed, Err: fmt.Errorf("the answer is larger than the limit of %d bytes", limit)}

@@ -32,6 +32,9 @@ func decode(name string, got answer, read func(r *reader) value) error {
 		f.object(name, kind)
 		return f.err()
 	}
+	if _, field := errors.AsType[*fieldError](r.err); field {
+		return under(name+".", r.err)
+	}
 	if isHTML(got.header, got.body) {
 		return &Error{Kind: KindUnavailable, Message: excerpt(got.body)}
 	}
@@ -59,8 +62,12 @@ func under(prefix string, err error) error {
 func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T], error) {
 	var page Page[T]
 	var collection, pagination, results, next value
+	most := c.pageSize()
 	err := decode(c.endpoint, got, func(r *reader) value {
 		item := func() {
+			if !r.atMost(most, "collection", len(page.Items)+len(page.Bad)) {
+				return // that is more than was asked for
+			}
 			v, err := one(r)
 			if err != nil {
 				at := fmt.Sprintf("%s.collection[%d]", c.endpoint, len(page.Items)+len(page.Bad))
@@ -72,7 +79,7 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 		return r.object(func(name []byte) {
 			switch string(name) {
 			case "collection":
-				page.Items, page.Bad = make([]T, 0, len(got.body)/usualItem+1), nil
+				page.Items, page.Bad = make([]T, 0, min(len(got.body)/usualItem+1, most)), nil
 				collection = r.list(item)
 			case "pagination":
 				results, next = nil, nil
@@ -107,6 +114,19 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 		return Page[T]{}, under(c.endpoint+".", err)
 	}
 	return page, nil
+}
+
+// pageSize returns the maximum number of items in the requested page.
+func (c call) pageSize() int {
+	u, err := url.Parse(c.url)
+	if err != nil {
+		return maxPageSize
+	}
+	n, err := strconv.Atoi(u.Query().Get("pagesize"))
+	if err != nil || n < 1 {
+		return maxPageSize
+	}
+	return min(n, maxPageSize)
 }
 
 // usualItem is the usual size of an item in bytes. With it a page's slice seldom grows.
@@ -292,7 +312,8 @@ type rawInvoice struct {
 	references, otherReference                               value
 	pdf, pdfDownload, pdfSelf                                value
 	lines                                                    value
-	each                                                     []rawLine
+	each                                                     []Line        // those of a product
+	ill                                                      []*fieldError // what is wrong in them
 }
 
 func readInvoice(r *reader) (raw rawInvoice) {
@@ -354,8 +375,9 @@ func readInvoice(r *reader) (raw rawInvoice) {
 				}
 			})
 		case "lines":
-			raw.each = nil
-			raw.lines = r.list(func() { raw.each = append(raw.each, readLine(r)) })
+			raw.each, raw.ill = nil, nil
+			index := 0
+			raw.lines = r.list(func() { raw.line(r, index); index++ })
 		}
 	})
 	return raw
@@ -401,45 +423,43 @@ func (raw *rawInvoice) invoice() (Invoice, error) {
 	if inv.PDF == "" {
 		inv.PDF = f.text("pdf.self", raw.pdfSelf)
 	}
-	for i, line := range raw.each {
-		if l := line.line(&f, i); l.ProductNumber != "" {
-			inv.Lines = append(inv.Lines, l)
-		}
-	}
+	inv.Lines = raw.each
+	f.failed = append(f.failed, raw.ill[:min(len(raw.ill), max(0, mostFailed-len(f.failed)))]...)
 	inv.Unsound = f.unsound()
 	return inv, nil
 }
 
-// rawLine is an invoice line as sent, before its types are checked.
-type rawLine struct{ kind, quantity, product, productNumber value }
-
-func readLine(r *reader) (raw rawLine) {
-	raw.kind = r.object(func(name []byte) {
+// line reads an invoice line. It keeps the parsed line, not the raw text: an answer of 32 MiB
+// can have ten million lines.
+func (raw *rawInvoice) line(r *reader, index int) {
+	var quantity, product, productNumber value
+	kind := r.object(func(name []byte) {
 		switch string(name) {
 		case "quantity":
-			raw.quantity = r.value()
+			quantity = r.value()
 		case "product":
-			raw.product, raw.productNumber = r.member("productNumber")
+			product, productNumber = r.member("productNumber")
 		}
 	})
-	return raw
-}
-
-func (raw *rawLine) line(f *fields, index int) Line {
-	var own fields
-	own.object("", raw.kind)
-	own.object(".product", raw.product)
-	l := Line{ProductNumber: own.text(".product.productNumber", raw.productNumber)}
-	if quantity := own.figure(".quantity", raw.quantity); quantity != nil {
-		l.Quantity = *quantity
+	if r.err != nil {
+		return
 	}
-	for _, failed := range own.failed {
-		if len(f.failed) < mostFailed {
+	var f fields
+	f.object("", kind)
+	f.object(".product", product)
+	l := Line{ProductNumber: f.text(".product.productNumber", productNumber)}
+	if q := f.figure(".quantity", quantity); q != nil {
+		l.Quantity = *q
+	}
+	if l.ProductNumber != "" {
+		raw.each = append(raw.each, l)
+	}
+	for _, failed := range f.failed {
+		if len(raw.ill) < mostFailed {
 			failed.path = fmt.Sprintf("lines[%d]%s", index, failed.path)
-			f.failed = append(f.failed, failed)
+			raw.ill = append(raw.ill, failed)
 		}
 	}
-	return l
 }
 
 // decodeSelf reads the answer about the agreement.
@@ -469,6 +489,18 @@ type (
 	rawRole   struct{ kind, name value }
 )
 
+// mostOfSelf is how many modules and roles an agreement may have: e-conomic has some
+// dozens.
+const mostOfSelf = 1000
+
+// atMost ends the reading of a list that has so many items already.
+func (r *reader) atMost(most int, what string, items int) bool {
+	if items == most {
+		r.err = &fieldError{what, fmt.Sprintf("at most %d", most), "more"}
+	}
+	return r.err == nil
+}
+
 func readSelf(r *reader) (raw rawSelf) {
 	raw.kind = r.object(func(name []byte) {
 		switch string(name) {
@@ -480,13 +512,20 @@ func readSelf(r *reader) (raw rawSelf) {
 			raw.settings, raw.baseCurrency = r.member("baseCurrency")
 		case "modules":
 			raw.eachModule = nil
-			raw.modules = r.list(func() { raw.eachModule = append(raw.eachModule, readModule(r)) })
+			raw.modules = r.list(func() {
+				if r.atMost(mostOfSelf, "modules", len(raw.eachModule)) {
+					raw.eachModule = append(raw.eachModule, readModule(r))
+				}
+			})
 		case "application":
 			raw.roles, raw.eachRole = nil, nil
 			raw.application = r.object(func(name []byte) {
 				if string(name) == "requiredRoles" {
 					raw.eachRole = nil
 					raw.roles = r.list(func() {
+						if !r.atMost(mostOfSelf, "application.requiredRoles", len(raw.eachRole)) {
+							return
+						}
 						var role rawRole
 						role.kind, role.name = r.member("name")
 						raw.eachRole = append(raw.eachRole, role)

@@ -1,7 +1,9 @@
 package economic
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -190,9 +192,24 @@ func describe(raw value) string {
 	case '[':
 		return "a list"
 	case '"':
-		return fmt.Sprintf("string %q", oneLine(text(raw), 40))
+		return fmt.Sprintf("string %q", oneLine(text(beginning(raw)), 40))
 	case 't', 'f':
 		return string(raw)
+	case repeated[0]:
+		return "several of them"
 	}
 	return "number " + oneLine(string(raw[:min(len(raw), 100)]), 40)
+}
+
+// beginning returns so much of a string as is worth quoting, as a string.
+func beginning(raw value) value {
+	const enough = 400
+	if len(raw) <= enough {
+		return raw
+	}
+	cut := raw[1:enough]
+	if i := bytes.LastIndexByte(cut, '\\'); i >= 0 && len(cut)-i < len(`\u0000\u0000`) {
+		cut = cut[:i] // perhaps an escape that is not whole
+	}
+	return slices.Concat(value{'"'}, cut, value{'"'})
 }

@@ -3,8 +3,10 @@ package economic
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // checkPDF returns an error unless an answer is a complete PDF. Readers accept a PDF
@@ -21,7 +23,14 @@ func checkPDF(got answer) error {
 		}
 		return &fieldError{"pdf", "%PDF- at the start", began}
 	}
+	// A page of an error may quote a PDF's words, and nothing but a PDF has objects.
+	if sniffed := http.DetectContentType(body); strings.HasPrefix(sniffed, "text/html") {
+		return &fieldError{"pdf", "%PDF- at its beginning", excerpt(body[:min(len(body), 4*within)])}
+	}
 	end := bytes.LastIndex(body, []byte("%%EOF"))
+	if end >= 0 && !pdfObject.Match(body[header:max(header, end)]) {
+		return &fieldError{"pdf", "at least one object", "none"}
+	}
 	if end < 0 {
 		return &fieldError{"pdf", "%%EOF at the end", fmt.Sprintf("%d bytes without it: truncated", len(body))}
 	}

@@ -2,6 +2,7 @@ package economic
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,11 +18,16 @@ func decoding() json.Options {
 // read member by member it is only the first byte.
 type value = jsontext.Value
 
+// repeated replaces the value of a wanted member that occurs twice: nothing tells which of the
+// two is meant. It has none of the types that a field may have.
+var repeated = value("\x00")
+
 // reader reads an answer in a single pass. After an error it reads nothing more.
 type reader struct {
-	body []byte
-	d    *jsontext.Decoder
-	err  error // of syntax
+	body  []byte
+	d     *jsontext.Decoder
+	err   error // of syntax, or of an answer that is out of bounds
+	again bool  // the next value is that of a member that has been read already
 }
 
 func newReader(body []byte) *reader {
@@ -35,6 +41,10 @@ func (r *reader) value() value {
 	}
 	v, err := r.d.ReadValue()
 	r.err = err
+	if r.again {
+		r.again = false
+		return repeated
+	}
 	return r.last(len(v))
 }
 
@@ -51,29 +61,51 @@ func (r *reader) last(size int) value {
 // object reads an object. It calls member for each member, which reads the values that it
 // wants. If the next value is not an object, object returns it whole.
 func (r *reader) object(member func(name []byte)) value {
-	if r.err != nil || r.d.PeekKind() != '{' {
+	if r.err != nil || r.again || r.d.PeekKind() != '{' {
 		return r.value()
 	}
 	first := r.token()
+	var wanted names
 	for r.err == nil && r.d.PeekKind() != '}' {
-		name := r.value()
+		quoted := r.value()
 		if r.err != nil {
 			return nil
 		}
-		at := r.d.InputOffset()
-		member(nameOf(name))
+		name, at := nameOf(quoted), r.d.InputOffset()
+		r.again = wanted.has(name)
+		member(name)
+		r.again = false
 		if r.d.InputOffset() == at {
 			r.value()
+		} else {
+			wanted.add(name)
 		}
 	}
 	r.token()
 	return first
 }
 
+// names are the members of an object that have been read.
+type names struct {
+	list [24][]byte // more than are wanted of any object
+	n    int
+}
+
+func (s *names) has(name []byte) bool {
+	return slices.ContainsFunc(s.list[:s.n], func(other []byte) bool { return bytes.Equal(other, name) })
+}
+
+func (s *names) add(name []byte) {
+	if s.n < len(s.list) {
+		s.list[s.n] = name
+		s.n++
+	}
+}
+
 // list reads a list. It calls item for each item, which must read it. If the next value is
 // not a list, list returns it whole.
 func (r *reader) list(item func()) value {
-	if r.err != nil || r.d.PeekKind() != '[' {
+	if r.err != nil || r.again || r.d.PeekKind() != '[' {
 		return r.value()
 	}
 	first := r.token()
