@@ -569,7 +569,7 @@ func TestBadTokens(t *testing.T) {
 
 func TestPDF(t *testing.T) {
 	t.Parallel()
-	const good = "%PDF-1.7\n…\n%%EOF\n"
+	const good = "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
 	const whole = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\nxref\n0 1\ntrailer<<>>\nstartxref\n29\n%%EOF\n"
 	const updated = whole + "2 0 obj\n<<>>\nendobj\nxref\n0 1\ntrailer<<>>\nstartxref\n96\n%%EOF\n"
 	debug := strings.Repeat("2026-11-28 12:00:00 DEBUG rendered object 12 in 3 ms\r\n", 60)
@@ -588,6 +588,8 @@ func TestPDF(t *testing.T) {
 		"stream table":     {strings.Replace(whole, "29", " 9", 1) + debug, "", ""},
 		"updated":          {updated, "", ""},
 		"updated, padded":  {updated + strings.Repeat("\x00", 3000), "", ""},
+		"quoting page":     {"<html><body>not found: %PDF-1.4 1 0 obj was expected %%EOF</body></html>", economic.KindMalformed, `expected %PDF- at its beginning`},
+		"no object":        {"%PDF-1.4\nnot found\n%%EOF\n", economic.KindMalformed, "expected at least one object, got none"},
 		"page":             {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at the start, got a web page titled "Log in"`},
 		"JSON":             {`{"message":"later"}`, economic.KindMalformed, "later"},
 		"empty":            {"", economic.KindMalformed, "got nothing"},

@@ -74,12 +74,15 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 				page.Bad = append(page.Bad, BadItem{Err: under(at, err)})
 				return
 			}
+			if cap(page.Items) == 0 {
+				page.Items = make([]T, 0, min(len(got.body)/usualItem+1, most))
+			}
 			page.Items = append(page.Items, v)
 		}
 		return r.object(func(name []byte) {
 			switch string(name) {
 			case "collection":
-				page.Items, page.Bad = make([]T, 0, min(len(got.body)/usualItem+1, most)), nil
+				page.Items, page.Bad = []T{}, nil
 				collection = r.list(item)
 			case "pagination":
 				results, next = nil, nil
@@ -377,7 +380,12 @@ func readInvoice(r *reader) (raw rawInvoice) {
 		case "lines":
 			raw.each, raw.ill = nil, nil
 			index := 0
-			raw.lines = r.list(func() { raw.line(r, index); index++ })
+			raw.lines = r.list(func() {
+				if r.atMost(mostLines, "lines", index) {
+					raw.line(r, index)
+					index++
+				}
+			})
 		}
 	})
 	return raw
@@ -428,6 +436,9 @@ func (raw *rawInvoice) invoice() (Invoice, error) {
 	inv.Unsound = f.unsound()
 	return inv, nil
 }
+
+// mostLines is the maximum number of lines of an invoice: far more than people read.
+const mostLines = 100_000
 
 // line reads an invoice line. It keeps the parsed line, not the raw text: an answer of 32 MiB
 // can have ten million lines.

@@ -36,3 +36,7 @@ func IsFieldError(err error) bool {
 func (b *Budget) Acquire(t *testing.T, p Priority) error { return b.acquire(t.Context(), p) }
 
 func (b *Budget) Release(status int, header http.Header) { b.release(status, header) }
+
+func DecodeSelf(body []byte) (Self, error) {
+	return decodeSelf(answer{header: http.Header{}, body: body})
+}

@@ -82,9 +82,7 @@ func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, m
 	if c.pdf {
 		in = a.client.largePDFs
 	}
-	waited := a.client.o.Wait(ctx)
 	taken, err := in.take(ctx)
-	waited()
 	if err != nil {
 		return body, nil, err
 	}

@@ -287,7 +287,7 @@ func TestNewClient(t *testing.T) {
 		asked.Store(r)
 		if r.URL.Path == "/invoices/booked/7/pdf" {
 			w.Header().Set("Content-Type", "application/pdf")
-			_, _ = w.Write([]byte("%PDF-1.4" + string(make([]byte, 2000)) + "%%EOF"))
+			_, _ = w.Write([]byte("%PDF-1.4\n1 0 obj\n" + string(make([]byte, 2000)) + "%%EOF"))
 			return
 		}
 		time.Sleep(time.Second)

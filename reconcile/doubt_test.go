@@ -47,7 +47,7 @@ func (s *shown) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/invoices/booked":
 		list(s.invoices)
 	case strings.HasSuffix(path, "/pdf"):
-		_, _ = w.Write([]byte("%PDF-1.4\n%%EOF\n"))
+		_, _ = w.Write([]byte("%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF\n"))
 	case strings.HasPrefix(path, "/products/"):
 		one(s.items, strings.TrimPrefix(path, "/products/"))
 	default:

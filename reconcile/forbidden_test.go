@@ -50,7 +50,7 @@ func (r *refusing) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		fmt.Fprint(w, `{"message":"No.","errorCode":"E0"}`)
 	case strings.HasSuffix(path, "/pdf"):
 		w.Header().Set("Content-Type", "application/pdf")
-		_, _ = io.WriteString(w, "%PDF-1.4\ntrailer<<>>\nstartxref\n9\n%%EOF\n")
+		_, _ = io.WriteString(w, "%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer<<>>\nstartxref\n9\n%%EOF\n")
 	default:
 		r.remote.ServeHTTP(w, req)
 	}

@@ -98,7 +98,7 @@ func (h *hostileEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		list(h.invoices())
 	case path == "/invoices/booked/1/pdf":
 		w.Header().Set("Content-Type", "application/pdf")
-		_, _ = w.Write([]byte("%PDF-1.4\n" + hostile + "\n%%EOF\n"))
+		_, _ = w.Write([]byte("%PDF-1.4\n1 0 obj\n" + hostile + "\n%%EOF\n"))
 	case path == "/invoices/booked/2/pdf":
 		answer(400, failure)
 	case strings.HasPrefix(path, "/invoices/booked/"):

@@ -1,0 +1,199 @@
+package economic_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lagerd/economic"
+)
+
+const mib = 1 << 20
+
+// fill repeats a part until an answer has so many bytes.
+func fill(before, part, after string, size int) []byte {
+	n := (size - len(before) - len(after)) / len(part)
+	return []byte(before + strings.Repeat(part, n) + strings.TrimRight(part, ",") + after)
+}
+
+// TestHostileAnswers: whatever an answer of the largest size holds, reading it costs no more
+// than three times its size and two seconds. No test runs beside it, for it measures.
+func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures memory
+	const page, pageEnd = `{"collection":[`, `],"pagination":{"results":1}}`
+	const item, itemEnd = `{"collection":[{"productNumber":"1",`, `}],"pagination":{"results":1}}`
+	products := func(body []byte) error { _, err := economic.DecodeProducts(body); return err }
+	invoices := func(body []byte) error { _, err := economic.DecodeInvoices(body); return err }
+	invoice := func(body []byte) error { _, err := economic.DecodeInvoice(body); return err }
+	self := func(body []byte) error { _, err := economic.DecodeSelf(body); return err }
+	for name, test := range map[string]struct {
+		body   []byte
+		decode func([]byte) error
+		err    string // "": it is understood
+	}{
+		"empty items":       {fill(page, `{},`, pageEnd, 32*mib), products, "at most 1000"},
+		"numbers as items":  {fill(page, `0,`, pageEnd, 32*mib), products, "at most 1000"},
+		"items":             {fill(page, `{"productNumber":"1"},`, pageEnd, 32*mib), products, "at most 1000"},
+		"long items":        {fill(page, `{"productNumber":"1","name":"`+strings.Repeat("x", 33_600)+`"},`, pageEnd, 32*mib), products, ""},
+		"unneeded list":     {fill(item+`"x":[`, `[],`, `]`+itemEnd, 32*mib), products, ""},
+		"unneeded object":   {fill(item+`"x":{`, `"a":{"b":1e9},`, `}`+itemEnd, 32*mib), products, ""},
+		"one needed often":  {fill(item, `"name":"x",`, itemEnd, 32*mib), products, ""},
+		"inventory often":   {fill(item, `"inventory":{"inStock":1},`, itemEnd, 32*mib), products, ""},
+		"deep lists":        {[]byte(item + `"x":` + strings.Repeat("[", 16*mib) + strings.Repeat("]", 16*mib) + itemEnd), products, "exceeded max depth"},
+		"deep objects":      {[]byte(item + `"x":` + strings.Repeat(`{"x":`, 5*mib) + "1" + strings.Repeat("}", 5*mib) + itemEnd), products, "exceeded max depth"},
+		"deep inventory":    {[]byte(item + `"inventory":` + strings.Repeat(`{"inventory":`, 2*mib) + "1" + strings.Repeat("}", 2*mib) + itemEnd), products, "exceeded max depth"},
+		"a long name":       {fill(item+`"name":"`, "ab", `"`+itemEnd, 32*mib), products, ""},
+		"an escaped name":   {fill(item+`"name":"`, `\u00e6`, `"`+itemEnd, 32*mib), products, ""},
+		"a long figure":     {fill(item+`"inventory":{"inStock":`, "9", `}`+itemEnd, 32*mib), products, ""},
+		"a long number":     {fill(`{"collection":[{"productNumber":"`, "9", `"}],"pagination":{"results":1}}`, 32*mib), products, ""},
+		"a text as a flag":  {fill(item+`"barred":"`, "ab", `"`+itemEnd, 32*mib), products, ""},
+		"spaces":            {fill(item+`"barred":`, " ", `true`+itemEnd, 32*mib), products, ""},
+		"a long name of it": {fill(item+`"`, "ab", `":1`+itemEnd, 32*mib), products, ""},
+		"pagination often":  {fill(page+`],`, `"pagination":{"results":1},`, `,"x":1}`, 32*mib), products, "several of them"},
+		"collections":       {fill(`{`, `"collection":[{}],`, `,"pagination":{"results":1}}`, 32*mib), products, "several of them"},
+		"empty invoices":    {fill(page, `{},`, pageEnd, 32*mib), invoices, "at most 1000"},
+		"lines":             {fill(`{"bookedInvoiceNumber":1,"lines":[`, `{},`, `]}`, 32*mib), invoice, "at most 100000"},
+		"lines of numbers":  {fill(`{"bookedInvoiceNumber":1,"lines":[`, `0,`, `]}`, 32*mib), invoice, "at most 100000"},
+		"lines of products": {fill(`{"bookedInvoiceNumber":1,"lines":[`, `{"product":{"productNumber":"1"}},`, `]}`, 32*mib), invoice, "at most 100000"},
+		"lines often":       {fill(`{"bookedInvoiceNumber":1,`, `"lines":[{},0],`, `,"date":"2026-01-01"}`, 32*mib), invoice, ""},
+		"modules":           {fill(`{"agreementNumber":1,"modules":[`, `{},`, `]}`, 2*mib), self, "at most 1000"},
+		"roles":             {fill(`{"agreementNumber":1,"application":{"requiredRoles":[`, `0,`, `]}}`, 2*mib), self, "at most 1000"},
+		"a page":            {fill("<html>", "<b>", "</html>", 32*mib), products, "no usable answer"},
+		"zeroes":            {make([]byte, 32*mib), products, "invalid"},
+		"an open list":      {fill(page, `[`, "", 32*mib), products, "exceeded max depth"},
+		"PDF of objects":    {fill("%PDF-1.4\n1 0 obj\n%%EOF", "1 1 ob j", "", 10*mib), economic.CheckPDF, "truncated"},
+		"PDF of ends":       {fill("%PDF-1.4\n1 0 obj\n", "%%EOF", "", 10*mib), economic.CheckPDF, ""},
+	} {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // it measures memory
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			err := test.decode(test.body)
+			took := time.Since(began)
+			runtime.ReadMemStats(&after)
+			switch {
+			case test.err == "" && err != nil, test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
+				t.Errorf("got %.200v, want %q", err, test.err)
+			case err != nil && len(err.Error()) > 1000:
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			// The answer itself is in memory besides.
+			if got, most := int(after.TotalAlloc-before.TotalAlloc), 64*mib; got > most {
+				t.Errorf("%d MiB allocated, expected at most %d", got/mib, most/mib)
+			}
+			if most := 2 * time.Second * slower; took > most {
+				t.Errorf("it took %s, expected at most %s", took, most)
+			}
+			t.Logf("%d MiB in %s: %.100v", (after.TotalAlloc-before.TotalAlloc)/mib, took.Round(time.Millisecond), err)
+		})
+	}
+}
+
+// slowRest is the rest of a body, which comes in parts.
+type slowRest struct {
+	ctx   context.Context
+	parts int
+	pause time.Duration // before each part
+
+	reads func(begins bool)
+	begun bool
+}
+
+func (s *slowRest) Read(b []byte) (int, error) {
+	if !s.begun {
+		s.begun = true
+		s.reads(true)
+	}
+	if s.parts == 0 {
+		s.reads(false)
+		return 0, io.EOF
+	}
+	select {
+	case <-s.ctx.Done():
+		s.reads(false)
+		return 0, s.ctx.Err()
+	case <-time.After(s.pause):
+	}
+	s.parts--
+	b[0] = ' '
+	return 1, nil
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestLargeAnswersTakeTurns: answers over 4 MiB are read one at a time, across all agreements.
+// Waiting counts against nobody's timeout. One that takes longer than three seconds gives up
+// its place, and its agreement gets twice the time at its next turn.
+func TestLargeAnswersTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var takes time.Duration // each rest, in all
+		var mu sync.Mutex
+		reading, most := 0, 0
+		client, err := economic.New(economic.Options{AppSecretToken: "app", Timeout: 10 * time.Second, Transport: transport(func(r *http.Request) (*http.Response, error) {
+			rest := &slowRest{ctx: r.Context(), parts: 10, pause: takes / 10, reads: func(begins bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				if begins {
+					reading++
+				} else {
+					reading--
+				}
+				most = max(most, reading)
+			}}
+			body := io.MultiReader(bytes.NewReader(bytes.Repeat([]byte(" "), 4*mib)), rest, strings.NewReader(`{"collection":[],"pagination":{"results":0}}`))
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(body)}, nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(a *economic.Agreement) (time.Duration, error) {
+			began := time.Now()
+			_, err := a.Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{})
+			return time.Since(began), err
+		}
+		one := client.Agreement("one", economic.NewBudget(economic.BudgetOptions{}))
+		for n, turn := range []struct{ takes, within time.Duration }{
+			{6500 * time.Millisecond, 3 * time.Second},
+			{6500 * time.Millisecond, 6 * time.Second},
+			{6500 * time.Millisecond, 0},
+			{6500 * time.Millisecond, 3 * time.Second}, // it was in time: it has no more than others again
+		} {
+			takes = turn.takes
+			took, err := read(one)
+			if turn.within == 0 {
+				if err != nil || took != turn.takes {
+					t.Errorf("turn %d took %s: %v", n+1, took, err)
+				}
+				continue
+			}
+			if took != turn.within || economic.KindOf(err) != economic.KindUnavailable || !strings.Contains(err.Error(), fmt.Sprint("within ", turn.within)) {
+				t.Errorf("turn %d took %s, expected it to end after %s: %v", n+1, took, turn.within, err)
+			}
+		}
+
+		takes, most = 2700*time.Millisecond, 0
+		var all sync.WaitGroup
+		for n := range 8 {
+			all.Go(func() {
+				if took, err := read(client.Agreement(fmt.Sprint(n), nil)); err != nil {
+					t.Errorf("answer %d, after %s: %v", n, took, err)
+				}
+			})
+		}
+		all.Wait()
+		if most != 1 || reading != 0 {
+			t.Errorf("at most %d large answers were read at once, expected 1; %d are read still", most, reading)
+		}
+	})
+}
