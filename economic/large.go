@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A hostile or broken answer may be as large as the limit allows, and hundreds may come
-// at once. So only the first part of one is read as it comes; the rest waits for one of a
-// few places, which is given up once the answer has been decoded.
+// A hostile or broken answer may be as large as the limit allows, and hundreds may come at
+// once. So only the first 4 MiB are read as they come; the rest waits for one of a few
+// places, which the answer gives up once it is decoded.
 
 const (
 	// largeBytes is what is read of every answer at once.
