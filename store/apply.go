@@ -13,11 +13,11 @@ import (
 )
 
 // Fence is a holder's right to write for a shop: the token of its lease, the
-// settings that it works with, and the number of the transaction under the token.
-// A holder counts Seq up by one for each Apply and starts from 1.
+// settings it works with, and the number of the transaction under the token.
+// A holder starts Seq at 1 and increments it for each Apply.
 type Fence struct {
 	Shop       string
-	Dataset    Dataset // Shop.Dataset of those settings: items and invoices are written there
+	Dataset    Dataset // Shop.Dataset of those settings: where items and invoices are written
 	Generation int64   // Shop.Generation of those settings
 	Token      int64
 	Seq        int64
@@ -25,34 +25,34 @@ type Fence struct {
 
 // Applied is everything one transaction writes for a shop.
 type Applied struct {
-	Known Progress // before it, as far as its writer knows: what would not differ from it is not written
+	Known Progress // the progress before it, as its writer knows it: only differences are written
 
 	Items    []plan.Row
 	Changes  []plan.Change
 	Answered []plan.Answer
 	Rereads  []plan.Reread
-	Late     map[plan.Kind][]string // numbers whose missed webhook has come
+	Late     map[plan.Kind][]string // numbers whose missed webhook has arrived
 	LateFrom time.Time              // changes committed before this stay missed
 
 	Invoices []plan.InvoiceRow
 	Window   *plan.Window // nil: unchanged
 	PDFs     []PDF
-	Work     []WorkResult // invoices to be tried again, if their work is not done
+	Work     []WorkResult // invoices to retry, unless their work is done
 	Lines    []int64      // invoices whose lines have been read
 	Hints    []HintRecord // the item numbers on those lines
 
-	Completed []plan.InvoiceRow // stored invoices of which fields could not be understood before
+	Completed []plan.InvoiceRow // stored invoices with fields that could not be parsed before
 	Warnings  []Warning
 
-	Mixed *[]plan.Mixed // stored invoices that are not the agreement's, by a sweep; nil: unchanged
+	Mixed *[]plan.Mixed // stored invoices that a sweep found not to be the agreement's; nil: unchanged
 
 	Progress Patch
 
-	Holds    []plan.Hold  // that begin, or whose detail differs
-	EndHolds []plan.Scope // whose hold has ended; before Holds
+	Holds    []plan.Hold  // new ones, and those whose detail differs
+	EndHolds []plan.Scope // whose hold has ended; applied before Holds
 
-	Losses      plan.LossChange // what the loss guard is to remember
-	EndApproval bool            // what a person approved has been stored
+	Losses      plan.LossChange // changes to the loss guard's memory
+	EndApproval bool            // the losses a person approved have been stored
 }
 
 // Empty reports whether there is nothing to write.
@@ -62,10 +62,10 @@ func (a Applied) Empty() bool {
 	return rows == 0 && a.Mixed == nil && a.Losses.Empty() && !a.EndApproval && !a.Progress.changes(a.Known) && !moves(a.Window, a.Known)
 }
 
-// Apply writes it all in one transaction under the fence and returns the progress
-// after it. It returns ErrFenced if the lease was lost, or ErrSettingsChanged, and then
-// nothing is written; after any other error it may have been. a.Known is returned with
-// an error. now becomes the time of commit in the history.
+// Apply writes a in one transaction under the fence and returns the progress after it.
+// It writes nothing and returns ErrFenced if the lease was lost, or ErrSettingsChanged
+// if the shop's settings changed; after any other error it may have written. With an
+// error it returns a.Known. now is the commit time recorded in the history.
 func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (Progress, error) {
 	after := a.Known
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
@@ -82,7 +82,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (P
 		t.putPDFs(f.Dataset, a.PDFs, now)
 		for _, w := range a.Work {
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_refused = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
-				At(w.DueAt), w.Tries, w.Refused, cause(w.Error, 500), f.Dataset, w.Number)
+				At(w.DueAt), w.Tries, w.Refused, shorten(w.Error, 500), f.Dataset, w.Number)
 		}
 		t.changeLosses(f, a.Losses)
 		if a.EndApproval {
@@ -92,13 +92,13 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (P
 		return nil
 	})
 	if err != nil {
-		return a.Known, fmt.Errorf("store what was read for %s: %w", f.Shop, err)
+		return a.Known, fmt.Errorf("apply changes of %s: %w", f.Shop, err)
 	}
 	return after, nil
 }
 
-// inFencedTx is inTx under the fence. fn is not run where this very transaction has been
-// committed before.
+// inFencedTx is inTx under the fence. It skips fn if this transaction was committed by
+// an earlier try.
 func (s *Store) inFencedTx(ctx context.Context, f Fence, fn func(*tx) error) error {
 	return s.inTx(ctx, func(t *tx) error {
 		done, err := t.fence(f)
@@ -109,9 +109,9 @@ func (s *Store) inFencedTx(ctx context.Context, f Fence, fn func(*tx) error) err
 	})
 }
 
-// fence writes the shop's fence. Writing, not reading, is what makes two
-// nodes of a Galera cluster notice each other. done reports that this very
-// transaction has been committed before: the commit's answer was lost.
+// fence writes the shop's fence: only a write conflicts between two nodes of a
+// Galera cluster, a read does not. done reports that an earlier try committed this
+// transaction and the answer to its commit was lost.
 func (t *tx) fence(f Fence) (done bool, err error) {
 	if t.exec("UPDATE leases SET applied_seq = ? WHERE shop = ? AND token = ? AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {
 		return false, nil
@@ -124,8 +124,8 @@ func (t *tx) fence(f Fence) (done bool, err error) {
 	case found && token == f.Token && seq == f.Seq:
 		return true, nil
 	case !found || generation != f.Generation:
-		// Removed, perhaps added again, or set otherwise. That another holds the lease as
-		// well is found by the next try, with the settings of now.
+		// Removed, perhaps added again, or its settings changed. If the lease was lost as
+		// well, the next try, with the current settings, finds that.
 		return false, ErrSettingsChanged
 	}
 	return false, ErrFenced
@@ -153,9 +153,8 @@ func (t *tx) putChanges(f Fence, changes []plan.Change, now time.Time) {
 		" old_state, new_state, cause, webhook, economic_at, hinted_at, observed_at, committed_at, renumbered_to)", columns, "", args)
 }
 
-// answer closes hints up to the generation that was read. Most of a read's hints
-// have seen as many webhooks and are told the same, and one statement answers
-// them all.
+// answer closes hints up to the generation that was read. Most hints of a read have
+// the same generation and get the same answer: one statement closes them all.
 func (t *tx) answer(shop string, answers []plan.Answer) {
 	type same struct {
 		kind   plan.Kind
@@ -165,7 +164,7 @@ func (t *tx) answer(shop string, answers []plan.Answer) {
 	}
 	numbers := map[same][]string{}
 	for _, a := range answers {
-		key := same{a.Kind, a.Gen, a.Reason, cause(a.Note, 500)}
+		key := same{a.Kind, a.Gen, a.Reason, shorten(a.Note, 500)}
 		numbers[key] = append(numbers[key], a.Number)
 	}
 	keys := slices.SortedFunc(maps.Keys(numbers), func(a, b same) int {
@@ -177,7 +176,7 @@ func (t *tx) answer(shop string, answers []plan.Answer) {
 			for _, number := range chunk {
 				args = append(args, number)
 			}
-			// MySQL assigns from left to right: each looks only at what comes after it.
+			// MySQL assigns from left to right: each uses only columns assigned after it.
 			t.exec("UPDATE hints SET refused = CASE WHEN seen_gen > ? THEN refused ELSE 0 END,"+
 				" reason = CASE WHEN seen_gen > ? THEN reason ELSE ? END,"+
 				" note = CASE WHEN seen_gen > ? THEN note ELSE ? END,"+
@@ -188,17 +187,17 @@ func (t *tx) answer(shop string, answers []plan.Answer) {
 	}
 }
 
-// notNull stands in for a time that an upsert must name and never stores.
+// notNull is a placeholder for a NOT NULL time that the upsert never stores.
 var notNull = At(time.Unix(0, 0))
 
-// reread postpones hints that showed nothing new or could not be read, unless
-// a newer one has come. The upsert always meets a row: hints are deleted only
+// reread postpones hints that showed nothing new or could not be read, unless a
+// newer hint has arrived. The upsert always finds a row: hints are deleted only
 // under the shop's lease.
 func (t *tx) reread(shop string, rereads []plan.Reread) {
 	const columns = 14
 	args := make([]any, 0, len(rereads)*columns)
 	for _, r := range rereads {
-		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, r.Refused, r.Reason, cause(r.Note, 500))
+		args = append(args, shop, r.Kind, r.Number, r.Gen, true, "", notNull, notNull, At(r.DueAt), r.Tries, r.Failures, r.Refused, r.Reason, shorten(r.Note, 500))
 	}
 	var set []string
 	for _, column := range []string{"due_at", "tries", "failures", "refused", "reason", "note"} {
@@ -208,8 +207,8 @@ func (t *tx) reread(shop string, rereads []plan.Reread) {
 		columns, t.dialect.onConflict("shop, kind, number", set...), args)
 }
 
-// markLate turns missed webhooks into late ones where the webhook has come
-// after all, and returns how many.
+// markLate turns missed webhooks that have arrived after all into late ones, and
+// returns how many.
 func (t *tx) markLate(shop string, a Applied) (late int64) {
 	for kind, numbers := range a.Late {
 		for chunk := range slices.Chunk(numbers, rowsPerStatement) {

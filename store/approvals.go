@@ -11,21 +11,21 @@ import (
 	"lagerd/plan"
 )
 
-// Approval is a person's word that a reconciliation of a shop may take away the stock
-// of so many items.
+// Approval is a person's permission for a reconciliation of a shop to take away the
+// stock of that many items.
 type Approval struct {
-	Losses int // 0: there is none
+	Losses int // 0: none
 	At     time.Time
 }
 
-// ErrNotApproved is returned where what a person approved is not what holds the shop
-// any more.
-var ErrNotApproved = errors.New("the shop has been changed, or its hold has ended or is another one, since its losses were shown: look again")
+// ErrNotApproved is returned when the shop's hold is no longer the one that a person
+// approved.
+var ErrNotApproved = errors.New("the shop's settings or its hold have changed since its losses were shown: look again")
 
-// Approve stores that a person accepts that a reconciliation of the shop takes away the
-// stock of so many items. The shop is as it was before its losses were read: where its
-// settings, its agreement or its hold are others by now, nothing is approved and
-// ErrNotApproved returned. Like new settings, an approval starts the shop's pass anew.
+// Approve stores a person's approval of that many losses of the shop. shop is as it was
+// before its losses were read: if its settings, its agreement or its hold have changed
+// since, Approve stores nothing and returns ErrNotApproved. Like new settings, an
+// approval restarts the shop's pass.
 func (s *Store) Approve(ctx context.Context, shop Shop, losses int, now time.Time) error {
 	err := s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
 		present, err := oneShop(db, shop.Shop)
@@ -54,7 +54,7 @@ func (s *Store) Approve(ctx context.Context, shop Shop, losses int, now time.Tim
 
 const approvalSince = "SELECT COALESCE(MAX(losses), 0) AS losses, MAX(approved_at) AS approved_at FROM approvals WHERE shop = ? AND losses > 0 AND approved_at >= ?"
 
-// Approved returns what is approved for the shop since the given time.
+// Approved returns the shop's approval, unless it is older than since.
 func (s *Store) Approved(ctx context.Context, shop string, since time.Time) (Approval, error) {
 	var a Approval
 	var at Time

@@ -18,7 +18,7 @@ import (
 	"lagerd/plan"
 )
 
-// batched is a webhook's hint as it is kept in a batch.
+// batched is a webhook's hint as stored in a batch.
 type batched struct {
 	Kind   plan.Kind `json:"kind"`
 	Number string    `json:"number"`
@@ -29,19 +29,18 @@ const (
 	insertBatches   = "INSERT INTO hint_batches (shop, hints, first_at, data) VALUES "
 	newBatch        = "(?,?,?,?)"
 	newBatchArgs    = 4
-	preparedBatches = 32 // rows at most of a statement that is kept prepared
+	preparedBatches = 32 // most rows of a statement that stays prepared
 
-	unpackedBatches = 250 // in one transaction
+	unpackedBatches = 250 // per transaction
 )
 
-// UnpackedHints is how many hints one Unpack records, of a batch or more.
+// UnpackedHints is how many hints one Unpack records, rounded up to whole batches.
 const UnpackedHints = 2000
 
-// RecordWebhooks stores webhooks' hints as they came, a row to a shop: storing each
-// in its own row would cost more than all else a webhook costs. When it returns nil
-// they are committed. Whoever works on the shop unpacks them before it looks for
-// hints (see Unpack), or has a listing answer them as they are (see Packed). A shop's
-// hints share a row where they follow each other.
+// RecordWebhooks stores webhooks' hints as batches, one row per run of consecutive
+// hints of a shop: a row per hint would cost more than everything else about a webhook.
+// They are committed when it returns nil. A shop's pass unpacks them before it reads
+// open hints (see Unpack), or a listing answers them in their batches (see Packed).
 func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 	var args []any
 	var data []byte
@@ -68,8 +67,8 @@ func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
 	return nil
 }
 
-// appendBatched appends a hint to the JSON of a batch, as json would write a list of
-// batched, at a fifth of what that takes for each webhook.
+// appendBatched appends a hint to the JSON of a batch: the same text that json writes
+// for a list of batched, in a fifth of the time.
 func appendBatched(data []byte, h HintRecord) ([]byte, error) {
 	separator := byte(',')
 	if len(data) == 0 {
@@ -87,8 +86,8 @@ func appendBatched(data []byte, h HintRecord) ([]byte, error) {
 	return append(data, '}'), nil
 }
 
-// insertBatches uses a prepared statement for few rows: a server of MySQL's kind
-// takes longer to parse the statement than to store them.
+// insertBatches uses a prepared statement for few rows: MySQL and MariaDB take longer
+// to parse the statement than to store them.
 func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 	query := insertBatches + repeat(newBatch, rows)
 	if rows > preparedBatches {
@@ -111,32 +110,32 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 	return err
 }
 
-// notPrepared reports whether the server refused a statement that was prepared and
-// might take it as text: there may be too many, or a proxy may know none.
+// notPrepared reports whether the server refused a prepared statement and might accept
+// it as text: there may be too many of them, or a proxy may not support them.
 func notPrepared(err error) bool {
 	refused, ok := errors.AsType[*mysql.MySQLError](err)
 	return ok && !retryable(refused)
 }
 
-// notKept reports whether the server did not know, or would not prepare, a statement that
-// is kept prepared. It has done nothing then, and the transaction goes on; after other
-// errors it may have ended without a word.
+// notKept reports whether the server no longer knew, or refused to prepare again, a
+// statement that had been prepared. It has executed nothing then and the transaction
+// continues; after other errors the server may have ended the transaction silently.
 func notKept(err error) bool {
 	refused, ok := errors.AsType[*mysql.MySQLError](err)
 	return ok && slices.Contains([]uint16{errUnknownStatement, errCannotPrepare, errTooManyStatements, errPrepareAgain}, refused.Number)
 }
 
-// Unpacked is what came of the oldest of a shop's batches.
+// Unpacked is the result of an Unpack.
 type Unpacked struct {
 	Hints      int
-	Unreadable []error // of batches that are set aside
+	Unreadable []error // one per batch set aside
 	More       bool    // there may be further batches
 }
 
-// Unpack records each hint of the shop's oldest batches in its own row, so many hints
-// at least if there are as many, in one transaction under the fence. Batches up to the
-// given one are left alone: a listing has them in hand. A batch that cannot be read is
-// kept with the error and not looked at again.
+// Unpack records each hint of the shop's oldest batches in its own row, in one
+// transaction under the fence: whole batches until there are least hints. It skips
+// batches up to after, which a listing has claimed. It sets aside a batch that cannot be
+// read, with the error, and never reads it again.
 func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Unpacked, error) {
 	var ids []any
 	var bad []unreadable
@@ -160,13 +159,13 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 	err = s.inFencedTx(ctx, f, func(t *tx) error {
 		t.recordHints(d.hints)
 		for _, b := range bad {
-			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", cause(b.err.Error(), 500), b.id)
+			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", shorten(b.err.Error(), 500), b.id)
 		}
 		t.deleteBatches(ids)
 		return nil
 	})
 	if err != nil {
-		return Unpacked{}, fmt.Errorf("unpack the webhooks of %s: %w", f.Shop, err)
+		return Unpacked{}, fmt.Errorf("unpack webhooks of %s: %w", f.Shop, err)
 	}
 	u := Unpacked{Hints: len(d.hints), More: count >= least || read == unpackedBatches}
 	for _, b := range bad {
@@ -180,15 +179,15 @@ type unreadable struct {
 	err error
 }
 
-// deleteBatches deletes them by their numbers, not up to the last: one with a lower
-// number may be committed after those that were read.
+// deleteBatches deletes batches one by one by id, not up to the last id: a batch with
+// a lower id may be committed after these were read.
 func (t *tx) deleteBatches(ids []any) {
 	for chunk := range slices.Chunk(ids, rowsPerStatement) {
 		t.exec("DELETE FROM hint_batches WHERE id IN "+placeholders(1, len(chunk)), chunk...)
 	}
 }
 
-// distinct holds one hint to a number.
+// distinct collects one hint per number.
 type distinct struct {
 	hints []HintRecord
 	at    map[hintKey]int
@@ -203,7 +202,7 @@ func (d *distinct) add(shop string, batch []batched) {
 	for _, one := range batch {
 		k, received := hintKey{one.Kind, one.Number}, time.UnixMicro(one.AtUS)
 		if n, known := d.at[k]; known {
-			d.hints[n].again(received)
+			d.hints[n].merge(received)
 			continue
 		}
 		d.at[k] = len(d.hints)
@@ -211,18 +210,19 @@ func (d *distinct) add(shop string, batch []batched) {
 	}
 }
 
-// sort puts the hints so that rows are locked in one order. No more are added then.
+// sort orders the hints so that all transactions lock rows in the same order. It must
+// come after the last add.
 func (d *distinct) sort() {
 	slices.SortFunc(d.hints, func(a, b HintRecord) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
 }
 
-// eachBatch reads a shop's batches after the given one, oldest first and so many at
-// most, until yield returns false. One that cannot be read comes with an error.
-func (s *Store) eachBatch(ctx context.Context, shop string, after int64, most int, yield func(id int64, batch []batched, unreadable error) bool) error {
-	fail := func(err error) error { return fmt.Errorf("read the webhooks of %s: %w", shop, err) }
-	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 AND id > ? ORDER BY id LIMIT ?", shop, after, most)
+// eachBatch yields a shop's batches with ids above after, oldest first and at most limit,
+// until yield returns false. A batch that cannot be read is yielded with an error.
+func (s *Store) eachBatch(ctx context.Context, shop string, after int64, limit int, yield func(id int64, batch []batched, unreadable error) bool) error {
+	fail := func(err error) error { return fmt.Errorf("read webhooks of %s: %w", shop, err) }
+	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 AND id > ? ORDER BY id LIMIT ?", shop, after, limit)
 	if err != nil {
 		return fail(err)
 	}
@@ -249,20 +249,20 @@ func readBatch(data []byte) (batch []batched, err error) {
 	}
 	for _, b := range batch {
 		if b.Kind != plan.KindStock && b.Kind != plan.KindInvoice || b.Number == "" {
-			return nil, fmt.Errorf("a webhook of kind %q and number %q: expected stock or invoice, and a number", b.Kind, b.Number)
+			return nil, fmt.Errorf("webhook of kind %q and number %q: expected stock or invoice, and a number", b.Kind, b.Number)
 		}
 	}
 	return batch, nil
 }
 
-// Packed are a shop's webhooks that wait in batches.
+// Packed are a shop's webhooks that are still in batches.
 type Packed struct {
 	Batches []int64                            // oldest first
 	Hints   map[plan.Kind]map[string]plan.Hint // by kind and number; they have no generation
 }
 
-// Packed returns the webhooks that wait to be unpacked. Whoever looks at hints too looks
-// here first: what is unpacked in between is seen twice then, and not missed.
+// Packed returns the shop's webhooks that are still in batches. A caller that also reads
+// hints calls Packed first: a hint unpacked in between is then seen twice, not missed.
 func (s *Store) Packed(ctx context.Context, shop string) (Packed, error) {
 	p := Packed{Hints: map[plan.Kind]map[string]plan.Hint{plan.KindStock: {}, plan.KindInvoice: {}}}
 	err := s.eachBatch(ctx, shop, 0, math.MaxInt32, func(id int64, batch []batched, unreadable error) bool {
@@ -290,7 +290,7 @@ func (s *Store) Packed(ctx context.Context, shop string) (Packed, error) {
 	return p, err
 }
 
-// Forget deletes batches whose hints have been answered or have got a row, in one
+// Forget deletes batches whose hints have been answered or have their own rows, in one
 // transaction under the fence.
 func (s *Store) Forget(ctx context.Context, f Fence, batches []int64) error {
 	ids := make([]any, len(batches))
@@ -302,7 +302,7 @@ func (s *Store) Forget(ctx context.Context, f Fence, batches []int64) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("delete %d batches of answered webhooks of %s: %w", len(batches), f.Shop, err)
+		return fmt.Errorf("delete %d answered batches of %s: %w", len(batches), f.Shop, err)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Clock returns the database server's time. ok is false for the embedded database,
-// which has this machine's.
+// which uses this machine's clock.
 func (s *Store) Clock(ctx context.Context) (now time.Time, ok bool, err error) {
 	if s.dialect.isSQLite() {
 		return time.Time{}, false, nil

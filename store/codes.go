@@ -14,37 +14,37 @@ type ShopCode struct {
 	Shop      string `gorm:"primaryKey"`
 	CodeHash  []byte `gorm:"primaryKey"`
 	CreatedAt Time
-	UsedAt    Time `gorm:"-"` // when a call with it was last noted; zero: never
+	UsedAt    Time `gorm:"-"` // last recorded use; zero: never used
 }
 
-// CodeUse says that a webhook was called with a code.
+// CodeUse is a webhook call with a code.
 type CodeUse struct {
 	Shop     string
 	CodeHash []byte
 }
 
 var (
-	// ErrTwoCodes is returned where a shop has two live codes already.
+	// ErrTwoCodes is returned when a shop already has two live codes.
 	ErrTwoCodes = errors.New("two codes are live already")
-	// ErrOneCode is returned where there is no new code to be replaced.
-	ErrOneCode = errors.New("there is one code only, and no new one beside it")
-	// ErrCodeInUse is returned where the newest code would be replaced, and calls
-	// come with it.
-	ErrCodeInUse = errors.New("webhooks are called with the newest code")
-	// ErrCodeNotInUse is returned where the codes that work would be retired: no
-	// call has come with the newest one yet.
-	ErrCodeNotInUse = errors.New("no webhook has been called with the newest code yet")
-	// ErrOldCodeInUse is returned where a code would be retired with which calls
-	// have come since the last one with the newest.
-	ErrOldCodeInUse = errors.New("webhooks are still called with the older code")
+	// ErrOneCode is returned when there is no new code to replace.
+	ErrOneCode = errors.New("there is only one code, and no new one to replace")
+	// ErrCodeInUse is returned instead of replacing a newest code that webhook calls
+	// use.
+	ErrCodeInUse = errors.New("webhook calls use the newest code")
+	// ErrCodeNotInUse is returned instead of retiring the codes that work: no call
+	// has used the newest one yet.
+	ErrCodeNotInUse = errors.New("no webhook call has used the newest code yet")
+	// ErrOldCodeInUse is returned instead of retiring a code that calls have used
+	// since the last call with the newest.
+	ErrOldCodeInUse = errors.New("webhook calls still use the older code")
 )
 
-// Codes returns the code hashes of all shops, those of a shop from the oldest on.
+// Codes returns the code hashes of all shops, oldest first for each shop.
 func (s *Store) Codes(ctx context.Context) ([]ShopCode, error) {
 	return codes(s.db.WithContext(ctx), "")
 }
 
-// CodesOf returns the code hashes of one shop, from the oldest on.
+// CodesOf returns the code hashes of one shop, oldest first.
 func (s *Store) CodesOf(ctx context.Context, shop string) ([]ShopCode, error) {
 	return codes(s.db.WithContext(ctx), shop)
 }
@@ -71,7 +71,7 @@ func codes(db *gorm.DB, shop string) ([]ShopCode, error) {
 	return list, rows.Err()
 }
 
-// RecordCodeUses stores that codes were used at the given time.
+// RecordCodeUses records uses of codes at the given time.
 func (s *Store) RecordCodeUses(ctx context.Context, uses []CodeUse, at time.Time) error {
 	tail := s.dialect.onConflict("shop, code_hash", overwrite("used_at")...)
 	for len(uses) > 0 {
@@ -82,13 +82,13 @@ func (s *Store) RecordCodeUses(ctx context.Context, uses []CodeUse, at time.Time
 		}
 		uses = uses[n:]
 		if _, err := s.exec(ctx, "INSERT INTO code_uses (shop, code_hash, used_at) VALUES "+placeholders(n, 3)+tail, args...); err != nil {
-			return fmt.Errorf("note that %d integration codes are used: %w", n, err)
+			return fmt.Errorf("record the use of %d integration codes: %w", n, err)
 		}
 	}
 	return nil
 }
 
-// AddCode stores another code of a shop, or returns ErrTwoCodes.
+// AddCode stores a second code of a shop, or returns ErrTwoCodes.
 func (s *Store) AddCode(ctx context.Context, name string, codeHash []byte, now time.Time) error {
 	return s.changeCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
 		if len(live) >= 2 {
@@ -98,8 +98,8 @@ func (s *Store) AddCode(ctx context.Context, name string, codeHash []byte, now t
 	})
 }
 
-// ReplaceNewCode stores a code in the place of the newest of two, with which no
-// webhook has been called. It returns ErrOneCode or ErrCodeInUse.
+// ReplaceNewCode replaces the newer of two codes, which no webhook call has used. It
+// returns ErrOneCode if there is no second code, and ErrCodeInUse if it has been used.
 func (s *Store) ReplaceNewCode(ctx context.Context, name string, codeHash []byte, now time.Time) error {
 	return s.changeCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
 		if len(live) < 2 {
@@ -116,18 +116,17 @@ func (s *Store) ReplaceNewCode(ctx context.Context, name string, codeHash []byte
 	})
 }
 
-// RetireOldCodes deletes all codes of a shop but the newest and returns how
-// many there were. Unless it is to be done whatever the codes' use, it returns
-// ErrCodeNotInUse where no webhook has been called with the newest one, and
-// ErrOldCodeInUse where one has been called with an older one since.
-func (s *Store) RetireOldCodes(ctx context.Context, name string, whatever bool) (retired int, err error) {
+// RetireOldCodes deletes all codes of a shop except the newest and returns how many it
+// deleted. Unless force is set, it returns ErrCodeNotInUse if no webhook call has used
+// the newest code, and ErrOldCodeInUse if a call has used an older one since.
+func (s *Store) RetireOldCodes(ctx context.Context, name string, force bool) (retired int, err error) {
 	err = s.changeCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
 		retired = max(0, len(live)-1)
-		if retired > 0 && live[retired].UsedAt.IsZero() && !whatever {
+		if retired > 0 && live[retired].UsedAt.IsZero() && !force {
 			return fmt.Errorf("retire the old code of %s: %w", name, ErrCodeNotInUse)
 		}
 		for _, c := range live[:retired] {
-			if c.UsedAt.After(live[retired].UsedAt.Time) && !whatever {
+			if c.UsedAt.After(live[retired].UsedAt.Time) && !force {
 				return fmt.Errorf("retire the old code of %s: %w", name, ErrOldCodeInUse)
 			}
 			if err := deleteCode(db, c); err != nil {
@@ -139,8 +138,8 @@ func (s *Store) RetireOldCodes(ctx context.Context, name string, whatever bool) 
 	return retired, err
 }
 
-// changeCodes runs fn with a shop's codes, from the oldest on, in a transaction
-// that moves the shops' generation.
+// changeCodes runs fn with a shop's codes, oldest first, in a transaction that
+// increments the shops' generation.
 func (s *Store) changeCodes(ctx context.Context, name string, fn func(db *gorm.DB, live []ShopCode) error) error {
 	return s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
 		if _, err := oneShop(db, name); err != nil {

@@ -12,13 +12,13 @@ import (
 	"lagerd/plan"
 )
 
-// Dataset is the key under which is stored what was read of one agreement for one shop:
-// items, invoices and PDFs. That of a shop's first agreement is named like the shop,
-// which is no reason to take one for the other.
+// Dataset is the key of the items, invoices and PDFs read from one agreement for one
+// shop. The dataset of a shop's first agreement has the shop's name; the type keeps the
+// two from being mixed up.
 type Dataset string
 
-// Agreement is an agreement whose figures, invoices and PDFs are stored for a shop
-// that has had more than one.
+// Agreement is one of the agreements of a shop that has had more than one, with the
+// dataset in which its figures, invoices and PDFs are stored.
 type Agreement struct {
 	Shop            string `gorm:"primaryKey"`
 	AgreementNumber int64  `gorm:"primaryKey"`
@@ -27,7 +27,7 @@ type Agreement struct {
 }
 
 // Agreements returns the agreements of a shop that has had more than one, in the
-// order in which they were accepted.
+// order of their acceptance.
 func (s *Store) Agreements(ctx context.Context, shop string) ([]Agreement, error) {
 	var list []Agreement
 	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Order("accepted_at, agreement_number").Find(&list).Error; err != nil {
@@ -36,8 +36,8 @@ func (s *Store) Agreements(ctx context.Context, shop string) ([]Agreement, error
 	return list, nil
 }
 
-// datasets returns the keys under which anything may be stored for a shop, also
-// for one that has been removed.
+// datasets returns all dataset keys that may hold rows of a shop, even one that has
+// been removed.
 func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
 	agreements, err := s.Agreements(ctx, shop)
 	if err != nil {
@@ -51,12 +51,12 @@ func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
 	return slices.Compact(list), nil
 }
 
-// AcceptAgreement lets a shop's token answer for another agreement than before, in
-// one small transaction. From then on everything that is read is stored in that
-// agreement's own dataset. Invoices and PDFs of the former one leave the views at
-// once; its items stay until those of the new one have been read and
-// Progress.ItemsDataset names theirs. An agreement that the shop has had before gets back what was
-// stored of it. Accepting the agreement that is accepted already only ends a hold.
+// AcceptAgreement switches a shop to the agreement that its token now answers for, in
+// one small transaction. From then on everything read is stored in that agreement's own
+// dataset. Invoices and PDFs of the former agreement leave the views at once; its items
+// stay until those of the new one have been read and Progress.ItemsDataset names them.
+// An agreement that the shop has had before gets its stored dataset back. Accepting the
+// current agreement again only ends the shop's holds.
 func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int64, now time.Time) error {
 	if agreement <= 0 {
 		return fmt.Errorf("accept an agreement for %s: agreement %d: expected a number above 0", name, agreement)
@@ -86,8 +86,8 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 	return nil
 }
 
-// changeDataset begins a shop's work anew with another agreement, and returns the
-// dataset of that one.
+// changeDataset resets a shop's progress for another agreement and returns that
+// agreement's dataset.
 func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generation int64, now time.Time) (Dataset, error) {
 	record := func(number int64, dataset Dataset) error {
 		return db.Exec("INSERT INTO agreements (shop, agreement_number, dataset, accepted_at) VALUES (?,?,?,?)"+
@@ -109,7 +109,7 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 	if err := db.Where("shop = ? AND agreement_number = ?", shop.Shop, agreement).Find(&list).Error; err != nil {
 		return "", err
 	}
-	// No shop's name begins so, and no generation comes twice.
+	// No shop name starts with @, and no generation is used twice.
 	dataset := Dataset("@" + strconv.FormatInt(generation, 10))
 	switch {
 	case len(list) == 1:
@@ -134,9 +134,10 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 	return dataset, err
 }
 
-// Losses counts the items of one dataset that another takes the stock of: what has
-// a figure other than zero there, and here none, or zero. present is how many items
-// of the former are not gone. (plan.Row says the same of two rows.)
+// Losses counts the items whose stock is lost by changing from the former dataset to
+// next: those with a figure other than zero in the former and none, or zero, in next.
+// present is how many items of the former are not gone. (plan.Row has the same rule for
+// two rows.)
 func (s *Store) Losses(ctx context.Context, former, next Dataset) (losses, present int, err error) {
 	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN f.stock IS NOT NULL AND (n.stock IS NULL OR f.stock + 0 <> 0 AND n.stock + 0 = 0) OR n.state IS NULL OR n.state = ? THEN 1 ELSE 0 END), 0)"+
 		" FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number WHERE f.shop = ? AND f.state <> ?",
@@ -147,13 +148,13 @@ func (s *Store) Losses(ctx context.Context, former, next Dataset) (losses, prese
 	return losses, present, nil
 }
 
-// MissingItems returns, as the former dataset has them, items of it that the other has
-// not: as many as one transaction writes, by number.
+// MissingItems returns the former dataset's rows of items that dataset lacks, by number,
+// at most RowsPerPiece.
 func (s *Store) MissingItems(ctx context.Context, dataset, former Dataset) ([]plan.Row, error) {
 	numbers, err := s.numbers(ctx, "SELECT f.number FROM items f LEFT JOIN items n ON n.shop = ? AND n.number = f.number"+
 		" WHERE f.shop = ? AND f.state <> ? AND n.number IS NULL ORDER BY f.number LIMIT ?", dataset, former, plan.StateGone, RowsPerPiece)
 	if err != nil {
-		return nil, fmt.Errorf("look for the items of %s that %s lacks: %w", former, dataset, err)
+		return nil, fmt.Errorf("find items of %s that %s lacks: %w", former, dataset, err)
 	}
 	if len(numbers) == 0 {
 		return nil, nil
@@ -186,8 +187,8 @@ func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]strin
 	return numbers, rows.Err()
 }
 
-// FormerInvoices returns the rows of an invoice's number that are stored of
-// agreements which the shop has had before, by agreement number.
+// FormerInvoices returns the stored invoices with that number of the shop's former
+// agreements, by agreement number.
 func (s *Store) FormerInvoices(ctx context.Context, shop Shop, number string) (map[int64]Invoice, error) {
 	agreements, err := s.Agreements(ctx, shop.Shop)
 	if err != nil {
@@ -209,8 +210,8 @@ func (s *Store) FormerInvoices(ctx context.Context, shop Shop, number string) (m
 	return found, nil
 }
 
-// InvoicesBetween returns what never changes of the stored invoices of a range of
-// numbers, both ends included: those that were found before the given time.
+// InvoicesBetween returns the immutable fields of the stored invoices from first to
+// last, both included, that were found before the given time.
 func (s *Store) InvoicesBetween(ctx context.Context, dataset Dataset, first, last int64, foundBefore time.Time) ([]plan.Invoice, error) {
 	fail := func(err error) ([]plan.Invoice, error) {
 		return nil, fmt.Errorf("read the invoices %d to %d of %s: %w", first, last, dataset, err)
@@ -249,13 +250,13 @@ func (t *tx) putMixed(dataset Dataset, mixed *[]plan.Mixed, now time.Time) {
 	t.insertRows("INSERT INTO mixed_invoices (shop, number, reason, found_at)", 4, "", args)
 }
 
-// MixedInvoices returns those stored invoices of a dataset that are not its
-// agreement's, by the last sweep of its invoices.
+// MixedInvoices returns the stored invoices of a dataset that, by the last sweep of its
+// invoices, are not its agreement's.
 func (s *Store) MixedInvoices(ctx context.Context, dataset Dataset) ([]plan.Mixed, error) {
 	var list []plan.Mixed
 	err := s.db.WithContext(ctx).Raw("SELECT number, reason FROM mixed_invoices WHERE shop = ? ORDER BY number", dataset).Scan(&list).Error
 	if err != nil {
-		return nil, fmt.Errorf("read which invoices of %s are mixed up: %w", dataset, err)
+		return nil, fmt.Errorf("read the mixed-up invoices of %s: %w", dataset, err)
 	}
 	return list, nil
 }

@@ -12,11 +12,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// dialect holds the few differences between the databases. Statements are
-// written once, in MySQL's form, and translated for SQLite.
+// dialect holds the few differences between the databases. Statements are written
+// once, in MySQL's syntax, and translated for SQLite.
 type dialect struct {
 	name      string // "mysql" or "sqlite"
-	collation string // of text keys: byte by byte, trailing spaces included
+	collation string // of text keys: compares bytes, trailing spaces included
 }
 
 func (d dialect) isSQLite() bool { return d.name == "sqlite" }
@@ -24,10 +24,10 @@ func (d dialect) isSQLite() bool { return d.name == "sqlite" }
 var newValue = regexp.MustCompile(`\bnew\.(\w+)`)
 
 // onConflict returns the clause that turns an INSERT into an upsert. In
-// assignments, new.x is the value that the INSERT brought and a bare x the
-// stored one. MySQL evaluates assignments from left to right and SQLite all at
-// once: an assignment may therefore use no column that one before it sets.
-// VALUES(x) is used, not MySQL's newer row alias, which MariaDB lacks.
+// assignments, new.x is the inserted value and a bare x the stored one. MySQL
+// evaluates assignments from left to right and SQLite all at once, so an assignment
+// must not use a column that an earlier one sets. It uses VALUES(x), not MySQL's newer
+// row alias, which MariaDB lacks.
 func (d dialect) onConflict(key string, assignments ...string) string {
 	set := strings.Join(assignments, ", ")
 	if d.isSQLite() {
@@ -38,7 +38,7 @@ func (d dialect) onConflict(key string, assignments ...string) string {
 	return " ON DUPLICATE KEY UPDATE " + newValue.ReplaceAllString(set, "VALUES($1)")
 }
 
-// overwrite returns assignments that replace the columns by the new values.
+// overwrite returns assignments that replace the columns with the new values.
 func overwrite(columns ...string) []string {
 	set := make([]string, len(columns))
 	for i, c := range columns {
@@ -47,18 +47,18 @@ func overwrite(columns ...string) []string {
 	return set
 }
 
-// placeholders returns "(?,?),(?,?)" for so many rows of so many columns.
+// placeholders returns "(?,?),(?,?)", here for two rows of two columns.
 func placeholders(rows, columns int) string {
 	return repeat("("+repeat("?", columns)+")", rows)
 }
 
-// repeat returns s so many times, with commas between.
+// repeat returns count copies of s, separated by commas.
 func repeat(s string, count int) string {
 	return strings.TrimSuffix(strings.Repeat(s+",", count), ",")
 }
 
-// MySQL error numbers that mean "nothing was applied, try the whole
-// transaction again" (MariaDB and MySQL server error reference).
+// MySQL error numbers that mean "nothing was applied, retry the whole
+// transaction" (MariaDB and MySQL server error reference).
 const (
 	errLockWaitTimeout = 1205
 	errDeadlock        = 1213
@@ -66,7 +66,7 @@ const (
 	errWriteConflict   = 9007 // TiDB
 )
 
-// MySQL error numbers that say of a prepared statement that it was not run.
+// MySQL error numbers that mean a prepared statement was not executed.
 const (
 	errUnknownStatement  = 1243
 	errCannotPrepare     = 1295
@@ -74,11 +74,11 @@ const (
 	errPrepareAgain      = 1615
 )
 
-// RowsPerPiece is how many rows are deleted at once: one large transaction would
-// hold up a Galera cluster.
+// RowsPerPiece is how many rows one transaction deletes: a large one would stall a
+// Galera cluster.
 const RowsPerPiece = 1000
 
-// deletePiece returns a statement that deletes some of what matches.
+// deletePiece returns a statement that deletes up to RowsPerPiece matching rows.
 func (d dialect) deletePiece(table, where string) string {
 	if d.isSQLite() {
 		return fmt.Sprintf("DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %[1]s WHERE %s LIMIT %d)", table, where, RowsPerPiece)

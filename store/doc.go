@@ -13,21 +13,21 @@
 // What it guarantees:
 //
 //  1. RecordWebhooks and RecordHints return nil only after the hints are
-//     committed. A batch is deleted under the fence: in the transaction that makes
-//     hints of it (Unpack), or when a listing has answered it (Forget).
+//     committed. A batch is deleted under the fence: in the transaction that unpacks
+//     it into hints (Unpack), or after a listing has answered it (Forget).
 //  2. Apply writes rows, history, cursors and answered hints in one
 //     transaction whose first statement writes the shop's fence; a holder that
-//     lost its lease gets ErrFenced and has written nothing. This relies on no
-//     row lock: it is a compare-and-set, so it holds on Galera, where locks are
-//     local to a node and a conflict shows up at commit.
-//  3. A statement that failed poisons its transaction: nothing is committed
-//     after an error, since MariaDB reports success for a COMMIT that follows
-//     a deadlock. Deadlocks, lock timeouts and lost connections are retried as
-//     whole transactions; a commit whose outcome is unknown is told apart by
-//     the fence's sequence number, so nothing is applied twice.
-//  4. A hint is answered by generation, never deleted by number, and a batch by its
-//     id: a hint that arrives while its number is being read stays open.
+//     lost its lease gets ErrFenced and has written nothing. This is a
+//     compare-and-set and relies on no row lock, so it holds on Galera, where locks
+//     are local to a node and a conflict shows up at commit.
+//  3. A failed statement poisons its transaction: nothing is committed after an
+//     error, since MariaDB reports success for a COMMIT that follows a deadlock.
+//     Deadlocks, lock timeouts and lost connections retry the whole transaction; the
+//     fence's sequence number detects a retry of a committed transaction, so nothing
+//     is applied twice.
+//  4. A hint is answered by generation, never deleted by number, and a batch is
+//     deleted by id: a hint that arrives while its number is being read stays open.
 //
-// It never talks to e-conomic, decides nothing about stock, and compares no
-// time of one machine with the clock of another.
+// It never talks to e-conomic, decides nothing about stock, and never compares times
+// from the clocks of different machines.
 package store

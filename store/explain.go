@@ -11,8 +11,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// MySQL error numbers that a person can do something about (MariaDB and MySQL server
-// error reference).
+// MySQL error numbers that an operator can act on (MariaDB and MySQL server error
+// reference).
 const (
 	errDiskFull            = 1021
 	errOpenReadOnly        = 1036
@@ -37,32 +37,32 @@ const (
 	errReadOnlyMode        = 1836
 )
 
-// whatToDoFor says of a MySQL server's errors what a person can do about them.
+// whatToDoFor maps a MySQL server's errors to what an operator can do about them.
 var whatToDoFor = map[uint16]string{
-	errTooManyConnections:  "the server has no connection left: lower database.max_connections, or raise the server's max_connections",
-	errTooManyOfAccount:    "the account has no connection left, the running lagerd may have them all: lower database.max_connections, or raise the account's limit",
-	errAccountResources:    "the account has no connection left, the running lagerd may have them all: lower database.max_connections, or raise the account's limit",
-	errWrongPassword:       "are user and password in database.dsn right, and may the account log in from this machine?",
-	errNoDatabase:          "create it, or name another in database.dsn",
-	errNoRightToDatabase:   "give lagerd's account all rights on its own database: GRANT ALL ON the database in database.dsn",
-	errNoRightToTable:      "give lagerd's account all rights on its own database: GRANT ALL ON the database in database.dsn",
-	errNoRightToColumn:     "give lagerd's account all rights on its own database: GRANT ALL ON the database in database.dsn",
-	errMissingRight:        "give lagerd's account all rights on its own database: GRANT ALL ON the database in database.dsn",
-	errReadOnlyOption:      "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
-	errOpenReadOnly:        "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
-	errReadOnlyTransaction: "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
-	errReadOnlyMode:        "the server takes no writes: end its read-only mode, or point database.dsn at the server that is written to",
+	errTooManyConnections:  "the server is out of connections: lower database.max_connections, or raise the server's max_connections",
+	errTooManyOfAccount:    "the account is out of connections, the running lagerd may be using them all: lower database.max_connections, or raise the account's limit",
+	errAccountResources:    "the account is out of connections, the running lagerd may be using them all: lower database.max_connections, or raise the account's limit",
+	errWrongPassword:       "check the user and password in database.dsn, and that the account may log in from this machine",
+	errNoDatabase:          "create it, or set another in database.dsn",
+	errNoRightToDatabase:   "grant lagerd's account all privileges on its database: GRANT ALL ON the database in database.dsn",
+	errNoRightToTable:      "grant lagerd's account all privileges on its database: GRANT ALL ON the database in database.dsn",
+	errNoRightToColumn:     "grant lagerd's account all privileges on its database: GRANT ALL ON the database in database.dsn",
+	errMissingRight:        "grant lagerd's account all privileges on its database: GRANT ALL ON the database in database.dsn",
+	errReadOnlyOption:      "the server is read-only: make it writable, or point database.dsn at the primary",
+	errOpenReadOnly:        "the server is read-only: make it writable, or point database.dsn at the primary",
+	errReadOnlyTransaction: "the server is read-only: make it writable, or point database.dsn at the primary",
+	errReadOnlyMode:        "the server is read-only: make it writable, or point database.dsn at the primary",
 	errNotPrimary:          "the Galera node is outside its cluster's primary component: bring it back, or point database.dsn at another node",
-	errStatementBinlog:     "set the server's binlog_format to ROW or MIXED, in its configuration too; lagerd notices by itself",
+	errStatementBinlog:     "set the server's binlog_format to ROW or MIXED, also in its configuration file; lagerd needs no restart",
 	errPacketTooLarge:      "raise the server's max_allowed_packet well above pdf.max_bytes",
-	errViewInvalid:         "the account that made the views is gone, or lacks rights: `lagerd migrate` makes them anew",
-	errNoDefiner:           "the account that made the views is gone, or lacks rights: `lagerd migrate` makes them anew",
+	errViewInvalid:         "the account that created the views is gone or lacks privileges: `lagerd migrate` recreates them",
+	errNoDefiner:           "the account that created the views is gone or lacks privileges: `lagerd migrate` recreates them",
 	errUnknownEngine:       "lagerd needs the server's InnoDB",
 	errDiskFull:            "make room on the server's disk",
 	errTableFull:           "make room on the server's disk",
 }
 
-// explained is an error with what a person can do about it.
+// explained is an error with what an operator can do about it.
 type explained struct {
 	error
 	what string
@@ -71,7 +71,7 @@ type explained struct {
 func (e *explained) Error() string { return e.error.Error() + ": " + e.what }
 func (e *explained) Unwrap() error { return e.error }
 
-// explain adds to a database's own words what a person can do about it, once.
+// explain appends to a database error what an operator can do about it, once.
 func explain(err error) error {
 	if _, ok := errors.AsType[*explained](err); ok || err == nil {
 		return err
@@ -84,26 +84,26 @@ func explain(err error) error {
 
 func whatToDo(err error) string {
 	if _, ok := errors.AsType[*sessionError](err); ok {
-		return "whatever stands between lagerd and the server (a pooler, a proxy) drops or changes what a session sets: let it keep a session to one connection, or point database.dsn at the server itself"
+		return "a pooler or proxy between lagerd and the server drops or changes session variables: configure it to pin each session to one connection, or point database.dsn at the server itself"
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_READONLY:
-			return "the file or its directory may not be written by this account: run lagerd, and its commands, as lagerd's user"
+			return "this account may not write the file or its directory: run lagerd and its commands as lagerd's user"
 		case sqlite3.SQLITE_FULL:
 			return "make room on the disk"
 		case sqlite3.SQLITE_CANTOPEN:
-			return "may this account read and write the file and its directory?"
+			return "check that this account may read and write the file and its directory"
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return "restore the file from a backup"
 		}
 		return ""
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok {
-		return "is it running, and is its address in database.dsn right?"
+		return "check that it is running, and its address in database.dsn"
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return "run lagerd, and its commands, as lagerd's user"
+		return "run lagerd and its commands as lagerd's user"
 	}
 	e, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
@@ -117,7 +117,7 @@ func readOnly(err error) bool {
 	return hasNumber(err, errOpenReadOnly, errReadOnlyOption, errReadOnlyTransaction, errReadOnlyMode)
 }
 
-// hasNumber reports whether err is one of these errors of a MySQL server.
+// hasNumber reports whether err is a MySQL server error with one of the numbers.
 func hasNumber(err error, numbers ...uint16) bool {
 	e, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
@@ -126,6 +126,6 @@ func hasNumber(err error, numbers ...uint16) bool {
 	return slices.Contains(numbers, e.Number)
 }
 
-// ErrMoved is returned where the file of the embedded database is no longer the one
-// that was opened: what is stored in that is gone when lagerd ends.
-var ErrMoved = errors.New("the file of the embedded database was deleted or replaced while lagerd uses it: nothing more is stored; put it back from a backup if it is needed, and start lagerd again")
+// ErrMoved is returned when the embedded database's path no longer leads to the file
+// that was opened: what is stored in that file is gone when lagerd ends.
+var ErrMoved = errors.New("the embedded database's file was deleted or replaced while in use: nothing more is stored; restore it from a backup if needed, and restart lagerd")

@@ -19,9 +19,9 @@ func TestExplain(t *testing.T) {
 		err  error
 		what string // "": nothing to add
 	}{
-		{number(errReadOnlyOption), "end its read-only mode"},
-		{number(errOpenReadOnly), "end its read-only mode"},
-		{number(errReadOnlyMode), "end its read-only mode"},
+		{number(errReadOnlyOption), "make it writable"},
+		{number(errOpenReadOnly), "make it writable"},
+		{number(errReadOnlyMode), "make it writable"},
 		{number(errNoRightToTable), "GRANT ALL ON"},
 		{number(errStatementBinlog), "binlog_format"},
 		{number(errPacketTooLarge), "max_allowed_packet"},
@@ -32,7 +32,7 @@ func TestExplain(t *testing.T) {
 		{number(errNoDatabase), "create it"},
 		{number(errDeadlock), ""},
 		{number(1064), ""},
-		{&net.OpError{Op: "dial", Err: errors.New("own words")}, "is it running"},
+		{&net.OpError{Op: "dial", Err: errors.New("own words")}, "check that it is running"},
 		{&fs.PathError{Op: "stat", Path: "own words", Err: fs.ErrPermission}, "as lagerd's user"},
 		{&sessionError{"autocommit", "0", "own words"}, "pooler"},
 		{errors.New("own words"), ""},

@@ -9,27 +9,27 @@ import (
 	"lagerd/plan"
 )
 
-// HintRecord is one hint to be recorded, or several that say the same.
+// HintRecord is a hint to record, or several of one number merged.
 type HintRecord struct {
 	Shop   string
 	Kind   plan.Kind
 	Number string
 	Cause  plan.Cause
-	At     time.Time // of the last
+	At     time.Time // of the last hint
 
-	FirstAt time.Time // of the first; zero: At
+	FirstAt time.Time // of the first hint; zero: At
 	DueAt   time.Time // zero: at once
-	Tries   int       // reads that have shown nothing new
+	Tries   int       // reads that showed nothing new
 	Reason  plan.HintReason
-	Note    string // what came of them, for people
+	Note    string // result of those reads, for people
 
-	Failures int // reads that have failed
+	Failures int // reads that failed
 
-	More int64 // how many beside the last
+	More int64 // hints merged in addition to the last
 }
 
-// again adds a hint that says the same.
-func (h *HintRecord) again(at time.Time) {
+// merge merges another hint of the same number.
+func (h *HintRecord) merge(at time.Time) {
 	h.FirstAt = h.firstAt()
 	if at.Before(h.FirstAt) {
 		h.FirstAt = at
@@ -51,15 +51,15 @@ const (
 	insertHints = "INSERT INTO hints (shop, kind, number, cause, first_at, last_at, webhook_at, webhooks, seen_gen, open, due_at, tries, failures, reason, note)"
 	newHintArgs = 15
 
-	// By every clock, for the one that recorded a hint may be minutes ahead of the one
-	// that looks for what is due.
+	// Due by every clock: the one that recorded a hint may be minutes ahead of the one
+	// that checks what is due.
 	dueAtOnce = "1970-01-01 00:00:00.000000"
 )
 
-// hintAgain is what a further hint does to a number's row: an answered one
-// opens anew; an open one stays open, keeps when it was first told of, and is
-// due as soon as either. The generation grows either way, so that a read which began
-// before this hint cannot answer it. "open" is set last: the others look at it.
+// hintAgain merges a further hint into its number's row: an answered row reopens; an
+// open one stays open, keeps its first_at, and is due at the earlier of the two times.
+// The generation grows either way, so that a read which began before this hint cannot
+// answer it. "open" is set last: the other assignments use its old value.
 var hintAgain = []string{
 	"seen_gen = seen_gen + new.seen_gen",
 	"cause = CASE WHEN open = 1 AND webhook_at IS NOT NULL THEN cause ELSE new.cause END",
@@ -89,12 +89,12 @@ func hintArgs(hints []HintRecord) []any {
 		if !h.DueAt.IsZero() {
 			due = h.DueAt.UTC().Format(timeLayout)
 		}
-		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, webhooks, 1+h.More, true, due, h.Tries, h.Failures, h.Reason, cause(h.Note, 500))
+		args = append(args, h.Shop, string(h.Kind), h.Number, string(h.Cause), h.firstAt().UTC().Format(timeLayout), at, webhook, webhooks, 1+h.More, true, due, h.Tries, h.Failures, h.Reason, shorten(h.Note, 500))
 	}
 	return args
 }
 
-// RecordHints stores hints; when it returns nil they are committed.
+// RecordHints stores hints; they are committed when it returns nil.
 func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 	tail := s.dialect.onHintAgain()
 	for chunk := range slices.Chunk(hints, rowsPerStatement) {
@@ -113,14 +113,14 @@ func (t *tx) recordHints(hints []HintRecord) {
 
 func (d dialect) onHintAgain() string { return d.onConflict("shop, kind, number", hintAgain...) }
 
-// Due says what is due: what was put off until By, or until after Beyond. Nobody
-// puts anything off for so long: whoever did had a clock that was ahead.
+// Due is a condition on due times: at or before By, or after Beyond. Nothing is
+// postponed that far: such a time was written by a clock that was ahead.
 type Due struct{ By, Beyond time.Time }
 
-// Includes reports whether what was put off until t is due.
+// Includes reports whether something due at t is due.
 func (d Due) Includes(t time.Time) bool { return !t.After(d.By) || t.After(d.Beyond) }
 
-// OpenHints returns a shop's open hints of a kind that are due.
+// OpenHints returns a shop's open hints of a kind that are due, by number.
 func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
 	query := "SELECT number, seen_gen, webhooks, cause, first_at, webhook_at, due_at, tries, failures, refused FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
 	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due.By), At(due.Beyond))
@@ -153,15 +153,15 @@ func (s *Store) CountOpenHints(ctx context.Context, shop string, due Due) (count
 	return count, nil
 }
 
-// Hint is a hint's row, as people look at it.
+// Hint is a hint's row as commands show it.
 type Hint struct {
 	Shop      string     `gorm:"primaryKey"`
 	Kind      plan.Kind  `gorm:"primaryKey"`
 	Number    string     `gorm:"primaryKey"`
-	SeenGen   int64      // grows with every hint
+	SeenGen   int64      // incremented by every hint
 	DoneGen   int64      // the generation last answered
 	Open      bool       // SeenGen > DoneGen
-	Cause     plan.Cause // of the latest hint, a webhook's before others'
+	Cause     plan.Cause // of the latest webhook, else of the latest hint
 	FirstAt   Time       // first hint of this open period
 	LastAt    Time
 	WebhookAt Time
@@ -169,12 +169,12 @@ type Hint struct {
 	DueAt     Time
 	Tries     int
 	Failures  int
-	Refused   bool            // e-conomic refused the number when it was last read
-	Reason    plan.HintReason // why it was answered without a change, or is read again
+	Refused   bool            // e-conomic refused the number's last read
+	Reason    plan.HintReason // why it was answered without a change, or rereads are pending
 	Note      string          // for people
 }
 
-// Hints returns the rows of the given numbers, those that exist.
+// Hints returns the rows of those of the given numbers that have one.
 func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers []string) ([]Hint, error) {
 	var hints []Hint
 	err := s.db.WithContext(ctx).Where("shop = ? AND kind = ? AND number IN ?", shop, kind, numbers).Find(&hints).Error
@@ -184,8 +184,8 @@ func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers 
 	return hints, nil
 }
 
-// OpenHintsTotal returns how many hints are open over all shops, those that wait
-// to be unpacked among them, and when the oldest was recorded; zero if none is.
+// OpenHintsTotal returns how many hints of all shops are open, including those still in
+// batches, and when the oldest was recorded (zero if there is none).
 func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
 	var first Time
 	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(hints), 0), MIN(first_at) FROM ("+

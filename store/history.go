@@ -8,7 +8,7 @@ import (
 	"lagerd/plan"
 )
 
-// Change is one row of a shop's history, as people look at it.
+// Change is a row of a shop's history as commands show it.
 type Change struct {
 	Shop         string
 	Kind         plan.Kind
@@ -27,8 +27,8 @@ type Change struct {
 	RenumberedTo string
 }
 
-// Changes returns a shop's history from the given time on, oldest first, of
-// the given numbers or of all where there are none.
+// Changes returns a shop's history since the given time, oldest first: of the given
+// numbers, or of all if there are none.
 func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, numbers []string, since time.Time, limit int) ([]Change, error) {
 	db := s.db.WithContext(ctx).Where("shop = ? AND committed_at >= ?", shop, At(since))
 	if kind != "" {
@@ -44,22 +44,22 @@ func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, number
 	return list, nil
 }
 
-// Position is a place in a shop's history: what comes after it was committed
-// after it was taken, whatever any clock says.
+// Position is a place in a shop's history: changes after it were committed after it
+// was read, independent of any clock.
 type Position struct{ Token, Seq int64 }
 
-// Position returns where a shop's history stands.
+// Position returns the end of a shop's history.
 func (s *Store) Position(ctx context.Context, shop string) (Position, error) {
 	var p Position
 	err := s.conn.QueryRowContext(ctx, "SELECT token, applied_seq FROM leases WHERE shop = ?", shop).Scan(&p.Token, &p.Seq)
 	if err != nil {
-		return p, fmt.Errorf("read where the history of %s stands: %w", shop, err)
+		return p, fmt.Errorf("read the end of the history of %s: %w", shop, err)
 	}
 	return p, nil
 }
 
-// ChangesAfter returns a shop's history after a position, oldest first, of
-// the given numbers or of all where there are none, at most limit.
+// ChangesAfter returns a shop's history after a position, oldest first and at most
+// limit changes: of the given numbers, or of all if there are none.
 func (s *Store) ChangesAfter(ctx context.Context, shop string, p Position, kind plan.Kind, numbers []string, limit int) ([]Change, error) {
 	db := s.db.WithContext(ctx).Where("shop = ? AND (token > ? OR token = ? AND seq > ?)", shop, p.Token, p.Token, p.Seq)
 	if len(numbers) > 0 {

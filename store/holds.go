@@ -8,7 +8,7 @@ import (
 	"lagerd/plan"
 )
 
-// hold is a row of holds.
+// hold is a row of the holds table.
 type hold struct {
 	Shop   string
 	Scope  plan.Scope
@@ -17,7 +17,7 @@ type hold struct {
 	Since  Time
 }
 
-// holds returns the holds of one shop, or of all where name is "", by shop.
+// holds returns the holds of the named shop, or of all if name is "", by shop.
 func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, error) {
 	var rows []hold
 	where, args := "1 = 1", []any(nil)
@@ -34,11 +34,11 @@ func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, 
 	return byShop, nil
 }
 
-// putHolds writes holds, each in place of what its scope was held for, and returns them
-// together with those of the other scopes.
+// putHolds writes holds, each replacing the hold of its scope, and returns them together
+// with those of the other scopes.
 func (t *tx) putHolds(shop string, holds []plan.Hold, others plan.Holds) plan.Holds {
 	for _, h := range holds {
-		h.Detail = cause(h.Detail, 500)
+		h.Detail = shorten(h.Detail, 500)
 		t.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES (?,?,?,?,?)"+
 			t.dialect.onConflict("shop, scope", overwrite("reason", "detail", "since")...), shop, h.Scope, h.Reason, h.Detail, At(h.Since))
 		others, _ = others.Without(h.Scope).With(h)
@@ -52,8 +52,8 @@ func (t *tx) endHolds(shop string, scopes []plan.Scope) {
 	}
 }
 
-// InForce returns those of the shop's holds that stop something. What holds only
-// a part holds nothing where that part is off, and would need a person for ever.
+// InForce returns those of the shop's holds that stop something. A hold of a part that is
+// switched off stops nothing, and would otherwise ask for a person forever.
 func (s Shop) InForce(holds plan.Holds) plan.Holds {
 	return slices.DeleteFunc(slices.Clone(holds), func(h plan.Hold) bool {
 		switch h.Scope {

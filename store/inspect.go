@@ -14,16 +14,16 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// Finding is what one look at the database found.
+// Finding is the result of one check of the database.
 type Finding struct {
-	What string // what was looked at
-	Good string // what was found, where Err is nil
+	What string // what was checked
+	Good string // what was found, if Err is nil
 	Err  error  // what is wrong, and what to do about it
 }
 
-// Inspect looks at everything of the database that lagerd relies on and cannot see
-// to by itself, and returns what it found, the good too. PDFs of up to pdfBytes are
-// to be stored. The schema must be this lagerd's (CheckSchema). It changes nothing.
+// Inspect checks everything in the database that lagerd relies on and cannot fix itself,
+// and returns all findings, good ones included. pdfBytes is the size of the largest PDF
+// to store. The schema must be this lagerd's (CheckSchema). It changes nothing.
 func (s *Store) Inspect(ctx context.Context, pdfBytes int64) []Finding {
 	var list []Finding
 	look := func(what string, look func(context.Context) (string, error)) error {
@@ -43,7 +43,7 @@ func (s *Store) Inspect(ctx context.Context, pdfBytes int64) []Finding {
 	return list
 }
 
-// Server names the kind and version of the database.
+// Server returns the kind and version of the database.
 func (s *Store) Server() string {
 	if s.sessions == nil {
 		return "embedded SQLite"
@@ -54,11 +54,11 @@ func (s *Store) Server() string {
 	return "MariaDB " + strings.TrimSuffix(s.sessions.server.version, "-MariaDB")
 }
 
-// CanRecord returns nil if a webhook could be stored now, else the database's own
-// words. It stores nothing.
+// CanRecord returns nil if a webhook could be stored now, else the database's error. It
+// stores nothing.
 func (s *Store) CanRecord(ctx context.Context) error {
 	if s.dialect.isSQLite() {
-		// A statement that writes would wait for whoever else writes.
+		// A write would wait for other writers.
 		if err := s.Ping(ctx); err != nil {
 			return err
 		}
@@ -69,13 +69,13 @@ func (s *Store) CanRecord(ctx context.Context) error {
 		if readOnly(err) || hasNumber(err, errStatementBinlog) {
 			s.sessions.renew()
 		}
-		return explain(fmt.Errorf("webhooks cannot be stored: %w", err))
+		return explain(fmt.Errorf("store webhooks: %w", err))
 	}
 	return nil
 }
 
-// ReadOnly returns the server's own words, and what to do, where it takes no writes at
-// all. It stores nothing.
+// ReadOnly returns the server's error, with what to do, if it accepts no writes at all.
+// It stores nothing.
 func (s *Store) ReadOnly(ctx context.Context) error {
 	if err := s.CanRecord(ctx); readOnly(err) {
 		return err
@@ -87,12 +87,12 @@ func (s *Store) takesWebhooks(ctx context.Context) (string, error) {
 	if err := s.CanRecord(ctx); err != nil {
 		return "", err
 	}
-	return "nothing stands in their way", nil
+	return "writable", nil
 }
 
 var makesTable = regexp.MustCompile(`^CREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
 
-// ownTables returns the tables that the migrations make.
+// ownTables returns the tables that the migrations create.
 func (s *Store) ownTables() ([]string, error) {
 	list, err := s.migrations()
 	tables := map[string]bool{}
@@ -106,8 +106,8 @@ func (s *Store) ownTables() ([]string, error) {
 	return slices.Sorted(maps.Keys(tables)), err
 }
 
-// hasRights asks the server to plan a statement of each kind for each table: it plans
-// none that the account may not run.
+// hasRights has the server plan a statement of each kind for each table: it refuses to
+// plan one that the account may not run.
 func (s *Store) hasRights(ctx context.Context) (string, error) {
 	tables, err := s.ownTables()
 	if err != nil {
@@ -121,20 +121,20 @@ func (s *Store) hasRights(ctx context.Context) (string, error) {
 		} {
 			err := s.reads(ctx, statement)
 			switch {
-			case hasNumber(err, errNoTable): // of an older schema, and dropped since
+			case hasNumber(err, errNoTable): // of an older schema, dropped since
 			case err != nil:
 				lacks = append(lacks, err)
 			}
 		}
 	}
-	// UPDATE has no form that is the same for every table.
+	// No form of UPDATE fits every table.
 	if err := s.reads(ctx, "EXPLAIN UPDATE leases SET token = token WHERE 1 = 0"); err != nil {
 		lacks = append(lacks, err)
 	}
 	if len(lacks) > 0 {
-		return "", fmt.Errorf("%w (%d statements are refused)", lacks[0], len(lacks))
+		return "", fmt.Errorf("%w (%d statements refused)", lacks[0], len(lacks))
 	}
-	return "may read and write every table", nil
+	return "reads and writes every table", nil
 }
 
 // reads runs a query and drops its rows.
@@ -148,15 +148,15 @@ func (s *Store) reads(ctx context.Context, query string) error {
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// plainTables returns those of lagerd's tables that another engine than InnoDB
-// keeps, by name.
-func (s *Store) plainTables(ctx context.Context, conn *sql.DB) (engines map[string]string, err error) {
+// otherEngines returns the engines of those of lagerd's tables that are not InnoDB, by
+// table name.
+func (s *Store) otherEngines(ctx context.Context, conn *sql.DB) (engines map[string]string, err error) {
 	own, err := s.ownTables()
 	if err != nil {
 		return nil, err
 	}
 	fail := func(err error) (map[string]string, error) {
-		return nil, fmt.Errorf("look at the tables' engines: %w", err)
+		return nil, fmt.Errorf("read the tables' engines: %w", err)
 	}
 	rows, err := conn.QueryContext(ctx, "SELECT table_name AS name, engine AS engine FROM information_schema.tables"+
 		" WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'")
@@ -170,7 +170,7 @@ func (s *Store) plainTables(ctx context.Context, conn *sql.DB) (engines map[stri
 		if err := rows.Scan(&name, &engine); err != nil {
 			return fail(err)
 		}
-		// A database may hold the tables of others too.
+		// The database may hold other applications' tables.
 		if slices.Contains(own, name) || name == goose.DefaultTablename {
 			engines[name] = engine
 		}
@@ -183,8 +183,8 @@ func (s *Store) plainTables(ctx context.Context, conn *sql.DB) (engines map[stri
 
 const transactional = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
 
-// CheckTables returns an error where a table of lagerd's has no transactions: an
-// answered webhook could be lost then, and a change stored by half.
+// CheckTables returns an error if one of lagerd's tables has no transactions: an
+// acknowledged webhook could then be lost, and a change stored by half.
 func (s *Store) CheckTables(ctx context.Context) error {
 	if s.dialect.isSQLite() {
 		return nil
@@ -194,17 +194,17 @@ func (s *Store) CheckTables(ctx context.Context) error {
 }
 
 func (s *Store) tablesAreSound(ctx context.Context) (string, error) {
-	engines, err := s.plainTables(ctx, s.conn)
+	engines, err := s.otherEngines(ctx, s.conn)
 	if err != nil {
 		return "", err
 	}
 	if len(engines) > 0 {
-		return "", &explained{plain(engines), "`lagerd migrate` converts them to InnoDB, while every lagerd is stopped"}
+		return "", &explained{noTransactions(engines), "stop every lagerd and run `lagerd migrate`, which converts them to InnoDB"}
 	}
 	return "InnoDB", nil
 }
 
-func plain(engines map[string]string) error {
+func noTransactions(engines map[string]string) error {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(engines)) {
 		list = append(list, name+" ("+engines[name]+")")
@@ -212,7 +212,7 @@ func plain(engines map[string]string) error {
 	return fmt.Errorf("tables without transactions: %s", strings.Join(list, ", "))
 }
 
-// sound reports whether a migration has nothing to mend.
+// sound reports whether a migration has nothing to repair.
 func (s *Store) sound(ctx context.Context) bool {
 	if s.CheckTables(ctx) != nil {
 		return false
@@ -221,13 +221,13 @@ func (s *Store) sound(ctx context.Context) bool {
 	return err == nil
 }
 
-// convertTables makes InnoDB tables of those that are not. On Galera it does not:
-// nodes hold other rows of such a table each, and a person has to say which count.
+// convertTables converts lagerd's other tables to InnoDB. On Galera it does not: each
+// node may hold different rows of such a table, and a person has to choose.
 func (s *Store) convertTables(ctx context.Context, conn *sql.DB) error {
 	if s.dialect.isSQLite() {
 		return nil
 	}
-	engines, err := s.plainTables(ctx, conn)
+	engines, err := s.otherEngines(ctx, conn)
 	if err != nil || len(engines) == 0 {
 		return err
 	}
@@ -236,21 +236,20 @@ func (s *Store) convertTables(ctx context.Context, conn *sql.DB) error {
 		return err
 	}
 	if on(galera) {
-		return &explained{plain(engines), "Galera does not replicate them, so that each node may hold other rows: stop every lagerd, choose the node whose rows count, and say there for each: ALTER TABLE … " + transactional}
+		return &explained{noTransactions(engines), "Galera does not replicate them, so each node may hold different rows: stop every lagerd, choose the node whose rows to keep, and run there for each: ALTER TABLE … " + transactional}
 	}
 	for _, name := range slices.Sorted(maps.Keys(engines)) {
 		if _, err := conn.ExecContext(ctx, "ALTER TABLE "+name+" "+strings.Replace(transactional, " ", ", ", 1)); err != nil {
 			return fmt.Errorf("convert the table %s from %s to InnoDB: %w", name, engines[name], err)
 		}
 		if s.log != nil {
-			s.log.Warn("a table without transactions has been converted to InnoDB", "table", name, "engine", engines[name])
+			s.log.Warn("converted a table without transactions to InnoDB", "table", name, "engine", engines[name])
 		}
 	}
 	return nil
 }
 
-// variable returns a variable of the session, or "" where the server has none of
-// that name.
+// variable returns a variable of the session, or "" if the server has none of that name.
 func (s *Store) variable(ctx context.Context, name string) (value string, err error) {
 	err = s.conn.QueryRowContext(ctx, "SHOW VARIABLES WHERE Variable_name = '"+name+"'").Scan(&name, &value)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -269,12 +268,12 @@ func (s *Store) binlogTakesRows(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case strings.EqualFold(format, "STATEMENT"):
-		return "", &explained{errors.New("the binary log is of the format STATEMENT, which takes nothing that lagerd writes"), whatToDoFor[errStatementBinlog]}
+		return "", &explained{errors.New("the binary log's format is STATEMENT, which rejects everything lagerd writes"), whatToDoFor[errStatementBinlog]}
 	}
 	return "format " + format, nil
 }
 
-// roomForPDF is what a packet with a PDF holds beside it.
+// roomForPDF is how much larger a packet is than the PDF in it.
 const roomForPDF = 64 << 10
 
 func (s *Store) packetsFit(ctx context.Context, pdfBytes int64) (string, error) {
@@ -287,14 +286,14 @@ func (s *Store) packetsFit(ctx context.Context, pdfBytes int64) (string, error) 
 		return "", fmt.Errorf("max_allowed_packet: %w", err)
 	}
 	if need := pdfBytes + roomForPDF; most < need {
-		return "", fmt.Errorf("the server's max_allowed_packet is %d, and a PDF of pdf.max_bytes needs %d: raise the one, or lower the other", most, need)
+		return "", fmt.Errorf("the server's max_allowed_packet is %d, but a PDF of pdf.max_bytes needs %d: raise max_allowed_packet or lower pdf.max_bytes", most, need)
 	}
 	return text + " bytes", nil
 }
 
 var makesView = regexp.MustCompile(`^CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)`)
 
-// views returns the newest statement that makes each view, by the view's name.
+// views returns the newest statement that creates each view, by the view's name.
 func (s *Store) views() (map[string]string, error) {
 	list, err := s.migrations()
 	views := map[string]string{}
@@ -308,8 +307,8 @@ func (s *Store) views() (map[string]string, error) {
 	return views, err
 }
 
-// viewsCanBeRead reads each view: the server then looks for the account that made it,
-// with whose rights every reader reads.
+// viewsCanBeRead reads each view: the server then checks the account that created it,
+// whose privileges every reader uses.
 func (s *Store) viewsCanBeRead(ctx context.Context) (string, error) {
 	views, err := s.views()
 	if err != nil {
@@ -328,7 +327,7 @@ func (s *Store) viewsCanBeRead(ctx context.Context) (string, error) {
 	return strings.Join(names, " and ") + " can be read", nil
 }
 
-// renewViews makes the views anew that cannot be read.
+// renewViews recreates the views that cannot be read.
 func (s *Store) renewViews(ctx context.Context, conn *sql.DB) error {
 	views, err := s.views()
 	if err != nil {
@@ -340,10 +339,10 @@ func (s *Store) renewViews(ctx context.Context, conn *sql.DB) error {
 			continue
 		}
 		if _, err := conn.ExecContext(ctx, views[name]); err != nil {
-			return fmt.Errorf("make the view %s anew: %w", name, err)
+			return fmt.Errorf("recreate the view %s: %w", name, err)
 		}
 		if s.log != nil {
-			s.log.Warn("a view that could not be read has been made anew", "view", name, "error", unreadable)
+			s.log.Warn("recreated a view that could not be read", "view", name, "error", unreadable)
 		}
 	}
 	return nil

@@ -18,26 +18,26 @@ type PDF struct {
 	SHA256 string // lower-case hex
 }
 
-// InvoiceWork is an invoice whose lines or PDF are still to be fetched.
+// InvoiceWork is an invoice whose lines or PDF are still to fetch.
 type InvoiceWork struct {
 	Number    int64
 	PDFLink   string
 	LinesRead bool
 	PDFStored bool
 	Tries     int
-	Refused   bool // the last of them: e-conomic refused it
+	Refused   bool // e-conomic refused the last try
 }
 
-// WorkResult is what came of an invoice's work that is not finished.
+// WorkResult is the result of a try at an invoice's lines or PDF that left work to do.
 type WorkResult struct {
 	Number  int64
 	DueAt   time.Time
 	Tries   int
-	Refused bool   // e-conomic did
+	Refused bool   // e-conomic refused the try
 	Error   string // for people
 }
 
-// StoredInvoices tells which of the given invoice numbers are stored.
+// StoredInvoices returns which of the given invoice numbers are stored.
 func (s *Store) StoredInvoices(ctx context.Context, dataset Dataset, numbers []int64) (map[int64]bool, error) {
 	stored := make(map[int64]bool, len(numbers))
 	for len(numbers) > 0 {
@@ -57,35 +57,35 @@ func (s *Store) StoredInvoices(ctx context.Context, dataset Dataset, numbers []i
 
 const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries, work_refused AS refused"
 
-// invoiceState is a beginning of the index invoices_due, in which the invoices of a
-// dataset follow with the time when they are due.
+// invoiceState is a prefix of the index invoices_due, which continues with the dataset
+// and the time at which the invoice is due.
 type invoiceState struct {
 	pdf   string // pdf_state
 	lines int    // lines_read
 }
 
-// unfinished are the states of invoices whose lines or PDF are still to be fetched.
+// unfinished are the states of invoices whose lines or PDF are still to fetch.
 var unfinished = []invoiceState{{"pending", 0}, {"pending", 1}, {"stored", 0}}
 
-// is returns a condition. It holds no placeholders: the optimizer sees the values then,
-// also where a statement is prepared.
+// is returns the state as an SQL condition. It has no placeholders, so that the optimizer
+// sees the values in a prepared statement too.
 func (i invoiceState) is() string {
 	return fmt.Sprintf("pdf_state = '%s' AND lines_read = %d", i.pdf, i.lines)
 }
 
-// InvoicesToFetch returns invoices whose lines or PDF, as far as they are wanted, are
-// due, oldest due first, at most limit. However many are due, it reads no more than a
-// few times as many.
+// InvoicesToFetch returns invoices whose lines (if lines is set) or PDF (if pdfs is set)
+// are due, earliest due first, at most limit. It reads at most a few times limit rows,
+// however many are due.
 func (s *Store) InvoicesToFetch(ctx context.Context, dataset Dataset, due Due, lines, pdfs bool, limit int) ([]InvoiceWork, error) {
 	query, args := invoicesToFetch(dataset, due, lines, pdfs, limit)
 	if query == "" {
 		return nil, nil
 	}
 	fail := func(err error) ([]InvoiceWork, error) {
-		return nil, fmt.Errorf("read the invoices of %s that wait for a PDF: %w", dataset, err)
+		return nil, fmt.Errorf("read the invoices of %s to fetch: %w", dataset, err)
 	}
-	// Not by gorm: it writes the statement out for its log each time, and every webhook's
-	// pass asks.
+	// Not with gorm, which formats the statement for its log each time: every webhook's
+	// pass runs this.
 	rows, err := s.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fail(err)
@@ -105,10 +105,11 @@ func (s *Store) InvoicesToFetch(ctx context.Context, dataset Dataset, due Due, l
 	return list, nil
 }
 
-// invoicesToFetch returns the query of InvoicesToFetch, "" where nothing is wanted. Each
-// of its parts reads one stretch of the index in its order, nothing but the index, and
-// ends at the limit. Of a state that many rows of the dataset have, MySQL would sort those
-// rows instead, unless it gets the hint; to the others it is a comment.
+// invoicesToFetch returns the query of InvoicesToFetch, or "" if neither lines nor pdfs
+// is set. Each of its parts reads one range of the index in order, only from the index,
+// and stops at the limit. For a state shared by many rows of the dataset, MySQL would
+// sort those rows instead without the optimizer hint; for MariaDB and SQLite the hint is
+// a comment.
 func invoicesToFetch(dataset Dataset, due Due, lines, pdfs bool, limit int) (query string, args []any) {
 	var parts []string
 	for _, state := range unfinished {
@@ -131,9 +132,9 @@ func invoicesToFetch(dataset Dataset, due Due, lines, pdfs bool, limit int) (que
 		" JOIN invoices ON shop = ? AND number = due_number ORDER BY due_at, due_number", append(args, limit, dataset)
 }
 
-// PDFsToTry returns invoices that wait for their PDF, whether or not they are due, at
-// most limit: the highest number, then those that were not refused when they were last
-// tried, the highest number first, then the others, first those that wait longest.
+// PDFsToTry returns at most limit invoices without a PDF, due or not: the highest number,
+// then those whose last try e-conomic did not refuse, highest number first, then the
+// refused ones, earliest due first.
 func (s *Store) PDFsToTry(ctx context.Context, dataset Dataset, limit int) ([]InvoiceWork, error) {
 	const waits = "shop = ? AND work_due_at IS NOT NULL AND pdf_state <> 'stored'"
 	turn := "CASE WHEN number = (SELECT MAX(number) FROM invoices WHERE " + waits + ") THEN 0 WHEN work_refused = 1 THEN 2 ELSE 1 END"
@@ -141,7 +142,7 @@ func (s *Store) PDFsToTry(ctx context.Context, dataset Dataset, limit int) ([]In
 	err := s.db.WithContext(ctx).Raw(invoiceWork+" FROM invoices WHERE "+waits+
 		" ORDER BY "+turn+", CASE WHEN work_refused = 1 THEN work_due_at END, number DESC LIMIT ?", dataset, dataset, limit).Scan(&list).Error
 	if err != nil {
-		return nil, fmt.Errorf("read the latest invoices of %s that wait for a PDF: %w", dataset, err)
+		return nil, fmt.Errorf("read the invoices of %s to try for a PDF: %w", dataset, err)
 	}
 	return list, nil
 }
@@ -168,16 +169,17 @@ func (s *Store) gaps(ctx context.Context, shop string) ([]plan.Gap, error) {
 	return gaps, nil
 }
 
-// atOnce is when the work on a new invoice is due: at once by every clock. The one
-// that stored it may be minutes ahead of the one that looks for what is due.
+// atOnce makes the work on a new invoice due immediately, by every clock: the one that
+// stored it may be minutes ahead of the one that checks what is due.
 var atOnce = At(time.Unix(0, 0))
 
-// invoiceFields replace what e-conomic says of an invoice, and nothing else of its row.
+// invoiceFields overwrites the fields that come from e-conomic, and nothing else of the row.
 var invoiceFields = overwrite("credit_note", "invoice_date", "due_date", "currency", "net", "vat", "gross", "rounding", "net_base", "gross_base",
 	"customer_number", "recipient_name", "other_reference", "heading", "text_line1", "economic_order", "order_number")
 
-// putInvoices stores booked invoices. Of one that is stored already the given assignments
-// are made: mostly it is left alone, since they are immutable at e-conomic.
+// putInvoices stores booked invoices, and makes the assignments in again to those that
+// are stored already. Usually these change nothing: booked invoices are immutable at
+// e-conomic.
 func (t *tx) putInvoices(dataset Dataset, rows []plan.InvoiceRow, causes map[int64]plan.Cause, now time.Time, again ...string) {
 	const columns = 24
 	args := make([]any, 0, len(rows)*columns)
@@ -192,8 +194,8 @@ func (t *tx) putInvoices(dataset Dataset, rows []plan.InvoiceRow, causes map[int
 		columns, t.dialect.onConflict("shop, number", again...), args)
 }
 
-// putPDFs sends PDFs by a prepared statement: as part of the statement's text, each
-// would be escaped, copied and parsed.
+// putPDFs sends PDFs with a prepared statement: in a statement's text each would be
+// escaped, copied and parsed.
 func (t *tx) putPDFs(dataset Dataset, pdfs []PDF, now time.Time) {
 	if len(pdfs) == 0 {
 		return
@@ -223,8 +225,8 @@ func (t *tx) linesRead(dataset Dataset, numbers []int64) {
 	}
 }
 
-// doneWhere returns assignments that end the work on an invoice whose other part is
-// there.
+// doneWhere returns assignments that end the work on an invoice if the condition other
+// holds: its other part, lines or PDF, is stored.
 func doneWhere(other string) string {
 	return "work_due_at = CASE WHEN " + other + " THEN NULL ELSE work_due_at END, work_error = CASE WHEN " + other + " THEN '' ELSE work_error END, work_refused = CASE WHEN " + other + " THEN 0 ELSE work_refused END"
 }
@@ -246,8 +248,8 @@ func (t *tx) putGaps(shop string, gaps []plan.Gap) {
 	t.insertRows("INSERT INTO invoice_gaps (shop, from_number, to_number, seen_at)", 4, "", args)
 }
 
-// clip shortens a text to so many characters: e-conomic's published lengths
-// have changed before, and one long text must not block its shop.
+// clip truncates a text to that many characters: e-conomic's published lengths have
+// changed before, and one long text must not block its shop.
 func clip(s string, characters int) string {
 	n := 0
 	for i := range s {
@@ -259,7 +261,7 @@ func clip(s string, characters int) string {
 	return s
 }
 
-// Invoice is an invoice's row, as people look at it.
+// Invoice is an invoice's row as commands show it.
 type Invoice struct {
 	Dataset     Dataset `gorm:"primaryKey;column:shop"`
 	Number      int64   `gorm:"primaryKey"`
@@ -276,10 +278,10 @@ type Invoice struct {
 	Cause       plan.Cause
 }
 
-// Failing reports whether its lines or PDF could not be fetched yet when they were tried.
+// Failing reports whether the last try to fetch its lines or PDF failed.
 func (i Invoice) Failing() bool { return i.WorkTries > 0 && !i.WorkDueAt.IsZero() }
 
-// Invoices returns the rows of the given numbers, those that exist.
+// Invoices returns the rows of those of the given numbers that are stored.
 func (s *Store) Invoices(ctx context.Context, dataset Dataset, numbers []string) ([]Invoice, error) {
 	ints := make([]int64, 0, len(numbers))
 	for _, n := range numbers {

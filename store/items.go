@@ -12,7 +12,7 @@ import (
 
 const itemColumns = "number, name, bar_code, barred, inventory_enabled, in_stock, available, ordered_by_customers, ordered_from_suppliers, stock, state, economic_updated_at, observed_token, observed_at, first_seen_at, changed_at, renumbered_to"
 
-// Items returns the stored rows of the given numbers, those that exist.
+// Items returns the rows of those of the given numbers that are stored.
 func (s *Store) Items(ctx context.Context, dataset Dataset, numbers []string) (map[string]plan.Row, error) {
 	found := make(map[string]plan.Row, len(numbers))
 	for len(numbers) > 0 {
@@ -35,24 +35,23 @@ func (s *Store) Items(ctx context.Context, dataset Dataset, numbers []string) (m
 }
 
 // ItemsBetween returns the stored rows of all numbers from first to last, compared byte
-// by byte, both included. If those are more than most, or the database cannot be asked
-// for them so, it returns none of them and false. A row read so costs half of what one
-// of Items does.
-func (s *Store) ItemsBetween(ctx context.Context, dataset Dataset, first, last string, most int) (map[string]plan.Row, bool, error) {
+// by byte, both included. If there are more than limit, or the database cannot query the
+// range, it returns nil and false. A row costs half of what it costs with Items.
+func (s *Store) ItemsBetween(ctx context.Context, dataset Dataset, first, last string, limit int) (map[string]plan.Row, bool, error) {
 	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
-	// 'a ': its optimizer compares a range's ends as if both were filled with spaces.
+	// 'a ': its optimizer compares a range's ends as if both were padded with spaces.
 	if rest, ok := strings.CutPrefix(last, first); ok && rest != "" && rest[0] <= ' ' {
 		return nil, false, nil
 	}
-	rows, err := s.keptQuery(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", dataset, first, last, most+1)
-	found := make(map[string]plan.Row, most)
+	rows, err := s.keptQuery(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", dataset, first, last, limit+1)
+	found := make(map[string]plan.Row, limit)
 	if err == nil {
 		err = scanItems(rows, found)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("read the items of %s: %w", dataset, err)
 	}
-	if len(found) > most {
+	if len(found) > limit {
 		return nil, false, nil
 	}
 	return found, true, nil
@@ -76,8 +75,8 @@ func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
 	return rows.Err()
 }
 
-// PresentNumbers yields the numbers of a shop's items that are not gone, one by
-// one, since a shop may have hundreds of thousands. An error is yielded last.
+// PresentNumbers yields the numbers of a dataset's items that are not gone. It streams
+// them, since there may be hundreds of thousands. It yields an error last.
 func (s *Store) PresentNumbers(ctx context.Context, dataset Dataset) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		fail := func(err error) { yield("", fmt.Errorf("read the item numbers of %s: %w", dataset, err)) }
@@ -106,7 +105,7 @@ func (s *Store) PresentNumbers(ctx context.Context, dataset Dataset) iter.Seq2[s
 func (t *tx) putItems(dataset Dataset, items []plan.Row) {
 	const columns = 18
 	args := make([]any, 0, len(items)*columns)
-	at := onceFormatted()
+	at := timeFormatter()
 	for _, r := range items {
 		args = append(args, dataset, r.Number, r.Name, r.BarCode, r.Barred, r.InventoryEnabled,
 			r.Figures.InStock, r.Figures.Available, r.Figures.OrderedByCustomers, r.Figures.OrderedFromSuppliers,

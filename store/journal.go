@@ -7,9 +7,9 @@ import (
 	"lagerd/plan"
 )
 
-// WebhookCall is one call of the webhook endpoint, without anything secret.
+// WebhookCall is a call to the webhook endpoint, without secrets.
 type WebhookCall struct {
-	Shop       string `gorm:"primaryKey"` // "" where no shop was authenticated
+	Shop       string `gorm:"primaryKey"` // "" if no shop was authenticated
 	Slot       int    `gorm:"primaryKey"`
 	CalledAt   Time
 	Method     string
@@ -21,8 +21,8 @@ type WebhookCall struct {
 	DurationUS int64 `gorm:"column:duration_us"`
 }
 
-// PutWebhookCalls writes calls to their shops' logs. A log is a ring: the
-// caller numbers the slots, and a slot that is taken is overwritten.
+// PutWebhookCalls writes calls to their shops' logs. A log is a ring buffer: the caller
+// assigns the slots, and a call overwrites the one in its slot.
 func (s *Store) PutWebhookCalls(ctx context.Context, calls []WebhookCall) error {
 	const columns = 10
 	tail := s.dialect.onConflict("shop, slot", overwrite("called_at", "method", "remote", "kind", "number", "status", "outcome", "duration_us")...)

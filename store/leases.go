@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// ErrFenced is returned where a shop's lease is no longer held under the
-// token: another lagerd has taken the shop, and nothing was written.
+// ErrFenced is returned when a shop's lease is no longer held under the token: another
+// lagerd has taken the shop, and nothing was written.
 var ErrFenced = errors.New("the shop's lease has been lost")
 
-// ErrSettingsChanged is returned where a shop's settings are no longer those that
-// the pass began with, or the shop has been removed: what the pass has read may be
-// another agreement's, and nothing was written.
+// ErrSettingsChanged is returned when a shop's settings are no longer those the pass
+// began with, or the shop has been removed: the pass may have read another agreement,
+// and nothing was written.
 var ErrSettingsChanged = errors.New("the shop's settings have been changed since they were read")
 
 // Instance is a running lagerd.
 type Instance struct {
 	Instance  string `gorm:"primaryKey"`
-	Beat      int64  // grows while it lives
+	Beat      int64  // incremented while it runs
 	BeatAt    Time   // by its own clock, for people
 	Host      string
 	PID       int `gorm:"column:pid"`
@@ -31,15 +31,15 @@ type Instance struct {
 // Lease is the right of one lagerd to reconcile one shop.
 type Lease struct {
 	Shop   string
-	Holder string // an instance, or "" if nobody holds it
-	Token  int64  // grows with every holder, also beyond a removal of the shop
+	Holder string // an instance, or "" if it is free
+	Token  int64  // grows with every holder, even across removal of the shop
 
 	Generation int64 // of the shop's settings, see Fence
 }
 
-// Beat tells the others that the instance lives; the first beat registers it.
-// One statement renews all its leases: a beat a shop would be thousands of
-// writes every few seconds.
+// Beat records that the instance is alive; its first beat registers it. One statement
+// renews all its leases: a beat per shop would be thousands of writes every few
+// seconds.
 func (s *Store) Beat(ctx context.Context, i Instance) error {
 	_, err := s.exec(ctx, "INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at) VALUES "+placeholders(1, 7)+
 		s.dialect.onConflict("instance", "beat = beat + 1", "beat_at = new.beat_at"),
@@ -50,7 +50,7 @@ func (s *Store) Beat(ctx context.Context, i Instance) error {
 	return nil
 }
 
-// Instances returns the registered lagerd, also those that died.
+// Instances returns the registered lagerd instances, including those that died.
 func (s *Store) Instances(ctx context.Context) ([]Instance, error) {
 	var list []Instance
 	if err := s.db.WithContext(ctx).Order("instance").Find(&list).Error; err != nil {
@@ -59,15 +59,15 @@ func (s *Store) Instances(ctx context.Context) ([]Instance, error) {
 	return list, nil
 }
 
-// ForgetInstance removes an instance that has stopped or died and frees the
-// leases it still held.
+// ForgetInstance removes an instance that has stopped or died and frees the leases it
+// still held.
 func (s *Store) ForgetInstance(ctx context.Context, instance string) error {
 	if _, err := s.exec(ctx, "UPDATE leases SET holder = '' WHERE holder = ?", instance); err != nil {
 		return fmt.Errorf("free the leases of %s: %w", instance, err)
 	}
 	for _, table := range []string{"instance_secrets", "instances"} {
 		if _, err := s.exec(ctx, "DELETE FROM "+table+" WHERE instance = ?", instance); err != nil {
-			return fmt.Errorf("forget the instance %s: %w", instance, err)
+			return fmt.Errorf("remove the instance %s: %w", instance, err)
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (s *Store) ForgetInstance(ctx context.Context, instance string) error {
 // Leases returns the lease of every shop.
 func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
 	fail := func(err error) ([]Lease, error) { return nil, fmt.Errorf("read the leases: %w", err) }
-	// Not by gorm: those of thousands of shops are read every few seconds.
+	// Not with gorm: this reads the leases of thousands of shops every few seconds.
 	rows, err := s.conn.QueryContext(ctx, "SELECT shop, holder, token, generation FROM leases ORDER BY shop")
 	if err != nil {
 		return fail(err)
@@ -96,7 +96,7 @@ func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
 	return list, nil
 }
 
-// AnyFree reports whether nobody holds some lease.
+// AnyFree reports whether any lease is free.
 func (s *Store) AnyFree(ctx context.Context) (bool, error) {
 	var free bool
 	err := s.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM leases WHERE holder = '')").Scan(&free)
@@ -106,9 +106,9 @@ func (s *Store) AnyFree(ctx context.Context) (bool, error) {
 	return free, nil
 }
 
-// TakeLeases takes those of the shops that are still held by the given holder
-// ("": by nobody), each with a greater token. Which were taken, and with what
-// token, is told by Leases.
+// TakeLeases takes the leases of those of the shops that from still holds ("": that are
+// free), each with a greater token. Leases then shows which were taken, and their
+// tokens.
 func (s *Store) TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error {
 	for chunk := range slices.Chunk(shops, rowsPerStatement) {
 		args := []any{instance, At(now), from}
@@ -123,8 +123,8 @@ func (s *Store) TakeLeases(ctx context.Context, shops []string, from, instance s
 	return nil
 }
 
-// ReleaseLeases gives back those of the shops that the instance holds, so that
-// another lagerd may take them at once.
+// ReleaseLeases frees the leases of those of the shops that the instance holds, so that
+// another lagerd can take them immediately.
 func (s *Store) ReleaseLeases(ctx context.Context, shops []string, instance string) error {
 	for chunk := range slices.Chunk(shops, rowsPerStatement) {
 		args := []any{instance}

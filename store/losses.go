@@ -9,16 +9,16 @@ import (
 	"lagerd/plan"
 )
 
-// LossMemory is what the loss guard must not forget of a shop.
+// LossMemory is the loss guard's persistent state of a shop.
 type LossMemory struct {
-	Approved Approval      // of losses that are not stored yet
-	Held     time.Duration // how long the shop was held, in all: losses do not grow old meanwhile
+	Approved Approval      // of losses not stored yet
+	Held     time.Duration // total time the shop was held: losses do not age meanwhile
 	Losses   []plan.StoredLoss
 }
 
-// LossMemory returns what the loss guard remembers of a shop and of its agreement's
-// items, with what was approved since the given time. It is one statement, two where
-// losses are remembered.
+// LossMemory returns the loss guard's state of a shop and its dataset, with the approval
+// if it is not older than approvedSince. It runs one statement, two if there are recent
+// losses.
 func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, approvedSince time.Time) (LossMemory, error) {
 	var m LossMemory
 	var heldUS int64
@@ -53,7 +53,7 @@ func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, ap
 	return m, nil
 }
 
-// changeLosses forgets before it adds: a number may be lost once more.
+// changeLosses deletes before it inserts: a number may be lost again.
 func (t *tx) changeLosses(f Fence, c plan.LossChange) {
 	for chunk := range slices.Chunk(c.Forgotten, rowsPerStatement) {
 		args := []any{f.Dataset}

@@ -23,18 +23,18 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// ErrNewerSchema is returned where the database was migrated by a newer lagerd.
-var ErrNewerSchema = errors.New("the database has a newer schema than this lagerd knows: run the newer lagerd, or restore the backup made before the upgrade")
+// ErrNewerSchema is returned when a newer lagerd has migrated the database.
+var ErrNewerSchema = errors.New("the database's schema is newer than this lagerd: run the newer lagerd, or restore the backup made before the upgrade")
 
-// ErrOldSchema is returned where the database needs a migration first.
-var ErrOldSchema = errors.New("the database's schema is older than this lagerd: start `lagerd run` of this version, or say `lagerd migrate`")
+// ErrOldSchema is returned when the database needs a migration first.
+var ErrOldSchema = errors.New("the database's schema is older than this lagerd: run `lagerd migrate`, or start `lagerd run` of this version")
 
 const migrationLock = "lagerd_migrate"
 
-// Migrate brings the schema to this lagerd's version, and mends what it finds of
-// tables without transactions and of views that cannot be read. Two that start at
-// once wait for each other; where the lock is local to a node (Galera), statements
-// that say IF NOT EXISTS make the second run harmless.
+// Migrate brings the schema to this lagerd's version, and repairs tables without
+// transactions and views that cannot be read. Concurrent migrations wait for each other;
+// where the lock is local to a node (Galera), IF NOT EXISTS in the statements makes the
+// second run harmless.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.CheckSchema(ctx) == nil && s.sound(ctx) {
 		return nil
@@ -66,9 +66,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return explain(s.renewViews(ctx, conn))
 }
 
-// CanMigrate returns an error where the server takes nothing that a migration writes,
-// with what to do: found out before the first table is made, for goose would hide the
-// server's own words.
+// CanMigrate returns an error, with what to do, if the server would reject what a
+// migration writes. It is checked before the first table is created, because goose hides
+// the server's error.
 func (s *Store) CanMigrate(ctx context.Context) error {
 	if s.dialect.isSQLite() {
 		return nil
@@ -89,8 +89,8 @@ func (s *Store) up(ctx context.Context, conn *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	// One that ended between making goose's table and its first row left it empty,
-	// and goose would call that an error for ever.
+	// A migration that ended between creating goose's table and inserting its first row
+	// left it empty, which goose would report as an error forever.
 	if n, err := s.versions(ctx); err != nil {
 		return err
 	} else if n == 0 {
@@ -105,7 +105,7 @@ func (s *Store) up(ctx context.Context, conn *sql.DB) error {
 }
 
 // CheckSchema returns nil if the schema is this lagerd's, else ErrOldSchema or
-// ErrNewerSchema, wrapped with both versions. It changes nothing.
+// ErrNewerSchema wrapped with both versions. It changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	have, want, err := s.SchemaVersion(ctx)
 	switch {
@@ -114,7 +114,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	case have > want:
 		return fmt.Errorf("schema %d, known %d: %w", have, want, ErrNewerSchema)
 	case have == 0:
-		return fmt.Errorf("none of lagerd's tables is there yet: %w", ErrOldSchema)
+		return fmt.Errorf("no tables of lagerd's yet: %w", ErrOldSchema)
 	case have < want:
 		return fmt.Errorf("schema %d, known %d: %w", have, want, ErrOldSchema)
 	}
@@ -122,8 +122,8 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// SchemaVersion returns the database's schema version, 0 where there is none, and
-// this lagerd's. It changes nothing.
+// SchemaVersion returns the database's schema version, 0 if it has none, and this
+// lagerd's. It changes nothing.
 func (s *Store) SchemaVersion(ctx context.Context) (have, want int64, err error) {
 	list, err := s.migrations()
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *Store) SchemaVersion(ctx context.Context) (have, want int64, err error)
 	return have, want, nil
 }
 
-// versions returns how many rows goose's table has, -1 where there is none.
+// versions returns how many rows goose's table has, -1 if the table does not exist.
 func (s *Store) versions(ctx context.Context) (n int, err error) {
 	if s.dialect.isSQLite() {
 		err := s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", goose.DefaultTablename).Scan(&n)
@@ -163,13 +163,13 @@ func (s *Store) schemaError(err error) error {
 	return explain(fmt.Errorf("read the schema version: %w", err))
 }
 
-// migration is one file, cut into statements.
+// migration is one file, split into statements.
 type migration struct {
 	version    int64
 	statements []string
 }
 
-// migrations returns those of this dialect, oldest first.
+// migrations returns the migrations of this dialect, oldest first.
 func (s *Store) migrations() ([]migration, error) {
 	files, err := fs.Glob(migrations, "migrations/"+s.dialect.name+"/*.sql")
 	if err != nil {
@@ -192,8 +192,8 @@ func (s *Store) migrations() ([]migration, error) {
 	return list, nil
 }
 
-// provider holds the migrations of this dialect. They run statement by
-// statement outside a transaction: on MySQL every DDL statement commits.
+// provider returns a goose provider with the migrations of this dialect. They run
+// statement by statement outside a transaction: on MySQL every DDL statement commits.
 func (s *Store) provider(conn *sql.DB) (*goose.Provider, error) {
 	files, err := s.migrations()
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *Store) provider(conn *sql.DB) (*goose.Provider, error) {
 	return provider, nil
 }
 
-// splitStatements cuts a migration at semicolons that end a line.
+// splitStatements splits a migration at semicolons that end a line.
 func splitStatements(text string) []string {
 	var statements []string
 	for part := range strings.SplitSeq(text, ";\n") {
@@ -239,10 +239,10 @@ func splitStatements(text string) []string {
 	return statements
 }
 
-// doneAlready reports whether a statement would have added a column or an index that is
-// there, or dropped an index that is not: a migration that was interrupted is run again
-// from its first statement, and MySQL has no IF EXISTS for either. A statement that does
-// several of these does all of them or none.
+// doneAlready reports whether a statement failed because the column or index it adds
+// exists, or the index it drops does not: an interrupted migration runs again from its
+// first statement, and MySQL has no IF EXISTS for these. A statement that does several
+// of them does all or none.
 func doneAlready(err error) bool {
 	const duplicateColumn, duplicateIndex, noIndex = 1060, 1061, 1091 // ER_DUP_FIELDNAME, ER_DUP_KEYNAME, ER_CANT_DROP_FIELD_OR_KEY: MySQL server error reference
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
@@ -270,28 +270,28 @@ func (s *Store) lockMigration(ctx context.Context, db *sql.DB) (unlock func(), e
 	}
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 60)", migrationLock).Scan(&got); err != nil || got.Int64 != 1 {
-		return nil, errors.Join(errors.New("lock the schema: another lagerd has been migrating for a minute"), err, conn.Close())
+		return nil, errors.Join(errors.New("lock the schema: another lagerd is migrating, waited a minute"), err, conn.Close())
 	}
 	return func() {
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		// Closing the connection releases the lock too, should this fail.
+		// If this fails, closing the connection releases the lock too.
 		_, _ = conn.ExecContext(release, "DO RELEASE_LOCK(?)", migrationLock)
 		_ = conn.Close()
 	}, nil
 }
 
-// handedIn reports whether the embedded database was opened by another: there is
-// no file of it to lay a lock beside, and who opened it knows who else uses it.
+// handedIn reports whether the caller passed an open embedded database: there is no path
+// for a lock file, and the caller knows who else uses it.
 func (s *Store) handedIn() bool { return s.dialect.isSQLite() && s.path == "" }
 
-// ErrInUse is returned where another lagerd has the embedded database open.
+// ErrInUse is returned when another lagerd is running on the embedded database.
 var ErrInUse = errors.New("another lagerd is running on this embedded database: stop it, or configure MySQL or MariaDB (database.dsn) to run several")
 
-// Reserve takes the embedded database for one running daemon, as SQLite cannot
-// carry several; it returns ErrInUse if it is taken. On MySQL, and on a database
-// that was handed in (Options.Embedded), it does nothing.
-// Commands such as `lagerd shops` need no reservation.
+// Reserve locks the embedded database for one running daemon, since several do not
+// work on SQLite; it returns ErrInUse if it is locked. On MySQL, and with
+// Options.Embedded, it does nothing. Commands such as `lagerd shops` need no
+// reservation.
 func (s *Store) Reserve() (release func(), err error) {
 	if s.handedIn() || !s.dialect.isSQLite() {
 		return func() {}, nil

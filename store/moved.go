@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// fileID is what a file is, whatever its name.
+// fileID identifies a file, whatever its name.
 type fileID struct {
 	device, inode uint64
 }
@@ -18,7 +18,7 @@ func fileAt(path string) (fileID, error) {
 	return fileID{uint64(st.Dev), st.Ino}, nil
 }
 
-// watchFile remembers which file the embedded database is, once it exists.
+// watchFile records the embedded database's file identity, once the file exists.
 func (s *Store) watchFile() {
 	if s.path == "" || s.file.Load() != nil {
 		return
@@ -28,9 +28,9 @@ func (s *Store) watchFile() {
 	}
 }
 
-// moved returns ErrMoved where the embedded database's name belongs to another file
-// by now, or to none. SQLite goes on in the file that it has open, and what it says
-// is stored there is gone when the process ends.
+// moved returns ErrMoved if the embedded database's path now leads to another file, or
+// to none. SQLite keeps using the file it has open, and what it stores there is gone
+// when the process ends.
 func (s *Store) moved() error {
 	opened := s.file.Load()
 	if opened == nil {

@@ -8,25 +8,25 @@ import (
 	"lagerd/plan"
 )
 
-// News is what others have left in the database, or time has made due.
+// News is what a lagerd polls for: changes by other processes, and work that is due.
 type News struct {
 	ShopsGeneration int64     // see ShopsGeneration
-	Requests        []Request // operators' open requests, of each its id and its shop alone
-	Work            []string  // shops that have something due: an open hint, webhooks to unpack, an invoice's lines or PDF to fetch
+	Requests        []Request // operators' open requests, with only Request and Shop set
+	Work            []string  // shops with something due: an open hint, webhooks to unpack, an invoice's lines or PDF
 }
 
 func notHeld(scope plan.Scope) string {
 	return "NOT EXISTS (SELECT 1 FROM holds h WHERE h.shop = s.shop AND h.scope = '" + string(scope) + "')"
 }
 
-// dueInvoices returns a query for the datasets in which invoices are due, with those
-// invoices' state. Its cost grows with the number of datasets, not with that of invoices:
-// what is held, or is left of a former agreement, stays due for ever, and may be 100,000.
+// dueInvoices returns a query for the datasets with due invoices, and those invoices'
+// state. Its cost grows with the number of datasets, not of invoices: what is held, or
+// left from a former agreement, stays due forever, and may be 100,000.
 func (d dialect) dueInvoices(due Due) (query string, args []any) {
 	var parts []string
 	for _, state := range unfinished {
 		if d.isSQLite() {
-			// It would read all of a group to tell its first and last, but finds one alone at once.
+			// SQLite would read a whole group for MIN and MAX, but finds a single row directly.
 			one := "EXISTS (SELECT 1 FROM invoices WHERE " + state.is() + " AND shop = shops.dataset AND work_due_at "
 			parts = append(parts, fmt.Sprintf("SELECT dataset, '%s' AS pdf_state, %d AS lines_read FROM shops WHERE %s <= ?) OR %[3]s > ?)", state.pdf, state.lines, one))
 		} else {
@@ -38,24 +38,24 @@ func (d dialect) dueInvoices(due Due) (query string, args []any) {
 	return strings.Join(parts, " UNION ALL "), args
 }
 
-// News returns what there is, in one statement: every lagerd asks each second,
-// also where nothing happens.
+// News polls the database, in one statement: every lagerd calls it once a second, even
+// when idle.
 func (s *Store) News(ctx context.Context, due Due) (News, error) {
 	var n News
 	invoices, args := s.dialect.dueInvoices(due)
 	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, '' AS request, '' AS shop FROM meta WHERE name = ?"+
 		" UNION ALL SELECT 0, request, shop FROM requests WHERE done_at IS NULL"+
 		" UNION ALL SELECT 0, '', shop FROM ("+
-		// Grouped, the index tells a shop's first and last: a shop's 100,000 hints,
-		// or batches, are not read to learn that it has some.
+		// With GROUP BY the index yields a shop's MIN and MAX: a shop's 100,000 hints, or
+		// batches, are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
 		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
 		" UNION SELECT s.shop FROM ("+invoices+") AS i JOIN shops s ON s.dataset = i.dataset WHERE s.invoices_on = 1"+
-		// What is held is tried by a tick.
+		// Ticks retry what is held.
 		" AND (i.lines_read = 0 AND "+notHeld(plan.ScopeInvoices)+" OR i.pdf_state <> 'stored' AND "+notHeld(plan.ScopePDFs)+")"+
 		") AS work",
 		append([]any{shopsGeneration, At(due.By), At(due.Beyond)}, args...)...)
-	fail := func(err error) (News, error) { return News{}, fmt.Errorf("look for news: %w", err) }
+	fail := func(err error) (News, error) { return News{}, fmt.Errorf("poll for news: %w", err) }
 	if err != nil {
 		return fail(err)
 	}

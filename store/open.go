@@ -27,19 +27,19 @@ import (
 type Options struct {
 	DSN            string // go-sql-driver DSN; empty: SQLite at Path
 	Path           string // SQLite file, used when DSN is empty
-	Existing       bool   // the SQLite file must be there: it is not created
-	MaxConnections int    // connections at most; 0: 16
+	Existing       bool   // the SQLite file must exist: Open does not create it
+	MaxConnections int    // 0: 16
 	Logger         *slog.Logger
 
-	// ConnectTimeout is how long a MySQL server has to take a connection (0: 10 s), and
-	// ResponseTimeout how long to begin to answer a statement (0: a minute). The DSN's own
-	// timeouts come first.
+	// ConnectTimeout is how long a MySQL server may take to accept a connection (0: 10 s),
+	// and ResponseTimeout how long to begin answering a statement (0: a minute). The DSN's
+	// own timeouts take precedence.
 	ConnectTimeout, ResponseTimeout time.Duration
 
-	// Embedded is an embedded database that is open already, instead of the
-	// one at Path. A simulation puts its own driver underneath by it.
+	// Embedded is an open embedded database to use instead of the one at Path. The
+	// simulation passes one with its own driver.
 	Embedded *sql.DB
-	// Jitter returns a random time up to most, to spread retries. Default: by chance.
+	// Jitter returns a time up to most, to spread retries. Default: random.
 	Jitter func(most time.Duration) time.Duration
 }
 
@@ -49,20 +49,20 @@ type Store struct {
 	conn    *sql.DB
 	dialect dialect
 	path    string
-	created bool // the embedded database, by this Open
+	created bool // this Open created the embedded database
 	jitter  func(most time.Duration) time.Duration
-	idle    time.Duration // after which a connection that nobody uses is closed
+	idle    time.Duration // after which an unused connection is closed
 
 	log      *slog.Logger           // may be nil
 	sessions *sessions              // of a MySQL server, else nil
 	settings *mysql.Config          // of the driver, for the same
 	file     atomic.Pointer[fileID] // of the embedded database, once it exists
 
-	kept sync.Map // statements that are kept prepared, *sql.Stmt by their text
+	kept sync.Map // prepared statements, *sql.Stmt by text
 }
 
-// Open connects to the database; it neither creates nor changes any table (see
-// Migrate). A MySQL server that cannot be reached is an error.
+// Open connects to the database. It creates and changes no table (see Migrate). It
+// returns an error if a MySQL server cannot be reached.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{log: o.Logger, jitter: o.Jitter, idle: 5 * time.Minute}
 	if s.jitter == nil {
@@ -82,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	// More connections made durable inserts slower, not faster, beyond about 32.
+	// Beyond about 32, more connections made durable inserts slower.
 	connections := o.MaxConnections
 	if connections <= 0 {
 		connections = 16
@@ -92,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.conn.SetConnMaxIdleTime(s.idle)
 	log := logger.Discard
 	if o.Logger != nil {
-		// Statements hold item numbers and sealed tokens: gorm may log that one
+		// Statements hold item numbers and sealed tokens: gorm may log that a statement
 		// was slow or failed, never its values.
 		log = logger.NewSlogLogger(o.Logger, logger.Config{
 			LogLevel: logger.Warn, SlowThreshold: 2 * time.Second,
@@ -111,20 +111,20 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// ErrNoEmbedded is returned where the embedded database must be there and is not.
-var ErrNoEmbedded = errors.New("there is no embedded database yet: `lagerd run` makes it, or the first `lagerd shops add`; if there should be one, is database.path right, and is this lagerd's user?")
+// ErrNoEmbedded is returned when the embedded database must exist and does not.
+var ErrNoEmbedded = errors.New("there is no embedded database yet: `lagerd run` or the first `lagerd shops add` creates it; if there should be one, check database.path, and that you run as lagerd's user")
 
-// ErrEmptyDatabase is returned where the embedded database's file lost its contents.
-var ErrEmptyDatabase = errors.New("the embedded database's file is empty (0 bytes): put its backup there, or remove it for a new database")
+// ErrEmptyDatabase is returned when the embedded database's file has lost its contents.
+var ErrEmptyDatabase = errors.New("the embedded database's file is empty (0 bytes): restore it from a backup, or remove it to start with a new database")
 
-// settles is how long a file of the embedded database may be empty: whoever makes it
-// writes to it at once.
-const settles = 10 * time.Second
+// emptyGrace is how long the embedded database's file may be empty: its creator writes to
+// it immediately.
+const emptyGrace = 10 * time.Second
 
 func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 	info, err := os.Stat(path)
 	switch {
-	case err == nil && info.Size() == 0 && time.Since(info.ModTime()) > settles:
+	case err == nil && info.Size() == 0 && time.Since(info.ModTime()) > emptyGrace:
 		return nil, fmt.Errorf("%s: %w", path, ErrEmptyDatabase)
 	case err == nil:
 		const readAndWrite = 4 | 2 // R_OK | W_OK, access(2)
@@ -169,13 +169,13 @@ func (s *Store) openMySQL(ctx context.Context, o Options) (gorm.Dialector, error
 		s.idle = 5 * time.Minute
 	}
 	s.conn = sql.OpenDB(sessions)
-	// DisableWithReturning: with RETURNING, MariaDB reports an insert that did
+	// DisableWithReturning: with RETURNING, MariaDB reports an insert that inserted
 	// nothing as one that did.
 	return gormmysql.New(gormmysql.Config{Conn: s.conn, ServerVersion: version, DisableWithReturning: true}), nil
 }
 
-// keep returns a statement that is prepared, on each connection that has not seen it
-// when it sends it first, and stays so.
+// keep returns a statement that is prepared on each connection at its first use there
+// and stays prepared.
 func (s *Store) keep(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt, ok := s.kept.Load(query); ok {
 		return stmt.(*sql.Stmt), nil
@@ -185,15 +185,15 @@ func (s *Store) keep(ctx context.Context, query string) (*sql.Stmt, error) {
 		return nil, err
 	}
 	if first, loaded := s.kept.LoadOrStore(query, stmt); loaded {
-		_ = stmt.Close() // another was first
+		_ = stmt.Close() // another call was first
 		return first.(*sql.Stmt), nil
 	}
 	return stmt, nil
 }
 
-// keptQuery sends a query that is kept prepared: a server of MySQL's kind then returns
-// its rows in binary, which costs both sides less. Where it prepares none, it is sent
-// as text.
+// keptQuery sends a query as a prepared statement that stays prepared: MySQL and MariaDB
+// then return rows in binary, which is cheaper for both sides. If the server does not
+// prepare it, the query is sent as text.
 func (s *Store) keptQuery(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := s.keep(ctx, query)
 	if err == nil {
@@ -224,39 +224,39 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Connections returns how many connections to the database are in use now, and
-// how often one had to be waited for so far.
+// Connections returns how many connections to the database are in use, and how often a
+// statement has had to wait for one.
 func (s *Store) Connections() (inUse int, waits int64) {
 	stats := s.conn.Stats()
 	return stats.InUse, stats.WaitCount
 }
 
-// Embedded reports whether this is the embedded database, which one lagerd
-// has to itself.
+// Embedded reports whether this is the embedded database, which only one lagerd can
+// use.
 func (s *Store) Embedded() bool { return s.dialect.isSQLite() }
 
-// Created reports whether the embedded database was not there when it was opened.
+// Created reports whether Open created the embedded database.
 func (s *Store) Created() bool { return s.created }
 
 // Path returns the file of the embedded database, or "".
 func (s *Store) Path() string { return s.path }
 
-// tx is a transaction that refuses everything after its first error, which
-// sticks: statements follow each other without a check, and inTx looks at err
-// once. Nothing is ever committed after an error.
+// tx is a transaction with a sticky error: statements follow each other without a check,
+// those after the first error do nothing, and inTx checks err once. Nothing is ever
+// committed after an error.
 type tx struct {
 	ctx     context.Context
 	conn    *sql.Tx
 	dialect dialect
 	err     error
 	kept    *sync.Map // the store's
-	toKeep  []string  // statements that it has prepared for itself
-	inBytes bool      // what is sent on the connection is taken for bytes: nobody else may get it
+	toKeep  []string  // statements it prepared that the store is to keep
+	inBytes bool      // the connection's client character set is binary: it must not be reused
 }
 
-// asBytes runs do, in which parameters are sent as bytes. The driver sends bytes as
-// text, and MariaDB counts a text's characters one by one: for 100 KiB that takes it
-// longer than to store them.
+// asBytes runs do with the client character set binary. The driver sends bytes as text,
+// and MariaDB counts a text's characters one by one: for 100 KiB that takes longer than
+// storing them.
 func (t *tx) asBytes(do func()) {
 	if t.err != nil || t.dialect.isSQLite() {
 		do()
@@ -269,7 +269,7 @@ func (t *tx) asBytes(do func()) {
 	t.inBytes = t.err != nil
 }
 
-// exec returns the number of rows changed, 0 after an error.
+// exec runs a statement and returns the number of rows changed, 0 after an error.
 func (t *tx) exec(query string, args ...any) int64 {
 	if t.err != nil {
 		return 0
@@ -284,7 +284,7 @@ func (t *tx) exec(query string, args ...any) int64 {
 	return n
 }
 
-// queryRow reports whether there was a row.
+// queryRow scans a row into dest and reports whether there was one.
 func (t *tx) queryRow(query string, args []any, dest ...any) bool {
 	if t.err != nil {
 		return false
@@ -296,17 +296,17 @@ func (t *tx) queryRow(query string, args []any, dest ...any) bool {
 	return err == nil
 }
 
-// rowsPerStatement bounds multi-row statements: beyond it they gain nothing
-// and make Galera's write sets and MySQL's packets large.
+// rowsPerStatement bounds multi-row statements: larger ones gain nothing and make
+// Galera's write sets and MySQL's packets large.
 const rowsPerStatement = 500
 
-// preparedRows is how many rows a prepared statement inserts. A server of MySQL's
-// kind takes a third longer to read the values out of a statement's text than to get
-// them as parameters; a prepared statement for more rows is no faster and occupies
-// more of the server's memory.
+// preparedRows is how many rows a prepared statement inserts. MySQL and MariaDB take a
+// third longer to parse values from a statement's text than to receive them as
+// parameters; a prepared statement for more rows is no faster and takes more of the
+// server's memory.
 const preparedRows = 100
 
-// insertRows sends INSERT … VALUES for all rows, some at a time.
+// insertRows runs INSERT … VALUES for all rows, in several statements.
 func (t *tx) insertRows(head string, columns int, tail string, args []any) {
 	statement := func(rows int) string { return head + " VALUES " + placeholders(rows, columns) + tail }
 	if most := preparedRows * columns; len(args) >= most {
@@ -323,16 +323,16 @@ func (t *tx) insertRows(head string, columns int, tail string, args []any) {
 	}
 }
 
-// prepared is a statement of a transaction that is sent more than once.
+// prepared is a statement that a transaction sends more than once.
 type prepared struct {
 	tx    *tx
 	query string
-	stmt  *sql.Stmt // nil: it is sent as text
+	stmt  *sql.Stmt // nil: sent as text
 }
 
-// prepare returns a statement that is prepared and stays so, on each connection that
-// has sent it: parsing one for 100 rows takes as long as storing ten. Where the server
-// prepares none, it is sent as text.
+// prepare returns a statement that stays prepared on each connection that has sent it:
+// parsing one for 100 rows takes as long as storing ten. If the server does not prepare
+// it, it is sent as text.
 func (t *tx) prepare(query string) prepared {
 	p := prepared{tx: t, query: query}
 	if t.err != nil {
@@ -346,8 +346,8 @@ func (t *tx) prepare(query string) prepared {
 	switch {
 	case err == nil:
 		p.stmt = stmt
-		// The store prepares it on a connection of its own, for which a transaction
-		// must not wait: others may wait for it, each with one.
+		// The store prepares it on another connection later. A transaction must not wait
+		// for one: with every connection in a waiting transaction, that is a deadlock.
 		t.toKeep = append(t.toKeep, query)
 	case !notPrepared(err):
 		t.err = err
@@ -375,9 +375,8 @@ func (p prepared) close() {
 
 const maxAttempts = 8
 
-// inTx runs fn in a transaction and commits it, again from the start after a
-// conflict. fn must be safe to run more than once, also after a commit whose
-// outcome is unknown.
+// inTx runs fn in a transaction and commits it, and retries all of it after a conflict.
+// fn must be safe to run more than once, even after a commit whose outcome is unknown.
 func (s *Store) inTx(ctx context.Context, fn func(*tx) error) error {
 	return s.retry(ctx, func() error {
 		t := &tx{ctx: ctx, dialect: s.dialect, kept: &s.kept}
@@ -385,13 +384,13 @@ func (s *Store) inTx(ctx context.Context, fn func(*tx) error) error {
 			return err
 		}
 		for _, query := range t.toKeep {
-			_, _ = s.keep(ctx, query) // else the next transaction prepares it for itself
+			_, _ = s.keep(ctx, query) // if this fails, the next transaction prepares it again
 		}
 		return nil
 	})
 }
 
-// once runs fn in one transaction, on a connection that is given back when that ends.
+// once runs fn in one transaction on a connection of its own.
 func (s *Store) once(t *tx, fn func(*tx) error) error {
 	conn, err := s.conn.Conn(t.ctx)
 	if err != nil {
@@ -399,10 +398,10 @@ func (s *Store) once(t *tx, fn func(*tx) error) error {
 	}
 	defer func() {
 		if t.conn != nil {
-			_ = t.conn.Rollback() // of one that fn has left by a panic
+			_ = t.conn.Rollback() // if fn panicked
 		}
 		if t.inBytes {
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool drops it
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool discard it
 		}
 		_ = conn.Close()
 	}()
@@ -422,7 +421,7 @@ func ignoreDone(err error) error {
 	return err
 }
 
-// exec runs one autocommitted statement, again after a conflict.
+// exec runs one autocommitted statement, and retries it after a conflict.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	var n int64
 	err := s.retry(ctx, func() error {
@@ -446,7 +445,7 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 			return nil
 		}
 		if readOnly(err) || hasNumber(err, errStatementBinlog) {
-			s.sessions.renew() // another connection may be to another server, or find the setting mended
+			s.sessions.renew() // a new connection may reach another server, or find the setting fixed
 		}
 		if !retryable(err) || attempt == maxAttempts {
 			return explain(err)

@@ -10,7 +10,7 @@ import (
 	"lagerd/plan"
 )
 
-// Progress is how far a shop has got and how it fares.
+// Progress is a shop's cursors, counters and current failure.
 type Progress struct {
 	Shop            string `gorm:"primaryKey"`
 	AgreementNumber int64  // 0: not known yet
@@ -31,18 +31,18 @@ type Progress struct {
 	LagLastUS       int64 `gorm:"column:lag_last_us"`
 	LagMaxUS        int64 `gorm:"column:lag_max_us"`
 	CallsDay        string
-	Calls           int64 // that a lagerd made on CallsDay, see CallsOf
+	Calls           int64 // made by lagerd on CallsDay, see CallsOf
 	CommandCallsDay string
-	CommandCalls    int64   // that commands made on CommandCallsDay
-	ItemsDataset    Dataset // whose items the view shows; another than the shop's while its items change over to those of another agreement
-	ItemsSince      Time    // when they last did; zero: they never have
+	CommandCalls    int64   // made by commands on CommandCallsDay
+	ItemsDataset    Dataset // whose items the view shows; differs from the shop's during a changeover to another agreement
+	ItemsSince      Time    // time of the last changeover; zero: none yet
 
 	Gaps  []plan.Gap `gorm:"-"`
 	Holds plan.Holds `gorm:"-"`
 }
 
-// CallsOf returns the latest day (UTC, YYYY-MM-DD) on which e-conomic was called for
-// the shop, how many calls that were, and how many of them commands made.
+// CallsOf returns the latest day (UTC, YYYY-MM-DD) with calls to e-conomic for the shop,
+// the number of calls, and how many of them commands made.
 func (p Progress) CallsOf() (day string, calls, byCommands int) {
 	day = max(p.CallsDay, p.CommandCallsDay)
 	if p.CommandCallsDay == day {
@@ -55,10 +55,10 @@ func (p Progress) CallsOf() (day string, calls, byCommands int) {
 	return day, calls, byCommands
 }
 
-// Window returns which of the shop's invoice numbers are asked for.
+// Window returns the invoice numbers to query: above the cursor, and in the gaps.
 func (p Progress) Window() plan.Window { return plan.Window{Cursor: p.InvoiceCursor, Gaps: p.Gaps} }
 
-// TableName tells gorm the table.
+// TableName returns the table's name, for gorm.
 func (Progress) TableName() string { return "progress" }
 
 // Progress returns a shop's progress with its invoice gaps and holds.
@@ -76,7 +76,7 @@ func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
 	return p, err
 }
 
-// Patch is what a transaction sets of a shop's progress. What is nil stays as it is.
+// Patch is a change to a shop's progress. Nil fields stay unchanged.
 type Patch struct {
 	AgreementNumber *int64
 	Suspicion       *string
@@ -89,7 +89,7 @@ type Patch struct {
 	ItemsSince      *Time
 }
 
-// on applies the patch to p and returns the assignments of the columns that differ.
+// on applies the patch to p and returns assignments for the columns that differ.
 func (c Patch) on(p *Progress) assignments {
 	var set assignments
 	assign(&set, "agreement_number", &p.AgreementNumber, c.AgreementNumber)
@@ -104,10 +104,10 @@ func (c Patch) on(p *Progress) assignments {
 	return set
 }
 
-// changes reports whether the patch makes p differ.
+// changes reports whether the patch would change p.
 func (c Patch) changes(p Progress) bool { return len(c.on(&p).columns) > 0 }
 
-// assignments are what an UPDATE sets.
+// assignments is the SET list of an UPDATE.
 type assignments struct {
 	columns []string // "items = ?"
 	args    []any
@@ -131,13 +131,13 @@ func assignTime(set *assignments, column string, field, value *Time) {
 	}
 }
 
-// moves reports whether the window is another than that of p.
+// moves reports whether w differs from the window of p.
 func moves(w *plan.Window, p Progress) bool {
 	return w != nil && (w.Cursor != p.InvoiceCursor || !slices.Equal(w.Gaps, p.Gaps))
 }
 
-// progress writes what a transaction changes of its shop's progress, counts what the
-// changes tell, and returns the progress after it.
+// progress writes a transaction's changes to its shop's progress, including the webhook
+// counters, and returns the progress after it.
 func (t *tx) progress(shop string, a Applied, late int64) Progress {
 	p := a.Known
 	set := a.Progress.on(&p)
@@ -157,8 +157,9 @@ func (t *tx) progress(shop string, a Applied, late int64) Progress {
 	return p
 }
 
-// count adds what changes tell of webhooks, late of which have come after all. The
-// columns count on from what is stored.
+// count adds the missed and late webhooks, drift and lag of the changes to the counters.
+// late is how many missed webhooks have arrived after all. The columns are incremented
+// from their stored values.
 func count(set *assignments, p *Progress, changes []plan.Change, late int64) {
 	var missed, drift, lags int64
 	var lag, longest time.Duration

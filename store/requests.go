@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// What an operator's request asks of a shop.
+// The kinds of operators' requests.
 const (
 	WantTick  = "tick"
 	WantSweep = "sweep"
 )
 
-// Request asks whichever lagerd holds a shop's lease for a tick or a sweep.
+// Request asks the holder of a shop's lease for a tick or a sweep.
 type Request struct {
 	Request     string `gorm:"primaryKey"` // a UUID
 	Shop        string
@@ -21,7 +21,7 @@ type Request struct {
 	RequestedAt Time
 	DoneAt      Time // zero: not done yet
 	Changes     int64
-	Failure     string // why it failed; "" if it did not
+	Failure     string // "" if it succeeded
 }
 
 // AddRequests stores requests.
@@ -45,16 +45,16 @@ func (s *Store) OpenRequests(ctx context.Context, shop string) ([]Request, error
 }
 
 // FinishRequests marks requests of the fence's shop as done. failure is "" if they
-// succeeded. Under another's lease, or with settings that have been changed, they stay
-// open for whoever has the shop then, and ErrFenced or ErrSettingsChanged is returned:
-// a pass that changes nothing writes nothing else that would find that out.
+// succeeded. If the lease was lost, or the settings changed, it returns ErrFenced or
+// ErrSettingsChanged and the requests stay open for the next pass: without the fence
+// here, a pass that changed nothing would not notice.
 func (s *Store) FinishRequests(ctx context.Context, f Fence, requests []Request, now time.Time, changes int, failure string) error {
 	if len(requests) == 0 {
 		return nil
 	}
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		for chunk := range slices.Chunk(requests, rowsPerStatement) {
-			args := []any{At(now), changes, cause(failure, 500), f.Shop}
+			args := []any{At(now), changes, shorten(failure, 500), f.Shop}
 			for _, r := range chunk {
 				args = append(args, r.Request)
 			}
@@ -63,12 +63,12 @@ func (s *Store) FinishRequests(ctx context.Context, f Fence, requests []Request,
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("finish what was asked for %s: %w", f.Shop, err)
+		return fmt.Errorf("finish requests of %s: %w", f.Shop, err)
 	}
 	return nil
 }
 
-// Requests returns the requests of the given ids, those that exist.
+// Requests returns those of the requests with the given ids that exist.
 func (s *Store) Requests(ctx context.Context, ids []string) ([]Request, error) {
 	var list []Request
 	if err := s.db.WithContext(ctx).Where("request IN ?", ids).Find(&list).Error; err != nil {

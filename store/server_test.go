@@ -165,7 +165,7 @@ func TestReadOnlyServer(t *testing.T) {
 	must(t, record(t.Context(), s, "N1"))
 	before := s.Strings(t.Context(), "SELECT CONNECTION_ID()")[0]
 	o.exec("SET GLOBAL read_only = 1")
-	const words = "--read-only option so it cannot execute this statement: the server takes no writes"
+	const words = "--read-only option so it cannot execute this statement: the server is read-only"
 	bad := found(t, s)
 	if strings.Count(bad, "\n") != 0 || !strings.Contains(bad, words) {
 		t.Errorf("found of a read-only server:\n%s", bad)
@@ -249,7 +249,7 @@ func TestViewsOfAnAccountThatIsGone(t *testing.T) {
 		t.Fatal("the views can be read without the account that made them")
 	}
 	bad := found(t, next)
-	for _, want := range []string{"shop_stock", "shop_invoices", "`lagerd migrate` makes them anew"} {
+	for _, want := range []string{"shop_stock", "shop_invoices", "`lagerd migrate` recreates them"} {
 		if !strings.Contains(bad, want) {
 			t.Errorf("found %q, expected %q", bad, want)
 		}
@@ -278,7 +278,7 @@ func TestTablesWithoutTransactions(t *testing.T) {
 	must(t, s.CheckTables(t.Context()))
 	o.exec("CREATE TABLE theirs (a INT) ENGINE=MyISAM", "ALTER TABLE hint_batches ENGINE=Aria", "ALTER TABLE leases ENGINE=MyISAM", "ALTER TABLE goose_db_version ENGINE=MyISAM")
 	for what, text := range map[string]string{"found": found(t, s), "at start": s.CheckTables(t.Context()).Error()} {
-		if want := "tables without transactions: goose_db_version (MyISAM), hint_batches (Aria), leases (MyISAM): `lagerd migrate` converts them"; !strings.Contains(text, want) {
+		if want := "tables without transactions: goose_db_version (MyISAM), hint_batches (Aria), leases (MyISAM): stop every lagerd and run `lagerd migrate`"; !strings.Contains(text, want) {
 			t.Errorf("%s: %s", what, text)
 		}
 	}
@@ -313,14 +313,14 @@ func TestWhatInspectNames(t *testing.T) {
 		}
 	}
 	o.exec("SET GLOBAL max_allowed_packet = 1048576")
-	if bad := found(t, open(t, store.Options{DSN: o.dsn})); !strings.Contains(bad, "max_allowed_packet is 1048576, and a PDF of pdf.max_bytes needs") {
+	if bad := found(t, open(t, store.Options{DSN: o.dsn})); !strings.Contains(bad, "max_allowed_packet is 1048576, but a PDF of pdf.max_bytes needs") {
 		t.Errorf("found %q", bad)
 	}
 	limited := o.account("limited", "GRANT ALL ON "+o.database+".* TO {account} WITH MAX_USER_CONNECTIONS 1")
 	first := open(t, store.Options{DSN: limited})
 	must(t, first.Ping(t.Context()))
 	_, err := store.Open(t.Context(), store.Options{DSN: limited})
-	if err == nil || !strings.Contains(err.Error(), "the account has no connection left") || strings.Contains(err.Error(), "migrat") {
+	if err == nil || !strings.Contains(err.Error(), "the account is out of connections") || strings.Contains(err.Error(), "migrat") {
 		t.Errorf("a connection too many: %v", err)
 	}
 }
@@ -349,7 +349,7 @@ func TestLookingChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]store.Options{"SQLite": {Path: filepath.Join(t.TempDir(), "lagerd.db")}, "MariaDB": {DSN: mariadbtest.New(t)}} {
 		s := open(t, o)
-		if err := s.CheckSchema(t.Context()); !errors.Is(err, store.ErrOldSchema) || !strings.Contains(err.Error(), "none of lagerd's tables is there yet") {
+		if err := s.CheckSchema(t.Context()); !errors.Is(err, store.ErrOldSchema) || !strings.Contains(err.Error(), "no tables of lagerd's yet") {
 			t.Errorf("%s: %v", name, err)
 		}
 		tables := "SELECT COUNT(*) FROM sqlite_master"
@@ -378,14 +378,14 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	began := time.Now()
 	_, err = store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd", ConnectTimeout: 300 * time.Millisecond})
-	if err == nil || !strings.Contains(err.Error(), "no answer within 300ms: is it running") || strings.Contains(err.Error(), "hunter2") {
+	if err == nil || !strings.Contains(err.Error(), "no answer within 300ms: check that it is running") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("opened: %v", err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	must(t, l.Close())
-	if _, err := store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd"}); err == nil || !strings.Contains(err.Error(), "refused: is it running") {
+	if _, err := store.Open(t.Context(), store.Options{DSN: "u:hunter2@tcp(" + l.Addr().String() + ")/lagerd"}); err == nil || !strings.Contains(err.Error(), "refused: check that it is running") {
 		t.Errorf("a closed port: %v", err)
 	}
 }

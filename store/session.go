@@ -19,57 +19,56 @@ import (
 	"lagerd/store/dsn"
 )
 
-// sessions makes the connections to a MySQL or MariaDB server. What a session is
-// like depends on the server's settings, its init_connect, the account and whatever
-// stands between: each new connection has lagerd's own session set, and read back
-// once.
+// sessions opens connections to a MySQL or MariaDB server. A new session's variables
+// depend on the server's settings, its init_connect, the account and any proxy: on each
+// new connection lagerd sets its own and reads them back once.
 type sessions struct {
 	driver.Connector
 	address string
-	timeout time.Duration // to connect, log in, set and read back
+	timeout time.Duration // to connect, log in, and set and read back the session
 	idle    time.Duration // see idleInTransaction
 	logger  *slog.Logger  // may be nil
 
 	mu     sync.Mutex
-	server *server // nil until one connection was made
+	server *server // nil until the first connection
 
-	first atomic.Pointer[session] // made by openSessions, for whoever comes first
+	first atomic.Pointer[session] // opened by openSessions, for the first Connect
 
-	// renewed grows when every connection is to be replaced: see renew.
+	// renewed is incremented to replace every connection: see renew.
 	renewed   atomic.Int64
 	renewedAt atomic.Int64 // Unix milliseconds
 }
 
-// server is what the first connection learned of the server.
+// server is what the first connection learned about the server.
 type server struct {
 	version  string
 	set      string      // the statement that sets a session
 	read     string      // the query that reads it back
-	expected [][2]string // name and value of what it returns
-	binlog   bool        // it also returns the session's binary log format
+	expected [][2]string // names and values that it must return
+	binlog   bool        // read also returns the session's binary log format
 }
 
-// isolation keeps a statement from locking what lies beside the rows that it
-// changes. With REPEATABLE READ one that deletes from a small table, which is
-// scanned whole, holds up every insert into it: all webhooks would wait for a shop
-// whose webhooks are being unpacked. Nothing here relies on such locks.
+// isolation avoids locks on rows and gaps that a statement does not change. With
+// REPEATABLE READ a DELETE from a small table, which is scanned in full, blocks every
+// insert into it: all webhooks would wait while one shop's are being unpacked. Nothing
+// here relies on such locks.
 const isolation = "READ-COMMITTED"
 
-// idleInTransaction is how long the server lets a connection hold its locks and
-// say nothing. A lagerd that has been stopped, or has lost its network, in the
-// middle of a transaction would keep the lease's row locked, and no other could
-// take the shop. (MariaDB: server system variable idle_transaction_timeout;
-// MySQL: wait_timeout. Both roll back and close the connection.)
+// idleInTransaction is how long the server lets an idle connection hold its locks. A
+// lagerd that is stopped, or loses its network, in the middle of a transaction would
+// otherwise keep the lease's row locked, and no other could take the shop. (MariaDB:
+// server system variable idle_transaction_timeout; MySQL: wait_timeout. Both roll back
+// and close the connection.)
 const idleInTransaction = 5 * time.Second
 
 const sqlMode = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 func isMariaDB(version string) bool { return strings.Contains(version, "MariaDB") }
 
-// wanted lists the session's variables and their values, in the order in which they
-// are set. Not every server has all of them.
-func wanted(version string, idle time.Duration) [][2]string {
-	name := "wait_timeout" // MySQL has no such timeout, only one for all that is idle
+// sessionVariables returns the session variables to set and their values, in order. Not every
+// server has all of them.
+func sessionVariables(version string, idle time.Duration) [][2]string {
+	name := "wait_timeout" // MySQL has no timeout for transactions, only one for all idle connections
 	if isMariaDB(version) {
 		name = "idle_transaction_timeout"
 	}
@@ -91,26 +90,26 @@ func wanted(version string, idle time.Duration) [][2]string {
 	}
 }
 
-// named is what SET NAMES has set.
-var named = [][2]string{
+// charsetVariables are the variables that SET NAMES sets.
+var charsetVariables = [][2]string{
 	{"character_set_client", dsn.Charset}, {"character_set_connection", dsn.Charset}, {"character_set_results", dsn.Charset},
 	{"collation_connection", dsn.Collation},
 }
 
-// newServer plans how a session is set and read back on a server that has these
-// variables.
+// newServer returns the statements that set and read back a session on a server with
+// these variables.
 func newServer(has map[string]string, idle time.Duration) *server {
 	s := &server{version: has["version"]}
 	var sets, reads []string
-	for _, v := range named {
+	for _, v := range charsetVariables {
 		s.expected = append(s.expected, v)
 		reads = append(reads, "@@session."+v[0])
 	}
-	for _, v := range wanted(s.version, idle) {
+	for _, v := range sessionVariables(s.version, idle) {
 		if _, ok := has[v[0]]; !ok {
 			continue
 		}
-		// Where a server has both names of a variable, setting one sets both.
+		// On a server with both names of a variable, setting either sets both.
 		value := v[1]
 		if strings.Trim(value, "0123456789") != "" {
 			value = "'" + value + "'"
@@ -129,11 +128,11 @@ func newServer(has map[string]string, idle time.Duration) *server {
 
 func on(value string) bool { return value == "1" || strings.EqualFold(value, "ON") }
 
-// asked are the variables that tell newServer what it needs.
-func asked() []string {
+// variableNames returns the names of the variables that newServer needs.
+func variableNames() []string {
 	names := []string{"version", "log_bin", "binlog_format"}
 	for _, version := range []string{"", "MariaDB"} {
-		for _, v := range wanted(version, 0) {
+		for _, v := range sessionVariables(version, 0) {
 			names = append(names, v[0])
 		}
 	}
@@ -141,7 +140,7 @@ func asked() []string {
 	return slices.Compact(names)
 }
 
-// connection is a connection of the driver, with what database/sql asks of it.
+// connection is a driver connection with all interfaces that database/sql uses.
 type connection interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -154,8 +153,8 @@ type connection interface {
 	driver.Validator
 }
 
-// session is a connection that can be replaced when the pool gets it back, or before
-// it hands it out.
+// session is a connection that the pool discards, on return or before reuse, once it
+// has been renewed.
 type session struct {
 	connection
 	of  *sessions
@@ -171,9 +170,9 @@ func (s *session) ResetSession(ctx context.Context) error {
 	return s.connection.ResetSession(ctx)
 }
 
-// renew has every connection replaced before it is used again. A connection keeps
-// what the server was like when it was made: the host that was the primary then, the
-// binary log's format. It does nothing where that was done less than a second ago.
+// renew makes the pool replace every connection before it is used again. A connection
+// keeps the server's state from when it was opened: the host that was the primary then,
+// the binary log's format. It does nothing within a second of the last call.
 func (s *sessions) renew() {
 	if s == nil {
 		return
@@ -207,7 +206,7 @@ func (s *sessions) open(ctx context.Context) (*session, error) {
 	conn, err := s.connect(limited)
 	if err != nil {
 		if limited.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("no answer within %s: is it running, and can this machine reach it?", s.timeout)
+			err = fmt.Errorf("no answer within %s: check that it is running, and that this machine can reach it", s.timeout)
 		}
 		return nil, explain(fmt.Errorf("connect to the database at %s: %w", s.address, err))
 	}
@@ -221,7 +220,7 @@ func (s *sessions) connect(ctx context.Context) (connection, error) {
 	}
 	conn, ok := raw.(connection)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("the driver's connection lacks what database/sql may ask of it: %T", raw), raw.Close())
+		return nil, errors.Join(fmt.Errorf("the driver's connection lacks an interface that database/sql uses: %T", raw), raw.Close())
 	}
 	known, err := s.known(ctx, conn)
 	if err == nil {
@@ -233,7 +232,7 @@ func (s *sessions) connect(ctx context.Context) (connection, error) {
 	return conn, nil
 }
 
-// known returns what is known of the server, which the first connection asks for.
+// known returns what the first connection learned about the server.
 func (s *sessions) known(ctx context.Context, conn connection) (*server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,11 +240,11 @@ func (s *sessions) known(ctx context.Context, conn connection) (*server, error) 
 		return s.server, nil
 	}
 	has := map[string]string{}
-	// An init_connect may bound even this query's rows.
+	// An init_connect may limit even this query's rows.
 	if _, err := conn.ExecContext(ctx, "SET SESSION sql_select_limit = DEFAULT", nil); err != nil {
 		return nil, err
 	}
-	rows, err := query(ctx, conn, "SHOW VARIABLES WHERE Variable_name IN ('"+strings.Join(asked(), "', '")+"')")
+	rows, err := query(ctx, conn, "SHOW VARIABLES WHERE Variable_name IN ('"+strings.Join(variableNames(), "', '")+"')")
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +254,7 @@ func (s *sessions) known(ctx context.Context, conn connection) (*server, error) 
 		}
 	}
 	if has["version"] == "" {
-		return nil, errors.New("it tells no version: is it a MySQL or MariaDB server?")
+		return nil, errors.New("it reports no version: is it a MySQL or MariaDB server?")
 	}
 	s.server = newServer(has, s.idle)
 	return s.server, nil
@@ -263,7 +262,7 @@ func (s *sessions) known(ctx context.Context, conn connection) (*server, error) 
 
 // begin sets the session of a new connection and reads it back.
 func (s *server) begin(ctx context.Context, conn connection, log *slog.Logger) error {
-	// The driver has sent SET NAMES already, for the character set in its settings.
+	// The driver has already sent SET NAMES, for the character set in its settings.
 	if _, err := conn.ExecContext(ctx, s.set, nil); err != nil {
 		return fmt.Errorf("set the session: %w", err)
 	}
@@ -278,16 +277,16 @@ func (s *server) begin(ctx context.Context, conn connection, log *slog.Logger) e
 		return err
 	}
 	if s.binlog && strings.EqualFold(rows[0][len(s.expected)], "STATEMENT") {
-		// Rows are what READ COMMITTED writes. Not every account may say so: what is
-		// refused then is told by `lagerd check`, and by each statement that fails.
+		// READ COMMITTED needs row format. Not every account may set it: `lagerd check`,
+		// and each statement that fails, then says what to do.
 		if _, err := conn.ExecContext(ctx, "SET SESSION binlog_format = 'ROW'", nil); err != nil && log != nil {
-			log.Warn("the server's binary log is of the format STATEMENT, and this account may not choose another for itself", "error", err)
+			log.Warn("the server's binary log format is STATEMENT, and this account may not set another for its session", "error", err)
 		}
 	}
 	return nil
 }
 
-// differs returns an error where the session is not as it was set.
+// differs returns an error if a session variable differs from what was set.
 func (s *server) differs(row []string) error {
 	for i, v := range s.expected {
 		is, want := row[i], v[1]
@@ -304,14 +303,14 @@ func (s *server) differs(row []string) error {
 
 func modes(list string) []string { return slices.Sorted(slices.Values(strings.Split(list, ","))) }
 
-// sessionError tells that a session is not what lagerd has made of it.
+// sessionError reports a session variable that does not have the value lagerd set.
 type sessionError struct{ variable, is, want string }
 
 func (e *sessionError) Error() string {
-	return fmt.Sprintf("the session's %s is %q, though lagerd has set it to %q", e.variable, e.is, e.want)
+	return fmt.Sprintf("the session's %s is %q although lagerd set it to %q", e.variable, e.is, e.want)
 }
 
-// query returns the rows of a query without parameters, as texts.
+// query returns the rows of a query without parameters, as strings.
 func query(ctx context.Context, conn driver.QueryerContext, text string) (list [][]string, err error) {
 	rows, err := conn.QueryContext(ctx, text, nil)
 	if err != nil {
@@ -340,23 +339,23 @@ func query(ctx context.Context, conn driver.QueryerContext, text string) (list [
 	}
 }
 
-// driverLog passes on what the driver says of a connection that it loses.
+// driverLog logs what the driver reports about lost connections.
 type driverLog struct{ *slog.Logger }
 
 func (l driverLog) Print(v ...any) {
 	if l.Logger != nil {
-		l.Warn("the database's driver: " + strings.TrimSpace(fmt.Sprintln(v...)))
+		l.Warn("database driver: " + strings.TrimSpace(fmt.Sprintln(v...)))
 	}
 }
 
-// openSessions returns the connections to a server, after one that has told what it is.
+// openSessions returns a connector to the server of o.DSN, after a first connection.
 func openSessions(ctx context.Context, o Options) (*sessions, *mysql.Config, error) {
 	cfg, err := dsn.Parse(o.DSN)
 	if err != nil {
 		if refused, ok := errors.AsType[*dsn.RefusedError](err); ok {
 			return nil, nil, fmt.Errorf("database.dsn: %w", refused)
 		}
-		return nil, nil, errors.New("database.dsn: it cannot be read") // the driver's error may quote it
+		return nil, nil, errors.New("database.dsn: invalid DSN") // the driver's error may quote it
 	}
 	timeout, answer := 10*time.Second, time.Minute
 	if o.ConnectTimeout > 0 {
@@ -377,7 +376,7 @@ func openSessions(ctx context.Context, o Options) (*sessions, *mysql.Config, err
 	cfg.Logger = driverLog{o.Logger}
 	s := &sessions{address: cfg.Addr, timeout: cfg.Timeout, idle: idleInTransaction, logger: o.Logger}
 	if s.Connector, err = mysql.NewConnector(cfg); err != nil {
-		return nil, nil, errors.New("database.dsn: it cannot be used") // as above
+		return nil, nil, errors.New("database.dsn: unusable DSN") // as above
 	}
 	first, err := s.open(ctx)
 	if err != nil {
@@ -387,12 +386,12 @@ func openSessions(ctx context.Context, o Options) (*sessions, *mysql.Config, err
 	return s, cfg, nil
 }
 
-// inMigration is how long a connection of a migration may say nothing: goose keeps
-// one, and lagerd its lock on another, while a third changes a large table.
+// inMigration is how long a migration's connection may be idle: goose keeps one, and
+// lagerd its lock on another, while a third changes a large table.
 const inMigration = 8 * time.Hour
 
-// patient returns connections to the same server that wait for an answer for as
-// long as it takes: a change of a large table sends nothing until it is done.
+// patient returns connections to the same server without read and write timeouts: a
+// change of a large table sends nothing until it is done.
 func (s *sessions) patient(cfg *mysql.Config) (*sql.DB, error) {
 	cfg = cfg.Clone()
 	cfg.ReadTimeout, cfg.WriteTimeout = 0, 0

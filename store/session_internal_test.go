@@ -54,7 +54,7 @@ func TestNewServer(t *testing.T) {
 func TestDiffers(t *testing.T) {
 	t.Parallel()
 	has := map[string]string{"version": "10.11-MariaDB"}
-	for _, name := range asked() {
+	for _, name := range variableNames() {
 		has[name] = "?"
 	}
 	s := newServer(has, idleInTransaction)

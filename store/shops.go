@@ -13,11 +13,11 @@ import (
 	"lagerd/plan"
 )
 
-// StockSource names where a shop's stock figures are read.
+// StockSource is where a shop's stock figures are read.
 type StockSource string
 
-// The stock sources. Rackbeat's own is planned; until then such a shop is
-// told that its stock is not read.
+// The stock sources. Reading Rackbeat is planned; until then the status of such a shop
+// says that its stock is not read.
 const (
 	SourceEconomic StockSource = "economic"
 	SourceRackbeat StockSource = "rackbeat"
@@ -31,30 +31,30 @@ type Shop struct {
 	StockFigure        plan.Figure
 	StockSource        StockSource
 	InvoicesOn         bool
-	InvoicesFrom       string // a date, or "" where a number is given
+	InvoicesFrom       string // a date, or "" if a number is given
 	InvoicesFromNumber int64
 	OrderField         plan.OrderField
 	OrderPattern       string
-	PausedAt           Time // by a person; zero: not
+	PausedAt           Time // by a person; zero: not paused
 	PauseReason        string
-	Dataset            Dataset // what is stored of the accepted agreement; see Store.AcceptAgreement
-	Generation         int64   // grows with every change to any shop; stands in the lease's row too, see Fence
+	Dataset            Dataset // of the accepted agreement; see Store.AcceptAgreement
+	Generation         int64   // grows with every change to any shop; also in the lease's row, see Fence
 	CreatedAt          Time
 	UpdatedAt          Time
 }
 
-// SameAs reports whether two shops of one name are one shop, or the one was removed and
-// the other added since.
+// SameAs reports whether s and o are the same shop: false if a shop was removed and
+// another of the same name added.
 func (s Shop) SameAs(o Shop) bool { return s.Shop == o.Shop && s.CreatedAt.Equal(o.CreatedAt.Time) }
 
 // Paused reports whether a person has paused the shop.
 func (s Shop) Paused() bool { return !s.PausedAt.IsZero() }
 
 var (
-	// ErrNoShop is returned where no shop of that name exists.
-	ErrNoShop = errors.New("no such shop: `lagerd shops list` names them all")
-	// ErrShopExists is returned where a shop of that name exists already.
-	ErrShopExists = errors.New("the shop exists already: change it with `lagerd shops set`")
+	// ErrNoShop is returned when no shop of that name exists.
+	ErrNoShop = errors.New("no such shop: see `lagerd shops list`")
+	// ErrShopExists is returned when a shop of that name already exists.
+	ErrShopExists = errors.New("the shop already exists: change it with `lagerd shops set`")
 )
 
 // AddShop stores a new shop with its first code.
@@ -69,7 +69,7 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 			return err
 		}
 		if exists {
-			var same int64 // where the try before was committed, and its answer lost
+			var same int64 // 1 if the previous try was committed and its answer lost
 			err := db.Model(&ShopCode{}).Where("shop = ? AND code_hash = ?", shop.Shop, codeHash).Count(&same).Error
 			if err == nil && (first || same == 0) {
 				err = fmt.Errorf("add %s: %w", shop.Shop, ErrShopExists)
@@ -82,7 +82,7 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 				return err
 			}
 			if left > 0 {
-				return fmt.Errorf("add %s: rows of a removed shop of that name are left in %s: `lagerd shops remove %s --yes` clears them", shop.Shop, table, shop.Shop)
+				return fmt.Errorf("add %s: rows of a removed shop of that name remain in %s: delete them with `lagerd shops remove %s --yes`", shop.Shop, table, shop.Shop)
 			}
 		}
 		shop.Generation, shop.Dataset = generation, Dataset(shop.Shop)
@@ -96,8 +96,8 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		if err := db.Create(&ShopCode{Shop: shop.Shop, CodeHash: codeHash, CreatedAt: At(now)}).Error; err != nil {
 			return err
 		}
-		// A shop of that name may have been removed: whoever still works on it must not
-		// hold a token that is given again.
+		// A shop of that name may have been removed: a pass still running on it must not
+		// hold a token that is issued again.
 		err = db.Exec("INSERT INTO leases (shop, token, generation) SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken).Error
 		if err != nil {
 			return err
@@ -106,10 +106,10 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 	})
 }
 
-// removedToken is the greatest fencing token of any shop that has been removed.
+// removedToken names the greatest fencing token of any removed shop.
 const removedToken = "removed_token"
 
-// SetShop changes a shop's settings by the given function.
+// SetShop changes a shop's settings with the given function.
 func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change func(*Shop) error) error {
 	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
 		shop, err := oneShop(db, name)
@@ -121,7 +121,7 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 			return err
 		}
 		if shop.InvoicesFrom != before.InvoicesFrom || shop.InvoicesFromNumber != before.InvoicesFromNumber {
-			// They begin anew from there; those that are stored stay.
+			// Invoices start again from there; stored ones stay.
 			if err := db.Exec("UPDATE progress SET invoices_begun = ? WHERE shop = ?", false, name).Error; err != nil {
 				return err
 			}
@@ -130,8 +130,8 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 	})
 }
 
-// saveShop stores a shop's settings with their generation, also in its lease: a
-// pass that began with other settings writes nothing any more.
+// saveShop stores a shop's settings with their generation, also in its lease: a pass
+// that began with other settings can write no more.
 func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
 	shop.Generation, shop.UpdatedAt = generation, At(now)
 	if err := db.Save(shop).Error; err != nil {
@@ -140,8 +140,8 @@ func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
 	return db.Exec("UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop).Error
 }
 
-// RemoveShop deletes a shop and everything stored for it, PDFs included. The
-// shop itself goes first, so that no lagerd goes on working on it.
+// RemoveShop deletes a shop and everything stored for it, PDFs included. It deletes the
+// shop itself first, so that every lagerd stops working on it.
 func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
@@ -149,7 +149,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		existed = existed || exists // also where an earlier try was committed, and its answer lost
+		existed = existed || exists // an earlier try may have been committed and its answer lost
 		err = db.Exec("UPDATE meta SET value = (SELECT MAX(token) FROM leases WHERE shop = ?) WHERE name = ? AND value < (SELECT MAX(token) FROM leases WHERE shop = ?)", name, removedToken, name).Error
 		if err != nil {
 			return err
@@ -164,12 +164,12 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	// An earlier removal may have been interrupted: what it left goes too.
+	// Delete what an earlier, interrupted removal left, too.
 	left := false
 	remove := func(table, shop string) error {
 		n, err := s.deleteInPieces(ctx, table, "shop = ?", shop)
 		if err != nil {
-			return fmt.Errorf("remove what is stored for %s: %w", name, err)
+			return fmt.Errorf("remove the rows of %s: %w", name, err)
 		}
 		left = left || n > 0
 		return nil
@@ -196,17 +196,17 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error {
 	return nil
 }
 
-// What can be much is cleared after the shop is gone: datasetTables hold a dataset
-// each under "shop", shopTables the shop itself. The agreements come last: they tell
-// what datasets a removal that was interrupted has left.
+// Tables that may be large are cleared after the shop is gone: datasetTables are keyed
+// by dataset in the column shop, shopTables by the shop itself. The agreements come last:
+// they list the datasets that an interrupted removal has left.
 var (
 	datasetTables = []string{"items", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
 	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements"}
 )
 
-// existsShop tells whether the shop exists. Whatever else is wrong must end the
-// transaction it is asked in: after a conflict the server has ended it already, and
-// each further statement would be committed by itself.
+// existsShop reports whether the shop exists. Any other error must end the caller's
+// transaction: after a conflict the server has already ended it, and each further
+// statement would be committed on its own.
 func existsShop(db *gorm.DB, name string) (bool, error) {
 	_, err := oneShop(db, name)
 	if errors.Is(err, ErrNoShop) {
@@ -215,7 +215,7 @@ func existsShop(db *gorm.DB, name string) (bool, error) {
 	return err == nil, err
 }
 
-// deleteInPieces deletes what matches, some rows at a time.
+// deleteInPieces deletes all matching rows, RowsPerPiece at a time.
 func (s *Store) deleteInPieces(ctx context.Context, table, where string, args ...any) (deleted int64, err error) {
 	query := s.dialect.deletePiece(table, where)
 	for {
@@ -244,7 +244,7 @@ func oneShop(db *gorm.DB, name string) (Shop, error) {
 // Shops returns all shops by name.
 func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	fail := func(err error) ([]Shop, error) { return nil, fmt.Errorf("read the shops: %w", err) }
-	// Not by gorm: with thousands of shops its reflection takes most of a start.
+	// Not with gorm: with thousands of shops its reflection takes most of the startup time.
 	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, invoices_on, invoices_from, invoices_from_number,"+
 		" order_field, order_pattern, paused_at, pause_reason, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
 	if err != nil {
@@ -268,8 +268,8 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 
 const shopsGeneration = "shops_generation"
 
-// ShopsGeneration returns a number that grows whenever any shop, setting or
-// code changes: one cheap read tells every lagerd whether to read them again.
+// ShopsGeneration returns a number that grows whenever any shop, setting or code
+// changes: one cheap read tells a lagerd whether to reload them.
 func (s *Store) ShopsGeneration(ctx context.Context) (int64, error) {
 	var generation int64
 	err := s.conn.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = ?", shopsGeneration).Scan(&generation)
@@ -279,7 +279,7 @@ func (s *Store) ShopsGeneration(ctx context.Context) (int64, error) {
 	return generation, nil
 }
 
-// changeShops runs fn in a transaction that moves the shops' generation.
+// changeShops runs fn in a transaction that increments the shops' generation.
 func (s *Store) changeShops(ctx context.Context, fn func(db *gorm.DB, generation int64) error) error {
 	return s.retry(ctx, func() error {
 		return s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {

@@ -10,10 +10,9 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// sqliteDialector lets gorm speak to modernc.org/sqlite, which is pure Go.
-// gorm's own SQLite driver needs cgo, and the pure-Go forks of it are pinned to
-// a years-old engine. lagerd's schema is made by migrations, so nothing of
-// gorm's migrator is needed here.
+// sqliteDialector connects gorm to modernc.org/sqlite, which is pure Go. gorm's own
+// SQLite driver needs cgo, and its pure-Go forks are pinned to a years-old engine.
+// Migrations create lagerd's schema, so it needs no gorm migrator.
 type sqliteDialector struct{ conn *sql.DB }
 
 func (sqliteDialector) Name() string { return "sqlite" }

@@ -10,33 +10,32 @@ import (
 	"lagerd/plan"
 )
 
-// TickMark is a shop's good tick.
+// TickMark is a shop's successful tick.
 type TickMark struct {
 	Shop string
 	DayCalls
 
-	Generation int64 // of the settings that it was made with
+	Generation int64 // of the settings it ran with
 }
 
 // DayCalls counts the calls to e-conomic for a shop.
 type DayCalls struct {
-	CallsDay string // UTC date on which Calls were made; "": it is not known how many there were
-	Calls    int    // on that day so far, without those of commands
+	CallsDay string // UTC date of Calls; "": Calls is not known
+	Calls    int    // on that day so far, excluding those of commands
 }
 
-// MarksPerStatement is how many shops' ticks are noted at once.
+// MarksPerStatement is how many shops' ticks one statement records.
 const MarksPerStatement = 1000
 
-// MarkTicks notes a good tick for all the given shops in a few statements,
-// whatever their number. A shop whose lease the instance no longer holds, or
-// whose settings have been changed, is left alone, and so is one of which more calls
-// are noted: the statement was made again after a newer note, which stands.
+// MarkTicks records successful ticks, in one statement per MarksPerStatement shops. It
+// skips shops whose lease the instance no longer holds or whose settings have changed,
+// and shops with more calls recorded already: a retry must not undo a newer record.
 func (s *Store) MarkTicks(ctx context.Context, instance string, marks []TickMark, at time.Time) error {
 	return s.mark(ctx, instance, marks, "tick_at = ?, failures = 0, failure = '', ", At(at))
 }
 
-// MarkCalls is MarkTicks of ticks that were not good, because something is held or
-// not read yet, and have no failure to note: it notes their calls alone.
+// MarkCalls records only the calls of ticks that neither succeeded nor failed, because
+// something is held or not read yet. It skips shops as MarkTicks does.
 func (s *Store) MarkCalls(ctx context.Context, instance string, marks []TickMark) error {
 	return s.mark(ctx, instance, marks, "")
 }
@@ -56,15 +55,15 @@ func (s *Store) mark(ctx context.Context, instance string, marks []TickMark, als
 			" WHERE shop IN "+placeholders(1, len(chunk))+" AND (calls_day <> ? OR calls <= CASE shop"+cases+" END)"+
 			" AND EXISTS (SELECT 1 FROM leases WHERE leases.shop = progress.shop AND leases.holder = ? AND leases.generation = CASE leases.shop"+cases+" END)", args...)
 		if err != nil {
-			return fmt.Errorf("note the tick of %d shops: %w", len(chunk), err)
+			return fmt.Errorf("save ticks of %d shops: %w", len(chunk), err)
 		}
 	}
 	return nil
 }
 
-// MarkFailure notes that a pass over a shop failed, and how, with the calls so far.
+// MarkFailure records a pass's failure, and the calls so far.
 func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string, calls DayCalls) error {
-	set, args := "failures = failures + 1, failure = ?", []any{cause(failure, 500)}
+	set, args := "failures = failures + 1, failure = ?", []any{shorten(failure, 500)}
 	if calls.CallsDay != "" {
 		set, args = set+", calls_day = ?, calls = ?", append(args, calls.CallsDay, calls.Calls)
 	}
@@ -77,31 +76,31 @@ func (s *Store) setProgress(ctx context.Context, f Fence, set string, args ...an
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note the state of %s: %w", f.Shop, err)
+		return fmt.Errorf("save the failure of %s: %w", f.Shop, err)
 	}
 	return nil
 }
 
-// ShopStatus is what an operator looks at: a shop, its progress, and what is
+// ShopStatus is what an operator sees of a shop: its settings, its progress, and what is
 // still open.
 type ShopStatus struct {
 	Shop           Shop
 	Progress       Progress
-	Holder         string // the lagerd that has the shop; "" if none
+	Holder         string // the instance that holds the lease; "" if none
 	OpenHints      int64
-	OldestHint     time.Time // zero if none is open
+	OldestHint     time.Time // zero if there is none
 	FailingHints   int64     // open hints whose number could not be read
 	WaitForPDF     int64     // invoices without a PDF yet
-	WithoutOrder   int64     // invoices on which no order number was found
+	WithoutOrder   int64     // invoices without an order number
 	ItemsStored    int64
 	InvoicesStored int64
 	Failing        []Notice // open hints whose number could not be read, by kind
-	Warnings       []Notice // what is stored but for what of it could not be understood, by kind
-	FailingPDFs    []Notice // invoices whose lines or PDF could not be fetched again and again
+	Warnings       []Notice // what is stored although some of its fields could not be parsed, by kind
+	FailingPDFs    []Notice // invoices whose lines or PDF have failed repeatedly
 	SetAside       int64    // batches of webhooks that could not be read
 }
 
-// Status returns the status of one shop, or of all where name is "".
+// Status returns the status of the named shop, or of all shops if name is "".
 func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 	db := s.db.WithContext(ctx)
 	var shops []Shop
@@ -145,7 +144,7 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		query string
 		put   func(st *ShopStatus, n, failing int64, oldest time.Time)
 	}{
-		// First the batches: what is unpacked in between counts twice then, and is not missed.
+		// The batches first: a hint unpacked in between then counts twice and is not missed.
 		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, _ int64, oldest time.Time) { st.OpenHints, st.OldestHint = n, oldest }},
 		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(first_at) FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
@@ -196,17 +195,17 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 	return list, nil
 }
 
-// persistent is how many tries make a failure that people are told of: some PDFs are
-// not ready yet when their invoice is found.
-const persistent = 3
+// persistentTries is the number of failed tries from which the status shows a failure: some
+// PDFs are not ready yet when their invoice is found.
+const persistentTries = 3
 
-// failingPDFs reads how many invoices of each shop wait for lines or a PDF that could
-// not be fetched in several tries, and the error about the first of them.
+// failingPDFs passes put the number of each shop's invoices whose lines or PDF have
+// failed persistently, with the number and error of the first.
 func (s *Store) failingPDFs(ctx context.Context, ofShop string, args []any, put func(shop string, n Notice)) error {
 	rows, err := s.conn.QueryContext(ctx, "SELECT f.shop, f.failing, i.number, i.work_error FROM ("+
 		"SELECT s.shop, s.dataset, COUNT(*) AS failing, MIN(i.number) AS number FROM shops s JOIN invoices i ON i.shop = s.dataset"+
 		" WHERE s.invoices_on = 1 AND i.work_due_at IS NOT NULL AND i.work_tries >= ? AND "+ofShop+" GROUP BY s.shop, s.dataset"+
-		") AS f JOIN invoices i ON i.shop = f.dataset AND i.number = f.number", append([]any{persistent}, args...)...)
+		") AS f JOIN invoices i ON i.shop = f.dataset AND i.number = f.number", append([]any{persistentTries}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -242,24 +241,24 @@ func (s *Store) count(ctx context.Context, query string, args []any, at map[stri
 	return rows.Err()
 }
 
-// AddCommandCalls counts calls to e-conomic that a command made for a shop on a day (UTC,
-// YYYY-MM-DD). They are kept apart from those of the lagerd that works on the shop,
-// which writes how many it has made itself.
+// AddCommandCalls adds calls to e-conomic that a command made for a shop on a day (UTC,
+// YYYY-MM-DD). They have their own counter, since the shop's lagerd overwrites the other
+// with its own count.
 func (s *Store) AddCommandCalls(ctx context.Context, shop, day string, calls int) error {
 	_, err := s.exec(ctx, "UPDATE progress SET command_calls = CASE WHEN command_calls_day = ? THEN command_calls + ? WHEN command_calls_day > ? THEN command_calls ELSE ? END,"+
 		" command_calls_day = CASE WHEN command_calls_day > ? THEN command_calls_day ELSE ? END WHERE shop = ?", day, calls, day, calls, day, day, shop)
 	if err != nil {
-		return fmt.Errorf("count %d calls of %s: %w", calls, shop, err)
+		return fmt.Errorf("add %d calls of %s: %w", calls, shop, err)
 	}
 	return nil
 }
 
-// SaveAgreementNumber stores for which agreement a new shop's token answers. A number
-// that is known already stays.
+// SaveAgreementNumber stores the number of the agreement that a new shop's token is for.
+// It keeps a number that is stored already.
 func (s *Store) SaveAgreementNumber(ctx context.Context, shop string, agreement int64) error {
 	_, err := s.exec(ctx, "UPDATE progress SET agreement_number = ? WHERE shop = ? AND agreement_number = 0", agreement, shop)
 	if err != nil {
-		return fmt.Errorf("store the agreement of %s: %w", shop, err)
+		return fmt.Errorf("save the agreement of %s: %w", shop, err)
 	}
 	return nil
 }

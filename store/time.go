@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Time is a UTC time with microseconds as it is stored; the zero Time is NULL.
-// It is written as text of one width, which MySQL takes for a DATETIME(6) and
-// which sorts as it should in SQLite, where a time is a text.
+// Time is a stored UTC time with microseconds; the zero Time is NULL. It is written as
+// fixed-width text, which MySQL accepts as a DATETIME(6) and which sorts correctly in
+// SQLite, where times are text.
 type Time struct{ time.Time }
 
 const timeLayout = "2006-01-02 15:04:05.000000"
 
-// At returns t as it is stored.
+// At returns t as a stored time.
 func At(t time.Time) Time { return Time{t} }
 
 // Value implements driver.Valuer.
@@ -24,16 +24,15 @@ func (t Time) Value() (driver.Value, error) {
 	return t.UTC().Format(timeLayout), nil
 }
 
-// onceFormatted returns a function that returns times as At does, each ready to be
-// sent, and formatted only where it differs from the one before: the rows of a page
-// were observed at the same time.
-func onceFormatted() func(time.Time) any {
+// timeFormatter returns a function that formats times as At does, and reuses the text if
+// the time equals the previous one: the rows of a page were observed at the same time.
+func timeFormatter() func(time.Time) any {
 	var last time.Time
 	var formatted any
 	return func(t time.Time) any {
 		if formatted == nil || !t.Equal(last) {
 			last = t
-			formatted, _ = At(t).Value() // which returns no error
+			formatted, _ = At(t).Value() // never returns an error
 		}
 		return formatted
 	}
@@ -65,7 +64,7 @@ func (t *Time) parse(s string) error {
 	return nil
 }
 
-// GormDataType tells gorm that a Time is a column, not a relation.
+// GormDataType makes gorm treat a Time as a column, not a relation.
 func (Time) GormDataType() string { return "datetime" }
 
 // Date is a local business date, YYYY-MM-DD, as e-conomic sends it; "" is NULL.
@@ -96,5 +95,5 @@ func (d *Date) Scan(src any) error {
 	return nil
 }
 
-// GormDataType tells gorm that a Date is a column.
+// GormDataType makes gorm treat a Date as a column.
 func (Date) GormDataType() string { return "date" }

@@ -8,17 +8,16 @@ import (
 	"lagerd/plan"
 )
 
-// Warning says what of e-conomic's answer about an item or an invoice cannot be
-// understood, while the rest of it is stored.
+// Warning says which fields of an item or an invoice could not be parsed, while the rest
+// of it is stored.
 type Warning struct {
 	Kind    plan.Kind
-	Number  string // "": those whose number cannot be read
-	Text    string // "": there is nothing to warn of any more
-	FirstAt Time   // when it was first found; set only where it is read
+	Number  string // "": those whose number cannot be parsed
+	Text    string // "": the warning has ended
+	FirstAt Time   // when it was first found; set only on reads
 }
 
-// MostWarnings is how many warnings a shop has at most: whatever has so many has them
-// for one reason.
+// MostWarnings limits a shop's warnings: that many have a single cause.
 const MostWarnings = 1000
 
 // Warnings returns a shop's warnings.
@@ -42,7 +41,7 @@ func (s *Store) Warnings(ctx context.Context, shop string) ([]Warning, error) {
 	return list, nil
 }
 
-// putWarnings stores warnings and deletes those of which nothing is left.
+// putWarnings stores warnings and deletes those that have ended.
 func (t *tx) putWarnings(shop string, warnings []Warning, now time.Time) {
 	const columns = 5
 	var args []any
@@ -52,7 +51,7 @@ func (t *tx) putWarnings(shop string, warnings []Warning, now time.Time) {
 			ended[w.Kind] = append(ended[w.Kind], w.Number)
 			continue
 		}
-		args = append(args, shop, w.Kind, w.Number, cause(w.Text, 500), At(now))
+		args = append(args, shop, w.Kind, w.Number, shorten(w.Text, 500), At(now))
 	}
 	t.insertRows("INSERT INTO warnings (shop, kind, number, warning, first_at)", columns,
 		t.dialect.onConflict("shop, kind, number", "warning = new.warning"), args)
@@ -65,7 +64,7 @@ func (t *tx) putWarnings(shop string, warnings []Warning, now time.Time) {
 	}
 }
 
-// Notice sums up what a person is to know of a shop's items or invoices, by one of them.
+// Notice summarizes a problem with a shop's items or invoices: how many, and the first.
 type Notice struct {
 	Kind   plan.Kind
 	Count  int64
@@ -73,8 +72,8 @@ type Notice struct {
 	Text   string // about it
 }
 
-// notices reads which numbers of each shop and kind a table tells of, and what of the
-// first of them. rows says which rows count, one which of those of one shop or of all.
+// notices passes put, for each shop and kind in a table, the number of rows and the
+// first row's number and text. The conditions rows and one select the rows and the shop.
 func (s *Store) notices(ctx context.Context, table, text, rows, one string, args []any, put func(shop string, n Notice)) error {
 	found, err := s.conn.QueryContext(ctx, "SELECT each_one.shop, each_one.kind, first_one.notices, each_one.number, each_one."+text+" FROM "+table+" each_one JOIN"+
 		" (SELECT shop, kind, COUNT(*) AS notices, MIN(number) AS number FROM "+table+" WHERE "+rows+" AND "+one+" GROUP BY shop, kind) first_one"+

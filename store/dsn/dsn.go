@@ -1,9 +1,9 @@
-// Package dsn reads the DSN of a MySQL or MariaDB server.
+// Package dsn parses the DSN of a MySQL or MariaDB server.
 //
 // A DSN's parameters reach the driver and the server's session, and some of them
-// change what lagerd reads or stores. Those that have one right value for lagerd
-// get it, whatever the DSN says; those that only say how to connect, or for how
-// long to wait, are taken as they are; any other is refused by its name.
+// change what lagerd reads or stores. Those with one right value for lagerd get it,
+// whatever the DSN says; those that only say how to connect, or how long to wait,
+// are kept; any other is refused by name.
 package dsn
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// passed are the driver's parameters that change nothing of what is read.
+// passed are the driver's parameters that do not affect results.
 var passed = []string{
 	"allowCleartextPasswords", "allowFallbackToPlaintext", "allowNativePasswords", "allowOldPasswords", "checkConnLiveness",
 	"compress", "connectionAttributes", "readTimeout", "serverPubKey", "timeout", "tls", "writeTimeout",
@@ -28,36 +28,36 @@ var fixed = []string{
 	"maxAllowedPacket", "multiStatements", "parseTime", "rejectReadOnly", "timeTruncate",
 }
 
-// limits are the session's variables that say only how long something may take, or
-// how much memory: the server's operator knows better than lagerd.
+// limits are session variables that only limit time or memory: the server's operator
+// knows better than lagerd.
 var limits = []string{
 	"innodb_lock_wait_timeout", "interactive_timeout", "join_buffer_size", "lock_wait_timeout", "max_execution_time", "max_heap_table_size",
 	"max_statement_time", "net_buffer_length", "net_read_timeout", "net_retry_count", "net_write_timeout", "read_buffer_size",
 	"read_rnd_buffer_size", "sort_buffer_size", "tmp_table_size", "wait_timeout", "wsrep_retry_autocommit", "wsrep_sync_wait",
 }
 
-// session are the session's variables that lagerd sets on each connection itself,
-// whatever the DSN says of them (package store, session.go).
+// session are the session variables that lagerd sets on each connection itself,
+// whatever the DSN says (package store, session.go).
 var session = []string{
 	"autocommit", "character_set_client", "character_set_connection", "character_set_results", "collation_connection", "completion_type",
 	"default_storage_engine", "idle_transaction_timeout", "sql_auto_is_null", "sql_big_selects", "sql_mode", "sql_safe_updates",
 	"sql_select_limit", "time_zone", "transaction_isolation", "transaction_read_only", "tx_isolation", "tx_read_only",
 }
 
-// RefusedError names the parameter of a DSN that lagerd does not take.
+// RefusedError names a DSN parameter that lagerd does not accept.
 type RefusedError struct{ Parameter string }
 
 func (e *RefusedError) Error() string {
 	if e.Parameter == "strict" {
-		return "the parameter strict is no longer known to the driver, and lagerd is always strict: leave it out"
+		return "the driver no longer knows the parameter strict, and lagerd is always strict: remove it"
 	}
-	return fmt.Sprintf("the parameter %q could change what lagerd reads or stores, or is none that it knows: leave it out", e.Parameter)
+	return fmt.Sprintf("the parameter %q is unknown, or could change what lagerd reads or stores: remove it", e.Parameter)
 }
 
 // Parse returns the driver's settings for a DSN, such as
-// user:password@tcp(host:3306)/lagerd?tls=true. A parameter that lagerd does not
-// take is a [RefusedError]; other errors are the driver's, which can quote the DSN
-// with its password.
+// user:password@tcp(host:3306)/lagerd?tls=true. A parameter that lagerd does not accept
+// is a [RefusedError]; other errors are the driver's, which can quote the DSN with its
+// password.
 func Parse(dsn string) (*mysql.Config, error) {
 	dsn, err := checked(dsn)
 	if err != nil {
@@ -70,12 +70,12 @@ func Parse(dsn string) (*mysql.Config, error) {
 	return cfg, fix(cfg)
 }
 
-// checked returns the DSN without the session's variables that lagerd sets itself,
-// or a RefusedError.
+// checked returns the DSN without the session variables that lagerd sets itself, or a
+// RefusedError.
 func checked(dsn string) (string, error) {
 	slash := strings.LastIndexByte(dsn, '/')
 	if slash < 0 {
-		return dsn, nil // the driver says what is wrong
+		return dsn, nil // the driver reports what is wrong
 	}
 	database, parameters, found := strings.Cut(dsn[slash:], "?")
 	if !found {
@@ -95,7 +95,7 @@ func checked(dsn string) (string, error) {
 			kept = append(kept, parameter)
 		case slices.Contains(session, name):
 		default:
-			// A name that was escaped is shown as it was meant.
+			// Show an escaped name unescaped.
 			if plain, err := url.QueryUnescape(name); err == nil {
 				name = plain
 			}
@@ -108,26 +108,26 @@ func checked(dsn string) (string, error) {
 	return dsn[:slash] + database, nil
 }
 
-// Each connection's character set and collation.
+// The character set and collation of each connection.
 const (
 	Charset   = "utf8mb4"
 	Collation = "utf8mb4_bin"
 )
 
-// packet is the largest packet that the driver sends or takes; the server's own
-// limit is looked at by `lagerd check`.
+// packet is the largest packet that the driver sends or accepts; `lagerd check` checks
+// the server's own limit.
 const packet = 64 << 20
 
 func fix(cfg *mysql.Config) error {
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
 	cfg.InterpolateParams = true
-	// Compare-and-set counts changed rows, not found ones.
+	// Compare-and-set relies on the number of changed rows, not of matched ones.
 	cfg.ClientFoundRows = false
 	cfg.ColumnsWithAlias = false
 	cfg.MultiStatements = false
 	cfg.AllowAllFiles = false
-	// The driver would hide the server's words behind "bad connection".
+	// The driver would replace the server's error with "bad connection".
 	cfg.RejectReadOnly = false
 	cfg.MaxAllowedPacket = packet
 	return cfg.Apply(mysql.TimeTruncate(0), mysql.Charset(Charset, Collation))

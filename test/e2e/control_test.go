@@ -347,7 +347,7 @@ func TestShopsCommands(t *testing.T) {
 		"shops add new --invoices-from number:x --grant-token-file none":       "expected a date",
 		"shops set shop1234 --yes":                 "without it there is no question",
 		"shops rotate-code shop1234 --yes":         "--retire-old",
-		"shops rotate-code shop1234 --replace-new": "there is one code only",
+		"shops rotate-code shop1234 --replace-new": "there is only one code",
 		"shops show nobody":                        "no such shop",
 		"shops set shop1234 --order-pattern (":     "--order-pattern",
 		"shops remove nobody --yes":                "no such shop",
@@ -392,12 +392,12 @@ func TestShopsCommands(t *testing.T) {
 	if err := unshown.Run(); err == nil {
 		t.Error("a code that could not be shown is a success")
 	}
-	refused("there is one code only", "--replace-new")
+	refused("there is only one code", "--replace-new")
 	// The output of the first is lost. Nothing but a person's yes retires the code
 	// that works.
 	lost := rotate()
 	refused("--replace-new")
-	refused("no webhook has been called with the newest code yet", "--retire-old")
+	refused("no webhook call has used the newest code yet", "--retire-old")
 	second := rotate("--replace-new")
 	lagerdtest.Eventually(t, 5*time.Second, "the new code is known", func() bool { return accepted(second) })
 	if accepted(lost) {
@@ -410,7 +410,7 @@ func TestShopsCommands(t *testing.T) {
 		show := i.command("shops", "show", "shop1234")
 		return strings.Count(show, "integration code: ") == 2 && strings.Count(show, ", used ") == 2
 	})
-	refused("webhooks are called with the newest code", "--replace-new")
+	refused("webhook calls use the newest code", "--replace-new")
 	refused("retire the older with --retire-old")
 	i.command("shops", "rotate-code", "shop1234", "--retire-old")
 	lagerdtest.Eventually(t, 5*time.Second, "the old code is refused", func() bool { return !accepted(code) })

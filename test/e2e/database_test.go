@@ -118,7 +118,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 		t.Errorf("a webhook is answered %d", status)
 	}
 	out, exit := run(t, i.Env, "", "check")
-	if exit != 1 || !strings.Contains(out, words) || !strings.Contains(out, "point database.dsn at the server that is written to") {
+	if exit != 1 || !strings.Contains(out, words) || !strings.Contains(out, "point database.dsn at the primary") {
 		t.Errorf("check: exit %d\n%s", exit, out)
 	}
 	if out, exit := run(t, i.Env, "", "status"); exit != 0 || !strings.Contains(out, words) {
@@ -143,7 +143,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	reading := [][]string{{"status"}, {"status", "--json"}, {"why", "shop1234", "1"}, {"shops", "list"}, {"shops", "show", "shop1234"}, {"diff", "shop1234"}, {"check"}}
 	for _, command := range reading {
 		out, code := run(t, i.Env, "", command...)
-		if command[0] != "check" && (code == 0 || !strings.Contains(out, "none of lagerd's tables is there yet")) {
+		if command[0] != "check" && (code == 0 || !strings.Contains(out, "no tables of lagerd's yet")) {
 			t.Errorf("%v on an empty database: exit %d\n%s", command, code, out)
 		}
 	}
@@ -218,7 +218,7 @@ func TestSilentDatabase(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
 			out, code := run(t, i.Env, "", command...)
-			if code == 0 || !strings.Contains(out, "no answer within 5s: is it running") || strings.Contains(out, "migrat") || strings.Contains(out, "hunter2") {
+			if code == 0 || !strings.Contains(out, "no answer within 5s: check that it is running") || strings.Contains(out, "migrat") || strings.Contains(out, "hunter2") {
 				t.Errorf("exit %d\n%s", code, out)
 			}
 			if took := time.Since(began); took > 15*time.Second {
@@ -264,7 +264,7 @@ func TestDeletedDatabaseFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const words = "deleted or replaced while lagerd uses it"
+	const words = "deleted or replaced while in use"
 	if status, text := i.call("shop1234", code, "stockUpdate", "A"); status != http.StatusServiceUnavailable {
 		t.Errorf("a webhook is answered %d %s", status, text)
 	}

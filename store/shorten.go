@@ -2,10 +2,10 @@ package store
 
 import "strings"
 
-// cause shortens an error's text, as people read it, to so many characters on one
-// line. An error says first what was attempted and last why it failed: so the end is
-// kept, and what is left out is in the middle.
-func cause(text string, characters int) string {
+// shorten returns an error's text as one line of at most that many characters. An error
+// starts with what was attempted and ends with why it failed, so the text is cut in the
+// middle.
+func shorten(text string, characters int) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestCause(t *testing.T) {
+func TestShorten(t *testing.T) {
 	long := "list what has changed: " + strings.Repeat("æ", 600) + ": dial tcp: connection refused"
 	for _, c := range []struct {
 		text       string
@@ -19,7 +19,7 @@ func TestCause(t *testing.T) {
 		{long, "list what has changed: æ", "æ: dial tcp: connection refused", 500},
 		{strings.Repeat("a\r\n", 400), "a; a", "a; a", 500},
 	} {
-		got := cause(c.text, 500)
+		got := shorten(c.text, 500)
 		if !strings.HasPrefix(got, c.begin) || !strings.HasSuffix(got, c.end) || utf8.RuneCountInString(got) != c.characters || strings.ContainsAny(got, "\r\n") {
 			t.Errorf("%.30q: %q of %d characters", c.text, got, utf8.RuneCountInString(got))
 		}
