@@ -8,14 +8,14 @@ import (
 	"lagerd/terminal"
 )
 
-// answer is what a caller gets: a line in English and one in Danish, because
-// shop owners try the address in a browser.
+// answer is an answer to a caller: a line in English and one in Danish, because shop
+// owners try the URL in a browser.
 type answer struct {
 	status  int
 	outcome string
 	text    string
-	// A caller that is to come again is asked to wait this long, and up to twice
-	// as long, in seconds, so that they do not all come again at once.
+	// retry is the least Retry-After in seconds. The actual value is random, up to
+	// twice as long, so that callers do not all retry at once.
 	retry int
 }
 
@@ -74,8 +74,8 @@ var (
 		"Der er noget galt i lagerd: dens log siger hvad.\n"}
 )
 
-// recorded is the good answer: the word that shop owners look for, what was
-// understood, and what is to be put right.
+// recorded returns the answer to a recorded call: the word that shop owners look for,
+// how the call was understood, and what to fix.
 func recorded(shop string, kind Kind, n numbers) answer {
 	a := answer{status: http.StatusOK, outcome: OutcomeRecorded,
 		text: "Success\n" + shop + ": " + string(kind) + " " + terminal.Escape(n.sent) + "\n"}
@@ -100,8 +100,8 @@ func (a *answer) write(w http.ResponseWriter, randN func(int) int) {
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff") // a number may look like HTML
 	header.Set("Cache-Control", "no-store")
-	// A browser that asks for an icon afterwards would send along the address
-	// of this page, code included.
+	// A browser that then requests an icon would send this page's URL, including the
+	// code.
 	header.Set("Referrer-Policy", "no-referrer")
 	if a.retry > 0 {
 		header.Set("Retry-After", strconv.Itoa(a.retry+randN(a.retry+1)))
@@ -110,6 +110,6 @@ func (a *answer) write(w http.ResponseWriter, randN func(int) int) {
 		header.Set("Allow", "GET, POST")
 	}
 	w.WriteHeader(a.status)
-	// A caller who is gone does not read it, and there is nobody else to tell.
+	// A write error means that the caller has gone.
 	_, _ = io.WriteString(w, a.text)
 }

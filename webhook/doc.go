@@ -1,11 +1,11 @@
-// Package webhook is the endpoint that e-conomic calls: it authenticates a call,
-// records the hint that it carries, and answers.
+// Package webhook is the HTTP endpoint that e-conomic calls. It authenticates a call,
+// records its hint, and answers.
 //
 //	e-conomic, or a person's browser
 //	        │ GET or POST /webhooks.php  type, username, password, number
 //	        ▼
 //	   NewHandler ── Authenticator: is this the shop's code?
-//	        │     ── Journal: what was called and what came of it, for the shop's webhook log
+//	        │     ── Journal: the call and its outcome, for the shop's webhook log
 //	        ▼
 //	    Recorder  (Committer) ── many calls, one write ──▶ the database
 //	        │
@@ -13,62 +13,62 @@
 //	    "Success"
 //
 // It never reads e-conomic, never changes a stock level or an invoice, and never
-// answers Success before the hint is committed. No code, query string or body
-// reaches an answer, an error or the journal. It logs nothing: it reports to
-// Journal and to Options.Observe. Mount the handler on a server of its own and not
-// behind http.ServeMux, which redirects odd paths to clean ones and copies the
-// query string, code included, into the answer.
+// answers Success before the hint is committed. No code, query string or body appears
+// in an answer, an error or the journal. It logs nothing: it reports to Journal and to
+// Options.Observe. Mount the handler on its own server and not behind http.ServeMux,
+// which redirects unclean paths and copies the query string, including the code, into
+// the answer.
 //
-// # What is understood
+// # Parsing
 //
-// e-conomic sends what a shop owner pasted, with the merge field replaced as text.
-// Neither its character set, nor whether it escapes what it merges, nor its
-// content type is documented, so this is tolerant where it costs no certainty:
+// e-conomic sends what a shop owner pasted, with the merge field replaced as text. Its
+// character set, its content type and whether it escapes merged values are all
+// undocumented, so parsing is lenient as long as it stays unambiguous:
 //
-//  1. Parameters stand in the query, in a form body, or in both. The body is read
-//     as a form whatever the Content-Type says, and its absence is fine. Either may
-//     begin with stray "?" and "&" (an address that itself ends in "?").
-//  2. Names are type, username, password and number, in any case. Others are
-//     ignored. Of a repeated one the first that is not empty counts. "&amp;" between
-//     parameters is "&".
-//  3. The body wins over the query, parameter by parameter: the body is what
-//     e-conomic merges, while the address is fixed, and one that was pasted from a
-//     test in the browser carries the number of that test for ever.
+//  1. Parameters come in the query, in a form body, or in both. The body is parsed as
+//     a form whatever its Content-Type, and may be absent. Either may begin with stray
+//     "?" and "&" (if the URL already ends in "?").
+//  2. Names are type, username, password and number, in any case. Others are ignored.
+//     If one is repeated, the first non-empty value counts. "&amp;" between parameters
+//     is "&".
+//  3. The body takes precedence over the query, parameter by parameter: e-conomic
+//     merges into the body, while the URL is fixed. A URL that was pasted from a test
+//     in the browser would carry that test's number forever.
 //  4. "%41" is decoded, and "+" is a space, as in any form. A "%" without two
-//     hexadecimal digits is itself. Where a value holds what a form would have
-//     escaped (a space, a byte outside ASCII, a lone "%", an "&" by rule 5), it was
-//     evidently merged unescaped, and "+" is a plus.
-//  5. Where nothing with a "=" follows number, the rest belongs to it: of
-//     "number=NUTS&BOLTS" the number is "NUTS&BOLTS" and not, silently, "NUTS".
-//     That holds for item numbers only, and only if the whole is a valid one; "&"
-//     at the very end is stray. An unescaped number with "&" and later "=" cannot
-//     be told from stray parameters and is cut at the "&": the tick finds that item.
+//     hexadecimal digits is literal. A value with anything that a form would have
+//     escaped (a space, a non-ASCII byte, a lone "%", an "&" by rule 5) was evidently
+//     merged unescaped, so its "+" is a plus sign.
+//  5. If nothing with a "=" follows number, the rest belongs to it: the number in
+//     "number=NUTS&BOLTS" is "NUTS&BOLTS" and not, silently, "NUTS". This applies to
+//     item numbers only, and only if the whole is a valid one; "&" at the very end is
+//     stray. An unescaped number with "&" and a later "=" is indistinguishable from
+//     stray parameters and ends at the "&": the tick finds that item.
 //  6. Bytes that are not UTF-8 are Windows-1252.
-//  7. White space around a value is dropped, within an item number it stays. An
-//     item number has 1 to 25 characters, none a control character. An invoice
-//     number is digits, above zero; leading zeros are dropped, which for an item
-//     number they never are. Other invisible characters (a no-break space, a byte
-//     order mark, characters of no width) are dropped around a value too.
-//  8. HEAD is refused like every method but GET and POST: it must change nothing,
-//     and GET here does.
+//  7. White space around a value is dropped; inside an item number it stays. An item
+//     number has 1 to 25 characters and no control characters. An invoice number is
+//     digits, above zero; its leading zeros are dropped, those of an item number never
+//     are. Other invisible characters (no-break space, byte order mark, zero-width
+//     characters) are dropped around a value too.
+//  8. HEAD is refused, like every method except GET and POST: HEAD must not change
+//     anything, and GET does here.
 //
-// # What is pasted wrongly
+// # Mistakes in pasted data
 //
-// A merge field that e-conomic did not fill in, whatever its name and brackets, and
-// the placeholder of the printed address are answered 400 with what to do. What can
-// be understood is recorded, and answered with Success and what to put right:
-// "&amp;" for "&", a number that is encoded twice or escaped as HTML, invisible
-// characters or quotation marks around it. Where a number may be meant as it was sent, both readings
-// are hinted at (two at most), and Success is said when both are committed: e-conomic
-// knows which of them exists. A name in brackets that is no merge field of
-// e-conomic's is recorded as it stands, and questioned. The outcome in the journal
-// names the oddity; the status tells whether the call was recorded.
+// An unfilled merge field, whatever its name and brackets, and the placeholder of the
+// printed URL are answered 400 with instructions. Data with a mistake that can be
+// interpreted is recorded and answered with Success and how to fix it: "&amp;" for "&",
+// a number that is encoded twice or escaped as HTML, invisible characters or quotation
+// marks around it. If the number may also be meant literally, both readings are recorded
+// (two at most), and the answer is Success once both are committed: e-conomic knows
+// which of them exists. A name in brackets that is none of e-conomic's merge fields is
+// recorded literally, and the answer asks whether it is right. The outcome in the
+// journal names the mistake; the status tells whether the call was recorded.
 //
-// # The order of the checks
+// # Order of checks
 //
-// Path, method and size come first and depend on the request alone. Then comes
-// the code, compared in constant time: whoever does not know one gets the same 403
-// for every shop, existing or not, whatever else the call says. Only then is the
-// rest of the call judged, so that what is wrong with it is told to its shop, and
-// shows in its webhook log.
+// Path, method and size come first and depend on the request alone. Then comes the
+// code, compared in constant time: a caller without a valid code gets the same 403 for
+// every shop, existing or not, whatever else the call contains. Only then is the rest
+// of the call checked, so that its shop gets to see what is wrong, in the answer and in
+// its webhook log.
 package webhook

@@ -34,7 +34,7 @@ const (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// endpoint is a handler with all that it talks to.
+// endpoint is a handler with its dependencies.
 type endpoint struct {
 	http.Handler
 	mu       sync.Mutex
@@ -76,7 +76,7 @@ func newEndpoint(change ...func(*webhook.Options)) *endpoint {
 	var ticks int
 	o := webhook.Options{
 		Recorder: e, Authenticator: e, Journal: e,
-		// Each look at the clock is 5 ms after the last: a call looks twice.
+		// Each reading of the clock is 5 ms after the last: a call reads it twice.
 		Now: func() time.Time {
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -98,7 +98,7 @@ func newEndpoint(change ...func(*webhook.Options)) *endpoint {
 	return e
 }
 
-// request is built by hand: NewRequest would mend what is to be tested.
+// request is built by hand: NewRequest would correct what is to be tested.
 func request(method, rawQuery, body string) *http.Request {
 	r := &http.Request{
 		Method: method, URL: &url.URL{Path: webhook.Path, RawQuery: rawQuery},
@@ -248,8 +248,8 @@ func TestGoodCalls(t *testing.T) {
 	}
 }
 
-// TestOddCalls: what was pasted wrongly, or encoded once too often on the way, is
-// understood, told, and recorded as it was sent too where it may be meant so.
+// TestOddCalls: data that was pasted wrongly, or encoded once too often on the way, is
+// recognized and answered with advice, and recorded literally too if it may be meant so.
 func TestOddCalls(t *testing.T) {
 	t.Parallel()
 	const (
@@ -330,7 +330,7 @@ func TestOddCalls(t *testing.T) {
 	}
 }
 
-// TestBothReadingsAreDurable: Success is not said before both are committed.
+// TestBothReadingsAreDurable: the answer is Success only once both are committed.
 func TestBothReadingsAreDurable(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint()
@@ -470,7 +470,7 @@ func TestBadCalls(t *testing.T) {
 					Status: 400, Outcome: tt.outcome, Duration: 5 * time.Millisecond,
 				}}
 				if tt.outcome == "merge_field" || tt.outcome == "placeholder" {
-					// What was not filled in is shown: it leads to the mistake.
+					// The unfilled field is shown: it points to the mistake.
 					if want[0].Number = e.calls[0].Number; want[0].Number == "" {
 						t.Errorf("%s: the journal does not show what was sent", method)
 					}
@@ -483,7 +483,8 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-// A number that holds the code would show it in the answer and the journal.
+// TestCodeAsNumber: a number that contains the code must not show it in the answer and
+// the journal.
 func TestCodeAsNumber(t *testing.T) {
 	t.Parallel()
 	short := "secret-code-9"
@@ -542,14 +543,14 @@ func TestRefusedAlike(t *testing.T) {
 				header = w.Header()
 			}
 			if diff := cmp.Diff(header, w.Header()); diff != "" {
-				t.Errorf("%s %s: headers tell it from others:\n%s", method, name, diff)
+				t.Errorf("%s %s: headers differ from the others':\n%s", method, name, diff)
 			}
 			if len(e.hints) != 0 {
 				t.Errorf("%s %s: recorded %v", method, name, e.hints)
 			}
-			// Asked once, whatever is missing, or the time would tell.
+			// Called once, whatever is missing, or the timing would reveal it.
 			if e.asked != 1 {
-				t.Errorf("%s %s: the code was looked at %d times, want once", method, name, e.asked)
+				t.Errorf("%s %s: the code was checked %d times, want once", method, name, e.asked)
 			}
 			wantCalls := []webhook.Call{{At: noon, Method: method, Remote: "192.0.2.7", Status: 403, Outcome: "refused", Duration: 5 * time.Millisecond}}
 			if diff := cmp.Diff(wantCalls, e.calls); diff != "" {
@@ -573,7 +574,7 @@ func TestOtherMethods(t *testing.T) {
 			t.Errorf("%s: answer %q, want %q", method, w.Body, want)
 		}
 		if len(e.hints) != 0 || e.asked != 0 {
-			t.Errorf("%s: it was worked on", method)
+			t.Errorf("%s: it was processed", method)
 		}
 		if len(e.calls) != 1 || e.calls[0].Method != journal || e.calls[0].Outcome != "bad_method" || e.calls[0].Shop != "" {
 			t.Errorf("%s: journal %+v", method, e.calls)
@@ -609,7 +610,7 @@ func TestBodies(t *testing.T) {
 
 	e := newEndpoint(small)
 	if w := e.call(t, request(http.MethodPost, "", good)); w.Code != http.StatusOK {
-		t.Errorf("a body of just the size: status %d", w.Code)
+		t.Errorf("a body of the maximum size: status %d", w.Code)
 	}
 
 	e = newEndpoint(small)
@@ -626,10 +627,10 @@ func TestBodies(t *testing.T) {
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(good), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	w = e.call(t, r)
 	if want := "The data broke off: send them again.\nTeksten blev afbrudt: send den igen.\n"; w.Code != http.StatusBadRequest || w.Body.String() != want {
-		t.Errorf("a body that breaks off: status %d, answer %q", w.Code, w.Body)
+		t.Errorf("a truncated body: status %d, answer %q", w.Code, w.Body)
 	}
 	if len(e.hints) != 0 || len(e.calls) != 1 || e.calls[0].Outcome != "bad_body" {
-		t.Errorf("a body that breaks off: hints %v, journal %+v", e.hints, e.calls)
+		t.Errorf("a truncated body: hints %v, journal %+v", e.hints, e.calls)
 	}
 }
 
@@ -696,7 +697,7 @@ func TestPanic(t *testing.T) {
 		t.Errorf("journal %+v, counted %v", e.calls, e.observed)
 	}
 	if !bytes.Contains(e.stack, []byte("TestPanic")) || bytes.Contains(e.stack, []byte(code)) {
-		t.Errorf("the stack does not show where, or shows the code:\n%s", e.stack)
+		t.Errorf("the stack lacks the place of the panic, or shows the code:\n%s", e.stack)
 	}
 }
 
@@ -735,8 +736,8 @@ func TestOutcomesAreAllListed(t *testing.T) {
 	}
 }
 
-// What only a real connection shows: bytes that clients and servers pass on, and
-// that nothing redirects.
+// TestOnTheWire tests what needs a real connection: the bytes that clients and servers
+// pass on, and that nothing redirects.
 func TestOnTheWire(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint()
@@ -878,7 +879,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// Whatever a sender that escapes properly sends is understood exactly.
+// FuzzEscapedNumber: what a sender escapes properly is decoded exactly.
 func FuzzEscapedNumber(f *testing.F) {
 	for _, number := range []string{"0571527051", "a b", "50%", "A+B", "NUTS&BOLTS", "a=b", "æøå", "100%25", "#;?/\\", "[NUMBER", "[SHELF]", "A&amp;B", "%C3%A6", "A\u200b"} {
 		f.Add(number)
@@ -888,7 +889,7 @@ func FuzzEscapedNumber(f *testing.F) {
 			return // it would be changed, as documented (of other white space, what was sent is recorded too)
 		}
 		if utf8.RuneCountInString(number) > 25 || strings.ContainsFunc(number, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || r == utf8.RuneError }) {
-			return // no number, as it stands
+			return // not a valid number
 		}
 		for _, escape := range []func(string) string{url.QueryEscape, escapeAll} {
 			e := newEndpoint()

@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// An oddity is what is wrong with a call that is recorded all the same: what was
-// pasted into e-conomic, or what a proxy does, should be put right. text is a line
-// in English and one in Danish.
+// An oddity is a mistake in a call that is recorded anyway: in the data pasted into
+// e-conomic, or made by a proxy. text is a line in English and one in Danish.
 type oddity struct{ outcome, text string }
 
 var (
@@ -30,8 +29,8 @@ var (
 		"Er det et varenummer? Det ligner et flettefelt, som e-conomic ikke har udfyldt: vælg så webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER].\n"}
 )
 
-// meaning returns what a number that was sent oddly was probably meant to be, and
-// what is odd; nil where nothing is.
+// meaning returns the number that was probably meant by sent, and the oddity; nil if
+// there is none.
 func meaning(sent string) (meant string, odd *oddity) {
 	meant = sent
 	if text := withoutEntities(meant); text != meant {
@@ -60,8 +59,8 @@ func meaning(sent string) (meant string, odd *oddity) {
 	return meant, odd
 }
 
-// plain reports whether a text, unless it is a bare name, cannot be meant otherwise
-// than it was sent. Nearly all are.
+// plain reports whether a number can only be meant literally, unless it is a bare name.
+// Nearly all are plain.
 func plain(number string) bool {
 	for i := range len(number) {
 		switch c := number[i]; c {
@@ -76,8 +75,8 @@ func plain(number string) bool {
 	return true
 }
 
-// escapes reports whether every "%" in a text begins an escape, as an encoder
-// leaves them.
+// escapes reports whether every "%" in a text begins an escape, as in an encoder's
+// output.
 func escapes(text string) bool {
 	for i := range len(text) {
 		if text[i] == '%' && !isEscape(text[i:]) {
@@ -87,8 +86,8 @@ func escapes(text string) bool {
 	return true
 }
 
-// withoutEntities decodes the HTML entities in a text that end in ";", as all
-// that an encoder writes do.
+// withoutEntities decodes the HTML entities in a text that end in ";", as those written
+// by an encoder do.
 func withoutEntities(text string) string {
 	for from := 0; ; {
 		begin := strings.IndexByte(text[from:], '&')
@@ -112,7 +111,7 @@ func withoutEntities(text string) string {
 	}
 }
 
-// visible returns a text without the invisible characters around it.
+// visible trims invisible characters from both ends of a text.
 func visible(text string) string {
 	if solid(text) {
 		return text
@@ -120,7 +119,7 @@ func visible(text string) string {
 	return strings.TrimFunc(text, invisible)
 }
 
-// unquoted returns a text without the quotation marks around it.
+// unquoted strips one pair of quotation marks around a text.
 func unquoted(text string) string {
 	if text == "" || text[0] < utf8.RuneSelf && text[0] != '"' && text[0] != '\'' {
 		return text
@@ -133,8 +132,8 @@ func unquoted(text string) string {
 	return text
 }
 
-// solid reports whether a text plainly begins and ends with characters that show.
-// Nearly all do.
+// solid reports whether a text begins and ends with visible ASCII characters. Nearly all
+// do.
 func solid(text string) bool {
 	if text == "" {
 		return true
@@ -143,14 +142,13 @@ func solid(text string) bool {
 	return first > ' ' && first < 0x7f && last > ' ' && last < 0x7f
 }
 
-// invisible reports whether a character at the end of what somebody pasted shows
-// nothing: white space of any kind, a byte order mark, a character of no width.
+// invisible reports whether a character is invisible at the end of a pasted text: any
+// white space, a byte order mark, a zero-width character.
 func invisible(r rune) bool {
 	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
 }
 
-// placeholder stands for a number in the address that `lagerd shops add` prints
-// for a test.
+// placeholder stands for the number in the test URL that `lagerd shops add` prints.
 const placeholder = "VARENUMMER"
 
 // bareName reports whether a number may be the placeholder, or a merge field
@@ -163,9 +161,8 @@ func bareName(number string) bool {
 	return false
 }
 
-// unfilled returns the answer to a merge field or a placeholder in which there is
-// no number, nil if it is none. doubt says that it looks like one and that an item
-// may all the same be called so.
+// unfilled returns the answer to an unfilled merge field or placeholder, nil for any other
+// number. doubt means that number looks like a merge field but may be an item's name.
 func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
 	if strings.EqualFold(visible(number), placeholder) {
 		return pick(kind, &answerStockPlaceholder, &answerInvoicePlaceholder), false
@@ -192,7 +189,8 @@ func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
 	return nil, true
 }
 
-// wrapped reports whether anything in a number may stand before a field's name.
+// wrapped reports whether a number contains a character that may introduce a field's
+// name.
 func wrapped(number string) bool {
 	for i := range len(number) {
 		switch number[i] {
@@ -203,12 +201,11 @@ func wrapped(number string) bool {
 	return false
 }
 
-// wrapping is what stands around the name of a field, in e-conomic and elsewhere,
-// and around what somebody quotes.
+// wrapping are the characters around a field's name, in e-conomic and elsewhere, and
+// quotation marks.
 const wrapping = "[]{}<>%$#\"'"
 
-// unwrapped returns a name without what is wrapped around it, "" where there is
-// nothing around it.
+// unwrapped strips wrapping from a name. It returns "" if there was none.
 func unwrapped(number string) string {
 	name := strings.TrimFunc(number, func(r rune) bool { return strings.ContainsRune(wrapping, r) || invisible(r) })
 	if strings.Trim(number, wrapping) == number {
@@ -217,8 +214,8 @@ func unwrapped(number string) string {
 	return name
 }
 
-// holdsMergeField reports whether one of e-conomic's merge fields stands anywhere
-// in a number.
+// holdsMergeField reports whether a number contains one of e-conomic's merge fields in
+// brackets.
 func holdsMergeField(number string) bool {
 	for {
 		begin := strings.IndexAny(number, "[{")
@@ -232,7 +229,7 @@ func holdsMergeField(number string) bool {
 	}
 }
 
-// bracketed reports whether a number is a name in brackets, and nothing else.
+// bracketed reports whether a number consists of a name in brackets.
 func bracketed(number string) bool {
 	number = strings.Trim(number, "\"'"+whiteSpace)
 	inner := strings.TrimPrefix(number, "$")
@@ -252,9 +249,9 @@ func bracketed(number string) bool {
 	return letters > 1 && strings.ContainsAny(inner[:1], "[{") && strings.ContainsAny(number[len(number)-1:], "]}")
 }
 
-// isMergeField reports whether a name is that of one of e-conomic's merge fields
-// (e-conomic.com/developer/working-with-web-hooks), or what people write for one.
-// Case, blanks, "_" and "-" do not matter.
+// isMergeField reports whether a name is one of e-conomic's merge fields
+// (e-conomic.com/developer/working-with-web-hooks) or a common variant. It ignores case,
+// blanks, "_" and "-".
 func isMergeField(name string) bool {
 	const longest = 24
 	if len(name) < 2 || len(name) > longest {

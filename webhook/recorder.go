@@ -13,12 +13,12 @@ import (
 )
 
 var (
-	// ErrFull says that too many hints wait to be recorded.
+	// ErrFull means that the queue of hints is full.
 	ErrFull = errors.New("too many hints wait to be recorded")
-	// ErrStopped says that lagerd stops and records no more.
+	// ErrStopped means that lagerd is stopping and records no more hints.
 	ErrStopped = errors.New("hints are no longer recorded: lagerd is stopping")
-	// ErrSlow says that a hint was not committed within CommitterOptions.Patience.
-	ErrSlow = errors.New("the database has not committed the hint in time")
+	// ErrSlow means that a hint was not committed within CommitterOptions.Patience.
+	ErrSlow = errors.New("the database did not commit the hint in time")
 )
 
 const (
@@ -28,56 +28,56 @@ const (
 	defaultDrainTimeout = 10 * time.Second
 )
 
-// CommitterOptions are what a Committer works with. Only Write is required.
+// CommitterOptions are a Committer's settings. Only Write is required.
 type CommitterOptions struct {
-	// Write commits the hints, all or none, and returns nil only when they are
-	// committed. No two of them have the same shop, kind and number, and they come
-	// sorted by these, so that a shop's hints follow each other.
-	// The slice is the Committer's again when Write returns. Write has to bound its
-	// own time: nothing else is recorded by that writer meanwhile.
+	// Write commits the hints, all or none, and returns nil only after the commit.
+	// The hints are unique by shop, kind and number, and sorted by these, so that a
+	// shop's hints are adjacent. Write must not retain the slice, and must limit its
+	// own duration: its writer records nothing else meanwhile.
 	Write func(ctx context.Context, hints []Hint) error
-	// Queue is how many hints may wait; one more gets ErrFull: 20,000.
+	// Queue is how many hints may wait; one more gets ErrFull. Default 20,000.
 	Queue int
-	// Batch is how many waiting hints one Write takes at most: 500.
+	// Batch is the maximum number of hints per Write. Default 500.
 	Batch int
-	// Writers is how many Writes may run at once: 1. With 2, one batch gathers and
-	// is written while another waits for the disk, and batches are half as large.
+	// Writers is how many Writes may run at once. Default 1. With 2, one batch is
+	// collected and written while another waits for the disk, and batches are half as
+	// large.
 	Writers int
-	// Patience is how long a call waits for its commit: 10 s.
+	// Patience is how long a call waits for its commit. Default 10 s.
 	Patience time.Duration
-	// DrainTimeout bounds what Run does after it was told to stop: 10 s.
+	// DrainTimeout limits how long Run drains the queue on a stop. Default 10 s.
 	DrainTimeout time.Duration
-	// Wake is told, after a commit has been acknowledged, of each shop with new hints,
-	// and of how many. It must not block.
+	// Wake is called for each shop with new hints, with their number, after their
+	// commit has been acknowledged. It must not block.
 	Wake func(shop string, hints int)
-	// Observe is told of every Write: how many calls it answered, how many hints
-	// these were, how long it took. It must not block.
+	// Observe is called after every Write, with the number of calls it answered, the
+	// number of distinct hints, its duration and its error. It must not block.
 	Observe func(calls, hints int, d time.Duration, err error)
 }
 
-// Committer is the Recorder that lagerd uses: it turns many calls into few
-// commits. A writer takes whatever waits, without ever waiting for more: alone, a
-// hint is committed at once; in a burst, batches grow to what one commit takes.
+// Committer is a Recorder that groups many calls into few commits. A writer takes
+// whatever is queued and never waits for more: a lone hint is committed at once; in a
+// burst, batches grow to what one commit can take.
 type Committer struct {
 	o     CommitterOptions
 	queue chan *waiting
 	spare sync.Pool // of *waiting whose call has been answered
 
-	mu      sync.RWMutex // held for writing to close queue, for reading to send to it
+	mu      sync.RWMutex // locked to close queue, read-locked to send to it
 	stopped bool
 
-	refused atomic.Int64 // calls that waited when the time to drain was up
+	refused atomic.Int64 // calls still waiting when DrainTimeout ended
 }
 
 // waiting is a call that waits for its commit.
 type waiting struct {
 	hint Hint
-	done chan error // of capacity 1: a writer never waits for a call
+	done chan error // capacity 1: a writer never blocks on a call
 	slow *time.Timer
 }
 
-// NewCommitter returns a Committer that takes hints at once and writes them
-// while Run runs.
+// NewCommitter returns a Committer. It queues hints at once and writes them while Run
+// runs.
 func NewCommitter(o CommitterOptions) *Committer {
 	o.Queue = cmp.Or(o.Queue, defaultQueue)
 	o.Batch = cmp.Or(o.Batch, defaultBatch)
@@ -106,10 +106,10 @@ func newWaiting() *waiting {
 	return w
 }
 
-// Record implements Recorder: it returns nil after the commit that carries h. It
-// returns ErrFull at once when the queue is full, ErrStopped when Run has been told
-// to stop, Write's error when that failed, and ctx's, or ErrSlow, when ctx or
-// Patience ended first; h may then still be committed.
+// Record implements Recorder: it returns nil after the commit that contains h. It
+// returns ErrFull at once if the queue is full, ErrStopped if Run is stopping, Write's
+// error if it failed, and ctx's error or ErrSlow if ctx or Patience ended first; h may
+// then still be committed.
 func (c *Committer) Record(ctx context.Context, h Hint) error {
 	w := c.spare.Get().(*waiting)
 	w.hint = h
@@ -126,7 +126,7 @@ func (c *Committer) Record(ctx context.Context, h Hint) error {
 	case <-ctx.Done():
 		tooLate = ctx.Err()
 	}
-	// What has been committed by now is a success, whichever case was chosen.
+	// If the commit has happened by now it is a success, whichever case was selected.
 	select {
 	case err := <-w.done:
 		return c.reuse(w, err)
@@ -137,7 +137,7 @@ func (c *Committer) Record(ctx context.Context, h Hint) error {
 	}
 }
 
-// reuse keeps what an answered call has waited in for another one.
+// reuse returns an answered call's waiting to the pool.
 func (c *Committer) reuse(w *waiting, err error) error {
 	w.slow.Stop()
 	c.spare.Put(w)
@@ -158,9 +158,9 @@ func (c *Committer) enqueue(w *waiting) error {
 	}
 }
 
-// Run writes hints until ctx ends. It then refuses new ones, writes those that
-// wait, and returns: nil, or, when DrainTimeout did not suffice, an error that says
-// how many were not recorded (their callers were told so). It is called once.
+// Run writes hints until ctx is done. It then refuses new ones and drains the queue. If
+// that takes longer than DrainTimeout, it returns an error with the number of calls not
+// recorded, whose callers got an error too. It must be called once.
 func (c *Committer) Run(ctx context.Context) error {
 	writeCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -179,7 +179,7 @@ func (c *Committer) Run(ctx context.Context) error {
 	defer timer.Stop()
 	writers.Wait()
 	if n := c.refused.Load(); n > 0 {
-		return fmt.Errorf("stop recording hints: %d calls waited for longer than %s and were answered that their hint is not recorded: "+
+		return fmt.Errorf("stop recording hints: %d calls were not recorded within %s, and their callers got an error: "+
 			"is the database slow? e-conomic calls again, and the next tick finds what it does not repeat", n, c.o.DrainTimeout)
 	}
 	return nil
@@ -190,29 +190,29 @@ func (c *Committer) write(ctx context.Context) {
 	batch := make([]*waiting, 0, c.o.Batch)
 	hints := make([]Hint, 0, c.o.Batch)
 	for first := range c.queue {
-		// Calls that have come in already get to queue first: each commit that is
-		// saved is worth more than the moment it takes.
+		// Let calls that have already arrived queue first: each commit saved is worth
+		// more than the moment this takes.
 		runtime.Gosched()
 		batch = c.fill(append(batch[:0], first))
 		hints = hints[:0]
 		for _, w := range batch {
 			hints = append(hints, w.hint)
 		}
-		told := distinct(hints)
-		err := c.commit(ctx, len(batch), told)
+		unique := distinct(hints)
+		err := c.commit(ctx, len(batch), unique)
 		for _, w := range batch {
 			w.done <- err
 		}
 		if err == nil {
-			c.wake(told) // after the answers, for which somebody waits
+			c.wake(unique) // after the answers, which callers wait for
 		}
-		// Nothing in them may keep a call's memory alive, or be mistaken for ours.
+		// Release the calls' memory.
 		clear(batch)
 		clear(hints)
 	}
 }
 
-// fill adds to batch whatever waits, up to its capacity.
+// fill adds queued calls to batch, up to Batch.
 func (c *Committer) fill(batch []*waiting) []*waiting {
 	for len(batch) < c.o.Batch {
 		select {
@@ -245,8 +245,8 @@ func (c *Committer) commit(ctx context.Context, calls int, hints []Hint) error {
 	return nil
 }
 
-// distinct sorts hints and keeps, of those that say the same, the one that came
-// last: an observation that began between the two must not seem to answer both.
+// distinct sorts hints and removes duplicates, keeping the latest: an observation that
+// began between two of them must not seem to answer both.
 func distinct(hints []Hint) []Hint {
 	slices.SortFunc(hints, func(a, b Hint) int {
 		if a.Shop != b.Shop {
@@ -265,7 +265,7 @@ func distinct(hints []Hint) []Hint {
 	})
 }
 
-// wake tells of each shop's hints, which come sorted.
+// wake calls Wake once per shop. hints must be sorted.
 func (c *Committer) wake(hints []Hint) {
 	for from := 0; from < len(hints); {
 		to := from + 1

@@ -23,7 +23,7 @@ func hint(shop, number string) webhook.Hint {
 	return webhook.Hint{Shop: shop, Kind: webhook.KindStock, Number: number, ReceivedAt: noon}
 }
 
-// writes is a Write that notes what it was given.
+// writes is a Write that records its batches.
 type writes struct {
 	mu      sync.Mutex
 	batches [][]webhook.Hint
@@ -31,7 +31,7 @@ type writes struct {
 }
 
 func (w *writes) write(ctx context.Context, hints []webhook.Hint) error {
-	batch := slices.Clone(hints) // the slice is the Committer's
+	batch := slices.Clone(hints) // Write must not retain the slice
 	if w.before != nil {
 		if err := w.before(ctx, batch); err != nil {
 			return err
@@ -43,7 +43,7 @@ func (w *writes) write(ctx context.Context, hints []webhook.Hint) error {
 	return nil
 }
 
-// TestAnsweredFirst: a call is answered before anybody is told of its hint.
+// TestAnsweredFirst: a call is answered before Wake is called for its hint.
 func TestAnsweredFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestAnsweredFirst(t *testing.T) {
 			select {
 			case <-answered:
 			case <-time.After(time.Minute):
-				t.Error("the call waits until the shop has been told")
+				t.Error("the call waits for Wake")
 			}
 		}})
 		stop := run(t, c)
@@ -66,8 +66,8 @@ func TestAnsweredFirst(t *testing.T) {
 	})
 }
 
-// run runs c and returns a function that stops it and gives what Run returned.
-// Both have to be called in a synctest bubble.
+// run runs c and returns a function that stops it and returns Run's error. Both must be
+// called in a synctest bubble.
 func run(t *testing.T, c *webhook.Committer) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -79,7 +79,7 @@ func run(t *testing.T, c *webhook.Committer) (stop func() error) {
 	}
 }
 
-// record calls Record and gives what it returned, once it has.
+// record calls Record and returns a channel with its result.
 func record(ctx context.Context, c *webhook.Committer, h webhook.Hint) chan error {
 	result := make(chan error, 1)
 	go func() { result <- c.Record(ctx, h) }()
@@ -114,7 +114,7 @@ func TestAcknowledgedOnlyAfterTheCommit(t *testing.T) {
 		if err := <-result; err != nil || !committed {
 			t.Errorf("Record = %v, committed %t", err, committed)
 		}
-		synctest.Wait() // the shop is told afterwards
+		synctest.Wait() // Wake is called afterwards
 		if !slices.Equal(woken, []string{"a"}) {
 			t.Errorf("woken %v, want a", woken)
 		}
@@ -155,7 +155,7 @@ func TestBatches(t *testing.T) {
 				observed = append(observed, fmt.Sprint(calls, hints, d, err))
 			},
 		})
-		// Queued before Run: order of arrival is certain.
+		// Queued before Run, so that the order of arrival is fixed.
 		later := hint("b", "1")
 		later.ReceivedAt = noon.Add(time.Minute)
 		earliest := hint("b", "1")
@@ -271,11 +271,11 @@ func TestWriteErrorGoesToAllOfTheBatch(t *testing.T) {
 				t.Errorf("hint %d: %v", i, err)
 			}
 		}
-		synctest.Wait() // shops are told afterwards
+		synctest.Wait() // Wake is called afterwards
 		if woken["bad"] || !woken["good"] {
 			t.Errorf("woken %v, want only good", woken)
 		}
-		// The writer goes on.
+		// The writer continues.
 		if err := c.Record(t.Context(), hint("good", "7")); err != nil {
 			t.Errorf("after a failed write: %v", err)
 		}
@@ -355,7 +355,7 @@ func TestCallerLeaves(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		// It was told of, so it is recorded all the same.
+		// The hint was queued, so it is recorded anyway.
 		if diff := cmp.Diff([][]webhook.Hint{{hint("a", "1"), hint("a", "2")}}, w.batches); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
 		}
@@ -424,8 +424,8 @@ func TestStopGivesUp(t *testing.T) {
 	})
 }
 
-// Records and a stop in any order: each gets an answer, and a success only for
-// what was written.
+// TestStopAmidCalls: with Records and a stop in any order, each call gets an answer, and
+// success only for a hint that was written.
 func TestStopAmidCalls(t *testing.T) {
 	t.Parallel()
 	w := &writes{}
@@ -478,7 +478,7 @@ func TestStopAmidCalls(t *testing.T) {
 	}
 }
 
-// discard is a ResponseWriter that costs nothing.
+// discard is a no-op ResponseWriter.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header               { return d.header }
@@ -486,8 +486,8 @@ func (d *discard) Write(b []byte) (int, error)       { return len(b), nil }
 func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
 func (d *discard) WriteHeader(int)                   {}
 
-// BenchmarkHandler is the whole road but for HTTP itself and the database, with
-// many more calls at once than processors.
+// BenchmarkHandler measures a whole call except HTTP itself and the database, with many
+// more concurrent calls than processors.
 func BenchmarkHandler(b *testing.B) {
 	for _, writers := range []int{1, 2} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
@@ -516,7 +516,7 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkUnderstand is what one call costs until it is recorded, and its answer.
+// BenchmarkUnderstand measures parsing a call and writing its answer.
 func BenchmarkUnderstand(b *testing.B) {
 	for name, number := range map[string]string{"plain": "0571527051", "Danish": "r%C3%B8d", "unescaped": "NUTS&BOLTS"} {
 		b.Run(name, func(b *testing.B) {

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// maxNumber is the length of the longest item number that e-conomic takes, in
-	// characters (productNumber in its published schema of /products).
+	// maxNumber is e-conomic's maximum length of an item number, in characters
+	// (productNumber in its published schema of /products).
 	maxNumber = 25
 
-	// Below this a code may be part of an honest number by chance.
+	// A shorter code may be part of a genuine number by chance.
 	minCodeToLookFor = 8
 
 	space = " \t\r\n"
 
-	// whiteSpace is dropped around a decoded value; other invisible characters are
-	// a matter of their own (see invisible).
+	// whiteSpace is trimmed from a decoded value. Other invisible characters are
+	// handled separately (see invisible).
 	whiteSpace = space + "\v\f"
 )
 
@@ -28,14 +28,14 @@ const (
 type params struct {
 	typ, username, password, number string
 
-	// wholeNumber is number with the rest of its source, where that may belong to
-	// it; "" otherwise.
+	// wholeNumber is number plus the rest of its source, if that may belong to it;
+	// "" otherwise.
 	wholeNumber string
 
-	odd *oddity // of what stands around the number; nil: nothing
+	odd *oddity // in the data around the number; nil: none
 }
 
-// read takes from a query or a body whatever p does not have yet.
+// read sets the parameters that p does not have yet from a query or a body.
 func (p *params) read(source string) {
 	rest := strings.TrimLeft(source, "?&\ufeff"+space)
 	for rest != "" {
@@ -75,8 +75,8 @@ func (p *params) read(source string) {
 	}
 }
 
-// mended returns where the parameter is kept that a name was meant to be, nil if
-// it is none, and notes what is odd about it.
+// mended returns the field for a name that begins with "amp;" or has invisible characters
+// around it, and records the oddity. It returns nil if there is no such field.
 func (p *params) mended(name string) *string {
 	odd := &oddHTML
 	field := p.field(afterAmp(name))
@@ -93,8 +93,8 @@ func (p *params) mended(name string) *string {
 	return field
 }
 
-// afterAmp returns what follows "amp;", which is what a name begins with where
-// "&amp;" stood for "&"; "" where it does not.
+// afterAmp strips a leading "amp;", the rest of an "&amp;" that was sent for "&". It
+// returns "" if there is none.
 func afterAmp(name string) string {
 	const amp = "amp;"
 	found := false
@@ -107,8 +107,7 @@ func afterAmp(name string) string {
 	return name
 }
 
-// withoutStray returns what stands before stray "&" and "&amp;" at the end of
-// what follows a "&".
+// withoutStray trims stray "&" and "&amp;" from the end of rest, the text after a "&".
 func withoutStray(rest string) string {
 	for {
 		rest = strings.TrimRight(rest, "&"+space)
@@ -120,7 +119,7 @@ func withoutStray(rest string) string {
 	}
 }
 
-// field returns where the parameter of this name is kept, nil if nowhere.
+// field returns the field for the parameter of this name, nil if there is none.
 func (p *params) field(name string) *string {
 	switch {
 	case len(name) == len("number") && strings.EqualFold(name, "number"):
@@ -145,15 +144,15 @@ func kindOf(typ string) (Kind, bool) {
 	return "", false
 }
 
-// numbers are what a call is about.
+// numbers are the numbers to record for a call.
 type numbers struct {
-	sent  string  // to be hinted at; where it cannot be a number as it was sent, what was meant
-	meant string  // to be hinted at too: what was probably meant instead; "" if nothing else
-	odd   *oddity // what is odd about the call; nil: nothing
+	sent  string  // the number as sent or, if that is invalid, as probably meant
+	meant string  // a second reading to record too; "" if there is none
+	odd   *oddity // nil: none
 }
 
-// hintNumbers returns the numbers to be hinted at, or the answer that says what is
-// wrong with the one that came, which is returned as sent where it may be shown.
+// hintNumbers returns the numbers to record, or the answer that says what is wrong with
+// the number. In that case numbers.sent is the number as sent, if it may be shown.
 func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	if p.number == "" {
 		return numbers{}, &answerNoNumber
@@ -184,7 +183,7 @@ func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
 	return n, nil
 }
 
-// question looks at what may be meant by a number that is not plain.
+// question sets what else may be meant by a number that is not plain.
 func (p *params) question(kind Kind, n *numbers) *answer {
 	meant, odd := meaning(n.sent)
 	for i, number := range [...]string{p.number, n.sent, meant} {
@@ -210,14 +209,13 @@ func (p *params) question(kind Kind, n *numbers) *answer {
 			n.sent = ""
 			return wrong
 		}
-		return nil // then it was not meant so
+		return nil // the literal reading is the only one
 	}
 	n.meant, n.odd = meant, odd
 	return nil
 }
 
-// invoiceNumber returns the number in plain digits: as it was sent, or else as it
-// was meant.
+// invoiceNumber returns the number in plain digits: as sent if valid, else as meant.
 func (p *params) invoiceNumber(n numbers) (numbers, *answer) {
 	digits, problem := p.digits(n.sent)
 	if problem != nil && n.meant != "" {
@@ -244,7 +242,7 @@ func (p *params) digits(number string) (string, *answer) {
 	return strconv.FormatInt(n, 10), nil
 }
 
-// check says what keeps number from being any number.
+// check returns the answer to an invalid number, nil if it is valid.
 func (p *params) check(number string) *answer {
 	if utf8.RuneCountInString(number) > maxNumber {
 		return &answerNumberTooLong
@@ -255,9 +253,9 @@ func (p *params) check(number string) *answer {
 	return nil
 }
 
-// unshown reports whether a text holds characters that cannot be in a number: a
-// control character, a separator, or the replacement character, which stands for
-// bytes that no character set has.
+// unshown reports whether a text contains characters that no number has: control
+// characters, separators, or the replacement character, which stands for undecodable
+// bytes.
 func unshown(text string) bool {
 	for _, r := range text {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
@@ -267,14 +265,14 @@ func unshown(text string) bool {
 	return false
 }
 
-// holdsCode reports whether a code was pasted in the wrong place: it must not
-// show in answer and journal.
+// holdsCode reports whether a number contains the code, pasted in the wrong place: it
+// must not appear in the answer and the journal.
 func (p *params) holdsCode(number string) bool {
 	return len(p.password) >= minCodeToLookFor && strings.Contains(number, p.password)
 }
 
-// decode turns a value as it was sent into text, by rules 4, 6 and 7 of the
-// package comment. Invisible characters stay.
+// decode turns a raw value into text, by rules 4, 6 and 7 of the package comment. It
+// keeps invisible characters.
 func decode(value string) string {
 	if !solid(value) {
 		value = strings.Trim(value, space)
@@ -283,7 +281,7 @@ func decode(value string) string {
 		value = unescape(value)
 	}
 	if !utf8.ValidString(value) {
-		// Its decoder replaces what it does not know, and never fails.
+		// The decoder replaces unknown bytes and never fails.
 		value, _ = charmap.Windows1252.NewDecoder().String(value)
 	}
 	if solid(value) {
@@ -312,7 +310,7 @@ func unescape(value string) string {
 	return string(out)
 }
 
-// escaped reports whether value holds nothing that a form would have escaped.
+// escaped reports whether value contains nothing that a form would have escaped.
 func escaped(value string) bool {
 	for i := range len(value) {
 		c := value[i]

@@ -7,8 +7,7 @@ import (
 	"lagerd/webhook"
 )
 
-// TestToDo: of every outcome that the shop's owner or operator can put right it is
-// said how.
+// TestToDo: there is advice for every outcome that the shop's owner or operator can fix.
 func TestToDo(t *testing.T) {
 	t.Parallel()
 	nothing := []string{webhook.OutcomeRecorded, webhook.OutcomeBadBody, webhook.OutcomeTooLarge, webhook.OutcomeBadMethod, webhook.OutcomeNotFound,

@@ -36,14 +36,14 @@ type mutation struct {
 // that begin with "found" are mistakes of lagerd's own that the simulation found.
 var mutations = []mutation{
 	{"a webhook is acknowledged before its commit", "webhook/recorder.go",
-		`		err := c.commit(ctx, len(batch), told)
+		`		err := c.commit(ctx, len(batch), unique)
 		for _, w := range batch {
 			w.done <- err
 		}`,
 		`		for _, w := range batch {
 			w.done <- nil
 		}
-		err := c.commit(ctx, len(batch), told)`, "durable:"},
+		err := c.commit(ctx, len(batch), unique)`, "durable:"},
 	{"a webhook is acknowledged although its commit failed", "webhook/recorder.go",
 		`			w.done <- err
 		}`,
