@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +45,8 @@ func (o *oddEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, number := range slices.Sorted(maps.Keys(of)) {
 			all = append(all, of[number])
 		}
-		answer(200, fmt.Sprintf(`{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(all, ","), len(all)))
+		size, _ := strconv.Atoi(r.URL.Query().Get("pagesize"))
+		answer(200, fmt.Sprintf(`{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(all[:min(len(all), max(size, 1))], ","), len(all)))
 	}
 	one := func(of map[string]string, number string) {
 		if body, ok := of[number]; ok {
