@@ -506,6 +506,34 @@ func TestPeek(t *testing.T) {
 	hints, err := inbox.Peek(t.Context(), b.db, "shop1", plan.KindStock)
 	b.must(err)
 	b.want("open", hints, "a", "b", "c")
+	if h := hints["b"]; h.Webhooks != 1 || !h.WebhookAt.Equal(noon) || h.Cause != plan.CauseWebhook {
+		t.Errorf("what waits in a batch is not counted beside the row: %+v", h)
+	}
+}
+
+// unpacking is a database whose webhooks a pass unpacks between two looks at it.
+type unpacking struct{ *fake }
+
+func (u unpacking) OpenHints(ctx context.Context, shop string, kind plan.Kind, due store.Due) (map[string]plan.Hint, error) {
+	hints, err := u.fake.OpenHints(ctx, shop, kind, due)
+	_, unpacked := u.Unpack(ctx, fence(), 0, len(u.batches))
+	return hints, errors.Join(err, unpacked)
+}
+
+func (u unpacking) Packed(ctx context.Context, shop string) (store.Packed, error) {
+	p, err := u.fake.Packed(ctx, shop)
+	_, unpacked := u.Unpack(ctx, fence(), 0, len(u.batches))
+	return p, errors.Join(err, unpacked)
+}
+
+// TestPeekWhileUnpacked: what is unpacked between the two looks is seen twice, not missed.
+func TestPeekWhileUnpacked(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.db.webhook(plan.KindStock, "a", noon)
+	hints, err := inbox.Peek(t.Context(), unpacking{b.db}, "shop1", plan.KindStock)
+	b.must(err)
+	b.want("open", hints, "a")
 }
 
 // TestNothingIsLost: whatever happens, in whatever order, a number that was hinted at is

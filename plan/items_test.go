@@ -118,6 +118,9 @@ func TestItemsTable(t *testing.T) {
 			if c.row && (!same(p.Rows[0].Stock, figure(c.stock)) || p.Rows[0].State != c.state) {
 				t.Errorf("stock %v, state %s, expected %q, %s", p.Rows[0].Stock, p.Rows[0].State, c.stock, c.state)
 			}
+			if c.row && c.state == plan.StateGone && p.Rows[0].Figures != (plan.Figures{}) {
+				t.Errorf("an item that is gone keeps figures: %+v", p.Rows[0].Figures)
+			}
 			if what != "" && !same(p.Changes[0].NewStock, figure(c.stock)) {
 				t.Errorf("the change's new stock is %v", p.Changes[0].NewStock)
 			}
@@ -319,6 +322,13 @@ func TestCausesAndMissedWebhooks(t *testing.T) {
 		}
 		if got := p.Changes[0]; got.Cause != c.cause || got.Webhook != c.webhook || got.Lagged != c.lagged {
 			t.Errorf("%s: cause %s, webhook %s, lagged %t", c.name, got.Cause, got.Webhook, got.Lagged)
+		}
+		var hintedAt time.Time // of its first webhook: how long the change has taken counts from there
+		if c.webhook == plan.WebhookCame {
+			hintedAt = noon.Add(-time.Second)
+		}
+		if got := p.Changes[0].HintedAt; !got.Equal(hintedAt) {
+			t.Errorf("%s: hinted at %s, expected %s", c.name, got, hintedAt)
 		}
 	}
 }

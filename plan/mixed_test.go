@@ -37,6 +37,7 @@ func TestMixedInvoices(t *testing.T) {
 		"another gross":          {with(func(i *plan.Invoice) { i.Gross = amount("125.01") }), "its gross amount is 125.01, and 125 at e-conomic"},
 		"another number":         {with(func(i *plan.Invoice) { i.Number = 2 }), "e-conomic does not list it"},
 		"from before the start":  {with(func(i *plan.Invoice) { i.Number, i.Date = 2, "2026-09-30" }), ""},
+		"of the start's day":     {with(func(i *plan.Invoice) { i.Number, i.Date = 2, "2026-10-01" }), "e-conomic does not list it"},
 		"of an unknown date":     {with(func(i *plan.Invoice) { i.Number, i.Date = 2, "" }), ""},
 		"listed, but unread":     {with(func(i *plan.Invoice) { i.Number = 3 }), ""},
 	} {
