@@ -340,7 +340,14 @@ func TestDiffNotes(t *testing.T) {
 		"invoices off":      {set: func(f *fixture) { f.Shop.InvoicesOn = false }, notes: []string{"invoices are off for shop1234"}},
 		"another agreement": {set: func(f *fixture) { f.Progress.AgreementNumber = 6 }, notes: []string{"answers for agreement 7, Other ApS; shop1234 is agreement 6"}},
 		"no figures":        {set: func(f *fixture) { f.stock["a"] = "" }, notes: []string{"none of e-conomic's 1 items carries a stock figure"}},
-		"zeroes":            {set: func(f *fixture) { f.stock["a"] = "0" }, notes: []string{"every stock figure at e-conomic is zero"}},
+		"losses held back": {set: func(f *fixture) { // for so long that those before would count no more now
+			now := time.Now()
+			f.LossWindow, f.Progress.Holds = time.Hour, plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: now.Add(-3 * time.Hour)}}
+			for number, ago := range map[string]time.Duration{"before": 5 * time.Hour, "shortly before": 3*time.Hour + 30*time.Minute} {
+				f.exec("INSERT INTO recent_losses (shop, number, lost_us, gone) VALUES ('shop1234', ?, ?, 0)", number, now.Add(-ago).UnixMicro())
+			}
+		}, notes: []string{`1 items had lost their stock within 1h when the shop was held, and no webhook told of it: they count as well (` + "`lagerd why shop1234 NUMBER` shows when and how" + `): "shortly before"`}},
+		"zeroes": {set: func(f *fixture) { f.stock["a"] = "0" }, notes: []string{"every stock figure at e-conomic is zero"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

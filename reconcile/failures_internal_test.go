@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"lagerd/inbox"
 	"lagerd/plan"
 	"lagerd/source"
 	"lagerd/store"
@@ -45,5 +46,31 @@ func TestEndsPass(t *testing.T) {
 	cancel()
 	if ends, next := (&identity{}).endsPass(ended, nil); !ends || next {
 		t.Errorf("after the pass was broken off: ends %t, next %t", ends, next)
+	}
+}
+
+// TestSpentDayFailsNoPage: a listing that waits for the budget has not failed, however
+// often. Its pages are not read again for one failure after that.
+func TestSpentDayFailsNoPage(t *testing.T) {
+	t.Parallel()
+	s := &Shop{Reconciler: &Reconciler{}, inbox: inbox.New(nil, "shop1234", 1)}
+	s.parts = newParts(s)
+	of := func(class plan.Class) error { return &source.Error{Class: class, Err: errors.New(string(class))} }
+	l := &listing{}
+	s.stock.sweep.listing = l
+	for range plan.FailedPages {
+		_ = s.stock.sweep.interrupted(l, of(plan.ClassDay))
+	}
+	if s.stock.sweep.listing == nil || l.failures != 0 {
+		t.Fatalf("the day was spent: %d pages have failed, ended %t", l.failures, s.stock.sweep.listing == nil)
+	}
+	for n := range plan.FailedPages {
+		if s.stock.sweep.listing == nil {
+			t.Fatalf("the listing ended with the failure of page %d", n)
+		}
+		_ = s.stock.sweep.interrupted(l, of(plan.ClassInterrupted))
+	}
+	if s.stock.sweep.listing != nil {
+		t.Error("it goes on for ever")
 	}
 }

@@ -276,6 +276,25 @@ func TestPDFsAreForbidden(t *testing.T) {
 	}
 }
 
+// TestRefusedBefore: PDFs that e-conomic refuses for ever do not hold the others when
+// another lagerd tries them, three in a row.
+func TestRefusedBefore(t *testing.T) {
+	f := newForbids(t, func(f *forbids) {
+		f.swept()
+		for n := range 3 {
+			f.hasInvoice(int64(n+1), "2026-11-20", "pending", "forbidden: x")
+		}
+		f.exec("UPDATE invoices SET lines_read = 1, work_refused = 1, work_due_at = ?", store.At(time.Now()))
+		f.refuse(403, "/invoices/booked/")
+	}, asIs)
+	if failed := f.settles(1); len(failed) > 0 || f.holds() != "" {
+		t.Errorf("held %q, passes failed: %v", f.holds(), failed)
+	}
+	if asked := f.calls("/invoices/booked/"); len(asked) != 3 {
+		t.Errorf("asked for %v", asked)
+	}
+}
+
 // TestInvoicesAreForbidden: an app without the role for invoices has its stock read.
 func TestInvoicesAreForbidden(t *testing.T) {
 	for _, status := range []int{401, 403} {
@@ -352,11 +371,15 @@ func TestItemsAreForbidden(t *testing.T) {
 	if err := f.done.next(t); err != nil || f.holds() != "stock: forbidden" {
 		t.Errorf("held %q, %v", f.holds(), err)
 	}
+	held := time.Now()
 	f.books(1)
 	f.calls("")
 	f.hints(plan.KindStock, plan.CauseOperator, "a")
 	if failed := f.settles(2); len(failed) > 0 || f.pdfs() != "1" {
 		t.Errorf("PDFs %q, passes failed: %v", f.pdfs(), failed)
+	}
+	if h := f.hint(plan.KindStock, "a"); !h.Open || h.DueAt.After(held.Add(time.Hour)) || h.DueAt.Before(held.Add(50*time.Minute)) {
+		t.Errorf("it was held before %s, and a hint waits, open %t, until %s: expected the next try", held.UTC(), h.Open, h.DueAt)
 	}
 	if asked := f.calls("/products"); len(asked) > 0 {
 		t.Errorf("asked for %v", asked)
@@ -425,11 +448,16 @@ func TestLossesOutliveARefusal(t *testing.T) {
 			if failed := f.settles(1); len(failed) > 0 || f.pdfs() != "1" {
 				t.Errorf("PDFs %q, passes failed: %v", f.pdfs(), failed)
 			}
+			was, err := f.Store.Progress(t.Context(), "shop1234")
+			must(t, err)
 			f.refuse(0)
 			time.Sleep(time.Second)
-			f.settles(1)
+			f.settles(2)
 			p, err := f.Store.Progress(t.Context(), "shop1234")
 			must(t, err)
+			if p.Failures != was.Failures {
+				t.Errorf("e-conomic answers again, and the refusal is noted still: %d failures, %d before: %q", p.Failures, was.Failures, p.Failure)
+			}
 			if hold, _ := p.Holds.Of(plan.ScopeStock); f.holds() != "stock: losses" || !strings.Contains(hold.Detail, "of 100 of") {
 				t.Errorf("held %q: %+v", f.holds(), hold)
 			}

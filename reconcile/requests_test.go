@@ -203,11 +203,15 @@ func TestSweepAskedForDuringAnother(t *testing.T) {
 		}
 	}
 	f.mu.Unlock()
+	f.stocks("n0", "2")
 	f.asks("r1", store.WantSweep)
 	f.looks()
 	one, two := f.answered("r1"), f.answered("r2")
 	if one.Failure != "" || two.Failure != "" || !one.DoneAt.Before(two.DoneAt.Time) {
 		t.Errorf("the first came to %+v, the second to %+v", one, two)
+	}
+	if one.Changes != 1 || two.Changes != 0 {
+		t.Errorf("one item has changed: the first was told of %d changes, the second of %d", one.Changes, two.Changes)
 	}
 }
 
