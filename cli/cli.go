@@ -29,11 +29,11 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
-// exitCode is returned by a command that has said everything and whose exit code
+// exitError is returned by a command that has said everything and whose exit code
 // is more than that it failed.
-type exitCode int
+type exitError int
 
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Process is what a command line runs in.
 type Process struct {
@@ -116,7 +116,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)
-	if code, ok := errors.AsType[exitCode](err); ok {
+	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
 	var bad *config.Errors

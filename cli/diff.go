@@ -38,7 +38,7 @@ const (
 	exitTrouble = 2
 )
 
-// Run returns an exitCode where the two differ or cannot be compared: for every
+// Run returns an exitError where the two differ or cannot be compared: for every
 // other command 1 is a failure.
 func (cmd diffCmd) Run(c *call) error {
 	code, err := cmd.compare(c)
@@ -49,7 +49,7 @@ func (cmd diffCmd) Run(c *call) error {
 		fmt.Fprintln(c.Stderr, "lagerd:", terminal.Line(err.Error()))
 	}
 	if code != exitOK {
-		return exitCode(code)
+		return exitError(code)
 	}
 	return nil
 }

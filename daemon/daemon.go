@@ -157,7 +157,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.engine, err = engine.New(d.Config, engine.Options{
 		Store: d.store, Open: d.keys.Open, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
-		Jitter:   func(most time.Duration) time.Duration { return mathrand.N(most) },
+		Jitter:   mathrand.N[time.Duration],
 	})
 	if err != nil {
 		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))

@@ -22,7 +22,7 @@ func decode(name string, got answer, read func(r *reader) value) error {
 	r := newReader(withoutBOM(got.body))
 	kind := read(r)
 	if end := r.d.InputOffset(); r.err == nil {
-		if _, err := r.d.ReadToken(); err != io.EOF {
+		if _, err := r.d.ReadToken(); !errors.Is(err, io.EOF) {
 			r.err = fmt.Errorf("at byte %d: unexpected data after the end", end)
 		}
 	}

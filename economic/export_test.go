@@ -1,6 +1,7 @@
 package economic
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 )
@@ -28,7 +29,7 @@ func CheckPDF(body []byte) error { return checkPDF(answer{body: body}) }
 
 // IsFieldError reports whether an error names a field.
 func IsFieldError(err error) bool {
-	f, ok := err.(*fieldError)
+	f, ok := errors.AsType[*fieldError](err)
 	return ok && f.path != "" && f.want != "" && f.got != ""
 }
 

@@ -237,12 +237,12 @@ func stateOf(item Item, hasStock bool) State {
 	return StateOK
 }
 
-func differ(what What, old, new Row, obs Observation) *Change {
+func differ(what What, before, after Row, obs Observation) *Change {
 	return &Change{
-		Kind: KindStock, Number: new.Number, What: what,
-		OldStock: old.Stock, NewStock: new.Stock,
-		OldFigures: old.Figures, NewFigures: new.Figures,
-		OldState: old.State, NewState: new.State,
+		Kind: KindStock, Number: after.Number, What: what,
+		OldStock: before.Stock, NewStock: after.Stock,
+		OldFigures: before.Figures, NewFigures: after.Figures,
+		OldState: before.State, NewState: after.State,
 		EconomicAt: obs.Item.UpdatedAt, ObservedAt: obs.Began,
 	}
 }

@@ -165,7 +165,7 @@ func FieldOf(which Figure) Fields {
 }
 
 // Has reports whether the set holds any of the given fields.
-func (f Fields) Has(any Fields) bool { return f&any != 0 }
+func (f Fields) Has(which Fields) bool { return f&which != 0 }
 
 // Observation is what one read of e-conomic said about one number.
 type Observation struct {

@@ -88,11 +88,11 @@ func (l *line) next() (shop string, ok bool) {
 
 // room reports whether another pass may start, and whether one of the bulk shops may. If not,
 // freed signals when that may have changed.
-func (l *limits) room() (any, bulk bool) {
+func (l *limits) room() (free, bulk bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	any = l.slow < slowAtOnce && l.passes < slowAtOnce+cap(l.working)
-	return any, any && l.passes-l.slow < bulkAtOnce
+	free = l.slow < slowAtOnce && l.passes < slowAtOnce+cap(l.working)
+	return free, free && l.passes-l.slow < bulkAtOnce
 }
 
 // request is what a pass would take up.

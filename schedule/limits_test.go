@@ -144,7 +144,7 @@ func TestSlowPasses(t *testing.T) {
 		if !slices.Equal(*called, []string{"b", "a"}) {
 			t.Errorf("released %q", *called)
 		}
-		if any, bulk := l.room(); !any || !bulk {
+		if free, bulk := l.room(); !free || !bulk {
 			t.Error("there is no room for others")
 		}
 		for range slowAtOnce - retriesAtOnce + 2 {
@@ -152,20 +152,20 @@ func TestSlowPasses(t *testing.T) {
 			p.wait()
 			passes = append(passes, p)
 		}
-		if any, bulk := l.room(); !any || !bulk {
-			t.Errorf("before they are slow there is room: %t, for a bulk shop: %t", any, bulk)
+		if free, bulk := l.room(); !free || !bulk {
+			t.Errorf("before they are slow there is room: %t, for a bulk shop: %t", free, bulk)
 		}
 		time.Sleep(slowAfter)
 		synctest.Wait()
-		if any, bulk := l.room(); any || bulk {
-			t.Errorf("when slowAtOnce are slow there is room: %t, for a bulk shop: %t", any, bulk)
+		if free, bulk := l.room(); free || bulk {
+			t.Errorf("when slowAtOnce are slow there is room: %t, for a bulk shop: %t", free, bulk)
 		}
 		for _, p := range passes[2:] {
 			p.end()
 		}
 		is("in the end", 0, 0)
-		if any, bulk := l.room(); !any || !bulk || len(l.working) != 0 {
-			t.Errorf("at the end there is room: %t, %t; %d have a worker", any, bulk, len(l.working))
+		if free, bulk := l.room(); !free || !bulk || len(l.working) != 0 {
+			t.Errorf("at the end there is room: %t, %t; %d have a worker", free, bulk, len(l.working))
 		}
 	})
 }

@@ -128,7 +128,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 // next waits for a shop and for room for its pass. ok is false once ctx is done.
 func (s *Scheduler) next(ctx context.Context) (name string, due reconcile.Due, ok bool) {
 	for ctx.Err() == nil {
-		if any, bulk := s.limits.room(); any {
+		if free, bulk := s.limits.room(); free {
 			if name, due, ok = s.queue.get(bulk); ok {
 				return name, due, true
 			}

@@ -197,9 +197,9 @@ func TestCheckAndFingerprint(t *testing.T) {
 	if bytes.Contains(keys.Check(), master()[:8]) {
 		t.Error("the check value shows a part of the key")
 	}
-	print := keys.Fingerprint("app token")
-	if print != same.Fingerprint("app token") || print == keys.Fingerprint("app token2") || print == other.Fingerprint("app token") || strings.Contains(print, "app") {
-		t.Errorf("the fingerprint %q does not tell secrets apart", print)
+	shown := keys.Fingerprint("app token")
+	if shown != same.Fingerprint("app token") || shown == keys.Fingerprint("app token2") || shown == other.Fingerprint("app token") || strings.Contains(shown, "app") {
+		t.Errorf("the fingerprint %q does not tell secrets apart", shown)
 	}
 	keys.Check()[0]++
 	if !bytes.Equal(keys.Check(), same.Check()) {

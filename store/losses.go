@@ -22,15 +22,15 @@ type LossMemory struct {
 func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, approvedSince time.Time) (LossMemory, error) {
 	var m LossMemory
 	var heldUS int64
-	var any bool
+	var remembered bool
 	var approvedAt Time
 	err := s.conn.QueryRowContext(ctx, "SELECT a.losses, a.approved_at, (SELECT COALESCE(MAX(held_us), 0) FROM loss_clocks WHERE shop = ?), EXISTS (SELECT 1 FROM recent_losses WHERE shop = ?)"+
-		" FROM ("+approvalSince+") AS a", dataset, dataset, shop, At(approvedSince)).Scan(&m.Approved.Losses, &approvedAt, &heldUS, &any)
+		" FROM ("+approvalSince+") AS a", dataset, dataset, shop, At(approvedSince)).Scan(&m.Approved.Losses, &approvedAt, &heldUS, &remembered)
 	if err != nil {
 		return m, fmt.Errorf("read the recent losses of %s: %w", shop, err)
 	}
 	m.Approved.At, m.Held = approvedAt.Time, time.Duration(heldUS)*time.Microsecond
-	if !any {
+	if !remembered {
 		return m, nil
 	}
 	rows, err := s.conn.QueryContext(ctx, "SELECT number, lost_us, gone FROM recent_losses WHERE shop = ?", dataset)

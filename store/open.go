@@ -66,7 +66,7 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{log: o.Logger, jitter: o.Jitter, idle: 5 * time.Minute}
 	if s.jitter == nil {
-		s.jitter = func(most time.Duration) time.Duration { return rand.N(most) }
+		s.jitter = rand.N[time.Duration]
 	}
 	var dialector gorm.Dialector
 	var err error

@@ -57,7 +57,7 @@ func TestUnitsFitTheProgram(t *testing.T) {
 		}
 	}
 	stop, err := time.ParseDuration(service["TimeoutStopSec"][0] + "s")
-	if err != nil || stop <= time.Duration(defaults.ShutdownTimeout) {
+	if err != nil || stop <= defaults.ShutdownTimeout {
 		t.Errorf("TimeoutStopSec=%s does not let lagerd end by itself within %s: %v", stop, defaults.ShutdownTimeout, err)
 	}
 	loaded, set := map[string]bool{}, map[string]bool{}

@@ -52,7 +52,7 @@ type Authenticator interface {
 // Journal stores calls in the shops' webhook logs.
 type Journal interface {
 	// Add must not block, and must be safe for concurrent use.
-	Add(Call)
+	Add(call Call)
 }
 
 // Call is one call of the endpoint, without secrets.

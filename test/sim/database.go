@@ -79,7 +79,7 @@ var template = sync.OnceValue(func() []byte {
 func newDatabase(s *simulation) *database {
 	c, err := (&sqlite.Driver{}).Open(":memory:")
 	if err == nil {
-		err = c.(interface{ Deserialize([]byte) error }).Deserialize(slices.Clone(template()))
+		err = c.(interface{ Deserialize(image []byte) error }).Deserialize(slices.Clone(template()))
 	}
 	if err != nil {
 		panic(err)
@@ -128,7 +128,7 @@ func (d *database) query(query string, args []driver.NamedValue) (*rows, error) 
 	r := &rows{columns: from.Columns()}
 	for {
 		row := make([]driver.Value, len(r.columns))
-		if err := from.Next(row); err == io.EOF {
+		if err := from.Next(row); errors.Is(err, io.EOF) {
 			return r, nil
 		} else if err != nil {
 			return nil, err

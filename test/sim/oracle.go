@@ -151,8 +151,8 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 // showedLess notes a read that showed zero, or not the item. Of more than a few the last
 // ones say all there is to know.
 func (o *oracle) showedLess(k readKey, began int64) {
-	list := append(o.zeroes[k], began)
-	o.zeroes[k] = slices.Clone(list[max(0, len(list)-4):])
+	o.zeroes[k] = append(o.zeroes[k], began)
+	o.zeroes[k] = slices.Clone(o.zeroes[k][max(0, len(o.zeroes[k])-4):])
 }
 
 // committed looks at what a commit has changed.
