@@ -23,42 +23,42 @@ help:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lagerd .
 
-#? demo: sandbox, two shops, lost webhooks, live; ends with "equal" (FOR=90s)
+#? demo: show lagerd live against a sandbox with two shops and lost webhooks; ends with "equal" (FOR=90s)
 demo: build
 	$(GO) run ./test/demo --lagerd bin/lagerd --for $(FOR)
 
-#? test: everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
+#? test: run everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
 test: deps lint
 	$(GO) build ./...
 	$(GO) test -race -pgo=off -timeout 40m $(PKG)
 
-#? lint: gofmt, go vet, staticcheck
+#? lint: run gofmt, go vet and staticcheck
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w needed: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-#? deps: install what the tests need from Debian's packages, where it is missing
+#? deps: install the Debian packages that the tests need, if missing
 deps:
 	scripts/deps
 
-#? sim: simulate faults deterministically (SEEDS=100000, from FIRST=1 on; SEED=n to see one again)
+#? sim: simulate faults deterministically (SEEDS=100000, from FIRST=1 on; SEED=n shows one again)
 sim:
 	GOGC=800 $(GO) test ./test/sim -run 'TestSim$$' -count=1 -v -timeout 0 $(if $(SEED),-sim.seed=$(SEED),-sim.first=$(FIRST) -sim.seeds=$(SEEDS))
 
-#? day: a simulated day of trade and faults, in which nothing may pile up
+#? day: simulate a day of trade and faults, in which nothing may pile up
 day:
 	$(GO) test ./test/sim -run 'TestDay$$' -count=1 -v -timeout 0 -sim.day=24h
 
-#? mutations: break lagerd in many ways and show that the simulation finds each
+#? mutations: break lagerd in many ways and check that the simulation finds each
 mutations:
 	$(GO) test ./test/sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=20000
 
-#? chaos: real processes killed, stopped, cut off and filled up (FOR=10m)
+#? chaos: kill, pause and disconnect real processes, and fill a disk (FOR=10m)
 chaos: deps
 	$(GO) test ./test/chaos -run 'TestChaos$$|TestTakeover$$|TestDiskFull$$' -count=1 -v -timeout 0 -chaos.for=$(FOR)
 
-#? soak: a long trade whose curves must be flat, into docs/data/soak.csv and docs/soak.svg (FOR=1h)
+#? soak: trade for long and check that resource use stays flat; writes docs/data/soak.csv and docs/soak.svg (FOR=1h)
 soak: deps
 	$(GO) test ./test/chaos -run 'TestSoak$$' -count=1 -v -timeout 0 -chaos.soak=$(FOR) -chaos.curves=$(CURDIR)/docs/data/soak.csv
 	$(GO) run ./test/plot --in docs/data/soak.csv --out docs/soak.svg --title "Two lagerd over a long trade" --x seconds/60:minutes --series lagerd \
@@ -67,32 +67,32 @@ soak: deps
 		--panel "Rows that are forgotten:rows:hints@a,hint_batches@a,changes@a,requests@a,webhook_calls@a" \
 		--panel "Done:thousands:trades@a/1000,acknowledged_webhooks@a/1000"
 
-#? isolation: what a hung shop costs 500 others
+#? isolation: measure what a hung shop costs 500 others
 isolation: deps
 	$(GO) test ./test/e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
 
-#? servers: the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
+#? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
 servers: deps
 	scripts/servers $(SERVERS)
 
-#? fuzz: every fuzz target for FUZZTIME each
+#? fuzz: run every fuzz target for FUZZTIME each
 fuzz:
 	scripts/fuzz $(FUZZTIME)
 
-#? bench: what docs/performance.md tells, each beside what it is measured against, ROUNDS times
+#? bench: run the benchmarks of docs/performance.md with their comparisons, ROUNDS times
 bench: deps
 	scripts/bench-deps
 	$(GO) test -pgo=$(CURDIR)/default.pgo ./test/bench -run '^$$' -bench '$(BENCH)' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=$(ROUNDS) -bench.pgo=$(CURDIR)/default.pgo $(if $(DATA),-bench.data=$(abspath $(DATA)))
 
-#? profile: measure where lagerd's time goes in the benchmarks, for its compiler (default.pgo)
+#? profile: profile lagerd in the benchmarks for PGO (default.pgo)
 profile: deps
 	$(GO) test ./test/bench -run '^$$' -bench 'Burst/MariaDB|Sweep|Import|Freshness|PDF' -benchtime=1x -count=1 -v -timeout 0 -bench.rounds=3 -bench.profile=$(CURDIR)/default.pgo
 
-#? bench-code: benchmarks beside the code
+#? bench-code: run the benchmarks beside the code
 bench-code: deps
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/test/bench$$')
 
-#? plots: draw what `make bench DATA=docs/data` has measured
+#? plots: draw the results of `make bench DATA=docs/data`
 plots:
 	$(GO) run ./test/plot --in docs/data/burst.csv --out docs/burst.svg --title "Acknowledged webhooks, each committed" --x connections:connections --logx --series who \
 		--panel "Webhooks:thousands a second:requests_per_second/1000"
@@ -101,7 +101,7 @@ plots:
 	$(GO) run ./test/plot --in docs/data/growth.csv --out docs/growth.svg --title "Time for so many times as much" --x times:times --logx --series what \
 		--panel "Time:times that of the least:time"
 
-#? install: install binary, units and example configuration below DESTDIR
+#? install: install the binary, units and example configuration below DESTDIR
 install: build
 	install -D -m 0755 bin/lagerd $(DESTDIR)$(PREFIX)/bin/lagerd
 	install -D -m 0644 systemd/lagerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.service
