@@ -1,5 +1,5 @@
-// Command lagerd makes a webshop's stock and invoice PDFs in MySQL equal to
-// what e-conomic says, minute by minute. See `lagerd --help`.
+// Command lagerd keeps a webshop's stock and invoice PDFs in MySQL equal to
+// e-conomic, minute by minute. See `lagerd --help`.
 package main
 
 import (

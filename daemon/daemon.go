@@ -23,22 +23,22 @@ import (
 	"lagerd/webhook"
 )
 
-// Notifier tells the service manager how the process fares (systemd's
-// protocol, sd_notify(3)); it does nothing where there is none.
+// Notifier reports the state of the process to the service manager (systemd's
+// protocol, sd_notify(3)). Without one it does nothing.
 type Notifier interface {
 	Ready(status string) error
 	Status(status string) error
 	Reloading() error
 	Stopping() error
-	// Watchdog tells that the process lives while alive says so, until ctx is done.
+	// Watchdog sends keep-alives while alive returns true, until ctx is done.
 	Watchdog(ctx context.Context, alive func() bool)
 }
 
-// Options is what Run needs. All but WebhookListener is required.
+// Options are Run's dependencies. All except WebhookListener are required.
 type Options struct {
 	Config          config.Config
-	Reload          func() (config.Config, error)                                   // reads it again
-	Keys            func(ctx context.Context, s *store.Store) (*secret.Keys, error) // of the database that is open
+	Reload          func() (config.Config, error)                                   // rereads the configuration
+	Keys            func(ctx context.Context, s *store.Store) (*secret.Keys, error) // for the open database
 	Log             *logrus.Logger
 	Version         string
 	Now             func() time.Time
@@ -47,16 +47,15 @@ type Options struct {
 	WebhookListener net.Listener // inherited from the service manager, or nil
 }
 
-// Signals is what a person or the service manager asks of the running process.
+// Signals are requests to the running process from a person or the service manager.
 type Signals struct {
 	ReconcileAll <-chan struct{} // SIGUSR1
 	SweepAll     <-chan struct{} // SIGUSR2
 	Reload       <-chan struct{} // SIGHUP
 }
 
-// Run is lagerd's life: it returns when ctx is done and everything has ended,
-// or with an error when it cannot start. What is under way when ctx ends has
-// Config.ShutdownTimeout to end in.
+// Run runs the daemon until ctx is done and everything has ended. It returns an error if
+// the daemon cannot start, or does not shut down within Config.ShutdownTimeout.
 func Run(ctx context.Context, o Options) (err error) {
 	database := o.Config.Database
 	s, err := store.Open(ctx, store.Options{DSN: database.DSN.Reveal(), Path: database.Path, MaxConnections: database.MaxConnections, Logger: slogTo(o.Log)})
@@ -79,13 +78,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	// Beside the start, which nothing that it finds stops, and to its end where that
-	// fails: it may tell why.
+	// Runs beside the start, which its findings do not stop. If the start fails, wait for
+	// it: it may show why.
 	var inspecting sync.WaitGroup
 	inspecting.Go(func() { inspect(ctx, s, o) })
 	defer inspecting.Wait()
 	if s.Embedded() {
-		// It is ours alone: whoever else stands in the leases has died.
+		// The database is ours alone, so any other lease holder has died.
 		if err := forgetAll(ctx, s); err != nil {
 			return err
 		}
@@ -101,11 +100,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	return d.run(ctx)
 }
 
-// inspect logs what of the database is not as lagerd needs it.
+// inspect logs every problem it finds in the database's setup.
 func inspect(ctx context.Context, s *store.Store, o Options) {
 	for _, f := range s.Inspect(ctx, int64(o.Config.PDF.MaxBytes)) {
 		if f.Err != nil && ctx.Err() == nil {
-			o.Log.WithError(f.Err).WithField("check", f.What).Error("the database is not as lagerd needs it")
+			o.Log.WithError(f.Err).WithField("check", f.What).Error("database check failed")
 		}
 	}
 }
@@ -132,18 +131,18 @@ type daemon struct {
 	log      *logrus.Logger
 	now      func() time.Time
 	engine   *engine.Engine
-	lastLoop atomic.Int64 // when the main loop last turned, Unix seconds
+	lastLoop atomic.Int64 // when the main loop last ran, Unix seconds
 	ready    atomic.Bool
 }
 
-// watch has the metrics tell how full is what has a cap.
+// watch adds metrics for how full the bounded resources are.
 func (d *daemon) watch() {
-	d.metrics.Watch("lagerd_webhook_queue", "Webhooks that wait for their commit, up to webhook.queue.", func() float64 { return float64(d.engine.Queued()) })
-	d.metrics.Watch("lagerd_database_connections_in_use", "Connections to the database in use, up to database.max_connections.", func() float64 {
+	d.metrics.Watch("lagerd_webhook_queue", "Webhooks waiting for their commit; limited by webhook.queue.", func() float64 { return float64(d.engine.Queued()) })
+	d.metrics.Watch("lagerd_database_connections_in_use", "Database connections in use; limited by database.max_connections.", func() float64 {
 		inUse, _ := d.store.Connections()
 		return float64(inUse)
 	})
-	d.metrics.WatchTotal("lagerd_database_waits_total", "How often a connection to the database had to be waited for.", func() float64 {
+	d.metrics.WatchTotal("lagerd_database_waits_total", "Times that a statement waited for a database connection.", func() float64 {
 		_, waits := d.store.Connections()
 		return float64(waits)
 	})
@@ -171,8 +170,8 @@ func (d *daemon) run(ctx context.Context) error {
 	}))
 	admin := server(d.log, d.adminHandler())
 
-	// The parts end in the order in which nothing is lost: first webhooks are
-	// no longer taken, then what is queued is committed, then work on shops ends.
+	// Shut down in the order that loses nothing: first stop accepting webhooks, then
+	// commit queued hints, then stop work on shops.
 	var parts, servers sync.WaitGroup
 	failed := make(chan error, 2)
 	serve := func(srv *http.Server, l net.Listener) {
@@ -189,7 +188,7 @@ func (d *daemon) run(ctx context.Context) error {
 	parts.Go(func() { j.Run(journalCtx) })
 	parts.Go(func() { d.index.Run(journalCtx, d.log) })
 	stopEngine := d.start(background)
-	d.noteSecrets(background, d.Config)
+	d.saveFingerprint(background, d.Config)
 	watchdogCtx, stopWatchdog := context.WithCancel(background)
 	d.lastLoop.Store(d.now().Unix())
 	parts.Go(func() { d.Notifier.Watchdog(watchdogCtx, d.alive) })
@@ -225,12 +224,12 @@ func (d *daemon) run(ctx context.Context) error {
 	case <-ended:
 		d.log.Info("lagerd has stopped")
 	case <-deadline.Done():
-		return errors.Join(loopErr, fmt.Errorf("not everything ended within shutdown_timeout (%s): what was under way is rolled back by the database", d.Config.ShutdownTimeout))
+		return errors.Join(loopErr, fmt.Errorf("shutdown did not finish within shutdown_timeout (%s): the database rolls back open transactions", d.Config.ShutdownTimeout))
 	}
 	return loopErr
 }
 
-// start runs the engine and returns the function that stops it and waits.
+// start starts the engine and returns a function that stops it and waits for its end.
 func (d *daemon) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -246,7 +245,7 @@ func (d *daemon) start(ctx context.Context) (stop func()) {
 
 const loopEvery = 5 * time.Second
 
-// loop turns signals into calls until ctx is done or a server fails.
+// loop handles signals until ctx is done or a server fails.
 func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 	ticker := time.NewTicker(loopEvery)
 	defer ticker.Stop()
@@ -271,7 +270,7 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 	}
 }
 
-// reload reads the configuration again; a bad one changes nothing.
+// reload rereads the configuration. An invalid one changes nothing.
 func (d *daemon) reload(ctx context.Context) {
 	d.notify(d.Notifier.Reloading())
 	defer func() { d.notify(d.Notifier.Ready(d.summary())) }()
@@ -284,41 +283,42 @@ func (d *daemon) reload(ctx context.Context) {
 	}
 	if err != nil {
 		d.metrics.ReloadOK.Set(0)
-		d.log.WithError(err).Error("the new configuration is bad: the old one stays in force")
+		d.log.WithError(err).Error("reload failed: the old configuration stays in force")
 		return
 	}
 	if keys := needsRestart(d.Config, next); len(keys) > 0 {
-		d.log.WithField("keys", keys).Warn("these keys have changed too and take effect only after a restart")
+		d.log.WithField("keys", keys).Warn("changed keys take effect only after a restart")
 	}
-	d.noteSecrets(ctx, next)
+	d.saveFingerprint(ctx, next)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
-	d.log.Info("the configuration has been reloaded")
+	d.log.Info("configuration reloaded")
 }
 
-// noteSecrets has commands see which app secret token the engine uses.
-func (d *daemon) noteSecrets(ctx context.Context, cfg config.Config) {
+// saveFingerprint stores the fingerprint of the engine's app secret token, for commands to
+// compare.
+func (d *daemon) saveFingerprint(ctx context.Context, cfg config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := d.store.SaveAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
-		d.log.WithError(err).Warn("`lagerd check` cannot compare the app secret tokens")
+		d.log.WithError(err).Warn("save app token fingerprint: `lagerd check` cannot compare app secret tokens")
 	}
 }
 
-// alive reports whether the main loop turns.
+// alive reports whether the main loop is running.
 func (d *daemon) alive() bool {
 	return d.now().Unix()-d.lastLoop.Load() < int64(4*loopEvery/time.Second)
 }
 
-// summary is the line that `systemctl status` shows.
+// summary returns the line that `systemctl status` shows.
 func (d *daemon) summary() string {
 	return fmt.Sprintf("reconciling %d shops", d.engine.Held())
 }
 
-// notify logs what the service manager could not be told.
+// notify logs the error of a notification or of a server's shutdown.
 func (d *daemon) notify(err error) {
 	if err != nil {
-		d.log.WithError(err).Warn("the service manager could not be told, or a server not be stopped")
+		d.log.WithError(err).Warn("notify service manager or shut down server")
 	}
 }
 

@@ -22,10 +22,10 @@ func TestMain(m *testing.M) { lagerdtest.Main(m) }
 
 const first = lagerdtest.FirstAgreement
 
-// still is a configuration without ticks.
+// still configures a lagerd without ticks.
 const still = "reconcile: {schedule: \"0 0 1 1 *\", rereads: [300ms], retry_min: 200ms, retry_max: 1s, held_retry: 1s}\n"
 
-// installation is a lagerd as its service manager has it.
+// installation is a lagerd as run by a service manager.
 type installation struct {
 	*lagerdtest.Installation
 	t       *testing.T
@@ -34,7 +34,8 @@ type installation struct {
 	out     *lagerdtest.Output
 }
 
-// install prepares a lagerd with an embedded database and an e-conomic of so many items.
+// install prepares a lagerd with an embedded database and a sandbox e-conomic with that
+// many items.
 func install(t *testing.T, items int, extra string) *installation {
 	t.Helper()
 	box := sandboxtest.Start(t, sandbox.Options{Agreements: 1, Products: items, Seed: 1})
@@ -43,7 +44,7 @@ func install(t *testing.T, items int, extra string) *installation {
 	return i
 }
 
-// run starts the daemon, which ends with the test at the latest.
+// run starts the daemon, which stops at the end of the test at the latest.
 func (i *installation) run() {
 	i.t.Helper()
 	i.out = lagerdtest.NewTranscript()
@@ -62,7 +63,7 @@ func (i *installation) run() {
 	})
 }
 
-// start is run, and waits until the daemon is ready.
+// start runs the daemon and waits until it is ready.
 func (i *installation) start() {
 	i.t.Helper()
 	i.run()
@@ -81,8 +82,7 @@ func (i *installation) signal(s syscall.Signal) {
 	}
 }
 
-// ends waits until the daemon has ended, and fails the test unless it did so with the
-// code.
+// ends waits until the daemon has ended, and fails the test unless its exit code is code.
 func (i *installation) ends(within time.Duration, code int) {
 	i.t.Helper()
 	got, err := i.proc.Wait(within)
@@ -94,7 +94,7 @@ func (i *installation) ends(within time.Duration, code int) {
 	}
 }
 
-// ask asks the admin listener for a page.
+// ask gets a page from the admin listener.
 func (i *installation) ask(path string) (status int, body string) {
 	i.t.Helper()
 	status, body, err := i.Ask(i.t.Context(), path)
@@ -134,7 +134,7 @@ func (p posting) finish(t *testing.T) (status int, body string) {
 	}
 	res, err := http.ReadResponse(bufio.NewReader(p), nil)
 	if err != nil {
-		t.Fatalf("the half that came last is not answered: %v", err)
+		t.Fatalf("no answer after the second half: %v", err)
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
@@ -156,9 +156,8 @@ func (i *installation) hinted() (n int) {
 	return n
 }
 
-// TestStopWithAHalfSentWebhook: while lagerd stops it says that it is not ready, takes
-// no more calls, and waits for one that is half sent: what it then answers with success
-// is in the database.
+// TestStopWithAHalfSentWebhook: while lagerd stops it is not ready, accepts no more calls,
+// and waits for one that is half sent. If it answers Success, the hint is in the database.
 func TestStopWithAHalfSentWebhook(t *testing.T) {
 	t.Parallel()
 	i := install(t, 5, still)
@@ -195,8 +194,8 @@ func TestStopWithAHalfSentWebhook(t *testing.T) {
 	}
 }
 
-// TestStopTakesNoLonger than shutdown_timeout, whoever keeps a call open. What was
-// answered before that is there at the next start.
+// TestStopTakesNoLonger: a shutdown takes no longer than shutdown_timeout, even if a caller
+// keeps a call open. Calls answered before are in the database at the next start.
 func TestStopTakesNoLonger(t *testing.T) {
 	t.Parallel()
 	i := install(t, 5, still+"shutdown_timeout: 1s\n")
@@ -209,9 +208,9 @@ func TestStopTakesNoLonger(t *testing.T) {
 	i.signal(syscall.SIGTERM)
 	i.ends(5*time.Second, 1)
 	if took := time.Since(began); took < 900*time.Millisecond {
-		t.Errorf("it has not waited for a call that was half sent: it stopped after %s", took)
+		t.Errorf("it did not wait for the half-sent call: it stopped after %s", took)
 	}
-	if said := i.out.String(); !strings.Contains(said, "not everything ended within shutdown_timeout (1s)") {
+	if said := i.out.String(); !strings.Contains(said, "shutdown did not finish within shutdown_timeout (1s)") {
 		t.Errorf("it does not say why:\n%s", said)
 	}
 	if err := i.sandbox.Post(first, "sell", map[string]any{"number": "00001", "quantity": 1}, nil); err != nil {
@@ -224,7 +223,7 @@ func TestStopTakesNoLonger(t *testing.T) {
 }
 
 // TestEmbeddedDatabaseIsItsAlone: after kill -9 the next lagerd on the embedded database
-// waits for nobody's lease: whoever held it has died.
+// waits for no lease, since their holder must have died.
 func TestEmbeddedDatabaseIsItsAlone(t *testing.T) {
 	t.Parallel()
 	i := install(t, 5, still+"lease: {beat: 10s, ttl: 1m}\n")
@@ -244,7 +243,7 @@ func TestEmbeddedDatabaseIsItsAlone(t *testing.T) {
 	i.Equal(i.sandbox, "shop1234", first, 10*time.Second)
 }
 
-// TestStartsThatFail say why, and leave nothing behind.
+// TestStartsThatFail: a failed start says why, and leaves nothing behind.
 func TestStartsThatFail(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -275,7 +274,7 @@ func TestStartsThatFail(t *testing.T) {
 	i.start()
 }
 
-// TestAdminListener: what it serves, and that there need be none.
+// TestAdminListener: what it serves, and that it is optional.
 func TestAdminListener(t *testing.T) {
 	t.Parallel()
 	i := install(t, 0, still)
@@ -314,14 +313,14 @@ func TestAdminListener(t *testing.T) {
 	i.run()
 	lagerdtest.Eventually(t, 10*time.Second, "lagerd is ready", func() bool { return strings.Contains(i.out.String(), "lagerd is ready") })
 	if i.Ready(t.Context()) {
-		t.Error("it listens where it was told not to")
+		t.Error("it listens although admin.listen is empty")
 	}
 	i.signal(syscall.SIGTERM)
 	i.ends(10*time.Second, 0)
 }
 
-// TestReload: a bad configuration changes nothing, a good one takes effect, and what
-// only a restart changes is named.
+// TestReload: an invalid configuration changes nothing, a valid one takes effect, and the
+// log names keys that need a restart.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	i := install(t, 5, still)
@@ -339,8 +338,8 @@ func TestReload(t *testing.T) {
 		i.signal(syscall.SIGHUP)
 		lagerdtest.Eventually(t, 10*time.Second, says, func() bool { return strings.Count(i.out.String(), says) > before })
 	}
-	reload(string(good)+"nonsense: true\n", "the new configuration is bad: the old one stays in force")
-	reload(strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1), "the configuration has been reloaded")
+	reload(string(good)+"nonsense: true\n", "reload failed: the old configuration stays in force")
+	reload(strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1), "configuration reloaded")
 	if strings.Contains(i.out.String(), "take effect only after a restart") {
 		t.Error("a tick's schedule takes effect only after a restart")
 	}
@@ -350,8 +349,8 @@ func TestReload(t *testing.T) {
 	if err := i.sandbox.Post(first, "sell", map[string]any{"number": "00001", "quantity": 1}, nil); err != nil {
 		t.Fatal(err)
 	}
-	i.Equal(i.sandbox, "shop1234", first, 10*time.Second) // by the tick that the reload has brought
-	reload(string(good)+"shutdown_timeout: 9s\n", "these keys have changed too and take effect only after a restart")
+	i.Equal(i.sandbox, "shop1234", first, 10*time.Second) // by the tick after the reload
+	reload(string(good)+"shutdown_timeout: 9s\n", "changed keys take effect only after a restart")
 	if said := i.out.String(); !strings.Contains(said, "keys=\"[shutdown_timeout]\"") {
 		t.Errorf("it does not name the key:\n%s", said)
 	}

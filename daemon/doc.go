@@ -1,18 +1,17 @@
-// Package daemon is lagerd as one running process: it wires the packages
-// together, owns every goroutine, and turns signals, time and systemd's
-// protocol into calls.
+// Package daemon is the lagerd process: it wires the packages together, owns
+// every goroutine, and handles signals, timers and systemd's protocol.
 //
 //	Run
 //	├─ webhook server ─▶ engine
 //	├─ admin server: /healthz /readyz /metrics
-//	├─ index: shops and codes in memory, kept right within a second
+//	├─ index: shops and codes in memory, at most a second old
 //	└─ engine: hints ─▶ store, and the shops whose lease it holds
 //
-// A reload (SIGHUP) reads the configuration again and has the engine take it over;
-// webhooks go on meanwhile. What only a restart can change (listeners, the
-// database) is said in the log. A stop ends in the opposite order: no more
-// webhooks, what is queued is committed, passes are broken off (their
-// transactions roll back), leases are given back, the database is closed.
+// A reload (SIGHUP) rereads the configuration and reloads the engine; webhooks
+// continue meanwhile. The log names changes that need a restart (listeners, the
+// database). A shutdown goes in the opposite order: it stops accepting webhooks,
+// commits queued hints, cancels passes (their transactions roll back), releases
+// leases and closes the database.
 //
 // It decides nothing about stock and holds no SQL.
 package daemon

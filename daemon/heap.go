@@ -7,17 +7,16 @@ import (
 	"runtime/metrics"
 )
 
-// The heap is small beside what a burst allocates. So the collector leaves it half as
-// much again as is in use, where Go would leave it twice as much: memory is halved
-// for some hundredths of the time. But of a heap of a few MiB half is so little that
-// it would run twenty times a second.
+// A burst allocates much more than the live heap. GOGC is therefore 50 instead of Go's
+// 100, which halves the extra memory at the cost of a few percent of the time. But on a heap
+// of a few MiB it would make the collector run twenty times a second.
 const (
 	gcPercent = 50
-	gcLeast   = 16 << 20 // bytes that may be allocated between two collections, at least
+	gcLeast   = 16 << 20 // minimum bytes allocated between two collections
 )
 
-// collectorPercent returns what debug.SetGCPercent is to be told when so many bytes
-// are in use, in steps of ten.
+// collectorPercent returns the value for debug.SetGCPercent with a live heap of that many
+// bytes, in steps of ten.
 func collectorPercent(live uint64) int {
 	const most = 200
 	if live == 0 {
@@ -26,18 +25,17 @@ func collectorPercent(live uint64) int {
 	return int(min(most, max(gcPercent, gcLeast*100/live))) / 10 * 10
 }
 
-// paceCollector tells the collector after each of its runs how much it is to leave,
-// until ctx is done.
+// paceCollector adjusts the GC percentage after each collection, until ctx is done.
 func paceCollector(ctx context.Context) {
 	collected := make(chan struct{}, 1)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	for told := 0; ; {
+	for set := 0; ; {
 		metrics.Read(live)
-		if percent := collectorPercent(live[0].Value.Uint64()); percent != told {
+		if percent := collectorPercent(live[0].Value.Uint64()); percent != set {
 			debug.SetGCPercent(percent)
-			told = percent
+			set = percent
 		}
-		// What nothing refers to is cleaned up by the next run.
+		// The next collection cleans up this unreachable object, which signals that it ran.
 		runtime.AddCleanup(new([64]byte), func(struct{}) { collected <- struct{}{} }, struct{}{})
 		select {
 		case <-ctx.Done():

@@ -47,7 +47,7 @@ func address(l net.Listener) string {
 	return l.Addr().String()
 }
 
-// server bounds what a slow or hostile caller can hold on to.
+// server returns an HTTP server with limits on what a slow or hostile caller can hold.
 func server(log *logrus.Logger, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -60,9 +60,9 @@ func server(log *logrus.Logger, h http.Handler) *http.Server {
 	}
 }
 
-// adminHandler serves what operators and Prometheus ask for. /healthz says
-// that the process lives; /readyz that it does its work: it has started, its
-// database stores webhooks and it is not stopping.
+// adminHandler serves operators and Prometheus. /healthz reports whether the process is
+// alive; /readyz whether it does its work: it has started, its database stores webhooks
+// and it is not stopping.
 func (d *daemon) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -86,14 +86,13 @@ func (d *daemon) adminHandler() http.Handler {
 		fmt.Fprintln(w, "ready")
 	})
 	mux.Handle("GET /metrics", d.metrics.Handler())
-	// Where the time goes, and the memory: profiles hold no data, only stacks.
+	// CPU and memory profiles. They contain stacks and no data.
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	return mux
 }
 
-// slogTo returns an slog logger whose records end in logrus, for libraries
-// that speak slog.
+// slogTo returns an slog logger that writes to logrus, for libraries that use slog.
 func slogTo(log *logrus.Logger) *slog.Logger {
 	return slog.New(logrusslog.NewHandler(log, nil))
 }
@@ -112,9 +111,9 @@ func SetLog(log *logrus.Logger, c config.Log) error {
 	return nil
 }
 
-// escaped is a formatter of lines in which no text that others wrote is obeyed by
-// whatever shows the log. The fields of text are quoted, and only colours are left
-// raw there; JSON escapes few characters by itself.
+// escaped is a formatter that escapes foreign text, so that a terminal which shows the log
+// does not interpret it. The text format quotes its fields, and only its colours stay raw;
+// JSON escapes too few characters, so the whole line is escaped.
 type escaped struct {
 	logrus.Formatter
 	whole bool

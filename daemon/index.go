@@ -14,9 +14,8 @@ import (
 	"lagerd/store"
 )
 
-// index holds the shops and their integration codes in memory, so that a
-// webhook is authenticated without asking the database. It notes which codes
-// are used. It is safe for concurrent use.
+// index caches the shops and their integration codes, so that authenticating a webhook
+// needs no query. It also records which codes are used. It is safe for concurrent use.
 type index struct {
 	store *store.Store
 	keys  *secret.Keys
@@ -27,25 +26,25 @@ type index struct {
 	codes      map[string][]*code
 
 	usesMu sync.Mutex
-	uses   []store.CodeUse // to be stored
+	uses   []store.CodeUse // to be saved
 }
 
 // code is one of a shop's integration codes.
 type code struct {
-	hash  [sha256.Size]byte
-	noted atomic.Int64 // Unix time of the call that was noted last; 0: none was
-	among bool         // the shop has others
+	hash     [sha256.Size]byte
+	recorded atomic.Int64 // Unix time of the last use recorded; 0: none
+	among    bool         // the shop has other codes
 }
 
-// noteAgain is for how long a use is not noted again while a shop has several
-// codes. That of an only code is noted once.
-const noteAgain = time.Minute
+// recordEvery is the interval at which uses of a code are recorded while its shop has
+// several codes. The use of an only code is recorded once.
+const recordEvery = time.Minute
 
 func newIndex(s *store.Store, keys *secret.Keys) *index {
 	return &index{store: s, keys: keys, generation: -1}
 }
 
-// Refresh implements engine.Shops: it reads the shops again if any has changed.
+// Refresh implements engine.Shops: it rereads the shops if any has changed.
 func (x *index) Refresh(ctx context.Context) error {
 	generation, err := x.store.ShopsGeneration(ctx)
 	if err != nil || generation == x.Generation() {
@@ -68,7 +67,7 @@ func (x *index) Refresh(ctx context.Context) error {
 		one := &code{}
 		copy(one.hash[:], c.CodeHash)
 		if !c.UsedAt.IsZero() {
-			one.noted.Store(c.UsedAt.Unix())
+			one.recorded.Store(c.UsedAt.Unix())
 		}
 		codes[c.Shop] = append(codes[c.Shop], one)
 	}
@@ -98,8 +97,8 @@ func (x *index) Shop(name string) (store.Shop, bool) {
 	return s, ok
 }
 
-// liveCodes is how many codes of a shop are compared, always: how many it has,
-// and whether it exists, must not show in the time an answer takes.
+// liveCodes is how many codes are always compared: the time an answer takes must not
+// reveal how many codes a shop has, or whether it exists.
 const liveCodes = 2
 
 // Authenticate implements webhook.Authenticator.
@@ -124,14 +123,14 @@ func (x *index) Authenticate(shop, code string) bool {
 	return true
 }
 
-// used notes that a webhook was called with a code, where that is news.
+// used records that a webhook used a code, unless that was recorded recently.
 func (x *index) used(shop string, c *code) {
-	last := c.noted.Load()
+	last := c.recorded.Load()
 	if last != 0 && !c.among {
 		return
 	}
 	now := time.Now().Unix()
-	if now-last < int64(noteAgain/time.Second) || !c.noted.CompareAndSwap(last, now) {
+	if now-last < int64(recordEvery/time.Second) || !c.recorded.CompareAndSwap(last, now) {
 		return
 	}
 	x.usesMu.Lock()
@@ -139,7 +138,7 @@ func (x *index) used(shop string, c *code) {
 	x.uses = append(x.uses, store.CodeUse{Shop: shop, CodeHash: c.hash[:]})
 }
 
-// Run stores which codes are used, every second and once more at the end.
+// Run saves the recorded uses every second, and once more when ctx is done.
 func (x *index) Run(ctx context.Context, log logrus.FieldLogger) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -150,20 +149,20 @@ func (x *index) Run(ctx context.Context, log logrus.FieldLogger) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			if err := x.flush(last); err != nil {
-				log.WithError(err).Warn("which integration codes are used could not be stored")
+				log.WithError(err).Warn("save uses of integration codes")
 			}
 			return
 		case <-ticker.C:
 		}
 		err := x.flush(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			log.WithError(err).Warn("which integration codes are used could not be stored yet")
+			log.WithError(err).Warn("save uses of integration codes; will retry")
 		}
 		failing = err != nil
 	}
 }
 
-// flush stores the uses that wait; where that fails they go on waiting.
+// flush saves the pending uses. If that fails they stay pending.
 func (x *index) flush(ctx context.Context) error {
 	x.usesMu.Lock()
 	waiting := x.uses

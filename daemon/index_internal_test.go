@@ -8,9 +8,9 @@ import (
 	"lagerd/store"
 )
 
-// TestUsesAreNoted: a use of the only code is noted once; while a shop has two
-// codes, again after a minute. Nothing wrong is ever noted.
-func TestUsesAreNoted(t *testing.T) {
+// TestUsesAreRecorded: the use of an only code is recorded once; while a shop has two
+// codes, again after a minute. A wrong code is never recorded.
+func TestUsesAreRecorded(t *testing.T) {
 	t.Parallel()
 	keys, err := secret.Load([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"))
 	if err != nil {
@@ -24,24 +24,24 @@ func TestUsesAreNoted(t *testing.T) {
 	for _, c := range []struct {
 		shop, code string
 		good       bool
-		noted      int
+		recorded   int
 	}{
 		{"one", "a", true, 1}, {"one", "a", true, 1}, {"one", "b", false, 1}, {"none", "a", false, 1}, {"one", "", false, 1},
 		{"two", "b", true, 2}, {"two", "b", true, 2}, {"two", "a", true, 3}, {"two", "c", false, 3},
 	} {
-		if good := x.Authenticate(c.shop, c.code); good != c.good || len(x.uses) != c.noted {
-			t.Errorf("%s %s: %v, %d uses noted, want %v and %d", c.shop, c.code, good, len(x.uses), c.good, c.noted)
+		if good := x.Authenticate(c.shop, c.code); good != c.good || len(x.uses) != c.recorded {
+			t.Errorf("%s %s: %v, %d uses recorded, want %v and %d", c.shop, c.code, good, len(x.uses), c.good, c.recorded)
 		}
 	}
-	long := time.Now().Add(-noteAgain).Unix()
+	long := time.Now().Add(-recordEvery).Unix()
 	for _, shop := range []string{"one", "two"} {
-		x.codes[shop][0].noted.Store(long)
+		x.codes[shop][0].recorded.Store(long)
 		x.Authenticate(shop, "a")
 	}
 	if n := len(x.uses); n != 4 {
-		t.Errorf("a minute later %d uses are noted, want 4: that of an only code is noted once", n)
+		t.Errorf("a minute later %d uses are recorded, want 4: that of an only code is recorded once", n)
 	}
 	if u := x.uses[3]; u.Shop != "two" || string(u.CodeHash) != string(x.codes["two"][0].hash[:]) {
-		t.Errorf("noted: %+v", store.CodeUse{Shop: u.Shop})
+		t.Errorf("recorded: %+v", store.CodeUse{Shop: u.Shop})
 	}
 }

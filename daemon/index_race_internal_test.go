@@ -15,7 +15,7 @@ import (
 	"lagerd/store"
 )
 
-// watched is an embedded database whose queries a test is told of before they are made.
+// watched is an embedded database that calls the test before each query.
 type watched struct {
 	path   string
 	before func()
@@ -53,8 +53,8 @@ func (c watchedConn) QueryContext(ctx context.Context, query string, args []driv
 	return c.conn.QueryContext(ctx, query, args)
 }
 
-// TestRefreshMissesNoChange: what others change between any two statements of a refresh
-// is known after the next one.
+// TestRefreshMissesNoChange: a change between any two statements of a refresh is known
+// after the next refresh.
 func TestRefreshMissesNoChange(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -72,8 +72,8 @@ func TestRefreshMissesNoChange(t *testing.T) {
 
 	x := newIndex(own, keys)
 	for n := 0; ; n++ {
-		// A shop is there with a code; in the middle of the refresh another comes, and
-		// the first gets a second code instead.
+		// There is a shop with a code. In the middle of the refresh another shop is added,
+		// and the first one's code is replaced.
 		old, fresh := fmt.Sprint("old", n), fmt.Sprint("fresh", n)
 		must(t, others.AddShop(ctx, store.Shop{Shop: old, GrantToken: []byte{1}}, hash(old, "first"), time.Now()))
 		queries := 0

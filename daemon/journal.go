@@ -14,9 +14,8 @@ import (
 	"lagerd/webhook"
 )
 
-// journal writes the shops' webhook logs behind the endpoint's back: a call
-// never waits for it, and in a burst the logs are written when it is over, with
-// the calls that they have room for.
+// journal writes the shops' webhook logs in the background: a call never waits for it.
+// In a burst the logs are written late, with the latest calls that they have room for.
 type journal struct {
 	store   *store.Store
 	log     logrus.FieldLogger
@@ -29,30 +28,30 @@ type journal struct {
 	slots   map[string]int // next slot of each shop's ring
 }
 
-// calls are a shop's that wait to be written.
+// calls are a shop's calls that wait to be written.
 type calls struct {
 	list   []store.WebhookCall
-	oldest int // where the oldest is
+	oldest int // index of the oldest
 }
 
-// replace puts a call in the place of the oldest.
+// replace overwrites the oldest call.
 func (c *calls) replace(call store.WebhookCall) {
 	c.list[c.oldest] = call
 	c.oldest = (c.oldest + 1) % len(c.list)
 }
 
-// take removes the n oldest.
+// take removes and returns the n oldest calls.
 func (c *calls) take(n int) []store.WebhookCall {
 	list := slices.Concat(c.list[c.oldest:], c.list[:c.oldest])
 	c.list, c.oldest = list[n:], 0
 	return list[:n]
 }
 
-// most calls that wait to be written, over all shops.
+// journalLimit is the maximum number of calls that wait to be written, over all shops.
 const journalLimit = 20_000
 
-// perFlush is how many calls are written at a time, over all shops: in a burst the
-// database has hints to commit.
+// perFlush is the maximum number of calls per write, over all shops: in a burst the
+// database must commit hints first.
 const perFlush = 1000
 
 func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, dropped func(n int)) *journal {
@@ -74,7 +73,7 @@ func (j *journal) Add(c webhook.Call) {
 	}
 	slot, ok := j.slots[c.Shop]
 	if !ok {
-		// After a restart the ring goes on anywhere; it holds the latest all the same.
+		// After a restart the ring continues anywhere; it still holds the latest calls.
 		slot = rand.IntN(j.perShop)
 	}
 	j.slots[c.Shop] = (slot + 1) % j.perShop
@@ -91,7 +90,7 @@ func (j *journal) Add(c webhook.Call) {
 	j.total++
 }
 
-// Run writes what waits, every second and once more at the end.
+// Run writes waiting calls every second, and once more when ctx is done.
 func (j *journal) Run(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -108,13 +107,12 @@ func (j *journal) Run(ctx context.Context) {
 	}
 }
 
-// flush writes what has waited longest, up to so many calls and as many of each
-// shop.
+// flush writes up to most calls, the oldest of each shop, shared evenly among the shops.
 func (j *journal) flush(ctx context.Context, most int) {
 	calls := j.take(most)
 	if err := j.store.PutWebhookCalls(ctx, calls); err != nil {
 		j.dropped(len(calls))
-		j.log.WithError(err).WithField("calls", len(calls)).Warn("the webhook log could not be written")
+		j.log.WithError(err).WithField("calls", len(calls)).Warn("write webhook log")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"lagerd/webhook"
 )
 
-// TestJournalKeepsTheLatest: of more calls than a shop's log has room for the latest
-// wait, each for its own slot, and those that have waited longest are written first.
+// TestJournalKeepsTheLatest: if there are more calls than a shop's log has room for, the
+// latest wait, each for its own slot, and the oldest of these are written first.
 func TestJournalKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	const perShop = 5

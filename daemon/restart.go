@@ -2,8 +2,7 @@ package daemon
 
 import "lagerd/config"
 
-// needsRestart returns the keys in which another configuration differs that only a
-// restart changes.
+// needsRestart returns the keys that differ in next and take effect only after a restart.
 func needsRestart(is, next config.Config) []string {
 	var keys []string
 	differ := func(key string, differs bool) {

@@ -9,7 +9,7 @@ import (
 	"lagerd/secret"
 )
 
-// TestNeedsRestart: a reload tells of what it cannot change, and of nothing else.
+// TestNeedsRestart: a reload names exactly the keys that it cannot change.
 func TestNeedsRestart(t *testing.T) {
 	t.Parallel()
 	with := func(change func(c *config.Config)) config.Config {

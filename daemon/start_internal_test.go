@@ -17,8 +17,8 @@ import (
 	"lagerd/store"
 )
 
-// TestFailedStartTellsOfTheDatabase: what is wrong with the database is told also where
-// the start fails meanwhile.
+// TestFailedStartTellsOfTheDatabase: problems with the database are logged even if the
+// start fails.
 func TestFailedStartTellsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lagerd.db")
@@ -43,7 +43,7 @@ func TestFailedStartTellsOfTheDatabase(t *testing.T) {
 	log.SetOutput(&out)
 	noKey := errors.New("no master key")
 	err = Run(t.Context(), Options{Config: c, Log: log, Now: time.Now, Keys: func(context.Context, *store.Store) (*secret.Keys, error) { return nil, noKey }})
-	if !errors.Is(err, noKey) || !strings.Contains(out.String(), "not as lagerd needs it") || !strings.Contains(out.String(), "shop_stock") {
+	if !errors.Is(err, noKey) || !strings.Contains(out.String(), "database check failed") || !strings.Contains(out.String(), "shop_stock") {
 		t.Errorf("%v, and the log says:\n%s", err, out.String())
 	}
 }

@@ -288,7 +288,7 @@ func TestSignalsBeforeItRuns(t *testing.T) {
 	_ = held.Close()
 	lagerdtest.Eventually(t, 20*time.Second, "it is ready", func() bool { return strings.Contains(i.daemon.out.String(), "lagerd is ready") })
 	lagerdtest.Eventually(t, 20*time.Second, "it reloads", func() bool { return give(text) })
-	for _, done := range []string{"the configuration has been reloaded", "reconciling every shop now", "sweeping every shop now"} {
+	for _, done := range []string{"configuration reloaded", "reconciling every shop now", "sweeping every shop now"} {
 		lagerdtest.Eventually(t, 10*time.Second, done, func() bool { return strings.Contains(i.daemon.out.String(), done) })
 	}
 	i.daemon.signal(syscall.SIGTERM)

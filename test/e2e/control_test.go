@@ -61,7 +61,7 @@ func TestSignals(t *testing.T) {
 	i.write("lagerd.yaml", strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1))
 	i.daemon.signal(syscall.SIGHUP)
 	lagerdtest.Eventually(t, 5*time.Second, "the good configuration is taken", func() bool {
-		return strings.Contains(i.daemon.out.String(), "the configuration has been reloaded")
+		return strings.Contains(i.daemon.out.String(), "configuration reloaded")
 	})
 	s.post(first, "trade", map[string]int{"count": 20})
 	i.equal(s, "shop1234", first, 20*time.Second)
