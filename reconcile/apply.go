@@ -23,7 +23,7 @@ func (s *Shop) apply(ctx context.Context, a store.Applied) (err error) {
 		return err
 	}
 	if len(a.Items) > 0 {
-		s.stock.sweep.settled = ""
+		s.stock.sweep.lastContent = ""
 	}
 	for _, h := range a.Hints {
 		s.inbox.Reopen(h.Kind)
@@ -89,8 +89,8 @@ func (s *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, d
 	return nil
 }
 
-// saw ends the holds whose condition seen meets.
-func (s *Shop) saw(ctx context.Context, seen plan.Seen) error {
+// endHolds ends the holds whose condition seen meets.
+func (s *Shop) endHolds(ctx context.Context, seen plan.Seen) error {
 	left, ended := s.progress.Holds.After(seen)
 	if len(ended) == 0 {
 		return nil
@@ -104,7 +104,7 @@ func (s *Shop) saw(ctx context.Context, seen plan.Seen) error {
 	}
 	s.stock.losses.guard.Stored(a.Losses, s.Now())
 	for _, h := range ended {
-		s.log.WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("the hold has ended")
+		s.log.WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("hold ended")
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error
 		err = plan.Complete("items", p.Announced, p.Size())
 	}
 	if err != nil {
-		err = fmt.Errorf("%s %w: its listing is cut short, and nothing is concluded from one like it", stock.Can().Name, err)
+		err = fmt.Errorf("%s %w: its listing is cut short, so nothing can be concluded from it", stock.Can().Name, err)
 	}
 	return a, err
 }

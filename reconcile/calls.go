@@ -7,18 +7,18 @@ import (
 
 // calls counts the shop's calls to the source per day.
 type calls struct {
-	budget source.Budget // nil: not known yet
-	others callsOfOthers // included in the budget
+	budget   source.Budget // nil: not known yet
+	commands commandCalls  // included in the budget
 }
 
-// callsOfOthers are the calls that commands made for the shop on a day.
-type callsOfOthers struct {
+// commandCalls are the calls that commands made for the shop on a day.
+type commandCalls struct {
 	day   string
 	calls int
 }
 
 // own returns how many of a budget's calls are the shop's own.
-func (o callsOfOthers) own(b source.BudgetState) int {
+func (o commandCalls) own(b source.BudgetState) int {
 	if b.Day == o.day {
 		return b.Calls - o.calls
 	}
@@ -32,7 +32,7 @@ func (c *calls) load(from source.Service, stored store.Progress) {
 	state := source.BudgetState{Day: day, Calls: made}
 	if c.budget != nil {
 		was := c.budget.State()
-		own := c.others.own(was)
+		own := c.commands.own(was)
 		state = was
 		state.Day, state.Calls = day, max(made, own+byCommands)
 		if was.Day != day { // what is stored is of another day
@@ -40,9 +40,9 @@ func (c *calls) load(from source.Service, stored store.Progress) {
 		}
 	}
 	c.budget = from.Budget(state)
-	c.others = callsOfOthers{}
+	c.commands = commandCalls{}
 	if c.budget.State().Day == state.Day { // otherwise they no longer count
-		c.others = callsOfOthers{state.Day, byCommands}
+		c.commands = commandCalls{state.Day, byCommands}
 	}
 }
 
@@ -52,5 +52,5 @@ func (c *calls) Calls() store.DayCalls {
 		return store.DayCalls{}
 	}
 	b := c.budget.State()
-	return store.DayCalls{CallsDay: b.Day, Calls: c.others.own(b)}
+	return store.DayCalls{CallsDay: b.Day, Calls: c.commands.own(b)}
 }

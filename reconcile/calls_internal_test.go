@@ -14,13 +14,13 @@ import (
 func TestOwnCalls(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		others callsOfOthers
+		others commandCalls
 		budget source.BudgetState
 		want   int
 	}{
-		{callsOfOthers{}, source.BudgetState{Day: "2026-11-28", Calls: 7}, 7},
-		{callsOfOthers{"2026-11-28", 3}, source.BudgetState{Day: "2026-11-28", Calls: 7}, 4},
-		{callsOfOthers{"2026-11-28", 3}, source.BudgetState{Day: "2026-11-29", Calls: 1}, 1},
+		{commandCalls{}, source.BudgetState{Day: "2026-11-28", Calls: 7}, 7},
+		{commandCalls{"2026-11-28", 3}, source.BudgetState{Day: "2026-11-28", Calls: 7}, 4},
+		{commandCalls{"2026-11-28", 3}, source.BudgetState{Day: "2026-11-29", Calls: 1}, 1},
 	} {
 		if got := c.others.own(c.budget); got != c.want {
 			t.Errorf("%+v of %+v: %d, want %d", c.others, c.budget, got, c.want)

@@ -58,7 +58,7 @@ func (s *changeover) step(ctx context.Context) (again bool, err error) {
 	s.judged = true
 	d := s.losses.guard.JudgeAgreement(s.progress.AgreementNumber, losses, present, int(s.progress.Items))
 	if !d.Stored() {
-		return false, s.stop(ctx, plan.HeldLosses, d.Detail(s.shop.Shop))
+		return false, s.holdPart(ctx, plan.HeldLosses, d.Detail(s.shop.Shop))
 	}
 	return false, s.show(ctx, former)
 }
@@ -91,8 +91,8 @@ func (s *changeover) show(ctx context.Context, former store.Dataset) error {
 	if err := s.apply(ctx, store.Applied{Progress: over, EndApproval: true}); err != nil {
 		return err
 	}
-	s.sweep.settled = ""
+	s.sweep.lastContent = ""
 	s.losses.guard.Approve(0, time.Time{})
-	s.log.WithField("agreement", s.progress.AgreementNumber).Info("the shop's items have changed over to the agreement that was accepted")
-	return s.saw(ctx, plan.SeenFewLosses)
+	s.log.WithField("agreement", s.progress.AgreementNumber).Info("changed over to the items of the accepted agreement")
+	return s.endHolds(ctx, plan.SeenFewLosses)
 }

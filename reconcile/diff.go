@@ -44,7 +44,7 @@ type Differences struct {
 	Unreadable []Unreadable
 	Notes      []string // what a person must know to read the rest
 
-	doubts int
+	fieldNotes int
 }
 
 // StockDiff compares items; nil if they were not compared.
@@ -130,22 +130,22 @@ func (d *Differences) unreadable(kind plan.Kind, bad ...plan.Unreadable) {
 	}
 }
 
-// inPart reports an item that could only be compared in part, and notes fields of an item or
+// partial reports an item that could only be compared in part, and notes fields of an item or
 // invoice that are never compared.
-func (d *Differences) inPart(kind plan.Kind, number, warning string, unknown plan.Fields) {
+func (d *Differences) partial(kind plan.Kind, number, warning string, unknown plan.Fields) {
 	switch {
 	case warning == "":
 	case unknown.Has(plan.FieldBarred | plan.FieldsOfInventory):
 		d.unreadable(kind, plan.Unreadable{Number: number, Err: fmt.Errorf("only in part: %s", warning)})
 	default:
-		if d.doubts++; d.doubts <= mostDoubts {
+		if d.fieldNotes++; d.fieldNotes <= maxFieldNotes {
 			d.note("%s %q has unreadable fields, which are not compared: %s", thing(kind), number, warning)
 		}
 	}
 }
 
-// mostDoubts is how many notes about unreadable fields a person gets.
-const mostDoubts = 5
+// maxFieldNotes is how many notes about unreadable fields a person gets.
+const maxFieldNotes = 5
 
 func thing(kind plan.Kind) string {
 	if kind == plan.KindInvoice {
@@ -171,7 +171,7 @@ func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Diffe
 		}
 	}
 	if wantStock && whole {
-		if err := d.tellRecentLosses(ctx, &out); err != nil {
+		if err := d.noteRecentLosses(ctx, &out); err != nil {
 			return out, err
 		}
 	}
@@ -180,7 +180,7 @@ func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Diffe
 			return out, err
 		}
 	}
-	if more := out.doubts - mostDoubts; more > 0 {
+	if more := out.fieldNotes - maxFieldNotes; more > 0 {
 		out.note("and %d more have unreadable fields, which are not compared", more)
 	}
 	return out, nil
@@ -189,9 +189,9 @@ func (d Diff) Read(ctx context.Context, items []string, invoices []int64) (Diffe
 // recentLossesNamed is how many recent losses a note lists.
 const recentLossesNamed = 20
 
-// tellRecentLosses notes the recent losses of a shop whose losses are held back: they count
+// noteRecentLosses notes the recent losses of a shop whose losses are held back: they count
 // towards the limit, but are no longer differences.
-func (d Diff) tellRecentLosses(ctx context.Context, out *Differences) error {
+func (d Diff) noteRecentLosses(ctx context.Context, out *Differences) error {
 	hold, _ := d.Progress.Holds.Of(plan.ScopeStock)
 	if hold.Reason != plan.HeldLosses {
 		return nil
@@ -257,7 +257,7 @@ func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invo
 // identify notes that the token belongs to another agreement than the shop's. The comparison
 // goes on: it shows which of the two is intended.
 func (d Diff) identify(ctx context.Context, out *Differences) error {
-	self, err := persist(ctx, func() (source.Self, error) { return d.Account.Self(ctx, source.PriorityHint) })
+	self, err := withRetry(ctx, func() (source.Self, error) { return d.Account.Self(ctx, source.PriorityHint) })
 	if err != nil {
 		return err
 	}
@@ -269,25 +269,25 @@ func (d Diff) identify(ctx context.Context, out *Differences) error {
 }
 
 const (
-	lookTwice   = 200             // maximum number of differing items read a second time
-	sideBySide  = 2               // of them concurrently
-	mostReads   = 3               // attempts at one read
-	betweenThem = 2 * time.Second // after the first attempt; twice as long after the second
+	maxRechecks        = 200             // maximum number of differing items read a second time
+	recheckConcurrency = 2               // of them concurrently
+	maxAttempts        = 3               // attempts at one read
+	retryDelay         = 2 * time.Second // after the first attempt; twice as long after the second
 )
 
-// persist retries a read that a gateway or an exhausted token bucket may have refused:
+// withRetry retries a read that a gateway or an exhausted token bucket may have refused:
 // otherwise a listing of many pages would seldom complete.
-func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
+func withRetry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	for n := 1; ; n++ {
 		v, err := read()
 		stop, again := plan.Stops(plan.Failure{Class: source.ClassOf(err), Read: plan.ReadListing})
-		if err == nil || stop == plan.StopDay || again != plan.AgainThere || n == mostReads {
+		if err == nil || stop == plan.StopDay || again != plan.AgainThere || n == maxAttempts {
 			return v, err
 		}
 		select {
 		case <-ctx.Done():
 			return v, err
-		case <-time.After(time.Duration(n) * betweenThem):
+		case <-time.After(time.Duration(n) * retryDelay):
 		}
 	}
 }
@@ -304,7 +304,7 @@ func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []stri
 	if err != nil {
 		return err
 	}
-	if out.Stock.Items, err = d.lookAgain(ctx, out, suspects); err != nil {
+	if out.Stock.Items, err = d.recheck(ctx, out, suspects); err != nil {
 		return err
 	}
 	hints, err := d.openHints(ctx, plan.KindStock)
@@ -336,13 +336,13 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 		if obs.Found {
 			out.Stock.AtEconomic++
 		}
-		out.inPart(plan.KindStock, number, obs.Warning, obs.Unknown)
+		out.partial(plan.KindStock, number, obs.Warning, obs.Unknown)
 		stored, known := row[number]
 		if known && stored.State != plan.StateGone {
 			out.Stock.Stored++
 		}
 		if !obs.Found && !known {
-			out.note("item %q is neither at e-conomic nor stored: is the number right, to the letter?", number)
+			out.note("item %q is neither at e-conomic nor stored: is the number exactly right?", number)
 		}
 		all = append(all, plan.Diff([]plan.Observation{obs}, row, d.Shop.StockFigure)...)
 	}
@@ -351,7 +351,7 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 
 // item reads one item, and immediately after it the stored row.
 func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[string]plan.Row, error) {
-	obs, err := persist(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, source.PriorityHint, number) })
+	obs, err := withRetry(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, source.PriorityHint, number) })
 	if err != nil {
 		return obs, nil, content(err)
 	}
@@ -376,7 +376,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	seen := map[string]struct{}{}
 	var assessment plan.Assessment
 	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
-		return persist(ctx, func() (itemsPage, error) {
+		return withRetry(ctx, func() (itemsPage, error) {
 			return d.stock().Items(ctx, source.PriorityInvoice, source.ItemsQuery{}, link)
 		})
 	}) {
@@ -389,7 +389,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 			seen[o.Item.Number] = struct{}{}
 			delete(found, o.Item.Number) // pages shift during the listing: the last one to show an item counts
 			assessment.Add(o.Item)
-			out.inPart(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
+			out.partial(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
 		}
 		for _, b := range p.Unreadable {
 			seen[b.Number] = struct{}{}
@@ -428,7 +428,7 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	out.Stock.AtEconomic, out.Stock.Stored = len(seen), stored
 	switch assessment.Verdict() {
 	case plan.VerdictNoInventory:
-		out.note("none of e-conomic's %d items carries a stock figure: has the agreement its inventory module, and may the app read it? A reconciliation leaves the stock as it is", assessment.Items)
+		out.note("none of e-conomic's %d items carries a stock figure: does the agreement have the inventory module, and may the app read it? A reconciliation leaves the stored stock unchanged", assessment.Items)
 	case plan.VerdictAllZero:
 		out.note("every stock figure at e-conomic is zero: is the stock really kept there?")
 	case plan.VerdictOK, plan.VerdictEmpty:
@@ -442,13 +442,13 @@ func cutShort(from string, err error) error {
 	if !plan.IsShort(err) {
 		return err
 	}
-	return fmt.Errorf("%s %w: nothing is concluded from such an answer, try again", from, err)
+	return fmt.Errorf("%s %w: nothing can be concluded from that, try again", from, err)
 }
 
-// lookAgain reads differing items once more, one by one, and their stored rows: a change
+// recheck reads differing items once more, one by one, and their stored rows: a change
 // between the first read of e-conomic and that of the database is no difference. If there are
 // too many, losses go first.
-func (d Diff) lookAgain(ctx context.Context, out *Differences, suspects []plan.Difference) ([]ItemDifference, error) {
+func (d Diff) recheck(ctx context.Context, out *Differences, suspects []plan.Difference) ([]ItemDifference, error) {
 	slices.SortFunc(suspects, func(a, b plan.Difference) int {
 		if a.Loss != b.Loss {
 			if a.Loss {
@@ -458,14 +458,14 @@ func (d Diff) lookAgain(ctx context.Context, out *Differences, suspects []plan.D
 		}
 		return strings.Compare(a.Number, b.Number)
 	})
-	twice := min(len(suspects), lookTwice)
+	twice := min(len(suspects), maxRechecks)
 	if rest := len(suspects) - twice; rest > 0 {
 		out.note("%d of the %d differences were looked at only once: those may be changes that lagerd is just storing", rest, len(suspects))
 	}
 	var mu sync.Mutex
 	var all []ItemDifference
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(sideBySide)
+	group.SetLimit(recheckConcurrency)
 	for _, suspect := range suspects[:twice] {
 		group.Go(func() error {
 			obs, row, err := d.item(ctx, suspect.Number)
@@ -568,7 +568,7 @@ func (d Diff) beforeStart(number int64, date string) string {
 func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int64, dates map[int64]string) (gone []int64, err error) {
 	for _, n := range numbers {
 		number := strconv.FormatInt(n, 10)
-		page, err := persist(ctx, func() (invoicesPage, error) {
+		page, err := withRetry(ctx, func() (invoicesPage, error) {
 			page, _, err := d.invoices().Invoice(ctx, source.PriorityHint, n)
 			return page, err
 		})
@@ -585,7 +585,7 @@ func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int
 		}
 		out.unreadable(plan.KindInvoice, page.Unreadable...)
 		for _, inv := range page.Observed {
-			out.inPart(plan.KindInvoice, number, inv.Warning, 0)
+			out.partial(plan.KindInvoice, number, inv.Warning, 0)
 			dates[n] = inv.Date
 		}
 	}
@@ -619,7 +619,7 @@ func (d Diff) listInvoices(ctx context.Context, out *Differences, q source.Invoi
 		}
 	}
 	for p, err := range source.Pages("invoices", func(link source.Link) (invoicesPage, error) {
-		return persist(ctx, func() (invoicesPage, error) { return d.invoices().List(ctx, source.PriorityInvoice, q, link) })
+		return withRetry(ctx, func() (invoicesPage, error) { return d.invoices().List(ctx, source.PriorityInvoice, q, link) })
 	}) {
 		if err != nil {
 			return cutShort("e-conomic", err)
@@ -631,7 +631,7 @@ func (d Diff) listInvoices(ctx context.Context, out *Differences, q source.Invoi
 			number := strconv.FormatInt(inv.Number, 10)
 			if inv.Warning != "" && !bad[number] {
 				bad[number] = true
-				out.inPart(plan.KindInvoice, number, inv.Warning, 0)
+				out.partial(plan.KindInvoice, number, inv.Warning, 0)
 			}
 			dates[inv.Number] = inv.Date
 		}

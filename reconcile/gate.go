@@ -17,21 +17,21 @@ type gate struct {
 	scope   plan.Scope
 	triedAt time.Time   // when the held part was last tried; zero: not since the lease was taken
 	streak  plan.Streak // of numbers refused in a row
-	beside  error       // set while the source refuses the part and the part is held for another reason
+	refusal error       // set while the source refuses the part and the part is held for another reason
 }
 
 // forbidden reports whether the source is known to refuse the part.
 func (g *gate) forbidden() bool {
-	return g.beside != nil || g.progress.Holds.Has(g.scope, plan.HeldForbidden)
+	return g.refusal != nil || g.progress.Holds.Has(g.scope, plan.HeldForbidden)
 }
 
 // dueForTry reports whether the held part is due for a try: every HeldRetry, immediately when a
 // person asks, and if it has not been tried yet.
-func (g *gate) dueForTry(asked bool) bool {
-	return g.triedAt.IsZero() || asked || g.since(g.triedAt) >= g.HeldRetry
+func (g *gate) dueForTry(requested bool) bool {
+	return g.triedAt.IsZero() || requested || g.since(g.triedAt) >= g.HeldRetry
 }
 
-func (g *gate) noteTry() { g.triedAt = g.Now() }
+func (g *gate) markTried() { g.triedAt = g.Now() }
 
 // nextTry returns when the held part is next tried.
 func (g *gate) nextTry() time.Time {
@@ -41,11 +41,11 @@ func (g *gate) nextTry() time.Time {
 	return g.triedAt.Add(g.HeldRetry)
 }
 
-// stop holds the part, or updates the detail of its hold.
-func (g *gate) stop(ctx context.Context, reason plan.Reason, detail string) error {
+// holdPart holds the part, or updates the detail of its hold.
+func (g *gate) holdPart(ctx context.Context, reason plan.Reason, detail string) error {
 	err := g.hold(ctx, g.scope, reason, detail)
 	if err == nil {
-		g.noteTry()
+		g.markTried()
 	}
 	return err
 }
@@ -54,36 +54,36 @@ func (g *gate) stop(ctx context.Context, reason plan.Reason, detail string) erro
 // number is "".
 func (g *gate) answered(ctx context.Context, number string) error {
 	g.streak.Read(number)
-	g.beside = nil
-	return g.saw(ctx, plan.ReadOf(g.scope))
+	g.refusal = nil
+	return g.endHolds(ctx, plan.ReadOf(g.scope))
 }
 
-// end holds the part if err says that its read was refused, and returns any other error. A part
-// held for another reason keeps that reason, and the refusal is kept in g.beside.
-func (g *gate) end(ctx context.Context, err error) error {
+// holdIfRefused holds the part if err says that its read was refused, and returns any other error. A part
+// held for another reason keeps that reason, and the refusal is kept in g.refusal.
+func (g *gate) holdIfRefused(ctx context.Context, err error) error {
 	refused, err := g.refused(ctx, err)
 	if !refused {
 		return err
 	}
-	return g.endRefused(ctx, err)
+	return g.holdRefused(ctx, err)
 }
 
 // refused reports whether err says that the source refuses the part, and returns err as
-// identity.judged classifies it.
+// classified by identity.classify.
 func (g *gate) refused(ctx context.Context, err error) (bool, error) {
-	err = g.identity.judged(ctx, err)
+	err = g.identity.classify(ctx, err)
 	stop, _ := g.identity.stops(err, plan.ReadListing, 0)
 	return stop == plan.StopPart && ctx.Err() == nil, err
 }
 
-// endRefused holds the part for a refusal.
-func (g *gate) endRefused(ctx context.Context, err error) error {
+// holdRefused holds the part for a refusal.
+func (g *gate) holdRefused(ctx context.Context, err error) error {
 	if hold, held := g.progress.Holds.Of(g.scope); held && hold.Reason != plan.HeldForbidden {
-		g.beside = err
-		g.noteTry()
+		g.refusal = err
+		g.markTried()
 		return nil
 	}
-	return g.stop(ctx, plan.HeldForbidden, err.Error())
+	return g.holdPart(ctx, plan.HeldForbidden, err.Error())
 }
 
 // probe tries a part held as forbidden by reading some of its numbers, in their order; refused
@@ -99,7 +99,7 @@ func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N
 		open = open && !fresh
 	}
 	if !open {
-		g.noteTry()
+		g.markTried()
 	}
 	return open, nil
 }
@@ -107,14 +107,14 @@ func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N
 // warned counts an item or invoice with fields that could not be understood.
 func (g *gate) warned(kind plan.Kind) { g.Observer.Warned(g.shop.Shop, kind) }
 
-// putOffHeld postpones the due hints of a held part to its next try.
-func (g *gate) putOffHeld(ctx context.Context, asked bool) error {
-	list, err := g.load(ctx, asked)
+// postponeHeld postpones the due hints of a held part to its next try.
+func (g *gate) postponeHeld(ctx context.Context, requested bool) error {
+	list, err := g.load(ctx, requested)
 	if err != nil {
 		return err
 	}
 	hold, _ := g.progress.Holds.Of(g.scope)
-	return g.putOffAll(ctx, list, g.nextTry(), plan.HintPartHeld, hold.String())
+	return g.postponeAll(ctx, list, g.nextTry(), plan.HintPartHeld, hold.String())
 }
 
 // stopsForNumber returns what the failed read of one number stops, and how the number is read
@@ -136,10 +136,10 @@ func (g *gate) stopsForNumber(number string, before bool, err error, row *int) (
 	return g.identity.stops(err, plan.ReadNumber, inARow)
 }
 
-// putOff handles the failed read of a hinted number, and returns the error if it stops more
+// readFailed handles the failed read of a hinted number, and returns the error if it stops more
 // than the number; row is that of stopsForNumber.
-func (g *gate) putOff(ctx context.Context, list inbox.Hints, number string, err error, row *int) error {
-	err = g.identity.judged(ctx, err)
+func (g *gate) readFailed(ctx context.Context, list inbox.Hints, number string, err error, row *int) error {
+	err = g.identity.classify(ctx, err)
 	if ctx.Err() != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (g *gate) putOff(ctx context.Context, list inbox.Hints, number string, err 
 // postpone stores a hint's error and when its number is read again.
 func (g *gate) postpone(ctx context.Context, list inbox.Hints, number string, err error) error {
 	h := list[number]
-	g.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("an item could not be read")
+	g.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("read failed: postponed")
 	reason := plan.HintFailed
 	if h.Refused = source.ClassOf(err) == plan.ClassPart; h.Refused {
 		reason = plan.HintForbidden

@@ -17,22 +17,22 @@ type hints struct {
 }
 
 // load loads the due hints, except those that the running listing will answer.
-func (h hints) load(ctx context.Context, asked bool) (inbox.Hints, error) {
+func (h hints) load(ctx context.Context, requested bool) (inbox.Hints, error) {
 	wait := inbox.WaitNot
-	if l := h.stock.sweep.listing; l != nil && !asked {
+	if l := h.stock.sweep.listing; l != nil && !requested {
 		wait = l.hintsWait()
 	}
-	return counting(ctx, h.Shop, func() (inbox.Hints, []store.HintRecord, error) { return h.inbox.Due(ctx, h.kind, h.due(), wait) })
+	return loadCounted(ctx, h.Shop, func() (inbox.Hints, []store.HintRecord, error) { return h.inbox.Due(ctx, h.kind, h.due(), wait) })
 }
 
 // loadAll loads all open hints, including postponed ones.
 func (h hints) loadAll(ctx context.Context) (inbox.Hints, error) {
-	return counting(ctx, h.Shop, func() (inbox.Hints, []store.HintRecord, error) { return h.inbox.All(ctx, h.kind) })
+	return loadCounted(ctx, h.Shop, func() (inbox.Hints, []store.HintRecord, error) { return h.inbox.All(ctx, h.kind) })
 }
 
-// counting calls load, and again if rows first have to count webhooks that a listing has
+// loadCounted calls load, and again if rows first have to count webhooks that a listing has
 // claimed.
-func counting[T any](ctx context.Context, s *Shop, load func() (T, []store.HintRecord, error)) (T, error) {
+func loadCounted[T any](ctx context.Context, s *Shop, load func() (T, []store.HintRecord, error)) (T, error) {
 	loaded, uncounted, err := load()
 	if err == nil && len(uncounted) > 0 {
 		if err = s.record(ctx, uncounted); err == nil {
@@ -44,8 +44,8 @@ func counting[T any](ctx context.Context, s *Shop, load func() (T, []store.HintR
 }
 
 // dismiss answers the due hints of a part that the shop does not use, with the reason.
-func (h hints) dismiss(ctx context.Context, asked bool, why plan.HintReason, detail string) error {
-	list, err := h.load(ctx, asked)
+func (h hints) dismiss(ctx context.Context, requested bool, why plan.HintReason, detail string) error {
+	list, err := h.load(ctx, requested)
 	if err != nil {
 		return err
 	}
@@ -66,8 +66,8 @@ func (h hints) answerAll(ctx context.Context, list inbox.Hints, why plan.HintRea
 	return nil
 }
 
-// putOffAll postpones the due hints to the given time.
-func (h hints) putOffAll(ctx context.Context, list inbox.Hints, until time.Time, why plan.HintReason, detail string) error {
+// postponeAll postpones the due hints to the given time.
+func (h hints) postponeAll(ctx context.Context, list inbox.Hints, until time.Time, why plan.HintReason, detail string) error {
 	due := h.due()
 	for piece := range list.Pieces(func(hint plan.Hint) bool { return due.Includes(hint.DueAt) }) {
 		var o inbox.Outcome
@@ -112,7 +112,7 @@ func (s *Shop) record(ctx context.Context, list []store.HintRecord) error {
 func (s *Shop) unpack(ctx context.Context, all bool) error {
 	unreadable, err := s.inbox.Unpack(ctx, s.fence, func() bool { return !all && s.leavesPacked() })
 	for _, err := range unreadable {
-		s.log.WithError(err).Error("webhooks could not be read and are set aside: a sweep looks at everything instead")
+		s.log.WithError(err).Error("unreadable webhooks set aside: a sweep covers them")
 		s.stock.sweep.again = true
 	}
 	return err

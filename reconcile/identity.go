@@ -33,12 +33,12 @@ func (i *identity) check(ctx context.Context, due Due) (ready bool, err error) {
 	if !held && i.Now().Sub(i.checkedAt) < checkEvery {
 		return true, nil
 	}
-	return i.ask(ctx)
+	return i.readSelf(ctx)
 }
 
-// ask reads /self. It holds the shop if the token is refused or belongs to another agreement,
+// readSelf reads /self. It holds the shop if the token is refused or belongs to another agreement,
 // and otherwise ends such a hold. ready reports that the shop may be read.
-func (i *identity) ask(ctx context.Context) (ready bool, err error) {
+func (i *identity) readSelf(ctx context.Context) (ready bool, err error) {
 	now := i.Now()
 	i.self = plan.SelfUnknown
 	// With the priority of hints, which have a reserve: they wait for this answer.
@@ -47,10 +47,10 @@ func (i *identity) ask(ctx context.Context) (ready bool, err error) {
 	case plan.ClassShop:
 		i.self = plan.SelfRefused
 		i.suspectAppToken()
-		return false, errors.Join(err, i.saw(ctx, plan.SeenSelf401), i.stop(ctx, plan.HeldTokenRefused, err.Error()))
+		return false, errors.Join(err, i.endHolds(ctx, plan.SeenSelf401), i.holdPart(ctx, plan.HeldTokenRefused, err.Error()))
 	case plan.ClassPart:
 		i.self = plan.SelfRefused
-		return false, errors.Join(err, i.saw(ctx, plan.SeenSelf403), i.stop(ctx, plan.HeldForbidden, err.Error()))
+		return false, errors.Join(err, i.endHolds(ctx, plan.SeenSelf403), i.holdPart(ctx, plan.HeldForbidden, err.Error()))
 	default: // nothing is known of the token
 	}
 	if err != nil {
@@ -60,15 +60,15 @@ func (i *identity) ask(ctx context.Context) (ready bool, err error) {
 	if known := i.progress.AgreementNumber; known != 0 && self.AgreementNumber != known {
 		i.self = plan.SelfRefused
 		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, known)
-		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is meant, say `lagerd shops set %s --accept-agreement`", i.shop.Shop, detail, i.shop.Shop),
-			i.saw(ctx, plan.SeenOtherAgreement), i.stop(ctx, plan.HeldAgreementChanged, detail))
+		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is intended, run `lagerd shops set %s --accept-agreement`", i.shop.Shop, detail, i.shop.Shop),
+			i.endHolds(ctx, plan.SeenOtherAgreement), i.holdPart(ctx, plan.HeldAgreementChanged, detail))
 	}
 	if i.progress.AgreementNumber == 0 {
 		if err := i.apply(ctx, store.Applied{Progress: store.Patch{AgreementNumber: &self.AgreementNumber}}); err != nil {
 			return false, err
 		}
 	}
-	if err := i.saw(ctx, plan.SeenSelf); err != nil {
+	if err := i.endHolds(ctx, plan.SeenSelf); err != nil {
 		return false, err
 	}
 	i.self = plan.SelfWell
@@ -88,15 +88,15 @@ func (i *identity) suspectAppToken() {
 	}
 }
 
-// judged returns err as it counts: a refused token counts as a refused read while /self is
+// classify returns err as it counts: a refused token counts as a refused read while /self is
 // well. It reads /self at most once a pass.
-func (i *identity) judged(ctx context.Context, err error) error {
+func (i *identity) classify(ctx context.Context, err error) error {
 	if source.ClassOf(err) != plan.ClassShop || ctx.Err() != nil {
 		return err
 	}
 	if stop, _ := i.stops(err, plan.ReadListing, 0); stop == plan.StopToAsk {
-		if _, asked := i.ask(ctx); asked != nil {
-			err = errors.Join(err, asked)
+		if _, selfErr := i.readSelf(ctx); selfErr != nil {
+			err = errors.Join(err, selfErr)
 		}
 	}
 	if i.self != plan.SelfWell {

@@ -29,9 +29,9 @@ func (i *invoices) Run(ctx context.Context, due Due) (more bool, err error) {
 		return false, i.dismiss(ctx, due.Requested, plan.HintInvoicesOff, "")
 	}
 	if i.forbidden() && !i.dueForTry(due.Requested) {
-		return false, i.putOffHeld(ctx, due.Requested)
+		return false, i.postponeHeld(ctx, due.Requested)
 	}
-	return false, i.end(ctx, i.readDue(ctx, due))
+	return false, i.holdIfRefused(ctx, i.readDue(ctx, due))
 }
 
 func (i *invoices) readDue(ctx context.Context, due Due) error {
@@ -321,7 +321,7 @@ func (i *invoices) readOne(ctx context.Context, n int64, hints inbox.Hints) erro
 	page, items, err := i.source.Invoice(ctx, source.PriorityHint, n)
 	number := strconv.FormatInt(n, 10)
 	if err != nil {
-		return i.putOff(ctx, hints, number, err, new(int))
+		return i.readFailed(ctx, hints, number, err, new(int))
 	}
 	if err := i.answered(ctx, number); err != nil {
 		return err
@@ -345,12 +345,12 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 	}
 	for len(ranges) > 0 {
 		fit := max(1, i.source.Together(ranges))
-		asked := map[int64]bool{}
+		outstanding := map[int64]bool{}
 		for _, r := range ranges[:fit] {
-			asked[r.From] = true
+			outstanding[r.From] = true
 		}
 		page, whole, err := i.readRanges(ctx, ranges[:fit])
-		if err = i.identity.judged(ctx, err); err != nil {
+		if err = i.identity.classify(ctx, err); err != nil {
 			if stop, _ := i.identity.stops(err, plan.ReadInvoices, 0); stop == plan.StopNothing {
 				for _, r := range slices.Backward(ranges) { // one by one
 					if err := i.readOne(ctx, r.From, hints); err != nil {
@@ -362,21 +362,21 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 			return err
 		}
 		for _, inv := range page.Observed {
-			delete(asked, inv.Number)
+			delete(outstanding, inv.Number)
 		}
 		for _, n := range numbersOfUnreadable(page.Unreadable) {
-			delete(asked, n)
+			delete(outstanding, n)
 		}
 		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
 		if n := slices.IndexFunc(page.Unreadable, nameless); n >= 0 {
 			// Each one that did not come may be the one whose number is unreadable.
-			for _, number := range slices.Sorted(maps.Keys(asked)) {
+			for _, number := range slices.Sorted(maps.Keys(outstanding)) {
 				b.nameless = append(b.nameless, plan.Unreadable{Number: strconv.FormatInt(number, 10), Err: page.Unreadable[n].Err})
 			}
-			clear(asked)
+			clear(outstanding)
 		}
 		if whole {
-			b.notFound = slices.Sorted(maps.Keys(asked))
+			b.notFound = slices.Sorted(maps.Keys(outstanding))
 		}
 		if err := i.store(ctx, page, b, store.Applied{}); err != nil {
 			return err

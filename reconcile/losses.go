@@ -58,8 +58,8 @@ func (s *losses) heldBackTo() time.Time {
 	return s.Now().Add(s.HeldRetry)
 }
 
-// moment returns the shop's state for the guard.
-func (s *losses) moment() plan.LossMoment {
+// state returns the shop's state for the guard.
+func (s *losses) state() plan.LossMoment {
 	return plan.LossMoment{Now: s.progress.Holds.StockStoodFrom(s.Now()), Items: int(s.progress.Items)}
 }
 
@@ -70,13 +70,13 @@ func (s *losses) judge(ctx context.Context, read plan.LossRead) error {
 	if s.holdBack() || s.changeover.underWay() {
 		return nil
 	}
-	d := s.guard.Judge(s.moment(), read)
+	d := s.guard.Judge(s.state(), read)
 	if d.Stored() {
 		return nil
 	}
-	s.log.WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("a read is not stored: it would take away too much")
+	s.log.WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("read held back: it would take away too much stock")
 	s.identity.checkedAt = time.Time{} // is it another agreement's?
-	if err := s.stop(ctx, plan.HeldLosses, d.Detail(s.shop.Shop)); err != nil {
+	if err := s.holdPart(ctx, plan.HeldLosses, d.Detail(s.shop.Shop)); err != nil {
 		return err
 	}
 	s.guard.HoldBack(read)
@@ -112,9 +112,9 @@ func (s *losses) suspect(read plan.LossRead) {
 // approve passes an approval to the guard, with its expiry.
 func (s *losses) approve(a store.Approval) { s.guard.Approve(a.Losses, a.At.Add(approvalLasts)) }
 
-// askApproval ends the hold if a person has approved the losses, and makes a sweep due to store
+// applyApproval ends the hold if a person has approved the losses, and makes a sweep due to store
 // them.
-func (s *losses) askApproval(ctx context.Context, due *Due) (err error) {
+func (s *losses) applyApproval(ctx context.Context, due *Due) (err error) {
 	if !s.held() {
 		return nil
 	}
@@ -134,12 +134,12 @@ func (s *losses) askApproval(ctx context.Context, due *Due) (err error) {
 	}
 	s.sweep.end()
 	due.Sweep = true
-	return s.saw(ctx, plan.SeenApproval)
+	return s.endHolds(ctx, plan.SeenApproval)
 }
 
-// look adds a page of a dry run: it records what the page would take away and stores nothing.
+// dryRun adds a page of a dry run: it records what the page would take away and stores nothing.
 // After the last page it ends the hold if the losses are within the limits again.
-func (s *losses) look(ctx context.Context, l *listing, p itemsPage) error {
+func (s *losses) dryRun(ctx context.Context, l *listing, p itemsPage) error {
 	for i := range p.Observed {
 		p.Observed[i].Began = s.steady(p.Observed[i].Began)
 	}
@@ -153,17 +153,17 @@ func (s *losses) look(ctx context.Context, l *listing, p itemsPage) error {
 	if p.Next != "" {
 		return nil
 	}
-	s.sweep.lookedAt, _ = l.Began()
-	listed, err := s.sweep.endOf(ctx, l)
+	s.sweep.dryRunAt, _ = l.Began()
+	listed, err := s.sweep.result(ctx, l)
 	if err != nil {
 		return err
 	}
-	if d := s.guard.Look(s.moment(), listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {
+	if d := s.guard.Look(s.state(), listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {
 		detail := d.Detail(s.shop.Shop)
-		return errors.Join(s.stop(ctx, plan.HeldLosses, detail), s.putOffAll(ctx, l.claim.Hints(), s.heldBackTo(), plan.HintHeldBack, detail))
+		return errors.Join(s.holdPart(ctx, plan.HeldLosses, detail), s.postponeAll(ctx, l.claim.Hints(), s.heldBackTo(), plan.HintHeldBack, detail))
 	}
 	s.sweep.again, s.hinted = true, true
-	return s.saw(ctx, plan.SeenFewLosses)
+	return s.endHolds(ctx, plan.SeenFewLosses)
 }
 
 // load loads the guard's memory.
@@ -184,7 +184,7 @@ func (s *losses) remember(read plan.LossRead) plan.LossChange {
 	if s.changeover.underWay() {
 		read.Lost = nil
 	}
-	return s.guard.Remember(s.moment(), read, store.RowsPerPiece)
+	return s.guard.Remember(s.state(), read, store.RowsPerPiece)
 }
 
 // forgetAll forgets the losses that numbers returns, until it returns none.
@@ -203,7 +203,7 @@ func (s *losses) forgetAll(ctx context.Context, numbers func() []string) error {
 
 // forgetOver forgets expired losses.
 func (s *losses) forgetOver(ctx context.Context) error {
-	return s.forgetAll(ctx, func() []string { return s.guard.Over(s.moment(), store.RowsPerPiece) })
+	return s.forgetAll(ctx, func() []string { return s.guard.Over(s.state(), store.RowsPerPiece) })
 }
 
 // standStill returns what changes when holds end: losses do not age while the stock is held.

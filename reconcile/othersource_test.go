@@ -209,7 +209,7 @@ func TestFigureThatIsNotTold(t *testing.T) {
 	f.Shop.InvoicesOn = false
 	s := &shelf{stock: []int{10}}
 	_, err := s.shop(t, f, plan.FigureAvailable).RunOnce(t.Context(), reconcile.Due{Tick: true})
-	if err == nil || !strings.Contains(err.Error(), `shop shop1234: the shelf tells no figure "available"`) || len(s.asked) > 0 {
+	if err == nil || !strings.Contains(err.Error(), `shop shop1234: the shelf has no figure "available"`) || len(s.asked) > 0 {
 		t.Errorf("got %v, asked for %q", err, s.asked)
 	}
 }

@@ -62,10 +62,10 @@ func (p *pdfs) Run(ctx context.Context, due Due) (more bool, err error) {
 func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
-	var over atomic.Bool // start no further fetch
+	var draining atomic.Bool // start no further fetch
 	lines, pdfs := p.invoices.forbidden(), p.forbidden()
 	var errs, limited []error
-	for come := range p.fetchAll(fetching, list, &over) {
+	for come := range p.fetchAll(fetching, list, &draining) {
 		if fetching.Err() != nil {
 			continue // they are still due
 		}
@@ -84,7 +84,7 @@ func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) erro
 		}
 		refused := p.invoices.forbidden() && !lines || p.forbidden() && !pdfs
 		if refused || len(errs)+len(limited) > 0 {
-			over.Store(true)
+			draining.Store(true)
 		}
 		err := p.store(ctx, good)
 		if err != nil {
@@ -122,7 +122,7 @@ func (p *pdfs) try(ctx context.Context) error {
 			return nil
 		}
 	}
-	p.noteTry()
+	p.markTried()
 	return nil
 }
 
@@ -131,9 +131,9 @@ type fetched struct {
 	invoice store.InvoiceWork
 	applied store.Applied // its lines, its PDF, or when to retry
 
-	asked, askedPDF bool  // e-conomic was asked for its lines, for its PDF
-	lines, pdf      error // why they are missing from applied
-	panicked        error
+	requestedLines, requestedPDF bool  // e-conomic was asked for its lines, for its PDF
+	lines, pdf                   error // why they are missing from applied
+	panicked                     error
 }
 
 func (f fetched) limited() bool {
@@ -150,14 +150,14 @@ func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 	var others, own []error
 	refused := false
 	for _, part := range []struct {
-		gate  *gate
-		asked bool
-		err   *error
-	}{{&p.invoices.gate, f.asked, &f.lines}, {&p.gate, f.askedPDF, &f.pdf}} {
-		if !part.asked {
+		gate      *gate
+		requested bool
+		err       *error
+	}{{&p.invoices.gate, f.requestedLines, &f.lines}, {&p.gate, f.requestedPDF, &f.pdf}} {
+		if !part.requested {
 			continue
 		}
-		err := p.identity.judged(ctx, *part.err)
+		err := p.identity.classify(ctx, *part.err)
 		*part.err = err
 		if err == nil {
 			others = append(others, part.gate.answered(ctx, number))
@@ -174,13 +174,13 @@ func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 		switch stop {
 		case plan.StopNumber:
 		case plan.StopPart:
-			others = append(others, part.gate.end(ctx, err))
+			others = append(others, part.gate.holdIfRefused(ctx, err))
 		default:
 			others = append(others, err)
 		}
 	}
 	if err := errors.Join(own...); err != nil {
-		f.applied.Work = p.putOffWork(f.invoice, err, refused)
+		f.applied.Work = p.postponeWork(f.invoice, err, refused)
 	}
 	return errors.Join(others...)
 }
@@ -198,7 +198,7 @@ func (f fetched) size() (size int) {
 // fetchAll fetches invoices and yields them in batches as they arrive. While a batch is being
 // stored, each goroutine holds one finished invoice and fetches one more. The goroutines have
 // ended when the iterator returns.
-func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *atomic.Bool) iter.Seq[[]fetched] {
+func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, draining *atomic.Bool) iter.Seq[[]fetched] {
 	return func(yield func([]fetched) bool) {
 		next := make(chan store.InvoiceWork, len(list))
 		for _, inv := range list {
@@ -213,12 +213,12 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, over *ato
 		for range min(p.PDFConcurrency, len(list)) {
 			working.Go(func() {
 				for inv := range next {
-					if ctx.Err() != nil || over.Load() {
+					if ctx.Err() != nil || draining.Load() {
 						return
 					}
 					f := p.fetchOne(fetching, inv, tell)
 					if f.limited() {
-						over.Store(true) // the next fetch would wait for tokens
+						draining.Store(true) // the next fetch would wait for tokens
 					}
 					done <- f
 				}
@@ -260,22 +260,22 @@ func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork, linesTell bo
 			f.panicked = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", p.shop.Shop, inv.Number, v)
 		}
 	}()
-	f.asked, f.lines = p.fetchLines(ctx, inv, linesTell, &f.applied)
+	f.requestedLines, f.lines = p.fetchLines(ctx, inv, linesTell, &f.applied)
 	// The state of /self does not matter here: judge checks it later.
 	stop, _ := plan.Stops(plan.Failure{Class: source.ClassOf(f.lines), Read: plan.ReadNumber})
 	if stop != plan.StopDay && stop != plan.StopPass && !p.ends(ctx, f.lines) {
-		f.askedPDF, f.pdf = !inv.PDFStored, p.fetchPDF(ctx, inv, &f.applied)
+		f.requestedPDF, f.pdf = !inv.PDFStored, p.fetchPDF(ctx, inv, &f.applied)
 	}
 	return f
 }
 
-// putOffWork schedules the retry of an invoice whose fetch failed.
-func (p *pdfs) putOffWork(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
+// postponeWork schedules the retry of an invoice whose fetch failed.
+func (p *pdfs) postponeWork(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
 	tries, text := inv.Tries+1, err.Error()
 	if refused {
 		text = plan.HintForbidden.Note(plan.KindInvoice, text)
 	}
-	p.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("an invoice's PDF could not be fetched yet")
+	p.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("fetch of an invoice failed: postponed")
 	return []store.WorkResult{{Number: inv.Number, DueAt: p.retryAt(tries), Tries: tries, Refused: refused, Error: text}}
 }
 
@@ -302,7 +302,7 @@ func (p *pdfs) store(ctx context.Context, list []fetched) error {
 	case ctx.Err() != nil || outdated(err):
 		return err
 	case len(list) == 1:
-		return p.apply(ctx, store.Applied{Work: p.putOffWork(list[0].invoice, err, false)})
+		return p.apply(ctx, store.Applied{Work: p.postponeWork(list[0].invoice, err, false)})
 	}
 	for _, f := range list {
 		if err := p.store(ctx, []fetched{f}); err != nil {
@@ -316,9 +316,9 @@ func (p *pdfs) store(ctx context.Context, list []fetched) error {
 // every tick lists all items anyway.
 func (p *pdfs) linesTell() bool { return p.shop.StockOn && p.progress.Items > int64(p.PageSize) }
 
-// fetchLines reads the item numbers on an invoice's lines if they are useful. asked reports
+// fetchLines reads the item numbers on an invoice's lines if they are useful. requested reports
 // that it called e-conomic.
-func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool, a *store.Applied) (asked bool, err error) {
+func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool, a *store.Applied) (requested bool, err error) {
 	if inv.LinesRead {
 		return false, nil
 	}
@@ -327,10 +327,10 @@ func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool,
 		if err != nil {
 			return true, err
 		}
-		a.Hints, asked = p.lineHints(items, p.Now()), true
+		a.Hints, requested = p.lineHints(items, p.Now()), true
 	}
 	a.Lines = []int64{inv.Number}
-	return asked, nil
+	return requested, nil
 }
 
 func (p *pdfs) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {

@@ -43,7 +43,7 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 				s.hinted = true
 				break
 			}
-			err := s.identity.judged(ctx, s.together(ctx, hints, numbers[:n], &row))
+			err := s.identity.classify(ctx, s.together(ctx, hints, numbers[:n], &row))
 			if err == nil {
 				numbers = numbers[n:]
 				continue
@@ -70,9 +70,9 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 }
 
 func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []string, row *int) error {
-	asked := make(map[string]struct{}, len(numbers))
+	outstanding := make(map[string]struct{}, len(numbers))
 	for _, number := range numbers {
-		asked[number] = struct{}{}
+		outstanding[number] = struct{}{}
 	}
 	var observations []plan.Observation
 	for page, err := range s.pages(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
@@ -84,9 +84,9 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 		}
 		for _, o := range page.Observed {
 			// e-conomic ignores case: others may come too.
-			if _, ok := asked[o.Item.Number]; ok {
+			if _, ok := outstanding[o.Item.Number]; ok {
 				observations = append(observations, o)
-				delete(asked, o.Item.Number)
+				delete(outstanding, o.Item.Number)
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 	// An item that did not come may be gone, or could not be understood. Reading it alone tells
 	// which.
 	for _, number := range numbers {
-		if _, missing := asked[number]; missing {
+		if _, missing := outstanding[number]; missing {
 			if err := s.one(ctx, hints, number, row); err != nil {
 				return err
 			}
@@ -109,7 +109,7 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 func (s *reader) one(ctx context.Context, hints inbox.Hints, number string, row *int) error {
 	o, err := s.source.Item(ctx, source.PriorityHint, number)
 	if err != nil {
-		return s.putOff(ctx, hints, number, err, row)
+		return s.readFailed(ctx, hints, number, err, row)
 	}
 	*row = 0
 	if err := s.answered(ctx, number); err != nil {

@@ -16,16 +16,16 @@ type refusals struct {
 
 // refused counts an agreement. It returns how many have refused, and whether to report now that
 // it may be the app's token, which happens once.
-func (r *refusals) refused(agreement string) (agreements int, tell bool) {
+func (r *refusals) refused(agreement string) (agreements int, report bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.agreements == nil {
 		r.agreements = map[string]bool{}
 	}
 	r.agreements[agreement] = true
-	tell = len(r.agreements) >= SeveralRefused && !r.warned
-	r.warned = r.warned || tell
-	return len(r.agreements), tell
+	report = len(r.agreements) >= SeveralRefused && !r.warned
+	r.warned = r.warned || report
+	return len(r.agreements), report
 }
 
 // accepted resets the count: the app's token is valid.

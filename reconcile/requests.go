@@ -49,7 +49,7 @@ func (r *requests) finish(ctx context.Context, list []store.Request, changes int
 	case failed != nil:
 		failure = failed.Error()
 	case r.shop.Paused():
-		failure = "the shop is paused: `lagerd shops resume " + r.shop.Shop + "` lets it go on"
+		failure = "the shop is paused: resume it with `lagerd shops resume " + r.shop.Shop + "`"
 	case len(holds) > 0:
 		failure = "held: " + holds.String()
 	}
@@ -57,10 +57,10 @@ func (r *requests) finish(ctx context.Context, list []store.Request, changes int
 }
 
 // answer stores the outcome of requests after a pass with the given report and error.
-func (r *requests) answer(ctx context.Context, report *Report, asked, waiting []store.Request, err error) error {
+func (r *requests) answer(ctx context.Context, report *Report, ticks, waiting []store.Request, err error) error {
 	r.changes += report.Changes
 	failed := errors.Join(err, r.identity.cutShort(report.Short))
-	errs := []error{r.finish(ctx, asked, report.Changes, failed)}
+	errs := []error{r.finish(ctx, ticks, report.Changes, failed)}
 	switch l := r.stock.sweep.listing; {
 	case l == nil && r.stock.changeover.pending():
 		// The requests end once the shop sees the new items.

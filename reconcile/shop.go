@@ -110,7 +110,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	defer func() {
 		if p := recover(); p != nil {
 			s.forget()
-			s.log.WithField("stack", string(debug.Stack())).Error("a pass panicked")
+			s.log.WithField("stack", string(debug.Stack())).Error("pass panicked")
 			err = fmt.Errorf("shop %s: internal error: %v", s.shop.Shop, p)
 		}
 		s.failed = err != nil
@@ -118,7 +118,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	}()
 	s.found, s.hinted, s.identity.self = 0, false, plan.SelfUnasked
 	s.stock.losses.guard.Age(s.Now())
-	asked, waiting, err := s.requests.open(ctx, &due)
+	ticks, waiting, err := s.requests.open(ctx, &due)
 	if err != nil {
 		return Report{}, err
 	}
@@ -140,7 +140,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		err = errors.Join(err, s.prune(ctx))
 	}
 	report.Changes = s.found
-	return report, errors.Join(err, s.requests.answer(ctx, &report, asked, waiting, err))
+	return report, errors.Join(err, s.requests.answer(ctx, &report, ticks, waiting, err))
 }
 
 // runParts runs the parts of the shop, if it may be read.
@@ -180,12 +180,12 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 	s.first = 0
 	for _, g := range []*gate{&s.stock.gate, &s.invoices.gate, &s.pdfs.gate} {
 		if report.Short == nil {
-			report.Short = g.beside // no hold shows it
+			report.Short = g.refusal // no hold shows it
 		}
 	}
 	report.Again = report.Again || s.hinted
 	err := errors.Join(errs...)
-	report.Ticked = due.Tick && err == nil && report.Short == nil && s.stock.isTrue()
+	report.Ticked = due.Tick && err == nil && report.Short == nil && s.stock.isCurrent()
 	return report, err
 }
 
@@ -210,7 +210,7 @@ func (s *Shop) load(ctx context.Context) (err error) {
 	s.calls.load(s.Source, s.progress)
 	grant, err := s.Open(s.shop.Shop, s.shop.GrantToken)
 	if err != nil {
-		return errors.Join(err, s.identity.stop(ctx, plan.HeldBadToken, err.Error()))
+		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldBadToken, err.Error()))
 	}
 	account := s.budget.Account(grant)
 	s.identity.account, s.stock.source = account, account.Stock(s.shop.StockFigure)
@@ -251,7 +251,7 @@ func outdated(err error) bool {
 // unknown.
 func (s *Shop) forget() {
 	s.stock.sweep.end()
-	s.loaded, s.stock.sweep.settled = false, ""
+	s.loaded, s.stock.sweep.lastContent = false, ""
 }
 
 // Holds returns the shop's holds, as of the last transaction.

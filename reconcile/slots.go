@@ -19,7 +19,7 @@ func newSlots(most int, wait time.Duration) slots {
 
 // take waits for a slot and returns a function that releases it, which may be called more than
 // once. The error is ctx's.
-func (s slots) take(ctx context.Context) (give func(), err error) {
+func (s slots) take(ctx context.Context) (release func(), err error) {
 	waited := time.NewTimer(s.wait)
 	defer waited.Stop()
 	select {

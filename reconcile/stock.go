@@ -54,7 +54,7 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	if closed, err := s.closed(ctx, &due); closed || err != nil {
 		return false, err
 	}
-	if err := s.losses.askApproval(ctx, &due); err != nil {
+	if err := s.losses.applyApproval(ctx, &due); err != nil {
 		return false, err
 	}
 	if s.sweep.again && s.sweep.listing == nil {
@@ -66,7 +66,7 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	}
 	if s.forbidden() && len(list) > 0 {
 		if open, err := s.tryHeld(ctx, list); err != nil || !open {
-			return false, s.end(ctx, err)
+			return false, s.holdIfRefused(ctx, err)
 		}
 	}
 	work, err := s.plan(ctx, due, list)
@@ -76,7 +76,7 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return s.sweep.goOn(ctx)
+	return s.sweep.resume(ctx)
 }
 
 // do starts a listing, and reads what has changed and what is hinted. Each of the three runs
@@ -87,16 +87,16 @@ func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	if work.Listing {
 		errs = append(errs, s.sweep.begin(ctx, due, work.burst, work.backlog))
 	} else if l := s.sweep.listing; l != nil && work.burst {
-		l.hurry()
+		l.prioritize()
 	}
 	if work.Changes {
-		errs = append(errs, s.end(ctx, heldBack(s.readChanges(ctx, work.hints))))
+		errs = append(errs, s.holdIfRefused(ctx, heldBack(s.readChanges(ctx, work.hints))))
 		if s.forbidden() {
 			return errors.Join(errs...)
 		}
 	}
 	if work.Filters || work.Singles {
-		errs = append(errs, s.end(ctx, heldBack(s.reader.read(ctx, work.hints, work.filters(due)))))
+		errs = append(errs, s.holdIfRefused(ctx, heldBack(s.reader.read(ctx, work.hints, work.filters(due)))))
 	}
 	return errors.Join(errs...)
 }
@@ -108,10 +108,10 @@ func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 		return true, s.dismiss(ctx, due.Requested, off, "")
 	}
 	if can := s.source.Can(); can.Figures[cmp.Or(s.shop.StockFigure, plan.FigureInStock)] == "" {
-		return true, fmt.Errorf("shop %s: %s tells no figure %q: choose another with `lagerd shops set %s --figure …`", s.shop.Shop, can.Name, s.shop.StockFigure, s.shop.Shop)
+		return true, fmt.Errorf("shop %s: %s has no figure %q: choose another with `lagerd shops set %s --figure …`", s.shop.Shop, can.Name, s.shop.StockFigure, s.shop.Shop)
 	}
 	if s.forbidden() && !s.dueForTry(due.Requested) {
-		return true, s.putOffHeld(ctx, due.Requested)
+		return true, s.postponeHeld(ctx, due.Requested)
 	}
 	if hold, _ := s.progress.Holds.Of(plan.ScopeStock); hold.Reason == plan.HeldNoInventory {
 		if !s.dueForTry(due.Requested) {
@@ -186,7 +186,7 @@ func (s *stock) situation(due Due, list, waiting inbox.Hints) plan.Situation {
 		Items: int(s.progress.Items), PageSize: s.PageSize, NoChanges: !changes,
 		Swept:  !s.progress.SweptAt.IsZero() && (!s.progress.ItemsCursor.IsZero() || !changes),
 		Hinted: len(list) + len(waiting), PerFilter: s.source.Together(numbers),
-		Tick: due.Tick, Sweep: due.Sweep, Listing: s.sweep.listing != nil, SinceSweep: min(s.since(s.progress.SweptAt.Time), s.since(s.sweep.lookedAt)),
+		Tick: due.Tick, Sweep: due.Sweep, Listing: s.sweep.listing != nil, SinceSweep: min(s.since(s.progress.SweptAt.Time), s.since(s.sweep.dryRunAt)),
 		SweepEvery: plan.SweepInterval(int(s.progress.Items), s.PageSize, s.DailyCalls, s.SweepEvery),
 	}
 }
@@ -213,19 +213,19 @@ func (s *stock) off() plan.HintReason {
 	return ""
 }
 
-// isTrue reports whether the shop's stock has been read as completely as its settings ask for.
-func (s *stock) isTrue() bool {
+// isCurrent reports whether the shop's stock has been read as completely as its settings ask for.
+func (s *stock) isCurrent() bool {
 	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay()
 }
 
-// end is gate.end. It also ends the running listing if the source refuses the part.
-func (s *stock) end(ctx context.Context, err error) error {
+// holdIfRefused is gate.holdIfRefused. It also ends the running listing if the source refuses the part.
+func (s *stock) holdIfRefused(ctx context.Context, err error) error {
 	refused, err := s.refused(ctx, err)
 	if !refused {
 		return err
 	}
 	s.sweep.end()
-	return s.endRefused(ctx, err)
+	return s.holdRefused(ctx, err)
 }
 
 // store plans and applies a batch of observations, together with the rest of the transaction.

@@ -20,10 +20,10 @@ import (
 // for a burst, or for a small shop at each tick.
 type sweep struct {
 	*stock
-	listing  *listing  // running; nil: none
-	again    bool      // another was requested meanwhile
-	settled  string    // content of the last listing stored in full, "" once anything has been stored since
-	lookedAt time.Time // when the last dry run began
+	listing     *listing  // running; nil: none
+	again       bool      // another was requested meanwhile
+	lastContent string    // content of the last listing stored in full, "" once anything has been stored since
+	dryRunAt    time.Time // when the last dry run began
 }
 
 // listing is a read of everything the agreement holds, some pages per pass. plan.Listing
@@ -40,7 +40,7 @@ type listing struct {
 	spent     error     // why: the day's calls are spent until notBefore; nil: they are not
 	failures  int       // pages that failed
 	awaited   bool      // more hints are due than are worth reading meanwhile: they wait for its end
-	looks     bool      // a dry run, since the shop's losses are held back: nothing is stored
+	dryRun    bool      // a dry run, since the shop's losses are held back: nothing is stored
 }
 
 // begin starts a listing. Its hints are loaded before its first page. burst says that its hints
@@ -52,14 +52,14 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 	if due.Tick && !due.Sweep && everyTick && !s.progress.SweptAt.IsZero() {
 		cause, priority = plan.CauseTick, source.PriorityTick
 	}
-	l := &listing{Listing: plan.NewListing(cause, s.PageSize), priority: priority, links: []source.Link{""}, looks: s.losses.holdBack()}
+	l := &listing{Listing: plan.NewListing(cause, s.PageSize), priority: priority, links: []source.Link{""}, dryRun: s.losses.holdBack()}
 	if burst {
 		l.priority = source.PriorityHint
 	}
 	s.listing = l
 	err := s.record(ctx, s.inbox.Claim(backlog))
 	if err == nil {
-		l.claim, err = counting(ctx, s.Shop, func() (*inbox.Claim, []store.HintRecord, error) { return s.inbox.Claimed(ctx) })
+		l.claim, err = loadCounted(ctx, s.Shop, func() (*inbox.Claim, []store.HintRecord, error) { return s.inbox.Claimed(ctx) })
 	}
 	if err != nil {
 		s.end()
@@ -88,18 +88,18 @@ func (l *listing) hintsWait() inbox.Wait {
 	return inbox.WaitNot
 }
 
-// hurry gives the listing the priority of hints: a burst waits for it.
-func (l *listing) hurry() {
+// prioritize gives the listing the priority of hints: a burst waits for it.
+func (l *listing) prioritize() {
 	l.priority, l.notBefore, l.awaited = source.PriorityHint, time.Time{}, true
 }
 
-// goOn reads and stores the next pages of the running listing, if any. more reports that the
+// resume reads and stores the next pages of the running listing, if any. more reports that the
 // listing continues.
-func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
+func (s *sweep) resume(ctx context.Context) (more bool, err error) {
 	if s.listing == nil || s.Now().Before(s.listing.notBefore) {
 		return false, nil
 	}
-	err = s.stock.end(ctx, heldBack(s.turn(ctx)))
+	err = s.stock.holdIfRefused(ctx, heldBack(s.readPages(ctx)))
 	l := s.listing
 	if stop, _ := s.identity.stops(err, plan.ReadListing, 0); stop != plan.StopDay || l == nil {
 		return l != nil && err == nil, err
@@ -110,42 +110,42 @@ func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
 	if l.Cause() == plan.CauseSweep {
 		// The sweeps' share of the day is spent: it resumes where it stopped.
 		l.notBefore = s.Now().Add(source.RetryAfter(err))
-		s.log.WithField("until", l.notBefore).Info("the sweep waits for the budget")
+		s.log.WithField("until", l.notBefore).Info("sweep waits for the budget")
 		return false, nil
 	}
 	return false, err
 }
 
-// turn reads and stores the next pages of the running listing.
-func (s *sweep) turn(ctx context.Context) error {
+// readPages reads and stores the next pages of the running listing.
+func (s *sweep) readPages(ctx context.Context) error {
 	l := s.listing
 	l.spent = nil
 	from, pages := s.Now(), l.pagesOfTurn(s.budget, s.Now())
 	if pages == 0 {
 		return nil
 	}
-	read, giveSlot := l.read(ctx, s.shop.Shop, s.source), func() {}
+	read, releaseSlot := l.startRead(ctx, s.shop.Shop, s.source), func() {}
 	defer func() {
-		giveSlot()
+		releaseSlot()
 		read.giveUp()
 	}()
 	for more := true; more; {
-		giveSlot()
-		p, err := s.take(ctx, l, read)
+		releaseSlot()
+		p, err := s.nextPage(ctx, l, read)
 		if err != nil || s.listing == nil {
 			return err
 		}
-		if giveSlot, err = s.pageSlots.take(ctx); err != nil {
+		if releaseSlot, err = s.pageSlots.take(ctx); err != nil {
 			return err
 		}
 		step := l.add(p)
 		last := p.Next == "" && step == plan.StepStore
 		pages--
 		if more = !last && pages > 0 && s.since(from) < s.ListingTurn; more {
-			read = l.read(ctx, s.shop.Shop, s.source)
+			read = l.startRead(ctx, s.shop.Shop, s.source)
 		}
 		if step == plan.StepTurnBack {
-			s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("a listing has become shorter: pages are read again")
+			s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
 			continue
 		}
 		listed, err := s.keep(ctx, l, p)
@@ -153,7 +153,7 @@ func (s *sweep) turn(ctx context.Context) error {
 			s.listing = nil
 		}
 		if listed != nil {
-			giveSlot() // the rest may call the source
+			releaseSlot() // the rest may call the source
 			err = s.finish(ctx, l, listed)
 		}
 		if s.listing == nil {
@@ -178,9 +178,9 @@ func (l *listing) pagesOfTurn(b source.Budget, now time.Time) int {
 	return max(pages, 1) // the first one returns until when the budget is spent
 }
 
-// take waits for the page being read, and assesses the first one. If that holds the stock, take
+// nextPage waits for the page being read, and assesses the first one. If that holds the stock, nextPage
 // ends the listing.
-func (s *sweep) take(ctx context.Context, l *listing, read *pageRead) (itemsPage, error) {
+func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (itemsPage, error) {
 	p, err := read.wait(ctx)
 	if err != nil {
 		return p, s.interrupted(l, err)
@@ -217,8 +217,8 @@ func pageOf(p itemsPage) plan.Page {
 // result of the listing.
 func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed, error) {
 	switch {
-	case l.looks:
-		return nil, s.losses.look(ctx, l, p)
+	case l.dryRun:
+		return nil, s.losses.dryRun(ctx, l, p)
 	case p.Next == "" && s.unchanged(l):
 		return nil, nil
 	}
@@ -228,7 +228,7 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 	var listed *plan.Listed
 	if p.Next == "" {
 		var err error
-		if listed, err = s.endOf(ctx, l); err != nil {
+		if listed, err = s.result(ctx, l); err != nil {
 			return nil, err
 		}
 		batch.missing, batch.empty = listed.Missing, listed.Empty
@@ -248,8 +248,8 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 	return listed, nil
 }
 
-// endOf returns the result of the listing, compared with what is stored.
-func (s *sweep) endOf(ctx context.Context, l *listing) (*plan.Listed, error) {
+// result returns the result of the listing, compared with what is stored.
+func (s *sweep) result(ctx context.Context, l *listing) (*plan.Listed, error) {
 	hints := l.claim.Hints()
 	for number, err := range s.Store.PresentNumbers(ctx, s.shop.Dataset) {
 		if err != nil {
@@ -284,8 +284,8 @@ type pageRead struct {
 	err    error
 }
 
-// read starts reading the listing's next page while the previous one is being stored.
-func (l *listing) read(ctx context.Context, shop string, from source.Stock) *pageRead {
+// startRead starts reading the listing's next page while the previous one is being stored.
+func (l *listing) startRead(ctx context.Context, shop string, from source.Stock) *pageRead {
 	reading, cancel := context.WithCancel(source.OnWait(ctx, nil))
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
 	priority, link := l.priority, l.links[l.Next()]
@@ -331,7 +331,7 @@ func (s *sweep) interrupted(l *listing, err error) error {
 // unchanged reports whether the listing is identical to the last one stored in full, with
 // nothing stored since. Then there is nothing to do, and the database is not queried at all.
 func (s *sweep) unchanged(l *listing) bool {
-	return s.settled != "" && !s.changeover.underWay() && len(l.claim.Hints()) == 0 && l.Cause() == plan.CauseTick && l.Says() == s.settled
+	return s.lastContent != "" && !s.changeover.underWay() && len(l.claim.Hints()) == 0 && l.Cause() == plan.CauseTick && l.Says() == s.lastContent
 }
 
 // progressOf returns the progress to store with the last page. A tick's listing does not write
@@ -385,7 +385,7 @@ func (s *sweep) finish(ctx context.Context, l *listing, listed *plan.Listed) err
 		return err
 	}
 	if all && listed.Says != "" && !s.inbox.MayHave(plan.KindStock) {
-		s.settled = listed.Says
+		s.lastContent = listed.Says
 	}
 	return nil
 }
@@ -445,12 +445,12 @@ func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err err
 	}
 	switch taste.Supply() {
 	case plan.SupplyNone:
-		return true, s.stop(ctx, plan.HeldNoInventory, taste.Detail())
+		return true, s.holdPart(ctx, plan.HeldNoInventory, taste.Detail())
 	case plan.SupplyUnknown: // the hold stays as it is
 		return s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory), nil
 	case plan.SupplyThere:
 	}
-	return false, s.saw(ctx, plan.SeenFigures)
+	return false, s.endHolds(ctx, plan.SeenFigures)
 }
 
 // missingHints returns hints for missing items, at most plan.MissingAtOnce.
@@ -461,7 +461,7 @@ func (s *sweep) missingHints(l *listing, listed *plan.Listed) []store.HintRecord
 	})
 	if !all {
 		listed.Says = "" // the next listing may be identical and still has numbers to add
-		s.log.Warn("many items are missing from e-conomic's listing: they are asked for one by one, some after each listing")
+		s.log.Warn("many items are missing from e-conomic's listing: reading them one by one, some after each listing")
 	}
 	hints := make([]store.HintRecord, len(numbers))
 	for i, number := range numbers {

@@ -90,7 +90,7 @@ func (w *warnings) stored(list []store.Warning, log *logrus.Entry) {
 		}
 		if (*w)[about] == "" {
 			log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).
-				Warn("fields of e-conomic's answer cannot be understood: what is stored of them stays")
+				Warn("fields of e-conomic's answer could not be understood: their stored values stay")
 		}
 		w.keep(warning)
 	}
