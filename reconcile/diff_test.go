@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -44,8 +45,17 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path := req.URL.EscapedPath()
 	r.asked = append(r.asked, path)
 	w.Header().Set("Content-Type", "application/json")
-	send := func(list []string, of int, next string) {
-		fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(list, ","), of+r.results, next)
+	page := func(list []string, filter string) {
+		query := req.URL.Query()
+		from, to, next := 0, len(list), ""
+		if size, _ := strconv.Atoi(query.Get("pagesize")); size > 0 {
+			skip, _ := strconv.Atoi(query.Get("skippages"))
+			from = min(skip*size, len(list))
+			if to = min(from+size, len(list)); to < len(list) {
+				next = fmt.Sprintf(`,"nextPage":"http://%s%s?skippages=%d&pagesize=%d&filter=%s"`, req.Host, path, skip+1, size, url.QueryEscape(filter))
+			}
+		}
+		fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(list[from:to], ","), len(list)+r.results, next)
 	}
 	number, single := strings.CutPrefix(path, "/products/")
 	switch {
@@ -57,15 +67,7 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			list = append(list, product(number, stock))
 		}
 		slices.Sort(list)
-		from, to, next := 0, len(list), ""
-		if size, _ := strconv.Atoi(req.URL.Query().Get("pagesize")); size > 0 {
-			skip, _ := strconv.Atoi(req.URL.Query().Get("skippages"))
-			from = min(skip*size, len(list))
-			if to = min(from+size, len(list)); to < len(list) {
-				next = fmt.Sprintf(`,"nextPage":"http://%s/products?skippages=%d&pagesize=%d"`, req.Host, skip+1, size)
-			}
-		}
-		send(list[from:to], len(list), next)
+		page(list, "")
 		if r.listed != nil {
 			r.listed()
 		}
@@ -78,7 +80,7 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 		notFound(w)
 	case path == "/invoices/booked":
-		send(r.invoices, len(r.invoices), "")
+		page(r.invoices, req.URL.Query().Get("filter"))
 	default:
 		n := strings.TrimPrefix(path, "/invoices/booked/")
 		for _, i := range r.invoices {

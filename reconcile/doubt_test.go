@@ -125,7 +125,11 @@ func (f *fixture) status() store.ShopStatus {
 }
 
 func invoice(number int, more string) string {
-	return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":"2026-11-10","currency":"DKK","netAmount":100.0,"grossAmount":125.0,"references":{"other":"W-%[1]d"}%s}`, number, more)
+	references := fmt.Sprintf(`,"references":{"other":"W-%d"}`, number)
+	if strings.Contains(more, `"references"`) {
+		references = ""
+	}
+	return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":"2026-11-10","currency":"DKK","netAmount":100.0,"grossAmount":125.0%s%s}`, number, references, more)
 }
 
 // TestUnreadInvoices: invoices that cannot be understood are kept as hints that have

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,7 +79,12 @@ func TestHeldLossesReadAgain(t *testing.T) {
 					list = append(list, show(n))
 				}
 			}
-			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, strings.Join(list, ","), len(list))
+			page, _ := strconv.Atoi(r.URL.Query().Get("skippages"))
+			next := ""
+			if rest := list[page*pageSize:]; len(rest) > pageSize {
+				next = fmt.Sprintf(`,"nextPage":"http://%s/products?skippages=%d&pagesize=%d&filter=%s"`, r.Host, page+1, pageSize, url.QueryEscape(filter))
+			}
+			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d%s}}`, strings.Join(list[page*pageSize:min((page+1)*pageSize, len(list))], ","), len(list), next)
 		default:
 			page, _ := strconv.Atoi(r.URL.Query().Get("skippages"))
 			next := ""
