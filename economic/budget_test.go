@@ -409,6 +409,33 @@ func TestQueueGoesOnWhenOneLeaves(t *testing.T) {
 	})
 }
 
+// TestLongestBlockHolds: of two calls in flight that are refused, the one whose answer asks
+// for a shorter wait does not shorten the block.
+func TestLongestBlockHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int64
+		a, b := agreement(t, economic.BudgetOptions{Concurrency: 2}, func(*http.Request) *http.Response {
+			first := n.Add(1) == 1
+			time.Sleep(time.Second)
+			if first {
+				return respond(429, "", "Retry-After", "30")
+			}
+			time.Sleep(time.Second)
+			return respond(429, "", "Retry-After", "2")
+		})
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { a.Self(t.Context(), hint) })
+		}
+		wg.Wait()
+		if got := b.State().BlockedUntil.Sub(start); n.Load() != 2 || got != 31*time.Second {
+			t.Errorf("after %d calls it is blocked for %s from the start, expected 31s", n.Load(), got)
+		}
+	})
+}
+
 // TestBudgetUnderLoad: many concurrent calls, cancelled at random: none is stuck.
 func TestBudgetUnderLoad(t *testing.T) {
 	t.Parallel()

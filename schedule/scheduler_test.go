@@ -221,6 +221,32 @@ func TestNoOffsetForRequests(t *testing.T) {
 	})
 }
 
+// TestHeldPartsAreTriedOncePerRequest: a new request has held parts tried, whatever is open
+// beside it; neither the retries after a failed pass nor a request that stays open do.
+func TestHeldPartsAreTriedOncePerRequest(t *testing.T) {
+	t.Parallel()
+	inWorld(t, never, 1, 1, func(w *world) {
+		time.Sleep(time.Minute)
+		w.hang(everyShop)
+		first, second := store.Request{Request: "r1", Shop: shopName(0)}, store.Request{Request: "r2", Shop: shopName(0)}
+		for n, open := range [][]store.Request{{first}, {second, first}} {
+			for range 300 { // every second, as long as they are open
+				w.Requested(open)
+				time.Sleep(time.Second)
+			}
+			tried, passes := 0, w.passesOf()[shopName(0)]
+			for _, p := range passes {
+				if p.due.Requested {
+					tried++
+				}
+			}
+			if tried != n+1 || len(passes) < 3*(n+1) {
+				t.Errorf("%d requests: held parts were tried %d times, in %d passes", n+1, tried, len(passes))
+			}
+		}
+	})
+}
+
 // TestEverythingHangs: while e-conomic answers nothing, the number of running passes is
 // limited; when it answers again all shops catch up.
 func TestEverythingHangs(t *testing.T) {

@@ -229,7 +229,7 @@ func (f *fakeShop) RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Re
 	}()
 	for range callsEach {
 		if err := f.call(ctx); err != nil {
-			return reconcile.Report{}, err
+			return reconcile.Report{Tried: true}, err
 		}
 		w.plan()
 		if ctx.Err() != nil {

@@ -50,6 +50,7 @@ func TestTroubles(t *testing.T) {
 		{"and a moment more", ticked(5*time.Minute + moment), "no good tick since 5m0s ago, although one is due at 2026-11-23 11:55:00 UTC"},
 		{"no tick ever", both(ticked(0), func(st *store.ShopStatus) { st.Progress.TickAt = store.Time{} }), "no good tick since 3d ago"},
 		{"late, and held", both(ticked(time.Hour), held), ""},
+		{"late, and a part held that is off", both(ticked(time.Hour), both(held, stockOff)), "no good tick since 1h0m0s ago"},
 		{"late, and paused", both(ticked(time.Hour), paused), ""},
 		{"late, and nobody's", both(ticked(time.Hour), nobodys), ""},
 		{"never listed whole for exactly an hour", added(time.Hour), ""},
