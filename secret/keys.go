@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	// keySize is the length of the master key and of each key made from it, in bytes.
+	// keySize is the length of the master key and of each derived key, in bytes.
 	keySize = 32
 
-	// sealVersion is the first byte of everything sealed: AES-256-GCM with a
-	// random nonce in front.
+	// sealVersion is the first byte of every sealed text: AES-256-GCM with a
+	// prepended random nonce.
 	sealVersion = 1
 )
 
-// The names of the keys. Changing one makes everything stored under it useless.
+// The derived keys' names. Changing one makes everything stored with that key useless.
 const (
 	codeKeyName  = "lagerd integration code v1"
 	grantKeyName = "lagerd grant token v1"
@@ -36,22 +36,21 @@ const (
 	printKeyName = "lagerd fingerprint v1"
 )
 
-// ErrSealed says that a sealed text cannot be opened with this key for this shop.
-var ErrSealed = errors.New("sealed text does not open: was the key changed, or does it belong to another shop?")
+// ErrSealed means that a sealed text cannot be decrypted with this key for this shop.
+var ErrSealed = errors.New("sealed text cannot be decrypted: was the key changed, or does it belong to another shop?")
 
-// Keys are the keys made from one master key. They may be used by several
-// goroutines at once.
+// Keys are the keys derived from one master key. They are safe for concurrent use.
 type Keys struct {
-	code  sync.Pool // of hash.Hash: an HMAC takes twice as long to set up as to compute
+	code  sync.Pool // of hash.Hash: setting up an HMAC takes twice as long as computing it
 	grant cipher.AEAD
 	check []byte
 	print []byte
 }
 
-// Load makes the keys from a master key as it stands in a file: 32 random bytes as
-// base64 (what [Generate] gives) or as hex, with white space around it, or as they
-// are. A text of 32 characters is refused, for it looks like a key and is a weak
-// one. No error shows any of raw.
+// Load derives the keys from the content of a master key file: 32 random bytes in base64
+// (as from [Generate]) or hex, possibly surrounded by white space, or raw. A text of 32
+// characters is rejected: it looks like a key, but is a weak one. No error contains any
+// part of raw.
 func Load(raw []byte) (*Keys, error) {
 	master, err := decode(raw)
 	if err != nil {
@@ -84,23 +83,22 @@ func Load(raw []byte) (*Keys, error) {
 	return &Keys{code: sync.Pool{New: func() any { return hmac.New(sha256.New, code) }}, grant: aead, check: check, print: fingerprint}, nil
 }
 
-// Generate returns a new master key from the operating system's randomness, in
-// base64 and without a line end: the content of a key file.
+// Generate returns a new random master key in base64, without a line end: the content of
+// a key file.
 func Generate() string {
 	key := make([]byte, keySize)
-	rand.Read(key) // never fails: it ends the process instead
+	rand.Read(key) // never fails: it crashes the process instead
 	return base64.StdEncoding.EncodeToString(key)
 }
 
-// HashCode returns HMAC-SHA256 of a shop's integration code. The shop is part of
-// what is hashed, so that equal codes of two shops are not seen to be equal.
-// Compare with hmac.Equal.
+// HashCode returns the HMAC-SHA256 of a shop's integration code. The shop is part of the
+// input, so that equal codes of two shops have different hashes. Compare with hmac.Equal.
 func (k *Keys) HashCode(shop, code string) [sha256.Size]byte {
 	mac := k.code.Get().(hash.Hash)
 	defer k.code.Put(mac)
 	mac.Reset()
 	buf := make([]byte, 0, 128)
-	// The length keeps shop "a" with code "bc" apart from shop "ab" with code "c".
+	// The length distinguishes shop "a" with code "bc" from shop "ab" with code "c".
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(shop)))
 	buf = append(buf, shop...)
 	buf = append(buf, code...)
@@ -110,17 +108,17 @@ func (k *Keys) HashCode(shop, code string) [sha256.Size]byte {
 	return sum
 }
 
-// Seal encrypts a shop's grant token for storage. Sealing the same text twice
-// gives two different results. The result opens for the same shop only.
+// Seal encrypts a shop's grant token for storage. Sealing the same text twice gives two
+// different results. Each opens for that shop only.
 func (k *Keys) Seal(shop, plaintext string) ([]byte, error) {
 	if shop == "" {
-		return nil, errors.New("seal grant token: no shop is named")
+		return nil, errors.New("seal grant token: no shop given")
 	}
 	return k.grant.Seal([]byte{sealVersion}, nil, []byte(plaintext), []byte(shop)), nil
 }
 
-// Open decrypts what [Keys.Seal] made for the shop. The error wraps [ErrSealed]
-// when the key, the shop or the sealed text is another.
+// Open decrypts a text that [Keys.Seal] sealed for the shop. The error wraps [ErrSealed]
+// if the key, the shop or the sealed text is not the same.
 func (k *Keys) Open(shop string, sealed []byte) (string, error) {
 	if len(sealed) == 0 || sealed[0] != sealVersion {
 		return "", fmt.Errorf("open grant token of shop %q: not sealed by this version of lagerd: %w", shop, ErrSealed)
@@ -132,24 +130,24 @@ func (k *Keys) Open(shop string, sealed []byte) (string, error) {
 	return string(plaintext), nil
 }
 
-// Check returns the master key's check value: 32 bytes that are the same for the
-// same master key, and from which nothing of it can be found out.
+// Check returns the master key's check value: 32 bytes that identify the master key and
+// reveal nothing about it.
 func (k *Keys) Check() []byte { return slices.Clone(k.check) }
 
-// Fingerprint returns a keyed hash of a secret, by which two who have the master
-// key can tell whether they have the same secret. It shows nothing of the secret to
-// somebody who lacks the key.
+// Fingerprint returns a keyed hash of a secret. Two processes with the master key can
+// compare fingerprints to see whether they have the same secret. Without the key it
+// reveals nothing about the secret.
 func (k *Keys) Fingerprint(secret string) string {
 	mac := hmac.New(sha256.New, k.print)
 	mac.Write([]byte(secret))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// Format prints no key, whatever the verb.
+// Format prints "[redacted]" for every verb.
 func (k *Keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// decode reads the master key's bytes. The forms cannot be mistaken for each
-// other: they differ in length, and 32 random bytes are never all printable.
+// decode returns the master key's bytes. Its forms are unambiguous: they differ in length,
+// and 32 random bytes are never all printable.
 func decode(raw []byte) ([]byte, error) {
 	text := strings.TrimSpace(string(raw))
 	switch {
@@ -169,7 +167,7 @@ func decode(raw []byte) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("the key is not usable: want 32 random bytes in base64 (44 characters) or hex (64 characters), "+
-		"or as they are, got %d bytes of something else", len(raw))
+		"or raw, got %d bytes of something else", len(raw))
 }
 
 func printable(raw []byte) bool {

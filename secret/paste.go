@@ -9,16 +9,16 @@ import (
 	"unicode/utf16"
 )
 
-// The headers that e-conomic's two tokens are sent in; people paste them along.
+// The HTTP headers of e-conomic's two tokens, which people paste along with them.
 const (
 	AppTokenHeader   = "X-AppSecretToken"
 	GrantTokenHeader = "X-AgreementGrantToken"
 )
 
-// Pasted returns the secret that somebody pasted or saved as a file, without what
-// editors and clipboards put around it: a byte order mark, UTF-16, line ends,
-// blanks and invisible characters, quotes. It returns an error unless one line of
-// text is left. No error shows any of raw.
+// Pasted returns a secret that was pasted or saved to a file, without what editors and
+// clipboards add: a byte order mark, UTF-16, line ends, blanks and invisible characters,
+// quotes. It returns an error unless exactly one line of text is left. No error contains
+// any part of raw.
 func Pasted(raw []byte) (string, error) {
 	text, err := unmarked(raw)
 	if err != nil {
@@ -40,9 +40,9 @@ func Pasted(raw []byte) (string, error) {
 	return text, nil
 }
 
-// Token returns one of e-conomic's tokens as Pasted does, without the name of the
-// header that it is sent in. It returns an error where what is left cannot be a
-// token: one is printable ASCII without blanks.
+// Token cleans up one of e-conomic's tokens as Pasted does, and strips the name of its
+// header. It returns an error if the result cannot be a token, which is printable ASCII
+// without blanks.
 func Token(raw []byte, header string) (string, error) {
 	text, err := Pasted(raw)
 	if err != nil {
@@ -53,39 +53,39 @@ func Token(raw []byte, header string) (string, error) {
 			continue
 		}
 		if name != header {
-			return "", fmt.Errorf("it begins with %s: that is another token than the one for %s", name, header)
+			return "", fmt.Errorf("it begins with %s: that is another token, not the one for %s", name, header)
 		}
 		value, ok := strings.CutPrefix(strings.TrimLeft(text[len(name):], " \t"), ":")
 		if !ok {
-			return "", fmt.Errorf("it begins with %s, and no colon and token follow", name)
+			return "", fmt.Errorf("it begins with %s, but no colon and token follow", name)
 		}
 		if text, err = Pasted([]byte(value)); err != nil {
-			return "", fmt.Errorf("what follows %s: %w", name, err)
+			return "", fmt.Errorf("the text after %s: %w", name, err)
 		}
 	}
 	const longest = 300
 	if strings.Contains(text, "://") {
-		return "", errors.New("it is an address: the token is what stands behind token= in it, up to the next &")
+		return "", errors.New("it is an address: the token is the part after token=, up to the next &")
 	}
 	if len(text) > longest {
-		return "", fmt.Errorf("it has %d bytes, and a token has %d at most", len(text), longest)
+		return "", fmt.Errorf("it has %d bytes, but a token has at most %d", len(text), longest)
 	}
 	position := 0
 	for _, r := range text {
 		position++
 		switch {
 		case r == ' ' || r == '\t' || unicode.IsSpace(r):
-			return "", fmt.Errorf("character %d is a blank, and a token has none: copy it anew", position)
+			return "", fmt.Errorf("character %d is a blank, which no token contains: copy it again", position)
 		case invisible(r) || unicode.IsControl(r):
-			return "", fmt.Errorf("character %d is invisible, and a token has no such: copy it anew", position)
+			return "", fmt.Errorf("character %d is invisible, which no token contains: copy it again", position)
 		case r > '~':
-			return "", fmt.Errorf("character %d is none that a token has (printable ASCII): copy it anew", position)
+			return "", fmt.Errorf("character %d is not allowed in a token (printable ASCII): copy it again", position)
 		}
 	}
 	return text, nil
 }
 
-// unmarked returns a text without its byte order mark, whichever it is.
+// unmarked decodes UTF-16 with a byte order mark, and returns any other text unchanged.
 func unmarked(raw []byte) (string, error) {
 	var order binary.ByteOrder
 	switch text := string(raw); {
@@ -98,7 +98,7 @@ func unmarked(raw []byte) (string, error) {
 	}
 	raw = raw[2:]
 	if len(raw)%2 != 0 {
-		return "", errors.New("it begins like UTF-16 and is cut: save it anew, as plain text")
+		return "", errors.New("it begins like UTF-16 and is truncated: save it again as plain text")
 	}
 	units := make([]uint16, 0, len(raw)/2)
 	for ; len(raw) > 0; raw = raw[2:] {
@@ -109,8 +109,8 @@ func unmarked(raw []byte) (string, error) {
 
 func trimmed(text string) string { return strings.TrimFunc(text, invisible) }
 
-// invisible reports whether a character shows nothing: white space of any kind, a
-// byte order mark, a character of no width.
+// invisible reports whether a character is invisible: any white space, a byte order mark,
+// a zero-width character.
 func invisible(r rune) bool {
 	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
 }

@@ -43,11 +43,11 @@ func TestToken(t *testing.T) {
 		"a tab within": {"to\tken", "character 3 is a blank"}, "a blank within": {"to ken", "character 3 is a blank"},
 		"no-break space within": {"tok\u00a0en", "character 4 is a blank"}, "zero width within": {"tok\u200ben", "character 4 is invisible"},
 		"a control character": {"tok\x1ben", "character 4 is invisible"}, "NUL": {"tok\x00en", "invisible"},
-		"a letter that no token has": {"tøken", "character 2 is none"}, "dots of a masked field": {"••••••••", "character 1 is none"},
+		"a letter that no token has": {"tøken", "character 2 is not allowed"}, "dots of a masked field": {"••••••••", "character 1 is not allowed"},
 		"the other header": {"X-AppSecretToken: " + token, "another token"}, "a header alone": {"X-AgreementGrantToken:", "empty"},
 		"a header without its colon": {"X-AgreementGrantToken " + token, "no colon"},
 		"an address":                 {"https://shop.example.dk/?token=" + token, "token="}, "too long": {strings.Repeat("x", 301), "301 bytes"},
-		"half of UTF-16": {"\xff\xfea", "UTF-16"}, "not UTF-8": {"tok\xffen", "character 4 is none"},
+		"half of UTF-16": {"\xff\xfea", "UTF-16"}, "not UTF-8": {"tok\xffen", "character 4 is not allowed"},
 	} {
 		got, err := secret.Token([]byte(c.raw), secret.GrantTokenHeader)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

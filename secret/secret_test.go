@@ -37,8 +37,8 @@ func load(t *testing.T, raw []byte) *secret.Keys {
 	return keys
 }
 
-// Codes and tokens that are stored depend on this never changing: the value was
-// computed with another implementation of HKDF and HMAC.
+// TestHashCodeIsStable: stored codes and tokens depend on this value never changing. It
+// was computed with another implementation of HKDF and HMAC.
 func TestHashCodeIsStable(t *testing.T) {
 	t.Parallel()
 	got := load(t, master()).HashCode("shop1234", "0123456789abcdefghjkmnpqrs")
@@ -65,7 +65,7 @@ func TestLoadForms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := load(t, []byte(raw)).HashCode("shop1234", "code"); got != want {
-				t.Errorf("another key than the raw one")
+				t.Errorf("the key differs from the raw one")
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestLoadRefuses(t *testing.T) {
 			t.Parallel()
 			keys, err := secret.Load([]byte(tt.raw))
 			if err == nil || keys != nil {
-				t.Fatalf("Load took it")
+				t.Fatalf("Load accepted it")
 			}
 			if !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %q does not say %q", err, tt.want)
@@ -152,7 +152,7 @@ func TestSealOpen(t *testing.T) {
 		t.Error("sealing twice gives the same bytes")
 	}
 	if _, err := keys.Seal("", token); err == nil {
-		t.Error("Seal took no shop")
+		t.Error("Seal accepted an empty shop")
 	}
 
 	other := load(t, []byte(secret.Generate()))
@@ -186,24 +186,24 @@ func TestSealOpen(t *testing.T) {
 	}
 }
 
-// TestCheckAndFingerprint: two who have the same master key see that they do, and
-// that they have the same secret; nothing of either shows.
+// TestCheckAndFingerprint: equal master keys and secrets can be recognized, and neither is
+// revealed.
 func TestCheckAndFingerprint(t *testing.T) {
 	t.Parallel()
 	keys, same, other := load(t, master()), load(t, master()), load(t, []byte(secret.Generate()))
 	if !bytes.Equal(keys.Check(), same.Check()) || bytes.Equal(keys.Check(), other.Check()) || len(keys.Check()) != 32 {
-		t.Error("the check value does not tell master keys apart")
+		t.Error("the check value does not distinguish master keys")
 	}
 	if bytes.Contains(keys.Check(), master()[:8]) {
 		t.Error("the check value shows a part of the key")
 	}
 	shown := keys.Fingerprint("app token")
 	if shown != same.Fingerprint("app token") || shown == keys.Fingerprint("app token2") || shown == other.Fingerprint("app token") || strings.Contains(shown, "app") {
-		t.Errorf("the fingerprint %q does not tell secrets apart", shown)
+		t.Errorf("the fingerprint %q does not distinguish secrets", shown)
 	}
 	keys.Check()[0]++
 	if !bytes.Equal(keys.Check(), same.Check()) {
-		t.Error("whoever has the check value can change it")
+		t.Error("a caller can change the check value")
 	}
 }
 
@@ -226,7 +226,7 @@ func TestKeysPrintNothing(t *testing.T) {
 
 func TestNewCode(t *testing.T) {
 	t.Parallel()
-	// Every byte value: the code is made of them all, evenly.
+	// Every byte value: each character of the alphabet must come equally often.
 	all := make([]byte, 256)
 	for i := range all {
 		all[i] = byte(i)
@@ -262,13 +262,13 @@ func TestNewCodeNeedsRandomness(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if recover() == nil {
-			t.Error("a code was made without randomness")
+			t.Error("a code was generated without randomness")
 		}
 	}()
 	secret.NewCode(iotest.ErrReader(io.ErrUnexpectedEOF))
 }
 
-// verbs are those of fmt; %p and %T are the two it does not let a type format.
+// verbs are fmt's verbs. %p and %T are the two that it does not pass to Format.
 var verbs = []string{
 	"%v", "%+v", "%#v", "%s", "%+s", "%q", "%#q", "%x", "% x", "%X", "%d", "%c", "%U", "%b", "%o", "%t", "%e", "%g", "%10v", "%.3s", "%p", "%z",
 }
@@ -296,7 +296,7 @@ func TestTextIsNeverPrinted(t *testing.T) {
 			strings.Contains(s, "104 117 110") // its bytes
 	}
 	if !leaks(hidden) || !leaks(fmt.Sprintf("% X", hidden)) || !leaks(fmt.Sprint([]byte(hidden))) {
-		t.Fatal("the test would not see a leak")
+		t.Fatal("the test would not detect a leak")
 	}
 	for name, v := range values {
 		for _, verb := range verbs {

@@ -7,12 +7,12 @@ import (
 
 const redacted = "[redacted]"
 
-// Text is a secret string. Printed, logged or marshalled, by whatever means, it
-// shows as [redacted], or, in a struct's unexported field, as an address; only
-// Reveal shows it. The zero value is the empty secret.
+// Text is a secret string. However it is printed, logged or marshalled, it appears as
+// [redacted] or, in a struct's unexported field, as an address; only Reveal returns it.
+// The zero value is the empty secret.
 type Text struct {
-	// Behind a pointer, because fmt asks no methods of a value in an unexported
-	// field: it would print a string there, and prints a pointer as an address.
+	// A pointer, because fmt calls no methods on a value in an unexported field: it
+	// would print a string there, but prints a pointer as an address.
 	value *string
 }
 
@@ -24,7 +24,7 @@ func NewText(s string) Text {
 	return Text{value: &s}
 }
 
-// Reveal returns the secret, for the one place that has to send or check it.
+// Reveal returns the secret, for the code that sends or checks it.
 func (t Text) Reveal() string {
 	if t.value == nil {
 		return ""
@@ -38,8 +38,8 @@ func (t Text) IsZero() bool { return t.value == nil }
 // String returns "[redacted]".
 func (t Text) String() string { return redacted }
 
-// Format writes "[redacted]" for every verb that fmt lets it see.
+// Format writes "[redacted]" for every verb that fmt passes to it.
 func (t Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalText returns "[redacted]", for JSON, YAML and what else asks for text.
+// MarshalText returns "[redacted]", for JSON, YAML and other encodings.
 func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -15,7 +15,7 @@ import (
 	"lagerd/systemd"
 )
 
-// listenerVar makes the test binary a service: it takes the socket of that name.
+// listenerVar makes the test binary a service that takes the socket of that name.
 const listenerVar = "LAGERD_TEST_LISTENER"
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// service says what it got, and serves one call where it got a socket.
+// service prints what it inherited, and serves one call if it got a socket.
 func service(name string) error {
 	l, err := systemd.Listener(name)
 	if err != nil {
@@ -52,7 +52,7 @@ func service(name string) error {
 	return errors.Join(err, conn.Close(), l.Close())
 }
 
-// listen returns the address of a socket and what a service inherits of it.
+// listen returns the address of a socket and the file that a service inherits.
 func listen(t *testing.T) (string, *os.File) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,7 +67,7 @@ func listen(t *testing.T) (string, *os.File) {
 	return l.Addr().String(), file
 }
 
-// call connects, as e-conomic would, and returns what it is told.
+// call connects, as e-conomic would, and returns the answer.
 func call(t *testing.T, network, address string) string {
 	t.Helper()
 	conn, err := net.Dial(network, address)
@@ -92,7 +92,7 @@ func activated(t *testing.T, wants, names, pid string, files ...*os.File) *exec.
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The shell's process becomes the service, so its number is the service's.
+	// The shell execs the service, so its PID is the service's.
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "LISTEN_PID="+pid+` exec "$0"`, self)
 	cmd.Env = []string{listenerVar + "=" + wants, fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES=" + names}
 	cmd.ExtraFiles = files
@@ -120,7 +120,7 @@ func TestInheritedListener(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := call(t, "tcp", address); got != "hello from webhook" {
-				t.Errorf("the call was told %q", got)
+				t.Errorf("the call got %q", got)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("the service: %v: %s", err, out.String())
@@ -154,8 +154,8 @@ func TestInheritedButNotOurs(t *testing.T) {
 	}
 }
 
-// TestSocketActivation is the real thing: systemd's own program opens the
-// socket, and starts the service when the first call comes.
+// TestSocketActivation uses systemd's own program, which opens the socket and
+// starts the service at the first call.
 func TestSocketActivation(t *testing.T) {
 	t.Parallel()
 	program := tool(t, "systemd-socket-activate")
@@ -184,7 +184,7 @@ func TestSocketActivation(t *testing.T) {
 		}
 	}
 	if got := call(t, "unix", path); got != "hello from webhook" {
-		t.Errorf("the call was told %q", got)
+		t.Errorf("the call got %q", got)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the service: %v: %s", err, out.String())

@@ -1,7 +1,7 @@
-// Package systemd speaks systemd's side of a service: readiness, status,
-// reload, stopping and the watchdog (sd_notify(3)), and sockets that it opened
-// for us (sd_listen_fds(3)). Beside it stand the units.
+// Package systemd implements systemd's service protocol: readiness, status,
+// reload, stopping and the watchdog (sd_notify(3)), and inherited sockets
+// (sd_listen_fds(3)). The units are in the same directory.
 //
-// Without systemd everything here does nothing. It decides nothing about when
+// Without systemd everything here is a no-op. The package does not decide when
 // the daemon is ready, and starts no service.
 package systemd

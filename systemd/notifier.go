@@ -11,8 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Notifier tells systemd how the process fares, over $NOTIFY_SOCKET; without
-// one it does nothing.
+// Notifier reports the state of the process to systemd over $NOTIFY_SOCKET.
+// Without that variable it does nothing.
 type Notifier struct{}
 
 func send(state string) error {
@@ -22,7 +22,7 @@ func send(state string) error {
 	return nil
 }
 
-// Ready tells that the service has started, or has ended a reload.
+// Ready reports that the service has started, or has finished a reload.
 func (Notifier) Ready(status string) error {
 	return send(daemon.SdNotifyReady + "\nSTATUS=" + status)
 }
@@ -30,8 +30,8 @@ func (Notifier) Ready(status string) error {
 // Status sets the line that `systemctl status` shows.
 func (Notifier) Status(status string) error { return send("STATUS=" + status) }
 
-// Reloading tells that the configuration is being read again. systemd wants
-// the time of it (MONOTONIC_USEC, sd_notify(3)), to tell two reloads apart.
+// Reloading reports that a reload has begun. systemd needs its time
+// (MONOTONIC_USEC, sd_notify(3)) to distinguish two reloads.
 func (Notifier) Reloading() error {
 	now, err := monotonic()
 	if err != nil {
@@ -40,12 +40,11 @@ func (Notifier) Reloading() error {
 	return send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Microseconds()))
 }
 
-// Stopping tells that the service is on its way to end.
+// Stopping reports that the service is stopping.
 func (Notifier) Stopping() error { return send(daemon.SdNotifyStopping) }
 
-// Watchdog tells twice in each of the unit's WatchdogSec= that the process
-// lives, as long as alive says so, until ctx is done. It returns at once where
-// the unit has no watchdog.
+// Watchdog sends a keep-alive twice per WatchdogSec= while alive returns true,
+// until ctx is done. It returns at once if the unit has no watchdog.
 func (Notifier) Watchdog(ctx context.Context, alive func() bool) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
@@ -55,7 +54,7 @@ func (Notifier) Watchdog(ctx context.Context, alive func() bool) {
 	defer ticker.Stop()
 	for {
 		if alive() {
-			// What cannot be sent is missed by systemd, which then acts.
+			// If this fails, systemd misses the keep-alive and acts.
 			_ = send(daemon.SdNotifyWatchdog)
 		}
 		select {
@@ -67,13 +66,13 @@ func (Notifier) Watchdog(ctx context.Context, alive func() bool) {
 }
 
 // Listener returns the socket that systemd opened under the given name
-// (FileDescriptorName= in the socket unit), or nil where it opened none for this
-// process. Sockets under other names alone are an error, for the caller would
-// open the same address again. Listener must be called at most once: it takes
-// all of them, and the variables that tell of them.
+// (FileDescriptorName= in the socket unit), or nil if systemd opened none for this
+// process. If all sockets have other names it returns an error, since the caller
+// would open the same address again. Listener must be called at most once: it
+// consumes all sockets and unsets their environment variables.
 func Listener(name string) (net.Listener, error) {
 	files := activation.Files(true)
-	defer func() { // a listener has a descriptor of its own
+	defer func() { // a listener has its own descriptor
 		for _, file := range files {
 			_ = file.Close()
 		}
@@ -86,7 +85,7 @@ func Listener(name string) (net.Listener, error) {
 		}
 		l, err := net.FileListener(file)
 		if err != nil {
-			return nil, fmt.Errorf("use the socket %q that systemd opened: %w: the socket unit wants one ListenStream=", name, err)
+			return nil, fmt.Errorf("use the socket %q that systemd opened: %w: the socket unit must have exactly one ListenStream=", name, err)
 		}
 		return l, nil
 	}

@@ -17,7 +17,7 @@ import (
 	"lagerd/systemd"
 )
 
-// receiver is a systemd that listens on a notify socket.
+// receiver stands in for systemd on a notify socket.
 func receiver(t *testing.T) *net.UnixConn {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "n") // a socket's path has at most 107 bytes
@@ -93,8 +93,8 @@ func TestANotifySocketThatIsGone(t *testing.T) {
 	}
 }
 
-// TestWatchdogIsInTime: two signs of life in each interval, and the loop ends
-// with its context.
+// TestWatchdogIsInTime: two keep-alives per interval, and the loop ends with its
+// context.
 func TestWatchdogIsInTime(t *testing.T) {
 	const interval = time.Second
 	conn := receiver(t)
@@ -112,7 +112,7 @@ func TestWatchdogIsInTime(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		if gap := time.Since(last); gap >= interval {
-			t.Errorf("%s without a sign of life: systemd would have ended the service after %s", gap, interval)
+			t.Errorf("%s without a keep-alive: systemd would have killed the service after %s", gap, interval)
 		}
 		last = time.Now()
 	}
@@ -120,14 +120,14 @@ func TestWatchdogIsInTime(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(5 * time.Second):
-		t.Error("the watchdog goes on although its context is done")
+		t.Error("the watchdog continues although its context is done")
 	}
 }
 
 func TestWatchdogOfAnotherProcess(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "100000")
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getppid()))
-	systemd.Notifier{}.Watchdog(t.Context(), func() bool { t.Error("asked"); return true })
+	systemd.Notifier{}.Watchdog(t.Context(), func() bool { t.Error("alive was called"); return true })
 }
 
 func TestWatchdogStopsWhenNotAlive(t *testing.T) {
@@ -155,7 +155,7 @@ func TestWatchdogStopsWhenNotAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := conn.Read(make([]byte, 64)); err == nil {
-		t.Errorf("%d bytes came although the process is not alive", n)
+		t.Errorf("got %d bytes although the process is not alive", n)
 	}
 	cancel()
 	<-done
@@ -165,16 +165,16 @@ func TestWithoutSystemdNothingHappens(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "")
 	var n systemd.Notifier
-	n.Watchdog(t.Context(), func() bool { t.Error("asked"); return true })
+	n.Watchdog(t.Context(), func() bool { t.Error("alive was called"); return true })
 	if err := n.Ready("x"); err != nil {
 		t.Error(err)
 	}
 	if l, err := systemd.Listener("webhook"); l != nil || err != nil {
-		t.Errorf("a socket out of nowhere: %v, %v", l, err)
+		t.Errorf("expected no socket and no error, got %v, %v", l, err)
 	}
 }
 
-// installed lays the units out with a program that exists.
+// installed writes the units to a directory, with a program that exists.
 func installed(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -194,9 +194,8 @@ func installed(t *testing.T) []string {
 	return paths
 }
 
-// tool returns the path of one of systemd's programs. A test that needs one is
-// not skipped in silence: it fails, unless LAGERD_TEST_NO_SYSTEMD says that this
-// machine has no systemd.
+// tool returns the path of one of systemd's programs. If it is missing the test
+// fails rather than being skipped silently, unless LAGERD_TEST_NO_SYSTEMD is set.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)

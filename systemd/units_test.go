@@ -13,7 +13,7 @@ import (
 	"lagerd/config"
 )
 
-// directives reads a unit: each directive with its values.
+// directives returns a unit's directives with their values.
 func directives(t *testing.T, unit string) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(unit)
@@ -32,7 +32,7 @@ func directives(t *testing.T, unit string) map[string][]string {
 	return all
 }
 
-// TestUnitsFitTheProgram: what the units and the program must agree about.
+// TestUnitsFitTheProgram: the units and the program agree.
 func TestUnitsFitTheProgram(t *testing.T) {
 	t.Parallel()
 	service, socket, defaults := directives(t, "lagerd.service"), directives(t, "lagerd.socket"), config.Default()
@@ -58,7 +58,7 @@ func TestUnitsFitTheProgram(t *testing.T) {
 	}
 	stop, err := time.ParseDuration(service["TimeoutStopSec"][0] + "s")
 	if err != nil || stop <= defaults.ShutdownTimeout {
-		t.Errorf("TimeoutStopSec=%s does not let lagerd end by itself within %s: %v", stop, defaults.ShutdownTimeout, err)
+		t.Errorf("TimeoutStopSec=%s does not let lagerd shut down within %s: %v", stop, defaults.ShutdownTimeout, err)
 	}
 	loaded, set := map[string]bool{}, map[string]bool{}
 	for _, v := range service["LoadCredential"] {
@@ -81,7 +81,7 @@ func TestUnitsFitTheProgram(t *testing.T) {
 	}
 }
 
-// TestUserIsMade gives the file to systemd, below a root of its own.
+// TestUserIsMade runs systemd-sysusers on the file, in a separate root.
 func TestUserIsMade(t *testing.T) {
 	t.Parallel()
 	program := tool(t, "systemd-sysusers")

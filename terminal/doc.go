@@ -1,12 +1,12 @@
-// Package terminal makes text that others wrote safe to show.
+// Package terminal makes foreign text safe to show in a terminal.
 //
 // Names, references, notes and errors come from e-conomic, from webhooks and from
 // database servers. A control character in one of them could clear an operator's
-// screen, colour a line or forge one; a bidirectional override shows a text in
-// another order than it has. [Escape] writes such characters out. Whoever puts
-// foreign text into a line uses it, or the lines of a page could not be told from
-// those that a name holds. [Writer] is the net below: a command writes through one,
-// so that nothing but line ends and tabs ever reaches a terminal as it is.
+// screen, or colour or forge a line; a bidirectional override shows a text in a
+// different order. [Escape] escapes such characters. Use it for any foreign text
+// that becomes part of a line, or a line break in a name could pass for a new line
+// of output. [Writer] is the safety net: commands write through one, so that of all
+// control characters only line ends and tabs reach a terminal.
 //
-// Escapes are those of JSON: a document that is escaped means what it meant before.
+// It uses JSON's escapes, so an escaped JSON document keeps its meaning.
 package terminal

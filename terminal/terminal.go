@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// Escape returns s with every character written out that a terminal obeys or that
-// shows nothing: controls (line ends and tabs among them), formatting characters
-// such as bidirectional overrides, line and paragraph separators, and bytes that
-// are not UTF-8. Other text is returned as it is.
+// Escape escapes every character in s that a terminal interprets or that is invisible:
+// control characters (including line ends and tabs), formatting characters such as
+// bidirectional overrides, line and paragraph separators, and invalid UTF-8. Other text
+// is unchanged.
 func Escape(s string) string {
 	if safe(s) {
 		return s
@@ -28,8 +28,8 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Line returns a text of several lines, such as joined errors, as one: its lines
-// joined by "; ", and each of them escaped.
+// Line turns a text of several lines, such as joined errors, into one: its non-empty
+// lines, escaped and joined by "; ".
 func Line(s string) string {
 	if safe(s) {
 		return s
@@ -43,9 +43,8 @@ func Line(s string) string {
 	return strings.Join(lines, "; ")
 }
 
-// EscapeOutput returns what a program wrote with everything escaped but the line
-// ends and tabs that it is laid out with. It returns b itself where there is
-// nothing to escape.
+// EscapeOutput escapes a program's output like Escape, except for line ends and tabs. It
+// returns b itself if there is nothing to escape.
 func EscapeOutput(b []byte) []byte {
 	if n := safeOutput(b); n < len(b) {
 		out := append(make([]byte, 0, len(b)+16), b[:n]...)
@@ -74,7 +73,7 @@ func safe(s string) bool {
 	return true
 }
 
-// safeOutput returns how many bytes at the beginning of b need no escape.
+// safeOutput returns the length of the prefix of b that needs no escape.
 func safeOutput(b []byte) int {
 	for n := 0; n < len(b); {
 		if c := b[n]; c < utf8.RuneSelf {
@@ -93,13 +92,12 @@ func safeOutput(b []byte) int {
 	return len(b)
 }
 
-// obeyed reports whether a terminal may do something else with a character than
-// show it.
+// obeyed reports whether a terminal may interpret a character instead of showing it.
 func obeyed(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// escape appends a character, which stands in raw, to out.
+// escape appends r, whose bytes are raw, to out, escaped if necessary.
 func escape(out []byte, r rune, raw string) []byte {
 	switch {
 	case r == utf8.RuneError && len(raw) == 1:
@@ -119,15 +117,15 @@ func escape(out []byte, r rune, raw string) []byte {
 	return fmt.Appendf(out, `\u%04x`, r)
 }
 
-// Writer passes on what is written to it, escaped by EscapeOutput. It may be used
-// by several goroutines at once.
+// Writer escapes what is written to it with EscapeOutput and passes it on. It is safe for
+// concurrent use.
 type Writer struct {
 	mu   sync.Mutex
 	to   io.Writer
-	part []byte // of a character that is not whole yet
+	part []byte // the start of an incomplete character
 }
 
-// NewWriter returns a Writer to w.
+// NewWriter returns a Writer that writes to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{to: w} }
 
 // Write implements io.Writer.
@@ -149,7 +147,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush writes what may have been the beginning of a character.
+// Flush writes the bytes of an incomplete character, escaped.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,8 +159,8 @@ func (w *Writer) Flush() error {
 	return err
 }
 
-// unfinished returns how many bytes at the end of b begin a character that more
-// bytes may complete.
+// unfinished returns how many bytes at the end of b are the start of an incomplete
+// character.
 func unfinished(b []byte) int {
 	for n := 1; n <= min(len(b), utf8.UTFMax-1); n++ {
 		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {

@@ -59,7 +59,7 @@ func TestWriter(t *testing.T) {
 	var out strings.Builder
 	w := terminal.NewWriter(&out)
 	text := "SHOP\tSTATE\nså\x1b[2J\r\u202e\u009b\n🤬\xe2"
-	for n := range len(text) { // each character of several bytes is cut
+	for n := range len(text) { // splits each multi-byte character
 		if count, err := w.Write([]byte{text[n]}); count != 1 || err != nil {
 			t.Fatal(count, err)
 		}
@@ -72,7 +72,7 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// A document that is escaped means what it meant before.
+// TestEscapedJSON: an escaped JSON document keeps its meaning.
 func TestEscapedJSON(t *testing.T) {
 	t.Parallel()
 	text := "a\x1b\u007f\u009b\u202e\u2028\U000e0041\n\"\\"
