@@ -24,10 +24,10 @@ import (
 	"lagerd/terminal"
 )
 
-// asking asks e-conomic about a shop before anything is stored.
+// asking queries e-conomic about a shop before anything is stored.
 type asking struct {
 	client *economic.Client
-	calls  atomic.Int64 // that were made
+	calls  atomic.Int64 // calls made so far
 }
 
 func newAsking(cfg config.Config) (*asking, error) {
@@ -40,7 +40,7 @@ func newAsking(cfg config.Config) (*asking, error) {
 	return a, err
 }
 
-// book counts the calls that were made among the shop's of the day.
+// book adds the calls made so far to the shop's calls of the day.
 func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
 	calls := int(a.calls.Swap(0))
 	if calls == 0 {
@@ -49,16 +49,16 @@ func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
 	return s.AddCommandCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls)
 }
 
-// found is what e-conomic says about a grant token.
+// found is what e-conomic reports for a grant token.
 type found struct {
 	self      economic.Self
-	inventory string // "": the shop's stock is not read there
-	invoices  string // "": they are off
+	inventory string // "": the shop's stock is not read from e-conomic
+	invoices  string // "": the shop's invoices are off
 }
 
-// ask asks e-conomic whose token it is, whether its agreement carries stock
-// figures, and what invoices it has from the shop's start on: three calls. An error
-// says why the shop could not work so, and what to do.
+// ask queries whose token it is, whether the agreement has stock figures, and how many
+// invoices it has since the shop's start: three calls. An error says why the shop cannot
+// work with the token, and what to do.
 func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found, error) {
 	agreement := a.client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{Patience: patience}))
 	var f found
@@ -91,30 +91,30 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 	return f, nil
 }
 
-// whyRefused says what to do where e-conomic does not answer for a new token.
+// whyRefused returns what to do about an error that e-conomic answers to a new token.
 func whyRefused(err error, shop string) string {
 	if economic.KindOf(err) == economic.KindUnauthorized {
-		return "is this the whole grant token, of this app and not of another, and is the app's own token (economic.app_secret_token_file) right? Else have the agreement's super-user grant the app access again"
+		return "check that this is the complete grant token, and for this app, and that the app's own token (economic.app_secret_token_file) is right; otherwise have the agreement's super-user grant the app access again"
 	}
 	return whatToDo(err, shop)
 }
 
-// assessed says what an agreement's first page of items shows. It returns an error
-// where no stock can be read there, naming what to say instead.
+// assessed describes what an agreement's first page of items shows. It returns an error
+// if no stock can be read there, naming the flags to use instead.
 func assessed(a plan.Assessment, rackbeat, off string) (string, error) {
 	switch a.Verdict() {
 	case plan.VerdictOK:
 	case plan.VerdictEmpty:
 		return "the agreement has no items yet", nil
 	case plan.VerdictNoInventory:
-		return "", fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: for Rackbeat say `%s`, else `%s`; invoices go on either way", a.Items, rackbeat, off)
+		return "", fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: use `%s` for Rackbeat, otherwise `%s`; invoices work either way", a.Items, rackbeat, off)
 	case plan.VerdictAllZero:
-		return "careful: every stock figure on the first page is zero: is the stock really kept at e-conomic?", nil
+		return "every stock figure on the first page is zero: check that the stock is kept at e-conomic", nil
 	}
 	return fmt.Sprintf("%d of the first %d items carry a stock figure", a.WithFigures, a.Items), nil
 }
 
-// show writes what e-conomic said.
+// show writes what e-conomic reported.
 func (f found) show(w io.Writer) {
 	fmt.Fprintf(w, "e-conomic says: agreement %d, %s\n", f.self.AgreementNumber, companyName(f.self))
 	if f.inventory != "" {
@@ -132,7 +132,7 @@ func companyName(self economic.Self) string {
 	return terminal.Escape(self.CompanyName)
 }
 
-// alsoOf says that other shops have the agreement too, "" if none has.
+// alsoOf returns a note that other shops have the agreement too, or "" if none does.
 func alsoOf(ctx context.Context, s *store.Store, shop string, agreement int64) (string, error) {
 	names, err := s.ShopsOf(ctx, agreement)
 	if err != nil {
@@ -147,38 +147,38 @@ func alsoOf(ctx context.Context, s *store.Store, shop string, agreement int64) (
 	if more := len(names) - shown; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("agreement %d is also that of %s: if that is meant, mind that e-conomic's limits hold for all of them together", agreement, list), nil
+	return fmt.Sprintf("agreement %d is also used by %s: if that is intended, note that they share e-conomic's limits", agreement, list), nil
 }
 
-// consent are the flags by which a script says yes to another agreement.
+// consent are the flags with which a script accepts another agreement.
 type consent struct {
-	Yes       bool  `help:"With --accept-agreement: do not ask. Needs --agreement."`
-	Agreement int64 `help:"With --accept-agreement: the number of the agreement that is accepted; another is refused." placeholder:"NUMBER"`
+	Yes       bool  `help:"With --accept-agreement: do not prompt. Requires --agreement."`
+	Agreement int64 `help:"With --accept-agreement: the only agreement number to accept." placeholder:"NUMBER"`
 }
 
 func (y consent) check(accept bool) error {
 	switch {
 	case !accept && (y.Yes || y.Agreement != 0):
-		return errors.New("--yes and --agreement say yes to --accept-agreement: without it there is no question")
+		return errors.New("--yes and --agreement require --accept-agreement")
 	case y.Yes && y.Agreement == 0:
-		return errors.New("--yes: say to which agreement, with --agreement NUMBER")
+		return errors.New("--yes requires --agreement NUMBER")
 	}
 	return nil
 }
 
-// ask returns nil if a person, or a script that names the agreement, accepts it.
-// What e-conomic says of it has been shown.
+// ask returns nil if a person, or a script that names it, accepts the agreement, which
+// has been shown before.
 func (y consent) ask(c *call, shop string, was int64, self economic.Self) error {
 	if y.Agreement != 0 && y.Agreement != self.AgreementNumber {
-		return fmt.Errorf("not accepted: the token answers for agreement %d, %s, and --agreement says %d", self.AgreementNumber, companyName(self), y.Agreement)
+		return fmt.Errorf("not accepted: the token answers for agreement %d, %s, not for --agreement %d", self.AgreementNumber, companyName(self), y.Agreement)
 	}
 	if y.Yes {
 		return nil
 	}
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
-		return fmt.Errorf("not accepted: there is no terminal to ask on: if agreement %[1]d, %[2]s, is right, say `lagerd shops set %[3]s --accept-agreement --yes --agreement %[1]d`", self.AgreementNumber, companyName(self), shop)
+		return fmt.Errorf("not accepted: no terminal to ask on: if agreement %[1]d, %[2]s, is right, run `lagerd shops set %[3]s --accept-agreement --yes --agreement %[1]d`", self.AgreementNumber, companyName(self), shop)
 	}
-	fmt.Fprintf(c.Stderr, "%s was agreement %d. Is it to have the stock and the invoices of agreement %d, %s, from now on? [y/N] ", shop, was, self.AgreementNumber, companyName(self))
+	fmt.Fprintf(c.Stderr, "%s has agreement %d. Switch it to the stock and invoices of agreement %d, %s? [y/N] ", shop, was, self.AgreementNumber, companyName(self))
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)

@@ -21,13 +21,13 @@ import (
 
 type approveCmd struct {
 	Shop    string        `arg:"" help:"The shop."`
-	Yes     bool          `help:"Do not ask."`
-	Wait    bool          `help:"Wait until the shop has been swept, and fail if that failed."`
+	Yes     bool          `help:"Do not prompt."`
+	Wait    bool          `help:"Wait for the sweep, and fail if it fails."`
 	Timeout time.Duration `help:"Longest time to wait." default:"5m"`
 }
 
 func (approveCmd) Help() string {
-	return "For a shop that lagerd holds because a reconciliation would take away the stock of too many items, at once or together with those lost within reconcile.loss_window: reads e-conomic anew, shows what it would lose, and asks. An approval is good for a day, and for what was shown (and reconcile.loss_min more, for what sells out meanwhile); the losses before it count no more."
+	return "For a shop held because a reconciliation would take away the stock of too many items, at once or together with those lost within reconcile.loss_window. Reads e-conomic again, shows what the shop would lose, and prompts. An approval is valid for a day and covers the number of losses shown, plus reconcile.loss_min for items that sell out meanwhile; earlier losses no longer count."
 }
 
 func (cmd approveCmd) Run(c *call) error {
@@ -52,8 +52,8 @@ func (cmd approveCmd) Run(c *call) error {
 	return cmd.approve(c, cfg, s, shop, losses)
 }
 
-// held returns the shop as it is held, or an error where there is nothing to approve,
-// with what to do instead.
+// held returns the shop if its losses are held, else an error that says what to do
+// instead.
 func (cmd approveCmd) held(ctx context.Context, s *store.Store) (store.Shop, error) {
 	st, err := diffCmd{Shop: cmd.Shop}.shop(ctx, s)
 	if err != nil {
@@ -62,21 +62,21 @@ func (cmd approveCmd) held(ctx context.Context, s *store.Store) (store.Shop, err
 	v := status.Of(st)
 	switch {
 	case v.State == status.StatePaused:
-		return st.Shop, fmt.Errorf("%[1]s is paused (%[2]s): say `lagerd shops resume %[1]s` first; if it loses too much then, it is held, and you can approve that", cmd.Shop, v.Reason)
+		return st.Shop, fmt.Errorf("%[1]s is paused (%[2]s): run `lagerd shops resume %[1]s` first; if it would then lose too much, it is held and you can approve the losses", cmd.Shop, v.Reason)
 	case v.HeldFor(plan.ScopeStock, plan.HeldLosses):
 		return st.Shop, nil
 	case v.State == status.StateHeld:
-		return st.Shop, fmt.Errorf("%[1]s is held, but not for its losses: %[2]s: `lagerd check --shop %[1]s` says what to do", cmd.Shop, v.Reason)
+		return st.Shop, fmt.Errorf("%[1]s is held, but not for losses: %[2]s: see `lagerd check --shop %[1]s` for what to do", cmd.Shop, v.Reason)
 	}
-	return st.Shop, fmt.Errorf("%[1]s is not held: there is nothing to approve (`lagerd diff %[1]s` shows what differs)", cmd.Shop)
+	return st.Shop, fmt.Errorf("%[1]s is not held: there is nothing to approve (`lagerd diff %[1]s` shows the differences)", cmd.Shop)
 }
 
-// show reads anew what the shop would lose, shows it, and returns how many
-// items that are.
+// show reads e-conomic again, shows what the shop would lose, and returns the number of
+// losses.
 func (cmd approveCmd) show(c *call) (int, error) {
 	found, _, err := diffCmd{Shop: cmd.Shop}.read(c.ctx, c)
 	if err != nil {
-		return 0, fmt.Errorf("see what %s would lose: %w", cmd.Shop, err)
+		return 0, fmt.Errorf("read the losses of %s: %w", cmd.Shop, err)
 	}
 	tell(c.Stderr, found)
 	losses := found.Losses()
@@ -84,7 +84,7 @@ func (cmd approveCmd) show(c *call) (int, error) {
 		return 0, nil
 	}
 	if err := status.DiffOf(found).WriteLosses(c.Stdout); err != nil {
-		return 0, fmt.Errorf("write what %s would lose: %w", cmd.Shop, err)
+		return 0, fmt.Errorf("write the losses of %s: %w", cmd.Shop, err)
 	}
 	return losses, nil
 }
@@ -94,7 +94,7 @@ func (cmd approveCmd) ask(c *call) error {
 		return nil
 	}
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
-		return fmt.Errorf("not approved: there is no terminal to ask on: if this is right, say `lagerd approve %s --yes`", cmd.Shop)
+		return fmt.Errorf("not approved: no terminal to ask on: if this is right, run `lagerd approve %s --yes`", cmd.Shop)
 	}
 	fmt.Fprintf(c.Stderr, "Is it right that %s loses these? [y/N] ", cmd.Shop)
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
@@ -107,8 +107,8 @@ func (cmd approveCmd) ask(c *call) error {
 	return nil
 }
 
-// approve stores the approval and has the shop swept. Where nothing would be
-// lost any more the sweep alone ends the hold.
+// approve stores the approval and requests a sweep. If nothing would be lost any more,
+// it stores no approval: the sweep alone ends the hold.
 func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop store.Shop, losses int) error {
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
@@ -129,11 +129,11 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 	said, then := fmt.Sprintf("approved: %s may lose the stock of %d items (and of %d more that sell out meanwhile) within a day", cmd.Shop, losses, cfg.Reconcile.LossMin),
 		"swept: each item is read once more before its stock goes"
 	if losses == 0 {
-		said = fmt.Sprintf("asked anew, e-conomic takes nothing away from %s: nothing was approved, and the next listing that says so too ends the hold", cmd.Shop)
+		said = fmt.Sprintf("%s would no longer lose anything: nothing was approved, and the next listing that confirms it ends the hold", cmd.Shop)
 		then = "swept: the hold has ended"
 	}
 	if !cmd.Wait {
-		_, err := fmt.Fprintln(c.Stdout, said+"; a sweep has been asked for")
+		_, err := fmt.Fprintln(c.Stdout, said+"; requested a sweep")
 		return errors.Join(err, c.noteIfNoneRuns(s, cfg))
 	}
 	fmt.Fprintln(c.Stdout, said)
@@ -144,8 +144,8 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 	return err
 }
 
-// wait waits for the sweep, and fails if that failed or if the shop is held after
-// it: it would lose more than was approved.
+// wait waits for the sweep, and fails if it failed or if the shop is held after it: the
+// shop would lose more than was approved.
 func (cmd approveCmd) wait(ctx context.Context, stderr io.Writer, w *waiter, request string) error {
 	var done []store.Request
 	err := w.until(ctx, func() (ok bool, err error) {
@@ -167,7 +167,7 @@ func (cmd approveCmd) wait(ctx context.Context, stderr io.Writer, w *waiter, req
 		return err
 	}
 	for _, st := range list {
-		// What is held beside the stock does not make the sweep of the stock fail.
+		// A hold of another part does not make the sweep of the stock fail.
 		if v := status.Of(st); !stopped(v, plan.KindStock, true) {
 			fmt.Fprintf(stderr, "Note: %s\n", terminal.Line(v.Reason))
 			return nil

@@ -23,7 +23,7 @@ type checkCmd struct {
 }
 
 func (checkCmd) Help() string {
-	return "Reads only. Costs two calls to e-conomic for each shop. Exits with 1 where anything is FAILED, held shops included; a shop that a person has paused is no failure, and no WARNING is."
+	return "Read-only. Makes two calls to e-conomic per shop. Exits with 1 if anything is FAILED, including held shops; a paused shop is not a failure, nor is a WARNING."
 }
 
 func (cmd checkCmd) Run(c *call) error {
@@ -63,7 +63,7 @@ func (cmd checkCmd) Run(c *call) error {
 	return r.end()
 }
 
-// checkDatabase looks at the database and returns it, nil where it cannot be read.
+// checkDatabase checks the database and returns it, or nil if it cannot be used.
 func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Store {
 	s, err := openDatabase(ctx, cfg, true, readsFor)
 	if err != nil {
@@ -74,10 +74,10 @@ func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Sto
 	switch err := s.CheckSchema(ctx); {
 	case errors.Is(err, store.ErrOldSchema) && (s.Embedded() || cfg.Database.Migrate == config.MigrateAuto):
 		if failed := s.CanMigrate(ctx); failed != nil {
-			r.bad("schema", fmt.Errorf("%w: no start of `lagerd run` can bring it up to date: %w", err, failed))
+			r.bad("schema", fmt.Errorf("%w: `lagerd run` cannot migrate it: %w", err, failed))
 			break
 		}
-		r.warn("schema", "%v: the next start of `lagerd run` brings it up to date; nothing more is looked at until then", err)
+		r.warn("schema", "%v: the next start of `lagerd run` migrates it; nothing more is checked until then", err)
 	case err != nil:
 		r.bad("schema", err)
 	default:
@@ -91,8 +91,8 @@ func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Sto
 	return nil
 }
 
-// shops checks the shops by what is stored, and, where the secrets are there, by what
-// their agreements answer.
+// shops checks the shops' stored state and, if the secrets are available, their
+// agreements.
 func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys, alive map[string]store.Instance) error {
 	var asked *asking
 	if keys != nil && !cfg.Economic.AppSecretToken.IsZero() {
@@ -136,12 +136,12 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 	return nil
 }
 
-// checkShop asks the shop's agreement who it is, and whether it sends stock.
+// checkShop checks the shop's agreement at e-conomic, and whether it has stock figures.
 func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.Client, keys *secret.Keys, st store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
 	grant, err := keys.Open(st.Shop.Shop, st.Shop.GrantToken)
 	if err != nil {
-		r.bad(name, fmt.Errorf("%w: give its grant token anew with `lagerd shops set %s --grant-token-file …`", err, st.Shop.Shop))
+		r.bad(name, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, st.Shop.Shop))
 		return
 	}
 	agreement := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{}))
@@ -165,7 +165,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 	r.accepted = true
 	known := st.Progress.AgreementNumber
 	if known != 0 && known != self.AgreementNumber {
-		r.bad(name, fmt.Errorf("the token answers for agreement %d, %s, and the shop is agreement %d: if that is meant, say `lagerd shops set %s --accept-agreement`", self.AgreementNumber, companyName(self), known, st.Shop.Shop))
+		r.bad(name, fmt.Errorf("the token answers for agreement %d, %s, and the shop is agreement %d: if the change is intended, run `lagerd shops set %s --accept-agreement`", self.AgreementNumber, companyName(self), known, st.Shop.Shop))
 		return
 	}
 	r.good(name, "agreement %d, %s", self.AgreementNumber, companyName(self))
@@ -191,7 +191,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 	}
 }
 
-// checkNotices tells what of the shop cannot be read, or only in part.
+// checkNotices reports what of the shop cannot be read, or only in part.
 func checkNotices(r *report, st store.ShopStatus) {
 	unread, warnings := status.Of(st).Notices()
 	for _, text := range unread {
@@ -202,8 +202,8 @@ func checkNotices(r *report, st store.ShopStatus) {
 	}
 }
 
-// checkMixed names stored invoices that are another agreement's: until lagerd kept what
-// is stored by agreement, an acceptance left the former one's where they were.
+// checkMixed reports stored invoices of another agreement: before lagerd had a dataset
+// per agreement, accepting a new one left the former one's invoices in place.
 func checkMixed(ctx context.Context, r *report, s *store.Store, st store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
 	mixed, err := s.MixedInvoices(ctx, st.Shop.Dataset)
@@ -219,7 +219,7 @@ func checkMixed(ctx context.Context, r *report, s *store.Store, st store.ShopSta
 		if more := len(mixed) - shown; more > 0 {
 			list = append(list, fmt.Sprintf("and %d more", more))
 		}
-		r.bad(name, fmt.Errorf("%d stored invoices are not agreement %d's, but probably those of one that the shop had before: %s: their PDFs may be another company's: `lagerd shops remove %s`, then `lagerd shops add` fetches everything anew",
+		r.bad(name, fmt.Errorf("%d stored invoices are not agreement %d's but probably those of one that the shop had before: %s: their PDFs may be another company's: to fetch everything again, run `lagerd shops remove %s`, then `lagerd shops add`",
 			len(mixed), st.Progress.AgreementNumber, strings.Join(list, ", "), st.Shop.Shop))
 	}
 }
@@ -231,9 +231,9 @@ func whatToDo(err error, shop string) string {
 	case economic.KindForbidden:
 		return "the app needs the role SuperUser or Sales"
 	case economic.KindRateLimited:
-		return "another app may be using up the agreement's calls: try again in a minute"
+		return "another app may be using up the agreement's calls: retry in a minute"
 	default:
-		return "is economic.rest_url right, and can this machine reach it?"
+		return "check economic.rest_url, and that this machine can reach it"
 	}
 }
 
@@ -244,14 +244,14 @@ func orDefaults(file string) string {
 	return file
 }
 
-// report prints one line to a check and counts those that failed.
+// report prints one line per check and counts the failed ones.
 type report struct {
 	w      io.Writer
 	failed int
 
-	clocks   map[string]bool // whose differ, and have been told of
-	refused  map[string]bool // agreements that answer 401
-	accepted bool            // some agreement answers
+	clocks   map[string]bool // those already reported as off
+	refused  map[string]bool // agreements that answered 401
+	accepted bool            // at least one agreement answered
 }
 
 func (r *report) good(what, format string, args ...any) {
@@ -266,7 +266,7 @@ func (r *report) bad(what string, err error) {
 	fmt.Fprintf(r.w, "FAILED  %s: %s\n", what, terminal.Line(err.Error()))
 }
 
-// warn prints what may be wrong and is not known to be: it is no failure.
+// warn prints a possible problem, which does not count as a failure.
 func (r *report) warn(what, format string, args ...any) {
 	fmt.Fprintf(r.w, "WARNING %s: %s\n", what, terminal.Line(fmt.Sprintf(format, args...)))
 }

@@ -15,15 +15,15 @@ import (
 	"lagerd/store"
 )
 
-// checkRunning tells whether a lagerd runs on the database, and whether those that do
-// use the app's token that this command reads.
+// checkRunning checks that a lagerd runs on the database, and that all of them use the
+// same app secret token as this command. It returns those that run.
 func checkRunning(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys) (map[string]store.Instance, error) {
 	alive, err := living(ctx, s, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if len(alive) == 0 {
-		r.bad("daemon", fmt.Errorf("%s on this database: start one (`systemctl start lagerd`); its log says why it ended. If one does run, it has another database than this command: compare their database.dsn and database.path", status.NoLagerd))
+		r.bad("daemon", fmt.Errorf("%s on this database: start one (`systemctl start lagerd`); its log says why it ended. If one is running, it uses a different database: compare its database.dsn and database.path with this command's", status.NoLagerd))
 		return alive, nil
 	}
 	var names []string
@@ -42,17 +42,17 @@ func checkRunning(ctx context.Context, r *report, cfg config.Config, s *store.St
 	mine := keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal())
 	for _, i := range alive {
 		if theirs, known := used[i.Instance]; known && theirs != mine {
-			r.bad("app secret token", fmt.Errorf("the lagerd on %s, process %d, uses another than this command reads, so what is checked here is not what it does: have both read the same (economic.app_secret_token_file, or the credential's file beside the configuration), then `systemctl restart lagerd`", i.Host, i.PID))
+			r.bad("app secret token", fmt.Errorf("the lagerd on %s, process %d, uses a different token than this command, so these checks may not apply to it: make both read the same one (economic.app_secret_token_file, or the credential file beside the configuration), then run `systemctl restart lagerd`", i.Host, i.PID))
 		}
 	}
 	return alive, nil
 }
 
-// farApart is how much clocks may differ until people are told: e-conomic's own times
-// are whole minutes.
+// farApart is the largest clock difference that is not reported: e-conomic's own times
+// are in whole minutes.
 const farApart = time.Minute
 
-// checkClock compares a clock that was read between two times of this machine's.
+// checkClock compares a clock that was read between before and after, by this machine's clock.
 func checkClock(r *report, whose string, theirs, before, after time.Time) {
 	var off time.Duration
 	var word string
@@ -68,8 +68,8 @@ func checkClock(r *report, whose string, theirs, before, after time.Time) {
 		if r.clocks == nil {
 			r.clocks = map[string]bool{}
 		}
-		r.clocks[whose] = true // once is enough
-		r.bad("clock", fmt.Errorf("this machine's is %s %s %s: set the one that is wrong by NTP (`timedatectl set-ntp true`), since cursors keep within both, and ages in `lagerd status` are wrong", off.Round(time.Second), word, whose))
+		r.clocks[whose] = true // report it once
+		r.bad("clock", fmt.Errorf("this machine's is %s %s %s: synchronize the wrong one with NTP (`timedatectl set-ntp true`): cursors stay behind both clocks, and the ages in `lagerd status` are wrong", off.Round(time.Second), word, whose))
 	}
 }
 
@@ -85,11 +85,11 @@ func checkDatabaseClock(ctx context.Context, r *report, s *store.Store) {
 	}
 }
 
-// justAdded is how long a shop may wait for a lagerd to take it.
+// justAdded is how long a new shop may be without a lease before that is a failure.
 const justAdded = time.Minute
 
-// checkState tells what of a shop is not as it should be by what is stored about it.
-// A paused shop is tried by nobody, and that is no failure.
+// checkState reports problems in a shop's stored state. A paused shop is not reconciled,
+// and that is not a failure.
 func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance, cfg config.Config) {
 	name := "shop " + st.Shop.Shop
 	shops := []status.Shop{status.Of(st)}
@@ -100,7 +100,7 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 		r.good(name, "is paused by a person: %s", v.Reason)
 		return
 	case status.StateNoLagerd:
-		if len(alive) > 0 { // else it is said once for all
+		if len(alive) > 0 { // else checkRunning has reported it
 			r.bad(name, errors.New(v.Reason))
 		}
 	case status.StateNotTaken:
@@ -121,11 +121,11 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 		r.bad(name, errors.New(trouble))
 	}
 	if st.SetAside > 0 {
-		r.warn(name, "%d batch(es) of webhooks could not be read; the shop was swept instead, and they are kept for a look (hint_batches.set_aside, with the error)", st.SetAside)
+		r.warn(name, "%d batch(es) of webhooks could not be read and were kept (hint_batches.set_aside, with the error); the shop was swept instead", st.SetAside)
 	}
 }
 
-// checkRefusals tells what several agreements that refuse have in common.
+// checkRefusals reports the app secret token if several agreements refuse it and none accepts it.
 func checkRefusals(r *report) {
 	if len(r.refused) >= reconcile.SeveralRefused && !r.accepted {
 		r.bad("app secret token", errors.New(reconcile.AppTokenSuspected))

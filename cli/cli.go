@@ -29,21 +29,21 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
-// exitError is returned by a command that has said everything and whose exit code
-// is more than that it failed.
+// exitError is returned by a command that has printed everything itself, to exit with
+// that code.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// Process is what a command line runs in.
+// Process is the environment of a command line.
 type Process struct {
 	Args   []string // without the program's name
-	Env    []string // as os.Environ gives it
+	Env    []string // as returned by os.Environ
 	Stdin  *os.File
 	Stdout io.Writer
 	Stderr io.Writer
 
-	// Signals are those that CatchSignals caught before the command line was read.
+	// Signals receives what CatchSignals has caught since before the command line was parsed.
 	Signals chan os.Signal
 }
 
@@ -53,34 +53,33 @@ type commands struct {
 
 	Run       runCmd       `cmd:"" help:"Run the daemon."`
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
-	Status    statusCmd    `cmd:"" help:"Show how each shop fares."`
-	Why       whyCmd       `cmd:"" help:"Show why an item's stock or an invoice is as it is."`
-	Reconcile reconcileCmd `cmd:"" help:"Have shops, items or invoices reconciled now."`
-	Diff      diffCmd      `cmd:"" help:"Show what differs between e-conomic and the database; changes nothing."`
-	Approve   approveCmd   `cmd:"" help:"Accept that a shop loses the stock that lagerd holds back."`
+	Status    statusCmd    `cmd:"" help:"Show the state of each shop."`
+	Why       whyCmd       `cmd:"" help:"Explain an item's stock or an invoice."`
+	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
+	Diff      diffCmd      `cmd:"" help:"Show differences between e-conomic and the database; changes nothing."`
+	Approve   approveCmd   `cmd:"" help:"Approve the losses for which a shop is held."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
-	Sandbox   sandboxCmd   `cmd:"" help:"Run an e-conomic to develop and test against."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic for development and tests."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
-// call is what a command gets to work with.
+// call is the context of one command.
 type call struct {
 	Process
 	ctx    context.Context
-	config string    // file; "": defaults and environment only
-	noFile error     // the file is named by nothing
-	log    io.Writer // the daemon's log, which escapes for itself
+	config string    // file; "": only defaults and environment
+	noFile error     // --config or LAGERD_CONFIG is empty
+	log    io.Writer // the daemon's log, which does its own escaping
 }
 
-// Main runs a command line and returns its exit code. What commands write goes
-// through a terminal.Writer: no control character of a text that others wrote
-// reaches a terminal.
+// Main runs a command line and returns its exit code. Commands write through a
+// terminal.Writer: no control character of foreign text reaches a terminal.
 func Main(ctx context.Context, p Process) int {
 	stdout, stderr := terminal.NewWriter(p.Stdout), terminal.NewWriter(p.Stderr)
 	code := run(ctx, p, stdout, stderr)
-	// Nobody is left to be told that the last half of a character was not written.
+	// The error can be reported to nobody: at most half a character was not written.
 	_, _ = stdout.Flush(), stderr.Flush()
 	return code
 }
@@ -90,8 +89,8 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("lagerd"),
-		kong.Description("Makes a webshop's stock and invoice PDFs in MySQL equal to e-conomic's, minute by minute."),
-		kong.Writers(p.Stdout, p.Stderr), // it asks a terminal how wide it is
+		kong.Description("Keeps a webshop's stock and invoice PDFs in MySQL equal to e-conomic's, minute by minute."),
+		kong.Writers(p.Stdout, p.Stderr), // unwrapped: kong queries the terminal's width
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -134,13 +133,13 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 
 const defaultConfig = "/etc/lagerd/lagerd.yaml"
 
-// configFile returns the file to read: the one named, else the one a package
-// installs, else none. One that may be there and cannot be looked at is not taken
-// for none, and neither is a name with nothing in it.
+// configFile returns the file to read: the one named, else the one a package installs if
+// it exists, else "". An installed file that cannot be checked counts as existing, and an
+// empty name is an error.
 func configFile(named *string, installed string) (string, error) {
 	if named != nil {
 		if strings.TrimSpace(*named) == "" {
-			return "", &config.Errors{Problems: []config.Problem{{Key: "--config (LAGERD_CONFIG)", What: "expected a file's name, got nothing: name it, or leave the flag out and unset the variable"}}}
+			return "", &config.Errors{Problems: []config.Problem{{Key: "--config (LAGERD_CONFIG)", What: "expected a file name, got nothing: set it, or remove the flag and unset the variable"}}}
 		}
 		return kong.ExpandPath(*named), nil
 	}
@@ -157,15 +156,15 @@ func (c *call) load() (config.Config, error) {
 	return config.Load(c.config, c.Env)
 }
 
-// waitsFor is how long a command waits for a database to take its connection, and
-// readsFor how long one that only reads waits for an answer.
+// waitsFor is how long a command waits for the database to accept a connection, and
+// readsFor how long a read-only command waits for an answer.
 const (
 	waitsFor = 5 * time.Second
 	readsFor = 15 * time.Second
 )
 
-// open opens the configured database for a command that writes to it, and brings its
-// schema up to date where the configuration says so. It makes none.
+// open opens the configured database for a command that writes to it, and migrates its
+// schema if the configuration says so. It does not create a database.
 func (c *call) open() (config.Config, *store.Store, error) {
 	cfg, err := c.load()
 	if err != nil {
@@ -175,8 +174,8 @@ func (c *call) open() (config.Config, *store.Store, error) {
 	return cfg, s, err
 }
 
-// openOrCreate is open, for the command with which a new installation may begin: an
-// embedded database that does not exist yet is made, and that is said.
+// openOrCreate is open for the first command of a new installation: it creates the
+// embedded database if it does not exist yet, and says so.
 func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 	cfg, err := c.load()
 	if err != nil {
@@ -184,23 +183,24 @@ func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 	}
 	s, err := openStore(c.ctx, cfg, false)
 	if err == nil && s.Created() {
-		fmt.Fprintf(c.Stderr, "Note: the embedded database %s was not there and has been created. (database.dsn names a MySQL or MariaDB server instead.)\n", s.Path())
+		fmt.Fprintf(c.Stderr, "Note: the embedded database %s did not exist and has been created. (To use a MySQL or MariaDB server, set database.dsn.)\n", s.Path())
 	}
 	return cfg, s, err
 }
 
-// openDatabase opens the configured database, as it is. An embedded one must exist
-// already, or is made. An answer of 0 is the store's own.
+// openDatabase opens the configured database without migrating it. With existing, an
+// embedded one must exist; otherwise it is created. An answer timeout of 0 is the store's
+// default.
 func openDatabase(ctx context.Context, cfg config.Config, existing bool, answer time.Duration) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{DSN: cfg.Database.DSN.Reveal(), Path: cfg.Database.Path, Existing: existing, MaxConnections: cfg.Database.MaxConnections,
 		ConnectTimeout: waitsFor, ResponseTimeout: answer})
 	if errors.Is(err, fs.ErrPermission) && cfg.Database.DSN.IsZero() {
-		err = fmt.Errorf("%w: say `sudo -u lagerd lagerd …`: commands read what the service reads", err)
+		err = fmt.Errorf("%w: run `sudo -u lagerd lagerd …`: commands read the same files as the service", err)
 	}
 	return s, err
 }
 
-// openToRead is open for a command that only reads: it migrates none.
+// openToRead is open for a read-only command: it does not migrate.
 func (c *call) openToRead() (config.Config, *store.Store, error) {
 	cfg, err := c.load()
 	if err != nil {
@@ -240,7 +240,7 @@ func openStore(ctx context.Context, cfg config.Config, existing bool) (*store.St
 	return s, nil
 }
 
-// version returns the version the binary was built as.
+// version returns the version of the binary.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

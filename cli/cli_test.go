@@ -133,7 +133,7 @@ func TestWebhookURLWarnings(t *testing.T) {
 		{"https://hooks.example.dk/", "", []string{`its path is "/"`}},
 		{"https://hooks.example.dk/webhooks.php/", "", []string{`its path is "/webhooks.php/"`}},
 		{"https://hooks.example.dk/Webhooks.php", "", []string{`its path is "/Webhooks.php"`}},
-		{"https://hooks.example.dk/lagerd/webhooks.php", "", []string{"have the proxy map it, or write https://hooks.example.dk/webhooks.php"}},
+		{"https://hooks.example.dk/lagerd/webhooks.php", "", []string{"map it in the proxy, or use https://hooks.example.dk/webhooks.php"}},
 		{"http://localhost/webhooks.php", "", []string{"cannot reach http://localhost/webhooks.php"}},
 		{"http://10.1.2.3/webhooks.php", "", []string{"cannot reach"}},
 		{"http://[::1]:80/webhooks.php", "", []string{"cannot reach"}},

@@ -29,17 +29,17 @@ type diffCmd struct {
 }
 
 func (diffCmd) Help() string {
-	return "Reads e-conomic and the database and shows what a reconciliation would change. Writes nothing but the count of the day's calls. Exits with 0 where they are equal, 1 where they differ, 2 where they could not be compared."
+	return "Reads e-conomic and the database and shows what a reconciliation would change. Writes only the count of the day's calls. Exits with 0 if they are equal, 1 if they differ, 2 if they could not be compared."
 }
 
-// The exit codes of diff, as diff(1) has them.
+// The exit codes of diff are those of diff(1).
 const (
 	exitDiffers = 1
 	exitTrouble = 2
 )
 
-// Run returns an exitError where the two differ or cannot be compared: for every
-// other command 1 is a failure.
+// Run returns an exitError if the two differ or cannot be compared: for every other
+// command 1 is a failure.
 func (cmd diffCmd) Run(c *call) error {
 	code, err := cmd.compare(c)
 	if bad := (*config.Errors)(nil); errors.As(err, &bad) {
@@ -59,7 +59,7 @@ func (cmd diffCmd) compare(c *call) (code int, err error) {
 	defer stop()
 	found, shop, err := cmd.read(ctx, c)
 	if ctx.Err() != nil {
-		return exitTrouble, errors.New("interrupted: nothing is concluded from what was read so far")
+		return exitTrouble, errors.New("interrupted: no result from a partial read")
 	}
 	if err != nil {
 		return exitTrouble, err
@@ -81,14 +81,14 @@ func (cmd diffCmd) compare(c *call) (code int, err error) {
 	}
 	switch {
 	case len(found.Unreadable) > 0:
-		return exitTrouble, errors.New("not everything could be compared: see above; lagerd leaves those as they are until e-conomic's answer can be read")
+		return exitTrouble, errors.New("not everything could be compared, see above; lagerd leaves those unchanged until e-conomic's answer can be read")
 	case !found.Equal():
 		return exitDiffers, nil
 	}
 	return exitOK, nil
 }
 
-// tell writes what a person must know to read the differences.
+// tell writes notes that a person needs to interpret the differences.
 func tell(w io.Writer, found reconcile.Differences) {
 	for _, note := range found.Notes {
 		fmt.Fprintln(w, "lagerd: note:", terminal.Escape(note))
@@ -98,7 +98,7 @@ func tell(w io.Writer, found reconcile.Differences) {
 	}
 }
 
-// read returns what differs, and how the shop fared before that was read.
+// read returns the differences, and the shop's state before the read.
 func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differences, shop status.Shop, err error) {
 	invoices, err := cmd.numbers()
 	if err != nil {
@@ -118,11 +118,11 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 		return found, shop, err
 	}
 	defer func() {
-		// Also what an interrupted one has asked.
+		// An interrupted diff's calls count too.
 		booking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err := asked.book(booking, s, cmd.Shop); err != nil {
-			found.Notes = append(found.Notes, "the calls to e-conomic are not counted among the day's: "+err.Error())
+			found.Notes = append(found.Notes, "the calls to e-conomic were not added to the day's count: "+err.Error())
 		}
 	}()
 	d := reconcile.Diff{Store: s, Account: economicsource.Account{Client: asked.client, Agreement: agreement}, Shop: st.Shop, Progress: st.Progress,
@@ -134,7 +134,7 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 	return found, status.Of(st), err
 }
 
-// numbers checks what was asked for, and returns the invoices' numbers.
+// numbers validates the flags and returns the invoice numbers.
 func (cmd diffCmd) numbers() ([]int64, error) {
 	for _, n := range cmd.Item {
 		if l := len([]rune(n)); l < 1 || l > 64 {
@@ -179,14 +179,14 @@ func (cmd diffCmd) shop(ctx context.Context, s *store.Store) (store.ShopStatus, 
 	return list[0], nil
 }
 
-// patience is how long a person is kept waiting for a full token bucket.
+// patience is how long a command waits for the token bucket to refill.
 const patience = time.Minute
 
-// agreement returns what reads the shop's agreement, with what is left of the
-// day's calls.
+// agreement returns a client for the shop's agreement, with what is left of the day's
+// calls.
 func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*asking, *economic.Agreement, error) {
 	if cfg.Key.IsZero() {
-		return nil, nil, errors.New("key_file: no master key: without the one with which the shop was added its token cannot be read; are you lagerd's user?")
+		return nil, nil, errors.New("key_file: no master key: the shop's token cannot be read without the key it was added with: check that you run as lagerd's user")
 	}
 	keys, err := secret.Load([]byte(cfg.Key.Reveal()))
 	if err != nil {
@@ -194,7 +194,7 @@ func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*asking, *
 	}
 	grant, err := keys.Open(cmd.Shop, st.Shop.GrantToken)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: give its grant token anew with `lagerd shops set %s --grant-token-file …`", err, cmd.Shop)
+		return nil, nil, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, cmd.Shop)
 	}
 	asked, err := newAsking(cfg)
 	if err != nil {

@@ -1,15 +1,15 @@
 // Package cli is lagerd's command line: it reads arguments, files and the
-// configuration, calls one of the other packages and prints what came of it.
+// configuration, calls one of the other packages and prints the result.
 //
 // Secrets come from files, standard input or a prompt, never from an argument,
 // and only `shops add` and `shops rotate-code` ever print one: the new
 // integration code, once, for the shop owner to paste into e-conomic.
 //
-// An embedded database, and the master key beside it, are made by `run` and by a
-// first `shops add` alone, and both say so. A command that only looks changes
-// nothing, and says where no lagerd runs to do what was asked for.
+// Only `run` and a first `shops add` create an embedded database and the master key
+// beside it, and both say so. A read-only command changes nothing. A command that leaves
+// a request says so if no lagerd is running to carry it out.
 //
-// Exit codes: 0 done; 1 it failed; 2 wrong arguments; 78 the configuration is
-// bad (EX_CONFIG), so that systemd does not restart the service. `diff` has those
-// of diff(1): 0 equal, 1 different, 2 trouble.
+// Exit codes: 0 done; 1 failed; 2 wrong arguments; 78 invalid configuration
+// (EX_CONFIG), so that systemd does not restart the service. `diff` has those of
+// diff(1): 0 equal, 1 different, 2 trouble.
 package cli

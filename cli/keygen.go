@@ -16,12 +16,12 @@ import (
 )
 
 type keygenCmd struct {
-	ReplaceLost bool `help:"Let a new master key in where the database's own is lost for good, and say what must be entered anew."`
-	Yes         bool `help:"With --replace-lost: do not ask."`
+	ReplaceLost bool `help:"Accept a new master key because the database's own is lost for good, and list what must be entered again."`
+	Yes         bool `help:"With --replace-lost: do not prompt."`
 }
 
 func (keygenCmd) Help() string {
-	return "Keep it in a file that only lagerd's user can read (key_file), the same on every machine that shares the database. Without it no stored token can be read."
+	return "Keep it in a file that only lagerd's user can read (key_file), the same on every machine that shares the database. Without it, stored tokens cannot be read."
 }
 
 func (cmd keygenCmd) Run(c *call) error {
@@ -32,8 +32,8 @@ func (cmd keygenCmd) Run(c *call) error {
 	return err
 }
 
-// replaceLost makes the database forget the key that is lost, so that the one that
-// is configured now is taken at the next start.
+// replaceLost deletes the lost key's check value from the database, so that the next
+// start accepts the configured key.
 func (cmd keygenCmd) replaceLost(c *call) error {
 	cfg, s, err := c.open()
 	if err != nil {
@@ -53,7 +53,7 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 		return err
 	}
 	if judge(known, keys, nil) == keyIsKnown || judge(nil, keys, shops) == keyIsProved {
-		return errors.New("nothing is lost: the master key that is configured opens what is stored in the database")
+		return errors.New("nothing is lost: the configured master key opens what is stored in the database")
 	}
 	if err := cmd.ask(c, s, cfg, len(shops)); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 		if _, err := makeKey(cfg.KeyFile); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.Stdout, "A new master key is in %s: back it up.\n", cfg.KeyFile)
+		fmt.Fprintf(c.Stdout, "Created a new master key in %s: back it up.\n", cfg.KeyFile)
 	}
 	if err := s.DeleteKeyCheck(c.ctx); err != nil {
 		return err
@@ -70,17 +70,17 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 	return anew(c.Stdout, shops)
 }
 
-// newKey returns the key that is to be let in: the configured one, or one for the
-// embedded database whose file is still to be made.
+// newKey returns the key to accept: the configured one, or a stand-in if the embedded
+// database's key file is still to be created.
 func (cmd keygenCmd) newKey(cfg config.Config, fresh bool) (keys *secret.Keys, toMake bool, err error) {
 	if !cfg.Key.IsZero() {
 		keys, err = secret.Load([]byte(cfg.Key.Reveal()))
 		return keys, false, err
 	}
 	if fresh {
-		return nil, false, errors.New("nothing is lost: nothing is sealed in the database yet, and `lagerd run` makes a master key")
+		return nil, false, errors.New("nothing is lost: the database holds no secrets yet, and `lagerd run` creates a master key")
 	}
-	keys, err = secret.Load([]byte(secret.Generate())) // stands for it: it opens nothing
+	keys, err = secret.Load([]byte(secret.Generate())) // a stand-in: it opens nothing
 	return keys, true, err
 }
 
@@ -92,9 +92,9 @@ func (cmd keygenCmd) ask(c *call, s *store.Store, cfg config.Config, shops int) 
 		return err
 	}
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
-		return errors.New("nothing was changed: there is no terminal to ask on: if the old master key is lost for good, say `lagerd keygen --replace-lost --yes`")
+		return errors.New("nothing was changed: no terminal to ask on: if the old master key is lost for good, run `lagerd keygen --replace-lost --yes`")
 	}
-	fmt.Fprintf(c.Stderr, "Is the old master key lost for good? Then the grant tokens and integration codes of %d shop(s) are lost with it, and must be entered anew. Type lost: ", shops)
+	fmt.Fprintf(c.Stderr, "Is the old master key lost for good? The grant tokens and integration codes of %d shop(s) are then lost too and must be entered again. Type lost: ", shops)
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
@@ -105,31 +105,31 @@ func (cmd keygenCmd) ask(c *call, s *store.Store, cfg config.Config, shops int) 
 	return nil
 }
 
-// noneRuns returns an error where a lagerd is running on the database: it has the
-// old key, so that is not lost.
+// noneRuns returns an error if a lagerd is running on the database: it may still have
+// the old key.
 func noneRuns(ctx context.Context, s *store.Store, cfg config.Config) error {
 	living, err := living(ctx, s, cfg)
 	if err != nil {
 		return err
 	}
 	if len(living) > 0 {
-		return errors.New("a lagerd is running on this database, and may still have the old master key: stop it first (`systemctl stop lagerd`), or say --yes")
+		return errors.New("a lagerd is running on this database and may still have the old master key: stop it first (`systemctl stop lagerd`), or use --yes")
 	}
 	return nil
 }
 
-// anew says what must be entered anew under a new master key.
+// anew lists what must be entered again under a new master key.
 func anew(w io.Writer, shops []store.Shop) error {
 	if len(shops) == 0 {
-		_, err := fmt.Fprintln(w, "The new master key is let in. There is no shop whose secrets must be entered anew.")
+		_, err := fmt.Fprintln(w, "The new master key is accepted. There are no shops, so no secrets to enter again.")
 		return err
 	}
-	fmt.Fprintln(w, "The new master key is let in. Until they are entered anew, each shop is held (token_unreadable), and its webhooks are answered 403. For each shop:")
+	fmt.Fprintln(w, "The new master key is accepted. Until its secrets are entered again, each shop is held (token_unreadable) and its webhooks are answered 403. For each shop:")
 	fmt.Fprintln(w)
 	for _, shop := range shops {
 		fmt.Fprintf(w, "  lagerd shops set %s --grant-token-file FILE      # its agreement's grant token\n", shop.Shop)
 		fmt.Fprintf(w, "  lagerd shops rotate-code %[1]s                    # a new code, for its owner to enter at e-conomic\n", shop.Shop)
 	}
-	_, err := fmt.Fprintln(w, "\nWhere rotate-code says that two codes are live already, say it with --retire-old --yes first: the old ones are lost with the key. Then start lagerd, or `systemctl restart lagerd`.")
+	_, err := fmt.Fprintln(w, "\nIf rotate-code says that two codes are live already, run it with --retire-old --yes first: the old ones are lost with the key. Then start lagerd, or run `systemctl restart lagerd`.")
 	return err
 }

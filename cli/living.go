@@ -9,9 +9,9 @@ import (
 	"lagerd/store"
 )
 
-// living returns the lagerd that run on the database, by name. It waits only for
-// one whose last beat is old, or of the future, by this machine's clock: whether it
-// has died, or only its clock differs, shows at its next beat.
+// living returns the lagerd instances running on the database, by name. It waits only
+// for an instance whose last beat is old, or in the future, by this machine's clock: its
+// next beat shows whether it has died or only its clock differs.
 func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]store.Instance, error) {
 	const often = 100 * time.Millisecond
 	beat := cfg.Lease.Beat
@@ -22,7 +22,7 @@ func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]
 	began := now()
 	alive, doubted := beating(nil, first, began, beat)
 	if len(alive) > 0 && len(doubted) > 0 {
-		// One that died is listed for an hour: it matters no more once another has its shops.
+		// A dead instance is listed for an hour; it no longer matters once others hold its leases.
 		leases, err := s.Leases(ctx)
 		if err != nil {
 			return nil, err
@@ -44,7 +44,7 @@ func living(ctx context.Context, s *store.Store, cfg config.Config) (map[string]
 	return alive, nil
 }
 
-// holding returns those of the instances that hold a shop's lease.
+// holding returns the instances that hold a shop's lease.
 func holding(instances []store.Instance, leases []store.Lease) []store.Instance {
 	holders := map[string]bool{}
 	for _, l := range leases {
@@ -53,10 +53,10 @@ func holding(instances []store.Instance, leases []store.Lease) []store.Instance 
 	return slices.DeleteFunc(instances, func(i store.Instance) bool { return !holders[i.Instance] })
 }
 
-// beating tells the instances that live from those of which it is not known: one
-// lives whose beat has moved since before was read, or was noted within two beats.
+// beating splits the instances into those that are alive and those in doubt: one is
+// alive if its beat has changed since before was read, or is at most two beats old.
 func beating(before, current []store.Instance, at time.Time, beat time.Duration) (alive map[string]store.Instance, doubted []store.Instance) {
-	const skew = time.Second // of clocks that count as the same
+	const skew = time.Second // clock difference to tolerate
 	was := map[string]int64{}
 	for _, i := range before {
 		was[i.Instance] = i.Beat

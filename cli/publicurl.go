@@ -10,7 +10,7 @@ import (
 	"lagerd/webhook"
 )
 
-// webhookURL returns what e-conomic is to call.
+// webhookURL returns the URL that e-conomic calls.
 func webhookURL(cfg config.Config) string {
 	if cfg.Webhook.PublicURL != "" {
 		return strings.TrimSuffix(cfg.Webhook.PublicURL, "?")
@@ -18,8 +18,8 @@ func webhookURL(cfg config.Config) string {
 	return "http://" + cfg.Webhook.Listen + webhook.Path
 }
 
-// webhookURLWarnings says why calls of that URL may not arrive at lagerd. They are
-// warnings: what lies between e-conomic and lagerd is not known here.
+// webhookURLWarnings returns reasons why calls to that URL may not reach lagerd. They are
+// only warnings: what is between e-conomic and lagerd is not known here.
 func webhookURLWarnings(cfg config.Config) []string {
 	u, err := url.Parse(webhookURL(cfg))
 	if err != nil { // the configuration was validated
@@ -27,16 +27,16 @@ func webhookURLWarnings(cfg config.Config) []string {
 	}
 	var list []string
 	if u.Path != webhook.Path {
-		list = append(list, fmt.Sprintf("webhook.public_url: its path is %q, and lagerd answers 404 for any but %s: have the proxy map it, or write %s",
+		list = append(list, fmt.Sprintf("webhook.public_url: its path is %q, but lagerd answers 404 to all paths except %s: map it in the proxy, or use %s",
 			u.Path, webhook.Path, (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: webhook.Path}).String()))
 	}
 	if local(u.Hostname()) {
-		list = append(list, fmt.Sprintf("e-conomic cannot reach %s, an address of this machine or network alone: give the one that it reaches in webhook.public_url, before a shop's owner enters it", webhookURL(cfg)))
+		list = append(list, fmt.Sprintf("e-conomic cannot reach %s, an address local to this machine or network: set webhook.public_url to one that it can reach, before a shop's owner enters it", webhookURL(cfg)))
 	}
 	return list
 }
 
-// local reports whether a host is no other machine's on the internet.
+// local reports whether a host cannot be reached from the internet.
 func local(host string) bool {
 	address, err := netip.ParseAddr(host)
 	if err != nil {

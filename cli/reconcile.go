@@ -23,12 +23,12 @@ type reconcileCmd struct {
 	Item    []string      `help:"Only this item number. May be repeated." placeholder:"NUMBER" xor:"what" sep:"none"`
 	Invoice []string      `help:"Only this invoice number. May be repeated." placeholder:"NUMBER" xor:"what" sep:"none"`
 	Sweep   bool          `help:"Read everything, not only what changed." xor:"what"`
-	Wait    bool          `help:"Wait until it is done, tell what changed, and fail if something failed."`
+	Wait    bool          `help:"Wait until it is done, print the changes, and fail if anything failed."`
 	Timeout time.Duration `help:"Longest time to wait." default:"5m"`
 }
 
 func (reconcileCmd) Help() string {
-	return "The order is left in the database; whichever lagerd has the shop carries it out within a second or so, on this machine or another."
+	return "Stores a request in the database. The lagerd that holds the shop's lease, on this machine or another, carries it out within about a second."
 }
 
 func (cmd reconcileCmd) Run(c *call) error {
@@ -77,12 +77,11 @@ func (cmd reconcileCmd) Run(c *call) error {
 	return c.noteIfNoneRuns(s, cfg)
 }
 
-// noteIfNoneRuns says of an order that was left in the database that nobody carries
-// it out now.
+// noteIfNoneRuns notes that no lagerd is running to carry out a stored request.
 func (c *call) noteIfNoneRuns(s *store.Store, cfg config.Config) error {
 	alive, err := living(c.ctx, s, cfg)
 	if err == nil && len(alive) == 0 {
-		_, err = fmt.Fprintf(c.Stderr, "Note: %s on this database: the order stays, and is carried out when one is started.\n", status.NoLagerd)
+		_, err = fmt.Fprintf(c.Stderr, "Note: %s on this database: the request is stored and carried out once one starts.\n", status.NoLagerd)
 	}
 	return err
 }
@@ -107,12 +106,12 @@ func (cmd reconcileCmd) shops(ctx context.Context, s *store.Store) ([]string, er
 		}
 	}
 	if len(names) == 0 {
-		return nil, errors.New("there is no shop yet: `lagerd shops add` adds one")
+		return nil, errors.New("no shops yet: add one with `lagerd shops add`")
 	}
 	return names, nil
 }
 
-// whole asks for a tick or a sweep of each shop.
+// whole requests a tick or a sweep of each shop.
 func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []string) error {
 	what := store.WantTick
 	if cmd.Sweep {
@@ -129,7 +128,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 		return err
 	}
 	if !cmd.Wait {
-		_, err := fmt.Fprintf(c.Stdout, "asked for a %s of %d shop(s)\n", what, len(shops))
+		_, err := fmt.Fprintf(c.Stdout, "requested a %s of %d shop(s)\n", what, len(shops))
 		return err
 	}
 	var done []store.Request
@@ -146,7 +145,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 	for _, r := range done {
 		if r.Failure != "" {
 			fmt.Fprintf(c.Stdout, "%s: failed: %s\n", r.Shop, terminal.Line(r.Failure))
-			failed = errors.New("not every shop was reconciled")
+			failed = errors.New("some shops were not reconciled")
 			continue
 		}
 		fmt.Fprintf(c.Stdout, "%s: %d change(s)\n", r.Shop, r.Changes)
@@ -163,7 +162,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 	return failed
 }
 
-// numbers leaves hints for some items or invoices of each shop.
+// numbers records hints for items or invoices of each shop.
 func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops []string, kind plan.Kind, numbers []string) error {
 	var hints []store.HintRecord
 	for _, shop := range shops {
@@ -180,7 +179,7 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 		}
 	}
 	if !cmd.Wait {
-		_, err := fmt.Fprintf(c.Stdout, "asked for %d number(s) of %d shop(s)\n", len(numbers), len(shops))
+		_, err := fmt.Fprintf(c.Stdout, "requested %d number(s) of %d shop(s)\n", len(numbers), len(shops))
 		return err
 	}
 	var failed error
@@ -190,23 +189,23 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 			return err
 		}
 		if bad {
-			failed = errors.New("not every number could be read")
+			failed = errors.New("some numbers could not be read")
 		}
 	}
 	return failed
 }
 
-// waiter waits for what a running lagerd does.
+// waiter waits for a running lagerd to carry out requests.
 type waiter struct {
 	store  *store.Store
-	before map[string]store.Position // of each shop's history, before anything was asked for
+	before map[string]store.Position // of each shop's history, before the first request
 	beats  map[string]int64
 	lives  bool
 }
 
-// prod has a shop that failed, or that lagerd has paused, tried at once: its
-// hints alone would wait until it is tried again anyway. Not so where losses
-// are held back: hints are read all the same, and a tick would put them off.
+// prod requests a tick of a shop that failed or is held: its hints would otherwise wait
+// for the next retry. It does not if the shop is held for losses: hints are read
+// regardless, and a tick would postpone them.
 func (w *waiter) prod(ctx context.Context, shop string, kind plan.Kind, wait bool) error {
 	list, err := w.store.Status(ctx, shop)
 	if err != nil {
@@ -228,21 +227,21 @@ func (w *waiter) prod(ctx context.Context, shop string, kind plan.Kind, wait boo
 	return nil
 }
 
-// stopped reports whether lagerd reads no numbers of the kind, since the shop or
-// that part of it is held. While losses are held back only what was read and put
-// off is not read: it would be one of them.
-func stopped(v status.Shop, kind plan.Kind, putOff bool) bool {
+// stopped reports whether lagerd reads no numbers of the kind because the shop or that
+// part is held. A hold for losses stops only a number that has been read and postponed:
+// it would be one of the losses.
+func stopped(v status.Shop, kind plan.Kind, postponed bool) bool {
 	scopes := []plan.Scope{plan.ScopeShop, plan.ScopeStock}
 	if kind == plan.KindInvoice {
 		scopes = []plan.Scope{plan.ScopeShop, plan.ScopeInvoices, plan.ScopePDFs}
 	}
 	return slices.ContainsFunc(v.Holds, func(h status.Hold) bool {
-		return slices.Contains(scopes, h.Scope) && (h.Reason != plan.HeldLosses || putOff)
+		return slices.Contains(scopes, h.Scope) && (h.Reason != plan.HeldLosses || postponed)
 	})
 }
 
-// numbers waits until the shop's hints have been read once and shows what
-// came of each. A webhook may keep a hint open beyond that, to be read again.
+// numbers waits until the shop's hints have been read once and shows the result of each.
+// A webhook may keep a hint open longer, for rereads.
 func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Kind, numbers []string) (failed bool, err error) {
 	var hints []store.Hint
 	asked, err := w.store.Hints(ctx, shop, kind, numbers)
@@ -301,7 +300,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 	return failed, nil
 }
 
-// invoices returns the rows of the given numbers that are the shop's agreement's.
+// invoices returns the stored invoices of the shop's current agreement with these numbers.
 func (w *waiter) invoices(ctx context.Context, shop string, numbers []string) ([]store.Invoice, error) {
 	s, err := w.store.Shop(ctx, shop)
 	if err != nil {
@@ -310,7 +309,7 @@ func (w *waiter) invoices(ctx context.Context, shop string, numbers []string) ([
 	return w.store.Invoices(ctx, s.Dataset, numbers)
 }
 
-// fetched reports whether the PDFs of the invoices are there or were tried.
+// fetched reports whether the PDFs of the invoices are stored or have been tried.
 func (w *waiter) fetched(ctx context.Context, shop string, kind plan.Kind, numbers []string) (bool, error) {
 	if kind != plan.KindInvoice {
 		return true, nil
@@ -324,20 +323,20 @@ func (w *waiter) fetched(ctx context.Context, shop string, kind plan.Kind, numbe
 	return true, err
 }
 
-// givenUp returns an error where the shop is not being worked on, or the last
-// pass over it failed: then there is no use in waiting.
-func (w *waiter) givenUp(ctx context.Context, shop string, kind plan.Kind, putOff bool) (bool, error) {
+// givenUp returns an error if waiting is useless: the shop is paused or held, or its last
+// pass failed.
+func (w *waiter) givenUp(ctx context.Context, shop string, kind plan.Kind, postponed bool) (bool, error) {
 	list, err := w.store.Status(ctx, shop)
 	if err != nil {
 		return false, err
 	}
 	for _, st := range list {
 		v := status.Of(st)
-		if v.State == status.StatePaused || stopped(v, kind, putOff) {
+		if v.State == status.StatePaused || stopped(v, kind, postponed) {
 			return false, fmt.Errorf("%s is %s: %s", shop, v.State, v.Reason)
 		}
 		if v.Failures > 0 {
-			return false, fmt.Errorf("%s could not be reconciled: %s", shop, v.Failure)
+			return false, fmt.Errorf("reconciling %s failed: %s", shop, v.Failure)
 		}
 	}
 	return false, nil
@@ -349,8 +348,7 @@ const (
 	beatsEvery = 20 // looks
 )
 
-// until asks done again and again. It gives up where no lagerd shows any sign
-// of life.
+// until polls done until it returns true. It gives up if no lagerd is running.
 func (w *waiter) until(ctx context.Context, done func() (bool, error)) error {
 	began := time.Now()
 	for n := 1; ; n++ {
@@ -363,18 +361,18 @@ func (w *waiter) until(ctx context.Context, done func() (bool, error)) error {
 				return err
 			}
 			if !w.lives && time.Since(began) > silentFor {
-				return errors.New("no lagerd is running on this database: start one with `lagerd run` (the order stays, and is carried out then)")
+				return errors.New("no lagerd is running on this database: start one with `lagerd run` (the request is stored and carried out then)")
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("it took longer than --timeout; the order stays, and is carried out later: `lagerd status` tells how the shop fares")
+			return errors.New("not done within --timeout; the request is stored and still carried out: see `lagerd status`")
 		case <-time.After(lookEvery):
 		}
 	}
 }
 
-// look notices whether any lagerd has beaten since the command began.
+// look checks whether any lagerd's beat has changed since the command began.
 func (w *waiter) look(ctx context.Context) error {
 	current, err := beats(ctx, w.store)
 	for instance, beat := range current {

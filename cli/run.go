@@ -17,7 +17,7 @@ import (
 type runCmd struct{}
 
 func (runCmd) Help() string {
-	return "SIGUSR1 reconciles every shop now, SIGUSR2 sweeps every shop now, SIGHUP reloads the configuration, SIGTERM and SIGINT stop it; a second one stops it at once."
+	return "SIGUSR1 reconciles every shop now, SIGUSR2 sweeps every shop now, SIGHUP reloads the configuration, SIGTERM and SIGINT shut down gracefully; a second one exits immediately."
 }
 
 func (runCmd) Run(c *call) error {
@@ -56,7 +56,7 @@ func (runCmd) Run(c *call) error {
 		},
 		Keys: func(ctx context.Context, s *store.Store) (*secret.Keys, error) {
 			if s.Created() {
-				log.WithField("path", s.Path()).Warn("the embedded database was not there and has been created: it is empty. (database.dsn names a MySQL or MariaDB server instead.)")
+				log.WithField("path", s.Path()).Warn("the embedded database did not exist and has been created: it is empty (to use a MySQL or MariaDB server, set database.dsn)")
 			}
 			return masterKey(ctx, cfg, s, true)
 		},
@@ -64,26 +64,26 @@ func (runCmd) Run(c *call) error {
 		Signals: signals.asked, Notifier: notifier, WebhookListener: listener,
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // what it was told to stop at while it started is no failure
+		return nil // stopped during startup: not a failure
 	}
 	return err
 }
 
-// warn logs what the configuration can do without, and a person should know.
+// warn logs configuration problems that do not prevent a start.
 func warn(log *logrus.Logger, cfg config.Config) {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration: " + w.String())
 	}
 	if cfg.Webhook.PublicURL == "" {
-		return // whoever adds a shop, or checks, is told of the address that is shown then
+		return // `shops add` and `check` warn about the default URL when they show it
 	}
 	for _, what := range webhookURLWarnings(cfg) {
 		log.Warn("configuration: " + what)
 	}
 }
 
-// noAppToken is what is wrong with a configuration without the app's token.
+// noAppToken returns the error for a configuration without an app secret token.
 func noAppToken() error {
 	return &config.Errors{Problems: []config.Problem{{Key: "economic.app_secret_token_file",
-		What: "no app secret token: put the token of your e-conomic app into a file that only lagerd can read, and name it here"}}}
+		What: "no app secret token: put your e-conomic app's token into a file that only lagerd can read, and set its name here"}}}
 }

@@ -14,16 +14,16 @@ import (
 	"lagerd/store"
 )
 
-// masterKey returns the keys made from the master key, if it is the one under which
-// the shops' tokens are sealed. Where the embedded database holds no shop yet, and
-// create says so, the key is made. An error of it is an *config.Errors.
+// masterKey returns the keys derived from the master key, if it is the one that sealed
+// the shops' tokens. With create, and an embedded database without shops, it creates a
+// missing key. A problem with the key is a *config.Errors.
 func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bool) (*secret.Keys, error) {
 	known, err := s.KeyCheck(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var shops []store.Shop
-	if known == nil { // else what they have sealed tells no more
+	if known == nil { // else the check value decides
 		if shops, err = s.Shops(ctx); err != nil {
 			return nil, err
 		}
@@ -33,11 +33,11 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 	case !cfg.Key.IsZero():
 		keys, err = secret.Load([]byte(cfg.Key.Reveal()))
 	case !cfg.Database.DSN.IsZero():
-		err = badKey("no master key: `lagerd keygen` makes one")
+		err = badKey("no master key: create one with `lagerd keygen`")
 	case len(shops) > 0 || known != nil:
-		err = badKey("%s: the master key is missing, and the database holds what is sealed under it: put its backup there; if it is lost, %s", cfg.KeyFile, replaceLost)
+		err = badKey("%s: the master key is missing, and the database holds secrets sealed with it: restore the key from its backup; if it is lost, %s", cfg.KeyFile, replaceLost)
 	case !create:
-		err = badKey("%s: there is no master key yet: `lagerd run`, or the first `lagerd shops add`, makes one", cfg.KeyFile)
+		err = badKey("%s: no master key yet: `lagerd run` or the first `lagerd shops add` creates one", cfg.KeyFile)
 	default:
 		keys, err = makeKey(cfg.KeyFile)
 	}
@@ -47,7 +47,7 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 	switch judge(known, keys, shops) {
 	case keyIsKnown, keyIsUnproved:
 	case keyIsAnother:
-		return nil, badKey("this master key is not the one under which the database's tokens are sealed and its codes hashed: put that one there (every machine that shares the database has the same); if it is lost, %s", replaceLost)
+		return nil, badKey("this master key is not the one that sealed the database's tokens and hashed its codes: use that one (every machine that shares the database has the same); if it is lost, %s", replaceLost)
 	case keyIsProved:
 		if err := s.SaveKeyCheck(ctx, keys.Check(), now()); err != nil {
 			return nil, err
@@ -56,20 +56,20 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 	return keys, nil
 }
 
-const replaceLost = "say `lagerd keygen --replace-lost`, which lets a new key in"
+const replaceLost = "run `lagerd keygen --replace-lost` to accept a new one"
 
 func badKey(format string, args ...any) error {
 	return &config.Errors{Problems: []config.Problem{{Key: "key_file", What: fmt.Sprintf(format, args...)}}}
 }
 
-// What a database says of a master key.
+// keyVerdict is whether a master key is the database's.
 type keyVerdict int
 
 const (
-	keyIsKnown    keyVerdict = iota // it is the one that the database was told of
-	keyIsAnother                    // it is not
-	keyIsProved                     // the database was told of none, and this one opens a token: it may be told
-	keyIsUnproved                   // the database was told of none, and nothing shows whether this is the one
+	keyIsKnown    keyVerdict = iota // it matches the stored check value
+	keyIsAnother                    // it does not match the stored check value
+	keyIsProved                     // no check value is stored, but it opens a token: its check value may be stored
+	keyIsUnproved                   // no check value is stored, and it opens no token: it may be the wrong one
 )
 
 // judge tells what a database says of a master key, by the check value that is
@@ -90,8 +90,8 @@ func judge(known []byte, keys *secret.Keys, shops []store.Shop) keyVerdict {
 	return keyIsUnproved
 }
 
-// noteKey stores the check value of a key that has just sealed a shop's token, if
-// that opens again.
+// noteKey stores the check value of a key that has just sealed a shop's token, if it
+// opens that token.
 func noteKey(ctx context.Context, s *store.Store, keys *secret.Keys, shop string) error {
 	stored, err := s.Shop(ctx, shop)
 	if err != nil {
@@ -103,14 +103,14 @@ func noteKey(ctx context.Context, s *store.Store, keys *secret.Keys, shop string
 	return nil
 }
 
-// makeKey makes the master key's file, and returns the keys made from it.
+// makeKey creates the master key file and returns the keys derived from it.
 func makeKey(file string) (*secret.Keys, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, fmt.Errorf("make the master key: %w", err)
+		return nil, fmt.Errorf("create the master key: %w", err)
 	}
 	key := secret.Generate()
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) { // another command was faster
+	if errors.Is(err, fs.ErrExist) { // another command created it first
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read the master key: %w", err)
@@ -118,11 +118,11 @@ func makeKey(file string) (*secret.Keys, error) {
 		return secret.Load(raw)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the master key: %w", err)
+		return nil, fmt.Errorf("create the master key: %w", err)
 	}
 	_, err = f.WriteString(key + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("make the master key %s: %w", file, err)
+		return nil, fmt.Errorf("create the master key %s: %w", file, err)
 	}
 	return secret.Load([]byte(key))
 }

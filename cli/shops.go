@@ -29,21 +29,21 @@ type shopsCmd struct {
 	List       listCmd       `cmd:"" help:"List the shops."`
 	Show       showCmd       `cmd:"" help:"Show a shop's settings and state."`
 	Set        setCmd        `cmd:"" help:"Change a shop's settings."`
-	Pause      pauseCmd      `cmd:"" help:"Pause a shop; hints are kept meanwhile."`
-	Resume     resumeCmd     `cmd:"" help:"Let a paused shop go on; try one that lagerd paused at once."`
+	Pause      pauseCmd      `cmd:"" help:"Pause a shop; hints are kept."`
+	Resume     resumeCmd     `cmd:"" help:"Resume a paused shop; retry a held one now."`
 	Remove     removeCmd     `cmd:"" help:"Remove a shop and everything stored for it."`
-	RotateCode rotateCodeCmd `cmd:"" help:"Make a new integration code, or retire the old one."`
+	RotateCode rotateCodeCmd `cmd:"" help:"Create a new integration code, or retire the old one."`
 }
 
-// settings are the flags of add and set. An empty one changes nothing.
+// settings are the flags of add and set. An empty flag changes nothing.
 type settings struct {
 	Stock        string `help:"Keep stock: on or off." enum:"on,off," default:""`
 	Figure       string `help:"Which figure is the shop's stock: in_stock or available." enum:"in_stock,available," default:""`
 	StockSource  string `help:"Where the stock is kept: economic, or rackbeat (not read yet)." enum:"economic,rackbeat," default:""`
 	Invoices     string `help:"Keep invoices: on or off." enum:"on,off," default:""`
-	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number (number:20261123, where it could be taken for a date)." placeholder:"DATE|NUMBER"`
-	OrderField   string `help:"Where the shop's order number stands: references.other, notes.heading, notes.textLine1 or orderNumber." enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
-	OrderPattern string `help:"Regular expression that finds the order number in that field; its group if it has one. '-' for none." placeholder:"REGEXP"`
+	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number (number:20261123 if it could be read as a date)." placeholder:"DATE|NUMBER"`
+	OrderField   string `help:"Field with the shop's order number: references.other, notes.heading, notes.textLine1 or orderNumber." enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
+	OrderPattern string `help:"Regular expression that matches the order number in that field; its group, if it has one. '-' for none." placeholder:"REGEXP"`
 }
 
 func (f settings) apply(s *store.Shop) error {
@@ -87,8 +87,8 @@ func (f settings) apply(s *store.Shop) error {
 	return nil
 }
 
-// invoicesFrom returns the date or the number at which a shop's invoices begin.
-// Eight digits that form a date are neither, until somebody says which.
+// invoicesFrom parses the date or the number from which a shop's invoices are fetched.
+// Eight digits that form a date are ambiguous, and an error.
 func invoicesFrom(text string) (date string, number int64, err error) {
 	if _, err := time.Parse(time.DateOnly, text); err == nil {
 		return text, 0, nil
@@ -104,24 +104,24 @@ func invoicesFrom(text string) (date string, number int64, err error) {
 	for _, layout := range []string{"20060102", "02012006"} {
 		const earliest, latest = 1980, 2099
 		if at, err := time.Parse(layout, digits); err == nil && at.Year() >= earliest && at.Year() <= latest {
-			return "", 0, fmt.Errorf("--invoices-from %[1]s: is that a date or an invoice number? For the date write %[2]s, for the invoice with that number write number:%[1]s", digits, at.Format(time.DateOnly))
+			return "", 0, fmt.Errorf("--invoices-from %[1]s: is that a date or an invoice number? Use %[2]s for the date, or number:%[1]s for the invoice", digits, at.Format(time.DateOnly))
 		}
 	}
 	return "", number, nil
 }
 
-// shopName is what a shop may be called: it stands in a URL and in a form.
+// shopName matches valid shop names: they are used in a URL and in a form.
 var shopName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// integrationCode is what a code of a shop's own may look like: it is pasted
-// into a form as it is.
+// integrationCode matches valid codes from --code-file: they are pasted into a form
+// unescaped.
 var integrationCode = regexp.MustCompile(`^[A-Za-z0-9._~-]{8,128}$`)
 
 type addCmd struct {
 	Shop           string `arg:"" help:"The shop's name, as in username=shop1234."`
-	GrantTokenFile string `help:"File with the agreement's grant token; '-' for standard input. Asked for on a terminal." placeholder:"FILE"`
-	Offline        bool   `help:"Do not ask e-conomic first whose token it is and whether the shop can work so."`
-	CodeFile       string `help:"File with an integration code to keep, for a shop that moves here with its webhooks. Without it a new one is made." placeholder:"FILE"`
+	GrantTokenFile string `help:"File with the agreement's grant token; '-' for standard input. Default: prompt on the terminal." placeholder:"FILE"`
+	Offline        bool   `help:"Do not check the token and the settings with e-conomic first."`
+	CodeFile       string `help:"File with an existing integration code, for a shop that moves here with its webhooks. Default: a new code." placeholder:"FILE"`
 	settings
 }
 
@@ -165,14 +165,14 @@ func (cmd addCmd) Run(c *call) error {
 			return fmt.Errorf("--code-file: %w", err)
 		}
 		if !integrationCode.MatchString(code) {
-			return errors.New("--code-file: expected 8 to 128 letters, digits, '.', '_', '~' or '-': the code stands in a URL")
+			return errors.New("--code-file: expected 8 to 128 letters, digits, '.', '_', '~' or '-': the code is part of a URL")
 		}
 	}
 	var asked *asking
 	var agreement int64
 	if !cmd.Offline {
 		if asked, agreement, err = cmd.ask(c, cfg, s, shop, grant); err != nil {
-			return fmt.Errorf("%s was not added: %w (--offline adds it unasked)", cmd.Shop, err)
+			return fmt.Errorf("%s was not added: %w (--offline adds it unchecked)", cmd.Shop, err)
 		}
 	}
 	hash := keys.HashCode(cmd.Shop, code)
@@ -189,7 +189,7 @@ func (cmd addCmd) Run(c *call) error {
 	return errors.Join(paste(c.Stdout, cmd.Shop, code, webhookURL(cfg)), c.warnOfURL(cfg), noted)
 }
 
-// warnOfURL says why the URL that was just shown may not be one to hand on.
+// warnOfURL warns if the webhook URL that was just shown may not work.
 func (c *call) warnOfURL(cfg config.Config) error {
 	var errs []error
 	for _, what := range webhookURLWarnings(cfg) {
@@ -199,8 +199,8 @@ func (c *call) warnOfURL(cfg config.Config) error {
 	return errors.Join(errs...)
 }
 
-// ask asks e-conomic whether the shop can work, shows what it says, and returns
-// the agreement.
+// ask checks with e-conomic whether the shop can work, shows the result, and returns the
+// agreement's number.
 func (cmd addCmd) ask(c *call, cfg config.Config, s *store.Store, shop store.Shop, grant string) (*asking, int64, error) {
 	asked, err := newAsking(cfg)
 	if err != nil {
@@ -247,11 +247,11 @@ English: log in to e-conomic as super-user. All settings → Extensions → Webh
   URL:          %[1]s?
   Sent data:    %[3]s
 
-Test i en browser: indsæt et rigtigt varenummer; der skal stå Success. / Test in a browser: put in a real item number; it must say Success.
+Test i en browser: indsæt et rigtigt varenummer; der skal stå Success. / Test in a browser: insert a real item number; it must say Success.
 
   %[1]s?type=stockUpdate&username=%[4]s&password=%[5]s&number=VARENUMMER
 
-Koden vises kun denne ene gang. / The code is shown only this once.
+Koden vises kun denne ene gang. / The code is shown only once.
 `, url, stock, pdf, shop, code)
 	return err
 }
@@ -278,7 +278,7 @@ func (listCmd) Run(c *call) error {
 
 type showCmd struct {
 	Shop  string `arg:"" help:"The shop."`
-	Calls int    `help:"How many of its latest webhook calls to show." default:"10"`
+	Calls int    `help:"Number of latest webhook calls to show." default:"10"`
 }
 
 func (cmd showCmd) Run(c *call) error {
@@ -317,9 +317,9 @@ func (cmd showCmd) Run(c *call) error {
 type setCmd struct {
 	Shop            string `arg:"" help:"The shop."`
 	GrantTokenFile  string `help:"File with a new grant token; '-' for standard input." placeholder:"FILE"`
-	GrantToken      bool   `help:"Ask for a new grant token on the terminal."`
-	AcceptAgreement bool   `help:"Accept that the token answers for another agreement than before, once it has been shown which."`
-	Offline         bool   `help:"Store a new grant token without asking e-conomic whose it is."`
+	GrantToken      bool   `help:"Prompt for a new grant token on the terminal."`
+	AcceptAgreement bool   `help:"Accept that the token is for a different agreement than before; shows it and prompts."`
+	Offline         bool   `help:"Store a new grant token without checking it with e-conomic."`
 	consent
 	settings
 }
@@ -334,7 +334,7 @@ func (cmd setCmd) Run(c *call) error {
 		return err
 	}
 	if cmd.AcceptAgreement && cmd.Offline {
-		return errors.New("--accept-agreement asks e-conomic which agreement it is, and --offline asks nothing: leave out one")
+		return errors.New("--accept-agreement needs e-conomic's answer, which --offline skips: remove one")
 	}
 	grant, sealed, err := cmd.grant(c, cfg, s)
 	if err != nil {
@@ -361,7 +361,7 @@ func (cmd setCmd) Run(c *call) error {
 		}
 		fmt.Fprintf(c.Stdout, "%s is agreement %d from now on.\n", cmd.Shop, accepted)
 	}
-	if sealed != nil { // it may be the first that opens under this key
+	if sealed != nil { // it may be the first token that this key opens
 		if _, err := masterKey(c.ctx, cfg, s, false); err != nil {
 			return err
 		}
@@ -369,8 +369,8 @@ func (cmd setCmd) Run(c *call) error {
 	return askTick(c.ctx, s, cmd.Shop)
 }
 
-// grant returns the grant token that e-conomic is to be asked about, "" for none:
-// a new one, with its sealed form, or, for an acceptance, the one that is stored.
+// grant returns the grant token to check with e-conomic, or "" if there is none: a new
+// one, with its sealed form, or, with --accept-agreement alone, the stored one.
 func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant string, sealed []byte, err error) {
 	fresh := cmd.GrantTokenFile != "" || cmd.GrantToken
 	if !fresh && !cmd.AcceptAgreement {
@@ -386,7 +386,7 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 	}
 	if !fresh {
 		if grant, err = keys.Open(cmd.Shop, shop.GrantToken); err != nil {
-			err = fmt.Errorf("%w: give its grant token anew with --grant-token-file", err)
+			err = fmt.Errorf("%w: store its grant token again with --grant-token-file", err)
 		}
 		return grant, nil, err
 	}
@@ -397,9 +397,9 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 	return grant, sealed, err
 }
 
-// ask asks e-conomic whether the shop can work with the token, and shows what it
-// says. It returns the agreement that a person has accepted, 0 if it is the one
-// that the shop has.
+// ask checks with e-conomic whether the shop can work with the token, and shows the
+// result. It returns the agreement that a person has accepted, or 0 if the shop has it
+// already.
 func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) (accepted int64, err error) {
 	shop, err := s.Shop(c.ctx, cmd.Shop)
 	if err != nil {
@@ -432,32 +432,32 @@ func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) 
 	switch {
 	case was == 0 || was == f.self.AgreementNumber:
 		if cmd.AcceptAgreement {
-			fmt.Fprintf(c.Stdout, "  %s has no other agreement: there is nothing to accept\n", cmd.Shop)
+			fmt.Fprintf(c.Stdout, "  %s has no other agreement: nothing to accept\n", cmd.Shop)
 		}
 		return 0, nil
 	case !cmd.AcceptAgreement:
-		return 0, fmt.Errorf("nothing was changed for %s: the token answers for agreement %d, %s, and the shop is agreement %d: if another company is meant, say --accept-agreement too%s",
+		return 0, fmt.Errorf("nothing was changed for %s: the token answers for agreement %d, %s, and the shop is agreement %d: if the change is intended, add --accept-agreement%s",
 			cmd.Shop, f.self.AgreementNumber, companyName(f.self), was, cmd.unasked())
 	}
 	return f.self.AgreementNumber, cmd.consent.ask(c, cmd.Shop, was, f.self)
 }
 
-// unasked says how to store a token all the same, where that is possible.
+// unasked returns how to store a token unchecked, if that is possible.
 func (cmd setCmd) unasked() string {
 	if cmd.AcceptAgreement {
 		return ""
 	}
-	return " (--offline stores the token unasked)"
+	return " (--offline stores the token unchecked)"
 }
 
-// askTick has a shop tried at once, also one that lagerd has paused.
+// askTick requests a tick of a shop, which also retries a held one.
 func askTick(ctx context.Context, s *store.Store, shop string) error {
 	return s.AddRequests(ctx, []store.Request{{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}})
 }
 
 type pauseCmd struct {
 	Shop   string `arg:"" help:"The shop."`
-	Reason string `help:"Why, for whoever looks next." default:"paused by a person"`
+	Reason string `help:"Reason to show in the shop's status." default:"paused by a person"`
 }
 
 func (cmd pauseCmd) Run(c *call) error {
@@ -499,7 +499,7 @@ func (c *call) setShop(name string, change func(*store.Shop) error) error {
 
 type removeCmd struct {
 	Shop string `arg:"" help:"The shop."`
-	Yes  bool   `help:"Do not ask."`
+	Yes  bool   `help:"Do not prompt."`
 }
 
 func (cmd removeCmd) Run(c *call) error {
@@ -528,13 +528,13 @@ func (cmd removeCmd) Run(c *call) error {
 type rotateCodeCmd struct {
 	Shop       string `arg:"" help:"The shop."`
 	RetireOld  bool   `help:"Retire the old code, once e-conomic uses the new one." xor:"what"`
-	ReplaceNew bool   `help:"Make another new code in the place of the one that was made last: it got lost before e-conomic had it." xor:"what"`
-	Yes        bool   `help:"With --retire-old: whichever code webhooks are called with."`
+	ReplaceNew bool   `help:"Replace the newest code, which was lost before it was entered at e-conomic." xor:"what"`
+	Yes        bool   `help:"With --retire-old: even if webhook calls still use the old code."`
 }
 
 func (cmd rotateCodeCmd) Run(c *call) error {
 	if cmd.Yes && !cmd.RetireOld {
-		return errors.New("--yes goes with --retire-old")
+		return errors.New("--yes requires --retire-old")
 	}
 	cfg, s, err := c.open()
 	if err != nil {
@@ -556,7 +556,7 @@ func (cmd rotateCodeCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	// Shown before it is stored: what cannot be shown changes nothing.
+	// Show the code before storing it: if that fails, nothing has changed.
 	code := secret.NewCode(rand.Reader)
 	if err := paste(c.Stdout, cmd.Shop, code, webhookURL(cfg)); err != nil {
 		return fmt.Errorf("nothing was changed: the new code of %s could not be shown: %w", cmd.Shop, err)
@@ -567,13 +567,13 @@ func (cmd rotateCodeCmd) Run(c *call) error {
 	}
 	hash := keys.HashCode(cmd.Shop, code)
 	if err := put(c.ctx, cmd.Shop, hash[:], now()); err != nil {
-		return fmt.Errorf("the code above is not stored and will never be good: %w", cmd.explained(c.ctx, s, err))
+		return fmt.Errorf("the code above was not stored and will never be valid: %w", cmd.explained(c.ctx, s, err))
 	}
-	_, err = fmt.Fprintf(c.Stdout, "\n%[1]s has this new code. The old one stays good until `lagerd shops rotate-code %[1]s --retire-old`.\n", cmd.Shop)
+	_, err = fmt.Fprintf(c.Stdout, "\n%[1]s has this new code. The old one stays valid until `lagerd shops rotate-code %[1]s --retire-old`.\n", cmd.Shop)
 	return errors.Join(err, c.warnOfURL(cfg))
 }
 
-// possible returns an error where a new code could not be stored.
+// possible returns an error if a new code cannot be stored.
 func (cmd rotateCodeCmd) possible(ctx context.Context, s *store.Store) error {
 	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
 		return err
@@ -594,20 +594,20 @@ func (cmd rotateCodeCmd) possible(ctx context.Context, s *store.Store) error {
 	return fmt.Errorf("%s: %w", cmd.Shop, err)
 }
 
-// explained adds to an error what to do, by how the codes are used.
+// explained appends to an error the codes' use and what to do.
 func (cmd rotateCodeCmd) explained(ctx context.Context, s *store.Store, err error) error {
 	var todo string
 	switch {
 	case errors.Is(err, store.ErrTwoCodes):
-		todo = "if e-conomic has the newer one, retire the older with --retire-old; if the newer one was lost before it got there, say --replace-new"
+		todo = "if e-conomic has the newer one, retire the older with --retire-old; if the newer one was lost before it was entered there, use --replace-new"
 	case errors.Is(err, store.ErrOneCode):
-		todo = fmt.Sprintf("`lagerd shops rotate-code %s` makes one", cmd.Shop)
+		todo = fmt.Sprintf("`lagerd shops rotate-code %s` creates one", cmd.Shop)
 	case errors.Is(err, store.ErrCodeInUse):
 		todo = "it is not lost: retire the older one with --retire-old"
 	case errors.Is(err, store.ErrCodeNotInUse):
-		todo = "the webhooks would be refused: enter it at e-conomic, try it with the address for a test, and retire the older one then; if it was lost, say --replace-new; --yes retires the older one all the same"
+		todo = "webhooks would be refused: enter it at e-conomic, test it with the test URL, then retire the older one; if it was lost, use --replace-new; --yes retires the older one anyway"
 	case errors.Is(err, store.ErrOldCodeInUse):
-		todo = "e-conomic has it still, in one of the two webhooks perhaps: enter the newer one there, and retire the older one when a webhook has been called with the newer; --yes retires it all the same"
+		todo = "e-conomic still has it, perhaps in one of the two webhooks: enter the newer one there, and retire the older one after a webhook call with the newer; --yes retires it anyway"
 	default:
 		return err
 	}
@@ -618,7 +618,7 @@ func (cmd rotateCodeCmd) explained(ctx context.Context, s *store.Store, err erro
 	return fmt.Errorf("%w (%s): %s", err, strings.Join(status.Codes(live), "; "), todo)
 }
 
-// readToken reads a grant token. What cannot be one is refused.
+// readToken reads a grant token, and returns an error for anything that cannot be one.
 func (c *call) readToken(prompt, file string, cfg config.Config) (string, error) {
 	raw, err := c.readSecret(prompt, file)
 	if err != nil {
@@ -630,13 +630,13 @@ func (c *call) readToken(prompt, file string, cfg config.Config) (string, error)
 	}
 	// Only the public demo has the same text for both.
 	if app := cfg.Economic.AppSecretToken.Reveal(); token == app && token != "demo" {
-		return "", errors.New("the grant token: that is the app's secret token: the grant token is the one that the agreement's super-user gets when he grants the app access")
+		return "", errors.New("the grant token: this is the app's secret token; the grant token is the one the agreement's super-user gets when granting the app access")
 	}
 	return token, nil
 }
 
-// readSecret reads a secret from a file, from standard input ("-"), or, on a
-// terminal, by asking.
+// readSecret reads a secret from a file, from standard input ("-"), or from a prompt on
+// the terminal.
 func (c *call) readSecret(prompt, file string) (raw []byte, err error) {
 	const most = 64 << 10
 	switch {
@@ -653,7 +653,7 @@ func (c *call) readSecret(prompt, file string) (raw []byte, err error) {
 		raw, err = term.ReadPassword(int(c.Stdin.Fd()))
 		fmt.Fprintln(c.Stderr)
 	default:
-		return nil, errors.New("no terminal to ask on: give the secret with --grant-token-file FILE, or '-' for standard input")
+		return nil, errors.New("no terminal to ask on: pass the secret with --grant-token-file FILE, or '-' for standard input")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the secret: %w", err)

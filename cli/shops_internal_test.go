@@ -16,8 +16,8 @@ func TestInvoicesFrom(t *testing.T) {
 	}{
 		"2026-11-23": {date: "2026-11-23"}, "1": {number: 1}, "20145": {number: 20145}, "20261345": {number: 20261345}, "99999999": {number: 99999999},
 		"202611010": {number: 202611010}, "261101": {number: 261101}, "number:20261101": {number: 20261101}, "number:7": {number: 7},
-		"20261101": {err: "For the date write 2026-11-01, for the invoice with that number write number:20261101"},
-		"01112026": {err: "For the date write 2026-11-01"}, "31122026": {err: "write 2026-12-31"}, "20240229": {err: "2024-02-29"},
+		"20261101": {err: "Use 2026-11-01 for the date, or number:20261101 for the invoice"},
+		"01112026": {err: "Use 2026-11-01"}, "31122026": {err: "Use 2026-12-31"}, "20240229": {err: "2024-02-29"},
 		"20230229": {number: 20230229}, // no such day
 		"":         {err: "expected a date"}, "0": {err: "from 1"}, "-5": {err: "from 1"}, "+5": {err: "from 1"}, "number:": {err: "from 1"}, "number:2026-11-01": {err: "from 1"},
 		"2026-11-1": {err: "expected a date"}, "01-11-2026": {err: "expected a date"}, "2026-11-31": {err: "expected a date"}, "yesterday": {err: "expected a date"},
@@ -40,7 +40,7 @@ func TestConsent(t *testing.T) {
 		want   string
 	}{
 		{false, consent{}, ""}, {true, consent{}, ""}, {true, consent{Agreement: 5}, ""}, {true, consent{Yes: true, Agreement: 5}, ""},
-		{true, consent{Yes: true}, "to which agreement"}, {false, consent{Yes: true, Agreement: 5}, "no question"}, {false, consent{Agreement: 5}, "no question"},
+		{true, consent{Yes: true}, "--yes requires --agreement"}, {false, consent{Yes: true, Agreement: 5}, "require --accept-agreement"}, {false, consent{Agreement: 5}, "require --accept-agreement"},
 	} {
 		if err := c.given.check(c.accept); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("accept %v, %+v: %v, want %q", c.accept, c.given, err, c.want)
@@ -56,8 +56,8 @@ func TestAssessed(t *testing.T) {
 	}{
 		{plan.Assessment{}, "no items yet", ""},
 		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 2, NonZero: 1}, "2 of the first 3 items", ""},
-		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 3}, "careful", ""},
-		{plan.Assessment{Items: 3, Enabled: 3}, "", "for Rackbeat say `--rack`, else `--off`"},
+		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 3}, "every stock figure on the first page is zero", ""},
+		{plan.Assessment{Items: 3, Enabled: 3}, "", "use `--rack` for Rackbeat, otherwise `--off`"},
 	} {
 		said, err := assessed(c.a, "--rack", "--off")
 		if !strings.Contains(said, c.said) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {

@@ -14,8 +14,8 @@ import (
 // runCommand is the command that runs the daemon.
 const runCommand = "run"
 
-// CatchSignals catches what the daemon understands, if the arguments may ask for it:
-// until then each of these signals ends the process. main calls it first thing.
+// CatchSignals catches the daemon's signals if the arguments may start it: until then
+// each of them ends the process. main calls it first.
 func CatchSignals(args []string) chan os.Signal {
 	if !slices.Contains(args, runCommand) {
 		return nil
@@ -25,8 +25,8 @@ func CatchSignals(args []string) chan os.Signal {
 	return incoming
 }
 
-// releaseSignals gives the signals back to the system, for a command that is not
-// the daemon; one that was caught meanwhile does what it does to any command.
+// releaseSignals restores the default handling of the signals, for a command other than
+// the daemon, and resends one that was caught meanwhile.
 func (p Process) releaseSignals() {
 	if p.Signals == nil {
 		return
@@ -39,23 +39,23 @@ func (p Process) releaseSignals() {
 	}
 }
 
-// signals is the operating system's signals on their way to the daemon.
+// signals forwards the operating system's signals to the daemon.
 type signals struct {
 	asked   daemon.Signals
 	running atomic.Bool
 	stop    func()
 }
 
-// started tells that the daemon sees to its end itself from now on.
+// started makes SIGTERM and SIGINT shut the daemon down gracefully from now on.
 func (s *signals) started() { s.running.Store(true) }
 
-// listen turns the operating system's signals into a context that ends and into
-// what the daemon understands. A signal that comes while the same is waiting changes
-// nothing. SIGTERM or SIGINT ends the process at once before the daemon has started,
-// when nothing is under way, and when it is the second.
+// listen turns the operating system's signals into a context to cancel and the daemon's
+// signals. A signal that arrives while the same one is pending is dropped. SIGTERM or
+// SIGINT exits immediately before the daemon has started, when nothing is in progress,
+// and when it is the second one.
 //
-// It also has a log whose reader is gone lose its lines, and not its writer: without
-// this Go ends the process by SIGPIPE (os/signal, "SIGPIPE").
+// It also ignores SIGPIPE, so that a log whose reader is gone loses its lines: without
+// this Go ends the process (os/signal, "SIGPIPE").
 func (c *call) listen() (context.Context, *signals) {
 	signal.Ignore(syscall.SIGPIPE)
 	incoming := c.Signals

@@ -34,22 +34,22 @@ func (cmd statusCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	// A lagerd that can write nothing looks like none.
+	// A lagerd that cannot write looks as if none were running.
 	if err := s.ReadOnly(c.ctx); err != nil {
-		fmt.Fprintf(c.Stderr, "Careful: %v\n", err)
+		fmt.Fprintf(c.Stderr, "Warning: %v\n", err)
 	}
 	if cmd.JSON {
 		return status.WriteJSON(c.Stdout, shops)
 	}
 	if len(shops) == 0 {
-		_, err := fmt.Fprintln(c.Stdout, "There is no shop yet: `lagerd shops add` adds one.")
+		_, err := fmt.Fprintln(c.Stdout, "No shops yet: add one with `lagerd shops add`.")
 		return err
 	}
 	return status.WriteTable(c.Stdout, shops, now())
 }
 
-// statusOf returns the state of one shop, or of all where name is "", as far as it
-// can be told from outside of a lagerd.
+// statusOf returns the state of the named shop, or of all if name is "", as far as the
+// database shows it.
 func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name string) ([]status.Shop, error) {
 	living, err := living(ctx, s, cfg)
 	if err != nil {
@@ -61,7 +61,7 @@ func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name strin
 	}
 	shops := shown(list, living, cfg)
 	if name != "" && len(shops) == 1 && shops[0].HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
-		// Whether it is this shop's token, or the app's, shows in what the others say.
+		// The other shops' state shows whether this shop's token or the app's is refused.
 		all, err := statusOf(ctx, s, cfg, "")
 		if err != nil {
 			return nil, err
@@ -82,10 +82,10 @@ func shown(list []store.ShopStatus, living map[string]store.Instance, cfg config
 	return shops
 }
 
-// paceOf returns what the configuration has a lagerd keep up with.
+// paceOf returns the pace that the configuration requires of a lagerd.
 func paceOf(cfg config.Config) status.Pace {
 	p := status.Pace{SweepEvery: cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return t }}
-	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // it was validated
+	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // always: the configuration is validated
 		p.NextTick = func(t time.Time) time.Time { return schedule.Next(t.UTC()) }
 	}
 	return p

@@ -388,7 +388,7 @@ func TestUnreadableIsNotAbsent(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("NOT TESTED, files that may not be read: root may read everything (TestPermissionDenied in test/e2e covers them as root)")
 	}
-	const said = "permission denied: say `sudo -u lagerd lagerd …`"
+	const said = "permission denied: run `sudo -u lagerd lagerd …`"
 	path := write(t, "lagerd.yaml", "log: {level: warn}\n", 0o600)
 	for _, name := range []string{config.CredentialKey, config.CredentialAppToken, config.CredentialDSN} {
 		file := filepath.Join(filepath.Dir(path), name)

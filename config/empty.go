@@ -59,5 +59,5 @@ func denied(file string) string {
 	if me, err := user.Current(); err == nil && me.Username == service {
 		return fmt.Sprintf("permission denied: let the user %s read it: chgrp %[1]s %s, and chmod 640", service, file)
 	}
-	return fmt.Sprintf("permission denied: say `sudo -u %s lagerd …`: commands read what the service reads", service)
+	return fmt.Sprintf("permission denied: run `sudo -u %s lagerd …`: commands read what the service reads", service)
 }

@@ -70,7 +70,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	}
 	i.write("grant", grant(first))
 	i.says(0, []string{"shops", "add", "shop1234", "--grant-token-file", filepath.Join(i.dir, "grant")},
-		"the embedded database "+file+" was not there and has been created", "e-conomic cannot reach http://"+i.Webhook)
+		"the embedded database "+file+" did not exist and has been created", "e-conomic cannot reach http://"+i.Webhook)
 	if out := i.command("shops", "list"); strings.Contains(out, "created") {
 		t.Errorf("said again: %s", out)
 	}
@@ -81,7 +81,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 
 	j := install(t, s, "", pace)
 	j.start()
-	if !strings.Contains(j.daemon.out.String(), "the embedded database was not there and has been created") {
+	if !strings.Contains(j.daemon.out.String(), "the embedded database did not exist and has been created") {
 		t.Error("run does not say that it made the database")
 	}
 }
@@ -156,7 +156,7 @@ func TestMissingMasterKey(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(i.dir, "key")); !os.IsNotExist(err) {
 		t.Fatalf("another key was made: %v", err)
 	}
-	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "A new master key is in "+filepath.Join(i.dir, "key"))
+	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "Created a new master key in "+filepath.Join(i.dir, "key"))
 	i.start()
 	i.daemon.kill()
 
@@ -167,7 +167,7 @@ func TestMissingMasterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.says(78, []string{"run"}, missing)
-	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "There is no shop")
+	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "There are no shops")
 	i.start()
 }
 
@@ -177,7 +177,7 @@ func TestPermissionDenied(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT TESTED, what another user may not read: only root can become another user (TestUnreadableIsNotAbsent in config covers it otherwise)")
 	}
-	const said = "permission denied: say `sudo -u lagerd lagerd …`"
+	const said = "permission denied: run `sudo -u lagerd lagerd …`"
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	i.addShop(s, "shop1234", first)

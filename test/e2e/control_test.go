@@ -155,7 +155,7 @@ func TestReconcileCommand(t *testing.T) {
 			st := i.status("shop1234")
 			return st.State == "held" && st.Held == "token_refused"
 		})
-		i.says(1, []string{"approve", "shop1234", "--yes"}, "held, but not for its losses", "lagerd check --shop shop1234")
+		i.says(1, []string{"approve", "shop1234", "--yes"}, "held, but not for losses", "lagerd check --shop shop1234")
 		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": false})
 		i.command("reconcile", "--shop", "shop1234", "--wait")
 		if st := i.status("shop1234"); st.State != "running" {
@@ -269,8 +269,8 @@ func TestAnotherAgreement(t *testing.T) {
 	i.start() // asks anew who the agreement is
 	lagerdtest.Eventually(t, 15*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "agreement_changed" })
 	for args, want := range map[string]string{
-		"": "--yes --agreement 999", "--yes": "say to which agreement", "--yes --agreement 998": "not accepted: the token answers for agreement 999",
-		"--offline": "leave out one",
+		"": "--yes --agreement 999", "--yes": "--yes requires --agreement", "--yes --agreement 998": "not accepted: the token answers for agreement 999",
+		"--offline": "remove one",
 	} {
 		out, code := run(t, i.Env, "y\n", append(strings.Fields("shops set shop1234 --accept-agreement"), strings.Fields(args)...)...)
 		if code != 1 || !strings.Contains(out, want) {
@@ -295,7 +295,7 @@ func TestShopsCommands(t *testing.T) {
 	if exit != 0 || strings.Contains(out, grant(first)) {
 		t.Fatalf("exit %d\n%s", exit, out)
 	}
-	for _, want := range []string{"e-conomic says: agreement 100001, ", "9 of the first 10 items carry a stock figure", "counted from ", "agreement 100001 is also that of shop1234"} {
+	for _, want := range []string{"e-conomic says: agreement 100001, ", "9 of the first 10 items carry a stock figure", "counted from ", "agreement 100001 is also used by shop1234"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("shops add does not say %q:\n%s", want, out)
 		}
@@ -331,7 +331,7 @@ func TestShopsCommands(t *testing.T) {
 	if out, exit := run(t, i.Env, "", "check", "--shop", "pasted"); exit != 1 || !strings.Contains(out, "refuses the token") {
 		t.Errorf("check of a token that was stored unasked: exit %d: %s", exit, out)
 	}
-	if out, _ := run(t, i.Env, "", "check", "--shop", "shop1234"); !strings.Contains(out, "agreement 100001 is also that of pasted, shop5678") {
+	if out, _ := run(t, i.Env, "", "check", "--shop", "shop1234"); !strings.Contains(out, "agreement 100001 is also used by pasted, shop5678") {
 		t.Errorf("check does not say that an agreement is that of three shops: %s", out)
 	}
 	i.command("shops", "remove", "pasted", "--yes")
@@ -339,13 +339,13 @@ func TestShopsCommands(t *testing.T) {
 		t.Errorf("shops list: %q", list)
 	}
 	for args, want := range map[string]string{
-		"shops add shop1234 --grant-token-file x": "exists already",
+		"shops add shop1234 --grant-token-file x": "already exists",
 		"shops add a/b": "expected 1 to 64 letters",
 		"shops add new --invoices-from yesterday --grant-token-file " + "none": "expected a date",
-		"shops add new --invoices-from 20261101 --grant-token-file none":       "write 2026-11-01, for the invoice with that number write number:20261101",
-		"shops add new --invoices-from 01112026 --grant-token-file none":       "write 2026-11-01",
+		"shops add new --invoices-from 20261101 --grant-token-file none":       "Use 2026-11-01 for the date, or number:20261101 for the invoice",
+		"shops add new --invoices-from 01112026 --grant-token-file none":       "Use 2026-11-01",
 		"shops add new --invoices-from number:x --grant-token-file none":       "expected a date",
-		"shops set shop1234 --yes":                 "without it there is no question",
+		"shops set shop1234 --yes":                 "require --accept-agreement",
 		"shops rotate-code shop1234 --yes":         "--retire-old",
 		"shops rotate-code shop1234 --replace-new": "there is only one code",
 		"shops show nobody":                        "no such shop",

@@ -28,7 +28,7 @@ func TestWithoutALagerd(t *testing.T) {
 		i.says(0, []string{"shops", "pause", "asleep", "--reason", "stocktaking"})
 		const none = "NO LAGERD IS RUNNING"
 		i.says(0, []string{"status"}, "shop1234  "+none, "paused", "stocktaking", "systemctl start lagerd")
-		i.says(0, []string{"reconcile"}, "asked for a tick of 2 shop(s)", none, "the order stays")
+		i.says(0, []string{"reconcile"}, "requested a tick of 2 shop(s)", none, "the request is stored")
 		i.says(1, []string{"check"}, "FAILED  daemon: "+none, "ok      shop asleep: is paused by a person: stocktaking")
 		i.start()
 		settled(t, i, s, "shop1234", first)
@@ -64,7 +64,7 @@ func TestWrongAppToken(t *testing.T) {
 	settled(t, i, s, "two", first+1)
 
 	i.write("app-token", "another")
-	i.says(1, []string{"check"}, "FAILED  app secret token: the lagerd on ", "uses another than this command reads",
+	i.says(1, []string{"check"}, "FAILED  app secret token: the lagerd on ", "uses a different token than this command",
 		"FAILED  app secret token: several agreements answer 401, and none answers well")
 	if out := i.command("status"); strings.Contains(out, "401") {
 		t.Errorf("the service goes on, and status says\n%s", out)
