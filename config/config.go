@@ -7,8 +7,8 @@ import (
 	"lagerd/secret"
 )
 
-// Config is lagerd's whole configuration. The comments of
-// config.example.yaml say what each key does.
+// Config is lagerd's complete configuration. The comments in config.example.yaml
+// document each key.
 type Config struct {
 	Database        Database      `yaml:"database"`
 	KeyFile         string        `yaml:"key_file"`
@@ -22,15 +22,15 @@ type Config struct {
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 	Log             Log           `yaml:"log"`
 
-	// Key is the master key as it stands in its file. It is empty where the
-	// embedded database is used and the file is still to be made (KeyFile says where).
+	// Key is the content of the master key's file. It is empty if the embedded
+	// database is used and the file, KeyFile, has yet to be created.
 	Key secret.Text `yaml:"-"`
 
-	// Warnings are keys with nothing in them that something else makes up for.
+	// Warnings are empty keys whose value comes from elsewhere.
 	Warnings []Problem `yaml:"-"`
 }
 
-// Database says where lagerd's tables are.
+// Database configures where lagerd's tables are.
 type Database struct {
 	DSN            secret.Text `yaml:"dsn"` // empty: SQLite at Path
 	DSNFile        string      `yaml:"dsn_file"`
@@ -39,16 +39,16 @@ type Database struct {
 	Migrate        Migrate     `yaml:"migrate"`
 }
 
-// Migrate says when the schema is brought up to date.
+// Migrate is when the schema is migrated.
 type Migrate string
 
-// When the schema is brought up to date.
+// The values of Migrate.
 const (
 	MigrateAuto   Migrate = "auto"   // at start
-	MigrateManual Migrate = "manual" // by `lagerd migrate`
+	MigrateManual Migrate = "manual" // only by `lagerd migrate`
 )
 
-// Economic says how e-conomic is reached.
+// Economic configures access to e-conomic.
 type Economic struct {
 	RESTURL            string        `yaml:"rest_url"`
 	AppSecretTokenFile string        `yaml:"app_secret_token_file"`
@@ -58,10 +58,10 @@ type Economic struct {
 	CallsPerSecond     int           `yaml:"calls_per_second"`
 	MaxURLBytes        int           `yaml:"max_url_bytes"`
 
-	AppSecretToken secret.Text `yaml:"-"` // empty if there is none
+	AppSecretToken secret.Text `yaml:"-"` // empty: none
 }
 
-// Webhook is the endpoint that e-conomic calls.
+// Webhook configures the endpoint that e-conomic calls.
 type Webhook struct {
 	Listen       string `yaml:"listen"`
 	PublicURL    string `yaml:"public_url"`
@@ -71,45 +71,45 @@ type Webhook struct {
 	LogPerShop   int    `yaml:"log_per_shop"`
 }
 
-// Admin is the listener for operators and Prometheus.
+// Admin configures the listener for operators and Prometheus.
 type Admin struct {
 	Listen string `yaml:"listen"` // empty: none
 }
 
-// Reconcile sets the pace of reconciling.
+// Reconcile configures the pace of reconciliation.
 type Reconcile struct {
 	Schedule string `yaml:"schedule"`
 	Workers  int    `yaml:"workers"`
 	plan.Policy
 }
 
-// Lease sets how fast a dead lagerd is replaced by another.
+// Lease configures how fast another lagerd takes over from a dead one.
 type Lease struct {
 	Beat time.Duration `yaml:"beat"`
 	TTL  time.Duration `yaml:"ttl"`
 }
 
-// Retention says how long things are kept.
+// Retention configures how long data is kept.
 type Retention struct {
 	History  time.Duration `yaml:"history"`
 	Hints    time.Duration `yaml:"hints"`
 	Requests time.Duration `yaml:"requests"`
 }
 
-// PDF bounds the invoice PDFs.
+// PDF limits the invoice PDFs.
 type PDF struct {
 	MaxBytes    int `yaml:"max_bytes"`
 	Concurrency int `yaml:"concurrency"`
 }
 
-// Log says how much is logged, and how.
+// Log configures the log's level and format.
 type Log struct {
 	Level  string `yaml:"level"`
 	Format string `yaml:"format"`
 }
 
-// Default returns every key's default, as config.example.yaml shows it. Load
-// fills in the paths that depend on where lagerd runs: Database.Path and KeyFile.
+// Default returns every key's default, as in config.example.yaml. Load fills in the
+// paths that depend on where lagerd runs: Database.Path and KeyFile.
 func Default() Config {
 	return Config{
 		Database: Database{MaxConnections: 16, Migrate: MigrateAuto},

@@ -165,12 +165,12 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"no port", "webhook:\n  listen: localhost\n", "2:11", "webhook.listen", "expected host:port"},
 		{"port too large", "webhook:\n  listen: 127.0.0.1:70000\n", "2:11", "webhook.listen", `expected a port from 0 to 65535, got "70000"`},
 		{"port by name", "admin:\n  listen: 127.0.0.1:http\n", "2:11", "admin.listen", `got "http"`},
-		{"same listener", "admin:\n  listen: 127.0.0.1:8480\n", "2:11", "admin.listen", "is webhook.listen too"},
+		{"same listener", "admin:\n  listen: 127.0.0.1:8480\n", "2:11", "admin.listen", "is also webhook.listen"},
 		{"host with a space", "admin:\n  listen: \"a b:80\"\n", "2:11", "admin.listen", `expected host:port such as 127.0.0.1:8480, got "a b:80"`},
 		{"no listener", "webhook:\n  listen: \"\"\n", "2:11", "webhook.listen", "expected host:port"},
-		{"listener of the other", "webhook:\n  listen: 127.0.0.1:8481\n", "2:11", "admin.listen", "is webhook.listen too"},
-		{"cron with a time zone", "reconcile:\n  schedule: TZ=x\n", "2:13", "reconcile.schedule", "a time zone cannot be given, it is UTC"},
-		{"cron that never comes", "reconcile:\n  schedule: 0 0 31 2 *\n", "2:13", "reconcile.schedule", "it never comes"},
+		{"listener of the other", "webhook:\n  listen: 127.0.0.1:8481\n", "2:11", "admin.listen", "is also webhook.listen"},
+		{"cron with a time zone", "reconcile:\n  schedule: TZ=x\n", "2:13", "reconcile.schedule", "a time zone is not supported, it is UTC"},
+		{"cron that never comes", "reconcile:\n  schedule: 0 0 31 2 *\n", "2:13", "reconcile.schedule", "it never occurs"},
 		{"cron backwards", "reconcile:\n  schedule: \"@every -5m\"\n", "2:13", "reconcile.schedule", "shorter than a second"},
 		{"cron with an unknown word", "reconcile:\n  schedule: \"@often\"\n", "2:13", "reconcile.schedule", "unrecognized descriptor"},
 		{"bad cron", "reconcile:\n  schedule: \"* * * *\"\n", "2:13", "reconcile.schedule", "expected a cron expression with five fields"},
@@ -189,9 +189,9 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"relation of a retry with a default", "reconcile:\n  retry_max: 1s\n", "2:14", "reconcile.retry_min", "5s is more than reconcile.retry_max (1s)"},
 		{"relation of retries", "reconcile:\n  retry_min: 1h\n  retry_max: 1m\n", "2:14", "reconcile.retry_min", "is more than reconcile.retry_max"},
 		{"overlap too short", "reconcile:\n  overlap: 1m\n", "2:12", "reconcile.overlap", "expected a duration from 2m0s"},
-		{"twice", "log: {level: info}\npdf:\n  concurrency: 1\nlog: {}\n", "4:1", "log", "stands here a second time"},
-		{"twice in a section", "pdf: {concurrency: 1, concurrency: 2}\n", "1:23", "pdf.concurrency", "stands here a second time"},
-		{"a DSN twice", "database:\n  dsn: \"\"\n  dsn: u:hunter2@tcp(db)/x\n", "3:3", "database.dsn", "stands here a second time"},
+		{"twice", "log: {level: info}\npdf:\n  concurrency: 1\nlog: {}\n", "4:1", "log", "duplicate key"},
+		{"twice in a section", "pdf: {concurrency: 1, concurrency: 2}\n", "1:23", "pdf.concurrency", "duplicate key"},
+		{"a DSN twice", "database:\n  dsn: \"\"\n  dsn: u:hunter2@tcp(db)/x\n", "3:3", "database.dsn", "duplicate key"},
 		{"alias", "log: &a\n  level: info\npdf: *a\n", "3:6", "pdf", "expected keys and values, got an anchor, alias or tag"},
 		{"tag", "key_file: !!str 12\n", "1:11", "key_file", "expected one value, got an anchor, alias or tag"},
 		{"merge key", "log:\n  <<: {level: info}\n", "2:3", "log.<<", "unknown key"},
@@ -207,7 +207,7 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"DSN with a parameter that changes what is read", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd?sql_log_bin=0\"\n", "2:8", "database.dsn", "the parameter \"sql_log_bin\" is unknown, or could change what lagerd reads or stores"},
 		{"DSN with a parameter that the driver panics at", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd?strict=true\"\n", "2:8", "database.dsn", "the driver no longer knows the parameter strict"},
 		{"DSN as a number", "database:\n  dsn: 4711\n", "2:8", "database.dsn", "expected a text, got [redacted]"},
-		{"DSN without key", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd\"\n", "2:8", "key_file", "expected the file of the master key"},
+		{"DSN without key", "database:\n  dsn: \"user:hunter2@tcp(db:3306)/lagerd\"\n", "2:8", "key_file", "expected the master key's file"},
 		{"secret for its file", "economic:\n  app_secret_token_file: hunter2/abc=\n", "2:26", "economic.app_secret_token_file", "expected the full path of a file"},
 		{"DSN for its file", "database:\n  dsn_file: u:hunter2@tcp(db)/x\n", "2:13", "database.dsn_file", "expected the full path of a file"},
 		{"directory for a secret's file", "key_file: /etc\n", "1:11", "key_file", "expected a file with the secret in it"},
@@ -292,17 +292,17 @@ func TestPresentButEmpty(t *testing.T) {
 		{"null for everything", "null\n", "", ": the file is empty"},
 		{"an empty mapping", "{}\n", "", ": the file is empty"},
 		{"zeroes, as a crash leaves them", "\x00\x00\x00", "", ""},
-		{"a database with nothing in it", "log: {level: info}\ndatabase:\n", "", "database: expected keys and values, got nothing: name a database, or comment the section out"},
+		{"a database with nothing in it", "log: {level: info}\ndatabase:\n", "", "database: expected keys and values, got nothing: set a database, or comment the section out"},
 		{"a database with every key commented out", "database:\n  #dsn: x\nlog: {level: info}\n", "", "database: expected keys and values, got nothing"},
 		{"a database that is an empty mapping", "database: {}\n", "", "database: expected keys and values, got nothing"},
 		{"another section with nothing in it", "log:\n  # level: info\npdf: {concurrency: 2}\n", "", "log: expected keys and values, got nothing"},
-		{"a DSN", "database: {dsn: \"\"}\n", "", "database.dsn: expected a value, got none: name a database, or comment the key out for the embedded one"},
+		{"a DSN", "database: {dsn: \"\"}\n", "", "database.dsn: expected a value, got none: set a database, or comment the key out to use the embedded one"},
 		{"a DSN of blanks", "database: {dsn: \" \\t\"}\n", "", "database.dsn: expected a value, got none"},
 		{"a DSN without a value", "database:\n  dsn:\n  max_connections: 8\n", "", "database.dsn: expected a value, got none"},
 		{"a DSN in a block", "database:\n  dsn: |\n\nlog: {level: info}\n", "", "database.dsn: expected a value, got none"},
 		{"a DSN's file", "database: {dsn_file: \"\"}\n", "", "database.dsn_file: expected a value, got none"},
 		{"a path", "database: {path: \"\"}\n", "", "database.path: expected a value, got none"},
-		{"a variable", "", "LAGERD_DATABASE_DSN=", "LAGERD_DATABASE_DSN: database.dsn: expected a value, got none: name a database, or unset the variable"},
+		{"a variable", "", "LAGERD_DATABASE_DSN=", "LAGERD_DATABASE_DSN: database.dsn: expected a value, got none: set a database, or unset the variable"},
 		{"a variable over a DSN", mysql, "LAGERD_DATABASE_DSN=", "LAGERD_DATABASE_DSN: database.dsn: expected a value, got none"},
 		{"a variable for the path", "", "LAGERD_DATABASE_PATH= ", "LAGERD_DATABASE_PATH: database.path: expected a value, got none"},
 		{"a master key's file", "key_file: \"\"\n", "", "key_file: expected a value, got none"},
@@ -314,8 +314,8 @@ func TestPresentButEmpty(t *testing.T) {
 		{"a number", "webhook: {queue: }\n", "", "webhook.queue: expected a value, got none"},
 		{"a number's variable", "", "LAGERD_WEBHOOK_QUEUE=", "webhook.queue: expected a whole number"},
 		{"a duration's variable", "", "LAGERD_LEASE_TTL=", "lease.ttl: expected a duration"},
-		{"a list", "reconcile: {rereads: []}\n", "", "reconcile.rereads: expected one value at least"},
-		{"a list's variable", "", "LAGERD_RECONCILE_REREADS=,", "LAGERD_RECONCILE_REREADS: reconcile.rereads: expected one value at least"},
+		{"a list", "reconcile: {rereads: []}\n", "", "reconcile.rereads: expected at least one value"},
+		{"a list's variable", "", "LAGERD_RECONCILE_REREADS=,", "LAGERD_RECONCILE_REREADS: reconcile.rereads: expected at least one value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -435,7 +435,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	for env, want := range map[string]string{
 		"LAGERD_LEASE_TTL=long":          "LAGERD_LEASE_TTL: lease.ttl: expected a duration",
-		"LAGERD_DATABASE_DNS=x":          "LAGERD_DATABASE_DNS: no key goes by",
+		"LAGERD_DATABASE_DNS=x":          "LAGERD_DATABASE_DNS: no key has this",
 		"LAGERD_WEBHOOK_LISTEN=here":     "LAGERD_WEBHOOK_LISTEN: webhook.listen: expected host:port",
 		"LAGERD_RECONCILE_REREADS=1s,no": "LAGERD_RECONCILE_REREADS: reconcile.rereads[1]: expected a duration",
 	} {
@@ -516,7 +516,7 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("a weak key: got %v", err)
 	}
 	twice := write(t, "lagerd.yaml", "database:\n  dsn: \"u:p@tcp(db)/lagerd\"\n", 0o600)
-	if _, err := config.Load(twice, []string{"CREDENTIALS_DIRECTORY=" + dir}); err == nil || !strings.Contains(err.Error(), "given twice") {
+	if _, err := config.Load(twice, []string{"CREDENTIALS_DIRECTORY=" + dir}); err == nil || !strings.Contains(err.Error(), "set twice") {
 		t.Errorf("a DSN given twice: got %v", err)
 	}
 }
@@ -562,7 +562,7 @@ func TestEmptyCredential(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	_, err = config.Load("", append(env, "LAGERD_DATABASE_DSN=u:p@tcp(db)/lagerd"))
-	if err == nil || !strings.Contains(err.Error(), "key_file: expected the file of the master key") {
+	if err == nil || !strings.Contains(err.Error(), "key_file: expected the master key's file") {
 		t.Errorf("MySQL without a key: got %v", err)
 	}
 }

@@ -8,22 +8,22 @@ import (
 	"strings"
 )
 
-// mayBeEmpty are the keys with a text that may be left out, and what to do where
-// one is there with nothing in it: what it held may have been lost, and lagerd would
-// start on another database, or with another key, than before. (admin.listen has a
-// meaning when it is empty, and every other key must have a value.)
+// mayBeEmpty maps the keys whose text may be left out to what to do if one is present
+// but empty: its value may have been lost, and lagerd would start on another database,
+// or with another key, than before. (An empty admin.listen has a meaning, and every
+// other key must have a value.)
 var mayBeEmpty = map[string]string{
 	"database.dsn":                   embeddedIsMeant,
 	"database.dsn_file":              embeddedIsMeant,
 	"database.path":                  embeddedIsMeant,
-	"key_file":                       "name the master key's file, or %s where a credential has the key, or the file beside the embedded database",
-	"economic.app_secret_token_file": "name the file of the token, or %s where a credential has it",
-	"webhook.public_url":             "give the address as e-conomic reaches it, or %s until there is one",
+	"key_file":                       "set the master key's file, or %s if the key is in a credential, or in the file beside the embedded database",
+	"economic.app_secret_token_file": "set the token's file, or %s if the token is in a credential",
+	"webhook.public_url":             "set the address at which e-conomic reaches lagerd, or %s until there is one",
 }
 
-const embeddedIsMeant = "name a database, or %s for the embedded one"
+const embeddedIsMeant = "set a database, or %s to use the embedded one"
 
-// noted returns a text as it is set, "" where there is nothing in it, and notes that.
+// noted returns text, or "" if it is blank, and records an empty key of mayBeEmpty.
 func (l *loader) noted(where, key, text string) string {
 	delete(l.empty, key)
 	if _, ok := mayBeEmpty[key]; ok && strings.TrimSpace(text) == "" {
@@ -33,8 +33,8 @@ func (l *loader) noted(where, key, text string) string {
 	return text
 }
 
-// empties refuses keys with nothing in them; where another key or a credential
-// says what the key is for, that is only a warning.
+// empties reports empty keys: as a warning if another key or a credential provides the
+// value, else as a problem.
 func (l *loader) empties(c *Config) {
 	database := !c.Database.DSN.IsZero() || l.unread["database.dsn_file"] || l.unread["database.dsn"] ||
 		l.where["database.path"] != "" && l.empty["database.path"] == ""
@@ -45,19 +45,19 @@ func (l *loader) empties(c *Config) {
 			leaveOut = "unset the variable"
 		}
 		if l.stands[key] || database && strings.HasPrefix(key, "database.") {
-			l.warnings = append(l.warnings, Problem{Where: where, Key: key, What: "there is nothing in it, and something else is used in its place: " + leaveOut})
+			l.warnings = append(l.warnings, Problem{Where: where, Key: key, What: "it is empty, and another source is used instead: " + leaveOut})
 			continue
 		}
 		l.badValue(where, key, "expected a value, got none: "+mayBeEmpty[key], leaveOut)
 	}
 }
 
-// denied says what to do about a file that may not be read. It is there, and what
-// it says is not known: nothing may stand in for it.
+// denied returns what to do about a file that may not be read. It exists and its
+// contents are unknown, so nothing may replace it.
 func denied(file string) string {
 	const service = "lagerd" // the user of lagerd.service
 	if me, err := user.Current(); err == nil && me.Username == service {
-		return fmt.Sprintf("permission denied: let the user %s read it: chgrp %[1]s %s, and chmod 640", service, file)
+		return fmt.Sprintf("permission denied: make it readable for the user %s: chgrp %[1]s %s, and chmod 640", service, file)
 	}
-	return fmt.Sprintf("permission denied: run `sudo -u %s lagerd …`: commands read what the service reads", service)
+	return fmt.Sprintf("permission denied: run `sudo -u %s lagerd …`: commands read the same files as the service", service)
 }

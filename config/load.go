@@ -20,7 +20,7 @@ import (
 	"lagerd/secret"
 )
 
-// Problem is one thing that is wrong with the configuration.
+// Problem is one error in the configuration.
 type Problem struct {
 	Where string // file:line:column, or the environment variable or credential; "" if none
 	Key   string // path of the key: database.max_connections
@@ -37,30 +37,30 @@ func (p Problem) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Errors is everything that is wrong with the configuration.
+// Errors is all errors in the configuration.
 type Errors struct{ Problems []Problem }
 
-// Error returns a line to a problem.
+// Error returns one line per problem.
 func (e *Errors) Error() string {
-	lines := []string{"the configuration is bad:"}
+	lines := []string{"invalid configuration:"}
 	for _, p := range e.Problems {
 		lines = append(lines, "  "+p.String())
 	}
 	return strings.Join(lines, "\n")
 }
 
-// envPrefix begins every environment variable that overrides a key.
+// envPrefix is the prefix of environment variables that override keys.
 const envPrefix = "LAGERD_"
 
-// notKey tells of a variable with the prefix that it is none of the keys: the
-// file's name, or what the project's own tests use.
+// notKey reports whether a variable with the prefix overrides no key: it names the
+// configuration file, or belongs to the project's own tests.
 func notKey(name string) bool {
 	return name == "LAGERD_CONFIG" || strings.HasPrefix(name, "LAGERD_TEST_")
 }
 
-// Load reads the file (none if path is empty), then the environment (as
-// os.Environ gives it) over it, then the secrets, and validates the whole. An
-// error about the configuration itself is an *Errors.
+// Load reads the file (none if path is empty), overrides it with the environment (as
+// returned by os.Environ), reads the secrets, and validates the result. An error in the
+// configuration itself is an *Errors.
 func Load(path string, env []string) (Config, error) {
 	environment := map[string]string{}
 	for _, kv := range env {
@@ -74,7 +74,7 @@ func Load(path string, env []string) (Config, error) {
 	if path != "" {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			what := fmt.Sprintf("%v: name another file with --config, or put this one back", reason(err))
+			what := fmt.Sprintf("%v: restore it, or name another file with --config", reason(err))
 			if errors.Is(err, fs.ErrPermission) {
 				what = denied(path)
 			}
@@ -86,7 +86,7 @@ func Load(path string, env []string) (Config, error) {
 	if c.Database.Path == "" {
 		c.Database.Path = filepath.Join(stateDir(path, environment), "lagerd.db")
 	}
-	if readable { // else what the file says is not known, and may be just what seems to be missing
+	if readable { // else the file's contents are unknown and may be what seems missing
 		l.secrets(&c)
 		l.empties(&c)
 		l.validate(&c)
@@ -98,15 +98,15 @@ func Load(path string, env []string) (Config, error) {
 	return c, nil
 }
 
-// installed is where a package puts the configuration and the unit the state
+// Where a package installs the configuration and the unit keeps the state
 // (lagerd.service, ConfigurationDirectory= and StateDirectory=).
 const (
 	installedConfig = "/etc/lagerd/"
 	installedState  = "/var/lib/lagerd"
 )
 
-// stateDir returns where the embedded database is by default. A command that a
-// person runs on an installed lagerd must find the service's.
+// stateDir returns the default directory of the embedded database. A command run by a
+// person on an installed lagerd must find the service's.
 func stateDir(path string, env map[string]string) string {
 	if dir, _, _ := strings.Cut(env["STATE_DIRECTORY"], ":"); dir != "" {
 		return dir
@@ -120,10 +120,10 @@ func stateDir(path string, env map[string]string) string {
 type loader struct {
 	path     string
 	env      map[string]string
-	where    map[string]string // key → where its value stands; not for defaults
-	unread   map[string]bool   // keys whose value could not be read: their default is not judged in its place
-	empty    map[string]string // keys of mayBeEmpty that are there with nothing in them → where
-	stands   map[string]bool   // keys in whose place a credential stands, or a file beside the configuration
+	where    map[string]string // key → location of its value; not for defaults
+	unread   map[string]bool   // keys whose value could not be read: their default is not validated instead
+	empty    map[string]string // keys of mayBeEmpty that are present but empty → location
+	stands   map[string]bool   // keys whose value comes from a credential, or from a file beside the configuration
 	problems []Problem
 	warnings []Problem
 }
@@ -132,10 +132,11 @@ func (l *loader) bad(where, key, format string, args ...any) {
 	l.problems = append(l.problems, Problem{Where: where, Key: key, What: fmt.Sprintf(format, args...)})
 }
 
-// badKey reports a value at the place where it stands; or, where it is a
-// default, at the place of what it does not go together with.
+// badKey reports a problem at the location of the key's value.
 func (l *loader) badKey(key, format string, args ...any) { l.badPair(key, "", format, args...) }
 
+// badPair is badKey for two values that conflict: if key's is a default, it reports the
+// problem at the location of other's.
 func (l *loader) badPair(key, other, format string, args ...any) {
 	if l.unread[key] || l.unread[other] {
 		return
@@ -147,7 +148,7 @@ func (l *loader) badPair(key, other, format string, args ...any) {
 	l.bad(where, key, format, args...)
 }
 
-// badValue reports a value that could not be read at all.
+// badValue reports a value that could not be read.
 func (l *loader) badValue(where, key, format string, args ...any) {
 	l.unread[key] = true
 	l.bad(where, key, format, args...)
@@ -160,14 +161,14 @@ func (l *loader) at(n ast.Node) string {
 	return l.path
 }
 
-// file reads YAML into c, as strictly as it can. It returns false where the
-// text is no YAML, or not one document.
+// file reads YAML into c, strictly. It returns false if the text is not YAML, or not a
+// single document.
 func (l *loader) file(text []byte, c *Config) bool {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put a byte order mark there
-	// Keys that stand twice are found in mapping, with their path.
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors write a byte order mark
+	// Duplicate keys are reported by mapping, with their path.
 	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		// The error itself quotes the lines around, and what they hold may be secret.
+		// The error itself quotes the surrounding lines, which may hold secrets.
 		where, what := l.path, "not YAML"
 		if syntax, ok := errors.AsType[yaml.Error](err); ok {
 			what += ": " + syntax.GetMessage()
@@ -193,16 +194,16 @@ func (l *loader) file(text []byte, c *Config) bool {
 	return true
 }
 
-// nothing reports a section, or the whole file (""), that has no keys: what was
-// in it may have been lost, and its defaults are not what was meant then.
+// nothing reports a section, or the whole file (""), without keys: its contents may have
+// been lost, and then the defaults are wrong.
 func (l *loader) nothing(where, section string) {
 	switch section {
 	case "":
-		l.bad(where, "", "the file is empty, or all of it is comments: put its contents back; where the defaults alone are meant, write one of them, such as log: {level: info}")
+		l.bad(where, "", "the file is empty or contains only comments: restore its contents; to use only defaults, write one of them, such as log: {level: info}")
 	case "database":
-		l.bad(where, section, "expected keys and values, got nothing: name a database, or comment the section out too for the embedded one")
+		l.bad(where, section, "expected keys and values, got nothing: set a database, or comment the section out too to use the embedded one")
 	default:
-		l.bad(where, section, "expected keys and values, got nothing: put them back, or comment the section out too for its defaults")
+		l.bad(where, section, "expected keys and values, got nothing: restore them, or comment the section out too to use its defaults")
 	}
 }
 
@@ -227,7 +228,7 @@ func (l *loader) mapping(n ast.Node, prefix string, into reflect.Value) {
 		name := pair.Key.GetToken().Value
 		key := prefix + shown("", name)
 		if seen[name] {
-			l.bad(l.at(pair.Key), key, "the key stands here a second time: leave out one")
+			l.bad(l.at(pair.Key), key, "duplicate key: remove one")
 			continue
 		}
 		seen[name] = true
@@ -255,7 +256,7 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 		}
 		field.SetLen(0)
 		if len(list.Values) == 0 {
-			l.badValue(l.at(n), key, "expected one value at least, got none: comment the key out for its default")
+			l.badValue(l.at(n), key, "expected at least one value, got none: comment the key out to use its default")
 		}
 		for i, item := range list.Values {
 			one := reflect.New(field.Type().Elem()).Elem()
@@ -284,7 +285,7 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 		}
 	case *ast.NullNode:
 		if _, ok := mayBeEmpty[key]; !ok {
-			l.badValue(l.at(n), key, "expected a value, got none: comment the key out for its default")
+			l.badValue(l.at(n), key, "expected a value, got none: comment the key out to use its default")
 			return
 		}
 	default:
@@ -296,7 +297,7 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 	}
 }
 
-// set parses a text into a field and returns what is wrong with it, or "".
+// set parses a text into a field and returns what is wrong with the text, or "".
 func set(field reflect.Value, key, text string) string {
 	switch {
 	case field.Type() == reflect.TypeFor[time.Duration]():
@@ -335,7 +336,7 @@ func (l *loader) environment(c *Config) {
 	for _, name := range names {
 		f, ok := keys[name]
 		if !ok {
-			l.bad(name, "", "no key goes by this environment variable: config.example.yaml has every key; unset it if it is another program's")
+			l.bad(name, "", "no key has this environment variable: config.example.yaml lists every key; unset it if it belongs to another program")
 			continue
 		}
 		l.where[f.key] = name
@@ -359,12 +360,12 @@ func (l *loader) environment(c *Config) {
 			f.value.Set(reflect.Append(f.value, one))
 		}
 		if f.value.Len() == 0 {
-			l.badValue(name, f.key, "expected one value at least, got none: unset the variable for the key's default")
+			l.badValue(name, f.key, "expected at least one value, got none: unset the variable to use the key's default")
 		}
 	}
 }
 
-// leaf is a key that has a value of its own.
+// leaf is a key with a value, not a section.
 type leaf struct {
 	key   string
 	value reflect.Value
@@ -383,8 +384,8 @@ func leaves(v reflect.Value, prefix string) []leaf {
 	return list
 }
 
-// fields returns a section's fields that are keys, those of an embedded struct among
-// them.
+// fields returns a section's fields that are keys, including those of an embedded
+// struct.
 func fields(section reflect.Type) []reflect.StructField {
 	return slices.DeleteFunc(reflect.VisibleFields(section), func(f reflect.StructField) bool {
 		return f.Anonymous || f.Tag.Get("yaml") == "-"
@@ -393,7 +394,7 @@ func fields(section reflect.Type) []reflect.StructField {
 
 var secretText = reflect.TypeFor[secret.Text]()
 
-// isSection reports whether a key has others below it, and no value of its own.
+// isSection reports whether a key has keys below it instead of a value.
 func isSection(v reflect.Value) bool {
 	return v.Kind() == reflect.Struct && v.Type() != secretText
 }
@@ -415,7 +416,7 @@ func keysOf(section reflect.Type) []string {
 	return keys
 }
 
-// shown returns a value as an error may show it.
+// shown returns a value as errors may show it: redacted, and shortened.
 func shown(key, value string) string {
 	if key == "database.dsn" {
 		return "[redacted]"

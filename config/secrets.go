@@ -19,10 +19,10 @@ const (
 )
 
 const (
-	// rawKeySize is the length of a master key that is neither base64 nor hex, in bytes.
+	// rawKeySize is the length in bytes of a master key that is neither base64 nor hex.
 	rawKeySize = 32
 
-	// maxSecretSize keeps a file named by mistake from being read whole, in bytes.
+	// maxSecretSize, in bytes, prevents reading a large file named by mistake.
 	maxSecretSize = 64 << 10
 )
 
@@ -30,7 +30,7 @@ const (
 func (l *loader) secrets(c *Config) {
 	if dsn, ok := l.secret("database.dsn_file", c.Database.DSNFile, CredentialDSN); ok {
 		if !c.Database.DSN.IsZero() {
-			l.badKey("database.dsn", "the DSN is given twice: here and in a file or credential; leave out one")
+			l.badKey("database.dsn", "the DSN is set twice: here and in a file or credential; remove one")
 		}
 		c.Database.DSN = secret.NewText(dsn)
 		l.where["database.dsn"] = l.where["database.dsn_file"]
@@ -48,9 +48,9 @@ func (l *loader) secrets(c *Config) {
 		c.Key = secret.NewText(key)
 	case l.unread["key_file"]:
 	case !c.Database.DSN.IsZero():
-		l.badPair("key_file", "database.dsn", "expected the file of the master key, the same on every machine that shares the database: `lagerd keygen` makes one")
+		l.badPair("key_file", "database.dsn", "expected the master key's file, the same on every machine that shares the database: create a key with `lagerd keygen`")
 	default:
-		// Beside the embedded database the key is made at the first start.
+		// Beside the embedded database the first start creates the key.
 		c.KeyFile = filepath.Join(filepath.Dir(c.Database.Path), "key")
 		if _, err := os.Stat(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
 			return
@@ -61,10 +61,9 @@ func (l *loader) secrets(c *Config) {
 	}
 }
 
-// secret returns one secret: from the file that the key names, else from the
-// credential, else from the file of the credential's name beside the
-// configuration: commands that a person runs have no credentials. ok is false
-// where there is none, or it cannot be used.
+// secret returns a secret: from the file that the key names, else from the credential,
+// else from the file of the credential's name beside the configuration (commands that a
+// person runs have no credentials). ok is false if there is none, or it cannot be used.
 func (l *loader) secret(key, file, credential string) (value string, ok bool) {
 	if file != "" {
 		return l.read(key, file, true)
@@ -74,13 +73,13 @@ func (l *loader) secret(key, file, credential string) (value string, ok bool) {
 		return l.beside(key, credential)
 	}
 	file = filepath.Join(dir, credential)
-	// lagerd.service gives an empty line where the credential's file is missing.
+	// lagerd.service passes an empty line if the credential's file is missing.
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(raw)) == 0 {
 		return "", false
 	}
 	l.where[key], l.stands[key] = "credential "+credential, true
-	return l.read(key, file, false) // who may read it is systemd's business
+	return l.read(key, file, false) // systemd controls who may read it
 }
 
 func (l *loader) beside(key, name string) (value string, ok bool) {
@@ -95,7 +94,7 @@ func (l *loader) beside(key, name string) (value string, ok bool) {
 	return l.read(key, file, true)
 }
 
-// read returns a secret's file without its newline.
+// read returns the contents of a secret's file without the trailing newline.
 func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 	bad := func(format string, args ...any) (string, bool) {
 		l.badValue(l.where[key], key, format, args...)
@@ -104,8 +103,8 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil && !filepath.IsAbs(file):
-		// Not shown, for it may be the secret itself, pasted in the wrong place.
-		return bad("expected the full path of a file that holds the secret (chmod 600), got something that is not a file's name")
+		// Not shown: it may be the secret itself, pasted in the wrong place.
+		return bad("expected the full path of a file with the secret (chmod 600), got something else")
 	case errors.Is(err, fs.ErrPermission):
 		return bad("%s: %s", file, denied(file))
 	case err != nil:
@@ -125,16 +124,16 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 		return bad("%s: %v", file, reason(err))
 	}
 	if key == "key_file" && len(raw) == rawKeySize {
-		return string(raw), true // what looks like a newline at its end is one of its 256 bits
+		return string(raw), true // a trailing byte that looks like a newline is part of the key
 	}
-	value = strings.TrimPrefix(strings.TrimRight(string(raw), "\r\n"), "\ufeff") // of an editor's
+	value = strings.TrimPrefix(strings.TrimRight(string(raw), "\r\n"), "\ufeff") // a byte order mark from an editor
 	if value == "" {
 		return bad("%s is empty: expected the secret, on one line", file)
 	}
 	return value, true
 }
 
-// reason is what went wrong with a file, without its path.
+// reason returns a file error without its path.
 func reason(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

@@ -18,7 +18,7 @@ import (
 	"lagerd/store/dsn"
 )
 
-// validate checks each value and how they go together.
+// validate checks each value, and values that depend on each other.
 func (l *loader) validate(c *Config) {
 	l.database(c)
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
@@ -26,7 +26,7 @@ func (l *loader) validate(c *Config) {
 	l.address("webhook.listen", c.Webhook.Listen, true)
 	l.address("admin.listen", c.Admin.Listen, false)
 	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
-		l.badPair("admin.listen", "webhook.listen", "%q is webhook.listen too: expected an address of its own, for it must not be public", c.Admin.Listen)
+		l.badPair("admin.listen", "webhook.listen", "%q is also webhook.listen: expected a separate address, since it must not be public", c.Admin.Listen)
 	}
 	if what := badSchedule(c.Reconcile.Schedule); what != "" {
 		l.badKey("reconcile.schedule", "expected a cron expression with five fields (UTC) or @every 1m, got %q: %s", shown("", c.Reconcile.Schedule), what)
@@ -72,7 +72,7 @@ func (l *loader) database(c *Config) {
 	l.oneOf("database.migrate", string(c.Database.Migrate), string(MigrateAuto), string(MigrateManual))
 	if c.Database.DSN.IsZero() {
 		if c.Database.Path == "" {
-			l.badKey("database.path", "expected the file of the embedded database, got nothing")
+			l.badKey("database.path", "expected the embedded database's file, got nothing")
 		}
 		return
 	}
@@ -83,7 +83,7 @@ func (l *loader) database(c *Config) {
 	case isRefused:
 		l.badKey("database.dsn", "%v", refused)
 	case err != nil:
-		// The driver's message can quote the DSN, password and all.
+		// The driver's message can quote the DSN with its password.
 		what := "expected user:password@tcp(host:3306)/database, got something else"
 		if end := strings.LastIndexByte(text, '/'); end >= 0 {
 			name, _, parameters := strings.Cut(text[end:], "?")
@@ -130,7 +130,7 @@ func (l *loader) durations(c *Config) {
 		}
 	}
 	if len(r.Rereads) > 10 {
-		l.badKey("reconcile.rereads", "expected at most 10 distances, got %d", len(r.Rereads))
+		l.badKey("reconcile.rereads", "expected at most 10 durations, got %d", len(r.Rereads))
 	}
 	if r.RetryMin > r.RetryMax {
 		l.badPair("reconcile.retry_min", "reconcile.retry_max", "%s is more than reconcile.retry_max (%s)", r.RetryMin, r.RetryMax)
@@ -153,10 +153,10 @@ func (l *loader) url(key, is string, required bool) {
 	u, err := url.Parse(is)
 	switch {
 	case err != nil || u.User != nil || strings.Contains(is, "@"):
-		// Not shown: what stands before an @ may be a password.
+		// Not shown: the part before the @ may be a password.
 		l.badKey(key, "expected a URL such as https://example.dk, without user and password")
 	case strings.ContainsFunc(is, func(r rune) bool { return r <= ' ' || r > '~' }):
-		l.badKey(key, "expected a URL such as https://example.dk, without blanks and other characters that no URL has, got %q", shown("", is))
+		l.badKey(key, "expected a URL such as https://example.dk, without blanks and other invalid characters, got %q", shown("", is))
 	case u.RawQuery != "" || u.Fragment != "":
 		// Not shown: a webhook's query has the integration code.
 		l.badKey(key, "expected a URL such as https://example.dk, without parameters")
@@ -182,10 +182,10 @@ func (l *loader) address(key, is string, required bool) {
 // badSchedule returns what is wrong with a cron expression, or "".
 func badSchedule(expression string) string {
 	if strings.Contains(expression, "TZ=") { // the parser would panic on some
-		return "a time zone cannot be given, it is UTC"
+		return "a time zone is not supported, it is UTC"
 	}
 	if every, ok := strings.CutPrefix(expression, "@every "); ok {
-		// The parser makes a second of anything shorter.
+		// The parser rounds anything shorter up to a second.
 		if d, err := time.ParseDuration(every); err == nil && d < time.Second {
 			return "shorter than a second"
 		}
@@ -195,7 +195,7 @@ func badSchedule(expression string) string {
 	case err != nil:
 		return shown("", err.Error())
 	case schedule.Next(time.Unix(0, 0).UTC()).IsZero():
-		return "it never comes"
+		return "it never occurs"
 	}
 	return ""
 }
