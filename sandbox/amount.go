@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// amount is a quantity or sum with two decimals, counted in hundredths.
+// amount is a quantity or sum with two decimals, in hundredths.
 type amount int64
 
-// String renders it as e-conomic does: 12.0, 12.5, -0.25.
+// String formats it as e-conomic does: 12.0, 12.5, -0.25.
 func (a amount) String() string { return string(a.append(nil)) }
 
 func (a amount) append(b []byte) []byte {
@@ -25,10 +25,10 @@ func (a amount) append(b []byte) []byte {
 	return b
 }
 
-// MarshalJSON renders a JSON number.
+// MarshalJSON returns a JSON number.
 func (a amount) MarshalJSON() ([]byte, error) { return a.append(nil), nil }
 
-// UnmarshalJSON takes a number or a string with at most two decimals.
+// UnmarshalJSON accepts a number or a string with at most two decimals.
 func (a *amount) UnmarshalJSON(b []byte) error {
 	text := strings.Trim(string(b), `"`)
 	f, err := strconv.ParseFloat(text, 64)

@@ -8,7 +8,7 @@ import (
 	"lagerd/sandbox"
 )
 
-// discard takes an answer and forgets it.
+// discard discards an answer.
 type discard struct {
 	header http.Header
 	status int

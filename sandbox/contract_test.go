@@ -17,11 +17,11 @@ import (
 	"lagerd/sandbox"
 )
 
-// shared is where e-conomic's published schemas are, in a developer's tree.
+// shared is the directory of e-conomic's published schemas in a developer's tree.
 const shared = "../../shared/economic/"
 
-// schemaOf compiles the schema of an operation's answer: e-conomic's own where
-// it is there, else the trimmed copy beside the client's tests.
+// schemaOf compiles the schema of an operation's answer: e-conomic's own if it is there,
+// else the trimmed copy beside the client's tests.
 func schemaOf(t *testing.T, operation string) *jsonschema.Schema {
 	t.Helper()
 	text, err := os.ReadFile(shared + operation + ".json")
@@ -59,9 +59,9 @@ func schemaOf(t *testing.T, operation string) *jsonschema.Schema {
 	return s
 }
 
-// mend takes out what is broken in the published schemas: they are draft-03
-// with `required: true` on properties, and the pattern of inventoryLastUpdated
-// lacks backslashes, so no time matches it.
+// mend removes errors from the published schemas: they are draft-03 with
+// `required: true` on properties, and the pattern of inventoryLastUpdated lacks
+// backslashes, so no time matches it.
 func mend(v any) {
 	switch n := v.(type) {
 	case map[string]any:
@@ -112,14 +112,14 @@ func start(t *testing.T, o sandbox.Options) *service {
 	return &service{t: t, url: server.URL}
 }
 
-// answer is what a call is answered with.
+// answer is the answer to a call.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// call makes a call of the REST API; the path goes out as it is.
+// call calls the REST API; the path is sent unchanged.
 func (s *service) call(method, path string, header ...string) answer {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, nil)
@@ -244,7 +244,8 @@ func TestTheSchemaCheckCanFail(t *testing.T) {
 	}
 }
 
-// TestRefusals: what real e-conomic refuses, with its words, and on the list.
+// TestRefusals: what real e-conomic refuses is refused in its words, and listed as a
+// violation.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	s := start(t, sandbox.Options{MaxURL: 500})
@@ -295,8 +296,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestTolerance: what real e-conomic answers, the sandbox does, though lagerd asks
-// otherwise: what it says of a body is looked at where there is one.
+// TestTolerance: the sandbox answers what real e-conomic answers, even if lagerd sends
+// other requests: Content-Type is checked only if there is a body.
 func TestTolerance(t *testing.T) {
 	t.Parallel()
 	s := start(t, sandbox.Options{Agreements: 2})
@@ -388,7 +389,7 @@ func TestPagingSeesEveryProductOnce(t *testing.T) {
 	if list, next, results := numbers(t, s.get("/products?skippages=50")); len(list) != 0 || next != "" || results != 90 {
 		t.Errorf("past the end: %v %q %d", list, next, results)
 	}
-	// Every product's own link leads to it, odd as its number may be.
+	// Every product's self link leads to it, however odd its number.
 	var page struct {
 		Collection []struct{ ProductNumber, Self string }
 	}
@@ -422,7 +423,7 @@ func TestFilters(t *testing.T) {
 		"name$like:sko":                                "ABC y*",
 		"name$like:sko*":                               "ABC y*",
 		"name$like:*horn":                              "y*",
-		"productNumber$in:[ABC,abd]":                   "", // strings: 200, and nothing
+		"productNumber$in:[ABC,abd]":                   "", // strings: 200, no matches
 		"(name$like:sko$and:productNumber$eq:abc)":     "ABC",
 		"name$like:sko$and:(productNumber$eq:abd$or:productNumber$eq:y*)":                    "y*",
 		"productNumber$eq:abd$or:name$like:sko$and:productNumber$eq:abc":                     "ABC abd",
@@ -459,7 +460,7 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// FuzzFilter: no filter may end the sandbox.
+// FuzzFilter: no filter may crash the sandbox.
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{"", "name$eq:a", "((name$eq:a)$or:barred$eq:true)$and:bookedInvoiceNumber$in:[1,2]", "name$like:*$(", "$and:", "lastUpdated$gte:x", "name$eq:$null:"} {
 		f.Add(seed)

@@ -92,7 +92,7 @@ func (s *Sandbox) Handler() http.Handler {
 		s.reply(w, r, func([]byte) (any, error) { return s.events.since(since), nil })
 	})
 	hooks := http.HandlerFunc(s.webhooksAPI)
-	// e-conomic's own paths hold escapes that a mux would clean away.
+	// e-conomic's paths contain escapes that a mux would remove.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.EscapedPath(); {
 		case strings.HasPrefix(path, "/sandbox/"):
@@ -116,7 +116,7 @@ type adjustment struct {
 	Available *amount `json:"available"`
 }
 
-// stockList is an import of a file that gives every item the same stock.
+// stockList is the import of a file that gives every item the same stock.
 type stockList struct {
 	InStock amount `json:"inStock"`
 }
@@ -133,7 +133,7 @@ type firing struct{ Type, Number string }
 
 type trading struct {
 	Count int     `json:"count"`
-	Rate  float64 `json:"rate"` // a second; 0: as fast as it goes
+	Rate  float64 `json:"rate"` // per second; 0: as fast as possible
 }
 
 type pasting struct{ BaseURL, Username, Password string }
@@ -168,8 +168,8 @@ func (a *agreement) adjust(q adjustment) error {
 	})
 }
 
-// importStock does to every item what a shop owner does with a CSV file: each one
-// fires its own webhook.
+// importStock sets every item's stock, like a shop owner's import of a CSV file: each
+// item fires its own webhook.
 func (a *agreement) importStock(l stockList) error {
 	a.mu.Lock()
 	var numbers []string
@@ -199,7 +199,7 @@ func (a *agreement) trade(t trading) error {
 	return nil
 }
 
-// paste sets up the two webhooks as a shop owner does.
+// paste sets up the two webhooks as a shop owner would.
 func (a *agreement) paste(p pasting) error {
 	data := func(kind, field string) string {
 		return fmt.Sprintf("type=%s&username=%s&password=%s&number=%s", kind, p.Username, p.Password, field)
@@ -212,7 +212,7 @@ func (a *agreement) paste(p pasting) error {
 	return nil
 }
 
-// tokens makes the agreement's grant good or bad, or changes it.
+// tokens accepts or refuses the agreement's grant, and may change it.
 func (a *agreement) tokens(t refusal) error {
 	a.set(func() { a.refused = t.Refuse })
 	if t.Grant == "" {
@@ -232,7 +232,7 @@ type trueProduct struct {
 	InStock   *amount `json:"inStock,omitempty"`
 	Available *amount `json:"available,omitempty"`
 	Barred    bool    `json:"barred"`
-	Inventory bool    `json:"inventory"` // it carries a block with figures
+	Inventory bool    `json:"inventory"` // it has an inventory block with figures
 }
 
 type trueInvoice struct {
@@ -243,7 +243,7 @@ type trueInvoice struct {
 	PDFSHA256  string `json:"pdfSHA256"`
 }
 
-// truth is what is, whatever the reading side shows.
+// truth returns the true state, whatever the API currently shows.
 func (a *agreement) truth() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -315,7 +315,7 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, do func(body []b
 }
 
 // webhooksAPI serves e-conomic's webhooks API (apis.e-conomic.com/webhooksapi/v1.0.0):
-// one webhook for an event type and agreement.
+// one webhook per event type and agreement.
 func (s *Sandbox) webhooksAPI(w http.ResponseWriter, r *http.Request) {
 	a, ans := s.authenticate(r)
 	if a != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Event is something that happened: a trade, or a webhook with its fate.
+// Event is a trade, or a webhook with its fate.
 type Event struct {
 	Seq       int       `json:"seq"`
 	Time      time.Time `json:"time"`
@@ -16,7 +16,7 @@ type Event struct {
 	Fate      string    `json:"fate,omitempty"`    // sent, lost, doubled, late, failed
 }
 
-// eventsKept bounds the list.
+// eventsKept limits the list.
 const eventsKept = 100_000
 
 type eventLog struct {
@@ -36,7 +36,7 @@ func (l *eventLog) add(e Event) {
 	}
 }
 
-// since returns the events after a sequence number.
+// since returns the events after sequence number seq.
 func (l *eventLog) since(seq int) []Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()

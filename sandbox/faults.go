@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Duration is a time.Duration that is written 1.5s in JSON.
+// Duration is a time.Duration written as "1.5s" in JSON.
 type Duration time.Duration
 
-// MarshalJSON writes it as Go does.
+// MarshalJSON writes it in Go's syntax.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
 
-// UnmarshalJSON reads it as Go does.
+// UnmarshalJSON reads it in Go's syntax.
 func (d *Duration) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
@@ -29,41 +29,41 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Faults say how the sandbox misbehaves. Probabilities are from 0 to 1, each
-// for one request or one webhook. There are those of all agreements, and an
-// agreement can have some of its own laid over them: see ownFaults.
+// Faults configures how the sandbox misbehaves. Probabilities are from 0 to 1, per
+// request or webhook. Some faults apply to all agreements, and an agreement can
+// override them with its own: see ownFaults.
 type Faults struct {
 	// Answers of the API.
-	RateLimit       float64        `json:"rateLimit"`       // 429 though the bucket is not empty
-	NoRetryAfter    bool           `json:"noRetryAfter"`    // a 429 does not say when to come again
+	RateLimit       float64        `json:"rateLimit"`       // 429 although the bucket is not empty
+	NoRetryAfter    bool           `json:"noRetryAfter"`    // a 429 has no Retry-After
 	ServerError     float64        `json:"serverError"`     // 500 in JSON, 502 in HTML or 503
 	Unauthorized    float64        `json:"unauthorized"`    // 401
 	Forbidden       float64        `json:"forbidden"`       // 403
 	Slow            Duration       `json:"slow"`            // how long a slow answer takes
 	SlowProbability float64        `json:"slowProbability"` // that an answer is slow
-	Hang            Duration       `json:"hang"`            // an answer's first byte comes after so long, or when this fault ends
+	Hang            Duration       `json:"hang"`            // an answer's first byte is delayed this long, or until this fault ends
 	Cut             float64        `json:"cut"`             // the body breaks off
 	Garbled         float64        `json:"garbled"`         // the body is not JSON
-	HalfPage        float64        `json:"halfPage"`        // half of a page's items are left out
-	EmptyPage       float64        `json:"emptyPage"`       // all of them
+	HalfPage        float64        `json:"halfPage"`        // half of a page's items are missing
+	EmptyPage       float64        `json:"emptyPage"`       // all of a page's items are missing
 	NoLimitHeaders  bool           `json:"noLimitHeaders"`  // X-RateLimiting is absent, X-CallCost not a number
 	Force           map[string]int `json:"force"`           // the next n answers have the fault of that name
 
-	// What the items' answers say.
+	// Items in answers.
 	ZeroStock bool     `json:"zeroStock"` // every inventory figure is 0
-	NoFigures bool     `json:"noFigures"` // inventory blocks are left out
-	Truncate  float64  `json:"truncate"`  // this share of the items, the last ones, is left out of a listing without a filter, and of its results
-	Poison    []string `json:"poison"`    // an answer with this item alone is a 500; among others its inStock is the string "x"
+	NoFigures bool     `json:"noFigures"` // inventory blocks are missing
+	Truncate  float64  `json:"truncate"`  // this share of the items, the last ones, is missing from a listing without a filter, and from its results
+	Poison    []string `json:"poison"`    // an answer with only this item is a 500; in a page its inStock is the string "x"
 
-	// The reading side.
-	ReadLag       Duration `json:"readLag"`       // how long after its webhook a change can be read
-	InvoiceLag    Duration `json:"invoiceLag"`    // how long after booking an invoice surfaces
-	LateInvoice   float64  `json:"lateInvoice"`   // share of invoices that surface late
+	// Reads that lag behind writes.
+	ReadLag       Duration `json:"readLag"`       // how long after its webhook a change becomes readable
+	InvoiceLag    Duration `json:"invoiceLag"`    // how long after booking a late invoice becomes readable
+	LateInvoice   float64  `json:"lateInvoice"`   // share of invoices that become readable late
 	PDFLag        Duration `json:"pdfLag"`        // how long after booking a PDF answers 404
 	PDFHTML       float64  `json:"pdfHTML"`       // HTML with status 200 instead of a PDF
-	PDFCut        float64  `json:"pdfCut"`        // a truncated PDF with a right Content-Length
+	PDFCut        float64  `json:"pdfCut"`        // a truncated PDF with a matching Content-Length
 	ClockSkew     Duration `json:"clockSkew"`     // how far e-conomic's clock is ahead
-	FrozenUpdated bool     `json:"frozenUpdated"` // stock movements do not move lastUpdated
+	FrozenUpdated bool     `json:"frozenUpdated"` // stock movements do not change lastUpdated
 
 	// Webhooks.
 	Lose    float64  `json:"lose"`
@@ -73,12 +73,11 @@ type Faults struct {
 	Reorder float64  `json:"reorder"`
 	Raw     bool     `json:"raw"`    // merged values are not percent-encoded
 	Latin1  bool     `json:"latin1"` // percent-encoded as Windows-1252
-	UseGET  bool     `json:"useGET"` // the data goes into the query, as in older descriptions
+	UseGET  bool     `json:"useGET"` // the data goes into the query, as in older documentation
 }
 
-// faultBox holds the faults of all agreements. They are read at every step and
-// changed rarely: get takes no lock, and what it returns is never changed, only
-// replaced.
+// faultBox holds the faults of all agreements. They are read often and changed
+// rarely: get takes no lock, and the value it returns is replaced, never modified.
 type faultBox struct {
 	changing sync.Mutex
 	faults   atomic.Pointer[Faults]
@@ -104,7 +103,7 @@ func (b *faultBox) change(how func(*Faults) error) error {
 	return nil
 }
 
-// forced takes one of the forced faults of that name.
+// forced consumes one forced fault of that name and reports whether there was one.
 func (b *faultBox) forced(name string) (taken bool) {
 	if b.get().Force[name] <= 0 {
 		return false
@@ -127,14 +126,14 @@ func (b *faultBox) clear() {
 	_ = b.change(func(f *Faults) error { *f = Faults{}; return nil })
 }
 
-// clone shares nothing that set changes.
+// clone returns a copy that shares nothing that set modifies.
 func (f *Faults) clone() Faults {
 	c := *f
 	c.Force, c.Poison = maps.Clone(f.Force), slices.Clone(f.Poison)
 	return c
 }
 
-// set takes over what the JSON names.
+// set sets the faults that the JSON names.
 func (f *Faults) set(raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
@@ -144,25 +143,25 @@ func (f *Faults) set(raw []byte) error {
 	return nil
 }
 
-// ownFaults are the faults of one agreement. Those they name override those of
-// all agreements, also where the latter change later; forced ones are counted
-// apart, and taken first.
+// ownFaults are the faults of one agreement. The faults they name override those of
+// all agreements, even if the latter change later; forced ones are counted separately
+// and consumed first.
 type ownFaults struct {
 	changing sync.Mutex
 	named    map[string]json.RawMessage
 	force    map[string]int
-	laid     atomic.Pointer[laidFaults] // nil: the agreement has none of its own
+	laid     atomic.Pointer[laidFaults] // nil: no own faults
 }
 
-// laidFaults are an agreement's faults laid over those of all, as these were
-// then.
+// laidFaults are an agreement's faults merged over a snapshot of those of all
+// agreements.
 type laidFaults struct {
 	all *Faults
 	Faults
 }
 
-// get returns the agreement's faults. It costs next to nothing where the
-// agreement has none of its own.
+// get returns the agreement's faults. It is almost free for an agreement without its
+// own.
 func (o *ownFaults) get(all *Faults) *Faults {
 	switch laid := o.laid.Load(); {
 	case laid == nil:
@@ -181,7 +180,7 @@ func (o *ownFaults) get(all *Faults) *Faults {
 func (o *ownFaults) lay(all *Faults) *Faults {
 	laid := &laidFaults{all: all, Faults: all.clone()}
 	for name, value := range o.named {
-		// merge has seen to it that it can be read.
+		// merge has validated it.
 		_ = laid.set(fmt.Appendf(nil, "{%q:%s}", name, value))
 	}
 	o.laid.Store(laid)
@@ -214,7 +213,7 @@ func (o *ownFaults) clear() {
 	o.laid.Store(nil)
 }
 
-// forced takes one of the agreement's own forced faults of that name.
+// forced consumes one of the agreement's own forced faults of that name.
 func (o *ownFaults) forced(name string) bool {
 	if o.laid.Load() == nil {
 		return false
@@ -230,8 +229,8 @@ func (o *ownFaults) forced(name string) bool {
 
 func (a *agreement) faults() *Faults { return a.own.get(a.sandbox.faults.get()) }
 
-// strikes reports whether the fault of that name and probability befalls an
-// answer of the agreement; nil: of none.
+// strikes reports whether the fault of that name and probability applies to an answer
+// of the agreement; a is nil if the request has none.
 func (s *Sandbox) strikes(a *agreement, probability float64, name string) bool {
 	return s.chance(probability) || a != nil && a.own.forced(name) || s.faults.forced(name)
 }

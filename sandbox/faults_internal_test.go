@@ -2,8 +2,8 @@ package sandbox
 
 import "testing"
 
-// TestFaultsCostNothing: they are asked for at every step, mostly by agreements
-// that have none of their own.
+// TestFaultsCostNothing: reading faults allocates nothing. They are read often, mostly
+// for agreements without their own.
 func TestFaultsCostNothing(t *testing.T) {
 	s := New(Options{Agreements: 1})
 	defer s.Close()

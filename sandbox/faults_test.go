@@ -18,7 +18,7 @@ import (
 	"lagerd/sandbox"
 )
 
-// of2 makes a call of the second agreement, as get does of the first.
+// of2 calls the second agreement, as get calls the first.
 func (s *service) of2(path string) answer {
 	s.t.Helper()
 	return s.call(http.MethodGet, path, "X-AgreementGrantToken", "sandbox-grant-2")
@@ -117,7 +117,7 @@ func TestHang(t *testing.T) {
 	waiting.Wait()
 }
 
-// item is what a test looks at of an item.
+// item is the part of an item that tests check.
 type item struct {
 	ProductNumber string
 	Inventory     *struct{ InStock, Available, OrderedByCustomers json.RawMessage }
@@ -212,8 +212,8 @@ func TestFaultsOfItems(t *testing.T) {
 	}
 }
 
-// TestProductsAreWrittenAsJSON: what is written by hand is what encoding/json
-// would write, byte for byte.
+// TestProductsAreWrittenAsJSON: hand-written JSON equals that of encoding/json, byte for
+// byte.
 func TestProductsAreWrittenAsJSON(t *testing.T) {
 	t.Parallel()
 	s := start(t, sandbox.Options{})
@@ -249,8 +249,8 @@ func TestProductsAreWrittenAsJSON(t *testing.T) {
 	check("/products?pagesize=1000")
 }
 
-// TestBurstOfWebhooks: however many are to be sent, so many are under way at
-// once, and all come.
+// TestBurstOfWebhooks: a limited number of webhooks is sent concurrently, however many
+// are queued, and all arrive.
 func TestBurstOfWebhooks(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	var now, most, failed atomic.Int64

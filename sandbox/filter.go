@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Filters as restdocs documents them ("Filtering"), with what was seen on live
-// agreements: brackets are not unescaped, $in: works on numbers only.
+// Filters follow restdocs ("Filtering") and observations of live agreements: brackets
+// are not unescaped, and $in: works only on numbers.
 
-// field is a property that can be filtered or sorted by.
+// field is a property to filter or sort by.
 type field[T any] struct {
 	kind fieldKind
 	text func(T) (string, bool) // false: the property is absent
@@ -46,7 +46,7 @@ func (f fields[T]) names() []string {
 // filterError is a 400 about a filter.
 type filterError struct {
 	message string
-	allowed []string // of an unknown property: allowedFilteringFields
+	allowed []string // for an unknown property: allowedFilteringFields
 	status  int
 }
 
@@ -166,9 +166,8 @@ func (p *filterParser[T]) term() (predicate[T], error) {
 	return compare(p, f, name, op, value, null)
 }
 
-// value reads up to the end of the operand. $[ and $] are documented escapes
-// that the live service does not honour: they stay as they are and so match
-// nothing.
+// value reads up to the end of the operand. $[ and $] are documented escapes that the
+// live service does not honour: they stay unchanged and therefore match nothing.
 func (p *filterParser[T]) value() (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(p.in); i++ {
@@ -296,7 +295,8 @@ func compare[T any](p *filterParser[T], f field[T], name, op, value string, null
 	}, nil
 }
 
-// likeExpression: without an asterisk it means "contains".
+// likeExpression returns the pattern of a $like: operand. Without an asterisk it means
+// "contains".
 func likeExpression(value string) (*regexp.Regexp, error) {
 	parts := strings.Split(value, "*")
 	for i := range parts {
@@ -326,7 +326,7 @@ func parseTime(s string) (time.Time, error) {
 	return time.Parse(time.DateOnly, s)
 }
 
-// parseSort turns ?sort= into a comparison; nil leaves the order as it is.
+// parseSort turns ?sort= into a comparison; nil keeps the order.
 func parseSort[T any](text string, f fields[T]) (func(a, b T) int, error) {
 	if text == "" {
 		return nil, nil

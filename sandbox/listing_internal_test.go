@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestListingOfThePageAlone: where the page alone is looked at, it is the same as
-// where all products are.
+// TestListingOfThePageAlone: the shortcut that visits only the page's products returns
+// the same page as visiting all products.
 func TestListingOfThePageAlone(t *testing.T) {
 	s := New(Options{Agreements: 1, Products: 23, AppToken: "app", Bucket: 1 << 60, MaxURL: 4000})
 	defer s.Close()

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// escapes is e-conomic's own scheme for item numbers in a path (restdocs,
-// "Custom resource self-link encoding"): the position is the code.
+// escapes is e-conomic's scheme for item numbers in a path (restdocs, "Custom resource
+// self-link encoding"): a character's position is its code.
 const escapes = `<>*%:&/\_ ?.#+`
 
-// escapeNumber renders a number as a segment of a link.
+// escapeNumber returns a number as a path segment.
 func escapeNumber(number string) string {
 	if !strings.ContainsFunc(number, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
@@ -30,7 +30,7 @@ func escapeNumber(number string) string {
 	return url.PathEscape(b.String())
 }
 
-// unescapeNumber reads a segment as it came, before any decoding.
+// unescapeNumber parses a raw path segment, before any decoding.
 func unescapeNumber(segment string) (string, error) {
 	if strings.ContainsAny(segment, "/+:&*.#<>\\ ") {
 		return "", errors.New("holds a character that e-conomic's scheme escapes")

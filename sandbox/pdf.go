@@ -9,9 +9,9 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// invoicePDF draws an invoice as a PDF (ISO 32000-1) that opens in any viewer.
-// The same invoice gives the same bytes, at least so many.
-func invoicePDF(agreement int, i *invoice, least int) []byte {
+// invoicePDF renders an invoice as a PDF (ISO 32000-1) that opens in any viewer. The same
+// invoice gives the same bytes, at least minSize of them.
+func invoicePDF(agreement int, i *invoice, minSize int) []byte {
 	title := "Faktura"
 	if i.creditNote {
 		title = "Kreditnota"
@@ -42,7 +42,7 @@ func invoicePDF(agreement int, i *invoice, least int) []byte {
 	}
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	for rnd := rand.New(rand.NewPCG(uint64(agreement), uint64(i.number))); b.Len() < least; {
+	for rnd := rand.New(rand.NewPCG(uint64(agreement), uint64(i.number))); b.Len() < minSize; {
 		fmt.Fprintf(&b, "%% %032x%032x\n", rnd.Uint64(), rnd.Uint64()) // as incompressible as an image
 	}
 	offsets := make([]int, len(objects))

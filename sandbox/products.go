@@ -7,15 +7,15 @@ import (
 )
 
 // Items are rendered by hand, their fields in the order in which encoding/json
-// writes a map: pages of 1,000 of them are most of what a sandbox does, and
-// encoding/json takes some twenty times as long.
+// writes a map: pages of 1,000 of them are most of a sandbox's work, and
+// encoding/json takes about twenty times as long.
 
 // productWriter renders an agreement's items.
 type productWriter struct {
 	base   string
 	faults *Faults
 	stock  bool      // the agreement has the inventory module
-	groups [2]string // productGroup of an item that keeps no stock, and of one that does
+	groups [2]string // productGroup of an item without stock, and of one with stock
 	unit   string
 }
 
@@ -28,7 +28,7 @@ func newProductWriter(base string, inventory bool, f *Faults) *productWriter {
 	return w
 }
 
-// append renders an item; a call for it alone (single) is told how to delete it.
+// append renders an item; the answer for a single item includes how to delete it.
 func (w *productWriter) append(b []byte, p shownProduct, single bool) []byte {
 	self := w.base + "/products/" + escapeNumber(p.number)
 	poison := slices.Contains(w.faults.Poison, p.number)

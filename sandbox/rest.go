@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// Costs of calls in tokens, as seen on live agreements.
+// Costs of calls in tokens, as observed on live agreements.
 const (
 	listCost = 3
 	pdfCost  = 13
 )
 
-// answer is what a REST call is answered with.
+// answer is the answer to a REST call.
 type answer struct {
 	status      int
 	body        []byte
 	contentType string
 	header      map[string]string
-	cut         bool // the connection breaks off half-way
+	cut         bool // the connection breaks halfway
 }
 
 func jsonAnswer(status int, v any) answer { return rawAnswer(status, encode(v)) }
@@ -37,7 +37,8 @@ func rawAnswer(status int, body []byte) answer {
 	return answer{status: status, body: append(body, '\n'), contentType: "application/json; charset=utf-8"}
 }
 
-// encode renders JSON as e-conomic does. What the sandbox renders can be.
+// encode renders JSON as e-conomic does. It panics on values that cannot be encoded,
+// which the sandbox never has.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -95,7 +96,7 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
 		case !ok || s.strikes(a, f.RateLimit, "rateLimit"):
 			ans = s.apiError(429, "", "Too many requests.", "Wait and try again.", nil)
 			if !f.NoRetryAfter {
-				after := 1 // as a fault, though the bucket is not empty
+				after := 1 // a fault: the bucket is not empty
 				if !ok {
 					after = a.wait()
 				}
@@ -115,10 +116,10 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
 	s.write(w, f, ans)
 }
 
-// hang waits as long as the fault says, but no longer than it is there. It
-// returns false if the client went away.
+// hang waits for the fault's duration, or until the fault ends. It returns false if the
+// client disconnected.
 func (a *agreement) hang(ctx context.Context) bool {
-	const look = 50 * time.Millisecond // for the fault's end
+	const look = 50 * time.Millisecond // interval to check for the fault's end
 	for began := time.Now(); ; {
 		left := time.Duration(a.faults().Hang) - time.Since(began)
 		if left <= 0 {
@@ -132,7 +133,7 @@ func (a *agreement) hang(ctx context.Context) bool {
 	}
 }
 
-// faulty answers with a fault, or with what serve says.
+// faulty returns a fault's answer, or serve's.
 func (a *agreement) faulty(f *Faults, endpoint string, serve func() answer) answer {
 	s := a.sandbox
 	switch {
@@ -183,8 +184,8 @@ func (s *Sandbox) unauthorized() answer {
 		"See the documentation on authentication. Try ?demo=true for the demo agreement.", nil)
 }
 
-// authenticate finds the agreement whose grant the request carries; else it
-// returns the answer. e-conomic does not say which of the two tokens is wrong.
+// authenticate returns the agreement of the request's grant, or nil and the answer.
+// e-conomic does not say which of the two tokens is wrong.
 func (s *Sandbox) authenticate(r *http.Request) (*agreement, answer) {
 	app, grant := r.Header.Get("X-AppSecretToken"), r.Header.Get("X-AgreementGrantToken")
 	s.mu.Lock()
@@ -204,13 +205,13 @@ func (s *Sandbox) authenticate(r *http.Request) (*agreement, answer) {
 	return a, answer{}
 }
 
-// isDemo reports whether the request is for the demo agreement, which anybody may
-// read and nobody may change.
+// isDemo reports whether the request is for the demo agreement, which is public and
+// read-only.
 func isDemo(r *http.Request, app, grant string) bool {
 	return r.Method == http.MethodGet && (app == "demo" && grant == "demo" || r.URL.Query().Get("demo") == "true")
 }
 
-// demo is the agreement with the least number. s.mu is held.
+// demo returns the agreement with the lowest number. s.mu is held.
 func (s *Sandbox) demo() *agreement {
 	if len(s.agreements) == 0 {
 		return nil
@@ -218,7 +219,7 @@ func (s *Sandbox) demo() *agreement {
 	return s.agreements[slices.Min(slices.Collect(maps.Keys(s.agreements)))]
 }
 
-// spend takes tokens from the bucket; a refused call is charged too.
+// spend takes tokens from the bucket; refused calls are charged too.
 func (a *agreement) spend(cost int, endpoint string) (used int, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -235,7 +236,7 @@ func (a *agreement) spend(cost int, endpoint string) (used int, ok bool) {
 	return a.used, a.used <= a.bucket && (a.sandbox.o.Daily == 0 || a.today <= a.sandbox.o.Daily)
 }
 
-// wait returns how many seconds it takes until the bucket is full again.
+// wait returns the number of seconds until the bucket is full again.
 func (a *agreement) wait() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -268,7 +269,7 @@ func endpointOf(path string) string {
 	return "other"
 }
 
-// serve answers a call of an agreement.
+// serve answers a call to an agreement.
 func (a *agreement) serve(r *http.Request, f *Faults) answer {
 	s := a.sandbox
 	reads := r.Method == http.MethodGet
@@ -312,8 +313,8 @@ func (a *agreement) serve(r *http.Request, f *Faults) answer {
 	return s.notFound()
 }
 
-// unsupported says what of a request is no JSON, "" if it is answered: a body of
-// another type, or none but other types accepted (a PDF's are its own). What has no
+// unsupported returns what makes a request's media type unsupported, or "": a body that
+// is not JSON, or an Accept header without JSON (except for a PDF). A request without a
 // body needs no Content-Type: clients of the real service send none with GET.
 func unsupported(r *http.Request) string {
 	if kind := r.Header.Get("Content-Type"); r.ContentLength != 0 && !isJSON(kind) {
@@ -331,7 +332,7 @@ func unsupported(r *http.Request) string {
 	return fmt.Sprintf("Accept %q", accept)
 }
 
-// isJSON reports whether a media type, or a range of them, is or includes JSON.
+// isJSON reports whether a media type or range includes JSON.
 func isJSON(text string) bool {
 	kind, _, _ := strings.Cut(text, ";")
 	switch strings.ToLower(strings.TrimSpace(kind)) {
@@ -358,7 +359,7 @@ func (a *agreement) self(base string) answer {
 	})
 }
 
-// pageOf cuts a page out of what a query matched.
+// pageOf is a page of a query's matches.
 type pageOf struct {
 	skip, size int
 	query      url.Values
@@ -382,7 +383,7 @@ func (a *agreement) page(r *http.Request) (pageOf, *answer) {
 	return p, nil
 }
 
-// bounds returns which of so many matches are on the page.
+// bounds returns the page's range of the matches.
 func (p pageOf) bounds(matches int) (from, to int) {
 	from = min(p.skip*p.size, matches)
 	return from, min(from+p.size, matches)
@@ -433,7 +434,7 @@ func (a *agreement) badFilter(err error) answer {
 	return a.sandbox.apiError(400, "E04020", e.message, "Check the filter and sort parameters.", more)
 }
 
-// half leaves items out of a page, as a fault: the announced number stays.
+// half drops items from a page, as a fault: the announced number stays.
 func (a *agreement) half(f *Faults, from, to int) int {
 	switch s := a.sandbox; {
 	case s.strikes(a, f.EmptyPage, "emptyPage"):
@@ -444,7 +445,7 @@ func (a *agreement) half(f *Faults, from, to int) int {
 	return to
 }
 
-// shownProduct is a product as the API shows it now.
+// shownProduct is a product as the API currently shows it.
 type shownProduct struct {
 	number string
 	productState
@@ -484,7 +485,7 @@ func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer
 	if err != nil {
 		return a.badFilter(err)
 	}
-	// a.order is the order by number already: of it no more is copied than the page.
+	// a.order is sorted by number: in that order only the page's products are copied.
 	ordered := order == nil || p.query.Get("sort") == "productNumber"
 	everything := p.query.Get("filter") == ""
 	first, beyond := p.skip*p.size, (p.skip+1)*p.size
@@ -494,7 +495,7 @@ func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer
 	all, matches := 0, 0
 	rest := a.order
 	if everything && ordered && !a.deleted && !a.settled.After(now) {
-		// The page alone need be looked at, however many products there are.
+		// Only the page's products need to be visited.
 		for _, product := range rest[min(first, len(rest)):min(beyond, len(rest))] {
 			kept = append(kept, shownProduct{product.number, product.truth()})
 		}
@@ -608,7 +609,7 @@ var invoiceFields = fields[*invoice]{
 	"notes.textLine2":         {kind: textField, sort: true, text: func(i *invoice) (string, bool) { return i.ref("notes.textLine2") }},
 }
 
-// ref returns the order reference if it stands in that field.
+// ref returns the order reference if it is in the field of that name.
 func (i *invoice) ref(name string) (string, bool) {
 	where := i.refField
 	if where == "" {

@@ -14,30 +14,30 @@ import (
 	"time"
 )
 
-// Options are a sandbox's settings, as flags of `lagerd sandbox`.
+// Options are a sandbox's settings, and the flags of `lagerd sandbox`.
 type Options struct {
 	Listen      string        `help:"Address to listen on." default:"127.0.0.1:8490"`
-	Agreements  int           `help:"Agreements to begin with, numbered from 100001, with the grant tokens sandbox-grant-1 and so on." default:"2"`
-	Products    int           `help:"Products of each agreement." default:"300"`
-	Seed        uint64        `help:"Seed of all chance." default:"1"`
-	AppToken    string        `help:"The app's secret token, a made-up one." default:"sandbox-app-token"`
+	Agreements  int           `help:"Agreements at the start, numbered from 100001, with grant tokens sandbox-grant-1 and so on." default:"2"`
+	Products    int           `help:"Products per agreement." default:"300"`
+	Seed        uint64        `help:"Random seed." default:"1"`
+	AppToken    string        `help:"The app's secret token (invented)." default:"sandbox-app-token"`
 	NoInventory bool          `help:"The agreements have no inventory module."`
 	Latency     time.Duration `help:"How long each answer takes." default:"0s"`
 	Lose        float64       `help:"Share of webhooks that are lost." default:"0"`
 	Double      float64       `help:"Share of webhooks that are sent twice." default:"0"`
-	Late        float64       `help:"Share of webhooks that come late." default:"0"`
-	LateBy      time.Duration `help:"How late at most." default:"20s"`
-	Reorder     float64       `help:"Share of webhooks that overtake the one before." default:"0"`
-	ReadLag     time.Duration `help:"How long after its webhook a change can be read." default:"0s"`
-	Trade       float64       `help:"Random trades a second over all agreements." default:"0"`
-	Bucket      int           `help:"Tokens in each agreement's bucket, for 60 s." default:"10000"`
-	Daily       int           `help:"Calls a day and agreement beyond which all are refused; 0: no limit." default:"0"`
+	Late        float64       `help:"Share of webhooks that arrive late." default:"0"`
+	LateBy      time.Duration `help:"Longest delay of late webhooks." default:"20s"`
+	Reorder     float64       `help:"Share of webhooks that are reordered." default:"0"`
+	ReadLag     time.Duration `help:"How long after its webhook a change becomes readable." default:"0s"`
+	Trade       float64       `help:"Random trades per second over all agreements." default:"0"`
+	Bucket      int           `help:"Tokens per 60 s in each agreement's bucket." default:"10000"`
+	Daily       int           `help:"Calls per day and agreement, beyond which all are refused; 0: no limit." default:"0"`
 	MaxURL      int           `help:"Longest URL accepted, in bytes." default:"4000"`
-	PDFSize     int           `name:"pdf-size" help:"Least size of an invoice's PDF, in bytes." default:"0"`
+	PDFSize     int           `name:"pdf-size" help:"Minimum size of an invoice's PDF, in bytes." default:"0"`
 	ClockSkew   time.Duration `help:"How far e-conomic's clock is ahead." default:"0s"`
 }
 
-// Sandbox is an e-conomic. It is safe for concurrent use.
+// Sandbox is a simulated e-conomic. It is safe for concurrent use.
 type Sandbox struct {
 	o      Options
 	faults faultBox
@@ -50,8 +50,7 @@ type Sandbox struct {
 	byGrant    map[string]*agreement
 }
 
-// New returns a sandbox with the agreements that the options ask for. Close it
-// to end its webhooks.
+// New returns a sandbox with the options' agreements. Close stops its webhooks.
 func New(o Options) *Sandbox {
 	s := &Sandbox{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1)), agreements: map[int]*agreement{}, byGrant: map[string]*agreement{}}
 	_ = s.faults.change(func(f *Faults) error {
@@ -69,11 +68,10 @@ func New(o Options) *Sandbox {
 	return s
 }
 
-// Close waits until webhooks under way have ended and drops the others.
+// Close drops queued webhooks and waits for those in flight.
 func (s *Sandbox) Close() { s.sender.close() }
 
-// Run serves a sandbox until ctx is done. It prints its address when it is
-// ready.
+// Run serves a sandbox until ctx is done. It prints its address when ready.
 func Run(ctx context.Context, o Options, stdout io.Writer) error {
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
@@ -104,15 +102,15 @@ func Run(ctx context.Context, o Options, stdout io.Writer) error {
 	return err
 }
 
-// now is e-conomic's clock.
+// now returns the time by e-conomic's clock.
 func (s *Sandbox) now() time.Time { return s.faults.get().now() }
 
-// now is e-conomic's clock as the agreement sees it.
+// now returns the time by e-conomic's clock, with the agreement's faults.
 func (a *agreement) now() time.Time { return a.faults().now() }
 
 func (f *Faults) now() time.Time { return time.Now().Add(time.Duration(f.ClockSkew)).UTC() }
 
-// chance reports true with the given probability.
+// chance returns true with probability p.
 func (s *Sandbox) chance(p float64) bool {
 	if p <= 0 {
 		return false
@@ -128,7 +126,7 @@ func (s *Sandbox) intn(n int) int {
 	return s.rnd.IntN(n)
 }
 
-// NewAgreement describes an agreement to be added.
+// NewAgreement describes an agreement to add.
 type NewAgreement struct {
 	Number      int    `json:"agreementNumber"`
 	Grant       string `json:"grant"`
@@ -138,7 +136,7 @@ type NewAgreement struct {
 	NoInventory bool   `json:"noInventory"`
 }
 
-// AddAgreement adds an agreement with products of its own.
+// AddAgreement adds an agreement with its own products.
 func (s *Sandbox) AddAgreement(n NewAgreement) {
 	a := &agreement{sandbox: s, number: n.Number, answers: n.Number, grant: n.Grant, inventory: !n.NoInventory,
 		products: map[string]*product{}, invoices: map[int64]*invoice{}, nextInvoice: 1, hooks: map[string]*hook{}, calls: map[string]int{},
@@ -179,14 +177,14 @@ type agreement struct {
 	inventory   bool // it has the inventory module
 	products    map[string]*product
 	order       []*product // by number, as the collation sorts them
-	settled     time.Time  // from then on the API shows of each product what is true
-	deleted     bool       // at least one product is
+	settled     time.Time  // from then on the API shows every product's true state
+	deleted     bool       // at least one product is deleted
 	invoices    map[int64]*invoice
 	numbers     []int64 // of the invoices, ascending
 	nextInvoice int64
 	hooks       map[string]*hook
 
-	bucket      int // its size
+	bucket      int // size in tokens
 	used        int // tokens used in this window
 	windowStart time.Time
 	day         string
@@ -197,7 +195,7 @@ type agreement struct {
 	sent        webhookStats
 }
 
-// product is an item with what it was before: the reading side may lag.
+// product is an item with its earlier versions, since reads may lag behind.
 type product struct {
 	number   string
 	versions []version // oldest first; the last is the truth
@@ -220,7 +218,7 @@ type productState struct {
 
 func (p *product) truth() productState { return p.versions[len(p.versions)-1].state }
 
-// shown returns what the API shows at a time.
+// shown returns the state that the API shows at a time.
 func (p *product) shown(now time.Time) (*productState, bool) {
 	for i := len(p.versions) - 1; i >= 0; i-- {
 		if v := &p.versions[i]; !v.readable.After(now) {
@@ -230,11 +228,11 @@ func (p *product) shown(now time.Time) (*productState, bool) {
 	return nil, false
 }
 
-// put makes a state the truth. The API shows it once the read lag has passed.
+// put sets a product's true state. The API shows it after the read lag.
 func (a *agreement) put(p *product, st productState) {
-	// e-conomic keeps whole minutes, rounded: a time may lie in the future.
+	// e-conomic stores whole minutes, rounded: a time may be in the future.
 	st.updated = a.now().Round(time.Minute)
-	now := time.Now() // what can be read does not depend on a clock that is set
+	now := time.Now() // visibility does not depend on ClockSkew
 	readable := now.Add(time.Duration(a.faults().ReadLag))
 	if readable.After(a.settled) {
 		a.settled = readable
@@ -252,7 +250,7 @@ func (a *agreement) add(p *product) {
 	a.order = slices.Insert(a.order, at, p)
 }
 
-// collate sorts as a database's collation does: without regard to case first.
+// collate compares like a database collation: ignoring case first.
 func collate(a, b *product) int {
 	if c := strings.Compare(strings.ToLower(a.number), strings.ToLower(b.number)); c != 0 {
 		return c
@@ -260,8 +258,8 @@ func collate(a, b *product) int {
 	return strings.Compare(a.number, b.number)
 }
 
-// oddNumbers are item numbers as real agreements have them, made to trip
-// whoever takes them for integers, paths or filter syntax.
+// oddNumbers are item numbers like those of real agreements, chosen to break code that
+// treats them as integers, paths or filter syntax.
 var oddNumbers = []string{
 	"0571527051", "007", "AL_EF_3", "TEST-19:34", "Fleece Tracksuit", `"334420410410"`, "rand()", "50% off", "A/B", `A\B`, "a+b",
 	"#1", "what?", "rød grød æøå", "ÆØÅ-1", "1.5", "..", "x&y", "<tag>", "5*5", "$eq:1", "$100", "[NO]", "a,b", "(x)", "it's", "A=B",

@@ -12,17 +12,17 @@ import (
 
 var (
 	errNoProduct = errors.New("no such product")
-	errExists    = errors.New("the number exists already, or is not one of 1 to 25 characters")
+	errExists    = errors.New("the number already exists, or does not have 1 to 25 characters")
 )
 
-// Event types as the webhooks API names them. Only INVOICE_BOOKED is attested;
-// the other is a guess, hence read from /EventTypes.
+// Event types of the webhooks API. Only INVOICE_BOOKED is documented; the other is a
+// guess, so clients read it from /EventTypes.
 const (
 	inventoryUpdated = "INVENTORY_UPDATED"
 	invoiceBooked    = "INVOICE_BOOKED"
 )
 
-// change makes a new truth of a product and fires its webhook.
+// change changes a product's true state and fires its webhook.
 func (a *agreement) change(kind, number string, how func(*productState)) error {
 	a.mu.Lock()
 	p := a.products[number]
@@ -46,7 +46,7 @@ func (a *agreement) change(kind, number string, how func(*productState)) error {
 	return nil
 }
 
-// Move changes a product's stock by so much.
+// move changes a product's stock by an amount.
 func (a *agreement) move(kind, number string, by amount) error {
 	return a.change(kind, number, func(st *productState) { st.inStock += by })
 }
@@ -71,7 +71,7 @@ func (a *agreement) create(number, name string, inStock amount) error {
 	return nil
 }
 
-// remove deletes a product. No webhook of the kinds that matter tells of it.
+// remove deletes a product. It fires none of the two webhooks.
 func (a *agreement) remove(kind, number string) (productState, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -87,7 +87,7 @@ func (a *agreement) remove(kind, number string) (productState, error) {
 	return was, nil
 }
 
-// rename gives a product another number: the old one is gone.
+// rename changes a product's number: the old one is gone.
 func (a *agreement) rename(from, to string) error {
 	a.mu.Lock()
 	p := a.products[to]
@@ -124,7 +124,7 @@ type invoice struct {
 	net, vat   amount
 	booked     time.Time
 	readable   time.Time // from then on the API lists it
-	pdfAt      time.Time // from then on its PDF is there
+	pdfAt      time.Time // from then on its PDF is available
 	pdf        []byte
 	customer   int
 }
@@ -142,7 +142,7 @@ func (i *invoice) pdfSHA256() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// booking asks for an invoice.
+// booking is a request to book an invoice.
 type booking struct {
 	OrderRef   string    `json:"orderRef"`
 	RefField   string    `json:"refField"`
@@ -160,8 +160,8 @@ type bookAt struct {
 	Price    amount `json:"price"`
 }
 
-// book books an invoice, moves the stock of its lines and fires the webhooks
-// of both. A credit note takes the goods back.
+// book books an invoice, changes the stock of its lines and fires the webhooks of both.
+// A credit note returns the goods.
 func (a *agreement) book(b booking) (int64, error) {
 	now := a.now()
 	f := a.faults()
@@ -240,7 +240,7 @@ func (a *agreement) book(b booking) (int64, error) {
 	return inv.number, nil
 }
 
-// randomTrade does something that happens in a shop's day.
+// randomTrade makes a random trade of a shop's day.
 func (a *agreement) randomTrade() error {
 	s := a.sandbox
 	number := a.anyProduct()
@@ -294,7 +294,7 @@ func (a *agreement) anyProduct() string {
 	return ""
 }
 
-// tradeOn trades at a pace until ctx is done.
+// tradeOn makes random trades at a rate until ctx is done.
 func (s *Sandbox) tradeOn(ctx context.Context, perSecond float64) {
 	ticker := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
 	defer ticker.Stop()

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// hook is a webhook as the shop owner has set it up; e-conomic has one for an
-// event type and agreement.
+// hook is a webhook that the shop owner has set up; e-conomic has one per event type
+// and agreement.
 type hook struct {
 	EventType     string `json:"eventType"`
 	Name          string `json:"name"`
@@ -26,7 +26,7 @@ type hook struct {
 	ObjectVersion string `json:"objectVersion,omitempty"`
 }
 
-// webhookStats count what became of an agreement's webhooks.
+// webhookStats counts an agreement's webhooks by outcome.
 type webhookStats struct {
 	Fired   int         `json:"fired"`
 	Lost    int         `json:"lost"`
@@ -37,7 +37,7 @@ type webhookStats struct {
 	Status  map[int]int `json:"byStatus"`
 }
 
-// mergeField is what e-conomic replaces in the sent data.
+// mergeField is the placeholder that e-conomic replaces in the sent data.
 var mergeField = map[string]string{inventoryUpdated: "[NUMBER]", invoiceBooked: "[INVOICENO]"}
 
 // fire sends an event's webhook, unless chance loses it.
@@ -81,17 +81,17 @@ func (a *agreement) fire(eventType, number string) {
 	}
 }
 
-// delivery is one webhook on its way.
+// delivery is a webhook to be sent.
 type delivery struct {
 	agreement *agreement
-	hook      *hook // as it was then: a hook is replaced, never changed
+	hook      *hook // at the time of the event: a hook is replaced, never modified
 	number    string
 	faults    *Faults
 	tries     int
 }
 
-// sender sends webhooks, so many at once, in no certain order. The others wait
-// in memory.
+// sender sends webhooks, sendAtOnce concurrently and in no particular order. The others
+// wait in memory.
 type sender struct {
 	client *http.Client
 	ctx    context.Context
@@ -99,7 +99,7 @@ type sender struct {
 
 	mu      sync.Mutex
 	queue   []delivery
-	sending int // goroutines that send
+	sending int // sending goroutines
 	running sync.WaitGroup
 }
 
@@ -117,7 +117,7 @@ func newSender() *sender {
 	}}
 }
 
-// close waits for what is being sent and drops what waits.
+// close drops queued webhooks and waits for those in flight.
 func (w *sender) close() {
 	w.mu.Lock()
 	w.stop()
@@ -127,7 +127,7 @@ func (w *sender) close() {
 	w.client.CloseIdleConnections()
 }
 
-// send sends a webhook once delay has passed. It does not wait for it.
+// send queues a webhook after delay. It does not block.
 func (w *sender) send(d delivery, delay time.Duration) {
 	if delay > 0 {
 		time.AfterFunc(delay, func() { w.send(d, 0) })
@@ -145,12 +145,12 @@ func (w *sender) send(d delivery, delay time.Duration) {
 	}
 }
 
-// work sends what waits, until nothing does.
+// work sends queued webhooks until the queue is empty.
 func (w *sender) work() {
 	for {
 		w.mu.Lock()
 		if len(w.queue) == 0 {
-			w.queue = nil // with the memory that a burst took
+			w.queue = nil // frees the memory of a burst
 			w.sending--
 			w.mu.Unlock()
 			return
@@ -162,8 +162,8 @@ func (w *sender) work() {
 	}
 }
 
-// deliver sends a webhook. One that is not answered with 2xx is sent again
-// after a while, a few times.
+// deliver sends a webhook, and retries it a few times, with a delay, if it is not
+// answered with 2xx.
 func (w *sender) deliver(d delivery) {
 	status := w.try(d)
 	if w.ctx.Err() != nil {
@@ -191,7 +191,7 @@ func (a *agreement) delivered(status int, good bool) {
 	}
 }
 
-// try sends once and returns the status, 0 without an answer.
+// try sends a webhook once and returns the status, or 0 if there is no answer.
 func (w *sender) try(d delivery) int {
 	data := strings.ReplaceAll(d.hook.PostData, mergeField[d.hook.EventType], merged(d.number, d.faults))
 	method, target, body := http.MethodPost, d.hook.URL, io.Reader(strings.NewReader(data))
@@ -214,8 +214,8 @@ func (w *sender) try(d delivery) int {
 	return res.StatusCode
 }
 
-// merged is a value as it stands in the sent data. Whether e-conomic encodes
-// it, and in which character set, is not known.
+// merged returns a number as merged into the sent data. Whether e-conomic encodes it,
+// and in which character set, is not known.
 func merged(number string, f *Faults) string {
 	switch {
 	case f.Raw:
