@@ -23,8 +23,8 @@ import (
 	"lagerd/store"
 )
 
-// database is the one that all instances share: SQLite in memory, behind a
-// driver that behaves as MariaDB does when things go wrong.
+// database is shared by all instances: an in-memory SQLite behind a driver that fails the way
+// MariaDB does.
 type database struct {
 	sim   *simulation
 	conn  driver.Conn
@@ -33,15 +33,15 @@ type database struct {
 
 	mu     sync.Mutex
 	gone   []*conn
-	undone []*conn // whose transactions are to be rolled back
+	undone []*conn // with transactions to roll back
 
 	down   atomic.Bool
 	owner  *conn     // whose transaction is open; the database is serial
-	active time.Time // when it last said something
+	active time.Time // when the owner last sent something
 
-	seen map[string]int // how often a statement was made
+	seen map[string]int // how often each statement was sent
 
-	fenced string   // the shop whose fence this transaction has written
+	fenced string   // the shop whose fence this transaction wrote
 	wrote  []string // statements of this transaction that wrote
 }
 
@@ -62,7 +62,7 @@ var template = sync.OnceValue(func() []byte {
 	if err == nil {
 		raw, err = sql.Open("sqlite", path)
 	}
-	if err == nil { // memory cannot hold a database with a write-ahead log
+	if err == nil { // an in-memory database has no write-ahead log
 		_, err = raw.ExecContext(ctx, "PRAGMA journal_mode = DELETE")
 		err = errors.Join(err, raw.Close())
 	}
@@ -142,7 +142,7 @@ func (d *database) query(query string, args []driver.NamedValue) (*rows, error) 
 	}
 }
 
-// mustExec and mustQuery are for the simulation itself: nothing can go wrong.
+// mustExec and mustQuery serve the simulation itself, without faults.
 func (d *database) mustExec(query string, args ...any) {
 	if _, err := d.exec(query, named(args)); err != nil {
 		panic(fmt.Sprint(query, ": ", err))
@@ -169,7 +169,7 @@ func named(args []any) []driver.NamedValue {
 	return list
 }
 
-// stop ends every connection; none can be made until it is up again.
+// stop ends every connection and refuses new ones until the database is up again.
 func (d *database) stop() {
 	d.down.Store(true)
 	for c := range d.conns {
@@ -209,8 +209,8 @@ func (d *database) closed(c *conn) {
 	d.gone = append(d.gone, c)
 }
 
-// sweep forgets closed connections, and rolls back what was given up: what a
-// paused process gives up when it wakes.
+// sweep forgets closed connections and rolls back abandoned transactions, those of a paused
+// process once it wakes.
 func (d *database) sweep() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -232,8 +232,8 @@ type connector struct {
 	inst *instance
 }
 
-// Connect takes no time: each statement or transaction has a connection of its
-// own. With a pool, chance would decide which goroutine gets a broken one.
+// Connect takes no time: each statement or transaction has its own connection. With a pool it
+// would be random which goroutine gets a broken one.
 func (c connector) Connect(context.Context) (driver.Conn, error) {
 	if c.db.down.Load() {
 		return nil, errRefused
@@ -248,7 +248,7 @@ type conn struct {
 	db     *database
 	inst   *instance
 	broken bool
-	inTx   bool // by what the instance believes
+	inTx   bool // as far as the instance knows
 }
 
 var (
@@ -256,7 +256,7 @@ var (
 	errRefused  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 )
 
-// do hands something to the simulation that needs the connection.
+// do passes an operation that needs the connection to the simulation.
 func (c *conn) do(ctx context.Context, what, about string, effect func() error) error {
 	var failed error
 	call := &call{from: c.inst, key: what + about, conn: c}
@@ -272,8 +272,8 @@ func (c *conn) do(ctx context.Context, what, about string, effect func() error) 
 	}
 	inTx := c.inTx
 	call.lose = func() {
-		// It may have left already. In a transaction that changes nothing: the
-		// server rolls back when the connection ends.
+		// The statement may have been sent already. In a transaction this changes
+		// nothing: the server rolls back when the connection ends.
 		if !inTx && !c.broken && c.db.owner == nil && c.db.sim.rng.IntN(3) == 0 {
 			call.effect()
 		}
@@ -285,8 +285,7 @@ func (c *conn) do(ctx context.Context, what, about string, effect func() error) 
 	return failed
 }
 
-// statement carries out a statement, with what can go wrong: more often with
-// statements that are seldom made.
+// statement executes a statement and injects faults, more of them into rare statements.
 func (c *conn) statement(query string, writes bool, run func() error) error {
 	s := c.db.sim
 	inTx := c.db.owner == c
@@ -301,12 +300,12 @@ func (c *conn) statement(query string, writes bool, run func() error) error {
 		more = 8
 	}
 	if s.profile.lies && strings.HasPrefix(query, "UPDATE progress SET held") {
-		more = 20 // what is held back must be so also where that cannot be said
+		more = 20 // losses must be held back even if the hold cannot be stored
 	}
 	switch {
 	case (writes || inTx) && s.strike(more*s.profile.deadlock):
 		s.counts["deadlock"]++
-		c.db.rollback(c) // the server ends the transaction; the client believes that it goes on
+		c.db.rollback(c) // the server ends the transaction without the client knowing
 		return errDeadlock
 	case s.strike(more * s.profile.lost):
 		s.counts["connection lost"]++
@@ -319,8 +318,8 @@ func (c *conn) statement(query string, writes bool, run func() error) error {
 	return run()
 }
 
-// about returns the shop that a statement is about, and a hint's number: it tells
-// apart what several passes and people say at the same time in one instance.
+// about returns the shop that a statement concerns, and a hint's number. This distinguishes
+// simultaneous statements of several passes and people in one instance.
 func about(query string, args []driver.NamedValue) string {
 	for n, a := range args {
 		s, ok := a.Value.(string)
@@ -351,7 +350,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	return res, err
 }
 
-// wrote tells the oracle what was written: at once, or with the commit.
+// wrote reports a write to the oracle, at once or with the commit.
 func (c *conn) wrote(query string, args []driver.NamedValue) {
 	d := c.db
 	if d.owner != c {
@@ -403,7 +402,7 @@ func (t tx) Commit() error {
 	c.inTx = false
 	return c.do(context.Background(), "commit", "", func() error {
 		if c.db.owner != c {
-			return nil // there is no transaction any more, and MariaDB says that all is well
+			return nil // the transaction is gone, and MariaDB reports success
 		}
 		switch {
 		case s.strike(s.profile.deadlock):
@@ -420,7 +419,7 @@ func (t tx) Commit() error {
 		case s.script.lost != nil && s.script.lost(c.db.wrote), s.profile.unsure && s.strike(0.2):
 			s.counts["database down after a commit"]++
 			c.commit()
-			s.outage() // nor is it there when the transaction is tried again
+			s.outage() // still down when the transaction is retried
 			return mysql.ErrInvalidConn
 		}
 		c.commit()
@@ -436,9 +435,8 @@ func (c *conn) commit() {
 	d.sim.oracle.committed(c.inst, fenced, wrote)
 }
 
-// Rollback is not waited for: where a context ends, chance decides whether
-// database/sql calls it or the transaction's own goroutine, and with it whether
-// that goroutine waits.
+// Rollback does not wait. When a context ends it is random whether database/sql or the
+// transaction's own goroutine calls it, and so whether that goroutine would wait.
 func (t tx) Rollback() error {
 	d := t.c.db
 	t.c.inTx = false
@@ -449,7 +447,7 @@ func (t tx) Rollback() error {
 	return nil
 }
 
-// Prepare does nothing yet: what is sent is what fails.
+// Prepare does nothing: faults occur when the statement is executed.
 func (c *conn) Prepare(query string) (driver.Stmt, error) { return statement{c, query}, nil }
 
 type statement struct {
@@ -486,7 +484,7 @@ func (c *conn) Close() error {
 
 func (c *conn) IsValid() bool { return true }
 
-// rows are all there before the first is read.
+// rows are loaded in full before the first is read.
 type rows struct {
 	columns []string
 	list    [][]driver.Value

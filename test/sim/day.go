@@ -5,21 +5,20 @@ import (
 	"time"
 )
 
-// Usage is what all lagerd of a run hold at one moment, with what the simulation
-// itself does.
+// Usage is the resource use of all lagerd of a run at one time, including the simulation's own.
 type Usage struct {
-	At         time.Duration // since the begin
+	At         time.Duration // since the start
 	Goroutines int
 	Heap       uint64         // bytes, after a collection
-	OfLagerd   uint64         // of those, what lagerd's own code has allocated
+	OfLagerd   uint64         // the part allocated by lagerd's own code
 	Rows       map[string]int // by table
 }
 
-// growing are the tables in which rows can pile up.
+// growing lists the tables in which rows can pile up.
 var growing = []string{"hints", "changes", "requests", "instances", "invoice_gaps", "approvals"}
 
-// RunFor is Run with faults and trade for so long, two lagerd and two shops. Old
-// rows are forgotten after a 24th of it, and as often look is told what is held.
+// RunFor is Run with two lagerd, two shops, and faults and trade for the given length.
+// Retention is a 24th of it, and look is called at the same interval.
 func RunFor(seed uint64, length time.Duration, look func(Usage)) Result {
 	s := newSimulation(seed)
 	p := &s.profile

@@ -7,51 +7,50 @@ import (
 	"time"
 )
 
-// What is stored can be right and have cost too much: the oracle follows each lagerd's
-// calls to each agreement too. They must respect what e-conomic and the backoff say, and
-// what they come to must be counted.
+// The right data can cost too many calls, so the oracle also follows each lagerd's calls to
+// each agreement. They must respect e-conomic's limits and the backoff, and must be counted.
 
-// workKey is a lagerd's work on a shop under one lease.
+// workKey identifies a lagerd's work on a shop under one lease.
 type workKey struct {
 	inst  int
 	shop  string
 	token int64
 }
 
-// quiet is a time within which a lagerd asks nothing for a shop.
+// quiet is a period in which a lagerd makes no calls for a shop.
 type quiet struct {
 	from, until time.Time // both excluded
 	why         string
 }
 
-// economy is what has been asked of e-conomic.
+// economy records the calls to e-conomic.
 type economy struct {
 	calls    map[string]int64     // by shop, all that were made
-	last     map[*shop]string     // the shop that an account was of last
-	answered map[string]time.Time // by shop, when a person's request was answered last
-	minute   map[string]int       // by shop, in the minute that is counted
-	counts   time.Time            // that minute
+	last     map[*shop]string     // the last shop of an account
+	answered map[string]time.Time // by shop, when a person's request was last answered
+	minute   map[string]int       // by shop, within the current minute
+	counts   time.Time            // start of the current minute
 	quiet    map[workKey][]quiet
 	spent    map[string]spent
-	failed   map[string]int64 // by shop, the failures in a row that are stored
+	failed   map[string]int64 // by shop, the stored number of consecutive failures
 }
 
-// spent is what is stored of a shop's calls of a day.
+// spent is the stored count of a shop's calls of a day.
 type spent struct {
 	day   string
 	calls int64
 }
 
-// mostInAMinute is how many calls a shop of the simulated size may take in a minute,
-// whatever goes wrong in it: three times the most that 300 seeds took. A pass that is made
-// again and again takes twice as many.
+// mostInAMinute is how many calls a shop of the simulated size may take in a minute, whatever
+// fails: three times the maximum of 300 seeds. A pass that repeats endlessly takes twice as
+// many.
 const mostInAMinute = 500
 
 func newEconomy() economy {
 	return economy{calls: map[string]int64{}, last: map[*shop]string{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}}
 }
 
-// working returns under which lease an instance works on a shop, as the database has it.
+// working returns the lease under which an instance works on a shop, according to the database.
 func (o *oracle) working(i *instance, shop string) workKey {
 	k := workKey{inst: i.id, shop: shop}
 	for _, row := range o.sim.db.mustQuery("SELECT token FROM leases WHERE shop = ?", shop) {
@@ -60,13 +59,13 @@ func (o *oracle) working(i *instance, shop string) workKey {
 	return k
 }
 
-// asks takes note of a request in the moment in which it is made.
+// asks records a request when it is made.
 func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	e := &o.economy
 	if o.over {
 		return
 	}
-	if x.name == "" { // a shop has moved, and a pass under way does not know it yet
+	if x.name == "" { // a shop has moved, and a running pass does not know it yet
 		e.calls[e.last[x]]++
 		return
 	}
@@ -77,7 +76,7 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 		clear(e.minute)
 	}
 	if e.minute[x.name]++; e.minute[x.name] > mostInAMinute {
-		o.violate("economy: %s has been asked for %s, and %d times within a minute", x.name, path, e.minute[x.name])
+		o.violate("economy: a call for %[2]s of %[1]s is number %[3]d within a minute", x.name, path, e.minute[x.name])
 	}
 	if len(e.quiet) == 0 {
 		return
@@ -90,11 +89,11 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	}
 }
 
-// askedLately is for how long a request has a lagerd work on a shop: one that learnt of it
-// during a pass makes another, and goes on with what that leaves.
+// askedLately is for how long a lagerd may work on a shop after a request: if it learns of the
+// request during a pass, it runs another and continues with what that leaves.
 const askedLately = time.Minute
 
-// asked reports whether a person's request for the shop is or was open just now: it waits
+// asked reports whether a person's request for the shop is open or was until recently: it waits
 // for no backoff.
 func (o *oracle) asked(shop string) bool {
 	if len(o.sim.db.mustQuery("SELECT 1 FROM requests WHERE shop = ? AND done_at IS NULL", shop)) > 0 {
@@ -104,7 +103,7 @@ func (o *oracle) asked(shop string) bool {
 	return ok && time.Since(answered) < askedLately
 }
 
-// rest has an instance ask nothing for a shop for so long from now on.
+// rest requires that an instance makes no calls for a shop for the given time from now on.
 func (o *oracle) rest(k workKey, d time.Duration, why string) {
 	now := time.Now()
 	list := o.economy.quiet[k][:0]
@@ -116,12 +115,12 @@ func (o *oracle) rest(k workKey, d time.Duration, why string) {
 	o.economy.quiet[k] = append(list, quiet{now, now.Add(d), why})
 }
 
-// limited is why a lagerd asks nothing after a 429.
+// limited is the reason for no calls after a 429.
 const limited = "a 429"
 
-// limited takes note of a 429 that an instance has got.
+// limited records a 429 that an instance received.
 func (o *oracle) limited(i *instance, x *shop, header http.Header) {
-	wait := time.Minute // e-conomic's window, where it does not say
+	wait := time.Minute // e-conomic's window, if it does not say
 	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
 		wait = time.Duration(max(seconds, 1)) * time.Second
 	}
@@ -130,7 +129,8 @@ func (o *oracle) limited(i *instance, x *shop, header http.Header) {
 	}
 }
 
-// checkSpent: the calls of a day only grow, and are not more than were made.
+// checkSpent checks that the count of a day's calls only grows and never exceeds the calls
+// made.
 func (o *oracle) checkSpent() {
 	e := &o.economy
 	for _, row := range o.sim.db.mustQuery("SELECT shop, calls_day, calls FROM progress") {
@@ -148,7 +148,7 @@ func (o *oracle) checkSpent() {
 	}
 }
 
-// checkBackoff has a lagerd leave a shop alone when it has noted that a pass failed,
+// checkBackoff requires a lagerd that recorded a failed pass to make no calls for the shop,
 // unless a person asks or changes the settings.
 func (o *oracle) checkBackoff(i *instance, fenced string) {
 	e := &o.economy
@@ -161,7 +161,7 @@ func (o *oracle) checkBackoff(i *instance, fenced string) {
 	}
 }
 
-// notesMore reports whether in this run failures are noted also of passes after which no
-// backoff is due: settings change under them, parts are refused and the rest goes on, or the
-// day's calls are spent.
+// notesMore reports whether this run also records failures of passes after which no backoff is
+// due: settings change during them, parts are refused while the rest continues, or the day's
+// calls are spent.
 func (p profile) notesMore() bool { return p.forbids || p.moves || p.dailyCalls < 10_000 }

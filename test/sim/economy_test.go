@@ -10,8 +10,8 @@ import (
 	"lagerd/store"
 )
 
-// TestQuietShop: what a shop costs in which nothing happens. Sweeps of a large one
-// come as often as a fifth of the day's calls allows, at most every ten minutes.
+// TestQuietShop counts the calls of a shop in which nothing happens. Sweeps of a large one run
+// as often as a fifth of the day's calls allows, at most every ten minutes.
 func TestQuietShop(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -46,18 +46,18 @@ func TestQuietShop(t *testing.T) {
 	}
 }
 
-// TestRetries: what fails is tried again when its backoff has passed, not sooner and not
-// much later, and the more seldom the longer it has failed.
+// TestRetries checks that a failure is retried when its backoff has passed, not sooner and not
+// much later, with growing intervals.
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	// By the simulated lagerd's settings, and half of the longest random time.
+	// By the simulated lagerd's settings, with half of the maximum jitter.
 	backoff := func(failures int) time.Duration {
 		return time.Second + min(2*time.Second<<(failures-1), 40*time.Second)/2
 	}
 	for name, c := range map[string]struct {
 		fails   func(path string) bool
 		prepare func(s *stage)
-		late    time.Duration // what is due is looked for so often
+		late    time.Duration // interval of checks for due work
 	}{
 		"a shop": {isInvoices, func(s *stage) {}, 0},
 		"an item that was hinted at": {isItem, func(s *stage) {
@@ -92,15 +92,15 @@ func TestRetries(t *testing.T) {
 				from = time.Now()
 				s.pass(time.Minute)
 				if again := s.calls(from, c.fails); len(again) == 0 || again[0].status != http.StatusOK && again[0].status != http.StatusNotFound {
-					t.Errorf("it is not tried again when it would succeed: %v", again)
+					t.Errorf("no retry that would succeed: %v", again)
 				}
 			})
 		})
 	}
 }
 
-// TestRetryAfter: an agreement is left alone for as long as e-conomic says, and not for
-// much longer.
+// TestRetryAfter checks that lagerd makes no calls to an agreement for as long as e-conomic
+// says, and not for much longer.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -145,8 +145,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestSweepGoesOn: a sweep of several pages goes on at the page that could not be read,
-// whatever was wrong, and none is begun again.
+// TestSweepGoesOn checks that a sweep of several pages resumes at the page that could not be
+// read, whatever the error, and never starts over.
 func TestSweepGoesOn(t *testing.T) {
 	t.Parallel()
 	second := func(path string) bool { return isListing(path) && !isFirstPage(path) }
@@ -192,8 +192,8 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 }
 
-// TestSweepIsRemembered: whoever takes a shop over makes no sweep again that was made,
-// neither after a crash nor after a planned stop.
+// TestSweepIsRemembered checks that a takeover repeats no sweep, neither after a crash nor
+// after a planned stop.
 func TestSweepIsRemembered(t *testing.T) {
 	t.Parallel()
 	for name, goes := range map[string]func(s *stage, i *instance){
@@ -226,9 +226,8 @@ func TestSweepIsRemembered(t *testing.T) {
 	}
 }
 
-// TestCallsAreCounted: what a shop has spent of the day's calls goes on being counted
-// through restarts and new settings, and begins anew with each UTC day, wherever in the
-// world the machines are.
+// TestCallsAreCounted checks that the count of a shop's calls survives restarts and new
+// settings, and restarts with each UTC day in any time zone.
 func TestCallsAreCounted(t *testing.T) {
 	t.Parallel()
 	newest := func(s *stage) *instance { return s.instances[len(s.instances)-1] }
@@ -278,7 +277,7 @@ func TestCallsAreCounted(t *testing.T) {
 						row := s.rows("SELECT calls_day, calls FROM progress")[0]
 						day := time.Now().UTC().Format(time.DateOnly)
 						if today.Format(time.DateOnly) != day {
-							continue // the day has turned meanwhile
+							continue // midnight has passed
 						}
 						if row[0] != day || row[1] != int64(spent) {
 							t.Fatalf("at %s UTC %v calls of %v are stored, expected %d of %s", time.Now().UTC().Format(time.TimeOnly), row[1], row[0], spent, day)

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// TestLossLimits: exactly as many losses as a shop may have unasked are stored, and one
-// more is held back.
+// TestLossLimits checks that losses up to the limit are stored, and that one more is held back.
 func TestLossLimits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		items  int
-		atOnce bool // else one in each tick
+		atOnce bool // otherwise one per tick
 		most   int  // by the settings of the simulated lagerd
 	}{
 		{"so many it may always", 5, true, lossMin},
@@ -21,7 +20,7 @@ func TestLossLimits(t *testing.T) {
 		{"one by one, so many it may always", 5, false, lossWindowMin},
 		{"one by one, a percentage", 12, false, 12 * lossWindowPercent / 100},
 	} {
-		for _, pageSize := range []int{1000, 3} { // by a listing, and by a change query
+		for _, pageSize := range []int{1000, 3} { // a listing, then a change query
 			for _, more := range []int{0, 1} {
 				t.Run(fmt.Sprint(c.name, ", pages of ", pageSize, ", and ", more), func(t *testing.T) {
 					t.Parallel()
@@ -39,9 +38,9 @@ func TestLossLimits(t *testing.T) {
 						sold := s.count("SELECT COUNT(*) FROM items WHERE stock = '0'")
 						switch {
 						case more == 0 && (held != 0 || sold != c.most):
-							t.Errorf("%d losses, which the shop may have: %d are stored, it is held: %t", c.most, sold, held > 0)
+							t.Errorf("%d losses, within the limit: %d are stored, held: %t", c.most, sold, held > 0)
 						case more == 1 && (held != 1 || sold > c.most || c.atOnce && sold != 0):
-							t.Errorf("%d losses, one more than the shop may have: %d are stored, it is held: %t", c.most+1, sold, held > 0)
+							t.Errorf("%d losses, one above the limit: %d are stored, held: %t", c.most+1, sold, held > 0)
 						}
 					})
 				})

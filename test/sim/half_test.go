@@ -13,7 +13,7 @@ import (
 	"lagerd/webhook"
 )
 
-// edited changes the items or invoices of each answer that the test wants.
+// edited changes the items or invoices of each answer that wants selects.
 func edited(which func(path string) bool, how func(list []any) []any) func(path string, body []byte) []byte {
 	return func(path string, body []byte) []byte {
 		var whole map[string]any
@@ -33,8 +33,8 @@ func edited(which func(path string) bool, how func(list []any) []any) func(path 
 	}
 }
 
-// TestOneThatIsNotUnderstood: an item or an invoice that cannot be understood is kept
-// with its error, holds up none of the others, and is stored when it can be.
+// TestOneThatIsNotUnderstood checks that an unreadable item or invoice is kept with its error,
+// delays no other, and is stored once it can be read.
 func TestOneThatIsNotUnderstood(t *testing.T) {
 	t.Parallel()
 	spoil := func(field, number, with string) func(one any) {
@@ -48,8 +48,8 @@ func TestOneThatIsNotUnderstood(t *testing.T) {
 		pageSize int
 		kind     string
 		spoil    func(one any)
-		all      string // how many are stored in the end
-		bad      string // and whether the one is
+		all      string // query: how many are stored in the end
+		bad      string // query: whether the unreadable one is
 	}{
 		"an item of a small shop": {1000, "stock", spoil("productNumber", "item3", "inventory"), "SELECT COUNT(*) FROM items", "SELECT COUNT(*) FROM items WHERE number = 'item3'"},
 		"an item of a large shop": {2, "stock", spoil("productNumber", "item3", "inventory"), "SELECT COUNT(*) FROM items", "SELECT COUNT(*) FROM items WHERE number = 'item3'"},
@@ -85,10 +85,10 @@ func TestOneThatIsNotUnderstood(t *testing.T) {
 				}
 				failing := s.rows("SELECT number, failures FROM hints WHERE kind = ? AND open = 1 AND failures > 0", c.kind)
 				if len(failing) != 1 {
-					t.Errorf("%d hints tell of what is not understood: %v", len(failing), failing)
+					t.Errorf("%d hints for the unreadable one: %v", len(failing), failing)
 				}
 				if tick := s.at("SELECT tick_at FROM progress"); time.Since(tick) > 2*time.Minute {
-					t.Errorf("the last good tick was %s ago", time.Since(tick))
+					t.Errorf("the last successful tick was %s ago", time.Since(tick))
 				}
 				s.script.edit = nil
 				s.until(3*time.Minute, "everything is equal", func() bool { return s.oracle.differs() == "" })
@@ -97,8 +97,8 @@ func TestOneThatIsNotUnderstood(t *testing.T) {
 	}
 }
 
-// TestHalfPages: of a listing that shows less than it announces what came is stored, and
-// nothing is concluded of the rest: no cursor, no item that is gone.
+// TestHalfPages checks that a listing shorter than announced is stored, but moves no cursor and
+// removes no item.
 func TestHalfPages(t *testing.T) {
 	t.Parallel()
 	half := func(list []any) []any { return list[:len(list)/2] }
@@ -106,7 +106,7 @@ func TestHalfPages(t *testing.T) {
 		pageSize int
 		which    func(path string) bool
 		change   func(s *stage)
-		ends     func(path string) bool // which reads say that they were short
+		ends     func(path string) bool // which reads report that they were short
 	}{
 		"items of a small shop": {1000, isListing, func(s *stage) { s.change(3) }, isListing},
 		"items that changed": {2, isChanges, func(s *stage) {
@@ -144,7 +144,7 @@ func TestHalfPages(t *testing.T) {
 					t.Errorf("%d items are gone", gone)
 				}
 				if s.count("SELECT failures FROM progress") == 0 {
-					t.Error("no failure is told of")
+					t.Error("no failure is reported")
 				}
 				s.script.edit = nil
 				s.until(3*time.Minute, "everything is equal", func() bool { return s.oracle.differs() == "" })
@@ -153,8 +153,8 @@ func TestHalfPages(t *testing.T) {
 	}
 }
 
-// TestPanics: a panic is an error of its own shop, whatever was being read, and nothing
-// of it stays.
+// TestPanics checks that a panic is an error of its own shop only, whatever was being read, and
+// leaves nothing behind.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	for name, which := range map[string]func(path string) bool{
@@ -170,13 +170,13 @@ func TestPanics(t *testing.T) {
 						panic("a mistake")
 					}
 				}
-				for range 12 { // an hour, and more often than e-conomic is asked at once
+				for range 12 { // an hour, and more panics than calls allowed at once
 					s.world.adjust(s.shop(), s.world.living(s.shop())[0], s.world.figure(s.shop()), false)
 					s.world.book(s.shop(), s.world.living(s.shop())[1])
 					s.pass(6 * time.Minute)
 				}
 				if s.logged("internal error: a mistake") == 0 {
-					t.Error("the log does not tell of it")
+					t.Error("the log does not report it")
 				}
 				whole.Store(true)
 				s.until(5*time.Minute, "everything is equal", func() bool { return s.oracle.differs() == "" })
@@ -185,8 +185,8 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// TestSweepsLeaveCalls: a sweep ends where its share of the day's calls does, whoever asked
-// for it is told, and it goes on the next day where it was.
+// TestSweepsLeaveCalls checks that a sweep stops at its share of the day's calls, reports that
+// to whoever requested it, and resumes the next day.
 func TestSweepsLeaveCalls(t *testing.T) {
 	t.Parallel()
 	const daily, spent = 2000, 1590 // of which sweeps may use 1,600
@@ -196,7 +196,7 @@ func TestSweepsLeaveCalls(t *testing.T) {
 		s.oracle.economy.calls[s.shop().name] = spent
 		s.asks("sweep", "sweep")
 		if _, failure := s.answered("sweep", 5*time.Minute); !strings.Contains(failure, "cut short: it waits until ") {
-			t.Errorf("who asks for a sweep is told %q", failure)
+			t.Errorf("the requested sweep reports %q", failure)
 		}
 		s.until(2*time.Hour, "the sweep is over", func() bool { return s.rows("SELECT swept_at FROM progress")[0][0] != nil })
 		pages, before := map[string]int{}, 0
@@ -207,7 +207,7 @@ func TestSweepsLeaveCalls(t *testing.T) {
 			pages[a.path]++
 			if a.at.Before(today.Add(24 * time.Hour)) {
 				if before++; spent+n >= daily*80/100 {
-					t.Errorf("call %d of the day was a sweep's, whose share are %d", spent+n+1, daily*80/100)
+					t.Errorf("call %d of the day was a sweep's, whose share is %d", spent+n+1, daily*80/100)
 				}
 			}
 		}
@@ -222,8 +222,8 @@ func TestSweepsLeaveCalls(t *testing.T) {
 	})
 }
 
-// TestDaysCallsBind: sweeps and ticks leave some of the day's calls to hints, nothing is
-// asked when all are spent, people are told, and the next day goes on.
+// TestDaysCallsBind checks that sweeps and ticks leave some of the day's calls to hints, that
+// no call is made when all are spent, that people are told, and that work resumes the next day.
 func TestDaysCallsBind(t *testing.T) {
 	t.Parallel()
 	const daily = 100
@@ -238,7 +238,7 @@ func TestDaysCallsBind(t *testing.T) {
 		s.until(20*time.Second, "a hint is read of what ticks leave", func() bool { return len(s.calls(ended, isItem)) > 0 })
 		s.asks("tick", "tick")
 		if _, failure := s.answered("tick", time.Minute); !strings.Contains(failure, "cut short: it waits until "+midnight.Format("2006-01-02")) {
-			t.Errorf("who asks for a tick is told %q", failure)
+			t.Errorf("the requested tick reports %q", failure)
 		}
 		s.pass(time.Until(midnight) - time.Minute)
 		if n := len(s.asked); n != daily {
@@ -246,7 +246,7 @@ func TestDaysCallsBind(t *testing.T) {
 		}
 		for n, a := range s.asked {
 			if share := daily * 95 / 100; isListing(a.path) && n >= share {
-				t.Errorf("call %d was a tick's listing, whose share are %d", n+1, share)
+				t.Errorf("call %d was a tick's listing, whose share is %d", n+1, share)
 			}
 		}
 		from := time.Now()
@@ -259,10 +259,10 @@ func TestDaysCallsBind(t *testing.T) {
 			t.Errorf("the next day reads %v", slices.Sorted(maps.Keys(kinds)))
 		}
 		if at := s.at("SELECT tick_at FROM progress"); time.Since(at) > 2*time.Minute {
-			t.Errorf("the last good tick is of %s", at)
+			t.Errorf("the last successful tick is of %s", at)
 		}
 		if failure := s.value("SELECT failure FROM progress"); failure != "" {
-			t.Errorf("the next day still tells of %q", failure)
+			t.Errorf("the next day still reports %q", failure)
 		}
 	})
 }

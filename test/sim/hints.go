@@ -7,14 +7,14 @@ import (
 	"lagerd/store"
 )
 
-// Hints are answered by generation: the oracle remembers when each one came, and which
-// reads began since.
+// Hints are answered by generation: the oracle remembers when each one arrived, and which reads
+// began since.
 
-// hinted returns how often the number was hinted at, as the database tells.
+// hinted returns how often the number was hinted at, according to the database.
 func (o *oracle) hinted(k hintKey) int64 { return o.pruned[k] + o.hints[k].seen + o.batched[k] }
 
-// answered reports whether a number of batches that have been deleted was read after
-// they came, or will be, since it has an open row.
+// answered reports whether a number in deleted batches was read after they arrived, or will be
+// because it has an open row.
 func (o *oracle) answered(i *instance, k hintKey, deleted []batch) bool {
 	if o.hints[k].open || k.kind == "invoice" && o.stored(k) {
 		return true
@@ -23,8 +23,7 @@ func (o *oracle) answered(i *instance, k hintKey, deleted []batch) bool {
 	return read && !slices.ContainsFunc(deleted, func(b batch) bool { return b.step > began && slices.Contains(b.hints, k) })
 }
 
-// readBatches counts the webhooks that wait in batches, and returns those batches that
-// are gone.
+// readBatches counts the webhooks in batches and returns the batches that are gone.
 func (o *oracle) readBatches() (deleted []batch) {
 	clear(o.batched)
 	found := map[int64]batch{}
@@ -54,16 +53,16 @@ func (o *oracle) readBatches() (deleted []batch) {
 	return deleted
 }
 
-// checkAcknowledged: what was acknowledged stays, wherever it is kept.
+// checkAcknowledged checks that no acknowledged webhook disappears, wherever it is stored.
 func (o *oracle) checkAcknowledged() {
 	for k, least := range o.acked {
 		if o.hinted(k) < least {
-			o.violate("durable: the acknowledged webhook of %v is not in the database any more", k)
+			o.violate("durable: the acknowledged webhook of %v is no longer in the database", k)
 		}
 	}
 }
 
-// acknowledged: "Success" means durable.
+// acknowledged checks that "Success" means durable.
 func (o *oracle) acknowledged(a ack) {
 	o.sim.counts["webhook acknowledged"]++
 	if o.sim.profile.removes {
@@ -79,7 +78,7 @@ func (o *oracle) acknowledged(a ack) {
 	o.acked[k] = max(o.acked[k], a.before+1)
 }
 
-// checkHints: a hint is cleared only by a read that began after it came.
+// checkHints checks that a hint is cleared only by a read that began after it arrived.
 func (o *oracle) checkHints(i *instance) {
 	step := o.sim.step.Load()
 	found := map[hintKey]bool{}
@@ -102,18 +101,18 @@ func (o *oracle) checkHints(i *instance) {
 		case done > seen:
 			o.violate("hints: %v is answered up to %d, of %d", k, done, seen)
 		case open && was.open && seen == was.seen && tries < was.tries:
-			o.violate("hints: %v has been read %d times to see what it is about, and that became %d", k, was.tries, tries)
+			o.violate("hints: the number of reads of %v went from %d to %d", k, was.tries, tries)
 		case done > was.done:
 			began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
 			if k.kind == "invoice" && o.stored(k) {
-				break // it is there, and a booked invoice never changes
+				break // it is stored, and a booked invoice never changes
 			}
 			if recorded := was.steps[done]; (!read || began < recorded) && !o.off(k) {
 				o.violate("hints: %v was answered up to %d, recorded at step %d, by a read that began at step %d (any: %t)", k, done, recorded, began, read)
 			}
 		}
 		for g := was.done + 1; g <= done; g++ {
-			delete(was.steps, g) // no answer is stored to it any more
+			delete(was.steps, g) // it can no longer be answered
 		}
 		o.hints[k] = hintState{seen: seen, done: done, open: open, tries: tries, steps: was.steps}
 	}
@@ -128,7 +127,7 @@ func (o *oracle) checkHints(i *instance) {
 	}
 }
 
-// off reports whether a person has the shop do without what a hint is about.
+// off reports whether a person has switched off what a hint is about.
 func (o *oracle) off(k hintKey) bool {
 	row := o.sim.db.mustQuery("SELECT stock_on, stock_source, invoices_on FROM shops WHERE shop = ?", k.shop)[0]
 	if k.kind == "invoice" {

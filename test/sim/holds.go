@@ -11,35 +11,34 @@ import (
 	"lagerd/plan"
 )
 
-// A hold begins and ends by what e-conomic answered to the lagerd that says so, or by
-// a person's approval: the oracle remembers the answers and looks at each hold that
-// comes or goes.
+// A hold begins and ends with e-conomic's answers to the lagerd that writes it, or with a
+// person's approval. The oracle remembers the answers and checks each hold that begins or ends.
 
 type holdKey struct {
 	shop  string
 	scope plan.Scope
 }
 
-// heldState is a hold and when it was committed, or when the refusal came that led to it.
+// heldState is a hold and when it was committed, or when the refusal that led to it arrived.
 type heldState struct {
 	reason plan.Reason
 	step   int64
 }
 
-// partKey is a part of a shop, as an instance reads it.
+// partKey identifies a part of a shop as read by one instance.
 type partKey struct {
 	inst  int
 	shop  string
 	scope plan.Scope
 }
 
-// answers is how the latest reads of a part were answered.
+// answers describes e-conomic's latest answers for a part.
 type answers struct {
-	well    int64 // the step at which one was last answered whole
-	refused int64 // and at which one was last refused
-	status  int   // with which
+	well    int64 // step of the last complete answer
+	refused int64 // step of the last refusal
+	status  int   // its status
 
-	latest []int64 // refusals: those that hold a part, and what may be under way then
+	latest []int64 // latest refusals: those that hold a part, and those of reads still running then
 }
 
 // partOf returns which part a path reads.
@@ -55,7 +54,7 @@ func partOf(path string) plan.Scope {
 	return plan.ScopeInvoices
 }
 
-// answer takes note of how e-conomic answered for a part.
+// answer records e-conomic's answer for a part.
 func (o *oracle) answer(i *instance, x *shop, req *http.Request, status int) {
 	k := partKey{i.id, x.name, partOf(req.URL.EscapedPath())}
 	a := o.answers[k]
@@ -70,8 +69,8 @@ func (o *oracle) answer(i *instance, x *shop, req *http.Request, status int) {
 	o.answers[k] = a
 }
 
-// checkHolds: a hold begins by a refusal of what it stops, is overwritten by none, and
-// ends by its own condition alone.
+// checkHolds checks that a hold begins with a refusal of what it stops, is never overwritten,
+// and ends only by its own condition.
 func (o *oracle) checkHolds(i *instance) {
 	found := map[holdKey]heldState{}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, scope, reason FROM holds") {
@@ -87,7 +86,8 @@ func (o *oracle) checkHolds(i *instance) {
 			o.sim.counts["hold: "+string(k.scope)+" "+string(is.reason)]++
 			o.checkBegin(i, k, is.reason)
 			if a := o.answers[partKey{i.id, k.shop, k.scope}]; is.reason == plan.HeldForbidden && len(a.latest) > 0 {
-				// What was under way when it was refused may end it.
+				// A read that was running when the part was refused may end the
+				// hold.
 				is.step = a.latest[0]
 			}
 		}
@@ -108,10 +108,10 @@ func (o *oracle) checkBegin(i *instance, k holdKey, reason plan.Reason) {
 	case k.scope == plan.ScopeShop:
 		want := map[plan.Reason]int{plan.HeldTokenRefused: http.StatusUnauthorized, plan.HeldForbidden: http.StatusForbidden}[reason]
 		if a.refused < a.well || a.status != want {
-			o.violate("holds: %s is held for %s by %s, to which /self has not said %d (%+v)", k.shop, reason, i.name, want, a)
+			o.violate("holds: %s is held for %s by %s, but /self did not answer %d to it (%+v)", k.shop, reason, i.name, want, a)
 		}
 	case reason == plan.HeldForbidden && a.refused == 0:
-		o.violate("holds: %v is held for %s by %s, to which no read of it was refused", k, reason, i.name)
+		o.violate("holds: %v is held for %s by %s, but no read of it was refused", k, reason, i.name)
 	}
 }
 
@@ -130,11 +130,11 @@ func (o *oracle) checkEnd(i *instance, k holdKey, was heldState) {
 		ended = a.well >= was.step
 	}
 	if !ended {
-		o.violate("holds: %s has ended the hold of %v for %s, which began at step %d, by nothing that it saw (%+v)", i.name, k, was.reason, was.step, a)
+		o.violate("holds: %s ended the hold of %v for %s, which began at step %d, without its condition (%+v)", i.name, k, was.reason, was.step, a)
 	}
 }
 
-// forbidParts has e-conomic refuse a part of a shop for a while, though /self is well.
+// forbidParts makes e-conomic refuse a part of a shop for a while although /self succeeds.
 func (w *world) forbidParts() {
 	s := w.sim
 	x := w.shops[s.rng.IntN(len(w.shops))]
@@ -144,8 +144,7 @@ func (w *world) forbidParts() {
 	s.after(s.between(time.Second, 60*time.Second), "a part is not refused any more", func() { delete(x.forbidden, part) })
 }
 
-// refuses returns the status with which the shop's agreement refuses a path, 0 if it
-// does not.
+// refuses returns the status with which the shop's agreement refuses a path, or 0.
 func (x *shop) refuses(path string) int {
 	part := partOf(path)
 	if part == plan.ScopePDFs {
@@ -157,7 +156,7 @@ func (x *shop) refuses(path string) int {
 	return x.forbidden[part]
 }
 
-// forbidPDF has e-conomic refuse an invoice's PDF for ever, at times.
+// forbidPDF makes e-conomic refuse some invoices' PDFs for ever.
 func (w *world) forbidPDF(x *shop, number int64) {
 	if w.sim.profile.forbids && !w.sim.calm && w.sim.rng.IntN(3) == 0 {
 		x.noPDF[number] = []int{http.StatusUnauthorized, http.StatusForbidden}[w.sim.rng.IntN(2)]
@@ -165,8 +164,7 @@ func (w *world) forbidPDF(x *shop, number int64) {
 	}
 }
 
-// stops says what has stopped though nothing but PDFs is refused for ever, "" if
-// nothing has.
+// stops describes what is held although only PDFs are refused for ever, "" if nothing is.
 func (o *oracle) stops(x *shop) string {
 	if len(x.noPDF) == 0 {
 		return ""
@@ -178,7 +176,7 @@ func (o *oracle) stops(x *shop) string {
 	return ""
 }
 
-// refusal is e-conomic's answer to what it refuses.
+// refusal returns the body of e-conomic's refusal.
 func refusal(status int) []byte {
 	body, _ := json.Marshal(map[string]any{"message": http.StatusText(status), "errorCode": "E02000"})
 	return body

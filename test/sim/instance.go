@@ -21,8 +21,8 @@ import (
 	"lagerd/webhook"
 )
 
-// Odd times: where two timers of a process ran out at once, chance would decide
-// which it takes first, and the run could not be repeated.
+// Odd durations: if two timers of a process expired at once, their order would be random and
+// the run not repeatable.
 const (
 	leaseBeat   = 8*time.Second + 1_000_003
 	leaseTTL    = 25*time.Second + 1_000_033
@@ -34,31 +34,31 @@ const (
 	lossPercent = 30
 	lossMin     = 2
 
-	// Longer than a run, so that clocks which jump by ten minutes let nothing run out.
+	// Longer than a run, so that nothing expires when clocks jump by ten minutes.
 	lossWindow        = 2 * time.Hour
 	lossWindowPercent = 50
 	lossWindowMin     = 3
 )
 
-// metrics are shared by all runs: what they count is not looked at.
+// metrics are shared by all runs, since their values are not checked.
 var metrics = status.NewMetrics("simulation")
 
-// instance is one lagerd: everything of the real one but its HTTP servers.
+// instance is one lagerd: all of the real one except its HTTP servers.
 type instance struct {
 	id       int
 	name     string
-	dead     bool // killed: nothing that it still does has any effect
+	dead     bool // killed: nothing it still does has any effect
 	stopping bool
 	paused   bool
-	skew     atomic.Int64 // seconds that its wall clock is ahead
+	skew     atomic.Int64 // seconds by which its wall clock is ahead
 
 	sim     *simulation
 	cancel  context.CancelFunc
 	store   *store.Store
 	engine  *engine.Engine
 	metrics *status.Metrics
-	names   atomic.Int64  // among the lease holders, that it has had
-	reloads atomic.Bool   // one is under way
+	names   atomic.Int64  // how many names it has had as a lease holder
+	reloads atomic.Bool   // a reload is running
 	running chan struct{} // closed when it has ended
 }
 
@@ -119,11 +119,11 @@ func (p profile) config() config.Config {
 
 func (p profile) pace() engine.Pace {
 	return engine.Pace{PageSize: p.pageSize, UnpackAtOnce: p.unpackAtOnce, ListingTurn: p.listingTurn, LookForFree: lookForFree, Poll: pollEvery,
-		Writers: 2} // one more than usual: more orders of what happens
+		Writers: 2} // one more than usual, for more interleavings
 }
 
-// crash kills a process: from now on nothing that it does has any effect. In
-// its place another is started after a while.
+// crash kills a process: from now on nothing it does has any effect. After a while another
+// starts in its place.
 func (s *simulation) crash(i *instance) {
 	if i.dead {
 		return
@@ -142,22 +142,21 @@ func (i *instance) stop() {
 	i.cancel()
 }
 
-// named reports whether a holder of leases is the process, whatever it has been called
-// by its reloads.
+// named reports whether a lease holder is this process, under any name its reloads gave it.
 func (i *instance) named(holder string) bool {
 	process, _, _ := strings.Cut(holder, ".")
 	return process == i.name
 }
 
-// reload has the process read its configuration again, as it is. It returns false where
-// it is dead, stops or does so already.
+// reload makes the process reload its unchanged configuration. It returns false if the process
+// is dead, stopping or already reloading.
 func (i *instance) reload() bool {
 	if i.dead || i.stopping || i.paused || !i.reloads.CompareAndSwap(false, true) {
 		return false
 	}
 	go func() {
 		defer i.reloads.Store(false)
-		_ = i.engine.Reload(i.sim.profile.config()) // a process that has ended meanwhile says so
+		_ = i.engine.Reload(i.sim.profile.config()) // fails if the process has ended meanwhile
 	}()
 	return true
 }
@@ -171,7 +170,7 @@ func (i *instance) ended() bool {
 	}
 }
 
-// jump sets how far the process's wall clock is ahead.
+// jump sets by how much the process's wall clock is ahead.
 func (i *instance) jump(ahead time.Duration) { i.skew.Store(int64(ahead / time.Second)) }
 
 // now is the process's clock: a wall clock that may be wrong and jump, and a
@@ -185,9 +184,9 @@ func (i *instance) now() time.Time {
 	return t
 }
 
-// clock returns a time that shows the wall clock's time and carries a monotonic
-// reading of its own. In a bubble there are none, and package time has no way to
-// make one: only a system can. The layout is that of time.Time's comment.
+// clock returns a time with the given wall clock and monotonic readings. In a bubble times have
+// no monotonic reading, and package time cannot create one. The layout is that of time.Time's
+// comment.
 func clock(wall time.Time, monotonic time.Duration) time.Time {
 	const hasMonotonic, secondShift = 1 << 63, 30
 	since1885 := wall.Unix() - time.Date(1885, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
@@ -201,7 +200,7 @@ func clock(wall time.Time, monotonic time.Duration) time.Time {
 	return t
 }
 
-// jitter is as good as random, and the same in every run of the seed.
+// jitter is pseudorandom, and the same in every run of the seed.
 func (i *instance) jitter(most time.Duration) time.Duration {
 	if steady := i.sim.script.jitter; steady > 0 {
 		return time.Duration(float64(most) * steady)
@@ -215,7 +214,7 @@ func (i *instance) jitter(most time.Duration) time.Duration {
 	return time.Duration(x % uint64(max(most, 1)))
 }
 
-// logged looks for secrets in what is logged.
+// logged searches log lines for secrets.
 type logged struct{ sim *simulation }
 
 func (l logged) Write(line []byte) (int, error) {
@@ -236,7 +235,7 @@ func (l logged) Write(line []byte) (int, error) {
 // shops implements engine.Shops.
 type shops struct {
 	store      *store.Store
-	changing   bool // they do change in this run
+	changing   bool // shops change in this run
 	known      map[string]store.Shop
 	generation int64
 }
@@ -268,7 +267,7 @@ func (x *shops) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// ack is a webhook's call that has been answered with success.
+// ack is a webhook call that was answered with success.
 type ack struct {
 	hint   webhook.Hint
 	before int64 // how often the number had been hinted at when the call began
@@ -285,8 +284,7 @@ func (i *instance) deliver(h webhook.Hint, n int) {
 	i.hint(h, n, i.engine.Record)
 }
 
-// ask records a hint as a person's command does: in its own row, whatever a pass is
-// at.
+// ask records a hint as a person's command does: in its own row, whatever a pass is doing.
 func (i *instance) ask(h webhook.Hint, n int) {
 	i.hint(h, n, func(ctx context.Context, h webhook.Hint) error {
 		return i.store.RecordHints(ctx, []store.HintRecord{{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseOperator, At: h.ReceivedAt}})

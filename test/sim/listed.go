@@ -7,20 +7,20 @@ import (
 	"strconv"
 )
 
-// listed is a listing of everything that an instance reads page by page, as far as
-// its requests tell: what it showed, and whether it has been read to its end.
+// listed is an instance's full listing, reconstructed from its requests: what it showed, and
+// whether it was read to its end.
 type listed struct {
-	began   int64               // its first page, at the step
+	began   int64               // step of its first page
 	shown   map[string]sighting // by number
-	results []int               // how many items it has, as each page said that was turned
-	again   int                 // the page that is read again next, since it has become shorter; -1: none
-	shorter int                 // and how many items it has then
+	results []int               // how many items it has, according to each page read
+	again   int                 // the page to reread next because the listing has become shorter; -1: none
+	shorter int                 // how many items it has then
 }
 
-// sighting is what a listing showed of an item last.
+// sighting is what a listing last showed of an item.
 type sighting struct {
-	began int64 // the read of that page, at the step
-	less  bool  // without a figure, or with zero
+	began int64 // step of the page's read
+	less  bool  // no figure, or zero
 }
 
 // listedPage is a page of a listing.
@@ -29,18 +29,18 @@ type listedPage struct {
 	index, size, results int
 	last                 bool
 	items                []product
-	unread               string // the number of the item that cannot be understood; "": none
+	unread               string // number of the unreadable item; "": none
 }
 
-// turn adds a page. It returns the listing that the page is of, which is a new one where
-// it begins with that page, and whether that has been read to its end.
+// turn adds a page. It returns the page's listing, a new one if the page begins it, and whether
+// it has been read to its end.
 //
-// A page by which the listing turns out to be shorter than before counts for nothing: as
-// many pages before it are read again as may show now what was on the next one. What
-// these showed at first counts as long as no later page shows something else.
+// A page that reveals that the listing has become shorter does not count: as many earlier pages
+// are reread as may now show what was on the next one. What they first showed counts until a
+// later page shows something else.
 //
-// Where the first page is among them, a listing that is given up and begun anew looks the
-// same. So what was shown before stays known, and by its step it can be told apart.
+// If the first page is among them, a listing that is abandoned and restarted looks the same. So
+// earlier sightings are kept, distinguished by their step.
 func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 	again := l != nil && p.index == l.again
 	switch {
@@ -59,7 +59,7 @@ func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 	}
 	l.results = append(l.results, p.results)
 	for _, item := range p.items {
-		// What cannot be understood is there, and nothing else is said of it.
+		// An unreadable item is present, and nothing else is known of it.
 		_, known := l.showed(item.ProductNumber, l.began)
 		if unread := item.ProductNumber == p.unread; !unread || !known {
 			l.shown[item.ProductNumber] = sighting{p.began, !unread && item.less()}
@@ -68,14 +68,14 @@ func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 	return l, p.last
 }
 
-// showed returns what the listing showed of an item by pages that were read since.
+// showed returns what the listing's pages read since then showed of an item.
 func (l *listed) showed(number string, since int64) (s sighting, shown bool) {
 	s, shown = l.shown[number]
 	return s, shown && s.began >= since
 }
 
-// readListing follows a listing of everything to its end: it answers for every
-// number, also for those that it does not show.
+// readListing follows a full listing to its end: it answers every number, including those it
+// does not show.
 func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPage) {
 	query := req.URL.Query()
 	if query.Get("filter") != "" {
@@ -89,7 +89,7 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPa
 	if !over {
 		return
 	}
-	o.wholes[k] = &listed{began: l.began, shown: maps.Clone(l.shown)} // it may be gone on with
+	o.wholes[k] = &listed{began: l.began, shown: maps.Clone(l.shown)} // the listing may continue
 	for number := range o.sim.world.everything(x) {
 		if _, shown := l.showed(number, l.began); !shown {
 			r := readKey{i.id, x.name, "stock", number}
@@ -99,9 +99,8 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPa
 	}
 }
 
-// takes counts what a listing would take away of what is stored, by pages that were read
-// since: what none of them shows, and what they show without a figure or with zero, less
-// what a later read has refuted.
+// takes counts what the listing's pages read since then would take away: stored items that none
+// shows, or that they show without a figure or with zero, unless a later read refuted it.
 func (o *oracle) takes(i *instance, x *shop, l *listed, since int64) (losses int) {
 	for _, row := range o.sim.db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
 		number, stock := row[0].(string), figure(row[1])
@@ -114,7 +113,7 @@ func (o *oracle) takes(i *instance, x *shop, l *listed, since int64) (losses int
 	return losses
 }
 
-// productPage is a page of items as e-conomic sends it.
+// productPage is a page of items in e-conomic's format.
 type productPage struct {
 	Collection []product
 	Pagination struct {

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// TestListed: what an oracle takes for a listing is what lagerd reads as one.
+// TestListed checks that the oracle reconstructs listings as lagerd reads them.
 func TestListed(t *testing.T) {
 	t.Parallel()
 	type read struct {
 		index, results int
-		items          string // zeroes in capital letters, what cannot be understood after a "?"
+		items          string // zeros in capitals, an unreadable item after "?"
 		last           bool
 	}
 	for name, c := range map[string]struct {
 		reads []read
-		whole bool   // the last of them ends it
-		began int64  // which of them counts as its first, from 1
-		shown string // by which of them last: "a1"
-		since string // by those from its first on; "": the same
+		whole bool   // the last page ends the listing
+		began int64  // which page counts as its first, from 1
+		shown string // item and the last page that showed it: "a1"
+		since string // the same for pages from the first on; "": equal
 	}{
 		"pages one after another": {
 			[]read{{0, 3, "ab", false}, {1, 3, "C", true}},
@@ -128,9 +128,9 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// TestHeldListingTurnedBack: an item that is deleted after a page has shown it is none
-// that the listing takes away, also where that page is read again. So a hold for losses
-// ends by it, and nothing is lost: the next listing is held back for what is gone then.
+// TestHeldListingTurnedBack checks that an item deleted after a page has shown it does not
+// count as taken away by the listing, even if that page is reread. So the listing ends a hold
+// for losses, and nothing is lost: the next listing is held back for what is gone then.
 func TestHeldListingTurnedBack(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]int{"to its first page": 1, "to another page": 2, "from its last page, which is empty then": 3} {
@@ -148,7 +148,7 @@ func TestHeldListingTurnedBack(t *testing.T) {
 				sweep("a")
 				s.until(time.Minute, "what a listing that was cut short would take away is held back", held)
 				s.world.repent()
-				for _, number := range []string{"item5", "item7"} { // as many as may be lost
+				for _, number := range []string{"item5", "item7"} { // the loss limit
 					s.world.remove(x, x.items[number])
 				}
 				deleted := false
@@ -162,7 +162,7 @@ func TestHeldListingTurnedBack(t *testing.T) {
 				sweep("b")
 				s.until(time.Minute, "the hold has ended", func() bool { return !held() })
 				if !deleted {
-					t.Fatal("nothing was deleted while pages were turned")
+					t.Fatal("nothing was deleted during paging")
 				}
 				s.until(time.Minute, "the next listing is held back", held)
 				if n := s.count("SELECT COUNT(*) FROM items WHERE state <> 'ok'"); n != 0 {

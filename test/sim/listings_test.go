@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// turns is a catalogue of so many pages of two items, of which each pass reads one.
+// turns creates a catalogue with the given number of pages of two items; each pass reads one
+// page.
 func turns(pages int) func(p *profile) {
 	return func(p *profile) { p.items, p.pageSize, p.listingTurn = 2*pages, 2, 0 }
 }
 
-// change gives so many items other figures, of which neither a webhook nor a change
-// query tells, spread over the catalogue.
+// change gives n items, spread over the catalogue, new figures that neither a webhook nor a
+// change query reveals.
 func (s *stage) change(items int) {
 	s.t.Helper()
 	living := s.world.living(s.shop())
@@ -25,13 +26,13 @@ func (s *stage) change(items int) {
 	s.script.mute = false
 }
 
-// asks stores what a person asks for.
+// asks stores a person's request.
 func (s *stage) asks(id, what string) {
 	s.db.mustExec("INSERT INTO requests (request, shop, what, requested_at) VALUES (?,?,?,?)", id, s.shop().name, what,
 		time.Now().UTC().Format("2006-01-02 15:04:05.000000"))
 }
 
-// answered waits until somebody has dealt with a request, and returns what is told of it.
+// answered waits until a request is finished and returns its result.
 func (s *stage) answered(id string, within time.Duration) (changes int64, failure string) {
 	s.t.Helper()
 	s.until(within, "the request "+id+" is done", func() bool {
@@ -41,9 +42,8 @@ func (s *stage) answered(id string, within time.Duration) (changes int64, failur
 	return row[0].(int64), row[1].(string)
 }
 
-// TestSweepTellsAllItsChanges: whoever asks for a sweep that takes several turns is told
-// of what all of them have found, and who asks for the next one meanwhile of what that
-// finds.
+// TestSweepTellsAllItsChanges checks that a request for a sweep of several turns reports the
+// changes of all of them, and that a request made meanwhile reports those of the next sweep.
 func TestSweepTellsAllItsChanges(t *testing.T) {
 	t.Parallel()
 	play(t, turns(6), func(t *testing.T, s *stage) {
@@ -54,13 +54,13 @@ func TestSweepTellsAllItsChanges(t *testing.T) {
 		s.until(time.Minute, "the sweep has begun", func() bool { return len(s.calls(from, isListing)) > 1 })
 		s.asks("second", "sweep")
 		if changes, failure := s.answered("first", time.Minute); changes != 5 || failure != "" {
-			t.Errorf("the first is told of %d changes, failure %q; expected 5", changes, failure)
+			t.Errorf("the first reports %d changes, failure %q; expected 5", changes, failure)
 		}
 		if changes, failure := s.answered("second", time.Minute); changes != 0 || failure != "" {
-			t.Errorf("the second is told of %d changes, failure %q; expected none", changes, failure)
+			t.Errorf("the second reports %d changes, failure %q; expected none", changes, failure)
 		}
 		if first := s.calls(from, isFirstPage); len(first) != 2 {
-			t.Errorf("two that asked for a sweep were given %d", len(first))
+			t.Errorf("two requests for a sweep led to %d sweeps", len(first))
 		}
 		if pages := s.calls(from, isListing); len(pages) != 12 {
 			t.Errorf("two sweeps of six pages took %d calls", len(pages))
@@ -68,8 +68,8 @@ func TestSweepTellsAllItsChanges(t *testing.T) {
 	})
 }
 
-// TestRequestsTellOfFailure: whoever asks while e-conomic cannot be read is told so, and
-// why.
+// TestRequestsTellOfFailure checks that a request made while e-conomic cannot be read reports
+// so, and why.
 func TestRequestsTellOfFailure(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -88,26 +88,25 @@ func TestRequestsTellOfFailure(t *testing.T) {
 				c.breaks(s)
 				s.asks("asked", c.what)
 				if _, failure := s.answered("asked", 4*time.Minute); !strings.Contains(failure, c.told) {
-					t.Errorf("it is told of the failure %q, expected %q", failure, c.told)
+					t.Errorf("it reports the failure %q, expected %q", failure, c.told)
 				}
 				s.heals()
 				s.pass(time.Minute)
 				s.asks("again", c.what)
 				if _, failure := s.answered("again", time.Minute); failure != "" {
-					t.Errorf("it is told of the failure %q when there is none any more", failure)
+					t.Errorf("it reports the failure %q after it ended", failure)
 				}
 			})
 		})
 	}
 }
 
-// TestHintsBesideAListing: an item that is sold once more while a burst's listing is
-// under way is read with the next turn where pages fail, though the listing may take
-// long.
+// TestHintsBesideAListing checks that an item sold again during a burst's listing is read with
+// the next turn if pages fail, even if the listing takes long.
 func TestHintsBesideAListing(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) {
-		// A URL has room for one of the long item numbers: three of them are a burst.
+		// A URL fits only one of the long item numbers: three of them are a burst.
 		p.items, p.pageSize, p.listingTurn, p.bursts, p.maxURLBytes, p.unpackAtOnce = 12, 6, 0, true, 450, 1
 	}, func(t *testing.T, s *stage) {
 		s.ticked()
@@ -126,14 +125,14 @@ func TestHintsBesideAListing(t *testing.T) {
 			return s.stock(last.number) == strconv.FormatFloat(float64(figure)/100, 'f', -1, 64)
 		})
 		if n := len(s.calls(from, isFirstPage)); n != 1 {
-			t.Errorf("the listing was begun %d times", n)
+			t.Errorf("the listing began %d times", n)
 		}
 		s.heals()
 		s.until(5*time.Minute, "everything is equal", func() bool { return s.oracle.differs() == "" })
 	})
 }
 
-// stock returns what is stored of an item of the first shop.
+// stock returns the stored stock of an item of the first shop.
 func (s *stage) stock(number string) string {
 	rows := s.rows("SELECT stock FROM items WHERE shop = ? AND number = ?", s.shop().name, number)
 	if len(rows) == 0 {

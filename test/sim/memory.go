@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// ofLagerd returns how many bytes of the heap lagerd's own code has allocated and are in
-// use, as the memory profile has it. What the simulated world remembers grows with its
-// trade, and would hide what lagerd does not let go.
+// ofLagerd returns the bytes of live heap allocated by lagerd's own code, according to the
+// memory profile. The simulated world's memory grows with its trade and would hide a leak of
+// lagerd.
 func ofLagerd() (bytes uint64) {
-	runtime.GC() // the profile is as of the last collection but one
+	runtime.GC() // the profile dates from the collection before the last
 	runtime.GC()
 	var records []runtime.MemProfileRecord
 	for n, ok := runtime.MemProfile(nil, false); !ok; {
@@ -27,8 +27,8 @@ func ofLagerd() (bytes uint64) {
 	return bytes
 }
 
-// isLagerds reports whether the innermost function of this module is of what is run, and
-// not of what simulates or tests it.
+// isLagerds reports whether the innermost function of this module belongs to lagerd, not to the
+// simulation or a test.
 func isLagerds(stack []uintptr) bool {
 	frames := runtime.CallersFrames(stack)
 	for more := true; more; {
@@ -40,7 +40,7 @@ func isLagerds(stack []uintptr) bool {
 	return false
 }
 
-// scaled is what a record of sampled allocations stands for, as package pprof has it.
+// scaled estimates the total behind a record of sampled allocations, as package pprof does.
 func scaled(r *runtime.MemProfileRecord) uint64 {
 	bytes, rate := float64(r.InUseBytes()), float64(runtime.MemProfileRate)
 	if rate > 1 {

@@ -13,11 +13,11 @@ import (
 	"lagerd/store"
 )
 
-// A seed of some has shops that move: to another agreement, whose token a person
-// stores and whose number he accepts, or by being removed and added again at once.
-// What must hold then is that no row and no PDF of one company is ever another's.
+// In some seeds shops move: to another agreement, whose token a person stores and whose number
+// he accepts, or by being removed and added again at once. No row and no PDF of one company may
+// ever belong to another.
 
-// moved is what a person's command came to.
+// moved is the result of a person's command.
 type moved struct {
 	move
 	err error
@@ -27,10 +27,10 @@ type moved struct {
 type move struct {
 	shop     string
 	from, to *shop
-	again    bool // the shop is removed and added again
+	again    bool // by removing the shop and adding it again
 }
 
-// spares are agreements that no shop has at first.
+// spares is the number of agreements without a shop at first.
 const spares = 2
 
 // scheduleMoves plans when shops move.
@@ -61,13 +61,12 @@ func (w *world) startMove() {
 	}
 	m := move{from: taken[s.rng.IntN(len(taken))], to: free[s.rng.IntN(len(free))], again: s.profile.removes && s.rng.IntN(2) == 0}
 	m.shop = m.from.name
-	m.to.name = m.shop // both are read under this name until the command is done
+	m.to.name = m.shop // until the command is done, both have this name
 	w.moving[m.shop] = true
 	w.command(m)
 }
 
-// command has a person's command carried out on one of the machines, and again until
-// it succeeds.
+// command executes a person's command on one of the machines, repeating it until it succeeds.
 func (w *world) command(m move) {
 	s := w.sim
 	var able []*instance
@@ -103,7 +102,7 @@ func (m move) run(ctx context.Context, i *instance, pause time.Duration) error {
 		if err != nil {
 			return err
 		}
-		// The person is told of another agreement meanwhile.
+		// Meanwhile the person learns that it is another agreement.
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -119,7 +118,7 @@ func (m move) run(ctx context.Context, i *instance, pause time.Duration) error {
 	return i.store.AddShop(ctx, shop, []byte(fmt.Sprintf("%032d", m.to.agreement)), i.now())
 }
 
-// settle takes note of a command that has ended.
+// settle records the end of a command.
 func (w *world) settle(m moved) {
 	s := w.sim
 	if m.err != nil && !errors.Is(m.err, store.ErrShopExists) {
@@ -135,15 +134,15 @@ func (w *world) settle(m moved) {
 	delete(w.moving, m.shop)
 }
 
-// checkIdentity: whatever is stored is of the agreement that the shop had when it was
-// read. An agreement is a dataset's as soon as it is accepted, and stays so.
+// checkIdentity checks that everything stored belongs to the agreement that the shop had when
+// it was read. A dataset has one agreement from its acceptance on, for ever.
 func (o *oracle) checkIdentity() {
 	db := o.sim.db
 	owners := map[string]int{}
 	for _, row := range db.mustQuery("SELECT dataset, agreement_number FROM agreements UNION SELECT s.dataset, p.agreement_number FROM shops s JOIN progress p ON p.shop = s.shop WHERE p.agreement_number <> 0") {
 		dataset, agreement := row[0].(string), int(row[1].(int64))
 		if was, known := owners[dataset]; known && was != agreement {
-			o.violate("identity: the dataset %s is of agreement %d and of %d", dataset, was, agreement)
+			o.violate("identity: the dataset %s belongs to agreement %d and to %d", dataset, was, agreement)
 		}
 		owners[dataset] = agreement
 	}
@@ -153,7 +152,7 @@ func (o *oracle) checkIdentity() {
 	}
 	of := func(dataset, what string) *shop {
 		if !living[dataset] {
-			return nil // of a shop that is being removed
+			return nil // its shop is being removed
 		}
 		agreement, known := owners[dataset]
 		if !known {
@@ -170,7 +169,7 @@ func (o *oracle) checkIdentity() {
 		}
 		it := x.items[number]
 		if it == nil || !slices.ContainsFunc(it.revisions, func(r revision) bool { return r.figure() == stock }) {
-			o.violate("identity: item %q of %s is %q, which agreement %d never said", number, row[0], stock, x.agreement)
+			o.violate("identity: item %q of %s is %q, which agreement %d never sent", number, row[0], stock, x.agreement)
 		}
 	}
 	for _, row := range db.mustQuery("SELECT i.shop, i.number, i.order_number, b.pdf FROM invoices i LEFT JOIN invoice_pdfs b ON b.shop = i.shop AND b.number = i.number") {
@@ -188,7 +187,8 @@ func (o *oracle) checkIdentity() {
 	}
 }
 
-// movedDiffers says what is not true yet of a shop that may have moved.
+// movedDiffers describes how a shop that may have moved differs from e-conomic, "" if it does
+// not.
 func (o *oracle) movedDiffers(x *shop) string {
 	row := o.sim.db.mustQuery("SELECT s.dataset, p.items_dataset, p.agreement_number FROM shops s JOIN progress p ON p.shop = s.shop WHERE s.shop = ?", x.name)
 	switch {
@@ -202,8 +202,8 @@ func (o *oracle) movedDiffers(x *shop) string {
 	return o.shopDiffers(x, row[0][0].(string))
 }
 
-// everything returns the items that an agreement is asked for: its own, and where shops
-// move those of all, of which a shop's hints may tell still.
+// everything returns the items that lagerd may request from an agreement: its own and, if shops
+// move, those of all others, since a shop's old hints may name them.
 func (w *world) everything(x *shop) map[string]*item {
 	if !w.sim.profile.moves {
 		return x.items

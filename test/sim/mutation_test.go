@@ -19,21 +19,21 @@ import (
 	"time"
 )
 
-var mutants = flag.Int("sim.mutants", 300, "seeds at most to find each mutation by; 0: skip them")
+var mutants = flag.Int("sim.mutants", 300, "maximum number of seeds to find each mutation; 0: skip")
 
-// usual is how many seeds are enough for those that are not rare.
+// usual is how many seeds suffice for mutations that are not rare.
 const usual = 300
 
-// mutation breaks one thing that lagerd relies on. The simulation must find it.
+// mutation breaks one thing that lagerd relies on; the simulation must find it.
 type mutation struct {
 	what     string
 	file     string // below the module's root
-	old, new string // old is there exactly once
-	found    string // how the violation that it leads to begins: a pattern
+	old, new string // old occurs exactly once
+	found    string // pattern for the start of the violation it causes
 }
 
-// mutations are a mistake each, most of them of the kind that is easily made. Those
-// that begin with "found" are mistakes of lagerd's own that the simulation found.
+// mutations are one mistake each, most of them easy to make. Those that begin with "found" are
+// former bugs of lagerd that the simulation found.
 var mutations = []mutation{
 	{"a webhook is acknowledged before its commit", "webhook/recorder.go",
 		`		err := c.commit(ctx, len(batch), unique)
@@ -118,7 +118,7 @@ var mutations = []mutation{
 		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:"},
 	{"an accepted agreement uses the former one's dataset", "store/datasets.go",
 		`dataset := Dataset("@" + strconv.FormatInt(generation, 10))`,
-		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can have one dataset
+		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can share a dataset
 	{"a write skips the fence", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
@@ -241,11 +241,11 @@ var rareMutations = []mutation{
 	if today`, "liveness:"},
 }
 
-// TestMutations shows that the oracle can fail: it breaks lagerd in one way
-// after another and counts the seeds until the simulation finds it.
+// TestMutations proves that the oracle can fail: it breaks lagerd in one way after another and
+// counts the seeds until the simulation finds each.
 func TestMutations(t *testing.T) {
 	if *mutants == 0 || testing.Short() {
-		t.Skip("NOT TESTED, that the simulation can fail: -short, or -sim.mutants=0 (`make mutations` asks for all)")
+		t.Skip("NOT TESTED: that the simulation can fail: -short, or -sim.mutants=0 (`make mutations` tries all)")
 	}
 	began := time.Now()
 	var table strings.Builder
@@ -267,7 +267,7 @@ func TestMutations(t *testing.T) {
 
 var foundAt = regexp.MustCompile(`seed (\d+): (.*)`)
 
-// TestMutationsApply: each mutation finds what it breaks, and leaves a file that parses.
+// TestMutationsApply checks that each mutation finds its anchor and leaves a file that parses.
 func TestMutationsApply(t *testing.T) {
 	t.Parallel()
 	for _, m := range slices.Concat(mutations, rareMutations) {
@@ -278,7 +278,7 @@ func TestMutationsApply(t *testing.T) {
 	}
 }
 
-// apply returns the path of the file that the mutation breaks, and what it makes of it.
+// apply returns the path of the file that the mutation breaks, and its mutated content.
 func (m mutation) apply(t *testing.T) (path string, mutant []byte) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", m.file))
@@ -290,13 +290,13 @@ func (m mutation) apply(t *testing.T) (path string, mutant []byte) {
 		t.Fatal(err)
 	}
 	if n := bytes.Count(whole, []byte(m.old)); n != 1 {
-		t.Fatalf("%s: %s holds %d times what is to be broken, expected 1:\n%s", m.what, m.file, n, m.old)
+		t.Fatalf("%s: %s has the anchor %d times, expected 1:\n%s", m.what, m.file, n, m.old)
 	}
 	return path, m.imports(bytes.Replace(whole, []byte(m.old), []byte(m.new), 1))
 }
 
-// find builds the simulation of a broken lagerd, runs seeds until one fails and
-// returns it.
+// find builds the simulation with the broken lagerd, runs seeds until one fails and returns
+// that seed.
 func (m mutation) find(t *testing.T) (seed int, violation string, took time.Duration) {
 	dir := t.TempDir()
 	source, mutant := m.apply(t)
@@ -316,12 +316,12 @@ func (m mutation) find(t *testing.T) (seed int, violation string, took time.Dura
 	out, err := run.CombinedOutput()
 	took = time.Since(began)
 	if err == nil {
-		t.Fatalf("%d seeds do not find it", *mutants)
+		t.Fatalf("%d seeds do not find the mutation", *mutants)
 	}
 	if _, failed := errors.AsType[*exec.ExitError](err); !failed {
 		t.Fatalf("run it: %v", err)
 	}
-	// Where the seeds of two cores find it, the lower one counts.
+	// If the seeds of both cores find it, the lower one counts.
 	for _, match := range foundAt.FindAllStringSubmatch(string(out), -1) {
 		n, err := strconv.Atoi(match[1])
 		if err != nil {
@@ -332,12 +332,12 @@ func (m mutation) find(t *testing.T) (seed int, violation string, took time.Dura
 		}
 	}
 	if seed == 0 {
-		t.Fatalf("it fails, and no seed is said to:\n%.3000s", out)
+		t.Fatalf("the simulation failed without naming a seed:\n%.3000s", out)
 	}
 	return seed, violation, took
 }
 
-// imports adds what a mutation needs.
+// imports adds the imports that a mutation needs.
 func (m mutation) imports(source []byte) []byte {
 	const decimal = `"github.com/shopspring/decimal"`
 	if strings.Contains(m.new, "decimal.") && !bytes.Contains(source, []byte(decimal)) {

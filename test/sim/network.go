@@ -18,13 +18,13 @@ const appToken = "app-secret-of-the-simulation"
 // secrets must be in no log line.
 var secrets = [][]byte{[]byte(appToken), []byte("sandbox-grant-")}
 
-// network is an instance's way to e-conomic.
+// network is an instance's connection to e-conomic.
 type network struct {
 	sim  *simulation
 	inst *instance
 }
 
-// errReset is a connection that broke.
+// errReset is the error of a broken connection.
 var errReset = errors.New("read: connection reset by peer")
 
 // RoundTrip implements http.RoundTripper.
@@ -39,7 +39,7 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 		n.note(req, c.arrived, resp)
 		c.response = resp
 	}
-	c.lose = func() { n.note(req, c.arrived, nil) } // it is spent all the same
+	c.lose = func() { n.note(req, c.arrived, nil) } // the call counts all the same
 	if err := s.wait(req.Context(), c); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, failed
 }
 
-// note tells whoever follows them of a request and how it was answered.
+// note reports a request and its answer to the script.
 func (n network) note(req *http.Request, at time.Time, resp *http.Response) {
 	path, _ := url.PathUnescape(req.URL.RequestURI())
 	a := asked{at: at, inst: n.inst, shop: n.sim.world.shopOf(req.Header.Get("X-AgreementGrantToken")), path: path}
@@ -61,7 +61,7 @@ func (n network) note(req *http.Request, at time.Time, resp *http.Response) {
 	}
 }
 
-// serve answers a request, with what can go wrong.
+// serve answers a request and injects faults.
 func (n network) serve(req *http.Request, began int64, c *call) (*http.Response, error) {
 	s, p := n.sim, &n.sim.profile
 	shop := s.world.shopOf(req.Header.Get("X-AgreementGrantToken"))
@@ -101,7 +101,7 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		switch s.rng.IntN(4) {
 		case 0:
 			return nil, errReset
-		case 1: // a gateway that knows nothing of e-conomic
+		case 1: // a gateway's own answer
 			return answer(req, http.StatusNotFound, http.Header{"Content-Type": {"text/html"}}, []byte("<html><body>404</body></html>")), nil
 		}
 		return answer(req, []int{500, 502, 503}[s.rng.IntN(3)], http.Header{"Content-Type": {"text/html"}}, []byte("<html><body>Bad gateway</body></html>")), nil
@@ -142,7 +142,7 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 	case len(body) > 2 && s.strike(p.cut):
 		s.counts["cut"]++
 		resp.Body = io.NopCloser(&cut{bytes.NewReader(body[:s.rng.IntN(len(body))])})
-	case len(body) > 2 && body[0] == '{' && s.strike(p.cut/2): // nobody could tell a PDF with a wrong byte
+	case len(body) > 2 && body[0] == '{' && s.strike(p.cut/2): // a wrong byte in a PDF would go unnoticed
 		s.counts["garbled"]++
 		bad := bytes.Clone(body)
 		bad[s.rng.IntN(len(bad)/2)] = 0
@@ -168,7 +168,7 @@ func answer(req *http.Request, status int, header http.Header, body []byte) *htt
 		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req}
 }
 
-// cut is a body that breaks off.
+// cut is a body that ends early.
 type cut struct{ from io.Reader }
 
 func (c *cut) Read(p []byte) (int, error) {

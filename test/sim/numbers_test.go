@@ -14,14 +14,14 @@ import (
 	"lagerd/store"
 )
 
-// singles is a catalogue of which hinted numbers are read one by one: a URL has room for
-// one, and no few of them are a burst.
+// singles creates a catalogue whose hinted numbers are read one by one: a URL fits only one,
+// and a few of them are not a burst.
 func singles(p *profile) {
 	p.items, p.pageSize, p.bursts, p.maxURLBytes = 40, 2, true, 450
 }
 
-// hinted records hints of the first items with long numbers, at one moment, and returns
-// their numbers in the order in which they are read.
+// hinted records hints for the first items with long numbers, all at once, and returns their
+// numbers in reading order.
 func (s *stage) hinted(n int) []string {
 	s.t.Helper()
 	var numbers []string
@@ -41,7 +41,7 @@ func (s *stage) hinted(n int) []string {
 	return numbers
 }
 
-// of matches the reads of single items with these numbers.
+// of matches reads of single items with these numbers.
 func of(numbers ...string) func(path string) bool {
 	return func(path string) bool {
 		plain, err := url.PathUnescape(path)
@@ -49,8 +49,8 @@ func of(numbers ...string) func(path string) bool {
 	}
 }
 
-// TestFailingNumbers: hinted numbers that cannot be read hold up no other, but where
-// three one after another cannot, e-conomic is left alone.
+// TestFailingNumbers checks that hinted numbers that cannot be read delay no other, but that
+// three failures in a row end the pass.
 func TestFailingNumbers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -80,13 +80,13 @@ func TestFailingNumbers(t *testing.T) {
 					bad = append(bad, numbers[n])
 				}
 				s.until(time.Minute, "the hints are read", func() bool { return len(s.calls(from, isItem)) > 0 })
-				s.pass(1900 * time.Millisecond) // sooner than anything is tried again
+				s.pass(1900 * time.Millisecond) // before any retry
 				reads := s.calls(from, isItem)
 				if len(reads) != c.reads {
 					t.Errorf("%d numbers were read, expected %d", len(reads), c.reads)
 				}
 				if failed := s.count("SELECT failures FROM progress") > 0; failed != c.ends {
-					t.Errorf("the pass has failed: %t, expected %t", failed, c.ends)
+					t.Errorf("pass failed: %t, expected %t", failed, c.ends)
 				}
 				s.heals()
 				s.until(3*time.Minute, "no hint is open", func() bool { return s.count("SELECT COUNT(*) FROM hints WHERE open = 1") == 0 })
@@ -95,8 +95,8 @@ func TestFailingNumbers(t *testing.T) {
 	}
 }
 
-// TestRereadsGoOnAfterAFailure: a hint that shows nothing new is read as often again as
-// it is to be, whether or not one of these reads fails.
+// TestRereadsGoOnAfterAFailure checks that a hint that shows nothing new gets all its rereads,
+// whether or not one of them fails.
 func TestRereadsGoOnAfterAFailure(t *testing.T) {
 	t.Parallel()
 	for fails := range 4 {
@@ -116,7 +116,8 @@ func TestRereadsGoOnAfterAFailure(t *testing.T) {
 				s.until(4*time.Minute, "the hint is answered", func() bool {
 					return len(s.rows("SELECT 1 FROM hints WHERE number = ? AND open = 0", number)) == 1
 				})
-				// Once at first, three times again, and once more for the read that failed.
+				// One first read, three rereads, and one for the read that
+				// failed.
 				if reads := s.calls(from, isItem); len(reads) != 5 {
 					t.Errorf("it was read %d times, expected 5", len(reads))
 				}
@@ -125,9 +126,8 @@ func TestRereadsGoOnAfterAFailure(t *testing.T) {
 	}
 }
 
-// TestGapsTakeTurns: numbers that e-conomic skipped are asked for with each tick, in
-// turn where not all of them fit in one call, so that an invoice which surfaces late in
-// any of them is found.
+// TestGapsTakeTurns checks that each tick reads the gaps, taking turns if they do not all fit
+// in one call, so that an invoice that surfaces late in any of them is found.
 func TestGapsTakeTurns(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) { p.maxURLBytes, p.pageSize = 450, 1000 }, func(t *testing.T, s *stage) {
@@ -158,13 +158,13 @@ func TestGapsTakeTurns(t *testing.T) {
 	})
 }
 
-// long returns a number that alone fills a URL.
+// long returns a number that fills a URL by itself.
 func (s *stage) long() string {
 	living := s.world.living(s.shop())
 	return living[slices.IndexFunc(living, func(i *item) bool { return strings.HasPrefix(i.number, "æøåæøå") })].number
 }
 
-// book books an invoice without lines, with a number of its own.
+// book books an invoice with the given number and no lines.
 func (s *stage) book(number int64) {
 	s.world.post(s.shop(), "book", map[string]any{"withNumber": number, "orderRef": fmt.Sprint("order ", number)})
 	s.shop().invoices[number] = &invoice{number: number, order: fmt.Sprint("order ", number), readable: time.Now()}

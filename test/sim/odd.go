@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// odd returns an answer in which a field of one item or invoice is not what it should be.
-// unread is the number of which a needed field is, so that nothing is said of it; "" where
-// the rest of it is said.
+// odd returns an answer in which a field of one item or invoice is wrong. unread is its number
+// if lagerd needs the field and so cannot read the item or invoice, otherwise "".
 func (s *simulation) odd(req *http.Request, status int, body []byte) (odd []byte, unread string) {
 	path := req.URL.Path
 	products := strings.HasPrefix(path, "/products")
@@ -32,7 +31,7 @@ func (s *simulation) odd(req *http.Request, status int, body []byte) (odd []byte
 		one = list[s.rng.IntN(len(list))].(map[string]any)
 		for _, other := range list {
 			if other := other.(map[string]any); other["barred"] == true && s.rng.IntN(2) == 0 {
-				one = other // it is the one that could be sold
+				one = other // the one that could wrongly be sold
 			}
 		}
 	}
@@ -77,17 +76,17 @@ func (s *simulation) odd(req *http.Request, status int, body []byte) (odd []byte
 	return odd, unread
 }
 
-// checkInvoices: an invoice is stored only with what its shop needs of it.
+// checkInvoices checks that an invoice is stored only with the fields its shop needs.
 func (o *oracle) checkInvoices() {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, order_number, credit_note FROM invoices") {
 		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == row[0] })]
 		if inv := x.invoices[row[1].(int64)]; inv == nil || inv.order != row[2] || truth(row[3]) {
-			o.violate("invoices: invoice %d of %s is stored with the order %q (credit note: %t), and e-conomic never said so", row[1], x.name, row[2], truth(row[3]))
+			o.violate("invoices: invoice %d of %s is stored with the order %q (credit note: %t), which e-conomic never sent", row[1], x.name, row[2], truth(row[3]))
 		}
 	}
 }
 
-// unsound says what of it is not understood yet, "" if everything is.
+// unsound describes what has not been read yet, "" if everything has.
 func (o *oracle) unsound() string {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, warning FROM warnings") {
 		return fmt.Sprintf("there is a warning: %v", row)

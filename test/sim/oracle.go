@@ -14,30 +14,30 @@ import (
 	"lagerd/plan"
 )
 
-// oracle knows what must hold, and looks at the database after each commit.
+// oracle checks the invariants against the database after each commit.
 type oracle struct {
 	sim       *simulation
 	violation string
 	settled   time.Duration
-	over      bool // nothing is looked at any more
+	over      bool // checking has ended
 
 	hints    map[hintKey]hintState
-	pruned   map[hintKey]int64     // generations of rows that have been deleted
-	batches  map[int64]batch       // that wait to be unpacked, or to be answered as they are
+	pruned   map[hintKey]int64     // generations of deleted rows
+	batches  map[int64]batch       // waiting to be unpacked or answered while packed
 	batched  map[hintKey]int64     // their webhooks
-	told     map[hintKey]bool      // numbers of which a webhook has told, whatever became of it
-	lost     map[itemKey]time.Time // items whose stock was taken away and has not come back, and since when
-	acked    map[hintKey]int64     // how often a number was hinted at when its latest webhook was acknowledged, at least
+	told     map[hintKey]bool      // numbers that a webhook has named, whatever became of it
+	lost     map[itemKey]time.Time // items that lost their stock and have not regained it, and since when
+	acked    map[hintKey]int64     // minimum number of hints for a number when its latest webhook was acknowledged
 	items    map[itemKey]itemState
-	baseline map[itemKey]string          // stock that a shop's first sweep stored, which is no history
+	baseline map[itemKey]string          // stock stored by a shop's first sweep, which has no history
 	swept    map[string]bool             // shops whose first sweep is over
-	tokens   map[string]map[int64]string // shop → token → the instance that it was given to
+	tokens   map[string]map[int64]string // shop → token → the instance that got it
 	progress map[string]string           // shop → its cursors
 	reads    map[readKey]int64           // the step at which the latest read of a number began
 	shown    map[readKey]int64           // the step at which the latest read began that showed the item with a figure
-	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero, or not the item, since what its row shows was read
+	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero or no item, since the read that its row shows
 	listings map[listingKey]*listed
-	wholes   map[listingKey]*listed // the last of them that was read to its end
+	wholes   map[listingKey]*listed // the last one read to its end
 	answers  map[partKey]answers
 	holds    map[holdKey]heldState
 	economy  economy
@@ -45,7 +45,7 @@ type oracle struct {
 
 type hintKey struct{ shop, kind, number string }
 
-// hintState is a hint's row, and when its generations came to be.
+// hintState is a hint's row and the steps of its generations.
 type hintState struct {
 	seen, done int64
 	open       bool
@@ -53,7 +53,7 @@ type hintState struct {
 	steps      map[int64]int64
 }
 
-// batch is what a row of hint_batches holds, and when it was committed.
+// batch is the content of a row of hint_batches and when it was committed.
 type batch struct {
 	step  int64
 	hints []hintKey
@@ -62,12 +62,12 @@ type batch struct {
 type itemKey struct{ shop, number string }
 
 type itemState struct {
-	revision   int // the least that explains what is stored
+	revision   int // the lowest that explains the stored row
 	stock      string
 	state      string
 	token      int64
 	observedAt string
-	lied       bool // a zero that e-conomic said twice and that was not true
+	lied       bool // a false zero that e-conomic sent twice
 }
 
 type readKey struct {
@@ -93,8 +93,8 @@ func (o *oracle) violate(format string, args ...any) {
 	}
 }
 
-// read takes note of an answer that an instance got whole. It says nothing of the number
-// unread, if there is one.
+// read records a complete answer to an instance. It says nothing about the number unread, if
+// there is one.
 func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, status int, body []byte, unread string) {
 	path := req.URL.EscapedPath()
 	saw := func(kind, number string, less bool) {
@@ -148,14 +148,14 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 	}
 }
 
-// showedLess notes a read that showed zero, or not the item. Of more than a few the last
-// ones say all there is to know.
+// showedLess records a read that showed zero or no item. It keeps only the last few, which
+// suffice.
 func (o *oracle) showedLess(k readKey, began int64) {
 	o.zeroes[k] = append(o.zeroes[k], began)
 	o.zeroes[k] = slices.Clone(o.zeroes[k][max(0, len(o.zeroes[k])-4):])
 }
 
-// committed looks at what a commit has changed.
+// committed checks what a commit changed.
 func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if o.over {
 		return
@@ -187,7 +187,7 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 		o.checkWriter(i, fenced)
 	}
 	if o.sim.profile.removes {
-		return // what is known of a shop's hints and items ends with its removal
+		return // a shop's hints and items end with its removal
 	}
 	if touches["requests"] {
 		o.economy.answered[fenced] = time.Now()
@@ -201,7 +201,7 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	before := map[hintKey]int64{}
 	var deleted []batch
 	if touches["hint_batches"] {
-		if fenced != "" { // webhooks are unpacked or forgotten, and nothing else
+		if fenced != "" { // only unpacks or deletes webhooks
 			for k := range o.batched {
 				before[k] = o.hinted(k)
 			}
@@ -255,11 +255,11 @@ func tableOf(query string) string {
 	return ""
 }
 
-// tokensKept is how many of a shop's tokens are remembered, so that its history does not
-// grow with each move: they only grow, so that the last ones are the greatest.
+// tokensKept is how many of a shop's tokens are remembered, so that memory does not grow with
+// each move. Tokens only grow, so the last ones suffice.
 const tokensKept = 20
 
-// checkLeases notes to whom tokens are given: each to one, and only growing.
+// checkLeases checks that each token has one holder and that tokens only grow.
 func (o *oracle) checkLeases(i *instance, fenced string) {
 	held := o.sim.db.mustQuery("SELECT shop, holder, token FROM leases")
 	for shop := range o.tokens {
@@ -289,7 +289,7 @@ func (o *oracle) checkLeases(i *instance, fenced string) {
 	}
 }
 
-// checkWriter: one shop, one writer.
+// checkWriter checks that a shop has one writer.
 func (o *oracle) checkWriter(i *instance, shop string) {
 	row := o.sim.db.mustQuery("SELECT token FROM leases WHERE shop = ?", shop)[0]
 	if holder := o.tokens[shop][row[0].(int64)]; !i.named(holder) {
@@ -307,7 +307,7 @@ func truth(v any) bool {
 	panic(fmt.Sprintf("%T", v))
 }
 
-// figure returns a stored figure in one form, "" where it is absent.
+// figure returns a stored figure in canonical form, "" if absent.
 func figure(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -326,7 +326,7 @@ func figure(v any) string {
 
 func (r revision) figure() string { return decimal.New(r.stock, -2).String() }
 
-// explains reports whether a row can be of the revision.
+// explains reports whether a row can show the revision.
 func (r revision) explains(stock, state string) bool {
 	if r.deleted {
 		return state == "gone" && stock == ""
@@ -334,8 +334,9 @@ func (r revision) explains(stock, state string) bool {
 	return state != "gone" && stock == r.figure()
 }
 
-// checkItems: no older observation over a newer one, no value that e-conomic
-// never sent, no zero after one read, and not too many at once.
+// checkItems checks that no older observation overwrites a newer one, that every value came
+// from e-conomic, that no zero follows a single read, and that not too many losses come at
+// once.
 func (o *oracle) checkItems(i *instance) {
 	now := time.Now()
 	losses := map[*shop]int{}
@@ -364,21 +365,21 @@ func (o *oracle) checkItems(i *instance) {
 		}
 		twice := len(o.zeroes[readKey{i.id, k.shop, "stock", k.number}]) >= 2
 		if is.revision < 0 && is.stock == "0" && is.state != "gone" && o.sim.profile.lies && (twice || known && was.stock == "0") {
-			// Said twice, a zero is believed, and so is a lie: until the next read.
-			// That may show what else has changed with the same zero.
+			// A zero sent twice is believed, even if it is a lie, until the next
+			// read. That may show other changes with the same zero.
 			o.sim.counts["lie told twice"]++
 			is.revision, is.lied = was.revision, true
 		}
 		if is.revision < 0 {
-			o.violate("order: %v became %q (%s), which e-conomic has not said since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
+			o.violate("order: %v became %q (%s), which e-conomic has not sent since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
 			return
 		}
 		if was.state == "barred" && is.state == "ok" {
-			o.violate("barred: %v is sold again, and e-conomic never said so", k)
+			o.violate("barred: %v is on sale again, which e-conomic never sent", k)
 		}
 		less := is.stock == "0" && was.stock != "0" || is.state == "gone" && was.state != "gone"
 		if less && !twice {
-			o.violate("zero guard: %v became %q (%s), and no two reads said so", k, is.stock, is.state)
+			o.violate("zero guard: %v became %q (%s) without two reads that show it", k, is.stock, is.state)
 		}
 		if less && known {
 			losses[x]++
@@ -394,8 +395,8 @@ func (o *oracle) checkItems(i *instance) {
 		o.items[k] = is
 		for id := range o.sim.started {
 			r := readKey{id + 1, k.shop, "stock", k.number}
-			// A page that came while the one before it was being stored may show
-			// already what the row does not.
+			// A page that arrived while the previous one was being stored may
+			// already show more than the row.
 			ahead := slices.DeleteFunc(o.zeroes[r], func(began int64) bool { return began <= o.shown[r] })
 			if delete(o.zeroes, r); r.inst == i.id && is.stock != "0" && is.stock != "" {
 				o.zeroes[r] = ahead
@@ -404,14 +405,14 @@ func (o *oracle) checkItems(i *instance) {
 	}
 	for x, n := range losses {
 		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {
-			o.violate("blast radius: %d items of %s were lost at once, of %d, and nobody has approved it", n, x.name, len(x.numbers))
+			o.violate("blast radius: %d items of %s were lost at once, of %d, without approval", n, x.name, len(x.numbers))
 		}
 		o.checkLossWindow(x)
 	}
 }
 
-// checkLossWindow: however few are lost at once, no more are within a while than may be
-// unasked. Where a webhook has told of an item it may be about that; lagerd's clocks may
+// checkLossWindow checks that losses within the window stay below its limit, however few come
+// at once. An item that a webhook has named may have been announced, since lagerd's clocks may
 // be minutes apart.
 func (o *oracle) checkLossWindow(x *shop) {
 	const clocksApart = 30 * time.Minute
@@ -422,7 +423,7 @@ func (o *oracle) checkLossWindow(x *shop) {
 		}
 	}
 	if most := max(lossWindowMin, len(x.numbers)*lossWindowPercent/100); n > most && !x.approved {
-		o.violate("loss window: %d items of %s were lost one by one, of %d, and nobody has approved it", n, x.name, len(x.numbers))
+		o.violate("loss window: %d items of %s were lost one by one, of %d, without approval", n, x.name, len(x.numbers))
 	}
 }
 
@@ -437,7 +438,7 @@ func (i *item) history() string {
 	return b.String()
 }
 
-// checkProgress: no cursor beyond what is stored.
+// checkProgress checks that no cursor is beyond what is stored.
 func (o *oracle) checkProgress(i *instance) {
 	now := time.Now()
 	for _, row := range o.sim.db.mustQuery("SELECT shop, items_cursor, invoice_cursor, invoices_begun, swept_at FROM progress") {
@@ -462,8 +463,9 @@ func (o *oracle) checkProgress(i *instance) {
 					continue
 				}
 				if !known && o.sim.profile.lies || stored.lied {
-					// A listing that leaves it out and calls itself whole cannot be told from
-					// one that is, nor a zero that was said twice from the truth.
+					// A listing that omits it but claims to be complete is
+					// indistinguishable from a complete one, and so is a
+					// zero sent twice from the truth.
 					continue
 				}
 				if h := o.hints[hintKey{name, "stock", number}]; !h.open {
@@ -506,7 +508,7 @@ func (o *oracle) checkInvoiceCursor(x *shop, cursor int64, now time.Time) {
 	}
 }
 
-// differs says what is not true yet, "" if everything is.
+// differs describes how the database differs from e-conomic, "" if it does not.
 func (o *oracle) differs() string {
 	for _, x := range o.sim.world.shops {
 		switch {
@@ -527,7 +529,7 @@ func (o *oracle) differs() string {
 	}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, scope, reason, detail FROM holds") {
 		if row[1] == string(plan.ScopePDFs) && o.sim.profile.forbids {
-			continue // those that are refused for ever may be all that wait
+			continue // invoices refused for ever may be all that is left
 		}
 		return fmt.Sprintf("a shop is held: %v", row)
 	}
@@ -553,7 +555,7 @@ func (o *oracle) shopDiffers(x *shop, dataset string) string {
 		case r.deleted:
 			want = [2]string{"", "gone"}
 			if _, known := stored[number]; !known {
-				continue // it came and went unseen
+				continue // it appeared and disappeared unseen
 			}
 		case r.barred:
 			want[1] = "barred"
@@ -590,11 +592,11 @@ func (o *oracle) shopDiffers(x *shop, dataset string) string {
 	return ""
 }
 
-// checkHistory: each change goes on from the one before, or from what the first
-// sweep stored, up to what is stored.
+// checkHistory checks that each change continues from the previous one, or from what the first
+// sweep stored, up to the stored row.
 func (o *oracle) checkHistory() {
 	if o.sim.profile.moves || time.Since(o.sim.began) > o.sim.profile.keepHistory {
-		return // what came before has been deleted
+		return // earlier history has been deleted
 	}
 	last := map[itemKey]string{}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {

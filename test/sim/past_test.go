@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// What follows are mistakes that the simulation has found in lagerd, each played as it
-// happened: what a seed leads to changes with every change of the simulation.
+// These are bugs that the simulation found in lagerd, each scripted as it happened, since a
+// seed leads elsewhere after every change of the simulation.
 
-// TestLateBelowTheFirst: an invoice that surfaces late, with a number below those that
-// were there when its shop began, is found.
+// TestLateBelowTheFirst checks that an invoice is found that surfaces late, with a number below
+// those its shop began with.
 func TestLateBelowTheFirst(t *testing.T) {
 	t.Parallel()
 	play(t, nil, func(t *testing.T, s *stage) {
@@ -31,8 +31,8 @@ func TestLateBelowTheFirst(t *testing.T) {
 	})
 }
 
-// TestClockThatIsSetBack: what is measured goes on though the clock is set back: a block
-// after a 429 is over in time, and an item that is deleted is gone.
+// TestClockThatIsSetBack checks that durations survive a clock set back: a block after a 429
+// ends in time, and a deleted item is gone.
 func TestClockThatIsSetBack(t *testing.T) {
 	t.Parallel()
 	t.Run("a block", func(t *testing.T) {
@@ -59,9 +59,9 @@ func TestClockThatIsSetBack(t *testing.T) {
 	})
 }
 
-// TestDeletedWhilePagesAreTurned: an item that moves up onto a page which has been read,
-// since another was deleted there, is not passed over for good, also where a new one makes
-// up for the one that was deleted.
+// TestDeletedWhilePagesAreTurned checks that an item that moves up onto a page already read,
+// because another was deleted, is not skipped for good, even if a new item balances the
+// deletion.
 func TestDeletedWhilePagesAreTurned(t *testing.T) {
 	t.Parallel()
 	for _, madeUp := range []bool{false, true} {
@@ -72,7 +72,7 @@ func TestDeletedWhilePagesAreTurned(t *testing.T) {
 				s.script.answer = func(_ *instance, x *shop, req *http.Request, _ *call) (*http.Response, bool) {
 					if path := req.URL.RequestURI(); !deleted && isListing(path) && !isFirstPage(path) {
 						deleted = true
-						s.world.remove(x, x.items["0571527051"]) // the first of all
+						s.world.remove(x, x.items["0571527051"]) // the very first
 						if madeUp {
 							s.world.create(x)
 						}
@@ -85,9 +85,9 @@ func TestDeletedWhilePagesAreTurned(t *testing.T) {
 	}
 }
 
-// TestTwoReadsOfALoss: a loss is stored after two whole reads that show it, one after the
-// other: half an answer is none, and one between them that shows the item in stock begins
-// it anew.
+// TestTwoReadsOfALoss checks that a loss is stored after two complete, consecutive reads that
+// show it: a partial answer does not count, and a read between them that shows the item in
+// stock starts over.
 func TestTwoReadsOfALoss(t *testing.T) {
 	t.Parallel()
 	t.Run("a 404 that breaks off", func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestTwoReadsOfALoss(t *testing.T) {
 					return nil, false
 				}
 				if reads++; reads > 2 {
-					return nil, false // it is there
+					return nil, false // it exists
 				}
 				resp := answer(req, http.StatusNotFound, nil, nil)
 				resp.Body = http.NoBody
@@ -115,7 +115,7 @@ func TestTwoReadsOfALoss(t *testing.T) {
 			s.until(2*time.Minute, "it has been read three times", func() bool { return reads >= 3 })
 			s.pass(30 * time.Second)
 			if gone := s.count("SELECT COUNT(*) FROM items WHERE state = 'gone'"); gone > 0 {
-				t.Error("the item is gone after one whole answer that said so")
+				t.Error("the item is gone after one complete answer without it")
 			}
 		})
 	})
@@ -133,7 +133,7 @@ func TestTwoReadsOfALoss(t *testing.T) {
 				s.script.mute = false
 				s.world.tell(s.shop(), "stock", it.number)
 				s.until(30*time.Second, "it is read", func() bool { return len(s.calls(from, of(it.number))) > 0 })
-				s.pass(20 * time.Millisecond) // what has been read is stored, and nothing is read again
+				s.pass(20 * time.Millisecond) // time to store, not to read again
 				stored += s.stock(it.number) + " "
 			}
 			if strings.Contains(stored, " 0 ") || strings.HasPrefix(stored, "0 ") {
@@ -144,14 +144,14 @@ func TestTwoReadsOfALoss(t *testing.T) {
 	})
 }
 
-// brokenBody is a body that breaks off.
+// brokenBody is a body that ends early.
 type brokenBody struct{}
 
 func (brokenBody) Read([]byte) (int, error) { return 0, errReset }
 func (brokenBody) Close() error             { return nil }
 
-// TestHoldThatCannotBeStored: losses that are too many are not stored where the database
-// fails just when they are to be held back, and the shop is held when it is there again.
+// TestHoldThatCannotBeStored checks that too many losses are not stored if the database fails
+// just as they are to be held back, and that the shop is held once the database is back.
 func TestHoldThatCannotBeStored(t *testing.T) {
 	t.Parallel()
 	for _, pageSize := range []int{1000, 2} {
@@ -181,8 +181,8 @@ func TestHoldThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// TestHoldOfWhichNobodyLearns: a shop is held, and goes on when a person approves, also
-// where the database is gone right after the hold was committed.
+// TestHoldOfWhichNobodyLearns checks that a shop is held, and continues after approval, even if
+// the database fails right after the commit of the hold.
 func TestHoldOfWhichNobodyLearns(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) { p.items = 8 }, func(t *testing.T, s *stage) {
@@ -243,8 +243,8 @@ func TestPartAfterFailedWrite(t *testing.T) {
 	})
 }
 
-// TestChangesThatComeLate: a change that e-conomic's reading side shows only when the
-// cursor has passed its time is found by looking back.
+// TestChangesThatComeLate checks that the overlap finds a change that e-conomic's read side
+// shows only after the cursor has passed its time.
 func TestChangesThatComeLate(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) { p.items, p.pageSize = 12, 2 }, func(t *testing.T, s *stage) {
@@ -257,7 +257,7 @@ func TestChangesThatComeLate(t *testing.T) {
 			s.world.post(s.shop(), "adjust", map[string]any{"number": it.number, "inStock": json.Number(amount(figure))})
 			s.world.revise(it, time.Now().Add(55*time.Second), func(r *revision) { r.stock = figure })
 			s.pass(23 * time.Second)
-			// One that shows at once takes the cursor on.
+			// A change that shows at once advances the cursor.
 			s.world.adjust(s.shop(), s.world.living(s.shop())[2*n+1], s.world.figure(s.shop()), false)
 			s.pass(20 * time.Second)
 		}
@@ -268,8 +268,8 @@ func TestChangesThatComeLate(t *testing.T) {
 	})
 }
 
-// TestCursorWaitsForTheLastPage: changes on pages that could not be read are found though
-// later ones have been, and the first page of the same answer was stored.
+// TestCursorWaitsForTheLastPage checks that changes on pages that could not be read are found
+// although later changes were read, and the first page of the same answer was stored.
 func TestCursorWaitsForTheLastPage(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) { p.items, p.pageSize = 12, 2 }, func(t *testing.T, s *stage) {
@@ -291,8 +291,8 @@ func TestCursorWaitsForTheLastPage(t *testing.T) {
 	})
 }
 
-// TestListingThatIsHeldBack: a listing of several turns that would take away too much stops
-// there: it counts as no sweep, and moves no cursor.
+// TestListingThatIsHeldBack checks that a listing of several turns stops when it would take
+// away too much: it does not count as a sweep and moves no cursor.
 func TestListingThatIsHeldBack(t *testing.T) {
 	t.Parallel()
 	play(t, turns(6), func(t *testing.T, s *stage) {
@@ -301,18 +301,18 @@ func TestListingThatIsHeldBack(t *testing.T) {
 		before := s.rows("SELECT swept_at, items_cursor FROM progress")[0]
 		s.script.mute = true
 		for _, it := range s.world.living(s.shop()) {
-			s.world.adjust(s.shop(), it, 0, true) // only a listing shows it
+			s.world.adjust(s.shop(), it, 0, true) // only a listing reveals it
 		}
 		s.asks("sweep", "sweep")
 		s.until(time.Minute, "the shop is held", func() bool { return s.count("SELECT COUNT(*) FROM holds WHERE reason = 'losses'") == 1 })
 		if _, failure := s.answered("sweep", time.Minute); !strings.Contains(failure, "losses") {
-			t.Errorf("who asked for it is told %q", failure)
+			t.Errorf("the request reports %q", failure)
 		}
 		s.pass(5 * time.Minute)
 		if after := s.rows("SELECT swept_at, items_cursor FROM progress")[0]; after[0] != before[0] || after[1] != before[1] {
 			t.Errorf("sweep and cursor of %v became %v", before, after)
 		}
-		// Losses of a page are confirmed one by one before the next page is read.
+		// A page's losses are confirmed one by one before the next page is read.
 		if lost := s.count("SELECT COUNT(*) FROM items WHERE stock = '0'"); lost > 12*lossWindowPercent/100 {
 			t.Errorf("%d losses of 12 items are stored", lost)
 		}

@@ -5,44 +5,44 @@ import (
 	"time"
 )
 
-// profile says what a run is like. Each seed has some kinds of faults and not
-// others: all of them at once would hide what two of them do together.
+// profile describes a run. Each seed has some kinds of faults and not others: all of them at
+// once would hide what two do together.
 type profile struct {
 	instances, shops, items, pageSize int
 	listingTurn                       time.Duration
 	unpackAtOnce                      int
-	maxURLBytes                       int // 0: what is usual
+	maxURLBytes                       int // 0: the default
 	dailyCalls, workers               int
-	zone                              int  // seconds that the machines' time is ahead of UTC
+	zone                              int  // seconds by which the machines' time zone is ahead of UTC
 	changing                          bool // people change shops and their settings
 
-	chaos                  time.Duration // how long the faults go on
+	chaos                  time.Duration // how long faults occur
 	tradeEvery             time.Duration // on average, in each shop
 	sweepEvery             time.Duration
 	keepHints, keepHistory time.Duration
 	overlap                time.Duration // longer than readLag
 	schedule               string        // of ticks
 	hidden                 bool          // changes that no change query shows: deletions, unmoved lastUpdated
-	tidied                 bool          // items are deleted just when the pages behind them are about to be read
+	tidied                 bool          // items are deleted just before the pages behind them are read
 	asked                  bool          // half of the webhooks are a person's commands instead
-	unsure                 bool          // commits of which nobody learns, since the database is down right after them
-	trickles               bool          // items sell out one by one, and no webhook tells of it
+	unsure                 bool          // commits whose answer is lost, since the database goes down right after them
+	trickles               bool          // items sell out one by one without webhooks
 	forbids                bool          // e-conomic refuses parts of a shop for a while, and some PDFs for ever
 	moves, removes         bool          // shops move to other agreements, some by being removed and added again
 	bursts                 bool          // item numbers are so long and URLs so short that two hints may be a burst
 
 	lose, double, late float64 // webhooks
 
-	readLag    time.Duration // e-conomic's reading side
+	readLag    time.Duration // of e-conomic's read side
 	invoiceLag time.Duration
 	pdfLag     time.Duration
 
 	refused, limited, broken, cut, half, hang float64 // HTTP answers
-	lies                                      bool    // listings of zeroes, or cut short and called whole
-	odd                                       float64 // answers in which a field is not what it should be
+	lies                                      bool    // listings of zeros, or cut short but claiming to be complete
+	odd                                       float64 // answers with a wrong field
 
 	deadlock, lost float64 // statements
-	down           bool    // the whole database, at times
+	down           bool    // outages of the whole database
 
 	crash, pause float64 // at each statement
 	stops        bool    // planned stops and starts
@@ -50,13 +50,14 @@ type profile struct {
 	skew         bool    // clocks
 }
 
-// rareOf is one seed of how many may have its catalogues tidied, another one in which
-// people ask, and others with reloads, with bursts, with parts that are refused, with stock that trickles away or with commits that
-// nobody learns of. That is not drawn: all other seeds would lead elsewhere.
+// rareOf is the period of the rare features: in each period one seed has its catalogues tidied,
+// another has people's requests, others have reloads, bursts, refused parts, stock that
+// trickles away or commits whose answer is lost. This is not drawn, since drawing would change
+// all other seeds.
 const rareOf = 16
 
 func newProfile(rng *rand.Rand) profile {
-	// rate is mostly nothing, else a probability up to most.
+	// rate returns usually 0, otherwise a probability up to most.
 	rate := func(most float64) float64 {
 		if rng.IntN(2) == 0 {
 			return 0
@@ -92,7 +93,7 @@ func newProfile(rng *rand.Rand) profile {
 	return p
 }
 
-// scheduleFaults plans what happens by the clock.
+// scheduleFaults plans the faults that occur by the clock.
 func (s *simulation) scheduleFaults() {
 	p := s.profile
 	again := func(name string, least, most time.Duration, do func()) {

@@ -13,14 +13,13 @@ import (
 	"lagerd/webhook"
 )
 
-// TestNothingIsKept: whatever becomes of passes, none leaves anything behind: after
-// hundreds of them as many goroutines run, and lagerd has as much of the heap, as after a
-// few; and what a person asks for, and a burst of hints, take no longer. It must not run
-// beside other tests, whose heap would be counted too.
+// TestNothingIsKept checks that no pass leaks anything, however it ends: after hundreds of
+// passes there are as many goroutines and as much heap of lagerd as after a few, and requests
+// and bursts take no longer. It must not run beside other tests, whose heap would count too.
 func TestNothingIsKept(t *testing.T) {
 	defer func(usual int) { runtime.MemProfileRate = usual }(runtime.MemProfileRate)
 	runtime.MemProfileRate = 512
-	const noise = 32 << 10 // bytes by which what is lagerd's of the heap differs anyway
+	const noise = 32 << 10 // normal variation of lagerd's heap, in bytes
 	for _, c := range []struct {
 		name   string
 		set    func(p *profile)
@@ -106,7 +105,7 @@ func TestNothingIsKept(t *testing.T) {
 				}
 			}
 			play(t, set, func(t *testing.T, s *stage) {
-				s.script.asked, s.script.logged = nil, nil // they would remember
+				s.script.asked, s.script.logged = nil, nil // they would keep data
 				s.ticked()
 				before, burstBefore := s.takes(), s.burstTakes()
 				if c.begin != nil {
@@ -122,17 +121,17 @@ func TestNothingIsKept(t *testing.T) {
 				late := s.usage()
 				t.Logf("%d rounds: goroutines %d → %d, heap %d → %d KiB, lagerd's %d → %d KiB", c.rounds, early.Goroutines, late.Goroutines, early.Heap>>10, late.Heap>>10, early.OfLagerd>>10, late.OfLagerd>>10)
 				if grown := int(late.OfLagerd) - int(early.OfLagerd); grown > noise {
-					t.Errorf("lagerd's part of the heap has grown by %d KiB in %d rounds", grown>>10, c.rounds)
+					t.Errorf("lagerd's part of the heap grew by %d KiB in %d rounds", grown>>10, c.rounds)
 				}
 				if late.Goroutines > early.Goroutines+2 {
-					t.Errorf("%d goroutines have become %d", early.Goroutines, late.Goroutines)
+					t.Errorf("the number of goroutines went from %d to %d", early.Goroutines, late.Goroutines)
 				}
 				s.heals()
 				s.script.mute = false
 				s.world.operate()
 				s.pass(90 * time.Second)
 				if after := s.takes(); after > before+2*time.Second {
-					t.Errorf("a sweep that is asked for took %s at first, and %s in the end", before, after)
+					t.Errorf("a requested sweep took %s at first and %s in the end", before, after)
 				}
 				if after := s.burstTakes(); after > burstBefore+2*time.Second {
 					t.Errorf("a burst of hints took %s at first, and %s in the end", burstBefore, after)
@@ -154,7 +153,7 @@ func (s *stage) burstTakes() time.Duration {
 	return time.Since(from)
 }
 
-// burst sends webhooks of all items, so many altogether.
+// burst sends n webhooks, over all items.
 func (s *stage) burst(webhooks int) {
 	for n := range webhooks {
 		s.world.webhooks++
@@ -162,7 +161,7 @@ func (s *stage) burst(webhooks int) {
 	}
 }
 
-// takes returns how long a sweep takes that a person asks for.
+// takes returns how long a requested sweep takes.
 func (s *stage) takes() time.Duration {
 	s.t.Helper()
 	id, from := fmt.Sprint("sweep at ", time.Since(s.began)), time.Now()

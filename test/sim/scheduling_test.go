@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// metric returns what an instance tells of a metric, by its name and labels.
+// metric returns an instance's value of a metric, by its name and labels.
 func (s *stage) metric(i *instance, name string) float64 {
 	s.t.Helper()
 	rec := httptest.NewRecorder()
@@ -27,7 +27,7 @@ func (s *stage) metric(i *instance, name string) float64 {
 	return 0
 }
 
-// logged returns how many lines of the log have the text.
+// logged returns how many lines of the log contain the text.
 func (s *stage) logged(text string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,8 +39,8 @@ func (s *stage) logged(text string) (n int) {
 	return n
 }
 
-// TestHungAgreement: however long the agreement of one shop gives no answer, the ticks of
-// another are on time, and once it answers nothing of that is left.
+// TestHungAgreement checks that the ticks of one shop are on time while the agreement of
+// another hangs, and that everything is normal once it answers again.
 func TestHungAgreement(t *testing.T) {
 	t.Parallel()
 	play(t, func(p *profile) { p.shops, p.workers = 2, 1 }, func(t *testing.T, s *stage) {
@@ -70,12 +70,12 @@ func TestHungAgreement(t *testing.T) {
 			t.Errorf("in an hour the shop that hangs was tried %d times, and the other had %d ticks", tries, ticks)
 		}
 		if stuck == 0 {
-			t.Error("no metric told of it")
+			t.Error("no metric showed it")
 		}
 		s.heals()
 		s.pass(2 * time.Minute)
 		if stuck := s.metric(s.instances[0], "lagerd_stuck_workers"); stuck != 0 {
-			t.Errorf("%v workers are said to be stuck when nothing hangs any more", stuck)
+			t.Errorf("%v workers are reported stuck after the hang", stuck)
 		}
 		if differs := s.oracle.differs(); differs != "" {
 			t.Error(differs)
@@ -83,8 +83,8 @@ func TestHungAgreement(t *testing.T) {
 	})
 }
 
-// TestFencedWrite: a lagerd that finds a lease lost when it writes tells so, gives the
-// shop up, and counts no failure.
+// TestFencedWrite checks that a lagerd that loses a lease before it writes reports it, gives up
+// the shop, and counts no failure.
 func TestFencedWrite(t *testing.T) {
 	t.Parallel()
 	play(t, nil, func(t *testing.T, s *stage) {
@@ -99,7 +99,7 @@ func TestFencedWrite(t *testing.T) {
 		s.until(2*leaseBeat, "it has taken the lease again", func() bool { return s.count("SELECT token FROM leases") > token })
 		s.ticked()
 		if n := s.metric(s.instances[0], "lagerd_fenced_writes_total"); n != 1 {
-			t.Errorf("%v writes are said to have been refused, expected 1", n)
+			t.Errorf("%v fenced writes are counted, expected 1", n)
 		}
 		if s.logged("another lagerd has taken the shop") != 1 || s.logged("could not be reconciled") != 0 {
 			t.Errorf("it is logged as\n%s", s.log.String())
@@ -110,8 +110,8 @@ func TestFencedWrite(t *testing.T) {
 	})
 }
 
-// TestTickIsDated: a shop's last good tick is not said to have been later than it began
-// to be read.
+// TestTickIsDated checks that a shop's last successful tick is dated no later than the start of
+// its reads.
 func TestTickIsDated(t *testing.T) {
 	t.Parallel()
 	// More shops than workers are spread over the minute, some of them a second apart.
@@ -122,7 +122,7 @@ func TestTickIsDated(t *testing.T) {
 			for _, x := range s.world.shops {
 				at := s.at("SELECT tick_at FROM progress WHERE shop = ?", x.name)
 				if time.Since(at) > 2*time.Minute {
-					t.Errorf("the last good tick of %s is %s old", x.name, time.Since(at))
+					t.Errorf("the last successful tick of %s is %s old", x.name, time.Since(at))
 				}
 				began := time.Time{}
 				for _, a := range s.asked {
@@ -131,7 +131,7 @@ func TestTickIsDated(t *testing.T) {
 					}
 				}
 				if at.After(began) {
-					t.Errorf("%s has a good tick of %s, and was read from %s on", x.name, at.Format(time.StampMicro), began.Format(time.StampMicro))
+					t.Errorf("%s has a successful tick of %s, and was read from %s on", x.name, at.Format(time.StampMicro), began.Format(time.StampMicro))
 				}
 			}
 		}

@@ -7,30 +7,30 @@ import (
 	"lagerd/status"
 )
 
-// script is what a test stages instead of leaving it to the seed. A run of a seed has
-// none.
+// script is what a test scripts instead of leaving it to the seed. It is empty in a run of a
+// seed.
 type script struct {
-	// answer answers a request in e-conomic's place; staged reports that it does, and no
-	// response is then a connection that broke.
+	// answer answers a request in place of e-conomic. If staged is true, a nil response
+	// means a broken connection.
 	answer func(i *instance, x *shop, req *http.Request, c *call) (resp *http.Response, staged bool)
-	// came is called by whoever made a request, when its answer has come.
+	// came is called by the requesting goroutine when the answer has arrived.
 	came func(path string)
-	// edit returns what of an answer's body comes.
+	// edit returns the answer's body as lagerd receives it.
 	edit func(path string, body []byte) []byte
-	// statement lets a statement fail with what it returns, and its connection break.
+	// statement returns an error to fail a statement and break its connection.
 	statement func(i *instance, query string) error
-	// lost reports that nobody is told of a transaction that was committed, since the whole
-	// database is down for a while right after it.
+	// lost reports whether the answer to a commit is lost because the whole database goes
+	// down right after it.
 	lost func(wrote []string) bool
-	// asked is told of each request that has reached e-conomic.
+	// asked is called with each request that has reached e-conomic.
 	asked func(asked)
-	// logged is told of each line that a lagerd logs.
+	// logged is called with each line that a lagerd logs.
 	logged func(line string)
-	// metrics are those of an instance; nil: those that all runs share.
+	// metrics returns an instance's metrics; nil: those shared by all runs.
 	metrics func() *status.Metrics
 	// mute keeps e-conomic from sending webhooks.
 	mute bool
-	// jitter is which part of the longest random time each one takes; 0: it is random.
+	// jitter is the fraction of the maximum jitter to use; 0: pseudorandom.
 	jitter float64
 }
 
@@ -39,6 +39,6 @@ type asked struct {
 	at     time.Time // when it was made
 	inst   *instance
 	shop   *shop
-	path   string // with its query, not escaped
+	path   string // with its query, unescaped
 	status int    // of the answer; 0: the connection broke
 }

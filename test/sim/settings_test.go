@@ -12,16 +12,16 @@ import (
 	"lagerd/store"
 )
 
-// TestSettingsAreTakenOver: what a person changes of a shop in which nothing happens is
-// in force at the next look, and so is its change back.
+// TestSettingsAreTakenOver checks that a changed setting of an idle shop takes effect at the
+// next news query, and so does the change back.
 func TestSettingsAreTakenOver(t *testing.T) {
 	t.Parallel()
 	products := func(path string) bool { return strings.HasPrefix(path, "/products") }
 	invoices := func(path string) bool { return strings.HasPrefix(path, "/invoices") }
 	for name, c := range map[string]struct {
 		off, on func(*store.Shop)
-		stops   func(path string) bool // what is not asked for any more
-		goesOn  func(path string) bool // and what is
+		stops   func(path string) bool // calls that stop
+		goesOn  func(path string) bool // calls that continue
 	}{
 		"paused":    {func(x *store.Shop) { x.PausedAt = store.At(time.Now()) }, func(x *store.Shop) { x.PausedAt = store.Time{} }, everyCall, nil},
 		"stock off": {func(x *store.Shop) { x.StockOn = false }, func(x *store.Shop) { x.StockOn = true }, products, invoices},
@@ -39,10 +39,10 @@ func TestSettingsAreTakenOver(t *testing.T) {
 				from := time.Now()
 				s.pass(5 * time.Minute)
 				if calls := s.calls(from, c.stops); len(calls) > 0 {
-					t.Errorf("%s is asked for still", calls[0].path)
+					t.Errorf("%s is still requested", calls[0].path)
 				}
 				if c.goesOn != nil && len(s.calls(from, c.goesOn)) < 5 {
-					t.Error("the rest does not go on")
+					t.Error("the rest does not continue")
 				}
 				s.pass(5 * time.Second)
 				s.set(c.on)
@@ -53,8 +53,8 @@ func TestSettingsAreTakenOver(t *testing.T) {
 	}
 }
 
-// TestHintsOfWhatIsOff: hints that the shop has no use for are answered, with the reason,
-// and cost no call.
+// TestHintsOfWhatIsOff checks that hints for what is switched off are answered, with the
+// reason, at no call.
 func TestHintsOfWhatIsOff(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -86,21 +86,21 @@ func TestHintsOfWhatIsOff(t *testing.T) {
 					single = func(path string) bool { return strings.HasPrefix(path, "/invoices/booked/") }
 				}
 				if calls := s.calls(from, single); len(calls) > 0 {
-					t.Errorf("%s was asked for", calls[0].path)
+					t.Errorf("%s was requested", calls[0].path)
 				}
 			})
 		})
 	}
 }
 
-// TestSettingsChangeWithOthers: settings that are changed in the moment in which another
-// shop is added are taken over too, whatever this lagerd reads of them first.
+// TestSettingsChangeWithOthers checks that settings changed at the moment another shop is added
+// take effect too, whichever of them lagerd reads first.
 func TestSettingsChangeWithOthers(t *testing.T) {
 	t.Parallel()
 	for offset := time.Duration(0); offset < leaseBeat+pollEvery; offset += 700 * time.Millisecond {
 		t.Run(offset.String(), func(t *testing.T) {
 			t.Parallel()
-			play(t, func(p *profile) { p.moves = true }, func(t *testing.T, s *stage) { // there are agreements that no shop has
+			play(t, func(p *profile) { p.moves = true }, func(t *testing.T, s *stage) { // gives agreements without a shop
 				s.ticked()
 				s.pass(offset)
 				s.set(func(x *store.Shop) { x.PausedAt = store.At(time.Now()) })
@@ -125,8 +125,8 @@ func TestSettingsChangeWithOthers(t *testing.T) {
 	}
 }
 
-// TestIdentityIsAskedAgain: an agreement that could not be asked who it is, is asked again
-// soon, and nothing else is read of it until it has said.
+// TestIdentityIsAskedAgain checks that a failed /self is retried soon, and that nothing else is
+// read from the agreement before it succeeds.
 func TestIdentityIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	for name, due := range map[string]func(s *stage){
@@ -161,7 +161,7 @@ func TestIdentityIsAskedAgain(t *testing.T) {
 				asked := s.calls(from, isSelf)
 				for _, a := range s.calls(asked[0].at.Add(200*time.Millisecond), everyCall) {
 					if a.at.Before(asked[len(asked)-1].at) && !isSelf(a.path) {
-						t.Errorf("%s was read before it was known whose it is", a.path)
+						t.Errorf("%s was read before /self succeeded", a.path)
 					}
 				}
 			})
@@ -169,8 +169,8 @@ func TestIdentityIsAskedAgain(t *testing.T) {
 	}
 }
 
-// TestOtherAgreement: a token that begins to answer for another agreement is noticed
-// within the hour, and nothing of the other one is stored.
+// TestOtherAgreement checks that a token that starts to answer for another agreement is noticed
+// within the hour, and that nothing of the other one is stored.
 func TestOtherAgreement(t *testing.T) {
 	t.Parallel()
 	play(t, nil, func(t *testing.T, s *stage) {
@@ -184,11 +184,11 @@ func TestOtherAgreement(t *testing.T) {
 		s.pass(10 * time.Minute)
 		for _, a := range s.calls(from, everyCall) {
 			if !isSelf(a.path) {
-				t.Errorf("%s was read of the other agreement", a.path)
+				t.Errorf("%s of the other agreement was read", a.path)
 			}
 		}
 		if asked := len(s.calls(from, isSelf)); asked < 15 || asked > 25 {
-			t.Errorf("it was asked %d times who it is, each 30 s are due", asked)
+			t.Errorf("/self was called %d times, expected every 30 s", asked)
 		}
 		s.world.post(s.shop(), "agreement", map[string]any{"agreementNumber": s.shop().agreement})
 		s.until(2*time.Minute, "the shop goes on", func() bool { return len(s.rows("SELECT 1 FROM holds")) == 0 })

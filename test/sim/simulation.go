@@ -16,21 +16,21 @@ import (
 	"lagerd/store"
 )
 
-// Result is what a run came to.
+// Result is the outcome of a run.
 type Result struct {
 	Seed      uint64
-	Violation string        // what was violated first; "": nothing
+	Violation string        // the first violation; "": none
 	Trace     []string      // the last steps
 	Hash      uint64        // of all steps
 	Steps     int           // calls that left a lagerd
 	Virtual   time.Duration // time that passed
-	Settled   time.Duration // from the end of the faults until all was true
+	Settled   time.Duration // from the end of the faults until the database equals e-conomic
 	Counts    map[string]int
 }
 
 // simulation is one run.
 type simulation struct {
-	rng     *rand.Rand // drawn from by the loop alone
+	rng     *rand.Rand // used only by the loop
 	seed    uint64
 	profile profile
 	began   time.Time
@@ -48,10 +48,10 @@ type simulation struct {
 	counts  map[string]int
 	calm    bool // the faults have stopped
 
-	people context.Context // of what people do
+	people context.Context // of people's commands
 	leave  context.CancelFunc
 
-	script script // what is staged; nothing in a run of a seed
+	script script // empty in a run of a seed
 
 	mu      sync.Mutex
 	arrived []*call
@@ -61,21 +61,21 @@ type simulation struct {
 	notify  chan struct{}
 }
 
-// call is something that leaves a lagerd and waits at a seam.
+// call is an operation that leaves a lagerd and waits at a seam.
 type call struct {
 	from   *instance
-	key    string // tells it from others that arrive at the same time
+	key    string // distinguishes it from others that arrive at the same time
 	effect func() // carries it out; run by the loop
-	lose   func() // the caller went away before it was carried out
+	lose   func() // called if the caller gives up before it is carried out
 	conn   *conn  // the connection it uses, if it is a statement
 
 	request  *http.Request  // if it is one
-	response *http.Response // what has come of it
+	response *http.Response // the answer, if any
 
 	arrived time.Time
 	ready   time.Time // not before
-	served  bool      // carried out; the answer is under way
-	gone    bool      // the caller waits no more
+	served  bool      // carried out; the answer is in transit
+	gone    bool      // the caller has given up
 	hung    bool      // no answer ever comes
 	err     error     // the seam's own
 	done    chan struct{}
@@ -90,8 +90,8 @@ type event struct {
 
 var errDead = errors.New("this process is dead")
 
-// Run runs one simulation and keeps so many of its last steps. It must be called
-// in a synctest bubble.
+// Run runs one simulation and keeps its last steps, as many as given. It must be called in a
+// synctest bubble.
 func Run(seed uint64, keep int) Result {
 	return newSimulation(seed).start(keep)
 }
@@ -108,7 +108,7 @@ func newSimulation(seed uint64) *simulation {
 		s.profile.odd, s.profile.sweepEvery = 0.4, 2*time.Minute
 	}
 	if s.profile.trickles = seed%rareOf == 9; s.profile.trickles {
-		// A tick or two find each, fewer than are too many at once.
+		// A tick or two find each loss, below the limit for losses at once.
 		s.profile.items, s.profile.lose, s.profile.lies = 8, 1, false
 		s.profile.chaos, s.profile.tradeEvery = 6*time.Minute, 25*time.Second
 	}
@@ -117,7 +117,7 @@ func newSimulation(seed uint64) *simulation {
 		s.profile.removes, s.profile.lies, s.profile.refused = seed%rareOf == 6, false, 0
 	}
 	if s.profile.bursts = seed%4 == 3; s.profile.bursts {
-		// A URL has room for one of the long item numbers.
+		// A URL fits only one of the long item numbers.
 		s.profile.listingTurn, s.profile.maxURLBytes, s.profile.unpackAtOnce = 0, 450, 1
 		s.profile.pageSize, s.profile.tradeEvery = max(2, (s.profile.items+2)/2), s.profile.tradeEvery/4
 	}
@@ -133,7 +133,7 @@ func (s *simulation) start(keep int) Result {
 	return r
 }
 
-// prepare makes the world and its database; no lagerd runs yet.
+// prepare creates the world and its database, without any lagerd.
 func (s *simulation) prepare(keep int) {
 	s.trace.began, s.trace.ring = time.Now(), make([]string, keep)
 	s.tracef("profile %+v", s.profile)
@@ -149,7 +149,7 @@ func (s *simulation) run() {
 	for range s.profile.instances {
 		s.boot()
 	}
-	synctest.Wait() // they look at their clocks before those jump
+	synctest.Wait() // let them read their clocks before those jump
 	s.scheduleFaults()
 	s.world.schedule()
 	end := s.began.Add(s.profile.chaos)
@@ -178,10 +178,11 @@ func (s *simulation) run() {
 	})
 }
 
-// settleWithin is how long after the end of the faults everything must be true.
+// settleWithin is the time from the end of the faults within which the database must equal
+// e-conomic.
 const settleWithin = 12 * time.Minute
 
-// soothe ends all faults and brings every process back.
+// soothe ends all faults and restarts every process.
 func (s *simulation) soothe() {
 	s.tracef("the faults stop")
 	s.calm = true
@@ -201,7 +202,7 @@ func (s *simulation) soothe() {
 	}
 }
 
-// end lets everything wind down.
+// end shuts everything down.
 func (s *simulation) end() {
 	s.calm = true
 	s.oracle.over = true
@@ -248,14 +249,14 @@ func (s *simulation) loop(until func() bool) bool {
 		case <-s.notify:
 		}
 		timer.Stop()
-		// Whatever else is due at this very moment comes first: which of its timers
-		// a bubble fires before the others is chance.
+		// Everything else due at this instant comes first, since the order in which a
+		// bubble fires simultaneous timers is random.
 		time.Sleep(time.Nanosecond)
 	}
 }
 
-// collect takes in what has arrived at the seams, in an order of its own: which
-// goroutine came first is chance.
+// collect takes the calls that have arrived at the seams, sorted, since the order in which
+// goroutines arrive is random.
 func (s *simulation) collect() {
 	s.mu.Lock()
 	arrived, acked, moves, leaked := s.arrived, s.acked, s.moves, s.leaked
@@ -299,7 +300,7 @@ func (s *simulation) latency(c *call) time.Duration {
 	return time.Duration(s.rng.IntN(3000)) * time.Millisecond
 }
 
-// pick returns a call that can go on now, or when to look again.
+// pick returns a call that can proceed now, or when to try again.
 func (s *simulation) pick() (*call, time.Time) {
 	now := time.Now()
 	next := now.Add(time.Minute)
@@ -352,7 +353,7 @@ func (s *simulation) perform(c *call) {
 		s.answer(c)
 		return
 	case gone:
-		// A statement or request may be under way although its caller has given up.
+		// A statement or request may be in transit although its caller has given up.
 		if c.lose != nil {
 			c.lose()
 		}
@@ -373,7 +374,7 @@ func (s *simulation) perform(c *call) {
 		if s.strike(s.profile.pause) {
 			s.pause(c.from)
 			if s.rng.IntN(2) == 0 {
-				return // it goes on with this call when it wakes up
+				return // it continues with this call when it wakes up
 			}
 		}
 	}
@@ -398,7 +399,7 @@ func (s *simulation) answer(c *call) {
 	close(c.done)
 }
 
-// wait hands a call to the simulation and waits until it has been carried out.
+// wait passes a call to the simulation and waits until it has been carried out.
 func (s *simulation) wait(ctx context.Context, c *call) error {
 	c.done = make(chan struct{})
 	s.mu.Lock()
@@ -423,7 +424,7 @@ func (s *simulation) wake() {
 	}
 }
 
-// after has something happen in a while.
+// after schedules an event.
 func (s *simulation) after(d time.Duration, name string, do func()) {
 	at := time.Now().Add(d)
 	i, _ := slices.BinarySearchFunc(s.events, at, func(e event, at time.Time) int {
@@ -444,7 +445,7 @@ func (s *simulation) dueEvent() (event, bool) {
 	return e, true
 }
 
-// strike reports true with the given probability, and never once it is calm.
+// strike returns true with the given probability, and never after the faults have stopped.
 func (s *simulation) strike(p float64) bool {
 	return !s.calm && p > 0 && s.rng.Float64() < p
 }
@@ -453,8 +454,8 @@ func (s *simulation) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(s.rng.Int64N(int64(most-least)+1))
 }
 
-// step notes a call. Where only the last steps are kept, what every lagerd says
-// every few seconds is not.
+// step traces a call. If only the last steps are kept, it omits what every lagerd sends every
+// few seconds.
 func (t *trace) step(n int64, c *call) {
 	t.mix(c.key)
 	for _, routine := range []string{"INSERT INTO instances", "SELECT * FROM `instances`", "SELECT shop, holder", "SELECT EXISTS", "SELECT DISTINCT shop", "SELECT COUNT(*)"} {

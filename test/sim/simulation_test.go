@@ -25,7 +25,7 @@ var (
 	seed     = flag.Int64("sim.seed", -1, "run this seed alone and print its trace")
 )
 
-// run runs one seed and keeps so many of its last steps.
+// run runs one seed and keeps its last steps, as many as given.
 func run(t *testing.T, seed uint64, keep int) (r sim.Result) {
 	synctest.Test(t, func(*testing.T) { r = sim.Run(seed, keep) })
 	return r
@@ -103,7 +103,7 @@ func TestSim(t *testing.T) {
 	t.Log(b.String())
 }
 
-// TestSameSeedSameRun: a seed that fails can be looked at again.
+// TestSameSeedSameRun checks that a failing seed can be reproduced.
 func TestSameSeedSameRun(t *testing.T) {
 	for seed := uint64(1); seed <= 40; seed++ {
 		a, b := run(t, seed, everything), run(t, seed, everything)
@@ -114,12 +114,12 @@ func TestSameSeedSameRun(t *testing.T) {
 					break
 				}
 			}
-			t.Fatalf("seed %d went one way and then another: %d and %d steps", seed, a.Steps, b.Steps)
+			t.Fatalf("seed %d led to two different runs: %d and %d steps", seed, a.Steps, b.Steps)
 		}
 	}
 }
 
-// TestClock: a clock that jumps moves what it shows and not what it measures.
+// TestClock checks that a jump moves the wall clock but not the monotonic one.
 func TestClock(t *testing.T) {
 	began := time.Date(2026, 11, 23, 12, 0, 0, 5000, time.UTC)
 	a := sim.Clock(began, 0)
@@ -135,10 +135,9 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestSeedsTheOracleFailed runs seeds again in which the oracle, or the simulation, was
-// wrong once. What a seed leads to changes with every change of the simulation, so that
-// these are runs like any others: what lagerd did wrong in other seeds is among the
-// mutations or is played in past_test.go.
+// TestSeedsTheOracleFailed reruns seeds in which the oracle or the simulation was once wrong. A
+// seed leads elsewhere after every change of the simulation, so these are now runs like any
+// others. Bugs of lagerd that seeds found are among the mutations or scripted in past_test.go.
 func TestSeedsTheOracleFailed(t *testing.T) {
 	for _, past := range []struct {
 		seed uint64
@@ -158,7 +157,7 @@ func TestSeedsTheOracleFailed(t *testing.T) {
 	}
 }
 
-// TestDay: nothing piles up in a day (or what is asked for) of trade and faults.
+// TestDay checks that nothing piles up in a day (or -sim.day) of trade and faults.
 func TestDay(t *testing.T) {
 	var looks []sim.Usage
 	var r sim.Result
@@ -179,9 +178,9 @@ func TestDay(t *testing.T) {
 		if u.Goroutines > early.Goroutines+60 {
 			t.Errorf("after %s: %d goroutines, %d after %s", u.At, u.Goroutines, early.Goroutines, early.At)
 		}
-		// The simulated database keeps each new text of a statement, which lagerd has made.
+		// The simulated database keeps each new statement text, which lagerd allocated.
 		if most := early.OfLagerd + 256<<10 + uint64((u.At-early.At).Hours()*float64(16<<10)); u.OfLagerd > most {
-			t.Errorf("after %s: lagerd has %d KiB of the heap, %d after %s", u.At, u.OfLagerd>>10, early.OfLagerd>>10, early.At)
+			t.Errorf("after %s: lagerd uses %d KiB of heap, %d after %s", u.At, u.OfLagerd>>10, early.OfLagerd>>10, early.At)
 		}
 		for table, rows := range u.Rows {
 			if rows > 2*early.Rows[table]+50 {

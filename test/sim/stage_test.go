@@ -16,8 +16,8 @@ import (
 	"lagerd/store"
 )
 
-// stage is a simulation in which nothing is left to chance: a test says what happens
-// and when, and looks at the database and at what e-conomic is asked.
+// stage is a simulation in which nothing is random: a test scripts what happens and when, and
+// checks the database and the calls to e-conomic.
 type stage struct {
 	*simulation
 	t *testing.T
@@ -27,19 +27,18 @@ type stage struct {
 	log   strings.Builder
 }
 
-// play runs act in a bubble, with a world of one lagerd and one shop that nobody
-// trades in and nothing goes wrong in, unless set says otherwise. What the oracle
-// finds fails the test too.
+// play runs act in a bubble, with one lagerd and one shop without trade or faults, unless set
+// changes that. A violation that the oracle finds also fails the test.
 func play(t *testing.T, set func(p *profile), act func(t *testing.T, s *stage)) {
 	t.Helper()
 	playAt(t, 10*time.Minute, set, act)
 }
 
-// playAt is play from so long after a UTC midnight on.
+// playAt is play starting at the given time after a UTC midnight.
 func playAt(t *testing.T, begins time.Duration, set func(p *profile), act func(t *testing.T, s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(begins - 10*time.Minute) // so long does the world exist before
+		time.Sleep(begins - 10*time.Minute) // the world exists that long before
 		s := &stage{simulation: newSimulation(0), t: t}
 		s.profile = profile{
 			instances: 1, shops: 1, changing: true, items: 6, pageSize: 1000, listingTurn: time.Second, unpackAtOnce: store.UnpackedHints, dailyCalls: 50_000, workers: 4,
@@ -61,12 +60,12 @@ func playAt(t *testing.T, begins time.Duration, set func(p *profile), act func(t
 		for range s.profile.instances {
 			s.boot()
 		}
-		defer s.close() // also where act gives up
+		defer s.close() // even if act fails
 		act(t, s)
 	})
 }
 
-// close ends the play, and says what led to it where it has failed.
+// close ends the play and, after a failure, logs the last steps.
 func (s *stage) close() {
 	violation := s.oracle.violation
 	s.end()
@@ -78,7 +77,7 @@ func (s *stage) close() {
 	}
 }
 
-// pass lets so much time pass.
+// pass lets time pass.
 func (s *stage) pass(d time.Duration) {
 	s.t.Helper()
 	over := false
@@ -88,8 +87,8 @@ func (s *stage) pass(d time.Duration) {
 	}
 }
 
-// until lets time pass until something is so, and fails the test where it is not within
-// the time.
+// until lets time pass until the condition holds, and fails the test if it does not within the
+// given time.
 func (s *stage) until(within time.Duration, what string, so func() bool) {
 	s.t.Helper()
 	over, is := false, false
@@ -134,7 +133,7 @@ func (s *stage) at(query string, args ...any) time.Time {
 	return moment(s.value(query, args...))
 }
 
-// ticked waits until every shop has a good tick that began from now on.
+// ticked waits until every shop has a successful tick that began after the call.
 func (s *stage) ticked() {
 	s.t.Helper()
 	from := time.Now()
@@ -148,7 +147,7 @@ func (s *stage) ticked() {
 	})
 }
 
-// calls returns what e-conomic has been asked for since, of that which the test wants.
+// calls returns the requests to e-conomic since then that wants selects.
 func (s *stage) calls(since time.Time, want func(path string) bool) []asked {
 	var list []asked
 	for _, a := range s.asked {
@@ -159,7 +158,7 @@ func (s *stage) calls(since time.Time, want func(path string) bool) []asked {
 	return list
 }
 
-// What e-conomic may be asked for.
+// Kinds of requests to e-conomic.
 func everyCall(string) bool { return true }
 func isSelf(p string) bool  { return p == "/self" }
 func isListing(p string) bool {
@@ -178,8 +177,8 @@ func isItem(p string) bool     { return strings.HasPrefix(p, "/products/") }
 func isInvoices(p string) bool { return strings.HasPrefix(p, "/invoices/booked?") }
 func isPDF(p string) bool      { return strings.HasSuffix(p, "/pdf") }
 
-// fails has e-conomic answer with a status what the test wants of it, so many times at
-// most (-1: always), and returns how often it has.
+// fails makes e-conomic answer the selected requests with a status, at most the given number of
+// times (-1: always), and counts how often it has.
 func (s *stage) fails(times int, status int, header http.Header, which func(path string) bool) *int {
 	n := new(int)
 	s.script.answer = func(_ *instance, _ *shop, req *http.Request, _ *call) (*http.Response, bool) {
@@ -195,10 +194,10 @@ func (s *stage) fails(times int, status int, header http.Header, which func(path
 	return n
 }
 
-// heals ends what fails has begun.
+// heals ends the faults of fails.
 func (s *stage) heals() { s.script.answer = nil }
 
-// hangs has e-conomic give no answer to what the test wants of it, so many times.
+// hangs makes e-conomic leave the given number of selected requests unanswered.
 func (s *stage) hangs(times int, which func(path string) bool) {
 	n := 0
 	s.script.answer = silent(func(_ *shop, path string) bool {
@@ -210,7 +209,7 @@ func (s *stage) hangs(times int, which func(path string) bool) {
 	})
 }
 
-// silent gives no answer to what the test wants.
+// silent leaves the selected requests unanswered.
 func silent(which func(x *shop, path string) bool) func(*instance, *shop, *http.Request, *call) (*http.Response, bool) {
 	return func(_ *instance, x *shop, req *http.Request, c *call) (*http.Response, bool) {
 		if !which(x, req.URL.RequestURI()) {
@@ -223,7 +222,7 @@ func silent(which func(x *shop, path string) bool) func(*instance, *shop, *http.
 
 func (s *stage) shop() *shop { return s.world.shops[0] }
 
-// whatOf says in a word what is asked for.
+// whatOf returns the kind of a request in a word.
 func whatOf(path string) string {
 	switch {
 	case isSelf(path):
@@ -246,8 +245,7 @@ func whatOf(path string) string {
 	return "invoice"
 }
 
-// set has a person change the settings of the first shop, which lagerd's commands do
-// through the store.
+// set changes the settings of the first shop as a person's command does, through the store.
 func (s *stage) set(change func(*store.Shop)) {
 	s.t.Helper()
 	s.person(func(ctx context.Context, st *store.Store) error {
@@ -258,7 +256,7 @@ func (s *stage) set(change func(*store.Shop)) {
 	})
 }
 
-// person carries out a person's command and waits until it has succeeded.
+// person executes a person's command and waits until it succeeds.
 func (s *stage) person(command func(ctx context.Context, st *store.Store) error) {
 	s.t.Helper()
 	i := s.instances[slices.IndexFunc(s.instances, func(i *instance) bool { return !i.dead && !i.stopping && !i.paused })]

@@ -23,38 +23,38 @@ type world struct {
 	handler  http.Handler
 	shops    []*shop
 	moving   map[string]bool // shops that a person is moving to another agreement
-	lies     string          // the faults of a listing that lies
+	lies     string          // the sandbox's faults for a lying listing
 	webhooks int             // calls so far
 }
 
 // shop is a shop and its agreement.
 type shop struct {
-	name      string // "": the agreement is no shop's
+	name      string // "": the agreement has no shop
 	agreement int
 	grant     string
-	refused   bool // its grant, at the moment
-	lie       bool // its listings, at the moment
+	refused   bool // its grant is refused at the moment
+	lie       bool // its listings lie at the moment
 	approved  bool // a person has approved losses
 	items     map[string]*item
-	numbers   []string           // of all items there ever were
+	numbers   []string           // of all items that ever existed
 	invoices  map[int64]*invoice // booked
-	figures   int64              // the last figure that was given out
+	figures   int64              // the last figure used
 	created   int
-	forbidden map[plan.Scope]int // parts that e-conomic refuses at the moment, and with which status
+	forbidden map[plan.Scope]int // parts that e-conomic refuses at the moment, by status
 	noPDF     map[int64]int      // invoices whose PDF it refuses for ever
 }
 
-// item is everything that was ever true of an item.
+// item is the full history of an item.
 type item struct {
 	number    string
 	path      string // at e-conomic
 	revisions []revision
 }
 
-// revision is what was true of an item for a while. Figures are told apart:
-// none but zero comes twice, so a stored figure says which revision it is of.
+// revision is a state of an item. Figures are unique except zero, so a stored figure identifies
+// its revision.
 type revision struct {
-	readable time.Time // from then on e-conomic shows it
+	readable time.Time // when e-conomic begins to show it
 	updated  time.Time // e-conomic's lastUpdated
 	stock    int64     // hundredths
 	barred   bool
@@ -94,14 +94,14 @@ func newWorld(s *simulation) *world {
 			x.name = ""
 		}
 		if s.profile.moves {
-			x.figures = int64(n) * 1_000_000 // no two agreements have a figure in common
+			x.figures = int64(n) * 1_000_000 // figures are unique across agreements
 		}
 		w.shops = append(w.shops, x)
 		for range s.profile.items {
 			w.create(x)
 		}
 	}
-	// What was there before lagerd is told by no change query.
+	// Change queries do not show what existed before lagerd.
 	time.Sleep(10 * time.Minute)
 	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 	for _, x := range w.shops[:s.profile.shops] {
@@ -143,7 +143,7 @@ func (w *world) post(x *shop, what string, body any) []byte {
 	return w.control("POST", fmt.Sprintf("agreements/%d/%s", x.agreement, what), string(raw))
 }
 
-// setLag has the next change become readable after a while, and says when.
+// setLag delays the visibility of the next change and returns when it becomes visible.
 func (w *world) setLag() time.Time {
 	lag := time.Duration(0)
 	if most := w.sim.profile.readLag; most > 0 && !w.sim.calm {
@@ -153,7 +153,7 @@ func (w *world) setLag() time.Time {
 	return time.Now().Add(lag)
 }
 
-// schedule plans the trade and the people.
+// schedule plans the trade and people's commands.
 func (w *world) schedule() {
 	s := w.sim
 	for _, x := range w.shops {
@@ -179,8 +179,7 @@ func (w *world) schedule() {
 	look()
 }
 
-// operate is what an operator does: he approves what is held back, where
-// nothing lies.
+// operate acts as an operator: it approves held losses if nothing lies.
 func (w *world) operate() {
 	s := w.sim
 	if s.db.owner != nil || s.profile.lies && !s.calm {
@@ -195,7 +194,7 @@ func (w *world) operate() {
 	}
 }
 
-// trade does something that happens in a shop's day.
+// trade performs one random event of a shop's day.
 func (w *world) trade(x *shop) {
 	s := w.sim
 	living := w.living(x)
@@ -234,10 +233,10 @@ func (w *world) living(x *shop) []*item {
 	return living
 }
 
-// figure is one that the shop has not had before.
+// figure returns a figure that the shop has not had before.
 func (w *world) figure(x *shop) int64 {
 	x.figures += 100
-	return x.figures*100 + 1 // whole hundreds are taken off by invoices
+	return x.figures*100 + 1 // invoices take off whole hundreds
 }
 
 var oddNumbers = []string{"0571527051", "A B", "a/b", "æøå", `q"'`, "50% off", "TEST-19:34", "a", "A", "A_1", "..", "$eq:1"}
@@ -275,7 +274,7 @@ func (w *world) adjust(x *shop, i *item, figure int64, silent bool) {
 	w.tell(x, webhook.KindStock, i.number)
 }
 
-// revise makes something else true.
+// revise adds a revision.
 func (w *world) revise(i *item, readable time.Time, how func(*revision)) {
 	next := *i.latest()
 	next.readable, next.updated, next.silent = readable, time.Now().Round(time.Minute), false
@@ -295,8 +294,8 @@ func (w *world) remove(x *shop, i *item) {
 	w.revise(i, readable, func(r *revision) { r.deleted = true })
 }
 
-// tidy deletes, at times, an item that an earlier page of the listing has shown, just
-// before the next page is read: what follows moves up by one.
+// tidy sometimes deletes an item that an earlier page of the listing has shown, just before the
+// next page is read, so that what follows moves up by one.
 func (w *world) tidy(i *instance, x *shop, req *http.Request) {
 	s := w.sim
 	l := s.oracle.listings[listingKey{i.id, x.name}]
@@ -313,7 +312,7 @@ func (w *world) tidy(i *instance, x *shop, req *http.Request) {
 	}
 }
 
-// book books an invoice, at times with a number that leaves a gap, or in one.
+// book books an invoice, sometimes with a number that leaves a gap or fills one.
 func (w *world) book(x *shop, i *item) {
 	s := w.sim
 	lag := time.Duration(0)
@@ -350,7 +349,7 @@ func (w *world) book(x *shop, i *item) {
 	}
 }
 
-// freeNumber returns one that is not taken: a little ahead, or in a gap.
+// freeNumber returns an unused number: a little ahead, or in a gap.
 func (w *world) freeNumber(x *shop) int64 {
 	for {
 		n := int64(1 + w.sim.rng.IntN(len(x.invoices)+6))
@@ -360,7 +359,7 @@ func (w *world) freeNumber(x *shop) int64 {
 	}
 }
 
-// tell sends a webhook, as unreliably as they come.
+// tell sends a webhook, unreliably.
 func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 	s := w.sim
 	if x.name == "" || s.script.mute {
@@ -375,7 +374,7 @@ func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 		s.counts["webhook doubled"]++
 		copies = 2
 	}
-	name := x.name // also where the shop has moved when it comes
+	name := x.name // even if the shop has moved by the time it arrives
 	for range copies {
 		delay := s.between(0, time.Second)
 		if s.strike(s.profile.late) {
@@ -405,16 +404,16 @@ func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 	}
 }
 
-// lie has listings say that every figure is zero, or leave out most items and
-// claim to be whole.
+// lie makes listings show every figure as zero, or omit most items while claiming to be
+// complete.
 func (w *world) lie(zero bool) {
 	w.lies = `{"truncate":0.7}`
 	if zero {
 		w.lies = `{"zeroStock":true}`
 	}
 	x := w.shops[w.sim.rng.IntN(len(w.shops))]
-	// Where less than the limit would be lost, a lie is believed once a second
-	// read says the same: no guard can tell it from the truth.
+	// If less than the limit would be lost, a lie is believed once a second read confirms
+	// it: no guard can distinguish it from the truth.
 	living := 0
 	for _, i := range w.living(x) {
 		if i.latest().stock != 0 {
