@@ -9,16 +9,16 @@ import (
 	"lagerd/store"
 )
 
-// Hints are open hints of one kind by number, as they stood before a read began. One
-// that the read has dealt with is taken out.
+// Hints are open hints of one kind by number, as they were before a read began. A hint that the
+// read has answered or postponed is removed.
 type Hints map[string]plan.Hint
 
 // packed reports whether a hint has no row: its webhook is still in a batch.
 func packed(h plan.Hint) bool { return h.Gen == 0 }
 
-// Pieces yields those of the hints that have rows and that which accepts, by number, as
-// many at a time as one transaction writes: 100,000 rows in one would hold up a Galera
-// cluster. Those without rows get their turn when they are unpacked.
+// Pieces yields the hints that have rows and satisfy which, in order of their numbers, as many
+// at a time as one transaction writes: 100,000 rows in one would block a Galera cluster. Hints
+// without rows get their turn when they are unpacked.
 func (h Hints) Pieces(which func(plan.Hint) bool) iter.Seq[[]plan.Hint] {
 	var rows []plan.Hint
 	for _, number := range slices.Sorted(maps.Keys(h)) {
@@ -29,8 +29,8 @@ func (h Hints) Pieces(which func(plan.Hint) bool) iter.Seq[[]plan.Hint] {
 	return slices.Chunk(rows, store.RowsPerPiece)
 }
 
-// add puts hints that wait in batches beside those that have rows. A number that has
-// both becomes one hint, with the webhooks of both.
+// add merges hints that wait in batches into those with rows. A number with both becomes one
+// hint, with the webhooks of both.
 func (h Hints) add(waiting Hints) {
 	for number, w := range waiting {
 		row, open := h[number]
@@ -42,7 +42,7 @@ func (h Hints) add(waiting Hints) {
 	}
 }
 
-// merged returns a row's hint together with webhooks that tell of the same number.
+// merged returns a row's hint merged with webhooks of the same number.
 func merged(row, waiting plan.Hint) plan.Hint {
 	row.Cause = waiting.Cause
 	row.Webhooks += waiting.Webhooks
@@ -55,7 +55,7 @@ func merged(row, waiting plan.Hint) plan.Hint {
 	return row
 }
 
-// record returns the row of a hint that has none, to be read again as again says.
+// record returns the row of a hint that has none, to be reread as again says.
 func record(shop string, h plan.Hint, again plan.Reread) store.HintRecord {
 	return store.HintRecord{
 		Shop: shop, Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt, FirstAt: h.FirstAt,

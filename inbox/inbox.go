@@ -10,7 +10,7 @@ import (
 	"lagerd/store"
 )
 
-// Store is what an inbox needs of the database.
+// Store is the part of store.Store that an inbox uses.
 type Store interface {
 	// OpenHints returns a shop's open hints of a kind that have rows and are due.
 	OpenHints(ctx context.Context, shop string, kind plan.Kind, due store.Due) (map[string]plan.Hint, error)
@@ -21,8 +21,8 @@ type Store interface {
 	// Packed returns the webhooks that wait in batches.
 	Packed(ctx context.Context, shop string) (store.Packed, error)
 
-	// Unpack gives the hints of the oldest batches after the given one their rows, so
-	// many at least, in one transaction.
+	// Unpack turns the oldest batches after the given one into rows, for at least that many
+	// hints, in one transaction.
 	Unpack(ctx context.Context, f store.Fence, after int64, least int) (store.Unpacked, error)
 
 	// Forget deletes batches, in one transaction.
@@ -33,28 +33,28 @@ type Store interface {
 type Inbox struct {
 	store  Store
 	shop   string
-	atOnce int // hints that a transaction unpacks, at least
+	atOnce int // minimum number of hints that a transaction unpacks
 
-	batches  bool  // webhooks may wait in batches
+	batches  bool  // webhooks may be waiting in batches
 	items    state // of hints of items
-	invoices state // and of invoices
+	invoices state // of hints of invoices
 	claim    *Claim
 }
 
 // state is what is known of the hints of one kind.
 type state struct {
 	noticed bool // some may have come since the last pass
-	open    bool // some may be open from before
+	open    bool // older ones may be open
 }
 
-// New returns the inbox of a shop of which nothing is known yet: anything may be open.
-// A transaction unpacks atOnce hints, at least, if there are as many.
+// New returns the inbox of a shop whose stored state is unknown: anything may be open. A
+// transaction unpacks at least atOnce hints, if there are that many.
 func New(s Store, shop string, atOnce int) *Inbox {
 	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, items: state{open: true}, invoices: state{open: true}}
 }
 
-// of returns what is known of a kind. There is no map of it, since each of thousands of
-// shops would have one.
+// of returns the state of a kind. It is no map, since each of thousands of shops would have
+// one.
 func (b *Inbox) of(kind plan.Kind) *state {
 	if kind == plan.KindInvoice {
 		return &b.invoices
@@ -62,16 +62,16 @@ func (b *Inbox) of(kind plan.Kind) *state {
 	return &b.items
 }
 
-// Begin begins a pass. work tells that hints or webhooks may have come.
+// Begin starts a pass. work says that hints or webhooks may have come.
 func (b *Inbox) Begin(work bool) {
 	b.items.noticed, b.invoices.noticed = work, work
 	b.batches = b.batches || work
 }
 
-// Reopen notes that hints of a kind have been recorded or put off: loading finds them.
+// Reopen records that hints of a kind were recorded or postponed, so that loading finds them.
 func (b *Inbox) Reopen(kind plan.Kind) { b.of(kind).open = true }
 
-// Forget notes that it is not known what is stored: anything may be open.
+// Forget discards what is known of the stored state: anything may be open.
 func (b *Inbox) Forget() {
 	b.Release()
 	b.Reopen(plan.KindStock)
@@ -81,9 +81,9 @@ func (b *Inbox) Forget() {
 // MayHave reports whether hints of a kind may be open.
 func (b *Inbox) MayHave(kind plan.Kind) bool { return b.of(kind).noticed || b.of(kind).open }
 
-// Unpack gives webhooks that have come their rows, transaction by transaction, until
-// none is left in a batch, or enough, which is asked after each, says so. A batch that
-// cannot be read is set aside, with an error in unreadable.
+// Unpack turns recorded webhooks into rows, transaction by transaction, until no batch is left
+// or enough returns true; it calls enough after each. A batch that cannot be read is set aside,
+// with an error in unreadable.
 func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough func() bool) (unreadable []error, err error) {
 	for b.batches {
 		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.atOnce)
@@ -102,25 +102,23 @@ func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough fun
 	return unreadable, nil
 }
 
-// Wait is how hints of items wait for the listing that has claimed others.
+// Wait says how hints of items wait for the running listing.
 type Wait int
 
 // How hints wait.
 const (
-	WaitNot    Wait = iota // they are read beside the listing
-	WaitFewer              // where no more are due than it is going to answer
-	WaitForEnd             // until it is over
+	WaitNot    Wait = iota // they do not: they are read during the listing
+	WaitFewer              // while no more are due than the listing will answer
+	WaitForEnd             // until its end
 )
 
-// Due returns the open hints of a kind that are due and that no listing has claimed;
-// what has been hinted at again since is among them. Hints of items may have to wait
-// for the listing under way: none is returned then. Reading them again with each turn
-// of a long listing would take a fifth of its time; to count them takes a twentieth of
-// that.
+// Due returns the due hints of a kind that no listing has claimed, including those hinted again
+// since. Hints of items may have to wait for the running listing; Due then returns none.
+// Rereading them in each pass of a long listing would take a fifth of its time; counting them
+// takes a twentieth of that.
 //
-// Where a row has come beside a webhook that a listing has claimed, uncounted is returned
-// instead: the row is to count it first, for by itself it would be answered as if there
-// were none.
+// If a row appears for a number with claimed webhooks, Due returns those as uncounted instead:
+// the row has to count them first, or it would be answered as if they did not exist.
 func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wait) (hints Hints, uncounted []store.HintRecord, err error) {
 	if !b.MayHave(kind) {
 		return nil, nil, nil
@@ -134,7 +132,7 @@ func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wai
 	}
 	hints, uncounted, err = b.load(ctx, kind, due)
 	if err == nil && len(hints)+len(uncounted) == 0 {
-		b.of(kind).noticed = false // what comes is due at once
+		b.of(kind).noticed = false // new ones are due immediately
 	}
 	if claims {
 		maps.DeleteFunc(hints, func(number string, h plan.Hint) bool { return b.claim.hints[number].Gen == h.Gen })
@@ -156,8 +154,8 @@ func (b *Inbox) waits(ctx context.Context, due store.Due, wait Wait) (bool, erro
 	return open <= claimed, err
 }
 
-// All returns all open hints of a kind, also those that are put off and those that a
-// listing has claimed: a read of everything answers them too. uncounted is as for Due.
+// All returns all open hints of a kind, including postponed ones and those that a listing has
+// claimed: a read of everything answers them too. uncounted is as for Due.
 func (b *Inbox) All(ctx context.Context, kind plan.Kind) (hints Hints, uncounted []store.HintRecord, err error) {
 	claims := kind == plan.KindStock && b.claim.lastBatch() > 0
 	if !b.MayHave(kind) && !claims {
@@ -174,7 +172,7 @@ func (b *Inbox) All(ctx context.Context, kind plan.Kind) (hints Hints, uncounted
 	return hints, nil, nil
 }
 
-// load returns the hints that have rows, or what those are to count first.
+// load returns the hints with rows, or the webhooks that those must count first.
 func (b *Inbox) load(ctx context.Context, kind plan.Kind, due store.Due) (Hints, []store.HintRecord, error) {
 	rows, err := b.store.OpenHints(ctx, b.shop, kind, due)
 	if err != nil || kind != plan.KindStock || b.claim == nil {
@@ -192,8 +190,8 @@ func (b *Inbox) load(ctx context.Context, kind plan.Kind, due store.Due) (Hints,
 	return Hints(rows), nil, nil
 }
 
-// Counted notes that rows count these webhooks by now, so that the listing which has
-// claimed them need not answer them.
+// Counted records that rows now count these webhooks, so that the listing that claimed them
+// need not answer them.
 func (b *Inbox) Counted(webhooks []store.HintRecord) {
 	for _, r := range webhooks {
 		delete(b.claim.packed, r.Number)
@@ -201,15 +199,15 @@ func (b *Inbox) Counted(webhooks []store.HintRecord) {
 	}
 }
 
-// whenever is due at any time.
+// whenever includes every due time.
 func whenever() store.Due {
 	end := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
 	return store.Due{By: end, Beyond: end}
 }
 
-// Peek returns all open hints of a kind, wherever they are kept, for whoever only looks.
+// Peek returns all open hints of a kind from rows and batches, without changing anything.
 func Peek(ctx context.Context, s Store, shop string, kind plan.Kind) (Hints, error) {
-	// Batches first: what is unpacked in between is seen twice, and not missed.
+	// Batches first: what is unpacked in between is seen twice rather than missed.
 	waiting, err := s.Packed(ctx, shop)
 	if err != nil {
 		return nil, err
@@ -223,21 +221,21 @@ func Peek(ctx context.Context, s Store, shop string, kind plan.Kind) (Hints, err
 	return hints, nil
 }
 
-// Outcome is what a read came to for hints.
+// Outcome is the result of a read for hints.
 type Outcome struct {
 	Answered []plan.Answer
 	Rereads  []plan.Reread
 }
 
-// Writes is what a transaction writes of hints.
+// Writes is what a transaction has to write for hints.
 type Writes struct {
 	Answered []plan.Answer
 	Rereads  []plan.Reread
-	Records  []store.HintRecord // rows of hints that had none
+	Records  []store.HintRecord // new rows, of hints that had none
 }
 
-// Writes returns what is to be written of an outcome. An answered hint without a row
-// needs nothing; one that is to be read again gets its row.
+// Writes returns what to write for an outcome. An answered hint without a row needs nothing;
+// one to be reread gets its row.
 func (b *Inbox) Writes(hints Hints, o Outcome) Writes {
 	var w Writes
 	for _, answer := range o.Answered {
@@ -255,9 +253,8 @@ func (b *Inbox) Writes(hints Hints, o Outcome) Writes {
 	return w
 }
 
-// Wrote takes an outcome over that has been committed: the hints it deals with are taken
-// out of those of the read, and of those that a listing has claimed, unless that knows of
-// one that came later.
+// Wrote applies an outcome that has been committed: it removes the hints from those of the
+// read, and from the running listing's claim unless that has a newer generation.
 func (b *Inbox) Wrote(hints Hints, o Outcome) {
 	for _, answer := range o.Answered {
 		b.claim.dealtWith(answer.Kind, answer.Number, answer.Gen)
@@ -270,22 +267,21 @@ func (b *Inbox) Wrote(hints Hints, o Outcome) {
 	}
 }
 
-// Claim is the hints that a listing is going to answer.
+// Claim is the hints that a listing will answer.
 type Claim struct {
 	hints   Hints   // all of them
-	packed  Hints   // those that wait in batches
-	batches []int64 // in which they wait
+	packed  Hints   // those waiting in batches
+	batches []int64 // the batches
 }
 
-// Backlog is what waits in batches, for a listing to claim it as it is.
+// Backlog is what waits in batches, for a listing to claim in that form.
 type Backlog struct {
 	batches  []int64
 	items    Hints
 	invoices Hints
 }
 
-// Backlog returns what Unpack has left in batches. While a listing has claimed some,
-// nothing more is claimed.
+// Backlog returns what Unpack left in batches. It is empty while a listing has a claim.
 func (b *Inbox) Backlog(ctx context.Context) (Backlog, error) {
 	if !b.batches || b.claim != nil {
 		return Backlog{}, nil
@@ -294,15 +290,15 @@ func (b *Inbox) Backlog(ctx context.Context) (Backlog, error) {
 	return Backlog{batches: p.Batches, items: p.Hints[plan.KindStock], invoices: p.Hints[plan.KindInvoice]}, err
 }
 
-// Empty reports whether nothing waits.
+// Empty reports whether no batch waits.
 func (l Backlog) Empty() bool { return len(l.batches) == 0 }
 
 // Items returns the hints of items among it.
 func (l Backlog) Items() Hints { return l.items }
 
-// Claim has a listing answer all open hints of items, and the backlog as it is. It
-// returns the rows that the backlog's hints of invoices must get first: no listing of
-// items answers those. Claimed loads the rest then.
+// Claim claims all open hints of items and the backlog for a listing. It returns the rows that
+// the backlog's hints of invoices must get first, since no listing of items answers those.
+// Claimed then loads the rest.
 func (b *Inbox) Claim(l Backlog) []store.HintRecord {
 	b.claim = &Claim{hints: Hints{}, packed: Hints{}}
 	if l.Empty() {
@@ -315,7 +311,7 @@ func (b *Inbox) Claim(l Backlog) []store.HintRecord {
 	return records(b.shop, l.invoices)
 }
 
-// Claimed loads what has rows into the claim, before the listing's first page is read.
+// Claimed loads the hints with rows into the claim, before the listing's first page is read.
 // uncounted is as for Due.
 func (b *Inbox) Claimed(ctx context.Context) (claim *Claim, uncounted []store.HintRecord, err error) {
 	hints, uncounted, err := b.All(ctx, plan.KindStock)
@@ -326,10 +322,10 @@ func (b *Inbox) Claimed(ctx context.Context) (claim *Claim, uncounted []store.Hi
 	return b.claim, nil, nil
 }
 
-// Hints are those that the claim's listing has not dealt with.
+// Hints are the claimed hints that the listing has not answered or postponed.
 func (c *Claim) Hints() Hints { return c.hints }
 
-// WebhookAt returns when the last webhook came that the claim stands for.
+// WebhookAt returns when the last webhook of the claim came.
 func (c *Claim) WebhookAt() (last time.Time) {
 	for _, h := range c.hints {
 		if h.WebhookAt.After(last) {
@@ -353,17 +349,17 @@ func (c *Claim) dealtWith(kind plan.Kind, number string, gen int64) {
 	}
 }
 
-// Left returns the rows of what the listing has not answered and that has none, once the
-// listing has been stored in full. They are written before Done.
+// Left returns rows for the hints without one that the listing has not answered. Write them
+// after the listing has been stored in full and before Done.
 func (c *Claim) Left(shop string) []store.HintRecord { return records(shop, c.packed) }
 
-// Done ends the claim of a listing that has been stored in full, when what it left has
-// its rows (Left): the batches are deleted, as many in a transaction as it may hold. It
-// returns the hints with rows that the listing has said nothing about.
+// Done ends the claim of a listing that has been stored in full, after the rows of Left are
+// written: it deletes the batches, store.RowsPerPiece per transaction, and returns the hints
+// with rows that the listing has not answered.
 func (b *Inbox) Done(ctx context.Context, fence func() store.Fence) (Hints, error) {
 	c := b.claim
 	if c == nil {
-		return nil, nil // given up meanwhile
+		return nil, nil // released meanwhile
 	}
 	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {
 		if err := b.store.Forget(ctx, fence(), piece); err != nil {
@@ -378,8 +374,8 @@ func (b *Inbox) Done(ctx context.Context, fence func() store.Fence) (Hints, erro
 	return c.hints, nil
 }
 
-// Release ends the claim of a listing that is given up. Webhooks that it had in hand and
-// that are still in batches are unpacked by the next pass.
+// Release ends the claim of a listing that is abandoned. The next pass unpacks its webhooks
+// that are still in batches.
 func (b *Inbox) Release() {
 	b.batches = b.batches || b.claim.lastBatch() > 0
 	b.claim = nil

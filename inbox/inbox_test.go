@@ -45,7 +45,7 @@ func (f *fake) webhook(kind plan.Kind, number string, at time.Time) {
 	f.batches = append(f.batches, batch{id, []plan.Hint{{Kind: kind, Number: number, Cause: plan.CauseWebhook, FirstAt: at, WebhookAt: at, Webhooks: 1}}})
 }
 
-// record is what the store does with the row of a hint.
+// record does what the store does with the row of a hint.
 func (f *fake) record(list []store.HintRecord) {
 	for _, r := range list {
 		h, open := f.rows[r.Kind][r.Number]
@@ -61,7 +61,7 @@ func (f *fake) record(list []store.HintRecord) {
 	}
 }
 
-// write is what a transaction does with an outcome.
+// write does what a transaction does with an outcome.
 func (f *fake) write(w inbox.Writes) {
 	for _, a := range w.Answered {
 		if f.rows[a.Kind][a.Number].Gen <= a.Gen {
@@ -136,7 +136,7 @@ func (f *fake) Forget(_ context.Context, _ store.Fence, batches []int64) error {
 	return f.broken
 }
 
-// box is an inbox over a fake.
+// box is an inbox on a fake.
 type box struct {
 	*testing.T
 	*inbox.Inbox
@@ -169,7 +169,7 @@ func (b *box) all(kind plan.Kind) inbox.Hints {
 	return counting(b, func() (inbox.Hints, []store.HintRecord, error) { return b.All(b.Context(), kind) })
 }
 
-// counting loads, when rows count the webhooks that they are to count first.
+// counting loads again after rows have counted the webhooks that they must count first.
 func counting[T any](b *box, load func() (T, []store.HintRecord, error)) T {
 	b.Helper()
 	loaded, uncounted, err := load()
@@ -185,7 +185,7 @@ func counting[T any](b *box, load func() (T, []store.HintRecord, error)) T {
 	return loaded
 }
 
-// claimed has a listing claim what is open.
+// claimed makes a listing claim what is open.
 func (b *box) claimed() *inbox.Claim {
 	b.Helper()
 	backlog, err := b.Backlog(b.Context())
@@ -194,7 +194,7 @@ func (b *box) claimed() *inbox.Claim {
 	return counting(b, func() (*inbox.Claim, []store.HintRecord, error) { return b.Claimed(b.Context()) })
 }
 
-// answer has a read answer a hint.
+// answer makes a read answer a hint.
 func (b *box) answer(hints inbox.Hints, number string) {
 	b.Helper()
 	h, open := hints[number]
@@ -206,8 +206,8 @@ func (b *box) answer(hints inbox.Hints, number string) {
 	b.Wrote(hints, o)
 }
 
-// putOff has a read put a hint off.
-func (b *box) putOff(hints inbox.Hints, number string) {
+// postpone makes a read postpone a hint.
+func (b *box) postpone(hints inbox.Hints, number string) {
 	b.Helper()
 	h := hints[number]
 	o := inbox.Outcome{Rereads: []plan.Reread{{Kind: h.Kind, Number: number, Gen: h.Gen, DueAt: noon.Add(time.Minute), Tries: 1}}}
@@ -234,8 +234,7 @@ func operator(number string) []store.HintRecord {
 	return []store.HintRecord{{Kind: plan.KindStock, Number: number, Cause: plan.CauseOperator, At: noon}}
 }
 
-// TestIdleCostsNothing: where nothing has come and nothing is open, the database is not
-// asked.
+// TestIdleCostsNothing: if nothing has come and nothing is open, the database is not queried.
 func TestIdleCostsNothing(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -266,9 +265,9 @@ func TestIdleCostsNothing(t *testing.T) {
 	b.want("noticed, with what is put off", b.all(plan.KindStock), "a")
 }
 
-// TestNoticedIsAskedOnce: where something may have come, and nothing has, a pass asks
-// once for each kind.
-func TestNoticedIsAskedOnce(t *testing.T) {
+// TestNoticedIsQueriedOnce: if something may have come, and nothing has, a pass queries once
+// for each kind.
+func TestNoticedIsQueriedOnce(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	b.Begin(false)
@@ -289,22 +288,22 @@ func TestNoticedIsAskedOnce(t *testing.T) {
 	}
 }
 
-// TestPutOffIsLoadedAgain: what was put off is found when it is due.
-func TestPutOffIsLoadedAgain(t *testing.T) {
+// TestPostponedIsLoadedAgain: a postponed hint is found when it is due.
+func TestPostponedIsLoadedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	b.db.record(operator("a"))
 	b.Begin(true)
 	hints := b.due(plan.KindStock, inbox.WaitNot)
-	b.putOff(hints, "a")
+	b.postpone(hints, "a")
 	b.want("dealt with", hints)
 	b.Begin(false)
 	b.want("not due", b.due(plan.KindStock, inbox.WaitNot))
 	b.want("all", b.all(plan.KindStock), "a")
 }
 
-// TestUnpackStopsWhereItIsEnough: of a burst a part stays in its batches.
-func TestUnpackStopsWhereItIsEnough(t *testing.T) {
+// TestUnpackStopsWhenEnough: a part of a burst stays in its batches.
+func TestUnpackStopsWhenEnough(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	for n := range 5 {
@@ -326,17 +325,16 @@ func TestUnpackStopsWhereItIsEnough(t *testing.T) {
 	}
 }
 
-// TestClaim is what becomes of hints that a listing has claimed, by where they are kept
-// and by what happens to them.
+// TestClaim: what becomes of claimed hints, by where they are kept and what happens to them.
 //
 //	kept in          happens                        at the end
 //	batch            answered                       gone
-//	batch            put off                        a row, due later
-//	batch            nothing                        a row, due at once
+//	batch            postponed                      a row, due later
+//	batch            nothing                        a row, due immediately
 //	row              answered                       gone
 //	row              nothing                        returned by Done
 //	row and batch    answered                       gone
-//	row and batch    put off                        a row that counts both, due later
+//	row and batch    postponed                      a row that counts both, due later
 //	row and batch    nothing                        a row that counts both, returned by Done
 func TestClaim(t *testing.T) {
 	t.Parallel()
@@ -348,12 +346,12 @@ func TestClaim(t *testing.T) {
 		left   bool  // Done returns it
 	}{
 		{"batch", func(b *box, hints inbox.Hints) { b.answer(hints, "a") }, 0, false, false},
-		{"batch", func(b *box, hints inbox.Hints) { b.putOff(hints, "a") }, 1, true, false},
+		{"batch", func(b *box, hints inbox.Hints) { b.postpone(hints, "a") }, 1, true, false},
 		{"batch", func(*box, inbox.Hints) {}, 1, false, false},
 		{"row", func(b *box, hints inbox.Hints) { b.answer(hints, "a") }, 0, false, false},
 		{"row", func(*box, inbox.Hints) {}, 1, false, true},
 		{"row and batch", func(b *box, hints inbox.Hints) { b.answer(hints, "a") }, 0, false, false},
-		{"row and batch", func(b *box, hints inbox.Hints) { b.putOff(hints, "a") }, 2, true, false},
+		{"row and batch", func(b *box, hints inbox.Hints) { b.postpone(hints, "a") }, 2, true, false},
 		{"row and batch", func(*box, inbox.Hints) {}, 2, false, true},
 	} {
 		b := newBox(t)
@@ -366,7 +364,7 @@ func TestClaim(t *testing.T) {
 		b.Begin(true)
 		claim := b.claimed()
 		if got := claim.Hints()["a"]; c.kept == "row and batch" && (got.Webhooks != 1 || got.Cause != plan.CauseWebhook || !got.WebhookAt.Equal(noon)) {
-			t.Errorf("%s: the webhook is not among it: %+v", c.kept, got)
+			t.Errorf("%s: the webhook is not claimed: %+v", c.kept, got)
 		}
 		c.happen(b, claim.Hints())
 		_, left := b.done(claim)["a"]
@@ -377,8 +375,8 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// TestClaimedIsNotHandedOut: beside a listing only what was hinted at again is read, and
-// what that answers needs no answer of the listing.
+// TestClaimedIsNotHandedOut: during a listing only what was hinted again is read, and the
+// listing need not answer what that read answers.
 func TestClaimedIsNotHandedOut(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -394,7 +392,7 @@ func TestClaimedIsNotHandedOut(t *testing.T) {
 	beside := b.due(plan.KindStock, inbox.WaitNot)
 	b.want("beside it", beside, "b", "c")
 	if c := beside["c"]; c.Webhooks != 1 || c.Gen != 2 || c.Cause != plan.CauseWebhook {
-		t.Errorf("the claimed webhook is not among it: %+v", c)
+		t.Errorf("the webhook is not claimed: %+v", c)
 	}
 	b.answer(beside, "b")
 	b.answer(beside, "c")
@@ -407,9 +405,8 @@ func TestClaimedIsNotHandedOut(t *testing.T) {
 	}
 }
 
-// TestPutOffBesideAClaim: a webhook that a listing has in hand is not lost where the
-// number's row is put off.
-func TestPutOffBesideAClaim(t *testing.T) {
+// TestPostponedDuringAClaim: a claimed webhook is not lost if the number's row is postponed.
+func TestPostponedDuringAClaim(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	b.db.webhook(plan.KindStock, "a", noon)
@@ -417,14 +414,14 @@ func TestPutOffBesideAClaim(t *testing.T) {
 	claim := b.claimed()
 	b.db.record(operator("a"))
 	b.Begin(true)
-	b.putOff(b.due(plan.KindStock, inbox.WaitNot), "a")
+	b.postpone(b.due(plan.KindStock, inbox.WaitNot), "a")
 	b.done(claim)
 	if row := b.db.rows[plan.KindStock]["a"]; row.Webhooks != 1 || row.Gen != 2 {
 		t.Errorf("%+v", row)
 	}
 }
 
-// TestWaits: hints wait for a listing as it says, and counting is enough to tell.
+// TestWaits: hints wait for a listing as requested, and counting suffices to decide.
 func TestWaits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -452,7 +449,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// TestReleased: a claim that is given up leaves its webhooks to be unpacked.
+// TestReleased: a released claim leaves its webhooks to be unpacked.
 func TestReleased(t *testing.T) {
 	t.Parallel()
 	for _, giveUp := range []func(*box){func(b *box) { b.Release() }, func(b *box) { b.Forget() }} {
@@ -473,8 +470,8 @@ func TestReleased(t *testing.T) {
 	}
 }
 
-// TestClaimedBatchesStay: while a listing has batches in hand, only later ones are
-// unpacked, and no further ones are claimed.
+// TestClaimedBatchesStay: while a listing claims batches, only later ones are unpacked, and no
+// further ones are claimed.
 func TestClaimedBatchesStay(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -496,7 +493,7 @@ func TestClaimedBatchesStay(t *testing.T) {
 	b.want("rows", b.db.rows[plan.KindStock], "b")
 }
 
-// TestPeek: whoever looks sees hints wherever they are kept.
+// TestPeek: Peek finds hints wherever they are kept.
 func TestPeek(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -507,11 +504,11 @@ func TestPeek(t *testing.T) {
 	b.must(err)
 	b.want("open", hints, "a", "b", "c")
 	if h := hints["b"]; h.Webhooks != 1 || !h.WebhookAt.Equal(noon) || h.Cause != plan.CauseWebhook {
-		t.Errorf("what waits in a batch is not counted beside the row: %+v", h)
+		t.Errorf("the webhook in a batch is not counted in addition to the row: %+v", h)
 	}
 }
 
-// unpacking is a database whose webhooks a pass unpacks between two looks at it.
+// unpacking is a database whose webhooks a pass unpacks between two queries.
 type unpacking struct{ *fake }
 
 func (u unpacking) OpenHints(ctx context.Context, shop string, kind plan.Kind, due store.Due) (map[string]plan.Hint, error) {
@@ -526,7 +523,7 @@ func (u unpacking) Packed(ctx context.Context, shop string) (store.Packed, error
 	return p, errors.Join(err, unpacked)
 }
 
-// TestPeekWhileUnpacked: what is unpacked between the two looks is seen twice, not missed.
+// TestPeekWhileUnpacked: what is unpacked between the two queries is seen twice, not missed.
 func TestPeekWhileUnpacked(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -536,15 +533,15 @@ func TestPeekWhileUnpacked(t *testing.T) {
 	b.want("open", hints, "a")
 }
 
-// TestNothingIsLost: whatever happens, in whatever order, a number that was hinted at is
-// open, somewhere, until something that was loaded after its last hint has answered it.
+// TestNothingIsLost: whatever happens, in any order, a hinted number stays open somewhere until
+// something loaded after its last hint has answered it.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBox(t)
 		clock, claim := noon, (*inbox.Claim)(nil)
 		last, loaded := map[string]time.Time{}, time.Time{}
-		answered := map[string]time.Time{} // when what answered it had been loaded
+		answered := map[string]time.Time{} // when its answer was loaded
 		number := rapid.SampledFrom([]string{"a", "b", "c", "d"})
 		deal := func(hints inbox.Hints, loaded time.Time) {
 			for _, n := range slices.Sorted(maps.Keys(hints)) {
@@ -553,7 +550,7 @@ func TestNothingIsLost(t *testing.T) {
 					b.answer(hints, n)
 					answered[n] = loaded
 				case 1:
-					b.putOff(hints, n)
+					b.postpone(hints, n)
 				}
 			}
 		}
@@ -593,7 +590,7 @@ func TestNothingIsLost(t *testing.T) {
 			b.must(err)
 			for n, at := range last {
 				if _, is := open[n]; !is && answered[n].Before(at) {
-					rt.Fatalf("%s was hinted at %s and is not open; what answered it was loaded at %s", n, at, answered[n])
+					rt.Fatalf("%s was hinted at %s and is not open; its answer was loaded at %s", n, at, answered[n])
 				}
 			}
 		}

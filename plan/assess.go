@@ -17,15 +17,15 @@ const (
 	VerdictAllZero     Verdict = "all_zero"     // every figure is zero
 )
 
-// Assessment gathers a verdict over the pages of one listing. The zero value
-// is ready to use.
+// Assessment collects the verdict over the pages of one listing. The zero value is ready to
+// use.
 type Assessment struct {
 	Items, Enabled, WithFigures, NonZero int
 }
 
-// Add counts one listed item. An item that carries an inventory block counts
-// as one that keeps stock, whatever its group says: e-conomic left
-// productGroup.inventoryEnabled out of its answers for years.
+// Add counts a listed item. An item with an inventory block counts as one that keeps stock,
+// whatever its group says: e-conomic left productGroup.inventoryEnabled out of its answers for
+// years.
 func (a *Assessment) Add(item Item) {
 	a.Items++
 	has := item.Figures.InStock.Valid || item.Figures.Available.Valid
@@ -42,9 +42,9 @@ func (a *Assessment) Add(item Item) {
 
 func nonZero(d decimal.NullDecimal) bool { return d.Valid && !d.Decimal.IsZero() }
 
-// Verdict judges the listing. Where no item carries a figure the agreement
-// has no stock that lagerd can read, whether or not a group claims to keep
-// it: the demo agreement of 2026 looks so.
+// Verdict judges the listing. If no item carries a figure, the agreement has no stock that
+// lagerd can read, even if a group claims to keep stock: the demo agreement of 2026 is like
+// that.
 func (a Assessment) Verdict() Verdict {
 	switch {
 	case a.Items == 0:
@@ -60,21 +60,21 @@ func (a Assessment) Verdict() Verdict {
 // Supply is whether an agreement's stock can be read.
 type Supply string
 
-// The supplies of stock figures.
+// The possible supplies.
 const (
 	SupplyThere   Supply = "there"   // an item carries a figure, or there are no items
 	SupplyNone    Supply = "none"    // none does: the agreement has no inventory module, or keeps its stock elsewhere
-	SupplyUnknown Supply = "unknown" // none does that can be understood, and some cannot
+	SupplyUnknown Supply = "unknown" // none does that could be understood, and some could not
 )
 
-// Foretaste looks through the first pages of a listing for a figure, before anything of it
-// is stored. The zero value is ready to use.
+// Foretaste searches the first pages of a listing for a figure before anything is stored. The
+// zero value is ready to use.
 type Foretaste struct {
 	Assessment
 	unreadable int
 }
 
-// Add looks at a page. enough reports that no other need be looked at.
+// Add adds a page. enough reports that no further page is needed.
 func (f *Foretaste) Add(p Page) (enough bool) {
 	f.unreadable += len(p.Unreadable)
 	for i := range p.Observed {
@@ -83,7 +83,7 @@ func (f *Foretaste) Add(p Page) (enough bool) {
 	return f.WithFigures > 0
 }
 
-// Supply tells what was found:
+// Supply returns what was found:
 //
 //	items                                  supply
 //	none                                   there
@@ -100,7 +100,7 @@ func (f *Foretaste) Supply() Supply {
 	return SupplyNone
 }
 
-// Detail returns what people are told of an agreement without figures.
+// Detail describes an agreement without figures, for people.
 func (f *Foretaste) Detail() string {
 	return fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)", f.Items, f.Enabled)
 }

@@ -1,39 +1,38 @@
 package plan
 
-// ChangeOverInput is what decides whether the items of a newly accepted agreement
-// may be shown in place of those of the agreement that the shop had before.
+// ChangeOverInput is the input of ChangeOver: whether the items of a newly accepted agreement
+// may replace those of the shop's previous one.
 type ChangeOverInput struct {
-	Listings int // of the new agreement, stored whole
-	Suspects int // its zeroes and missing figures that no second read has confirmed
+	Listings int // of the new agreement, stored in full
+	Suspects int // the new agreement's zeroes and missing figures that no second read has confirmed
 }
 
-// ChangeOverStep is what is to be done next.
+// ChangeOverStep is the next step of a changeover.
 type ChangeOverStep string
 
-// The steps of a change to another agreement.
+// The steps of a changeover to another agreement.
 const (
-	ChangeOverList  ChangeOverStep = "list"  // read everything once more
-	ChangeOverWait  ChangeOverStep = "wait"  // until what is doubtful has been read again
-	ChangeOverJudge ChangeOverStep = "judge" // see what it would take away, and show the new items
+	ChangeOverList  ChangeOverStep = "list"  // read everything again
+	ChangeOverWait  ChangeOverStep = "wait"  // until the suspects have been reread
+	ChangeOverJudge ChangeOverStep = "judge" // judge the losses, then show the new items
 )
 
 const (
-	// confirmingListings is how many whole listings must say the same of what takes stock
-	// away: like a single item's zero, what an agreement lacks is believed at its second
-	// read.
+	// confirmingListings is how many complete listings must agree on losses: like a single
+	// item's zero, what an agreement lacks is believed at its second read.
 	confirmingListings = 2
-	// patientListings is how many listings what is suspected has time to be read again:
-	// one item that never can be does not hold up the others.
+	// patientListings is how many listings suspects have to be reread: one item that can never
+	// be read does not block the others.
 	patientListings = 4
 )
 
-// ChangeOver decides the next step:
+// ChangeOver returns the next step:
 //
 //	listings   suspects  step
 //	0 or 1     any       list
 //	2 or 3     some      wait
 //	2 or 3     none      judge
-//	4 or more  any       judge: of what is suspected still, nothing is known
+//	4 or more  any       judge: the remaining suspects count as unknown
 func ChangeOver(in ChangeOverInput) ChangeOverStep {
 	switch {
 	case in.Listings < confirmingListings:
@@ -44,8 +43,8 @@ func ChangeOver(in ChangeOverInput) ChangeOverStep {
 	return ChangeOverJudge
 }
 
-// Lacking returns the row by which a new agreement's items tell of one that the former
-// had and they lack: it is gone, or nothing is known of it and it has no figure.
+// Lacking returns the row, among a new agreement's items, for an item that the former agreement
+// had and the new one lacks: it is gone, or if unknown, has no figure.
 func Lacking(former Row, unknown bool, v Version) Row {
 	row := Row{State: StateGone, Version: v, FirstSeenAt: former.FirstSeenAt, ChangedAt: v.At}
 	row.Number, row.Name = former.Number, former.Name

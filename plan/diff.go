@@ -8,8 +8,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Difference is one item that e-conomic and the database do not say the same
-// of: what a reconciliation would change.
+// Difference is an item that differs between e-conomic and the database: what a reconciliation
+// would change.
 type Difference struct {
 	Number     string
 	Name       string
@@ -17,20 +17,19 @@ type Difference struct {
 	Stored     Side
 	Economic   Side
 	EconomicAt time.Time // when e-conomic says it changed; zero if it does not say
-	Loss       bool      // it would take away what the shop sells by, as the guard counts it
+	Loss       bool      // it would take away stock that the shop sells by, as the guard counts it
 }
 
-// Side is what one of the two says of an item. An item that it does not have
-// has neither a state nor a stock; one that e-conomic has no more is gone.
+// Side is one side's values for an item. An item that the side does not have has neither a
+// state nor a stock; one that e-conomic no longer has is gone.
 type Side struct {
 	State   State
 	Stock   decimal.NullDecimal
 	Figures Figures
 }
 
-// Diff compares what was read with what is stored, by the same decision as a
-// reconciliation, and writes nothing down: no hint, version or guard plays a
-// part. The differences come in the order of their numbers.
+// Diff compares observations with stored rows by the same decision as a reconciliation, without
+// regard to hints, versions or the guard. It returns the differences sorted by number.
 func Diff(observations []Observation, rows map[string]Row, figure Figure) []Difference {
 	var all []Difference
 	for _, obs := range observations {

@@ -8,24 +8,23 @@ import (
 	"time"
 )
 
-// LossReason is why a read may not be stored, for what it would take away, as a code.
+// LossReason is a code for why a read may not be stored because of its losses.
 type LossReason string
 
-// The reasons not to store a read.
+// The reasons for not storing a read.
 const (
-	LossesFew         LossReason = ""              // there is none: it may be stored
-	LossesAtOnce      LossReason = "at_once"       // too many by one reconciliation
-	LossesWithin      LossReason = "within_window" // too many together with those stored lately
+	LossesFew         LossReason = ""              // none: it may be stored
+	LossesAtOnce      LossReason = "at_once"       // too many in one reconciliation
+	LossesWithin      LossReason = "within_window" // too many together with those stored recently
 	LossesEmpty       LossReason = "empty_listing" // a listing of everything shows nothing
-	LossesOfAgreement LossReason = "agreement"     // too many that another agreement lacks
+	LossesOfAgreement LossReason = "agreement"     // another agreement lacks too many
 )
 
-// LossDecision says whether a read may be stored, with the figures by which that was
-// decided.
+// LossDecision says whether a read may be stored, with the figures behind the decision.
 type LossDecision struct {
 	Reason LossReason
-	Losses int // that storing it would bring
-	Taken  int // LossesWithin: stored within the window already
+	Losses int // that storing the read would cause
+	Taken  int // LossesWithin: already stored within the window
 	Items  int // of the shop
 
 	Within    time.Duration // LossesWithin: the window
@@ -35,7 +34,7 @@ type LossDecision struct {
 // Stored reports whether the read may be stored.
 func (d LossDecision) Stored() bool { return d.Reason == LossesFew }
 
-// Detail returns what people are told of a read of the shop that may not be stored.
+// Detail describes a read of the shop that may not be stored, for people.
 func (d LossDecision) Detail(shop string) string {
 	what := fmt.Sprintf("a reconciliation would take away the stock of %d of %d items", d.Losses, d.Items)
 	switch d.Reason {
@@ -51,7 +50,7 @@ func (d LossDecision) Detail(shop string) string {
 	return fmt.Sprintf("%s: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", what, shop, shop)
 }
 
-// ShortDuration writes a duration without the units that are zero: 1h, not 1h0m0s.
+// ShortDuration formats a duration without zero units: 1h, not 1h0m0s.
 func ShortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -65,15 +64,14 @@ func ShortDuration(d time.Duration) string {
 
 // LossRead is what a read would take away.
 type LossRead struct {
-	Seen     []Observation      // what it shows
-	Suspects map[string]Suspect // by number: what no second read has confirmed, by what it shows and by what it does not show
-	Lost     []Lost             // what it confirms
-	Restored []string           // remembered losses that count no more
-	Empty    bool               // it is a listing of everything, and shows nothing
+	Seen     []Observation      // observations
+	Suspects map[string]Suspect // by number: not confirmed by a second read, shown or missing
+	Lost     []Lost             // confirmed losses
+	Restored []string           // remembered losses that no longer count
+	Empty    bool               // it is a full listing that shows nothing
 }
 
-// Takes returns what a read would take away: by its plan, and by the missing items that it
-// does not show.
+// Takes returns what a read would take away: by its plan, and because of the missing items.
 func (p *ItemsPlan) Takes(seen []Observation, missing map[string]Suspect) LossRead {
 	read := LossRead{Seen: seen, Suspects: p.Suspected, Lost: p.Lost, Restored: p.Restored}
 	if len(missing) > 0 {
@@ -83,61 +81,60 @@ func (p *ItemsPlan) Takes(seen []Observation, missing map[string]Suspect) LossRe
 	return read
 }
 
-// LossMoment is what is known of a shop when the guard decides.
+// LossMoment is the state of a shop when the guard decides.
 type LossMoment struct {
-	Now   time.Time // for stock that is not read: since when (Holds.StockStoodFrom)
+	Now   time.Time // if stock is not being read: since when (Holds.StockStoodFrom)
 	Items int       // by the shop's last listing
 }
 
-// LossGuard stands before what would take stock away from a shop. What it decides by is
-// memory of one shop: losses that no second read has confirmed, those that were stored
-// lately, and what a person has approved. It does no I/O: what is to be stored of it is
-// returned, and taken over once it is. It is used by one goroutine at a time.
+// LossGuard guards a shop's stock against losses. It remembers losses that no second read has
+// confirmed, recently stored losses, and what a person has approved. It does no I/O: it returns
+// what to store, and Stored applies it afterwards. It is used by one goroutine at a time.
 type LossGuard struct {
 	policy   *Policy
-	suspects map[string]Suspect // by number: losses and zeroes that no second read has confirmed; nil while there are none
+	suspects map[string]Suspect // by number: losses and zeroes not confirmed by a second read; nil if there are none
 
-	recent map[string]Loss // by number: losses that are stored, also what is over
-	// Those of recent that a listing has shown in stock again, which ended a hold, and
-	// that the next one is going to store.
+	recent map[string]Loss // by number: stored losses, including expired ones
+	// Losses in recent that a listing showed in stock again, which ended a hold; the next
+	// listing will store that.
 	back map[string]struct{}
-	// For how long the shop was held, in all. What is stored of a loss's time is less by
-	// that, so that one row has all of them stand still.
+	// Total time for which the shop was held. Stored times of losses are reduced by it, so that
+	// changing one row stops all of them from aging.
 	held time.Duration
 
-	approved int // losses that a person has approved and that are not stored yet
+	approved int // losses approved by a person and not stored yet
 	until    time.Time
 }
 
-// NewLossGuard returns a guard with the policy's limits that remembers the losses that are
-// stored, and for how long the shop was held in all. It suspects nothing yet.
+// NewLossGuard returns a guard with the policy's limits and the stored losses; held is the
+// total time for which the shop was held. It has no suspects yet.
 func NewLossGuard(policy *Policy, stored []StoredLoss, held time.Duration, now time.Time) LossGuard {
 	g := LossGuard{policy: policy, held: held}
 	for _, l := range stored {
-		// A clock that was ahead may have stored it: it counts from now on then.
+		// A clock that was ahead may have stored it: it then counts from now on.
 		age := max(0, now.Sub(l.At.Add(held)))
 		g.remember(l.Number, Loss{At: now.Add(-age), Gone: l.Gone})
 	}
 	return g
 }
 
-// Suspects returns what no second read has confirmed, by number. It must not be changed.
+// Suspects returns the suspects by number. The map must not be modified.
 func (g *LossGuard) Suspects() map[string]Suspect { return g.suspects }
 
-// Recent returns the losses that are remembered, by number. It must not be changed.
+// Recent returns the remembered losses by number. The map must not be modified.
 func (g *LossGuard) Recent() map[string]Loss { return g.recent }
 
-// Judge decides whether a read may be stored. The first line that fits is the reason:
+// Judge decides whether a read may be stored. The first matching line is the reason:
 //
-//	what it takes away, together with what is suspected                    reason
+//	what it takes away, together with the suspects                         reason
 //	more than the window allows, some of which is stored already           within_window
 //	more than the window allows                                            at_once
 //	more than one reconciliation may: share, number in any case, approval  at_once
-//	more than is approved, by a listing that shows nothing at all          empty_listing
+//	more than is approved, by a full listing that shows nothing            empty_listing
 //	anything else                                                          none
 //
-// What the read confirms is among what is suspected still. A read that takes nothing
-// away itself is not judged by the window.
+// What the read confirms is still among the suspects. A read that takes nothing away
+// itself is not judged by the window.
 func (g *LossGuard) Judge(at LossMoment, read LossRead) LossDecision {
 	for _, o := range read.Seen {
 		delete(g.back, o.Item.Number)
@@ -149,10 +146,9 @@ func (g *LossGuard) Judge(at LossMoment, read LossRead) LossDecision {
 	return g.decide(at, window, countLosses(g.suspects, read.Suspects), read.Empty)
 }
 
-// Look decides whether what a listing of everything showed, of which nothing has been
-// stored, would be too much: as Judge does of one read. What it shows is suspected from
-// then on, and of unread, the numbers that it shows and that could not be understood, what
-// was: that refutes nothing. Anything else is suspected no more. back are remembered
+// Look decides, like Judge for one read, whether a dry run's listing would take too much away.
+// Its losses become the suspects; previous suspects are dropped, except those in unread, which
+// the listing shows but could not be understood: that refutes nothing. back are remembered
 // losses that it shows in stock again.
 func (g *LossGuard) Look(at LossMoment, suspects map[string]Suspect, unread, back map[string]struct{}, empty bool) LossDecision {
 	for number := range unread {
@@ -169,9 +165,9 @@ func (g *LossGuard) Look(at LossMoment, suspects map[string]Suspect, unread, bac
 	return d
 }
 
-// JudgeAgreement decides whether the items of another agreement may be shown in place of
-// those that are: the losses are what it lacks of the items present, and items how many
-// it has. An agreement without any is approved by a person, or not at all.
+// JudgeAgreement decides whether the items of another agreement may replace the current ones:
+// losses is how many of the present items it lacks, and items how many it has. An agreement
+// without items needs approval.
 func (g *LossGuard) JudgeAgreement(agreement int64, losses, present, items int) LossDecision {
 	limit := max(g.policy.LossMin, present*g.policy.LossPercent/100, g.approved)
 	if items == 0 {
@@ -198,8 +194,8 @@ func (g *LossGuard) decide(at LossMoment, window LossVerdict, losses int, empty 
 	return d
 }
 
-// items is how many items the shop has: those listed, and those that the last listing did
-// not show and that are not known to be gone.
+// items returns how many items the shop has: those listed, and those that the last listing did
+// not show but that are not known to be gone.
 func (g *LossGuard) items(at LossMoment) int {
 	n := at.Items
 	for _, s := range g.suspects {
@@ -210,11 +206,11 @@ func (g *LossGuard) items(at LossMoment) int {
 	return n
 }
 
-// window judges what a read would take away together with what was stored within the
-// window and what is suspected already.
+// window judges what a read would take away together with the losses stored within the window
+// and the suspects.
 func (g *LossGuard) window(at LossMoment, read LossRead) LossVerdict {
 	if len(g.recent)+len(g.suspects)+len(read.Lost)+len(read.Suspects) <= g.policy.LossWindowMin {
-		return LossVerdict{} // they are few, and counting them is not
+		return LossVerdict{} // too few to matter, and counting is expensive
 	}
 	coming := make(map[string]Suspect, len(g.suspects)+len(read.Suspects))
 	maps.Copy(coming, g.suspects)
@@ -253,19 +249,18 @@ func countLosses(suspects ...map[string]Suspect) int {
 	return len(numbers)
 }
 
-// Suspect takes over what a read showed: of its numbers that is suspected which the read
-// says, and nothing else.
+// Suspect updates the suspects of the numbers that a stored read showed.
 func (g *LossGuard) Suspect(read LossRead) {
 	for _, o := range read.Seen {
 		delete(g.suspects, o.Item.Number)
 	}
 	if len(g.suspects) == 0 {
-		g.suspects = nil // an empty map keeps the room of what was in it
+		g.suspects = nil // an empty map keeps its memory
 	}
 	g.HoldBack(read)
 }
 
-// HoldBack takes over what a read that is not stored would have taken away.
+// HoldBack adds the suspects of a read that is not stored.
 func (g *LossGuard) HoldBack(read LossRead) {
 	if g.suspects == nil && len(read.Suspects) > 0 {
 		g.suspects = make(map[string]Suspect, len(read.Suspects))
@@ -273,14 +268,13 @@ func (g *LossGuard) HoldBack(read LossRead) {
 	maps.Copy(g.suspects, read.Suspects)
 }
 
-// Suspected reports whether something is suspected of the number.
+// Suspected reports whether the number has a suspect.
 func (g *LossGuard) Suspected(number string) bool {
 	_, suspected := g.suspects[number]
 	return suspected
 }
 
-// Listed takes over a listing of everything that has been stored, which did not show the
-// missing items.
+// Listed applies a stored full listing that did not show the missing items.
 func (g *LossGuard) Listed(missing map[string]Suspect) {
 	for number := range missing {
 		if s, suspected := g.suspects[number]; suspected {
@@ -291,41 +285,41 @@ func (g *LossGuard) Listed(missing map[string]Suspect) {
 	g.back = nil
 }
 
-// Approve takes over how many losses a person has approved, and until when that is good.
+// Approve sets how many losses a person has approved, and until when.
 func (g *LossGuard) Approve(losses int, until time.Time) { g.approved, g.until = losses, until }
 
-// Age forgets an approval that is not good any more: the losses it was given for may have
-// gone some other way.
+// Age drops an expired approval: the losses it was given for may have disappeared some other
+// way.
 func (g *LossGuard) Age(now time.Time) {
 	if g.approved > 0 && !now.Before(g.until) {
 		g.approved = 0
 	}
 }
 
-// Approves reports whether a person has approved as many losses as are suspected.
+// Approves reports whether a person has approved at least as many losses as are suspected.
 func (g *LossGuard) Approves() bool { return g.approved > 0 && g.approved >= countLosses(g.suspects) }
 
-// Approved is how many losses a person has approved that are not stored yet.
+// Approved returns how many approved losses are not stored yet.
 func (g *LossGuard) Approved() int { return g.approved }
 
-// ApprovalSpent reports whether there is an approval and nothing is left that it could be
-// for: neither what is suspected, nor what a listing does not show.
+// ApprovalSpent reports whether there is an approval and nothing left to use it for: neither
+// suspects nor missing items with losses.
 func (g *LossGuard) ApprovalSpent(missing map[string]Suspect) bool {
 	return g.approved > 0 && countLosses(g.suspects, missing) == 0
 }
 
-// StoredLoss is an item whose stock was taken away lately, unasked, as it is stored.
+// StoredLoss is a recent loss without approval, as stored.
 type StoredLoss struct {
 	Number string
-	At     time.Time // less for how long the shop had been held in all
+	At     time.Time // minus the total time for which the shop had been held
 	Gone   bool
 }
 
-// LossChange is what a transaction changes of what is stored for the guard.
+// LossChange is how a transaction changes what is stored for the guard.
 type LossChange struct {
 	Lost      []StoredLoss
-	Forgotten []string      // numbers, before Lost
-	Held      time.Duration // for how long the shop was held in all; 0: unchanged
+	Forgotten []string      // numbers, deleted before Lost is stored
+	Held      time.Duration // total time for which the shop was held; 0: unchanged
 	Approved  int           // how many of the approved losses the transaction stores
 }
 
@@ -334,9 +328,9 @@ func (c LossChange) Empty() bool {
 	return len(c.Lost)+len(c.Forgotten)+c.Approved == 0 && c.Held == 0
 }
 
-// Remember returns what the transaction that stores a read changes. An item whose loss is
-// remembered counts since that; of the others as many are not remembered as are approved.
-// With it are forgotten losses that are over, most at most.
+// Remember returns what changes with the transaction that stores a read. A loss remembered
+// already keeps its time; of the others, the approved number is not remembered. It also forgets
+// expired losses, at most `most`.
 func (g *LossGuard) Remember(at LossMoment, read LossRead, most int) LossChange {
 	c := LossChange{Forgotten: slices.Clone(read.Restored)}
 	if len(read.Lost) == 0 {
@@ -366,13 +360,13 @@ func (g *LossGuard) remember(number string, l Loss) {
 	g.recent[number] = l
 }
 
-// Over returns the numbers of losses that count no more, in their order, most at most.
+// Over returns the numbers of expired losses, sorted, at most `most`.
 func (g *LossGuard) Over(at LossMoment, most int) []string {
 	window := g.lossWindow(at, nil, nil)
 	return g.remembered(most, window.Over)
 }
 
-// All returns the numbers of all losses that are remembered, in their order, most at most.
+// All returns the numbers of all remembered losses, sorted, at most `most`.
 func (g *LossGuard) All(most int) []string {
 	return g.remembered(most, func(Loss) bool { return true })
 }
@@ -388,8 +382,8 @@ func (g *LossGuard) remembered(most int, which func(Loss) bool) []string {
 	return numbers[:min(len(numbers), most)]
 }
 
-// StandStill returns what the end of holds changes: losses are no older then than when
-// the holds began.
+// StandStill returns what changes when holds end: losses are then no older than when the holds
+// began.
 func (g *LossGuard) StandStill(held, left Holds, now time.Time) LossChange {
 	stood := left.StockStoodFrom(now).Sub(held.StockStoodFrom(now))
 	if len(g.recent) == 0 || stood <= 0 {
@@ -398,7 +392,7 @@ func (g *LossGuard) StandStill(held, left Holds, now time.Time) LossChange {
 	return LossChange{Held: g.held + stood}
 }
 
-// Stored takes over what has been stored.
+// Stored applies what has been stored.
 func (g *LossGuard) Stored(c LossChange, now time.Time) {
 	for _, number := range c.Forgotten {
 		delete(g.recent, number)

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Scope is what a hold stops: the whole shop, or one part of it while the
-// others go on.
+// Scope is what a hold stops: the whole shop, or one part while the others continue.
 type Scope string
 
 // The scopes of holds, the widest first.
@@ -16,10 +15,10 @@ const (
 	ScopeShop     Scope = "shop"
 	ScopeStock    Scope = "stock"
 	ScopeInvoices Scope = "invoices"
-	ScopePDFs     Scope = "pdf" // and what else is fetched for stored invoices
+	ScopePDFs     Scope = "pdf" // and whatever else is fetched for stored invoices
 )
 
-// order is the scope's place where several are listed.
+// order is the scope's position in lists.
 func (s Scope) order() int {
 	return slices.Index([]Scope{ScopeShop, ScopeStock, ScopeInvoices, ScopePDFs}, s)
 }
@@ -30,19 +29,19 @@ type Reason string
 // The reasons for holds.
 const (
 	HeldTokenRefused     Reason = "token_refused"     // shop: /self answers 401: the token is wrong, or the agreement revoked the grant
-	HeldForbidden        Reason = "forbidden"         // shop: /self answers 403; a part: e-conomic answers 403 to its reads
+	HeldForbidden        Reason = "forbidden"         // shop: /self answers 403; part: e-conomic answers 403 to its reads
 	HeldAgreementChanged Reason = "agreement_changed" // shop: the token answers for another agreement
 	HeldBadToken         Reason = "token_unreadable"  // shop: the stored token cannot be opened with this key
 	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
-	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much, or several within a while
+	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much, or several within a window
 )
 
-// Reasons returns all of them.
+// Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldBadToken, HeldNoInventory, HeldLosses}
 }
 
-// Hold says that lagerd itself has stopped a shop or a part of it.
+// Hold says that lagerd itself stopped a shop or a part of it.
 type Hold struct {
 	Scope  Scope
 	Reason Reason
@@ -50,11 +49,11 @@ type Hold struct {
 	Since  time.Time
 }
 
-// Holds are a shop's holds, at most one of each scope, the widest scope first.
-// A Holds value is never changed.
+// Holds are a shop's holds, at most one per scope, the widest scope first. A Holds value is
+// immutable.
 type Holds []Hold
 
-// Of returns the hold of a scope; ok is false where there is none.
+// Of returns the hold of a scope; ok is false if there is none.
 func (h Holds) Of(scope Scope) (hold Hold, ok bool) {
 	for _, hold := range h {
 		if hold.Scope == scope {
@@ -75,8 +74,8 @@ func (h Holds) Has(scope Scope, reason Reason) bool {
 	return ok && hold.Reason == reason
 }
 
-// StockStoodFrom returns since when the holds keep the shop's stock from being read, the
-// given time if they do not.
+// StockStoodFrom returns since when holds have kept the shop's stock from being read, or now if
+// they do not.
 func (h Holds) StockStoodFrom(now time.Time) time.Time {
 	since := now
 	for _, hold := range h {
@@ -87,11 +86,11 @@ func (h Holds) StockStoodFrom(now time.Time) time.Time {
 	return since
 }
 
-// String names scope, reason and detail of each: "stock: losses: a
-// reconciliation would …; pdf: forbidden: …". The shop's own hold names no scope.
+// String lists scope, reason and detail of each hold: "stock: losses: a reconciliation would …;
+// pdf: forbidden: …". A hold of the whole shop names no scope.
 func (h Holds) String() string { return h.list(Hold.String) }
 
-// Codes is String without details.
+// Codes is String without the details.
 func (h Holds) Codes() string { return h.list(Hold.codes) }
 
 func (h Holds) list(each func(Hold) string) string {
@@ -102,7 +101,7 @@ func (h Holds) list(each func(Hold) string) string {
 	return strings.Join(texts, "; ")
 }
 
-// String names the hold's scope, reason and detail.
+// String returns the hold's scope, reason and detail.
 func (h Hold) String() string { return strings.TrimSuffix(h.codes()+": "+h.Detail, ": ") }
 
 func (h Hold) codes() string {
@@ -112,10 +111,9 @@ func (h Hold) codes() string {
 	return string(h.Scope) + ": " + string(h.Reason)
 }
 
-// With returns the holds together with another. One that its scope has already
-// is not overwritten: it ends by its own condition alone (After). Of the same
-// reason, it takes over the detail and stays as old as it is. changed is false
-// where nothing differs.
+// With returns the holds plus another one. It does not replace a scope's existing hold, which
+// ends only by its own condition (After): with the same reason, only the detail is updated;
+// with another, nothing is. changed is false if nothing differs.
 func (h Holds) With(another Hold) (holds Holds, changed bool) {
 	at := slices.IndexFunc(h, func(hold Hold) bool { return hold.Scope == another.Scope })
 	if at < 0 {
@@ -136,20 +134,20 @@ func (h Holds) Without(scopes ...Scope) Holds {
 	return slices.DeleteFunc(slices.Clone(h), func(hold Hold) bool { return slices.Contains(scopes, hold.Scope) })
 }
 
-// Seen is something that ends holds.
+// Seen is an observation that ends holds.
 type Seen string
 
-// What ends holds.
+// What can end holds.
 const (
 	SeenSelf           Seen = "self"            // /self answered for the shop's own agreement
-	SeenOtherAgreement Seen = "other agreement" // /self answered for another
+	SeenOtherAgreement Seen = "other agreement" // /self answered for another agreement
 	SeenSelf401        Seen = "self: 401"       // /self refused the token
-	SeenSelf403        Seen = "self: 403"       // /self forbade
+	SeenSelf403        Seen = "self: 403"       // /self answered 403
 	SeenStockRead      Seen = "stock read"      // e-conomic answered a read of items
 	SeenInvoicesRead   Seen = "invoices read"   // e-conomic answered a read of invoices
 	SeenPDFRead        Seen = "PDF read"        // e-conomic answered a read of a PDF
 	SeenFigures        Seen = "figures"         // a listing carries stock figures
-	SeenFewLosses      Seen = "few losses"      // a whole listing does not take too much away
+	SeenFewLosses      Seen = "few losses"      // a complete listing does not take too much away
 	SeenApproval       Seen = "approval"        // a person has approved the losses
 )
 
@@ -167,7 +165,7 @@ func ReadOf(part Scope) Seen {
 	return ""
 }
 
-// ends reports whether what was seen is the condition by which the hold ends:
+// ends reports whether s is the condition that ends the hold:
 //
 //	hold                      ends by
 //	shop: token_refused       any answer of /self but 401
@@ -175,8 +173,8 @@ func ReadOf(part Scope) Seen {
 //	shop: token_unreadable    any answer of /self: the token has been opened
 //	shop: agreement_changed   /self answers for the shop's agreement (which a person may have changed)
 //	part: forbidden           e-conomic answers a read of that part
-//	stock: no_inventory       a listing that carries figures
-//	stock: losses             a whole listing that does not take too much away, an approval
+//	stock: no_inventory       a listing with figures
+//	stock: losses             a complete listing that does not take too much away, an approval
 func (s Seen) ends(h Hold) bool {
 	self := s == SeenSelf || s == SeenOtherAgreement || s == SeenSelf401 || s == SeenSelf403
 	switch h.Scope {
@@ -210,8 +208,7 @@ func (s Seen) ends(h Hold) bool {
 	return false
 }
 
-// After returns the holds that are left after what was seen, and those that it
-// ended.
+// After returns the holds left after what was seen, and those that it ended.
 func (h Holds) After(seen Seen) (left, ended Holds) {
 	if !slices.ContainsFunc(h, seen.ends) {
 		return h, nil

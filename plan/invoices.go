@@ -10,8 +10,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Invoice is a booked invoice or credit note as e-conomic describes it. It is
-// immutable at e-conomic but for what lagerd does not keep (remainder, sent).
+// Invoice is a booked invoice or credit note as e-conomic describes it. At e-conomic it is
+// immutable except for fields that lagerd does not keep (remainder, sent).
 type Invoice struct {
 	Number          int64
 	Date, DueDate   string // local business dates, YYYY-MM-DD; "" if absent
@@ -27,7 +27,7 @@ type Invoice struct {
 	TextLine1       string // notes.textLine1
 	OrderNumber     int64  // e-conomic's own order number; 0 if absent
 	PDFLink         string
-	Warning         string // fields that cannot be understood, for people: absent above; "" if there are none
+	Warning         string // fields that could not be understood, for people: absent above; "" if there are none
 }
 
 // IsCreditNote reports whether the invoice is a credit note. e-conomic has no
@@ -40,16 +40,16 @@ func (i Invoice) IsCreditNote() bool {
 	return i.Net.Valid && i.Net.Decimal.IsNegative()
 }
 
-// TellsKind reports whether an amount that is known tells a credit note from an invoice.
+// TellsKind reports whether a known amount distinguishes a credit note from an invoice.
 func (i Invoice) TellsKind() bool {
 	return i.Gross.Valid && !i.Gross.Decimal.IsZero() || i.Net.Valid && !i.Net.Decimal.IsZero()
 }
 
-// OrderField names where an agreement keeps the shop's order number.
+// OrderField names the invoice field that holds the shop's order number.
 type OrderField string
 
-// The fields an order number can stand in. e-conomic has none of its own for
-// it; integrations use these.
+// The fields that may hold an order number. e-conomic has none of its own for it; integrations
+// use these.
 const (
 	OrderInOtherReference OrderField = "references.other"
 	OrderInHeading        OrderField = "notes.heading"
@@ -57,14 +57,14 @@ const (
 	OrderInOrderNumber    OrderField = "orderNumber"
 )
 
-// OrderRule finds the shop's order number on an invoice.
+// OrderRule extracts the shop's order number from an invoice.
 type OrderRule struct {
 	Field   OrderField
 	Pattern *regexp.Regexp // nil: the whole field; else its only group, or the whole match
 }
 
-// OrderNumber returns the shop's order number on the invoice, or "" where the
-// field is empty or the pattern does not match.
+// OrderNumber returns the shop's order number on the invoice, or "" if the field is empty or
+// the pattern does not match.
 func (r OrderRule) OrderNumber(inv Invoice) string {
 	var field string
 	switch r.Field {
@@ -93,27 +93,28 @@ func (r OrderRule) OrderNumber(inv Invoice) string {
 	return m[1]
 }
 
-// Range is a run of invoice numbers, both ends included.
+// Range is a range of invoice numbers, both ends included.
 type Range struct{ From, To int64 }
 
-// Gap is a run of numbers below the cursor that e-conomic has not shown yet.
+// Gap is a range of numbers below the cursor that e-conomic has not shown yet.
 type Gap struct {
 	Range
-	SeenAt time.Time // when it was found missing, or a number last came out of it
+	SeenAt time.Time // when it was found, or a number last came out of it
 }
 
-// InvoicesInput is everything that decides about a batch of observed invoices.
+// InvoicesInput is the input of Invoices: everything that decides about a batch of observed
+// invoices.
 type InvoicesInput struct {
 	Cause    Cause
 	First    bool // the shop's first listing: a baseline, nothing was missed
 	Began    time.Time
 	Observed []Invoice
-	Stored   map[int64]bool // which of them are stored already
+	Stored   map[int64]bool // which of them are already stored
 
-	Incomplete map[int64]bool // of those, the ones of which fields could not be understood when they were stored
+	Incomplete map[int64]bool // of those, the ones with fields that could not be understood when they were stored
 
 	Hints    map[string]Hint
-	NotFound []int64 // hinted numbers that e-conomic answered it does not have
+	NotFound []int64 // hinted numbers that e-conomic says it does not have
 	Rule     OrderRule
 	Now      time.Time
 	Rereads  []time.Duration
@@ -122,7 +123,7 @@ type InvoicesInput struct {
 // InvoiceRow is an invoice to be stored.
 type InvoiceRow struct {
 	Invoice
-	ShopOrder string // the shop's order number; "" where none was found
+	ShopOrder string // the shop's order number; "" if none was found
 	FoundAt   time.Time
 }
 
@@ -130,7 +131,7 @@ type InvoiceRow struct {
 type InvoicesPlan struct {
 	Rows []InvoiceRow
 
-	Completed []InvoiceRow // stored incomplete, and understood now
+	Completed []InvoiceRow // stored incomplete, and fully understood now
 
 	Changes  []Change
 	Answered []Answer
@@ -138,11 +139,10 @@ type InvoicesPlan struct {
 	Late     []string
 }
 
-// Invoices decides about observed invoices: those not stored yet are stored
-// once and never rewritten, but for one that was stored without fields that
-// could not be understood and now can all be. A hint of a number that e-conomic shows is
-// answered; one of a number it does not have is read again at the distances of
-// Rereads, since its reading side may lag behind the webhook.
+// Invoices decides about observed invoices. A new invoice is stored once and never rewritten,
+// except if it was stored without fields that could not be understood and all of them now can.
+// A hint of a number that e-conomic shows is answered; one of a number it does not have is
+// reread at the delays in Rereads, since its read side may lag behind the webhook.
 func Invoices(in InvoicesInput) InvoicesPlan {
 	var out InvoicesPlan
 	for _, inv := range in.Observed {
@@ -167,7 +167,7 @@ func Invoices(in InvoicesInput) InvoicesPlan {
 		case hinted:
 			c.Cause = hint.Cause
 			if hint.Failures > 0 {
-				c.Webhook = WebhookNone // it was found before, and could not be understood
+				c.Webhook = WebhookNone // it was found before, but could not be understood
 			}
 		}
 		if in.First && c.Cause != CauseWebhook {
@@ -195,22 +195,21 @@ func (in InvoicesInput) row(inv Invoice) InvoiceRow {
 	return InvoiceRow{Invoice: inv, ShopOrder: in.Rule.OrderNumber(inv), FoundAt: in.Began}
 }
 
-// Window is the state of an invoice listing by number: everything up to
-// Cursor has been read, but for the gaps.
+// Window is the state of reading invoices by number: everything up to Cursor has been read
+// except the gaps.
 type Window struct {
 	Cursor int64
-	Gaps   []Gap // ascending, disjoint, all below or at Cursor
+	Gaps   []Gap // ascending, disjoint, all at or below Cursor
 }
 
-// Advance returns the window after a page of a listing that was sorted by
-// number, asked for everything after the cursor and for the gaps, and read
-// without a break. Numbers between two that came are new gaps, numbers that
-// came out of a gap shrink it, and a gap out of which nothing has come for as
-// long as keep is dropped: from then on only a sweep looks for it.
+// Advance returns the window after a page of a listing of everything above the cursor and in
+// the gaps, sorted by number and read without a break. Numbers between two that came become new
+// gaps, numbers out of a gap shrink it, and a gap from which nothing has come for keep is
+// dropped: from then on only a sweep looks for it.
 //
-// The window is never moved by a date or a clock: an invoice can be booked
-// with a chosen, lower number and a back-dated day (ECONOMIC.md §4,
-// bookWithNumber), so a number that was not seen stays wanted.
+// The window never moves by a date or a clock: an invoice can be booked with a chosen, lower
+// number and a back-dated day (ECONOMIC.md §4, bookWithNumber), so a number that was not seen
+// stays wanted.
 func (w Window) Advance(numbers []int64, now time.Time, keep time.Duration) Window {
 	numbers = slices.Clone(numbers)
 	slices.Sort(numbers)
@@ -233,9 +232,8 @@ func (w Window) Advance(numbers []int64, now time.Time, keep time.Duration) Wind
 	return next
 }
 
-// without returns what is left of the gap once the numbers have come. What is
-// left of a gap that numbers came out of counts as seen anew: an agreement that
-// once booked with a far higher number goes on inside the gap.
+// without returns what is left of the gap after numbers came. The rest counts as newly seen: an
+// agreement that once booked a far higher number continues inside the gap.
 func (g Gap) without(numbers []int64, now time.Time) []Gap {
 	i, _ := slices.BinarySearch(numbers, g.From)
 	if i == len(numbers) || numbers[i] > g.To {
@@ -255,12 +253,12 @@ func (g Gap) without(numbers []int64, now time.Time) []Gap {
 	return left
 }
 
-// StartWindow returns the window of a shop that begins with the invoices of a date: from
-// then on everything above the highest number counts as new. highest are the highest
-// numbers that there are, all of them if as many were announced. Those between them are
-// gaps: an agreement may have booked with a far higher number once, and go on below it.
-// Where they are all there are, so is what is below the lowest: it may be booked already,
-// and surface late.
+// StartWindow returns the window of a shop that starts with the invoices of a date: from then
+// on everything above the highest number counts as new. highest are the highest existing
+// numbers; they are all numbers if there are as many as announced. The numbers between them are
+// gaps: an agreement may once have booked a far higher number and continue below it. If they
+// are all numbers, those below the lowest are a gap too: they may be booked already, and
+// surface late.
 func StartWindow(highest []int64, announced int, now time.Time, keep time.Duration) Window {
 	var w Window
 	if len(highest) > 0 && announced > len(highest) {
@@ -269,9 +267,9 @@ func StartWindow(highest []int64, announced int, now time.Time, keep time.Durati
 	return w.Advance(highest, now, keep)
 }
 
-// Ask returns the gaps that are asked for beside what is above the cursor, as many as fit
-// says of a list. Where not all do, others are asked for at each turn, one after another;
-// next is the turn after this one.
+// Ask returns the gaps to ask for together with what is above the cursor, at most as many as
+// fit allows. If not all fit, the turns take them one after another; next is the turn after
+// this one.
 func (w Window) Ask(turn int, fit func([]Range) int) (gaps []Range, next int) {
 	if len(w.Gaps) == 0 {
 		return nil, turn

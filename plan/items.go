@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// ItemsInput is everything that decides about a batch of observed items.
+// ItemsInput is the input of Items: everything that decides about a batch of observed items.
 type ItemsInput struct {
 	Figure       Figure
-	Token        int64     // the fencing token under which the reads were made
-	Cause        Cause     // why the items were read, where no hint says better
-	VisibleSince time.Time // change queries have asked for everything changed since then; zero: none has
+	Token        int64     // fencing token of the lease the reads were made under
+	Cause        Cause     // why the items were read, unless a hint says more
+	VisibleSince time.Time // change queries have covered everything changed since then; zero: none has
 	First        bool      // the shop's first sweep: a baseline, so nothing was missed
 	Observations []Observation
 	Stored       map[string]Row
 	Hints        map[string]Hint // open stock hints recorded before the reads began
 	Now          time.Time
-	Rereads      []time.Duration // distances between reads of a hint that shows nothing new
-	Listing      time.Time       // when the last webhook came of all that a listing of everything answers; zero: it is no listing
+	Rereads      []time.Duration // delays between reads of a hint that shows nothing new
+	Listing      time.Time       // when the last of the webhooks came that a full listing answers; zero: no listing
 	LateWithin   time.Duration   // a webhook this long after its change counts as late
-	Created      [][]Item        // items created lately, by one read or another, to spot a renumbering
+	Created      [][]Item        // recently created items, by read, to detect a renumbering
 
-	Suspects   map[string]Suspect // by number: what an earlier read showed and none has confirmed
-	HeldBackTo time.Time          // losses are held back, and looked at again then; zero: they are not
-	Recent     map[string]Loss    // by number: the losses that are remembered
+	Suspects   map[string]Suspect // by number: shown by an earlier read, not confirmed yet
+	HeldBackTo time.Time          // losses are held back and reread then; zero: they are not
+	Recent     map[string]Loss    // by number: the remembered losses
 }
 
-// Suspect is a stock figure that one read would take away or set to zero. It is
-// believed once a second read, begun after the first, says the same: wrong
-// zeroes cost a shop its sales, and a right one is only a moment late.
+// Suspect is a stock figure that one read would take away or set to zero. It is believed once a
+// second read, begun after the first, shows the same: a wrong zero costs a shop its sales, and
+// a right one is only slightly late.
 type Suspect struct {
-	Began time.Time // when the first read that showed it began
-	Loss  bool      // something the shop sells by would be lost: see Row.loses
-	Cause Cause     // what led to that read
+	Began time.Time // start of the first read that showed it
+	Loss  bool      // the shop would lose stock that it sells by: see Row.loses
+	Cause Cause     // of that read
 
-	Announced bool // a webhook of its own led to it
-	Unlisted  bool // the last listing that was stored did not show the item: the shop's items as listed are without it
+	Announced bool // its own webhook led to it
+	Unlisted  bool // the last stored listing did not show the item, so the shop's item count excludes it
 }
 
 // ItemsPlan is what to write for a batch of observed items.
@@ -45,19 +45,19 @@ type ItemsPlan struct {
 	Changes  []Change
 	Answered []Answer
 	Rereads  []Reread
-	Late     []string // numbers whose missed webhook has come after all
+	Late     []string // numbers whose missed webhook came after all
 	Stale    int      // observations older than what is stored
 
-	Suspected map[string]Suspect // by number: not written, to be read again
+	Suspected map[string]Suspect // by number: not written, to be reread
 	Lost      []Lost             // written losses that no webhook of their own announced
-	Restored  []string           // remembered losses that count no more
+	Restored  []string           // remembered losses that no longer count
 }
 
 // Items decides about observed items. For one number:
 //
 //	observation      stored row     outcome
 //	older than row   any            ignored; the hint stays open
-//	found            none           row and change "created"; of a first sweep, where no hint asked, only the row
+//	found            none           row and change "created"; in a first sweep without a hint only the row
 //	found            gone           row and change "returned"
 //	found, figure ≠  present        row and change "stock"
 //	found, state ≠   present        row and change "state"
@@ -66,20 +66,17 @@ type ItemsPlan struct {
 //	not found        none or gone   nothing
 //	not found        present        row with absent stock and change "gone"
 //
-// A field that e-conomic sent and that could not be understood stays as it is stored:
-// it is no difference.
+// A field that e-conomic sent but that could not be understood keeps its stored value and is no
+// difference.
 //
-// What would write a zero, or take a figure or an item away, is only suspected
-// until a second read confirms it, and while losses are held back it stays so.
-// Its hint stays open.
+// A zero, or the loss of a figure or an item, is only a suspect until a second read confirms
+// it, or for as long as losses are held back. Its hint stays open.
 //
-// A hint is answered by a read that shows a change; one that stands for several
-// webhooks only if the read began late enough to show what the last of them tells of
-// (Hint.settledBy). A webhook's or an
-// invoice's hint whose read shows nothing new is read again at the distances
-// of Rereads before it counts as answered, since e-conomic's reading side may
-// lag behind its webhooks; an operator's hint is answered by any read, and an
-// invoice's also where the item has changed shortly before.
+// A hint is answered by a read that shows a change; a hint of several webhooks only if the read
+// began late enough to show the last of them (Hint.settledBy). If a read shows nothing new for
+// the hint of a webhook or an invoice, it is reread at the delays in Rereads before it counts
+// as answered, since e-conomic's read side may lag behind its webhooks. Any read answers an
+// operator's hint, and also an invoice's if the item changed shortly before.
 func Items(in ItemsInput) ItemsPlan {
 	var out ItemsPlan
 	for _, obs := range in.Observations {
@@ -140,15 +137,14 @@ func Items(in ItemsInput) ItemsPlan {
 	return out
 }
 
-// doubt reports whether an observation is not to be written yet, and as what it
-// is suspected.
+// doubt reports whether an observation must not be written yet, and returns it as a suspect.
 func (in ItemsInput) doubt(obs Observation, row, next Row, stored bool) (Suspect, bool) {
 	s := Suspect{Began: obs.Began, Loss: stored && next.loses(row), Cause: in.seenBy(obs)}
 	if !s.Loss && (!next.zero() || stored && row.zero()) {
 		return s, false
 	}
 	first, known := in.Suspects[obs.Item.Number]
-	// What was stored after the first read has refuted it.
+	// A row stored after the first read has refuted it.
 	known = known && !(stored && Version{Token: in.Token, At: first.Began}.Before(row.Version))
 	if known {
 		s.Began, s.Cause, s.Unlisted = first.Began, first.Cause, first.Unlisted && !obs.Found
@@ -171,8 +167,8 @@ func (p *ItemsPlan) suspect(number string, s Suspect) {
 	p.Suspected[number] = s
 }
 
-// loses reports whether r, written over old, takes away what the shop sells by:
-// a figure that becomes zero or absent, or an item that is gone.
+// loses reports whether writing r over old takes away stock that the shop sells by: the figure
+// becomes zero or absent, or the item is gone.
 func (r Row) loses(old Row) bool {
 	if r.State == StateGone && old.State != StateGone {
 		return true
@@ -193,8 +189,8 @@ func reasonFor(obs Observation, stored bool) HintReason {
 	}
 }
 
-// decide compares one observation with one stored row. The returned change is
-// nil where nothing that the shop sells by differs.
+// decide compares an observation with the stored row. It returns no change if nothing that the
+// shop sells by differs.
 func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change) {
 	next := row
 	if !obs.Found {
@@ -247,18 +243,18 @@ func differ(what What, before, after Row, obs Observation) *Change {
 	}
 }
 
-// differs reports whether anything stored differs beside what makes a change.
-// UpdatedAt alone does not: e-conomic moves it for prices and texts that
-// lagerd does not keep, and a write for each would cost more than it tells.
+// differs reports whether r differs from o in anything else that is stored. UpdatedAt alone
+// does not count: e-conomic updates it for prices and texts that lagerd does not keep, and a
+// write for each would cost more than it is worth.
 func (r Row) differs(o Row) bool {
 	return r.Name != o.Name || r.BarCode != o.BarCode || r.Barred != o.Barred ||
 		r.InventoryEnabled != o.InventoryEnabled || r.State != o.State
 }
 
-// attribute names the change's cause and what became of its webhook.
-// e-conomic's "Inventory updated" webhook tells of stock, not of items being
-// created, deleted, barred or renamed, nor of a setting of the shop that makes
-// another figure its stock: only a figure that moved can be missed.
+// attribute sets the change's cause and what happened to its webhook. e-conomic's "Inventory
+// updated" webhook announces changes of stock, not items being created, deleted, barred or
+// renamed, nor a shop setting that makes another figure its stock: only a changed figure can
+// have a missed webhook.
 func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
 	c.Cause, c.Webhook = cause, WebhookNone
 	if hinted {
@@ -272,10 +268,9 @@ func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
 	}
 }
 
-// seenBy returns what would have found the change had nothing hinted at it: a
-// change query shows what e-conomic says was updated in its window, and only a
-// sweep what it does not. A listing can stand in for either. Where the time of the update
-// is not known, so is that.
+// seenBy returns what would have found the change without a hint: a change query, if e-conomic
+// says the item was updated in its window, and otherwise only a sweep. A listing can stand in
+// for either. If the time of the update is unknown, the cause of the read stays.
 func (in ItemsInput) seenBy(obs Observation) Cause {
 	if in.VisibleSince.IsZero() || !obs.Found || obs.Unknown.Has(FieldUpdatedAt) || in.Cause != CauseTick && in.Cause != CauseSweep {
 		return in.Cause
@@ -294,16 +289,16 @@ func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, re
 	return h.Answer(reason, ""), nil
 }
 
-// readAgain returns what has a hint that was read, well, read once more.
+// readAgain returns another read of a hint whose last read succeeded.
 func (h Hint) readAgain(due time.Time, tries int, reason HintReason) Reread {
 	h.Tries, h.Failures, h.Refused = tries, 0, false
 	return h.PutOff(due, reason, "")
 }
 
-// settledBy reports whether a change that was shown by a read that began then answers
-// the hint. The first change that is seen after several webhooks may be what the first
-// of them told of, and e-conomic's reading side may not show yet what the last did: it
-// is believed to lag for as long as the longest of the rereads at most.
+// settledBy reports whether a change shown by a read begun at that time answers the hint. The
+// first change seen after several webhooks may be that of the first one, while e-conomic's read
+// side does not show the last one yet: it is assumed to lag by at most the longest of the
+// rereads.
 //
 //	webhooks   the read began               the change answers the hint
 //	none, one  at any time                  yes
@@ -316,11 +311,10 @@ func (h Hint) settledBy(began time.Time, rereads []time.Duration) bool {
 	return !began.Before(h.WebhookAt.Add(slices.Max(rereads)))
 }
 
-// rereadAfter returns when a hint of several webhooks is read again, although a read
-// has shown a change: at the distances of rereads that are still ahead, counted from its
-// last webhook, or from the last of all that a listing answers (so that one more
-// listing reads them all again). A listing counts as one of the rereads. It returns nil
-// where none is left.
+// rereadAfter returns the next read of a hint of several webhooks although a read has shown a
+// change: at the next of the rereads' delays, counted from its last webhook, or from the last
+// one that a listing answers (so that one more listing rereads them all). A listing counts as
+// one of the rereads. It returns nil if none is left.
 func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.Time, reason HintReason) *Reread {
 	if h.Tries >= len(rereads) {
 		return nil
@@ -332,7 +326,7 @@ func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.T
 			from = listing
 		}
 	}
-	if from.After(now) { // by a clock that is ahead
+	if from.After(now) { // by a clock that was ahead
 		from = now
 	}
 	for next < len(rereads)-1 && !from.Add(rereads[next]).After(now) {
@@ -348,9 +342,9 @@ func (h Hint) rereadAfter(now time.Time, rereads []time.Duration, listing time.T
 
 func (h Hint) needsRereads() bool { return !h.WebhookAt.IsZero() || h.Cause == CauseInvoice }
 
-// markRenumbered points a gone item at the one new item that looks like it:
-// e-conomic tells of a renumbering only as a number gone and another created.
-// It is a help for people and decides nothing.
+// markRenumbered links a gone item to the only new item that looks like it: e-conomic shows a
+// renumbering only as one number gone and another created. The link is for people and decides
+// nothing.
 func markRenumbered(out *ItemsPlan, created [][]Item) {
 	if !slices.ContainsFunc(out.Changes, func(c Change) bool { return c.What == WhatGone }) {
 		return
@@ -370,8 +364,8 @@ func markRenumbered(out *ItemsPlan, created [][]Item) {
 	}
 }
 
-// successor returns the number of the only created item that looks like gone,
-// or "" if there is none or more than one.
+// successor returns the number of the only created item that looks like gone, or "" if there is
+// none or several.
 func successor(gone Item, created [][]Item) string {
 	var like []string
 	for _, items := range created {
@@ -387,8 +381,8 @@ func successor(gone Item, created [][]Item) string {
 	return like[0]
 }
 
-// Created returns the items that the plan stores for the first time, but none of
-// a first sweep: those replace nothing.
+// Created returns the items that the plan stores for the first time, except those of a first
+// sweep: they replace nothing.
 func (p ItemsPlan) Created() []Item {
 	numbers := map[string]bool{}
 	for _, c := range p.Changes {

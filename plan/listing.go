@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Page is a page of a listing of everything that an account holds.
+// Page is a page of a listing of everything that an agreement holds.
 type Page struct {
 	Observed   []Observation
 	Unreadable []Unreadable
-	Announced  int  // how many items the whole listing has, as the source counts them now
+	Announced  int  // items in the whole listing, as the source counts them now
 	Last       bool // no page follows
 	Began      time.Time
 	ServerDate time.Time // by the source's clock; zero if it did not say
@@ -23,70 +23,70 @@ type Page struct {
 
 func (p Page) size() int { return len(p.Observed) + len(p.Unreadable) }
 
-// Step is what is to be done with a page.
+// Step is what to do with a page.
 type Step string
 
-// The steps.
+// The possible steps.
 const (
-	StepStore    Step = "store"     // what it shows counts
-	StepTurnBack Step = "turn_back" // pages before it are read again first, and this one after them
+	StepStore    Step = "store"     // it counts
+	StepTurnBack Step = "turn_back" // earlier pages are read again first, then this one
 )
 
-// Listing decides about a listing of everything, page by page. It does no I/O: whoever
-// reads and stores tells it of each page, in their order, and at the end of what is
-// stored. It is used by one goroutine at a time.
+// Listing makes the decisions about a listing of everything, page by page. It does no I/O: the
+// caller adds each page in order, and at the end the stored items. It is used by one goroutine
+// at a time.
 type Listing struct {
 	cause    Cause
 	pageSize int
 
-	pages     []int // the sizes of those that count
+	pages     []int // sizes of the pages that count
 	read      int   // items on them
 	announced int
 
 	began, serverDate time.Time           // of the first page
 	seen              map[string]struct{} // numbers that a page has shown
-	unreadable        map[string]struct{} // those among them that could not be understood
+	unreadable        map[string]struct{} // of those, the ones that could not be understood
 	nameless          int                 // items without a readable number
-	namelessErr       error               // what was wrong with the last of them
-	latest            time.Time           // that an item was updated
-	timeless          bool                // of some items it is not known when
+	namelessErr       error               // error of the last of them
+	latest            time.Time           // latest update of an item
+	timeless          bool                // for some items it is unknown
 	assessment        Assessment
-	digest            hash.Hash // of what the only page says; nil where there are several
+	digest            hash.Hash // content of the only page; nil if there are several
 
 	missing []string            // stored numbers that no page has shown
 	stored  map[string]struct{} // hinted numbers that are stored
 
-	suspects map[string]Suspect  // of one that is only looked at: what it would take away
-	back     map[string]struct{} // and remembered losses that it shows in stock again
+	suspects map[string]Suspect  // of a dry run: what it would take away
+	back     map[string]struct{} // of a dry run: remembered losses that are in stock again
 }
 
-// NewListing returns a listing of which no page has been read.
+// NewListing returns a listing without pages.
 func NewListing(cause Cause, pageSize int) *Listing {
 	return &Listing{cause: cause, pageSize: pageSize, stored: map[string]struct{}{}, suspects: map[string]Suspect{}, back: map[string]struct{}{}}
 }
 
-// Cause is what led to the listing.
+// Cause returns what led to the listing.
 func (l *Listing) Cause() Cause { return l.cause }
 
-// Began is when the read of the first page began, and by the source's clock, if it said.
+// Began returns when the read of the first page began, also by the source's clock if it sent
+// one.
 func (l *Listing) Began() (at, serverDate time.Time) { return l.began, l.serverDate }
 
-// Next is the number of the page that is to be read next, counted from 0.
+// Next returns the number of the next page to read, counting from 0.
 func (l *Listing) Next() int { return len(l.pages) }
 
-// mostBelieved is for how many items room is made before they come.
+// mostBelieved limits the room made for announced items before they come.
 const mostBelieved = 250_000
 
-// Add counts a page, the one that Next told, and says what is to be done with it. Where
-// the listing has become shorter since the page before, what followed a deleted item has
-// moved up, onto pages that have been read: as many of those as the deleted items may
-// span are read again.
+// Add adds page Next and returns what to do with it. If the listing has become shorter since
+// the previous page, the items behind a deleted one have moved up onto pages already read: as
+// many pages as the deleted items may span are read again.
 //
-//	announced, since the page before   step
-//	as many, or more                   store
-//	fewer, by up to a page             turn back by one page
-//	fewer, by n pages                  turn back by n pages, or to the first
-//	fewer, and this is the first       store
+//	announced, since the previous page   step
+//	as many, or more                     store
+//	fewer, by up to a page               turn back by one page
+//	fewer, by n pages                    turn back by n pages, or to the first
+//	fewer, and this is the first         store
 func (l *Listing) Add(p Page) Step {
 	if l.began.IsZero() {
 		l.began, l.serverDate = p.Began, p.ServerDate
@@ -149,9 +149,8 @@ func (l *Listing) leaveOut(u Unreadable) {
 	l.seen[u.Number] = struct{}{}
 }
 
-// Says returns a digest of what the listing's only page says, to the letter; "" where it
-// has several, or showed fewer items than it announced. An item whose number cannot be
-// read is part of it.
+// Says returns a digest of the exact content of the listing's only page; "" if it has several,
+// or showed fewer items than it announced. The digest includes items with an unreadable number.
 func (l *Listing) Says() string {
 	if l.digest == nil || l.Complete() != nil {
 		return ""
@@ -159,11 +158,11 @@ func (l *Listing) Says() string {
 	return hex.EncodeToString(l.digest.Sum(nil))
 }
 
-// Complete returns a *ShortError where the listing was cut short: nothing is concluded
-// from what it did not show.
+// Complete returns a *ShortError if the listing was cut short: nothing may be concluded from
+// what it did not show.
 func (l *Listing) Complete() error { return Complete("items", l.announced, l.read) }
 
-// Look takes note of what a page would take away, of a listing of which nothing is stored.
+// Look adds what a page of a dry run would take away.
 func (l *Listing) Look(seen []Observation, p ItemsPlan) {
 	for i := range seen {
 		delete(l.suspects, seen[i].Item.Number) // a page may be read again
@@ -175,8 +174,7 @@ func (l *Listing) Look(seen []Observation, p ItemsPlan) {
 	}
 }
 
-// Refute takes note of a read beside the listing: what a page would have taken away, and
-// the read does not, counts no more.
+// Refute drops what the dry run would have taken away but a read during it does not.
 func (l *Listing) Refute(read LossRead) {
 	for i := range read.Seen {
 		number := read.Seen[i].Item.Number
@@ -186,8 +184,7 @@ func (l *Listing) Refute(read LossRead) {
 	}
 }
 
-// Stored takes note of an item that is stored and not gone. hinted says that an open hint
-// asks for it.
+// Stored adds an item that is stored and not gone. hinted says that it has an open hint.
 func (l *Listing) Stored(number string, hinted bool) {
 	if hinted {
 		l.stored[number] = struct{}{}
@@ -197,26 +194,26 @@ func (l *Listing) Stored(number string, hinted bool) {
 	}
 }
 
-// ListingEnd is what is known of the shop when a listing has been read to its end.
+// ListingEnd is the shop's state when a listing has been read to its end.
 type ListingEnd struct {
 	Began     time.Time          // Listing.Began, by the clock that orders observations
 	Cursor    bool               // change queries have a cursor
-	Swept     bool               // an earlier listing has been stored
-	Coarse    time.Duration      // how coarse the times are at which items were updated
-	Suspected map[string]Suspect // by number: what is suspected already
+	Swept     bool               // an earlier listing was stored
+	Coarse    time.Duration      // resolution of the items' update times
+	Suspected map[string]Suspect // by number: existing suspects
 }
 
 // CursorStep is what a listing does to the cursor of the change queries.
 type CursorStep string
 
-// The steps of a cursor.
+// The possible cursor steps.
 const (
 	CursorStays   CursorStep = "stays"   // it is left to the change queries, or to the next listing
-	CursorFollows CursorStep = "follows" // it follows the listing, as it follows a change query
+	CursorFollows CursorStep = "follows" // it moves with the listing as with a change query
 )
 
-// Suspicion is what is odd about an agreement's stock and keeps nothing from being
-// stored, as a code.
+// Suspicion is a code for what is odd about an agreement's stock without preventing anything
+// from being stored.
 type Suspicion string
 
 // The suspicions.
@@ -225,31 +222,31 @@ const (
 	SuspicionAllZero Suspicion = "all_zero" // every figure is zero
 )
 
-// Listed is what a listing of everything came to.
+// Listed is the result of a listing of everything.
 type Listed struct {
-	Items     int  // that it has shown
-	Empty     bool // there was none, not even one that could not be understood
+	Items     int  // shown
+	Empty     bool // it showed none, not even an unreadable one
 	Missing   map[string]Suspect
 	Cursor    CursorStep
-	Latest    time.Time // that an item was updated, as far as that is known
+	Latest    time.Time // latest update of an item, as far as known
 	Suspicion Suspicion
-	Says      string // Listing.Says, where nothing else can be among it: "" else
+	Says      string // Listing.Says; "" if an item has no readable number
 
 	Nameless    int   // items without a readable number: any number may be one of them
-	NamelessErr error // what was wrong with the last of them
+	NamelessErr error // error of the last of them
 	Unreadable  map[string]struct{}
 
-	Takes map[string]Suspect  // what storing it would take away, Missing among it
-	Back  map[string]struct{} // remembered losses that it shows in stock again
+	Takes map[string]Suspect  // what storing it would take away, including Missing
+	Back  map[string]struct{} // remembered losses that are in stock again
 
 	seen, stored map[string]struct{}
 }
 
-// End returns what the listing came to when its last page has been added, and Stored has
-// been told of all that is stored. It returns a *ShortError where it was cut short.
+// End returns the result of the listing. All pages and all stored items must have been added.
+// It returns a *ShortError if the listing was cut short.
 //
-// A stored item that it did not show is suspected to be gone, and asked for alone: pages
-// shift while the data change.
+// A stored item that the listing did not show is a suspect and read alone: pages shift while
+// the data change.
 func (l *Listing) End(in ListingEnd) (Listed, error) {
 	if err := l.Complete(); err != nil {
 		return Listed{}, err
@@ -269,10 +266,10 @@ func (l *Listing) End(in ListingEnd) (Listed, error) {
 	return out, nil
 }
 
-// cursor decides what becomes of the cursor. A listing of several pages may have passed
-// over an item: a deletion that a creation between the same pages makes up for shows in
-// no count (Add). So it sets no cursor but a first one, and that only where nothing has
-// changed while it was read; where something has, a second listing does.
+// cursor decides what happens to the cursor. A listing of several pages may have missed an
+// item: a deletion is invisible in the count if an item was created between the same pages
+// (Add). So such a listing sets only a first cursor, and only if nothing changed while it was
+// read; otherwise a second listing does.
 //
 //	pages    cursor  earlier listing  changed meanwhile  cursor
 //	one      any     any              any                follows
@@ -292,11 +289,11 @@ func (l *Listing) cursor(in ListingEnd) CursorStep {
 	return CursorFollows
 }
 
-// MissingAtOnce bounds how many items that a listing did not show are asked for after it.
+// MissingAtOnce limits how many items missing from a listing are read after it.
 const MissingAtOnce = 100
 
-// Ask returns which missing items are asked for now, the first ones by number: no hint
-// asks for them already. all is false where there are more than are asked for at once.
+// Ask returns the missing items to read now, the first ones by number, without those that have
+// a hint already. all is false if there are more than MissingAtOnce.
 func (l *Listed) Ask(hinted func(number string) bool) (numbers []string, all bool) {
 	for _, number := range slices.Sorted(maps.Keys(l.Missing)) {
 		if hinted(number) {
@@ -310,8 +307,8 @@ func (l *Listed) Ask(hinted func(number string) bool) (numbers []string, all boo
 	return numbers, true
 }
 
-// Absent returns those of the hinted numbers that do not exist, in their order: they are
-// neither stored nor listed. An item without a readable number may be any of them.
+// Absent returns the hinted numbers that do not exist, sorted: they are neither stored nor
+// listed. An item without a readable number may be any of them.
 func (l *Listed) Absent(hinted iter.Seq[string]) []string {
 	if l.Nameless > 0 {
 		return nil

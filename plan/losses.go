@@ -2,37 +2,36 @@ package plan
 
 import "time"
 
-// Loss is a loss that was stored, and that neither a person had approved nor a
-// webhook of its own announced.
+// Loss is a stored loss that was neither approved by a person nor announced by its own webhook.
 type Loss struct {
-	At   time.Time // when it was stored, later by as long as the shop has been held since
-	Gone bool      // the item itself is gone: listings count it no more
+	At   time.Time // when it was stored, plus the time for which the shop has been held since
+	Gone bool      // the item itself is gone: listings no longer count it
 }
 
-// LossWindow is everything that decides whether losses that trickle, each
-// reconciliation below the limit for one, come to too many.
+// LossWindow is the input of Judge: whether losses that trickle in, each reconciliation below
+// its own limit, add up to too many.
 type LossWindow struct {
-	Now     time.Time     // for a shop that is held: when that began, so that its losses do not run out meanwhile
+	Now     time.Time     // for a held shop: when the hold began, so that losses do not expire meanwhile
 	Within  time.Duration // how long a loss counts
-	Percent int           // of the shop's items that may be lost within that time
-	Min     int           // and so many may always be
+	Percent int           // share of the shop's items that may be lost within that time
+	Min     int           // number that always may
 	Items   int           // of the shop, by its last listing
 
-	Approved int                 // further losses that a person has approved
+	Approved int                 // further losses approved by a person
 	Recent   map[string]Loss     // by number
-	Coming   map[string]Suspect  // by number: what is read or suspected now, and not stored
-	Back     map[string]struct{} // numbers of Recent that e-conomic shows in stock again
+	Coming   map[string]Suspect  // by number: read or suspected now, not stored
+	Back     map[string]struct{} // numbers in Recent that e-conomic shows in stock again
 }
 
-// LossVerdict says what a shop loses within a window.
+// LossVerdict is what a shop loses within a window.
 type LossVerdict struct {
-	Taken   int // stored already, within the window
-	Coming  int // beside them
-	Items   int // of the shop: those listed, and those lost that listings show no more
+	Taken   int // already stored within the window
+	Coming  int // in addition to those
+	Items   int // of the shop: those listed, and those lost that listings no longer show
 	TooMany bool
 }
 
-// Judge counts each item once, and no loss that a webhook of its own announced:
+// Judge counts each item once, except losses announced by their own webhook:
 //
 //	a loss that is                       counts
 //	stored within the window             yes
@@ -42,10 +41,9 @@ type LossVerdict struct {
 //	coming, announced by its webhook     no
 //	coming, and stored within it         once
 //
-// Of those that are coming so many are approved as a person has approved. The
-// rest is too many where it exceeds, together with what is stored, both the
-// share of the items and the number that is allowed in any case. Where nothing
-// is coming nothing is too many.
+// The approved number of coming losses is deducted. The rest is too many if, together with the
+// stored losses, it exceeds both the share of the items and the number that is always allowed.
+// If nothing is coming, nothing is too many.
 func (in LossWindow) Judge() LossVerdict {
 	v := LossVerdict{Items: in.Items}
 	taken := func(number string) bool {
@@ -78,28 +76,28 @@ func (in LossWindow) Judge() LossVerdict {
 	return v
 }
 
-// Over reports whether a loss counts no more. One that a clock ahead of ours put
-// into the future counts.
+// Over reports whether a loss has expired. A loss in the future, stored by a clock ahead of
+// ours, counts.
 func (in LossWindow) Over(l Loss) bool { return in.Now.Sub(l.At) >= in.Within }
 
 // Lost is a loss that a plan writes.
 type Lost struct {
 	Number string
-	Gone   bool // the item itself
+	Gone   bool // the item itself is gone
 }
 
-// remember notes what a read of a stored item means to the losses that are remembered.
-// The first line that fits decides:
+// remember records what a read of a stored item means for the remembered losses. The first
+// matching line decides:
 //
 //	the read shows                               the item
 //	a loss that no webhook of its own announced  counts
-//	a loss that one announced                    counts no more
-//	it in stock again                            counts no more
-//	anything, and a late webhook has come        counts no more
+//	a loss that one announced                    no longer counts
+//	it in stock again                            no longer counts
+//	anything, and a late webhook has come        no longer counts
 //	anything else                                stays as it is
 //
-// The late webhook is the one of the loss that counts, whether the read shows that loss
-// alone or something newer as well.
+// The late webhook belongs to the loss that counts, whether the read shows only that loss or
+// something newer too.
 func (p *ItemsPlan) remember(recent map[string]Loss, row, next Row, announced, late bool) {
 	loses := next.loses(row)
 	switch _, counted := recent[next.Number]; {

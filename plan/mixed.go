@@ -6,19 +6,18 @@ import (
 	"slices"
 )
 
-// Mixed is a stored invoice that is not the accepted agreement's, by what that
-// agreement lists.
+// Mixed is a stored invoice that does not belong to the accepted agreement, judging by that
+// agreement's listing.
 type Mixed struct {
 	Number int64
 	Reason string // for people
 }
 
-// MixedInvoices compares a page of a listing of invoices with what is stored of the
-// same range of numbers. A booked invoice never changes in what is compared, so one
-// that differs, or that the listing lacks, was read of another agreement. unread are
-// the numbers of listed invoices that could not be understood: nothing is said of
-// them, nor of a field that one side does not know. The listing shows only invoices
-// from dateFrom on, YYYY-MM-DD; "": all.
+// MixedInvoices compares a page of a listing of invoices with the stored invoices in its range
+// of numbers. A booked invoice never changes in the compared fields, so one that differs, or
+// that the listing lacks, came from another agreement. Invoices whose numbers are in unread
+// could not be understood and are not compared, nor are fields that one side does not know. The
+// listing shows only invoices from dateFrom on, YYYY-MM-DD; "": all.
 func MixedInvoices(listed []Invoice, unread []int64, stored []Invoice, dateFrom string) []Mixed {
 	byNumber := make(map[int64]Invoice, len(listed))
 	for _, i := range listed {
@@ -29,7 +28,7 @@ func MixedInvoices(listed []Invoice, unread []int64, stored []Invoice, dateFrom 
 		l, shown := byNumber[s.Number]
 		switch {
 		case slices.Contains(unread, s.Number):
-		case !shown && dateFrom != "" && s.Date < dateFrom: // also where its date is unknown
+		case !shown && dateFrom != "" && s.Date < dateFrom: // also if its date is unknown
 		case !shown:
 			mixed = append(mixed, Mixed{s.Number, "e-conomic does not list it"})
 		default:
@@ -41,8 +40,8 @@ func MixedInvoices(listed []Invoice, unread []int64, stored []Invoice, dateFrom 
 	return mixed
 }
 
-// conflict says in what a stored invoice differs from the one that is listed under its
-// number, "" if in nothing that both know.
+// conflict returns how a stored invoice differs from the listed one with its number, "" if no
+// field known to both does.
 func (i Invoice) conflict(listed Invoice) string {
 	for _, f := range []struct{ name, stored, listed string }{
 		{"date", i.Date, listed.Date}, {"currency", i.Currency, listed.Currency},
@@ -60,27 +59,27 @@ func (i Invoice) conflict(listed Invoice) string {
 	return ""
 }
 
-// MostMixed bounds how many are named: one is enough to know.
+// MostMixed limits how many are listed: one is enough to know.
 const MostMixed = 1000
 
-// Comparison compares what is stored with a listing of all invoices, page by page.
+// Comparison compares a listing of all invoices with the stored ones, page by page.
 type Comparison struct {
-	after    int64  // numbers up to here have been compared
-	dateFrom string // only invoices from that date on are listed; "": all
+	after    int64  // numbers up to this one have been compared
+	dateFrom string // the listing starts at that date; "": lists all
 	mixed    []Mixed
-	unsorted bool // the listing is not by number, or not each has one: nothing is concluded from it
+	unsorted bool // the listing is not sorted by number, or one has none: nothing can be concluded
 }
 
-// NewComparison returns one with a listing of the numbers above after, from dateFrom on
-// (YYYY-MM-DD; "": all).
+// NewComparison returns a comparison with a listing of the numbers above after, from dateFrom
+// on (YYYY-MM-DD; "": all).
 func NewComparison(after int64, dateFrom string) *Comparison {
 	return &Comparison{after: after, dateFrom: dateFrom}
 }
 
-// Next returns the stored numbers with which a page is to be compared; ok is false where
-// it is with none. The last page reaches as far as there are numbers. A page that goes back
-// behind the one before is not sorted, as pages that have shifted; and any that is stored
-// may be an invoice whose number cannot be read.
+// Next returns the range of stored numbers to compare with a page; ok is false if there is
+// none. The last page's range has no upper end. A page that starts below the end of the
+// previous one, after pages have shifted, is not sorted; and an invoice with an unreadable
+// number may be any stored one.
 func (c *Comparison) Next(listed []Invoice, unread []Unreadable, last bool) (from, to int64, ok bool) {
 	to = c.after
 	for _, i := range listed {
@@ -94,13 +93,13 @@ func (c *Comparison) Next(listed []Invoice, unread []Unreadable, last bool) (fro
 	return c.after + 1, to, !c.unsorted && len(c.mixed) < MostMixed && to > c.after
 }
 
-// Add compares a page with the stored invoices of the numbers that Next told.
+// Add compares a page with the stored invoices in the range that Next returned.
 func (c *Comparison) Add(listed []Invoice, unread []int64, stored []Invoice, to int64) {
 	mixed := MixedInvoices(listed, unread, stored, c.dateFrom)
 	c.mixed = append(c.mixed, mixed[:min(len(mixed), MostMixed-len(c.mixed))]...)
 	c.after = to
 }
 
-// Mixed returns the stored invoices that are not the agreement's; ok is false where the
-// listing does not tell.
+// Mixed returns the stored invoices that are not the agreement's; ok is false if nothing can be
+// concluded.
 func (c *Comparison) Mixed() (mixed []Mixed, ok bool) { return c.mixed, !c.unsorted }

@@ -2,35 +2,35 @@ package plan
 
 import "time"
 
-// HintReason is why a hint was answered although its read stored nothing, or why its
-// number is read again, as a code. What people are told goes with it (HintReason.Note).
+// HintReason is a code for why a hint was answered although its read stored nothing, or why its
+// number is reread. Note returns its text for people.
 type HintReason string
 
-// The reasons of hints. A hint without one waits to be read, or was answered by what a
-// read has stored.
+// The reasons of hints. A hint without one is waiting to be read, or was answered by what a
+// read stored.
 const (
 	HintUnknown     HintReason = "unknown"      // e-conomic has no such number
-	HintGone        HintReason = "gone"         // e-conomic has it no more
-	HintNoNumber    HintReason = "no_number"    // an invoice's, and not a number
+	HintGone        HintReason = "gone"         // e-conomic no longer has it
+	HintNoNumber    HintReason = "no_number"    // of an invoice, and not a number
 	HintUnconfirmed HintReason = "unconfirmed"  // a read shows less than is stored: a second one decides
 	HintHeldBack    HintReason = "held_back"    // with the shop's other losses
-	HintPartHeld    HintReason = "part_held"    // the part that it belongs to is held
+	HintPartHeld    HintReason = "part_held"    // its part is held
 	HintNoInventory HintReason = "no_inventory" // no item of the agreement carries a figure
-	HintFailed      HintReason = "failed"       // it could not be read, or not be understood
+	HintFailed      HintReason = "failed"       // it could not be read or understood
 	HintForbidden   HintReason = "forbidden"    // e-conomic refused the read
-	HintStockOff    HintReason = "stock_off"    // the shop wants no stock
+	HintStockOff    HintReason = "stock_off"    // stock is off for the shop
 	HintRackbeat    HintReason = "rackbeat"     // the shop's stock is kept in Rackbeat
-	HintInvoicesOff HintReason = "invoices_off" // the shop wants no invoices
+	HintInvoicesOff HintReason = "invoices_off" // invoices are off for the shop
 )
 
-// HintReasons returns all of them.
+// HintReasons returns all reasons.
 func HintReasons() []HintReason {
 	return []HintReason{HintUnknown, HintGone, HintNoNumber, HintUnconfirmed, HintHeldBack, HintPartHeld, HintNoInventory,
 		HintFailed, HintForbidden, HintStockOff, HintRackbeat, HintInvoicesOff}
 }
 
-// Note returns what people are told of a hint with the reason, "" without one. detail is
-// what the reason leaves open, such as an error's text.
+// Note returns the reason's text for people, "" for no reason. detail is what the reason leaves
+// open, such as an error's text.
 func (r HintReason) Note(kind Kind, detail string) string {
 	switch r {
 	case HintUnknown:
@@ -63,13 +63,13 @@ func (r HintReason) Note(kind Kind, detail string) string {
 	return detail
 }
 
-// Answer returns what answers the hint for the reason.
+// Answer returns an answer to the hint with the reason.
 func (h Hint) Answer(reason HintReason, detail string) Answer {
 	return Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Reason: reason, Note: reason.Note(h.Kind, detail)}
 }
 
-// PutOff returns what has the hint's number read again at the given time, with what is
-// known of the hint otherwise as it is.
+// PutOff returns a reread of the hint's number at the given time that keeps the hint's other
+// state.
 func (h Hint) PutOff(until time.Time, reason HintReason, detail string) Reread {
 	return Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: until, Tries: h.Tries, Failures: h.Failures, Refused: h.Refused,
 		Reason: reason, Note: reason.Note(h.Kind, detail)}

@@ -1,17 +1,17 @@
 package plan
 
-// Streak counts the numbers of a part that were refused for the first time, with none
-// read between. The zero value is ready to use; to read from, nil is as good.
+// Streak counts the numbers of a part that were refused for the first time, with no successful
+// read in between. The zero value is ready to use; a nil *Streak can be read.
 type Streak struct {
 	known map[string]struct{} // numbers refused before
 	fresh int
 }
 
-// mostKnown bounds how many refused numbers are remembered.
+// mostKnown limits how many refused numbers are remembered.
 const mostKnown = 10_000
 
-// Refused counts a number. before says that it is stored as one that was refused
-// when it was last read. It returns how many there are one after another.
+// Refused counts a refused number and returns the length of the streak. before says that,
+// according to the database, the last read of the number was refused too.
 func (r *Streak) Refused(number string, before bool) int {
 	if _, known := r.known[number]; !known && !before {
 		r.fresh++
@@ -23,7 +23,7 @@ func (r *Streak) Refused(number string, before bool) int {
 	return r.fresh
 }
 
-// Known reports whether the number was refused when it was last read.
+// Known reports whether the last read of the number was refused.
 func (r *Streak) Known(number string) bool {
 	if r == nil {
 		return false
@@ -32,7 +32,7 @@ func (r *Streak) Known(number string) bool {
 	return known
 }
 
-// Read ends the streak: a number has been read, or a listing where it is "".
+// Read ends the streak: a number was read, or a listing if it is "".
 func (r *Streak) Read(number string) {
 	if r == nil {
 		return
@@ -41,9 +41,9 @@ func (r *Streak) Read(number string) {
 	delete(r.known, number)
 }
 
-// Probes returns by which numbers a part that is held as forbidden is tried, of those
-// that wait, the newest first: by the newest, and then by those that were not refused
-// when they were last read. As many are tried as hold it.
+// Probes returns the numbers by which to try a part held as forbidden. newest are the waiting
+// numbers, the newest first. It picks the newest, then those whose last read was not refused,
+// as many in total as it takes to hold the part.
 func Probes[N comparable](newest []N, refused func(N) bool) []N {
 	var probes []N
 	for n, number := range newest {

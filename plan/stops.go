@@ -1,40 +1,40 @@
 package plan
 
-// Class is what a failed read is about, as far as it decides what stops.
+// Class is what a failed read is about, as far as it matters for what stops.
 type Class string
 
-// The classes. A source says of each of its errors which it is.
+// The classes. A source gives each of its errors one.
 const (
-	ClassNone        Class = ""            // it is no read that failed: the database, or lagerd itself
-	ClassNumber      Class = "number"      // what was asked for: it is not there, or cannot be understood or be asked for
-	ClassInterrupted Class = "interrupted" // no usable answer: the same read may succeed at once
-	ClassHanging     Class = "hanging"     // no answer for as long as one is waited for: so does each further read
+	ClassNone        Class = ""            // no read failed: the database, or lagerd itself
+	ClassNumber      Class = "number"      // the requested number: it does not exist, or cannot be understood or requested
+	ClassInterrupted Class = "interrupted" // no usable answer: the same read may succeed immediately
+	ClassHanging     Class = "hanging"     // no answer within the timeout: further reads would hang too
 	ClassBusy        Class = "busy"        // the source takes no more reads for a while (429)
 	ClassPart        Class = "part"        // the token may not read this (403)
 	ClassShop        Class = "shop"        // the token is refused (401)
-	ClassDay         Class = "day"         // the shop's own budget has no call left for it, for the day or a moment
+	ClassDay         Class = "day"         // the shop's own budget has no call left, for the day or for now
 )
 
-// Read is what was read.
+// Read is the kind of read that failed.
 type Read string
 
-// What can be read.
+// The kinds of reads.
 const (
 	ReadListing  Read = "listing"  // pages one after another
-	ReadItems    Read = "items"    // several by one call
-	ReadInvoices Read = "invoices" // several by one call
-	ReadNumber   Read = "number"   // one alone
+	ReadItems    Read = "items"    // several in one call
+	ReadInvoices Read = "invoices" // several in one call
+	ReadNumber   Read = "number"   // a single one
 )
 
-// Self is what /self has said in a pass of whether the token is good.
+// Self is what /self answered in a pass.
 type Self string
 
-// What /self has said.
+// The answers of /self.
 const (
-	SelfUnasked Self = ""        // it has not been asked
+	SelfUnasked Self = ""        // it was not read
 	SelfWell    Self = "well"    // it answered, for the shop's agreement
-	SelfRefused Self = "refused" // it did not: the shop is held
-	SelfUnknown Self = "unknown" // it could not be asked
+	SelfRefused Self = "refused" // it refused, or for another agreement: the shop is held
+	SelfUnknown Self = "unknown" // it could not be read
 )
 
 // Failure is a read that failed.
@@ -43,50 +43,49 @@ type Failure struct {
 	Read  Read
 	Self  Self
 
-	// InARow is how many numbers failed like this one after another, this one
-	// included (of those that were refused see Streak); of a listing, how many of
-	// its pages have failed.
+	// InARow is how many numbers in a row failed like this one, including it (see Streak for
+	// refused ones); for a listing, how many of its pages have failed.
 	InARow int
 }
 
 // Stop is what a failure stops.
 type Stop string
 
-// What can be stopped, from the smallest up.
+// What a failure can stop, the smallest first.
 const (
 	StopNothing Stop = ""         // it is read in another way
-	StopNumber  Stop = "number"   // the other numbers are read
+	StopNumber  Stop = "number"   // the other numbers are still read
 	StopReads   Stop = "reads"    // the part reads no more in this pass
-	StopDay     Stop = "day"      // so, and it is no failure: the budget says when it goes on
-	StopPart    Stop = "part"     // it is held as forbidden; the other parts go on
-	StopPass    Stop = "pass"     // nothing more is read by this pass, and the next begins with the part after this one
-	StopShop    Stop = "shop"     // nothing more is read by this pass
+	StopDay     Stop = "day"      // likewise, but it is no failure: the budget says when to continue
+	StopPart    Stop = "part"     // it is held as forbidden; the other parts continue
+	StopPass    Stop = "pass"     // the rest of the pass; the next one starts with the part after this one
+	StopShop    Stop = "shop"     // the rest of the pass
 	StopToAsk   Stop = "ask self" // /self decides
 )
 
-// Again is how what could not be read is read again.
+// Again is how to repeat a failed read.
 type Again string
 
-// How it is read again.
+// How to repeat a read.
 const (
-	AgainDue   Again = "due"   // by the next pass, as if nothing had been
-	AgainLater Again = "later" // put off with its error
+	AgainDue   Again = "due"   // by the next pass, as if nothing had happened
+	AgainLater Again = "later" // postponed, with its error
 	AgainAlone Again = "alone" // one by one
-	AgainThere Again = "there" // a listing goes on where it was
-	AgainAnew  Again = "anew"  // a listing begins anew
+	AgainThere Again = "there" // the listing resumes where it stopped
+	AgainAnew  Again = "anew"  // the listing starts from the beginning
 )
 
-// RefusedInARow and FailedInARow are how many numbers are refused, or get no usable
-// answer, one after another until it is not the numbers' fault. FailedPages is how many
-// pages may fail until a listing begins anew.
+// RefusedInARow and FailedInARow are how many numbers in a row must be refused, or get no
+// usable answer, before the cause is not the numbers. FailedPages is how many pages may fail
+// before a listing starts from the beginning.
 const (
 	RefusedInARow = 3
 	FailedInARow  = 3
 	FailedPages   = 20
 )
 
-// Stops returns what a failed read stops, and how it is read again. A refused token says
-// nothing while /self is well: it counts as a refused read then.
+// Stops returns what a failed read stops, and how to repeat it. While /self is well, a refused
+// token counts as a refused read.
 //
 //	class        /self              a listing       several items   several invoices  a number
 //	none         any                reads, anew     reads, due      reads, due        reads, due
@@ -149,7 +148,7 @@ func (f Failure) ofSeveral() (Stop, Again) {
 	switch f.Class {
 	case ClassInterrupted:
 		if f.Read == ReadItems {
-			return StopNothing, AgainAlone // one of them may be what it stumbles over
+			return StopNothing, AgainAlone // one of them may be the cause
 		}
 	case ClassPart:
 		return StopNothing, AgainAlone
@@ -172,7 +171,7 @@ func (f Failure) ofNumber() (Stop, Again) {
 		if f.InARow < FailedInARow {
 			return StopNumber, AgainLater
 		}
-	case ClassHanging, ClassBusy: // should it be this one's alone, it holds up no other
+	case ClassHanging, ClassBusy: // in case the number itself is the cause, it must not block the others
 		return StopPass, AgainLater
 	case ClassPart:
 		if f.InARow >= RefusedInARow {

@@ -9,7 +9,7 @@ import (
 // Cause is what led to a change being found.
 type Cause string
 
-// The causes, as they stand in the history and in metrics.
+// The causes, as stored in the history and used in metrics.
 const (
 	CauseWebhook  Cause = "webhook"
 	CauseTick     Cause = "tick"
@@ -27,7 +27,7 @@ const (
 	KindInvoice Kind = "invoice"
 )
 
-// Figure names which of e-conomic's figures is the shop's stock.
+// Figure names the e-conomic figure that the shop uses as its stock.
 type Figure string
 
 // The figures a shop can choose between.
@@ -36,7 +36,7 @@ const (
 	FigureAvailable Figure = "available"
 )
 
-// State is what the shop's software needs to know beside the stock figure.
+// State is what the shop's software needs to know besides the stock figure.
 type State string
 
 // The states of an item. Stock is absent (not zero) in all but the first two.
@@ -47,10 +47,10 @@ const (
 	StateGone        State = "gone"         // deleted or renumbered at e-conomic
 )
 
-// Webhook says what became of the webhook that should have told of a change.
+// Webhook says what happened to the webhook that should have announced a change.
 type Webhook string
 
-// The fates of a change's webhook.
+// What can happen to the webhook of a change.
 const (
 	WebhookNone   Webhook = "none"   // none is sent for such a change
 	WebhookCame   Webhook = "came"   // it led to the change being found
@@ -101,8 +101,8 @@ func sameDecimal(a, b decimal.NullDecimal) bool {
 	if !a.Valid || !b.Valid {
 		return a.Valid == b.Valid
 	}
-	// e-conomic sends 1.0 and the database 1.0000: decimal would compute with big
-	// integers to tell, which was a tenth of an unchanged sweep.
+	// e-conomic sends 1.0 and the database 1.0000. decimal compares those with big integers,
+	// which took a tenth of an unchanged sweep.
 	if x, ok := tenThousandths(a.Decimal); ok {
 		if y, ok := tenThousandths(b.Decimal); ok {
 			return x == y
@@ -111,10 +111,9 @@ func sameDecimal(a, b decimal.NullDecimal) bool {
 	return a.Decimal.Equal(b.Decimal)
 }
 
-// tenThousandths returns 10,000 times a decimal of ordinary size; ok is false for
-// another.
+// tenThousandths returns d times 10,000; ok is false unless d has an ordinary size.
 func tenThousandths(d decimal.Decimal) (n int64, ok bool) {
-	const most, digits = 4, 14 // with four more an int64 still holds them
+	const most, digits = 4, 14 // an int64 holds these plus four more
 	e := d.Exponent()
 	if e < -most || e > 0 || d.NumDigits() > digits {
 		return 0, false
@@ -140,8 +139,8 @@ type Item struct {
 // Fields is a set of an item's fields.
 type Fields uint16
 
-// The fields of an item that a read may leave unknown. The number and the figure that
-// the shop sells by are none of them: without those there is no observation.
+// The fields of an item that a read may leave unknown. The number and the figure that the shop
+// sells by are not among them: without those there is no observation.
 const (
 	FieldName Fields = 1 << iota
 	FieldBarCode
@@ -167,16 +166,16 @@ func FieldOf(which Figure) Fields {
 // Has reports whether the set holds any of the given fields.
 func (f Fields) Has(which Fields) bool { return f&which != 0 }
 
-// Observation is what one read of e-conomic said about one number.
+// Observation is what one read of e-conomic returned for one number.
 type Observation struct {
 	Item    Item // only Number is set when Found is false
 	Began   time.Time
-	Found   bool   // false: e-conomic answered that it has no such number
-	Unknown Fields // e-conomic's answer has them, and they cannot be understood: absent in Item, and not to be taken for that
-	Warning string // what cannot be understood, for people; "" if everything can
+	Found   bool   // false: e-conomic answered that the number does not exist
+	Unknown Fields // fields of the answer that could not be understood: unset in Item, which does not mean absent
+	Warning string // what could not be understood, for people; "" if everything could
 }
 
-// keep puts what is stored of the unknown fields into what is known of the item.
+// keep sets the fields in f of known to their stored values.
 func (f Fields) keep(known, stored *Item) {
 	set := func(field Fields, from func()) {
 		if f.Has(field) {
@@ -194,7 +193,7 @@ func (f Fields) keep(known, stored *Item) {
 	set(FieldUpdatedAt, func() { known.UpdatedAt = stored.UpdatedAt })
 }
 
-// Row is an item as it is stored.
+// Row is a stored item.
 type Row struct {
 	Item
 	State        State
@@ -209,18 +208,18 @@ type Row struct {
 type Hint struct {
 	Kind      Kind
 	Number    string
-	Gen       int64 // hints with a greater generation came later and stay open; 0: it has no row
+	Gen       int64 // hints with a greater generation came later and stay open; 0: the hint has no row
 	Cause     Cause
 	FirstAt   time.Time // when the first hint of this open period was recorded
 	WebhookAt time.Time // when its last webhook was recorded; zero if none
-	Webhooks  int64     // for how many it stands
+	Webhooks  int64     // how many webhooks it stands for
 	DueAt     time.Time // when it is to be read
 	Tries     int       // reads so far that showed nothing new, or came too early after its last webhook
-	Failures  int       // reads so far that failed for this very number
-	Refused   bool      // the last of them: e-conomic refused it
+	Failures  int       // reads so far that failed because of this number
+	Refused   bool      // e-conomic refused the last read
 }
 
-// Change is one difference found, kept as history.
+// Change is a difference found, kept as history.
 type Change struct {
 	Kind         Kind
 	Number       string
@@ -236,7 +235,7 @@ type Change struct {
 	EconomicAt   time.Time // when e-conomic says it changed; zero if it does not say
 	ObservedAt   time.Time // when the read that showed it began
 	HintedAt     time.Time // when the webhook that led to it was recorded; zero if none
-	Lagged       bool      // an earlier read after the webhook did not show it yet
+	Lagged       bool      // an earlier read after the webhook did not show the change yet
 	RenumberedTo string
 }
 
@@ -247,7 +246,7 @@ type What string
 const (
 	WhatCreated  What = "created"  // the number was not stored before
 	WhatStock    What = "stock"    // a figure differs
-	WhatState    What = "state"    // barred, unbarred, or its inventory block came or went
+	WhatState    What = "state"    // barred, unbarred, or its inventory block appeared or disappeared
 	WhatGone     What = "gone"     // e-conomic no longer has it
 	WhatReturned What = "returned" // it was gone and is back
 	WhatBooked   What = "booked"   // an invoice or credit note was booked
@@ -258,11 +257,11 @@ type Answer struct {
 	Kind   Kind
 	Number string
 	Gen    int64
-	Reason HintReason // why it is closed without a change; "": what was read has been stored
+	Reason HintReason // why it is closed without a change; "": its read has been stored
 	Note   string     // for people
 }
 
-// Reread keeps a hint open and has its number read again.
+// Reread keeps a hint open and schedules another read of its number.
 type Reread struct {
 	Kind     Kind
 	Number   string
@@ -270,7 +269,7 @@ type Reread struct {
 	DueAt    time.Time
 	Tries    int
 	Failures int
-	Refused  bool // the last read was
+	Refused  bool // e-conomic refused the last read
 	Reason   HintReason
 	Note     string
 }

@@ -5,28 +5,27 @@ import (
 	"time"
 )
 
-// MostUnread is how many open hints a shop has at most for invoices that cannot be
-// understood: as many are asked for by five calls at each retry. Those beyond are read
-// again with the shop's listings.
+// MostUnread limits a shop's open hints for invoices that could not be understood: five calls
+// ask for that many at each retry. Further ones are reread with the shop's listings.
 const MostUnread = 1000
 
-// UnreadInput is what decides about invoices of a read that could not be understood.
+// UnreadInput is the input of UnreadInvoices.
 type UnreadInput struct {
 	Unread []Unreadable
 	Stored map[int64]bool  // which of them are stored
-	Hints  map[string]Hint // the open hints of invoices
+	Hints  map[string]Hint // open hints of invoices
 	Now    time.Time
 
-	Due     func(at time.Time) bool // reports whether what was put off until then is due
+	Due     func(at time.Time) bool // reports whether a hint postponed until then is due
 	RetryAt func(failures int) time.Time
 }
 
-// UnreadPlan is what becomes of them.
+// UnreadPlan is what becomes of the invoices.
 type UnreadPlan struct {
-	PutOff []Reread   // hints that have failed once more
-	New    []UnreadOf // hints that an invoice gets
-	More   int        // invoices that have no hint, being too many
-	Last   error      // what is wrong with the last of those
+	PutOff []Reread   // hints that failed once more
+	New    []UnreadOf // new hints
+	More   int        // invoices without a hint, because there are too many
+	Last   error      // error of the last of those
 }
 
 // UnreadOf is a new hint of an invoice that could not be understood.
@@ -35,20 +34,19 @@ type UnreadOf struct {
 	Note string
 }
 
-// UnreadInvoices decides about invoices of a read that could not be understood:
+// UnreadInvoices decides about the invoices of a read that could not be understood:
 //
 //	invoice     its hint     outcome
-//	no number   any          nothing: it is counted otherwise
+//	no number   any          nothing: it is counted elsewhere
 //	stored      any          nothing: what is stored stays
-//	not stored  put off      nothing: it waits for its time
-//	not stored  due          the hint is put off, having failed once more
-//	not stored  none         it gets a hint that has failed once
-//	not stored  none, and    it is counted: it is read again with the shop's listings
+//	not stored  postponed    nothing: it waits for its time
+//	not stored  due          the hint is postponed, with one more failure
+//	not stored  none         it gets a hint with one failure
+//	not stored  none, and    it is counted, and reread with the shop's listings
 //	            MostUnread
 //	            are open
 //
-// Those that have failed as often are put off to the same time, so that they are asked for
-// by one call.
+// Hints with equally many failures are postponed to the same time, so that one call reads them.
 func UnreadInvoices(in UnreadInput) UnreadPlan {
 	var out UnreadPlan
 	retryAt, open := map[int]time.Time{}, len(in.Hints)
@@ -82,8 +80,8 @@ func UnreadInvoices(in UnreadInput) UnreadPlan {
 	return out
 }
 
-// Wait has later reads of the same pass know, once it is stored, that these invoices wait
-// for their time.
+// Wait updates the hints of the running pass once the plan is stored, so that later reads leave
+// these invoices alone until they are due.
 func (p UnreadPlan) Wait(hints map[string]Hint) {
 	for _, again := range p.PutOff {
 		h := hints[again.Number]
