@@ -185,6 +185,10 @@ func TestUnreadableBatch(t *testing.T) {
 		if total, _, err := s.OpenHintsTotal(t.Context()); err != nil || total != 0 {
 			t.Errorf("%d open, %v", total, err)
 		}
+		must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
+		if shops := withWork(t, s, noon); len(shops) != 1 {
+			t.Errorf("shops with work, where a webhook has come since: %v", shops)
+		}
 	})
 }
 

@@ -932,6 +932,18 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		if more || s.Count(ctx, "changes", "shop1") != 0 || s.Count(ctx, "hints", "shop1") != 1 {
 			t.Error("pruning leaves history, or takes an open hint")
 		}
+		changes := make([]plan.Change, store.RowsPerPiece+1)
+		for n := range changes {
+			changes[n] = plan.Change{Kind: plan.KindStock, Number: "a", ObservedAt: noon}
+		}
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 5}, store.Applied{Changes: changes}, noon))
+		for piece, left := range []int{1, 0} {
+			more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: int64(6 + piece)}, noon.Add(time.Hour), noon.Add(time.Hour))
+			must(t, err)
+			if n := s.Count(ctx, "changes", "shop1"); n != left || more != (left > 0) {
+				t.Errorf("%d changes are left, expected %d; more: %t", n, left, more)
+			}
+		}
 	})
 }
 

@@ -72,7 +72,11 @@ func TestTokensSurviveRemoval(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		last := int64(0)
-		for range 3 {
+		addShop(t, s, "older") // whose token stays small
+		for n := range 4 {
+			if n == 3 {
+				must(t, s.RemoveShop(t.Context(), "older"))
+			}
 			token := addShop(t, s, "shop1")
 			if token <= last {
 				t.Fatalf("token %d after %d", token, last)

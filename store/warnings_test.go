@@ -93,6 +93,18 @@ func TestFailedHints(t *testing.T) {
 		if len(hints) != 1 || hints["7"].Failures != 0 || hints["7"].WebhookAt.IsZero() {
 			t.Errorf("%+v", hints)
 		}
+		// One that was answered, and fails again later, waits for its new time.
+		must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, 2), store.Applied{Answered: []plan.Answer{{Kind: plan.KindInvoice, Number: "12", Gen: 1}}}, noon))
+		later := failed("12")
+		later.At, later.DueAt = noon.Add(2*time.Hour), noon.Add(4*time.Hour)
+		must(t, commit(t.Context(), s, fenceOf(t, s, "shop1", token, 3), store.Applied{Hints: []store.HintRecord{later}}, noon))
+		for by, open := range map[time.Duration]bool{3 * time.Hour: false, 4 * time.Hour: true} {
+			hints, err = s.OpenHints(t.Context(), "shop1", plan.KindInvoice, due(noon.Add(by)))
+			must(t, err)
+			if _, is := hints["12"]; is != open {
+				t.Errorf("after %s it is due: %t", by, is)
+			}
+		}
 	})
 }
 
