@@ -276,6 +276,27 @@ func TestIncompleteInvoice(t *testing.T) {
 	}
 }
 
+// TestHintOfAnIncompleteInvoice: what is stored without some of its fields is read again
+// when a webhook tells of it, before any listing shows it.
+func TestHintOfAnIncompleteInvoice(t *testing.T) {
+	s := &shown{items: map[string]string{}, invoices: map[string]string{"1": invoice(1, `,"dueDate":"2026-11-20T00:00:00"`)}}
+	f := newFixture(t)
+	r, done := scheduler(t, f, s, func(*reconcile.Options) {})
+	done.settle(t)
+	if n := len(f.status().Warnings); n != 1 {
+		t.Fatalf("%d warnings", n)
+	}
+	s.set(s.invoices, "1", invoice(1, `,"dueDate":"2026-11-20"`))
+	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: shopName, Kind: plan.KindInvoice, Number: "1", Cause: plan.CauseWebhook, At: time.Now()}}))
+	r.Hinted(shopName, 1)
+	done.settle(t)
+	var date string
+	must(t, f.db.QueryRow("SELECT COALESCE(due_date, '-') FROM invoices WHERE number = 1 AND order_number = 'W-1' AND net = '100'").Scan(&date))
+	if !strings.HasPrefix(date, "2026-11-20") || len(f.status().Warnings) > 0 || f.hint(plan.KindInvoice, "1").Open || s.calls("/invoices/booked/1") == 0 {
+		t.Errorf("due %s, %+v; %v was asked", date, f.status().Warnings, s.asked)
+	}
+}
+
 // TestUnsoundFieldsOfAnItem: the stock goes on, barred stays, and there is a warning
 // until all can be understood. An item without its figure stays as it is stored.
 func TestUnsoundFieldsOfAnItem(t *testing.T) {
