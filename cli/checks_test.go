@@ -71,11 +71,11 @@ func TestCheckState(t *testing.T) {
 		{"just added, not taken", well(func(st *store.ShopStatus) {
 			st.Progress, st.Shop.CreatedAt, st.Holder = store.Progress{}, fresh, ""
 		}), mine, nil, "WARNING shop s: no running lagerd has taken the shop yet"},
-		{"never listed whole", well(func(st *store.ShopStatus) { st.Progress.SweptAt, st.ItemsStored = store.Time{}, 7 }), mine, []string{"its items have not been listed whole yet (7 are stored)"}, ""},
+		{"never listed whole", well(func(st *store.ShopStatus) { st.Progress.SweptAt, st.ItemsStored = store.Time{}, 7 }), mine, []string{"its items have not been listed in full yet (7 are stored)"}, ""},
 		{"of one page, listed by every tick", well(func(st *store.ShopStatus) { st.Progress.SweptAt = store.At(now().Add(-72 * time.Hour)) }), mine, nil, ""},
 		{"listed whole long ago", well(func(st *store.ShopStatus) {
 			st.Progress.Items, st.Progress.SweptAt = 5000, store.At(now().Add(-72*time.Hour))
-		}), mine, []string{"its items were last listed whole 3d ago"}, ""},
+		}), mine, []string{"its items were last listed in full 3d ago"}, ""},
 		{"listed whole long ago, stock off", well(func(st *store.ShopStatus) {
 			st.Shop.StockOn, st.Progress.Items, st.Progress.SweptAt = false, 5000, store.At(now().Add(-72*time.Hour))
 		}), mine, nil, ""},

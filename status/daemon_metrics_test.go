@@ -58,7 +58,7 @@ func (p *process) call(code, number string) int {
 	return status
 }
 
-// lock keeps everybody else from writing to the database until unlock is called.
+// lock blocks all other writes to the database until unlock is called.
 func (p *process) lock() (unlock func()) {
 	p.t.Helper()
 	db := p.Database()
@@ -86,7 +86,7 @@ func (p *process) exec(statement string) {
 	}
 }
 
-// reload replaces the configuration, and has it read.
+// reload replaces the configuration and reloads it.
 func (p *process) reload(text string) {
 	p.t.Helper()
 	p.Write("lagerd.yaml", text)
@@ -95,13 +95,13 @@ func (p *process) reload(text string) {
 	}
 }
 
-// daemonAlarm is alarm for a metric that only a process has.
+// daemonAlarm is an alarm for a metric that only a process has.
 type daemonAlarm struct {
 	series string
 	is     string
-	raise  func(p *process) (cure func()) // cure may be nil: it is over by itself
-	gauge  bool                           // it returns to what it was
-	raised func(before, now float64) bool // nil: it has grown
+	raise  func(p *process) (cure func()) // cure may be nil: the cause ends on its own
+	gauge  bool                           // it returns to its former value
+	raised func(before, now float64) bool // nil: it has increased
 }
 
 func once(do func(p *process)) func(p *process) func() {
@@ -152,8 +152,8 @@ var daemonAlarms = []daemonAlarm{
 	})},
 }
 
-// crowd has so many webhooks wait for a database that nobody may write to, until what it
-// returns is called.
+// crowd makes that many webhooks wait for a locked database, until the returned function
+// is called.
 func (p *process) crowd(calls int) (unlock func()) {
 	p.t.Helper()
 	free := p.lock()
@@ -173,7 +173,7 @@ func (p *process) crowd(calls int) (unlock func()) {
 	}
 }
 
-// TestDaemonMetrics is TestEveryMetric for what only a process counts.
+// TestDaemonMetrics is TestEveryMetric for metrics that only a process has.
 func TestDaemonMetrics(t *testing.T) {
 	t.Parallel()
 	p := start(t, "LAGERD_WEBHOOK_QUEUE=3", "LAGERD_WEBHOOK_BATCH=1", "LAGERD_DATABASE_MAX_CONNECTIONS=2")
@@ -182,7 +182,7 @@ func TestDaemonMetrics(t *testing.T) {
 	lagerdtest.Eventually(t, 10*time.Second, "its webhooks are taken", func() bool { return p.call(p.code, item) == http.StatusOK })
 	for _, a := range daemonAlarms {
 		series := a.series
-		if series == "lagerd_build_info" { // its label is not known here
+		if series == "lagerd_build_info" { // its label is unknown here
 			_, page, err := p.Ask(t.Context(), "/metrics")
 			if err != nil {
 				t.Fatal(err)
@@ -208,7 +208,7 @@ func TestDaemonMetrics(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		if settled := value(); !a.standsStill(value, settled) {
-			t.Errorf("%s grows although it is over: %s", a.series, a.is)
+			t.Errorf("%s keeps increasing after the cause has ended: %s", a.series, a.is)
 		}
 	}
 }

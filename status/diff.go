@@ -18,7 +18,7 @@ import (
 	"lagerd/terminal"
 )
 
-// Diff is the JSON of `lagerd diff`. What is not known is null, never zero.
+// Diff is the JSON of `lagerd diff`. Unknown values are null, never zero.
 type Diff struct {
 	Shop               string           `json:"shop"`
 	ReadAt             time.Time        `json:"read_at"`
@@ -34,7 +34,7 @@ type Diff struct {
 	Notes              []string         `json:"notes"`
 }
 
-// StockDiff is an item that differs. Decimals are texts, to be exact.
+// StockDiff is an item that differs. Decimals are strings, to be exact.
 type StockDiff struct {
 	Number            string              `json:"number"`
 	Name              string              `json:"name"`
@@ -61,14 +61,14 @@ type InvoiceDiff struct {
 	Note          string     `json:"note,omitempty"`
 }
 
-// UnreadableDiff is what could not be compared.
+// UnreadableDiff is an item or invoice that could not be compared.
 type UnreadableDiff struct {
 	Kind   plan.Kind `json:"kind"`
 	Number string    `json:"number"`
 	Reason string    `json:"reason"`
 }
 
-// DiffOf turns what differs into what is shown.
+// DiffOf converts a comparison's result to its JSON form.
 func DiffOf(d reconcile.Differences) Diff {
 	v := Diff{
 		Shop: d.Shop, ReadAt: d.ReadAt.UTC(), Equal: d.Equal(), Losses: d.Losses(),
@@ -107,8 +107,8 @@ func state(s plan.State) *plan.State {
 	return &s
 }
 
-// otherFigures names the figures that differ where the shop's own does not:
-// the line would else show the same on both sides.
+// otherFigures lists the figures that differ if the shop's own figure does not.
+// Otherwise the line would show the same on both sides.
 func otherFigures(d plan.Difference) string {
 	if d.What != plan.WhatStock || dash(d.Stored.Stock) != dash(d.Economic.Stock) {
 		return ""
@@ -130,7 +130,7 @@ func otherFigures(d plan.Difference) string {
 	return strings.Join(list, ", ")
 }
 
-// dash returns a figure, "-" for one that is absent.
+// dash formats a figure, "-" if absent.
 func dash(d decimal.NullDecimal) string {
 	if !d.Valid {
 		return "-"
@@ -167,9 +167,9 @@ func (d Diff) WriteJSON(w io.Writer) error {
 	return e.Encode(d)
 }
 
-// WriteCSV writes a line to a difference below one header, control characters
-// escaped. "-" is a figure or a
-// time that is absent; an empty field says nothing of this kind of line.
+// WriteCSV writes a header and a line per difference, with control characters
+// escaped. "-" is an absent figure or time; an empty field does not apply to this kind
+// of line.
 func (d Diff) WriteCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
 	lines := [][]string{{"kind", "number", "name", "what", "stock_stored", "stock_at_economic", "state_stored", "state_at_economic",
@@ -191,8 +191,8 @@ func (d Diff) WriteCSV(w io.Writer) error {
 	return c.WriteAll(lines)
 }
 
-// WriteTable writes the differences for people: aligned, items first, each
-// kind with a line that sums it up.
+// WriteTable writes the differences as aligned tables for people, each kind followed by
+// a summary line.
 func (d Diff) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(d.Invoices) > 0 {
@@ -227,7 +227,8 @@ func (d Diff) WriteTable(w io.Writer) error {
 	return t.Flush()
 }
 
-// verdict says "equal" only where everything could be compared.
+// verdict summarizes a kind's differences. It is "equal" only if everything could be
+// compared.
 func (d Diff) verdict(kind plan.Kind, differences, losses int) string {
 	unreadable := 0
 	for _, u := range d.Unreadable {
@@ -266,8 +267,8 @@ func minute(t *time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-// cell returns a number as it stands, or quoted where a person would misread
-// it in a table: blanks at its ends, or what cannot be printed.
+// cell returns a number, quoted if it would be misread in a table: with blanks at its
+// ends, or characters that cannot be printed.
 func cell(s string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) }
 	if s == "" || s == "-" || s != strings.TrimSpace(s) || strings.ContainsFunc(s, odd) {
@@ -276,7 +277,7 @@ func cell(s string) string {
 	return s
 }
 
-// plain returns a text for people as one short line that no terminal obeys.
+// plain returns a text as one line, escaped and shortened to that many characters.
 func plain(s string, characters int) string {
 	s = terminal.Escape(s)
 	if r := []rune(s); len(r) > characters {

@@ -13,7 +13,7 @@ import (
 	"lagerd/status"
 )
 
-// different is a comparison in which there is one difference of each kind.
+// different is a comparison with one difference of each kind.
 func different() reconcile.Differences {
 	none := decimal.NullDecimal{}
 	figures := func(inStock, available, customers, suppliers string) plan.Figures {
@@ -78,7 +78,7 @@ invoice,15,,gone,,,,,,-,,,-,16,status\n500,asked for`},
 	}
 }
 
-// TestDiffJSON: what is not known is null, and what was not compared is no number.
+// TestDiffJSON: unknown values, and counts of what was not compared, are null.
 func TestDiffJSON(t *testing.T) {
 	t.Parallel()
 	all := different()
@@ -170,7 +170,7 @@ func TestDiffJSON(t *testing.T) {
 	}
 }
 
-// TestVerdicts: "equal" is said only where everything could be compared.
+// TestVerdicts: the verdict is "equal" only if everything could be compared.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	loss := reconcile.ItemDifference{Difference: plan.Difference{Number: "a", What: plan.WhatGone, Loss: true}}

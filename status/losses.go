@@ -10,12 +10,12 @@ import (
 	"lagerd/plan"
 )
 
-// lossesShown is how many losses stand in a list for a person: enough to see
-// what they are, few enough to read the line that sums them up.
+// lossesShown is how many losses are listed for a person: enough to see what they
+// are, few enough not to push the summary line off the screen.
 const lossesShown = 10
 
-// WriteLosses writes what a shop would lose: how many items, in which way, and
-// the first of them.
+// WriteLosses writes what a shop would lose: how many items, what becomes of them, and
+// the first few.
 func (d Diff) WriteLosses(w io.Writer) error {
 	losses := slices.DeleteFunc(slices.Clone(d.Stock), func(s StockDiff) bool { return !s.Loss })
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -30,7 +30,7 @@ func (d Diff) WriteLosses(w io.Writer) error {
 	return t.Flush()
 }
 
-// becomes says what is left of an item's stock.
+// becomes describes an item's stock after the loss.
 func (s StockDiff) becomes() string {
 	switch {
 	case s.What == plan.WhatGone:
@@ -41,7 +41,7 @@ func (s StockDiff) becomes() string {
 	return "zero"
 }
 
-// waysOf counts losses by what becomes of them, the most frequent first.
+// waysOf counts losses by what becomes of the stock, most frequent first.
 func waysOf(losses []StockDiff) string {
 	count := map[string]int{}
 	var ways []string

@@ -13,8 +13,8 @@ import (
 	"lagerd/plan"
 )
 
-// Metrics counts what happens, for Prometheus. No metric has a label per shop:
-// with ten thousand shops that is what `lagerd status --json` is for.
+// Metrics are the Prometheus metrics. None has a label per shop: with ten thousand
+// shops, use `lagerd status --json` for that.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -50,7 +50,7 @@ type Metrics struct {
 
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 
-// NewMetrics returns metrics on a registry of their own.
+// NewMetrics returns metrics with their own registry.
 func NewMetrics(version string) *Metrics {
 	r := prometheus.NewRegistry()
 	counter := func(name, help string) prometheus.Counter {
@@ -75,33 +75,33 @@ func NewMetrics(version string) *Metrics {
 	}
 	m := &Metrics{
 		registry:       r,
-		webhooks:       counters("lagerd_webhook_calls_total", "Calls of the webhook endpoint by what came of them.", "outcome"),
+		webhooks:       counters("lagerd_webhook_calls_total", "Calls of the webhook endpoint, by outcome.", "outcome"),
 		webhookSeconds: histogram("lagerd_webhook_seconds", "Time from a webhook's arrival to its answer."),
-		changes:        counters("lagerd_changes_total", "Changes found at e-conomic and stored, by what led to them.", "kind", "cause"),
-		missed:         counters("lagerd_missed_webhooks_total", "Changes found by something other than a webhook when one should have come. Those that came late are counted here too.", "kind"),
-		drift:          counter("lagerd_drift_total", "Differences that only a sweep found. Should stay at zero."),
-		freshness:      histogram("lagerd_freshness_seconds", "Time from a webhook's hint being recorded to the change it led to being committed."),
-		readLag:        histogram("lagerd_read_lag_seconds", "Where e-conomic's reading side did not show a change at once: time from its webhook to the read that did."),
+		changes:        counters("lagerd_changes_total", "Changes found at e-conomic and stored, by cause.", "kind", "cause"),
+		missed:         counters("lagerd_missed_webhooks_total", "Changes found without their webhook. Webhooks that came late are counted too.", "kind"),
+		drift:          counter("lagerd_drift_total", "Differences found only by a sweep. Should stay at zero."),
+		freshness:      histogram("lagerd_freshness_seconds", "Time from recording a webhook's hint to committing the resulting change."),
+		readLag:        histogram("lagerd_read_lag_seconds", "Time from a webhook to the first read that showed its change, if e-conomic did not show it at once."),
 		calls:          counters("lagerd_economic_calls_total", "Calls to e-conomic, by endpoint and result.", "endpoint", "result"),
-		passes:         counters("lagerd_passes_total", "Passes over a shop by outcome.", "outcome"),
-		passSeconds:    histogram("lagerd_pass_seconds", "Time of a pass over a shop."),
+		passes:         counters("lagerd_passes_total", "Passes over a shop, by outcome.", "outcome"),
+		passSeconds:    histogram("lagerd_pass_seconds", "Duration of a pass over a shop."),
 		pdfs:           counter("lagerd_pdfs_total", "Invoice PDFs stored."),
-		pdfBytes:       counter("lagerd_pdf_bytes_total", "Size of the invoice PDFs stored."),
-		badItems:       counter("lagerd_bad_items_total", "Items and invoices in e-conomic's answers that could not be understood."),
-		warnings:       counters("lagerd_warnings_total", "Items and invoices in e-conomic's answers of which fields could not be understood that are not needed: the rest of them was taken.", "kind"),
-		fenced:         counter("lagerd_fenced_writes_total", "Writes that were refused because another lagerd had taken the shop meanwhile."),
-		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls left out of the webhook log because it could not be written fast enough. No hint is lost by that."),
+		pdfBytes:       counter("lagerd_pdf_bytes_total", "Total size of the invoice PDFs stored."),
+		badItems:       counter("lagerd_bad_items_total", "Unreadable items and invoices in e-conomic's answers."),
+		warnings:       counters("lagerd_warnings_total", "Items and invoices in e-conomic's answers with unreadable fields that are not required. Their other fields were used.", "kind"),
+		fenced:         counter("lagerd_fenced_writes_total", "Writes rejected because another lagerd had taken the shop meanwhile."),
+		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls missing from the webhook log because it could not be written fast enough. Their hints are not lost."),
 		Leases:         gauge("lagerd_leases", "Shops this lagerd reconciles."),
-		ShopsWaiting:   gauge("lagerd_shops_waiting", "Shops that wait for their pass to begin."),
-		StuckWorkers:   gauge("lagerd_stuck_workers", "Passes under way that have taken longer than 5 s, mostly since e-conomic does not answer."),
-		OpenHints:      gauge("lagerd_open_hints", "Hints not answered yet, over all shops."),
+		ShopsWaiting:   gauge("lagerd_shops_waiting", "Shops waiting for their pass to begin."),
+		StuckWorkers:   gauge("lagerd_stuck_workers", "Passes running for longer than 5 s, mostly because e-conomic does not answer."),
+		OpenHints:      gauge("lagerd_open_hints", "Open hints, over all shops."),
 		OldestHint:     gauge("lagerd_oldest_hint_timestamp_seconds", "When the oldest open hint was recorded; 0 if none is open."),
-		LastTick:       gauge("lagerd_last_tick_timestamp_seconds", "When the last tick was started."),
+		LastTick:       gauge("lagerd_last_tick_timestamp_seconds", "When the last tick started."),
 		ReloadOK:       gauge("lagerd_config_last_reload_successful", "1 if the last reload of the configuration succeeded, else 0."),
 		ReloadSuccess:  gauge("lagerd_config_last_reload_success_timestamp_seconds", "When the configuration was last read successfully."),
 	}
-	m.shops = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_shops", Help: "Shops this lagerd reconciles, by state: running, paused by a person, or held by lagerd itself, the shop or a part of it. One that is held for two reasons counts with each."}, []string{"state", "reason"})
-	m.callSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "lagerd_economic_call_seconds", Help: "Time of a call to e-conomic.", Buckets: seconds}, []string{"endpoint"})
+	m.shops = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_shops", Help: "Shops this lagerd reconciles, by state: running, paused by a person, or held, in whole or in part, by lagerd itself. A shop held for two reasons counts for each."}, []string{"state", "reason"})
+	m.callSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "lagerd_economic_call_seconds", Help: "Duration of a call to e-conomic.", Buckets: seconds}, []string{"endpoint"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_build_info", Help: "Always 1; the version is a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	r.MustRegister(m.shops, m.callSeconds, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -109,8 +109,8 @@ func NewMetrics(version string) *Metrics {
 	return m
 }
 
-// start makes every series exist from the start, so that a first event is a
-// step from zero and not a series out of nowhere.
+// start creates every series with value zero, so that the first event is an increase
+// and not a new series.
 func (m *Metrics) start() {
 	for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
 		m.missed.WithLabelValues(string(kind))
@@ -125,17 +125,17 @@ func (m *Metrics) start() {
 	}
 }
 
-// Watch adds a gauge that is read whenever the metrics are.
+// Watch adds a gauge whose value is read on each scrape.
 func (m *Metrics) Watch(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
-// WatchTotal adds a counter that is read whenever the metrics are.
+// WatchTotal adds a counter whose value is read on each scrape.
 func (m *Metrics) WatchTotal(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-// Shops sets how many shops run, are paused, and are held, by reason.
+// Shops sets the number of running, paused and, by reason, held shops.
 func (m *Metrics) Shops(running, paused int, held map[plan.Reason]int) {
 	m.shops.WithLabelValues(StateRunning, "").Set(float64(running))
 	m.shops.WithLabelValues(StatePaused, "").Set(float64(paused))
@@ -144,7 +144,7 @@ func (m *Metrics) Shops(running, paused int, held map[plan.Reason]int) {
 	}
 }
 
-// Handler serves the metrics.
+// Handler returns an HTTP handler that serves the metrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
@@ -155,7 +155,7 @@ func (m *Metrics) Webhook(outcome string, took time.Duration) {
 	m.webhookSeconds.Observe(took.Seconds())
 }
 
-// WebhookLogDropped counts calls left out of the webhook log.
+// WebhookLogDropped counts calls missing from the webhook log.
 func (m *Metrics) WebhookLogDropped(n int) { m.logDropped.Add(float64(n)) }
 
 // Called counts a call to e-conomic.

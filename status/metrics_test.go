@@ -27,12 +27,12 @@ const (
 	item  = "00001"
 )
 
-// alarm says of a metric what moves it, in a running engine, and what ends that. Most are
-// raised when they have grown, and are over when gauges are 0 and counters stand still.
+// alarm describes what changes a metric in a running engine, and what ends that. Most are
+// raised when they have increased, and are over when gauges are 0 and counters are constant.
 type alarm struct {
-	series string // as the page has it, labels and all
+	series string // as on the metrics page, including labels
 	is     string // what has happened
-	not    string // a series that this does not move
+	not    string // a series that this does not change
 
 	products int
 	config   func(c *config.Config)
@@ -43,12 +43,12 @@ type alarm struct {
 	cure  func(w *enginetest.World)
 	to    float64 // what a gauge is afterwards
 
-	// Where it is not as with most:
+	// Exceptions to the above:
 	raised func(before, now float64) bool
 	over   func(now float64) bool
 }
 
-// sell has an item's stock change.
+// sell changes an item's stock.
 func sell(w *enginetest.World) { w.Does("sell", map[string]any{"number": item, "quantity": 1}) }
 
 // hint records a webhook's hint.
@@ -59,7 +59,7 @@ func hint(w *enginetest.World, kind webhook.Kind, number string) {
 	}
 }
 
-// ask leaves an operator's hint.
+// ask records an operator's hint.
 func ask(w *enginetest.World, kind plan.Kind, number string) {
 	w.T.Helper()
 	err := w.Store.RecordHints(w.T.Context(), []store.HintRecord{{Shop: shop, Kind: kind, Number: number, Cause: plan.CauseOperator, At: time.Now()}})
@@ -82,7 +82,7 @@ func does(what string, body any) func(w *enginetest.World) {
 	return func(w *enginetest.World) { w.Does(what, body) }
 }
 
-// then does one after the other.
+// then runs all in order.
 func then(all ...func(w *enginetest.World)) func(w *enginetest.World) {
 	return func(w *enginetest.World) {
 		for _, do := range all {
@@ -91,7 +91,7 @@ func then(all ...func(w *enginetest.World)) func(w *enginetest.World) {
 	}
 }
 
-// settings changes the shop's.
+// settings changes the shop's settings.
 func settings(change func(s *store.Shop)) func(w *enginetest.World) {
 	return func(w *enginetest.World) { w.Set(shop, change) }
 }
@@ -99,7 +99,8 @@ func settings(change func(s *store.Shop)) func(w *enginetest.World) {
 func now(w *enginetest.World)   { w.ReconcileAll() }
 func sweep(w *enginetest.World) { w.SweepAll() }
 
-// again reads the configuration again, unchanged: who the agreement is is asked anew.
+// again reloads the unchanged configuration, after which the agreement's identity is read
+// again.
 func again(w *enginetest.World) { reload(func(*config.Config) {})(w) }
 
 func reload(change func(c *config.Config)) func(w *enginetest.World) {
@@ -117,20 +118,20 @@ func held(reason plan.Reason) string {
 	return fmt.Sprintf(`lagerd_shops{reason=%q,state="held"}`, reason)
 }
 
-// listed makes a shop one of several pages, whose ticks list no longer everything.
+// listed gives a shop several pages, so that its ticks no longer list everything.
 func listed(p *engine.Pace) { p.PageSize = 3 }
 
-// lost is so many of the sandbox's items that it has, and may not lose at once.
+// lost are items with stock in the sandbox: more than may be lost at once.
 var lost = []string{"00001", "00003", "00005", "00007"}
 
 // alarms are those of the engine, in the order of status.NewMetrics.
 var alarms = []alarm{
 	{series: `lagerd_changes_total{cause="webhook",kind="stock"}`, is: "a webhook's change is found", not: `lagerd_missed_webhooks_total{kind="stock"}`, raise: func(w *enginetest.World) { sell(w); hint(w, webhook.KindStock, item) }},
 	{series: `lagerd_changes_total{cause="tick",kind="stock"}`, is: "a tick's", raise: sell},
-	{series: `lagerd_changes_total{cause="operator",kind="stock"}`, is: "one that a person asked for", raise: func(w *enginetest.World) { sell(w); ask(w, plan.KindStock, item) },
+	{series: `lagerd_changes_total{cause="operator",kind="stock"}`, is: "one that a person requested", raise: func(w *enginetest.World) { sell(w); ask(w, plan.KindStock, item) },
 		config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
 	{series: `lagerd_changes_total{cause="sweep",kind="stock"}`, is: "a sweep's", products: 10, pace: listed, raise: then(faults(map[string]any{"frozenUpdated": true}), sell, sweep)},
-	{series: `lagerd_changes_total{cause="invoice",kind="stock"}`, is: "one that an invoice tells of", products: 10, pace: listed,
+	{series: `lagerd_changes_total{cause="invoice",kind="stock"}`, is: "one revealed by an invoice", products: 10, pace: listed,
 		raise: then(faults(map[string]any{"frozenUpdated": true}), func(w *enginetest.World) { book(w, nil) })},
 	{series: `lagerd_changes_total{cause="tick",kind="invoice"}`, is: "an invoice is booked", raise: func(w *enginetest.World) { book(w, nil) }},
 	{series: `lagerd_missed_webhooks_total{kind="stock"}`, is: "the webhook of a sale does not come", not: `lagerd_drift_total`, raise: sell},
@@ -141,7 +142,7 @@ var alarms = []alarm{
 		raise: then(faults(map[string]any{"readLag": "1s"}), func(w *enginetest.World) { sell(w); hint(w, webhook.KindStock, item) })},
 	{series: `lagerd_economic_calls_total{endpoint="products",result="200"}`, is: "items are listed", raise: now, config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
 	{series: `lagerd_economic_calls_total{endpoint="products",result="rate_limited"}`, is: "e-conomic has too many calls", raise: then(faults(map[string]any{"rateLimit": 1}), now)},
-	{series: `lagerd_economic_call_seconds_count{endpoint="self"}`, is: "the agreement is asked who it is", raise: again},
+	{series: `lagerd_economic_call_seconds_count{endpoint="self"}`, is: "the agreement's identity is read", raise: again},
 	{series: `lagerd_passes_total{outcome="ok"}`, is: "a pass ends well", raise: now, config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
 	{series: `lagerd_passes_total{outcome="failed"}`, is: "e-conomic is down", raise: then(faults(map[string]any{"serverError": 1}), now)},
 	{series: `lagerd_pass_seconds_count`, is: "a pass ends", raise: now, config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
@@ -167,7 +168,7 @@ var alarms = []alarm{
 	{series: held(plan.HeldForbidden), is: "e-conomic forbids what lagerd reads", raise: faults(map[string]any{"forbidden": 1})},
 	{series: held(plan.HeldAgreementChanged), is: "the token answers for another agreement", raise: then(does("agreement", map[string]any{"agreementNumber": 999}), again),
 		cure: does("agreement", map[string]any{"agreementNumber": first})},
-	{series: held(plan.HeldBadToken), is: "the token does not open", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
+	{series: held(plan.HeldBadToken), is: "the token cannot be decrypted", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
 		cure: settings(func(s *store.Shop) { s.GrantToken = []byte(lagerdtest.Grant(first)) })},
 	{series: held(plan.HeldNoInventory), is: "no item has a figure", prepare: does("inventory", map[string]bool{"enabled": false}), cure: does("inventory", map[string]bool{"enabled": true})},
 	{series: held(plan.HeldLosses), is: "most items are deleted", products: 10, config: func(c *config.Config) { c.Reconcile.LossMin, c.Reconcile.LossPercent = 2, 20 },
@@ -198,7 +199,7 @@ var alarms = []alarm{
 		over:   func(now float64) bool { return time.Since(time.Unix(int64(now), 0)) <= time.Minute }},
 }
 
-// many adds more shops than passes may be under way.
+// many adds more shops than passes that may run at once.
 func many(w *enginetest.World) {
 	w.T.Helper()
 	w.AddShop("many000", first)
@@ -211,8 +212,8 @@ func many(w *enginetest.World) {
 	}
 }
 
-// TestEveryMetric moves each metric by what it tells of, and sees it come to rest when
-// that is over. One that nothing moves fails by its name.
+// TestEveryMetric changes each metric by its cause, and checks that it comes to rest when
+// the cause has ended. A metric that nothing changes fails under its name.
 func TestEveryMetric(t *testing.T) {
 	t.Parallel()
 	for _, a := range alarms {
@@ -250,7 +251,7 @@ func sound(t *testing.T, a alarm) {
 		if a.raise != nil {
 			w.AddShop(shop, first)
 			w.Within(time.Minute, "the shop is read", func() bool { return w.Metric(`lagerd_passes_total{outcome="ok"}`) > 0 })
-			time.Sleep(70 * time.Second) // all that comes of its beginning has come
+			time.Sleep(70 * time.Second) // the effects of its start are over
 			before, beside = w.Metric(a.series), w.Metric(a.not)
 			a.raise(w)
 		} else {
@@ -267,7 +268,7 @@ func sound(t *testing.T, a alarm) {
 		w.Faults(map[string]any{"poison": []string{}, "forbidden": 0, "serverError": 0, "rateLimit": 0, "slowProbability": 0, "frozenUpdated": false, "readLag": "0s"})
 		defer func() {
 			if now := w.Metric(a.not); now != beside {
-				t.Errorf("%s is moved too, from %v to %v", a.not, beside, now)
+				t.Errorf("%s changed too, from %v to %v", a.not, beside, now)
 			}
 		}()
 		if strings.Contains(a.series, "_total") || strings.Contains(a.series, "_count") {
@@ -282,10 +283,10 @@ func sound(t *testing.T, a alarm) {
 	})
 }
 
-// ticking are the counters that each tick moves.
+// ticking matches the counters that each tick increases.
 var ticking = regexp.MustCompile(`^lagerd_(economic_|pass)`)
 
-// standsStill fails the test where a counter grows although what it counts is over.
+// standsStill fails the test if a counter keeps increasing after its cause has ended.
 func standsStill(t *testing.T, w *enginetest.World, series string) {
 	if ticking.MatchString(series) && !strings.Contains(series, "failed") && !strings.Contains(series, "rate_limited") {
 		return
@@ -294,11 +295,11 @@ func standsStill(t *testing.T, w *enginetest.World, series string) {
 	before := w.Metric(series)
 	time.Sleep(90 * time.Second)
 	if now := w.Metric(series); now != before {
-		t.Errorf("%s grows although nothing happens any more: from %v to %v", series, before, now)
+		t.Errorf("%s increases although nothing happens any more: from %v to %v", series, before, now)
 	}
 }
 
-// family returns a metric's name without what a series adds to it.
+// family returns the name of a series' metric, without labels and suffixes.
 func family(series string) string {
 	name, _, _ := strings.Cut(series, "{")
 	for _, suffix := range []string{"_count", "_sum", "_bucket"} {
@@ -318,8 +319,8 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// TestNoMetricIsForgotten: each one that lagerd has is moved by a test, each reason for
-// which a shop is held too, and what the documents name exists.
+// TestNoMetricIsForgotten: a test changes each metric, and the one of each hold reason, and
+// every metric named in the documents exists.
 func TestNoMetricIsForgotten(t *testing.T) {
 	t.Parallel()
 	moved, series := map[string]bool{}, map[string]bool{}
@@ -331,7 +332,7 @@ func TestNoMetricIsForgotten(t *testing.T) {
 	}
 	for _, reason := range plan.Reasons() {
 		if !series[held(reason)] {
-			t.Errorf("no test holds a shop for %s and looks at %s", reason, held(reason))
+			t.Errorf("no test holds a shop for %s and checks %s", reason, held(reason))
 		}
 	}
 	exist := map[string]bool{}
@@ -351,7 +352,7 @@ func TestNoMetricIsForgotten(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(exist)) {
 		if !moved[name] {
-			t.Errorf("%s: no test moves this metric: add it to the alarms", name)
+			t.Errorf("%s: no test changes this metric: add it to the alarms", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(moved)) {
@@ -362,7 +363,7 @@ func TestNoMetricIsForgotten(t *testing.T) {
 	for _, path := range []string{"../docs/operators.md", "../docs/performance.md", "../docs/engineers.md"} {
 		for _, name := range regexp.MustCompile("lagerd_[a-z_]+").FindAllString(read(t, path), -1) {
 			if !exist[family(name)] {
-				t.Errorf("%s tells of %s: there is no such metric", path, name)
+				t.Errorf("%s names %s: there is no such metric", path, name)
 			}
 		}
 	}

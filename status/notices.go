@@ -9,12 +9,12 @@ import (
 	"lagerd/store"
 )
 
-// Notice sums up which items or invoices of a shop cannot be read, or only in part, in
-// JSON.
+// Notice summarizes a shop's items or invoices that are unreadable, or only partly
+// readable, in JSON.
 type Notice struct {
 	Kind   plan.Kind `json:"kind"`
 	Count  int64     `json:"count"`
-	Number string    `json:"number"` // of one of them; "": it cannot be read
+	Number string    `json:"number"` // of one of them; "" if unreadable
 	Text   string    `json:"text"`   // why
 }
 
@@ -25,7 +25,7 @@ func noticesOf(list []store.Notice) (all []Notice) {
 	return all
 }
 
-// things names the kind, one or several.
+// things names the kind, in singular or plural.
 func (n Notice) things() string {
 	thing := "item"
 	if n.Kind == plan.KindInvoice {
@@ -37,7 +37,7 @@ func (n Notice) things() string {
 	return thing + "s"
 }
 
-// which names the one that the notice tells of.
+// which names the item or invoice that the notice gives as its example.
 func (n Notice) which() string {
 	if n.Kind == plan.KindInvoice {
 		return n.Number
@@ -45,7 +45,7 @@ func (n Notice) which() string {
 	return strconv.Quote(n.Number)
 }
 
-// Unread says in one line that open hints' numbers cannot be read.
+// Unread formats a notice about open hints whose numbers cannot be read, on one line.
 func (n Notice) Unread() string {
 	if n.Count == 1 {
 		return fmt.Sprintf("%s %s cannot be read: %s", n.things(), n.which(), n.Text)
@@ -53,8 +53,8 @@ func (n Notice) Unread() string {
 	return fmt.Sprintf("%d %s cannot be read, e.g. %s: %s", n.Count, n.things(), n.which(), n.Text)
 }
 
-// Warning says in one line that items or invoices have unreadable fields, or even a number
-// that cannot be read.
+// Warning formats a notice about items or invoices with unreadable fields or numbers, on
+// one line.
 func (n Notice) Warning() string {
 	count := fmt.Sprint(n.Count)
 	if n.Count >= store.MostWarnings {
@@ -71,7 +71,8 @@ func (n Notice) Warning() string {
 	return fmt.Sprintf("%s %s have unreadable fields, e.g. %s: %s", count, n.things(), n.which(), n.Text)
 }
 
-// Notices returns what cannot be read, and what only in part, a line to each kind.
+// Notices returns a line per kind about what is unreadable, and about what is only partly
+// readable.
 func (s Shop) Notices() (unread, warnings []string) {
 	for _, n := range s.Unread {
 		unread = append(unread, n.Unread())
@@ -82,7 +83,7 @@ func (s Shop) Notices() (unread, warnings []string) {
 	return unread, warnings
 }
 
-// reasons joins reasons that stand beside each other to one line.
+// reasons joins the non-empty reasons into one line.
 func reasons(all ...string) string {
 	var given []string
 	for _, reason := range all {

@@ -11,8 +11,8 @@ import (
 	"lagerd/store"
 )
 
-// TestNotices: what cannot be read is named and counted in the shop's reason, beside
-// whatever else is.
+// TestNotices: unreadable items and invoices are named and counted in the shop's reason,
+// next to any other reason.
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	at := store.At(time.Now())
@@ -63,8 +63,8 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// TestWhyUnread: of what is not stored since it cannot be read, `why` never says that
-// e-conomic has not shown it.
+// TestWhyUnread: if something is not stored because it cannot be read, `why` never says
+// that it was not seen at e-conomic.
 func TestWhyUnread(t *testing.T) {
 	t.Parallel()
 	at := store.At(time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC))
@@ -72,7 +72,7 @@ func TestWhyUnread(t *testing.T) {
 	nameless := store.Warning{Kind: plan.KindInvoice, Text: "2 without a number that can be read: x", FirstAt: at}
 	own := store.Warning{Kind: plan.KindInvoice, Number: "7", Text: "dueDate: expected a date", FirstAt: at}
 	stored := []store.Invoice{{Number: 7, InvoiceDate: "2026-11-10"}}
-	const unseen, unread, also, part = "e-conomic has not shown it", "it could not be read, see its open hint", "e-conomic also lists 2 without a number", "what is stored of it stays: dueDate: expected a date"
+	const unseen, unread, also, part = "not seen at e-conomic", "it could not be read, see its open hint", "e-conomic also lists 2 without a number", "the stored value stays: dueDate: expected a date"
 	for name, c := range map[string]struct {
 		why  status.Why
 		has  []string

@@ -20,10 +20,10 @@ type Shop struct {
 	Shop           string     `json:"shop"`
 	State          string     `json:"state"` // running, paused, held, not_taken, no_lagerd
 	Reason         string     `json:"reason,omitempty"`
-	Held           string     `json:"held,omitempty"` // the reason of its widest hold, as a code
+	Held           string     `json:"held,omitempty"` // the reason code of its widest hold
 	Holds          []Hold     `json:"holds,omitempty"`
 	Suspicion      string     `json:"suspicion,omitempty"`
-	Instance       string     `json:"instance,omitempty"` // the lagerd that has its lease
+	Instance       string     `json:"instance,omitempty"` // the lagerd that holds its lease
 	Agreement      int64      `json:"agreement,omitempty"`
 	LastGoodTick   *time.Time `json:"last_good_tick"`
 	Failures       int        `json:"failures"`
@@ -32,7 +32,7 @@ type Shop struct {
 	OldestHint     *time.Time `json:"oldest_hint"`
 	FailingHints   int64      `json:"failing_hints"`
 	Unread         []Notice   `json:"unread,omitempty"`   // the numbers of those hints
-	Warnings       []Notice   `json:"warnings,omitempty"` // what can be understood only in part
+	Warnings       []Notice   `json:"warnings,omitempty"` // items and invoices that are only partly readable
 	MissedWebhooks int64      `json:"missed_webhooks"`
 	LateWebhooks   int64      `json:"late_webhooks"`
 	Drift          int64      `json:"drift"`
@@ -46,7 +46,7 @@ type Shop struct {
 	CallsToday     int64      `json:"calls_today"`
 }
 
-// Hold is what lagerd itself has stopped, in JSON.
+// Hold is a hold on a shop or a part of it, in JSON.
 type Hold struct {
 	Scope  plan.Scope  `json:"scope"` // shop, stock, invoices, pdf
 	Reason plan.Reason `json:"reason"`
@@ -60,15 +60,15 @@ const (
 	StatePaused  = "paused" // by a person
 	StateHeld    = "held"   // by lagerd
 
-	StateNotTaken = "not_taken" // no lagerd has its lease yet
-	StateNoLagerd = "no_lagerd" // the lagerd that had it, or any at all, does not live
+	StateNotTaken = "not_taken" // no lagerd holds its lease yet
+	StateNoLagerd = "no_lagerd" // its lagerd has died, or none is running
 )
 
-// NoLagerd is what people see where nothing is reconciled.
+// NoLagerd is shown to people if nothing is reconciled.
 const NoLagerd = "NO LAGERD IS RUNNING"
 
-// Attend tells of the shops which are not worked on, although nothing says that they
-// are paused or held: living are the lagerd that run on the database.
+// Attend sets the state and reason of shops that are not reconciled because their lagerd
+// is not alive. living are the live instances on the database.
 func Attend(shops []Shop, living map[string]store.Instance) {
 	for i := range shops {
 		s := &shops[i]
@@ -84,13 +84,13 @@ func Attend(shops []Shop, living map[string]store.Instance) {
 		case len(living) == 0:
 			s.State, s.Reason = StateNoLagerd, "nothing is reconciled on this database: start one (`systemctl start lagerd`), its log says why it ended"
 		case s.Instance != "":
-			s.State, s.Reason = StateNoLagerd, "the lagerd that had the shop has died: another takes it over within its lease.ttl"
+			s.State, s.Reason = StateNoLagerd, "the lagerd that had the shop has died: another takes over within lease.ttl"
 		}
 	}
 }
 
-// SuspectAppToken says of shops whose agreements refuse the token that it may be the
-// app's, where several do and none answers well. It reports whether it is so.
+// SuspectAppToken reports whether the app's token is probably wrong: several agreements
+// refuse their token and none succeeds. If so, it adds that to those shops' reasons.
 func SuspectAppToken(shops []Shop) bool {
 	refusing, since := map[string]bool{}, time.Time{}
 	for _, s := range shops {
@@ -113,7 +113,7 @@ func SuspectAppToken(shops []Shop) bool {
 	}
 	for i := range shops {
 		if s := &shops[i]; s.State == StateHeld && s.HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
-			s.Reason = "several agreements answer 401 and none answers well, so look at the app's token first (economic.app_secret_token_file): " + s.Reason
+			s.Reason = "several agreements answer 401 and none succeeds, so check the app's token first (economic.app_secret_token_file): " + s.Reason
 		}
 	}
 	return true
@@ -128,7 +128,7 @@ func (s Shop) holdFor(scope plan.Scope, reason plan.Reason) (Hold, bool) {
 	return Hold{}, false
 }
 
-// Of turns what is stored about a shop into what is shown.
+// Of converts a shop's stored status to its JSON form.
 func Of(s store.ShopStatus) Shop {
 	p := s.Progress
 	_, calls, _ := p.CallsOf()
@@ -158,7 +158,7 @@ func Of(s store.ShopStatus) Shop {
 	case len(holds) > 0:
 		v.State, v.Reason = StateHeld, holds.String()
 	case s.Holder == "":
-		v.State, v.Reason = StateNotTaken, "no running lagerd has taken the shop yet: one that runs does within some seconds"
+		v.State, v.Reason = StateNotTaken, "no running lagerd has taken the shop yet: it will within a few seconds"
 	case p.Failures > 0:
 		v.Reason = p.Failure
 	case s.Shop.StockSource == store.SourceRackbeat:
@@ -173,16 +173,16 @@ func Of(s store.ShopStatus) Shop {
 	return v
 }
 
-// changingOver says that the shop's software still sees the items of the agreement
-// that the shop had before, "" if it does not.
+// changingOver returns a reason while the shop's software still sees the items of the
+// shop's previous agreement, otherwise "".
 func changingOver(s store.ShopStatus) string {
 	if s.Progress.ItemsDataset == s.Shop.Dataset || !s.Shop.StockOn || s.Shop.StockSource != store.SourceEconomic {
 		return ""
 	}
-	return fmt.Sprintf("its items are still those of the agreement before: they change over once agreement %d has been read whole, twice", s.Progress.AgreementNumber)
+	return fmt.Sprintf("its items are still those of the previous agreement: they change over once agreement %d has been read in full twice", s.Progress.AgreementNumber)
 }
 
-// HeldFor reports whether the part is held for the reason.
+// HeldFor reports whether the scope is held for the reason.
 func (s Shop) HeldFor(scope plan.Scope, reason plan.Reason) bool {
 	_, held := s.holdFor(scope, reason)
 	return held
@@ -195,7 +195,7 @@ func when(t time.Time) *time.Time {
 	return &t
 }
 
-// WriteTable writes a line to a shop. Times are shown as ages at now.
+// WriteTable writes a line per shop. Times are shown as ages at now.
 func WriteTable(w io.Writer, shops []Shop, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SHOP\tSTATE\tLAST TICK\tITEMS\tINVOICES\tHINTS\tOLDEST\tMISSED\tLATE\tDRIFT\tNO PDF\tNO ORDER\tREASON")
@@ -210,7 +210,7 @@ func WriteTable(w io.Writer, shops []Shop, now time.Time) error {
 	return t.Flush()
 }
 
-// state is the state as people read it.
+// state returns the state as shown to people.
 func (s Shop) state() string {
 	switch s.State {
 	case StateNoLagerd:

@@ -13,8 +13,8 @@ import (
 	"lagerd/store"
 )
 
-// noon is the moment at which the texts are written. No two figures of a text are the
-// same, so that none can stand in another's place.
+// noon is the time at which the texts are written. All figures in a text differ, so that
+// none can pass for another.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func ago(d time.Duration) store.Time { return store.At(noon.Add(-d)) }
@@ -23,7 +23,7 @@ func figure(text string) decimal.NullDecimal {
 	return decimal.NewNullDecimal(decimal.RequireFromString(text))
 }
 
-// same compares a text with what is expected of it, less blanks at the ends of lines.
+// same compares a text with the expected one, ignoring trailing blanks.
 func same(t *testing.T, name, got, want string) {
 	t.Helper()
 	var lines []string
@@ -35,7 +35,7 @@ func same(t *testing.T, name, got, want string) {
 	}
 }
 
-// busy is a shop of which everything is known.
+// busy is a shop with every field set.
 func busy() store.ShopStatus {
 	return store.ShopStatus{
 		Shop: store.Shop{Shop: "shop1234", StockOn: true, StockFigure: plan.FigureAvailable, StockSource: store.SourceEconomic, InvoicesOn: true,
@@ -88,7 +88,7 @@ held:                pdf: forbidden since 2026-11-23 09:00:00 UTC: 403` + rest},
 		{"nothing is known", fresh, `
 shop:                new
 state:               not taken
-reason:              no running lagerd has taken the shop yet: one that runs does within some seconds
+reason:              no running lagerd has taken the shop yet: it will within a few seconds
 agreement:           0
 stock:               off, in_stock, from economic
 invoices:            off, from number 17
@@ -137,10 +137,10 @@ shop1234  running    30s        24     25        21              2m0s    11     
 failing   running    30s        24     25        21 (3 failing)  2m0s    11      12    13     22      23        connection refused
 old       running    48h0m0s    24     25        21              2d      11      12    13     22      23        -
 paused    paused     0s         24     25        21              1m0s    11      12    13     22      23        stock; taking
-new       not taken  -          0      0         0               -       0       0     0      0       0         no running lagerd has taken the shop yet: one that runs does within some seconds`)
+new       not taken  -          0      0         0               -       0       0     0      0       0         no running lagerd has taken the shop yet: it will within a few seconds`)
 }
 
-// TestWriteJSON: what scripts read has each figure under its own name.
+// TestWriteJSON: each figure has its own name in the JSON, which scripts read.
 func TestWriteJSON(t *testing.T) {
 	t.Parallel()
 	st := busy()
@@ -209,7 +209,7 @@ func TestWriteJSON(t *testing.T) {
 ]`)
 }
 
-// TestWhyTexts: all that `why` can say of a number.
+// TestWhyTexts: everything that `why` can say about a number.
 func TestWhyTexts(t *testing.T) {
 	t.Parallel()
 	text := func(s string) *string { return &s }
@@ -240,14 +240,14 @@ last changed:      2026-11-23 11:01:00 UTC (e-conomic's lastUpdated then: 2026-1
 		why  status.Why
 		want string
 	}{
-		{"nothing open", item(), vase + "hints:             none\nNo change is on record."},
-		{"read again", item(hint), vase + "open hint:         since 2026-11-23 11:50:00 by webhook, 31 webhook(s); read 32 times without what the last tells of, read again at 2026-11-23 12:01:00\nNo change is on record."},
-		{"not read yet", item(fresh), vase + "open hint:         since 2026-11-23 11:50:00 by webhook, 31 webhook(s); read 0 times without what the last tells of, read again with the shop's next pass\nNo change is on record."},
-		{"failing", item(failing), vase + `open hint:         since 2026-11-23 11:50:00 by webhook; failed 33 times, tried again at 2026-11-23 12:01:00: status 500\u001b` + "\nNo change is on record."},
-		{"answered", item(answered), vase + "last hint:         2026-11-23 11:59:00 by webhook, answered\nNo change is on record."},
-		{"answered with a note", item(answeredWith), vase + "last hint:         2026-11-23 11:59:00 by webhook, answered: e-conomic has no item with this number\nNo change is on record."},
+		{"nothing open", item(), vase + "hints:             none\nNo changes recorded."},
+		{"read again", item(hint), vase + "open hint:         since 2026-11-23 11:50:00 by webhook, 31 webhook(s); read 32 times, nothing new yet, next read at 2026-11-23 12:01:00\nNo changes recorded."},
+		{"not read yet", item(fresh), vase + "open hint:         since 2026-11-23 11:50:00 by webhook, 31 webhook(s); read 0 times, nothing new yet, next read with the shop's next pass\nNo changes recorded."},
+		{"failing", item(failing), vase + `open hint:         since 2026-11-23 11:50:00 by webhook; failed 33 times, next try at 2026-11-23 12:01:00: status 500\u001b` + "\nNo changes recorded."},
+		{"answered", item(answered), vase + "last hint:         2026-11-23 11:59:00 by webhook, answered\nNo changes recorded."},
+		{"answered with a note", item(answeredWith), vase + "last hint:         2026-11-23 11:59:00 by webhook, answered: e-conomic has no item with this number\nNo changes recorded."},
 		{"a webhook has come", func() status.Why { w := item(); w.Received = noon.Add(-time.Second); return w }(),
-			vase + "webhook:           received 2026-11-23 11:59:59, waits for the shop's next pass\nNo change is on record."},
+			vase + "webhook:           received 2026-11-23 11:59:59, waits for the shop's next pass\nNo changes recorded."},
 		{"renumbered, with a history", func() status.Why {
 			w := item()
 			gone := row
@@ -279,9 +279,9 @@ invoice:           41 of 2026-11-20, found 2026-11-23 11:00:00 UTC by tick
 order number:      10042
 PDF:               failed, 42 bytes, sha256 -
 PDF error:         status 500 (tried 43 times, again at 2026-11-23 13:00:00 UTC)
-also stored:       41 of agreement 100002, which the shop had before, of 2025-01-02: order number -, PDF stored; the shop's software does not see it
+also stored:       41 of previous agreement 100002, dated 2025-01-02: order number -, PDF stored; the shop's software does not see it
 hints:             none
-No change is on record.`},
+No changes recorded.`},
 	} {
 		var out strings.Builder
 		if err := c.why.Write(&out, noon); err != nil {
@@ -291,7 +291,7 @@ No change is on record.`},
 	}
 }
 
-// columns has columns parted by two blanks, however wide they are.
+// columns separates columns by two blanks, whatever their width.
 func columns(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {

@@ -8,29 +8,28 @@ import (
 	"lagerd/store"
 )
 
-// Pace is what a running lagerd is expected to keep up with.
+// Pace is the schedule that a running lagerd is expected to keep.
 type Pace struct {
 	NextTick   func(time.Time) time.Time // of reconcile.schedule: the first after a time
 	SweepEvery time.Duration             // reconcile.sweep_every
 }
 
 const (
-	// ticksLate is how many ticks may fail to be good, and tickGrace how long one may
-	// take besides, until people are told.
+	// A tick is reported as late after ticksLate ticks without success, plus tickGrace
+	// for its duration.
 	ticksLate = 3
 	tickGrace = 2 * time.Minute
 
-	// hintLate is how long a hint may wait without having failed. Those that are read
-	// again, or put off with a failure, are due before.
+	// hintLate is how long a hint may wait without having failed. Rereads and deferred
+	// failures are due earlier.
 	hintLate = time.Hour
 
-	// firstSweepLate is how long a new shop may take for its first whole listing.
+	// firstSweepLate is how long a new shop may take for its first complete listing.
 	firstSweepLate = time.Hour
 )
 
-// Troubles returns what is wrong with a shop although nothing holds it: what is late,
-// by what a lagerd is expected to do, and what fails again and again, a line to each.
-// Of a shop that a person has paused nothing is expected.
+// Troubles returns a line for each problem of a shop that is not a hold: what is late by
+// lagerd's expected pace, and what fails repeatedly. It returns none for a paused shop.
 func Troubles(st store.ShopStatus, p Pace, now time.Time) []string {
 	if st.Shop.Paused() {
 		return nil
@@ -40,16 +39,16 @@ func Troubles(st store.ShopStatus, p Pace, now time.Time) []string {
 	held := len(st.Shop.InForce(st.Progress.Holds)) > 0
 	if st.Holder != "" && !held {
 		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); tickIsLate(since, p.NextTick, now) {
-			say("no good tick since %s, although one is due at %s: lagerd's log says why not", ago(since, now), p.NextTick(since).UTC().Format(clock)+" UTC")
+			say("no good tick since %s, although one was due at %s: see lagerd's log", ago(since, now), p.NextTick(since).UTC().Format(clock)+" UTC")
 		}
 		if st.Shop.StockOn && st.Shop.StockSource == store.SourceEconomic {
 			switch swept := st.Progress.SweptAt.Time; {
 			case swept.IsZero() && now.Sub(st.Shop.CreatedAt.Time) > firstSweepLate:
-				say("its items have not been listed whole yet (%d are stored): a listing that is cut short, or a day's calls that are spent, begins anew; lagerd's log says which", st.ItemsStored)
-			// A shop of one page is listed whole by every good tick; nothing is noted of one
-			// that showed nothing new.
+				say("its items have not been listed in full yet (%d are stored): a listing restarts if it is cut short or the day's calls run out; see lagerd's log", st.ItemsStored)
+			// Every good tick lists a shop of one page in full, but is not recorded as a
+			// sweep if it showed nothing new.
 			case !swept.IsZero() && st.Progress.Items > plan.PageSize && now.Sub(swept) > 2*p.SweepEvery:
-				say("its items were last listed whole %s, and reconcile.sweep_every is %s: a listing that is cut short, or a day's calls that are spent, begins anew; lagerd's log says which", ago(swept, now), p.SweepEvery)
+				say("its items were last listed in full %s, and reconcile.sweep_every is %s: a listing restarts if it is cut short or the day's calls run out; see lagerd's log", ago(swept, now), p.SweepEvery)
 			}
 		}
 		if !st.OldestHint.IsZero() && st.FailingHints == 0 && now.Sub(st.OldestHint) > hintLate {
@@ -81,7 +80,7 @@ func later(a, b time.Time) time.Time {
 
 func ago(t, now time.Time) string { return age(&t, now) + " ago" }
 
-// AddTroubles shows them in the shop's reason.
+// AddTroubles appends the problems to the shop's reason.
 func (s *Shop) AddTroubles(troubles []string) {
 	s.Reason = reasons(append([]string{s.Reason}, troubles...)...)
 }

@@ -10,8 +10,8 @@ import (
 	"lagerd/store"
 )
 
-// TestTroubles: people are told of what is late once it is, and not a moment before,
-// whatever the time zone of the clock that is looked at.
+// TestTroubles: lateness is reported exactly when it begins, whatever the clock's time
+// zone.
 func TestTroubles(t *testing.T) {
 	t.Parallel()
 	const moment = time.Millisecond
@@ -42,22 +42,22 @@ func TestTroubles(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*store.ShopStatus)
-		says   string // the beginning; "": nothing
+		says   string // its beginning; "": no trouble
 	}{
 		{"all is well", func(*store.ShopStatus) {}, ""},
 		// The third tick after the last good one may take two minutes.
 		{"exactly three ticks and two minutes", ticked(5 * time.Minute), ""},
-		{"and a moment more", ticked(5*time.Minute + moment), "no good tick since 5m0s ago, although one is due at 2026-11-23 11:55:00 UTC"},
+		{"and a moment more", ticked(5*time.Minute + moment), "no good tick since 5m0s ago, although one was due at 2026-11-23 11:55:00 UTC"},
 		{"no tick ever", both(ticked(0), func(st *store.ShopStatus) { st.Progress.TickAt = store.Time{} }), "no good tick since 3d ago"},
 		{"late, and held", both(ticked(time.Hour), held), ""},
 		{"late, and a part held that is off", both(ticked(time.Hour), both(held, stockOff)), "no good tick since 1h0m0s ago"},
 		{"late, and paused", both(ticked(time.Hour), paused), ""},
 		{"late, and nobody's", both(ticked(time.Hour), nobodys), ""},
 		{"never listed whole for exactly an hour", added(time.Hour), ""},
-		{"and a moment more", added(time.Hour + moment), "its items have not been listed whole yet (7 are stored)"},
+		{"and a moment more", added(time.Hour + moment), "its items have not been listed in full yet (7 are stored)"},
 		{"never listed whole, stock off", both(added(2*time.Hour), stockOff), ""},
 		{"listed whole exactly two days ago", swept(plan.PageSize+1, 48*time.Hour), ""},
-		{"and a moment more", swept(plan.PageSize+1, 48*time.Hour+moment), "its items were last listed whole 2d ago, and reconcile.sweep_every is 24h0m0s"},
+		{"and a moment more", swept(plan.PageSize+1, 48*time.Hour+moment), "its items were last listed in full 2d ago, and reconcile.sweep_every is 24h0m0s"},
 		{"as long ago, of one page", swept(plan.PageSize, 48*time.Hour+moment), ""},
 		{"a hint has waited for exactly an hour", hinted(time.Hour), ""},
 		{"and a moment more", hinted(time.Hour + moment), "a hint has waited since 1h0m0s ago"},

@@ -49,7 +49,7 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	return t.Flush()
 }
 
-// Text names the hold's scope and reason, since when it stands, and why.
+// Text formats the hold: its scope, reason, time and detail.
 func (h Hold) Text() string {
 	return fmt.Sprintf("%s: %s since %s: %s", h.Scope, h.Reason, shown(h.Since), h.Detail)
 }
@@ -68,7 +68,8 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// Codes says of each code of a shop, from the oldest on, when it was made and used.
+// Codes returns a line for each code of a shop, oldest first: when it was made and last
+// used.
 func Codes(codes []store.ShopCode) []string {
 	list := make([]string, len(codes))
 	for i, c := range codes {
@@ -81,7 +82,7 @@ func Codes(codes []store.ShopCode) []string {
 	return list
 }
 
-// WriteCodes writes a line to each of a shop's codes, none of which it can show.
+// WriteCodes writes a line for each of a shop's codes. The codes themselves are unknown.
 func WriteCodes(w io.Writer, codes []store.ShopCode) error {
 	for _, text := range Codes(codes) {
 		if _, err := fmt.Fprintf(w, "integration code: %s (UTC)\n", text); err != nil {
@@ -91,11 +92,11 @@ func WriteCodes(w io.Writer, codes []store.ShopCode) error {
 	return nil
 }
 
-// WriteCalls writes a shop's webhook log, and below it what toDo says of the
-// outcomes in it.
+// WriteCalls writes a shop's webhook log, followed by toDo's advice for each outcome in
+// it.
 func WriteCalls(w io.Writer, calls []store.WebhookCall, toDo func(outcome string) string) error {
 	if len(calls) == 0 {
-		_, err := fmt.Fprintln(w, "\nNo webhook has called yet.")
+		_, err := fmt.Fprintln(w, "\nNo webhook calls yet.")
 		return err
 	}
 	fmt.Fprintln(w, "\nLatest webhook calls (UTC):")
@@ -106,17 +107,17 @@ func WriteCalls(w io.Writer, calls []store.WebhookCall, toDo func(outcome string
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	var told []string
+	var advised []string
 	for _, c := range calls {
-		if text := toDo(c.Outcome); text != "" && !slices.Contains(told, c.Outcome) {
-			told = append(told, c.Outcome)
+		if text := toDo(c.Outcome); text != "" && !slices.Contains(advised, c.Outcome) {
+			advised = append(advised, c.Outcome)
 			fmt.Fprintf(w, "%s: %s\n", c.Outcome, text)
 		}
 	}
 	return nil
 }
 
-// WriteChanges writes history, a line to a change.
+// WriteChanges writes a history, a line per change.
 func WriteChanges(w io.Writer, changes []store.Change) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range changes {
@@ -150,7 +151,7 @@ func figure(s *string) string {
 	return *s
 }
 
-// Why answers "why is this stock, or this invoice, as it is?".
+// Why answers "why does this item or invoice have its stored value?".
 type Why struct {
 	Shop     Shop
 	Figure   plan.Figure // the shop's stock
@@ -158,16 +159,16 @@ type Why struct {
 	Number   string
 	Items    map[string]plan.Row
 	Invoices []store.Invoice
-	Former   map[int64]store.Invoice // of that number, by the agreements that the shop had before
+	Former   map[int64]store.Invoice // with the same number, by previous agreement
 	Hints    []store.Hint
-	Received time.Time // of a webhook that no pass has looked at yet; zero: none
+	Received time.Time // of a webhook that no pass has processed yet; zero: none
 	Warnings []store.Warning
 	Changes  []store.Change
 
-	Agreements []store.Agreement // of a shop that has had more than one
+	Agreements []store.Agreement // if the shop has had more than one
 }
 
-// Write writes what is known: what is stored, what is open, what changed.
+// Write writes what is stored, which hints are open, and the history of changes.
 func (y Why) Write(w io.Writer, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
@@ -189,18 +190,18 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 	for _, h := range y.Hints {
 		switch {
 		case !h.Open:
-			line("last hint", "%s by %s, answered%s", h.LastAt.Format(clock), h.Cause, noted(h.Note))
+			line("last hint", "%s by %s, answered%s", h.LastAt.Format(clock), h.Cause, withNote(h.Note))
 		case h.Failures > 0:
-			line("open hint", "since %s by %s; failed %d times, tried again %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, dueAt(h.DueAt.Time, now), noted(h.Note))
+			line("open hint", "since %s by %s; failed %d times, next try %s%s", h.FirstAt.Format(clock), h.Cause, h.Failures, dueAt(h.DueAt.Time, now), withNote(h.Note))
 		default:
-			line("open hint", "since %s by %s, %d webhook(s); read %d times without what the last tells of, read again %s%s", h.FirstAt.Format(clock), h.Cause, h.Webhooks, h.Tries, dueAt(h.DueAt.Time, now), noted(h.Note))
+			line("open hint", "since %s by %s, %d webhook(s); read %d times, nothing new yet, next read %s%s", h.FirstAt.Format(clock), h.Cause, h.Webhooks, h.Tries, dueAt(h.DueAt.Time, now), withNote(h.Note))
 		}
 	}
 	for _, w := range y.Warnings {
 		switch {
 		case w.Kind != y.Kind:
 		case w.Number == y.Number:
-			line("warning", "unreadable since %s, what is stored of it stays: %s", w.FirstAt.Format(clock), terminal.Line(w.Text))
+			line("warning", "unreadable since %s, the stored value stays: %s", w.FirstAt.Format(clock), terminal.Line(w.Text))
 		case w.Number == "" && !y.stored():
 			line("warning", "since %s e-conomic also lists %s", w.FirstAt.Format(clock), terminal.Line(w.Text))
 		}
@@ -215,22 +216,23 @@ func (y Why) Write(w io.Writer, now time.Time) error {
 		return err
 	}
 	if len(y.Changes) == 0 {
-		_, err := fmt.Fprintln(w, "No change is on record.")
+		_, err := fmt.Fprintln(w, "No changes recorded.")
 		return err
 	}
 	return y.writeHistory(w)
 }
 
-// writeHistory writes the changes, those of each agreement apart: the number may have
-// been another company's item.
+// writeHistory writes the changes, separately for each agreement: the number may have been
+// another company's item.
 func (y Why) writeHistory(w io.Writer) error {
 	parts := []string{"History (UTC):"}
 	if len(y.Agreements) > 0 {
-		// What was before an agreement was accepted that the shop has had twice.
+		// Changes from before the first agreement listed. A shop can return to an earlier
+		// agreement, which is listed only once.
 		parts = []string{"History of an earlier agreement (UTC):"}
 	}
 	for n, a := range y.Agreements {
-		part := fmt.Sprintf("History of agreement %d, which the shop had before (UTC):", a.AgreementNumber)
+		part := fmt.Sprintf("History of previous agreement %d (UTC):", a.AgreementNumber)
 		if n+1 == len(y.Agreements) {
 			part = fmt.Sprintf("History of agreement %d, accepted %s (UTC):", a.AgreementNumber, a.AcceptedAt.Format(clock))
 		}
@@ -257,8 +259,8 @@ func (y Why) writeHistory(w io.Writer) error {
 	return nil
 }
 
-// dueAt says when what is due is done: a hint that nothing has put off is due at the
-// epoch, and waits for its shop's next pass.
+// dueAt formats when a hint will be processed. A hint that was never deferred is due at
+// the epoch, and waits for its shop's next pass.
 func dueAt(due, now time.Time) string {
 	if !due.After(now) {
 		return "with the shop's next pass"
@@ -266,7 +268,7 @@ func dueAt(due, now time.Time) string {
 	return "at " + due.Format(clock)
 }
 
-func noted(note string) string {
+func withNote(note string) string {
 	if note == "" {
 		return ""
 	}
@@ -276,7 +278,7 @@ func noted(note string) string {
 func (y Why) writeItem(line func(name, format string, args ...any)) {
 	row, ok := y.Items[y.Number]
 	if !ok {
-		line("item", "%q is not stored: %s", y.Number, y.unless("e-conomic has not shown it"))
+		line("item", "%q is not stored: %s", y.Number, y.unless("not seen at e-conomic"))
 		return
 	}
 	line("item", "%q %s (%s)", row.Number, row.Name, row.State)
@@ -292,7 +294,7 @@ func (y Why) writeItem(line func(name, format string, args ...any)) {
 
 func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 	if len(y.Invoices) == 0 {
-		line("invoice", "%q is not stored: %s", y.Number, y.unless("e-conomic has not shown it, or it lies before the shop's start"))
+		line("invoice", "%q is not stored: %s", y.Number, y.unless("not seen at e-conomic, or from before the shop's start"))
 	}
 	for _, i := range y.Invoices {
 		line("invoice", "%d of %s, found %s UTC by %s", i.Number, i.InvoiceDate, i.FoundAt.Format(clock), i.Cause)
@@ -307,11 +309,11 @@ func (y Why) writeInvoice(line func(name, format string, args ...any)) {
 func (y Why) writeFormer(line func(name, format string, args ...any)) {
 	for _, agreement := range slices.Sorted(maps.Keys(y.Former)) {
 		i := y.Former[agreement]
-		line("also stored", "%d of agreement %d, which the shop had before, of %s: order number %s, PDF %s; the shop's software does not see it", i.Number, agreement, i.InvoiceDate, orDash(i.OrderNumber), i.PDFState)
+		line("also stored", "%d of previous agreement %d, dated %s: order number %s, PDF %s; the shop's software does not see it", i.Number, agreement, i.InvoiceDate, orDash(i.OrderNumber), i.PDFState)
 	}
 }
 
-// unless returns why something is not stored: what is usual, unless it could not be read.
+// unless returns why something is not stored: usual, unless an open hint failed to read it.
 func (y Why) unless(usual string) string {
 	for _, h := range y.Hints {
 		if h.Open && h.Failures > 0 {

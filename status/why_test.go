@@ -12,8 +12,8 @@ import (
 	"lagerd/store"
 )
 
-// TestWhyOfSeveralAgreements: the history of a number is told apart by the agreements that
-// the shop has had.
+// TestWhyOfSeveralAgreements: a number's history is separate for each agreement that the
+// shop has had.
 func TestWhyOfSeveralAgreements(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -28,9 +28,9 @@ func TestWhyOfSeveralAgreements(t *testing.T) {
 		want       string
 	}{
 		"one agreement": {nil, "History (UTC): 13 14 15"},
-		"another since": {[]store.Agreement{accepted(6, 0), accepted(7, 2)}, "History of agreement 6, which the shop had before (UTC): 13 History of agreement 7, accepted 2026-11-23 14:00:00 (UTC): 14 15"},
-		"back again":    {[]store.Agreement{accepted(7, 2), accepted(6, 3)}, "History of an earlier agreement (UTC): 13 History of agreement 7, which the shop had before (UTC): 14 History of agreement 6, accepted 2026-11-23 15:00:00 (UTC): 15"},
-		"nothing since": {[]store.Agreement{accepted(6, 0), accepted(7, 9)}, "History of agreement 6, which the shop had before (UTC): 13 14 15"},
+		"another since": {[]store.Agreement{accepted(6, 0), accepted(7, 2)}, "History of previous agreement 6 (UTC): 13 History of agreement 7, accepted 2026-11-23 14:00:00 (UTC): 14 15"},
+		"back again":    {[]store.Agreement{accepted(7, 2), accepted(6, 3)}, "History of an earlier agreement (UTC): 13 History of previous agreement 7 (UTC): 14 History of agreement 6, accepted 2026-11-23 15:00:00 (UTC): 15"},
+		"nothing since": {[]store.Agreement{accepted(6, 0), accepted(7, 9)}, "History of previous agreement 6 (UTC): 13 14 15"},
 	} {
 		var b strings.Builder
 		w := status.Why{Kind: plan.KindInvoice, Number: "1", Changes: []store.Change{change(1), change(2), change(3)}, Agreements: c.agreements}
