@@ -34,7 +34,7 @@ func (p Process) releaseSignals() {
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	select {
 	case s := <-p.Signals:
-		_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
+		_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) //nolint:forcetypeassert // signal.Notify sends nothing else
 	default:
 	}
 }

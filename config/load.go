@@ -38,7 +38,7 @@ func (p Problem) String() string {
 }
 
 // Errors is all errors in the configuration.
-type Errors struct{ Problems []Problem }
+type Errors struct{ Problems []Problem } //nolint:errname // a list, named like one
 
 // Error returns one line per problem.
 func (e *Errors) Error() string {

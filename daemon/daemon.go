@@ -148,7 +148,7 @@ func (d *daemon) watch() {
 	})
 }
 
-func (d *daemon) run(ctx context.Context) error {
+func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup reads best as one sequence
 	webhookListener, adminListener, err := d.listen()
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ type Client struct {
 }
 
 // New returns a client, or an error if an option is missing or invalid.
-func New(o Options) (*Client, error) {
+func New(o Options) (*Client, error) { //nolint:gocyclo // one check per option
 	if o.RESTURL == "" {
 		o.RESTURL = "https://restapi.e-conomic.com"
 	}
@@ -248,7 +248,7 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 	}
 	began := a.client.o.Now()
 	r := request{sent: time.Now()}
-	got, resp, err := a.send(ctx, c)
+	got, resp, err := a.send(ctx, c) //nolint:bodyclose // send closes it
 	got.began = began
 	if resp != nil {
 		r.status, r.header = resp.StatusCode, resp.Header

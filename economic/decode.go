@@ -319,7 +319,7 @@ type rawInvoice struct {
 	ill                                                      []*fieldError // what is wrong in them
 }
 
-func readInvoice(r *reader) (raw rawInvoice) {
+func readInvoice(r *reader) (raw rawInvoice) { //nolint:funlen,gocyclo // one case per field
 	raw.kind = r.object(func(name []byte) {
 		switch string(name) {
 		case "bookedInvoiceNumber":

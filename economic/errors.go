@@ -31,12 +31,12 @@ const (
 	// KindBadRequest (400 and the other 4xx): e-conomic rejected the call, or the
 	// client did before sending it. Retrying does not help.
 	KindBadRequest Kind = "bad_request"
-	// KindUnavailable: 5xx, network error, timeout, truncated body, a gateway's page,
+	// KindUnavailable is a 5xx, a network error, a timeout, a truncated body, a gateway's page
 	// or a cancelled context. The same call may succeed later.
 	KindUnavailable Kind = "unavailable"
-	// KindMalformed: a 200 with unexpected content. The error names the field.
+	// KindMalformed is a 200 with unexpected content. The error names the field.
 	KindMalformed Kind = "malformed"
-	// KindBudget: the agreement's budget does not allow the call at its priority,
+	// KindBudget means that the agreement's budget does not allow the call at its priority,
 	// for today or for the moment. It was not sent.
 	KindBudget Kind = "budget"
 )

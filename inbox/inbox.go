@@ -359,7 +359,7 @@ func (c *Claim) Left(shop string) []store.HintRecord { return records(shop, c.pa
 func (b *Inbox) Done(ctx context.Context, fence func() store.Fence) (Hints, error) {
 	c := b.claim
 	if c == nil {
-		return nil, nil // released meanwhile
+		return nil, nil //nolint:nilnil // given up meanwhile
 	}
 	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {
 		if err := b.store.Forget(ctx, fence(), piece); err != nil {

@@ -175,7 +175,7 @@ func ReadOf(part Scope) Seen {
 //	part: forbidden           e-conomic answers a read of that part
 //	stock: no_inventory       a listing with figures
 //	stock: losses             a complete listing that does not take too much away, an approval
-func (s Seen) ends(h Hold) bool {
+func (s Seen) ends(h Hold) bool { //nolint:gocyclo // one case per row of the table
 	self := s == SeenSelf || s == SeenOtherAgreement || s == SeenSelf401 || s == SeenSelf403
 	switch h.Scope {
 	case ScopeShop:

@@ -77,7 +77,7 @@ type ItemsPlan struct {
 // the hint of a webhook or an invoice, it is reread at the delays in Rereads before it counts
 // as answered, since e-conomic's read side may lag behind its webhooks. Any read answers an
 // operator's hint, and also an invoice's if the item changed shortly before.
-func Items(in ItemsInput) ItemsPlan {
+func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo // one branch per row of its table
 	var out ItemsPlan
 	for _, obs := range in.Observations {
 		number := obs.Item.Number

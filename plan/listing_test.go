@@ -103,7 +103,7 @@ func TestAddPage(t *testing.T) {
 
 // TestTurnBack: whatever is deleted while the pages are turned, no item that
 // stays is passed over.
-func TestTurnBack(t *testing.T) {
+func TestTurnBack(t *testing.T) { //nolint:tparallel // many short subtests
 	t.Parallel()
 	for all := 1; all <= 10; all++ {
 		for at := range 5 {

@@ -371,7 +371,7 @@ func content(err error) error {
 }
 
 // allItems compares page by page, and then what the complete listing did not show.
-func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) {
+func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) { //nolint:funlen // one pass over the listing
 	found := map[string]plan.Difference{}
 	seen := map[string]struct{}{}
 	var assessment plan.Assessment

@@ -451,6 +451,7 @@ func TestUnreadFigureIsNotNone(t *testing.T) {
 // TestUnreadItemIsSuspectedStill: what a listing cannot read refutes no loss that is held
 // back, and is none where none was suspected.
 func TestUnreadItemIsSuspectedStill(t *testing.T) {
+	t.Parallel()
 	const unread = `{"productNumber":%q,"inventory":{"inStock":"0"}}`
 	for name, c := range map[string]struct {
 		then map[string]string // inStock of items, after a, b and c have become zero and are held back

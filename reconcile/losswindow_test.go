@@ -166,6 +166,7 @@ func (x *trickle) moves() {
 // TestTrickleIsHeld: items that lose their stock bit by bit, below the limit in each
 // listing, are held back, whichever way they go and whoever holds the lease.
 func TestTrickleIsHeld(t *testing.T) {
+	t.Parallel()
 	const items, step = 300, 30
 	for _, how := range []string{"0", "gone"} {
 		t.Run(how, func(t *testing.T) {
@@ -237,6 +238,7 @@ func (x *trickle) approved(next int, how string) {
 // TestTrickleAroundAHold: losses run out after the window, but not by the time for
 // which the shop was held, for whatever reason, and whoever holds the lease then.
 func TestTrickleAroundAHold(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		between func(x *trickle)
@@ -297,6 +299,7 @@ func (x *trickle) isRefused(d time.Duration, meanwhile func()) {
 
 // TestHonestLosses are those of a shop's usual day: none is held.
 func TestHonestLosses(t *testing.T) {
+	t.Parallel()
 	t.Run("a small shop sells three fifths of its items out in a day, with webhooks", func(t *testing.T) {
 		t.Parallel()
 		x := trickling(t, 100)

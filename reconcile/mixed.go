@@ -16,7 +16,7 @@ const surfacing = time.Hour
 // nothing was compared or can be concluded.
 func (i *invoices) compare(ctx context.Context, c *plan.Comparison, page invoicesPage, unread []int64, last bool) (*[]plan.Mixed, error) {
 	if c == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil means no conclusion
 	}
 	if from, to, ok := c.Next(page.Observed, page.Unreadable, last); ok {
 		stored, err := i.Store.InvoicesBetween(ctx, i.shop.Dataset, from, to, page.Began.Add(-surfacing))
@@ -27,7 +27,7 @@ func (i *invoices) compare(ctx context.Context, c *plan.Comparison, page invoice
 	}
 	mixed, ok := c.Mixed()
 	if !last || !ok {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil means no conclusion
 	}
 	return &mixed, nil
 }

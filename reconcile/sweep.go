@@ -220,7 +220,7 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 	case l.dryRun:
 		return nil, s.losses.dryRun(ctx, l, p)
 	case p.Next == "" && s.unchanged(l):
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil means the listing goes on
 	}
 	hints := l.claim.Hints()
 	batch := itemsBatch{observations: p.Observed, listed: true, webhookAt: l.webhookAt, hints: hints, cause: l.Cause(), created: l.created}

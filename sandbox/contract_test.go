@@ -174,7 +174,7 @@ type object = map[string]any
 func filter(text string) string { return "filter=" + url.QueryEscape(text) }
 
 // TestContract: every answer validates against e-conomic's published schemas.
-func TestContract(t *testing.T) {
+func TestContract(t *testing.T) { //nolint:tparallel // many short subtests
 	t.Parallel()
 	s := start(t, sandbox.Options{})
 	for _, b := range []object{

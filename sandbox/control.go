@@ -13,7 +13,7 @@ import (
 )
 
 // Handler serves the API, the webhooks API and the control API.
-func (s *Sandbox) Handler() http.Handler {
+func (s *Sandbox) Handler() http.Handler { //nolint:funlen // a table of routes
 	mux := http.NewServeMux()
 	post := func(path string, do func(a *agreement, body []byte) (any, error)) {
 		mux.HandleFunc("POST /sandbox/agreements/{number}/"+path, func(w http.ResponseWriter, r *http.Request) { s.control(w, r, do) })
@@ -193,7 +193,7 @@ func (a *agreement) trade(t trading) error {
 			return err
 		}
 		if t.Rate > 0 {
-			time.Sleep(time.Duration(float64(time.Second) / t.Rate))
+			time.Sleep(time.Duration(float64(time.Second) / t.Rate)) //nolint:forbidigo // trade goes on without its caller
 		}
 	}
 	return nil
@@ -311,7 +311,7 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, do func(body []b
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v)
+	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // the client may be gone
 }
 
 // webhooksAPI serves e-conomic's webhooks API (apis.e-conomic.com/webhooksapi/v1.0.0):

@@ -83,7 +83,7 @@ type faultBox struct {
 	faults   atomic.Pointer[Faults]
 }
 
-var noFaults Faults
+var noFaults Faults //nolint:gochecknoglobals // a constant
 
 func (b *faultBox) get() *Faults {
 	if f := b.faults.Load(); f != nil {

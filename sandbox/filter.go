@@ -232,7 +232,7 @@ func (p *filterParser[T]) list(f field[T], op string) (predicate[T], error) {
 	}, nil
 }
 
-func compare[T any](p *filterParser[T], f field[T], name, op, value string, null bool) (predicate[T], error) {
+func compare[T any](p *filterParser[T], f field[T], name, op, value string, null bool) (predicate[T], error) { //nolint:gocyclo // one case per type and operator
 	ordered := func(c int) bool {
 		switch op {
 		case "eq":
@@ -329,7 +329,7 @@ func parseTime(s string) (time.Time, error) {
 // parseSort turns ?sort= into a comparison; nil keeps the order.
 func parseSort[T any](text string, f fields[T]) (func(a, b T) int, error) {
 	if text == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil leaves the order as it is
 	}
 	var keys []func(a, b T) int
 	for part := range strings.SplitSeq(text, ",") {

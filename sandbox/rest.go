@@ -472,7 +472,7 @@ func group(st productState) int {
 	return 2
 }
 
-func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer {
+func (a *agreement) listProducts(r *http.Request, base string, f *Faults) answer { //nolint:funlen,gocyclo // one branch per parameter and fault
 	p, bad := a.page(r)
 	if bad != nil {
 		return *bad

@@ -268,7 +268,7 @@ var oddNumbers = []string{
 
 // stock fills a new agreement with products.
 func (a *agreement) stock(n NewAgreement, now time.Time) {
-	rnd := rand.New(rand.NewPCG(n.Seed, uint64(n.Number)))
+	rnd := rand.New(rand.NewPCG(n.Seed, uint64(n.Number))) //nolint:gosec // a seed
 	old := now.Add(-48 * time.Hour).Round(time.Minute)
 	for i := range n.Products {
 		number := fmt.Sprintf("%s%05d", n.Prefix, i+1)

@@ -162,7 +162,7 @@ type bookAt struct {
 
 // book books an invoice, changes the stock of its lines and fires the webhooks of both.
 // A credit note returns the goods.
-func (a *agreement) book(b booking) (int64, error) {
+func (a *agreement) book(b booking) (int64, error) { //nolint:funlen,gocyclo // one branch per field of a booking
 	now := a.now()
 	f := a.faults()
 	inv := &invoice{date: b.Date, orderRef: b.OrderRef, refField: b.RefField, creditNote: b.CreditNote, booked: now, customer: 1000 + len(b.OrderRef)}

@@ -118,8 +118,8 @@ func (s *Scheduler) Run(ctx context.Context) {
 			s.queue.done(name)
 			continue
 		}
-		p.work(p.ctx)
-		running.Go(func() { s.work(name, e, p, due) })
+		p.work(p.ctx)                                  //nolint:contextcheck // a pass may outlive ctx by the shutdown timeout
+		running.Go(func() { s.work(name, e, p, due) }) //nolint:contextcheck // the pass has its own context
 	}
 	running.Wait()
 	s.queue.stop()

@@ -69,7 +69,7 @@ func Errors(err error) iter.Seq[*Error] {
 }
 
 func each(err error, yield func(*Error) bool) (more bool) {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // this function walks the tree
 	case *Error:
 		return yield(e)
 	case interface{ Unwrap() []error }:

@@ -54,10 +54,10 @@ func TestNarrow(t *testing.T) {
 	t.Parallel()
 	only := &source.Error{Class: plan.ClassPart, Err: errors.New("only this")}
 	refused := &source.Error{Class: plan.ClassShop, Err: errors.New("refused"), Narrowed: only}
-	if got := source.Narrow(fmt.Errorf("read: %w", refused)); got != error(only) {
+	if got := source.Narrow(fmt.Errorf("read: %w", refused)); got != error(only) { //nolint:errorlint // identity is what is tested
 		t.Errorf("got %v", got)
 	}
-	if got := source.Narrow(only); got != error(only) {
+	if got := source.Narrow(only); got != error(only) { //nolint:errorlint // identity is what is tested
 		t.Errorf("got %v", got)
 	}
 }

@@ -95,7 +95,7 @@ func (s *Store) insertBatches(ctx context.Context, rows int, args []any) error {
 		return err
 	}
 	err := s.retry(ctx, func() error {
-		stmt, err := s.keep(ctx, query)
+		stmt, err := s.keep(ctx, query) //nolint:sqlclosecheck // kept open for the next call
 		if err == nil {
 			_, err = stmt.ExecContext(ctx, args...)
 		}

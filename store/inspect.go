@@ -145,7 +145,7 @@ func (s *Store) reads(ctx context.Context, query string) error {
 	}
 	for rows.Next() {
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return errors.Join(rows.Err(), rows.Close()) //nolint:sqlclosecheck // closed here, since Close may fail
 }
 
 // otherEngines returns the engines of those of lagerd's tables that are not InnoDB, by

@@ -45,7 +45,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer patient.Close()
+		defer func() { _ = patient.Close() }()
 		conn = patient
 	}
 	unlock, err := s.lockMigration(ctx, conn)

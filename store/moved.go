@@ -15,7 +15,7 @@ func fileAt(path string) (fileID, error) {
 	if err := syscall.Stat(path, &st); err != nil {
 		return fileID{}, err
 	}
-	return fileID{uint64(st.Dev), st.Ino}, nil
+	return fileID{uint64(st.Dev), st.Ino}, nil //nolint:unconvert // other systems have another type
 }
 
 // watchFile records the embedded database's file identity, once the file exists.

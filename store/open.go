@@ -178,15 +178,15 @@ func (s *Store) openMySQL(ctx context.Context, o Options) (gorm.Dialector, error
 // and stays prepared.
 func (s *Store) keep(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt, ok := s.kept.Load(query); ok {
-		return stmt.(*sql.Stmt), nil
+		return stmt.(*sql.Stmt), nil //nolint:forcetypeassert // kept holds nothing else
 	}
 	stmt, err := s.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	if first, loaded := s.kept.LoadOrStore(query, stmt); loaded {
-		_ = stmt.Close() // another call was first
-		return first.(*sql.Stmt), nil
+		_ = stmt.Close()              //nolint:sqlclosecheck // another was first
+		return first.(*sql.Stmt), nil //nolint:forcetypeassert // kept holds nothing else
 	}
 	return stmt, nil
 }
@@ -195,7 +195,7 @@ func (s *Store) keep(ctx context.Context, query string) (*sql.Stmt, error) {
 // then return rows in binary, which is cheaper for both sides. If the server does not
 // prepare it, the query is sent as text.
 func (s *Store) keptQuery(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.keep(ctx, query)
+	stmt, err := s.keep(ctx, query) //nolint:sqlclosecheck // kept open for the next call
 	if err == nil {
 		var rows *sql.Rows
 		if rows, err = stmt.QueryContext(ctx, args...); err == nil {
@@ -339,7 +339,7 @@ func (t *tx) prepare(query string) prepared {
 		return p
 	}
 	if stmt, ok := t.kept.Load(query); ok {
-		p.stmt = t.conn.StmtContext(t.ctx, stmt.(*sql.Stmt))
+		p.stmt = t.conn.StmtContext(t.ctx, stmt.(*sql.Stmt)) //nolint:forcetypeassert // kept holds nothing else
 		return p
 	}
 	stmt, err := t.conn.PrepareContext(t.ctx, query)
@@ -384,7 +384,7 @@ func (s *Store) inTx(ctx context.Context, fn func(*tx) error) error {
 			return err
 		}
 		for _, query := range t.toKeep {
-			_, _ = s.keep(ctx, query) // if this fails, the next transaction prepares it again
+			_, _ = s.keep(ctx, query) //nolint:sqlclosecheck // kept open for the next transaction, which otherwise prepares it itself
 		}
 		return nil
 	})

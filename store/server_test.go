@@ -237,7 +237,7 @@ func TestViewsOfAnAccountThatIsGone(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil { //nolint:sqlclosecheck // closed here, since Close may fail
 				return err
 			}
 		}

@@ -101,7 +101,7 @@ type ShopStatus struct {
 }
 
 // Status returns the status of the named shop, or of all shops if name is "".
-func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
+func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
 	db := s.db.WithContext(ctx)
 	var shops []Shop
 	var progress []Progress

@@ -19,7 +19,7 @@ func At(t time.Time) Time { return Time{t} }
 // Value implements driver.Valuer.
 func (t Time) Value() (driver.Value, error) {
 	if t.IsZero() {
-		return nil, nil
+		return nil, nil //nolint:nilnil // NULL
 	}
 	return t.UTC().Format(timeLayout), nil
 }
@@ -73,7 +73,7 @@ type Date string
 // Value implements driver.Valuer.
 func (d Date) Value() (driver.Value, error) {
 	if d == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // NULL
 	}
 	return string(d), nil
 }

@@ -51,7 +51,7 @@ func EscapeOutput(b []byte) []byte {
 		for rest := b[n:]; len(rest) > 0; {
 			r, size := utf8.DecodeRune(rest)
 			if laidOut(r) {
-				out = append(out, byte(r))
+				out = append(out, byte(r)) //nolint:gosec // a tab or a line feed
 			} else {
 				out = escape(out, r, string(rest[:size]))
 			}

@@ -111,7 +111,7 @@ func newWaiting() *waiting {
 // error if it failed, and ctx's error or ErrSlow if ctx or Patience ended first; h may
 // then still be committed.
 func (c *Committer) Record(ctx context.Context, h Hint) error {
-	w := c.spare.Get().(*waiting)
+	w := c.spare.Get().(*waiting) //nolint:forcetypeassert // the pool holds nothing else
 	w.hint = h
 	if err := c.enqueue(w); err != nil {
 		c.spare.Put(w)

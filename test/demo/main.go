@@ -25,7 +25,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, options{binary: *binary, length: *length, lose: *lose}, os.Stdout))
+	os.Exit(run(ctx, options{binary: *binary, length: *length, lose: *lose}, os.Stdout)) //nolint:gocritic // the process ends here
 }
 
 func run(ctx context.Context, o options, out *os.File) int {

@@ -350,7 +350,7 @@ func (d *demo) look(ctx context.Context, since string) (string, error) {
 		if kind == "invoice" {
 			detail = "booked"
 		}
-		fmt.Fprintf(d.out, "%s  %s  %-7s %-26q %-22s true after %s  %s\n", committed.Local().Format("15:04:05"), shop, kind, number, detail, took, how)
+		fmt.Fprintf(d.out, "%s  %s  %-7s %-26q %-22s true after %s  %s\n", committed.Local().Format("15:04:05"), shop, kind, number, detail, took, how) //nolint:gosmopolitan // shown to a person on this machine
 	}
 	return since, rows.Err()
 }

@@ -631,6 +631,9 @@ func (i *installation) stockOf(shop string) map[string]string {
 		}
 		stock[number] = state + " " + figure
 	}
+	if err := rows.Err(); err != nil {
+		i.t.Fatal(err)
+	}
 	return stock
 }
 
@@ -692,6 +695,9 @@ func TestWhereInvoicesBegin(t *testing.T) {
 				}
 				numbers += fmt.Sprint(n, " ")
 			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
 			return numbers
 		}
 		for _, shop := range []string{"by-number", "by-date"} {
@@ -739,6 +745,9 @@ func TestTwoDaemons(t *testing.T) {
 				t.Fatal(err)
 			}
 			shares = append(shares, n)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
 		}
 		return shares
 	}

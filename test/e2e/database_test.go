@@ -162,6 +162,9 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 			}
 			names = append(names, name)
 		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
 		return names
 	}
 	if made := tables(); len(made) > 0 {
@@ -205,7 +208,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 
 // TestSilentDatabase: commands give up on a database that takes connections and says
 // nothing, as one does whose packets are swallowed.
-func TestSilentDatabase(t *testing.T) {
+func TestSilentDatabase(t *testing.T) { //nolint:tparallel // measures how long commands take
 	s := startSandbox(t, "--agreements=1", "--products=1")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -152,6 +152,7 @@ func (i *installation) dump() string {
 	if err != nil {
 		i.t.Fatal(err)
 	}
+	defer tables.Close()
 	var names []string
 	for tables.Next() {
 		var name string
@@ -168,6 +169,7 @@ func (i *installation) dump() string {
 		if err != nil {
 			i.t.Fatal(err)
 		}
+		defer rows.Close()
 		columns, err := rows.Columns()
 		if err != nil {
 			i.t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	_ "modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the engine registers no driver
 
 	"lagerd/config"
 	"lagerd/engine"

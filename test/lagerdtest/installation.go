@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql"
-	_ "modernc.org/sqlite"
+	_ "github.com/go-sql-driver/mysql" // opens the databases under test
+	_ "modernc.org/sqlite"             // opens the databases under test
 
 	"lagerd/test/sandboxtest"
 )

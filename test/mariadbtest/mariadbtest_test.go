@@ -72,7 +72,7 @@ func TestNewGivesEmptyDatabasesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestNewDropsTheDatabaseWithItsTest(t *testing.T) {
+func TestNewDropsTheDatabaseWithItsTest(t *testing.T) { //nolint:tparallel // the inner test must end first
 	t.Parallel()
 	var gone string
 	t.Run("inner", func(t *testing.T) {

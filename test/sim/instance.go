@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unsafe"
+	"unsafe" //nolint:depguard // for clock
 
 	"github.com/sirupsen/logrus"
 

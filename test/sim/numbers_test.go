@@ -144,11 +144,11 @@ func TestGapsTakeTurns(t *testing.T) {
 		if fit < 1 || fit > gaps/2 {
 			t.Fatalf("%d gaps fit in a call: %s", fit, asked[0].path)
 		}
-		rounds := time.Duration((gaps+fit-1)/fit + 2)
+		rounds := (gaps+fit-1)/fit + 2
 		for _, late := range []int64{1185, 1005, 1095, 500, 1155} {
 			from := time.Now()
 			s.book(late)
-			s.until(rounds*time.Minute, fmt.Sprint("the invoice ", late, " is found"), func() bool {
+			s.until(time.Duration(rounds)*time.Minute, fmt.Sprint("the invoice ", late, " is found"), func() bool {
 				return s.count("SELECT COUNT(*) FROM invoices WHERE number = ?", late) == 1
 			})
 			if calls, ticks := len(s.calls(from, isInvoices)), int(time.Since(from)/time.Minute)+1; calls > ticks {
