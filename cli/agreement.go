@@ -40,8 +40,8 @@ func newAsking(cfg config.Config) (*asking, error) {
 	return a, err
 }
 
-// book adds the calls made so far to the shop's calls of the day.
-func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
+// addCalls adds the calls made so far to the shop's calls of the day.
+func (a *asking) addCalls(ctx context.Context, s *store.Store, shop string) error {
 	calls := int(a.calls.Swap(0))
 	if calls == 0 {
 		return nil

@@ -134,7 +134,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 	}
 	if !cmd.Wait {
 		_, err := fmt.Fprintln(c.Stdout, said+"; requested a sweep")
-		return errors.Join(err, c.noteIfNoneRuns(s, cfg))
+		return errors.Join(err, c.warnIfNoneRuns(s, cfg))
 	}
 	fmt.Fprintln(c.Stdout, said)
 	if err := cmd.wait(ctx, c.Stderr, &w, order.Request); err != nil {

@@ -124,7 +124,7 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 				continue
 			}
 			checkShop(ctx, r, s, asked.client, keys, st)
-			if err := asked.book(ctx, s, st.Shop.Shop); err != nil {
+			if err := asked.addCalls(ctx, s, st.Shop.Shop); err != nil {
 				r.bad("shop "+st.Shop.Shop, err)
 			}
 		}

@@ -18,7 +18,7 @@ func TestCheckClock(t *testing.T) {
 		theirs time.Time
 		says   string
 	}{
-		{time.Time{}, ""}, // it does not tell
+		{time.Time{}, ""}, // not known
 		{before, ""}, {after, ""},
 		{before.Add(-time.Minute), ""}, {after.Add(time.Minute), ""},
 		{before.Add(-61 * time.Second), "this machine's is 1m1s ahead of e-conomic's"},

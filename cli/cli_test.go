@@ -31,7 +31,7 @@ func TestConfigFile(t *testing.T) {
 	}{
 		{"none", nil, missing, "", false},
 		{"installed", nil, there, there, false},
-		{"one that cannot be looked at", nil, odd, odd, false}, // config.Load then says why not
+		{"one that cannot be checked", nil, odd, odd, false}, // config.Load then reports why
 		{"named", &named, there, named, false},
 		{"named by nothing", &blank, missing, "", true},
 	} {
@@ -109,7 +109,7 @@ func TestBeating(t *testing.T) {
 	}
 }
 
-// TestHolding: one that died is waited for only as long as it has shops.
+// TestHolding: a dead instance is waited for only while it holds leases.
 func TestHolding(t *testing.T) {
 	t.Parallel()
 	doubted := []store.Instance{{Instance: "dead"}, {Instance: "slow"}}

@@ -121,7 +121,7 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 		// An interrupted diff's calls count too.
 		booking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if err := asked.book(booking, s, cmd.Shop); err != nil {
+		if err := asked.addCalls(booking, s, cmd.Shop); err != nil {
 			found.Notes = append(found.Notes, "the calls to e-conomic were not added to the day's count: "+err.Error())
 		}
 	}()

@@ -67,7 +67,7 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 	if err := s.DeleteKeyCheck(c.ctx); err != nil {
 		return err
 	}
-	return anew(c.Stdout, shops)
+	return listReentry(c.Stdout, shops)
 }
 
 // newKey returns the key to accept: the configured one, or a stand-in if the embedded
@@ -118,8 +118,8 @@ func noneRuns(ctx context.Context, s *store.Store, cfg config.Config) error {
 	return nil
 }
 
-// anew lists what must be entered again under a new master key.
-func anew(w io.Writer, shops []store.Shop) error {
+// listReentry lists what must be entered again under a new master key.
+func listReentry(w io.Writer, shops []store.Shop) error {
 	if len(shops) == 0 {
 		_, err := fmt.Fprintln(w, "The new master key is accepted. There are no shops, so no secrets to enter again.")
 		return err

@@ -74,11 +74,11 @@ func (cmd reconcileCmd) Run(c *call) error {
 	if err != nil || cmd.Wait {
 		return err
 	}
-	return c.noteIfNoneRuns(s, cfg)
+	return c.warnIfNoneRuns(s, cfg)
 }
 
-// noteIfNoneRuns notes that no lagerd is running to carry out a stored request.
-func (c *call) noteIfNoneRuns(s *store.Store, cfg config.Config) error {
+// warnIfNoneRuns notes that no lagerd is running to carry out a stored request.
+func (c *call) warnIfNoneRuns(s *store.Store, cfg config.Config) error {
 	alive, err := living(c.ctx, s, cfg)
 	if err == nil && len(alive) == 0 {
 		_, err = fmt.Fprintf(c.Stderr, "Note: %s on this database: the request is stored and carried out once one starts.\n", status.NoLagerd)

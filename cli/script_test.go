@@ -29,13 +29,13 @@ import (
 
 func TestMain(m *testing.M) { lagerdtest.Main(withDatabase{m}) }
 
-// withDatabase ends the MariaDB that scripts have used.
+// withDatabase stops the MariaDB server that scripts have used.
 type withDatabase struct{ *testing.M }
 
 func (m withDatabase) Run() int { return mariadbtest.Main(m.M) }
 
-// TestScripts runs the scripts in testdata: what an operator types, and what he is told.
-// Each has an installation of its own, in which nothing happens but what it asks for.
+// TestScripts runs the scripts in testdata: an operator's commands and their output. Each
+// has its own installation, in which nothing happens except what the script does.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -64,15 +64,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// longest is how long the scripts may take together: a command that does not end is
-// ended then.
+// longest is the time limit for all scripts together, after which a hanging command is
+// killed.
 const longest = 3 * time.Minute
 
-// script is what a script's commands work on.
+// script is the state of a script.
 type script struct {
 	*lagerdtest.Installation
 	sandbox sandboxtest.Client
-	serve   atomic.Pointer[http.Handler] // e-conomic, once it was started
+	serve   atomic.Pointer[http.Handler] // e-conomic, once started
 }
 
 type scriptKey struct{}
@@ -107,8 +107,8 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// economic start FLAG…: starts an e-conomic, by the flags of `lagerd sandbox`.
-// economic faults JSON: has it misbehave from now on; '{}' ends all of it.
+// economic start FLAG…: starts an e-conomic with flags of `lagerd sandbox`.
+// economic faults JSON: sets its faults from now on; '{}' ends them all.
 // economic WHAT JSON [AGREEMENT]: does something there (sell, book, delete …); prints the answer.
 func economic(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
@@ -144,8 +144,8 @@ func economic(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// items FROM TO STOCK: has e-conomic keep that much of the items item-FROM to item-TO,
-// which are made where they are missing.
+// items FROM TO STOCK: sets the stock of the items item-FROM to item-TO at e-conomic,
+// creating missing ones.
 func items(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	from, err := strconv.Atoi(args[0])
@@ -160,14 +160,14 @@ func items(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// raw is JSON as it stands in a script.
+// raw is JSON from a script.
 type raw string
 
 func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
 func (r *raw) UnmarshalJSON(b []byte) error { *r = raw(b); return nil }
 
-// mariadb: has the configuration name a database of a MariaDB server, still empty.
+// mariadb: configures an empty database on a MariaDB server.
 func mariadb(ts *testscript.TestScript, _ bool, _ []string) {
 	s := of(ts)
 	webhook, admin := s.Webhook, s.Admin
@@ -202,7 +202,7 @@ func codeOf(ts *testscript.TestScript, err error) int {
 
 const patience = 15 * time.Second
 
-// within waits until something is so.
+// within waits for a condition.
 func within(ts *testscript.TestScript, what string, ok func() bool) {
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -211,14 +211,14 @@ func within(ts *testscript.TestScript, what string, ok func() bool) {
 	}
 }
 
-// ready: waits until the daemon that runs in the background does its work.
+// ready: waits until the daemon in the background is ready.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	within(ts, "lagerd is ready", func() bool {
 		return of(ts).Ready(context.Background())
 	})
 }
 
-// signal HUP|USR1|USR2|TERM|KILL: sends a signal to what runs in the background.
+// signal HUP|USR1|USR2|TERM|KILL: sends a signal to the daemon in the background.
 func signalDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 	for _, cmd := range ts.BackgroundCmds() {
@@ -226,7 +226,7 @@ func signalDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// logs REGEXP: waits until the daemon's log says so.
+// logs REGEXP: waits until the daemon's log matches.
 func logs(ts *testscript.TestScript, _ bool, args []string) {
 	re := regexp.MustCompile(args[0])
 	within(ts, "the log has "+args[0], func() bool {
@@ -235,7 +235,7 @@ func logs(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// exits CODE ARG…: runs lagerd, which must end with that exit code.
+// exits CODE ARG…: runs lagerd, which must exit with that code.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -244,7 +244,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// eventually REGEXP ARG…: runs lagerd again and again until it prints so.
+// eventually REGEXP ARG…: runs lagerd repeatedly until its output matches.
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	re := regexp.MustCompile(`(?m)` + args[0])
 	within(ts, fmt.Sprintf("lagerd %s prints %s", strings.Join(args[1:], " "), args[0]), func() bool {
@@ -253,9 +253,9 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// says [stderr] FILE: what was printed last, or said as an error, is to the word what
-// the file says. There $WEBHOOK and the like are replaced, "…" stands for anything within
-// a line, and blanks part columns.
+// says [stderr] FILE: the last output, or error output, equals the file. In the file
+// $WEBHOOK and other variables are expanded, "…" matches anything within a line, and
+// blanks separate columns.
 func says(ts *testscript.TestScript, _ bool, args []string) {
 	stream, file := "stdout", args[0]
 	if len(args) > 1 {
@@ -286,7 +286,7 @@ func lines(text string) []string {
 	return all
 }
 
-// equal SHOP AGREEMENT: waits until what the shop's software reads is e-conomic's truth.
+// equal SHOP AGREEMENT: waits until what the shop's software reads equals e-conomic's true state.
 func equal(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	agreement, err := strconv.Atoi(args[1])
@@ -301,7 +301,7 @@ func equal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// sql STATEMENT: prints what a query of the database returns, or executes a statement.
+// sql STATEMENT: prints a query's rows, or executes a statement.
 func statement(ts *testscript.TestScript, _ bool, args []string) {
 	db := of(ts).Database()
 	defer db.Close()
@@ -313,7 +313,7 @@ func statement(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// stored REGEXP QUERY: waits until a query of the database returns so.
+// stored REGEXP QUERY: waits until a query's rows match.
 func stored(ts *testscript.TestScript, _ bool, args []string) {
 	db := of(ts).Database()
 	defer db.Close()
@@ -325,7 +325,7 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// query returns what a query returns, a line to a row.
+// query returns a query's rows, one per line.
 func query(ts *testscript.TestScript, db *sql.DB, text string) string {
 	rows, err := db.Query(text)
 	ts.Check(err)
@@ -358,14 +358,14 @@ func call(ts *testscript.TestScript, _ bool, args []string) {
 	fmt.Fprintf(ts.Stdout(), "%d\n%s", status, body)
 }
 
-// zone NAME: has lagerd run in that time zone.
+// zone NAME: runs lagerd in that time zone from now on.
 func zone(ts *testscript.TestScript, _ bool, args []string) {
 	_, err := time.LoadLocation(args[0]) // else it would run in UTC
 	ts.Check(err)
 	ts.Setenv("TZ", args[0])
 }
 
-// utc REGEXP: the line that was printed last, and matches, tells a time of the last two
+// utc REGEXP: the last line of output that matches has a time within the last two
 // minutes, in UTC.
 func utc(ts *testscript.TestScript, _ bool, args []string) {
 	re, clock := regexp.MustCompile(args[0]), regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)

@@ -72,9 +72,9 @@ const (
 	keyIsUnproved                   // no check value is stored, and it opens no token: it may be the wrong one
 )
 
-// judge tells what a database says of a master key, by the check value that is
-// stored there, nil if none is, and by the shops' tokens. A key that has opened no
-// token is not stored as the right one: it may be the wrong one.
+// judge compares a master key with the database's check value, nil if none is stored, or
+// else with the shops' tokens. The check value of a key that has opened no token must not
+// be stored: it may be the wrong key.
 func judge(known []byte, keys *secret.Keys, shops []store.Shop) keyVerdict {
 	switch {
 	case known != nil && bytes.Equal(known, keys.Check()):
@@ -90,9 +90,9 @@ func judge(known []byte, keys *secret.Keys, shops []store.Shop) keyVerdict {
 	return keyIsUnproved
 }
 
-// noteKey stores the check value of a key that has just sealed a shop's token, if it
+// saveKeyCheck stores the check value of a key that has just sealed a shop's token, if it
 // opens that token.
-func noteKey(ctx context.Context, s *store.Store, keys *secret.Keys, shop string) error {
+func saveKeyCheck(ctx context.Context, s *store.Store, keys *secret.Keys, shop string) error {
 	stored, err := s.Shop(ctx, shop)
 	if err != nil {
 		return err

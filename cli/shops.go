@@ -180,11 +180,11 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen // the steps of adding a 
 		return err
 	}
 	if !cmd.Offline {
-		if err := errors.Join(s.SaveAgreementNumber(c.ctx, cmd.Shop, agreement), asked.book(c.ctx, s, cmd.Shop)); err != nil {
+		if err := errors.Join(s.SaveAgreementNumber(c.ctx, cmd.Shop, agreement), asked.addCalls(c.ctx, s, cmd.Shop)); err != nil {
 			return err
 		}
 	}
-	noted := noteKey(c.ctx, s, keys, cmd.Shop)
+	noted := saveKeyCheck(c.ctx, s, keys, cmd.Shop)
 	fmt.Fprintf(c.Stdout, "%s is added.\n\n", cmd.Shop)
 	return errors.Join(paste(c.Stdout, cmd.Shop, code, webhookURL(cfg)), c.warnOfURL(cfg), noted)
 }
@@ -417,7 +417,7 @@ func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) 
 		return 0, err
 	}
 	f, err := asked.ask(c.ctx, shop, grant)
-	if err := errors.Join(err, asked.book(c.ctx, s, cmd.Shop)); err != nil {
+	if err := errors.Join(err, asked.addCalls(c.ctx, s, cmd.Shop)); err != nil {
 		return 0, fmt.Errorf("nothing was changed for %s: %w%s", cmd.Shop, err, cmd.unasked())
 	}
 	f.show(c.Stdout)

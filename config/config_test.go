@@ -27,7 +27,7 @@ func write(t *testing.T, name, text string, mode os.FileMode) string {
 	return path
 }
 
-// problems loads a configuration that must be bad and returns what is wrong.
+// problems loads an invalid configuration and returns its problems.
 func problems(t *testing.T, yaml string, env ...string) []config.Problem {
 	t.Helper()
 	path := write(t, "lagerd.yaml", yaml, 0o600)
@@ -62,7 +62,7 @@ func keysOf(s reflect.Type, prefix string) []string {
 	var keys []string
 	for _, f := range reflect.VisibleFields(s) {
 		switch name := f.Tag.Get("yaml"); {
-		case name == "-", f.Anonymous: // its fields come by themselves
+		case name == "-", f.Anonymous: // its fields are visited on their own
 		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[secret.Text]():
 			keys = append(keys, keysOf(f.Type, prefix+name+".")...)
 		default:
@@ -72,13 +72,12 @@ func keysOf(s reflect.Type, prefix string) []string {
 	return keys
 }
 
-// sampleKey is a key of the example that is commented out, since it has no default.
+// sampleKey matches a key of the example that is commented out because it has no default.
 var sampleKey = regexp.MustCompile(`(?m)^( *)#(\w+:)`)
 
-// TestExampleHasEveryKey reads the example with another reader than ours: it
-// must have the keys of Config, all and none else, in their order, those that are
-// commented out included. Each stands below a comment, its own or one that is for
-// the key above too.
+// TestExampleHasEveryKey parses the example independently: it must have exactly the keys
+// of Config, in their order, including those commented out. Each must be below a comment,
+// its own or one shared with the key above.
 func TestExampleHasEveryKey(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../config.example.yaml")
@@ -114,7 +113,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 		case strings.HasPrefix(line, "#"):
 			commented = true
 		case !commented:
-			t.Errorf("config.example.yaml does not say what this is: %s", line)
+			t.Errorf("config.example.yaml does not document this: %s", line)
 		}
 	}
 }
@@ -128,7 +127,7 @@ func TestEachKeyHasAnEnvironmentVariableOfItsOwn(t *testing.T) {
 			t.Errorf("%s is %s and %s", name, key, other)
 		}
 		keys[name] = key
-		// Nothing takes this value, or it is a file that is not there.
+		// No key accepts this value, or it names a file that does not exist.
 		_, err := config.Load("", []string{name + "=\x00"})
 		if key == "database.path" {
 			if err != nil {
@@ -238,8 +237,8 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-// TestOneProblemIsReportedOnce: what could not be read is not judged again by
-// the default that stays in its place.
+// TestOneProblemIsReportedOnce: a value that could not be read is not reported again
+// because of the default in its place.
 func TestOneProblemIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -273,9 +272,9 @@ func TestWhatEditorsDoToAFile(t *testing.T) {
 	}
 }
 
-// TestPresentButEmpty: what a key, a section or the whole file held may have been
-// lost (a full disk, a template without its values), and lagerd must not go on with
-// what it takes by default: another database, another key.
+// TestPresentButEmpty: the contents of an empty key, section or file may have been lost (a
+// full disk, a template without its values), and lagerd must not continue with defaults:
+// another database, another key.
 func TestPresentButEmpty(t *testing.T) {
 	t.Parallel()
 	const mysql = "database:\n  dsn: u:hunter2@tcp(db)/lagerd\n"
@@ -332,8 +331,8 @@ func TestPresentButEmpty(t *testing.T) {
 	}
 }
 
-// TestEmptyBesideAnother: where something else says what an empty key is for, it is
-// only a warning, and what else says it is taken.
+// TestEmptyBesideAnother: if another source provides an empty key's value, it is used, with
+// only a warning.
 func TestEmptyBesideAnother(t *testing.T) {
 	t.Parallel()
 	credentials, empty := t.TempDir(), t.TempDir()
@@ -374,15 +373,15 @@ func TestEmptyBesideAnother(t *testing.T) {
 			t.Errorf("%s: got %v, warned of %q", c.name, got.Database, warned)
 		}
 	}
-	// What is empty names no database: an empty credential stays absent.
+	// An empty value names no database, and an empty credential counts as absent.
 	_, err := config.Load(write(t, "lagerd.yaml", "database: {dsn: \"\"}\n", 0o600), []string{"CREDENTIALS_DIRECTORY=" + empty, "STATE_DIRECTORY=" + empty})
 	if err == nil || !strings.Contains(err.Error(), "database.dsn: expected a value, got none") {
 		t.Errorf("an empty DSN beside an empty credential: %v", err)
 	}
 }
 
-// TestUnreadableIsNotAbsent: what a person may not read is there, and nothing
-// stands in for it.
+// TestUnreadableIsNotAbsent: a file that may not be read is not treated as absent, and
+// nothing replaces it.
 func TestUnreadableIsNotAbsent(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
@@ -461,9 +460,9 @@ func TestSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Key.Reveal() != key || c.Economic.AppSecretToken.Reveal() != "app-token" || c.Database.DSN.Reveal() != "u:hunter2@tcp(db)/lagerd" {
-		t.Error("a credential was not taken as it is, without its newline")
+		t.Error("a credential was not read verbatim, without its newline")
 	}
-	inner := struct{ c config.Config }{c} // of which fmt asks no methods
+	inner := struct{ c config.Config }{c} // on which fmt calls no methods
 	for _, text := range []string{fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprint(c.Database, &c.Database), fmt.Sprintf("%v %+v %#v", inner, inner, &inner)} {
 		if strings.Contains(text, "app-token") || strings.Contains(text, key) || strings.Contains(text, "hunter2") {
 			t.Errorf("a printed configuration shows a secret: %s", text)
@@ -473,7 +472,7 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("the DSN prints as %q", text)
 	}
 
-	// A credential that is there and cannot be read is an error, not "none".
+	// A credential that exists and cannot be read is an error, not absent.
 	broken := t.TempDir()
 	if err := os.Mkdir(filepath.Join(broken, config.CredentialAppToken), 0o700); err != nil {
 		t.Fatal(err)
@@ -503,7 +502,7 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s in a token: got %v", name, err)
 		}
 	}
-	raw := write(t, "key", "\x01"+strings.Repeat("k", 29)+"\r\n", 0o600) // 32 bytes, the last of which look like a newline
+	raw := write(t, "key", "\x01"+strings.Repeat("k", 29)+"\r\n", 0o600) // 32 bytes, the last two of which look like a newline
 	if c, err := config.Load("", []string{"LAGERD_KEY_FILE=" + raw}); err != nil || len(c.Key.Reveal()) != 32 {
 		t.Errorf("a raw key: %v", err)
 	}
@@ -521,8 +520,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestKeyBesideTheEmbeddedDatabase: it is made by others at the first start;
-// then it is taken from there, unless everyone can read it.
+// TestKeyBesideTheEmbeddedDatabase: the first start creates the key; later it is read from
+// there, unless everyone can read it.
 func TestKeyBesideTheEmbeddedDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -537,7 +536,7 @@ func TestKeyBesideTheEmbeddedDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c, err = config.Load("", env); err != nil || c.Key.Reveal() != key {
-		t.Errorf("the key is not taken: %v", err)
+		t.Errorf("the key is not read: %v", err)
 	}
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
@@ -547,7 +546,7 @@ func TestKeyBesideTheEmbeddedDatabase(t *testing.T) {
 	}
 }
 
-// TestEmptyCredential: lagerd.service gives an empty line where a file is missing.
+// TestEmptyCredential: lagerd.service passes an empty line if a file is missing.
 func TestEmptyCredential(t *testing.T) {
 	t.Parallel()
 	dir, state := t.TempDir(), t.TempDir()
@@ -567,8 +566,8 @@ func TestEmptyCredential(t *testing.T) {
 	}
 }
 
-// FuzzLoad feeds anything to the loader: it must never panic, and what it
-// accepts must be valid.
+// FuzzLoad feeds arbitrary text to the loader: it must never panic, and what it accepts
+// must be valid.
 func FuzzLoad(f *testing.F) {
 	example, err := os.ReadFile("../config.example.yaml")
 	if err != nil {
@@ -600,8 +599,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestSecretsBesideTheConfiguration: a command that a person runs has no
-// credentials, and finds the files that the service gets them from.
+// TestSecretsBesideTheConfiguration: a command run by a person has no credentials, and
+// finds the files behind the service's credentials.
 func TestSecretsBesideTheConfiguration(t *testing.T) {
 	t.Parallel()
 	path := write(t, "lagerd.yaml", "log: {level: warn}\n", 0o600)
@@ -614,7 +613,7 @@ func TestSecretsBesideTheConfiguration(t *testing.T) {
 	if err != nil || c.Economic.AppSecretToken.Reveal() != "beside" || c.Key.IsZero() {
 		t.Errorf("got %v, %v", c.Economic.AppSecretToken.IsZero(), err)
 	}
-	// Where the service manager gives credentials, those are the ones.
+	// With credentials from the service manager, only those are used.
 	c, err = config.Load(path, []string{"CREDENTIALS_DIRECTORY=" + t.TempDir()})
 	if err != nil || !c.Economic.AppSecretToken.IsZero() {
 		t.Errorf("a file beside the configuration stands in for a credential: %v", err)
@@ -627,8 +626,8 @@ func TestSecretsBesideTheConfiguration(t *testing.T) {
 	}
 }
 
-// TestPastedSecrets: what editors and clipboards put around a secret is taken off;
-// what cannot be e-conomic's token is refused, and not shown.
+// TestPastedSecrets: what editors and clipboards add around a secret is stripped; what
+// cannot be e-conomic's token is refused, and not shown.
 func TestPastedSecrets(t *testing.T) {
 	t.Parallel()
 	const token = "app-token_1234="

@@ -23,8 +23,8 @@ var mayBeEmpty = map[string]string{
 
 const embeddedIsMeant = "set a database, or %s to use the embedded one"
 
-// noted returns text, or "" if it is blank, and records an empty key of mayBeEmpty.
-func (l *loader) noted(where, key, text string) string {
+// orEmpty returns text, or "" if it is blank, and records an empty key of mayBeEmpty.
+func (l *loader) orEmpty(where, key, text string) string {
 	delete(l.empty, key)
 	if _, ok := mayBeEmpty[key]; ok && strings.TrimSpace(text) == "" {
 		l.empty[key] = where

@@ -292,7 +292,7 @@ func (l *loader) value(n ast.Node, key string, field reflect.Value) {
 		l.badValue(l.at(n), key, "expected one value, got %s", kindOf(n))
 		return
 	}
-	if what := set(field, key, l.noted(l.at(n), key, text)); what != "" {
+	if what := set(field, key, l.orEmpty(l.at(n), key, text)); what != "" {
 		l.badValue(l.at(n), key, "%s", what)
 	}
 }
@@ -341,7 +341,7 @@ func (l *loader) environment(c *Config) {
 		}
 		l.where[f.key] = name
 		if f.value.Kind() != reflect.Slice {
-			if what := set(f.value, f.key, l.noted(name, f.key, l.env[name])); what != "" {
+			if what := set(f.value, f.key, l.orEmpty(name, f.key, l.env[name])); what != "" {
 				l.badValue(name, f.key, "%s", what)
 			}
 			continue

@@ -9,7 +9,7 @@
 //
 // It answers as real e-conomic does, to clients other than lagerd too, and refuses
 // what e-conomic would refuse; it keeps a list of such violations. It imports
-// nothing of lagerd: where the two disagree about the API, a test must show it.
+// no package of lagerd: where the two disagree about the API, a test must show it.
 //
 // The facts are from e-conomic's documentation (restdocs.e-conomic.com), its
 // published schemas, and observations of live agreements. Where nothing is known

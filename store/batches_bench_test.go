@@ -10,8 +10,8 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// BenchmarkRecordWebhooks records webhooks of distinct numbers, so many to a commit,
-// one commit after another, for 20 shops.
+// BenchmarkRecordWebhooks records webhooks of distinct numbers for 20 shops, in
+// sequential commits of various sizes.
 func BenchmarkRecordWebhooks(b *testing.B) {
 	for name, options := range map[string]func(b *testing.B) store.Options{
 		"SQLite":  func(b *testing.B) store.Options { return store.Options{Path: filepath.Join(b.TempDir(), "lagerd.db")} },

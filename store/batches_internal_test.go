@@ -10,7 +10,7 @@ import (
 	"lagerd/plan"
 )
 
-// TestAppendBatched: what is put together by hand is what json writes.
+// TestAppendBatched: hand-written JSON equals that of package json.
 func TestAppendBatched(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -31,6 +31,6 @@ func TestAppendBatched(t *testing.T) {
 		}
 	})
 	if _, err := appendBatched(nil, HintRecord{Kind: plan.KindStock, Number: "\xff"}); err == nil {
-		t.Error("a number that is no text is taken")
+		t.Error("a number that is not valid UTF-8 is accepted")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// TestUnpack: each webhook counts, in its number's row, once it has been unpacked.
+// TestUnpack: unpacking counts each webhook in its number's row.
 func TestUnpack(t *testing.T) {
 	t.Parallel()
 	odd := []string{"a", "A", "a ", " a", "0571527051", "æøå", "e\u0301", "é", `q"'\%_</>`, "😀", strings.Repeat("x", 25)}
@@ -30,7 +30,7 @@ func TestUnpack(t *testing.T) {
 		must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Minute))}))
 
 		if open := openHints(t, s, "shop1", noon); len(open) != 0 {
-			t.Errorf("open before they are unpacked: %v", open)
+			t.Errorf("open before unpacking: %v", open)
 		}
 		if shops := withWork(t, s, noon); len(shops) != 2 {
 			t.Errorf("shops with work: %v", shops)
@@ -44,7 +44,7 @@ func TestUnpack(t *testing.T) {
 		status(t, s, "shop1", int64(len(odd)+2))
 
 		if _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 1}, 0, store.UnpackedHints); !errors.Is(err, store.ErrFenced) {
-			t.Errorf("a former holder unpacked: %v", err)
+			t.Errorf("unpacked under a lost lease: %v", err)
 		}
 		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, store.UnpackedHints)
 		if err != nil || u.More || u.Hints != len(odd)+1 || len(u.Unreadable) > 0 {
@@ -88,7 +88,7 @@ func status(t *testing.T, s *store.Store, shop string, open int64) {
 	}
 }
 
-// TestUnpackInPieces: more than one transaction should hold are unpacked by several.
+// TestUnpackInPieces: several transactions unpack what is too much for one.
 func TestUnpackInPieces(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -119,8 +119,8 @@ func TestUnpackInPieces(t *testing.T) {
 	})
 }
 
-// TestForget: batches that a listing has in hand are not unpacked, and it alone
-// deletes them, no others.
+// TestForget: Unpack skips batches that a listing has claimed, and Forget deletes only
+// those.
 func TestForget(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -136,15 +136,15 @@ func TestForget(t *testing.T) {
 		packed, err := s.Packed(t.Context(), "shop1")
 		must(t, err)
 		if len(packed.Batches) != 2 || len(packed.Hints[plan.KindStock]) != 2 {
-			t.Fatalf("packed, beside one that cannot be read: %+v", packed)
+			t.Fatalf("packed, with an unreadable batch present: %+v", packed)
 		}
 		record("d")
 		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, packed.Batches[1], store.UnpackedHints)
 		if open := openHints(t, s, "shop1", noon); err != nil || u.Hints != 1 || u.More || len(open) != 1 || open["d"].Gen != 1 {
-			t.Errorf("unpacked after those in hand: %+v, %v, %v", u, open, err)
+			t.Errorf("unpacked after the claimed batches: %+v, %v, %v", u, open, err)
 		}
 		if err := s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 2}, packed.Batches); !errors.Is(err, store.ErrFenced) {
-			t.Errorf("a former holder deleted them: %v", err)
+			t.Errorf("deleted under a lost lease: %v", err)
 		}
 		record("e")
 		for range 2 { // the answer to the first commit may have been lost
@@ -158,8 +158,8 @@ func TestForget(t *testing.T) {
 	})
 }
 
-// TestUnreadableBatch: a row that a person or another version has spoilt is set
-// aside with its error, and holds up no other.
+// TestUnreadableBatch: a row that a person or another version has corrupted is set aside
+// with its error, and blocks no other.
 func TestUnreadableBatch(t *testing.T) {
 	t.Parallel()
 	bad := []string{`[{"kind":"stock"`, `{}`, `[{}]`, `[{"kind":"stock","number":"","at_us":1}]`, `[{"kind":"other","number":"a","at_us":1}]`,
@@ -192,8 +192,8 @@ func TestUnreadableBatch(t *testing.T) {
 	})
 }
 
-// TestUnpackLocksNoOther: while a shop's webhooks are being unpacked, and however
-// long that takes, those of others are recorded.
+// TestUnpackLocksNoOther: unpacking a shop's webhooks, however slow, does not block
+// recording those of other shops.
 func TestUnpackLocksNoOther(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Options{DSN: mariadbtest.New(t)})

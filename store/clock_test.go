@@ -14,10 +14,10 @@ func TestClock(t *testing.T) {
 		at, ok, err := s.Clock(t.Context())
 		must(t, err)
 		if ok == s.Embedded() {
-			t.Errorf("the embedded database (%v) has a clock of its own: %v", s.Embedded(), ok)
+			t.Errorf("embedded %v, reports a clock: %v", s.Embedded(), ok)
 		}
 		if ok && (at.Before(before.Add(-time.Second)) || at.After(time.Now().Add(time.Second))) {
-			t.Errorf("the clock of a server on this machine says %s, it is %s", at, before.UTC())
+			t.Errorf("the clock of a server on this machine is %s, expected about %s", at, before.UTC())
 		}
 	})
 }

@@ -21,8 +21,8 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// TestHintGenerations: a hint that comes while its number is being read stays
-// open, whatever the read answers.
+// TestHintGenerations: a hint that arrives while its number is being read stays open,
+// whatever the read returns.
 func TestHintGenerations(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -39,7 +39,7 @@ func TestHintGenerations(t *testing.T) {
 		}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2},
 			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: after.Gen, Reason: plan.HintUnknown, Note: "done"}}}, noon))
-		told := func(step string, refused bool, reason plan.HintReason, note string) {
+		expect := func(step string, refused bool, reason plan.HintReason, note string) {
 			t.Helper()
 			rows, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"a"})
 			must(t, err)
@@ -47,40 +47,40 @@ func TestHintGenerations(t *testing.T) {
 				t.Errorf("%s: %+v, expected refused %t, reason %q, note %q", step, rows, refused, reason, note)
 			}
 		}
-		told("answered", false, plan.HintUnknown, "done")
+		expect("answered", false, plan.HintUnknown, "done")
 		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
 			t.Fatalf("still open: %+v", left)
 		}
-		// An older answer that is stored late does not open it again.
+		// An older answer that is stored late does not reopen it.
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3},
 			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: before.Gen}}}, noon))
 		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
 			t.Fatalf("opened by an older answer: %+v", left)
 		}
-		// A hint of an answered number opens it anew.
+		// A hint reopens an answered number.
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseOperator, noon.Add(time.Hour))}))
 		again := openHints(t, s, "shop1", noon.Add(time.Hour))["a"]
 		if again.Gen <= after.Gen || !again.FirstAt.Equal(noon.Add(time.Hour)) || !again.WebhookAt.IsZero() || again.Cause != plan.CauseOperator {
-			t.Fatalf("opened anew as %+v", again)
+			t.Fatalf("reopened as %+v", again)
 		}
-		// A reread is put off, unless a newer hint has come.
+		// A reread postpones the hint, unless a newer one has arrived.
 		reread := store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: again.Gen, DueAt: noon.Add(3 * time.Hour), Tries: 1, Failures: 2, Refused: true, Reason: plan.HintForbidden, Note: "x"}}}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, reread, noon))
 		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); len(due) != 0 {
-			t.Fatalf("due although put off: %+v", due)
+			t.Fatalf("due although postponed: %+v", due)
 		}
 		put := openHints(t, s, "shop1", noon.Add(3*time.Hour))["a"]
 		if put.Tries != 1 || put.Failures != 2 {
-			t.Fatalf("put off as %+v", put)
+			t.Fatalf("postponed as %+v", put)
 		}
-		told("put off", true, plan.HintForbidden, "x")
+		expect("postponed", true, plan.HintForbidden, "x")
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(2*time.Hour))}))
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 5}, reread, noon))
 		newer, open := openHints(t, s, "shop1", noon.Add(2*time.Hour))["a"]
 		if !open || newer.Gen != again.Gen+1 || newer.Tries != 0 || newer.Failures != 0 {
-			t.Fatalf("a newer hint than the one put off is %+v, due: %t", newer, open)
+			t.Fatalf("a hint newer than the postponed one is %+v, due: %t", newer, open)
 		}
-		told("hinted at once more", false, "", "")
+		expect("hinted again", false, "", "")
 	})
 }
 
@@ -102,12 +102,12 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 			t.Errorf("%d hints are open, expected %d", len(open), len(odd)+1200)
 		}
 		if count, err := s.CountOpenHints(t.Context(), "shop1", due(noon)); err != nil || count != len(open) {
-			t.Errorf("%d open hints are counted, expected %d (%v)", count, len(open), err)
+			t.Errorf("CountOpenHints: %d, expected %d (%v)", count, len(open), err)
 		}
 		var a store.Applied
 		for _, n := range odd {
 			if _, ok := open[n]; !ok {
-				t.Errorf("%q is not its own number", n)
+				t.Errorf("%q is not stored under its own number", n)
 			}
 			a.Items = append(a.Items, itemRow(n, "1", token))
 		}
@@ -143,7 +143,7 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 			t.Errorf("shops with work: %v", shops)
 		}
 		if shops := withWork(t, s, noon.Add(-time.Hour)); len(shops) != 1 {
-			t.Errorf("a clock that is behind does not see the shop with work: %v", shops)
+			t.Errorf("by a clock that is behind, shops with work: %v", shops)
 		}
 	})
 }
@@ -168,8 +168,8 @@ var exactly = cmp.Options{
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 }
 
-// TestHintReadAgain: a hint that has been looked at before it got its row is due when
-// it says, unless its number is due sooner.
+// TestHintReadAgain: a hint that was read before it got its row is due at its own time,
+// unless its number is due earlier.
 func TestHintReadAgain(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -197,7 +197,7 @@ func TestHintReadAgain(t *testing.T) {
 		}
 		record(again)
 		if h := openHints(t, s, "shop1", noon)["a"]; h.Gen != 3 {
-			t.Errorf("it is not due any more: %+v", h)
+			t.Errorf("no longer due: %+v", h)
 		}
 	})
 }
@@ -241,7 +241,7 @@ func TestItemsRoundTrip(t *testing.T) {
 	})
 }
 
-// TestManyRows: more rows than one statement takes are all stored as they are.
+// TestManyRows: more rows than fit one statement are all stored unchanged.
 func TestManyRows(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -272,8 +272,8 @@ func TestManyRows(t *testing.T) {
 	})
 }
 
-// TestFence: a holder that lost its lease writes nothing, and a transaction
-// whose commit was not heard of is not applied twice.
+// TestFence: a holder that lost its lease writes nothing, and a transaction whose
+// commit's answer was lost is not applied twice.
 func TestFence(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -307,7 +307,7 @@ func TestFence(t *testing.T) {
 		if !items["a"].Stock.Decimal.Equal(decimal.New(3, 0)) || history() != 1 {
 			t.Errorf("the old holder has written: %+v", items["a"])
 		}
-		// What it says of the shop's state is not believed either.
+		// Nor can it write the shop's state.
 		old := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 9}
 		if err := s.MarkFailure(t.Context(), old, "x", store.DayCalls{}); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a failure: %v", err)
@@ -316,18 +316,18 @@ func TestFence(t *testing.T) {
 		p, err := s.Progress(t.Context(), "shop1")
 		must(t, err)
 		if p.Failures != 0 || !p.TickAt.IsZero() || p.Calls != 0 {
-			t.Errorf("the old holder's word was taken: %+v", p)
+			t.Errorf("the old holder wrote the state: %+v", p)
 		}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token + 1, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "4", token+1)}}, noon))
 		must(t, s.MarkTicks(t.Context(), "you", []store.TickMark{{Shop: "shop1", Generation: 1, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
 		if p, err = s.Progress(t.Context(), "shop1"); err != nil || !p.TickAt.Equal(noon) || p.Calls != 7 {
-			t.Errorf("the new holder's word was not taken: %+v, %v", p, err)
+			t.Errorf("the new holder could not write the state: %+v, %v", p, err)
 		}
 	})
 }
 
-// TestHolds: of each scope there is one, written under the fence, and none touches
-// another.
+// TestHolds: there is one hold per scope, written under the fence, independent of the
+// others.
 func TestHolds(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -379,8 +379,8 @@ func TestHolds(t *testing.T) {
 	})
 }
 
-// TestHintOfWebhooks: a hint knows for how many webhooks it stands, whatever else hinted
-// at its number, and whether e-conomic refused it when it was last read.
+// TestHintOfWebhooks: a hint has the number of its webhooks, whatever other hints its
+// number got, and whether e-conomic refused its last read.
 func TestHintOfWebhooks(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -428,13 +428,13 @@ func TestHintOfWebhooks(t *testing.T) {
 		p, err := s.Packed(t.Context(), "shop1")
 		must(t, err)
 		if n := p.Hints[plan.KindStock]["b"].Webhooks; n != 2 {
-			t.Errorf("of two that are packed it stands for %d", n)
+			t.Errorf("two packed webhooks count as %d", n)
 		}
 	})
 }
 
-// TestHeldInvoices: what is held of invoices is looked for by nobody, the rest goes on,
-// and a held PDF is tried by the newest invoice.
+// TestHeldInvoices: held work on invoices wakes no shop, the rest does, and a held PDF is
+// tried with the newest invoice.
 func TestHeldInvoices(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -475,11 +475,11 @@ func TestHeldInvoices(t *testing.T) {
 		}
 		apply(store.Applied{Work: []store.WorkResult{refuse(6, 0), refuse(4, time.Second)}})
 		if got := try(); got != "6 3 2" {
-			t.Errorf("to try, of which two were refused: %q", got)
+			t.Errorf("to try, with two refused: %q", got)
 		}
 		apply(store.Applied{Work: []store.WorkResult{refuse(2, 2*time.Second), refuse(3, 3*time.Second)}})
 		if got := try(); got != "6 4 2" {
-			t.Errorf("to try, of which all were refused: %q", got)
+			t.Errorf("to try, all refused: %q", got)
 		}
 		for _, c := range []struct {
 			holds []plan.Scope
@@ -497,7 +497,7 @@ func TestHeldInvoices(t *testing.T) {
 	})
 }
 
-// TestOneWinner: of many that take a lease as they saw it, one gets it.
+// TestOneWinner: of several that take a lease at once, one gets it.
 func TestOneWinner(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -557,7 +557,7 @@ func TestShops(t *testing.T) {
 		before, err := s.ShopsGeneration(ctx)
 		must(t, err)
 		if err := s.AddShop(ctx, store.Shop{Shop: "shop1", GrantToken: []byte("x")}, []byte("x"), noon); !errors.Is(err, store.ErrShopExists) {
-			t.Errorf("a shop added twice: %v", err)
+			t.Errorf("adding a shop twice: %v", err)
 		}
 		must(t, s.SetShop(ctx, "shop1", noon.Add(time.Hour), func(shop *store.Shop) error {
 			shop.StockOn, shop.InvoicesFrom, shop.InvoicesFromNumber, shop.PausedAt = false, "", 77, store.At(noon)
@@ -568,7 +568,7 @@ func TestShops(t *testing.T) {
 		if shop.StockOn || shop.InvoicesFromNumber != 77 || !shop.Paused() || !shop.UpdatedAt.Equal(noon.Add(time.Hour)) || !shop.CreatedAt.Equal(noon) || shop.Generation <= before {
 			t.Errorf("set: %+v", shop)
 		}
-		// Two codes live side by side; the one that works is retired on purpose only.
+		// Two codes are live; the one in use is retired only with force.
 		second, third := hashOf("second"), hashOf("third")
 		if err := s.ReplaceNewCode(ctx, "shop1", third, noon); !errors.Is(err, store.ErrOneCode) {
 			t.Errorf("the only code was replaced: %v", err)
@@ -578,7 +578,7 @@ func TestShops(t *testing.T) {
 			t.Errorf("a third code: %v", err)
 		}
 		if n, err := s.RetireOldCodes(ctx, "shop1", false); !errors.Is(err, store.ErrCodeNotInUse) {
-			t.Errorf("%d codes retired for one that nobody uses: %v", n, err)
+			t.Errorf("%d codes retired for an unused one: %v", n, err)
 		}
 		must(t, s.ReplaceNewCode(ctx, "shop1", second, noon.Add(2*time.Minute)))
 		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}, {Shop: "shop1", CodeHash: hashOf("unknown")}}, noon))
@@ -601,7 +601,7 @@ func TestShops(t *testing.T) {
 		news, err := s.News(ctx, due(noon))
 		must(t, err)
 		if after, err := s.ShopsGeneration(ctx); err != nil || after <= before || news.ShopsGeneration != after {
-			t.Errorf("generation %d after %d, and %d by the news: %v", after, before, news.ShopsGeneration, err)
+			t.Errorf("generation %d after %d, and %d by News: %v", after, before, news.ShopsGeneration, err)
 		}
 		codes, err := s.Codes(ctx)
 		must(t, err)
@@ -615,7 +615,7 @@ func TestShops(t *testing.T) {
 				t.Errorf("%s of a shop that does not exist: %v", what, err)
 			}
 		}
-		// Nothing of a removed shop is left, and another's stays.
+		// Removing a shop deletes all its rows and no other shop's.
 		addShop(t, s, "shop2")
 		for _, name := range []string{"shop1", "shop2"} {
 			must(t, s.RecordHints(ctx, []store.HintRecord{hint(name, "a", plan.CauseWebhook, noon)}))
@@ -628,7 +628,7 @@ func TestShops(t *testing.T) {
 		must(t, s.RemoveShop(ctx, "shop1"))
 		for _, table := range []string{"shops", "shop_codes", "code_uses", "leases", "progress", "hints", "items", "changes", "invoices", "invoice_pdfs", "invoice_gaps", "requests", "webhook_calls"} {
 			if n := s.Count(ctx, table, "shop1"); n != 0 {
-				t.Errorf("%d rows of the removed shop are left in %s", n, table)
+				t.Errorf("%d rows of the removed shop remain in %s", n, table)
 			}
 		}
 		if s.Count(ctx, "hints", "shop2") != 1 || s.Count(ctx, "requests", "shop2") != 1 {
@@ -637,8 +637,8 @@ func TestShops(t *testing.T) {
 	})
 }
 
-// TestCallsOfCommands: what commands ask e-conomic counts among the day's calls, and
-// shops of one agreement are found.
+// TestCallsOfCommands: commands' calls to e-conomic count towards the day's calls, and
+// ShopsOf finds the shops of an agreement.
 func TestCallsOfCommands(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -665,30 +665,30 @@ func TestCallsOfCommands(t *testing.T) {
 		today("2026-11-28", 3, 3)
 		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-28", 4))
 		tick("2026-11-28", 10)
-		today("2026-11-28", 17, 7) // a tick counts none away
+		today("2026-11-28", 17, 7) // a tick does not reset them
 		tick("2026-11-29", 2)
 		today("2026-11-29", 2, 0)
 		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-29", 5))
-		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-28", 9)) // by a command that took past midnight
+		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-28", 9)) // by a command that ran past midnight
 		today("2026-11-29", 7, 5)
-		// A pass that fails, and a tick that is not good, count theirs as well.
+		// A failed pass, and a tick that neither failed nor succeeded, record their calls too.
 		f := fenceOf(t, s, "shop1", token, 1)
 		must(t, s.MarkFailure(ctx, f, "x", store.DayCalls{CallsDay: "2026-11-29", Calls: 6}))
 		today("2026-11-29", 11, 5)
 		f.Seq = 2
-		must(t, s.MarkFailure(ctx, f, "y", store.DayCalls{})) // before it knows of any
+		must(t, s.MarkFailure(ctx, f, "y", store.DayCalls{})) // its calls are not known yet
 		today("2026-11-29", 11, 5)
 		must(t, s.MarkCalls(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-29", Calls: 8}}}))
 		must(t, s.MarkCalls(ctx, "you", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-29", Calls: 80}}}))
 		today("2026-11-29", 13, 5)
 		if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 2 || p.Failure != "y" || !p.TickAt.Equal(noon) {
-			t.Errorf("a tick that is not good is noted as %+v, %v", p, err)
+			t.Errorf("calls recorded by MarkCalls: %+v, %v", p, err)
 		}
-		// A note that comes late, because its statement was made again, undoes no newer one.
+		// A late statement, retried after a newer one, does not undo the newer.
 		tick("2026-11-29", 7)
 		today("2026-11-29", 13, 5)
 		if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 2 {
-			t.Errorf("a late tick leaves %d failures, want 2: %v", p.Failures, err)
+			t.Errorf("after a late tick: %d failures, want 2: %v", p.Failures, err)
 		}
 		must(t, s.AddCommandCalls(ctx, "shop1", "2026-11-30", 1))
 		today("2026-11-30", 1, 1)
@@ -697,7 +697,7 @@ func TestCallsOfCommands(t *testing.T) {
 		}
 		must(t, s.SaveAgreementNumber(ctx, "shop1", 4711))
 		must(t, s.SaveAgreementNumber(ctx, "shop3", 4711))
-		must(t, s.SaveAgreementNumber(ctx, "shop1", 4712)) // known already
+		must(t, s.SaveAgreementNumber(ctx, "shop1", 4712)) // already stored
 		if names, err := s.ShopsOf(ctx, 4711); err != nil || !slices.Equal(names, []string{"shop1", "shop3"}) {
 			t.Errorf("shops of the agreement: %v: %v", names, err)
 		}
@@ -736,8 +736,8 @@ func TestPDFs(t *testing.T) {
 	})
 }
 
-// TestInvoices: an invoice is stored once, its work ends with lines and PDF,
-// and the view shows it as a shop's software reads it.
+// TestInvoices: an invoice is stored once, its work ends with lines and PDF, and the
+// view shows it to the shop's software.
 func TestInvoices(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -781,10 +781,10 @@ func TestInvoices(t *testing.T) {
 		}
 		apply(store.Applied{Lines: []int64{7}, Hints: []store.HintRecord{hint("shop1", "a", plan.CauseInvoice, noon)}})
 		if list, err = s.Invoices(ctx, "shop1", []string{"7"}); err != nil || !list[0].WorkDueAt.IsZero() || list[0].WorkError != "" {
-			t.Errorf("with lines and PDF there is work left: %+v, %v", list[0], err)
+			t.Errorf("with lines and PDF, work remains: %+v, %v", list[0], err)
 		}
 		if len(openHints(t, s, "shop1", noon)) != 1 {
-			t.Error("the line's item is not hinted")
+			t.Error("no hint for the line's item")
 		}
 		got := s.Strings(ctx, "SELECT kind, order_number, gross, pdf_state, pdf_size FROM shop_invoices WHERE shop = 'shop1' AND invoice_number = 7")
 		gross := decimal.RequireFromString(got[2])
@@ -802,7 +802,7 @@ func TestInvoices(t *testing.T) {
 	})
 }
 
-// TestViewOfStock reads the view as a shop's software does.
+// TestViewOfStock reads the view as the shop's software does.
 func TestViewOfStock(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -925,12 +925,12 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, time.Time{}, time.Time{})
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 1 || s.Count(ctx, "hints", "shop1") != 2 {
-			t.Error("something is pruned of what is kept for ever")
+			t.Error("pruned although retention is unlimited")
 		}
 		more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, noon.Add(time.Hour), noon.Add(time.Hour))
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 0 || s.Count(ctx, "hints", "shop1") != 1 {
-			t.Error("pruning leaves history, or takes an open hint")
+			t.Error("pruning keeps old history, or deletes an open hint")
 		}
 		changes := make([]plan.Change, store.RowsPerPiece+1)
 		for n := range changes {
@@ -991,8 +991,8 @@ func TestOneDaemonOnSQLite(t *testing.T) {
 	})
 }
 
-// TestStoppedInATransaction: a lagerd that is stopped between two statements
-// does not keep its shop from being taken over.
+// TestStoppedInATransaction: a lagerd stopped between two statements does not prevent a
+// takeover of its shop.
 func TestStoppedInATransaction(t *testing.T) {
 	t.Parallel()
 	dsn := mariadbtest.New(t)
@@ -1009,7 +1009,7 @@ func TestStoppedInATransaction(t *testing.T) {
 		t.Errorf("its lock ended after %s, expected about 5 s", took)
 	}
 	if err := tx.Commit(); err == nil {
-		t.Error("what it had begun was committed")
+		t.Error("its open transaction was committed")
 	}
 	leases, err := other.Leases(t.Context())
 	must(t, err)

@@ -18,13 +18,13 @@ import (
 	"lagerd/store"
 )
 
-// cutting is a driver of which one query's answer breaks off after so many rows: a server
-// that dies, or a network that breaks, while an answer is on its way.
+// cutting is a driver that ends one query's result with an error after some rows, like a
+// server or network that fails while sending a result.
 type cutting struct {
 	path  string
 	asked *atomic.Int64 // queries so far
-	cut   *atomic.Int64 // the query whose answer breaks off
-	rows  *atomic.Int64 // after so many rows
+	cut   *atomic.Int64 // number of the query to cut
+	rows  *atomic.Int64 // rows before the cut
 }
 
 var errCut = errors.New("the connection broke in the middle of an answer")
@@ -79,9 +79,8 @@ func (r *cuttingRows) Next(dest []driver.Value) error {
 	return r.Rows.Next(dest)
 }
 
-// TestAnswersThatBreakOff: rows that break off in the middle are an error, wherever they
-// are read, and never taken for all there are: what is not read would count as not
-// stored, not hinted at, not due.
+// TestAnswersThatBreakOff: every read returns an error if its result is cut, and never a
+// partial result: the missing rows would count as not stored, not hinted at, not due.
 func TestAnswersThatBreakOff(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lagerd.db")
@@ -173,17 +172,17 @@ func TestAnswersThatBreakOff(t *testing.T) {
 				case err != nil:
 					failed = true
 				case !reflect.DeepEqual(got, want):
-					t.Errorf("%s: when the answer to query %d breaks off after %d rows it returns\n%v, expected an error or\n%v", name, query+1, rows, got, want)
+					t.Errorf("%s: with the result of query %d cut after %d rows it returns\n%v, expected an error or\n%v", name, query+1, rows, got, want)
 				}
 			}
 			if !failed {
-				t.Errorf("%s: it is no error that the answer to query %d breaks off", name, query+1)
+				t.Errorf("%s: no error with the result of query %d cut", name, query+1)
 			}
 		}
 	}
 }
 
-// fill stores three rows of everything that is read, most of it for shop1.
+// fill stores three rows of everything that the reads return, mostly for shop1.
 func fill(t *testing.T, s *store.Store) {
 	t.Helper()
 	ctx := t.Context()

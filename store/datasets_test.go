@@ -13,7 +13,7 @@ import (
 	"lagerd/store"
 )
 
-// fenceOf returns the right to write with a shop's present settings.
+// fenceOf returns a fence with a shop's current settings.
 func fenceOf(t *testing.T, s *store.Store, name string, token, seq int64) store.Fence {
 	t.Helper()
 	shop, err := s.Shop(t.Context(), name)
@@ -21,8 +21,8 @@ func fenceOf(t *testing.T, s *store.Store, name string, token, seq int64) store.
 	return store.Fence{Shop: name, Dataset: shop.Dataset, Generation: shop.Generation, Token: token, Seq: seq}
 }
 
-// TestSettingsChanged: whatever changes a shop's settings ends the right to write of
-// whoever began with others, and is told apart from a lost lease.
+// TestSettingsChanged: any change of a shop's settings fences a pass that began with
+// others, with an error distinct from that of a lost lease.
 func TestSettingsChanged(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -49,13 +49,13 @@ func TestSettingsChanged(t *testing.T) {
 			}
 			must(t, s.MarkTicks(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
 			if p, err := s.Progress(ctx, "shop1"); err != nil || p.Failures != 0 || len(p.Holds) != 0 || !p.TickAt.IsZero() {
-				t.Errorf("after %s the word of an outdated pass was taken: %+v, %v", what, p, err)
+				t.Errorf("after %s an outdated pass wrote the state: %+v, %v", what, p, err)
 			}
 		}
 		if n := s.Count(ctx, "items", "shop1"); n != 0 {
 			t.Errorf("%d items were written by outdated passes", n)
 		}
-		// A transaction that was committed before the settings changed was.
+		// A transaction committed before the change stays recognized as committed.
 		f := fenceOf(t, s, "shop1", token, 2000)
 		a := store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}
 		must(t, commit(ctx, s, f, a, noon))
@@ -66,8 +66,8 @@ func TestSettingsChanged(t *testing.T) {
 	})
 }
 
-// TestTokensSurviveRemoval: no fencing token is given twice, whatever is removed and
-// added again, so that a holder from before can never write.
+// TestTokensSurviveRemoval: no fencing token is issued twice, even if a shop is removed
+// and added again, so that an earlier holder can never write.
 func TestTokensSurviveRemoval(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -112,8 +112,8 @@ func shown(t *testing.T, s *store.Store) []string {
 	return list
 }
 
-// TestAcceptAgreement: what is stored of one agreement is never shown as another's,
-// whichever way the shop moves between them.
+// TestAcceptAgreement: rows of one agreement are never shown as another's, in whatever
+// order the shop moves between them.
 func TestAcceptAgreement(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -179,7 +179,7 @@ func TestAcceptAgreement(t *testing.T) {
 		must(t, commit(ctx, s, over, changedOver(over, noon.Add(2*time.Hour)), noon))
 		of2 := []string{"a 7 ok", "b none gone", "c 8 ok", "zero none no_inventory"}
 		expect("changed over", of2, []string{"1 of-2 %PDF-of-2"})
-		// Whoever asks what has changed since he last looked is told of all of it.
+		// A query for changes since the last one returns all items.
 		if n := len(s.Rows(ctx, fmt.Sprintf("SELECT item_number FROM shop_stock WHERE shop = 'shop1' AND changed_at >= '%s'", "2026-11-23 14:00:00"))); n != 4 {
 			t.Errorf("%d items count as changed", n)
 		}
@@ -192,7 +192,7 @@ func TestAcceptAgreement(t *testing.T) {
 			t.Errorf("status: %+v, %v", st, err)
 		}
 
-		// Back to the first: what was stored of it is shown, and nothing of the second.
+		// Back to the first: its rows are shown, and none of the second.
 		must(t, s.AcceptAgreement(ctx, "shop1", 1, noon.Add(3*time.Hour)))
 		expect("back", of2, []string{"1 of-1 %PDF-of-1"})
 		invoice(2, "of-1")
@@ -201,7 +201,7 @@ func TestAcceptAgreement(t *testing.T) {
 		must(t, commit(ctx, s, over, changedOver(over, noon.Add(4*time.Hour)), noon))
 		expect("back and changed over", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1", "2 of-1 %PDF-of-1"})
 
-		// The same again only ends a hold.
+		// Accepting the current agreement only ends a hold.
 		apply(store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldAgreementChanged, Since: noon}}})
 		must(t, s.AcceptAgreement(ctx, "shop1", 1, noon))
 		if p, err := s.Progress(ctx, "shop1"); err != nil || len(p.Holds) != 0 {
@@ -212,7 +212,7 @@ func TestAcceptAgreement(t *testing.T) {
 			t.Errorf("agreements: %+v, %v", agreements, err)
 		}
 
-		// Nothing of either is left once the shop is removed.
+		// Removing the shop deletes the rows of both.
 		must(t, s.RemoveShop(ctx, "shop1"))
 		for _, table := range []string{"items", "invoices", "invoice_pdfs", "agreements", "mixed_invoices"} {
 			if n := len(s.Rows(ctx, "SELECT shop FROM "+table)); n != 0 {
@@ -224,8 +224,8 @@ func TestAcceptAgreement(t *testing.T) {
 	})
 }
 
-// TestAcceptBeforeAnythingWasRead: a shop that is told of its agreement before it has
-// read any begins with its own dataset.
+// TestAcceptBeforeAnythingWasRead: a shop whose agreement is accepted before its first
+// read keeps its own dataset.
 func TestAcceptBeforeAnythingWasRead(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -247,8 +247,7 @@ func TestAcceptBeforeAnythingWasRead(t *testing.T) {
 	})
 }
 
-// approve holds a shop for its losses, as fence number seq, and has a person approve so
-// many.
+// approve holds a shop for losses, in transaction seq, and approves that many.
 func approve(t *testing.T, s *store.Store, name string, token, seq int64, losses int, at time.Time) {
 	t.Helper()
 	must(t, commit(t.Context(), s, fenceOf(t, s, name, token, seq), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: at}}}, at))
@@ -257,7 +256,7 @@ func approve(t *testing.T, s *store.Store, name string, token, seq int64, losses
 	must(t, s.Approve(t.Context(), shop, losses, at))
 }
 
-// TestApprove: an approval is of the losses that a person was shown, and of no others.
+// TestApprove: an approval covers only the losses that a person was shown.
 func TestApprove(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -269,7 +268,7 @@ func TestApprove(t *testing.T) {
 			m, err := s.LossMemory(ctx, "shop1", "shop1", noon.Add(-time.Hour))
 			must(t, err)
 			if a != m.Approved {
-				t.Errorf("approved %+v, and remembered %+v", a, m.Approved)
+				t.Errorf("approved %+v, LossMemory has %+v", a, m.Approved)
 			}
 			return a
 		}
@@ -282,12 +281,12 @@ func TestApprove(t *testing.T) {
 		if got := approved(); got.Losses != 60 || !got.At.Equal(noon) {
 			t.Errorf("approved %+v", got)
 		}
-		// The settings have another generation since: a pass under way is told.
+		// The settings' generation changes: a running pass is fenced.
 		if err := commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: seen.Generation, Token: token, Seq: 2}, store.Applied{EndApproval: true}, noon); !errors.Is(err, store.ErrSettingsChanged) {
 			t.Errorf("a pass that began before the approval: %v", err)
 		}
-		// Another agreement's losses are not those that were approved, nor are they when the
-		// person answers only now.
+		// The approval does not cover another agreement's losses, even if it is given
+		// after the change.
 		if seen, err = s.Shop(ctx, "shop1"); err != nil {
 			t.Fatal(err)
 		}
@@ -306,7 +305,7 @@ func TestApprove(t *testing.T) {
 	})
 }
 
-// changedOver has the view show the items of the fence's dataset.
+// changedOver makes the view show the items of the fence's dataset.
 func changedOver(f store.Fence, at time.Time) store.Applied {
 	return store.Applied{Progress: store.Patch{ItemsDataset: &f.Dataset, ItemsSince: new(store.At(at))}, EndApproval: true}
 }

@@ -18,9 +18,8 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// documented returns the SQL statements of the documentation for the shop's
-// developers, as they are printed there: those for MySQL and MariaDB, and those
-// for SQLite.
+// documented returns the SQL statements in the documentation for the shop's developers,
+// verbatim: those for MySQL and MariaDB, and those for SQLite.
 func documented(t *testing.T) (mysql, sqlite []string) {
 	t.Helper()
 	text, err := os.ReadFile("../docs/shop-developers.md")
@@ -71,11 +70,10 @@ var ownTable = []struct {
 	{"ABC", "2", plan.StateOK, 9, 2},
 }
 
-// strangers are SKUs that are none of the shop's items: in another spelling, or another shop's.
+// strangers are SKUs that match none of the shop's items: spelled differently, or another shop's.
 var strangers = []string{"Sold", "571527051", "elsewhere"}
 
-// TestDocumentedStatements runs what docs/shop-developers.md tells the shop's
-// developers, exactly as it is printed there.
+// TestDocumentedStatements runs the statements of docs/shop-developers.md verbatim.
 func TestDocumentedStatements(t *testing.T) {
 	t.Parallel()
 	onServers, onSQLite := documented(t)
@@ -86,7 +84,7 @@ func TestDocumentedStatements(t *testing.T) {
 			shopWithItems(t, store.Options{DSN: dsn})
 			db := openDB(t, "mysql", dsn)
 			charset, _, _ := strings.Cut(collation, "_")
-			// The key is of no collation, so that all spellings fit.
+			// The key has no collation, so that all spellings fit.
 			runDocumented(t, db, "CREATE TABLE products (id INT AUTO_INCREMENT PRIMARY KEY, sku VARCHAR(64) CHARACTER SET "+charset+" COLLATE "+collation+" NOT NULL, quantity INT UNSIGNED NULL)", onServers)
 		})
 	}
@@ -102,14 +100,14 @@ func TestDocumentedStatements(t *testing.T) {
 				return openDB(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db"))
 			}
 			runDocumented(t, own(), "CREATE TABLE products (sku TEXT COLLATE "+collation+" NOT NULL, quantity INTEGER)", onSQLite)
-			must(t, s.Close()) // the account that lagerd has can read it then too
+			must(t, s.Close()) // the statements must also work without a running lagerd
 			runDocumented(t, own(), "CREATE TABLE products (sku TEXT COLLATE "+collation+" NOT NULL, quantity INTEGER)", onSQLite)
 			s = open(t, store.Options{Path: path})
 		}
 	})
 }
 
-// shopWithItems is a database with the items of ownTable, and others' beside them.
+// shopWithItems returns a database with the items of ownTable, and other shops' items.
 func shopWithItems(t *testing.T, o store.Options) *store.Store {
 	t.Helper()
 	s := open(t, o)
@@ -136,8 +134,8 @@ func shopWithItems(t *testing.T, o store.Options) *store.Store {
 	return s
 }
 
-// runDocumented makes the shop's own table and runs the statements that read the
-// views, the last one twice: nothing differs the second time.
+// runDocumented creates the shop's own table and runs the statements that read the
+// views, the last one twice: the second run changes nothing.
 func runDocumented(t *testing.T, db *sql.DB, table string, list []string) {
 	t.Helper()
 	exec := func(statement string, args ...any) int64 {
@@ -207,7 +205,7 @@ func runDocumented(t *testing.T, db *sql.DB, table string, list []string) {
 	}
 }
 
-// read runs a query, and expects a row where it asks for what the shop has.
+// read runs a query, and expects a row if the query is for an item of the shop.
 func read(t *testing.T, db *sql.DB, query string) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)

@@ -11,7 +11,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// TestExplain: a database's own words stay, and what to do is said once.
+// TestExplain: the database's error stays, and what to do is appended once.
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	number := func(n uint16) error { return &mysql.MySQLError{Number: n, Message: "own words"} }
@@ -47,6 +47,6 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	if explain(nil) != nil {
-		t.Error("nothing became something")
+		t.Error("explain(nil) is not nil")
 	}
 }

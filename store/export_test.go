@@ -11,7 +11,7 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// Exec runs a statement of a test's own.
+// Exec runs a test's statement.
 func (s *Store) Exec(ctx context.Context, query string) error {
 	_, err := s.exec(ctx, query)
 	return err
@@ -26,7 +26,7 @@ func (s *Store) Count(ctx context.Context, table, shop string) int {
 	return n
 }
 
-// Strings returns the first row of a query as texts, or the error's as one.
+// Strings returns the first row of a query as strings, or the error as one.
 func (s *Store) Strings(ctx context.Context, query string) []string {
 	rows := s.Rows(ctx, query)
 	if len(rows) == 0 {
@@ -35,7 +35,7 @@ func (s *Store) Strings(ctx context.Context, query string) []string {
 	return rows[0]
 }
 
-// Rows returns the rows of a query as texts, "" for NULL, or the error's as one.
+// Rows returns the rows of a query as strings, "" for NULL, or the error as one.
 func (s *Store) Rows(ctx context.Context, query string) [][]string {
 	rows, err := s.conn.QueryContext(ctx, query)
 	if err != nil {
@@ -68,7 +68,7 @@ func texts(rows *sql.Rows) [][]string {
 	return list
 }
 
-// On returns a store of the MySQL dialect on a connection of a test's own.
+// On returns a store of the MySQL dialect on a test's connection.
 func On(conn *sql.DB) *Store {
 	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: conn, SkipInitializeWithVersion: true}),
 		&gorm.Config{SkipDefaultTransaction: true, DisableAutomaticPing: true, Logger: logger.Discard})
@@ -81,8 +81,8 @@ func On(conn *sql.DB) *Store {
 // Conn returns the connections that the store uses.
 func (s *Store) Conn() *sql.DB { return s.conn }
 
-// Plan tells how the database finds shops with invoices that are due, and the invoices
-// of one that are to be fetched, step by step.
+// Plan returns the database's query plans, step by step, for finding shops with due
+// invoices, and the invoices of one to fetch.
 func (s *Store) Plan(ctx context.Context, dataset Dataset, due Due) (news, fetch []string) {
 	explain := func(query string, args []any) []string {
 		rows, err := s.conn.QueryContext(ctx, map[bool]string{true: "EXPLAIN QUERY PLAN ", false: "EXPLAIN "}[s.dialect.isSQLite()]+query, args...)

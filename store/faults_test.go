@@ -14,8 +14,8 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// What a real database will not do on command: conflicts and lost connections
-// at chosen moments. Everything else is tested against real ones.
+// These tests mock what a real database does not do on command: conflicts and lost
+// connections at chosen moments. Everything else is tested against real ones.
 
 var (
 	deadlock = &mysql.MySQLError{Number: 1213, SQLState: [5]byte{'4', '0', '0', '0', '1'}, Message: "Deadlock found"}
@@ -46,7 +46,7 @@ func apply(ctx context.Context, s *store.Store) error {
 	return commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{Items: []plan.Row{itemRow("a", "1", 3)}}, noon)
 }
 
-// whole expects one whole transaction that is committed.
+// whole expects one complete, committed transaction.
 func whole(mock sqlmock.Sqlmock) {
 	mock.ExpectBegin()
 	mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 1))
@@ -157,8 +157,8 @@ func TestRetryingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestWebhooksWithoutPreparedStatements: where the server prepares no statement, or
-// none any more, webhooks are recorded all the same.
+// TestWebhooksWithoutPreparedStatements: webhooks are recorded even if the server
+// prepares no statements, or stops preparing them.
 func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
 	const hintSQL = "INSERT INTO hint_batches"
@@ -191,7 +191,7 @@ func TestWebhooksWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
-// TestRowsWithoutPreparedStatements: and so are many rows.
+// TestRowsWithoutPreparedStatements: the same for many rows.
 func TestRowsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
 	done := sqlmock.NewResult(0, 1)
@@ -225,8 +225,8 @@ func TestRowsWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
-// TestKeptQuery: a query that is kept prepared goes as text where the server prepares
-// none, and where it does not know it any more; another error is one.
+// TestKeptQuery: a prepared query falls back to text if the server prepares none, or no
+// longer knows it; other errors are returned.
 func TestKeptQuery(t *testing.T) {
 	t.Parallel()
 	const query = "SELECT .* FROM items"
@@ -253,9 +253,9 @@ func TestKeptQuery(t *testing.T) {
 	}
 }
 
-// TestKeptStatements: a statement that is kept prepared, and that the server does not
-// know any more, is sent as text; after another error nothing more is sent in the
-// transaction, since the server may have ended that.
+// TestKeptStatements: a prepared statement that the server no longer knows is sent as
+// text; after any other error nothing more is sent in the transaction, since the server
+// may have ended it.
 func TestKeptStatements(t *testing.T) {
 	t.Parallel()
 	done := sqlmock.NewResult(0, 1)
@@ -304,7 +304,8 @@ func TestKeptStatements(t *testing.T) {
 	}
 }
 
-// TestPDFsWithoutPreparedStatements: and so are PDFs.
+// TestPDFsWithoutPreparedStatements: PDFs are stored even if the server prepares no
+// statements.
 func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	t.Parallel()
 	const (
@@ -332,8 +333,8 @@ func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
-// TestRefusedPDF: a connection that a failed transaction left taking texts for bytes
-// is not used again: it would look for the text "shop1" by no index, and find "a " by "a".
+// TestRefusedPDF: a connection that a failed transaction left with the character set
+// binary is not reused: it would find "shop1" without an index, and "a " with "a".
 func TestRefusedPDF(t *testing.T) {
 	t.Parallel()
 	dsn := mariadbtest.New(t)
@@ -363,7 +364,7 @@ func TestRefusedPDF(t *testing.T) {
 }
 
 // TestConflictInRemoval: after a conflict the server has ended the transaction, and
-// nothing more of it may be sent: each statement would be committed by itself.
+// nothing more of it may be sent: each statement would be committed on its own.
 func TestConflictInRemoval(t *testing.T) {
 	t.Parallel()
 	begin := func(mock sqlmock.Sqlmock) {

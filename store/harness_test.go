@@ -72,7 +72,7 @@ func hint(shop, number string, cause plan.Cause, at time.Time) store.HintRecord 
 	return store.HintRecord{Shop: shop, Kind: plan.KindStock, Number: number, Cause: cause, At: at}
 }
 
-// due is what is due by a time, where nothing is put off for more than a day.
+// due is Due by a time, with nothing postponed for more than a day.
 func due(by time.Time) store.Due { return store.Due{By: by, Beyond: by.Add(24 * time.Hour)} }
 
 func must(t *testing.T, err error) {
@@ -96,7 +96,7 @@ func withWork(t *testing.T, s *store.Store, by time.Time) []string {
 	return news.Work
 }
 
-// commit is Apply where the progress after it does not matter.
+// commit is Apply without the returned progress.
 func commit(ctx context.Context, s *store.Store, f store.Fence, a store.Applied, now time.Time) error {
 	_, err := s.Apply(ctx, f, a, now)
 	return err

@@ -12,7 +12,7 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// BenchmarkItems reads what is stored of a page of 1,000 items, and stores it.
+// BenchmarkItems reads the stored rows of a page of 1,000 items, and stores them.
 func BenchmarkItems(b *testing.B) {
 	s := open(b, store.Options{DSN: mariadbtest.New(b)})
 	if err := s.Migrate(b.Context()); err != nil {

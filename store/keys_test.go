@@ -34,7 +34,7 @@ func TestKeyCheck(t *testing.T) {
 		must(t, s.DeleteKeyCheck(t.Context()))
 		must(t, s.SaveKeyCheck(t.Context(), two, noon))
 		if v := value(); !bytes.Equal(v, two) {
-			t.Errorf("after the first was forgotten the value is %x", v)
+			t.Errorf("after deleting the first, the value is %x", v)
 		}
 	})
 }
@@ -66,8 +66,8 @@ func TestAppTokens(t *testing.T) {
 	})
 }
 
-// TestEmbeddedIsNotMadeUnasked: whoever only looks at an embedded database makes
-// none, and one whose file lost its contents is not taken for a new one.
+// TestEmbeddedIsNotMadeUnasked: opening an embedded database with Existing creates none,
+// and a file that lost its contents does not count as a new database.
 func TestEmbeddedIsNotMadeUnasked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -80,18 +80,18 @@ func TestEmbeddedIsNotMadeUnasked(t *testing.T) {
 	}
 	s := open(t, store.Options{Path: path})
 	if !s.Created() {
-		t.Error("it was made, and is not said to be")
+		t.Error("created, but Created is false")
 	}
 	must(t, s.Migrate(t.Context()))
 	again := open(t, store.Options{Path: path, Existing: true})
 	must(t, again.CheckSchema(t.Context()))
 	if again.Created() {
-		t.Error("it is said to be made anew")
+		t.Error("Created is true for an existing database")
 	}
 
 	lost := filepath.Join(dir, "lost.db")
 	must(t, os.WriteFile(lost, nil, 0o600))
-	s = open(t, store.Options{Path: lost}) // another process has just made it
+	s = open(t, store.Options{Path: lost}) // another process has just created it
 	must(t, s.Close())
 	must(t, os.Truncate(lost, 0))
 	long := time.Now().Add(-time.Minute)

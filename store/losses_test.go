@@ -14,8 +14,8 @@ import (
 	"lagerd/store"
 )
 
-// TestLossMemory: recent losses are written, forgotten and overwritten by the
-// transaction that stores them, and only under the fence.
+// TestLossMemory: the transaction that stores losses inserts, deletes and overwrites
+// recent losses, only under the fence.
 func TestLossMemory(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {

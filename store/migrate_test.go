@@ -16,8 +16,8 @@ import (
 	"lagerd/store"
 )
 
-// TestHandedInDatabaseLeavesNoFile: an embedded database that was handed in has
-// no path, and a lock beside it would lie in whatever directory the process is in.
+// TestHandedInDatabaseLeavesNoFile: an embedded database passed in Options has no path,
+// and its lock file would end up in the working directory.
 func TestHandedInDatabaseLeavesNoFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	conn, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "handed-in.db"))
@@ -37,9 +37,8 @@ func TestHandedInDatabaseLeavesNoFile(t *testing.T) {
 	}
 }
 
-// TestHoldsCarriedOver: what was held before holds had scopes is held still; a
-// second run of the migration, as by another node, brings back nothing that has
-// ended since.
+// TestHoldsCarriedOver: the migration keeps holds from before holds had scopes; a second
+// run, as by another node, restores none that has ended since.
 func TestHoldsCarriedOver(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -81,8 +80,8 @@ func TestHoldsCarriedOver(t *testing.T) {
 	})
 }
 
-// TestRefusalsCarriedOver: of which numbers and invoices e-conomic refused, as far as
-// their texts tell, is known still; a second run changes nothing.
+// TestRefusalsCarriedOver: the migration marks numbers and invoices as refused if their
+// texts say so; a second run changes nothing.
 func TestRefusalsCarriedOver(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestMigrationsHaveNoHole: a number that is filled in later would be left out where a
-// greater one has run, and the versions mean the same in both databases.
+// TestMigrationsHaveNoHole: a number filled in later would be skipped where a greater one
+// has run. Versions mean the same in both databases.
 func TestMigrationsHaveNoHole(t *testing.T) {
 	t.Parallel()
 	names := map[string][]string{}
@@ -36,8 +36,8 @@ func TestMigrationsHaveNoHole(t *testing.T) {
 	}
 }
 
-// TestMigrationsNameTheirEngine: a server's default may be another, and its default row
-// format may be too narrow for the keys.
+// TestMigrationsNameTheirEngine: a server may have another default engine, and a default
+// row format that is too narrow for the keys.
 func TestMigrationsNameTheirEngine(t *testing.T) {
 	t.Parallel()
 	s := &Store{dialect: dialect{name: "mysql", collation: "utf8mb4_nopad_bin"}}

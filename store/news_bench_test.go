@@ -10,9 +10,9 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// BenchmarkNews looks for news, and for what is due of one shop, among 150,000 invoices
-// of 50 shops: where nothing is due; where 100,000 are that wait for a PDF that is held;
-// and where 100,000 are of an agreement that the shop had before.
+// BenchmarkNews polls for news, and reads one shop's due invoices, among 150,000 invoices
+// of 50 shops: with nothing due; with 100,000 due for a held PDF; and with 100,000 due of
+// a former agreement.
 func BenchmarkNews(b *testing.B) {
 	for name, options := range map[string]func(b *testing.B) store.Options{
 		"SQLite":  func(b *testing.B) store.Options { return store.Options{Path: filepath.Join(b.TempDir(), "lagerd.db")} },
@@ -58,7 +58,7 @@ func BenchmarkNews(b *testing.B) {
 	}
 }
 
-// situations follow each other: each begins with what the one before has left.
+// situations build on each other: each starts from the state the previous one left.
 var situations = []struct {
 	name       string
 	statements []string
@@ -76,7 +76,7 @@ var situations = []struct {
 	}, "@1", true},
 }
 
-// manyInvoices stores so many invoices of s1, less than 200,000, and 1,000 each of 49
+// manyInvoices stores that many invoices of s1 (less than 200,000), and 1,000 each of 49
 // other shops, all with their lines and PDFs.
 func manyInvoices(tb testing.TB, s *store.Store, ofFirst int) {
 	tb.Helper()

@@ -11,8 +11,8 @@ import (
 	"lagerd/store"
 )
 
-// TestInvoicesThatAreDue: an invoice wakes its shop where something of it is due that
-// is not held, whatever else is due for ever.
+// TestInvoicesThatAreDue: an invoice wakes its shop if any of its due work is not held,
+// whatever else stays due forever.
 func TestInvoicesThatAreDue(t *testing.T) {
 	t.Parallel()
 	past, later, never := noon.Add(-time.Hour), noon.Add(time.Hour), noon.Add(48*time.Hour)
@@ -92,8 +92,8 @@ func TestInvoicesThatAreDue(t *testing.T) {
 	})
 }
 
-// TestInvoicesToFetchInOrder: those that are due first come first, whatever is missing
-// of them, and no more than were asked for.
+// TestInvoicesToFetchInOrder: invoices are returned earliest due first, whichever part is
+// missing, and at most limit.
 func TestInvoicesToFetchInOrder(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -120,8 +120,8 @@ func TestInvoicesToFetchInOrder(t *testing.T) {
 	})
 }
 
-// TestDueInvoicesAreFoundByIndex: what is due is found without reading all invoices, nor
-// all of those that are due.
+// TestDueInvoicesAreFoundByIndex: due invoices are found without reading all invoices, or
+// all that are due.
 func TestDueInvoicesAreFoundByIndex(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -163,7 +163,7 @@ func TestDueInvoicesAreFoundByIndex(t *testing.T) {
 			return count() - before
 		}
 		if n := reads(func() { withWork(t, s, noon) }); n > 500 {
-			t.Errorf("to look for news %d rows of the database were read", n)
+			t.Errorf("News read %d rows", n)
 		}
 		if n := reads(func() {
 			list, err := s.InvoicesToFetch(ctx, "s1", due(noon), true, true, 100)
@@ -171,7 +171,7 @@ func TestDueInvoicesAreFoundByIndex(t *testing.T) {
 				t.Errorf("%d invoices to fetch: %v", len(list), err)
 			}
 		}); n > 1500 {
-			t.Errorf("to look for 100 invoices %d rows of the database were read", n)
+			t.Errorf("InvoicesToFetch of 100 read %d rows", n)
 		}
 	})
 }

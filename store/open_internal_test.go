@@ -8,7 +8,7 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// TestPanicInATransaction: a panic gives everything back on its way.
+// TestPanicInATransaction: a panic releases the connection and rolls back.
 func TestPanicInATransaction(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{
@@ -34,8 +34,8 @@ func TestPanicInATransaction(t *testing.T) {
 	}
 }
 
-// TestAsBytesAfterAnError: a transaction that has failed before anything is sent as
-// bytes costs no connection.
+// TestAsBytesAfterAnError: a transaction that failed before asBytes does not drop its
+// connection.
 func TestAsBytesAfterAnError(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), Options{DSN: mariadbtest.New(t), MaxConnections: 1})

@@ -13,7 +13,7 @@ import (
 	"lagerd/store"
 )
 
-// TestApplyReturnsTheProgress: what Apply returns is what is stored then, whatever the
+// TestApplyReturnsTheProgress: Apply returns the stored progress, whatever the
 // transaction changed.
 func TestApplyReturnsTheProgress(t *testing.T) {
 	t.Parallel()
@@ -69,9 +69,9 @@ func TestApplyReturnsTheProgress(t *testing.T) {
 			a.Known = known
 			a.Changes, a.Late, a.Holds, a.EndHolds, a.EndApproval = nil, nil, nil, nil, false
 			if !a.Empty() {
-				t.Errorf("%s: the same once more is not empty", step.what)
+				t.Errorf("%s: applied again, it is not empty", step.what)
 			}
-			// An error tells of nothing new.
+			// With an error the known progress is returned.
 			f.Token++
 			a.Progress.Items = new(int64(1))
 			if after, err = s.Apply(t.Context(), f, a, noon); err == nil || !cmp.Equal(known, after, exactly) {
@@ -81,8 +81,8 @@ func TestApplyReturnsTheProgress(t *testing.T) {
 	})
 }
 
-// TestApplyWritesWhatDiffers: of a patch's columns those alone are written that differ
-// from what is known.
+// TestApplyWritesWhatDiffers: only those columns of a patch are written that differ from
+// the known progress.
 func TestApplyWritesWhatDiffers(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -106,8 +106,8 @@ func TestApplyWritesWhatDiffers(t *testing.T) {
 	})
 }
 
-// TestProgressAfterALostAnswer: where the commit's answer was lost and the transaction
-// turns out to have been committed, the progress after it is returned all the same.
+// TestProgressAfterALostAnswer: if a commit's answer was lost and the transaction had been
+// committed, the progress after it is returned nevertheless.
 func TestProgressAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	s, mock := mocked(t)

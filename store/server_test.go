@@ -21,8 +21,8 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// oddServer is a MariaDB with flags of a customer's, and an ordinary account on a
-// database of its own: init_connect and read_only do not hold for one with every right.
+// oddServer is a MariaDB with unusual settings, and an ordinary account on a database of
+// its own: init_connect and read_only do not apply to an account with all privileges.
 type oddServer struct {
 	t        *testing.T
 	server   *mariadbtest.Server
@@ -73,7 +73,7 @@ func (o *oddServer) text(query string) (text string) {
 	return text
 }
 
-// found returns what Inspect says is wrong.
+// found returns the problems that Inspect reports.
 func found(t *testing.T, s *store.Store) string {
 	t.Helper()
 	var bad []string
@@ -91,9 +91,9 @@ func record(ctx context.Context, s *store.Store, number string) error {
 	return s.RecordWebhooks(ctx, []store.HintRecord{hint("shop1", number, plan.CauseWebhook, noon)})
 }
 
-// TestOddServers: whatever the server, its init_connect and the DSN say, each session
-// is lagerd's own, each table InnoDB's, a webhook that was recorded is committed, and
-// what is stored is what others read.
+// TestOddServers: whatever the server's settings, its init_connect and the DSN, each
+// session has lagerd's variables, each table is InnoDB, a recorded webhook is committed,
+// and other clients read what was stored.
 func TestOddServers(t *testing.T) {
 	t.Parallel()
 	mangled := []string{"--character-set-server=latin1", "--collation-server=latin1_swedish_ci"}
@@ -143,7 +143,7 @@ func TestOddServers(t *testing.T) {
 			}
 			const session = "SELECT @@character_set_client, @@character_set_connection, @@character_set_results, @@collation_connection, @@autocommit, @@time_zone, @@tx_isolation, @@sql_mode"
 			const want = "utf8mb4 utf8mb4 utf8mb4 utf8mb4_bin 1 +00:00 READ-COMMITTED STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-			// Also of one made later.
+			// The same for a later connection.
 			must(t, s.Conn().Close())
 			for _, s := range []*store.Store{open(t, store.Options{DSN: o.dsn + c.dsn}), open(t, store.Options{DSN: o.dsn})} {
 				if got := strings.Join(s.Strings(t.Context(), session), " "); got != want {
@@ -154,8 +154,8 @@ func TestOddServers(t *testing.T) {
 	}
 }
 
-// TestReadOnlyServer: a server that was made read-only is named, in its own words, and
-// one that takes writes again is used again.
+// TestReadOnlyServer: a server that becomes read-only is reported with its own error, and
+// used again once it accepts writes.
 func TestReadOnlyServer(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -183,14 +183,14 @@ func TestReadOnlyServer(t *testing.T) {
 	if bad := found(t, s); bad != "" {
 		t.Errorf("found after it: %s", bad)
 	}
-	// Another host may be the one to write to by then.
+	// By then another host may be the primary.
 	if after := s.Strings(t.Context(), "SELECT CONNECTION_ID()")[0]; after == before {
 		t.Error("the connection to a server that was read-only is kept")
 	}
 }
 
-// TestStatementBinlog: lagerd chooses rows for itself where its account may; where it
-// may not, that is named, and when the server is put right lagerd notices.
+// TestStatementBinlog: lagerd sets row format for its session if its account may;
+// otherwise it reports what to do, and recovers once the server is reconfigured.
 func TestStatementBinlog(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t, "--log-bin=binlog", "--binlog-format=STATEMENT", "--server-id=1")
@@ -221,8 +221,8 @@ func TestStatementBinlog(t *testing.T) {
 	}
 }
 
-// TestViewsOfAnAccountThatIsGone: views die with the account that made them; that is
-// found, and mended by a migration.
+// TestViewsOfAnAccountThatIsGone: views break if the account that created them is
+// dropped; Inspect reports it, and a migration repairs it.
 func TestViewsOfAnAccountThatIsGone(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -267,8 +267,8 @@ func TestViewsOfAnAccountThatIsGone(t *testing.T) {
 	must(t, reads())
 }
 
-// TestTablesWithoutTransactions: tables of another engine are named, and converted by a
-// migration; those of others are left alone.
+// TestTablesWithoutTransactions: lagerd's tables of another engine are reported, and
+// converted by a migration; other applications' tables are left alone.
 func TestTablesWithoutTransactions(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -294,7 +294,8 @@ func TestTablesWithoutTransactions(t *testing.T) {
 	}
 }
 
-// TestWhatInspectNames: rights that are missing, and packets that are too small.
+// TestWhatInspectNames: Inspect reports missing privileges and a max_allowed_packet that
+// is too small.
 func TestWhatInspectNames(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -325,8 +326,8 @@ func TestWhatInspectNames(t *testing.T) {
 	}
 }
 
-// TestMigrationThatEndedBeforeItsFirstRow: goose's table without a row is an old schema
-// like none, and a migration goes on from there.
+// TestMigrationThatEndedBeforeItsFirstRow: an empty goose table counts as no schema, and
+// a migration continues from there.
 func TestMigrationThatEndedBeforeItsFirstRow(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]store.Options{"SQLite": {Path: filepath.Join(t.TempDir(), "lagerd.db")}, "MariaDB": {DSN: mariadbtest.New(t)}} {
@@ -344,7 +345,7 @@ func TestMigrationThatEndedBeforeItsFirstRow(t *testing.T) {
 	}
 }
 
-// TestLookingChangesNothing: asking for the schema's version makes no table.
+// TestLookingChangesNothing: reading the schema's version creates no table.
 func TestLookingChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]store.Options{"SQLite": {Path: filepath.Join(t.TempDir(), "lagerd.db")}, "MariaDB": {DSN: mariadbtest.New(t)}} {
@@ -369,8 +370,8 @@ func TestLookingChangesNothing(t *testing.T) {
 	}
 }
 
-// TestDatabaseThatDoesNotAnswer: a listener that takes no connection, and one that
-// takes it and says nothing, are given up on.
+// TestDatabaseThatDoesNotAnswer: connecting to a silent listener, or to a closed port,
+// fails in time.
 func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -390,7 +391,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestDatabaseThatStopsAnswering: and one that says nothing any more.
+// TestDatabaseThatStopsAnswering: a query to a server that stops answering fails in time.
 func TestDatabaseThatStopsAnswering(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -410,8 +411,8 @@ func TestDatabaseThatStopsAnswering(t *testing.T) {
 	}
 }
 
-// TestMovedFile: an embedded database whose file is deleted, or replaced by another, is
-// noticed by the next webhook, change and look.
+// TestMovedFile: the next webhook, change and check report an embedded database whose
+// file was deleted or replaced.
 func TestMovedFile(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]func(path string) error{

@@ -11,7 +11,7 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// TestNewServer: a session is set, and read back, by what the server has.
+// TestNewServer: the session statements use the variables that the server has.
 func TestNewServer(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -76,7 +76,7 @@ func TestDiffers(t *testing.T) {
 	}
 }
 
-// pooler stands between lagerd and a real server, and drops or undoes what a session sets.
+// pooler is a proxy to a real server that drops or undoes what a session sets.
 type pooler struct {
 	driver.Connector
 	drop string
@@ -107,7 +107,8 @@ func (p pooled) ExecContext(ctx context.Context, query string, args []driver.Nam
 	return result, err
 }
 
-// TestPooler: a pooler that changes a session is found at each connect, and named.
+// TestPooler: each connect detects a pooler that changes the session, and names the
+// variable.
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	address := mariadbtest.New(t)

@@ -10,7 +10,7 @@ import (
 	"lagerd/store"
 )
 
-// TestShopsInFull: the list of all shops has every setting, as reading one shop has.
+// TestShopsInFull: the list of all shops has every setting that reading one shop returns.
 func TestShopsInFull(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {

@@ -12,8 +12,8 @@ import (
 	"lagerd/store"
 )
 
-// TestWarnings: a warning is kept since it first came, changes its text, ends, and goes
-// with its shop.
+// TestWarnings: a warning keeps the time of its first occurrence, changes its text, ends,
+// and is deleted with its shop.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -53,15 +53,15 @@ func TestWarnings(t *testing.T) {
 			w[1] != (store.Notice{Kind: plan.KindStock, Count: 2, Number: "", Text: "2 without"}) || len(list[1].Warnings) != 1 {
 			t.Errorf("%+v", list)
 		}
-		must(t, s.AcceptAgreement(t.Context(), "shop2", 8, noon)) // what it has now was said by another company
+		must(t, s.AcceptAgreement(t.Context(), "shop2", 8, noon)) // its warnings are of the former agreement
 		expect("shop2")
 		must(t, s.RemoveShop(t.Context(), "shop1"))
 		expect("shop1")
 	})
 }
 
-// TestFailedHints: a hint can be recorded as one that has failed, is due at its time, and
-// is named by the status of its shop alone.
+// TestFailedHints: a hint can be recorded as failed, is due at its time, and appears only
+// in its own shop's status.
 func TestFailedHints(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -86,7 +86,7 @@ func TestFailedHints(t *testing.T) {
 		if st := list[0]; len(st.Failing) != 1 || st.Failing[0] != (store.Notice{Kind: plan.KindInvoice, Count: 2, Number: "12", Text: "gross of 12"}) || st.FailingHints != 2 || len(list[1].Failing) > 0 {
 			t.Errorf("%+v", list)
 		}
-		// A webhook that comes since counts as no failure, and is due at once.
+		// A later webhook resets the failures and is due immediately.
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{{Shop: "shop1", Kind: plan.KindInvoice, Number: "7", Cause: plan.CauseWebhook, At: noon.Add(time.Minute)}}))
 		hints, err = s.OpenHints(t.Context(), "shop1", plan.KindInvoice, due(noon.Add(time.Minute)))
 		must(t, err)
@@ -108,7 +108,7 @@ func TestFailedHints(t *testing.T) {
 	})
 }
 
-// TestCompletedInvoice: what e-conomic says of an invoice is replaced, and nothing else.
+// TestCompletedInvoice: only the fields that come from e-conomic are overwritten.
 func TestCompletedInvoice(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -135,7 +135,7 @@ func TestCompletedInvoice(t *testing.T) {
 		work, err := s.InvoicesToFetch(t.Context(), "shop1", due(noon.Add(24*time.Hour)), true, true, 10)
 		must(t, err)
 		if len(work) > 0 {
-			t.Errorf("its PDF is to be fetched again: %+v", work)
+			t.Errorf("its PDF would be fetched again: %+v", work)
 		}
 	})
 }

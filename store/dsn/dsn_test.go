@@ -10,7 +10,7 @@ import (
 
 const server = "user:pa?ss/word@tcp(db:3306)/lagerd"
 
-// TestFixedWhateverTheDSNSays: what changes how results are read has one value.
+// TestFixedWhateverTheDSNSays: parameters that affect results have one value.
 func TestFixedWhateverTheDSNSays(t *testing.T) {
 	t.Parallel()
 	for _, parameters := range []string{
@@ -63,7 +63,7 @@ func TestRefusedByName(t *testing.T) {
 	}
 	for _, bad := range []string{"nonsense", "user@nowhere", server + "?parseTime=maybe", server + "?loc=Nowhere", server + "?timeout=soon"} {
 		if _, err := dsn.Parse(bad); err == nil {
-			t.Errorf("%s is taken", bad)
+			t.Errorf("%s is accepted", bad)
 		}
 	}
 }
