@@ -455,7 +455,7 @@ func TestLossesOutliveARefusal(t *testing.T) {
 			f.settles(2)
 			p, err := f.Store.Progress(t.Context(), "shop1234")
 			must(t, err)
-			if p.Failures != was.Failures {
+			if p.Failures > was.Failures && strings.Contains(p.Failure, fmt.Sprint("status ", status)) {
 				t.Errorf("e-conomic answers again, and the refusal is noted still: %d failures, %d before: %q", p.Failures, was.Failures, p.Failure)
 			}
 			if hold, _ := p.Holds.Of(plan.ScopeStock); f.holds() != "stock: losses" || !strings.Contains(hold.Detail, "of 100 of") {
