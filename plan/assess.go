@@ -67,15 +67,15 @@ const (
 	SupplyUnknown Supply = "unknown" // none does that could be understood, and some could not
 )
 
-// Foretaste searches the first pages of a listing for a figure before anything is stored. The
+// FigureSearch searches the first pages of a listing for a figure before anything is stored. The
 // zero value is ready to use.
-type Foretaste struct {
+type FigureSearch struct {
 	Assessment
 	unreadable int
 }
 
 // Add adds a page. enough reports that no further page is needed.
-func (f *Foretaste) Add(p Page) (enough bool) {
+func (f *FigureSearch) Add(p Page) (enough bool) {
 	f.unreadable += len(p.Unreadable)
 	for i := range p.Observed {
 		f.Assessment.Add(p.Observed[i].Item)
@@ -90,7 +90,7 @@ func (f *Foretaste) Add(p Page) (enough bool) {
 //	one carries a figure                   there
 //	none does, all can be understood       none
 //	none does, some cannot be understood   unknown: any of them may
-func (f *Foretaste) Supply() Supply {
+func (f *FigureSearch) Supply() Supply {
 	switch {
 	case f.Verdict() != VerdictNoInventory:
 		return SupplyThere
@@ -101,6 +101,6 @@ func (f *Foretaste) Supply() Supply {
 }
 
 // Detail describes an agreement without figures, for people.
-func (f *Foretaste) Detail() string {
+func (f *FigureSearch) Detail() string {
 	return fmt.Sprintf("none of %d items carries a stock figure (%d claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)", f.Items, f.Enabled)
 }

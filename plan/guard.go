@@ -42,12 +42,12 @@ func (d LossDecision) Detail(shop string) string {
 		return ""
 	case LossesAtOnce, LossesEmpty:
 	case LossesWithin:
-		what = fmt.Sprintf("a reconciliation would take away the stock of %d more items: with the %d lost within %s, of which no webhook told, %d of %d items",
+		what = fmt.Sprintf("a reconciliation would take away the stock of %d more items: with the %d lost within %s without a webhook, %d of %d items",
 			d.Losses, d.Taken, ShortDuration(d.Within), d.Taken+d.Losses, d.Items)
 	case LossesOfAgreement:
 		what = fmt.Sprintf("changing over to agreement %d would take away the stock of %d of %d items", d.Agreement, d.Losses, d.Items)
 	}
-	return fmt.Sprintf("%s: look at `lagerd diff %s`; if it is right, say `lagerd approve %s`", what, shop, shop)
+	return fmt.Sprintf("%s: check `lagerd diff %s`; if that is right, run `lagerd approve %s`", what, shop, shop)
 }
 
 // ShortDuration formats a duration without zero units: 1h, not 1h0m0s.
@@ -81,8 +81,8 @@ func (p *ItemsPlan) Takes(seen []Observation, missing map[string]Suspect) LossRe
 	return read
 }
 
-// LossMoment is the state of a shop when the guard decides.
-type LossMoment struct {
+// LossState is the state of a shop when the guard decides.
+type LossState struct {
 	Now   time.Time // if stock is not being read: since when (Holds.StockStoodFrom)
 	Items int       // by the shop's last listing
 }
@@ -135,7 +135,7 @@ func (g *LossGuard) Recent() map[string]Loss { return g.recent }
 //
 // What the read confirms is still among the suspects. A read that takes nothing away
 // itself is not judged by the window.
-func (g *LossGuard) Judge(at LossMoment, read LossRead) LossDecision {
+func (g *LossGuard) Judge(at LossState, read LossRead) LossDecision {
 	for _, o := range read.Seen {
 		delete(g.back, o.Item.Number)
 	}
@@ -150,7 +150,7 @@ func (g *LossGuard) Judge(at LossMoment, read LossRead) LossDecision {
 // Its losses become the suspects; previous suspects are dropped, except those in unread, which
 // the listing shows but could not be understood: that refutes nothing. back are remembered
 // losses that it shows in stock again.
-func (g *LossGuard) Look(at LossMoment, suspects map[string]Suspect, unread, back map[string]struct{}, empty bool) LossDecision {
+func (g *LossGuard) Look(at LossState, suspects map[string]Suspect, unread, back map[string]struct{}, empty bool) LossDecision {
 	for number := range unread {
 		_, shown := suspects[number]
 		if s, suspected := g.suspects[number]; suspected && !shown {
@@ -180,7 +180,7 @@ func (g *LossGuard) JudgeAgreement(agreement int64, losses, present, items int) 
 	return d
 }
 
-func (g *LossGuard) decide(at LossMoment, window LossVerdict, losses int, empty bool) LossDecision {
+func (g *LossGuard) decide(at LossState, window LossVerdict, losses int, empty bool) LossDecision {
 	items := g.items(at)
 	d := LossDecision{Losses: losses, Items: items}
 	switch {
@@ -196,7 +196,7 @@ func (g *LossGuard) decide(at LossMoment, window LossVerdict, losses int, empty 
 
 // items returns how many items the shop has: those listed, and those that the last listing did
 // not show but that are not known to be gone.
-func (g *LossGuard) items(at LossMoment) int {
+func (g *LossGuard) items(at LossState) int {
 	n := at.Items
 	for _, s := range g.suspects {
 		if s.Unlisted {
@@ -208,7 +208,7 @@ func (g *LossGuard) items(at LossMoment) int {
 
 // window judges what a read would take away together with the losses stored within the window
 // and the suspects.
-func (g *LossGuard) window(at LossMoment, read LossRead) LossVerdict {
+func (g *LossGuard) window(at LossState, read LossRead) LossVerdict {
 	if len(g.recent)+len(g.suspects)+len(read.Lost)+len(read.Suspects) <= g.policy.LossWindowMin {
 		return LossVerdict{} // too few to matter, and counting is expensive
 	}
@@ -231,7 +231,7 @@ func (g *LossGuard) window(at LossMoment, read LossRead) LossVerdict {
 	return g.lossWindow(at, coming, back).Judge()
 }
 
-func (g *LossGuard) lossWindow(at LossMoment, coming map[string]Suspect, back map[string]struct{}) LossWindow {
+func (g *LossGuard) lossWindow(at LossState, coming map[string]Suspect, back map[string]struct{}) LossWindow {
 	return LossWindow{Now: at.Now, Within: g.policy.LossWindow, Percent: g.policy.LossWindowPercent, Min: g.policy.LossWindowMin,
 		Items: at.Items, Approved: g.approved, Recent: g.recent, Coming: coming, Back: back}
 }
@@ -331,7 +331,7 @@ func (c LossChange) Empty() bool {
 // Remember returns what changes with the transaction that stores a read. A loss remembered
 // already keeps its time; of the others, the approved number is not remembered. It also forgets
 // expired losses, at most `most`.
-func (g *LossGuard) Remember(at LossMoment, read LossRead, most int) LossChange {
+func (g *LossGuard) Remember(at LossState, read LossRead, most int) LossChange {
 	c := LossChange{Forgotten: slices.Clone(read.Restored)}
 	if len(read.Lost) == 0 {
 		return c
@@ -361,7 +361,7 @@ func (g *LossGuard) remember(number string, l Loss) {
 }
 
 // Over returns the numbers of expired losses, sorted, at most `most`.
-func (g *LossGuard) Over(at LossMoment, most int) []string {
+func (g *LossGuard) Over(at LossState, most int) []string {
 	window := g.lossWindow(at, nil, nil)
 	return g.remembered(most, window.Over)
 }

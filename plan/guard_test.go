@@ -88,7 +88,7 @@ func TestJudgeLosses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			g := guarding(c.recent, c.suspects, c.approved)
-			if diff := cmp.Diff(c.want, g.Judge(plan.LossMoment{Now: noon, Items: c.items}, c.read)); diff != "" {
+			if diff := cmp.Diff(c.want, g.Judge(plan.LossState{Now: noon, Items: c.items}, c.read)); diff != "" {
 				t.Error(diff)
 			}
 			if !maps.Equal(g.Suspects(), orEmpty(c.suspects)) {
@@ -113,7 +113,7 @@ func TestWindowIsNarrower(t *testing.T) {
 	narrow.LossWindowPercent, narrow.LossWindowMin = 10, 5
 	g := plan.NewLossGuard(&narrow, nil, 0, noon)
 	want := plan.LossDecision{Reason: plan.LossesAtOnce, Losses: 11, Items: 100}
-	if diff := cmp.Diff(want, g.Judge(plan.LossMoment{Now: noon, Items: 100}, takes(coming(0, 11, plan.Suspect{Loss: true})))); diff != "" {
+	if diff := cmp.Diff(want, g.Judge(plan.LossState{Now: noon, Items: 100}, takes(coming(0, 11, plan.Suspect{Loss: true})))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -124,7 +124,7 @@ func TestWindowIsNarrower(t *testing.T) {
 func TestLook(t *testing.T) {
 	t.Parallel()
 	loss := plan.Suspect{Loss: true}
-	at := plan.LossMoment{Now: noon, Items: 300}
+	at := plan.LossState{Now: noon, Items: 300}
 	g := guarding(lost(200, 350, time.Minute, false), coming(0, 100, loss), 0)
 	if d := g.Look(at, coming(0, 76, loss), nil, numbers(200, 201), false); d.Reason != plan.LossesWithin || d.Losses != 76 || d.Taken != 149 {
 		t.Errorf("more than may be, and one is back: %+v", d)
@@ -151,7 +151,7 @@ func TestLook(t *testing.T) {
 	if d := g.Judge(at, takes(coming(0, 30, loss))); d.Taken != 150 {
 		t.Errorf("after the next listing: %+v", d)
 	}
-	if d := guarding(nil, nil, 0).Look(plan.LossMoment{Now: noon, Items: 3}, coming(0, 3, loss), nil, nil, true); d.Reason != plan.LossesEmpty {
+	if d := guarding(nil, nil, 0).Look(plan.LossState{Now: noon, Items: 3}, coming(0, 3, loss), nil, nil, true); d.Reason != plan.LossesEmpty {
 		t.Errorf("an empty listing: %+v", d)
 	}
 }
@@ -177,7 +177,7 @@ func TestLookUnread(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := guarding(nil, c.suspected, 0)
-			if d := g.Look(plan.LossMoment{Now: noon, Items: 100}, c.shown, c.unread, nil, false); d.Reason != c.reason {
+			if d := g.Look(plan.LossState{Now: noon, Items: 100}, c.shown, c.unread, nil, false); d.Reason != c.reason {
 				t.Errorf("%+v, expected %q", d, c.reason)
 			}
 			if diff := cmp.Diff(c.want, g.Suspects()); diff != "" {
@@ -215,7 +215,7 @@ func TestJudgeAgreement(t *testing.T) {
 // none.
 func TestLossesAreTold(t *testing.T) {
 	t.Parallel()
-	const advice = ": look at `lagerd diff shop1`; if it is right, say `lagerd approve shop1`"
+	const advice = ": check `lagerd diff shop1`; if that is right, run `lagerd approve shop1`"
 	for _, c := range []struct {
 		d    plan.LossDecision
 		want string
@@ -224,7 +224,7 @@ func TestLossesAreTold(t *testing.T) {
 		{plan.LossDecision{Reason: plan.LossesAtOnce, Losses: 26, Items: 100}, "a reconciliation would take away the stock of 26 of 100 items" + advice},
 		{plan.LossDecision{Reason: plan.LossesEmpty, Losses: 9, Items: 9}, "a reconciliation would take away the stock of 9 of 9 items" + advice},
 		{plan.LossDecision{Reason: plan.LossesWithin, Losses: 1, Taken: 150, Items: 300, Within: 90 * time.Minute},
-			"a reconciliation would take away the stock of 1 more items: with the 150 lost within 1h30m, of which no webhook told, 151 of 300 items" + advice},
+			"a reconciliation would take away the stock of 1 more items: with the 150 lost within 1h30m without a webhook, 151 of 300 items" + advice},
 		{plan.LossDecision{Reason: plan.LossesOfAgreement, Losses: 9, Items: 12, Agreement: 7}, "changing over to agreement 7 would take away the stock of 9 of 12 items" + advice},
 	} {
 		if got := c.d.Detail("shop1"); got != c.want {
@@ -243,7 +243,7 @@ func TestLossesAreTold(t *testing.T) {
 func TestApproval(t *testing.T) {
 	t.Parallel()
 	loss := plan.Suspect{Loss: true}
-	at := plan.LossMoment{Now: noon, Items: 300}
+	at := plan.LossState{Now: noon, Items: 300}
 	for approved, want := range map[int]bool{0: false, 9: false, 10: true, 11: true} {
 		if got := guarding(nil, both(coming(0, 10, loss), coming(10, 20, plan.Suspect{})), approved).Approves(); got != want {
 			t.Errorf("%d approved of 10: %t", approved, got)
@@ -288,7 +288,7 @@ func TestRememberedLosses(t *testing.T) {
 	held := plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}
 	recent := both(lost(0, 3, 59*time.Minute, false), lost(3, 6, time.Hour, true))
 	g := guarding(recent, nil, 0)
-	at := plan.LossMoment{Now: noon, Items: 300}
+	at := plan.LossState{Now: noon, Items: 300}
 	if got := g.Over(at, 2); fmt.Sprint(got) != "[n003 n004]" {
 		t.Errorf("over are %v", got)
 	}
@@ -322,7 +322,7 @@ func TestRememberedLosses(t *testing.T) {
 	if got := g.Over(at, 9); len(got) > 0 {
 		t.Errorf("over are %v", got)
 	}
-	if got := g.Over(plan.LossMoment{Now: later.Add(time.Minute)}, 9); fmt.Sprint(got) != "[n001 n002]" {
+	if got := g.Over(plan.LossState{Now: later.Add(time.Minute)}, 9); fmt.Sprint(got) != "[n001 n002]" {
 		t.Errorf("a minute later over are %v", got)
 	}
 	// Whoever takes the shop over knows the same.

@@ -292,7 +292,7 @@ func answerHint(h Hint, settled bool, now time.Time, rereads []time.Duration, re
 // readAgain returns another read of a hint whose last read succeeded.
 func (h Hint) readAgain(due time.Time, tries int, reason HintReason) Reread {
 	h.Tries, h.Failures, h.Refused = tries, 0, false
-	return h.PutOff(due, reason, "")
+	return h.Postpone(due, reason, "")
 }
 
 // settledBy reports whether a change shown by a read begun at that time answers the hint. The

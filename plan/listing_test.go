@@ -405,8 +405,8 @@ func TestLookOnly(t *testing.T) {
 	}
 }
 
-// TestForetaste is the table in the comment of Supply.
-func TestForetaste(t *testing.T) {
+// TestFigureSearch is the table in the comment of Supply.
+func TestFigureSearch(t *testing.T) {
 	t.Parallel()
 	bad := pageOf(2, true, items("", "a")...)
 	bad.Unreadable = unread("b")
@@ -426,24 +426,24 @@ func TestForetaste(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var taste plan.Foretaste
+			var search plan.FigureSearch
 			looked := 0
 			for _, p := range c.pages {
 				looked++
-				if taste.Add(p) {
+				if search.Add(p) {
 					break
 				}
 			}
-			if got := taste.Supply(); got != c.want || looked != c.looked {
+			if got := search.Supply(); got != c.want || looked != c.looked {
 				t.Errorf("%s by %d pages, expected %s by %d", got, looked, c.want, c.looked)
 			}
 		})
 	}
-	var taste plan.Foretaste
+	var search plan.FigureSearch
 	enabled := items("", "a", "b", "c")
 	enabled[1].Item.InventoryEnabled = true
-	taste.Add(pageOf(3, true, enabled...))
-	if got, want := taste.Detail(), "none of 3 items carries a stock figure (1 claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)"; got != want {
+	search.Add(pageOf(3, true, enabled...))
+	if got, want := search.Detail(), "none of 3 items carries a stock figure (1 claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)"; got != want {
 		t.Errorf("%q, expected %q", got, want)
 	}
 }

@@ -39,11 +39,11 @@ func (r HintReason) Note(kind Kind, detail string) string {
 		}
 		return "e-conomic has no item with this number"
 	case HintGone:
-		return "e-conomic has this item no more"
+		return "e-conomic no longer has this item"
 	case HintNoNumber:
 		return "not an invoice number: expected a whole number from 1"
 	case HintUnconfirmed:
-		return "e-conomic shows less than is stored: read once more before it is believed"
+		return "e-conomic shows less than is stored: a second read must confirm it"
 	case HintHeldBack:
 		if detail == "" {
 			return "held back with the shop's other losses: see `lagerd diff`"
@@ -68,9 +68,9 @@ func (h Hint) Answer(reason HintReason, detail string) Answer {
 	return Answer{Kind: h.Kind, Number: h.Number, Gen: h.Gen, Reason: reason, Note: reason.Note(h.Kind, detail)}
 }
 
-// PutOff returns a reread of the hint's number at the given time that keeps the hint's other
+// Postpone returns a reread of the hint's number at the given time that keeps the hint's other
 // state.
-func (h Hint) PutOff(until time.Time, reason HintReason, detail string) Reread {
+func (h Hint) Postpone(until time.Time, reason HintReason, detail string) Reread {
 	return Reread{Kind: h.Kind, Number: h.Number, Gen: h.Gen, DueAt: until, Tries: h.Tries, Failures: h.Failures, Refused: h.Refused,
 		Reason: reason, Note: reason.Note(h.Kind, detail)}
 }

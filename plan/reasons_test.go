@@ -19,9 +19,9 @@ func TestHintReasonsAreTold(t *testing.T) {
 		{"", plan.KindStock, "", ""},
 		{plan.HintUnknown, plan.KindStock, "", "e-conomic has no item with this number"},
 		{plan.HintUnknown, plan.KindInvoice, "", "e-conomic has no booked invoice with this number"},
-		{plan.HintGone, plan.KindStock, "", "e-conomic has this item no more"},
+		{plan.HintGone, plan.KindStock, "", "e-conomic no longer has this item"},
 		{plan.HintNoNumber, plan.KindInvoice, "", "not an invoice number: expected a whole number from 1"},
-		{plan.HintUnconfirmed, plan.KindStock, "", "e-conomic shows less than is stored: read once more before it is believed"},
+		{plan.HintUnconfirmed, plan.KindStock, "", "e-conomic shows less than is stored: a second read must confirm it"},
 		{plan.HintHeldBack, plan.KindStock, "", "held back with the shop's other losses: see `lagerd diff`"},
 		{plan.HintHeldBack, plan.KindStock, "the stock of 9 of 10 items", "the stock of 9 of 10 items"},
 		{plan.HintPartHeld, plan.KindStock, "stock: forbidden", "waits, as stock: forbidden"},
@@ -50,7 +50,7 @@ func TestPutOffKeepsWhatIsKnown(t *testing.T) {
 	h := plan.Hint{Kind: plan.KindStock, Number: "a", Gen: 3, Tries: 2, Failures: 1, Refused: true}
 	want := plan.Reread{Kind: plan.KindStock, Number: "a", Gen: 3, DueAt: until, Tries: 2, Failures: 1, Refused: true,
 		Reason: plan.HintPartHeld, Note: "waits, as stock: forbidden"}
-	if got := h.PutOff(until, plan.HintPartHeld, "stock: forbidden"); got != want {
+	if got := h.Postpone(until, plan.HintPartHeld, "stock: forbidden"); got != want {
 		t.Errorf("%+v, expected %+v", got, want)
 	}
 }

@@ -68,11 +68,11 @@ type Again string
 
 // How to repeat a read.
 const (
-	AgainDue   Again = "due"   // by the next pass, as if nothing had happened
-	AgainLater Again = "later" // postponed, with its error
-	AgainAlone Again = "alone" // one by one
-	AgainThere Again = "there" // the listing resumes where it stopped
-	AgainAnew  Again = "anew"  // the listing starts from the beginning
+	AgainDue     Again = "due"     // by the next pass, as if nothing had happened
+	AgainLater   Again = "later"   // postponed, with its error
+	AgainAlone   Again = "alone"   // one by one
+	AgainResume  Again = "resume"  // the listing resumes where it stopped
+	AgainRestart Again = "restart" // the listing starts from the beginning
 )
 
 // RefusedInARow and FailedInARow are how many numbers in a row must be refused, or get no
@@ -87,23 +87,23 @@ const (
 // Stops returns what a failed read stops, and how to repeat it. While /self is well, a refused
 // token counts as a refused read.
 //
-//	class        /self              a listing       several items   several invoices  a number
-//	none         any                reads, anew     reads, due      reads, due        reads, due
-//	number       any                reads, anew     reads, due      reads, due        number, later
-//	interrupted  any                reads, there*   nothing, alone  reads, due        number, later; reads, due from the third in a row on
-//	hanging      any                pass, there*    pass, alone     pass, alone       pass, later
-//	busy         any                pass, there*    pass, due       pass, due         pass, later
-//	part         any                part, anew      nothing, alone  nothing, alone    number, later; part, later from the third in a row on
-//	shop         not asked yet      ask self, anew  ask self, due   ask self, due     ask self, due
-//	shop         refused, unknown   shop, anew      shop, due       shop, due         shop, due
+//	class        /self              a listing          several items   several invoices  a number
+//	none         any                reads, restart     reads, due      reads, due        reads, due
+//	number       any                reads, restart     reads, due      reads, due        number, later
+//	interrupted  any                reads, resume*     nothing, alone  reads, due        number, later; reads, due from the third in a row on
+//	hanging      any                pass, resume*      pass, alone     pass, alone       pass, later
+//	busy         any                pass, resume*      pass, due       pass, due         pass, later
+//	part         any                part, restart      nothing, alone  nothing, alone    number, later; part, later from the third in a row on
+//	shop         not asked yet      ask self, restart  ask self, due   ask self, due     ask self, due
+//	shop         refused, unknown   shop, restart      shop, due       shop, due         shop, due
 //	shop         well               as part
-//	day          any                day, there      day, due        day, due          day, due
+//	day          any                day, resume        day, due        day, due          day, due
 //
-//	* anew from the 20th page on that fails
+//	* restart from the 20th failed page on
 func Stops(f Failure) (Stop, Again) {
 	left := AgainDue
 	if f.Read == ReadListing {
-		left = AgainAnew
+		left = AgainRestart
 	}
 	if f.Class == ClassShop {
 		switch f.Self {
@@ -126,9 +126,9 @@ func Stops(f Failure) (Stop, Again) {
 }
 
 func (f Failure) ofListing() (Stop, Again) {
-	there := AgainThere
+	there := AgainResume
 	if f.InARow >= FailedPages {
-		there = AgainAnew
+		there = AgainRestart
 	}
 	switch f.Class {
 	case ClassInterrupted:
@@ -136,12 +136,12 @@ func (f Failure) ofListing() (Stop, Again) {
 	case ClassHanging, ClassBusy:
 		return StopPass, there
 	case ClassDay:
-		return StopDay, AgainThere
+		return StopDay, AgainResume
 	case ClassPart:
-		return StopPart, AgainAnew
+		return StopPart, AgainRestart
 	case ClassNone, ClassNumber, ClassShop:
 	}
-	return StopReads, AgainAnew
+	return StopReads, AgainRestart
 }
 
 func (f Failure) ofSeveral() (Stop, Again) {

@@ -13,16 +13,16 @@ func TestStops(t *testing.T) {
 	t.Parallel()
 	const table = `
 		class        self              listing        items          invoices       number        third
-		none         any               reads/anew     reads/due      reads/due      reads/due     reads/due
-		number       any               reads/anew     reads/due      reads/due      number/later  number/later
-		interrupted  any               reads/there    nothing/alone  reads/due      number/later  reads/due
-		hanging      any               pass/there     pass/alone     pass/alone     pass/later    pass/later
-		busy         any               pass/there     pass/due       pass/due       pass/later    pass/later
-		part         any               part/anew      nothing/alone  nothing/alone  number/later  part/later
-		shop         unasked           ask/anew       ask/due        ask/due        ask/due       ask/due
-		shop         refused,unknown   shop/anew      shop/due       shop/due       shop/due      shop/due
-		shop         well              part/anew      nothing/alone  nothing/alone  number/later  part/later
-		day          any               day/there      day/due        day/due        day/due       day/due`
+		none         any               reads/restart  reads/due      reads/due      reads/due     reads/due
+		number       any               reads/restart  reads/due      reads/due      number/later  number/later
+		interrupted  any               reads/resume   nothing/alone  reads/due      number/later  reads/due
+		hanging      any               pass/resume    pass/alone     pass/alone     pass/later    pass/later
+		busy         any               pass/resume    pass/due       pass/due       pass/later    pass/later
+		part         any               part/restart   nothing/alone  nothing/alone  number/later  part/later
+		shop         unasked           ask/restart    ask/due        ask/due        ask/due       ask/due
+		shop         refused,unknown   shop/restart   shop/due       shop/due       shop/due      shop/due
+		shop         well              part/restart   nothing/alone  nothing/alone  number/later  part/later
+		day          any               day/resume     day/due        day/due        day/due       day/due`
 	reads := []plan.Read{plan.ReadListing, plan.ReadItems, plan.ReadInvoices, plan.ReadNumber}
 	selves := map[string]plan.Self{"unasked": plan.SelfUnasked, "well": plan.SelfWell, "refused": plan.SelfRefused, "unknown": plan.SelfUnknown}
 	short := strings.NewReplacer("none", "", "nothing", "", "ask", string(plan.StopToAsk))
@@ -39,7 +39,7 @@ func TestStops(t *testing.T) {
 						want = cells[6]
 					}
 					if read == plan.ReadListing && inARow >= 20 && cells[0] != "day" {
-						want = strings.Replace(want, "there", "anew", 1) // too many of its pages
+						want = strings.Replace(want, "resume", "restart", 1) // too many of its pages
 					}
 					f := plan.Failure{Class: plan.Class(short.Replace(cells[0])), Read: read, Self: self, InARow: inARow}
 					stop, again := plan.Stops(f)

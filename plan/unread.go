@@ -22,10 +22,10 @@ type UnreadInput struct {
 
 // UnreadPlan is what becomes of the invoices.
 type UnreadPlan struct {
-	PutOff []Reread   // hints that failed once more
-	New    []UnreadOf // new hints
-	More   int        // invoices without a hint, because there are too many
-	Last   error      // error of the last of those
+	Postponed []Reread   // hints that failed once more
+	New       []UnreadOf // new hints
+	More      int        // invoices without a hint, because there are too many
+	Last      error      // error of the last of those
 }
 
 // UnreadOf is a new hint of an invoice that could not be understood.
@@ -72,7 +72,7 @@ func UnreadInvoices(in UnreadInput) UnreadPlan {
 		}
 		h.DueAt = retryAt[h.Failures]
 		if hinted {
-			out.PutOff = append(out.PutOff, h.PutOff(h.DueAt, HintFailed, u.Err.Error()))
+			out.Postponed = append(out.Postponed, h.Postpone(h.DueAt, HintFailed, u.Err.Error()))
 		} else {
 			out.New = append(out.New, UnreadOf{h, HintFailed.Note(KindInvoice, u.Err.Error())})
 		}
@@ -83,7 +83,7 @@ func UnreadInvoices(in UnreadInput) UnreadPlan {
 // Wait updates the hints of the running pass once the plan is stored, so that later reads leave
 // these invoices alone until they are due.
 func (p UnreadPlan) Wait(hints map[string]Hint) {
-	for _, again := range p.PutOff {
+	for _, again := range p.Postponed {
 		h := hints[again.Number]
 		h.Failures, h.DueAt = again.Failures, again.DueAt
 		hints[again.Number] = h

@@ -34,7 +34,7 @@ func TestUnreadInvoices(t *testing.T) {
 	first := func(number string) plan.UnreadOf {
 		return plan.UnreadOf{Hint: plan.Hint{Kind: plan.KindInvoice, Number: number, Cause: plan.CauseTick, FirstAt: noon, DueAt: noon.Add(time.Minute), Failures: 1}, Note: wrong(number)}
 	}
-	if diff := cmp.Diff(plan.UnreadPlan{PutOff: []plan.Reread{again("1"), again("2")}, New: []plan.UnreadOf{first("5"), first("6")}}, p); diff != "" {
+	if diff := cmp.Diff(plan.UnreadPlan{Postponed: []plan.Reread{again("1"), again("2")}, New: []plan.UnreadOf{first("5"), first("6")}}, p); diff != "" {
 		t.Error(diff)
 	}
 	if asked != 2 {
@@ -44,7 +44,7 @@ func TestUnreadInvoices(t *testing.T) {
 	if h := hints["1"]; h.Failures != 3 || !h.DueAt.Equal(noon.Add(3*time.Minute)) || h.Gen != 4 || len(hints) != 5 || hints["5"] != first("5").Hint {
 		t.Errorf("they wait as %+v", hints)
 	}
-	if p := plan.UnreadInvoices(in); len(p.PutOff)+len(p.New) > 0 {
+	if p := plan.UnreadInvoices(in); len(p.Postponed)+len(p.New) > 0 {
 		t.Errorf("what waits is put off once more: %+v", p)
 	}
 }
@@ -61,8 +61,8 @@ func TestUnreadInvoicesAreCounted(t *testing.T) {
 	hints[last] = plan.Hint{Kind: plan.KindInvoice, Number: last, DueAt: noon}
 	p := plan.UnreadInvoices(plan.UnreadInput{Unread: unread(numbers...), Hints: hints, Now: noon,
 		Due: func(time.Time) bool { return true }, RetryAt: func(int) time.Time { return noon.Add(time.Hour) }})
-	if len(p.New) != plan.MostUnread-2 || len(p.PutOff) != 2 || p.More != 10 || p.Last == nil || p.Last.Error() != "what is wrong with "+numbers[len(numbers)-2] {
-		t.Errorf("%d new, %d put off, %d more: %v", len(p.New), len(p.PutOff), p.More, p.Last)
+	if len(p.New) != plan.MostUnread-2 || len(p.Postponed) != 2 || p.More != 10 || p.Last == nil || p.Last.Error() != "what is wrong with "+numbers[len(numbers)-2] {
+		t.Errorf("%d new, %d put off, %d more: %v", len(p.New), len(p.Postponed), p.More, p.Last)
 	}
 }
 

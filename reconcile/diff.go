@@ -281,7 +281,7 @@ func withRetry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	for n := 1; ; n++ {
 		v, err := read()
 		stop, again := plan.Stops(plan.Failure{Class: source.ClassOf(err), Read: plan.ReadListing})
-		if err == nil || stop == plan.StopDay || again != plan.AgainThere || n == maxAttempts {
+		if err == nil || stop == plan.StopDay || again != plan.AgainResume || n == maxAttempts {
 			return v, err
 		}
 		select {

@@ -164,6 +164,6 @@ func (g *gate) postpone(ctx context.Context, list inbox.Hints, number string, er
 		reason = plan.HintForbidden
 	}
 	h.Failures++
-	again := h.PutOff(g.retryAt(h.Failures), reason, err.Error())
+	again := h.Postpone(g.retryAt(h.Failures), reason, err.Error())
 	return g.settle(ctx, list, inbox.Outcome{Rereads: []plan.Reread{again}})
 }

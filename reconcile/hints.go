@@ -72,7 +72,7 @@ func (h hints) postponeAll(ctx context.Context, list inbox.Hints, until time.Tim
 	for piece := range list.Pieces(func(hint plan.Hint) bool { return due.Includes(hint.DueAt) }) {
 		var o inbox.Outcome
 		for _, hint := range piece {
-			o.Rereads = append(o.Rereads, hint.PutOff(until, why, detail))
+			o.Rereads = append(o.Rereads, hint.Postpone(until, why, detail))
 		}
 		if err := h.settle(ctx, list, o); err != nil {
 			return err

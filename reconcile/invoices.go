@@ -247,7 +247,7 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	}
 	i.pdfs.waiting = i.pdfs.waiting || len(a.Invoices) > 0
 	i.inbox.Wrote(b.hints, inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads})
-	if unreadable.Wait(b.hints); len(unreadable.PutOff) > 0 {
+	if unreadable.Wait(b.hints); len(unreadable.Postponed) > 0 {
 		i.inbox.Reopen(plan.KindInvoice)
 	}
 	return nil

@@ -59,8 +59,8 @@ func (s *losses) heldBackTo() time.Time {
 }
 
 // state returns the shop's state for the guard.
-func (s *losses) state() plan.LossMoment {
-	return plan.LossMoment{Now: s.progress.Holds.StockStoodFrom(s.Now()), Items: int(s.progress.Items)}
+func (s *losses) state() plan.LossState {
+	return plan.LossState{Now: s.progress.Holds.StockStoodFrom(s.Now()), Items: int(s.progress.Items)}
 }
 
 // judge holds back a read that, together with existing suspects, would take away too much, or

@@ -184,7 +184,7 @@ func TestTrickleIsHeld(t *testing.T) {
 			}
 			why, detail := x.held()
 			lost := x.count(lostItems)
-			if want := "30 more items: with the 150 lost within 1h, of which no webhook told, 180 of 300 items"; !held || why != plan.HeldLosses || !strings.Contains(detail, want) || !strings.Contains(detail, "lagerd approve shop1234") || lost != 150 {
+			if want := "30 more items: with the 150 lost within 1h without a webhook, 180 of 300 items"; !held || why != plan.HeldLosses || !strings.Contains(detail, want) || !strings.Contains(detail, "lagerd approve shop1234") || lost != 150 {
 				t.Fatalf("%d lost, held %q: %q, expected %q", lost, why, detail, want)
 			}
 			// Time does not end it, nor does another lagerd.

@@ -322,7 +322,7 @@ func (s *sweep) interrupted(l *listing, err error) error {
 	if stop != plan.StopDay {
 		l.failures++
 	}
-	if again == plan.AgainAnew {
+	if again == plan.AgainRestart {
 		s.end()
 	}
 	return err
@@ -429,7 +429,7 @@ func (s *sweep) answerAbsent(ctx context.Context, l *listing, listed *plan.Liste
 // until it finds one. If none has any, the agreement's stock cannot be read: the stock is held,
 // and what is stored stays.
 func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err error) {
-	var taste plan.Foretaste
+	var search plan.FigureSearch
 	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
 		if link == "" {
 			return first, nil
@@ -439,13 +439,13 @@ func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err err
 		if err != nil {
 			return false, cameShort(s.shop.Shop, s.source.Can().Name, err, "nothing is concluded from those that are missing")
 		}
-		if taste.Add(pageOf(p)) {
+		if search.Add(pageOf(p)) {
 			break
 		}
 	}
-	switch taste.Supply() {
+	switch search.Supply() {
 	case plan.SupplyNone:
-		return true, s.holdPart(ctx, plan.HeldNoInventory, taste.Detail())
+		return true, s.holdPart(ctx, plan.HeldNoInventory, search.Detail())
 	case plan.SupplyUnknown: // the hold stays as it is
 		return s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory), nil
 	case plan.SupplyThere:

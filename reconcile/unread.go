@@ -23,7 +23,7 @@ func (i *invoices) keepUnread(a *store.Applied, bad []plan.Unreadable, stored ma
 	if b.left != nil && p.More > 0 {
 		b.left.more, b.left.last = b.left.more+p.More, p.Last
 	}
-	a.Rereads = append(a.Rereads, p.PutOff...)
+	a.Rereads = append(a.Rereads, p.Postponed...)
 	for _, u := range p.New {
 		h := u.Hint
 		a.Hints = append(a.Hints, store.HintRecord{Shop: i.shop.Shop, Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.FirstAt,
