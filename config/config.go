@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"lagerd/plan"
@@ -73,8 +74,20 @@ type Webhook struct {
 
 // Admin configures the listener for operators and Prometheus.
 type Admin struct {
-	Listen string `yaml:"listen"` // empty: none
+	Listen string `yaml:"listen"` // host:port, or unix: and the path of a socket; empty: none
+	PProf  bool   `yaml:"pprof"`  // whether it serves profiles
 }
+
+// UnixSocket returns the path of the Unix socket that the listener is, or "".
+func (a Admin) UnixSocket() string {
+	path, _ := strings.CutPrefix(a.Listen, unixPrefix)
+	if path == a.Listen {
+		return ""
+	}
+	return path
+}
+
+const unixPrefix = "unix:"
 
 // Reconcile configures the pace of reconciliation.
 type Reconcile struct {

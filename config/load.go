@@ -314,6 +314,11 @@ func set(field reflect.Value, key, text string) string {
 			return fmt.Sprintf("expected a whole number, got %q", shown(key, text))
 		}
 		field.SetInt(i)
+	case field.Kind() == reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Sprintf("expected true or false, got %q", shown(key, text))
+		}
+		field.SetBool(text == "true")
 	default:
 		field.SetString(text)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,14 @@ func (l *loader) validate(c *Config) {
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)
-	l.address("admin.listen", c.Admin.Listen, false)
+	if path := c.Admin.UnixSocket(); path != "" || c.Admin.Listen == unixPrefix {
+		// Linux has room for 107 bytes (unix(7)).
+		if !filepath.IsAbs(path) || filepath.Clean(path) != path || len(path) > 107 {
+			l.badKey("admin.listen", "expected an absolute path of at most 107 bytes such as unix:/run/lagerd/admin.sock, got %q", shown("", c.Admin.Listen))
+		}
+	} else {
+		l.address("admin.listen", c.Admin.Listen, false)
+	}
 	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
 		l.badPair("admin.listen", "webhook.listen", "%q is also webhook.listen: expected a separate address, since it must not be public", c.Admin.Listen)
 	}

@@ -168,7 +168,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		Observe:  d.metrics.Webhook,
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))
-	admin := server(d.log, d.adminHandler())
+	admin := server(d.log, d.adminHandler(adminListener))
 
 	// Shut down in the order that loses nothing: first stop accepting webhooks, then
 	// commit queued hints, then stop work on shops.

@@ -2,12 +2,15 @@ package daemon_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -283,7 +286,7 @@ func TestAdminListener(t *testing.T) {
 		status int
 		says   string
 	}{
-		"/healthz": {200, "ok\n"}, "/readyz": {200, "ready\n"}, "/metrics": {200, "lagerd_build_info{version="}, "/debug/pprof/": {200, "goroutine"},
+		"/healthz": {200, "ok\n"}, "/readyz": {200, "ready\n"}, "/metrics": {200, "lagerd_build_info{version="}, "/debug/pprof/": {404, ""},
 		"/": {404, ""}, "/webhooks.php": {404, ""}, "/nothing": {404, ""},
 	} {
 		if status, body := i.ask(path); status != want.status || !strings.Contains(body, want.says) {
@@ -308,6 +311,61 @@ func TestAdminListener(t *testing.T) {
 	}
 	i.signal(syscall.SIGINT)
 	i.ends(10*time.Second, 0)
+
+	i.Env = append(i.Env, "LAGERD_ADMIN_PPROF=true")
+	i.start()
+	if status, body := i.ask("/debug/pprof/"); status != http.StatusOK || !strings.Contains(body, "goroutine") {
+		t.Errorf("GET /debug/pprof/ with admin.pprof: %d %.100s", status, body)
+	}
+	for host, want := range map[string]int{"localhost": 200, "LOCALHOST:1": 200, "[::1]:80": 200, "127.0.0.9": 200, "evil.example": 421, "evil.example:8481": 421, "10.0.0.1": 421} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.Admin+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("a request to %s: %s, want %d", host, res.Status, want)
+		}
+	}
+	i.signal(syscall.SIGTERM)
+	i.ends(10*time.Second, 0)
+
+	// A socket of a lagerd that was killed is replaced.
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	i.Env = append(i.Env, "LAGERD_ADMIN_LISTEN=unix:"+socket)
+	overSocket := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	for range 2 {
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.SetUnlinkOnClose(false)
+		_ = left.Close()
+		i.run()
+		lagerdtest.Eventually(t, 10*time.Second, "lagerd is ready on its socket", func() bool {
+			res, err := overSocket.Get("http://lagerd/readyz")
+			if err != nil {
+				return false
+			}
+			_ = res.Body.Close()
+			return res.StatusCode == http.StatusOK
+		})
+		if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 {
+			t.Errorf("the socket: %v, %v", info, err)
+		}
+		i.signal(syscall.SIGTERM)
+		i.ends(10*time.Second, 0)
+		if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the socket is left behind: %v", err)
+		}
+	}
 
 	i.Env = append(i.Env, "LAGERD_ADMIN_LISTEN=")
 	i.run()

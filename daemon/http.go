@@ -1,13 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"strings"
 	"time"
 
@@ -26,7 +24,7 @@ func (d *daemon) listen() (webhook, admin net.Listener, err error) {
 		}
 	}
 	if d.Config.Admin.Listen != "" {
-		if admin, err = net.Listen("tcp", d.Config.Admin.Listen); err != nil {
+		if admin, err = listenAdmin(d.Config.Admin); err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("admin.listen: %w", err), webhook.Close())
 		}
 	}
@@ -58,38 +56,6 @@ func server(log *logrus.Logger, h http.Handler) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(slogTo(log).Handler(), slog.LevelWarn),
 	}
-}
-
-// adminHandler serves operators and Prometheus. /healthz reports whether the process is
-// alive; /readyz whether it does its work: it has started, its database stores webhooks
-// and it is not stopping.
-func (d *daemon) adminHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !d.alive() {
-			http.Error(w, "the main loop is stuck", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if !d.ready.Load() {
-			http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
-			return
-		}
-		if err := d.store.CanRecord(ctx); err != nil {
-			http.Error(w, terminal.Line(err.Error()), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
-	mux.Handle("GET /metrics", d.metrics.Handler())
-	// CPU and memory profiles. They contain stacks and no data.
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	return mux
 }
 
 // slogTo returns an slog logger that writes to logrus, for libraries that use slog.

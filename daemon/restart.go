@@ -16,6 +16,7 @@ func needsRestart(is, next config.Config) []string {
 	differ("shutdown_timeout", is.ShutdownTimeout != next.ShutdownTimeout)
 	differ("webhook.listen", is.Webhook.Listen != next.Webhook.Listen)
 	differ("admin.listen", is.Admin.Listen != next.Admin.Listen)
+	differ("admin.pprof", is.Admin.PProf != next.Admin.PProf)
 	differ("webhook.max_body_bytes", is.Webhook.MaxBodyBytes != next.Webhook.MaxBodyBytes)
 	differ("webhook.queue", is.Webhook.Queue != next.Webhook.Queue)
 	differ("webhook.batch", is.Webhook.Batch != next.Webhook.Batch)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,7 +110,7 @@ func (l *lagerd) start() time.Duration {
 	l.b.Helper()
 	began := time.Now()
 	var err error
-	l.proc, err = binary.Start(l.out, l.Env, "run")
+	l.proc, err = binary.Start(l.out, append(slices.Clone(l.Env), "LAGERD_ADMIN_PPROF=true"), "run")
 	must(l.b, err)
 	p := l.proc
 	l.b.Cleanup(func() {
