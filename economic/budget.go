@@ -83,7 +83,7 @@ type Budget struct {
 	blocked  time.Time // no call before this
 	inFlight int
 	waiting  [priorities]int // calls waiting for one in flight to end
-	large    time.Duration   // how long the rest of a large answer may take; 0: largeTime
+	large    time.Duration   // how long reading the rest of a large answer may take; 0: largeTime
 }
 
 // pace is what a priority has accrued of its even share of the day.
@@ -408,14 +408,15 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	return max(at.Sub(now), 0), true
 }
 
-// largeTime returns how long the rest of a large answer may take to come.
+// largeTime returns how long reading the rest of a large answer may take.
 func (b *Budget) largeTime() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return max(b.large, largeTime)
 }
 
-// tookLarge doubles that time, up to most, where a large answer did not come within it.
+// tookLarge doubles that time, up to most, after a large answer that was not read
+// completely. A complete one resets it.
 func (b *Budget) tookLarge(whole bool, most time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

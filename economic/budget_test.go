@@ -409,8 +409,8 @@ func TestQueueGoesOnWhenOneLeaves(t *testing.T) {
 	})
 }
 
-// TestLongestBlockHolds: of two calls in flight that are refused, the one whose answer asks
-// for a shorter wait does not shorten the block.
+// TestLongestBlockHolds: if two calls in flight get a 429, the one with the shorter
+// Retry-After does not shorten the block.
 func TestLongestBlockHolds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -63,7 +63,7 @@ type Client struct {
 
 	rate *rate.Limiter // of all calls
 
-	large, largePDFs places // where large answers are read and decoded
+	large, largePDFs slots // for reading and decoding large answers
 
 	// transport is used without an http.Client, which would only add redirects, and
 	// those would send the tokens along.
@@ -120,7 +120,7 @@ func New(o Options) (*Client, error) { //nolint:gocyclo // one check per option
 	if o.CallsPerSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
 	}
-	return &Client{o: o, base: base, host: host, rate: limit, large: make(places, 1), largePDFs: make(places, 2), transport: &getOnly{host: host, next: o.Transport}}, nil
+	return &Client{o: o, base: base, host: host, rate: limit, large: make(slots, 1), largePDFs: make(slots, 2), transport: &getOnly{host: host, next: o.Transport}}, nil
 }
 
 // Close closes idle connections. The client stays usable.
@@ -177,7 +177,7 @@ type call struct {
 	op       string // for errors
 	url      string
 	pdf      bool
-	single   bool // the answer is one small thing
+	single   bool // the answer is one item or the agreement, limited to maxSingleBytes
 }
 
 // answer is an answer with status 200.
@@ -186,7 +186,7 @@ type answer struct {
 	body       []byte
 	began      time.Time
 	serverDate time.Time
-	place      *place // of a large one, until it has been decoded
+	slot       *slot // held by a large answer until it has been decoded
 }
 
 // do makes one call: budget, request, answer, decoding. If a request was sent, it sets
@@ -196,7 +196,7 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or contains an invalid character: enter it again")}
 	}
 	got, r, err := a.ask(ctx, p, c)
-	defer got.place.leave()
+	defer got.slot.release()
 	if r.sent.IsZero() {
 		return answer{}, failed(c.op, err)
 	}
@@ -312,7 +312,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	if resp.ContentLength > most {
 		return got, resp, tooLarge(most)
 	}
-	got.body, got.place, err = a.readBody(ctx, resp, c, most, limit)
+	got.body, got.slot, err = a.readBody(ctx, resp, c, most, limit)
 	switch {
 	case err != nil:
 		return got, resp, lost(fmt.Errorf("read the answer: %w", err))

@@ -66,7 +66,7 @@ func decodePage[T any](got answer, c call, one func(*reader) (T, error)) (Page[T
 	err := decode(c.endpoint, got, func(r *reader) value {
 		item := func() {
 			if !r.atMost(most, "collection", len(page.Items)+len(page.Bad)) {
-				return // that is more than was asked for
+				return // more than the requested page size
 			}
 			v, err := one(r)
 			if err != nil {
@@ -315,8 +315,8 @@ type rawInvoice struct {
 	references, otherReference                               value
 	pdf, pdfDownload, pdfSelf                                value
 	lines                                                    value
-	each                                                     []Line        // those of a product
-	ill                                                      []*fieldError // what is wrong in them
+	each                                                     []Line        // only lines with a product
+	ill                                                      []*fieldError // errors in the lines
 }
 
 func readInvoice(r *reader) (raw rawInvoice) { //nolint:funlen,gocyclo // one case per field
@@ -500,11 +500,11 @@ type (
 	rawRole   struct{ kind, name value }
 )
 
-// mostOfSelf is how many modules and roles an agreement may have: e-conomic has some
-// dozens.
+// mostOfSelf limits the modules and roles of an agreement. e-conomic has a few dozen.
 const mostOfSelf = 1000
 
-// atMost ends the reading of a list that has so many items already.
+// atMost reports whether a list with that many items may have another one. If not, it sets
+// an error, which ends the reading.
 func (r *reader) atMost(most int, what string, items int) bool {
 	if items == most {
 		r.err = &fieldError{what, fmt.Sprintf("at most %d", most), "more"}

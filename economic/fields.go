@@ -201,7 +201,7 @@ func describe(raw value) string {
 	return "number " + oneLine(string(raw[:min(len(raw), 100)]), 40)
 }
 
-// beginning returns so much of a string as is worth quoting, as a string.
+// beginning returns the beginning of a JSON string, as a JSON string short enough to quote.
 func beginning(raw value) value {
 	const enough = 400
 	if len(raw) <= enough {
@@ -209,7 +209,7 @@ func beginning(raw value) value {
 	}
 	cut := raw[1:enough]
 	if i := bytes.LastIndexByte(cut, '\\'); i >= 0 && len(cut)-i < len(`\u0000\u0000`) {
-		cut = cut[:i] // perhaps an escape that is not whole
+		cut = cut[:i] // possibly an incomplete escape
 	}
 	return slices.Concat(value{'"'}, cut, value{'"'})
 }

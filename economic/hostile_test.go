@@ -18,14 +18,15 @@ import (
 
 const mib = 1 << 20
 
-// fill repeats a part until an answer has so many bytes.
+// fill repeats a part until an answer has that many bytes.
 func fill(before, part, after string, size int) []byte {
 	n := (size - len(before) - len(after)) / len(part)
 	return []byte(before + strings.Repeat(part, n) + strings.TrimRight(part, ",") + after)
 }
 
-// TestHostileAnswers: whatever an answer of the largest size holds, reading it costs no more
-// than three times its size and two seconds. No test runs beside it, for it measures.
+// TestHostileAnswers: whatever an answer of maximum size contains, reading it takes at most
+// three times its size in memory, and two seconds. No test runs in parallel with it, because
+// it measures.
 func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures memory
 	const page, pageEnd = `{"collection":[`, `],"pagination":{"results":1}}`
 	const item, itemEnd = `{"collection":[{"productNumber":"1",`, `}],"pagination":{"results":1}}`
@@ -36,7 +37,7 @@ func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures mem
 	for name, test := range map[string]struct {
 		body   []byte
 		decode func([]byte) error
-		err    string // "": it is understood
+		err    string // "": it can be parsed
 	}{
 		"empty items":       {fill(page, `{},`, pageEnd, 32*mib), products, "at most 1000"},
 		"numbers as items":  {fill(page, `0,`, pageEnd, 32*mib), products, "at most 1000"},
@@ -85,7 +86,7 @@ func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures mem
 			case err != nil && len(err.Error()) > 1000:
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
-			// The answer itself is in memory besides.
+			// This excludes the answer itself, which is also in memory.
 			if got, most := int(after.TotalAlloc-before.TotalAlloc), 64*mib; got > most {
 				t.Errorf("%d MiB allocated, expected at most %d", got/mib, most/mib)
 			}
@@ -97,7 +98,7 @@ func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures mem
 	}
 }
 
-// slowRest is the rest of a body, which comes in parts.
+// slowRest is the rest of a body, which arrives in parts.
 type slowRest struct {
 	ctx   context.Context
 	parts int
@@ -132,8 +133,8 @@ type transport func(*http.Request) (*http.Response, error)
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestLargeAnswersTakeTurns: answers over 4 MiB are read one at a time, across all agreements.
-// Waiting counts against nobody's timeout. One that takes longer than three seconds gives up
-// its place, and its agreement gets twice the time at its next turn.
+// Time spent waiting for a slot does not count towards the timeout. An answer that takes
+// longer than three seconds loses its slot, and its agreement gets twice the time at the next.
 func TestLargeAnswersTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 			{6500 * time.Millisecond, 3 * time.Second},
 			{6500 * time.Millisecond, 6 * time.Second},
 			{6500 * time.Millisecond, 0},
-			{6500 * time.Millisecond, 3 * time.Second}, // it was in time: it has no more than others again
+			{6500 * time.Millisecond, 3 * time.Second}, // the last one was in time: back to the default
 		} {
 			takes = turn.takes
 			took, err := read(one)
@@ -193,7 +194,7 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 		}
 		all.Wait()
 		if most != 1 || reading != 0 {
-			t.Errorf("at most %d large answers were read at once, expected 1; %d are read still", most, reading)
+			t.Errorf("at most %d large answers were read at once, expected 1; %d are still being read", most, reading)
 		}
 	})
 }

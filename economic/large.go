@@ -8,45 +8,45 @@ import (
 	"time"
 )
 
-// A hostile or broken answer may be as large as the limit allows, and hundreds may come at
-// once. So only the first 4 MiB are read as they come; the rest waits for one of a few
-// places, which the answer gives up once it is decoded.
+// A hostile or broken answer may be as large as the limit allows, and hundreds may arrive
+// at once. Therefore only the first 4 MiB are read immediately. The rest waits for one of a
+// few slots, which the answer holds until it has been decoded.
 
 const (
-	// largeBytes is what is read of every answer at once.
+	// largeBytes is how much of an answer is read without a slot.
 	largeBytes = 4 << 20
-	// largeTime is how long the rest of a large answer may take to come. An agreement
-	// whose answer took longer has twice the time at its next turn.
+	// largeTime is how long reading the rest of a large answer may take. If an answer
+	// takes longer, its agreement's next large answer may take twice as long.
 	largeTime = 3 * time.Second
 	// maxSingleBytes is the largest answer about one item, or about the agreement.
 	maxSingleBytes = 2 << 20
 )
 
-// places are where large answers are read; the capacity is how many at once.
-type places chan struct{}
+// slots limits how many large answers are read at once, by its capacity.
+type slots chan struct{}
 
-// place is one that is taken.
-type place struct{ of places }
+// slot is an acquired slot.
+type slot struct{ of slots }
 
-// take waits for a place.
-func (p places) take(ctx context.Context) (*place, error) {
+// acquire waits for a slot.
+func (s slots) acquire(ctx context.Context) (*slot, error) {
 	select {
-	case p <- struct{}{}:
-		return &place{p}, nil
+	case s <- struct{}{}:
+		return &slot{s}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// leave gives a place back, if it is one and is not given back yet.
-func (p *place) leave() {
-	if p != nil && p.of != nil {
-		<-p.of
-		p.of = nil
+// release releases a slot once. It does nothing if s is nil.
+func (s *slot) release() {
+	if s != nil && s.of != nil {
+		<-s.of
+		s.of = nil
 	}
 }
 
-// timeLimit ends a request that takes too long.
+// timeLimit cancels a request that takes too long.
 type timeLimit struct {
 	timer *time.Timer
 	is    time.Duration
@@ -58,7 +58,7 @@ func newTimeLimit(d time.Duration, end func()) *timeLimit {
 
 func (l *timeLimit) stop() { l.timer.Stop() }
 
-// restart has the request end so long from now on.
+// restart sets the limit to d from now.
 func (l *timeLimit) restart(d time.Duration) {
 	l.is = d
 	l.timer.Reset(d)
@@ -66,9 +66,9 @@ func (l *timeLimit) restart(d time.Duration) {
 
 func (l *timeLimit) String() string { return l.is.String() }
 
-// readBody reads the body of an answer, and a byte more than most of one that is larger.
-// The place in which it has read a large one is to be left once it has been decoded.
-func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, most int64, limit *timeLimit) ([]byte, *place, error) {
+// readBody reads the body of an answer, up to one byte more than most. For a large answer it
+// also returns the slot, which the caller must release once the answer has been decoded.
+func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, most int64, limit *timeLimit) ([]byte, *slot, error) {
 	room := int64(512)
 	if resp.ContentLength > 0 {
 		room = min(resp.ContentLength, largeBytes) + 1
@@ -77,12 +77,12 @@ func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, m
 	if err != nil || int64(len(body)) < largeBytes || int64(len(body)) > most {
 		return body, nil, err
 	}
-	limit.stop() // waiting counts against nobody's time
+	limit.stop() // the time spent waiting does not count
 	in := a.client.large
 	if c.pdf {
 		in = a.client.largePDFs
 	}
-	taken, err := in.take(ctx)
+	taken, err := in.acquire(ctx)
 	if err != nil {
 		return body, nil, err
 	}
@@ -92,11 +92,11 @@ func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, m
 	return body, taken, err
 }
 
-// readUpTo appends what r has to body, until that has as many bytes as most.
+// readUpTo appends to body what it reads from r, until body has most bytes.
 func readUpTo(r io.Reader, body []byte, most int64) ([]byte, error) {
 	for int64(len(body)) < most {
 		if len(body) == cap(body) {
-			// Twice as much, but never more than can be needed.
+			// Double the capacity, up to most.
 			body = slices.Grow(body, int(min(int64(max(len(body), 512)), most-int64(len(body)))))
 		}
 		n, err := r.Read(body[len(body):min(int64(cap(body)), most)])

@@ -23,7 +23,7 @@ func checkPDF(got answer) error {
 		}
 		return &fieldError{"pdf", "%PDF- at the start", began}
 	}
-	// A page of an error may quote a PDF's words, and nothing but a PDF has objects.
+	// An error page may quote a PDF's markers, but only a PDF has objects.
 	if sniffed := http.DetectContentType(body); strings.HasPrefix(sniffed, "text/html") {
 		return &fieldError{"pdf", "%PDF- at its beginning", excerpt(body[:min(len(body), 4*within)])}
 	}

@@ -18,16 +18,16 @@ func decoding() json.Options {
 // read member by member it is only the first byte.
 type value = jsontext.Value
 
-// repeated replaces the value of a wanted member that occurs twice: nothing tells which of the
-// two is meant. It has none of the types that a field may have.
+// repeated replaces the value of a wanted member that occurs twice, since it is unclear which
+// one is meant. It is not of any type that a field may have.
 var repeated = value("\x00")
 
 // reader reads an answer in a single pass. After an error it reads nothing more.
 type reader struct {
 	body  []byte
 	d     *jsontext.Decoder
-	err   error // of syntax, or of an answer that is out of bounds
-	again bool  // the next value is that of a member that has been read already
+	err   error // a syntax error, or a limit that the answer exceeds
+	again bool  // the next value is of a member that has already been read
 }
 
 func newReader(body []byte) *reader {
@@ -85,9 +85,9 @@ func (r *reader) object(member func(name []byte)) value {
 	return first
 }
 
-// names are the members of an object that have been read.
+// names are the names of an object's members that have been read.
 type names struct {
-	list [24][]byte // more than are wanted of any object
+	list [24][]byte // more than the wanted members of any object
 	n    int
 }
 
