@@ -34,7 +34,7 @@ func TestConfigurationLosesItsContents(t *testing.T) {
 	i.write("lagerd.yaml", "")
 	i.daemon.signal(syscall.SIGHUP)
 	lagerdtest.Eventually(t, 5*time.Second, "the empty file is refused", func() bool {
-		return strings.Contains(i.daemon.out.String(), "the file is empty") && strings.Contains(i.daemon.out.String(), "the old one stays in force")
+		return strings.Contains(i.daemon.out.String(), "the file is empty") && strings.Contains(i.daemon.out.String(), "the old configuration stays in force")
 	})
 	if !works() {
 		t.Error("its webhooks are refused after that")

@@ -56,7 +56,7 @@ func TestSignals(t *testing.T) {
 	i.write("lagerd.yaml", string(good)+"nonsense: true\n")
 	i.daemon.signal(syscall.SIGHUP)
 	lagerdtest.Eventually(t, 5*time.Second, "the bad configuration is refused", func() bool {
-		return strings.Contains(i.daemon.out.String(), "the old one stays in force")
+		return strings.Contains(i.daemon.out.String(), "the old configuration stays in force")
 	})
 	i.write("lagerd.yaml", strings.Replace(string(good), "0 0 1 1 *", "@every 1s", 1))
 	i.daemon.signal(syscall.SIGHUP)
