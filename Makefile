@@ -6,7 +6,9 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DESTDIR     ?=
 PREFIX      ?= /usr
+GREMLINS    := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 FOR         ?= 60s
+MUTATED     ?= plan inbox schedule reconcile
 SEEDS       ?= 300
 FIRST       ?= 1
 FUZZTIME    ?= 60s
@@ -53,6 +55,11 @@ day:
 #? mutations: break lagerd in many ways and check that the simulation finds each
 mutations:
 	$(GO) test ./test/sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=20000
+
+#? mutants: mutate decisions and list the mutants that no unit test kills (FOR=30m MUTATED="plan inbox schedule reconcile")
+mutants: FOR = 30m
+mutants:
+	scripts/mutants $(GREMLINS) $(FOR) $(MUTATED)
 
 #? chaos: kill, pause and disconnect real processes, and fill a disk (FOR=10m)
 chaos: deps
@@ -109,4 +116,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps sim day mutations chaos soak isolation servers fuzz bench profile bench-code plots install
+.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation servers fuzz bench profile bench-code plots install
