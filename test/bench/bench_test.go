@@ -21,12 +21,12 @@ import (
 )
 
 var (
-	rounds  = flag.Int("bench.rounds", 5, "how often each benchmark does both things that it compares")
+	rounds  = flag.Int("bench.rounds", 5, "how often each benchmark runs both sides of its comparison")
 	dataDir = flag.String("bench.data", "", "directory in which each benchmark writes its figures as CSV")
 	pgo     = flag.String("bench.pgo", "off", "the profile with which lagerd is built, as go build's -pgo; give go test the same")
 )
 
-// binary is the lagerd that is measured.
+// binary is the lagerd being measured.
 var binary lagerdtest.Binary
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	// The driver tells of every connection that ends with its server.
+	// The driver logs every connection that ends with its server.
 	if err := mysql.SetLogger(log.New(io.Discard, "", 0)); err != nil {
 		fmt.Fprintln(os.Stderr, "quiet the driver:", err)
 		os.Exit(1)
@@ -62,22 +62,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// once runs a benchmark's rounds in its first iteration: one of them takes
-// seconds, and how many there are is not for the clock to decide.
+// once runs a benchmark's rounds in its first iteration: a round takes seconds, and their
+// number must not depend on the clock.
 func once(b *testing.B, do func()) {
 	b.Helper()
 	if b.N != 1 {
-		b.Fatalf("%s: run it with -benchtime=1x: it has rounds of its own", b.Name())
+		b.Fatalf("%s: run it with -benchtime=1x: it has its own rounds", b.Name())
 	}
 	do()
 	b.ReportMetric(0, "ns/op")
 }
 
-// row is a round's figures: lagerd's and what they are measured against.
+// row is a round's figures: lagerd's and those it is compared with.
 type row struct{ ours, theirs float64 }
 
-// report prints what the rounds came to and keeps them. reach says what is asked
-// for, as people read it.
+// report prints and records the results of the rounds. reach is the target, as text for people.
 func report(b *testing.B, what, unit string, list []row, reach string) {
 	b.Helper()
 	ratios := make([]float64, len(list))
@@ -94,7 +93,7 @@ func report(b *testing.B, what, unit string, list []row, reach string) {
 	})
 }
 
-// note prints figures that are compared with nothing but what is asked for.
+// note prints figures that are compared only with their target.
 func note(b *testing.B, what, unit string, values []float64, reach string) {
 	b.Helper()
 	b.Logf("%s: %s %s (reach: %s)", what, spread(values, "%.4g"), unit, reach)
@@ -105,7 +104,7 @@ func note(b *testing.B, what, unit string, values []float64, reach string) {
 	})
 }
 
-// recordIn adds rows to a file, if files are asked for.
+// recordIn adds rows to a file, if files are requested.
 func recordIn(b *testing.B, file string, head []string, fill func(put func(...string))) {
 	b.Helper()
 	if *dataDir == "" {
@@ -116,7 +115,7 @@ func recordIn(b *testing.B, file string, head []string, fill func(put func(...st
 	}
 }
 
-// record adds rows to a file in dataDir, and makes either where it is missing.
+// record adds rows to a file in dataDir, and creates either if missing.
 func record(file string, head []string, fill func(put func(...string))) error {
 	if err := os.MkdirAll(*dataDir, 0o755); err != nil {
 		return err
@@ -136,8 +135,8 @@ func record(file string, head []string, fill func(put func(...string))) error {
 	return errors.Join(err, w.Error(), f.Close())
 }
 
-// recordSamples adds a benchmark's single measurements to a file of their own: how
-// long each took, and the share of all that took no longer.
+// recordSamples adds a benchmark's individual measurements to their own file: how long each
+// took, and the share of all that took no longer.
 func recordSamples(b *testing.B, what string, samples []time.Duration) {
 	b.Helper()
 	recordIn(b, what+".csv", []string{"ms", "share"}, func(put func(...string)) {
@@ -147,10 +146,10 @@ func recordSamples(b *testing.B, what string, samples []time.Duration) {
 	})
 }
 
-// growth follows how the time for something grows with its size.
+// growth tracks how a time grows with size.
 type growth struct {
 	what, reach string
-	size        int     // the least, which is measured first
+	size        int     // the smallest, measured first
 	time        float64 // and its median
 }
 

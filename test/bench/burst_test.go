@@ -26,8 +26,8 @@ const (
 	burstCalls = 100_000
 )
 
-// BenchmarkBurst: 100,000 webhooks, each acknowledged after its commit, against
-// the same server that stores nothing.
+// BenchmarkBurst sends 100,000 webhooks, each acknowledged after its commit, compared with the
+// same server storing nothing.
 func BenchmarkBurst(b *testing.B) {
 	for _, database := range []string{"MariaDB", "embedded"} {
 		for _, connections := range []int{64, 256} {
@@ -51,7 +51,7 @@ func burst(b *testing.B, database string, connections int) {
 		l.settled()
 		l.exec("DELETE FROM hints")
 		without := send(b, plain, connections, requests)
-		importAll(b, s, 1000+n) // which the webhooks tell of
+		importAll(b, s, 1000+n) // the items of the webhooks
 		with := send(b, l.Webhook, connections, requests)
 		if with.refused > 0 || without.refused > 0 {
 			b.Errorf("%d of %d webhooks were refused, %d by the server that stores nothing", with.refused, burstCalls, without.refused)
@@ -77,8 +77,8 @@ func burst(b *testing.B, database string, connections int) {
 	note(b, "burst's peak memory, "+where, "MiB", peaks, "≤ 80")
 }
 
-// importAll changes every item: a webhook whose item shows nothing new would be
-// read again for a minute.
+// importAll changes every item: a webhook whose item shows nothing new would be reread for a
+// minute.
 func importAll(b *testing.B, s sandboxtest.Client, figure int) {
 	b.Helper()
 	for shop := range burstShops {
@@ -86,7 +86,7 @@ func importAll(b *testing.B, s sandboxtest.Client, figure int) {
 	}
 }
 
-// rateColumns are what is kept for the drawing of the rates by connections.
+// rateColumns are the columns for the plot of rates by connections.
 var rateColumns = []string{"who", "connections", "requests_per_second"}
 
 func rates(list []row, ours bool) []float64 {
@@ -99,13 +99,12 @@ func rates(list []row, ours bool) []float64 {
 	return values
 }
 
-// hinted tells the items of which the benchmarks' webhooks tell: those that carry a
-// figure. A number in quotation marks is recorded with them and without, and the second
-// one, which no item has, would be looked for again for a minute.
+// hinted selects the items that the benchmarks' webhooks name: those that carry a figure. A
+// number in quotation marks is recorded with and without them, and the second one, which no
+// item has, would be reread for a minute.
 const hinted = `stock > 0 AND number NOT LIKE '"%'`
 
-// numbers returns the numbers of items that carry a figure, those of the shops by
-// turns.
+// numbers returns the numbers of items that carry a figure, alternating between the shops.
 func numbers(b *testing.B, l *lagerd, count int) []string {
 	b.Helper()
 	rows, err := l.db.QueryContext(b.Context(), "SELECT shop, number FROM items WHERE "+hinted+" ORDER BY shop, number")
@@ -130,12 +129,12 @@ func numbers(b *testing.B, l *lagerd, count int) []string {
 }
 
 const (
-	plainVariable  = "LAGERD_BENCH_PLAIN"  // has this test binary be the server that stores nothing, at this address
-	commitVariable = "LAGERD_BENCH_COMMIT" // how long it has its calls wait, as if for a commit
+	plainVariable  = "LAGERD_BENCH_PLAIN"  // makes this test binary the server that stores nothing, at this address
+	commitVariable = "LAGERD_BENCH_COMMIT" // how long its calls wait, as if for a commit
 )
 
-// startPlain runs the server that stores nothing until the benchmark ends. Its calls
-// wait as if for commits that take so long, and not at all with 0.
+// startPlain runs the server that stores nothing until the benchmark ends. Its calls wait as if
+// for commits of the given duration; with 0 they do not wait.
 func startPlain(b *testing.B, commit time.Duration) string {
 	b.Helper()
 	address := lagerdtest.FreeAddress(b)
@@ -157,8 +156,8 @@ func startPlain(b *testing.B, commit time.Duration) string {
 	return address
 }
 
-// servePlain is lagerd's webhook endpoint with everything that it does for a call
-// but storing it: it parses, authenticates, counts and answers.
+// servePlain is lagerd's webhook endpoint without storing: it parses, authenticates, counts and
+// answers.
 func servePlain() error {
 	keys, err := secret.Load([]byte(lagerdtest.Key))
 	if err != nil {

@@ -1,5 +1,4 @@
-// Package bench measures the running binary against the least that the same work
-// could cost: each benchmark does both by turns, in one run on one machine, and
-// reports the ratio. It holds tests alone and judges nothing: what the figures
-// mean is in docs/performance.md.
+// Package bench compares the running binary with the minimum cost of the same work: each
+// benchmark alternates between both, in one run on one machine, and reports the ratio. It
+// contains only tests and asserts no target: docs/performance.md explains the figures.
 package bench

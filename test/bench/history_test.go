@@ -9,12 +9,12 @@ import (
 
 const (
 	historyShops = 20
-	historyItems = 1500 // more than a page: a tick asks what has changed
+	historyItems = 1500 // more than a page, so that a tick makes a change query
 	historyCalls = 500
 )
 
-// BenchmarkHistory: what a webhook and a tick take with a little history and with
-// ten times as much, which is a year's of busy shops.
+// BenchmarkHistory measures a webhook and a tick with a little history and with ten times as
+// much, a year's of busy shops.
 func BenchmarkHistory(b *testing.B) {
 	once(b, func() {
 		s := binary.Sandbox(b, fmt.Sprint("--agreements=", historyShops), fmt.Sprint("--products=", historyItems), noLimit)
@@ -38,7 +38,7 @@ func BenchmarkHistory(b *testing.B) {
 				}
 				p50 = append(p50, quantile(with.latencies, 0.5))
 				l.settled()
-				l.tick(historyShops) // reads what else the import has changed
+				l.tick(historyShops) // reads the rest of the import's changes
 				l.settled()
 				took = append(took, milliseconds(l.tick(historyShops)))
 			}
@@ -51,7 +51,7 @@ func BenchmarkHistory(b *testing.B) {
 	})
 }
 
-// writeHistory adds changes of the past year, the shops and their items by turns.
+// writeHistory adds changes of the past year, alternating between shops and items.
 func (l *lagerd) writeHistory(from, to int) {
 	l.b.Helper()
 	const piece = 50_000
@@ -65,7 +65,7 @@ func (l *lagerd) writeHistory(from, to int) {
 	l.exec("ANALYZE TABLE changes")
 }
 
-// tick has every shop reconciled now and returns how long that took.
+// tick reconciles every shop now and returns how long that took.
 func (l *lagerd) tick(shops int) time.Duration {
 	l.b.Helper()
 	passes := l.metric("lagerd_passes_total")

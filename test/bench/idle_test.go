@@ -13,7 +13,7 @@ import (
 
 const idleShops = 10_000
 
-// BenchmarkIdle: a reconciliation of shops in which nothing has changed, all at once.
+// BenchmarkIdle reconciles shops in which nothing has changed, all at once.
 func BenchmarkIdle(b *testing.B) {
 	grows := growth{what: "idle shops at once", reach: "≤ 11"}
 	for _, shops := range []int{idleShops / 10, idleShops} {
@@ -24,7 +24,7 @@ func BenchmarkIdle(b *testing.B) {
 func idle(b *testing.B, shops int, grows *growth) {
 	s := binary.Sandbox(b, fmt.Sprint("--agreements=", shops), "--products=20", "--latency=20ms", noLimit)
 	l := install(b, false, s.URL, shops, never)
-	l.Env = append(l.Env, "LAGERD_ECONOMIC_CALLS_PER_SECOND=100000") // how fast lagerd is, not how patient
+	l.Env = append(l.Env, "LAGERD_ECONOMIC_CALLS_PER_SECOND=100000") // to measure lagerd, not its rate limit
 	var starts []float64
 	for range *rounds {
 		starts = append(starts, milliseconds(l.start()))
@@ -66,7 +66,7 @@ func (l *lagerd) quiet() {
 	}
 }
 
-// questions returns how many statements the database has been sent.
+// questions returns how many statements the database has received.
 func (l *lagerd) questions() float64 {
 	l.b.Helper()
 	var name string

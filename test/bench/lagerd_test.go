@@ -25,17 +25,16 @@ const (
 	code  = "code-of-the-benchmark-0123456789"
 )
 
-// never is a schedule of ticks for benchmarks that want none of their own.
+// never is a tick schedule for benchmarks without ticks.
 const never = "reconcile: {schedule: \"0 0 29 2 *\"}\n"
 
-// What is counted of webhooks: those that are stored, each of another number, and
-// whether any is not answered yet.
+// Counts of webhooks: those stored, each with another number, and those not answered yet.
 const (
 	storedWebhooks = "SELECT (SELECT COUNT(*) FROM hints) + (SELECT COALESCE(SUM(hints), 0) FROM hint_batches)"
 	openHints      = "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM hints WHERE open = 1 LIMIT 1) AS h) + (SELECT COUNT(*) FROM hint_batches)"
 )
 
-// lagerd is a running daemon with a database of its own.
+// lagerd is a running daemon with its own database.
 type lagerd struct {
 	*lagerdtest.Installation
 	b     *testing.B
@@ -46,8 +45,8 @@ type lagerd struct {
 	proc  *lagerdtest.Process
 }
 
-// install prepares a lagerd without starting it: its database is migrated, and
-// has shops for so many agreements.
+// install prepares a lagerd without starting it: its database is migrated, and has shops for
+// the given number of agreements.
 func install(b *testing.B, embedded bool, sandbox string, shops int, extra string) *lagerd {
 	b.Helper()
 	setup := lagerdtest.Setup{REST: sandbox, Extra: "log: {level: warn}\n" + extra}
@@ -104,8 +103,7 @@ func (l *lagerd) addShops(count int) {
 	must(l.b, <-failed)
 }
 
-// start runs the daemon until it is ready and returns how long that took. It is
-// ended with the benchmark.
+// start runs the daemon until it is ready and returns how long that took. It ends with the benchmark.
 func (l *lagerd) start() time.Duration {
 	l.b.Helper()
 	began := time.Now()
@@ -118,7 +116,7 @@ func (l *lagerd) start() time.Duration {
 			must(l.b, p.Kill())
 		}
 		if l.b.Failed() {
-			l.b.Logf("lagerd said at last:\n%s", l.out.Tail(30))
+			l.b.Logf("last output of lagerd:\n%s", l.out.Tail(30))
 		}
 	})
 	for {
@@ -142,7 +140,7 @@ func (l *lagerd) stop() {
 	<-l.proc.Exited
 }
 
-// sweep has every shop swept now.
+// sweep sweeps every shop now.
 func (l *lagerd) sweep() { must(l.b, l.proc.Signal(syscall.SIGUSR2)) }
 
 // await waits until a query returns this number.
@@ -179,25 +177,25 @@ func (l *lagerd) settled() {
 	l.await(2*time.Minute, 0, openHints)
 }
 
-// read waits until every shop has been read whole for the first time.
+// read waits until every shop has been read in full for the first time.
 func (l *lagerd) read(shops int) {
 	l.b.Helper()
 	l.await(3*time.Minute, shops, "SELECT COUNT(*) FROM progress WHERE swept_at IS NOT NULL AND invoices_begun = 1")
 	l.settled()
 }
 
-// exec runs a statement of the benchmark's own.
+// exec runs the benchmark's own statement.
 func (l *lagerd) exec(statement string, args ...any) {
 	l.b.Helper()
 	_, err := l.db.ExecContext(l.b.Context(), statement, args...)
 	must(l.b, err)
 }
 
-// flushed waits until the database has written its changed pages, so that what is
-// measured next does not pay for what was before it.
+// flushed waits until the database has written its dirty pages, so that the next measurement
+// does not pay for earlier writes.
 func (l *lagerd) flushed() {
 	l.b.Helper()
-	// In this order: the server lowers a capacity that is above its maximum.
+	// In this order, since the server lowers a capacity above its maximum.
 	for _, to := range [][2]string{{"innodb_io_capacity_max", "40000"}, {"innodb_io_capacity", "20000"}, {"innodb_max_dirty_pages_pct", "0"}} {
 		var before string
 		must(l.b, l.db.QueryRowContext(l.b.Context(), "SELECT @@GLOBAL."+to[0]).Scan(&before))

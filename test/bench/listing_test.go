@@ -17,14 +17,14 @@ const (
 	sweepItems  = 200_000
 	noLimit     = "--bucket=100000000"
 
-	// How often it is asked whether a listing is stored: 20,000 items take 0.2 s.
+	// Interval of checks whether a listing is stored: 20,000 items take 0.2 s.
 	listingPoll = 4 * time.Millisecond
 )
 
-// BenchmarkImport: 100,000 items of one agreement change, each with its webhook.
-// The time from the last webhook's answer until all is true, against downloading
-// and decoding the pages that tell of them; of an e-conomic that answers at once, and of
-// one that takes a while for 1,000 items.
+// BenchmarkImport changes 100,000 items of one agreement, each with its webhook. It compares
+// the time from the last webhook's answer until everything is up to date with downloading and
+// decoding the same pages; for an e-conomic that answers at once, and one that takes a while
+// for 1,000 items.
 func BenchmarkImport(b *testing.B) {
 	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
 		b.Run(latency.String(), func(b *testing.B) { once(b, func() { importing(b, latency) }) })
@@ -90,8 +90,8 @@ func download(b *testing.B, url string) time.Duration {
 	return time.Since(began)
 }
 
-// BenchmarkSweep: a first and a second sweep, against the same rows written by
-// upserts of 500 without fetching anything.
+// BenchmarkSweep compares a first and a second sweep with the same rows written by upserts of
+// 500 without fetching anything.
 func BenchmarkSweep(b *testing.B) {
 	grows := [2]growth{{what: "first sweep, by items", reach: "≤ 11"}, {what: "second sweep, by items", reach: "≤ 11"}}
 	for _, items := range []int{sweepItems / 10, sweepItems} {
@@ -135,7 +135,7 @@ func sweep(b *testing.B, items int, grows *[2]growth) {
 	}
 }
 
-// sweepAgain has the one shop swept and returns how long that took.
+// sweepAgain sweeps the one shop and returns how long that took.
 func (l *lagerd) sweepAgain() time.Duration {
 	l.b.Helper()
 	swept := l.sweptAt()

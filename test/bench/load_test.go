@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// load is what a run of requests came to.
+// load is the result of a run of requests.
 type load struct {
 	took      time.Duration
 	latencies []time.Duration
@@ -22,7 +22,7 @@ type load struct {
 
 func (l load) perSecond() float64 { return float64(len(l.latencies)) / l.took.Seconds() }
 
-// webhookCalls returns the requests of stock webhooks, as they are sent.
+// webhookCalls returns the raw requests of stock webhooks.
 func webhookCalls(shops int, numbers []string) [][]byte {
 	list := make([][]byte, len(numbers))
 	for i, number := range numbers {
@@ -32,9 +32,9 @@ func webhookCalls(shops int, numbers []string) [][]byte {
 	return list
 }
 
-// send sends requests over so many connections that stay open, each as soon as the
-// one before is answered. It is lean: what it costs is part of both sides of
-// a comparison, and hides their difference.
+// send sends requests over the given number of kept-alive connections, each as soon as the
+// previous one is answered. It is lean, since its cost is part of both sides of a comparison
+// and hides their difference.
 func send(b *testing.B, address string, connections int, requests [][]byte) load {
 	b.Helper()
 	l := load{latencies: make([]time.Duration, len(requests))}

@@ -19,8 +19,8 @@ const (
 	minuteHangs   = 2 * time.Minute
 )
 
-// BenchmarkMinute: shops in which nothing changes, ticked every minute, with an e-conomic
-// as far away as the real one, which then answers nothing any more.
+// BenchmarkMinute ticks unchanged shops every minute, with an e-conomic as slow as the real
+// one, which then stops answering.
 func BenchmarkMinute(b *testing.B) {
 	once(b, func() { minute(b, idleShops) })
 }
@@ -82,35 +82,34 @@ func minute(b *testing.B, shops int) {
 	note(b, fmt.Sprintf("%d shops, e-conomic answering again: until all have had a tick", shops), "s", []float64{again}, "for comparison")
 }
 
-// quietMinute waits until the shops' first passes are over and the next minute begins.
+// quietMinute waits until the shops' first passes have ended and the next minute begins.
 func (l *lagerd) quietMinute() {
 	l.b.Helper()
 	time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(2 * time.Minute)))
 }
 
-// processorTime returns the seconds that the process has had of the processor.
+// processorTime returns the process's processor time in seconds.
 func (l *lagerd) processorTime() float64 {
 	l.b.Helper()
 	return l.metric("process_cpu_seconds_total")
 }
 
-// resetPeak has peak tell of what comes from now on.
+// resetPeak restarts the measurement of peak.
 func (l *lagerd) resetPeak() {
 	l.b.Helper()
 	must(l.b, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", l.proc.Pid()), []byte("5"), 0))
 }
 
-// farAway is an e-conomic that takes its time, in the benchmark's own process, and
-// remembers when it was asked.
+// farAway is a slow e-conomic in the benchmark's own process that records when it was called.
 type farAway struct {
 	sandbox http.Handler
 
 	mu     sync.Mutex
-	ticks  map[string][]time.Time // when an agreement's invoices were asked for, which each tick does once
+	ticks  map[string][]time.Time // when an agreement's invoices were requested, once per tick
 	calls  []time.Time
-	hanged chan struct{} // closed when those that hang are to be answered; nil: none hangs
+	hanged chan struct{} // closed to answer hanging requests; nil: none hangs
 	atOnce int
-	most   int // at once, since some hang
+	most   int // simultaneous requests while some hang
 }
 
 func newFarAway(agreements int) *farAway {
@@ -145,7 +144,7 @@ func (f *farAway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.sandbox.ServeHTTP(w, r)
 }
 
-// hang has all requests hang from now on, or answers them.
+// hang makes all requests hang from now on, or answers them.
 func (f *farAway) hang(on bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,8 +162,8 @@ func (f *farAway) mostAtOnce() int {
 	return f.most
 }
 
-// apart returns the times between successive ticks of each agreement; also the time since
-// the last one counts.
+// apart returns the times between successive ticks of each agreement, including the time since
+// the last one.
 func (f *farAway) apart(from, to time.Time) []time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,7 +183,7 @@ func (f *farAway) apart(from, to time.Time) []time.Duration {
 	return list
 }
 
-// busiest returns how many requests came in the busiest second, and in one on average.
+// busiest returns the requests of the busiest second and of an average one.
 func (f *farAway) busiest(from, to time.Time) (most int, average float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

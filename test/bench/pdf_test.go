@@ -15,8 +15,8 @@ const (
 	pdfAtOnce   = 4
 )
 
-// BenchmarkPDF: invoices with their PDFs, from the first request to the last row,
-// against a loop that downloads and inserts the PDFs and does nothing else.
+// BenchmarkPDF measures invoices with their PDFs, from the first request to the last row,
+// compared with a loop that only downloads and inserts the PDFs.
 func BenchmarkPDF(b *testing.B) {
 	once(b, func() {
 		s := binary.Sandbox(b, "--agreements=1", "--products=20", fmt.Sprint("--pdf-size=", pdfSize), noLimit)
@@ -44,7 +44,7 @@ func BenchmarkPDF(b *testing.B) {
 	})
 }
 
-// bareLoop downloads the PDFs and inserts them, so many at a time.
+// bareLoop downloads and inserts the PDFs with the given concurrency.
 func (l *lagerd) bareLoop(url string) time.Duration {
 	l.b.Helper()
 	l.db.SetMaxIdleConns(pdfAtOnce)

@@ -19,8 +19,8 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-// peerLoads are how many requests each is sent over so many connections: what it
-// answers in half a second to a second, but no fewer than there are connections.
+// peerLoads are the numbers of requests for each peer by connections: what it answers in half a
+// second to a second, but at least one per connection.
 var peerLoads = []struct{ connections, ours, stripe, webhook int }{
 	{1, 500, 500, 40},
 	{16, 5000, 1200, 80},
@@ -29,16 +29,15 @@ var peerLoads = []struct{ connections, ours, stripe, webhook int }{
 }
 
 const (
-	peerCalls  = 10_000 // the most of ours
+	peerCalls  = 10_000 // the maximum of ours
 	peerWarmUp = 2000
 	peerItems  = 20_000
 )
 
-// BenchmarkPeers: what lagerd does, beside what others do for the same end. Their
-// requests are not ours: an event of Stripe's carries its object, and a call of
-// the shop system's carries a number that lagerd has yet to read. What is the same
-// is the promise: success is said of what is on the disk, and both databases flush
-// their logs before a commit returns.
+// BenchmarkPeers compares lagerd with other software for the same purpose. The requests differ:
+// Stripe's event carries its object, e-conomic's call only a number that lagerd has yet to
+// read. The promise is the same: success means on disk, and both databases flush their logs
+// before a commit returns.
 func BenchmarkPeers(b *testing.B) {
 	b.Run("ingest", func(b *testing.B) { once(b, func() { peersIngest(b) }) })
 	b.Run("backfill", func(b *testing.B) { once(b, func() { peersBackfill(b) }) })
@@ -54,9 +53,9 @@ func peersIngest(b *testing.B) {
 	l := install(b, false, s.URL, burstShops, never)
 	l.start()
 	l.read(burstShops)
-	requests := webhookCalls(burstShops, stocked(b, l, peerCalls)) // each number once for each shop
+	requests := webhookCalls(burstShops, stocked(b, l, peerCalls)) // each number once per shop
 	stripe, webhook := startStripe(b, fakeStripe(b, 0)), l.startWebhook(program)
-	// A fresh process answers its first requests at half the rate that it keeps.
+	// A new process answers its first requests at half its later rate.
 	send(b, stripe.address, 64, stripeCalls(b, peerWarmUp))
 	besideStripe, besideWebhook := make([][]row, len(peerLoads)), make([][]row, len(peerLoads))
 	for range *rounds {
@@ -67,8 +66,8 @@ func peersIngest(b *testing.B) {
 			l.flushed()
 			ours := send(b, l.Webhook, n.connections, requests[:n.ours])
 			l.allStored("lagerd", ours, storedWebhooks)
-			// What lagerd reads after the webhooks must not slow the others down. An
-			// item that it read before its webhook came has to change once more.
+			// lagerd's reads after the webhooks must not slow down the others. An
+			// item read before its webhook arrived has to change once more.
 			figure++
 			importAll(b, s, figure)
 			l.settled()
@@ -80,7 +79,8 @@ func peersIngest(b *testing.B) {
 			besideStripe[i] = append(besideStripe[i], row{ours.perSecond(), theirs.perSecond()})
 
 			l.exec("TRUNCATE TABLE bench_calls")
-			// The numbers at either end are odd ones, which its script does not quote.
+			// The numbers at either end are unusual, and its script does not quote
+			// them.
 			theirs = send(b, webhook, n.connections, requests[peerCalls/2:][:n.webhook])
 			l.allStored("webhook", theirs, "SELECT COUNT(*) FROM bench_calls")
 			besideWebhook[i] = append(besideWebhook[i], row{ours.perSecond(), theirs.perSecond()})
@@ -123,8 +123,8 @@ func (l *lagerd) allStored(who string, sent load, query string) {
 	allStored(l.b, who, sent, stored)
 }
 
-// startWebhook runs Debian's webhook on lagerd's database, for the same calls: each
-// starts a script that inserts a row.
+// startWebhook runs Debian's webhook on lagerd's database for the same calls; each starts a
+// script that inserts a row.
 func (l *lagerd) startWebhook(program string) (address string) {
 	l.b.Helper()
 	l.exec("CREATE TABLE bench_calls (shop VARCHAR(190), number VARCHAR(190), PRIMARY KEY (shop, number))")
@@ -177,7 +177,7 @@ func peersBackfill(b *testing.B) {
 	report(b, "unchanged"+what, "objects/s", again, "≥ 20")
 }
 
-// need finds a program, and skips the benchmark where there is none.
+// need finds a program, and skips the benchmark if it is missing.
 func need(b *testing.B, program, debian string) string {
 	b.Helper()
 	path, err := exec.LookPath(program)
@@ -187,15 +187,15 @@ func need(b *testing.B, program, debian string) string {
 	return path
 }
 
-// peer is a running process that lagerd is measured beside.
+// peer is a running process that lagerd is compared with.
 type peer struct {
 	cmd    *exec.Cmd
 	out    *lagerdtest.Output
 	exited chan struct{}
 }
 
-// startPeer runs a process until the benchmark ends: then it is asked to end by
-// this signal, and what is left of its group is killed.
+// startPeer runs a process until the benchmark ends; then it sends this signal and kills the
+// rest of its group.
 func startPeer(b *testing.B, cmd *exec.Cmd, end syscall.Signal) *peer {
 	b.Helper()
 	p := &peer{cmd: cmd, out: lagerdtest.NewOutput(), exited: make(chan struct{})}
@@ -203,7 +203,7 @@ func startPeer(b *testing.B, cmd *exec.Cmd, end syscall.Signal) *peer {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// A test binary that is killed or times out runs no clean-up.
+	// A test binary that is killed or times out runs no cleanup.
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, end
 	started := make(chan error, 1)
 	go func() {
@@ -214,13 +214,13 @@ func startPeer(b *testing.B, cmd *exec.Cmd, end syscall.Signal) *peer {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how a process that was ended exits is of no interest
+			_ = cmd.Wait() // its exit status does not matter
 		}
 	}()
 	must(b, <-started)
 	b.Cleanup(func() {
 		if b.Failed() {
-			b.Logf("%s said at last:\n%s", filepath.Base(cmd.Path), p.out.Tail(30))
+			b.Logf("last output of %s:\n%s", filepath.Base(cmd.Path), p.out.Tail(30))
 		}
 		_ = cmd.Process.Signal(end)
 		select {
@@ -233,13 +233,13 @@ func startPeer(b *testing.B, cmd *exec.Cmd, end syscall.Signal) *peer {
 	return p
 }
 
-// await waits until the process does its work, and fails when it has ended.
+// await waits until the process works, and fails if it exits.
 func (p *peer) await(b *testing.B, what string, ok func() bool) {
 	b.Helper()
 	lagerdtest.Eventually(b, 30*time.Second, what, func() bool {
 		select {
 		case <-p.exited:
-			b.Fatalf("%s ended by itself:\n%s", filepath.Base(p.cmd.Path), p.out.Tail(30))
+			b.Fatalf("%s exited unexpectedly:\n%s", filepath.Base(p.cmd.Path), p.out.Tail(30))
 		default:
 		}
 		return ok()

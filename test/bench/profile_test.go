@@ -15,16 +15,15 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-var profileFile = flag.String("bench.profile", "", "file that gets where lagerd's time went in these benchmarks, as its compiler reads it")
+var profileFile = flag.String("bench.profile", "", "file to write lagerd's CPU profile of these benchmarks to, for PGO")
 
-// profiles are of the lagerd of all benchmarks.
+// profiles are those of the lagerd of all benchmarks.
 var profiles struct {
 	mu   sync.Mutex
 	list []*profile.Profile
 }
 
-// profiled gathers the profiles of one of its processes until that or the benchmark
-// ends, if they are asked for.
+// profiled collects profiles of one process until it or the benchmark ends, if requested.
 func (l *lagerd) profiled(of *lagerdtest.Process) {
 	if *profileFile == "" {
 		return
@@ -72,7 +71,7 @@ func readProfile(ctx context.Context, admin string) (*profile.Profile, error) {
 	return profile.ParseData(raw)
 }
 
-// writeProfile writes the profiles as one, without a word of the machine.
+// writeProfile writes the merged profiles, without data about the machine.
 func writeProfile() error {
 	if *profileFile == "" {
 		return nil

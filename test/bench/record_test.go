@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRecordMakesDirectory: figures are kept in a directory that is not there yet,
-// and a second benchmark adds to them.
+// TestRecordMakesDirectory checks that record creates a missing directory, and that a second
+// benchmark appends.
 func TestRecordMakesDirectory(t *testing.T) {
 	was := *dataDir
 	t.Cleanup(func() { *dataDir = was })

@@ -16,8 +16,8 @@ import (
 
 const singleItems = 2000
 
-// BenchmarkOneAtATime: one webhook after another, against one row after another
-// that is inserted and committed by itself.
+// BenchmarkOneAtATime compares one webhook after another with one autocommitted insert after
+// another.
 func BenchmarkOneAtATime(b *testing.B) {
 	once(b, func() {
 		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", singleItems*3/2), noLimit)
@@ -68,12 +68,12 @@ func (l *lagerd) inserts() func(n int) {
 }
 
 const (
-	freshSamples = 40 // in each round
+	freshSamples = 40 // per round
 	apiLatency   = 5 * time.Millisecond
 )
 
-// BenchmarkFreshness: the time from a webhook's answer to its change being in the
-// database, against one read of the item and one committed row, made alone.
+// BenchmarkFreshness compares the time from a webhook's answer until its change is in the
+// database with one read of the item and one committed row.
 func BenchmarkFreshness(b *testing.B) {
 	once(b, func() {
 		s := binary.Sandbox(b, "--agreements=1", "--products=300", "--latency="+apiLatency.String())
@@ -116,8 +116,8 @@ const (
 	besideMost     = 1500 * time.Millisecond // between two webhooks
 )
 
-// BenchmarkFreshnessBesideSweep: how long a webhook waits for a sweep of its shop, where
-// e-conomic takes its time for each page.
+// BenchmarkFreshnessBesideSweep measures how long a webhook waits for a sweep of its shop if
+// e-conomic is slow for each page.
 func BenchmarkFreshnessBesideSweep(b *testing.B) {
 	once(b, func() {
 		s := binary.Sandbox(b, "--agreements=1", fmt.Sprint("--products=", besideProducts), noLimit)
@@ -135,11 +135,11 @@ func BenchmarkFreshnessBesideSweep(b *testing.B) {
 			l.sweep()
 			var times []time.Duration
 			for {
-				time.Sleep(time.Duration(chance.Int64N(int64(besideMost)))) // nothing is in step with the sweep
+				time.Sleep(time.Duration(chance.Int64N(int64(besideMost)))) // so that nothing is in step with the sweep
 				sample++
 				took := fresh(list[sample%len(list)], 100_000+sample)
 				if l.sweptAt() != swept {
-					break // that one may have waited for nothing
+					break // the last one may not have waited
 				}
 				times = append(times, took)
 			}
@@ -183,7 +183,7 @@ func (l *lagerd) freshness(s sandboxtest.Client) func(number string, stock int) 
 	}
 }
 
-// stocked returns the numbers of so many items that carry a figure.
+// stocked returns the numbers of the given count of items that carry a figure.
 func stocked(b *testing.B, l *lagerd, count int) []string {
 	b.Helper()
 	rows, err := l.db.QueryContext(b.Context(), "SELECT number FROM items WHERE "+hinted+" ORDER BY number")

@@ -32,10 +32,10 @@ import (
 const (
 	stripeKey    = "sk_test_of_the_benchmark"
 	stripeSecret = "whsec_of_the_benchmark"
-	stripePage   = 100 // no page of Stripe's is longer
+	stripePage   = 100 // Stripe's maximum page size
 )
 
-// stripeSync is a running stripe-sync-engine with a database of its own.
+// stripeSync is a running stripe-sync-engine with its own database.
 type stripeSync struct {
 	b        *testing.B
 	address  string
@@ -54,14 +54,14 @@ func startStripe(b *testing.B, api string) *stripeSync {
 	return s
 }
 
-// needStripe skips the benchmark where stripe-sync-engine cannot run.
+// needStripe skips the benchmark if stripe-sync-engine cannot run.
 func needStripe(b *testing.B) {
 	b.Helper()
 	version, err := exec.CommandContext(b.Context(), need(b, "node", "nodejs"), "--version").Output()
 	must(b, err)
 	major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), ".")
 	if n, err := strconv.Atoi(major); err != nil || n < oldestNode {
-		b.Skipf("node is %s: the client of Stripe's API asks for %d or newer", bytes.TrimSpace(version), oldestNode)
+		b.Skipf("node is %s: Stripe's API client needs %d or newer", bytes.TrimSpace(version), oldestNode)
 	}
 	if _, err := os.Stat("peers/node_modules/@supabase/stripe-sync-engine"); err != nil {
 		b.Skip("stripe-sync-engine is not installed: run scripts/bench-deps, or `npm ci` in test/bench/peers")
@@ -72,7 +72,7 @@ func needStripe(b *testing.B) {
 
 const oldestNode = 20
 
-// count returns how many products are stored, and clear forgets them.
+// count returns how many products are stored, and clear deletes them.
 func (s *stripeSync) count() int {
 	s.b.Helper()
 	n, err := strconv.Atoi(s.database.query(s.b, "SELECT COUNT(*) FROM stripe.products"))
@@ -85,14 +85,13 @@ func (s *stripeSync) clear() {
 	s.database.query(s.b, "TRUNCATE stripe.products")
 }
 
-// flushed has what was written so far be on the disk: writing it must not slow down
-// what is measured next.
+// flushed writes pending data to disk, so that this does not slow down the next measurement.
 func (s *stripeSync) flushed() {
 	s.b.Helper()
 	s.database.query(s.b, "CHECKPOINT")
 }
 
-// backfill has all products fetched and stored, and returns how long that took.
+// backfill fetches and stores all products, and returns how long that took.
 func (s *stripeSync) backfill(count int) time.Duration {
 	s.b.Helper()
 	ctx, cancel := context.WithTimeout(s.b.Context(), 2*time.Minute)
@@ -115,8 +114,8 @@ func (s *stripeSync) backfill(count int) time.Duration {
 	return took
 }
 
-// stripeCalls returns the requests of events that each tell of another product.
-// They are signed now and are believed for five minutes.
+// stripeCalls returns requests of events, each about another product. They are signed now and
+// valid for five minutes.
 func stripeCalls(b *testing.B, count int) [][]byte {
 	b.Helper()
 	now := time.Now().Unix()
@@ -136,7 +135,7 @@ func stripeCalls(b *testing.B, count int) [][]byte {
 	return list
 }
 
-// product returns a product as Stripe's API has it.
+// product returns a product in Stripe's API format.
 func product(n int) map[string]any {
 	return map[string]any{
 		"id": fmt.Sprintf("prod_Q%013d", n), "object": "product", "active": true, "attributes": []string{}, "created": 1700000000 + n,
@@ -147,8 +146,8 @@ func product(n int) map[string]any {
 	}
 }
 
-// fakeStripe is the part of Stripe's API that a backfill asks: the list of
-// products. Its pages are made beforehand, so that it costs next to nothing.
+// fakeStripe is the part of Stripe's API that a backfill uses: the list of products. Its pages
+// are prepared beforehand, so that it costs almost nothing.
 func fakeStripe(b *testing.B, count int) string {
 	b.Helper()
 	pages := map[string][]byte{} // by the product that they start after
@@ -191,7 +190,7 @@ func startPostgres(b *testing.B) postgres {
 	b.Helper()
 	p := postgres{lagerdtest.FreeAddress(b), rand.Text()}
 	owner := postgresOwner(b)
-	// Not the benchmark's own directory, which only root may enter.
+	// Not in the benchmark's own directory, which only root may enter.
 	dir, err := os.MkdirTemp("", "lagerd-postgres")
 	must(b, err)
 	b.Cleanup(func() { must(b, os.RemoveAll(dir)) })
@@ -239,8 +238,7 @@ func postgresOwner(b *testing.B) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// postgresProgram finds a program of Postgres, also where Debian keeps it out of
-// everybody's PATH.
+// postgresProgram finds a Postgres program, including Debian's location outside PATH.
 func postgresProgram(b *testing.B, name string) string {
 	b.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -258,7 +256,7 @@ func (p postgres) url() string {
 	return (&url.URL{Scheme: "postgres", User: url.UserPassword("postgres", p.password), Host: p.address, Path: "/postgres"}).String()
 }
 
-// query runs a statement, not through what is measured.
+// query runs a statement, bypassing what is measured.
 func (p postgres) query(b *testing.B, statement string) string {
 	b.Helper()
 	answer, err := p.try(b.Context(), statement)

@@ -13,15 +13,15 @@ import (
 	"lagerd/webhook"
 )
 
-// What a commit carries on average in a burst over 64 connections.
+// Average contents of a commit in a burst over 64 connections.
 const (
 	commitHints = 13
 	commitShops = 10
 )
 
-// BenchmarkWaiting: what a burst over 64 connections would come to if a commit took
-// nothing but its time: the server that stores nothing has its calls wait as they wait
-// for lagerd's commits, each for as long as one takes that has the machine to itself.
+// BenchmarkWaiting measures a burst over 64 connections if a commit took only time: the calls
+// of the server that stores nothing wait as they would for lagerd's commits, each as long as
+// one on an idle machine.
 func BenchmarkWaiting(b *testing.B) {
 	once(b, func() {
 		l := install(b, false, "http://127.0.0.1:1", burstShops, never)
@@ -50,8 +50,8 @@ func BenchmarkWaiting(b *testing.B) {
 	})
 }
 
-// commitAlone returns how long webhooks of one commit of a burst take to be recorded
-// on average while nothing else runs.
+// commitAlone returns the average time to record the webhooks of one commit of a burst on an
+// idle machine.
 func commitAlone(b *testing.B, l *lagerd) time.Duration {
 	b.Helper()
 	l.exec("DELETE FROM hint_batches")
@@ -68,21 +68,21 @@ func commitAlone(b *testing.B, l *lagerd) time.Duration {
 	return time.Since(began) / commits
 }
 
-// waitingCommitter has calls wait as they wait for commits that take so long.
+// waitingCommitter makes calls wait as for commits of the given duration.
 func waitingCommitter(commit time.Duration) (*webhook.Committer, error) {
 	over, err := oversleep()
 	if err != nil {
 		return nil, err
 	}
 	if over >= commit {
-		return nil, fmt.Errorf("the system sleeps %s longer than asked for: expected less than the %s of a commit", over, commit)
+		return nil, fmt.Errorf("the system oversleeps by %s: expected less than the %s of a commit", over, commit)
 	}
 	return webhook.NewCommitter(webhook.CommitterOptions{Write: func(context.Context, []webhook.Hint) error {
 		return sleep(commit - over)
 	}}), nil
 }
 
-// sleep is by the system: the runtime's timers are coarser than a commit is long.
+// sleep uses the system call, since the runtime's timers are coarser than a commit is long.
 func sleep(d time.Duration) error {
 	left := syscall.NsecToTimespec(int64(d))
 	for {
@@ -93,7 +93,7 @@ func sleep(d time.Duration) error {
 	}
 }
 
-// oversleep returns how much longer than asked for the system sleeps, on average.
+// oversleep returns by how much the system oversleeps on average.
 func oversleep() (time.Duration, error) {
 	const asked, times = 100 * time.Microsecond, 100
 	began := time.Now()

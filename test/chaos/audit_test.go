@@ -11,10 +11,10 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The audit sees every row of items as it is written. Whoever writes for a shop
-// has locked the row of its lease before, so the ids of one shop's writes are in
-// the order of the writes. The lease is read with a lock: what another has
-// committed meanwhile must not be hidden by the transaction's own snapshot.
+// The audit records every write of a row of items. A writer has locked the shop's lease row
+// before, so the ids of one shop's writes are in the order of the writes. The trigger reads the
+// lease with a lock, so that the transaction's snapshot does not hide what another has
+// committed meanwhile.
 var audit = []string{
 	`CREATE TABLE chaos_writes (
   id          BIGINT        NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -44,14 +44,14 @@ func startAudit(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// audited is what the audit found.
+// audited is the result of the audit.
 type audited struct {
 	writes int
-	tokens int      // leases under which something was written
-	stale  []string // older over newer
-	fenced []string // written by one who did not hold the lease
-	lost   []string // a figure was taken from an item that has always had one
-	wrong  []string // a counter had a stock that it never had at e-conomic
+	tokens int      // leases with writes
+	stale  []string // older observations written over newer ones
+	fenced []string // writes without holding the lease
+	lost   []string // figures taken from items that always had one
+	wrong  []string // counters with a stock that e-conomic never had
 }
 
 // readAudit judges all writes. known returns the highest stock that a counter

@@ -27,24 +27,24 @@ var (
 	chance = flag.Uint64("chaos.seed", 0, "which faults come when; 0: others each time")
 )
 
-// equalWithin is how long after the storm every shop must be equal.
+// equalWithin is the time after the storm within which every shop must be equal.
 const equalWithin = time.Minute
 
-// field is everything that a storm goes over.
+// field is everything that a storm affects.
 type field struct {
 	t       *testing.T
 	server  *mariadbtest.Server
-	db      *sql.DB // of the test's own, past all faults of the network
+	db      *sql.DB // the test's own connection, without network faults
 	sandbox sandboxtest.Client
 	lagerds []*lagerd
 	shops   []shop
 	traders []*trader
 	sent    *webhooks
-	hold    sync.RWMutex // locked while nobody may trade
+	hold    sync.RWMutex // locked to pause trade
 }
 
-// prepare brings up a database, e-conomic, so many shops and two lagerd, each
-// with a network of its own to both.
+// prepare starts a database, e-conomic, the given number of shops and two lagerd, each with its
+// own network to both.
 func prepare(t *testing.T, shops, products int, extra string, sandboxFlags ...string) *field {
 	server, err := mariadbtest.Start(filepath.Join(t.TempDir(), "mariadb"), 0)
 	must(t, err)
@@ -56,7 +56,7 @@ func prepare(t *testing.T, shops, products int, extra string, sandboxFlags ...st
 	return f
 }
 
-// prepareOn is prepare on databases that run already, one for each lagerd.
+// prepareOn is prepare on running databases, one per lagerd.
 func prepareOn(t *testing.T, dsns []string, shops, products int, extra string, sandboxFlags ...string) *field {
 	dir := t.TempDir()
 	f := &field{t: t, sent: newWebhooks()}
@@ -87,8 +87,7 @@ func prepareOn(t *testing.T, dsns []string, shops, products int, extra string, s
 	return f
 }
 
-// trade has every shop trade until the context ends. What it returns waits for
-// the end of it.
+// trade makes every shop trade until the context ends. The returned function waits for the end.
 func (f *field) trade(ctx context.Context, rest time.Duration, rnd *rand.Rand) (wait func()) {
 	var trading sync.WaitGroup
 	for _, trader := range f.traders {
@@ -142,21 +141,20 @@ func (f *field) counted(name, number string) int {
 	return f.traders[i].counted(number)
 }
 
-// fault is something that goes wrong for a while.
+// fault is a temporary fault.
 type fault struct {
 	name  string
 	begin func(ctx context.Context, f *field, rnd *rand.Rand) (end func() error, err error)
 }
 
-// oneOf makes a fault that befalls one lagerd.
+// oneOf makes a fault of one lagerd.
 func oneOf(name string, begin func(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error)) fault {
 	return fault{name, func(ctx context.Context, f *field, rnd *rand.Rand) (func() error, error) {
 		return begin(ctx, f.lagerds[rnd.IntN(len(f.lagerds))], rnd)
 	}}
 }
 
-// onALine makes a fault of the network between one lagerd and the database or
-// e-conomic.
+// onALine makes a network fault between one lagerd and the database or e-conomic.
 func onALine(name string, begin func(p *proxy, rnd *rand.Rand)) fault {
 	return oneOf(name, func(_ context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
 		p := []*proxy{l.database, l.economic}[rnd.IntN(2)]
@@ -197,7 +195,8 @@ var faults = []fault{
 	}),
 	oneOf(stoppedBeyond, stopInItsTracks),
 	oneOf(stoppedAmid, func(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
-		// What it sends now is on its way, and the database answers when it is stopped.
+		// What it sends now is in transit, and the database answers when the process is
+		// stopped.
 		l.database.slow(2000, 20*time.Millisecond)
 		time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond)
 		end, err := stopInItsTracks(ctx, l, rnd)
@@ -220,7 +219,7 @@ var faults = []fault{
 	misbehaving("e-conomic: slow answers", map[string]any{"slow": "2s", "slowProbability": 0.3}),
 }
 
-// The faults after which a lagerd may write under a lease that another has taken.
+// Faults after which a lagerd may write under a lease that another has taken.
 const (
 	stoppedBeyond = "SIGSTOP of a lagerd beyond its leases"
 	stoppedAmid   = "SIGSTOP of a lagerd in the middle of a transaction"
@@ -229,7 +228,7 @@ const (
 // stopInItsTracks stops a process for longer than its leases last.
 func stopInItsTracks(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() error, error) {
 	p := l.current()
-	stopped := ttl - time.Second + time.Duration(rnd.IntN(3000))*time.Millisecond // drawn here: several may end at once
+	stopped := ttl - time.Second + time.Duration(rnd.IntN(3000))*time.Millisecond // drawn here, since several faults may end at once
 	return func() error {
 		select {
 		case <-ctx.Done():
@@ -239,17 +238,17 @@ func stopInItsTracks(ctx context.Context, l *lagerd, rnd *rand.Rand) (func() err
 	}, p.Signal(syscall.SIGSTOP)
 }
 
-// storm lets one fault follow another until the time is up; every third comes
-// while another has not ended. It returns how often there was each.
+// storm injects one fault after another until the time is up; every third overlaps another. It
+// returns the number of each.
 func (f *field) storm(ctx context.Context, faults []fault, rnd *rand.Rand) map[string]int {
 	counts := map[string]int{}
-	// What was broken is mended also after the storm.
+	// Faults end even after the storm.
 	upright, cancel := context.WithTimeout(context.WithoutCancel(ctx), *length+2*time.Minute)
 	defer cancel()
 	var pending []func() error
 	var order []int
 	for ctx.Err() == nil && !f.t.Failed() {
-		if len(order) == 0 { // each once, in an order of its own
+		if len(order) == 0 { // each fault once, in random order
 			order = rnd.Perm(len(faults))
 		}
 		fault := faults[order[0]]
@@ -273,7 +272,7 @@ func (f *field) storm(ctx context.Context, faults []fault, rnd *rand.Rand) map[s
 	return counts
 }
 
-// mend ends faults, all at once: a lagerd cannot start before its database has.
+// mend ends faults concurrently, since a lagerd cannot start before its database.
 func mend(t *testing.T, ends []func() error) {
 	var mending sync.WaitGroup
 	for _, end := range ends {
@@ -293,8 +292,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// TestChaos lets a storm of faults go over two lagerd while five shops trade,
-// and then looks whether all is equal and what was done meanwhile.
+// TestChaos subjects two lagerd to a storm of faults while five shops trade, and then checks
+// that everything is equal and audits the writes.
 func TestChaos(t *testing.T) {
 	if *chance == 0 {
 		*chance = uint64(time.Now().UnixNano())
@@ -324,7 +323,7 @@ func TestChaos(t *testing.T) {
 	f.report(report{storm: stormed, settled: took, lost: lost, faults: counts, audited: found})
 }
 
-// TestFaultsOfOneLagerd has the ends of two faults start one lagerd, once.
+// TestFaultsOfOneLagerd checks that the ends of two faults start one lagerd only once.
 func TestFaultsOfOneLagerd(t *testing.T) {
 	f := prepare(t, 1, 5, "")
 	l := f.lagerds[1]
@@ -342,10 +341,10 @@ func TestFaultsOfOneLagerd(t *testing.T) {
 	}
 }
 
-// misfenced returns what is wrong with how often the lagerd were fenced off: refused by
-// their metric, of which what those that were killed had counted is lost, and told by
-// their logs. stopped is how often one was stopped for so long that its shops may have
-// been taken: every other time it then writes, and finds itself fenced off.
+// misfenced returns what is wrong with the number of fenced writes, according to the metric
+// (killed processes lose their count) and the logs. stopped is how often a lagerd was paused
+// for so long that its shops may have been taken: every other time it then writes and is fenced
+// off.
 func misfenced(stopped, refused, told int) []string {
 	const enough = 20
 	var bad []string
@@ -372,7 +371,7 @@ func TestMisfenced(t *testing.T) {
 	}
 }
 
-// report is what a storm came to.
+// report is the result of a storm.
 type report struct {
 	storm, settled time.Duration
 	lost           []string

@@ -17,14 +17,14 @@ import (
 )
 
 // TestDiskFull fills the disk under the embedded database while a shop trades.
-// Webhooks are then refused, nothing that was acknowledged is lost, and lagerd
-// goes on by itself once there is room again.
+// Webhooks are then refused, nothing acknowledged is lost, and lagerd recovers once there is
+// space again.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	disk := filepath.Join(dir, "disk")
 	must(t, os.Mkdir(disk, 0o700))
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
-		t.Skipf("NOT TESTED, a full disk: a small disk cannot be mounted here (that takes root): %v", err)
+		t.Skipf("NOT TESTED: a full disk: cannot mount a small disk here (needs root): %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(disk, 0); err != nil {
@@ -52,12 +52,12 @@ func TestDiskFull(t *testing.T) {
 		must(t, f.traders[0].trade(rnd))
 		time.Sleep(10 * time.Millisecond)
 		if time.Now().After(deadline) {
-			t.Fatalf("the disk is full, and webhooks are not refused: %v", f.sent.counts())
+			t.Fatalf("webhooks are not refused on a full disk: %v", f.sent.counts())
 		}
 	}
 	f.sent.running.Wait()
 	if !l.current().Running() {
-		t.Fatalf("lagerd ended because the disk is full:\n%s", l.out.Tail(40))
+		t.Fatalf("lagerd exited on a full disk:\n%s", l.out.Tail(40))
 	}
 	if status, _, err := l.Ask(t.Context(), "/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("GET /healthz while the disk is full: %d, %v", status, err)
@@ -73,7 +73,7 @@ func TestDiskFull(t *testing.T) {
 	for _, what := range lost {
 		t.Error(what)
 	}
-	t.Logf("with a full disk: webhooks by status %v; equal %s after there was room again, acknowledged webhooks lost %d", refused, took.Round(100*time.Millisecond), len(lost))
+	t.Logf("with a full disk: webhooks by status %v; equal %s after space was freed, acknowledged webhooks lost %d", refused, took.Round(100*time.Millisecond), len(lost))
 }
 
 // fill writes a file until the disk is full.
@@ -82,7 +82,7 @@ func fill(path string) error {
 	if err != nil {
 		return fmt.Errorf("fill the disk: %w", err)
 	}
-	for size := 1 << 16; size > 0; size /= 2 { // whatever is left, to the last block
+	for size := 1 << 16; size > 0; size /= 2 { // down to the last block
 		for err == nil {
 			_, err = file.Write(make([]byte, size))
 		}

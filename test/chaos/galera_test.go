@@ -15,13 +15,12 @@ import (
 
 var nodes = flag.String("chaos.nodes", "", "DSNs of two nodes of a Galera cluster, separated by a blank, without a database")
 
-// TestGalera lets a storm go over two lagerd, each on a node of its own of a
-// cluster that runs already. Rows are locked on one node only there, and conflicts
-// show at commit.
+// TestGalera runs a storm with two lagerd, each on its own node of a running cluster. There
+// rows are locked on one node only, and conflicts show at commit.
 func TestGalera(t *testing.T) {
 	dsns := strings.Fields(*nodes)
 	if len(dsns) != 2 {
-		t.Skip("NOT TESTED, Galera: -chaos.nodes names no two nodes of a cluster")
+		t.Skip("NOT TESTED: Galera: -chaos.nodes does not name two nodes of a cluster")
 	}
 	const name = "lagerd_chaos"
 	for n := range dsns {
@@ -55,7 +54,7 @@ func TestGalera(t *testing.T) {
 	for _, l := range f.lagerds {
 		l.note()
 	}
-	// Each node numbers rows in steps of its own, so that the audit's order of
-	// writes would mean nothing here.
+	// Each node numbers rows with its own increment, so the audit's order of writes would
+	// be meaningless here.
 	f.report(report{storm: stormed, settled: took, lost: lost, faults: counts})
 }

@@ -14,29 +14,29 @@ import (
 	"lagerd/test/sandboxtest"
 )
 
-// The leases' pace, as the configuration has it.
+// Lease timing of the configuration.
 const (
 	beat = 500 * time.Millisecond
 	ttl  = 3 * time.Second
 )
 
-// lagerd is one daemon with its configuration, over all its starts.
+// lagerd is one daemon with its configuration, across restarts.
 type lagerd struct {
 	*lagerdtest.Installation
 	name    string
 	out     *lagerdtest.Output
-	unasked func(error) // told where it exits though nobody asked it to
+	unasked func(error) // called if it exits unexpectedly
 
-	// The network on its way out; nil where it has it to itself.
+	// The networks it uses; nil: a direct connection.
 	database, economic *proxy
 
 	starting sync.Mutex // held until it is ready
 
 	mu      sync.Mutex
 	proc    *lagerdtest.Process // of the last start, nil before the first
-	fenced  float64             // writes that earlier processes had refused
+	fenced  float64             // fenced writes of earlier processes
 	starts  int
-	retries int // starts that failed, as they may without a database
+	retries int // failed starts, as without a database
 }
 
 // install makes an installation of a lagerd that takes over quickly.
@@ -58,7 +58,7 @@ func install(t *testing.T, name string, s lagerdtest.Setup) *lagerd {
 			t.Errorf("lagerd %s: %d panics", name, n)
 		}
 		if t.Failed() {
-			t.Logf("lagerd %s said at last:\n%s", name, l.out.Tail(60))
+			t.Logf("last output of lagerd %s:\n%s", name, l.out.Tail(60))
 		}
 	})
 	return l
@@ -71,7 +71,7 @@ func (l *lagerd) current() *lagerdtest.Process {
 	return l.proc
 }
 
-// pid returns 0 where it does not run.
+// pid returns the process id, 0 if it does not run.
 func (l *lagerd) pid() int {
 	if p := l.current(); p != nil && p.Running() {
 		return p.Pid()
@@ -79,11 +79,10 @@ func (l *lagerd) pid() int {
 	return 0
 }
 
-// start runs the daemon, unless it runs already, and returns when it is ready. As
-// a service manager does, it tries again where the daemon exits before: without its
-// database it cannot start.
+// start runs the daemon, unless it is running, and returns when it is ready. Like a service
+// manager it retries if the daemon exits before, since it cannot start without its database.
 func (l *lagerd) start(ctx context.Context) error {
-	l.starting.Lock() // the ends of two faults come at once
+	l.starting.Lock() // the ends of two faults may coincide
 	defer l.starting.Unlock()
 	if l.pid() != 0 {
 		return nil
@@ -114,7 +113,7 @@ func (l *lagerd) start(ctx context.Context) error {
 	}
 }
 
-// awaitReady reports false where the process exits first.
+// awaitReady returns false if the process exits first.
 func (l *lagerd) awaitReady(ctx context.Context, p *lagerdtest.Process) (bool, error) {
 	for {
 		if l.Ready(ctx) {
@@ -130,15 +129,15 @@ func (l *lagerd) awaitReady(ctx context.Context, p *lagerdtest.Process) (bool, e
 	}
 }
 
-// watch tells of an end that nobody asked for.
+// watch reports an unexpected exit.
 func (l *lagerd) watch(p *lagerdtest.Process) {
 	<-p.Exited
 	if !p.Ordered.Load() {
-		l.unasked(fmt.Errorf("lagerd %s ended by itself: %s\n%s", l.name, p.Cmd.ProcessState, l.out.Tail(40)))
+		l.unasked(fmt.Errorf("lagerd %s exited unexpectedly: %s\n%s", l.name, p.Cmd.ProcessState, l.out.Tail(40)))
 	}
 }
 
-// kill ends it as a crash of the machine would.
+// kill ends the process as a machine crash would.
 func (l *lagerd) kill() error {
 	p := l.current()
 	if p == nil || !p.Running() {
@@ -148,8 +147,8 @@ func (l *lagerd) kill() error {
 	return p.Kill()
 }
 
-// stop ends it as an operator does. It returns once it has been told; the
-// process is then on its way out.
+// stop stops the process as an operator does. It returns once the signal is sent, while the
+// process shuts down.
 func (l *lagerd) stop() (*lagerdtest.Process, error) {
 	l.note()
 	p := l.current()
@@ -157,15 +156,15 @@ func (l *lagerd) stop() (*lagerdtest.Process, error) {
 	return p, p.Signal(syscall.SIGTERM)
 }
 
-// fencedNow returns how many writes the running process has had refused; 0 where it is
-// down, or too busy to tell: its log tells of them too.
+// fencedNow returns the number of fenced writes of the running process; 0 if it is down or too
+// busy to answer: its log has them too.
 func (l *lagerd) fencedNow() float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return l.Metric(ctx, "lagerd_fenced_writes_total")
 }
 
-// note remembers what the process has counted, before it ends.
+// note saves the process's counts before it ends.
 func (l *lagerd) note() {
 	n := l.fencedNow()
 	l.mu.Lock()
@@ -178,14 +177,14 @@ type shop struct {
 	name      string
 	agreement int
 	code      string
-	counters  []string // items whose stock only ever grows
+	counters  []string // items whose stock only grows
 	items     []string // others that can be sold
 }
 
 const countersPerShop = 4
 
-// addShop adds a shop for an agreement, pastes its webhooks there and finds out
-// what can be sold.
+// addShop adds a shop for an agreement, enters its webhooks there and finds the items that can
+// be sold.
 func addShop(t *testing.T, s sandboxtest.Client, l *lagerd, name string, agreement int) shop {
 	t.Helper()
 	sh := shop{name: name, agreement: agreement}
@@ -214,5 +213,5 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// host takes the scheme off an address.
+// host removes the scheme from an address.
 func host(address string) string { return strings.TrimPrefix(address, "http://") }

@@ -19,7 +19,7 @@ import (
 var binary lagerdtest.Binary
 
 func TestMain(m *testing.M) {
-	// The driver tells of every connection that a storm ends.
+	// The driver logs every connection that a storm ends.
 	if err := mysql.SetLogger(log.New(io.Discard, "", 0)); err != nil {
 		fmt.Fprintln(os.Stderr, "quiet the driver:", err)
 		os.Exit(1)
@@ -38,18 +38,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestBinaryIsOfTheseSources links all of lagerd into the test, beside its binary:
-// go test would else take an earlier result for this one's where lagerd has
-// changed and its tests have not.
+// TestBinaryIsOfTheseSources links all of lagerd into the test. Otherwise go test would use a
+// cached result if lagerd has changed and its tests have not.
 func TestBinaryIsOfTheseSources(t *testing.T) {
 	var help strings.Builder
 	cli.Main(t.Context(), cli.Process{Args: []string{"--help"}, Stdout: &help, Stderr: &help})
 	if out, _ := binary.Command(t)(nil, "", "--help"); out != help.String() {
-		t.Errorf("the binary says\n%s\nits sources say\n%s", out, help.String())
+		t.Errorf("the binary prints\n%s\nits sources print\n%s", out, help.String())
 	}
 }
 
-// What a process may say that a test looks for.
+// Texts in a process's output that tests look for.
 const (
 	saysFenced = "another lagerd has taken the shop"
 	saysRace   = "DATA RACE"

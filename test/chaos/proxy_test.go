@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// proxy is the network between two processes. It forwards TCP connections and
-// can do what networks do.
+// proxy is the network between two processes. It forwards TCP connections and injects network
+// faults.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -23,7 +23,7 @@ type proxy struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{} // of both sides
 	refusing bool
-	silent   chan struct{} // closed when the silence ends; nil: there is none
+	silent   chan struct{} // closed when the silence ends; nil: no silence
 	piece    int           // bytes that pass at once; 0: any number
 	pause    time.Duration // before each piece
 }
@@ -56,7 +56,7 @@ func (p *proxy) accept() {
 			return
 		}
 		if err != nil {
-			continue // the caller was gone before it was accepted
+			continue // the caller left before the connection was accepted
 		}
 		p.running.Go(func() { p.serve(conn) })
 	}
@@ -69,7 +69,7 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	server, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(p.ctx, "tcp", p.target)
 	if err != nil {
-		return // the caller sees a connection that breaks off
+		return // the caller sees a broken connection
 	}
 	defer p.close(server)
 	if !p.know(server) {
@@ -85,7 +85,7 @@ func (p *proxy) serve(client net.Conn) {
 	back.Wait()
 }
 
-// know registers a connection, so that it can be cut. False: it is refused.
+// know registers a connection so that it can be cut. It returns false to refuse it.
 func (p *proxy) know(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,8 +104,7 @@ func (p *proxy) close(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// reset ends a connection so that the other side notices at once, and so that
-// what was under way is lost.
+// reset ends a connection so that the other side notices at once and data in transit is lost.
 func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -134,8 +133,7 @@ func (p *proxy) pump(to, from net.Conn) {
 			sent = end
 		}
 		if err != nil {
-			// The end of a connection is swallowed by a silence like all else: the
-			// other side does not hear of it before.
+			// A silence also hides the end of a connection from the other side.
 			p.listen()
 			return
 		}
@@ -148,7 +146,7 @@ func (p *proxy) pace() (piece int, pause time.Duration) {
 	return p.piece, p.pause
 }
 
-// listen waits while there is silence. False: the test is over.
+// listen waits while there is silence. It returns false if the test has ended.
 func (p *proxy) listen() bool {
 	for {
 		p.mu.Lock()
@@ -172,7 +170,7 @@ func (p *proxy) open() int {
 	return len(p.conns) / 2
 }
 
-// cut ends all connections; new ones are good.
+// cut ends all connections; new ones work.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,7 +179,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// refuse ends all connections and takes no new ones.
+// refuse ends all connections and accepts no new ones.
 func (p *proxy) refuse() {
 	p.mu.Lock()
 	p.refusing = true
@@ -189,8 +187,8 @@ func (p *proxy) refuse() {
 	p.cut()
 }
 
-// silence lets nothing through, and keeps all connections and what was sent on
-// them: as where packets are dropped, what was sent arrives late.
+// silence lets nothing through but keeps all connections and their data: as with dropped
+// packets, the data arrives late.
 func (p *proxy) silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,14 +197,14 @@ func (p *proxy) silence() {
 	}
 }
 
-// slow lets so many bytes through at once, with a pause before each.
+// slow forwards in pieces of the given size, with a pause before each.
 func (p *proxy) slow(piece int, pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.piece, p.pause = piece, pause
 }
 
-// heal ends whatever was wrong.
+// heal ends all faults.
 func (p *proxy) heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,7 +215,7 @@ func (p *proxy) heal() {
 	}
 }
 
-// TestProxy shows that the network does what the storm takes it for.
+// TestProxy checks the faults of the network.
 func TestProxy(t *testing.T) {
 	echo, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -271,7 +269,7 @@ func TestProxy(t *testing.T) {
 	conn := dial()
 	say(conn)
 	if err := hear(conn, 5*time.Second); err != nil {
-		t.Fatalf("while all is well: %v", err)
+		t.Fatalf("without faults: %v", err)
 	}
 
 	p.silence()
@@ -279,7 +277,7 @@ func TestProxy(t *testing.T) {
 	late := dial()
 	say(late)
 	if err := hear(conn, 200*time.Millisecond); err == nil {
-		t.Error("an answer came through the silence")
+		t.Error("an answer got through the silence")
 	}
 	p.heal()
 	for _, c := range []net.Conn{conn, late} {
@@ -313,7 +311,7 @@ func TestProxy(t *testing.T) {
 		if err = hear(refused, 5*time.Second); err == nil {
 			t.Error("a connection was served while all are refused")
 		}
-	} else if !errors.Is(err, syscall.ECONNRESET) { // it may be ended before it is seen to have begun
+	} else if !errors.Is(err, syscall.ECONNRESET) { // it may be reset before the dial returns
 		t.Errorf("while all are refused: %v", err)
 	}
 }

@@ -4,12 +4,12 @@ package chaos_test
 
 import "time"
 
-// buildFlags has the binary watched by the race detector where the tests are. To
-// compile it with its profile (default.pgo) takes a minute more.
+// buildFlags are go build's: the race detector if the tests use it, and then no default.pgo,
+// which would take a minute more.
 var buildFlags = []string{"-race", "-pgo=off"}
 
 const (
 	underRace = true
-	// slack is what a busy machine may add to a time that is asserted.
+	// slack is what a busy machine may add to an asserted time.
 	slack = time.Second
 )

@@ -17,18 +17,17 @@ import (
 )
 
 var (
-	soak   = flag.Duration("chaos.soak", 0, "how long TestSoak trades; 0: it is left out")
+	soak   = flag.Duration("chaos.soak", 0, "how long TestSoak trades; 0: skip it")
 	curves = flag.String("chaos.curves", "", "the CSV file to which TestSoak writes its curves")
 )
 
-// shortMemory has everything forgotten after a minute, so that an hour shows
-// what a year does.
+// shortMemory sets retention to a minute, so that an hour shows what a year does.
 const shortMemory = `
 retention: {history: 1m, hints: 1m, requests: 1m}
 `
 
-// sampled are the columns of a curve. Those that must be flat tell of what could
-// pile up; the others of what was done.
+// sampled lists the columns of a curve. Those that must be flat show what could pile up, the
+// others the work done.
 var sampled = []struct {
 	column string
 	flat   bool
@@ -41,17 +40,17 @@ var sampled = []struct {
 const (
 	soakShops    = 30
 	soakProducts = 300
-	// grown is how much more than at the beginning counts as growth.
+	// grown is the factor from which an increase counts as growth.
 	grown = 1.25
 )
 
-// TestSoak trades for a long time with two lagerd that forget quickly, and writes
-// down what they use. It is not part of the other tests: an hour of it is
+// TestSoak trades for a long time with two lagerd with short retention, and records their
+// resource use. It is not part of the other tests; run an hour of it with
 //
 //	make soak FOR=1h
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
-		t.Skip("NOT TESTED, a long trade: -chaos.soak says how long, and does not (`make soak FOR=1h` does)")
+		t.Skip("NOT TESTED: a long trade: -chaos.soak is not set (`make soak FOR=1h` sets it)")
 	}
 	f := prepare(t, soakShops, soakProducts, shortMemory, "--lose", "0.3", "--double", "0.1", "--late", "0.1", "--late-by", "5s", "--read-lag", "200ms")
 	must(t, f.sandbox.Faults(map[string]any{"rateLimit": 0.002, "serverError": 0.01, "cut": 0.01}))
@@ -70,14 +69,14 @@ func TestSoak(t *testing.T) {
 				c.add(t, time.Since(began), l.name, s)
 			}
 		}
-		if int(time.Since(began)/every)%60 == 0 { // as an operator does now and then
+		if int(time.Since(began)/every)%60 == 0 { // as an operator sometimes does
 			f.lagerds[0].Command("reconcile", "--shop", f.shops[0].name)
 		}
 	}
 	wait()
 	f.sent.running.Wait()
 	must(t, f.sandbox.Faults(map[string]any{"rateLimit": 0, "serverError": 0, "cut": 0}))
-	took, _ := f.settle(equalWithin) // answered hints are forgotten: which were acknowledged cannot be told
+	took, _ := f.settle(equalWithin) // answered hints are deleted, so lost ones cannot be identified
 	c.judge(t)
 	if !t.Failed() {
 		t.Logf("equal %s after %s of trade", took.Round(100*time.Millisecond), time.Since(began).Round(time.Second))
@@ -135,7 +134,7 @@ func metricValue(page, name string) (float64, error) {
 	return strconv.ParseFloat(found[1], 64)
 }
 
-// curve is what was sampled, in memory and, as it comes, in a file.
+// curve holds the samples in memory and appends them to a file.
 type curve struct {
 	file    *csv.Writer
 	samples map[string]map[string][]float64 // by lagerd and column
@@ -172,8 +171,8 @@ func (c *curve) add(t *testing.T, at time.Duration, name string, sample map[stri
 	must(t, c.file.Error())
 }
 
-// judge compares the second sixth of the time with the last one: by then nothing
-// that is new fills up any more.
+// judge compares the second sixth of the time with the last one; by the second, everything has
+// filled up.
 func (c *curve) judge(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-8s %-24s %16s %16s %8s\n", "lagerd", "", "second sixth", "last sixth", "ratio")

@@ -12,8 +12,8 @@ import (
 
 const takeovers = 5
 
-// TestTakeover measures how long shops are without a holder: after a kill -9 no
-// longer than the ttl and one beat, after a planned stop no longer than a second.
+// TestTakeover measures how long shops are without a holder: after a kill -9 at most the ttl
+// and one beat, after a planned stop at most a second.
 func TestTakeover(t *testing.T) {
 	f := prepare(t, 6, 20, "")
 	holders := func() map[string]int {
@@ -48,7 +48,7 @@ func TestTakeover(t *testing.T) {
 					break
 				}
 				if time.Since(began) > 30*time.Second {
-					t.Fatalf("nobody takes the shops over: %v\n%s", held, f.lagerds[(n+1)%2].out.Tail(20))
+					t.Fatalf("the shops are not taken over: %v\n%s", held, f.lagerds[(n+1)%2].out.Tail(20))
 				}
 				time.Sleep(5 * time.Millisecond)
 			}

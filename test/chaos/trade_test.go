@@ -14,14 +14,14 @@ import (
 	"lagerd/test/sandboxtest"
 )
 
-// hint names what a webhook tells of.
+// hint identifies what a webhook is about.
 type hint struct{ shop, kind, number string }
 
-// webhooks is the test's own sender of webhooks. It keeps which were
-// acknowledged: these must not be lost, whatever happens.
+// webhooks sends the test's own webhooks. It records the acknowledged ones, which must never be
+// lost.
 type webhooks struct {
 	client  *http.Client
-	sending chan struct{} // bounds the calls under way
+	sending chan struct{} // bounds the running calls
 	running sync.WaitGroup
 
 	mu           sync.Mutex
@@ -38,7 +38,7 @@ func newWebhooks() *webhooks {
 	}
 }
 
-// send sends a webhook. It waits only where too many are under way.
+// send sends a webhook. It waits only if too many calls are running.
 func (w *webhooks) send(to *lagerd, s shop, kind, number string) {
 	w.sending <- struct{}{}
 	w.running.Go(func() {
@@ -67,9 +67,9 @@ func (w *webhooks) counts() map[int]int {
 	return maps.Clone(w.answers)
 }
 
-// lost looks for every acknowledged webhook in the database. It was lost where
-// its number has no hint that is as young, nor has changed since then; it waits where
-// that hint is open, or where webhooks have not been unpacked yet.
+// lost looks for every acknowledged webhook in the database. It is lost if its number has no
+// hint at least as recent and has not changed since; it waits if that hint is open or webhooks
+// have not been unpacked yet.
 func (w *webhooks) lost(ctx context.Context, db *sql.DB) (lost, waiting []string, err error) {
 	var batches int
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM hint_batches").Scan(&batches); err != nil {
@@ -106,8 +106,7 @@ func (w *webhooks) lost(ctx context.Context, db *sql.DB) (lost, waiting []string
 	return lost, waiting, nil
 }
 
-// storedTime reads a time as the databases' drivers give it, which is not in one
-// form.
+// storedTime parses a time in any form that the databases' drivers return.
 func storedTime(text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999"} {
 		if t, err := time.ParseInLocation(layout, text, time.UTC); err == nil {
@@ -117,13 +116,13 @@ func storedTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("read the stored time %q: unknown form", text)
 }
 
-// trader trades in one shop and calls webhooks of its own.
+// trader trades in one shop and sends its own webhooks.
 type trader struct {
 	shop    shop
 	sandbox sandboxtest.Client
 	send    *webhooks
 	to      []*lagerd
-	hold    *sync.RWMutex // locked by whoever needs nobody to trade
+	hold    *sync.RWMutex // locked to pause trade
 	rest    time.Duration // between two trades, on average
 
 	mu     sync.Mutex
@@ -173,13 +172,13 @@ func (t *trader) trade(rnd *rand.Rand) error {
 		}
 		t.send.send(to, t.shop, "orderPdf", strconv.FormatInt(booked.Number, 10))
 		return nil
-	default: // as the sandbox trades, with e-conomic's own webhooks only
+	default: // the sandbox's own trade, with e-conomic's webhooks only
 		return t.sandbox.Post(t.shop.agreement, "trade", map[string]int{"count": 2}, nil)
 	}
 }
 
-// countUp gives a counter the next stock. As long as nothing older overwrites
-// anything newer, the shop never sees a counter go down.
+// countUp increments a counter's stock. Unless something older overwrites something newer, the
+// shop never sees a counter go down.
 func (t *trader) countUp(to *lagerd, number string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,11 +1,10 @@
-// Command demo shows lagerd at work on one machine: it starts a sandbox
-// e-conomic with two shops and lagerd on the embedded database, trades while a
-// share of the webhooks is lost, and shows live what was hinted, what was
-// missed and how long each took to become true in the database. It ends by
-// comparing the database with the sandbox, in one line, with that as exit code.
+// Command demo shows lagerd at work on one machine: it starts a sandbox e-conomic with two
+// shops and lagerd on the embedded database, trades while a share of the webhooks is lost, and
+// shows live what was hinted, what was missed and how long each change took to reach the
+// database. It ends by comparing the database with the sandbox, in one line and as its exit
+// code.
 //
-// It uses nothing of lagerd but the binary and the two views that are its
-// contract with a shop's software.
+// It uses only lagerd's binary and the two views that are its contract with a shop's software.
 package main
 
 import (

@@ -38,7 +38,7 @@ type demo struct {
 	db       *sql.DB
 	children []*exec.Cmd
 	seen     int                  // sequence number of the last event shown
-	pending  map[string]time.Time // what is not true in the database yet → since when
+	pending  map[string]time.Time // what is not in the database yet → since when
 	took     map[string][]time.Duration
 	counts   map[string]int
 }
@@ -48,7 +48,7 @@ var shops = []struct {
 	agreement int
 }{{"shop1001", 100001}, {"shop1002", 100002}}
 
-// start brings everything up and waits until both shops are in the database.
+// start starts everything and waits until both shops are in the database.
 func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 	d = &demo{options: o, out: out, pending: map[string]time.Time{}, took: map[string][]time.Duration{}, counts: map[string]int{}}
 	defer func() {
@@ -144,7 +144,7 @@ func (d *demo) child(name string, env []string, args ...string) (string, error) 
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return "", fmt.Errorf("%s %s says nothing", d.binary, args[0])
+	return "", fmt.Errorf("%s %s prints nothing", d.binary, args[0])
 }
 
 func (d *demo) stop() {
@@ -230,7 +230,7 @@ func (d *demo) do(req *http.Request, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// show trades and tells what happens; at the end it compares.
+// show trades and shows what happens; at the end it compares.
 func (d *demo) show(ctx context.Context) (equal bool, err error) {
 	end := time.Now().Add(d.length)
 	var since string
@@ -296,7 +296,7 @@ func shopOf(agreement int) string {
 	return "?"
 }
 
-// look shows what has been committed since the last look.
+// look shows what was committed since the last call.
 func (d *demo) look(ctx context.Context, since string) (string, error) {
 	var events []event
 	if err := d.get(ctx, fmt.Sprintf("/sandbox/events?since=%d", d.seen), &events); err != nil {

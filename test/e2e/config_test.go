@@ -15,8 +15,8 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-// TestConfigurationLosesItsContents: a running lagerd goes on with what it has, and
-// none starts on another database than the one that was meant.
+// TestConfigurationLosesItsContents checks that a running lagerd keeps its configuration, and
+// that none starts on another database than intended.
 func TestConfigurationLosesItsContents(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
@@ -37,7 +37,7 @@ func TestConfigurationLosesItsContents(t *testing.T) {
 		return strings.Contains(i.daemon.out.String(), "the file is empty") && strings.Contains(i.daemon.out.String(), "the old configuration stays in force")
 	})
 	if !works() {
-		t.Error("its webhooks are refused after that")
+		t.Error("its webhooks are refused afterwards")
 	}
 	i.says(78, []string{"status"}, "the file is empty")
 	i.says(78, []string{"run"}, "the file is empty")
@@ -50,12 +50,12 @@ func TestConfigurationLosesItsContents(t *testing.T) {
 	i.Env = append(i.Env, "LAGERD_DATABASE_PATH=")
 	i.says(78, []string{"run"}, "LAGERD_DATABASE_PATH: database.path: expected a value, got none")
 	if _, err := os.Stat(filepath.Join(i.dir, "lagerd-data")); !os.IsNotExist(err) {
-		t.Errorf("another database was made: %v", err)
+		t.Errorf("another database was created: %v", err)
 	}
 }
 
-// TestEmbeddedDatabaseIsMadeAloud: only `run` and a first `shops add` make one, and
-// they say so.
+// TestEmbeddedDatabaseIsMadeAloud checks that only `run` and a first `shops add` create an
+// embedded database, and that they report it.
 func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
@@ -66,7 +66,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	}
 	i.says(2, []string{"diff", "x"}, "there is no embedded database yet", file)
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
-		t.Fatalf("a command made the database: %v", err)
+		t.Fatalf("a command created the database: %v", err)
 	}
 	i.write("grant", grant(first))
 	i.says(0, []string{"shops", "add", "shop1234", "--grant-token-file", filepath.Join(i.dir, "grant")},
@@ -76,18 +76,18 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	}
 	i.start()
 	if strings.Contains(i.daemon.out.String(), "has been created") {
-		t.Error("run says that it made a database that was there")
+		t.Error("run reports creating a database that existed")
 	}
 
 	j := install(t, s, "", pace)
 	j.start()
 	if !strings.Contains(j.daemon.out.String(), "the embedded database did not exist and has been created") {
-		t.Error("run does not say that it made the database")
+		t.Error("run does not report creating the database")
 	}
 }
 
-// TestWrongMasterKey: a key that the database was not told of is refused before any
-// webhook is, and one that is lost for good is replaced on a person's word.
+// TestWrongMasterKey checks that a key unknown to the database is refused before any webhook is
+// answered, and that a lost key can be replaced after confirmation.
 func TestWrongMasterKey(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=10")
@@ -133,8 +133,8 @@ func TestWrongMasterKey(t *testing.T) {
 	})
 }
 
-// TestMissingMasterKey: beside an embedded database that holds tokens no other key
-// is made in the place of one that is gone.
+// TestMissingMasterKey checks that beside an embedded database with tokens a missing key is not
+// replaced by a new one.
 func TestMissingMasterKey(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
@@ -154,13 +154,13 @@ func TestMissingMasterKey(t *testing.T) {
 	i.says(78, []string{"run"}, missing, filepath.Join(i.dir, "key"))
 	i.says(1, []string{"check"}, "FAILED  master key: key_file: ", missing)
 	if _, err := os.Stat(filepath.Join(i.dir, "key")); !os.IsNotExist(err) {
-		t.Fatalf("another key was made: %v", err)
+		t.Fatalf("another key was created: %v", err)
 	}
 	i.says(0, []string{"keygen", "--replace-lost", "--yes"}, "Created a new master key in "+filepath.Join(i.dir, "key"))
 	i.start()
 	i.daemon.kill()
 
-	// Also where the shop is gone since: the key is known all the same.
+	// Even without the shop the key is known.
 	i.says(0, []string{"shops", "set", "shop1234", "--grant-token-file", filepath.Join(i.dir, "shop1234.grant")})
 	i.says(0, []string{"shops", "remove", "shop1234", "--yes"})
 	if err := os.Remove(filepath.Join(i.dir, "key")); err != nil {
@@ -171,18 +171,18 @@ func TestMissingMasterKey(t *testing.T) {
 	i.start()
 }
 
-// TestPermissionDenied: what the caller may not read is not taken for absent: no
+// TestPermissionDenied checks that a file the caller may not read does not count as missing: no
 // other database, no other key.
 func TestPermissionDenied(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("NOT TESTED, what another user may not read: only root can become another user (TestUnreadableIsNotAbsent in config covers it otherwise)")
+		t.Skip("NOT TESTED: files that another user may not read: only root can become another user (TestUnreadableIsNotAbsent in config covers this otherwise)")
 	}
 	const said = "permission denied: run `sudo -u lagerd lagerd …`"
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	i.addShop(s, "shop1234", first)
 	public := t.TempDir()
-	for dir := public; dir != "/"; dir = filepath.Dir(dir) { // down to what the test has made
+	for dir := public; dir != "/"; dir = filepath.Dir(dir) { // down to the test's own directories
 		if err := os.Chmod(dir, 0o755); err != nil || dir == os.TempDir() {
 			break
 		}
@@ -234,7 +234,7 @@ func TestPermissionDenied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range append(beside, i.dir) { // SQLite makes more files there
+	for _, file := range append(beside, i.dir) { // SQLite creates more files there
 		if err := os.Chown(file, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
@@ -244,8 +244,8 @@ func TestPermissionDenied(t *testing.T) {
 	}
 }
 
-// TestSignalsBeforeItRuns: none of those that ask for something ends a lagerd that is
-// not set up yet, and what they ask for is done when it is.
+// TestSignalsBeforeItRuns checks that request signals do not end a lagerd that is still
+// starting, and that it acts on them once it runs.
 func TestSignalsBeforeItRuns(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
@@ -257,7 +257,7 @@ func TestSignalsBeforeItRuns(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// give hands the configuration to whoever reads it, when somebody does.
+	// give passes the configuration to whoever reads it.
 	give := func(text []byte) (taken bool) {
 		f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
@@ -310,7 +310,7 @@ func TestSignalsBeforeItRuns(t *testing.T) {
 	}
 }
 
-// TestLogWithoutReader: lagerd lives on when nobody reads its log any more.
+// TestLogWithoutReader checks that lagerd keeps running when nobody reads its log any more.
 func TestLogWithoutReader(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
@@ -336,7 +336,7 @@ func TestLogWithoutReader(t *testing.T) {
 		return res.StatusCode == http.StatusOK
 	}
 	lagerdtest.Eventually(t, 20*time.Second, "lagerd is ready", ready)
-	for n := range 3 { // each says something
+	for n := range 3 { // each logs something
 		p.signal(syscall.SIGUSR1)
 		time.Sleep(100 * time.Millisecond)
 		if !ready() {

@@ -19,7 +19,7 @@ import (
 	"lagerd/test/sandboxtest"
 )
 
-// still is a configuration without ticks: what happens was asked for.
+// still is a configuration without ticks: everything that happens was requested.
 const still = "reconcile: {schedule: \"0 0 1 1 *\", rereads: [300ms], retry_min: 200ms, retry_max: 1s, held_retry: 1s}\n"
 
 // settled waits until a new shop's first sweep is done.
@@ -72,7 +72,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestStopsWhileEconomicHangs: a stop breaks off what waits for e-conomic.
+// TestStopsWhileEconomicHangs checks that a stop cancels what waits for e-conomic.
 func TestStopsWhileEconomicHangs(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=50")
 	i := install(t, s, "", pace)
@@ -130,14 +130,14 @@ func TestReconcileCommand(t *testing.T) {
 		if !strings.Contains(why, "10042") || !pdfStored.MatchString(why) {
 			t.Errorf("why --invoice says\n%s", why)
 		}
-		// Its line's item follows by itself.
+		// The item of its line is reconciled too.
 		i.equal(s, "shop1234", first, 10*time.Second)
 
 		s.post(first, "trade", map[string]int{"count": 30})
 		out = i.command("reconcile", "--wait")
 		told, listed := 0, strings.Count(out, "  shop1234  ")
 		if _, err := fmt.Sscanf(out, "shop1234: %d change(s)\n", &told); err != nil || told == 0 || listed < told {
-			t.Errorf("reconcile --wait tells of %d changes and lists %d (%v):\n%s", told, listed, err, out)
+			t.Errorf("reconcile --wait reports %d changes and lists %d (%v):\n%s", told, listed, err, out)
 		}
 		i.equal(s, "shop1234", first, 5*time.Second)
 
@@ -145,7 +145,7 @@ func TestReconcileCommand(t *testing.T) {
 			t.Errorf("why says\n%s", why)
 		}
 
-		// What cannot be done is said, not waited for.
+		// What cannot be done is reported at once.
 		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": true})
 		out, code = run(t, i.Env, "", "reconcile", "--shop", "shop1234", "--wait")
 		if code != 1 || !strings.Contains(out, "refuses the token") {
@@ -159,7 +159,7 @@ func TestReconcileCommand(t *testing.T) {
 		s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": false})
 		i.command("reconcile", "--shop", "shop1234", "--wait")
 		if st := i.status("shop1234"); st.State != "running" {
-			t.Errorf("after the token is good again: %+v", st)
+			t.Errorf("after the token works again: %+v", st)
 		}
 
 		i.command("shops", "pause", "shop1234", "--reason", "stock-taking")
@@ -176,7 +176,7 @@ func TestReconcileCommand(t *testing.T) {
 	})
 }
 
-// pdfStored is what `why` says of an invoice whose PDF is there.
+// pdfStored is what `why` prints for an invoice whose PDF is stored.
 var pdfStored = regexp.MustCompile(`(?m)^PDF: +stored, [1-9]\d* bytes, sha256 [0-9a-f]{64}$`)
 
 // sellable returns an item that has stock.
@@ -189,8 +189,8 @@ func sellable(is sandboxtest.Truth) string {
 	return ""
 }
 
-// TestItemsThatGo: deleted, renumbered and barred items are kept visible, and
-// not left at their last stock.
+// TestItemsThatGo checks that deleted, renumbered and barred items stay visible, but not with
+// their last stock.
 func TestItemsThatGo(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=30", "--lose=1")
@@ -217,8 +217,8 @@ func TestItemsThatGo(t *testing.T) {
 	})
 }
 
-// TestNoInventory: an agreement without stock figures holds its shop's stock
-// with that reason, never writes a zero, and goes on with invoices.
+// TestNoInventory checks that an agreement without stock figures holds its shop's stock with
+// that reason, never writes a zero, and continues with invoices.
 func TestNoInventory(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=30", "--no-inventory")
 	i := install(t, s, "", pace)
@@ -252,12 +252,12 @@ func TestNoInventory(t *testing.T) {
 	s.post(first, "inventory", map[string]bool{"enabled": true})
 	i.equal(s, "shop1234", first, 20*time.Second)
 	if st := i.status("shop1234"); st.State != "running" {
-		t.Errorf("after the figures came: %+v", st)
+		t.Errorf("after the figures arrived: %+v", st)
 	}
 }
 
-// TestAnotherAgreement: a token that answers for another agreement stops its
-// shop until a person says that it is meant.
+// TestAnotherAgreement checks that a token that answers for another agreement holds its shop
+// until a person accepts it.
 func TestAnotherAgreement(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", still)
@@ -266,7 +266,7 @@ func TestAnotherAgreement(t *testing.T) {
 	settled(t, i, s, "shop1234", first)
 	s.post(first, "agreement", map[string]int{"agreementNumber": 999})
 	i.daemon.kill()
-	i.start() // asks anew who the agreement is
+	i.start() // calls /self again
 	lagerdtest.Eventually(t, 15*time.Second, "the shop is held", func() bool { return i.status("shop1234").Held == "agreement_changed" })
 	for args, want := range map[string]string{
 		"": "--yes --agreement 999", "--yes": "--yes requires --agreement", "--yes --agreement 998": "not accepted: the token answers for agreement 999",
@@ -278,10 +278,10 @@ func TestAnotherAgreement(t *testing.T) {
 		}
 	}
 	if st := i.status("shop1234"); st.Held != "agreement_changed" {
-		t.Errorf("after acceptances that were refused: %+v", st)
+		t.Errorf("after refused acceptances: %+v", st)
 	}
 	if out := i.command("shops", "set", "shop1234", "--accept-agreement", "--yes", "--agreement", "999"); !strings.Contains(out, "agreement 999, ") {
-		t.Errorf("accepted without showing what: %s", out)
+		t.Errorf("accepted without showing the agreement: %s", out)
 	}
 	lagerdtest.Eventually(t, 10*time.Second, "the shop goes on", func() bool { return i.status("shop1234").State == "running" })
 }
@@ -307,7 +307,7 @@ func TestShopsCommands(t *testing.T) {
 			t.Errorf("shops add does not print %q:\n%s", want, out)
 		}
 	}
-	// What cannot work is refused before anything is stored, unless nobody is asked.
+	// What cannot work is refused before anything is stored, unless --offline.
 	for raw, want := range map[string]string{
 		"to\tken": "character 3 is a blank", "to\u200bken": "invisible", "no-such-grant": "refuses the token", appToken: "the app's secret token",
 		"X-AppSecretToken: x": "another token", "https://shop.example.dk/?token=" + grant(first): "token=",
@@ -319,7 +319,7 @@ func TestShopsCommands(t *testing.T) {
 		}
 	}
 	if out, exit := run(t, append(i.Env, "LAGERD_ECONOMIC_REST_URL=http://127.0.0.1:1"), "", "shops", "add", "refused", "--grant-token-file", i.dir+"/shop1234.grant"); exit != 1 || !strings.Contains(out, "--offline") {
-		t.Errorf("e-conomic is away: exit %d: %s", exit, out)
+		t.Errorf("without e-conomic: exit %d: %s", exit, out)
 	}
 	i.write("odd.grant", "\ufeffX-AgreementGrantToken: "+grant(first)+"\u200b\u00a0\r\n")
 	i.command("shops", "add", "pasted", "--grant-token-file", i.dir+"/odd.grant")
@@ -329,10 +329,10 @@ func TestShopsCommands(t *testing.T) {
 	}
 	i.command("shops", "set", "pasted", "--offline", "--grant-token-file", i.dir+"/bad.grant")
 	if out, exit := run(t, i.Env, "", "check", "--shop", "pasted"); exit != 1 || !strings.Contains(out, "refuses the token") {
-		t.Errorf("check of a token that was stored unasked: exit %d: %s", exit, out)
+		t.Errorf("check of a token stored --offline: exit %d: %s", exit, out)
 	}
 	if out, _ := run(t, i.Env, "", "check", "--shop", "shop1234"); !strings.Contains(out, "agreement 100001 is also used by pasted, shop5678") {
-		t.Errorf("check does not say that an agreement is that of three shops: %s", out)
+		t.Errorf("check does not report that three shops have one agreement: %s", out)
 	}
 	i.command("shops", "remove", "pasted", "--yes")
 	if list := i.command("shops", "list"); list != "shop1234\nshop5678\n" {
@@ -364,7 +364,7 @@ func TestShopsCommands(t *testing.T) {
 		t.Errorf("wrong arguments: exit %d: %s", exit, out)
 	}
 
-	// Two codes live until the old one is retired.
+	// Two codes are valid until the old one is retired.
 	accepted := func(code string) bool {
 		status, _ := i.call("shop1234", code, "stockUpdate", "1")
 		return status == 200
@@ -390,18 +390,17 @@ func TestShopsCommands(t *testing.T) {
 	unshown := exec.Command(string(binary), "shops", "rotate-code", "shop1234")
 	unshown.Env, unshown.Stdout = i.Env, full
 	if err := unshown.Run(); err == nil {
-		t.Error("a code that could not be shown is a success")
+		t.Error("success for a code that could not be shown")
 	}
 	refused("there is only one code", "--replace-new")
-	// The output of the first is lost. Nothing but a person's yes retires the code
-	// that works.
+	// The output of the first is lost. Only a person's yes retires the code that works.
 	lost := rotate()
 	refused("--replace-new")
 	refused("no webhook call has used the newest code yet", "--retire-old")
 	second := rotate("--replace-new")
 	lagerdtest.Eventually(t, 5*time.Second, "the new code is known", func() bool { return accepted(second) })
 	if accepted(lost) {
-		t.Error("the lost code is good")
+		t.Error("the lost code is valid")
 	}
 	if !accepted(code) {
 		t.Error("the old code stopped too early")
@@ -418,7 +417,7 @@ func TestShopsCommands(t *testing.T) {
 		t.Error("the new code is refused too")
 	}
 
-	// The calls of a command stay counted while the daemon goes on counting its own.
+	// A command's calls stay counted while the daemon counts its own.
 	calls := func() int { return i.status("shop1234").CallsToday }
 	before := calls()
 	for range 15 {
@@ -432,7 +431,7 @@ func TestShopsCommands(t *testing.T) {
 	}
 	i.command("shops", "set", "shop1234", "--figure", "available", "--order-pattern", `#(\d+)`)
 	if after := calls(); after < before+15*2+2 {
-		t.Errorf("%d calls after the settings were read anew, %d before them", after, before)
+		t.Errorf("%d calls after the settings were reloaded, %d before", after, before)
 	}
 	if show := i.command("shops", "show", "shop1234"); !strings.Contains(show, "available") || !strings.Contains(show, `#(\d+)`) {
 		t.Errorf("shops show:\n%s", show)
@@ -477,8 +476,8 @@ func TestBadConfigurationStartsNothing(t *testing.T) {
 	}
 }
 
-// TestDatabaseAway: without its database lagerd answers 503 and says when to
-// come again; once it is back everything goes on, and nothing was lost.
+// TestDatabaseAway checks that without its database lagerd answers 503 with Retry-After, and
+// that once it is back everything continues and nothing was lost.
 func TestDatabaseAway(t *testing.T) {
 	dir, err := os.MkdirTemp("", "l")
 	if err != nil {
@@ -523,8 +522,8 @@ func TestDatabaseAway(t *testing.T) {
 	noSecrets(t, i, s)
 }
 
-// TestManyItemsVanish: more items than may be lost unasked, and than are asked
-// for after one listing. A person approves.
+// TestManyItemsVanish loses more items than allowed without approval, and more than are read
+// after one listing. A person approves.
 func TestManyItemsVanish(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
 	i := install(t, s, "", pace)
@@ -539,13 +538,13 @@ func TestManyItemsVanish(t *testing.T) {
 		}
 	}
 	lagerdtest.Eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
-	// A tick that came while items were being deleted has told of fewer.
+	// A tick during the deletions has reported fewer.
 	lagerdtest.Eventually(t, 20*time.Second, "all losses are told of", func() bool {
 		reason := i.status("shop1234").Reason
 		return strings.Contains(reason, "150 of 300 items") && strings.Contains(reason, "lagerd approve shop1234")
 	})
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
-		t.Error("stock was changed before anybody approved it")
+		t.Error("stock was changed before approval")
 	}
 	i.says(1, []string{"check", "--shop", "shop1234"}, "FAILED  shop shop1234: held: stock: losses since", "a reconciliation would take away the stock of 150 of 300 items", "lagerd approve shop1234")
 	i.says(1, []string{"diff", "shop1234"}, "150 of them losses")
@@ -558,7 +557,7 @@ func TestManyItemsVanish(t *testing.T) {
 	i.says(1, []string{"approve", "shop1234", "--yes"}, "shop1234 is paused (stocktaking)", "lagerd shops resume shop1234")
 	i.command("shops", "resume", "shop1234")
 
-	// What is lost beyond what was approved is held back again.
+	// Losses beyond the approval are held back again.
 	before = i.stockOf("shop1234")
 	i.daemon.kill()
 	i.says(0, []string{"approve", "shop1234", "--yes"}, "approved: shop1234 may lose the stock of 150 items (and of 20 more")
@@ -568,7 +567,7 @@ func TestManyItemsVanish(t *testing.T) {
 	i.start()
 	lagerdtest.Eventually(t, 20*time.Second, "the further losses are held back", func() bool { return strings.Contains(i.status("shop1234").Reason, "210 of 300 items") })
 	if after := i.stockOf("shop1234"); !maps.Equal(before, after) {
-		t.Error("stock was changed though it is more than was approved")
+		t.Error("more stock was changed than approved")
 	}
 	i.says(0, []string{"approve", "shop1234", "--yes", "--wait"}, "approved: shop1234 may lose the stock of 210 items", "swept")
 	i.equal(s, "shop1234", first, 40*time.Second)
@@ -576,13 +575,13 @@ func TestManyItemsVanish(t *testing.T) {
 	i.says(0, []string{"check", "--shop", "shop1234"}, "ok      shop shop1234")
 }
 
-// goesOnBesideItsLosses fails unless invoices and what the shop does not lose are
-// stored while its losses are held back.
+// goesOnBesideItsLosses fails unless invoices and gains are stored while the shop's losses are
+// held back.
 func (i *installation) goesOnBesideItsLosses(s *sandbox) {
 	i.t.Helper()
 	item := sellable(s.truth(first))
 	s.post(first, "restock", map[string]any{"number": item, "quantity": "1000"})
-	lagerdtest.Eventually(i.t, 10*time.Second, "an item that gains is read", func() bool { // a tick that comes first puts it off
+	lagerdtest.Eventually(i.t, 10*time.Second, "an item that gains is read", func() bool { // an earlier tick defers it
 		_, code := run(i.t, i.Env, "", "reconcile", "--shop", "shop1234", "--item", item, "--wait")
 		return code == 0 && strings.HasPrefix(i.stockOf("shop1234")[item], "ok 1")
 	})
@@ -599,7 +598,7 @@ func (i *installation) goesOnBesideItsLosses(s *sandbox) {
 	}
 }
 
-// says fails unless a command ends with the code and says the parts.
+// says fails unless a command exits with the code and prints the parts.
 func (i *installation) says(code int, args []string, parts ...string) {
 	i.t.Helper()
 	out, got := run(i.t, i.Env, "", args...)
@@ -637,8 +636,8 @@ func (i *installation) stockOf(shop string) map[string]string {
 	return stock
 }
 
-// TestListingCutShort: a listing that leaves out half of the items and calls
-// itself whole takes nothing away, and nobody need approve anything.
+// TestListingCutShort checks that a listing that omits half of the items while claiming to be
+// complete takes nothing away, and needs no approval.
 func TestListingCutShort(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
 	i := install(t, s, "", pace)
@@ -660,9 +659,9 @@ func TestListingCutShort(t *testing.T) {
 	}
 }
 
-// TestWhereInvoicesBegin: nothing older is downloaded unasked, also not after
-// a restart; and an agreement that once booked with a far higher number is
-// followed below it.
+// TestWhereInvoicesBegin checks that nothing older is downloaded without a request, not even
+// after a restart, and that an agreement that once used a much higher number is followed below
+// it.
 func TestWhereInvoicesBegin(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=30", "--lose=1")
@@ -708,21 +707,21 @@ func TestWhereInvoicesBegin(t *testing.T) {
 		before := i.status("by-number").LastGoodTick
 		lagerdtest.Eventually(t, 15*time.Second, "a tick after the restart", func() bool { return i.status("by-number").LastGoodTick != before })
 		if got := stored("by-number") + stored("by-date"); got != "" {
-			t.Errorf("stored unasked: %s", got)
+			t.Errorf("stored without a request: %s", got)
 		}
 		book(first, map[string]any{"withNumber": 100})
 		book(first+1, map[string]any{"date": "2020-01-01"}) // number 6, back-dated, below 900000
 		lagerdtest.Eventually(t, 15*time.Second, "what is new is found", func() bool { return stored("by-number") == "100 " && stored("by-date") == "6 " })
-		// An older one is fetched when asked for.
+		// An older one is fetched on request.
 		i.command("reconcile", "--shop", "by-date", "--invoice", "2", "--wait")
 		if got := stored("by-date"); got != "2 6 " {
-			t.Errorf("after asking for it: %s", got)
+			t.Errorf("after the request: %s", got)
 		}
 	})
 }
 
-// TestTwoDaemons: two lagerd share the shops of one database; when one is
-// killed the other takes its shops over, and webhooks to either are good.
+// TestTwoDaemons checks that two lagerd share the shops of one database, that one takes over
+// when the other is killed, and that either accepts webhooks.
 func TestTwoDaemons(t *testing.T) {
 	s := startSandbox(t, append([]string{"--agreements=4", "--products=40"}, strings.Fields(lossy)...)...)
 	i := install(t, s, mariadbtest.New(t), pace+"lease: {beat: 200ms, ttl: 1s}\n")

@@ -18,8 +18,8 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// oddDatabase starts a MariaDB with flags of a customer's, and returns a DSN of an
-// ordinary account on it and connections with every right.
+// oddDatabase starts a MariaDB with flags as a customer may have, and returns a DSN for an
+// ordinary account and connections with all privileges.
 func oddDatabase(t *testing.T, flags ...string) (dsn string, root *sql.DB) {
 	t.Helper()
 	server, err := mariadbtest.Start(t.TempDir(), 0, flags...)
@@ -67,9 +67,9 @@ func (i *installation) readiness() (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// TestSuccessIsDurableWithAutocommitOff: on a server whose sessions begin without
-// autocommit, and with another character set, an answered webhook survives kill -9, and
-// the shop's software finds its Danish numbers.
+// TestSuccessIsDurableWithAutocommitOff checks that on a server whose sessions start without
+// autocommit and with another character set, an acknowledged webhook survives kill -9, and the
+// shop's software finds its Danish numbers.
 func TestSuccessIsDurableWithAutocommitOff(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	dsn, root := oddDatabase(t, "--autocommit=0", "--skip-character-set-client-handshake", "--character-set-server=latin1", "--collation-server=latin1_swedish_ci")
@@ -100,8 +100,8 @@ func TestSuccessIsDurableWithAutocommitOff(t *testing.T) {
 	}
 }
 
-// TestReadOnlyDatabase: nothing says that all is well while webhooks cannot be stored,
-// and everything says why.
+// TestReadOnlyDatabase checks that nothing reports success while webhooks cannot be stored, and
+// that everything says why.
 func TestReadOnlyDatabase(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	dsn, root := oddDatabase(t)
@@ -135,7 +135,8 @@ func TestReadOnlyDatabase(t *testing.T) {
 	i.command("check")
 }
 
-// TestReadingCommandsChangeNothing: nor do they bring an older schema up to date.
+// TestReadingCommandsChangeNothing checks that read-only commands change nothing and migrate no
+// older schema.
 func TestReadingCommandsChangeNothing(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	dsn := mariadbtest.New(t)
@@ -168,7 +169,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 		return names
 	}
 	if made := tables(); len(made) > 0 {
-		t.Fatalf("commands that only read have made %v", made)
+		t.Fatalf("read-only commands have created %v", made)
 	}
 	i.start()
 	i.addShop(s, "shop1234", first)
@@ -190,7 +191,7 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	for _, command := range reading {
 		out, _ := run(t, i.Env, "", command...)
 		if after := sums(); after != before {
-			t.Errorf("%v has changed the database from\n%s to\n%s (it said %s)", command, before, after, out)
+			t.Errorf("%v changed the database from\n%s to\n%s (output: %s)", command, before, after, out)
 		}
 	}
 	exec1(t, db, "DELETE FROM goose_db_version WHERE version_id > 3")
@@ -206,8 +207,8 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	}
 }
 
-// TestSilentDatabase: commands give up on a database that takes connections and says
-// nothing, as one does whose packets are swallowed.
+// TestSilentDatabase checks that commands give up on a database that accepts connections but
+// never answers, as when packets are dropped.
 func TestSilentDatabase(t *testing.T) { //nolint:tparallel // measures how long commands take
 	s := startSandbox(t, "--agreements=1", "--products=1")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -231,8 +232,8 @@ func TestSilentDatabase(t *testing.T) { //nolint:tparallel // measures how long 
 	}
 }
 
-// TestParametersOfTheDSN: one that changes what is read is overridden, or refused by
-// name, with the exit code of a bad configuration.
+// TestParametersOfTheDSN checks that a parameter that changes what is read is overridden, or
+// refused by name with the exit code of a bad configuration.
 func TestParametersOfTheDSN(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=5")
 	i := install(t, s, mariadbtest.New(t)+"&charset=latin1&parseTime=false&autocommit=0&columnsWithAlias=true&clientFoundRows=true", pace)
@@ -250,8 +251,8 @@ func TestParametersOfTheDSN(t *testing.T) {
 	}
 }
 
-// TestDeletedDatabaseFile: webhooks are answered with success only while the embedded
-// database's file is the one that is used.
+// TestDeletedDatabaseFile checks that webhooks are acknowledged only while the embedded
+// database's file is the one in use.
 func TestDeletedDatabaseFile(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	i := install(t, s, "", pace)

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// diff runs `lagerd diff` and returns what it prints, apart from what it says
-// about it, and its exit code.
+// diff runs `lagerd diff` and returns its standard output, its standard error and its exit
+// code.
 func (i *installation) diff(args ...string) (out, said string, code int) {
 	i.t.Helper()
 	cmd := exec.CommandContext(i.t.Context(), string(binary), append([]string{"diff"}, args...)...)
@@ -30,7 +30,7 @@ func (i *installation) diff(args ...string) (out, said string, code int) {
 	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
 }
 
-// is fails unless the output has the parts and the exit code is right.
+// is fails unless the output contains the parts and the exit code is right.
 func (i *installation) is(code int, args []string, parts ...string) string {
 	i.t.Helper()
 	out, said, got := i.diff(args...)
@@ -68,7 +68,7 @@ func testDiff(t *testing.T, dsn string) {
 	i.equal(s, "shop1234", first, 10*time.Second)
 	i.is(0, shop, "items at e-conomic", "1 invoice at e-conomic, 1 stored: equal")
 
-	// Nothing is written: what differs stays so.
+	// Nothing is written: the differences remain.
 	db := i.database()
 	defer db.Close()
 	exec := func(query string, args ...any) {
@@ -119,7 +119,7 @@ func testDiff(t *testing.T, dsn string) {
 	}
 
 	if out := i.is(1, of("--item", `=1, "2"`, "--item", item), "2 differences"); strings.Contains(out, "not there") {
-		t.Errorf("an item that was not asked for:\n%s", out)
+		t.Errorf("an item that was not requested:\n%s", out)
 	}
 	i.is(0, of("--invoice", "1"), "1 invoice at e-conomic, 1 stored: equal")
 	i.is(2, of("--invoice", "x"), "expected a whole number")
@@ -130,7 +130,7 @@ func testDiff(t *testing.T, dsn string) {
 	exec("DELETE FROM invoices")
 	i.is(1, shop, "booked", "1 invoice at e-conomic, 0 stored: 1 difference")
 
-	// Another agreement is said, and the difference is shown all the same.
+	// Another agreement is reported, and the difference is still shown.
 	s.post(first, "agreement", map[string]int{"agreementNumber": first + 8})
 	i.is(1, shop, "--accept-agreement", "3 differences")
 	s.post(first, "agreement", map[string]int{"agreementNumber": first})
@@ -144,7 +144,7 @@ func testDiff(t *testing.T, dsn string) {
 	}
 	s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": false})
 
-	// A reconciliation changes what diff told, and no more.
+	// A reconciliation changes exactly what diff showed.
 	i.command("reconcile", "--shop", "shop1234", "--sweep", "--wait")
 	i.equal(s, "shop1234", first, 10*time.Second)
 	i.is(0, shop, "equal")

@@ -16,10 +16,9 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-// TestBinaryIsOfTheseSources calls lagerd itself, beside its binary. By that all
-// of it is linked into the test: go test would else take an earlier result for
-// this one's where lagerd has changed and its tests have not. An import alone
-// links nothing.
+// TestBinaryIsOfTheseSources calls lagerd's code, which links all of it into the test.
+// Otherwise go test would use a cached result if lagerd has changed and its tests have not. An
+// import alone links nothing.
 func TestBinaryIsOfTheseSources(t *testing.T) {
 	var help strings.Builder
 	code := cli.Main(t.Context(), cli.Process{Args: []string{"--help"}, Stdout: &help, Stderr: &help})
@@ -40,8 +39,8 @@ func trade(s *sandbox, count int) {
 	}
 }
 
-// TestAThousandTrades: with 30 % of the webhooks lost, 10 % doubled and 10 %
-// late, everything is equal after the next tick, and what was missed is counted.
+// TestAThousandTrades checks that with 30 % of the webhooks lost, 10 % duplicated and 10 %
+// late, everything is equal after the next tick, and missed webhooks are counted.
 func TestAThousandTrades(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, append([]string{"--agreements=2", "--products=300", "--seed=7"}, strings.Fields(lossy)...)...)
@@ -60,7 +59,7 @@ func TestAThousandTrades(t *testing.T) {
 			st := i.status(shop)
 			t.Logf("%s: %+v", shop, st)
 			if st.MissedWebhooks == 0 {
-				t.Errorf("%s: a third of the webhooks was lost, and none is counted as missed", shop)
+				t.Errorf("%s: a third of the webhooks were lost, but none is counted as missed", shop)
 			}
 			if st.Drift != 0 {
 				t.Errorf("%s: %d changes were found by a sweep only", shop, st.Drift)
@@ -103,7 +102,7 @@ func TestKillNine(t *testing.T) {
 	})
 }
 
-// noSecrets looks for every secret of the test in what lagerd leaves behind.
+// noSecrets searches everything lagerd leaves behind for the test's secrets.
 func noSecrets(t *testing.T, i *installation, s *sandbox) {
 	t.Helper()
 	places := map[string]string{"the sandbox's log": s.out.String()}
@@ -127,7 +126,7 @@ func noSecrets(t *testing.T, i *installation, s *sandbox) {
 	}
 }
 
-// dump returns all that the database holds.
+// dump returns the whole content of the database.
 func (i *installation) dump() string {
 	i.t.Helper()
 	if i.Driver == "sqlite" {
@@ -194,7 +193,7 @@ func (i *installation) dump() string {
 	return all.String()
 }
 
-// TestPagesAndProcessListShowNoSecret looks at lagerd while it runs.
+// TestPagesAndProcessListShowNoSecret checks a running lagerd.
 func TestPagesAndProcessListShowNoSecret(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=20")
 	i := install(t, s, "", pace)
@@ -244,7 +243,7 @@ func processList(t *testing.T) string {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if b, err := os.ReadFile(f); err == nil { // else it has ended meanwhile
+			if b, err := os.ReadFile(f); err == nil { // otherwise it has ended meanwhile
 				all.Write(b)
 			}
 		}
@@ -286,9 +285,9 @@ func TestWebhookAnswers(t *testing.T) {
 	_, unknown := i.call("shop9999", code, "stockUpdate", "1")
 	_, wrong := i.call("shop1234", "wrong", "stockUpdate", "1")
 	if unknown != wrong {
-		t.Errorf("an unknown shop and a wrong code are told apart: %q, %q", unknown, wrong)
+		t.Errorf("an unknown shop and a wrong code are distinguishable: %q, %q", unknown, wrong)
 	}
-	// Every call stands in the shop's log within a second or so.
+	// Every call is in the shop's log within a second or so.
 	lagerdtest.Eventually(t, 5*time.Second, "the webhook log shows the calls", func() bool {
 		out := i.command("shops", "show", "shop1234", "--calls", "50")
 		return strings.Contains(out, "rød grød/æøå") && strings.Contains(out, "merge_field")

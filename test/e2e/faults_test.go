@@ -8,9 +8,9 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-// TestFaultyEconomic trades while e-conomic misbehaves in every way the
-// sandbox knows. When it stops, everything comes right, and nothing wrong was
-// written meanwhile: no item is ever gone, and none loses its figure.
+// TestFaultyEconomic trades while e-conomic shows every fault the sandbox knows. Once they stop
+// everything converges, and nothing wrong was written meanwhile: no item is ever gone, and none
+// loses its figure.
 func TestFaultyEconomic(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=1500", "--seed=3", "--read-lag=300ms")
@@ -32,7 +32,7 @@ func TestFaultyEconomic(t *testing.T) {
 		defer db.Close()
 		var gone int
 		if err := db.QueryRow("SELECT COUNT(*) FROM changes WHERE what IN ('gone', 'state') OR (old_stock IS NOT NULL AND new_stock IS NULL)").Scan(&gone); err != nil || gone != 0 {
-			t.Errorf("faulty answers led to %d items being taken for gone: %v", gone, err)
+			t.Errorf("%d items counted as gone because of faulty answers: %v", gone, err)
 		}
 		s.send(http.MethodDelete, "/sandbox/faults", nil, nil)
 		i.equal(s, "shop1234", first, 40*time.Second)

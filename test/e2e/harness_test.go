@@ -59,7 +59,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 	return watch(t, p, out)
 }
 
-// startCommand is start with a command that the test has made itself.
+// startCommand is start with the test's own command.
 func startCommand(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	out := lagerdtest.NewTranscript()
@@ -73,17 +73,17 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *process {
 	return watch(t, p, out)
 }
 
-// watch ends a process with its test, and shows what it said where that failed.
+// watch ends a process with its test, and logs its output if the test failed.
 func watch(t *testing.T, p *lagerdtest.Process, out *lagerdtest.Output) *process {
 	t.Cleanup(func() {
 		if err := p.Kill(); err != nil {
 			t.Error(err)
 		}
 		if strings.Contains(out.String(), "DATA RACE") {
-			t.Error("the race detector found something")
+			t.Error("the race detector found a race")
 		}
 		if t.Failed() {
-			t.Logf("%s said:\n%s", strings.Join(p.Cmd.Args, " "), out.Tail(60))
+			t.Logf("output of %s:\n%s", strings.Join(p.Cmd.Args, " "), out.Tail(60))
 		}
 	})
 	return &process{t, p, out}
@@ -154,7 +154,7 @@ func (s *sandbox) truth(agreement int) sandboxtest.Truth {
 	return t
 }
 
-// installation is a lagerd with its database and all the logs it has written.
+// installation is a lagerd with its database and its logs.
 type installation struct {
 	*lagerdtest.Installation
 	t      *testing.T
@@ -201,13 +201,13 @@ func (i *installation) command(args ...string) string {
 	return i.Command(args...)
 }
 
-// addShop adds a shop for the agreement and pastes its webhooks there.
+// addShop adds a shop for the agreement and enters its webhooks there.
 func (i *installation) addShop(s *sandbox, name string, agreement int, args ...string) string {
 	i.t.Helper()
 	return i.AddShop(s.Client, name, agreement, args...)
 }
 
-// call calls the webhook by hand, as in a browser.
+// call calls the webhook as a person in a browser does.
 func (i *installation) call(shop, code, kind, number string) (int, string) {
 	i.t.Helper()
 	status, body, err := i.Call(http.DefaultClient, shop, code, kind, number)

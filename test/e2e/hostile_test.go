@@ -22,15 +22,14 @@ import (
 	"lagerd/test/sandboxtest"
 )
 
-// hostile is put into every text: it clears the screen, forges a line, overwrites
-// one, and shows a text in another order than it has.
+// hostile is part of every text: it clears the screen, forges a line, overwrites one, and
+// reorders displayed text.
 const hostile = "\x1b[2J\x1b]0;pwned\a\nFORGED  line\rFORGED\u009b31m\u0085FORGED\u202eFORGED\u2028FORGED\u2029\x7f\u200b\ufeff"
 
-// hostileNumber is an item number that is as bad as one can be.
+// hostileNumber is the worst possible item number.
 const hostileNumber = "N\x1b[2J\nFORGED\u202e\u009b1"
 
-// hostileEconomic answers everything it is asked, and every text in its answers is
-// hostile.
+// hostileEconomic answers every request, with hostile text in every text field.
 type hostileEconomic struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -121,8 +120,8 @@ func (h *hostileEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// harmless fails where a text holds anything that a terminal obeys, or a line that
-// is not lagerd's.
+// harmless fails if a text contains anything a terminal interprets, or a line that is not
+// lagerd's.
 func harmless(t *testing.T, what, text string) {
 	t.Helper()
 	for n, line := range strings.Split(text, "\n") {
@@ -141,8 +140,8 @@ func harmless(t *testing.T, what, text string) {
 	}
 }
 
-// TestHostileTexts runs every command, and the daemon with either kind of log, where
-// every text that comes from e-conomic or a webhook is hostile.
+// TestHostileTexts runs every command, and the daemon with either log format, while every text
+// from e-conomic or a webhook is hostile.
 func TestHostileTexts(t *testing.T) {
 	h := &hostileEconomic{stock: 5}
 	h.Server = httptest.NewServer(h)
@@ -207,7 +206,7 @@ func TestHostileTexts(t *testing.T) {
 	shows("Test"+escaped, "check")
 	show("shops", "pause", "shop1234", "--reason", "because"+hostile)
 	show("status")
-	time.Sleep(3 * time.Second) // the daemon learns of it, and ends its pass
+	time.Sleep(3 * time.Second) // lets the daemon notice and end its pass
 	h.set(func() { h.stock = 7 })
 	for _, format := range []string{"table", "csv", "json"} {
 		out := show("diff", "shop1234", "--format", format)
@@ -244,7 +243,7 @@ func TestHostileTexts(t *testing.T) {
 	for n, log := range i.logs {
 		harmless(t, fmt.Sprintf("log %d", n), log.String())
 		if !strings.Contains(log.String(), "FORGED") {
-			t.Errorf("log %d tells of nothing hostile:\n%s", n, log.Tail(20))
+			t.Errorf("log %d contains nothing hostile:\n%s", n, log.Tail(20))
 		}
 	}
 	for line := range strings.Lines(i.logs[1].String()) {
@@ -256,7 +255,7 @@ func TestHostileTexts(t *testing.T) {
 	everyCommand(t, ran)
 }
 
-// checkDocuments reads what programs read, and finds the texts in it as they are.
+// checkDocuments reads the JSON and CSV output and checks that its texts are unchanged.
 func checkDocuments(t *testing.T, i *installation) {
 	t.Helper()
 	out, said, _ := i.diff("shop1234", "--format", "json")
@@ -267,7 +266,7 @@ func checkDocuments(t *testing.T, i *installation) {
 		t.Fatalf("%v: %s%s", err, out, said)
 	}
 	if !slices.ContainsFunc(d.Stock, func(s struct{ Number, Name string }) bool { return s.Name == "Vare"+hostile }) {
-		t.Errorf("the JSON does not hold the name as it is: %q", d.Stock)
+		t.Errorf("the JSON does not contain the unchanged name: %q", d.Stock)
 	}
 	out, said, _ = i.diff("shop1234", "--format", "csv")
 	if lines, err := csv.NewReader(strings.NewReader(out)).ReadAll(); err != nil || len(lines) < 60 || len(lines) != strings.Count(out, "\n") {
@@ -275,7 +274,7 @@ func checkDocuments(t *testing.T, i *installation) {
 	}
 }
 
-// everyCommand fails where a command was not run.
+// everyCommand fails if a command was not run.
 func everyCommand(t *testing.T, ran map[string]bool) {
 	t.Helper()
 	out, _ := run(t, nil, "", "--help")

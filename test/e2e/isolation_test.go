@@ -25,17 +25,16 @@ var (
 const (
 	hangs    = 60 * time.Second // how long a hung agreement's answer takes
 	workers  = 16
-	manyHung = 20      // more than there are workers
+	manyHung = 20      // more than the workers
 	changing = "00001" // the item whose stock changes before each tick
 )
 
-// TestIsolation: an agreement that hangs on every answer costs the other shops
-// nothing but a worker, and as many such agreements as take up all workers do
-// not stop them. How long the ticks take is logged, not judged.
+// TestIsolation checks that shops are not stopped by an agreement that hangs on every call, nor
+// by more of them than there are workers. The duration of the ticks is logged, not asserted.
 func TestIsolation(t *testing.T) {
 	shops := *isolationShops
 	s := startSandbox(t, fmt.Sprintf("--agreements=%d", shops+manyHung), "--products=50")
-	// Nothing happens but what a signal asks for.
+	// Only signals cause work.
 	i := install(t, s, mariadbtest.New(t), fmt.Sprintf("reconcile: {schedule: \"0 0 1 1 *\", workers: %d, retry_min: 200ms, retry_max: 1s}\n", workers))
 	i.Env = append(i.Env, fmt.Sprint("LAGERD_ECONOMIC_TIMEOUT=", hangs+30*time.Second), "LAGERD_LOG_LEVEL=warn")
 	i.start()
@@ -49,14 +48,14 @@ func TestIsolation(t *testing.T) {
 		err := db.QueryRow("SELECT COUNT(*) FROM progress WHERE tick_at IS NOT NULL").Scan(&n)
 		return err == nil && n == shops+manyHung
 	})
-	t.Logf("all were read first within %s", time.Since(began).Round(time.Millisecond))
+	t.Logf("all were first read within %s", time.Since(began).Round(time.Millisecond))
 
 	tick := func(what string, healthy int) time.Duration {
 		t.Helper()
-		time.Sleep(300 * time.Millisecond) // what the last one left to do is done
+		time.Sleep(300 * time.Millisecond) // lets the last one finish its work
 		took := i.tickOf(s, db, healthy)
 		if took == 0 {
-			t.Fatalf("%s: a tick of the healthy shops is not through before the hung ones give up", what)
+			t.Fatalf("%s: a tick of the healthy shops did not finish before the hung ones gave up", what)
 		}
 		return took
 	}
@@ -86,7 +85,7 @@ func TestIsolation(t *testing.T) {
 		}
 	}
 
-	// Those that hung come right as soon as they answer.
+	// The hung ones recover as soon as they answer.
 	for n := range manyHung {
 		s.hang(first+shops+n, false)
 	}
@@ -133,7 +132,7 @@ func (s *sandbox) hang(agreement int, on bool) {
 	s.fault(agreement, map[string]any{"hang": howLong})
 }
 
-// fault sets faults of one agreement; nil takes all of them away.
+// fault sets faults of one agreement; nil removes them all.
 func (s *sandbox) fault(agreement int, faults map[string]any) {
 	s.t.Helper()
 	method := http.MethodPut
@@ -143,9 +142,8 @@ func (s *sandbox) fault(agreement int, faults map[string]any) {
 	s.send(method, fmt.Sprintf("/sandbox/agreements/%d/faults", agreement), faults, nil)
 }
 
-// tickOf changes an item of each of the first shops, asks for a tick, and
-// returns how long it took until the last of the changes was stored; 0: they
-// were not, before those that hang gave up.
+// tickOf changes an item of each of the first shops, requests a tick, and returns the time
+// until the last change was stored; 0 if the hanging shops gave up first.
 func (i *installation) tickOf(s *sandbox, db *sql.DB, shops int) time.Duration {
 	i.t.Helper()
 	for n := range shops {
@@ -164,7 +162,7 @@ func (i *installation) tickOf(s *sandbox, db *sql.DB, shops int) time.Duration {
 		if stored == shops {
 			return last.Time.Sub(began)
 		}
-		time.Sleep(50 * time.Millisecond) // seldom, or it slows down what is measured
+		time.Sleep(50 * time.Millisecond) // rarely, so as not to slow down what is measured
 	}
 	return 0
 }
@@ -177,8 +175,8 @@ func spread(list []time.Duration) string {
 	return fmt.Sprintf("min %s, median %s, max %s", slices.Min(list).Round(time.Millisecond), median(list).Round(time.Millisecond), slices.Max(list).Round(time.Millisecond))
 }
 
-// TestIsolationOfAnItem: an item that cannot be read is kept as a failing hint
-// with its error, and all others of its shop are true.
+// TestIsolationOfAnItem checks that an unreadable item becomes a failing hint with its error,
+// and that all other items of its shop are up to date.
 func TestIsolationOfAnItem(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=60")
@@ -196,7 +194,7 @@ func TestIsolationOfAnItem(t *testing.T) {
 			diff := i.differences(s, "shop1234", first)
 			return len(diff) == 1 && strings.HasPrefix(diff[0], fmt.Sprintf("item %q: stock", changing))
 		})
-		t.Logf("all others were true after %s", time.Since(began).Round(10*time.Millisecond))
+		t.Logf("all others were equal after %s", time.Since(began).Round(10*time.Millisecond))
 		db := i.database()
 		defer db.Close()
 		lagerdtest.Eventually(t, 10*time.Second, "the item is an open hint that fails", func() bool {
@@ -210,7 +208,7 @@ func TestIsolationOfAnItem(t *testing.T) {
 			t.Errorf("status: %+v", st)
 		}
 		if why := i.command("why", "shop1234", changing); !strings.Contains(why, "500") {
-			t.Errorf("why does not tell the error:\n%s", why)
+			t.Errorf("why does not show the error:\n%s", why)
 		}
 		s.fault(first, nil)
 		i.equal(s, "shop1234", first, 10*time.Second)
@@ -218,8 +216,8 @@ func TestIsolationOfAnItem(t *testing.T) {
 	})
 }
 
-// TestIsolationOfARefusedShop: a shop whose grant is refused stands alone, and
-// goes on by itself when the grant is good again.
+// TestIsolationOfARefusedShop checks that a shop whose grant is refused affects no other, and
+// resumes automatically when the grant works again.
 func TestIsolationOfARefusedShop(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=30", "--lose=1")

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestMovedShop: a shop that is removed and added again within a second, or that
-// changes over, with another company's token, never has the former company's figures,
-// invoices or PDFs, also where two lagerd run.
+// TestMovedShop checks that a shop that is removed and added again within a second, or changes
+// over, with another company's token, never shows the former company's figures, invoices or
+// PDFs, even with two lagerd.
 func TestMovedShop(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=150", "--seed=5")
@@ -33,7 +33,7 @@ func TestMovedShop(t *testing.T) {
 			var wrong int
 			err := db.QueryRowContext(t.Context(), fmt.Sprintf("SELECT COUNT(*) FROM shop_invoices WHERE shop = 's1' AND pdf LIKE '%%Aftale %d %%'", agreement)).Scan(&wrong)
 			if err != nil || wrong != 0 {
-				t.Fatalf("the shop is sent %d PDFs of agreement %d, which is not its own: %v", wrong, agreement, err)
+				t.Fatalf("the shop sees %d PDFs of agreement %d, which is not its own: %v", wrong, agreement, err)
 			}
 		}
 		now, then := first, first+1
@@ -50,7 +50,7 @@ func TestMovedShop(t *testing.T) {
 			now, then = then, now
 			i.write("new.grant", grant(now))
 			i.command("shops", "set", "s1", "--grant-token-file", filepath.Join(i.dir, "new.grant"), "--accept-agreement", "--yes", "--agreement", strconv.Itoa(now))
-			none(then) // from this moment on
+			none(then) // from now on
 			i.equal(s, "s1", now, time.Minute)
 			none(then)
 		}

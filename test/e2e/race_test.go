@@ -2,6 +2,6 @@
 
 package e2e_test
 
-// buildFlags has the binary watched by the race detector where the tests are. To
-// compile it with its profile (default.pgo) takes a minute more.
+// buildFlags are go build's: the race detector if the tests use it, and then no default.pgo,
+// which would take a minute more.
 var buildFlags = []string{"-race", "-pgo=off"}

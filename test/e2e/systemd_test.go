@@ -15,7 +15,7 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-// manager is what systemd hears from a service.
+// manager records a service's notifications to systemd.
 type manager struct {
 	mu   sync.Mutex
 	said []string
@@ -80,7 +80,7 @@ func TestUnderAServiceManager(t *testing.T) {
 	i.Webhook = inherited.Addr().String()
 	_ = inherited.Close()
 
-	// A call that comes before the service runs waits in the socket.
+	// A call that arrives before the service runs waits in the socket.
 	early := make(chan int, 1)
 	go func() {
 		res, err := http.Get("http://" + i.Webhook + "/webhooks.php?type=x")
@@ -98,7 +98,7 @@ func TestUnderAServiceManager(t *testing.T) {
 	p := startCommand(t, cmd)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("heard %q", m.all())
+			t.Logf("notifications: %q", m.all())
 		}
 	})
 	lagerdtest.Eventually(t, 10*time.Second, "READY", func() bool { return m.heard("READY=1") == 1 })

@@ -18,7 +18,8 @@ import (
 	"lagerd/test/lagerdtest"
 )
 
-// TestWithoutALagerd: nothing looks well where none runs, however it ended.
+// TestWithoutALagerd checks that without a running lagerd nothing looks healthy, however it
+// ended.
 func TestWithoutALagerd(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=10")
@@ -34,7 +35,7 @@ func TestWithoutALagerd(t *testing.T) {
 		settled(t, i, s, "shop1234", first)
 		i.says(0, []string{"status"}, "shop1234  running")
 		if out := i.command("reconcile"); strings.Contains(out, none) {
-			t.Errorf("one runs, and reconcile says %s", out)
+			t.Errorf("one runs, but reconcile says %s", out)
 		}
 		i.says(0, []string{"check"}, "ok      daemon: ", "ok      shop shop1234: agreement", "ok      shop asleep: is paused by a person")
 
@@ -51,9 +52,9 @@ func TestWithoutALagerd(t *testing.T) {
 	})
 }
 
-// TestWrongAppToken: several agreements that refuse point to what they have in
-// common, a command that reads another token than the service says so, and all go on
-// at once when it is mended.
+// TestWrongAppToken checks that several refusing agreements point to the shared app token, that
+// a command that reads another token than the service says so, and that all shops resume at
+// once when it is corrected.
 func TestWrongAppToken(t *testing.T) {
 	s := startSandbox(t, "--agreements=2", "--products=10")
 	i := install(t, s, "", strings.Replace(pace, "held_retry: 1s", "held_retry: 1h", 1))
@@ -67,7 +68,7 @@ func TestWrongAppToken(t *testing.T) {
 	i.says(1, []string{"check"}, "FAILED  app secret token: the lagerd on ", "uses a different token than this command",
 		"FAILED  app secret token: several agreements answer 401, and none answers well")
 	if out := i.command("status"); strings.Contains(out, "401") {
-		t.Errorf("the service goes on, and status says\n%s", out)
+		t.Errorf("the service runs, but status says\n%s", out)
 	}
 	i.daemon.signal(syscall.SIGHUP)
 	for _, shop := range []string{"one", "two"} {
@@ -92,8 +93,7 @@ func TestWrongAppToken(t *testing.T) {
 	})
 }
 
-// TestCheckLooksAtAnswers: clocks that are far apart and listings that leave items
-// out look well in no check.
+// TestCheckLooksAtAnswers checks that clocks far apart and incomplete listings fail the check.
 func TestCheckLooksAtAnswers(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	to, err := url.Parse(s.URL)
@@ -103,7 +103,7 @@ func TestCheckLooksAtAnswers(t *testing.T) {
 	var wrongClock, cutShort atomic.Bool
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
-		r.Out.Header.Del("Accept-Encoding") // else the answer is packed
+		r.Out.Header.Del("Accept-Encoding") // otherwise the answer is compressed
 	}}
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if wrongClock.Load() {

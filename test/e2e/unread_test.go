@@ -17,8 +17,8 @@ import (
 	"lagerd/test/sandboxtest"
 )
 
-// oddEconomic is an e-conomic behind a gateway that puts a byte order mark before its
-// JSON. Its items, invoices and what follows its PDFs are as a test has them.
+// oddEconomic is an e-conomic behind a gateway that puts a byte order mark before its JSON. The
+// test sets its items, its invoices and what follows its PDFs.
 type oddEconomic struct {
 	*httptest.Server
 	mu              sync.Mutex
@@ -72,8 +72,9 @@ func (o *oddEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestWhatCannotBeRead: what nobody needs costs nothing but itself, what is needed is
-// named, counted and tried again, and all of it is told wherever a person looks.
+// TestWhatCannotBeRead checks that an unreadable field that is not needed affects only itself,
+// that a needed one is named, counted and retried, and that all are reported wherever a person
+// looks.
 func TestWhatCannotBeRead(t *testing.T) {
 	item := func(number, more string) string {
 		return fmt.Sprintf(`{"productNumber":%q,"name":"Vare","barred":false,"lastUpdated":"2026-11-01T10:00:00Z","inventory":{"inStock":5.0,"available":5.0}%s}`, number, more)
@@ -137,8 +138,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 		}
 	}
 
-	// All of it is put right, and an item deleted: also the mark before that answer is
-	// understood.
+	// Everything is corrected and an item deleted: the mark before that answer is accepted
+	// too.
 	o.set(func() {
 		o.items = map[string]string{"A-2": item("A-2", ""), "A-3": item("A-3", "")}
 		for number := range o.invoices {

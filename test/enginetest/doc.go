@@ -1,4 +1,4 @@
-// Package enginetest runs an engine, with a database and an e-conomic of its own, in a
-// testing/synctest bubble: an hour of ticks takes a moment, and what happens when is
-// the test's to say. Only tests import it.
+// Package enginetest runs an engine with its own database and e-conomic in a testing/synctest
+// bubble: an hour of ticks takes a moment, and the test controls what happens when. Only tests
+// import it.
 package enginetest

@@ -37,22 +37,22 @@ type World struct {
 	Shops    *Shops
 	Economic sandboxtest.Client
 	Log      *lagerdtest.Output
-	Config   config.Config // that Reload may take over, changed
+	Config   config.Config // may be changed and applied by Reload
 
 	stop func()
 }
 
-// Unreadable is a grant token that does not open.
+// Unreadable is a grant token that cannot be decrypted.
 const Unreadable = "sealed under another key"
 
-// Options is what a test may want otherwise.
+// Options override the defaults.
 type Options struct {
-	Sandbox sandbox.Options        // Agreements and Products; the rest is seen to
-	Config  func(c *config.Config) // changes what is the default in tests: no ticks by themselves
+	Sandbox sandbox.Options        // Agreements and Products; the rest is set by Run
+	Config  func(c *config.Config) // changes the default of tests, which has no ticks
 	Pace    func(p *engine.Pace)
 }
 
-// Run runs a test in a bubble in which an engine runs. Shops are the test's to add.
+// Run runs a test in a bubble with a running engine. The test adds the shops.
 func Run(t *testing.T, o Options, test func(t *testing.T, w *World)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lagerd.db")
@@ -116,14 +116,14 @@ func newWorld(t *testing.T, path string, o Options) *World {
 	t.Cleanup(func() {
 		box.Close()
 		if t.Failed() {
-			t.Logf("the engine said:\n%s", w.Log.Tail(40))
+			t.Logf("log of the engine:\n%s", w.Log.Tail(40))
 		}
 	})
 	return w
 }
 
-// migrated is a database that is empty, and up to date: to make one takes longer than
-// most tests.
+// migrated is an empty database with the current schema: creating one takes longer than most
+// tests.
 var migrated = sync.OnceValues(func() (image []byte, err error) {
 	dir, err := os.MkdirTemp("", "lagerd-engine")
 	if err != nil {
@@ -182,20 +182,20 @@ func (w *World) Set(name string, change func(*store.Shop)) {
 	}))
 }
 
-// Does has something happen at the first agreement: "sell", "book" and so on.
+// Does triggers an event at the first agreement: "sell", "book" and so on.
 func (w *World) Does(what string, body any) {
 	w.T.Helper()
 	w.must(w.Economic.Post(lagerdtest.FirstAgreement, what, body, nil))
 }
 
-// Faults has e-conomic misbehave from now on.
+// Faults makes e-conomic misbehave from now on.
 func (w *World) Faults(named map[string]any) {
 	w.T.Helper()
 	w.must(w.Economic.Faults(named))
 }
 
-// Within lets time pass until something is so, and fails the test where it is not within
-// the time.
+// Within lets time pass until the condition holds, and fails the test if it does not within the
+// given time.
 func (w *World) Within(most time.Duration, what string, so func() bool) {
 	w.T.Helper()
 	for deadline := time.Now().Add(most); !so(); time.Sleep(min(5*time.Second, most/100)) {
@@ -205,7 +205,7 @@ func (w *World) Within(most time.Duration, what string, so func() bool) {
 	}
 }
 
-// Row returns one value of the database, as a text; "" where there is no row.
+// Row returns one value of the database as text; "" if there is no row.
 func (w *World) Row(query string, args ...any) (text string) {
 	w.T.Helper()
 	db, err := sql.Open("sqlite", "file:"+w.Store.Path()+"?_pragma=busy_timeout(10000)")
@@ -235,10 +235,10 @@ func (w *World) Scrape() string {
 	return rec.Body.String()
 }
 
-// Metric returns the value of a metric, labels and all; 0 where there is none.
+// Metric returns the value of a metric, named with its labels; 0 if it is missing.
 func (w *World) Metric(name string) float64 { return lagerdtest.Metric(w.Scrape(), name) }
 
-// Calls returns how often e-conomic was asked for something.
+// Calls returns the number of requests to e-conomic.
 func (w *World) Calls() int {
 	w.T.Helper()
 	var stats []struct{ CallsToday int }
@@ -294,10 +294,11 @@ func (x *Shops) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// direct is a network in which a handler is called: in a bubble no other has a clock.
+// direct is a network that calls a handler directly, since in a bubble a real one does not
+// share the clock.
 type direct struct{ http.Handler }
 
-// answersAfter is how long e-conomic takes at least: two reads of no time would be one.
+// answersAfter is e-conomic's minimum latency: two reads without duration would count as one.
 const answersAfter = 20 * time.Millisecond
 
 // RoundTrip implements http.RoundTripper.

@@ -20,8 +20,8 @@ import (
 	"lagerd/test/sandboxtest"
 )
 
-// What every installation is given: the sandbox's app token, a master key, and the
-// number of the sandbox's first agreement.
+// Values of every installation: the sandbox's app token, a master key, and the number of the
+// sandbox's first agreement.
 const (
 	AppToken       = "sandbox-app-token"
 	Key            = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -33,8 +33,7 @@ func Grant(agreement int) string {
 	return fmt.Sprintf("sandbox-grant-%d", agreement-FirstAgreement+1)
 }
 
-// Pace is configuration that makes lagerd quick enough for a test: a tick every two
-// seconds.
+// Pace is configuration that makes lagerd fast enough for a test: a tick every two seconds.
 const Pace = `
 reconcile:
   schedule: "@every 2s"
@@ -44,10 +43,10 @@ reconcile:
   held_retry: 1s
 `
 
-// Setup is what differs between installations.
+// Setup holds what differs between installations.
 type Setup struct {
-	Dir   string // of its files; "": one of the test's own
-	Name  string // of its configuration, where several share a directory
+	Dir   string // of its files; "": the test's own
+	Name  string // of its configuration, if several share a directory
 	DSN   string // of a MySQL server; "": the embedded database
 	Path  string // of the embedded database; "": in Dir
 	REST  string // e-conomic's address
@@ -56,20 +55,18 @@ type Setup struct {
 	Timeout time.Duration // of a call to e-conomic; 0: the default
 }
 
-// Installation is a lagerd with its configuration and its database, as an operator
-// has it, running or not.
+// Installation is a lagerd with its configuration and its database, running or not.
 type Installation struct {
 	T              testing.TB
 	Dir, Config    string
 	Env            []string
 	Webhook, Admin string   // addresses
-	Driver, DSN    string   // of its database, for a test's own connections
-	Secrets        []string // that nothing may show
-	Lagerd         Command  // Install sets none
+	Driver, DSN    string   // of its database, for the test's own connections
+	Secrets        []string // must not appear anywhere
+	Lagerd         Command  // not set by Install
 }
 
-// Command runs a command line of lagerd to its end, and returns all that it says and
-// its exit code.
+// Command runs a command of lagerd and returns its output and exit code.
 type Command func(env []string, stdin string, args ...string) (out string, code int)
 
 // Install writes the configuration of a lagerd and the files that it names.
@@ -114,7 +111,7 @@ admin:
 	return i
 }
 
-// Path returns where a file of the installation is.
+// Path returns the path of a file of the installation.
 func (i *Installation) Path(name string) string { return filepath.Join(i.Dir, name) }
 
 // Write writes a file of the installation.
@@ -123,7 +120,7 @@ func (i *Installation) Write(name, text string) {
 	Write(i.T, i.Path(name), text)
 }
 
-// Command runs a command that must succeed, and returns what it says.
+// Command runs a command that must succeed, and returns its output.
 func (i *Installation) Command(args ...string) string {
 	i.T.Helper()
 	out, code := i.Lagerd(i.Env, "", args...)
@@ -155,7 +152,7 @@ func (i *Installation) Call(client *http.Client, shop, code, kind, number string
 	return get(context.Background(), client, "http://"+i.Webhook+"/webhooks.php?"+q.Encode())
 }
 
-// Ask asks the admin listener for a page.
+// Ask requests a page from the admin listener.
 func (i *Installation) Ask(ctx context.Context, path string) (status int, body string, err error) {
 	return get(ctx, http.DefaultClient, "http://"+i.Admin+path)
 }
@@ -174,17 +171,17 @@ func get(ctx context.Context, client *http.Client, address string) (status int, 
 	if err != nil {
 		err = fmt.Errorf("read lagerd's answer: %w", err)
 	}
-	return res.StatusCode, string(raw), err // the status counts also where the rest breaks off
+	return res.StatusCode, string(raw), err // the status is valid even if the body is cut off
 }
 
-// Ready reports whether lagerd says that it does its work.
+// Ready reports whether lagerd is ready.
 func (i *Installation) Ready(ctx context.Context) bool {
 	status, _, err := i.Ask(ctx, "/readyz")
 	return err == nil && status == http.StatusOK
 }
 
-// Metric returns the value of a metric, labels and all. Where lagerd does not answer it
-// is 0, and so it is where there is no such metric.
+// Metric returns the value of a metric, named with its labels; 0 if lagerd does not answer or
+// has no such metric.
 func (i *Installation) Metric(ctx context.Context, name string) float64 {
 	_, page, err := i.Ask(ctx, "/metrics")
 	if err != nil {
@@ -193,8 +190,8 @@ func (i *Installation) Metric(ctx context.Context, name string) float64 {
 	return Metric(page, name)
 }
 
-// Metric returns the value that a page of metrics gives for one, labels and all; 0 where
-// it has none.
+// Metric returns the value of a metric, named with its labels, on a page of metrics; 0 if it is
+// missing.
 func Metric(page, name string) float64 {
 	for line := range strings.Lines(page) {
 		if text, found := strings.CutPrefix(line, name+" "); found {
@@ -207,7 +204,7 @@ func Metric(page, name string) float64 {
 	return 0
 }
 
-// Database opens a connection of the test's own; whoever calls it closes it.
+// Database opens a connection for the test; the caller closes it.
 func (i *Installation) Database() *sql.DB {
 	i.T.Helper()
 	db, err := sql.Open(i.Driver, i.DSN)
@@ -217,7 +214,7 @@ func (i *Installation) Database() *sql.DB {
 	return db
 }
 
-// Differences compares what a shop's software reads with e-conomic's truth.
+// Differences compares what a shop's software reads with e-conomic's data.
 func (i *Installation) Differences(s sandboxtest.Client, shop string, agreement int) []string {
 	i.T.Helper()
 	is, err := s.Truth(agreement)
@@ -233,7 +230,7 @@ func (i *Installation) Differences(s sandboxtest.Client, shop string, agreement 
 	return differ
 }
 
-// Equal waits until what a shop's software reads is e-conomic's truth.
+// Equal waits until what a shop's software reads equals e-conomic's data.
 func (i *Installation) Equal(s sandboxtest.Client, shop string, agreement int, within time.Duration) {
 	i.T.Helper()
 	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
@@ -247,7 +244,7 @@ func (i *Installation) Equal(s sandboxtest.Client, shop string, agreement int, w
 	}
 }
 
-// ShopStatus is what tests look at of `lagerd status --json`.
+// ShopStatus is the part of `lagerd status --json` that tests check.
 type ShopStatus struct {
 	State          string `json:"state"`
 	Held           string `json:"held"`
@@ -265,7 +262,7 @@ type ShopStatus struct {
 	CallsToday     int    `json:"calls_today"`
 }
 
-// Status returns what `lagerd status` says of a shop.
+// Status returns a shop's `lagerd status`.
 func (i *Installation) Status(shop string) ShopStatus {
 	i.T.Helper()
 	var list []ShopStatus

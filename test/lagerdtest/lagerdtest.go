@@ -40,11 +40,10 @@ func Build(dir string, flags ...string) (Binary, error) {
 type Process struct {
 	Cmd     *exec.Cmd
 	Exited  chan struct{} // closed when it has ended
-	Ordered atomic.Bool   // its end was asked for
+	Ordered atomic.Bool   // its end was requested
 }
 
-// Start starts the binary; whoever calls it ends it. Of the environment it has
-// only what it needs and env.
+// Start starts the binary; the caller ends it. Its environment is only what it needs and env.
 func (b Binary) Start(out io.Writer, env []string, args ...string) (*Process, error) {
 	cmd := exec.Command(string(b), args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, env...)
@@ -52,7 +51,7 @@ func (b Binary) Start(out io.Writer, env []string, args ...string) (*Process, er
 	return Start(cmd)
 }
 
-// Start starts a command that a test has made itself; whoever calls it ends it.
+// Start starts the test's own command; the caller ends it.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{Cmd: cmd, Exited: make(chan struct{})}
 	if err := cmd.Start(); err != nil {
@@ -60,7 +59,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	}
 	go func() {
 		defer close(p.Exited)
-		_ = p.Cmd.Wait() // how it ended is in ProcessState
+		_ = p.Cmd.Wait() // the result is in ProcessState
 	}()
 	return p, nil
 }
@@ -68,7 +67,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // Pid returns the process's id.
 func (p *Process) Pid() int { return p.Cmd.Process.Pid }
 
-// Running reports whether it has not ended yet.
+// Running reports whether the process has not ended yet.
 func (p *Process) Running() bool {
 	select {
 	case <-p.Exited:
@@ -78,7 +77,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Signal sends a signal; a process that has ended takes none, and that is no error.
+// Signal sends a signal; if the process has ended it does nothing and returns nil.
 func (p *Process) Signal(s syscall.Signal) error {
 	if err := p.Cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("send %s to process %d: %w", s, p.Pid(), err)
@@ -86,7 +85,7 @@ func (p *Process) Signal(s syscall.Signal) error {
 	return nil
 }
 
-// Kill ends the process at once, also one that is stopped, and waits for that.
+// Kill kills the process, even if it is stopped, and waits for its end.
 func (p *Process) Kill() error {
 	p.Ordered.Store(true)
 	err := p.Signal(syscall.SIGKILL)
@@ -106,7 +105,7 @@ func (p *Process) Wait(within time.Duration) (code int, err error) {
 	}
 }
 
-// Command returns what runs the binary's commands for a test.
+// Command returns a function that runs the binary's commands for a test.
 func (b Binary) Command(t testing.TB) Command {
 	return func(env []string, stdin string, args ...string) (string, int) {
 		t.Helper()
@@ -123,8 +122,8 @@ func (b Binary) Command(t testing.TB) Command {
 	}
 }
 
-// Eventually waits until something is so, and fails the test where it is not within
-// the time.
+// Eventually waits until the condition holds, and fails the test if it does not within the
+// given time.
 func Eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -136,8 +135,8 @@ func Eventually(t testing.TB, within time.Duration, what string, ok func() bool)
 	}
 }
 
-// FreeAddress returns an address of this machine that nobody listens on. Its port is
-// below those that Linux gives to connections (ip_local_port_range).
+// FreeAddress returns a local address that nobody listens on. Its port is below Linux's
+// ephemeral range (ip_local_port_range).
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	const least, most = 10_000, 32_767
@@ -153,7 +152,7 @@ func FreeAddress(t testing.TB) string {
 	return ""
 }
 
-// Write writes a file of the test's.
+// Write writes a file for the test.
 func Write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -168,7 +167,7 @@ func (b Binary) Sandbox(t testing.TB, args ...string) sandboxtest.Client {
 	return s
 }
 
-// HeardSandbox is Sandbox, for a test that looks at what it says.
+// HeardSandbox is Sandbox for a test that checks its output.
 func (b Binary) HeardSandbox(t testing.TB, args ...string) (sandboxtest.Client, *Output) {
 	t.Helper()
 	out := NewTranscript()

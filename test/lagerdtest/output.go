@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Output keeps the last lines of what processes say, or all of it, and counts what is
-// looked for in it: a long run says more than memory should hold.
+// Output keeps the last lines of processes' output, or all of it, and counts lines with given
+// texts. A long run prints more than memory should hold.
 type Output struct {
 	watched []string
 	all     bool // keep every line
@@ -26,7 +26,7 @@ func NewOutput(watched ...string) *Output {
 	return &Output{watched: watched, counts: map[string]int{}}
 }
 
-// NewTranscript returns an Output that keeps all that is said.
+// NewTranscript returns an Output that keeps everything.
 func NewTranscript() *Output {
 	o := NewOutput()
 	o.all = true
@@ -59,7 +59,7 @@ func (o *Output) line(line string) {
 	}
 }
 
-// Count returns how many lines held the text, one of those watched for.
+// Count returns how many lines contained the text, one of those watched for.
 func (o *Output) Count(what string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,16 +13,16 @@ import (
 	"lagerd/cli"
 )
 
-// LogVariable names the variable with the file to which the lagerd of Main appends the
-// log of `lagerd run`, for who cannot read its standard error meanwhile.
+// LogVariable names the environment variable with the file to which Main's lagerd appends the
+// log of `lagerd run`, for tests that cannot read its standard error meanwhile.
 const LogVariable = "LAGERD_TEST_LOG"
 
-// Main runs a package's tests and ends the process. Called by the name of lagerd, as
-// Self is and as scripts do, the test binary is lagerd: nothing has to be built, and
-// what is covered of it counts. More tests run at once than there are processors: those
-// that run lagerd wait most of the time.
+// Main runs a package's tests and ends the process. Run under the name lagerd, as Self and
+// scripts do, the test binary acts as lagerd: nothing has to be built, and coverage includes
+// it. More tests run at once than there are processors, since tests that run lagerd mostly
+// wait.
 func Main(m testscript.TestingM) {
-	if err := flag.Set("test.parallel", "8"); err != nil { // -parallel comes after this
+	if err := flag.Set("test.parallel", "8"); err != nil { // -parallel overrides this
 		panic(err)
 	}
 	testscript.Main(m, map[string]func(){"lagerd": lagerd})
@@ -42,7 +42,7 @@ func lagerd() {
 	os.Exit(cli.Main(context.Background(), p))
 }
 
-// Self returns the lagerd that the test binary is; its package calls Main.
+// Self returns the test binary acting as lagerd; its package must call Main.
 func Self(t testing.TB) Binary {
 	t.Helper()
 	path, err := exec.LookPath("lagerd")

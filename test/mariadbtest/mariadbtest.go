@@ -14,9 +14,9 @@ import (
 // serverVariable names a server to use instead of a private one.
 const serverVariable = "LAGERD_TEST_MYSQL_DSN"
 
-// shared is the process's one server. Package-level state is right here and only
-// here: a server takes a second or two to make, the testing package has no other
-// place that outlives a test, and Main ends it.
+// shared is the process's one server. Package-level state is justified here: a server takes a
+// second or two to start, the testing package has no other place that outlives a test, and Main
+// ends it.
 var shared struct {
 	sync.Mutex
 	inMain bool
@@ -43,11 +43,10 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// New returns the DSN (go-sql-driver, times as UTC time.Time) of an empty
-// database that is t's alone and is dropped when t ends. The first call in a
-// process starts the server. The test fails, and never skips, when there is no
-// MariaDB; it fails too when it leaves a transaction open that keeps its database
-// from being dropped.
+// New returns the DSN (go-sql-driver, times as UTC time.Time) of an empty database for t alone,
+// which is dropped when t ends. The first call in a process starts the server. The test fails,
+// and never skips, without MariaDB; it also fails if it leaves a transaction open that prevents
+// dropping its database.
 func New(t testing.TB) string {
 	t.Helper()
 	server, err := sharedDSN()

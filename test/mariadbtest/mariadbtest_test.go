@@ -20,7 +20,7 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// The test binary runs itself for what can only be seen on a process of its own.
+// The test binary runs itself to test what needs a separate process.
 const (
 	helperVariable = "MARIADBTEST_HELPER"
 	serverVariable = "LAGERD_TEST_MYSQL_DSN"
@@ -55,7 +55,7 @@ func TestNewGivesEmptyDatabasesOfTheirOwn(t *testing.T) {
 		if n := queryInt(t, db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"); n != 0 {
 			t.Errorf("database %d has %d tables, want none", i, n)
 		}
-		// The same table in both: they do not see each other.
+		// The same table in both, which must not see each other.
 		exec1(t, db, "CREATE TABLE stock (number VARCHAR(25) PRIMARY KEY, seen DATETIME(6))")
 		want := time.Date(2026, 7, 1, 12, 0, i, 123456000, time.UTC)
 		exec1(t, db, "INSERT INTO stock VALUES ('0571527051', ?)", want)
@@ -91,7 +91,7 @@ func TestNewDropsTheDatabaseWithItsTest(t *testing.T) { //nolint:tparallel // th
 func TestNewIsDurable(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(serverVariable) != "" {
-		t.Log("the server is not ours: its durability is its owner's")
+		t.Log("not our server: its owner decides on durability")
 		return
 	}
 	db := open(t, mariadbtest.New(t))
@@ -102,7 +102,7 @@ func TestNewIsDurable(t *testing.T) {
 
 func TestServerKeepsWhatWasCommitted(t *testing.T) {
 	t.Parallel()
-	// Longer than a socket's path may be.
+	// Longer than the maximum path of a socket.
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	s := start(t, dir)
 	dsn, err := s.CreateDatabase(t.Context())
@@ -132,7 +132,7 @@ func TestServerKeepsWhatWasCommitted(t *testing.T) {
 		if err := s.Restart(); err != nil {
 			t.Fatalf("restart after %s: %v", e.name, err)
 		}
-		// A fresh pool: the old one holds connections to the dead process.
+		// A new pool, since the old one holds connections to the dead process.
 		db = open(t, dsn)
 		if n := queryInt(t, db, "SELECT COUNT(*) FROM runs"); n != i+1 {
 			t.Errorf("after %s %d rows are left, want %d", e.name, n, i+1)
@@ -148,7 +148,7 @@ func TestServerKeepsWhatWasCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Another Start in the same place finds the same data.
+	// Another Start in the same directory finds the same data.
 	again := start(t, dir)
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
@@ -209,7 +209,7 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // killed, as asked
+	_ = cmd.Wait() // killed, as intended
 	assertGone(t, pid)
 }
 
@@ -295,7 +295,7 @@ func assertGone(t *testing.T, pid int) {
 	t.Errorf("process %d still runs", pid)
 }
 
-// zombie tells of a process that has ended and waits for a parent that is not us.
+// zombie reports whether a process has ended and waits for a parent that is not us.
 func zombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(stat), ") Z ")

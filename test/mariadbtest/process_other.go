@@ -4,6 +4,6 @@ package mariadbtest
 
 import "syscall"
 
-// processAttributes has nothing to offer outside Linux: there a test process
-// that is killed leaves its server running.
+// processAttributes returns nothing outside Linux: there a killed test process leaves its
+// server running.
 func processAttributes() *syscall.SysProcAttr { return nil }

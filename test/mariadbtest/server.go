@@ -32,8 +32,8 @@ const (
 	stopTimeout  = 30 * time.Second
 )
 
-// Server is a MariaDB of its own in one directory. Its methods may be called
-// from several goroutines.
+// Server is a private MariaDB in one directory. Its methods may be called from several
+// goroutines.
 type Server struct {
 	dir      string
 	port     int
@@ -50,11 +50,11 @@ type process struct {
 	exited chan struct{} // closed once the process has been waited for
 }
 
-// Start starts a MariaDB that keeps its data in dir, which is created if it is
-// missing and initialised if it is empty, and returns when the server answers.
-// Port 0 picks a free port. The caller stops it with Stop; dir stays, and a later
-// Start there finds the data again. The error says what to do where MariaDB is
-// not installed, and carries the end of the server's log where it does not start.
+// Start starts a MariaDB that keeps its data in dir, which is created if it is missing and
+// initialised if it is empty, and returns when the server answers. Port 0 picks a free port.
+// The caller stops it with Stop; dir stays, and a later Start there finds the data again. If
+// MariaDB is not installed the error says what to do; if the server does not start it includes
+// the end of the server's log.
 func Start(dir string, port int, flags ...string) (*Server, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -84,7 +84,7 @@ func Start(dir string, port int, flags ...string) (*Server, error) {
 	return nil, err
 }
 
-// DSN returns a DSN for the server without a database, with every right on it.
+// DSN returns a DSN for the server without a database, with all privileges.
 // See CreateDatabase for one with a database.
 func (s *Server) DSN() string { return withDatabase(s.config(), "") }
 
@@ -101,8 +101,8 @@ func (s *Server) Pid() int {
 	return s.proc.Pid
 }
 
-// Account returns a DSN for another account on a database of this server, made by the
-// statements, in which {account} stands for it: GRANT SELECT ON app.* TO {account}.
+// Account creates another account with the statements, in which {account} stands for it (GRANT
+// SELECT ON app.* TO {account}), and returns its DSN for a database of this server.
 func (s *Server) Account(ctx context.Context, database, name string, statements ...string) (string, error) {
 	account := "'" + name + "'@'127.0.0.1'"
 	for _, statement := range append([]string{"CREATE USER {account} IDENTIFIED BY '" + s.password + "'"}, statements...) {
@@ -124,16 +124,16 @@ func (s *Server) CreateDatabase(ctx context.Context) (string, error) {
 	return withDatabase(s.config(), name), nil
 }
 
-// Stop shuts the server down in order and returns when its process is gone. A
-// server that is down already is fine.
+// Stop shuts the server down cleanly and returns when its process is gone. If the server is
+// down it does nothing.
 func (s *Server) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stop()
 }
 
-// Kill ends the server as a power cut would (SIGKILL) and returns when its
-// process is gone. A server that is down already is fine.
+// Kill ends the server as a power cut would (SIGKILL) and returns when its process is gone. If
+// the server is down it does nothing.
 func (s *Server) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,12 +192,12 @@ func (s *Server) kill() error {
 func (s *Server) dataDir() string  { return filepath.Join(s.dir, "data") }
 func (s *Server) errorLog() string { return filepath.Join(s.dir, "error.log") }
 
-// tempDir is the server's own: mariadbd clears its temporary directory of tables
-// when it starts, also of those that belong to another server, which then fails.
+// tempDir is private: mariadbd deletes tables in its temporary directory at start, even those
+// of another server, which then fails.
 func (s *Server) tempDir() string { return filepath.Join(s.dir, "tmp") }
 
-// install makes the data directory. It is made beside its final place and then
-// moved there, so that an interrupted installation is never taken for a whole one.
+// install creates the data directory beside its final place and then moves it there, so that an
+// interrupted installation is never mistaken for a complete one.
 func (s *Server) install() error {
 	if _, err := os.Stat(s.dataDir()); err == nil {
 		return nil
@@ -243,8 +243,8 @@ func (s *Server) launch() error {
 	cmd := exec.Command(program, append([]string{
 		"--no-defaults",
 		"--datadir=" + s.dataDir(), "--tmpdir=" + s.tempDir(),
-		// Both are relative to the data directory: a socket's whole path would
-		// have to be shorter than 108 bytes, which test directories are not.
+		// Both are relative to the data directory, since a socket's full path must be
+		// shorter than 108 bytes, and test directories are longer.
 		"--socket=s.sock", "--pid-file=pid",
 		"--log-error=" + s.errorLog(),
 		"--init-file=" + bootstrap,
@@ -270,7 +270,7 @@ func (s *Server) launch() error {
 		p.Process = cmd.Process
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how a server that was stopped or killed exits is of no interest
+			_ = cmd.Wait() // the exit status of a stopped or killed server does not matter
 		}
 	}()
 	if err := <-started; err != nil {
@@ -286,7 +286,7 @@ func (s *Server) launch() error {
 func (s *Server) awaitReady(p *process) error {
 	cfg := s.config()
 	cfg.Timeout, cfg.ReadTimeout = time.Second, 5*time.Second
-	cfg.Logger = &mysql.NopLogger{} // a server that is not up yet is no news
+	cfg.Logger = &mysql.NopLogger{} // a server that is not up yet is expected
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return fmt.Errorf("connect to mariadbd: %w", err)
@@ -295,16 +295,16 @@ func (s *Server) awaitReady(p *process) error {
 	defer db.Close()
 	deadline := time.After(startTimeout)
 	for {
-		// Connecting tells that it is up, for mariadbd does not listen before
-		// it has recovered and run the start-up statements; a stranger on the
-		// same port does not know the password.
+		// A connection proves that it is up, since mariadbd listens only after it has
+		// recovered and run the start-up statements; another server on the same port
+		// does not know the password.
 		conn, err := db.Conn(context.Background())
 		if err == nil {
 			return conn.Close()
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("start mariadbd on port %d: it ended by itself; its log ends with:\n%s", s.port, s.logTail())
+			return fmt.Errorf("start mariadbd on port %d: it exited; its log ends with:\n%s", s.port, s.logTail())
 		case <-deadline:
 			return fmt.Errorf("start mariadbd on port %d: no answer after %s: %w; its log ends with:\n%s",
 				s.port, startTimeout, err, s.logTail())
@@ -340,8 +340,7 @@ func asRoot() []string {
 	return []string{"--user=root"}
 }
 
-// find looks for a program of MariaDB, also where an ordinary user's PATH does
-// not reach.
+// find looks for a MariaDB program, including directories outside an ordinary user's PATH.
 func find(program string) (string, error) {
 	for _, candidate := range []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program} {
 		if path, err := exec.LookPath(candidate); err == nil {
@@ -370,8 +369,8 @@ func withDatabase(cfg *mysql.Config, database string) string {
 	return cfg.FormatDSN()
 }
 
-// createDatabase makes an empty database with a name that nobody else has, on a
-// server that other processes may use at the same time.
+// createDatabase creates an empty database with a unique name, on a server that other processes
+// may use at the same time.
 func createDatabase(ctx context.Context, serverDSN string) (name string, err error) {
 	name = "lagerd_test_" + strings.ToLower(rand.Text()[:16])
 	return name, execute(ctx, serverDSN, "CREATE DATABASE `"+name+"`")

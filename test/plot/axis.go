@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// axis maps values to places from 0 to 1.
+// axis maps values to positions from 0 to 1.
 type axis struct {
 	from, to float64
 	step     float64 // between ticks; 0: the axis is logarithmic
@@ -19,7 +19,7 @@ func (a axis) place(v float64) float64 {
 	return (v - a.from) / (a.to - a.from)
 }
 
-// axisFromZero shows growth as large as it is. Both its ends are ticks.
+// axisFromZero starts at zero, so that growth is shown in proportion. Both its ends are ticks.
 func axisFromZero(least, most float64) axis {
 	a := axisOver(min(0, least), max(0, most), 5)
 	a.from, a.to = math.Floor(a.from/a.step)*a.step, math.Ceil(a.to/a.step)*a.step
@@ -40,7 +40,7 @@ func logAxis(from, to float64) axis {
 	return axis{from: from, to: to}
 }
 
-// niceStep returns 1, 2 or 5 times a power of ten, the next from a rough step on.
+// niceStep rounds a step up to 1, 2 or 5 times a power of ten.
 func niceStep(rough float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(rough)))
 	for _, times := range []float64{1, 2, 5} {
@@ -69,7 +69,7 @@ func (a axis) ticks() []tick {
 	return list
 }
 
-// logTicks has the decades only where there are many of them.
+// logTicks returns only the decades if there are many of them.
 func (a axis) logTicks() []tick {
 	var list []tick
 	times := []float64{1, 2, 5}
@@ -86,7 +86,7 @@ func (a axis) logTicks() []tick {
 	return list
 }
 
-// label sets thousands apart.
+// label formats a number with separated thousands.
 func label(v float64, decimals int) string {
 	text := strconv.FormatFloat(v, 'f', decimals, 64)
 	whole, rest, _ := strings.Cut(text, ".")

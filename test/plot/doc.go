@@ -8,6 +8,6 @@
 //
 // column/60 divides by 60, and column@a is drawn for the series a only.
 //
-// It owns how curves look. It never computes anything but that scale: what is to
-// be shown is a column of the file. It knows nothing of lagerd.
+// It owns the look of curves. It computes nothing except that scale: whatever is shown is a
+// column of the file. It knows nothing about lagerd.
 package main

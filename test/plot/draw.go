@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// chart is a drawing as it was asked for.
+// chart describes a requested drawing.
 type chart struct {
 	title  string
 	x      column
 	xLabel string
-	series string // the column that tells series apart; empty: there is one
+	series string // the column that distinguishes series; empty: one series
 	logX   bool
 	panels []panel
 }
@@ -30,12 +30,12 @@ const (
 	below       = 48 // of the last panel: the x axis
 	titleHeight = 36
 	entryHeight = 16
-	entryRoom   = 36  // of a legend's entry: its stroke and the space about it
-	letter      = 6.5 // the width of one, about
+	entryRoom   = 36  // of a legend's entry: its stroke and padding
+	letter      = 6.5 // approximate width of a letter
 	pointsUpTo  = 40
 )
 
-// colours can be told apart by those who see few of them (Okabe and Ito).
+// colours are distinguishable for the colour-blind (Okabe and Ito).
 var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#000000", "#7f7f7f"}
 
 // line is one of a panel's curves.
@@ -44,14 +44,14 @@ type line struct {
 	x, y  []float64
 }
 
-// draw returns the chart as SVG. Its background is white wherever it is shown.
+// draw returns the chart as SVG, with a white background.
 func (c chart) draw(t table) ([]byte, error) {
 	x, err := t.numbers(c.x)
 	if err != nil {
 		return nil, err
 	}
 	if i := slices.IndexFunc(x, func(v float64) bool { return v <= 0 }); c.logX && i >= 0 {
-		return nil, fmt.Errorf("line %d, column %s: a logarithmic axis has no place for %v", t.lines[i], c.x.name, x[i])
+		return nil, fmt.Errorf("line %d, column %s: a logarithmic axis cannot show %v", t.lines[i], c.x.name, x[i])
 	}
 	across := axisOver(slices.Min(x), slices.Max(x), 10)
 	if c.logX {
@@ -88,8 +88,7 @@ func (c chart) draw(t table) ([]byte, error) {
 	return svg.Bytes(), nil
 }
 
-// lines returns the panel's curves, each with its points from left to right as
-// they stand in the file.
+// lines returns the panel's curves, each with its points in the order of the file.
 func (p panel) lines(t table, x []float64, names []string) ([]line, error) {
 	var distinct []string
 	for _, name := range names {
@@ -172,8 +171,8 @@ func (p panel) draw(b *bytes.Buffer, top int, lines []line, across axis, last bo
 			fmt.Fprintf(b, "%.1f,%.1f ", atX(l.x[i]), atY(l.y[i]))
 		}
 		b.WriteString("\"/>\n")
-		// Few points were measured one by one: they are shown, the line only
-		// leads from one to the next.
+		// Few points were measured individually: they are marked, and the line only
+		// connects them.
 		for i := 0; i < len(l.x) && len(l.x) <= pointsUpTo; i++ {
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", atX(l.x[i]), atY(l.y[i]), colour)
 		}
@@ -187,9 +186,9 @@ func text(b *bytes.Buffer, x, y float64, attributes, s string) {
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" %s>%s</text>`+"\n", x, y, attributes, escaped(s))
 }
 
-// escaped also replaces what XML cannot hold.
+// escaped also replaces characters that XML does not allow.
 func escaped(s string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes everything
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder never fails
 	return b.String()
 }

@@ -22,14 +22,14 @@ const curves = `seconds,instance,bytes,rows
 120,b,4194304,12000
 `
 
-// element is what a test looks at of an SVG.
+// element is what a test checks of an SVG.
 type element struct {
 	name string
 	attr map[string]string
 	text string
 }
 
-// elements reads an SVG, and with that sees to it that it is well-formed.
+// elements parses an SVG and thereby checks that it is well-formed.
 func elements(t *testing.T, svg []byte) []element {
 	t.Helper()
 	var list []element
@@ -112,7 +112,7 @@ func TestPlot(t *testing.T) {
 	found := texts(list)
 	for _, want := range []string{"An hour & a half", "Memory (MiB)", "a", "b", "Rows <kept>", "rows", "minutes", "0", "4", "6,000", "2.0"} {
 		if !slices.Contains(found, want) {
-			t.Errorf("it does not say %q: %q", want, found)
+			t.Errorf("it does not contain %q: %q", want, found)
 		}
 	}
 	if !bytes.Contains(svg, []byte(`fill="#ffffff"`)) {

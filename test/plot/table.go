@@ -15,7 +15,7 @@ import (
 type table struct {
 	header []string
 	rows   [][]string
-	lines  []int // where each row stands in the file
+	lines  []int // line number of each row
 }
 
 func readTable(r io.Reader) (table, error) {
@@ -27,7 +27,7 @@ func readTable(r io.Reader) (table, error) {
 		case errors.Is(err, io.EOF) && len(t.rows) > 0:
 			return t, nil
 		case errors.Is(err, io.EOF):
-			return t, errors.New("there is nothing to draw: expected a header and one row at least")
+			return t, errors.New("nothing to draw: expected a header and at least one row")
 		case err != nil:
 			return t, err // it names line and column
 		case t.header == nil:
@@ -79,7 +79,7 @@ func (t table) names(column string) ([]string, error) {
 	return names, err
 }
 
-// column says which of the file's columns is drawn, and how.
+// column says which column of the file is drawn, and how.
 type column struct {
 	name  string
 	scale float64
@@ -112,7 +112,7 @@ func parseX(text string) (column, string, error) {
 	text, label, labelled := strings.Cut(text, ":")
 	c, err := parseColumn(text)
 	if err == nil && c.only != "" {
-		err = errors.New("--x: the x axis is that of every series")
+		err = errors.New("--x: all series share the x axis")
 	}
 	if !labelled {
 		label = c.name

@@ -21,7 +21,7 @@ func (c Client) Post(agreement int, what string, body, into any) error {
 	return c.Send(http.MethodPost, fmt.Sprintf("/sandbox/agreements/%d/%s", agreement, what), body, into)
 }
 
-// Faults sets the faults that are named and leaves the others.
+// Faults sets the named faults and leaves the others unchanged.
 func (c Client) Faults(named map[string]any) error {
 	return c.Send(http.MethodPut, "/sandbox/faults", named, nil)
 }

@@ -29,8 +29,8 @@ type Truth struct {
 	} `json:"invoices"`
 }
 
-// Differences compares what a shop's own software reads with the truth, and says
-// each difference in words. The error is that the database could not be read.
+// Differences compares what a shop's own software reads with the truth, and describes each
+// difference. It returns an error if the database cannot be read.
 func Differences(ctx context.Context, db *sql.DB, is Truth, shop string) ([]string, error) {
 	stock, err := stockDifferences(ctx, db, is, shop)
 	if err != nil {
