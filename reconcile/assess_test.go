@@ -12,7 +12,7 @@ import (
 	economicsource "lagerd/source/economic"
 )
 
-// TestAssessPage: that no figure can be understood is another thing than that none is sent.
+// TestAssessPage: figures that cannot be understood are not the same as none being sent.
 func TestAssessPage(t *testing.T) {
 	t.Parallel()
 	for items, want := range map[string]string{

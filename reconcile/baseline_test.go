@@ -14,8 +14,7 @@ import (
 	"lagerd/reconcile"
 )
 
-// lists gives e-conomic so many items, and has what is to happen happen when so many
-// pages of them have been listed.
+// lists gives e-conomic items, and calls a function once a number of pages have been listed.
 func (f *fixture) lists(items int, then func(pages int)) {
 	for n := range items {
 		f.stock[numbered(n)] = "5"
@@ -41,8 +40,8 @@ func (f *fixture) answers(number, stock string, applies func() bool) http.Handle
 	}
 }
 
-// TestFirstSweepBesideHints: what a hint has stored while a shop's first listing is
-// under way is known when the listing comes to it.
+// TestFirstSweepBesideHints: the first listing of a shop takes account of what a hint has
+// stored during it.
 func TestFirstSweepBesideHints(t *testing.T) {
 	const items = 5
 	f := newFixture(t)
@@ -62,8 +61,8 @@ func TestFirstSweepBesideHints(t *testing.T) {
 	}
 }
 
-// TestFirstSweepAndGoneItems: an item that a hint has stored while a shop's first
-// listing is under way, and which the listing does not show, is asked for and found gone.
+// TestFirstSweepAndGoneItems: an item that a hint has stored during the first listing, and
+// that the listing does not show, is read alone and found gone.
 func TestFirstSweepAndGoneItems(t *testing.T) {
 	const items = 5
 	f := newFixture(t)
@@ -102,7 +101,7 @@ func TestListingTurn(t *testing.T) {
 	}
 }
 
-// counting counts the stored items after each pass, before the next one begins.
+// counting counts the stored items after each pass, before the next one starts.
 type counting struct {
 	passes
 	f      *fixture
@@ -118,8 +117,8 @@ func (c counting) Passed(shop string, took time.Duration, err error) {
 	c.passes.Passed(shop, took, err)
 }
 
-// TestListingInAnotherOrder: where e-conomic lists items in another order than that of
-// their bytes, what is stored of them is known all the same.
+// TestListingInAnotherOrder: stored items are found even if e-conomic lists them in another
+// order than that of their bytes.
 func TestListingInAnotherOrder(t *testing.T) {
 	const pageSize = 4
 	var numbers []string // without regard to case, as e-conomic may sort them

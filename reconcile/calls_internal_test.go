@@ -10,7 +10,7 @@ import (
 	"lagerd/store"
 )
 
-// TestOwnCalls: what a lagerd writes are the calls that it made itself.
+// TestOwnCalls: a lagerd stores only the calls that it made itself.
 func TestOwnCalls(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -28,8 +28,8 @@ func TestOwnCalls(t *testing.T) {
 	}
 }
 
-// TestSpentCallsCountOn: what a worker has spent is not forgotten when it reads its shop
-// anew, nor what e-conomic has told it to wait for.
+// TestSpentCallsCountOn: reloading a shop forgets neither the calls spent nor how long
+// e-conomic said to wait.
 func TestSpentCallsCountOn(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)

@@ -16,7 +16,7 @@ import (
 	"lagerd/store"
 )
 
-// moved is a shop that has had the items of agreement 6 and whose agreement is 7 now.
+// moved returns a shop that has the items of agreement 6 and whose agreement is now 7.
 func moved(t *testing.T, former, present map[string]string) *fixture {
 	t.Helper()
 	f := newFixture(t)
@@ -56,8 +56,8 @@ func (f *fixture) heldFor() string {
 	return p.Holds.String()
 }
 
-// untilShown ticks until the shop sees what is expected, and fails where it sees
-// anything else meanwhile but what it saw before.
+// untilShown ticks until the shop sees what is expected, and fails if it meanwhile sees
+// anything but what it saw before.
 func (f *fixture) untilShown(s *schedule.Scheduler, done passes, before, want []string) {
 	f.t.Helper()
 	for began := time.Now(); ; {
@@ -119,8 +119,8 @@ func TestChangeOverAtOnce(t *testing.T) {
 	}
 }
 
-// TestChangeOverHeldBack: a new agreement that would take away too much is shown only
-// once a person has approved, and meanwhile the shop sees what it saw.
+// TestChangeOverHeldBack: a new agreement that would take away too much is shown only once a
+// person has approved; until then the shop sees what it saw before.
 func TestChangeOverHeldBack(t *testing.T) {
 	t.Parallel()
 	former, present, want := map[string]string{}, map[string]string{}, []string{}
@@ -194,8 +194,8 @@ func TestEmptyAgreement(t *testing.T) {
 	}
 }
 
-// TestSettingsChangedInAPass: a pass whose shop's settings are changed under it writes
-// nothing, starts anew with the new ones, and is no fenced write.
+// TestSettingsChangedInAPass: a pass during which the shop's settings change writes nothing,
+// restarts with the new ones, and does not count as a fenced write.
 func TestSettingsChangedInAPass(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -220,8 +220,8 @@ func TestSettingsChangedInAPass(t *testing.T) {
 	}
 }
 
-// TestForbiddenWhileChangingOver: a shop whose new agreement forbids to list its items is
-// held, and is not looked at again and again meanwhile.
+// TestForbiddenWhileChangingOver: a shop whose new agreement forbids listing its items is held,
+// and not read again and again.
 func TestForbiddenWhileChangingOver(t *testing.T) {
 	t.Parallel()
 	f := moved(t, map[string]string{"a": "1"}, map[string]string{"a": "2"})
@@ -243,9 +243,9 @@ func TestForbiddenWhileChangingOver(t *testing.T) {
 	}
 }
 
-// TestUnnamedWhileChangingOver: an item whose very number cannot be read does not keep the
-// shop at its former company's figures. What the new agreement seems to lack may be it:
-// there is no figure for that, and it is not called gone.
+// TestUnnamedWhileChangingOver: an item with an unreadable number does not keep the shop at
+// its former company's figures. Any item that the new agreement seems to lack may be it, so
+// that gets no figure and is not called gone.
 func TestUnnamedWhileChangingOver(t *testing.T) {
 	t.Parallel()
 	f := moved(t, map[string]string{"a": "1", "b": "1"}, map[string]string{"a": "2"})
@@ -262,8 +262,8 @@ func TestUnnamedWhileChangingOver(t *testing.T) {
 	f.untilShown(s, done, before, []string{"a 2 ok", "b none no_inventory"})
 }
 
-// TestUnreadWhileChangingOver: an item whose zero cannot be read a second time does not
-// hold up the others for ever. Nothing is known of its stock.
+// TestUnreadWhileChangingOver: an item whose zero cannot be read a second time does not block
+// the others forever. Its stock is unknown.
 func TestUnreadWhileChangingOver(t *testing.T) {
 	t.Parallel()
 	f := moved(t, map[string]string{"a": "1", "zero": "1"}, map[string]string{"a": "2", "zero": "0"})
@@ -290,8 +290,8 @@ func TestUnreadWhileChangingOver(t *testing.T) {
 	}
 }
 
-// TestNothingIsKeptOfAnotherAgreement: what a shop's passes have learnt of one agreement
-// decides nothing about another: a former company's item is no item's new number.
+// TestNothingIsKeptOfAnotherAgreement: what passes have learnt of one agreement does not affect
+// another: no item is taken for the renumbered item of a former company.
 func TestNothingIsKeptOfAnotherAgreement(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -334,7 +334,7 @@ func TestNothingIsKeptOfAnotherAgreement(t *testing.T) {
 	}
 }
 
-// counted counts fenced writes beside telling of passes.
+// counted counts fenced writes in addition to reporting passes.
 type counted struct {
 	passes
 	fenced atomic.Int32
@@ -342,8 +342,8 @@ type counted struct {
 
 func (c *counted) Fenced(string) { c.fenced.Add(1) }
 
-// TestRemovedAndAddedInAPass: a shop that is removed in the middle of a pass, and added
-// again, is given up: nothing is written, and no alert on a lost lease is raised.
+// TestRemovedAndAddedInAPass: a shop that is removed during a pass, and added again, is given
+// up: nothing is written, and no alert for a lost lease is raised.
 func TestRemovedAndAddedInAPass(t *testing.T) {
 	t.Parallel()
 	for name, again := range map[string]bool{"removed": false, "added again": true} {

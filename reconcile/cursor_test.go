@@ -15,8 +15,8 @@ import (
 	"lagerd/store"
 )
 
-// TestCursorOfOnePage: the cursor of a shop that each tick lists whole is stored when it
-// has moved far enough, and not with each tick.
+// TestCursorOfOnePage: if each tick lists the whole shop, the cursor is stored when it has
+// moved far enough, not with each tick.
 func TestCursorOfOnePage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

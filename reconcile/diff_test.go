@@ -160,7 +160,7 @@ func (f *fixture) exec(query string, args ...any) {
 	must(f.t, err)
 }
 
-// has stores an item with so much in stock; "": no figure.
+// has stores an item with that stock; "": no figure.
 func (f *fixture) has(number, stock string) {
 	f.t.Helper()
 	state, figure := plan.StateOK, any(stock)
@@ -180,7 +180,7 @@ func (f *fixture) hasInvoice(number int64, date, pdf, problem string) {
 		VALUES ('shop1234', ?, 0, ?, 'DKK', ?, ?, 'tick', ?, 3, ?)`, number, date, at, at, pdf, problem)
 }
 
-// read returns what differs, a text to each difference, and the rest.
+// read returns the differences, one text each, and the rest.
 func (f *fixture) read(items []string, invoices []int64) ([]string, reconcile.Differences) {
 	f.t.Helper()
 	d, err := f.Read(f.t.Context(), items, invoices)
@@ -263,7 +263,7 @@ func TestDiffNamed(t *testing.T) {
 	}
 }
 
-// TestDiffInFlight: what lagerd stores between the two reads is no difference.
+// TestDiffInFlight: what lagerd stores between the two reads is not a difference.
 func TestDiffInFlight(t *testing.T) {
 	f := newFixture(t)
 	f.stock = map[string]string{"a": "5", "b": "5"}
@@ -282,7 +282,7 @@ func TestDiffInFlight(t *testing.T) {
 	}
 }
 
-// TestDiffLooksTwiceAtSome: beyond 200 a second look would take too long.
+// TestDiffLooksTwiceAtSome: only 200 are read a second time; more would take too long.
 func TestDiffLooksTwiceAtSome(t *testing.T) {
 	f := newFixture(t)
 	for n := range 250 {
@@ -500,8 +500,8 @@ func TestDiffJSON(t *testing.T) {
 	}
 }
 
-// TestDiffRefused: a refused token is an error of its own kind, that the
-// command line says what to do about.
+// TestDiffRefused: a refused token has an error of its own, for which the command line says
+// what to do.
 func TestDiffRefused(t *testing.T) {
 	f := newFixture(t)
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -61,7 +61,7 @@ func (s *shown) set(of map[string]string, number, body string) {
 	of[number] = body
 }
 
-// calls returns how often a path was asked for.
+// calls returns how often a path was requested.
 func (s *shown) calls(path string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +93,7 @@ func doubtful(t *testing.T, s *shown, set func(*reconcile.Options)) (f *fixture,
 	}
 }
 
-// settle waits for a pass, and for those that follow it at once.
+// settle waits for a pass, and for those that follow it immediately.
 func (p passes) settle(t *testing.T) {
 	t.Helper()
 	must(t, p.next(t))
@@ -132,9 +132,9 @@ func invoice(number int, more string) string {
 	return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":"2026-11-10","currency":"DKK","netAmount":100.0,"grossAmount":125.0%s%s}`, number, references, more)
 }
 
-// TestUnreadInvoices: invoices that cannot be understood are kept as hints that have
-// failed, named and counted; they cost few calls, hold up none of the others, and are
-// stored when they can be understood.
+// TestUnreadInvoices: invoices that cannot be understood are kept as failed hints, listed and
+// counted; they cost few calls, do not block others, and are stored once they can be
+// understood.
 func TestUnreadInvoices(t *testing.T) {
 	for name, sweeps := range map[string]time.Duration{"ticks": 24 * time.Hour, "ticks and sweeps": time.Nanosecond} {
 		t.Run(name, func(t *testing.T) { unreadInvoices(t, sweeps) })
@@ -212,8 +212,8 @@ func unreadInvoices(t *testing.T, sweepEvery time.Duration) {
 	}
 }
 
-// TestUnreadInvoicesAreRetriedTogether: at its time, however many they are, by one call,
-// which comes ever later.
+// TestUnreadInvoicesAreRetriedTogether: however many they are, one call retries them, after
+// growing delays.
 func TestUnreadInvoicesAreRetriedTogether(t *testing.T) {
 	s := &shown{items: map[string]string{}, invoices: map[string]string{}}
 	for n := 1; n <= 22; n++ {
@@ -239,8 +239,8 @@ func TestUnreadInvoicesAreRetriedTogether(t *testing.T) {
 	f.counts(map[string]count{"times": {1, "SELECT COUNT(DISTINCT due_at) FROM hints"}, "hints": {22, "SELECT COUNT(*) FROM hints WHERE open = 1"}})
 }
 
-// TestIncompleteInvoice: a field that nobody needs does not cost an invoice; there is a
-// warning, until it can be understood, and is stored then.
+// TestIncompleteInvoice: an unreadable optional field does not prevent storing the invoice;
+// there is a warning until it can be understood, and then it is stored.
 func TestIncompleteInvoice(t *testing.T) {
 	s := &shown{items: map[string]string{}, invoices: map[string]string{"1": invoice(1, `,"dueDate":"2026-11-20T00:00:00","customer":{"customerNumber":"7"},"exchangeRate":"747.5"`)}}
 	f, tick := doubtful(t, s, func(o *reconcile.Options) {})
@@ -297,8 +297,8 @@ func TestHintOfAnIncompleteInvoice(t *testing.T) {
 	}
 }
 
-// TestUnsoundFieldsOfAnItem: the stock goes on, barred stays, and there is a warning
-// until all can be understood. An item without its figure stays as it is stored.
+// TestUnsoundFieldsOfAnItem: the stock is updated, barred stays, and there is a warning until
+// all fields can be understood. An item without its figure stays as stored.
 func TestUnsoundFieldsOfAnItem(t *testing.T) {
 	item := func(stock, more string) string {
 		return fmt.Sprintf(`{"productNumber":"a","name":"Thing"%s,"inventory":{"inStock":%s}}`, more, stock)
@@ -362,7 +362,7 @@ func TestNumbersThatCannotBeRead(t *testing.T) {
 	if st := f.status(); st.ItemsStored != 1 || st.InvoicesStored != 1 {
 		t.Errorf("%+v", st)
 	}
-	// Of what is stored nothing is concluded where a number cannot be read: it may be that.
+	// An unreadable number may be any stored one, so nothing is concluded about those.
 	f.exec("UPDATE invoices SET found_at = '2026-11-10 00:00:00.000000'")
 	s.set(s.invoices, "1", `{"bookedInvoiceNumber":"1"}`)
 	s.set(s.items, "a", `{"productNumber":7}`)
@@ -399,8 +399,8 @@ func TestDiffOfUnsoundFields(t *testing.T) {
 	}
 }
 
-// TestNamelessInvoiceBetweenSweeps: a tick does not list everything, and that it shows no
-// invoice without a number says nothing.
+// TestNamelessInvoiceBetweenSweeps: a tick does not list everything, so it proves nothing if it
+// shows no invoice without a number.
 func TestNamelessInvoiceBetweenSweeps(t *testing.T) {
 	s := &shown{items: map[string]string{}, invoices: map[string]string{"1": invoice(1, ""), "x": `{"bookedInvoiceNumber":"2"}`}}
 	f, tick := doubtful(t, s, func(*reconcile.Options) {})
@@ -418,8 +418,8 @@ func TestNamelessInvoiceBetweenSweeps(t *testing.T) {
 	}
 }
 
-// TestUnreadFigureIsNotNone: that the agreement has no stock is not concluded where a
-// figure cannot be understood, nor that it has some.
+// TestUnreadFigureIsNotNone: an unreadable figure proves neither that the agreement has no
+// stock nor that it has some.
 func TestUnreadFigureIsNotNone(t *testing.T) {
 	const service = `{"productNumber":"s","name":"Service"}`
 	s := &shown{invoices: map[string]string{}, items: map[string]string{"s": service, "a": `{"productNumber":"a","inventory":{"inStock":"5"}}`}}
@@ -448,8 +448,8 @@ func TestUnreadFigureIsNotNone(t *testing.T) {
 	held(false)
 }
 
-// TestUnreadItemIsSuspectedStill: what a listing cannot read refutes no loss that is held
-// back, and is none where none was suspected.
+// TestUnreadItemIsSuspectedStill: an item that a listing cannot read does not refute its
+// held-back loss, and is no loss if it was not suspected.
 func TestUnreadItemIsSuspectedStill(t *testing.T) {
 	t.Parallel()
 	const unread = `{"productNumber":%q,"inventory":{"inStock":"0"}}`

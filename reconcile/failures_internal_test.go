@@ -12,8 +12,8 @@ import (
 	"lagerd/store"
 )
 
-// TestEndsPass: which errors of a part keep a pass from its other parts, and with which
-// the next pass begins with the part after it, so that none is kept from its turn for ever.
+// TestEndsPass: which errors of a part end the pass, and after which the next pass starts with
+// the part after it, so that no part starves.
 func TestEndsPass(t *testing.T) {
 	t.Parallel()
 	of := func(class plan.Class) error { return &source.Error{Class: class, Err: errors.New(string(class))} }
@@ -45,12 +45,12 @@ func TestEndsPass(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if ends, next := (&identity{}).endsPass(ended, nil); !ends || next {
-		t.Errorf("after the pass was broken off: ends %t, next %t", ends, next)
+		t.Errorf("after the pass was canceled: ends %t, next %t", ends, next)
 	}
 }
 
-// TestSpentDayFailsNoPage: a listing that waits for the budget has not failed, however
-// often. Its pages are not read again for one failure after that.
+// TestSpentDayFailsNoPage: a listing that waits for the budget has not failed, however often it
+// waits. A single failure after that does not restart it.
 func TestSpentDayFailsNoPage(t *testing.T) {
 	t.Parallel()
 	s := &Shop{Reconciler: &Reconciler{}, inbox: inbox.New(nil, "shop1234", 1)}

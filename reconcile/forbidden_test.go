@@ -19,7 +19,7 @@ import (
 	"lagerd/store"
 )
 
-// refusing answers some requests with a status of its own, and has PDFs.
+// refusing is an e-conomic that answers some requests with a given status, and has PDFs.
 type refusing struct {
 	*remote
 	mu     sync.Mutex
@@ -56,8 +56,8 @@ func (r *refusing) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// refuse has the paths with one of the beginnings answered with the status; "=" at the
-// end of one says that it is the whole path.
+// refuse makes requests of paths with one of the prefixes fail with the status; a prefix that
+// ends with "=" is the whole path.
 func (r *refusing) refuse(status int, beginnings ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,7 +71,7 @@ func (r *refusing) refuse(status int, beginnings ...string) {
 	}
 }
 
-// calls returns the paths asked for since the last call that have the beginning.
+// calls returns the paths with the prefix that were requested since the last call.
 func (r *refusing) calls(beginning string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +82,7 @@ func (r *refusing) calls(beginning string) []string {
 
 func pdfOf(n int) string { return fmt.Sprintf("/invoices/booked/%d/pdf", n) }
 
-// books has the shop's agreement book invoices up to a number.
+// books makes the agreement book invoices up to a number.
 func (f *fixture) books(upTo int) {
 	f.remote.mu.Lock()
 	defer f.remote.mu.Unlock()
@@ -190,8 +190,8 @@ func newForbids(t *testing.T, prepare func(f *forbids), set func(*reconcile.Opti
 
 func asIs(*reconcile.Options) {}
 
-// TestOnePDFIsForbidden: an invoice whose PDF is refused for ever waits alone, whether
-// e-conomic says 403, or 401 while it knows the token.
+// TestOnePDFIsForbidden: an invoice whose PDF is always refused waits alone, whether e-conomic
+// answers 403, or 401 although it accepts the token.
 func TestOnePDFIsForbidden(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestOnePDFIsForbidden(t *testing.T) {
 			asked := f.calls("")
 			// Once to begin with; after a 401 that has been answered in this pass.
 			if n := len(slices.DeleteFunc(slices.Clone(asked), func(p string) bool { return p != "/self" })); n > 1+len(slices.DeleteFunc(asked, func(p string) bool { return p != pdfOf(2) })) {
-				t.Errorf("/self was asked %d times", n)
+				t.Errorf("/self was read %d times", n)
 			}
 			var note string
 			must(t, f.db.QueryRow("SELECT work_error FROM invoices WHERE number = 2").Scan(&note))
@@ -231,8 +231,8 @@ func TestOnePDFIsForbidden(t *testing.T) {
 	}
 }
 
-// TestPDFsAreForbidden: three in a row are not the invoices' fault. PDFs are held, and
-// nothing else, until the newest can be read, or one that is not always refused.
+// TestPDFsAreForbidden: three in a row are not the invoices' fault. Only PDFs are held, until
+// the newest can be read, or one that is not always refused.
 func TestPDFsAreForbidden(t *testing.T) {
 	const first, all, refusedPDFs = 30, 31, "/invoices/booked/"
 	for _, status := range []int{401, 403} {
@@ -276,8 +276,8 @@ func TestPDFsAreForbidden(t *testing.T) {
 	}
 }
 
-// TestRefusedBefore: PDFs that e-conomic refuses for ever do not hold the others when
-// another lagerd tries them, three in a row.
+// TestRefusedBefore: PDFs that e-conomic always refuses do not hold the others when another
+// lagerd tries three of them in a row.
 func TestRefusedBefore(t *testing.T) {
 	f := newForbids(t, func(f *forbids) {
 		f.swept()
@@ -395,8 +395,8 @@ func TestItemsAreForbidden(t *testing.T) {
 	f.stockIs("a", "1")
 }
 
-// TestOnlySelfHoldsTheShop: a 401 or 403 of /self does, and what a part is held for
-// stands beside it and after it.
+// TestOnlySelfHoldsTheShop: a 401 or 403 of /self holds the shop, and a part's own hold stays
+// during it and after it.
 func TestOnlySelfHoldsTheShop(t *testing.T) {
 	for status, reason := range map[int]string{401: "token_refused", 403: "forbidden"} {
 		t.Run(reason, func(t *testing.T) {
@@ -422,8 +422,8 @@ func TestOnlySelfHoldsTheShop(t *testing.T) {
 	}
 }
 
-// TestLossesOutliveARefusal: stock that is held for its losses stays held for them
-// when the listing that looks at it is refused, and the shop goes on.
+// TestLossesOutliveARefusal: stock held for losses stays held for them when its dry run is
+// refused, and the rest of the shop continues.
 func TestLossesOutliveARefusal(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {

@@ -139,8 +139,7 @@ func TestHungAgreement(t *testing.T) {
 	}
 }
 
-// TestHungInvoices: where only a part of e-conomic hangs, the other parts of the
-// shop go on.
+// TestHungInvoices: if only a part of e-conomic hangs, the other parts of the shop continue.
 func TestHungInvoices(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"] = "1"

@@ -11,9 +11,9 @@ import (
 	"lagerd/store"
 )
 
-// TestHeldShopIsTriedAtOnce: what held a shop may be what a restart, a reload or a
-// new secret has mended, so whoever takes the shop tries it before
-// reconcile.held_retry is over, once; and so it is when its settings change.
+// TestHeldShopIsTriedAtOnce: a restart, a reload or a new secret may have fixed what held a
+// shop, so whoever takes the shop tries it once before reconcile.held_retry has passed; and
+// so it does when the settings change.
 func TestHeldShopIsTriedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	f.stock["a"] = "1"

@@ -8,7 +8,7 @@ import (
 	"lagerd/plan"
 )
 
-// TestIdleShopKeepsNoMaps: what a shop's reads have shown takes no room once it is over.
+// TestIdleShopKeepsNoMaps: what a shop's reads have shown takes no memory once it is settled.
 func TestIdleShopKeepsNoMaps(t *testing.T) {
 	t.Parallel()
 	w := &Shop{Reconciler: &Reconciler{}, inbox: new(inbox.Inbox)}

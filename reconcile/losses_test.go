@@ -13,8 +13,8 @@ import (
 	"lagerd/store"
 )
 
-// TestLossesAskWhoseTheyAre: what would take everything away may be another agreement's.
-// Whose the token is, is asked before anything else is read.
+// TestLossesAskWhoseTheyAre: a read that would take everything away may be another
+// agreement's, so /self is read before anything else.
 func TestLossesAskWhoseTheyAre(t *testing.T) {
 	f := newForbids(t, func(f *forbids) {
 		for n := range 100 {

@@ -14,8 +14,7 @@ import (
 	"lagerd/store"
 )
 
-// trickle is a shop that loses its stock bit by bit, under a clock that a test
-// moves on.
+// trickle is a shop that loses its stock bit by bit, with a clock that the test advances.
 type trickle struct {
 	*fixture
 	*schedule.Scheduler
@@ -24,8 +23,7 @@ type trickle struct {
 	refused atomic.Bool // the shop's grant
 }
 
-// trickling is a shop of so many items, each with five in stock, which has been
-// listed once.
+// trickling returns a shop of items with five in stock each, which has been listed once.
 func trickling(t *testing.T, items int) *trickle {
 	t.Helper()
 	f := newFixture(t)
@@ -56,7 +54,7 @@ func (x *trickle) now() time.Time { return time.Now().Add(time.Duration(x.ahead.
 
 func (x *trickle) later(d time.Duration) { x.ahead.Add(int64(d)) }
 
-// becomes gives some items another figure at e-conomic; "gone": it has them no more.
+// becomes gives some items another figure at e-conomic; "gone": it no longer has them.
 func (x *trickle) becomes(from, to int, stock string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -84,8 +82,8 @@ func (x *trickle) held() (why plan.Reason, detail string) {
 	return hold.Reason, hold.Detail
 }
 
-// countsNone fails if losses are still counted when all webhooks have been looked
-// at: one may have been seen before its webhook.
+// countsNone fails if losses are still counted when all webhooks have been processed: one may
+// have been seen before its webhook.
 func (x *trickle) countsNone() {
 	x.t.Helper()
 	n := -1
@@ -98,7 +96,7 @@ func (x *trickle) countsNone() {
 	}
 }
 
-// passes has the shop ticked until a pass has ended that began no earlier.
+// passes ticks until a pass has ended that began after the call.
 func (x *trickle) passes() {
 	x.t.Helper()
 	for range 2 { // one may be under way
@@ -216,8 +214,8 @@ func (x *trickle) diffTells() {
 	}
 }
 
-// approved: what a person has approved is stored and counts no more, and the losses
-// before it do not either. What comes beyond it counts.
+// approved: approved losses are stored and no longer count, nor do the losses before them.
+// Further ones count.
 func (x *trickle) approved(next int, how string) {
 	x.t.Helper()
 	shop, err := x.Store.Shop(x.t.Context(), "shop1234")
@@ -235,8 +233,8 @@ func (x *trickle) approved(next int, how string) {
 	}
 }
 
-// TestTrickleAroundAHold: losses run out after the window, but not by the time for
-// which the shop was held, for whatever reason, and whoever holds the lease then.
+// TestTrickleAroundAHold: losses expire after the window, which excludes the time for which the
+// shop was held, for whatever reason and whoever held the lease.
 func TestTrickleAroundAHold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -277,7 +275,7 @@ func TestTrickleAroundAHold(t *testing.T) {
 	}
 }
 
-// isRefused has e-conomic refuse the shop's grant for a while.
+// isRefused makes e-conomic refuse the shop's grant for a while.
 func (x *trickle) isRefused(d time.Duration, meanwhile func()) {
 	x.t.Helper()
 	const held = "SELECT COUNT(*) FROM holds WHERE scope = 'shop'"
@@ -297,7 +295,7 @@ func (x *trickle) isRefused(d time.Duration, meanwhile func()) {
 	until(0)
 }
 
-// TestHonestLosses are those of a shop's usual day: none is held.
+// TestHonestLosses: the losses of a shop's usual day are not held.
 func TestHonestLosses(t *testing.T) {
 	t.Parallel()
 	t.Run("a small shop sells three fifths of its items out in a day, with webhooks", func(t *testing.T) {
@@ -394,7 +392,7 @@ func TestHonestLosses(t *testing.T) {
 	})
 }
 
-// TestTrickleComesBack: the hold ends by itself where what was lost is in stock again.
+// TestTrickleComesBack: the hold ends without a person once the lost items are in stock again.
 func TestTrickleComesBack(t *testing.T) {
 	t.Parallel()
 	x := trickling(t, 300)

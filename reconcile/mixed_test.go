@@ -11,8 +11,8 @@ import (
 	"lagerd/store"
 )
 
-// TestMixedInvoicesAreFound: a sweep of the invoices names those that are not the
-// agreement's, and no others, and takes the names back once they are mended.
+// TestMixedInvoicesAreFound: a sweep of the invoices lists exactly those that are not the
+// agreement's, and no longer once they are fixed.
 func TestMixedInvoicesAreFound(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -72,7 +72,7 @@ func (s *shelf) Cursor(time.Time, source.Times, time.Duration) time.Time {
 	panic("the shelf is asked for a cursor")
 }
 
-// shelves is all that leads to a shelf.
+// shelves is a source.Service for a shelf.
 type shelves struct{ *shelf }
 
 func (s shelves) Budget(source.BudgetState) source.Budget  { return s }
@@ -142,7 +142,7 @@ func (b *booklet) PDF(context.Context, source.Priority, int64, string) ([]byte, 
 
 func (b *booklet) Together(ranges []plan.Range) int { return len(ranges) }
 
-// shop returns what reconciles a shop whose stock the shelf has.
+// shop returns a Shop whose stock is on the shelf.
 func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Shop {
 	t.Helper()
 	log := logrus.New()
@@ -162,7 +162,7 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 	return shops.Shop(f.Shop, leases[0].Token)
 }
 
-// TestAnotherSource: what a source cannot do it is not asked for.
+// TestAnotherSource: a source is not asked for what it cannot do.
 func TestAnotherSource(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -201,8 +201,8 @@ func TestAnotherSource(t *testing.T) {
 	}
 }
 
-// TestFigureThatIsNotTold: a shop that sells by a figure that its source does not have is
-// told so; absent is not zero.
+// TestFigureThatIsNotTold: a shop that sells by a figure that its source does not have gets an
+// error; absent is not zero.
 func TestFigureThatIsNotTold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -232,8 +232,8 @@ func TestInvoicesBeginBesideOneThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestHintedInvoicesOnSeveralPages: of invoices that are asked for together, those on
-// later pages are not taken for absent.
+// TestHintedInvoicesOnSeveralPages: invoices requested together are not taken for absent if
+// they are on later pages.
 func TestHintedInvoicesOnSeveralPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

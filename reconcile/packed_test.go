@@ -16,8 +16,8 @@ import (
 
 const packedAtOnce = 10
 
-// inBurst is a shop with 300 items, which has been looked at once, and a scheduler that
-// reads pages of so many, one in each pass.
+// inBurst returns a shop with 300 items, which has been read once, and a scheduler that reads
+// one page of the given size in each pass.
 func inBurst(t *testing.T, pageSize int, h func(http.Handler) http.Handler) (*fixture, *schedule.Scheduler, passes) {
 	t.Helper()
 	f := newFixture(t)
@@ -48,7 +48,7 @@ func failing(status int, when func(*http.Request) bool) func(http.Handler) http.
 	}
 }
 
-// webhooks records one for each of so many items, in a batch of its own.
+// webhooks records a webhook for each of n items, in a batch of its own.
 func (f *fixture) webhooks(count int) {
 	f.t.Helper()
 	for n := range count {
@@ -91,8 +91,8 @@ func (f *fixture) sells(stock string) {
 	}
 }
 
-// TestBurstStaysPacked: a listing answers a burst's webhooks out of their batches.
-// None of them gets a row but those that are to be looked at again.
+// TestBurstStaysPacked: a listing answers a burst's webhooks from their batches. Only those to
+// be reread get a row.
 func TestBurstStaysPacked(t *testing.T) {
 	f, s, done := inBurst(t, 1000, sound)
 	f.sells("5")
@@ -143,8 +143,8 @@ func TestBurstOfSeveralWebhooks(t *testing.T) {
 	})
 }
 
-// TestBurstOfFailedListing: where the listing fails that was to answer them, the
-// webhooks are unpacked, and no more stay packed before a pass has succeeded.
+// TestBurstOfFailedListing: if the listing that should answer them fails, the webhooks are
+// unpacked, and no more stay packed until a pass has succeeded.
 func TestBurstOfFailedListing(t *testing.T) {
 	var fails atomic.Bool
 	f, s, done := inBurst(t, 1000, failing(http.StatusBadRequest, func(r *http.Request) bool { return r.URL.Path == "/products" && fails.Load() }))
@@ -192,9 +192,9 @@ func TestFirstPagesFail(t *testing.T) {
 	}
 }
 
-// TestHintBesideBurst: where something else hints at a number of a burst while the
-// listing is under way that has it in hand, the burst's webhook still counts: a change
-// was told of, and what shows nothing new is read again.
+// TestHintBesideBurst: if something else hints at a number of a burst during the listing that
+// has claimed it, the burst's webhook still counts: it announced a change, and what shows
+// nothing new is read again.
 func TestHintBesideBurst(t *testing.T) {
 	f, s, done := inBurst(t, 150, sound)
 	f.sells("5")
@@ -218,9 +218,8 @@ func TestHintBesideBurst(t *testing.T) {
 	})
 }
 
-// TestManyWebhooksNoBurst: webhooks that are more than a transaction unpacks and not
-// worth a listing are unpacked in the same pass, and a person who asked is told when
-// they have all been read.
+// TestManyWebhooksNoBurst: webhooks that are too many for one transaction but not worth a
+// listing are unpacked in the same pass, and a request is answered when all have been read.
 func TestManyWebhooksNoBurst(t *testing.T) {
 	f, s, done := inBurst(t, 10, sound)
 	f.exec("UPDATE progress SET items = 5000") // by filters they cost less
@@ -242,8 +241,8 @@ func TestManyWebhooksNoBurst(t *testing.T) {
 	}
 }
 
-// TestWebhookBesideBurst: what comes while a listing has a burst in hand is unpacked and
-// read beside it, and nothing of it is forgotten with the burst.
+// TestWebhookBesideBurst: what comes while a listing has claimed a burst is unpacked and read
+// meanwhile, and is not dropped with the burst.
 func TestWebhookBesideBurst(t *testing.T) {
 	var f *fixture
 	var s *schedule.Scheduler

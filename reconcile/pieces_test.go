@@ -9,8 +9,8 @@ import (
 	"lagerd/store"
 )
 
-// TestManyHintsAreWrittenInPieces: whatever befalls thousands of hints at once, no
-// transaction writes all of their rows: it would hold up a Galera cluster.
+// TestManyHintsAreWrittenInPieces: whatever happens to thousands of hints at once, no
+// transaction writes all of their rows: it would block a Galera cluster.
 func TestManyHintsAreWrittenInPieces(t *testing.T) {
 	const many = 2*store.RowsPerPiece + 500
 	held := func(f *forbids, scope plan.Scope, path string) {

@@ -14,13 +14,13 @@ import (
 
 const shopName = "shop1234"
 
-// asks stores a request of a person's.
+// asks stores a person's request.
 func (f *fixture) asks(id, what string) {
 	f.t.Helper()
 	must(f.t, f.Store.AddRequests(f.t.Context(), []store.Request{{Request: id, Shop: shopName, What: what, RequestedAt: store.At(time.Now())}}))
 }
 
-// request returns what has come of a request.
+// request returns the outcome of a request.
 func (f *fixture) request(id string) store.Request {
 	f.t.Helper()
 	list, err := f.Store.Requests(f.t.Context(), []string{id})
@@ -31,7 +31,7 @@ func (f *fixture) request(id string) store.Request {
 	return list[0]
 }
 
-// answered waits until somebody has dealt with a request.
+// answered waits until a request has been answered.
 func (f *fixture) answered(id string) store.Request {
 	f.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -63,8 +63,7 @@ func TestRequestOfOtherSettings(t *testing.T) {
 	}
 }
 
-// sweeping is a large shop whose sweep was asked for and waits for its share of the
-// day's calls.
+// sweeping returns a large shop whose requested sweep waits for its share of the day's calls.
 func sweeping(t *testing.T) *forbids {
 	f := newForbids(t, func(f *forbids) {
 		for n := range 40 {
@@ -85,7 +84,7 @@ func sweeping(t *testing.T) *forbids {
 	return f
 }
 
-// quiet waits until no pass ends any more, and returns how many have failed.
+// quiet waits until no more passes end, and returns how many have failed.
 func (f *forbids) quiet() (failed int) {
 	f.t.Helper()
 	for {
@@ -100,7 +99,7 @@ func (f *forbids) quiet() (failed int) {
 	}
 }
 
-// looks tells the scheduler what there is, as is done each second.
+// looks passes the news to the scheduler, as the engine does each second.
 func (f *forbids) looks() {
 	f.t.Helper()
 	news, err := f.Store.News(f.t.Context(), store.Due{By: time.Now(), Beyond: time.Now().Add(time.Hour)})
@@ -109,8 +108,8 @@ func (f *forbids) looks() {
 	f.scheduler.Wake(news.Work)
 }
 
-// TestSweepAskedForOfAHeldShop: whoever asked for a sweep that is under way, or for the
-// next one, is told that the shop is held; and e-conomic is not asked each second.
+// TestSweepAskedForOfAHeldShop: requests for the running sweep, or for the next one, fail with
+// the shop's hold; and e-conomic is not called each second.
 func TestSweepAskedForOfAHeldShop(t *testing.T) {
 	f := sweeping(t)
 	f.asks("r2", store.WantSweep)
@@ -144,8 +143,8 @@ func TestSweepAskedForOfAHeldShop(t *testing.T) {
 	}
 }
 
-// TestSweepAskedForTriesWhatIsHeldOnce: a request that stays open for hours does not have
-// what is held tried, nor e-conomic called after a failure, each time it is seen.
+// TestSweepAskedForTriesWhatIsHeldOnce: a request that stays open for hours does not try held
+// parts, nor call e-conomic after a failure, each time it is seen.
 func TestSweepAskedForTriesWhatIsHeldOnce(t *testing.T) {
 	f := sweeping(t)
 	f.books(5)
@@ -184,8 +183,8 @@ func TestSweepAskedForWhileNothingAnswers(t *testing.T) {
 	}
 }
 
-// TestSweepAskedForDuringAnother begins when that has ended, without being asked for
-// again.
+// TestSweepAskedForDuringAnother: the sweep starts when the other one has ended, without
+// another request.
 func TestSweepAskedForDuringAnother(t *testing.T) {
 	f := newForbids(t, func(f *forbids) {
 		for n := range 40 {
@@ -215,8 +214,8 @@ func TestSweepAskedForDuringAnother(t *testing.T) {
 	}
 }
 
-// TestCallsOfAHeldShop: the day's calls are kept while a part of the shop is held and
-// the others go on, and of passes that fail: whoever has the shop next goes on from there.
+// TestCallsOfAHeldShop: the day's calls are stored while a part of the shop is held and the
+// others continue, and for passes that fail: the next holder continues from there.
 func TestCallsOfAHeldShop(t *testing.T) {
 	f := newForbids(t, func(f *forbids) {
 		f.swept()

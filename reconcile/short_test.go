@@ -12,8 +12,8 @@ import (
 	"lagerd/store"
 )
 
-// TestChangesCutShort: what the pages of a change query have dealt with is not read again
-// by the same pass where the query is cut short.
+// TestChangesCutShort: if a change query is cut short, the same pass does not reread what its
+// pages have settled.
 func TestChangesCutShort(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -36,8 +36,8 @@ func TestChangesCutShort(t *testing.T) {
 	}
 }
 
-// TestRequestCutShort: what a person asked for and the day's calls do not allow has
-// failed, and says until when it waits; a sweep does so at once and goes on by itself.
+// TestRequestCutShort: a request that exceeds the day's calls fails and says until when the
+// reads wait; a request for a sweep does so immediately, and the sweep continues later.
 func TestRequestCutShort(t *testing.T) {
 	for name, c := range map[string]struct {
 		what  string
