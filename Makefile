@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GO          ?= go
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 DESTDIR     ?=
 PREFIX      ?= /usr
 GREMLINS    := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
@@ -34,11 +34,9 @@ test: deps lint
 	$(GO) build ./...
 	$(GO) test -race -pgo=off -timeout 40m $(PKG)
 
-#? lint: run gofmt, go vet and staticcheck
+#? lint: golangci-lint with .golangci.yml: gofmt, go vet, staticcheck and others
 lint:
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w needed: $$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(GOLANGCI) run
 
 #? deps: install the Debian packages that the tests need, if missing
 deps:
