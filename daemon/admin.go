@@ -67,7 +67,7 @@ func listenAdmin(c config.Admin) (net.Listener, error) {
 		return nil, err
 	}
 	// Its group may connect: Prometheus or an agent, say. umask would keep it out.
-	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the group may administer
+	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the group may connect
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil

@@ -79,6 +79,8 @@ func TestJudgeLosses(t *testing.T) {
 		{"more than half, by what is confirmed", 300, lately, coming(0, 1, loss), confirms(0, 1), 0, plan.LossDecision{Reason: plan.LossesWithin, Losses: 1, Taken: 150, Items: 300, Within: time.Hour}},
 		{"what is confirmed was not listed", 226, lost(200, 290, time.Minute, false), coming(0, 74, unlisted), confirms(0, 74), 0, plan.LossDecision{Reason: plan.LossesWithin, Losses: 74, Taken: 90, Items: 300, Within: time.Hour}},
 		{"more than half, with what is suspected", 300, lost(200, 320, time.Minute, false), coming(0, 30, loss), takes(coming(30, 31, loss)), 0, plan.LossDecision{Reason: plan.LossesWithin, Losses: 31, Taken: 120, Items: 300, Within: time.Hour}},
+		{"more than so many, only with what is suspected", 100, lost(200, 240, time.Minute, false), coming(0, 19, loss), takes(coming(19, 20, loss)), 0, plan.LossDecision{Reason: plan.LossesWithin, Losses: 20, Taken: 40, Items: 100, Within: time.Hour}},
+		{"more than so many, only with what is confirmed", 100, lost(200, 245, time.Minute, false), coming(0, 10, loss), confirms(0, 10), 0, plan.LossDecision{Reason: plan.LossesWithin, Losses: 10, Taken: 45, Items: 100, Within: time.Hour}},
 		{"a read that takes nothing is not judged by the window", 300, lately, coming(0, 30, loss), takes(nil), 0, plan.LossDecision{Losses: 30, Items: 300}},
 		{"longer ago", 300, lost(200, 350, 2*time.Hour, false), nil, takes(coming(0, 30, loss)), 0, plan.LossDecision{Losses: 30, Items: 300}},
 		{"in stock again", 300, lately, nil, plan.LossRead{Suspects: coming(0, 30, loss), Restored: slices.Collect(maps.Keys(numbers(200, 230)))}, 0, plan.LossDecision{Losses: 30, Items: 300}},
@@ -283,6 +285,28 @@ func TestApproval(t *testing.T) {
 
 // TestRememberedLosses: losses are forgotten when they are over or in stock again, and are
 // no older for the time that the stock was not read.
+func TestLossChangeEmpty(t *testing.T) {
+	t.Parallel()
+	one := []plan.StoredLoss{{Number: "n000", At: noon}}
+	for _, c := range []struct {
+		change plan.LossChange
+		want   bool
+	}{
+		{plan.LossChange{}, true},
+		{plan.LossChange{Lost: one}, false},
+		{plan.LossChange{Forgotten: []string{"n001"}}, false},
+		{plan.LossChange{Approved: 1}, false},
+		{plan.LossChange{Held: time.Minute}, false},
+		{plan.LossChange{Lost: one, Forgotten: []string{"n001"}}, false},
+		{plan.LossChange{Lost: one, Approved: 1}, false},
+		{plan.LossChange{Forgotten: []string{"n001"}, Approved: 1}, false},
+	} {
+		if got := c.change.Empty(); got != c.want {
+			t.Errorf("%+v is empty: %t", c.change, got)
+		}
+	}
+}
+
 func TestRememberedLosses(t *testing.T) {
 	t.Parallel()
 	held := plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}

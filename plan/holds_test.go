@@ -89,6 +89,29 @@ func TestHoldsWith(t *testing.T) {
 
 var scopes = []plan.Scope{plan.ScopeShop, plan.ScopeStock, plan.ScopeInvoices, plan.ScopePDFs}
 
+// TestStockStoodFrom: only holds of the shop or its stock keep the stock from being read.
+func TestStockStoodFrom(t *testing.T) {
+	t.Parallel()
+	at := func(scope plan.Scope, hour int) plan.Hold {
+		return plan.Hold{Scope: scope, Since: noon.Add(time.Duration(hour) * time.Hour)}
+	}
+	for _, c := range []struct {
+		holds plan.Holds
+		want  int // hours after noon
+	}{
+		{nil, 9},
+		{plan.Holds{at(plan.ScopeShop, 1)}, 1},
+		{plan.Holds{at(plan.ScopeStock, 1)}, 1},
+		{plan.Holds{at(plan.ScopeInvoices, 1), at(plan.ScopePDFs, 2)}, 9},
+		{plan.Holds{at(plan.ScopeShop, 3), at(plan.ScopeStock, 2), at(plan.ScopeInvoices, 1)}, 2},
+		{plan.Holds{at(plan.ScopeStock, 10)}, 9}, // by a clock that was ahead
+	} {
+		if got := c.holds.StockStoodFrom(noon.Add(9 * time.Hour)); !got.Equal(noon.Add(time.Duration(c.want) * time.Hour)) {
+			t.Errorf("%v: %s, expected %d hours after noon", c.holds, got, c.want)
+		}
+	}
+}
+
 func TestHoldsText(t *testing.T) {
 	t.Parallel()
 	holds := plan.Holds{hold(plan.ScopeShop, plan.HeldTokenRefused), {Scope: plan.ScopePDFs, Reason: plan.HeldForbidden}}

@@ -436,6 +436,7 @@ func TestHintOfSeveralWebhooks(t *testing.T) {
 		due     time.Duration // after the first webhook
 	}{
 		{"one webhook", 1, plan.CauseWebhook, last + time.Second, 0, 0, rereads, 0, 0},
+		{"two webhooks, read at once", 2, plan.CauseWebhook, last, 0, 0, rereads, 1, last + 2*time.Second},
 		{"read at once", 5, plan.CauseWebhook, last, 0, 0, rereads, 1, last + 2*time.Second},
 		{"a reread that shows another change", 5, plan.CauseWebhook, last + 2*time.Second, 1, 0, rereads, 2, last + 10*time.Second},
 		{"read so late that some are over", 5, plan.CauseWebhook, last + 30*time.Second, 0, 0, rereads, 3, last + 45*time.Second},

@@ -54,7 +54,7 @@ func TestInvoices(t *testing.T) {
 	if c := p.Changes[0]; c.Cause != plan.CauseTick || c.Webhook != plan.WebhookMissed {
 		t.Errorf("found by the tick: %+v", c)
 	}
-	if c := p.Changes[1]; c.Cause != plan.CauseWebhook || c.Webhook != plan.WebhookCame {
+	if c := p.Changes[1]; c.Cause != plan.CauseWebhook || c.Webhook != plan.WebhookCame || c.Lagged {
 		t.Errorf("hinted: %+v", c)
 	}
 	if len(p.Answered) != 2 || len(p.Rereads) != 1 || p.Rereads[0].Number != "9" {
@@ -62,6 +62,11 @@ func TestInvoices(t *testing.T) {
 	}
 	if !slices.Equal(p.Late, []string{"8"}) {
 		t.Errorf("late: %v", p.Late)
+	}
+	hint.Tries = 1
+	in.Hints["7"] = hint
+	if c := plan.Invoices(in).Changes[1]; !c.Lagged {
+		t.Errorf("a reread found it, and it does not count as lagged: %+v", c)
 	}
 	in.First = true
 	if c := plan.Invoices(in).Changes[0]; c.Webhook != plan.WebhookNone {
