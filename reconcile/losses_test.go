@@ -13,26 +13,6 @@ import (
 	"lagerd/store"
 )
 
-// TestLossesAskWhoseTheyAre: a read that would take everything away may be another
-// agreement's, so /self is read before anything else.
-func TestLossesAskWhoseTheyAre(t *testing.T) {
-	f := newForbids(t, func(f *forbids) {
-		for n := range 100 {
-			f.has(fmt.Sprint("n", n), "5")
-		}
-		f.swept()
-		f.exec("UPDATE progress SET items = 100")
-	}, asIs)
-	if f.settles(1); f.holds() != "stock: losses" {
-		t.Fatalf("held %q", f.holds())
-	}
-	f.calls("")
-	f.settles(1)
-	if asked := f.calls(""); len(asked) == 0 || asked[0] != "/self" {
-		t.Errorf("asked for %v", asked)
-	}
-}
-
 // TestHeldLossesReadAgain: losses that a listing has shown still count when they
 // are read again by webhooks of the items, while the listing goes on.
 func TestHeldLossesReadAgain(t *testing.T) {
