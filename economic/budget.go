@@ -415,14 +415,15 @@ func (b *Budget) largeTime() time.Duration {
 	return max(b.large, largeTime)
 }
 
-// tookLarge doubles that time, up to most, after a large answer that was not read
-// completely. A complete one resets it.
-func (b *Budget) tookLarge(whole bool, most time.Duration) {
+// tookLarge doubles that time, up to most, after a large answer that was not read in time. One
+// that was read within largeTime resets it.
+func (b *Budget) tookLarge(took time.Duration, late bool, most time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if whole {
+	switch {
+	case late:
+		b.large = min(2*max(b.large, largeTime), most)
+	case took <= largeTime:
 		b.large = 0
-		return
 	}
-	b.large = min(2*max(b.large, largeTime), most)
 }

@@ -25,7 +25,7 @@ type Options struct {
 	// connections per host.
 	Transport http.RoundTripper
 
-	Timeout      time.Duration // of a whole request, including the body; default 30 s
+	Timeout      time.Duration // of a whole request with the first 4 MiB of its body; default 30 s
 	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is unknown
 	MaxJSONBytes int64         // largest JSON answer accepted; default 32 MiB
 	MaxPDFBytes  int64         // largest PDF accepted; default 10 MiB
@@ -120,7 +120,7 @@ func New(o Options) (*Client, error) { //nolint:gocyclo // one check per option
 	if o.CallsPerSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
 	}
-	return &Client{o: o, base: base, host: host, rate: limit, large: make(slots, 1), largePDFs: make(slots, 2), transport: &getOnly{host: host, next: o.Transport}}, nil
+	return &Client{o: o, base: base, host: host, rate: limit, large: newSlots(1), largePDFs: newSlots(2), transport: &getOnly{host: host, next: o.Transport}}, nil
 }
 
 // Close closes idle connections. The client stays usable.
@@ -186,7 +186,6 @@ type answer struct {
 	body       []byte
 	began      time.Time
 	serverDate time.Time
-	slot       *slot // held by a large answer until it has been decoded
 }
 
 // do makes one call: budget, request, answer, decoding. If a request was sent, it sets
@@ -195,8 +194,9 @@ func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answ
 	if !headerValue(a.grant) || a.grant == "" {
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or contains an invalid character: enter it again")}
 	}
-	got, r, err := a.ask(ctx, p, c)
-	defer got.slot.release()
+	var held slot
+	defer held.release() // once the answer is decoded, and on a panic
+	got, r, err := a.ask(ctx, p, c, &held)
 	if r.sent.IsZero() {
 		return answer{}, failed(c.op, err)
 	}
@@ -232,7 +232,7 @@ type request struct {
 
 // ask waits for its turn, sends the request and reads the whole answer. It releases the
 // budget even on a panic, which ends one pass and not the process.
-func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, request, error) {
+func (a *Agreement) ask(ctx context.Context, p Priority, c call, held *slot) (answer, request, error) {
 	defer a.client.o.Wait(ctx)()
 	if err := a.budget.acquire(ctx, p); err != nil {
 		return answer{}, request{}, err
@@ -248,7 +248,7 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 	}
 	began := a.client.o.Now()
 	r := request{sent: time.Now()}
-	got, resp, err := a.send(ctx, c) //nolint:bodyclose // send closes it
+	got, resp, err := a.send(ctx, c, held) //nolint:bodyclose // send closes it
 	got.began = began
 	if resp != nil {
 		r.status, r.header = resp.StatusCode, resp.Header
@@ -260,7 +260,7 @@ func (a *Agreement) ask(ctx context.Context, p Priority, c call) (answer, reques
 
 // send makes the HTTP request; nothing else does. The response is returned for its
 // status and headers only: its body has been read and closed.
-func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, error) {
+func (a *Agreement) send(ctx context.Context, c call, held *slot) (answer, *http.Response, error) {
 	o := &a.client.o
 	outer := ctx
 	ctx, cancel := context.WithCancel(outer)
@@ -312,7 +312,7 @@ func (a *Agreement) send(ctx context.Context, c call) (answer, *http.Response, e
 	if resp.ContentLength > most {
 		return got, resp, tooLarge(most)
 	}
-	got.body, got.slot, err = a.readBody(ctx, resp, c, most, limit)
+	got.body, err = a.readBody(ctx, resp, c, most, limit, held)
 	switch {
 	case err != nil:
 		return got, resp, lost(fmt.Errorf("read the answer: %w", err))

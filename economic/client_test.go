@@ -588,7 +588,7 @@ func TestPDF(t *testing.T) {
 		"stream table":     {strings.Replace(whole, "29", " 9", 1) + debug, "", ""},
 		"updated":          {updated, "", ""},
 		"updated, padded":  {updated + strings.Repeat("\x00", 3000), "", ""},
-		"quoting page":     {"<html><body>not found: %PDF-1.4 1 0 obj was expected %%EOF</body></html>", economic.KindMalformed, `expected %PDF- at its beginning`},
+		"quoting page":     {"<html><body>not found: %PDF-1.4 1 0 obj was expected %%EOF</body></html>", economic.KindMalformed, `expected %PDF- at the start`},
 		"no object":        {"%PDF-1.4\nnot found\n%%EOF\n", economic.KindMalformed, "expected at least one object, got none"},
 		"page":             {"<html><title>Log in</title></html>", economic.KindMalformed, `expected %PDF- at the start, got a web page titled "Log in"`},
 		"JSON":             {`{"message":"later"}`, economic.KindMalformed, "later"},

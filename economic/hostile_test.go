@@ -9,7 +9,9 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -70,15 +72,16 @@ func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures mem
 		"zeroes":            {make([]byte, 32*mib), products, "invalid"},
 		"an open list":      {fill(page, `[`, "", 32*mib), products, "exceeded max depth"},
 		"PDF of objects":    {fill("%PDF-1.4\n1 0 obj\n%%EOF", "1 1 ob j", "", 10*mib), economic.CheckPDF, "truncated"},
+		"PDF of obj":        {fill("%PDF-1.4\n1 0 obj\n%%EOF", "1  obj ", "", 10*mib), economic.CheckPDF, "truncated"},
 		"PDF of ends":       {fill("%PDF-1.4\n1 0 obj\n", "%%EOF", "", 10*mib), economic.CheckPDF, ""},
 	} {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // it measures memory
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			began := time.Now()
+			began := cpuTime(t)
 			err := test.decode(test.body)
-			took := time.Since(began)
+			took := cpuTime(t) - began
 			runtime.ReadMemStats(&after)
 			switch {
 			case test.err == "" && err != nil, test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
@@ -96,6 +99,16 @@ func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures mem
 			t.Logf("%d MiB in %s: %.100v", (after.TotalAlloc-before.TotalAlloc)/mib, took.Round(time.Millisecond), err)
 		})
 	}
+}
+
+// cpuTime is what the process has used, which a busy machine lengthens less than the time.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // slowRest is the rest of a body, which arrives in parts.
@@ -168,7 +181,9 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 			{6500 * time.Millisecond, 3 * time.Second},
 			{6500 * time.Millisecond, 6 * time.Second},
 			{6500 * time.Millisecond, 0},
-			{6500 * time.Millisecond, 3 * time.Second}, // the last one was in time: back to the default
+			{6500 * time.Millisecond, 0},
+			{time.Second, 0}, // so little is needed now: back to the default
+			{6500 * time.Millisecond, 3 * time.Second},
 		} {
 			takes = turn.takes
 			took, err := read(one)
@@ -183,18 +198,153 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 			}
 		}
 
+		// As many read and wait at once as may; one more is not read at all.
 		takes, most = 2700*time.Millisecond, 0
 		var all sync.WaitGroup
-		for n := range 8 {
+		for n := range 9 {
 			all.Go(func() {
 				if took, err := read(client.Agreement(fmt.Sprint(n), nil)); err != nil {
 					t.Errorf("answer %d, after %s: %v", n, took, err)
 				}
 			})
 		}
+		synctest.Wait()
+		if took, err := read(client.Agreement("another", nil)); took != 0 || err == nil || !strings.Contains(err.Error(), "9 answers of more than 4 MiB are being read") {
+			t.Errorf("one more than may wait, after %s: %v", took, err)
+		}
+		waiting, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := client.Agreement("ended", nil).Products(waiting, economic.PriorityHint, economic.ProductsQuery{}); err == nil {
+			t.Error("a call goes on although its context has ended")
+		}
 		all.Wait()
 		if most != 1 || reading != 0 {
 			t.Errorf("at most %d large answers were read at once, expected 1; %d are still being read", most, reading)
+		}
+	})
+}
+
+// TestLargeAnswersGiveUpTheirSlot: whatever becomes of a large answer, the next one is read.
+// PDFs have slots of their own, two.
+func TestLargeAnswersGiveUpTheirSlot(t *testing.T) {
+	t.Parallel()
+	spaces := func(n int) io.Reader { return bytes.NewReader(bytes.Repeat([]byte(" "), n)) }
+	for name, test := range map[string]struct {
+		body func() io.Reader
+		err  string
+	}{
+		"whole": {func() io.Reader {
+			return io.MultiReader(spaces(5*mib), strings.NewReader(`{"collection":[],"pagination":{"results":0}}`))
+		}, ""},
+		"exactly 4 MiB": {func() io.Reader {
+			return io.MultiReader(spaces(4*mib-44), strings.NewReader(`{"collection":[],"pagination":{"results":0}}`))
+		}, ""},
+		"not understood": {func() io.Reader { return spaces(5 * mib) }, "the answer is truncated"},
+		"too large":      {func() io.Reader { return spaces(6*mib + 1) }, "larger than the limit"},
+		"cut":            {func() io.Reader { return io.MultiReader(spaces(5*mib), iotest.ErrReader(io.ErrUnexpectedEOF)) }, "unexpected EOF"},
+		"panic":          {func() io.Reader { return io.MultiReader(spaces(5*mib), panics{}) }, "panic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := economic.New(economic.Options{AppSecretToken: "app", MaxJSONBytes: 6 * mib, Transport: transport(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(test.body())}, nil
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range 12 { // more than may read and wait
+				err := func() (err error) {
+					defer func() {
+						if p := recover(); p != nil {
+							err = fmt.Errorf("panic: %v", p)
+						}
+					}()
+					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+					defer cancel()
+					_, err = client.Agreement("one", nil).Products(ctx, economic.PriorityHint, economic.ProductsQuery{})
+					return err
+				}()
+				if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+					t.Fatalf("answer %d: %v, expected %q", n, err, test.err)
+				}
+			}
+		})
+	}
+}
+
+// panics is a body that breaks its reader.
+type panics struct{}
+
+func (panics) Read([]byte) (int, error) { panic("broken") }
+
+// TestSingleAnswersAreSmall: an answer about one item, or the agreement, has a limit of its own.
+func TestSingleAnswersAreSmall(t *testing.T) {
+	t.Parallel()
+	size := 0
+	client, err := economic.New(economic.Options{AppSecretToken: "app", Transport: transport(func(*http.Request) (*http.Response, error) {
+		body := `{"productNumber":"1","agreementNumber":1,"bookedInvoiceNumber":1}`
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(strings.NewReader(strings.Repeat(" ", size-len(body)) + body))}, nil
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := client.Agreement("one", nil)
+	for _, n := range []int{2 * mib, 2*mib + 1} {
+		size = n
+		_, product := a.Product(t.Context(), economic.PriorityHint, "1")
+		_, self := a.Self(t.Context(), economic.PriorityHint)
+		_, invoice := a.Invoice(t.Context(), economic.PriorityHint, 1)
+		if want := n == 2*mib; (product == nil) != want || (self == nil) != want || invoice != nil {
+			t.Errorf("%d bytes: a product %v, the agreement %v, an invoice %v", n, product, self, invoice)
+		}
+	}
+}
+
+// TestLargePDFsHaveTheirOwnSlots: two are read at once, beside a page.
+func TestLargePDFsHaveTheirOwnSlots(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		reading, most := 0, 0
+		client, err := economic.New(economic.Options{AppSecretToken: "app", Transport: transport(func(r *http.Request) (*http.Response, error) {
+			rest := &slowRest{ctx: r.Context(), parts: 10, pause: 100 * time.Millisecond, reads: func(begins bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				if begins {
+					reading++
+				} else {
+					reading--
+				}
+				most = max(most, reading)
+			}}
+			end := `{"collection":[],"pagination":{"results":0}}`
+			begin := ""
+			if strings.HasSuffix(r.URL.Path, "/pdf") {
+				begin, end = "%PDF-1.4\n1 0 obj\n", "%%EOF"
+			}
+			body := io.MultiReader(strings.NewReader(begin+strings.Repeat(" ", 4*mib-len(begin))), rest, strings.NewReader(end))
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(body)}, nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var all sync.WaitGroup
+		for n := range 4 {
+			all.Go(func() {
+				if _, err := client.Agreement(fmt.Sprint(n), nil).InvoicePDF(t.Context(), economic.PriorityInvoice, economic.Invoice{Number: 1}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Go(func() {
+			if _, err := client.Agreement("page", nil).Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{}); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		if took := time.Since(began); most != 3 || took != 2*time.Second {
+			t.Errorf("%d large answers were read at once, in %s: expected two PDFs and a page, in 2s", most, took)
 		}
 	})
 }

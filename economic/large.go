@@ -2,9 +2,11 @@ package economic
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,41 +24,64 @@ const (
 	maxSingleBytes = 2 << 20
 )
 
-// slots limits how many large answers are read at once, by its capacity.
-type slots chan struct{}
+// slots limits how many large answers are read at once, and how many more wait for that with
+// their first part in memory.
+type slots struct{ reading, waiting chan struct{} }
 
-// slot is an acquired slot.
+// largeWaiting is how many large answers may wait for a slot.
+const largeWaiting = 8
+
+func newSlots(atOnce int) slots {
+	return slots{make(chan struct{}, atOnce), make(chan struct{}, atOnce+largeWaiting)}
+}
+
+// slot is where one large answer is read and decoded; the zero slot is not acquired yet.
 type slot struct{ of slots }
 
-// acquire waits for a slot.
-func (s slots) acquire(ctx context.Context) (*slot, error) {
+// acquire waits for a slot. It returns an error if too many wait already, or if ctx is done.
+func (s *slot) acquire(ctx context.Context, of slots) error {
 	select {
-	case s <- struct{}{}:
-		return &slot{s}, nil
+	case of.waiting <- struct{}{}:
+	default:
+		return fmt.Errorf("%d answers of more than %d MiB are being read: try again", cap(of.waiting), largeBytes>>20)
+	}
+	select {
+	case of.reading <- struct{}{}:
+		s.of = of
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		<-of.waiting
+		return ctx.Err()
 	}
 }
 
-// release releases a slot once. It does nothing if s is nil.
+// release gives back an acquired slot.
 func (s *slot) release() {
-	if s != nil && s.of != nil {
-		<-s.of
-		s.of = nil
+	if s.of.reading != nil {
+		<-s.of.reading
+		<-s.of.waiting
+		s.of = slots{}
 	}
 }
 
 // timeLimit cancels a request that takes too long.
 type timeLimit struct {
-	timer *time.Timer
-	is    time.Duration
+	timer   *time.Timer
+	is      time.Duration
+	reached atomic.Bool
 }
 
 func newTimeLimit(d time.Duration, end func()) *timeLimit {
-	return &timeLimit{time.AfterFunc(d, end), d}
+	l := &timeLimit{is: d}
+	l.timer = time.AfterFunc(d, func() {
+		l.reached.Store(true)
+		end()
+	})
+	return l
 }
 
-func (l *timeLimit) stop() { l.timer.Stop() }
+// stop stops the limit until it is restarted. It returns false if it has been reached.
+func (l *timeLimit) stop() bool { return l.timer.Stop() }
 
 // restart sets the limit to d from now.
 func (l *timeLimit) restart(d time.Duration) {
@@ -66,30 +91,32 @@ func (l *timeLimit) restart(d time.Duration) {
 
 func (l *timeLimit) String() string { return l.is.String() }
 
-// readBody reads the body of an answer, up to one byte more than most. For a large answer it
-// also returns the slot, which the caller must release once the answer has been decoded.
-func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, most int64, limit *timeLimit) ([]byte, *slot, error) {
+// readBody reads the body of an answer, up to one byte more than most. It acquires held for
+// a large answer.
+func (a *Agreement) readBody(ctx context.Context, resp *http.Response, c call, most int64, limit *timeLimit, held *slot) ([]byte, error) {
 	room := int64(512)
 	if resp.ContentLength > 0 {
 		room = min(resp.ContentLength, largeBytes) + 1
 	}
 	body, err := readUpTo(resp.Body, make([]byte, 0, room), min(largeBytes, most+1))
 	if err != nil || int64(len(body)) < largeBytes || int64(len(body)) > most {
-		return body, nil, err
+		return body, err
 	}
-	limit.stop() // the time spent waiting does not count
+	if !limit.stop() { // the time spent waiting does not count
+		return body, ctx.Err()
+	}
 	in := a.client.large
 	if c.pdf {
 		in = a.client.largePDFs
 	}
-	taken, err := in.acquire(ctx)
-	if err != nil {
-		return body, nil, err
+	if err := held.acquire(ctx, in); err != nil {
+		return body, err
 	}
 	limit.restart(min(a.budget.largeTime(), a.client.o.Timeout))
+	began := time.Now()
 	body, err = readUpTo(resp.Body, body, most+1)
-	a.budget.tookLarge(err == nil, a.client.o.Timeout)
-	return body, taken, err
+	a.budget.tookLarge(time.Since(began), limit.reached.Load(), a.client.o.Timeout)
+	return body, err
 }
 
 // readUpTo appends to body what it reads from r, until body has most bytes.

@@ -72,12 +72,14 @@ func (r *reader) object(member func(name []byte)) value {
 			return nil
 		}
 		name, at := nameOf(quoted), r.d.InputOffset()
-		r.again = wanted.has(name)
+		again := wanted.has(name)
+		r.again = again
 		member(name)
 		r.again = false
-		if r.d.InputOffset() == at {
+		switch {
+		case r.d.InputOffset() == at:
 			r.value()
-		} else {
+		case !again:
 			wanted.add(name)
 		}
 	}

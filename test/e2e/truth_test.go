@@ -78,7 +78,7 @@ func TestWrongAppToken(t *testing.T) {
 		return strings.Contains(i.daemon.out.String(), "several agreements answer 401, and none answers well")
 	})
 	for _, args := range [][]string{{"status"}, {"status", "one"}, {"shops", "show", "two"}} {
-		i.says(0, args, "look at the app's token first (economic.app_secret_token_file)")
+		i.says(0, args, "check the app's token first (economic.app_secret_token_file)")
 	}
 	i.says(1, []string{"check"}, "FAILED  shop one: held: shop: token_refused", "FAILED  app secret token: several agreements")
 

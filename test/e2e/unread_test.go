@@ -121,7 +121,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 	shows(1, []string{"check"}, "FAILED  shop shop1234: "+unreadInvoices, "FAILED  shop shop1234: "+unreadItem, "WARNING shop shop1234: "+oddInvoice)
 	shows(0, []string{"why", "shop1234", "31", "--invoice"}, `"31" is not stored: it could not be read, see its open hint`, "failed ", "references.other: expected a string, got number 7")
 	shows(0, []string{"why", "shop1234", "2", "--invoice"}, "W-2", "stored, ", "the stored value stays: dueDate: expected a date")
-	shows(0, []string{"why", "shop1234", "A-3"}, "7 = e-conomic's in_stock", `what is stored of it stays: inventory.available: expected a number, got string "-"`)
+	shows(0, []string{"why", "shop1234", "A-3"}, "7 = e-conomic's in_stock", `the stored value stays: inventory.available: expected a number, got string "-"`)
 	shows(2, []string{"diff", "shop1234"}, "22 could not be compared", `not compared: stock "A-4"`, `not compared: stock "A-3": only in part`)
 	page, err := http.Get("http://" + i.Admin + "/metrics")
 	if err != nil {
