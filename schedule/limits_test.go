@@ -170,6 +170,116 @@ func TestSlowPasses(t *testing.T) {
 	})
 }
 
+// TestLine: the longest-waiting is first, of those that wait equally long the one that came
+// first, and each is in line once.
+func TestLine(t *testing.T) {
+	t.Parallel()
+	l := line{in: map[string]struct{}{}}
+	begin := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	order := func(want ...string) {
+		t.Helper()
+		var got []string
+		for shop, ok := l.next(); ok; shop, ok = l.next() {
+			got = append(got, shop)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the order is %q, expected %q", got, want)
+		}
+	}
+	l.add("c", begin.Add(2))
+	l.add("d", begin.Add(2))
+	l.add("b", begin.Add(1))
+	l.add("e", begin.Add(3))
+	l.add("e", begin) // it is in line already
+	l.add("a", begin)
+	order("a", "b", "c", "d", "e")
+	l.add("e", begin.Add(1))
+	l.add("a", begin.Add(2)) // again
+	order("e", "a")
+}
+
+// TestParkedInOrder: those parked longest are released first, as many as there may be room for,
+// and how many hints they have decides nothing.
+func TestParkedInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, called := limited(1)
+		released := func(when string, want ...string) {
+			t.Helper()
+			if !slices.Equal(*called, want) {
+				t.Errorf("%s: released %q, expected %q", when, *called, want)
+			}
+			*called = nil
+		}
+		park := func(r request, most time.Duration) {
+			t.Helper()
+			if p, wait := l.begin(r); p != nil || wait != most {
+				t.Errorf("%+v starts: %t, or waits for %s, expected %s", r, p != nil, wait, most)
+			}
+		}
+		full, _ := l.begin(request{hints: hintsAtOnce - 2*burstHints})
+		rest, _ := l.begin(request{hints: burstHints + 1})
+		park(request{shop: "c", hints: burstHints}, maxBurstWait)
+		park(request{shop: "a", hints: burstHints, waited: 2}, maxBurstWait-2)
+		park(request{shop: "b", hints: hintsAtOnce, waited: 1}, maxBurstWait-1)
+		rest.end() // now there is room for twice burstHints
+		released("room for two", "a", "b")
+		full.end()
+		released("room for all", "c")
+
+		var passes []*pass
+		for range retriesAtOnce {
+			p, _ := l.begin(request{retry: true})
+			passes = append(passes, p)
+		}
+		park(request{shop: "c", retry: true}, maxRetryWait)
+		park(request{shop: "b", retry: true, waited: 1}, maxRetryWait)
+		park(request{shop: "a", retry: true, waited: 2}, maxRetryWait)
+		passes[0].end()
+		released("room for one retry", "a")
+		passes[1].work(t.Context())
+		passes[1].wait()() // answered
+		released("one is no longer slow", "b", "c")
+		for _, p := range passes[1:] {
+			p.end()
+		}
+	})
+}
+
+// TestSlowOnlyWhileWaiting: how long a pass waited for an earlier answer does not count.
+func TestSlowOnlyWhileWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := limited(1)
+		p, _ := l.begin(request{})
+		p.work(t.Context())
+		waited := p.wait()
+		time.Sleep(slowAfter - time.Second)
+		waited()
+		p.wait()
+		time.Sleep(slowAfter - time.Second)
+		synctest.Wait()
+		if slow, _ := l.counts(); slow != 0 {
+			t.Error("it is slow after two short waits")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if slow, _ := l.counts(); slow != 1 {
+			t.Error("it is not slow after a long one")
+		}
+		p.end()
+
+		p, _ = l.begin(request{hints: burstHints})
+		time.Sleep(slowAfter - 1)
+		p.end()
+		time.Sleep(slowAfter)
+		synctest.Wait()
+		if slow, stuck := l.counts(); slow != 0 || stuck != 0 || l.hints != 0 || l.passes != 0 {
+			t.Errorf("after the end: %d slow, %d stuck, %d hints, %d passes", slow, stuck, l.hints, l.passes)
+		}
+	})
+}
+
 // TestRoomForPasses: the number of passes is limited, however fast they are.
 func TestRoomForPasses(t *testing.T) {
 	t.Parallel()

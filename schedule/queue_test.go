@@ -205,8 +205,8 @@ func TestParked(t *testing.T) {
 		}
 		begins := func() {
 			t.Helper()
-			if _, due := next(t, q); due != tick.Merge(work) {
-				t.Errorf("it starts for %+v", due)
+			if shop, due, _ := q.get(false); shop != "a" || due != tick.Merge(work) { // not in bulk
+				t.Errorf("%q starts for %+v", shop, due)
 			}
 			q.release("a") // no longer parked
 			q.done("a")
@@ -218,7 +218,10 @@ func TestParked(t *testing.T) {
 		q.release("a")
 		begins()
 		park()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute - 1)
+		synctest.Wait()
+		none(t, q)
+		time.Sleep(1)
 		synctest.Wait()
 		begins()
 		park()
@@ -233,6 +236,195 @@ func TestParked(t *testing.T) {
 		q.release("a")
 		none(t, q)
 		q.forget("a")
+	})
+}
+
+// TestDelayedWhileBusy: what was due for a shop during its pass, debounced or not, waits with it
+// afterwards, and nothing of it comes earlier or twice.
+func TestDelayedWhileBusy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		meanwhile func(q *queue)
+		due       reconcile.Due
+	}{
+		{"nothing", func(*queue) {}, tick},
+		{"work", func(q *queue) { q.add("a", work, false) }, tick.Merge(work)},
+		{"urgent work", func(q *queue) { q.add("a", work, true) }, tick.Merge(work)},
+		{"one of many", func(q *queue) { q.addBulk("a", sweep) }, sweep},
+		{"a burst", func(q *queue) { q.debounce("a", work, time.Second, time.Minute) }, tick.Merge(work)},
+		{"work and a burst", func(q *queue) {
+			q.add("a", reconcile.Due{Sweep: true}, false)
+			q.add("a", reconcile.Due{Sweep: true}, false)
+			q.debounce("a", work, time.Second, time.Minute)
+		}, sweep.Merge(work)},
+		{"a burst that continues", func(q *queue) {
+			q.debounce("a", work, time.Second, time.Minute)
+			q.debounce("a", reconcile.Due{Sweep: true}, time.Second, time.Minute)
+		}, sweep.Merge(work)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue()
+			q.add("a", work, false)
+			next(t, q)
+			c.meanwhile(q)
+			q.addAfter("a", tick, time.Hour)
+			q.done("a")
+			time.Sleep(time.Hour - 1)
+			synctest.Wait()
+			if n := q.length(); n > 0 {
+				t.Errorf("%s: it does not wait", c.name)
+			}
+			time.Sleep(1)
+			synctest.Wait()
+			if shop, due, _ := q.get(false); shop != "a" || due != c.due {
+				t.Errorf("%s: %q is next for %+v, expected %+v", c.name, shop, due, c.due)
+			}
+			q.done("a")
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			none(t, q)
+			q.add("a", work, false) // it is not delayed any more
+			next(t, q)
+		})
+	}
+}
+
+// TestDebounceOfADueShop: hints neither delay a shop that waits its turn, nor what is more than
+// hints and came during its pass.
+func TestDebounceOfADueShop(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		busy bool
+		due  reconcile.Due
+		wait bool
+	}{
+		{"hints that wait their turn", false, work, false},
+		{"a tick that waits its turn", false, tick, false},
+		{"hints during a pass", true, work, true},
+		{"a tick during a pass", true, tick, false},
+		{"a sweep during a pass", true, reconcile.Due{Sweep: true}, false},
+		{"a request during a pass", true, reconcile.Due{Requested: true}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue()
+			if c.busy {
+				q.add("a", work, false)
+				next(t, q)
+			}
+			q.add("a", c.due, false)
+			q.debounce("a", work, time.Second, time.Minute)
+			if c.busy {
+				q.done("a")
+			}
+			if (q.length() == 0) != c.wait {
+				t.Errorf("%s: it waits: %t", c.name, !c.wait)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if shop, due := next(t, q); shop != "a" || due != c.due.Merge(work) {
+				t.Errorf("%s: %q is next for %+v", c.name, shop, due)
+			}
+			q.done("a")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			none(t, q)
+		})
+	}
+}
+
+// TestReady: ready signals whenever there is another shop to take, and not if there is none.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	signals := func(when string, want bool) {
+		t.Helper()
+		got := false
+		select {
+		case <-q.ready:
+			got = true
+		default:
+		}
+		if got != want {
+			t.Errorf("%s: ready signals: %t", when, got)
+		}
+	}
+	signals("at first", false)
+	q.add("a", work, false)
+	signals("a shop is added", true)
+	q.add("a", tick, false)
+	signals("it is added again", false)
+	q.addBulk("b", work)
+	signals("one of many is added", true)
+	q.add("c", work, false)
+	signals("another is added", true)
+	next(t, q) // a
+	signals("two are left", true)
+	next(t, q) // c
+	signals("one of many is left", true)
+	next(t, q) // b
+	signals("none is left", false)
+	q.add("a", work, false)
+	signals("a busy one is added", false)
+	q.done("b")
+	signals("a pass ends", false)
+	q.done("a")
+	signals("the pass of the busy one ends", true)
+}
+
+// TestFirstOfTheBulk: the first shop of the bulk can be moved in front of it, and forgotten, like
+// any other.
+func TestFirstOfTheBulk(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	for _, shop := range []string{"a", "b", "c", "d"} {
+		q.addBulk(shop, tick)
+	}
+	q.add("d", work, false)
+	q.add("a", work, false)
+	q.forget("b")
+	q.addBulk("e", tick)
+	for _, want := range []string{"d", "a", "c", "e"} {
+		if shop, _ := next(t, q); shop != want {
+			t.Errorf("%s is next, expected %s", shop, want)
+		}
+	}
+	none(t, q)
+}
+
+// TestBulkAfterABackoff: a shop that one of many adds took out of its backoff is not delayed any
+// more.
+func TestBulkAfterABackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.addAfter("a", work, time.Hour)
+		q.addBulk("a", tick)
+		if _, due := next(t, q); due != tick.Merge(work) {
+			t.Errorf("it is next for %+v", due)
+		}
+		q.done("a")
+		q.add("a", work, false)
+		next(t, q)
+		q.done("a")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		none(t, q)
+	})
+}
+
+// TestStop: nothing becomes due after stop.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.addAfter("a", work, time.Hour)
+		q.debounce("b", work, time.Second, time.Minute)
+		q.stop()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		none(t, q)
 	})
 }
 
@@ -251,6 +443,20 @@ func TestForget(t *testing.T) {
 		q.forget("b")
 		time.Sleep(time.Minute)
 		synctest.Wait()
+		none(t, q)
+
+		// Those around it keep their turn, and it can be added again.
+		for _, shop := range []string{"a", "b", "c"} {
+			q.add(shop, work, false)
+		}
+		q.forget("b")
+		q.forget("unknown")
+		q.add("b", tick, false)
+		for _, want := range []string{"a", "c", "b"} {
+			if shop, due := next(t, q); shop != want || (shop == "b") != (due == tick) {
+				t.Errorf("%s is next for %+v, expected %s", shop, due, want)
+			}
+		}
 		none(t, q)
 	})
 }
@@ -350,7 +556,9 @@ func TestDebounce(t *testing.T) {
 		none(t, q)
 		time.Sleep(quiet)
 		synctest.Wait()
-		next(t, q)
+		if _, due := next(t, q); due != work {
+			t.Errorf("it is ready for %+v", due)
+		}
 		q.done("a")
 
 		began = time.Now()
@@ -432,6 +640,52 @@ func TestDebounce(t *testing.T) {
 		synctest.Wait()
 		next(t, q)
 	})
+}
+
+// TestBurstBounds: from how many hints on they are debounced, and which hints count as recent.
+func TestBurstBounds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		own, all   int
+		quiet, max time.Duration
+	}{
+		{burstHints, burstHints, burstQuiet, burstMaxWait},
+		{burstHints - 1, burstHints - 1, (burstHints - 1) * busyWait, burstQuiet},
+		{burstPart, burstHints, burstQuiet, burstMaxWait},
+		{burstPart - 1, burstHints, burstHints * busyWait, burstQuiet},
+		{burstPart, burstHints - 1, (burstHints - 1) * busyWait, burstQuiet},
+		{1, 10_000, burstQuiet, burstQuiet},
+		{1, busyHints, busyHints * busyWait, burstQuiet},
+		{1, busyHints - 1, 0, 0},
+	} {
+		if quiet, most := debounceFor(c.own, c.all); quiet != c.quiet || most != c.max {
+			t.Errorf("%d hints, %d of all: %s, at most %s, expected %s and %s", c.own, c.all, quiet, most, c.quiet, c.max)
+		}
+	}
+	begin := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	var b burst
+	for _, c := range []struct {
+		after time.Duration
+		hints int
+		want  int
+	}{
+		{0, 3, 3},
+		{burstWindow - 1, 2, 5},
+		{burstWindow, 4, 9},            // of the previous window, too
+		{2*burstWindow - 1, 1, 10},     // they still count
+		{2 * burstWindow, 1, 6},        // the first window no longer does
+		{3*burstWindow + 1, 1, 2},      // nor the second
+		{5*burstWindow + 1, 7, 7},      // a pause
+		{6*burstWindow + 1, 1, 8},      // after it the windows begin anew
+		{0, 2, 2},                      // the clock was set back
+		{burstWindow / 2, 1, 3},        //
+		{2*burstWindow + 1000, 1, 1},   // a pause of two windows
+		{3*burstWindow + 1000, 10, 11}, //
+	} {
+		if got := b.add(begin.Add(c.after), c.hints); got != c.want {
+			t.Errorf("after %s: %d hints are recent, expected %d", c.after, got, c.want)
+		}
+	}
 }
 
 func TestDebounceFor(t *testing.T) {
