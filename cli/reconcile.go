@@ -31,7 +31,7 @@ func (reconcileCmd) Help() string {
 	return "Stores a request in the database. The lagerd that holds the shop's lease, on this machine or another, carries it out within about a second."
 }
 
-func (cmd reconcileCmd) Run(c *call) error {
+func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per flag
 	cfg, s, err := c.open()
 	if err != nil {
 		return err
@@ -242,7 +242,7 @@ func stopped(v status.Shop, kind plan.Kind, postponed bool) bool {
 
 // numbers waits until the shop's hints have been read once and shows the result of each.
 // A webhook may keep a hint open longer, for rereads.
-func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Kind, numbers []string) (failed bool, err error) {
+func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Kind, numbers []string) (failed bool, err error) { //nolint:gocyclo // one case per answer that may come
 	var hints []store.Hint
 	asked, err := w.store.Hints(ctx, shop, kind, numbers)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // validate checks each value, and values that depend on each other.
-func (l *loader) validate(c *Config) {
+func (l *loader) validate(c *Config) { //nolint:gocyclo // one check per key
 	l.database(c)
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)

@@ -120,7 +120,7 @@ func (e *fieldError) Error() string {
 }
 
 // answerError returns the Error for an answer whose status is not 200.
-func answerError(status int, header http.Header, body []byte) *Error {
+func answerError(status int, header http.Header, body []byte) *Error { //nolint:gocyclo // one case per status and shape
 	body = withoutBOM(body)
 	e := &Error{Status: status}
 	var reported struct {

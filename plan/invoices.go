@@ -143,7 +143,7 @@ type InvoicesPlan struct {
 // except if it was stored without fields that could not be understood and all of them now can.
 // A hint of a number that e-conomic shows is answered; one of a number it does not have is
 // reread at the delays in Rereads, since its read side may lag behind the webhook.
-func Invoices(in InvoicesInput) InvoicesPlan {
+func Invoices(in InvoicesInput) InvoicesPlan { //nolint:gocyclo // one branch per row of its table
 	var out InvoicesPlan
 	for _, inv := range in.Observed {
 		number := strconv.FormatInt(inv.Number, 10)

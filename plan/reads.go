@@ -39,7 +39,7 @@ type Reads struct {
 //     100,000 calls.
 //
 // A listing takes several passes; ticks and hints continue during it.
-func PlanReads(s Situation) Reads {
+func PlanReads(s Situation) Reads { //nolint:gocyclo // one branch per row of its table
 	pages := pagesOf(s.Items, s.PageSize)
 	sweepDue := s.Tick && s.SinceSweep >= s.SweepEvery
 	if !s.Listing && (!s.Swept || s.Sweep || sweepDue || s.Tick && (pages == 1 || s.NoChanges)) {

@@ -226,16 +226,7 @@ func distinct[T cmp.Ordered](list []T) []T {
 // wanted returns what to compare: what was requested, unless it is off. A number requested of a
 // part that is off is an error, since there would be no answer.
 func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invoice bool, err error) {
-	stockOff, invoicesOff := "", ""
-	switch {
-	case !d.Shop.StockOn:
-		stockOff = fmt.Sprintf("stock is off for %s (`lagerd shops set %s --stock on`): its items are not compared", d.Shop.Shop, d.Shop.Shop)
-	case d.Shop.StockSource != store.SourceEconomic:
-		stockOff = fmt.Sprintf("the stock of %s is kept in %s, which lagerd does not read: its items are not compared", d.Shop.Shop, d.Shop.StockSource)
-	}
-	if !d.Shop.InvoicesOn {
-		invoicesOff = fmt.Sprintf("invoices are off for %s (`lagerd shops set %s --invoices on`): its invoices are not compared", d.Shop.Shop, d.Shop.Shop)
-	}
+	stockOff, invoicesOff := d.stockOff(), d.invoicesOff()
 	switch {
 	case items && stockOff != "":
 		return false, false, fmt.Errorf("--item: %s", stockOff)
@@ -252,6 +243,25 @@ func (d Diff) wanted(out *Differences, whole, items, invoices bool) (stock, invo
 		}
 	}
 	return (whole || items) && stockOff == "", (whole || invoices) && invoicesOff == "", nil
+}
+
+// stockOff returns why items are not compared, or "".
+func (d Diff) stockOff() string {
+	switch {
+	case !d.Shop.StockOn:
+		return fmt.Sprintf("stock is off for %s (`lagerd shops set %s --stock on`): its items are not compared", d.Shop.Shop, d.Shop.Shop)
+	case d.Shop.StockSource != store.SourceEconomic:
+		return fmt.Sprintf("the stock of %s is kept in %s, which lagerd does not read: its items are not compared", d.Shop.Shop, d.Shop.StockSource)
+	}
+	return ""
+}
+
+// invoicesOff returns why invoices are not compared, or "".
+func (d Diff) invoicesOff() string {
+	if d.Shop.InvoicesOn {
+		return ""
+	}
+	return fmt.Sprintf("invoices are off for %s (`lagerd shops set %s --invoices on`): its invoices are not compared", d.Shop.Shop, d.Shop.Shop)
 }
 
 // identify notes that the token belongs to another agreement than the shop's. The comparison
@@ -371,7 +381,7 @@ func content(err error) error {
 }
 
 // allItems compares page by page, and then what the complete listing did not show.
-func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) { //nolint:funlen // one pass over the listing
+func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) {
 	found := map[string]plan.Difference{}
 	seen := map[string]struct{}{}
 	var assessment plan.Assessment
@@ -403,26 +413,11 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 			found[difference.Number] = difference
 		}
 	}
-	var missing []string
-	stored := 0
-	for number, err := range d.Store.PresentNumbers(ctx, d.Progress.ItemsDataset) {
-		if err != nil {
-			return nil, err
-		}
-		stored++
-		if _, listed := seen[number]; !listed {
-			missing = append(missing, number)
-		}
-	}
-	rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, missing)
+	missing, stored, err := d.missingItems(ctx, seen)
 	if err != nil {
 		return nil, err
 	}
-	absent := make([]plan.Observation, len(missing))
-	for n, number := range missing {
-		absent[n].Item.Number = number
-	}
-	for _, difference := range plan.Diff(absent, rows, d.Shop.StockFigure) {
+	for _, difference := range missing {
 		found[difference.Number] = difference
 	}
 	out.Stock.AtEconomic, out.Stock.Stored = len(seen), stored
@@ -434,6 +429,29 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference
 	case plan.VerdictOK, plan.VerdictEmpty:
 	}
 	return slices.Collect(maps.Values(found)), nil
+}
+
+// missingItems returns the stored items that a listing did not show, and how many are stored.
+func (d Diff) missingItems(ctx context.Context, seen map[string]struct{}) (missing []plan.Difference, stored int, err error) {
+	var numbers []string
+	for number, err := range d.Store.PresentNumbers(ctx, d.Progress.ItemsDataset) {
+		if err != nil {
+			return nil, 0, err
+		}
+		stored++
+		if _, listed := seen[number]; !listed {
+			numbers = append(numbers, number)
+		}
+	}
+	rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, numbers)
+	if err != nil {
+		return nil, 0, err
+	}
+	absent := make([]plan.Observation, len(numbers))
+	for n, number := range numbers {
+		absent[n].Item.Number = number
+	}
+	return plan.Diff(absent, rows, d.Shop.StockFigure), stored, nil
 }
 
 // cutShort adds to the error of a short listing who sent it, and what to do. It returns any

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,10 +179,8 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 		}
 	}
 	s.first = 0
-	for _, g := range []*gate{&s.stock.gate, &s.invoices.gate, &s.pdfs.gate} {
-		if report.Short == nil {
-			report.Short = g.refusal // no hold shows it
-		}
+	if report.Short == nil {
+		report.Short = cmp.Or(s.stock.refusal, s.invoices.refusal, s.pdfs.refusal) // no hold shows it
 	}
 	report.Again = report.Again || s.hinted
 	err := errors.Join(errs...)

@@ -335,7 +335,7 @@ func problem(status int, code, detail string) answer {
 	return ans
 }
 
-func (a *agreement) webhooksCall(method, path string, body []byte) answer {
+func (a *agreement) webhooksCall(method, path string, body []byte) answer { //nolint:gocyclo // one check per parameter
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	eventType := strings.TrimPrefix(path, "/webhooks/")
@@ -366,7 +366,7 @@ func (a *agreement) webhooksCall(method, path string, body []byte) answer {
 	return problem(404, "NotFound", "not found")
 }
 
-func (a *agreement) putHook(method string, body []byte) answer {
+func (a *agreement) putHook(method string, body []byte) answer { //nolint:gocyclo // one check per field
 	var h hook
 	if err := json.Unmarshal(body, &h); err != nil {
 		return problem(400, "InvalidRequest", err.Error())

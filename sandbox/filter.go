@@ -114,7 +114,7 @@ func (p *filterParser[T]) and() (predicate[T], error) {
 
 const deepest = 50
 
-func (p *filterParser[T]) term() (predicate[T], error) {
+func (p *filterParser[T]) term() (predicate[T], error) { //nolint:gocyclo // one case per kind of term
 	if p.take("(") {
 		if p.depth++; p.depth > deepest {
 			return nil, p.fail("Too many parentheses.")

@@ -69,7 +69,7 @@ func (s *Sandbox) notFound() answer {
 }
 
 // rest serves e-conomic's REST API.
-func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) {
+func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) { //nolint:gocyclo // one case per address
 	a, ans := s.authenticate(r)
 	f := s.faults.get()
 	if a != nil {

@@ -43,7 +43,7 @@ func Pasted(raw []byte) (string, error) {
 // Token cleans up one of e-conomic's tokens as Pasted does, and strips the name of its
 // header. It returns an error if the result cannot be a token, which is printable ASCII
 // without blanks.
-func Token(raw []byte, header string) (string, error) {
+func Token(raw []byte, header string) (string, error) { //nolint:gocyclo // one check per way in which pasting goes wrong
 	text, err := Pasted(raw)
 	if err != nil {
 		return "", err

@@ -30,7 +30,7 @@ const (
 
 // Troubles returns a line for each problem of a shop that is not a hold: what is late by
 // lagerd's expected pace, and what fails repeatedly. It returns none for a paused shop.
-func Troubles(st store.ShopStatus, p Pace, now time.Time) []string {
+func Troubles(st store.ShopStatus, p Pace, now time.Time) []string { //nolint:gocyclo // one check per kind of trouble
 	if st.Shop.Paused() {
 		return nil
 	}

@@ -169,7 +169,7 @@ type Why struct {
 }
 
 // Write writes what is stored, which hints are open, and the history of changes.
-func (y Why) Write(w io.Writer, now time.Time) error {
+func (y Why) Write(w io.Writer, now time.Time) error { //nolint:gocyclo // one block per paragraph of the text
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))

@@ -142,7 +142,7 @@ func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
 
 // RemoveShop deletes a shop and everything stored for it, PDFs included. It deletes the
 // shop itself first, so that every lagerd stops working on it.
-func (s *Store) RemoveShop(ctx context.Context, name string) error {
+func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:gocyclo // one statement per table
 	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
 		exists, err := existsShop(db, name)

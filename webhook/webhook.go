@@ -191,7 +191,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // judge processes a call and returns the answer, filling in call on the way. It has
 // written nothing to w when it returns or panics.
-func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a answer) {
+func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a answer) { //nolint:gocyclo // one case per row of its table
 	defer func() {
 		// Drop the value, which may quote the request.
 		if recover() != nil {
