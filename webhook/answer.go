@@ -21,7 +21,7 @@ type answer struct {
 
 var (
 	answerRefused = answer{status: http.StatusForbidden, outcome: OutcomeRefused, text: "" +
-		"Refused: username and password do not belong together. Use exactly the text that lagerd showed for this shop.\n" +
+		"Refused: username and password do not match. Use exactly the text that lagerd showed for this shop.\n" +
 		"Afvist: username og password hører ikke sammen. Brug præcis den tekst, som lagerd viste for denne butik.\n"}
 	answerBadType = answer{status: http.StatusBadRequest, outcome: OutcomeBadType, text: "" +
 		"Unknown type: write type=stockUpdate for stock or type=orderPdf for invoices.\n" +
@@ -45,13 +45,13 @@ var (
 		"e-conomic did not fill in the number: choose the webhook type \"Invoice booked\" and end the data with number=[INVOICENO]. To try it by hand, write a real invoice number.\n" +
 		"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Faktura bogført\", og slut teksten med number=[INVOICENO]. Skriv et rigtigt fakturanummer for at prøve selv.\n"}
 	answerStockPlaceholder = answer{status: http.StatusBadRequest, outcome: OutcomePlaceholder, text: "" +
-		"VARENUMMER only stands for an item number: write one of yours in its place to try it. In e-conomic the data end with number=[NUMBER].\n" +
+		"VARENUMMER is only a placeholder: replace it with one of your item numbers to try it. In e-conomic the data ends with number=[NUMBER].\n" +
 		"VARENUMMER står kun i stedet for et varenummer: skriv et af dine egne for at prøve. I e-conomic slutter teksten med number=[NUMBER].\n"}
 	answerInvoicePlaceholder = answer{status: http.StatusBadRequest, outcome: OutcomePlaceholder, text: "" +
-		"VARENUMMER only stands for a number: write an invoice number of yours in its place to try it. In e-conomic the data end with number=[INVOICENO].\n" +
+		"VARENUMMER is only a placeholder: replace it with one of your invoice numbers to try it. In e-conomic the data ends with number=[INVOICENO].\n" +
 		"VARENUMMER står kun i stedet for et nummer: skriv et af dine egne fakturanumre for at prøve. I e-conomic slutter teksten med number=[INVOICENO].\n"}
 	answerBadBody = answer{status: http.StatusBadRequest, outcome: OutcomeBadBody, text: "" +
-		"The data broke off: send them again.\n" +
+		"The data was cut off: send it again.\n" +
 		"Teksten blev afbrudt: send den igen.\n"}
 	answerTooLarge = answer{status: http.StatusRequestEntityTooLarge, outcome: OutcomeTooLarge, text: "" +
 		"Too much data: send type, username, password and number only.\n" +

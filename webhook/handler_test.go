@@ -382,9 +382,9 @@ func TestBadCalls(t *testing.T) {
 			"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER]. Skriv et rigtigt varenummer for at prøve selv.\n"
 		invoiceField = "e-conomic did not fill in the number: choose the webhook type \"Invoice booked\" and end the data with number=[INVOICENO]. To try it by hand, write a real invoice number.\n" +
 			"e-conomic har ikke sat nummeret ind: vælg webhook-typen \"Faktura bogført\", og slut teksten med number=[INVOICENO]. Skriv et rigtigt fakturanummer for at prøve selv.\n"
-		stockPlaceholder = "VARENUMMER only stands for an item number: write one of yours in its place to try it. In e-conomic the data end with number=[NUMBER].\n" +
+		stockPlaceholder = "VARENUMMER is only a placeholder: replace it with one of your item numbers to try it. In e-conomic the data ends with number=[NUMBER].\n" +
 			"VARENUMMER står kun i stedet for et varenummer: skriv et af dine egne for at prøve. I e-conomic slutter teksten med number=[NUMBER].\n"
-		invoicePlaceholder = "VARENUMMER only stands for a number: write an invoice number of yours in its place to try it. In e-conomic the data end with number=[INVOICENO].\n" +
+		invoicePlaceholder = "VARENUMMER is only a placeholder: replace it with one of your invoice numbers to try it. In e-conomic the data ends with number=[INVOICENO].\n" +
 			"VARENUMMER står kun i stedet for et nummer: skriv et af dine egne fakturanumre for at prøve. I e-conomic slutter teksten med number=[INVOICENO].\n"
 		stock, invoice = "type=stockUpdate&" + creds + "&number=", "type=orderPdf&" + creds + "&number="
 	)
@@ -527,7 +527,7 @@ func TestRefusedAlike(t *testing.T) {
 		"wrong code, merge field":        "type=stockUpdate&username=" + shop + "&password=wrong&number=[NUMBER]",
 		"unknown shop, oversized number": "type=orderPdf&username=nobody&password=wrong&number=" + strings.Repeat("1", 99),
 	}
-	const want = "Refused: username and password do not belong together. Use exactly the text that lagerd showed for this shop.\n" +
+	const want = "Refused: username and password do not match. Use exactly the text that lagerd showed for this shop.\n" +
 		"Afvist: username og password hører ikke sammen. Brug præcis den tekst, som lagerd viste for denne butik.\n"
 	var header http.Header
 	for name, query := range calls {
@@ -628,7 +628,7 @@ func TestBodies(t *testing.T) {
 	r := request(http.MethodPost, good, "")
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(good), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	w = e.call(t, r)
-	if want := "The data broke off: send them again.\nTeksten blev afbrudt: send den igen.\n"; w.Code != http.StatusBadRequest || w.Body.String() != want {
+	if want := "The data was cut off: send it again.\nTeksten blev afbrudt: send den igen.\n"; w.Code != http.StatusBadRequest || w.Body.String() != want {
 		t.Errorf("a truncated body: status %d, answer %q", w.Code, w.Body)
 	}
 	if len(e.hints) != 0 || len(e.calls) != 1 || e.calls[0].Outcome != "bad_body" {

@@ -13,16 +13,16 @@ type oddity struct{ outcome, text string }
 
 var (
 	oddHTML = oddity{OutcomeHTMLEscaped, "" +
-		"Put this right: \"&amp;\" or the like stands where e-conomic or the address must have \"&\". Enter URL and data anew, exactly as lagerd showed them.\n" +
+		"Put this right: there is \"&amp;\" or the like instead of \"&\". Enter URL and data again, exactly as lagerd showed them.\n" +
 		"Ret dette: der står \"&amp;\" eller lignende, hvor der skal stå \"&\". Indsæt URL og tekst igen, præcis som lagerd viste dem.\n"}
 	oddDoubleEncoded = oddity{OutcomeDoubleEncoded, "" +
 		"Put this right: the number is encoded twice, perhaps by a proxy between e-conomic and lagerd.\n" +
 		"Ret dette: nummeret er kodet to gange, måske af en proxy mellem e-conomic og lagerd.\n"}
 	oddInvisible = oddity{OutcomeInvisible, "" +
-		"Put this right: invisible characters stand in what was sent, mostly before or after the number. Write that anew: in e-conomic, in the data that are sent, or in the address.\n" +
+		"Put this right: there are invisible characters in what was sent, mostly before or after the number. Enter it again: in e-conomic, in the data that is sent, or in the address.\n" +
 		"Ret dette: der står usynlige tegn i det, der blev sendt, som regel før eller efter nummeret. Skriv det igen: i e-conomic, i den tekst, der sendes, eller i adressen.\n"}
 	oddQuoted = oddity{OutcomeQuoted, "" +
-		"Put this right: quotation marks stand around what was sent. Enter the data anew without them, exactly as lagerd showed them.\n" +
+		"Put this right: there are quotation marks around what was sent. Enter the data again without them, exactly as lagerd showed it.\n" +
 		"Ret dette: der står anførselstegn omkring det, der blev sendt. Indsæt teksten igen uden dem, præcis som lagerd viste den.\n"}
 	oddMergeField = oddity{OutcomeMergeField, "" +
 		"Is that an item number? It looks like a merge field that e-conomic did not fill in: then choose the webhook type \"Inventory updated\" and end the data with number=[NUMBER].\n" +

@@ -116,7 +116,7 @@ func ToDo(outcome string) string {
 	case OutcomeNumberTooLong, OutcomeBadNumber:
 		return "the value after number= is not a number from e-conomic: check the end of the data at e-conomic"
 	case OutcomeHTMLEscaped:
-		return "the data contain \"&amp;\" instead of \"&\": enter URL and data again at e-conomic, as `lagerd shops add` printed them"
+		return "the data contains \"&amp;\" instead of \"&\": enter URL and data again at e-conomic, as `lagerd shops add` printed them"
 	case OutcomeDoubleEncoded:
 		return "numbers are encoded twice: check the proxy in front of lagerd. Both readings are looked up"
 	case OutcomeQuoted:
