@@ -301,7 +301,7 @@ func (d *daemon) saveFingerprint(ctx context.Context, cfg config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := d.store.SaveAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
-		d.log.WithError(err).Warn("save app token fingerprint: `lagerd check` cannot compare app secret tokens")
+		d.log.WithError(err).Warn("cannot save app token fingerprint: `lagerd check` cannot compare app secret tokens")
 	}
 }
 
@@ -318,7 +318,7 @@ func (d *daemon) summary() string {
 // notify logs the error of a notification or of a server's shutdown.
 func (d *daemon) notify(err error) {
 	if err != nil {
-		d.log.WithError(err).Warn("notify service manager or shut down server")
+		d.log.WithError(err).Warn("cannot notify service manager or shut down server")
 	}
 }
 

@@ -149,14 +149,14 @@ func (x *index) Run(ctx context.Context, log logrus.FieldLogger) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			if err := x.flush(last); err != nil {
-				log.WithError(err).Warn("save uses of integration codes")
+				log.WithError(err).Warn("cannot save uses of integration codes")
 			}
 			return
 		case <-ticker.C:
 		}
 		err := x.flush(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			log.WithError(err).Warn("save uses of integration codes; will retry")
+			log.WithError(err).Warn("cannot save uses of integration codes; will retry")
 		}
 		failing = err != nil
 	}

@@ -112,7 +112,7 @@ func (j *journal) flush(ctx context.Context, most int) {
 	calls := j.take(most)
 	if err := j.store.PutWebhookCalls(ctx, calls); err != nil {
 		j.dropped(len(calls))
-		j.log.WithError(err).WithField("calls", len(calls)).Warn("write webhook log")
+		j.log.WithError(err).WithField("calls", len(calls)).Warn("cannot write webhook log")
 	}
 }
 

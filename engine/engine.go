@@ -103,7 +103,7 @@ func (e *Engine) Run(ctx context.Context) {
 	defer parts.Wait()
 	parts.Go(func() {
 		if err := e.committer.Run(ctx); err != nil {
-			e.o.Log.WithError(err).Error("commit queued hints; webhooks answered 503")
+			e.o.Log.WithError(err).Error("cannot commit queued hints: their webhooks are answered 503")
 		}
 	})
 	for i := e.current.Load(); i != nil; i = e.runOne(ctx, i) {
@@ -186,7 +186,7 @@ func (e *Engine) record(ctx context.Context, hints []webhook.Hint) error {
 	defer cancel()
 	err := e.o.Store.RecordWebhooks(ctx, records)
 	if err != nil {
-		e.o.Log.WithError(err).WithField("hints", len(hints)).Error("commit hints; webhooks answered 503")
+		e.o.Log.WithError(err).WithField("hints", len(hints)).Error("cannot commit hints: their webhooks are answered 503")
 	}
 	return err
 }

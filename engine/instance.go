@@ -95,7 +95,7 @@ func (i *instance) Taken(l store.Lease) bool {
 	shop, ok := i.Shops.Shop(l.Shop)
 	if !ok || shop.Generation < l.Generation { // added or changed since the shops were read
 		if err := i.Shops.Refresh(i.ctx); err != nil {
-			i.Log.WithError(err).WithField("shop", l.Shop).Warn("read shop settings")
+			i.Log.WithError(err).WithField("shop", l.Shop).Warn("cannot read shop settings")
 			return false
 		}
 		if shop, ok = i.Shops.Shop(l.Shop); !ok {
@@ -118,7 +118,7 @@ func (i *instance) Releasing(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := i.scheduler.FlushTicks(ctx, true); err != nil {
-		i.Log.WithError(err).Warn("save last ticks")
+		i.Log.WithError(err).Warn("cannot save last ticks")
 	}
 }
 
