@@ -7,7 +7,7 @@ import (
 )
 
 // slots limit concurrency. A slot held for long, because somebody else is slow, does not block
-// everyone: after wait, take goes ahead without one.
+// everyone: after wait, acquire goes ahead without one.
 type slots struct {
 	taken chan struct{}
 	wait  time.Duration
@@ -17,9 +17,9 @@ func newSlots(most int, wait time.Duration) slots {
 	return slots{taken: make(chan struct{}, most), wait: wait}
 }
 
-// take waits for a slot and returns a function that releases it, which may be called more than
+// acquire waits for a slot and returns a function that releases it, which may be called more than
 // once. The error is ctx's.
-func (s slots) take(ctx context.Context) (release func(), err error) {
+func (s slots) acquire(ctx context.Context) (release func(), err error) {
 	waited := time.NewTimer(s.wait)
 	defer waited.Stop()
 	select {

@@ -25,7 +25,7 @@ func TestSlots(t *testing.T) {
 				taken := make(chan time.Duration, 5)
 				for range cap(taken) {
 					go func() {
-						give, err := s.take(t.Context())
+						give, err := s.acquire(t.Context())
 						if err != nil {
 							t.Error(err)
 						}
@@ -52,12 +52,12 @@ func TestSlots(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(1, time.Hour)
-		if _, err := s.take(t.Context()); err != nil {
+		if _, err := s.acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if give, err := s.take(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if give, err := s.acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("took a second one of one: %v", err)
 		} else {
 			give()

@@ -135,7 +135,7 @@ func (s *sweep) readPages(ctx context.Context) error {
 		if err != nil || s.listing == nil {
 			return err
 		}
-		if releaseSlot, err = s.pageSlots.take(ctx); err != nil {
+		if releaseSlot, err = s.pageSlots.acquire(ctx); err != nil {
 			return err
 		}
 		step := l.add(p)
@@ -185,7 +185,7 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 	if err != nil {
 		return p, s.interrupted(l, err)
 	}
-	if err := s.answered(ctx, ""); err != nil || l.started {
+	if err := s.readSucceeded(ctx, ""); err != nil || l.started {
 		return p, err
 	}
 	l.started = true
