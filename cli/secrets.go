@@ -73,7 +73,7 @@ const (
 )
 
 // judge compares a master key with the database's check value, nil if none is stored, or
-// else with the shops' tokens. The check value of a key that has opened no token must not
+// else with the shops' tokens. The check value of a key that has decrypted no token must not
 // be stored: it may be the wrong key.
 func judge(known []byte, keys *secret.Keys, shops []store.Shop) keyVerdict {
 	switch {

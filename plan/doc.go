@@ -5,10 +5,10 @@
 // It makes every decision on the path hint → plan → apply:
 //
 //	observations ─┐
-//	stored rows  ─┼─▶ Items    ─▶ rows, changes, answered and re-read hints
+//	stored rows  ─┼─▶ Items    ─▶ rows, changes, answered hints and hints to reread
 //	open hints   ─┘
 //	invoices     ───▶ Invoices ─▶ rows, changes, gaps, the new cursor
-//	situation    ───▶ Reads    ─▶ which reads of e-conomic are cheapest
+//	situation    ───▶ PlanReads ─▶ which reads of e-conomic are cheapest
 //	losses       ───▶ LossGuard ─▶ whether a read may be stored, and why not
 //
 // It does no I/O, reads no clock and starts no goroutine: everything it needs is an argument,
@@ -19,6 +19,6 @@
 //
 //  1. An observation older than the stored row changes nothing and answers no hint.
 //  2. A figure is written only if e-conomic sent it; absent is absent, never zero.
-//  3. A hint is answered only by an observation of its own number.
+//  3. A hint is answered by an observation of its own number, or with a HintReason.
 //  4. Planning the same observation a second time yields nothing.
 package plan

@@ -288,9 +288,9 @@ func (g *LossGuard) Listed(missing map[string]Suspect) {
 // Approve sets how many losses a person has approved, and until when.
 func (g *LossGuard) Approve(losses int, until time.Time) { g.approved, g.until = losses, until }
 
-// Age drops an expired approval: the losses it was given for may have disappeared some other
+// ExpireApproval drops an expired approval: the losses it was given for may have disappeared some other
 // way.
-func (g *LossGuard) Age(now time.Time) {
+func (g *LossGuard) ExpireApproval(now time.Time) {
 	if g.approved > 0 && !now.Before(g.until) {
 		g.approved = 0
 	}

@@ -269,7 +269,7 @@ func TestApproval(t *testing.T) {
 		t.Errorf("stored: %d approved, remembered %v", g.Approved(), g.Recent())
 	}
 	g.Approve(5, noon.Add(time.Hour))
-	g.Age(noon.Add(time.Hour - 1))
+	g.ExpireApproval(noon.Add(time.Hour - 1))
 	if g.Approved() != 5 {
 		t.Error("it ended too early")
 	}
@@ -277,7 +277,7 @@ func TestApproval(t *testing.T) {
 	if !g.ApprovalSpent(nil) || g.ApprovalSpent(coming(7, 8, loss)) {
 		t.Error("it is spent where nothing is suspected and nothing missing, and not else")
 	}
-	g.Age(noon.Add(time.Hour))
+	g.ExpireApproval(noon.Add(time.Hour))
 	if g.Approved() != 0 || g.ApprovalSpent(nil) {
 		t.Errorf("a day later: %d approved, spent %t", g.Approved(), g.ApprovalSpent(nil))
 	}

@@ -31,14 +31,14 @@ const (
 	HeldTokenRefused     Reason = "token_refused"     // shop: /self answers 401: the token is wrong, or the agreement revoked the grant
 	HeldForbidden        Reason = "forbidden"         // shop: /self answers 403; part: e-conomic answers 403 to its reads
 	HeldAgreementChanged Reason = "agreement_changed" // shop: the token answers for another agreement
-	HeldBadToken         Reason = "token_unreadable"  // shop: the stored token cannot be opened with this key
+	HeldTokenUnreadable  Reason = "token_unreadable"  // shop: the stored token cannot be decrypted with this key
 	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
 	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much, or several within a window
 )
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldBadToken, HeldNoInventory, HeldLosses}
+	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldTokenUnreadable, HeldNoInventory, HeldLosses}
 }
 
 // Hold says that lagerd itself stopped a shop or a part of it.
@@ -170,7 +170,7 @@ func ReadOf(part Scope) Seen {
 //	hold                      ends by
 //	shop: token_refused       any answer of /self but 401
 //	shop: forbidden           any answer of /self but 403
-//	shop: token_unreadable    any answer of /self: the token has been opened
+//	shop: token_unreadable    any answer of /self: the token has been decrypted
 //	shop: agreement_changed   /self answers for the shop's agreement (which a person may have changed)
 //	part: forbidden           e-conomic answers a read of that part
 //	stock: no_inventory       a listing with figures
@@ -184,7 +184,7 @@ func (s Seen) ends(h Hold) bool { //nolint:gocyclo // one case per row of the ta
 			return self && s != SeenSelf401
 		case HeldForbidden:
 			return self && s != SeenSelf403
-		case HeldBadToken:
+		case HeldTokenUnreadable:
 			return self
 		case HeldAgreementChanged:
 			return s == SeenSelf
@@ -198,7 +198,7 @@ func (s Seen) ends(h Hold) bool { //nolint:gocyclo // one case per row of the ta
 			return s == SeenFigures
 		case HeldLosses:
 			return s == SeenFewLosses || s == SeenApproval
-		case HeldTokenRefused, HeldAgreementChanged, HeldBadToken: // of the shop
+		case HeldTokenRefused, HeldAgreementChanged, HeldTokenUnreadable: // of the shop
 		}
 	case ScopeInvoices:
 		return h.Reason == HeldForbidden && s == SeenInvoicesRead

@@ -15,7 +15,7 @@ func hold(scope plan.Scope, reason plan.Reason) plan.Hold {
 // everyHold is what can be held at once, one of each kind.
 var everyHold = []plan.Hold{
 	hold(plan.ScopeShop, plan.HeldTokenRefused), hold(plan.ScopeShop, plan.HeldForbidden), hold(plan.ScopeShop, plan.HeldAgreementChanged),
-	hold(plan.ScopeShop, plan.HeldBadToken), hold(plan.ScopeStock, plan.HeldForbidden), hold(plan.ScopeStock, plan.HeldNoInventory),
+	hold(plan.ScopeShop, plan.HeldTokenUnreadable), hold(plan.ScopeStock, plan.HeldForbidden), hold(plan.ScopeStock, plan.HeldNoInventory),
 	hold(plan.ScopeStock, plan.HeldLosses), hold(plan.ScopeInvoices, plan.HeldForbidden), hold(plan.ScopePDFs, plan.HeldForbidden),
 }
 

@@ -121,11 +121,11 @@ func (k *Keys) Seal(shop, plaintext string) ([]byte, error) {
 // if the key, the shop or the sealed text is not the same.
 func (k *Keys) Open(shop string, sealed []byte) (string, error) {
 	if len(sealed) == 0 || sealed[0] != sealVersion {
-		return "", fmt.Errorf("open grant token of shop %q: not sealed by this version of lagerd: %w", shop, ErrSealed)
+		return "", fmt.Errorf("decrypt grant token of shop %q: not sealed by this version of lagerd: %w", shop, ErrSealed)
 	}
 	plaintext, err := k.grant.Open(nil, nil, sealed[1:], []byte(shop))
 	if err != nil {
-		return "", fmt.Errorf("open grant token of shop %q: %w", shop, ErrSealed)
+		return "", fmt.Errorf("decrypt grant token of shop %q: %w", shop, ErrSealed)
 	}
 	return string(plaintext), nil
 }

@@ -168,7 +168,7 @@ var alarms = []alarm{
 	{series: held(plan.HeldForbidden), is: "e-conomic forbids what lagerd reads", raise: faults(map[string]any{"forbidden": 1})},
 	{series: held(plan.HeldAgreementChanged), is: "the token answers for another agreement", raise: then(does("agreement", map[string]any{"agreementNumber": 999}), again),
 		cure: does("agreement", map[string]any{"agreementNumber": first})},
-	{series: held(plan.HeldBadToken), is: "the token cannot be decrypted", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
+	{series: held(plan.HeldTokenUnreadable), is: "the token cannot be decrypted", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
 		cure: settings(func(s *store.Shop) { s.GrantToken = []byte(lagerdtest.Grant(first)) })},
 	{series: held(plan.HeldNoInventory), is: "no item has a figure", prepare: does("inventory", map[string]bool{"enabled": false}), cure: does("inventory", map[string]bool{"enabled": true})},
 	{series: held(plan.HeldLosses), is: "most items are deleted", products: 10, config: func(c *config.Config) { c.Reconcile.LossMin, c.Reconcile.LossPercent = 2, 20 },

@@ -19,7 +19,7 @@ func (s *Store) KeyCheck(ctx context.Context) ([]byte, error) {
 	return value, nil
 }
 
-// SaveKeyCheck stores the check value of a master key that has opened a stored token,
+// SaveKeyCheck stores the check value of a master key that has decrypted a stored token,
 // unless one is stored already.
 func (s *Store) SaveKeyCheck(ctx context.Context, value []byte, now time.Time) error {
 	_, err := s.exec(ctx, "INSERT INTO key_check (id, value, noted_at) VALUES (1, ?, ?)"+s.dialect.onConflict("id", "noted_at = key_check.noted_at"), value, At(now))
