@@ -125,7 +125,7 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 	}
 }
 
-// checkRefusals reports the app secret token if several agreements refuse it and none accepts it.
+// checkRefusals reports the app secret token if several agreements answer 401 and none succeeds.
 func checkRefusals(r *report) {
 	if len(r.refused) >= reconcile.SeveralRefused && !r.accepted {
 		r.bad("app secret token", errors.New(reconcile.AppTokenSuspected))

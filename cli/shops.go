@@ -213,7 +213,7 @@ func (cmd addCmd) ask(c *call, cfg config.Config, s *store.Store, shop store.Sho
 	f.show(c.Stdout)
 	also, err := alsoOf(c.ctx, s, shop.Shop, f.self.AgreementNumber)
 	if also != "" {
-		fmt.Fprintf(c.Stdout, "  note: %s\n", also)
+		fmt.Fprintf(c.Stdout, "  Note: %s\n", also)
 	}
 	return asked, f.self.AgreementNumber, err
 }
@@ -361,7 +361,7 @@ func (cmd setCmd) Run(c *call) error {
 		}
 		fmt.Fprintf(c.Stdout, "%s is agreement %d from now on.\n", cmd.Shop, accepted)
 	}
-	if sealed != nil { // it may be the first token that this key opens
+	if sealed != nil { // it may be the first token that this key decrypts
 		if _, err := masterKey(c.ctx, cfg, s, false); err != nil {
 			return err
 		}
@@ -426,7 +426,7 @@ func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) 
 		return 0, err
 	}
 	if also != "" {
-		fmt.Fprintf(c.Stdout, "  note: %s\n", also)
+		fmt.Fprintf(c.Stdout, "  Note: %s\n", also)
 	}
 	was := progress.AgreementNumber
 	switch {

@@ -78,7 +78,7 @@ type Admin struct {
 	PProf  bool   `yaml:"pprof"`  // whether it serves profiles
 }
 
-// UnixSocket returns the path of the Unix socket that the listener is, or "".
+// UnixSocket returns the path of the Unix socket that admin.listen names, or "".
 func (a Admin) UnixSocket() string {
 	path, _ := strings.CutPrefix(a.Listen, unixPrefix)
 	if path == a.Listen {

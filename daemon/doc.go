@@ -1,9 +1,9 @@
-// Package daemon is the lagerd process: it wires the packages together, owns
-// every goroutine, and handles signals, timers and systemd's protocol.
+// Package daemon is the lagerd process: it wires the packages together and
+// handles signals, timers and systemd's protocol.
 //
 //	Run
 //	├─ webhook server ─▶ engine
-//	├─ admin server: /healthz /readyz /metrics
+//	├─ admin server: /healthz /readyz /metrics, /debug/pprof/ (admin.pprof)
 //	├─ index: shops and codes in memory, at most a second old
 //	└─ engine: hints ─▶ store, and the shops whose lease it holds
 //

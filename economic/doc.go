@@ -10,6 +10,9 @@
 //	send: the only place that makes a request   ──▶  getOnly  ──▶  e-conomic
 //	      │
 //	      ▼
+//	readBody: large answers one at a time, large PDFs two (large.go)
+//	      │
+//	      ▼
 //	bytes, limited in size  ──▶  decode: exact, names the invalid field
 //
 // Guarantees:

@@ -31,7 +31,7 @@ func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error
 		}
 	}
 	if a.WithFigures == 0 && doubt != nil {
-		return a, fmt.Errorf("no stock figure on the first page can be understood: %w", doubt)
+		return a, fmt.Errorf("no stock figure on the first page can be read: %w", doubt)
 	}
 	if p.Next == "" {
 		err = plan.Complete("items", p.Announced, p.Size())

@@ -18,8 +18,8 @@ func TestAssessPage(t *testing.T) {
 	for items, want := range map[string]string{
 		`{"productNumber":"a","inventory":{"inStock":5}},{"productNumber":"b","inventory":{"inStock":"5"}}`: "",
 		`{"productNumber":"a"}`: "",
-		`{"productNumber":"a"},{"productNumber":"b","inventory":{"inStock":"5"}}`: `no stock figure on the first page can be understood: inventory.inStock: expected a number, got string "5"`,
-		`{"productNumber":7}`: `no stock figure on the first page can be understood: products.collection[0].productNumber: expected a string, got number 7`,
+		`{"productNumber":"a"},{"productNumber":"b","inventory":{"inStock":"5"}}`: `no stock figure on the first page can be read: inventory.inStock: expected a number, got string "5"`,
+		`{"productNumber":7}`: `no stock figure on the first page can be read: products.collection[0].productNumber: expected a string, got number 7`,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"collection":[%s],"pagination":{"results":%d}}`, items, strings.Count(items, "productNumber"))

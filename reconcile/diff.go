@@ -214,7 +214,7 @@ func (d Diff) noteRecentLosses(ctx context.Context, out *Differences) error {
 	if rest := len(numbers) - recentLossesNamed; rest > 0 {
 		more = fmt.Sprintf(" and %d more", rest)
 	}
-	out.note("%d items had lost their stock within %s when the shop was held, and no webhook told of it: they count as well (`lagerd why %s NUMBER` shows when and how): %s%s",
+	out.note("%d items had lost their stock within %s when the shop was held, without a webhook: they count too (`lagerd why %s NUMBER` shows when and how): %s%s",
 		len(numbers), plan.ShortDuration(d.LossWindow), d.Shop.Shop, strings.Join(numbers[:min(len(numbers), recentLossesNamed)], ", "), more)
 	return nil
 }
@@ -272,7 +272,7 @@ func (d Diff) identify(ctx context.Context, out *Differences) error {
 		return err
 	}
 	if known := d.Progress.AgreementNumber; known != 0 && known != self.AgreementNumber {
-		out.note("the token answers for agreement %[1]d, %[2]s; %[3]s is agreement %[4]d. This is the difference to agreement %[1]d, and nothing of it is stored until you say `lagerd shops set %[3]s --accept-agreement`; if it is not meant, give the token of agreement %[4]d with `lagerd shops set %[3]s --grant-token-file …`",
+		out.note("the token answers for agreement %[1]d, %[2]s; %[3]s is agreement %[4]d. This is the difference to agreement %[1]d, and nothing of it is stored until you run `lagerd shops set %[3]s --accept-agreement`; if the change is not intended, store the token of agreement %[4]d with `lagerd shops set %[3]s --grant-token-file …`",
 			self.AgreementNumber, self.CompanyName, d.Shop.Shop, known)
 	}
 	return nil
@@ -478,7 +478,7 @@ func (d Diff) recheck(ctx context.Context, out *Differences, suspects []plan.Dif
 	})
 	twice := min(len(suspects), maxRechecks)
 	if rest := len(suspects) - twice; rest > 0 {
-		out.note("%d of the %d differences were looked at only once: those may be changes that lagerd is just storing", rest, len(suspects))
+		out.note("%d of the %d differences were read only once: lagerd may be storing them now", rest, len(suspects))
 	}
 	var mu sync.Mutex
 	var all []ItemDifference

@@ -301,7 +301,7 @@ func TestDiffLooksTwiceAtSome(t *testing.T) {
 	if len(d.Stock.Items) != 251 || twice != 200 || !last.Loss || !last.Twice {
 		t.Errorf("%d differences, %d looked at twice, the loss: %+v", len(d.Stock.Items), twice, last)
 	}
-	if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "51 of the 251 differences were looked at only once") {
+	if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "51 of the 251 differences were read only once") {
 		t.Errorf("notes: %q", d.Notes)
 	}
 }
@@ -348,7 +348,7 @@ func TestDiffNotes(t *testing.T) {
 			for number, ago := range map[string]time.Duration{"before": 5 * time.Hour, "shortly before": 3*time.Hour + 30*time.Minute} {
 				f.exec("INSERT INTO recent_losses (shop, number, lost_us, gone) VALUES ('shop1234', ?, ?, 0)", number, now.Add(-ago).UnixMicro())
 			}
-		}, notes: []string{`1 items had lost their stock within 1h when the shop was held, and no webhook told of it: they count as well (` + "`lagerd why shop1234 NUMBER` shows when and how" + `): "shortly before"`}},
+		}, notes: []string{`1 items had lost their stock within 1h when the shop was held, without a webhook: they count too (` + "`lagerd why shop1234 NUMBER` shows when and how" + `): "shortly before"`}},
 		"zeroes": {set: func(f *fixture) { f.stock["a"] = "0" }, notes: []string{"every stock figure at e-conomic is zero"}},
 	} {
 		t.Run(name, func(t *testing.T) {

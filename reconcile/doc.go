@@ -24,12 +24,12 @@
 //     window, after the window was read to its end.
 //  3. One goroutine at a time works on a shop, and only under its lease;
 //     every write carries the fence.
-//  4. Parts fail independently: stock does not wait for invoices, nor one shop for
-//     another. A part that hangs ends its pass, and the next pass starts with the
+//  4. Parts fail independently: a failure of invoices does not keep stock from being read,
+//     nor one shop another. A part that hangs ends its pass, and the next pass starts with the
 //     part after it. plan.Stops alone decides what an error stops.
 //  5. A read that takes stock away is confirmed by a second one, and held back if it
 //     takes too much at once or within a window (plan.LossGuard).
-//  6. The in-memory state of a shop is what the last transaction returned. Nothing else
+//  6. A shop's progress in memory is what the last transaction returned. Nothing else
 //     changes it, and after a failed transaction it is reloaded.
 //
 // Diff makes the same comparison for people. It writes nothing.

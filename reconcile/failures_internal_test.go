@@ -54,7 +54,7 @@ func TestEndsPass(t *testing.T) {
 func TestSpentDayFailsNoPage(t *testing.T) {
 	t.Parallel()
 	s := &Shop{Reconciler: &Reconciler{}, inbox: inbox.New(nil, "shop1234", 1)}
-	s.parts = newParts(s)
+	s.components = newComponents(s)
 	of := func(class plan.Class) error { return &source.Error{Class: class, Err: errors.New(string(class))} }
 	l := &listing{}
 	s.stock.sweep.listing = l

@@ -10,7 +10,7 @@ import (
 	"lagerd/source"
 )
 
-// gate is what every part has: its hints, and whether the source lets it read. plan.Stops alone
+// gate is what every part has, and identity for the shop: its hints, and whether the source lets it read. plan.Stops alone
 // decides what a failed read stops, from the class of its error.
 type gate struct {
 	hints
@@ -50,9 +50,9 @@ func (g *gate) holdPart(ctx context.Context, reason plan.Reason, detail string) 
 	return err
 }
 
-// answered records that the source answered a read of the part: of a number, or of a listing if
-// number is "".
-func (g *gate) answered(ctx context.Context, number string) error {
+// readSucceeded records that the source answered a read of the part: of a number, or of a
+// listing if number is "".
+func (g *gate) readSucceeded(ctx context.Context, number string) error {
 	g.streak.Read(number)
 	g.refusal = nil
 	return g.endHolds(ctx, plan.ReadOf(g.scope))
@@ -158,7 +158,7 @@ func (g *gate) readFailed(ctx context.Context, list inbox.Hints, number string, 
 // postpone stores a hint's error and when its number is read again.
 func (g *gate) postpone(ctx context.Context, list inbox.Hints, number string, err error) error {
 	h := list[number]
-	g.log.WithFields(map[string]any{"number": number, "failures": h.Failures + 1}).WithError(err).Warn("read failed: postponed")
+	g.log.WithFields(map[string]any{"kind": g.kind, "number": number, "failures": h.Failures + 1}).WithError(err).Warn("read failed: postponed")
 	reason := plan.HintFailed
 	if h.Refused = source.ClassOf(err) == plan.ClassPart; h.Refused {
 		reason = plan.HintForbidden

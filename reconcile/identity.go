@@ -16,7 +16,7 @@ import (
 // whether a held shop can continue.
 type identity struct {
 	gate                     // the shop's
-	account   source.Account // that the token opens
+	account   source.Account // that the token gives access to
 	self      plan.Self      // result of the check in this pass
 	checkedAt time.Time      // when the token was last confirmed as the shop's
 }
@@ -60,7 +60,7 @@ func (i *identity) readSelf(ctx context.Context) (ready bool, err error) {
 	if known := i.progress.AgreementNumber; known != 0 && self.AgreementNumber != known {
 		i.self = plan.SelfRefused
 		detail := fmt.Sprintf("the token answers for agreement %d, the shop is agreement %d", self.AgreementNumber, known)
-		return false, errors.Join(fmt.Errorf("shop %s: %s: if that is intended, run `lagerd shops set %s --accept-agreement`", i.shop.Shop, detail, i.shop.Shop),
+		return false, errors.Join(fmt.Errorf("shop %s: %s: if the change is intended, run `lagerd shops set %s --accept-agreement`", i.shop.Shop, detail, i.shop.Shop),
 			i.endHolds(ctx, plan.SeenOtherAgreement), i.holdPart(ctx, plan.HeldAgreementChanged, detail))
 	}
 	if i.progress.AgreementNumber == 0 {
@@ -77,7 +77,7 @@ func (i *identity) readSelf(ctx context.Context) (ready bool, err error) {
 }
 
 // suspectAppToken logs, once, that the app's own token may be refused: several agreements
-// refuse it, and none accepts it.
+// answer 401 and none succeeds.
 func (i *identity) suspectAppToken() {
 	agreement := i.shop.Shop // until its number is known, assume one agreement per shop
 	if i.progress.AgreementNumber != 0 {

@@ -12,7 +12,7 @@ import (
 func TestIdleShopKeepsNoMaps(t *testing.T) {
 	t.Parallel()
 	w := &Shop{Reconciler: &Reconciler{}, inbox: new(inbox.Inbox)}
-	w.parts = newParts(w)
+	w.components = newComponents(w)
 	losses := w.stock.losses
 	seen := []plan.Observation{{Item: plan.Item{Number: "a"}, Found: true}}
 	losses.suspect(plan.LossRead{Seen: seen, Suspects: map[string]plan.Suspect{"a": {Loss: true}}})
@@ -21,7 +21,7 @@ func TestIdleShopKeepsNoMaps(t *testing.T) {
 	}
 	losses.suspect(plan.LossRead{Seen: seen})
 	for _, number := range []string{"", "a"} {
-		if err := w.stock.answered(t.Context(), number); err != nil {
+		if err := w.stock.readSucceeded(t.Context(), number); err != nil {
 			t.Error(err)
 		}
 	}

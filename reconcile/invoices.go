@@ -92,7 +92,7 @@ func (i *invoices) pages(ctx context.Context, p source.Priority, q source.Invoic
 	return source.Pages("invoices", func(link source.Link) (invoicesPage, error) {
 		page, err := i.source.List(ctx, p, q, link)
 		if err == nil && link == "" {
-			err = i.answered(ctx, "")
+			err = i.readSucceeded(ctx, "")
 		}
 		return page, err
 	})
@@ -109,7 +109,7 @@ func (i *invoices) begin(ctx context.Context, hints inbox.Hints) error {
 	}
 	top, err := i.source.List(ctx, source.PriorityInvoice, source.InvoicesQuery{Descending: true}, "")
 	if err == nil {
-		err = i.answered(ctx, "")
+		err = i.readSucceeded(ctx, "")
 	}
 	if err != nil {
 		return err
@@ -323,7 +323,7 @@ func (i *invoices) readOne(ctx context.Context, n int64, hints inbox.Hints) erro
 	if err != nil {
 		return i.readFailed(ctx, hints, number, err, new(int))
 	}
-	if err := i.answered(ctx, number); err != nil {
+	if err := i.readSucceeded(ctx, number); err != nil {
 		return err
 	}
 	b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}

@@ -160,7 +160,7 @@ func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 		err := p.identity.classify(ctx, *part.err)
 		*part.err = err
 		if err == nil {
-			others = append(others, part.gate.answered(ctx, number))
+			others = append(others, part.gate.readSucceeded(ctx, number))
 			continue
 		}
 		if ctx.Err() != nil {
@@ -246,7 +246,7 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, draining 
 					waiting = false
 				}
 			}
-			// The loop body stops the fetches by canceling ctx or by setting over: the
+			// The loop body stops the fetches by canceling ctx or by setting draining: the
 			// goroutines must end before this returns.
 			yield(come)
 		}
@@ -275,7 +275,7 @@ func (p *pdfs) postponeWork(inv store.InvoiceWork, err error, refused bool) []st
 	if refused {
 		text = plan.HintForbidden.Note(plan.KindInvoice, text)
 	}
-	p.log.WithField("invoice", inv.Number).WithField("tries", tries).WithError(err).Warn("fetch of an invoice failed: postponed")
+	p.log.WithFields(map[string]any{"kind": plan.KindInvoice, "number": inv.Number, "failures": tries}).WithError(err).Warn("fetch of an invoice failed: postponed")
 	return []store.WorkResult{{Number: inv.Number, DueAt: p.retryAt(tries), Tries: tries, Refused: refused, Error: text}}
 }
 

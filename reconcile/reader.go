@@ -77,7 +77,7 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 	var observations []plan.Observation
 	for page, err := range s.pages(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
 		if err == nil || plan.IsShort(err) { // items that did not come are read alone
-			err = s.answered(ctx, "")
+			err = s.readSucceeded(ctx, "")
 		}
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (s *reader) one(ctx context.Context, hints inbox.Hints, number string, row 
 		return s.readFailed(ctx, hints, number, err, row)
 	}
 	*row = 0
-	if err := s.answered(ctx, number); err != nil {
+	if err := s.readSucceeded(ctx, number); err != nil {
 		return err
 	}
 	_, err = s.store(ctx, itemsBatch{observations: []plan.Observation{o}, hints: hints, cause: plan.CauseWebhook}, store.Applied{})

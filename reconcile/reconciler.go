@@ -79,7 +79,7 @@ func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
 		holder: holder{shop: shop, token: token},
 		inbox:  inbox.New(r.Store, shop.Shop, r.UnpackAtOnce),
 	}
-	s.parts = newParts(s)
+	s.components = newComponents(s)
 	return s
 }
 

@@ -2,7 +2,7 @@ package reconcile
 
 import "sync"
 
-// SeveralRefused is how many agreements must refuse, with none accepting, before the app's
+// SeveralRefused is how many agreements must refuse, while none succeeds, before the app's
 // token is suspected: every call carries it, whereas a grant is one agreement's.
 const SeveralRefused = 2
 
@@ -38,5 +38,5 @@ func (r *refusals) accepted() {
 
 // AppTokenSuspected is logged when several agreements answer 401: the probable cause, and what
 // to do.
-const AppTokenSuspected = "several agreements answer 401, and none answers well: probably the app's secret token is wrong, or e-conomic has withdrawn it: " +
-	"look at economic.app_secret_token_file before you ask for new grants, then `systemctl reload lagerd` (restart, if it is a credential of systemd's)"
+const AppTokenSuspected = "several agreements answer 401 and none succeeds: probably the app's secret token is wrong, or e-conomic has withdrawn it: " +
+	"check economic.app_secret_token_file before you request new grants, then run `systemctl reload lagerd` (restart it if the token is a systemd credential)"

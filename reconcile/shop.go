@@ -20,7 +20,8 @@ import (
 // thousands of them, mostly idle, so maps are nil until something is put into them.
 //
 // Each part has its own state and fails on its own. What they share is here: the shop's
-// progress, its holds, and apply, through which every write goes.
+// progress, its holds, and apply, which writes what they read. Unpacking, pruning, requests and
+// failures have transactions of their own, under the same fence.
 type Shop struct {
 	*Reconciler
 	holder
@@ -33,14 +34,14 @@ type Shop struct {
 	inbox    *inbox.Inbox
 
 	calls
-	pass
+	passState
 	pruned time.Time
 
-	*parts
+	*components
 }
 
-// parts are the parts of a shop, and what runs before and after them.
-type parts struct {
+// components are what RunOnce runs: the parts, and what goes before and after them.
+type components struct {
 	requests requests
 	identity identity
 	invoices *invoices
@@ -54,18 +55,18 @@ type part interface {
 	Run(ctx context.Context, due Due) (more bool, err error)
 }
 
-// pass is state kept between passes, and the result of the running one.
-type pass struct {
+// passState is what a pass leaves for the next one, and the result of the running one.
+type passState struct {
 	first  int  // index of the part that the next pass starts with
 	failed bool // the last pass failed
 	found  int  // changes stored by this pass
 	hinted bool // this pass recorded hints
 }
 
-// newParts returns the parts of a shop that has not been read yet.
-func newParts(s *Shop) *parts {
+// newComponents returns the components of a shop that has not been read yet.
+func newComponents(s *Shop) *components {
 	of := func(scope plan.Scope, kind plan.Kind) gate { return gate{hints: hints{s, kind}, scope: scope} }
-	return &parts{
+	return &components{
 		requests: requests{Shop: s},
 		identity: identity{gate: of(plan.ScopeShop, "")},
 		invoices: &invoices{gate: of(plan.ScopeInvoices, plan.KindInvoice)},
@@ -93,10 +94,10 @@ type Report struct {
 	Changes int
 	Again   bool  // there is more to do immediately
 	Listing bool  // a listing is running and continues in the next pass
-	Idle    bool  // the shop is paused, by a person or by lagerd
+	Idle    bool  // nothing was read: the shop is paused or held, or /self could not be read
 	Stopped bool  // an error kept the pass from doing the rest
 	Tried   bool  // the pass got as far as trying what was requested
-	Short   error // why not everything due was read: the day's budget, or the source refuses a part that is held for another reason
+	Short   error // why not everything due was read: the agreement's budget, for the day or for now, or the source refuses a part that is held for another reason
 }
 
 // RunOnce does what is due for the shop. Ticks, signals, commands and tests all call it. Its
@@ -118,7 +119,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		report.Short, report.Listing = s.identity.cutShort(report.Short), s.stock.sweep.listing != nil
 	}()
 	s.found, s.hinted, s.identity.self = 0, false, plan.SelfUnasked
-	s.stock.losses.guard.Age(s.Now())
+	s.stock.losses.guard.ExpireApproval(s.Now())
 	ticks, waiting, err := s.requests.open(ctx, &due)
 	if err != nil {
 		return Report{}, err
@@ -209,7 +210,7 @@ func (s *Shop) load(ctx context.Context) (err error) {
 	s.calls.load(s.Source, s.progress)
 	grant, err := s.Open(s.shop.Shop, s.shop.GrantToken)
 	if err != nil {
-		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldBadToken, err.Error()))
+		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
 	}
 	account := s.budget.Account(grant)
 	s.identity.account, s.stock.source = account, account.Stock(s.shop.StockFigure)
@@ -218,9 +219,9 @@ func (s *Shop) load(ctx context.Context) (err error) {
 		return err
 	}
 	s.inbox.Forget()
-	s.pdfs.waiting = true
+	s.pdfs.waiting = true // not known until they are read
 	s.stock.changeover.restart()
-	if s.base.IsZero() {
+	if s.base.IsZero() { // a reload keeps the clock that orders observations, see steady
 		s.base = s.Now()
 	}
 	s.loaded = true
@@ -237,7 +238,7 @@ func (s *Shop) Change(shop store.Shop) {
 		inbox:  inbox.New(s.Store, shop.Shop, s.UnpackAtOnce),
 		calls:  s.calls, pruned: s.pruned,
 	}
-	s.parts = newParts(s)
+	s.components = newComponents(s)
 }
 
 // outdated reports whether nothing more can be written: the lease is lost, or the settings have

@@ -59,7 +59,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, Policy: plan.Policy{RetryMin: time.Second, RetryMax: time.Minute}, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
-	w.parts = newParts(w)
+	w.components = newComponents(w)
 	hints := inbox.Hints{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []plan.Unreadable
 	for n := range plan.MostUnread + 10 {
@@ -72,7 +72,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 		t.Fatalf("%d hints, %+v, %+v", len(a.Hints), a.Rereads, b.left)
 	}
 	b.left.addNameless([]plan.Unreadable{{Err: errors.New("y")}, {Number: "5", Err: errors.New("z")}})
-	if got, want := b.left.text(), "1 without a number that can be read, 9 more that cannot be understood: y"; got != want {
+	if got, want := b.left.text(), "1 without a number that can be read, 9 more that cannot be read: y"; got != want {
 		t.Errorf("got %q, expected %q", got, want)
 	}
 }

@@ -358,7 +358,7 @@ func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 	var created []plan.Item
 	for p, err := range s.pages(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-s.Overlap)}) {
 		if err = read.add(p, err); err == nil {
-			err = s.answered(ctx, "")
+			err = s.readSucceeded(ctx, "")
 		}
 		if err != nil {
 			return err
@@ -413,7 +413,7 @@ func (s *stock) unreadable(p itemsPage, open inbox.Hints) []store.HintRecord {
 		if _, hinted := open[b.Number]; hinted {
 			continue
 		}
-		s.log.WithField("number", b.Number).WithError(b.Err).Warn("an item could not be understood")
+		s.log.WithFields(map[string]any{"kind": plan.KindStock, "number": b.Number}).WithError(b.Err).Warn("unreadable item")
 		if n := len([]rune(b.Number)); n > 0 && n <= source.LongestNumber {
 			hints = append(hints, s.own(b.Number, plan.CauseTick))
 		}

@@ -90,7 +90,7 @@ func (w *warnings) stored(list []store.Warning, log *logrus.Entry) {
 		}
 		if (*w)[about] == "" {
 			log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).
-				Warn("fields of e-conomic's answer could not be understood: their stored values stay")
+				Warn("unreadable fields in e-conomic's answer: their stored values stay")
 		}
 		w.keep(warning)
 	}
@@ -142,7 +142,7 @@ func (l *leftOut) text() string {
 		parts = append(parts, fmt.Sprintf("%d without a number that can be read", l.nameless))
 	}
 	if l.more > 0 {
-		parts = append(parts, fmt.Sprintf("%d more that cannot be understood", l.more))
+		parts = append(parts, fmt.Sprintf("%d more that cannot be read", l.more))
 	}
 	if len(parts) == 0 {
 		return ""

@@ -25,6 +25,6 @@
 //     fewer shops a tick starts immediately. Hints and requests never wait for an offset.
 //  5. Work for every shop at once (a takeover, a signal) yields to ticks and hints.
 //
-// It never reads e-conomic and never decides what differs. It writes only successful ticks,
-// with their calls, to the database (flush.go).
+// It never reads e-conomic and never decides what differs. It writes only
+// ticks, calls and failures to the database (flush.go, SaveFailure).
 package schedule

@@ -68,7 +68,7 @@ type Scheduler struct {
 	byOffset     [offsets][]string // the shops by offset
 	pendingTicks []store.TickMark  // successful ticks that are not in the database yet
 	pendingCalls []store.TickMark  // and the calls of the other ticks
-	pendingFrom  time.Time         // start of the first of marks
+	pendingFrom  time.Time         // start of the first of pendingTicks
 	pendingSince time.Time         // when the oldest entry of both was added
 	burst        burst             // of all shops' hints
 }
@@ -350,8 +350,8 @@ func (s *Scheduler) Requested(open []store.Request) {
 			now[r.Shop] = map[string]struct{}{}
 		}
 		now[r.Shop][r.Request] = struct{}{}
-		_, told := e.requests[r.Request]
-		more[r.Shop] = more[r.Shop] || !told
+		_, seen := e.requests[r.Request]
+		more[r.Shop] = more[r.Shop] || !seen
 	}
 	for shop, requests := range now {
 		s.shops[shop].requests = requests
@@ -515,6 +515,6 @@ func (s *Scheduler) saveFailure(ctx context.Context, e *entry, failure error) {
 	e.savedCalls = calls
 	s.mu.Unlock()
 	if err := e.shop.SaveFailure(ctx, failure); err != nil && ctx.Err() == nil {
-		s.log(e).WithError(err).Error("save the shop's failure")
+		s.log(e).WithError(err).Error("cannot save the shop's failure")
 	}
 }

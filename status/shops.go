@@ -82,7 +82,7 @@ func Attend(shops []Shop, living map[string]store.Instance) {
 		case s.State == StateHeld:
 			continue
 		case len(living) == 0:
-			s.State, s.Reason = StateNoLagerd, "nothing is reconciled on this database: start one (`systemctl start lagerd`), its log says why it ended"
+			s.State, s.Reason = StateNoLagerd, "nothing is reconciled on this database: run `systemctl start lagerd`; the end of its log says why it stopped"
 		case s.Instance != "":
 			s.State, s.Reason = StateNoLagerd, "the lagerd that had the shop has died: another takes over within lease.ttl"
 		}
@@ -90,7 +90,7 @@ func Attend(shops []Shop, living map[string]store.Instance) {
 }
 
 // SuspectAppToken reports whether the app's token is probably wrong: several agreements
-// refuse their token and none succeeds. If so, it adds that to those shops' reasons.
+// answer 401 and none succeeds. If so, it adds that to those shops' reasons.
 func SuspectAppToken(shops []Shop) bool {
 	refusing, since := map[string]bool{}, time.Time{}
 	for _, s := range shops {
@@ -162,7 +162,7 @@ func Of(s store.ShopStatus) Shop {
 	case p.Failures > 0:
 		v.Reason = p.Failure
 	case s.Shop.StockSource == store.SourceRackbeat:
-		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"
+		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices continue"
 	case p.Suspicion == string(plan.SuspicionAllZero):
 		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
 	}

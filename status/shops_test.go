@@ -39,7 +39,7 @@ func TestStateOfAShop(t *testing.T) {
 		{"paused and held", paused, losses, status.StatePaused, "losses", "stocktaking"},
 		{"losses, stock off since", off, losses, status.StateRunning, "", ""},
 		{"no inventory, stock off since", off, noInventory, status.StateRunning, "", ""},
-		{"no inventory, in Rackbeat since", rackbeat, noInventory, status.StateRunning, "", "stock is kept in Rackbeat, which lagerd does not read yet; invoices go on"},
+		{"no inventory, in Rackbeat since", rackbeat, noInventory, status.StateRunning, "", "stock is kept in Rackbeat, which lagerd does not read yet; invoices continue"},
 		{"token refused, stock off", off, refused, status.StateHeld, "token_refused", "token_refused: why"},
 	} {
 		v := status.Of(store.ShopStatus{Shop: c.shop, Holder: "a lagerd", Progress: store.Progress{Holds: c.holds}})
@@ -60,9 +60,9 @@ func TestNoLagerd(t *testing.T) {
 		reason string // a part of it
 	}{
 		{"its lagerd lives", status.Shop{State: status.StateRunning, Instance: "mine"}, mine, status.StateRunning, ""},
-		{"none lives", status.Shop{State: status.StateRunning, Instance: "mine"}, nil, status.StateNoLagerd, "start one"},
-		{"none lives, and it was given back", status.Shop{State: status.StateNotTaken}, nil, status.StateNoLagerd, "start one"},
-		{"none lives, and it failed before", status.Shop{State: status.StateRunning, Instance: "mine", Reason: "e-conomic is down"}, nil, status.StateNoLagerd, "start one"},
+		{"none lives", status.Shop{State: status.StateRunning, Instance: "mine"}, nil, status.StateNoLagerd, "run `systemctl start lagerd`"},
+		{"none lives, and it was given back", status.Shop{State: status.StateNotTaken}, nil, status.StateNoLagerd, "run `systemctl start lagerd`"},
+		{"none lives, and it failed before", status.Shop{State: status.StateRunning, Instance: "mine", Reason: "e-conomic is down"}, nil, status.StateNoLagerd, "run `systemctl start lagerd`"},
 		{"its lagerd died, another lives", status.Shop{State: status.StateRunning, Instance: "other"}, mine, status.StateNoLagerd, "has died"},
 		{"just added", status.Shop{State: status.StateNotTaken, Reason: "soon"}, mine, status.StateNotTaken, "soon"},
 		{"held, and none lives", status.Shop{State: status.StateHeld, Reason: "stock: losses", Holds: held, Instance: "mine"}, nil, status.StateHeld, "NO LAGERD IS RUNNING, and the shop is held: stock: losses"},

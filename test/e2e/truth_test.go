@@ -66,7 +66,7 @@ func TestWrongAppToken(t *testing.T) {
 
 	i.write("app-token", "another")
 	i.says(1, []string{"check"}, "FAILED  app secret token: the lagerd on ", "uses a different token than this command",
-		"FAILED  app secret token: several agreements answer 401, and none answers well")
+		"FAILED  app secret token: several agreements answer 401 and none succeeds")
 	if out := i.command("status"); strings.Contains(out, "401") {
 		t.Errorf("the service runs, but status says\n%s", out)
 	}
@@ -75,7 +75,7 @@ func TestWrongAppToken(t *testing.T) {
 		lagerdtest.Eventually(t, 10*time.Second, shop+" is held", func() bool { return i.status(shop).Held == "token_refused" })
 	}
 	lagerdtest.Eventually(t, 10*time.Second, "the log points to the app's token", func() bool {
-		return strings.Contains(i.daemon.out.String(), "several agreements answer 401, and none answers well")
+		return strings.Contains(i.daemon.out.String(), "several agreements answer 401 and none succeeds")
 	})
 	for _, args := range [][]string{{"status"}, {"status", "one"}, {"shops", "show", "two"}} {
 		i.says(0, args, "check the app's token first (economic.app_secret_token_file)")
