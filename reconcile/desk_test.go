@@ -32,6 +32,8 @@ type desk struct {
 	*reconcile.Shop
 	reconcile.Options
 
+	Reconciler *reconcile.Reconciler
+
 	holder string
 
 	mu      sync.Mutex
@@ -41,6 +43,7 @@ type desk struct {
 	logged  []string          // from level info on
 	before  map[string]func() // called once when that call comes, before its answer
 	refused map[string]error  // what calls fail with; "": all of them
+	panics  string            // the call that panics, once
 
 	agreement int64
 	items     map[string]plan.Observation
@@ -98,7 +101,10 @@ func (d *desk) take() {
 	d.holder = "me"
 	leases, err := d.fixture.Store.Leases(d.t.Context())
 	must(d.t, err)
-	d.Shop = reconcile.New(d.Options).Shop(d.fixture.Shop, leases[0].Token)
+	if d.Reconciler == nil {
+		d.Reconciler = reconcile.New(d.Options)
+	}
+	d.Shop = d.Reconciler.Shop(d.fixture.Shop, leases[0].Token)
 }
 
 // sweptShop makes the shop one that has been read, of so many items that ticks do not list them.
@@ -217,7 +223,7 @@ func (d *desk) rows(query string) []string {
 
 const (
 	hints    = "hint: SELECT number, CASE WHEN open THEN 'open' ELSE 'answered' END, cause, seen_gen, tries, failures, refused, CASE WHEN open THEN due_at ELSE '' END, reason, note FROM hints ORDER BY kind, number"
-	invoices = "invoice: SELECT number, cause, found_at, lines_read, pdf_state, COALESCE(work_due_at, ''), work_tries, work_refused, work_error FROM invoices ORDER BY number"
+	invoices = "invoice: SELECT number, order_number, cause, found_at, lines_read, pdf_state, COALESCE(work_due_at, ''), work_tries, work_refused, work_error FROM invoices ORDER BY number"
 	stock    = "item: SELECT number, COALESCE(stock, 'none'), state, observed_at FROM items ORDER BY number"
 	held     = "hold: SELECT scope, reason, detail, since FROM holds ORDER BY scope"
 	changes  = "change: SELECT kind, number, what, cause, webhook, observed_at FROM changes ORDER BY token, seq, n"
@@ -232,15 +238,23 @@ func (d *desk) hinted(kind plan.Kind, cause plan.Cause, numbers ...string) {
 	d.t.Helper()
 	var list []store.HintRecord
 	for _, n := range numbers {
-		list = append(list, store.HintRecord{Shop: shopName, Kind: kind, Number: n, Cause: cause, At: d.clock})
+		list = append(list, store.HintRecord{Shop: shopName, Kind: kind, Number: n, Cause: cause, At: d.now()})
 	}
 	must(d.t, d.fixture.Store.RecordHints(d.t.Context(), list))
+}
+
+// webhook records a webhook in a batch of its own.
+func (d *desk) webhook(numbers ...string) {
+	d.t.Helper()
+	for _, n := range numbers {
+		must(d.t, d.fixture.Store.RecordWebhooks(d.t.Context(), []store.HintRecord{{Shop: shopName, Kind: plan.KindStock, Number: n, Cause: plan.CauseWebhook, At: d.now()}}))
+	}
 }
 
 // requested records a person's request.
 func (d *desk) requested(id, what string) {
 	d.t.Helper()
-	must(d.t, d.fixture.Store.AddRequests(d.t.Context(), []store.Request{{Request: id, Shop: shopName, What: what, RequestedAt: store.At(d.clock)}}))
+	must(d.t, d.fixture.Store.AddRequests(d.t.Context(), []store.Request{{Request: id, Shop: shopName, What: what, RequestedAt: store.At(d.now())}}))
 }
 
 // sells gives an item a stock at the source; "": no figure.
@@ -255,7 +269,7 @@ func (d *desk) sells(number, stock string) {
 // books books invoices at the source.
 func (d *desk) books(numbers ...int64) {
 	for _, n := range numbers {
-		d.booked[n] = plan.Invoice{Number: n, Date: "2026-11-20", Currency: "DKK", PDFLink: fmt.Sprint("link of ", n)}
+		d.booked[n] = plan.Invoice{Number: n, Date: "2026-11-20", Currency: "DKK", OtherReference: fmt.Sprint("W-", n), PDFLink: fmt.Sprint("link of ", n)}
 	}
 }
 
@@ -272,6 +286,11 @@ func (d *desk) call(p source.Priority, what string) (began time.Time, err error)
 	began = d.clock
 	first := d.before[what]
 	delete(d.before, what)
+	if d.panics == what {
+		d.panics = ""
+		d.mu.Unlock()
+		panic("no " + what)
+	}
 	d.mu.Unlock()
 	if first != nil {
 		first()

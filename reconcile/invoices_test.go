@@ -61,8 +61,8 @@ invoice PDF 5
 told: changed invoice 3 at 12:00:04, changed invoice 5 at 12:00:04, PDF of 8 bytes, PDF of 8 bytes
 info: stored changes=2 missed_webhooks=0
 -> 2 changes, failed: broken
-invoice: 3 | sweep | 12:00:03 | 1 | stored |  | 0 | 0 |
-invoice: 5 | operator | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 3 | W-3 | sweep | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 5 | W-5 | operator | 12:00:03 | 1 | stored |  | 0 | 0 |
 window: 0 | no gaps
 swept: never | 0 | never | no cursor | 0
 == all of it is read
@@ -74,10 +74,10 @@ invoice PDF 7
 told: changed invoice 6 at 12:00:08, changed invoice 7 at 12:00:08, PDF of 8 bytes, PDF of 8 bytes
 info: stored changes=2 missed_webhooks=0
 -> 2 changes
-invoice: 3 | sweep | 12:00:03 | 1 | stored |  | 0 | 0 |
-invoice: 5 | operator | 12:00:03 | 1 | stored |  | 0 | 0 |
-invoice: 6 | sweep | 12:00:07 | 1 | stored |  | 0 | 0 |
-invoice: 7 | sweep | 12:00:07 | 1 | stored |  | 0 | 0 |
+invoice: 3 | W-3 | sweep | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 5 | W-5 | operator | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 6 | W-6 | sweep | 12:00:07 | 1 | stored |  | 0 | 0 |
+invoice: 7 | W-7 | sweep | 12:00:07 | 1 | stored |  | 0 | 0 |
 change: invoice | 3 | booked | sweep | none | 12:00:03
 change: invoice | 5 | booked | operator | none | 12:00:03
 change: invoice | 6 | booked | sweep | none | 12:00:07
@@ -97,48 +97,57 @@ func TestInvoicesBeginAtANumber(t *testing.T) {
 		d.fixture.Shop.InvoicesFrom, d.fixture.Shop.InvoicesFromNumber, d.invoicePage = "", 3, 2
 	})
 	d.books(2, 3, 5, 6, 8)
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "6")
+	d.exec("UPDATE hints SET due_at = '2026-11-20 12:05:00.000000'") // postponed
+	d.refused["invoices above 2"] = failed(plan.ClassInterrupted, "broken")
+	d.step("the first page cannot be read", aTick)
+	clear(d.refused)
 	d.step("the first tick", aTick)
 	d.show(invoices, changes, window, sweptAt)
 	d.clock = time.Date(2026, 11, 21, 11, 59, 58, 0, time.UTC) // two calls earlier
 	d.step("a second less than a day after the sweep began", aTick)
-	d.step("a day after it", aTick)
+	d.step("a day after it, without a tick", reconcile.Due{})
+	d.step("with a tick", aTick)
 	d.show(sweptAt)
 	d.fixture.Shop.InvoicesFromNumber = 0
 	d.take()
 	d.step("from the first number", aSweep)
 	d.saw(`
-== the first tick
+== the first page cannot be read
 hint self
+invoice invoices above 2
+-> failed: broken
+== the first tick
 invoice invoices above 2
 invoice invoices above 2 from 2
 invoice PDF 3
 invoice PDF 5
 invoice PDF 6
 invoice PDF 8
-told: changed invoice 3 at 12:00:02, changed invoice 5 at 12:00:02, changed invoice 6 at 12:00:03, changed invoice 8 at 12:00:03, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes
+told: changed invoice 3 at 12:00:03, changed invoice 5 at 12:00:03, changed invoice 6 at 12:00:04, changed invoice 8 at 12:00:04, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes
 info: stored changes=2 missed_webhooks=0
 info: stored changes=2 missed_webhooks=0
 -> ticked, 4 changes
-invoice: 3 | sweep | 12:00:01 | 1 | stored |  | 0 | 0 |
-invoice: 5 | sweep | 12:00:01 | 1 | stored |  | 0 | 0 |
-invoice: 6 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
-invoice: 8 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
-change: invoice | 3 | booked | sweep | none | 12:00:01
-change: invoice | 5 | booked | sweep | none | 12:00:01
-change: invoice | 6 | booked | sweep | none | 12:00:02
-change: invoice | 8 | booked | sweep | none | 12:00:02
+invoice: 3 | W-3 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
+invoice: 5 | W-5 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
+invoice: 6 | W-6 | webhook | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 8 | W-8 | sweep | 12:00:03 | 1 | stored |  | 0 | 0 |
+change: invoice | 3 | booked | sweep | none | 12:00:02
+change: invoice | 5 | booked | sweep | none | 12:00:02
+change: invoice | 6 | booked | webhook | came | 12:00:03
+change: invoice | 8 | booked | sweep | none | 12:00:03
 window: 8 | 4-4 7-7
-swept: 12:00:01 | 1 | never | no cursor | 0
+swept: 12:00:02 | 1 | never | no cursor | 0
 == a second less than a day after the sweep began
 hint self
 invoice invoices above 8 4-4 7-7
 -> ticked
-== a day after it
+== a day after it, without a tick
+->
+== with a tick
 invoice invoices above 8
-sweep invoices above 2
-sweep invoices above 2 from 2
 -> ticked
-swept: 2026-11-21 12:00:01 | 1 | never | no cursor | 0
+swept: 12:00:02 | 1 | never | no cursor | 0
 == from the first number
 hint self
 invoice invoices above 8
@@ -146,7 +155,7 @@ sweep invoices above 0
 sweep invoices above 0 from 2
 sweep invoices above 0 from 4
 invoice PDF 2
-told: changed invoice 2 at 12:00:06, PDF of 8 bytes
+told: changed invoice 2 at 12:00:04, PDF of 8 bytes
 info: stored cause=sweep kind=invoice number=2 webhook=missed what=booked
 -> 1 changes
 `)
@@ -178,6 +187,9 @@ func TestBookedInvoices(t *testing.T) {
 	d.hinted(plan.KindInvoice, plan.CauseWebhook, "13")
 	d.step("a tick", reconcile.Due{Tick: true, Work: true})
 	d.show(invoices, changes, hints, window)
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "11")
+	d.step("a webhook comes late", work)
+	d.show(changes)
 	d.step("the first gap", aTick)
 	d.books(14)
 	d.step("the second gap", aTick)
@@ -211,14 +223,19 @@ info: stored cause=tick kind=invoice number=11 webhook=missed what=booked
 info: stored cause=webhook kind=invoice number=13 webhook=came what=booked
 info: stored cause=tick kind=invoice number=15 webhook=missed what=booked
 -> ticked, 3 changes
-invoice: 11 | tick | 12:00:01 | 1 | stored |  | 0 | 0 |
-invoice: 13 | webhook | 12:00:02 | 1 | stored |  | 0 | 0 |
-invoice: 15 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 11 | W-11 | tick | 12:00:01 | 1 | stored |  | 0 | 0 |
+invoice: 13 | W-13 | webhook | 12:00:02 | 1 | stored |  | 0 | 0 |
+invoice: 15 | W-15 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |
 change: invoice | 11 | booked | tick | missed | 12:00:01
 change: invoice | 13 | booked | webhook | came | 12:00:02
 change: invoice | 15 | booked | tick | missed | 12:00:03
 hint: 13 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 window: 15 | 12-12 14-14
+== a webhook comes late
+->
+change: invoice | 11 | booked | tick | late | 12:00:01
+change: invoice | 13 | booked | webhook | came | 12:00:02
+change: invoice | 15 | booked | tick | missed | 12:00:03
 == the first gap
 invoice invoices above 15 12-12
 -> ticked
@@ -237,6 +254,7 @@ warning: invoices could not be understood error=its date invoice=18 invoices=2
 warning: fields of e-conomic's answer could not be understood: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
 info: stored cause=tick kind=invoice number=16 webhook=missed what=booked
 -> ticked, again, 1 changes
+hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 13 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 18 | open | tick | 1 | 0 | 1 | 0 | 12:00:22 | failed | its date
 warning: invoice |  | 1 without a number that can be read: its number
@@ -252,6 +270,7 @@ told: bad item, bad item
 warning: invoices could not be understood error=its date invoice=18 invoices=2
 -> ticked
 window: 16 | no gaps
+hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 13 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 18 | open | tick | 1 | 0 | 2 | 0 | 13:00:35 | failed | its date
 `)
@@ -275,9 +294,11 @@ func TestInvoicesAreSwept(t *testing.T) {
 	d.later(24 * time.Hour)
 	d.step("a tick's sweep waits", aTick)
 	d.show(sweptAt)
+	d.refused["invoices dated 2026-11-01"] = failed(plan.ClassInterrupted, "broken")
+	d.step("a sweep that fails", aTick)
 	clear(d.refused)
 	d.step("the next tick sweeps", aTick)
-	d.show(sweptAt, changes, "mixed: SELECT number, reason FROM mixed_invoices ORDER BY number")
+	d.show(sweptAt, hints, changes, "mixed: SELECT number, reason FROM mixed_invoices ORDER BY number")
 	d.step("the next one does not", aTick)
 	d.unreadInvoices = []plan.Unreadable{{Err: errors.New("its number")}}
 	d.announced = 1
@@ -286,8 +307,11 @@ func TestInvoicesAreSwept(t *testing.T) {
 	d.step("one has no number", aSweep)
 	d.show(warned)
 	d.unreadInvoices = nil
+	d.books(7)
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "7")
+	d.exec("UPDATE hints SET due_at = ?", store.At(d.clock.Add(5*time.Minute))) // postponed
 	d.step("all have one", aSweep)
-	d.show(warned)
+	d.show(warned, hints, changes)
 	d.saw(`
 == the day is spent
 hint self
@@ -302,16 +326,21 @@ invoice invoices above 10
 sweep invoices dated 2026-11-01
 -> ticked
 swept: 12:00:00 | 1 | 12:00:00 | 12:00:00 | 5000
+== a sweep that fails
+invoice invoices above 10
+sweep invoices dated 2026-11-01
+-> failed: broken
 == the next tick sweeps
 invoice invoices above 10
 sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
 invoice PDF 8
-told: changed invoice 8 at 12:00:08, PDF of 8 bytes
+told: changed invoice 8 at 12:00:10, PDF of 8 bytes
 info: stored cause=sweep kind=invoice number=8 webhook=missed what=booked
 -> ticked, 1 changes
-swept: 2026-11-21 12:00:07 | 1 | 12:00:00 | 12:00:00 | 5000
-change: invoice | 8 | booked | sweep | missed | 2026-11-21 12:00:07
+swept: 2026-11-21 12:00:09 | 1 | 12:00:00 | 12:00:00 | 5000
+no hint
+change: invoice | 8 | booked | sweep | missed | 2026-11-21 12:00:09
 mixed: 4 | e-conomic does not list it
 mixed: 10 | its date is 2026-11-19, and 2026-11-20 at e-conomic
 == the next one does not
@@ -334,8 +363,14 @@ warning: invoice |  | 1 without a number that can be read: its number
 invoice invoices above 10
 sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
-->
+invoice PDF 7
+told: changed invoice 7 at 12:00:18, PDF of 8 bytes
+info: stored cause=sweep kind=invoice number=7 webhook=missed what=booked
+-> 1 changes
 no warning
+hint: 7 | open | webhook | 1 | 0 | 0 | 0 | 2026-11-21 12:05:16 |  |
+change: invoice | 8 | booked | sweep | missed | 2026-11-21 12:00:09
+change: invoice | 7 | booked | sweep | missed | 2026-11-21 12:00:17
 `)
 }
 
@@ -348,7 +383,7 @@ func TestHintedInvoices(t *testing.T) {
 	d.lines[3] = []string{"a", "b"}
 	d.hasInvoice(1, "2026-11-20", "pending", "no PDF")
 	d.exec("UPDATE invoices SET lines_read = 1, work_due_at = '2026-11-20 13:00:00.000000', found_at = '2026-11-20 11:00:00.000000'")
-	d.hinted(plan.KindInvoice, plan.CauseOperator, "x", "0", "-1", "1", "3")
+	d.hinted(plan.KindInvoice, plan.CauseOperator, "x", "0", "-1", "99999999999999999999", "1", "3")
 	d.step("one is unknown", work)
 	d.show(hints, invoices, changes)
 	d.hinted(plan.KindInvoice, plan.CauseWebhook, "4", "5", "6", "7", "1")
@@ -364,9 +399,22 @@ func TestHintedInvoices(t *testing.T) {
 	d.hinted(plan.KindInvoice, plan.CauseWebhook, "20")
 	d.refused["invoice 20"] = failed(plan.ClassNumber, "it is odd")
 	d.step("one cannot be read", work)
-	d.later(time.Minute)
-	d.step("once more", work)
-	d.show("hint: SELECT number, failures, due_at, reason, note FROM hints WHERE number = '20'")
+	d.refused["invoice 20"] = failed(plan.ClassHanging, "silence")
+	d.exec("UPDATE hints SET due_at = '1970-01-01 00:00:00.000000' WHERE number = '20'")
+	d.step("it hangs", work)
+	clear(d.refused)
+	d.exec("UPDATE hints SET due_at = '1970-01-01 00:00:00.000000' WHERE number = '20'")
+	d.step("it does not exist", work)
+	d.show("hint: SELECT number, tries, failures, due_at, reason, note FROM hints WHERE number = '20'")
+	d.unreadInvoices = append(d.unreadInvoices, plan.Unreadable{Number: "21", Err: errors.New("its sum")})
+	d.lines[21] = []string{"c"}
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "21")
+	d.step("one cannot be understood", work)
+	d.show("hint: SELECT number, tries, failures, due_at, reason, note FROM hints WHERE number IN ('21', 'c')")
+	d.hinted(plan.KindInvoice, plan.CauseOperator, "1")
+	d.exec("UPDATE invoices SET lines_read = 0, work_due_at = '2026-11-20 23:00:00.000000' WHERE number = 1")
+	d.step("one that is stored, with a tick", aTick)
+	d.show("invoice: SELECT number, lines_read, COALESCE(work_due_at, '') FROM invoices WHERE number = 1")
 	d.saw(`
 == one is unknown
 hint self
@@ -383,11 +431,12 @@ hint: -1 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice n
 hint: 0 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: 1 | answered | operator | 1 | 0 | 0 | 0 |  |  |
 hint: 3 | answered | operator | 1 | 0 | 0 | 0 |  |  |
+hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: a | open | invoice | 1 | 1 | 0 | 0 | 12:01:04 | unknown | e-conomic has no item with this number
 hint: b | open | invoice | 1 | 1 | 0 | 0 | 12:01:05 | unknown | e-conomic has no item with this number
-invoice: 1 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 3 | W-3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
 change: invoice | 3 | booked | operator | missed | 12:00:01
 == several are
 hint invoices 4-4 5-5
@@ -414,14 +463,15 @@ hint: 5 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 6 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 7 | open | webhook | 1 | 1 | 0 | 0 | 12:01:08 | unknown | e-conomic has no booked invoice with this number
 hint: 8 | open | operator | 1 | 0 | 1 | 0 | 12:00:24 | failed | its date
+hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: a | open | invoice | 1 | 1 | 0 | 0 | 12:01:04 | unknown | e-conomic has no item with this number
 hint: b | open | invoice | 1 | 1 | 0 | 0 | 12:01:05 | unknown | e-conomic has no item with this number
-invoice: 1 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
-invoice: 4 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
-invoice: 5 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
-invoice: 6 | webhook | 12:00:07 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 3 | W-3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
+invoice: 4 | W-4 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
+invoice: 5 | W-5 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
+invoice: 6 | W-6 | webhook | 12:00:07 | 1 | stored |  | 0 | 0 |
 change: invoice | 3 | booked | operator | missed | 12:00:01
 change: invoice | 4 | booked | webhook | came | 12:00:05
 change: invoice | 5 | booked | webhook | came | 12:00:05
@@ -451,6 +501,7 @@ hint: 5 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 6 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 7 | answered | webhook | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no booked invoice with this number
 hint: 8 | open | operator | 1 | 0 | 3 | 0 | 12:06:59 | failed | its date
+hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: a | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no item with this number
 hint: b | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no item with this number
@@ -458,12 +509,28 @@ hint: b | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no ite
 hint invoice 20
 warning: read failed: postponed error=it is odd failures=1 number=20
 ->
-== once more
-hint invoices 8-8 20-20
-told: bad item
-warning: invoices could not be understood error=its date invoice=8 invoices=1
+== it hangs
+hint invoice 20
+warning: read failed: postponed error=silence failures=2 number=20
+-> stopped, failed: silence
+== it does not exist
+hint invoice 20
 ->
-hint: 20 | 0 | 12:08:19 | unknown | e-conomic has no booked invoice with this number
+hint: 20 | 1 | 0 | 12:07:20 | unknown | e-conomic has no booked invoice with this number
+== one cannot be understood
+hint invoice 21
+told: bad item
+warning: invoices could not be understood error=its sum invoice=21 invoices=1
+->
+hint: 21 | 0 | 1 | 12:06:36 | failed | its sum
+== one that is stored, with a tick
+invoice invoices above 10
+tick changes since 11:55:00
+invoice lines 1
+told: bad item
+warning: invoices could not be understood error=its sum invoice=21 invoices=1
+-> ticked
+invoice: 1 | 1 |
 `)
 }
 
@@ -489,6 +556,7 @@ func TestHintedInvoicesFail(t *testing.T) {
 	d.announced = 0
 	d.books(15)
 	d.unreadInvoices = []plan.Unreadable{{Err: errors.New("its number")}}
+	d.exec("UPDATE hints SET tries = 2 WHERE number = '14'") // the last time that it may be unknown
 	d.step("one has no number", work)
 	d.show(hints)
 	d.saw(`
@@ -515,8 +583,8 @@ hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 12 | open | webhook | 1 | 0 | 1 | 1 | 12:00:20 | forbidden | forbidden: refused too
 hint: 13 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 no hold
-invoice: 11 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
-invoice: 13 | webhook | 12:00:03 | 1 | stored |  | 0 | 0 |
+invoice: 11 | W-11 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
+invoice: 13 | W-13 | webhook | 12:00:03 | 1 | stored |  | 0 | 0 |
 == fewer come than were announced
 hint invoices 14-14 15-15
 ->
@@ -535,7 +603,7 @@ info: stored cause=webhook kind=invoice number=15 webhook=came what=booked
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 12 | open | webhook | 1 | 0 | 1 | 1 | 12:00:20 | forbidden | forbidden: refused too
 hint: 13 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
-hint: 14 | open | webhook | 1 | 0 | 1 | 0 | 12:00:23 | failed | its number
+hint: 14 | open | webhook | 1 | 2 | 1 | 0 | 12:00:23 | failed | its number
 hint: 15 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 `)
 }
@@ -551,7 +619,7 @@ func TestInvoicesHeld(t *testing.T) {
 	d.refused["invoices above 10"] = failed(plan.ClassPart, "no role")
 	d.step("refused", aTick)
 	d.show(held)
-	d.hinted(plan.KindInvoice, plan.CauseWebhook, "11", "12", "14", "x", "0")
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "11", "12", "14", "x", "0", "99999999999999999999")
 	d.later(time.Minute)
 	d.step("a hint", reconcile.Due{Tick: true, Work: true})
 	d.show(hints)
@@ -563,7 +631,16 @@ func TestInvoicesHeld(t *testing.T) {
 	d.show(hints, held)
 	d.step("a person asks", asked)
 	d.show(hints, held)
-	delete(d.refused, "invoice 12")
+	d.later(10 * time.Minute)
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "12")
+	d.step("one that was refused before, hinted again", work)
+	d.later(10 * time.Minute)
+	d.exec("UPDATE hints SET due_at = '1970-01-01 00:00:00.000000' WHERE number = '12'")
+	d.take()
+	d.step("or by another holder", work)
+	d.refused["invoice 13"] = failed(plan.ClassHanging, "silence")
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "13")
+	d.step("the newest hangs", asked)
 	clear(d.refused)
 	d.step("it is granted", asked)
 	d.show(hints, held, invoices)
@@ -580,6 +657,7 @@ hint: 0 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invo
 hint: 11 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: 12 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: 14 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
+hint: 99999999999999999999 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: x | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 == the next try
 hint invoice 12
@@ -591,6 +669,7 @@ hint: 0 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invo
 hint: 11 | open | webhook | 1 | 0 | 1 | 1 | 12:11:16 | forbidden | forbidden: no role for invoice 11
 hint: 12 | open | webhook | 1 | 0 | 1 | 1 | 12:11:15 | forbidden | forbidden: no role for invoice 12
 hint: 14 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
+hint: 99999999999999999999 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: x | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hold: invoices | forbidden | no role | 12:00:02
 == a person asks
@@ -600,27 +679,44 @@ hint: 0 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invo
 hint: 11 | open | webhook | 1 | 0 | 1 | 1 | 12:11:16 | forbidden | forbidden: no role for invoice 11
 hint: 12 | open | webhook | 1 | 0 | 1 | 1 | 12:11:15 | forbidden | forbidden: no role for invoice 12
 hint: 14 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
+hint: 99999999999999999999 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: x | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hold: invoices | forbidden | no role | 12:00:02
+== one that was refused before, hinted again
+hint invoice 12
+hint invoice 11
+warning: read failed: postponed error=no role for invoice 12 failures=1 number=12
+warning: read failed: postponed error=no role for invoice 11 failures=2 number=11
+->
+== or by another holder
+hint self
+hint invoice 12
+hint invoice 11
+warning: read failed: postponed error=no role for invoice 12 failures=2 number=12
+warning: read failed: postponed error=no role for invoice 11 failures=3 number=11
+->
+== the newest hangs
+hint invoice 13
+warning: read failed: postponed error=silence failures=1 number=13
+-> stopped, failed: silence
 == it is granted
 invoice invoices above 10
-invoice PDF 11
-invoice PDF 12
-invoice PDF 13
-told: changed invoice 11 at 12:11:03, changed invoice 12 at 12:11:03, changed invoice 13 at 12:11:03, PDF of 9 bytes, PDF of 9 bytes, PDF of 9 bytes
+told: changed invoice 11 at 12:31:09, changed invoice 12 at 12:31:09, changed invoice 13 at 12:31:09
 info: hold ended reason=forbidden scope=invoices seen=invoices read
-info: stored changes=3 missed_webhooks=1
+info: stored changes=3 missed_webhooks=0
 -> ticked, 3 changes
 hint: 0 | answered | webhook | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: 11 | answered | webhook | 1 | 0 | 1 | 0 |  |  |
-hint: 12 | answered | webhook | 1 | 0 | 1 | 0 |  |  |
+hint: 11 | answered | webhook | 1 | 0 | 3 | 0 |  |  |
+hint: 12 | answered | webhook | 2 | 0 | 2 | 0 |  |  |
+hint: 13 | answered | webhook | 1 | 0 | 1 | 0 |  |  |
 hint: 14 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
+hint: 99999999999999999999 | answered | webhook | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | webhook | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 no hold
-invoice: 11 | webhook | 12:11:02 | 1 | stored |  | 0 | 0 |
-invoice: 12 | webhook | 12:11:02 | 1 | stored |  | 0 | 0 |
-invoice: 13 | tick | 12:11:02 | 1 | stored |  | 0 | 0 |
-invoice: 14 | tick | 11:00:00 | 1 | stored |  | 3 | 0 |
+invoice: 11 | W-11 | webhook | 12:31:08 | 0 | pending | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 12 | W-12 | webhook | 12:31:08 | 0 | pending | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 13 | W-13 | webhook | 12:31:08 | 0 | pending | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 14 |  | tick | 11:00:00 | 1 | stored |  | 3 | 0 |
 `)
 }
 
@@ -638,6 +734,7 @@ func TestInvoicesHeldWithoutHints(t *testing.T) {
 	clear(d.refused)
 	d.step("until it is time", aTick)
 	d.show(held, invoices)
+	d.step("from then on each tick reads", aTick)
 	d.saw(`
 == a new holder tries at once
 hint self
@@ -654,6 +751,44 @@ info: hold ended reason=forbidden scope=invoices seen=invoices read
 info: stored cause=tick kind=invoice number=11 webhook=missed what=booked
 -> ticked, 1 changes
 no hold
-invoice: 11 | tick | 12:10:02 | 1 | stored |  | 0 | 0 |
+invoice: 11 | W-11 | tick | 12:10:02 | 1 | stored |  | 0 | 0 |
+== from then on each tick reads
+invoice invoices above 11
+-> ticked
+`)
+}
+
+// TestInvoicesBeginWhileHeld: the first answer ends the hold, whatever follows.
+func TestInvoicesBeginWhileHeld(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, stockOff)
+	d.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES ('shop1234', 'invoices', 'forbidden', 'as it was', ?)", store.At(d.clock))
+	d.books(4, 5)
+	d.unreadInvoices = []plan.Unreadable{{Err: errors.New("its number")}} // any number may be taken
+	d.refused["invoices dated 2026-11-01"] = failed(plan.ClassInterrupted, "broken")
+	d.step("the first pass", aTick)
+	d.show(held)
+	clear(d.refused)
+	d.step("the second", aTick)
+	d.show(window)
+	d.saw(`
+== the first pass
+hint self
+invoice invoices newest
+invoice invoices dated 2026-11-01
+info: hold ended reason=forbidden scope=invoices seen=invoices read
+-> failed: broken
+no hold
+== the second
+invoice invoices newest
+invoice invoices dated 2026-11-01
+invoice PDF 4
+invoice PDF 5
+told: bad item, changed invoice 4 at 12:00:05, changed invoice 5 at 12:00:05, PDF of 8 bytes, PDF of 8 bytes
+warning: invoices could not be understood error=its number invoice= invoices=1
+warning: fields of e-conomic's answer could not be understood: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+info: stored changes=2 missed_webhooks=0
+-> ticked, 2 changes
+window: 5 | no gaps
 `)
 }

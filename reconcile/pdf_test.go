@@ -63,9 +63,9 @@ told: PDF of 8 bytes
 warning: fetch of an invoice failed: postponed error=no PDF yet invoice=1 tries=1
 warning: fetch of an invoice failed: postponed error=odd lines invoice=3 tries=1
 -> again
-invoice: 1 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 0 | no PDF yet
-invoice: 2 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 3 | tick | 11:00:00 | 0 | stored | 12:00:16 | 1 | 0 | odd lines
+invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 0 | no PDF yet
+invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 3 |  | tick | 11:00:00 | 0 | stored | 12:00:16 | 1 | 0 | odd lines
 hint: a | open | invoice | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 hint: b | open | invoice | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 PDF: 2 | [80 68 70 32 111 102 32 50] | 8 | 04295d6fb47caaac841587a061c81eb9471cd8e125beddb383157b1db08f2ea0 | 12:00:01
@@ -80,9 +80,9 @@ invoice lines 3
 warning: fetch of an invoice failed: postponed error=no PDF yet invoice=1 tries=2
 warning: fetch of an invoice failed: postponed error=odd lines invoice=3 tries=2
 ->
-invoice: 1 | tick | 11:00:00 | 1 | pending | 12:00:44 | 2 | 0 | no PDF yet
-invoice: 2 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 3 | tick | 11:00:00 | 0 | stored | 12:00:44 | 2 | 0 | odd lines
+invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:44 | 2 | 0 | no PDF yet
+invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 3 |  | tick | 11:00:00 | 0 | stored | 12:00:44 | 2 | 0 | odd lines
 == they can be read
 hint items a b
 hint item a
@@ -91,18 +91,18 @@ invoice PDF 1
 invoice lines 3
 told: PDF of 8 bytes
 -> again
-invoice: 1 | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
-invoice: 2 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 3 | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
+invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 3 |  | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
 hint: a | invoice | 1 | 0
 hint: b | invoice | 2 | 0
 == a tick lists all items
 hint self
 hint item b
 ->
-invoice: 1 | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
-invoice: 2 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 3 | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
+invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 3 |  | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
 `)
 }
 
@@ -123,13 +123,20 @@ func TestManyPDFs(t *testing.T) {
 		d.write("== %s: %d calls, again %t, %v", name, len(d.asked), report.Again, err)
 		d.show(count)
 	}
-	pass("the first, without news", reconcile.Due{})
+	d.refused["PDF 40"] = failed(plan.ClassBusy, "limited")
+	pass("the last is limited", reconcile.Due{})
+	d.exec("UPDATE invoices SET pdf_state = 'pending', work_due_at = '1970-01-01 00:00:00.000000'")
+	d.exec("DELETE FROM invoice_pdfs")
+	clear(d.refused)
+	pass("the next, without news", reconcile.Due{})
 	pass("the next", reconcile.Due{})
 	d.lacks(42, false, true)
 	pass("without news", reconcile.Due{})
 	pass("with news", work)
 	d.saw(`
-== the first, without news: 41 calls, again true, <nil>
+== the last is limited: 41 calls, again false, limited
+stored: 39
+== the next, without news: 40 calls, again true, <nil>
 stored: 40
 == the next: 1 calls, again false, <nil>
 stored: 41
@@ -261,17 +268,17 @@ warning: fetch of an invoice failed: postponed error=refused 2 invoice=2 tries=1
 warning: held detail=refused 3 reason=forbidden scope=pdf
 warning: fetch of an invoice failed: postponed error=refused 3 invoice=3 tries=1
 ->
-invoice: 1 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 1
-invoice: 2 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 2
-invoice: 3 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 3
+invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 1
+invoice: 2 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 2
+invoice: 3 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 3
 hold: pdf | forbidden | refused 3 | 12:00:01
 == lines are read still
 invoice lines 4
 -> again
-invoice: 1 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 1
-invoice: 2 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 2
-invoice: 3 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 3
-invoice: 4 | tick | 11:00:00 | 1 | pending | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 1
+invoice: 2 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 2
+invoice: 3 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 3
+invoice: 4 |  | tick | 11:00:00 | 1 | pending | 1970-01-01 00:00:00 | 0 | 0 |
 == the next try
 hint item a
 invoice PDF 4
@@ -295,10 +302,10 @@ info: hold ended reason=forbidden scope=pdf seen=PDF read
 warning: fetch of an invoice failed: postponed error=refused 2 invoice=2 tries=3
 ->
 no hold
-invoice: 1 | tick | 11:00:00 | 1 | pending | 12:20:28 | 2 | 1 | forbidden: refused 1
-invoice: 2 | tick | 11:00:00 | 1 | pending | 12:20:48 | 3 | 1 | forbidden: refused 2
-invoice: 3 | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
-invoice: 4 | tick | 11:00:00 | 1 | pending | 12:20:28 | 2 | 1 | forbidden: refused 4
+invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:20:28 | 2 | 1 | forbidden: refused 1
+invoice: 2 |  | tick | 11:00:00 | 1 | pending | 12:20:48 | 3 | 1 | forbidden: refused 2
+invoice: 3 |  | tick | 11:00:00 | 1 | stored |  | 2 | 0 |
+invoice: 4 |  | tick | 11:00:00 | 1 | pending | 12:20:28 | 2 | 1 | forbidden: refused 4
 `)
 }
 
@@ -326,8 +333,8 @@ tick changes since 11:55:00
 invoice PDF 1
 told: PDF of 8 bytes
 -> ticked
-invoice: 1 | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
-invoice: 2 | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 2 |  | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
 == both are held
 hint self
 invoice invoices above 0
@@ -335,9 +342,9 @@ tick changes since 11:55:00
 invoice PDF 3
 warning: fetch of an invoice failed: postponed error=no invoice=3 tries=1
 -> ticked
-invoice: 1 | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
-invoice: 2 | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
-invoice: 3 | tick | 11:00:00 | 0 | pending | 12:00:21 | 1 | 1 | forbidden: no
+invoice: 1 |  | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 2 |  | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
+invoice: 3 |  | tick | 11:00:00 | 0 | pending | 12:00:21 | 1 | 1 | forbidden: no
 `)
 }
 
@@ -364,15 +371,15 @@ invoice PDF 3
 told: PDF of 8 bytes, PDF of 8 bytes
 warning: fetch of an invoice failed: postponed error=apply changes of shop1234: constraint failed: too large (1811) invoice=2 tries=1
 ->
-invoice: 1 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 2 | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 0 | apply changes of shop1234: constraint failed: too large (1811)
-invoice: 3 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 2 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 0 | apply changes of shop1234: constraint failed: too large (1811)
+invoice: 3 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 == later
 invoice PDF 2
 told: PDF of 8 bytes
 ->
-invoice: 1 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
-invoice: 2 | tick | 11:00:00 | 1 | stored |  | 1 | 0 |
-invoice: 3 | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
+invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 1 | 0 |
+invoice: 3 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 `)
 }
