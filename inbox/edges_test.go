@@ -305,6 +305,10 @@ func TestDatabaseDown(t *testing.T) {
 	db.record(operator("a"))
 	b.want("then due", b.due(plan.KindStock, inbox.WaitNot), "a")
 	fails("peek", during(func() error { _, err := inbox.Peek(t.Context(), db, "shop1", plan.KindStock); return err }))
+	fails("peek, at first", func() error {
+		_, err := inbox.Peek(t.Context(), unpacked{db, down}, "shop1", plan.KindStock)
+		return err
+	}())
 	fails("peek, later", func() error {
 		_, err := inbox.Peek(t.Context(), breaking{db, down}, "shop1", plan.KindStock)
 		return err
@@ -342,7 +346,17 @@ func TestDatabaseDown(t *testing.T) {
 	}
 }
 
-// breaking is a database that breaks between two queries.
+// unpacked is a database whose batches cannot be read.
+type unpacked struct {
+	*strict
+	err error
+}
+
+func (u unpacked) Packed(context.Context, string) (store.Packed, error) {
+	return store.Packed{}, u.err
+}
+
+// breaking is a database whose rows cannot be read.
 type breaking struct {
 	*strict
 	err error
@@ -350,6 +364,63 @@ type breaking struct {
 
 func (u breaking) OpenHints(context.Context, string, plan.Kind, store.Due) (map[string]plan.Hint, error) {
 	return nil, u.err
+}
+
+// TestUnknownState: of a new inbox, anything may be open, also webhooks in batches.
+func TestUnknownState(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	b := &box{t, inbox.New(f, "shop1", 2), f}
+	b.mayHave("when it is new", true, true)
+	f.webhook(plan.KindStock, "a", noon)
+	b.Begin(false)
+	b.unpack(nil)
+	b.want("unpacked", f.rows[plan.KindStock], "a")
+	f.rows[plan.KindInvoice]["7"] = plan.Hint{Kind: plan.KindInvoice, Number: "7", Gen: 1}
+	b.answer(b.all(plan.KindStock), "a")
+	b.all(plan.KindStock)
+	b.mayHave("once the items are known", false, true)
+	b.want("invoices", b.due(plan.KindInvoice, inbox.WaitNot), "7")
+}
+
+// TestAllOfAClaim: a read of everything finds what a listing has claimed, though nothing else may
+// be open.
+func TestAllOfAClaim(t *testing.T) {
+	t.Parallel()
+	b, db := newStrict(t)
+	db.webhook(plan.KindStock, "a", noon)
+	b.Begin(true)
+	b.claimed()
+	b.Begin(false)
+	b.mayHave("after the claim", false, false)
+	b.want("all", b.all(plan.KindStock), "a")
+}
+
+// TestUncounted: a row that appears beside a claimed webhook has to count it, and then the
+// listing need not answer it.
+func TestUncounted(t *testing.T) {
+	t.Parallel()
+	b, db := newStrict(t)
+	db.webhook(plan.KindStock, "a", noon)
+	db.webhook(plan.KindStock, "b", noon.Add(time.Minute))
+	b.Begin(true)
+	claim := b.claimed()
+	db.record(operator("a"))
+	b.Begin(true)
+	hints, uncounted, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot)
+	b.must(err)
+	record := store.HintRecord{Shop: "shop1", Kind: plan.KindStock, Number: "a", Cause: plan.CauseWebhook, At: noon, FirstAt: noon}
+	if diff := cmp.Diff([]store.HintRecord{record}, uncounted); diff != "" || hints != nil {
+		t.Errorf("due %v, uncounted:\n%s", hints, diff)
+	}
+	db.record(uncounted)
+	b.Counted(uncounted)
+	b.want("claimed", claim.Hints(), "b")
+	record.Number, record.At, record.FirstAt = "b", noon.Add(time.Minute), noon.Add(time.Minute)
+	if diff := cmp.Diff([]store.HintRecord{record}, claim.Left("shop1")); diff != "" {
+		t.Error(diff)
+	}
+	b.want("due", b.due(plan.KindStock, inbox.WaitNot), "a")
 }
 
 // TestWaitFewer: hints wait for a listing while it will answer as many as are due. Neither
@@ -360,7 +431,7 @@ func TestWaitFewer(t *testing.T) {
 		name   string
 		claims func(b *box)
 		comes  func(b *box)
-		want   []string
+		want   []string // nil: it waits
 	}{
 		{"none", func(*box) {}, func(*box) {}, nil},
 		{"no other", func(b *box) { b.db.record(operator("a")) }, func(*box) {}, nil},
@@ -379,7 +450,11 @@ func TestWaitFewer(t *testing.T) {
 		b.claimed()
 		c.comes(b)
 		b.Begin(true)
+		b.db.loads = 0
 		b.want(c.name, b.due(plan.KindStock, inbox.WaitFewer), c.want...)
+		if (b.db.loads > 0) != (c.want != nil) {
+			t.Errorf("%s: loaded %d times", c.name, b.db.loads)
+		}
 	}
 }
 
@@ -390,6 +465,7 @@ func TestInvoicesBesideAClaim(t *testing.T) {
 	invoice := store.HintRecord{Kind: plan.KindInvoice, Number: "7", Cause: plan.CauseOperator, At: noon}
 	db.record(operator("7"))
 	db.webhook(plan.KindStock, "8", noon)
+	db.webhook(plan.KindStock, "9", noon)
 	b.Begin(true)
 	claim := b.claimed()
 	other := invoice
@@ -401,8 +477,8 @@ func TestInvoicesBesideAClaim(t *testing.T) {
 	b.want("all", b.all(plan.KindInvoice), "7", "8")
 	b.answer(hints, "7")
 	b.postpone(hints, "8")
-	b.want("still claimed", claim.Hints(), "7", "8")
-	b.want("all of the items", b.all(plan.KindStock), "7", "8")
+	b.want("still claimed", claim.Hints(), "7", "8", "9")
+	b.want("all of the items", b.all(plan.KindStock), "7", "8", "9")
 }
 
 // TestOlderAnswer: what an older read answers stays claimed if it was hinted since.
