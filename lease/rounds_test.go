@@ -30,6 +30,7 @@ type journal struct {
 	logged  *test.Hook
 	looked  int                      // calls of AnyFree
 	free    func() (bool, error)     // their answer; nil: that of the table
+	taken   func()                   // called after leases were taken
 	waits   map[string]time.Duration // the time limit of each call
 }
 
@@ -128,6 +129,9 @@ func (j *journal) TakeLeases(ctx context.Context, shops []string, from, instance
 	}
 	if err := j.call(ctx, "take"); err != nil {
 		return err
+	}
+	if j.taken != nil {
+		defer j.taken()
 	}
 	return j.as.TakeLeases(ctx, shops, from, instance, now)
 }
@@ -311,6 +315,34 @@ func TestCannotStart(t *testing.T) {
 		j.refuses["new"] = false
 		settle(beat)
 		j.expect("it can", `take [new] from "" for a; start new/2`, "shops taken")
+	})
+}
+
+// TestAnotherIsFaster: a lease that another instance took at the same time is not worked on, and
+// neither is one of which it is unknown who has it.
+func TestAnotherIsFaster(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(0)
+		j := watch(t, tab, ttl)
+		tab.mu.Lock()
+		tab.leases["new"], tab.leases["other"] = &store.Lease{Shop: "new"}, &store.Lease{Shop: "other"}
+		tab.mu.Unlock()
+		j.taken = func() {
+			tab.leases["new"].Holder = "b"
+			tab.leases["other"].Token++
+			j.fail = "leases"
+		}
+		settle(beat)
+		j.expect("no answer", `take [new other] from "" for a`, "database unavailable")
+		j.fail = ""
+		j.taken = func() { tab.leases["new"].Holder = "b" }
+		tab.leases["new"].Holder = ""
+		settle(beat)
+		j.expect("it holds one without a known token", `release [other] of a; take [new] from "" for a`, "database available again")
+		j.taken = nil
+		settle(beat)
+		j.expect("the other is dead", `take [other] from "" for a; take [new] from "b" for a; start new/3; start other/3`, "shops taken")
 	})
 }
 
