@@ -49,6 +49,7 @@ type desk struct {
 	items     map[string]plan.Observation
 	unread    []plan.Unreadable // items
 	changed   []string          // what a change query shows
+	others    []string          // what several items asked for together show beside them
 	announced int               // in addition to what is sent
 	itemsFit  int
 	page      int
@@ -222,15 +223,16 @@ func (d *desk) rows(query string) []string {
 }
 
 const (
-	hints    = "hint: SELECT number, CASE WHEN open THEN 'open' ELSE 'answered' END, cause, seen_gen, tries, failures, refused, CASE WHEN open THEN due_at ELSE '' END, reason, note FROM hints ORDER BY kind, number"
-	invoices = "invoice: SELECT number, order_number, cause, found_at, lines_read, pdf_state, COALESCE(work_due_at, ''), work_tries, work_refused, work_error FROM invoices ORDER BY number"
-	stock    = "item: SELECT number, COALESCE(stock, 'none'), state, observed_at FROM items ORDER BY number"
-	held     = "hold: SELECT scope, reason, detail, since FROM holds ORDER BY scope"
-	changes  = "change: SELECT kind, number, what, cause, webhook, observed_at FROM changes ORDER BY token, seq, n"
-	warned   = "warning: SELECT kind, number, warning FROM warnings ORDER BY kind, number"
-	requests = "request: SELECT request, COALESCE(done_at, 'open'), changes, failure FROM requests ORDER BY request"
-	window   = "window: SELECT invoice_cursor, COALESCE((SELECT GROUP_CONCAT(from_number || '-' || to_number, ' ') FROM (SELECT * FROM invoice_gaps ORDER BY from_number)), 'no gaps') FROM progress"
-	sweptAt  = "swept: SELECT COALESCE(invoices_swept_at, 'never'), invoices_begun, COALESCE(swept_at, 'never'), COALESCE(items_cursor, 'no cursor'), items FROM progress"
+	hints     = "hint: SELECT number, CASE WHEN open THEN 'open' ELSE 'answered' END, cause, seen_gen, tries, failures, refused, CASE WHEN open THEN due_at ELSE '' END, reason, note FROM hints ORDER BY kind, number"
+	invoices  = "invoice: SELECT number, order_number, cause, found_at, lines_read, pdf_state, COALESCE(work_due_at, ''), work_tries, work_refused, work_error FROM invoices ORDER BY number"
+	stock     = "item: SELECT number, COALESCE(stock, 'none'), state, observed_at FROM items ORDER BY number"
+	openHints = "open: SELECT number, due_at FROM hints WHERE open ORDER BY kind, number"
+	held      = "hold: SELECT scope, reason, detail, since FROM holds ORDER BY scope"
+	changes   = "change: SELECT kind, number, what, cause, webhook, observed_at FROM changes ORDER BY token, seq, n"
+	warned    = "warning: SELECT kind, number, warning FROM warnings ORDER BY kind, number"
+	requests  = "request: SELECT request, COALESCE(done_at, 'open'), changes, failure FROM requests ORDER BY request"
+	window    = "window: SELECT invoice_cursor, COALESCE((SELECT GROUP_CONCAT(from_number || '-' || to_number, ' ') FROM (SELECT * FROM invoice_gaps ORDER BY from_number)), 'no gaps') FROM progress"
+	sweptAt   = "swept: SELECT COALESCE(invoices_swept_at, 'never'), invoices_begun, COALESCE(swept_at, 'never'), COALESCE(items_cursor, 'no cursor'), items FROM progress"
 )
 
 // hint records a hint that comes now.
@@ -342,7 +344,7 @@ func (d deskStock) Items(_ context.Context, p source.Priority, q source.ItemsQue
 	case !q.Since.IsZero():
 		what, numbers = "changes since "+q.Since.Format("15:04:05"), d.changed
 	case len(q.Numbers) > 0:
-		what, numbers, unread = "items "+strings.Join(q.Numbers, " "), q.Numbers, nil
+		what, numbers, unread = "items "+strings.Join(q.Numbers, " "), slices.Concat(q.Numbers, d.others), nil
 	}
 	if link != "" {
 		what += " from " + string(link)

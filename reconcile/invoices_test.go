@@ -250,8 +250,8 @@ window: 15 | 12-12
 invoice invoices above 15 12-12
 invoice PDF 16
 told: bad item, bad item, changed invoice 16 at 12:00:07, PDF of 9 bytes
-warning: invoices could not be understood error=its date invoice=18 invoices=2
-warning: fields of e-conomic's answer could not be understood: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+warning: unreadable invoices error=its date invoices=2 kind=invoice number=18
+warning: unreadable fields in e-conomic's answer: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
 info: stored cause=tick kind=invoice number=16 webhook=missed what=booked
 -> ticked, again, 1 changes
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
@@ -267,7 +267,7 @@ window: 16 | 12-12
 hint self
 invoice invoices above 16 12-12
 told: bad item, bad item
-warning: invoices could not be understood error=its date invoice=18 invoices=2
+warning: unreadable invoices error=its date invoices=2 kind=invoice number=18
 -> ticked
 window: 16 | no gaps
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
@@ -354,9 +354,9 @@ invoice invoices above 10
 sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
 told: bad item, bad item
-warning: invoices could not be understood error=its number invoice= invoices=1
-warning: fields of e-conomic's answer could not be understood: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
-warning: invoices could not be understood error=its number invoice= invoices=1
+warning: unreadable invoices error=its number invoices=1 kind=invoice number=
+warning: unreadable fields in e-conomic's answer: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+warning: unreadable invoices error=its number invoices=1 kind=invoice number=
 ->
 warning: invoice |  | 1 without a number that can be read: its number
 == all have one
@@ -452,7 +452,7 @@ invoice PDF 6
 told: changed invoice 4 at 12:00:07, changed invoice 5 at 12:00:07, changed invoice 6 at 12:00:08, bad item, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes
 info: stored changes=2 missed_webhooks=0
 info: stored cause=webhook kind=invoice number=6 webhook=came what=booked
-warning: invoices could not be understood error=its date invoice=8 invoices=1
+warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 -> 3 changes
 hint: -1 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: 0 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
@@ -482,7 +482,7 @@ hint items a b
 hint item a
 hint item b
 told: bad item
-warning: invoices could not be understood error=its date invoice=8 invoices=1
+warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 ->
 == five minutes later
 hint invoices 7-7 8-8
@@ -490,7 +490,7 @@ hint items a b
 hint item a
 hint item b
 told: bad item
-warning: invoices could not be understood error=its date invoice=8 invoices=1
+warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 ->
 hint: -1 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: 0 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
@@ -507,11 +507,11 @@ hint: a | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no ite
 hint: b | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no item with this number
 == one cannot be read
 hint invoice 20
-warning: read failed: postponed error=it is odd failures=1 number=20
+warning: read failed: postponed error=it is odd failures=1 kind=invoice number=20
 ->
 == it hangs
 hint invoice 20
-warning: read failed: postponed error=silence failures=2 number=20
+warning: read failed: postponed error=silence failures=2 kind=invoice number=20
 -> stopped, failed: silence
 == it does not exist
 hint invoice 20
@@ -520,7 +520,7 @@ hint: 20 | 1 | 0 | 12:07:20 | unknown | e-conomic has no booked invoice with thi
 == one cannot be understood
 hint invoice 21
 told: bad item
-warning: invoices could not be understood error=its sum invoice=21 invoices=1
+warning: unreadable invoices error=its sum invoices=1 kind=invoice number=21
 ->
 hint: 21 | 0 | 1 | 12:06:36 | failed | its sum
 == one that is stored, with a tick
@@ -528,7 +528,7 @@ invoice invoices above 10
 tick changes since 11:55:00
 invoice lines 1
 told: bad item
-warning: invoices could not be understood error=its sum invoice=21 invoices=1
+warning: unreadable invoices error=its sum invoices=1 kind=invoice number=21
 -> ticked
 invoice: 1 | 1 |
 `)
@@ -576,7 +576,7 @@ invoice PDF 11
 invoice PDF 13
 told: changed invoice 13 at 12:00:04, changed invoice 11 at 12:00:06, PDF of 9 bytes, PDF of 9 bytes
 info: stored cause=webhook kind=invoice number=13 webhook=came what=booked
-warning: read failed: postponed error=refused too failures=1 number=12
+warning: read failed: postponed error=refused too failures=1 kind=invoice number=12
 info: stored cause=webhook kind=invoice number=11 webhook=came what=booked
 -> 2 changes
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
@@ -597,7 +597,7 @@ hint: 15 | open | webhook | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 hint invoices 14-14 15-15
 invoice PDF 15
 told: bad item, bad item, changed invoice 15 at 12:00:08, PDF of 9 bytes
-warning: invoices could not be understood error=its number invoice= invoices=2
+warning: unreadable invoices error=its number invoices=2 kind=invoice number=
 info: stored cause=webhook kind=invoice number=15 webhook=came what=booked
 -> 1 changes
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
@@ -662,8 +662,8 @@ hint: x | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invo
 == the next try
 hint invoice 12
 hint invoice 11
-warning: read failed: postponed error=no role for invoice 12 failures=1 number=12
-warning: read failed: postponed error=no role for invoice 11 failures=1 number=11
+warning: read failed: postponed error=no role for invoice 12 failures=1 kind=invoice number=12
+warning: read failed: postponed error=no role for invoice 11 failures=1 kind=invoice number=11
 ->
 hint: 0 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: 11 | open | webhook | 1 | 0 | 1 | 1 | 12:11:16 | forbidden | forbidden: no role for invoice 11
@@ -685,19 +685,19 @@ hold: invoices | forbidden | no role | 12:00:02
 == one that was refused before, hinted again
 hint invoice 12
 hint invoice 11
-warning: read failed: postponed error=no role for invoice 12 failures=1 number=12
-warning: read failed: postponed error=no role for invoice 11 failures=2 number=11
+warning: read failed: postponed error=no role for invoice 12 failures=1 kind=invoice number=12
+warning: read failed: postponed error=no role for invoice 11 failures=2 kind=invoice number=11
 ->
 == or by another holder
 hint self
 hint invoice 12
 hint invoice 11
-warning: read failed: postponed error=no role for invoice 12 failures=2 number=12
-warning: read failed: postponed error=no role for invoice 11 failures=3 number=11
+warning: read failed: postponed error=no role for invoice 12 failures=2 kind=invoice number=12
+warning: read failed: postponed error=no role for invoice 11 failures=3 kind=invoice number=11
 ->
 == the newest hangs
 hint invoice 13
-warning: read failed: postponed error=silence failures=1 number=13
+warning: read failed: postponed error=silence failures=1 kind=invoice number=13
 -> stopped, failed: silence
 == it is granted
 invoice invoices above 10
@@ -785,8 +785,8 @@ invoice invoices dated 2026-11-01
 invoice PDF 4
 invoice PDF 5
 told: bad item, changed invoice 4 at 12:00:05, changed invoice 5 at 12:00:05, PDF of 8 bytes, PDF of 8 bytes
-warning: invoices could not be understood error=its number invoice= invoices=1
-warning: fields of e-conomic's answer could not be understood: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+warning: unreadable invoices error=its number invoices=1 kind=invoice number=
+warning: unreadable fields in e-conomic's answer: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
 info: stored changes=2 missed_webhooks=0
 -> ticked, 2 changes
 window: 5 | no gaps

@@ -60,8 +60,8 @@ invoice PDF 1
 invoice PDF 2
 invoice lines 3
 told: PDF of 8 bytes
-warning: fetch of an invoice failed: postponed error=no PDF yet invoice=1 tries=1
-warning: fetch of an invoice failed: postponed error=odd lines invoice=3 tries=1
+warning: fetch of an invoice failed: postponed error=no PDF yet failures=1 kind=invoice number=1
+warning: fetch of an invoice failed: postponed error=odd lines failures=1 kind=invoice number=3
 -> again
 invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 0 | no PDF yet
 invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
@@ -77,8 +77,8 @@ hint item b
 == 15 seconds later
 invoice PDF 1
 invoice lines 3
-warning: fetch of an invoice failed: postponed error=no PDF yet invoice=1 tries=2
-warning: fetch of an invoice failed: postponed error=odd lines invoice=3 tries=2
+warning: fetch of an invoice failed: postponed error=no PDF yet failures=2 kind=invoice number=1
+warning: fetch of an invoice failed: postponed error=odd lines failures=2 kind=invoice number=3
 ->
 invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:44 | 2 | 0 | no PDF yet
 invoice: 2 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
@@ -263,10 +263,10 @@ hint self
 invoice PDF 1
 invoice PDF 2
 invoice PDF 3
-warning: fetch of an invoice failed: postponed error=refused 1 invoice=1 tries=1
-warning: fetch of an invoice failed: postponed error=refused 2 invoice=2 tries=1
+warning: fetch of an invoice failed: postponed error=refused 1 failures=1 kind=invoice number=1
+warning: fetch of an invoice failed: postponed error=refused 2 failures=1 kind=invoice number=2
 warning: held detail=refused 3 reason=forbidden scope=pdf
-warning: fetch of an invoice failed: postponed error=refused 3 invoice=3 tries=1
+warning: fetch of an invoice failed: postponed error=refused 3 failures=1 kind=invoice number=3
 ->
 invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 1
 invoice: 2 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 1 | forbidden: refused 2
@@ -284,9 +284,9 @@ hint item a
 invoice PDF 4
 invoice PDF 3
 invoice PDF 2
-warning: fetch of an invoice failed: postponed error=refused 4 invoice=4 tries=1
-warning: fetch of an invoice failed: postponed error=refused 3 invoice=3 tries=2
-warning: fetch of an invoice failed: postponed error=refused 2 invoice=2 tries=2
+warning: fetch of an invoice failed: postponed error=refused 4 failures=1 kind=invoice number=4
+warning: fetch of an invoice failed: postponed error=refused 3 failures=2 kind=invoice number=3
+warning: fetch of an invoice failed: postponed error=refused 2 failures=2 kind=invoice number=2
 ->
 hold: pdf | forbidden | refused 2 | 12:00:01
 == one can be read
@@ -296,10 +296,10 @@ invoice PDF 1
 invoice PDF 3
 invoice PDF 2
 told: PDF of 8 bytes
-warning: fetch of an invoice failed: postponed error=refused 4 invoice=4 tries=2
-warning: fetch of an invoice failed: postponed error=refused 1 invoice=1 tries=2
+warning: fetch of an invoice failed: postponed error=refused 4 failures=2 kind=invoice number=4
+warning: fetch of an invoice failed: postponed error=refused 1 failures=2 kind=invoice number=1
 info: hold ended reason=forbidden scope=pdf seen=PDF read
-warning: fetch of an invoice failed: postponed error=refused 2 invoice=2 tries=3
+warning: fetch of an invoice failed: postponed error=refused 2 failures=3 kind=invoice number=2
 ->
 no hold
 invoice: 1 |  | tick | 11:00:00 | 1 | pending | 12:20:28 | 2 | 1 | forbidden: refused 1
@@ -340,7 +340,7 @@ hint self
 invoice invoices above 0
 tick changes since 11:55:00
 invoice PDF 3
-warning: fetch of an invoice failed: postponed error=no invoice=3 tries=1
+warning: fetch of an invoice failed: postponed error=no failures=1 kind=invoice number=3
 -> ticked
 invoice: 1 |  | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
 invoice: 2 |  | tick | 11:00:00 | 0 | stored | 1970-01-01 00:00:00 | 0 | 0 |
@@ -369,7 +369,7 @@ invoice PDF 1
 invoice PDF 2
 invoice PDF 3
 told: PDF of 8 bytes, PDF of 8 bytes
-warning: fetch of an invoice failed: postponed error=apply changes of shop1234: constraint failed: too large (1811) invoice=2 tries=1
+warning: fetch of an invoice failed: postponed error=apply changes of shop1234: constraint failed: too large (1811) failures=1 kind=invoice number=2
 ->
 invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 invoice: 2 |  | tick | 11:00:00 | 1 | pending | 12:00:16 | 1 | 0 | apply changes of shop1234: constraint failed: too large (1811)

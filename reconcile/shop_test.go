@@ -65,7 +65,7 @@ warning: held detail=revoked reason=token_refused scope=shop
 hold: shop | token_refused | revoked | 12:00:02
 == of a second agreement, as far as is known
 hint self
-error: several agreements answer 401, and none answers well: probably the app's secret token is wrong, or e-conomic has withdrawn it: look at economic.app_secret_token_file before you ask for new grants, then 'systemctl reload lagerd' (restart, if it is a credential of systemd's) agreements=2
+error: several agreements answer 401 and none succeeds: probably the app's secret token is wrong, or e-conomic has withdrawn it: check economic.app_secret_token_file before you request new grants, then run 'systemctl reload lagerd' (restart it if the token is a systemd credential) agreements=2
 -> idle, stopped, failed: revoked
 hold: shop | token_refused | revoked | 12:00:02
 == held, and not due
@@ -82,7 +82,7 @@ hold: shop | forbidden | no role | 12:00:04
 hint self
 info: hold ended reason=forbidden scope=shop seen=other agreement
 warning: held detail=the token answers for agreement 8, the shop is agreement 7 reason=agreement_changed scope=shop
--> idle, stopped, failed: shop shop1234: the token answers for agreement 8, the shop is agreement 7: if that is intended, run 'lagerd shops set shop1234 --accept-agreement'
+-> idle, stopped, failed: shop shop1234: the token answers for agreement 8, the shop is agreement 7: if the change is intended, run 'lagerd shops set shop1234 --accept-agreement'
 hold: shop | agreement_changed | the token answers for agreement 8, the shop is agreement 7 | 12:10:05
 == the shop's own
 hint self
@@ -202,7 +202,7 @@ tick changes since 11:55:00
 -> stopped, failed: silence
 == PDFs come first, and hang
 invoice PDF 1
-warning: fetch of an invoice failed: postponed error=silence invoice=1 tries=1
+warning: fetch of an invoice failed: postponed error=silence failures=1 kind=invoice number=1
 -> stopped, failed: silence
 == invoices again
 invoice invoices above 0
@@ -455,5 +455,20 @@ func TestWebhooksAreUnpacked(t *testing.T) {
 			must(t, err)
 			d.are("SELECT COUNT(*), COALESCE(SUM(open), 0), (SELECT COUNT(*) FROM hint_batches) FROM hints", fmt.Sprintf("%d | %d | 0", c.rows, c.open))
 		})
+	}
+}
+
+// TestDueMerge: what is due of two is due of both.
+func TestDueMerge(t *testing.T) {
+	t.Parallel()
+	var all reconcile.Due
+	for _, d := range []reconcile.Due{{Tick: true}, {Sweep: true}, {Work: true}, {Requested: true}} {
+		if a, b := d.Merge(reconcile.Due{}), (reconcile.Due{}).Merge(d); a != d || b != d {
+			t.Errorf("%+v becomes %+v and %+v", d, a, b)
+		}
+		all = all.Merge(d)
+	}
+	if want := (reconcile.Due{Tick: true, Sweep: true, Work: true, Requested: true}); all != want {
+		t.Errorf("%+v", all)
 	}
 }
