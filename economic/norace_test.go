@@ -2,5 +2,7 @@
 
 package economic_test
 
-// slower is how much longer code takes than without the race detector.
-const slower = 1
+const (
+	slower  = 1
+	largest = 32 * mib // the largest answer accepted
+)

@@ -2,5 +2,8 @@
 
 package economic_test
 
-// slower is how much longer code takes under the race detector.
-const slower = 15
+// Under the race detector code takes some 15 times as long.
+const (
+	slower  = 15
+	largest = 8 * mib
+)
