@@ -1,0 +1,57 @@
+package store_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lagerd/plan"
+	"lagerd/store"
+)
+
+// TestLateFrom: a missed webhook that arrives makes the changes of its number late that were
+// committed at the given time or after it.
+func TestLateFrom(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token}
+		for n := range 3 {
+			fence.Seq++
+			must(t, commit(t.Context(), s, fence, store.Applied{Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", What: plan.WhatStock, Cause: plan.CauseTick,
+				Webhook: plan.WebhookMissed, ObservedAt: noon}}}, minute(n)))
+		}
+		fence.Seq++
+		must(t, commit(t.Context(), s, fence, store.Applied{Late: map[plan.Kind][]string{plan.KindStock: {"a"}}, LateFrom: minute(1)}, minute(5)))
+		var got []string
+		for _, row := range s.Rows(t.Context(), "SELECT webhook FROM changes ORDER BY seq") {
+			got = append(got, row[0])
+		}
+		p, err := s.Progress(t.Context(), "shop1")
+		must(t, err)
+		if strings.Join(got, " ") != "missed late late" || p.MissedWebhooks != 1 || p.LateWebhooks != 2 {
+			t.Errorf("%v; %d missed, %d late", got, p.MissedWebhooks, p.LateWebhooks)
+		}
+	})
+}
+
+// TestFinishedWorkStaysFinished: a result of work on an invoice that has its lines and its PDF
+// does not make it due again.
+func TestFinishedWorkStaysFinished(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		token := addShop(t, s, "shop1")
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}
+		must(t, commit(t.Context(), s, fence, store.Applied{Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon}},
+			Lines: []int64{1}, PDFs: []store.PDF{{Number: 1, Data: []byte("x"), SHA256: strings.Repeat("0", 64)}}}, noon))
+		fence.Seq++
+		must(t, commit(t.Context(), s, fence, store.Applied{Work: []store.WorkResult{{Number: 1, DueAt: noon, Tries: 3, Refused: true, Error: "404"}}}, noon))
+		list, err := s.Invoices(t.Context(), "shop1", []string{"1"})
+		must(t, err)
+		due, err := s.InvoicesToFetch(t.Context(), "shop1", due(noon.Add(time.Hour)), true, true, 10)
+		must(t, err)
+		if len(due) > 0 || !list[0].WorkDueAt.IsZero() || list[0].WorkError != "" {
+			t.Errorf("%d are due; %+v", len(due), list[0])
+		}
+	})
+}
