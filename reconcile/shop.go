@@ -142,7 +142,8 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		err = errors.Join(err, s.prune(ctx))
 	}
 	report.Changes = s.found
-	return report, errors.Join(err, s.requests.answer(ctx, &report, ticks, waiting, err))
+	err = errors.Join(err, s.requests.answer(ctx, &report, ticks, waiting, err))
+	return report, err
 }
 
 // runParts runs the parts of the shop, if it may be read.
