@@ -55,3 +55,26 @@ func TestFinishedWorkStaysFinished(t *testing.T) {
 		}
 	})
 }
+
+// TestNewHolderCounts: the transactions of a new holder are numbered anew, and none of them is
+// taken for one of the last holder.
+func TestNewHolderCounts(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: addShop(t, s, "shop1")}
+		for range 3 {
+			fence.Seq++
+			must(t, commit(t.Context(), s, fence, store.Applied{}, noon))
+		}
+		must(t, s.TakeLeases(t.Context(), []string{"shop1"}, "me", "you", noon))
+		fence.Token++
+		for seq := range int64(3) {
+			fence.Seq = seq + 1
+			number := string(rune('a' + seq))
+			must(t, commit(t.Context(), s, fence, store.Applied{Items: []plan.Row{itemRow(number, "1", fence.Token)}}, noon))
+			if items, err := s.Items(t.Context(), "shop1", []string{number}); err != nil || len(items) != 1 {
+				t.Errorf("transaction %d wrote %v, %v", fence.Seq, items, err)
+			}
+		}
+	})
+}
