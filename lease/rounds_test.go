@@ -32,6 +32,21 @@ type journal struct {
 	free    func() (bool, error)     // their answer; nil: that of the table
 	taken   func()                   // called after leases were taken
 	waits   map[string]time.Duration // the time limit of each call
+
+	turn sync.Mutex // handed over by settle, so that the keeper sees what the test has written
+}
+
+// settle lets the keeper run for d.
+func (j *journal) settle(d time.Duration) {
+	j.handOver()
+	settle(d)
+}
+
+// handOver orders what the test has written before what the keeper reads. The race detector
+// does not know that the keeper was asleep.
+func (j *journal) handOver() {
+	j.turn.Lock()
+	defer j.turn.Unlock()
 }
 
 // watch starts a keeper in the bubble of a test, and stops it at its end.
@@ -90,6 +105,7 @@ func (j *journal) call(ctx context.Context, name string) error {
 }
 
 func (j *journal) Beat(ctx context.Context, i store.Instance) error {
+	j.handOver()
 	if !i.BeatAt.Equal(time.Now()) || i.Host != "host" {
 		j.t.Errorf("it beats as %+v", i)
 	}
@@ -97,6 +113,7 @@ func (j *journal) Beat(ctx context.Context, i store.Instance) error {
 }
 
 func (j *journal) Instances(ctx context.Context) ([]store.Instance, error) {
+	j.handOver()
 	if err := j.call(ctx, "instances"); err != nil {
 		return nil, err
 	}
@@ -104,6 +121,7 @@ func (j *journal) Instances(ctx context.Context) ([]store.Instance, error) {
 }
 
 func (j *journal) Leases(ctx context.Context) ([]store.Lease, error) {
+	j.handOver()
 	if err := j.call(ctx, "leases"); err != nil {
 		return nil, err
 	}
@@ -113,6 +131,7 @@ func (j *journal) Leases(ctx context.Context) ([]store.Lease, error) {
 }
 
 func (j *journal) AnyFree(ctx context.Context) (bool, error) {
+	j.handOver()
 	j.looked++
 	err := j.call(ctx, "any free")
 	if j.free != nil {
@@ -123,6 +142,7 @@ func (j *journal) AnyFree(ctx context.Context) (bool, error) {
 }
 
 func (j *journal) TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error {
+	j.handOver()
 	j.calls = append(j.calls, fmt.Sprintf("take %v from %q for %s", shops, from, instance))
 	if !now.Equal(time.Now()) {
 		j.t.Errorf("taken at %s", now)
@@ -137,6 +157,7 @@ func (j *journal) TakeLeases(ctx context.Context, shops []string, from, instance
 }
 
 func (j *journal) ReleaseLeases(ctx context.Context, shops []string, instance string) error {
+	j.handOver()
 	j.calls = append(j.calls, fmt.Sprintf("release %v of %s", shops, instance))
 	if err := j.call(ctx, "release"); err != nil {
 		return err
@@ -145,6 +166,7 @@ func (j *journal) ReleaseLeases(ctx context.Context, shops []string, instance st
 }
 
 func (j *journal) ForgetInstance(ctx context.Context, instance string) error {
+	j.handOver()
 	j.calls = append(j.calls, "forget "+instance)
 	if err := j.call(ctx, "forget"); err != nil {
 		return err
@@ -153,6 +175,7 @@ func (j *journal) ForgetInstance(ctx context.Context, instance string) error {
 }
 
 func (j *journal) Taken(l store.Lease) bool {
+	j.handOver()
 	if j.refuses[l.Shop] {
 		return false
 	}
@@ -161,14 +184,21 @@ func (j *journal) Taken(l store.Lease) bool {
 	return true
 }
 
-func (j *journal) Holds(shop string) bool { return j.works[shop] > 0 }
+func (j *journal) Holds(shop string) bool {
+	j.handOver()
+	return j.works[shop] > 0
+}
 
 func (j *journal) Dropped(shop string) {
+	j.handOver()
 	j.calls = append(j.calls, "end "+shop)
 	delete(j.works, shop)
 }
 
-func (j *journal) Releasing(ctx context.Context) { _ = j.call(ctx, "releasing") }
+func (j *journal) Releasing(ctx context.Context) {
+	j.handOver()
+	_ = j.call(ctx, "releasing")
+}
 
 // beats makes another instance beat for some time.
 func (t *table) beats(ctx context.Context, name string, lasts time.Duration) {
@@ -198,20 +228,20 @@ func TestFailedBeats(t *testing.T) {
 		const both = "take [shop000 shop001] from \"\" for a; start shop000/%d; start shop001/%[1]d"
 		j.expect("at first", fmt.Sprintf(both, 1), "shops taken")
 		j.fail = "beat"
-		settle(7 * time.Second) // the last one was less than the trusted time ago
+		j.settle(7 * time.Second) // the last one was less than the trusted time ago
 		j.expect("for three beats", "", "database unavailable")
 		j.fail = ""
-		settle(beat)
+		j.settle(beat)
 		j.expect("then", "", "database available again")
 		j.fail = "beat"
-		settle(ttl - ttl/4 + beat)
+		j.settle(ttl - ttl/4 + beat)
 		j.expect("for more", "end shop000; end shop001", "database unavailable", "heartbeat overdue: dropping every shop until the database answers")
-		settle(time.Minute)
+		j.settle(time.Minute)
 		j.expect("for long", "")
 		j.fail = ""
-		settle(beat)
+		j.settle(beat)
 		j.expect("at last", "release [shop000 shop001] of a", "database available again")
-		settle(beat)
+		j.settle(beat)
 		j.expect("a beat later", fmt.Sprintf(both, 2), "shops taken")
 		if j.waits["beat"] != ttl/3 || j.waits["take"] > ttl/3 {
 			t.Errorf("the calls of a round may take %v", j.waits)
@@ -227,7 +257,7 @@ func TestEveryFailureIsReported(t *testing.T) {
 			tab := newTable(1)
 			tab.instances["dead"] = store.Instance{Instance: "dead"}
 			j := watch(t, tab, ttl)
-			settle(time.Hour)
+			j.settle(time.Hour)
 			j.did()
 			j.messages()
 			j.fail = name
@@ -235,12 +265,12 @@ func TestEveryFailureIsReported(t *testing.T) {
 			tab.mu.Lock()
 			tab.leases["new"] = &store.Lease{Shop: "new"}
 			tab.mu.Unlock()
-			settle(time.Minute)
+			j.settle(time.Minute)
 			if got := j.messages(); !slices.Contains(got, "database unavailable") {
 				t.Errorf("%s: it logged %q", name, got)
 			}
 			j.fail = ""
-			settle(3 * beat)
+			j.settle(3 * beat)
 			if got := j.messages(); !slices.Contains(got, "database available again") || len(j.works) != 2 {
 				t.Errorf("%s: then it logged %q, and works on %v", name, got, j.works)
 			}
@@ -260,15 +290,15 @@ func TestTakesNoMoreThanItsShare(t *testing.T) {
 		tab.leases["shop003"].Holder = "gone" // no such instance
 		j := watch(t, tab, ttl)
 		j.expect("at first", `take [shop000 shop002] from "" for a; start shop000/1; start shop002/1`, "shops taken")
-		settle(ttl - 2*time.Millisecond)
+		j.settle(ttl - 2*time.Millisecond)
 		j.expect("before the ttl", "")
-		settle(2 * time.Millisecond)
+		j.settle(2 * time.Millisecond)
 		j.expect("after the ttl", `take [shop001] from "b" for a; take [shop003] from "gone" for a; start shop001/6; start shop003/1`, "shops taken")
-		settle(time.Hour - 2*ttl)
+		j.settle(time.Hour - 2*ttl)
 		j.expect("within an hour", "")
-		settle(2 * ttl)
+		j.settle(2 * ttl)
 		j.expect("after an hour", "forget b")
-		settle(2 * time.Hour)
+		j.settle(2 * time.Hour)
 		j.expect("later", "")
 	})
 }
@@ -286,11 +316,11 @@ func TestReleasesItsSurplus(t *testing.T) {
 		tab.leases["new"] = &store.Lease{Shop: "new", Holder: "b", Token: 3}
 		tab.mu.Unlock()
 		go tab.beats(t.Context(), "b", 10*beat)
-		settle(beat)
+		j.settle(beat)
 		j.expect("another has come", "end shop000; end shop001; release [shop000 shop001] of a", "shops released")
-		settle(3 * beat)
+		j.settle(3 * beat)
 		j.expect("with its share", "")
-		settle(10*beat + ttl + beat)
+		j.settle(10*beat + ttl + beat)
 		j.expect("the other has died", `take [shop000 shop001] from "" for a; take [new] from "b" for a; start new/4; start shop000/2; start shop001/2`, "shops taken")
 	})
 }
@@ -308,12 +338,12 @@ func TestCannotStart(t *testing.T) {
 		tab.mu.Unlock()
 		j.did()
 		j.messages()
-		settle(beat)
+		j.settle(beat)
 		j.expect("it cannot", `take [new] from "" for a`)
-		settle(beat)
+		j.settle(beat)
 		j.expect("then", "release [new] of a")
 		j.refuses["new"] = false
-		settle(beat)
+		j.settle(beat)
 		j.expect("it can", `take [new] from "" for a; start new/2`, "shops taken")
 	})
 }
@@ -333,15 +363,15 @@ func TestAnotherIsFaster(t *testing.T) {
 			tab.leases["other"].Token++
 			j.fail = "leases"
 		}
-		settle(beat)
+		j.settle(beat)
 		j.expect("no answer", `take [new other] from "" for a`, "database unavailable")
 		j.fail = ""
 		j.taken = func() { tab.leases["new"].Holder = "b" }
 		tab.leases["new"].Holder = ""
-		settle(beat)
+		j.settle(beat)
 		j.expect("it holds one without a known token", `release [other] of a; take [new] from "" for a`, "database available again")
 		j.taken = nil
-		settle(beat)
+		j.settle(beat)
 		j.expect("the other is dead", `take [other] from "" for a; take [new] from "b" for a; start new/3; start other/3`, "shops taken")
 	})
 }
@@ -356,14 +386,14 @@ func TestLooksForFree(t *testing.T) {
 		looks := func(when string, want int) {
 			t.Helper()
 			j.looked = 0
-			settle(beat)
+			j.settle(beat)
 			if j.looked != want {
 				t.Errorf("%s: it looked %d times within a beat, expected %d", when, j.looked, want)
 			}
 		}
 		looks("alone", 0)
 		go tab.beats(t.Context(), "b", time.Hour)
-		settle(beat)
+		j.settle(beat)
 		tab.mu.Lock()
 		for _, l := range tab.leases {
 			if l.Holder == "" {
@@ -380,10 +410,10 @@ func TestLooksForFree(t *testing.T) {
 		looks("without an answer", int(beat/look)-1)
 		j.free = nil
 		j.fail = "instances"
-		settle(beat)
+		j.settle(beat)
 		looks("while the database is unavailable", 0)
 		j.fail = ""
-		settle(beat)
+		j.settle(beat)
 		j.did()
 		tab.mu.Lock()
 		for _, l := range tab.leases { // another has come and gone
@@ -394,7 +424,7 @@ func TestLooksForFree(t *testing.T) {
 		tab.leases["shop002"] = &store.Lease{Shop: "shop002", Holder: "b"}
 		tab.leases["shop003"] = &store.Lease{Shop: "shop003", Holder: "b"}
 		tab.mu.Unlock()
-		settle(look)
+		j.settle(look)
 		if got := j.did(); !strings.HasPrefix(got, "take [shop00") {
 			t.Errorf("%s after a shop was released it did %q", look, got)
 		}
