@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,11 +26,11 @@ type quiet struct {
 
 // economy records the calls to e-conomic.
 type economy struct {
-	calls    map[string]int64     // by shop, all that were made
-	last     map[*shop]string     // the last shop of an account
-	answered map[string]time.Time // by shop, when a person's request was last answered
-	minute   map[string]int       // by shop, within the current minute
-	counts   time.Time            // start of the current minute
+	calls    map[*shop]int64           // by account, all that were made
+	accounts map[string]map[*shop]bool // by shop, those it has had
+	answered map[string]time.Time      // by shop, when a person's request was last answered
+	minute   map[string]int            // by shop, within the current minute
+	counts   time.Time                 // start of the current minute
 	quiet    map[workKey][]quiet
 	spent    map[string]spent
 	failed   map[string]int64 // by shop, the stored number of consecutive failures
@@ -47,7 +48,7 @@ type spent struct {
 const mostInAMinute = 500
 
 func newEconomy() economy {
-	return economy{calls: map[string]int64{}, last: map[*shop]string{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}}
+	return economy{calls: map[*shop]int64{}, accounts: map[string]map[*shop]bool{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}}
 }
 
 // working returns the lease under which an instance works on a shop, according to the database.
@@ -65,12 +66,11 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	if o.over {
 		return
 	}
+	o.noteAccounts()
+	e.calls[x]++
 	if x.name == "" { // a shop has moved, and a running pass does not know it yet
-		e.calls[e.last[x]]++
 		return
 	}
-	e.last[x] = x.name
-	e.calls[x.name]++
 	if minute := at.Truncate(time.Minute); !minute.Equal(e.counts) {
 		e.counts = minute
 		clear(e.minute)
@@ -129,6 +129,29 @@ func (o *oracle) limited(i *instance, x *shop, header http.Header) {
 	}
 }
 
+// noteAccounts records which shop each account belongs to.
+func (o *oracle) noteAccounts() {
+	for _, x := range o.sim.world.shops {
+		if x.name == "" || o.economy.accounts[x.name][x] {
+			continue
+		}
+		if o.economy.accounts[x.name] == nil {
+			o.economy.accounts[x.name] = map[*shop]bool{}
+		}
+		o.economy.accounts[x.name][x] = true
+	}
+}
+
+// made returns the number of calls to all accounts that a shop has had. Of those that it has
+// left some may be another shop's: a pass that does not know of the move yet asks there too.
+func (o *oracle) made(name string) (calls int64) {
+	o.noteAccounts()
+	for x := range o.economy.accounts[name] {
+		calls += o.economy.calls[x]
+	}
+	return calls
+}
+
 // checkSpent checks that the count of a day's calls only grows and never exceeds the calls
 // made.
 func (o *oracle) checkSpent() {
@@ -141,8 +164,8 @@ func (o *oracle) checkSpent() {
 			continue
 		case is.day < was.day, is.day == was.day && is.calls < was.calls:
 			o.violate("economy: the calls of %s were %d of %s, and are %d of %s", name, was.calls, was.day, is.calls, is.day)
-		case is.calls > e.calls[name]:
-			o.violate("economy: %d calls of %s are counted, and %d were made", is.calls, name, e.calls[name])
+		case is.calls > o.made(name):
+			o.violate("economy: %d calls of %s are counted, and %d were made", is.calls, name, o.made(name))
 		}
 		e.spent[name] = is
 	}
@@ -152,9 +175,11 @@ func (o *oracle) checkSpent() {
 // unless a person asks or changes the settings.
 func (o *oracle) checkBackoff(i *instance, fenced string) {
 	e := &o.economy
-	for _, row := range o.sim.db.mustQuery("SELECT shop, failures FROM progress") {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, failures, failure FROM progress") {
 		name, failures := row[0].(string), row[1].(int64)
-		if was := e.failed[name]; name == fenced && failures > was {
+		// A refusal of a part that is held for another reason is recorded, and the rest continues.
+		besideHold := strings.Contains(row[2].(string), "e-conomic denies access")
+		if was := e.failed[name]; name == fenced && failures > was && !besideHold {
 			o.rest(o.working(i, name), o.sim.profile.config().Reconcile.RetryMin/2, fmt.Sprint("failure ", failures, " in a row"))
 		}
 		e.failed[name] = failures

@@ -193,7 +193,7 @@ func TestSweepsLeaveCalls(t *testing.T) {
 	playAt(t, 23*time.Hour+30*time.Minute, func(p *profile) { p.dailyCalls, p.items, p.pageSize, p.listingTurn = daily, 60, 2, 0 }, func(t *testing.T, s *stage) {
 		today := time.Now().UTC().Truncate(24 * time.Hour)
 		s.db.mustExec("UPDATE progress SET calls_day = ?, calls = ?", today.Format(time.DateOnly), spent)
-		s.oracle.economy.calls[s.shop().name] = spent
+		s.oracle.economy.calls[s.shop()] = spent
 		s.asks("sweep", "sweep")
 		if _, failure := s.answered("sweep", 5*time.Minute); !strings.Contains(failure, "cut short: it waits until ") {
 			t.Errorf("the requested sweep reports %q", failure)

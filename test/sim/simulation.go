@@ -393,7 +393,7 @@ func (s *simulation) perform(c *call) {
 
 func (s *simulation) answer(c *call) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(w *call) bool { return w == c })
-	if r := c.response; r != nil && r.StatusCode == http.StatusTooManyRequests && !c.from.dead {
+	if r := c.response; r != nil && r.StatusCode == http.StatusTooManyRequests && !c.from.dead && c.request.Context().Err() == nil {
 		s.oracle.limited(c.from, s.world.shopOf(c.request.Header.Get("X-AgreementGrantToken")), r.Header)
 	}
 	close(c.done)
