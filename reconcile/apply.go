@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -22,8 +23,8 @@ func (s *Shop) apply(ctx context.Context, a store.Applied) (err error) {
 		s.forget()
 		return err
 	}
-	if len(a.Items) > 0 {
-		s.stock.sweep.lastContent = ""
+	if len(a.Items) > 0 || slices.ContainsFunc(a.Warnings, func(w store.Warning) bool { return w.Kind == plan.KindStock }) {
+		s.stock.sweep.lastContent = "" // what the last listing showed is no longer all that is stored
 	}
 	for _, h := range a.Hints {
 		s.inbox.Reopen(h.Kind)

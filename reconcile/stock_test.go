@@ -593,3 +593,26 @@ item: a | 1 | ok | 2026-11-23 09:00:00
 item: b | 7 | ok | 12:10:04
 `)
 }
+
+// TestWarningEndsWithTheNextListing: a warning that a single read left behind ends with the next
+// tick's listing, although that is identical to the last one stored.
+func TestWarningEndsWithTheNextListing(t *testing.T) {
+	t.Parallel()
+	const warnings = "SELECT number, warning FROM warnings"
+	d := newDesk(t, invoicesOff)
+	d.sells("a", "5")
+	for range 3 { // the last one is identical
+		d.step("a tick", reconcile.Due{Tick: true, Work: true})
+		d.later(time.Minute)
+	}
+	sound := d.items["a"]
+	odd := sound
+	odd.Warning, odd.Unknown = "barCode: expected a string, got number 5", plan.FieldBarCode
+	d.items["a"] = odd
+	d.hinted(plan.KindStock, plan.CauseInvoice, "a")
+	d.step("the item on an invoice's line", work)
+	d.are(warnings, "a | barCode: expected a string, got number 5")
+	d.items["a"] = sound
+	d.step("the next tick", reconcile.Due{Tick: true, Work: true})
+	d.are(warnings)
+}

@@ -20,6 +20,7 @@ type workKey struct {
 
 // quiet is a period in which a lagerd makes no calls for a shop.
 type quiet struct {
+	account     *shop     // whose 429 it is; nil: any
 	from, until time.Time // both excluded
 	why         string
 }
@@ -83,7 +84,7 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	}
 	k := o.working(i, x.name)
 	for _, q := range e.quiet[k] {
-		if at.After(q.from) && at.Before(q.until) && (q.why == limited || !o.asked(x.name)) {
+		if (q.account == nil || q.account == x) && at.After(q.from) && at.Before(q.until) && (q.why == limited || !o.asked(x.name)) {
 			o.violate("economy: %s asked for %s of %s %s after %s, expected nothing for %s", i.name, path, x.name, at.Sub(q.from), q.why, q.until.Sub(q.from))
 		}
 	}
@@ -104,7 +105,7 @@ func (o *oracle) asked(shop string) bool {
 }
 
 // rest requires that an instance makes no calls for a shop for the given time from now on.
-func (o *oracle) rest(k workKey, d time.Duration, why string) {
+func (o *oracle) rest(k workKey, account *shop, d time.Duration, why string) {
 	now := time.Now()
 	list := o.economy.quiet[k][:0]
 	for _, q := range o.economy.quiet[k] {
@@ -112,7 +113,7 @@ func (o *oracle) rest(k workKey, d time.Duration, why string) {
 			list = append(list, q)
 		}
 	}
-	o.economy.quiet[k] = append(list, quiet{now, now.Add(d), why})
+	o.economy.quiet[k] = append(list, quiet{account, now, now.Add(d), why})
 }
 
 // limited is the reason for no calls after a 429.
@@ -125,7 +126,7 @@ func (o *oracle) limited(i *instance, x *shop, header http.Header) {
 		wait = time.Duration(max(seconds, 1)) * time.Second
 	}
 	if x.name != "" && !o.over {
-		o.rest(o.working(i, x.name), wait, limited)
+		o.rest(o.working(i, x.name), x, wait, limited)
 	}
 }
 
@@ -180,7 +181,7 @@ func (o *oracle) checkBackoff(i *instance, fenced string) {
 		// A refusal of a part that is held for another reason is recorded, and the rest continues.
 		besideHold := strings.Contains(row[2].(string), "e-conomic denies access")
 		if was := e.failed[name]; name == fenced && failures > was && !besideHold {
-			o.rest(o.working(i, name), o.sim.profile.config().Reconcile.RetryMin/2, fmt.Sprint("failure ", failures, " in a row"))
+			o.rest(o.working(i, name), nil, o.sim.profile.config().Reconcile.RetryMin/2, fmt.Sprint("failure ", failures, " in a row"))
 		}
 		e.failed[name] = failures
 	}
