@@ -229,9 +229,9 @@ var rareMutations = []mutation{
 		`		s.forget()
 		return err
 	}
-	if len(a.Items) > 0 {`, `		return err
+	if len(a.Items) > 0 ||`, `		return err
 	}
-	if len(a.Items) > 0 {`, "history:"},
+	if len(a.Items) > 0 ||`, "history:"},
 	{"found: a deletion during paging makes a listing skip an item", "plan/listing.go",
 		`gone > 0 && len(l.pages) > 0 {`, `gone > 0 && false {`, "cursor:"},
 	{"found: a clock that is set back prolongs a block", "economic/budget.go",
