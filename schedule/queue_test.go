@@ -221,7 +221,7 @@ func TestParked(t *testing.T) {
 		time.Sleep(time.Minute - 1)
 		synctest.Wait()
 		none(t, q)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		begins()
 		park()
@@ -275,7 +275,7 @@ func TestDelayedWhileBusy(t *testing.T) {
 			if n := q.length(); n > 0 {
 				t.Errorf("%s: it does not wait", c.name)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			if shop, due, _ := q.get(false); shop != "a" || due != c.due {
 				t.Errorf("%s: %q is next for %+v, expected %+v", c.name, shop, due, c.due)

@@ -497,7 +497,7 @@ func TestParkedShop(t *testing.T) {
 		if w.Waiting() > 0 {
 			t.Error("it does not wait for the whole time")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.run()
 		if got := w.did(); !strings.HasPrefix(got, "pass for tick+work") || e.hinted != 0 || !e.parkedSince.IsZero() {
@@ -589,7 +589,7 @@ func TestFlushTicks(t *testing.T) {
 		record(c, day, 6, 0, true)  // replaces its calls
 		time.Sleep(time.Second - 1)
 		flush(false, "")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		flush(false, "ticks by me at 00:00:31: b/5 2026-11-23 2 a/5 2026-11-23 3 c/5 2026-11-23 6; calls by me: b/5 2026-11-23 5")
 		flush(true, "") // only once
 
