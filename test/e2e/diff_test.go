@@ -136,7 +136,7 @@ func testDiff(t *testing.T, dsn string) {
 	s.post(first, "agreement", map[string]int{"agreementNumber": first})
 
 	s.send(http.MethodPut, "/sandbox/faults", map[string]any{"halfPage": 1}, nil)
-	i.is(2, shop, "announced", "nothing is concluded")
+	i.is(2, shop, "announced", "nothing can be concluded")
 	s.send(http.MethodDelete, "/sandbox/faults", nil, nil)
 	s.post(first, "tokens", map[string]any{"grant": grant(first), "refuse": true})
 	if out := i.is(2, shop, "refuses the token", "shops set shop1234 --grant-token-file"); out != "" {

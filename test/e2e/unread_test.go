@@ -76,11 +76,20 @@ func (o *oddEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that a needed one is named, counted and retried, and that all are reported wherever a person
 // looks.
 func TestWhatCannotBeRead(t *testing.T) {
+	// unless returns a field that the others do not have: one that comes twice is unreadable.
+	unless := func(more, name, value string) string {
+		if strings.Contains(more, `,"`+name+`":`) {
+			return ""
+		}
+		return `,"` + name + `":` + value
+	}
 	item := func(number, more string) string {
-		return fmt.Sprintf(`{"productNumber":%q,"name":"Vare","barred":false,"lastUpdated":"2026-11-01T10:00:00Z","inventory":{"inStock":5.0,"available":5.0}%s}`, number, more)
+		return fmt.Sprintf(`{"productNumber":%q,"name":"Vare","barred":false%s%s%s}`, number,
+			unless(more, "lastUpdated", `"2026-11-01T10:00:00Z"`), unless(more, "inventory", `{"inStock":5.0,"available":5.0}`), more)
 	}
 	invoice := func(number int, more string) string {
-		return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":"2026-11-10","currency":"DKK","netAmount":100.0,"grossAmount":125.0,"references":{"other":"W-%[1]d"}%s}`, number, more)
+		return fmt.Sprintf(`{"bookedInvoiceNumber":%d,"date":"2026-11-10","currency":"DKK","netAmount":100.0,"grossAmount":125.0%s%s}`, number,
+			unless(more, "references", fmt.Sprintf(`{"other":"W-%d"}`, number)), more)
 	}
 	o := &oddEconomic{
 		items: map[string]string{
