@@ -78,16 +78,8 @@ type Admin struct {
 	PProf  bool   `yaml:"pprof"`  // whether it serves profiles
 }
 
-// UnixSocket returns the path of the Unix socket that admin.listen names, or "".
-func (a Admin) UnixSocket() string {
-	path, _ := strings.CutPrefix(a.Listen, unixPrefix)
-	if path == a.Listen {
-		return ""
-	}
-	return path
-}
-
-const unixPrefix = "unix:"
+// UnixSocket returns the path of the Unix socket that admin.listen names, if it does.
+func (a Admin) UnixSocket() (path string, is bool) { return strings.CutPrefix(a.Listen, "unix:") }
 
 // Reconcile configures the pace of reconciliation.
 type Reconcile struct {

@@ -20,12 +20,12 @@ import (
 )
 
 // validate checks each value, and values that depend on each other.
-func (l *loader) validate(c *Config) { //nolint:gocyclo // one check per key
+func (l *loader) validate(c *Config) {
 	l.database(c)
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)
-	if path := c.Admin.UnixSocket(); path != "" || c.Admin.Listen == unixPrefix {
+	if path, is := c.Admin.UnixSocket(); is {
 		// Linux has room for 107 bytes (unix(7)).
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path || len(path) > 107 {
 			l.badKey("admin.listen", "expected an absolute path of at most 107 bytes such as unix:/run/lagerd/admin.sock, got %q", shown("", c.Admin.Listen))

@@ -53,8 +53,8 @@ func (d *daemon) adminHandler(from net.Listener) http.Handler {
 // listenAdmin opens the admin listener. A socket that a lagerd left behind when it was killed
 // is replaced; one that somebody listens on is not.
 func listenAdmin(c config.Admin) (net.Listener, error) {
-	path := c.UnixSocket()
-	if path == "" {
+	path, is := c.UnixSocket()
+	if !is {
 		return net.Listen("tcp", c.Listen)
 	}
 	l, err := net.Listen("unix", path)
