@@ -503,15 +503,6 @@ type (
 // mostOfSelf limits the modules and roles of an agreement. e-conomic has a few dozen.
 const mostOfSelf = 1000
 
-// atMost reports whether a list with that many items may have another one. If not, it sets
-// an error, which ends the reading.
-func (r *reader) atMost(most int, what string, items int) bool {
-	if items == most {
-		r.err = &fieldError{what, fmt.Sprintf("at most %d", most), "more"}
-	}
-	return r.err == nil
-}
-
 func readSelf(r *reader) (raw rawSelf) {
 	raw.kind = r.object(func(name []byte) {
 		switch string(name) {

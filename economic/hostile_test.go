@@ -150,6 +150,28 @@ func (s *slowRest) Read(b []byte) (int, error) {
 	return 1, nil
 }
 
+// readers counts who reads the rest of a large answer.
+type readers struct {
+	mu            sync.Mutex
+	reading, most int // now, and at once
+}
+
+func (r *readers) reads(begins bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if begins {
+		r.reading++
+	} else {
+		r.reading--
+	}
+	r.most = max(r.most, r.reading)
+}
+
+// answered returns a response that does not say how long its body is.
+func answered(body io.Reader) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(body)}, nil
+}
+
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -161,21 +183,11 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var takes time.Duration // each rest, in all
-		var mu sync.Mutex
-		reading, most := 0, 0
+		var count readers
 		client, err := economic.New(economic.Options{AppSecretToken: "app", Timeout: 10 * time.Second, Transport: transport(func(r *http.Request) (*http.Response, error) {
-			rest := &slowRest{ctx: r.Context(), parts: 10, pause: takes / 10, reads: func(begins bool) {
-				mu.Lock()
-				defer mu.Unlock()
-				if begins {
-					reading++
-				} else {
-					reading--
-				}
-				most = max(most, reading)
-			}}
+			rest := &slowRest{ctx: r.Context(), parts: 10, pause: takes / 10, reads: count.reads}
 			body := io.MultiReader(bytes.NewReader(bytes.Repeat([]byte(" "), 4*mib)), rest, strings.NewReader(`{"collection":[],"pagination":{"results":0}}`))
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(body)}, nil
+			return answered(body)
 		})})
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +220,7 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 		}
 
 		// As many read and wait at once as may; one more is not read at all.
-		takes, most = 2700*time.Millisecond, 0
+		takes, count.most = 2700*time.Millisecond, 0
 		var all sync.WaitGroup
 		for n := range 9 {
 			all.Go(func() {
@@ -227,8 +239,8 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 			t.Error("a call goes on although its context has ended")
 		}
 		all.Wait()
-		if most != 1 || reading != 0 {
-			t.Errorf("at most %d large answers were read at once, expected 1; %d are still being read", most, reading)
+		if count.most != 1 || count.reading != 0 {
+			t.Errorf("at most %d large answers were read at once, expected 1; %d are still being read", count.most, count.reading)
 		}
 	})
 }
@@ -256,7 +268,7 @@ func TestLargeAnswersGiveUpTheirSlot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, err := economic.New(economic.Options{AppSecretToken: "app", MaxJSONBytes: 6 * mib, Transport: transport(func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(test.body())}, nil
+				return answered(test.body())
 			})})
 			if err != nil {
 				t.Fatal(err)
@@ -292,7 +304,7 @@ func TestSingleAnswersAreSmall(t *testing.T) {
 	size := 0
 	client, err := economic.New(economic.Options{AppSecretToken: "app", Transport: transport(func(*http.Request) (*http.Response, error) {
 		body := `{"productNumber":"1","agreementNumber":1,"bookedInvoiceNumber":1}`
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(strings.NewReader(strings.Repeat(" ", size-len(body)) + body))}, nil
+		return answered(strings.NewReader(strings.Repeat(" ", size-len(body)) + body))
 	})})
 	if err != nil {
 		t.Fatal(err)
@@ -313,26 +325,16 @@ func TestSingleAnswersAreSmall(t *testing.T) {
 func TestLargePDFsHaveTheirOwnSlots(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		reading, most := 0, 0
+		var count readers
 		client, err := economic.New(economic.Options{AppSecretToken: "app", Transport: transport(func(r *http.Request) (*http.Response, error) {
-			rest := &slowRest{ctx: r.Context(), parts: 10, pause: 100 * time.Millisecond, reads: func(begins bool) {
-				mu.Lock()
-				defer mu.Unlock()
-				if begins {
-					reading++
-				} else {
-					reading--
-				}
-				most = max(most, reading)
-			}}
+			rest := &slowRest{ctx: r.Context(), parts: 10, pause: 100 * time.Millisecond, reads: count.reads}
 			end := `{"collection":[],"pagination":{"results":0}}`
 			begin := ""
 			if strings.HasSuffix(r.URL.Path, "/pdf") {
 				begin, end = "%PDF-1.4\n1 0 obj\n", "%%EOF"
 			}
 			body := io.MultiReader(strings.NewReader(begin+strings.Repeat(" ", 4*mib-len(begin))), rest, strings.NewReader(end))
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(body)}, nil
+			return answered(body)
 		})})
 		if err != nil {
 			t.Fatal(err)
@@ -352,8 +354,8 @@ func TestLargePDFsHaveTheirOwnSlots(t *testing.T) {
 			}
 		})
 		all.Wait()
-		if took := time.Since(began); most != 3 || took != 2*time.Second {
-			t.Errorf("%d large answers were read at once, in %s: expected two PDFs and a page, in 2s", most, took)
+		if took := time.Since(began); count.most != 3 || took != 2*time.Second {
+			t.Errorf("%d large answers were read at once, in %s: expected two PDFs and a page, in 2s", count.most, took)
 		}
 	})
 }

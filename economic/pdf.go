@@ -16,25 +16,22 @@ func checkPDF(got answer) error {
 	const within = 1 << 10
 	body := got.body
 	header := bytes.Index(body[:min(len(body), within)], []byte("%PDF-"))
-	if header < 0 {
+	// An error page may quote a PDF's markers.
+	if header < 0 || strings.HasPrefix(http.DetectContentType(body), "text/html") {
 		began := excerpt(body[:min(len(body), 4*within)])
 		if began == "" {
 			began = "nothing"
 		}
 		return &fieldError{"pdf", "%PDF- at the start", began}
 	}
-	// An error page may quote a PDF's markers, but only a PDF has objects.
-	if sniffed := http.DetectContentType(body); strings.HasPrefix(sniffed, "text/html") {
-		return &fieldError{"pdf", "%PDF- at the start", excerpt(body[:min(len(body), 4*within)])}
-	}
 	end := bytes.LastIndex(body, []byte("%%EOF"))
-	if end >= 0 && !hasPDFObject(body[min(header+len("%PDF-1.7"), end):end]) {
-		return &fieldError{"pdf", "at least one object", "none"}
-	}
 	if end < 0 {
 		return &fieldError{"pdf", "%%EOF at the end", fmt.Sprintf("%d bytes without it: truncated", len(body))}
 	}
-	after := bytes.Trim(body[end+len("%%EOF"):], "\x00\t\n\f\r ")
+	if !hasPDFObject(body[min(header+len("%PDF-1.7"), end):end]) {
+		return &fieldError{"pdf", "at least one object", "none"}
+	}
+	after := bytes.Trim(body[end+len("%%EOF"):], pdfSpace)
 	if len(after) == 0 {
 		return nil
 	}
@@ -60,14 +57,21 @@ func hasPDFObject(b []byte) bool {
 			return false
 		}
 		at += found
-		generation := bytes.TrimRight(b[max(0, at-64):at], pdfSpace)
-		number := bytes.TrimRight(generation, digits)
-		end := bytes.TrimRight(number, pdfSpace)
-		if next := at + len("obj"); len(generation) < min(at, 64) && len(number) < len(generation) && len(end) < len(number) &&
-			len(end) > 0 && '0' <= end[len(end)-1] && end[len(end)-1] <= '9' && (next == len(b) || !wordByte(b[next])) {
+		rest, spaced := cutRight(b[max(0, at-64):at], pdfSpace)
+		rest, generation := cutRight(rest, digits)
+		rest, gap := cutRight(rest, pdfSpace)
+		_, number := cutRight(rest, digits)
+		next := at + len("obj")
+		if spaced && generation && gap && number && (next == len(b) || !wordByte(b[next])) {
 			return true
 		}
 	}
+}
+
+// cutRight cuts off the bytes of cutset at the end of b, and reports whether there are any.
+func cutRight(b []byte, cutset string) (rest []byte, found bool) {
+	rest = bytes.TrimRight(b, cutset)
+	return rest, len(rest) < len(b)
 }
 
 const (

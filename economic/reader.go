@@ -2,6 +2,7 @@ package economic
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -116,6 +117,15 @@ func (r *reader) list(item func()) value {
 	}
 	r.token()
 	return first
+}
+
+// atMost reports whether a list with that many items may have another one. If not, it sets
+// an error, which ends the reading.
+func (r *reader) atMost(most int, what string, items int) bool {
+	if items == most {
+		r.err = &fieldError{what, fmt.Sprintf("at most %d", most), "more"}
+	}
+	return r.err == nil
 }
 
 // token reads the start or the end of an object or a list.
