@@ -353,7 +353,6 @@ func (d deskStock) Items(_ context.Context, p source.Priority, q source.ItemsQue
 	if err != nil {
 		return source.Page[plan.Observation]{}, err
 	}
-	page := source.Page[plan.Observation]{Announced: d.announced + len(unread), Began: began}
 	var list []plan.Observation
 	for _, n := range numbers {
 		if o, ok := d.items[n]; ok {
@@ -361,16 +360,7 @@ func (d deskStock) Items(_ context.Context, p source.Priority, q source.ItemsQue
 			list = append(list, o)
 		}
 	}
-	page.Announced += len(list)
-	from, _ := strconv.Atoi(string(link))
-	to := min(from+d.page, len(list))
-	page.Observed = list[min(from, to):to]
-	if to < len(list) {
-		page.Next = source.Link(strconv.Itoa(to))
-	} else {
-		page.Unreadable = unread
-	}
-	return page, nil
+	return pageOf(d.desk, list, unread, d.page, link, began), nil
 }
 
 func (d deskStock) Together(numbers []string) int { return min(len(numbers), d.itemsFit) }
@@ -380,6 +370,20 @@ func (d deskStock) Cursor(was time.Time, read source.Times, _ time.Duration) tim
 		return read.Began
 	}
 	return was
+}
+
+// pageOf returns the page of a list that a link leads to. The last one has what cannot be read.
+func pageOf[T any](d *desk, list []T, unread []plan.Unreadable, size int, link source.Link, began time.Time) source.Page[T] {
+	page := source.Page[T]{Announced: d.announced + len(list) + len(unread), Began: began}
+	from, _ := strconv.Atoi(string(link))
+	to := min(from+size, len(list))
+	page.Observed = list[min(from, to):to]
+	if to < len(list) {
+		page.Next = source.Link(strconv.Itoa(to))
+	} else {
+		page.Unreadable = unread
+	}
+	return page
 }
 
 type deskInvoices struct{ *desk }
@@ -424,16 +428,7 @@ func (d deskInvoices) List(_ context.Context, p source.Priority, q source.Invoic
 			unread = append(unread, u)
 		}
 	}
-	page := source.Page[plan.Invoice]{Announced: d.announced + len(list) + len(unread), Began: began}
-	from, _ := strconv.Atoi(string(link))
-	to := min(from+d.invoicePage, len(list))
-	page.Observed = list[min(from, to):to]
-	if to < len(list) {
-		page.Next = source.Link(strconv.Itoa(to))
-	} else {
-		page.Unreadable = unread
-	}
-	return page, nil
+	return pageOf(d.desk, list, unread, d.invoicePage, link, began), nil
 }
 
 func (d deskInvoices) Invoice(_ context.Context, p source.Priority, n int64) (source.Page[plan.Invoice], []string, error) {
