@@ -20,7 +20,7 @@ type workKey struct {
 
 // quiet is a period in which a lagerd makes no calls for a shop.
 type quiet struct {
-	account     *shop     // whose 429 it is; nil: any
+	account     *shop     // that sent a 429; nil: after a failure, and a person may ask all the same
 	from, until time.Time // both excluded
 	why         string
 }
@@ -84,7 +84,7 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	}
 	k := o.working(i, x.name)
 	for _, q := range e.quiet[k] {
-		if (q.account == nil || q.account == x) && at.After(q.from) && at.Before(q.until) && (q.why == limited || !o.asked(x.name)) {
+		if at.After(q.from) && at.Before(q.until) && (q.account == x || q.account == nil && !o.asked(x.name)) {
 			o.violate("economy: %s asked for %s of %s %s after %s, expected nothing for %s", i.name, path, x.name, at.Sub(q.from), q.why, q.until.Sub(q.from))
 		}
 	}
@@ -116,9 +116,6 @@ func (o *oracle) rest(k workKey, account *shop, d time.Duration, why string) {
 	o.economy.quiet[k] = append(list, quiet{account, now, now.Add(d), why})
 }
 
-// limited is the reason for no calls after a 429.
-const limited = "a 429"
-
 // limited records a 429 that an instance received.
 func (o *oracle) limited(i *instance, x *shop, header http.Header) {
 	wait := time.Minute // e-conomic's window, if it does not say
@@ -126,7 +123,7 @@ func (o *oracle) limited(i *instance, x *shop, header http.Header) {
 		wait = time.Duration(max(seconds, 1)) * time.Second
 	}
 	if x.name != "" && !o.over {
-		o.rest(o.working(i, x.name), x, wait, limited)
+		o.rest(o.working(i, x.name), x, wait, "a 429")
 	}
 }
 
