@@ -25,14 +25,14 @@ help:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lagerd .
 
-#? demo: show lagerd live against a sandbox with two shops and lost webhooks; ends with "equal" (FOR=90s)
+#? demo: show lagerd live against a sandbox with three shops, one of them at Rackbeat, and lost webhooks; ends with "equal" (FOR=90s)
 demo: build
 	$(GO) run ./test/demo --lagerd bin/lagerd --for $(FOR)
 
 #? test: run everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
 test: deps lint
 	$(GO) build ./...
-	$(GO) test -race -pgo=off -timeout 40m $(PKG)
+	$(GO) test -race -pgo=off -timeout 75m $(PKG)
 
 #? lint: golangci-lint with .golangci.yml: gofmt, go vet, staticcheck and others
 lint:
@@ -76,6 +76,27 @@ soak: deps
 isolation: deps
 	$(GO) test ./test/e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
 
+#? flood: a million webhooks of unknown numbers with one shop's code, a large shop with all its items hinted at, and 12,000 connections
+flood: deps
+	$(GO) test ./test/e2e -run 'TestFlood$$|TestFloodOfStored|TestFloodOfADay' -count=1 -v -timeout 0 -flood.webhooks=1000000 -flood.items=200000 -flood.day=2m
+	$(GO) test ./test/e2e -run 'TestFloodOfConnections' -count=1 -v -timeout 0 -flood.connections=12000 -flood.for=1m
+
+#? ill: 30 shops whose e-conomic misbehaves in every way, beside 30 others
+ill: deps
+	$(GO) test ./test/e2e -run 'TestIllNeighbors' -count=1 -v -timeout 0 -ill.shops=60 -ill.for=2m
+
+#? rackbeat: 1,000 trades at Rackbeat with faults of both services, lost webhooks and four kill -9
+rackbeat: deps
+	$(GO) test ./test/e2e -run 'TestRackbeat$$' -count=1 -v -timeout 0 -rackbeat.trades=1000 -rackbeat.kills=4
+
+#? rackbeat-large: measure how old the figures of an account of 50,000 items become at 60 calls a minute
+rackbeat-large: deps
+	$(GO) test ./test/e2e -run 'TestLargeRackbeat$$' -count=1 -v -timeout 0 -parallel 3 -large.for=5m
+
+#? rackbeat-sides: measure what e-conomic hanging costs 30 shops at Rackbeat, and the other way round
+rackbeat-sides: deps
+	$(GO) test ./test/e2e -run 'TestSides$$' -count=1 -v -timeout 0 -sides.for=3m
+
 #? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
 servers: deps
 	scripts/servers $(SERVERS)
@@ -114,4 +135,4 @@ install: build
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
 
-.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation servers fuzz bench profile bench-code plots install
+.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides servers fuzz bench profile bench-code plots install

@@ -4,8 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,29 +19,36 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "config daemon economic engine plan reconcile sandbox secret source source/economic status store systemd terminal webhook",
+	"cli": "budget config daemon economic engine plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
 
 	"daemon":    "config engine plan secret status store systemd terminal webhook",
-	"engine":    "config economic lease plan reconcile schedule source source/economic status store webhook",
+	"engine":    "budget config economic lease plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",
 	"inbox":     "plan store",
-	"status":    "economic plan reconcile store terminal",
+	"status":    "budget economic plan rackbeat reconcile store terminal",
 	"lease":     "store",
-	"store":     "plan store/dsn",
+	"store":     "plan store/dsn store/rights",
 	"webhook":   "terminal",
 	"config":    "plan secret store/dsn",
 
-	"source/economic": "economic plan source",
-	"source":          "plan",
+	"source/economic": "budget economic plan source source/remote",
+	"source/rackbeat": "budget plan rackbeat source source/remote",
+	"source/remote":   "budget plan rest source",
+	"source":          "budget plan",
 
+	"budget":    "",
 	"plan":      "",
-	"economic":  "",
+	"economic":  "budget rest secret",
+	"rackbeat":  "budget rest secret",
+	"rest":      "budget secret",
 	"sandbox":   "",
 	"secret":    "",
 	"store/dsn": "",
-	"systemd":   "",
-	"terminal":  "",
+
+	"store/rights": "",
+	"systemd":      "",
+	"terminal":     "",
 }
 
 // pure are the packages that do no input or output, and impure what they must not import.
@@ -101,4 +110,60 @@ func orNothing(allowed string) string {
 		return "nothing of lagerd"
 	}
 	return strings.ReplaceAll(allowed, " ", ", ")
+}
+
+// TestMigrationsAreNumbered: both dialects have the same migrations, numbered without gaps, so
+// that two that were written side by side are noticed before they land.
+func TestMigrationsAreNumbered(t *testing.T) {
+	t.Parallel()
+	var lists [2][]string
+	for i, dialect := range []string{"mysql", "sqlite"} {
+		files, err := filepath.Glob("store/migrations/" + dialect + "/*.sql")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%d migrations of %s: %v", len(files), dialect, err)
+		}
+		for n, file := range files {
+			name := filepath.Base(file)
+			if number, err := strconv.Atoi(strings.SplitN(name, "_", 2)[0]); err != nil || number != n+1 {
+				t.Errorf("%s: %s is not number %d", dialect, name, n+1)
+			}
+			lists[i] = append(lists[i], name)
+		}
+	}
+	if !slices.Equal(lists[0], lists[1]) {
+		t.Errorf("the dialects have different migrations: %q and %q", lists[0], lists[1])
+	}
+}
+
+// TestSecurityIsTested: the tests that docs/security.md names exist.
+func TestSecurityIsTested(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exist := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	err = filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(file)
+		for _, found := range declared.FindAllSubmatch(code, -1) {
+			exist[string(found[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(text, -1)
+	for _, name := range named {
+		if !exist[string(name[1])] {
+			t.Errorf("docs/security.md names %s, which does not exist", name[1])
+		}
+	}
+	if len(named) < 40 {
+		t.Errorf("docs/security.md names %d tests", len(named))
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/engine"
@@ -24,29 +25,44 @@ import (
 	"lagerd/terminal"
 )
 
-// asking queries e-conomic about a shop before anything is stored.
+// asking makes a command's calls to e-conomic.
 type asking struct {
+	commandCalls
 	client *economic.Client
-	calls  atomic.Int64 // calls made so far
+	calls  atomic.Int64 // made so far
 }
 
-func newAsking(cfg config.Config) (*asking, error) {
+func newAsking(cfg config.Config, s *store.Store) (*asking, error) {
 	if cfg.Economic.AppSecretToken.IsZero() {
 		return nil, noAppToken()
 	}
-	a := &asking{}
+	a := &asking{commandCalls: newCommandCalls(s, store.ServiceEconomic, budget.Options{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency})}
 	client, err := engine.NewClient(cfg, economic.Options{UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) }})
 	a.client = client
 	return a, err
 }
 
-// addCalls adds the calls made so far to the shop's calls of the day.
+// agreement returns the budget of a shop's agreement.
+func (a *asking) agreement(p store.Progress) *budget.Budget {
+	day, calls, _ := p.CallsOf()
+	return a.budget(p.AgreementNumber, budget.State{Day: day, Calls: calls})
+}
+
+// addCalls adds the calls made so far to the shop's calls of the day, and returns those that were
+// booked and not made.
 func (a *asking) addCalls(ctx context.Context, s *store.Store, shop string) error {
-	calls := int(a.calls.Swap(0))
-	if calls == 0 {
-		return nil
+	err := a.giveBack(ctx)
+	if calls := int(a.calls.Swap(0)); calls > 0 {
+		err = errors.Join(err, s.AddCommandCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls))
 	}
-	return s.AddCommandCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls)
+	return err
+}
+
+// book is addCalls for a command that may have been interrupted: its calls count too.
+func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
+	booking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return a.addCalls(booking, s, shop)
 }
 
 // found is what e-conomic reports for a grant token.
@@ -60,18 +76,20 @@ type found struct {
 // invoices it has since the shop's start: three calls. An error says why the shop cannot
 // work with the token, and what to do.
 func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found, error) {
-	agreement := a.client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{Patience: patience}))
+	unknown := a.budget(0, budget.State{})
+	agreement := a.client.Agreement(grant, unknown)
 	var f found
 	var err error
-	if f.self, err = agreement.Self(ctx, economic.PriorityHint); err != nil {
+	if f.self, err = agreement.Self(ctx, budget.PriorityPerson); err != nil {
 		return f, fmt.Errorf("%w: %s", err, whyRefused(err, shop.Shop))
 	}
+	agreement = a.client.Agreement(grant, a.learned(f.self.AgreementNumber, unknown))
 	if shop.StockOn && shop.StockSource == store.SourceEconomic {
 		assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: a.client, Agreement: agreement}.Stock(""))
 		if err != nil {
 			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, whatToDo(err, shop.Shop))
 		}
-		if f.inventory, err = assessed(assessment, "--stock-source rackbeat", "--stock off"); err != nil {
+		if f.inventory, _, err = assessed(assessment, "--stock-source rackbeat", "--stock off"); err != nil {
 			return f, err
 		}
 	}
@@ -82,7 +100,7 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 			query.HasAfter, query.After = true, shop.InvoicesFromNumber-1
 			from = fmt.Sprintf("number %d", shop.InvoicesFromNumber)
 		}
-		page, err := economicsource.Account{Client: a.client, Agreement: agreement, PageSize: 1}.Invoices("").List(ctx, source.PriorityHint, query, "")
+		page, err := economicsource.Account{Client: a.client, Agreement: agreement, PageSize: 1}.Invoices("").List(ctx, source.PriorityPerson, query, "")
 		if err != nil {
 			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, whatToDo(err, shop.Shop))
 		}
@@ -99,19 +117,20 @@ func whyRefused(err error, shop string) string {
 	return whatToDo(err, shop)
 }
 
-// assessed describes what an agreement's first page of items shows. It returns an error
-// if no stock can be read there, naming the flags to use instead.
-func assessed(a plan.Assessment, rackbeat, off string) (string, error) {
+// assessed describes what an agreement's first page of items shows, and reports whether that
+// makes it doubtful that the stock is kept there. It returns an error if no stock can be read
+// there, naming the flags to use instead.
+func assessed(a plan.Assessment, rackbeat, off string) (said string, doubtful bool, err error) {
 	switch a.Verdict() {
 	case plan.VerdictOK:
 	case plan.VerdictEmpty:
-		return "the agreement has no items yet", nil
+		return "the agreement has no items yet", false, nil
 	case plan.VerdictNoInventory:
-		return "", fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: use `%s` for Rackbeat, otherwise `%s`; invoices work either way", a.Items, rackbeat, off)
+		return "", true, fmt.Errorf("none of the first %d items carries a stock figure: the agreement has no inventory module, or its stock is kept elsewhere: use `%s` for Rackbeat, otherwise `%s`; invoices work either way", a.Items, rackbeat, off)
 	case plan.VerdictAllZero:
-		return "every stock figure on the first page is zero: check that the stock is kept at e-conomic", nil
+		return fmt.Sprintf("every stock figure on the first page is zero: check that the stock is kept at e-conomic; if it is kept in Rackbeat: `%s`", rackbeat), true, nil
 	}
-	return fmt.Sprintf("%d of the first %d items carry a stock figure", a.WithFigures, a.Items), nil
+	return fmt.Sprintf("%d of the first %d items carry a stock figure", a.WithFigures, a.Items), false, nil
 }
 
 // show writes what e-conomic reported.
@@ -147,21 +166,25 @@ func alsoOf(ctx context.Context, s *store.Store, shop string, agreement int64) (
 	if more := len(names) - shown; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("agreement %d is also used by %s: if that is intended, note that they share e-conomic's limits", agreement, list), nil
+	return fmt.Sprintf("agreement %d is also used by %s: if that is intended, note that they share its calls of the day", agreement, list), nil
 }
 
 // consent are the flags with which a script accepts another agreement.
 type consent struct {
-	Yes       bool  `help:"With --accept-agreement: do not prompt. Requires --agreement."`
+	Yes       bool  `help:"Do not prompt whether what would change is right. With --accept-agreement it requires --agreement."`
 	Agreement int64 `help:"With --accept-agreement: the only agreement number to accept." placeholder:"NUMBER"`
 }
 
-func (y consent) check(accept bool) error {
+// check returns an error if there is nothing to consent to: neither another agreement nor other
+// items or stock.
+func (y consent) check(accept, items bool) error {
 	switch {
-	case !accept && (y.Yes || y.Agreement != 0):
-		return errors.New("--yes and --agreement require --accept-agreement")
-	case y.Yes && y.Agreement == 0:
-		return errors.New("--yes requires --agreement NUMBER")
+	case !accept && y.Agreement != 0:
+		return errors.New("--agreement requires --accept-agreement")
+	case !accept && !items && y.Yes:
+		return errors.New("--yes is for a change that is asked about: --stock-source, --figure, --places, --rackbeat-key-file or --accept-agreement")
+	case accept && y.Yes && y.Agreement == 0:
+		return errors.New("with --accept-agreement, --yes requires --agreement NUMBER")
 	}
 	return nil
 }

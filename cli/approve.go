@@ -93,16 +93,23 @@ func (cmd approveCmd) ask(c *call) error {
 	if cmd.Yes {
 		return nil
 	}
+	return c.confirm(fmt.Sprintf("Is it right that %s loses these?", cmd.Shop), "not approved",
+		fmt.Sprintf("if this is right, run `lagerd approve %s --yes`", cmd.Shop))
+}
+
+// confirm asks a person on the terminal and returns nil for yes. Any other answer is the error
+// that says what was refused; without a terminal it also says what to run instead.
+func (c *call) confirm(question, refused, instead string) error {
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
-		return fmt.Errorf("not approved: no terminal to ask on: if this is right, run `lagerd approve %s --yes`", cmd.Shop)
+		return fmt.Errorf("%s: no terminal to ask on: %s", refused, instead)
 	}
-	fmt.Fprintf(c.Stderr, "Is it right that %s loses these? [y/N] ", cmd.Shop)
+	fmt.Fprint(c.Stderr, question+" [y/N] ")
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("not approved: nothing was changed")
+		return fmt.Errorf("%s: nothing was changed", refused)
 	}
 	return nil
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/reconcile"
@@ -19,11 +22,12 @@ import (
 )
 
 type checkCmd struct {
-	Shop []string `help:"Only this shop's agreement. May be repeated." placeholder:"SHOP"`
+	Shop   []string `help:"Only this shop's agreement. May be repeated." placeholder:"SHOP"`
+	Grants bool     `help:"Print the GRANT statements that lagerd's own account needs; check nothing."`
 }
 
 func (checkCmd) Help() string {
-	return "Read-only. Makes two calls to e-conomic per shop. Exits with 1 if anything is FAILED, including held shops; a paused shop is not a failure, nor is a WARNING."
+	return "Read-only. Makes two calls to e-conomic per shop, and a few to Rackbeat if its stock is there. Exits with 1 if anything is FAILED, including held shops; a paused shop is not a failure, nor is a WARNING."
 }
 
 func (cmd checkCmd) Run(c *call) error {
@@ -31,6 +35,9 @@ func (cmd checkCmd) Run(c *call) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err // all of it, with lines and keys
+	}
+	if cmd.Grants {
+		return printGrants(c, cfg)
 	}
 	r.good("configuration", "%s", orDefaults(c.config))
 	for _, w := range cfg.Warnings {
@@ -51,6 +58,7 @@ func (cmd checkCmd) Run(c *call) error {
 	}
 	defer s.Close()
 	checkDatabaseClock(c.ctx, &r, s)
+	checkReaders(c.ctx, &r, s)
 	keys, err := masterKey(c.ctx, cfg, s, false)
 	r.result("master key", err, "found")
 	alive, err := checkRunning(c.ctx, &r, cfg, s, keys)
@@ -61,6 +69,33 @@ func (cmd checkCmd) Run(c *call) error {
 		return err
 	}
 	return r.end()
+}
+
+// printGrants prints the privileges that lagerd's account needs. They may be what it
+// lacks, so the database need not be reachable.
+func printGrants(c *call, cfg config.Config) error {
+	if cfg.Database.DSN.IsZero() {
+		return store.ErrNoAccounts
+	}
+	s, err := openDatabase(c.ctx, cfg, true, readsFor)
+	if err != nil {
+		fmt.Fprintf(c.Stderr, "Note: the account's host is not known: %s\n", terminal.Line(err.Error()))
+		s = nil
+	} else {
+		defer s.Close()
+	}
+	grants, err := store.GrantsFor(c.ctx, cfg.Database.DSN.Reveal(), s)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.Stdout, `-- Running:
+%s
+-- Migrating, in addition: a start with database.migrate: auto, lagerd migrate, and
+-- lagerd shops grant --enforce. Readers of the views read with the privileges of the
+-- account that created them: it has to keep the line above.
+%s
+`, grants.Running, grants.Migrating)
+	return err
 }
 
 // checkDatabase checks the database and returns it, or nil if it cannot be used.
@@ -94,23 +129,26 @@ func checkDatabase(ctx context.Context, r *report, cfg config.Config) *store.Sto
 // shops checks the shops' stored state and, if the secrets are available, their
 // agreements.
 func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *store.Store, keys *secret.Keys, alive map[string]store.Instance) error {
-	var asked *asking
-	if keys != nil && !cfg.Economic.AppSecretToken.IsZero() {
-		var err error
-		if asked, err = newAsking(cfg); err != nil {
-			return err
-		}
+	asked, err := askingWith(cfg, s, keys)
+	if err != nil {
+		return err
 	}
+	rackbeats, err := newAskingRackbeat(cfg, s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := rackbeats.close(ctx); err != nil {
+			r.warn("calls to Rackbeat", "what was booked and not made counts as made: %v", err)
+		}
+	}()
 	list, err := s.Status(ctx, "")
 	if err != nil {
 		return err
 	}
-	wanted := map[string]bool{}
-	for _, name := range cmd.Shop {
-		if _, err := s.Shop(ctx, name); err != nil {
-			return err
-		}
-		wanted[name] = true
+	wanted, err := cmd.wanted(ctx, s)
+	if err != nil {
+		return err
 	}
 	for _, st := range list {
 		if len(wanted) == 0 || wanted[st.Shop.Shop] {
@@ -123,30 +161,97 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 			if asked == nil {
 				continue
 			}
-			checkShop(ctx, r, s, asked.client, keys, st)
+			checkShop(ctx, r, s, asked, keys, st)
+			checkAccount(ctx, r, cfg, rackbeats, keys, st, list)
 			if err := asked.addCalls(ctx, s, st.Shop.Shop); err != nil {
 				r.bad("shop "+st.Shop.Shop, err)
 			}
 		}
 	}
 	checkRefusals(r)
+	checkContact(r, cfg, list)
 	if len(list) == 0 {
 		r.good("shops", "none yet: add one with `lagerd shops add`")
 	}
 	return nil
 }
 
-// checkShop checks the shop's agreement at e-conomic, and whether it has stock figures.
-func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.Client, keys *secret.Keys, st store.ShopStatus) {
+// askingWith returns what asks e-conomic, nil if the secrets for it are not available.
+func askingWith(cfg config.Config, s *store.Store, keys *secret.Keys) (*asking, error) {
+	if keys == nil || cfg.Economic.AppSecretToken.IsZero() {
+		return nil, nil //nolint:nilnil // it is checked without e-conomic then
+	}
+	return newAsking(cfg, s)
+}
+
+// wanted returns the shops that are to be checked; none: all.
+func (cmd checkCmd) wanted(ctx context.Context, s *store.Store) (map[string]bool, error) {
+	wanted := map[string]bool{}
+	for _, name := range cmd.Shop {
+		if _, err := s.Shop(ctx, name); err != nil {
+			return nil, err
+		}
+		wanted[name] = true
+	}
+	return wanted, nil
+}
+
+// checkAccount checks the account of a shop whose stock is in Rackbeat, among all shops.
+func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *askingRackbeat, keys *secret.Keys, st store.ShopStatus, shops []store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
-	grant, err := keys.Open(st.Shop.Shop, st.Shop.GrantToken)
+	if !st.Shop.StockOn || !st.Shop.ReadsRackbeat() {
+		return
+	}
+	key, err := keys.OpenRackbeat(st.Shop.Shop, st.Shop.RackbeatKey)
+	if err != nil {
+		r.bad(name, fmt.Errorf("%w: store it again with `lagerd shops set %s --rackbeat-key-file …`", err, st.Shop.Shop))
+		return
+	}
+	at := asked.open(key, st.Progress)
+	self, err := at.self(ctx)
+	switch known := st.Progress.StockAccount; {
+	case err != nil:
+		r.bad(name, err)
+		return
+	case known != 0 && known != self.ID:
+		r.bad(name, fmt.Errorf("its Rackbeat key answers for %s, and its stock is read from account %d: if the change is intended, run `lagerd shops set %s --rackbeat-key-file … --accept-account %d`", accountName(self), known, st.Shop.Shop, self.ID))
+		return
+	}
+	r.good(name, "Rackbeat %s", accountName(self))
+	said := ""
+	assessment, err := reconcile.AssessPage(ctx, at.account.Stock(st.Shop.StockFigure, st.Shop.ChosenPlaces()...))
+	if err == nil {
+		said, err = assessedAtRackbeat(assessment, st.Shop)
+	}
+	r.result(name, err, said)
+	public, err := url.Parse(webhookURL(cfg))
+	if err != nil {
+		r.bad(name, fmt.Errorf("webhook.public_url: %w", err))
+		return
+	}
+	hooks, err := at.raw.Webhooks(ctx, budget.PriorityPerson)
+	checkHooks(r, name, hookCheck{shop: st.Shop, public: public, shops: shops, at: self.ID}, hooks, err)
+}
+
+// checkContact warns if Rackbeat is not told who calls.
+func checkContact(r *report, cfg config.Config, list []store.ShopStatus) {
+	reads := func(st store.ShopStatus) bool { return st.Shop.ReadsRackbeat() }
+	if cfg.Rackbeat.Contact == "" && slices.ContainsFunc(list, reads) {
+		r.warn("rackbeat.contact", "no e-mail address is set: Rackbeat's own client says that an address may be restricted whose calls name no contact")
+	}
+}
+
+// checkShop checks the shop's agreement at e-conomic, and whether it has stock figures.
+func checkShop(ctx context.Context, r *report, s *store.Store, asked *asking, keys *secret.Keys, st store.ShopStatus) {
+	name := "shop " + st.Shop.Shop
+	grant, err := keys.OpenGrant(st.Shop.Shop, st.Shop.GrantToken)
 	if err != nil {
 		r.bad(name, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, st.Shop.Shop))
 		return
 	}
-	agreement := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{}))
+	agreement := asked.client.Agreement(grant, asked.agreement(st.Progress))
 	before := now()
-	self, err := agreement.Self(ctx, economic.PriorityHint)
+	self, err := agreement.Self(ctx, budget.PriorityPerson)
 	checkClock(r, "e-conomic's", self.ServerDate, before.Truncate(time.Second), now())
 	if economic.KindOf(err) == economic.KindUnauthorized {
 		if r.refused == nil {
@@ -178,16 +283,18 @@ func checkShop(ctx context.Context, r *report, s *store.Store, client *economic.
 	if !st.Shop.StockOn || st.Shop.StockSource != store.SourceEconomic {
 		return
 	}
-	assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: client, Agreement: agreement}.Stock(""))
-	if err == nil {
-		var said string
-		said, err = assessed(assessment, "lagerd shops set "+st.Shop.Shop+" --stock-source rackbeat", "--stock off")
-		if err == nil {
-			r.good(name, "%s", said)
-		}
-	}
+	assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: asked.client, Agreement: agreement}.Stock(""))
 	if err != nil {
 		r.bad(name, err)
+		return
+	}
+	switch said, doubtful, err := assessed(assessment, "lagerd shops set "+st.Shop.Shop+" --stock-source rackbeat --rackbeat-key-file FILE", "--stock off"); {
+	case err != nil:
+		r.bad(name, err)
+	case doubtful:
+		r.warn(name, "%s", said)
+	default:
+		r.good(name, "%s", said)
 	}
 }
 
@@ -230,6 +337,8 @@ func whatToDo(err error, shop string) string {
 		return "have the agreement's super-user grant the app access again, and store the new token with `lagerd shops set " + shop + " --grant-token-file …`"
 	case economic.KindForbidden:
 		return "the app needs the role SuperUser or Sales"
+	case economic.KindBudget:
+		return "the day's calls are used up (economic.daily_calls): a new day begins at midnight UTC"
 	case economic.KindRateLimited:
 		return "another app may be using up the agreement's calls: retry in a minute"
 	default:

@@ -120,6 +120,12 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 	for _, trouble := range status.Troubles(st, paceOf(cfg), now()) {
 		r.bad(name, errors.New(trouble))
 	}
+	for _, short := range status.ShortOfCalls(st, limitsOf(cfg), now()) {
+		r.warn(name, "%s", short)
+	}
+	if wrong := status.WrongCodes(st, now()); wrong != "" {
+		r.warn(name, "%s", wrong)
+	}
 	if st.SetAside > 0 {
 		r.warn(name, "%d batch(es) of webhooks could not be read and were kept (hint_batches.set_aside, with the error); the shop was swept instead", st.SetAside)
 	}

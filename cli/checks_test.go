@@ -97,3 +97,28 @@ func TestCheckState(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckContact: Rackbeat is to be told who calls, once it is called.
+func TestCheckContact(t *testing.T) {
+	t.Parallel()
+	const warning = "WARNING rackbeat.contact: no e-mail address is set"
+	reads := store.ShopStatus{Shop: store.Shop{Shop: "s", StockSource: store.SourceRackbeat, RackbeatKey: []byte("k")}}
+	keyless := store.ShopStatus{Shop: store.Shop{Shop: "s", StockSource: store.SourceRackbeat}}
+	for _, c := range []struct {
+		contact string
+		list    []store.ShopStatus
+		says    string
+	}{
+		{"", []store.ShopStatus{keyless, reads}, warning}, {"", []store.ShopStatus{keyless}, ""}, {"", nil, ""},
+		{"drift@example.dk", []store.ShopStatus{reads}, ""},
+	} {
+		var out strings.Builder
+		cfg := config.Default()
+		cfg.Rackbeat.Contact = c.contact
+		r := report{w: &out}
+		checkContact(&r, cfg, c.list)
+		if says := out.String(); (says == "") != (c.says == "") || !strings.HasPrefix(says, c.says) || r.failed > 0 {
+			t.Errorf("contact %q, %d shops: %q", c.contact, len(c.list), says)
+		}
+	}
+}

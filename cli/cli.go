@@ -61,7 +61,7 @@ type commands struct {
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
-	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic for development and tests."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic and Rackbeat for development and tests."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
@@ -296,6 +296,20 @@ func (migrateCmd) Run(c *call) error {
 
 type sandboxCmd struct {
 	sandbox.Options
+}
+
+// Help says where the two services are, and how the world behind them is changed.
+func (sandboxCmd) Help() string {
+	return "The agreements are numbered from 100001, with the grant tokens sandbox-grant-1 and so on. With --rackbeat=N the last N of them " +
+		"keep their stock at Rackbeat: agreement 100003 has the key sandbox-rackbeat-3 and the account 700003. Their items have the same numbers there; " +
+		"what is sold there is booked as an invoice at e-conomic.\n\n" +
+		"e-conomic's API is at the address itself (economic.rest_url: http://127.0.0.1:8490), Rackbeat's below /api/ (rackbeat.url: http://127.0.0.1:8490/api/). " +
+		"The control API below /sandbox/ changes the world: it trades, sets up webhooks, makes either service misbehave in one of the ways that real ones do or may do, " +
+		"and shows what is true. For example:\n\n" +
+		"  curl -d '{\"lines\":[{\"number\":\"00001\",\"quantity\":2}]}' http://127.0.0.1:8490/sandbox/agreements/100003/rackbeat/sell\n" +
+		"  curl -X PUT -d '{\"integerNumbers\":true,\"partial\":\"always\"}' http://127.0.0.1:8490/sandbox/rackbeat/faults\n" +
+		"  curl http://127.0.0.1:8490/sandbox/agreements/100003/rackbeat/truth\n\n" +
+		"GET /sandbox/faults and GET /sandbox/rackbeat/faults name all faults. An agreement's own are at /sandbox/agreements/N/faults and /sandbox/agreements/N/rackbeat/faults."
 }
 
 func (s sandboxCmd) Run(c *call) error {

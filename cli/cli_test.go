@@ -54,7 +54,7 @@ func TestJudgeKey(t *testing.T) {
 	}
 	mine, other := load(), load()
 	sealed := func(k *secret.Keys, name string) store.Shop {
-		token, err := k.Seal(name, "grant")
+		token, err := k.Seal(secret.GrantToken, name, "grant")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,12 +9,10 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
-	"time"
 
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/reconcile"
-	"lagerd/secret"
 	economicsource "lagerd/source/economic"
 	"lagerd/status"
 	"lagerd/store"
@@ -57,6 +55,7 @@ func (cmd diffCmd) Run(c *call) error {
 func (cmd diffCmd) compare(c *call) (code int, err error) {
 	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	found, shop, err := cmd.read(ctx, c)
 	if ctx.Err() != nil {
 		return exitTrouble, errors.New("interrupted: no result from a partial read")
@@ -113,25 +112,31 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 		return found, shop, err
 	}
 	defer s.Close()
-	asked, agreement, err := cmd.agreement(cfg, st)
+	asked, agreement, err := cmd.agreement(cfg, s, st)
 	if err != nil {
 		return found, shop, err
 	}
 	defer func() {
-		// An interrupted diff's calls count too.
-		booking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := asked.addCalls(booking, s, cmd.Shop); err != nil {
+		if err := asked.book(ctx, s, cmd.Shop); err != nil {
 			found.Notes = append(found.Notes, "the calls to e-conomic were not added to the day's count: "+err.Error())
 		}
 	}()
 	d := reconcile.Diff{Store: s, Account: economicsource.Account{Client: asked.client, Agreement: agreement}, Shop: st.Shop, Progress: st.Progress,
-		LossWindow: cfg.Reconcile.LossWindow}
-	found, err = d.Read(ctx, cmd.Item, invoices)
-	if economic.KindOf(err) != "" {
-		err = fmt.Errorf("%w: %s", err, whatToDo(err, cmd.Shop))
+		LossWindow: cfg.Reconcile.LossWindow, Tell: newLongRead(c.Stderr).tell}
+	if st.Shop.ReadsRackbeat() {
+		at, err := openRackbeat(cfg, s, st.Shop, st.Progress)
+		if err != nil {
+			return found, shop, err
+		}
+		defer func() {
+			if err := at.close(ctx); err != nil {
+				found.Notes = append(found.Notes, "calls to Rackbeat that were booked and not made count as made: "+err.Error())
+			}
+		}()
+		d.Stock = at.account
 	}
-	return found, status.Of(st), err
+	found, err = d.Read(ctx, cmd.Item, invoices)
+	return found, status.Of(st), advised(err, cmd.Shop)
 }
 
 // numbers validates the flags and returns the invoice numbers.
@@ -179,29 +184,20 @@ func (cmd diffCmd) shop(ctx context.Context, s *store.Store) (store.ShopStatus, 
 	return list[0], nil
 }
 
-// patience is how long a command waits for the token bucket to refill.
-const patience = time.Minute
-
 // agreement returns a client for the shop's agreement, with what is left of the day's
 // calls.
-func (cmd diffCmd) agreement(cfg config.Config, st store.ShopStatus) (*asking, *economic.Agreement, error) {
-	if cfg.Key.IsZero() {
-		return nil, nil, errors.New("key_file: no master key: the shop's token cannot be read without the key it was added with: check that you run as lagerd's user")
-	}
-	keys, err := secret.Load([]byte(cfg.Key.Reveal()))
+func (cmd diffCmd) agreement(cfg config.Config, s *store.Store, st store.ShopStatus) (*asking, *economic.Agreement, error) {
+	keys, err := loadKey(cfg, "token")
 	if err != nil {
 		return nil, nil, err
 	}
-	grant, err := keys.Open(cmd.Shop, st.Shop.GrantToken)
+	grant, err := keys.OpenGrant(cmd.Shop, st.Shop.GrantToken)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, cmd.Shop)
 	}
-	asked, err := newAsking(cfg)
+	asked, err := newAsking(cfg, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	budget := economic.NewBudget(economic.BudgetOptions{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency, Patience: patience})
-	day, calls, _ := st.Progress.CallsOf()
-	budget.Restore(economic.BudgetState{Day: day, Calls: calls})
-	return asked, asked.client.Agreement(grant, budget), nil
+	return asked, asked.client.Agreement(grant, asked.agreement(st.Progress)), nil
 }

@@ -94,7 +94,7 @@ func (cmd keygenCmd) ask(c *call, s *store.Store, cfg config.Config, shops int) 
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
 		return errors.New("nothing was changed: no terminal to ask on: if the old master key is lost for good, run `lagerd keygen --replace-lost --yes`")
 	}
-	fmt.Fprintf(c.Stderr, "Is the old master key lost for good? The grant tokens and integration codes of %d shop(s) are then lost too and must be entered again. Type lost: ", shops)
+	fmt.Fprintf(c.Stderr, "Is the old master key lost for good? The grant tokens, Rackbeat keys and integration codes of %d shop(s) are then lost too and must be entered again. Type lost: ", shops)
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
@@ -128,6 +128,9 @@ func listReentry(w io.Writer, shops []store.Shop) error {
 	fmt.Fprintln(w)
 	for _, shop := range shops {
 		fmt.Fprintf(w, "  lagerd shops set %s --grant-token-file FILE      # its agreement's grant token\n", shop.Shop)
+		if len(shop.RackbeatKey) > 0 {
+			fmt.Fprintf(w, "  lagerd shops set %s --rackbeat-key-file FILE      # its Rackbeat account's key\n", shop.Shop)
+		}
 		fmt.Fprintf(w, "  lagerd shops rotate-code %[1]s                    # a new code, for its owner to enter at e-conomic\n", shop.Shop)
 	}
 	_, err := fmt.Fprintln(w, "\nIf rotate-code says that two codes are live already, run it with --retire-old --yes first: the old ones are lost with the key. Then start lagerd, or run `systemctl restart lagerd`.")

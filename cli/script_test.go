@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -43,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Setup: setup,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"economic":   economic,
+			"rackbeat":   rackbeat,
 			"items":      items,
 			"mariadb":    mariadb,
 			"addshop":    addshop,
@@ -87,6 +91,9 @@ reconcile: {schedule: "0 0 1 1 *", rereads: [300ms], retry_min: 200ms, retry_max
 func setup(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	s := &script{}
+	if err := private(env.WorkDir); err != nil {
+		return err
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h := s.serve.Load(); h != nil {
 			(*h).ServeHTTP(w, r)
@@ -100,11 +107,22 @@ func setup(env *testscript.Env) error {
 	})
 	s.sandbox = sandboxtest.Client{URL: server.URL, HTTP: server.Client()}
 	s.Installation = lagerdtest.Install(t, lagerdtest.Setup{Dir: env.WorkDir, REST: server.URL, Timeout: 5 * time.Second, Extra: still})
+	env.Setenv("SANDBOX", server.URL)
 	env.Setenv("LAGERD_CONFIG", s.Config)
 	env.Setenv(lagerdtest.LogVariable, s.Path("log"))
 	env.Setenv("WEBHOOK", s.Webhook)
 	env.Values[scriptKey{}] = s
 	return nil
+}
+
+// private lets nobody else read a script's files: some are secrets.
+func private(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return os.Chmod(path, 0o600)
+	})
 }
 
 // economic start FLAG…: starts an e-conomic with flags of `lagerd sandbox`.
@@ -144,6 +162,23 @@ func economic(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// rackbeat WHAT JSON AGREEMENT: does something at the Rackbeat account of an agreement.
+// rackbeat open JSON AGREEMENT: opens an account to which the agreement's stock moves.
+// rackbeat faults JSON AGREEMENT: sets its faults from now on; '{}' ends them all.
+func rackbeat(ts *testscript.TestScript, _ bool, args []string) {
+	method := http.MethodPost
+	switch {
+	case args[0] == "open":
+		ts.Check(of(ts).sandbox.Send(http.MethodPut, "/sandbox/agreements/"+args[2]+"/rackbeat", raw(args[1]), nil))
+		return
+	case args[0] == "faults" && args[1] == "{}":
+		method = http.MethodDelete
+	case args[0] == "faults":
+		method = http.MethodPut
+	}
+	ts.Check(of(ts).sandbox.Send(method, "/sandbox/agreements/"+args[2]+"/rackbeat/"+args[0], raw(args[1]), nil))
+}
+
 // items FROM TO STOCK: sets the stock of the items item-FROM to item-TO at e-conomic,
 // creating missing ones.
 func items(ts *testscript.TestScript, _ bool, args []string) {
@@ -167,13 +202,18 @@ func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
 func (r *raw) UnmarshalJSON(b []byte) error { *r = raw(b); return nil }
 
-// mariadb: configures an empty database on a MariaDB server.
+// mariadb: configures an empty database on a MariaDB server. $ACCOUNT is lagerd's account
+// there, and $DATABASE its name.
 func mariadb(ts *testscript.TestScript, _ bool, _ []string) {
 	s := of(ts)
 	webhook, admin := s.Webhook, s.Admin
 	s.Installation = lagerdtest.Install(s.T, lagerdtest.Setup{Dir: s.Dir, DSN: mariadbtest.New(s.T), REST: s.sandbox.URL, Timeout: 5 * time.Second, Extra: still})
 	ts.Setenv("LAGERD_WEBHOOK_LISTEN", webhook)
 	ts.Setenv("LAGERD_ADMIN_LISTEN", admin)
+	cfg, err := mysql.ParseDSN(s.DSN)
+	ts.Check(err)
+	ts.Setenv("ACCOUNT", cfg.User)
+	ts.Setenv("DATABASE", cfg.DBName)
 	s.Webhook, s.Admin = webhook, admin
 }
 

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/term"
 
 	"lagerd/config"
 	"lagerd/secret"
@@ -83,7 +86,7 @@ func judge(known []byte, keys *secret.Keys, shops []store.Shop) keyVerdict {
 		return keyIsAnother
 	}
 	for _, shop := range shops {
-		if _, err := keys.Open(shop.Shop, shop.GrantToken); err == nil {
+		if _, err := keys.OpenGrant(shop.Shop, shop.GrantToken); err == nil {
 			return keyIsProved
 		}
 	}
@@ -125,4 +128,69 @@ func makeKey(file string) (*secret.Keys, error) {
 		return nil, fmt.Errorf("create the master key %s: %w", file, err)
 	}
 	return secret.Load([]byte(key))
+}
+
+// loadKey returns the master key for a command that only reads. sealed is what it is needed for.
+func loadKey(cfg config.Config, sealed string) (*secret.Keys, error) {
+	if cfg.Key.IsZero() {
+		return nil, fmt.Errorf("key_file: no master key: the shop's %s cannot be read without the key it was added with: check that you run as lagerd's user", sealed)
+	}
+	return secret.Load([]byte(cfg.Key.Reveal()))
+}
+
+// readToken reads a grant token, and returns an error for anything that cannot be one.
+func (c *call) readToken(prompt, file string, cfg config.Config) (string, error) {
+	raw, err := c.readSecret(prompt, file)
+	if err != nil {
+		return "", err
+	}
+	token, err := secret.Token(raw, secret.GrantTokenHeader)
+	if err != nil {
+		return "", fmt.Errorf("the grant token: %w", err)
+	}
+	// Only the public demo has the same text for both.
+	if app := cfg.Economic.AppSecretToken.Reveal(); token == app && token != "demo" {
+		return "", errors.New("the grant token: this is the app's secret token; the grant token is the one the agreement's super-user gets when granting the app access")
+	}
+	return token, nil
+}
+
+// readSecret reads a secret from a file, from standard input ("-"), or from a prompt on
+// the terminal.
+func (c *call) readSecret(prompt, file string) (raw []byte, err error) {
+	const most = 64 << 10
+	switch {
+	case file == "-":
+		raw, err = io.ReadAll(io.LimitReader(c.Stdin, most))
+	case file != "":
+		raw, err = readPrivate(file, most)
+	case c.Stdin != nil && term.IsTerminal(int(c.Stdin.Fd())):
+		fmt.Fprint(c.Stderr, prompt)
+		raw, err = term.ReadPassword(int(c.Stdin.Fd()))
+		fmt.Fprintln(c.Stderr)
+	default:
+		return nil, errors.New("no terminal to ask on: pass the secret with --grant-token-file FILE, or '-' for standard input")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the secret: %w", err)
+	}
+	return raw, nil
+}
+
+// readPrivate reads the beginning of a secret's file, and returns an error if everyone may
+// read it: the secret is used once, and the file stays.
+func readPrivate(file string, most int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil {
+		err = config.Private(file, info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, most))
 }

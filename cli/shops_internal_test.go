@@ -35,15 +35,24 @@ func TestInvoicesFrom(t *testing.T) {
 func TestConsent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		accept bool
-		given  consent
-		want   string
+		accept, items bool
+		given         consent
+		want          string
 	}{
-		{false, consent{}, ""}, {true, consent{}, ""}, {true, consent{Agreement: 5}, ""}, {true, consent{Yes: true, Agreement: 5}, ""},
-		{true, consent{Yes: true}, "--yes requires --agreement"}, {false, consent{Yes: true, Agreement: 5}, "require --accept-agreement"}, {false, consent{Agreement: 5}, "require --accept-agreement"},
+		{false, false, consent{}, ""},
+		{true, false, consent{}, ""},
+		{true, false, consent{Agreement: 5}, ""},
+		{true, false, consent{Yes: true, Agreement: 5}, ""},
+		{false, true, consent{Yes: true}, ""},
+		{true, true, consent{Yes: true, Agreement: 5}, ""},
+		{true, false, consent{Yes: true}, "--yes requires --agreement"},
+		{true, true, consent{Yes: true}, "--yes requires --agreement"}, // the one answer does not cover both
+		{false, false, consent{Yes: true}, "--yes is for a change that is asked about"},
+		{false, true, consent{Yes: true, Agreement: 5}, "--agreement requires --accept-agreement"},
+		{false, false, consent{Agreement: 5}, "--agreement requires --accept-agreement"},
 	} {
-		if err := c.given.check(c.accept); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("accept %v, %+v: %v, want %q", c.accept, c.given, err, c.want)
+		if err := c.given.check(c.accept, c.items); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("accept %v, items %v, %+v: %v, want %q", c.accept, c.items, c.given, err, c.want)
 		}
 	}
 }
@@ -51,17 +60,19 @@ func TestConsent(t *testing.T) {
 func TestAssessed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		a         plan.Assessment
-		said, err string
+		a        plan.Assessment
+		said     string
+		doubtful bool
+		err      string
 	}{
-		{plan.Assessment{}, "no items yet", ""},
-		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 2, NonZero: 1}, "2 of the first 3 items", ""},
-		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 3}, "every stock figure on the first page is zero", ""},
-		{plan.Assessment{Items: 3, Enabled: 3}, "", "use `--rack` for Rackbeat, otherwise `--off`"},
+		{plan.Assessment{}, "no items yet", false, ""},
+		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 2, NonZero: 1}, "2 of the first 3 items", false, ""},
+		{plan.Assessment{Items: 3, Enabled: 3, WithFigures: 3}, "every stock figure on the first page is zero: check that the stock is kept at e-conomic; if it is kept in Rackbeat: `--rack`", true, ""},
+		{plan.Assessment{Items: 3, Enabled: 3}, "", true, "use `--rack` for Rackbeat, otherwise `--off`"},
 	} {
-		said, err := assessed(c.a, "--rack", "--off")
-		if !strings.Contains(said, c.said) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("%+v: %q, %v", c.a, said, err)
+		said, doubtful, err := assessed(c.a, "--rack", "--off")
+		if doubtful != c.doubtful || !strings.Contains(said, c.said) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%+v: %q, doubtful: %v, %v", c.a, said, doubtful, err)
 		}
 	}
 }

@@ -75,11 +75,17 @@ func shown(list []store.ShopStatus, living map[string]store.Instance, cfg config
 	shops := make([]status.Shop, len(list))
 	for i, st := range list {
 		shops[i] = status.Of(st)
-		shops[i].AddTroubles(status.Troubles(st, paceOf(cfg), now()))
+		shops[i].AddShortOfCalls(status.ShortOfCalls(st, limitsOf(cfg), now()))
+		shops[i].AddTroubles(append(status.Troubles(st, paceOf(cfg), now()), status.WrongCodes(st, now())))
 	}
 	status.SuspectAppToken(shops)
 	status.Attend(shops, living)
 	return shops
+}
+
+// limitsOf returns how many calls the configuration allows.
+func limitsOf(cfg config.Config) status.CallLimits {
+	return status.CallLimits{EconomicDaily: cfg.Economic.DailyCalls, RackbeatDaily: cfg.Rackbeat.DailyCalls, RackbeatPerMinute: cfg.Rackbeat.CallsPerMinute}
 }
 
 // paceOf returns the pace that the configuration requires of a lagerd.
@@ -122,7 +128,7 @@ func (cmd whyCmd) Run(c *call) error {
 	}
 	numbers := []string{cmd.Number}
 	w := status.Why{Shop: shown(list, living, cfg)[0], Kind: kind, Number: cmd.Number, Figure: list[0].Shop.StockFigure}
-	if w.Items, err = s.Items(c.ctx, list[0].Progress.ItemsDataset, numbers); err != nil {
+	if err := addItems(c.ctx, s, &w, list[0], numbers); err != nil {
 		return err
 	}
 	if w.Invoices, err = s.Invoices(c.ctx, list[0].Shop.Dataset, numbers); err != nil {
@@ -131,11 +137,9 @@ func (cmd whyCmd) Run(c *call) error {
 	if w.Former, err = s.FormerInvoices(c.ctx, list[0].Shop, cmd.Number); err != nil {
 		return err
 	}
-	packed, err := s.Packed(c.ctx, cmd.Shop)
-	if err != nil {
+	if w.Received, err = s.PackedSince(c.ctx, cmd.Shop, kind, cmd.Number); err != nil {
 		return err
 	}
-	w.Received = packed.Hints[kind][cmd.Number].FirstAt
 	if w.Hints, err = s.Hints(c.ctx, cmd.Shop, kind, numbers); err != nil {
 		return err
 	}
@@ -149,4 +153,16 @@ func (cmd whyCmd) Run(c *call) error {
 		return err
 	}
 	return w.Write(c.Stdout, now())
+}
+
+// addItems adds what is stored of a shop's items, by place too, and where they were read.
+func addItems(ctx context.Context, s *store.Store, w *status.Why, st store.ShopStatus, numbers []string) (err error) {
+	if w.Items, err = s.Items(ctx, st.Progress.ItemsDataset, numbers); err != nil {
+		return err
+	}
+	if err := s.AddPlaces(ctx, st.Progress.ItemsDataset, w.Items, false); err != nil {
+		return err
+	}
+	w.Source, err = s.ItemsSource(ctx, st)
+	return err
 }

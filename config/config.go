@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ type Config struct {
 	Database        Database      `yaml:"database"`
 	KeyFile         string        `yaml:"key_file"`
 	Economic        Economic      `yaml:"economic"`
+	Rackbeat        Rackbeat      `yaml:"rackbeat"`
 	Webhook         Webhook       `yaml:"webhook"`
 	Admin           Admin         `yaml:"admin"`
 	Reconcile       Reconcile     `yaml:"reconcile"`
@@ -27,7 +30,8 @@ type Config struct {
 	// database is used and the file, KeyFile, has yet to be created.
 	Key secret.Text `yaml:"-"`
 
-	// Warnings are empty keys whose value comes from elsewhere.
+	// Warnings are what may be wrong: an empty key whose value comes from elsewhere, a
+	// connection that is not encrypted.
 	Warnings []Problem `yaml:"-"`
 }
 
@@ -62,14 +66,57 @@ type Economic struct {
 	AppSecretToken secret.Text `yaml:"-"` // empty: none
 }
 
+// Rackbeat configures access to Rackbeat, for shops whose stock is there.
+type Rackbeat struct {
+	URL            string        `yaml:"url"`
+	Contact        string        `yaml:"contact"` // an e-mail address; empty: none
+	Timeout        time.Duration `yaml:"timeout"`
+	CallsPerMinute int           `yaml:"calls_per_minute"` // for each account
+	DailyCalls     int           `yaml:"daily_calls"`      // for each account
+}
+
 // Webhook configures the endpoint that e-conomic calls.
 type Webhook struct {
-	Listen       string `yaml:"listen"`
-	PublicURL    string `yaml:"public_url"`
-	Queue        int    `yaml:"queue"`
-	Batch        int    `yaml:"batch"`
-	MaxBodyBytes int    `yaml:"max_body_bytes"`
-	LogPerShop   int    `yaml:"log_per_shop"`
+	Listen    string `yaml:"listen"`
+	PublicURL string `yaml:"public_url"`
+
+	// Proxies are addresses and networks (10.0.0.0/8) of proxies, beside those of this
+	// machine and of private networks.
+	Proxies []string `yaml:"proxies"`
+
+	Queue        int `yaml:"queue"`
+	Batch        int `yaml:"batch"`
+	MaxBodyBytes int `yaml:"max_body_bytes"`
+	LogPerShop   int `yaml:"log_per_shop"`
+}
+
+// IsProxy reports whether an address, without a port, is a proxy's: anybody's calls may come
+// from it. An address of this machine or of a private network is, since no stranger has one.
+func (w Webhook) IsProxy(remote string) bool {
+	address, err := netip.ParseAddr(remote)
+	if err != nil {
+		return true // a Unix socket
+	}
+	address = address.Unmap().WithZone("")
+	if address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() {
+		return true
+	}
+	return slices.ContainsFunc(w.Proxies, func(text string) bool {
+		network, err := parseNetwork(text)
+		return err == nil && network.Contains(address)
+	})
+}
+
+// parseNetwork parses a network, or an address as the network of that address alone.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.Unmap().Prefix(address.Unmap().BitLen())
+	}
+	network, err := netip.ParsePrefix(text)
+	if err == nil && network.Addr().Is4In6() && network.Bits() >= 96 {
+		network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96) // callers' addresses come as IPv4
+	}
+	return network.Masked(), err
 }
 
 // Admin configures the listener for operators and Prometheus.
@@ -120,6 +167,8 @@ func Default() Config {
 		Database: Database{MaxConnections: 16, Migrate: MigrateAuto},
 		Economic: Economic{RESTURL: "https://restapi.e-conomic.com", Timeout: 30 * time.Second,
 			DailyCalls: 50_000, Concurrency: 2, CallsPerSecond: 1000, MaxURLBytes: 2000},
+		Rackbeat: Rackbeat{URL: "https://app.rackbeat.com/api/", Timeout: 30 * time.Second,
+			CallsPerMinute: 60, DailyCalls: 24 * 60 * 60},
 		Webhook: Webhook{Listen: "127.0.0.1:8480", Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},
 		Admin:   Admin{Listen: "127.0.0.1:8481"},
 		Reconcile: Reconcile{

@@ -180,6 +180,15 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"bad url", "economic:\n  rest_url: restapi.e-conomic.com\n", "2:13", "economic.rest_url", "expected a URL"},
 		{"url with a password", "economic:\n  rest_url: https://a:hunter2@x.dk\n", "2:13", "economic.rest_url", "without user and password"},
 		{"url that does not parse", "economic:\n  rest_url: \"https://a:hunter2%@x.dk\"\n", "2:13", "economic.rest_url", "without user and password"},
+		{"Rackbeat's url", "rackbeat:\n  url: app.rackbeat.com\n", "2:8", "rackbeat.url", "expected a URL"},
+		{"Rackbeat's url in the clear", "rackbeat:\n  url: http://app.rackbeat.com/api/\n", "2:8", "rackbeat.url", "could read the key"},
+		{"a contact that is no address", "rackbeat:\n  contact: drift\n", "2:12", "rackbeat.contact", `expected an e-mail address such as drift@example.dk, got "drift"`},
+		{"a contact with a name", "rackbeat:\n  contact: Drift <drift@example.dk>\n", "2:12", "rackbeat.contact", "expected an e-mail address"},
+		{"a contact that would end its parentheses", "rackbeat:\n  contact: '\"a)\"@example.dk'\n", "2:12", "rackbeat.contact", "expected an e-mail address"},
+		{"a contact that is too long", "rackbeat:\n  contact: " + strings.Repeat("a", 250) + "@b.dk\n", "2:12", "rackbeat.contact", "expected an e-mail address"},
+		{"no calls a minute", "rackbeat:\n  calls_per_minute: 0\n", "2:21", "rackbeat.calls_per_minute", "expected a number from 1 to 10000, got 0"},
+		{"hardly any calls a day", "rackbeat:\n  daily_calls: 99\n", "2:16", "rackbeat.daily_calls", "expected a number from 100 to 10000000, got 99"},
+		{"no time for Rackbeat", "rackbeat:\n  timeout: 0s\n", "2:12", "rackbeat.timeout", "expected a duration from 1s"},
 		{"url with a code", "webhook:\n  public_url: https://x.dk/webhooks.php?password=hunter2\n", "2:15", "webhook.public_url", "without parameters"},
 		{"url with a blank", "webhook:\n  public_url: \"https://x.dk/webhooks.php \"\n", "2:15", "webhook.public_url", "without blanks"},
 		{"url with a word joiner", "webhook:\n  public_url: \"https://x.dk/webhooks.php\u2060\"\n", "2:15", "webhook.public_url", "without blanks"},
@@ -310,6 +319,8 @@ func TestPresentButEmpty(t *testing.T) {
 		{"a variable for the path", "", "LAGERD_DATABASE_PATH= ", "LAGERD_DATABASE_PATH: database.path: expected a value, got none"},
 		{"a master key's file", "key_file: \"\"\n", "", "key_file: expected a value, got none"},
 		{"the token's file", "economic: {app_secret_token_file: \"\"}\n", "", "economic.app_secret_token_file: expected a value, got none"},
+		{"a contact", "rackbeat: {contact: \"\"}\n", "", "rackbeat.contact: expected a value, got none: set an e-mail address, or comment the key out until there is one"},
+		{"Rackbeat's address", "rackbeat: {url: \"\"}\n", "", "rackbeat.url: expected a URL"},
 		{"the public URL", "webhook: {public_url: \"\"}\n", "", "webhook.public_url: expected a value, got none"},
 		{"e-conomic's address", "economic: {rest_url: \"\"}\n", "", "economic.rest_url: expected a URL"},
 		{"a level", "log: {level: \"\"}\n", "", "log.level: expected"},
@@ -341,7 +352,7 @@ func TestEmptyBesideAnother(t *testing.T) {
 	t.Parallel()
 	credentials, empty := t.TempDir(), t.TempDir()
 	key := secret.Generate()
-	for name, text := range map[string]string{config.CredentialKey: key, config.CredentialAppToken: "token", config.CredentialDSN: "u:p@tcp(db)/credential"} {
+	for name, text := range map[string]string{config.CredentialKey: key, config.CredentialAppToken: "token", config.CredentialDSN: "u:p@tcp(127.0.0.1)/credential"} {
 		for dir, text := range map[string]string{credentials: text + "\n", empty: "\n"} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o400); err != nil {
 				t.Fatal(err)
@@ -355,13 +366,13 @@ func TestEmptyBesideAnother(t *testing.T) {
 		dsn, path  string
 		warned     []string
 	}{
-		{"a file beside a DSN", "database: {dsn: \"u:p@tcp(db)/x\", dsn_file: \"\"}\nkey_file: " + keyFile, nil, "u:p@tcp(db)/x", "", []string{"database.dsn_file"}},
-		{"a path beside a DSN", "database: {dsn: \"u:p@tcp(db)/x\", path: }\nkey_file: " + keyFile, nil, "u:p@tcp(db)/x", "", []string{"database.path"}},
+		{"a file beside a DSN", "database: {dsn: \"u:p@tcp(127.0.0.1)/x\", dsn_file: \"\"}\nkey_file: " + keyFile, nil, "u:p@tcp(127.0.0.1)/x", "", []string{"database.dsn_file"}},
+		{"a path beside a DSN", "database: {dsn: \"u:p@tcp(127.0.0.1)/x\", path: }\nkey_file: " + keyFile, nil, "u:p@tcp(127.0.0.1)/x", "", []string{"database.path"}},
 		{"a DSN beside a path", "database: {dsn: \"\", path: /x/y.db}\nkey_file: " + keyFile, nil, "", "/x/y.db", []string{"database.dsn"}},
 		{"a variable beside a path", "database: {path: /x/y.db}\nkey_file: " + keyFile, []string{"LAGERD_DATABASE_DSN="}, "", "/x/y.db", []string{"database.dsn"}},
-		{"a variable that names one over an empty key", "database: {dsn: \"\"}\nkey_file: " + keyFile, []string{"LAGERD_DATABASE_DSN=u:p@tcp(db)/x"}, "u:p@tcp(db)/x", "", nil},
+		{"a variable that names one over an empty key", "database: {dsn: \"\"}\nkey_file: " + keyFile, []string{"LAGERD_DATABASE_DSN=u:p@tcp(127.0.0.1)/x"}, "u:p@tcp(127.0.0.1)/x", "", nil},
 		{"all beside credentials", "database: {dsn: \"\", dsn_file: \"\"}\nkey_file: \"\"\neconomic: {app_secret_token_file: \"\"}\n", []string{"CREDENTIALS_DIRECTORY=" + credentials},
-			"u:p@tcp(db)/credential", "", []string{"database.dsn", "database.dsn_file", "economic.app_secret_token_file", "key_file"}},
+			"u:p@tcp(127.0.0.1)/credential", "", []string{"database.dsn", "database.dsn_file", "economic.app_secret_token_file", "key_file"}},
 		{"credentials that systemd sets empty", "log: {level: info}\n", []string{"CREDENTIALS_DIRECTORY=" + empty, "STATE_DIRECTORY=" + empty}, "", filepath.Join(empty, "lagerd.db"), nil},
 	} {
 		got, err := config.Load(write(t, "lagerd.yaml", c.yaml, 0o600), c.env)
@@ -490,7 +501,7 @@ func TestSecrets(t *testing.T) {
 	if err != nil || c.Economic.AppSecretToken.Reveal() != "from-file" {
 		t.Errorf("a file named by its key does not win over a credential: %v", err)
 	}
-	for mode, want := range map[os.FileMode]string{0o644: "chmod 600", 0o604: "can be read by everyone"} {
+	for mode, want := range map[os.FileMode]string{0o644: "chmod 640", 0o604: "can be read by everyone"} {
 		open := write(t, "token", "x", mode)
 		if err := os.Chmod(open, mode); err != nil {
 			t.Fatal(err)
@@ -545,7 +556,7 @@ func TestKeyBesideTheEmbeddedDatabase(t *testing.T) {
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = config.Load("", env); err == nil || !strings.Contains(err.Error(), "chmod 600 "+file) {
+	if _, err = config.Load("", env); err == nil || !strings.Contains(err.Error(), "chmod 640 "+file) {
 		t.Errorf("a key that everyone can read: got %v", err)
 	}
 }

@@ -18,6 +18,7 @@ var mayBeEmpty = map[string]string{
 	"database.path":                  embeddedIsMeant,
 	"key_file":                       "set the master key's file, or %s if the key is in a credential, or in the file beside the embedded database",
 	"economic.app_secret_token_file": "set the token's file, or %s if the token is in a credential",
+	"rackbeat.contact":               "set an e-mail address, or %s until there is one",
 	"webhook.public_url":             "set the address at which e-conomic reaches lagerd, or %s until there is one",
 }
 
@@ -52,12 +53,14 @@ func (l *loader) empties(c *Config) {
 	}
 }
 
+// serviceUser is the user of lagerd.service.
+const serviceUser = "lagerd"
+
 // denied returns what to do about a file that may not be read. It exists and its
 // contents are unknown, so nothing may replace it.
 func denied(file string) string {
-	const service = "lagerd" // the user of lagerd.service
-	if me, err := user.Current(); err == nil && me.Username == service {
-		return fmt.Sprintf("permission denied: make it readable for the user %s: chgrp %[1]s %s, and chmod 640", service, file)
+	if me, err := user.Current(); err == nil && me.Username == serviceUser {
+		return fmt.Sprintf("permission denied: make it readable for the user %s: chgrp %[1]s %s, and chmod 640", serviceUser, file)
 	}
-	return fmt.Sprintf("permission denied: run `sudo -u %s lagerd …`: commands read the same files as the service", service)
+	return fmt.Sprintf("permission denied: run `sudo -u %s lagerd …`: commands read the same files as the service", serviceUser)
 }

@@ -124,6 +124,8 @@ type loader struct {
 	unread   map[string]bool   // keys whose value could not be read: their default is not validated instead
 	empty    map[string]string // keys of mayBeEmpty that are present but empty → location
 	stands   map[string]bool   // keys whose value comes from a credential, or from a file beside the configuration
+	embedded string            // the embedded database's file; "": it is not used
+	dsnApart bool              // the DSN comes from a file of its own, or a credential
 	problems []Problem
 	warnings []Problem
 }

@@ -32,7 +32,7 @@ func (l *loader) secrets(c *Config) {
 		if !c.Database.DSN.IsZero() {
 			l.badKey("database.dsn", "the DSN is set twice: here and in a file or credential; remove one")
 		}
-		c.Database.DSN = secret.NewText(dsn)
+		c.Database.DSN, l.dsnApart = secret.NewText(dsn), true
 		l.where["database.dsn"] = l.where["database.dsn_file"]
 	}
 	if token, ok := l.secret("economic.app_secret_token_file", c.Economic.AppSecretTokenFile, CredentialAppToken); ok {
@@ -41,6 +41,9 @@ func (l *loader) secrets(c *Config) {
 			l.badKey("economic.app_secret_token_file", "expected the token alone, on one line: %v", err)
 		}
 		c.Economic.AppSecretToken = secret.NewText(clean)
+	}
+	if c.Database.DSN.IsZero() {
+		l.embedded = c.Database.Path
 	}
 	key, ok := l.secret("key_file", c.KeyFile, CredentialKey)
 	switch {
@@ -95,7 +98,7 @@ func (l *loader) beside(key, name string) (value string, ok bool) {
 }
 
 // read returns the contents of a secret's file without the trailing newline.
-func (l *loader) read(key, file string, private bool) (value string, ok bool) {
+func (l *loader) read(key, file string, private bool) (value string, ok bool) { //nolint:gocyclo // one case per thing that may be wrong
 	bad := func(format string, args ...any) (string, bool) {
 		l.badValue(l.where[key], key, format, args...)
 		return "", false
@@ -111,10 +114,17 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) {
 		return bad("%s: %v", shown(key, file), reason(err))
 	case !info.Mode().IsRegular():
 		return bad("%s: expected a file with the secret in it, got a directory, pipe or device", file)
-	case private && info.Mode().Perm()&0o007 != 0:
-		return bad("%s can be read by everyone (mode %04o): chmod 600 %s", file, info.Mode().Perm(), file)
 	case info.Size() > maxSecretSize:
 		return bad("%s: expected a secret, got %d bytes", file, info.Size())
+	}
+	if private {
+		err = Private(file, info)
+		if err == nil && key == "key_file" {
+			err = ownedByUs(file, info, l.embedded)
+		}
+		if err != nil {
+			return bad("%v", err)
+		}
 	}
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrPermission) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -19,20 +20,39 @@ import (
 	"lagerd/store/dsn"
 )
 
+func (l *loader) proxies(list []string) {
+	for i, text := range list {
+		if _, err := parseNetwork(text); err != nil {
+			l.badKey(fmt.Sprintf("webhook.proxies[%d]", i), "expected an address such as 203.0.113.7, or a network such as 203.0.113.0/24, got %q", shown("", text))
+		}
+	}
+	if len(list) > 100 {
+		l.badKey("webhook.proxies", "expected at most 100 addresses and networks, got %d", len(list))
+	}
+}
+
+func (l *loader) admin(c Admin) {
+	path, is := c.UnixSocket()
+	if !is {
+		l.address("admin.listen", c.Listen, false)
+		return
+	}
+	// Linux has room for 107 bytes (unix(7)).
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path || len(path) > 107 {
+		l.badKey("admin.listen", "expected an absolute path of at most 107 bytes such as unix:/run/lagerd/admin.sock, got %q", shown("", c.Listen))
+	}
+}
+
 // validate checks each value, and values that depend on each other.
 func (l *loader) validate(c *Config) {
 	l.database(c)
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
+	l.encrypted("economic.rest_url", c.Economic.RESTURL, "both tokens")
+	l.rackbeat(c.Rackbeat)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)
-	if path, is := c.Admin.UnixSocket(); is {
-		// Linux has room for 107 bytes (unix(7)).
-		if !filepath.IsAbs(path) || filepath.Clean(path) != path || len(path) > 107 {
-			l.badKey("admin.listen", "expected an absolute path of at most 107 bytes such as unix:/run/lagerd/admin.sock, got %q", shown("", c.Admin.Listen))
-		}
-	} else {
-		l.address("admin.listen", c.Admin.Listen, false)
-	}
+	l.proxies(c.Webhook.Proxies)
+	l.admin(c.Admin)
 	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
 		l.badPair("admin.listen", "webhook.listen", "%q is also webhook.listen: expected a separate address, since it must not be public", c.Admin.Listen)
 	}
@@ -52,6 +72,8 @@ func (l *loader) validate(c *Config) {
 		{"economic.concurrency", c.Economic.Concurrency, 1, 64},
 		{"economic.calls_per_second", c.Economic.CallsPerSecond, 1, 100_000},
 		{"economic.max_url_bytes", c.Economic.MaxURLBytes, 500, 32_000},
+		{"rackbeat.calls_per_minute", c.Rackbeat.CallsPerMinute, 1, 10_000},
+		{"rackbeat.daily_calls", c.Rackbeat.DailyCalls, 100, 10_000_000},
 		{"webhook.queue", c.Webhook.Queue, 1, 10_000_000},
 		{"webhook.batch", c.Webhook.Batch, 1, 500},
 		{"webhook.max_body_bytes", c.Webhook.MaxBodyBytes, 256, 1 << 20},
@@ -74,6 +96,23 @@ func (l *loader) validate(c *Config) {
 			l.badKey("key_file", "%v", err)
 		}
 	}
+}
+
+func (l *loader) rackbeat(c Rackbeat) {
+	l.url("rackbeat.url", c.URL, true)
+	l.encrypted("rackbeat.url", c.URL, "the key")
+	if c.Contact != "" && !isAddress(c.Contact) {
+		l.badKey("rackbeat.contact", "expected an e-mail address such as drift@example.dk, got %q", shown("", c.Contact))
+	}
+}
+
+// isAddress reports whether a text is a plain e-mail address, which can be sent in a header and
+// within parentheses.
+func isAddress(text string) bool {
+	const longest = 254 // RFC 5321, 4.5.3.1.3, without its angle brackets
+	address, err := mail.ParseAddress(text)
+	return err == nil && address.Address == text && len(text) <= longest &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"()<>\`, r) })
 }
 
 func (l *loader) database(c *Config) {
@@ -102,6 +141,9 @@ func (l *loader) database(c *Config) {
 		l.badKey("database.dsn", "%s", what)
 	case parsed.DBName == "":
 		l.badKey("database.dsn", "expected the name of a database at the end: …/lagerd")
+	default:
+		l.dsnIsPrivate(parsed)
+		l.dsnIsEncrypted(parsed)
 	}
 }
 
@@ -114,6 +156,7 @@ func (l *loader) durations(c *Config) {
 	}
 	bounds := []bound{
 		{"economic.timeout", c.Economic.Timeout, time.Second, 10 * time.Minute},
+		{"rackbeat.timeout", c.Rackbeat.Timeout, time.Second, 10 * time.Minute},
 		{"reconcile.overlap", r.Overlap, 2 * time.Minute, 24 * time.Hour},
 		{"reconcile.sweep_every", r.SweepEvery, time.Minute, 30 * 24 * time.Hour},
 		{"reconcile.retry_min", r.RetryMin, 10 * time.Millisecond, time.Hour},

@@ -35,7 +35,7 @@ func (d *daemon) adminHandler(from net.Listener) http.Handler {
 			http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
 			return
 		}
-		if err := d.store.CanRecord(ctx); err != nil {
+		if err := d.writes.possible(ctx); err != nil {
 			http.Error(w, terminal.Line(err.Error()), http.StatusServiceUnavailable)
 			return
 		}

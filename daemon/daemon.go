@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &daemon{Options: o, store: s, keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now}
+	d := &daemon{Options: o, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now}
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}
@@ -131,6 +131,8 @@ type daemon struct {
 	log      *logrus.Logger
 	now      func() time.Time
 	engine   *engine.Engine
+	callers  *connections // of the webhook listener
+	writes   *writes
 	lastLoop atomic.Int64 // when the main loop last ran, Unix seconds
 	ready    atomic.Bool
 }
@@ -138,6 +140,14 @@ type daemon struct {
 // watch adds metrics for how full the bounded resources are.
 func (d *daemon) watch() {
 	d.metrics.Watch("lagerd_webhook_queue", "Webhooks waiting for their commit; limited by webhook.queue.", func() float64 { return float64(d.engine.Queued()) })
+	d.metrics.Watch("lagerd_webhook_connections", "Open connections of the webhook listener; limited to a share of the file limit.", func() float64 {
+		open, _ := d.callers.counts()
+		return float64(open)
+	})
+	d.metrics.WatchTotal("lagerd_webhook_connections_ended_total", "Connections of the webhook listener that were ended early, because their share of the file limit was nearly used.", func() float64 {
+		_, early := d.callers.counts()
+		return float64(early)
+	})
 	d.metrics.Watch("lagerd_database_connections_in_use", "Database connections in use; limited by database.max_connections.", func() float64 {
 		inUse, _ := d.store.Connections()
 		return float64(inUse)
@@ -153,22 +163,31 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	if err != nil {
 		return err
 	}
+	share := d.shareFiles()
 	d.engine, err = engine.New(d.Config, engine.Options{
-		Store: d.store, Open: d.keys.Open, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
+		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
-		Jitter:   mathrand.N[time.Duration],
+		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic,
+		Recorded: d.writes.recorded,
 	})
 	if err != nil {
 		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
 	}
-	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, d.metrics.WebhookLogDropped)
+	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
+	wrong := &refused{journal: j, observe: d.metrics.RefusedCall, save: d.store.AddRefusedCalls, shops: map[string]*refusedShop{},
+		knows: func(shop string) bool { _, known := d.index.Shop(shop); return known }}
+	d.callers = newConnections(share.webhooks, d.callersEnded())
 	d.watch()
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
-		Recorder: d.engine, Authenticator: d.index, Journal: j, Now: d.now, MaxBodyBytes: int64(d.Config.Webhook.MaxBodyBytes),
+		Recorder: recording{d.engine}, Authenticator: d.index, Journal: wrong, Now: d.now, MaxBodyBytes: int64(d.Config.Webhook.MaxBodyBytes),
+		Proxy:    d.Config.Webhook.IsProxy,
 		Observe:  d.metrics.Webhook,
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))
-	admin := server(d.log, d.adminHandler(adminListener))
+	d.callers.serve(webhooks)
+	admin := server(d.log, working(d.adminHandler(adminListener)))
+	admins := newConnections(share.admin, func(int, int) {})
+	admins.serve(admin)
 
 	// Shut down in the order that loses nothing: first stop accepting webhooks, then
 	// commit queued hints, then stop work on shops.
@@ -179,14 +198,15 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 			failed <- err
 		}
 	}
-	servers.Go(func() { serve(webhooks, webhookListener) })
+	servers.Go(func() { serve(webhooks, d.callers.listen(webhookListener)) })
 	if adminListener != nil {
-		servers.Go(func() { serve(admin, adminListener) })
+		servers.Go(func() { serve(admin, admins.listen(adminListener)) })
 	}
 	background := context.WithoutCancel(ctx)
 	journalCtx, stopJournal := context.WithCancel(background)
 	parts.Go(func() { j.Run(journalCtx) })
 	parts.Go(func() { d.index.Run(journalCtx, d.log) })
+	parts.Go(func() { wrong.Run(journalCtx, d.log) })
 	stopEngine := d.start(background)
 	d.saveFingerprint(background, d.Config)
 	watchdogCtx, stopWatchdog := context.WithCancel(background)
@@ -212,7 +232,11 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		// Calls that have arrived are answered; whoever only holds a connection, or sends
+		// slowly, is not waited for.
+		unasked := time.AfterFunc(grace, d.callers.stop)
 		d.notify(webhooks.Shutdown(deadline))
+		unasked.Stop()
 		stopEngine()
 		stopJournal()
 		stopWatchdog()
@@ -240,6 +264,30 @@ func (d *daemon) start(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		<-done
+	}
+}
+
+// grace is how long a shutdown waits for calls to arrive in full.
+const grace = time.Second
+
+// shareFiles divides the limit on open files, and logs if that leaves too few.
+func (d *daemon) shareFiles() files {
+	share := divide(fileLimit())
+	if least := enough(d.Config.Database.MaxConnections); share.limit < least {
+		d.log.WithFields(logrus.Fields{"limit": share.limit, "needed": least}).Warn("the limit on open files is low: raise it (LimitNOFILE=, ulimit -n), or lower database.max_connections")
+	}
+	return share
+}
+
+// callersEnded returns a function that logs, at most once a minute, that connections of the
+// webhook listener are ended early.
+func (d *daemon) callersEnded() func(open, limit int) {
+	var logged time.Time
+	return func(open, limit int) {
+		if now := d.now(); now.Sub(logged) >= time.Minute {
+			logged = now
+			d.log.WithFields(logrus.Fields{"open": open, "limit": limit}).Warn("many connections to the webhook listener: those that have been idle longest are ended early")
+		}
 	}
 }
 

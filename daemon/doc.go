@@ -4,6 +4,8 @@
 //	Run
 //	├─ webhook server ─▶ engine
 //	├─ admin server: /healthz /readyz /metrics, /debug/pprof/ (admin.pprof)
+//	├─ connections: what callers may hold of the files (files.go)
+//	├─ journal, refused: calls recorded, and wrong codes counted
 //	├─ index: shops and codes in memory, at most a second old
 //	└─ engine: hints ─▶ store, and the shops whose lease it holds
 //

@@ -1,8 +1,17 @@
 package daemon
 
 import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/sirupsen/logrus/hooks/test"
 
 	"lagerd/secret"
 	"lagerd/store"
@@ -43,5 +52,169 @@ func TestUsesAreRecorded(t *testing.T) {
 	}
 	if u := x.uses[3]; u.Shop != "two" || string(u.CodeHash) != string(x.codes["two"][0].hash[:]) {
 		t.Errorf("recorded: %+v", store.CodeUse{Shop: u.Shop})
+	}
+}
+
+// TestRackbeatTokens: of a shop that has tokens stored, one of them is needed; of any other, any
+// is good.
+func TestRackbeatTokens(t *testing.T) {
+	t.Parallel()
+	hashes := func(tokens ...string) (list []byte) {
+		for _, token := range tokens {
+			hash := sha256.Sum256([]byte(token))
+			list = append(list, hash[:]...)
+		}
+		return list
+	}
+	x := newIndex(nil, nil)
+	x.shops = map[string]store.Shop{"none": {}, "one": {RackbeatTokenHash: hashes("a")}, "two": {RackbeatTokenHash: hashes("a", "b")}, "cut off": {RackbeatTokenHash: hashes("a")[:31]}}
+	for _, c := range []struct {
+		shop, token string
+		good        bool
+	}{
+		{"none", "", true}, {"none", "x", true}, {"one", "a", true}, {"one", "", false}, {"one", "A", false}, {"one", "ab", false},
+		{"two", "a", true}, {"two", "b", true}, {"two", "c", false}, {"two", "", false}, {"cut off", "a", false},
+	} {
+		if good := x.AuthenticateToken(c.shop, c.token); good != c.good {
+			t.Errorf("%s, token %q: %t", c.shop, c.token, good)
+		}
+	}
+}
+
+// TestRefresh: the index knows the shops and codes that are in the database, when they change
+// and not before, and keeps what it knows if they cannot be read.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	w := &watched{path: filepath.Join(t.TempDir(), "lagerd.db")}
+	queries := 0
+	w.before = func() { queries++ }
+	s, err := store.Open(ctx, store.Options{Embedded: sql.OpenDB(w)})
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	must(t, s.Migrate(ctx))
+	keys, err := secret.Load([]byte(secret.Generate()))
+	must(t, err)
+	hash := func(shop, code string) []byte { h := keys.HashCode(shop, code); return h[:] }
+	x := newIndex(s, keys)
+	good := func(when string, want ...string) {
+		t.Helper()
+		for _, shop := range []string{"a", "b"} {
+			known := false
+			for _, code := range []string{"1", "2"} {
+				is := slices.Contains(want, shop+code)
+				known = known || is
+				if x.Authenticate(shop, code) != is {
+					t.Errorf("%s: code %s of %s is good: %t", when, code, shop, !is)
+				}
+			}
+			if got, ok := x.Shop(shop); ok != known || known && got.Shop != shop {
+				t.Errorf("%s: %s is known: %t, as %q", when, shop, ok, got.Shop)
+			}
+		}
+	}
+	must(t, x.Refresh(ctx))
+	good("without shops")
+	must(t, s.AddShop(ctx, store.Shop{Shop: "a", GrantToken: []byte{1}}, hash("a", "1"), time.Now()))
+	must(t, s.AddShop(ctx, store.Shop{Shop: "b", GrantToken: []byte{1}}, hash("b", "2"), time.Now()))
+	for failing := 0; ; failing++ { // each query in turn
+		broken, stop := context.WithCancel(ctx)
+		queries = 0
+		w.before = func() {
+			if queries++; queries > failing {
+				stop()
+			}
+		}
+		err := x.Refresh(broken)
+		stop()
+		w.before = func() { queries++ }
+		if queries <= failing {
+			must(t, err)
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("query %d failed: %v", failing+1, err)
+		}
+		good("a query failed")
+	}
+	good("two shops", "a1", "b2")
+	if len(x.uses) != 2 {
+		t.Errorf("%d uses are recorded", len(x.uses))
+	}
+
+	must(t, x.flush(ctx))
+	if len(x.uses) != 0 {
+		t.Error("saved uses are still pending")
+	}
+	queries = 0
+	must(t, x.Refresh(ctx))
+	if queries != 1 {
+		t.Errorf("without a change it made %d queries", queries)
+	}
+	must(t, s.AddCode(ctx, "a", hash("a", "2"), time.Now()))
+	must(t, s.RemoveShop(ctx, "b"))
+	must(t, x.Refresh(ctx))
+	recently := x.codes["a"][0].recorded.Load()
+	if ago := time.Now().Unix() - recently; ago < 0 || ago > 60 || !x.codes["a"][0].among || x.codes["a"][1].recorded.Load() != 0 {
+		t.Errorf("the first code was used %d s ago, among others: %t", ago, x.codes["a"][0].among)
+	}
+	good("a code more, a shop less", "a1", "a2")
+	if len(x.uses) != 1 || string(x.uses[0].CodeHash) != string(hash("a", "2")) {
+		t.Errorf("%d uses are recorded, expected that of the new code", len(x.uses))
+	}
+	generation, err := s.ShopsGeneration(ctx)
+	must(t, err)
+	if x.Generation() != generation {
+		t.Errorf("its generation is %d, expected %d", x.Generation(), generation)
+	}
+}
+
+// TestUsesAreSaved: uses that cannot be saved stay pending, in their order, with one warning;
+// at the stop they are saved a last time.
+func TestUsesAreSaved(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	open := func() *store.Store {
+		s, err := store.Open(ctx, store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
+		must(t, err)
+		must(t, s.Migrate(ctx))
+		return s
+	}
+	closed, s := open(), open()
+	must(t, closed.Close())
+	t.Cleanup(func() { _ = s.Close() })
+	must(t, s.AddShop(ctx, store.Shop{Shop: "a", GrantToken: []byte{1}}, []byte("1"), time.Now()))
+	log, hook := test.NewNullLogger()
+	x := newIndex(closed, nil)
+	use := func(code string) { x.uses = append(x.uses, store.CodeUse{Shop: "a", CodeHash: []byte(code)}) }
+	use("1")
+	if err := x.flush(ctx); err == nil || len(x.uses) != 1 {
+		t.Errorf("%v, %d pending", err, len(x.uses))
+	}
+	use("2")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		defer stop()
+		x.Run(ctx, log)
+	})
+	var said []string
+	for _, e := range hook.AllEntries() {
+		said = append(said, e.Message)
+	}
+	if want := []string{"cannot save uses of integration codes; will retry", "cannot save uses of integration codes"}; !slices.Equal(said, want) {
+		t.Errorf("it logged %q, expected %q", said, want)
+	}
+	if len(x.uses) != 2 || string(x.uses[0].CodeHash) != "1" {
+		t.Errorf("pending: %+v", x.uses)
+	}
+	x.store = s
+	hook.Reset()
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	x.Run(stopped, log)
+	codes, err := s.CodesOf(ctx, "a")
+	must(t, err)
+	if len(codes) != 1 || codes[0].UsedAt.IsZero() || len(x.uses) != 0 || len(hook.AllEntries()) != 0 {
+		t.Errorf("saved: %+v, %d pending, logged %v", codes, len(x.uses), hook.LastEntry())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/time/rate"
 
 	"lagerd/plan"
 	"lagerd/store"
@@ -21,6 +22,9 @@ type journal struct {
 	log     logrus.FieldLogger
 	perShop int
 	dropped func(n int)
+	skipped func() // a call without a valid code was not recorded
+
+	strangers *rate.Limiter // of calls without a valid code
 
 	mu      sync.Mutex
 	waiting map[string]*calls
@@ -54,13 +58,26 @@ const journalLimit = 20_000
 // database must commit hints first.
 const perFlush = 1000
 
-func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, dropped func(n int)) *journal {
-	return &journal{store: s, log: log, perShop: perShop, dropped: dropped,
-		waiting: map[string]*calls{}, slots: map[string]int{}}
+// Calls without a valid code are recorded at this pace, however many come: what strangers send
+// must not fill the database's disk and binary log. A recorded call takes less than 1.5 KiB
+// there, so all of them take at most 1 MiB an hour.
+const (
+	strangersPerHour = 600
+	strangersAtOnce  = 100
+)
+
+func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, dropped func(n int), skipped func()) *journal {
+	return &journal{store: s, log: log, perShop: perShop, dropped: dropped, skipped: skipped,
+		strangers: rate.NewLimiter(rate.Every(time.Hour/strangersPerHour), strangersAtOnce),
+		waiting:   map[string]*calls{}, slots: map[string]int{}}
 }
 
 // Add implements webhook.Journal.
 func (j *journal) Add(c webhook.Call) {
+	if c.Shop == "" && (c.Outcome == webhook.OutcomeLimited || !j.strangers.Allow()) {
+		j.skipped()
+		return
+	}
 	call := store.WebhookCall{Shop: c.Shop, CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
 		Number: c.Number, Status: c.Status, Outcome: c.Outcome, DurationUS: c.Duration.Microseconds()}
 	j.mu.Lock()

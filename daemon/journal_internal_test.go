@@ -1,11 +1,19 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
+
+	"lagerd/plan"
 	"lagerd/store"
 	"lagerd/webhook"
 )
@@ -15,7 +23,7 @@ import (
 func TestJournalKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	const perShop = 5
-	j := newJournal(nil, nil, perShop, func(int) { t.Error("a call was dropped") })
+	j := newJournal(nil, nil, perShop, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	add := func(shop string, from, to int) {
 		for n := from; n < to; n++ {
 			j.Add(webhook.Call{Shop: shop, Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
@@ -53,4 +61,164 @@ func TestJournalKeepsTheLatest(t *testing.T) {
 	if j.total != 0 || len(j.take(100)) != 0 {
 		t.Error("something is left")
 	}
+}
+
+// TestJournalRows: a call becomes a row of its shop's log, in the next slot of a ring, with all
+// that is known of the call.
+func TestJournalRows(t *testing.T) {
+	t.Parallel()
+	const perShop = 3
+	j := newJournal(nil, nil, perShop, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	call := webhook.Call{Shop: "a", At: time.Unix(1, 0), Method: "GET", Remote: "10.0.0.1", Kind: webhook.KindInvoice, Number: "7", Status: 400, Outcome: webhook.OutcomeBadType, Duration: 3 * time.Millisecond}
+	slot := -1
+	for n := range 2*perShop + 1 {
+		j.Add(call)
+		got := j.take(1)
+		want := store.WebhookCall{Shop: "a", CalledAt: store.At(time.Unix(1, 0)), Method: "GET", Remote: "10.0.0.1", Kind: plan.KindInvoice, Number: "7", Status: 400, Outcome: "bad_type", DurationUS: 3000}
+		if n == 0 {
+			slot = got[0].Slot
+		}
+		want.Slot = (slot + n) % perShop
+		if slot < 0 || slot >= perShop || len(got) != 1 || got[0] != want {
+			t.Errorf("got %+v, expected %+v", got, want)
+		}
+	}
+}
+
+// TestJournalTakesFromEach: what one write cannot take waits, and each shop's log gets some of it.
+func TestJournalTakesFromEach(t *testing.T) {
+	t.Parallel()
+	j := newJournal(nil, nil, 10, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	for _, shop := range []string{"a", "b", "c"} {
+		j.Add(webhook.Call{Shop: shop})
+		j.Add(webhook.Call{Shop: shop})
+	}
+	for _, c := range []struct{ most, got, left int }{{2, 2, 4}, {3, 3, 1}, {1, 1, 0}, {1, 0, 0}} {
+		calls := j.take(c.most)
+		shops := map[string]bool{}
+		for _, call := range calls {
+			shops[call.Shop] = true
+		}
+		if len(calls) != c.got || len(shops) != c.got || j.total != c.left {
+			t.Errorf("take %d: %d calls of %d shops, %d are left", c.most, len(calls), len(shops), j.total)
+		}
+		for shop, waiting := range j.waiting {
+			if len(waiting.list) == 0 {
+				t.Errorf("take %d: %s waits without calls", c.most, shop)
+			}
+		}
+	}
+}
+
+// TestJournalLimit: calls beyond the limit are dropped and counted, except those that replace
+// another; when some were written, there is room again.
+func TestJournalLimit(t *testing.T) {
+	t.Parallel()
+	dropped := 0
+	j := newJournal(nil, nil, 2, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
+	for n := range journalLimit / 2 {
+		j.Add(webhook.Call{Shop: fmt.Sprint(n)})
+		j.Add(webhook.Call{Shop: fmt.Sprint(n)})
+	}
+	add := func(when, shop string, want int) {
+		t.Helper()
+		j.Add(webhook.Call{Shop: shop})
+		if dropped != want {
+			t.Errorf("%s: %d calls were dropped, expected %d", when, dropped, want)
+		}
+	}
+	add("it replaces one", "0", 0)
+	add("of another shop", "a", 1)
+	add("and again", "a", 2)
+	j.take(1)
+	add("one was written", "a", 2)
+	add("it is full again", "a", 3)
+	if len(j.take(2*journalLimit)) != journalLimit || j.total != 0 {
+		t.Errorf("%d are left", j.total)
+	}
+}
+
+// TestJournalIsWritten: waiting calls are written to the database, at the stop too; those that
+// cannot be written are counted, with a warning.
+func TestJournalIsWritten(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
+	must(t, err)
+	must(t, s.Migrate(t.Context()))
+	log, hook := test.NewNullLogger()
+	dropped := 0
+	j := newJournal(s, log, 10, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
+	expect := func(want ...string) {
+		t.Helper()
+		calls, err := s.WebhookCalls(t.Context(), "a", 10)
+		must(t, err)
+		var got []string
+		for _, c := range calls {
+			got = append(got, c.Number)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the log holds %q, expected %q", got, want)
+		}
+	}
+	for n := range 3 {
+		j.Add(webhook.Call{Shop: "a", Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
+	}
+	j.flush(t.Context(), 2)
+	expect("1", "0")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	j.Run(ctx)
+	expect("2", "1", "0")
+	if dropped != 0 || len(hook.AllEntries()) != 0 {
+		t.Errorf("%d were dropped: %v", dropped, hook.LastEntry())
+	}
+
+	must(t, s.Close())
+	j.Add(webhook.Call{Shop: "a"})
+	j.Add(webhook.Call{Shop: "b"})
+	j.flush(t.Context(), 10)
+	if e := hook.LastEntry(); dropped != 2 || e == nil || e.Level != logrus.WarnLevel || e.Message != "cannot write webhook log" || e.Data["calls"] != 2 || e.Data["error"] == nil {
+		t.Errorf("%d were dropped: %+v", dropped, e)
+	}
+}
+
+// TestStrangersAreRecordedInBounds: of calls without a valid code a hundred are recorded at once,
+// and ten a minute; the others are counted. None of them takes the place of a shop's call.
+func TestStrangersAreRecordedInBounds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		skipped := 0
+		j := newJournal(nil, nil, 1000, func(int) { t.Error("a call was dropped") }, func() { skipped++ })
+		add := func(calls int, c webhook.Call) (recorded int) {
+			before := j.total
+			for range calls {
+				j.Add(c)
+			}
+			return j.total - before
+		}
+		stranger := webhook.Call{Outcome: webhook.OutcomeRefused, Claims: "a", Status: 403}
+		for _, step := range []struct {
+			after         time.Duration
+			calls         int
+			call          webhook.Call
+			recorded, all int // all that were skipped so far
+		}{
+			{0, 500, stranger, 100, 400},
+			{0, 5, webhook.Call{Outcome: webhook.OutcomeBadMethod}, 0, 405},
+			{0, 300, webhook.Call{Shop: "a", Outcome: webhook.OutcomeRecorded}, 300, 405},
+			{time.Minute, 50, stranger, 10, 445},
+			{24 * time.Hour, 50, webhook.Call{Outcome: webhook.OutcomeLimited}, 0, 495},
+			{0, 150, webhook.Call{Outcome: webhook.OutcomeTooLarge}, 100, 545},
+		} {
+			time.Sleep(step.after)
+			if recorded := add(step.calls, step.call); recorded != step.recorded || skipped != step.all {
+				t.Errorf("%+v: %d recorded, %d skipped so far", step, recorded, skipped)
+			}
+		}
+		for _, c := range j.take(1000) {
+			if c.Shop != "a" && (c.Shop != "" || strings.Contains(fmt.Sprint(c), "Claims")) {
+				t.Errorf("recorded %+v", c)
+			}
+		}
+	})
 }

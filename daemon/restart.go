@@ -1,6 +1,10 @@
 package daemon
 
-import "lagerd/config"
+import (
+	"slices"
+
+	"lagerd/config"
+)
 
 // needsRestart returns the keys that differ in next and take effect only after a restart.
 func needsRestart(is, next config.Config) []string {
@@ -15,6 +19,7 @@ func needsRestart(is, next config.Config) []string {
 	differ("database.migrate", is.Database.Migrate != next.Database.Migrate)
 	differ("shutdown_timeout", is.ShutdownTimeout != next.ShutdownTimeout)
 	differ("webhook.listen", is.Webhook.Listen != next.Webhook.Listen)
+	differ("webhook.proxies", !slices.Equal(is.Webhook.Proxies, next.Webhook.Proxies))
 	differ("admin.listen", is.Admin.Listen != next.Admin.Listen)
 	differ("admin.pprof", is.Admin.PProf != next.Admin.PProf)
 	differ("webhook.max_body_bytes", is.Webhook.MaxBodyBytes != next.Webhook.MaxBodyBytes)

@@ -37,10 +37,12 @@ func TestNeedsRestart(t *testing.T) {
 		{"the first start made it", key(""), key("a"), nil},
 		{"another database", with(func(c *config.Config) { c.Database.DSN = secret.NewText("x") }), with(func(c *config.Config) { c.Database.Path = "y" }), []string{"database"}},
 		{"another password", with(func(c *config.Config) { c.Database.DSN = secret.NewText("x") }), with(func(c *config.Config) { c.Database.DSN = secret.NewText("z") }), []string{"database"}},
+		{"another path", config.Default(), with(func(c *config.Config) { c.Database.Path = "y" }), []string{"database"}},
+		{"more connections", config.Default(), with(func(c *config.Config) { c.Database.MaxConnections++ }), []string{"database"}},
 		{"the rest", config.Default(), with(func(c *config.Config) {
-			c.Database.MaxConnections, c.Database.Migrate, c.ShutdownTimeout, c.Admin.Listen = 3, config.MigrateManual, time.Second, ""
+			c.Database.Migrate, c.ShutdownTimeout, c.Admin = config.MigrateManual, time.Second, config.Admin{PProf: true}
 			c.Webhook = config.Webhook{}
-		}), []string{"database", "database.migrate", "shutdown_timeout", "webhook.listen", "admin.listen",
+		}), []string{"database.migrate", "shutdown_timeout", "webhook.listen", "admin.listen", "admin.pprof",
 			"webhook.max_body_bytes", "webhook.queue", "webhook.batch", "webhook.log_per_shop"}},
 	} {
 		if got := needsRestart(c.old, c.new); !slices.Equal(got, c.want) {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"lagerd/budget"
+	"lagerd/rest"
 )
 
 // Agreement reads from one agreement. Every method waits for the agreement's
@@ -14,20 +18,26 @@ import (
 type Agreement struct {
 	client *Client
 	grant  string
-	budget *Budget
+	budget *budget.Budget
+	by     *budget.Caller // the shop that reads; nil: it is not known
 }
 
 // Agreement returns the agreement that the grant token belongs to. All readers of
 // one agreement must share its budget; nil means a new one with default limits.
-func (c *Client) Agreement(grantToken string, b *Budget) *Agreement {
+func (c *Client) Agreement(grantToken string, b *budget.Budget) *Agreement {
 	if b == nil {
-		b = NewBudget(BudgetOptions{Now: c.o.Now})
+		b = budget.New(budget.Options{Now: c.o.Now})
 	}
 	return &Agreement{client: c, grant: grantToken, budget: b}
 }
 
+// AgreementOf returns the agreement for one of the shops that share its budget.
+func (c *Client) AgreementOf(grantToken string, by *budget.Caller) *Agreement {
+	return &Agreement{client: c, grant: grantToken, budget: by.Budget(), by: by}
+}
+
 // Self returns who the agreement is.
-func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
+func (a *Agreement) Self(ctx context.Context, p budget.Priority) (Self, error) {
 	var self Self
 	got, err := a.do(ctx, p, call{endpoint: "self", op: "read who the agreement is", url: a.client.base + "/self", single: true}, func(got answer) (err error) {
 		self, err = decodeSelf(got)
@@ -40,7 +50,7 @@ func (a *Agreement) Self(ctx context.Context, p Priority) (Self, error) {
 // Product returns the product with exactly this number. The error is KindNotFound
 // if it does not exist, or if e-conomic, which ignores case, answers with a number
 // that differs only in case. An answer for any other number is KindMalformed.
-func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Read[Product], error) {
+func (a *Agreement) Product(ctx context.Context, p budget.Priority, number string) (Read[Product], error) {
 	c := call{endpoint: "product", op: fmt.Sprintf("read product %q", number), url: a.client.base + "/products/" + EscapeNumber(number), single: true}
 	if number == "" {
 		// The URL would be that of all products.
@@ -56,9 +66,9 @@ func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Rea
 		case is == number:
 			return nil
 		case strings.EqualFold(is, number):
-			err = &Error{Kind: KindNotFound, Message: fmt.Sprintf("e-conomic answered with product %q", oneLine(a.redact(is), 64))}
+			err = &Error{Kind: KindNotFound, Message: fmt.Sprintf("e-conomic answered with product %q", rest.OneLine(a.redact(is), 64))}
 		default:
-			err = &fieldError{"product.productNumber", fmt.Sprintf("%.64q", number), fmt.Sprintf("%.64q", is)}
+			err = &rest.FieldError{Path: "product.productNumber", Want: fmt.Sprintf("%.64q", number), Got: fmt.Sprintf("%.64q", is)}
 		}
 		product = Product{}
 		return err
@@ -67,7 +77,7 @@ func (a *Agreement) Product(ctx context.Context, p Priority, number string) (Rea
 }
 
 // Products returns the first page of the products that match q.
-func (a *Agreement) Products(ctx context.Context, p Priority, q ProductsQuery) (Page[Product], error) {
+func (a *Agreement) Products(ctx context.Context, p budget.Priority, q ProductsQuery) (Page[Product], error) {
 	const op = "list products"
 	address, err := q.url(a.client.base)
 	if err := a.client.usable(op, address, err); err != nil {
@@ -78,10 +88,13 @@ func (a *Agreement) Products(ctx context.Context, p Priority, q ProductsQuery) (
 
 // NextProducts returns the page of products at link, a Page's Next. A link to
 // another scheme or host is KindMalformed, and no request is sent.
-func (a *Agreement) NextProducts(ctx context.Context, p Priority, link string) (Page[Product], error) {
+func (a *Agreement) NextProducts(ctx context.Context, p budget.Priority, link string) (Page[Product], error) {
 	const op = "list more products"
 	address, err := a.client.own(link)
 	if err != nil {
+		if a.secrets().Found([]byte(link)) {
+			rest.HideGot(err)
+		}
 		return Page[Product]{}, failed(op, err)
 	}
 	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
@@ -89,7 +102,7 @@ func (a *Agreement) NextProducts(ctx context.Context, p Priority, link string) (
 
 // Invoices returns the first page of the booked invoices that match q, without
 // their lines.
-func (a *Agreement) Invoices(ctx context.Context, p Priority, q InvoicesQuery) (Page[Invoice], error) {
+func (a *Agreement) Invoices(ctx context.Context, p budget.Priority, q InvoicesQuery) (Page[Invoice], error) {
 	const op = "list booked invoices"
 	address, err := q.url(a.client.base)
 	if err := a.client.usable(op, address, err); err != nil {
@@ -100,17 +113,20 @@ func (a *Agreement) Invoices(ctx context.Context, p Priority, q InvoicesQuery) (
 
 // NextInvoices returns the page of invoices at link, a Page's Next. A link to
 // another scheme or host is KindMalformed, and no request is sent.
-func (a *Agreement) NextInvoices(ctx context.Context, p Priority, link string) (Page[Invoice], error) {
+func (a *Agreement) NextInvoices(ctx context.Context, p budget.Priority, link string) (Page[Invoice], error) {
 	const op = "list more booked invoices"
 	address, err := a.client.own(link)
 	if err != nil {
+		if a.secrets().Found([]byte(link)) {
+			rest.HideGot(err)
+		}
 		return Page[Invoice]{}, failed(op, err)
 	}
 	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
 }
 
 // Invoice returns one booked invoice with its lines.
-func (a *Agreement) Invoice(ctx context.Context, p Priority, number int64) (Read[Invoice], error) {
+func (a *Agreement) Invoice(ctx context.Context, p budget.Priority, number int64) (Read[Invoice], error) {
 	c := call{endpoint: "invoice", op: fmt.Sprintf("read invoice %d", number), url: fmt.Sprintf("%s/invoices/booked/%d", a.client.base, number)}
 	var invoice Invoice
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
@@ -118,9 +134,13 @@ func (a *Agreement) Invoice(ctx context.Context, p Priority, number int64) (Read
 			return err
 		}
 		a.hideUnsound(got, invoice.Unsound)
+		if len(invoice.Lines) > 0 && a.repeatsToken(got) {
+			secrets := a.secrets()
+			invoice.Lines = slices.DeleteFunc(invoice.Lines, func(l Line) bool { return secrets.Found([]byte(l.ProductNumber)) })
+		}
 		if is := invoice.Number; is != number {
 			invoice = Invoice{}
-			return &fieldError{"invoice.bookedInvoiceNumber", strconv.FormatInt(number, 10), strconv.FormatInt(is, 10)}
+			return &rest.FieldError{Path: "invoice.bookedInvoiceNumber", Want: strconv.FormatInt(number, 10), Got: strconv.FormatInt(is, 10)}
 		}
 		return nil
 	})
@@ -130,7 +150,7 @@ func (a *Agreement) Invoice(ctx context.Context, p Priority, number int64) (Read
 // InvoicePDF returns the invoice's PDF and checks that it is complete. It uses the
 // invoice's own link if that leads to e-conomic, else the documented address.
 // KindNotFound may mean that the PDF has not been generated yet.
-func (a *Agreement) InvoicePDF(ctx context.Context, p Priority, inv Invoice) (Read[[]byte], error) {
+func (a *Agreement) InvoicePDF(ctx context.Context, p budget.Priority, inv Invoice) (Read[[]byte], error) {
 	c := call{endpoint: "pdf", op: fmt.Sprintf("read the PDF of invoice %d", inv.Number), url: a.client.pdfURL(inv), pdf: true}
 	got, err := a.do(ctx, p, c, checkPDF)
 	if err != nil {
@@ -156,10 +176,10 @@ func (c *Client) pdfURL(inv Invoice) string {
 func (c *Client) own(link string) (string, error) {
 	u, err := c.host.Parse(link)
 	if err != nil || link == "" {
-		return "", &fieldError{"link", "a URL", fmt.Sprintf("%q", oneLine(link, 100))}
+		return "", &rest.FieldError{Path: "link", Want: "a URL", Got: fmt.Sprintf("%q", rest.OneLine(link, 100))}
 	}
-	if !sameHost(u, c.host) {
-		return "", &fieldError{"link", "one to " + c.host.Scheme + "://" + c.host.Host, oneLine(u.Scheme+"://"+u.Host, 100)}
+	if !rest.SameHost(u, c.host) {
+		return "", &rest.FieldError{Path: "link", Want: "one to " + c.host.Scheme + "://" + c.host.Host, Got: rest.OneLine(u.Scheme+"://"+u.Host, 100)}
 	}
 	return u.String(), nil
 }
@@ -179,10 +199,22 @@ func (c *Client) usable(op, address string, err error) error {
 func page[T any, P interface {
 	*T
 	unsound() []Unsound
-}](ctx context.Context, a *Agreement, p Priority, c call, one func(*reader) (T, error)) (Page[T], error) {
+	named() string
+}](ctx context.Context, a *Agreement, p budget.Priority, c call, one func(*rest.Reader) (T, error)) (Page[T], error) {
 	var items Page[T]
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
 		items, err = decodePage(got, c, one)
+		if len(items.Items) > 0 && a.repeatsToken(got) {
+			// A number is stored, logged and shown: one that holds a token is none.
+			secrets := a.secrets()
+			items.Items = slices.DeleteFunc(items.Items, func(item T) bool {
+				hide := secrets.Found([]byte(P(&item).named()))
+				if hide {
+					items.Bad = append(items.Bad, BadItem{Err: &rest.FieldError{Path: c.endpoint + ".collection", Want: "a number", Got: "a token"}})
+				}
+				return hide
+			})
+		}
 		var odd []Unsound
 		for _, bad := range items.Bad {
 			odd = append(odd, Unsound{Err: bad.Err})

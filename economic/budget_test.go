@@ -12,14 +12,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/economic"
 )
 
 const (
-	hint    = economic.PriorityHint
-	invoice = economic.PriorityInvoice
-	tick    = economic.PriorityTick
-	sweep   = economic.PrioritySweep
+	person  = budget.PriorityPerson
+	tick    = budget.PriorityTick
+	hint    = budget.PriorityHint
+	invoice = budget.PriorityInvoice
+	unknown = budget.PriorityUnknown
+	pdf     = budget.PriorityPDF
+	sweep   = budget.PrioritySweep
 )
 
 // answers is an in-memory server, for synctest.
@@ -40,165 +44,31 @@ type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-func agreement(t *testing.T, o economic.BudgetOptions, server answers) (*economic.Agreement, *economic.Budget) {
+func agreement(t *testing.T, o budget.Options, server answers) (*economic.Agreement, *budget.Budget) {
 	t.Helper()
 	c, err := economic.New(economic.Options{RESTURL: "https://e.test", AppSecretToken: appToken, Transport: server})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := economic.NewBudget(o)
+	b := budget.New(o)
 	return c.Agreement(grantToken, b), b
-}
-
-func bucket(used int) http.Header {
-	return http.Header{"X-Ratelimiting": {fmt.Sprintf("token-limit-10000-per-60-seconds: %d/10000", used)}}
-}
-
-func TestDailyBudget(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := economic.NewBudget(economic.BudgetOptions{DailyCalls: 100})
-		spend := func(p economic.Priority) (n int) {
-			for b.Acquire(t, p) == nil {
-				b.Release(200, nil)
-				n++
-			}
-			return n
-		}
-		for _, step := range []struct {
-			p    economic.Priority
-			want int
-		}{{sweep, 80}, {tick, 15}, {sweep, 0}, {invoice, 5}, {hint, 0}} {
-			if got := spend(step.p); got != step.want {
-				t.Errorf("priority %d made %d calls, expected %d", step.p, got, step.want)
-			}
-			if !b.Spent(step.p) {
-				t.Errorf("%v: the day's share is not spent", step.p)
-			}
-			if left := b.Spare(step.p); left != 0 {
-				t.Errorf("priority %d has %d to spare after all were spent", step.p, left)
-			}
-		}
-		time.Sleep(time.Hour)
-		e, ok := errors.AsType[*economic.Error](b.Acquire(t, hint))
-		if !ok || e.Kind != economic.KindBudget || e.RetryAfter != 23*time.Hour {
-			t.Errorf("got %+v", e)
-		}
-		time.Sleep(e.RetryAfter)
-		if b.Spent(sweep) || b.Spent(hint) {
-			t.Error("a new day's share is spent")
-		}
-		if s := b.State(); s.Calls != 0 || s.Day != "2000-01-02" || b.Spare(hint) != 100 {
-			t.Errorf("a new day begins with %+v", s)
-		}
-	})
 }
 
 func TestRefusedCallIsNotSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var sent int
-		a, b := agreement(t, economic.BudgetOptions{DailyCalls: 10}, func(*http.Request) *http.Response {
+		a, b := agreement(t, budget.Options{DailyCalls: 10}, func(*http.Request) *http.Response {
 			sent++
 			return respond(200, `{"agreementNumber":1}`)
 		})
-		b.Restore(economic.BudgetState{Day: time.Now().UTC().Format(time.DateOnly), Calls: 9})
+		b.Restore(budget.State{Day: time.Now().UTC().Format(time.DateOnly), Calls: 9}) // 95 % of 10, rounded down
 		_, err := a.Self(t.Context(), tick)
 		if economic.KindOf(err) != economic.KindBudget || sent != 0 || !strings.Contains(err.Error(), "read who the agreement is: the agreement's call budget does not allow it now, try again in 24h") {
 			t.Errorf("%d sent, got %v", sent, err)
 		}
-		if _, err := a.Self(t.Context(), hint); err != nil || sent != 1 {
+		if _, err := a.Self(t.Context(), person); err != nil || sent != 1 {
 			t.Errorf("%d sent, got %v", sent, err)
-		}
-	})
-}
-
-func TestRestore(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := economic.NewBudget(economic.BudgetOptions{})
-		blocked := time.Now().Add(time.Minute)
-		b.Restore(economic.BudgetState{Day: "2000-01-01", Calls: 7, BucketUsed: 50, BucketLimit: 100, BlockedUntil: blocked})
-		want := economic.BudgetState{Day: "2000-01-01", Calls: 7, BucketUsed: 50, BucketLimit: 100, BlockedUntil: blocked}
-		if got := b.State(); got != want {
-			t.Errorf("got %+v", got)
-		}
-		b.Restore(economic.BudgetState{Day: "1999-12-31", Calls: 900})
-		if got := b.State().Calls; got != 7 {
-			t.Errorf("yesterday's calls count: %d", got)
-		}
-		b.Restore(economic.BudgetState{Day: "2000-01-01", Calls: 5})
-		if got := b.State().Calls; got != 7 {
-			t.Errorf("calls were taken back: %d", got)
-		}
-		b.Restore(economic.BudgetState{BlockedUntil: time.Now().AddDate(1, 0, 0)})
-		if got := time.Until(b.State().BlockedUntil); got != time.Hour {
-			t.Errorf("blocked for %s", got)
-		}
-	})
-}
-
-// TestEvenPace: a sweep that makes every call it may, as soon as it may, spends its share
-// evenly over the day, and never the reserve.
-func TestEvenPace(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := economic.NewBudget(economic.BudgetOptions{DailyCalls: 48_000})
-		spend := func(p economic.Priority) (n int) {
-			for ; b.Spare(p) > 0; n++ {
-				if err := b.Acquire(t, p); err != nil {
-					t.Fatal(err)
-				}
-				b.Release(200, nil)
-			}
-			return n
-		}
-		var first int
-		for hour := range 24 {
-			calls := 0
-			for range 60 {
-				calls += spend(sweep)
-				time.Sleep(time.Minute)
-			}
-			if hour == 0 {
-				first = calls
-			} else if calls > 1600+30 {
-				t.Errorf("hour %d: %d calls, a 24th of the share is 1,600", hour, calls)
-			}
-			// At noon a burst of hints takes a third of the day.
-			if hour == 12 {
-				for range 16_000 {
-					if err := b.Acquire(t, hint); err != nil {
-						t.Fatal(err)
-					}
-					b.Release(200, nil)
-				}
-			}
-			if hour == 14 && spend(tick) < 60 {
-				t.Error("a burst of hints starves the ticks")
-			}
-			if hour == 23 && b.Spare(hint) < 9_600 {
-				t.Errorf("only %d of the reserve is left", b.Spare(hint))
-			}
-		}
-		if first < 1600 || first > 3300 {
-			t.Errorf("%d calls in the first hour, expected what is saved up and an hour's pace", first)
-		}
-	})
-}
-
-// TestPaceSlowsDown: after many calls, the remainder is spread over the rest of the day.
-func TestPaceSlowsDown(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := economic.NewBudget(economic.BudgetOptions{DailyCalls: 50_000})
-		time.Sleep(12 * time.Hour)
-		b.Restore(economic.BudgetState{Day: "2000-01-01", Calls: 40_000 - 1200})
-		if got := b.Spare(sweep); got != 100 {
-			t.Errorf("%d to spare, expected an hour's worth of 1,200 calls in 12 hours", got)
-		}
-		if got := b.Spare(hint); got != 11_200 {
-			t.Errorf("%d to spare for hints", got)
 		}
 	})
 }
@@ -209,23 +79,28 @@ func TestRateLimitBlocksAll(t *testing.T) {
 		header []string
 		want   time.Duration
 	}{
-		"seconds":       {[]string{"Retry-After", "7"}, 7 * time.Second},
-		"fraction":      {[]string{"Retry-After", "2.5"}, 2500 * time.Millisecond},
-		"zero":          {[]string{"Retry-After", "0"}, time.Second},
-		"date":          {[]string{"Retry-After", "Sat, 01 Jan 2000 00:00:20 GMT"}, 20 * time.Second},
-		"date and Date": {[]string{"Retry-After", "Mon, 23 Nov 2026 10:00:20 GMT", "Date", "Mon, 23 Nov 2026 10:00:00 GMT"}, 20 * time.Second},
-		"date gone":     {[]string{"Retry-After", "Sat, 01 Jan 1990 00:00:20 GMT"}, time.Second},
-		"absent":        {nil, time.Minute},
-		"the window":    {[]string{"X-RateLimiting", "token-limit-500-per-30-seconds: 500/500"}, 30 * time.Second},
-		"garbled":       {[]string{"Retry-After", "soon"}, time.Minute},
-		"negative":      {[]string{"Retry-After", "-5"}, time.Minute},
-		"a year":        {[]string{"Retry-After", "31536000"}, time.Hour},
+		"seconds":        {[]string{"Retry-After", "7"}, 7 * time.Second},
+		"fraction":       {[]string{"Retry-After", "2.5"}, 2500 * time.Millisecond},
+		"zero":           {[]string{"Retry-After", "0"}, time.Second},
+		"date":           {[]string{"Retry-After", "Sat, 01 Jan 2000 00:00:20 GMT"}, 20 * time.Second},
+		"date and Date":  {[]string{"Retry-After", "Mon, 23 Nov 2026 10:00:20 GMT", "Date", "Mon, 23 Nov 2026 10:00:00 GMT"}, 20 * time.Second},
+		"date gone":      {[]string{"Retry-After", "Sat, 01 Jan 1990 00:00:20 GMT"}, time.Second},
+		"absent":         {nil, time.Minute},
+		"the window":     {[]string{"X-RateLimiting", "token-limit-500-per-30-seconds: 500/500"}, 30 * time.Second},
+		"garbled":        {[]string{"Retry-After", "soon"}, time.Minute},
+		"negative":       {[]string{"Retry-After", "-5"}, time.Minute},
+		"a day":          {[]string{"Retry-After", "86400"}, time.Hour},
+		"a year":         {[]string{"Retry-After", "31536000"}, time.Minute},
+		"in a year":      {[]string{"Retry-After", "Mon, 01 Jan 2001 00:00:00 GMT"}, time.Minute},
+		"no number":      {[]string{"Retry-After", "NaN"}, time.Minute},
+		"endless":        {[]string{"Retry-After", "+Inf"}, time.Minute},
+		"a day's window": {[]string{"X-RateLimiting", "token-limit-500-per-86400-seconds: 500/500"}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				limited := true
-				a, b := agreement(t, economic.BudgetOptions{}, func(*http.Request) *http.Response {
+				a, b := agreement(t, budget.Options{}, func(*http.Request) *http.Response {
 					if limited {
 						limited = false
 						return respond(429, "", test.header...)
@@ -261,38 +136,6 @@ func TestRateLimitBlocksAll(t *testing.T) {
 	}
 }
 
-func TestBucketMakesWait(t *testing.T) {
-	t.Parallel()
-	// The bucket of 10,000 is assumed to refill by a 60th of it each second.
-	for _, test := range []struct {
-		used                       int
-		sweep, tick, invoice, hint time.Duration
-	}{
-		{used: 7000},
-		{used: 8200, sweep: 7200 * time.Millisecond},
-		{used: 9100, sweep: 12600 * time.Millisecond, tick: 3600 * time.Millisecond},
-		{used: 10_000, sweep: 18 * time.Second, tick: 9 * time.Second, invoice: 3 * time.Second},
-		{used: 90_000, sweep: 18 * time.Second, tick: 9 * time.Second, invoice: 3 * time.Second},
-	} {
-		for p, want := range map[economic.Priority]time.Duration{sweep: test.sweep, tick: test.tick, invoice: test.invoice, hint: test.hint} {
-			synctest.Test(t, func(t *testing.T) {
-				b := economic.NewBudget(economic.BudgetOptions{})
-				if err := b.Acquire(t, hint); err != nil {
-					t.Fatal(err)
-				}
-				b.Release(200, bucket(test.used))
-				start := time.Now()
-				if err := b.Acquire(t, p); err != nil {
-					t.Fatal(err)
-				}
-				if waited := time.Since(start); waited < want || waited > want+20*time.Millisecond {
-					t.Errorf("%d used, priority %d: waited %s, expected %s", test.used, p, waited, want)
-				}
-			})
-		}
-	}
-}
-
 func TestBucketHeaders(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string][2]int{
@@ -304,16 +147,16 @@ func TestBucketHeaders(t *testing.T) {
 		"none":                              {0, 0},
 		"token-limit-0-per-60-seconds: 0/0": {0, 0},
 		"token-limit-10000-per-60-seconds: 99999999999999999999/10000": {0, 0},
-		"token-limit-1-per-99999999999999999999-seconds: 1/2":          {1, 2},
-		"token-limit-1-per-0-seconds: 1/2":                             {1, 2},
-		"-5/10":                                                        {5, 10},
+		"token-limit-1-per-99999999999999999999-seconds: 1/2":          {0, 0},
+		"token-limit-1-per-0-seconds: 1/2":                             {0, 0},
+		"-5/10":                                                        {0, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := economic.NewBudget(economic.BudgetOptions{})
-			if err := b.Acquire(t, hint); err != nil {
+			b := budget.New(budget.Options{})
+			if err := b.Acquire(t.Context(), hint, nil); err != nil {
 				t.Fatal(err)
 			}
-			b.Release(200, http.Header{"X-Ratelimiting": {value}})
+			economic.Release(b, 200, http.Header{"X-Ratelimiting": {value}}, time.Now())
 			if s := b.State(); s.BucketUsed != want[0] || s.BucketLimit != want[1] {
 				t.Errorf("%q: got %d of %d", value, s.BucketUsed, s.BucketLimit)
 			}
@@ -329,7 +172,7 @@ func TestConcurrencyAndOrder(t *testing.T) {
 		var inFlight, most atomic.Int64
 		var mu sync.Mutex
 		var order []string
-		a, _ := agreement(t, economic.BudgetOptions{Concurrency: 2}, func(r *http.Request) *http.Response {
+		a, _ := agreement(t, budget.Options{Concurrency: 2}, func(r *http.Request) *http.Response {
 			n := inFlight.Add(1)
 			defer inFlight.Add(-1)
 			most.Store(max(most.Load(), n))
@@ -340,7 +183,7 @@ func TestConcurrencyAndOrder(t *testing.T) {
 			return respond(404, `{"message":"no"}`)
 		})
 		var wg sync.WaitGroup
-		ask := func(p economic.Priority, number string) {
+		ask := func(p budget.Priority, number string) {
 			wg.Go(func() {
 				if _, err := a.Product(t.Context(), p, number); economic.KindOf(err) != economic.KindNotFound {
 					t.Error(err)
@@ -352,10 +195,10 @@ func TestConcurrencyAndOrder(t *testing.T) {
 		for _, number := range []string{"s1", "s2", "s3", "s4"} {
 			ask(sweep, number)
 		}
-		ask(tick, "t1")
 		ask(invoice, "i1")
 		ask(hint, "h1")
-		ask(hint, "h2")
+		ask(tick, "t1")
+		ask(person, "p1")
 		wg.Wait()
 		if most.Load() != 2 || time.Since(start) != 4*time.Second {
 			t.Errorf("%d in flight at most, %s in all", most.Load(), time.Since(start))
@@ -367,7 +210,7 @@ func TestConcurrencyAndOrder(t *testing.T) {
 			}
 			return letters
 		}
-		if rank(0, 2) != "ss" || rank(2, 4) != "hh" || strings.Trim(rank(4, 6), "it") != "" || rank(6, 8) != "ss" {
+		if rank(0, 2) != "ss" || strings.Trim(rank(2, 4), "pt") != "" || strings.Trim(rank(4, 6), "hi") != "" || rank(6, 8) != "ss" {
 			t.Errorf("went in the order %v", order)
 		}
 	})
@@ -377,7 +220,7 @@ func TestConcurrencyAndOrder(t *testing.T) {
 func TestQueueGoesOnWhenOneLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, b := agreement(t, economic.BudgetOptions{Concurrency: 1, DailyCalls: 100}, func(*http.Request) *http.Response {
+		a, b := agreement(t, budget.Options{Concurrency: 1}, func(*http.Request) *http.Response {
 			time.Sleep(time.Second)
 			return respond(200, `{"agreementNumber":1}`, "X-RateLimiting", "token-limit-100-per-60-seconds: 72/100")
 		})
@@ -386,7 +229,7 @@ func TestQueueGoesOnWhenOneLeaves(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		wg.Go(func() {
-			if _, err := a.Self(ctx, invoice); !errors.Is(err, context.Canceled) {
+			if _, err := a.Self(ctx, person); !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		})
@@ -415,7 +258,7 @@ func TestLongestBlockHolds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
-		a, b := agreement(t, economic.BudgetOptions{Concurrency: 2}, func(*http.Request) *http.Response {
+		a, b := agreement(t, budget.Options{Concurrency: 2}, func(*http.Request) *http.Response {
 			first := n.Add(1) == 1
 			time.Sleep(time.Second)
 			if first {
@@ -441,7 +284,7 @@ func TestBudgetUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
-		a, b := agreement(t, economic.BudgetOptions{DailyCalls: 300}, func(*http.Request) *http.Response {
+		a, b := agreement(t, budget.Options{DailyCalls: 300}, func(*http.Request) *http.Response {
 			i := n.Add(1)
 			time.Sleep(time.Duration(i%7) * 100 * time.Millisecond)
 			if i%50 == 0 {
@@ -454,25 +297,26 @@ func TestBudgetUnderLoad(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%13+1)*20*time.Second)
 				defer cancel()
-				a.Self(ctx, economic.Priority(i%4))
+				a.Self(ctx, budget.Priority(i%7))
 			})
 		}
 		wg.Wait()
 		if s := b.State(); s.Calls != int(n.Load()) || s.Calls > 300 || s.Calls < 50 {
 			t.Errorf("%d requests, %+v", n.Load(), s)
 		}
-		if err := b.Acquire(t, hint); err != nil && economic.KindOf(err) != economic.KindBudget {
+		err := b.Acquire(t.Context(), hint, nil)
+		if e, ok := errors.AsType[*budget.Error](err); err != nil && (!ok || e.Kind != budget.KindSpent) {
 			t.Error(err)
 		}
 	})
 }
 
-// TestPatience: a call that would wait longer than Patience fails at once, and a hint,
+// TestPatience: a call that would wait longer than Patience fails at once, and a person's,
 // for which the bucket is never too full, proceeds.
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := economic.NewBudget(economic.BudgetOptions{Patience: 3 * time.Second})
+		b := budget.New(budget.Options{Patience: 3 * time.Second})
 		answer := func(status int, header ...string) (*economic.Agreement, func()) {
 			c, err := economic.New(economic.Options{AppSecretToken: "app", RESTURL: "http://e-conomic.test", Transport: answers(func(*http.Request) *http.Response {
 				return respond(status, `{"agreementNumber":1,"message":"x"}`, header...)
@@ -484,28 +328,193 @@ func TestPatience(t *testing.T) {
 		}
 		began := time.Now()
 		a, done := answer(200, "X-RateLimiting", "token-limit-10000-per-60-seconds: 9900/10000")
-		if _, err := a.Self(t.Context(), economic.PriorityHint); err != nil {
+		if _, err := a.Self(t.Context(), person); err != nil {
 			t.Fatal(err)
 		}
-		_, err := a.Self(t.Context(), economic.PrioritySweep)
+		_, err := a.Self(t.Context(), budget.PrioritySweep)
 		if e, ok := errors.AsType[*economic.Error](err); !ok || e.Kind != economic.KindBudget || e.RetryAfter < 3*time.Second {
 			t.Errorf("a sweep on a full bucket: %v", err)
 		}
-		if _, err := a.Self(t.Context(), economic.PriorityHint); err != nil {
-			t.Errorf("a hint on a full bucket: %v", err)
+		if _, err := a.Self(t.Context(), person); err != nil {
+			t.Errorf("a person's on a full bucket: %v", err)
 		}
 		done()
 		a, done = answer(429, "Retry-After", "20")
 		defer done()
-		if _, err := a.Self(t.Context(), economic.PriorityHint); economic.KindOf(err) != economic.KindRateLimited {
+		if _, err := a.Self(t.Context(), person); economic.KindOf(err) != economic.KindRateLimited {
 			t.Errorf("a 429: %v", err)
 		}
-		_, err = a.Self(t.Context(), economic.PriorityHint)
+		_, err = a.Self(t.Context(), person)
 		if e, ok := errors.AsType[*economic.Error](err); !ok || e.Kind != economic.KindRateLimited || e.RetryAfter < 19*time.Second {
 			t.Errorf("while blocked: %v", err)
 		}
 		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// TestBucketRefills: the bucket refills evenly over its window, from its last report on.
+func TestBucketRefills(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(budget.Options{})
+		answer := func(value string) {
+			if err := b.Acquire(t.Context(), hint, nil); err != nil {
+				t.Fatal(err)
+			}
+			header := http.Header{}
+			if value != "" {
+				header.Set("X-RateLimiting", value)
+			}
+			economic.Release(b, 200, header, time.Now())
+		}
+		for _, c := range []struct {
+			answer string
+			after  time.Duration
+			used   int
+		}{
+			{"token-limit-100-per-20-seconds: 90/100", 0, 90},
+			{"", 4 * time.Second, 70}, // no report changes nothing
+			{"", 4 * time.Second, 50},
+			{"token-limit-100-per-20-seconds: 95/100", 0, 95},
+			{"", 19 * time.Second, 0},
+			{"9/10, a-per-50-seconds: 2/100", 0, 9}, // the fullest, in its window of a minute
+			{"", 12 * time.Second, 7},
+			{"a-per-50-seconds: 50/100, 1/2", 10 * time.Second, 30}, // the first of two equally full
+			{"a-per-86400-seconds: 100/100", 0, 30},                 // what makes no sense changes nothing
+			{"a-per-121-seconds: 100/100", 0, 30},
+			{"a-per-120-seconds: 100/100", 60 * time.Second, 50},
+			{"", time.Minute, 0},
+		} {
+			answer(c.answer)
+			time.Sleep(c.after)
+			if got := b.State().BucketUsed; got != c.used {
+				t.Errorf("%s after %q: %d are used, expected %d", c.after, c.answer, got, c.used)
+			}
+		}
+	})
+}
+
+// TestWaitsAsLongAsItMay: a call waits for a block or the bucket if that ends within its
+// patience and before its deadline, exactly as long as it must.
+func TestWaitsAsLongAsItMay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		status, header := 429, []string{"Retry-After", "3"}
+		a, _ := agreement(t, budget.Options{Patience: 3 * time.Second}, func(*http.Request) *http.Response {
+			return respond(status, `{"agreementNumber":1}`, header...)
+		})
+		if _, err := a.Self(t.Context(), sweep); economic.KindOf(err) != economic.KindRateLimited {
+			t.Fatal(err)
+		}
+		status, header = 200, []string{"X-RateLimiting", "token-limit-10000-per-60-seconds: 7300/10000"}
+		for _, c := range []struct {
+			p       budget.Priority
+			timeout time.Duration
+			took    time.Duration
+		}{
+			{hint, time.Minute, 3 * time.Second},
+			{sweep, time.Minute, 1810 * time.Millisecond},
+			{hint, time.Millisecond, 0},
+			{sweep, 4 * time.Second, 1810 * time.Millisecond},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
+			began := time.Now()
+			if _, err := a.Self(ctx, c.p); err != nil || time.Since(began) != c.took {
+				t.Errorf("priority %d: %v after %s, expected after %s", c.p, err, time.Since(began), c.took)
+			}
+			cancel()
+		}
+	})
+}
+
+// TestOddRateLimits: headers about rate limits that make no sense are named and ignored: neither
+// do they stop an agreement's calls, nor does what they said last once they make sense again.
+func TestOddRateLimits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		value  string
+		odd    bool
+		within time.Duration // of the next sweep
+	}{
+		"as it is":          {"token-limit-10000-per-60-seconds: 147/10000", false, 0},
+		"full":              {"token-limit-10000-per-60-seconds: 10000/10000", false, 19 * time.Second},
+		"more than full":    {"token-limit-10000-per-60-seconds: 99999/10000", false, 19 * time.Second},
+		"a window of a day": {"token-limit-10000-per-86400-seconds: 10000/10000", true, 0},
+		"a long window":     {"token-limit-10000-per-99999999999999999999-seconds: 10000/10000", true, 0},
+		"no window":         {"token-limit-10000-per-0-seconds: 10000/10000", true, 0},
+		"before a window":   {"token-limit-10000-per--60-seconds: 10000/10000", true, 0},
+		"a text's window":   {"token-limit-10000-per-many-seconds: 10000/10000", true, 0},
+		"no tokens":         {"token-limit-0-per-60-seconds: 0/0", true, 0},
+		"negative used":     {"token-limit-10000-per-60-seconds: -1/10000", true, 0},
+		"negative limit":    {"token-limit-10000-per-60-seconds: 1/-10000", true, 0},
+		"a fraction":        {"token-limit-10000-per-60-seconds: 0.5/1.5", true, 0},
+		"a huge number":     {"token-limit-10000-per-60-seconds: 99999999999999999999/99999999999999999999", true, 0},
+		"a text":            {"plenty", true, 0},
+		"nothing":           {"", false, 0},
+		"many":              {strings.Repeat("1/0,", 15_000), true, 0},
+		"one token":         {"1/1", false, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				value, odd := c.value, ""
+				client, err := economic.New(economic.Options{AppSecretToken: "app", Observe: func(c economic.Call) { odd = c.OddHeader }, Transport: transport(func(*http.Request) (*http.Response, error) {
+					return respond(200, `{"agreementNumber":1}`, "X-RateLimiting", value), nil
+				})})
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := client.Agreement("grant", budget.New(budget.Options{}))
+				call := func() time.Duration {
+					began := time.Now()
+					if _, err := a.Self(t.Context(), sweep); err != nil {
+						t.Fatal(err)
+					}
+					return time.Since(began)
+				}
+				call()
+				if (odd != "") != c.odd || c.odd && !strings.HasPrefix(odd, "X-RateLimiting: "+c.value[:min(len(c.value), 20)]) || len(odd) > 200 {
+					t.Errorf("called odd: %q", odd)
+				}
+				value = "token-limit-10000-per-60-seconds: 147/10000"
+				if took := call(); took > c.within || took < c.within*9/10 {
+					t.Errorf("the next call waited for %s, expected %s", took, c.within)
+				}
+				if took := call(); took != 0 || odd != "" {
+					t.Errorf("the call after it waited for %s; called odd: %q", took, odd)
+				}
+			})
+		})
+	}
+}
+
+// FuzzRateLimits: whatever the headers are, the next call of a sweep waits for two minutes at most,
+// and after a 429 for an hour.
+func FuzzRateLimits(f *testing.F) {
+	for _, value := range []string{"token-limit-10000-per-60-seconds: 147/10000", "1/1", "-1/0", "per-86400-seconds: 5/5", strings.Repeat("9/9,", 100)} {
+		f.Add(value, "7", false)
+		f.Add(value, "Sat, 01 Jan 2000 00:00:20 GMT", true)
+	}
+	f.Fuzz(func(t *testing.T, bucket, after string, limited bool) {
+		now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		b := budget.New(budget.Options{Now: func() time.Time { return now }, Patience: time.Nanosecond})
+		if err := b.Acquire(t.Context(), sweep, nil); err != nil {
+			t.Fatal(err)
+		}
+		status, most := 200, 2*time.Minute
+		if limited {
+			status, most = 429, time.Hour+2*time.Minute
+		}
+		began := time.Now()
+		economic.Release(b, status, http.Header{"X-Ratelimiting": {bucket}, "Retry-After": {after}}, time.Now())
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %s", took)
+		}
+		now = now.Add(most)
+		if err := b.Acquire(t.Context(), sweep, nil); err != nil {
+			t.Errorf("%s later: %v", most, err)
 		}
 	})
 }

@@ -1,19 +1,20 @@
 package economic
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"lagerd/budget"
+	"lagerd/rest"
+	"lagerd/secret"
 )
 
 // Options are a Client's settings. Zero values mean the defaults.
@@ -24,6 +25,8 @@ type Options struct {
 	// Transport sends the requests. Default: a new http.Transport with a limit on
 	// connections per host.
 	Transport http.RoundTripper
+
+	MaxConnections int // at once, with the default Transport; default 2,048: more than there are calls
 
 	Timeout      time.Duration // of a whole request with the first 4 MiB of its body; default 30 s
 	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is unknown
@@ -41,9 +44,20 @@ type Options struct {
 	// not need meanwhile. Default: no-op.
 	Wait func(context.Context) (waited func())
 
+	// Patience returns how long a call may wait for its answer, if that is shorter than Timeout;
+	// 0: it is not. Default: always 0.
+	Patience func(context.Context) time.Duration
+
 	// Observe is called once for each HTTP request, when it has ended. It must be safe
 	// for concurrent use.
 	Observe func(Call)
+}
+
+func (o *Options) patience(ctx context.Context) time.Duration {
+	if o.Patience == nil {
+		return 0
+	}
+	return o.Patience(ctx)
 }
 
 // Call is one HTTP request that has been made.
@@ -53,6 +67,9 @@ type Call struct {
 	Kind     Kind          // "" on success
 	Cost     int           // tokens, as e-conomic reports it; 0 if it does not
 	Duration time.Duration // from the request to the end of its answer
+
+	// OddHeader is a header about rate limits that makes no sense and was ignored; usually "".
+	OddHeader string
 }
 
 // Client reads from e-conomic's REST API. It is safe for concurrent use.
@@ -63,34 +80,28 @@ type Client struct {
 
 	rate *rate.Limiter // of all calls
 
-	large, largePDFs slots // for reading and decoding large answers
+	large, largePDFs rest.Slots // for reading and decoding large answers
 
-	// transport is used without an http.Client, which would only add redirects, and
-	// those would send the tokens along.
-	transport *getOnly
+	getter *rest.Getter // sends every request
 }
 
 // New returns a client, or an error if an option is missing or invalid.
-func New(o Options) (*Client, error) { //nolint:gocyclo // one check per option
+func New(o Options) (*Client, error) {
 	if o.RESTURL == "" {
 		o.RESTURL = "https://restapi.e-conomic.com"
 	}
-	base := strings.TrimRight(o.RESTURL, "/")
-	host, err := url.Parse(base)
+	base, host, err := rest.ParseBase("e-conomic's address", o.RESTURL, "https://restapi.e-conomic.com")
 	if err != nil {
-		return nil, errors.New("e-conomic's address is not a URL: expected one like https://restapi.e-conomic.com")
-	}
-	if (host.Scheme != "https" && host.Scheme != "http") || host.Host == "" || host.User != nil || host.RawQuery != "" || host.Fragment != "" {
-		return nil, fmt.Errorf("e-conomic's address %q: expected one like https://restapi.e-conomic.com", host.Redacted())
+		return nil, err
 	}
 	if o.AppSecretToken == "" {
 		return nil, errors.New("the app's secret token is missing: set it as X-AppSecretToken of the app registered at e-conomic")
 	}
-	if !headerValue(o.AppSecretToken) {
+	if !rest.IsHeaderValue(o.AppSecretToken) {
 		return nil, errors.New("the app's secret token contains a space, a line break or another invalid character: copy it again")
 	}
 	if o.Transport == nil {
-		o.Transport = newTransport()
+		o.Transport = rest.NewTransport(cmp.Or(max(o.MaxConnections, 0), 2048))
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
@@ -120,7 +131,8 @@ func New(o Options) (*Client, error) { //nolint:gocyclo // one check per option
 	if o.CallsPerSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
 	}
-	return &Client{o: o, base: base, host: host, rate: limit, large: newSlots(1), largePDFs: newSlots(2), transport: &getOnly{host: host, next: o.Transport}}, nil
+	getter := rest.NewGetter(rest.GetterOptions{Service: "e-conomic", Secret: "tokens", Host: host, Transport: o.Transport, Timeout: o.Timeout})
+	return &Client{o: o, base: base, host: host, rate: limit, large: rest.NewSlots(1), largePDFs: rest.NewSlots(2), getter: getter}, nil
 }
 
 // Close closes idle connections. The client stays usable.
@@ -128,47 +140,6 @@ func (c *Client) Close() {
 	if idle, ok := c.o.Transport.(interface{ CloseIdleConnections() }); ok {
 		idle.CloseIdleConnections()
 	}
-}
-
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    10 * time.Second,
-		ForceAttemptHTTP2:      true,
-		MaxConnsPerHost:        2048, // more than there are concurrent calls, even if none is answered
-		MaxIdleConns:           64,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-}
-
-// getOnly is the guard on outgoing requests: it lets only GET requests to the
-// configured host through. An agreement's grant can write (PUT even creates), and
-// every request carries both tokens.
-type getOnly struct {
-	host *url.URL
-	next http.RoundTripper
-}
-
-func (g *getOnly) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet || r.Body != nil && r.Body != http.NoBody {
-		return nil, fmt.Errorf("refused to send %s: lagerd only reads from e-conomic", r.Method)
-	}
-	if !sameHost(r.URL, g.host) {
-		return nil, fmt.Errorf("refused to send tokens to %s", r.URL.Host)
-	}
-	return g.next.RoundTrip(r)
-}
-
-func sameHost(a, b *url.URL) bool {
-	return a.User == nil && strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Host, b.Host)
-}
-
-// headerValue reports whether a token is valid as a header value.
-func headerValue(token string) bool {
-	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // call is a request to make.
@@ -182,6 +153,7 @@ type call struct {
 
 // answer is an answer with status 200.
 type answer struct {
+	ctx        context.Context //nolint:containedctx // of its call, which ends the decoding; nil: none
 	header     http.Header
 	body       []byte
 	began      time.Time
@@ -190,29 +162,30 @@ type answer struct {
 
 // do makes one call: budget, request, answer, decoding. If a request was sent, it sets
 // the answer's times even when it returns an error.
-func (a *Agreement) do(ctx context.Context, p Priority, c call, decode func(answer) error) (answer, error) {
-	if !headerValue(a.grant) || a.grant == "" {
+func (a *Agreement) do(ctx context.Context, p budget.Priority, c call, decode func(answer) error) (answer, error) {
+	if !rest.IsHeaderValue(a.grant) || a.grant == "" {
 		return answer{}, &Error{Op: c.op, Kind: KindUnauthorized, Err: errors.New("the grant token is empty or contains an invalid character: enter it again")}
 	}
-	var held slot
-	defer held.release() // once the answer is decoded, and on a panic
+	var held rest.Slot
+	defer held.Release() // once the answer is decoded, and on a panic
 	got, r, err := a.ask(ctx, p, c, &held)
 	if r.sent.IsZero() {
 		return answer{}, failed(c.op, err)
 	}
-	seen := Call{Endpoint: c.endpoint, Status: r.status, Cost: readCost(r.header), Duration: r.took}
+	seen := Call{Endpoint: c.endpoint, Status: r.status, Cost: readCost(r.header), Duration: r.took,
+		OddHeader: rest.OneLine(a.redact(r.odd), 100)}
 	if err == nil {
 		err = decode(got)
 	}
 	if err != nil {
 		e := failed(c.op, err)
 		e.Status = r.status
-		e.RequestID = oneLine(a.redact(r.header.Get("X-RequestId")), 100)
+		e.RequestID = rest.OneLine(a.redact(r.header.Get("X-RequestId")), 100)
 		if e.RetryAfter = r.blocked; r.blocked == 0 {
-			e.RetryAfter, _ = retryAfter(r.header, got.began)
+			e.RetryAfter, _ = budget.RetryAfter(r.header, got.began)
 		}
 		if a.repeatsToken(got) {
-			hideGot(e.Err)
+			rest.HideGot(e.Err)
 		}
 		seen.Kind = e.Kind
 		err = e
@@ -228,109 +201,65 @@ type request struct {
 	status  int // 0 without an answer
 	header  http.Header
 	blocked time.Duration // how long a 429 blocks the agreement
+	odd     string        // a header about rate limits that makes no sense
 }
 
-// ask waits for its turn, sends the request and reads the whole answer. It releases the
-// budget even on a panic, which ends one pass and not the process.
-func (a *Agreement) ask(ctx context.Context, p Priority, c call, held *slot) (answer, request, error) {
+// ask waits for its turn, sends the request and reads the whole answer. A panic ends one pass and
+// not the process.
+func (a *Agreement) ask(ctx context.Context, p budget.Priority, c call, held *rest.Slot) (got answer, r request, err error) {
 	defer a.client.o.Wait(ctx)()
-	if err := a.budget.acquire(ctx, p); err != nil {
-		return answer{}, request{}, err
-	}
-	released := false
-	defer func() {
-		if !released {
-			a.budget.release(0, nil)
+	blocked, no := a.budget.Call(ctx, p, a.by, func() (said budget.Answer) {
+		if err = a.client.rate.Wait(ctx); err != nil {
+			err = &Error{Kind: KindUnavailable, Err: fmt.Errorf("wait for the limit on calls per second: %w", err)}
+			return budget.Answer{Lost: true}
 		}
-	}()
-	if err := a.client.rate.Wait(ctx); err != nil {
-		return answer{}, request{}, &Error{Kind: KindUnavailable, Err: fmt.Errorf("wait for the limit on calls per second: %w", err)}
+		began := a.client.o.Now()
+		r.sent = time.Now()
+		got, r.status, err = a.send(ctx, c, held)
+		got.began, r.header = began, got.header
+		r.took = time.Since(r.sent)
+		said, r.odd = limits(r.status, r.header, a.client.o.Now())
+		return said
+	})
+	if no != nil {
+		return answer{}, request{}, refused(no)
 	}
-	began := a.client.o.Now()
-	r := request{sent: time.Now()}
-	got, resp, err := a.send(ctx, c, held) //nolint:bodyclose // send closes it
-	got.began = began
-	if resp != nil {
-		r.status, r.header = resp.StatusCode, resp.Header
-	}
-	r.blocked, released = a.budget.release(r.status, r.header), true
-	r.took = time.Since(r.sent)
+	r.blocked = blocked
 	return got, r, err
 }
 
-// send makes the HTTP request; nothing else does. The response is returned for its
-// status and headers only: its body has been read and closed.
-func (a *Agreement) send(ctx context.Context, c call, held *slot) (answer, *http.Response, error) {
+// send makes the HTTP request; nothing else does.
+func (a *Agreement) send(ctx context.Context, c call, held *rest.Slot) (answer, int, error) {
 	o := &a.client.o
-	outer := ctx
-	ctx, cancel := context.WithCancel(outer)
-	defer cancel()
-	limit := newTimeLimit(o.Timeout, cancel)
-	defer limit.stop()
-	// lost returns the error of a request without a complete answer.
-	lost := func(err error) error {
-		err = a.withoutTokens(err)
-		if ctx.Err() != nil && outer.Err() == nil {
-			err = fmt.Errorf("%w within %s: %w", ErrTimeout, limit, err)
-		}
-		return &Error{Kind: KindUnavailable, Err: err}
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
 	if err != nil {
-		return answer{}, nil, &Error{Kind: KindBadRequest, Err: errors.Unwrap(err)} // without the URL
+		return answer{}, 0, &Error{Kind: KindBadRequest, Err: errors.Unwrap(err)} // without the URL
 	}
 	req.Header.Set("X-AppSecretToken", o.AppSecretToken)
 	req.Header.Set("X-AgreementGrantToken", a.grant)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", o.UserAgent)
-	most := o.MaxJSONBytes
+	in := rest.Limits{Most: o.MaxJSONBytes, Large: a.client.large, Held: held, Slowness: a.budget, Secrets: a.secrets(), Patience: o.patience(ctx)}
 	switch {
 	case c.pdf:
 		req.Header.Set("Accept", "application/pdf")
-		most = o.MaxPDFBytes
+		in.Most, in.Large = o.MaxPDFBytes, a.client.largePDFs
 	case c.single:
-		most = min(most, maxSingleBytes)
+		in.Most = min(in.Most, rest.MaxSingleBytes)
 	}
-	resp, err := a.client.transport.RoundTrip(req)
-	if err != nil {
-		return answer{}, nil, lost(err)
+	got, err := a.client.getter.Get(req, in)
+	answer := answer{ctx: ctx, header: got.Header, body: got.Body, serverDate: got.ServerDate}
+	if err == nil && got.Status != http.StatusOK {
+		err = answerError(got.Status, got.Header, []byte(a.redact(string(got.Body))))
 	}
-	defer resp.Body.Close()
-	got := answer{header: resp.Header}
-	got.serverDate, _ = http.ParseTime(resp.Header.Get("Date"))
-
-	if resp.StatusCode != http.StatusOK {
-		const errorBytes = 64 << 10
-		body, err := io.ReadAll(io.LimitReader(resp.Body, errorBytes))
-		if err != nil && resp.StatusCode == http.StatusNotFound {
-			// A 404 means that an item is gone. Do not believe half of one.
-			return got, resp, lost(fmt.Errorf("read the answer with status %d: %w", resp.StatusCode, err))
-		}
-		return got, resp, answerError(resp.StatusCode, resp.Header, []byte(a.redact(string(body))))
-	}
-	if resp.ContentLength > most {
-		return got, resp, tooLarge(most)
-	}
-	got.body, err = a.readBody(ctx, resp, c, most, limit, held)
-	switch {
-	case err != nil:
-		return got, resp, lost(fmt.Errorf("read the answer: %w", err))
-	case int64(len(got.body)) > most:
-		return got, resp, tooLarge(most)
-	case resp.ContentLength >= 0 && int64(len(got.body)) != resp.ContentLength:
-		return got, resp, &Error{Kind: KindUnavailable, Err: fmt.Errorf("the answer is truncated: got %d of %d bytes", len(got.body), resp.ContentLength)}
-	}
-	return got, resp, nil
+	return answer, got.Status, err
 }
 
-func tooLarge(limit int64) error {
-	return &Error{Kind: KindMalformed, Err: fmt.Errorf("the answer is larger than the limit of %d bytes", limit)}
-}
-
-// failed returns err as an *Error for op: KindMalformed unless err already is an *Error.
+// failed returns err as an *Error for op: KindMalformed unless err already is an *Error, or says
+// that there is no usable answer.
 func failed(op string, err error) *Error {
-	e, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*Error](unavailable(err))
 	if !ok {
 		e = &Error{Kind: KindMalformed, Err: err}
 	}
@@ -338,22 +267,8 @@ func failed(op string, err error) *Error {
 	return e
 }
 
-// redact removes tokens that an answer repeats.
-func (a *Agreement) redact(s string) string {
-	for _, token := range a.secrets() {
-		s = strings.ReplaceAll(s, token, "[redacted]")
-	}
-	return s
-}
-
-// withoutTokens returns err, or only its redacted text if that contains a token:
-// net/http quotes the parts of an answer that it cannot parse.
-func (a *Agreement) withoutTokens(err error) error {
-	if text := err.Error(); a.redact(text) != text {
-		return errors.New(a.redact(text))
-	}
-	return err
-}
+// redact removes tokens that an answer repeats, escaped or not.
+func (a *Agreement) redact(s string) string { return a.secrets().In(s) }
 
 // hideUnsound stops field errors from quoting an answer that repeats a token.
 func (a *Agreement) hideUnsound(got answer, list []Unsound) {
@@ -361,26 +276,15 @@ func (a *Agreement) hideUnsound(got answer, list []Unsound) {
 		return
 	}
 	for _, u := range list {
-		hideGot(u.Err)
+		rest.HideGot(u.Err)
 	}
 }
 
-// hideGot redacts the quoted value in a field error: it may be part of a token.
-func hideGot(err error) {
-	if field, ok := errors.AsType[*fieldError](err); ok {
-		field.got = "[redacted]"
-	}
-}
+// repeatsToken reports whether an answer contains one of the tokens, escaped or not.
+func (a *Agreement) repeatsToken(got answer) bool { return a.secrets().Found(got.body) }
 
-// repeatsToken reports whether an answer contains one of the tokens.
-func (a *Agreement) repeatsToken(got answer) bool {
-	return slices.ContainsFunc(a.secrets(), func(token string) bool { return bytes.Contains(got.body, []byte(token)) })
-}
-
-// secrets returns the tokens that are secret. "demo" is public, and a common word in
+// secrets finds the tokens that are secret. "demo" is public, and a common word in
 // e-conomic's answers.
-func (a *Agreement) secrets() []string {
-	return slices.DeleteFunc([]string{a.client.o.AppSecretToken, a.grant}, func(token string) bool {
-		return token == "" || token == "demo"
-	})
+func (a *Agreement) secrets() secret.Hidden {
+	return secret.Hide(slices.DeleteFunc([]string{a.client.o.AppSecretToken, a.grant}, func(token string) bool { return token == "demo" })...)
 }

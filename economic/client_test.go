@@ -10,12 +10,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"lagerd/budget"
 	"lagerd/economic"
+	"lagerd/secret"
 )
 
 const (
@@ -27,7 +30,7 @@ const (
 type bench struct {
 	*economic.Agreement
 	client *economic.Client
-	budget *economic.Budget
+	budget *budget.Budget
 	url    string
 
 	mu    sync.Mutex
@@ -44,7 +47,7 @@ func setup(t *testing.T, handler http.HandlerFunc, change ...func(*economic.Opti
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	b := &bench{url: server.URL, budget: economic.NewBudget(economic.BudgetOptions{})}
+	b := &bench{url: server.URL, budget: budget.New(budget.Options{})}
 	o := economic.Options{RESTURL: server.URL, AppSecretToken: appToken, Timeout: 5 * time.Second, Observe: func(c economic.Call) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -85,7 +88,7 @@ func TestRequest(t *testing.T) {
 		io.WriteString(w, `{"productNumber":"a/b c_d"}`)
 	})
 	before := time.Now()
-	read, err := b.Product(t.Context(), economic.PriorityHint, "a/b c_d")
+	read, err := b.Product(t.Context(), budget.PriorityHint, "a/b c_d")
 	if err != nil || read.Value.Number != "a/b c_d" {
 		t.Fatalf("got %+v, %v", read, err)
 	}
@@ -95,7 +98,7 @@ func TestRequest(t *testing.T) {
 	if got.Method != http.MethodGet || got.RequestURI != "/products/a_6_b_9_c_8_d" {
 		t.Errorf("sent %s %s", got.Method, got.RequestURI)
 	}
-	for name, want := range map[string]string{"X-AppSecretToken": appToken, "X-AgreementGrantToken": grantToken, "Content-Type": "application/json"} {
+	for name, want := range map[string]string{"X-AppSecretToken": appToken, "X-AgreementGrantToken": grantToken, "Content-Type": "application/json", "Accept": "application/json", "User-Agent": "lagerd"} {
 		if have := got.Header.Get(name); have != want {
 			t.Errorf("%s: got %q", name, have)
 		}
@@ -118,10 +121,10 @@ func TestQueries(t *testing.T) {
 	ctx := t.Context()
 	since := time.Date(2026, 3, 4, 6, 7, 59, 0, time.FixedZone("", 3600))
 	products := func(q economic.ProductsQuery) func(*bench) error {
-		return func(b *bench) error { _, err := b.Products(ctx, economic.PriorityTick, q); return err }
+		return func(b *bench) error { _, err := b.Products(ctx, budget.PriorityTick, q); return err }
 	}
 	invoices := func(q economic.InvoicesQuery) func(*bench) error {
-		return func(b *bench) error { _, err := b.Invoices(ctx, economic.PriorityTick, q); return err }
+		return func(b *bench) error { _, err := b.Invoices(ctx, budget.PriorityTick, q); return err }
 	}
 	for name, test := range map[string]struct {
 		ask                func(*bench) error
@@ -167,7 +170,7 @@ func TestQueries(t *testing.T) {
 func TestQueriesRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
-	ctx, p := t.Context(), economic.PriorityTick
+	ctx, p := t.Context(), budget.PriorityTick
 	many := make([]string, 500)
 	for i := range many {
 		many[i] = fmt.Sprint(i)
@@ -203,7 +206,7 @@ func TestFit(t *testing.T) {
 			rt.Fatalf("only %d of %q fit", n, numbers)
 		}
 		if n > 0 {
-			_, err := b.Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{Numbers: numbers[:n], UpdatedSince: time.Now(), SkipPages: 12345})
+			_, err := b.Products(t.Context(), budget.PriorityHint, economic.ProductsQuery{Numbers: numbers[:n], UpdatedSince: time.Now(), SkipPages: 12345})
 			if err != nil || longest > 2000 {
 				rt.Fatalf("%d numbers: %d bytes, %v", n, longest, err)
 			}
@@ -217,7 +220,7 @@ func TestFit(t *testing.T) {
 		if n < len(ranges) && n < 5 {
 			rt.Fatalf("only %d of %d ranges fit", n, len(ranges))
 		}
-		_, err := b.Invoices(t.Context(), economic.PriorityHint, economic.InvoicesQuery{HasAfter: true, After: 1 << 62, Ranges: ranges[:n], DateFrom: "2026-01-02", Descending: true, SkipPages: 12345})
+		_, err := b.Invoices(t.Context(), budget.PriorityHint, economic.InvoicesQuery{HasAfter: true, After: 1 << 62, Ranges: ranges[:n], DateFrom: "2026-01-02", Descending: true, SkipPages: 12345})
 		if err != nil || longest > 2000 {
 			rt.Fatalf("%d ranges: %d bytes, %v", n, longest, err)
 		}
@@ -243,7 +246,7 @@ func TestListsOfNumbersAreShort(t *testing.T) {
 	for i := range ranges {
 		ranges[i] = economic.Range{From: int64(i + 1), To: int64(i + 1)}
 	}
-	if _, err := b.Invoices(t.Context(), economic.PriorityTick, economic.InvoicesQuery{Ranges: ranges}); err != nil {
+	if _, err := b.Invoices(t.Context(), budget.PriorityTick, economic.InvoicesQuery{Ranges: ranges}); err != nil {
 		t.Fatal(err)
 	}
 	lists := strings.Split(filter, "$or:")
@@ -267,7 +270,7 @@ func TestPages(t *testing.T) {
 		}
 		io.WriteString(w, `{"collection":[{"productNumber":"5"}],"pagination":{"results":5,"firstPage":"…"}}`)
 	})
-	first, err := b.Products(t.Context(), economic.PriorityTick, economic.ProductsQuery{})
+	first, err := b.Products(t.Context(), budget.PriorityTick, economic.ProductsQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +289,7 @@ func TestPages(t *testing.T) {
 	if diff := cmp.Diff(want, bad); diff != "" {
 		t.Error(diff)
 	}
-	next, err := b.NextProducts(t.Context(), economic.PriorityTick, first.Next)
+	next, err := b.NextProducts(t.Context(), budget.PriorityTick, first.Next)
 	if err != nil || len(next.Items) != 1 || next.Items[0].Number != "5" || next.Next != "" {
 		t.Errorf("got %+v, %v", next, err)
 	}
@@ -302,8 +305,8 @@ func TestForeignLinks(t *testing.T) {
 		thief.URL + "/products?skippages=1", strings.Replace(b.url, "http:", "https:", 1) + "/products", "//" + strings.TrimPrefix(thief.URL, "http://") + "/x",
 		strings.Replace(b.url, "http://", "http://user@", 1) + "/products", "", "ftp://x", "::",
 	} {
-		_, e1 := b.NextProducts(t.Context(), economic.PriorityTick, link)
-		_, e2 := b.NextInvoices(t.Context(), economic.PriorityTick, link)
+		_, e1 := b.NextProducts(t.Context(), budget.PriorityTick, link)
+		_, e2 := b.NextInvoices(t.Context(), budget.PriorityTick, link)
 		for _, err := range []error{e1, e2} {
 			if economic.KindOf(err) != economic.KindMalformed {
 				t.Errorf("%q: got %v", link, err)
@@ -320,7 +323,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the tokens were sent along") }))
 	defer thief.Close()
 	b := setup(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, thief.URL, http.StatusFound) })
-	if _, err := b.Self(t.Context(), economic.PriorityTick); economic.KindOf(err) != economic.KindUnavailable {
+	if _, err := b.Self(t.Context(), budget.PriorityTick); economic.KindOf(err) != economic.KindUnavailable {
 		t.Errorf("got %v", err)
 	}
 }
@@ -336,6 +339,8 @@ func TestOnlyGET(t *testing.T) {
 		if resp, err := b.client.HTTP().Do(r); err == nil {
 			resp.Body.Close()
 			t.Errorf("%s went through", method)
+		} else if want := "refused to send " + method + ": lagerd only reads from e-conomic"; !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/products/1", strings.NewReader("{}"))
@@ -344,7 +349,7 @@ func TestOnlyGET(t *testing.T) {
 		t.Error("a body went through")
 	}
 	r, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/", nil)
-	if resp, err := b.client.HTTP().Do(r); err == nil || !strings.Contains(err.Error(), "refused to send tokens") {
+	if resp, err := b.client.HTTP().Do(r); err == nil || !strings.HasSuffix(err.Error(), "refused to send tokens to 127.0.0.1:1") {
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -387,6 +392,10 @@ func TestErrorKinds(t *testing.T) {
 		"429":                     {says(429, ""), economic.KindRateLimited, []string{"try again in 1m0s"}},
 		"429 page":                {says(429, page, "Retry-After", "3"), economic.KindRateLimited, []string{"try again in 3s"}},
 		"200 page":                {says(200, page), economic.KindUnavailable, []string{"titled"}},
+		"200 page by its type":    {says(200, "sign in", "Content-Type", "text/html"), economic.KindUnavailable, []string{"sign in"}},
+		"a 403 cut short":         {says(403, own+"}", "Content-Length", "1000"), economic.KindForbidden, []string{"It is so."}},
+		"announced too large":     {says(200, strings.Repeat(" ", 4097), "Content-Length", "4097"), economic.KindMalformed, []string{"limit of 4096"}},
+		"just not too large":      {says(200, strings.Repeat(" ", 4096), "Content-Length", "4096"), economic.KindUnavailable, []string{"truncated"}},
 		"empty":                   {says(200, ""), economic.KindUnavailable, []string{"truncated"}},
 		"cut JSON":                {says(200, `{"productNumber":"a b","collection":[{"pro`), economic.KindUnavailable, []string{"truncated after"}},
 		"cut body": {func(w http.ResponseWriter, _ *http.Request) {
@@ -409,9 +418,9 @@ func TestErrorKinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, test.handler, func(o *economic.Options) { o.MaxJSONBytes, o.Timeout = 4096, 300*time.Millisecond })
-			read, e1 := b.Product(t.Context(), economic.PriorityHint, "a b")
-			b.budget = economic.NewBudget(economic.BudgetOptions{}) // the other may be blocked
-			_, e2 := b.client.Agreement(grantToken, b.budget).Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{})
+			read, e1 := b.Product(t.Context(), budget.PriorityHint, "a b")
+			b.budget = budget.New(budget.Options{}) // the other may be blocked
+			_, e2 := b.client.Agreement(grantToken, b.budget).Products(t.Context(), budget.PriorityHint, economic.ProductsQuery{})
 			if read.Began.IsZero() {
 				t.Error("Began is not set")
 			}
@@ -440,7 +449,7 @@ func TestErrorKinds(t *testing.T) {
 func TestErrorFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says(404, `{"message":"No.","errorCode":"E06000","developerHint":"Look.","logId":"L1","errors":{}}`, "X-RequestId", "R1"))
-	_, err := b.Invoice(t.Context(), economic.PriorityInvoice, 12)
+	_, err := b.Invoice(t.Context(), budget.PriorityInvoice, 12)
 	e, ok := errors.AsType[*economic.Error](err)
 	want := &economic.Error{Op: "read invoice 12", Kind: economic.KindNotFound, Status: 404, Code: "E06000", Message: "No.", Hint: "Look.", LogID: "L1", RequestID: "R1"}
 	if !ok || !cmp.Equal(want, e) {
@@ -457,11 +466,11 @@ func TestContextEnds(t *testing.T) {
 	b := setup(t, func(_ http.ResponseWriter, r *http.Request) { close(started); <-r.Context().Done() })
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-started; cancel() }()
-	_, err := b.Self(ctx, economic.PriorityTick)
+	_, err := b.Self(ctx, budget.PriorityTick)
 	if !errors.Is(err, context.Canceled) || economic.KindOf(err) != economic.KindUnavailable {
 		t.Errorf("got %v", err)
 	}
-	if _, err = b.Self(ctx, economic.PriorityTick); !errors.Is(err, context.Canceled) || len(b.seen()) != 1 {
+	if _, err = b.Self(ctx, budget.PriorityTick); !errors.Is(err, context.Canceled) || len(b.seen()) != 1 {
 		t.Errorf("got %v after %+v", err, b.seen())
 	}
 }
@@ -469,20 +478,52 @@ func TestContextEnds(t *testing.T) {
 // An answer that repeats the tokens wherever an error might quote it.
 func TestTokensAreInNoError(t *testing.T) {
 	t.Parallel()
-	both := appToken + " " + grantToken
+	for name, escape := range map[string]func(string) string{
+		"":     func(token string) string { return token },
+		"JSON": func(token string) string { return eachCharacter(`\u%04x`, token) }, "JSON, upper case": func(token string) string { return eachCharacter(`\u%04X`, token) },
+		"a URL": func(token string) string { return eachCharacter("%%%02x", token) }, "a URL in JSON": func(token string) string { return eachCharacter(`\u0025%02X`, token) },
+		"in part": func(token string) string {
+			return token[:3] + eachCharacter("%%%02X", token[3:5]) + eachCharacter(`\u%04x`, token[5:7]) + token[7:]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tokensAreInNoError(t, escape(appToken), escape(grantToken))
+		})
+	}
+}
+
+// eachCharacter escapes every character.
+func eachCharacter(format, text string) string {
+	var out strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&out, format, text[i])
+	}
+	return out.String()
+}
+
+// tokensAreInNoError has an e-conomic repeat the tokens in this form.
+func tokensAreInNoError(t *testing.T, app, grant string) {
+	t.Helper()
+	both := app + " " + grant
 	long := strings.Repeat("x", 280) + both // the limit would fall within a token
 	for name, handler := range map[string]http.HandlerFunc{
-		"message":      says(400, `{"message":"`+both+`","errorCode":"`+both+`","developerHint":"`+both+`","logId":"`+both+`","errors":["`+both+`"]}`, "X-RequestId", both),
-		"long message": says(400, `{"message":"`+long+`","developerHint":"`+long+`"}`, "X-RequestId", strings.Repeat("x", 80)+both),
-		"text":         says(403, both),
-		"page":         says(502, "<html><title>"+both+"</title>"),
-		"wrong type":   says(200, `{"productNumber":"x","barred":"`+both+`","collection":"`+both+`","bookedInvoiceNumber":"`+both+`","agreementNumber":"`+both+`"}`),
-		"cut within":   says(200, `{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
-		"unsound":      says(200, `{"productNumber":"x","bookedInvoiceNumber":1,"barred":"`+both+`","currency":["`+both+`"],"dueDate":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","bookedInvoiceNumber":1,"name":[],"barred":"`+both+`","dueDate":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
-		"other number": says(200, `{"productNumber":"`+both+`","collection":[{"productNumber":7,"name":"`+both+`"}],"pagination":{"results":1,"nextPage":"http://`+appToken+`/"}}`),
-		"not a PDF":    says(200, both),
-		"redirect":     says(302, both, "Location", "http://"+appToken+"/?"+grantToken),
-		"bad redirect": says(302, both, "Location", "http://"+appToken+":"+grantToken+"/%zz"),
+		"message":        says(400, `{"message":"`+both+`","errorCode":"`+both+`","developerHint":"`+both+`","logId":"`+both+`","errors":["`+both+`"]}`, "X-RequestId", both),
+		"long message":   says(400, `{"message":"`+long+`","developerHint":"`+long+`"}`, "X-RequestId", strings.Repeat("x", 80)+both),
+		"text":           says(403, both),
+		"page":           says(502, "<html><title>"+both+"</title>"),
+		"wrong type":     says(200, `{"productNumber":"x","barred":"`+both+`","collection":"`+both+`","bookedInvoiceNumber":"`+both+`","agreementNumber":"`+both+`"}`),
+		"cut within":     says(200, `{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
+		"unsound":        says(200, `{"productNumber":"x","bookedInvoiceNumber":1,"barred":"`+both+`","currency":["`+both+`"],"dueDate":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","bookedInvoiceNumber":1,"name":[],"barred":"`+both+`","dueDate":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
+		"other number":   says(200, `{"productNumber":"`+both+`","collection":[{"productNumber":7,"name":"`+both+`"}],"pagination":{"results":1,"nextPage":"http://`+app+`/"}}`),
+		"an item number": says(200, `{"collection":[{"productNumber":"`+grant+`"},{"productNumber":"a"}],"pagination":{"results":2}}`),
+		"a line's item":  says(200, `{"bookedInvoiceNumber":1,"lines":[{"product":{"productNumber":"`+grant+`"}},{"product":{"productNumber":"a"}}]}`),
+		"a link":         says(200, `{"collection":[{"productNumber":"a"}],"pagination":{"results":2,"nextPage":"http://thief/`+grant+`"}}`),
+		"a bad link":     says(200, `{"collection":[{"productNumber":"a"}],"pagination":{"results":2,"nextPage":"ht%tp://`+both+`"}}`),
+		"a thief":        says(200, `{"collection":[{"productNumber":"a"}],"pagination":{"results":2,"nextPage":"http://`+grant+`/"}}`),
+		"not a PDF":      says(200, both),
+		"redirect":       says(302, both, "Location", "http://"+app+"/?"+grant),
+		"bad redirect":   says(302, both, "Location", "http://"+app+":"+grant+"/%zz"),
 		"no HTTP": func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
@@ -501,7 +542,7 @@ func TestTokensAreInNoError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, handler)
-			ctx, p := t.Context(), economic.PriorityHint
+			ctx, p := t.Context(), budget.PriorityHint
 			var errs []error
 			add := func(err error) { errs = append(errs, err) }
 			_, err := b.Self(ctx, p)
@@ -512,6 +553,14 @@ func TestTokensAreInNoError(t *testing.T) {
 			add(err)
 			for _, bad := range page.Bad {
 				add(bad.Err)
+				add(errors.New(bad.Number))
+			}
+			for _, product := range page.Items { // hints and the log have the numbers
+				add(errors.New(product.Number))
+			}
+			if page.Next != "" {
+				_, err := b.NextProducts(ctx, p, page.Next)
+				add(err)
 			}
 			for _, product := range append(page.Items, one.Value) {
 				for _, u := range product.Unsound {
@@ -522,6 +571,9 @@ func TestTokensAreInNoError(t *testing.T) {
 			add(err)
 			invoice, err := b.Invoice(ctx, p, 1)
 			add(err)
+			for _, line := range invoice.Value.Lines {
+				add(errors.New(line.ProductNumber))
+			}
 			for _, inv := range append(list.Items, invoice.Value) {
 				for _, u := range inv.Unsound {
 					add(u.Err)
@@ -538,10 +590,8 @@ func TestTokensAreInNoError(t *testing.T) {
 					text += fmt.Sprintf("%+v", *e)
 				}
 				// Not even the beginning of a token.
-				for _, token := range []string{appToken[:11], grantToken[:12]} {
-					if strings.Contains(text, token) {
-						t.Errorf("%q is in %s", token, text)
-					}
+				if secret.Hide(appToken[:11], grantToken[:12]).Found([]byte(text)) {
+					t.Errorf("a token is in %s", text)
 				}
 			}
 		})
@@ -551,10 +601,20 @@ func TestTokensAreInNoError(t *testing.T) {
 func TestBadTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
-	for _, grant := range []string{"", "secret-a\nb", "secret b", "secret-æ"} {
-		_, err := b.client.Agreement(grant, nil).Self(t.Context(), economic.PriorityTick)
-		if economic.KindOf(err) != economic.KindUnauthorized || strings.Contains(err.Error(), "secret") {
+	const badGrant = "read who the agreement is: e-conomic refuses the token (or the agreement has revoked its grant): the grant token is empty or contains an invalid character: enter it again"
+	for _, grant := range []string{"", "secret-a\nb", "secret b", "secret-æ", "secret\x7f"} {
+		_, err := b.client.Agreement(grant, nil).Self(t.Context(), budget.PriorityTick)
+		if economic.KindOf(err) != economic.KindUnauthorized || err.Error() != badGrant {
 			t.Errorf("%q: got %v", grant, err)
+		}
+	}
+	if _, err := economic.New(economic.Options{AppSecretToken: "!~"}); err != nil {
+		t.Errorf("the first and last characters that a token may have: %v", err)
+	}
+	for address, shown := range map[string]string{"https://u:secret@h": "https://u:xxxxx@h", "https:///products": "https:///products", "https://h/#x": "https://h/#x", "//h": "//h"} {
+		_, err := economic.New(economic.Options{AppSecretToken: "x", RESTURL: address})
+		if want := fmt.Sprintf("e-conomic's address %q: expected one like https://restapi.e-conomic.com", shown); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", address, err, want)
 		}
 	}
 	for _, o := range []economic.Options{
@@ -565,6 +625,24 @@ func TestBadTokens(t *testing.T) {
 			t.Errorf("%+v: got %v", o, err)
 		}
 	}
+}
+
+// idle is a transport that counts how often its idle connections are closed.
+type idle struct {
+	http.RoundTripper
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	transport := &idle{}
+	client(t, economic.Options{Transport: transport}).Close()
+	if transport.closed != 1 {
+		t.Errorf("idle connections were closed %d times", transport.closed)
+	}
+	client(t, economic.Options{Transport: &answering{}}).Close() // it has none
 }
 
 func TestPDF(t *testing.T) {
@@ -609,13 +687,13 @@ func TestPDF(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.RequestURI != "/invoices/booked/10/pdf" || r.Header.Get("X-AgreementGrantToken") != grantToken {
-					t.Errorf("asked for %s", r.RequestURI)
+				if r.RequestURI != "/invoices/booked/10/pdf" || r.Header.Get("X-AgreementGrantToken") != grantToken || r.Header.Get("Accept") != "application/pdf" {
+					t.Errorf("asked for %s as %s", r.RequestURI, r.Header.Get("Accept"))
 				}
 				io.WriteString(w, test.body)
 			}, func(o *economic.Options) { o.MaxPDFBytes = 8000 })
 			for _, link := range []string{"", b.url + "/invoices/booked/10/pdf?filter=a&demo=true#x", "http://elsewhere.test/pdf", "::"} {
-				read, err := b.InvoicePDF(t.Context(), economic.PriorityInvoice, economic.Invoice{Number: 10, PDF: link})
+				read, err := b.InvoicePDF(t.Context(), budget.PriorityInvoice, economic.Invoice{Number: 10, PDF: link})
 				if economic.KindOf(err) != test.kind || err != nil && !strings.Contains(err.Error(), test.text) {
 					t.Fatalf("%q: got %v", link, err)
 				}
@@ -649,7 +727,7 @@ func TestPDFCut(t *testing.T) {
 		w.Header().Set("Content-Length", "1000")
 		io.WriteString(w, "%PDF-1.7 %%EOF")
 	})
-	if _, err := b.InvoicePDF(t.Context(), economic.PriorityInvoice, economic.Invoice{Number: 1}); economic.KindOf(err) != economic.KindUnavailable {
+	if _, err := b.InvoicePDF(t.Context(), budget.PriorityInvoice, economic.Invoice{Number: 1}); economic.KindOf(err) != economic.KindUnavailable {
 		t.Errorf("got %v", err)
 	}
 }
@@ -669,7 +747,7 @@ func TestProductUnderAnotherNumber(t *testing.T) {
 		"the one it contains": {"A-10", "A-1", economic.KindMalformed},
 	} {
 		b := setup(t, says(200, `{"productNumber":"`+test.answered+`","name":"x"}`))
-		read, err := b.Product(t.Context(), economic.PriorityHint, test.asked)
+		read, err := b.Product(t.Context(), budget.PriorityHint, test.asked)
 		if economic.KindOf(err) != test.kind || read.Began.IsZero() || (err == nil) != (read.Value.Number == test.asked) {
 			t.Errorf("%s: got %+v, %v", name, read, err)
 		}
@@ -682,7 +760,67 @@ func TestProductUnderAnotherNumber(t *testing.T) {
 func TestInvoiceUnderAnotherNumber(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says(200, `{"bookedInvoiceNumber":11}`))
-	if _, err := b.Invoice(t.Context(), economic.PriorityHint, 10); economic.KindOf(err) != economic.KindMalformed {
+	if _, err := b.Invoice(t.Context(), budget.PriorityHint, 10); economic.KindOf(err) != economic.KindMalformed {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestPatienceForAnAnswer: a call waits for its answer to begin as long as its patience lasts, and
+// then for the rest of it as long as any.
+func TestPatienceForAnAnswer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		patience, begins, ends time.Duration
+		err                    error
+	}{
+		"it begins in time":            {time.Second, 999 * time.Millisecond, 29 * time.Second, nil},
+		"it begins too late":           {time.Second, 1001 * time.Millisecond, 0, economic.ErrSilent},
+		"it begins in time, and hangs": {time.Second, 999 * time.Millisecond, 31 * time.Second, economic.ErrTimeout},
+		"no patience of its own":       {0, 29 * time.Second, 0, nil},
+		"nor in time":                  {0, 31 * time.Second, 0, economic.ErrTimeout},
+		"more than there is":           {time.Hour, 31 * time.Second, 0, economic.ErrTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client, err := economic.New(economic.Options{RESTURL: "http://127.0.0.1:1", AppSecretToken: appToken, Timeout: 30 * time.Second, Transport: late{c.begins, c.ends},
+					Patience: func(context.Context) time.Duration { return c.patience }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = client.Agreement(grantToken, nil).Self(t.Context(), budget.PriorityTick)
+				if !errors.Is(err, c.err) || err != nil && (c.err == nil || economic.KindOf(err) != economic.KindUnavailable) {
+					t.Errorf("got %v, expected %v", err, c.err)
+				}
+			})
+		})
+	}
+}
+
+// late is a service whose answers begin after a while, and end after another.
+type late struct{ begins, ends time.Duration }
+
+func (l late) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(l.begins):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: http.StatusOK, ContentLength: -1, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(&lateBody{r.Context(), l.ends, strings.NewReader(`{"agreementNumber":7,"company":{"name":"x"}}`)})}, nil
+}
+
+type lateBody struct {
+	ctx   context.Context //nolint:containedctx // of the request
+	after time.Duration
+	io.Reader
+}
+
+func (b *lateBody) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(b.after):
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+	b.after = 0
+	return b.Reader.Read(p)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
 
+	"lagerd/budget"
 	"lagerd/economic"
 )
 
@@ -214,8 +215,8 @@ func TestContract(t *testing.T) {
 	var answer []byte
 	b := setup(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(answer) },
 		func(o *economic.Options) { o.Observe = nil })
-	unlimited := b.client.Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{DailyCalls: 1 << 30}))
-	ctx, p := t.Context(), economic.PriorityHint
+	unlimited := b.client.Agreement(grantToken, budget.New(budget.Options{DailyCalls: 1 << 30}))
+	ctx, p := t.Context(), budget.PriorityHint
 	product, products := schemaOf(t, "products.productNumber.get"), schemaOf(t, "products.get")
 	invoice, invoices := schemaOf(t, "invoices.booked.bookedInvoiceNumber.get"), schemaOf(t, "invoices.booked.get")
 	self := schemaOf(t, "self.get")

@@ -7,19 +7,19 @@
 //	Budget: daily calls, 429, token bucket, calls in flight     refuses or waits
 //	      │
 //	      ▼
-//	send: the only place that makes a request   ──▶  getOnly  ──▶  e-conomic
+//	send: the only place that makes a request   ──▶  rest.Getter: GET only  ──▶  e-conomic
 //	      │
 //	      ▼
-//	readBody: large answers one at a time, large PDFs two (large.go)
+//	bytes, limited in size; large answers one at a time, large PDFs two
 //	      │
 //	      ▼
-//	bytes, limited in size  ──▶  decode: exact, names the invalid field
+//	decode: exact, names the invalid field (package rest reads the JSON)
 //
 // Guarantees:
 //
 //  1. It sends only GET, and only to the configured scheme and host: an
 //     agreement's grant can write, and every request carries both tokens.
-//     getOnly enforces this at the lowest level.
+//     rest.Getter enforces this at the lowest level.
 //  2. Absent is not zero. A figure that e-conomic did not send is nil, a truncated
 //     or garbled answer is an error, and "not found" is believed only from
 //     e-conomic itself, not from a gateway's page.

@@ -3,12 +3,15 @@ package economic
 import (
 	"errors"
 	"net/http"
-	"testing"
+	"time"
+
+	"lagerd/budget"
+	"lagerd/rest"
 )
 
 // HTTP returns an http.Client on the client's own transport, to test requests that send
 // never makes.
-func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.transport} }
+func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.getter.Transport()} }
 
 // Decoders for fuzzing: each decodes an answer's body.
 
@@ -29,14 +32,15 @@ func CheckPDF(body []byte) error { return checkPDF(answer{body: body}) }
 
 // IsFieldError reports whether an error names a field.
 func IsFieldError(err error) bool {
-	f, ok := errors.AsType[*fieldError](err)
-	return ok && f.path != "" && f.want != "" && f.got != ""
+	f, ok := errors.AsType[*rest.FieldError](err)
+	return ok && f.Path != "" && f.Want != "" && f.Got != ""
 }
 
-// Acquire and Release do what ask does around a request.
-func (b *Budget) Acquire(t *testing.T, p Priority) error { return b.acquire(t.Context(), p) }
-
-func (b *Budget) Release(status int, header http.Header) { b.release(status, header) }
+// Release releases a call as ask does after an answer.
+func Release(b *budget.Budget, status int, header http.Header, now time.Time) {
+	said, _ := limits(status, header, now)
+	b.Release(said)
+}
 
 func DecodeSelf(body []byte) (Self, error) {
 	return decodeSelf(answer{header: http.Header{}, body: body})

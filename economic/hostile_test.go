@@ -6,118 +6,32 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/economic"
+	"lagerd/test/hostiletest"
 )
 
 const mib = 1 << 20
-
-// fill repeats a part until an answer has that many bytes.
-func fill(before, part, after string, size int) func() []byte {
-	return func() []byte {
-		n := (size - len(before) - len(after)) / len(part)
-		return []byte(before + strings.Repeat(part, n) + strings.TrimRight(part, ",") + after)
-	}
-}
 
 // TestHostileAnswers: whatever an answer of maximum size contains, reading it takes at most
 // three times its size in memory, and two seconds. No test runs in parallel with it, because
 // it measures.
 func TestHostileAnswers(t *testing.T) { //nolint:paralleltest // it measures memory
-	const page, pageEnd = `{"collection":[`, `],"pagination":{"results":1}}`
-	const item, itemEnd = `{"collection":[{"productNumber":"1",`, `}],"pagination":{"results":1}}`
-	products := func(body []byte) error { _, err := economic.DecodeProducts(body); return err }
-	invoices := func(body []byte) error { _, err := economic.DecodeInvoices(body); return err }
-	invoice := func(body []byte) error { _, err := economic.DecodeInvoice(body); return err }
-	self := func(body []byte) error { _, err := economic.DecodeSelf(body); return err }
-	for name, test := range map[string]struct {
-		body   func() []byte
-		decode func([]byte) error
-		err    string // "": it can be parsed
-	}{
-		"empty items":      {fill(page, `{},`, pageEnd, largest), products, "at most 1000"},
-		"numbers as items": {fill(page, `0,`, pageEnd, largest), products, "at most 1000"},
-		"items":            {fill(page, `{"productNumber":"1"},`, pageEnd, largest), products, "at most 1000"},
-		"long items":       {fill(page, `{"productNumber":"1","name":"`+strings.Repeat("x", largest/998)+`"},`, pageEnd, largest), products, ""},
-		"unneeded list":    {fill(item+`"x":[`, `[],`, `]`+itemEnd, largest), products, ""},
-		"unneeded object":  {fill(item+`"x":{`, `"a":{"b":1e9},`, `}`+itemEnd, largest), products, ""},
-		"one needed often": {fill(item, `"name":"x",`, itemEnd, largest), products, ""},
-		"inventory often":  {fill(item, `"inventory":{"inStock":1},`, itemEnd, largest), products, ""},
-		"deep lists": {func() []byte {
-			return []byte(item + `"x":` + strings.Repeat("[", largest/2) + strings.Repeat("]", largest/2) + itemEnd)
-		}, products, "exceeded max depth"},
-		"deep objects": {func() []byte {
-			return []byte(item + `"x":` + strings.Repeat(`{"x":`, largest/6) + "1" + strings.Repeat("}", largest/6) + itemEnd)
-		}, products, "exceeded max depth"},
-		"deep inventory": {func() []byte {
-			return []byte(item + `"inventory":` + strings.Repeat(`{"inventory":`, largest/14) + "1" + strings.Repeat("}", largest/14) + itemEnd)
-		}, products, "exceeded max depth"},
-		"a long name":       {fill(item+`"name":"`, "ab", `"`+itemEnd, largest), products, ""},
-		"an escaped name":   {fill(item+`"name":"`, `\u00e6`, `"`+itemEnd, largest), products, ""},
-		"a long figure":     {fill(item+`"inventory":{"inStock":`, "9", `}`+itemEnd, largest), products, ""},
-		"a long number":     {fill(`{"collection":[{"productNumber":"`, "9", `"}],"pagination":{"results":1}}`, largest), products, ""},
-		"a text as a flag":  {fill(item+`"barred":"`, "ab", `"`+itemEnd, largest), products, ""},
-		"spaces":            {fill(item+`"barred":`, " ", `true`+itemEnd, largest), products, ""},
-		"a long name of it": {fill(item+`"`, "ab", `":1`+itemEnd, largest), products, ""},
-		"pagination often":  {fill(page+`],`, `"pagination":{"results":1},`, `,"x":1}`, largest), products, "several of them"},
-		"collections":       {fill(`{`, `"collection":[{}],`, `,"pagination":{"results":1}}`, largest), products, "several of them"},
-		"empty invoices":    {fill(page, `{},`, pageEnd, largest), invoices, "at most 1000"},
-		"lines":             {fill(`{"bookedInvoiceNumber":1,"lines":[`, `{},`, `]}`, largest), invoice, "at most 100000"},
-		"lines of numbers":  {fill(`{"bookedInvoiceNumber":1,"lines":[`, `0,`, `]}`, largest), invoice, "at most 100000"},
-		"lines of products": {fill(`{"bookedInvoiceNumber":1,"lines":[`, `{"product":{"productNumber":"1"}},`, `]}`, largest), invoice, "at most 100000"},
-		"lines often":       {fill(`{"bookedInvoiceNumber":1,`, `"lines":[{},0],`, `,"date":"2026-01-01"}`, largest), invoice, ""},
-		"modules":           {fill(`{"agreementNumber":1,"modules":[`, `{},`, `]}`, largest/16), self, "at most 1000"},
-		"roles":             {fill(`{"agreementNumber":1,"application":{"requiredRoles":[`, `0,`, `]}}`, largest/16), self, "at most 1000"},
-		"a page":            {fill("<html>", "<b>", "</html>", largest), products, "no usable answer"},
-		"zeroes":            {func() []byte { return make([]byte, largest) }, products, "invalid"},
-		"an open list":      {fill(page, `[`, "", largest), products, "exceeded max depth"},
-		"PDF of objects":    {fill("%PDF-1.4\n1 0 obj\n%%EOF", "1 1 ob j", "", largest/3), economic.CheckPDF, "truncated"},
-		"PDF of obj":        {fill("%PDF-1.4\n1 0 obj\n%%EOF", "1  obj ", "", largest/3), economic.CheckPDF, "truncated"},
-		"PDF of ends":       {fill("%PDF-1.4\n1 0 obj\n", "%%EOF", "", largest/3), economic.CheckPDF, ""},
-	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // it measures memory
-			body := test.body()
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			began := cpuTime(t)
-			err := test.decode(body)
-			took := cpuTime(t) - began
-			runtime.ReadMemStats(&after)
-			switch {
-			case test.err == "" && err != nil, test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
-				t.Errorf("got %.200v, want %q", err, test.err)
-			case err != nil && len(err.Error()) > 1000:
-				t.Errorf("an error of %d bytes", len(err.Error()))
-			}
-			// This excludes the answer itself, which is also in memory.
-			if got, most := int(after.TotalAlloc-before.TotalAlloc), 2*largest+16*mib; got > most {
-				t.Errorf("%d MiB allocated, expected at most %d", got/mib, most/mib)
-			}
-			if most := 2 * time.Second * slower; took > most {
-				t.Errorf("it took %s, expected at most %s", took, most)
-			}
-			t.Logf("%d MiB in %s: %.100v", (after.TotalAlloc-before.TotalAlloc)/mib, took.Round(time.Millisecond), err)
-		})
+	decoders := map[hostiletest.Kind]func([]byte) error{
+		hostiletest.Products: func(body []byte) error { _, err := economic.DecodeProducts(body); return err },
+		hostiletest.Invoices: func(body []byte) error { _, err := economic.DecodeInvoices(body); return err },
+		hostiletest.Invoice:  func(body []byte) error { _, err := economic.DecodeInvoice(body); return err },
+		hostiletest.Self:     func(body []byte) error { _, err := economic.DecodeSelf(body); return err },
+		hostiletest.PDF:      economic.CheckPDF,
 	}
-}
-
-// cpuTime is what the process has used, which a busy machine lengthens less than the time.
-func cpuTime(t *testing.T) time.Duration {
-	t.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	hostiletest.Read(t, hostiletest.Answers, decoders)
 }
 
 // slowRest is the rest of a body, which arrives in parts.
@@ -194,10 +108,10 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 		}
 		read := func(a *economic.Agreement) (time.Duration, error) {
 			began := time.Now()
-			_, err := a.Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{})
+			_, err := a.Products(t.Context(), budget.PriorityHint, economic.ProductsQuery{})
 			return time.Since(began), err
 		}
-		one := client.Agreement("one", economic.NewBudget(economic.BudgetOptions{}))
+		one := client.Agreement("one", budget.New(budget.Options{}))
 		for n, turn := range []struct{ takes, within time.Duration }{
 			{6500 * time.Millisecond, 3 * time.Second},
 			{6500 * time.Millisecond, 6 * time.Second},
@@ -235,7 +149,7 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 		}
 		waiting, stop := context.WithCancel(t.Context())
 		stop()
-		if _, err := client.Agreement("ended", nil).Products(waiting, economic.PriorityHint, economic.ProductsQuery{}); err == nil {
+		if _, err := client.Agreement("ended", nil).Products(waiting, budget.PriorityHint, economic.ProductsQuery{}); err == nil {
 			t.Error("a call goes on although its context has ended")
 		}
 		all.Wait()
@@ -282,7 +196,7 @@ func TestLargeAnswersGiveUpTheirSlot(t *testing.T) {
 					}()
 					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 					defer cancel()
-					_, err = client.Agreement("one", nil).Products(ctx, economic.PriorityHint, economic.ProductsQuery{})
+					_, err = client.Agreement("one", nil).Products(ctx, budget.PriorityHint, economic.ProductsQuery{})
 					return err
 				}()
 				if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
@@ -312,9 +226,9 @@ func TestSingleAnswersAreSmall(t *testing.T) {
 	a := client.Agreement("one", nil)
 	for _, n := range []int{2 * mib, 2*mib + 1} {
 		size = n
-		_, product := a.Product(t.Context(), economic.PriorityHint, "1")
-		_, self := a.Self(t.Context(), economic.PriorityHint)
-		_, invoice := a.Invoice(t.Context(), economic.PriorityHint, 1)
+		_, product := a.Product(t.Context(), budget.PriorityHint, "1")
+		_, self := a.Self(t.Context(), budget.PriorityHint)
+		_, invoice := a.Invoice(t.Context(), budget.PriorityHint, 1)
 		if want := n == 2*mib; (product == nil) != want || (self == nil) != want || invoice != nil {
 			t.Errorf("%d bytes: a product %v, the agreement %v, an invoice %v", n, product, self, invoice)
 		}
@@ -343,13 +257,13 @@ func TestLargePDFsHaveTheirOwnSlots(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range 4 {
 			all.Go(func() {
-				if _, err := client.Agreement(fmt.Sprint(n), nil).InvoicePDF(t.Context(), economic.PriorityInvoice, economic.Invoice{Number: 1}); err != nil {
+				if _, err := client.Agreement(fmt.Sprint(n), nil).InvoicePDF(t.Context(), budget.PriorityInvoice, economic.Invoice{Number: 1}); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Go(func() {
-			if _, err := client.Agreement("page", nil).Products(t.Context(), economic.PriorityHint, economic.ProductsQuery{}); err != nil {
+			if _, err := client.Agreement("page", nil).Products(t.Context(), budget.PriorityHint, economic.ProductsQuery{}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"lagerd/rest"
 )
 
 // checkPDF returns an error unless an answer is a complete PDF. Readers accept a PDF
@@ -18,18 +20,18 @@ func checkPDF(got answer) error {
 	header := bytes.Index(body[:min(len(body), within)], []byte("%PDF-"))
 	// An error page may quote a PDF's markers.
 	if header < 0 || strings.HasPrefix(http.DetectContentType(body), "text/html") {
-		began := excerpt(body[:min(len(body), 4*within)])
+		began := rest.Excerpt(body[:min(len(body), 4*within)])
 		if began == "" {
 			began = "nothing"
 		}
-		return &fieldError{"pdf", "%PDF- at the start", began}
+		return &rest.FieldError{Path: "pdf", Want: "%PDF- at the start", Got: began}
 	}
 	end := bytes.LastIndex(body, []byte("%%EOF"))
 	if end < 0 {
-		return &fieldError{"pdf", "%%EOF at the end", fmt.Sprintf("%d bytes without it: truncated", len(body))}
+		return &rest.FieldError{Path: "pdf", Want: "%%EOF at the end", Got: fmt.Sprintf("%d bytes without it: truncated", len(body))}
 	}
 	if !hasPDFObject(body[min(header+len("%PDF-1.7"), end):end]) {
-		return &fieldError{"pdf", "at least one object", "none"}
+		return &rest.FieldError{Path: "pdf", Want: "at least one object", Got: "none"}
 	}
 	after := bytes.Trim(body[end+len("%%EOF"):], pdfSpace)
 	if len(after) == 0 {
@@ -38,7 +40,7 @@ func checkPDF(got answer) error {
 	// An updated or web-optimized file has several end marks. Objects follow every one
 	// but the last.
 	if hasPDFObject(after) || len(after) > within && !leadsToTable(body, header, end) {
-		return &fieldError{"pdf", "%%EOF at the end", fmt.Sprintf("%d bytes after it: truncated", len(body)-end-len("%%EOF"))}
+		return &rest.FieldError{Path: "pdf", Want: "%%EOF at the end", Got: fmt.Sprintf("%d bytes after it: truncated", len(body)-end-len("%%EOF"))}
 	}
 	return nil
 }

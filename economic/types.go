@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"lagerd/rest"
 )
 
 // Read is one value read from e-conomic. If the request was sent, Began and ServerDate
@@ -32,12 +34,9 @@ type BadItem struct {
 	Err    error
 }
 
-// Unsound is a field that is present but unreadable: of the wrong type, or out of range.
-// It reads as absent. The caller decides whether the field is required.
-type Unsound struct {
-	Field string // its path: "inventory.available", or "inventory" if the block is no object
-	Err   error  // what was expected and what came; the same text wherever the field was read
-}
+// Unsound is a field that is present but unreadable. Its path is like "inventory.available", or
+// "inventory" if the block is no object.
+type Unsound = rest.Unsound
 
 // Product is a product of an agreement (an item, in lagerd's terms).
 type Product struct {
@@ -54,6 +53,9 @@ type Product struct {
 }
 
 func (p *Product) unsound() []Unsound { return p.Unsound }
+
+// named returns what e-conomic sent as its number.
+func (p *Product) named() string { return p.Number }
 
 // Inventory holds a product's stock figures, in units. A figure that e-conomic
 // did not send is nil, never zero.
@@ -96,6 +98,8 @@ type Invoice struct {
 }
 
 func (i *Invoice) unsound() []Unsound { return i.Unsound }
+
+func (*Invoice) named() string { return "" } // a whole number holds no token
 
 // Line is an invoice line with an item.
 type Line struct {

@@ -2,14 +2,17 @@ package economic_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/economic"
 )
 
@@ -68,9 +71,9 @@ func TestWait(t *testing.T) {
 			return record
 		}
 		network := &answering{after: time.Second}
-		a := client(t, economic.Options{Transport: network, Wait: wait}).Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{Concurrency: 1}))
+		a := client(t, economic.Options{Transport: network, Wait: wait}).Agreement(grantToken, budget.New(budget.Options{Concurrency: 1}))
 		read := func(ctx context.Context) {
-			if _, err := a.Products(ctx, economic.PriorityTick, economic.ProductsQuery{}); err != nil {
+			if _, err := a.Products(ctx, budget.PriorityTick, economic.ProductsQuery{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -83,6 +86,100 @@ func TestWait(t *testing.T) {
 			t.Errorf("waits at %v, expected %v", waits, want)
 		}
 	})
+}
+
+// TestCallTakes: the observed duration of a call is the time from its request to the end of
+// its answer, without the wait for its turn.
+func TestCallTakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var seen []economic.Call
+		var mu sync.Mutex
+		network := &answering{after: time.Second}
+		a := client(t, economic.Options{Transport: network, CallsPerSecond: 1, Observe: func(c economic.Call) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, c)
+		}}).Agreement(grantToken, budget.New(budget.Options{}))
+		var calling sync.WaitGroup
+		for range 2 {
+			calling.Go(func() {
+				if _, err := a.Products(t.Context(), budget.PriorityTick, economic.ProductsQuery{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calling.Wait()
+		want := economic.Call{Endpoint: "products", Status: 200, Duration: time.Second}
+		if !slices.Equal(seen, []economic.Call{want, want}) {
+			t.Errorf("observed %+v", seen)
+		}
+	})
+}
+
+// dropped is a transport whose requests get no answer.
+type dropped struct{ err error }
+
+func (d dropped) RoundTrip(*http.Request) (*http.Response, error) { return nil, d.err }
+
+// TestTimeout: only a call that reaches the client's timeout is reported as one that hangs, not
+// one that its caller gave up or that failed.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("connection refused")
+	const op = "read who the agreement is: no usable answer from e-conomic: "
+	for _, c := range []struct {
+		name      string
+		transport http.RoundTripper
+		patience  time.Duration // of the caller
+		took      time.Duration
+		text      string
+		is, isNot error
+	}{
+		{"the client's timeout", &answering{after: time.Hour}, time.Hour, 7 * time.Second, op + "no complete answer within 7s: context canceled", economic.ErrTimeout, context.DeadlineExceeded},
+		{"the caller's", &answering{after: time.Hour}, time.Second, time.Second, op + "context deadline exceeded", context.DeadlineExceeded, economic.ErrTimeout},
+		{"no connection", dropped{broken}, time.Hour, 0, op + "connection refused", broken, economic.ErrTimeout},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
+			defer cancel()
+			began := time.Now()
+			a := client(t, economic.Options{Transport: c.transport, Timeout: 7 * time.Second}).Agreement(grantToken, budget.New(budget.Options{}))
+			_, err := a.Self(ctx, budget.PriorityHint)
+			if err == nil || err.Error() != c.text || !errors.Is(err, c.is) || errors.Is(err, c.isNot) || time.Since(began) != c.took {
+				t.Errorf("%s: after %s: %v", c.name, time.Since(began), err)
+			}
+		})
+	}
+}
+
+// TestBodiesAreClosed: the body of each answer is closed, whatever its status.
+func TestBodiesAreClosed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 404, 429, 500} {
+		synctest.Test(t, func(t *testing.T) {
+			body := &closing{Reader: strings.NewReader("{}")}
+			a, _ := agreement(t, budget.Options{}, func(*http.Request) *http.Response {
+				w := respond(status, "")
+				w.Body = body
+				return w
+			})
+			_, _ = a.Self(t.Context(), budget.PriorityHint)
+			if body.closed != 1 {
+				t.Errorf("status %d: the body was closed %d times", status, body.closed)
+			}
+		})
+	}
+}
+
+type closing struct {
+	*strings.Reader
+	closed int
+}
+
+func (c *closing) Close() error {
+	c.closed++
+	return nil
 }
 
 // TestCallsPerSecond: all agreements together stay within the limit, with a burst of at
@@ -99,9 +196,9 @@ func TestCallsPerSecond(t *testing.T) {
 			all := client(t, economic.Options{Transport: network, CallsPerSecond: c.most})
 			var calling sync.WaitGroup
 			for range 40 {
-				a := all.Agreement(grantToken, economic.NewBudget(economic.BudgetOptions{}))
+				a := all.Agreement(grantToken, budget.New(budget.Options{}))
 				calling.Go(func() {
-					read, err := a.Products(t.Context(), economic.PriorityTick, economic.ProductsQuery{})
+					read, err := a.Products(t.Context(), budget.PriorityTick, economic.ProductsQuery{})
 					if err != nil {
 						t.Error(err)
 					}
@@ -132,10 +229,10 @@ func TestCallsPerSecondGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		network := &answering{}
-		budget := economic.NewBudget(economic.BudgetOptions{Concurrency: 1})
-		a := client(t, economic.Options{Transport: network, CallsPerSecond: 1}).Agreement(grantToken, budget)
+		b := budget.New(budget.Options{Concurrency: 1})
+		a := client(t, economic.Options{Transport: network, CallsPerSecond: 1}).Agreement(grantToken, b)
 		read := func(ctx context.Context) error {
-			_, err := a.Products(ctx, economic.PriorityTick, economic.ProductsQuery{})
+			_, err := a.Products(ctx, budget.PriorityTick, economic.ProductsQuery{})
 			return err
 		}
 		if err := read(t.Context()); err != nil {

@@ -68,6 +68,25 @@ func TestLastTicksAreSaved(t *testing.T) {
 	})
 }
 
+// TestBookedCallsAreReturned: calls are booked before they are made, and a stop returns the rest:
+// it would be missing from the agreement's day.
+func TestBookedCallsAreReturned(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 1, Products: 5}}, func(t *testing.T, w *enginetest.World) {
+		w.AddShop("shop1234", first)
+		w.Within(time.Minute, "the shop's first tick is over", func() bool { return w.Metric(`lagerd_passes_total{outcome="ok"}`) > 0 })
+		booked := func() string { return w.Row("SELECT SUM(calls) FROM agreement_calls") }
+		calls := fmt.Sprint(w.Calls())
+		if before := booked(); before == calls {
+			t.Fatalf("%s calls are booked, as many as were made: the test proves nothing", before)
+		}
+		w.Stop()
+		if after := booked(); after != calls {
+			t.Errorf("after the stop %s calls are booked, and %s were made", after, calls)
+		}
+	})
+}
+
 // TestShopsComeAndGo: an added shop is reconciled, a removed one no longer, a paused one
 // only once it is resumed. Requests are pruned in time.
 func TestShopsComeAndGo(t *testing.T) {

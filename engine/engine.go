@@ -13,6 +13,7 @@ import (
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/rackbeat"
 	"lagerd/source"
 	"lagerd/status"
 	"lagerd/store"
@@ -28,22 +29,31 @@ type Shops interface {
 
 // Options are an Engine's dependencies. All except Transport are required.
 type Options struct {
-	Store     *store.Store
-	Open      func(shop string, sealed []byte) (grantToken string, err error)
-	Shops     Shops
-	Metrics   *status.Metrics
-	Log       logrus.FieldLogger
-	Instance  func() store.Instance // a new one with each call
-	Now       func() time.Time
-	Jitter    func(most time.Duration) time.Duration // a random time from 0 to most
-	Transport http.RoundTripper                      // for calls to e-conomic; nil: the client's own
-	Pace      Pace
+	Store        *store.Store
+	Open         func(shop string, sealed []byte) (grantToken string, err error)
+	OpenRackbeat func(shop string, sealed []byte) (key string, err error)
+	Shops        Shops
+	Metrics      *status.Metrics
+	Log          logrus.FieldLogger
+	Instance     func() store.Instance // a new one with each call
+	Now          func() time.Time
+	Jitter       func(most time.Duration) time.Duration // a random time from 0 to most
+	Transport    http.RoundTripper                      // for calls to e-conomic; nil: the client's own
+	Pace         Pace
+
+	// Recorded is called after each write of webhooks, with its error. Default: no-op.
+	Recorded func(error)
+
+	// EconomicConnections limits the connections to e-conomic. 0: the client's own limit.
+	EconomicConnections int
 }
 
 // Pace holds tuning values that are not configurable. Usual returns lagerd's.
 type Pace struct {
 	PageSize     int           // items per page: 1 to plan.PageSize
 	UnpackAtOnce int           // see reconcile.Options
+	HintCaps     plan.HintCaps // see reconcile.Options
+	Batched      int64         // webhooks of one shop in batches at which the oldest are compacted
 	Writers      int           // see webhook.CommitterOptions
 	ListingTurn  time.Duration // how long a listing reads pages before its shop's hints get their turn
 	LookForFree  time.Duration // interval of checks for released leases
@@ -52,7 +62,7 @@ type Pace struct {
 
 // Usual returns the pace of a production lagerd.
 func Usual() Pace {
-	return Pace{PageSize: plan.PageSize, UnpackAtOnce: store.UnpackedHints, Writers: 1,
+	return Pace{PageSize: plan.PageSize, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(), Batched: store.BatchedHints, Writers: 1,
 		ListingTurn: time.Second, LookForFree: 400 * time.Millisecond, Poll: time.Second}
 }
 
@@ -90,9 +100,17 @@ func New(cfg config.Config, o Options) (*Engine, error) {
 func NewClient(cfg config.Config, more economic.Options) (*economic.Client, error) {
 	more.RESTURL, more.AppSecretToken = cfg.Economic.RESTURL, cfg.Economic.AppSecretToken.Reveal()
 	more.Timeout, more.CallsPerSecond = cfg.Economic.Timeout, cfg.Economic.CallsPerSecond
-	more.Wait = source.Waiting
+	more.Wait, more.Patience = source.Waiting, source.Patience
 	more.MaxURLBytes, more.MaxPDFBytes = cfg.Economic.MaxURLBytes, int64(cfg.PDF.MaxBytes)
 	return economic.New(more)
+}
+
+// NewRackbeat returns a Rackbeat client. cfg determines how it connects; more supplies the other
+// options.
+func NewRackbeat(cfg config.Config, more rackbeat.Options) (*rackbeat.Client, error) {
+	more.URL, more.Contact, more.Timeout = cfg.Rackbeat.URL, cfg.Rackbeat.Contact, cfg.Rackbeat.Timeout
+	more.Wait, more.Patience = source.Waiting, source.Patience
+	return rackbeat.New(more)
 }
 
 // Run runs the engine until ctx is done. It returns when the queued hints have been
@@ -185,6 +203,9 @@ func (e *Engine) record(ctx context.Context, hints []webhook.Hint) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	err := e.o.Store.RecordWebhooks(ctx, records)
+	if e.o.Recorded != nil {
+		e.o.Recorded(err)
+	}
 	if err != nil {
 		e.o.Log.WithError(err).WithField("hints", len(hints)).Error("cannot commit hints: their webhooks are answered 503")
 	}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
+	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/engine"
@@ -44,6 +46,9 @@ type fixture struct {
 	ended     chan struct{}
 	stop      context.CancelFunc
 }
+
+// opened returns a secret, which these tests store in the clear.
+func opened(_ string, sealed []byte) (string, error) { return string(sealed), nil }
 
 // shops implements engine.Shops for a shop that nobody changes.
 type shops struct {
@@ -95,7 +100,7 @@ func newFixture(t *testing.T, set func(c *config.Config)) *fixture {
 	pace := engine.Usual()
 	pace.LookForFree, pace.Poll = 20*time.Millisecond, 50*time.Millisecond
 	f.Engine, err = engine.New(f.cfg, engine.Options{
-		Store: s, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil }, Shops: &shops{store: s},
+		Store: s, Open: opened, OpenRackbeat: opened, Shops: &shops{store: s},
 		Metrics: f.metrics, Log: log, Now: time.Now, Pace: pace,
 		Jitter: func(time.Duration) time.Duration { return 0 },
 		Instance: func() store.Instance {
@@ -267,15 +272,50 @@ func TestStopCommits(t *testing.T) {
 	f := newFixture(t, nil)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	_ = f.Record(over, f.hint())
+	h := f.hint()
+	h.ReceivedAt = h.ReceivedAt.Add(-time.Minute)
+	_ = f.Record(over, h)
 	f.Run(over)
 	if n, _, err := f.store.OpenHintsTotal(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d hints are recorded, %v", n, err)
+	}
+	db, err := sql.Open("sqlite", f.store.Path())
+	must(t, err)
+	defer db.Close()
+	var of, data string
+	must(t, db.QueryRow("SELECT shop, data FROM hint_batches").Scan(&of, &data))
+	if want := fmt.Sprintf(`[{"kind":"stock","number":%q,"at_us":%d}]`, item, h.ReceivedAt.UnixMicro()); of != shop || data != want {
+		t.Errorf("recorded for %s: %s, expected %s", of, data, want)
 	}
 	for _, e := range f.log.AllEntries() {
 		if e.Level <= logrus.ErrorLevel {
 			t.Errorf("logged: %s", e.Message)
 		}
+	}
+}
+
+// TestCannotCommit: hints that cannot be committed are an error to their callers, and logged.
+func TestCannotCommit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	must(t, f.store.Close())
+	over, cancel := context.WithCancel(t.Context())
+	recorded := make(chan error)
+	go func() { recorded <- f.Record(t.Context(), f.hint()) }()
+	f.until("the hint waits", func() bool { return f.Queued() == 1 })
+	cancel()
+	f.Run(over)
+	if err := <-recorded; err == nil {
+		t.Error("the hint is recorded in no database")
+	}
+	said := 0
+	for _, e := range f.log.AllEntries() {
+		if e.Message == "cannot commit hints: their webhooks are answered 503" && e.Level == logrus.ErrorLevel && e.Data["hints"] == 1 && e.Data["error"] != nil {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("it is logged %d times: %v", said, f.log.AllEntries())
 	}
 }
 
@@ -298,15 +338,15 @@ func TestNewClient(t *testing.T) {
 	cfg.Economic.MaxURLBytes, cfg.PDF.MaxBytes = 500, 1024
 	client, err := engine.NewClient(cfg, economic.Options{UserAgent: "lagerd/1.2.3"})
 	must(t, err)
-	agreement := client.Agreement(grant, economic.NewBudget(economic.BudgetOptions{}))
+	agreement := client.Agreement(grant, budget.New(budget.Options{}))
 	began := time.Now()
-	if _, err = agreement.Self(t.Context(), economic.PriorityHint); !errors.Is(err, economic.ErrTimeout) || time.Since(began) > 900*time.Millisecond {
+	if _, err = agreement.Self(t.Context(), budget.PriorityHint); !errors.Is(err, economic.ErrTimeout) || time.Since(began) > 900*time.Millisecond {
 		t.Errorf("economic.timeout: %v after %s", err, time.Since(began))
 	}
 	if got := asked.Load().Header; got.Get("X-AppSecretToken") != "app" || got.Get("X-AgreementGrantToken") != grant || got.Get("User-Agent") != "lagerd/1.2.3" {
 		t.Errorf("the request had %v", got)
 	}
-	if _, err = agreement.InvoicePDF(t.Context(), economic.PriorityHint, economic.Invoice{Number: 7}); err == nil {
+	if _, err = agreement.InvoicePDF(t.Context(), budget.PriorityHint, economic.Invoice{Number: 7}); err == nil {
 		t.Error("pdf.max_bytes: a larger PDF was accepted")
 	}
 	ranges := make([]economic.Range, 100)

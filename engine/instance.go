@@ -3,15 +3,21 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
+	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/lease"
+	"lagerd/rackbeat"
 	"lagerd/reconcile"
 	"lagerd/schedule"
-	"lagerd/source"
 	economicsource "lagerd/source/economic"
+	rackbeatsource "lagerd/source/rackbeat"
+	"lagerd/source/remote"
 	"lagerd/store"
 )
 
@@ -22,6 +28,9 @@ type instance struct {
 	cfg       config.Config
 	info      store.Instance
 	client    *economic.Client
+	source    *economicsource.Service
+	rackbeat  *rackbeat.Client
+	stock     *rackbeatsource.Service
 	reconcile reconcile.Options
 	scheduler *schedule.Scheduler
 	keeper    *lease.Keeper
@@ -29,6 +38,8 @@ type instance struct {
 	ctx       context.Context // for work on shops, set by run
 
 	gaugedAt, prunedAt time.Time
+	odd                oddHeaders // e-conomic's
+	oddRackbeat        oddHeaders
 }
 
 // newInstance returns an instance that holds no shop yet, or an error if the
@@ -39,10 +50,15 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.client, err = NewClient(cfg, economic.Options{Transport: o.Transport, UserAgent: "lagerd/" + i.info.Version, Now: o.Now, Observe: o.Metrics.Called})
+	i.client, err = NewClient(cfg, economic.Options{Transport: o.Transport, UserAgent: "lagerd/" + i.info.Version, Now: o.Now, Observe: i.called, MaxConnections: o.EconomicConnections})
 	if err != nil {
 		return nil, err
 	}
+	i.rackbeat, err = NewRackbeat(cfg, rackbeat.Options{Transport: o.Transport, Now: o.Now, Observe: i.calledRackbeat})
+	if err != nil {
+		return nil, err
+	}
+	i.source, i.stock = i.newSource(), i.newRackbeatSource()
 	i.reconcile = i.reconcileOptions()
 	i.scheduler = schedule.NewScheduler(schedule.Options{
 		Reconcile: i.reconcile, Observer: o.Metrics, Workers: cfg.Reconcile.Workers, Instance: i.info.Instance,
@@ -56,10 +72,10 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 
 func (i *instance) reconcileOptions() reconcile.Options {
 	return reconcile.Options{
-		Store: i.Store, Source: i.source(), Open: i.Open, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
+		Store: i.Store, Source: i.source, Rackbeat: i.stock, RackbeatDailyCalls: i.cfg.Rackbeat.DailyCalls, Open: i.Open, OpenRackbeat: i.OpenRackbeat, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
 		Policy:         i.cfg.Reconcile.Policy,
 		PDFConcurrency: i.cfg.PDF.Concurrency, DailyCalls: i.cfg.Economic.DailyCalls,
-		PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, UnpackAtOnce: i.Pace.UnpackAtOnce,
+		PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, UnpackAtOnce: i.Pace.UnpackAtOnce, HintCaps: i.Pace.HintCaps,
 		KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
 	}
 }
@@ -68,10 +84,72 @@ func (i *instance) reconcileOptions() reconcile.Options {
 // pass counts against the limit on running passes.
 const patience = 3 * time.Second
 
-func (i *instance) source() source.Service {
-	return &economicsource.Service{Client: i.client, PageSize: i.Pace.PageSize, Budgets: economic.BudgetOptions{
+func (i *instance) newSource() *economicsource.Service {
+	return &economicsource.Service{Client: i.client, PageSize: i.Pace.PageSize, Accounts: remote.Accounts{Books: i.books(store.ServiceEconomic), Budgets: budget.Options{
 		DailyCalls: i.cfg.Economic.DailyCalls, Concurrency: i.cfg.Economic.Concurrency, Patience: patience, Now: i.Now,
-	}}
+	}}}
+}
+
+func (i *instance) books(of store.Service) Books {
+	return Books{Store: i.Store, Service: of, Instance: i.info.Instance, Log: i.Log, Now: i.Now}
+}
+
+// accounts returns the accounts of all services.
+func (i *instance) accounts() []*remote.Accounts {
+	return []*remote.Accounts{&i.source.Accounts, &i.stock.Accounts}
+}
+
+// blocked makes the calls to an account wait, as another process was told to.
+func (i *instance) blocked(b store.Blocked) {
+	at := &i.source.Accounts
+	if b.Service == store.ServiceRackbeat {
+		at = &i.stock.Accounts
+	}
+	at.Block(b.Account, b.Until, b.Lasts)
+}
+
+// rackbeatPatience is the same for Rackbeat's calls a minute: a listing right after a start, or
+// after a few hints, waits for some seconds.
+const rackbeatPatience = 10 * time.Second
+
+func (i *instance) newRackbeatSource() *rackbeatsource.Service {
+	return &rackbeatsource.Service{Client: i.rackbeat, Accounts: remote.Accounts{Books: i.books(store.ServiceRackbeat), Budgets: budget.Options{
+		DailyCalls: i.cfg.Rackbeat.DailyCalls, PerMinute: i.cfg.Rackbeat.CallsPerMinute, Patience: rackbeatPatience, Now: i.Now,
+	}}}
+}
+
+// called observes a call to e-conomic.
+func (i *instance) called(c economic.Call) {
+	i.Metrics.Called(c)
+	if c.OddHeader != "" && i.odd.tell(i.Now()) {
+		i.logOdd(store.ServiceEconomic, c.Endpoint, c.OddHeader)
+	}
+}
+
+// calledRackbeat observes a call to Rackbeat.
+func (i *instance) calledRackbeat(c rackbeat.Call) {
+	i.Metrics.CalledRackbeat(c)
+	if c.OddHeader != "" && i.oddRackbeat.tell(i.Now()) {
+		i.logOdd(store.ServiceRackbeat, c.Endpoint, c.OddHeader)
+	}
+}
+
+func (i *instance) logOdd(of store.Service, endpoint, header string) {
+	i.Log.WithFields(logrus.Fields{"endpoint": endpoint, "header": header}).Warnf("%s's header about its rate limit makes no sense and is ignored", of)
+}
+
+// oddHeaders limits how often a service's headers that make no sense are logged.
+type oddHeaders struct {
+	last atomic.Int64 // when one was logged; 0: none yet
+}
+
+// oddEvery is how often such a header of a service is logged.
+const oddEvery = 10 * time.Minute
+
+// tell reports whether one that came now is to be logged.
+func (o *oddHeaders) tell(now time.Time) bool {
+	at, last := now.UnixNano(), o.last.Load()
+	return (last == 0 || at-last >= int64(oddEvery)) && o.last.CompareAndSwap(last, at)
 }
 
 func (i *instance) held() int { return len(i.scheduler.Held()) }
@@ -81,8 +159,12 @@ func (i *instance) run(ctx context.Context) {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	defer i.client.Close()
+	defer i.rackbeat.Close()
 	i.ctx = work
 	var running sync.WaitGroup
+	for _, a := range i.accounts() {
+		running.Go(func() { a.Run(work) })
+	}
 	running.Go(func() { i.scheduler.Run(work) })
 	running.Go(func() { i.poll(ctx) })
 	i.keeper.Run(ctx) // before it returns it drops every shop, which cancels its pass
@@ -113,12 +195,16 @@ func (i *instance) Holds(name string) bool { return i.scheduler.Holds(name) }
 func (i *instance) Dropped(name string) { i.scheduler.Drop(name) }
 
 // Releasing implements lease.Holder. It saves the last ticks and calls of dropped shops,
-// which is impossible once their leases are released.
+// which is impossible once their leases are released, and returns the calls that were booked
+// and not made, before another lagerd books some.
 func (i *instance) Releasing(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := i.scheduler.FlushTicks(ctx, true); err != nil {
 		i.Log.WithError(err).Warn("cannot save last ticks")
+	}
+	for _, a := range i.accounts() {
+		_ = a.Return(ctx)
 	}
 }
 
@@ -155,7 +241,7 @@ func (i *instance) poll(ctx context.Context) {
 
 func (i *instance) pollOnce(ctx context.Context) error {
 	now := i.Now()
-	news, err := i.Store.News(ctx, i.reconcile.DueBy(now))
+	news, err := i.Store.News(ctx, i.reconcile.DueBy(now), i.reconcile.WorkDueBy(now))
 	if err != nil {
 		return err
 	}
@@ -163,6 +249,9 @@ func (i *instance) pollOnce(ctx context.Context) error {
 		if err := i.Shops.Refresh(ctx); err != nil {
 			return err
 		}
+	}
+	for _, b := range news.Blocked {
+		i.blocked(b)
 	}
 	i.scheduler.Sync(i.Shops.Shop)
 	i.scheduler.Requested(news.Requests)
@@ -186,8 +275,16 @@ func (i *instance) pollOnce(ctx context.Context) error {
 func (i *instance) gauge(ctx context.Context) error {
 	i.Metrics.Leases.Set(float64(i.held()))
 	i.Metrics.Shops(i.scheduler.States())
+	i.Metrics.ShortOfCalls.Set(float64(i.scheduler.ShortOfCalls()))
 	i.Metrics.ShopsWaiting.Set(float64(i.scheduler.Waiting()))
 	i.Metrics.StuckWorkers.Set(float64(i.scheduler.Stuck()))
+	compacted, err := i.Store.CompactBatches(ctx, i.Pace.Batched)
+	if compacted > 0 {
+		i.Log.WithField("webhooks", compacted).Warn("more webhooks wait for their shop's reconciliation than are kept: a sweep will cover them")
+	}
+	if err != nil {
+		return err
+	}
 	open, oldest, err := i.Store.OpenHintsTotal(ctx)
 	if err != nil {
 		return err

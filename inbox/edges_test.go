@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 
@@ -35,30 +36,46 @@ func (s *strict) OpenHints(ctx context.Context, shop string, kind plan.Kind, due
 	return s.fake.OpenHints(ctx, shop, kind, due)
 }
 
+func (s *strict) EachOpenHint(ctx context.Context, shop string, kind plan.Kind, due store.Due, limit int) iter.Seq2[plan.Hint, error] {
+	return each(limit, func() (map[string]plan.Hint, error) { return s.OpenHints(ctx, shop, kind, due) })
+}
+
 func (s *strict) CountOpenHints(ctx context.Context, shop string, due store.Due) (int, error) {
 	s.check("the number of open hints", shop)
 	return s.fake.CountOpenHints(ctx, shop, due)
 }
 
-func (s *strict) Packed(ctx context.Context, shop string) (store.Packed, error) {
+func (s *strict) Packed(ctx context.Context, shop string, most int) (store.Packed, error) {
 	s.check("the batches", shop)
-	return s.fake.Packed(ctx, shop)
+	return s.fake.Packed(ctx, shop, most)
 }
 
-func (s *strict) Unpack(ctx context.Context, f store.Fence, after int64, least int) (store.Unpacked, error) {
+func (s *strict) Marks(ctx context.Context, shop string, kind plan.Kind) ([]int64, error) {
+	s.check("the marks", shop)
+	return s.fake.Marks(ctx, shop, kind)
+}
+
+func (s *strict) Admit(ctx context.Context, shop string, in store.Datasets, caps store.Caps, hints []store.HintRecord) (store.Admitted, error) {
+	if s.check("further hints", shop); in != options.Datasets {
+		s.t.Errorf("admitted to %+v", in)
+	}
+	return s.fake.Admit(ctx, shop, in, caps, hints)
+}
+
+func (s *strict) Unpack(ctx context.Context, f store.Fence, after int64, least int, caps store.Caps) (store.Unpacked, error) {
 	if f != shopFence || least != 2 {
 		s.t.Errorf("unpacked under %+v, at least %d hints", f, least)
 	}
-	u, err := s.fake.Unpack(ctx, f, after, least)
+	u, err := s.fake.Unpack(ctx, f, after, least, caps)
 	u.Unreadable, s.unreadable = s.unreadable, nil
 	return u, err
 }
 
-func (s *strict) Forget(ctx context.Context, f store.Fence, batches []int64) error {
+func (s *strict) Forget(ctx context.Context, f store.Fence, batches, marks []int64) error {
 	if f != shopFence {
 		s.t.Errorf("deleted under %+v", f)
 	}
-	return s.fake.Forget(ctx, f, batches)
+	return s.fake.Forget(ctx, f, batches, marks)
 }
 
 // newStrict returns a box on a strict fake that knows that nothing is open.
@@ -66,7 +83,7 @@ func newStrict(t *testing.T) (*box, *strict) {
 	t.Helper()
 	f := newFake()
 	db := &strict{fake: f, t: t}
-	b := &box{t, inbox.New(db, "shop1", 2), f}
+	b := &box{t, inbox.New(db, "shop1", options), f}
 	b.unpack(nil)
 	b.all(plan.KindStock)
 	b.all(plan.KindInvoice)
@@ -80,9 +97,9 @@ func (b *box) unpack(enough func() bool) (unreadable []error) {
 	if enough == nil {
 		enough = func() bool { return false }
 	}
-	unreadable, err := b.Unpack(b.Context(), func() store.Fence { return shopFence }, enough)
+	u, err := b.Unpack(b.Context(), func() store.Fence { return shopFence }, enough)
 	b.must(err)
-	return unreadable
+	return u.Unreadable
 }
 
 func (b *box) mayHave(when string, items, invoices bool) {
@@ -142,7 +159,7 @@ func TestPieces(t *testing.T) {
 }
 
 // TestRowAndBatch: a hint of a row and of webhooks in batches has the webhooks of both, since the
-// first of both, with the last webhook of both.
+// first of both, with the last webhook of both. It stays a person's.
 func TestRowAndBatch(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ first, webhook, wantFirst, wantWebhook time.Duration }{
@@ -155,7 +172,7 @@ func TestRowAndBatch(t *testing.T) {
 		db.webhook(plan.KindInvoice, "7", noon)
 		got, err := inbox.Peek(t.Context(), db, "shop1", plan.KindStock)
 		b.must(err)
-		want := inbox.Hints{"a": {Kind: plan.KindStock, Number: "a", Gen: 4, Cause: plan.CauseWebhook, FirstAt: noon.Add(c.wantFirst), WebhookAt: noon.Add(c.wantWebhook), Webhooks: 3, Tries: 1}}
+		want := inbox.Hints{"a": {Kind: plan.KindStock, Number: "a", Gen: 4, Cause: plan.CauseOperator, FirstAt: noon.Add(c.wantFirst), WebhookAt: noon.Add(c.wantWebhook), Webhooks: 3, Tries: 1}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -211,13 +228,14 @@ func TestWhatMayBeOpen(t *testing.T) {
 		{"an item is answered", func(b *box) {
 			b.Wrote(inbox.Hints{}, inbox.Outcome{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 1}}})
 		}, false, false},
-		{"all is forgotten", func(b *box) { b.Forget() }, true, true},
+		{"all is forgotten", func(b *box) { b.Forget(false, false) }, true, true},
 		{"an invoice's webhook is claimed", func(b *box) {
 			b.db.webhook(plan.KindInvoice, "7", noon)
 			b.Begin(true)
-			backlog, err := b.Backlog(b.Context())
+			backlog, err := b.Backlog(b.Context(), 1000)
 			b.must(err)
-			b.Claim(backlog)
+			_, err = b.Claim(b.Context(), backlog)
+			b.must(err)
 			b.Begin(false)
 		}, false, true},
 		{"a listing answers all it claimed", func(b *box) {
@@ -268,9 +286,9 @@ func TestUnreadableBatches(t *testing.T) {
 	db.webhook(plan.KindStock, "x", noon)
 	db.webhook(plan.KindStock, "y", noon)
 	down := errors.New("down")
-	got, err := b.Unpack(t.Context(), func() store.Fence { return shopFence }, func() bool { db.broken = down; return false })
-	if len(got) != 1 || !errors.Is(err, down) {
-		t.Errorf("%v are unreadable, then %v", got, err)
+	u, err := b.Unpack(t.Context(), func() store.Fence { return shopFence }, func() bool { db.broken = down; return false })
+	if len(u.Unreadable) != 1 || !errors.Is(err, down) {
+		t.Errorf("%v are unreadable, then %v", u.Unreadable, err)
 	}
 	db.broken = nil
 	b.unpack(nil) // what is left
@@ -297,11 +315,17 @@ func TestDatabaseDown(t *testing.T) {
 	}
 	db.record(operator("a"))
 	b.Begin(true)
-	fails("due", during(func() error { _, _, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot); return err }))
-	fails("all", during(func() error { _, _, err := b.All(t.Context(), plan.KindStock); return err }))
+	fails("due", during(func() error {
+		_, _, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot, 0)
+		return err
+	}))
+	fails("all", during(func() error { _, _, err := b.loadAll(plan.KindStock); return err }))
 	db.rows[plan.KindStock] = map[string]plan.Hint{}
-	fails("due, with nothing read", during(func() error { _, _, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot); return err }))
-	fails("all, with nothing read", during(func() error { _, _, err := b.All(t.Context(), plan.KindStock); return err }))
+	fails("due, with nothing read", during(func() error {
+		_, _, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot, 0)
+		return err
+	}))
+	fails("all, with nothing read", during(func() error { _, _, err := b.loadAll(plan.KindStock); return err }))
 	db.record(operator("a"))
 	b.want("then due", b.due(plan.KindStock, inbox.WaitNot), "a")
 	fails("peek", during(func() error { _, err := inbox.Peek(t.Context(), db, "shop1", plan.KindStock); return err }))
@@ -316,16 +340,17 @@ func TestDatabaseDown(t *testing.T) {
 	db.broken = nil
 	db.webhook(plan.KindStock, "b", noon)
 	fails("unpack", during(func() error { _, err := b.Unpack(t.Context(), fence, func() bool { return true }); return err }))
-	fails("backlog", during(func() error { _, err := b.Backlog(t.Context()); return err }))
-	backlog, err := b.Backlog(t.Context())
+	fails("backlog", during(func() error { _, err := b.Backlog(t.Context(), 1000); return err }))
+	backlog, err := b.Backlog(t.Context(), 1000)
 	b.must(err)
-	b.Claim(backlog)
+	_, err = b.Claim(b.Context(), backlog)
+	b.must(err)
 	fails("claimed", during(func() error { _, _, err := b.Claimed(t.Context()); return err }))
 	claim, _, err := b.Claimed(t.Context())
 	b.must(err)
 	b.want("then claimed", claim.Hints(), "a", "b")
 	fails("due beside a listing", during(func() error {
-		_, _, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitFewer)
+		_, _, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitFewer, 0)
 		return err
 	}))
 	b.answer(claim.Hints(), "b")
@@ -341,7 +366,7 @@ func TestDatabaseDown(t *testing.T) {
 	}
 	db.webhook(plan.KindStock, "c", noon)
 	b.Begin(true)
-	if backlog, err := b.Backlog(t.Context()); err != nil || backlog.Empty() {
+	if backlog, err := b.Backlog(t.Context(), 1000); err != nil || backlog.Empty() {
 		t.Errorf("after the claim has ended nothing can be claimed: %v", err)
 	}
 }
@@ -352,7 +377,7 @@ type unpacked struct {
 	err error
 }
 
-func (u unpacked) Packed(context.Context, string) (store.Packed, error) {
+func (u unpacked) Packed(context.Context, string, int) (store.Packed, error) {
 	return store.Packed{}, u.err
 }
 
@@ -360,6 +385,10 @@ func (u unpacked) Packed(context.Context, string) (store.Packed, error) {
 type breaking struct {
 	*strict
 	err error
+}
+
+func (u breaking) EachOpenHint(ctx context.Context, shop string, kind plan.Kind, due store.Due, limit int) iter.Seq2[plan.Hint, error] {
+	return each(limit, func() (map[string]plan.Hint, error) { return u.OpenHints(ctx, shop, kind, due) })
 }
 
 func (u breaking) OpenHints(context.Context, string, plan.Kind, store.Due) (map[string]plan.Hint, error) {
@@ -370,7 +399,7 @@ func (u breaking) OpenHints(context.Context, string, plan.Kind, store.Due) (map[
 func TestUnknownState(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	b := &box{t, inbox.New(f, "shop1", 2), f}
+	b := &box{t, inbox.New(f, "shop1", options), f}
 	b.mayHave("when it is new", true, true)
 	f.webhook(plan.KindStock, "a", noon)
 	b.Begin(false)
@@ -407,7 +436,7 @@ func TestUncounted(t *testing.T) {
 	claim := b.claimed()
 	db.record(operator("a"))
 	b.Begin(true)
-	hints, uncounted, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot)
+	hints, uncounted, err := b.Inbox.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot, 0)
 	b.must(err)
 	record := store.HintRecord{Shop: "shop1", Kind: plan.KindStock, Number: "a", Cause: plan.CauseWebhook, At: noon, FirstAt: noon}
 	if diff := cmp.Diff([]store.HintRecord{record}, uncounted); diff != "" || hints != nil {
@@ -417,7 +446,7 @@ func TestUncounted(t *testing.T) {
 	b.Counted(uncounted)
 	b.want("claimed", claim.Hints(), "b")
 	record.Number, record.At, record.FirstAt = "b", noon.Add(time.Minute), noon.Add(time.Minute)
-	if diff := cmp.Diff([]store.HintRecord{record}, claim.Left("shop1")); diff != "" {
+	if diff := cmp.Diff([]store.HintRecord{record}, b.left()); diff != "" {
 		t.Error(diff)
 	}
 	b.want("due", b.due(plan.KindStock, inbox.WaitNot), "a")
@@ -455,6 +484,26 @@ func TestWaitFewer(t *testing.T) {
 		if (b.db.loads > 0) != (c.want != nil) {
 			t.Errorf("%s: loaded %d times", c.name, b.db.loads)
 		}
+	}
+}
+
+// TestLimitBesideAClaim: hints that a listing has claimed take no room from the new ones that are
+// loaded up to a limit.
+func TestLimitBesideAClaim(t *testing.T) {
+	t.Parallel()
+	b, _ := newStrict(t)
+	for _, number := range []string{"a", "b", "c"} {
+		b.db.record(operator(number))
+	}
+	b.Begin(true)
+	b.claimed()
+	b.db.record([]store.HintRecord{{Kind: plan.KindStock, Number: "new", Cause: plan.CauseOperator, At: noon, DueAt: noon}}) // after the others
+	b.Begin(true)
+	hints, uncounted, err := b.Due(t.Context(), plan.KindStock, due(), inbox.WaitNot, 2)
+	b.must(err)
+	b.want("with a limit", hints, "new")
+	if len(uncounted) > 0 {
+		t.Errorf("uncounted: %v", uncounted)
 	}
 }
 

@@ -44,7 +44,9 @@ func (h Hints) add(waiting Hints) {
 
 // merged returns a row's hint merged with webhooks of the same number.
 func merged(row, waiting plan.Hint) plan.Hint {
-	row.Cause = waiting.Cause
+	if row.Cause != plan.CauseOperator {
+		row.Cause = waiting.Cause
+	}
 	row.Webhooks += waiting.Webhooks
 	if waiting.FirstAt.Before(row.FirstAt) {
 		row.FirstAt = waiting.FirstAt

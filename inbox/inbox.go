@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -12,30 +13,38 @@ import (
 
 // Store is the part of store.Store that an inbox uses.
 type Store interface {
-	// OpenHints returns a shop's open hints of a kind that have rows and are due.
-	OpenHints(ctx context.Context, shop string, kind plan.Kind, due store.Due) (map[string]plan.Hint, error)
+	// EachOpenHint yields a shop's open hints of a kind that have rows and are due, the earliest
+	// due first, at most limit if that is not 0.
+	EachOpenHint(ctx context.Context, shop string, kind plan.Kind, due store.Due, limit int) iter.Seq2[plan.Hint, error]
 
 	// CountOpenHints returns how many rows of any kind are due.
 	CountOpenHints(ctx context.Context, shop string, due store.Due) (int, error)
 
-	// Packed returns the webhooks that wait in batches.
-	Packed(ctx context.Context, shop string) (store.Packed, error)
+	// Packed returns the webhooks that wait in the oldest batches, until those name most numbers.
+	Packed(ctx context.Context, shop string, most int) (store.Packed, error)
 
 	// Unpack turns the oldest batches after the given one into rows, for at least that many
 	// hints, in one transaction.
-	Unpack(ctx context.Context, f store.Fence, after int64, least int) (store.Unpacked, error)
+	Unpack(ctx context.Context, f store.Fence, after int64, least int, caps store.Caps) (store.Unpacked, error)
 
-	// Forget deletes batches, in one transaction.
-	Forget(ctx context.Context, f store.Fence, batches []int64) error
+	// Admit decides which of further hints get rows.
+	Admit(ctx context.Context, shop string, in store.Datasets, caps store.Caps, hints []store.HintRecord) (store.Admitted, error)
+
+	// Marks returns the shop's marks of a kind.
+	Marks(ctx context.Context, shop string, kind plan.Kind) ([]int64, error)
+
+	// Forget deletes batches and marks, in one transaction.
+	Forget(ctx context.Context, f store.Fence, batches, marks []int64) error
 }
 
 // Inbox is one shop's open hints. It is used by one goroutine at a time.
 type Inbox struct {
-	store  Store
-	shop   string
-	atOnce int // minimum number of hints that a transaction unpacks
+	store Store
+	shop  string
+	o     *Options
 
 	batches  bool  // webhooks may be waiting in batches
+	unsure   bool  // an Unpack failed, and may have made marks all the same
 	items    state // of hints of items
 	invoices state // of hints of invoices
 	claim    *Claim
@@ -45,12 +54,20 @@ type Inbox struct {
 type state struct {
 	noticed bool // some may have come since the last pass
 	open    bool // older ones may be open
+	marked  bool // there may be marks that no sweep has claimed
+	fresh   bool // this inbox wrote such a mark: it stands for further webhooks too
 }
 
-// New returns the inbox of a shop whose stored state is unknown: anything may be open. A
-// transaction unpacks at least atOnce hints, if there are that many.
-func New(s Store, shop string, atOnce int) *Inbox {
-	return &Inbox{store: s, shop: shop, atOnce: atOnce, batches: true, items: state{open: true}, invoices: state{open: true}}
+// Options are the settings of an Inbox.
+type Options struct {
+	Datasets store.Datasets // where the shop's items and invoices are stored
+	AtOnce   int            // a transaction unpacks at least so many hints, if there are that many
+	Caps     store.Caps     // of open hints
+}
+
+// New returns the inbox of a shop whose stored state is unknown: anything may be open.
+func New(s Store, shop string, o Options) *Inbox {
+	return &Inbox{store: s, shop: shop, o: &o, batches: true, items: state{open: true}, invoices: state{open: true}}
 }
 
 // of returns the state of a kind. It is no map, since each of thousands of shops would have
@@ -71,36 +88,112 @@ func (b *Inbox) Begin(work bool) {
 // Reopen records that hints of a kind were recorded or postponed, so that loading finds them.
 func (b *Inbox) Reopen(kind plan.Kind) { b.of(kind).open = true }
 
-// Forget discards what is known of the stored state: anything may be open.
-func (b *Inbox) Forget() {
+// Forget discards what is known of the stored state: anything may be open. items and invoices
+// say whether their webhooks are marked.
+func (b *Inbox) Forget(items, invoices bool) {
 	b.Release()
-	b.Reopen(plan.KindStock)
-	b.Reopen(plan.KindInvoice)
+	b.unsure = false
+	b.items, b.invoices = state{open: true, marked: items}, state{open: true, marked: invoices}
 }
 
 // MayHave reports whether hints of a kind may be open.
 func (b *Inbox) MayHave(kind plan.Kind) bool { return b.of(kind).noticed || b.of(kind).open }
 
+// Unpacked is the result of an Unpack.
+type Unpacked struct {
+	Unreadable []error // one for each batch set aside
+	Marked     int64   // webhooks of numbers that only a mark stands for
+	TooOld     int64   // webhooks of invoices before the shop's start that were not kept
+}
+
 // Unpack turns recorded webhooks into rows, transaction by transaction, until no batch is left
 // or enough returns true; it calls enough after each. A batch that cannot be read is set aside,
-// with an error in unreadable.
-func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough func() bool) (unreadable []error, err error) {
+// with an error in Unreadable.
+func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough func() bool) (all Unpacked, err error) {
+	if err := b.lookForMarks(ctx); err != nil {
+		return all, err
+	}
 	for b.batches {
-		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.atOnce)
+		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.o.AtOnce, b.caps())
 		if err != nil {
-			return unreadable, err
+			b.unsure = true
+			return all, err
 		}
-		unreadable = append(unreadable, u.Unreadable...)
+		all.Unreadable = append(all.Unreadable, u.Unreadable...)
+		marked, tooOld := b.Overflowed(u.Overflow)
+		all.Marked, all.TooOld = all.Marked+marked, all.TooOld+tooOld
 		if u.Hints > 0 {
 			b.Reopen(plan.KindStock)
 			b.Reopen(plan.KindInvoice)
 		}
+		b.compacted(u.Compacted)
 		if b.batches = u.More; enough() {
 			break
 		}
 	}
-	return unreadable, nil
+	return all, nil
 }
+
+// lookForMarks reads whether there are marks, if a transaction that may have made some failed:
+// its answer may have been lost.
+func (b *Inbox) lookForMarks(ctx context.Context) error {
+	if !b.unsure {
+		return nil
+	}
+	for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
+		marks, err := b.store.Marks(ctx, b.shop, kind)
+		if err != nil {
+			return err
+		}
+		b.of(kind).marked = b.of(kind).marked || len(marks) > 0
+		b.Reopen(kind)
+	}
+	b.unsure = false
+	return nil
+}
+
+// compacted records that there may be marks that another lagerd has made.
+func (b *Inbox) compacted(is bool) {
+	b.items.marked, b.invoices.marked = b.items.marked || is, b.invoices.marked || is
+}
+
+// caps returns the shop's caps as they apply now.
+func (b *Inbox) caps() store.Caps {
+	caps := b.o.Caps
+	caps.Marked = map[plan.Kind]bool{plan.KindStock: b.items.fresh, plan.KindInvoice: b.invoices.fresh}
+	return caps
+}
+
+// Overflowed records that the overflow has been committed, and returns how many webhooks of
+// numbers are marked and too old. Those that named no number are marked as a matter of course.
+func (b *Inbox) Overflowed(o store.Overflow) (marked, tooOld int64) {
+	for _, m := range o.Marks {
+		marked += m.Hints - m.Everything
+		b.of(m.Kind).marked, b.of(m.Kind).fresh = true, true
+	}
+	return marked, o.TooOld
+}
+
+// Marked reports whether webhooks of a kind may have come that no hint was kept for, and that no
+// sweep has dealt with.
+func (b *Inbox) Marked(kind plan.Kind) bool {
+	return b.of(kind).marked || kind == plan.KindStock && b.claim.Marked()
+}
+
+// TakeMarks returns the marks of a kind for a sweep to deal with. It is called before the first
+// page is read. If the sweep fails, Remark follows.
+func (b *Inbox) TakeMarks(ctx context.Context, kind plan.Kind) (marks []int64, err error) {
+	if !b.of(kind).marked {
+		return nil, nil
+	}
+	if marks, err = b.store.Marks(ctx, b.shop, kind); err == nil {
+		b.of(kind).marked, b.of(kind).fresh = false, false
+	}
+	return marks, err
+}
+
+// Remark records that a sweep that took marks of a kind has not dealt with them.
+func (b *Inbox) Remark(kind plan.Kind) { b.of(kind).marked = true }
 
 // Wait says how hints of items wait for the running listing.
 type Wait int
@@ -119,7 +212,9 @@ const (
 //
 // If a row appears for a number with claimed webhooks, Due returns those as uncounted instead:
 // the row has to count them first, or it would be answered as if they did not exist.
-func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wait) (hints Hints, uncounted []store.HintRecord, err error) {
+//
+// It returns the earliest due hints, about limit at most, if that is not 0.
+func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wait, limit int) (hints Hints, uncounted []store.HintRecord, err error) {
 	if !b.MayHave(kind) {
 		return nil, nil, nil
 	}
@@ -130,12 +225,15 @@ func (b *Inbox) Due(ctx context.Context, kind plan.Kind, due store.Due, wait Wai
 			return nil, nil, err
 		}
 	}
-	hints, uncounted, err = b.load(ctx, kind, due)
+	if claims && limit > 0 {
+		limit += b.claim.Len()
+	}
+	hints, uncounted, err = b.load(ctx, kind, due, limit)
 	if err == nil && len(hints)+len(uncounted) == 0 {
 		b.of(kind).noticed = false // new ones are due immediately
 	}
 	if claims {
-		maps.DeleteFunc(hints, func(number string, h plan.Hint) bool { return b.claim.hints[number].Gen == h.Gen })
+		maps.DeleteFunc(hints, func(number string, h plan.Hint) bool { return b.claim.hints[number].gen == h.Gen })
 	}
 	return hints, uncounted, err
 }
@@ -146,7 +244,7 @@ func (b *Inbox) waits(ctx context.Context, due store.Due, wait Wait) (bool, erro
 	}
 	claimed := 0
 	for _, h := range b.claim.hints {
-		if !packed(h) && due.Includes(h.DueAt) {
+		if h.gen != 0 && due.Includes(at(h.dueAt)) {
 			claimed++
 		}
 	}
@@ -154,47 +252,72 @@ func (b *Inbox) waits(ctx context.Context, due store.Due, wait Wait) (bool, erro
 	return open <= claimed, err
 }
 
-// All returns all open hints of a kind, including postponed ones and those that a listing has
-// claimed: a read of everything answers them too. uncounted is as for Due.
-func (b *Inbox) All(ctx context.Context, kind plan.Kind) (hints Hints, uncounted []store.HintRecord, err error) {
-	claims := kind == plan.KindStock && b.claim.lastBatch() > 0
-	if !b.MayHave(kind) && !claims {
-		return nil, nil, nil
+// AllInvoices returns all open hints of invoices, including postponed ones.
+func (b *Inbox) AllInvoices(ctx context.Context) (Hints, error) {
+	if !b.MayHave(plan.KindInvoice) {
+		return nil, nil //nolint:nilnil // there is none
 	}
-	hints, uncounted, err = b.load(ctx, kind, whenever())
+	hints, _, err := b.load(ctx, plan.KindInvoice, whenever(), 0)
+	if err != nil {
+		return nil, err
+	}
+	b.loadedAll(plan.KindInvoice, len(hints))
+	return hints, nil
+}
+
+func (b *Inbox) loadedAll(kind plan.Kind, count int) {
+	b.of(kind).noticed, b.of(kind).open = false, count > 0
+}
+
+// AllItems returns all open hints of items, including postponed ones and those that a listing has
+// claimed: a read of everything answers them too. uncounted is as for Due.
+func (b *Inbox) AllItems(ctx context.Context) (open *Open, uncounted []store.HintRecord, err error) {
+	open = newOpen()
+	claims := b.claim.lastBatch() > 0
+	if !b.MayHave(plan.KindStock) && !claims {
+		return open, nil, nil
+	}
+	uncounted, err = b.each(ctx, plan.KindStock, whenever(), 0, open.add)
 	if err != nil || len(uncounted) > 0 {
 		return nil, uncounted, err
 	}
-	*b.of(kind) = state{open: len(hints) > 0}
+	b.loadedAll(plan.KindStock, open.Len())
 	if claims {
-		hints.add(b.claim.packed)
+		maps.Copy(open.hints, b.claim.packed.hints)
+	}
+	return open, nil, nil
+}
+
+// load returns the hints with rows, or the webhooks that those must count first.
+func (b *Inbox) load(ctx context.Context, kind plan.Kind, due store.Due, limit int) (Hints, []store.HintRecord, error) {
+	hints := Hints{}
+	uncounted, err := b.each(ctx, kind, due, limit, func(h plan.Hint) { hints[h.Number] = h })
+	if err != nil || len(uncounted) > 0 {
+		return nil, uncounted, err
 	}
 	return hints, nil, nil
 }
 
-// load returns the hints with rows, or the webhooks that those must count first.
-func (b *Inbox) load(ctx context.Context, kind plan.Kind, due store.Due) (Hints, []store.HintRecord, error) {
-	rows, err := b.store.OpenHints(ctx, b.shop, kind, due)
-	if err != nil || kind != plan.KindStock || b.claim == nil {
-		return Hints(rows), nil, err
-	}
+// each passes the hints with rows to take, or returns the webhooks that those must count first.
+func (b *Inbox) each(ctx context.Context, kind plan.Kind, due store.Due, limit int, take func(plan.Hint)) ([]store.HintRecord, error) {
 	beside := Hints{}
-	for number := range rows {
-		if h, waits := b.claim.packed[number]; waits {
-			beside[number] = h
+	for h, err := range b.store.EachOpenHint(ctx, b.shop, kind, due, limit) {
+		if err != nil {
+			return nil, err
 		}
+		if kind == plan.KindStock && b.claim != nil && b.claim.packed.Has(h.Number) {
+			beside[h.Number], _ = b.claim.packed.get(h.Number)
+		}
+		take(h)
 	}
-	if len(beside) > 0 {
-		return nil, records(b.shop, beside), nil
-	}
-	return Hints(rows), nil, nil
+	return records(b.shop, beside), nil
 }
 
 // Counted records that rows now count these webhooks, so that the listing that claimed them
 // need not answer them.
 func (b *Inbox) Counted(webhooks []store.HintRecord) {
 	for _, r := range webhooks {
-		delete(b.claim.packed, r.Number)
+		delete(b.claim.packed.hints, r.Number)
 		delete(b.claim.hints, r.Number)
 	}
 }
@@ -205,18 +328,23 @@ func whenever() store.Due {
 	return store.Due{By: end, Beyond: end}
 }
 
-// Peek returns all open hints of a kind from rows and batches, without changing anything.
+// peekedNumbers limits how many numbers Peek returns from batches.
+const peekedNumbers = 100_000
+
+// Peek returns the open hints of a kind from rows and batches, without changing anything.
 func Peek(ctx context.Context, s Store, shop string, kind plan.Kind) (Hints, error) {
 	// Batches first: what is unpacked in between is seen twice rather than missed.
-	waiting, err := s.Packed(ctx, shop)
+	waiting, err := s.Packed(ctx, shop, peekedNumbers)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.OpenHints(ctx, shop, kind, whenever())
-	if err != nil {
-		return nil, err
+	hints := Hints{}
+	for h, err := range s.EachOpenHint(ctx, shop, kind, whenever(), 0) {
+		if err != nil {
+			return nil, err
+		}
+		hints[h.Number] = h
 	}
-	hints := Hints(rows)
 	hints.add(waiting.Hints[kind])
 	return hints, nil
 }
@@ -267,72 +395,89 @@ func (b *Inbox) Wrote(hints Hints, o Outcome) {
 	}
 }
 
-// Claim is the hints that a listing will answer.
+// Claim is the hints that a listing will answer, and the marks that it deals with.
 type Claim struct {
-	hints   Hints   // all of them
-	packed  Hints   // those waiting in batches
+	*Open           // all of them, without those that the listing has answered or postponed
+	packed  *Open   // those waiting in batches
 	batches []int64 // the batches
+	marks   []int64
+
+	everything bool // a webhook in those batches named no number: the listing answers it
 }
 
 // Backlog is what waits in batches, for a listing to claim in that form.
 type Backlog struct {
 	batches  []int64
-	items    Hints
+	items    *Open
 	invoices Hints
+	more     bool // there are newer batches
+
+	everything bool // a webhook among them named no number
 }
 
-// Backlog returns what Unpack left in batches. It is empty while a listing has a claim.
-func (b *Inbox) Backlog(ctx context.Context) (Backlog, error) {
+// Backlog returns what Unpack left in the oldest batches, until those name most numbers. It is
+// empty while a listing has a claim.
+func (b *Inbox) Backlog(ctx context.Context, most int) (Backlog, error) {
 	if !b.batches || b.claim != nil {
 		return Backlog{}, nil
 	}
-	p, err := b.store.Packed(ctx, b.shop)
-	return Backlog{batches: p.Batches, items: p.Hints[plan.KindStock], invoices: p.Hints[plan.KindInvoice]}, err
+	p, err := b.store.Packed(ctx, b.shop, most)
+	b.compacted(p.Compacted)
+	l := Backlog{batches: p.Batches, items: newOpen(), invoices: p.Hints[plan.KindInvoice], more: p.More, everything: p.Everything}
+	for _, h := range p.Hints[plan.KindStock] {
+		l.items.add(h)
+	}
+	return l, err
 }
 
 // Empty reports whether no batch waits.
 func (l Backlog) Empty() bool { return len(l.batches) == 0 }
 
-// Items returns the hints of items among it.
-func (l Backlog) Items() Hints { return l.items }
+// More reports whether newer batches wait too: so many numbers came that most are unknown ones.
+func (l Backlog) More() bool { return l.more }
 
-// Claim claims all open hints of items and the backlog for a listing. It returns the rows that
-// the backlog's hints of invoices must get first, since no listing of items answers those.
+// Items returns the hints of items among it.
+func (l Backlog) Items() *Open { return l.items }
+
+// Claim claims all open hints of items and the backlog for a listing. It returns what becomes
+// of the backlog's hints of invoices, since no listing of items answers those: write it first.
 // Claimed then loads the rest.
-func (b *Inbox) Claim(l Backlog) []store.HintRecord {
-	b.claim = &Claim{hints: Hints{}, packed: Hints{}}
+func (b *Inbox) Claim(ctx context.Context, l Backlog) (store.Admitted, error) {
+	b.claim = &Claim{Open: newOpen(), packed: newOpen()}
 	if l.Empty() {
-		return nil
+		return store.Admitted{}, nil
 	}
-	b.claim.batches, b.claim.packed, b.batches = l.batches, l.items, false
+	b.claim.batches, b.claim.packed, b.claim.everything, b.batches = l.batches, l.items, l.everything, l.more
 	if len(l.invoices) > 0 {
 		b.Reopen(plan.KindInvoice)
 	}
-	return records(b.shop, l.invoices)
+	return b.admit(ctx, l.invoices)
+}
+
+// admit decides which hints without rows get one.
+func (b *Inbox) admit(ctx context.Context, hints Hints) (store.Admitted, error) {
+	return b.store.Admit(ctx, b.shop, b.o.Datasets, b.caps(), records(b.shop, hints))
 }
 
 // Claimed loads the hints with rows into the claim, before the listing's first page is read.
 // uncounted is as for Due.
 func (b *Inbox) Claimed(ctx context.Context) (claim *Claim, uncounted []store.HintRecord, err error) {
-	hints, uncounted, err := b.All(ctx, plan.KindStock)
+	open, uncounted, err := b.AllItems(ctx)
 	if err != nil || len(uncounted) > 0 {
 		return nil, uncounted, err
 	}
-	maps.Copy(b.claim.hints, hints)
-	return b.claim, nil, nil
+	b.claim.Open = open
+	b.claim.marks, err = b.TakeMarks(ctx, plan.KindStock)
+	return b.claim, nil, err
 }
-
-// Hints are the claimed hints that the listing has not answered or postponed.
-func (c *Claim) Hints() Hints { return c.hints }
 
 // WebhookAt returns when the last webhook of the claim came.
 func (c *Claim) WebhookAt() (last time.Time) {
+	latest := int64(never)
 	for _, h := range c.hints {
-		if h.WebhookAt.After(last) {
-			last = h.WebhookAt
-		}
+		latest = max(latest, h.webhookAt)
 	}
-	return last
+	return at(latest)
 }
 
 func (c *Claim) lastBatch() int64 {
@@ -343,18 +488,26 @@ func (c *Claim) lastBatch() int64 {
 }
 
 func (c *Claim) dealtWith(kind plan.Kind, number string, gen int64) {
-	if c != nil && kind == plan.KindStock && c.hints[number].Gen <= gen {
+	if c != nil && kind == plan.KindStock && c.hints[number].gen <= gen {
 		delete(c.hints, number)
-		delete(c.packed, number)
+		delete(c.packed.hints, number)
 	}
 }
 
-// Left returns rows for the hints without one that the listing has not answered. Write them
-// after the listing has been stored in full and before Done.
-func (c *Claim) Left(shop string) []store.HintRecord { return records(shop, c.packed) }
+// Marked reports whether the listing deals with webhooks that there is no hint of.
+func (c *Claim) Marked() bool { return c != nil && (len(c.marks) > 0 || c.everything) }
 
-// Done ends the claim of a listing that has been stored in full, after the rows of Left are
-// written: it deletes the batches, store.RowsPerPiece per transaction, and returns the hints
+// Left returns what becomes of the hints without rows that the listing has not answered. Write
+// it after the listing has been stored in full and before Done.
+func (b *Inbox) Left(ctx context.Context) (store.Admitted, error) {
+	if b.claim == nil {
+		return store.Admitted{}, nil
+	}
+	return b.admit(ctx, b.claim.packed.Of(b.claim.packed.Numbers()))
+}
+
+// Done ends the claim of a listing that has been stored in full, after what Left returned is
+// written: it deletes the batches, store.RowsPerPiece per transaction, and the marks, and returns the hints
 // with rows that the listing has not answered.
 func (b *Inbox) Done(ctx context.Context, fence func() store.Fence) (Hints, error) {
 	c := b.claim
@@ -362,21 +515,27 @@ func (b *Inbox) Done(ctx context.Context, fence func() store.Fence) (Hints, erro
 		return nil, nil //nolint:nilnil // given up meanwhile
 	}
 	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {
-		if err := b.store.Forget(ctx, fence(), piece); err != nil {
+		if err := b.store.Forget(ctx, fence(), piece, nil); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.marks) > 0 {
+		if err := b.store.Forget(ctx, fence(), nil, c.marks); err != nil {
 			return nil, err
 		}
 	}
 	b.claim = nil
-	if len(c.packed) > 0 {
+	if c.packed.Len() > 0 {
 		b.Reopen(plan.KindStock)
 	}
-	maps.DeleteFunc(c.hints, func(_ string, h plan.Hint) bool { return packed(h) })
-	return c.hints, nil
+	maps.DeleteFunc(c.hints, func(_ string, h compact) bool { return h.gen == 0 })
+	return c.Of(c.Numbers()), nil
 }
 
 // Release ends the claim of a listing that is abandoned. The next pass unpacks its webhooks
 // that are still in batches.
 func (b *Inbox) Release() {
 	b.batches = b.batches || b.claim.lastBatch() > 0
+	b.items.marked = b.items.marked || b.claim != nil && len(b.claim.marks) > 0
 	b.claim = nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"testing"
@@ -22,10 +23,31 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 type fake struct {
 	rows    map[plan.Kind]map[string]plan.Hint
 	batches []batch
-	loads   int // of rows
+	marks   map[plan.Kind][]mark
+	lastID  int64 // of a mark
+	loads   int   // of rows
 	counts  int
 	broken  error
+
+	overflowed []overflow // not yet written
+	unmarked   []string   // numbers whose marks have been deleted
 }
+
+// overflow is a webhook that was not admitted. again says that a mark may stand for it too.
+type overflow struct {
+	kind   plan.Kind
+	number string
+	again  bool
+}
+
+// mark is a mark, and the numbers it stands for.
+type mark struct {
+	id      int64
+	numbers []string
+}
+
+// options have caps that the numbers of most tests do not reach.
+var options = inbox.Options{Datasets: store.Datasets{Items: "set1", Invoices: "set2"}, AtOnce: 2, Caps: store.Caps{HintCaps: plan.HintCaps{Unknown: 1000, Invoices: 1000, OldInvoices: 1000}}}
 
 type batch struct {
 	id    int64
@@ -33,7 +55,7 @@ type batch struct {
 }
 
 func newFake() *fake {
-	return &fake{rows: map[plan.Kind]map[string]plan.Hint{plan.KindStock: {}, plan.KindInvoice: {}}}
+	return &fake{rows: map[plan.Kind]map[string]plan.Hint{plan.KindStock: {}, plan.KindInvoice: {}}, marks: map[plan.Kind][]mark{}}
 }
 
 // webhook records a batch of one webhook.
@@ -84,6 +106,30 @@ func (f *fake) OpenHints(_ context.Context, _ string, kind plan.Kind, due store.
 	return hints, f.broken
 }
 
+func (f *fake) EachOpenHint(ctx context.Context, shop string, kind plan.Kind, due store.Due, limit int) iter.Seq2[plan.Hint, error] {
+	return each(limit, func() (map[string]plan.Hint, error) { return f.OpenHints(ctx, shop, kind, due) })
+}
+
+// each yields the earliest due hints.
+func each(limit int, load func() (map[string]plan.Hint, error)) iter.Seq2[plan.Hint, error] {
+	return func(yield func(plan.Hint, error) bool) {
+		hints, err := load()
+		if err != nil {
+			yield(plan.Hint{}, err)
+			return
+		}
+		list := slices.SortedFunc(maps.Values(hints), func(a, b plan.Hint) int { return a.DueAt.Compare(b.DueAt) })
+		if limit > 0 {
+			list = list[:min(limit, len(list))]
+		}
+		for _, h := range list {
+			if !yield(h, nil) {
+				return
+			}
+		}
+	}
+}
+
 func (f *fake) CountOpenHints(_ context.Context, _ string, due store.Due) (n int, err error) {
 	f.counts++
 	for _, rows := range f.rows {
@@ -96,11 +142,65 @@ func (f *fake) CountOpenHints(_ context.Context, _ string, due store.Due) (n int
 	return n, f.broken
 }
 
-func (f *fake) Packed(context.Context, string) (store.Packed, error) {
+// Admit admits as the caps say; no item is stored.
+func (f *fake) Admit(_ context.Context, _ string, _ store.Datasets, caps store.Caps, hints []store.HintRecord) (a store.Admitted, err error) {
+	var open plan.OpenHints
+	for kind, rows := range f.rows {
+		for number := range rows {
+			open.Count(kind, number, caps.FirstInvoice)
+		}
+	}
+	for _, h := range hints {
+		_, hinted := f.rows[h.Kind][h.Number]
+		switch caps.Admit(&open, plan.NewHint{Kind: h.Kind, Number: h.Number, Open: hinted}, caps.FirstInvoice) {
+		case plan.AdmitRow:
+			a.Hints = append(a.Hints, h)
+		case plan.AdmitMark:
+			a.Marks = append(a.Marks, store.Mark{Kind: h.Kind, Hints: 1 + h.More})
+			f.overflowed = append(f.overflowed, overflow{h.Kind, h.Number, caps.Marked[h.Kind]})
+		case plan.AdmitTooOld:
+			a.TooOld += 1 + h.More
+		}
+	}
+	return a, f.broken
+}
+
+// putOverflow does what a transaction does with what was not admitted.
+func (f *fake) putOverflow() {
+	made := map[plan.Kind]bool{} // by this transaction
+	for _, o := range f.overflowed {
+		marks := f.marks[o.kind]
+		if n := len(marks); (o.again || made[o.kind]) && n > 0 {
+			marks[n-1].numbers = append(marks[n-1].numbers, o.number)
+			continue
+		}
+		made[o.kind] = true
+		f.lastID++
+		f.marks[o.kind] = append(marks, mark{f.lastID, []string{o.number}})
+	}
+	f.overflowed = nil
+}
+
+func (f *fake) Marks(_ context.Context, _ string, kind plan.Kind) (ids []int64, err error) {
+	f.counts++
+	for _, m := range f.marks[kind] {
+		ids = append(ids, m.id)
+	}
+	return ids, f.broken
+}
+
+func (f *fake) Packed(_ context.Context, _ string, most int) (store.Packed, error) {
 	p := store.Packed{Hints: map[plan.Kind]map[string]plan.Hint{plan.KindStock: {}, plan.KindInvoice: {}}}
 	for _, b := range f.batches {
-		p.Batches = append(p.Batches, b.id)
+		if p.More = len(p.Hints[plan.KindStock])+len(p.Hints[plan.KindInvoice]) >= most; p.More {
+			break
+		}
+		p.Batches, p.Compacted = append(p.Batches, b.id), p.Compacted || len(b.hints) == 0
 		for _, h := range b.hints {
+			if h.Number == "" {
+				p.Everything = true
+				continue
+			}
 			if was, known := p.Hints[h.Kind][h.Number]; known {
 				h.FirstAt, h.Webhooks = was.FirstAt, was.Webhooks+1
 			}
@@ -110,7 +210,7 @@ func (f *fake) Packed(context.Context, string) (store.Packed, error) {
 	return p, f.broken
 }
 
-func (f *fake) Unpack(_ context.Context, _ store.Fence, after int64, least int) (u store.Unpacked, err error) {
+func (f *fake) Unpack(ctx context.Context, _ store.Fence, after int64, least int, caps store.Caps) (u store.Unpacked, err error) {
 	if f.broken != nil {
 		return u, f.broken
 	}
@@ -120,17 +220,35 @@ func (f *fake) Unpack(_ context.Context, _ store.Fence, after int64, least int) 
 			left, u.More = append(left, b), u.More || b.id > after
 			continue
 		}
+		u.Compacted = u.Compacted || len(b.hints) == 0
 		for _, h := range b.hints {
-			f.record([]store.HintRecord{{Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt}})
+			if h.Number == "" {
+				u.Overflow.Marks = append(u.Overflow.Marks, store.Mark{Kind: h.Kind, Hints: 1, Everything: 1})
+				f.overflowed = append(f.overflowed, overflow{h.Kind, "", caps.Marked[h.Kind]})
+				continue
+			}
+			a, _ := f.Admit(ctx, "", store.Datasets{}, caps, []store.HintRecord{{Kind: h.Kind, Number: h.Number, Cause: h.Cause, At: h.WebhookAt}})
+			f.record(a.Hints)
 			u.Hints++
+			u.Overflow.Marks, u.Overflow.TooOld = append(u.Overflow.Marks, a.Marks...), u.Overflow.TooOld+a.TooOld
 		}
 	}
+	f.putOverflow()
 	f.batches = left
 	return u, nil
 }
 
-func (f *fake) Forget(_ context.Context, _ store.Fence, batches []int64) error {
+func (f *fake) Forget(_ context.Context, _ store.Fence, batches, marks []int64) error {
 	if f.broken == nil {
+		for kind := range f.marks {
+			f.marks[kind] = slices.DeleteFunc(f.marks[kind], func(m mark) bool {
+				gone := slices.Contains(marks, m.id)
+				if gone {
+					f.unmarked = append(f.unmarked, m.numbers...)
+				}
+				return gone
+			})
+		}
 		f.batches = slices.DeleteFunc(f.batches, func(b batch) bool { return slices.Contains(batches, b.id) })
 	}
 	return f.broken
@@ -143,9 +261,11 @@ type box struct {
 	db *fake
 }
 
-func newBox(t *testing.T) *box {
+func newBox(t *testing.T) *box { return newBoxOf(t, options) }
+
+func newBoxOf(t *testing.T, o inbox.Options) *box {
 	f := newFake()
-	return &box{t, inbox.New(f, "shop1", 2), f}
+	return &box{t, inbox.New(f, "shop1", o), f}
 }
 
 func fence() store.Fence { return store.Fence{} }
@@ -161,12 +281,24 @@ func due() store.Due { return store.Due{By: noon, Beyond: noon.Add(time.Hour)} }
 
 func (b *box) due(kind plan.Kind, wait inbox.Wait) inbox.Hints {
 	b.Helper()
-	return counting(b, func() (inbox.Hints, []store.HintRecord, error) { return b.Inbox.Due(b.Context(), kind, due(), wait) })
+	return counting(b, func() (inbox.Hints, []store.HintRecord, error) { return b.Inbox.Due(b.Context(), kind, due(), wait, 0) })
 }
 
 func (b *box) all(kind plan.Kind) inbox.Hints {
 	b.Helper()
-	return counting(b, func() (inbox.Hints, []store.HintRecord, error) { return b.All(b.Context(), kind) })
+	return counting(b, func() (inbox.Hints, []store.HintRecord, error) { return b.loadAll(kind) })
+}
+
+func (b *box) loadAll(kind plan.Kind) (inbox.Hints, []store.HintRecord, error) {
+	if kind == plan.KindInvoice {
+		hints, err := b.AllInvoices(b.Context())
+		return hints, nil, err
+	}
+	open, uncounted, err := b.AllItems(b.Context())
+	if open == nil {
+		return nil, uncounted, err
+	}
+	return open.Hints(), uncounted, err
 }
 
 // counting loads again after rows have counted the webhooks that they must count first.
@@ -188,10 +320,20 @@ func counting[T any](b *box, load func() (T, []store.HintRecord, error)) T {
 // claimed makes a listing claim what is open.
 func (b *box) claimed() *inbox.Claim {
 	b.Helper()
-	backlog, err := b.Backlog(b.Context())
+	backlog, err := b.Backlog(b.Context(), 1000)
 	b.must(err)
-	b.db.record(b.Claim(backlog))
+	admitted, err := b.Claim(b.Context(), backlog)
+	b.must(err)
+	b.admitted(admitted)
 	return counting(b, func() (*inbox.Claim, []store.HintRecord, error) { return b.Claimed(b.Context()) })
+}
+
+// admitted writes what was admitted, and what was not.
+func (b *box) admitted(a store.Admitted) {
+	b.Helper()
+	b.db.record(a.Hints)
+	b.db.putOverflow()
+	b.Overflowed(a.Overflow)
 }
 
 // answer makes a read answer a hint.
@@ -215,9 +357,19 @@ func (b *box) postpone(hints inbox.Hints, number string) {
 	b.Wrote(hints, o)
 }
 
+// left returns the rows for what the listing has not answered.
+func (b *box) left() []store.HintRecord {
+	b.Helper()
+	rows, err := b.Left(b.Context())
+	b.must(err)
+	return rows.Hints
+}
+
 func (b *box) done(c *inbox.Claim) inbox.Hints {
 	b.Helper()
-	b.db.record(c.Left("shop1"))
+	rows, err := b.Left(b.Context())
+	b.must(err)
+	b.admitted(rows)
 	left, err := b.Done(b.Context(), fence)
 	b.must(err)
 	return left
@@ -315,9 +467,9 @@ func TestUnpackStopsWhenEnough(t *testing.T) {
 	if rows := len(b.db.rows[plan.KindStock]); rows != 2 || len(b.db.batches) != 3 {
 		t.Errorf("%d rows, %d batches", rows, len(b.db.batches))
 	}
-	backlog, err := b.Backlog(t.Context())
+	backlog, err := b.Backlog(t.Context(), 1000)
 	b.must(err)
-	b.want("the backlog", backlog.Items(), "2", "3", "4")
+	b.want("the backlog", backlog.Items().Hints(), "2", "3", "4")
 	_, err = b.Unpack(t.Context(), fence, func() bool { return false })
 	b.must(err)
 	if rows := len(b.db.rows[plan.KindStock]); rows != 5 || len(b.db.batches) != 0 {
@@ -452,7 +604,7 @@ func TestWaits(t *testing.T) {
 // TestReleased: a released claim leaves its webhooks to be unpacked.
 func TestReleased(t *testing.T) {
 	t.Parallel()
-	for _, giveUp := range []func(*box){func(b *box) { b.Release() }, func(b *box) { b.Forget() }} {
+	for _, giveUp := range []func(*box){func(b *box) { b.Release() }, func(b *box) { b.Forget(false, false) }} {
 		b := newBox(t)
 		b.db.webhook(plan.KindStock, "a", noon)
 		b.db.webhook(plan.KindInvoice, "7", noon)
@@ -480,7 +632,7 @@ func TestClaimedBatchesStay(t *testing.T) {
 	claim := b.claimed()
 	b.db.webhook(plan.KindStock, "b", noon)
 	b.Begin(true)
-	backlog, err := b.Backlog(t.Context())
+	backlog, err := b.Backlog(t.Context(), 1000)
 	b.must(err)
 	if !backlog.Empty() {
 		t.Error("more is claimed")
@@ -503,7 +655,7 @@ func TestPeek(t *testing.T) {
 	hints, err := inbox.Peek(t.Context(), b.db, "shop1", plan.KindStock)
 	b.must(err)
 	b.want("open", hints, "a", "b", "c")
-	if h := hints["b"]; h.Webhooks != 1 || !h.WebhookAt.Equal(noon) || h.Cause != plan.CauseWebhook {
+	if h := hints["b"]; h.Webhooks != 1 || !h.WebhookAt.Equal(noon) || h.Cause != plan.CauseOperator {
 		t.Errorf("the webhook in a batch is not counted in addition to the row: %+v", h)
 	}
 }
@@ -513,13 +665,17 @@ type unpacking struct{ *fake }
 
 func (u unpacking) OpenHints(ctx context.Context, shop string, kind plan.Kind, due store.Due) (map[string]plan.Hint, error) {
 	hints, err := u.fake.OpenHints(ctx, shop, kind, due)
-	_, unpacked := u.Unpack(ctx, fence(), 0, len(u.batches))
+	_, unpacked := u.Unpack(ctx, fence(), 0, len(u.batches), options.Caps)
 	return hints, errors.Join(err, unpacked)
 }
 
-func (u unpacking) Packed(ctx context.Context, shop string) (store.Packed, error) {
-	p, err := u.fake.Packed(ctx, shop)
-	_, unpacked := u.Unpack(ctx, fence(), 0, len(u.batches))
+func (u unpacking) EachOpenHint(ctx context.Context, shop string, kind plan.Kind, due store.Due, limit int) iter.Seq2[plan.Hint, error] {
+	return each(limit, func() (map[string]plan.Hint, error) { return u.OpenHints(ctx, shop, kind, due) })
+}
+
+func (u unpacking) Packed(ctx context.Context, shop string, most int) (store.Packed, error) {
+	p, err := u.fake.Packed(ctx, shop, most)
+	_, unpacked := u.Unpack(ctx, fence(), 0, len(u.batches), options.Caps)
 	return p, errors.Join(err, unpacked)
 }
 
@@ -533,12 +689,14 @@ func TestPeekWhileUnpacked(t *testing.T) {
 	b.want("open", hints, "a")
 }
 
-// TestNothingIsLost: whatever happens, in any order, a hinted number stays open somewhere until
-// something loaded after its last hint has answered it.
+// TestNothingIsLost: whatever happens, in any order, a hinted number stays open somewhere, or
+// marked, until something loaded after its last hint has answered it.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newBox(t)
+		o := options
+		o.Caps.Unknown = rapid.SampledFrom([]int{1, 2, 1000}).Draw(rt, "cap")
+		b := newBoxOf(t, o)
 		clock, claim := noon, (*inbox.Claim)(nil)
 		last, loaded := map[string]time.Time{}, time.Time{}
 		answered := map[string]time.Time{} // when its answer was loaded
@@ -581,6 +739,12 @@ func TestNothingIsLost(t *testing.T) {
 			case 6:
 				if claim != nil && rapid.Bool().Draw(rt, "done") {
 					deal(b.done(claim), loaded)
+					for _, n := range b.db.unmarked {
+						if loaded.After(answered[n]) {
+							answered[n] = loaded
+						}
+					}
+					b.db.unmarked = nil
 				} else {
 					b.Release()
 				}
@@ -588,6 +752,11 @@ func TestNothingIsLost(t *testing.T) {
 			}
 			open, err := inbox.Peek(t.Context(), b.db, "shop1", plan.KindStock)
 			b.must(err)
+			for _, m := range b.db.marks[plan.KindStock] {
+				for _, n := range m.numbers {
+					open[n] = plan.Hint{}
+				}
+			}
 			for n, at := range last {
 				if _, is := open[n]; !is && answered[n].Before(at) {
 					rt.Fatalf("%s was hinted at %s and is not open; its answer was loaded at %s", n, at, answered[n])

@@ -17,6 +17,9 @@
 //     writes.
 //  3. Shops are spread evenly over the live instances, and an instance that stops
 //     releases them at once.
+//  4. The shops of one agreement, or of one account at Rackbeat, go to one instance: whichever
+//     holds one of them takes the others, and they move together. That none of two instances
+//     makes an account's calls at once is up to package store (Store.BookCalls).
 //
 // It does not reconcile, and holds no SQL.
 package lease

@@ -20,6 +20,9 @@ type Leases interface {
 	Instances(ctx context.Context) ([]store.Instance, error)
 	// Leases returns the lease of every shop.
 	Leases(ctx context.Context) ([]store.Lease, error)
+	// SharedAccounts returns the shops that share an account with others, by service, account
+	// and shop.
+	SharedAccounts(ctx context.Context) ([]store.SharedAccount, error)
 	// TakeLeases takes the leases of those shops that from still holds ("": nobody),
 	// each with a greater token.
 	TakeLeases(ctx context.Context, shops []string, from, instance string, now time.Time) error
@@ -69,6 +72,7 @@ type Keeper struct {
 	seen    map[string]lastBeat // other instances
 	trusted time.Time           // until then our leases are surely ours
 	alone   bool                // no other instance was alive at the last beat
+	leaves  bool                // at the last beat there were free shops that another instance is to take
 }
 
 // lastBeat is an instance's last beat and when we first saw it.
@@ -120,7 +124,7 @@ func (k *Keeper) wait(ctx context.Context, beatAt time.Time, failing bool) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(min(left, k.LookForFree)):
-			if left > k.LookForFree && !failing && !k.alone && k.anyFree(ctx) {
+			if left > k.LookForFree && !failing && !k.alone && !k.leaves && k.anyFree(ctx) {
 				return
 			}
 		}
@@ -176,9 +180,18 @@ func (k *Keeper) round(ctx context.Context) error {
 	}
 	living := k.living(instances, began)
 	k.alone = len(living) == 1
+	var shared groups
+	if !k.alone { // otherwise all shops are ours
+		list, err := k.Leases.SharedAccounts(round)
+		if err != nil {
+			return err
+		}
+		shared = groupsOf(list, leases, living)
+	}
 	k.reconcile(leases)
-	k.dropSurplus(round, leases, living)
-	return errors.Join(k.release(round, leases), k.take(round, leases, living), k.forget(round, instances, began))
+	k.dropStrays(shared)
+	k.dropSurplus(round, leases, living, shared)
+	return errors.Join(k.release(round, leases), k.take(round, leases, living, shared), k.forget(round, instances, began))
 }
 
 // renew writes this instance's heartbeat. If that fails for longer than our leases can
@@ -246,24 +259,11 @@ func (k *Keeper) reconcile(leases []store.Lease) {
 // share returns how many shops each live instance has when they are spread evenly.
 func share(shops, living int) int { return (shops + living - 1) / living }
 
-// take takes shops that no live instance holds, up to our share. It skips leases that
-// are ours only in the table, which are released first (see release): work on a lease
-// must never resume with an old token.
-func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[string]bool) error {
-	want := share(len(leases), len(living)) - len(k.held)
-	free := map[string][]string{}
-	wanted := map[string]int64{}
-	for _, l := range leases {
-		if want <= 0 {
-			break
-		}
-		if living[l.Holder] {
-			continue
-		}
-		free[l.Holder] = append(free[l.Holder], l.Shop)
-		wanted[l.Shop] = l.Token
-		want--
-	}
+// take takes shops that no live instance holds, up to our share, and beyond it those of a
+// group of which we hold a shop. It skips leases that are ours only in the table, which are
+// released first (see release): work on a lease must never resume with an old token.
+func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[string]bool, shared groups) error {
+	free, wanted := k.wants(leases, living, shared)
 	if len(free) == 0 {
 		return nil
 	}
@@ -289,19 +289,68 @@ func (k *Keeper) take(ctx context.Context, leases []store.Lease, living map[stri
 	return errors.Join(errs...)
 }
 
-// dropSurplus drops the shops beyond our share, for others to take.
-func (k *Keeper) dropSurplus(ctx context.Context, leases []store.Lease, living map[string]bool) {
+// wants returns the shops to take, by the holder that they are taken from, and their tokens.
+func (k *Keeper) wants(leases []store.Lease, living map[string]bool, shared groups) (free map[string][]string, tokens map[string]int64) {
+	room := share(len(leases), len(living)) - len(k.held)
+	free, tokens = map[string][]string{}, map[string]int64{}
+	k.leaves = false
+	for _, l := range leases {
+		if living[l.Holder] {
+			continue
+		}
+		take := room > 0
+		if g := shared[l.Shop]; g != nil {
+			take = g.ours(k.Instance.Instance, room > 0)
+			k.leaves = k.leaves || !take && !g.free()
+		}
+		if take {
+			free[l.Holder] = append(free[l.Holder], l.Shop)
+			tokens[l.Shop] = l.Token
+			room--
+		}
+	}
+	return free, tokens
+}
+
+// dropStrays drops the shops whose accounts another instance works on. It would refuse them a
+// booking, too, but of two accounts of a group each of two instances could have one.
+func (k *Keeper) dropStrays(shared groups) {
+	for _, shop := range slices.Sorted(maps.Keys(k.held)) {
+		if g := shared[shop]; g != nil && g.strays(k.Instance.Instance) {
+			k.drop(shop)
+			k.Log.WithField("shop", shop).Info("leases: shop released: another lagerd works on its agreement or Rackbeat account")
+		}
+	}
+}
+
+// dropSurplus drops the shops beyond our share, for others to take. The shops of a group go
+// together, or stay.
+func (k *Keeper) dropSurplus(ctx context.Context, leases []store.Lease, living map[string]bool, shared groups) {
 	surplus := len(k.held) - share(len(leases), len(living))
 	if surplus <= 0 || len(living) < 2 {
 		return
 	}
+	before := len(k.held)
 	for _, l := range leases {
-		if _, held := k.held[l.Shop]; held && surplus > 0 && ctx.Err() == nil {
-			k.drop(l.Shop)
+		together := []string{l.Shop}
+		if g := shared[l.Shop]; g != nil {
+			together = g.shops
+		}
+		together = slices.DeleteFunc(slices.Clone(together), func(shop string) bool {
+			_, held := k.held[shop]
+			return !held
+		})
+		if len(together) > surplus || ctx.Err() != nil {
+			continue
+		}
+		for _, shop := range together {
+			k.drop(shop)
 			surplus--
 		}
 	}
-	k.Log.WithField("held", len(k.held)).Info("leases: shops released")
+	if len(k.held) < before {
+		k.Log.WithField("held", len(k.held)).Info("leases: shops released")
+	}
 }
 
 // release releases every lease that is ours in the table but not held here: dropped

@@ -1,10 +1,13 @@
 package lease_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,6 +31,10 @@ type table struct {
 	leases    map[string]*store.Lease
 	instances map[string]store.Instance
 	down      map[string]bool // instances that cannot reach the database
+
+	agreements map[string]int64 // by shop, those that are shared
+	accounts   map[string]int64 // likewise, at Rackbeat
+	callers    map[int64]string // by agreement or account: no two have the same number
 
 	failReleases int // the next releases fail
 
@@ -96,6 +103,25 @@ func (a as) Leases(context.Context) (list []store.Lease, err error) {
 	for _, l := range a.leases {
 		list = append(list, *l)
 	}
+	return list, nil
+}
+
+func (a as) SharedAccounts(context.Context) (list []store.SharedAccount, err error) {
+	leave, err := a.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for service, of := range map[store.Service]map[string]int64{store.ServiceEconomic: a.agreements, store.ServiceRackbeat: a.accounts} {
+		for shop, n := range of {
+			if a.leases[shop] != nil {
+				list = append(list, store.SharedAccount{Service: service, Account: n, Shop: shop, Holder: a.callers[n]})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b store.SharedAccount) int {
+		return cmp.Or(strings.Compare(string(b.Service), string(a.Service)), cmp.Compare(a.Account, b.Account), strings.Compare(a.Shop, b.Shop))
+	})
 	return list, nil
 }
 

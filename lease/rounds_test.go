@@ -25,6 +25,7 @@ type journal struct {
 	t       *testing.T
 	calls   []string
 	fail    string           // the call that fails
+	hang    string           // the call that has no answer
 	refuses map[string]bool  // shops that the holder cannot start to work on
 	works   map[string]int64 // shops that it works on
 	logged  *test.Hook
@@ -101,6 +102,10 @@ func (j *journal) call(ctx context.Context, name string) error {
 	if j.fail == name {
 		return errDown
 	}
+	if j.hang == name {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return nil
 }
 
@@ -128,6 +133,14 @@ func (j *journal) Leases(ctx context.Context) ([]store.Lease, error) {
 	list, err := j.as.Leases(ctx)
 	slices.SortFunc(list, func(a, b store.Lease) int { return strings.Compare(a.Shop, b.Shop) })
 	return list, err
+}
+
+func (j *journal) SharedAccounts(ctx context.Context) ([]store.SharedAccount, error) {
+	j.handOver()
+	if err := j.call(ctx, "shared"); err != nil {
+		return nil, err
+	}
+	return j.as.SharedAccounts(ctx)
 }
 
 func (j *journal) AnyFree(ctx context.Context) (bool, error) {
@@ -446,6 +459,27 @@ func TestStopWithoutDatabase(t *testing.T) {
 			j.expect(fail, `take [shop000] from "" for a; start shop000/1; end shop000; forget a`, append([]string{"shops taken"}, want...)...)
 			if j.waits["forget"] != beat {
 				t.Errorf("it may take %s", j.waits["forget"])
+			}
+		})
+	}
+}
+
+// TestStopDuringARound: a stop ends a round that waits for the database, which is no reason to
+// report that as unavailable.
+func TestStopDuringARound(t *testing.T) {
+	t.Parallel()
+	for _, hang := range []string{"beat", "instances", "leases"} {
+		synctest.Test(t, func(t *testing.T) {
+			log, hook := test.NewNullLogger()
+			j := &journal{as: as{newTable(1), "a"}, t: t, hang: hang, refuses: map[string]bool{}, works: map[string]int64{}, logged: hook, waits: map[string]time.Duration{}}
+			k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Log: log, Now: time.Now})
+			ctx, cancel := context.WithCancel(t.Context())
+			began := time.Now()
+			time.AfterFunc(time.Second, cancel)
+			k.Run(ctx)
+			j.expect(hang, "forget a")
+			if took := time.Since(began); took != time.Second {
+				t.Errorf("%s: it stopped after %s", hang, took)
 			}
 		})
 	}

@@ -74,13 +74,16 @@ type FigureSearch struct {
 	unreadable int
 }
 
-// Add adds a page. enough reports that no further page is needed.
+// Add adds a page. enough reports that no further page is needed: one carries a figure, or none
+// so far shows an item that can be understood, so that all of them might be read in vain.
 func (f *FigureSearch) Add(p Page) (enough bool) {
 	f.unreadable += len(p.Unreadable)
 	for i := range p.Observed {
-		f.Assessment.Add(p.Observed[i].Item)
+		if p.Observed[i].Found {
+			f.Assessment.Add(p.Observed[i].Item)
+		}
 	}
-	return f.WithFigures > 0
+	return f.WithFigures > 0 || f.Items == 0 && f.unreadable > 0
 }
 
 // Supply returns what was found:
@@ -90,8 +93,11 @@ func (f *FigureSearch) Add(p Page) (enough bool) {
 //	one carries a figure                   there
 //	none does, all can be understood       none
 //	none does, some cannot be understood   unknown: any of them may
+//	none can be understood                 unknown
 func (f *FigureSearch) Supply() Supply {
 	switch {
+	case f.Items == 0 && f.unreadable > 0:
+		return SupplyUnknown
 	case f.Verdict() != VerdictNoInventory:
 		return SupplyThere
 	case f.unreadable > 0:

@@ -43,8 +43,12 @@ func Clip(s string, characters int) string {
 	if len(s) <= characters {
 		return s
 	}
-	if r := []rune(s); len(r) > characters {
-		return string(r[:characters])
+	n := 0
+	for i := range s {
+		if n == characters {
+			return s[:i]
+		}
+		n++
 	}
 	return s
 }

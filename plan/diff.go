@@ -26,6 +26,7 @@ type Side struct {
 	State   State
 	Stock   decimal.NullDecimal
 	Figures Figures
+	Places  []PlaceStock // as in Row
 }
 
 // Diff compares observations with stored rows by the same decision as a reconciliation, without
@@ -40,8 +41,8 @@ func Diff(observations []Observation, rows map[string]Row, figure Figure) []Diff
 		}
 		all = append(all, Difference{
 			Number: next.Number, Name: next.Name, What: change.What,
-			Stored:     Side{row.State, row.Stock, row.Figures},
-			Economic:   Side{next.State, next.Stock, next.Figures},
+			Stored:     Side{row.State, row.Stock, row.Figures, row.Places},
+			Economic:   Side{next.State, next.Stock, next.Figures, next.Places},
 			EconomicAt: obs.Item.UpdatedAt,
 			Loss:       stored && next.loses(row),
 		})

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -86,6 +87,12 @@ func TestDiff(t *testing.T) {
 			d := got[0]
 			wantAt := c.obs.Item.UpdatedAt
 			want := []any{c.what, c.before, c.after, c.states, c.loss, c.obs.Item.Number, wantAt}
+			if stored := c.stored; len(stored) > 0 && stored[0].Number == d.Number && !reflect.DeepEqual(d.Stored.Figures, stored[0].Figures) {
+				t.Errorf("stored are said to be %+v", d.Stored.Figures)
+			}
+			if !reflect.DeepEqual(d.Economic.Figures, c.obs.Item.Figures) {
+				t.Errorf("e-conomic's are said to be %+v", d.Economic.Figures)
+			}
 			have := []any{d.What, text(d.Stored.Stock), text(d.Economic.Stock), [2]plan.State{d.Stored.State, d.Economic.State}, d.Loss, d.Number, d.EconomicAt}
 			if diff := cmp.Diff(want, have); diff != "" {
 				t.Error(diff)

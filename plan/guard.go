@@ -27,8 +27,8 @@ type LossDecision struct {
 	Taken  int // LossesWithin: already stored within the window
 	Items  int // of the shop
 
-	Within    time.Duration // LossesWithin: the window
-	Agreement int64         // LossesOfAgreement: which one
+	Within time.Duration // LossesWithin: the window
+	To     string        // LossesOfAgreement: which one
 }
 
 // Stored reports whether the read may be stored.
@@ -45,7 +45,7 @@ func (d LossDecision) Detail(shop string) string {
 		what = fmt.Sprintf("a reconciliation would take away the stock of %d more items: with the %d lost within %s without a webhook, %d of %d items",
 			d.Losses, d.Taken, ShortDuration(d.Within), d.Taken+d.Losses, d.Items)
 	case LossesOfAgreement:
-		what = fmt.Sprintf("changing over to agreement %d would take away the stock of %d of %d items", d.Agreement, d.Losses, d.Items)
+		what = fmt.Sprintf("changing over to %s would take away the stock of %d of %d items", d.To, d.Losses, d.Items)
 	}
 	return fmt.Sprintf("%s: check `lagerd diff %s`; if that is right, run `lagerd approve %s`", what, shop, shop)
 }
@@ -167,13 +167,13 @@ func (g *LossGuard) Look(at LossState, suspects map[string]Suspect, unread, back
 
 // JudgeAgreement decides whether the items of another agreement may replace the current ones:
 // losses is how many of the present items it lacks, and items how many it has. An agreement
-// without items needs approval.
-func (g *LossGuard) JudgeAgreement(agreement int64, losses, present, items int) LossDecision {
-	limit := max(g.policy.LossMin, present*g.policy.LossPercent/100, g.approved)
+// without items needs approval. to names it: "agreement 7", or the account of another source.
+func (g *LossGuard) JudgeAgreement(to string, losses, present, items int) LossDecision {
+	limit := max(g.policy.LossLimit(present), g.approved)
 	if items == 0 {
 		limit = g.approved
 	}
-	d := LossDecision{Losses: losses, Items: present, Agreement: agreement}
+	d := LossDecision{Losses: losses, Items: present, To: to}
 	if losses > limit {
 		d.Reason = LossesOfAgreement
 	}
@@ -186,7 +186,7 @@ func (g *LossGuard) decide(at LossState, window LossVerdict, losses int, empty b
 	switch {
 	case window.TooMany && window.Taken > 0:
 		return LossDecision{Reason: LossesWithin, Losses: window.Coming, Taken: window.Taken, Items: window.Items, Within: g.policy.LossWindow}
-	case window.TooMany, losses > max(g.policy.LossMin, items*g.policy.LossPercent/100, g.approved):
+	case window.TooMany, losses > max(g.policy.LossLimit(items), g.approved):
 		d.Reason = LossesAtOnce
 	case empty && losses > g.approved:
 		d.Reason = LossesEmpty

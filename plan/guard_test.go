@@ -84,7 +84,9 @@ func TestJudgeLosses(t *testing.T) {
 		{"a read that takes nothing is not judged by the window", 300, lately, coming(0, 30, loss), takes(nil), 0, plan.LossDecision{Losses: 30, Items: 300}},
 		{"longer ago", 300, lost(200, 350, 2*time.Hour, false), nil, takes(coming(0, 30, loss)), 0, plan.LossDecision{Losses: 30, Items: 300}},
 		{"in stock again", 300, lately, nil, plan.LossRead{Suspects: coming(0, 30, loss), Restored: slices.Collect(maps.Keys(numbers(200, 230)))}, 0, plan.LossDecision{Losses: 30, Items: 300}},
-		{"what a read refutes does not trickle", 300, lately, coming(0, 1, loss), plan.LossRead{Seen: []plan.Observation{seen(item("n000", "5"))}, Suspects: coming(1, 2, plan.Suspect{})}, 0, plan.LossDecision{Losses: 1, Items: 300}},
+		{"what a read refutes does not trickle", 300, lately, coming(0, 2, loss), plan.LossRead{Seen: items("5", "n000", "n001"), Suspects: coming(2, 3, plan.Suspect{})}, 0, plan.LossDecision{Losses: 2, Items: 300}},
+		{"gone items were the shop's", 180, lost(200, 320, time.Minute, true), nil, takes(coming(0, 30, loss)), 0, plan.LossDecision{Losses: 30, Items: 180}},
+		{"what is confirmed need not be suspected", 100, lost(200, 245, time.Minute, false), nil, confirms(0, 10), 0, plan.LossDecision{Reason: plan.LossesWithin, Losses: 10, Taken: 45, Items: 100, Within: time.Hour}},
 		{"too many for the window alone", 60, nil, coming(0, 20, loss), takes(coming(20, 60, plan.Suspect{})), 60, plan.LossDecision{Losses: 20, Items: 60}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,6 +120,11 @@ func TestWindowIsNarrower(t *testing.T) {
 	if diff := cmp.Diff(want, g.Judge(plan.LossState{Now: noon, Items: 100}, takes(coming(0, 11, plan.Suspect{Loss: true})))); diff != "" {
 		t.Error(diff)
 	}
+	g = plan.NewLossGuard(&narrow, []plan.StoredLoss{{Number: "n100", At: noon}}, 0, noon)
+	want = plan.LossDecision{Reason: plan.LossesWithin, Losses: 10, Taken: 1, Items: 100, Within: time.Hour}
+	if diff := cmp.Diff(want, g.Judge(plan.LossState{Now: noon, Items: 100}, takes(coming(0, 10, plan.Suspect{Loss: true})))); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // TestLook: a listing that is only looked at is judged by all that it shows, and by nothing
@@ -146,8 +153,8 @@ func TestLook(t *testing.T) {
 	if d := g.Judge(at, takes(coming(0, 30, loss))); !d.Stored() {
 		t.Errorf("stored by the next listing: %+v", d)
 	}
-	if d := g.Judge(at, plan.LossRead{Seen: []plan.Observation{seen(item("n200", "0"))}, Suspects: coming(0, 30, loss)}); d.Reason != plan.LossesWithin || d.Taken != 121 {
-		t.Errorf("one of them is not back: %+v", d)
+	if d := g.Judge(at, plan.LossRead{Seen: items("0", "n200", "n201"), Suspects: coming(0, 30, loss)}); d.Reason != plan.LossesWithin || d.Taken != 122 {
+		t.Errorf("two of them are not back: %+v", d)
 	}
 	g.Listed(nil)
 	if d := g.Judge(at, takes(coming(0, 30, loss))); d.Taken != 150 {
@@ -206,8 +213,8 @@ func TestJudgeAgreement(t *testing.T) {
 		{5, 5, 0, 5, plan.LossesFew},
 		{0, 0, 0, 0, plan.LossesFew},
 	} {
-		d := guarding(nil, nil, c.approved).JudgeAgreement(7, c.losses, c.present, c.items)
-		if want := (plan.LossDecision{Reason: c.want, Losses: c.losses, Items: c.present, Agreement: 7}); d != want {
+		d := guarding(nil, nil, c.approved).JudgeAgreement("agreement 7", c.losses, c.present, c.items)
+		if want := (plan.LossDecision{Reason: c.want, Losses: c.losses, Items: c.present, To: "agreement 7"}); d != want {
 			t.Errorf("%+v: %+v", c, d)
 		}
 	}
@@ -227,7 +234,7 @@ func TestLossesAreTold(t *testing.T) {
 		{plan.LossDecision{Reason: plan.LossesEmpty, Losses: 9, Items: 9}, "a reconciliation would take away the stock of 9 of 9 items" + advice},
 		{plan.LossDecision{Reason: plan.LossesWithin, Losses: 1, Taken: 150, Items: 300, Within: 90 * time.Minute},
 			"a reconciliation would take away the stock of 1 more items: with the 150 lost within 1h30m without a webhook, 151 of 300 items" + advice},
-		{plan.LossDecision{Reason: plan.LossesOfAgreement, Losses: 9, Items: 12, Agreement: 7}, "changing over to agreement 7 would take away the stock of 9 of 12 items" + advice},
+		{plan.LossDecision{Reason: plan.LossesOfAgreement, Losses: 9, Items: 12, To: "agreement 7"}, "changing over to agreement 7 would take away the stock of 9 of 12 items" + advice},
 	} {
 		if got := c.d.Detail("shop1"); got != c.want {
 			t.Errorf("%q, expected %q", got, c.want)
@@ -253,6 +260,13 @@ func TestApproval(t *testing.T) {
 	}
 	if guarding(nil, nil, 0).Approves() {
 		t.Error("nothing is approved, and nothing suspected")
+	}
+	one := guarding(nil, coming(0, 1, loss), 1)
+	if !one.Approves() || one.ApprovalSpent(nil) || !guarding(nil, nil, 1).ApprovalSpent(nil) {
+		t.Error("an approval of one loss does not count")
+	}
+	if one.ExpireApproval(noon.Add(time.Hour)); one.Approved() != 0 {
+		t.Error("an approval of one loss does not end")
 	}
 	g := guarding(lost(0, 1, time.Minute, false), coming(0, 4, loss), 2)
 	c := g.Remember(at, confirms(0, 4), 10)
@@ -325,6 +339,21 @@ func TestRememberedLosses(t *testing.T) {
 	if diff := cmp.Diff(plan.LossChange{Lost: []plan.StoredLoss{{Number: "n007", At: noon}}, Forgotten: []string{"n000", "n003", "n004", "n005"}}, c); diff != "" {
 		t.Error(diff)
 	}
+	back := plan.LossRead{Restored: []string{"n000"}}
+	if diff := cmp.Diff(plan.LossChange{Forgotten: []string{"n000"}}, g.Remember(at, back, 10)); diff != "" {
+		t.Errorf("a read that takes nothing away: %s", diff)
+	}
+	// What is over counts from now on when it is lost again, and is gone if it is now.
+	lost := plan.LossRead{Lost: []plan.Lost{{Number: "n003"}, {Number: "n000", Gone: true}}}
+	relost := plan.LossChange{Lost: []plan.StoredLoss{{Number: "n003", At: noon}, {Number: "n000", At: noon.Add(-59 * time.Minute), Gone: true}}, Forgotten: []string{"n003"}}
+	if diff := cmp.Diff(relost, g.Remember(at, lost, 1)); diff != "" {
+		t.Errorf("lost again: %s", diff)
+	}
+	again := guarding(recent, nil, 0)
+	again.Stored(relost, noon)
+	if got := again.Recent(); got["n003"] != (plan.Loss{At: noon}) || got["n000"] != (plan.Loss{At: noon.Add(-59 * time.Minute), Gone: true}) || len(got) != 6 {
+		t.Errorf("lost again, and remembered: %v", got)
+	}
 	g.Stored(c, noon)
 	if got := g.All(9); fmt.Sprint(got) != "[n001 n002 n007]" {
 		t.Errorf("remembered are %v", got)
@@ -379,6 +408,9 @@ func TestRememberedLosses(t *testing.T) {
 	if diff := cmp.Diff([]plan.StoredLoss{{Number: "n009", At: later.Add(-40 * time.Minute)}}, c.Lost); diff != "" {
 		t.Error(diff)
 	}
+	if c := next.StandStill(held, held, later); !c.Empty() {
+		t.Errorf("a hold that goes on, after another: %+v", c)
+	}
 	if c := next.StandStill(nil, held, later); !c.Empty() {
 		t.Errorf("a hold that begins: %+v", c)
 	}
@@ -402,6 +434,9 @@ func TestTakes(t *testing.T) {
 	}
 	if read := p.Takes(nil, nil); len(read.Suspects) != 1 {
 		t.Errorf("%+v", read)
+	}
+	if read := p.Takes(nil, map[string]plan.Suspect{"d": {Loss: true}}); len(read.Suspects) != 2 {
+		t.Errorf("one is missing: %+v", read)
 	}
 }
 

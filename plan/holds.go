@@ -28,17 +28,19 @@ type Reason string
 
 // The reasons for holds.
 const (
-	HeldTokenRefused     Reason = "token_refused"     // shop: /self answers 401: the token is wrong, or the agreement revoked the grant
-	HeldForbidden        Reason = "forbidden"         // shop: /self answers 403; part: e-conomic answers 403 to its reads
-	HeldAgreementChanged Reason = "agreement_changed" // shop: the token answers for another agreement
-	HeldTokenUnreadable  Reason = "token_unreadable"  // shop: the stored token cannot be decrypted with this key
+	HeldTokenRefused     Reason = "token_refused"     // self answers 401: the token is wrong, or the agreement revoked the grant
+	HeldForbidden        Reason = "forbidden"         // self answers 403; part: its reads are answered 403
+	HeldAgreementChanged Reason = "agreement_changed" // the token answers for another agreement
+	HeldAccountChanged   Reason = "account_changed"   // stock: the key answers for another account of the stock's own source
+	HeldTokenUnreadable  Reason = "token_unreadable"  // the stored token or key cannot be decrypted with lagerd's key
 	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
+	HeldUnreadable       Reason = "unreadable"        // stock: no item of a listing can be understood
 	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much, or several within a window
 )
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldTokenUnreadable, HeldNoInventory, HeldLosses}
+	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldAccountChanged, HeldTokenUnreadable, HeldNoInventory, HeldUnreadable, HeldLosses}
 }
 
 // Hold says that lagerd itself stopped a shop or a part of it.
@@ -66,6 +68,12 @@ func (h Holds) Of(scope Scope) (hold Hold, ok bool) {
 // Any reports whether one of the scopes is held.
 func (h Holds) Any(scopes ...Scope) bool {
 	return slices.ContainsFunc(h, func(hold Hold) bool { return slices.Contains(scopes, hold.Scope) })
+}
+
+// OfIdentity reports whether the reason says whose token or key it is, or that it does not work:
+// nothing is read with it.
+func (r Reason) OfIdentity() bool {
+	return r == HeldTokenRefused || r == HeldAgreementChanged || r == HeldAccountChanged || r == HeldTokenUnreadable
 }
 
 // Has reports whether the scope is held for the reason.
@@ -143,10 +151,14 @@ const (
 	SeenOtherAgreement Seen = "other agreement" // /self answered for another agreement
 	SeenSelf401        Seen = "self: 401"       // /self refused the token
 	SeenSelf403        Seen = "self: 403"       // /self answered 403
+	SeenAccount        Seen = "account"         // the stock's own source answered for the shop's account
+	SeenOtherAccount   Seen = "other account"   // it answered for another account
+	SeenAccountRefused Seen = "account refused" // it refused the key
 	SeenStockRead      Seen = "stock read"      // e-conomic answered a read of items
 	SeenInvoicesRead   Seen = "invoices read"   // e-conomic answered a read of invoices
 	SeenPDFRead        Seen = "PDF read"        // e-conomic answered a read of a PDF
 	SeenFigures        Seen = "figures"         // a listing carries stock figures
+	SeenItem           Seen = "item"            // a read shows an item that can be understood
 	SeenFewLosses      Seen = "few losses"      // a complete listing does not take too much away
 	SeenApproval       Seen = "approval"        // a person has approved the losses
 )
@@ -165,45 +177,61 @@ func ReadOf(part Scope) Seen {
 	return ""
 }
 
-// ends reports whether s is the condition that ends the hold:
+// ends reports whether s is the condition that ends the hold. Where stock has a source of its own,
+// e-conomic's /self holds only the invoices, and that source's holds the stock:
 //
-//	hold                      ends by
-//	shop: token_refused       any answer of /self but 401
-//	shop: forbidden           any answer of /self but 403
-//	shop: token_unreadable    any answer of /self: the token has been decrypted
-//	shop: agreement_changed   /self answers for the shop's agreement (which a person may have changed)
-//	part: forbidden           e-conomic answers a read of that part
-//	stock: no_inventory       a listing with figures
-//	stock: losses             a complete listing that does not take too much away, an approval
-func (s Seen) ends(h Hold) bool { //nolint:gocyclo // one case per row of the table
+//	hold                                  ends by
+//	shop: token_refused                   any answer of /self but 401
+//	shop: forbidden                       any answer of /self but 403
+//	shop, invoices: token_unreadable      any answer of /self: the token has been decrypted
+//	shop, invoices: agreement_changed     /self answers for the shop's agreement (which a person may have changed)
+//	invoices: token_refused               /self answers, for whichever agreement
+//	stock: token_refused                  the stock's own source answers, for whichever account
+//	stock: token_unreadable               any answer of it: the key has been decrypted
+//	stock: account_changed                it answers for the shop's account
+//	part: forbidden                       a read of that part is answered
+//	stock: no_inventory                   a listing with figures
+//	stock: unreadable                     an item that can be understood
+//	stock: losses                         a complete listing that does not take too much away, an approval
+func (s Seen) ends(h Hold) bool {
+	if h.Scope == ScopeStock {
+		return s.endsStock(h.Reason)
+	}
 	self := s == SeenSelf || s == SeenOtherAgreement || s == SeenSelf401 || s == SeenSelf403
-	switch h.Scope {
-	case ScopeShop:
-		switch h.Reason {
-		case HeldTokenRefused:
-			return self && s != SeenSelf401
-		case HeldForbidden:
+	switch h.Reason {
+	case HeldTokenRefused:
+		return self && s != SeenSelf401 && (h.Scope == ScopeShop || s != SeenSelf403)
+	case HeldForbidden:
+		if h.Scope == ScopeShop {
 			return self && s != SeenSelf403
-		case HeldTokenUnreadable:
-			return self
-		case HeldAgreementChanged:
-			return s == SeenSelf
-		case HeldNoInventory, HeldLosses: // of stock
 		}
-	case ScopeStock:
-		switch h.Reason {
-		case HeldForbidden:
-			return s == SeenStockRead
-		case HeldNoInventory:
-			return s == SeenFigures
-		case HeldLosses:
-			return s == SeenFewLosses || s == SeenApproval
-		case HeldTokenRefused, HeldAgreementChanged, HeldTokenUnreadable: // of the shop
-		}
-	case ScopeInvoices:
-		return h.Reason == HeldForbidden && s == SeenInvoicesRead
-	case ScopePDFs:
-		return h.Reason == HeldForbidden && s == SeenPDFRead
+		return s == ReadOf(h.Scope)
+	case HeldTokenUnreadable:
+		return self
+	case HeldAgreementChanged:
+		return s == SeenSelf
+	case HeldAccountChanged, HeldNoInventory, HeldUnreadable, HeldLosses: // of stock
+	}
+	return false
+}
+
+func (s Seen) endsStock(reason Reason) bool {
+	switch reason {
+	case HeldTokenRefused:
+		return s == SeenAccount || s == SeenOtherAccount
+	case HeldTokenUnreadable:
+		return s == SeenAccount || s == SeenOtherAccount || s == SeenAccountRefused
+	case HeldAccountChanged:
+		return s == SeenAccount
+	case HeldForbidden:
+		return s == SeenStockRead
+	case HeldNoInventory:
+		return s == SeenFigures
+	case HeldUnreadable:
+		return s == SeenItem
+	case HeldLosses:
+		return s == SeenFewLosses || s == SeenApproval
+	case HeldAgreementChanged: // of the agreement's parts
 	}
 	return false
 }

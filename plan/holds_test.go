@@ -17,22 +17,35 @@ var everyHold = []plan.Hold{
 	hold(plan.ScopeShop, plan.HeldTokenRefused), hold(plan.ScopeShop, plan.HeldForbidden), hold(plan.ScopeShop, plan.HeldAgreementChanged),
 	hold(plan.ScopeShop, plan.HeldTokenUnreadable), hold(plan.ScopeStock, plan.HeldForbidden), hold(plan.ScopeStock, plan.HeldNoInventory),
 	hold(plan.ScopeStock, plan.HeldLosses), hold(plan.ScopeInvoices, plan.HeldForbidden), hold(plan.ScopePDFs, plan.HeldForbidden),
+	hold(plan.ScopeStock, plan.HeldUnreadable),
+	hold(plan.ScopeInvoices, plan.HeldTokenRefused), hold(plan.ScopeInvoices, plan.HeldAgreementChanged), hold(plan.ScopeInvoices, plan.HeldTokenUnreadable),
+	hold(plan.ScopeStock, plan.HeldTokenRefused), hold(plan.ScopeStock, plan.HeldAccountChanged), hold(plan.ScopeStock, plan.HeldTokenUnreadable),
 }
 
 // TestHoldsEnd: each hold ends by its own condition and by no other.
 func TestHoldsEnd(t *testing.T) {
 	t.Parallel()
+	of := func(numbers ...int) (list []plan.Hold) {
+		for _, n := range numbers {
+			list = append(list, everyHold[n])
+		}
+		return list
+	}
 	for seen, want := range map[plan.Seen][]plan.Hold{
-		plan.SeenSelf:           {everyHold[0], everyHold[1], everyHold[2], everyHold[3]},
-		plan.SeenOtherAgreement: {everyHold[0], everyHold[1], everyHold[3]},
-		plan.SeenSelf401:        {everyHold[1], everyHold[3]},
-		plan.SeenSelf403:        {everyHold[0], everyHold[3]},
-		plan.SeenStockRead:      {everyHold[4]},
-		plan.SeenFigures:        {everyHold[5]},
-		plan.SeenFewLosses:      {everyHold[6]},
-		plan.SeenApproval:       {everyHold[6]},
-		plan.SeenInvoicesRead:   {everyHold[7]},
-		plan.SeenPDFRead:        {everyHold[8]},
+		plan.SeenSelf:           of(0, 1, 2, 3, 10, 11, 12),
+		plan.SeenOtherAgreement: of(0, 1, 3, 10, 12),
+		plan.SeenSelf401:        of(1, 3, 12),
+		plan.SeenSelf403:        of(0, 3, 12),
+		plan.SeenAccount:        of(13, 14, 15),
+		plan.SeenOtherAccount:   of(13, 15),
+		plan.SeenAccountRefused: of(15),
+		plan.SeenStockRead:      of(4),
+		plan.SeenFigures:        of(5),
+		plan.SeenFewLosses:      of(6),
+		plan.SeenApproval:       of(6),
+		plan.SeenInvoicesRead:   of(7),
+		plan.SeenPDFRead:        of(8),
+		plan.SeenItem:           of(9),
 		"":                      nil,
 	} {
 		var got []plan.Hold
@@ -83,6 +96,69 @@ func TestHoldsWith(t *testing.T) {
 			if _, changed := got.With(second); changed && first.Scope == second.Scope {
 				t.Errorf("%s with %s, twice: changed again", first, second)
 			}
+		}
+	}
+}
+
+// TestHoldsOf asks for the holds of each scope and reason, and leaves some out.
+func TestHoldsOf(t *testing.T) {
+	t.Parallel()
+	invoices, pdf := hold(plan.ScopeInvoices, plan.HeldForbidden), hold(plan.ScopePDFs, plan.HeldForbidden)
+	stock := hold(plan.ScopeStock, plan.HeldLosses)
+	holds := plan.Holds{stock, invoices, pdf}
+	for _, want := range holds {
+		if got, ok := holds.Of(want.Scope); got != want || !ok {
+			t.Errorf("of %s: %v, %t", want.Scope, got, ok)
+		}
+	}
+	if got, ok := holds.Of(plan.ScopeShop); got != (plan.Hold{}) || ok {
+		t.Errorf("of the shop: %v, %t", got, ok)
+	}
+	for _, c := range []struct {
+		scope  plan.Scope
+		reason plan.Reason
+		want   bool
+	}{
+		{plan.ScopeStock, plan.HeldLosses, true},
+		{plan.ScopeStock, plan.HeldForbidden, false},
+		{plan.ScopePDFs, plan.HeldForbidden, true},
+		{plan.ScopeShop, plan.HeldForbidden, false},
+		{plan.ScopeShop, "", false},
+	} {
+		if got := holds.Has(c.scope, c.reason); got != c.want {
+			t.Errorf("%s for %q: %t", c.scope, c.reason, got)
+		}
+	}
+	for _, c := range []struct {
+		scopes []plan.Scope
+		any    bool
+		left   plan.Holds
+	}{
+		{nil, false, holds},
+		{[]plan.Scope{plan.ScopeShop}, false, holds},
+		{[]plan.Scope{plan.ScopeShop, plan.ScopeInvoices}, true, plan.Holds{stock, pdf}},
+		{[]plan.Scope{plan.ScopePDFs}, true, plan.Holds{stock, invoices}},
+		{scopes, true, plan.Holds{}},
+	} {
+		if got := holds.Any(c.scopes...); got != c.any {
+			t.Errorf("any of %s: %t", c.scopes, got)
+		}
+		if got := holds.Without(c.scopes...); !slices.Equal(got, c.left) {
+			t.Errorf("without %s: %v", c.scopes, got)
+		}
+	}
+	if !slices.Equal(holds, plan.Holds{stock, invoices, pdf}) {
+		t.Errorf("changed: %v", holds)
+	}
+	reads := map[plan.Scope]plan.Seen{plan.ScopeShop: "", plan.ScopeStock: plan.SeenStockRead, plan.ScopeInvoices: plan.SeenInvoicesRead, plan.ScopePDFs: plan.SeenPDFRead}
+	for scope, want := range reads {
+		if got := plan.ReadOf(scope); got != want {
+			t.Errorf("a read of %s ends holds as %q", scope, got)
+		}
+	}
+	for _, h := range everyHold {
+		if !slices.Contains(plan.Reasons(), h.Reason) {
+			t.Errorf("%s is no reason", h.Reason)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -63,6 +65,10 @@ type OrderRule struct {
 	Pattern *regexp.Regexp // nil: the whole field; else its only group, or the whole match
 }
 
+// longestOrderField is how many characters of a field are searched: e-conomic's fields have at
+// most 1,000, and some patterns take seconds for a megabyte.
+const longestOrderField = 1000
+
 // OrderNumber returns the shop's order number on the invoice, or "" if the field is empty or
 // the pattern does not match.
 func (r OrderRule) OrderNumber(inv Invoice) string {
@@ -79,7 +85,7 @@ func (r OrderRule) OrderNumber(inv Invoice) string {
 	default:
 		field = inv.OtherReference
 	}
-	field = strings.TrimSpace(field)
+	field = Clip(strings.TrimSpace(field), longestOrderField)
 	if r.Pattern == nil {
 		return field
 	}
@@ -107,6 +113,7 @@ type Gap struct {
 type InvoicesInput struct {
 	Cause    Cause
 	First    bool // the shop's first listing: a baseline, nothing was missed
+	Marked   bool // webhooks have come that no hint was kept for: no invoice can be said to have none
 	Began    time.Time
 	Observed []Invoice
 	Stored   map[int64]bool // which of them are already stored
@@ -170,7 +177,7 @@ func Invoices(in InvoicesInput) InvoicesPlan { //nolint:gocyclo // one branch pe
 				c.Webhook = WebhookNone // it was found before, but could not be understood
 			}
 		}
-		if in.First && c.Cause != CauseWebhook {
+		if (in.First || in.Marked) && c.Cause != CauseWebhook {
 			c.Webhook = WebhookNone
 		}
 		out.Changes = append(out.Changes, c)
@@ -251,6 +258,24 @@ func (g Gap) without(numbers []int64, now time.Time) []Gap {
 		left = append(left, Gap{Range{from, g.To}, now})
 	}
 	return left
+}
+
+// TellsHighest returns an error if the first page of a listing, the highest number first, does
+// not tell the highest numbers: what is above the highest would count as booked later.
+//
+//	further pages  came                  sorted  outcome
+//	none           fewer than announced  any     *ShortError
+//	none           as announced          any     they are all numbers
+//	some           any                   no      error
+//	some           any                   yes     the highest
+func TellsHighest(numbers []int64, announced, came int, more bool) error {
+	if !more {
+		return Complete("invoices", announced, came)
+	}
+	if !slices.IsSortedFunc(numbers, func(a, b int64) int { return cmp.Compare(b, a) }) {
+		return errors.New("asked for invoices, the highest number first, and they came in another order")
+	}
+	return nil
 }
 
 // StartWindow returns the window of a shop that starts with the invoices of a date: from then

@@ -19,6 +19,7 @@ type ItemsInput struct {
 	Now          time.Time
 	Rereads      []time.Duration // delays between reads of a hint that shows nothing new
 	Listing      time.Time       // when the last of the webhooks came that a full listing answers; zero: no listing
+	Marked       bool            // webhooks have come that no hint was kept for: no change can be said to have none
 	LateWithin   time.Duration   // a webhook this long after its change counts as late
 	Created      [][]Item        // recently created items, by read, to detect a renumbering
 
@@ -45,8 +46,10 @@ type ItemsPlan struct {
 	Changes  []Change
 	Answered []Answer
 	Rereads  []Reread
-	Late     []string // numbers whose missed webhook came after all
-	Stale    int      // observations older than what is stored
+	Places   []PlaceRow // what is in the places of items in Rows, where it differs
+	Unplaced []string   // items in Rows whose stored figures by place are deleted before Places is written
+	Late     []string   // numbers whose missed webhook came after all
+	Stale    int        // observations older than what is stored
 
 	Suspected map[string]Suspect // by number: not written, to be reread
 	Lost      []Lost             // written losses that no webhook of their own announced
@@ -61,13 +64,15 @@ type ItemsPlan struct {
 //	found            gone           row and change "returned"
 //	found, figure ≠  present        row and change "stock"
 //	found, state ≠   present        row and change "state"
+//	found, places ≠  present        row and change "places"
 //	found, name ≠    present        row, no change: nothing the shop sells by differs
 //	found, equal     present        nothing
 //	not found        none or gone   nothing
 //	not found        present        row with absent stock and change "gone"
 //
 // A field that e-conomic sent but that could not be understood keeps its stored value and is no
-// difference.
+// difference. What is in the chosen places is written with the row, so it is never ahead of the
+// figure; where none of it is stored yet, without a change.
 //
 // A zero, or the loss of a figure or an item, is only a suspect until a second read confirms
 // it, or for as long as losses are held back. Its hint stays open.
@@ -75,9 +80,10 @@ type ItemsPlan struct {
 // A hint is answered by a read that shows a change; a hint of several webhooks only if the read
 // began late enough to show the last of them (Hint.settledBy). If a read shows nothing new for
 // the hint of a webhook or an invoice, it is reread at the delays in Rereads before it counts
-// as answered, since e-conomic's read side may lag behind its webhooks. Any read answers an
+// as answered, since e-conomic's read side may lag behind its webhooks. One of a number that
+// neither is stored nor exists is answered at once. Any read answers an
 // operator's hint, and also an invoice's if the item changed shortly before.
-func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo // one branch per row of its table
+func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo,funlen // one branch per row of its table
 	var out ItemsPlan
 	for _, obs := range in.Observations {
 		number := obs.Item.Number
@@ -99,15 +105,21 @@ func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo // one branch per row of 
 			}
 			continue
 		}
+		if change != nil && change.What == WhatPlaces && len(row.Places) == 0 {
+			change = nil
+		}
 		if change != nil {
-			next.ChangedAt = obs.Began
-			attribute(change, in.seenBy(obs), hint, hinted, in.First)
+			if change.What != WhatPlaces {
+				next.ChangedAt = obs.Began
+			}
+			attribute(change, in.seenBy(obs), hint, hinted, in.First || in.Marked)
 			if hinted || !in.First || change.What != WhatCreated {
 				out.Changes = append(out.Changes, *change)
 			}
 		}
 		if change != nil || stored && next.differs(row) {
 			out.Rows = append(out.Rows, next)
+			out.place(row, next)
 		}
 		late := announced && stored && row.ChangedAt.After(hint.WebhookAt.Add(-in.LateWithin))
 		if stored {
@@ -126,7 +138,11 @@ func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo // one branch per row of 
 			}
 		}
 		settled := change != nil || hint.WebhookAt.IsZero() && stored && row.ChangedAt.After(hint.FirstAt.Add(-in.LateWithin))
-		answer, again := answerHint(hint, settled, in.Now, in.Rereads, reasonFor(obs, stored))
+		rereads := in.Rereads
+		if !obs.Found && !stored {
+			rereads = nil // what appears later, a change query or a listing shows: a flood of such numbers must not cost several reads each
+		}
+		answer, again := answerHint(hint, settled, in.Now, rereads, reasonFor(obs, stored))
 		if again != nil {
 			out.Rereads = append(out.Rereads, *again)
 		} else {
@@ -194,7 +210,7 @@ func reasonFor(obs Observation, stored bool) HintReason {
 func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change) {
 	next := row
 	if !obs.Found {
-		next.Number = obs.Item.Number
+		next.Number, next.Places = obs.Item.Number, nil
 		if !stored || row.State == StateGone {
 			return next, nil
 		}
@@ -206,6 +222,7 @@ func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change)
 	if obs.Unknown != 0 {
 		obs.Unknown.keep(&next.Item, &row.Item)
 	}
+	next.Places = obs.Places
 	next.Stock = obs.Item.Figures.Pick(figure)
 	next.State = stateOf(next.Item, next.Stock.Valid)
 	next.RenumberedTo = ""
@@ -219,6 +236,8 @@ func decide(obs Observation, row Row, stored bool, figure Figure) (Row, *Change)
 		return next, differ(WhatStock, row, next, obs)
 	case row.State != next.State:
 		return next, differ(WhatState, row, next, obs)
+	case !samePlaces(row.Places, next.Places):
+		return next, differ(WhatPlaces, row, next, obs)
 	}
 	return next, nil
 }
@@ -248,14 +267,17 @@ func differ(what What, before, after Row, obs Observation) *Change {
 // write for each would cost more than it is worth.
 func (r Row) differs(o Row) bool {
 	return r.Name != o.Name || r.BarCode != o.BarCode || r.Barred != o.Barred ||
-		r.InventoryEnabled != o.InventoryEnabled || r.State != o.State
+		r.InventoryEnabled != o.InventoryEnabled || r.State != o.State || !samePlaces(r.Places, o.Places)
 }
 
 // attribute sets the change's cause and what happened to its webhook. e-conomic's "Inventory
 // updated" webhook announces changes of stock, not items being created, deleted, barred or
 // renamed, nor a shop setting that makes another figure its stock: only a changed figure can
 // have a missed webhook.
-func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
+//
+// unsure says that none can be called missed: it is the shop's first sweep, or webhooks have
+// come that no hint was kept for.
+func attribute(c *Change, cause Cause, hint Hint, hinted, unsure bool) {
 	c.Cause, c.Webhook = cause, WebhookNone
 	if hinted {
 		c.Cause = hint.Cause
@@ -263,7 +285,7 @@ func attribute(c *Change, cause Cause, hint Hint, hinted, first bool) {
 	switch {
 	case hinted && !hint.WebhookAt.IsZero():
 		c.Cause, c.Webhook, c.HintedAt, c.Lagged = CauseWebhook, WebhookCame, hint.FirstAt, hint.Tries > 0
-	case c.What == WhatStock && !first && c.OldStock.Valid && c.NewStock.Valid && !c.OldFigures.equal(c.NewFigures):
+	case c.What == WhatStock && !unsure && c.OldStock.Valid && c.NewStock.Valid && !c.OldFigures.equal(c.NewFigures):
 		c.Webhook = WebhookMissed
 	}
 }

@@ -185,6 +185,9 @@ func TestLossesNeedASecondRead(t *testing.T) {
 		if p := plan.Items(held); c.loss && (len(p.Changes) != 0 || len(p.Rereads) != 1 || !p.Rereads[0].DueAt.Equal(held.HeldBackTo) || !p.Suspected["a"].Began.Equal(noon)) {
 			t.Errorf("%s: held back: %+v", c.name, p)
 		}
+		if p := plan.Items(held); !c.loss && (len(p.Changes) != 1 || len(p.Suspected) != 0) {
+			t.Errorf("%s: no loss, and held back: %+v", c.name, p)
+		}
 		if p := plan.Items(again); len(p.Changes) != 1 || len(p.Answered) != 1 || len(p.Suspected) != 0 {
 			t.Errorf("%s: the second read: %+v", c.name, p)
 		}
@@ -199,6 +202,209 @@ func TestLossesNeedASecondRead(t *testing.T) {
 		if p := plan.Items(refuted); len(p.Changes) != 0 || !p.Suspected["a"].Began.Equal(noon.Add(time.Second)) {
 			t.Errorf("%s: confirmed a read that what was stored since refutes: %+v", c.name, p)
 		}
+	}
+}
+
+// TestSuspectStays: while losses are held back, a suspect stays that of the first read; whether its webhook came, and
+// whether the item is listed, is what the latest read says.
+func TestSuspectStays(t *testing.T) {
+	t.Parallel()
+	first := noon.Add(-time.Hour)
+	for _, c := range []struct {
+		obs                   plan.Observation
+		was                   plan.Suspect
+		webhook               bool
+		announced, isUnlisted bool
+	}{
+		{notFound("a"), plan.Suspect{Began: first, Loss: true, Cause: plan.CauseSweep, Unlisted: true}, false, false, true},
+		{notFound("a"), plan.Suspect{Began: first, Loss: true, Cause: plan.CauseSweep}, true, true, false},
+		{seen(item("a", "0")), plan.Suspect{Began: first, Loss: true, Cause: plan.CauseSweep, Announced: true, Unlisted: true}, false, false, false},
+	} {
+		old := row(item("a", "5"), plan.StateOK)
+		old.Version.At = first.Add(-time.Hour)
+		in := input(c.obs, old)
+		in.Suspects, in.HeldBackTo = map[string]plan.Suspect{"a": c.was}, noon.Add(time.Hour)
+		if c.webhook {
+			in.Hints = map[string]plan.Hint{"a": {Number: "a", Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon}}
+		}
+		want := map[string]plan.Suspect{"a": {Began: first, Loss: true, Cause: plan.CauseSweep, Announced: c.announced, Unlisted: c.isUnlisted}}
+		if diff := cmp.Diff(want, plan.Items(in).Suspected); diff != "" {
+			t.Errorf("%+v, %+v: %s", c.obs, c.was, diff)
+		}
+	}
+}
+
+// TestItemsTogether compares the whole plan of a batch of all kinds of observations. The shop sells by what is available.
+func TestItemsTogether(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	in := input(plan.Observation{})
+	in.Figure, in.Token, in.Cause, in.VisibleSince = plan.FigureAvailable, 7, plan.CauseSweep, noon.Add(-5*time.Minute)
+	in.Observations, in.Suspects, in.Hints = nil, map[string]plan.Suspect{}, map[string]plan.Hint{}
+	version := plan.Version{Token: 7, At: noon}
+	stored := func(number, inStock string) plan.Row {
+		r := row(item(number, inStock), plan.StateOK)
+		r.Stock, r.FirstSeenAt, r.ChangedAt = r.Figures.Available, noon.Add(-9*day), noon.Add(-day)
+		in.Stored[number] = r
+		return r
+	}
+	hint := func(number string, cause plan.Cause, tries int) {
+		h := plan.Hint{Kind: plan.KindStock, Number: number, Gen: 3, Cause: cause, FirstAt: noon.Add(-2 * time.Minute), Tries: tries}
+		if cause == plan.CauseWebhook {
+			h.WebhookAt, h.Webhooks = noon.Add(-time.Minute), 1
+		}
+		in.Hints[number] = h
+	}
+	confirmed := func(number string) {
+		in.Suspects[number] = plan.Suspect{Began: noon.Add(-time.Second), Loss: true, Cause: plan.CauseTick}
+	}
+	show := func(o plan.Observation) { in.Observations = append(in.Observations, o) }
+	old := func(o plan.Observation) plan.Observation { o.Item.UpdatedAt = noon.Add(-day); return o }
+	now := func(r plan.Row, i plan.Item) plan.Row {
+		r.Item, r.Stock, r.Version, r.ChangedAt = i, i.Figures.Available, version, noon
+		return r
+	}
+	changed := func(what plan.What, from, to plan.Row, cause plan.Cause, webhook plan.Webhook) plan.Change {
+		return plan.Change{Kind: plan.KindStock, Number: to.Number, What: what, OldStock: from.Stock, NewStock: to.Stock, OldFigures: from.Figures, NewFigures: to.Figures,
+			OldState: from.State, NewState: to.State, Cause: cause, Webhook: webhook, EconomicAt: to.UpdatedAt, ObservedAt: noon}
+	}
+	answer := func(number string, reason plan.HintReason) plan.Answer {
+		return plan.Answer{Kind: plan.KindStock, Number: number, Gen: 3, Reason: reason, Note: reason.Note(plan.KindStock, "")}
+	}
+	reread := func(number string, due time.Time, tries int, reason plan.HintReason) plan.Reread {
+		return plan.Reread{Kind: plan.KindStock, Number: number, Gen: 3, DueAt: due, Tries: tries, Reason: reason, Note: reason.Note(plan.KindStock, "")}
+	}
+	var want plan.ItemsPlan
+
+	older := stored("a stale one", "5")
+	older.Version = plan.Version{Token: 8}
+	in.Stored[older.Number] = older
+	hint(older.Number, plan.CauseWebhook, 0)
+	show(seen(item(older.Number, "4")))
+	want.Stale = 1
+
+	show(seen(item("b new", "5")))
+	created := now(plan.Row{State: plan.StateOK, FirstSeenAt: noon, ChangedAt: noon}, item("b new", "5"))
+	created.ChangedAt = noon
+	want.Rows = append(want.Rows, created)
+	want.Changes = append(want.Changes, changed(plan.WhatCreated, plan.Row{}, created, plan.CauseTick, plan.WebhookNone))
+
+	sold := stored("c sold", "5")
+	hint("c sold", plan.CauseWebhook, 1)
+	show(seen(item("c sold", "4")))
+	less := now(sold, item("c sold", "4"))
+	want.Rows = append(want.Rows, less)
+	byWebhook := changed(plan.WhatStock, sold, less, plan.CauseWebhook, plan.WebhookCame)
+	byWebhook.HintedAt, byWebhook.Lagged = noon.Add(-2*time.Minute), true
+	want.Changes = append(want.Changes, byWebhook)
+	want.Answered = append(want.Answered, answer("c sold", ""))
+
+	drifted := stored("d drifted", "5")
+	show(old(seen(item("d drifted", "3"))))
+	found := now(drifted, old(seen(item("d drifted", "3"))).Item)
+	want.Rows = append(want.Rows, found)
+	want.Changes = append(want.Changes, changed(plan.WhatStock, drifted, found, plan.CauseSweep, plan.WebhookMissed))
+
+	stored("e doubted", "5")
+	show(old(seen(item("e doubted", "1")))) // none are available
+	hint("f doubted, hinted", plan.CauseWebhook, 1)
+	stored("f doubted, hinted", "5")
+	show(seen(item("f doubted, hinted", "1")))
+	want.Suspected = map[string]plan.Suspect{"e doubted": {Began: noon, Loss: true, Cause: plan.CauseSweep}, "f doubted, hinted": {Began: noon, Loss: true, Cause: plan.CauseTick, Announced: true}}
+	want.Rereads = append(want.Rereads, reread("f doubted, hinted", in.Now, 1, plan.HintUnconfirmed))
+
+	lost := stored("g lost", "5")
+	confirmed("g lost")
+	show(seen(item("g lost", "1")))
+	zero := now(lost, item("g lost", "1"))
+	want.Rows = append(want.Rows, zero)
+	want.Changes = append(want.Changes, changed(plan.WhatStock, lost, zero, plan.CauseTick, plan.WebhookMissed))
+	want.Lost = append(want.Lost, plan.Lost{Number: "g lost"})
+
+	gone := stored("h gone", "5")
+	confirmed("h gone")
+	hint("h gone", plan.CauseTick, 0)
+	show(notFound("h gone"))
+	left := gone
+	left.State, left.Stock.Valid, left.Figures, left.Version, left.ChangedAt = plan.StateGone, false, plan.Figures{}, version, noon
+	want.Rows = append(want.Rows, left)
+	goneChange := changed(plan.WhatGone, gone, left, plan.CauseTick, plan.WebhookNone)
+	goneChange.EconomicAt = time.Time{}
+	want.Changes = append(want.Changes, goneChange)
+	want.Answered = append(want.Answered, answer("h gone", plan.HintGone))
+	want.Lost = append(want.Lost, plan.Lost{Number: "h gone", Gone: true})
+
+	returned := stored("h returned", "5")
+	returned.State, returned.Stock, returned.Figures, returned.RenumberedTo = plan.StateGone, figure(""), plan.Figures{}, "x"
+	in.Stored[returned.Number] = returned
+	show(seen(barred(item("h returned", "5"))))
+	back := now(returned, barred(item("h returned", "5")))
+	back.State, back.RenumberedTo = plan.StateBarred, ""
+	want.Rows = append(want.Rows, back)
+	want.Changes = append(want.Changes, changed(plan.WhatReturned, returned, back, plan.CauseTick, plan.WebhookNone))
+
+	free := stored("h barred", "5")
+	show(seen(barred(item("h barred", "5"))))
+	refused := now(free, barred(item("h barred", "5")))
+	refused.State = plan.StateBarred
+	want.Rows = append(want.Rows, refused)
+	want.Changes = append(want.Changes, changed(plan.WhatState, free, refused, plan.CauseTick, plan.WebhookNone))
+
+	blockless := stored("h without its block", "5")
+	confirmed("h without its block")
+	show(seen(item("h without its block", "")))
+	without := now(blockless, item("h without its block", ""))
+	without.State = plan.StateNoInventory
+	want.Rows = append(want.Rows, without)
+	want.Changes = append(want.Changes, changed(plan.WhatStock, blockless, without, plan.CauseTick, plan.WebhookNone))
+	want.Lost = append(want.Lost, plan.Lost{Number: "h without its block"})
+
+	renamedRow := stored("i renamed", "5")
+	show(seen(renamed(item("i renamed", "5"))))
+	renamedRow.Name, renamedRow.Version = renamedRow.Name+"!", version
+	want.Rows = append(want.Rows, renamedRow)
+
+	stored("j equal", "5")
+	show(seen(item("j equal", "5")))
+	for number, cause := range map[string]plan.Cause{"k equal, asked for": plan.CauseOperator, "l equal, webhook": plan.CauseWebhook} {
+		stored(number, "5")
+		hint(number, cause, 0)
+	}
+	show(seen(item("k equal, asked for", "5")))
+	want.Answered = append(want.Answered, answer("k equal, asked for", ""))
+	show(seen(item("l equal, webhook", "5")))
+	want.Rereads = append(want.Rereads, reread("l equal, webhook", in.Now.Add(rereads[0]), 1, ""))
+
+	show(notFound("m unknown"))
+	hint("n unknown", plan.CauseOperator, 0)
+	show(notFound("n unknown"))
+	want.Answered = append(want.Answered, answer("n unknown", plan.HintUnknown))
+
+	several := stored("o several webhooks", "5")
+	hint("o several webhooks", plan.CauseWebhook, 0)
+	h := in.Hints["o several webhooks"]
+	h.WebhookAt, h.Webhooks = noon.Add(-time.Second), 2
+	in.Hints["o several webhooks"] = h
+	show(seen(item("o several webhooks", "4")))
+	first := now(several, item("o several webhooks", "4"))
+	want.Rows = append(want.Rows, first)
+	byWebhook = changed(plan.WhatStock, several, first, plan.CauseWebhook, plan.WebhookCame)
+	byWebhook.HintedAt = noon.Add(-2 * time.Minute)
+	want.Changes = append(want.Changes, byWebhook)
+	want.Rereads = append(want.Rereads, reread("o several webhooks", h.WebhookAt.Add(rereads[1]), 2, ""))
+
+	late := stored("p late webhook", "5")
+	late.ChangedAt = noon.Add(-3 * time.Minute)
+	in.Stored["p late webhook"] = late
+	in.Recent = map[string]plan.Loss{"p late webhook": {At: noon}, "c sold": {At: noon}, "j equal": {At: noon}, "e doubted": {At: noon}}
+	hint("p late webhook", plan.CauseWebhook, 2)
+	show(seen(item("p late webhook", "5")))
+	want.Answered = append(want.Answered, answer("p late webhook", ""))
+	want.Late = []string{"p late webhook"}
+	want.Restored = []string{"c sold", "j equal", "p late webhook"}
+
+	if diff := cmp.Diff(want, plan.Items(in)); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -252,8 +458,9 @@ func TestHintsAreAnsweredOrReadAgain(t *testing.T) {
 		{"an operator's", operator, seen(item("a", "5")), stored, 0, 0},
 		{"an invoice's", invoice, seen(item("a", "5")), stored, 1, 2 * time.Second},
 		{"an invoice's whose item changed before", invoice, seen(item("a", "5")), recent, 0, 0},
+		{"an invoice's whose item changed too long before", invoice, seen(item("a", "5")), changedAt(stored, noon.Add(-15*time.Minute)), 1, 2 * time.Second},
 		{"a webhook of an item that is gone", webhook, notFound("a"), stored, 0, 0},
-		{"a webhook of an item that may not be there yet", webhook, notFound("b"), stored, 1, 2 * time.Second},
+		{"a webhook of an item that is neither there nor stored", webhook, notFound("b"), stored, 0, 0},
 	} {
 		in := input(c.obs, c.row)
 		h := c.hint
@@ -333,9 +540,31 @@ func TestCausesAndMissedWebhooks(t *testing.T) {
 	}
 }
 
+// TestRowsWithoutAChange: nothing that the shop sells by differs, and the rest is kept up to date.
+func TestRowsWithoutAChange(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*plan.Item){
+		"name": func(i *plan.Item) { i.Name = "x" }, "bar code": func(i *plan.Item) { i.BarCode = "x" }, "barred": func(i *plan.Item) { i.Barred = true },
+		"group": func(i *plan.Item) { i.InventoryEnabled = true }, "nothing": func(i *plan.Item) { i.UpdatedAt = noon },
+	} {
+		old := row(item("a", ""), plan.StateNoInventory)
+		obs := seen(item("a", ""))
+		change(&obs.Item)
+		next := old
+		next.Item, next.Version = obs.Item, plan.Version{Token: 1, At: noon}
+		want := plan.ItemsPlan{Rows: []plan.Row{next}}
+		if name == "nothing" {
+			want = plan.ItemsPlan{}
+		}
+		if diff := cmp.Diff(want, plan.Items(input(obs, old))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 func TestLateWebhook(t *testing.T) {
 	t.Parallel()
-	for ago, late := range map[time.Duration]bool{time.Minute: true, 14 * time.Minute: true, 16 * time.Minute: false} {
+	for ago, late := range map[time.Duration]bool{time.Minute: true, 15*time.Minute - 1: true, 15 * time.Minute: false} {
 		r := row(item("a", "5"), plan.StateOK)
 		r.ChangedAt = noon.Add(-ago)
 		in := input(seen(item("a", "5")), r)
@@ -446,6 +675,7 @@ func TestHintOfSeveralWebhooks(t *testing.T) {
 		{"a listing is one of them", 5, plan.CauseWebhook, last + time.Second, 0, last, rereads, 2, last + 10*time.Second},
 		{"a second one", 5, plan.CauseWebhook, last + 10*time.Second, 2, last, rereads, 3, last + 45*time.Second},
 		{"all of a listing's are read again together", 5, plan.CauseWebhook, last + 5*time.Second, 0, last + 4*time.Second, rereads, 2, last + 14*time.Second},
+		{"a listing whose webhooks came before", 5, plan.CauseWebhook, last + time.Second, 0, last - 2*time.Second, rereads, 2, last + 10*time.Second},
 		{"a listing, and only one reread", 5, plan.CauseWebhook, last + time.Second, 0, last, []time.Duration{time.Minute}, 1, last + time.Minute},
 		{"the longest comes first", 5, plan.CauseWebhook, last + time.Second, 1, 0, []time.Duration{time.Minute, time.Second}, 2, last + time.Minute},
 		{"no rereads", 5, plan.CauseWebhook, last, 0, 0, nil, 0, 0},

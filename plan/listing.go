@@ -45,6 +45,7 @@ type Listing struct {
 
 	began, serverDate time.Time           // of the first page
 	seen              map[string]struct{} // numbers that a page has shown
+	gone              map[string]struct{} // of those, the ones shown as deleted
 	unreadable        map[string]struct{} // of those, the ones that could not be understood
 	nameless          int                 // items without a readable number
 	namelessErr       error               // error of the last of them
@@ -121,7 +122,15 @@ func (l *Listing) observe(o *Observation) {
 	i := &o.Item
 	l.seen[i.Number] = struct{}{}
 	delete(l.unreadable, i.Number) // a page may be read again
-	l.assessment.Add(*i)
+	delete(l.gone, i.Number)
+	if o.Found {
+		l.assessment.Add(*i)
+	} else {
+		if l.gone == nil {
+			l.gone = map[string]struct{}{}
+		}
+		l.gone[i.Number] = struct{}{}
+	}
 	if i.UpdatedAt.After(l.latest) {
 		l.latest = i.UpdatedAt
 	}
@@ -129,9 +138,12 @@ func (l *Listing) observe(o *Observation) {
 	if l.digest == nil {
 		return
 	}
-	fmt.Fprintf(l.digest, "%q %q %q %t %t %v %d\n", i.Number, i.Name, i.BarCode, i.Barred, i.InventoryEnabled, i.Figures, i.UpdatedAt.Unix())
+	fmt.Fprintf(l.digest, "%t %q %q %q %t %t %v %d\n", o.Found, i.Number, i.Name, i.BarCode, i.Barred, i.InventoryEnabled, i.Figures, i.UpdatedAt.Unix())
 	if o.Warning != "" {
 		fmt.Fprintf(l.digest, "%x %q\n", o.Unknown, o.Warning)
+	}
+	for _, in := range o.Places {
+		fmt.Fprintf(l.digest, "%q: %s\n", in.Place, in.InStock)
 	}
 }
 
@@ -224,7 +236,7 @@ const (
 
 // Listed is the result of a listing of everything.
 type Listed struct {
-	Items     int  // shown
+	Items     int  // shown, without those shown as deleted
 	Empty     bool // it showed none, not even an unreadable one
 	Missing   map[string]Suspect
 	Cursor    CursorStep
@@ -251,7 +263,7 @@ func (l *Listing) End(in ListingEnd) (Listed, error) {
 	if err := l.Complete(); err != nil {
 		return Listed{}, err
 	}
-	out := Listed{Items: len(l.seen), Empty: l.read == 0, Missing: make(map[string]Suspect, len(l.missing)), Cursor: l.cursor(in), Latest: l.latest,
+	out := Listed{Items: len(l.seen) - len(l.gone), Empty: l.read == 0, Missing: make(map[string]Suspect, len(l.missing)), Cursor: l.cursor(in), Latest: l.latest,
 		Nameless: l.nameless, NamelessErr: l.namelessErr, Unreadable: l.unreadable, Takes: l.suspects, Back: l.back, seen: l.seen, stored: l.stored}
 	for _, number := range l.missing {
 		out.Missing[number] = Suspect{Began: in.Began, Loss: true, Cause: l.cause, Unlisted: in.Suspected[number].Unlisted}

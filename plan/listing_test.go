@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"lagerd/plan"
 )
@@ -410,6 +411,8 @@ func TestFigureSearch(t *testing.T) {
 	t.Parallel()
 	bad := pageOf(2, true, items("", "a")...)
 	bad.Unreadable = unread("b")
+	none := pageOf(2, true)
+	none.Unreadable = unread("a", "b")
 	for _, c := range []struct {
 		name   string
 		pages  []plan.Page
@@ -423,6 +426,7 @@ func TestFigureSearch(t *testing.T) {
 		{"none", []plan.Page{pageOf(4, false, items("", "a", "b")...), pageOf(4, true, items("", "c", "d")...)}, 2, plan.SupplyNone},
 		{"one cannot be understood, on the first page", []plan.Page{bad, pageOf(4, true, items("", "c")...)}, 2, plan.SupplyUnknown},
 		{"one cannot be understood", []plan.Page{pageOf(4, false, items("", "c")...), bad}, 2, plan.SupplyUnknown},
+		{"none can be understood", []plan.Page{none, pageOf(4, true, items("1", "c")...)}, 1, plan.SupplyUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -445,5 +449,49 @@ func TestFigureSearch(t *testing.T) {
 	search.Add(pageOf(3, true, enabled...))
 	if got, want := search.Detail(), "none of 3 items carries a stock figure (1 claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)"; got != want {
 		t.Errorf("%q, expected %q", got, want)
+	}
+}
+
+// TestShownAsDeleted: an item that a listing shows as deleted is none of those that it has, and
+// says nothing of the figures; but it was shown.
+func TestShownAsDeleted(t *testing.T) {
+	t.Parallel()
+	deleted := plan.Observation{Item: item("c", "")}
+	l := listing(t, pageOf(3, true, append(items("1", "a", "b"), deleted)...))
+	for _, number := range []string{"a", "b", "c"} {
+		l.Stored(number, false)
+	}
+	listed := end(t, l, plan.ListingEnd{})
+	if listed.Items != 2 || len(listed.Missing) != 0 || listed.Empty {
+		t.Errorf("%d items, missing %v, empty: %t", listed.Items, listed.Missing, listed.Empty)
+	}
+	// A page that is read again may show it once more.
+	l = plan.NewListing(plan.CauseSweep, 1)
+	l.Add(pageOf(2, false, deleted))
+	l.Add(pageOf(1, true))
+	l.Add(pageOf(1, true, items("1", "c")...))
+	if listed := end(t, l, plan.ListingEnd{}); listed.Items != 1 {
+		t.Errorf("%d items after it came back", listed.Items)
+	}
+	var search plan.FigureSearch
+	if search.Add(plan.Page{Observed: []plan.Observation{deleted}}); search.Items != 0 || search.Supply() != plan.SupplyThere {
+		t.Errorf("%d items to search for a figure: %s", search.Items, search.Supply())
+	}
+}
+
+// TestListingsSayPlaces: listings that differ only in what is in a place, or in what is deleted, do not
+// say the same.
+func TestListingsSayPlaces(t *testing.T) {
+	t.Parallel()
+	said := map[string]bool{}
+	for _, o := range []plan.Observation{
+		{Item: plan.Item{Number: "a"}}, {Item: plan.Item{Number: "a"}, Found: true},
+		{Item: plan.Item{Number: "a"}, Found: true, Places: []plan.PlaceStock{{Place: "1", InStock: decimal.NewFromInt(2)}, {Place: "4"}}},
+		{Item: plan.Item{Number: "a"}, Found: true, Places: []plan.PlaceStock{{Place: "1"}, {Place: "4", InStock: decimal.NewFromInt(2)}}},
+	} {
+		said[listing(t, pageOf(1, true, o)).Says()] = true
+	}
+	if len(said) != 4 || said[""] {
+		t.Errorf("4 listings say %d different things", len(said))
 	}
 }

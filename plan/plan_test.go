@@ -38,39 +38,50 @@ func invoice(n int64, gross string) plan.Invoice {
 	return plan.Invoice{Number: n, Gross: figure(gross), Net: figure(gross), OtherReference: " 10042 ", Heading: "Ordre #77 / web", TextLine1: "tak", OrderNumber: 424}
 }
 
+// TestInvoices compares the whole plan of a batch: who found each invoice, and what becomes of each hint.
 func TestInvoices(t *testing.T) {
 	t.Parallel()
-	hint := plan.Hint{Kind: plan.KindInvoice, Number: "7", Gen: 3, Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon}
-	in := plan.InvoicesInput{Cause: plan.CauseTick, Began: noon, Observed: []plan.Invoice{invoice(6, "10"), invoice(7, "10"), invoice(8, "-10")},
-		Stored: map[int64]bool{8: true}, Hints: map[string]plan.Hint{"7": hint, "8": {Kind: plan.KindInvoice, Number: "8", Gen: 1, Cause: plan.CauseWebhook, WebhookAt: noon},
-			"9": {Kind: plan.KindInvoice, Number: "9", Gen: 1, Cause: plan.CauseWebhook, WebhookAt: noon}}, NotFound: []int64{9, 10}, Now: noon, Rereads: rereads}
-	p := plan.Invoices(in)
-	if len(p.Rows) != 2 || p.Rows[0].Number != 6 || p.Rows[1].Number != 7 {
-		t.Fatalf("rows: %+v", p.Rows)
+	hint := func(number string, cause plan.Cause, webhook time.Time, tries, failures int) plan.Hint {
+		return plan.Hint{Kind: plan.KindInvoice, Number: number, Gen: 3, Cause: cause, FirstAt: noon.Add(-time.Minute), WebhookAt: webhook, Tries: tries, Failures: failures}
 	}
-	if p.Rows[0].ShopOrder != "10042" {
-		t.Errorf("order number %q", p.Rows[0].ShopOrder)
+	came, none := noon.Add(-time.Second), time.Time{}
+	in := plan.InvoicesInput{Cause: plan.CauseTick, Began: noon, Now: noon.Add(time.Second), Rereads: rereads,
+		Observed: []plan.Invoice{{Number: 4}, {Number: 5}, invoice(6, "10"), {Number: 7}, {Number: 8}, {Number: 9}, {Number: 10}, {Number: 11}},
+		Stored:   map[int64]bool{8: true, 9: true, 10: true}, NotFound: []int64{1, 2, 3},
+		Hints: map[string]plan.Hint{
+			"2": hint("2", plan.CauseWebhook, came, 0, 0), "3": hint("3", plan.CauseOperator, none, 0, 0),
+			"4": hint("4", plan.CauseOperator, none, 0, 0), "5": hint("5", plan.CauseTick, none, 0, 1), "7": hint("7", plan.CauseOperator, came, 0, 0),
+			"8": hint("8", plan.CauseWebhook, came, 0, 0), "9": hint("9", plan.CauseOperator, none, 0, 0), "11": hint("11", plan.CauseWebhook, came, 1, 0)}}
+	booked := func(number string, cause plan.Cause, webhook plan.Webhook) plan.Change {
+		return plan.Change{Kind: plan.KindInvoice, Number: number, What: plan.WhatBooked, Cause: cause, Webhook: webhook, ObservedAt: noon}
 	}
-	if c := p.Changes[0]; c.Cause != plan.CauseTick || c.Webhook != plan.WebhookMissed {
-		t.Errorf("found by the tick: %+v", c)
+	hinted := func(c plan.Change, lagged bool) plan.Change {
+		c.HintedAt, c.Lagged = noon.Add(-time.Minute), lagged
+		return c
 	}
-	if c := p.Changes[1]; c.Cause != plan.CauseWebhook || c.Webhook != plan.WebhookCame || c.Lagged {
-		t.Errorf("hinted: %+v", c)
+	answer := func(number string) plan.Answer { return plan.Answer{Kind: plan.KindInvoice, Number: number, Gen: 3} }
+	want := plan.InvoicesPlan{
+		Changes: []plan.Change{booked("4", plan.CauseOperator, plan.WebhookMissed), booked("5", plan.CauseTick, plan.WebhookNone), booked("6", plan.CauseTick, plan.WebhookMissed),
+			hinted(booked("7", plan.CauseWebhook, plan.WebhookCame), false), hinted(booked("11", plan.CauseWebhook, plan.WebhookCame), true)},
+		Answered: []plan.Answer{answer("4"), answer("5"), answer("7"), answer("8"), answer("9"), answer("11"),
+			{Kind: plan.KindInvoice, Number: "3", Gen: 3, Reason: plan.HintUnknown, Note: "e-conomic has no booked invoice with this number"}},
+		Rereads: []plan.Reread{{Kind: plan.KindInvoice, Number: "2", Gen: 3, DueAt: in.Now.Add(rereads[0]), Tries: 1, Reason: plan.HintUnknown, Note: "e-conomic has no booked invoice with this number"}},
+		Late:    []string{"8"},
 	}
-	if len(p.Answered) != 2 || len(p.Rereads) != 1 || p.Rereads[0].Number != "9" {
-		t.Errorf("answered %+v, to be read again %+v", p.Answered, p.Rereads)
+	for _, n := range []int{0, 1, 2, 3, 7} {
+		want.Rows = append(want.Rows, plan.InvoiceRow{Invoice: in.Observed[n], FoundAt: noon})
 	}
-	if !slices.Equal(p.Late, []string{"8"}) {
-		t.Errorf("late: %v", p.Late)
+	want.Rows[2].ShopOrder = "10042"
+	if diff := cmp.Diff(want, plan.Invoices(in)); diff != "" {
+		t.Error(diff)
 	}
-	hint.Tries = 1
-	in.Hints["7"] = hint
-	if c := plan.Invoices(in).Changes[1]; !c.Lagged {
-		t.Errorf("a reread found it, and it does not count as lagged: %+v", c)
-	}
+	// In a shop's first listing no webhook was missed.
 	in.First = true
-	if c := plan.Invoices(in).Changes[0]; c.Webhook != plan.WebhookNone {
-		t.Errorf("the first listing counts a missed webhook: %+v", c)
+	for n := range 3 {
+		want.Changes[n].Webhook = plan.WebhookNone
+	}
+	if diff := cmp.Diff(want, plan.Invoices(in)); diff != "" {
+		t.Errorf("first: %s", diff)
 	}
 }
 
@@ -89,6 +100,7 @@ func TestOrderNumberAndCreditNote(t *testing.T) {
 		{plan.OrderInHeading, `nr\. (\d+)`, ""},
 		{plan.OrderInTextLine1, "", "tak"},
 		{plan.OrderInOrderNumber, "", "424"},
+		{"", "", "10042"},
 	} {
 		rule := plan.OrderRule{Field: c.field}
 		if c.pattern != "" {
@@ -96,6 +108,11 @@ func TestOrderNumberAndCreditNote(t *testing.T) {
 		}
 		if got := rule.OrderNumber(inv); got != c.want {
 			t.Errorf("%s %q: %q, expected %q", c.field, c.pattern, got, c.want)
+		}
+	}
+	for number, want := range map[int64]string{0: "", 1: "1"} {
+		if got := (plan.OrderRule{Field: plan.OrderInOrderNumber}).OrderNumber(plan.Invoice{OrderNumber: number}); got != want {
+			t.Errorf("e-conomic's own number %d: %q, expected %q", number, got, want)
 		}
 	}
 	for gross, want := range map[string]bool{"10": false, "-0.01": true, "0": false, "": false} {
@@ -129,6 +146,7 @@ func TestWindowTable(t *testing.T) {
 		{"a whole gap", plan.Window{Cursor: 9, Gaps: []plan.Gap{gap(2, 3, time.Hour), gap(5, 5, time.Hour)}}, []int64{2, 3}, plan.Window{Cursor: 9, Gaps: []plan.Gap{gap(5, 5, time.Hour)}}},
 		{"an old gap", plan.Window{Cursor: 9, Gaps: []plan.Gap{gap(2, 3, keep)}}, nil, plan.Window{Cursor: 9}},
 		{"known numbers below", plan.Window{Cursor: 9}, []int64{3, 9}, plan.Window{Cursor: 9}},
+		{"one above a gap", plan.Window{Cursor: 9, Gaps: []plan.Gap{gap(2, 6, time.Hour)}}, []int64{10}, plan.Window{Cursor: 10, Gaps: []plan.Gap{gap(2, 6, time.Hour)}}},
 	} {
 		if diff := cmp.Diff(c.want, c.window.Advance(c.numbers, noon, keep)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -181,12 +199,17 @@ func TestPlanReads(t *testing.T) {
 		{"a tick of a small shop", plan.Situation{Swept: true, Items: 1000, Tick: true, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"a tick of a large shop", plan.Situation{Swept: true, Items: 1001, Tick: true, SweepEvery: day}, plan.Reads{Changes: true}},
 		{"a tick of a large shop whose source answers no change query", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Tick: true, SweepEvery: day}, plan.Reads{Listing: true}},
-		{"its tick while a listing is under way", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Tick: true, Listing: true, SweepEvery: day}, plan.Reads{}},
+		{"its tick while a listing is under way", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Tick: true, Listing: true, SweepEvery: day}, plan.Reads{Next: true}},
+		{"its tick with many hints while a listing is under way", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Hinted: 3, Tick: true, Listing: true, SweepEvery: day}, plan.Reads{Next: true}},
 		{"a hint of it", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Hinted: 1, SweepEvery: day}, plan.Reads{Singles: true}},
 		{"some hints of it, which it cannot filter", plan.Situation{Swept: true, NoChanges: true, Items: 5000, Hinted: 4, SweepEvery: day}, plan.Reads{Singles: true}},
 		{"more hints of it than it has pages", plan.Situation{Swept: true, NoChanges: true, Items: 5000, Hinted: 6, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"a sweep is due", plan.Situation{Swept: true, Items: 5000, Tick: true, SinceSweep: day, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"a sweep is due, but no tick", plan.Situation{Swept: true, Items: 5000, SinceSweep: day, SweepEvery: day}, plan.Reads{}},
+		{"hints wait for a sweep", plan.Situation{Swept: true, Items: 5000, Tick: true, Awaited: true, SinceSweep: time.Minute, SweepSoon: time.Minute, SweepEvery: day}, plan.Reads{Listing: true}},
+		{"hints wait for a sweep, and the last was a moment ago", plan.Situation{Swept: true, Items: 5000, Tick: true, Awaited: true, SinceSweep: time.Minute - 1, SweepSoon: time.Minute, SweepEvery: day}, plan.Reads{Changes: true}},
+		{"hints wait for a sweep, but no tick", plan.Situation{Swept: true, Items: 5000, Awaited: true, SinceSweep: time.Hour, SweepSoon: time.Minute, SweepEvery: day}, plan.Reads{}},
+		{"no hint waits for a sweep", plan.Situation{Swept: true, Items: 5000, Tick: true, SinceSweep: time.Hour, SweepSoon: time.Minute, SweepEvery: day}, plan.Reads{Changes: true}},
 		{"a sweep is asked for", plan.Situation{Swept: true, Items: 5000, Sweep: true, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"one hint", plan.Situation{Swept: true, Items: 500, Hinted: 1, PerFilter: 30, SweepEvery: day}, plan.Reads{Singles: true}},
 		{"some hints of a small shop", plan.Situation{Swept: true, Items: 500, Hinted: 20, PerFilter: 30, SweepEvery: day}, plan.Reads{Filters: true}},
@@ -213,15 +236,17 @@ func TestSweepInterval(t *testing.T) {
 		items, calls int
 		longest      time.Duration
 		want         time.Duration
+		awaited      time.Duration
 	}{
-		{300, 50_000, 24 * time.Hour, 10 * time.Minute},
-		{200_000, 50_000, 24 * time.Hour, 28*time.Minute + 48*time.Second},
-		{1_000_000, 1000, 24 * time.Hour, 24 * time.Hour},
-		{300, 50_000, time.Minute, time.Minute},
-		{300, 0, time.Hour, time.Hour},
+		{300, 50_000, 24 * time.Hour, 10 * time.Minute, time.Minute},
+		{30_000, 50_000, 24 * time.Hour, 10 * time.Minute, 4*time.Minute + 19200*time.Millisecond},
+		{200_000, 50_000, 24 * time.Hour, 28*time.Minute + 48*time.Second, 28*time.Minute + 48*time.Second},
+		{1_000_000, 1000, 24 * time.Hour, 24 * time.Hour, 24 * time.Hour},
+		{300, 50_000, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		{300, 0, time.Hour, time.Hour, time.Hour},
 	} {
-		if got := plan.SweepInterval(c.items, plan.PageSize, c.calls, c.longest); got != c.want {
-			t.Errorf("%d items, %d calls: %s, expected %s", c.items, c.calls, got, c.want)
+		if got, awaited := plan.SweepInterval(c.items, plan.PageSize, c.calls, c.longest); got != c.want || awaited != c.awaited {
+			t.Errorf("%d items, %d calls: %s, and %s if it is awaited, expected %s and %s", c.items, c.calls, got, awaited, c.want, c.awaited)
 		}
 	}
 }
@@ -233,21 +258,24 @@ func TestAssessment(t *testing.T) {
 	for _, c := range []struct {
 		items []plan.Item
 		want  plan.Verdict
+		count plan.Assessment
 	}{
-		{nil, plan.VerdictEmpty},
-		{[]plan.Item{item("a", "")}, plan.VerdictNoInventory},
-		{[]plan.Item{claims}, plan.VerdictNoInventory},
-		{[]plan.Item{item("a", "1"), item("b", "")}, plan.VerdictOK},
-		{[]plan.Item{item("a", "-1")}, plan.VerdictOK},
-		{[]plan.Item{{Number: "a", Figures: plan.Figures{InStock: figure("0"), Available: figure("0")}}}, plan.VerdictAllZero},
-		{[]plan.Item{{Number: "a", Figures: plan.Figures{InStock: figure("0"), Available: figure("3")}}}, plan.VerdictOK},
+		{nil, plan.VerdictEmpty, plan.Assessment{}},
+		{[]plan.Item{item("a", "")}, plan.VerdictNoInventory, plan.Assessment{Items: 1}},
+		{[]plan.Item{claims}, plan.VerdictNoInventory, plan.Assessment{Items: 1, Enabled: 1}},
+		{[]plan.Item{item("a", "1"), item("b", "")}, plan.VerdictOK, plan.Assessment{Items: 2, Enabled: 1, WithFigures: 1, NonZero: 1}},
+		{[]plan.Item{item("a", "-1")}, plan.VerdictOK, plan.Assessment{Items: 1, Enabled: 1, WithFigures: 1, NonZero: 1}},
+		{[]plan.Item{{Figures: plan.Figures{InStock: figure("0"), Available: figure("0")}}}, plan.VerdictAllZero, plan.Assessment{Items: 1, Enabled: 1, WithFigures: 1}},
+		{[]plan.Item{{Figures: plan.Figures{InStock: figure("0"), Available: figure("3")}}}, plan.VerdictOK, plan.Assessment{Items: 1, Enabled: 1, WithFigures: 1, NonZero: 1}},
+		{[]plan.Item{{Figures: plan.Figures{InStock: figure("2")}}, {Figures: plan.Figures{Available: figure("0")}}}, plan.VerdictOK, plan.Assessment{Items: 2, Enabled: 2, WithFigures: 2, NonZero: 1}},
+		{[]plan.Item{{Figures: plan.Figures{OrderedByCustomers: figure("2")}}}, plan.VerdictNoInventory, plan.Assessment{Items: 1}},
 	} {
 		var a plan.Assessment
 		for _, i := range c.items {
 			a.Add(i)
 		}
-		if got := a.Verdict(); got != c.want {
-			t.Errorf("%+v: %s, expected %s", c.items, got, c.want)
+		if got := a.Verdict(); got != c.want || a != c.count {
+			t.Errorf("%+v: %s, %+v, expected %s", c.items, got, a, c.want)
 		}
 	}
 }

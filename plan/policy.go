@@ -20,3 +20,7 @@ type Policy struct {
 	LossWindowPercent int           `yaml:"loss_window_percent"` // may take away the stock of this share of a shop's items without approval
 	LossWindowMin     int           `yaml:"loss_window_min"`     // and always of this many
 }
+
+// LossLimit returns how many of a shop's items may lose their stock in one reconciliation, or by a
+// changeover, without approval.
+func (p *Policy) LossLimit(items int) int { return max(p.LossMin, items*p.LossPercent/100) }

@@ -21,17 +21,20 @@ const (
 	HintStockOff    HintReason = "stock_off"    // stock is off for the shop
 	HintRackbeat    HintReason = "rackbeat"     // the shop's stock is kept in Rackbeat
 	HintInvoicesOff HintReason = "invoices_off" // invoices are off for the shop
+
+	HintAwaitsListing HintReason = "awaits_listing" // more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone
+	HintShort         HintReason = "short_of_calls" // the day's calls for hints are spent
 )
 
 // HintReasons returns all reasons.
 func HintReasons() []HintReason {
 	return []HintReason{HintUnknown, HintGone, HintNoNumber, HintUnconfirmed, HintHeldBack, HintPartHeld, HintNoInventory,
-		HintFailed, HintForbidden, HintStockOff, HintRackbeat, HintInvoicesOff}
+		HintFailed, HintForbidden, HintStockOff, HintRackbeat, HintInvoicesOff, HintAwaitsListing, HintShort}
 }
 
 // Note returns the reason's text for people, "" for no reason. detail is what the reason leaves
 // open, such as an error's text.
-func (r HintReason) Note(kind Kind, detail string) string {
+func (r HintReason) Note(kind Kind, detail string) string { //nolint:gocyclo // one branch per reason
 	switch r {
 	case HintUnknown:
 		if kind == KindInvoice {
@@ -55,9 +58,16 @@ func (r HintReason) Note(kind Kind, detail string) string {
 	case HintStockOff:
 		return "stock is off for this shop"
 	case HintRackbeat:
-		return "the shop's stock is kept in Rackbeat, which lagerd does not read yet"
+		return "the shop's stock is kept in Rackbeat, and no key for it is stored"
 	case HintInvoicesOff:
 		return "invoices are off for this shop"
+	case HintAwaitsListing:
+		if kind == KindInvoice {
+			return "not stored, and more such numbers were hinted at than are asked for at once: it is asked for in turn, and ticks list new invoices anyway"
+		}
+		return "more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone: the next whole listing answers it"
+	case HintShort:
+		return "the shop is short of calls: the rest of the day's is kept for ticks and new invoices"
 	case HintNoInventory, HintFailed: // the detail says it all
 	}
 	return detail

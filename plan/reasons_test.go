@@ -29,8 +29,11 @@ func TestHintReasonsAreTold(t *testing.T) {
 		{plan.HintFailed, plan.KindStock, "status 500", "status 500"},
 		{plan.HintForbidden, plan.KindStock, "status 403", "forbidden: status 403"},
 		{plan.HintStockOff, plan.KindStock, "", "stock is off for this shop"},
-		{plan.HintRackbeat, plan.KindStock, "", "the shop's stock is kept in Rackbeat, which lagerd does not read yet"},
+		{plan.HintRackbeat, plan.KindStock, "", "the shop's stock is kept in Rackbeat, and no key for it is stored"},
 		{plan.HintInvoicesOff, plan.KindInvoice, "", "invoices are off for this shop"},
+		{plan.HintAwaitsListing, plan.KindStock, "", "more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone: the next whole listing answers it"},
+		{plan.HintAwaitsListing, plan.KindInvoice, "", "not stored, and more such numbers were hinted at than are asked for at once: it is asked for in turn, and ticks list new invoices anyway"},
+		{plan.HintShort, plan.KindStock, "", "the shop is short of calls: the rest of the day's is kept for ticks and new invoices"},
 	} {
 		if got := c.reason.Note(c.kind, c.detail); got != c.want {
 			t.Errorf("%q: %q, expected %q", c.reason, got, c.want)
@@ -76,7 +79,7 @@ func TestReasonsOfReads(t *testing.T) {
 		{"changed", failed, seen(item("a", "4")), []plan.Row{five}, nil, "", "", time.Time{}},
 		{"not changed yet", failed, seen(item("a", "5")), []plan.Row{five}, nil, "", "", noon.Add(time.Second + rereads[0])},
 		{"not changed", tried, seen(item("a", "5")), []plan.Row{five}, nil, "", "", time.Time{}},
-		{"not there yet", failed, notFound("a"), nil, nil, plan.HintUnknown, "", noon.Add(time.Second + rereads[0])},
+		{"not there, and not stored", failed, notFound("a"), nil, nil, "", plan.HintUnknown, time.Time{}},
 		{"not there", tried, notFound("a"), nil, nil, "", plan.HintUnknown, time.Time{}},
 		{"gone", tried, notFound("a"), []plan.Row{five}, nil, "", plan.HintGone, time.Time{}},
 		{"less, for the first time", failed, zero, []plan.Row{five}, func(in *plan.ItemsInput) { in.Suspects = nil }, plan.HintUnconfirmed, "", noon.Add(time.Second)},

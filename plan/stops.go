@@ -9,6 +9,7 @@ const (
 	ClassNumber      Class = "number"      // the requested number: it does not exist, or cannot be understood or requested
 	ClassInterrupted Class = "interrupted" // no usable answer: the same read may succeed immediately
 	ClassHanging     Class = "hanging"     // no answer within the timeout: further reads would hang too
+	ClassSilent      Class = "silent"      // no answer that the pass would wait for: it may come yet
 	ClassBusy        Class = "busy"        // the source takes no more reads for a while (429)
 	ClassPart        Class = "part"        // the token may not read this (403)
 	ClassShop        Class = "shop"        // the token is refused (401)
@@ -92,6 +93,7 @@ const (
 //	number       any                reads, restart     reads, due      reads, due        number, later
 //	interrupted  any                reads, resume*     nothing, alone  reads, due        number, later; reads, due from the third in a row on
 //	hanging      any                pass, resume*      pass, alone     pass, alone       pass, later
+//	silent       any                pass, resume*      pass, due       pass, due         pass, due
 //	busy         any                pass, resume*      pass, due       pass, due         pass, later
 //	part         any                part, restart      nothing, alone  nothing, alone    number, later; part, later from the third in a row on
 //	shop         not asked yet      ask self, restart  ask self, due   ask self, due     ask self, due
@@ -133,7 +135,7 @@ func (f Failure) ofListing() (Stop, Again) {
 	switch f.Class {
 	case ClassInterrupted:
 		return StopReads, there
-	case ClassHanging, ClassBusy:
+	case ClassHanging, ClassSilent, ClassBusy:
 		return StopPass, there
 	case ClassDay:
 		return StopDay, AgainResume
@@ -154,7 +156,7 @@ func (f Failure) ofSeveral() (Stop, Again) {
 		return StopNothing, AgainAlone
 	case ClassHanging:
 		return StopPass, AgainAlone
-	case ClassBusy:
+	case ClassSilent, ClassBusy:
 		return StopPass, AgainDue
 	case ClassDay:
 		return StopDay, AgainDue
@@ -173,6 +175,8 @@ func (f Failure) ofNumber() (Stop, Again) {
 		}
 	case ClassHanging, ClassBusy: // in case the number itself is the cause, it must not block the others
 		return StopPass, AgainLater
+	case ClassSilent:
+		return StopPass, AgainDue
 	case ClassPart:
 		if f.InARow >= RefusedInARow {
 			return StopPart, AgainLater

@@ -17,6 +17,7 @@ func TestStops(t *testing.T) {
 		number       any               reads/restart  reads/due      reads/due      number/later  number/later
 		interrupted  any               reads/resume   nothing/alone  reads/due      number/later  reads/due
 		hanging      any               pass/resume    pass/alone     pass/alone     pass/later    pass/later
+		silent       any               pass/resume    pass/due       pass/due       pass/due      pass/due
 		busy         any               pass/resume    pass/due       pass/due       pass/later    pass/later
 		part         any               part/restart   nothing/alone  nothing/alone  number/later  part/later
 		shop         unasked           ask/restart    ask/due        ask/due        ask/due       ask/due

@@ -101,14 +101,18 @@ func sameDecimal(a, b decimal.NullDecimal) bool {
 	if !a.Valid || !b.Valid {
 		return a.Valid == b.Valid
 	}
+	return equalDecimals(a.Decimal, b.Decimal)
+}
+
+func equalDecimals(a, b decimal.Decimal) bool {
 	// e-conomic sends 1.0 and the database 1.0000. decimal compares those with big integers,
 	// which took a tenth of an unchanged sweep.
-	if x, ok := tenThousandths(a.Decimal); ok {
-		if y, ok := tenThousandths(b.Decimal); ok {
+	if x, ok := tenThousandths(a); ok {
+		if y, ok := tenThousandths(b); ok {
 			return x == y
 		}
 	}
-	return a.Decimal.Equal(b.Decimal)
+	return a.Equal(b)
 }
 
 // tenThousandths returns d times 10,000; ok is false unless d has an ordinary size.
@@ -173,6 +177,8 @@ type Observation struct {
 	Found   bool   // false: e-conomic answered that the number does not exist
 	Unknown Fields // fields of the answer that could not be understood: unset in Item, which does not mean absent
 	Warning string // what could not be understood, for people; "" if everything could
+
+	Places []PlaceStock // what is in each of the places that the shop has chosen; nil: it has chosen none, or there is no figure
 }
 
 // keep sets the fields in f of known to their stored values.
@@ -198,6 +204,7 @@ type Row struct {
 	Item
 	State        State
 	Stock        decimal.NullDecimal // the chosen figure; absent unless e-conomic sent it
+	Places       []PlaceStock        // what is in each of the chosen places; none if the shop has chosen none, or there is no figure
 	Version      Version
 	FirstSeenAt  time.Time
 	ChangedAt    time.Time // when Stock or State last changed, as observed
@@ -247,6 +254,7 @@ const (
 	WhatCreated  What = "created"  // the number was not stored before
 	WhatStock    What = "stock"    // a figure differs
 	WhatState    What = "state"    // barred, unbarred, or its inventory block appeared or disappeared
+	WhatPlaces   What = "places"   // what is in the chosen places differs, and their sum does not
 	WhatGone     What = "gone"     // e-conomic no longer has it
 	WhatReturned What = "returned" // it was gone and is back
 	WhatBooked   What = "booked"   // an invoice or credit note was booked

@@ -103,6 +103,9 @@ func TestUnknownTimeIsNoDrift(t *testing.T) {
 		{plan.CauseTick, time.Time{}, 0, plan.CauseSweep},
 		{plan.CauseTick, time.Time{}, plan.FieldUpdatedAt, plan.CauseTick},
 		{plan.CauseSweep, time.Time{}, plan.FieldUpdatedAt, plan.CauseSweep},
+		{plan.CauseTick, noon.Add(-time.Minute), 0, plan.CauseTick},
+		{plan.CauseTick, noon.Add(-time.Minute - 1), 0, plan.CauseSweep},
+		{plan.CauseWebhook, noon.Add(-time.Hour), 0, plan.CauseWebhook},
 	} {
 		obs := seen(item("a", "7"))
 		obs.Item.UpdatedAt, obs.Unknown = c.at, c.unknown
@@ -110,6 +113,10 @@ func TestUnknownTimeIsNoDrift(t *testing.T) {
 		in.Cause, in.VisibleSince = c.cause, noon.Add(-time.Minute)
 		if p := plan.Items(in); len(p.Changes) != 1 || p.Changes[0].Cause != c.want {
 			t.Errorf("%+v: %+v", c, p.Changes)
+		}
+		in.Observations[0] = notFound("a") // no change query shows that
+		if p := plan.Items(in); len(p.Changes) != 1 || p.Changes[0].Cause != c.cause {
+			t.Errorf("gone, %+v: %+v", c, p.Changes)
 		}
 	}
 }

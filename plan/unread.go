@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -8,6 +9,88 @@ import (
 // MostUnread limits a shop's open hints for invoices that could not be understood: five calls
 // ask for that many at each retry. Further ones are reread with the shop's listings.
 const MostUnread = 1000
+
+// UnreadAlone is how many items of a listing that could not be understood are asked for alone.
+// With more, the cause is the source, not the items, and a read of each would be in vain.
+const UnreadAlone = 5
+
+// UnreadItems counts the items of a listing, or of another read of many, that could not be
+// understood. The zero value is ready to use.
+type UnreadItems struct {
+	Numbers map[string]struct{} // of those with a readable number
+	More    int                 // how many have no hint and get none
+	Last    error               // error of the last that is not asked for alone
+
+	alone, nameless, read int
+	example               Unreadable // the first one
+}
+
+// Add adds a page, and decides about its items that could not be understood:
+//
+//	item                  asked for alone  outcome
+//	without a number      any              nothing: it is counted elsewhere
+//	without a hint        UnreadAlone      it is counted
+//	without a hint        fewer            it is asked for alone
+//	with a hint           UnreadAlone      its hint fails, as a read of it alone would
+//	with a hint           fewer            it is asked for alone, when its hint is due
+//	with a person's hint  any              likewise
+func (u *UnreadItems) Add(p Page, hints map[string]Hint) (ask, fail []Unreadable) {
+	u.read += len(p.Observed)
+	for _, b := range p.Unreadable {
+		if u.example.Err == nil {
+			u.example = b
+		}
+		if b.Number == "" {
+			u.nameless++
+			continue
+		}
+		if _, again := u.Numbers[b.Number]; again { // on a page that is read again
+			continue
+		}
+		if u.Numbers == nil {
+			u.Numbers = map[string]struct{}{}
+		}
+		u.Numbers[b.Number] = struct{}{}
+		h, hinted := hints[b.Number]
+		switch {
+		case hinted && h.Cause == CauseOperator:
+		case u.alone < UnreadAlone:
+			u.alone++
+			if !hinted {
+				ask = append(ask, b)
+			}
+		case hinted:
+			fail, u.Last = append(fail, b), b.Err
+		default:
+			u.More, u.Last = u.More+1, b.Err
+		}
+	}
+	return ask, fail
+}
+
+// Alone adds an item that could not be understood when it was read alone.
+func (u *UnreadItems) Alone(number string, err error) {
+	if u.Numbers == nil {
+		u.Numbers = map[string]struct{}{}
+	}
+	u.Numbers[number], u.Last = struct{}{}, err
+}
+
+// Understood removes an item that has been understood since.
+func (u *UnreadItems) Understood(number string) { delete(u.Numbers, number) }
+
+// TooMany reports whether there were more than are asked for alone: what was read does not
+// confirm what is stored.
+func (u *UnreadItems) TooMany() bool { return len(u.Numbers)+u.nameless > UnreadAlone }
+
+// Throughout describes a listing in which there were too many and nothing else, "" if it was not
+// like that.
+func (u *UnreadItems) Throughout() string {
+	if !u.TooMany() || u.read > 0 {
+		return ""
+	}
+	return fmt.Sprintf("none of %d items can be read, e.g. %q: %v", len(u.Numbers)+u.nameless, u.example.Number, u.example.Err)
+}
 
 // UnreadInput is the input of UnreadInvoices.
 type UnreadInput struct {

@@ -1,8 +1,10 @@
 package plan_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +79,7 @@ func TestStartWindow(t *testing.T) {
 		want      plan.Window
 	}{
 		{"none", nil, 0, plan.Window{}},
+		{"only the highest of many", []int64{105}, 90, plan.Window{Cursor: 105}},
 		{"all", []int64{5, 4}, 2, plan.Window{Cursor: 5, Gaps: []plan.Gap{gap(1, 3, 0)}}},
 		{"the highest of many", []int64{105, 103, 104}, 90, plan.Window{Cursor: 105}},
 		{"with a gap", []int64{105, 101}, 90, plan.Window{Cursor: 105, Gaps: []plan.Gap{gap(102, 104, 0)}}},
@@ -205,4 +208,69 @@ func invoicesOf(date string, numbers ...int64) (list []plan.Invoice) {
 		list = append(list, plan.Invoice{Number: n, Date: date})
 	}
 	return list
+}
+
+// TestUnreadItems: of the items of a listing that cannot be understood a handful is asked for
+// alone, whether they have hints or not; the hints of others fail, except a person's, and those
+// without are counted.
+func TestUnreadItems(t *testing.T) {
+	t.Parallel()
+	bad := func(numbers ...string) (list []plan.Unreadable) {
+		for _, n := range numbers {
+			list = append(list, plan.Unreadable{Number: n, Err: errors.New("odd " + n)})
+		}
+		return list
+	}
+	hints := map[string]plan.Hint{"b": {Number: "b", Cause: plan.CauseWebhook}, "g": {Number: "g", Cause: plan.CauseTick}, "h": {Number: "h", Cause: plan.CauseOperator}, "i": {Number: "i", Cause: plan.CauseWebhook}}
+	for _, c := range []struct {
+		name       string
+		pages      [][]plan.Unreadable
+		read       int // items of the last page that can be understood
+		ask, fail  string
+		more       int
+		last       string
+		tooMany    bool
+		throughout string
+	}{
+		{"none", nil, 0, "", "", 0, "", false, ""},
+		{"a handful", [][]plan.Unreadable{bad("a", "b", "c", "d", "e")}, 0, "a c d e", "", 0, "", false, ""},
+		{"one more", [][]plan.Unreadable{bad("a", "b", "c", "d", "e", "f")}, 0, "a c d e", "", 1, "odd f", true, `none of 6 items can be read, e.g. "a": odd a`},
+		{"beside one that can be read", [][]plan.Unreadable{bad("a", "b", "c"), bad("d", "e", "f")}, 1, "a c d e", "", 1, "odd f", true, ""},
+		{"hinted ones", [][]plan.Unreadable{bad("a", "c", "d", "e", "f", "g", "h", "i", "j")}, 0, "a c d e f", "g i", 1, "odd j", true, `none of 9 items can be read, e.g. "a": odd a`},
+		{"a page that is read again", [][]plan.Unreadable{bad("a", "b", "c"), bad("a", "b", "c"), bad("d", "e")}, 0, "a c d e", "", 0, "", false, ""},
+		{"without numbers", [][]plan.Unreadable{bad("", "", "", "", ""), bad("a")}, 0, "a", "", 0, "", true, `none of 6 items can be read, e.g. "": odd `},
+	} {
+		var u plan.UnreadItems
+		var ask, fail []string
+		for n, page := range c.pages {
+			p := plan.Page{Unreadable: page}
+			if n == len(c.pages)-1 {
+				p.Observed = make([]plan.Observation, c.read)
+			}
+			asked, failed := u.Add(p, hints)
+			for _, b := range asked {
+				ask = append(ask, b.Number)
+			}
+			for _, b := range failed {
+				fail = append(fail, b.Number)
+			}
+		}
+		last := ""
+		if u.Last != nil {
+			last = u.Last.Error()
+		}
+		if strings.Join(ask, " ") != c.ask || strings.Join(fail, " ") != c.fail || u.More != c.more || last != c.last || u.TooMany() != c.tooMany || u.Throughout() != c.throughout {
+			t.Errorf("%s: asked for %v, failed %v, %d more, the last is %q, too many %t, %q", c.name, ask, fail, u.More, last, u.TooMany(), u.Throughout())
+		}
+	}
+	var u plan.UnreadItems
+	for _, n := range []string{"a", "b", "c", "d", "e", "f"} {
+		u.Alone(n, errors.New("odd "+n))
+	}
+	if !u.TooMany() || u.Last.Error() != "odd f" {
+		t.Errorf("read alone: %+v", u)
+	}
+	if u.Understood("c"); u.TooMany() {
+		t.Error("one is understood, and there are still too many")
+	}
 }

@@ -26,6 +26,7 @@ func (s *Shop) apply(ctx context.Context, a store.Applied) (err error) {
 	if len(a.Items) > 0 || slices.ContainsFunc(a.Warnings, func(w store.Warning) bool { return w.Kind == plan.KindStock }) {
 		s.stock.sweep.lastContent = "" // what the last listing showed is no longer all that is stored
 	}
+	s.pruned.count(a.Answered)
 	for _, h := range a.Hints {
 		s.inbox.Reopen(h.Kind)
 		s.hinted = true

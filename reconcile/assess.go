@@ -16,7 +16,7 @@ import (
 // announced.
 func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error) {
 	var a plan.Assessment
-	p, err := stock.Items(ctx, source.PriorityHint, source.ItemsQuery{}, "")
+	p, err := stock.Items(ctx, source.PriorityPerson, source.ItemsQuery{}, "")
 	if err != nil {
 		return a, err
 	}
@@ -25,6 +25,9 @@ func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error
 		doubt = cmp.Or(doubt, u.Err)
 	}
 	for _, o := range p.Observed {
+		if !o.Found {
+			continue
+		}
 		a.Add(o.Item)
 		if o.Unknown.Has(plan.FieldsOfInventory) {
 			doubt = cmp.Or(doubt, errors.New(o.Warning))

@@ -25,7 +25,7 @@ type changeover struct {
 func (s *changeover) restart() { *s = changeover{stock: s.stock} }
 
 // underWay reports whether the shop still shows the items of its previous agreement.
-func (s *changeover) underWay() bool { return s.progress.ItemsDataset != s.shop.Dataset }
+func (s *changeover) underWay() bool { return s.progress.ItemsDataset != s.shop.StockDataset }
 
 // pending reports whether the new agreement's items are still being read and nothing blocks
 // that: one of the next passes decides whether to show them.
@@ -51,12 +51,12 @@ func (s *changeover) step(ctx context.Context) (again bool, err error) {
 		return step == plan.ChangeOverList, nil
 	}
 	former := s.progress.ItemsDataset
-	losses, present, err := s.Store.Losses(ctx, former, s.shop.Dataset)
+	losses, present, err := s.Store.Losses(ctx, former, s.shop.StockDataset)
 	if err != nil {
 		return false, err
 	}
 	s.judged = true
-	d := s.losses.guard.JudgeAgreement(s.progress.AgreementNumber, losses, present, int(s.progress.Items))
+	d := s.losses.guard.JudgeAgreement(s.by.whose(), losses, present, int(s.progress.Items))
 	if !d.Stored() {
 		return false, s.holdPart(ctx, plan.HeldLosses, d.Detail(s.shop.Shop))
 	}
@@ -74,7 +74,7 @@ func (s *changeover) unknown(number string) bool {
 // is unknown gets no figure.
 func (s *changeover) show(ctx context.Context, former store.Dataset) error {
 	for more := true; more; {
-		rows, err := s.Store.MissingItems(ctx, s.shop.Dataset, former)
+		rows, err := s.Store.MissingItems(ctx, s.shop.StockDataset, former)
 		if err != nil {
 			return err
 		}
@@ -87,12 +87,12 @@ func (s *changeover) show(ctx context.Context, former store.Dataset) error {
 			return err
 		}
 	}
-	over := store.Patch{ItemsDataset: &s.shop.Dataset, ItemsSince: new(store.At(s.Now()))}
+	over := store.Patch{ItemsDataset: &s.shop.StockDataset, ItemsSince: new(store.At(s.Now()))}
 	if err := s.apply(ctx, store.Applied{Progress: over, EndApproval: true}); err != nil {
 		return err
 	}
 	s.sweep.lastContent = ""
 	s.losses.guard.Approve(0, time.Time{})
-	s.log.WithField("agreement", s.progress.AgreementNumber).Info("changed over to the items of the accepted agreement")
+	s.log.WithField("to", s.by.whose()).Info("changed over to the items of another agreement or account")
 	return s.endHolds(ctx, plan.SeenFewLosses)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/schedule"
 	"lagerd/store"
@@ -350,6 +351,7 @@ func TestRemovedAndAddedInAPass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
+			f.gives = time.Minute // removing a shop and adding it again may take a while
 			f.remote.stock["a"] = "5"
 			var once atomic.Bool
 			f.remote.listed = func() {
@@ -378,5 +380,30 @@ func TestRemovedAndAddedInAPass(t *testing.T) {
 				t.Errorf("%d fenced writes; stored %q", n, f.shown())
 			}
 		})
+	}
+}
+
+// TestAskedWhileChangingOver: whoever asks for a sweep while the items of a new agreement are read
+// waits until they are shown, and no longer than something keeps them from being read.
+func TestAskedWhileChangingOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stops func(d *desk)
+		done  bool
+		told  string
+	}{
+		"nothing stops it":          {func(*desk) {}, false, ""},
+		"the shop is paused":        {func(d *desk) { d.fixture.Shop.PausedAt = store.At(d.clock) }, true, "the shop is paused: resume it with `lagerd shops resume shop1234`"},
+		"stock is off":              {stockOff, true, ""},
+		"the token is refused":      {func(d *desk) { d.refused["self"] = failed(plan.ClassShop, "401") }, true, "401"},
+		"items are refused":         {func(d *desk) { d.refused["items"] = failed(plan.ClassPart, "403") }, true, "held: stock: forbidden: 403"},
+		"the items have no figures": {func(d *desk) { d.sells("a", ""); d.sells("b", "") }, true, "held: stock: no_inventory: none of 2 items carries a stock figure (0 claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)"},
+	} {
+		d := newDesk(t, small, invoicesOff, c.stops, func(d *desk) { d.exec("UPDATE progress SET items_dataset = 'former'") })
+		d.requested("r", store.WantSweep)
+		d.step(name, work)
+		if got, want := d.rows("SELECT done_at IS NOT NULL, failure FROM requests"), fmt.Sprintf("%d | %s", map[bool]int{true: 1}[c.done], c.told); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, expected %q", name, got, want)
+		}
 	}
 }

@@ -58,6 +58,8 @@ type desk struct {
 
 	booked         map[int64]plan.Invoice
 	unreadInvoices []plan.Unreadable
+	ignoresFilters bool // of invoices: it sends all
+	ignoresSort    bool // of invoices: the lowest number is first
 	lines          map[int64][]string
 	rangesFit      int
 	invoicePage    int
@@ -82,7 +84,7 @@ func newDesk(t *testing.T, set ...func(d *desk)) *desk {
 	d.Options = reconcile.Options{
 		Store: d.fixture.Store, Source: desktop{d}, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: d,
 		Now: d.now, Jitter: func(most time.Duration) time.Duration { return most },
-		PDFConcurrency: 1, DailyCalls: 50_000, PageSize: 100, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
+		PDFConcurrency: 1, DailyCalls: 50_000, PageSize: 100, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
 		KeepHistory: 240 * time.Hour, KeepHints: 24 * time.Hour,
 		Policy: plan.Policy{Overlap: 5 * time.Minute, Rereads: []time.Duration{time.Minute, 5 * time.Minute}, SweepEvery: 24 * time.Hour,
 			RetryMin: 10 * time.Second, RetryMax: 10 * time.Minute, HeldRetry: 10 * time.Minute, GapWindow: time.Hour, LateWithin: 15 * time.Minute,
@@ -181,7 +183,7 @@ func (d *desk) show(queries ...string) {
 }
 
 func (d *desk) write(format string, args ...any) {
-	line := strings.TrimSpace(strings.ReplaceAll(fmt.Sprintf(format, args...), "`", "'"))
+	line := strings.NewReplacer("`", "'", "\n", "; ").Replace(strings.TrimSpace(fmt.Sprintf(format, args...)))
 	d.journal = append(d.journal, line)
 }
 
@@ -279,7 +281,7 @@ func failed(class plan.Class, text string) error {
 	return &source.Error{Class: class, Err: errors.New(text)}
 }
 
-var priorities = map[source.Priority]string{source.PrioritySweep: "sweep", source.PriorityTick: "tick", source.PriorityInvoice: "invoice", source.PriorityHint: "hint"}
+var priorities = map[source.Priority]string{source.PrioritySweep: "sweep", source.PriorityPDF: "pdf", source.PriorityUnknown: "unknown", source.PriorityInvoice: "invoice", source.PriorityHint: "hint", source.PriorityTick: "tick", source.PriorityPerson: "person"}
 
 // call journals a call. It returns when the call began, and what it fails with.
 func (d *desk) call(p source.Priority, what string) (began time.Time, err error) {
@@ -308,13 +310,17 @@ func (d *desk) call(p source.Priority, what string) (began time.Time, err error)
 // desktop is the desk as a source.
 type desktop struct{ *desk }
 
-func (d desktop) Budget(source.BudgetState) source.Budget  { return d }
-func (d desktop) Spare(source.Priority) int                { return d.spare }
-func (d desktop) Spent(source.Priority) bool               { return d.spent }
-func (d desktop) State() source.BudgetState                { return source.BudgetState{} }
-func (d desktop) Account(string) source.Account            { return d }
-func (d desktop) Stock(plan.Figure) source.Stock           { return deskStock(d) }
-func (d desktop) Invoices(plan.OrderField) source.Invoices { return deskInvoices(d) }
+func (d desktop) Budget(string, int64, source.Made, source.StockBudget) source.Budget { return d }
+func (d desktop) Spare(source.Priority) int                                           { return d.spare }
+func (d desktop) Pause(source.Priority) time.Duration                                 { return 0 }
+func (d desktop) Spent(source.Priority) bool                                          { return d.spent }
+func (d desktop) Made() source.Made                                                   { return source.Made{} }
+func (d desktop) Restore(source.Made)                                                 {}
+func (d desktop) Close()                                                              {}
+func (d desktop) Account(string) source.Account                                       { return d }
+func (d desktop) StockAccount(string) source.StockAccount                             { return d }
+func (d desktop) Stock(plan.Figure, ...string) source.Stock                           { return deskStock(d) }
+func (d desktop) Invoices(plan.OrderField) source.Invoices                            { return deskInvoices(d) }
 
 func (d desktop) Self(_ context.Context, p source.Priority) (source.Self, error) {
 	_, err := d.call(p, "self")
@@ -324,7 +330,7 @@ func (d desktop) Self(_ context.Context, p source.Priority) (source.Self, error)
 type deskStock struct{ *desk }
 
 func (d deskStock) Can() source.Capabilities {
-	can := source.Capabilities{Name: "the desk", Changes: !d.noChanges, Resolution: time.Minute, Figures: map[plan.Figure]string{plan.FigureInStock: "pieces"}}
+	can := source.Capabilities{Name: "the desk", Changes: !d.noChanges, Resolution: time.Minute, Figures: map[plan.Figure]string{plan.FigureInStock: "pieces", plan.FigureAvailable: "free pieces"}}
 	if !d.figures {
 		can.Figures = nil
 	}
@@ -410,7 +416,7 @@ func (d deskInvoices) List(_ context.Context, p source.Priority, q source.Invoic
 		return source.Page[plan.Invoice]{}, err
 	}
 	wanted := func(n int64, date string) bool {
-		return q.Descending || q.DateFrom != "" && date >= q.DateFrom || q.HasAfter && n > q.After ||
+		return d.ignoresFilters || q.Descending || q.DateFrom != "" && date >= q.DateFrom || q.HasAfter && n > q.After ||
 			slices.ContainsFunc(q.Ranges, func(r plan.Range) bool { return r.From <= n && n <= r.To })
 	}
 	var list []plan.Invoice
@@ -419,7 +425,7 @@ func (d deskInvoices) List(_ context.Context, p source.Priority, q source.Invoic
 			list = append(list, d.booked[n])
 		}
 	}
-	if q.Descending {
+	if q.Descending && !d.ignoresSort {
 		slices.Reverse(list)
 	}
 	var unread []plan.Unreadable
@@ -479,7 +485,10 @@ func (d *desk) Changed(_ string, changes []plan.Change, at time.Time) {
 func (d *desk) PDFStored(_ string, size int)    { d.tell("PDF of %d bytes", size) }
 func (d *desk) BadItem(string)                  { d.tell("bad item") }
 func (d *desk) Warned(_ string, kind plan.Kind) { d.tell("warned of %s", kind) }
-func (d *desk) Levels() []logrus.Level          { return logrus.AllLevels[:logrus.InfoLevel+1] }
+func (d *desk) Overflowed(_ string, marked, tooOld int64) {
+	d.tell("%d webhooks marked, %d too old", marked, tooOld)
+}
+func (d *desk) Levels() []logrus.Level { return logrus.AllLevels[:logrus.InfoLevel+1] }
 func (d *desk) Fire(e *logrus.Entry) error {
 	line := e.Level.String() + ": " + e.Message
 	for _, key := range slices.Sorted(maps.Keys(e.Data)) {

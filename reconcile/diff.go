@@ -25,13 +25,29 @@ import (
 type Diff struct {
 	Store    *store.Store
 	Account  source.Account
+	Stock    source.StockAccount // where the stock is read; nil: Account
 	Shop     store.Shop
 	Progress store.Progress
 
 	LossWindow time.Duration // as in Options
+
+	// Tell is called now and then with how much of what has been read, "items at Rackbeat" for
+	// instance; nil: nobody waits. It must be safe for concurrent use.
+	Tell func(what string, done, of int)
 }
 
-func (d Diff) stock() source.Stock { return d.Account.Stock(d.Shop.StockFigure) }
+func (d Diff) tell(what string, done, of int) {
+	if d.Tell != nil {
+		d.Tell(what, done, of)
+	}
+}
+
+func (d Diff) stock() source.Stock {
+	if d.Stock != nil {
+		return d.Stock.Stock(d.Shop.StockFigure, d.Shop.ChosenPlaces()...)
+	}
+	return d.Account.Stock(d.Shop.StockFigure)
+}
 
 func (d Diff) invoices() source.Invoices { return d.Account.Invoices(d.Shop.OrderField) }
 
@@ -49,8 +65,9 @@ type Differences struct {
 
 // StockDiff compares items; nil if they were not compared.
 type StockDiff struct {
-	AtEconomic int // items compared
-	Stored     int // of those, items that are not gone
+	Source     string // whose items they are: the service's name; "": e-conomic
+	AtEconomic int    // items compared: at Source
+	Stored     int    // of those, items that are not gone
 	Items      []ItemDifference
 }
 
@@ -196,7 +213,7 @@ func (d Diff) noteRecentLosses(ctx context.Context, out *Differences) error {
 	if hold.Reason != plan.HeldLosses {
 		return nil
 	}
-	m, err := d.Store.LossMemory(ctx, d.Shop.Shop, d.Shop.Dataset, time.Time{})
+	m, err := d.Store.LossMemory(ctx, d.Shop.Shop, d.Shop.StockDataset, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -250,8 +267,8 @@ func (d Diff) stockOff() string {
 	switch {
 	case !d.Shop.StockOn:
 		return fmt.Sprintf("stock is off for %s (`lagerd shops set %s --stock on`): its items are not compared", d.Shop.Shop, d.Shop.Shop)
-	case d.Shop.StockSource != store.SourceEconomic:
-		return fmt.Sprintf("the stock of %s is kept in %s, which lagerd does not read: its items are not compared", d.Shop.Shop, d.Shop.StockSource)
+	case !d.Shop.ReadsStock():
+		return fmt.Sprintf("the stock of %[1]s is kept in Rackbeat, whose key is not stored (`lagerd shops set %[1]s --rackbeat-key-file …`): its items are not compared", d.Shop.Shop)
 	}
 	return ""
 }
@@ -267,12 +284,28 @@ func (d Diff) invoicesOff() string {
 // identify notes that the token belongs to another agreement than the shop's. The comparison
 // goes on: it shows which of the two is intended.
 func (d Diff) identify(ctx context.Context, out *Differences) error {
-	self, err := withRetry(ctx, func() (source.Self, error) { return d.Account.Self(ctx, source.PriorityHint) })
+	self, err := withRetry(ctx, func() (source.Self, error) { return d.Account.Self(ctx, source.PriorityPerson) })
 	if err != nil {
 		return err
 	}
 	if known := d.Progress.AgreementNumber; known != 0 && known != self.AgreementNumber {
 		out.note("the token answers for agreement %[1]d, %[2]s; %[3]s is agreement %[4]d. This is the difference to agreement %[1]d, and nothing of it is stored until you run `lagerd shops set %[3]s --accept-agreement`; if the change is not intended, store the token of agreement %[4]d with `lagerd shops set %[3]s --grant-token-file …`",
+			self.AgreementNumber, self.CompanyName, d.Shop.Shop, known)
+	}
+	return d.identifyStock(ctx, out)
+}
+
+// identifyStock is identify for the stock's own source.
+func (d Diff) identifyStock(ctx context.Context, out *Differences) error {
+	if d.Stock == nil {
+		return nil
+	}
+	self, err := withRetry(ctx, func() (source.Self, error) { return d.Stock.Self(ctx, source.PriorityPerson) })
+	if err != nil {
+		return err
+	}
+	if known := d.Progress.StockAccount; known != 0 && known != self.AgreementNumber {
+		out.note("the key answers for Rackbeat's account %d, %s; the stock of %s is read from account %d. Nothing of this difference is stored; if the change is intended, run `lagerd shops set %[3]s --rackbeat-key-file … --accept-account %[1]d`",
 			self.AgreementNumber, self.CompanyName, d.Shop.Shop, known)
 	}
 	return nil
@@ -303,18 +336,14 @@ func withRetry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 }
 
 func (d Diff) compareStock(ctx context.Context, out *Differences, numbers []string) error {
-	out.Stock = &StockDiff{}
-	var suspects []plan.Difference
+	out.Stock = &StockDiff{Source: d.stock().Can().Name}
 	var err error
 	if len(numbers) > 0 {
-		suspects, err = d.namedItems(ctx, out, numbers)
+		out.Stock.Items, err = d.namedItems(ctx, out, numbers)
 	} else {
-		suspects, err = d.allItems(ctx, out)
+		out.Stock.Items, err = d.allItems(ctx, out)
 	}
 	if err != nil {
-		return err
-	}
-	if out.Stock.Items, err = d.recheck(ctx, out, suspects); err != nil {
 		return err
 	}
 	hints, err := d.openHints(ctx, plan.KindStock)
@@ -332,7 +361,7 @@ func (d Diff) openHints(ctx context.Context, kind plan.Kind) (map[string]plan.Hi
 	return inbox.Peek(ctx, d.Store, d.Shop.Shop, kind)
 }
 
-func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string) ([]plan.Difference, error) {
+func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string) ([]ItemDifference, error) {
 	var all []plan.Difference
 	for _, number := range numbers {
 		obs, row, err := d.item(ctx, number)
@@ -352,21 +381,30 @@ func (d Diff) namedItems(ctx context.Context, out *Differences, numbers []string
 			out.Stock.Stored++
 		}
 		if !obs.Found && !known {
-			out.note("item %q is neither at e-conomic nor stored: is the number exactly right?", number)
+			out.note("item %q is neither at %s nor stored: is the number exactly right?", number, out.Stock.Source)
 		}
 		all = append(all, plan.Diff([]plan.Observation{obs}, row, d.Shop.StockFigure)...)
 	}
-	return all, nil
+	return d.recheck(ctx, out, all)
 }
 
 // item reads one item, and immediately after it the stored row.
 func (d Diff) item(ctx context.Context, number string) (plan.Observation, map[string]plan.Row, error) {
-	obs, err := withRetry(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, source.PriorityHint, number) })
+	obs, err := withRetry(ctx, func() (plan.Observation, error) { return d.stock().Item(ctx, source.PriorityPerson, number) })
 	if err != nil {
 		return obs, nil, content(err)
 	}
-	row, err := d.Store.Items(ctx, d.Progress.ItemsDataset, []string{number})
+	row, err := d.rows(ctx, []string{number})
 	return obs, row, err
+}
+
+// rows reads the stored rows of items, with what is in the places that a shop at Rackbeat has chosen.
+func (d Diff) rows(ctx context.Context, numbers []string) (map[string]plan.Row, error) {
+	rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, numbers)
+	if err == nil && d.Shop.ReadsRackbeat() {
+		err = d.Store.AddPlaces(ctx, d.Progress.ItemsDataset, rows, false)
+	}
+	return rows, err
 }
 
 // contentError says that one item or invoice cannot be compared; the others can.
@@ -378,80 +416,6 @@ func content(err error) error {
 		return contentError{err}
 	}
 	return err
-}
-
-// allItems compares page by page, and then what the complete listing did not show.
-func (d Diff) allItems(ctx context.Context, out *Differences) ([]plan.Difference, error) {
-	found := map[string]plan.Difference{}
-	seen := map[string]struct{}{}
-	var assessment plan.Assessment
-	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
-		return withRetry(ctx, func() (itemsPage, error) {
-			return d.stock().Items(ctx, source.PriorityInvoice, source.ItemsQuery{}, link)
-		})
-	}) {
-		if err != nil {
-			return nil, cutShort(d.stock().Can().Name, err)
-		}
-		numbers := make([]string, len(p.Observed))
-		for n, o := range p.Observed {
-			numbers[n] = o.Item.Number
-			seen[o.Item.Number] = struct{}{}
-			delete(found, o.Item.Number) // pages shift during the listing: the last one to show an item counts
-			assessment.Add(o.Item)
-			out.partial(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
-		}
-		for _, b := range p.Unreadable {
-			seen[b.Number] = struct{}{}
-		}
-		out.unreadable(plan.KindStock, p.Unreadable...)
-		rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, numbers)
-		if err != nil {
-			return nil, err
-		}
-		for _, difference := range plan.Diff(p.Observed, rows, d.Shop.StockFigure) {
-			found[difference.Number] = difference
-		}
-	}
-	missing, stored, err := d.missingItems(ctx, seen)
-	if err != nil {
-		return nil, err
-	}
-	for _, difference := range missing {
-		found[difference.Number] = difference
-	}
-	out.Stock.AtEconomic, out.Stock.Stored = len(seen), stored
-	switch assessment.Verdict() {
-	case plan.VerdictNoInventory:
-		out.note("none of e-conomic's %d items carries a stock figure: does the agreement have the inventory module, and may the app read it? A reconciliation leaves the stored stock unchanged", assessment.Items)
-	case plan.VerdictAllZero:
-		out.note("every stock figure at e-conomic is zero: is the stock really kept there?")
-	case plan.VerdictOK, plan.VerdictEmpty:
-	}
-	return slices.Collect(maps.Values(found)), nil
-}
-
-// missingItems returns the stored items that a listing did not show, and how many are stored.
-func (d Diff) missingItems(ctx context.Context, seen map[string]struct{}) (missing []plan.Difference, stored int, err error) {
-	var numbers []string
-	for number, err := range d.Store.PresentNumbers(ctx, d.Progress.ItemsDataset) {
-		if err != nil {
-			return nil, 0, err
-		}
-		stored++
-		if _, listed := seen[number]; !listed {
-			numbers = append(numbers, number)
-		}
-	}
-	rows, err := d.Store.Items(ctx, d.Progress.ItemsDataset, numbers)
-	if err != nil {
-		return nil, 0, err
-	}
-	absent := make([]plan.Observation, len(numbers))
-	for n, number := range numbers {
-		absent[n].Item.Number = number
-	}
-	return plan.Diff(absent, rows, d.Shop.StockFigure), stored, nil
 }
 
 // cutShort adds to the error of a short listing who sent it, and what to do. It returns any
@@ -467,20 +431,13 @@ func cutShort(from string, err error) error {
 // between the first read of e-conomic and that of the database is no difference. If there are
 // too many, losses go first.
 func (d Diff) recheck(ctx context.Context, out *Differences, suspects []plan.Difference) ([]ItemDifference, error) {
-	slices.SortFunc(suspects, func(a, b plan.Difference) int {
-		if a.Loss != b.Loss {
-			if a.Loss {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.Number, b.Number)
-	})
+	slices.SortFunc(suspects, lossesFirst)
 	twice := min(len(suspects), maxRechecks)
 	if rest := len(suspects) - twice; rest > 0 {
 		out.note("%d of the %d differences were read only once: lagerd may be storing them now", rest, len(suspects))
 	}
 	var mu sync.Mutex
+	again := 0
 	var all []ItemDifference
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(recheckConcurrency)
@@ -489,6 +446,8 @@ func (d Diff) recheck(ctx context.Context, out *Differences, suspects []plan.Dif
 			obs, row, err := d.item(ctx, suspect.Number)
 			mu.Lock()
 			defer mu.Unlock()
+			again++
+			d.tell("differences read once more at "+out.Stock.Source, again, twice)
 			if bad, ok := errors.AsType[contentError](err); ok {
 				out.unreadable(plan.KindStock, plan.Unreadable{Number: suspect.Number, Err: bad.error})
 				return nil
@@ -587,7 +546,7 @@ func (d Diff) namedInvoices(ctx context.Context, out *Differences, numbers []int
 	for _, n := range numbers {
 		number := strconv.FormatInt(n, 10)
 		page, err := withRetry(ctx, func() (invoicesPage, error) {
-			page, _, err := d.invoices().Invoice(ctx, source.PriorityHint, n)
+			page, _, err := d.invoices().Invoice(ctx, source.PriorityPerson, n)
 			return page, err
 		})
 		err = content(err)
@@ -636,12 +595,15 @@ func (d Diff) listInvoices(ctx context.Context, out *Differences, q source.Invoi
 			out.unreadable(plan.KindInvoice, b)
 		}
 	}
+	came := 0
 	for p, err := range source.Pages("invoices", func(link source.Link) (invoicesPage, error) {
-		return withRetry(ctx, func() (invoicesPage, error) { return d.invoices().List(ctx, source.PriorityInvoice, q, link) })
+		return withRetry(ctx, func() (invoicesPage, error) { return d.invoices().List(ctx, source.PriorityPerson, q, link) })
 	}) {
 		if err != nil {
 			return cutShort("e-conomic", err)
 		}
+		came += p.Size()
+		d.tell("invoices read at e-conomic", came, p.Announced)
 		for _, b := range p.Unreadable {
 			unreadable(b)
 		}

@@ -118,6 +118,7 @@ type fixture struct {
 	db *sql.DB
 
 	client *economic.Client
+	gives  time.Duration // the client's timeout in scheduler; 0: gives
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -263,6 +264,29 @@ func TestDiffNamed(t *testing.T) {
 	}
 }
 
+// TestDiffBeforeTheStart: an invoice is said to be before the shop's start only if it is: the first
+// one of the start's number, or dated on its day, is not.
+func TestDiffBeforeTheStart(t *testing.T) {
+	for name, starts := range map[string]func(s *store.Shop){
+		"at a number": func(s *store.Shop) { s.InvoicesFrom, s.InvoicesFromNumber = "", 2 },
+		"at a date":   func(s *store.Shop) { s.InvoicesFrom = "2026-11-02" },
+	} {
+		f := newFixture(t)
+		starts(&f.Shop)
+		f.invoices = []string{booked(1, "2026-11-01"), booked(2, "2026-11-02"), booked(3, "2026-11-03")}
+		_, d := f.read(nil, []int64{1, 2, 3})
+		var before []int64
+		for _, i := range d.Invoices.Invoices {
+			if strings.Contains(i.Note, "before the shop's start") {
+				before = append(before, i.Number)
+			}
+		}
+		if !slices.Equal(before, []int64{1}) {
+			t.Errorf("%s: said to be before it: %v", name, before)
+		}
+	}
+}
+
 // TestDiffInFlight: what lagerd stores between the two reads is not a difference.
 func TestDiffInFlight(t *testing.T) {
 	f := newFixture(t)
@@ -282,28 +306,50 @@ func TestDiffInFlight(t *testing.T) {
 	}
 }
 
-// TestDiffLooksTwiceAtSome: only 200 are read a second time; more would take too long.
-func TestDiffLooksTwiceAtSome(t *testing.T) {
+// TestDiffListsTwice: many differences are confirmed by a second listing, in as many calls as that
+// takes; what has become equal, or differs only now, is no difference.
+func TestDiffListsTwice(t *testing.T) {
 	f := newFixture(t)
 	for n := range 250 {
 		f.stock[fmt.Sprintf("new%03d", n)] = "1"
 	}
 	f.stock["zz"] = "0"
-	f.has("zz", "5")
-	_, d := f.read(nil, nil)
-	twice := 0
+	for _, number := range []string{"zz", "gone", "late"} {
+		f.has(number, "5")
+	}
+	f.stock["late"] = "5"
+	f.listed = func() {
+		f.has("new000", "1")
+		f.stock["late"], f.stock["bad"] = "4", `"x"`
+	}
+	lines, d := f.read(nil, nil)
+	if len(lines) != 251 || lines[0] != "gone gone" || lines[1] != "new001 created" || lines[250] != "zz stock" {
+		t.Errorf("%d differences: %q", len(lines), lines)
+	}
 	for _, i := range d.Stock.Items {
-		if i.Twice {
-			twice++
+		if !i.Twice {
+			t.Errorf("%s was read only once", i.Number)
 		}
 	}
-	last := d.Stock.Items[250]
-	if len(d.Stock.Items) != 251 || twice != 200 || !last.Loss || !last.Twice {
-		t.Errorf("%d differences, %d looked at twice, the loss: %+v", len(d.Stock.Items), twice, last)
+	if d.Losses() != 2 || d.Stock.AtEconomic != 253 || d.Stock.Stored != 4 || len(d.Notes) != 0 || len(d.Unreadable) != 1 {
+		t.Errorf("losses %d, %+v, notes %q, unreadable %+v", d.Losses(), d.Stock.AtEconomic, d.Notes, d.Unreadable)
 	}
-	if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "51 of the 251 differences were read only once") {
-		t.Errorf("notes: %q", d.Notes)
+	products := slices.DeleteFunc(slices.Clone(f.asked), func(path string) bool { return !strings.HasPrefix(path, "/products") })
+	if len(products) != 2 {
+		t.Errorf("items were read with %d calls: %q", len(products), products)
 	}
+}
+
+// TestDiffTells: who waits is told how far each listing has come.
+func TestDiffTells(t *testing.T) {
+	f := newFixture(t)
+	f.stock = map[string]string{"a": "5", "b": "1"}
+	f.has("a", "4")
+	f.invoices = []string{booked(1, "2026-11-02")}
+	var told []string
+	f.Tell = func(what string, done, of int) { told = append(told, fmt.Sprintf("%d of %d %s", done, of, what)) }
+	f.read(nil, nil)
+	same(t, told, "2 of 2 items read at e-conomic", "1 of 2 differences read once more at e-conomic", "2 of 2 differences read once more at e-conomic", "1 of 1 invoices read at e-conomic")
 }
 
 func TestDiffTrouble(t *testing.T) {
@@ -317,7 +363,7 @@ func TestDiffTrouble(t *testing.T) {
 		"cut short, invoices":     {set: func(f *fixture) { f.results, f.Shop.StockOn = 2, false }, says: "announced 2 invoices and sent 0"},
 		"stock off, an item":      {set: func(f *fixture) { f.Shop.StockOn = false }, items: []string{"a"}, says: "--item: stock is off"},
 		"invoices off, a number":  {set: func(f *fixture) { f.Shop.InvoicesOn = false }, invoices: []int64{1}, says: "--invoice: invoices are off"},
-		"stock is kept elsewhere": {set: func(f *fixture) { f.Shop.StockSource = store.SourceRackbeat }, items: []string{"a"}, says: "kept in rackbeat"},
+		"stock is kept elsewhere": {set: func(f *fixture) { f.Shop.StockSource = store.SourceRackbeat }, items: []string{"a"}, says: "kept in Rackbeat, whose key is not stored"},
 		"both are off":            {set: func(f *fixture) { f.Shop.StockOn, f.Shop.InvoicesOn = false, false }, says: "nothing to compare"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -481,7 +527,7 @@ func TestDiffJSON(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{
 		"shop": "shop1234", "read_at": "2026-11-23T12:00:00Z", "equal": false, "losses": 1.0,
 		"items_at_economic": 300.0, "items_stored": 298.0, "invoices_at_economic": 40.0, "invoices_stored": 39.0,
-		"stock": 3, "invoices": 2, "unreadable": []any{}, "notes": []any{"a note"},
+		"stock_source": "e-conomic", "stock": 3, "invoices": 2, "unreadable": []any{}, "notes": []any{"a note"},
 	}, got); diff != "" {
 		t.Error(diff)
 	}

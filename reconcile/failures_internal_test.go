@@ -25,6 +25,7 @@ func TestEndsPass(t *testing.T) {
 		"none":                           {nil, plan.SelfUnasked, false, false},
 		"the database":                   {errors.New("database is locked"), plan.SelfUnasked, false, false},
 		"the lease is lost":              {fmt.Errorf("store: %w", store.ErrFenced), plan.SelfUnasked, true, false},
+		"another lagerd's agreement":     {fmt.Errorf("book calls: %w", store.ErrAccountHeld), plan.SelfUnasked, true, false},
 		"other settings":                 {fmt.Errorf("store: %w", store.ErrSettingsChanged), plan.SelfUnasked, true, false},
 		"a number":                       {of(plan.ClassNumber), plan.SelfUnasked, false, false},
 		"the part is refused":            {of(plan.ClassPart), plan.SelfUnasked, false, false},
@@ -53,8 +54,8 @@ func TestEndsPass(t *testing.T) {
 // waits. A single failure after that does not restart it.
 func TestSpentDayFailsNoPage(t *testing.T) {
 	t.Parallel()
-	s := &Shop{Reconciler: &Reconciler{}, inbox: inbox.New(nil, "shop1234", 1)}
-	s.components = newComponents(s)
+	s := &Shop{Reconciler: &Reconciler{}, inbox: inbox.New(nil, "shop1234", inbox.Options{AtOnce: 1})}
+	s.components = newComponents(s, &calls{})
 	of := func(class plan.Class) error { return &source.Error{Class: class, Err: errors.New(string(class))} }
 	l := &listing{}
 	s.stock.sweep.listing = l

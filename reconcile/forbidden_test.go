@@ -122,7 +122,7 @@ func (f *fixture) pdfs() string {
 
 func (f *fixture) stockIs(number, want string) {
 	f.t.Helper()
-	items, err := f.Store.Items(f.t.Context(), f.Shop.Dataset, []string{number})
+	items, err := f.Store.Items(f.t.Context(), f.Shop.StockDataset, []string{number})
 	must(f.t, err)
 	if got := items[number].Stock.Decimal.String(); got != want {
 		f.t.Errorf("the stock of %q is %q, expected %q", number, got, want)

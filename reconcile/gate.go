@@ -10,11 +10,12 @@ import (
 	"lagerd/source"
 )
 
-// gate is what every part has, and identity for the shop: its hints, and whether the source lets it read. plan.Stops alone
-// decides what a failed read stops, from the class of its error.
+// gate is what every part and every identity has: its hints, and whether the source lets it read.
+// plan.Stops alone decides what a failed read stops, from the class of its error.
 type gate struct {
 	hints
 	scope   plan.Scope
+	by      *identity   // with whose token it reads
 	triedAt time.Time   // when the held part was last tried; zero: not since the lease was taken
 	streak  plan.Streak // of numbers refused in a row
 	refusal error       // set while the source refuses the part and the part is held for another reason
@@ -69,10 +70,10 @@ func (g *gate) holdIfRefused(ctx context.Context, err error) error {
 }
 
 // refused reports whether err says that the source refuses the part, and returns err as
-// classified by identity.classify.
+// classified by its identity.
 func (g *gate) refused(ctx context.Context, err error) (bool, error) {
-	err = g.identity.classify(ctx, err)
-	stop, _ := g.identity.stops(err, plan.ReadListing, 0)
+	err = g.by.classify(ctx, err)
+	stop, _ := g.by.stops(err, plan.ReadListing, 0)
 	return stop == plan.StopPart && ctx.Err() == nil, err
 }
 
@@ -133,13 +134,13 @@ func (g *gate) stopsForNumber(number string, before bool, err error, row *int) (
 	if class == plan.ClassInterrupted {
 		*row = inARow
 	}
-	return g.identity.stops(err, plan.ReadNumber, inARow)
+	return g.by.stops(err, plan.ReadNumber, inARow)
 }
 
 // readFailed handles the failed read of a hinted number, and returns the error if it stops more
 // than the number; row is that of stopsForNumber.
 func (g *gate) readFailed(ctx context.Context, list inbox.Hints, number string, err error, row *int) error {
-	err = g.identity.classify(ctx, err)
+	err = g.by.classify(ctx, err)
 	if ctx.Err() != nil {
 		return err
 	}

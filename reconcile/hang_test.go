@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/budget"
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/schedule"
 	"lagerd/source"
 	economicsource "lagerd/source/economic"
+	budgets "lagerd/source/remote"
 	"lagerd/store"
 )
 
@@ -57,6 +60,7 @@ func (p passes) PDFStored(string, int)                       {}
 func (p passes) BadItem(string)                              {}
 func (p passes) Warned(string, plan.Kind)                    {}
 func (p passes) Passed(_ string, _ time.Duration, err error) { p <- err }
+func (p passes) Overflowed(string, int64, int64)             {}
 func (p passes) Fenced(string)                               {}
 func (p passes) next(t *testing.T) error {
 	t.Helper()
@@ -82,7 +86,7 @@ func scheduled(t *testing.T, f *fixture, h http.Handler, pageSize int) passes {
 // service reads as a lagerd does.
 func service(client *economic.Client, o reconcile.Options) source.Service {
 	return &economicsource.Service{Client: client, PageSize: o.PageSize,
-		Budgets: economic.BudgetOptions{DailyCalls: o.DailyCalls, Concurrency: 2, Patience: 3 * time.Second, Now: o.Now}}
+		Accounts: budgets.Accounts{Budgets: budget.Options{DailyCalls: o.DailyCalls, Concurrency: 2, Patience: 3 * time.Second, Now: o.Now}}}
 }
 
 // scheduler is one whose options a test may set otherwise. It reads one page of a
@@ -97,14 +101,14 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 	o := reconcile.Options{
 		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: done,
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints,
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
 		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
 		Policy: plan.Policy{Overlap: 5 * time.Minute, Rereads: []time.Duration{time.Hour}, SweepEvery: 24 * time.Hour,
 			RetryMin: 20 * time.Millisecond, RetryMax: 40 * time.Millisecond, HeldRetry: time.Minute, GapWindow: time.Hour, LateWithin: time.Minute,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	}
 	set(&o)
-	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: gives, Now: o.Now})
+	client, err := economic.New(economic.Options{RESTURL: server.URL, AppSecretToken: "app", Timeout: cmp.Or(f.gives, gives), Now: o.Now})
 	must(t, err)
 	o.Source = service(client, o)
 	s := schedule.NewScheduler(schedule.Options{Reconcile: o, Observer: o.Observer.(schedule.Observer), Workers: 1, Instance: "me"})

@@ -24,7 +24,8 @@ func (h *holder) Token() int64 { return h.token }
 // a commit of unknown outcome took effect, so each number is used only once, committed or not.
 func (h *holder) fence() store.Fence {
 	h.seq++
-	return store.Fence{Shop: h.shop.Shop, Dataset: h.shop.Dataset, Generation: h.shop.Generation, Token: h.token, Seq: h.seq}
+	return store.Fence{Shop: h.shop.Shop, Dataset: h.shop.Dataset, StockDataset: h.shop.StockDataset, StockSource: h.shop.StockSource,
+		Generation: h.shop.Generation, Token: h.token, Seq: h.seq}
 }
 
 // steady maps t to a clock of this process that never steps back: the wall clock when the work

@@ -12,7 +12,7 @@ import (
 func TestIdleShopKeepsNoMaps(t *testing.T) {
 	t.Parallel()
 	w := &Shop{Reconciler: &Reconciler{}, inbox: new(inbox.Inbox)}
-	w.components = newComponents(w)
+	w.components = newComponents(w, &calls{})
 	losses := w.stock.losses
 	seen := []plan.Observation{{Item: plan.Item{Number: "a"}, Found: true}}
 	losses.suspect(plan.LossRead{Seen: seen, Suspects: map[string]plan.Suspect{"a": {Loss: true}}})

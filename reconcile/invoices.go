@@ -3,11 +3,14 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"lagerd/inbox"
 	"lagerd/plan"
@@ -53,13 +56,29 @@ func (i *invoices) readDue(ctx context.Context, due Due) error {
 			return err
 		}
 	}
-	if err := i.readHinted(ctx, hints); err != nil {
+	if err := i.readHinted(ctx, due.Requested, hints); err != nil {
 		return err
 	}
-	if due.Sweep || due.Tick && i.since(i.progress.InvoicesSweptAt.Time) >= i.SweepEvery {
+	sweep, err := i.sweepDue(ctx, due)
+	if sweep && err == nil {
 		return i.sweep(ctx, due, hints)
 	}
-	return nil
+	return err
+}
+
+// sweepDue reports whether to sweep. A marked shop is swept more often, within the sweeps' share
+// of calls.
+func (i *invoices) sweepDue(ctx context.Context, due Due) (bool, error) {
+	since, every := i.since(i.progress.InvoicesSweptAt.Time), i.SweepEvery
+	if due.Sweep || due.Tick && since >= every {
+		return true, nil
+	}
+	if !due.Tick || !i.inbox.Marked(plan.KindInvoice) {
+		return false, nil
+	}
+	stored, err := i.Store.CountInvoices(ctx, i.shop.Dataset)
+	usual, _ := plan.SweepInterval(stored, i.PageSize, i.DailyCalls, every)
+	return since >= usual, err
 }
 
 // try tries invoices held as forbidden by the hinted numbers that are not stored, the highest
@@ -81,7 +100,7 @@ func (i *invoices) try(ctx context.Context, hints inbox.Hints) (open bool, err e
 		number := strconv.FormatInt(n, 10)
 		return hints[number].Refused || i.streak.Known(number)
 	}
-	return probe(&i.gate, newest, refused, func(n int64) error { return i.readOne(ctx, n, hints) })
+	return probe(&i.gate, newest, refused, func(n int64) error { return i.readOne(ctx, source.PriorityHint, n, hints) })
 }
 
 // invoicesPage is one page of invoices.
@@ -114,11 +133,18 @@ func (i *invoices) begin(ctx context.Context, hints inbox.Hints) error {
 	if err != nil {
 		return err
 	}
-	numbers := numbersOfUnreadable(top.Unreadable)
+	var numbers []int64
 	for _, inv := range top.Observed {
 		numbers = append(numbers, inv.Number)
 	}
-	window := plan.StartWindow(numbers, top.Announced, i.Now(), i.GapWindow)
+	announced := top.Announced
+	if err := plan.TellsHighest(numbers, announced, top.Size(), top.Next != ""); err != nil {
+		return fmt.Errorf("shop %s: e-conomic: %w: the invoices are asked for again", i.shop.Shop, err)
+	}
+	if top.Next != "" {
+		announced = max(announced, top.Size()+1)
+	}
+	window := plan.StartWindow(append(numbers, numbersOfUnreadable(top.Unreadable)...), announced, i.Now(), i.GapWindow)
 	return i.list(ctx, source.InvoicesQuery{DateFrom: i.shop.InvoicesFrom},
 		invoicesBatch{cause: plan.CauseSweep, first: true, hints: hints}, func(began time.Time) store.Applied {
 			a := invoicesBegun(began)
@@ -149,8 +175,20 @@ func (i *invoices) sweep(ctx context.Context, due Due, hints inbox.Hints) error 
 	if i.shop.InvoicesFrom == "" {
 		q = source.InvoicesQuery{HasAfter: true, After: max(0, i.shop.InvoicesFromNumber-1)}
 	}
-	err := i.list(ctx, q, invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: plan.NewComparison(q.After, q.DateFrom)}, invoicesBegun)
-	if stop, _ := i.identity.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !due.Sweep {
+	marks, err := i.inbox.TakeMarks(ctx, plan.KindInvoice)
+	if err != nil {
+		return err
+	}
+	b := invoicesBatch{cause: plan.CauseSweep, hints: hints, compared: plan.NewComparison(q.After, q.DateFrom), marked: len(marks) > 0}
+	err = i.list(ctx, q, b, func(began time.Time) store.Applied {
+		a := invoicesBegun(began)
+		a.Unmark = marks
+		return a
+	})
+	if err != nil && len(marks) > 0 {
+		i.inbox.Remark(plan.KindInvoice)
+	}
+	if stop, _ := i.by.stops(err, plan.ReadListing, 0); stop == plan.StopDay && !due.Sweep {
 		return nil // the sweeps' share of the day is spent: the next tick tries again
 	}
 	return err
@@ -159,6 +197,7 @@ func (i *invoices) sweep(ctx context.Context, due Due, hints inbox.Hints) error 
 // invoicesBatch says how to store the invoices of a read.
 type invoicesBatch struct {
 	cause    plan.Cause
+	asked    plan.Asked // what the read asked for
 	first    bool
 	hints    inbox.Hints
 	window   *plan.Window       // the window before a read by number from its cursor on, which moves it; nil: any other read
@@ -168,17 +207,21 @@ type invoicesBatch struct {
 	left     *leftOut          // by the listing; nil: not a listing
 	last     bool              // this is its last page
 	compared *plan.Comparison  // with what is stored, for a listing of everything; else nil
+	marked   bool              // it deals with webhooks that no hint was kept for
 }
 
 // list reads a listing of invoices to its end and stores it page by page; atEnd, if not nil,
 // returns what the last page's transaction stores in addition.
 func (i *invoices) list(ctx context.Context, q source.InvoicesQuery, b invoicesBatch, atEnd func(began time.Time) store.Applied) error {
-	priority := source.PriorityInvoice
-	if b.cause == plan.CauseSweep && !b.first {
+	priority := source.PriorityTick
+	switch {
+	case b.first:
+		priority = source.PriorityInvoice
+	case b.cause == plan.CauseSweep:
 		priority = source.PrioritySweep
 	}
 	var began time.Time
-	b.left = &leftOut{}
+	b.left, b.asked = &leftOut{}, q.Asked()
 	for page, err := range i.pages(ctx, priority, q) {
 		if err != nil {
 			return cameShort(i.shop.Shop, "e-conomic", err, "they are read again")
@@ -199,26 +242,24 @@ func (i *invoices) list(ctx context.Context, q source.InvoicesQuery, b invoicesB
 
 // store plans and applies one page of invoices.
 func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch, also store.Applied) error {
-	var numbers []int64
-	incomplete := map[int64]bool{}
-	for _, inv := range page.Observed {
-		numbers = append(numbers, inv.Number)
-		if i.warnings.incomplete(inv.Number) {
-			incomplete[inv.Number] = true
-		}
-	}
+	came, _ := i.shown(page)
 	unread := numbersOfUnreadable(page.Unreadable)
-	stored, err := i.Store.StoredInvoices(ctx, i.shop.Dataset, slices.Concat(numbers, unread))
+	stored, err := i.Store.StoredInvoices(ctx, i.shop.Dataset, slices.Concat(came, unread))
 	if err != nil {
 		return err
 	}
 	if also.Mixed, err = i.compare(ctx, b.compared, page, unread, b.last); err != nil {
 		return err
 	}
+	asked, bad, strays := b.asked.Sort(page.Observed, page.Unreadable, stored, b.hints)
+	i.leaveStrays(strays, b)
+	page.Observed, page.Unreadable = asked, bad
+	numbers, incomplete := i.shown(page)
 	now := i.Now()
 	p := plan.Invoices(plan.InvoicesInput{
 		Cause: b.cause, First: b.first, Began: page.Began, Observed: page.Observed, Stored: stored, Incomplete: incomplete,
-		Hints: b.hints, NotFound: b.notFound, Rule: i.rule, Now: now, Rereads: i.Rereads,
+		Hints: b.hints, NotFound: b.notFound, Rule: i.rule, Now: now, Rereads: i.rereadsOf(b),
+		Marked: b.marked || i.inbox.Marked(plan.KindInvoice),
 	})
 	a := also
 	a.Invoices, a.Completed, a.Changes, a.Answered, a.Rereads = p.Rows, p.Completed, p.Changes, p.Answered, p.Rereads
@@ -253,6 +294,41 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	return nil
 }
 
+// shown returns the numbers of a page's invoices, and which of them are stored incomplete.
+func (i *invoices) shown(page invoicesPage) (numbers []int64, incomplete map[int64]bool) {
+	numbers, incomplete = make([]int64, 0, len(page.Observed)), map[int64]bool{}
+	for _, inv := range page.Observed {
+		numbers = append(numbers, inv.Number)
+		if i.warnings.incomplete(inv.Number) {
+			incomplete[inv.Number] = true
+		}
+	}
+	return numbers, incomplete
+}
+
+// rereadsOf returns the delays between reads of the invoices that a read did not find. There are
+// none while there is no call for unknown numbers: ticks list new invoices anyway.
+func (i *invoices) rereadsOf(b invoicesBatch) []time.Duration {
+	if len(b.notFound) > 0 && i.budget.Spare(source.PriorityUnknown) == 0 {
+		return nil
+	}
+	return i.Rereads
+}
+
+// leaveStrays counts the invoices that came although they were not asked for, and warns of them.
+func (i *invoices) leaveStrays(s plan.Strays, b invoicesBatch) {
+	if s.Count == 0 {
+		return
+	}
+	level := logrus.WarnLevel
+	if b.left != nil { // a warning is stored, and logged once
+		b.left.strays.Add(s)
+		level = logrus.DebugLevel
+	}
+	i.log.WithFields(map[string]any{"kind": plan.KindInvoice, "invoices": s.Count, "number": s.Example.Number, "date": s.Example.Date}).
+		Log(level, "e-conomic sent invoices that were not asked for: they are not stored")
+}
+
 // nameless reports whether even the number could not be understood.
 func nameless(u plan.Unreadable) bool { return u.Number == "" }
 
@@ -269,7 +345,7 @@ func numbersOfUnreadable(list []plan.Unreadable) []int64 {
 }
 
 // readHinted reads the hinted invoices that no listing has shown.
-func (i *invoices) readHinted(ctx context.Context, hints inbox.Hints) error {
+func (i *invoices) readHinted(ctx context.Context, requested bool, hints inbox.Hints) error {
 	var numbers []int64
 	senseless := inbox.Hints{}
 	due := i.due()
@@ -303,22 +379,62 @@ func (i *invoices) readHinted(ctx context.Context, hints inbox.Hints) error {
 		page, work := invoicesPage{Began: i.Now()}, store.Applied{}
 		for _, n := range piece {
 			page.Observed = append(page.Observed, plan.Invoice{Number: n})
-			work.Work = append(work.Work, store.WorkResult{Number: n, DueAt: page.Began})
+			// A webhook makes it due and no more: else a flood of them would repeat a try that is in vain.
+			asked := hints[strconv.FormatInt(n, 10)].Cause == plan.CauseOperator
+			work.Work = append(work.Work, store.WorkResult{Number: n, DueAt: page.Began, Keep: !asked})
 		}
 		if err := i.store(ctx, page, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, work); err != nil {
 			return err
 		}
 		i.pdfs.waiting = true
 	}
-	if len(unknown) == 1 {
-		return i.readOne(ctx, unknown[0], hints)
+	return i.readUnknown(ctx, requested, unknown, hints)
+}
+
+// readUnknown reads hinted invoices that are not stored, those that a person asks for first. The
+// others it reads while their small allowance lasts, and postpones the rest: ticks list new
+// invoices anyway.
+func (i *invoices) readUnknown(ctx context.Context, requested bool, numbers []int64, hints inbox.Hints) error {
+	var persons, others []int64
+	for _, n := range numbers {
+		number := strconv.FormatInt(n, 10)
+		if hints[number].Cause == plan.CauseOperator {
+			persons = append(persons, n)
+			continue
+		}
+		others = append(others, n)
 	}
-	return i.readMany(ctx, unknown, hints)
+	if err := i.readMany(ctx, source.PriorityPerson, persons, hints); err != nil {
+		return err
+	}
+	err := i.readMany(ctx, source.PriorityUnknown, others, hints)
+	if stop, _ := i.by.stops(err, plan.ReadNumber, 0); stop != plan.StopDay || requested {
+		return err
+	}
+	// Each waits for its turn: they would all be looked at, and postponed, again and again.
+	wait, turn := max(source.RetryAfter(err), time.Second), 0
+	for piece := range slices.Chunk(others, store.RowsPerPiece) {
+		left := inbox.Hints{}
+		for _, n := range piece {
+			number := strconv.FormatInt(n, 10)
+			if h, open := hints[number]; open && i.due().Includes(h.DueAt) {
+				left[number] = h
+			}
+		}
+		if len(left) == 0 {
+			continue
+		}
+		turn++
+		if err := i.postponeAll(ctx, left, i.Now().Add(min(wait*time.Duration(turn), i.RetryMax)), plan.HintAwaitsListing, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readOne reads one invoice with its lines.
-func (i *invoices) readOne(ctx context.Context, n int64, hints inbox.Hints) error {
-	page, items, err := i.source.Invoice(ctx, source.PriorityHint, n)
+func (i *invoices) readOne(ctx context.Context, p source.Priority, n int64, hints inbox.Hints) error {
+	page, items, err := i.source.Invoice(ctx, p, n)
 	number := strconv.FormatInt(n, 10)
 	if err != nil {
 		return i.readFailed(ctx, hints, number, err, new(int))
@@ -336,8 +452,11 @@ func (i *invoices) readOne(ctx context.Context, n int64, hints inbox.Hints) erro
 	return i.store(ctx, page, b, store.Applied{})
 }
 
-// readMany reads many invoices by number in as few calls as possible.
-func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hints) error {
+// readMany reads invoices by number in as few calls as possible.
+func (i *invoices) readMany(ctx context.Context, p source.Priority, numbers []int64, hints inbox.Hints) error {
+	if len(numbers) == 1 {
+		return i.readOne(ctx, p, numbers[0], hints)
+	}
 	slices.Sort(numbers)
 	ranges := make([]plan.Range, len(numbers))
 	for at, n := range numbers {
@@ -349,11 +468,11 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 		for _, r := range ranges[:fit] {
 			outstanding[r.From] = true
 		}
-		page, whole, err := i.readRanges(ctx, ranges[:fit])
-		if err = i.identity.classify(ctx, err); err != nil {
-			if stop, _ := i.identity.stops(err, plan.ReadInvoices, 0); stop == plan.StopNothing {
+		page, whole, strays, err := i.readRanges(ctx, p, ranges[:fit])
+		if err = i.by.classify(ctx, err); err != nil {
+			if stop, _ := i.by.stops(err, plan.ReadInvoices, 0); stop == plan.StopNothing {
 				for _, r := range slices.Backward(ranges) { // one by one
-					if err := i.readOne(ctx, r.From, hints); err != nil {
+					if err := i.readOne(ctx, p, r.From, hints); err != nil {
 						return err
 					}
 				}
@@ -361,6 +480,7 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 			}
 			return err
 		}
+		i.leaveStrays(strays, invoicesBatch{})
 		for _, inv := range page.Observed {
 			delete(outstanding, inv.Number)
 		}
@@ -386,18 +506,27 @@ func (i *invoices) readMany(ctx context.Context, numbers []int64, hints inbox.Hi
 	return nil
 }
 
-// readRanges reads the invoices in some ranges. whole is false if fewer came than were
-// announced.
-func (i *invoices) readRanges(ctx context.Context, ranges []plan.Range) (all invoicesPage, whole bool, err error) {
-	for page, err := range i.pages(ctx, source.PriorityHint, source.InvoicesQuery{Ranges: ranges}) {
+// readRanges reads the invoices in some ranges, and counts others that came. whole is false if
+// fewer came than were announced.
+func (i *invoices) readRanges(ctx context.Context, p source.Priority, ranges []plan.Range) (all invoicesPage, whole bool, strays plan.Strays, err error) {
+	q, seen := source.InvoicesQuery{Ranges: ranges}, map[int64]bool{}
+	for page, err := range i.pages(ctx, p, q) {
 		whole = !plan.IsShort(err)
 		if err != nil && whole {
-			return all, false, err
+			return all, false, strays, err
 		}
 		if all.Began.IsZero() {
 			all.Began = page.Began
 		}
-		all.Observed, all.Unreadable = append(all.Observed, page.Observed...), append(all.Unreadable, page.Unreadable...)
+		asked, bad, others := q.Asked().Sort(page.Observed, page.Unreadable, nil, nil)
+		strays.Add(others)
+		for _, inv := range asked { // each once, however often it came
+			if !seen[inv.Number] {
+				seen[inv.Number] = true
+				all.Observed = append(all.Observed, inv)
+			}
+		}
+		all.Unreadable = append(all.Unreadable, bad[:min(len(bad), max(0, len(ranges)-len(all.Unreadable)))]...)
 	}
-	return all, whole, nil
+	return all, whole, strays, nil
 }

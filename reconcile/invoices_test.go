@@ -47,7 +47,7 @@ func TestInvoicesBegin(t *testing.T) {
 	d.step("nothing is due", work)
 	d.saw(`
 == the newest cannot be read
-hint self
+person self
 invoice invoices newest
 -> failed: broken
 window: 0 | no gaps
@@ -114,7 +114,7 @@ func TestInvoicesBeginAtANumber(t *testing.T) {
 	d.step("from the first number", aSweep)
 	d.saw(`
 == the first page cannot be read
-hint self
+person self
 invoice invoices above 2
 -> failed: broken
 == the first tick
@@ -139,18 +139,18 @@ change: invoice | 8 | booked | sweep | none | 12:00:03
 window: 8 | 4-4 7-7
 swept: 12:00:02 | 1 | never | no cursor | 0
 == a second less than a day after the sweep began
-hint self
-invoice invoices above 8 4-4 7-7
+person self
+tick invoices above 8 4-4 7-7
 -> ticked
 == a day after it, without a tick
 ->
 == with a tick
-invoice invoices above 8
+tick invoices above 8
 -> ticked
 swept: 12:00:02 | 1 | never | no cursor | 0
 == from the first number
-hint self
-invoice invoices above 8
+person self
+tick invoices above 8
 sweep invoices above 0
 sweep invoices above 0 from 2
 sweep invoices above 0 from 4
@@ -172,7 +172,7 @@ func TestInvoicesOff(t *testing.T) {
 	d.show(hints)
 	d.saw(`
 == a tick
-hint self
+person self
 -> ticked
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  | invoices_off | invoices are off for this shop
 `)
@@ -209,12 +209,12 @@ func TestBookedInvoices(t *testing.T) {
 	d.show(hints)
 	d.saw(`
 == no tick
-hint self
+person self
 ->
 == a tick
-invoice invoices above 10
-invoice invoices above 10 from 1
-invoice invoices above 10 from 2
+tick invoices above 10
+tick invoices above 10 from 1
+tick invoices above 10 from 2
 invoice PDF 11
 invoice PDF 13
 invoice PDF 15
@@ -237,21 +237,21 @@ change: invoice | 11 | booked | tick | late | 12:00:01
 change: invoice | 13 | booked | webhook | came | 12:00:02
 change: invoice | 15 | booked | tick | missed | 12:00:03
 == the first gap
-invoice invoices above 15 12-12
+tick invoices above 15 12-12
 -> ticked
 == the second gap
-invoice invoices above 15 14-14
+tick invoices above 15 14-14
 invoice PDF 14
 told: changed invoice 14 at 12:00:06, PDF of 9 bytes
 info: stored cause=tick kind=invoice number=14 webhook=missed what=booked
 -> ticked, 1 changes
 window: 15 | 12-12
 == one cannot be understood
-invoice invoices above 15 12-12
+tick invoices above 15 12-12
 invoice PDF 16
 told: bad item, bad item, changed invoice 16 at 12:00:07, PDF of 9 bytes
 warning: unreadable invoices error=its date invoices=2 kind=invoice number=18
-warning: unreadable fields in e-conomic's answer: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+warning: e-conomic's answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
 info: stored cause=tick kind=invoice number=16 webhook=missed what=booked
 -> ticked, again, 1 changes
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
@@ -260,12 +260,12 @@ hint: 18 | open | tick | 1 | 0 | 1 | 0 | 12:00:22 | failed | its date
 warning: invoice |  | 1 without a number that can be read: its number
 window: 16 | 12-12
 == fewer come than were announced
-invoice invoices above 16 12-12
+tick invoices above 16 12-12
 -> failed: shop shop1234: e-conomic announced 3 invoices and sent 2: they are read again
 window: 16 | 12-12
 == an hour later
-hint self
-invoice invoices above 16 12-12
+person self
+tick invoices above 16 12-12
 told: bad item, bad item
 warning: unreadable invoices error=its date invoices=2 kind=invoice number=18
 -> ticked
@@ -314,24 +314,24 @@ func TestInvoicesAreSwept(t *testing.T) {
 	d.show(warned, hints, changes)
 	d.saw(`
 == the day is spent
-hint self
-invoice invoices above 10
+person self
+tick invoices above 10
 sweep invoices dated 2026-11-01
 -> short: spent
 hint: 9 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 swept: 12:00:00 | 1 | 12:00:00 | 12:00:00 | 5000
 == a tick's sweep waits
-hint self
-invoice invoices above 10
+person self
+tick invoices above 10
 sweep invoices dated 2026-11-01
 -> ticked
 swept: 12:00:00 | 1 | 12:00:00 | 12:00:00 | 5000
 == a sweep that fails
-invoice invoices above 10
+tick invoices above 10
 sweep invoices dated 2026-11-01
 -> failed: broken
 == the next tick sweeps
-invoice invoices above 10
+tick invoices above 10
 sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
 invoice PDF 8
@@ -344,23 +344,23 @@ change: invoice | 8 | booked | sweep | missed | 2026-11-21 12:00:09
 mixed: 4 | e-conomic does not list it
 mixed: 10 | its date is 2026-11-19, and 2026-11-20 at e-conomic
 == the next one does not
-invoice invoices above 10
+tick invoices above 10
 -> ticked
 == fewer come than were announced
-invoice invoices above 10
+tick invoices above 10
 -> failed: shop shop1234: e-conomic announced 2 invoices and sent 1: they are read again
 == one has no number
-invoice invoices above 10
+tick invoices above 10
 sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
 told: bad item, bad item
 warning: unreadable invoices error=its number invoices=1 kind=invoice number=
-warning: unreadable fields in e-conomic's answer: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+warning: e-conomic's answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
 warning: unreadable invoices error=its number invoices=1 kind=invoice number=
 ->
 warning: invoice |  | 1 without a number that can be read: its number
 == all have one
-invoice invoices above 10
+tick invoices above 10
 sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
 invoice PDF 7
@@ -417,11 +417,10 @@ func TestHintedInvoices(t *testing.T) {
 	d.show("invoice: SELECT number, lines_read, COALESCE(work_due_at, '') FROM invoices WHERE number = 1")
 	d.saw(`
 == one is unknown
-hint self
-hint invoice 3
-hint items a b
-hint item a
-hint item b
+person self
+person invoice 3
+unknown item a
+unknown item b
 invoice PDF 3
 invoice PDF 1
 told: changed invoice 3 at 12:00:02, PDF of 8 bytes, PDF of 8 bytes
@@ -433,26 +432,26 @@ hint: 1 | answered | operator | 1 | 0 | 0 | 0 |  |  |
 hint: 3 | answered | operator | 1 | 0 | 0 | 0 |  |  |
 hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: a | open | invoice | 1 | 1 | 0 | 0 | 12:01:04 | unknown | e-conomic has no item with this number
-hint: b | open | invoice | 1 | 1 | 0 | 0 | 12:01:05 | unknown | e-conomic has no item with this number
+hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
 invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 invoice: 3 | W-3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
 change: invoice | 3 | booked | operator | missed | 12:00:01
 == several are
-hint invoices 4-4 5-5
-hint invoices 4-4 5-5 from 1
-hint invoices 6-6 7-7
-hint invoices 8-8
+person invoice 8
+unknown invoices 4-4 5-5
+unknown invoices 4-4 5-5 from 1
+unknown invoices 6-6 7-7
 invoice lines 4
 invoice PDF 4
 invoice lines 5
 invoice PDF 5
 invoice lines 6
 invoice PDF 6
-told: changed invoice 4 at 12:00:07, changed invoice 5 at 12:00:07, changed invoice 6 at 12:00:08, bad item, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes
+told: bad item, changed invoice 4 at 12:00:07, changed invoice 5 at 12:00:07, changed invoice 6 at 12:00:08, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes
+warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 info: stored changes=2 missed_webhooks=0
 info: stored cause=webhook kind=invoice number=6 webhook=came what=booked
-warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 -> 3 changes
 hint: -1 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: 0 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
@@ -462,11 +461,11 @@ hint: 4 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 5 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 6 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 7 | open | webhook | 1 | 1 | 0 | 0 | 12:01:08 | unknown | e-conomic has no booked invoice with this number
-hint: 8 | open | operator | 1 | 0 | 1 | 0 | 12:00:24 | failed | its date
+hint: 8 | open | operator | 1 | 0 | 1 | 0 | 12:00:20 | failed | its date
 hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: a | open | invoice | 1 | 1 | 0 | 0 | 12:01:04 | unknown | e-conomic has no item with this number
-hint: b | open | invoice | 1 | 1 | 0 | 0 | 12:01:05 | unknown | e-conomic has no item with this number
+hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
 invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 invoice: 3 | W-3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
 invoice: 4 | W-4 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
@@ -477,18 +476,14 @@ change: invoice | 4 | booked | webhook | came | 12:00:05
 change: invoice | 5 | booked | webhook | came | 12:00:05
 change: invoice | 6 | booked | webhook | came | 12:00:07
 == a minute later
-hint invoices 7-7 8-8
-hint items a b
-hint item a
-hint item b
+person invoice 8
+unknown invoice 7
 told: bad item
 warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 ->
 == five minutes later
-hint invoices 7-7 8-8
-hint items a b
-hint item a
-hint item b
+person invoice 8
+unknown invoice 7
 told: bad item
 warning: unreadable invoices error=its date invoices=1 kind=invoice number=8
 ->
@@ -500,31 +495,31 @@ hint: 4 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 5 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 6 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 7 | answered | webhook | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no booked invoice with this number
-hint: 8 | open | operator | 1 | 0 | 3 | 0 | 12:06:59 | failed | its date
+hint: 8 | open | operator | 1 | 0 | 3 | 0 | 12:06:56 | failed | its date
 hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: a | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no item with this number
-hint: b | answered | invoice | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
 == one cannot be read
-hint invoice 20
+unknown invoice 20
 warning: read failed: postponed error=it is odd failures=1 kind=invoice number=20
 ->
 == it hangs
-hint invoice 20
+unknown invoice 20
 warning: read failed: postponed error=silence failures=2 kind=invoice number=20
 -> stopped, failed: silence
 == it does not exist
-hint invoice 20
+unknown invoice 20
 ->
-hint: 20 | 1 | 0 | 12:07:20 | unknown | e-conomic has no booked invoice with this number
+hint: 20 | 1 | 0 | 12:07:15 | unknown | e-conomic has no booked invoice with this number
 == one cannot be understood
-hint invoice 21
+unknown invoice 21
 told: bad item
 warning: unreadable invoices error=its sum invoices=1 kind=invoice number=21
 ->
-hint: 21 | 0 | 1 | 12:06:36 | failed | its sum
+hint: 21 | 0 | 1 | 12:06:31 | failed | its sum
 == one that is stored, with a tick
-invoice invoices above 10
+tick invoices above 10
 tick changes since 11:55:00
 invoice lines 1
 told: bad item
@@ -561,17 +556,17 @@ func TestHintedInvoicesFail(t *testing.T) {
 	d.show(hints)
 	d.saw(`
 == interrupted
-hint self
-hint invoices 11-11 12-12 13-13
+person self
+unknown invoices 11-11 12-12 13-13
 -> failed: broken
 hint: 11 | open | webhook | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 hint: 12 | open | webhook | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 hint: 13 | open | webhook | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 == refused: one by one
-hint invoices 11-11 12-12 13-13
-hint invoice 13
-hint invoice 12
-hint invoice 11
+unknown invoices 11-11 12-12 13-13
+unknown invoice 13
+unknown invoice 12
+unknown invoice 11
 invoice PDF 11
 invoice PDF 13
 told: changed invoice 13 at 12:00:04, changed invoice 11 at 12:00:06, PDF of 9 bytes, PDF of 9 bytes
@@ -586,7 +581,7 @@ no hold
 invoice: 11 | W-11 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
 invoice: 13 | W-13 | webhook | 12:00:03 | 1 | stored |  | 0 | 0 |
 == fewer come than were announced
-hint invoices 14-14 15-15
+unknown invoices 14-14 15-15
 ->
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 12 | open | webhook | 1 | 0 | 1 | 1 | 12:00:20 | forbidden | forbidden: refused too
@@ -594,7 +589,7 @@ hint: 13 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: 14 | open | webhook | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 hint: 15 | open | webhook | 1 | 0 | 0 | 0 | 1970-01-01 00:00:00 |  |
 == one has no number
-hint invoices 14-14 15-15
+unknown invoices 14-14 15-15
 invoice PDF 15
 told: bad item, bad item, changed invoice 15 at 12:00:08, PDF of 9 bytes
 warning: unreadable invoices error=its number invoices=2 kind=invoice number=
@@ -646,8 +641,8 @@ func TestInvoicesHeld(t *testing.T) {
 	d.show(hints, held, invoices)
 	d.saw(`
 == refused
-hint self
-invoice invoices above 10
+person self
+tick invoices above 10
 warning: held detail=no role reason=forbidden scope=invoices
 -> ticked
 hold: invoices | forbidden | no role | 12:00:02
@@ -673,7 +668,7 @@ hint: 99999999999999999999 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_he
 hint: x | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hold: invoices | forbidden | no role | 12:00:02
 == a person asks
-invoice invoices above 10
+tick invoices above 10
 -> ticked
 hint: 0 | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invoices: forbidden: no role
 hint: 11 | open | webhook | 1 | 0 | 1 | 1 | 12:11:16 | forbidden | forbidden: no role for invoice 11
@@ -684,14 +679,14 @@ hint: x | open | webhook | 1 | 0 | 0 | 0 | 12:10:02 | part_held | waits, as invo
 hold: invoices | forbidden | no role | 12:00:02
 == one that was refused before, hinted again
 hint invoice 12
-hint invoice 11
+unknown invoice 11
 warning: read failed: postponed error=no role for invoice 12 failures=1 kind=invoice number=12
 warning: read failed: postponed error=no role for invoice 11 failures=2 kind=invoice number=11
 ->
 == or by another holder
-hint self
+person self
 hint invoice 12
-hint invoice 11
+unknown invoice 11
 warning: read failed: postponed error=no role for invoice 12 failures=2 kind=invoice number=12
 warning: read failed: postponed error=no role for invoice 11 failures=3 kind=invoice number=11
 ->
@@ -700,7 +695,7 @@ hint invoice 13
 warning: read failed: postponed error=silence failures=1 kind=invoice number=13
 -> stopped, failed: silence
 == it is granted
-invoice invoices above 10
+tick invoices above 10
 told: changed invoice 11 at 12:31:09, changed invoice 12 at 12:31:09, changed invoice 13 at 12:31:09
 info: hold ended reason=forbidden scope=invoices seen=invoices read
 info: stored changes=3 missed_webhooks=0
@@ -737,14 +732,14 @@ func TestInvoicesHeldWithoutHints(t *testing.T) {
 	d.step("from then on each tick reads", aTick)
 	d.saw(`
 == a new holder tries at once
-hint self
-invoice invoices above 10
+person self
+tick invoices above 10
 -> ticked
 hold: invoices | forbidden | no role | 12:00:00
 == and no more
 -> ticked
 == until it is time
-invoice invoices above 10
+tick invoices above 10
 invoice PDF 11
 told: changed invoice 11 at 12:10:03, PDF of 9 bytes
 info: hold ended reason=forbidden scope=invoices seen=invoices read
@@ -753,7 +748,7 @@ info: stored cause=tick kind=invoice number=11 webhook=missed what=booked
 no hold
 invoice: 11 | W-11 | tick | 12:10:02 | 1 | stored |  | 0 | 0 |
 == from then on each tick reads
-invoice invoices above 11
+tick invoices above 11
 -> ticked
 `)
 }
@@ -773,7 +768,7 @@ func TestInvoicesBeginWhileHeld(t *testing.T) {
 	d.show(window)
 	d.saw(`
 == the first pass
-hint self
+person self
 invoice invoices newest
 invoice invoices dated 2026-11-01
 info: hold ended reason=forbidden scope=invoices seen=invoices read
@@ -786,7 +781,7 @@ invoice PDF 4
 invoice PDF 5
 told: bad item, changed invoice 4 at 12:00:05, changed invoice 5 at 12:00:05, PDF of 8 bytes, PDF of 8 bytes
 warning: unreadable invoices error=its number invoices=1 kind=invoice number=
-warning: unreadable fields in e-conomic's answer: their stored values stay kind=invoice number= warning=1 without a number that can be read: its number
+warning: e-conomic's answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
 info: stored changes=2 missed_webhooks=0
 -> ticked, 2 changes
 window: 5 | no gaps

@@ -75,7 +75,7 @@ func (s *losses) judge(ctx context.Context, read plan.LossRead) error {
 		return nil
 	}
 	s.log.WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("read held back: it would take away too much stock")
-	s.identity.checkedAt = time.Time{} // is it another agreement's?
+	s.by.checkedAt = time.Time{} // is it another agreement's?
 	if err := s.holdPart(ctx, plan.HeldLosses, d.Detail(s.shop.Shop)); err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (s *losses) dryRun(ctx context.Context, l *listing, p itemsPage) error {
 	if err != nil {
 		return err
 	}
-	items := plan.Items(plan.ItemsInput{Figure: s.shop.StockFigure, Token: s.token, Cause: l.Cause(), Hints: l.claim.Hints(),
+	items := plan.Items(plan.ItemsInput{Figure: s.shop.StockFigure, Token: s.token, Cause: l.Cause(), Hints: l.claim.Of(numbersOn(p)),
 		Observations: p.Observed, Stored: stored, Now: s.Now(), LateWithin: s.LateWithin, Suspects: s.guard.Suspects(), HeldBackTo: s.heldBackTo(), Recent: s.guard.Recent()})
 	l.Look(p.Observed, items)
 	if p.Next != "" {
@@ -160,7 +160,11 @@ func (s *losses) dryRun(ctx context.Context, l *listing, p itemsPage) error {
 	}
 	if d := s.guard.Look(s.state(), listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {
 		detail := d.Detail(s.shop.Shop)
-		return errors.Join(s.holdPart(ctx, plan.HeldLosses, detail), s.postponeAll(ctx, l.claim.Hints(), s.heldBackTo(), plan.HintHeldBack, detail))
+		errs := []error{s.holdPart(ctx, plan.HeldLosses, detail)}
+		for hints := range l.claim.Pieces() {
+			errs = append(errs, s.postponeAll(ctx, hints, s.heldBackTo(), plan.HintHeldBack, detail))
+		}
+		return errors.Join(errs...)
 	}
 	s.sweep.again, s.hinted = true, true
 	return s.endHolds(ctx, plan.SeenFewLosses)
@@ -169,7 +173,7 @@ func (s *losses) dryRun(ctx context.Context, l *listing, p itemsPage) error {
 // load loads the guard's memory.
 func (s *losses) load(ctx context.Context) error {
 	now := s.Now()
-	m, err := s.Store.LossMemory(ctx, s.shop.Shop, s.shop.Dataset, now.Add(-approvalLasts))
+	m, err := s.Store.LossMemory(ctx, s.shop.Shop, s.shop.StockDataset, now.Add(-approvalLasts))
 	if err != nil {
 		return err
 	}

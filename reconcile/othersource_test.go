@@ -23,8 +23,15 @@ import (
 // change query and no filter, does not say when an item changed, and tells only what is
 // in stock.
 type shelf struct {
-	stock []int // of the items "0", "1", …
-	asked []string
+	stock       []int // of the items "0", "1", …
+	asked       []string
+	paged       bool          // a pass reads one page
+	pause       time.Duration // until another call may be made
+	pausesAfter int           // pages
+
+	four map[int]int  // what of them is in place 4, the rest being in place 1; nil: the shop has chosen no places
+	bare map[int]bool // items without a figure
+	odd  map[int]bool // items that cannot be understood
 
 	invoices booklet
 }
@@ -36,15 +43,27 @@ func (s *shelf) Can() source.Capabilities {
 }
 
 func (s *shelf) item(n int) plan.Observation {
-	return plan.Observation{Item: plan.Item{Number: fmt.Sprint(n), Figures: plan.Figures{InStock: decimal.NewNullDecimal(decimal.NewFromInt(int64(s.stock[n])))}},
-		Began: time.Now(), Found: true}
+	o := plan.Observation{Item: plan.Item{Number: fmt.Sprint(n)}, Began: time.Now(), Found: true}
+	if s.bare[n] {
+		return o
+	}
+	o.Item.Figures.InStock = decimal.NewNullDecimal(decimal.NewFromInt(int64(s.stock[n])))
+	if s.four != nil {
+		o.Places = []plan.PlaceStock{{Place: "1", InStock: decimal.NewFromInt(int64(s.stock[n] - s.four[n]))}, {Place: "4", InStock: decimal.NewFromInt(int64(s.four[n]))}}
+	}
+	return o
 }
+
+var errOdd = &source.Error{Class: plan.ClassNumber, Err: errors.New("it cannot be understood")}
 
 func (s *shelf) Item(_ context.Context, _ source.Priority, number string) (plan.Observation, error) {
 	s.asked = append(s.asked, number)
 	n := 0
 	if _, err := fmt.Sscan(number, &n); err != nil || n >= len(s.stock) {
 		return plan.Observation{Item: plan.Item{Number: number}, Began: time.Now()}, nil //nolint:nilerr // no such number
+	}
+	if s.odd[n] {
+		return plan.Observation{}, errOdd
 	}
 	return s.item(n), nil
 }
@@ -58,6 +77,10 @@ func (s *shelf) Items(_ context.Context, _ source.Priority, q source.ItemsQuery,
 	s.asked = append(s.asked, fmt.Sprint("page ", n))
 	p := source.Page[plan.Observation]{Announced: len(s.stock), Began: time.Now()}
 	for i := n * shelfPage; i < min((n+1)*shelfPage, len(s.stock)); i++ {
+		if s.odd[i] {
+			p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: fmt.Sprint(i), Err: errOdd})
+			continue
+		}
 		p.Observed = append(p.Observed, s.item(i))
 	}
 	if (n+1)*shelfPage < len(s.stock) {
@@ -75,13 +98,22 @@ func (s *shelf) Cursor(time.Time, source.Times, time.Duration) time.Time {
 // shelves is a source.Service for a shelf.
 type shelves struct{ *shelf }
 
-func (s shelves) Budget(source.BudgetState) source.Budget  { return s }
-func (s shelves) Spare(source.Priority) int                { return 1000 }
-func (s shelves) Spent(source.Priority) bool               { return false }
-func (s shelves) State() source.BudgetState                { return source.BudgetState{} }
-func (s shelves) Account(string) source.Account            { return s }
-func (s shelves) Stock(plan.Figure) source.Stock           { return s.shelf }
-func (s shelves) Invoices(plan.OrderField) source.Invoices { return &s.shelf.invoices }
+func (s shelves) Budget(string, int64, source.Made, source.StockBudget) source.Budget { return s }
+func (s shelves) Spare(source.Priority) int                                           { return 1000 }
+func (s shelves) Spent(source.Priority) bool                                          { return false }
+func (s shelves) Made() source.Made                                                   { return source.Made{} }
+func (s shelves) Restore(source.Made)                                                 {}
+func (s shelves) Close()                                                              {}
+func (s shelves) Account(string) source.Account                                       { return s }
+func (s shelves) StockAccount(string) source.StockAccount                             { return s }
+func (s shelves) Stock(plan.Figure, ...string) source.Stock                           { return s.shelf }
+func (s shelves) Invoices(plan.OrderField) source.Invoices                            { return &s.shelf.invoices }
+func (s shelves) Pause(source.Priority) time.Duration {
+	if len(s.asked) < s.pausesAfter {
+		return 0
+	}
+	return s.pause
+}
 func (s shelves) Self(context.Context, source.Priority) (source.Self, error) {
 	return source.Self{AgreementNumber: 7}, nil
 }
@@ -147,10 +179,14 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 	t.Helper()
 	log := logrus.New()
 	log.SetOutput(t.Output())
+	turn := time.Minute
+	if s.paged {
+		turn = 0
+	}
 	shops := reconcile.New(reconcile.Options{
 		Store: f.Store, Source: shelves{s}, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
 		Now: time.Now, Jitter: func(time.Duration) time.Duration { return 0 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints,
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: turn, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
 		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
@@ -198,6 +234,79 @@ func TestAnotherSource(t *testing.T) {
 	must(t, err)
 	if !p.ItemsCursor.IsZero() || p.SweptAt.IsZero() || p.Items != 6 || p.Drift != 0 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestTickDuringListing: ticks that come while a listing is running are followed by one more, at
+// once: what has changed since its page was read does not wait for the tick after.
+func TestTickDuringListing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Shop.InvoicesOn = false
+	s := &shelf{stock: []int{10, 11, 12, 13, 14}, paged: true}
+	shop := s.shop(t, f, plan.FigureInStock)
+	tick, work := reconcile.Due{Tick: true}, reconcile.Due{Work: true}
+	for n, c := range []struct {
+		due     reconcile.Due
+		asked   string
+		changes int
+		again   bool
+	}{
+		{tick, "page 0", 0, true}, {work, "page 1", 0, true}, {work, "page 2", 0, false}, // the first listing
+		{work, "", 0, false},
+		{tick, "page 0", 1, true}, {tick, "page 1", 0, true}, {tick, "page 2", 0, true},
+		{work, "page 0", 1, true}, {work, "page 1", 0, true}, {work, "page 2", 0, false},
+		{work, "", 0, false},
+	} {
+		s.asked = nil
+		s.stock[0]++ // after its page was read, in all passes but those that read it
+		report, err := shop.RunOnce(t.Context(), c.due)
+		must(t, err)
+		if asked := strings.Join(s.asked, ", "); asked != c.asked || report.Changes != c.changes || report.Again != c.again {
+			t.Errorf("pass %d: asked for %q, %d changes, again %t: expected %+v", n, asked, report.Changes, report.Again, c)
+		}
+	}
+}
+
+// TestListingPauses: while the calls a minute do not allow a listing's next page, the pass ends and
+// the shop's hints are read.
+func TestListingPauses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Shop.InvoicesOn = false
+	s := &shelf{stock: []int{10, 11, 12, 13, 14}}
+	shop := s.shop(t, f, plan.FigureInStock)
+	tick, work := reconcile.Due{Tick: true}, reconcile.Due{Work: true}
+	const pause = 50 * time.Millisecond
+	for n, c := range []struct {
+		pause time.Duration // after as many pages
+		pages int
+		hint  bool
+		wait  time.Duration // before the pass
+		due   reconcile.Due
+		asked string
+		after bool
+	}{
+		{0, 0, false, 0, tick, "page 0, page 1, page 2", false}, // the first listing
+		{pause, 0, false, 0, tick, "", true},
+		{pause, 0, true, 0, work, "4", true},
+		{pause, 0, false, 0, work, "", true},
+		{pause, 1, false, pause, work, "page 0", true},
+		{0, 0, false, pause, work, "page 1, page 2", false},
+		{0, 0, false, 0, work, "", false},
+	} {
+		s.asked, s.pause, s.pausesAfter = nil, c.pause, c.pages
+		if c.hint {
+			s.stock[4]++
+			must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: f.Shop.Shop, Kind: plan.KindStock, Number: "4", Cause: plan.CauseOperator, At: time.Now()}}))
+		}
+		time.Sleep(c.wait)
+		report, err := shop.RunOnce(t.Context(), c.due)
+		must(t, err)
+		asked := strings.Join(s.asked, ", ")
+		if asked != c.asked || (report.After > 0) != c.after || report.After > pause || report.Again || report.Listing != c.after {
+			t.Errorf("pass %d: asked for %q, %+v: expected %+v", n, asked, report, c)
+		}
 	}
 }
 

@@ -44,17 +44,67 @@ func (p *pdfs) Run(ctx context.Context, due Due) (more bool, err error) {
 	if !due.Work && !p.waiting || !lines && !pdfs {
 		return false, nil
 	}
-	list, err := p.Store.InvoicesToFetch(ctx, p.shop.Dataset, p.due(), lines, pdfs, fetchesPerPass)
+	list, err := p.toFetch(ctx, lines, pdfs)
 	if err != nil {
 		return false, err
 	}
+	err = p.fetchAndStore(ctx, list)
+	if p.mayWait(due, err) {
+		return false, nil
+	}
+	return p.waiting && err == nil, err
+}
+
+// toFetch returns the due invoices whose lines or PDF are to be fetched now. What is not counts as
+// present.
+func (p *pdfs) toFetch(ctx context.Context, lines, pdfs bool) ([]store.InvoiceWork, error) {
+	list, err := p.Store.InvoicesToFetch(ctx, p.shop.Dataset, p.workDue(), lines, pdfs, fetchesPerPass)
+	if err != nil {
+		return nil, err
+	}
 	p.waiting = len(list) == fetchesPerPass
+	if list, err = p.leaveRetries(ctx, list); err != nil {
+		return nil, err
+	}
 	for n := range list {
-		// What is not to be fetched now counts as present.
 		list[n].LinesRead, list[n].PDFStored = list[n].LinesRead || !lines, list[n].PDFStored || !pdfs
 	}
-	err = p.fetchAndStore(ctx, list)
-	return p.waiting && err == nil, err
+	return list, nil
+}
+
+// mayWait reports whether the budget ended a fetch that nobody waits for: what is left of the
+// day's calls is kept for ticks, and the invoices stay due.
+func (p *pdfs) mayWait(due Due, err error) bool {
+	stop, _ := p.by.stops(err, plan.ReadNumber, 0)
+	return stop == plan.StopDay && !due.Requested
+}
+
+// leaveRetries postpones those retries that would exceed their share of the day's calls, and
+// returns the others: PDFs that never come must not take the calls of the rest.
+func (p *pdfs) leaveRetries(ctx context.Context, list []store.InvoiceWork) (rest []store.InvoiceWork, err error) {
+	spare := p.budget.Spare(source.PriorityPDF)
+	var left store.Applied
+	for _, inv := range list {
+		if inv.Tries > 0 {
+			if spare--; spare < 0 {
+				left.Work = append(left.Work, store.WorkResult{Number: inv.Number, DueAt: p.Now().Add(p.HeldRetry), Keep: true})
+				continue
+			}
+		}
+		rest = append(rest, inv)
+	}
+	if left.Empty() {
+		return rest, nil
+	}
+	return rest, p.apply(ctx, left)
+}
+
+// priorityOf returns the priority with which what an invoice lacks is read.
+func priorityOf(inv store.InvoiceWork) source.Priority {
+	if inv.Tries > 0 {
+		return source.PriorityPDF
+	}
+	return source.PriorityInvoice
 }
 
 // fetchAndStore fetches the lines and PDFs of invoices and stores them as they arrive. After a
@@ -102,7 +152,7 @@ func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) erro
 // ends reports whether the fetches in flight are useless, or would each cost the client's
 // timeout.
 func (p *pdfs) ends(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || outdated(err) || source.Has(err, plan.ClassHanging)
+	return ctx.Err() != nil || outdated(err) || source.Has(err, plan.ClassHanging) || source.Has(err, plan.ClassSilent)
 }
 
 // try tries PDFs held as forbidden, the newest invoice first, until one can be read; at most as
@@ -134,11 +184,11 @@ type fetched struct {
 	requestedLines, requestedPDF bool  // e-conomic was asked for its lines, for its PDF
 	lines, pdf                   error // why they are missing from applied
 	panicked                     error
+
+	handled chan struct{} // closed when it has been judged and stored
 }
 
-func (f fetched) limited() bool {
-	return source.ClassOf(f.lines) == plan.ClassBusy || source.ClassOf(f.pdf) == plan.ClassBusy
-}
+func (f fetched) failed() bool { return f.lines != nil || f.pdf != nil || f.panicked != nil }
 
 // judge processes e-conomic's answer for one invoice and postpones what the invoice still
 // lacks. It returns an error that is not specific to the invoice: the others need not be tried.
@@ -157,7 +207,7 @@ func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 		if !part.requested {
 			continue
 		}
-		err := p.identity.classify(ctx, *part.err)
+		err := p.by.classify(ctx, *part.err)
 		*part.err = err
 		if err == nil {
 			others = append(others, part.gate.readSucceeded(ctx, number))
@@ -196,8 +246,9 @@ func (f fetched) size() (size int) {
 }
 
 // fetchAll fetches invoices and yields them in batches as they arrive. While a batch is being
-// stored, each goroutine holds one finished invoice and fetches one more. The goroutines have
-// ended when the iterator returns.
+// stored, each goroutine holds one finished invoice and fetches one more, except after a failure:
+// then it waits for the judgement, which may stop the others. The goroutines have ended when the
+// iterator returns.
 func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, draining *atomic.Bool) iter.Seq[[]fetched] {
 	return func(yield func([]fetched) bool) {
 		next := make(chan store.InvoiceWork, len(list))
@@ -217,10 +268,11 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, draining 
 						return
 					}
 					f := p.fetchOne(fetching, inv, tell)
-					if f.limited() {
-						draining.Store(true) // the next fetch would wait for tokens
-					}
+					f.handled = make(chan struct{})
 					done <- f
+					if f.failed() {
+						<-f.handled
+					}
 				}
 			})
 		}
@@ -249,6 +301,9 @@ func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, draining 
 			// The loop body stops the fetches by canceling ctx or by setting draining: the
 			// goroutines must end before this returns.
 			yield(come)
+			for _, f := range come {
+				close(f.handled)
+			}
 		}
 	}
 }
@@ -276,7 +331,7 @@ func (p *pdfs) postponeWork(inv store.InvoiceWork, err error, refused bool) []st
 		text = plan.HintForbidden.Note(plan.KindInvoice, text)
 	}
 	p.log.WithFields(map[string]any{"kind": plan.KindInvoice, "number": inv.Number, "failures": tries}).WithError(err).Warn("fetch of an invoice failed: postponed")
-	return []store.WorkResult{{Number: inv.Number, DueAt: p.retryAt(tries), Tries: tries, Refused: refused, Error: text}}
+	return []store.WorkResult{{Number: inv.Number, DueAt: p.Now().Add(p.LongBackoff(tries)), Tries: tries, Refused: refused, Error: text}}
 }
 
 // store stores what was fetched in one transaction. If the database rejects it, each invoice
@@ -323,7 +378,7 @@ func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool,
 		return false, nil
 	}
 	if tell {
-		items, err := p.invoices.source.Lines(ctx, source.PriorityInvoice, inv.Number)
+		items, err := p.invoices.source.Lines(ctx, priorityOf(inv), inv.Number)
 		if err != nil {
 			return true, err
 		}
@@ -337,7 +392,7 @@ func (p *pdfs) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.App
 	if inv.PDFStored {
 		return nil
 	}
-	pdf, err := p.invoices.source.PDF(ctx, source.PriorityInvoice, inv.Number, inv.PDFLink)
+	pdf, err := p.invoices.source.PDF(ctx, priorityOf(inv), inv.Number, inv.PDFLink)
 	if err != nil {
 		return err
 	}

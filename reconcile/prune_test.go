@@ -45,7 +45,7 @@ func TestPruned(t *testing.T) {
 	d.show(left)
 	d.saw(`
 == no tick
-hint self
+person self
 ->
 left: 1 | 1
 == the first tick
@@ -57,12 +57,12 @@ tick changes since 11:55:00
 -> ticked
 left: 1 | 1
 == an hour later, hints are kept for less
-hint self
+person self
 tick changes since 12:54:59
 -> ticked
 left: 0 | 1
 == while a listing runs, hints stay
-hint self
+person self
 sweep items
 -> ticked, again, listing
 left: 1 | 0
@@ -76,5 +76,67 @@ sweep items from 4
 tick changes since 12:54:59
 -> ticked
 left: 0 | 0
+`)
+}
+
+// TestPrunedUnknown: answered hints of numbers that do not exist are kept for a day, others for
+// as long as it is configured.
+func TestPrunedUnknown(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, paged, func(d *desk) {
+		d.KeepHints, d.KeepHistory, d.DailyCalls = 2400*time.Hour, 2400*time.Hour, 5 // calls for a sweep a day
+	})
+	insert := func(number, reason string, ago time.Duration) {
+		at := store.At(d.clock.Add(-ago))
+		d.exec("INSERT INTO hints (shop, kind, number, seen_gen, done_gen, open, cause, first_at, last_at, due_at, reason) VALUES ('shop1234', 'stock', ?, 1, 1, 0, 'webhook', ?, ?, ?, ?)", number, at, at, at, reason)
+	}
+	insert("a", "unknown", 25*time.Hour)
+	insert("b", "unknown", 23*time.Hour)
+	insert("c", "", 25*time.Hour)
+	left := "left: SELECT GROUP_CONCAT(number) FROM hints"
+	d.step("a tick", aTick)
+	d.show(left)
+	d.later(23 * time.Hour / 2)
+	d.step("12 hours later", aTick)
+	d.show(left)
+	d.later(23*time.Hour/2 + 10*time.Minute)
+	d.step("within a day", aTick)
+	d.show(left)
+	d.later(time.Hour)
+	d.step("a day later, a sweep begins", aTick)
+	d.step("its second page", work)
+	d.step("its third page", work)
+	d.step("a tick after it", aTick)
+	d.show(left)
+	d.saw(`
+== a tick
+person self
+tick changes since 11:55:00
+-> ticked
+left: b,c
+== 12 hours later
+person self
+tick changes since 11:55:00
+-> ticked
+left: b,c
+== within a day
+person self
+tick changes since 23:25:03
+-> ticked
+left: b,c
+== a day later, a sweep begins
+person self
+sweep items
+-> ticked, again, listing
+== its second page
+sweep items from 2
+-> again, listing
+== its third page
+sweep items from 4
+->
+== a tick after it
+tick changes since 11:05:05
+-> ticked
+left: c
 `)
 }

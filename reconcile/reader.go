@@ -15,27 +15,38 @@ import (
 // reader reads hinted items by number.
 type reader struct {
 	*stock
-	alone bool // the source may hang on one of the numbers: read them one by one
+	alone   bool                // the source may hang on one of the numbers: read them one by one
+	unknown map[string]struct{} // hinted numbers of this pass that are not stored
+	bad     int                 // items in a row that could not be understood
+	left    inbox.Hints         // of this pass, since there were so many of those
 }
 
 // read reads hinted numbers, in at most `most` filtered listings of several each, or one by one
 // if most is 0. A number that cannot be read is postponed with its error and does not block the
 // others; when several in a row fail, it is not the numbers' fault.
 func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
+	ctx = source.Since(ctx, s.Now())
 	numbers := make([]string, 0, len(hints))
 	for number := range hints {
 		numbers = append(numbers, number)
 	}
 	slices.SortFunc(numbers, func(a, b string) int {
-		// Failed ones last: e-conomic may hang on them.
-		return cmp.Or(cmp.Compare(hints[a].Failures, hints[b].Failures), hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
+		// A person's first, and those that are not stored last. Failed ones late: e-conomic may
+		// hang on them.
+		return cmp.Or(cmp.Compare(s.priorityOf(hints, b), s.priorityOf(hints, a)), cmp.Compare(hints[a].Failures, hints[b].Failures),
+			hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
+	s.bad, s.left = 0, inbox.Hints{}
 	row := 0 // numbers without a usable answer
 	together := most > 0 && !s.alone
 	for filters := 0; len(numbers) > 0; {
 		n := 1
 		if together {
-			n = max(1, s.source.Together(numbers))
+			stored := slices.IndexFunc(numbers, func(number string) bool { return s.priorityOf(hints, number) == source.PriorityUnknown })
+			if stored < 0 {
+				stored = len(numbers)
+			}
+			n = max(1, s.source.Together(numbers[:stored]))
 		}
 		if n > 1 {
 			if filters++; filters > most {
@@ -43,12 +54,12 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 				s.hinted = true
 				break
 			}
-			err := s.identity.classify(ctx, s.together(ctx, hints, numbers[:n], &row))
+			err := s.by.classify(ctx, s.together(ctx, hints, numbers[:n], &row))
 			if err == nil {
 				numbers = numbers[n:]
 				continue
 			}
-			stop, again := s.identity.stops(err, plan.ReadItems, 0)
+			stop, again := s.by.stops(err, plan.ReadItems, 0)
 			if stop != plan.StopNothing {
 				s.alone = again == plan.AgainAlone
 				return err
@@ -61,12 +72,21 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 		if _, open := hints[number]; !open {
 			continue
 		}
-		if err := s.one(ctx, hints, number, &row); err != nil {
+		if err := s.oneOfMany(ctx, hints, number, &row); err != nil {
 			return err
 		}
 	}
 	s.alone = false
-	return nil
+	return s.awaitListing(ctx, s.left)
+}
+
+// oneOfMany is one, unless a handful of others in a row could not be understood.
+func (s *reader) oneOfMany(ctx context.Context, hints inbox.Hints, number string, row *int) error {
+	if s.bad >= plan.UnreadAlone && s.priorityOf(hints, number) != source.PriorityPerson {
+		s.left[number] = hints[number]
+		return nil
+	}
+	return s.one(ctx, hints, number, row)
 }
 
 func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []string, row *int) error {
@@ -75,7 +95,7 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 		outstanding[number] = struct{}{}
 	}
 	var observations []plan.Observation
-	for page, err := range s.pages(ctx, source.PriorityHint, "items", source.ItemsQuery{Numbers: numbers}) {
+	for page, err := range s.pages(ctx, s.priorityOf(hints, numbers[0]), "items", source.ItemsQuery{Numbers: numbers}) {
 		if err == nil || plan.IsShort(err) { // items that did not come are read alone
 			err = s.readSucceeded(ctx, "")
 		}
@@ -97,7 +117,7 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 	// which.
 	for _, number := range numbers {
 		if _, missing := outstanding[number]; missing {
-			if err := s.one(ctx, hints, number, row); err != nil {
+			if err := s.oneOfMany(ctx, hints, number, row); err != nil {
 				return err
 			}
 		}
@@ -107,11 +127,16 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 
 // one reads one number; row is that of stopsForNumber.
 func (s *reader) one(ctx context.Context, hints inbox.Hints, number string, row *int) error {
-	o, err := s.source.Item(ctx, source.PriorityHint, number)
+	o, err := s.source.Item(ctx, s.priorityOf(hints, number), number)
 	if err != nil {
+		if s.bad++; source.ClassOf(err) == plan.ClassNumber {
+			s.unread.Alone(number, err)
+		} else {
+			s.bad = 0
+		}
 		return s.readFailed(ctx, hints, number, err, row)
 	}
-	*row = 0
+	*row, s.bad = 0, 0
 	if err := s.readSucceeded(ctx, number); err != nil {
 		return err
 	}

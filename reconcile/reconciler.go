@@ -23,11 +23,16 @@ type Options struct {
 
 	plan.Policy
 
+	Rackbeat           source.StockService // where stock is read that is kept in Rackbeat
+	RackbeatDailyCalls int                 // calls a day and account of Rackbeat
+	OpenRackbeat       func(shop string, sealed []byte) (key string, err error)
+
 	PDFConcurrency int           // PDFs fetched at once, per shop
 	DailyCalls     int           // calls a day and agreement
 	PageSize       int           // items per page: 1 to plan.PageSize
 	ListingTurn    time.Duration // how long a listing reads pages before its shop's hints get their turn: one page at least
 	UnpackAtOnce   int           // minimum number of webhooks unpacked per transaction, if there are that many
+	HintCaps       plan.HintCaps // of a shop's open hints
 	KeepHistory    time.Duration
 	KeepHints      time.Duration // answered ones
 }
@@ -37,20 +42,38 @@ type Observer interface {
 	Changed(shop string, changes []plan.Change, committed time.Time)
 	PDFStored(shop string, size int)
 	BadItem(shop string)
-	Warned(shop string, kind plan.Kind) // fields of an item or invoice could not be understood; the rest was stored
+	Warned(shop string, kind plan.Kind)           // fields of an item or invoice could not be understood; the rest was stored
+	Overflowed(shop string, marked, tooOld int64) // webhooks that no hint is kept for: a sweep covers them, or they are of invoices before the shop's start
 }
 
 // Backoff returns how long to wait after the given number of failures in a row. It grows
 // exponentially with full jitter, so that shops that failed together do not retry together.
-func (o *Options) Backoff(failures int) time.Duration {
-	longest := min(o.RetryMin<<min(max(failures-1, 0), 20), o.RetryMax)
+func (o *Options) Backoff(failures int) time.Duration { return o.backoff(failures, o.RetryMax) }
+
+// LongBackoff is Backoff for what may never come, such as an invoice's PDF: in the end it is
+// tried once a day.
+func (o *Options) LongBackoff(failures int) time.Duration {
+	return o.backoff(failures, max(longestBackoff, o.RetryMax))
+}
+
+const longestBackoff = 24 * time.Hour
+
+func (o *Options) backoff(failures int, most time.Duration) time.Duration {
+	longest := min(o.RetryMin<<min(max(failures-1, 0), 20), most)
 	if longest <= 0 {
-		longest = o.RetryMax
+		longest = most
 	}
 	return o.RetryMin/2 + o.Jitter(longest)
 }
 
-// DueBy returns the range of due times that are due at now.
+// WorkDueBy is DueBy for what invoices lack.
+func (o *Options) WorkDueBy(now time.Time) store.Due {
+	due := o.DueBy(now)
+	due.Beyond = due.Beyond.Add(longestBackoff)
+	return due
+}
+
+// DueBy returns the range of due times of hints that are due at now.
 func (o *Options) DueBy(now time.Time) store.Due {
 	longest := max(o.RetryMin+o.RetryMax, o.HeldRetry)
 	for _, d := range o.Rereads {
@@ -77,10 +100,16 @@ func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
 	s := &Shop{
 		Reconciler: r, log: r.Log.WithField("shop", shop.Shop),
 		holder: holder{shop: shop, token: token},
-		inbox:  inbox.New(r.Store, shop.Shop, r.UnpackAtOnce),
+		inbox:  r.newInbox(shop),
 	}
-	s.components = newComponents(s)
+	s.components = newComponents(s, &calls{})
 	return s
+}
+
+func (r *Reconciler) newInbox(shop store.Shop) *inbox.Inbox {
+	return inbox.New(r.Store, shop.Shop, inbox.Options{Datasets: shop.Datasets(), AtOnce: r.UnpackAtOnce, Caps: store.Caps{
+		HintCaps: r.HintCaps, FirstInvoice: shop.InvoicesFromNumber, InvoicesFrom: shop.InvoicesFrom,
+	}})
 }
 
 // farAway is later than any hint is due.
@@ -96,6 +125,8 @@ func (r *Reconciler) since(t time.Time) time.Duration {
 }
 
 func (r *Reconciler) due() store.Due { return r.DueBy(r.Now()) }
+
+func (r *Reconciler) workDue() store.Due { return r.WorkDueBy(r.Now()) }
 
 // retryAt returns when to retry after the given number of failures in a row.
 func (r *Reconciler) retryAt(failures int) time.Time { return r.Now().Add(r.Backoff(failures)) }

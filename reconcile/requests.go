@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"lagerd/plan"
 	"lagerd/store"
 )
 
@@ -73,7 +72,7 @@ func (r *requests) answer(ctx context.Context, report *Report, ticks, waiting []
 	case l.spent != nil:
 		errs = append(errs, r.finish(ctx, append(r.sweep, waiting...), r.changes, errors.Join(err, r.identity.cutShort(l.spent))))
 		r.sweep = nil
-	case r.progress.Holds.Any(plan.ScopeShop), report.Stopped && r.failed:
+	case r.stock.by.held(), report.Stopped && r.failed, r.stock.by.failures > 1:
 		// The source may be down for any length of time. A single failure is retried.
 		errs = append(errs, r.finish(ctx, append(r.sweep, waiting...), r.changes, failed))
 		r.sweep = nil

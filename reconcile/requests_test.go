@@ -66,12 +66,12 @@ func TestRequestOfOtherSettings(t *testing.T) {
 // sweeping returns a large shop whose requested sweep waits for its share of the day's calls.
 func sweeping(t *testing.T) *forbids {
 	f := newForbids(t, func(f *forbids) {
-		for n := range 40 {
+		for n := range 400 {
 			f.has(fmt.Sprint("n", n), "1")
 			f.stocks(fmt.Sprint("n", n), "1")
 		}
 		f.swept()
-	}, func(o *reconcile.Options) { o.PageSize, o.DailyCalls = 2, 100 })
+	}, func(o *reconcile.Options) { o.PageSize, o.DailyCalls = 2, 5000 })
 	must(t, f.done.next(t))
 	f.asks("r1", store.WantSweep)
 	f.looks()
@@ -102,7 +102,7 @@ func (f *forbids) quiet() (failed int) {
 // looks passes the news to the scheduler, as the engine does each second.
 func (f *forbids) looks() {
 	f.t.Helper()
-	news, err := f.Store.News(f.t.Context(), store.Due{By: time.Now(), Beyond: time.Now().Add(time.Hour)})
+	news, err := f.Store.News(f.t.Context(), store.Due{By: time.Now(), Beyond: time.Now().Add(time.Hour)}, store.Due{By: time.Now(), Beyond: time.Now().Add(25 * time.Hour)})
 	must(f.t, err)
 	f.scheduler.Requested(news.Requests)
 	f.scheduler.Wake(news.Work)

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"lagerd/inbox"
 	"lagerd/plan"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -34,8 +34,9 @@ type Shop struct {
 	inbox    *inbox.Inbox
 
 	calls
+	agreement source.Budget // of calls: e-conomic's
 	passState
-	pruned time.Time
+	pruned
 
 	*components
 }
@@ -43,16 +44,17 @@ type Shop struct {
 // components are what RunOnce runs: the parts, and what goes before and after them.
 type components struct {
 	requests requests
-	identity identity
+	identity *identity // e-conomic's
 	invoices *invoices
 	stock    *stock
 	pdfs     *pdfs
 }
 
 // part is stock, invoices or PDFs. Run reads what is due, plans, and stores; more reports that
-// there is more to do immediately.
+// there is more to do immediately. readBy returns the identity with whose token it reads.
 type part interface {
 	Run(ctx context.Context, due Due) (more bool, err error)
+	readBy() *identity
 }
 
 // passState is what a pass leaves for the next one, and the result of the running one.
@@ -63,15 +65,28 @@ type passState struct {
 	hinted bool // this pass recorded hints
 }
 
-// newComponents returns the components of a shop that has not been read yet.
-func newComponents(s *Shop) *components {
-	of := func(scope plan.Scope, kind plan.Kind) gate { return gate{hints: hints{s, kind}, scope: scope} }
+// newComponents returns the components of a shop that has not been read yet. If its stock has a
+// source of its own, e-conomic's token is only that of the invoices, and stockCalls are the calls to
+// that source.
+func newComponents(s *Shop, stockCalls *calls) *components {
+	scope := plan.ScopeShop
+	if s.shop.ReadsRackbeat() {
+		scope = plan.ScopeInvoices
+	}
+	agreement := newIdentity(s, scope)
+	account, made := agreement, &s.calls
+	if s.shop.ReadsRackbeat() {
+		account, made = newIdentity(s, plan.ScopeStock), stockCalls
+	}
+	of := func(scope plan.Scope, kind plan.Kind, by *identity) gate {
+		return gate{hints: hints{s, kind}, scope: scope, by: by}
+	}
 	return &components{
 		requests: requests{Shop: s},
-		identity: identity{gate: of(plan.ScopeShop, "")},
-		invoices: &invoices{gate: of(plan.ScopeInvoices, plan.KindInvoice)},
-		stock:    newStock(of(plan.ScopeStock, plan.KindStock)),
-		pdfs:     &pdfs{gate: of(plan.ScopePDFs, plan.KindInvoice)},
+		identity: agreement,
+		invoices: &invoices{gate: of(plan.ScopeInvoices, plan.KindInvoice, agreement)},
+		stock:    newStock(of(plan.ScopeStock, plan.KindStock, account), made),
+		pdfs:     &pdfs{gate: of(plan.ScopePDFs, plan.KindInvoice, agreement)},
 	}
 }
 
@@ -92,20 +107,27 @@ func (d Due) Merge(o Due) Due {
 type Report struct {
 	Ticked  bool // a tick was due, and everything it covers was read and stored
 	Changes int
-	Again   bool  // there is more to do immediately
-	Listing bool  // a listing is running and continues in the next pass
-	Idle    bool  // nothing was read: the shop is paused or held, or /self could not be read
-	Stopped bool  // an error kept the pass from doing the rest
-	Tried   bool  // the pass got as far as trying what was requested
-	Short   error // why not everything due was read: the agreement's budget, for the day or for now, or the source refuses a part that is held for another reason
+	Again   bool          // there is more to do immediately
+	Listing bool          // a listing is running and continues in the next pass
+	After   time.Duration // until the running listing may continue, unless there is something else to do before; 0: it does not pause
+	Idle    bool          // nothing was read: the shop is paused or held, or /self could not be read
+	Stopped bool          // an error kept the pass from doing the rest
+	Tried   bool          // the pass got as far as trying what was requested
+	Beside  *Beside       // nil: nothing
+	Short   error         // why not everything due was read: the budget, for the day or for now; a part is refused and held for another reason; or Partial
+	Partial bool          // what is read with one of the shop's tokens failed, or has not been answered yet, and the rest did not
 }
+
+// Beside are calls to be made at once, beside the passes, each until it ends or the lease is lost.
+// When one has ended there may be work.
+type Beside struct{ Calls []func(context.Context) }
 
 // RunOnce does what is due for the shop. Ticks, signals, commands and tests all call it. Its
 // parts fail independently, and it returns their errors joined. A panic becomes an error of
 // this shop.
 //
 //	unpack    recorded webhooks get their rows; the rest of a burst waits for a listing
-//	identity  is the token valid, is it still the same agreement
+//	identity  is the token valid, is it still the same agreement; likewise for the stock's own source
 //	parts     invoices, stock, PDFs: read ─▶ plan ─▶ apply, each in its Run
 //	requests  report the outcome to whoever requested the run
 func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) {
@@ -116,9 +138,13 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 			err = fmt.Errorf("shop %s: internal error: %v", s.shop.Shop, p)
 		}
 		s.failed = err != nil
-		report.Short, report.Listing = s.identity.cutShort(report.Short), s.stock.sweep.listing != nil
+		report.Short, report.Listing, report.After = s.identity.cutShort(report.Short), s.stock.sweep.listing != nil, s.stock.sweep.pauses()
+		report.Beside = s.asks()
 	}()
-	s.found, s.hinted, s.identity.self = 0, false, plan.SelfUnasked
+	s.found, s.hinted = 0, false
+	for _, i := range s.identities() {
+		i.begin()
+	}
 	s.stock.losses.guard.ExpireApproval(s.Now())
 	ticks, waiting, err := s.requests.open(ctx, &due)
 	if err != nil {
@@ -146,50 +172,6 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	return report, err
 }
 
-// runParts runs the parts of the shop, if it may be read.
-func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
-	if s.shop.Paused() {
-		return Report{Idle: true}, nil
-	}
-	if ready, err := s.identity.check(ctx, due); !ready || err != nil {
-		return Report{Idle: true, Stopped: err != nil}, err
-	}
-	var report Report
-	var errs []error
-	parts := []part{s.invoices, s.stock, s.pdfs}
-	for n := range parts {
-		if err := s.load(ctx); err != nil { // a part whose write failed has forgotten what is stored
-			report.Stopped = true
-			return report, errors.Join(append(errs, err)...)
-		}
-		at := (s.first + n) % len(parts)
-		more, err := parts[at].Run(ctx, due)
-		report.Again = report.Again || more
-		ends, next := s.identity.endsPass(ctx, err)
-		if next {
-			s.first = (at + 1) % len(parts)
-		}
-		if ends {
-			report.Stopped = true
-			return report, errors.Join(append(errs, err)...)
-		}
-		switch stop, _ := s.identity.stops(err, plan.ReadListing, 0); stop {
-		case plan.StopDay:
-			report.Short = err
-		default:
-			errs = append(errs, err)
-		}
-	}
-	s.first = 0
-	if report.Short == nil {
-		report.Short = cmp.Or(s.stock.refusal, s.invoices.refusal, s.pdfs.refusal) // no hold shows it
-	}
-	report.Again = report.Again || s.hinted
-	err := errors.Join(errs...)
-	report.Ticked = due.Tick && err == nil && report.Short == nil && s.stock.isCurrent()
-	return report, err
-}
-
 // load reads the stored state of the shop, once per lease and after each transaction whose
 // outcome is unknown.
 func (s *Shop) load(ctx context.Context) (err error) {
@@ -208,18 +190,17 @@ func (s *Shop) load(ctx context.Context) (err error) {
 			return fmt.Errorf("shop %s: order pattern: %w: correct it with `lagerd shops set %s --order-pattern …`", s.shop.Shop, err, s.shop.Shop)
 		}
 	}
-	s.calls.load(s.Source, s.progress)
-	grant, err := s.Open(s.shop.Shop, s.shop.GrantToken)
-	if err != nil {
-		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
+	s.invoices.rule = rule
+	if err = s.openAccounts(ctx); err != nil {
+		return err
 	}
-	account := s.budget.Account(grant)
-	s.identity.account, s.stock.source = account, account.Stock(s.shop.StockFigure)
-	s.invoices.source, s.invoices.rule = account.Invoices(s.shop.OrderField), rule
 	if err = s.warnings.load(ctx, s.Store, s.shop.Shop); err != nil {
 		return err
 	}
-	s.inbox.Forget()
+	// Items were left out of the last listing: until the next one, nobody knows how many.
+	s.stock.unclear = s.warnings.leavesOut(plan.KindStock)
+	s.stock.sweep.wanted = s.stock.sweep.wanted || s.stock.unclear
+	s.inbox.Forget(s.progress.MarkedStock, s.progress.MarkedInvoices)
 	s.pdfs.waiting = true // not known until they are read
 	s.stock.changeover.restart()
 	if s.base.IsZero() { // a reload keeps the clock that orders observations, see steady
@@ -229,23 +210,36 @@ func (s *Shop) load(ctx context.Context) (err error) {
 	return nil
 }
 
+// Close ends the work on the shop, once its last pass has ended.
+func (s *Shop) Close() {
+	s.calls.close()
+	s.stock.calls.close()
+}
+
 // Change replaces the settings. It drops everything learnt under the old ones, which may belong
 // to another agreement, except the calls spent. The next pass therefore checks whose the token
 // is before it stores anything, and requests for a running sweep get a new one.
 func (s *Shop) Change(shop store.Shop) {
+	stockCalls := &calls{}
+	if s.stock.by != s.identity {
+		stockCalls = s.stock.calls
+	}
 	*s = Shop{
 		Reconciler: s.Reconciler, log: s.log,
 		holder: holder{shop: shop, token: s.token, seq: s.seq, base: s.base},
-		inbox:  inbox.New(s.Store, shop.Shop, s.UnpackAtOnce),
-		calls:  s.calls, pruned: s.pruned,
+		inbox:  s.newInbox(shop),
+		calls:  s.calls, agreement: s.agreement, pruned: s.pruned,
 	}
-	s.components = newComponents(s)
+	s.components = newComponents(s, stockCalls)
+	if s.stock.by == s.identity {
+		stockCalls.close()
+	}
 }
 
-// outdated reports whether nothing more can be written: the lease is lost, or the settings have
-// changed.
+// outdated reports whether the pass can do nothing more: the lease is lost, the settings have
+// changed, or another lagerd is to take the shop.
 func outdated(err error) bool {
-	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrSettingsChanged)
+	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrSettingsChanged) || errors.Is(err, store.ErrAccountHeld)
 }
 
 // forget makes the next pass reload the stored state, after a transaction whose outcome is

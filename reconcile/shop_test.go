@@ -56,22 +56,22 @@ func TestIdentity(t *testing.T) {
 	d.step("an hour later", work)
 	d.saw(`
 == it cannot be read
-hint self
+person self
 -> idle, stopped, failed: broken
 == a token is refused
-hint self
+person self
 warning: held detail=revoked reason=token_refused scope=shop
 -> idle, stopped, failed: revoked
 hold: shop | token_refused | revoked | 12:00:02
 == of a second agreement, as far as is known
-hint self
+person self
 error: several agreements answer 401 and none succeeds: probably the app's secret token is wrong, or e-conomic has withdrawn it: check economic.app_secret_token_file before you request new grants, then run 'systemctl reload lagerd' (restart it if the token is a systemd credential) agreements=2
 -> idle, stopped, failed: revoked
 hold: shop | token_refused | revoked | 12:00:02
 == held, and not due
 -> idle
 == another refusal
-hint self
+person self
 info: hold ended reason=token_refused scope=shop seen=self: 403
 warning: held detail=no role reason=forbidden scope=shop
 -> idle, stopped, failed: no role
@@ -79,13 +79,13 @@ hold: shop | forbidden | no role | 12:00:04
 == less than the delay later
 -> idle
 == another agreement
-hint self
+person self
 info: hold ended reason=forbidden scope=shop seen=other agreement
 warning: held detail=the token answers for agreement 8, the shop is agreement 7 reason=agreement_changed scope=shop
 -> idle, stopped, failed: shop shop1234: the token answers for agreement 8, the shop is agreement 7: if the change is intended, run 'lagerd shops set shop1234 --accept-agreement'
 hold: shop | agreement_changed | the token answers for agreement 8, the shop is agreement 7 | 12:10:05
 == the shop's own
-hint self
+person self
 tick items
 info: hold ended reason=agreement_changed scope=shop seen=self
 -> ticked
@@ -93,7 +93,7 @@ no hold
 == less than an hour later
 ->
 == an hour later
-hint self
+person self
 ->
 `)
 }
@@ -107,7 +107,7 @@ func TestFirstAgreement(t *testing.T) {
 	d.saw(`
 agreement: 7
 == the first pass
-hint self
+person self
 invoice invoices newest
 invoice invoices dated 2026-11-01
 sweep items
@@ -139,13 +139,13 @@ func TestRefusedToken(t *testing.T) {
 	d.show(held)
 	d.saw(`
 == a good pass
-hint self
-invoice invoices above 0
+person self
+tick invoices above 0
 tick changes since 11:55:00
 -> ticked
 == two reads are refused, and the token is good
-invoice invoices above 0
-hint self
+tick invoices above 0
+person self
 tick changes since 11:55:00
 warning: held detail=no role, it seems reason=forbidden scope=invoices
 warning: held detail=no role, it seems reason=forbidden scope=stock
@@ -153,20 +153,20 @@ warning: held detail=no role, it seems reason=forbidden scope=stock
 hold: invoices | forbidden | no role, it seems | 12:00:05
 hold: stock | forbidden | no role, it seems | 12:00:06
 == a good self
-hint self
+person self
 ->
 == and nothing is known of the token
-invoice invoices above 0
-hint self
+tick invoices above 0
+person self
 -> stopped, failed: refused; who knows
 no hold
 == nor does it answer
-invoice invoices above 0
-hint self
+tick invoices above 0
+person self
 -> stopped, failed: refused; silence
 == and the token is bad
 tick changes since 11:55:00
-hint self
+person self
 warning: held detail=revoked reason=token_refused scope=shop
 -> stopped, failed: refused; revoked
 hold: shop | token_refused | revoked | 12:00:13
@@ -194,8 +194,8 @@ func TestPartsTakeTurns(t *testing.T) {
 	d.step("in their order", aTick)
 	d.saw(`
 == invoices hang
-hint self
-invoice invoices above 0
+person self
+tick invoices above 0
 -> stopped, failed: silence
 == stock comes first, and hangs
 tick changes since 11:55:00
@@ -205,14 +205,14 @@ invoice PDF 1
 warning: fetch of an invoice failed: postponed error=silence failures=1 kind=invoice number=1
 -> stopped, failed: silence
 == invoices again
-invoice invoices above 0
+tick invoices above 0
 -> stopped, failed: silence
 == all are read
 tick changes since 11:55:00
-invoice invoices above 0
+tick invoices above 0
 -> ticked
 == in their order
-invoice invoices above 0
+tick invoices above 0
 tick changes since 11:55:00
 -> failed: broken
 `)
@@ -242,15 +242,15 @@ func TestPanic(t *testing.T) {
 	d.step("the next pass fetches it", work)
 	d.saw(`
 == a tick
-hint self
+person self
 tick items
 -> ticked
 == a pass panics
-hint self
+person self
 error: pass panicked
 -> not tried, failed: shop shop1234: internal error: no self
 == the next one
-hint self
+person self
 tick items
 told: changed stock a at 13:00:04
 info: stored cause=sweep kind=stock new_stock=1 number=a old_stock=9 webhook=missed what=stock
@@ -264,7 +264,7 @@ tick items
 tick items
 -> ticked
 == a PDF panics
-hint self
+person self
 invoice PDF 1
 -> failed: shop shop1234: fetch invoice 1: internal error: no PDF 1
 invoice: 1 |  | tick | 11:00:00 | 1 | pending | 1970-01-01 00:00:00 | 0 | 0 |
@@ -333,7 +333,7 @@ request: r1 | 12:00:00 | 0 | it cannot be opened
 request: r2 | 12:00:00 | 0 | the shop is paused: resume it with 'lagerd shops resume shop1234'
 hint: a | 1 | 2
 == resumed
-hint self
+person self
 hint item a
 info: hold ended reason=token_unreadable scope=shop seen=self
 ->
@@ -365,30 +365,30 @@ func TestTickCounts(t *testing.T) {
 	d.show(held)
 	d.saw(`
 == a tick with a change
-hint self
-invoice invoices above 0
+person self
+tick invoices above 0
 tick items
 told: changed stock a at 12:00:03
 info: stored cause=sweep kind=stock new_stock=3 number=a old_stock=1 webhook=missed what=stock
 -> ticked, 1 changes
 == a tick without
-invoice invoices above 0
+tick invoices above 0
 tick items
 -> ticked
 == no tick
 ->
 == invoices fail, and stock is read
-invoice invoices above 0
+tick invoices above 0
 tick items
 -> failed: broken
 == the day is spent for invoices
-invoice invoices above 0
+tick invoices above 0
 tick items
 told: changed stock b at 12:00:09
 info: stored cause=sweep kind=stock new_stock=5 number=b old_stock=2 webhook=missed what=stock
 -> 1 changes, short: cut short: it waits until 2026-11-20 13:30:09 UTC: the day is spent
 == stock is held
-invoice invoices above 0
+tick invoices above 0
 tick items
 warning: held detail=no role reason=forbidden scope=stock
 -> short: cut short: it waits until 2026-11-20 13:30:11 UTC: the day is spent

@@ -59,7 +59,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, Policy: plan.Policy{RetryMin: time.Second, RetryMax: time.Minute}, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
-	w.components = newComponents(w)
+	w.components = newComponents(w, &calls{})
 	hints := inbox.Hints{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []plan.Unreadable
 	for n := range plan.MostUnread + 10 {

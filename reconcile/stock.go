@@ -20,16 +20,20 @@ import (
 // stock is the part that reconciles the stock of the shop's items.
 type stock struct {
 	gate
+	*calls     // of the account that it is read from: the shop's, or its own
 	source     source.Stock
 	created    []plan.Item // by the last read that created any, to detect a renumbering
 	reader     *reader
 	sweep      *sweep
 	losses     *losses
 	changeover *changeover
+
+	unread  plan.UnreadItems // of the last whole listing, and of change queries since
+	unclear bool             // more items may be unreadable than are asked for alone
 }
 
-func newStock(g gate) *stock {
-	s := &stock{gate: g}
+func newStock(g gate, made *calls) *stock {
+	s := &stock{gate: g, calls: made}
 	s.reader, s.sweep, s.losses, s.changeover = &reader{stock: s}, &sweep{stock: s}, &losses{stock: s}, &changeover{stock: s}
 	return s
 }
@@ -38,7 +42,8 @@ func newStock(g gate) *stock {
 // that is due.
 func (s *stock) Run(ctx context.Context, due Due) (more bool, err error) {
 	more, err = s.read(ctx, due)
-	if err != nil || !s.changeover.underWay() || s.off() != "" || s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) {
+	if err != nil || !s.changeover.underWay() || s.off() != "" ||
+		s.progress.Holds.Has(plan.ScopeStock, plan.HeldNoInventory) || s.progress.Holds.Has(plan.ScopeStock, plan.HeldUnreadable) {
 		return more, err
 	}
 	list, err := s.changeover.step(ctx)
@@ -54,12 +59,13 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 	if closed, err := s.closed(ctx, &due); closed || err != nil {
 		return false, err
 	}
+	if err := s.bookCalls(ctx); err != nil {
+		return false, err
+	}
 	if err := s.losses.applyApproval(ctx, &due); err != nil {
 		return false, err
 	}
-	if s.sweep.again && s.sweep.listing == nil {
-		due.Sweep, s.sweep.again = true, false
-	}
+	s.sweep.follow(&due)
 	list, err := s.load(ctx, due.Requested)
 	if err != nil {
 		return false, err
@@ -83,6 +89,7 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 // even if the previous one failed, unless the source refuses the part.
 func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
+	s.sweep.next = s.sweep.next || work.Next
 	var errs []error
 	if work.Listing {
 		errs = append(errs, s.sweep.begin(ctx, due, work.burst, work.backlog))
@@ -96,7 +103,8 @@ func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 		}
 	}
 	if work.Filters || work.Singles {
-		errs = append(errs, s.holdIfRefused(ctx, heldBack(s.reader.read(ctx, work.hints, work.filters(due)))))
+		err := s.withinBudget(ctx, due.Requested, work.hints, s.reader.read(ctx, work.hints, work.filters(due)))
+		errs = append(errs, s.holdIfRefused(ctx, heldBack(err)))
 	}
 	return errors.Join(errs...)
 }
@@ -118,8 +126,21 @@ func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 			return true, s.dismiss(ctx, due.Requested, plan.HintNoInventory, hold.Detail)
 		}
 		due.Sweep = true // nothing is believed before a listing shows figures
+	} else if hold.Reason == plan.HeldUnreadable && s.sweep.listing == nil {
+		if !s.dueForListing(due.Requested) {
+			return true, s.postponeHeld(ctx, due.Requested)
+		}
+		s.markTried()
+		due.Sweep = true
 	}
 	return false, nil
+}
+
+// dueForListing reports whether stock held as unreadable is due for a try: a listing, as often
+// as the sweeps' share of calls allows.
+func (s *stock) dueForListing(requested bool) bool {
+	_, soon := plan.SweepInterval(int(s.progress.Items), s.PageSize, s.dailyCalls(), s.SweepEvery)
+	return s.triedAt.IsZero() || requested || s.since(s.triedAt) >= soon
 }
 
 // stockWork is what a pass reads of the shop's stock.
@@ -147,53 +168,81 @@ func (w stockWork) filters(due Due) int {
 }
 
 // plan decides what to read. What unpack left of a burst stays in its batches if a listing
-// follows; otherwise plan unpacks it.
+// follows and it names no more numbers than the shop has, with those that the caps admit;
+// otherwise plan unpacks it. Only numbers that are stored are worth a listing of their own:
+// anybody can invent the others.
 func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWork, err error) {
 	w.hints = list
-	if w.backlog, err = s.inbox.Backlog(ctx); err != nil {
+	if w.backlog, err = s.inbox.Backlog(ctx, int(s.progress.Items)+s.HintCaps.Unknown+s.HintCaps.Invoices); err != nil {
 		return w, err
 	}
 	situation := s.situation(due, w.hints, w.backlog.Items())
-	if !w.backlog.Empty() && !situation.Burst() {
+	if situation.Burst() {
+		known, err := s.known(ctx, situation.MostWithoutListing(), maps.Keys(w.hints), w.backlog.Items().Numbers())
+		if err != nil {
+			return w, err
+		}
+		situation.Hinted = len(known)
+	}
+	if !w.backlog.Empty() && (w.backlog.More() || !situation.Burst()) {
 		if err = s.unpack(ctx, true); err != nil {
 			return w, err
 		}
 		if w.hints, err = s.load(ctx, due.Requested); err != nil {
 			return w, err
 		}
-		w.backlog, situation = inbox.Backlog{}, s.situation(due, w.hints, nil)
+		w.backlog = inbox.Backlog{}
+	}
+	var left inbox.Hints
+	if !situation.Burst() {
+		if left, err = s.leaveToListing(ctx, w.hints); err != nil {
+			return w, err
+		}
+		situation = s.situation(due, w.hints, nil)
 	}
 	w.Reads, w.burst = plan.PlanReads(situation), situation.Burst()
+	if !w.Listing { // otherwise it answers them
+		err = s.awaitListing(ctx, left)
+	}
 	if s.losses.holdBack() {
 		// Nothing that a change query shows may be stored, so it is pointless.
 		w.Changes = false
 	}
-	return w, nil
+	return w, err
 }
 
-func (s *stock) situation(due Due, list, waiting inbox.Hints) plan.Situation {
-	numbers := make([]string, 0, min(len(list)+len(waiting), 100))
-	for _, hints := range []inbox.Hints{list, waiting} {
-		for number := range hints {
-			if len(numbers) < cap(numbers) {
-				numbers = append(numbers, number)
+// mostDue returns how many due hints are loaded at once: if there are more, those that are stored
+// are worth a listing.
+func (s *stock) mostDue(some inbox.Hints) int {
+	return s.situation(Due{}, some, nil).MostWithoutListing() + s.HintCaps.Unknown + 1
+}
+
+func (s *stock) situation(due Due, list inbox.Hints, waiting *inbox.Open) plan.Situation {
+	numbers := make([]string, 0, min(len(list)+waiting.Len(), fewHints))
+	for _, hinted := range []iter.Seq[string]{maps.Keys(list), waiting.Numbers()} {
+		for number := range hinted {
+			if len(numbers) == cap(numbers) {
+				break
 			}
+			numbers = append(numbers, number)
 		}
 	}
 	slices.Sort(numbers) // the first ones serve to estimate how many fit
 	changes := s.source.Can().Changes
+	every, awaited := plan.SweepInterval(int(s.progress.Items), s.PageSize, s.dailyCalls(), s.SweepEvery)
 	return plan.Situation{
 		Items: int(s.progress.Items), PageSize: s.PageSize, NoChanges: !changes,
 		Swept:  !s.progress.SweptAt.IsZero() && (!s.progress.ItemsCursor.IsZero() || !changes),
-		Hinted: len(list) + len(waiting), PerFilter: s.source.Together(numbers),
+		Hinted: len(list) + waiting.Len(), PerFilter: s.source.Together(numbers),
 		Tick: due.Tick, Sweep: due.Sweep, Listing: s.sweep.listing != nil, SinceSweep: min(s.since(s.progress.SweptAt.Time), s.since(s.sweep.dryRunAt)),
-		SweepEvery: plan.SweepInterval(int(s.progress.Items), s.PageSize, s.DailyCalls, s.SweepEvery),
+		SweepEvery: every, Awaited: s.sweep.wanted || s.inbox.Marked(plan.KindStock), SweepSoon: awaited,
 	}
 }
 
 // tryHeld tries stock held as forbidden by its hinted numbers, the newest hint first. open is
 // that of probe.
 func (s *stock) tryHeld(ctx context.Context, hints inbox.Hints) (open bool, err error) {
+	ctx = source.Since(ctx, s.Now())
 	newest := slices.SortedFunc(maps.Keys(hints), func(a, b string) int {
 		return cmp.Or(hints[b].FirstAt.Compare(hints[a].FirstAt), strings.Compare(a, b))
 	})
@@ -207,7 +256,7 @@ func (s *stock) off() plan.HintReason {
 	switch {
 	case !s.shop.StockOn:
 		return plan.HintStockOff
-	case s.shop.StockSource == store.SourceRackbeat:
+	case s.shop.StockSource == store.SourceRackbeat && !s.shop.ReadsRackbeat():
 		return plan.HintRackbeat
 	}
 	return ""
@@ -215,7 +264,7 @@ func (s *stock) off() plan.HintReason {
 
 // isCurrent reports whether the shop's stock has been read as completely as its settings ask for.
 func (s *stock) isCurrent() bool {
-	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay()
+	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay() && !s.unclear
 }
 
 // holdIfRefused is gate.holdIfRefused. It also ends the running listing if the source refuses the part.
@@ -234,6 +283,16 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	for i := range batch.observations {
 		batch.observations[i].Began = s.steady(batch.observations[i].Began)
 	}
+	found := false
+	for i := range batch.observations {
+		found = found || batch.observations[i].Found
+		s.unread.Understood(batch.observations[i].Item.Number)
+	}
+	if found {
+		if err := s.endHolds(ctx, plan.SeenItem); err != nil {
+			return nil, err
+		}
+	}
 	stored, err := s.stored(ctx, batch.observations, batch.listed)
 	if err != nil {
 		return nil, err
@@ -247,7 +306,7 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 		Figure:       s.shop.StockFigure, Token: s.token, Cause: batch.cause, First: s.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, s.created},
 		Now: s.Now(), Rereads: s.Rereads, LateWithin: s.LateWithin, Suspects: s.losses.guard.Suspects(), HeldBackTo: s.losses.heldBackTo(), Recent: s.losses.guard.Recent(),
-		Listing: batch.webhookAt,
+		Listing: batch.webhookAt, Marked: s.inbox.Marked(plan.KindStock),
 	})
 	read := p.Takes(batch.observations, batch.missing)
 	read.Empty = batch.empty
@@ -258,7 +317,7 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	a.Losses = s.losses.remember(read)
 	a.EndApproval = a.EndApproval || a.Losses.Approved > 0 && a.Losses.Approved == s.losses.guard.Approved()
 	a.Hints = append(s.losses.hintsOf(p.Suspected, batch.hints), also.Hints...)
-	a.Items, a.Changes = p.Rows, p.Changes
+	a.Items, a.Places, a.Unplaced, a.Changes = p.Rows, p.Places, p.Unplaced, p.Changes
 	outcome := inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads}
 	writes := s.inbox.Writes(batch.hints, outcome)
 	a.Answered, a.Rereads, a.Hints = writes.Answered, writes.Rereads, append(a.Hints, writes.Records...)
@@ -278,21 +337,33 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	return p.Created(), nil
 }
 
-// stored reads the stored rows of the observed items. For a page of a listing it reads the
+// stored reads the stored rows of the observed items, with what is in the places that the shop has
+// chosen.
+func (s *stock) stored(ctx context.Context, observed []plan.Observation, page bool) (map[string]plan.Row, error) {
+	rows, ranged, err := s.storedItems(ctx, observed, page)
+	if err == nil && s.shop.Places != "" {
+		err = s.Store.AddPlaces(ctx, s.shop.StockDataset, rows, ranged)
+	}
+	return rows, err
+}
+
+// storedItems reads the stored rows of the observed items. For a page of a listing it reads the
 // range from the lowest to the highest number, since sources mostly list items by number. If
 // the source's order differs too much from the database's, it reads the numbers one by one.
-func (s *stock) stored(ctx context.Context, observed []plan.Observation, page bool) (map[string]plan.Row, error) {
+// ranged reports that it has read the range.
+func (s *stock) storedItems(ctx context.Context, observed []plan.Observation, page bool) (rows map[string]plan.Row, ranged bool, err error) {
 	numbers := make([]string, len(observed))
 	for i := range observed {
 		numbers[i] = observed[i].Item.Number
 	}
 	if page && len(numbers) > 0 {
-		rows, all, err := s.Store.ItemsBetween(ctx, s.shop.Dataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
+		rows, all, err := s.Store.ItemsBetween(ctx, s.shop.StockDataset, slices.Min(numbers), slices.Max(numbers), len(numbers)*3/2)
 		if err != nil || all {
-			return rows, err
+			return rows, all, err
 		}
 	}
-	return s.Store.Items(ctx, s.shop.Dataset, numbers)
+	rows, err = s.Store.Items(ctx, s.shop.StockDataset, numbers)
+	return rows, false, err
 }
 
 // itemsBatch is what one transaction stores.
@@ -315,6 +386,7 @@ type changesRead struct {
 	skipped   bool  // the query became shorter between two pages
 	short     error // fewer items came than were announced
 	left      leftOut
+	unread    plan.UnreadItems
 }
 
 // add adds a page, or returns the error in its place. It keeps the error of a listing that came
@@ -345,13 +417,13 @@ func (r *changesRead) add(p itemsPage, err error) error {
 // readChanges reads all changes since the cursor, less the overlap, and moves the cursor with
 // the last page. It removes the hints that it answers or postpones from due.
 func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
-	hints, err := s.loadAll(ctx)
+	open, err := s.loadItems(ctx)
 	if err != nil {
 		return err
 	}
 	// Even on failure: the pages read so far are stored.
 	defer func() {
-		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { _, open := hints[number]; return !open })
+		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { return !open.Has(number) })
 	}()
 	cursor := s.progress.ItemsCursor.Time
 	read := changesRead{seen: source.Times{Latest: cursor}}
@@ -363,7 +435,16 @@ func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 		if err != nil {
 			return err
 		}
-		also := store.Applied{Hints: s.unreadable(p, hints), Warnings: s.warnings.ofLeftOut(plan.KindStock, read.left, false)}
+		hints := open.Of(numbersOn(p))
+		ask, err := s.unreadable(ctx, &read.unread, p, hints)
+		if err != nil {
+			return err
+		}
+		read.left.countUnread(read.unread)
+		if read.unread.TooMany() {
+			s.unread, s.unclear, s.sweep.wanted = read.unread, true, true
+		}
+		also := store.Applied{Hints: ask, Warnings: s.warnings.ofLeftOut(plan.KindStock, read.left, false)}
 		if p.Next == "" && read.short == nil && !read.skipped {
 			moved := s.source.Cursor(cursor, read.seen, s.Overlap)
 			// Not written every minute just to move it: a cursor that is behind is safe.
@@ -372,6 +453,7 @@ func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 			}
 		}
 		made, err := s.store(ctx, itemsBatch{observations: p.Observed, hints: hints, cause: plan.CauseTick, created: created}, also)
+		open.Keep(numbersOn(p), hints)
 		if err != nil {
 			return err
 		}
@@ -389,6 +471,22 @@ func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
 // itemsPage is one page of items.
 type itemsPage = source.Page[plan.Observation]
 
+// numbersOn yields the numbers of a page's items.
+func numbersOn(p itemsPage) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range p.Observed {
+			if !yield(p.Observed[i].Item.Number) {
+				return
+			}
+		}
+		for _, u := range p.Unreadable {
+			if !yield(u.Number) {
+				return
+			}
+		}
+	}
+}
+
 // pages reads the result of q page by page.
 func (s *stock) pages(ctx context.Context, p source.Priority, what string, q source.ItemsQuery) iter.Seq2[itemsPage, error] {
 	return source.Pages(what, func(link source.Link) (itemsPage, error) { return s.source.Items(ctx, p, q, link) })
@@ -403,20 +501,42 @@ func cameShort(shop, from string, err error, follows string) error {
 	return fmt.Errorf("shop %s: %s %w: %s", shop, from, err, follows)
 }
 
-// unreadable returns hints for items that could not be understood, so that they are read alone,
-// and kept with their error and retried if that fails too. Their rows stay as stored, and they
-// do not block other items.
-func (s *stock) unreadable(p itemsPage, open inbox.Hints) []store.HintRecord {
-	var hints []store.HintRecord
-	for _, b := range p.Unreadable {
+// unreadable returns hints for some of the items that could not be understood, so that they are
+// read alone, and kept with their error and retried if that fails too; the hints of others it
+// postpones as failed (plan.UnreadItems). Their rows stay as stored, and they do not block other
+// items.
+func (s *stock) unreadable(ctx context.Context, u *plan.UnreadItems, p itemsPage, open inbox.Hints) ([]store.HintRecord, error) {
+	if len(p.Unreadable) == 0 {
+		u.Add(pageOf(p), nil)
+		return nil, nil
+	}
+	for range p.Unreadable {
 		s.Observer.BadItem(s.shop.Shop)
-		if _, hinted := open[b.Number]; hinted {
-			continue
-		}
+	}
+	ask, fail := u.Add(pageOf(p), open)
+	var hints []store.HintRecord
+	for _, b := range ask {
 		s.log.WithFields(map[string]any{"kind": plan.KindStock, "number": b.Number}).WithError(b.Err).Warn("unreadable item")
-		if n := len([]rune(b.Number)); n > 0 && n <= source.LongestNumber {
+		if n := len([]rune(b.Number)); n <= source.LongestNumber {
 			hints = append(hints, s.own(b.Number, plan.CauseTick))
 		}
 	}
-	return hints
+	return hints, s.failUnread(ctx, open, fail)
+}
+
+// failUnread postpones the hints of items that could not be understood, with their errors, as if
+// each had been read alone.
+func (s *stock) failUnread(ctx context.Context, open inbox.Hints, list []plan.Unreadable) error {
+	for piece := range slices.Chunk(list, store.RowsPerPiece) {
+		var o inbox.Outcome
+		for _, b := range piece {
+			h := open[b.Number]
+			h.Failures, h.Refused = h.Failures+1, false
+			o.Rereads = append(o.Rereads, h.Postpone(s.retryAt(h.Failures), plan.HintFailed, b.Err.Error()))
+		}
+		if err := s.settle(ctx, open, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -22,6 +22,8 @@ type sweep struct {
 	*stock
 	listing     *listing  // running; nil: none
 	again       bool      // another was requested meanwhile
+	next        bool      // a tick came meanwhile: its listing follows at once
+	wanted      bool      // hints wait for the next one
 	lastContent string    // content of the last listing stored in full, "" once anything has been stored since
 	dryRunAt    time.Time // when the last dry run began
 }
@@ -37,10 +39,13 @@ type listing struct {
 	started   bool
 	created   []plan.Item
 	notBefore time.Time // set by the budget
+	paused    bool      // notBefore is when the calls a minute allow its next page: the shop's hints go on
 	spent     error     // why: the day's calls are spent until notBefore; nil: they are not
 	failures  int       // pages that failed
+	wanted    bool      // hints waited for it
 	awaited   bool      // more hints are due than are worth reading meanwhile: they wait for its end
 	dryRun    bool      // a dry run, since the shop's losses are held back: nothing is stored
+	unread    plan.UnreadItems
 }
 
 // begin starts a listing. Its hints are loaded before its first page. burst says that its hints
@@ -56,9 +61,10 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 	if burst {
 		l.priority = source.PriorityHint
 	}
-	s.listing = l
-	err := s.record(ctx, s.inbox.Claim(backlog))
-	if err == nil {
+	l.wanted = s.wanted
+	s.listing, s.wanted = l, false
+	admitted, err := s.inbox.Claim(ctx, backlog)
+	if err = s.recordAdmitted(ctx, admitted, err); err == nil {
 		l.claim, err = loadCounted(ctx, s.Shop, func() (*inbox.Claim, []store.HintRecord, error) { return s.inbox.Claimed(ctx) })
 	}
 	if err != nil {
@@ -71,8 +77,15 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 
 // end discards the running listing.
 func (s *sweep) end() {
+	s.wanted = s.wanted || s.listing != nil && s.listing.wanted
 	s.inbox.Release()
 	s.listing = nil
+}
+
+// leave ends a listing whose last page has been kept, or that failed: what waited for it then waits
+// for the next one.
+func (s *sweep) leave(l *listing, failed error) {
+	s.listing, s.wanted = nil, s.wanted || failed != nil && l.wanted
 }
 
 // hintsWait returns how hints that arrive during the listing wait for it: until its end if
@@ -90,26 +103,46 @@ func (l *listing) hintsWait() inbox.Wait {
 
 // prioritize gives the listing the priority of hints: a burst waits for it.
 func (l *listing) prioritize() {
-	l.priority, l.notBefore, l.awaited = source.PriorityHint, time.Time{}, true
+	l.priority, l.notBefore, l.paused, l.awaited = source.PriorityHint, time.Time{}, false, true
+}
+
+// follow makes a listing due that follows the one that was running when it was requested.
+func (s *sweep) follow(due *Due) {
+	if s.listing != nil {
+		return
+	}
+	due.Sweep, due.Tick = due.Sweep || s.again, due.Tick || s.next
+	s.again, s.next = false, false
 }
 
 // resume reads and stores the next pages of the running listing, if any. more reports that the
-// listing continues.
+// listing continues, or that another follows at once.
 func (s *sweep) resume(ctx context.Context) (more bool, err error) {
+	more, err = s.goOn(ctx)
+	return more || err == nil && s.next && s.listing == nil, err
+}
+
+// goOn is resume without the listing that follows.
+func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
 	if s.listing == nil || s.Now().Before(s.listing.notBefore) {
 		return false, nil
 	}
+	waiting := s.listing.hintsWait() != inbox.WaitNot
 	err = s.stock.holdIfRefused(ctx, heldBack(s.readPages(ctx)))
 	l := s.listing
-	if stop, _ := s.identity.stops(err, plan.ReadListing, 0); stop != plan.StopDay || l == nil {
-		return l != nil && err == nil, err
+	if l == nil && waiting {
+		s.hinted = true // hints that waited for its end are due
+	}
+	if stop, _ := s.by.stops(err, plan.ReadListing, 0); stop != plan.StopDay || l == nil {
+		return l != nil && err == nil && !l.paused, err
 	}
 	if s.budget.Spent(l.priority) {
 		l.spent = err
 	}
 	if l.Cause() == plan.CauseSweep {
-		// The sweeps' share of the day is spent: it resumes where it stopped.
-		l.notBefore = s.Now().Add(source.RetryAfter(err))
+		// The sweeps' share is spent: it resumes where it stopped. The share grows as fewer ticks are
+		// left, so it is tried again before the day is over.
+		l.notBefore = s.Now().Add(min(source.RetryAfter(err), s.HeldRetry))
 		s.log.WithField("until", l.notBefore).Info("sweep waits for the budget")
 		return false, nil
 	}
@@ -119,7 +152,7 @@ func (s *sweep) resume(ctx context.Context) (more bool, err error) {
 // readPages reads and stores the next pages of the running listing.
 func (s *sweep) readPages(ctx context.Context) error {
 	l := s.listing
-	l.spent = nil
+	l.spent, l.paused = nil, false
 	from, pages := s.Now(), l.pagesOfTurn(s.budget, s.Now())
 	if pages == 0 {
 		return nil
@@ -141,7 +174,7 @@ func (s *sweep) readPages(ctx context.Context) error {
 		step := l.add(p)
 		last := p.Next == "" && step == plan.StepStore
 		pages--
-		if more = !last && pages > 0 && s.since(from) < s.ListingTurn; more {
+		if more = !last && pages > 0 && s.goesOn(l, from); more {
 			read = l.startRead(ctx, s.shop.Shop, s.source)
 		}
 		if step == plan.StepTurnBack {
@@ -150,7 +183,7 @@ func (s *sweep) readPages(ctx context.Context) error {
 		}
 		listed, err := s.keep(ctx, l, p)
 		if err != nil || last {
-			s.listing = nil
+			s.leave(l, err)
 		}
 		if listed != nil {
 			releaseSlot() // the rest may call the source
@@ -164,9 +197,17 @@ func (s *sweep) readPages(ctx context.Context) error {
 	return nil
 }
 
+// goesOn reports whether the turn that began then may take another page.
+func (s *sweep) goesOn(l *listing, began time.Time) bool {
+	return s.since(began) < s.ListingTurn && !l.pause(s.budget, s.Now())
+}
+
 // pagesOfTurn returns how many pages may be read now. Sweeps are spread over the day; at most
 // an hour's worth of calls accumulates.
-func (l *listing) pagesOfTurn(b source.Budget, now time.Time) int {
+func (l *listing) pagesOfTurn(b source.StockBudget, now time.Time) int {
+	if l.pause(b, now) {
+		return 0
+	}
 	if l.priority != source.PrioritySweep {
 		return math.MaxInt
 	}
@@ -176,6 +217,24 @@ func (l *listing) pagesOfTurn(b source.Budget, now time.Time) int {
 		return 0
 	}
 	return max(pages, 1) // the first one returns until when the budget is spent
+}
+
+// pause ends the listing's turn if the calls a minute do not allow its next page yet, and reports
+// that. A pass does not wait for that: meanwhile the shop's hints get the calls kept for them.
+func (l *listing) pause(b source.StockBudget, now time.Time) bool {
+	wait := b.Pause(l.priority)
+	if wait > 0 {
+		l.notBefore, l.paused = now.Add(wait), true
+	}
+	return l.paused
+}
+
+// pauses returns how long until the listing continues, 0 if it is not paused.
+func (s *sweep) pauses() time.Duration {
+	if s.listing == nil || !s.listing.paused {
+		return 0
+	}
+	return max(s.listing.notBefore.Sub(s.Now()), 1)
 }
 
 // nextPage waits for the page being read, and assesses the first one. If that holds the stock, nextPage
@@ -192,7 +251,11 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 	held, err := s.assess(ctx, p)
 	if err == nil && held {
 		hold, _ := s.progress.Holds.Of(plan.ScopeStock)
-		err = s.answerAll(ctx, l.claim.Hints(), plan.HintNoInventory, hold.Detail)
+		for hints := range l.claim.Pieces() {
+			if err == nil {
+				err = s.answerAll(ctx, hints, plan.HintNoInventory, hold.Detail)
+			}
+		}
 	}
 	if err != nil || held {
 		s.end()
@@ -222,12 +285,15 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 	case p.Next == "" && s.unchanged(l):
 		return nil, nil //nolint:nilnil // nil means the listing goes on
 	}
-	hints := l.claim.Hints()
+	hints := l.claim.Of(numbersOn(p))
 	batch := itemsBatch{observations: p.Observed, listed: true, webhookAt: l.webhookAt, hints: hints, cause: l.Cause(), created: l.created}
-	also := store.Applied{Hints: s.unreadable(p, hints)}
+	ask, err := s.unreadable(ctx, &l.unread, p, hints)
+	if err != nil {
+		return nil, err
+	}
+	also := store.Applied{Hints: ask}
 	var listed *plan.Listed
 	if p.Next == "" {
-		var err error
 		if listed, err = s.result(ctx, l); err != nil {
 			return nil, err
 		}
@@ -237,7 +303,9 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 		}
 		also.Hints = append(also.Hints, s.missingHints(l, listed)...)
 		also.Progress = s.progressOf(l, listed)
-		also.Warnings = s.warnings.ofLeftOut(plan.KindStock, leftOut{nameless: listed.Nameless, last: listed.NamelessErr}, true)
+		left := leftOut{nameless: listed.Nameless, last: listed.NamelessErr}
+		left.countUnread(l.unread)
+		also.Warnings = s.warnings.ofLeftOut(plan.KindStock, left, true)
 		also.EndApproval = !s.changeover.underWay() && s.losses.guard.ApprovalSpent(batch.missing)
 	}
 	created, err := s.store(ctx, batch, also)
@@ -245,18 +313,36 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 		return nil, err
 	}
 	l.created = append(l.created, created...)
-	return listed, nil
+	if listed == nil {
+		return nil, nil //nolint:nilnil // as above
+	}
+	return listed, s.concludeUnread(ctx, l)
+}
+
+// concludeUnread records how much of a whole listing could be understood. Stock is held if nothing could:
+// the reads of its items would all be in vain.
+func (s *sweep) concludeUnread(ctx context.Context, l *listing) error {
+	was := s.unclear
+	s.unread, s.unclear = plan.UnreadItems{}, l.unread.TooMany()
+	if !s.unclear {
+		return nil
+	}
+	if s.unread = l.unread; !was {
+		s.log.WithField("items", len(l.unread.Numbers)).Warn("more items of a listing cannot be read than are asked for alone: what is stored of them stays, and is not confirmed")
+	}
+	if detail := l.unread.Throughout(); detail != "" {
+		return s.holdPart(ctx, plan.HeldUnreadable, detail)
+	}
+	return nil
 }
 
 // result returns the result of the listing, compared with what is stored.
 func (s *sweep) result(ctx context.Context, l *listing) (*plan.Listed, error) {
-	hints := l.claim.Hints()
-	for number, err := range s.Store.PresentNumbers(ctx, s.shop.Dataset) {
+	for number, err := range s.Store.PresentNumbers(ctx, s.shop.StockDataset) {
 		if err != nil {
 			return nil, err
 		}
-		_, hinted := hints[number]
-		l.Stored(number, hinted)
+		l.Stored(number, l.claim.Has(number))
 	}
 	began, _ := l.Began()
 	listed, err := l.End(plan.ListingEnd{Began: s.steady(began), Cursor: !s.progress.ItemsCursor.IsZero(), Swept: !s.progress.SweptAt.IsZero(),
@@ -318,7 +404,7 @@ func (r *pageRead) giveUp() {
 // interrupted handles a failed page: the running listing resumes there, or ends.
 func (s *sweep) interrupted(l *listing, err error) error {
 	l.awaited = false // the delay is unknown
-	stop, again := s.identity.stops(err, plan.ReadListing, l.failures+1)
+	stop, again := s.by.stops(err, plan.ReadListing, l.failures+1)
 	if stop != plan.StopDay {
 		l.failures++
 	}
@@ -331,7 +417,7 @@ func (s *sweep) interrupted(l *listing, err error) error {
 // unchanged reports whether the listing is identical to the last one stored in full, with
 // nothing stored since. Then there is nothing to do, and the database is not queried at all.
 func (s *sweep) unchanged(l *listing) bool {
-	return s.lastContent != "" && !s.changeover.underWay() && len(l.claim.Hints()) == 0 && l.Cause() == plan.CauseTick && l.Says() == s.lastContent
+	return s.lastContent != "" && !s.changeover.underWay() && l.claim.Len() == 0 && !l.claim.Marked() && l.Cause() == plan.CauseTick && l.Says() == s.lastContent
 }
 
 // progressOf returns the progress to store with the last page. A tick's listing does not write
@@ -373,7 +459,8 @@ func (s *sweep) finish(ctx context.Context, l *listing, listed *plan.Listed) err
 	if err := s.answerAbsent(ctx, l, listed); err != nil {
 		return err
 	}
-	if err := s.record(ctx, l.claim.Left(s.shop.Shop)); err != nil {
+	rows, err := s.inbox.Left(ctx)
+	if err := s.recordAdmitted(ctx, rows, err); err != nil {
 		return err
 	}
 	left, err := s.inbox.Done(ctx, s.fence)
@@ -394,31 +481,39 @@ func (s *sweep) finish(ctx context.Context, l *listing, listed *plan.Listed) err
 // not show, and items that could not be understood. No further listing would answer them. all
 // is false if there are more than plan.MissingAtOnce.
 func (s *sweep) readUnlisted(ctx context.Context, left inbox.Hints) (all bool, err error) {
-	rest := inbox.Hints{}
-	all = true
+	due := inbox.Hints{}
 	for number, h := range left {
-		if !s.due().Includes(h.DueAt) {
-			continue // postponed, and due later
+		if s.due().Includes(h.DueAt) {
+			due[number] = h
 		}
-		if len(rest) == plan.MissingAtOnce {
-			all = false
-			break
-		}
-		rest[number] = h
 	}
-	return all, s.reader.read(ctx, rest, 0)
+	awaits, err := s.leaveToListing(ctx, due)
+	if err == nil {
+		err = s.awaitListing(ctx, awaits)
+	}
+	if err != nil {
+		return false, err
+	}
+	rest := due
+	if len(due) > plan.MissingAtOnce {
+		rest = inbox.Hints{}
+		for _, number := range slices.Sorted(maps.Keys(due))[:plan.MissingAtOnce] {
+			rest[number] = due[number]
+		}
+	}
+	all = len(rest) == len(due) && len(awaits) == 0
+	return all, s.withinBudget(ctx, false, rest, s.reader.read(ctx, rest, 0))
 }
 
 // answerAbsent answers the hints of numbers that do not exist.
 func (s *sweep) answerAbsent(ctx context.Context, l *listing, listed *plan.Listed) error {
-	hints := l.claim.Hints()
 	began, _ := l.Began()
-	for piece := range slices.Chunk(listed.Absent(maps.Keys(hints)), store.RowsPerPiece) {
+	for piece := range slices.Chunk(listed.Absent(l.claim.Numbers()), store.RowsPerPiece) {
 		absent := make([]plan.Observation, len(piece))
 		for i, number := range piece {
 			absent[i] = plan.Observation{Item: plan.Item{Number: number}, Began: began}
 		}
-		if _, err := s.store(ctx, itemsBatch{observations: absent, hints: hints, cause: l.Cause()}, store.Applied{}); err != nil {
+		if _, err := s.store(ctx, itemsBatch{observations: absent, hints: l.claim.Of(slices.Values(piece)), cause: l.Cause()}, store.Applied{}); err != nil {
 			return err
 		}
 	}
@@ -455,10 +550,7 @@ func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err err
 
 // missingHints returns hints for missing items, at most plan.MissingAtOnce.
 func (s *sweep) missingHints(l *listing, listed *plan.Listed) []store.HintRecord {
-	numbers, all := listed.Ask(func(number string) bool {
-		_, hinted := l.claim.Hints()[number]
-		return hinted
-	})
+	numbers, all := listed.Ask(l.claim.Has)
 	if !all {
 		listed.Says = "" // the next listing may be identical and still has numbers to add
 		s.log.Warn("many items are missing from e-conomic's listing: reading them one by one, some after each listing")

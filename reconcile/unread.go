@@ -38,7 +38,7 @@ func (i *invoices) loadHints(ctx context.Context, due Due) (hints inbox.Hints, e
 	if i.progress.InvoicesBegun && !due.Tick && !due.Sweep {
 		hints, err = i.load(ctx, due.Requested)
 	} else {
-		hints, err = i.loadAll(ctx)
+		hints, err = i.inbox.AllInvoices(ctx)
 	}
 	if hints == nil {
 		hints = inbox.Hints{}

@@ -75,6 +75,12 @@ func (w warnings) ofLeftOut(kind plan.Kind, l leftOut, all bool) []store.Warning
 	return w.add(nil, subject{kind, ""}, text)
 }
 
+// leavesOut reports whether items or invoices were left out of the last read, see ofLeftOut.
+func (w warnings) leavesOut(kind plan.Kind) bool {
+	_, left := w[subject{kind, ""}]
+	return left
+}
+
 // incomplete reports whether an invoice is stored without fields that could not be understood.
 func (w warnings) incomplete(number int64) bool {
 	return len(w) > 0 && w[subject{plan.KindInvoice, strconv.FormatInt(number, 10)}] != ""
@@ -89,8 +95,11 @@ func (w *warnings) stored(list []store.Warning, log *logrus.Entry) {
 			continue
 		}
 		if (*w)[about] == "" {
-			log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).
-				Warn("unreadable fields in e-conomic's answer: their stored values stay")
+			text := "unreadable fields in e-conomic's answer: their stored values stay"
+			if about.number == "" {
+				text = "e-conomic's answer was not stored in part"
+			}
+			log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).Warn(text)
 		}
 		w.keep(warning)
 	}
@@ -117,10 +126,11 @@ func (w *warnings) load(ctx context.Context, from *store.Store, shop string) err
 }
 
 // leftOut counts items or invoices that could not be understood and have no hint: those without
-// a readable number, and those beyond plan.MostUnread.
+// a readable number, and those beyond plan.MostUnread; and the invoices that were not asked for.
 type leftOut struct {
 	nameless, more int
 	last           error // error of the last of them
+	strays         plan.Strays
 }
 
 // addNameless counts those without a number. It does nothing if l is nil.
@@ -135,6 +145,13 @@ func (l *leftOut) addNameless(bad []plan.Unreadable) {
 	}
 }
 
+// countUnread sets how many items are not asked for alone.
+func (l *leftOut) countUnread(u plan.UnreadItems) {
+	if l.more = u.More; u.More > 0 {
+		l.last = u.Last
+	}
+}
+
 // text returns the warning's text, "" if nothing was left out.
 func (l *leftOut) text() string {
 	var parts []string
@@ -144,8 +161,12 @@ func (l *leftOut) text() string {
 	if l.more > 0 {
 		parts = append(parts, fmt.Sprintf("%d more that cannot be read", l.more))
 	}
-	if len(parts) == 0 {
-		return ""
+	var texts []string
+	if len(parts) > 0 {
+		texts = append(texts, fmt.Sprintf("%s: %v", strings.Join(parts, ", "), l.last))
 	}
-	return fmt.Sprintf("%s: %v", strings.Join(parts, ", "), l.last)
+	if l.strays.Count > 0 {
+		texts = append(texts, fmt.Sprintf("%d that lagerd did not ask for, and does not store: %v", l.strays.Count, l.strays.Err()))
+	}
+	return strings.Join(texts, "; ")
 }

@@ -37,3 +37,20 @@ func BenchmarkProductsPage1000(b *testing.B) {
 		b.SetBytes(int64(w.size))
 	}
 }
+
+func BenchmarkRackbeatPage1000Of50000(b *testing.B) {
+	s := sandbox.New(sandbox.Options{Agreements: 1, Products: 50_000, Rackbeat: 1})
+	defer s.Close()
+	h := s.Handler()
+	r := httptest.NewRequest(http.MethodGet, "/api/items?limit=1000&page=25&order_by=number", nil)
+	r.Header.Set("Authorization", "Bearer sandbox-rackbeat-1")
+	b.ReportAllocs()
+	for b.Loop() {
+		w := &discard{header: http.Header{}}
+		h.ServeHTTP(w, r)
+		if w.status != http.StatusPartialContent || w.size < 100_000 {
+			b.Fatal(w.status, w.size)
+		}
+		b.SetBytes(int64(w.size))
+	}
+}

@@ -268,6 +268,7 @@ func TestRefusals(t *testing.T) {
 		{"too many to a page", "GET", "/products?pagesize=1001", nil, 400, "E04810"},
 		{"none to a page", "GET", "/products?pagesize=0", nil, 400, "E04810"},
 		{"a negative page", "GET", "/products?skippages=-1", nil, 400, "E04810"},
+		{"a page beyond all", "GET", "/products?skippages=9223372036854775807", nil, 400, "E04810"},
 		{"an unknown field", "GET", "/products?" + filter("inventory.inStock$gt:1"), nil, 400, "allowedFilteringFields"},
 		{"barred by $ne", "GET", "/products?" + filter("barred$ne:true"), nil, 500, "unexpected error"},
 		{"a broken filter", "GET", "/products?" + filter("name$eq:a)"), nil, 400, "Unexpected ')'"},

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Handler serves the API, the webhooks API and the control API.
+// Handler serves the APIs of e-conomic and Rackbeat, and the control API.
 func (s *Sandbox) Handler() http.Handler { //nolint:funlen // a table of routes
 	mux := http.NewServeMux()
 	post := func(path string, do func(a *agreement, body []byte) (any, error)) {
@@ -36,7 +36,7 @@ func (s *Sandbox) Handler() http.Handler { //nolint:funlen // a table of routes
 		return with(b, func(q renaming) error { return a.rename(q.From, q.To) })
 	})
 	post("bar", func(a *agreement, b []byte) (any, error) {
-		return with(b, func(q quantity) error { return a.change("bar", q.Number, func(st *productState) { st.barred = true }) })
+		return with(b, func(q quantity) error { return a.bar(q.Number) })
 	})
 	post("book", func(a *agreement, b []byte) (any, error) {
 		var q booking
@@ -72,7 +72,7 @@ func (s *Sandbox) Handler() http.Handler { //nolint:funlen // a table of routes
 	})
 	mux.HandleFunc("PUT /sandbox/agreements", func(w http.ResponseWriter, r *http.Request) {
 		s.reply(w, r, func(b []byte) (any, error) {
-			return with(b, func(n NewAgreement) error { s.AddAgreement(n); return nil })
+			return with(b, s.AddAgreement)
 		})
 	})
 	mux.HandleFunc("GET /sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
@@ -91,14 +91,16 @@ func (s *Sandbox) Handler() http.Handler { //nolint:funlen // a table of routes
 		since, _ := strconv.Atoi(r.URL.Query().Get("since"))
 		s.reply(w, r, func([]byte) (any, error) { return s.events.since(since), nil })
 	})
-	hooks := http.HandlerFunc(s.webhooksAPI)
-	// e-conomic's paths contain escapes that a mux would remove.
+	s.handleRackbeat(mux)
+	// Both APIs' paths contain escapes that a mux would remove.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.EscapedPath(); {
 		case strings.HasPrefix(path, "/sandbox/"):
 			mux.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/webhooksapi/"):
-			hooks(w, r)
+			s.webhooksAPI(w, r)
+		case strings.HasPrefix(path, rackbeatPath):
+			s.serveRackbeat(w, r)
 		default:
 			s.rest(w, r)
 		}
@@ -158,6 +160,9 @@ func (a *agreement) set(change func()) {
 }
 
 func (a *agreement) adjust(q adjustment) error {
+	if a.rackbeat.Load() != nil {
+		return errKeptAtRackbeat
+	}
 	return a.change("adjust", q.Number, func(st *productState) {
 		if q.InStock != nil {
 			st.inStock = *q.InStock
@@ -171,6 +176,9 @@ func (a *agreement) adjust(q adjustment) error {
 // importStock sets every item's stock, like a shop owner's import of a CSV file: each
 // item fires its own webhook.
 func (a *agreement) importStock(l stockList) error {
+	if a.rackbeat.Load() != nil {
+		return errKeptAtRackbeat
+	}
 	a.mu.Lock()
 	var numbers []string
 	for _, p := range a.order {
@@ -243,8 +251,10 @@ type trueInvoice struct {
 	PDFSHA256  string `json:"pdfSHA256"`
 }
 
-// truth returns the true state, whatever the API currently shows.
+// truth returns the true state, whatever the APIs currently show: of an agreement with a
+// Rackbeat account, its products are the items there.
 func (a *agreement) truth() any {
+	kept := a.rackbeat.Load()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	products, invoices := []trueProduct{}, []trueInvoice{}
@@ -264,6 +274,9 @@ func (a *agreement) truth() any {
 		i := a.invoices[n]
 		invoices = append(invoices, trueInvoice{n, i.creditNote, i.orderRef, i.gross(), i.pdfSHA256()})
 	}
+	if kept != nil {
+		products = kept.products()
+	}
 	return map[string]any{"products": products, "invoices": invoices}
 }
 
@@ -274,6 +287,7 @@ type agreementStats struct {
 	Webhooks   webhookStats   `json:"webhooks"`
 	Trades     int            `json:"trades"`
 	Violations []string       `json:"violations"` // what real e-conomic would have refused
+	Rackbeat   *rackbeatStats `json:"rackbeat,omitempty"`
 }
 
 func (s *Sandbox) stats() []agreementStats {
@@ -285,6 +299,11 @@ func (s *Sandbox) stats() []agreementStats {
 		st.Webhooks.Status = map[int]int{}
 		maps.Copy(st.Webhooks.Status, a.sent.Status)
 		a.mu.Unlock()
+		if c := a.rackbeat.Load(); c != nil {
+			c.mu.Lock()
+			st.Rackbeat = c.stat.clone()
+			c.mu.Unlock()
+		}
 		list = append(list, st)
 	}
 	return list
@@ -312,87 +331,4 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, do func(body []b
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // the client may be gone
-}
-
-// webhooksAPI serves e-conomic's webhooks API (apis.e-conomic.com/webhooksapi/v1.0.0):
-// one webhook per event type and agreement.
-func (s *Sandbox) webhooksAPI(w http.ResponseWriter, r *http.Request) {
-	a, ans := s.authenticate(r)
-	if a != nil {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
-		if err != nil {
-			ans = problem(400, "InvalidRequest", err.Error())
-		} else {
-			ans = a.webhooksCall(r.Method, strings.TrimPrefix(r.URL.Path, "/webhooksapi/v1.0.0"), body)
-		}
-	}
-	s.write(w, s.faults.get(), ans)
-}
-
-func problem(status int, code, detail string) answer {
-	ans := jsonAnswer(status, map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": detail, "errorCode": code})
-	ans.contentType = "application/problem+json"
-	return ans
-}
-
-func (a *agreement) webhooksCall(method, path string, body []byte) answer { //nolint:gocyclo // one check per parameter
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	eventType := strings.TrimPrefix(path, "/webhooks/")
-	switch {
-	case method == http.MethodGet && path == "/EventTypes":
-		types := []any{}
-		for _, name := range []string{inventoryUpdated, invoiceBooked} {
-			field := mergeField[name]
-			types = append(types, map[string]any{"name": name, "description": name, "mergeFields": []any{map[string]any{"fieldName": field, "description": field}}})
-		}
-		return jsonAnswer(200, types)
-	case method == http.MethodGet && path == "/webhooks":
-		items := []*hook{}
-		for _, name := range []string{inventoryUpdated, invoiceBooked} {
-			if h := a.hooks[name]; h != nil {
-				items = append(items, h)
-			}
-		}
-		return jsonAnswer(200, map[string]any{"items": items})
-	case method == http.MethodPost && path == "/webhooks", method == http.MethodPut && path == "/webhooks":
-		return a.putHook(method, body)
-	case strings.HasPrefix(path, "/webhooks/") && a.hooks[eventType] != nil && method == http.MethodGet:
-		return jsonAnswer(200, a.hooks[eventType])
-	case strings.HasPrefix(path, "/webhooks/") && a.hooks[eventType] != nil && method == http.MethodDelete:
-		delete(a.hooks, eventType)
-		return answer{status: 204, contentType: "application/json"}
-	}
-	return problem(404, "NotFound", "not found")
-}
-
-func (a *agreement) putHook(method string, body []byte) answer { //nolint:gocyclo // one check per field
-	var h hook
-	if err := json.Unmarshal(body, &h); err != nil {
-		return problem(400, "InvalidRequest", err.Error())
-	}
-	existing := a.hooks[h.EventType]
-	switch {
-	case mergeField[h.EventType] == "":
-		return problem(400, "WebhookInvalidType", "unknown event type")
-	case len(h.Name) == 0 || len(h.Name) > 100 || len(h.URL) > 1000 || len(h.ContentType) > 50 || len(h.PostData) > 4000:
-		return problem(400, "InvalidRequest", "a value is missing or too long")
-	case !strings.HasPrefix(h.URL, "https://"):
-		return problem(400, "WebhookInvalidUrlScheme", "HTTPS only")
-	case method == http.MethodPost && existing != nil:
-		return problem(409, "WebhookAlreadyExistsForEventType", "one webhook for an event type")
-	case method == http.MethodPut && (existing == nil || h.ObjectVersion != existing.ObjectVersion):
-		return problem(409, "UpdateConflict", "objectVersion is not the current one")
-	}
-	version := 0
-	if existing != nil {
-		version, _ = strconv.Atoi(existing.ObjectVersion)
-	}
-	h.ObjectVersion = strconv.Itoa(version + 1)
-	h.LastUpdated = a.now().Format("2006-01-02T15:04:05Z")
-	a.hooks[h.EventType] = &h
-	if method == http.MethodPut {
-		return answer{status: 204, contentType: "application/json"}
-	}
-	return jsonAnswer(201, map[string]string{"eventType": h.EventType})
 }

@@ -46,6 +46,12 @@ type Faults struct {
 	Garbled         float64        `json:"garbled"`         // the body is not JSON
 	HalfPage        float64        `json:"halfPage"`        // half of a page's items are missing
 	EmptyPage       float64        `json:"emptyPage"`       // all of a page's items are missing
+	IgnoreFilter    float64        `json:"ignoreFilter"`    // a listing shows everything
+	IgnoreSort      float64        `json:"ignoreSort"`      // a listing has its usual order
+	Endless         float64        `json:"endless"`         // every page of a listing is the first, and has a next one
+	Repeated        float64        `json:"repeated"`        // numbers occur twice in an item or invoice
+	OddDates        float64        `json:"oddDates"`        // dates have another form
+	Padding         int            `json:"padding"`         // MiB by which an answer is longer
 	NoLimitHeaders  bool           `json:"noLimitHeaders"`  // X-RateLimiting is absent, X-CallCost not a number
 	Force           map[string]int `json:"force"`           // the next n answers have the fault of that name
 
@@ -76,26 +82,33 @@ type Faults struct {
 	UseGET  bool     `json:"useGET"` // the data goes into the query, as in older documentation
 }
 
-// faultBox holds the faults of all agreements. They are read often and changed
-// rarely: get takes no lock, and the value it returns is replaced, never modified.
-type faultBox struct {
-	changing sync.Mutex
-	faults   atomic.Pointer[Faults]
+// faultSet is a set of faults: of e-conomic (Faults) or of Rackbeat (RackbeatFaults).
+type faultSet[F any] interface {
+	*F
+	clone() F               // a copy that shares nothing that may be modified
+	forces() map[string]int // the next n answers have the fault of that name
+	validate() error
 }
 
-var noFaults Faults //nolint:gochecknoglobals // a constant
+// faultBox holds the faults of all agreements. They are read often and changed
+// rarely: get takes no lock, and the value it returns is replaced, never modified.
+type faultBox[F any, P faultSet[F]] struct {
+	changing sync.Mutex
+	faults   atomic.Pointer[F]
+}
 
-func (b *faultBox) get() *Faults {
+func (b *faultBox[F, P]) get() *F {
 	if f := b.faults.Load(); f != nil {
 		return f
 	}
-	return &noFaults
+	b.faults.CompareAndSwap(nil, new(F))
+	return b.faults.Load()
 }
 
-func (b *faultBox) change(how func(*Faults) error) error {
+func (b *faultBox[F, P]) change(how func(*F) error) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
-	next := b.get().clone()
+	next := P(b.get()).clone()
 	if err := how(&next); err != nil {
 		return err
 	}
@@ -104,13 +117,14 @@ func (b *faultBox) change(how func(*Faults) error) error {
 }
 
 // forced consumes one forced fault of that name and reports whether there was one.
-func (b *faultBox) forced(name string) (taken bool) {
-	if b.get().Force[name] <= 0 {
+func (b *faultBox[F, P]) forced(name string) (taken bool) {
+	if P(b.get()).forces()[name] <= 0 {
 		return false
 	}
-	_ = b.change(func(f *Faults) error {
-		if taken = f.Force[name] > 0; taken {
-			f.Force[name]--
+	_ = b.change(func(f *F) error {
+		if force := P(f).forces(); force[name] > 0 {
+			taken = true
+			force[name]--
 		}
 		return nil
 	})
@@ -118,56 +132,59 @@ func (b *faultBox) forced(name string) (taken bool) {
 }
 
 // merge sets the faults that the JSON names and leaves the others.
-func (b *faultBox) merge(raw []byte) error {
-	return b.change(func(f *Faults) error { return f.set(raw) })
+func (b *faultBox[F, P]) merge(raw []byte) error {
+	return b.change(func(f *F) error { return setFaults[F, P](f, raw) })
 }
 
-func (b *faultBox) clear() {
-	_ = b.change(func(f *Faults) error { *f = Faults{}; return nil })
+func (b *faultBox[F, P]) clear() {
+	_ = b.change(func(f *F) error { *f = *new(F); return nil })
 }
 
-// clone returns a copy that shares nothing that set modifies.
 func (f *Faults) clone() Faults {
 	c := *f
 	c.Force, c.Poison = maps.Clone(f.Force), slices.Clone(f.Poison)
 	return c
 }
 
-// set sets the faults that the JSON names.
-func (f *Faults) set(raw []byte) error {
+func (f *Faults) forces() map[string]int { return f.Force }
+
+func (f *Faults) validate() error { return nil }
+
+// setFaults sets the faults that the JSON names.
+func setFaults[F any, P faultSet[F]](f *F, raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(f); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
-	return nil
+	return P(f).validate()
 }
 
 // ownFaults are the faults of one agreement. The faults they name override those of
 // all agreements, even if the latter change later; forced ones are counted separately
 // and consumed first.
-type ownFaults struct {
+type ownFaults[F any, P faultSet[F]] struct {
 	changing sync.Mutex
 	named    map[string]json.RawMessage
 	force    map[string]int
-	laid     atomic.Pointer[laidFaults] // nil: no own faults
+	laid     atomic.Pointer[laidFaults[F]] // nil: no own faults
 }
 
 // laidFaults are an agreement's faults merged over a snapshot of those of all
 // agreements.
-type laidFaults struct {
-	all *Faults
-	Faults
+type laidFaults[F any] struct {
+	all    *F
+	faults F
 }
 
 // get returns the agreement's faults. It is almost free for an agreement without its
 // own.
-func (o *ownFaults) get(all *Faults) *Faults {
+func (o *ownFaults[F, P]) get(all *F) *F {
 	switch laid := o.laid.Load(); {
 	case laid == nil:
 		return all
 	case laid.all == all:
-		return &laid.Faults
+		return &laid.faults
 	}
 	o.changing.Lock()
 	defer o.changing.Unlock()
@@ -177,21 +194,21 @@ func (o *ownFaults) get(all *Faults) *Faults {
 	return o.lay(all)
 }
 
-func (o *ownFaults) lay(all *Faults) *Faults {
-	laid := &laidFaults{all: all, Faults: all.clone()}
+func (o *ownFaults[F, P]) lay(all *F) *F {
+	laid := &laidFaults[F]{all: all, faults: P(all).clone()}
 	for name, value := range o.named {
 		// merge has validated it.
-		_ = laid.set(fmt.Appendf(nil, "{%q:%s}", name, value))
+		_ = setFaults[F, P](&laid.faults, fmt.Appendf(nil, "{%q:%s}", name, value))
 	}
 	o.laid.Store(laid)
-	return &laid.Faults
+	return &laid.faults
 }
 
 // merge sets the faults that the JSON names and leaves the others.
-func (o *ownFaults) merge(raw []byte, all *Faults) error {
-	var next Faults
+func (o *ownFaults[F, P]) merge(raw []byte, all *F) error {
+	var next F
 	named := map[string]json.RawMessage{}
-	if err := errors.Join(next.set(raw), json.Unmarshal(raw, &named)); err != nil {
+	if err := errors.Join(setFaults[F, P](&next, raw), json.Unmarshal(raw, &named)); err != nil {
 		return err
 	}
 	o.changing.Lock()
@@ -201,12 +218,12 @@ func (o *ownFaults) merge(raw []byte, all *Faults) error {
 	}
 	delete(named, "force")
 	maps.Copy(o.named, named)
-	maps.Copy(o.force, next.Force)
+	maps.Copy(o.force, P(&next).forces())
 	o.lay(all)
 	return nil
 }
 
-func (o *ownFaults) clear() {
+func (o *ownFaults[F, P]) clear() {
 	o.changing.Lock()
 	defer o.changing.Unlock()
 	o.named, o.force = nil, nil
@@ -214,7 +231,7 @@ func (o *ownFaults) clear() {
 }
 
 // forced consumes one of the agreement's own forced faults of that name.
-func (o *ownFaults) forced(name string) bool {
+func (o *ownFaults[F, P]) forced(name string) bool {
 	if o.laid.Load() == nil {
 		return false
 	}

@@ -212,6 +212,47 @@ func TestFaultsOfItems(t *testing.T) {
 	}
 }
 
+// TestFaultsOfListings: a listing that answers another question, has no end, or is written in
+// another way.
+func TestFaultsOfListings(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Options{})
+	fault := func(f object) {
+		s.control("DELETE", "agreements/100001/faults", nil)
+		s.control("PUT", "agreements/100001/faults", f)
+	}
+	const newestFirst = "/products?pagesize=20&sort=-productNumber"
+	one := "/products?" + filter("productNumber$eq:00001")
+	all, _ := s.items("/products?pagesize=20&sort=productNumber")
+
+	fault(object{"ignoreFilter": 1})
+	if list, results := s.items(one); len(list) != 20 || results != 90 {
+		t.Errorf("ignoreFilter: %d of %d", len(list), results)
+	}
+	fault(object{"ignoreSort": 1})
+	if list, _ := s.items(newestFirst); list[0].ProductNumber != all[0].ProductNumber {
+		t.Errorf("ignoreSort: %s comes first", list[0].ProductNumber)
+	}
+	fault(object{"endless": 1})
+	for _, skip := range []string{"4", "5", "50"} {
+		if a := s.get("/products?pagesize=20&skippages=" + skip); !bytes.Contains(a.body, []byte(`"nextPage"`)) || !bytes.Contains(a.body, []byte(`"productNumber"`)) {
+			t.Errorf("endless: page %s: %d %.100s", skip, a.status, a.body)
+		}
+	}
+	fault(object{"repeated": 1, "oddDates": 1})
+	if a := s.get("/products/00001"); !bytes.Contains(a.body, []byte(`"productNumber":7,"productNumber":"00001"`)) || bytes.Contains(a.body, []byte(`"lastUpdated":"20`)) {
+		t.Errorf("repeated and oddDates: %s", a.body)
+	}
+	fault(object{"padding": 1})
+	if a := s.get("/products/00001"); a.status != 200 || len(a.body) < 1<<20 {
+		t.Errorf("padding: %d, %d bytes", a.status, len(a.body))
+	}
+	fault(object{})
+	if list, results := s.items(one); len(list) != 1 || results != 1 {
+		t.Errorf("without faults: %d of %d", len(list), results)
+	}
+}
+
 // TestProductsAreWrittenAsJSON: hand-written JSON equals that of encoding/json, byte for
 // byte.
 func TestProductsAreWrittenAsJSON(t *testing.T) {

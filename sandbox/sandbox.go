@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,25 +35,33 @@ type Options struct {
 	Daily       int           `help:"Calls per day and agreement, beyond which all are refused; 0: no limit." default:"0"`
 	MaxURL      int           `help:"Longest URL accepted, in bytes." default:"4000"`
 	PDFSize     int           `name:"pdf-size" help:"Minimum size of an invoice's PDF, in bytes." default:"0"`
-	ClockSkew   time.Duration `help:"How far e-conomic's clock is ahead." default:"0s"`
+	ClockSkew   time.Duration `help:"How far e-conomic's and Rackbeat's clocks are ahead." default:"0s"`
+
+	Rackbeat     int `help:"How many of the agreements, from the last, keep their stock at Rackbeat, with keys sandbox-rackbeat-N for the grant token sandbox-grant-N." default:"0"`
+	RackbeatRate int `help:"Calls per minute and Rackbeat key; 0: no limit." default:"480"`
 }
 
-// Sandbox is a simulated e-conomic. It is safe for concurrent use.
+// Sandbox is a simulated e-conomic, and the Rackbeat of some of its customers. It is safe
+// for concurrent use.
 type Sandbox struct {
 	o      Options
-	faults faultBox
+	faults faultBox[Faults, *Faults]
 	events eventLog
 	sender *sender
+
+	rackbeatFaults faultBox[RackbeatFaults, *RackbeatFaults]
+	rackbeatSender *sender
 
 	mu         sync.Mutex
 	rnd        *rand.Rand
 	agreements map[int]*agreement
 	byGrant    map[string]*agreement
+	byKey      map[string]*account
 }
 
 // New returns a sandbox with the options' agreements. Close stops its webhooks.
 func New(o Options) *Sandbox {
-	s := &Sandbox{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1)), agreements: map[int]*agreement{}, byGrant: map[string]*agreement{}}
+	s := &Sandbox{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1)), agreements: map[int]*agreement{}, byGrant: map[string]*agreement{}, byKey: map[string]*account{}}
 	_ = s.faults.change(func(f *Faults) error {
 		f.Lose, f.Double, f.Late, f.LateBy, f.Reorder = o.Lose, o.Double, o.Late, Duration(o.LateBy), o.Reorder
 		f.ReadLag, f.ClockSkew, f.Slow = Duration(o.ReadLag), Duration(o.ClockSkew), Duration(o.Latency)
@@ -61,15 +70,31 @@ func New(o Options) *Sandbox {
 		}
 		return nil
 	})
-	s.sender = newSender()
+	_ = s.rackbeatFaults.change(func(f *RackbeatFaults) error {
+		f.Lose, f.Double, f.Late, f.LateBy, f.Reorder = o.Lose, o.Double, o.Late, Duration(o.LateBy), o.Reorder
+		f.ReadLag, f.ClockSkew, f.Slow = Duration(o.ReadLag), Duration(o.ClockSkew), Duration(o.Latency)
+		if o.Latency > 0 {
+			f.SlowProbability = 1
+		}
+		return nil
+	})
+	s.sender = newSender(15*time.Second, 15*time.Second)
+	s.rackbeatSender = newSender(3*time.Second, 18*time.Second) // Rackbeat's documentation: 3 s to connect, 15 s for the answer
 	for i := range o.Agreements {
-		s.AddAgreement(NewAgreement{Number: 100001 + i, Grant: fmt.Sprintf("sandbox-grant-%d", i+1), Products: o.Products, Seed: o.Seed + uint64(i), NoInventory: o.NoInventory})
+		n := NewAgreement{Number: 100001 + i, Grant: fmt.Sprintf("sandbox-grant-%d", i+1), Products: o.Products, Seed: o.Seed + uint64(i), NoInventory: o.NoInventory}
+		if i >= o.Agreements-o.Rackbeat {
+			n.Rackbeat = &NewRackbeat{Key: fmt.Sprintf("sandbox-rackbeat-%d", i+1)}
+		}
+		_ = s.AddAgreement(n) // the keys differ
 	}
 	return s
 }
 
 // Close drops queued webhooks and waits for those in flight.
-func (s *Sandbox) Close() { s.sender.close() }
+func (s *Sandbox) Close() {
+	s.sender.close()
+	s.rackbeatSender.close()
+}
 
 // Run serves a sandbox until ctx is done. It prints its address when ready.
 func Run(ctx context.Context, o Options, stdout io.Writer) error {
@@ -134,17 +159,24 @@ type NewAgreement struct {
 	Prefix      string `json:"prefix"` // of its ordinary item numbers
 	Seed        uint64 `json:"seed"`
 	NoInventory bool   `json:"noInventory"`
+
+	Rackbeat *NewRackbeat `json:"rackbeat"` // its Rackbeat account, if it has one
 }
 
-// AddAgreement adds an agreement with its own products.
-func (s *Sandbox) AddAgreement(n NewAgreement) {
+// AddAgreement adds an agreement with its own products. It returns an error if it cannot
+// have the Rackbeat account.
+func (s *Sandbox) AddAgreement(n NewAgreement) error {
 	a := &agreement{sandbox: s, number: n.Number, answers: n.Number, grant: n.Grant, inventory: !n.NoInventory,
 		products: map[string]*product{}, invoices: map[int64]*invoice{}, nextInvoice: 1, hooks: map[string]*hook{}, calls: map[string]int{},
 		bucket: s.o.Bucket}
 	a.stock(n, a.now())
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.agreements[n.Number], s.byGrant[n.Grant] = a, a
+	s.mu.Unlock()
+	if n.Rackbeat == nil {
+		return nil
+	}
+	return s.OpenRackbeat(n.Number, *n.Rackbeat)
 }
 
 func (s *Sandbox) agreement(number int) *agreement {
@@ -166,9 +198,10 @@ func (s *Sandbox) list() []*agreement {
 
 // agreement is one customer of e-conomic.
 type agreement struct {
-	sandbox *Sandbox
-	number  int
-	own     ownFaults
+	sandbox  *Sandbox
+	number   int
+	rackbeat atomic.Pointer[account] // nil: it has none
+	own      ownFaults[Faults, *Faults]
 
 	mu          sync.Mutex
 	answers     int // the agreement number that GET /self answers
@@ -250,12 +283,14 @@ func (a *agreement) add(p *product) {
 	a.order = slices.Insert(a.order, at, p)
 }
 
-// collate compares like a database collation: ignoring case first.
-func collate(a, b *product) int {
-	if c := strings.Compare(strings.ToLower(a.number), strings.ToLower(b.number)); c != 0 {
+func collate(a, b *product) int { return collateNumbers(a.number, b.number) }
+
+// collateNumbers compares like a database collation: ignoring case first.
+func collateNumbers(a, b string) int {
+	if c := strings.Compare(strings.ToLower(a), strings.ToLower(b)); c != 0 {
 		return c
 	}
-	return strings.Compare(a.number, b.number)
+	return strings.Compare(a, b)
 }
 
 // oddNumbers are item numbers like those of real agreements, chosen to break code that

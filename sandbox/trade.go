@@ -48,10 +48,42 @@ func (a *agreement) change(kind, number string, how func(*productState)) error {
 
 // move changes a product's stock by an amount.
 func (a *agreement) move(kind, number string, by amount) error {
+	if a.rackbeat.Load() != nil {
+		return errKeptAtRackbeat
+	}
 	return a.change(kind, number, func(st *productState) { st.inStock += by })
 }
 
+// bar bars a product from being sold.
+func (a *agreement) bar(number string) error {
+	if err := a.change("bar", number, func(st *productState) { st.barred = true }); err != nil {
+		return err
+	}
+	if c := a.rackbeat.Load(); c != nil {
+		return c.bar(number)
+	}
+	return nil
+}
+
+// create adds a product. With a Rackbeat account the stock is there: products go from
+// e-conomic to Rackbeat.
 func (a *agreement) create(number, name string, inStock amount) error {
+	c := a.rackbeat.Load()
+	st := productState{name: name, stocked: true, inStock: inStock}
+	if c != nil {
+		st.inStock = 0
+	}
+	if err := a.insert(number, st); err != nil {
+		return err
+	}
+	if c != nil {
+		c.create(number, name, inStock)
+	}
+	return nil
+}
+
+// insert adds a product, or revives a deleted one of that number.
+func (a *agreement) insert(number string, st productState) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if number == "" || len([]rune(number)) > 25 {
@@ -61,18 +93,26 @@ func (a *agreement) create(number, name string, inStock amount) error {
 		if !p.truth().deleted {
 			return fmt.Errorf("create %q: %w", number, errExists)
 		}
-		a.put(p, productState{name: name, stocked: true, inStock: inStock})
+		a.put(p, st)
 		return nil
 	}
 	p := &product{number: number}
-	a.put(p, productState{name: name, stocked: true, inStock: inStock})
+	a.put(p, st)
 	a.add(p)
 	a.sandbox.events.add(Event{Agreement: a.number, Kind: "create", Number: number})
 	return nil
 }
 
-// remove deletes a product. It fires none of the two webhooks.
+// remove deletes a product, at Rackbeat too. It fires none of the known webhooks.
 func (a *agreement) remove(kind, number string) (productState, error) {
+	was, err := a.removeProduct(kind, number)
+	if c := a.rackbeat.Load(); c != nil && err == nil {
+		c.remove(number)
+	}
+	return was, err
+}
+
+func (a *agreement) removeProduct(kind, number string) (productState, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.products[number]
@@ -96,20 +136,17 @@ func (a *agreement) rename(from, to string) error {
 	if taken || to == "" || len([]rune(to)) > 25 {
 		return fmt.Errorf("rename to %q: %w", to, errExists)
 	}
-	was, err := a.remove("rename", from)
+	was, err := a.removeProduct("rename", from)
 	if err != nil {
 		return err
 	}
-	if err := a.create(to, was.name, was.inStock); err != nil {
+	if err := a.insert(to, was); err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	p = a.products[to]
-	st := &p.versions[len(p.versions)-1].state
-	updated := st.updated
-	*st = was
-	st.updated, st.deleted = updated, false
+	if c := a.rackbeat.Load(); c != nil {
+		c.insert(to, c.remove(from))
+		c.fire(productUpdated, to)
+	}
 	return nil
 }
 
@@ -232,6 +269,9 @@ func (a *agreement) book(b booking) (int64, error) { //nolint:funlen,gocyclo // 
 	}
 	a.sandbox.events.add(Event{Agreement: a.number, Kind: kind, Number: fmt.Sprint(inv.number)})
 	a.fire(invoiceBooked, fmt.Sprint(inv.number))
+	if a.rackbeat.Load() != nil {
+		return inv.number, nil // the goods have left there
+	}
 	for _, l := range inv.lines {
 		if err := a.move("deliver", l.number, -l.quantity); err != nil {
 			return inv.number, err
@@ -242,6 +282,9 @@ func (a *agreement) book(b booking) (int64, error) { //nolint:funlen,gocyclo // 
 
 // randomTrade makes a random trade of a shop's day.
 func (a *agreement) randomTrade() error {
+	if c := a.rackbeat.Load(); c != nil {
+		return c.randomTrade()
+	}
 	s := a.sandbox
 	number := a.anyProduct()
 	if number == "" {

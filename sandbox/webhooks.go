@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,45 +50,73 @@ func (a *agreement) fire(eventType, number string) {
 		a.mu.Unlock()
 		return
 	}
-	d := delivery{agreement: a, hook: h, number: number, faults: f}
 	a.sent.Fired++
 	a.mu.Unlock()
 
 	s := a.sandbox
-	fate, delay, copies := "sent", time.Duration(0), 1
-	switch {
-	case s.chance(f.Lose):
-		fate, copies = "lost", 0
-	case s.chance(f.Double):
-		fate, copies = "doubled", 2
-	case s.chance(f.Late):
-		fate, delay = "late", time.Duration(1+s.intn(int(max(1, time.Duration(f.LateBy).Milliseconds()))))*time.Millisecond
-	case s.chance(f.Reorder):
-		delay = 50 * time.Millisecond
-	}
-	a.mu.Lock()
-	switch fate {
-	case "lost":
-		a.sent.Lost++
-	case "doubled":
-		a.sent.Doubled++
-	case "late":
-		a.sent.Late++
-	}
-	a.mu.Unlock()
-	s.events.add(Event{Agreement: a.number, Kind: "webhook", Number: number, Webhook: eventType, Fate: fate})
-	for range copies {
-		s.sender.send(d, delay)
+	what := s.fateOf(f.Lose, f.Double, f.Late, f.Reorder, time.Duration(f.LateBy))
+	a.set(func() { a.sent.count(what.name) })
+	s.events.add(Event{Agreement: a.number, Kind: "webhook", Number: number, Webhook: eventType, Fate: what.name})
+	for range what.copies {
+		s.sender.send(delivery{request: h.request(number, f), answered: a.answered}, what.delay)
 	}
 }
 
+// fate is what happens to a webhook.
+type fate struct {
+	name   string // sent, lost, doubled, late
+	copies int
+	delay  time.Duration
+}
+
+// fateOf decides what happens to a webhook, given the probabilities of the faults.
+func (s *Sandbox) fateOf(lose, double, late, reorder float64, lateBy time.Duration) fate {
+	switch {
+	case s.chance(lose):
+		return fate{name: "lost"}
+	case s.chance(double):
+		return fate{name: "doubled", copies: 2}
+	case s.chance(late):
+		return fate{name: "late", copies: 1, delay: time.Duration(1+s.intn(int(max(1, lateBy.Milliseconds())))) * time.Millisecond}
+	case s.chance(reorder):
+		return fate{name: "sent", copies: 1, delay: 50 * time.Millisecond}
+	}
+	return fate{name: "sent", copies: 1}
+}
+
+func (w *webhookStats) count(fate string) {
+	switch fate {
+	case "lost":
+		w.Lost++
+	case "doubled":
+		w.Doubled++
+	case "late":
+		w.Late++
+	}
+}
+
+// answered counts a webhook that was answered with 2xx, or given up.
+func (w *webhookStats) answered(status int) {
+	if w.Status == nil {
+		w.Status = map[int]int{}
+	}
+	w.Status[status]++
+	if good(status) {
+		w.Sent++
+	} else {
+		w.Failed++
+	}
+}
+
+func good(status int) bool { return status >= 200 && status < 300 }
+
 // delivery is a webhook to be sent.
 type delivery struct {
-	agreement *agreement
-	hook      *hook // at the time of the event: a hook is replaced, never modified
-	number    string
-	faults    *Faults
-	tries     int
+	request func(context.Context) (*http.Request, error)
+	// answered receives the status of the nth try, 0 if there was no answer. It returns
+	// how long to wait before the next; 0: there is none.
+	answered func(status, tries int) (again time.Duration)
+	tries    int
 }
 
 // sender sends webhooks, sendAtOnce concurrently and in no particular order. The others
@@ -108,11 +137,14 @@ const (
 	sendTries  = 4
 )
 
-func newSender() *sender {
+// newSender returns a sender that waits as long as connect for a connection, 15 s for an
+// answer, and as long as whole for both.
+func newSender(connect, whole time.Duration) *sender {
 	ctx, stop := context.WithCancel(context.Background())
 	return &sender{ctx: ctx, stop: stop, client: &http.Client{
-		Timeout:       15 * time.Second,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: sendAtOnce, MaxConnsPerHost: sendAtOnce},
+		Timeout: whole,
+		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: connect}).DialContext, ResponseHeaderTimeout: 15 * time.Second,
+			MaxIdleConnsPerHost: sendAtOnce, MaxConnsPerHost: sendAtOnce},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -162,48 +194,23 @@ func (w *sender) work() {
 	}
 }
 
-// deliver sends a webhook, and retries it a few times, with a delay, if it is not
-// answered with 2xx.
+// deliver sends a webhook, and again later if its sender wants that.
 func (w *sender) deliver(d delivery) {
 	status := w.try(d)
 	if w.ctx.Err() != nil {
 		return
 	}
-	good := status >= 200 && status < 300
-	if d.tries++; !good && d.tries < sendTries {
-		w.send(d, time.Duration(d.tries)*500*time.Millisecond)
-		return
-	}
-	d.agreement.delivered(status, good)
-}
-
-func (a *agreement) delivered(status int, good bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.sent.Status == nil {
-		a.sent.Status = map[int]int{}
-	}
-	a.sent.Status[status]++
-	if good {
-		a.sent.Sent++
-	} else {
-		a.sent.Failed++
+	d.tries++
+	if again := d.answered(status, d.tries); again > 0 {
+		w.send(d, again)
 	}
 }
 
 // try sends a webhook once and returns the status, or 0 if there is no answer.
 func (w *sender) try(d delivery) int {
-	data := strings.ReplaceAll(d.hook.PostData, mergeField[d.hook.EventType], merged(d.number, d.faults))
-	method, target, body := http.MethodPost, d.hook.URL, io.Reader(strings.NewReader(data))
-	if d.faults.UseGET {
-		method, target, body = http.MethodGet, strings.TrimSuffix(target, "?")+"?"+data, nil
-	}
-	req, err := http.NewRequestWithContext(w.ctx, method, target, body)
+	req, err := d.request(w.ctx)
 	if err != nil {
 		return 0
-	}
-	if d.hook.ContentType != "" {
-		req.Header.Set("Content-Type", d.hook.ContentType)
 	}
 	res, err := w.client.Do(req)
 	if err != nil {
@@ -212,6 +219,34 @@ func (w *sender) try(d delivery) int {
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<16))
 	return res.StatusCode
+}
+
+// answered retries a webhook a few times, with a delay, if it is not answered with 2xx.
+func (a *agreement) answered(status, tries int) (again time.Duration) {
+	if !good(status) && tries < sendTries {
+		return time.Duration(tries) * 500 * time.Millisecond
+	}
+	a.set(func() { a.sent.answered(status) })
+	return 0
+}
+
+// request returns how to send a webhook about a number. A hook is replaced, never modified.
+func (h *hook) request(number string, f *Faults) func(context.Context) (*http.Request, error) {
+	return func(ctx context.Context) (*http.Request, error) {
+		data := strings.ReplaceAll(h.PostData, mergeField[h.EventType], merged(number, f))
+		method, target, body := http.MethodPost, h.URL, io.Reader(strings.NewReader(data))
+		if f.UseGET {
+			method, target, body = http.MethodGet, strings.TrimSuffix(target, "?")+"?"+data, nil
+		}
+		req, err := http.NewRequestWithContext(ctx, method, target, body)
+		if err != nil {
+			return nil, err
+		}
+		if h.ContentType != "" {
+			req.Header.Set("Content-Type", h.ContentType)
+		}
+		return req, nil
+	}
 }
 
 // merged returns a number as merged into the sent data. Whether e-conomic encodes it,

@@ -59,6 +59,11 @@ func TestBurstsTakeTurns(t *testing.T) {
 		if _, wait := l.begin(request{shop: "last", hints: 200, waited: maxBurstWait - time.Second}); wait != time.Second {
 			t.Errorf("a shop parked for nearly the maximum time waits for %s more", wait)
 		}
+		begins("what is no burst, when there is no room", request{hints: burstHints - 1}, true).end()
+		if l.hints != hintsAtOnce {
+			t.Errorf("%d hints are being read, expected %d", l.hints, hintsAtOnce)
+		}
+		begins("the least burst", request{shop: "last", hints: burstHints}, false)
 		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: maxBurstWait}, true)
 		for _, p := range []*pass{all, slow, rest, late} {
 			p.end()
@@ -92,6 +97,11 @@ func TestSlowPasses(t *testing.T) {
 			p.work(t.Context())
 			return p
 		}
+		gone := begin(request{})
+		gone.wait()
+		gone.end()
+		time.Sleep(2 * slowAfter)
+		is("when it has ended without its answer", 0, 0)
 		p := begin(request{})
 		waited := p.wait()
 		p.wait()() // it is waiting already

@@ -28,6 +28,18 @@ type delayed struct {
 	due    reconcile.Due
 	since  time.Time // when debouncing started; zero: not debounced
 	parked bool      // parked until there is room
+	latest time.Time // when the delay of a shop that is to be worked on soon ends, debounced or not; zero: of another one
+}
+
+// soon reports whether what is added meanwhile ends the delay.
+func (d *delayed) soon() bool { return !d.latest.IsZero() && d.since.IsZero() }
+
+// within returns a wait that is not longer than until the latest end of the delay.
+func (d *delayed) within(wait time.Duration, now time.Time) time.Duration {
+	if d.latest.IsZero() {
+		return wait
+	}
+	return min(wait, d.latest.Sub(now))
 }
 
 func newQueue() *queue {
@@ -44,7 +56,7 @@ func (q *queue) add(shop string, due reconcile.Due, urgent bool) {
 		return
 	}
 	if d := q.later[shop]; d != nil {
-		if !urgent {
+		if !urgent && !d.soon() {
 			d.due = d.due.Merge(due)
 			return
 		}
@@ -113,6 +125,23 @@ func (q *queue) addAfter(shop string, due reconcile.Due, d time.Duration) {
 	q.delayBusy(shop, &delayed{due: due}, d)
 }
 
+// addSoon queues the shop after d, or with whatever else is added before. A burst of hints that is
+// debounced does not delay it. It must be called before done.
+func (q *queue) addSoon(shop string, due reconcile.Due, d time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	latest := time.Now().Add(d)
+	if before := q.later[shop]; before != nil { // debounced since the pass began
+		before.due, before.latest = before.due.Merge(due), latest
+		return
+	}
+	if waiting, ok := q.dirty[shop]; ok {
+		q.dirty[shop] = waiting.Merge(due)
+		return
+	}
+	q.delay(shop, &delayed{due: due, latest: latest}, d)
+}
+
 // park parks the shop: it is queued when release is called for it, or after most. It must
 // be called before done.
 func (q *queue) park(shop string, due reconcile.Due, most time.Duration) {
@@ -168,8 +197,11 @@ func (q *queue) debounce(shop string, due reconcile.Due, quiet, maxWait time.Dur
 	now := time.Now()
 	if d := q.later[shop]; d != nil {
 		d.due = d.due.Merge(due)
+		if d.soon() {
+			d.since = now
+		}
 		if !d.since.IsZero() {
-			d.timer.Reset(min(quiet, d.since.Add(maxWait).Sub(now)))
+			d.timer.Reset(d.within(min(quiet, d.since.Add(maxWait).Sub(now)), now))
 		}
 		return
 	}

@@ -130,6 +130,58 @@ func TestDelayed(t *testing.T) {
 	})
 }
 
+// TestSoon: what is to be worked on soon goes with whatever else is added, and does not delay that.
+func TestSoon(t *testing.T) {
+	t.Parallel()
+	both := reconcile.Due{Tick: true, Work: true}
+	for name, c := range map[string]struct {
+		during, meanwhile func(q *queue)
+		due               reconcile.Due
+		after             time.Duration
+	}{
+		"nothing else":                {after: time.Second, due: tick},
+		"work during the pass":        {during: func(q *queue) { q.add("a", work, false) }, due: both},
+		"work afterwards":             {meanwhile: func(q *queue) { q.add("a", work, false) }, due: both},
+		"a request afterwards":        {meanwhile: func(q *queue) { q.add("a", work, true) }, due: both},
+		"one of many shops":           {meanwhile: func(q *queue) { q.addBulk("a", work) }, due: both},
+		"some hints during the pass":  {during: func(q *queue) { q.debounce("a", work, time.Millisecond, time.Second) }, due: both, after: time.Millisecond},
+		"some hints afterwards":       {meanwhile: func(q *queue) { q.debounce("a", work, time.Millisecond, time.Second) }, due: both, after: time.Millisecond},
+		"a burst of hints afterwards": {meanwhile: func(q *queue) { q.debounce("a", work, time.Minute, time.Hour) }, due: both, after: time.Second},
+		"a burst of hints that goes on": {during: func(q *queue) { q.debounce("a", work, 10*time.Second, time.Hour) },
+			meanwhile: func(q *queue) { q.debounce("a", work, time.Minute, time.Hour) }, due: both, after: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueue()
+				q.add("a", work, false)
+				next(t, q)
+				if c.during != nil {
+					c.during(q)
+				}
+				q.addSoon("a", tick, time.Second)
+				q.done("a")
+				if c.meanwhile != nil {
+					c.meanwhile(q)
+				}
+				if c.after > 0 {
+					time.Sleep(c.after - time.Microsecond)
+					none(t, q)
+					time.Sleep(time.Microsecond)
+					synctest.Wait()
+				}
+				if _, due := next(t, q); due != c.due {
+					t.Errorf("it is due for %+v, expected %+v", due, c.due)
+				}
+				q.done("a")
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				none(t, q)
+			})
+		})
+	}
+}
+
 // TestRequestedDuringAFailure: what a person requests while a pass is failing
 // does not wait for the backoff.
 func TestRequestedDuringAFailure(t *testing.T) {

@@ -44,6 +44,8 @@ type shop interface {
 	Token() int64
 	Holds() plan.Holds
 	Calls() store.DayCalls
+	ShortOfCalls() bool
+	Close()
 }
 
 // shopStore is the part of store.Store that the scheduler uses.
@@ -62,6 +64,7 @@ type Scheduler struct {
 	store   shopStore
 	queue   *queue
 	limits  *limits
+	asks    chan struct{} // one entry per call made beside the passes
 
 	mu           sync.Mutex
 	shops        map[string]*entry
@@ -79,13 +82,18 @@ type entry struct {
 	ctx      context.Context    // of its passes
 	stop     context.CancelFunc // cancels the running pass
 	running  chan struct{}      // closed when that pass has ended; nil: none is running
+	beside   beside             // its passes
 	failures int                // failed passes in a row
 	hangs    bool               // its last call was not answered
 	next     *store.Shop        // settings to apply before the next pass
 
 	generation int64 // of the settings applied, or about to be
 
+	partial bool      // what is read with one of its tokens failed in the last pass
+	wokenAt time.Time // when it was last woken since then
+
 	paused bool       // by a person, as of the last pass
+	short  bool       // of calls, as of the last pass
 	holds  plan.Holds // as of the last pass
 
 	burst       burst
@@ -99,7 +107,7 @@ type entry struct {
 func NewScheduler(o Options) *Scheduler {
 	shared, queue := reconcile.New(o.Reconcile), newQueue()
 	return &Scheduler{
-		o: o, now: o.Reconcile.Now, store: o.Reconcile.Store, queue: queue, limits: newLimits(o.Workers, queue.release), shops: map[string]*entry{},
+		o: o, now: o.Reconcile.Now, store: o.Reconcile.Store, queue: queue, limits: newLimits(o.Workers, queue.release), shops: map[string]*entry{}, asks: make(chan struct{}, asksAtOnce),
 		newShop: func(settings store.Shop, token int64) shop { return shared.Shop(settings, token) },
 	}
 }
@@ -176,7 +184,7 @@ func (s *Scheduler) Take(ctx context.Context, settings store.Shop, token int64) 
 	if s.shops[name] == nil {
 		s.addOffset(name)
 	}
-	s.shops[name] = &entry{shop: s.newShop(settings, token), ctx: ctx, generation: settings.Generation}
+	s.shops[name] = &entry{shop: s.newShop(settings, token), ctx: ctx, generation: settings.Generation, beside: newBeside(ctx)}
 	s.mu.Unlock()
 	if s.missed(name) {
 		s.queue.add(name, due, true)
@@ -201,6 +209,7 @@ func (s *Scheduler) Drop(name string) {
 		stop()
 		<-running
 	}
+	e.close()
 }
 
 // remove removes the shop. s.mu must be held.
@@ -249,6 +258,18 @@ func (s *Scheduler) States() (running, paused int, held map[plan.Reason]int) {
 		}
 	}
 	return running, paused, held
+}
+
+// ShortOfCalls returns how many shops of this lagerd were short of calls in their last pass.
+func (s *Scheduler) ShortOfCalls() (shops int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.shops {
+		if e.short {
+			shops++
+		}
+	}
+	return shops
 }
 
 // Sync schedules the settings that have changed since the last Sync or Take to be applied;
@@ -327,11 +348,34 @@ func (s *Scheduler) Hinted(shop string, hints int) {
 // Wake makes the given shops due if this lagerd holds their leases: something may have come for
 // them.
 func (s *Scheduler) Wake(shops []string) {
+	now := s.now()
 	for _, name := range shops {
-		if s.Holds(name) {
+		if s.mayWake(name, now) {
 			s.queue.add(name, reconcile.Due{Work: true}, false)
 		}
 	}
+}
+
+// partialWait is how often a shop is woken for what is due while what is read with one of its
+// tokens fails: what is due of that waits.
+const partialWait = 10 * time.Second
+
+// mayWake reports whether a shop is held, and was not woken a moment ago in vain.
+func (s *Scheduler) mayWake(name string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.shops[name]
+	if e == nil {
+		return false
+	}
+	if !e.partial {
+		return true
+	}
+	if passed := now.Sub(e.wokenAt); passed >= 0 && passed < partialWait {
+		return false
+	}
+	e.wokenAt = now
+	return true
 }
 
 // Requested makes the shops due that have open requests, of which it uses only Request and
@@ -397,14 +441,19 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		return
 	}
 	s.mu.Lock()
-	e.hangs = source.Has(err, plan.ClassHanging)
+	e.hangs, e.short, e.partial = source.Has(err, plan.ClassHanging), e.shop.ShortOfCalls(), res.Partial
 	e.paused, e.holds = e.shop.Settings().Paused(), e.shop.Settings().InForce(e.shop.Holds())
 	s.mu.Unlock()
+	s.ask(name, e, res.Beside)
 	s.o.Observer.Passed(name, s.now().Sub(began), err)
 	switch {
 	case errors.Is(err, store.ErrFenced):
 		s.o.Observer.Fenced(name)
 		s.log(e).Warn("another lagerd has taken the shop")
+		s.giveUp(e)
+	case errors.Is(err, store.ErrAccountHeld):
+		s.log(e).Info("another lagerd works on the shop's agreement or Rackbeat account and is to take the shop")
+		s.recordTick(e, began, false)
 		s.giveUp(e)
 	case errors.Is(err, store.ErrSettingsChanged):
 		s.restart(pass, e, due)
@@ -416,19 +465,26 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		if res.Short == nil {
 			e.failures = 0
 		} else if due.Tick {
-			s.recordShort(pass, e, res.Short)
+			s.recordShort(pass, e, res)
 		}
 		if due.Tick && res.Short == nil {
 			s.recordTick(e, began, res.Ticked)
 		}
-		switch {
-		case res.Again:
-			// A running listing is not debounced: it will answer most of the burst.
-			s.queue.add(name, reconcile.Due{Work: true}, res.Listing)
-		case res.Idle:
-			// Until a person or time changes that, hints only pile up.
-			s.queue.addAfter(name, reconcile.Due{Work: true}, s.o.Reconcile.HeldRetry)
-		}
+		s.goOn(name, res)
+	}
+}
+
+// goOn queues a shop whose pass has not failed for what is left to do.
+func (s *Scheduler) goOn(name string, res reconcile.Report) {
+	switch {
+	case res.Again:
+		// A running listing is not debounced: it will answer most of the burst.
+		s.queue.add(name, reconcile.Due{Work: true}, res.Listing)
+	case res.After > 0:
+		s.queue.addSoon(name, reconcile.Due{Work: true}, res.After)
+	case res.Idle:
+		// Until a person or time changes that, hints only pile up.
+		s.queue.addAfter(name, reconcile.Due{Work: true}, s.o.Reconcile.HeldRetry)
 	}
 }
 
@@ -436,15 +492,20 @@ func (s *Scheduler) log(e *entry) *logrus.Entry {
 	return s.o.Reconcile.Log.WithField("shop", e.shop.Settings().Shop)
 }
 
-// giveUp stops reconciling a shop whose lease is lost: the keeper no longer finds it here.
+// giveUp stops reconciling a shop whose lease is lost or to be released: the keeper no longer
+// finds it here.
 func (s *Scheduler) giveUp(e *entry) {
 	name := e.shop.Settings().Shop
 	s.mu.Lock()
-	if s.shops[name] == e {
+	ours := s.shops[name] == e
+	if ours {
 		s.remove(name)
 	}
 	s.mu.Unlock()
 	e.stop()
+	if ours { // else Drop waits for the end of the pass
+		e.close()
+	}
 }
 
 // restart restarts a pass after the shop's settings changed during it.
@@ -492,17 +553,20 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err
 
 // recordShort records why ticks do not read everything, and logs that now and then. It delays
 // nothing: hints have a reserve of the day's budget, and what e-conomic refuses is retried like
-// everything held.
-func (s *Scheduler) recordShort(ctx context.Context, e *entry, short error) {
+// everything held. What is read with one of the shop's tokens has its own backoff.
+func (s *Scheduler) recordShort(ctx context.Context, e *entry, res reconcile.Report) {
 	if e.failures++; e.failures%60 == 1 {
-		s.log(e).WithError(short).Warn(shortMessage(short))
+		s.log(e).WithError(res.Short).Warn(shortMessage(res))
 	}
-	s.saveFailure(ctx, e, short)
+	s.saveFailure(ctx, e, res.Short)
 }
 
 // shortMessage explains to people why a tick did not read everything.
-func shortMessage(short error) string {
-	if source.ClassOf(short) == plan.ClassDay {
+func shortMessage(res reconcile.Report) string {
+	if res.Partial {
+		return "one of the shop's tokens reads nothing: that is retried, the rest continues"
+	}
+	if source.ClassOf(res.Short) == plan.ClassDay {
 		return "the budget is short: ticks and sweeps wait, hints continue"
 	}
 	return "e-conomic refuses a part that is held for another reason: it is retried now and then, the rest continues"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lagerd/plan"
+	"lagerd/reconcile"
 	"lagerd/source"
 	"lagerd/store"
 )
@@ -17,7 +18,7 @@ import (
 func TestShortMessage(t *testing.T) {
 	t.Parallel()
 	for class, word := range map[plan.Class]string{plan.ClassDay: "the budget is short", plan.ClassPart: "e-conomic refuses"} {
-		if got := shortMessage(fmt.Errorf("read: %w", &source.Error{Class: class})); !strings.HasPrefix(got, word) {
+		if got := shortMessage(reconcile.Report{Short: fmt.Errorf("read: %w", &source.Error{Class: class})}); !strings.HasPrefix(got, word) {
 			t.Errorf("%v is reported as %q", class, got)
 		}
 	}

@@ -8,11 +8,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
 
 	"lagerd/plan"
 	"lagerd/reconcile"
@@ -29,9 +31,12 @@ type scripted struct {
 	pass    func(due reconcile.Due) (reconcile.Report, error) // what a shop's passes do
 	holds   plan.Holds                                        // of shops, after their pass
 	calls   store.DayCalls
-	ahead   time.Duration // by how much now is later than the start of passes
+	short   bool
+	ahead   atomic.Int64 // how much the wall clock is fast
+	closed  int          // how often the work on a shop has ended
 	stored  func(name string) (store.Shop, error)
 	saveErr error
+	failErr error // of SaveFailure
 }
 
 func newScripted(t *testing.T) *scripted {
@@ -40,7 +45,7 @@ func newScripted(t *testing.T) *scripted {
 	log.SetOutput(io.Discard)
 	w := &scripted{t: t, calls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}
 	w.Scheduler = NewScheduler(Options{
-		Reconcile: reconcile.Options{Now: func() time.Time { return time.Now().Add(w.ahead) }, Log: log, Jitter: func(most time.Duration) time.Duration { return most / 2 },
+		Reconcile: reconcile.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }, Log: log, Jitter: func(most time.Duration) time.Duration { return most / 2 },
 			Policy: plan.Policy{RetryMin: 4 * time.Second, RetryMax: time.Hour, HeldRetry: 10 * time.Minute}},
 		Observer: w, Workers: 1, Instance: "me",
 	})
@@ -149,7 +154,7 @@ func (f *scriptedShop) RunOnce(_ context.Context, due reconcile.Due) (reconcile.
 
 func (f *scriptedShop) SaveFailure(_ context.Context, failure error) error {
 	f.w.write("%s failed: %v", f.settings.Shop, failure)
-	return nil
+	return f.w.failErr
 }
 
 func (f *scriptedShop) Change(settings store.Shop) {
@@ -160,6 +165,8 @@ func (f *scriptedShop) Settings() store.Shop  { return f.settings }
 func (f *scriptedShop) Token() int64          { return f.token }
 func (f *scriptedShop) Holds() plan.Holds     { return f.w.holds }
 func (f *scriptedShop) Calls() store.DayCalls { return f.w.calls }
+func (f *scriptedShop) ShortOfCalls() bool    { return f.w.short }
+func (f *scriptedShop) Close()                { f.w.closed++ }
 
 // TestAfterAPass: what follows from the result of a pass: what is due next and when, what is
 // saved, and how many failures there have been in a row.
@@ -186,6 +193,9 @@ func TestAfterAPass(t *testing.T) {
 		{"hints", work, reconcile.Report{}, nil, "", "nothing", 0},
 		{"more to do", work, reconcile.Report{Again: true}, nil, "", "work after 0s", 0},
 		{"more to do, for an idle shop", work, reconcile.Report{Again: true, Idle: true}, nil, "", "work after 0s", 0},
+		{"a listing that pauses", work, reconcile.Report{Listing: true, After: time.Second}, nil, "", "work after 1s", 0},
+		{"a listing that pauses, more to do", work, reconcile.Report{Listing: true, After: time.Second, Again: true}, nil, "", "work after 0s", 0},
+		{"a listing that pauses, with a short budget", work, reconcile.Report{Short: short, Listing: true, After: time.Second}, nil, "", "work after 1s", 3},
 		{"an idle shop", tick, reconcile.Report{Idle: true}, nil, "calls by me:" + day, "work after 10m0s", 0},
 		{"a short budget", tick, reconcile.Report{Short: short, Ticked: true}, nil, "shop1 failed: short", "nothing", 4},
 		{"a short budget, more to do", tick, reconcile.Report{Short: short, Again: true}, nil, "shop1 failed: short", "work after 0s", 4},
@@ -357,6 +367,34 @@ func TestFencedPass(t *testing.T) {
 		if n := w.Waiting(); n != len(want)-1 {
 			t.Errorf("taken again %t: %d shops wait", again, n)
 		}
+	}
+}
+
+// TestAgreementOfAnother: a shop whose agreement another lagerd works on is given up, with its
+// calls saved and without a failure.
+func TestAgreementOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newScripted(t)
+	w.take("shop1")
+	w.take("shop2")
+	w.pass = func(reconcile.Due) (reconcile.Report, error) {
+		return reconcile.Report{Idle: true}, fmt.Errorf("book calls: %w", store.ErrAccountHeld)
+	}
+	w.queue.add("shop1", tick, true)
+	w.run()
+	if err := w.FlushTicks(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	if got := w.did(); !strings.HasSuffix(got, "; calls by me: shop1/5 2026-11-23 7") || strings.Contains(got, "failed") || strings.Contains(got, "fenced") {
+		t.Errorf("it did %s", got)
+	}
+	if w.Holds("shop1") || !w.Holds("shop2") || w.Waiting() > 0 || w.closed != 1 {
+		t.Errorf("held: %v, %d wait, %d closed", w.Held(), w.Waiting(), w.closed)
+	}
+	w.Drop("shop1")
+	w.Drop("shop2")
+	if w.closed != 2 {
+		t.Errorf("%d are closed, expected 2", w.closed)
 	}
 }
 
@@ -563,7 +601,7 @@ func TestFlushTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newScripted(t)
 		began := time.Now()
-		a, b, c := w.take("a"), w.take("b"), w.take("c")
+		a, b, c, d := w.take("a"), w.take("b"), w.take("c"), w.take("d")
 		record := func(e *entry, day string, calls int, ago time.Duration, good bool) {
 			w.calls = store.DayCalls{CallsDay: day, Calls: calls}
 			w.recordTick(e, time.Now().Add(-ago), good)
@@ -601,8 +639,9 @@ func TestFlushTicks(t *testing.T) {
 		time.Sleep(flushAfter / 2)
 		record(a, day, 3, 0, true) // a tick is saved even without calls
 		record(c, next, 1, time.Second, true)
+		record(d, day, 2, 0, true)
 		time.Sleep(flushAfter / 2)
-		flush(false, "ticks by me at 00:01:04: a/5 2026-11-23 3; ticks by me at 00:01:04: c/5 2026-11-24 1; calls by me: b/5 2026-11-24 5")
+		flush(false, "ticks by me at 00:01:04: a/5 2026-11-23 3 d/5 2026-11-23 2; ticks by me at 00:01:04: c/5 2026-11-24 1; calls by me: b/5 2026-11-24 5")
 
 		// A failure replaces what is not saved yet of its shop.
 		record(a, day, 8, 0, true)
@@ -619,6 +658,11 @@ func TestFlushTicks(t *testing.T) {
 		record(c, day, 10, 0, false)
 		record(b, day, 11, 0, false)
 		flush(true, "calls by me: c/5 2026-11-23 10")
+		w.saveErr = errors.New("down")
+		record(a, day, 12, 0, true)
+		flush(true, "ticks by me at 00:01:06: a/5 2026-11-23 12")
+		w.saveErr = nil
+		flush(true, "")
 
 		// With enough of them they do not wait.
 		for n := range store.MarksPerStatement - 1 {
@@ -629,5 +673,167 @@ func TestFlushTicks(t *testing.T) {
 		if err := w.FlushTicks(t.Context(), false); err != nil || len(w.journal) != 2 {
 			t.Errorf("%d statements, %v", len(w.journal), err)
 		}
+	})
+}
+
+// TestLog: what is logged of passes, with what; of a budget that stays short only every 60th
+// time.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("oops")
+	short := &source.Error{Class: plan.ClassDay, Err: errors.New("short")}
+	refused := &source.Error{Class: plan.ClassPart, Err: errors.New("refused")}
+	losses := plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Detail: "why"}}
+	for _, c := range []struct {
+		name     string
+		failures int
+		holds    plan.Holds
+		report   reconcile.Report
+		err      error
+		failErr  error
+		want     []string
+	}{
+		{name: "a good tick", report: reconcile.Report{Ticked: true}},
+		{name: "a failure", failures: 2, err: failure, want: []string{"warning: the shop could not be reconciled error=oops failures=3 retry_in=10s shop=shop1"}},
+		{name: "a failure of a held shop", holds: losses, err: failure,
+			want: []string{"warning: the shop could not be reconciled error=oops failures=1 held=" + losses.Codes() + " retry_in=4s shop=shop1"}},
+		{name: "a failure that cannot be saved", err: failure, failErr: errors.New("down"),
+			want: []string{"warning: the shop could not be reconciled error=oops failures=1 retry_in=4s shop=shop1", "error: cannot save the shop's failure error=down shop=shop1"}},
+		{name: "a short budget", report: reconcile.Report{Short: short}, want: []string{"warning: the budget is short: ticks and sweeps wait, hints continue error=short shop=shop1"}},
+		{name: "for the second time", failures: 1, report: reconcile.Report{Short: short}},
+		{name: "for the 60th time", failures: 59, report: reconcile.Report{Short: short}},
+		{name: "for the 61st time", failures: 60, report: reconcile.Report{Short: refused},
+			want: []string{"warning: e-conomic refuses a part that is held for another reason: it is retried now and then, the rest continues error=refused shop=shop1"}},
+		{name: "another lagerd", err: store.ErrFenced, want: []string{"warning: another lagerd has taken the shop shop=shop1"}},
+		{name: "a shop that is removed", err: store.ErrSettingsChanged, want: []string{"info: the shop has been removed shop=shop1"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newScripted(t)
+			log, hook := test.NewNullLogger()
+			w.o.Reconcile.Log = log
+			e := w.take("shop1")
+			e.failures, w.holds, w.failErr = c.failures, c.holds, c.failErr
+			w.stored = func(string) (store.Shop, error) { return store.Shop{}, store.ErrNoShop }
+			w.pass = func(reconcile.Due) (reconcile.Report, error) { return c.report, c.err }
+			w.queue.add("shop1", tick, true)
+			w.run()
+			w.queue.stop()
+			var got []string
+			for _, e := range hook.AllEntries() {
+				line := e.Level.String() + ": " + e.Message
+				for _, key := range slices.Sorted(maps.Keys(e.Data)) {
+					line += fmt.Sprintf(" %s=%v", key, e.Data[key])
+				}
+				got = append(got, line)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s: it logs %q,\nexpected %q", c.name, got, c.want)
+			}
+		})
+	}
+}
+
+// TestParkedRetry: while many passes are slow, only a shop whose last call was not answered
+// waits, unless a person asks for it.
+func TestParkedRetry(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		hangs  bool
+		due    reconcile.Due
+		slow   int
+		parked bool
+	}{
+		{true, tick, retriesAtOnce, true},
+		{true, tick, retriesAtOnce - 1, false},
+		{false, tick, retriesAtOnce, false},
+		{true, reconcile.Due{Work: true, Requested: true}, retriesAtOnce, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newScripted(t)
+			e := w.take("shop1")
+			e.hangs = c.hangs
+			slow := 0
+			w.pass = func(reconcile.Due) (reconcile.Report, error) {
+				slow = w.limits.slow
+				return reconcile.Report{}, nil
+			}
+			w.limits.slow = c.slow
+			w.queue.add("shop1", c.due, true)
+			w.run()
+			if parked := w.did() == "parked shop1"; parked != c.parked {
+				t.Errorf("%+v: it is parked: %t", c, parked)
+			}
+			want := c.slow
+			if c.hangs && !c.parked {
+				want++ // it is expected to hang again
+			}
+			if !c.parked && slow != want || w.limits.slow != c.slow {
+				t.Errorf("%+v: %d passes were slow, then %d", c, slow, w.limits.slow)
+			}
+			if c.parked {
+				if got := w.upcoming(); got != "tick after 1m0s" {
+					t.Errorf("next: %s", got)
+				}
+			}
+		})
+	}
+}
+
+// TestTakeOfAMissedTick: a shop whose tick passed while it was taken over is served before the
+// bulk of those that are taken over.
+func TestTakeOfAMissedTick(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newScripted(t)
+		w.o.Schedule = multiples(time.Minute)
+		time.Sleep(30 * time.Second)
+		for _, offset := range []int{0, 290, 300, 301} {
+			w.Take(t.Context(), store.Shop{Shop: shopAt(offset)}, 1)
+		}
+		for _, want := range []int{290, 300} {
+			if shop, due, ok := w.queue.get(false); !ok || offsetOf(shop) != want || due != (reconcile.Due{Tick: true, Work: true}) {
+				t.Errorf("%q is next, for %q, expected that of offset %d", shop, dueText(due), want)
+			}
+		}
+		if shop, _, ok := w.queue.get(false); ok {
+			t.Errorf("%s is not in the bulk", shop)
+		}
+		for _, want := range []int{0, 301} {
+			if shop, due := next(t, w.queue); offsetOf(shop) != want || due != (reconcile.Due{Tick: true, Work: true}) {
+				t.Errorf("%q is next, for %q, expected that of offset %d", shop, dueText(due), want)
+			}
+		}
+	})
+}
+
+// TestWakeOfAPartialShop: while what is read with one of a shop's tokens fails, the shop is woken
+// for what is due every ten seconds, though it is due each second, and at once where the clock was
+// set back. Once both work, it is woken each time.
+func TestWakeOfAPartialShop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newScripted(t)
+		w.take("shop1")
+		partial := true
+		w.pass = func(reconcile.Due) (reconcile.Report, error) { return reconcile.Report{Partial: partial}, nil }
+		passes := func(when string, seconds, want int) {
+			t.Helper()
+			got := 0
+			for range seconds {
+				if w.Wake([]string{"shop1"}); w.Waiting() > 0 {
+					w.run()
+					got++
+				}
+				time.Sleep(time.Second)
+			}
+			if got != want {
+				t.Errorf("%s: %d passes in %d s, expected %d", when, got, seconds, want)
+			}
+		}
+		passes("it begins to fail", 30, 4) // the first pass shows that, the second one is the first in vain
+		w.ahead.Store(int64(-time.Hour))
+		passes("the clock is set back", 30, 3)
+		partial = false
+		passes("both work", 5, 5)
 	})
 }

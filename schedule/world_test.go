@@ -277,6 +277,8 @@ func (f *fakeShop) Change(settings store.Shop)               { f.settings = sett
 func (f *fakeShop) Settings() store.Shop                     { return f.settings }
 func (f *fakeShop) Token() int64                             { return f.token }
 func (f *fakeShop) Holds() plan.Holds                        { return nil }
+func (f *fakeShop) ShortOfCalls() bool                       { return false }
+func (f *fakeShop) Close()                                   {}
 func (f *fakeShop) Calls() store.DayCalls {
 	return store.DayCalls{CallsDay: "2000-01-01", Calls: f.count}
 }

@@ -2,9 +2,9 @@
 //
 // It derives keys from lagerd's single master key: one to hash the shops'
 // integration codes, so that a stolen database holds no working code, and one to
-// encrypt their grant tokens, so that it holds no token at all. It generates master
+// encrypt their grant tokens and keys, so that it holds none of these either. It generates master
 // keys and integration codes. And it has [Text], a string that prints as [redacted]
-// if it is printed by mistake.
+// if it is printed by mistake, and [Hidden], which finds secrets in text from outside.
 //
 // It never stores anything, never reads a file, and never puts a key, a code or a
 // token into an error.

@@ -36,8 +36,35 @@ const (
 	printKeyName = "lagerd fingerprint v1"
 )
 
-// ErrSealed means that a sealed text cannot be decrypted with this key for this shop.
-var ErrSealed = errors.New("sealed text cannot be decrypted: was the key changed, or does it belong to another shop?")
+// Kind is what a sealed text is. One kind does not open as another, so that whoever can write the
+// database cannot have a secret sent to a service that it is not for.
+type Kind string
+
+// The kinds of secrets.
+const (
+	GrantToken  Kind = "grant token"
+	RackbeatKey Kind = "Rackbeat key"
+)
+
+var kinds = []Kind{GrantToken, RackbeatKey}
+
+// context returns what a sealed text is bound to. A grant token is bound to the shop's name alone,
+// as it was before there were kinds; no shop's name contains the separator.
+func (k Kind) context(shop string) []byte {
+	if k == GrantToken {
+		return []byte(shop)
+	}
+	return []byte(shop + "\x00" + string(k))
+}
+
+var (
+	// ErrSealed means that a sealed text cannot be decrypted with this key for this shop.
+	ErrSealed = errors.New("sealed text cannot be decrypted: was the key changed, or does it belong to another shop?")
+
+	// ErrKind means that a sealed text is a secret of another kind: somebody has moved it in the
+	// database.
+	ErrKind = errors.New("it was sealed as another secret, and was moved in the database since")
+)
 
 // Keys are the keys derived from one master key. They are safe for concurrent use.
 type Keys struct {
@@ -108,26 +135,42 @@ func (k *Keys) HashCode(shop, code string) [sha256.Size]byte {
 	return sum
 }
 
-// Seal encrypts a shop's grant token for storage. Sealing the same text twice gives two
-// different results. Each opens for that shop only.
-func (k *Keys) Seal(shop, plaintext string) ([]byte, error) {
+// Seal encrypts a shop's secret for storage. Sealing the same text twice gives two different
+// results. Each opens for that shop and as that kind only.
+func (k *Keys) Seal(kind Kind, shop, plaintext string) ([]byte, error) {
 	if shop == "" {
-		return nil, errors.New("seal grant token: no shop given")
+		return nil, fmt.Errorf("seal a %s: no shop given", kind)
 	}
-	return k.grant.Seal([]byte{sealVersion}, nil, []byte(plaintext), []byte(shop)), nil //nolint:gosec // NewGCMWithRandomNonce draws the nonce
+	return k.grant.Seal([]byte{sealVersion}, nil, []byte(plaintext), kind.context(shop)), nil //nolint:gosec // NewGCMWithRandomNonce draws the nonce
 }
 
-// Open decrypts a text that [Keys.Seal] sealed for the shop. The error wraps [ErrSealed]
-// if the key, the shop or the sealed text is not the same.
-func (k *Keys) Open(shop string, sealed []byte) (string, error) {
+// Open decrypts a text that [Keys.Seal] sealed as this kind for the shop. The error wraps [ErrKind]
+// if it is another kind of the shop's, and [ErrSealed] if the key, the shop or the sealed text
+// is not the same.
+func (k *Keys) Open(kind Kind, shop string, sealed []byte) (string, error) {
 	if len(sealed) == 0 || sealed[0] != sealVersion {
-		return "", fmt.Errorf("decrypt grant token of shop %q: not sealed by this version of lagerd: %w", shop, ErrSealed)
+		return "", fmt.Errorf("decrypt the %s of shop %q: not sealed by this version of lagerd: %w", kind, shop, ErrSealed)
 	}
-	plaintext, err := k.grant.Open(nil, nil, sealed[1:], []byte(shop))
-	if err != nil {
-		return "", fmt.Errorf("decrypt grant token of shop %q: %w", shop, ErrSealed)
+	plaintext, err := k.grant.Open(nil, nil, sealed[1:], kind.context(shop))
+	if err == nil {
+		return string(plaintext), nil
 	}
-	return string(plaintext), nil
+	for _, other := range kinds {
+		if _, err := k.grant.Open(nil, nil, sealed[1:], other.context(shop)); err == nil {
+			return "", fmt.Errorf("decrypt the %s of shop %q: it is its %s: %w", kind, shop, other, ErrKind)
+		}
+	}
+	return "", fmt.Errorf("decrypt the %s of shop %q: %w", kind, shop, ErrSealed)
+}
+
+// OpenGrant opens a shop's grant token.
+func (k *Keys) OpenGrant(shop string, sealed []byte) (string, error) {
+	return k.Open(GrantToken, shop, sealed)
+}
+
+// OpenRackbeat opens a shop's Rackbeat key.
+func (k *Keys) OpenRackbeat(shop string, sealed []byte) (string, error) {
+	return k.Open(RackbeatKey, shop, sealed)
 }
 
 // Check returns the master key's check value: 32 bytes that identify the master key and

@@ -43,7 +43,7 @@ func Pasted(raw []byte) (string, error) {
 // Token cleans up one of e-conomic's tokens as Pasted does, and strips the name of its
 // header. It returns an error if the result cannot be a token, which is printable ASCII
 // without blanks.
-func Token(raw []byte, header string) (string, error) { //nolint:gocyclo // one check per way in which pasting goes wrong
+func Token(raw []byte, header string) (string, error) {
 	text, err := Pasted(raw)
 	if err != nil {
 		return "", err
@@ -67,6 +67,33 @@ func Token(raw []byte, header string) (string, error) { //nolint:gocyclo // one 
 	if strings.Contains(text, "://") {
 		return "", errors.New("it is an address: the token is the part after token=, up to the next &")
 	}
+	return plain(text, longest)
+}
+
+// Key cleans up a key of Rackbeat's, or the token of one of its webhooks, as Pasted does, and
+// strips what is pasted along with a key: the name of its header, and the word Bearer. It
+// returns an error if the result cannot be one, which is printable ASCII without blanks. How
+// long they may be is not documented.
+func Key(raw []byte) (string, error) {
+	text, err := Pasted(raw)
+	if err != nil {
+		return "", err
+	}
+	if name, value, ok := strings.Cut(text, ":"); ok && strings.EqualFold(name, "Authorization") {
+		text = trimmed(value)
+	}
+	if word, value, _ := strings.Cut(text, " "); strings.EqualFold(word, "Bearer") {
+		text = trimmed(value)
+	}
+	const longest = 4000
+	if text == "" {
+		return "", errors.New("it is empty")
+	}
+	return plain(text, longest)
+}
+
+// plain returns a text, or an error unless it is printable ASCII without blanks and not too long.
+func plain(text string, longest int) (string, error) {
 	if len(text) > longest {
 		return "", fmt.Errorf("it has %d bytes, but a token has at most %d", len(text), longest)
 	}

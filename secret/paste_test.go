@@ -59,6 +59,33 @@ func TestToken(t *testing.T) {
 	}
 }
 
+func TestKey(t *testing.T) {
+	t.Parallel()
+	key := strings.Repeat("eyJ0eXAi.OiJKV1Qi-LCJhbGci_", 40) // longer than any of e-conomic's tokens
+	for name, raw := range map[string]string{
+		"as it is": key, "line end": key + "\r\n", "quotes": `"` + key + `"`, "UTF-16": utf16LE(key),
+		"Bearer": "Bearer " + key, "bearer": "bearer  " + key + "\n", "header": "Authorization: Bearer " + key, "header in any case": "authorization:" + key,
+	} {
+		if got, err := secret.Key([]byte(raw)); got != key || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for name, c := range map[string]struct{ raw, want string }{
+		"empty": {"", "empty"}, "two lines": {key + "\n" + key, "one line"}, "a blank within": {"ke y", "character 3 is a blank"},
+		"Bearer alone": {"Authorization: Bearer ", "empty"}, "a header alone": {"Authorization:", "empty"},
+		"invisible": {"ke\u200by", "character 3 is invisible"}, "a letter that no key has": {"nøgle", "character 2 is not allowed"},
+		"too long": {strings.Repeat("x", 4001), "4001 bytes"},
+	} {
+		got, err := secret.Key([]byte(c.raw))
+		if got != "" || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %q, %v, want an error with %q", name, got, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), key) {
+			t.Errorf("%s: the error shows the key: %v", name, err)
+		}
+	}
+}
+
 func FuzzToken(f *testing.F) {
 	for _, raw := range []string{"token", "\ufefftoken\r\n", utf16LE("token"), "X-AgreementGrantToken: token", `"token"`, "to\tken", "\xff\xfe"} {
 		f.Add([]byte(raw))

@@ -134,39 +134,41 @@ func TestSealOpen(t *testing.T) {
 	t.Parallel()
 	keys := load(t, master())
 	const token = "a grant token, æøå"
-	sealed, err := keys.Seal("shop1234", token)
+	sealed, err := keys.Seal(secret.GrantToken, "shop1234", token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(sealed, []byte("grant")) {
 		t.Error("the sealed text shows the token")
 	}
-	if got, err := keys.Open("shop1234", sealed); err != nil || got != token {
+	if got, err := keys.Open(secret.GrantToken, "shop1234", sealed); err != nil || got != token {
 		t.Errorf("Open = %q, %v, want %q", got, err, token)
 	}
-	again, err := keys.Seal("shop1234", token)
+	again, err := keys.Seal(secret.GrantToken, "shop1234", token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Equal(again, sealed) {
 		t.Error("sealing twice gives the same bytes")
 	}
-	if _, err := keys.Seal("", token); err == nil {
+	if _, err := keys.Seal(secret.GrantToken, "", token); err == nil {
 		t.Error("Seal accepted an empty shop")
 	}
 
 	other := load(t, []byte(secret.Generate()))
 	refused := map[string]func() (string, error){
-		"another shop":    func() (string, error) { return keys.Open("shop1235", sealed) },
-		"another key":     func() (string, error) { return other.Open("shop1234", sealed) },
-		"nothing":         func() (string, error) { return keys.Open("shop1234", nil) },
-		"only a version":  func() (string, error) { return keys.Open("shop1234", sealed[:1]) },
-		"cut":             func() (string, error) { return keys.Open("shop1234", sealed[:len(sealed)-1]) },
-		"another version": func() (string, error) { return keys.Open("shop1234", append([]byte{2}, sealed[1:]...)) },
+		"another shop":   func() (string, error) { return keys.Open(secret.GrantToken, "shop1235", sealed) },
+		"another key":    func() (string, error) { return other.Open(secret.GrantToken, "shop1234", sealed) },
+		"nothing":        func() (string, error) { return keys.Open(secret.GrantToken, "shop1234", nil) },
+		"only a version": func() (string, error) { return keys.Open(secret.GrantToken, "shop1234", sealed[:1]) },
+		"cut":            func() (string, error) { return keys.Open(secret.GrantToken, "shop1234", sealed[:len(sealed)-1]) },
+		"another version": func() (string, error) {
+			return keys.Open(secret.GrantToken, "shop1234", append([]byte{2}, sealed[1:]...))
+		},
 		"a flipped bit": func() (string, error) {
 			flipped := bytes.Clone(sealed)
 			flipped[len(flipped)-1] ^= 1
-			return keys.Open("shop1234", flipped)
+			return keys.Open(secret.GrantToken, "shop1234", flipped)
 		},
 	}
 	for name, open := range refused {
@@ -183,6 +185,44 @@ func TestSealOpen(t *testing.T) {
 				t.Errorf("error %q does not name the shop", err)
 			}
 		})
+	}
+}
+
+// TestKindsOfSecrets: a grant token that was sealed before there were kinds opens, as a grant token
+// alone, and no kind opens as another: the error says what it is.
+func TestKindsOfSecrets(t *testing.T) {
+	t.Parallel()
+	key := make([]byte, 32)
+	for i := range key {
+		key[i] = byte(i)
+	}
+	keys := load(t, key)
+	old, err := hex.DecodeString("015ba0c1b84b11568484e328eb01ab9cf801ff7ffa0e5e44f34141ebb6abe94b05341f28e743c0125ed42f7c96f980431e2f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := keys.OpenGrant("shop1234", old); got != "a grant token, æøå" || err != nil {
+		t.Errorf("a grant token of before: %q, %v", got, err)
+	}
+	sealed := map[secret.Kind][]byte{}
+	for _, kind := range []secret.Kind{secret.GrantToken, secret.RackbeatKey} {
+		if sealed[kind], err = keys.Seal(kind, "shop1234", string(kind)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for as, open := range map[secret.Kind]func(string, []byte) (string, error){secret.GrantToken: keys.OpenGrant, secret.RackbeatKey: keys.OpenRackbeat} {
+		for is, text := range sealed {
+			got, err := open("shop1234", text)
+			switch {
+			case as == is && (got != string(is) || err != nil):
+				t.Errorf("a %s: %q, %v", is, got, err)
+			case as != is && (got != "" || !errors.Is(err, secret.ErrKind) || err.Error() != fmt.Sprintf(`decrypt the %s of shop "shop1234": it is its %s: %v`, as, is, secret.ErrKind)):
+				t.Errorf("a %s opened as a %s: %q, %v", is, as, got, err)
+			}
+			if got, err := open("shop1235", text); got != "" || !errors.Is(err, secret.ErrSealed) {
+				t.Errorf("another shop's %s opened as a %s: %q, %v", is, as, got, err)
+			}
+		}
 	}
 }
 

@@ -2,33 +2,60 @@ package source
 
 import "time"
 
-// Service gives access to accounts. One Service serves all of them.
-type Service interface {
-	// Budget returns an account's budget, with the calls in made already counted.
-	Budget(made BudgetState) Budget
+// StockService gives access to accounts that have stock only. One StockService serves all of them.
+type StockService interface {
+	// Budget is Service.Budget.
+	Budget(shop string, account int64, made Made, former StockBudget) StockBudget
 }
 
-// Budget tracks how many calls an account has left. It is safe for concurrent use.
-type Budget interface {
+// Service gives access to accounts. One Service serves all of them.
+type Service interface {
+	// Budget returns a shop's part in the budget of its agreement, which all shops of the
+	// agreement share. If the agreement's number is not known yet (0), the budget is the
+	// shop's own. made are the calls made before. What the source has said of its limits goes
+	// over from the shop's former budget, if there is one; so do its calls if its agreement
+	// was not known.
+	Budget(shop string, agreement int64, made Made, former StockBudget) Budget
+}
+
+// Made is how many calls were made for a shop on a day.
+type Made struct {
+	Day    string // UTC date (YYYY-MM-DD)
+	Calls  int    // by lagerd
+	Others int    // by commands
+}
+
+// StockBudget tracks how many calls an account has left, for one of its shops. It is safe for
+// concurrent use.
+type StockBudget interface {
 	// Spare returns how many calls may be made now at the given priority.
 	Spare(p Priority) int
+
+	// Pause returns how long lagerd's own limit of calls a minute lets a call at the
+	// given priority wait; 0: not at all.
+	Pause(p Priority) time.Duration
 
 	// Spent reports whether the priority's calls for today are used up.
 	Spent(p Priority) bool
 
-	// State returns the budget's current state.
-	State() BudgetState
+	// Made returns the current day and how many calls have been made on it for the shop.
+	Made() Made
 
-	// Account returns the account that the token gives access to. Its reads count
+	// Restore makes the count of the shop's calls at least that.
+	Restore(made Made)
+
+	// StockAccount returns the account that the token gives access to. Its reads count
 	// against the budget.
-	Account(token string) Account
+	StockAccount(token string) StockAccount
+
+	// Close ends the shop's part in the budget.
+	Close()
 }
 
-// BudgetState is a snapshot of a Budget.
-type BudgetState struct {
-	Day          string // UTC date (YYYY-MM-DD) on which Calls were made
-	Calls        int
-	BucketUsed   int       // of the source's short-term rate limit, as last reported
-	BucketLimit  int       // 0: not reported yet
-	BlockedUntil time.Time // after a 429; zero or past: not blocked
+// Budget is a StockBudget of an account that has invoices too.
+type Budget interface {
+	StockBudget
+
+	// Account is StockAccount with the invoices.
+	Account(token string) Account
 }

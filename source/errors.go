@@ -8,7 +8,8 @@ import (
 	"lagerd/plan"
 )
 
-// Error is why a read failed. A source returns errors of this type only.
+// Error is why a read failed. A source returns errors of this type, except where the reason
+// has nothing to do with it: the database fails.
 type Error struct {
 	Class      plan.Class
 	RetryAfter time.Duration // how long to wait before retrying; 0: unknown

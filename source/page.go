@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"iter"
 	"time"
 
@@ -26,7 +27,8 @@ func (p Page[T]) Size() int { return len(p.Observed) + len(p.Unreadable) }
 
 // Pages reads a listing page by page. It stops at the first error. If fewer entries came
 // than were announced, it yields the last page together with a *plan.ShortError, in which
-// what names the entries.
+// what names the entries. A listing that goes on after a page that came when all had come
+// already is an error: it might never end.
 func Pages[T any](what string, read func(Link) (Page[T], error)) iter.Seq2[Page[T], error] {
 	return func(yield func(Page[T], error) bool) {
 		came := 0
@@ -36,9 +38,14 @@ func Pages[T any](what string, read func(Link) (Page[T], error)) iter.Seq2[Page[
 				yield(Page[T]{}, err)
 				return
 			}
-			if came += p.Size(); p.Next == "" {
-				err = plan.Complete(what, p.Announced, came)
+			switch all := came >= p.Announced; {
+			case p.Next == "":
+				err = plan.Complete(what, p.Announced, came+p.Size())
+			case all:
+				yield(Page[T]{}, fmt.Errorf("the listing does not end: %d %s of %d had come, and there are more pages", came, what, p.Announced))
+				return
 			}
+			came += p.Size()
 			if !yield(p, err) || p.Next == "" {
 				return
 			}

@@ -31,6 +31,11 @@ func TestPages(t *testing.T) {
 		{"3/7 3/7 0/7", []string{"3", "3", "0: announced 7 things and sent 6"}},
 		{"3/6 3/7", []string{"3", "3: announced 7 things and sent 6"}}, // the last announcement counts
 		{"-2/3", []string{"3"}},
+		{"3/3 0/3", []string{"3", "0"}},
+		{"3/3 3/3", []string{"3", "3"}},
+		{"3/3 3/3 3/3", []string{"3", "0: the listing does not end: 3 things of 3 had come, and there are more pages"}},
+		{"3/3 3/4 3/9", []string{"3", "3", "3"}}, // one was added meanwhile, and then more
+		{"0/0 3/0", []string{"0: the listing does not end: 0 things of 0 had come, and there are more pages"}},
 		{"x", []string{"0: refused"}},
 		{"3/7 x", []string{"3", "0: refused"}},
 	} {

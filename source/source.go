@@ -4,28 +4,40 @@ import (
 	"context"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/plan"
 )
 
-// Priority decides which read goes first when an agreement's calls run short.
-type Priority int
+// Priority is what a read is for. It decides which goes first when an account's calls run
+// short, and which calls are kept for others.
+type Priority = budget.Priority
 
-// The priorities, lowest first.
+// The priorities, by the names that readers use.
 const (
-	PrioritySweep Priority = iota
-	PriorityTick
-	PriorityInvoice
-	PriorityHint
+	PrioritySweep   = budget.PrioritySweep
+	PriorityPDF     = budget.PriorityPDF
+	PriorityUnknown = budget.PriorityUnknown
+	PriorityInvoice = budget.PriorityInvoice
+	PriorityHint    = budget.PriorityHint
+	PriorityTick    = budget.PriorityTick
+	PriorityPerson  = budget.PriorityPerson
 )
 
-// Account is what a shop's token gives access to.
-type Account interface {
+// StockAccount is what a shop's token for a source of stock gives access to.
+type StockAccount interface {
 	// Self reads who the account belongs to.
 	Self(ctx context.Context, p Priority) (Self, error)
 
 	// Stock returns a reader of items. An item whose figure cannot be read is
-	// unreadable; "" requires no figure.
-	Stock(figure plan.Figure) Stock
+	// unreadable; "" requires no figure. places are the numbers of the warehouse
+	// places whose stock counts, where the source has them (Capabilities.Places);
+	// none: an item's own figure.
+	Stock(figure plan.Figure, places ...string) Stock
+}
+
+// Account is what a shop's token gives access to.
+type Account interface {
+	StockAccount
 
 	// Invoices returns a reader of invoices. An invoice whose order field cannot be
 	// read is unreadable.
@@ -80,6 +92,9 @@ type Capabilities struct {
 
 	// Figures maps the figures that the source has to its own names for them.
 	Figures map[plan.Figure]string
+
+	// Places reports whether a shop can choose the warehouse places that count.
+	Places bool
 }
 
 // ItemsQuery selects items to list. The zero value lists all of them, by number.
@@ -126,4 +141,9 @@ type InvoicesQuery struct {
 
 	DateFrom   string // only those dated YYYY-MM-DD or later; "": all
 	Descending bool   // highest number first, in pages as large as the source allows
+}
+
+// Asked returns which invoices the query asks for.
+func (q InvoicesQuery) Asked() plan.Asked {
+	return plan.Asked{HasAfter: q.HasAfter, After: q.After, Ranges: q.Ranges, DateFrom: q.DateFrom}
 }

@@ -1,6 +1,9 @@
 package source
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 type waitKey struct{}
 
@@ -19,4 +22,19 @@ func Waiting(ctx context.Context) (waited func()) {
 		return wait()
 	}
 	return func() {}
+}
+
+type patienceKey struct{}
+
+// WithPatience returns a context whose reads wait no longer than that for each answer. The error
+// is that of an answer that does not come.
+func WithPatience(ctx context.Context, most time.Duration) context.Context {
+	return context.WithValue(ctx, patienceKey{}, most)
+}
+
+// Patience returns how long ctx's reads may wait for an answer, 0 if only the client's timeout
+// limits that.
+func Patience(ctx context.Context) time.Duration {
+	most, _ := ctx.Value(patienceKey{}).(time.Duration)
+	return most
 }

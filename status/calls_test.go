@@ -41,4 +41,15 @@ func TestCodes(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	var out strings.Builder
+	if err := status.WriteCodes(&out, []store.ShopCode{{CreatedAt: store.At(at), UsedAt: store.At(at.Add(time.Hour))}, {CreatedAt: store.At(at)}}); err != nil {
+		t.Error(err)
+	}
+	if text := "integration code: made 2026-11-28 12:00:00, used 2026-11-28 13:00:00 (UTC)\nintegration code: made 2026-11-28 12:00:00, never used (UTC)\n"; out.String() != text {
+		t.Errorf("%q, want %q", out.String(), text)
+	}
+	out.Reset()
+	if err := status.WriteCalls(&out, nil, nil); err != nil || out.String() != "\nNo webhook calls yet.\n" {
+		t.Errorf("no calls: %v, %q", err, out.String())
+	}
 }

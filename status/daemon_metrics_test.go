@@ -3,7 +3,11 @@ package status_test
 import (
 	"context"
 	"database/sql"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"lagerd/sandbox"
 	"lagerd/test/lagerdtest"
 	"lagerd/test/sandboxtest"
+	"lagerd/webhook"
 )
 
 func TestMain(m *testing.M) { lagerdtest.Main(m) }
@@ -34,7 +39,11 @@ func start(t *testing.T, env ...string) *process {
 	p.Env = append(p.Env, env...)
 	p.Lagerd = lagerdtest.Self(t).Command(t)
 	var err error
-	if p.proc, err = lagerdtest.Self(t).Start(p.out, p.Env, "run"); err != nil {
+	// Few files, so that few connections are many.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "/bin/sh", "-c", `ulimit -n 256 && exec "$0" run`, string(lagerdtest.Self(t)))
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, p.Env...)
+	cmd.Stdout, cmd.Stderr = p.out, p.out
+	if p.proc, err = lagerdtest.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -56,6 +65,25 @@ func (p *process) call(code, number string) int {
 		p.t.Errorf("call the webhook: %v", err)
 	}
 	return status
+}
+
+// rackbeat calls the webhook as Rackbeat does.
+func (p *process) rackbeat(body string) {
+	p.t.Helper()
+	query := url.Values{"type": {"rackbeatStock"}, "username": {shop}, "password": {p.code}}
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+p.Webhook+webhook.Path+"?"+query.Encode(), strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Errorf("call Rackbeat's webhook: %v", err)
+		return
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		p.t.Errorf("a webhook of Rackbeat's is answered %d", answer.StatusCode)
+	}
 }
 
 // lock blocks all other writes to the database until unlock is called.
@@ -111,6 +139,7 @@ func once(do func(p *process)) func(p *process) func() {
 var daemonAlarms = []daemonAlarm{
 	{series: `lagerd_build_info`, is: "a lagerd runs", raise: once(func(p *process) {}), raised: func(_, now float64) bool { return now == 1 }},
 	{series: `lagerd_webhook_calls_total{outcome="recorded"}`, is: "a webhook is recorded", raise: once(func(p *process) { p.call(p.code, item) })},
+	{series: `lagerd_webhook_calls_total{outcome="everything"}`, is: "Rackbeat names no item", raise: once(func(p *process) { p.rackbeat(`{"event":"order.created"}`) })},
 	{series: `lagerd_webhook_calls_total{outcome="refused"}`, is: "its code is wrong", raise: once(func(p *process) { p.call("wrong", item) })},
 	{series: `lagerd_webhook_calls_total{outcome="merge_field"}`, is: "its number was not filled in", raise: once(func(p *process) { p.call(p.code, "[NUMBER]") })},
 	{series: `lagerd_webhook_calls_total{outcome="unavailable"}`, is: "the database takes no hint", raise: func(p *process) func() {
@@ -128,6 +157,8 @@ var daemonAlarms = []daemonAlarm{
 	{series: `lagerd_webhook_calls_total{outcome="full"}`, is: "more wait than the queue holds", raise: func(p *process) func() { return p.crowd(5) }},
 	{series: `lagerd_webhook_seconds_count`, is: "a webhook comes", raise: once(func(p *process) { p.call(p.code, item) })},
 	{series: `lagerd_webhook_queue`, is: "webhooks wait for the database", raise: func(p *process) func() { return p.crowd(3) }, gauge: true},
+	{series: `lagerd_webhook_connections`, is: "a caller keeps a connection", raise: func(p *process) func() { return p.connect(1) }, gauge: true},
+	{series: `lagerd_webhook_connections_ended_total`, is: "more connections come than there is room for", raise: func(p *process) func() { return p.connect(150) }},
 	{series: `lagerd_database_connections_in_use`, is: "the database keeps a statement waiting", raise: func(p *process) func() { return p.crowd(1) }, gauge: true},
 	{series: `lagerd_database_waits_total`, is: "all connections are in use", raise: func(p *process) func() {
 		unlock := p.crowd(1) // one connection waits for the lock, and readers share the other
@@ -141,6 +172,14 @@ var daemonAlarms = []daemonAlarm{
 		p.call(p.code, item)
 		return func() { p.exec("ALTER TABLE away RENAME TO webhook_calls"); p.call(p.code, item) }
 	}},
+	{series: `lagerd_webhook_calls_total{outcome="limited"}`, is: "a wrong code comes often", raise: once(func(p *process) { p.guess(40) })},
+	{series: `lagerd_refused_calls_total{shop="known"}`, is: "a wrong code comes for a shop", raise: once(func(p *process) { p.guess(1) })},
+	{series: `lagerd_refused_calls_total{shop="unknown"}`, is: "a call comes for a shop that does not exist", raise: once(func(p *process) {
+		if status, _, err := p.Call(http.DefaultClient, "nobody", p.code, "stockUpdate", item); err != nil || status != http.StatusForbidden {
+			p.t.Errorf("an unknown shop is answered %d: %v", status, err)
+		}
+	})},
+	{series: `lagerd_webhook_log_skipped_total`, is: "a wrong code comes too often to record each", raise: once(func(p *process) { p.guess(40) })},
 	{series: `lagerd_config_last_reload_successful`, is: "a bad configuration is read", raise: func(p *process) func() {
 		good := read(p.t, p.Config)
 		p.reload(good + "nonsense: true\n")
@@ -150,6 +189,34 @@ var daemonAlarms = []daemonAlarm{
 		time.Sleep(1100 * time.Millisecond)
 		p.reload(read(p.t, p.Config))
 	})},
+}
+
+// guess calls the webhook that many times with a wrong code.
+func (p *process) guess(calls int) {
+	p.t.Helper()
+	for range calls {
+		if status := p.call("wrong", item); status != http.StatusForbidden && status != http.StatusTooManyRequests {
+			p.t.Errorf("a wrong code is answered %d", status)
+		}
+	}
+}
+
+// connect opens connections to the webhook listener, until the returned function is called.
+func (p *process) connect(count int) (end func()) {
+	p.t.Helper()
+	var conns []net.Conn
+	for range count {
+		conn, err := net.Dial("tcp", p.Webhook)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	return func() {
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	}
 }
 
 // crowd makes that many webhooks wait for a locked database, until the returned function

@@ -1,10 +1,13 @@
 package status
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -23,7 +26,8 @@ type Diff struct {
 	Shop               string           `json:"shop"`
 	ReadAt             time.Time        `json:"read_at"`
 	Equal              bool             `json:"equal"`
-	ItemsAtEconomic    *int             `json:"items_at_economic"` // null: items were not compared
+	StockSource        string           `json:"stock_source"`      // where the stock is read: the service's name; "": items were not compared
+	ItemsAtEconomic    *int             `json:"items_at_economic"` // there; null: items were not compared
 	ItemsStored        *int             `json:"items_stored"`
 	InvoicesAtEconomic *int             `json:"invoices_at_economic"` // null: invoices were not compared
 	InvoicesStored     *int             `json:"invoices_stored"`
@@ -75,12 +79,12 @@ func DiffOf(d reconcile.Differences) Diff {
 		Stock: []StockDiff{}, Invoices: []InvoiceDiff{}, Unreadable: []UnreadableDiff{}, Notes: append([]string{}, d.Notes...),
 	}
 	if s := d.Stock; s != nil {
-		v.ItemsAtEconomic, v.ItemsStored = &s.AtEconomic, &s.Stored
+		v.StockSource, v.ItemsAtEconomic, v.ItemsStored = cmp.Or(s.Source, "e-conomic"), &s.AtEconomic, &s.Stored
 		for _, i := range s.Items {
 			v.Stock = append(v.Stock, StockDiff{
 				Number: i.Number, Name: i.Name, What: i.What, StockStored: i.Stored.Stock, StockAtEconomic: i.Economic.Stock,
 				StateStored: state(i.Stored.State), StateAtEconomic: state(i.Economic.State), EconomicChangedAt: when(i.EconomicAt.UTC()),
-				HintOpenSince: when(i.HintSince.UTC()), Loss: i.Loss, LookedAtTwice: i.Twice, Note: otherFigures(i.Difference),
+				HintOpenSince: when(i.HintSince.UTC()), Loss: i.Loss, LookedAtTwice: i.Twice, Note: noteOf(i.Difference),
 			})
 		}
 	}
@@ -105,6 +109,37 @@ func state(s plan.State) *plan.State {
 		return nil
 	}
 	return &s
+}
+
+// noteOf says what differs besides the shop's own figure, or in its parts.
+func noteOf(d plan.Difference) string {
+	return strings.Join(slices.DeleteFunc([]string{otherFigures(d), otherPlaces(d)}, func(text string) bool { return text == "" }), ", ")
+}
+
+// otherPlaces lists the places whose figures differ, in the order of their numbers.
+func otherPlaces(d plan.Difference) string {
+	if d.What != plan.WhatStock && d.What != plan.WhatPlaces {
+		return ""
+	}
+	stored, now := inPlaces(d.Stored.Places), inPlaces(d.Economic.Places)
+	all := maps.Clone(stored)
+	maps.Copy(all, now)
+	numbers := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	var list []string
+	for _, number := range numbers {
+		if was, is := dash(stored[number]), dash(now[number]); was != is {
+			list = append(list, fmt.Sprintf("place %s %s → %s", number, was, is))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func inPlaces(list []plan.PlaceStock) map[string]decimal.NullDecimal {
+	in := make(map[string]decimal.NullDecimal, len(list))
+	for _, p := range list {
+		in[p.Place] = decimal.NewNullDecimal(p.InStock)
+	}
+	return in
 }
 
 // otherFigures lists the figures that differ if the shop's own figure does not.
@@ -211,7 +246,8 @@ func (d Diff) WriteTable(w io.Writer) error {
 		fmt.Fprintln(t)
 	}
 	if len(d.Stock) > 0 {
-		fmt.Fprintln(t, "ITEM\tNAME\tWHAT\tSTORED\tE-CONOMIC\tSTATE STORED\tSTATE E-CONOMIC\tE-CONOMIC CHANGED\tHINT OPEN SINCE\tNOTE")
+		there := strings.ToUpper(d.StockSource)
+		fmt.Fprintf(t, "ITEM\tNAME\tWHAT\tSTORED\t%[1]s\tSTATE STORED\tSTATE %[1]s\t%[1]s CHANGED\tHINT OPEN SINCE\tNOTE\n", there)
 		for _, s := range d.Stock {
 			note := s.Note
 			if s.Loss {
@@ -222,7 +258,7 @@ func (d Diff) WriteTable(w io.Writer) error {
 		}
 	}
 	if d.ItemsAtEconomic != nil {
-		fmt.Fprintf(t, "%s at e-conomic, %d stored: %s\n", counted(*d.ItemsAtEconomic, "item"), *d.ItemsStored, d.verdict(plan.KindStock, len(d.Stock), d.Losses))
+		fmt.Fprintf(t, "%s at %s, %d stored: %s\n", counted(*d.ItemsAtEconomic, "item"), d.StockSource, *d.ItemsStored, d.verdict(plan.KindStock, len(d.Stock), d.Losses))
 	}
 	return t.Flush()
 }

@@ -20,14 +20,15 @@ func different() reconcile.Differences {
 		return plan.Figures{InStock: figure(inStock), Available: figure(available), OrderedByCustomers: figure(customers), OrderedFromSuppliers: figure(suppliers)}
 	}
 	item := func(d plan.Difference) reconcile.ItemDifference { return reconcile.ItemDifference{Difference: d} }
-	stock := item(plan.Difference{Number: "=1,\"2\"", Name: "Formula\x1b[2J", What: plan.WhatStock, Loss: true, EconomicAt: noon.Add(-time.Hour),
-		Stored: plan.Side{State: plan.StateOK, Stock: figure("7.50")}, Economic: plan.Side{State: plan.StateOK, Stock: figure("0.00")}})
+	stock := item(plan.Difference{Number: "=1,\"2\"", Name: "Formula<&>\x1b[2J", What: plan.WhatStock, Loss: true, EconomicAt: noon.Add(-time.Hour),
+		Stored:   plan.Side{State: plan.StateOK, Stock: figure("7.50"), Figures: figures("7.5", "2", "1", "4")},
+		Economic: plan.Side{State: plan.StateOK, Stock: figure("0.00"), Figures: figures("0", "1", "1", "4")}})
 	stock.Twice, stock.HintSince = true, noon.Add(-time.Minute)
 	return reconcile.Differences{
 		Shop: "shop1234", ReadAt: noon.In(time.FixedZone("", -5*3600)), Notes: []string{"a note"},
 		Stock: &reconcile.StockDiff{AtEconomic: 10, Stored: 11, Items: []reconcile.ItemDifference{
 			stock,
-			item(plan.Difference{Number: " 007", Name: "The longest of names is cut short", What: plan.WhatCreated, Economic: plan.Side{State: plan.StateNoInventory}}),
+			item(plan.Difference{Number: " 007", Name: "The longest of names is cut short", What: plan.WhatCreated, Economic: plan.Side{State: plan.StateNoInventory, Figures: figures("0", "1", "1", "4")}}),
 			item(plan.Difference{Number: "gone", What: plan.WhatGone, Loss: true, Stored: plan.Side{State: plan.StateBarred, Stock: figure("1")}, Economic: plan.Side{State: plan.StateGone, Stock: none}}),
 			item(plan.Difference{Number: "other", Name: "O", What: plan.WhatStock,
 				Stored:   plan.Side{State: plan.StateOK, Stock: figure("3"), Figures: figures("3", "2", "1", "4")},
@@ -38,6 +39,34 @@ func different() reconcile.Differences {
 			{Number: 15, What: plan.WhatGone, Tries: 16, Error: "status\n500", Note: "asked for"},
 		}},
 		Unreadable: []reconcile.Unreadable{{Kind: plan.KindStock, Number: "bad", Reason: "no name"}},
+	}
+}
+
+// TestDiffOfPlaces: a difference names the places that differ.
+func TestDiffOfPlaces(t *testing.T) {
+	t.Parallel()
+	place := func(number, stock string) plan.PlaceStock {
+		return plan.PlaceStock{Place: number, InStock: figure(stock).Decimal}
+	}
+	side := func(stock string, places ...plan.PlaceStock) plan.Side {
+		return plan.Side{State: plan.StateOK, Stock: figure(stock), Figures: plan.Figures{InStock: figure(stock)}, Places: places}
+	}
+	for _, c := range []struct {
+		what        plan.What
+		stored, now plan.Side
+		note        string
+	}{
+		{plan.WhatPlaces, side("5", place("4", "3"), place("10", "2")), side("5", place("10", "1.5"), place("4", "3.5")), "place 4 3 → 3.5, place 10 2 → 1.5"},
+		{plan.WhatPlaces, side("5"), side("5", place("4", "5"), place("10", "0")), "place 4 - → 5, place 10 - → 0"},
+		{plan.WhatStock, side("5", place("4", "3"), place("10", "2")), side("4", place("4", "3.0"), place("10", "1")), "place 10 2 → 1"},
+		{plan.WhatStock, side("5"), side("4"), ""},
+		{plan.WhatState, side("5", place("4", "5")), side("5", place("4", "5")), ""},
+	} {
+		d := status.DiffOf(reconcile.Differences{Stock: &reconcile.StockDiff{Items: []reconcile.ItemDifference{
+			{Difference: plan.Difference{Number: "a", What: c.what, Stored: c.stored, Economic: c.now}}}}})
+		if d.Stock[0].Note != c.note || d.Equal {
+			t.Errorf("%+v and %+v: the note is %q, expected %q; equal: %t", c.stored, c.now, d.Stock[0].Note, c.note, d.Equal)
+		}
 	}
 }
 
@@ -56,14 +85,14 @@ INVOICE  WHAT    DATE        HINT OPEN SINCE   TRIES  ERROR        NOTE
 12 invoices at e-conomic, 13 stored: 2 differences
 
 ITEM    NAME                            WHAT     STORED  E-CONOMIC  STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE   NOTE
-=1,"2"  Formula\u001b[2J                stock    7.5     0          ok            ok               2026-11-23 11:00   2026-11-23 11:59  loss
+=1,"2"  Formula<&>\u001b[2J             stock    7.5     0          ok            ok               2026-11-23 11:00   2026-11-23 11:59  loss
 " 007"  The longest of names is cut s…  created  -       -          -             no_inventory     -                  -                 -
 gone    -                               gone     1       -          barred        gone             -                  -                 loss
 other   O                               stock    3       3          ok            ok               -                  -                 available 2 → 1, ordered by customers 1 → 2, ordered from suppliers 4 → -
 10 items at e-conomic, 11 stored: 4 differences, 2 of them losses, 1 could not be compared`},
 		{"csv", d.WriteCSV, `
 kind,number,name,what,stock_stored,stock_at_economic,state_stored,state_at_economic,economic_changed_at,hint_open_since,loss,looked_at_twice,date,tries,error,note
-stock,"=1,""2""",Formula\u001b[2J,stock,7.5,0,ok,ok,2026-11-23T11:00:00Z,2026-11-23T11:59:00Z,true,true,,,,
+stock,"=1,""2""",Formula<&>\u001b[2J,stock,7.5,0,ok,ok,2026-11-23T11:00:00Z,2026-11-23T11:59:00Z,true,true,,,,
 stock," 007",The longest of names is cut short,created,-,-,-,no_inventory,-,-,false,false,,,,
 stock,gone,,gone,1,-,barred,gone,-,-,true,false,,,,
 stock,other,O,stock,3,3,ok,ok,-,-,false,false,,,,"available 2 → 1, ordered by customers 1 → 2, ordered from suppliers 4 → -"
@@ -93,6 +122,7 @@ func TestDiffJSON(t *testing.T) {
   "shop": "s",
   "read_at": "2026-11-23T12:00:00Z",
   "equal": true,
+  "stock_source": "",
   "items_at_economic": null,
   "items_stored": null,
   "invoices_at_economic": null,
@@ -108,6 +138,7 @@ func TestDiffJSON(t *testing.T) {
   "shop": "shop1234",
   "read_at": "2026-11-23T12:00:00Z",
   "equal": false,
+  "stock_source": "e-conomic",
   "items_at_economic": 10,
   "items_stored": 11,
   "invoices_at_economic": 12,
@@ -115,7 +146,7 @@ func TestDiffJSON(t *testing.T) {
   "stock": [
     {
       "number": "=1,\"2\"",
-      "name": "Formula\u001b[2J",
+      "name": "Formula<&>\u001b[2J",
       "what": "stock",
       "stock_stored": "7.5",
       "stock_at_economic": "0",
@@ -194,6 +225,60 @@ func TestVerdicts(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		if last := lines[len(lines)-1]; last != c.want {
 			t.Errorf("%q, want %q", last, c.want)
+		}
+	}
+}
+
+// TestDiffTables: which tables and lines there are, by what was compared and differs, and how
+// numbers and texts that a table would distort are shown.
+func TestDiffTables(t *testing.T) {
+	t.Parallel()
+	item := func(number, name string) reconcile.ItemDifference {
+		return reconcile.ItemDifference{Difference: plan.Difference{Number: number, Name: name, What: plan.WhatGone}}
+	}
+	items := func(list ...reconcile.ItemDifference) *reconcile.StockDiff {
+		return &reconcile.StockDiff{AtEconomic: 3, Stored: 4, Items: list}
+	}
+	invoices := func(list ...reconcile.InvoiceDifference) *reconcile.InvoicesDiff {
+		return &reconcile.InvoicesDiff{AtEconomic: 1, Stored: 2, Invoices: list}
+	}
+	booked := func(failure string) reconcile.InvoiceDifference {
+		return reconcile.InvoiceDifference{Number: 7, What: plan.WhatBooked, Error: failure}
+	}
+	const (
+		invoiceHead  = "INVOICE  WHAT  DATE  HINT OPEN SINCE  TRIES  ERROR  NOTE"
+		itemHead     = "ITEM  NAME  WHAT  STORED  E-CONOMIC  STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE  NOTE"
+		rest         = "  gone  -  -  -  -  -  -  -"
+		noInvoices   = "1 invoice at e-conomic, 2 stored: equal"
+		noItems      = "3 items at e-conomic, 4 stored: equal"
+		oneOfAll     = "3 items at e-conomic, 4 stored: 1 difference"
+		oneOfTheRest = "1 invoice at e-conomic, 2 stored: 1 difference"
+	)
+	long := strings.Repeat("x", 200)
+	for _, c := range []struct {
+		name string
+		d    reconcile.Differences
+		want []string
+	}{
+		{"nothing", reconcile.Differences{}, nil},
+		{"equal", reconcile.Differences{Stock: items(), Invoices: invoices()}, []string{noInvoices, noItems}},
+		{"equal items alone", reconcile.Differences{Stock: items()}, []string{noItems}},
+		{"items alone", reconcile.Differences{Stock: items(item("a", "b"))}, []string{itemHead, "a  b" + rest, oneOfAll}},
+		{"invoices alone", reconcile.Differences{Invoices: invoices(booked(""))}, []string{invoiceHead, "7  booked  -  -  0  -  -", oneOfTheRest}},
+		{"items", reconcile.Differences{Stock: items(item("a", "b")), Invoices: invoices()}, []string{noInvoices, "", itemHead, "a  b" + rest, oneOfAll}},
+		{"invoices", reconcile.Differences{Stock: items(), Invoices: invoices(booked(long))}, []string{invoiceHead, "7  booked  -  -  0  " + long + "  -", oneOfTheRest, "", noItems}},
+		{"a long error", reconcile.Differences{Invoices: invoices(booked(long + "x"))}, []string{invoiceHead, "7  booked  -  -  0  " + long[1:] + "…  -", oneOfTheRest}},
+		{"an unreadable invoice", reconcile.Differences{Stock: items(), Invoices: invoices(), Unreadable: []reconcile.Unreadable{{Kind: plan.KindInvoice, Number: "7"}}},
+			[]string{"1 invoice at e-conomic, 2 stored: 0 differences, 1 could not be compared", noItems}},
+		{"odd numbers and a long name", reconcile.Differences{Stock: items(item("", ""), item("-", long[:30]), item("a ", long[:31]), item("a\u00a0b", "æ"), item("a b", "c"))},
+			[]string{itemHead, `""  -` + rest, `"-"  ` + long[:30] + rest, `"a "  ` + long[:29] + "…" + rest, `"a\u00a0b"  æ` + rest, "a b  c" + rest, "3 items at e-conomic, 4 stored: 5 differences"}},
+	} {
+		var out strings.Builder
+		if err := status.DiffOf(c.d).WriteTable(&out); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := columns(strings.TrimSuffix(out.String(), "\n")), columns(strings.Join(c.want, "\n")); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", c.name, got, want)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestWriteLosses(t *testing.T) {
 	}
 	var items []reconcile.ItemDifference
 	add := func(what plan.What, stored, now decimal.NullDecimal, loss bool) {
-		items = append(items, reconcile.ItemDifference{Difference: plan.Difference{Number: fmt.Sprintf("N%02d", len(items)+1), What: what, Loss: loss,
+		items = append(items, reconcile.ItemDifference{Difference: plan.Difference{Number: fmt.Sprintf("N%02d", len(items)+1), Name: strings.Repeat("x", 27+len(items)), What: what, Loss: loss,
 			Stored: plan.Side{Stock: stored}, Economic: plan.Side{Stock: now}}})
 	}
 	add(plan.WhatStock, figure("2.50"), figure("0.00"), true)
@@ -35,9 +35,10 @@ func TestWriteLosses(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	for n, want := range map[int]string{
 		0:  "shop1234 would lose the stock of 14 items: 12 gone, 1 zero, 1 no figure",
-		2:  "N01 - 2.5 zero",
-		3:  "N03 - 4 no figure",
-		4:  "N04 - 1 gone",
+		2:  "N01 " + strings.Repeat("x", 27) + " 2.5 zero",
+		3:  "N03 " + strings.Repeat("x", 29) + " 4 no figure",
+		4:  "N04 " + strings.Repeat("x", 30) + " 1 gone",
+		5:  "N05 " + strings.Repeat("x", 29) + "… 1 gone",
 		12: "and 4 more: `lagerd diff shop1234` shows them all",
 	} {
 		if n >= len(lines) || strings.Join(strings.Fields(lines[n]), " ") != want {
@@ -46,5 +47,10 @@ func TestWriteLosses(t *testing.T) {
 	}
 	if len(lines) != 13 || len(d.Stock) != 15 {
 		t.Errorf("%d lines, and %d differences left:\n%s", len(lines), len(d.Stock), out.String())
+	}
+	out.Reset()
+	d.Stock = d.Stock[:11] // ten losses
+	if err := d.WriteLosses(&out); err != nil || strings.Contains(out.String(), "more") || strings.Count(out.String(), "\n") != 12 {
+		t.Errorf("ten losses: %v\n%s", err, out.String())
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"lagerd/economic"
 	"lagerd/plan"
+	"lagerd/rackbeat"
 )
 
 // Metrics are the Prometheus metrics. None has a label per shop: with ten thousand
@@ -26,6 +27,7 @@ type Metrics struct {
 	freshness      prometheus.Histogram
 	readLag        prometheus.Histogram
 	calls          *prometheus.CounterVec
+	rackbeatCalls  *prometheus.CounterVec
 	callSeconds    *prometheus.HistogramVec
 	passes         *prometheus.CounterVec
 	passSeconds    prometheus.Histogram
@@ -33,12 +35,17 @@ type Metrics struct {
 	pdfBytes       prometheus.Counter
 	badItems       prometheus.Counter
 	warnings       *prometheus.CounterVec
+	marked         prometheus.Counter
+	tooOld         prometheus.Counter
 	fenced         prometheus.Counter
 	logDropped     prometheus.Counter
+	logSkipped     prometheus.Counter
+	refusedCalls   *prometheus.CounterVec
 	shops          *prometheus.GaugeVec
 
 	// Gauges that the daemon sets.
 	Leases        prometheus.Gauge
+	ShortOfCalls  prometheus.Gauge
 	ShopsWaiting  prometheus.Gauge
 	StuckWorkers  prometheus.Gauge
 	OpenHints     prometheus.Gauge
@@ -83,15 +90,21 @@ func NewMetrics(version string) *Metrics {
 		freshness:      histogram("lagerd_freshness_seconds", "Time from recording a webhook's hint to committing the resulting change."),
 		readLag:        histogram("lagerd_read_lag_seconds", "Time from a webhook to the first read that showed its change, if e-conomic did not show it at once."),
 		calls:          counters("lagerd_economic_calls_total", "Calls to e-conomic, by endpoint and result.", "endpoint", "result"),
+		rackbeatCalls:  counters("lagerd_rackbeat_calls_total", "Calls to Rackbeat, by endpoint and result.", "endpoint", "result"),
 		passes:         counters("lagerd_passes_total", "Passes over a shop, by outcome.", "outcome"),
 		passSeconds:    histogram("lagerd_pass_seconds", "Duration of a pass over a shop."),
 		pdfs:           counter("lagerd_pdfs_total", "Invoice PDFs stored."),
 		pdfBytes:       counter("lagerd_pdf_bytes_total", "Total size of the invoice PDFs stored."),
 		badItems:       counter("lagerd_bad_items_total", "Unreadable items and invoices in e-conomic's answers."),
 		warnings:       counters("lagerd_warnings_total", "Items and invoices in e-conomic's answers with unreadable fields that are not required. Their other fields were used.", "kind"),
+		marked:         counter("lagerd_webhooks_marked_total", "Webhooks of unknown numbers beyond the cap. No hint is kept for them; the shop's next sweep reads what they point at."),
+		tooOld:         counter("lagerd_webhooks_too_old_total", "Webhooks of invoices before a shop's start, beyond the cap. They are answered without being read."),
 		fenced:         counter("lagerd_fenced_writes_total", "Writes rejected because another lagerd had taken the shop meanwhile."),
 		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls missing from the webhook log because it could not be written fast enough. Their hints are not lost."),
+		logSkipped:     counter("lagerd_webhook_log_skipped_total", "Calls without a valid code that were not recorded, because more come than are recorded of them."),
+		refusedCalls:   counters("lagerd_refused_calls_total", "Calls of the webhook endpoint with a wrong code, or a wrong token of Rackbeat's: of shops that exist (known), and others (unknown).", "shop"),
 		Leases:         gauge("lagerd_leases", "Shops this lagerd reconciles."),
+		ShortOfCalls:   gauge("lagerd_shops_short_of_calls", "Shops that have used up the calls of the day that hints may make, at either service."),
 		ShopsWaiting:   gauge("lagerd_shops_waiting", "Shops waiting for their pass to begin."),
 		StuckWorkers:   gauge("lagerd_stuck_workers", "Passes running for longer than 5 s, mostly because e-conomic does not answer."),
 		OpenHints:      gauge("lagerd_open_hints", "Open hints, over all shops."),
@@ -100,13 +113,18 @@ func NewMetrics(version string) *Metrics {
 		ReloadOK:       gauge("lagerd_config_last_reload_successful", "1 if the last reload of the configuration succeeded, else 0."),
 		ReloadSuccess:  gauge("lagerd_config_last_reload_success_timestamp_seconds", "When the configuration was last read successfully."),
 	}
+	m.registerOthers(version)
+	m.start()
+	return m
+}
+
+// registerOthers registers the metrics that are neither plain counters nor gauges.
+func (m *Metrics) registerOthers(version string) {
 	m.shops = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_shops", Help: "Shops this lagerd reconciles, by state: running, paused by a person, or held, in whole or in part, by lagerd itself. A shop held for two reasons counts for each."}, []string{"state", "reason"})
 	m.callSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "lagerd_economic_call_seconds", Help: "Duration of a call to e-conomic.", Buckets: seconds}, []string{"endpoint"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_build_info", Help: "Always 1; the version is a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	r.MustRegister(m.shops, m.callSeconds, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.start()
-	return m
+	m.registry.MustRegister(m.shops, m.callSeconds, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 
 // start creates every series with value zero, so that the first event is an increase
@@ -120,6 +138,9 @@ func (m *Metrics) start() {
 		}
 	}
 	m.Shops(0, 0, nil)
+	for _, known := range []bool{true, false} {
+		m.refusedCalls.WithLabelValues(whose(known))
+	}
 	for _, outcome := range []string{"ok", "failed"} {
 		m.passes.WithLabelValues(outcome)
 	}
@@ -158,14 +179,36 @@ func (m *Metrics) Webhook(outcome string, took time.Duration) {
 // WebhookLogDropped counts calls missing from the webhook log.
 func (m *Metrics) WebhookLogDropped(n int) { m.logDropped.Add(float64(n)) }
 
+// WebhookLogSkipped counts a call without a valid code that was not recorded.
+func (m *Metrics) WebhookLogSkipped() { m.logSkipped.Inc() }
+
+// RefusedCall counts a call of the webhook endpoint with a wrong code or token.
+func (m *Metrics) RefusedCall(known bool) { m.refusedCalls.WithLabelValues(whose(known)).Inc() }
+
+func whose(known bool) string {
+	if known {
+		return "known"
+	}
+	return "unknown"
+}
+
 // Called counts a call to e-conomic.
 func (m *Metrics) Called(c economic.Call) {
-	result := string(c.Kind)
-	if result == "" {
-		result = strconv.Itoa(c.Status)
-	}
-	m.calls.WithLabelValues(c.Endpoint, result).Inc()
+	m.calls.WithLabelValues(c.Endpoint, resultOf(string(c.Kind), c.Status)).Inc()
 	m.callSeconds.WithLabelValues(c.Endpoint).Observe(c.Duration.Seconds())
+}
+
+// CalledRackbeat counts a call to Rackbeat.
+func (m *Metrics) CalledRackbeat(c rackbeat.Call) {
+	m.rackbeatCalls.WithLabelValues(c.Endpoint, resultOf(string(c.Kind), c.Status)).Inc()
+}
+
+// resultOf returns a call's result as a label: what failed, or the HTTP status.
+func resultOf(failed string, status int) string {
+	if failed != "" {
+		return failed
+	}
+	return strconv.Itoa(status)
 }
 
 // Changed implements reconcile.Observer.
@@ -198,6 +241,12 @@ func (m *Metrics) BadItem(string) { m.badItems.Inc() }
 
 // Warned implements reconcile.Observer.
 func (m *Metrics) Warned(_ string, kind plan.Kind) { m.warnings.WithLabelValues(string(kind)).Inc() }
+
+// Overflowed implements reconcile.Observer.
+func (m *Metrics) Overflowed(_ string, marked, tooOld int64) {
+	m.marked.Add(float64(marked))
+	m.tooOld.Add(float64(tooOld))
+}
 
 // Fenced implements reconcile.Observer.
 func (m *Metrics) Fenced(string) { m.fenced.Inc() }

@@ -142,6 +142,7 @@ var alarms = []alarm{
 		raise: then(faults(map[string]any{"readLag": "1s"}), func(w *enginetest.World) { sell(w); hint(w, webhook.KindStock, item) })},
 	{series: `lagerd_economic_calls_total{endpoint="products",result="200"}`, is: "items are listed", raise: now, config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
 	{series: `lagerd_economic_calls_total{endpoint="products",result="rate_limited"}`, is: "e-conomic has too many calls", raise: then(faults(map[string]any{"rateLimit": 1}), now)},
+	{series: `lagerd_rackbeat_calls_total{endpoint="items",result="200"}`, is: "items are listed at Rackbeat", raise: movesToRackbeat, config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
 	{series: `lagerd_economic_call_seconds_count{endpoint="self"}`, is: "the agreement's identity is read", raise: again},
 	{series: `lagerd_passes_total{outcome="ok"}`, is: "a pass ends well", raise: now, config: func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }},
 	{series: `lagerd_passes_total{outcome="failed"}`, is: "e-conomic is down", raise: then(faults(map[string]any{"serverError": 1}), now)},
@@ -151,6 +152,13 @@ var alarms = []alarm{
 	{series: `lagerd_bad_items_total`, is: "an item cannot be read", raise: faults(map[string]any{"poison": []string{item}})},
 	{series: `lagerd_warnings_total{kind="stock"}`, is: "a field that is not needed cannot be read", not: `lagerd_bad_items_total`,
 		raise: then(settings(func(s *store.Shop) { s.StockFigure = plan.FigureAvailable }), faults(map[string]any{"poison": []string{item}}))},
+	{series: `lagerd_webhooks_marked_total`, is: "more webhooks of unknown numbers come than are kept", not: `lagerd_webhooks_too_old_total`,
+		pace: func(p *engine.Pace) { p.HintCaps = plan.HintCaps{} }, raise: func(w *enginetest.World) { hint(w, webhook.KindStock, "unknown") }},
+	{series: `lagerd_webhooks_too_old_total`, is: "more webhooks of old invoices come than are kept", not: `lagerd_webhooks_marked_total`,
+		pace: func(p *engine.Pace) { p.HintCaps = plan.HintCaps{} }, raise: then(func(w *enginetest.World) { book(w, nil) }, now, func(w *enginetest.World) {
+			time.Sleep(5 * time.Second)
+			hint(w, webhook.KindInvoice, "0") // the first one is 1
+		})},
 	{series: `lagerd_fenced_writes_total`, is: "another lagerd takes the shop during a pass", raise: then(faults(map[string]any{"slow": "1s", "slowProbability": 1}), sell, now, func(w *enginetest.World) {
 		time.Sleep(500 * time.Millisecond)
 		w.Exec("UPDATE leases SET token = token + 1, holder = 'another'")
@@ -168,9 +176,15 @@ var alarms = []alarm{
 	{series: held(plan.HeldForbidden), is: "e-conomic forbids what lagerd reads", raise: faults(map[string]any{"forbidden": 1})},
 	{series: held(plan.HeldAgreementChanged), is: "the token answers for another agreement", raise: then(does("agreement", map[string]any{"agreementNumber": 999}), again),
 		cure: does("agreement", map[string]any{"agreementNumber": first})},
+	{series: held(plan.HeldAccountChanged), is: "the key answers for another account", raise: then(movesToRackbeat, func(*enginetest.World) { time.Sleep(time.Minute) }, does("rackbeat/account", map[string]any{"id": 999}), again),
+		cure: does("rackbeat/account", map[string]any{"id": first + 600_000})},
 	{series: held(plan.HeldTokenUnreadable), is: "the token cannot be decrypted", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
 		cure: settings(func(s *store.Shop) { s.GrantToken = []byte(lagerdtest.Grant(first)) })},
 	{series: held(plan.HeldNoInventory), is: "no item has a figure", prepare: does("inventory", map[string]bool{"enabled": false}), cure: does("inventory", map[string]bool{"enabled": true})},
+	{series: held(plan.HeldUnreadable), is: "every figure is a text", products: 10,
+		raise: func(w *enginetest.World) {
+			w.Faults(map[string]any{"poison": strings.Split(w.Row("SELECT GROUP_CONCAT(number, char(10)) FROM items"), "\n")})
+		}},
 	{series: held(plan.HeldLosses), is: "most items are deleted", products: 10, config: func(c *config.Config) { c.Reconcile.LossMin, c.Reconcile.LossPercent = 2, 20 },
 		raise: func(w *enginetest.World) {
 			for _, number := range lost {
@@ -188,6 +202,9 @@ var alarms = []alarm{
 				w.T.Fatal(err)
 			}
 		}},
+	{series: `lagerd_shops_short_of_calls`, is: "the day's calls for hints are used up", raise: reload(func(c *config.Config) { c.Economic.DailyCalls = 100 }), cure: again},
+	{series: `lagerd_shops_short_of_calls`, is: "the day's calls to Rackbeat for hints are used up",
+		raise: then(movesToRackbeat, func(*enginetest.World) { time.Sleep(time.Minute) }, reload(func(c *config.Config) { c.Rackbeat.DailyCalls = 10 })), cure: again},
 	{series: `lagerd_shops_waiting`, is: "so many agreements hang that no more passes begin", raise: then(faults(map[string]any{"hang": "10m"}), many),
 		cure: faults(map[string]any{"hang": "0s"})},
 	{series: `lagerd_stuck_workers`, is: "an agreement hangs", raise: then(faults(map[string]any{"hang": "10m"}), now), cure: faults(map[string]any{"hang": "0s"})},
@@ -198,6 +215,9 @@ var alarms = []alarm{
 		raised: func(_, now float64) bool { return time.Since(time.Unix(int64(now), 0)) > 3*time.Minute },
 		over:   func(now float64) bool { return time.Since(time.Unix(int64(now), 0)) <= time.Minute }},
 }
+
+// movesToRackbeat makes the shop's stock be read at Rackbeat.
+func movesToRackbeat(w *enginetest.World) { w.MoveToRackbeat(shop, first) }
 
 // many adds more shops than passes that may run at once.
 func many(w *enginetest.World) {

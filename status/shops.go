@@ -25,14 +25,21 @@ type Shop struct {
 	Suspicion      string     `json:"suspicion,omitempty"`
 	Instance       string     `json:"instance,omitempty"` // the lagerd that holds its lease
 	Agreement      int64      `json:"agreement,omitempty"`
+	StockSource    string     `json:"stock_source"`            // economic, rackbeat
+	StockAccount   int64      `json:"stock_account,omitempty"` // at the stock source, unless that is e-conomic
+	Places         string     `json:"places,omitempty"`        // whose stock counts there; empty: an item's own figure
 	LastGoodTick   *time.Time `json:"last_good_tick"`
 	Failures       int        `json:"failures"`
 	Failure        string     `json:"failure,omitempty"`
 	OpenHints      int64      `json:"open_hints"`
 	OldestHint     *time.Time `json:"oldest_hint"`
 	FailingHints   int64      `json:"failing_hints"`
-	Unread         []Notice   `json:"unread,omitempty"`   // the numbers of those hints
-	Warnings       []Notice   `json:"warnings,omitempty"` // items and invoices that are only partly readable
+	AwaitingHints  int64      `json:"hints_awaiting_listing,omitempty"` // of numbers that are not stored; not counted in oldest_hint
+	Marked         int64      `json:"marked_webhooks,omitempty"`        // no hint was kept for them: the next sweep covers them
+	MarkedSince    *time.Time `json:"marked_since,omitempty"`
+	OldInvoices    int64      `json:"old_invoice_webhooks,omitempty"` // of invoices before the shop's start, answered without a read
+	Unread         []Notice   `json:"unread,omitempty"`               // the numbers of those hints
+	Warnings       []Notice   `json:"warnings,omitempty"`             // items and invoices that are only partly readable
 	MissedWebhooks int64      `json:"missed_webhooks"`
 	LateWebhooks   int64      `json:"late_webhooks"`
 	Drift          int64      `json:"drift"`
@@ -44,6 +51,13 @@ type Shop struct {
 	ReadLagLast    string     `json:"read_lag_last,omitempty"`
 	ReadLagLongest string     `json:"read_lag_longest,omitempty"`
 	CallsToday     int64      `json:"calls_today"`
+	StockCalls     int64      `json:"stock_calls_today,omitempty"` // to the stock source, unless that is e-conomic
+	ShortOfCalls   bool       `json:"short_of_calls,omitempty"`    // at either service: hints get none until the next day
+	RefusedCalls   int64      `json:"refused_calls"`               // webhook calls with a wrong code or token, on the day of the last
+	RefusedAt      *time.Time `json:"last_refused_call,omitempty"` // the last of them
+
+	Everything      int64      `json:"webhooks_without_number,omitempty"` // the next sweep covers them
+	EverythingSince *time.Time `json:"webhooks_without_number_since,omitempty"`
 }
 
 // Hold is a hold on a shop or a part of it, in JSON.
@@ -135,12 +149,21 @@ func Of(s store.ShopStatus) Shop {
 	holds := s.Shop.InForce(p.Holds)
 	v := Shop{
 		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
+		StockSource:  string(s.Shop.StockSource),
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
-		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints,
+		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints, AwaitingHints: s.AwaitingHints,
+		Marked: s.Marked, MarkedSince: when(s.MarkedSince), OldInvoices: p.OldInvoiceHints,
+		Everything: s.Everything, EverythingSince: when(s.EverythingSince),
 		Unread: noticesOf(s.Failing), Warnings: noticesOf(s.Warnings),
 		MissedWebhooks: p.MissedWebhooks, LateWebhooks: p.LateWebhooks, Drift: p.Drift,
 		WaitingForPDF: s.WaitForPDF, WithoutOrder: s.WithoutOrder, Items: s.ItemsStored, Invoices: s.InvoicesStored,
-		LastSweep: when(p.SweptAt.Time), CallsToday: int64(calls),
+		LastSweep: when(p.SweptAt.Time), CallsToday: int64(calls), RefusedCalls: s.Refused.Calls, RefusedAt: when(s.Refused.LastAt.Time),
+	}
+	if s.Shop.ReadsRackbeat() {
+		v.StockAccount, v.Places = p.StockAccount, s.Shop.Places
+		if p.StockCallsDay >= p.CallsDay { // else there were none since
+			v.StockCalls = p.StockCalls
+		}
 	}
 	if p.Lags > 0 {
 		v.ReadLagLast = (time.Duration(p.LagLastUS) * time.Microsecond).String()
@@ -161,25 +184,83 @@ func Of(s store.ShopStatus) Shop {
 		v.State, v.Reason = StateNotTaken, "no running lagerd has taken the shop yet: it will within a few seconds"
 	case p.Failures > 0:
 		v.Reason = p.Failure
-	case s.Shop.StockSource == store.SourceRackbeat:
-		v.Reason = "stock is kept in Rackbeat, which lagerd does not read yet; invoices continue"
+	case s.Shop.StockSource == store.SourceRackbeat && !s.Shop.ReadsRackbeat():
+		v.Reason = fmt.Sprintf("stock is kept in Rackbeat, and no key for it is stored, so it is not read: `lagerd shops set %s --rackbeat-key-file FILE`; invoices continue", s.Shop.Shop)
 	case p.Suspicion == string(plan.SuspicionAllZero):
-		v.Reason = "every stock figure at e-conomic is zero: is the stock really kept there?"
+		v.Reason = "every stock figure at " + s.Shop.StockSource.Name() + " is zero: is the stock really kept there?"
 	}
 	if v.State != StatePaused {
 		unread, warnings := v.Notices()
-		v.Reason = reasons(slices.Concat([]string{v.Reason, changingOver(s)}, unread, warnings)...)
+		v.Reason = reasons(slices.Concat([]string{v.Reason, toRackbeat(s, holds), changingOver(s), v.awaiting(), v.marked()}, unread, warnings)...)
 	}
 	return v
 }
 
-// changingOver returns a reason while the shop's software still sees the items of the
-// shop's previous agreement, otherwise "".
-func changingOver(s store.ShopStatus) string {
-	if s.Progress.ItemsDataset == s.Shop.Dataset || !s.Shop.StockOn || s.Shop.StockSource != store.SourceEconomic {
+// toRackbeat says how to move a shop whose e-conomic shows signs of stock in Rackbeat: no figure,
+// or none but zero. Otherwise it returns "".
+func toRackbeat(s store.ShopStatus, holds plan.Holds) string {
+	none := slices.ContainsFunc(holds, func(h plan.Hold) bool { return h.Reason == plan.HeldNoInventory })
+	zero := s.Progress.Suspicion == string(plan.SuspicionAllZero) && s.Progress.Failures == 0
+	if s.Shop.StockSource != store.SourceEconomic || !s.Shop.ReadsStock() || !none && !zero {
 		return ""
 	}
-	return fmt.Sprintf("its items are still those of the previous agreement: they change over once agreement %d has been read in full twice", s.Progress.AgreementNumber)
+	return fmt.Sprintf("if its stock is in Rackbeat: `lagerd shops set %s --stock-source rackbeat --rackbeat-key-file FILE`", s.Shop.Shop)
+}
+
+// changingOver returns a reason while the shop's software still sees the items of the
+// shop's former agreement, account or choice of places, otherwise "".
+func changingOver(s store.ShopStatus) string {
+	if s.Progress.ItemsDataset == s.Shop.StockDataset || !s.Shop.ReadsStock() {
+		return ""
+	}
+	from := fmt.Sprintf("agreement %d", s.Progress.AgreementNumber)
+	if s.Shop.ReadsRackbeat() {
+		from = "Rackbeat" + AccountAndPlaces(s.Progress.StockAccount, s.Shop.Places)
+	}
+	return fmt.Sprintf("its items are still the former ones: they change over once %s has been read in full twice", from)
+}
+
+// AccountAndPlaces names where at Rackbeat a shop's stock is, after the name of Rackbeat.
+func AccountAndPlaces(account int64, places string) string {
+	text := "account not known yet"
+	if account != 0 {
+		text = fmt.Sprintf("account %d", account)
+	}
+	if places != "" {
+		text += ", places " + places
+	}
+	return " (" + text + ")"
+}
+
+// awaiting returns a reason while hinted numbers wait for a listing, otherwise "".
+func (s Shop) awaiting() string {
+	if s.AwaitingHints == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s waiting for the next listing: more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone", counted(int(s.AwaitingHints), "hint"))
+}
+
+// AddShortOfCalls adds what ShortOfCalls returned.
+func (s *Shop) AddShortOfCalls(short []string) {
+	s.ShortOfCalls = len(short) > 0
+	s.AddTroubles(short)
+}
+
+// everything returns what is to be said while webhooks that named no number wait for the next
+// sweep, otherwise "". It is no reason to act.
+func (s Shop) everything() string {
+	if s.Everything == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s that named no number since %s: the next sweep covers them", counted(int(s.Everything), "webhook"), shown(s.EverythingSince))
+}
+
+// marked returns a reason while webhooks are covered by a sweep only, otherwise "".
+func (s Shop) marked() string {
+	if s.Marked == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of unknown numbers came at once: the next sweep covers them; `lagerd shops show %s --calls 20` shows the latest", counted(int(s.Marked), "webhook"), s.Shop)
 }
 
 // HeldFor reports whether the scope is held for the reason.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -30,7 +31,7 @@ const (
 
 // Troubles returns a line for each problem of a shop that is not a hold: what is late by
 // lagerd's expected pace, and what fails repeatedly. It returns none for a paused shop.
-func Troubles(st store.ShopStatus, p Pace, now time.Time) []string { //nolint:gocyclo // one check per kind of trouble
+func Troubles(st store.ShopStatus, p Pace, now time.Time) []string {
 	if st.Shop.Paused() {
 		return nil
 	}
@@ -41,7 +42,7 @@ func Troubles(st store.ShopStatus, p Pace, now time.Time) []string { //nolint:go
 		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); tickIsLate(since, p.NextTick, now) {
 			say("no good tick since %s, although one was due at %s: see lagerd's log", ago(since, now), p.NextTick(since).UTC().Format(clock)+" UTC")
 		}
-		if st.Shop.StockOn && st.Shop.StockSource == store.SourceEconomic {
+		if st.Shop.ReadsStock() {
 			switch swept := st.Progress.SweptAt.Time; {
 			case swept.IsZero() && now.Sub(st.Shop.CreatedAt.Time) > firstSweepLate:
 				say("its items have not been listed in full yet (%d are stored): a listing restarts if it is cut short or the day's calls run out; see lagerd's log", st.ItemsStored)
@@ -59,6 +60,73 @@ func Troubles(st store.ShopStatus, p Pace, now time.Time) []string { //nolint:go
 		say("%s cannot be fetched with lines and PDF: `lagerd why %s %s --invoice` has the first: %s", counted(int(n.Count), "invoice"), st.Shop.Shop, n.Number, n.Text)
 	}
 	return list
+}
+
+// wrongCodeFor is how long after a webhook call with a wrong code the status reports it.
+const wrongCodeFor = time.Hour
+
+// WrongCodes returns a line about webhook calls with a wrong code, or a wrong token of
+// Rackbeat's, within the last hour, or "".
+// Anybody can make such calls, so they are no trouble of the shop's.
+func WrongCodes(st store.ShopStatus, now time.Time) string {
+	last := st.Refused.LastAt.Time
+	if last.IsZero() || now.Sub(last) > wrongCodeFor || st.Shop.Paused() {
+		return ""
+	}
+	what, whose := "code", ""
+	if len(st.Shop.RackbeatTokenHash) > 0 {
+		what, whose = "code or token", fmt.Sprintf("if its log has bad_token, store the tokens of its webhooks at Rackbeat (`lagerd shops set %s --rackbeat-webhook-token-file FILE`); ", st.Shop.Shop)
+	}
+	return fmt.Sprintf("%s with a wrong %s on %s, the last %s from %s: %sif e-conomic has an old code, enter the new one there (`lagerd shops show %s` has the codes' use); else somebody is guessing, and no code of lagerd's can be guessed",
+		counted(int(st.Refused.Calls), "webhook call"), what, st.Refused.Day, ago(last, now), st.Refused.LastRemote, whose, st.Shop.Shop)
+}
+
+// CallLimits are how many calls the configuration allows.
+type CallLimits struct {
+	EconomicDaily                    int // economic.daily_calls
+	RackbeatDaily, RackbeatPerMinute int // rackbeat.daily_calls, rackbeat.calls_per_minute
+}
+
+// ShortOfCalls returns a line for each service at which a shop has used up the calls of the day
+// that hints or even ticks may make, together with the other shops of its agreement or account.
+func ShortOfCalls(st store.ShopStatus, l CallLimits, now time.Time) []string {
+	if st.Shop.Paused() {
+		return nil
+	}
+	var list []string
+	say := func(at store.Service, own budget.State, all store.AccountCalls, o budget.Options) {
+		if booked := int(all.Calls); all.Day > own.Day || all.Day == own.Day && booked > own.Calls {
+			own = budget.State{Day: all.Day, Calls: booked}
+		}
+		o.Now = func() time.Time { return now }
+		if line := shortAt(at, own, o); line != "" {
+			list = append(list, line)
+		}
+	}
+	day, calls, _ := st.Progress.CallsOf()
+	say(store.ServiceEconomic, budget.State{Day: day, Calls: calls}, st.AgreementCalls, budget.Options{DailyCalls: l.EconomicDaily})
+	if p := st.Progress; st.Shop.StockOn && st.Shop.ReadsRackbeat() {
+		say(store.ServiceRackbeat, budget.State{Day: p.StockCallsDay, Calls: int(p.StockCalls)}, st.StockAccountCalls,
+			budget.Options{DailyCalls: l.RackbeatDaily, PerMinute: l.RackbeatPerMinute})
+	}
+	return list
+}
+
+// shortAt returns a line if the calls to a service leave none for hints or even ticks, or "".
+func shortAt(at store.Service, made budget.State, o budget.Options) string {
+	b := budget.New(o)
+	b.Restore(made)
+	rest := "ticks and sweeps"
+	if at == store.ServiceEconomic {
+		rest = "ticks, new invoices and sweeps"
+	}
+	switch calls := b.State().Calls; { // 0 if they are of another day
+	case b.Spent(budget.PriorityTick):
+		return fmt.Sprintf("short of calls to %s: %d of today's %d are made, and ticks wait until midnight UTC: people's requests may use the rest", at, calls, o.DailyCalls)
+	case b.Spent(budget.PriorityHint):
+		return fmt.Sprintf("short of calls to %s: %d of today's %d are made, and the rest is kept for %s: hints wait for those", at, calls, o.DailyCalls, rest)
+	}
+	return ""
 }
 
 func tickIsLate(since time.Time, next func(time.Time) time.Time, now time.Time) bool {

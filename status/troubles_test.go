@@ -59,6 +59,11 @@ func TestTroubles(t *testing.T) {
 		{"listed whole exactly two days ago", swept(plan.PageSize+1, 48*time.Hour), ""},
 		{"and a moment more", swept(plan.PageSize+1, 48*time.Hour+moment), "its items were last listed in full 2d ago, and reconcile.sweep_every is 24h0m0s"},
 		{"as long ago, of one page", swept(plan.PageSize, 48*time.Hour+moment), ""},
+		{"of many pages, in its first hour", both(added(time.Hour), func(st *store.ShopStatus) { st.Progress.Items = plan.PageSize + 1 }), ""},
+		{"never listed whole, in Rackbeat", both(added(2*time.Hour), func(st *store.ShopStatus) { st.Shop.StockSource = store.SourceRackbeat }), ""},
+		{"added again a minute ago", both(ticked(time.Hour), func(st *store.ShopStatus) { st.Shop.CreatedAt = ago(time.Minute) }), ""},
+		{"no time is known", func(st *store.ShopStatus) { st.Progress.TickAt, st.Shop.CreatedAt = store.Time{}, store.Time{} }, ""},
+		{"no hint is open", func(st *store.ShopStatus) { st.OldestHint, st.OpenHints = time.Time{}, 0 }, ""},
 		{"a hint has waited for exactly an hour", hinted(time.Hour), ""},
 		{"and a moment more", hinted(time.Hour + moment), "a hint has waited since 1h0m0s ago"},
 		{"and fails, which is said elsewhere", both(hinted(time.Hour+moment), failing), ""},
@@ -81,5 +86,116 @@ func TestTroubles(t *testing.T) {
 	v.AddTroubles([]string{"a", "b"})
 	if v.Reason != "connection refused; a; b" {
 		t.Errorf("the reason: %q", v.Reason)
+	}
+}
+
+// TestWrongCodes: webhook calls with a wrong code are told of for an hour after the last.
+func TestWrongCodes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	of := func(calls int64, ago time.Duration) store.ShopStatus {
+		return store.ShopStatus{Shop: store.Shop{Shop: "shop1"}, Refused: store.RefusedCalls{Day: "2026-11-23", Calls: calls, LastAt: store.At(now.Add(-ago)), LastRemote: "192.0.2.7"}}
+	}
+	paused, atRackbeat := of(3, 0), of(3, 0)
+	paused.Shop.PausedAt, atRackbeat.Shop.RackbeatTokenHash = store.At(now), []byte{1}
+	for what, c := range map[string]struct {
+		st   store.ShopStatus
+		want string
+	}{
+		"none": {store.ShopStatus{}, ""}, "one": {of(1, time.Minute), "1 webhook call with a wrong code on 2026-11-23, the last 1m0s ago from 192.0.2.7: if e-conomic has an old code"},
+		"some": {of(12, time.Hour), "12 webhook calls with a wrong code on 2026-11-23, the last 1h0m0s ago"}, "long ago": {of(12, time.Hour+time.Second), ""}, "of a paused shop": {paused, ""},
+		"with a token": {atRackbeat, "3 webhook calls with a wrong code or token on 2026-11-23, the last 0s ago from 192.0.2.7: if its log has bad_token, store the tokens of its webhooks at Rackbeat (`lagerd shops set shop1 --rackbeat-webhook-token-file FILE`); if e-conomic has"},
+	} {
+		got := status.WrongCodes(c.st, now)
+		if (got == "") != (c.want == "") || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %q, expected %q", what, got, c.want)
+		}
+	}
+	if v := status.Of(of(12, 0)); v.RefusedCalls != 12 || !v.RefusedAt.Equal(now) {
+		t.Errorf("in JSON: %d, %v", v.RefusedCalls, v.RefusedAt)
+	}
+}
+
+// TestShortOfCalls: a shop says so when the calls that hints may make are used up, and when those
+// of ticks are; calls of another day do not count.
+func TestShortOfCalls(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 23, 0, 0, 0, time.UTC) // 120 calls are kept for ticks, 41 for sweeps
+	for _, c := range []struct {
+		day                 string
+		calls, commandCalls int
+		paused              bool
+		says                string
+	}{
+		{"2026-11-23", 8338, 0, false, ""},
+		{"2026-11-23", 8339, 0, false, "short of calls to e-conomic: 8339 of today's 10000 are made, and the rest is kept for ticks, new invoices and sweeps: hints wait for those"},
+		{"2026-11-23", 8000, 339, false, "short of calls to e-conomic: 8339 of today's 10000 are made, and the rest is kept for ticks, new invoices and sweeps: hints wait for those"},
+		{"2026-11-23", 9499, 0, false, "short of calls to e-conomic: 9499 of today's 10000 are made, and the rest is kept for ticks, new invoices and sweeps: hints wait for those"},
+		{"2026-11-23", 9500, 0, false, "short of calls to e-conomic: 9500 of today's 10000 are made, and ticks wait until midnight UTC: people's requests may use the rest"},
+		{"2026-11-23", 9500, 0, true, ""},
+		{"2026-11-22", 9500, 0, false, ""},
+		{"", 8339, 0, false, "short of calls to e-conomic: 8339 of today's 10000 are made, and the rest is kept for ticks, new invoices and sweeps: hints wait for those"}, // by the agreement's shops
+		{"", 8338, 0, false, ""},
+	} {
+		st := store.ShopStatus{Progress: store.Progress{CallsDay: c.day, Calls: int64(c.calls), CommandCallsDay: c.day, CommandCalls: int64(c.commandCalls)}}
+		if c.day == "" {
+			st.Progress = store.Progress{CallsDay: "2026-11-23", Calls: 1}
+			st.AgreementCalls = store.AccountCalls{Day: "2026-11-23", Calls: int64(c.calls)}
+		}
+		if c.paused {
+			st.Shop.PausedAt = store.At(now)
+		}
+		says := status.ShortOfCalls(st, status.CallLimits{EconomicDaily: 10_000, RackbeatDaily: 86_400, RackbeatPerMinute: 60}, now)
+		if strings.Join(says, "") != c.says {
+			t.Errorf("%+v: %q", c, says)
+		}
+		v := status.Shop{Reason: "before"}
+		if v.AddShortOfCalls(says); v.ShortOfCalls != (c.says != "") || v.Reason != strings.TrimSuffix("before; "+c.says, "; ") {
+			t.Errorf("%+v: %+v", c, v)
+		}
+	}
+}
+
+// TestShortOfCallsToRackbeat: likewise of the calls to Rackbeat, which have a limit of their own,
+// by the shop or by all of its account. Within the calls of its minutes a day cannot run short.
+func TestShortOfCallsToRackbeat(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 23, 0, 0, 0, time.UTC)
+	const hints = "short of calls to Rackbeat: 8339 of today's 10000 are made, and the rest is kept for ticks and sweeps: hints wait for those"
+	booked := func(calls int64) store.ShopStatus {
+		return store.ShopStatus{StockAccountCalls: store.AccountCalls{Day: "2026-11-23", Calls: calls}}
+	}
+	for name, c := range map[string]struct {
+		st        store.ShopStatus
+		perMinute int
+		elsewhere bool // its stock is not read at Rackbeat
+		says      string
+	}{
+		"enough":               {booked(8338), 0, false, ""},
+		"booked":               {booked(8339), 0, false, hints},
+		"its own":              {store.ShopStatus{Progress: store.Progress{StockCallsDay: "2026-11-23", StockCalls: 8339}}, 0, false, hints},
+		"yesterday":            {store.ShopStatus{Progress: store.Progress{StockCallsDay: "2026-11-22", StockCalls: 8339}}, 0, false, ""},
+		"ticks, too":           {booked(9500), 0, false, "short of calls to Rackbeat: 9500 of today's 10000 are made, and ticks wait until midnight UTC: people's requests may use the rest"},
+		"ample for the minute": {booked(8339), 20, false, ""},
+		"few for the minute":   {booked(8339), 60, false, hints},
+		"read elsewhere":       {booked(9500), 0, true, ""},
+		"at both": {store.ShopStatus{AgreementCalls: store.AccountCalls{Day: "2026-11-23", Calls: 8339}, StockAccountCalls: booked(8339).StockAccountCalls}, 0, false,
+			"short of calls to e-conomic: 8339 of today's 10000 are made, and the rest is kept for ticks, new invoices and sweeps: hints wait for those; " + hints},
+	} {
+		if c.st.Shop = (store.Shop{StockOn: true, StockSource: store.SourceRackbeat, RackbeatKey: []byte("sealed")}); c.elsewhere {
+			c.st.Shop.StockSource = store.SourceEconomic
+		}
+		if says := strings.Join(status.ShortOfCalls(c.st, status.CallLimits{EconomicDaily: 10_000, RackbeatDaily: 10_000, RackbeatPerMinute: c.perMinute}, now), "; "); says != c.says {
+			t.Errorf("%s: %q", name, says)
+		}
+	}
+}
+
+// TestAwaitingHints: hints that wait for a listing are told of.
+func TestAwaitingHints(t *testing.T) {
+	t.Parallel()
+	v := status.Of(store.ShopStatus{Shop: store.Shop{Shop: "shop1"}, Holder: "a lagerd", OpenHints: 5, AwaitingHints: 3})
+	if v.AwaitingHints != 3 || v.Reason != "3 hints waiting for the next listing: more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone" {
+		t.Errorf("%d: %q", v.AwaitingHints, v.Reason)
 	}
 }

@@ -1,10 +1,12 @@
 package status
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,9 +30,12 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 		line("held", terminal.Line(h.Text()))
 	}
 	line("agreement", fmt.Sprint(v.Agreement))
-	line("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+string(s.StockSource))
-	from := s.InvoicesFrom
-	if from == "" {
+	from := string(s.StockSource)
+	if s.ReadsRackbeat() {
+		from += AccountAndPlaces(v.StockAccount, s.Places)
+	}
+	line("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+from)
+	if from = s.InvoicesFrom; from == "" {
 		from = fmt.Sprintf("number %d", s.InvoicesFromNumber)
 	}
 	line("invoices", onOff(s.InvoicesOn)+", from "+from)
@@ -40,13 +45,34 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	line("last good tick", shown(v.LastGoodTick))
 	line("last sweep", shown(v.LastSweep))
 	line("open hints", fmt.Sprintf("%d, oldest %s", v.OpenHints, shown(v.OldestHint)))
+	if v.Marked > 0 {
+		line("beyond the cap of hints", fmt.Sprintf("%s since %s: the next sweep covers them", counted(int(v.Marked), "webhook"), shown(v.MarkedSince)))
+	}
+	if text := v.everything(); text != "" {
+		line("all items", text)
+	}
+	if v.OldInvoices > 0 {
+		line("before the shop's start", counted(int(v.OldInvoices), "webhook")+" of earlier invoices answered without a read")
+	}
 	line("webhooks", fmt.Sprintf("%d missed, %d late; drift %d", v.MissedWebhooks, v.LateWebhooks, v.Drift))
 	line("read lag", orDash(v.ReadLagLast)+", longest "+orDash(v.ReadLagLongest))
 	line("items", fmt.Sprint(v.Items))
 	line("invoices stored", fmt.Sprintf("%d, %d without PDF yet, %d without order number", v.Invoices, v.WaitingForPDF, v.WithoutOrder))
 	line("calls to e-conomic", fmt.Sprintf("%d today", v.CallsToday))
+	if s.ReadsRackbeat() {
+		line("calls to Rackbeat", fmt.Sprintf("%d today", v.StockCalls))
+		line("Rackbeat's webhooks", webhookTokens(len(s.RackbeatTokenHash)/sha256.Size))
+	}
 	line("added", s.CreatedAt.Format(clock)+" UTC")
 	return t.Flush()
+}
+
+// webhookTokens says whether Rackbeat's webhooks are checked for one of so many tokens.
+func webhookTokens(stored int) string {
+	if stored == 0 {
+		return "no token is stored: the code in their URL alone is checked"
+	}
+	return "checked for " + counted(stored, "token")
 }
 
 // Text formats the hold: its scope, reason, time and detail.
@@ -118,10 +144,17 @@ func WriteCalls(w io.Writer, calls []store.WebhookCall, toDo func(outcome string
 }
 
 // WriteChanges writes a history, a line per change.
-func WriteChanges(w io.Writer, changes []store.Change) error {
+func WriteChanges(w io.Writer, changes []store.Change) error { return writeChanges(w, changes, false) }
+
+// writeChanges names where each change was read, if it is asked for.
+func writeChanges(w io.Writer, changes []store.Change, sources bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range changes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\tcause %s\twebhook %s\n", c.CommittedAt.Format(clock), c.Shop, cell(c.Number), c.What, difference(c), c.Cause, c.Webhook)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\tcause %s\twebhook %s", c.CommittedAt.Format(clock), c.Shop, cell(c.Number), c.What, difference(c), c.Cause, c.Webhook)
+		if sources {
+			fmt.Fprintf(t, "\tfrom %s", c.Source)
+		}
+		fmt.Fprintln(t)
 	}
 	return t.Flush()
 }
@@ -136,6 +169,8 @@ func difference(c store.Change) string {
 			text += ", now probably " + cell(c.RenumberedTo)
 		}
 		return text
+	case plan.WhatPlaces:
+		return figure(c.NewStock) + ", moved between places"
 	case plan.WhatCreated, plan.WhatStock:
 	}
 	return figure(c.OldStock) + " → " + figure(c.NewStock)
@@ -154,7 +189,8 @@ func figure(s *string) string {
 // Why answers "why does this item or invoice have its stored value?".
 type Why struct {
 	Shop     Shop
-	Figure   plan.Figure // the shop's stock
+	Figure   plan.Figure       // the shop's stock
+	Source   store.StockSource // where the items were read
 	Kind     plan.Kind
 	Number   string
 	Items    map[string]plan.Row
@@ -209,6 +245,9 @@ func (y Why) Write(w io.Writer, now time.Time) error { //nolint:gocyclo // one b
 	if !y.Received.IsZero() {
 		line("webhook", "received %s, waits for the shop's next pass", y.Received.UTC().Format(clock))
 	}
+	if text := y.Shop.everything(); text != "" && y.Kind == plan.KindStock {
+		line("webhook", "%s", text)
+	}
 	if len(y.Hints) == 0 && y.Received.IsZero() {
 		line("hints", "none")
 	}
@@ -251,12 +290,18 @@ func (y Why) writeHistory(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintln(w, part)
-		if err := WriteChanges(w, changes[:until]); err != nil {
+		if err := writeChanges(w, changes[:until], y.severalSources()); err != nil {
 			return err
 		}
 		changes = changes[until:]
 	}
 	return nil
+}
+
+// severalSources reports whether some of the changes were not read where the shop's stock is read
+// now.
+func (y Why) severalSources() bool {
+	return y.Kind == plan.KindStock && slices.ContainsFunc(y.Changes, func(c store.Change) bool { return string(c.Source) != y.Shop.StockSource })
 }
 
 // dueAt formats when a hint will be processed. A hint that was never deferred is due at
@@ -278,18 +323,38 @@ func withNote(note string) string {
 func (y Why) writeItem(line func(name, format string, args ...any)) {
 	row, ok := y.Items[y.Number]
 	if !ok {
-		line("item", "%q is not stored: %s", y.Number, y.unless("not seen at e-conomic"))
+		line("item", "%q is not stored: %s", y.Number, y.unless("not seen at "+y.Source.Name()))
 		return
 	}
 	line("item", "%q %s (%s)", row.Number, row.Name, row.State)
-	line("stock", "%s = e-conomic's %s", absent(row.Stock), y.Figure)
-	line("e-conomic says", "in stock %s, available %s, ordered by customers %s, ordered from suppliers %s", absent(row.Figures.InStock),
+	from, updated := y.Source.Name(), "lastUpdated"
+	if y.Source == store.SourceRackbeat {
+		updated = "updated_at"
+	}
+	line("stock", "%s = %s's %s", absent(row.Stock), from, y.Figure)
+	if len(row.Places) > 0 {
+		line("in the places", "%s", split(row.Places))
+	}
+	line(from+" says", "in stock %s, available %s, ordered by customers %s, ordered from suppliers %s", absent(row.Figures.InStock),
 		absent(row.Figures.Available), absent(row.Figures.OrderedByCustomers), absent(row.Figures.OrderedFromSuppliers))
 	line("first seen", "%s UTC", row.FirstSeenAt.Format(clock))
-	line("last changed", "%s UTC (e-conomic's lastUpdated then: %s)", row.ChangedAt.Format(clock), row.UpdatedAt.Format(clock))
+	then := "unknown"
+	if !row.UpdatedAt.IsZero() {
+		then = row.UpdatedAt.Format(clock)
+	}
+	line("last changed", "%s UTC (%s's %s then: %s)", row.ChangedAt.Format(clock), from, updated, then)
 	if row.RenumberedTo != "" {
 		line("renumbered", "probably to %q", row.RenumberedTo)
 	}
+}
+
+// split formats what is in each of the places.
+func split(places []plan.PlaceStock) string {
+	list := make([]string, len(places))
+	for i, in := range places {
+		list[i] = fmt.Sprintf("place %s %s", in.Place, in.InStock)
+	}
+	return strings.Join(list, ", ")
 }
 
 func (y Why) writeInvoice(line func(name, format string, args ...any)) {

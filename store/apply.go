@@ -17,10 +17,13 @@ import (
 // A holder starts Seq at 1 and increments it for each Apply.
 type Fence struct {
 	Shop       string
-	Dataset    Dataset // Shop.Dataset of those settings: where items and invoices are written
+	Dataset    Dataset // Shop.Dataset of those settings: where invoices are written
 	Generation int64   // Shop.Generation of those settings
 	Token      int64
 	Seq        int64
+
+	StockDataset Dataset     // Shop.StockDataset of those settings: where items are written
+	StockSource  StockSource // Shop.StockSource of those settings: where they were read
 }
 
 // Applied is everything one transaction writes for a shop.
@@ -28,6 +31,8 @@ type Applied struct {
 	Known Progress // the progress before it, as its writer knows it: only differences are written
 
 	Items    []plan.Row
+	Places   []plan.PlaceRow // where it differs, what is in the chosen places of those items
+	Unplaced []string        // of those items, whose stored figures by place are deleted before Places is written
 	Changes  []plan.Change
 	Answered []plan.Answer
 	Rereads  []plan.Reread
@@ -46,6 +51,9 @@ type Applied struct {
 
 	Mixed *[]plan.Mixed // stored invoices that a sweep found not to be the agreement's; nil: unchanged
 
+	Overflow         // webhooks that no hint is kept for
+	Unmark   []int64 // marks that a sweep has dealt with
+
 	Progress Patch
 
 	Holds    []plan.Hold  // new ones, and those whose detail differs
@@ -57,9 +65,9 @@ type Applied struct {
 
 // Empty reports whether there is nothing to write.
 func (a Applied) Empty() bool {
-	rows := len(a.Items) + len(a.Changes) + len(a.Answered) + len(a.Rereads) + len(a.Late) + len(a.Invoices) + len(a.PDFs) +
+	rows := len(a.Items) + len(a.Places) + len(a.Unplaced) + len(a.Changes) + len(a.Answered) + len(a.Rereads) + len(a.Late) + len(a.Invoices) + len(a.PDFs) +
 		len(a.Work) + len(a.Lines) + len(a.Hints) + len(a.Completed) + len(a.Warnings) + len(a.Holds) + len(a.EndHolds)
-	return rows == 0 && a.Mixed == nil && a.Losses.Empty() && !a.EndApproval && !a.Progress.changes(a.Known) && !moves(a.Window, a.Known)
+	return rows+len(a.Unmark) == 0 && a.Overflow.Empty() && a.Mixed == nil && a.Losses.Empty() && !a.EndApproval && !a.Progress.changes(a.Known) && !moves(a.Window, a.Known)
 }
 
 // Apply writes a in one transaction under the fence and returns the progress after it.
@@ -69,7 +77,8 @@ func (a Applied) Empty() bool {
 func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (Progress, error) {
 	after := a.Known
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
-		t.putItems(f.Dataset, a.Items)
+		t.putItems(f.StockDataset, a.Items)
+		t.putPlaces(f.StockDataset, a.Unplaced, a.Places)
 		t.putInvoices(f.Dataset, a.Invoices, causes(a.Changes), now, "number = new.number")
 		t.putInvoices(f.Dataset, a.Completed, nil, now, invoiceFields...)
 		t.putWarnings(f.Shop, a.Warnings, now)
@@ -78,9 +87,15 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (P
 		t.answer(f.Shop, a.Answered)
 		t.reread(f.Shop, a.Rereads)
 		t.recordHints(a.Hints)
+		t.putOverflow(f.Shop, a.Overflow)
+		t.unmark(a.Unmark)
 		t.linesRead(f.Dataset, a.Lines)
 		t.putPDFs(f.Dataset, a.PDFs, now)
 		for _, w := range a.Work {
+			if w.Keep {
+				t.exec("UPDATE invoices SET work_due_at = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL", At(w.DueAt), f.Dataset, w.Number)
+				continue
+			}
 			t.exec("UPDATE invoices SET work_due_at = ?, work_tries = ?, work_refused = ?, work_error = ? WHERE shop = ? AND number = ? AND work_due_at IS NOT NULL",
 				At(w.DueAt), w.Tries, w.Refused, shorten(w.Error, 500), f.Dataset, w.Number)
 		}
@@ -142,15 +157,19 @@ func causes(changes []plan.Change) map[int64]plan.Cause {
 }
 
 func (t *tx) putChanges(f Fence, changes []plan.Change, now time.Time) {
-	const columns = 22
+	const columns = 23
 	args := make([]any, 0, len(changes)*columns)
 	for i, c := range changes {
+		source := SourceEconomic // of every invoice
+		if c.Kind == plan.KindStock {
+			source = f.StockSource
+		}
 		args = append(args, f.Shop, f.Token, f.Seq, i, c.Kind, c.Number, c.What, c.OldStock, c.NewStock,
 			c.OldFigures.InStock, c.NewFigures.InStock, c.OldFigures.Available, c.NewFigures.Available,
-			c.OldState, c.NewState, c.Cause, c.Webhook, At(c.EconomicAt), At(c.HintedAt), At(c.ObservedAt), At(now), c.RenumberedTo)
+			c.OldState, c.NewState, c.Cause, c.Webhook, At(c.EconomicAt), At(c.HintedAt), At(c.ObservedAt), At(now), c.RenumberedTo, source)
 	}
 	t.insertRows("INSERT INTO changes (shop, token, seq, n, kind, number, what, old_stock, new_stock, old_in_stock, new_in_stock, old_available, new_available,"+
-		" old_state, new_state, cause, webhook, economic_at, hinted_at, observed_at, committed_at, renumbered_to)", columns, "", args)
+		" old_state, new_state, cause, webhook, economic_at, hinted_at, observed_at, committed_at, renumbered_to, source)", columns, "", args)
 }
 
 // answer closes hints up to the generation that was read. Most hints of a read have

@@ -21,9 +21,12 @@ import (
 // batched is a webhook's hint as stored in a batch.
 type batched struct {
 	Kind   plan.Kind `json:"kind"`
-	Number string    `json:"number"`
-	AtUS   int64     `json:"at_us"` // microseconds since 1970
+	Number string    `json:"number"` // "": all items
+	AtUS   int64     `json:"at_us"`  // microseconds since 1970
 }
+
+// everything reports whether a webhook names no number: it is about all items.
+func (b batched) everything() bool { return b.Kind == plan.KindStock && b.Number == "" }
 
 const (
 	insertBatches   = "INSERT INTO hint_batches (shop, hints, first_at, data) VALUES "
@@ -38,7 +41,8 @@ const (
 const UnpackedHints = 2000
 
 // RecordWebhooks stores webhooks' hints as batches, one row per run of consecutive
-// hints of a shop: a row per hint would cost more than everything else about a webhook.
+// hints of a shop: a row per hint would cost more than everything else about a webhook. One of
+// items without a number is about all of the shop's items.
 // They are committed when it returns nil. A shop's pass unpacks them before it reads
 // open hints (see Unpack), or a listing answers them in their batches (see Packed).
 func (s *Store) RecordWebhooks(ctx context.Context, hints []HintRecord) error {
@@ -127,37 +131,53 @@ func notKept(err error) bool {
 
 // Unpacked is the result of an Unpack.
 type Unpacked struct {
-	Hints      int
-	Unreadable []error // one per batch set aside
-	More       bool    // there may be further batches
+	Hints      int      // that got rows
+	Overflow   Overflow // the others
+	Compacted  bool     // CompactBatches has made a mark
+	Unreadable []error  // one per batch set aside
+	More       bool     // there may be further batches
 }
 
-// Unpack records each hint of the shop's oldest batches in its own row, in one
-// transaction under the fence: whole batches until there are least hints. It skips
-// batches up to after, which a listing has claimed. It sets aside a batch that cannot be
-// read, with the error, and never reads it again.
-func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Unpacked, error) {
+// Unpack records the hints of the shop's oldest batches, as far as the caps admit them, each in
+// its own row, in one transaction under the fence: whole batches until there are least hints.
+// It skips batches up to after, which a listing has claimed. It marks the shop for webhooks that
+// name no number. It sets aside a batch that cannot be read, with the error, and marks the shop
+// for it.
+func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int, caps Caps) (Unpacked, error) {
 	var ids []any
 	var bad []unreadable
 	d := distinct{at: map[hintKey]int{}}
-	read, count := 0, 0
-	err := s.eachBatch(ctx, f.Shop, after, unpackedBatches, func(id int64, batch []batched, err error) bool {
+	read, count, compacted := 0, 0, false
+	err := s.eachBatch(ctx, f.Shop, after, unpackedBatches, func(b waitingBatch) bool {
 		read++
-		if err != nil {
-			bad = append(bad, unreadable{id, err})
+		if b.unreadable != nil {
+			bad = append(bad, unreadable{b.id, b.hints, b.firstAt, b.unreadable})
 			return true
 		}
-		ids = append(ids, id)
-		count += len(batch)
-		d.add(f.Shop, batch)
+		ids = append(ids, b.id)
+		count, compacted = count+len(b.content), compacted || len(b.content) == 0
+		d.add(f.Shop, b.content)
 		return count < least
 	})
 	if err != nil || read == 0 {
 		return Unpacked{}, err
 	}
-	d.sort()
+	a, err := s.Admit(ctx, f.Shop, Datasets{Items: f.StockDataset, Invoices: f.Dataset}, caps, d.hints)
+	if err != nil {
+		return Unpacked{}, err
+	}
+	if d.everything.Hints > 0 {
+		a.mark(d.everything)
+	}
+	for _, b := range bad {
+		for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
+			a.mark(Mark{Kind: kind, Hints: b.hints, FirstAt: b.firstAt, LastAt: b.firstAt})
+		}
+	}
+	sortHints(a.Hints)
 	err = s.inFencedTx(ctx, f, func(t *tx) error {
-		t.recordHints(d.hints)
+		t.recordHints(a.Hints)
+		t.putOverflow(f.Shop, a.Overflow)
 		for _, b := range bad {
 			t.exec("UPDATE hint_batches SET set_aside = 1, error = ? WHERE id = ?", shorten(b.err.Error(), 500), b.id)
 		}
@@ -167,7 +187,7 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 	if err != nil {
 		return Unpacked{}, fmt.Errorf("unpack webhooks of %s: %w", f.Shop, err)
 	}
-	u := Unpacked{Hints: len(d.hints), More: count >= least || read == unpackedBatches}
+	u := Unpacked{Hints: len(a.Hints), Overflow: a.Overflow, Compacted: compacted, More: count >= least || read == unpackedBatches}
 	for _, b := range bad {
 		u.Unreadable = append(u.Unreadable, fmt.Errorf("row %d of hint_batches: %w", b.id, b.err))
 	}
@@ -175,8 +195,10 @@ func (s *Store) Unpack(ctx context.Context, f Fence, after int64, least int) (Un
 }
 
 type unreadable struct {
-	id  int64
-	err error
+	id      int64
+	hints   int64
+	firstAt time.Time
+	err     error
 }
 
 // deleteBatches deletes batches one by one by id, not up to the last id: a batch with
@@ -187,10 +209,12 @@ func (t *tx) deleteBatches(ids []any) {
 	}
 }
 
-// distinct collects one hint per number.
+// distinct collects one hint per number, in the order in which the numbers came, and one mark
+// for the webhooks that name none.
 type distinct struct {
-	hints []HintRecord
-	at    map[hintKey]int
+	hints      []HintRecord
+	at         map[hintKey]int
+	everything Mark
 }
 
 type hintKey struct {
@@ -201,6 +225,10 @@ type hintKey struct {
 func (d *distinct) add(shop string, batch []batched) {
 	for _, one := range batch {
 		k, received := hintKey{one.Kind, one.Number}, time.UnixMicro(one.AtUS)
+		if one.everything() {
+			d.addEverything(received)
+			continue
+		}
 		if n, known := d.at[k]; known {
 			d.hints[n].merge(received)
 			continue
@@ -210,30 +238,49 @@ func (d *distinct) add(shop string, batch []batched) {
 	}
 }
 
-// sort orders the hints so that all transactions lock rows in the same order. It must
-// come after the last add.
-func (d *distinct) sort() {
-	slices.SortFunc(d.hints, func(a, b HintRecord) int {
+func (d *distinct) addEverything(received time.Time) {
+	m := Mark{Kind: plan.KindStock, Hints: 1, Everything: 1, FirstAt: received, LastAt: received}
+	if d.everything.Hints == 0 {
+		d.everything = m
+		return
+	}
+	d.everything.merge(m)
+}
+
+// sortHints orders hints so that all transactions lock rows in the same order.
+func sortHints(hints []HintRecord) {
+	slices.SortFunc(hints, func(a, b HintRecord) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
 }
 
+// waitingBatch is a row of hint_batches.
+type waitingBatch struct {
+	id, hints  int64
+	firstAt    time.Time
+	content    []batched
+	unreadable error // why there is none
+}
+
 // eachBatch yields a shop's batches with ids above after, oldest first and at most limit,
-// until yield returns false. A batch that cannot be read is yielded with an error.
-func (s *Store) eachBatch(ctx context.Context, shop string, after int64, limit int, yield func(id int64, batch []batched, unreadable error) bool) error {
+// until yield returns false.
+func (s *Store) eachBatch(ctx context.Context, shop string, after int64, limit int, yield func(waitingBatch) bool) error {
 	fail := func(err error) error { return fmt.Errorf("read webhooks of %s: %w", shop, err) }
-	rows, err := s.conn.QueryContext(ctx, "SELECT id, data FROM hint_batches WHERE shop = ? AND set_aside = 0 AND id > ? ORDER BY id LIMIT ?", shop, after, limit)
+	rows, err := s.conn.QueryContext(ctx, "SELECT id, hints, first_at, data FROM hint_batches WHERE shop = ? AND set_aside = 0 AND id > ? ORDER BY id LIMIT ?", shop, after, limit)
 	if err != nil {
 		return fail(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id int64
+		var b waitingBatch
+		var first Time
 		var data sql.RawBytes
-		if err := rows.Scan(&id, &data); err != nil {
+		if err := rows.Scan(&b.id, &b.hints, &first, &data); err != nil {
 			return fail(err)
 		}
-		if batch, err := readBatch(data); !yield(id, batch, err) {
+		b.firstAt = first.Time
+		b.content, b.unreadable = readBatch(data)
+		if !yield(b) {
 			return nil
 		}
 	}
@@ -243,62 +290,105 @@ func (s *Store) eachBatch(ctx context.Context, shop string, after int64, limit i
 	return nil
 }
 
+// readBatch decodes a batch. It refuses one that no lagerd has written, however large, without
+// using much more memory than the batch itself.
 func readBatch(data []byte) (batch []batched, err error) {
+	if len(data) > longestBatch {
+		return nil, fmt.Errorf("it has %d bytes: expected at most %d", len(data), longestBatch)
+	}
 	if err := json.Unmarshal(data, &batch); err != nil {
 		return nil, err
 	}
 	for _, b := range batch {
-		if b.Kind != plan.KindStock && b.Kind != plan.KindInvoice || b.Number == "" {
-			return nil, fmt.Errorf("webhook of kind %q and number %q: expected stock or invoice, and a number", b.Kind, b.Number)
+		if b.Kind != plan.KindStock && b.Kind != plan.KindInvoice || b.Number == "" && !b.everything() || len(b.Number) > longestNumber {
+			return nil, fmt.Errorf("webhook of kind %.40q and number %.40q (%d bytes): expected stock or invoice, and a number unless it is stock", b.Kind, b.Number, len(b.Number))
 		}
 	}
 	return batch, nil
 }
 
+const (
+	// longestBatch is far above what the webhooks of one commit take: at most 500 of them.
+	longestBatch = 1 << 20
+	// longestNumber is that of a number, in bytes: 64 characters (hints.number).
+	longestNumber = 4 * 64
+)
+
 // Packed are a shop's webhooks that are still in batches.
 type Packed struct {
 	Batches []int64                            // oldest first
 	Hints   map[plan.Kind]map[string]plan.Hint // by kind and number; they have no generation
+	More    bool                               // there are newer batches
+
+	Everything bool // one of them names no number: it is about all items
+	Compacted  bool // CompactBatches has made a mark
 }
 
-// Packed returns the shop's webhooks that are still in batches. A caller that also reads
-// hints calls Packed first: a hint unpacked in between is then seen twice, not missed.
-func (s *Store) Packed(ctx context.Context, shop string) (Packed, error) {
+// Packed returns the shop's webhooks that are still in batches, oldest first: whole batches
+// until they name most numbers. A caller that also reads hints calls Packed first: a hint
+// unpacked in between is then seen twice, not missed.
+func (s *Store) Packed(ctx context.Context, shop string, most int) (Packed, error) {
 	p := Packed{Hints: map[plan.Kind]map[string]plan.Hint{plan.KindStock: {}, plan.KindInvoice: {}}}
-	err := s.eachBatch(ctx, shop, 0, math.MaxInt32, func(id int64, batch []batched, unreadable error) bool {
-		if unreadable != nil {
+	err := s.eachBatch(ctx, shop, 0, math.MaxInt32, func(b waitingBatch) bool {
+		if b.unreadable != nil {
 			return true // Unpack sets it aside
 		}
-		p.Batches = append(p.Batches, id)
-		for _, one := range batch {
-			received := time.UnixMicro(one.AtUS)
-			h, known := p.Hints[one.Kind][one.Number]
-			if !known {
-				h = plan.Hint{Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, FirstAt: received, WebhookAt: received}
-			}
-			if received.Before(h.FirstAt) {
-				h.FirstAt = received
-			}
-			if received.After(h.WebhookAt) {
-				h.WebhookAt = received
-			}
-			h.Webhooks++
-			p.Hints[one.Kind][one.Number] = h
+		if p.More = len(p.Hints[plan.KindStock])+len(p.Hints[plan.KindInvoice]) >= most; p.More {
+			return false
+		}
+		p.Batches, p.Compacted = append(p.Batches, b.id), p.Compacted || len(b.content) == 0
+		for _, one := range b.content {
+			p.add(one)
 		}
 		return true
 	})
 	return p, err
 }
 
-// Forget deletes batches whose hints have been answered or have their own rows, in one
-// transaction under the fence.
-func (s *Store) Forget(ctx context.Context, f Fence, batches []int64) error {
+// PackedSince returns when the first webhook of a number, or of all, that is still in batches
+// came, zero if there is none.
+func (s *Store) PackedSince(ctx context.Context, shop string, kind plan.Kind, number string) (first time.Time, err error) {
+	err = s.eachBatch(ctx, shop, 0, math.MaxInt32, func(b waitingBatch) bool {
+		for _, one := range b.content {
+			if received := time.UnixMicro(one.AtUS); one.Kind == kind && (one.Number == number || one.everything()) && (first.IsZero() || received.Before(first)) {
+				first = received
+			}
+		}
+		return true
+	})
+	return first, err
+}
+
+func (p *Packed) add(one batched) {
+	if one.everything() {
+		p.Everything = true
+		return
+	}
+	received := time.UnixMicro(one.AtUS)
+	h, known := p.Hints[one.Kind][one.Number]
+	if !known {
+		h = plan.Hint{Kind: one.Kind, Number: one.Number, Cause: plan.CauseWebhook, FirstAt: received, WebhookAt: received}
+	}
+	if received.Before(h.FirstAt) {
+		h.FirstAt = received
+	}
+	if received.After(h.WebhookAt) {
+		h.WebhookAt = received
+	}
+	h.Webhooks++
+	p.Hints[one.Kind][one.Number] = h
+}
+
+// Forget deletes batches whose hints have been answered or have their own rows, and marks, in
+// one transaction under the fence.
+func (s *Store) Forget(ctx context.Context, f Fence, batches, marks []int64) error {
 	ids := make([]any, len(batches))
 	for i, id := range batches {
 		ids[i] = id
 	}
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.deleteBatches(ids)
+		t.unmark(marks)
 		return nil
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ func TestUnpack(t *testing.T) {
 		if shops := withWork(t, s, noon); len(shops) != 2 {
 			t.Errorf("shops with work: %v", shops)
 		}
-		packed, err := s.Packed(t.Context(), "shop1")
+		packed, err := s.Packed(t.Context(), "shop1", 1000)
 		stock := packed.Hints[plan.KindStock]
 		if a := stock["a"]; err != nil || len(stock) != len(odd) || len(packed.Hints[plan.KindInvoice]) != 1 || len(packed.Batches) != 2 ||
 			a.Gen != 0 || a.Cause != plan.CauseWebhook || !a.FirstAt.Equal(noon) || !a.WebhookAt.Equal(noon.Add(time.Minute)) {
@@ -43,10 +43,10 @@ func TestUnpack(t *testing.T) {
 		}
 		status(t, s, "shop1", int64(len(odd)+2))
 
-		if _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 1}, 0, store.UnpackedHints); !errors.Is(err, store.ErrFenced) {
+		if _, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token - 1, Seq: 1}, 0, store.UnpackedHints, roomy); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("unpacked under a lost lease: %v", err)
 		}
-		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, store.UnpackedHints)
+		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, store.UnpackedHints, roomy)
 		if err != nil || u.More || u.Hints != len(odd)+1 || len(u.Unreadable) > 0 {
 			t.Errorf("unpacked: %+v, %v", u, err)
 		}
@@ -64,7 +64,7 @@ func TestUnpack(t *testing.T) {
 			t.Errorf("hints of invoices: %v, %v", invoices, err)
 		}
 		status(t, s, "shop1", int64(len(odd)+1))
-		if u, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, 0, store.UnpackedHints); u.Hints != 0 || u.More || err != nil {
+		if u, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2}, 0, store.UnpackedHints, roomy); u.Hints != 0 || u.More || err != nil {
 			t.Errorf("unpacked again: %+v, %v", u, err)
 		}
 		total, oldest, err := s.OpenHintsTotal(t.Context())
@@ -108,7 +108,7 @@ func TestUnpackInPieces(t *testing.T) {
 		pieces, unpacked := int64(0), 0
 		for more := true; more; {
 			pieces++
-			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: pieces}, 0, store.UnpackedHints)
+			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: pieces}, 0, store.UnpackedHints, roomy)
 			must(t, err)
 			unpacked += u.Hints
 			more = u.More
@@ -133,24 +133,24 @@ func TestForget(t *testing.T) {
 		record("b")
 		must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '[{' WHERE data LIKE '%\"b\"%'"))
 		record("c")
-		packed, err := s.Packed(t.Context(), "shop1")
+		packed, err := s.Packed(t.Context(), "shop1", 1000)
 		must(t, err)
 		if len(packed.Batches) != 2 || len(packed.Hints[plan.KindStock]) != 2 {
 			t.Fatalf("packed, with an unreadable batch present: %+v", packed)
 		}
 		record("d")
-		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, packed.Batches[1], store.UnpackedHints)
+		u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, packed.Batches[1], store.UnpackedHints, roomy)
 		if open := openHints(t, s, "shop1", noon); err != nil || u.Hints != 1 || u.More || len(open) != 1 || open["d"].Gen != 1 {
 			t.Errorf("unpacked after the claimed batches: %+v, %v, %v", u, open, err)
 		}
-		if err := s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 2}, packed.Batches); !errors.Is(err, store.ErrFenced) {
+		if err := s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token - 1, Seq: 2}, packed.Batches, nil); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("deleted under a lost lease: %v", err)
 		}
 		record("e")
 		for range 2 { // the answer to the first commit may have been lost
-			must(t, s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, packed.Batches))
+			must(t, s.Forget(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2}, packed.Batches, nil))
 		}
-		packed, err = s.Packed(t.Context(), "shop1")
+		packed, err = s.Packed(t.Context(), "shop1", 1000)
 		must(t, err)
 		if _, e := packed.Hints[plan.KindStock]["e"]; !e || len(packed.Batches) != 1 || s.Count(t.Context(), "hint_batches", "shop1") != 2 {
 			t.Errorf("left: %+v", packed)
@@ -162,7 +162,7 @@ func TestForget(t *testing.T) {
 // with its error, and blocks no other.
 func TestUnreadableBatch(t *testing.T) {
 	t.Parallel()
-	bad := []string{`[{"kind":"stock"`, `{}`, `[{}]`, `[{"kind":"stock","number":"","at_us":1}]`, `[{"kind":"other","number":"a","at_us":1}]`,
+	bad := []string{`[{"kind":"stock"`, `{}`, `[{}]`, `[{"kind":"invoice","number":"","at_us":1}]`, `[{"kind":"other","number":"a","at_us":1}]`,
 		`[{"kind":1}]`, ``, `[{"kind":"stock","number":"a","at_us":"x"}]`}
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")
@@ -170,7 +170,7 @@ func TestUnreadableBatch(t *testing.T) {
 			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
 			must(t, s.Exec(t.Context(), "UPDATE hint_batches SET data = '"+data+"' WHERE set_aside = 0"))
 			must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", fmt.Sprint("good", n), plan.CauseWebhook, noon)}))
-			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: int64(n + 1)}, 0, store.UnpackedHints)
+			u, err := s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: int64(n + 1)}, 0, store.UnpackedHints, roomy)
 			if err != nil || u.Hints != 1 || len(u.Unreadable) != 1 || !strings.Contains(u.Unreadable[0].Error(), "hint_batches") {
 				t.Errorf("%q: %+v, %v", data, u, err)
 			}

@@ -31,13 +31,13 @@ func TestHintGenerations(t *testing.T) {
 		before := openHints(t, s, "shop1", noon)["a"]
 		// … the read begins; the item is sold once more …
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Second))}))
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1},
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1},
 			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: before.Gen}}}, noon))
 		after, open := openHints(t, s, "shop1", noon.Add(time.Minute))["a"]
 		if !open || after.Gen <= before.Gen || !after.FirstAt.Equal(noon) || !after.WebhookAt.Equal(noon.Add(time.Second)) {
 			t.Fatalf("before %+v, after %+v, open %t", before, after, open)
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2},
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2},
 			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: after.Gen, Reason: plan.HintUnknown, Note: "done"}}}, noon))
 		expect := func(step string, refused bool, reason plan.HintReason, note string) {
 			t.Helper()
@@ -52,7 +52,7 @@ func TestHintGenerations(t *testing.T) {
 			t.Fatalf("still open: %+v", left)
 		}
 		// An older answer that is stored late does not reopen it.
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3},
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 3},
 			store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: before.Gen}}}, noon))
 		if left := openHints(t, s, "shop1", noon.Add(time.Hour)); len(left) != 0 {
 			t.Fatalf("opened by an older answer: %+v", left)
@@ -65,7 +65,7 @@ func TestHintGenerations(t *testing.T) {
 		}
 		// A reread postpones the hint, unless a newer one has arrived.
 		reread := store.Applied{Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "a", Gen: again.Gen, DueAt: noon.Add(3 * time.Hour), Tries: 1, Failures: 2, Refused: true, Reason: plan.HintForbidden, Note: "x"}}}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, reread, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 4}, reread, noon))
 		if due := openHints(t, s, "shop1", noon.Add(2*time.Hour)); len(due) != 0 {
 			t.Fatalf("due although postponed: %+v", due)
 		}
@@ -75,7 +75,7 @@ func TestHintGenerations(t *testing.T) {
 		}
 		expect("postponed", true, plan.HintForbidden, "x")
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(2*time.Hour))}))
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 5}, reread, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 5}, reread, noon))
 		newer, open := openHints(t, s, "shop1", noon.Add(2*time.Hour))["a"]
 		if !open || newer.Gen != again.Gen+1 || newer.Tries != 0 || newer.Failures != 0 {
 			t.Fatalf("a hint newer than the postponed one is %+v, due: %t", newer, open)
@@ -111,7 +111,7 @@ func TestManyHintsAndOddNumbers(t *testing.T) {
 			}
 			a.Items = append(a.Items, itemRow(n, "1", token))
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, a, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, a, noon))
 		items, err := s.Items(t.Context(), "shop1", odd)
 		must(t, err)
 		if len(items) != len(odd) {
@@ -220,7 +220,7 @@ func TestItemsRoundTrip(t *testing.T) {
 		for _, r := range want {
 			a.Items = append(a.Items, r)
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, a, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, a, noon))
 		numbers := []string{"absent"}
 		for n := range want {
 			numbers = append(numbers, n)
@@ -255,7 +255,7 @@ func TestManyRows(t *testing.T) {
 				a.Items = append(a.Items, row)
 				a.Changes = append(a.Changes, plan.Change{Kind: plan.KindStock, Number: row.Number, What: plan.WhatCreated, NewStock: row.Stock, ObservedAt: noon})
 			}
-			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: int64(seq) + 1}, a, noon))
+			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: int64(seq) + 1}, a, noon))
 			stored, err := s.Items(t.Context(), "shop1", numbers)
 			must(t, err)
 			changes, err := s.Changes(t.Context(), "shop1", plan.KindStock, numbers, noon, 2*count)
@@ -280,7 +280,7 @@ func TestFence(t *testing.T) {
 		token := addShop(t, s, "shop1")
 		change := plan.Change{Kind: plan.KindStock, Number: "a", What: plan.WhatStock, NewStock: nullable("3"), Cause: plan.CauseTick, Webhook: plan.WebhookMissed, ObservedAt: noon}
 		a := store.Applied{Items: []plan.Row{itemRow("a", "3", token)}, Changes: []plan.Change{change}}
-		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}
 		must(t, commit(t.Context(), s, fence, a, noon))
 		must(t, commit(t.Context(), s, fence, a, noon)) // the same once more
 		history := func() int {
@@ -294,12 +294,12 @@ func TestFence(t *testing.T) {
 		must(t, s.TakeLeases(t.Context(), []string{"shop1"}, "me", "you", noon))
 		a.Items = []plan.Row{itemRow("a", "99", token)}
 		for seq := range int64(4) {
-			err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq + 1}, a, noon)
+			err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq + 1}, a, noon)
 			if !errors.Is(err, store.ErrFenced) {
 				t.Errorf("the old holder, seq %d: %v", seq+1, err)
 			}
 		}
-		if _, err := s.Prune(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 9}, noon.Add(time.Hour), noon.Add(time.Hour)); !errors.Is(err, store.ErrFenced) {
+		if _, err := s.Prune(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 9}, store.Ages{History: noon.Add(time.Hour), Hints: noon.Add(time.Hour)}); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("the old holder prunes: %v", err)
 		}
 		items, err := s.Items(t.Context(), "shop1", []string{"a"})
@@ -308,7 +308,7 @@ func TestFence(t *testing.T) {
 			t.Errorf("the old holder has written: %+v", items["a"])
 		}
 		// Nor can it write the shop's state.
-		old := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 9}
+		old := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 9}
 		if err := s.MarkFailure(t.Context(), old, "x", store.DayCalls{}); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a failure: %v", err)
 		}
@@ -318,7 +318,7 @@ func TestFence(t *testing.T) {
 		if p.Failures != 0 || !p.TickAt.IsZero() || p.Calls != 0 {
 			t.Errorf("the old holder wrote the state: %+v", p)
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token + 1, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "4", token+1)}}, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token + 1, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "4", token+1)}}, noon))
 		must(t, s.MarkTicks(t.Context(), "you", []store.TickMark{{Shop: "shop1", Generation: 1, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
 		if p, err = s.Progress(t.Context(), "shop1"); err != nil || !p.TickAt.Equal(noon) || p.Calls != 7 {
 			t.Errorf("the new holder could not write the state: %+v, %v", p, err)
@@ -340,7 +340,7 @@ func TestHolds(t *testing.T) {
 		expect := func(step string, a store.Applied, want ...plan.Hold) {
 			t.Helper()
 			seq++
-			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
 			p, err := s.Progress(t.Context(), "shop1")
 			must(t, err)
 			st, err := s.Status(t.Context(), "")
@@ -366,7 +366,7 @@ func TestHolds(t *testing.T) {
 		expect("one ends", store.Applied{EndHolds: []plan.Scope{plan.ScopeShop}}, losses, forbidden)
 		changed := hold(plan.ScopeShop, plan.HeldAgreementChanged, "")
 		expect("two end, one begins", store.Applied{EndHolds: []plan.Scope{plan.ScopePDFs, plan.ScopeShop}, Holds: []plan.Hold{changed}}, changed, losses)
-		err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token + 1, Seq: 1}, store.Applied{EndHolds: []plan.Scope{plan.ScopeStock}}, noon)
+		err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token + 1, Seq: 1}, store.Applied{EndHolds: []plan.Scope{plan.ScopeStock}}, noon)
 		if !errors.Is(err, store.ErrFenced) {
 			t.Errorf("without the lease: %v", err)
 		}
@@ -389,7 +389,7 @@ func TestHintOfWebhooks(t *testing.T) {
 		apply := func(a store.Applied) {
 			t.Helper()
 			seq++
-			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
 		}
 		expect := func(step string, webhooks int64, refused bool) {
 			t.Helper()
@@ -425,7 +425,7 @@ func TestHintOfWebhooks(t *testing.T) {
 		webhook(noon.Add(time.Minute))
 		expect("one after all were answered", 1, false)
 		must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "b", plan.CauseWebhook, noon), hint("shop1", "b", plan.CauseWebhook, noon)}))
-		p, err := s.Packed(t.Context(), "shop1")
+		p, err := s.Packed(t.Context(), "shop1", 1000)
 		must(t, err)
 		if n := p.Hints[plan.KindStock]["b"].Webhooks; n != 2 {
 			t.Errorf("two packed webhooks count as %d", n)
@@ -443,7 +443,7 @@ func TestHeldInvoices(t *testing.T) {
 		apply := func(a store.Applied) {
 			t.Helper()
 			seq++
-			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
 		}
 		var rows []plan.InvoiceRow
 		for n := range int64(6) {
@@ -598,7 +598,7 @@ func TestShops(t *testing.T) {
 		if n, err := s.RetireOldCodes(ctx, "shop1", false); n != 1 || err != nil {
 			t.Errorf("%d codes retired: %v", n, err)
 		}
-		news, err := s.News(ctx, due(noon))
+		news, err := s.News(ctx, due(noon), due(noon))
 		must(t, err)
 		if after, err := s.ShopsGeneration(ctx); err != nil || after <= before || news.ShopsGeneration != after {
 			t.Errorf("generation %d after %d, and %d by News: %v", after, before, news.ShopsGeneration, err)
@@ -622,7 +622,7 @@ func TestShops(t *testing.T) {
 			must(t, s.PutWebhookCalls(ctx, []store.WebhookCall{{Shop: name, CalledAt: store.At(noon)}}))
 			must(t, s.AddRequests(ctx, []store.Request{{Request: name, Shop: name, What: store.WantTick, RequestedAt: store.At(noon)}}))
 		}
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: shop.Generation, Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "1", token)},
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: shop.Generation, Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("a", "1", token)},
 			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}, Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1}, FoundAt: noon}},
 			PDFs: []store.PDF{{Number: 1, Data: []byte("%PDF-")}}, Window: &plan.Window{Cursor: 5, Gaps: []plan.Gap{{Range: plan.Range{From: 1, To: 2}, SeenAt: noon}}}}, noon))
 		must(t, s.RemoveShop(ctx, "shop1"))
@@ -725,7 +725,7 @@ func TestPDFs(t *testing.T) {
 			again.PDFs = append([]store.PDF{{Number: n, Data: append([]byte("'\\\x00ø\xff"), pdf.Data...), SHA256: pdf.SHA256}}, again.PDFs...)
 		}
 		for seq, a := range []store.Applied{a, again} {
-			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: int64(seq) + 1}, a, noon))
+			must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: int64(seq) + 1}, a, noon))
 			for _, pdf := range a.PDFs {
 				got := s.Strings(t.Context(), fmt.Sprintf("SELECT HEX(p.pdf), i.pdf_sha256, i.pdf_size, i.pdf_state FROM invoice_pdfs p JOIN invoices i ON i.shop = p.shop AND i.number = p.number WHERE p.shop = 'shop1' AND p.number = %d", pdf.Number))
 				if want := []string{fmt.Sprintf("%X", pdf.Data), pdf.SHA256, strconv.Itoa(len(pdf.Data)), "stored"}; !slices.Equal(got, want) {
@@ -747,7 +747,7 @@ func TestInvoices(t *testing.T) {
 		apply := func(a store.Applied) {
 			t.Helper()
 			seq++
-			must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+			must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
 		}
 		inv := plan.InvoiceRow{Invoice: plan.Invoice{Number: 7, Date: "2026-11-20", DueDate: "2026-12-04", Currency: "DKK", Net: nullable("-100"), Gross: nullable("-125.50"),
 			RecipientName: strings.Repeat("å", 400), OtherReference: "10042"}, ShopOrder: "10042", FoundAt: noon}
@@ -810,7 +810,7 @@ func TestViewOfStock(t *testing.T) {
 		token := addShop(t, s, "shop1")
 		gone := itemRow("gone", "", token)
 		gone.State = plan.StateGone
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("0571", "12.5", token), itemRow("zero", "0", token), gone}}, noon))
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{Items: []plan.Row{itemRow("0571", "12.5", token), itemRow("zero", "0", token), gone}}, noon))
 		for number, want := range map[string]string{"0571": "12.5 ok", "zero": "0 ok", "gone": "NULL gone"} {
 			got := s.Strings(ctx, "SELECT COALESCE(stock, 'NULL'), state FROM shop_stock WHERE shop = 'shop1' AND item_number = '"+number+"'")
 			if d, err := decimal.NewFromString(got[0]); err == nil {
@@ -842,13 +842,13 @@ func TestCountsOfMissedLateAndLag(t *testing.T) {
 			}
 			return c
 		}
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{Changes: []plan.Change{
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{Changes: []plan.Change{
 			change("a", plan.CauseTick, plan.WebhookMissed, 0), change("b", plan.CauseSweep, plan.WebhookMissed, 0),
 			change("c", plan.CauseWebhook, plan.WebhookCame, 3*time.Second), change("d", plan.CauseWebhook, plan.WebhookCame, 2*time.Second),
 		}}, noon))
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{
 			Late: map[plan.Kind][]string{plan.KindStock: {"a", "c", "x"}}, LateFrom: noon.Add(-time.Minute)}, noon.Add(time.Minute)))
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3}, store.Applied{ // too long ago
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 3}, store.Applied{ // too long ago
 			Late: map[plan.Kind][]string{plan.KindStock: {"b"}}, LateFrom: noon.Add(time.Second)}, noon.Add(time.Hour)))
 		p, err := s.Progress(ctx, "shop1")
 		must(t, err)
@@ -871,7 +871,7 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		addShop(t, s, "shop2")
 		must(t, s.RecordHints(ctx, []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon), hint("shop1", "b", plan.CauseWebhook, noon.Add(time.Second))}))
 		b := openHints(t, s, "shop1", noon.Add(time.Hour))["b"]
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{
 			Rereads:  []plan.Reread{{Kind: plan.KindStock, Number: "b", Gen: b.Gen, DueAt: noon, Failures: 1}},
 			Items:    []plan.Row{itemRow("a", "1", token)},
 			Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1}, FoundAt: noon}, {Invoice: plan.Invoice{Number: 2}, ShopOrder: "x", FoundAt: noon}},
@@ -888,12 +888,12 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		must(t, s.AddRequests(ctx, []store.Request{{Request: "r1", Shop: "shop1", What: store.WantSweep, RequestedAt: store.At(noon)}}))
 		open, err := s.OpenRequests(ctx, "shop1")
 		must(t, err)
-		news, err := s.News(ctx, due(noon))
+		news, err := s.News(ctx, due(noon), due(noon))
 		must(t, err)
 		if len(open) != 1 || open[0].What != store.WantSweep || !slices.Equal(news.Requests, []store.Request{{Request: "r1", Shop: "shop1"}}) {
 			t.Errorf("open requests %+v of %v", open, news.Requests)
 		}
-		f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token - 1, Seq: 100}
+		f := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token - 1, Seq: 100}
 		if err := s.FinishRequests(ctx, f, open, noon, 9, "by an old holder"); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("an old holder finishes: %v", err)
 		}
@@ -920,14 +920,14 @@ func TestStatusRequestsAndLog(t *testing.T) {
 			t.Errorf("the log holds %+v", calls)
 		}
 
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3}, store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 99}},
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 3}, store.Applied{Answered: []plan.Answer{{Kind: plan.KindStock, Number: "a", Gen: 99}},
 			Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", ObservedAt: noon}}}, noon))
-		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, time.Time{}, time.Time{})
+		more, err := s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 4}, store.Ages{})
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 1 || s.Count(ctx, "hints", "shop1") != 2 {
 			t.Error("pruned although retention is unlimited")
 		}
-		more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 4}, noon.Add(time.Hour), noon.Add(time.Hour))
+		more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 4}, store.Ages{History: noon.Add(time.Hour), Hints: noon.Add(time.Hour)})
 		must(t, err)
 		if more || s.Count(ctx, "changes", "shop1") != 0 || s.Count(ctx, "hints", "shop1") != 1 {
 			t.Error("pruning keeps old history, or deletes an open hint")
@@ -936,9 +936,9 @@ func TestStatusRequestsAndLog(t *testing.T) {
 		for n := range changes {
 			changes[n] = plan.Change{Kind: plan.KindStock, Number: "a", ObservedAt: noon}
 		}
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 5}, store.Applied{Changes: changes}, noon))
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 5}, store.Applied{Changes: changes}, noon))
 		for piece, left := range []int{1, 0} {
-			more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: int64(6 + piece)}, noon.Add(time.Hour), noon.Add(time.Hour))
+			more, err = s.Prune(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: int64(6 + piece)}, store.Ages{History: noon.Add(time.Hour), Hints: noon.Add(time.Hour)})
 			must(t, err)
 			if n := s.Count(ctx, "changes", "shop1"); n != left || more != (left > 0) {
 				t.Errorf("%d changes are left, expected %d; more: %t", n, left, more)

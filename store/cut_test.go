@@ -114,8 +114,8 @@ func TestAnswersThatBreakOff(t *testing.T) {
 			open, oldest, err := s.OpenHintsTotal(ctx)
 			return []any{open, oldest}, err
 		},
-		"Packed":         func(ctx context.Context) (any, error) { return s.Packed(ctx, "shop1") },
-		"News":           func(ctx context.Context) (any, error) { return s.News(ctx, later) },
+		"Packed":         func(ctx context.Context) (any, error) { return s.Packed(ctx, "shop1", 1000) },
+		"News":           func(ctx context.Context) (any, error) { return s.News(ctx, later, later) },
 		"Progress":       func(ctx context.Context) (any, error) { return s.Progress(ctx, "shop1") },
 		"LossMemory":     func(ctx context.Context) (any, error) { return s.LossMemory(ctx, "shop1", "shop1", noon) },
 		"Approved":       func(ctx context.Context) (any, error) { return s.Approved(ctx, "shop1", noon) },
@@ -144,6 +144,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 		"CodesOf":         func(ctx context.Context) (any, error) { return s.CodesOf(ctx, "shop1") },
 		"AppTokens":       func(ctx context.Context) (any, error) { return s.AppTokens(ctx) },
 		"Agreements":      func(ctx context.Context) (any, error) { return s.Agreements(ctx, "shop1") },
+		"StockAccounts":   func(ctx context.Context) (any, error) { return s.StockAccounts(ctx, "shop1") },
 		"Losses": func(ctx context.Context) (any, error) {
 			losses, present, err := s.Losses(ctx, "shop1", "shop2")
 			return []any{losses, present}, err
@@ -214,12 +215,13 @@ func fill(t *testing.T, s *store.Store) {
 			"INSERT INTO warnings VALUES ('shop1', 'stock', '%[1]s', 'odd', '%[3]s')",
 			"INSERT INTO mixed_invoices VALUES ('shop1', %[2]d, 'other', '%[3]s')",
 			"INSERT INTO agreements VALUES ('shop1', 1%[2]d, '@%[2]d', '%[3]s')",
+			"INSERT INTO stock_accounts VALUES ('@1%[2]d', 'shop1', 'rackbeat', %[2]d, '', '%[3]s')",
 			"INSERT INTO webhook_calls VALUES ('shop1', %[2]d, '%[3]s', 'POST', '::1', 'stock', '%[1]s', 200, 'ok', 5)",
 		} {
 			must(t, s.Exec(ctx, fmt.Sprintf(statement, number, n+1, at)))
 		}
 	}
-	must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, a, noon))
+	must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, a, noon))
 	for _, scope := range []string{"shop", "stock", "invoices"} {
 		must(t, s.Exec(ctx, "INSERT INTO holds VALUES ('shop1', '"+scope+"', 'forbidden', 'no', '"+at+"')"))
 	}

@@ -12,10 +12,23 @@ import (
 	"lagerd/plan"
 )
 
-// Dataset is the key of the items, invoices and PDFs read from one agreement for one
-// shop. The dataset of a shop's first agreement has the shop's name; the type keeps the
-// two from being mixed up.
+// Dataset is the key of what was read for one shop from one agreement, or of the items read
+// from one account of another stock source. The dataset of a shop's first agreement has the
+// shop's name; the type keeps the two from being mixed up.
 type Dataset string
+
+// Datasets says where a shop's items and its invoices are stored.
+type Datasets struct{ Items, Invoices Dataset }
+
+func (d Datasets) of(kind plan.Kind) Dataset {
+	if kind == plan.KindStock {
+		return d.Items
+	}
+	return d.Invoices
+}
+
+// Datasets returns where the shop's items and invoices are stored.
+func (s Shop) Datasets() Datasets { return Datasets{Items: s.StockDataset, Invoices: s.Dataset} }
 
 // Agreement is one of the agreements of a shop that has had more than one, with the
 // dataset in which its figures, invoices and PDFs are stored.
@@ -43,12 +56,25 @@ func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	accounts, err := s.StockAccounts(ctx, shop)
+	if err != nil {
+		return nil, err
+	}
 	list := []string{shop}
 	for _, a := range agreements {
 		list = append(list, string(a.Dataset))
 	}
+	for _, a := range accounts {
+		list = append(list, string(a.Dataset))
+	}
 	slices.Sort(list)
 	return slices.Compact(list), nil
+}
+
+// newDataset returns a dataset that has never been used. No shop name starts with @, and no
+// generation is used twice.
+func newDataset(generation int64) Dataset {
+	return Dataset("@" + strconv.FormatInt(generation, 10))
 }
 
 // AcceptAgreement switches a shop to the agreement that its token now answers for, in
@@ -56,7 +82,8 @@ func (s *Store) datasets(ctx context.Context, shop string) ([]string, error) {
 // dataset. Invoices and PDFs of the former agreement leave the views at once; its items
 // stay until those of the new one have been read and Progress.ItemsDataset names them.
 // An agreement that the shop has had before gets its stored dataset back. Accepting the
-// current agreement again only ends the shop's holds.
+// current agreement again only ends the shop's holds. If the shop's stock is read elsewhere,
+// its items, and what holds or was approved for its stock, stay as they are.
 func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int64, now time.Time) error {
 	if agreement <= 0 {
 		return fmt.Errorf("accept an agreement for %s: agreement %d: expected a number above 0", name, agreement)
@@ -70,12 +97,22 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 		if err := db.Raw("SELECT agreement_number FROM progress WHERE shop = ?", name).Scan(&former).Error; err != nil {
 			return err
 		}
-		if err := db.Exec("DELETE FROM holds WHERE shop = ?", name).Error; err != nil {
+		holds, args := "DELETE FROM holds WHERE shop = ?", []any{name}
+		if shop.ReadsRackbeat() {
+			holds, args = holds+" AND scope <> ?", append(args, plan.ScopeStock)
+		}
+		if err := db.Exec(holds, args...).Error; err != nil {
 			return err
 		}
 		if former != agreement {
 			if shop.Dataset, err = s.changeDataset(db, shop, former, agreement, generation, now); err != nil {
 				return err
+			}
+			if !shop.ReadsRackbeat() {
+				shop.StockDataset = shop.Dataset
+				if err := resetStock(db, name, 0); err != nil {
+					return err
+				}
 			}
 		}
 		return saveShop(db, &shop, generation, now)
@@ -86,8 +123,8 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 	return nil
 }
 
-// changeDataset resets a shop's progress for another agreement and returns that
-// agreement's dataset.
+// changeDataset resets the progress of a shop's invoices for another agreement and returns
+// that agreement's dataset.
 func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generation int64, now time.Time) (Dataset, error) {
 	record := func(number int64, dataset Dataset) error {
 		return db.Exec("INSERT INTO agreements (shop, agreement_number, dataset, accepted_at) VALUES (?,?,?,?)"+
@@ -109,8 +146,7 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 	if err := db.Where("shop = ? AND agreement_number = ?", shop.Shop, agreement).Find(&list).Error; err != nil {
 		return "", err
 	}
-	// No shop name starts with @, and no generation is used twice.
-	dataset := Dataset("@" + strconv.FormatInt(generation, 10))
+	dataset := newDataset(generation)
 	switch {
 	case len(list) == 1:
 		dataset = list[0].Dataset
@@ -120,17 +156,14 @@ func (s *Store) changeDataset(db *gorm.DB, shop Shop, former, agreement, generat
 	if err := record(agreement, dataset); err != nil {
 		return "", err
 	}
-	for _, query := range []string{
-		"DELETE FROM invoice_gaps WHERE shop = ?",
-		"DELETE FROM approvals WHERE shop = ?",
-		"DELETE FROM warnings WHERE shop = ?",
-	} {
-		if err := db.Exec(query, shop.Shop).Error; err != nil {
-			return "", err
-		}
+	if err := db.Exec("DELETE FROM invoice_gaps WHERE shop = ?", shop.Shop).Error; err != nil {
+		return "", err
 	}
-	err := db.Exec("UPDATE progress SET agreement_number = ?, suspicion = '', items = 0, items_cursor = NULL, swept_at = NULL,"+
-		" invoice_cursor = 0, invoices_begun = ?, invoices_swept_at = NULL, failures = 0, failure = '' WHERE shop = ?", agreement, false, shop.Shop).Error
+	if err := db.Exec("DELETE FROM warnings WHERE shop = ? AND kind = ?", shop.Shop, plan.KindInvoice).Error; err != nil {
+		return "", err
+	}
+	err := db.Exec("UPDATE progress SET agreement_number = ?, invoice_cursor = 0, invoices_begun = ?, invoices_swept_at = NULL,"+
+		" failures = 0, failure = '' WHERE shop = ?", agreement, false, shop.Shop).Error
 	return dataset, err
 }
 

@@ -18,7 +18,7 @@ func fenceOf(t *testing.T, s *store.Store, name string, token, seq int64) store.
 	t.Helper()
 	shop, err := s.Shop(t.Context(), name)
 	must(t, err)
-	return store.Fence{Shop: name, Dataset: shop.Dataset, Generation: shop.Generation, Token: token, Seq: seq}
+	return store.Fence{Shop: name, Dataset: shop.Dataset, StockDataset: shop.StockDataset, StockSource: shop.StockSource, Generation: shop.Generation, Token: token, Seq: seq}
 }
 
 // TestSettingsChanged: any change of a shop's settings fences a pass that began with
@@ -40,7 +40,7 @@ func TestSettingsChanged(t *testing.T) {
 				"hold":  commit(ctx, s, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x", store.DayCalls{}),
 				"over":   commit(ctx, s, f, changedOver(f, noon), noon),
 				"finish": s.FinishRequests(ctx, f, []store.Request{{Request: "r1"}}, noon, 0, ""),
-				"forget": s.Forget(ctx, f, []int64{1}),
+				"forget": s.Forget(ctx, f, []int64{1}, []int64{1}),
 			}
 			for write, err := range writes {
 				if !errors.Is(err, store.ErrSettingsChanged) || errors.Is(err, store.ErrFenced) {
@@ -277,12 +277,32 @@ func TestApprove(t *testing.T) {
 		if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNotApproved) || approved().Losses != 0 {
 			t.Errorf("of a shop that is not held: %v", err)
 		}
-		approve(t, s, "shop1", token, 1, 60, noon)
+		// Other holds are not approved, nor does another shop's count.
+		other := addShop(t, s, "shop2")
+		must(t, commit(ctx, s, fenceOf(t, s, "shop2", other, 1), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}}, noon))
+		for n, scope := range []plan.Scope{plan.ScopeStock, plan.ScopeShop} {
+			held := store.Applied{Holds: []plan.Hold{{Scope: scope, Reason: plan.HeldForbidden, Since: noon}}}
+			must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, int64(n+1)), held, noon))
+			if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNotApproved) || approved().Losses != 0 {
+				t.Errorf("of a shop with a hold of %s for another reason: %v", scope, err)
+			}
+		}
+		must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, 3), store.Applied{EndHolds: []plan.Scope{plan.ScopeStock, plan.ScopeShop}}, noon))
+		approve(t, s, "shop1", token, 4, 60, noon)
 		if got := approved(); got.Losses != 60 || !got.At.Equal(noon) {
 			t.Errorf("approved %+v", got)
 		}
+		for since, want := range map[time.Time]int{noon: 60, noon.Add(time.Microsecond): 0} {
+			a, err := s.Approved(ctx, "shop1", since)
+			must(t, err)
+			m, err := s.LossMemory(ctx, "shop1", "shop1", since)
+			must(t, err)
+			if a.Losses != want || m.Approved != a {
+				t.Errorf("approved since %s: %+v, LossMemory has %+v", since, a, m.Approved)
+			}
+		}
 		// The settings' generation changes: a running pass is fenced.
-		if err := commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: seen.Generation, Token: token, Seq: 2}, store.Applied{EndApproval: true}, noon); !errors.Is(err, store.ErrSettingsChanged) {
+		if err := commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: seen.Generation, Token: token, Seq: 5}, store.Applied{EndApproval: true}, noon); !errors.Is(err, store.ErrSettingsChanged) {
 			t.Errorf("a pass that began before the approval: %v", err)
 		}
 		// The approval does not cover another agreement's losses, even if it is given
@@ -294,7 +314,7 @@ func TestApprove(t *testing.T) {
 		if got := approved(); got.Losses != 0 {
 			t.Errorf("approved for another agreement: %+v", got)
 		}
-		must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, 3), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}}, noon))
+		must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, 6), store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: noon}}}, noon))
 		if err := s.Approve(ctx, seen, 60, noon); !errors.Is(err, store.ErrNotApproved) || approved().Losses != 0 {
 			t.Errorf("for what was shown of another agreement: %v", err)
 		}
@@ -307,5 +327,5 @@ func TestApprove(t *testing.T) {
 
 // changedOver makes the view show the items of the fence's dataset.
 func changedOver(f store.Fence, at time.Time) store.Applied {
-	return store.Applied{Progress: store.Patch{ItemsDataset: &f.Dataset, ItemsSince: new(store.At(at))}, EndApproval: true}
+	return store.Applied{Progress: store.Patch{ItemsDataset: &f.StockDataset, ItemsSince: new(store.At(at))}, EndApproval: true}
 }

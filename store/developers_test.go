@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/go-sql-driver/mysql"
+	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite"
 
@@ -81,8 +81,15 @@ func TestDocumentedStatements(t *testing.T) {
 		t.Run("MariaDB, SKUs in "+collation, func(t *testing.T) {
 			t.Parallel()
 			dsn := mariadbtest.New(t)
-			shopWithItems(t, store.Options{DSN: dsn})
-			db := openDB(t, "mysql", dsn)
+			s := shopWithItems(t, store.Options{DSN: dsn})
+			// The software's account, with a table of its own.
+			own := mariadbtest.Account(t, dsn, "", "GRANT SELECT ON {database}.shop_stock TO {account}", "GRANT SELECT ON {database}.shop_invoices TO {account}",
+				"GRANT SELECT ON {database}.shop_stock_places TO {account}",
+				"GRANT CREATE, SELECT, INSERT, UPDATE ON {database}.products TO {account}")
+			cfg, err := mysql.ParseDSN(own)
+			must(t, err)
+			must(t, s.GrantReader(t.Context(), cfg.User, "shop1234", noon))
+			db := openDB(t, "mysql", own)
 			charset, _, _ := strings.Cut(collation, "_")
 			// The key has no collation, so that all spellings fit.
 			runDocumented(t, db, "CREATE TABLE products (id INT AUTO_INCREMENT PRIMARY KEY, sku VARCHAR(64) CHARACTER SET "+charset+" COLLATE "+collation+" NOT NULL, quantity INT UNSIGNED NULL)", onServers)
@@ -129,7 +136,8 @@ func shopWithItems(t *testing.T, o store.Options) *store.Store {
 		if name == "other" {
 			rows = append(rows, plan.Row{Item: plan.Item{Number: "elsewhere"}, State: plan.StateOK, Stock: nullable("8"), FirstSeenAt: noon, ChangedAt: noon, Version: plan.Version{Token: token, At: noon}})
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: name, Dataset: store.Dataset(name), Generation: int64(generation + 1), Token: token, Seq: 1}, store.Applied{Items: rows}, noon))
+		must(t, commit(t.Context(), s, store.Fence{Shop: name, Dataset: store.Dataset(name), StockDataset: store.Dataset(name), Generation: int64(generation + 1), Token: token, Seq: 1}, store.Applied{Items: rows,
+			Places: []plan.PlaceRow{inPlace("0571527051", "1", "0.5", 0), inPlace("0571527051", "4", "1.5", 0)}}, noon))
 	}
 	return s
 }
@@ -218,8 +226,12 @@ func read(t *testing.T, db *sql.DB, query string) {
 		n++
 	}
 	must(t, rows.Err())
+	one := 1
+	if strings.Contains(query, "FROM shop_stock_places") {
+		one = 2
+	}
 	switch {
-	case strings.Contains(query, "item_number = '0571527051'") && n != 1, strings.Contains(query, "ORDER BY changed_at") && n != len(ownTable):
+	case strings.Contains(query, "item_number = '0571527051'") && n != one, strings.Contains(query, "place = 4") && n != 1, strings.Contains(query, "ORDER BY changed_at") && n != len(ownTable):
 		t.Errorf("%d rows of %s", n, query)
 	}
 }

@@ -2,19 +2,20 @@
 // statement, for MySQL and MariaDB (Galera too) and for embedded SQLite.
 //
 //	webhook ──▶ RecordWebhooks ──▶ hint_batches ── Packed (a burst's) ─┐
-//	                              │ Unpack                             │
+//	                              │ Unpack ──▶ hint_marks (over a cap) │
 //	operator ──▶ RecordHints ──▶ hints                                 │
 //	                              │ OpenHints                          │
 //	                              ▼                                    ▼
 //	reconcile ◀── Items, Hints, Progress ── Apply ──▶ items, changes, invoices,
 //	                              (one transaction)    cursors, hints answered
-//	shop's software ◀── views shop_stock, shop_invoices
+//	shop's software ◀── views shop_stock, shop_stock_places, shop_invoices ◀── readers: who sees which shop
 //
 // What it guarantees:
 //
 //  1. RecordWebhooks and RecordHints return nil only after the hints are
 //     committed. A batch is deleted under the fence: in the transaction that unpacks
-//     it into hints (Unpack), or after a listing has answered it (Forget).
+//     it into hints or marks (Unpack), or after a listing has answered it (Forget).
+//     CompactBatches alone replaces batches without the fence, by a mark.
 //  2. Apply writes rows, history, cursors and answered hints in one
 //     transaction whose first statement writes the shop's fence; a holder that
 //     lost its lease gets ErrFenced and has written nothing. This is a

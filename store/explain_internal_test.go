@@ -22,7 +22,7 @@ func TestExplain(t *testing.T) {
 		{number(errReadOnlyOption), "make it writable"},
 		{number(errOpenReadOnly), "make it writable"},
 		{number(errReadOnlyMode), "make it writable"},
-		{number(errNoRightToTable), "GRANT ALL ON"},
+		{number(errNoRightToTable), "`lagerd check --grants`"},
 		{number(errStatementBinlog), "binlog_format"},
 		{number(errPacketTooLarge), "max_allowed_packet"},
 		{number(errAccountResources), "database.max_connections"},

@@ -9,6 +9,8 @@ import (
 	gormmysql "gorm.io/driver/mysql"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"lagerd/plan"
 )
 
 // Exec runs a test's statement.
@@ -97,4 +99,32 @@ func (s *Store) Plan(ctx context.Context, dataset Dataset, due Due) (news, fetch
 	}
 	news = explain(s.dialect.dueInvoices(due))
 	return news, explain(invoicesToFetch(dataset, due, true, true, 100))
+}
+
+// BeforeReaders returns a database to the schema from before readers, with the views that
+// show every shop.
+func (s *Store) BeforeReaders(ctx context.Context) error {
+	views, err := s.views()
+	if err != nil {
+		return err
+	}
+	for _, statement := range []string{"DROP TABLE readers, readers_of_all", "DELETE FROM meta WHERE name IN ('readers_enforced', 'readers_changed')",
+		"DELETE FROM goose_db_version WHERE version_id >= 13", views["shop_stock"], views["shop_invoices"], views["shop_stock_places"]} {
+		if err := s.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenHints returns a shop's open hints of a kind that are due, by number.
+func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
+	hints := map[string]plan.Hint{}
+	for h, err := range s.EachOpenHint(ctx, shop, kind, due, 0) {
+		if err != nil {
+			return nil, err
+		}
+		hints[h.Number] = h
+	}
+	return hints, nil
 }

@@ -43,7 +43,7 @@ func mocked(t *testing.T) (*store.Store, sqlmock.Sqlmock) {
 }
 
 func apply(ctx context.Context, s *store.Store) error {
-	return commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{Items: []plan.Row{itemRow("a", "1", 3)}}, noon)
+	return commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{Items: []plan.Row{itemRow("a", "1", 3)}}, noon)
 }
 
 // whole expects one complete, committed transaction.
@@ -217,7 +217,7 @@ func TestRowsWithoutPreparedStatements(t *testing.T) {
 	for range 250 {
 		rows = append(rows, itemRow("a", "1", 3))
 	}
-	if err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{Items: rows}, noon); err != nil {
+	if err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{Items: rows}, noon); err != nil {
 		t.Error(err)
 	}
 	if err := mock.ExpectationsWereMet(); err != nil {
@@ -293,7 +293,7 @@ func TestKeptStatements(t *testing.T) {
 			mock.ExpectRollback()
 		}
 		for seq := int64(1); seq <= 2; seq++ {
-			err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: 3, Seq: seq}, store.Applied{Items: rows}, noon)
+			err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: 3, Seq: seq}, store.Applied{Items: rows}, noon)
 			if fails := seq == 2 && !c.text; fails != (err != nil) {
 				t.Errorf("%v: transaction %d: %v", c.refusal, seq, err)
 			}
@@ -325,7 +325,7 @@ func TestPDFsWithoutPreparedStatements(t *testing.T) {
 	mock.ExpectExec("UPDATE invoices SET pdf_state").WillReturnResult(done)
 	mock.ExpectCommit()
 	pdfs := []store.PDF{{Number: 1, Data: []byte("%PDF-1")}, {Number: 2, Data: []byte("%PDF-2")}}
-	if err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{PDFs: pdfs}, noon); err != nil {
+	if err := commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: 3, Seq: 5}, store.Applied{PDFs: pdfs}, noon); err != nil {
 		t.Error(err)
 	}
 	if err := mock.ExpectationsWereMet(); err != nil {
@@ -341,9 +341,10 @@ func TestRefusedPDF(t *testing.T) {
 	must(t, open(t, store.Options{DSN: dsn}).Migrate(t.Context()))
 	s := open(t, store.Options{DSN: dsn, MaxConnections: 1})
 	token := addShop(t, s, "shop1")
-	must(t, s.Exec(t.Context(), "CREATE TRIGGER refuse BEFORE INSERT ON invoice_pdfs FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no room'"))
+	owner := open(t, store.Options{DSN: mariadbtest.Admin(t, dsn)})
+	must(t, owner.Exec(t.Context(), "CREATE TRIGGER refuse BEFORE INSERT ON invoice_pdfs FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no room'"))
 	store1 := func(seq int64) error {
-		return commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, store.Applied{PDFs: []store.PDF{{Number: 1, Data: []byte("%PDF-")}}}, noon)
+		return commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq}, store.Applied{PDFs: []store.PDF{{Number: 1, Data: []byte("%PDF-")}}}, noon)
 	}
 	connection := func() string {
 		return strings.Join(s.Strings(t.Context(), "SELECT @@character_set_client, @@character_set_connection, CONNECTION_ID()"), " ")
@@ -356,7 +357,7 @@ func TestRefusedPDF(t *testing.T) {
 	if after == before || !strings.HasPrefix(after, "utf8mb4 utf8mb4 ") {
 		t.Errorf("the next statement is sent on %q, and was on %q before", after, before)
 	}
-	must(t, s.Exec(t.Context(), "DROP TRIGGER refuse"))
+	must(t, owner.Exec(t.Context(), "DROP TRIGGER refuse"))
 	must(t, store1(2))
 	if now := connection(); now != after {
 		t.Errorf("after a PDF that was stored, the connection is %q, and was %q", now, after)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -62,7 +63,7 @@ const (
 // answer it. "open" is set last: the other assignments use its old value.
 var hintAgain = []string{
 	"seen_gen = seen_gen + new.seen_gen",
-	"cause = CASE WHEN open = 1 AND webhook_at IS NOT NULL THEN cause ELSE new.cause END",
+	"cause = CASE WHEN open = 1 AND cause = 'operator' THEN cause WHEN open = 1 AND webhook_at IS NOT NULL AND new.cause <> 'operator' THEN cause ELSE new.cause END",
 	"first_at = CASE WHEN open = 1 THEN first_at ELSE new.first_at END",
 	"webhooks = CASE WHEN open = 1 THEN webhooks + new.webhooks ELSE new.webhooks END",
 	"webhook_at = CASE WHEN open = 1 THEN COALESCE(new.webhook_at, webhook_at) ELSE new.webhook_at END",
@@ -120,28 +121,37 @@ type Due struct{ By, Beyond time.Time }
 // Includes reports whether something due at t is due.
 func (d Due) Includes(t time.Time) bool { return !t.After(d.By) || t.After(d.Beyond) }
 
-// OpenHints returns a shop's open hints of a kind that are due, by number.
-func (s *Store) OpenHints(ctx context.Context, shop string, kind plan.Kind, due Due) (map[string]plan.Hint, error) {
-	query := "SELECT number, seen_gen, webhooks, cause, first_at, webhook_at, due_at, tries, failures, refused FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)"
-	rows, err := s.conn.QueryContext(ctx, query, shop, kind, At(due.By), At(due.Beyond))
-	if err != nil {
-		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
+// EachOpenHint yields a shop's open hints of a kind that are due, the earliest due first, at most
+// limit if that is not 0. It yields an error last.
+func (s *Store) EachOpenHint(ctx context.Context, shop string, kind plan.Kind, due Due, limit int) iter.Seq2[plan.Hint, error] {
+	query, args := "SELECT number, seen_gen, webhooks, cause, first_at, webhook_at, due_at, tries, failures, refused FROM hints WHERE open = 1 AND shop = ? AND kind = ? AND (due_at <= ? OR due_at > ?)", []any{shop, kind, At(due.By), At(due.Beyond)}
+	if limit > 0 {
+		query, args = query+" ORDER BY due_at LIMIT ?", append(args, limit)
 	}
-	defer rows.Close()
-	hints := map[string]plan.Hint{}
-	for rows.Next() {
-		h := plan.Hint{Kind: kind}
-		var first, webhook, due Time
-		if err := rows.Scan(&h.Number, &h.Gen, &h.Webhooks, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures, &h.Refused); err != nil {
-			return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
+	return func(yield func(plan.Hint, error) bool) {
+		fail := func(err error) { yield(plan.Hint{}, fmt.Errorf("read the open hints of %s: %w", shop, err)) }
+		rows, err := s.conn.QueryContext(ctx, query, args...)
+		if err != nil {
+			fail(err)
+			return
 		}
-		h.FirstAt, h.WebhookAt, h.DueAt = first.Time, webhook.Time, due.Time
-		hints[h.Number] = h
+		defer rows.Close()
+		for rows.Next() {
+			h := plan.Hint{Kind: kind}
+			var first, webhook, due Time
+			if err := rows.Scan(&h.Number, &h.Gen, &h.Webhooks, &h.Cause, &first, &webhook, &due, &h.Tries, &h.Failures, &h.Refused); err != nil {
+				fail(err)
+				return
+			}
+			h.FirstAt, h.WebhookAt, h.DueAt = first.Time, webhook.Time, due.Time
+			if !yield(h, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			fail(err)
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read the open hints of %s: %w", shop, err)
-	}
-	return hints, nil
 }
 
 // CountOpenHints returns how many of a shop's open hints, of any kind, are due.
@@ -161,7 +171,7 @@ type Hint struct {
 	SeenGen   int64      // incremented by every hint
 	DoneGen   int64      // the generation last answered
 	Open      bool       // SeenGen > DoneGen
-	Cause     plan.Cause // of the latest webhook, else of the latest hint
+	Cause     plan.Cause // operator if a person asks; else of the latest webhook, else of the latest hint
 	FirstAt   Time       // first hint of this open period
 	LastAt    Time
 	WebhookAt Time
@@ -184,12 +194,16 @@ func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers 
 	return hints, nil
 }
 
+// firstUnlessAwaiting is when an open hint was recorded, unless it is to wait for a listing.
+const firstUnlessAwaiting = "CASE WHEN reason = '" + string(plan.HintAwaitsListing) + "' THEN NULL ELSE first_at END"
+
 // OpenHintsTotal returns how many hints of all shops are open, including those still in
-// batches, and when the oldest was recorded (zero if there is none).
+// batches, and when the oldest was recorded (zero if there is none), except those that wait for
+// a listing.
 func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
 	var first Time
 	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(hints), 0), MIN(first_at) FROM ("+
-		"SELECT COUNT(*) AS hints, MIN(first_at) AS first_at FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)"+
+		"SELECT COUNT(*) AS hints, MIN("+firstUnlessAwaiting+") AS first_at FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)"+
 		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)

@@ -25,6 +25,7 @@ type Change struct {
 	ObservedAt   Time
 	CommittedAt  Time
 	RenumberedTo string
+	Source       StockSource // where it was read
 }
 
 // Changes returns a shop's history since the given time, oldest first: of the given

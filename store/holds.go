@@ -58,7 +58,7 @@ func (s Shop) InForce(holds plan.Holds) plan.Holds {
 	return slices.DeleteFunc(slices.Clone(holds), func(h plan.Hold) bool {
 		switch h.Scope {
 		case plan.ScopeStock:
-			return !s.StockOn || s.StockSource != SourceEconomic
+			return !s.ReadsStock()
 		case plan.ScopeInvoices, plan.ScopePDFs:
 			return !s.InvoicesOn
 		case plan.ScopeShop:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -38,6 +39,9 @@ func (s *Store) Inspect(ctx context.Context, pdfBytes int64) []Finding {
 		_ = look("database tables", s.tablesAreSound)
 		_ = look("binary log", s.binlogTakesRows)
 		_ = look("max_allowed_packet", func(ctx context.Context) (string, error) { return s.packetsFit(ctx, pdfBytes) })
+	}
+	if s.dialect.isSQLite() && !s.handedIn() {
+		_ = look("database files", s.filesArePrivate)
 	}
 	_ = look("views for the shop's software", s.viewsCanBeRead)
 	return list
@@ -73,6 +77,24 @@ func (s *Store) CanRecord(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Probe returns nil if a webhook could be stored now, else the database's error. Unlike
+// CanRecord it finds out by storing one, of no shop, and deleting it, in one transaction that
+// it commits: only that shows a full disk.
+func (s *Store) Probe(ctx context.Context) error {
+	err := s.inTx(ctx, func(t *tx) error {
+		t.exec("INSERT INTO hint_batches (shop, hints, first_at, data, set_aside) VALUES ('', 0, ?, ?, 1)", At(time.Now()), strings.Repeat(" ", probeBytes))
+		t.exec("DELETE FROM hint_batches WHERE shop = '' AND set_aside = 1 AND hints = 0")
+		return nil
+	})
+	if err != nil {
+		return explain(fmt.Errorf("store webhooks: %w", err))
+	}
+	return nil
+}
+
+// probeBytes is about the size of a few webhooks.
+const probeBytes = 512
 
 // ReadOnly returns the server's error, with what to do, if it accepts no writes at all.
 // It stores nothing.
@@ -217,8 +239,7 @@ func (s *Store) sound(ctx context.Context) bool {
 	if s.CheckTables(ctx) != nil {
 		return false
 	}
-	_, err := s.viewsCanBeRead(ctx)
-	return err == nil
+	return s.viewsAreSound(ctx)
 }
 
 // convertTables converts lagerd's other tables to InnoDB. On Galera it does not: each
@@ -291,7 +312,7 @@ func (s *Store) packetsFit(ctx context.Context, pdfBytes int64) (string, error) 
 	return text + " bytes", nil
 }
 
-var makesView = regexp.MustCompile(`^CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)`)
+var makesView = regexp.MustCompile(`^CREATE (?:OR REPLACE )?(?:ALGORITHM=MERGE SQL SECURITY DEFINER )?VIEW (?:IF NOT EXISTS )?(\w+)`)
 
 // views returns the newest statement that creates each view, by the view's name.
 func (s *Store) views() (map[string]string, error) {
@@ -308,15 +329,11 @@ func (s *Store) views() (map[string]string, error) {
 }
 
 // viewsCanBeRead reads each view: the server then checks the account that created it,
-// whose privileges every reader uses.
+// whose privileges every reader uses. It also compares what the views show with what they
+// are to show.
 func (s *Store) viewsCanBeRead(ctx context.Context) (string, error) {
-	views, err := s.views()
-	if err != nil {
-		return "", err
-	}
-	names := slices.Sorted(maps.Keys(views))
 	var bad []error
-	for _, name := range names {
+	for _, name := range viewNames {
 		if err := s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0"); err != nil {
 			bad = append(bad, fmt.Errorf("%s: %w", name, err))
 		}
@@ -324,25 +341,74 @@ func (s *Store) viewsCanBeRead(ctx context.Context) (string, error) {
 	if len(bad) > 0 {
 		return "", &explained{errors.Join(bad...), whatToDoFor[errNoDefiner]}
 	}
-	return strings.Join(names, " and ") + " can be read", nil
+	want, err := s.wantedForm(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range viewNames {
+		switch form, err := s.formOf(ctx, name); {
+		case err != nil:
+			return "", err
+		case form == viewUnknown:
+			return "", fmt.Errorf("%s: lagerd's account may not look at its definition, so it cannot tell which shops a reader sees: grant it SHOW VIEW (`lagerd check --grants`)", name)
+		case form != want:
+			return "", fmt.Errorf("%s shows %s, but is to show %s: `lagerd migrate` recreates it", name, form, want)
+		}
+	}
+	return strings.Join(viewNames, ", ") + " can be read", nil
 }
 
-// renewViews recreates the views that cannot be read.
+// viewsAreSound reports whether a migration has no view to recreate. A definition that
+// lagerd's account may not look at counts as right: it may not recreate the view either.
+func (s *Store) viewsAreSound(ctx context.Context) bool {
+	for _, name := range viewNames {
+		if again, err := s.isStale(ctx, name); err != nil || again != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// isStale returns why a view is to be recreated, or nil.
+func (s *Store) isStale(ctx context.Context, name string) (why, err error) {
+	if why := s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0"); why != nil {
+		return why, nil
+	}
+	want, err := s.wantedForm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	form, err := s.formOf(ctx, name)
+	if err == nil && form != viewUnknown && form != want {
+		why = fmt.Errorf("it shows %s, but is to show %s", form, want)
+	}
+	return why, err
+}
+
+// renewViews recreates the views that cannot be read, or show something else than they
+// are to show.
 func (s *Store) renewViews(ctx context.Context, conn *sql.DB) error {
-	views, err := s.views()
+	want, err := s.wantedForm(ctx)
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(views)) {
-		unreadable := s.reads(ctx, "SELECT * FROM "+name+" LIMIT 0")
-		if unreadable == nil {
+	views, err := s.viewsFor(want == viewOfOwn)
+	if err != nil {
+		return err
+	}
+	for _, name := range viewNames {
+		why, err := s.isStale(ctx, name)
+		if err != nil {
+			return err
+		}
+		if why == nil {
 			continue
 		}
 		if _, err := conn.ExecContext(ctx, views[name]); err != nil {
 			return fmt.Errorf("recreate the view %s: %w", name, err)
 		}
 		if s.log != nil {
-			s.log.Warn("recreated a view that could not be read", "view", name, "error", unreadable)
+			s.log.Warn("recreated a view", "view", name, "why", why)
 		}
 	}
 	return nil

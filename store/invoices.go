@@ -35,6 +35,7 @@ type WorkResult struct {
 	Tries   int
 	Refused bool   // e-conomic refused the try
 	Error   string // for people
+	Keep    bool   // there was no try: only DueAt changes
 }
 
 // StoredInvoices returns which of the given invoice numbers are stored.
@@ -53,6 +54,14 @@ func (s *Store) StoredInvoices(ctx context.Context, dataset Dataset, numbers []i
 		numbers = numbers[n:]
 	}
 	return stored, nil
+}
+
+// CountInvoices returns how many invoices of a dataset are stored.
+func (s *Store) CountInvoices(ctx context.Context, dataset Dataset) (count int, err error) {
+	if err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM invoices WHERE shop = ?", dataset).Scan(&count); err != nil {
+		return 0, fmt.Errorf("count the invoices of %s: %w", dataset, err)
+	}
+	return count, nil
 }
 
 const invoiceWork = "SELECT number, pdf_link, lines_read, CASE WHEN pdf_state = 'stored' THEN 1 ELSE 0 END AS pdf_stored, work_tries AS tries, work_refused AS refused"

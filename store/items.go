@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"lagerd/plan"
@@ -34,13 +35,44 @@ func (s *Store) Items(ctx context.Context, dataset Dataset, numbers []string) (m
 	return found, nil
 }
 
+// KnownItems returns those of the given numbers that are stored, gone or not.
+func (s *Store) KnownItems(ctx context.Context, dataset Dataset, numbers []string) (map[string]struct{}, error) {
+	known := make(map[string]struct{}, len(numbers))
+	fail := func(err error) error { return fmt.Errorf("read the item numbers of %s: %w", dataset, err) }
+	for piece := range slices.Chunk(numbers, 2*rowsPerStatement) {
+		args := make([]any, 0, len(piece)+1)
+		args = append(args, dataset)
+		for _, number := range piece {
+			args = append(args, number)
+		}
+		rows, err := s.conn.QueryContext(ctx, "SELECT number FROM items WHERE shop = ? AND number IN "+placeholders(1, len(piece)), args...)
+		if err != nil {
+			return nil, fail(err)
+		}
+		if err := scanNumbers(rows, known); err != nil {
+			return nil, fail(err)
+		}
+	}
+	return known, nil
+}
+
+func scanNumbers(rows *sql.Rows, into map[string]struct{}) error {
+	defer rows.Close()
+	var number string
+	for rows.Next() {
+		if err := rows.Scan(&number); err != nil {
+			return err
+		}
+		into[number] = struct{}{}
+	}
+	return rows.Err()
+}
+
 // ItemsBetween returns the stored rows of all numbers from first to last, compared byte
 // by byte, both included. If there are more than limit, or the database cannot query the
 // range, it returns nil and false. A row costs half of what it costs with Items.
 func (s *Store) ItemsBetween(ctx context.Context, dataset Dataset, first, last string, limit int) (map[string]plan.Row, bool, error) {
-	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
-	// 'a ': its optimizer compares a range's ends as if both were padded with spaces.
-	if rest, ok := strings.CutPrefix(last, first); ok && rest != "" && rest[0] <= ' ' {
+	if !rangeable(first, last) {
 		return nil, false, nil
 	}
 	rows, err := s.keptQuery(ctx, "SELECT "+itemColumns+" FROM items WHERE shop = ? AND number BETWEEN ? AND ? LIMIT ?", dataset, first, last, limit+1)
@@ -55,6 +87,14 @@ func (s *Store) ItemsBetween(ctx context.Context, dataset Dataset, first, last s
 		return nil, false, nil
 	}
 	return found, true, nil
+}
+
+// rangeable reports whether the database can query a range of numbers.
+func rangeable(first, last string) bool {
+	// MariaDB 10.11 finds nothing between 'a' and 'a\t', and no 'a ' between 'a' and
+	// 'a ': its optimizer compares a range's ends as if both were padded with spaces.
+	rest, longer := strings.CutPrefix(last, first)
+	return !longer || rest == "" || rest[0] > ' '
 }
 
 func scanItems(rows *sql.Rows, into map[string]plan.Row) error {

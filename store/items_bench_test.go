@@ -18,7 +18,7 @@ func BenchmarkItems(b *testing.B) {
 	if err := s.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: addShop(b, s, "shop1")}
+	f := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: addShop(b, s, "shop1")}
 	const pages, size = 20, 1000
 	rows := make([]plan.Row, pages*size)
 	numbers := make([]string, len(rows))

@@ -15,7 +15,7 @@ func TestLateFrom(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")
-		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token}
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token}
 		for n := range 3 {
 			fence.Seq++
 			must(t, commit(t.Context(), s, fence, store.Applied{Changes: []plan.Change{{Kind: plan.KindStock, Number: "a", What: plan.WhatStock, Cause: plan.CauseTick,
@@ -41,7 +41,7 @@ func TestFinishedWorkStaysFinished(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")
-		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}
 		must(t, commit(t.Context(), s, fence, store.Applied{Invoices: []plan.InvoiceRow{{Invoice: plan.Invoice{Number: 1, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon}},
 			Lines: []int64{1}, PDFs: []store.PDF{{Number: 1, Data: []byte("x"), SHA256: strings.Repeat("0", 64)}}}, noon))
 		fence.Seq++
@@ -61,7 +61,7 @@ func TestFinishedWorkStaysFinished(t *testing.T) {
 func TestNewHolderCounts(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
-		fence := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: addShop(t, s, "shop1")}
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: addShop(t, s, "shop1")}
 		for range 3 {
 			fence.Seq++
 			must(t, commit(t.Context(), s, fence, store.Applied{}, noon))

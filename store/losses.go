@@ -56,7 +56,7 @@ func (s *Store) LossMemory(ctx context.Context, shop string, dataset Dataset, ap
 // changeLosses deletes before it inserts: a number may be lost again.
 func (t *tx) changeLosses(f Fence, c plan.LossChange) {
 	for chunk := range slices.Chunk(c.Forgotten, rowsPerStatement) {
-		args := []any{f.Dataset}
+		args := []any{f.StockDataset}
 		for _, number := range chunk {
 			args = append(args, number)
 		}
@@ -65,12 +65,12 @@ func (t *tx) changeLosses(f Fence, c plan.LossChange) {
 	const columns = 4
 	args := make([]any, 0, len(c.Lost)*columns)
 	for _, l := range c.Lost {
-		args = append(args, f.Dataset, l.Number, l.At.UnixMicro(), l.Gone)
+		args = append(args, f.StockDataset, l.Number, l.At.UnixMicro(), l.Gone)
 	}
 	t.insertRows("INSERT INTO recent_losses (shop, number, lost_us, gone)", columns,
 		t.dialect.onConflict("shop, number", overwrite("lost_us", "gone")...), args)
 	if c.Held != 0 {
-		t.exec("INSERT INTO loss_clocks (shop, held_us) VALUES (?,?)"+t.dialect.onConflict("shop", overwrite("held_us")...), f.Dataset, c.Held.Microseconds())
+		t.exec("INSERT INTO loss_clocks (shop, held_us) VALUES (?,?)"+t.dialect.onConflict("shop", overwrite("held_us")...), f.StockDataset, c.Held.Microseconds())
 	}
 	if c.Approved > 0 {
 		t.exec("UPDATE approvals SET losses = CASE WHEN losses > ? THEN losses - ? ELSE 0 END WHERE shop = ?", c.Approved, c.Approved, f.Shop)

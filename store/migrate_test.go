@@ -92,7 +92,7 @@ func TestRefusalsCarriedOver(t *testing.T) {
 			rows = append(rows, plan.InvoiceRow{Invoice: plan.Invoice{Number: n + 1, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon})
 			hints = append(hints, hint("shop1", strconv.FormatInt(n+1, 10), plan.CauseWebhook, noon))
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, store.Applied{
 			Invoices: rows, Hints: hints, Lines: []int64{1, 2}, PDFs: []store.PDF{{Number: 3, Data: []byte("x"), SHA256: strings.Repeat("0", 64)}}}, noon))
 		again := func() {
 			t.Helper()
@@ -131,7 +131,7 @@ func TestRefusalsCarriedOver(t *testing.T) {
 		if len(stored) != 1 || stored[0].Reason != plan.HintForbidden || stored[0].Note != "forbidden: read product" {
 			t.Errorf("carried over as %+v", stored)
 		}
-		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{
+		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{
 			Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "2", Gen: 1, DueAt: noon, Reason: plan.HintUnknown, Note: "none"}},
 			Work:    []store.WorkResult{{Number: 3, DueAt: noon, Tries: 2, Error: "no lines yet"}}}, noon))
 		again()

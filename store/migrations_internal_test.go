@@ -61,7 +61,7 @@ func TestMigrationsNameTheirEngine(t *testing.T) {
 		t.Errorf("%d tables are made, and these are found: %v (%v)", tables, own, err)
 	}
 	views, err := s.views()
-	if err != nil || len(views) != 2 || views["shop_stock"] == "" || views["shop_invoices"] == "" {
+	if err != nil || len(views) != len(viewNames) || views["shop_stock"] == "" || views["shop_stock_places"] == "" || views["shop_invoices"] == "" {
 		t.Errorf("views: %v (%v)", views, err)
 	}
 }

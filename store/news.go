@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"lagerd/plan"
 )
@@ -13,6 +15,15 @@ type News struct {
 	ShopsGeneration int64     // see ShopsGeneration
 	Requests        []Request // operators' open requests, with only Request and Shop set
 	Work            []string  // shops with something due: an open hint, webhooks to unpack, an invoice's lines or PDF
+	Blocked         []Blocked // accounts to which their service takes no calls
+}
+
+// Blocked is an account to which its service takes no calls for a while.
+type Blocked struct {
+	Service Service
+	Account int64
+	Until   time.Time     // as it is stored
+	Lasts   time.Duration // from now on
 }
 
 func notHeld(scope plan.Scope) string {
@@ -38,14 +49,29 @@ func (d dialect) dueInvoices(due Due) (query string, args []any) {
 	return strings.Join(parts, " UNION ALL "), args
 }
 
+// blocked returns the part of News's query that reads the blocked accounts: the account as the
+// generation, and the service as the request.
+func (s *Store) blocked(now time.Time) (query string, args []any) {
+	clock, its := s.clock(now)
+	var b strings.Builder
+	for _, to := range services {
+		in := to.ledger()
+		b.WriteString(" UNION ALL SELECT " + in.account + ", '" + string(to) + "', '', blocked_until, blocked_for_us, " + clock + " FROM " + in.table + " WHERE blocked_until > " + clock)
+		args = slices.Concat(args, its, its)
+	}
+	return b.String(), args
+}
+
 // News polls the database, in one statement: every lagerd calls it once a second, even
-// when idle.
-func (s *Store) News(ctx context.Context, due Due) (News, error) {
+// when idle. due is that of hints, workDue that of what invoices lack.
+func (s *Store) News(ctx context.Context, due, workDue Due) (News, error) {
 	var n News
-	invoices, args := s.dialect.dueInvoices(due)
-	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, '' AS request, '' AS shop FROM meta WHERE name = ?"+
-		" UNION ALL SELECT 0, request, shop FROM requests WHERE done_at IS NULL"+
-		" UNION ALL SELECT 0, '', shop FROM ("+
+	invoices, args := s.dialect.dueInvoices(workDue)
+	blocked, blockedArgs := s.blocked(due.By)
+	rows, err := s.conn.QueryContext(ctx, "SELECT value AS generation, '' AS request, '' AS shop, NULL AS until, 0 AS for_us, NULL AS clock FROM meta WHERE name = ?"+
+		blocked+
+		" UNION ALL SELECT 0, request, shop, NULL, 0, NULL FROM requests WHERE done_at IS NULL"+
+		" UNION ALL SELECT 0, '', shop, NULL, 0, NULL FROM ("+
 		// With GROUP BY the index yields a shop's MIN and MAX: a shop's 100,000 hints, or
 		// batches, are not read to learn that it has some.
 		"SELECT shop FROM hints WHERE open = 1 GROUP BY shop HAVING MIN(due_at) <= ? OR MAX(due_at) > ?"+
@@ -54,7 +80,7 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 		// Ticks retry what is held.
 		" AND (i.lines_read = 0 AND "+notHeld(plan.ScopeInvoices)+" OR i.pdf_state <> 'stored' AND "+notHeld(plan.ScopePDFs)+")"+
 		") AS work",
-		append([]any{shopsGeneration, At(due.By), At(due.Beyond)}, args...)...)
+		slices.Concat([]any{shopsGeneration}, blockedArgs, []any{At(due.By), At(due.Beyond)}, args)...)
 	fail := func(err error) (News, error) { return News{}, fmt.Errorf("poll for news: %w", err) }
 	if err != nil {
 		return fail(err)
@@ -63,10 +89,13 @@ func (s *Store) News(ctx context.Context, due Due) (News, error) {
 	for rows.Next() {
 		var generation int64
 		var request, shop string
-		if err := rows.Scan(&generation, &request, &shop); err != nil {
+		var block block
+		if err := rows.Scan(&generation, &request, &shop, &block.until, &block.forUS, &block.now); err != nil {
 			return fail(err)
 		}
 		switch {
+		case !block.until.IsZero():
+			n.Blocked = append(n.Blocked, Blocked{Service: Service(request), Account: generation, Until: block.until.Time, Lasts: block.left()})
 		case shop == "":
 			n.ShopsGeneration = generation
 		case request != "":

@@ -33,7 +33,7 @@ func BenchmarkNews(b *testing.B) {
 					}
 					b.Run("News", func(b *testing.B) {
 						for b.Loop() {
-							if news, err := s.News(b.Context(), due(noon)); err != nil || len(news.Work) != 0 {
+							if news, err := s.News(b.Context(), due(noon), due(noon)); err != nil || len(news.Work) != 0 {
 								b.Fatal(news.Work, err)
 							}
 						}

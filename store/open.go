@@ -131,6 +131,7 @@ func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 		if err := syscall.Access(path, readAndWrite); err != nil {
 			return nil, fmt.Errorf("open the embedded database: %w", &fs.PathError{Op: "access", Path: path, Err: err})
 		}
+		keepPrivate(path)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("open the embedded database: %w", err)
 	case existing:
@@ -139,6 +140,15 @@ func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 		s.created = true
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, fmt.Errorf("create the directory of the embedded database: %w", err)
+		}
+		// SQLite would create it for everyone to read. What it puts beside it later gets
+		// the same mode.
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, private)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("create the embedded database: %w", err)
 		}
 	}
 	pragmas := url.Values{"_pragma": {
@@ -153,6 +163,40 @@ func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 	}
 	s.conn, s.path, s.dialect = conn, path, dialect{name: "sqlite"}
 	return sqliteDialector{conn: conn}, nil
+}
+
+// private is the mode of the embedded database's files: they hold every shop's data, and
+// the directory may be open to others.
+const private fs.FileMode = 0o600
+
+// besideIt are the endings of the files that SQLite keeps beside a database.
+var besideIt = []string{"", "-wal", "-shm"}
+
+// keepPrivate takes the embedded database's files from everybody but their owner. Where
+// that fails, because another account owns them, Inspect reports it.
+func keepPrivate(path string) {
+	for _, ending := range besideIt {
+		if info, err := os.Stat(path + ending); err == nil && info.Mode().Perm()&^private != 0 {
+			_ = os.Chmod(path+ending, private)
+		}
+	}
+}
+
+// filesArePrivate returns an error if others may read or write the embedded database.
+func (s *Store) filesArePrivate(context.Context) (string, error) {
+	for _, ending := range besideIt {
+		info, err := os.Stat(s.path + ending)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("look at the embedded database's files: %w", err)
+		}
+		if info.Mode().Perm()&^private != 0 {
+			return "", fmt.Errorf("%s has mode %04o: others can read every shop's data: make lagerd's user its owner, or run chmod 600", s.path+ending, info.Mode().Perm())
+		}
+	}
+	return "only their owner can read them", nil
 }
 
 func (s *Store) openMySQL(ctx context.Context, o Options) (gorm.Dialector, error) {

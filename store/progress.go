@@ -34,11 +34,17 @@ type Progress struct {
 	Calls           int64 // made by lagerd on CallsDay, see CallsOf
 	CommandCallsDay string
 	CommandCalls    int64   // made by commands on CommandCallsDay
-	ItemsDataset    Dataset // whose items the view shows; differs from the shop's during a changeover to another agreement
+	ItemsDataset    Dataset // whose items the view shows; differs from the shop's StockDataset during a changeover
 	ItemsSince      Time    // time of the last changeover; zero: none yet
+	OldInvoiceHints int64   // webhooks of invoices before the shop's start that no hint was kept for
+	StockAccount    int64   // the account at the stock source, unless that is e-conomic; 0: not known yet
+	StockCallsDay   string  // UTC date of StockCalls
+	StockCalls      int64   // to that stock source
 
-	Gaps  []plan.Gap `gorm:"-"`
-	Holds plan.Holds `gorm:"-"`
+	MarkedStock    bool       `gorm:"->"` // webhooks of items have no hint, only a mark; not a column
+	MarkedInvoices bool       `gorm:"->"` // the same for invoices
+	Gaps           []plan.Gap `gorm:"-"`
+	Holds          plan.Holds `gorm:"-"`
 }
 
 // CallsOf returns the latest day (UTC, YYYY-MM-DD) with calls to e-conomic for the shop,
@@ -64,7 +70,9 @@ func (Progress) TableName() string { return "progress" }
 // Progress returns a shop's progress with its invoice gaps and holds.
 func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
 	var p Progress
-	if err := s.db.WithContext(ctx).Where("shop = ?", shop).Take(&p).Error; err != nil {
+	const marked = "EXISTS (SELECT 1 FROM hint_marks WHERE hint_marks.shop = progress.shop AND kind = '"
+	query := s.db.WithContext(ctx).Select("*, " + marked + string(plan.KindStock) + "') AS marked_stock, " + marked + string(plan.KindInvoice) + "') AS marked_invoices")
+	if err := query.Where("shop = ?", shop).Take(&p).Error; err != nil {
 		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
 	}
 	holds, err := s.holds(ctx, shop)
@@ -87,6 +95,9 @@ type Patch struct {
 	InvoicesSweptAt *Time
 	ItemsDataset    *Dataset
 	ItemsSince      *Time
+	StockAccount    *int64
+	StockCallsDay   *string
+	StockCalls      *int64
 }
 
 // on applies the patch to p and returns assignments for the columns that differ.
@@ -101,6 +112,9 @@ func (c Patch) on(p *Progress) assignments {
 	assignTime(&set, "invoices_swept_at", &p.InvoicesSweptAt, c.InvoicesSweptAt)
 	assign(&set, "items_dataset", &p.ItemsDataset, c.ItemsDataset)
 	assignTime(&set, "items_since", &p.ItemsSince, c.ItemsSince)
+	assign(&set, "stock_account", &p.StockAccount, c.StockAccount)
+	assign(&set, "stock_calls_day", &p.StockCallsDay, c.StockCallsDay)
+	assign(&set, "stock_calls", &p.StockCalls, c.StockCalls)
 	return set
 }
 

@@ -119,7 +119,7 @@ func TestProgressAfterALostAnswer(t *testing.T) {
 	mock.ExpectExec(fenceSQL).WillReturnResult(sqlmock.NewResult(0, 0))
 	mock.ExpectQuery(whoSQL).WillReturnRows(sqlmock.NewRows([]string{"token", "applied_seq", "generation"}).AddRow(3, 5, 1))
 	mock.ExpectCommit()
-	f := store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: 3, Seq: 5}
+	f := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: 3, Seq: 5}
 	p, err := s.Apply(t.Context(), f, store.Applied{Known: store.Progress{Items: 1, AgreementNumber: 7},
 		Progress: store.Patch{Items: new(int64(2)), AgreementNumber: new(int64(7))}}, noon)
 	if err != nil || p.Items != 2 || p.AgreementNumber != 7 {

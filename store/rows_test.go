@@ -56,7 +56,7 @@ func TestHintRow(t *testing.T) {
 		apply := func(a store.Applied) func() {
 			return func() {
 				seq++
-				must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
+				must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: seq}, a, noon))
 			}
 		}
 		reread := func(gen int64, due int, change func(r *plan.Reread)) func() {
@@ -78,23 +78,23 @@ func TestHintRow(t *testing.T) {
 			{"failed", reread(1, 30, func(r *plan.Reread) { r.Failures, r.Tries, r.Refused, r.Reason, r.Note = 2, 1, true, "why", "x" }),
 				`gen 1/0 open true operator first 1 last 1 webhooks 0 at - due 30 tries 1 failures 2 refused true "why" "x"`},
 			{"a webhook, due later", record(plan.CauseWebhook, 2, func(h *store.HintRecord) { h.DueAt, h.Tries, h.Reason, h.Note = minute(40), 3, "later", "y" }),
-				`gen 2/0 open true webhook first 1 last 2 webhooks 1 at 2 due 30 tries 3 failures 0 refused false "later" "y"`},
+				`gen 2/0 open true operator first 1 last 2 webhooks 1 at 2 due 30 tries 3 failures 0 refused false "later" "y"`},
 			{"a person again", record(plan.CauseOperator, 3, func(h *store.HintRecord) { h.DueAt = minute(20) }),
-				`gen 3/0 open true webhook first 1 last 3 webhooks 1 at 2 due 20 tries 0 failures 0 refused false "" ""`},
+				`gen 3/0 open true operator first 1 last 3 webhooks 1 at 2 due 20 tries 0 failures 0 refused false "" ""`},
 			{"an older read fails", reread(2, 50, func(r *plan.Reread) { r.Failures, r.Tries, r.Refused, r.Reason, r.Note = 2, 1, true, "why", "x" }),
-				`gen 3/0 open true webhook first 1 last 3 webhooks 1 at 2 due 20 tries 0 failures 0 refused false "" ""`},
+				`gen 3/0 open true operator first 1 last 3 webhooks 1 at 2 due 20 tries 0 failures 0 refused false "" ""`},
 			{"refused", reread(3, 25, func(r *plan.Reread) { r.Refused, r.Note = true, "403" }),
-				`gen 3/0 open true webhook first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused true "" "403"`},
+				`gen 3/0 open true operator first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused true "" "403"`},
 			{"an older read answers", answer(2, "old", "z"),
-				`gen 3/2 open true webhook first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused true "" "403"`},
+				`gen 3/2 open true operator first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused true "" "403"`},
 			{"a still older read answers", answer(1, "older", "z"),
-				`gen 3/2 open true webhook first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused true "" "403"`},
+				`gen 3/2 open true operator first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused true "" "403"`},
 			{"answered", answer(3, "done", "seen"),
-				`gen 3/3 open false webhook first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused false "done" "seen"`},
+				`gen 3/3 open false operator first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused false "done" "seen"`},
 			{"an older read answers, again", answer(2, "old", "z"),
-				`gen 3/3 open false webhook first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused false "done" "seen"`},
+				`gen 3/3 open false operator first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused false "done" "seen"`},
 			{"answered again", answer(3, "again", ""),
-				`gen 3/3 open false webhook first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused false "again" ""`},
+				`gen 3/3 open false operator first 1 last 3 webhooks 1 at 2 due 25 tries 0 failures 0 refused false "again" ""`},
 			{"an invoice, due later", record(plan.CauseInvoice, 4, func(h *store.HintRecord) { h.DueAt = minute(60) }),
 				`gen 4/3 open true invoice first 4 last 4 webhooks 0 at - due 60 tries 0 failures 0 refused false "" ""`},
 			{"three webhooks", record(plan.CauseWebhook, 6, func(h *store.HintRecord) { h.FirstAt, h.More, h.Failures = minute(5), 2, 1 }),
@@ -167,7 +167,7 @@ func TestBatchesOutOfOrder(t *testing.T) {
 			must(t, s.RecordWebhooks(ctx, hints))
 		}
 		want := plan.Hint{Kind: plan.KindStock, Number: "a", Cause: plan.CauseWebhook, FirstAt: minute(2), WebhookAt: minute(7), Webhooks: 6}
-		p, err := s.Packed(ctx, "shop1")
+		p, err := s.Packed(ctx, "shop1", 1000)
 		must(t, err)
 		if diff := cmp.Diff(map[string]plan.Hint{"a": want}, p.Hints[plan.KindStock], exactly); diff != "" {
 			t.Error(diff)
@@ -178,7 +178,7 @@ func TestBatchesOutOfOrder(t *testing.T) {
 		if total != 6 || !oldest.Equal(minute(2)) || list[0].OpenHints != 6 || !list[0].OldestHint.Equal(minute(2)) {
 			t.Errorf("%d open since %s; status %+v", total, oldest, list[0])
 		}
-		u, err := s.Unpack(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, 1)
+		u, err := s.Unpack(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, 1, roomy)
 		if err != nil || u.Hints != 1 || !u.More {
 			t.Errorf("unpacked %+v, %v", u, err)
 		}
@@ -187,8 +187,8 @@ func TestBatchesOutOfOrder(t *testing.T) {
 		if list[0].OpenHints != 4 || !list[0].OldestHint.Equal(minute(2)) {
 			t.Errorf("status with a row: %+v", list[0])
 		}
-		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{}, noon))
-		u, err = s.Unpack(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", Generation: 1, Token: token, Seq: 3}, 0, 100)
+		must(t, commit(ctx, s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2}, store.Applied{}, noon))
+		u, err = s.Unpack(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 3}, 0, 100, roomy)
 		if err != nil || u.Hints != 1 || u.More {
 			t.Errorf("unpacked %+v, %v", u, err)
 		}
@@ -209,7 +209,7 @@ func TestStatusInFull(t *testing.T) {
 		ctx := t.Context()
 		for n, name := range []string{"shop1", "shop2"} {
 			token := addShop(t, s, name)
-			fence := store.Fence{Shop: name, Dataset: store.Dataset(name), Generation: int64(n + 1), Token: token, Seq: 1}
+			fence := store.Fence{Shop: name, Dataset: store.Dataset(name), StockDataset: store.Dataset(name), Generation: int64(n + 1), Token: token, Seq: 1}
 			must(t, s.RecordHints(ctx, []store.HintRecord{hint(name, "answered", plan.CauseWebhook, minute(-9)), hint(name, "open", plan.CauseWebhook, minute(2)),
 				hint(name, "failing", plan.CauseWebhook, minute(3)), hint(name, "another", plan.CauseWebhook, minute(4))}))
 			must(t, s.RecordWebhooks(ctx, []store.HintRecord{hint(name, "bad", plan.CauseWebhook, minute(-8))}))
@@ -267,7 +267,7 @@ func TestPruneBounds(t *testing.T) {
 		ctx := t.Context()
 		fences := map[string]*store.Fence{}
 		for n, name := range []string{"shop1", "shop2"} {
-			fences[name] = &store.Fence{Shop: name, Dataset: store.Dataset(name), Generation: int64(n + 1), Token: addShop(t, s, name)}
+			fences[name] = &store.Fence{Shop: name, Dataset: store.Dataset(name), StockDataset: store.Dataset(name), Generation: int64(n + 1), Token: addShop(t, s, name)}
 			for at := range 3 {
 				number := fmt.Sprint(at)
 				must(t, s.RecordHints(ctx, []store.HintRecord{hint(name, number, plan.CauseWebhook, minute(at)), hint(name, "open "+number, plan.CauseWebhook, minute(at))}))
@@ -295,7 +295,7 @@ func TestPruneBounds(t *testing.T) {
 		prune := func(what string, history, hints time.Time, leftHints, leftChanges string) {
 			t.Helper()
 			fences["shop1"].Seq++
-			more, err := s.Prune(ctx, *fences["shop1"], history, hints)
+			more, err := s.Prune(ctx, *fences["shop1"], store.Ages{History: history, Hints: hints})
 			if err != nil || more {
 				t.Errorf("%s: more %t, %v", what, more, err)
 			}
@@ -306,7 +306,7 @@ func TestPruneBounds(t *testing.T) {
 		prune("hints", time.Time{}, minute(1), "1 2", "1 2")
 		prune("both", minute(2), minute(2), "2", "2")
 		// That transaction was committed: nothing is deleted, and there may be more.
-		if more, err := s.Prune(ctx, *fences["shop1"], minute(9), minute(9)); err != nil || !more {
+		if more, err := s.Prune(ctx, *fences["shop1"], store.Ages{History: minute(9), Hints: minute(9)}); err != nil || !more {
 			t.Errorf("an old transaction: more %t, %v", more, err)
 		}
 		left("an old transaction", "2", "2")
@@ -364,7 +364,7 @@ func TestTickEndsFailures(t *testing.T) {
 			token := addShop(t, s, c.name)
 			shop, err := s.Shop(ctx, c.name)
 			must(t, err)
-			f := store.Fence{Shop: c.name, Dataset: shop.Dataset, Generation: shop.Generation, Token: token}
+			f := store.Fence{Shop: c.name, Dataset: shop.Dataset, StockDataset: shop.StockDataset, Generation: shop.Generation, Token: token}
 			for _, failure := range []string{"first", "again"} {
 				f.Seq++
 				must(t, s.MarkFailure(ctx, f, failure, store.DayCalls{CallsDay: "2026-11-23", Calls: 7}))
@@ -441,7 +441,7 @@ func TestInvoicesBeginAgain(t *testing.T) {
 			token := addShop(t, s, c.name)
 			shop, err := s.Shop(ctx, c.name)
 			must(t, err)
-			f := store.Fence{Shop: c.name, Dataset: shop.Dataset, Generation: shop.Generation, Token: token, Seq: 1}
+			f := store.Fence{Shop: c.name, Dataset: shop.Dataset, StockDataset: shop.StockDataset, Generation: shop.Generation, Token: token, Seq: 1}
 			begun := true
 			must(t, commit(ctx, s, f, store.Applied{Progress: store.Patch{InvoicesBegun: &begun}}, noon))
 			must(t, s.SetShop(ctx, c.name, noon, func(shop *store.Shop) error { c.change(shop); return nil }))

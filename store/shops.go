@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +17,20 @@ import (
 // StockSource is where a shop's stock figures are read.
 type StockSource string
 
-// The stock sources. Reading Rackbeat is planned; until then the status of such a shop
-// says that its stock is not read.
+// The stock sources. The stock of a shop that is at Rackbeat and has no key is not read;
+// its status says so.
 const (
 	SourceEconomic StockSource = "economic"
 	SourceRackbeat StockSource = "rackbeat"
 )
+
+// Name returns the source's name as people know it.
+func (s StockSource) Name() string {
+	if s == SourceRackbeat {
+		return "Rackbeat"
+	}
+	return "e-conomic"
+}
 
 // Shop is a tenant and its settings.
 type Shop struct {
@@ -30,6 +39,10 @@ type Shop struct {
 	StockOn            bool
 	StockFigure        plan.Figure
 	StockSource        StockSource
+	RackbeatKey        []byte  // sealed; empty: none, then stock at Rackbeat is not read
+	RackbeatTokenHash  []byte  // SHA-256 of the tokens that Rackbeat's webhooks have in a header, one after the other; empty: none is expected
+	Places             string  // whose stock at Rackbeat counts, by number and ascending: 1,4; empty: an item's own figure
+	StockDataset       Dataset // where items are stored: Dataset unless ReadsRackbeat; see Store.ChangeStockSource
 	InvoicesOn         bool
 	InvoicesFrom       string // a date, or "" if a number is given
 	InvoicesFromNumber int64
@@ -37,7 +50,7 @@ type Shop struct {
 	OrderPattern       string
 	PausedAt           Time // by a person; zero: not paused
 	PauseReason        string
-	Dataset            Dataset // of the accepted agreement; see Store.AcceptAgreement
+	Dataset            Dataset // of the accepted agreement, where invoices are stored; see Store.AcceptAgreement
 	Generation         int64   // grows with every change to any shop; also in the lease's row, see Fence
 	CreatedAt          Time
 	UpdatedAt          Time
@@ -49,6 +62,17 @@ func (s Shop) SameAs(o Shop) bool { return s.Shop == o.Shop && s.CreatedAt.Equal
 
 // Paused reports whether a person has paused the shop.
 func (s Shop) Paused() bool { return !s.PausedAt.IsZero() }
+
+// ReadsStock reports whether the shop's stock is read anywhere.
+func (s Shop) ReadsStock() bool {
+	return s.StockOn && (s.StockSource == SourceEconomic || s.ReadsRackbeat())
+}
+
+// ReadsRackbeat reports whether the shop's stock is read at Rackbeat: one that is there
+// and has no key is not read at all.
+func (s Shop) ReadsRackbeat() bool {
+	return s.StockSource == SourceRackbeat && len(s.RackbeatKey) > 0
+}
 
 var (
 	// ErrNoShop is returned when no shop of that name exists.
@@ -86,6 +110,9 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 			}
 		}
 		shop.Generation, shop.Dataset = generation, Dataset(shop.Shop)
+		if err := startStock(db, &shop); err != nil {
+			return err
+		}
 		created := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&shop)
 		if created.Error != nil {
 			return created.Error
@@ -102,7 +129,10 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		if err != nil {
 			return err
 		}
-		return db.Exec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", shop.Shop, shop.Dataset).Error
+		if err := db.Exec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", shop.Shop, shop.StockDataset).Error; err != nil {
+			return err
+		}
+		return addToReadersOfAll(db, shop.Shop, now)
 	})
 }
 
@@ -119,6 +149,9 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 		before := shop
 		if err := change(&shop); err != nil {
 			return err
+		}
+		if !shop.ReadsLike(before) || !bytes.Equal(shop.RackbeatKey, before.RackbeatKey) {
+			return fmt.Errorf("change the settings of %s: another stock source, key or choice of places: expected ChangeStockSource", name)
 		}
 		if shop.InvoicesFrom != before.InvoicesFrom || shop.InvoicesFromNumber != before.InvoicesFromNumber {
 			// Invoices start again from there; stored ones stay.
@@ -143,18 +176,24 @@ func saveShop(db *gorm.DB, shop *Shop, generation int64, now time.Time) error {
 // RemoveShop deletes a shop and everything stored for it, PDFs included. It deletes the
 // shop itself first, so that every lagerd stops working on it.
 func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:gocyclo // one statement per table
+	if name == "" { // which stands for all shops among the readers
+		return fmt.Errorf("%q: %w", name, ErrNoShop)
+	}
 	existed := false
 	err := s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
 		exists, err := existsShop(db, name)
 		if err != nil {
 			return err
 		}
-		existed = existed || exists // an earlier try may have been committed and its answer lost
+		existed = existed || exists                   // an earlier try may have been committed and its answer lost
+		if err := countReaderChange(db); err != nil { // no reader is granted meanwhile
+			return err
+		}
 		err = db.Exec("UPDATE meta SET value = (SELECT MAX(token) FROM leases WHERE shop = ?) WHERE name = ? AND value < (SELECT MAX(token) FROM leases WHERE shop = ?)", name, removedToken, name).Error
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"leases", "progress", "code_uses", "shop_codes", "shops"} {
+		for _, table := range []string{"leases", "progress", "code_uses", "shop_codes", "refused_calls", "readers", "readers_of_all", "shops"} {
 			if err := db.Exec("DELETE FROM "+table+" WHERE shop = ?", name).Error; err != nil {
 				return err
 			}
@@ -197,11 +236,11 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:go
 }
 
 // Tables that may be large are cleared after the shop is gone: datasetTables are keyed
-// by dataset in the column shop, shopTables by the shop itself. The agreements come last:
-// they list the datasets that an interrupted removal has left.
+// by dataset in the column shop, shopTables by the shop itself. The agreements and the
+// accounts come last: they list the datasets that an interrupted removal has left.
 var (
-	datasetTables = []string{"items", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
-	shopTables    = []string{"hints", "hint_batches", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements"}
+	datasetTables = []string{"items", "item_places", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
+	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements", "stock_accounts"}
 )
 
 // existsShop reports whether the shop exists. Any other error must end the caller's
@@ -245,8 +284,8 @@ func oneShop(db *gorm.DB, name string) (Shop, error) {
 func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	fail := func(err error) ([]Shop, error) { return nil, fmt.Errorf("read the shops: %w", err) }
 	// Not with gorm: with thousands of shops its reflection takes most of the startup time.
-	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, invoices_on, invoices_from, invoices_from_number,"+
-		" order_field, order_pattern, paused_at, pause_reason, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
+	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, rackbeat_key, rackbeat_token_hash, places, stock_dataset,"+
+		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
 	if err != nil {
 		return fail(err)
 	}
@@ -254,8 +293,8 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	var shops []Shop
 	for rows.Next() {
 		var x Shop
-		if err := rows.Scan(&x.Shop, &x.GrantToken, &x.StockOn, &x.StockFigure, &x.StockSource, &x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber,
-			&x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
+		if err := rows.Scan(&x.Shop, &x.GrantToken, &x.StockOn, &x.StockFigure, &x.StockSource, &x.RackbeatKey, &x.RackbeatTokenHash, &x.Places, &x.StockDataset,
+			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
 			return fail(err)
 		}
 		shops = append(shops, x)

@@ -88,16 +88,32 @@ type ShopStatus struct {
 	Progress       Progress
 	Holder         string // the instance that holds the lease; "" if none
 	OpenHints      int64
-	OldestHint     time.Time // zero if there is none
+	OldestHint     time.Time // zero if there is none, except those that wait for a listing
+	AwaitingHints  int64     // open hints that wait for a listing, or in turn
 	FailingHints   int64     // open hints whose number could not be read
 	WaitForPDF     int64     // invoices without a PDF yet
 	WithoutOrder   int64     // invoices without an order number
 	ItemsStored    int64
 	InvoicesStored int64
-	Failing        []Notice // open hints whose number could not be read, by kind
-	Warnings       []Notice // what is stored although some of its fields could not be parsed, by kind
-	FailingPDFs    []Notice // invoices whose lines or PDF have failed repeatedly
-	SetAside       int64    // batches of webhooks that could not be read
+	Failing        []Notice     // open hints whose number could not be read, by kind
+	Warnings       []Notice     // what is stored although some of its fields could not be parsed, by kind
+	FailingPDFs    []Notice     // invoices whose lines or PDF have failed repeatedly
+	SetAside       int64        // batches of webhooks that could not be read
+	Refused        RefusedCalls // of its latest day with any
+	Marked         int64        // webhooks that no hint was kept for: the next sweep covers them
+	MarkedSince    time.Time    // when the first of them came
+
+	AgreementCalls    AccountCalls // to its agreement
+	StockAccountCalls AccountCalls // to its account at Rackbeat
+
+	Everything      int64     // webhooks that named no number: the next sweep covers them
+	EverythingSince time.Time // when the first of them came
+}
+
+// AccountCalls are the calls to an account on the last day on which any were booked.
+type AccountCalls struct {
+	Day   string // UTC date; "": none were made
+	Calls int64  // booked on that day, by anybody
 }
 
 // Status returns the status of the named shop, or of all shops if name is "".
@@ -140,6 +156,15 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			st.Holder = l.Holder
 		}
 	}
+	var refused []RefusedCalls
+	if err := db.Table("refused_calls").Where(where, args...).Find(&refused).Error; err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
+	}
+	for _, r := range refused {
+		if st := at[r.Shop]; st != nil {
+			st.Refused = r
+		}
+	}
 	counts := []struct {
 		query string
 		put   func(st *ShopStatus, n, failing int64, oldest time.Time)
@@ -147,13 +172,15 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		// The batches first: a hint unpacked in between then counts twice and is not missed.
 		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, _ int64, oldest time.Time) { st.OpenHints, st.OldestHint = n, oldest }},
-		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(first_at) FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
+		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(" + firstUnlessAwaiting + ") FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, failing int64, oldest time.Time) {
 				st.OpenHints, st.FailingHints = st.OpenHints+n, failing
-				if st.OldestHint.IsZero() || oldest.Before(st.OldestHint) {
+				if st.OldestHint.IsZero() || !oldest.IsZero() && oldest.Before(st.OldestHint) {
 					st.OldestHint = oldest
 				}
 			}},
+		{"SELECT shop, COUNT(*), 0, NULL FROM hints WHERE open = 1 AND reason = '" + string(plan.HintAwaitsListing) + "' AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.AwaitingHints = n }},
 		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.work_due_at IS NOT NULL AND i.pdf_state <> 'stored' AND " + ofShop + " GROUP BY s.shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WaitForPDF = n }},
 		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.order_number = '' AND " + ofShop + " GROUP BY s.shop",
@@ -164,9 +191,18 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.InvoicesStored = n }},
 		{"SELECT shop, COUNT(*), 0, NULL FROM hint_batches WHERE set_aside = 1 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, _ int64, _ time.Time) { st.SetAside = n }},
+		{"SELECT shop, SUM(hints - everything), 0, MIN(first_at) FROM hint_marks WHERE hints > everything AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, first time.Time) { st.Marked, st.MarkedSince = n, first }},
+		{"SELECT shop, SUM(everything), 0, MIN(first_at) FROM hint_marks WHERE everything > 0 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, first time.Time) { st.Everything, st.EverythingSince = n, first }},
 	}
 	for _, c := range counts {
 		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
+			return nil, fmt.Errorf("read the status: %w", err)
+		}
+	}
+	for _, to := range services {
+		if err := s.accountCalls(ctx, to, name, at); err != nil {
 			return nil, fmt.Errorf("read the status: %w", err)
 		}
 	}
@@ -193,6 +229,35 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return list, nil
+}
+
+// accountCalls sets how many calls to a service are booked for the account of each shop.
+func (s *Store) accountCalls(ctx context.Context, to Service, name string, at map[string]*ShopStatus) error {
+	in := to.ledger()
+	query, args := "SELECT p.shop, a.calls_day, a.calls FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop, []any(nil)
+	if name != "" {
+		query, args = query+" WHERE p.shop = ?", []any{name}
+	}
+	rows, err := s.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var shop string
+		var c AccountCalls
+		if err := rows.Scan(&shop, &c.Day, &c.Calls); err != nil {
+			return err
+		}
+		switch st := at[shop]; {
+		case st == nil:
+		case to == ServiceRackbeat:
+			st.StockAccountCalls = c
+		default:
+			st.AgreementCalls = c
+		}
+	}
+	return rows.Err()
 }
 
 // persistentTries is the number of failed tries from which the status shows a failure: some

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +72,9 @@ func listen(t *testing.T) (string, *os.File) {
 func call(t *testing.T, network, address string) string {
 	t.Helper()
 	conn, err := net.Dial(network, address)
+	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(deadline); conn, err = net.Dial(network, address) {
+		time.Sleep(5 * time.Millisecond) // the socket is bound, and nobody listens yet
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

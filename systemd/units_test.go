@@ -46,7 +46,8 @@ func TestUnitsFitTheProgram(t *testing.T) {
 		{service, "ExecReload", "/bin/kill -HUP $MAINPID"},
 		{service, "WatchdogSec", "30"},
 		{service, "Restart", "on-failure"},
-		{service, "RestartPreventExitStatus", "78"},
+		{service, "RestartSec", "2"},
+		{service, "StartLimitIntervalSec", "0"},
 		{service, "User", "lagerd"},
 		{service, "StateDirectory", "lagerd"},
 		{socket, "ListenStream", defaults.Webhook.Listen},
@@ -55,6 +56,9 @@ func TestUnitsFitTheProgram(t *testing.T) {
 		if got := c.unit[c.name]; len(got) != 1 || got[0] != c.want {
 			t.Errorf("%s=%q, expected %q", c.name, got, c.want)
 		}
+	}
+	if prevented := service["RestartPreventExitStatus"]; prevented != nil {
+		t.Errorf("after exit code %s the service is not restarted, and a call that waits in the socket starts it until the socket fails", prevented)
 	}
 	stop, err := time.ParseDuration(service["TimeoutStopSec"][0] + "s")
 	if err != nil || stop <= defaults.ShutdownTimeout {

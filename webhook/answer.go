@@ -23,9 +23,21 @@ var (
 	answerRefused = answer{status: http.StatusForbidden, outcome: OutcomeRefused, text: "" +
 		"Refused: username and password do not match. Use exactly the text that lagerd showed for this shop.\n" +
 		"Afvist: username og password hører ikke sammen. Brug præcis den tekst, som lagerd viste for denne butik.\n"}
+	answerLimited = answer{status: http.StatusTooManyRequests, outcome: OutcomeLimited, retry: 60, text: "" +
+		"Refused: username and password do not match, and too many such calls came. Use exactly the text that lagerd showed for this shop, in a minute.\n" +
+		"Afvist: username og password hører ikke sammen, og der kom for mange sådanne kald. Brug præcis den tekst, som lagerd viste for denne butik, om et minut.\n"}
+	answerBadToken = answer{status: http.StatusForbidden, outcome: OutcomeBadToken, text: "" +
+		"Refused: the header Rackbeat-Webhook-Token is missing, or holds another token than the one that lagerd has for this shop. Give whoever runs lagerd the token of this webhook.\n" +
+		"Afvist: headeren Rackbeat-Webhook-Token mangler, eller har et andet token end det, som lagerd har for denne butik. Giv den, der driver lagerd, dette webhooks token.\n"}
+	answerTokenLimited = answer{status: http.StatusTooManyRequests, outcome: OutcomeLimited, retry: 60, text: "" +
+		"Refused: the header Rackbeat-Webhook-Token is missing or wrong, and too many such calls came. Give whoever runs lagerd the token of this webhook.\n" +
+		"Afvist: headeren Rackbeat-Webhook-Token mangler eller er forkert, og der kom for mange sådanne kald. Giv den, der driver lagerd, dette webhooks token.\n"}
 	answerBadType = answer{status: http.StatusBadRequest, outcome: OutcomeBadType, text: "" +
 		"Unknown type: write type=stockUpdate for stock or type=orderPdf for invoices.\n" +
 		"Ukendt type: skriv type=stockUpdate for lager eller type=orderPdf for fakturaer.\n"}
+	answerTypeInBody = answer{status: http.StatusBadRequest, outcome: OutcomeBadType, text: "" +
+		"type=rackbeatStock is for Rackbeat's webhook, and belongs in its URL. In e-conomic, write type=stockUpdate or type=orderPdf.\n" +
+		"type=rackbeatStock er til Rackbeats webhook, og hører til i dets URL. Skriv type=stockUpdate eller type=orderPdf i e-conomic.\n"}
 	answerNoNumber = answer{status: http.StatusBadRequest, outcome: OutcomeNoNumber, text: "" +
 		"No number: end the data with number=[NUMBER] for stockUpdate or number=[INVOICENO] for orderPdf.\n" +
 		"Intet nummer: slut teksten med number=[NUMBER] for stockUpdate eller number=[INVOICENO] for orderPdf.\n"}
@@ -111,5 +123,5 @@ func (a *answer) write(w http.ResponseWriter, randN func(int) int) {
 	}
 	w.WriteHeader(a.status)
 	// A write error means that the caller has gone.
-	_, _ = io.WriteString(w, a.text)
+	_, _ = io.WriteString(w, a.text) //nolint:gosec // plain text, with numbers escaped
 }

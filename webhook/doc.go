@@ -1,10 +1,10 @@
-// Package webhook is the HTTP endpoint that e-conomic calls. It authenticates a call,
-// records its hint, and answers.
+// Package webhook is the HTTP endpoint that e-conomic and Rackbeat call. It authenticates a
+// call, records its hint, and answers.
 //
-//	e-conomic, or a person's browser
+//	e-conomic, Rackbeat, or a person's browser
 //	        │ GET or POST /webhooks.php  type, username, password, number
 //	        ▼
-//	   NewHandler ── Authenticator: is this the shop's code?
+//	   NewHandler ── Authenticator: is this the shop's code? and Rackbeat's token?
 //	        │     ── Journal: the call and its outcome, for the shop's webhook log
 //	        ▼
 //	    Recorder  (Committer) ── many calls, one write ──▶ the database
@@ -12,7 +12,7 @@
 //	        ▼ after the commit
 //	    "Success"
 //
-// It never reads e-conomic, never changes a stock level or an invoice, and never
+// It never reads e-conomic or Rackbeat, never changes a stock level or an invoice, and never
 // answers Success before the hint is committed. No code, query string or body appears
 // in an answer, an error or the journal. It logs nothing: it reports to Journal and to
 // Options.Observe. Mount the handler on its own server and not behind http.ServeMux,
@@ -52,6 +52,22 @@
 //  8. HEAD is refused, like every method except GET and POST: HEAD must not change
 //     anything, and GET does here.
 //
+// # Rackbeat
+//
+// With type=rackbeatStock in the query, shop and code come from the query and the body is
+// JSON: Rackbeat sends its own body to the URL that a person entered (rackbeat.go has its three
+// known forms). The rules above apply to the query alone. The number is taken literally: the text
+// of a string, the digits of an integer, at most 25 characters and none of the control
+// characters. A key that is not called number is no item's number.
+//
+// A webhook is never refused for what its body says: Rackbeat would send it again for a day, and
+// something has changed, whatever it was. One that names no item (of an order, whose number is
+// none; or with a body that is empty, too large, too deep, not JSON, or says a name twice) is a
+// hint at everything: a Hint without a number, however many come answered by one sweep, as soon
+// as the pace of sweeps allows.
+//
+// A GET comes from a browser: it is told what the address is for and records nothing.
+//
 // # Mistakes in pasted data
 //
 // An unfilled merge field, whatever its name and brackets, and the placeholder of the
@@ -67,8 +83,10 @@
 // # Order of checks
 //
 // Path, method and size come first and depend on the request alone. Then comes the
-// code, compared in constant time: a caller without a valid code gets the same 403 for
-// every shop, existing or not, whatever else the call contains. Only then is the rest
-// of the call checked, so that its shop gets to see what is wrong, in the answer and in
-// its webhook log.
+// code, compared in constant time: a caller without a valid code gets the same 403, or 429
+// once too many such calls came (limit.go), for every shop, existing or not, whatever else
+// the call contains. Next comes the token of a call of Rackbeat's, if the shop has one stored:
+// without it the call is refused and limited likewise, and is in the shop's own webhook log,
+// since its caller has the code. Only then is the rest of the call checked, so that its shop
+// gets to see what is wrong, in the answer and in its webhook log.
 package webhook

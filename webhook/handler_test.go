@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ type endpoint struct {
 	calls    []webhook.Call
 	observed []string
 	asked    int // how often the Authenticator was
+	tokens   int // how often it was for a token
 	record   func(context.Context, webhook.Hint) error
 	stack    []byte
 }
@@ -63,6 +65,13 @@ func (e *endpoint) Authenticate(s, c string) bool {
 	defer e.mu.Unlock()
 	e.asked++
 	return s == shop && c == code
+}
+
+func (e *endpoint) AuthenticateToken(s, given string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tokens++
+	return s == shop && given == token
 }
 
 func (e *endpoint) Add(c webhook.Call) {
@@ -124,10 +133,20 @@ func (e *endpoint) call(t testing.TB, r *http.Request) *httptest.ResponseRecorde
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
+	if retry := w.Header().Get("Retry-After"); (retry != "") != (w.Code == http.StatusServiceUnavailable || w.Code == http.StatusTooManyRequests) {
+		t.Errorf("status %d has Retry-After %q", w.Code, retry)
+	}
+	if allow := w.Header().Get("Allow"); (allow == "GET, POST") != (w.Code == http.StatusMethodNotAllowed) {
+		t.Errorf("status %d has Allow %q", w.Code, allow)
+	}
 	if dump := fmt.Sprint(w.Header(), w.Body); strings.Contains(dump, code) {
 		t.Errorf("the answer shows the code: %s", dump)
 	}
-	if dump := fmt.Sprintf("%+v", e.calls); strings.Contains(dump, code) {
+	logged := slices.Clone(e.calls)
+	for i := range logged {
+		logged[i].Claims = "" // any text, compared with the shops' names and not logged
+	}
+	if dump := fmt.Sprintf("%+v", logged); strings.Contains(dump, code) {
 		t.Errorf("the journal shows the code: %s", dump)
 	}
 	return w
@@ -196,6 +215,11 @@ func TestGoodCalls(t *testing.T) {
 		{"a bracket", "type=stockUpdate&" + creds + "&number=M8[2", "", stock, "M8[2"},
 		{"brackets within", "type=stockUpdate&" + creds + "&number=M8[A]2", "", stock, "M8[A]2"},
 		{"digits in brackets", "type=stockUpdate&" + creds + "&number=[12]", "", stock, "[12]"},
+		{"a letter in brackets", "type=stockUpdate&" + creds + "&number=[A]", "", stock, "[A]"},
+		{"other characters in brackets", "type=stockUpdate&" + creds + "&number=[A/B]", "", stock, "[A/B]"},
+		{"brackets at the end", "type=stockUpdate&" + creds + "&number=A[BC]", "", stock, "A[BC]"},
+		{"a bracket that is not closed", "type=stockUpdate&" + creds + "&number=[AB", "", stock, "[AB"},
+		{"a dollar sign", "type=stockUpdate&" + creds + "&number=$", "", stock, "$"},
 		{"parentheses", "type=stockUpdate&" + creds + "&number=(BLUE)", "", stock, "(BLUE)"},
 		{"inches", "type=stockUpdate&" + creds + "&number=3/4%22", "", stock, `3/4"`},
 		{"a quotation mark at each end of another kind", "type=stockUpdate&" + creds + "&number='A%22", "", stock, `'A"`},
@@ -205,6 +229,9 @@ func TestGoodCalls(t *testing.T) {
 		{"an entity without its end", "type=stockUpdate&" + creds + "&number=A%26copy", "", stock, "A&copy"},
 		{"no entity", "type=stockUpdate&" + creds + "&number=A%26B;C", "", stock, "A&B;C"},
 		{"escapes beside a percent", "type=stockUpdate&" + creds + "&number=50%25%2520", "", stock, "50%%20"},
+		{"an entity with a rest", "type=stockUpdate&" + creds + "&number=A%26notit;", "", stock, "A&notit;"},
+		{"a quotation mark alone", "type=stockUpdate&" + creds + "&number=%22", "", stock, `"`},
+		{"quotation marks around nothing", "type=stockUpdate&" + creds + "&number=''", "", stock, "''"},
 		{"invisible within", "type=stockUpdate&" + creds + "&number=A%C2%A0B", "", stock, "A\u00a0B"},
 		{"invisible around all else", "type=stockUpdate%E2%80%8B&username=" + shop + "%C2%A0&password=" + code + "%EF%BB%BF&number=7", "", stock, "7"},
 		{"HTML", "type=stockUpdate&" + creds + "&number=<b>'\"</b>", "", stock, "<b>'\"</b>"},
@@ -274,6 +301,7 @@ func TestOddCalls(t *testing.T) {
 		{"a number merged as HTML", stockCall + "NUTS&amp;BOLTS", "stock", []string{"NUTS&amp;BOLTS", "NUTS&BOLTS"}, "html_escaped", htmlWords},
 		{"a number escaped as HTML, then for a form", stockCall + "r%26oslash%3Bd", "stock", []string{"r&oslash;d", "rød"}, "html_escaped", htmlWords},
 		{"a number with numeric entities", stockCall + "A%26%2347;B%26%23x2F;C", "stock", []string{"A&#47;B&#x2F;C", "A/B/C"}, "html_escaped", htmlWords},
+		{"an & before an entity", stockCall + "A%26%26amp;B", "stock", []string{"A&&amp;B", "A&&B"}, "html_escaped", htmlWords},
 		{"encoded twice", stockCall + "%25C3%25A6", "stock", []string{"%C3%A6", "æ"}, "double_encoded", twice},
 		{"encoded twice, Windows-1252", stockCall + "%25E6%25F8", "stock", []string{"%E6%F8", "æø"}, "double_encoded", twice},
 		{"encoded twice, with blanks", stockCall + "r%25C3%25B8d%2Bgr%25C3%25B8d", "stock", []string{"r%C3%B8d+gr%C3%B8d", "rød grød"}, "double_encoded", twice},
@@ -283,6 +311,8 @@ func TestOddCalls(t *testing.T) {
 		{"byte order mark", stockCall + "%EF%BB%BFA-1", "stock", []string{"\ufeffA-1", "A-1"}, "invisible", invisible},
 		{"no-break space", stockCall + "A-1%C2%A0", "stock", []string{"A-1\u00a0", "A-1"}, "invisible", invisible},
 		{"right-to-left override", stockCall + "%E2%80%AEA-1", "stock", []string{"\u202eA-1", "A-1"}, "invisible", invisible},
+		{"invisible before no ASCII", stockCall + "%E2%80%8B%C3%86", "stock", []string{"\u200bÆ", "Æ"}, "invisible", invisible},
+		{"invisible around quotation marks", stockCall + "%E2%80%8B'A-1'", "stock", []string{"\u200b'A-1'", "A-1"}, "invisible", invisible},
 		{"line separator", stockCall + "A-1%E2%80%A8", "stock", []string{"A-1"}, "invisible", invisible},
 		{"invisible around an invoice", invoiceCall + "%E2%80%8B20145%C2%A0", "invoice", []string{"20145"}, "invisible", invisible},
 		{"invisible and encoded twice", stockCall + "A%2520B%25E2%2580%258B", "stock", []string{"A%20B%E2%80%8B", "A B"}, "double_encoded", twice},
@@ -294,6 +324,11 @@ func TestOddCalls(t *testing.T) {
 		{"a quoted invoice", invoiceCall + "'20145'", "invoice", []string{"20145"}, "quoted", "anførselstegn"},
 		{"a merge field without its brackets", stockCall + "NUMBER", "stock", []string{"NUMBER"}, "merge_field", field},
 		{"perhaps a merge field", stockCall + "[SHELF]", "stock", []string{"[SHELF]"}, "merge_field", field},
+		{"perhaps a merge field with a digit", stockCall + "[REF.2-X]", "stock", []string{"[REF.2-X]"}, "merge_field", field},
+		{"perhaps a short merge field", stockCall + "[AB]", "stock", []string{"[AB]"}, "merge_field", field},
+		{"perhaps a merge field that ends like one", stockCall + "[SHELFNO]", "stock", []string{"[SHELFNO]"}, "merge_field", field},
+		{"perhaps a merge field that begins like one", stockCall + "[ORDER]", "stock", []string{"[ORDER]"}, "merge_field", field},
+		{"a merge field's name in quotes", stockCall + "'ORDERNO'", "stock", []string{"'ORDERNO'", "ORDERNO"}, "quoted", "anførselstegn"},
 		{"perhaps a merge field in braces", stockCall + "{{ our ref }}", "stock", []string{"{{ our ref }}"}, "merge_field", field},
 	}
 	for _, tt := range tests {
@@ -439,6 +474,10 @@ func TestBadCalls(t *testing.T) {
 		{"merge field in percents", stock + "%NUMBER%", "merge_field", stockField, "stock"},
 		{"merge field with an underscore", stock + "[PRODUCT_NUMBER]", "merge_field", stockField, "stock"},
 		{"merge field in Danish", stock + "[VARENR]", "merge_field", stockField, "stock"},
+		{"merge field with a hyphen", stock + "[PRODUCT-NUMBER]", "merge_field", stockField, "stock"},
+		{"merge field of two words", stock + "[ORDER+NO]", "merge_field", stockField, "stock"},
+		{"merge field in Danish, alone", stock + "[NUMMER]", "merge_field", stockField, "stock"},
+		{"merge field before more", stock + "[ORDERNO]-1", "merge_field", stockField, "stock"},
 		{"merge field within", stock + "A-[ORDERNO]-1", "merge_field", stockField, "stock"},
 		{"merge field, escaped twice", stock + "%255BNUMBER%255D", "merge_field", stockField, "stock"},
 		{"merge field as HTML", stock + "%26%2391;NUMBER%26%2393;", "merge_field", stockField, "stock"},
@@ -510,7 +549,8 @@ func TestCodeAsNumber(t *testing.T) {
 
 type anyone struct{}
 
-func (anyone) Authenticate(string, string) bool { return true }
+func (anyone) Authenticate(string, string) bool      { return true }
+func (anyone) AuthenticateToken(string, string) bool { return true }
 
 func TestRefusedAlike(t *testing.T) {
 	t.Parallel()
@@ -531,6 +571,8 @@ func TestRefusedAlike(t *testing.T) {
 		"Afvist: username og password hører ikke sammen. Brug præcis den tekst, som lagerd viste for denne butik.\n"
 	var header http.Header
 	for name, query := range calls {
+		values, _ := url.ParseQuery(query)
+		claims := values.Get("username")
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			e := newEndpoint()
 			r := request(method, query, "")
@@ -554,10 +596,78 @@ func TestRefusedAlike(t *testing.T) {
 			if e.asked != 1 {
 				t.Errorf("%s %s: the code was checked %d times, want once", method, name, e.asked)
 			}
-			wantCalls := []webhook.Call{{At: noon, Method: method, Remote: "192.0.2.7", Status: 403, Outcome: "refused", Duration: 5 * time.Millisecond}}
+			wantCalls := []webhook.Call{{Claims: claims, At: noon, Method: method, Remote: "192.0.2.7", Status: 403, Outcome: "refused", Duration: 5 * time.Millisecond}}
 			if diff := cmp.Diff(wantCalls, e.calls); diff != "" {
 				t.Errorf("%s %s: journal (-want +got):\n%s", method, name, diff)
 			}
+		}
+	}
+}
+
+// TestRefusedAreLimited: calls with a wrong code are limited by the shop that they name, whether
+// or not it exists, and by address unless it is a proxy's. A call with a good code is recorded
+// whatever the others did.
+func TestRefusedAreLimited(t *testing.T) {
+	t.Parallel()
+	const proxy, stranger, other = "10.0.0.1", "192.0.2.7", "192.0.2.8"
+	now := noon
+	e := newEndpoint(func(o *webhook.Options) {
+		o.Now = func() time.Time { return now }
+		o.Proxy = func(remote string) bool { return remote == proxy }
+	})
+	call := func(from, username, password string) int {
+		r := request(http.MethodPost, "", url.Values{"type": {"stockUpdate"}, "username": {username}, "password": {password}, "number": {"7"}}.Encode())
+		r.RemoteAddr = from + ":4711"
+		w := e.call(t, r)
+		if limited := w.Code == http.StatusTooManyRequests; limited != (w.Header().Get("Retry-After") == "120") || limited != strings.Contains(w.Body.String(), "too many such calls") {
+			t.Errorf("%d: Retry-After %q, %q", w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+		return w.Code
+	}
+	refused := func(calls int, from string, username func(n int) string) (n int) {
+		for i := range calls {
+			switch status := call(from, username(i), "wrong"); status {
+			case http.StatusForbidden:
+				n++
+			case http.StatusTooManyRequests:
+			default:
+				t.Errorf("a wrong code is answered %d", status)
+			}
+		}
+		return n
+	}
+	named := func(name string) func(int) string { return func(int) string { return name } }
+	anyShop := func(n int) string { return fmt.Sprint("any", n) }
+	for _, step := range []struct {
+		what     string
+		after    time.Duration
+		calls    int
+		from     string
+		username func(n int) string
+		least    int // answered 403 and not 429
+		most     int
+	}{
+		{"a shop", 0, 100, proxy, named(shop), 30, 30},
+		{"the same shop from elsewhere", 0, 10, stranger, named(shop), 0, 0},
+		{"no shop, likewise", 0, 100, proxy, named("nobody"), 30, 30},
+		{"any shop from one address", time.Minute, 100, stranger, anyShop, 55, 60},
+		{"any shop from another", 0, 10, other, func(n int) string { return fmt.Sprint("other", n) }, 9, 10},
+		{"any shop from a proxy", 2 * time.Minute, 300, proxy, anyShop, 290, 300},
+		{"after a minute", time.Minute, 40, stranger, named(shop), 30, 30},
+	} {
+		now = now.Add(step.after)
+		if n := refused(step.calls, step.from, step.username); n < step.least || n > step.most {
+			t.Errorf("%s: %d of %d calls are answered 403, expected %d to %d", step.what, n, step.calls, step.least, step.most)
+		}
+		for _, from := range []string{proxy, stranger, other} {
+			if status := call(from, shop, code); status != http.StatusOK {
+				t.Errorf("%s: a good code from %s is answered %d", step.what, from, status)
+			}
+		}
+	}
+	for _, c := range e.calls {
+		if c.Shop == "" && c.Claims == "" || c.Shop != "" && c.Claims != "" || c.Outcome == "limited" && c.Status != 429 {
+			t.Errorf("reported %+v", c)
 		}
 	}
 }
@@ -733,8 +843,8 @@ func TestOutcomesAreAllListed(t *testing.T) {
 	t.Parallel()
 	list := webhook.Outcomes()
 	slices.Sort(list)
-	if len(slices.Compact(list)) != 20 {
-		t.Errorf("outcomes %v, want 20 different ones", list)
+	if len(slices.Compact(list)) != 25 {
+		t.Errorf("outcomes %v, want 25 different ones", list)
 	}
 }
 
@@ -831,13 +941,28 @@ func FuzzRequest(f *testing.F) {
 		}
 	}
 	f.Add("HEAD", creds, "{}", "application/json")
+	f.Add("POST", "", "username="+code, "")
+	f.Add("GET", rackbeat, "", "")
+	f.Add("POST", rackbeat, `{"item":"7"}`, "application/json")
 	f.Fuzz(func(t *testing.T, method, query, body, contentType string) {
 		e := newEndpoint()
 		r := request(method, query, body)
 		r.Header["Content-Type"] = []string{contentType}
+		began := time.Now()
+		defer func() {
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		}()
 		w := e.call(t, r) // which looks for the code in answer and journal
 		if e.stack != nil {
 			t.Fatalf("panic:\n%s", e.stack)
+		}
+		if e.tokens > 0 || strings.Contains(w.Body.String(), "Rackbeat's webhooks are received") {
+			if len(e.hints) != 0 {
+				t.Errorf("status %d with hints %v", w.Code, e.hints)
+			}
+			return // the request has no token of Rackbeat's
 		}
 		if (w.Code == http.StatusOK) != (len(e.hints) > 0) || len(e.hints) > 2 {
 			t.Fatalf("status %d with hints %v", w.Code, e.hints)
@@ -879,6 +1004,30 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("answer %q, want %q…", w.Body, want)
 		}
 	})
+}
+
+// TestHostileCalls: a call of the largest size that can be configured is answered within 2 s and
+// 100 MiB, whatever it contains and whoever sends it.
+func TestHostileCalls(t *testing.T) { //nolint:paralleltest // it measures memory
+	const size = 1 << 20
+	for _, part := range []string{"&amp;", "&", "?", "=", "%", "%25", "%2525", "+", "[", "[NUMBER]", "{{", "&oslash;", "amp;", "\xff", "\u200b", "æ", "'", `"`, " ", "number=1&", "number=&", "amp;number=1&", "%00", "$", "A&", "&#1;", "9"} {
+		for _, before := range []string{"type=stockUpdate&" + creds + "&number=", "type=orderPdf&" + creds + "&number=", "number=1&" + creds + "&type=", "username=", "username=x&password=", ""} {
+			body := before + strings.Repeat(part, (size-len(before))/len(part))
+			e := newEndpoint(func(o *webhook.Options) { o.MaxBodyBytes = size })
+			var was, is runtime.MemStats
+			runtime.ReadMemStats(&was)
+			began := time.Now()
+			w := e.call(t, request(http.MethodPost, "", body))
+			took := time.Since(began)
+			runtime.ReadMemStats(&is)
+			if used := (is.TotalAlloc - was.TotalAlloc) >> 20; used > 100 || took > 2*time.Second || w.Code == http.StatusInternalServerError {
+				t.Errorf("%.40q and then %q: %d, %d MiB in %s", before, part, w.Code, used, took)
+			}
+			if w.Body.Len() > 1000 {
+				t.Errorf("%.40q and then %q: an answer of %d bytes", before, part, w.Body.Len())
+			}
+		}
+	}
 }
 
 // FuzzEscapedNumber: what a sender escapes properly is decoded exactly.

@@ -26,6 +26,11 @@ const (
 	defaultBatch        = 500
 	defaultPatience     = 10 * time.Second
 	defaultDrainTimeout = 10 * time.Second
+
+	// share is how many calls of one shop a commit takes. Each call that is answered soon
+	// brings another one, if a shop has many connections: then the others' calls would wait
+	// for a processor behind hundreds of them.
+	share = 128
 )
 
 // CommitterOptions are a Committer's settings. Only Write is required.
@@ -35,7 +40,8 @@ type CommitterOptions struct {
 	// shop's hints are adjacent. Write must not retain the slice, and must limit its
 	// own duration: its writer records nothing else meanwhile.
 	Write func(ctx context.Context, hints []Hint) error
-	// Queue is how many hints may wait; one more gets ErrFull. Default 20,000.
+	// Queue is how many hints may wait. Of more, the newest of the shop that has the most
+	// gets ErrFull. Default 20,000.
 	Queue int
 	// Batch is the maximum number of hints per Write. Default 500.
 	Batch int
@@ -57,13 +63,15 @@ type CommitterOptions struct {
 
 // Committer is a Recorder that groups many calls into few commits. A writer takes
 // whatever is queued and never waits for more: a lone hint is committed at once; in a
-// burst, batches grow to what one commit can take.
+// burst, batches grow to what one commit can take. The shops share the queue and each
+// batch: one shop's burst delays no other's hints by more than the commits under way.
 type Committer struct {
 	o     CommitterOptions
-	queue chan *waiting
 	spare sync.Pool // of *waiting whose call has been answered
 
-	mu      sync.RWMutex // locked to close queue, read-locked to send to it
+	mu      sync.Mutex // for the fields up to the next blank line
+	queue   *queue
+	arrived *sync.Cond // a hint, or the stop
 	stopped bool
 
 	refused atomic.Int64 // calls still waiting when DrainTimeout ended
@@ -74,6 +82,8 @@ type waiting struct {
 	hint Hint
 	done chan error // capacity 1: a writer never blocks on a call
 	slow *time.Timer
+
+	older, newer *waiting // of the same shop, in the queue
 }
 
 // NewCommitter returns a Committer. It queues hints at once and writes them while Run
@@ -90,15 +100,17 @@ func NewCommitter(o CommitterOptions) *Committer {
 	if o.Observe == nil {
 		o.Observe = func(int, int, time.Duration, error) {}
 	}
-	return &Committer{
-		o:     o,
-		queue: make(chan *waiting, o.Queue),
-		spare: sync.Pool{New: func() any { return newWaiting() }},
-	}
+	c := &Committer{o: o, queue: newQueue(o.Queue), spare: sync.Pool{New: func() any { return newWaiting() }}}
+	c.arrived = sync.NewCond(&c.mu)
+	return c
 }
 
 // Queued returns how many hints wait to be written.
-func (c *Committer) Queued() int { return len(c.queue) }
+func (c *Committer) Queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue.size
+}
 
 func newWaiting() *waiting {
 	w := &waiting{done: make(chan error, 1), slow: time.NewTimer(0)}
@@ -107,9 +119,10 @@ func newWaiting() *waiting {
 }
 
 // Record implements Recorder: it returns nil after the commit that contains h. It
-// returns ErrFull at once if the queue is full, ErrStopped if Run is stopping, Write's
-// error if it failed, and ctx's error or ErrSlow if ctx or Patience ended first; h may
-// then still be committed.
+// returns ErrFull if the queue is full and h's shop has the most in it, at once or when
+// another shop needs the place; h is then not committed. It returns ErrStopped if Run is
+// stopping, Write's error if it failed, and ctx's error or ErrSlow if ctx or Patience
+// ended first; h may then still be committed.
 func (c *Committer) Record(ctx context.Context, h Hint) error {
 	w := c.spare.Get().(*waiting) //nolint:forcetypeassert // the pool holds nothing else
 	w.hint = h
@@ -145,17 +158,21 @@ func (c *Committer) reuse(w *waiting, err error) error {
 }
 
 func (c *Committer) enqueue(w *waiting) error {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
+	c.mu.Lock()
 	if c.stopped {
+		c.mu.Unlock()
 		return ErrStopped
 	}
-	select {
-	case c.queue <- w:
-		return nil
-	default:
+	refused := c.queue.add(w)
+	c.mu.Unlock()
+	if refused == w {
 		return ErrFull
 	}
+	c.arrived.Signal()
+	if refused != nil {
+		refused.done <- ErrFull
+	}
+	return nil
 }
 
 // Run writes hints until ctx is done. It then refuses new ones and drains the queue. If
@@ -172,8 +189,8 @@ func (c *Committer) Run(ctx context.Context) error {
 
 	c.mu.Lock()
 	c.stopped = true
-	close(c.queue)
 	c.mu.Unlock()
+	c.arrived.Broadcast()
 
 	timer := time.AfterFunc(c.o.DrainTimeout, cancel)
 	defer timer.Stop()
@@ -185,15 +202,20 @@ func (c *Committer) Run(ctx context.Context) error {
 	return nil
 }
 
-// write commits batches until the queue is closed and empty.
+// write commits batches until Run is stopping and the queue is empty.
 func (c *Committer) write(ctx context.Context) {
 	batch := make([]*waiting, 0, c.o.Batch)
 	hints := make([]Hint, 0, c.o.Batch)
-	for first := range c.queue {
+	for c.await() {
 		// Let calls that have already arrived queue first: each commit saved is worth
 		// more than the moment this takes.
 		runtime.Gosched()
-		batch = c.fill(append(batch[:0], first))
+		c.mu.Lock()
+		batch = c.queue.take(batch[:0], c.o.Batch, share)
+		c.mu.Unlock()
+		if len(batch) == 0 {
+			continue // the other writer has them
+		}
 		hints = hints[:0]
 		for _, w := range batch {
 			hints = append(hints, w.hint)
@@ -212,20 +234,14 @@ func (c *Committer) write(ctx context.Context) {
 	}
 }
 
-// fill adds queued calls to batch, up to Batch.
-func (c *Committer) fill(batch []*waiting) []*waiting {
-	for len(batch) < c.o.Batch {
-		select {
-		case w, open := <-c.queue:
-			if !open {
-				return batch
-			}
-			batch = append(batch, w)
-		default:
-			return batch
-		}
+// await returns true once a hint is queued, and false if none will be.
+func (c *Committer) await() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.queue.size == 0 && !c.stopped {
+		c.arrived.Wait()
 	}
-	return batch
+	return c.queue.size > 0
 }
 
 func (c *Committer) commit(ctx context.Context, calls int, hints []Hint) error {

@@ -164,7 +164,7 @@ func TestBatches(t *testing.T) {
 		invoice.Kind = webhook.KindInvoice
 		var results []chan error
 		for _, h := range []webhook.Hint{
-			hint("b", "1"), later, hint("a", "2"), earliest, // b/1 three times
+			hint("b", "1"), later, hint("a", "2"), earliest, // b/1 three times, twice in the first batch
 			hint("a", "1"), invoice, hint("b", "01"), hint("B", "1"), // none the same
 			hint("b", "1"), // again, in a batch of its own
 		} {
@@ -184,17 +184,17 @@ func TestBatches(t *testing.T) {
 			t.Error(err)
 		}
 		want := [][]webhook.Hint{
-			{hint("a", "2"), later},
-			{hint("B", "1"), invoice, hint("a", "1"), hint("b", "01")},
+			{hint("B", "1"), hint("a", "2"), later},
+			{invoice, hint("a", "1"), hint("b", "01"), earliest},
 			{hint("b", "1")},
 		}
 		if diff := cmp.Diff(want, w.batches); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"a 1", "b 1", "B 1", "a 2", "b 1", "b 1"}, woken); diff != "" {
+		if diff := cmp.Diff([]string{"B 1", "a 1", "b 1", "a 2", "b 2", "b 1"}, woken); diff != "" {
 			t.Errorf("woken (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"4 2 1s <nil>", "4 4 1s <nil>", "1 1 1s <nil>"}, observed); diff != "" {
+		if diff := cmp.Diff([]string{"4 3 1s <nil>", "4 4 1s <nil>", "1 1 1s <nil>"}, observed); diff != "" {
 			t.Errorf("observed (-want +got):\n%s", diff)
 		}
 	})
@@ -249,20 +249,16 @@ func TestWriteErrorGoesToAllOfTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("database away")
 		w := &writes{before: func(_ context.Context, hints []webhook.Hint) error {
-			if hints[0].Shop == "bad" {
+			if hints[0].Number == "0" {
 				return broken
 			}
 			return nil
 		}}
-		woken := map[string]bool{}
-		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 3, Wake: func(shop string, _ int) { woken[shop] = true }})
+		var woken []int
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 3, Wake: func(_ string, hints int) { woken = append(woken, hints) }})
 		var results []chan error
 		for i := range 6 {
-			shop := "bad"
-			if i >= 3 {
-				shop = "good"
-			}
-			results = append(results, record(t.Context(), c, hint(shop, strconv.Itoa(i))))
+			results = append(results, record(t.Context(), c, hint("a", strconv.Itoa(i))))
 			synctest.Wait()
 		}
 		stop := run(t, c)
@@ -272,11 +268,11 @@ func TestWriteErrorGoesToAllOfTheBatch(t *testing.T) {
 			}
 		}
 		synctest.Wait() // Wake is called afterwards
-		if woken["bad"] || !woken["good"] {
-			t.Errorf("woken %v, want only good", woken)
+		if !slices.Equal(woken, []int{3}) {
+			t.Errorf("woken for %v hints, want for the second batch's 3", woken)
 		}
 		// The writer continues.
-		if err := c.Record(t.Context(), hint("good", "7")); err != nil {
+		if err := c.Record(t.Context(), hint("a", "7")); err != nil {
 			t.Errorf("after a failed write: %v", err)
 		}
 		if err := stop(); err != nil {
@@ -307,6 +303,87 @@ func TestFull(t *testing.T) {
 		}
 		if err := stop(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestFullOfOneShop: the newest call of the shop that fills the queue gives way to another
+// shop's, and is answered at once.
+func TestFullOfOneShop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Queue: 3})
+		var flood []chan error
+		for i := range 3 {
+			flood = append(flood, record(t.Context(), c, hint("flood", strconv.Itoa(i))))
+			synctest.Wait()
+		}
+		other := record(t.Context(), c, hint("a", "1"))
+		synctest.Wait()
+		select {
+		case err := <-flood[2]:
+			if !errors.Is(err, webhook.ErrFull) {
+				t.Errorf("the newest of the flood: %v, want ErrFull", err)
+			}
+		default:
+			t.Error("the newest of the flood has no answer")
+		}
+		if err := c.Record(t.Context(), hint("flood", "3")); !errors.Is(err, webhook.ErrFull) {
+			t.Errorf("one more of the flood: %v, want ErrFull", err)
+		}
+		if c.Queued() != 3 {
+			t.Errorf("%d are queued, want 3", c.Queued())
+		}
+		stop := run(t, c)
+		if err := errors.Join(<-flood[0], <-flood[1], <-other); err != nil {
+			t.Error(err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		want := [][]webhook.Hint{{hint("a", "1"), hint("flood", "0"), hint("flood", "1")}}
+		if diff := cmp.Diff(want, w.batches); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestBesideAFlood: another shop's call is in the next batch, however many of one shop wait.
+func TestBesideAFlood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{before: func(context.Context, []webhook.Hint) error { time.Sleep(time.Second); return nil }}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: 10})
+		var flood []chan error
+		for i := range 60 {
+			flood = append(flood, record(t.Context(), c, hint("flood", fmt.Sprintf("%02d", i))))
+			synctest.Wait()
+		}
+		stop := run(t, c)
+		time.Sleep(time.Second / 2) // the first batch is being written
+		began := time.Now()
+		if err := c.Record(t.Context(), hint("a", "1")); err != nil || time.Since(began) != 3*time.Second/2 {
+			t.Errorf("the other shop's call: %v after %s, want success with the second batch", err, time.Since(began))
+		}
+		for i, result := range flood {
+			if err := <-result; err != nil {
+				t.Errorf("call %d of the flood: %v", i, err)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		var numbers []string
+		for _, batch := range w.batches {
+			for _, h := range batch {
+				if h.Shop == "flood" {
+					numbers = append(numbers, h.Number)
+				}
+			}
+		}
+		if len(numbers) != len(flood) || !slices.IsSorted(numbers) {
+			t.Errorf("the flood was written as %v, want in the order it came", numbers)
 		}
 	})
 }
@@ -424,6 +501,79 @@ func TestStopGivesUp(t *testing.T) {
 	})
 }
 
+// TestCommitterDefaults: what applies to a committer without settings: the queue, the batch, one
+// writer, and how long a call and a stop wait.
+func TestCommitterDefaults(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		takes := time.Second
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: func(ctx context.Context, hints []webhook.Hint) error {
+			sizes = append(sizes, len(hints))
+			select {
+			case <-time.After(takes):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}})
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		for i := range 20_000 {
+			if err := c.Record(gone, hint("a", strconv.Itoa(i))); !errors.Is(err, context.Canceled) {
+				t.Fatalf("hint %d: %v", i, err)
+			}
+		}
+		if err := c.Record(gone, hint("a", "more")); !errors.Is(err, webhook.ErrFull) {
+			t.Errorf("hint 20,001: %v", err)
+		}
+		stop := run(t, c)
+		time.Sleep(157*time.Second - 1)
+		synctest.Wait()
+		if want := append(slices.Repeat([]int{128}, 156), 32); !slices.Equal(sizes, want) {
+			t.Errorf("batches of %v, want 128 of the shop in each", sizes)
+		}
+		takes = time.Hour
+		began := time.Now()
+		if err := c.Record(t.Context(), hint("a", "slow")); !errors.Is(err, webhook.ErrSlow) || time.Since(began) != 10*time.Second {
+			t.Errorf("a slow hint: %v after %s", err, time.Since(began))
+		}
+		began = time.Now()
+		if err := stop(); err == nil || !strings.Contains(err.Error(), "1 calls were not recorded within 10s") || time.Since(began) != 10*time.Second {
+			t.Errorf("the stop: %v after %s", err, time.Since(began))
+		}
+	})
+}
+
+// TestFailedWrites: a failed write is observed with its error, and is no reason for a stop to
+// fail if the drain took no longer than it may.
+func TestFailedWrites(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("database away")
+		var observed []string
+		c := webhook.NewCommitter(webhook.CommitterOptions{
+			Write: func(context.Context, []webhook.Hint) error { time.Sleep(time.Second); return broken },
+			Observe: func(calls, hints int, d time.Duration, err error) {
+				observed = append(observed, fmt.Sprint(calls, hints, d, err))
+			},
+		})
+		results := []chan error{record(t.Context(), c, hint("a", "1")), record(t.Context(), c, hint("a", "1"))}
+		synctest.Wait()
+		if err := run(t, c)(); err != nil {
+			t.Errorf("the stop: %v", err)
+		}
+		for _, result := range results {
+			if err := <-result; !errors.Is(err, broken) || err.Error() != "record 1 hints: database away" {
+				t.Errorf("a call: %v", err)
+			}
+		}
+		if want := []string{"2 1 1s database away"}; !slices.Equal(observed, want) {
+			t.Errorf("observed %v, want %v", observed, want)
+		}
+	})
+}
+
 // TestStopAmidCalls: with Records and a stop in any order, each call gets an answer, and
 // success only for a hint that was written.
 func TestStopAmidCalls(t *testing.T) {
@@ -526,6 +676,24 @@ func BenchmarkUnderstand(b *testing.B) {
 			for b.Loop() {
 				clear(w.header)
 				h.ServeHTTP(w, request(http.MethodPost, "", "type=stockUpdate&"+creds+"&number="+number))
+			}
+		})
+	}
+}
+
+// BenchmarkRackbeat measures parsing a call of Rackbeat's and writing its answer.
+func BenchmarkRackbeat(b *testing.B) {
+	for name, body := range map[string]string{
+		"documented": `{"key":"0571527051","key_name":"number","event":"inventory.changed","data":{"number":"0571527051","stock_quantity":12,"available_quantity":9}}`,
+		"all items":  `{"key":1021,"key_name":"number","event":"order.created","data":{}}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			h := webhook.NewHandler(webhook.Options{Recorder: records{}, Authenticator: anyone{}})
+			w := &discard{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				h.ServeHTTP(w, request(http.MethodPost, rackbeat, body))
 			}
 		})
 	}

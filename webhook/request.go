@@ -14,6 +14,9 @@ const (
 	// (productNumber in its published schema of /products).
 	maxNumber = 25
 
+	// maxEscaped is more bytes than a number has, however it is escaped: as HTML, twice.
+	maxEscaped = 1000
+
 	// A shorter code may be part of a genuine number by chance.
 	minCodeToLookFor = 8
 
@@ -153,12 +156,15 @@ type numbers struct {
 
 // hintNumbers returns the numbers to record, or the answer that says what is wrong with
 // the number. In that case numbers.sent is the number as sent, if it may be shown.
-func (p *params) hintNumbers(kind Kind) (numbers, *answer) {
+func (p *params) hintNumbers(kind Kind) (numbers, *answer) { //nolint:gocyclo // one case per way in which a number may come
 	if p.number == "" {
 		return numbers{}, &answerNoNumber
 	}
+	if len(p.number) > maxEscaped {
+		return numbers{}, &answerNumberTooLong
+	}
 	n := numbers{sent: p.number, odd: p.odd}
-	whole := kind == KindStock && p.wholeNumber != "" && p.check(p.wholeNumber) == nil
+	whole := kind == KindStock && p.wholeNumber != "" && len(p.wholeNumber) <= maxEscaped && p.check(p.wholeNumber) == nil
 	if whole {
 		n.sent = p.wholeNumber
 	}

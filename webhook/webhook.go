@@ -21,15 +21,16 @@ type Kind string
 
 // The kinds, with the type parameter that selects them.
 const (
-	KindStock   Kind = "stock"   // type=stockUpdate
+	KindStock   Kind = "stock"   // type=stockUpdate, or rackbeatStock
 	KindInvoice Kind = "invoice" // type=orderPdf
 )
 
-// Hint means "look at this number". It never carries truth.
+// Hint means "look at this number", or "look at everything soon" if it has none. It never
+// carries truth.
 type Hint struct {
 	Shop       string
 	Kind       Kind
-	Number     string    // item number, or invoice number in plain digits
+	Number     string    // item number, or invoice number in plain digits; of KindStock "": all items
 	ReceivedAt time.Time // when the call arrived
 }
 
@@ -47,6 +48,10 @@ type Authenticator interface {
 	// time for a wrong code and for an unknown shop, must not block, and must be safe
 	// for concurrent use. Both arguments are arbitrary strings.
 	Authenticate(shop, code string) bool
+
+	// AuthenticateToken reports whether token is one of those stored for the shop's webhooks
+	// at Rackbeat, or none is stored. It is asked after Authenticate, and the same applies.
+	AuthenticateToken(shop, token string) bool
 }
 
 // Journal stores calls in the shops' webhook logs.
@@ -58,11 +63,12 @@ type Journal interface {
 // Call is one call of the endpoint, without secrets.
 type Call struct {
 	Shop     string // "" if the call was not authenticated
+	Claims   string // the shop that a call with a wrong code names: any text
 	At       time.Time
 	Method   string // a standard HTTP method, or "other"
 	Remote   string // the address of the caller or its proxy, without the port
 	Kind     Kind   // "" if unknown
-	Number   string // as sent, even if it is a merge field; "" if invalid
+	Number   string // as sent, even if it is a merge field; "" if invalid, or for all items
 	Status   int    // of the answer
 	Outcome  string
 	Duration time.Duration
@@ -72,6 +78,11 @@ type Call struct {
 const (
 	OutcomeRecorded      = "recorded"        // 200
 	OutcomeRefused       = "refused"         // 403: unknown shop or wrong code
+	OutcomeBadToken      = "bad_token"       // 403: a good code, and not the token of Rackbeat's webhook
+	OutcomeLimited       = "limited"         // 429: either of the two, too often
+	OutcomeEverything    = "everything"      // 200: a webhook of Rackbeat's that names no item; all are looked at soon
+	OutcomeUnreadable    = "unreadable"      // 200: the same, since its body could not be understood
+	OutcomeTried         = "tried"           // 200: a person opened the address of Rackbeat's webhook; nothing is recorded
 	OutcomeBadType       = "bad_type"        // 400
 	OutcomeNoNumber      = "no_number"       // 400
 	OutcomeNumberTooLong = "number_too_long" // 400
@@ -95,7 +106,7 @@ const (
 // Outcomes returns every outcome, for metrics that start at zero.
 func Outcomes() []string {
 	return []string{
-		OutcomeRecorded, OutcomeRefused, OutcomeBadType, OutcomeNoNumber, OutcomeNumberTooLong, OutcomeBadNumber,
+		OutcomeRecorded, OutcomeEverything, OutcomeUnreadable, OutcomeTried, OutcomeRefused, OutcomeBadToken, OutcomeLimited, OutcomeBadType, OutcomeNoNumber, OutcomeNumberTooLong, OutcomeBadNumber,
 		OutcomeMergeField, OutcomePlaceholder, OutcomeHTMLEscaped, OutcomeDoubleEncoded, OutcomeInvisible, OutcomeQuoted, OutcomeBadBody, OutcomeTooLarge, OutcomeBadMethod, OutcomeNotFound, OutcomeUnavailable,
 		OutcomeFull, OutcomeGone, OutcomePanic,
 	}
@@ -105,10 +116,14 @@ func Outcomes() []string {
 // fix.
 func ToDo(outcome string) string {
 	switch outcome {
-	case OutcomeRefused:
+	case OutcomeRefused, OutcomeLimited:
 		return "username and password do not match: enter the data again, or create a new code with `lagerd shops rotate-code`"
+	case OutcomeBadToken:
+		return "Rackbeat's calls carry another token than the one stored, or none: store that of each of its webhooks with `lagerd shops set SHOP --rackbeat-webhook-token-file FILE`"
+	case OutcomeUnreadable:
+		return "what came is not like Rackbeat's webhooks: check what else uses their address, and their events at Rackbeat (inventory.changed, product.created, product.updated). All items were read again instead"
 	case OutcomeBadType:
-		return "the data must contain type=stockUpdate or type=orderPdf"
+		return "the data must contain type=stockUpdate or type=orderPdf, or the URL of Rackbeat's webhook type=rackbeatStock"
 	case OutcomeNoNumber, OutcomeMergeField:
 		return "e-conomic did not fill in the number: type \"Inventory updated\" with number=[NUMBER], type \"Invoice booked\" with number=[INVOICENO]"
 	case OutcomePlaceholder:
@@ -135,6 +150,9 @@ type Options struct {
 	Journal       Journal
 	Now           func() time.Time // default time.Now
 	MaxBodyBytes  int64            // default 16 KiB
+	// Proxy reports whether an address, as in Call.Remote, is a proxy's: refused calls from
+	// it are not limited by address. Default: none is.
+	Proxy func(remote string) bool
 	// Observe is called for every call, including those that are not in the journal.
 	// It must not block.
 	Observe func(outcome string, d time.Duration)
@@ -165,14 +183,20 @@ func NewHandler(o Options) http.Handler {
 	if o.RandN == nil {
 		o.RandN = rand.IntN
 	}
-	return &handler{o}
+	if o.Proxy == nil {
+		o.Proxy = func(string) bool { return false }
+	}
+	return &handler{o, newLimits()}
 }
 
 type noJournal struct{}
 
 func (noJournal) Add(Call) {}
 
-type handler struct{ Options }
+type handler struct {
+	Options
+	limits limits
+}
 
 // ServeHTTP answers the call, then reports it to Journal and Observe.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -182,7 +206,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	call.Status, call.Outcome = a.status, a.outcome
 	call.Duration = h.Now().Sub(call.At)
-	// Scanners request endless paths; they must not push a shop's calls out of the log.
+	// Scanners request endless paths.
 	if a.outcome != OutcomeNotFound {
 		h.Journal.Add(call)
 	}
@@ -191,7 +215,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // judge processes a call and returns the answer, filling in call on the way. It has
 // written nothing to w when it returns or panics.
-func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a answer) { //nolint:gocyclo // one case per row of its table
+func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a answer) { //nolint:gocyclo,funlen // one case per row of its table
 	defer func() {
 		// Drop the value, which may quote the request.
 		if recover() != nil {
@@ -206,25 +230,37 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 		return answerBadMethod
 	}
 	var p params
-	if r.Body != nil && r.Body != http.NoBody {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes))
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return answerTooLarge
-		}
-		if err != nil {
-			return answerBadBody
-		}
-		p.read(string(body))
-	}
 	p.read(r.URL.RawQuery)
+	rackbeat := strings.EqualFold(p.typ, TypeRackbeat)
+	body, tooLarge, err := h.body(w, r)
+	switch {
+	case err != nil:
+		return answerBadBody
+	case tooLarge && !rackbeat:
+		return answerTooLarge
+	case len(body) > 0 && !rackbeat:
+		p = params{} // what the body says comes first
+		p.read(string(body))
+		p.read(r.URL.RawQuery)
+	}
 
 	if !h.Authenticator.Authenticate(p.username, p.password) {
+		call.Claims = p.username
+		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
+			return answerLimited
+		}
 		return answerRefused
 	}
 	call.Shop = p.username
+	if rackbeat {
+		return h.fromRackbeat(r, &p, body, call)
+	}
 
 	kind, ok := kindOf(p.typ)
 	if !ok {
+		if strings.EqualFold(p.typ, TypeRackbeat) {
+			return answerTypeInBody
+		}
 		return answerBadType
 	}
 	call.Kind = kind
@@ -236,14 +272,33 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 	}
 
 	hint := Hint{Shop: p.username, Kind: kind, Number: n.sent, ReceivedAt: call.At}
-	err := h.Recorder.Record(r.Context(), hint)
+	err = h.Recorder.Record(r.Context(), hint)
 	if err == nil && n.meant != "" {
 		hint.Number = n.meant
 		err = h.Recorder.Record(r.Context(), hint)
 	}
+	if err != nil {
+		return notRecorded(r, err)
+	}
+	return recorded(p.username, kind, n)
+}
+
+// body reads the body of a call, nil if it has none. tooLarge says that it is larger than
+// MaxBodyBytes.
+func (h *handler) body(w http.ResponseWriter, r *http.Request) (body []byte, tooLarge bool, err error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, false, nil
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, true, nil
+	}
+	return body, false, err
+}
+
+// notRecorded returns the answer to a call whose hint was not recorded.
+func notRecorded(r *http.Request, err error) answer {
 	switch {
-	case err == nil:
-		return recorded(p.username, kind, n)
 	case errors.Is(err, ErrFull):
 		return answerFull
 	case r.Context().Err() != nil:

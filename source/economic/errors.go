@@ -4,22 +4,25 @@ import (
 	"errors"
 	"strings"
 
+	"lagerd/budget"
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/source"
+	"lagerd/source/remote"
 )
 
 // failed wraps the error of a read with its class. An error that is not the client's own
-// is about the content of the answer.
+// is about the content of the answer. That calls cannot be booked says nothing about e-conomic,
+// and has no class.
 func failed(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, budget.ErrUnbooked) {
+		return err
 	}
 	e, ok := errors.AsType[*economic.Error](err)
 	if !ok {
 		return &source.Error{Class: plan.ClassNumber, Err: err}
 	}
-	out := &source.Error{Class: classOf(e), RetryAfter: e.RetryAfter, Err: err}
+	out := &source.Error{Class: remote.Class(e.Kind, e), RetryAfter: e.RetryAfter, Err: err}
 	if e.Kind == economic.KindUnauthorized {
 		only := *e
 		only.Kind = economic.KindForbidden
@@ -27,24 +30,4 @@ func failed(err error) error {
 		out.Narrowed = &source.Error{Class: plan.ClassPart, RetryAfter: e.RetryAfter, Err: &only}
 	}
 	return out
-}
-
-func classOf(e *economic.Error) plan.Class {
-	switch e.Kind {
-	case economic.KindUnauthorized:
-		return plan.ClassShop
-	case economic.KindForbidden:
-		return plan.ClassPart
-	case economic.KindRateLimited:
-		return plan.ClassBusy
-	case economic.KindBudget:
-		return plan.ClassDay
-	case economic.KindUnavailable:
-		if errors.Is(e, economic.ErrTimeout) {
-			return plan.ClassHanging
-		}
-		return plan.ClassInterrupted
-	case economic.KindNotFound, economic.KindBadRequest, economic.KindMalformed:
-	}
-	return plan.ClassNumber
 }

@@ -26,6 +26,7 @@ func TestClasses(t *testing.T) {
 		plan.ClassDay:         {of(economic.KindBudget)},
 		plan.ClassInterrupted: {of(economic.KindUnavailable)},
 		plan.ClassHanging:     {&economic.Error{Kind: economic.KindUnavailable, RetryAfter: time.Minute, Err: fmt.Errorf("%w within 30s", economic.ErrTimeout)}},
+		plan.ClassSilent:      {&economic.Error{Kind: economic.KindUnavailable, RetryAfter: time.Minute, Err: fmt.Errorf("%w within 1s", economic.ErrSilent)}},
 		plan.ClassNumber:      {of(economic.KindNotFound), of(economic.KindBadRequest), of(economic.KindMalformed)},
 	} {
 		for _, was := range errs {

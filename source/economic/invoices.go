@@ -24,20 +24,20 @@ type invoices struct {
 // List reads one page of invoices.
 func (s invoices) List(ctx context.Context, p source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
 	if link != "" {
-		read, err := s.account.Agreement.NextInvoices(ctx, priority(p), string(link))
+		read, err := s.account.Agreement.NextInvoices(ctx, p, string(link))
 		return s.page(read), failed(err)
 	}
 	asked := economic.InvoicesQuery{HasAfter: q.HasAfter, After: q.After, Ranges: ranges(q.Ranges), DateFrom: q.DateFrom, Descending: q.Descending}
 	if !q.Descending {
 		asked.PageSize = s.account.PageSize
 	}
-	read, err := s.account.Agreement.Invoices(ctx, priority(p), asked)
+	read, err := s.account.Agreement.Invoices(ctx, p, asked)
 	return s.page(read), failed(err)
 }
 
 // Invoice reads one invoice.
 func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) (source.Page[plan.Invoice], []string, error) {
-	read, err := s.account.Agreement.Invoice(ctx, priority(p), number)
+	read, err := s.account.Agreement.Invoice(ctx, p, number)
 	page := economic.Page[economic.Invoice]{Began: read.Began, ServerDate: read.ServerDate}
 	if economic.KindOf(err) == economic.KindNotFound {
 		return s.page(page), nil, nil
@@ -50,13 +50,13 @@ func (s invoices) Invoice(ctx context.Context, p source.Priority, number int64) 
 
 // Lines reads the item numbers on an invoice's lines.
 func (s invoices) Lines(ctx context.Context, p source.Priority, number int64) ([]string, error) {
-	read, err := s.account.Agreement.Invoice(ctx, priority(p), number)
+	read, err := s.account.Agreement.Invoice(ctx, p, number)
 	return itemsOn(read.Value.Lines), failed(err)
 }
 
 // PDF reads an invoice's PDF.
 func (s invoices) PDF(ctx context.Context, p source.Priority, number int64, link string) ([]byte, error) {
-	read, err := s.account.Agreement.InvoicePDF(ctx, priority(p), economic.Invoice{Number: number, PDF: link})
+	read, err := s.account.Agreement.InvoicePDF(ctx, p, economic.Invoice{Number: number, PDF: link})
 	return read.Value, failed(err)
 }
 
@@ -106,13 +106,13 @@ func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) 
 		CustomerNumber: i.CustomerNumber, RecipientName: i.RecipientName, OtherReference: i.OtherReference,
 		Heading: i.Heading, TextLine1: i.TextLine1, OrderNumber: i.OrderNumber, PDFLink: i.PDF,
 	}
-	doubts := doubts{}
+	var doubts source.Doubts
 	for _, u := range i.Unsound {
-		doubts.add(invoiceField(u.Field, order), u.Err)
+		doubts.Add(invoiceField(u.Field, order), u.Err)
 	}
 	if len([]rune(i.Currency)) > 3 {
 		inv.Currency = ""
-		doubts.add(invoiceOther, fmt.Errorf("currency: expected three letters, got %q", plan.Clip(i.Currency, 40)))
+		doubts.Add(invoiceOther, fmt.Errorf("currency: expected three letters, got %q", plan.Clip(i.Currency, 40)))
 	}
 	for _, f := range []struct {
 		field plan.Fields
@@ -126,16 +126,16 @@ func toInvoice(i economic.Invoice, order plan.OrderField) (plan.Invoice, error) 
 	} {
 		var err error
 		if *f.to, err = source.Exact(f.from); err != nil {
-			doubts.add(f.field, fmt.Errorf("%s: %w", f.name, err))
+			doubts.Add(f.field, fmt.Errorf("%s: %w", f.name, err))
 		}
 	}
-	if doubts.fields.Has(invoiceOrder) {
-		return inv, doubts.of(invoiceOrder)
+	if doubts.Fields().Has(invoiceOrder) {
+		return inv, doubts.Of(invoiceOrder)
 	}
-	if doubts.fields.Has(invoiceAmount) && !inv.TellsKind() {
-		return inv, doubts.of(invoiceAmount)
+	if doubts.Fields().Has(invoiceAmount) && !inv.TellsKind() {
+		return inv, doubts.Of(invoiceAmount)
 	}
-	inv.Warning = doubts.text()
+	inv.Warning = doubts.Text()
 	return inv, nil
 }
 

@@ -132,17 +132,6 @@ func TestItemsOn(t *testing.T) {
 	}
 }
 
-// TestCounterparts: each priority is the client's of the same name.
-func TestCounterparts(t *testing.T) {
-	t.Parallel()
-	for p, want := range map[source.Priority]economic.Priority{source.PriorityHint: economic.PriorityHint, source.PriorityInvoice: economic.PriorityInvoice,
-		source.PriorityTick: economic.PriorityTick, source.PrioritySweep: economic.PrioritySweep} {
-		if got := priority(p); got != want {
-			t.Errorf("%v is %v, expected %v", p, got, want)
-		}
-	}
-}
-
 // wire answers each request with the next of its answers, and keeps their paths.
 type wire struct {
 	answers []string // "": 404; "!": a broken connection
@@ -178,8 +167,8 @@ func TestAbsent(t *testing.T) {
 	}
 	service := &Service{Client: client, PageSize: 3}
 	ctx := t.Context()
-	budget := service.Budget(source.BudgetState{})
-	account := budget.Account("token")
+	part := service.Budget("shop", 0, source.Made{}, nil)
+	account := part.Account("token")
 	ask := func(answers ...string) {
 		w.answers, w.paths = answers, nil
 	}
@@ -221,7 +210,24 @@ func TestAbsent(t *testing.T) {
 	if diff := cmp.Diff(want, w.paths); diff != "" {
 		t.Error(diff)
 	}
-	if made := budget.State().Calls; made < 8 {
+	if made := part.Made().Calls; made < 8 {
 		t.Errorf("%d calls count", made)
+	}
+}
+
+// TestLongNumber: an item number of an answer's size is shown in part, by the error and the log.
+func TestLongNumber(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ø", 1<<20)
+	page := toPage(economic.Page[economic.Product]{Items: []economic.Product{{Number: long, Name: long}}}, plan.FigureInStock)
+	if len(page.Unreadable) != 1 || len(page.Observed) != 0 {
+		t.Fatalf("read %d, and %d unreadable", len(page.Observed), len(page.Unreadable))
+	}
+	bad := page.Unreadable[0]
+	if n := len([]rune(bad.Number)); n != source.LongestNumber+1 {
+		t.Errorf("its number is shown as %d characters", n)
+	}
+	if text := bad.Err.Error(); len(text) > 300 || !strings.Contains(text, "expected 1 to 64 characters, got 1048576") {
+		t.Errorf("%d bytes: %.200s", len(text), text)
 	}
 }

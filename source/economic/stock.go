@@ -28,7 +28,7 @@ var figures = map[plan.Figure]string{plan.FigureInStock: "inventory.inStock", pl
 
 // Item reads one item.
 func (s products) Item(ctx context.Context, p source.Priority, number string) (plan.Observation, error) {
-	read, err := s.account.Agreement.Product(ctx, priority(p), number)
+	read, err := s.account.Agreement.Product(ctx, p, number)
 	if economic.KindOf(err) == economic.KindNotFound {
 		return plan.Observation{Item: plan.Item{Number: number}, Began: read.Began}, nil
 	}
@@ -46,10 +46,10 @@ func (s products) Together(numbers []string) int { return s.account.Client.FitNu
 // Items reads one page of items.
 func (s products) Items(ctx context.Context, p source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
 	if link != "" {
-		read, err := s.account.Agreement.NextProducts(ctx, priority(p), string(link))
+		read, err := s.account.Agreement.NextProducts(ctx, p, string(link))
 		return toPage(read, s.figure), failed(err)
 	}
-	read, err := s.account.Agreement.Products(ctx, priority(p), economic.ProductsQuery{UpdatedSince: q.Since, Numbers: q.Numbers, PageSize: s.account.PageSize})
+	read, err := s.account.Agreement.Products(ctx, p, economic.ProductsQuery{UpdatedSince: q.Since, Numbers: q.Numbers, PageSize: s.account.PageSize})
 	return toPage(read, s.figure), failed(err)
 }
 
@@ -59,13 +59,17 @@ func toPage(read economic.Page[economic.Product], figure plan.Figure) source.Pag
 	for i := range read.Items {
 		observation, err := toObservation(&read.Items[i], figure, read.Began)
 		if err != nil {
-			p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: read.Items[i].Number, Err: err})
+			p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: shown(read.Items[i].Number), Err: err})
 			continue
 		}
 		p.Observed = append(p.Observed, observation)
 	}
 	return p
 }
+
+// shown returns an item's number as errors and the log may show it: one that is too long to store
+// stays too long.
+func shown(number string) string { return plan.Clip(number, source.LongestNumber+1) }
 
 // toObservation returns a read of an item as an observation, or an error if a required
 // field is unreadable: a number that can be stored, or the figure that the shop sells by.
@@ -76,17 +80,17 @@ func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (pl
 		InventoryEnabled: p.InventoryEnabled != nil && *p.InventoryEnabled,
 	}}
 	if n := len([]rune(p.Number)); n == 0 || n > source.LongestNumber {
-		return obs, fmt.Errorf("item number %q: expected 1 to %d characters, got %d", p.Number, source.LongestNumber, n)
+		return obs, fmt.Errorf("item number %q: expected 1 to %d characters, got %d", shown(p.Number), source.LongestNumber, n)
 	}
-	doubts := doubts{}
+	var doubts source.Doubts
 	for _, u := range p.Unsound {
-		doubts.add(productFields[u.Field], u.Err)
+		doubts.Add(productFields[u.Field], u.Err)
 	}
 	if p.Inventory != nil {
 		exactly := func(field plan.Fields, name string, from *decimal.Decimal) decimal.NullDecimal {
 			d, err := source.Exact(from)
 			if err != nil {
-				doubts.add(field, fmt.Errorf("%s: %w", name, err))
+				doubts.Add(field, fmt.Errorf("%s: %w", name, err))
 			}
 			return d
 		}
@@ -97,10 +101,10 @@ func toObservation(p *economic.Product, figure plan.Figure, began time.Time) (pl
 			OrderedFromSuppliers: exactly(plan.FieldOrderedFromSuppliers, "inventory.orderedFromSuppliers", p.Inventory.OrderedFromSuppliers),
 		}
 	}
-	if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {
-		return obs, doubts.of(plan.FieldOf(figure))
+	if figure != "" && doubts.Fields().Has(plan.FieldOf(figure)) {
+		return obs, doubts.Of(plan.FieldOf(figure))
 	}
-	obs.Unknown, obs.Warning = doubts.fields, doubts.text()
+	obs.Unknown, obs.Warning = doubts.Fields(), doubts.Text()
 	return obs, nil
 }
 

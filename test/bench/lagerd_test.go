@@ -40,6 +40,7 @@ type lagerd struct {
 	b     *testing.B
 	store *store.Store
 	db    *sql.DB
+	dsn   string // "" if the database is embedded
 	keys  *secret.Keys
 	out   *lagerdtest.Output
 	proc  *lagerdtest.Process
@@ -53,7 +54,7 @@ func install(b *testing.B, embedded bool, sandbox string, shops int, extra strin
 	if !embedded {
 		setup.DSN = mariadbtest.New(b)
 	}
-	l := &lagerd{Installation: lagerdtest.Install(b, setup), b: b, out: lagerdtest.NewOutput()}
+	l := &lagerd{Installation: lagerdtest.Install(b, setup), b: b, dsn: setup.DSN, out: lagerdtest.NewOutput()}
 	o := store.Options{DSN: setup.DSN}
 	if embedded {
 		o.Path = l.Path("lagerd.db")
@@ -82,7 +83,7 @@ func (l *lagerd) addShops(count int) {
 	for range 4 {
 		adding.Go(func() {
 			for n := range next {
-				grant, err := l.keys.Seal(shopName(n), fmt.Sprint("sandbox-grant-", n+1))
+				grant, err := l.keys.Seal(secret.GrantToken, shopName(n), fmt.Sprint("sandbox-grant-", n+1))
 				if err == nil {
 					hash := l.keys.HashCode(shopName(n), code)
 					err = l.store.AddShop(l.b.Context(), store.Shop{Shop: shopName(n), GrantToken: grant, StockOn: true, StockFigure: plan.FigureInStock,
@@ -195,12 +196,20 @@ func (l *lagerd) exec(statement string, args ...any) {
 // does not pay for earlier writes.
 func (l *lagerd) flushed() {
 	l.b.Helper()
+	server, err := sql.Open("mysql", mariadbtest.Admin(l.b, l.dsn))
+	must(l.b, err)
+	defer server.Close()
+	set := func(variable, to string) {
+		l.b.Helper()
+		_, err := server.ExecContext(l.b.Context(), "SET GLOBAL "+variable+" = "+to)
+		must(l.b, err)
+	}
 	// In this order, since the server lowers a capacity above its maximum.
 	for _, to := range [][2]string{{"innodb_io_capacity_max", "40000"}, {"innodb_io_capacity", "20000"}, {"innodb_max_dirty_pages_pct", "0"}} {
 		var before string
-		must(l.b, l.db.QueryRowContext(l.b.Context(), "SELECT @@GLOBAL."+to[0]).Scan(&before))
-		l.exec("SET GLOBAL " + to[0] + " = " + to[1])
-		defer l.exec("SET GLOBAL " + to[0] + " = " + before)
+		must(l.b, server.QueryRowContext(l.b.Context(), "SELECT @@GLOBAL."+to[0]).Scan(&before))
+		set(to[0], to[1])
+		defer set(to[0], before)
 	}
 	lagerdtest.Eventually(l.b, time.Minute, "the database has written its pages", func() bool {
 		var name string

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/budget"
 	"lagerd/economic"
 	"lagerd/test/lagerdtest"
 	"lagerd/test/sandboxtest"
@@ -81,10 +82,10 @@ func download(b *testing.B, url string) time.Duration {
 	defer client.Close()
 	a := client.Agreement("sandbox-grant-1", nil)
 	began := time.Now()
-	page, err := a.Products(b.Context(), economic.PriorityHint, economic.ProductsQuery{})
+	page, err := a.Products(b.Context(), budget.PriorityHint, economic.ProductsQuery{})
 	must(b, err)
 	for page.Next != "" {
-		page, err = a.NextProducts(b.Context(), economic.PriorityHint, page.Next)
+		page, err = a.NextProducts(b.Context(), budget.PriorityHint, page.Next)
 		must(b, err)
 	}
 	return time.Since(began)

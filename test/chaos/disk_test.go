@@ -62,6 +62,12 @@ func TestDiskFull(t *testing.T) {
 	if status, _, err := l.Ask(t.Context(), "/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("GET /healthz while the disk is full: %d, %v", status, err)
 	}
+	ready := func() int {
+		status, _, err := l.Ask(t.Context(), "/readyz")
+		must(t, err)
+		return status
+	}
+	lagerdtest.Eventually(t, 15*time.Second, "/readyz says that webhooks cannot be stored", func() bool { return ready() == http.StatusServiceUnavailable })
 	refused := f.sent.counts()
 
 	must(t, os.Remove(ballast))
@@ -70,6 +76,9 @@ func TestDiskFull(t *testing.T) {
 	}
 	f.sent.running.Wait()
 	took, lost := f.settle(30 * time.Second)
+	if status := ready(); status != http.StatusOK {
+		t.Errorf("GET /readyz after space was freed: %d", status)
+	}
 	for _, what := range lost {
 		t.Error(what)
 	}

@@ -1,5 +1,5 @@
-// Command demo shows lagerd at work on one machine: it starts a sandbox e-conomic with two
-// shops and lagerd on the embedded database, trades while a share of the webhooks is lost, and
+// Command demo shows lagerd at work on one machine: it starts a sandbox with two shops at
+// e-conomic and one whose stock is kept at Rackbeat, and lagerd on the embedded database, trades while a share of the webhooks is lost, and
 // shows live what was hinted, what was missed and how long each change took to reach the
 // database. It ends by comparing the database with the sandbox, in one line and as its exit
 // code.

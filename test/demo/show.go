@@ -46,9 +46,10 @@ type demo struct {
 var shops = []struct {
 	name      string
 	agreement int
-}{{"shop1001", 100001}, {"shop1002", 100002}}
+	rackbeat  bool // its stock is kept there
+}{{"shop1001", 100001, false}, {"shop1002", 100002, false}, {"shop1003", 100003, true}}
 
-// start starts everything and waits until both shops are in the database.
+// start starts everything and waits until all shops are in the database.
 func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 	d = &demo{options: o, out: out, pending: map[string]time.Time{}, took: map[string][]time.Duration{}, counts: map[string]int{}}
 	defer func() {
@@ -59,7 +60,7 @@ func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 	if d.dir, err = os.MkdirTemp("", "lagerd-demo"); err != nil {
 		return d, err
 	}
-	lines, err := d.child("sandbox", nil, "sandbox", "--listen", "127.0.0.1:0", "--products", "300",
+	lines, err := d.child("sandbox", nil, "sandbox", "--listen", "127.0.0.1:0", "--agreements", "3", "--rackbeat", "1", "--products", "300",
 		"--lose", fmt.Sprint(o.lose), "--double", "0.1", "--late", "0.1", "--late-by", "8s", "--read-lag", "200ms")
 	if err != nil {
 		return d, err
@@ -73,25 +74,22 @@ func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 	database := filepath.Join(d.dir, "lagerd.db")
 	files := map[string]string{
 		"app-token": "sandbox-app-token",
-		"lagerd.yaml": fmt.Sprintf("database: {path: %s}\neconomic: {rest_url: %q, app_secret_token_file: %s/app-token}\nwebhook: {listen: %q}\nadmin: {listen: %q}\nreconcile: {schedule: \"@every 10s\"}\n",
-			database, d.sandbox, d.dir, webhook, admin),
+		"lagerd.yaml": fmt.Sprintf("database: {path: %s}\neconomic: {rest_url: %q, app_secret_token_file: %s/app-token}\nrackbeat: {url: \"%s/api/\", contact: demo@example.dk, calls_per_minute: 400}\nwebhook: {listen: %q}\nadmin: {listen: %q}\nreconcile: {schedule: \"@every 10s\"}\n",
+			database, d.sandbox, d.dir, d.sandbox, webhook, admin),
 	}
 	for i, s := range shops {
 		files[s.name+".grant"] = fmt.Sprintf("sandbox-grant-%d", i+1)
-		files[s.name+".code"] = "demo-code-of-" + s.name
+		files[s.name+".code"] = "demo-hvk4mq2x7wzt9b3c-" + s.name
+		files[s.name+".key"] = fmt.Sprintf("sandbox-rackbeat-%d", i+1)
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return d, err
 		}
 	}
-	fmt.Fprintf(out, "sandbox e-conomic at %s, lagerd's webhooks at http://%s/webhooks.php, a tick every 10 s\n", d.sandbox, webhook)
+	fmt.Fprintf(out, "sandbox e-conomic and Rackbeat at %s, lagerd's webhooks at http://%s/webhooks.php, a tick every 10 s\n", d.sandbox, webhook)
 	for _, s := range shops {
-		if err := d.command("shops", "add", s.name, "--invoices-from", "1", "--grant-token-file", filepath.Join(d.dir, s.name+".grant"),
-			"--code-file", filepath.Join(d.dir, s.name+".code")); err != nil {
-			return d, err
-		}
-		if err := d.post(ctx, s.agreement, "webhooks", map[string]string{"baseURL": "http://" + webhook, "username": s.name, "password": "demo-code-of-" + s.name}); err != nil {
+		if err := d.add(ctx, s.name, s.agreement, s.rackbeat, "http://"+webhook); err != nil {
 			return d, err
 		}
 	}
@@ -113,8 +111,26 @@ func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 			return d, ctx.Err()
 		}
 	}
-	fmt.Fprintf(out, "first sweep: 2 shops, 600 items, true in the database after %s\n\n", time.Since(began).Round(10*time.Millisecond))
+	fmt.Fprintf(out, "first sweep: 3 shops, 900 items, true in the database after %s\n\n", time.Since(began).Round(10*time.Millisecond))
 	return d, nil
+}
+
+// add adds a shop, and enters its webhooks where its owner would.
+func (d *demo) add(ctx context.Context, shop string, agreement int, rackbeat bool, address string) error {
+	file := filepath.Join(d.dir, shop)
+	args := []string{"shops", "add", shop, "--invoices-from", "1", "--grant-token-file", file + ".grant", "--code-file", file + ".code"}
+	if rackbeat {
+		args = append(args, "--stock-source", "rackbeat", "--rackbeat-key-file", file+".key")
+	}
+	if err := d.command(args...); err != nil {
+		return err
+	}
+	pasted := map[string]any{"baseURL": address, "username": shop, "password": "demo-hvk4mq2x7wzt9b3c-" + shop}
+	if err := d.post(ctx, agreement, "webhooks", pasted); err != nil || !rackbeat {
+		return err
+	}
+	pasted["events"] = []string{"inventory.changed", "product.created", "product.updated"}
+	return d.post(ctx, agreement, "rackbeat/webhooks", pasted)
 }
 
 // child starts the binary with its output in a file, and returns the first line.
@@ -235,7 +251,7 @@ func (d *demo) show(ctx context.Context) (equal bool, err error) {
 	end := time.Now().Add(d.length)
 	var since string
 	for n := 0; time.Now().Before(end); n++ {
-		if err := d.post(ctx, shops[n%2].agreement, "trade", map[string]int{"count": 1}); err != nil {
+		if err := d.post(ctx, shops[n%len(shops)].agreement, "trade", map[string]int{"count": 1}); err != nil {
 			return false, d.interrupted(ctx, err)
 		}
 		if since, err = d.look(ctx, since); err != nil {

@@ -345,7 +345,7 @@ func TestShopsCommands(t *testing.T) {
 		"shops add new --invoices-from 20261101 --grant-token-file none":       "Use 2026-11-01 for the date, or number:20261101 for the invoice",
 		"shops add new --invoices-from 01112026 --grant-token-file none":       "Use 2026-11-01",
 		"shops add new --invoices-from number:x --grant-token-file none":       "expected a date",
-		"shops set shop1234 --yes":                 "require --accept-agreement",
+		"shops set shop1234 --yes":                 "--yes is for a change that is asked about",
 		"shops rotate-code shop1234 --yes":         "--retire-old",
 		"shops rotate-code shop1234 --replace-new": "there is only one code",
 		"shops show nobody":                        "no such shop",
@@ -429,7 +429,7 @@ func TestShopsCommands(t *testing.T) {
 	if after := calls(); after < before+15*2+2 {
 		t.Errorf("%d calls before and %d after commands that made 32", before, after)
 	}
-	i.command("shops", "set", "shop1234", "--figure", "available", "--order-pattern", `#(\d+)`)
+	i.command("shops", "set", "shop1234", "--figure", "available", "--yes", "--order-pattern", `#(\d+)`)
 	if after := calls(); after < before+15*2+2 {
 		t.Errorf("%d calls after the settings were reloaded, %d before", after, before)
 	}

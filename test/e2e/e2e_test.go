@@ -113,6 +113,11 @@ func noSecrets(t *testing.T, i *installation, s *sandbox) {
 		out, _ := run(t, i.Env, "", args...)
 		places[strings.Join(args, " ")] = out
 	}
+	for _, page := range []string{"/metrics", "/healthz", "/readyz"} {
+		if _, body, err := i.Ask(t.Context(), page); err == nil { // otherwise the test has ended lagerd
+			places[page] = body
+		}
+	}
 	places["the database"] = i.dump()
 	for where, text := range places {
 		for _, secret := range i.Secrets {

@@ -20,6 +20,9 @@ import (
 var binary lagerdtest.Binary
 
 func TestMain(m *testing.M) {
+	if floods() {
+		return
+	}
 	dir, err := os.MkdirTemp("", "lagerd-e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -169,7 +169,7 @@ func TestHostileTexts(t *testing.T) {
 	}
 	escaped := `\u001b[2J`
 	i.write("grant", "a-grant-token")
-	i.write("code", "code-of-shop1234")
+	i.write("code", "hvk4mq2x7wzt9b3c")
 	shows("Test"+escaped, "shops", "add", "shop1234", "--grant-token-file", i.dir+"/grant", "--code-file", i.dir+"/code", "--invoices-from", "1")
 	lagerdtest.Eventually(t, 15*time.Second, "the items and invoices are stored", func() bool {
 		out, _ := run(t, i.Env, "", "status", "shop1234", "--json")
@@ -177,7 +177,7 @@ func TestHostileTexts(t *testing.T) {
 		return json.Unmarshal([]byte(out), &list) == nil && len(list) == 1 && list[0].Items >= 61 && list[0].Invoices == 2
 	})
 	for _, number := range []string{"A-1" + "\u202e" + "2", "HTML\u202e1", "\u200bA-1", "[ORDERNO]", "A\x1b[2J", "A\u202e\u2066B"} {
-		q := url.Values{"type": {"stockUpdate"}, "username": {"shop1234"}, "password": {"code-of-shop1234"}, "number": {number}}
+		q := url.Values{"type": {"stockUpdate"}, "username": {"shop1234"}, "password": {"hvk4mq2x7wzt9b3c"}, "number": {number}}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.Webhook+"/webhooks.php?"+q.Encode(), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func TestHostileTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		_, answer := i.call("shop1234", "code-of-shop1234", "stockUpdate", number)
+		_, answer := i.call("shop1234", "hvk4mq2x7wzt9b3c", "stockUpdate", number)
 		harmless(t, "the answer to a webhook", answer)
 	}
 	show("reconcile", "--shop", "shop1234", "--item", hostileNumber, "--wait")
@@ -220,7 +220,7 @@ func TestHostileTexts(t *testing.T) {
 	show("approve", "shop1234")
 	show("shops", "resume", "shop1234")
 	show("shops", "set", "shop1234", "--order-pattern", "("+hostile)
-	show("shops", "set", "shop1234", "--grant-token-file", i.dir+"/grant", "--figure", "available")
+	show("shops", "set", "shop1234", "--grant-token-file", i.dir+"/grant", "--figure", "available", "--yes")
 	h.set(func() { h.gone = true })
 	lagerdtest.Eventually(t, 20*time.Second, "the losses are held back", func() bool { return i.status("shop1234").Held == "losses" })
 	show("status")
@@ -233,6 +233,10 @@ func TestHostileTexts(t *testing.T) {
 	show("why", "shop1234"+hostile, "1")
 	show("run", hostile)
 	show("shops", "remove", "shop1234"+hostile, "--yes")
+	show("shops", "grant", "shop1234", "--account", "reader"+hostile)
+	show("shops", "revoke", "shop1234", "--account", "reader"+hostile)
+	show("shops", "readers", "shop1234"+hostile)
+	show("shops", "places", "shop1234"+hostile)
 
 	// The same in JSON.
 	i.daemon.kill()

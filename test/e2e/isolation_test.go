@@ -121,6 +121,7 @@ func (i *installation) addShops(count int) {
 	if i.t.Failed() {
 		i.t.FailNow()
 	}
+	i.ReadAll()
 }
 
 func (s *sandbox) hang(agreement int, on bool) {

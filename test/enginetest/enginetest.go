@@ -80,6 +80,7 @@ func newWorld(t *testing.T, path string, o Options) *World {
 
 	c := config.Default()
 	c.Economic.RESTURL, c.Economic.AppSecretToken = w.Economic.URL, secret.NewText(lagerdtest.AppToken)
+	c.Rackbeat.URL = w.Economic.URL + "/api/"
 	c.Reconcile.Schedule = "0 0 29 2 *"
 	if o.Config != nil {
 		o.Config(&c)
@@ -94,7 +95,7 @@ func newWorld(t *testing.T, path string, o Options) *World {
 	log.SetLevel(logrus.DebugLevel)
 	instances := 0
 	w.Engine, err = engine.New(c, engine.Options{
-		Store: w.Store, Open: open, Shops: w.Shops,
+		Store: w.Store, Open: open, OpenRackbeat: open, Shops: w.Shops,
 		Metrics: w.Metrics, Log: log, Now: time.Now, Pace: pace, Transport: direct,
 		Jitter: func(most time.Duration) time.Duration { return most / 2 },
 		Instance: func() store.Instance {
@@ -171,6 +172,15 @@ func (w *World) AddShop(name string, agreement int) {
 	w.T.Helper()
 	w.must(w.Store.AddShop(w.T.Context(), store.Shop{Shop: name, GrantToken: []byte(lagerdtest.Grant(agreement)), StockOn: true, StockFigure: plan.FigureInStock,
 		StockSource: store.SourceEconomic, InvoicesOn: true, InvoicesFromNumber: 1, OrderField: plan.OrderInOtherReference}, []byte(name), time.Now()))
+}
+
+// MoveToRackbeat opens a Rackbeat account for an agreement and makes the shop's stock be read
+// there.
+func (w *World) MoveToRackbeat(name string, agreement int) {
+	w.T.Helper()
+	key := lagerdtest.RackbeatKey(agreement)
+	w.must(w.Economic.Send(http.MethodPut, fmt.Sprintf("/sandbox/agreements/%d/rackbeat", agreement), map[string]any{"key": key}, nil))
+	w.must(w.Store.ChangeStockSource(w.T.Context(), name, store.StockChange{Source: store.SourceRackbeat, Key: []byte(key)}, time.Now()))
 }
 
 // Set changes a shop's settings as a command does.

@@ -1,6 +1,7 @@
 package lagerdtest
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql" // opens the databases under test
-	_ "modernc.org/sqlite"             // opens the databases under test
+	"github.com/go-sql-driver/mysql" // opens the databases under test
+	_ "modernc.org/sqlite"           // opens the databases under test
 
 	"lagerd/test/sandboxtest"
 )
@@ -27,6 +28,11 @@ const (
 	Key            = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	FirstAgreement = 100001
 )
+
+// RackbeatKey returns the key of the Rackbeat account that an agreement of the sandbox may have.
+func RackbeatKey(agreement int) string {
+	return fmt.Sprintf("sandbox-rackbeat-%d", agreement-FirstAgreement+1)
+}
 
 // Grant returns the grant token of one of the sandbox's agreements.
 func Grant(agreement int) string {
@@ -49,10 +55,13 @@ type Setup struct {
 	Name  string // of its configuration, if several share a directory
 	DSN   string // of a MySQL server; "": the embedded database
 	Path  string // of the embedded database; "": in Dir
-	REST  string // e-conomic's address
+	REST  string // e-conomic's address; Rackbeat's is below it, as in the sandbox
 	Extra string // more of the configuration
 
-	Timeout time.Duration // of a call to e-conomic; 0: the default
+	Timeout    time.Duration // of a call to e-conomic; 0: the default
+	DailyCalls int           // economic.daily_calls; 0: lagerd's own
+
+	RackbeatCalls int // rackbeat.calls_per_minute; 0: as many as do not slow a test
 }
 
 // Installation is a lagerd with its configuration and its database, running or not.
@@ -92,6 +101,16 @@ func Install(t testing.TB, s Setup) *Installation {
 	if s.Timeout > 0 {
 		timeout = "\n  timeout: " + s.Timeout.String()
 	}
+	if s.DailyCalls > 0 {
+		timeout += fmt.Sprint("\n  daily_calls: ", s.DailyCalls)
+	}
+	rackbeat := ""
+	if s.REST != "" {
+		rackbeat = fmt.Sprintf("\nrackbeat:\n  url: %s/api/\n  contact: drift@example.dk\n  calls_per_minute: %d", s.REST, cmp.Or(s.RackbeatCalls, 6000))
+		if s.Timeout > 0 {
+			rackbeat += "\n  timeout: " + s.Timeout.String()
+		}
+	}
 	i.Write("app-token", AppToken)
 	i.Write("key", Key)
 	i.Write(s.Name+".yaml", fmt.Sprintf(`
@@ -100,12 +119,12 @@ database:
 key_file: %s
 economic:
   rest_url: %s
-  app_secret_token_file: %s%s
+  app_secret_token_file: %s%s%s
 webhook:
   listen: %s
 admin:
   listen: %s
-%s`, database, i.Path("key"), s.REST, i.Path("app-token"), timeout, i.Webhook, i.Admin, s.Extra))
+%s`, database, i.Path("key"), s.REST, i.Path("app-token"), timeout, rackbeat, i.Webhook, i.Admin, s.Extra))
 	i.Env = []string{"LAGERD_CONFIG=" + i.Config}
 	i.Secrets = append(i.Secrets, AppToken, Key)
 	return i
@@ -140,10 +159,47 @@ func (i *Installation) AddShop(s sandboxtest.Client, name string, agreement int,
 	i.Secrets = append(i.Secrets, code, Grant(agreement))
 	i.Command(append([]string{"shops", "add", name, "--grant-token-file", i.Path(name + ".grant"), "--code-file", i.Path(name + ".code")}, args...)...)
 	pasted := map[string]string{"baseURL": "http://" + i.Webhook, "username": name, "password": code}
+	i.ReadAll()
 	if err := s.Post(agreement, "webhooks", pasted, nil); err != nil {
 		i.T.Fatal(err)
 	}
 	return code
+}
+
+// AddRackbeatShop is AddShop for an agreement whose stock is kept at Rackbeat: its webhooks are
+// entered there too, and their token is stored.
+func (i *Installation) AddRackbeatShop(s sandboxtest.Client, name string, agreement int, args ...string) string {
+	i.T.Helper()
+	key, token := i.Path(name+".rackbeat-key"), fmt.Sprintf("token-of-%s-%x", name, time.Now().UnixNano())
+	i.Write(name+".rackbeat-key", RackbeatKey(agreement))
+	i.Write(name+".rackbeat-tokens", token)
+	i.Secrets = append(i.Secrets, RackbeatKey(agreement), token)
+	code := i.AddShop(s, name, agreement, append([]string{"--stock-source", "rackbeat", "--rackbeat-key-file", key,
+		"--rackbeat-webhook-token-file", i.Path(name + ".rackbeat-tokens")}, args...)...)
+	i.EnterAtRackbeat(s, name, agreement, code, token)
+	return code
+}
+
+// EnterAtRackbeat enters a shop's webhooks at Rackbeat.
+func (i *Installation) EnterAtRackbeat(s sandboxtest.Client, name string, agreement int, code, token string) {
+	i.T.Helper()
+	pasted := map[string]string{"baseURL": "http://" + i.Webhook, "username": name, "password": code, "token": token}
+	if err := s.Post(agreement, "rackbeat/webhooks", pasted, nil); err != nil {
+		i.T.Fatal(err)
+	}
+}
+
+// ReadAll lets the test's own account read the views of all shops: Differences compares with them.
+func (i *Installation) ReadAll() {
+	i.T.Helper()
+	if i.Driver != "mysql" {
+		return
+	}
+	cfg, err := mysql.ParseDSN(i.DSN)
+	if err != nil {
+		i.T.Fatal(err)
+	}
+	i.Command("shops", "grant", "--all", "--account", cfg.User)
 }
 
 // Call calls the webhook as e-conomic does, or a person in a browser.

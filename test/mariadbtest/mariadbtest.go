@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"lagerd/store/rights"
 )
 
 // serverVariable names a server to use instead of a private one.
@@ -44,10 +48,69 @@ func Main(m *testing.M) int {
 }
 
 // New returns the DSN (go-sql-driver, times as UTC time.Time) of an empty database for t alone,
-// which is dropped when t ends. The first call in a process starts the server. The test fails,
-// and never skips, without MariaDB; it also fails if it leaves a transaction open that prevents
+// which is dropped when t ends. Its account has the privileges that lagerd asks for, running and
+// migrating, and no others. The first call in a process starts the server. The test fails, and
+// never skips, without MariaDB; it also fails if it leaves a transaction open that prevents
 // dropping its database.
 func New(t testing.TB) string {
+	t.Helper()
+	dsn := newDatabase(t)
+	return Account(t, dsn, "", "GRANT "+rights.Running+", "+rights.Migrating+" ON {database}.* TO {account}")
+}
+
+// Admin returns a DSN of the same database for the account that owns the server.
+func Admin(t testing.TB, dsn string) string {
+	t.Helper()
+	server, err := sharedDSN()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, of := parse(t, server), parse(t, dsn)
+	return withDatabase(owner, of.DBName)
+}
+
+// accounts numbers the accounts of this process.
+var accounts atomic.Int64
+
+// Account creates an account on any host with the statements, in which {account} stands for it
+// and {database} for the database of the DSN, and returns its DSN for that database. It is
+// dropped when t ends. Without a name it gets one of its own; names are shared by all tests of
+// a server.
+func Account(t testing.TB, dsn, name string, statements ...string) string {
+	t.Helper()
+	admin, cfg := Admin(t, dsn), parse(t, dsn)
+	if name == "" {
+		name = fmt.Sprintf("lt%d_%d", os.Getpid(), accounts.Add(1))
+	}
+	cfg.User, cfg.Passwd = name, "pw-of-"+name
+	account := "'" + name + "'@'%'"
+	for _, statement := range append([]string{"CREATE USER {account} IDENTIFIED BY '" + cfg.Passwd + "'"}, statements...) {
+		statement = strings.NewReplacer("{account}", account, "{database}", "`"+strings.ReplaceAll(cfg.DBName, "_", `\_`)+"`").Replace(statement)
+		if strings.Contains(statement, "`.`") || !strings.Contains(statement, ".*") {
+			statement = strings.ReplaceAll(statement, `\_`, "_") // wildcards only in grants on a whole database
+		}
+		if err := execute(t.Context(), admin, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := execute(context.Background(), admin, "DROP USER IF EXISTS "+account); err != nil {
+			t.Error(err)
+		}
+	})
+	return cfg.FormatDSN()
+}
+
+func parse(t testing.TB, dsn string) *mysql.Config {
+	t.Helper()
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func newDatabase(t testing.TB) string {
 	t.Helper()
 	server, err := sharedDSN()
 	if err != nil {

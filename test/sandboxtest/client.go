@@ -62,3 +62,15 @@ func (c Client) Send(method, path string, body, into any) error {
 	}
 	return nil
 }
+
+// RackbeatFaults sets the named faults of every Rackbeat account and leaves the others
+// unchanged.
+func (c Client) RackbeatFaults(named map[string]any) error {
+	return c.Send(http.MethodPut, "/sandbox/rackbeat/faults", named, nil)
+}
+
+// RackbeatTruth returns what an agreement's Rackbeat account holds.
+func (c Client) RackbeatTruth(agreement int) (RackbeatTruth, error) {
+	var t RackbeatTruth
+	return t, c.Send(http.MethodGet, fmt.Sprintf("/sandbox/agreements/%d/rackbeat/truth", agreement), nil, &t)
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Truth is what an agreement of the sandbox holds.
+// Truth is what an agreement of the sandbox holds, wherever its stock is kept.
 type Truth struct {
 	Products []struct {
 		Number    string           `json:"number"`
@@ -27,6 +27,22 @@ type Truth struct {
 		Gross      decimal.Decimal `json:"gross"`
 		PDFSHA256  string          `json:"pdfSHA256"`
 	} `json:"invoices"`
+}
+
+// RackbeatTruth is what an agreement's Rackbeat account holds. An item's figures by place
+// include the places in them.
+type RackbeatTruth struct {
+	Account int64 `json:"account"`
+	Items   []struct {
+		Number    string                     `json:"number"`
+		Barred    bool                       `json:"barred"`
+		Enabled   bool                       `json:"enabled"`
+		Stock     decimal.Decimal            `json:"stock"`
+		Ordered   decimal.Decimal            `json:"ordered"`
+		Available decimal.Decimal            `json:"available"`
+		Purchased decimal.Decimal            `json:"purchased"`
+		Places    map[string]decimal.Decimal `json:"places"`
+	} `json:"items"`
 }
 
 // Differences compares what a shop's own software reads with the truth, and describes each

@@ -232,11 +232,20 @@ type connector struct {
 	inst *instance
 }
 
-// Connect takes no time: each statement or transaction has its own connection. With a pool it
-// would be random which goroutine gets a broken one.
-func (c connector) Connect(context.Context) (driver.Conn, error) {
+// refusing is how long it takes to be refused a connection. It is an odd number, so that nothing
+// else happens at the same time: whoever is refused never races with what it began before.
+const refusing = 137 * time.Microsecond
+
+// Connect takes no time unless it is refused: each statement or transaction has its own
+// connection. With a pool it would be random which goroutine gets a broken one.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if c.db.down.Load() {
-		return nil, errRefused
+		select {
+		case <-time.After(refusing):
+			return nil, errRefused
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	return &conn{db: c.db, inst: c.inst}, nil
 }
@@ -249,6 +258,8 @@ type conn struct {
 	inst   *instance
 	broken bool
 	inTx   bool // as far as the instance knows
+	opens  bool // a transaction, with the next statement
+	about  string
 }
 
 var (
@@ -259,6 +270,9 @@ var (
 // do passes an operation that needs the connection to the simulation.
 func (c *conn) do(ctx context.Context, what, about string, effect func() error) error {
 	var failed error
+	if c.opens {
+		c.about = about
+	}
 	call := &call{from: c.inst, key: what + about, conn: c}
 	call.effect = func() {
 		if c.broken || c.db.down.Load() {
@@ -268,6 +282,12 @@ func (c *conn) do(ctx context.Context, what, about string, effect func() error) 
 		}
 		c.db.conns[c] = true
 		c.db.active = time.Now()
+		if c.opens {
+			c.opens = false
+			if failed = c.begin(); failed != nil {
+				return
+			}
+		}
 		failed = effect()
 	}
 	inTx := c.inTx
@@ -327,6 +347,8 @@ func about(query string, args []driver.NamedValue) string {
 		case !ok || !strings.HasPrefix(s, "shop") && !strings.HasPrefix(s, "@"):
 		case strings.HasPrefix(query, "INSERT INTO hints ") && len(args) > n+2:
 			return fmt.Sprint(" ", s, " ", args[n+2].Value)
+		case strings.HasPrefix(query, "INSERT INTO hint_batches ") && len(args) > n+3: // of two writers at once
+			return fmt.Sprintf(" %s %v %.60q", s, args[n+2].Value, args[n+3].Value)
 		default:
 			return " " + s
 		}
@@ -380,19 +402,19 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return r, nil
 }
 
-func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
-	err := c.do(ctx, "begin", "", func() error {
-		return c.statement("begin", false, func() error {
-			c.db.mustExec("BEGIN")
-			c.db.owner = c
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	c.inTx = true
+// BeginTx does not wait: the transaction opens with its first statement. Nothing says which shop
+// a BEGIN is for, so which of two simultaneous ones came first would be random.
+func (c *conn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
+	c.inTx, c.opens = true, true
 	return tx{c}, nil
+}
+
+func (c *conn) begin() error {
+	return c.statement("begin", false, func() error {
+		c.db.mustExec("BEGIN")
+		c.db.owner = c
+		return nil
+	})
 }
 
 type tx struct{ c *conn }
@@ -400,7 +422,7 @@ type tx struct{ c *conn }
 func (t tx) Commit() error {
 	c, s := t.c, t.c.db.sim
 	c.inTx = false
-	return c.do(context.Background(), "commit", "", func() error {
+	return c.do(context.Background(), "commit", c.about, func() error {
 		if c.db.owner != c {
 			return nil // the transaction is gone, and MariaDB reports success
 		}

@@ -17,6 +17,11 @@
 // seed, and carries it out. So one thing happens at a time, in an order decided by the seed
 // alone: the same seed gives the same run.
 //
+// In some seeds the stock of some shops is at Rackbeat, whose answers take the same way as
+// e-conomic's. Its webhooks call the handler, with the bodies and tokens that the real ones have
+// (webhooks.go). In some of these seeds a person moves the stock between the two services
+// (stockmoves.go), and either service is out at times.
+//
 // Only the SQL driver's connection, the HTTP transport, the clock and the jitter of lagerd are
 // replaced. The database is an in-memory SQLite; package chaos tests a real MariaDB.
 package sim

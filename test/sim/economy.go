@@ -21,6 +21,7 @@ type workKey struct {
 // quiet is a period in which a lagerd makes no calls for a shop.
 type quiet struct {
 	account     *shop     // that sent a 429; nil: after a failure, and a person may ask all the same
+	agreement   int64     // with account: which one lagerd took it for
 	from, until time.Time // both excluded
 	why         string
 }
@@ -35,6 +36,13 @@ type economy struct {
 	quiet    map[workKey][]quiet
 	spent    map[string]spent
 	failed   map[string]int64 // by shop, the stored number of consecutive failures
+
+	agreements map[accountKey]*agreement     // and accounts at Rackbeat
+	rackbeat   map[askedRackbeat][]time.Time // the latest
+
+	unknown map[*shop]int            // reads of numbers that never are at e-conomic
+	pdfs    map[*shop]map[string]int // reads of each PDF
+	retries map[*shop]int            // those that were not the first
 }
 
 // spent is the stored count of a shop's calls of a day.
@@ -49,7 +57,8 @@ type spent struct {
 const mostInAMinute = 500
 
 func newEconomy() economy {
-	return economy{calls: map[*shop]int64{}, accounts: map[string]map[*shop]bool{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}}
+	return economy{calls: map[*shop]int64{}, accounts: map[string]map[*shop]bool{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}, agreements: map[accountKey]*agreement{}, rackbeat: map[askedRackbeat][]time.Time{},
+		unknown: map[*shop]int{}, pdfs: map[*shop]map[string]int{}, retries: map[*shop]int{}}
 }
 
 // working returns the lease under which an instance works on a shop, according to the database.
@@ -61,7 +70,16 @@ func (o *oracle) working(i *instance, shop string) workKey {
 	return k
 }
 
-// asks records a request when it is made.
+// calls records a request when it is made.
+func (o *oracle) calls(i *instance, x *shop, req *http.Request, at time.Time) {
+	if ofRackbeat(req) {
+		o.asksRackbeat(i, x, req.URL.RequestURI(), at)
+		return
+	}
+	o.asks(i, x, req.URL.RequestURI(), at)
+}
+
+// asks records a request to e-conomic when it is made.
 func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	e := &o.economy
 	if o.over {
@@ -76,14 +94,21 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 		e.counts = minute
 		clear(e.minute)
 	}
+	o.checkAgreement(agreements, i, x, path, at)
 	if e.minute[x.name]++; e.minute[x.name] > mostInAMinute {
 		o.violate("economy: a call for %[2]s of %[1]s is number %[3]d within a minute", x.name, path, e.minute[x.name])
+	}
+	if o.sim.profile.short && !o.sim.calm {
+		o.checkReserves(x, path, at)
 	}
 	if len(e.quiet) == 0 {
 		return
 	}
 	k := o.working(i, x.name)
 	for _, q := range e.quiet[k] {
+		if q.account != nil && q.agreement != 0 && q.agreement != o.known(x.name) {
+			continue // the token turned out to be another agreement's, which is not known to be blocked
+		}
 		if at.After(q.from) && at.Before(q.until) && (q.account == x || q.account == nil && !o.asked(x.name)) {
 			o.violate("economy: %s asked for %s of %s %s after %s, expected nothing for %s", i.name, path, x.name, at.Sub(q.from), q.why, q.until.Sub(q.from))
 		}
@@ -104,6 +129,41 @@ func (o *oracle) asked(shop string) bool {
 	return ok && time.Since(answered) < askedLately
 }
 
+// fewCalls is how many calls a day has where they are few.
+const fewCalls = 400
+
+// checkReserves checks that hints leave what is reserved for others, that numbers that are not
+// stored have a small allowance only, and that PDFs that do not come have a fifth of the calls.
+func (o *oracle) checkReserves(x *shop, path string, at time.Time) {
+	e, rest := &o.economy, at.UTC().Truncate(24*time.Hour).Add(24*time.Hour).Sub(at).Hours()
+	passed := at.Sub(o.sim.began).Hours()
+	item, hinted := strings.CutPrefix(path, "/products/")
+	if hinted || strings.HasPrefix(path, "/products?") && strings.Contains(path, "filter=") && !strings.Contains(path, "lastUpdated") {
+		o.sim.counts["call for a hint"]++
+		ticks, sweeps := min(120, fewCalls/24.0*0.6)*rest, fewCalls/10.0*rest/24
+		if most := int64(fewCalls*85/100 - ticks - sweeps + 2); e.calls[x] > most {
+			o.violate("economy: call %d of the day, for %s of %s, is a hint's, which may use %d", e.calls[x], path, x.name, most)
+		}
+	}
+	if isUnknown(item) {
+		if e.unknown[x]++; float64(e.unknown[x]) > fewCalls/10.0/24*(1+passed)+1 {
+			o.violate("economy: %d calls for numbers of %s that are not stored, in %s", e.unknown[x], x.name, at.Sub(o.sim.began))
+		}
+	}
+	if strings.HasSuffix(path, "/pdf") {
+		if e.pdfs[x] == nil {
+			e.pdfs[x] = map[string]int{}
+		}
+		if e.pdfs[x][path]++; e.pdfs[x][path] > 1 {
+			o.sim.counts["PDF read again"]++
+			e.retries[x]++
+		}
+		if float64(e.retries[x]) > fewCalls/5.0/24*(1+passed)+3 {
+			o.violate("economy: PDFs of %s were read again %d times in %s", x.name, e.retries[x], at.Sub(o.sim.began))
+		}
+	}
+}
+
 // rest requires that an instance makes no calls for a shop for the given time from now on.
 func (o *oracle) rest(k workKey, account *shop, d time.Duration, why string) {
 	now := time.Now()
@@ -113,17 +173,30 @@ func (o *oracle) rest(k workKey, account *shop, d time.Duration, why string) {
 			list = append(list, q)
 		}
 	}
-	o.economy.quiet[k] = append(list, quiet{account, now, now.Add(d), why})
+	o.economy.quiet[k] = append(list, quiet{account, o.known(k.shop), now, now.Add(d), why})
+}
+
+// known returns the number of the agreement that lagerd takes a shop for.
+func (o *oracle) known(shop string) (agreement int64) {
+	for _, row := range o.sim.db.mustQuery("SELECT agreement_number FROM progress WHERE shop = ?", shop) {
+		agreement = row[0].(int64)
+	}
+	return agreement
 }
 
 // limited records a 429 that an instance received.
-func (o *oracle) limited(i *instance, x *shop, header http.Header) {
+func (o *oracle) limited(i *instance, x *shop, req *http.Request, header http.Header) {
 	wait := time.Minute // e-conomic's window, if it does not say
 	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
 		wait = time.Duration(max(seconds, 1)) * time.Second
 	}
 	if x.name != "" && !o.over {
-		o.rest(o.working(i, x.name), x, wait, "a 429")
+		o.rest(o.working(i, x.name), x.account(req), wait, "a 429")
+		of := agreements
+		if ofRackbeat(req) {
+			of = depots
+		}
+		o.toldToWait(of, i, x, wait)
 	}
 }
 
@@ -167,6 +240,7 @@ func (o *oracle) checkSpent() {
 		}
 		e.spent[name] = is
 	}
+	o.checkStockCalls()
 }
 
 // checkBackoff requires a lagerd that recorded a failed pass to make no calls for the shop,
@@ -177,7 +251,9 @@ func (o *oracle) checkBackoff(i *instance, fenced string) {
 		name, failures := row[0].(string), row[1].(int64)
 		// A refusal of a part that is held for another reason is recorded, and the rest continues.
 		besideHold := strings.Contains(row[2].(string), "e-conomic denies access")
-		if was := e.failed[name]; name == fenced && failures > was && !besideHold {
+		// Where parts have tokens of their own, one's failure is recorded and only it waits.
+		divided := o.sim.world.named(name).divided()
+		if was := e.failed[name]; name == fenced && failures > was && !besideHold && !divided {
 			o.rest(o.working(i, name), nil, o.sim.profile.config().Reconcile.RetryMin/2, fmt.Sprint("failure ", failures, " in a row"))
 		}
 		e.failed[name] = failures
@@ -187,4 +263,6 @@ func (o *oracle) checkBackoff(i *instance, fenced string) {
 // notesMore reports whether this run also records failures of passes after which no backoff is
 // due: settings change during them, parts are refused while the rest continues, or the day's
 // calls are spent.
-func (p profile) notesMore() bool { return p.forbids || p.moves || p.dailyCalls < 10_000 }
+func (p profile) notesMore() bool {
+	return p.forbids || p.moves || p.sources || p.spends || p.short || p.dailyCalls < 10_000
+}

@@ -51,24 +51,26 @@ func TestQuietShop(t *testing.T) {
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	// By the simulated lagerd's settings, with half of the maximum jitter.
-	backoff := func(failures int) time.Duration {
-		return time.Second + min(2*time.Second<<(failures-1), 40*time.Second)/2
+	backoff := func(failures int, most time.Duration) time.Duration {
+		return time.Second + min(2*time.Second<<(failures-1), most)/2
 	}
 	for name, c := range map[string]struct {
 		fails   func(path string) bool
 		prepare func(s *stage)
 		late    time.Duration // interval of checks for due work
+		tries   int           // in eight minutes
+		most    time.Duration // longest backoff
 	}{
-		"a shop": {isInvoices, func(s *stage) {}, 0},
+		"a shop": {isInvoices, func(s *stage) {}, 0, 10, 40 * time.Second},
 		"an item that was hinted at": {isItem, func(s *stage) {
 			s.world.tell(s.shop(), "stock", "item1")
-		}, pollEvery},
+		}, pollEvery, 10, 40 * time.Second},
 		"an invoice that was hinted at": {func(p string) bool { return p == "/invoices/booked/7" }, func(s *stage) {
 			s.world.tell(s.shop(), "invoice", "7")
-		}, pollEvery},
+		}, pollEvery, 10, 40 * time.Second},
 		"an invoice's PDF": {isPDF, func(s *stage) {
 			s.world.book(s.shop(), s.world.living(s.shop())[0])
-		}, pollEvery},
+		}, pollEvery, 9, 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,17 +82,17 @@ func TestRetries(t *testing.T) {
 				c.prepare(s)
 				s.pass(8 * time.Minute)
 				tries := s.calls(from, c.fails)
-				if len(tries) < 10 {
-					t.Fatalf("only %d tries", len(tries))
+				if len(tries) < c.tries || c.most > time.Hour && len(tries) > c.tries {
+					t.Fatalf("%d tries, expected %d", len(tries), c.tries)
 				}
 				for n, try := range tries[1:] {
-					if span, want := try.at.Sub(tries[n].at), backoff(n+1); span < want || span > want+c.late+time.Second {
+					if span, want := try.at.Sub(tries[n].at), backoff(n+1, c.most); span < want || span > want+c.late+time.Second {
 						t.Errorf("the try after %d failures came %s after the one before, expected %s", n+1, span, want)
 					}
 				}
 				s.heals()
 				from = time.Now()
-				s.pass(time.Minute)
+				s.pass(backoff(len(tries), c.most) + 10*time.Second)
 				if again := s.calls(from, c.fails); len(again) == 0 || again[0].status != http.StatusOK && again[0].status != http.StatusNotFound {
 					t.Errorf("no retry that would succeed: %v", again)
 				}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/plan"
+	"lagerd/store"
 	"lagerd/webhook"
 )
 
@@ -222,8 +225,8 @@ func TestSweepsLeaveCalls(t *testing.T) {
 	})
 }
 
-// TestDaysCallsBind checks that sweeps and ticks leave some of the day's calls to hints, that
-// no call is made when all are spent, that people are told, and that work resumes the next day.
+// TestDaysCallsBind checks that ticks leave some of the day's calls to people, that nothing else
+// uses those, that people are told, and that work resumes the next day.
 func TestDaysCallsBind(t *testing.T) {
 	t.Parallel()
 	const daily = 100
@@ -235,17 +238,27 @@ func TestDaysCallsBind(t *testing.T) {
 		})
 		ended := time.Now()
 		s.world.tell(s.shop(), webhook.KindStock, "item1")
-		s.until(20*time.Second, "a hint is read of what ticks leave", func() bool { return len(s.calls(ended, isItem)) > 0 })
+		s.until(20*time.Second, "a hint waits", func() bool {
+			rows := s.rows("SELECT reason FROM hints WHERE open = 1")
+			return len(rows) == 1 && rows[0][0] == string(plan.HintShort)
+		})
+		if asked := s.calls(ended, isItem); len(asked) > 0 {
+			t.Errorf("a hint is read of what ticks leave: %v", asked)
+		}
+		s.person(func(ctx context.Context, st *store.Store) error {
+			return st.RecordHints(ctx, []store.HintRecord{{Shop: s.shop().name, Kind: plan.KindStock, Number: "item1", Cause: plan.CauseOperator, At: time.Now()}})
+		})
+		s.until(20*time.Second, "a person's hint is read of what ticks leave", func() bool { return len(s.calls(ended, isItem)) == 1 })
 		s.asks("tick", "tick")
 		if _, failure := s.answered("tick", time.Minute); !strings.Contains(failure, "cut short: it waits until "+midnight.Format("2006-01-02")) {
 			t.Errorf("the requested tick reports %q", failure)
 		}
 		s.pass(time.Until(midnight) - time.Minute)
-		if n := len(s.asked); n != daily {
+		if n := len(s.asked); n > daily {
 			t.Errorf("%d calls were made on a day of %d", n, daily)
 		}
 		for n, a := range s.asked {
-			if share := daily * 95 / 100; isListing(a.path) && n >= share {
+			if share := daily * 95 / 100; (isListing(a.path) || isInvoices(a.path)) && n >= share {
 				t.Errorf("call %d was a tick's listing, whose share is %d", n+1, share)
 			}
 		}

@@ -2,9 +2,9 @@ package sim
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
-
-	"lagerd/store"
 )
 
 // Hints are answered by generation: the oracle remembers when each one arrived, and which reads
@@ -19,7 +19,16 @@ func (o *oracle) answered(i *instance, k hintKey, deleted []batch) bool {
 	if o.hints[k].open || k.kind == "invoice" && o.stored(k) {
 		return true
 	}
-	began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+	began, read := o.reads[o.readOf(i, k)]
+	if k.number == "" { // of all items
+		began, read = o.sweptAt(i, k)
+	}
+	at, marked := o.markedAt[hintKey{shop: k.shop, kind: k.kind}]
+	if k.kind == "invoice" && marked && (!read || began < at) {
+		// A listing of items claims batches and marks what it cannot answer before it deletes them.
+		// That mark was or will be ended by a listing of invoices that began after it.
+		began, read = at, true
+	}
 	return read && !slices.ContainsFunc(deleted, func(b batch) bool { return b.step > began && slices.Contains(b.hints, k) })
 }
 
@@ -39,6 +48,7 @@ func (o *oracle) readBatches() (deleted []batch) {
 		b.hints = nil
 		for _, h := range hints {
 			k := hintKey{row[1].(string), h.Kind, h.Number}
+			o.checkForged(k)
 			o.batched[k]++
 			b.hints = append(b.hints, k)
 		}
@@ -64,12 +74,19 @@ func (o *oracle) checkAcknowledged() {
 
 // acknowledged checks that "Success" means durable.
 func (o *oracle) acknowledged(a ack) {
-	o.sim.counts["webhook acknowledged"]++
-	if o.sim.profile.removes {
+	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
+	switch {
+	case a.status == http.StatusForbidden && !a.forged:
+		o.violate("token: a webhook of %v was refused, though it has the token of Rackbeat's", k)
+	case a.status == http.StatusOK && a.forged:
+		o.violate("token: a webhook of %v without the token of Rackbeat's was acknowledged", k)
+	}
+	if a.status != http.StatusOK {
+		o.sim.counts[fmt.Sprint("webhook answered ", a.status)]++
 		return
 	}
-	k := hintKey{a.hint.Shop, string(a.hint.Kind), a.hint.Number}
-	if o.over {
+	o.sim.counts["webhook acknowledged"]++
+	if o.sim.profile.removes || o.over {
 		return
 	}
 	if o.hinted(k) <= a.before {
@@ -85,6 +102,7 @@ func (o *oracle) checkHints(i *instance) {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, number, seen_gen, done_gen, open, tries FROM hints") {
 		k := hintKey{row[0].(string), row[1].(string), row[2].(string)}
 		found[k] = true
+		o.checkForged(k)
 		seen, done, open, tries := row[3].(int64), row[4].(int64), truth(row[5]), row[6].(int64)
 		was := o.hints[k]
 		if was.steps == nil {
@@ -103,7 +121,7 @@ func (o *oracle) checkHints(i *instance) {
 		case open && was.open && seen == was.seen && tries < was.tries:
 			o.violate("hints: the number of reads of %v went from %d to %d", k, was.tries, tries)
 		case done > was.done:
-			began, read := o.reads[readKey{i.id, k.shop, k.kind, k.number}]
+			began, read := o.reads[o.readOf(i, k)]
 			if k.kind == "invoice" && o.stored(k) {
 				break // it is stored, and a booked invoice never changes
 			}
@@ -129,11 +147,13 @@ func (o *oracle) checkHints(i *instance) {
 
 // off reports whether a person has switched off what a hint is about.
 func (o *oracle) off(k hintKey) bool {
-	row := o.sim.db.mustQuery("SELECT stock_on, stock_source, invoices_on FROM shops WHERE shop = ?", k.shop)[0]
+	row := o.sim.db.mustQuery("SELECT stock_on, stock_source = 'economic' OR rackbeat_key IS NOT NULL, invoices_on FROM shops WHERE shop = ?", k.shop)[0]
 	if k.kind == "invoice" {
 		return !truth(row[2])
 	}
-	return !truth(row[0]) || row[1] != string(store.SourceEconomic)
+	// A listing without a figure holds the stock: its hints are answered with that reason.
+	noFigures := len(o.sim.db.mustQuery("SELECT 1 FROM holds WHERE shop = ? AND scope = 'stock' AND reason = 'no_inventory'", k.shop)) > 0
+	return !truth(row[0]) || !truth(row[1]) || noFigures
 }
 
 func (o *oracle) stored(k hintKey) bool {

@@ -44,9 +44,11 @@ type answers struct {
 // partOf returns which part a path reads.
 func partOf(path string) plan.Scope {
 	switch {
+	case path == "/api/self":
+		return scopeKey
 	case path == "/self":
 		return plan.ScopeShop
-	case strings.HasPrefix(path, "/products"):
+	case strings.HasPrefix(path, "/products"), strings.HasPrefix(path, "/api/"):
 		return plan.ScopeStock
 	case strings.HasSuffix(path, "/pdf"):
 		return plan.ScopePDFs
@@ -59,7 +61,7 @@ func (o *oracle) answer(i *instance, x *shop, req *http.Request, status int) {
 	k := partKey{i.id, x.name, partOf(req.URL.EscapedPath())}
 	a := o.answers[k]
 	switch {
-	case status == http.StatusOK, status == http.StatusNotFound && k.scope != plan.ScopePDFs:
+	case status == http.StatusOK, status == http.StatusPartialContent, status == http.StatusNotFound && k.scope != plan.ScopePDFs:
 		a.well = o.sim.step.Load()
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		a.refused, a.status = o.sim.step.Load(), status
@@ -70,8 +72,8 @@ func (o *oracle) answer(i *instance, x *shop, req *http.Request, status int) {
 }
 
 // checkHolds checks that a hold begins with a refusal of what it stops, is never overwritten,
-// and ends only by its own condition.
-func (o *oracle) checkHolds(i *instance) {
+// and ends only by its own condition, or since a person has moved the shop's stock.
+func (o *oracle) checkHolds(i *instance, moved bool) {
 	found := map[holdKey]heldState{}
 	for _, row := range o.sim.db.mustQuery("SELECT shop, scope, reason FROM holds") {
 		k := holdKey{row[0].(string), plan.Scope(row[1].(string))}
@@ -94,7 +96,7 @@ func (o *oracle) checkHolds(i *instance) {
 		found[k] = is
 	}
 	for k, was := range o.holds {
-		if _, held := found[k]; !held {
+		if _, held := found[k]; !held && !moved {
 			o.checkEnd(i, k, was)
 		}
 	}
@@ -102,8 +104,14 @@ func (o *oracle) checkHolds(i *instance) {
 }
 
 func (o *oracle) checkBegin(i *instance, k holdKey, reason plan.Reason) {
-	a := o.answers[partKey{i.id, k.shop, k.scope}]
+	a, x := o.answers[partKey{i.id, k.shop, k.scope}], o.sim.world.named(k.shop)
 	switch {
+	case x.divides(k.scope, reason):
+		if by := o.answers[partKey{i.id, k.shop, x.identityOf(k.scope)}]; by.refused < by.well || by.refused == 0 {
+			o.violate("holds: %v is held for %s by %s, but nothing refused its token (%+v)", k, reason, i.name, by)
+		}
+	case k.scope == plan.ScopeShop && x.divided():
+		o.violate("holds: all of %s is held for %s by %s, though its stock and its invoices have tokens of their own", k.shop, reason, i.name)
 	case k.scope == plan.ScopeShop && reason == plan.HeldAgreementChanged:
 	case k.scope == plan.ScopeShop:
 		want := map[plan.Reason]int{plan.HeldTokenRefused: http.StatusUnauthorized, plan.HeldForbidden: http.StatusForbidden}[reason]
@@ -121,8 +129,10 @@ func (o *oracle) checkEnd(i *instance, k holdKey, was heldState) {
 	ended := true
 	switch {
 	case was.reason == plan.HeldLosses:
-		l := o.wholes[listingKey{i.id, k.shop}]
+		l := o.wholes[listingKey{i.id, o.reader(k.shop)}]
 		ended = x.approved || l != nil && l.began >= was.step && o.takes(i, x, l, was.step) <= max(lossMin, len(x.numbers)*lossPercent/100)
+	case x.divides(k.scope, was.reason):
+		ended = o.answers[partKey{i.id, k.shop, x.identityOf(k.scope)}].well >= was.step
 	case k.scope == plan.ScopeShop:
 		ended = a.well >= was.step || a.refused >= was.step && was.reason != plan.HeldAgreementChanged &&
 			a.status != map[plan.Reason]int{plan.HeldTokenRefused: http.StatusUnauthorized, plan.HeldForbidden: http.StatusForbidden}[was.reason]

@@ -2,10 +2,13 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe" //nolint:depguard // for clock
@@ -56,10 +59,13 @@ type instance struct {
 	cancel  context.CancelFunc
 	store   *store.Store
 	engine  *engine.Engine
+	shops   *shops
 	metrics *status.Metrics
-	names   atomic.Int64  // how many names it has had as a lease holder
-	reloads atomic.Bool   // a reload is running
-	running chan struct{} // closed when it has ended
+
+	webhooks http.Handler
+	names    atomic.Int64  // how many names it has had as a lease holder
+	reloads  atomic.Bool   // a reload is running
+	running  chan struct{} // closed when it has ended
 }
 
 // boot starts a new process.
@@ -84,9 +90,10 @@ func (s *simulation) boot() {
 	if s.script.metrics != nil {
 		i.metrics = s.script.metrics()
 	}
+	i.shops = &shops{store: st, changing: s.profile.moves || s.profile.sources || s.profile.changing}
 	i.engine, err = engine.New(s.profile.config(), engine.Options{
-		Store: st, Open: func(_ string, sealed []byte) (string, error) { return string(sealed), nil },
-		Shops: &shops{store: st, changing: s.profile.moves || s.profile.changing}, Metrics: i.metrics, Log: log, Now: i.now, Jitter: i.jitter, Transport: network{s, i},
+		Store: st, Open: opened, OpenRackbeat: opened,
+		Shops: i.shops, Metrics: i.metrics, Log: log, Now: i.now, Jitter: i.jitter, Transport: network{s, i},
 		Instance: func() store.Instance {
 			return store.Instance{Instance: fmt.Sprintf("%s.%d", i.name, i.names.Add(1)), Host: "sim", StartedAt: store.At(i.now())}
 		},
@@ -95,6 +102,7 @@ func (s *simulation) boot() {
 	if err != nil {
 		panic(err)
 	}
+	i.webhooks = i.newHandler()
 	go func() {
 		defer close(i.running)
 		i.engine.Run(ctx)
@@ -102,9 +110,14 @@ func (s *simulation) boot() {
 	}()
 }
 
+// opened returns a secret, which the simulation stores in the clear.
+func opened(_ string, sealed []byte) (string, error) { return string(sealed), nil }
+
 // config is the configuration of every lagerd of the run.
 func (p profile) config() config.Config {
 	c := config.Default()
+	c.Rackbeat.URL, c.Rackbeat.Contact, c.Rackbeat.CallsPerMinute = rackbeatURL, "drift@example.dk", cmp.Or(p.perMinute, 60)
+	c.Rackbeat.DailyCalls = cmp.Or(p.perDay, c.Rackbeat.DailyCalls)
 	c.Economic.RESTURL, c.Economic.AppSecretToken, c.Economic.MaxURLBytes = "http://e-conomic.sim", secret.NewText(appToken), p.maxURLBytes
 	c.Reconcile.Schedule, c.Reconcile.Workers, c.Economic.DailyCalls = p.schedule, p.workers, p.dailyCalls
 	c.Reconcile.Overlap, c.Reconcile.SweepEvery = p.overlap, p.sweepEvery
@@ -118,7 +131,11 @@ func (p profile) config() config.Config {
 }
 
 func (p profile) pace() engine.Pace {
-	return engine.Pace{PageSize: p.pageSize, UnpackAtOnce: p.unpackAtOnce, ListingTurn: p.listingTurn, LookForFree: lookForFree, Poll: pollEvery,
+	caps, batched := plan.UsualHintCaps(), int64(store.BatchedHints)
+	if p.capped {
+		caps.Unknown, caps.Invoices, batched = p.items%3, p.items%2, int64(2+p.items)
+	}
+	return engine.Pace{PageSize: p.pageSize, HintCaps: caps, Batched: batched, UnpackAtOnce: p.unpackAtOnce, ListingTurn: p.listingTurn, LookForFree: lookForFree, Poll: pollEvery,
 		Writers: 2} // one more than usual, for more interleavings
 }
 
@@ -148,15 +165,16 @@ func (i *instance) named(holder string) bool {
 	return process == i.name
 }
 
-// reload makes the process reload its unchanged configuration. It returns false if the process
+// reload makes the process reload its configuration. It returns false if the process
 // is dead, stopping or already reloading.
 func (i *instance) reload() bool {
 	if i.dead || i.stopping || i.paused || !i.reloads.CompareAndSwap(false, true) {
 		return false
 	}
+	config := i.sim.profile.config()
 	go func() {
 		defer i.reloads.Store(false)
-		_ = i.engine.Reload(i.sim.profile.config()) // fails if the process has ended meanwhile
+		_ = i.engine.Reload(config) // fails if the process has ended meanwhile
 	}()
 	return true
 }
@@ -232,46 +250,64 @@ func (l logged) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// shops implements engine.Shops.
+// shops implements engine.Shops and webhook.Authenticator.
 type shops struct {
-	store      *store.Store
-	changing   bool // shops change in this run
-	known      map[string]store.Shop
+	store    *store.Store
+	changing bool // shops change in this run
+
+	mu         sync.RWMutex
+	read       map[string]store.Shop
 	generation int64
 }
 
-func (x *shops) Generation() int64 { return x.generation }
+func (x *shops) Generation() int64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.generation
+}
 
 func (x *shops) Shop(name string) (store.Shop, bool) {
-	shop, ok := x.known[name]
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	shop, ok := x.read[name]
 	return shop, ok
 }
 
+func (x *shops) isRead() bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.read != nil
+}
+
 func (x *shops) Refresh(ctx context.Context) error {
-	if x.known != nil && !x.changing {
+	if x.isRead() && !x.changing {
 		return nil
 	}
 	generation, err := x.store.ShopsGeneration(ctx)
-	if err != nil || x.known != nil && generation == x.generation {
+	if err != nil || x.isRead() && generation == x.Generation() {
 		return err
 	}
 	list, err := x.store.Shops(ctx)
 	if err != nil {
 		return err
 	}
-	known := map[string]store.Shop{}
+	read := map[string]store.Shop{}
 	for _, shop := range list {
-		known[shop.Shop] = shop
+		read[shop.Shop] = shop
 	}
-	x.known, x.generation = known, generation
+	x.mu.Lock() // not during the queries, which wait for the simulation
+	defer x.mu.Unlock()
+	x.read, x.generation = read, generation
 	return nil
 }
 
-// ack is a webhook call that was answered with success.
+// ack is a webhook call that was answered.
 type ack struct {
 	hint   webhook.Hint
 	before int64 // how often the number had been hinted at when the call began
 	n      int   // counts the calls
+	status int   // of the answer
+	forged bool  // it had not the token of Rackbeat's
 }
 
 func (a ack) key() string {
@@ -281,24 +317,34 @@ func (a ack) key() string {
 // deliver calls a lagerd's webhook endpoint.
 func (i *instance) deliver(h webhook.Hint, n int) {
 	i.sim.oracle.told[hintKey{h.Shop, string(h.Kind), h.Number}] = true
-	i.hint(h, n, i.engine.Record)
+	i.hint(ack{hint: h, n: n}, recorded(i.engine.Record))
 }
 
 // ask records a hint as a person's command does: in its own row, whatever a pass is doing.
 func (i *instance) ask(h webhook.Hint, n int) {
-	i.hint(h, n, func(ctx context.Context, h webhook.Hint) error {
+	i.hint(ack{hint: h, n: n}, recorded(func(ctx context.Context, h webhook.Hint) error {
 		return i.store.RecordHints(ctx, []store.HintRecord{{Shop: h.Shop, Kind: plan.Kind(h.Kind), Number: h.Number, Cause: plan.CauseOperator, At: h.ReceivedAt}})
-	})
+	}))
 }
 
-func (i *instance) hint(h webhook.Hint, n int, record func(context.Context, webhook.Hint) error) {
+// recorded returns a call that records the hint itself, without the handler of webhooks.
+func recorded(record func(context.Context, webhook.Hint) error) func(context.Context, *ack) {
+	return func(ctx context.Context, a *ack) {
+		if record(ctx, a.hint) == nil {
+			a.status = http.StatusOK
+		}
+	}
+}
+
+func (i *instance) hint(a ack, call func(context.Context, *ack)) {
 	s := i.sim
-	a := ack{hint: h, n: n, before: s.oracle.hinted(hintKey{h.Shop, string(h.Kind), h.Number})}
+	h := a.hint
+	a.before = s.oracle.hinted(hintKey{h.Shop, string(h.Kind), h.Number})
 	a.hint.ReceivedAt = i.now()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if record(ctx, a.hint) != nil {
+		if call(ctx, &a); a.status == 0 {
 			return
 		}
 		s.mu.Lock()

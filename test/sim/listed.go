@@ -83,7 +83,12 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPa
 	}
 	p.index, _ = strconv.Atoi(query.Get("skippages"))
 	p.size, _ = strconv.Atoi(query.Get("pagesize"))
-	k := listingKey{i.id, x.name}
+	o.turnListing(i, x, x.reader(false), p)
+}
+
+// turnListing adds a page to the listing that an instance reads.
+func (o *oracle) turnListing(i *instance, x *shop, from string, p listedPage) {
+	k := listingKey{i.id, from}
 	l, over := o.listings[k].turn(p)
 	o.listings[k] = l
 	if !over {
@@ -92,9 +97,15 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPa
 	o.wholes[k] = &listed{began: l.began, shown: maps.Clone(l.shown)} // the listing may continue
 	for number := range o.sim.world.everything(x) {
 		if _, shown := l.showed(number, l.began); !shown {
-			r := readKey{i.id, x.name, "stock", number}
+			r := readKey{i.id, from, "stock", number}
 			o.reads[r] = max(o.reads[r], l.began)
 			o.showedLess(r, l.began)
+		}
+	}
+	for k := range o.told {
+		if k.shop == x.name && k.kind == "stock" && isUnknown(k.number) {
+			r := readKey{i.id, from, "stock", k.number}
+			o.reads[r] = max(o.reads[r], l.began)
 		}
 	}
 }
@@ -102,10 +113,10 @@ func (o *oracle) readListing(i *instance, x *shop, req *http.Request, p listedPa
 // takes counts what the listing's pages read since then would take away: stored items that none
 // shows, or that they show without a figure or with zero, unless a later read refuted it.
 func (o *oracle) takes(i *instance, x *shop, l *listed, since int64) (losses int) {
-	for _, row := range o.sim.db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", x.name) {
+	for _, row := range o.sim.db.mustQuery("SELECT i.number, i.stock, i.state FROM items i JOIN shops s ON s.stock_dataset = i.shop WHERE s.shop = ?", x.name) {
 		number, stock := row[0].(string), figure(row[1])
 		s, shown := l.showed(number, since)
-		less := s.less && o.shown[readKey{i.id, x.name, "stock", number}] <= s.began
+		less := s.less && o.shown[readKey{i.id, o.reader(x.name), "stock", number}] <= s.began
 		if !shown && row[2] != "gone" || shown && less && stock != "" && stock != "0" {
 			losses++
 		}

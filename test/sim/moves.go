@@ -27,7 +27,8 @@ type moved struct {
 type move struct {
 	shop     string
 	from, to *shop
-	again    bool // by removing the shop and adding it again
+	again    bool              // by removing the shop and adding it again
+	stock    store.StockSource // where its stock is read from then on, if only that moves; from and to are then the same
 }
 
 // spares is the number of agreements without a shop at first.
@@ -63,6 +64,7 @@ func (w *world) startMove() {
 	m.shop = m.from.name
 	m.to.name = m.shop // until the command is done, both have this name
 	w.moving[m.shop] = true
+	s.oracle.noteAccounts()
 	w.command(m)
 }
 
@@ -94,6 +96,9 @@ func (w *world) command(m move) {
 }
 
 func (m move) run(ctx context.Context, i *instance, pause time.Duration) error {
+	if m.stock != "" {
+		return i.store.ChangeStockSource(ctx, m.shop, m.stockChange(i.sim), i.now())
+	}
 	if !m.again {
 		err := i.store.SetShop(ctx, m.shop, i.now(), func(shop *store.Shop) error {
 			shop.GrantToken = []byte(m.to.grant)
@@ -123,6 +128,11 @@ func (w *world) settle(m moved) {
 	s := w.sim
 	if m.err != nil && !errors.Is(m.err, store.ErrShopExists) {
 		s.after(s.between(time.Second, 5*time.Second), "a person tries again", func() { w.command(m.move) })
+		return
+	}
+	if m.stock != "" {
+		s.counts["stock moved to "+string(m.stock)]++
+		delete(w.moving, m.shop)
 		return
 	}
 	what := "moved to another agreement"
@@ -190,16 +200,16 @@ func (o *oracle) checkIdentity() {
 // movedDiffers describes how a shop that may have moved differs from e-conomic, "" if it does
 // not.
 func (o *oracle) movedDiffers(x *shop) string {
-	row := o.sim.db.mustQuery("SELECT s.dataset, p.items_dataset, p.agreement_number FROM shops s JOIN progress p ON p.shop = s.shop WHERE s.shop = ?", x.name)
+	row := o.sim.db.mustQuery("SELECT s.stock_dataset, p.items_dataset, p.agreement_number, s.dataset FROM shops s JOIN progress p ON p.shop = s.shop WHERE s.shop = ?", x.name)
 	switch {
 	case len(row) == 0:
 		return "it is not there"
-	case row[0][2] != int64(x.agreement):
-		return fmt.Sprintf("its agreement is %d, expected %d", row[0][2], x.agreement)
+	case row[0][2] != o.sim.world.number(x):
+		return fmt.Sprintf("its agreement is %d, expected %d", row[0][2], o.sim.world.number(x))
 	case row[0][0] != row[0][1]:
 		return "its items have not changed over"
 	}
-	return o.shopDiffers(x, row[0][0].(string))
+	return o.shopDiffers(x, row[0][3].(string), row[0][0].(string))
 }
 
 // everything returns the items that lagerd may request from an agreement: its own and, if shops

@@ -30,6 +30,11 @@ type mutation struct {
 	file     string // below the module's root
 	old, new string // old occurs exactly once
 	found    string // pattern for the start of the violation it causes
+
+	// seed is tried before all others: the one that found the mutation when it was last run. A
+	// change of the simulation or of lagerd may shift it to another, which the table at the end
+	// of TestMutations marks. To refresh: write its seeds here.
+	seed int
 }
 
 // mutations are one mistake each, most of them easy to make. Those that begin with "found" are
@@ -43,96 +48,98 @@ var mutations = []mutation{
 		`		for _, w := range batch {
 			w.done <- nil
 		}
-		err := c.commit(ctx, len(batch), unique)`, "durable:"},
+		err := c.commit(ctx, len(batch), unique)`, "durable:", 1},
 	{"a webhook is acknowledged although its commit failed", "webhook/recorder.go",
 		`			w.done <- err
 		}`,
 		`			_ = err
 			w.done <- nil
-		}`, "durable:"},
+		}`, "durable:", 2},
 	{"a second webhook for a number does not count", "store/hints.go",
-		`"seen_gen = seen_gen + new.seen_gen",`, `"seen_gen = seen_gen",`, "hints:|durable:"},
+		`"seen_gen = seen_gen + new.seen_gen",`, `"seen_gen = seen_gen",`, "hints:|durable:", 2},
 	{"a hint is cleared by number instead of generation", "store/apply.go",
 		`" open = CASE WHEN seen_gen > done_gen AND seen_gen > ? THEN 1 ELSE 0 END,"+
 				" done_gen = CASE WHEN done_gen < ? THEN ? ELSE done_gen END"+`,
 		`" open = CASE WHEN ? < 0 THEN 1 ELSE 0 END,"+
-				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:"},
+				" done_gen = CASE WHEN ? + ? < 0 THEN 0 ELSE seen_gen END"+`, "hints:", 119},
 	{"only the first stored row of a page is read", "reconcile/stock.go",
-		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:"},
+		`slices.Max(numbers), len`, `slices.Min(numbers), len`, "history:", 1},
 	{"a first listing ignores rows stored while it ran", "reconcile/stock.go",
 		`	if page && len(numbers) > 0 {`, `	if page && s.progress.SweptAt.IsZero() {
-		return nil, nil
+		return nil, true, nil
 	}
-	if page && len(numbers) > 0 {`, "history:|order:"},
+	if page && len(numbers) > 0 {`, "history:|order:", 14},
 	{"hints are loaded after the read that answers them", "reconcile/stock.go",
 		`	visible := time.Time{}
 	if cursor`,
 		`	if batch.hints != nil {
-		if batch.hints, err = s.loadAll(ctx); err != nil {
+		s.inbox.Reopen(plan.KindStock)
+		open, err := s.loadItems(ctx)
+		if err != nil {
 			return nil, err
 		}
+		maps.Copy(batch.hints, open.Of(numbersOn(itemsPage{Observed: batch.observations})))
 	}
 	visible := time.Time{}
-	if cursor`, "hints:"},
+	if cursor`, "hints:", 55},
 	{"webhooks are unpacked without recording their hints", "store/batches.go",
-		`		t.recordHints(d.hints)
-`, ``, "durable:|hints:"},
+		`		t.recordHints(a.Hints)
+`, ``, "durable:|hints:", 1},
 	{"webhooks are unpacked without the fence", "store/batches.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.recordHints`, `s.inTx(ctx, func(t *tx) error {
-		t.recordHints`, "one writer:"},
+		t.recordHints`, "one writer:", 1},
 	{"a listing deletes webhooks that arrived while it ran", "inbox/inbox.go",
 		`	for piece := range slices.Chunk(c.batches, store.RowsPerPiece) {`,
-		`	all, err := b.store.Packed(ctx, b.shop)
+		`	all, err := b.store.Packed(ctx, b.shop, 1<<30)
 	if err != nil {
 		return nil, err
 	}
-	for piece := range slices.Chunk(all.Batches, store.RowsPerPiece) {`, "hints:|durable:"},
+	for piece := range slices.Chunk(all.Batches, store.RowsPerPiece) {`, "hints:|durable:", 7},
 	{"webhooks recorded by another lagerd are not noticed", "store/news.go",
 		`		" UNION SELECT shop FROM hint_batches GROUP BY shop HAVING MIN(set_aside) = 0"+
-`, ``, "liveness:"},
+`, ``, "liveness:", 2},
 	{"open hints are pruned like answered ones", "store/retention.go",
-		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:"},
+		`"shop = ? AND open = 0 AND last_at < ?"`, `"shop = ? AND last_at < ?"`, "hints:", 4},
 	{"the cursor follows lagerd's clock", "source/economic/cursor.go",
 		`	limit := read.Began
 	if !read.ServerDate.IsZero() && read.ServerDate.Before(read.Began) {
 		limit = read.ServerDate
-	}`, `	limit := read.Began`, "cursor:"},
+	}`, `	limit := read.Began`, "cursor:", 21},
 	{"a skipped invoice number is not recorded as a gap", "plan/invoices.go",
-		`if n > next.Cursor+1 {`, `if false {`, "cursor:"},
+		`if n > next.Cursor+1 {`, `if false {`, "cursor:", 2},
 	{"the fence does not check the token", "store/apply.go",
 		`WHERE shop = ? AND token = ? AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
-		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:|hints:|identity:"},
+		`WHERE shop = ?", f.Seq, f.Shop) == 1 {`, "one writer:|hints:|identity:", 22},
 	{"the fence does not check the settings", "store/apply.go",
 		`AND generation = ? AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Generation, f.Seq) == 1 {`,
-		`AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`, "identity:|hints:"},
+		`AND applied_seq < ?", f.Seq, f.Shop, f.Token, f.Seq) == 1 {`, "identity:|hints:", 27},
 	{"the agreement of a new token is not checked", "reconcile/shop.go",
 		`	*s = Shop{`, `	was := s.identity.checkedAt
 	defer func() { s.identity.checkedAt = was }()
-	*s = Shop{`, "identity:|hints:"},
+	*s = Shop{`, "identity:|hints:", 11},
 	{"new settings do not reach the lease", "store/shops.go",
 		`"UPDATE leases SET generation = ? WHERE shop = ?", generation, shop.Shop)`,
-		`"UPDATE leases SET generation = generation WHERE shop = ?", shop.Shop)`, "identity:|hints:|liveness:"},
+		`"UPDATE leases SET generation = generation WHERE shop = ?", shop.Shop)`, "identity:|hints:|liveness:", 11},
 	{"a shop that is added again restarts its fencing tokens", "store/shops.go",
 		`SELECT ?, value + 1, ? FROM meta WHERE name = ?", shop.Shop, generation, removedToken)`,
-		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:"},
+		`VALUES (?, 0, ?)", shop.Shop, generation)`, "leases:|one writer:", 6},
 	{"an accepted agreement uses the former one's dataset", "store/datasets.go",
-		`dataset := Dataset("@" + strconv.FormatInt(generation, 10))`,
-		`dataset := shop.Dataset + Dataset(strconv.FormatInt(generation, 10)[:0])`, "identity:|liveness:"}, // no two agreements can share a dataset
+		`dataset := newDataset(generation)`, `dataset := shop.Dataset`, "identity:|liveness:", 11}, // no two agreements can share a dataset
 	{"a write skips the fence", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
-		t.putItems`, "one writer:"},
+		t.putItems`, "one writer:", 1},
 	{"a takeover issues no new token", "store/leases.go",
-		`token = token + 1, applied_seq = 0, `, ``, "leases:"},
+		`token = token + 1, applied_seq = 0, `, ``, "leases:", 1},
 	{"times of reads are compared the wrong way round", "plan/types.go",
-		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:|cursor:|order:"},
+		`return v.At.Before(o.At)`, `return o.At.Before(v.At)`, "liveness:|cursor:|order:", 1},
 	{"tokens are compared the wrong way round", "plan/types.go",
-		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:|liveness:|order:"},
+		`return v.Token < o.Token`, `return v.Token > o.Token`, "cursor:|liveness:|order:", 1},
 	{"the order of reads depends on the wall clock", "reconcile/holder.go",
-		`return h.base.Add(t.Sub(h.base))`, `return t.Round(0)`, "cursor:|liveness:|order:"},
+		`return h.base.Add(t.Sub(h.base))`, `return t.Round(0)`, "cursor:|liveness:|order:", 26},
 	{"a transaction is committed after an error", "store/open.go",
-		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|holds:|liveness:"},
+		`if err := errors.Join(fn(t), t.err, s.moved()); err != nil {`, `if err := errors.Join(fn(t), s.moved()); err != nil {`, "cursor:|holds:|liveness:", 5},
 	{"a transaction is repeated after its commit's answer was lost", "store/apply.go",
 		`s.inFencedTx(ctx, f, func(t *tx) error {
 		t.putItems`, `s.inTx(ctx, func(t *tx) error {
@@ -140,108 +147,222 @@ var mutations = []mutation{
 		if _, err := t.fence(f); err != nil {
 			return err
 		}
-		t.putItems`, "history:|liveness:"},
+		t.putItems`, "history:|liveness:", 5},
 	{"a barred item with an unreadable mark is sold", "plan/types.go",
 		`	set(FieldBarred, func() { known.Barred = stored.Barred })
-`, ``, "barred:"},
+`, ``, "barred:", 20},
 	{"an unreadable figure counts as absent", "source/economic/stock.go",
-		`if figure != "" && doubts.fields.Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:|hints:"},
+		`if figure != "" && doubts.Fields().Has(plan.FieldOf(figure)) {`, `if false {`, "order:|zero guard:|hints:", 4},
 	{"an unreadable order reference counts as none", "source/economic/invoices.go",
 		`	case in, block:
 		return invoiceOrder`, `	case in, block:
-		return invoiceOther`, "invoices:"},
+		return invoiceOther`, "invoices:", 20},
 	{"an unreadable invoice counts as seen", "reconcile/invoices.go",
-		`	unread := numbersOfUnreadable(page.Unreadable)
-`, `	unread := numbersOfUnreadable(page.Unreadable)
+		`	numbers, incomplete := i.shown(page)
+`, `	numbers, incomplete := i.shown(page)
 	page.Unreadable, numbers = nil, append(numbers, unread...)
-`, "cursor:"},
+`, "cursor:", 28},
 	{"a warning never ends", "reconcile/warnings.go",
-		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:"},
+		`	if was == text || !known && `, `	if text == "" || was == text || !known && `, "liveness:", 4},
 	{"a partly stored invoice is never completed", "plan/invoices.go",
-		`if in.Incomplete[inv.Number] && inv.Warning == "" {`, `if false {`, "liveness:"},
+		`if in.Incomplete[inv.Number] && inv.Warning == "" {`, `if false {`, "liveness:", 28},
 	{"the stock of a gone item is zero", "plan/items.go",
-		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:"},
+		`next.State, next.Stock.Valid = StateGone, false`, `next.State, next.Stock = StateGone, decimal.NewNullDecimal(decimal.Zero)`, "order:", 5},
 	{"a zero is believed at once", "plan/items.go",
-		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:"},
+		`confirmed := known && obs.Began.After(first.Began)`, `confirmed := true`, "zero guard:|order:", 2},
 	{"one reconciliation may take away everything", "plan/guard.go",
-		`	case window.TooMany, losses > max(g.policy.LossMin, items*g.policy.LossPercent/100, g.approved):
+		`	case window.TooMany, losses > max(g.policy.LossLimit(items), g.approved):
 		d.Reason = LossesAtOnce
 	case empty && losses > g.approved:
 		d.Reason = LossesEmpty
 `, `	case window.TooMany:
 		d.Reason = LossesAtOnce
-`, "blast radius:"},
+`, "blast radius:", 5},
 	{"losses that trickle do not add up", "plan/losses.go",
-		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:"},
+		`v.TooMany = unasked > 0 &&`, `v.TooMany = unasked < 0 &&`, "loss window:", 137},
 	{"a takeover forgets earlier losses", "plan/guard.go",
-		`range stored {`, `range stored[:0] {`, "loss window:"},
+		`range stored {`, `range stored[:0] {`, "loss window:", 137},
 	{"a 401 holds the shop although /self succeeds", "reconcile/identity.go",
 		`if _, selfErr := i.readSelf(ctx); selfErr != nil {`,
-		`if selfErr := i.holdPart(ctx, plan.HeldTokenRefused, ""); selfErr != nil {`, "holds:"},
+		`if selfErr := i.holdPart(ctx, plan.HeldTokenRefused, ""); selfErr != nil {`, "holds:", 3},
 	{"a refused part holds the shop", "reconcile/gate.go",
-		`return g.holdPart(ctx, plan.HeldForbidden, err.Error())`, `return g.identity.holdPart(ctx, plan.HeldForbidden, err.Error())`, "holds:"},
+		`return g.holdPart(ctx, plan.HeldForbidden, err.Error())`, `return g.identity.holdPart(ctx, plan.HeldForbidden, err.Error())`, "holds:", 5},
 	{"a token that works again ends a hold for losses", "plan/holds.go",
-		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:"},
+		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:", 9},
 	{"a read of stock ends a hold for losses", "plan/holds.go",
-		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenStockRead`, "holds:"},
+		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenStockRead`, "holds:", 18},
 	{"the end of one scope's hold ends the others", "store/holds.go",
-		`t.exec("DELETE FROM holds WHERE shop = ? AND scope = ?", shop, scope)`, `t.exec("DELETE FROM holds WHERE shop = ? AND scope <> ?", shop, scope+" alone")`, "holds:|liveness:"},
+		`t.exec("DELETE FROM holds WHERE shop = ? AND scope = ?", shop, scope)`, `t.exec("DELETE FROM holds WHERE shop = ? AND scope <> ?", shop, scope+" alone")`, "holds:|liveness:", 0},
 	{"a read of invoices ends the hold of their PDFs", "plan/holds.go",
-		`return h.Reason == HeldForbidden && s == SeenPDFRead`, `return h.Reason == HeldForbidden && (s == SeenPDFRead || s == SeenInvoicesRead)`, "holds:"},
+		`return s == ReadOf(h.Scope)`, `return s == ReadOf(h.Scope) || h.Scope == ScopePDFs && s == SeenInvoicesRead`, "holds:", 58},
 	{"a listing that takes too much ends a hold for losses", "reconcile/losses.go",
-		`listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {`, `listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() && false {`, "holds:"},
+		`listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() {`, `listed.Takes, listed.Unreadable, listed.Back, listed.Empty); !d.Stored() && false {`, "holds:|economy:", 19},
 	{"what is held is never retried", "reconcile/gate.go",
-		`return g.triedAt.IsZero() || requested || g.since(g.triedAt) >= g.HeldRetry`, `return g.triedAt.IsZero() || requested || g.since(g.triedAt) < 0`, "liveness:"},
+		`return g.triedAt.IsZero() || requested || g.since(g.triedAt) >= g.HeldRetry`, `return g.triedAt.IsZero() || requested || g.since(g.triedAt) < 0`, "liveness:", 5},
 	{"held PDFs are retried with the newest invoice only", "reconcile/pdf.go",
-		`p.Store.PDFsToTry(ctx, p.shop.Dataset, plan.RefusedInARow)`, `p.Store.PDFsToTry(ctx, p.shop.Dataset, 1)`, "liveness:"},
+		`p.Store.PDFsToTry(ctx, p.shop.Dataset, plan.RefusedInARow)`, `p.Store.PDFsToTry(ctx, p.shop.Dataset, 1)`, "liveness:", 58},
 	{"an invoice without its PDF counts as done", "store/invoices.go",
-		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:"},
+		`doneWhere("pdf_state = 'stored'")`, `doneWhere("1 = 1")`, "liveness:", 1},
 	{"a grant token is logged", "schedule/scheduler.go",
-		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret"},
+		`log.Warn("the shop could not be reconciled")`, `log.WithField("grant", string(e.shop.Settings().GrantToken)).Warn("the shop could not be reconciled")`, "a secret", 1},
 	{"a listing that was cut short counts as complete", "plan/listing.go",
-		`Complete("items", l.announced, l.read)`, `Complete("items", 0, l.read)`, "cursor:"},
-	{"the delay of a 429 is ignored", "economic/budget.go",
-		`until.After(b.blocked) {`, `until.After(b.blocked) && until.Before(now) {`, "economy:"},
+		`Complete("items", l.announced, l.read)`, `Complete("items", 0, l.read)`, "cursor:", 90},
+	{"the delay of a 429 is ignored", "budget/budget.go",
+		`until.After(b.blocked) {`, `until.After(b.blocked) && until.Before(now) {`, "economy:|agreement:", 4},
 	{"a failed shop is retried at once", "schedule/scheduler.go",
-		`wait := s.o.Reconcile.Backoff(e.failures)`, `wait := s.o.Reconcile.Backoff(e.failures) / 100`, "economy:"},
-	{"the next holder forgets the calls already spent", "source/economic/account.go",
-		`b.Restore(economic.BudgetState(made))`, `b.Restore(economic.BudgetState{})`, "economy:"},
+		`wait := s.o.Reconcile.Backoff(e.failures)`, `wait := s.o.Reconcile.Backoff(e.failures) / 100`, "economy:", 1},
+	{"the next holder forgets the calls already spent", "source/remote/part.go",
+		`all.Join(shop, made.Day, made.Calls)}`, `all.Join(shop, made.Day, 0)}`, "economy:", 27},
+	{"hints spend the reserves", "budget/budget.go",
+		`PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true,`, `PriorityHint:    {share: 95,`, "economy:", 51},
+	{"nothing is kept for the day's remaining ticks", "budget/budget.go",
+		`	kept := b.ticksNeed(now)
+`, `	kept := 0
+`, "economy:", 35},
+	{"unknown numbers have all calls of hints", "budget/budget.go",
+		`fullest: 80, pace: 10, saved: 36, strict: true}`, `fullest: 80}`, "economy:", 3},
+	{"PDFs that do not come have all calls of hints", "budget/budget.go",
+		`fullest: 75, pace: 20, strict: true}`, `fullest: 75}`, "economy:", 35},
+	{"the cap admits one hint more", "plan/caps.go",
+		`if *count >= most {`, `if *count > most {`, "marks:", 1},
+	{"what the cap does not admit is forgotten", "store/batches.go",
+		`		t.putOverflow(f.Shop, a.Overflow)
+`, ``, "hints:", 1},
+	{"webhooks that name no number are forgotten", "store/batches.go",
+		`		a.mark(d.everything)
+`, ``, "hints:", 0},
+	{"a mark is lost at a crash", "inbox/inbox.go",
+		`state{open: true, marked: items}, state{open: true, marked: invoices}`, `state{open: true}, state{open: true}`, "liveness:", 1},
+	{"a mark is lost with a released listing", "inbox/inbox.go",
+		`	b.items.marked = b.items.marked || b.claim != nil && len(b.claim.marks) > 0
+`, ``, "liveness:", 49},
+	{"a sweep ends the marks that came while it ran", "inbox/inbox.go",
+		`b.store.Forget(ctx, fence(), nil, c.marks)`, `b.store.Forget(ctx, fence(), nil, func() []int64 { all, _ := b.store.Marks(ctx, b.shop, plan.KindStock); return all }())`, "marks:", 47},
+	{"compacted batches leave no mark", "store/marks.go",
+		`		t.putOverflow(shop, a.Overflow)
+		t.deleteBatches(ids)`, `		t.deleteBatches(ids)`, "one writer:|hints:|durable:", 17},
+	{"the holder is not told that its batches were compacted", "store/marks.go",
+		`		t.exec(insertBatches+newBatch, shop, 0, At(first), compactedBatch)
+`, `		_ = first
+`, "liveness:", 0},
+	{"shops of an agreement do not share its budget", "source/remote/accounts.go",
+		`b, known := a.shared[number]`, `b, known := a.shared[-1-number]`, "agreement:|economy:|account:", 80},
+	{"a booking forgets those before it", "store/calls.go",
+		`WHEN calls_day < new.calls_day OR calls_day > ? THEN 0`, `WHEN calls_day <= new.calls_day OR calls_day > ? THEN 0`, "agreement:", 8},
+	{"calls are made before they are booked", "budget/budget.go",
+		`b.o.Ledger != nil && b.booked <= 0`, `b.o.Ledger != nil && b.booked <= -5`, "agreement:", 1},
+	{"a booking counts as several", "budget/ledger.go",
+		`b.booked += got.Granted`, `b.booked += 2 * got.Granted`, "agreement:", 3},
+	{"two lagerd work on an agreement", "store/calls.go",
+		`" AND l.holder = " + in.table + ".holder))"`, `" AND l.holder = 'nobody'))"`, "agreement:", 32},
+	{"a stored 429 does not bind", "budget/ledger.go",
+		`b.blockFor(got.Blocked, now)`, `b.blockFor(0, now)`, "agreement:", 41},
+	{"a lagerd does not take the other shops of its agreement", "lease/groups.go",
+		`return g.taken || g.home() == instance`, `return g.taken`, "liveness:", 48},
+	{"the rest of an advance is returned twice", "store/calls.go",
+		`_, err := s.conn.ExecContext(ctx, "UPDATE "+in.table+" SET calls = calls - CASE`, `_, err := s.exec(ctx, "UPDATE "+in.table+" SET calls = calls - 2 * CASE`, "agreement:", 5},
+	{"Rackbeat's 429 is forgotten by a restart", "store/calls.go",
+		`		b.Blocked, b.BlockedUntil = block.left(), block.until.Time
+`, `		if b.BlockedUntil = block.until.Time; in.ofShop != "stock_account" {
+			b.Blocked = block.left()
+		}
+`, "account:", 106},
 	{"a failure resets a hint's count of reads", "plan/reasons.go",
-		`DueAt: until, Tries: h.Tries,`, `DueAt: until,`, "hints:|liveness:"},
+		`DueAt: until, Tries: h.Tries,`, `DueAt: until,`, "hints:|liveness:", 3},
 	{"found: a shop's invoice numbers start at the first one seen", "plan/invoices.go",
-		`if len(highest) > 0 && announced > len(highest) {`, `if len(highest) > 0 {`, "cursor:"},
+		`if len(highest) > 0 && announced > len(highest) {`, `if len(highest) > 0 {`, "cursor:", 24},
+	{"a page of Rackbeat's is skipped", "source/rackbeat/stock.go",
+		`page.Next = source.Link(strconv.Itoa(number + 1))`, `page.Next = source.Link(strconv.Itoa(number + 2))`, "liveness:", 3},
+	{"a part of Rackbeat's listing counts as the whole", "source/rackbeat/stock.go",
+		`	if number < read.Pages {`, `	if page.Announced = len(page.Observed) + len(page.Unreadable); false {`, "liveness:|hints:", 3},
+	{"an item number at Rackbeat loses its zero", "rackbeat/number.go",
+		`		text = rest.Text(raw)
+`, `		text = strings.TrimLeft(rest.Text(raw), "0")
+`, "truth:|liveness:", 1},
+	{"an absent figure at Rackbeat is zero", "source/rackbeat/stock.go",
+		`figures[plan.FigureInStock], i.InStock)`, `figures[plan.FigureInStock], func() *decimal.Decimal {
+		if i.InStock == nil {
+			return &decimal.Decimal{}
+		}
+		return i.InStock
+	}())`, "order:", 52},
+	{"a place counts twice", "source/rackbeat/places.go",
+		`		all = all.Add(holds)
+`, `		all = all.Add(holds).Add(holds)
+`, "order:|liveness:", 9},
+	{"a transfer between places is not stored", "plan/places.go",
+		`	return len(a) == len(b) && !slices.ContainsFunc`, `	return len(a) == len(b) || !slices.ContainsFunc`, "liveness:", 9},
+	{"what is in the places is believed before their sum", "plan/items.go",
+		`			suspect.Announced = announced
+`, `			suspect.Announced = announced
+			out.place(row, next)
+`, "places:", 9},
+	{"the token of Rackbeat's webhooks is not checked", "webhook/rackbeat.go",
+		`if !h.Authenticator.AuthenticateToken(`, `if false && !h.Authenticator.AuthenticateToken(`, "token:", 3},
+	{"a webhook of Rackbeat's that names no number is dropped", "webhook/rackbeat.go",
+		`	if err := h.Recorder.Record(r.Context(), hint); err != nil {`,
+		`	if number == "" {
+		return recordedAll(p, all)
+	}
+	if err := h.Recorder.Record(r.Context(), hint); err != nil {`, "durable:", 3},
+	{"a body's integer number is no number", "webhook/rackbeat.go",
+		`token.Kind() == '"' || token.Kind() == '0' &&`, `token.Kind() == '"' || token.Kind() == '1' &&`, "durable:", 3},
+	{"an item with a slash is read like any other", "rackbeat/number.go",
+		`return strings.Contains(number, "/") || number == "." || number == ".."`, `return number == "." || number == ".."`, "order:", 1},
+	{"e-conomic's refusal holds the stock at Rackbeat", "reconcile/shop.go",
+		`		scope = plan.ScopeInvoices
+`, `		scope = plan.ScopeShop
+`, "holds:", 10},
+	{"Rackbeat's calls of a day are not limited", "engine/instance.go",
+		`DailyCalls: i.cfg.Rackbeat.DailyCalls, PerMinute`, `PerMinute`, "economy:", 67},
+	{"the history after a move names the former source", "store/apply.go",
+		`			source = f.StockSource
+`, `			source = SourceEconomic
+`, "history:", 12},
+	{"a move answers the hints of the former source", "store/stock.go",
+		`		{"DELETE FROM approvals WHERE shop = ?", []any{shop}},
+`, `		{"UPDATE hints SET open = 0, done_gen = seen_gen WHERE shop = ?", []any{shop}},
+`, "hints:", 11},
+	{"items of another source are stored among the former's", "store/stock.go",
+		`shop.StockDataset = newDataset(generation)`, `shop.StockDataset = before.StockDataset`, "order:|history:|liveness:|places:", 12},
+	{"what a move takes away is not judged", "reconcile/changeover.go",
+		`	if !d.Stored() {`, `	if false {`, "blast radius:", 106},
+	{"Rackbeat's calls of a minute are not counted", "budget/minute.go",
+		`m.full = m.full.Add(m.every)`, `m.full = now`, "economy:|account:", 82},
 }
 
 // rareMutations take hundreds or thousands of seeds to find.
 var rareMutations = []mutation{
 	{"found: an older count of a shop's calls overwrites a newer one", "store/status.go",
-		`calls <= CASE shop"+cases+" END)"`, `calls <= CASE shop"+cases+" END OR 1 = 1)"`, "economy:"},
+		`calls <= CASE shop"+cases+" END)"`, `calls <= CASE shop"+cases+" END OR 1 = 1)"`, "economy:", 0},
 	{"found: a removal continues outside its transaction after a conflict", "store/shops.go",
 		`		exists, err := existsShop(db, name)
 		if err != nil {`,
 		`		exists, err := existsShop(db, name)
-		if false {`, "identity:|one writer:|leases:"},
+		if false {`, "identity:|one writer:|leases:", 0},
 	{"the cursor moves with the first page", "reconcile/stock.go",
-		`if p.Next == "" && read.short == nil && !read.skipped {`, `if true {`, "cursor:"},
+		`if p.Next == "" && read.short == nil && !read.skipped {`, `if true {`, "cursor:", 0},
 	{"change queries have no overlap", "reconcile/stock.go",
-		`source.ItemsQuery{Since: cursor.Add(-s.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:"},
+		`source.ItemsQuery{Since: cursor.Add(-s.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:", 0},
 	{"found: state is not reloaded after a transaction of unknown outcome", "reconcile/apply.go",
 		`		s.forget()
 		return err
 	}
 	if len(a.Items) > 0 ||`, `		return err
 	}
-	if len(a.Items) > 0 ||`, "history:"},
+	if len(a.Items) > 0 ||`, "history:", 0},
 	{"found: a deletion during paging makes a listing skip an item", "plan/listing.go",
-		`gone > 0 && len(l.pages) > 0 {`, `gone > 0 && false {`, "cursor:"},
-	{"found: a clock that is set back prolongs a block", "economic/budget.go",
+		`gone > 0 && len(l.pages) > 0 {`, `gone > 0 && false {`, "cursor:", 0},
+	{"found: a clock that is set back prolongs a block", "budget/budget.go",
 		`now := b.o.Now()
-	if today`, `now := b.o.Now().UTC()
-	if today`, "liveness:"},
+	switch today`, `now := b.o.Now().UTC()
+	switch today`, "liveness:", 0},
 }
 
-// TestMutations proves that the oracle can fail: it breaks lagerd in one way after another and
-// counts the seeds until the simulation finds each.
+// TestMutations proves that the oracle can fail: it breaks lagerd in one way after another, and
+// the simulation must find each. It tries the mutation's own seed first and then all from 1 on. A
+// table at the end shows which seed found each, and marks those that have moved: these are slow
+// until mutation.seed names the new one.
 func TestMutations(t *testing.T) {
 	if *mutants == 0 || testing.Short() {
 		t.Skip("NOT TESTED: that the simulation can fail: -short, or -sim.mutants=0 (`make mutations` tries all)")
@@ -255,8 +376,18 @@ func TestMutations(t *testing.T) {
 	for _, m := range all {
 		t.Run(m.what, func(t *testing.T) {
 			seed, violation, took := m.find(t)
-			fmt.Fprintf(&table, "%6d  %-75s %s (%s)\n", seed, m.what, violation, took.Round(100*time.Millisecond))
-			if !regexp.MustCompile("^(?:" + m.found + ")").MatchString(violation) {
+			moved := ""
+			if seed != m.seed {
+				moved = fmt.Sprintf("; moved from seed %d", m.seed)
+			}
+			fmt.Fprintf(&table, "%6d  %-75s %s (%s%s)\n", seed, m.what, violation, took.Round(100*time.Millisecond), moved)
+			// What is in the places must add up to the figure, so a wrong figure may show there first;
+			// and calls too many to Rackbeat, in what its account allows.
+			also := "|places:"
+			if strings.Contains(m.found, "economy:") {
+				also += "|account:"
+			}
+			if !regexp.MustCompile("^(?:" + m.found + also + ")").MatchString(violation) {
 				t.Errorf("seed %d found it as %q, expected %q", seed, violation, m.found)
 			}
 		})
@@ -294,8 +425,8 @@ func (m mutation) apply(t *testing.T) (path string, mutant []byte) {
 	return path, m.imports(bytes.Replace(whole, []byte(m.old), []byte(m.new), 1))
 }
 
-// find builds the simulation with the broken lagerd, runs seeds until one fails and returns
-// that seed.
+// find builds the simulation with the broken lagerd, runs the mutation's own seed and then others
+// until one fails, and returns that one.
 func (m mutation) find(t *testing.T) (seed int, violation string, took time.Duration) {
 	dir := t.TempDir()
 	source, mutant := m.apply(t)
@@ -311,11 +442,25 @@ func (m mutation) find(t *testing.T) (seed int, violation string, took time.Dura
 		t.Fatalf("build it: %v\n%s", err, out)
 	}
 	began := time.Now()
-	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=20m", "-sim.first=1", "-sim.seeds="+strconv.Itoa(*mutants))
-	out, err := run.CombinedOutput()
-	took = time.Since(began)
-	if err == nil {
+	if m.seed > 0 {
+		if seed, violation = try(t, binary, m.seed, 1); seed > 0 {
+			return seed, violation, time.Since(began)
+		}
+	}
+	seed, violation = try(t, binary, 1, *mutants)
+	if seed == 0 {
 		t.Fatalf("%d seeds do not find the mutation", *mutants)
+	}
+	return seed, violation, time.Since(began)
+}
+
+// try runs seeds of a broken lagerd from the given one on until one fails. It returns that one
+// and its violation, 0 if none fails.
+func try(t *testing.T, binary string, first, seeds int) (seed int, violation string) {
+	t.Helper()
+	out, err := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=20m", "-sim.first="+strconv.Itoa(first), "-sim.seeds="+strconv.Itoa(seeds)).CombinedOutput()
+	if err == nil {
+		return 0, ""
 	}
 	if _, failed := errors.AsType[*exec.ExitError](err); !failed {
 		t.Fatalf("run it: %v", err)
@@ -333,7 +478,7 @@ func (m mutation) find(t *testing.T) (seed int, violation string, took time.Dura
 	if seed == 0 {
 		t.Fatalf("the simulation failed without naming a seed:\n%.3000s", out)
 	}
-	return seed, violation, took
+	return seed, violation
 }
 
 // imports adds the imports that a mutation needs.

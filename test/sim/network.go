@@ -3,7 +3,6 @@ package sim
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,14 +10,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lagerd/plan"
 )
 
 const appToken = "app-secret-of-the-simulation"
 
 // secrets must be in no log line.
-var secrets = [][]byte{[]byte(appToken), []byte("sandbox-grant-")}
+var secrets = [][]byte{[]byte(appToken), []byte("sandbox-grant-"), []byte("sandbox-rackbeat-"), []byte("sandbox-token-")}
 
-// network is an instance's connection to e-conomic.
+// network is an instance's connection to e-conomic and Rackbeat.
 type network struct {
 	sim  *simulation
 	inst *instance
@@ -30,10 +31,11 @@ var errReset = errors.New("read: connection reset by peer")
 // RoundTrip implements http.RoundTripper.
 func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	s := n.sim
+	req = ofSearch(req)
 	began := s.step.Load()
 	var resp *http.Response
 	var failed error
-	c := &call{from: n.inst, key: "GET " + req.Header.Get("X-AgreementGrantToken") + " " + req.URL.RequestURI(), request: req}
+	c := &call{from: n.inst, key: "GET " + req.Header.Get("X-AgreementGrantToken") + req.Header.Get("Authorization") + " " + req.URL.RequestURI(), request: req}
 	c.effect = func() {
 		resp, failed = n.serve(req, began, c)
 		n.note(req, c.arrived, resp)
@@ -52,7 +54,7 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 // note reports a request and its answer to the script.
 func (n network) note(req *http.Request, at time.Time, resp *http.Response) {
 	path, _ := url.PathUnescape(req.URL.RequestURI())
-	a := asked{at: at, inst: n.inst, shop: n.sim.world.shopOf(req.Header.Get("X-AgreementGrantToken")), path: path}
+	a := asked{at: at, inst: n.inst, shop: n.sim.world.addressed(req), path: path}
 	if resp != nil {
 		a.status = resp.StatusCode
 	}
@@ -64,7 +66,7 @@ func (n network) note(req *http.Request, at time.Time, resp *http.Response) {
 // serve answers a request and injects faults.
 func (n network) serve(req *http.Request, began int64, c *call) (*http.Response, error) {
 	s, p := n.sim, &n.sim.profile
-	shop := s.world.shopOf(req.Header.Get("X-AgreementGrantToken"))
+	shop := s.world.addressed(req)
 	if s.script.answer != nil {
 		if resp, staged := s.script.answer(n.inst, shop, req, c); staged {
 			if resp == nil {
@@ -73,6 +75,12 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 			s.oracle.answer(n.inst, shop, req, resp.StatusCode)
 			return resp, nil
 		}
+	}
+	if resp, out := n.whileOut(req, shop, c); out {
+		if resp == nil {
+			return nil, errReset
+		}
+		return resp, nil
 	}
 	switch {
 	case s.strike(p.hang):
@@ -86,7 +94,7 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 			header.Set("Retry-After", strconv.Itoa(1+s.rng.IntN(20)))
 		}
 		return answer(req, http.StatusTooManyRequests, header, []byte(`{"message":"Too many requests."}`)), nil
-	case shop.refused || s.strike(p.refused/4):
+	case shop.refusesToken(req) || s.strike(p.refused/4):
 		s.counts["401 or 403"]++
 		status := []int{http.StatusUnauthorized, http.StatusForbidden}[s.rng.IntN(2)]
 		s.oracle.answer(n.inst, shop, req, status)
@@ -109,18 +117,19 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 	if strings.Contains(req.URL.RawQuery, "lastUpdated") {
 		s.counts["change query"]++
 	}
-	half := strings.HasPrefix(req.URL.Path, "/products") && s.strike(p.half)
+	all, own := faultsOf(req, shop)
+	half := partOf(req.URL.EscapedPath()) == plan.ScopeStock && s.strike(p.half)
 	if half {
 		s.counts["half page"]++
-		s.world.control("PUT", "faults", `{"force":{"halfPage":1}}`)
+		s.world.control("PUT", all, `{"force":{"halfPage":1}}`)
 	}
-	listing := req.URL.Path == "/products" && !strings.Contains(req.URL.RawQuery, "filter=")
+	listing := listsItems(req)
 	if listing {
 		s.world.tidy(n.inst, shop, req)
 	}
 	lying := shop.lie && listing
 	if lying {
-		s.world.control("PUT", fmt.Sprintf("agreements/%d/faults", shop.agreement), s.world.lies)
+		s.world.control("PUT", own, s.world.lies)
 	}
 	rec := httptest.NewRecorder()
 	inner := req.Clone(req.Context())
@@ -128,12 +137,18 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 	inner.Host = req.URL.Host
 	s.world.handler.ServeHTTP(rec, inner)
 	if lying {
-		s.world.control("DELETE", fmt.Sprintf("agreements/%d/faults", shop.agreement), "")
+		s.world.control("DELETE", own, "")
 	}
 	if half {
-		s.world.control("PUT", "faults", `{"force":{"halfPage":0}}`)
+		s.world.control("PUT", all, `{"force":{"halfPage":0}}`)
 	}
 	body := rec.Body.Bytes()
+	if req.URL.Path == "/self" { // the shops' companies are different, and their agreement may be the same
+		body = bytes.ReplaceAll(body, []byte(strconv.Itoa(shop.agreement)), []byte(strconv.FormatInt(s.world.number(shop), 10)))
+	}
+	if req.URL.Path == "/api/self" && p.oneAccount { // likewise of their accounts at Rackbeat
+		body = bytes.ReplaceAll(body, []byte(strconv.Itoa(shop.agreement+depotNumbers)), []byte(strconv.Itoa(s.world.shops[0].agreement+depotNumbers)))
+	}
 	if s.script.edit != nil {
 		body = s.script.edit(req.URL.RequestURI(), body)
 	}
@@ -151,7 +166,11 @@ func (n network) serve(req *http.Request, began int64, c *call) (*http.Response,
 		unread := ""
 		if s.strike(p.odd) {
 			var odd []byte
-			odd, unread = s.odd(req, rec.Code, body)
+			if !ofRackbeat(req) {
+				odd, unread = s.odd(req, rec.Code, body)
+			} else if odd, unread = s.oddRackbeat(shop, body); unread == "" {
+				body = odd // it may show an item without a figure
+			}
 			resp = answer(req, rec.Code, rec.Header(), odd)
 		}
 		s.oracle.answer(n.inst, shop, req, rec.Code)

@@ -37,10 +37,18 @@ type oracle struct {
 	shown    map[readKey]int64           // the step at which the latest read began that showed the item with a figure
 	zeroes   map[readKey][]int64         // the steps at which reads began that showed zero or no item, since the read that its row shows
 	listings map[listingKey]*listed
+	searches map[listingKey]*listed // for an item, at Rackbeat
 	wholes   map[listingKey]*listed // the last one read to its end
 	answers  map[partKey]answers
 	holds    map[holdKey]heldState
 	economy  economy
+	showed   map[string]string // shop → the dataset of the items it is shown
+
+	marks         map[int64]markState  // by id
+	markedAt      map[hintKey]int64    // by shop and kind: the step at which a mark last grew
+	compacted     map[hintKey]int64    // webhooks marked without the fence: the holder may have read their batches before
+	invoiceBegan  map[listingKey]int64 // step of the first page of the latest listing of all invoices
+	invoiceSweeps map[listingKey]int64 // the same, of the latest one read to its end
 }
 
 type hintKey struct{ shop, kind, number string }
@@ -82,8 +90,9 @@ type listingKey struct {
 
 func newOracle(s *simulation) *oracle {
 	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
-		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{},
-		wholes: map[listingKey]*listed{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}, economy: newEconomy()}
+		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{}, searches: map[listingKey]*listed{}, showed: map[string]string{},
+		wholes: map[listingKey]*listed{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}, economy: newEconomy(),
+		marks: map[int64]markState{}, markedAt: map[hintKey]int64{}, compacted: map[hintKey]int64{}, invoiceBegan: map[listingKey]int64{}, invoiceSweeps: map[listingKey]int64{}}
 }
 
 func (o *oracle) violate(format string, args ...any) {
@@ -102,6 +111,9 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 			return
 		}
 		k := readKey{i.id, x.name, kind, number}
+		if kind == "stock" {
+			k.shop = x.reader(ofRackbeat(req))
+		}
 		o.reads[k] = max(o.reads[k], began)
 		if less {
 			o.showedLess(k, began)
@@ -110,6 +122,8 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 		}
 	}
 	switch {
+	case ofRackbeat(req):
+		o.readRackbeat(i, x, req, began, status, body, unread, saw)
 	case strings.HasPrefix(path, "/products/"):
 		for _, it := range o.sim.world.everything(x) {
 			if it.path == path {
@@ -117,6 +131,9 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 				_ = json.Unmarshal(body, &p)
 				saw("stock", it.number, status == http.StatusNotFound || p.less())
 			}
+		}
+		if number := strings.TrimPrefix(path, "/products/"); isUnknown(number) {
+			saw("stock", number, true)
 		}
 	case path == "/products" && status == http.StatusOK:
 		var page productPage
@@ -133,8 +150,10 @@ func (o *oracle) read(i *instance, x *shop, req *http.Request, began int64, stat
 	case path == "/invoices/booked" && status == http.StatusOK:
 		var page struct {
 			Collection []struct{ BookedInvoiceNumber int64 }
+			Pagination struct{ NextPage string }
 		}
 		_ = json.Unmarshal(body, &page)
+		o.readInvoiceListing(i, x, req, began, page.Pagination.NextPage == "")
 		for _, inv := range page.Collection {
 			saw("invoice", fmt.Sprint(inv.BookedInvoiceNumber), false)
 		}
@@ -163,21 +182,29 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	if o.sim.profile.moves {
 		o.checkIdentity()
 	}
+	moved := fenced == "" && o.noteSources(statements)
 	touches := map[string]bool{}
 	for _, q := range statements {
 		table := tableOf(q)
 		touches[table] = true
 		switch table {
 		case "hint_batches":
-			if fenced == "" && strings.HasPrefix(q, "DELETE") && !o.sim.profile.removes {
+			compacted := slices.ContainsFunc(statements, func(q string) bool { return tableOf(q) == "hint_marks" })
+			if fenced == "" && strings.HasPrefix(q, "DELETE") && !o.sim.profile.removes && !compacted {
 				o.violate("one writer: %s unpacked webhooks without the fence: %.80s", i.name, q)
 			}
-		case "items", "invoices", "holds", "invoice_pdfs", "invoice_gaps", "changes":
+		case "items", "item_places", "invoices", "holds", "invoice_pdfs", "invoice_gaps", "changes":
 			removed := o.sim.profile.removes && strings.HasPrefix(q, "DELETE")
 			accepted := o.sim.profile.moves && (table == "invoice_gaps" || table == "holds") && strings.HasPrefix(q, "DELETE") && touchesAgreements(statements)
+			accepted = accepted || moved && table == "holds"
 			if fenced == "" && !strings.HasPrefix(q, "DELETE FROM changes") && !removed && !accepted {
 				o.violate("one writer: %s wrote %s without the fence: %.80s", i.name, table, q)
 			}
+		}
+	}
+	for _, of := range []*accounts{agreements, depots} {
+		if touches[of.table] {
+			o.noteBlocks(of)
 		}
 	}
 	if touches["leases"] {
@@ -200,8 +227,12 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 	}
 	before := map[hintKey]int64{}
 	var deleted []batch
+	grown := map[hintKey]int64{}
+	if touches["hint_marks"] {
+		grown = o.checkMarks(i)
+	}
 	if touches["hint_batches"] {
-		if fenced != "" { // only unpacks or deletes webhooks
+		if fenced != "" || touches["hint_marks"] { // only unpacks or deletes webhooks
 			for k := range o.batched {
 				before[k] = o.hinted(k)
 			}
@@ -209,10 +240,25 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 		deleted = o.readBatches()
 	}
 	if touches["hints"] {
+		o.checkCap(fenced, statements)
 		o.checkHints(i)
 	}
 	for k, n := range before {
-		switch now := o.hinted(k); {
+		now := o.hinted(k)
+		if now < n && marked(grown, k, n-now) {
+			o.sim.counts["webhook marked"]++
+			o.pruned[k] += n - now
+			if fenced == "" {
+				o.compacted[k] += n - now
+			}
+			continue
+		}
+		if twice := now - n; twice > 0 && twice <= o.compacted[k] {
+			o.sim.counts["webhook unpacked beside its mark"]++
+			o.compacted[k] -= twice
+			continue
+		}
+		switch {
 		case now < n && !o.answered(i, k, deleted), now > n:
 			o.violate("hints: %v had been hinted at %d times before its webhooks were unpacked, and %d times after it", k, n, now)
 		case now < n:
@@ -227,16 +273,20 @@ func (o *oracle) committed(i *instance, fenced string, statements []string) {
 		return
 	}
 	if touches["holds"] {
-		o.checkHolds(i)
+		o.checkHolds(i, moved)
 	}
 	if touches["items"] {
 		o.checkItems(i)
+	}
+	if touches["items"] || touches["item_places"] {
+		o.checkPlaces()
 	}
 	if touches["invoices"] && o.sim.profile.odd > 0 {
 		o.checkInvoices()
 	}
 	if touches["progress"] {
 		o.checkProgress(i)
+		o.checkShown()
 	}
 }
 
@@ -339,7 +389,7 @@ func (r revision) explains(stock, state string) bool {
 // once.
 func (o *oracle) checkItems(i *instance) {
 	now := time.Now()
-	losses := map[*shop]int{}
+	losses := map[string]int{} // by dataset
 	for _, row := range o.sim.db.mustQuery("SELECT shop, number, stock, state, observed_token, observed_at FROM items") {
 		k := itemKey{row[0].(string), row[1].(string)}
 		is := itemState{stock: figure(row[2]), state: row[3].(string), token: row[4].(int64), observedAt: fmt.Sprint(row[5])}
@@ -350,8 +400,8 @@ func (o *oracle) checkItems(i *instance) {
 		if known && is.token < was.token {
 			o.violate("order: %v was read under token %d and overwritten under token %d", k, was.token, is.token)
 		}
-		x := o.sim.world.shops[slices.IndexFunc(o.sim.world.shops, func(x *shop) bool { return x.name == k.shop })]
-		it := x.items[k.number]
+		x, rackbeat := o.datasetOf(k.shop)
+		it := x.at(rackbeat)[k.number]
 		if it == nil {
 			o.violate("truth: %v never was at e-conomic", k)
 			return
@@ -363,12 +413,19 @@ func (o *oracle) checkItems(i *instance) {
 				break
 			}
 		}
-		twice := len(o.zeroes[readKey{i.id, k.shop, "stock", k.number}]) >= 2
+		twice := len(o.zeroes[readKey{i.id, x.reader(rackbeat), "stock", k.number}]) >= 2
 		if is.revision < 0 && is.stock == "0" && is.state != "gone" && o.sim.profile.lies && (twice || known && was.stock == "0") {
 			// A zero sent twice is believed, even if it is a lie, until the next
 			// read. That may show other changes with the same zero.
 			o.sim.counts["lie told twice"]++
 			is.revision, is.lied = was.revision, true
+		}
+		lacking := o.sim.profile.sources && !known && is.stock == "" // the other source had it
+		if lacking {
+			is.revision = max(is.revision, 0)
+		}
+		if is.revision < 0 && it.absent && is.stock == "" && is.state == "no_inventory" {
+			is.revision = was.revision
 		}
 		if is.revision < 0 {
 			o.violate("order: %v became %q (%s), which e-conomic has not sent since revision %d: %s", k, is.stock, is.state, was.revision, it.history())
@@ -378,23 +435,23 @@ func (o *oracle) checkItems(i *instance) {
 			o.violate("barred: %v is on sale again, which e-conomic never sent", k)
 		}
 		less := is.stock == "0" && was.stock != "0" || is.state == "gone" && was.state != "gone"
-		if less && !twice {
+		if less && !twice && !lacking {
 			o.violate("zero guard: %v became %q (%s) without two reads that show it", k, is.stock, is.state)
 		}
-		if less && known {
-			losses[x]++
+		if less && known && o.isShown(x, k.shop) {
+			losses[k.shop]++
 			if o.lost[k].IsZero() {
 				o.lost[k] = now
 			}
 		} else if is.stock != "0" && is.state != "gone" {
 			delete(o.lost, k)
 		}
-		if !known && !o.swept[k.shop] && len(o.sim.db.mustQuery("SELECT 1 FROM changes WHERE shop = ? AND kind = 'stock' AND number = ?", k.shop, k.number)) == 0 {
+		if !known && !o.swept[x.name] && !o.changed(x, rackbeat, k.number) {
 			o.baseline[k] = is.stock
 		}
 		o.items[k] = is
 		for id := range o.sim.started {
-			r := readKey{id + 1, k.shop, "stock", k.number}
+			r := readKey{id + 1, x.reader(rackbeat), "stock", k.number}
 			// A page that arrived while the previous one was being stored may
 			// already show more than the row.
 			ahead := slices.DeleteFunc(o.zeroes[r], func(began int64) bool { return began <= o.shown[r] })
@@ -403,22 +460,23 @@ func (o *oracle) checkItems(i *instance) {
 			}
 		}
 	}
-	for x, n := range losses {
+	for dataset, n := range losses {
+		x, _ := o.datasetOf(dataset)
 		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {
 			o.violate("blast radius: %d items of %s were lost at once, of %d, without approval", n, x.name, len(x.numbers))
 		}
-		o.checkLossWindow(x)
+		o.checkLossWindow(x, dataset)
 	}
 }
 
 // checkLossWindow checks that losses within the window stay below its limit, however few come
 // at once. An item that a webhook has named may have been announced, since lagerd's clocks may
 // be minutes apart.
-func (o *oracle) checkLossWindow(x *shop) {
+func (o *oracle) checkLossWindow(x *shop, dataset string) {
 	const clocksApart = 30 * time.Minute
 	n := 0
 	for k, since := range o.lost {
-		if k.shop == x.name && time.Since(since) < lossWindow-clocksApart && !o.told[hintKey{k.shop, "stock", k.number}] {
+		if k.shop == dataset && time.Since(since) < lossWindow-clocksApart && !o.told[hintKey{x.name, "stock", k.number}] {
 			n++
 		}
 	}
@@ -452,7 +510,7 @@ func (o *oracle) checkProgress(i *instance) {
 		if cursor := moment(row[1]); !cursor.IsZero() {
 			since := cursor.Add(-o.sim.profile.overlap).Truncate(time.Minute)
 			for _, number := range x.numbers {
-				it := x.items[number]
+				it := x.at(false)[number]
 				n := it.readable(now)
 				if n < 0 {
 					continue
@@ -539,17 +597,21 @@ func (o *oracle) differs() string {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, hints FROM hint_batches") {
 		return fmt.Sprintf("webhooks wait to be unpacked: %v", row)
 	}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, kind, hints FROM hint_marks") {
+		return fmt.Sprintf("a shop is marked: %v", row)
+	}
 	return ""
 }
 
-func (o *oracle) shopDiffers(x *shop, dataset string) string {
+func (o *oracle) shopDiffers(x *shop, dataset, stockDataset string) string {
 	db := o.sim.db
 	stored := map[string][2]string{}
-	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", dataset) {
+	for _, row := range db.mustQuery("SELECT number, stock, state FROM items WHERE shop = ?", stockDataset) {
 		stored[row[0].(string)] = [2]string{figure(row[1]), row[2].(string)}
 	}
 	for _, number := range x.numbers {
-		r := x.items[number].latest()
+		it := x.at(!x.away)[number]
+		r := it.latest()
 		want := [2]string{r.figure(), "ok"}
 		switch {
 		case r.deleted:
@@ -561,8 +623,11 @@ func (o *oracle) shopDiffers(x *shop, dataset string) string {
 			want[1] = "barred"
 		}
 		if got := stored[number]; got != want {
-			return fmt.Sprintf("item %q is %q, expected %q (%s)", number, got, want, x.items[number].history())
+			return fmt.Sprintf("item %q is %q, expected %q (%s)", number, got, want, it.history())
 		}
+	}
+	if d := o.placesDiffer(x, stockDataset); d != "" {
+		return d
 	}
 	var is struct {
 		Products []struct{ Number string }
@@ -599,8 +664,8 @@ func (o *oracle) checkHistory() {
 		return // earlier history has been deleted
 	}
 	last := map[itemKey]string{}
-	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {
-		k := itemKey{row[0].(string), row[1].(string)}
+	for _, row := range o.sim.db.mustQuery("SELECT shop, number, old_stock, new_stock, token, seq, source FROM changes WHERE kind = 'stock' ORDER BY token, seq, n") {
+		k := itemKey{o.datasetAt(row[0].(string), row[6].(string)), row[1].(string)}
 		was, changed := last[k]
 		baseline, swept := o.baseline[k]
 		if now := figure(row[2]); was != now && (changed || !swept || baseline != now) {

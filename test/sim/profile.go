@@ -28,7 +28,12 @@ type profile struct {
 	unsure                 bool          // commits whose answer is lost, since the database goes down right after them
 	trickles               bool          // items sell out one by one without webhooks
 	forbids                bool          // e-conomic refuses parts of a shop for a while, and some PDFs for ever
+	shares                 bool          // all shops have the same agreement
+	oneAccount             bool          // all shops have the same account at Rackbeat, in scripted runs
+	spends                 bool          // which allows so few calls a day that they are used up
 	moves, removes         bool          // shops move to other agreements, some by being removed and added again
+	capped                 bool          // hardly any hints of numbers that are not stored are kept, and many come
+	short                  bool          // the day has few calls, and webhooks of unknown numbers come too
 	bursts                 bool          // item numbers are so long and URLs so short that two hints may be a burst
 
 	lose, double, late float64 // webhooks
@@ -41,6 +46,15 @@ type profile struct {
 	lies                                      bool    // listings of zeros, or cut short but claiming to be complete
 	odd                                       float64 // answers with a wrong field
 
+	rackbeat  int    // how many shops, from the first, have their stock at Rackbeat
+	form      int    // of its answers
+	perMinute int    // calls to it
+	perDay    int    // calls to it; 0: the default
+	places    string // whose stock there counts: all that are in no other, or ""
+	slashes   bool   // items there whose numbers cannot be in a path
+	outages   bool   // of either service as a whole
+	sources   bool   // shops move to it, and back to e-conomic
+
 	deadlock, lost float64 // statements
 	down           bool    // outages of the whole database
 
@@ -51,10 +65,14 @@ type profile struct {
 }
 
 // rareOf is the period of the rare features: in each period one seed has its catalogues tidied,
-// another has people's requests, others have reloads, bursts, refused parts, stock that
-// trickles away or commits whose answer is lost. This is not drawn, since drawing would change
-// all other seeds.
+// another has people's requests, another few calls a day, others have reloads, bursts, refused parts, stock that
+// trickles away, commits whose answer is lost or shops that share an agreement. This is not
+// drawn, since drawing would change all other seeds.
 const rareOf = 16
+
+// usualCalls is how many calls a day a lagerd may make to an agreement, unless they are to be used
+// up.
+const usualCalls = 50_000
 
 func newProfile(rng *rand.Rand) profile {
 	// rate returns usually 0, otherwise a probability up to most.
@@ -74,7 +92,7 @@ func newProfile(rng *rand.Rand) profile {
 		instances: 1 + rng.IntN(3), shops: 1 + rng.IntN(2), items: 3 + rng.IntN(6), pageSize: []int{2, 3, 4, 1000}[rng.IntN(4)],
 		listingTurn: time.Second,
 		chaos:       time.Minute + time.Duration(rng.IntN(120))*time.Second, tradeEvery: time.Duration(2+rng.IntN(10)) * time.Second,
-		dailyCalls: 50_000, workers: 4,
+		dailyCalls: usualCalls, workers: 4,
 		sweepEvery: 24 * time.Hour, hidden: rng.IntN(3) == 0,
 		lose: rate(1), double: rate(0.3), late: rate(0.3),
 		readLag: upTo(55 * time.Second), invoiceLag: upTo(60 * time.Second), pdfLag: upTo(30 * time.Second),
@@ -158,6 +176,12 @@ func (s *simulation) scheduleFaults() {
 			s.after(s.between(time.Second, 40*time.Second), "listings tell the truth", s.world.repent)
 		})
 	}
+	if p.outages {
+		again("fault: a service is out", 20*time.Second, 90*time.Second, s.world.outage)
+	}
+	if p.sources {
+		again("fault: the stock of a shop moves", 10*time.Second, 70*time.Second, s.world.startStockMove)
+	}
 	if p.forbids {
 		again("fault: a part is refused", 20*time.Second, 60*time.Second, s.world.forbidParts)
 	}
@@ -165,8 +189,7 @@ func (s *simulation) scheduleFaults() {
 		again("fault: a grant is refused", 30*time.Second, 90*time.Second, func() {
 			s.counts["grant refused"]++
 			shop := s.world.shops[s.rng.IntN(len(s.world.shops))]
-			shop.refused = true
-			s.after(s.between(time.Second, 60*time.Second), "the grant is good again", func() { shop.refused = false })
+			s.world.refuse(shop)
 		})
 	}
 }

@@ -116,11 +116,28 @@ func newSimulation(seed uint64) *simulation {
 	if s.profile.moves = seed%rareOf == 11 || seed%rareOf == 6; s.profile.moves {
 		s.profile.removes, s.profile.lies, s.profile.refused = seed%rareOf == 6, false, 0
 	}
-	if s.profile.bursts = seed%4 == 3; s.profile.bursts {
+	if s.profile.capped = seed%rareOf == 1 || seed%rareOf == 15; s.profile.capped {
+		s.profile.sweepEvery = 2 * time.Minute
+	}
+	if s.profile.shares = seed%rareOf == 0 || seed%rareOf == 8; s.profile.shares {
+		s.profile.instances, s.profile.shops = max(s.profile.instances, 2), 2+int(seed/rareOf%3)
+		if seed%rareOf == 8 { // so few calls a day that they are used up, until a person raises the limit
+			s.profile.spends, s.profile.dailyCalls = true, 40+20*int(seed/rareOf%8)
+		}
+	}
+	if s.profile.short = seed%rareOf == 3; s.profile.short {
+		// Nothing may make a lagerd forget what it has spent.
+		p := &s.profile
+		p.dailyCalls, p.instances, p.skew, p.lies, p.down, p.stops = fewCalls, 1, false, false, false, false
+		p.deadlock, p.lost, p.crash, p.pause, p.refused = 0, 0, 0, 0, 0
+		p.tradeEvery, p.pdfLag = p.tradeEvery/2, 50*time.Second
+	}
+	if s.profile.bursts = seed%4 == 3 && !s.profile.short; s.profile.bursts {
 		// A URL fits only one of the long item numbers.
 		s.profile.listingTurn, s.profile.maxURLBytes, s.profile.unpackAtOnce = 0, 450, 1
 		s.profile.pageSize, s.profile.tradeEvery = max(2, (s.profile.items+2)/2), s.profile.tradeEvery/4
 	}
+	s.profile.drawRackbeat(seed)
 	return s
 }
 
@@ -140,6 +157,7 @@ func (s *simulation) prepare(keep int) {
 	s.db = newDatabase(s)
 	s.oracle = newOracle(s)
 	s.world = newWorld(s)
+	s.oracle.noteAccounts()
 	s.began = time.Now()
 	s.trace.began = s.began
 	s.people, s.leave = context.WithCancel(context.Background())
@@ -189,6 +207,7 @@ func (s *simulation) soothe() {
 	s.events = slices.DeleteFunc(s.events, func(e event) bool { return e.name == "trade" || strings.HasPrefix(e.name, "fault") })
 	s.db.down.Store(false)
 	s.world.calm()
+	s.raiseLimit()
 	alive := 0
 	for _, i := range s.instances {
 		i.paused = false
@@ -199,6 +218,23 @@ func (s *simulation) soothe() {
 	}
 	if alive == 0 {
 		s.boot()
+	}
+}
+
+// raiseLimit makes every process read a configuration with the usual number of calls a day.
+func (s *simulation) raiseLimit() {
+	if s.profile.dailyCalls == usualCalls {
+		return
+	}
+	s.profile.dailyCalls, s.profile.perDay = usualCalls, 0
+	for _, i := range s.instances {
+		s.raiseLimitOf(i)
+	}
+}
+
+func (s *simulation) raiseLimitOf(i *instance) {
+	if !i.reload() && !i.dead && !i.stopping {
+		s.after(time.Second, "a person tries again to reload the configuration", func() { s.raiseLimitOf(i) })
 	}
 }
 
@@ -224,6 +260,10 @@ func (s *simulation) loop(until func() bool) bool {
 	for {
 		synctest.Wait()
 		s.collect()
+		select {
+		case <-s.notify: // of what has just been collected
+		default:
+		}
 		if s.oracle.violation != "" && !s.oracle.over {
 			return false
 		}
@@ -283,9 +323,12 @@ func (s *simulation) collect() {
 	now := time.Now()
 	for _, c := range arrived {
 		if c.request != nil && !c.from.dead {
-			s.oracle.asks(c.from, s.world.shopOf(c.request.Header.Get("X-AgreementGrantToken")), c.request.URL.RequestURI(), now)
+			s.oracle.calls(c.from, s.world.addressed(c.request), c.request, now)
 		}
-		c.arrived, c.ready = now, now.Add(s.latency(c))
+		c.arrived, c.ready = now, now
+		if !c.from.dead { // what a dead process still tries is random, and must not change the run
+			c.ready = now.Add(s.latency(c))
+		}
 		s.waiting = append(s.waiting, c)
 	}
 }
@@ -339,7 +382,10 @@ func (s *simulation) pick() (*call, time.Time) {
 const idleInTransaction = 5 * time.Second
 
 func (s *simulation) perform(c *call) {
-	if c.served {
+	if c.from.dead && !c.served {
+		c.err = errDead
+	}
+	if c.from.dead || c.served {
 		s.answer(c)
 		return
 	}
@@ -347,12 +393,7 @@ func (s *simulation) perform(c *call) {
 	s.mu.Lock()
 	gone := c.gone
 	s.mu.Unlock()
-	switch {
-	case c.from.dead:
-		c.err = errDead
-		s.answer(c)
-		return
-	case gone:
+	if gone {
 		// A statement or request may be in transit although its caller has given up.
 		if c.lose != nil {
 			c.lose()
@@ -394,7 +435,7 @@ func (s *simulation) perform(c *call) {
 func (s *simulation) answer(c *call) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(w *call) bool { return w == c })
 	if r := c.response; r != nil && r.StatusCode == http.StatusTooManyRequests && !c.from.dead && c.request.Context().Err() == nil {
-		s.oracle.limited(c.from, s.world.shopOf(c.request.Header.Get("X-AgreementGrantToken")), r.Header)
+		s.oracle.limited(c.from, s.world.addressed(c.request), c.request, r.Header)
 	}
 	close(c.done)
 }

@@ -22,6 +22,7 @@ var (
 	first    = flag.Uint64("sim.first", 1, "the first of them")
 	day      = flag.Duration("sim.day", 2*time.Hour, "how long TestDay is, in virtual time")
 	failures = flag.Int("sim.failures", 1, "stop after so many violations")
+	same     = flag.Int("sim.same", 40, "how many seeds are run twice, to see that they lead to the same run")
 	seed     = flag.Int64("sim.seed", -1, "run this seed alone and print its trace")
 )
 
@@ -105,7 +106,7 @@ func TestSim(t *testing.T) {
 
 // TestSameSeedSameRun checks that a failing seed can be reproduced.
 func TestSameSeedSameRun(t *testing.T) {
-	for seed := uint64(1); seed <= 40; seed++ {
+	for seed := *first; seed < *first+uint64(*same); seed++ {
 		a, b := run(t, seed, everything), run(t, seed, everything)
 		if a.Hash != b.Hash {
 			for i := range min(len(a.Trace), len(b.Trace)) {

@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +13,7 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/sandbox"
+	"lagerd/store"
 	"lagerd/webhook"
 )
 
@@ -25,6 +26,9 @@ type world struct {
 	moving   map[string]bool // shops that a person is moving to another agreement
 	lies     string          // the sandbox's faults for a lying listing
 	webhooks int             // calls so far
+	posts    *rand.Rand      // of the webhooks of Rackbeat
+	outages  *rand.Rand      // of whole services
+	out      map[bool]int    // how Rackbeat (true) or e-conomic is out at the moment
 }
 
 // shop is a shop and its agreement.
@@ -32,9 +36,16 @@ type shop struct {
 	name      string // "": the agreement has no shop
 	agreement int
 	grant     string
-	refused   bool // its grant is refused at the moment
-	lie       bool // its listings lie at the moment
-	approved  bool // a person has approved losses
+	key       string           // at Rackbeat, where its stock is; "": that is at e-conomic
+	kept      *shop            // its account there, among those that calls are counted for
+	tokens    []string         // of its webhooks there
+	away      bool             // its stock is read at e-conomic all the same
+	odd       []string         // numbers of every other item
+	stale     map[string]*item // what e-conomic shows, if its stock may be read there; nil: it shows items
+	refused   bool             // its grant is refused at the moment
+	keyless   bool             // its key is
+	lie       bool             // its listings lie at the moment
+	approved  bool             // a person has approved losses
 	items     map[string]*item
 	numbers   []string           // of all items that ever existed
 	invoices  map[int64]*invoice // booked
@@ -49,6 +60,7 @@ type item struct {
 	number    string
 	path      string // at e-conomic
 	revisions []revision
+	absent    bool // an answer has shown it without a figure
 }
 
 // revision is a state of an item. Figures are unique except zero, so a stored figure identifies
@@ -86,7 +98,10 @@ func newWorld(s *simulation) *world {
 		agreements += spares
 	}
 	w := &world{sim: s, moving: map[string]bool{}, sandbox: sandbox.New(sandbox.Options{Agreements: agreements, AppToken: appToken, Bucket: 1_000_000, MaxURL: 4000, Seed: s.seed})}
+	w.posts, w.outages, w.out = rand.New(rand.NewPCG(s.seed, 0xb0d1e5)), rand.New(rand.NewPCG(s.seed, 0x0b7)), map[bool]int{}
 	w.handler = w.sandbox.Handler()
+	w.control("PUT", "rackbeat/faults", rackbeatForms[s.profile.form])
+	w.control("PUT", "rackbeat/faults", fmt.Sprintf(`{"maxLimit":%d}`, s.profile.pageSize))
 	for n := range agreements {
 		x := &shop{name: fmt.Sprint("shop", n+1), agreement: 100001 + n, grant: fmt.Sprint("sandbox-grant-", n+1), items: map[string]*item{}, invoices: map[int64]*invoice{},
 			forbidden: map[plan.Scope]int{}, noPDF: map[int64]int{}}
@@ -96,16 +111,32 @@ func newWorld(s *simulation) *world {
 		if s.profile.moves {
 			x.figures = int64(n) * 1_000_000 // figures are unique across agreements
 		}
+		x.odd = oddNumbers
+		if n < s.profile.rackbeat {
+			x.odd = s.profile.numbersAtRackbeat()
+		}
 		w.shops = append(w.shops, x)
+		if n < s.profile.rackbeat && !s.profile.sources {
+			w.openRackbeat(x)
+		}
 		for range s.profile.items {
 			w.create(x)
+		}
+		if n < s.profile.rackbeat && s.profile.sources {
+			w.openBeside(x)
 		}
 	}
 	// Change queries do not show what existed before lagerd.
 	time.Sleep(10 * time.Minute)
 	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 	for _, x := range w.shops[:s.profile.shops] {
-		s.db.mustExec("INSERT INTO shops (shop, dataset, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?,?)", x.name, x.name, []byte(x.grant), "2000-01-01", now, now)
+		s.db.mustExec("INSERT INTO shops (shop, dataset, stock_dataset, grant_token, invoices_from, created_at, updated_at) VALUES (?,?,?,?,?,?,?)", x.name, x.name, x.name, []byte(x.grant), "2000-01-01", now, now)
+		if x.away {
+			s.db.mustExec("UPDATE shops SET rackbeat_token_hash = ? WHERE shop = ?", hashesOf(x.tokens), x.name)
+		} else if x.key != "" {
+			s.db.mustExec("UPDATE shops SET stock_source = ?, rackbeat_key = ?, places = ?, rackbeat_token_hash = ? WHERE shop = ?", string(store.SourceRackbeat), []byte(x.key), s.profile.places, hashesOf(x.tokens), x.name)
+			s.db.mustExec("INSERT INTO stock_accounts (dataset, shop, source, account, places, accepted_at) VALUES (?,?,?,0,?,?)", x.name, x.name, string(store.SourceRackbeat), s.profile.places, now)
+		}
 		s.db.mustExec("INSERT INTO leases (shop) VALUES (?)", x.name)
 		s.db.mustExec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", x.name, x.name)
 	}
@@ -117,6 +148,14 @@ func (w *world) close() { w.sandbox.Close() }
 // has reports whether an agreement is that of a shop of this name.
 func (w *world) has(name string) bool {
 	return slices.ContainsFunc(w.shops, func(x *shop) bool { return x.name == name })
+}
+
+// number returns the number of an agreement as e-conomic reports it.
+func (w *world) number(x *shop) int64 {
+	if w.sim.profile.shares {
+		x = w.shops[0]
+	}
+	return int64(x.agreement)
 }
 
 func (w *world) shopOf(grant string) *shop {
@@ -150,6 +189,7 @@ func (w *world) setLag() time.Time {
 		lag = time.Duration(w.sim.rng.Int64N(int64(most)))
 	}
 	w.control("PUT", "faults", fmt.Sprintf(`{"readLag":%q}`, lag))
+	w.control("PUT", "rackbeat/faults", fmt.Sprintf(`{"readLag":%q}`, lag))
 	return time.Now().Add(lag)
 }
 
@@ -205,6 +245,10 @@ func (w *world) trade(x *shop) {
 			return
 		}
 	}
+	if x.key != "" && s.profile.places != "" && len(living) > 0 && s.rng.IntN(4) == 0 {
+		w.transfer(x, pick())
+		return
+	}
 	switch dice := s.rng.IntN(100); {
 	case len(living) == 0 || dice < 5:
 		w.create(x)
@@ -247,8 +291,8 @@ func (w *world) create(x *shop) {
 	if w.sim.profile.bursts {
 		number = fmt.Sprint("æøåæøåæøåæøåæøåæøå", x.created)
 	}
-	if x.created%2 == 0 && x.created/2 <= len(oddNumbers) {
-		number = oddNumbers[x.created/2-1]
+	if x.created%2 == 0 && x.created/2 <= len(x.odd) {
+		number = x.odd[x.created/2-1]
 	}
 	figure := w.figure(x)
 	readable := w.setLag()
@@ -256,6 +300,7 @@ func (w *world) create(x *shop) {
 	x.numbers = append(x.numbers, number)
 	x.items[number] = &item{number: number, path: "/products/" + economic.EscapeNumber(number),
 		revisions: []revision{{readable: readable, updated: time.Now().Round(time.Minute), stock: figure}}}
+	x.showAtEconomic(x.items[number], 0)
 }
 
 func amount(hundredths int64) string { return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100) }
@@ -263,8 +308,10 @@ func amount(hundredths int64) string { return fmt.Sprintf("%d.%02d", hundredths/
 func (w *world) adjust(x *shop, i *item, figure int64, silent bool) {
 	readable := w.setLag()
 	w.control("PUT", "faults", fmt.Sprintf(`{"frozenUpdated":%t}`, silent))
-	w.post(x, "adjust", map[string]any{"number": i.number, "inStock": json.Number(amount(figure))})
+	w.control("PUT", "rackbeat/faults", fmt.Sprintf(`{"frozenUpdated":%t}`, silent))
+	w.post(x, x.trades("adjust"), map[string]any{"number": i.number, "inStock": json.Number(amount(figure))})
 	w.control("PUT", "faults", `{"frozenUpdated":false}`)
+	w.control("PUT", "rackbeat/faults", `{"frozenUpdated":false}`)
 	w.revise(i, readable, func(r *revision) {
 		r.stock, r.silent = figure, silent
 		if silent {
@@ -285,13 +332,17 @@ func (w *world) revise(i *item, readable time.Time, how func(*revision)) {
 func (w *world) bar(x *shop, i *item) {
 	readable := w.setLag()
 	w.post(x, "bar", map[string]any{"number": i.number})
-	w.revise(i, readable, func(r *revision) { r.barred = true })
+	for _, shown := range x.both(i) {
+		w.revise(shown, readable, func(r *revision) { r.barred = true })
+	}
 }
 
 func (w *world) remove(x *shop, i *item) {
 	readable := w.setLag()
 	w.post(x, "delete", map[string]any{"number": i.number})
-	w.revise(i, readable, func(r *revision) { r.deleted = true })
+	for _, shown := range x.both(i) {
+		w.revise(shown, readable, func(r *revision) { r.deleted = true })
+	}
 }
 
 // tidy sometimes deletes an item that an earlier page of the listing has shown, just before the
@@ -299,7 +350,7 @@ func (w *world) remove(x *shop, i *item) {
 func (w *world) tidy(i *instance, x *shop, req *http.Request) {
 	s := w.sim
 	l := s.oracle.listings[listingKey{i.id, x.name}]
-	first := cmp.Or(req.URL.Query().Get("skippages"), "0") == "0"
+	first := pageAt(req) == 0
 	if !s.profile.tidied || s.calm || x.lie || l == nil || first || s.rng.IntN(2) == 0 {
 		return
 	}
@@ -336,8 +387,12 @@ func (w *world) book(x *shop, i *item) {
 		b["withNumber"] = w.freeNumber(x)
 	}
 	readable := w.setLag()
+	book := "book"
+	if sells {
+		book = x.trades(book)
+	}
 	var booked struct{ Number int64 }
-	if err := json.Unmarshal(w.post(x, "book", b), &booked); err != nil {
+	if err := json.Unmarshal(w.post(x, book, b), &booked); err != nil {
 		panic(err)
 	}
 	x.invoices[booked.Number] = &invoice{number: booked.Number, order: order, readable: time.Now().Add(lag)}
@@ -369,39 +424,70 @@ func (w *world) tell(x *shop, kind webhook.Kind, number string) {
 		s.counts["webhook lost"]++
 		return
 	}
+	if x.key != "" && kind == webhook.KindStock && s.strike(0.1) {
+		s.counts["webhook of Rackbeat that names no item"]++
+		number = ""
+	}
 	copies := 1
 	if s.strike(s.profile.double) {
 		s.counts["webhook doubled"]++
 		copies = 2
 	}
-	name := x.name // even if the shop has moved by the time it arrives
+	if (s.profile.capped || s.profile.short) && !s.calm {
+		for range s.rng.IntN(3) {
+			number := unknownNumbers[s.rng.IntN(len(unknownNumbers))]
+			if s.profile.capped && kind == webhook.KindStock && s.strike(0.2) {
+				s.counts["webhook of all items"]++
+				number = ""
+			}
+			s.counts["webhook of an unknown number"]++
+			w.send(x, kind, number, s.between(0, time.Second))
+		}
+	}
 	for range copies {
 		delay := s.between(0, time.Second)
 		if s.strike(s.profile.late) {
 			s.counts["webhook late"]++
 			delay = s.between(time.Second, time.Minute)
 		}
-		s.after(delay, fmt.Sprintf("a webhook for %s %s %s", x.name, kind, number), func() {
-			var able []*instance
-			for _, i := range s.instances {
-				if !i.dead && !i.stopping {
-					able = append(able, i)
-				}
-			}
-			if len(able) == 0 {
-				s.counts["webhook refused"]++
-				return
-			}
-			w.webhooks++
-			to, h := able[s.rng.IntN(len(able))], webhook.Hint{Shop: name, Kind: kind, Number: number}
-			if s.profile.asked && s.rng.IntN(2) == 0 {
-				s.counts["asked for by a person"]++
-				to.ask(h, w.webhooks)
-				return
-			}
-			to.deliver(h, w.webhooks)
-		})
+		w.send(x, kind, number, delay)
 	}
+}
+
+// unknownNumbers never are at e-conomic, neither as items nor as invoices.
+var unknownNumbers = []string{"900001", "900002", "900003", "900004", "900005"}
+
+// isUnknown reports whether a number, one of those or of another flood, never is at e-conomic.
+func isUnknown(number string) bool { return strings.HasPrefix(number, "90") }
+
+// send makes a webhook arrive at a lagerd, after a delay.
+func (w *world) send(x *shop, kind webhook.Kind, number string, delay time.Duration) {
+	s := w.sim
+	name := x.name // even if the shop has moved by the time it arrives
+	s.after(delay, fmt.Sprintf("a webhook for %s %s %s", x.name, kind, number), func() {
+		var able []*instance
+		for _, i := range s.instances {
+			if !i.dead && !i.stopping {
+				able = append(able, i)
+			}
+		}
+		if len(able) == 0 {
+			s.counts["webhook refused"]++
+			return
+		}
+		w.webhooks++
+		to, h := able[s.rng.IntN(len(able))], webhook.Hint{Shop: name, Kind: kind, Number: number}
+		if s.profile.asked && number != "" && s.rng.IntN(2) == 0 {
+			s.counts["asked for by a person"]++
+			to.ask(h, w.webhooks)
+			return
+		}
+		if x.key != "" && kind == webhook.KindStock {
+			w.postRackbeat(x, to, name, number)
+			return
+		}
+		to.deliver(h, w.webhooks)
+	})
 }
 
 // lie makes listings show every figure as zero, or omit most items while claiming to be
@@ -431,8 +517,9 @@ func (w *world) repent() {
 
 func (w *world) calm() {
 	w.repent()
+	clear(w.out)
 	for _, x := range w.shops {
-		x.refused = false
+		x.refused, x.keyless = false, false
 		clear(x.forbidden)
 	}
 }

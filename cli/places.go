@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"lagerd/budget"
+	"lagerd/rackbeat"
+	rackbeatsource "lagerd/source/rackbeat"
+	"lagerd/store"
+	"lagerd/terminal"
+)
+
+type placesCmd struct {
+	Shop string `arg:"" help:"The shop."`
+	JSON bool   `help:"As JSON."`
+}
+
+func (placesCmd) Help() string {
+	return "Read-only. Reads the places of the shop's Rackbeat account there. What is in a place counts in those around it too, so none that is inside a chosen one can be chosen."
+}
+
+func (cmd placesCmd) Run(c *call) error {
+	cfg, s, err := c.openToRead()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	shop, err := s.Shop(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
+	if !shop.ReadsRackbeat() {
+		return fmt.Errorf("the stock of %[1]s is not read from Rackbeat: `lagerd shops set %[1]s --stock-source rackbeat --rackbeat-key-file FILE`", cmd.Shop)
+	}
+	progress, err := s.Progress(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
+	at, err := openRackbeat(cfg, s, shop, progress)
+	if err != nil {
+		return err
+	}
+	all, err := at.places(c.ctx)
+	if closed := at.close(c.ctx); closed != nil {
+		fmt.Fprintf(c.Stderr, "Note: calls to Rackbeat that were booked and not made count as made: %s\n", terminal.Line(closed.Error()))
+	}
+	if err != nil {
+		return err
+	}
+	for _, number := range shop.ChosenPlaces() {
+		if !slices.ContainsFunc(all, func(p rackbeat.Place) bool { return p.Number == number }) {
+			fmt.Fprintf(c.Stderr, "Warning: place %s is chosen, and Rackbeat does not list it\n", number)
+		}
+	}
+	list := nested(all, shop.ChosenPlaces())
+	if cmd.JSON {
+		e := json.NewEncoder(c.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(list)
+	}
+	return writePlaces(c.Stdout, list)
+}
+
+// places reads the places of the account. An error says what to do.
+func (a rackbeatAccount) places(ctx context.Context) ([]rackbeat.Place, error) {
+	all, err := a.raw.Places(ctx, budget.PriorityPerson)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, toDoAtRackbeat(err))
+	}
+	return all, nil
+}
+
+// checkPlaces returns an error if the shop's stock cannot be read in the places chosen for it.
+func (a rackbeatAccount) checkPlaces(ctx context.Context, shop store.Shop) error {
+	if shop.Places == "" {
+		return nil
+	}
+	all, err := a.places(ctx)
+	if err != nil {
+		return err
+	}
+	if err := rackbeatsource.CheckChoice(all, shop.ChosenPlaces(), shop.StockFigure); err != nil {
+		return fmt.Errorf("places %s: %w: the account's are %s", shop.Places, err, placeList(all))
+	}
+	return nil
+}
+
+// placeList lists places with those inside them in parentheses: 1, 4 (41, 42).
+func placeList(all []rackbeat.Place) string {
+	const shown = 20
+	var b strings.Builder
+	depth := 0
+	for i, p := range nested(all, nil) {
+		switch {
+		case i == shown:
+			fmt.Fprintf(&b, "%s and %d more", strings.Repeat(")", depth), len(all)-shown)
+			return b.String()
+		case p.depth > depth:
+			b.WriteString(" (")
+		case i > 0:
+			b.WriteString(strings.Repeat(")", depth-p.depth) + ", ")
+		}
+		b.WriteString(terminal.Escape(p.Number))
+		depth = p.depth
+	}
+	return cmp.Or(b.String()+strings.Repeat(")", depth), "none")
+}
+
+// place is a place in the list of an account's places.
+type place struct {
+	Number string `json:"number"`
+	Name   string `json:"name"`
+	Parent string `json:"parent"` // "": it is a top place
+	Chosen bool   `json:"chosen"`
+
+	depth int // how many places are around it
+}
+
+// nested returns the places, each before those inside it.
+func nested(all []rackbeat.Place, chosen []string) []place {
+	inside := map[string][]rackbeat.Place{}
+	for _, p := range all {
+		inside[p.Parent] = append(inside[p.Parent], p)
+	}
+	list := make([]place, 0, len(all))
+	var add func(around string, depth int)
+	add = func(around string, depth int) {
+		for _, p := range inside[around] {
+			list = append(list, place{p.Number, p.Name, p.Parent, slices.Contains(chosen, p.Number), depth})
+			add(p.Number, depth+1)
+		}
+	}
+	add("", 0)
+	return list
+}
+
+func writePlaces(w io.Writer, list []place) error {
+	for _, p := range list {
+		line := strings.Repeat("  ", p.depth) + terminal.Escape(p.Number)
+		if p.Name != "" {
+			line += "  " + terminal.Escape(p.Name)
+		}
+		if p.Chosen {
+			line += "  (chosen)"
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

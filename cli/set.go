@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"lagerd/config"
+	"lagerd/secret"
+	"lagerd/store"
+)
+
+type setCmd struct {
+	Shop            string `arg:"" help:"The shop."`
+	GrantTokenFile  string `help:"File with a new grant token; '-' for standard input." placeholder:"FILE"`
+	GrantToken      bool   `help:"Prompt for a new grant token on the terminal."`
+	AcceptAgreement bool   `help:"Accept that the token is for a different agreement than before; shows it and prompts."`
+	AcceptAccount   int64  `help:"Accept that the Rackbeat key is for a different account than before: the account's number." placeholder:"NUMBER"`
+	Offline         bool   `help:"Store a new grant token, Rackbeat key, source, figure or choice of places without checking it there, and without showing what would change."`
+	consent
+	rackbeatFiles
+	settings
+}
+
+func (setCmd) Help() string {
+	return "Another source of the stock, another account or other places there, and another figure change the stock of many items at once. So this first lists the items there, shows what would change and what the loss guard will do, and prompts; without a terminal, and without --yes, it changes nothing. A large account takes a call for each thousand items."
+}
+
+func (cmd setCmd) Run(c *call) error {
+	cfg, s, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := cmd.check(); err != nil {
+		return err
+	}
+	grant, sealed, err := cmd.grant(c, cfg, s)
+	if err != nil {
+		return err
+	}
+	stock, err := cmd.stock(c, cfg, s)
+	if err != nil {
+		return err
+	}
+	accepted := int64(0)
+	if grant != "" && !cmd.Offline {
+		if accepted, err = cmd.ask(c, cfg, s, grant); err != nil {
+			return err
+		}
+	}
+	stock.grant, stock.agreement = grant, accepted
+	if err := cmd.preview(c, cfg, s, stock); err != nil {
+		return err
+	}
+	err = stock.store(c.ctx, s, func(shop *store.Shop) error {
+		if sealed != nil {
+			shop.GrantToken = sealed
+		}
+		return cmd.settings.apply(shop)
+	})
+	if err != nil {
+		return err
+	}
+	if accepted != 0 {
+		if err := s.AcceptAgreement(c.ctx, cmd.Shop, accepted, now()); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Stdout, "%s is agreement %d from now on.\n", cmd.Shop, accepted)
+	}
+	if sealed != nil { // it may be the first token that this key decrypts
+		if _, err := masterKey(c.ctx, cfg, s, false); err != nil {
+			return err
+		}
+	}
+	return errors.Join(askTick(c.ctx, s, cmd.Shop), stock.show(c), cmd.showRackbeat(c, cfg, s))
+}
+
+// check returns an error if flags contradict each other.
+func (cmd setCmd) check() error {
+	if cmd.AcceptAgreement && cmd.Offline {
+		return errors.New("--accept-agreement needs e-conomic's answer, which --offline skips: remove one")
+	}
+	return errors.Join(cmd.consent.check(cmd.AcceptAgreement, cmd.mayChangeItems()), oneFromInput(cmd.GrantTokenFile, cmd.RackbeatKeyFile, cmd.RackbeatWebhookTokenFile))
+}
+
+// mayChangeItems reports whether the flags may change which items the shop has, or their stock.
+func (cmd setCmd) mayChangeItems() bool {
+	return cmd.StockSource != "" || cmd.Figure != "" || cmd.Places != "" || cmd.RackbeatKeyFile != "" || cmd.AcceptAccount != 0
+}
+
+// grant returns the grant token to check with e-conomic, or "" if there is none: a new
+// one, with its sealed form, or, with --accept-agreement alone, the stored one.
+func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant string, sealed []byte, err error) {
+	fresh := cmd.GrantTokenFile != "" || cmd.GrantToken
+	if !fresh && !cmd.AcceptAgreement {
+		return "", nil, nil
+	}
+	shop, err := s.Shop(c.ctx, cmd.Shop)
+	if err != nil {
+		return "", nil, err
+	}
+	keys, err := masterKey(c.ctx, cfg, s, false)
+	if err != nil {
+		return "", nil, err
+	}
+	if !fresh {
+		grant, err = openGrant(keys, shop)
+		return grant, nil, err
+	}
+	if grant, err = c.readToken("New grant token of the agreement: ", cmd.GrantTokenFile, cfg); err != nil {
+		return "", nil, err
+	}
+	sealed, err = keys.Seal(secret.GrantToken, cmd.Shop, grant)
+	return grant, sealed, err
+}
+
+// openGrant returns the grant token that is stored.
+func openGrant(keys *secret.Keys, shop store.Shop) (string, error) {
+	grant, err := keys.OpenGrant(shop.Shop, shop.GrantToken)
+	if err != nil {
+		return "", fmt.Errorf("%w: store its grant token again with --grant-token-file", err)
+	}
+	return grant, nil
+}
+
+// ask checks with e-conomic whether the shop can work with the token, and shows the
+// result. It returns the agreement that a person has accepted, or 0 if the shop has it
+// already.
+func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) (accepted int64, err error) {
+	shop, err := s.Shop(c.ctx, cmd.Shop)
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.settings.apply(&shop); err != nil {
+		return 0, err
+	}
+	progress, err := s.Progress(c.ctx, cmd.Shop)
+	if err != nil {
+		return 0, err
+	}
+	asked, err := newAsking(cfg, s)
+	if err != nil {
+		return 0, err
+	}
+	f, err := asked.ask(c.ctx, shop, grant)
+	if err := errors.Join(err, asked.addCalls(c.ctx, s, cmd.Shop)); err != nil {
+		return 0, fmt.Errorf("nothing was changed for %s: %w%s", cmd.Shop, err, cmd.unasked())
+	}
+	f.show(c.Stdout)
+	also, err := alsoOf(c.ctx, s, cmd.Shop, f.self.AgreementNumber)
+	if err != nil {
+		return 0, err
+	}
+	if also != "" {
+		fmt.Fprintf(c.Stdout, "  Note: %s\n", also)
+	}
+	was := progress.AgreementNumber
+	switch {
+	case was == 0 || was == f.self.AgreementNumber:
+		if cmd.AcceptAgreement {
+			fmt.Fprintf(c.Stdout, "  %s has no other agreement: nothing to accept\n", cmd.Shop)
+		}
+		return 0, nil
+	case !cmd.AcceptAgreement:
+		return 0, fmt.Errorf("nothing was changed for %s: the token answers for agreement %d, %s, and the shop is agreement %d: if the change is intended, add --accept-agreement%s",
+			cmd.Shop, f.self.AgreementNumber, companyName(f.self), was, cmd.unasked())
+	}
+	return f.self.AgreementNumber, cmd.consent.ask(c, cmd.Shop, was, f.self)
+}
+
+// unasked returns how to store a token unchecked, if that is possible.
+func (cmd setCmd) unasked() string {
+	if cmd.AcceptAgreement {
+		return ""
+	}
+	return " (--offline stores the token unchecked)"
+}
+
+// askTick requests a tick of a shop, which also retries a held one.
+func askTick(ctx context.Context, s *store.Store, shop string) error {
+	return s.AddRequests(ctx, []store.Request{{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}})
+}

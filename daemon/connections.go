@@ -1,0 +1,237 @@
+package daemon
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"lagerd/webhook"
+)
+
+// connections limits how many connections a server holds, so that no number of callers takes
+// the files that the database, e-conomic and the other server need.
+//
+// A connection waits while no call of it is being worked on: it is idle, or its call has not
+// arrived in full, or is refused. Where the limit is nearly reached, each new connection ends
+// the one that has waited longest. One whose call is being worked on is never ended; if all
+// are, a new one waits in the kernel until one of them has ended.
+type connections struct {
+	limit  int
+	nearly int                   // from here on, idle connections end early
+	ended  func(open, limit int) // called when a connection has been ended early
+
+	mu      sync.Mutex
+	open    int
+	early   int           // ended early, in all
+	waiting list.List     // of *connection; the first has waited longest
+	room    chan struct{} // closed and replaced when a connection ends, or begins to wait
+	stopped bool          // connections that wait are no longer kept
+}
+
+// idleAtLeast is how long a connection waits before a new one ends it, unless the limit is
+// reached: one that has just arrived is about to send its call.
+const idleAtLeast = time.Second
+
+func newConnections(limit int, ended func(open, limit int)) *connections {
+	limit = max(limit, 1)
+	return &connections{limit: limit, nearly: limit - limit/8, ended: ended, room: make(chan struct{})}
+}
+
+// serve makes a server track its connections here.
+func (c *connections) serve(s *http.Server) {
+	s.ConnState = func(conn net.Conn, state http.ConnState) {
+		if conn, ok := conn.(*connection); ok && (state == http.StateActive || state == http.StateIdle) {
+			conn.waits()
+		}
+	}
+	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connectionKey{}, conn)
+	}
+}
+
+// counts returns how many connections are open, and how many have been ended early.
+func (c *connections) counts() (open, early int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open, c.early
+}
+
+// stop ends every connection that waits, now and from now on: a shutdown waits for the others.
+func (c *connections) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	for c.waiting.Len() > 0 {
+		c.endFirst()
+	}
+}
+
+// endFirst ends the connection that has waited longest. c.mu is held.
+func (c *connections) endFirst() {
+	first := c.waiting.Remove(c.waiting.Front()).(*connection) //nolint:forcetypeassert // the list holds nothing else
+	first.place = nil
+	first.end()
+	_ = first.Conn.Close()
+}
+
+// take adds a new connection, and makes room for it. If there is none until another ends, it
+// returns a channel that is closed then.
+func (c *connections) take(conn *connection) (full <-chan struct{}) {
+	c.mu.Lock()
+	early := c.open >= c.nearly && c.waiting.Len() > 0
+	if early {
+		first := c.waiting.Front().Value.(*connection) //nolint:forcetypeassert // the list holds nothing else
+		early = c.open >= c.limit || time.Since(first.since) >= idleAtLeast
+	}
+	if early {
+		c.endFirst()
+		c.early++
+	}
+	if c.open < c.limit {
+		c.open++
+		conn.counted = true
+		c.wait(conn)
+	} else {
+		full = c.room
+	}
+	open := c.open
+	c.mu.Unlock()
+	if early {
+		c.ended(open, c.limit)
+	}
+	return full
+}
+
+// wait puts a connection last among those that wait. c.mu is held.
+func (c *connections) wait(conn *connection) {
+	if !conn.counted {
+		return // it has ended
+	}
+	conn.since = time.Now()
+	if conn.place != nil {
+		c.waiting.MoveToBack(conn.place)
+		return
+	}
+	conn.place = c.waiting.PushBack(conn)
+	if c.stopped {
+		c.waiting.MoveToFront(conn.place)
+		c.endFirst()
+	}
+	c.wake()
+}
+
+// wake lets a new connection that waits for room try again. c.mu is held.
+func (c *connections) wake() {
+	close(c.room)
+	c.room = make(chan struct{})
+}
+
+// connection is a connection of a limited listener.
+type connection struct {
+	net.Conn
+	of      *connections
+	place   *list.Element // among those that wait; nil: a call is being worked on, or it has ended
+	since   time.Time     // it waits since then
+	counted bool          // it is open
+}
+
+type connectionKey struct{}
+
+// works marks the connection of a call as one that must not be ended, until it waits again.
+func works(ctx context.Context) {
+	if conn, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		conn.of.mu.Lock()
+		defer conn.of.mu.Unlock()
+		if conn.place != nil {
+			conn.of.waiting.Remove(conn.place)
+			conn.place = nil
+		}
+	}
+}
+
+func (conn *connection) waits() {
+	conn.of.mu.Lock()
+	defer conn.of.mu.Unlock()
+	conn.of.wait(conn)
+}
+
+// end stops counting a connection. of.mu is held.
+func (conn *connection) end() {
+	if conn.place != nil {
+		conn.of.waiting.Remove(conn.place)
+		conn.place = nil
+	}
+	if conn.counted {
+		conn.counted = false
+		conn.of.open--
+		conn.of.wake()
+	}
+}
+
+// Close implements net.Conn.
+func (conn *connection) Close() error {
+	err := conn.Conn.Close()
+	conn.of.mu.Lock()
+	defer conn.of.mu.Unlock()
+	conn.end()
+	return err
+}
+
+// listen returns a listener whose connections are limited.
+func (c *connections) listen(l net.Listener) net.Listener {
+	return &limited{Listener: l, connections: c, closed: make(chan struct{})}
+}
+
+type limited struct {
+	net.Listener
+	*connections
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Accept implements net.Listener.
+func (l *limited) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	conn := &connection{Conn: accepted, of: l.connections}
+	for {
+		full := l.take(conn)
+		if full == nil {
+			return conn, nil
+		}
+		select {
+		case <-full:
+		case <-l.closed:
+			_ = accepted.Close()
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// Close implements net.Listener.
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// recording is a recorder whose calls keep their connections.
+type recording struct{ webhook.Recorder }
+
+// Record implements webhook.Recorder.
+func (r recording) Record(ctx context.Context, h webhook.Hint) error {
+	works(ctx)
+	return r.Recorder.Record(ctx, h)
+}
+
+// working is a handler whose calls keep their connections.
+func working(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		works(r.Context())
+		h.ServeHTTP(w, r)
+	})
+}

@@ -1,9 +1,0 @@
-//go:build race
-
-package economic_test
-
-// Under the race detector code takes some 15 times as long.
-const (
-	slower  = 15
-	largest = 8 * mib
-)

@@ -1,0 +1,4 @@
+package inbox
+
+// Hints returns all of them.
+func (o *Open) Hints() Hints { return o.Of(o.Numbers()) }

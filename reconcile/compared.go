@@ -1,0 +1,188 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+// compared is what one listing of all items showed, beside what is stored.
+type compared struct {
+	found  map[string]plan.Difference
+	listed int // items on it
+	stored int // items that are stored and not gone
+	unread int // of those, items that it shows and that could not be understood
+	pages  int
+
+	assessment plan.Assessment
+	told       Differences // what was noted, and what could not be understood
+}
+
+// list compares everything page by page, and then what the complete listing did not show.
+func (d Diff) list(ctx context.Context) (*compared, error) {
+	stock := d.stock() // one for the listing: a source may read ahead of its pages
+	name := stock.Can().Name
+	c := &compared{found: map[string]plan.Difference{}, told: Differences{Shop: d.Shop.Shop}}
+	seen, unread := map[string]struct{}{}, map[string]struct{}{}
+	came := 0
+	for p, err := range source.Pages("items", func(link source.Link) (itemsPage, error) {
+		return withRetry(ctx, func() (itemsPage, error) {
+			return stock.Items(ctx, source.PriorityPerson, source.ItemsQuery{}, link)
+		})
+	}) {
+		if err != nil {
+			return nil, cutShort(name, err)
+		}
+		c.pages++
+		came += p.Size()
+		d.tell("items read at "+name, came, p.Announced)
+		for _, o := range p.Observed {
+			seen[o.Item.Number] = struct{}{}
+			delete(unread, o.Item.Number)
+		}
+		for _, b := range p.Unreadable {
+			seen[b.Number], unread[b.Number] = struct{}{}, struct{}{}
+			delete(c.found, b.Number)
+		}
+		if err := d.comparePage(ctx, c, p); err != nil {
+			return nil, err
+		}
+	}
+	c.listed = len(seen)
+	if err := d.compareMissing(ctx, c, seen, unread); err != nil {
+		return nil, err
+	}
+	switch c.assessment.Verdict() {
+	case plan.VerdictNoInventory:
+		c.told.note("none of %s's %d items carries a stock figure: is the stock really kept there, and may lagerd read it? A reconciliation leaves the stored stock unchanged", name, c.assessment.Items)
+	case plan.VerdictAllZero:
+		c.told.note("every stock figure at %s is zero: is the stock really kept there?", name)
+	case plan.VerdictOK, plan.VerdictEmpty:
+	}
+	return c, nil
+}
+
+// comparePage compares the items of a page with their stored rows.
+func (d Diff) comparePage(ctx context.Context, c *compared, p itemsPage) error {
+	numbers := make([]string, len(p.Observed))
+	for n, o := range p.Observed {
+		numbers[n] = o.Item.Number
+		delete(c.found, o.Item.Number) // pages shift during the listing: the last one to show an item counts
+		if o.Found {
+			c.assessment.Add(o.Item)
+		}
+		c.told.partial(plan.KindStock, o.Item.Number, o.Warning, o.Unknown)
+	}
+	c.told.unreadable(plan.KindStock, p.Unreadable...)
+	rows, err := d.rows(ctx, numbers)
+	if err != nil {
+		return err
+	}
+	for _, difference := range plan.Diff(p.Observed, rows, d.Shop.StockFigure) {
+		c.found[difference.Number] = difference
+	}
+	return nil
+}
+
+// compareMissing adds the stored items that a listing did not show, and counts those stored.
+func (d Diff) compareMissing(ctx context.Context, c *compared, seen, unread map[string]struct{}) error {
+	var numbers []string
+	for number, err := range d.Store.PresentNumbers(ctx, d.Progress.ItemsDataset) {
+		if err != nil {
+			return err
+		}
+		c.stored++
+		if _, listed := seen[number]; !listed {
+			numbers = append(numbers, number)
+		}
+		if _, bad := unread[number]; bad {
+			c.unread++
+		}
+	}
+	rows, err := d.rows(ctx, numbers)
+	if err != nil {
+		return err
+	}
+	absent := make([]plan.Observation, len(numbers))
+	for n, number := range numbers {
+		absent[n].Item.Number = number
+	}
+	for _, difference := range plan.Diff(absent, rows, d.Shop.StockFigure) {
+		c.found[difference.Number] = difference
+	}
+	return nil
+}
+
+// differences returns what differs, losses first, then by number.
+func (c *compared) differences() []plan.Difference {
+	return slices.SortedFunc(maps.Values(c.found), lossesFirst)
+}
+
+func lossesFirst(a, b plan.Difference) int {
+	switch {
+	case a.Loss && !b.Loss:
+		return -1
+	case b.Loss && !a.Loss:
+		return 1
+	}
+	return strings.Compare(a.Number, b.Number)
+}
+
+// report adds what the listing showed to the result, apart from the differences.
+func (c *compared) report(out *Differences) {
+	out.Stock.AtEconomic, out.Stock.Stored = c.listed, c.stored
+	out.Notes = append(out.Notes, c.told.Notes...)
+	out.Unreadable = append(out.Unreadable, c.told.Unreadable...)
+	out.fieldNotes += c.told.fieldNotes
+}
+
+// readAlone is how many differing items are read a second time one by one, however small the
+// listing is: an answer with one item is small.
+const readAlone = 5
+
+// listsAgain reports whether a second listing is cheaper, in calls, than reading so many differing
+// items once more one by one.
+func listsAgain(differing, pages int) bool {
+	return min(differing, maxRechecks) > max(readAlone, pages)
+}
+
+// loses reports whether an item would lose its stock.
+func (c *compared) loses() bool {
+	for _, difference := range c.found {
+		if difference.Loss {
+			return true
+		}
+	}
+	return false
+}
+
+// allItems compares all items, and those that differ once more: one by one, or by a second
+// listing where none would lose its stock. A listing that lies may lie twice, and people approve
+// losses by what this shows.
+func (d Diff) allItems(ctx context.Context, out *Differences) ([]ItemDifference, error) {
+	first, err := d.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if first.loses() || !listsAgain(len(first.found), first.pages) {
+		first.report(out)
+		return d.recheck(ctx, out, first.differences())
+	}
+	second, err := d.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	second.report(out)
+	var all []ItemDifference
+	for number, difference := range second.found {
+		if _, both := first.found[number]; both {
+			all = append(all, ItemDifference{Difference: difference, Twice: true})
+		}
+	}
+	slices.SortFunc(all, func(a, b ItemDifference) int { return strings.Compare(a.Number, b.Number) })
+	return all, nil
+}

@@ -1,0 +1,266 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+// A shop's parts are read with the token of its agreement at e-conomic. If its stock has a source
+// of its own, that is read with another token, from another budget, and fails on its own: the
+// parts of one identity never wait for the other's. Each identity has its own backoff then.
+
+// identities returns e-conomic's and, if the stock has a source of its own, that one's.
+func (s *Shop) identities() []*identity {
+	if s.stock.by == s.identity {
+		return []*identity{s.identity}
+	}
+	return []*identity{s.identity, s.stock.by}
+}
+
+func (g *gate) readBy() *identity { return g.by }
+
+// partsRun is one run of the parts.
+type partsRun struct {
+	*Shop
+	report Report
+	errs   map[*identity][]error
+}
+
+// runParts runs the parts of the shop that may be read.
+func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
+	if s.shop.Paused() {
+		return Report{Idle: true}, nil
+	}
+	r := partsRun{Shop: s, report: Report{Idle: true}, errs: map[*identity][]error{}}
+	for _, by := range s.identities() {
+		ready, err := r.check(ctx, by, due)
+		by.ended = !ready
+		r.report.Idle = r.report.Idle && !ready && !by.silent
+		r.report.Stopped = r.report.Stopped || err != nil
+		r.failed(by, err)
+	}
+	if r.report.Idle {
+		return r.end(due)
+	}
+	if over, err := r.run(ctx, due); over {
+		r.report.Stopped = true
+		return r.report, errors.Join(append(r.all(), err)...)
+	}
+	return r.end(due)
+}
+
+// check reports whether the parts of an identity may be read.
+func (r *partsRun) check(ctx context.Context, by *identity, due Due) (ready bool, err error) {
+	by.tick = due.Tick
+	if by.failure != nil && !due.Requested && r.Now().Before(by.notBefore) {
+		by.skipped = true
+		return false, r.leave(ctx, by)
+	}
+	if by.silent && by.apart(due) {
+		if heard, err := by.heard(ctx); err != nil {
+			return false, err
+		} else if !heard {
+			by.skipped, by.owed = true, by.owed || due.Tick
+			return false, nil // what is due stays due
+		}
+	}
+	by.tick, by.owed = due.Tick || by.owed, false
+	patiently := by.patiently(ctx, due)
+	if ready, err = by.check(patiently, due); by.gaveUp(patiently, err) {
+		return false, nil
+	}
+	return ready, err
+}
+
+// leave postpones the due hints of an identity's parts until they are read again.
+func (r *partsRun) leave(ctx context.Context, by *identity) error {
+	for _, g := range []*gate{&r.stock.gate, &r.invoices.gate} {
+		if g.by != by {
+			continue
+		}
+		list, err := g.load(ctx, false)
+		if err == nil {
+			err = g.postponeAll(ctx, list, by.notBefore, plan.HintFailed, by.failure.Error())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run runs the parts, each of which fails on its own. over reports that the pass ends with the
+// returned error: nothing more can be read or stored.
+func (r *partsRun) run(ctx context.Context, due Due) (over bool, err error) {
+	parts := []part{r.invoices, r.stock, r.pdfs}
+	first, then := r.first, 0
+	for n := range parts {
+		at := (first + n) % len(parts)
+		by := parts[at].readBy()
+		if by.ended {
+			continue
+		}
+		if err := r.load(ctx); err != nil { // a part whose write failed has forgotten what is stored
+			return true, err
+		}
+		mine := due
+		mine.Tick = by.tick
+		patiently := by.patiently(ctx, due)
+		more, err := parts[at].Run(patiently, mine)
+		r.report.Again = r.report.Again || more
+		if by.gaveUp(patiently, err) {
+			by.ended = true
+			continue
+		}
+		ends, next := by.endsPass(ctx, err)
+		if next {
+			then = (at + 1) % len(parts)
+			r.first = then
+		}
+		by.ended = ends
+		if ends && (ctx.Err() != nil || outdated(err) || r.allEnded()) {
+			return true, err
+		}
+		switch stop, _ := by.stops(err, plan.ReadListing, 0); stop {
+		case plan.StopDay:
+			r.report.Short = err
+		default:
+			r.failed(by, err)
+		}
+	}
+	r.first = then
+	return false, nil
+}
+
+func (r *partsRun) allEnded() bool {
+	return !slices.ContainsFunc(r.identities(), func(by *identity) bool { return !by.ended })
+}
+
+// silent reports whether a service has not answered.
+func (s *Shop) silent() bool {
+	return slices.ContainsFunc(s.identities(), func(by *identity) bool { return by.silent })
+}
+
+// asks returns what is to be asked for beside the passes, nil if that is nothing.
+func (s *Shop) asks() (b *Beside) {
+	for _, by := range s.identities() {
+		if ask := by.ask(); ask != nil {
+			if b == nil {
+				b = &Beside{}
+			}
+			b.Calls = append(b.Calls, ask)
+		}
+	}
+	return b
+}
+
+func (r *partsRun) failed(by *identity, err error) {
+	if err != nil {
+		r.errs[by] = append(r.errs[by], err)
+	}
+}
+
+// all returns the errors of all identities.
+func (r *partsRun) all() (list []error) {
+	for _, by := range r.identities() {
+		list = append(list, r.errs[by]...)
+	}
+	return list
+}
+
+// end returns the report of a pass in which at least one identity's parts came to their end, or
+// none could be read. That one identity's have failed is no failure of the shop while another's
+// can be read: it is reported, and only those parts wait.
+func (r *partsRun) end(due Due) (Report, error) {
+	err := errors.Join(r.all()...)
+	if !r.report.Idle {
+		if r.report.Short == nil {
+			r.report.Short = cmp.Or(r.stock.refusal, r.invoices.refusal, r.pdfs.refusal) // no hold shows it
+		}
+		r.report.Again = r.report.Again || r.hinted
+	}
+	if len(r.identities()) > 1 {
+		err = r.divide(err)
+		r.report.Partial = r.report.Partial || r.silent()
+	}
+	r.report.Ticked = due.Tick && err == nil && !r.report.Idle && r.report.Short == nil && r.stock.isCurrent() && !r.silent()
+	return r.report, err
+}
+
+// divide counts the failures of each identity, and returns err if none can be read.
+func (r *partsRun) divide(err error) error {
+	var failures []error
+	healthy := false
+	for _, by := range r.identities() {
+		by.count(errors.Join(r.errs[by]...))
+		healthy = healthy || by.failure == nil && !by.held()
+		if by.failure != nil {
+			failures = append(failures, fmt.Errorf("%s (the rest goes on): %w", by.name(), by.failure))
+		}
+	}
+	if !healthy || len(failures) == 0 {
+		return err
+	}
+	r.report.Partial, r.report.Stopped = true, false
+	r.report.Short = errors.Join(failures...)
+	return nil
+}
+
+// openAccounts opens the shop's accounts, each within its budget. It returns an error if none can
+// be opened: a token that cannot be decrypted holds what is read with it.
+func (s *Shop) openAccounts(ctx context.Context) error {
+	err := s.openAgreement(ctx)
+	if s.stock.by == s.identity {
+		return err
+	}
+	stockErr := s.openStockAccount(ctx)
+	if outdated(err) || outdated(stockErr) || err != nil && stockErr != nil {
+		return errors.Join(err, stockErr)
+	}
+	return nil
+}
+
+// openAgreement opens the shop's agreement.
+func (s *Shop) openAgreement(ctx context.Context) error {
+	s.joinAgreement()
+	grant, err := s.Open(s.shop.Shop, s.shop.GrantToken)
+	if err != nil {
+		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
+	}
+	account := s.agreement.Account(grant)
+	s.identity.account, s.invoices.source = account, account.Invoices(s.shop.OrderField)
+	if s.stock.by == s.identity {
+		s.stock.source = account.Stock(s.shop.StockFigure)
+	}
+	return nil
+}
+
+// joinAgreement joins the budget of the shop's agreement.
+func (s *Shop) joinAgreement() {
+	number := s.progress.AgreementNumber
+	s.calls.join(number, madeFor(s.progress), func(made source.Made, former source.StockBudget) source.StockBudget {
+		s.agreement = s.Source.Budget(s.shop.Shop, number, made, former)
+		return s.agreement
+	})
+}
+
+// openStockAccount opens the account of the stock's own source.
+func (s *Shop) openStockAccount(ctx context.Context) error {
+	by, number := s.stock.by, s.progress.StockAccount
+	s.stock.calls.join(number, stockMade(s.progress), func(made source.Made, former source.StockBudget) source.StockBudget {
+		return s.Rackbeat.Budget(s.shop.Shop, number, made, former)
+	})
+	key, err := s.OpenRackbeat(s.shop.Shop, s.shop.RackbeatKey)
+	if err != nil {
+		return errors.Join(err, by.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
+	}
+	account := s.stock.budget.StockAccount(key)
+	by.account, s.stock.source = account, account.Stock(s.shop.StockFigure, s.shop.ChosenPlaces()...)
+	return nil
+}

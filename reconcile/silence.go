@@ -1,0 +1,124 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lagerd/plan"
+	"lagerd/source"
+)
+
+const (
+	// leastPatience is how long a shop that is read from two services waits for an answer to
+	// begin. Then its pass goes on with the other service's parts. Each time that an answer has
+	// come later it waits twice as long, up to the client's timeout: the parts of a slow service
+	// would never be read if passes kept giving up.
+	leastPatience = time.Second
+
+	// patientFor is how long it waits longer than that after it last gave up.
+	patientFor = 15 * time.Minute
+)
+
+// silence is what a shop that is read from two services does about one that does not answer: no
+// pass waits for it.
+//
+//	an answer                               the parts read with that token
+//	comes                                   are read
+//	does not begin within patience          are left out, and self is asked for beside the passes
+//	to that does not come either            have failed: they wait, and then self is asked for again
+//	to that comes                           are read, with twice the patience, or twice as long as self took
+type silence struct {
+	silent   bool          // an answer did not come in time, and self has not been answered since
+	asking   *asking       // of self, beside the passes; nil: none
+	patience time.Duration // of the passes until then
+	until    time.Time     // from then on passes wait for leastPatience again
+	tick     bool          // a tick is due for the parts
+	owed     bool          // a tick was due when they were left out, or failed
+}
+
+// asking is a read of self beside the passes.
+type asking struct {
+	begun bool
+	done  chan struct{}
+	took  time.Duration // valid once done is closed, like err
+	err   error
+}
+
+// apart reports whether the parts read with this token are not to delay others.
+func (i *identity) apart(due Due) bool { return len(i.identities()) > 1 && !due.Requested }
+
+// patiently returns the context of the identity's reads in a pass.
+func (i *identity) patiently(ctx context.Context, due Due) context.Context {
+	switch {
+	case !i.apart(due):
+		return ctx
+	case i.Now().Before(i.until):
+		return source.WithPatience(ctx, i.patience)
+	}
+	return source.WithPatience(ctx, leastPatience)
+}
+
+// gaveUp reports whether err is that of an answer that passes did not wait for: it is no failure,
+// since it may still come to self.
+func (i *identity) gaveUp(ctx context.Context, err error) bool {
+	if !source.Has(err, plan.ClassSilent) || ctx.Err() != nil || outdated(err) {
+		return false
+	}
+	i.log.WithError(err).Debug("no answer yet: the rest of the shop goes on")
+	i.silent, i.skipped, i.owed = true, true, i.tick
+	return true
+}
+
+// heard reports whether the service may be read: it has answered since it was silent. err is that
+// of self if the answer did not come.
+func (i *identity) heard(ctx context.Context) (yes bool, err error) {
+	if i.asking == nil {
+		i.asking = &asking{done: make(chan struct{})}
+	}
+	select {
+	case <-i.asking.done:
+	default:
+		return false, nil
+	}
+	took := i.asking.took
+	err, i.asking = i.asking.err, nil
+	if source.Has(err, plan.ClassHanging) || ctx.Err() != nil {
+		return false, err
+	}
+	if !i.Now().Before(i.until) {
+		i.patience = leastPatience
+	}
+	i.silent, i.patience, i.until = false, 2*max(i.patience, took), i.Now().Add(patientFor)
+	return true, nil
+}
+
+// ask returns the read of self that is to be made beside the passes, nil if there is none. It
+// blocks until the answer comes or ctx is done.
+func (i *identity) ask() func(context.Context) {
+	if !i.silent || i.failure != nil && i.asking == nil {
+		return nil
+	}
+	if i.asking == nil {
+		i.asking = &asking{done: make(chan struct{})}
+	}
+	if i.asking.begun {
+		return nil
+	}
+	i.asking.begun = true
+	return i.asking.ask(i.account, i.shop.Shop, i.Now)
+}
+
+func (a *asking) ask(account source.StockAccount, shop string, now func() time.Time) func(context.Context) {
+	return func(ctx context.Context) {
+		defer close(a.done)
+		defer func() { // a panic here would end the process for every shop
+			if p := recover(); p != nil {
+				a.err = fmt.Errorf("shop %s: ask whose the token is: internal error: %v", shop, p)
+			}
+		}()
+		began := now()
+		_, a.err = account.Self(ctx, source.PriorityTick)
+		a.took = now().Sub(began)
+	}
+}

@@ -1,0 +1,479 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
+
+	"lagerd/plan"
+	"lagerd/reconcile"
+	"lagerd/source"
+	"lagerd/store"
+)
+
+// account is a service with one account, which may fail.
+type account struct {
+	shelves
+	number int64
+	self   error // what the read of self returns
+	reads  error // what every other read returns
+	fails  error // what pages of items return after the first
+	hangs  bool  // no answer begins in time
+	asked  []string
+	parts  int // in its budget, that have not ended
+}
+
+func (a *account) Budget(string, int64, source.Made, source.StockBudget) source.Budget {
+	a.parts++
+	return a
+}
+func (a *account) Close()                                    { a.parts-- }
+func (a *account) Account(string) source.Account             { return a }
+func (a *account) StockAccount(string) source.StockAccount   { return a }
+func (a *account) Stock(plan.Figure, ...string) source.Stock { return stockOf{a.shelf, a} }
+func (a *account) Invoices(plan.OrderField) source.Invoices  { return invoicesOf{&a.invoices, a} }
+func (a *account) Self(context.Context, source.Priority) (source.Self, error) {
+	a.asked = append(a.asked, "self")
+	if a.hangs {
+		return source.Self{}, errHanging
+	}
+	return source.Self{AgreementNumber: a.number}, a.self
+}
+
+var errHanging = &source.Error{Class: plan.ClassHanging, Err: errors.New("no answer")}
+
+// begin notes a read, and returns an error if it hangs.
+func (a *account) begin(ctx context.Context, what string) error {
+	if most := source.Patience(ctx); most != time.Second {
+		what += fmt.Sprint(" in ", most)
+	}
+	a.asked = append(a.asked, what)
+	switch {
+	case a.hangs && source.Patience(ctx) > 0:
+		return &source.Error{Class: plan.ClassSilent, Err: errors.New("no answer yet")}
+	case a.hangs:
+		return errHanging
+	}
+	return nil
+}
+
+// stockService is an account that has stock only.
+type stockService struct{ *account }
+
+func (s stockService) Budget(string, int64, source.Made, source.StockBudget) source.StockBudget {
+	s.parts++
+	return s.account
+}
+
+type stockOf struct {
+	*shelf
+	of *account
+}
+
+func (s stockOf) Item(ctx context.Context, p source.Priority, number string) (plan.Observation, error) {
+	s.of.asked = append(s.of.asked, "item "+number)
+	if s.of.reads != nil {
+		return plan.Observation{}, s.of.reads
+	}
+	return s.shelf.Item(ctx, p, number)
+}
+
+func (s stockOf) Items(ctx context.Context, p source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
+	if err := s.of.begin(ctx, "items"); err != nil {
+		return source.Page[plan.Observation]{}, err
+	}
+	if s.of.fails != nil && link != "" {
+		s.of.self = selfOf(s.of.fails)
+		return source.Page[plan.Observation]{}, s.of.fails
+	}
+	if s.of.reads != nil {
+		return source.Page[plan.Observation]{}, s.of.reads
+	}
+	return s.shelf.Items(ctx, p, q, link)
+}
+
+// selfOf returns what self answers where pages fail like this.
+func selfOf(fails error) error {
+	if source.ClassOf(fails) == plan.ClassShop {
+		return fails
+	}
+	return nil
+}
+
+type invoicesOf struct {
+	*booklet
+	of *account
+}
+
+func (i invoicesOf) List(ctx context.Context, p source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
+	if err := i.of.begin(ctx, "invoices"); err != nil {
+		return source.Page[plan.Invoice]{}, err
+	}
+	if i.of.reads != nil {
+		return source.Page[plan.Invoice]{}, i.of.reads
+	}
+	return i.booklet.List(ctx, p, q, link)
+}
+
+// twoSources is a shop whose invoices are read from one service and whose stock from another.
+type twoSources struct {
+	*fixture
+	invoices, stock *account
+	now             time.Time
+	shop            *reconcile.Shop
+	shops           *reconcile.Reconciler
+	log             *test.Hook
+}
+
+func newTwoSources(t *testing.T) *twoSources {
+	t.Helper()
+	f := newFixture(t)
+	x := &twoSources{fixture: f, now: time.Now(),
+		invoices: &account{shelves: shelves{&shelf{invoices: booklet{booked: map[int64]bool{1: true}}}}, number: 7},
+		stock:    &account{shelves: shelves{&shelf{stock: []int{10, 11}}}, number: 70},
+	}
+	must(t, f.Store.ChangeStockSource(t.Context(), f.Shop.Shop, store.StockChange{Source: store.SourceRackbeat, Key: []byte("sealed")}, time.Now()))
+	var err error
+	f.Shop, err = f.Store.Shop(t.Context(), f.Shop.Shop)
+	must(t, err)
+	log, hook := test.NewNullLogger()
+	log.SetOutput(t.Output())
+	x.log = hook
+	x.shops = reconcile.New(reconcile.Options{
+		Store: f.Store, Source: x.invoices, Rackbeat: stockService{x.stock}, RackbeatDailyCalls: 86_400,
+		Open: func(string, []byte) (string, error) { return "token", nil }, OpenRackbeat: func(string, []byte) (string, error) { return "key", nil }, Log: log, Observer: make(passes, 1000),
+		Now: func() time.Time { return x.now }, Jitter: func(time.Duration) time.Duration { return 0 },
+		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: 2 * time.Minute, RetryMax: time.Hour, HeldRetry: 10 * time.Minute, GapWindow: time.Hour,
+			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
+	})
+	must(t, f.Store.TakeLeases(t.Context(), []string{f.Shop.Shop}, "", "me", time.Now()))
+	leases, err := f.Store.Leases(t.Context())
+	must(t, err)
+	x.shop = x.shops.Shop(f.Shop, leases[0].Token)
+	return x
+}
+
+// tick runs a tick and returns what each service was asked for, once each.
+func (x *twoSources) tick(t *testing.T) (report reconcile.Report, invoices, stock string, err error) {
+	t.Helper()
+	return x.pass(t, reconcile.Due{Tick: true, Work: true})
+}
+
+func (x *twoSources) pass(t *testing.T, due reconcile.Due) (report reconcile.Report, invoices, stock string, err error) {
+	t.Helper()
+	x.invoices.asked, x.stock.asked = nil, nil
+	report, err = x.shop.RunOnce(t.Context(), due)
+	once := func(asked []string) string {
+		return strings.Join(slices.Compact(slices.Sorted(slices.Values(asked))), ", ")
+	}
+	return report, once(x.invoices.asked), once(x.stock.asked), err
+}
+
+// ticks runs a tick that does not fail.
+func (x *twoSources) ticks(t *testing.T) reconcile.Report {
+	t.Helper()
+	report, _, _, err := x.tick(t)
+	must(t, err)
+	return report
+}
+
+func (x *twoSources) holds(t *testing.T) string {
+	t.Helper()
+	p, err := x.Store.Progress(t.Context(), x.Shop.Shop)
+	must(t, err)
+	return p.Holds.Codes()
+}
+
+// TestTwoSources: what one service does never stops what is read from the other.
+func TestTwoSources(t *testing.T) {
+	t.Parallel()
+	refused, forbidden := &source.Error{Class: plan.ClassShop, Err: errors.New("401")}, &source.Error{Class: plan.ClassPart, Err: errors.New("403")}
+	broken := &source.Error{Class: plan.ClassInterrupted, Err: errors.New("502")}
+	type asked struct{ invoices, stock string }
+	both := asked{"invoices", "items"}
+	for name, c := range map[string]struct {
+		breaks, mends func(x *twoSources)
+		broken        asked // in the tick after it breaks
+		holds         string
+		partial       bool
+		later         asked // in a tick a second later
+		mended        asked
+	}{
+		"nothing": {func(*twoSources) {}, func(*twoSources) {}, both, "", false, both, both},
+		"the key is refused": {func(x *twoSources) { x.stock.self, x.stock.reads = refused, refused }, func(x *twoSources) { x.stock.self, x.stock.reads = nil, nil },
+			asked{"invoices", "items, self"}, "stock: token_refused", true, asked{"invoices", ""}, asked{"invoices", "items, self"}},
+		"the key may not read items": {func(x *twoSources) { x.stock.reads = forbidden }, func(x *twoSources) { x.stock.reads = nil },
+			both, "stock: forbidden", false, asked{"invoices", ""}, both},
+		"stock is broken": {func(x *twoSources) { x.stock.reads = broken }, func(x *twoSources) { x.stock.reads = nil },
+			both, "", true, asked{"invoices", ""}, both},
+		"e-conomic's token is refused": {func(x *twoSources) { x.invoices.self, x.invoices.reads = refused, refused }, func(x *twoSources) { x.invoices.self, x.invoices.reads = nil, nil },
+			asked{"invoices, self", "items"}, "invoices: token_refused", true, asked{"", "items"}, asked{"invoices, self", "items"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTwoSources(t)
+			for pass := 0; ; pass++ { // until the shop shows its items at Rackbeat
+				report := x.ticks(t)
+				if report.Ticked {
+					break
+				}
+				if pass == 5 {
+					t.Fatalf("the first ticks: %+v", report)
+				}
+			}
+			expect := func(step string, after time.Duration, want asked, partial bool) {
+				t.Helper()
+				x.stock.shelf.stock[1]++
+				x.now = x.now.Add(after)
+				report, invoices, stock, err := x.tick(t)
+				must(t, err)
+				if got := (asked{invoices, stock}); got != want || report.Partial != partial || (report.Short != nil) != partial {
+					t.Errorf("%s: %+v are asked for, expected %+v: %+v", step, got, want, report)
+				}
+			}
+			c.breaks(x)
+			expect("broken", time.Minute, c.broken, c.partial)
+			if got := x.holds(t); got != c.holds {
+				t.Errorf("held: %q, expected %q", got, c.holds)
+			}
+			expect("a second later", time.Second, c.later, c.partial)
+			c.mends(x)
+			expect("mended", 10*time.Minute, c.mended, false)
+			if got := x.holds(t); got != "" {
+				t.Errorf("mended, it is still held: %q", got)
+			}
+		})
+	}
+}
+
+// TestSilence: no pass of a shop that is read from two services waits for one that does not answer.
+// Whether it answers again is asked beside the passes, and then what it has missed is read.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]func(x *twoSources) (silent *account, order func(invoices, stock string) (silent, other string)){
+		"e-conomic": func(x *twoSources) (*account, func(invoices, stock string) (string, string)) {
+			return x.invoices, func(invoices, stock string) (string, string) { return invoices, stock }
+		},
+		"Rackbeat": func(x *twoSources) (*account, func(invoices, stock string) (string, string)) {
+			return x.stock, func(invoices, stock string) (string, string) { return stock, invoices }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTwoSources(t)
+			silent, order := of(x)
+			for pass := 0; ; pass++ {
+				report, _, _, err := x.tick(t)
+				must(t, err)
+				if report.Ticked {
+					break
+				}
+				if pass == 5 {
+					t.Fatalf("the first ticks: %+v", report)
+				}
+			}
+			kind, other := order("invoices", "items")
+			tick, work, person := reconcile.Due{Tick: true, Work: true}, reconcile.Due{Work: true}, reconcile.Due{Tick: true, Requested: true}
+			var asking func(context.Context)
+			for _, c := range []struct {
+				step    string
+				after   time.Duration
+				hangs   bool
+				answers bool // what was asked beside the passes has ended
+				due     reconcile.Due
+				asked   string // of the silent service
+				other   string
+				asks    bool // self is asked for beside the passes
+				failed  bool
+				ticked  bool
+			}{
+				{"it answers", time.Minute, false, false, tick, kind, other, false, false, true},
+				{"no answer begins", time.Minute, true, false, tick, kind, other, true, false, false},
+				{"it is left alone", time.Minute, true, false, tick, "", other, false, false, false},
+				{"self is not answered either", time.Minute, true, true, tick, "", other, false, true, false},
+				{"it waits", 30 * time.Second, true, false, tick, "", other, false, true, false},
+				{"it is asked again", 10 * time.Minute, true, false, tick, "", other, true, true, false},
+				{"a person waits for it", time.Second, true, false, person, kind + " in 0s", other + " in 0s", false, true, false},
+				{"self is answered", 10 * time.Minute, false, true, work, kind + " in 2s", "", false, false, false},
+				{"the next tick", time.Minute, false, false, tick, kind + " in 2s", other, false, false, true},
+				{"much later", time.Hour, false, false, tick, kind + ", self", other + ", self", false, false, true},
+				{"it hangs again", time.Minute, true, false, tick, kind, other, true, false, false},
+			} {
+				x.now, silent.hangs = x.now.Add(c.after), c.hangs
+				if c.answers {
+					asking(t.Context())
+				}
+				x.stock.shelf.stock[1]++
+				report, invoices, stock, err := x.pass(t, c.due)
+				must(t, err)
+				asked, others := order(invoices, stock)
+				if asked != c.asked || others != c.other || (report.Beside != nil) != c.asks || report.Partial != (c.failed || c.asks || c.step == "it is left alone") || (report.Short != nil) != c.failed || report.Ticked != c.ticked || report.Idle {
+					t.Errorf("%s: asked for %q and of the other %q, %+v: expected %+v", c.step, asked, others, report, c)
+				}
+				if report.Beside != nil {
+					asking = report.Beside.Calls[0]
+				}
+			}
+		})
+	}
+}
+
+// TestSweepWhileStockFails: a person who waits for a sweep is told that the stock's source fails, or
+// refuses the key, although the rest of the shop goes on.
+func TestSweepWhileStockFails(t *testing.T) {
+	t.Parallel()
+	for name, reads := range map[string]*source.Error{
+		"refused": {Class: plan.ClassShop, Err: errors.New("401")},
+		"broken":  {Class: plan.ClassInterrupted, Err: errors.New("502")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTwoSources(t)
+			x.stock.shelf.stock = []int{1, 2, 3, 4, 5} // several pages
+			x.stock.fails = reads
+			r := store.Request{Request: "r", Shop: x.Shop.Shop, What: store.WantSweep, RequestedAt: store.At(x.now)}
+			must(t, x.Store.AddRequests(t.Context(), []store.Request{r}))
+			for pass := 0; ; pass++ {
+				x.ticks(t)
+				list, err := x.Store.Requests(t.Context(), []string{"r"})
+				must(t, err)
+				if !list[0].DoneAt.IsZero() {
+					if list[0].Failure == "" {
+						t.Error("the sweep is said to have succeeded")
+					}
+					return
+				}
+				if pass == 5 {
+					t.Fatal("still waiting")
+				}
+				x.now = x.now.Add(10 * time.Minute)
+			}
+		})
+	}
+}
+
+// TestHintsBesideASourceThatFails: while one source fails, the hints of what is read from it are
+// postponed, and those of what is read from the other are not.
+func TestHintsBesideASourceThatFails(t *testing.T) {
+	t.Parallel()
+	broken := &source.Error{Class: plan.ClassInterrupted, Err: errors.New("502")}
+	for name, c := range map[string]struct {
+		fails func(x *twoSources)
+		want  string // answered
+	}{
+		"stock fails":    {func(x *twoSources) { x.stock.reads = broken }, "invoice"},
+		"invoices fails": {func(x *twoSources) { x.invoices.reads = broken }, "stock"},
+	} {
+		x := newTwoSources(t)
+		for range 5 {
+			x.ticks(t)
+		}
+		c.fails(x)
+		x.now = x.now.Add(time.Minute)
+		x.ticks(t)
+		x.now = x.now.Add(time.Second)
+		var hints []store.HintRecord
+		for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
+			hints = append(hints, store.HintRecord{Shop: x.Shop.Shop, Kind: kind, Number: "1", Cause: plan.CauseOperator, At: x.now})
+		}
+		must(t, x.Store.RecordHints(t.Context(), hints))
+		x.ticks(t)
+		var open []string
+		for _, h := range hints {
+			rows, err := x.Store.Hints(t.Context(), x.Shop.Shop, h.Kind, []string{"1"})
+			must(t, err)
+			if rows[0].Open {
+				open = append(open, string(h.Kind))
+			} else if string(h.Kind) != c.want {
+				t.Errorf("%s: the hint of kind %s is answered", name, h.Kind)
+			}
+			if rows[0].Open && (rows[0].Reason != plan.HintFailed || !rows[0].DueAt.After(x.now)) {
+				t.Errorf("%s: the hint of kind %s is %+v", name, h.Kind, rows[0])
+			}
+		}
+		if len(open) != 1 {
+			t.Errorf("%s: open are %q", name, open)
+		}
+	}
+}
+
+// TestAppTokenBesideAnotherSource: e-conomic's app token is suspected once several agreements refuse,
+// whatever other sources answer meanwhile.
+func TestAppTokenBesideAnotherSource(t *testing.T) {
+	t.Parallel()
+	x := newTwoSources(t)
+	refused := &source.Error{Class: plan.ClassShop, Err: errors.New("401")}
+	x.invoices.self, x.invoices.reads = refused, refused
+	second := x.Shop
+	second.Shop, second.StockSource = "second", store.SourceEconomic
+	must(t, x.Store.AddShop(t.Context(), second, []byte("01234567890123456789012345678902"), time.Now()))
+	second, err := x.Store.Shop(t.Context(), second.Shop)
+	must(t, err)
+	must(t, x.Store.TakeLeases(t.Context(), []string{second.Shop}, "", "me", time.Now()))
+	leases, err := x.Store.Leases(t.Context())
+	must(t, err)
+	suspected := func() bool {
+		return slices.ContainsFunc(x.log.AllEntries(), func(e *logrus.Entry) bool { return e.Message == reconcile.AppTokenSuspected })
+	}
+	x.ticks(t) // its stock is read
+	if suspected() {
+		t.Error("suspected after one agreement")
+	}
+	for _, l := range leases {
+		if l.Shop == second.Shop {
+			_, _ = x.shops.Shop(second, l.Token).RunOnce(t.Context(), reconcile.Due{Tick: true})
+		}
+	}
+	if !suspected() {
+		t.Error("two agreements refuse, and nothing is suspected")
+	}
+}
+
+// TestPartsInBudgets: a shop has one part in the budget of each of its accounts, however often its
+// settings change, and none in that of an account that it no longer reads: a part that is left behind
+// would take its share of the calls, and the account's budget would never end.
+func TestPartsInBudgets(t *testing.T) {
+	t.Parallel()
+	x := newTwoSources(t)
+	expect := func(step string, invoices, stock int) {
+		t.Helper()
+		if x.invoices.parts != invoices || x.stock.parts != stock {
+			t.Errorf("%s: %d parts in the budget of e-conomic, %d in that of the stock's source, expected %d and %d", step, x.invoices.parts, x.stock.parts, invoices, stock)
+		}
+	}
+	changed := func() {
+		t.Helper()
+		var err error
+		x.Shop, err = x.Store.Shop(t.Context(), x.Shop.Shop)
+		must(t, err)
+		x.shop.Change(x.Shop)
+		x.ticks(t)
+	}
+	x.ticks(t)
+	expect("the first tick", 1, 1)
+	for range 3 {
+		must(t, x.Store.SetShop(t.Context(), x.Shop.Shop, x.now, func(s *store.Shop) error {
+			s.OrderPattern += "x"
+			return nil
+		}))
+		changed()
+		expect("other settings", 1, 1)
+	}
+	must(t, x.Store.ChangeStockSource(t.Context(), x.Shop.Shop, store.StockChange{Source: store.SourceEconomic}, x.now))
+	changed()
+	expect("stock is read from e-conomic", 1, 0)
+	must(t, x.Store.ChangeStockSource(t.Context(), x.Shop.Shop, store.StockChange{Source: store.SourceRackbeat, Key: []byte("sealed")}, x.now))
+	changed()
+	expect("and from its own source again", 1, 1)
+	x.shop.Close()
+	expect("the end", 0, 0)
+}

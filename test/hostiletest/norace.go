@@ -1,0 +1,8 @@
+//go:build !race
+
+package hostiletest
+
+const (
+	slower  = 1
+	largest = 32 * mib // the largest answer accepted
+)
