@@ -122,6 +122,18 @@ func (c *compared) differences() []plan.Difference {
 	return slices.SortedFunc(maps.Values(c.found), lossesFirst)
 }
 
+// split returns the losses among the differences, and all others.
+func (c *compared) split() (losses, others []plan.Difference) {
+	for _, difference := range c.found {
+		if difference.Loss {
+			losses = append(losses, difference)
+		} else {
+			others = append(others, difference)
+		}
+	}
+	return losses, others
+}
+
 func lossesFirst(a, b plan.Difference) int {
 	switch {
 	case a.Loss && !b.Loss:
@@ -150,25 +162,16 @@ func listsAgain(differing, pages int) bool {
 	return min(differing, maxRechecks) > max(readAlone, pages)
 }
 
-// loses reports whether an item would lose its stock.
-func (c *compared) loses() bool {
-	for _, difference := range c.found {
-		if difference.Loss {
-			return true
-		}
-	}
-	return false
-}
-
-// allItems compares all items, and those that differ once more: one by one, or by a second
-// listing where none would lose its stock. A listing that lies may lie twice, and people approve
-// losses by what this shows.
+// allItems compares all items, and those that differ once more: losses one by one, since a listing
+// that lies may lie twice and people approve losses by what this shows; all others by a second
+// listing where that takes fewer calls.
 func (d Diff) allItems(ctx context.Context, out *Differences) ([]ItemDifference, error) {
 	first, err := d.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if first.loses() || !listsAgain(len(first.found), first.pages) {
+	losses, others := first.split()
+	if !listsAgain(len(others), first.pages) {
 		first.report(out)
 		return d.recheck(ctx, out, first.differences())
 	}
@@ -177,12 +180,16 @@ func (d Diff) allItems(ctx context.Context, out *Differences) ([]ItemDifference,
 		return nil, err
 	}
 	second.report(out)
-	var all []ItemDifference
-	for number, difference := range second.found {
-		if _, both := first.found[number]; both {
-			all = append(all, ItemDifference{Difference: difference, Twice: true})
+	var confirmed []ItemDifference
+	for _, former := range others {
+		switch difference, differs := second.found[former.Number]; {
+		case differs && difference.Loss:
+			losses = append(losses, difference)
+		case differs:
+			confirmed = append(confirmed, ItemDifference{Difference: difference, Twice: true})
 		}
 	}
-	slices.SortFunc(all, func(a, b ItemDifference) int { return strings.Compare(a.Number, b.Number) })
-	return all, nil
+	losses = slices.DeleteFunc(losses, func(loss plan.Difference) bool { return second.told.isUnreadable(loss.Number) })
+	alone, err := d.recheck(ctx, out, losses)
+	return slices.SortedFunc(slices.Values(slices.Concat(alone, confirmed)), byNumber), err
 }

@@ -147,6 +147,10 @@ func (d *Differences) unreadable(kind plan.Kind, bad ...plan.Unreadable) {
 	}
 }
 
+func (d *Differences) isUnreadable(number string) bool {
+	return slices.ContainsFunc(d.Unreadable, func(u Unreadable) bool { return u.Kind == plan.KindStock && u.Number == number })
+}
+
 // partial reports an item that could only be compared in part, and notes fields of an item or
 // invoice that are never compared.
 func (d *Differences) partial(kind plan.Kind, number, warning string, unknown plan.Fields) {
@@ -467,9 +471,11 @@ func (d Diff) recheck(ctx context.Context, out *Differences, suspects []plan.Dif
 	for _, suspect := range suspects[twice:] {
 		all = append(all, ItemDifference{Difference: suspect})
 	}
-	slices.SortFunc(all, func(a, b ItemDifference) int { return strings.Compare(a.Number, b.Number) })
+	slices.SortFunc(all, byNumber)
 	return all, nil
 }
+
+func byNumber(a, b ItemDifference) int { return strings.Compare(a.Number, b.Number) }
 
 func (d Diff) compareInvoices(ctx context.Context, out *Differences, numbers []int64) error {
 	out.Invoices = &InvoicesDiff{}

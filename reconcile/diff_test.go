@@ -36,6 +36,7 @@ type remote struct {
 	invoices []string          // as JSON
 	results  int               // announced beyond what is sent
 	asked    []string          // paths
+	unlisted string            // an item that listings do not show
 	listed   func()            // after a listing of items was answered
 }
 
@@ -64,7 +65,9 @@ func (r *remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case path == "/products":
 		var list []string
 		for number, stock := range r.stock {
-			list = append(list, product(number, stock))
+			if number != r.unlisted {
+				list = append(list, product(number, stock))
+			}
 		}
 		slices.Sort(list)
 		page(list, "")
@@ -307,7 +310,7 @@ func TestDiffInFlight(t *testing.T) {
 }
 
 // TestDiffListsTwice: many differences are confirmed by a second listing, in as many calls as that
-// takes; what has become equal, or differs only now, is no difference.
+// takes, and losses one by one; what has become equal, or differs only now, is no difference.
 func TestDiffListsTwice(t *testing.T) {
 	f := newFixture(t)
 	for n := range 250 {
@@ -335,9 +338,31 @@ func TestDiffListsTwice(t *testing.T) {
 		t.Errorf("losses %d, %+v, notes %q, unreadable %+v", d.Losses(), d.Stock.AtEconomic, d.Notes, d.Unreadable)
 	}
 	products := slices.DeleteFunc(slices.Clone(f.asked), func(path string) bool { return !strings.HasPrefix(path, "/products") })
-	if len(products) != 2 {
-		t.Errorf("items were read with %d calls: %q", len(products), products)
+	slices.Sort(products)
+	same(t, products, "/products", "/products", "/products/gone", "/products/zz")
+}
+
+// TestDiffLossesLiedTwice: what two listings agree on is no loss if the item itself denies it; and
+// what is a loss on the second one alone is asked for too.
+func TestDiffLossesLiedTwice(t *testing.T) {
+	f := newFixture(t)
+	for n := range 50 {
+		f.stock[fmt.Sprintf("new%03d", n)] = "1"
 	}
+	for _, number := range []string{"hidden", "later", "sold"} {
+		f.has(number, "5")
+		f.stock[number] = "6"
+	}
+	f.unlisted = "hidden"
+	f.stock["hidden"] = "5"
+	f.listed = func() { f.stock["sold"] = "0" }
+	lines, d := f.read(nil, nil)
+	if len(lines) != 52 || !slices.Contains(lines, "later stock") || !slices.Contains(lines, "sold stock") || d.Losses() != 1 {
+		t.Errorf("%d differences, %d losses: %q", len(lines), d.Losses(), lines)
+	}
+	products := slices.DeleteFunc(slices.Clone(f.asked), func(path string) bool { return !strings.HasPrefix(path, "/products") })
+	slices.Sort(products)
+	same(t, products, "/products", "/products", "/products/hidden", "/products/sold")
 }
 
 // TestDiffTells: who waits is told how far each listing has come.
