@@ -52,7 +52,7 @@ day:
 
 #? mutations: break lagerd in many ways and check that the simulation finds each
 mutations:
-	$(GO) test ./test/sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.mutants=20000
+	$(GO) test ./test/sim -run 'TestMutations$$' -count=1 -v -timeout 0 -sim.all -sim.mutants=20000
 
 #? mutants: mutate decisions and list the mutants that no unit test kills (FOR=30m MUTATED="plan inbox schedule reconcile")
 mutants: FOR = 30m
