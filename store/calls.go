@@ -98,7 +98,7 @@ func (s *Store) bookCalls(ctx context.Context, to Service, instance string, list
 	if instance != "" {
 		set = ", holder = ?"
 		where = " AND (holder = ? OR NOT EXISTS (SELECT 1 FROM progress p JOIN leases l ON l.shop = p.shop" +
-			" WHERE p." + in.ofShop + " = " + in.table + "." + in.account + " AND l.holder = " + in.table + ".holder))"
+			" WHERE p." + in.ofShop + " = " + in.table + "." + in.account + " AND l.holder <> '' AND l.holder = " + in.table + ".holder))"
 		args = slices.Concat(calls, []any{instance}, numbers, []any{instance})
 	}
 	_, err = s.exec(ctx, "UPDATE "+in.table+" SET calls = calls + CASE "+in.account+strings.Repeat(" WHEN ? THEN ?", len(list))+" ELSE 0 END"+set+

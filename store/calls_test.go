@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -19,6 +20,32 @@ func TestCallsAreBooked(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		for _, to := range []store.Service{store.ServiceEconomic, store.ServiceRackbeat} {
 			t.Run(string(to), func(t *testing.T) { testCallsAreBooked(t, s, to) })
+		}
+	})
+}
+
+// TestCallsOfACommandFirst: the shops of an account that only a command has called, as when they
+// were added, are free: the first lagerd that calls works on it, although it does not hold all.
+func TestCallsOfACommandFirst(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		for account, to := range map[int64]store.Service{7: store.ServiceEconomic, 8: store.ServiceRackbeat} {
+			ctx := t.Context()
+			for _, name := range []string{"taken", "free"} {
+				shop := fmt.Sprint(name, account)
+				addShop(t, s, shop)
+				must(t, errors.Join(s.SaveAgreementNumber(ctx, shop, 7), s.SaveStockAccount(ctx, shop, 8)))
+			}
+			must(t, s.ReleaseLeases(ctx, []string{fmt.Sprint("free", account)}, "me"))
+			for _, instance := range []string{"", "me", ""} {
+				got, err := s.BookCalls(ctx, to, instance, []store.CallBooking{{Account: account, Day: "2026-11-23", Calls: 1, Most: 100}}, noon)
+				if err != nil || got[account].Granted != 1 {
+					t.Errorf("%s, %q: got %+v, %v", to, instance, got[account], err)
+				}
+			}
+			if got, err := s.BookCalls(ctx, to, "you", []store.CallBooking{{Account: account, Day: "2026-11-23", Calls: 1, Most: 100}}, noon); err != nil || !got[account].Held {
+				t.Errorf("%s, another: got %+v, %v", to, got[account], err)
+			}
 		}
 	})
 }

@@ -29,6 +29,7 @@ type profile struct {
 	trickles               bool          // items sell out one by one without webhooks
 	forbids                bool          // e-conomic refuses parts of a shop for a while, and some PDFs for ever
 	shares                 bool          // all shops have the same agreement
+	called                 bool          // a command has called it before any lagerd, as when shops are added
 	oneAccount             bool          // all shops have the same account at Rackbeat, in scripted runs
 	spends                 bool          // which allows so few calls a day that they are used up
 	moves, removes         bool          // shops move to other agreements, some by being removed and added again

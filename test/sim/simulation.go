@@ -121,6 +121,7 @@ func newSimulation(seed uint64) *simulation {
 	}
 	if s.profile.shares = seed%rareOf == 0 || seed%rareOf == 8; s.profile.shares {
 		s.profile.instances, s.profile.shops = max(s.profile.instances, 2), 2+int(seed/rareOf%3)
+		s.profile.called = seed/rareOf%2 == 1
 		if seed%rareOf == 8 { // so few calls a day that they are used up, until a person raises the limit
 			s.profile.spends, s.profile.dailyCalls = true, 40+20*int(seed/rareOf%8)
 		}

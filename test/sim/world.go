@@ -140,6 +140,10 @@ func newWorld(s *simulation) *world {
 		s.db.mustExec("INSERT INTO leases (shop) VALUES (?)", x.name)
 		s.db.mustExec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", x.name, x.name)
 	}
+	if s.profile.called {
+		s.db.mustExec("UPDATE progress SET agreement_number = ?", w.number(w.shops[0]))
+		s.db.mustExec("INSERT INTO agreement_calls (agreement_number, calls_day, calls) VALUES (?, ?, 3)", w.number(w.shops[0]), time.Now().UTC().Format(time.DateOnly))
+	}
 	return w
 }
 
