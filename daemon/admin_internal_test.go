@@ -18,7 +18,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/status"
-	"lagerd/store"
+	"lagerd/test/storetest"
 )
 
 // listensAt is a listener that only has an address.
@@ -69,9 +69,7 @@ func TestOnlyLocal(t *testing.T) {
 func TestAdminHandler(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000, 0)
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
-	must(t, err)
-	must(t, s.Migrate(t.Context()))
+	s := storetest.Open(t)
 	d := &daemon{store: s, writes: newWrites(s.CanRecord, s.Probe), metrics: status.NewMetrics("1.2.3"), now: func() time.Time { return now }}
 	d.lastLoop.Store(now.Unix())
 	answers := func(when, path string, code int, text string) {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -15,6 +14,7 @@ import (
 
 	"lagerd/secret"
 	"lagerd/store"
+	"lagerd/test/storetest"
 )
 
 // TestUsesAreRecorded: the use of an only code is recorded once; while a shop has two
@@ -86,13 +86,12 @@ func TestRackbeatTokens(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	w := &watched{path: filepath.Join(t.TempDir(), "lagerd.db")}
+	w := &watched{path: storetest.New(t)}
 	queries := 0
 	w.before = func() { queries++ }
 	s, err := store.Open(ctx, store.Options{Embedded: sql.OpenDB(w)})
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
-	must(t, s.Migrate(ctx))
 	keys, err := secret.Load([]byte(secret.Generate()))
 	must(t, err)
 	hash := func(shop, code string) []byte { h := keys.HashCode(shop, code); return h[:] }
@@ -174,15 +173,8 @@ func TestRefresh(t *testing.T) {
 func TestUsesAreSaved(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	open := func() *store.Store {
-		s, err := store.Open(ctx, store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
-		must(t, err)
-		must(t, s.Migrate(ctx))
-		return s
-	}
-	closed, s := open(), open()
+	closed, s := storetest.Open(t), storetest.Open(t)
 	must(t, closed.Close())
-	t.Cleanup(func() { _ = s.Close() })
 	must(t, s.AddShop(ctx, store.Shop{Shop: "a", GrantToken: []byte{1}}, []byte("1"), time.Now()))
 	log, hook := test.NewNullLogger()
 	x := newIndex(closed, nil)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"lagerd/secret"
 	"lagerd/store"
+	"lagerd/test/storetest"
 )
 
 // watched is an embedded database that calls the test before each query.
@@ -58,11 +58,10 @@ func (c watchedConn) QueryContext(ctx context.Context, query string, args []driv
 func TestRefreshMissesNoChange(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	w := &watched{path: filepath.Join(t.TempDir(), "lagerd.db"), before: func() {}}
+	w := &watched{path: storetest.New(t), before: func() {}}
 	others, err := store.Open(ctx, store.Options{Path: w.path})
 	must(t, err)
 	t.Cleanup(func() { _ = others.Close() })
-	must(t, others.Migrate(ctx))
 	own, err := store.Open(ctx, store.Options{Embedded: sql.OpenDB(w)})
 	must(t, err)
 	t.Cleanup(func() { _ = own.Close() })

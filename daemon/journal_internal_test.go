@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/test/storetest"
 	"lagerd/webhook"
 )
 
@@ -142,9 +142,7 @@ func TestJournalLimit(t *testing.T) {
 // cannot be written are counted, with a warning.
 func TestJournalIsWritten(t *testing.T) {
 	t.Parallel()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
-	must(t, err)
-	must(t, s.Migrate(t.Context()))
+	s := storetest.Open(t)
 	log, hook := test.NewNullLogger()
 	dropped := 0
 	j := newJournal(s, log, 10, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,6 +24,7 @@ import (
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/test/storetest"
 	"lagerd/webhook"
 )
 
@@ -81,10 +81,7 @@ func (x *shops) Refresh(ctx context.Context) error {
 // newFixture returns an engine that is not running yet.
 func newFixture(t *testing.T, set func(c *config.Config)) *fixture {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
-	must(t, err)
-	t.Cleanup(func() { _ = s.Close() })
-	must(t, s.Migrate(t.Context()))
+	s := storetest.Open(t)
 	must(t, s.AddShop(t.Context(), store.Shop{Shop: shop, GrantToken: []byte(grant), StockOn: true, StockFigure: plan.FigureInStock,
 		StockSource: store.SourceEconomic, OrderField: plan.OrderInOtherReference}, []byte("hash"), time.Now()))
 	economic := httptest.NewServer(sandbox.New(sandbox.Options{Agreements: 1, Products: 5, Seed: 1, AppToken: "app", Bucket: 1 << 60, MaxURL: 4000}).Handler())
@@ -97,6 +94,7 @@ func newFixture(t *testing.T, set func(c *config.Config)) *fixture {
 	if set != nil {
 		set(&f.cfg)
 	}
+	var err error
 	pace := engine.Usual()
 	pace.LookForFree, pace.Poll = 20*time.Millisecond, 50*time.Millisecond
 	f.Engine, err = engine.New(f.cfg, engine.Options{

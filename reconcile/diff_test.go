@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ import (
 	economicsource "lagerd/source/economic"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/test/storetest"
 )
 
 // remote is an e-conomic that holds items by number, and what happens to them
@@ -129,7 +129,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, remote: &remote{stock: map[string]string{}}}
 	server := httptest.NewServer(f.remote)
 	t.Cleanup(server.Close)
-	path := filepath.Join(t.TempDir(), "lagerd.db")
+	path := storetest.New(t)
 	s, err := store.Open(t.Context(), store.Options{Path: path})
 	must(t, err)
 	f.db, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
@@ -137,7 +137,6 @@ func newFixture(t *testing.T) *fixture {
 	f.db.SetMaxOpenConns(1)
 	t.Cleanup(func() { _ = f.db.Close() })
 	t.Cleanup(func() { _ = s.Close() })
-	must(t, s.Migrate(t.Context()))
 	f.Shop = store.Shop{Shop: "shop1234", GrantToken: []byte{1}, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
 		InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference}
 	must(t, s.AddShop(t.Context(), f.Shop, []byte("01234567890123456789012345678901"), time.Now()))

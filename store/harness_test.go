@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"lagerd/plan"
 	"lagerd/store"
 	"lagerd/test/mariadbtest"
+	"lagerd/test/storetest"
 )
 
 func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
@@ -21,7 +21,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC)
 func onEach(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	for name, options := range map[string]func(t *testing.T) store.Options{
-		"SQLite":  func(t *testing.T) store.Options { return store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")} },
+		"SQLite":  func(t *testing.T) store.Options { return store.Options{Path: storetest.New(t)} },
 		"MariaDB": func(t *testing.T) store.Options { return store.Options{DSN: mariadbtest.New(t)} },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,12 +3,9 @@ package enginetest
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,6 +23,7 @@ import (
 	"lagerd/store"
 	"lagerd/test/lagerdtest"
 	"lagerd/test/sandboxtest"
+	"lagerd/test/storetest"
 )
 
 // World is an engine with its surroundings.
@@ -55,7 +53,7 @@ type Options struct {
 // Run runs a test in a bubble with a running engine. The test adds the shops.
 func Run(t *testing.T, o Options, test func(t *testing.T, w *World)) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "lagerd.db")
+	path := storetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, path, o)
 		defer w.close()
@@ -66,9 +64,7 @@ func Run(t *testing.T, o Options, test func(t *testing.T, w *World)) {
 func newWorld(t *testing.T, path string, o Options) *World {
 	t.Helper()
 	w := &World{T: t, Metrics: status.NewMetrics("test"), Log: lagerdtest.NewTranscript()}
-	image, err := migrated()
-	w.must(err)
-	w.must(os.WriteFile(path, image, 0o600))
+	var err error
 	w.Store, err = store.Open(t.Context(), store.Options{Path: path})
 	w.must(err)
 	w.Shops = &Shops{store: w.Store, generation: -1}
@@ -122,25 +118,6 @@ func newWorld(t *testing.T, path string, o Options) *World {
 	})
 	return w
 }
-
-// migrated is an empty database with the current schema: creating one takes longer than most
-// tests.
-var migrated = sync.OnceValues(func() (image []byte, err error) {
-	dir, err := os.MkdirTemp("", "lagerd-engine")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "lagerd.db")
-	s, err := store.Open(context.Background(), store.Options{Path: path})
-	if err == nil {
-		err = errors.Join(s.Migrate(context.Background()), s.Close())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
 
 // open takes the grant token as it is stored.
 func open(shop string, sealed []byte) (string, error) {

@@ -17,10 +17,10 @@ import (
 	"syscall"
 	"time"
 
+	"lagerd/test/storetest"
+
 	"github.com/go-sql-driver/mysql"
 	"modernc.org/sqlite"
-
-	"lagerd/store"
 )
 
 // database is shared by all instances: an in-memory SQLite behind a driver that fails the way
@@ -45,7 +45,7 @@ type database struct {
 	wrote  []string // statements of this transaction that wrote
 }
 
-// template is a migrated, empty database.
+// template is a migrated, empty database without a write-ahead log, which one in memory cannot have.
 var template = sync.OnceValue(func() []byte {
 	dir, err := os.MkdirTemp("", "lagerd-sim")
 	if err != nil {
@@ -53,20 +53,18 @@ var template = sync.OnceValue(func() []byte {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "template.db")
-	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{Path: path})
+	image, err := storetest.Migrated()
 	if err == nil {
-		err = errors.Join(s.Migrate(ctx), s.Close())
+		err = os.WriteFile(path, image, 0o600)
 	}
 	var raw *sql.DB
 	if err == nil {
 		raw, err = sql.Open("sqlite", path)
 	}
-	if err == nil { // an in-memory database has no write-ahead log
-		_, err = raw.ExecContext(ctx, "PRAGMA journal_mode = DELETE")
+	if err == nil {
+		_, err = raw.Exec("PRAGMA journal_mode = DELETE")
 		err = errors.Join(err, raw.Close())
 	}
-	var image []byte
 	if err == nil {
 		image, err = os.ReadFile(path)
 	}
