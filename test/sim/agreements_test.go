@@ -173,3 +173,24 @@ func TestJoinsAnAgreement(t *testing.T) {
 		s.ticked()
 	})
 }
+
+// TestAddedOneByOne: a lagerd keeps the shops of an agreement that only a command has called, when
+// some are added, and therefore free, while it begins to work on another.
+func TestAddedOneByOne(t *testing.T) {
+	t.Parallel()
+	for gap := time.Duration(0); gap < 24*time.Millisecond; gap += 3 * time.Millisecond {
+		t.Run(gap.String(), func(t *testing.T) {
+			t.Parallel()
+			play(t, func(p *profile) { p.shops, p.shares, p.called = 3, true, true }, func(t *testing.T, s *stage) {
+				s.db.mustExec("DELETE FROM leases WHERE shop <> 'shop1'")
+				s.pass(gap)
+				s.db.mustExec("INSERT INTO leases (shop) VALUES ('shop2'), ('shop3')")
+				s.ticked()
+				s.oneHolder()
+				if n := s.logged("works on the shop's agreement"); n > 0 {
+					t.Errorf("%d times a shop was left to another lagerd, and there is none", n)
+				}
+			})
+		})
+	}
+}

@@ -255,8 +255,6 @@ var mutations = []mutation{
 		`b.booked += got.Granted`, `b.booked += 2 * got.Granted`, "agreement:|account:", 3},
 	{"two lagerd work on an agreement", "store/calls.go",
 		`l.holder = " + in.table + ".holder))"`, `l.holder = 'nobody'))"`, "agreement:", 32},
-	{"found: a free lease counts as another lagerd that works on the agreement", "store/calls.go",
-		`l.holder <> '' AND `, ``, "liveness:", 0},
 	{"a stored 429 does not bind", "budget/ledger.go",
 		`b.blockFor(got.Blocked, now)`, `b.blockFor(0, now)`, "agreement:", 41},
 	{"a lagerd does not take the other shops of its agreement", "lease/groups.go",
