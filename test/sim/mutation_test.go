@@ -213,12 +213,6 @@ var mutations = []mutation{
 		`wait := s.o.Reconcile.Backoff(e.failures)`, `wait := s.o.Reconcile.Backoff(e.failures) / 100`, "economy:", 1},
 	{"the next holder forgets the calls already spent", "source/remote/part.go",
 		`all.Join(shop, made.Day, made.Calls)}`, `all.Join(shop, made.Day, 0)}`, "economy:", 27},
-	{"hints spend the reserves", "budget/budget.go",
-		`PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true,`, `PriorityHint:    {share: 95,`, "economy:", 51},
-	{"nothing is kept for the day's remaining ticks", "budget/budget.go",
-		`	kept := b.ticksNeed(now)
-`, `	kept := 0
-`, "economy:", 35},
 	{"unknown numbers have all calls of hints", "budget/budget.go",
 		`fullest: 80, pace: 10, saved: 36, strict: true}`, `fullest: 80}`, "economy:", 3},
 	{"PDFs that do not come have all calls of hints", "budget/budget.go",
@@ -331,8 +325,14 @@ var mutations = []mutation{
 		`m.full = m.full.Add(m.every)`, `m.full = now`, "economy:|account:", 82},
 }
 
-// rareMutations take hundreds or thousands of seeds to find.
+// rareMutations take hundreds or thousands of seeds to find. Unit tests find them too.
 var rareMutations = []mutation{
+	{"hints spend the reserves", "budget/budget.go",
+		`PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true,`, `PriorityHint:    {share: 95,`, "economy:", 0},
+	{"nothing is kept for the day's remaining ticks", "budget/budget.go",
+		`	kept := b.ticksNeed(now)
+`, `	kept := 0
+`, "economy:", 0},
 	{"found: an older count of a shop's calls overwrites a newer one", "store/status.go",
 		`calls <= CASE shop"+cases+" END)"`, `calls <= CASE shop"+cases+" END OR 1 = 1)"`, "economy:", 0},
 	{"found: a removal continues outside its transaction after a conflict", "store/shops.go",
@@ -424,6 +424,23 @@ func TestMutationsApply(t *testing.T) {
 		if _, err := parser.ParseFile(token.NewFileSet(), path, mutant, parser.SkipObjectResolution); err != nil {
 			t.Errorf("%s: %v", m.what, err)
 		}
+	}
+}
+
+// TestMutationsAreDocumented holds the table in docs/reliability.md.
+func TestMutationsAreDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = "| what is broken | found as |\n|---|---|\n"
+	var rows strings.Builder
+	for _, m := range mutations {
+		fmt.Fprintf(&rows, "| %s | %s |\n", m.what, strings.NewReplacer(":|", ", ", "|", ", ", ":", "").Replace(m.found))
+	}
+	if _, table, _ := strings.Cut(string(doc), head); !strings.HasPrefix(table, rows.String()+"\n") {
+		t.Errorf("docs/reliability.md: expected this table:\n%s%s", head, rows.String())
 	}
 }
 
