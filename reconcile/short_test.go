@@ -1,9 +1,11 @@
 package reconcile_test
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +35,39 @@ func TestChangesCutShort(t *testing.T) {
 	defer f.mu.Unlock()
 	if slices.Contains(f.remote.asked, "/products/a") {
 		t.Errorf("asked for %v", f.remote.asked)
+	}
+}
+
+// TestCursorWaitsForTheLastPage: the pages of a change query that were read are stored, but the
+// cursor stays until its last one has been.
+func TestCursorWaitsForTheLastPage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.stock = map[string]string{"a": "1", "b": "1", "c": "1"}
+	for number := range f.stock {
+		f.has(number, "9")
+	}
+	before, now := store.At(time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)), store.At(time.Now()) // before the items changed
+	f.exec("UPDATE progress SET agreement_number = 7, items = 5000, swept_at = ?, items_cursor = ?, invoices_begun = 1, invoices_swept_at = ?", now, before, now)
+	var fails atomic.Bool
+	fails.Store(true)
+	broken := failing(http.StatusServiceUnavailable, func(r *http.Request) bool { return r.URL.Query().Get("skippages") == "1" && fails.Load() })
+	_, done := scheduler(t, f, broken(f.remote), func(o *reconcile.Options) { o.PageSize = 2 })
+	cursor := func() time.Time {
+		p, err := f.Store.Progress(t.Context(), f.Shop.Shop)
+		must(t, err)
+		return p.ItemsCursor.Time
+	}
+	if err := done.next(t); err == nil || !cursor().Equal(before.Time) {
+		t.Errorf("the second page fails (%v): the cursor is %s, expected %s", err, cursor(), before.Time)
+	}
+	f.counts(map[string]count{"items of the first page": {2, "SELECT COUNT(*) FROM items WHERE stock = '1'"}})
+	fails.Store(false)
+	for done.next(t) != nil { // one may have begun before
+	}
+	f.counts(map[string]count{"items": {3, "SELECT COUNT(*) FROM items WHERE stock = '1'"}})
+	if !cursor().After(before.Time) {
+		t.Error("all pages were read, and the cursor has not moved")
 	}
 }
 

@@ -325,7 +325,7 @@ var mutations = []mutation{
 		`m.full = m.full.Add(m.every)`, `m.full = now`, "economy:|account:", 82},
 }
 
-// rareMutations take hundreds or thousands of seeds to find. Unit tests find them too.
+// rareMutations take hundreds or thousands of seeds to find. Unit tests find most of them too.
 var rareMutations = []mutation{
 	{"hints spend the reserves", "budget/budget.go",
 		`PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true,`, `PriorityHint:    {share: 95,`, "economy:", 0},
