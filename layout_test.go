@@ -19,17 +19,17 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic engine plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
+	"cli": "budget config daemon economic engine lang plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
 
 	"daemon":    "config engine plan secret status store systemd terminal webhook",
 	"engine":    "budget config economic lease plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",
 	"inbox":     "plan store",
-	"status":    "budget economic plan rackbeat reconcile store terminal",
+	"status":    "budget economic lang plan rackbeat reconcile store terminal",
 	"lease":     "store",
-	"store":     "plan store/dsn store/rights",
-	"webhook":   "terminal",
+	"store":     "lang plan store/dsn store/rights",
+	"webhook":   "lang terminal",
 	"config":    "plan secret store/dsn",
 
 	"source/economic": "budget economic plan source source/remote",
@@ -38,6 +38,7 @@ var layout = map[string]string{
 	"source":          "budget plan",
 
 	"budget":    "",
+	"lang":      "",
 	"plan":      "",
 	"economic":  "budget rest secret",
 	"rackbeat":  "budget rest secret",

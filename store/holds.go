@@ -34,6 +34,29 @@ func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, 
 	return byShop, nil
 }
 
+// Held returns the holds of every shop that has any, by shop, without their details and times.
+func (s *Store) Held(ctx context.Context) (map[string]plan.Holds, error) {
+	fail := func(err error) (map[string]plan.Holds, error) { return nil, fmt.Errorf("read what is held: %w", err) }
+	rows, err := s.conn.QueryContext(ctx, "SELECT shop, scope, reason FROM holds")
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	held := map[string]plan.Holds{}
+	for rows.Next() {
+		var shop string
+		var h plan.Hold
+		if err := rows.Scan(&shop, &h.Scope, &h.Reason); err != nil {
+			return fail(err)
+		}
+		held[shop], _ = held[shop].With(h)
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return held, nil
+}
+
 // putHolds writes holds, each replacing the hold of its scope, and returns them together
 // with those of the other scopes.
 func (t *tx) putHolds(shop string, holds []plan.Hold, others plan.Holds) plan.Holds {

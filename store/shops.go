@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"lagerd/lang"
 	"lagerd/plan"
 )
 
@@ -50,6 +52,7 @@ type Shop struct {
 	OrderPattern       string
 	PausedAt           Time // by a person; zero: not paused
 	PauseReason        string
+	Lang               lang.Lang // of its owner
 	Dataset            Dataset // of the accepted agreement, where invoices are stored; see Store.AcceptAgreement
 	Generation         int64   // grows with every change to any shop; also in the lease's row, see Fence
 	CreatedAt          Time
@@ -81,9 +84,10 @@ var (
 	ErrShopExists = errors.New("the shop already exists: change it with `lagerd shops set`")
 )
 
-// AddShop stores a new shop with its first code.
+// AddShop stores a new shop with its first code. Its owner reads Danish unless Lang is set.
 func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now time.Time) error {
 	shop.CreatedAt, shop.UpdatedAt = At(now), At(now)
+	shop.Lang = cmp.Or(shop.Lang, lang.Danish)
 	again := false
 	return s.changeShops(ctx, func(db *gorm.DB, generation int64) error {
 		first := !again
@@ -285,7 +289,7 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	fail := func(err error) ([]Shop, error) { return nil, fmt.Errorf("read the shops: %w", err) }
 	// Not with gorm: with thousands of shops its reflection takes most of the startup time.
 	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, rackbeat_key, rackbeat_token_hash, places, stock_dataset,"+
-		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
+		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
 	if err != nil {
 		return fail(err)
 	}
@@ -294,7 +298,7 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	for rows.Next() {
 		var x Shop
 		if err := rows.Scan(&x.Shop, &x.GrantToken, &x.StockOn, &x.StockFigure, &x.StockSource, &x.RackbeatKey, &x.RackbeatTokenHash, &x.Places, &x.StockDataset,
-			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
+			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Lang, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
 			return fail(err)
 		}
 		shops = append(shops, x)
