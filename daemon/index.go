@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,23 +12,34 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/store"
+	"lagerd/webhook"
 )
 
-// index caches the shops and their integration codes, so that authenticating a webhook
+// index caches the shops, their integration codes and what is held, so that answering a webhook
 // needs no query. It also records which codes are used. It is safe for concurrent use.
 type index struct {
 	store *store.Store
 	keys  *secret.Keys
 
+	loading sync.Mutex // one reads the database at a time, and changes what follows
+	holds   map[string]plan.Holds
+
 	mu         sync.RWMutex
 	generation int64
 	shops      map[string]store.Shop
-	codes      map[string][]*code
+	callees    map[string]callee
 
 	usesMu sync.Mutex
 	uses   []store.CodeUse // to be saved
+}
+
+// callee is what a webhook call of a shop needs.
+type callee struct {
+	codes []*code
+	shop  webhook.Shop
 }
 
 // code is one of a shop's integration codes.
@@ -36,6 +48,9 @@ type code struct {
 	recorded atomic.Int64 // Unix time of the last use recorded; 0: none
 	among    bool         // the shop has other codes
 }
+
+// holdsEvery is how often what is held is read.
+const holdsEvery = 5 * time.Second
 
 // recordEvery is the interval at which uses of a code are recorded while its shop has
 // several codes. The use of an only code is recorded once.
@@ -47,6 +62,8 @@ func newIndex(s *store.Store, keys *secret.Keys) *index {
 
 // Refresh implements engine.Shops: it rereads the shops if any has changed.
 func (x *index) Refresh(ctx context.Context) error {
+	x.loading.Lock()
+	defer x.loading.Unlock()
 	generation, err := x.store.ShopsGeneration(ctx)
 	if err != nil || generation == x.Generation() {
 		return err
@@ -77,9 +94,33 @@ func (x *index) Refresh(ctx context.Context) error {
 			c.among = len(live) > 1
 		}
 	}
+	callees := make(map[string]callee, len(list))
+	for _, s := range list {
+		callees[s.Shop] = callee{codes[s.Shop], answersOf(s, x.holds[s.Shop])}
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.generation, x.shops, x.codes = generation, shops, codes
+	x.generation, x.shops, x.callees = generation, shops, callees
+	return nil
+}
+
+// refreshHolds rereads what is held.
+func (x *index) refreshHolds(ctx context.Context) error {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	holds, err := x.store.Held(ctx)
+	if err != nil || maps.EqualFunc(holds, x.holds, slices.Equal) {
+		return err
+	}
+	x.holds = holds
+	callees := maps.Clone(x.callees) // which only a refresh changes
+	for name, c := range callees {
+		c.shop = answersOf(x.shops[name], holds[name])
+		callees[name] = c
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.callees = callees
 	return nil
 }
 
@@ -103,11 +144,12 @@ func (x *index) Shop(name string) (store.Shop, bool) {
 const liveCodes = 2
 
 // Authenticate implements webhook.Authenticator.
-func (x *index) Authenticate(shop, code string) bool {
+func (x *index) Authenticate(shop, code string) (of webhook.Shop, ok bool) {
 	hash := x.keys.HashCode(shop, code)
 	x.mu.RLock()
-	known := x.codes[shop]
+	callee := x.callees[shop]
 	x.mu.RUnlock()
+	known := callee.codes
 	found := -1
 	for i := range liveCodes {
 		var other [sha256.Size]byte
@@ -118,10 +160,10 @@ func (x *index) Authenticate(shop, code string) bool {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], other[:])&exists, i, found)
 	}
 	if found < 0 {
-		return false
+		return webhook.Shop{}, false
 	}
 	x.used(shop, known[found])
-	return true
+	return callee.shop, true
 }
 
 // AuthenticateToken implements webhook.Authenticator.
@@ -152,11 +194,14 @@ func (x *index) used(shop string, c *code) {
 	x.uses = append(x.uses, store.CodeUse{Shop: shop, CodeHash: c.hash[:]})
 }
 
-// Run saves the recorded uses every second, and once more when ctx is done.
+// Run saves the recorded uses every second, and once more when ctx is done. Meanwhile it keeps
+// up with what is held.
 func (x *index) Run(ctx context.Context, log logrus.FieldLogger) {
-	ticker := time.NewTicker(time.Second)
+	ticker, holds := time.NewTicker(time.Second), time.NewTicker(holdsEvery)
 	defer ticker.Stop()
-	failing := false
+	defer holds.Stop()
+	saving, reading := warner{log: log}, warner{log: log}
+	reading.warn(ctx, x.refreshHolds(ctx), "cannot read what is held; will retry")
 	for {
 		select {
 		case <-ctx.Done():
@@ -167,13 +212,24 @@ func (x *index) Run(ctx context.Context, log logrus.FieldLogger) {
 			}
 			return
 		case <-ticker.C:
+			saving.warn(ctx, x.flush(ctx), "cannot save uses of integration codes; will retry")
+		case <-holds.C:
+			reading.warn(ctx, x.refreshHolds(ctx), "cannot read what is held; will retry")
 		}
-		err := x.flush(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			log.WithError(err).Warn("cannot save uses of integration codes; will retry")
-		}
-		failing = err != nil
 	}
+}
+
+// warner logs the first of several failures in a row.
+type warner struct {
+	log     logrus.FieldLogger
+	failing bool
+}
+
+func (w *warner) warn(ctx context.Context, err error, what string) {
+	if err != nil && !w.failing && ctx.Err() == nil {
+		w.log.WithError(err).Warn(what)
+	}
+	w.failing = err != nil
 }
 
 // flush saves the pending uses. If that fails they stay pending.

@@ -12,9 +12,11 @@ import (
 
 	"github.com/sirupsen/logrus/hooks/test"
 
+	"lagerd/lang"
 	"lagerd/secret"
 	"lagerd/store"
 	"lagerd/test/storetest"
+	"lagerd/webhook"
 )
 
 // TestUsesAreRecorded: the use of an only code is recorded once; while a shop has two
@@ -29,7 +31,7 @@ func TestUsesAreRecorded(t *testing.T) {
 	live := func(shop, text string, among bool) *code {
 		return &code{hash: keys.HashCode(shop, text), among: among}
 	}
-	x.codes = map[string][]*code{"one": {live("one", "a", false)}, "two": {live("two", "a", true), live("two", "b", true)}}
+	x.callees = map[string]callee{"one": {codes: []*code{live("one", "a", false)}}, "two": {codes: []*code{live("two", "a", true), live("two", "b", true)}}}
 	for _, c := range []struct {
 		shop, code string
 		good       bool
@@ -38,19 +40,19 @@ func TestUsesAreRecorded(t *testing.T) {
 		{"one", "a", true, 1}, {"one", "a", true, 1}, {"one", "b", false, 1}, {"none", "a", false, 1}, {"one", "", false, 1},
 		{"two", "b", true, 2}, {"two", "b", true, 2}, {"two", "a", true, 3}, {"two", "c", false, 3},
 	} {
-		if good := x.Authenticate(c.shop, c.code); good != c.good || len(x.uses) != c.recorded {
+		if _, good := x.Authenticate(c.shop, c.code); good != c.good || len(x.uses) != c.recorded {
 			t.Errorf("%s %s: %v, %d uses recorded, want %v and %d", c.shop, c.code, good, len(x.uses), c.good, c.recorded)
 		}
 	}
 	long := time.Now().Add(-recordEvery).Unix()
 	for _, shop := range []string{"one", "two"} {
-		x.codes[shop][0].recorded.Store(long)
+		x.callees[shop].codes[0].recorded.Store(long)
 		x.Authenticate(shop, "a")
 	}
 	if n := len(x.uses); n != 4 {
 		t.Errorf("a minute later %d uses are recorded, want 4: that of an only code is recorded once", n)
 	}
-	if u := x.uses[3]; u.Shop != "two" || string(u.CodeHash) != string(x.codes["two"][0].hash[:]) {
+	if u := x.uses[3]; u.Shop != "two" || string(u.CodeHash) != string(x.callees["two"].codes[0].hash[:]) {
 		t.Errorf("recorded: %+v", store.CodeUse{Shop: u.Shop})
 	}
 }
@@ -103,7 +105,7 @@ func TestRefresh(t *testing.T) {
 			for _, code := range []string{"1", "2"} {
 				is := slices.Contains(want, shop+code)
 				known = known || is
-				if x.Authenticate(shop, code) != is {
+				if _, ok := x.Authenticate(shop, code); ok != is {
 					t.Errorf("%s: code %s of %s is good: %t", when, code, shop, !is)
 				}
 			}
@@ -153,9 +155,9 @@ func TestRefresh(t *testing.T) {
 	must(t, s.AddCode(ctx, "a", hash("a", "2"), time.Now()))
 	must(t, s.RemoveShop(ctx, "b"))
 	must(t, x.Refresh(ctx))
-	recently := x.codes["a"][0].recorded.Load()
-	if ago := time.Now().Unix() - recently; ago < 0 || ago > 60 || !x.codes["a"][0].among || x.codes["a"][1].recorded.Load() != 0 {
-		t.Errorf("the first code was used %d s ago, among others: %t", ago, x.codes["a"][0].among)
+	recently := x.callees["a"].codes[0].recorded.Load()
+	if ago := time.Now().Unix() - recently; ago < 0 || ago > 60 || !x.callees["a"].codes[0].among || x.callees["a"].codes[1].recorded.Load() != 0 {
+		t.Errorf("the first code was used %d s ago, among others: %t", ago, x.callees["a"].codes[0].among)
 	}
 	good("a code more, a shop less", "a1", "a2")
 	if len(x.uses) != 1 || string(x.uses[0].CodeHash) != string(hash("a", "2")) {
@@ -166,6 +168,67 @@ func TestRefresh(t *testing.T) {
 	if x.Generation() != generation {
 		t.Errorf("its generation is %d, expected %d", x.Generation(), generation)
 	}
+}
+
+// TestWhatAnswersDependOn: the index knows a shop's language and what stops its parts, after a
+// change of the shop and after one of what is held, which is not a change of the shop.
+func TestWhatAnswersDependOn(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "lagerd.db")
+	s, err := store.Open(ctx, store.Options{Path: path})
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	must(t, s.Migrate(ctx))
+	keys, err := secret.Load([]byte(secret.Generate()))
+	must(t, err)
+	hash := keys.HashCode("a", "1")
+	must(t, s.AddShop(ctx, store.Shop{Shop: "a", GrantToken: []byte{1}, StockOn: true, StockSource: store.SourceEconomic, InvoicesOn: true, Lang: lang.English}, hash[:], time.Now()))
+	x := newIndex(s, keys)
+	says := func(when string, want webhook.Shop) {
+		t.Helper()
+		if got, ok := x.Authenticate("a", "1"); !ok || got != want {
+			t.Errorf("%s: %+v, %t, expected %+v", when, got, ok, want)
+		}
+		if got, ok := x.Authenticate("a", "2"); ok || got != (webhook.Shop{}) {
+			t.Errorf("%s: a wrong code tells of %+v", when, got)
+		}
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	exec := func(statement string) {
+		t.Helper()
+		_, err := db.ExecContext(ctx, statement)
+		must(t, err)
+	}
+	must(t, x.Refresh(ctx))
+	must(t, x.refreshHolds(ctx))
+	says("a new shop", webhook.Shop{Lang: lang.English})
+	exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES ('a', 'stock', 'losses', '', '2026-11-23'), ('gone', 'shop', 'forbidden', '', '2026-11-23')")
+	must(t, x.Refresh(ctx))
+	says("held, before that is read", webhook.Shop{Lang: lang.English})
+	must(t, x.refreshHolds(ctx))
+	says("held", webhook.Shop{Lang: lang.English, Stock: webhook.NextHeld})
+	must(t, s.SetShop(ctx, "a", time.Now(), func(shop *store.Shop) error { shop.Lang = lang.Danish; return nil }))
+	must(t, x.Refresh(ctx))
+	says("held, with another language", webhook.Shop{Lang: lang.Danish, Stock: webhook.NextHeld})
+	must(t, s.SetShop(ctx, "a", time.Now(), func(shop *store.Shop) error { shop.PausedAt = store.At(time.Now()); return nil }))
+	must(t, x.Refresh(ctx))
+	says("paused", webhook.Shop{Lang: lang.Danish, Stock: webhook.NextPaused, Invoices: webhook.NextPaused})
+	must(t, s.SetShop(ctx, "a", time.Now(), func(shop *store.Shop) error { shop.PausedAt = store.Time{}; return nil }))
+	exec("UPDATE holds SET scope = 'pdf' WHERE shop = 'a'")
+	must(t, x.Refresh(ctx))
+	must(t, x.refreshHolds(ctx))
+	says("PDFs are held", webhook.Shop{Lang: lang.Danish, Invoices: webhook.NextPDFHeld})
+	exec("DELETE FROM holds")
+	must(t, x.refreshHolds(ctx))
+	says("no longer held", webhook.Shop{Lang: lang.Danish})
+	must(t, s.Close())
+	if err := x.refreshHolds(ctx); err == nil {
+		t.Error("what is held was read from a closed database")
+	}
+	says("without the database", webhook.Shop{Lang: lang.Danish})
 }
 
 // TestUsesAreSaved: uses that cannot be saved stay pending, in their order, with one warning;
@@ -193,7 +256,7 @@ func TestUsesAreSaved(t *testing.T) {
 	for _, e := range hook.AllEntries() {
 		said = append(said, e.Message)
 	}
-	if want := []string{"cannot save uses of integration codes; will retry", "cannot save uses of integration codes"}; !slices.Equal(said, want) {
+	if want := []string{"cannot read what is held; will retry", "cannot save uses of integration codes; will retry", "cannot save uses of integration codes"}; !slices.Equal(said, want) {
 		t.Errorf("it logged %q, expected %q", said, want)
 	}
 	if len(x.uses) != 2 || string(x.uses[0].CodeHash) != "1" {

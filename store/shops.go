@@ -53,8 +53,8 @@ type Shop struct {
 	PausedAt           Time // by a person; zero: not paused
 	PauseReason        string
 	Lang               lang.Lang // of its owner
-	Dataset            Dataset // of the accepted agreement, where invoices are stored; see Store.AcceptAgreement
-	Generation         int64   // grows with every change to any shop; also in the lease's row, see Fence
+	Dataset            Dataset   // of the accepted agreement, where invoices are stored; see Store.AcceptAgreement
+	Generation         int64     // grows with every change to any shop; also in the lease's row, see Fence
 	CreatedAt          Time
 	UpdatedAt          Time
 }

@@ -5,28 +5,33 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"lagerd/lang"
 )
 
 // An oddity is a mistake in a call that is recorded anyway: in the data pasted into
-// e-conomic, or made by a proxy. text is a line in English and one in Danish.
-type oddity struct{ outcome, text string }
+// e-conomic, or made by a proxy.
+type oddity struct {
+	outcome string
+	text    lang.Text
+}
 
 var (
-	oddHTML = oddity{OutcomeHTMLEscaped, "" +
-		"Put this right: there is \"&amp;\" or the like instead of \"&\". Enter URL and data again, exactly as lagerd showed them.\n" +
-		"Ret dette: der står \"&amp;\" eller lignende, hvor der skal stå \"&\". Indsæt URL og tekst igen, præcis som lagerd viste dem.\n"}
-	oddDoubleEncoded = oddity{OutcomeDoubleEncoded, "" +
-		"Put this right: the number is encoded twice, perhaps by a proxy between e-conomic and lagerd.\n" +
-		"Ret dette: nummeret er kodet to gange, måske af en proxy mellem e-conomic og lagerd.\n"}
-	oddInvisible = oddity{OutcomeInvisible, "" +
-		"Put this right: there are invisible characters in what was sent, mostly before or after the number. Enter it again: in e-conomic, in the data that is sent, or in the address.\n" +
-		"Ret dette: der står usynlige tegn i det, der blev sendt, som regel før eller efter nummeret. Skriv det igen: i e-conomic, i den tekst, der sendes, eller i adressen.\n"}
-	oddQuoted = oddity{OutcomeQuoted, "" +
-		"Put this right: there are quotation marks around what was sent. Enter the data again without them, exactly as lagerd showed it.\n" +
-		"Ret dette: der står anførselstegn omkring det, der blev sendt. Indsæt teksten igen uden dem, præcis som lagerd viste den.\n"}
-	oddMergeField = oddity{OutcomeMergeField, "" +
-		"Is that an item number? It looks like a merge field that e-conomic did not fill in: then choose the webhook type \"Inventory updated\" and end the data with number=[NUMBER].\n" +
-		"Er det et varenummer? Det ligner et flettefelt, som e-conomic ikke har udfyldt: vælg så webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER].\n"}
+	oddHTML = oddity{OutcomeHTMLEscaped, lang.Text{
+		Danish:  "Ret dette: der står \"&amp;\" eller lignende, hvor der skal stå \"&\". Indsæt URL og tekst igen, præcis som du fik dem af din webudbyder.\n",
+		English: "Put this right: there is \"&amp;\" or the like instead of \"&\". Enter URL and data again, exactly as your hosting company gave them to you.\n"}}
+	oddDoubleEncoded = oddity{OutcomeDoubleEncoded, lang.Text{
+		Danish:  "Ret dette: nummeret er kodet to gange, måske af en proxy hos din webudbyder. Fortæl dem det.\n",
+		English: "Put this right: the number is encoded twice, perhaps by a proxy at your hosting company. Tell them.\n"}}
+	oddInvisible = oddity{OutcomeInvisible, lang.Text{
+		Danish:  "Ret dette: der står usynlige tegn i det, der blev sendt, som regel før eller efter nummeret. Skriv det igen: i e-conomic, i den tekst, der sendes, eller i adressen.\n",
+		English: "Put this right: there are invisible characters in what was sent, mostly before or after the number. Enter it again: in e-conomic, in the data that is sent, or in the address.\n"}}
+	oddQuoted = oddity{OutcomeQuoted, lang.Text{
+		Danish:  "Ret dette: der står anførselstegn omkring det, der blev sendt. Indsæt teksten igen uden dem, præcis som du fik den af din webudbyder.\n",
+		English: "Put this right: there are quotation marks around what was sent. Enter the data again without them, exactly as your hosting company gave it to you.\n"}}
+	oddMergeField = oddity{OutcomeMergeField, lang.Text{
+		Danish:  "Er det et varenummer? Det ligner et flettefelt, som e-conomic ikke har udfyldt: vælg så webhook-typen \"Varelager opdateret\", og slut teksten med number=[NUMBER].\n",
+		English: "Is that an item number? It looks like a merge field that e-conomic did not fill in: then choose the webhook type \"Inventory updated\" and end the data with number=[NUMBER].\n"}}
 )
 
 // meaning returns the number that was probably meant by sent, and the oddity; nil if
@@ -148,14 +153,24 @@ func invisible(r rune) bool {
 	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
 }
 
-// placeholder stands for the number in the test URL that `lagerd shops add` prints.
-const placeholder = "VARENUMMER"
+// isPlaceholder reports whether a number is one of the words that stand for a number in the
+// addresses for tests that shop owners are sent, in either language.
+func isPlaceholder(number string) bool {
+	return strings.EqualFold(number, ItemPlaceholder.Danish) || strings.EqualFold(number, ItemPlaceholder.English) ||
+		strings.EqualFold(number, InvoicePlaceholder.Danish) || strings.EqualFold(number, InvoicePlaceholder.English)
+}
 
-// bareName reports whether a number may be the placeholder, or a merge field
-// without its brackets.
+// What stands for a number in the addresses for tests.
+var (
+	ItemPlaceholder    = lang.Text{Danish: "VARENUMMER", English: "ITEMNUMBER"}
+	InvoicePlaceholder = lang.Text{Danish: "FAKTURANUMMER", English: "INVOICENUMBER"}
+)
+
+// bareName reports whether a number may be a placeholder, or a merge field without its
+// brackets.
 func bareName(number string) bool {
 	switch len(number) {
-	case len("NUMBER"), len("INVOICENO"), len(placeholder):
+	case len("NUMBER"), len("INVOICENO"), len("VARENUMMER"), len("FAKTURANUMMER"):
 		return number[0] > '9'
 	}
 	return false
@@ -164,7 +179,7 @@ func bareName(number string) bool {
 // unfilled returns the answer to an unfilled merge field or placeholder, nil for any other
 // number. doubt means that number looks like a merge field but may be an item's name.
 func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
-	if strings.EqualFold(visible(number), placeholder) {
+	if isPlaceholder(visible(number)) {
 		return pick(kind, &answerStockPlaceholder, &answerInvoicePlaceholder), false
 	}
 	switch number {
@@ -187,6 +202,15 @@ func unfilled(kind Kind, number string) (problem *answer, doubt bool) {
 		return &answerInvoiceMergeField, false
 	}
 	return nil, true
+}
+
+// isOwnField reports whether a number is the very merge field that the data for its kind ends
+// with: nothing is wrong but that nobody has filled it in.
+func isOwnField(kind Kind, number string) bool {
+	if kind == KindInvoice {
+		return number == "[INVOICENO]"
+	}
+	return number == "[NUMBER]"
 }
 
 // wrapped reports whether a number contains a character that may introduce a field's

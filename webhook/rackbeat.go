@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"lagerd/lang"
 )
 
 // TypeRackbeat is the type parameter of the URL of Rackbeat's webhooks.
@@ -25,10 +27,11 @@ const deepest = 32
 
 // fromRackbeat returns the answer to an authenticated call of Rackbeat's, filling in call. body
 // is nil if it was too large to be read.
-func (h *handler) fromRackbeat(r *http.Request, p *params, body []byte, call *Call) answer {
+func (h *handler) fromRackbeat(r *http.Request, p *params, body []byte, call *Call, of Shop) answer {
 	call.Kind = KindStock
 	if r.Method == http.MethodGet {
-		return tried(p)
+		// A person with a browser: it cannot send Rackbeat's header and names no item.
+		return tried(p, of, trialOfRackbeat, of.try(KindStock))
 	}
 	if !h.Authenticator.AuthenticateToken(p.username, r.Header.Get(rackbeatToken)) {
 		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
@@ -48,9 +51,9 @@ func (h *handler) fromRackbeat(r *http.Request, p *params, body []byte, call *Ca
 		return notRecorded(r, err)
 	}
 	if all != nil {
-		return recordedAll(p, all)
+		return recordedAll(p, of, all)
 	}
-	return recorded(p.username, KindStock, numbers{sent: number, odd: p.odd})
+	return recorded(p.username, of, KindStock, numbers{sent: number, odd: p.odd})
 }
 
 // rackbeatBody is what the body of a webhook of Rackbeat's says. Three are known:
@@ -155,34 +158,13 @@ func (p *params) itemOf(b rackbeatBody, readable bool) (number string, all *oddi
 
 // Why a call of Rackbeat's is a hint to look at all items.
 var (
-	allOfOrder = oddity{OutcomeEverything, "" +
-		"A webhook about an order names no item: all items are read again soon.\n" +
-		"Et webhook om en ordre nævner ingen vare: alle varer læses igen om lidt.\n"}
-	allUnnamed = oddity{OutcomeEverything, "" +
-		"It names no item by its number: all items are read again soon.\n" +
-		"Det nævner ingen vare ved dens nummer: alle varer læses igen om lidt.\n"}
-	allUnreadable = oddity{OutcomeUnreadable, "" +
-		"It is not like Rackbeat's webhooks that lagerd knows: all items are read again soon. Does something else use this address?\n" +
-		"Det ligner ikke de webhooks fra Rackbeat, som lagerd kender: alle varer læses igen om lidt. Er der andet, som bruger denne adresse?\n"}
+	allOfOrder = oddity{OutcomeEverything, lang.Text{
+		Danish:  "Et webhook om en ordre nævner ingen vare.\n",
+		English: "A webhook about an order names no item.\n"}}
+	allUnnamed = oddity{OutcomeEverything, lang.Text{
+		Danish:  "Det nævner ingen vare ved dens nummer.\n",
+		English: "It names no item by its number.\n"}}
+	allUnreadable = oddity{OutcomeUnreadable, lang.Text{
+		Danish:  "Det ligner ikke de webhooks, som Rackbeat sender. Er der andet, som bruger denne adresse?\n",
+		English: "It is not like the webhooks that Rackbeat sends. Does something else use this address?\n"}}
 )
-
-// recordedAll returns the answer to a recorded call that is a hint to look at all items.
-func recordedAll(p *params, why *oddity) answer {
-	a := answer{status: http.StatusOK, outcome: why.outcome, text: "Success\n" + p.username + ": " + string(KindStock) + ", all items\n" + why.text}
-	if p.odd != nil {
-		a.outcome, a.text = p.odd.outcome, a.text+p.odd.text
-	}
-	return a
-}
-
-// tried returns the answer to a GET, which is a person with a browser: it cannot send
-// Rackbeat's header and names no item.
-func tried(p *params) answer {
-	a := answer{status: http.StatusOK, outcome: OutcomeTried, text: "Success\n" + p.username + ": " + string(KindStock) + "\n" +
-		"Rackbeat's webhooks are received at this address. This was only a test: nothing was recorded.\n" +
-		"Rackbeats webhooks modtages på denne adresse. Dette var kun en prøve: intet blev registreret.\n"}
-	if p.odd != nil {
-		a.outcome, a.text = p.odd.outcome, a.text+p.odd.text
-	}
-	return a
-}

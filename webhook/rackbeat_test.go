@@ -37,10 +37,9 @@ func fromRackbeat(query, body, event string) *http.Request {
 }
 
 const (
-	saysOrder      = "A webhook about an order names no item: all items are read again soon.\nEt webhook om en ordre nævner ingen vare: alle varer læses igen om lidt.\n"
-	saysUnnamed    = "It names no item by its number: all items are read again soon.\nDet nævner ingen vare ved dens nummer: alle varer læses igen om lidt.\n"
-	saysUnreadable = "It is not like Rackbeat's webhooks that lagerd knows: all items are read again soon. Does something else use this address?\n" +
-		"Det ligner ikke de webhooks fra Rackbeat, som lagerd kender: alle varer læses igen om lidt. Er der andet, som bruger denne adresse?\n"
+	saysOrder      = "Et webhook om en ordre nævner ingen vare.\n"
+	saysUnnamed    = "Det nævner ingen vare ved dens nummer.\n"
+	saysUnreadable = "Det ligner ikke de webhooks, som Rackbeat sender. Er der andet, som bruger denne adresse?\n"
 )
 
 // TestRackbeat: a call of Rackbeat's is recorded for the number that it names, or for all items.
@@ -127,10 +126,11 @@ func TestRackbeat(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint()
+			e.of.Stock = webhook.NextAtRackbeat
 			w := e.call(t, fromRackbeat(rackbeat, tt.body, tt.event))
-			want := "Success\n" + shop + ": stock " + terminal.Escape(tt.number) + "\n"
+			want := "Success\n" + received(webhook.KindStock, tt.number) + "Varens lager læses hos Rackbeat nu, og butikken har det som regel om få sekunder.\n"
 			if tt.number == "" {
-				want = "Success\n" + shop + ": stock, all items\n" + tt.says
+				want = "Success\nModtaget for " + shop + ": et webhook uden varenummer\n" + tt.says + "Alle varer læses igen om lidt.\n"
 			}
 			if w.Code != http.StatusOK || w.Body.String() != want {
 				t.Errorf("status %d, answer\n%swant 200 and\n%s", w.Code, w.Body, want)
@@ -183,9 +183,9 @@ func TestRackbeatsType(t *testing.T) {
 			t.Errorf("%s: status %d, recorded %v, answer %s", name, w.Code, e.hints, w.Body)
 		}
 		switch {
-		case name == "with &amp;" && (e.calls[0].Outcome != webhook.OutcomeHTMLEscaped || !strings.Contains(w.Body.String(), "Put this right")):
+		case name == "with &amp;" && (e.calls[0].Outcome != webhook.OutcomeHTMLEscaped || !strings.Contains(w.Body.String(), "Ret dette")):
 			t.Errorf("%s: %s, answer %s", name, e.calls[0].Outcome, w.Body)
-		case name == "in a body for e-conomic" && !strings.HasPrefix(w.Body.String(), "type=rackbeatStock is for Rackbeat's webhook, and belongs in its URL."):
+		case name == "in a body for e-conomic" && !strings.HasPrefix(w.Body.String(), "type=rackbeatStock er til Rackbeats webhook, og hører til i dets URL."):
 			t.Errorf("%s: answer %s", name, w.Body)
 		}
 	}
@@ -197,8 +197,7 @@ func TestRackbeatInABrowser(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint()
 	w := e.call(t, request(http.MethodGet, rackbeat, ""))
-	want := "Success\n" + shop + ": stock\n" +
-		"Rackbeat's webhooks are received at this address. This was only a test: nothing was recorded.\n" +
+	want := "Success\nButik og kode er rigtige: " + shop + "\n" +
 		"Rackbeats webhooks modtages på denne adresse. Dette var kun en prøve: intet blev registreret.\n"
 	if w.Code != http.StatusOK || w.Body.String() != want || len(e.hints) != 0 || e.tokens != 0 {
 		t.Errorf("status %d, recorded %v, answer\n%s", w.Code, e.hints, w.Body)
@@ -223,7 +222,7 @@ func TestRackbeatsToken(t *testing.T) {
 			r.Header = header
 			w := e.call(t, r)
 			last := &e.calls[len(e.calls)-1]
-			if !strings.HasPrefix(w.Body.String(), "Refused: the header Rackbeat-Webhook-Token is missing") || !strings.Contains(w.Body.String(), "\nAfvist: headeren") {
+			if !strings.HasPrefix(w.Body.String(), "Afvist: headeren Rackbeat-Webhook-Token mangler") {
 				t.Errorf("%s: answer %s", name, w.Body)
 			}
 			return last
@@ -344,7 +343,7 @@ func FuzzRackbeat(f *testing.F) {
 			t.Fatalf("status %d, recorded %v, journal %+v", w.Code, e.hints, e.calls)
 		}
 		h, got := e.hints[0], w.Body.String()
-		lines := 2
+		lines := 3
 		if h.Number == "" {
 			lines = 4
 		}

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"lagerd/lang"
 )
 
 // Path is the only path served, and the one that e-conomic users know.
@@ -44,10 +46,10 @@ type Recorder interface {
 
 // Authenticator checks the shops' integration codes.
 type Authenticator interface {
-	// Authenticate reports whether code is one of the shop's. It must take the same
-	// time for a wrong code and for an unknown shop, must not block, and must be safe
-	// for concurrent use. Both arguments are arbitrary strings.
-	Authenticate(shop, code string) bool
+	// Authenticate returns the shop, and reports whether code is one of its codes. It must
+	// take the same time for a wrong code and for an unknown shop, must not block, and must
+	// be safe for concurrent use. Both arguments are arbitrary strings.
+	Authenticate(shop, code string) (of Shop, ok bool)
 
 	// AuthenticateToken reports whether token is one of those stored for the shop's webhooks
 	// at Rackbeat, or none is stored. It is asked after Authenticate, and the same applies.
@@ -82,13 +84,13 @@ const (
 	OutcomeLimited       = "limited"         // 429: either of the two, too often
 	OutcomeEverything    = "everything"      // 200: a webhook of Rackbeat's that names no item; all are looked at soon
 	OutcomeUnreadable    = "unreadable"      // 200: the same, since its body could not be understood
-	OutcomeTried         = "tried"           // 200: a person opened the address of Rackbeat's webhook; nothing is recorded
+	OutcomeTried         = "tried"           // 200: a person opened the address of a webhook in a browser, without a number; nothing is recorded
 	OutcomeBadType       = "bad_type"        // 400
 	OutcomeNoNumber      = "no_number"       // 400
 	OutcomeNumberTooLong = "number_too_long" // 400
 	OutcomeBadNumber     = "bad_number"      // 400
 	OutcomeMergeField    = "merge_field"     // 400: the number is still [NUMBER] or [INVOICENO]; 200: it looks like one, but is recorded
-	OutcomePlaceholder   = "placeholder"     // 400: the number is still the VARENUMMER of the test URL
+	OutcomePlaceholder   = "placeholder"     // 400: the number is still the VARENUMMER of the address for tests, or the like
 	OutcomeHTMLEscaped   = "html_escaped"    // 200: "&amp;" instead of "&"
 	OutcomeDoubleEncoded = "double_encoded"  // 200: the number is encoded twice; both readings are recorded
 	OutcomeInvisible     = "invisible"       // 200: invisible characters around the number; recorded with and without them
@@ -117,7 +119,7 @@ func Outcomes() []string {
 func ToDo(outcome string) string {
 	switch outcome {
 	case OutcomeRefused, OutcomeLimited:
-		return "username and password do not match: enter the data again, or create a new code with `lagerd shops rotate-code`"
+		return "username and password do not match: enter the data again, or with a new code, which `lagerd shops instructions SHOP --new-code` makes"
 	case OutcomeBadToken:
 		return "Rackbeat's calls carry another token than the one stored, or none: store that of each of its webhooks with `lagerd shops set SHOP --rackbeat-webhook-token-file FILE`"
 	case OutcomeUnreadable:
@@ -127,11 +129,11 @@ func ToDo(outcome string) string {
 	case OutcomeNoNumber, OutcomeMergeField:
 		return "e-conomic did not fill in the number: type \"Inventory updated\" with number=[NUMBER], type \"Invoice booked\" with number=[INVOICENO]"
 	case OutcomePlaceholder:
-		return "somebody tried the address without putting in an item number"
+		return "somebody tried the address without putting in a number"
 	case OutcomeNumberTooLong, OutcomeBadNumber:
 		return "the value after number= is not a number from e-conomic: check the end of the data at e-conomic"
 	case OutcomeHTMLEscaped:
-		return "the data contains \"&amp;\" instead of \"&\": enter URL and data again at e-conomic, as `lagerd shops add` printed them"
+		return "the data contains \"&amp;\" instead of \"&\": enter URL and data again at e-conomic, as `lagerd shops instructions SHOP` prints them"
 	case OutcomeDoubleEncoded:
 		return "numbers are encoded twice: check the proxy in front of lagerd. Both readings are looked up"
 	case OutcomeQuoted:
@@ -201,8 +203,13 @@ type handler struct {
 // ServeHTTP answers the call, then reports it to Journal and Observe.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := Call{At: h.Now(), Method: knownMethod(r.Method), Remote: host(r.RemoteAddr)}
-	a := h.judge(w, r, &call)
-	a.write(w, h.RandN)
+	var of Shop
+	a := h.judge(w, r, &call, &of)
+	l := of.Lang
+	if l == "" {
+		l = lang.Accepted(r.Header.Get("Accept-Language"))
+	}
+	a.write(w, l, h.RandN)
 
 	call.Status, call.Outcome = a.status, a.outcome
 	call.Duration = h.Now().Sub(call.At)
@@ -213,9 +220,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Observe(a.outcome, call.Duration)
 }
 
-// judge processes a call and returns the answer, filling in call on the way. It has
-// written nothing to w when it returns or panics.
-func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a answer) { //nolint:gocyclo,funlen // one case per row of its table
+// judge processes a call and returns the answer, filling in call on the way, and the shop if the
+// code is one of its codes. It has written nothing to w when it returns or panics.
+func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *Shop) (a answer) { //nolint:gocyclo,funlen // one case per row of its table
 	defer func() {
 		// Drop the value, which may quote the request.
 		if recover() != nil {
@@ -244,16 +251,17 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 		p.read(r.URL.RawQuery)
 	}
 
-	if !h.Authenticator.Authenticate(p.username, p.password) {
+	shop, ok := h.Authenticator.Authenticate(p.username, p.password)
+	if !ok {
 		call.Claims = p.username
 		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
 			return answerLimited
 		}
 		return answerRefused
 	}
-	call.Shop = p.username
+	call.Shop, *of = p.username, shop
 	if rackbeat {
-		return h.fromRackbeat(r, &p, body, call)
+		return h.fromRackbeat(r, &p, body, call, shop)
 	}
 
 	kind, ok := kindOf(p.typ)
@@ -267,7 +275,11 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 
 	n, problem := p.hintNumbers(kind)
 	call.Number = n.sent
-	if problem != nil {
+	switch {
+	case problem == nil:
+	case problem.outcome == OutcomeMergeField && byPerson(r) && isOwnField(kind, p.number):
+		return tried(&p, shop, trialOf(kind), shop.try(kind))
+	default:
 		return *problem
 	}
 
@@ -280,7 +292,12 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call) (a a
 	if err != nil {
 		return notRecorded(r, err)
 	}
-	return recorded(p.username, kind, n)
+	return recorded(p.username, shop, kind, n)
+}
+
+// byPerson reports whether a call comes from a browser: e-conomic sends no Accept-Language.
+func byPerson(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("Accept-Language") != ""
 }
 
 // body reads the body of a call, nil if it has none. tooLarge says that it is larger than

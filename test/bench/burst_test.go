@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"lagerd/lang"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/test/lagerdtest"
@@ -208,7 +209,7 @@ type plainCodes struct {
 
 func (plainCodes) AuthenticateToken(string, string) bool { return true }
 
-func (c plainCodes) Authenticate(shop, code string) bool {
+func (c plainCodes) Authenticate(shop, code string) (webhook.Shop, bool) {
 	hash, known := c.keys.HashCode(shop, code), c.hashes[shop]
-	return subtle.ConstantTimeCompare(hash[:], known[:]) == 1
+	return webhook.Shop{Lang: lang.Danish}, subtle.ConstantTimeCompare(hash[:], known[:]) == 1
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/webhook"
 )
@@ -136,7 +137,9 @@ func (i *instance) newHandler() http.Handler {
 }
 
 // Authenticate implements webhook.Authenticator.
-func (x *shops) Authenticate(shop, code string) bool { return x.known(shop) && code == codeOf(shop) }
+func (x *shops) Authenticate(shop, code string) (webhook.Shop, bool) {
+	return webhook.Shop{Lang: lang.Danish}, x.known(shop) && code == codeOf(shop)
+}
 
 // AuthenticateToken implements webhook.Authenticator, as a lagerd's index of shops does.
 func (x *shops) AuthenticateToken(shop, token string) bool {
