@@ -23,20 +23,20 @@ const (
 )
 
 // next returns what happens to a hint at a number.
-func (s Shop) next(kind Kind) lang.Text {
+func (s Shop) next(kind Kind) *lang.Text {
 	if kind == KindInvoice {
-		return nextInvoice[s.Invoices]
+		return &nextInvoice[s.Invoices]
 	}
-	return nextItem[s.Stock]
+	return &nextItem[s.Stock]
 }
 
 // try returns what stands in the way of a part, for a person who only tried its address; nothing
 // if nothing does.
-func (s Shop) try(kind Kind) lang.Text {
+func (s Shop) try(kind Kind) *lang.Text {
 	if kind == KindInvoice {
-		return tryInvoices[s.Invoices]
+		return &tryInvoices[s.Invoices]
 	}
-	return tryStock[s.Stock]
+	return &tryStock[s.Stock]
 }
 
 // nextItem, nextInvoice and nextAll say what happens to an item, to an invoice, and to all items.
@@ -131,9 +131,9 @@ var (
 )
 
 // trialOf returns what an address for calls of that kind is for.
-func trialOf(kind Kind) lang.Text {
+func trialOf(kind Kind) *lang.Text {
 	if kind == KindInvoice {
-		return trialOfInvoices
+		return &trialOfInvoices
 	}
-	return trialOfStock
+	return &trialOfStock
 }

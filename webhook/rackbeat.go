@@ -31,7 +31,7 @@ func (h *handler) fromRackbeat(r *http.Request, p *params, body []byte, call *Ca
 	call.Kind = KindStock
 	if r.Method == http.MethodGet {
 		// A person with a browser: it cannot send Rackbeat's header and names no item.
-		return tried(p, of, trialOfRackbeat, of.try(KindStock))
+		return tried(p, of, &trialOfRackbeat, of.try(KindStock))
 	}
 	if !h.Authenticator.AuthenticateToken(p.username, r.Header.Get(rackbeatToken)) {
 		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
