@@ -56,6 +56,7 @@ const (
 // Economic configures access to e-conomic.
 type Economic struct {
 	RESTURL            string        `yaml:"rest_url"`
+	AppPublicToken     string        `yaml:"app_public_token"` // empty: not known
 	AppSecretTokenFile string        `yaml:"app_secret_token_file"`
 	Timeout            time.Duration `yaml:"timeout"`
 	DailyCalls         int           `yaml:"daily_calls"`

@@ -186,6 +186,12 @@ func TestBadInputIsNamedWithItsPlace(t *testing.T) {
 		{"a contact with a name", "rackbeat:\n  contact: Drift <drift@example.dk>\n", "2:12", "rackbeat.contact", "expected an e-mail address"},
 		{"a contact that would end its parentheses", "rackbeat:\n  contact: '\"a)\"@example.dk'\n", "2:12", "rackbeat.contact", "expected an e-mail address"},
 		{"a contact that is too long", "rackbeat:\n  contact: " + strings.Repeat("a", 250) + "@b.dk\n", "2:12", "rackbeat.contact", "expected an e-mail address"},
+		{"a public token with its address", "economic:\n  app_public_token: https://secure.e-conomic.com/x?appPublicToken=Sb7kPq2xWz94\n", "2:21", "economic.app_public_token", `without the address around it: the part after appPublicToken=, up to the next &, got "https://secure`},
+		{"a public token with its parameter", "economic:\n  app_public_token: Sb7kPq2xWz94&locale=da-DK\n", "2:21", "economic.app_public_token", "without the address around it"},
+		{"a public token that is cut off", "economic:\n  app_public_token: Sb7kPq2\n", "2:21", "economic.app_public_token", "8 to 200 of them, got 7"},
+		{"a public token that is too long", "economic:\n  app_public_token: " + strings.Repeat("x", 201) + "\n", "2:21", "economic.app_public_token", "8 to 200 of them, got 201"},
+		{"a public token with a blank", "economic:\n  app_public_token: Sb7kPq2x Wz94\n", "2:21", "economic.app_public_token", `without blanks, quotes and other characters, got "Sb7kPq2x Wz94"`},
+		{"a public token with other letters", "economic:\n  app_public_token: Sb7kPq2xæøå\n", "2:21", "economic.app_public_token", "without blanks, quotes"},
 		{"no calls a minute", "rackbeat:\n  calls_per_minute: 0\n", "2:21", "rackbeat.calls_per_minute", "expected a number from 1 to 10000, got 0"},
 		{"hardly any calls a day", "rackbeat:\n  daily_calls: 99\n", "2:16", "rackbeat.daily_calls", "expected a number from 100 to 10000000, got 99"},
 		{"no time for Rackbeat", "rackbeat:\n  timeout: 0s\n", "2:12", "rackbeat.timeout", "expected a duration from 1s"},
@@ -318,6 +324,7 @@ func TestPresentButEmpty(t *testing.T) {
 		{"a variable over a DSN", mysql, "LAGERD_DATABASE_DSN=", "LAGERD_DATABASE_DSN: database.dsn: expected a value, got none"},
 		{"a variable for the path", "", "LAGERD_DATABASE_PATH= ", "LAGERD_DATABASE_PATH: database.path: expected a value, got none"},
 		{"a master key's file", "key_file: \"\"\n", "", "key_file: expected a value, got none"},
+		{"the public token", "economic: {app_public_token: \"\"}\n", "", "economic.app_public_token: expected a value, got none: set your app's public token, or comment the key out if it has none yet"},
 		{"the token's file", "economic: {app_secret_token_file: \"\"}\n", "", "economic.app_secret_token_file: expected a value, got none"},
 		{"a contact", "rackbeat: {contact: \"\"}\n", "", "rackbeat.contact: expected a value, got none: set an e-mail address, or comment the key out until there is one"},
 		{"Rackbeat's address", "rackbeat: {url: \"\"}\n", "", "rackbeat.url: expected a URL"},
@@ -665,6 +672,13 @@ func TestPastedSecrets(t *testing.T) {
 		if len(list) != 1 || list[0].Key != "economic.app_secret_token_file" || !strings.Contains(list[0].What, c.want) || strings.Contains(list[0].What, token) {
 			t.Errorf("%s: %+v, want one with %q", c.name, list, c.want)
 		}
+	}
+	path := write(t, "token", token+"\n", 0o600)
+	if list := problems(t, "economic: {app_public_token: "+token+", app_secret_token_file: "+path+"}\n"); len(list) != 1 || list[0].Key != "economic.app_public_token" || !strings.Contains(list[0].What, "this is the app's secret token") || strings.Contains(list[0].What, token) {
+		t.Errorf("the secret token for the public one: %+v", list)
+	}
+	if cfg, err := config.Load(write(t, "lagerd.yaml", "economic: {app_public_token: Sb7kPq2x, app_secret_token_file: "+path+"}\n", 0o600), nil); err != nil || cfg.Economic.AppPublicToken != "Sb7kPq2x" {
+		t.Errorf("a public token: %q, %v", cfg.Economic.AppPublicToken, err)
 	}
 	cfg, err := config.Load(write(t, "lagerd.yaml", "database: {dsn_file: "+write(t, "dsn", "\ufeffu:p@tcp(db)/lagerd\r\n", 0o600)+"}\nkey_file: "+
 		write(t, "key", "\ufeff"+strings.Repeat("0123456789abcdef", 4)+"\n", 0o600)+"\n", 0o600), nil)

@@ -17,6 +17,7 @@ var mayBeEmpty = map[string]string{
 	"database.dsn_file":              embeddedIsMeant,
 	"database.path":                  embeddedIsMeant,
 	"key_file":                       "set the master key's file, or %s if the key is in a credential, or in the file beside the embedded database",
+	"economic.app_public_token":      "set your app's public token, or %s if it has none yet",
 	"economic.app_secret_token_file": "set the token's file, or %s if the token is in a credential",
 	"rackbeat.contact":               "set an e-mail address, or %s until there is one",
 	"webhook.public_url":             "set the address at which e-conomic reaches lagerd, or %s until there is one",

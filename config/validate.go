@@ -48,6 +48,7 @@ func (l *loader) validate(c *Config) {
 	l.database(c)
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
 	l.encrypted("economic.rest_url", c.Economic.RESTURL, "both tokens")
+	l.appPublicToken(c.Economic)
 	l.rackbeat(c.Rackbeat)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)
@@ -95,6 +96,24 @@ func (l *loader) validate(c *Config) {
 		if _, err := secret.Load([]byte(c.Key.Reveal())); err != nil {
 			l.badKey("key_file", "%v", err)
 		}
+	}
+}
+
+// appPublicToken checks the form of the app's public token, which is part of an address. Its exact
+// form is not documented.
+func (l *loader) appPublicToken(c Economic) {
+	const shortest, longest = 8, 200
+	const key, token = "economic.app_public_token", "expected your app's public token: letters and digits"
+	switch is := c.AppPublicToken; {
+	case is == "":
+	case is == c.AppSecretToken.Reveal():
+		l.badKey(key, "this is the app's secret token: anybody with it and a grant token reads the agreement; %s", token)
+	case strings.ContainsAny(is, ":?&"):
+		l.badKey(key, "%s, without the address around it: the part after appPublicToken=, up to the next &, got %q", token, shown("", is))
+	case len(is) < shortest || len(is) > longest:
+		l.badKey(key, "%s, %d to %d of them, got %d", token, shortest, longest, len(is))
+	case strings.ContainsFunc(is, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`<>\\", r) }):
+		l.badKey(key, "%s, without blanks, quotes and other characters, got %q", token, shown("", is))
 	}
 }
 
