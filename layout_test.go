@@ -26,7 +26,7 @@ var layout = map[string]string{
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",
 	"inbox":     "plan store",
-	"status":    "budget economic lang plan rackbeat reconcile store terminal",
+	"status":    "budget economic plan rackbeat reconcile store terminal",
 	"lease":     "store",
 	"store":     "lang plan store/dsn store/rights",
 	"webhook":   "lang terminal",

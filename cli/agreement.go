@@ -29,6 +29,7 @@ import (
 type asking struct {
 	commandCalls
 	client *economic.Client
+	cfg    config.Config
 	calls  atomic.Int64 // made so far
 }
 
@@ -36,7 +37,7 @@ func newAsking(cfg config.Config, s *store.Store) (*asking, error) {
 	if cfg.Economic.AppSecretToken.IsZero() {
 		return nil, noAppToken()
 	}
-	a := &asking{commandCalls: newCommandCalls(s, store.ServiceEconomic, budget.Options{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency})}
+	a := &asking{commandCalls: newCommandCalls(s, store.ServiceEconomic, budget.Options{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency}), cfg: cfg}
 	client, err := engine.NewClient(cfg, economic.Options{UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) }})
 	a.client = client
 	return a, err
@@ -81,13 +82,13 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 	var f found
 	var err error
 	if f.self, err = agreement.Self(ctx, budget.PriorityPerson); err != nil {
-		return f, fmt.Errorf("%w: %s", err, whyRefused(err, shop.Shop))
+		return f, fmt.Errorf("%w: %s", err, a.whyRefused(err, shop))
 	}
 	agreement = a.client.Agreement(grant, a.learned(f.self.AgreementNumber, unknown))
 	if shop.StockOn && shop.StockSource == store.SourceEconomic {
 		assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: a.client, Agreement: agreement}.Stock(""))
 		if err != nil {
-			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, whatToDo(err, shop.Shop))
+			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, whatToDo(err, a.cfg, shop))
 		}
 		if f.inventory, _, err = assessed(assessment, "--stock-source rackbeat", "--stock off"); err != nil {
 			return f, err
@@ -102,7 +103,7 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 		}
 		page, err := economicsource.Account{Client: a.client, Agreement: agreement, PageSize: 1}.Invoices("").List(ctx, source.PriorityPerson, query, "")
 		if err != nil {
-			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, whatToDo(err, shop.Shop))
+			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, whatToDo(err, a.cfg, shop))
 		}
 		f.invoices = fmt.Sprintf("counted from %s on: %d at e-conomic so far", from, page.Announced)
 	}
@@ -110,11 +111,11 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 }
 
 // whyRefused returns what to do about an error that e-conomic answers to a new token.
-func whyRefused(err error, shop string) string {
+func (a *asking) whyRefused(err error, shop store.Shop) string {
 	if economic.KindOf(err) == economic.KindUnauthorized {
-		return "check that this is the complete grant token, and for this app, and that the app's own token (economic.app_secret_token_file) is right; otherwise have the agreement's super-user grant the app access again"
+		return "check that this is the complete grant token, and for this app, and that the app's own token (economic.app_secret_token_file) is right; otherwise " + grantAgain(a.cfg, shop)
 	}
-	return whatToDo(err, shop)
+	return whatToDo(err, a.cfg, shop)
 }
 
 // assessed describes what an agreement's first page of items shows, and reports whether that

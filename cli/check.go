@@ -264,7 +264,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, asked *asking, ke
 		r.refused[agreement] = true
 	}
 	if err != nil {
-		r.bad(name, fmt.Errorf("%w: %s", err, whatToDo(err, st.Shop.Shop)))
+		r.bad(name, fmt.Errorf("%w: %s", err, whatToDo(err, asked.cfg, st.Shop)))
 		return
 	}
 	r.accepted = true
@@ -331,10 +331,19 @@ func checkMixed(ctx context.Context, r *report, s *store.Store, st store.ShopSta
 	}
 }
 
-func whatToDo(err error, shop string) string {
+// grantAgain returns who has to grant the app access, and where if that is known.
+func grantAgain(cfg config.Config, shop store.Shop) string {
+	text := "have the agreement's super-user grant the app access again"
+	if access := accessURL(cfg, shop.Lang); access != "" {
+		text += " at " + access
+	}
+	return text
+}
+
+func whatToDo(err error, cfg config.Config, shop store.Shop) string {
 	switch economic.KindOf(err) {
 	case economic.KindUnauthorized:
-		return "have the agreement's super-user grant the app access again, and store the new token with `lagerd shops set " + shop + " --grant-token-file …`"
+		return grantAgain(cfg, shop) + ", and store the new token with `lagerd shops set " + shop.Shop + " --grant-token-file …`"
 	case economic.KindForbidden:
 		return "the app needs the role SuperUser or Sales"
 	case economic.KindBudget:

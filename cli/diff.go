@@ -136,7 +136,7 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 		d.Stock = at.account
 	}
 	found, err = d.Read(ctx, cmd.Item, invoices)
-	return found, status.Of(st), advised(err, cmd.Shop)
+	return found, status.Of(st), advised(err, cfg, st.Shop)
 }
 
 // numbers validates the flags and returns the invoice numbers.

@@ -2,7 +2,7 @@
 // configuration, calls one of the other packages and prints the result.
 //
 // Secrets come from files, standard input or a prompt, never from an argument,
-// and only `shops add` and `shops rotate-code` ever print one: the new
+// and only `shops add`, `shops instructions` and `shops rotate-code` ever print one: the new
 // integration code, once, for the shop owner to paste into e-conomic.
 //
 // Only `run` and a first `shops add` create an embedded database and the master key

@@ -67,7 +67,7 @@ func (cmd setCmd) compare(c *call, cfg config.Config, s *store.Store, st store.S
 	if ctx.Err() != nil {
 		return seen, errors.New("interrupted")
 	}
-	return seen, advised(err, cmd.Shop)
+	return seen, advised(err, cfg, n.shop)
 }
 
 // list lists the items where the stock is to be read. Its calls are booked, also those before an
@@ -126,10 +126,10 @@ func (a *asking) account(ctx context.Context, cfg config.Config, s *store.Store,
 }
 
 // advised adds what to do to the error of a service.
-func advised(err error, shop string) error {
+func advised(err error, cfg config.Config, shop store.Shop) error {
 	switch {
 	case economic.KindOf(err) != "":
-		return fmt.Errorf("%w: %s", err, whatToDo(err, shop))
+		return fmt.Errorf("%w: %s", err, whatToDo(err, cfg, shop))
 	case rackbeat.KindOf(err) != "":
 		return fmt.Errorf("%w: %s", err, toDoAtRackbeat(err))
 	}

@@ -102,7 +102,7 @@ func (h hookCheck) warnings(list []rackbeat.Webhook) []string {
 func (h hookCheck) own(mine map[string][]rackbeat.Webhook) []string {
 	var said []string
 	if missing := slices.DeleteFunc(h.needed(), func(event string) bool { return len(mine[event]) > 0 }); len(missing) > 0 {
-		said = append(said, fmt.Sprintf("no webhook at Rackbeat calls lagerd for %s, so that such changes come with the next tick: make one for it there, with the URL %s?type=%s&username=%s&password=CODE, or `lagerd shops rotate-code %[4]s` prints it with a new code",
+		said = append(said, fmt.Sprintf("no webhook at Rackbeat calls lagerd for %s, so that such changes come with the next tick: make one for it there, with the URL %s?type=%s&username=%s&password=CODE, or `lagerd shops instructions %[4]s --new-code` prints it with a new code",
 			strings.Join(missing, ", nor for "), h.public, webhook.TypeRackbeat, h.shop.Shop))
 	}
 	events := make([]string, 0, len(mine))

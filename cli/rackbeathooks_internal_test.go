@@ -33,7 +33,7 @@ func TestHookWarnings(t *testing.T) {
 	t.Parallel()
 	const (
 		at   = "https://drift.example.dk/webhooks.php?type=rackbeatStock&username=shop1234&password=THECODE"
-		none = "no webhook at Rackbeat calls lagerd for inventory.changed, so that such changes come with the next tick: make one for it there, with the URL https://drift.example.dk/webhooks.php?type=rackbeatStock&username=shop1234&password=CODE, or `lagerd shops rotate-code shop1234` prints it with a new code"
+		none = "no webhook at Rackbeat calls lagerd for inventory.changed, so that such changes come with the next tick: make one for it there, with the URL https://drift.example.dk/webhooks.php?type=rackbeatStock&username=shop1234&password=CODE, or `lagerd shops instructions shop1234 --new-code` prints it with a new code"
 	)
 	of := func(name, needle string) string { return strings.Replace(at, "shop1234", name, 1) + needle }
 	for _, c := range []struct {

@@ -60,6 +60,8 @@ func TestScripts(t *testing.T) {
 			"sql":        statement,
 			"stored":     stored,
 			"call":       call,
+			"called":     called,
+			"newcode":    newcode,
 			"zone":       zone,
 			"utc":        utc,
 		},
@@ -391,11 +393,44 @@ func query(ts *testscript.TestScript, db *sql.DB, text string) string {
 	return all.String()
 }
 
-// call SHOP CODE TYPE NUMBER: calls the webhook and prints status and answer.
+// call [-accept LANGUAGES] SHOP CODE TYPE NUMBER: calls the webhook endpoint, as a browser that
+// sends Accept-Language if it is given. Prints the status and the answer.
 func call(ts *testscript.TestScript, _ bool, args []string) {
-	status, body, err := of(ts).Call(http.DefaultClient, args[0], args[1], args[2], args[3])
+	client := http.DefaultClient
+	if args[0] == "-accept" {
+		client, args = &http.Client{Transport: browser(args[1])}, args[2:]
+	}
+	status, body, err := of(ts).Call(client, args[0], args[1], args[2], args[3])
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d\n%s", status, body)
+}
+
+// browser sends requests with this Accept-Language.
+type browser string
+
+func (b browser) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("Accept-Language", string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// called REGEXP SHOP CODE TYPE NUMBER: calls the webhook endpoint until its status and answer match.
+func called(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile(args[0])
+	within(ts, "the webhook endpoint answers "+args[0], func() bool {
+		status, body, err := of(ts).Call(http.DefaultClient, args[1], args[2], args[3], args[4])
+		ts.Check(err)
+		return re.MatchString(fmt.Sprintf("%d\n%s", status, body))
+	})
+}
+
+// newcode: sets CODE to the code in the last output.
+func newcode(ts *testscript.TestScript, _ bool, _ []string) {
+	_, rest, _ := strings.Cut(ts.ReadFile("stdout"), "password=")
+	code, _, found := strings.Cut(rest, "&")
+	if !found {
+		ts.Fatalf("no code was printed")
+	}
+	ts.Setenv("CODE", code)
 }
 
 // zone NAME: runs lagerd in that time zone from now on.

@@ -110,7 +110,7 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 		grant, err = openGrant(keys, shop)
 		return grant, nil, err
 	}
-	if grant, err = c.readToken("New grant token of the agreement: ", cmd.GrantTokenFile, cfg); err != nil {
+	if grant, err = c.readToken("New grant token of the agreement: ", cmd.GrantTokenFile, cfg, shop.Lang); err != nil {
 		return "", nil, err
 	}
 	sealed, err = keys.Seal(secret.GrantToken, cmd.Shop, grant)

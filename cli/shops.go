@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lagerd/config"
+	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/status"
@@ -20,18 +21,19 @@ import (
 )
 
 type shopsCmd struct {
-	Add        addCmd        `cmd:"" help:"Add a shop and print what to paste into e-conomic."`
-	List       listCmd       `cmd:"" help:"List the shops."`
-	Show       showCmd       `cmd:"" help:"Show a shop's settings and state."`
-	Set        setCmd        `cmd:"" help:"Change a shop's settings."`
-	Pause      pauseCmd      `cmd:"" help:"Pause a shop; hints are kept."`
-	Resume     resumeCmd     `cmd:"" help:"Resume a paused shop; retry a held one now."`
-	Remove     removeCmd     `cmd:"" help:"Remove a shop and everything stored for it."`
-	RotateCode rotateCodeCmd `cmd:"" help:"Create a new integration code, or retire the old one."`
-	Places     placesCmd     `cmd:"" help:"List the places of a shop's Rackbeat account."`
-	Grant      grantCmd      `cmd:"" help:"Let an account of the database server see a shop in the views."`
-	Revoke     revokeCmd     `cmd:"" help:"Take a shop from an account again."`
-	Readers    readersCmd    `cmd:"" help:"List which account sees which shop."`
+	Add          addCmd          `cmd:"" help:"Add a shop and print what its owner pastes into e-conomic."`
+	List         listCmd         `cmd:"" help:"List the shops."`
+	Show         showCmd         `cmd:"" help:"Show a shop's settings and state."`
+	Set          setCmd          `cmd:"" help:"Change a shop's settings."`
+	Pause        pauseCmd        `cmd:"" help:"Pause a shop; hints are kept."`
+	Resume       resumeCmd       `cmd:"" help:"Resume a paused shop; retry a held one now."`
+	Remove       removeCmd       `cmd:"" help:"Remove a shop and everything stored for it."`
+	Instructions instructionsCmd `cmd:"" help:"Print what the shop's owner pastes into e-conomic again."`
+	RotateCode   rotateCodeCmd   `cmd:"" help:"Create a new integration code, or retire the old one."`
+	Places       placesCmd       `cmd:"" help:"List the places of a shop's Rackbeat account."`
+	Grant        grantCmd        `cmd:"" help:"Let an account of the database server see a shop in the views."`
+	Revoke       revokeCmd       `cmd:"" help:"Take a shop from an account again."`
+	Readers      readersCmd      `cmd:"" help:"List which account sees which shop."`
 }
 
 // settings are the flags of add and set. An empty flag changes nothing.
@@ -44,6 +46,7 @@ type settings struct {
 	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number (number:20261123 if it could be read as a date)." placeholder:"DATE|NUMBER"`
 	OrderField   string `help:"Field with the shop's order number: references.other, notes.heading, notes.textLine1 or orderNumber." enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
 	OrderPattern string `help:"Regular expression that matches the order number in that field; its group, if it has one. '-' for none." placeholder:"REGEXP"`
+	Lang         string `help:"Language of the shop's owner: da or en." enum:"da,en," default:""`
 }
 
 func (f settings) apply(s *store.Shop) error {
@@ -86,6 +89,9 @@ func (f settings) apply(s *store.Shop) error {
 			return errors.New("--order-pattern: expected at most 255 bytes")
 		}
 		s.OrderPattern = f.OrderPattern
+	}
+	if f.Lang != "" {
+		s.Lang = lang.Lang(f.Lang)
 	}
 	return nil
 }
@@ -170,7 +176,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 	}
 	shop := store.Shop{
 		Shop: cmd.Shop, StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic,
-		InvoicesOn: true, InvoicesFrom: now().UTC().Format(time.DateOnly), OrderField: plan.OrderInOtherReference,
+		InvoicesOn: true, InvoicesFrom: now().UTC().Format(time.DateOnly), OrderField: plan.OrderInOtherReference, Lang: lang.Danish,
 	}
 	if err := cmd.settings.apply(&shop); err != nil {
 		return err
@@ -181,7 +187,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 	if err := oneFromInput(cmd.GrantTokenFile, cmd.CodeFile, cmd.RackbeatKeyFile, cmd.RackbeatWebhookTokenFile); err != nil {
 		return err
 	}
-	grant, err := c.readToken("Grant token of the agreement: ", cmd.GrantTokenFile, cfg)
+	grant, err := c.readToken("Grant token of the agreement: ", cmd.GrantTokenFile, cfg, shop.Lang)
 	if err != nil {
 		return err
 	}
@@ -229,7 +235,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 	}
 	noted := saveKeyCheck(c.ctx, s, keys, cmd.Shop)
 	fmt.Fprintf(c.Stdout, "%s is added.\n\n", cmd.Shop)
-	return errors.Join(paste(c.Stdout, shop, code, cfg), c.warnOfURL(cfg), c.noteKey(shop), noReader(c, s, cmd.Shop), noted)
+	return errors.Join(instructions{shop: shop, code: code, cfg: cfg}.write(c.Stdout), c.warnOfURL(cfg), c.noteKey(shop), noReader(c, s, cmd.Shop), noted)
 }
 
 // noReader tells that no account sees a new shop yet.

@@ -76,7 +76,7 @@ func shown(list []store.ShopStatus, living map[string]store.Instance, cfg config
 	for i, st := range list {
 		shops[i] = status.Of(st)
 		shops[i].AddShortOfCalls(status.ShortOfCalls(st, limitsOf(cfg), now()))
-		shops[i].AddTroubles(append(status.Troubles(st, paceOf(cfg), now()), status.WrongCodes(st, now())))
+		shops[i].AddTroubles(append(status.Troubles(st, paceOf(cfg), now()), status.WrongCodes(st, now()), status.Access(st, cfg.Economic.AppPublicToken)))
 	}
 	status.SuspectAppToken(shops)
 	status.Attend(shops, living)

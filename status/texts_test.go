@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/shopspring/decimal"
 
+	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
@@ -41,7 +42,7 @@ func same(t *testing.T, name, got, want string) {
 func busy() store.ShopStatus {
 	return store.ShopStatus{
 		Shop: store.Shop{Shop: "shop1234", StockOn: true, StockFigure: plan.FigureAvailable, StockSource: store.SourceEconomic, InvoicesOn: true,
-			InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference, OrderPattern: `#(\d+)`, Dataset: "shop1234", StockDataset: "shop1234", CreatedAt: ago(72 * time.Hour)},
+			InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference, OrderPattern: `#(\d+)`, Lang: lang.English, Dataset: "shop1234", StockDataset: "shop1234", CreatedAt: ago(72 * time.Hour)},
 		Progress: store.Progress{AgreementNumber: 100001, TickAt: ago(30 * time.Second), SweptAt: ago(2 * time.Hour), MissedWebhooks: 11, LateWebhooks: 12, Drift: 13,
 			Lags: 1, LagLastUS: 1_500_000, LagMaxUS: 2_500_000, CallsDay: "2026-11-23", Calls: 14, CommandCallsDay: "2026-11-23", CommandCalls: 1, ItemsDataset: "shop1234"},
 		Holder: "a lagerd", OpenHints: 21, OldestHint: noon.Add(-90 * time.Second), WaitForPDF: 22, WithoutOrder: 23, ItemsStored: 24, InvoicesStored: 25,
@@ -61,7 +62,7 @@ func atRackbeat() store.ShopStatus {
 func TestWriteShop(t *testing.T) {
 	t.Parallel()
 	fresh := store.ShopStatus{Shop: store.Shop{Shop: "new", StockSource: store.SourceEconomic, StockFigure: plan.FigureInStock, InvoicesFromNumber: 17,
-		OrderField: plan.OrderInOtherReference, CreatedAt: ago(0)}}
+		OrderField: plan.OrderInOtherReference, Lang: lang.Danish, CreatedAt: ago(0)}}
 	held := busy()
 	held.Progress.Holds = plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Detail: "150 of 300\x1b[2J", Since: ago(time.Hour).Time},
 		{Scope: plan.ScopePDFs, Reason: plan.HeldForbidden, Detail: "403", Since: ago(3 * time.Hour).Time}}
@@ -74,6 +75,7 @@ stock:               on, available, from economic
 invoices:            on, from 2026-11-01
 order number in:     references.other
 order pattern:       #(\d+)
+language:            en
 webhook URL:         https://hooks.example.dk/webhooks.php?
 last good tick:      2026-11-23 11:59:30 UTC
 last sweep:          2026-11-23 10:00:00 UTC
@@ -122,6 +124,7 @@ stock:               off, in_stock, from economic
 invoices:            off, from number 17
 order number in:     references.other
 order pattern:       -
+language:            da
 webhook URL:         https://hooks.example.dk/webhooks.php?
 last good tick:      never
 last sweep:          never

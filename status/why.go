@@ -41,6 +41,7 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	line("invoices", onOff(s.InvoicesOn)+", from "+from)
 	line("order number in", string(s.OrderField))
 	line("order pattern", s.OrderPattern)
+	line("language", string(s.Lang))
 	line("webhook URL", webhookURL+"?")
 	line("last good tick", shown(v.LastGoodTick))
 	line("last sweep", shown(v.LastSweep))

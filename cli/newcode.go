@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+
+	"lagerd/lang"
+	"lagerd/secret"
+	"lagerd/status"
+	"lagerd/store"
+)
+
+// newCode gives a shop another code, and prints the instructions with it.
+type newCode struct {
+	shop        string
+	lang        lang.Lang // of the instructions; "": the shop's
+	replaceLost bool      // it replaces the newest code, which has not been used
+}
+
+func (n newCode) run(c *call) error {
+	cfg, s, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	shop, err := n.possible(c.ctx, s)
+	if err != nil {
+		return aboutCodes(c.ctx, s, n.shop, err)
+	}
+	keys, err := masterKey(c.ctx, cfg, s, false)
+	if err != nil {
+		return err
+	}
+	if n.lang != "" {
+		shop.Lang = n.lang
+	}
+	// Show the code before storing it: if that fails, nothing has changed.
+	code := secret.NewCode(rand.Reader)
+	if err := (instructions{shop: shop, code: code, cfg: cfg}).write(c.Stdout); err != nil {
+		return fmt.Errorf("nothing was changed: the new code of %s could not be shown: %w", n.shop, err)
+	}
+	put := s.AddCode
+	if n.replaceLost {
+		put = s.ReplaceNewCode
+	}
+	hash := keys.HashCode(n.shop, code)
+	if err := put(c.ctx, n.shop, hash[:], now()); err != nil {
+		return fmt.Errorf("the code above was not stored and will never be valid: %w", aboutCodes(c.ctx, s, n.shop, err))
+	}
+	// Not on standard output, which is for the owner.
+	_, err = fmt.Fprintf(c.Stderr, "%[1]s has this new code. The old one stays valid: once webhook calls come with the new one, `lagerd shops rotate-code %[1]s --retire-old` retires it.\n", n.shop)
+	return errors.Join(err, c.warnOfURL(cfg))
+}
+
+// possible returns the shop, or an error if a new code cannot be stored.
+func (n newCode) possible(ctx context.Context, s *store.Store) (store.Shop, error) {
+	shop, err := s.Shop(ctx, n.shop)
+	if err != nil {
+		return shop, err
+	}
+	live, err := s.CodesOf(ctx, n.shop)
+	switch {
+	case err != nil:
+		return shop, err
+	case !n.replaceLost && len(live) >= 2:
+		err = store.ErrTwoCodes
+	case n.replaceLost && len(live) < 2:
+		err = store.ErrOneCode
+	case n.replaceLost && !live[len(live)-1].UsedAt.IsZero():
+		err = store.ErrCodeInUse
+	default:
+		return shop, nil
+	}
+	return shop, fmt.Errorf("%s: %w", n.shop, err)
+}
+
+// aboutCodes appends to an error the use of the shop's codes and what to do.
+func aboutCodes(ctx context.Context, s *store.Store, shop string, err error) error {
+	rotate := "`lagerd shops rotate-code " + shop
+	var todo string
+	switch {
+	case errors.Is(err, store.ErrTwoCodes):
+		todo = fmt.Sprintf("if e-conomic has the newer one, retire the older with %[1]s --retire-old`; if the newer one was lost before it was entered there, use %[1]s --replace-new`", rotate)
+	case errors.Is(err, store.ErrOneCode):
+		todo = rotate + "` creates one"
+	case errors.Is(err, store.ErrCodeInUse):
+		todo = "it is not lost: retire the older one with --retire-old"
+	case errors.Is(err, store.ErrCodeNotInUse):
+		todo = "webhooks would be refused: enter it at e-conomic, test it with the test URL, then retire the older one; if it was lost, use --replace-new; --yes retires the older one anyway"
+	case errors.Is(err, store.ErrOldCodeInUse):
+		todo = "e-conomic still has it, perhaps in one of the two webhooks: enter the newer one there, and retire the older one after a webhook call with the newer; --yes retires it anyway"
+	default:
+		return err
+	}
+	live, listErr := s.CodesOf(ctx, shop)
+	if listErr != nil {
+		return errors.Join(err, listErr)
+	}
+	return fmt.Errorf("%w (%s): %s", err, strings.Join(status.Codes(live), "; "), todo)
+}
