@@ -353,6 +353,15 @@ func TestHolds(t *testing.T) {
 			if len(st[1].Progress.Holds) > 0 {
 				t.Errorf("%s: another shop is held: %+v", step, st[1].Progress.Holds)
 			}
+			held, err := s.Held(t.Context())
+			must(t, err)
+			brief := map[string]plan.Holds{}
+			for _, h := range want {
+				brief["shop1"] = append(brief["shop1"], plan.Hold{Scope: h.Scope, Reason: h.Reason})
+			}
+			if diff := cmp.Diff(brief, held); diff != "" {
+				t.Errorf("%s: of all shops (-want +got):\n%s", step, diff)
+			}
 		}
 		losses, forbidden := hold(plan.ScopeStock, plan.HeldLosses, "150 of 300"), hold(plan.ScopePDFs, plan.HeldForbidden, "403")
 		refused := hold(plan.ScopeShop, plan.HeldTokenRefused, strings.Repeat("æ", 125)+" … "+strings.Repeat("æ", 361)+": the cause")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -17,7 +18,7 @@ func TestShopsInFull(t *testing.T) {
 		ctx := t.Context()
 		addShop(t, s, "shop2")
 		must(t, s.AddShop(ctx, store.Shop{Shop: "shop1", GrantToken: []byte{3}, StockFigure: plan.FigureAvailable, StockSource: store.SourceRackbeat,
-			InvoicesFromNumber: 77, OrderField: plan.OrderInOtherReference, OrderPattern: "(.*)"}, hashOf("code"), noon))
+			InvoicesFromNumber: 77, OrderField: plan.OrderInOtherReference, OrderPattern: "(.*)", Lang: lang.English}, hashOf("code"), noon))
 		must(t, s.SetShop(ctx, "shop1", noon.Add(time.Hour), func(shop *store.Shop) error {
 			shop.PausedAt, shop.PauseReason = store.At(noon), "stocktaking"
 			return nil
@@ -32,6 +33,9 @@ func TestShopsInFull(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, list); diff != "" {
 			t.Error(diff)
+		}
+		if list[0].Lang != lang.English || list[1].Lang != lang.Danish {
+			t.Errorf("the owners read %q and, unless said otherwise, %q", list[0].Lang, list[1].Lang)
 		}
 	})
 }

@@ -300,7 +300,7 @@ func TestShopsCommands(t *testing.T) {
 			t.Errorf("shops add does not say %q:\n%s", want, out)
 		}
 	}
-	for _, want := range []string{"Varelager opdateret", "Faktura bogført", "Inventory updated", "Invoice booked",
+	for _, want := range []string{"Varelager opdateret", "Faktura bogført", "&number=VARENUMMER", "&number=FAKTURANUMMER",
 		"type=stockUpdate&username=shop5678&password=", "&number=[NUMBER]", "type=orderPdf&username=shop5678&password=", "&number=[INVOICENO]",
 		"http://" + i.Webhook + "/webhooks.php?"} {
 		if !strings.Contains(out, want) {
@@ -410,7 +410,7 @@ func TestShopsCommands(t *testing.T) {
 		return strings.Count(show, "integration code: ") == 2 && strings.Count(show, ", used ") == 2
 	})
 	refused("webhook calls use the newest code", "--replace-new")
-	refused("retire the older with --retire-old")
+	refused("retire the older with `lagerd shops rotate-code shop1234 --retire-old`")
 	i.command("shops", "rotate-code", "shop1234", "--retire-old")
 	lagerdtest.Eventually(t, 5*time.Second, "the old code is refused", func() bool { return !accepted(code) })
 	if !accepted(second) {
