@@ -179,7 +179,7 @@ Leave [INVOICENO] as it is: e-conomic fills in the number.
 		English: `Test in a browser: open this address with the number of a new invoice in place of INVOICENUMBER. It must say Success, and what happens now.
 `}
 	aboutAccess = lang.Text{
-		Danish: `Skal adgangen til jeres e-conomic gives igen, så åbn denne adresse som superbruger, og send det token, som e-conomic viser, til din webudbyder på en sikker måde, ikke i en almindelig mail.
+		Danish: `Skal adgangen til dit e-conomic gives igen, så åbn denne adresse som superbruger, og send det token, som e-conomic viser, til din webudbyder på en sikker måde, ikke i en almindelig mail.
 
   %s
 `,

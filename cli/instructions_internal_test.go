@@ -135,7 +135,7 @@ Rackbeat shows each webhook's token when it is created. Give all of them to your
 	codeShownEn   = "\nThe code, which follows password=, is shown only once. Do not share it.\n"
 	codeUnknownDa = "\nSkriv butikkens kode i stedet for CODE: den står efter password= i de webhooks, du allerede har. Er den væk, så bed din webudbyder om en ny.\n"
 	codeUnknownEn = "\nWrite the shop's code in place of CODE: it follows password= in the webhooks that you already have. If it is lost, ask your hosting company for a new one.\n"
-	accessDa      = "\nSkal adgangen til jeres e-conomic gives igen, så åbn denne adresse som superbruger, og send det token, som e-conomic viser, til din webudbyder på en sikker måde, ikke i en almindelig mail.\n" +
+	accessDa      = "\nSkal adgangen til dit e-conomic gives igen, så åbn denne adresse som superbruger, og send det token, som e-conomic viser, til din webudbyder på en sikker måde, ikke i en almindelig mail.\n" +
 		"\n  https://secure.e-conomic.com/secure/api1/requestaccess.aspx?appPublicToken=Sb7kPq2xWz94&locale=da-DK\n"
 	accessEn = "\nIf access to your e-conomic has to be granted again, open this address as super-user, and send the token that e-conomic shows to your hosting company in a safe way, not in an ordinary e-mail.\n" +
 		"\n  https://secure.e-conomic.com/secure/api1/requestaccess.aspx?appPublicToken=Sb7kPq2xWz94&locale=en-GB\n"
