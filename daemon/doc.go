@@ -6,7 +6,7 @@
 //	├─ admin server: /healthz /readyz /metrics, /debug/pprof/ (admin.pprof)
 //	├─ connections: what callers may hold of the files (files.go)
 //	├─ journal, refused: calls recorded, and wrong codes counted
-//	├─ index: shops and codes in memory, at most a second old
+//	├─ index: shops and codes in memory, at most a second old, and what is held
 //	└─ engine: hints ─▶ store, and the shops whose lease it holds
 //
 // A reload (SIGHUP) rereads the configuration and reloads the engine; webhooks

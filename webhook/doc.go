@@ -80,6 +80,16 @@
 // recorded literally, and the answer asks whether it is right. The outcome in the
 // journal names the mistake; the status tells whether the call was recorded.
 //
+// The very text that is pasted into e-conomic, opened in a browser, is no mistake: a person tests
+// shop and code. It is answered with Success and what to expect, and records nothing. A browser
+// is told by a GET with Accept-Language, which e-conomic does not send.
+//
+// # Answers
+//
+// An answer is for the shop's owner, in the owner's language: Authenticator returns it with what
+// happens to the shop's hints now (next.go). A caller without a valid code gets the language of
+// its Accept-Language, else Danish, whatever shop it names.
+//
 // # Order of checks
 //
 // Path, method and size come first and depend on the request alone. Then comes the
