@@ -61,7 +61,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	i := install(t, s, "", pace)
 	file := filepath.Join(i.dir, "lagerd.db")
 	for _, command := range []string{"status", "check", "migrate", "shops list", "shops show x", "shops set x", "shops pause x", "shops resume x", "shops remove x --yes",
-		"shops rotate-code x", "why x 1", "approve x", "reconcile", "keygen --replace-lost"} {
+		"shops rotate-code x", "shops instructions x", "shops instructions x --new-code", "why x 1", "approve x", "reconcile", "keygen --replace-lost"} {
 		i.says(1, strings.Fields(command), "there is no embedded database yet", file)
 	}
 	i.says(2, []string{"diff", "x"}, "there is no embedded database yet", file)
@@ -110,6 +110,7 @@ func TestWrongMasterKey(t *testing.T) {
 		i.says(78, []string{"shops", "add", "other", "--grant-token-file", grant2}, refused)
 		i.says(78, []string{"shops", "set", "shop1234", "--grant-token-file", grant2}, refused)
 		i.says(78, []string{"shops", "rotate-code", "shop1234"}, refused)
+		i.says(78, []string{"shops", "instructions", "shop1234", "--new-code"}, refused)
 		i.says(1, []string{"check"}, "FAILED  master key: key_file: "+refused)
 		i.says(1, []string{"keygen", "--replace-lost"}, "nothing was changed")
 		i.says(78, []string{"run"}, refused)

@@ -226,6 +226,7 @@ func TestHostileTexts(t *testing.T) {
 	show("status")
 	shows("Vare"+escaped, "approve", "shop1234")
 	show("shops", "rotate-code", "shop1234")
+	show("shops", "instructions", "shop1234"+hostile)
 	show("migrate")
 	show("keygen")
 	show("version")
