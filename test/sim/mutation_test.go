@@ -296,7 +296,7 @@ var mutations = []mutation{
 	{"a webhook of Rackbeat's that names no number is dropped", "webhook/rackbeat.go",
 		`	if err := h.Recorder.Record(r.Context(), hint); err != nil {`,
 		`	if number == "" {
-		return recordedAll(p, all)
+		return recordedAll(p, of, all)
 	}
 	if err := h.Recorder.Record(r.Context(), hint); err != nil {`, "durable:", 3},
 	{"a body's integer number is no number", "webhook/rackbeat.go",
