@@ -175,11 +175,10 @@ func TestRefresh(t *testing.T) {
 func TestWhatAnswersDependOn(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	path := filepath.Join(t.TempDir(), "lagerd.db")
+	path := storetest.New(t)
 	s, err := store.Open(ctx, store.Options{Path: path})
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
-	must(t, s.Migrate(ctx))
 	keys, err := secret.Load([]byte(secret.Generate()))
 	must(t, err)
 	hash := keys.HashCode("a", "1")
