@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &daemon{Options: o, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version), log: o.Log, now: o.Now}
+	d := &daemon{Options: o, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}

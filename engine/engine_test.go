@@ -154,9 +154,9 @@ func (f *fixture) swept() bool {
 // answered reports whether no hint is open.
 func (f *fixture) answered() bool {
 	f.t.Helper()
-	n, _, err := f.store.OpenHintsTotal(f.t.Context())
+	n, err := f.store.Totals(f.t.Context())
 	must(f.t, err)
-	return n == 0
+	return n.OpenHints == 0
 }
 
 func must(t *testing.T, err error) {
@@ -274,8 +274,8 @@ func TestStopCommits(t *testing.T) {
 	h.ReceivedAt = h.ReceivedAt.Add(-time.Minute)
 	_ = f.Record(over, h)
 	f.Run(over)
-	if n, _, err := f.store.OpenHintsTotal(t.Context()); n != 1 || err != nil {
-		t.Errorf("%d hints are recorded, %v", n, err)
+	if n, err := f.store.Totals(t.Context()); n.OpenHints != 1 || err != nil {
+		t.Errorf("%d hints are recorded, %v", n.OpenHints, err)
 	}
 	db, err := sql.Open("sqlite", f.store.Path())
 	must(t, err)

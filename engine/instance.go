@@ -66,6 +66,7 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 	})
 	i.keeper = lease.New(lease.Options{
 		Leases: o.Store, Holder: i, Instance: i.info, Beat: cfg.Lease.Beat, TTL: cfg.Lease.TTL, LookForFree: o.Pace.LookForFree, Log: o.Log, Now: o.Now,
+		Living: func(instances int) { o.Metrics.Instances.Set(float64(instances)) },
 	})
 	return i, nil
 }
@@ -285,14 +286,10 @@ func (i *instance) gauge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	open, oldest, err := i.Store.OpenHintsTotal(ctx)
+	totals, err := i.Store.Totals(ctx)
 	if err != nil {
 		return err
 	}
-	i.Metrics.OpenHints.Set(float64(open))
-	i.Metrics.OldestHint.Set(0)
-	if !oldest.IsZero() {
-		i.Metrics.OldestHint.Set(float64(oldest.UnixNano()) / 1e9)
-	}
+	i.Metrics.Totals(totals)
 	return nil
 }

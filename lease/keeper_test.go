@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,6 +194,7 @@ type lagerd struct {
 	works  map[string]int64
 	tokens map[string]int64 // the last of each shop
 	stop   func()
+	living atomic.Int64 // instances, as it was last told
 
 	ending    func(shop string) // called when a shop is dropped; the work on it ends when it returns
 	releasing func()            // called before leases are released
@@ -249,7 +251,7 @@ func start(t *testing.T, tab *table, name string) *lagerd {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	l := &lagerd{works: map[string]int64{}}
-	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, LookForFree: look, Log: log, Now: time.Now})
+	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(n int) { l.living.Store(int64(n)) }, Log: log, Now: time.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { k.Run(ctx) })
@@ -299,6 +301,9 @@ func TestShopsSpreadAndMove(t *testing.T) {
 		}
 		c := start(t, tab, "c")
 		settle(4 * beat)
+		if a.living.Load() != 3 || b.living.Load() != 3 || c.living.Load() != 3 {
+			t.Errorf("they count %d, %d and %d instances, expected 3", a.living.Load(), b.living.Load(), c.living.Load())
+		}
 		if a.count() > 34 || b.count() > 34 || c.count() < 32 || a.count()+b.count()+c.count() != 100 {
 			t.Fatalf("three share 100 shops as %d, %d and %d", a.count(), b.count(), c.count())
 		}
@@ -333,8 +338,8 @@ func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
 				t.Fatalf("%s after a was cut off it still works on %d shops, and b on %d", time.Since(cut), a.count(), b.count())
 			}
 		}
-		if b.count() != 10 {
-			t.Fatalf("a beat after the ttl b works on %d shops", b.count())
+		if b.count() != 10 || b.living.Load() != 1 {
+			t.Fatalf("a beat after the ttl b works on %d shops, and counts %d instances", b.count(), b.living.Load())
 		}
 		for shop, token := range b.works {
 			if token < before[shop] {
@@ -345,7 +350,7 @@ func TestTheDeadAreReplacedAfterTheTTL(t *testing.T) {
 		tab.down["a"] = false
 		tab.mu.Unlock()
 		settle(4 * beat)
-		if a.count() != 5 || b.count() != 5 {
+		if a.count() != 5 || b.count() != 5 || a.living.Load() != 2 || b.living.Load() != 2 {
 			t.Errorf("after a's return they share 10 shops as %d and %d", a.count(), b.count())
 		}
 		a.stop()

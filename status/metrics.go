@@ -12,6 +12,7 @@ import (
 	"lagerd/economic"
 	"lagerd/plan"
 	"lagerd/rackbeat"
+	"lagerd/store"
 )
 
 // Metrics are the Prometheus metrics. None has a label per shop: with ten thousand
@@ -42,14 +43,14 @@ type Metrics struct {
 	logSkipped     prometheus.Counter
 	refusedCalls   *prometheus.CounterVec
 	shops          *prometheus.GaugeVec
+	totals         totals
 
 	// Gauges that the daemon sets.
 	Leases        prometheus.Gauge
+	Instances     prometheus.Gauge
 	ShortOfCalls  prometheus.Gauge
 	ShopsWaiting  prometheus.Gauge
 	StuckWorkers  prometheus.Gauge
-	OpenHints     prometheus.Gauge
-	OldestHint    prometheus.Gauge
 	LastTick      prometheus.Gauge
 	ReloadOK      prometheus.Gauge
 	ReloadSuccess prometheus.Gauge
@@ -57,8 +58,9 @@ type Metrics struct {
 
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 
-// NewMetrics returns metrics with their own registry.
-func NewMetrics(version string) *Metrics {
+// NewMetrics returns metrics with their own registry. outcomes are those that calls of the
+// webhook endpoint may have.
+func NewMetrics(version string, outcomes ...string) *Metrics {
 	r := prometheus.NewRegistry()
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -104,18 +106,36 @@ func NewMetrics(version string) *Metrics {
 		logSkipped:     counter("lagerd_webhook_log_skipped_total", "Calls without a valid code that were not recorded, because more come than are recorded of them."),
 		refusedCalls:   counters("lagerd_refused_calls_total", "Calls of the webhook endpoint with a wrong code, or a wrong token of Rackbeat's: of shops that exist (known), and others (unknown).", "shop"),
 		Leases:         gauge("lagerd_leases", "Shops this lagerd reconciles."),
+		Instances:      gauge("lagerd_instances", "Running lagerd that share this database, as this one sees them. One that died counts until lease.ttl."),
 		ShortOfCalls:   gauge("lagerd_shops_short_of_calls", "Shops that have used up the calls of the day that hints may make, at either service."),
 		ShopsWaiting:   gauge("lagerd_shops_waiting", "Shops waiting for their pass to begin."),
 		StuckWorkers:   gauge("lagerd_stuck_workers", "Passes running for longer than 5 s, mostly because e-conomic does not answer."),
-		OpenHints:      gauge("lagerd_open_hints", "Open hints, over all shops."),
-		OldestHint:     gauge("lagerd_oldest_hint_timestamp_seconds", "When the oldest open hint was recorded; 0 if none is open."),
 		LastTick:       gauge("lagerd_last_tick_timestamp_seconds", "When the last tick started."),
 		ReloadOK:       gauge("lagerd_config_last_reload_successful", "1 if the last reload of the configuration succeeded, else 0."),
 		ReloadSuccess:  gauge("lagerd_config_last_reload_success_timestamp_seconds", "When the configuration was last read successfully."),
+		totals:         newTotals(r, gauge),
 	}
 	m.registerOthers(version)
-	m.start()
+	m.start(outcomes)
 	return m
+}
+
+// totals are gauges over all shops of the database: each lagerd has the same values.
+type totals struct {
+	openHints, oldestHint, waitingForPDF, oldestGoodTick prometheus.Gauge
+	failingHints                                         *prometheus.GaugeVec
+}
+
+func newTotals(r *prometheus.Registry, gauge func(name, help string) prometheus.Gauge) totals {
+	t := totals{
+		openHints:      gauge("lagerd_open_hints", "Open hints, over all shops."),
+		oldestHint:     gauge("lagerd_oldest_hint_timestamp_seconds", "When the oldest open hint of a shop that is not paused was recorded, unless it waits for a listing; 0 if none is open."),
+		failingHints:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_failing_hints", Help: "Open hints whose number could not be read, over all shops. It is read again, ever more rarely."}, []string{"kind"}),
+		waitingForPDF:  gauge("lagerd_invoices_waiting_for_pdf", "Invoices without a PDF yet, over all shops that are not paused."),
+		oldestGoodTick: gauge("lagerd_oldest_good_tick_timestamp_seconds", "When the shop that has had no good tick for longest had its last one, over all shops that are neither paused nor held; 0 if there is none."),
+	}
+	r.MustRegister(t.failingHints)
+	return t
 }
 
 // registerOthers registers the metrics that are neither plain counters nor gauges.
@@ -129,10 +149,14 @@ func (m *Metrics) registerOthers(version string) {
 
 // start creates every series with value zero, so that the first event is an increase
 // and not a new series.
-func (m *Metrics) start() {
+func (m *Metrics) start(outcomes []string) {
+	for _, outcome := range outcomes {
+		m.webhooks.WithLabelValues(outcome)
+	}
 	for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
 		m.missed.WithLabelValues(string(kind))
 		m.warnings.WithLabelValues(string(kind))
+		m.totals.failingHints.WithLabelValues(string(kind))
 		for _, cause := range []plan.Cause{plan.CauseWebhook, plan.CauseTick, plan.CauseInvoice, plan.CauseSweep, plan.CauseOperator} {
 			m.changes.WithLabelValues(string(kind), string(cause))
 		}
@@ -163,6 +187,25 @@ func (m *Metrics) Shops(running, paused int, held map[plan.Reason]int) {
 	for _, reason := range plan.Reasons() {
 		m.shops.WithLabelValues(StateHeld, string(reason)).Set(float64(held[reason]))
 	}
+}
+
+// Totals sets the counts over all shops of the database.
+func (m *Metrics) Totals(t store.Totals) {
+	m.totals.openHints.Set(float64(t.OpenHints))
+	m.totals.oldestHint.Set(timestamp(t.OldestHint))
+	for kind, failing := range t.FailingHints {
+		m.totals.failingHints.WithLabelValues(string(kind)).Set(float64(failing))
+	}
+	m.totals.waitingForPDF.Set(float64(t.WaitingForPDF))
+	m.totals.oldestGoodTick.Set(timestamp(t.OldestGoodTick))
+}
+
+// timestamp returns a time as a gauge's value: Unix seconds, 0 if it is zero.
+func timestamp(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixNano()) / 1e9
 }
 
 // Handler returns an HTTP handler that serves the metrics.

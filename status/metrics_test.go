@@ -202,6 +202,10 @@ var alarms = []alarm{
 				w.T.Fatal(err)
 			}
 		}},
+	{series: `lagerd_instances`, is: "another lagerd has begun, and died", to: 1,
+		raise: func(w *enginetest.World) {
+			w.Exec("INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at) SELECT 'another', 1, beat_at, host, pid, version, started_at FROM instances")
+		}},
 	{series: `lagerd_shops_short_of_calls`, is: "the day's calls for hints are used up", raise: reload(func(c *config.Config) { c.Economic.DailyCalls = 100 }), cure: again},
 	{series: `lagerd_shops_short_of_calls`, is: "the day's calls to Rackbeat for hints are used up",
 		raise: then(movesToRackbeat, func(*enginetest.World) { time.Sleep(time.Minute) }, reload(func(c *config.Config) { c.Rackbeat.DailyCalls = 10 })), cure: again},
@@ -211,6 +215,14 @@ var alarms = []alarm{
 	{series: `lagerd_open_hints`, is: "a number cannot be read", raise: then(faults(map[string]any{"poison": []string{item}}), func(w *enginetest.World) { hint(w, webhook.KindStock, item) })},
 	{series: `lagerd_oldest_hint_timestamp_seconds`, is: "a number cannot be read", raise: then(faults(map[string]any{"poison": []string{item}}), func(w *enginetest.World) { hint(w, webhook.KindStock, item) }),
 		raised: func(_, now float64) bool { return now > 0 && time.Since(time.Unix(int64(now), 0)) > 10*time.Minute }},
+	{series: `lagerd_failing_hints{kind="stock"}`, is: "an item cannot be read", not: `lagerd_failing_hints{kind="invoice"}`,
+		raise: then(faults(map[string]any{"poison": []string{item}}), func(w *enginetest.World) { hint(w, webhook.KindStock, item) })},
+	{series: `lagerd_failing_hints{kind="invoice"}`, is: "an invoice cannot be read", not: `lagerd_failing_hints{kind="stock"}`,
+		raise: then(faults(map[string]any{"repeated": 1}), func(w *enginetest.World) { book(w, nil) }), cure: faults(map[string]any{"repeated": 0})},
+	{series: `lagerd_invoices_waiting_for_pdf`, is: "an invoice's PDF is not ready", raise: then(faults(map[string]any{"pdfLag": "5m"}), func(w *enginetest.World) { book(w, nil) })},
+	{series: `lagerd_oldest_good_tick_timestamp_seconds`, is: "e-conomic is down", raise: faults(map[string]any{"serverError": 1}),
+		raised: func(_, now float64) bool { return time.Since(time.Unix(int64(now), 0)) > 5*time.Minute },
+		over:   func(now float64) bool { return time.Since(time.Unix(int64(now), 0)) <= 2*time.Minute }},
 	{series: `lagerd_last_tick_timestamp_seconds`, is: "the schedule has no tick", raise: reload(func(c *config.Config) { c.Reconcile.Schedule = "0 0 29 2 *" }), cure: again,
 		raised: func(_, now float64) bool { return time.Since(time.Unix(int64(now), 0)) > 3*time.Minute },
 		over:   func(now float64) bool { return time.Since(time.Unix(int64(now), 0)) <= time.Minute }},

@@ -22,12 +22,12 @@ func TestAwaitingHints(t *testing.T) {
 		}
 		check := func(step string, open, waiting int64, oldest time.Time) {
 			t.Helper()
-			n, at, err := s.OpenHintsTotal(t.Context())
+			total, err := s.Totals(t.Context())
 			must(t, err)
 			list, err := s.Status(t.Context(), "shop1")
 			must(t, err)
-			if n != open || !at.Equal(oldest) || list[0].OpenHints != open || list[0].AwaitingHints != waiting || !list[0].OldestHint.Equal(oldest) {
-				t.Errorf("%s: %d open, the oldest of %s; in the status %d, %d waiting, the oldest of %s", step, n, at, list[0].OpenHints, list[0].AwaitingHints, list[0].OldestHint)
+			if total.OpenHints != open || !total.OldestHint.Equal(oldest) || list[0].OpenHints != open || list[0].AwaitingHints != waiting || !list[0].OldestHint.Equal(oldest) {
+				t.Errorf("%s: %d open, the oldest of %s; in the status %d, %d waiting, the oldest of %s", step, total.OpenHints, total.OldestHint, list[0].OpenHints, list[0].AwaitingHints, list[0].OldestHint)
 			}
 		}
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{awaiting("a", noon)}))

@@ -67,9 +67,9 @@ func TestUnpack(t *testing.T) {
 		if u, err = s.Unpack(t.Context(), store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 2}, 0, store.UnpackedHints, roomy); u.Hints != 0 || u.More || err != nil {
 			t.Errorf("unpacked again: %+v, %v", u, err)
 		}
-		total, oldest, err := s.OpenHintsTotal(t.Context())
-		if err != nil || total != int64(len(odd)+2) || !oldest.Equal(noon) {
-			t.Errorf("open over all shops: %d since %s, %v", total, oldest, err)
+		total, err := s.Totals(t.Context())
+		if err != nil || total.OpenHints != int64(len(odd)+2) || !total.OldestHint.Equal(noon) {
+			t.Errorf("open over all shops: %d since %s, %v", total.OpenHints, total.OldestHint, err)
 		}
 
 		must(t, s.RemoveShop(t.Context(), "shop2"))
@@ -182,8 +182,8 @@ func TestUnreadableBatch(t *testing.T) {
 		if shops := withWork(t, s, noon); len(shops) != 0 {
 			t.Errorf("shops with work: %v", shops)
 		}
-		if total, _, err := s.OpenHintsTotal(t.Context()); err != nil || total != 0 {
-			t.Errorf("%d open, %v", total, err)
+		if total, err := s.Totals(t.Context()); err != nil || total.OpenHints != 0 {
+			t.Errorf("%d open, %v", total.OpenHints, err)
 		}
 		must(t, s.RecordWebhooks(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon)}))
 		if shops := withWork(t, s, noon); len(shops) != 1 {

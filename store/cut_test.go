@@ -110,10 +110,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 			return s.Hints(ctx, "shop1", plan.KindStock, []string{"a", "b", "c"})
 		},
 		"CountOpenHints": func(ctx context.Context) (any, error) { return s.CountOpenHints(ctx, "shop1", later) },
-		"OpenHintsTotal": func(ctx context.Context) (any, error) {
-			open, oldest, err := s.OpenHintsTotal(ctx)
-			return []any{open, oldest}, err
-		},
+		"Totals":         func(ctx context.Context) (any, error) { return s.Totals(ctx) },
 		"Packed":         func(ctx context.Context) (any, error) { return s.Packed(ctx, "shop1", 1000) },
 		"News":           func(ctx context.Context) (any, error) { return s.News(ctx, later, later) },
 		"Progress":       func(ctx context.Context) (any, error) { return s.Progress(ctx, "shop1") },

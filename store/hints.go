@@ -196,17 +196,3 @@ func (s *Store) Hints(ctx context.Context, shop string, kind plan.Kind, numbers 
 
 // firstUnlessAwaiting is when an open hint was recorded, unless it is to wait for a listing.
 const firstUnlessAwaiting = "CASE WHEN reason = '" + string(plan.HintAwaitsListing) + "' THEN NULL ELSE first_at END"
-
-// OpenHintsTotal returns how many hints of all shops are open, including those still in
-// batches, and when the oldest was recorded (zero if there is none), except those that wait for
-// a listing.
-func (s *Store) OpenHintsTotal(ctx context.Context) (open int64, oldest time.Time, err error) {
-	var first Time
-	err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(hints), 0), MIN(first_at) FROM ("+
-		"SELECT COUNT(*) AS hints, MIN("+firstUnlessAwaiting+") AS first_at FROM hints WHERE open = 1 AND shop IN (SELECT shop FROM shops)"+
-		" UNION ALL SELECT SUM(hints), MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND shop IN (SELECT shop FROM shops)) AS open_hints").Scan(&open, &first)
-	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("count the open hints: %w", err)
-	}
-	return open, first.Time, nil
-}

@@ -10,7 +10,7 @@ import (
 	"lagerd/test/mariadbtest"
 )
 
-// BenchmarkNews polls for news, and reads one shop's due invoices, among 150,000 invoices
+// BenchmarkNews polls for news, reads one shop's due invoices, and counts over all shops, among 150,000 invoices
 // of 50 shops: with nothing due; with 100,000 due for a held PDF; and with 100,000 due of
 // a former agreement.
 func BenchmarkNews(b *testing.B) {
@@ -42,6 +42,13 @@ func BenchmarkNews(b *testing.B) {
 						for b.Loop() {
 							if list, err := s.InvoicesToFetch(b.Context(), situation.dataset, due(noon), true, situation.pdfs, 100); err != nil || len(list) != 0 {
 								b.Fatal(list, err)
+							}
+						}
+					})
+					b.Run("Totals", func(b *testing.B) {
+						for b.Loop() {
+							if _, err := s.Totals(b.Context()); err != nil {
+								b.Fatal(err)
 							}
 						}
 					})

@@ -20,12 +20,12 @@ func TestProbe(t *testing.T) {
 		for range 3 {
 			must(t, s.Probe(t.Context()))
 		}
-		open, _, err := s.OpenHintsTotal(t.Context())
+		total, err := s.Totals(t.Context())
 		must(t, err)
 		news, err := s.News(t.Context(), due(noon), due(noon))
 		must(t, err)
-		if n := s.Count(t.Context(), "hint_batches", ""); n != 0 || open != 0 || len(news.Work) != 0 {
-			t.Errorf("%d rows, %d open hints, work for %v", n, open, news.Work)
+		if n := s.Count(t.Context(), "hint_batches", ""); n != 0 || total.OpenHints != 0 || len(news.Work) != 0 {
+			t.Errorf("%d rows, %d open hints, work for %v", n, total.OpenHints, news.Work)
 		}
 		if s.Embedded() {
 			return

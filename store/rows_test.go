@@ -172,11 +172,11 @@ func TestBatchesOutOfOrder(t *testing.T) {
 		if diff := cmp.Diff(map[string]plan.Hint{"a": want}, p.Hints[plan.KindStock], exactly); diff != "" {
 			t.Error(diff)
 		}
-		total, oldest, err := s.OpenHintsTotal(ctx)
+		total, err := s.Totals(ctx)
 		list, failed := s.Status(ctx, "shop1")
 		must(t, errors.Join(err, failed))
-		if total != 6 || !oldest.Equal(minute(2)) || list[0].OpenHints != 6 || !list[0].OldestHint.Equal(minute(2)) {
-			t.Errorf("%d open since %s; status %+v", total, oldest, list[0])
+		if total.OpenHints != 6 || !total.OldestHint.Equal(minute(2)) || list[0].OpenHints != 6 || !list[0].OldestHint.Equal(minute(2)) {
+			t.Errorf("%d open since %s; status %+v", total.OpenHints, total.OldestHint, list[0])
 		}
 		u, err := s.Unpack(ctx, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1}, 0, 1, roomy)
 		if err != nil || u.Hints != 1 || !u.More {
@@ -333,8 +333,8 @@ func TestPruneLeftovers(t *testing.T) {
 				t.Errorf("%s: %v are left, expected %v", table, got, want)
 			}
 		}
-		if total, oldest, err := s.OpenHintsTotal(ctx); err != nil || total != 4 || !oldest.Equal(noon) {
-			t.Errorf("%d are open since %s, of shops that exist; %v", total, oldest, err)
+		if total, err := s.Totals(ctx); err != nil || total.OpenHints != 4 || !total.OldestHint.Equal(noon) {
+			t.Errorf("%d are open since %s, of shops that exist; %v", total.OpenHints, total.OldestHint, err)
 		}
 	})
 }
