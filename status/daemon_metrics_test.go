@@ -3,6 +3,7 @@ package status_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"lagerd/sandbox"
 	"lagerd/test/lagerdtest"
@@ -246,6 +249,7 @@ func TestDaemonMetrics(t *testing.T) {
 	p := start(t, "LAGERD_WEBHOOK_QUEUE=3", "LAGERD_WEBHOOK_BATCH=1", "LAGERD_DATABASE_MAX_CONNECTIONS=2")
 	p.code = p.AddShop(p.sandbox, shop, first)
 	p.Equal(p.sandbox, shop, first, 20*time.Second)
+	p.zero()
 	lagerdtest.Eventually(t, 10*time.Second, "its webhooks are taken", func() bool { return p.call(p.code, item) == http.StatusOK })
 	for _, a := range daemonAlarms {
 		series := a.series
@@ -277,6 +281,38 @@ func TestDaemonMetrics(t *testing.T) {
 		if settled := value(); !a.standsStill(value, settled) {
 			t.Errorf("%s keeps increasing after the cause has ended: %s", a.series, a.is)
 		}
+	}
+}
+
+// zero fails the test if an outcome of webhook calls has no series before the first of them,
+// since the increase of a new series is not seen: an alert would miss the first 503.
+func (p *process) zero() {
+	p.t.Helper()
+	_, page, err := p.Ask(p.t.Context(), "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, outcome := range webhook.Outcomes() {
+		if !strings.Contains(page, fmt.Sprintf("\nlagerd_webhook_calls_total{outcome=%q} ", outcome)) {
+			p.t.Errorf("calls with the outcome %s do not begin at zero", outcome)
+		}
+	}
+}
+
+// TestMetricsLint: names, units and help texts follow Prometheus's conventions.
+func TestMetricsLint(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	_, page, err := p.Ask(t.Context(), "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.New(strings.NewReader(page)).Lint()
+	if err != nil || !strings.Contains(page, "lagerd_") {
+		t.Fatalf("%v in\n%s", err, page)
+	}
+	for _, problem := range problems {
+		t.Errorf("%s: %s", problem.Metric, problem.Text)
 	}
 }
 

@@ -218,7 +218,7 @@ var alarms = []alarm{
 	{series: `lagerd_failing_hints{kind="stock"}`, is: "an item cannot be read", not: `lagerd_failing_hints{kind="invoice"}`,
 		raise: then(faults(map[string]any{"poison": []string{item}}), func(w *enginetest.World) { hint(w, webhook.KindStock, item) })},
 	{series: `lagerd_failing_hints{kind="invoice"}`, is: "an invoice cannot be read", not: `lagerd_failing_hints{kind="stock"}`,
-		raise: then(faults(map[string]any{"repeated": 1}), func(w *enginetest.World) { book(w, nil) }), cure: faults(map[string]any{"repeated": 0})},
+		raise: then(func(w *enginetest.World) { book(w, nil) }, faults(map[string]any{"garbled": 1}), func(w *enginetest.World) { hint(w, webhook.KindInvoice, "1") }), cure: faults(map[string]any{"garbled": 0})},
 	{series: `lagerd_invoices_waiting_for_pdf`, is: "an invoice's PDF is not ready", raise: then(faults(map[string]any{"pdfLag": "5m"}), func(w *enginetest.World) { book(w, nil) })},
 	{series: `lagerd_oldest_good_tick_timestamp_seconds`, is: "e-conomic is down", raise: faults(map[string]any{"serverError": 1}),
 		raised: func(_, now float64) bool { return time.Since(time.Unix(int64(now), 0)) > 5*time.Minute },
