@@ -130,7 +130,7 @@ func newTotals(r *prometheus.Registry, gauge func(name, help string) prometheus.
 	t := totals{
 		openHints:      gauge("lagerd_open_hints", "Open hints, over all shops."),
 		oldestHint:     gauge("lagerd_oldest_hint_timestamp_seconds", "When the oldest open hint of a shop that is not paused was recorded, unless it waits for a listing; 0 if none is open."),
-		failingHints:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_failing_hints", Help: "Open hints whose number could not be read, over all shops. It is read again, ever more rarely."}, []string{"kind"}),
+		failingHints:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lagerd_failing_hints", Help: "Open hints whose number could not be read, over all shops. They are read again and again."}, []string{"kind"}),
 		waitingForPDF:  gauge("lagerd_invoices_waiting_for_pdf", "Invoices without a PDF yet, over all shops that are not paused."),
 		oldestGoodTick: gauge("lagerd_oldest_good_tick_timestamp_seconds", "When the shop that has had no good tick for longest had its last one, over all shops that are neither paused nor held; 0 if there is none."),
 	}
