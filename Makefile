@@ -97,6 +97,11 @@ rackbeat-large: deps
 rackbeat-sides: deps
 	$(GO) test ./test/e2e -run 'TestSides$$' -count=1 -v -timeout 0 -sides.for=3m
 
+#? monitoring: test the alert rules, and the dashboard on a real Prometheus that scrapes lagerd in trade
+monitoring:
+	scripts/monitoring-deps
+	$(GO) test ./monitoring -count=1 -v -timeout 0 -monitoring.for=$(FOR)
+
 #? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
 servers: deps
 	scripts/servers $(SERVERS)
@@ -127,12 +132,14 @@ plots:
 	$(GO) run ./test/plot --in docs/data/growth.csv --out docs/growth.svg --title "Time for so many times as much" --x times:times --logx --series what \
 		--panel "Time:times that of the least:time"
 
-#? install: install the binary, units and example configuration below DESTDIR
+#? install: install the binary, units, example configuration, alert rules and dashboard below DESTDIR
 install: build
 	install -D -m 0755 bin/lagerd $(DESTDIR)$(PREFIX)/bin/lagerd
 	install -D -m 0644 systemd/lagerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.service
 	install -D -m 0644 systemd/lagerd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.socket
 	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
 	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
+	install -D -m 0644 monitoring/alerts.yml $(DESTDIR)$(PREFIX)/share/lagerd/alerts.yml
+	install -D -m 0644 monitoring/dashboard.json $(DESTDIR)$(PREFIX)/share/lagerd/dashboard.json
 
-.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides servers fuzz bench profile bench-code plots install
+.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides monitoring servers fuzz bench profile bench-code plots install

@@ -47,6 +47,7 @@ var layout = map[string]string{
 	"secret":    "",
 	"store/dsn": "",
 
+	"monitoring":   "",
 	"store/rights": "",
 	"systemd":      "",
 	"terminal":     "",

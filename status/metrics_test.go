@@ -392,7 +392,7 @@ func TestNoMetricIsForgotten(t *testing.T) {
 			t.Errorf("%s: there is no such metric", name)
 		}
 	}
-	for _, path := range []string{"../docs/operators.md", "../docs/performance.md", "../docs/engineers.md"} {
+	for _, path := range []string{"../docs/operators.md", "../docs/performance.md", "../docs/engineers.md", "../monitoring/alerts.yml", "../monitoring/alerts_test.yml", "../monitoring/dashboard.json"} {
 		for _, name := range regexp.MustCompile("lagerd_[a-z_]+").FindAllString(read(t, path), -1) {
 			if !exist[family(name)] {
 				t.Errorf("%s names %s: there is no such metric", path, name)
