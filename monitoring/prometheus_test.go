@@ -123,7 +123,7 @@ func startPrometheus(t *testing.T, target string) prometheus {
 	end(t, process, "prometheus", out)
 	p := prometheus{t: t, url: "http://" + address}
 	lagerdtest.Eventually(t, 60*time.Second, "Prometheus is ready", func() bool {
-		res, err := p.client().Get(p.url + "/-/ready") //nolint:noctx // the client has a timeout
+		res, err := p.client().Get(p.url + "/-/ready")
 		if err != nil {
 			return false
 		}
@@ -138,7 +138,7 @@ func (p prometheus) client() *http.Client { return &http.Client{Timeout: 20 * ti
 // get asks Prometheus's API.
 func (p prometheus) get(path string, parameters url.Values, into any) {
 	p.t.Helper()
-	res, err := p.client().Get(p.url + path + "?" + parameters.Encode()) //nolint:noctx // the client has a timeout
+	res, err := p.client().Get(p.url + path + "?" + parameters.Encode())
 	if err != nil {
 		p.t.Fatal(err)
 	}
