@@ -19,9 +19,10 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic engine lang plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
+	"cli": "budget config daemon economic engine export lang plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
 
 	"daemon":    "config engine plan secret status store systemd terminal webhook",
+	"export":    "plan store terminal",
 	"engine":    "budget config economic lease plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",

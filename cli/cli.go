@@ -55,6 +55,8 @@ type commands struct {
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
 	Status    statusCmd    `cmd:"" help:"Show the state of each shop."`
 	Why       whyCmd       `cmd:"" help:"Explain an item's stock or an invoice."`
+	Invoice   invoiceCmd   `cmd:"" help:"Show an invoice as stored, and write its PDF."`
+	Export    exportCmd    `cmd:"" help:"Write a shop's items, history or invoices as CSV or JSON."`
 	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
 	Diff      diffCmd      `cmd:"" help:"Show differences between e-conomic and the database; changes nothing."`
 	Approve   approveCmd   `cmd:"" help:"Approve the losses for which a shop is held."`
@@ -72,6 +74,8 @@ type call struct {
 	config string    // file; "": only defaults and environment
 	noFile error     // --config or LAGERD_CONFIG is empty
 	log    io.Writer // the daemon's log, which does its own escaping
+
+	unescaped io.Writer // standard output, for what does its own escaping or needs none
 }
 
 // Main runs a command line and returns its exit code. Commands write through a
@@ -112,7 +116,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	file, noFile := configFile(c.Config, defaultConfig)
-	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr}
+	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr, unescaped: p.Stdout}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)
 	if code, ok := errors.AsType[exitError](err); ok {

@@ -232,10 +232,13 @@ func (n newStock) newKey() bool { return !bytes.Equal(n.shop.RackbeatKey, n.befo
 // store stores it together with the other settings, which change applies.
 func (n newStock) store(ctx context.Context, s *store.Store, change func(*store.Shop) error) error {
 	all := func(shop *store.Shop) error {
+		if err := change(shop); err != nil {
+			return err
+		}
 		if n.tokens {
 			shop.RackbeatTokenHash = n.shop.RackbeatTokenHash
 		}
-		return change(shop)
+		return nil
 	}
 	if !n.moves && !n.newKey() {
 		return s.SetShop(ctx, n.shop.Shop, now(), all)

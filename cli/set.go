@@ -55,7 +55,9 @@ func (cmd setCmd) Run(c *call) error {
 	if err := cmd.preview(c, cfg, s, stock); err != nil {
 		return err
 	}
+	var before store.Shop
 	err = stock.store(c.ctx, s, func(shop *store.Shop) error {
+		before = *shop
 		if sealed != nil {
 			shop.GrantToken = sealed
 		}
@@ -75,7 +77,14 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
-	return errors.Join(askTick(c.ctx, s, cmd.Shop), stock.show(c), cmd.showRackbeat(c, cfg, s))
+	after, err := s.Shop(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
+	if changed := changedSettings(before, after); len(changed) > 0 || accepted == 0 {
+		err = tellChanged(c.Stdout, cmd.Shop, changed)
+	}
+	return errors.Join(err, askTick(c.ctx, s, cmd.Shop), stock.show(c), cmd.showRackbeat(c, cfg, s))
 }
 
 // check returns an error if flags contradict each other.

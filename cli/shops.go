@@ -17,6 +17,7 @@ import (
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/terminal"
 	"lagerd/webhook"
 )
 
@@ -341,17 +342,39 @@ func (cmd showCmd) Run(c *call) error {
 
 type pauseCmd struct {
 	Shop   string `arg:"" help:"The shop."`
-	Reason string `help:"Reason to show in the shop's status." default:"paused by a person"`
+	Reason string `help:"Reason to show in the shop's status. Default: paused by a person, or, of a paused shop, the one it has."`
 }
 
 func (cmd pauseCmd) Run(c *call) error {
-	return c.setShop(cmd.Shop, func(shop *store.Shop) error {
-		if len([]rune(cmd.Reason)) > 255 {
-			return errors.New("--reason: expected at most 255 characters")
+	if len([]rune(cmd.Reason)) > 255 {
+		return errors.New("--reason: expected at most 255 characters")
+	}
+	before, after, err := c.setShop(cmd.Shop, func(shop *store.Shop) error {
+		if !shop.Paused() {
+			shop.PausedAt, shop.PauseReason = store.At(now()), "paused by a person"
 		}
-		shop.PausedAt, shop.PauseReason = store.At(now()), cmd.Reason
+		if cmd.Reason != "" {
+			shop.PauseReason = cmd.Reason
+		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.Stdout, pausedText(before, after))
+	return err
+}
+
+// pausedText says what pause changed.
+func pausedText(before, after store.Shop) string {
+	since, reason := shownOrNone(after.PausedAt), terminal.Escape(after.PauseReason)
+	switch {
+	case !before.Paused():
+		return fmt.Sprintf("%[1]s is paused (%[2]s): its hints are kept; `lagerd shops resume %[1]s` continues.", after.Shop, reason)
+	case before.PauseReason != after.PauseReason:
+		return fmt.Sprintf("%s is still paused, since %s. Reason: %s → %s", after.Shop, since, terminal.Escape(orNone(before.PauseReason)), reason)
+	}
+	return fmt.Sprintf("%s is already paused, since %s (%s): nothing was changed.", after.Shop, since, reason)
 }
 
 type resumeCmd struct {
@@ -359,26 +382,43 @@ type resumeCmd struct {
 }
 
 func (cmd resumeCmd) Run(c *call) error {
-	return c.setShop(cmd.Shop, func(shop *store.Shop) error {
+	before, after, err := c.setShop(cmd.Shop, func(shop *store.Shop) error {
 		shop.PausedAt, shop.PauseReason = store.Time{}, ""
 		return nil
 	})
-}
-
-func (c *call) setShop(name string, change func(*store.Shop) error) error {
-	_, s, err := c.open()
 	if err != nil {
 		return err
 	}
+	_, err = fmt.Fprintln(c.Stdout, resumedText(before, after))
+	return err
+}
+
+// resumedText says what resume changed.
+func resumedText(before, after store.Shop) string {
+	if !before.Paused() {
+		return after.Shop + " was not paused: nothing was changed. What is held is tried again now."
+	}
+	return fmt.Sprintf("%s goes on. It was paused since %s (%s).", after.Shop, shownOrNone(before.PausedAt), terminal.Escape(before.PauseReason))
+}
+
+// setShop changes a shop, requests a tick of it unless it is paused, and returns its settings
+// before and after.
+func (c *call) setShop(name string, change func(*store.Shop) error) (before, after store.Shop, err error) {
+	_, s, err := c.open()
+	if err != nil {
+		return before, after, err
+	}
 	defer s.Close()
-	if err := s.SetShop(c.ctx, name, now(), change); err != nil {
+	err = s.SetShop(c.ctx, name, now(), func(shop *store.Shop) error {
+		before = *shop
+		err := change(shop)
+		after = *shop
 		return err
+	})
+	if err != nil || after.Paused() {
+		return before, after, err
 	}
-	shop, err := s.Shop(c.ctx, name)
-	if err != nil || shop.Paused() {
-		return err
-	}
-	return askTick(c.ctx, s, name)
+	return before, after, askTick(c.ctx, s, name)
 }
 
 type removeCmd struct {

@@ -11,11 +11,18 @@ import (
 // Change is a row of a shop's history as commands show it.
 type Change struct {
 	Shop         string
+	Token        int64 // of the lease under which it was found
+	Seq          int64 // of the transaction under that lease
+	N            int   // of the change within the transaction
 	Kind         plan.Kind
 	Number       string
 	What         plan.What
 	OldStock     *string
 	NewStock     *string
+	OldInStock   *string
+	NewInStock   *string
+	OldAvailable *string
+	NewAvailable *string
 	OldState     plan.State
 	NewState     plan.State
 	Cause        plan.Cause

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"lagerd/plan"
 )
 
@@ -272,19 +274,44 @@ func clip(s string, characters int) string {
 
 // Invoice is an invoice's row as commands show it.
 type Invoice struct {
-	Dataset     Dataset `gorm:"primaryKey;column:shop"`
-	Number      int64   `gorm:"primaryKey"`
-	CreditNote  bool
-	InvoiceDate Date
-	OrderNumber string
-	PDFState    string
-	PDFSHA256   string `gorm:"column:pdf_sha256"`
-	PDFSize     int
-	WorkDueAt   Time
-	WorkTries   int
-	WorkError   string
-	FoundAt     Time
-	Cause       plan.Cause
+	Dataset        Dataset `gorm:"primaryKey;column:shop"`
+	Number         int64   `gorm:"primaryKey"`
+	CreditNote     bool
+	InvoiceDate    Date
+	DueDate        Date
+	Currency       string
+	Net            decimal.NullDecimal
+	VAT            decimal.NullDecimal `gorm:"column:vat"`
+	Gross          decimal.NullDecimal
+	Rounding       decimal.NullDecimal
+	NetBase        decimal.NullDecimal
+	GrossBase      decimal.NullDecimal
+	CustomerNumber int64
+	RecipientName  string
+	OrderNumber    string
+	PDFState       string // PDFPending or PDFStored
+	PDFSHA256      string `gorm:"column:pdf_sha256"`
+	PDFSize        int    // bytes
+	PDFStoredAt    Time
+	WorkDueAt      Time
+	WorkTries      int
+	WorkError      string
+	FoundAt        Time
+	Cause          plan.Cause
+}
+
+// The states of an invoice's PDF.
+const (
+	PDFPending = "pending"
+	PDFStored  = "stored"
+)
+
+// Kind returns invoice or credit_note, as the view shop_invoices has it.
+func (i Invoice) Kind() string {
+	if i.CreditNote {
+		return "credit_note"
+	}
+	return "invoice"
 }
 
 // Failing reports whether the last try to fetch its lines or PDF failed.

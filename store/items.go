@@ -98,19 +98,25 @@ func rangeable(first, last string) bool {
 }
 
 func scanItems(rows *sql.Rows, into map[string]plan.Row) error {
+	return eachItem(rows, func(r *plan.Row) { into[r.Number] = *r })
+}
+
+// eachItem passes the item of each row to put, which may keep a copy. A row may have further
+// columns, which are scanned into more.
+func eachItem(rows *sql.Rows, put func(*plan.Row), more ...any) error {
 	defer rows.Close()
 	var r plan.Row
 	var updated, observed, first, changed Time
-	columns := []any{&r.Number, &r.Name, &r.BarCode, &r.Barred, &r.InventoryEnabled,
+	columns := append([]any{&r.Number, &r.Name, &r.BarCode, &r.Barred, &r.InventoryEnabled,
 		&r.Figures.InStock, &r.Figures.Available, &r.Figures.OrderedByCustomers, &r.Figures.OrderedFromSuppliers,
-		&r.Stock, &r.State, &updated, &r.Version.Token, &observed, &first, &changed, &r.RenumberedTo}
+		&r.Stock, &r.State, &updated, &r.Version.Token, &observed, &first, &changed, &r.RenumberedTo}, more...)
 	for rows.Next() {
 		r = plan.Row{}
 		if err := rows.Scan(columns...); err != nil {
 			return err
 		}
 		r.UpdatedAt, r.Version.At, r.FirstSeenAt, r.ChangedAt = updated.Time, observed.Time, first.Time, changed.Time
-		into[r.Number] = r
+		put(&r)
 	}
 	return rows.Err()
 }

@@ -1,0 +1,56 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/store"
+	"lagerd/terminal"
+)
+
+// WriteInvoice writes what is stored of a shop's invoice.
+func WriteInvoice(w io.Writer, shop string, i store.Invoice) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))
+	}
+	line("shop", "%s", shop)
+	what := "invoice"
+	if i.CreditNote {
+		what = "credit note"
+	}
+	line(what, "%d of %s, due %s", i.Number, orDash(string(i.InvoiceDate)), orDash(string(i.DueDate)))
+	line("order number", "%s", orDash(i.OrderNumber))
+	line("customer", "%d, %s", i.CustomerNumber, orDash(i.RecipientName))
+	line("net", "%s", amount(i.Net, i.Currency, i.NetBase))
+	line("VAT", "%s", amount(i.VAT, i.Currency, decimal.NullDecimal{}))
+	line("gross", "%s", amount(i.Gross, i.Currency, i.GrossBase))
+	if i.Rounding.Valid && !i.Rounding.Decimal.IsZero() {
+		line("rounding", "%s", amount(i.Rounding, i.Currency, decimal.NullDecimal{}))
+	}
+	line("found", "%s UTC by %s", i.FoundAt.Format(clock), i.Cause)
+	switch {
+	case i.PDFState == store.PDFStored:
+		line("PDF", "stored %s UTC, %d bytes, sha256 %s", i.PDFStoredAt.Format(clock), i.PDFSize, i.PDFSHA256)
+	case i.Failing():
+		line("PDF", "%s, tried %d times, again at %s UTC: %s", i.PDFState, i.WorkTries, i.WorkDueAt.Format(clock), terminal.Line(i.WorkError))
+	default:
+		line("PDF", "%s", i.PDFState)
+	}
+	return t.Flush()
+}
+
+// amount formats an amount in a currency and, if it differs, in the agreement's base currency.
+func amount(d decimal.NullDecimal, currency string, base decimal.NullDecimal) string {
+	if !d.Valid {
+		return "-"
+	}
+	text := d.Decimal.String() + " " + currency
+	if base.Valid && !base.Decimal.Equal(d.Decimal) {
+		text += fmt.Sprintf(" (%s in the base currency)", base.Decimal)
+	}
+	return text
+}
