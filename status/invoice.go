@@ -48,9 +48,18 @@ func amount(d decimal.NullDecimal, currency string, base decimal.NullDecimal) st
 	if !d.Valid {
 		return "-"
 	}
-	text := d.Decimal.String() + " " + currency
+	text := money(d.Decimal) + " " + currency
 	if base.Valid && !base.Decimal.Equal(d.Decimal) {
-		text += fmt.Sprintf(" (%s in the base currency)", base.Decimal)
+		text += fmt.Sprintf(" (%s in the base currency)", money(base.Decimal))
 	}
 	return text
+}
+
+// money formats an amount with two decimals, or with more if it has more.
+func money(d decimal.Decimal) string {
+	const decimals = 2
+	if d.Round(decimals).Equal(d) {
+		return d.StringFixed(decimals)
+	}
+	return d.String()
 }
