@@ -14,6 +14,7 @@ import (
 	"lagerd/export"
 	"lagerd/plan"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 type exportCmd struct {
@@ -86,7 +87,7 @@ func write[R any](c *call, f exportFlags, name string, read func(context.Context
 		return fmt.Errorf("export the %s of %s: %w%s", e.what, name, err, out.incomplete(written))
 	}
 	if out.named() {
-		_, err = fmt.Fprintf(c.Stdout, "%s: %d %s written to %s\n", name, written, e.what, f.Output)
+		_, err = fmt.Fprintf(c.Stdout, "%s: %d %s written to %s\n", name, written, e.what, terminal.Escape(f.Output))
 	}
 	return err
 }

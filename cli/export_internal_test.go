@@ -52,7 +52,9 @@ func TestNoPDF(t *testing.T) {
 	failing.WorkTries, failing.WorkError, failing.WorkDueAt = 3, "status 500\nagain", store.At(noonOf23.Add(time.Hour))
 	once := fresh
 	once.WorkTries = 1
-	hold := func(scope plan.Scope, reason plan.Reason) plan.Holds { return plan.Holds{{Scope: scope, Reason: reason}} }
+	hold := func(scope plan.Scope, reason plan.Reason) plan.Holds {
+		return plan.Holds{{Scope: scope, Reason: reason}}
+	}
 	for _, c := range []struct {
 		shop  store.Shop
 		holds plan.Holds

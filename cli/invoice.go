@@ -99,7 +99,7 @@ func (cmd invoiceCmd) write(c *call, s *store.Store, i store.Invoice) (err error
 		return fmt.Errorf("write the PDF of invoice %d of %s: %w", i.Number, cmd.Shop, err)
 	}
 	if out.named() && !cmd.JSON {
-		_, err = fmt.Fprintf(c.Stdout, "The PDF is written to %s.\n", cmd.PDF)
+		_, err = fmt.Fprintf(c.Stdout, "The PDF is written to %s.\n", terminal.Escape(cmd.PDF))
 	}
 	return err
 }
@@ -107,10 +107,10 @@ func (cmd invoiceCmd) write(c *call, s *store.Store, i store.Invoice) (err error
 // noPDF says why an invoice has no PDF yet, and what to do.
 func noPDF(shop store.Shop, holds plan.Holds, i store.Invoice) error {
 	why := fmt.Sprintf("invoice %d of %s has no PDF yet: pending since %s UTC, ", i.Number, shop.Shop, i.FoundAt.Format(timeShown))
-	switch {
-	case i.WorkTries == 0:
+	switch i.WorkTries {
+	case 0:
 		why += "not tried yet"
-	case i.WorkTries == 1:
+	case 1:
 		why += "tried once"
 	default:
 		why += fmt.Sprintf("tried %d times", i.WorkTries)

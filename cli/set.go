@@ -77,14 +77,21 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
+	return errors.Join(cmd.tell(c, s, before, accepted), askTick(c.ctx, s, cmd.Shop), stock.show(c), cmd.showRackbeat(c, cfg, s))
+}
+
+// tell tells which settings have changed, or that none has, unless an accepted agreement has been
+// told of.
+func (cmd setCmd) tell(c *call, s *store.Store, before store.Shop, accepted int64) error {
 	after, err := s.Shop(c.ctx, cmd.Shop)
 	if err != nil {
 		return err
 	}
-	if changed := changedSettings(before, after); len(changed) > 0 || accepted == 0 {
-		err = tellChanged(c.Stdout, cmd.Shop, changed)
+	changed := changedSettings(before, after)
+	if len(changed) == 0 && accepted != 0 {
+		return nil
 	}
-	return errors.Join(err, askTick(c.ctx, s, cmd.Shop), stock.show(c), cmd.showRackbeat(c, cfg, s))
+	return tellChanged(c.Stdout, cmd.Shop, changed)
 }
 
 // check returns an error if flags contradict each other.

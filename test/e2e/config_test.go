@@ -61,7 +61,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 	i := install(t, s, "", pace)
 	file := filepath.Join(i.dir, "lagerd.db")
 	for _, command := range []string{"status", "check", "migrate", "shops list", "shops show x", "shops set x", "shops pause x", "shops resume x", "shops remove x --yes",
-		"shops rotate-code x", "shops instructions x", "shops instructions x --new-code", "why x 1", "approve x", "reconcile", "keygen --replace-lost"} {
+		"shops rotate-code x", "shops instructions x", "shops instructions x --new-code", "why x 1", "invoice x 1", "export shop x", "approve x", "reconcile", "keygen --replace-lost"} {
 		i.says(1, strings.Fields(command), "there is no embedded database yet", file)
 	}
 	i.says(2, []string{"diff", "x"}, "there is no embedded database yet", file)

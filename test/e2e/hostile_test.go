@@ -154,7 +154,7 @@ func TestHostileTexts(t *testing.T) {
 		t.Helper()
 		out, code := run(t, i.Env, "", args...)
 		name := args[0]
-		if name == "shops" {
+		if name == "shops" || name == "export" {
 			name += " " + args[1]
 		}
 		ran[name] = true
@@ -201,6 +201,16 @@ func TestHostileTexts(t *testing.T) {
 	shows("W-1"+escaped, "why", "shop1234", "1", "--invoice")
 	show("why", "shop1234", "2", "--invoice")
 	show("why", "shop1234", hostile, "--invoice")
+	for _, format := range []string{"csv", "json"} {
+		shows("Vare"+escaped, "export", "shop", "shop1234", "--format", format)
+		show("export", "changes", "shop1234", "--format", format)
+		show("export", "invoices", "shop1234", "--format", format)
+	}
+	shows("W-1"+escaped, "invoice", "shop1234", "1")
+	show("invoice", "shop1234", "1", "--json")
+	show("invoice", "shop1234", "2", "--pdf", i.Path("out"+hostile))
+	show("export", "shop", "shop1234", "--output", i.Path("out"+hostile))
+	show("export", "changes", "shop1234", "--since", hostile)
 	show("status")
 	show("status", "shop1234", "--json")
 	shows("Test"+escaped, "check")
