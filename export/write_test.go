@@ -188,7 +188,9 @@ func TestCSVReadsBack(t *testing.T) {
 }
 
 // readsBack checks that a CSV parses to the wanted rows after its header.
-func readsBack(t interface{ Fatalf(format string, args ...any) }, o export.Options, text string, want [][]string) {
+func readsBack(t interface {
+	Fatalf(format string, args ...any)
+}, o export.Options, text string, want [][]string) {
 	comma := ','
 	if o.Excel {
 		rest, marked := strings.CutPrefix(text, "\ufeff")
@@ -219,7 +221,9 @@ func readsBack(t interface{ Fatalf(format string, args ...any) }, o export.Optio
 
 // harmless checks a defused text: no spreadsheet takes it for a formula and no terminal for a
 // command, and nothing of it that can be seen is gone.
-func harmless(t interface{ Fatalf(format string, args ...any) }, cell, was string) {
+func harmless(t interface {
+	Fatalf(format string, args ...any)
+}, cell, was string) {
 	first, _ := utf8.DecodeRuneInString(strings.TrimSpace(cell))
 	if cell != "" && (strings.ContainsRune("=+-@＝＋－＠\t\r\n", rune(cell[0])) || strings.ContainsRune("=+-@＝＋－＠", first)) {
 		t.Fatalf("%q is written as the formula %q", was, cell)

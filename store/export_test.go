@@ -86,19 +86,27 @@ func (s *Store) Conn() *sql.DB { return s.conn }
 // Plan returns the database's query plans, step by step, for finding shops with due
 // invoices, and the invoices of one to fetch.
 func (s *Store) Plan(ctx context.Context, dataset Dataset, due Due) (news, fetch []string) {
-	explain := func(query string, args []any) []string {
-		rows, err := s.conn.QueryContext(ctx, map[bool]string{true: "EXPLAIN QUERY PLAN ", false: "EXPLAIN "}[s.dialect.isSQLite()]+query, args...)
-		if err != nil {
-			return []string{err.Error()}
-		}
-		var steps []string
-		for _, row := range texts(rows) {
-			steps = append(steps, strings.Join(row, " "))
-		}
-		return steps
+	query, args := s.dialect.dueInvoices(due)
+	news = s.explain(ctx, query, args)
+	query, args = invoicesToFetch(dataset, due, true, true, 100)
+	return news, s.explain(ctx, query, args)
+}
+
+// PlanOfHistory returns the database's query plan, step by step, for a piece of a shop's history.
+func (s *Store) PlanOfHistory(ctx context.Context, shop string, until Position, after *Change) []string {
+	query, args := changesAfter(shop, time.Time{}, until, after, 100)
+	return s.explain(ctx, query, args)
+}
+
+func (s *Store) explain(ctx context.Context, query string, args []any) (steps []string) {
+	rows, err := s.conn.QueryContext(ctx, map[bool]string{true: "EXPLAIN QUERY PLAN ", false: "EXPLAIN "}[s.dialect.isSQLite()]+query, args...)
+	if err != nil {
+		return []string{err.Error()}
 	}
-	news = explain(s.dialect.dueInvoices(due))
-	return news, explain(invoicesToFetch(dataset, due, true, true, 100))
+	for _, row := range texts(rows) {
+		steps = append(steps, strings.Join(row, " "))
+	}
+	return steps
 }
 
 // BeforeReaders returns a database to the schema from before readers, with the views that

@@ -129,15 +129,17 @@ func (s *Store) EachChange(ctx context.Context, shop string, since time.Time, un
 }
 
 // changesAfter returns the query for a piece of a shop's history. It reads a range of the index
-// changes_committed.
+// changes_committed in order: "token + 0" keeps SQLite from reading the whole history by the
+// primary key, and sorting it.
 func changesAfter(shop string, since time.Time, until Position, after *Change, piece int) (query string, args []any) {
-	where, args := "shop = ? AND (token < ? OR token = ? AND seq <= ?)", []any{shop, until.Token, until.Token, until.Seq}
+	where, args := "shop = ? AND (token + 0 < ? OR token + 0 = ? AND seq <= ?) AND committed_at >= ?", []any{shop, until.Token, until.Token, until.Seq}
 	switch {
 	case after != nil:
-		where += " AND committed_at >= ? AND (committed_at > ? OR token > ? OR token = ? AND (seq > ? OR seq = ? AND n > ?))"
+		where += " AND (committed_at > ? OR token + 0 > ? OR token + 0 = ? AND (seq > ? OR seq = ? AND n > ?))"
 		args = append(args, after.CommittedAt, after.CommittedAt, after.Token, after.Token, after.Seq, after.Seq, after.N)
-	case !since.IsZero():
-		where += " AND committed_at >= ?"
+	case since.IsZero():
+		args = append(args, At(time.Unix(0, 0)))
+	default:
 		args = append(args, At(since))
 	}
 	return "SELECT " + changeColumns + " FROM changes WHERE " + where + " ORDER BY committed_at, token, seq, n LIMIT ?", append(args, piece)

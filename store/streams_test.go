@@ -191,3 +191,65 @@ func TestStreamsEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestStreamsReadOnce: however many rows a shop has, a stream reads each about once, and not all
+// that are left for every piece.
+func TestStreamsReadOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		const rows, piece = 6000, 200
+		ctx := t.Context()
+		l := &lease{t: t, s: s, name: "shop1", token: addShop(t, s, "shop1")}
+		for n := 0; n < rows; n += 500 {
+			var a store.Applied
+			for i := range 500 {
+				number := n + i + 1
+				a.Items = append(a.Items, itemRow(fmt.Sprint(number), "5", l.token))
+				a.Places = append(a.Places, inPlace(fmt.Sprint(number), "1", "5", 0))
+				a.Changes = append(a.Changes, plan.Change{Kind: plan.KindStock, Number: fmt.Sprint(number), What: plan.WhatStock, ObservedAt: noon})
+				a.Invoices = append(a.Invoices, plan.InvoiceRow{Invoice: plan.Invoice{Number: int64(number), Currency: "DKK"}, FoundAt: noon})
+			}
+			l.seq++
+			must(t, commit(ctx, s, fenceOf(t, s, l.name, l.token, l.seq), a, noon.Add(time.Duration(n)*time.Millisecond)))
+		}
+		until, err := s.Position(ctx, "shop1")
+		must(t, err)
+		if s.Embedded() {
+			after := all(t, s.EachChange(ctx, "shop1", time.Time{}, until, rows))[rows/2]
+			for _, last := range []*store.Change{nil, &after} {
+				if steps := strings.Join(s.PlanOfHistory(ctx, "shop1", until, last), "; "); !strings.Contains(steps, "USING INDEX changes_committed (shop=?") || strings.Contains(steps, "B-TREE FOR ORDER BY") {
+					t.Errorf("after %v: %s", last, steps)
+				}
+			}
+			return
+		}
+		must(t, s.Exec(ctx, "ANALYZE TABLE changes, items, item_places, invoices"))
+		s.Conn().SetMaxOpenConns(1)
+		reads := func() (n int) {
+			t.Helper()
+			for _, row := range s.Rows(ctx, "SHOW SESSION STATUS LIKE 'Handler_read%'") {
+				var one int
+				_, err := fmt.Sscan(row[1], &one)
+				must(t, err)
+				n += one
+			}
+			return n
+		}
+		for what, run := range map[string]func() int{
+			"items":         func() int { return len(all(t, s.EachItem(ctx, "shop1", false, piece))) },
+			"items, places": func() int { return len(all(t, s.EachItem(ctx, "shop1", true, piece))) },
+			"changes":       func() int { return len(all(t, s.EachChange(ctx, "shop1", time.Time{}, until, piece))) },
+			"invoices":      func() int { return len(all(t, s.EachInvoice(ctx, "shop1", piece))) },
+		} {
+			before := reads()
+			if n := run(); n != rows {
+				t.Errorf("%s: %d rows, expected %d", what, n, rows)
+			}
+			// With places each item is read, sorted and joined. A time that many changes share is read
+			// again with each piece of them. All that are left for every piece would be 15 for each row.
+			if n := reads() - before; n > 8*rows {
+				t.Errorf("%s: %d reads for %d rows", what, n, rows)
+			}
+		}
+	})
+}
