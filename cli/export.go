@@ -84,7 +84,7 @@ func write[R any](c *call, f exportFlags, name string, read func(context.Context
 		err = out.keep()
 	}
 	if err != nil {
-		return fmt.Errorf("export the %s of %s: %w%s", e.what, name, err, out.incomplete(written))
+		return fmt.Errorf("export the %s of %s: %w%s", e.what, name, err, out.incomplete())
 	}
 	if out.named() {
 		_, err = fmt.Fprintf(c.Stdout, "%s: %d %s written to %s\n", name, written, e.what, terminal.Escape(f.Output))

@@ -140,3 +140,43 @@ func TestNotAFile(t *testing.T) {
 		t.Errorf("in no directory: %v", err)
 	}
 }
+
+// TestStillThere: an export of a shop that was removed meanwhile, and perhaps added again, fails.
+func TestStillThere(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s, err := store.Open(ctx, store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	add := func(at time.Time) {
+		t.Helper()
+		if err := s.AddShop(ctx, store.Shop{Shop: "shop1234", GrantToken: []byte("sealed")}, []byte("01234567890123456789012345678901"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	add(noonOf23)
+	was, err := s.Shop(ctx, "shop1234")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stillThere(ctx, s, was); err != nil {
+		t.Error(err)
+	}
+	if err := s.RemoveShop(ctx, "shop1234"); err != nil {
+		t.Fatal(err)
+	}
+	removed := func() {
+		t.Helper()
+		if err := stillThere(ctx, s, was); err == nil || err.Error() != "the shop was removed meanwhile" {
+			t.Errorf("%v", err)
+		}
+	}
+	removed()
+	add(noonOf23.Add(time.Second))
+	removed()
+}

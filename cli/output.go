@@ -62,12 +62,12 @@ func (c *call) onTerminal() bool {
 // named reports whether it is a file.
 func (o *output) named() bool { return o.path != "" }
 
-// incomplete says what is left of an export that failed after so many rows.
-func (o *output) incomplete(written int64) string {
+// incomplete says what is left of an export that failed.
+func (o *output) incomplete() string {
 	if o.named() {
 		return fmt.Sprintf(": %s was not written", o.path)
 	}
-	return fmt.Sprintf(": the output is incomplete, it ends after %d row(s)", written)
+	return ": the output is incomplete"
 }
 
 // keep makes the file appear, in place of one that was there.

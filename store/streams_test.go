@@ -199,18 +199,18 @@ func TestStreamsReadOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		const rows, piece = 6000, 200
 		ctx := t.Context()
-		l := &lease{t: t, s: s, name: "shop1", token: addShop(t, s, "shop1")}
+		token, seq := addShop(t, s, "shop1"), int64(0)
 		for n := 0; n < rows; n += 500 {
 			var a store.Applied
 			for i := range 500 {
 				number := n + i + 1
-				a.Items = append(a.Items, itemRow(fmt.Sprint(number), "5", l.token))
+				a.Items = append(a.Items, itemRow(fmt.Sprint(number), "5", token))
 				a.Places = append(a.Places, inPlace(fmt.Sprint(number), "1", "5", 0))
 				a.Changes = append(a.Changes, plan.Change{Kind: plan.KindStock, Number: fmt.Sprint(number), What: plan.WhatStock, ObservedAt: noon})
 				a.Invoices = append(a.Invoices, plan.InvoiceRow{Invoice: plan.Invoice{Number: int64(number), Currency: "DKK"}, FoundAt: noon})
 			}
-			l.seq++
-			must(t, commit(ctx, s, fenceOf(t, s, l.name, l.token, l.seq), a, noon.Add(time.Duration(n)*time.Millisecond)))
+			seq++
+			must(t, commit(ctx, s, fenceOf(t, s, "shop1", token, seq), a, noon.Add(time.Duration(n)*time.Millisecond)))
 		}
 		until, err := s.Position(ctx, "shop1")
 		must(t, err)
