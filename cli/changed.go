@@ -44,6 +44,7 @@ func changedSettings(before, after store.Shop) (list []changedSetting) {
 	differs("invoices from", firstInvoice(before), firstInvoice(after))
 	differs("order field", string(before.OrderField), string(after.OrderField))
 	differs("order pattern", before.OrderPattern, after.OrderPattern)
+	differs("language", string(before.Lang), string(after.Lang))
 	differs("paused since", shownOrNone(before.PausedAt), shownOrNone(after.PausedAt))
 	differs("pause reason", before.PauseReason, after.PauseReason)
 	return list
