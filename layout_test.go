@@ -19,18 +19,20 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic engine plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
+	"cli": "budget config daemon economic economic/webhooksapi engine plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
 
 	"daemon":    "config engine plan secret status store systemd terminal webhook",
 	"engine":    "budget config economic lease plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",
 	"inbox":     "plan store",
-	"status":    "budget economic plan rackbeat reconcile store terminal",
+	"status":    "budget economic economic/webhooksapi plan rackbeat reconcile store terminal webhook",
 	"lease":     "store",
 	"store":     "plan store/dsn store/rights",
 	"webhook":   "terminal",
 	"config":    "plan secret store/dsn",
+
+	"economic/webhooksapi": "budget rest secret",
 
 	"source/economic": "budget economic plan source source/remote",
 	"source/rackbeat": "budget plan rackbeat source source/remote",

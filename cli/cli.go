@@ -55,6 +55,7 @@ type commands struct {
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
 	Status    statusCmd    `cmd:"" help:"Show the state of each shop."`
 	Why       whyCmd       `cmd:"" help:"Explain an item's stock or an invoice."`
+	Webhooks  webhooksCmd  `cmd:"" help:"Show how a shop's webhooks fare; set them up at e-conomic."`
 	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
 	Diff      diffCmd      `cmd:"" help:"Show differences between e-conomic and the database; changes nothing."`
 	Approve   approveCmd   `cmd:"" help:"Approve the losses for which a shop is held."`

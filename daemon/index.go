@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/store"
 )
@@ -24,17 +25,18 @@ type index struct {
 	mu         sync.RWMutex
 	generation int64
 	shops      map[string]store.Shop
-	codes      map[string][]*code
+	codes      map[string][]*code // that people enter
+	inHeader   map[string][]*code // of webhooks that lagerd has set up
 
 	usesMu sync.Mutex
 	uses   []store.CodeUse // to be saved
 }
 
-// code is one of a shop's integration codes.
+// code is one of a shop's codes.
 type code struct {
 	hash     [sha256.Size]byte
 	recorded atomic.Int64 // Unix time of the last use recorded; 0: none
-	among    bool         // the shop has other codes
+	among    bool         // the shop has others with the same use
 }
 
 // recordEvery is the interval at which uses of a code are recorded while its shop has
@@ -63,24 +65,41 @@ func (x *index) Refresh(ctx context.Context) error {
 	for _, s := range list {
 		shops[s.Shop] = s
 	}
-	codes := make(map[string][]*code, len(list))
+	codes, inHeader := readCodes(hashes)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.generation, x.shops, x.codes, x.inHeader = generation, shops, codes, inHeader
+	return nil
+}
+
+// readCodes returns the codes of each shop that people enter, and those that are in headers.
+func readCodes(hashes []store.ShopCode) (entered, inHeader map[string][]*code) {
+	type use struct {
+		shop string
+		kind plan.Kind
+	}
+	entered, inHeader = make(map[string][]*code, len(hashes)), map[string][]*code{}
+	alike := make(map[use][]*code, len(hashes))
 	for _, c := range hashes {
 		one := &code{}
 		copy(one.hash[:], c.CodeHash)
 		if !c.UsedAt.IsZero() {
 			one.recorded.Store(c.UsedAt.Unix())
 		}
-		codes[c.Shop] = append(codes[c.Shop], one)
+		into := entered
+		if c.InHeader() {
+			into = inHeader
+		}
+		into[c.Shop] = append(into[c.Shop], one)
+		its := use{c.Shop, c.Kind}
+		alike[its] = append(alike[its], one)
 	}
-	for _, live := range codes {
+	for _, live := range alike {
 		for _, c := range live {
 			c.among = len(live) > 1
 		}
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.generation, x.shops, x.codes = generation, shops, codes
-	return nil
+	return entered, inHeader
 }
 
 // Generation implements engine.Shops.
@@ -98,18 +117,35 @@ func (x *index) Shop(name string) (store.Shop, bool) {
 	return s, ok
 }
 
-// liveCodes is how many codes are always compared: the time an answer takes must not
-// reveal how many codes a shop has, or whether it exists.
-const liveCodes = 2
+// How many codes are always compared: the time an answer takes must not reveal how many codes a
+// shop has, or whether it exists.
+const (
+	liveCodes   = 2
+	headerCodes = 2 * store.HeaderCodesPerKind // of stock and of invoices
+)
 
 // Authenticate implements webhook.Authenticator.
 func (x *index) Authenticate(shop, code string) bool {
-	hash := x.keys.HashCode(shop, code)
 	x.mu.RLock()
 	known := x.codes[shop]
 	x.mu.RUnlock()
+	return x.among(shop, code, known, liveCodes)
+}
+
+// AuthenticateHeader implements webhook.Authenticator.
+func (x *index) AuthenticateHeader(shop, code string) bool {
+	x.mu.RLock()
+	known := x.inHeader[shop]
+	x.mu.RUnlock()
+	return x.among(shop, code, known, headerCodes)
+}
+
+// among reports whether text is one of a shop's known codes, of which as many are compared as it
+// may have.
+func (x *index) among(shop, text string, known []*code, most int) bool {
+	hash := x.keys.HashCode(shop, text)
 	found := -1
-	for i := range liveCodes {
+	for i := range most {
 		var other [sha256.Size]byte
 		exists := 0
 		if i < len(known) {

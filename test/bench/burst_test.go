@@ -206,6 +206,8 @@ type plainCodes struct {
 	hashes map[string][sha256.Size]byte
 }
 
+func (plainCodes) AuthenticateHeader(string, string) bool { return false }
+
 func (plainCodes) AuthenticateToken(string, string) bool { return true }
 
 func (c plainCodes) Authenticate(shop, code string) bool {

@@ -137,6 +137,9 @@ func (i *instance) newHandler() http.Handler {
 // Authenticate implements webhook.Authenticator.
 func (x *shops) Authenticate(shop, code string) bool { return x.known(shop) && code == codeOf(shop) }
 
+// AuthenticateHeader implements webhook.Authenticator: no lagerd here has set webhooks up.
+func (x *shops) AuthenticateHeader(string, string) bool { return false }
+
 // AuthenticateToken implements webhook.Authenticator, as a lagerd's index of shops does.
 func (x *shops) AuthenticateToken(shop, token string) bool {
 	s, _ := x.Shop(shop)

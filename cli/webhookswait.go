@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"lagerd/status"
+	"lagerd/store"
+	"lagerd/terminal"
+	"lagerd/webhook"
+)
+
+// logEvery is how often --wait looks into the webhook log, which is written every second.
+const logEvery = 500 * time.Millisecond
+
+// wait shows each call as it comes, until one of the type is received.
+func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	type place struct {
+		slot int
+		at   time.Time
+	}
+	seen := map[place]bool{} // by its own clock: that of the lagerd that logs may differ
+	old, err := s.WebhookLog(ctx, shop.Shop)
+	if err != nil {
+		return err
+	}
+	for _, call := range old {
+		seen[place{call.Slot, call.CalledAt.Time}] = true
+	}
+	fmt.Fprintf(c.Stdout, "Waiting for a call of %s, for %s at most. Ctrl-C ends the waiting only: lagerd goes on receiving calls.\n", cmd.whose(shop), cmd.Timeout)
+	deadline := time.After(cmd.Timeout)
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.New("the waiting was ended: lagerd goes on receiving calls")
+		case <-deadline:
+			return fmt.Errorf("no call of %s was received within %s: see `lagerd webhooks %s` for what to check", cmd.whose(shop), cmd.Timeout, shop.Shop)
+		case <-time.After(logEvery):
+		}
+		log, err := s.WebhookLog(ctx, shop.Shop)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		for i := len(log) - 1; i >= 0; i-- {
+			call := log[i]
+			if its := (place{call.Slot, call.CalledAt.Time}); seen[its] {
+				continue
+			}
+			seen[place{call.Slot, call.CalledAt.Time}] = true
+			if cmd.received(c, shop, call) {
+				return nil
+			}
+		}
+	}
+}
+
+// whose names what is waited for.
+func (cmd webhooksCmd) whose(shop store.Shop) string {
+	if cmd.Type == "" {
+		return shop.Shop
+	}
+	return shop.Shop + " with type=" + cmd.Type
+}
+
+// received shows a call, and reports whether it was received and is of the type that is waited for.
+func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall) bool {
+	about := ""
+	if call.Number != "" {
+		about = fmt.Sprintf(" %q", call.Number)
+	}
+	fmt.Fprintf(c.Stdout, "%s UTC  %s%s from %s: %d %s\n", call.CalledAt.UTC().Format(time.DateTime), orUnknown(string(call.Kind)), about, terminal.Escape(call.Remote), call.Status, terminal.Escape(call.Outcome))
+	if text := webhook.ToDo(call.Outcome); text != "" {
+		fmt.Fprintf(c.Stdout, "  %s\n", text)
+	}
+	wanted := cmd.Type == "" || status.WebhookType(cmd.Type).Kind() == call.Kind
+	good := call.Status == 200 && wanted
+	if good {
+		fmt.Fprintf(c.Stdout, "%s: received. It works.\n", shop.Shop)
+	}
+	return good
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "unknown type"
+	}
+	return terminal.Escape(text)
+}
