@@ -37,6 +37,8 @@ func (cmd webhooksCmd) Run(c *call) error {
 	switch {
 	case cmd.Type != "" && !cmd.Wait:
 		return errors.New("--type requires --wait")
+	case cmd.Timeout <= 0:
+		return fmt.Errorf("--timeout %s: expected a time such as 10m", cmd.Timeout)
 	case cmd.Offline && (cmd.SetUp || cmd.SwitchOn):
 		return errors.New("--offline asks e-conomic nothing, and --set-up and --switch-on change something there: remove one")
 	case cmd.Since <= 0:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"lagerd/config"
 	"lagerd/economic/webhooksapi"
@@ -135,12 +136,23 @@ func unclear(err error) bool {
 	return kind == rest.KindUnavailable || kind == rest.KindMalformed || kind == ""
 }
 
+// rereadWithin is how long it takes until every lagerd accepts a new code: they look for changed shops
+// each second.
+const rereadWithin = 2 * time.Second
+
 // newCode makes a header code for the webhook of a type and stores its hash, beside that of the
-// webhook's present one.
+// webhook's present one. It returns once calls with it are accepted.
 func (h *hookSetup) newCode(ctx context.Context, t status.WebhookType) (webhooksapi.Header, []byte, error) {
 	code := secret.NewCode(rand.Reader)
 	hash := h.keys.HashCode(h.shop.Shop, code)
 	err := h.store.AddHeaderCode(ctx, h.shop.Shop, t.Kind(), hash[:], now())
+	if err == nil {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(rereadWithin):
+		}
+	}
 	return webhooksapi.Header{Key: webhook.HeaderCode, Value: secret.NewText(code)}, hash[:], err
 }
 

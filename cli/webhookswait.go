@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -33,7 +34,8 @@ func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
 	for _, call := range old {
 		seen[place{call.Slot, call.CalledAt.Time}] = true
 	}
-	fmt.Fprintf(c.Stdout, "Waiting for a call of %s, for %s at most. Ctrl-C ends the waiting only: lagerd goes on receiving calls.\n", cmd.whose(shop), cmd.Timeout)
+	fmt.Fprintf(c.Stdout, cmd.Lang.Pick("Waiting for a call of %s, for %s at most. Ctrl-C ends the waiting only: lagerd goes on receiving calls.\n",
+		"Venter på et kald fra %s, højst %s. Ctrl-C slutter kun ventetiden: lagerd bliver ved med at modtage kald.\n"), cmd.whose(shop), cmd.Timeout)
 	deadline := time.After(cmd.Timeout)
 	for {
 		select {
@@ -70,18 +72,26 @@ func (cmd webhooksCmd) whose(shop store.Shop) string {
 
 // received shows a call, and reports whether it was received and is of the type that is waited for.
 func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall) bool {
-	about := ""
+	about, of := "", status.WebhookTypes(shop)[0]
+	for _, t := range status.WebhookTypes(shop) {
+		if t.Kind() == call.Kind {
+			of = t
+		}
+	}
 	if call.Number != "" {
 		about = fmt.Sprintf(" %q", call.Number)
 	}
-	fmt.Fprintf(c.Stdout, "%s UTC  %s%s from %s: %d %s\n", call.CalledAt.UTC().Format(time.DateTime), orUnknown(string(call.Kind)), about, terminal.Escape(call.Remote), call.Status, terminal.Escape(call.Outcome))
-	if text := webhook.ToDo(call.Outcome); text != "" {
+	fmt.Fprintf(c.Stdout, "%s UTC  %s%s, %s: %d %s\n", call.CalledAt.UTC().Format(time.DateTime), orUnknown(string(call.Kind)), about, terminal.Escape(call.Remote), call.Status, terminal.Escape(call.Outcome))
+	text := cmd.Lang.Advice(of, call)
+	if text == "" {
+		text = webhook.ToDo(call.Outcome)
+	}
+	if text != "" {
 		fmt.Fprintf(c.Stdout, "  %s\n", text)
 	}
-	wanted := cmd.Type == "" || status.WebhookType(cmd.Type).Kind() == call.Kind
-	good := call.Status == 200 && wanted
+	good := call.Status == http.StatusOK && (cmd.Type == "" || status.WebhookType(cmd.Type) == of && call.Kind != "")
 	if good {
-		fmt.Fprintf(c.Stdout, "%s: received. It works.\n", shop.Shop)
+		fmt.Fprintf(c.Stdout, "%s: %s\n", shop.Shop, cmd.Lang.Pick("received. It works.", "modtaget. Det virker."))
 	}
 	return good
 }

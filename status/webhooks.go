@@ -108,8 +108,11 @@ type Calls struct {
 	From        string // the address that the last one came from
 }
 
-// add adds a call that is older than those before.
+// add adds a call that is older than those before. On nil it does nothing.
 func (c *Calls) add(call store.LoggedCall) {
+	if c == nil {
+		return
+	}
 	if c.Count == 0 {
 		c.Last, c.From = call.CalledAt.Time, call.Remote
 	}
@@ -292,6 +295,6 @@ func HealthOfWebhooks(t WebhookType, f WebhookFacts, l Language) WebhookHealth {
 	if h.Changes > 0 {
 		h.MissedShare = new(float64(h.Missed) / float64(h.Changes))
 	}
-	h.Says, h.ToDo = l.health(t, state)
+	h.Says, h.ToDo = l.Health(t, state)
 	return h
 }

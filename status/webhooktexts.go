@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"lagerd/store"
 	"lagerd/terminal"
 )
 
@@ -20,8 +21,8 @@ const (
 	Danish  Language = "da"
 )
 
-// pick returns the text in the language.
-func (l Language) pick(en, da string) string {
+// Pick returns the text in the language.
+func (l Language) Pick(en, da string) string {
 	if l == Danish {
 		return da
 	}
@@ -34,20 +35,20 @@ type words struct{ service, where, hook, name, field, things, test, number strin
 func (l Language) words(t WebhookType) words {
 	w := words{
 		service: "e-conomic",
-		where:   l.pick("All settings → Extensions → Webhooks in e-conomic", "Alle indstillinger → Udvidelser → Webhooks i e-conomic"),
-		name:    l.pick("Inventory updated", "Varelager opdateret"), field: t.usualField(),
-		things: l.pick("items", "varer"), number: l.pick("item number", "varenummer"),
-		test: l.pick("change the stock of an item", "ret lagerbeholdningen af en vare"),
+		where:   l.Pick("All settings → Extensions → Webhooks in e-conomic", "Alle indstillinger → Udvidelser → Webhooks i e-conomic"),
+		name:    l.Pick("Inventory updated", "Varelager opdateret"), field: t.usualField(),
+		things: l.Pick("items", "varer"), number: l.Pick("item number", "varenummer"),
+		test: l.Pick("change the stock of an item", "ret lagerbeholdningen af en vare"),
 	}
 	switch t {
 	case WebhookInvoice:
-		w.name, w.things, w.number = l.pick("Invoice booked", "Faktura bogført"), l.pick("booked invoices", "bogførte fakturaer"), l.pick("invoice number", "fakturanummer")
-		w.test = l.pick("book an invoice", "bogfør en faktura")
+		w.name, w.things, w.number = l.Pick("Invoice booked", "Faktura bogført"), l.Pick("booked invoices", "bogførte fakturaer"), l.Pick("invoice number", "fakturanummer")
+		w.test = l.Pick("book an invoice", "bogfør en faktura")
 	case WebhookRackbeat:
-		w.service, w.where, w.name = "Rackbeat", l.pick("Webhooks in Rackbeat's settings", "Webhooks i Rackbeats indstillinger"), "inventory.changed"
+		w.service, w.where, w.name = "Rackbeat", l.Pick("Webhooks in Rackbeat's settings", "Webhooks i Rackbeats indstillinger"), "inventory.changed"
 	case WebhookStock:
 	}
-	w.hook = l.pick("the webhook “", "webhooket »") + w.name + l.pick("”", "«")
+	w.hook = l.Pick("the webhook “", "webhooket »") + w.name + l.Pick("”", "«")
 	return w
 }
 
@@ -65,14 +66,14 @@ var healthTexts = map[WebhookState]struct{ en, da, doEN, doDA string }{
 		doEN: "Nothing is lost: lagerd finds each change within about a minute anyway. {service} calls late, and there is nothing to set right.",
 		doDA: "Intet går tabt: lagerd finder alligevel hver ændring inden for cirka et minut. {service} kalder for sent, og der er ikke noget at rette."},
 	WebhooksMissing: {en: "some are missing", da: "nogle mangler",
-		doEN: "Nothing is lost, only later: lagerd finds each change within about a minute. Open the log of calls of {hook} under {where}. Are there calls that failed? Then see what they were answered. If all of them went well, ask whoever runs lagerd to look for the others on the way.",
-		doDA: "Intet går tabt, det kommer kun senere: lagerd finder hver ændring inden for cirka et minut. Åbn loggen over kald for {hook} under {where}. Er der kald, som fejlede? Så se, hvad svaret var. Gik de alle godt, så bed den, der driver lagerd, om at lede efter resten på vejen."},
+		doEN: "Nothing is lost, only later: lagerd finds each change within about a minute. Open the log of calls of {hook} under {where}. Are there calls that failed? Then see what they were answered. If all of them went well, ask whoever runs lagerd to look for the others on the way. All is well again once ten changes in a row were announced.",
+		doDA: "Intet går tabt, det kommer kun senere: lagerd finder hver ændring inden for cirka et minut. Åbn loggen over kald for {hook} under {where}. Er der kald, som fejlede? Så se, hvad svaret var. Gik de alle godt, så bed den, der driver lagerd, om at lede efter resten på vejen. Alt er godt igen, når ti ændringer i træk er meldt."},
 	WebhooksStopped: {en: "have stopped coming", da: "er holdt op med at komme",
-		doEN: "Open {where}. Is {hook} still there, and switched on? Its log of calls says what went wrong last. Switch it on again, then {test} to try it.",
-		doDA: "Åbn {where}. Er {hook} der stadig, og er det slået til? Dets log over kald viser, hvad der sidst gik galt. Slå det til igen, og {test} for at prøve det."},
+		doEN: "Open {where}. Is {hook} still there, and switched on? Its log of calls says what went wrong last. Switch it on again. To try it, {test}.",
+		doDA: "Åbn {where}. Er {hook} der stadig, og er det slået til? Dets log over kald viser, hvad der sidst gik galt. Slå det til igen, og prøv det: {test}."},
 	WebhooksNever: {en: "none has ever come", da: "der er aldrig kommet nogen",
-		doEN: "Open {where}. {Hook} must be there and switched on, with exactly the URL and the data that you were given. Then {test} to try it.",
-		doDA: "Åbn {where}. {Hook} skal være der og være slået til, med præcis den URL og de data, som du har fået. Derefter: {test} for at prøve det."},
+		doEN: "Open {where}. {Hook} must be there and switched on, with exactly the URL and the data that you were given. To try it, {test}.",
+		doDA: "Åbn {where}. {Hook} skal være der og være slået til, med præcis den URL og de data, som du har fået. Prøv det så: {test}."},
 	WebhooksWrongCode: {en: "come with a wrong username or code", da: "kommer med forkert brugernavn eller kode",
 		doEN: "Open {hook} under {where}, and copy the text in again, exactly as you were given it. If you do not have it any more, ask whoever runs lagerd for a new code.",
 		doDA: "Åbn {hook} under {where}, og kopiér teksten ind igen, præcis som du fik den. Har du den ikke mere, så bed den, der driver lagerd, om en ny kode."},
@@ -90,38 +91,50 @@ var healthTexts = map[WebhookState]struct{ en, da, doEN, doDA string }{
 		doDA: "De numre, der kommer, hører ikke til nogen af dine {things} i {service}. Åbn {hook} under {where}: har det den rigtige type? Var det kun en prøve, så brug et rigtigt {number}."},
 }
 
-// health returns what a state is called, and what to do about it.
-func (l Language) health(t WebhookType, s WebhookState) (says, toDo string) {
+// Health returns what a state is called, and what to do about it.
+func (l Language) Health(t WebhookType, s WebhookState) (says, toDo string) {
 	text, w := healthTexts[s], l.words(t)
-	toDo = w.in(l.pick(text.doEN, text.doDA))
+	toDo = w.in(l.Pick(text.doEN, text.doDA))
 	first, size := utf8.DecodeRuneInString(w.hook)
-	return l.pick(text.en, text.da), strings.ReplaceAll(toDo, "{Hook}", strings.ToUpper(string(first))+w.hook[size:])
+	return l.Pick(text.en, text.da), strings.ReplaceAll(toDo, "{Hook}", strings.ToUpper(string(first))+w.hook[size:])
+}
+
+// Advice returns what to do about a call of a type that was not received, "" if there is nothing.
+func (l Language) Advice(t WebhookType, call store.LoggedCall) string {
+	var f WebhookFacts
+	f.class(call).add(call)
+	state, _ := f.wrong(true)
+	if state == "" {
+		return ""
+	}
+	_, toDo := l.Health(t, state)
+	return toDo
 }
 
 // seen returns what is seen at e-conomic with its text.
 func (l Language) seen(s WebhookSeen) WebhookSeen {
 	switch s.State {
 	case SeenOn:
-		s.Says = l.pick("set up by lagerd, and on", "oprettet af lagerd, og slået til")
+		s.Says = l.Pick("set up by lagerd, and on", "oprettet af lagerd, og slået til")
 	case SeenOff:
-		s.Says = l.pick("set up by lagerd, and switched off", "oprettet af lagerd, men slået fra")
+		s.Says = l.Pick("set up by lagerd, and switched off", "oprettet af lagerd, men slået fra")
 		if s.OffSince != nil {
-			s.Says += l.pick(" since ", " siden ") + shown(s.OffSince)
+			s.Says += l.Pick(" since ", " siden ") + shown(s.OffSince)
 		}
 	case SeenOtherShop:
-		s.Says = l.pick("the only webhook that this event can have calls lagerd for another shop, or with another type: it is left alone",
+		s.Says = l.Pick("the only webhook that this event can have calls lagerd for another shop, or with another type: it is left alone",
 			"det eneste webhook, som denne hændelse kan have, kalder lagerd for en anden butik eller med en anden type: det røres ikke")
 	case SeenElsewhere:
-		s.Says = fmt.Sprintf(l.pick("the only webhook that this event can have calls %s, and not lagerd: it is another program's, and is left alone",
+		s.Says = fmt.Sprintf(l.Pick("the only webhook that this event can have calls %s, and not lagerd: it is another program's, and is left alone",
 			"det eneste webhook, som denne hændelse kan have, kalder %s og ikke lagerd: det tilhører et andet program og røres ikke"), terminal.Escape(s.Host))
 	case SeenNotVisible:
-		s.Says = l.pick("not visible here: e-conomic shows an app only the webhooks that it has set up itself. Whether one was entered by hand, the calls that arrive show",
+		s.Says = l.Pick("not visible here: e-conomic shows an app only the webhooks that it has set up itself. Whether one was entered by hand, the calls that arrive show",
 			"ikke synligt her: e-conomic viser kun en app de webhooks, den selv har oprettet. Om der er indtastet et, viser de kald, der kommer")
 	case SeenNoEvent:
-		s.Says = l.pick("e-conomic's webhooks API has no such event: this webhook can only be entered by hand",
+		s.Says = l.Pick("e-conomic's webhooks API has no such event: this webhook can only be entered by hand",
 			"e-conomics webhooks-API har ingen sådan hændelse: dette webhook kan kun indtastes")
 	case SeenNotAsked:
-		s.Says = l.pick("not seen: ", "ikke set: ") + s.Reason
+		s.Says = l.Pick("not seen: ", "ikke set: ") + s.Reason
 	}
 	return s
 }
@@ -163,14 +176,14 @@ func (h WebhookHealth) write(w io.Writer, s ShopWebhooks, l Language) error {
 		say(h.calls(l))
 		say(h.changes(l, s.Since))
 		if h.Unknown > 0 {
-			say(fmt.Sprintf(l.pick("%d of the last %d numbers in the calls do not exist.", "%d af de seneste %d numre i kaldene findes ikke."), h.Unknown, h.Named))
+			say(fmt.Sprintf(l.Pick("%d of the last %d numbers in the calls do not exist.", "%d af de seneste %d numre i kaldene findes ikke."), h.Unknown, h.Named))
 		}
 	}
 	if h.AtEconomic != nil {
-		say(l.pick("At e-conomic: ", "Hos e-conomic: ") + h.AtEconomic.Says + ".")
+		say(l.Pick("At e-conomic: ", "Hos e-conomic: ") + h.AtEconomic.Says + ".")
 	}
 	if h.ToDo != "" {
-		say(l.pick("What to do: ", "Hvad du kan gøre: ") + h.ToDo)
+		say(l.Pick("What to do: ", "Hvad du kan gøre: ") + h.ToDo)
 	}
 	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
 	return err
@@ -178,15 +191,15 @@ func (h WebhookHealth) write(w io.Writer, s ShopWebhooks, l Language) error {
 
 // calls returns what came.
 func (h WebhookHealth) calls(l Language) string {
-	text := l.pick("No call was accepted yet.", "Intet kald er modtaget endnu.")
+	text := l.Pick("No call was accepted yet.", "Intet kald er modtaget endnu.")
 	if h.LastCall != nil {
-		text = fmt.Sprintf(l.pick("The last call was accepted %s.", "Det seneste kald blev modtaget %s."), shown(h.LastCall))
+		text = fmt.Sprintf(l.Pick("The last call was accepted %s.", "Det seneste kald blev modtaget %s."), shown(h.LastCall))
 	}
 	switch {
 	case h.WrongCalls == 1:
-		text += fmt.Sprintf(l.pick(" One that was not came after it, from %s.", " Derefter kom et, som ikke blev modtaget, fra %s."), terminal.Escape(h.WrongFrom))
+		text += fmt.Sprintf(l.Pick(" One that was not came after it, from %s.", " Derefter kom et, som ikke blev modtaget, fra %s."), terminal.Escape(h.WrongFrom))
 	case h.WrongCalls > 1:
-		text += fmt.Sprintf(l.pick(" %d that were not came after it, the last from %s.", " Derefter kom %d, som ikke blev modtaget, det sidste fra %s."), h.WrongCalls, terminal.Escape(h.WrongFrom))
+		text += fmt.Sprintf(l.Pick(" %d that were not came after it, the last from %s.", " Derefter kom %d, som ikke blev modtaget, det sidste fra %s."), h.WrongCalls, terminal.Escape(h.WrongFrom))
 	}
 	return text
 }
@@ -194,12 +207,16 @@ func (h WebhookHealth) calls(l Language) string {
 // changes returns how many changes were found, and how many of them without a webhook.
 func (h WebhookHealth) changes(l Language, since time.Time) string {
 	if h.Changes == 0 {
-		return fmt.Sprintf(l.pick("Nothing changed since %s that a webhook should have announced.", "Intet er ændret siden %s, som et webhook skulle have meldt."), shown(when(since)))
+		return fmt.Sprintf(l.Pick("Nothing changed since %s that a webhook should have announced.", "Intet er ændret siden %s, som et webhook skulle have meldt."), shown(when(since)))
 	}
-	text := fmt.Sprintf(l.pick("Of %d changes since %s %d (%s %%) were found without a webhook, and %d before it came.", "Af %d ændringer siden %s blev %d (%s %%) fundet uden webhook og %d, før det kom."),
-		h.Changes, shown(when(since)), h.Missed, h.percent(), h.Late)
+	some := l.Pick("changes", "ændringer")
+	if h.Changes == 1 {
+		some = l.Pick("change", "ændring")
+	}
+	text := fmt.Sprintf(l.Pick("Of %d %s since %s, %d (%s %%) came without a webhook, and %d before it.", "Af %d %s siden %s kom %d (%s %%) uden webhook og %d før det."),
+		h.Changes, some, shown(when(since)), h.Missed, h.percent(), h.Late)
 	if h.Since != nil && (h.State == WebhooksMissing || h.State == WebhooksStopped) {
-		text += fmt.Sprintf(l.pick(" The first of the latest: %s.", " Den første af de seneste: %s."), shown(h.Since))
+		text += fmt.Sprintf(l.Pick(" The first without one, of the latest ten: %s.", " Den første uden, af de seneste ti: %s."), shown(h.Since))
 	}
 	return text
 }
