@@ -67,7 +67,7 @@ func (cmd webhooksCmd) whose(shop store.Shop) string {
 	if cmd.Type == "" {
 		return shop.Shop
 	}
-	return shop.Shop + " with type=" + cmd.Type
+	return shop.Shop + cmd.Lang.Pick(" with type=", " med type=") + cmd.Type
 }
 
 // received shows a call, and reports whether it was received and is of the type that is waited for.

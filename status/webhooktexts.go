@@ -196,10 +196,12 @@ func (h WebhookHealth) calls(l Language) string {
 		text = fmt.Sprintf(l.Pick("The last call was accepted %s.", "Det seneste kald blev modtaget %s."), shown(h.LastCall))
 	}
 	switch {
+	case h.WrongCalls > 0 && h.LastCall == nil:
+		text += fmt.Sprintf(l.Pick(" Calls so far: %d, the last from %s.", " Kald indtil nu: %d, det sidste fra %s."), h.WrongCalls, terminal.Escape(h.WrongFrom))
 	case h.WrongCalls == 1:
-		text += fmt.Sprintf(l.Pick(" One that was not came after it, from %s.", " Derefter kom et, som ikke blev modtaget, fra %s."), terminal.Escape(h.WrongFrom))
+		text += fmt.Sprintf(l.Pick(" Since then one call was not accepted, from %s.", " Siden er et kald blevet afvist, fra %s."), terminal.Escape(h.WrongFrom))
 	case h.WrongCalls > 1:
-		text += fmt.Sprintf(l.Pick(" %d that were not came after it, the last from %s.", " Derefter kom %d, som ikke blev modtaget, det sidste fra %s."), h.WrongCalls, terminal.Escape(h.WrongFrom))
+		text += fmt.Sprintf(l.Pick(" Since then %d calls were not accepted, the last from %s.", " Siden er %d kald blevet afvist, det sidste fra %s."), h.WrongCalls, terminal.Escape(h.WrongFrom))
 	}
 	return text
 }
