@@ -9,7 +9,6 @@ import (
 
 	"lagerd/config"
 	"lagerd/economic/webhooksapi"
-	"lagerd/rest"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
@@ -165,7 +164,7 @@ func (h *hooksAtEconomic) read(ctx context.Context) (err error) {
 	if h.seeing.Types, err = h.EventTypes(ctx); err == nil {
 		h.seeing.Hooks, err = h.Webhooks(ctx)
 	}
-	if err != nil && webhooksapi.KindOf(err) == rest.KindUnauthorized {
+	if err != nil && webhooksapi.KindOf(err) == webhooksapi.KindUnauthorized {
 		err = fmt.Errorf("%w: %s", err, "have the agreement's super-user grant the app access again, and store the new token with `lagerd shops set "+h.seeing.Shop+" --grant-token-file …`")
 	}
 	return err

@@ -10,7 +10,6 @@ import (
 
 	"lagerd/config"
 	"lagerd/economic/webhooksapi"
-	"lagerd/rest"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
@@ -133,7 +132,7 @@ func (h *hookSetup) notSetUp(event webhooksapi.EventType, err error) (said strin
 // unclear reports whether a call that failed may have changed something.
 func unclear(err error) bool {
 	kind := webhooksapi.KindOf(err)
-	return kind == rest.KindUnavailable || kind == rest.KindMalformed || kind == ""
+	return kind == webhooksapi.KindUnavailable || kind == webhooksapi.KindMalformed || kind == ""
 }
 
 // rereadWithin is how long it takes until every lagerd accepts a new code: they look for changed shops

@@ -33,10 +33,23 @@ const (
 	CodeNotHTTPS = "WebhookInvalidUrlScheme"
 )
 
+// Kind classifies a failed call by what it means to the caller.
+type Kind = rest.Kind
+
+// The kinds that callers tell apart; package rest has them all.
+const (
+	// KindUnauthorized (401): a token is wrong, or the agreement has revoked its grant.
+	KindUnauthorized = rest.KindUnauthorized
+	// KindUnavailable: there is no usable answer. What the call would have changed may be changed.
+	KindUnavailable = rest.KindUnavailable
+	// KindMalformed is an answer with unexpected content. The same applies.
+	KindMalformed = rest.KindMalformed
+)
+
 // Error is why a call failed. It never holds a token, a code or an address.
 type Error struct {
 	Op      string // the operation that failed: "read the webhooks"
-	Kind    rest.Kind
+	Kind    Kind
 	Status  int      // HTTP status, 0 without an answer
 	Codes   []string // e-conomic's errorCodes
 	Message string   // e-conomic's message and details, shortened, one line
@@ -47,7 +60,7 @@ type Error struct {
 }
 
 // kindText is each kind's text in an error message.
-var kindText = map[rest.Kind]string{
+var kindText = map[Kind]string{
 	rest.KindUnauthorized: "e-conomic refuses the token (or the agreement has revoked its grant)",
 	rest.KindForbidden:    "e-conomic denies access: its webhooks API is for apps with the role SuperUser",
 	rest.KindNotFound:     "not found at e-conomic",
@@ -93,7 +106,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf returns the Kind of the first *Error in err's tree, "" if there is none.
-func KindOf(err error) rest.Kind {
+func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
