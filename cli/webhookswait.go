@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -49,15 +50,12 @@ func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		for i := len(log) - 1; i >= 0; i-- {
-			call := log[i]
-			if its := (place{call.Slot, call.CalledAt.Time}); seen[its] {
-				continue
-			}
-			seen[place{call.Slot, call.CalledAt.Time}] = true
-			if cmd.received(c, shop, call) {
+		for _, call := range slices.Backward(log) {
+			its := place{call.Slot, call.CalledAt.Time}
+			if !seen[its] && cmd.received(c, shop, call) {
 				return nil
 			}
+			seen[its] = true
 		}
 	}
 }

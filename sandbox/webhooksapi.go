@@ -21,11 +21,12 @@ const webhooksAPIPath = "/webhooksapi/v1.0.0"
 // webhooksAPI serves e-conomic's webhooks API (apis.e-conomic.com/webhooksapi/v1.0.0): one webhook
 // per event type and agreement, of which an app sees those that it has made.
 func (s *Sandbox) webhooksAPI(w http.ResponseWriter, r *http.Request) {
-	a, ans := s.authenticate(r)
+	a, _ := s.authenticate(r)
 	if a == nil {
 		write(w, s.now(), problem(401, "Unauthorized", "", "the tokens are not accepted"))
 		return
 	}
+	var ans answer
 	f := a.faults()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
 	_, ok := a.spend(listCost, "webhooksapi")
@@ -65,7 +66,7 @@ func conflict() answer {
 	return ans
 }
 
-func (a *agreement) webhooksCall(r *http.Request, body []byte, f *Faults) answer {
+func (a *agreement) webhooksCall(r *http.Request, body []byte, f *Faults) answer { //nolint:gocyclo // one case per address
 	path := strings.TrimPrefix(r.URL.Path, webhooksAPIPath)
 	eventType, one := strings.CutPrefix(path, "/webhooks/")
 	a.mu.Lock()
@@ -103,7 +104,7 @@ func eventTypes(f *Faults) []any {
 			continue
 		}
 		fields := []any{}
-		for _, field := range strings.Fields(cmp.Or(mergeField[name], "[OLDNUMBER] [NEWNUMBER]")) {
+		for field := range strings.FieldsSeq(cmp.Or(mergeField[name], "[OLDNUMBER] [NEWNUMBER]")) {
 			if f.BareMergeFields {
 				field = strings.Trim(field, "[]")
 			}
@@ -198,7 +199,7 @@ func (a *agreement) update(existing, h *hook) answer {
 }
 
 // invalid returns the answer to a webhook that the API refuses, or nil.
-func (h hook) invalid(f *Faults) *answer {
+func (h hook) invalid(f *Faults) *answer { //nolint:gocyclo // one check per field
 	refuse := func(code, property, detail string) *answer {
 		ans := problem(400, code, property, detail)
 		return &ans

@@ -58,8 +58,10 @@ func (w words) in(text string) string {
 		"{things}", w.things, "{test}", w.test, "{number}", w.number).Replace(text)
 }
 
-// healthTexts are what each state is called, and what to do about it, in English and Danish.
-var healthTexts = map[WebhookState]struct{ en, da, doEN, doDA string }{
+// healthText is what a state is called, and what to do about it, in English and Danish.
+type healthText struct{ en, da, doEN, doDA string }
+
+var healthTexts = map[WebhookState]healthText{
 	WebhooksOff:    {en: "not kept for this shop", da: "bruges ikke i denne butik"},
 	WebhooksArrive: {en: "arrive", da: "kommer frem"},
 	WebhooksLate: {en: "arrive late", da: "kommer for sent",
@@ -236,7 +238,7 @@ func (h WebhookHealth) percent() string {
 // wrapped splits a text into lines that are indented and fit a terminal.
 func wrapped(text, indent string) (lines []string) {
 	line := indent
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines, line = append(lines, line), indent
 		}

@@ -42,7 +42,9 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	line("order number in", string(s.OrderField))
 	line("order pattern", s.OrderPattern)
 	line("webhook URL", webhookURL+"?")
-	line("webhook set-up", onOff(s.WebhookSetup))
+	if s.WebhookSetup {
+		line("webhook set-up", "allowed")
+	}
 	line("last good tick", shown(v.LastGoodTick))
 	line("last sweep", shown(v.LastSweep))
 	line("open hints", fmt.Sprintf("%d, oldest %s", v.OpenHints, shown(v.OldestHint)))

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,7 +183,7 @@ func (w Webhook) WithHeader(set Header) Webhook {
 			headers = append(headers, h)
 		}
 	}
-	w.Headers = append(headers, set)
+	w.Headers = slices.Concat(headers, []Header{set})
 	w.fields = maps.Clone(w.fields)
 	w.fields["customHeaders"] = encodeHeaders(w.Headers)
 	return w
