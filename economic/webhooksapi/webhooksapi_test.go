@@ -215,6 +215,39 @@ func TestPutsBackWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestCallsAndSwitchingOff: a webhook is called with its header and the number in its body; after
+// calls that failed e-conomic switches it off, and it can be switched on again.
+func TestCallsAndSwitchingOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.faults(map[string]any{"plainWebhooks": true, "disableAfter": 2})
+	called := make(chan string, 100)
+	shop := httptest.NewServer(http.HandlerFunc(func(res http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		called <- fmt.Sprintf("%s %s %s %s", r.Method, r.URL.RequestURI(), r.Header.Get("Lagerd-Webhook-Code"), body)
+		res.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer shop.Close()
+	d := draft(inventory)
+	d.URL = shop.URL + "/webhooks.php?type=stockUpdate"
+	w.must(w.Create(t.Context(), d))
+	for range 2 {
+		w.must(w.Post(agreement, "sell", map[string]any{"number": "00001", "quantity": 1}, nil))
+	}
+	if got, want := <-called, "POST /webhooks.php?type=stockUpdate "+code+" number=00001"; got != want {
+		t.Errorf("called with %q, expected %q", got, want)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !w.only().Disabled; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not switched off")
+		}
+	}
+	w.must(w.Replace(t.Context(), w.only().SwitchedOn()))
+	if h := w.only(); h.Disabled || h.LastDisabled.IsZero() {
+		t.Errorf("switched on: %t, last off %s", h.Disabled, h.LastDisabled)
+	}
+}
+
 // TestWritesOnlyIfAllowed: unless the shop allows it, nothing but GET is sent.
 func TestWritesOnlyIfAllowed(t *testing.T) {
 	t.Parallel()
