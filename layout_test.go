@@ -19,7 +19,7 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic engine export lang plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
+	"cli": "budget config daemon economic economic/webhooksapi engine export lang plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
 
 	"daemon":    "config engine plan secret status store systemd terminal webhook",
 	"export":    "plan store terminal",
@@ -27,11 +27,13 @@ var layout = map[string]string{
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",
 	"inbox":     "plan store",
-	"status":    "budget economic plan rackbeat reconcile store terminal",
+	"status":    "lang budget economic economic/webhooksapi plan rackbeat reconcile store terminal webhook",
 	"lease":     "store",
 	"store":     "lang plan store/dsn store/rights",
 	"webhook":   "lang terminal",
 	"config":    "plan secret store/dsn",
+
+	"economic/webhooksapi": "budget rest secret",
 
 	"source/economic": "budget economic plan source source/remote",
 	"source/rackbeat": "budget plan rackbeat source source/remote",

@@ -45,6 +45,7 @@ func changedSettings(before, after store.Shop) (list []changedSetting) {
 	differs("order field", string(before.OrderField), string(after.OrderField))
 	differs("order pattern", before.OrderPattern, after.OrderPattern)
 	differs("language", string(before.Lang), string(after.Lang))
+	differs("webhook set-up", allowedOrNot(before.WebhookSetup), allowedOrNot(after.WebhookSetup))
 	differs("paused since", shownOrNone(before.PausedAt), shownOrNone(after.PausedAt))
 	differs("pause reason", before.PauseReason, after.PauseReason)
 	return list
@@ -62,6 +63,13 @@ func onOrOff(on bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+func allowedOrNot(allowed bool) string {
+	if allowed {
+		return "allowed"
+	}
+	return "not allowed"
 }
 
 func countOrNone(n int) string {

@@ -17,7 +17,7 @@ var noonOf23 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // aShop is a shop with a value in every setting.
 func aShop() store.Shop {
-	return store.Shop{Shop: "shop1234", Lang: lang.English, GrantToken: []byte("sealed 1"), StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceRackbeat, RackbeatKey: []byte("sealed 2"),
+	return store.Shop{Shop: "shop1234", Lang: lang.English, WebhookSetup: true, GrantToken: []byte("sealed 1"), StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceRackbeat, RackbeatKey: []byte("sealed 2"),
 		RackbeatTokenHash: bytes.Repeat([]byte("x"), 64), Places: "1,4", StockDataset: "@7", InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference, OrderPattern: `#(\d+)`,
 		PausedAt: store.At(noonOf23), PauseReason: "stocktaking", Dataset: "shop1234", Generation: 7, CreatedAt: store.At(noonOf23), UpdatedAt: store.At(noonOf23)}
 }
@@ -29,6 +29,7 @@ func TestChangedSettings(t *testing.T) {
 		change func(*store.Shop)
 		want   string
 	}{
+		{"WebhookSetup", func(s *store.Shop) { s.WebhookSetup = false }, "webhook set-up: allowed → not allowed"},
 		{"Lang", func(s *store.Shop) { s.Lang = lang.Danish }, "language: en → da"},
 		{"GrantToken", func(s *store.Shop) { s.GrantToken = []byte("sealed 3") }, "grant token: stored anew"},
 		{"StockOn", func(s *store.Shop) { s.StockOn = false }, "stock: on → off"},

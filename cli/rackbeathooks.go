@@ -8,6 +8,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/rackbeat"
+	"lagerd/status"
 	"lagerd/store"
 	"lagerd/webhook"
 )
@@ -48,21 +49,10 @@ func readHookURL(text string) (hookURL, bool) {
 
 // here reports whether a URL is lagerd's, apart from its query.
 func (h hookCheck) here(u hookURL) bool {
-	return u.URL != nil && origin(u.URL) == origin(h.public) && u.EscapedPath() == h.public.EscapedPath()
+	return u.URL != nil && status.Origin(u.URL) == status.Origin(h.public) && u.EscapedPath() == h.public.EscapedPath()
 }
 
 func isOff(w rackbeat.Webhook) bool { return w.Active != nil && !*w.Active }
-
-// origin returns a URL's scheme, host and port.
-func origin(u *url.URL) string {
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	for of, port := range map[string]string{"http": ":80", "https": ":443"} {
-		if scheme == of {
-			host = strings.TrimSuffix(host, port)
-		}
-	}
-	return scheme + "://" + host
-}
 
 // warnings returns what may be wrong with the webhooks, each with what to do.
 func (h hookCheck) warnings(list []rackbeat.Webhook) []string {
@@ -80,7 +70,7 @@ func (h hookCheck) warnings(list []rackbeat.Webhook) []string {
 		case here:
 			names = append(names, h.otherName(u.shop)...)
 		case lagerds:
-			elsewhere = append(elsewhere, origin(u.URL))
+			elsewhere = append(elsewhere, status.Origin(u.URL))
 		default:
 			foreign = append(foreign, u.Hostname())
 		}

@@ -46,6 +46,7 @@ type settings struct {
 	Invoices     string `help:"Keep invoices: on or off." enum:"on,off," default:""`
 	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number (number:20261123 if it could be read as a date)." placeholder:"DATE|NUMBER"`
 	OrderField   string `help:"Field with the shop's order number: references.other, notes.heading, notes.textLine1 or orderNumber." enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
+	WebhookSetup string `help:"Allow lagerd to set up and switch on the shop's webhooks at e-conomic, when a person runs 'lagerd webhooks' for that: on or off." enum:"on,off," default:""`
 	OrderPattern string `help:"Regular expression that matches the order number in that field; its group, if it has one. '-' for none." placeholder:"REGEXP"`
 	Lang         string `help:"Language of the shop's owner: da or en." enum:"da,en," default:""`
 }
@@ -71,6 +72,9 @@ func (f settings) apply(s *store.Shop) error {
 		if s.InvoicesFrom, s.InvoicesFromNumber, err = invoicesFrom(f.InvoicesFrom); err != nil {
 			return err
 		}
+	}
+	if f.WebhookSetup != "" {
+		s.WebhookSetup = f.WebhookSetup == "on"
 	}
 	if f.OrderField != "" {
 		s.OrderField = plan.OrderField(f.OrderField)
@@ -329,12 +333,16 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	inHeader, err := s.HeaderCodesOf(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
 	for _, v := range list {
 		if err := status.WriteShop(c.Stdout, shop, v, webhookURL(cfg)); err != nil {
 			return err
 		}
 	}
-	if err := status.WriteCodes(c.Stdout, codes); err != nil {
+	if err := status.WriteCodes(c.Stdout, append(codes, inHeader...)); err != nil {
 		return err
 	}
 	return errors.Join(status.WriteCalls(c.Stdout, calls, webhook.ToDo), c.warnOfURL(cfg))

@@ -57,6 +57,7 @@ const (
 type Economic struct {
 	RESTURL            string        `yaml:"rest_url"`
 	AppPublicToken     string        `yaml:"app_public_token"` // empty: not known
+	WebhooksURL        string        `yaml:"webhooks_url"`
 	AppSecretTokenFile string        `yaml:"app_secret_token_file"`
 	Timeout            time.Duration `yaml:"timeout"`
 	DailyCalls         int           `yaml:"daily_calls"`
@@ -166,7 +167,7 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Database: Database{MaxConnections: 16, Migrate: MigrateAuto},
-		Economic: Economic{RESTURL: "https://restapi.e-conomic.com", Timeout: 30 * time.Second,
+		Economic: Economic{RESTURL: "https://restapi.e-conomic.com", WebhooksURL: "https://apis.e-conomic.com/webhooksapi/v1.0.0", Timeout: 30 * time.Second,
 			DailyCalls: 50_000, Concurrency: 2, CallsPerSecond: 1000, MaxURLBytes: 2000},
 		Rackbeat: Rackbeat{URL: "https://app.rackbeat.com/api/", Timeout: 30 * time.Second,
 			CallsPerMinute: 60, DailyCalls: 24 * 60 * 60},

@@ -49,6 +49,8 @@ func (l *loader) validate(c *Config) {
 	l.url("economic.rest_url", c.Economic.RESTURL, true)
 	l.encrypted("economic.rest_url", c.Economic.RESTURL, "both tokens")
 	l.appPublicToken(c.Economic)
+	l.url("economic.webhooks_url", c.Economic.WebhooksURL, true)
+	l.encrypted("economic.webhooks_url", c.Economic.WebhooksURL, "both tokens")
 	l.rackbeat(c.Rackbeat)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)

@@ -173,9 +173,9 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	if err != nil {
 		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
 	}
-	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
-	wrong := &refused{journal: j, observe: d.metrics.RefusedCall, save: d.store.AddRefusedCalls, shops: map[string]*refusedShop{},
-		knows: func(shop string) bool { _, known := d.index.Shop(shop); return known }}
+	knows := func(shop string) bool { _, known := d.index.Shop(shop); return known }
+	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, knows, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
+	wrong := &refused{journal: j, observe: d.metrics.RefusedCall, save: d.store.AddRefusedCalls, shops: map[string]*refusedShop{}, knows: knows}
 	d.callers = newConnections(share.webhooks, d.callersEnded())
 	d.watch()
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{

@@ -38,15 +38,16 @@ type index struct {
 
 // callee is what a webhook call of a shop needs.
 type callee struct {
-	codes []*code
-	shop  webhook.Shop
+	codes    []*code // that people enter
+	inHeader []*code // of webhooks that lagerd has set up
+	shop     webhook.Shop
 }
 
-// code is one of a shop's integration codes.
+// code is one of a shop's codes.
 type code struct {
 	hash     [sha256.Size]byte
 	recorded atomic.Int64 // Unix time of the last use recorded; 0: none
-	among    bool         // the shop has other codes
+	among    bool         // the shop has others with the same use
 }
 
 // holdsEvery is how often what is held is read.
@@ -80,28 +81,45 @@ func (x *index) Refresh(ctx context.Context) error {
 	for _, s := range list {
 		shops[s.Shop] = s
 	}
-	codes := make(map[string][]*code, len(list))
+	codes, inHeader := readCodes(hashes)
+	callees := make(map[string]callee, len(list))
+	for _, s := range list {
+		callees[s.Shop] = callee{codes[s.Shop], inHeader[s.Shop], answersOf(s, x.holds[s.Shop])}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.generation, x.shops, x.callees = generation, shops, callees
+	return nil
+}
+
+// readCodes returns the codes of each shop that people enter, and those that are in headers.
+func readCodes(hashes []store.ShopCode) (entered, inHeader map[string][]*code) {
+	type use struct {
+		shop string
+		kind plan.Kind
+	}
+	entered, inHeader = make(map[string][]*code, len(hashes)), map[string][]*code{}
+	alike := make(map[use][]*code, len(hashes))
 	for _, c := range hashes {
 		one := &code{}
 		copy(one.hash[:], c.CodeHash)
 		if !c.UsedAt.IsZero() {
 			one.recorded.Store(c.UsedAt.Unix())
 		}
-		codes[c.Shop] = append(codes[c.Shop], one)
+		into := entered
+		if c.InHeader() {
+			into = inHeader
+		}
+		into[c.Shop] = append(into[c.Shop], one)
+		its := use{c.Shop, c.Kind}
+		alike[its] = append(alike[its], one)
 	}
-	for _, live := range codes {
+	for _, live := range alike {
 		for _, c := range live {
 			c.among = len(live) > 1
 		}
 	}
-	callees := make(map[string]callee, len(list))
-	for _, s := range list {
-		callees[s.Shop] = callee{codes[s.Shop], answersOf(s, x.holds[s.Shop])}
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.generation, x.shops, x.callees = generation, shops, callees
-	return nil
+	return entered, inHeader
 }
 
 // refreshHolds rereads what is held.
@@ -139,19 +157,43 @@ func (x *index) Shop(name string) (store.Shop, bool) {
 	return s, ok
 }
 
-// liveCodes is how many codes are always compared: the time an answer takes must not
-// reveal how many codes a shop has, or whether it exists.
-const liveCodes = 2
+// How many codes are always compared: the time an answer takes must not reveal how many codes a
+// shop has, or whether it exists.
+const (
+	liveCodes   = 2
+	headerCodes = 2 * store.HeaderCodesPerKind // of stock and of invoices
+)
 
 // Authenticate implements webhook.Authenticator.
 func (x *index) Authenticate(shop, code string) (of webhook.Shop, ok bool) {
-	hash := x.keys.HashCode(shop, code)
+	c := x.callee(shop)
+	if !x.among(shop, code, c.codes, liveCodes) {
+		return webhook.Shop{}, false
+	}
+	return c.shop, true
+}
+
+// AuthenticateHeader implements webhook.Authenticator.
+func (x *index) AuthenticateHeader(shop, code string) (of webhook.Shop, ok bool) {
+	c := x.callee(shop)
+	if !x.among(shop, code, c.inHeader, headerCodes) {
+		return webhook.Shop{}, false
+	}
+	return c.shop, true
+}
+
+func (x *index) callee(shop string) callee {
 	x.mu.RLock()
-	callee := x.callees[shop]
-	x.mu.RUnlock()
-	known := callee.codes
+	defer x.mu.RUnlock()
+	return x.callees[shop]
+}
+
+// among reports whether text is one of a shop's known codes, of which as many are compared as it
+// may have.
+func (x *index) among(shop, text string, known []*code, most int) bool {
+	hash := x.keys.HashCode(shop, text)
 	found := -1
-	for i := range liveCodes {
+	for i := range most {
 		var other [sha256.Size]byte
 		exists := 0
 		if i < len(known) {
@@ -160,10 +202,10 @@ func (x *index) Authenticate(shop, code string) (of webhook.Shop, ok bool) {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], other[:])&exists, i, found)
 	}
 	if found < 0 {
-		return webhook.Shop{}, false
+		return false
 	}
 	x.used(shop, known[found])
-	return callee.shop, true
+	return true
 }
 
 // AuthenticateToken implements webhook.Authenticator.

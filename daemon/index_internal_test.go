@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 
 	"lagerd/lang"
+	"lagerd/plan"
 	"lagerd/secret"
 	"lagerd/store"
 	"lagerd/test/storetest"
@@ -54,6 +55,40 @@ func TestUsesAreRecorded(t *testing.T) {
 	}
 	if u := x.uses[3]; u.Shop != "two" || string(u.CodeHash) != string(x.callees["two"].codes[0].hash[:]) {
 		t.Errorf("recorded: %+v", store.CodeUse{Shop: u.Shop})
+	}
+}
+
+// TestHeaderCodesAreApart: a header code is good in a header alone and an entered one in the
+// parameters alone, and the one does not make the other's use recorded again.
+func TestHeaderCodesAreApart(t *testing.T) {
+	t.Parallel()
+	keys, err := secret.Load([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"))
+	must(t, err)
+	x := newIndex(nil, keys)
+	stored := func(text string, kind plan.Kind) store.ShopCode {
+		hash := keys.HashCode("a", text)
+		return store.ShopCode{Shop: "a", Kind: kind, CodeHash: hash[:]}
+	}
+	entered, inHeader := readCodes([]store.ShopCode{stored("entered", ""), stored("stock", plan.KindStock), stored("old", plan.KindInvoice), stored("new", plan.KindInvoice)})
+	x.callees = map[string]callee{"a": {codes: entered["a"], inHeader: inHeader["a"]}}
+	for _, c := range []struct {
+		text              string
+		entered, inHeader bool
+	}{{"entered", true, false}, {"stock", false, true}, {"old", false, true}, {"new", false, true}, {"", false, false}, {"other", false, false}} {
+		_, entered := x.Authenticate("a", c.text)
+		if _, inHeader := x.AuthenticateHeader("a", c.text); entered != c.entered || inHeader != c.inHeader {
+			t.Errorf("%s: as a password %t, in a header %t", c.text, entered, inHeader)
+		}
+	}
+	if _, good := x.AuthenticateHeader("b", "stock"); good {
+		t.Error("another shop's code is good")
+	}
+	var among []bool
+	for _, c := range slices.Concat(entered["a"], inHeader["a"]) {
+		among = append(among, c.among)
+	}
+	if !slices.Equal(among, []bool{false, false, true, true}) {
+		t.Errorf("codes with others beside them: %v", among)
 	}
 }
 

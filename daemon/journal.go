@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"hash/maphash"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -17,6 +18,9 @@ import (
 
 // journal writes the shops' webhook logs in the background: a call never waits for it.
 // In a burst the logs are written late, with the latest calls that they have room for.
+//
+// Calls with a wrong code are in the log of the shop that they name, in a ring of their own: they
+// take the place of no call that had a good one.
 type journal struct {
 	store   *store.Store
 	log     logrus.FieldLogger
@@ -24,12 +28,39 @@ type journal struct {
 	dropped func(n int)
 	skipped func() // a call without a valid code was not recorded
 
-	strangers *rate.Limiter // of calls without a valid code
+	knows func(shop string) bool // whether the shop exists
+
+	strangers *rate.Limiter                // of calls without a valid code that name no shop
+	refused   *rate.Limiter                // of those that name one
+	share     [refusedShares]*rate.Limiter // of each shop in the latter, by the hash of its name
+	seed      maphash.Seed
 
 	mu      sync.Mutex
-	waiting map[string]*calls
+	waiting map[ring]*calls
 	total   int
-	slots   map[string]int // next slot of each shop's ring
+	slots   map[ring]int // next slot of each
+}
+
+// ring is one of a shop's rings of calls.
+type ring struct {
+	shop    string // "": none
+	refused bool   // for a wrong code
+}
+
+// size returns how many calls a ring keeps.
+func (r ring) size(perShop int) int {
+	if r.refused {
+		return refusedPerShop
+	}
+	return perShop
+}
+
+// slot returns the nth slot of a ring as it is stored.
+func (r ring) slot(n int) int {
+	if r.refused {
+		return -1 - n
+	}
+	return n
 }
 
 // calls are a shop's calls that wait to be written.
@@ -60,48 +91,77 @@ const perFlush = 1000
 
 // Calls without a valid code are recorded at this pace, however many come: what strangers send
 // must not fill the database's disk and binary log. A recorded call takes less than 1.5 KiB
-// there, so all of them take at most 1 MiB an hour.
+// there, so all of them take at most 1 MiB an hour. Half of that is for those that name a shop: of
+// one shop so few are recorded that its owner sees what is wrong, and others' remain visible.
 const (
-	strangersPerHour = 600
-	strangersAtOnce  = 100
+	strangersPerHour = 300
+	strangersAtOnce  = 50
+
+	refusedPerHour   = 300
+	refusedAtOnce    = 50
+	refusedShares    = 256
+	refusedShareHour = 20
+	refusedShareOnce = 10
+
+	refusedPerShop = 20 // are kept
 )
 
-func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, dropped func(n int), skipped func()) *journal {
-	return &journal{store: s, log: log, perShop: perShop, dropped: dropped, skipped: skipped,
+func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, knows func(shop string) bool, dropped func(n int), skipped func()) *journal {
+	j := &journal{store: s, log: log, perShop: perShop, dropped: dropped, skipped: skipped, knows: knows,
 		strangers: rate.NewLimiter(rate.Every(time.Hour/strangersPerHour), strangersAtOnce),
-		waiting:   map[string]*calls{}, slots: map[string]int{}}
+		refused:   rate.NewLimiter(rate.Every(time.Hour/refusedPerHour), refusedAtOnce),
+		seed:      maphash.MakeSeed(), waiting: map[ring]*calls{}, slots: map[ring]int{}}
+	for i := range j.share {
+		j.share[i] = rate.NewLimiter(rate.Every(time.Hour/refusedShareHour), refusedShareOnce)
+	}
+	return j
+}
+
+// ringOf returns the ring in which a call is recorded; ok is false if it is only counted.
+func (j *journal) ringOf(c webhook.Call) (r ring, ok bool) {
+	switch {
+	case c.Shop != "":
+		return ring{shop: c.Shop}, true
+	case c.Outcome == webhook.OutcomeLimited:
+		return ring{}, false
+	case c.Outcome == webhook.OutcomeRefused && j.knows(c.Claims):
+		share := j.share[maphash.String(j.seed, c.Claims)%refusedShares]
+		return ring{shop: c.Claims, refused: true}, share.Allow() && j.refused.Allow()
+	}
+	return ring{}, j.strangers.Allow()
 }
 
 // Add implements webhook.Journal.
 func (j *journal) Add(c webhook.Call) {
-	if c.Shop == "" && (c.Outcome == webhook.OutcomeLimited || !j.strangers.Allow()) {
+	at, ok := j.ringOf(c)
+	if !ok {
 		j.skipped()
 		return
 	}
-	call := store.WebhookCall{Shop: c.Shop, CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
+	call := store.WebhookCall{Shop: at.shop, CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
 		Number: c.Number, Status: c.Status, Outcome: c.Outcome, DurationUS: c.Duration.Microseconds()}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	waiting := j.waiting[c.Shop]
-	full := waiting != nil && len(waiting.list) >= j.perShop // its log has no room for the oldest anyway
+	waiting, size := j.waiting[at], at.size(j.perShop)
+	full := waiting != nil && len(waiting.list) >= size // its log has no room for the oldest anyway
 	if !full && j.total >= journalLimit {
 		j.dropped(1)
 		return
 	}
-	slot, ok := j.slots[c.Shop]
+	slot, ok := j.slots[at]
 	if !ok {
 		// After a restart the ring continues anywhere; it still holds the latest calls.
-		slot = rand.IntN(j.perShop)
+		slot = rand.IntN(size)
 	}
-	j.slots[c.Shop] = (slot + 1) % j.perShop
-	call.Slot = slot
+	j.slots[at] = (slot + 1) % size
+	call.Slot = at.slot(slot)
 	switch {
 	case full:
 		waiting.replace(call)
 		return
 	case waiting == nil:
 		waiting = &calls{}
-		j.waiting[c.Shop] = waiting
+		j.waiting[at] = waiting
 	}
 	waiting.list = append(waiting.list, call)
 	j.total++
@@ -141,14 +201,14 @@ func (j *journal) take(most int) []store.WebhookCall {
 		for _, waiting := range j.waiting {
 			taken = append(taken, waiting.list...)
 		}
-		j.waiting, j.total = map[string]*calls{}, 0
+		j.waiting, j.total = map[ring]*calls{}, 0
 		return taken
 	}
 	each := max(1, most/len(j.waiting))
-	for shop, waiting := range j.waiting {
+	for its, waiting := range j.waiting {
 		taken = append(taken, waiting.take(min(each, len(waiting.list), most-len(taken)))...)
 		if len(waiting.list) == 0 {
-			delete(j.waiting, shop)
+			delete(j.waiting, its)
 		}
 	}
 	j.total -= len(taken)

@@ -18,12 +18,15 @@ import (
 	"lagerd/webhook"
 )
 
+// nobody knows no shop.
+func nobody(string) bool { return false }
+
 // TestJournalKeepsTheLatest: if there are more calls than a shop's log has room for, the
 // latest wait, each for its own slot, and the oldest of these are written first.
 func TestJournalKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	const perShop = 5
-	j := newJournal(nil, nil, perShop, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, perShop, nobody, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	add := func(shop string, from, to int) {
 		for n := from; n < to; n++ {
 			j.Add(webhook.Call{Shop: shop, Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
@@ -68,7 +71,7 @@ func TestJournalKeepsTheLatest(t *testing.T) {
 func TestJournalRows(t *testing.T) {
 	t.Parallel()
 	const perShop = 3
-	j := newJournal(nil, nil, perShop, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, perShop, nobody, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	call := webhook.Call{Shop: "a", At: time.Unix(1, 0), Method: "GET", Remote: "10.0.0.1", Kind: webhook.KindInvoice, Number: "7", Status: 400, Outcome: webhook.OutcomeBadType, Duration: 3 * time.Millisecond}
 	slot := -1
 	for n := range 2*perShop + 1 {
@@ -88,7 +91,7 @@ func TestJournalRows(t *testing.T) {
 // TestJournalTakesFromEach: what one write cannot take waits, and each shop's log gets some of it.
 func TestJournalTakesFromEach(t *testing.T) {
 	t.Parallel()
-	j := newJournal(nil, nil, 10, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, 10, nobody, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	for _, shop := range []string{"a", "b", "c"} {
 		j.Add(webhook.Call{Shop: shop})
 		j.Add(webhook.Call{Shop: shop})
@@ -102,9 +105,9 @@ func TestJournalTakesFromEach(t *testing.T) {
 		if len(calls) != c.got || len(shops) != c.got || j.total != c.left {
 			t.Errorf("take %d: %d calls of %d shops, %d are left", c.most, len(calls), len(shops), j.total)
 		}
-		for shop, waiting := range j.waiting {
+		for of, waiting := range j.waiting {
 			if len(waiting.list) == 0 {
-				t.Errorf("take %d: %s waits without calls", c.most, shop)
+				t.Errorf("take %d: %+v waits without calls", c.most, of)
 			}
 		}
 	}
@@ -115,7 +118,7 @@ func TestJournalTakesFromEach(t *testing.T) {
 func TestJournalLimit(t *testing.T) {
 	t.Parallel()
 	dropped := 0
-	j := newJournal(nil, nil, 2, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, 2, nobody, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
 	for n := range journalLimit / 2 {
 		j.Add(webhook.Call{Shop: fmt.Sprint(n)})
 		j.Add(webhook.Call{Shop: fmt.Sprint(n)})
@@ -145,7 +148,7 @@ func TestJournalIsWritten(t *testing.T) {
 	s := storetest.Open(t)
 	log, hook := test.NewNullLogger()
 	dropped := 0
-	j := newJournal(s, log, 10, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
+	j := newJournal(s, log, 10, nobody, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
 	expect := func(want ...string) {
 		t.Helper()
 		calls, err := s.WebhookCalls(t.Context(), "a", 10)
@@ -180,43 +183,85 @@ func TestJournalIsWritten(t *testing.T) {
 	}
 }
 
-// TestStrangersAreRecordedInBounds: of calls without a valid code a hundred are recorded at once,
-// and ten a minute; the others are counted. None of them takes the place of a shop's call.
+// TestStrangersAreRecordedInBounds: of calls without a valid code fifty are recorded at once, and
+// five a minute, and as many of those that name a shop, ten of them at once; the others are counted.
+// None of them takes the place of a shop's call.
 func TestStrangersAreRecordedInBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		skipped := 0
-		j := newJournal(nil, nil, 1000, func(int) { t.Error("a call was dropped") }, func() { skipped++ })
+		knows := func(shop string) bool { return strings.HasPrefix(shop, "a") }
+		j := newJournal(nil, nil, 1000, knows, func(int) { t.Error("a call was dropped") }, func() { skipped++ })
 		add := func(calls int, c webhook.Call) (recorded int) {
-			before := j.total
+			j.take(journalLimit) // as the database would
 			for range calls {
 				j.Add(c)
 			}
-			return j.total - before
+			return j.total
 		}
-		stranger := webhook.Call{Outcome: webhook.OutcomeRefused, Claims: "a", Status: 403}
+		wrong := func(shop string) webhook.Call {
+			return webhook.Call{Outcome: webhook.OutcomeRefused, Claims: shop, Status: 403}
+		}
 		for _, step := range []struct {
 			after         time.Duration
 			calls         int
 			call          webhook.Call
 			recorded, all int // all that were skipped so far
 		}{
-			{0, 500, stranger, 100, 400},
-			{0, 5, webhook.Call{Outcome: webhook.OutcomeBadMethod}, 0, 405},
-			{0, 300, webhook.Call{Shop: "a", Outcome: webhook.OutcomeRecorded}, 300, 405},
-			{time.Minute, 50, stranger, 10, 445},
-			{24 * time.Hour, 50, webhook.Call{Outcome: webhook.OutcomeLimited}, 0, 495},
-			{0, 150, webhook.Call{Outcome: webhook.OutcomeTooLarge}, 100, 545},
+			{0, 500, wrong("nobody"), 50, 450},
+			{0, 5, webhook.Call{Outcome: webhook.OutcomeBadMethod}, 0, 455},
+			{0, 300, webhook.Call{Shop: "a", Outcome: webhook.OutcomeRecorded}, 300, 455},
+			{0, 30, wrong("a"), 10, 475},
+			{time.Minute, 50, wrong("nobody"), 5, 520},
+			{3 * time.Minute, 5, wrong("a"), 1, 524},
+			{24 * time.Hour, 50, webhook.Call{Outcome: webhook.OutcomeLimited, Claims: "a"}, 0, 574},
+			{0, 150, webhook.Call{Outcome: webhook.OutcomeTooLarge}, 50, 674},
+			{0, 5, wrong("a"), 5, 674},
 		} {
 			time.Sleep(step.after)
 			if recorded := add(step.calls, step.call); recorded != step.recorded || skipped != step.all {
 				t.Errorf("%+v: %d recorded, %d skipped so far", step, recorded, skipped)
 			}
 		}
-		for _, c := range j.take(1000) {
-			if c.Shop != "a" && (c.Shop != "" || strings.Contains(fmt.Sprint(c), "Claims")) {
-				t.Errorf("recorded %+v", c)
+		all := 0
+		for n := range 500 {
+			all += add(1, wrong(fmt.Sprint("a", n)))
+		}
+		if all != refusedAtOnce-5 {
+			t.Errorf("%d calls that name shops are recorded, expected %d", all, refusedAtOnce-5)
+		}
+	})
+}
+
+// TestRefusedCallsHaveTheirOwnRing: a call with a wrong code is in the log of the shop that it
+// names, in slots below zero, of which there are a few: it takes the place of no call with a good
+// code, and the reverse.
+func TestRefusedCallsHaveTheirOwnRing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const perShop = 5
+		knows := func(shop string) bool { return shop == "a" }
+		j := newJournal(nil, nil, perShop, knows, func(int) { t.Error("a call was dropped") }, func() {})
+		good, bad := map[int]bool{}, map[int]bool{}
+		for range 200 {
+			time.Sleep(10 * time.Minute)
+			j.Add(webhook.Call{Shop: "a", Outcome: webhook.OutcomeRecorded})
+			j.Add(webhook.Call{Claims: "a", Kind: webhook.KindInvoice, Outcome: webhook.OutcomeRefused, Status: 403})
+			j.Add(webhook.Call{Claims: "b", Outcome: webhook.OutcomeRefused, Status: 403})
+			for _, c := range j.take(journalLimit) {
+				switch {
+				case c.Shop == "":
+				case c.Outcome == webhook.OutcomeRecorded && c.Slot >= 0 && c.Slot < perShop:
+					good[c.Slot] = true
+				case c.Outcome == webhook.OutcomeRefused && c.Slot < 0 && c.Slot >= -refusedPerShop && c.Kind == plan.KindInvoice:
+					bad[c.Slot] = true
+				default:
+					t.Errorf("recorded %+v", c)
+				}
 			}
+		}
+		if len(good) != perShop || len(bad) != refusedPerShop {
+			t.Errorf("%d slots of good calls and %d of refused ones, expected %d and %d", len(good), len(bad), perShop, refusedPerShop)
 		}
 	})
 }

@@ -51,6 +51,7 @@ func (s *Sandbox) Handler() http.Handler { //nolint:funlen // a table of routes
 		return with(b, func(q firing) error { a.fire(q.Type, q.Number); return nil })
 	})
 	post("webhooks", func(a *agreement, b []byte) (any, error) { return with(b, a.paste) })
+	post("hook", func(a *agreement, b []byte) (any, error) { return with(b, a.changeHook) })
 	post("tokens", func(a *agreement, b []byte) (any, error) { return with(b, a.tokens) })
 	post("inventory", func(a *agreement, b []byte) (any, error) {
 		return with(b, func(q struct{ Enabled bool }) error { a.set(func() { a.inventory = q.Enabled }); return nil })
@@ -285,6 +286,7 @@ type agreementStats struct {
 	Calls      map[string]int `json:"calls"` // by endpoint
 	CallsToday int            `json:"callsToday"`
 	Webhooks   webhookStats   `json:"webhooks"`
+	HookWrites int            `json:"webhookWrites"` // calls of the webhooks API that write
 	Trades     int            `json:"trades"`
 	Violations []string       `json:"violations"` // what real e-conomic would have refused
 	Rackbeat   *rackbeatStats `json:"rackbeat,omitempty"`
@@ -294,7 +296,7 @@ func (s *Sandbox) stats() []agreementStats {
 	list := []agreementStats{}
 	for _, a := range s.list() {
 		a.mu.Lock()
-		st := agreementStats{Agreement: a.number, Calls: map[string]int{}, CallsToday: a.today, Webhooks: a.sent, Trades: a.trades, Violations: slices.Clone(a.violations)}
+		st := agreementStats{Agreement: a.number, Calls: map[string]int{}, CallsToday: a.today, Webhooks: a.sent, HookWrites: a.hookWrites, Trades: a.trades, Violations: slices.Clone(a.violations)}
 		maps.Copy(st.Calls, a.calls)
 		st.Webhooks.Status = map[int]int{}
 		maps.Copy(st.Webhooks.Status, a.sent.Status)

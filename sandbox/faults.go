@@ -80,6 +80,16 @@ type Faults struct {
 	Raw     bool     `json:"raw"`    // merged values are not percent-encoded
 	Latin1  bool     `json:"latin1"` // percent-encoded as Windows-1252
 	UseGET  bool     `json:"useGET"` // the data goes into the query, as in older documentation
+
+	// The webhooks API. A forced webhookConflict is a change by somebody else just before an update.
+	WebhooksForbidden bool `json:"webhooksForbidden"` // 403: the app is not a super-user
+	NoInventoryEvent  bool `json:"noInventoryEvent"`  // there is no event type for stock
+	BareMergeFields   bool `json:"bareMergeFields"`   // event types name merge fields without brackets
+	SlotPerApp        bool `json:"slotPerApp"`        // what others have set up does not take an event type's only webhook
+	HideHeaders       bool `json:"hideHeaders"`       // a webhook is shown without its headers
+	WebhookPages      bool `json:"webhookPages"`      // a page of webhooks has one
+	PlainWebhooks     bool `json:"plainWebhooks"`     // an address may be http
+	DisableAfter      int  `json:"disableAfter"`      // a webhook is switched off after so many calls that were given up; 0: never
 }
 
 // faultSet is a set of faults: of e-conomic (Faults) or of Rackbeat (RackbeatFaults).

@@ -167,7 +167,7 @@ type NewAgreement struct {
 // have the Rackbeat account.
 func (s *Sandbox) AddAgreement(n NewAgreement) error {
 	a := &agreement{sandbox: s, number: n.Number, answers: n.Number, grant: n.Grant, inventory: !n.NoInventory,
-		products: map[string]*product{}, invoices: map[int64]*invoice{}, nextInvoice: 1, hooks: map[string]*hook{}, calls: map[string]int{},
+		products: map[string]*product{}, invoices: map[int64]*invoice{}, nextInvoice: 1, hooks: map[string]*hook{}, made: map[string]*hook{}, calls: map[string]int{},
 		bucket: s.o.Bucket}
 	a.stock(n, a.now())
 	s.mu.Lock()
@@ -215,7 +215,9 @@ type agreement struct {
 	invoices    map[int64]*invoice
 	numbers     []int64 // of the invoices, ascending
 	nextInvoice int64
-	hooks       map[string]*hook
+	hooks       map[string]*hook // entered by a person, by event type
+	made        map[string]*hook // set up by the app, through the webhooks API
+	hookWrites  int              // calls of that API that write
 
 	bucket      int // size in tokens
 	used        int // tokens used in this window

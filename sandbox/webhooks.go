@@ -8,23 +8,33 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 )
 
-// hook is a webhook that the shop owner has set up; e-conomic has one per event type
-// and agreement.
+// hook is a webhook: entered by a person, or set up by an app through the webhooks API.
 type hook struct {
-	EventType     string `json:"eventType"`
-	Name          string `json:"name"`
-	URL           string `json:"url"`
-	ContentType   string `json:"contentType"`
-	PostData      string `json:"postData,omitempty"`
-	IsDisabled    bool   `json:"isDisabled"`
-	LastUpdated   string `json:"lastUpdated,omitempty"`
-	ObjectVersion string `json:"objectVersion,omitempty"`
+	EventType        string         `json:"eventType"`
+	Name             string         `json:"name"`
+	URL              string         `json:"url"`
+	ContentType      string         `json:"contentType"`
+	PostData         string         `json:"postData,omitempty"`
+	CustomHeaders    []customHeader `json:"customHeaders,omitempty"`
+	IsDisabled       bool           `json:"isDisabled,omitempty"` // false is left out
+	LastDisabledDate string         `json:"lastDisabledDate,omitempty"`
+	LastUpdated      string         `json:"lastUpdated,omitempty"`
+	ObjectVersion    string         `json:"objectVersion,omitempty"`
+
+	failed *atomic.Int64 // how many calls in a row were given up
+}
+
+// customHeader is a header that a webhook is called with.
+type customHeader struct {
+	Key   string `json:"key"`
+	Value string `json:"value,omitempty"`
 }
 
 // webhookStats counts an agreement's webhooks by outcome.
@@ -44,22 +54,62 @@ var mergeField = map[string]string{inventoryUpdated: "[NUMBER]", invoiceBooked: 
 // fire sends an event's webhook, unless chance loses it.
 func (a *agreement) fire(eventType, number string) {
 	f := a.faults()
-	a.mu.Lock()
-	h := a.hooks[eventType]
-	if h == nil || h.IsDisabled {
+	for _, hooks := range []map[string]*hook{a.hooks, a.made} {
+		a.mu.Lock()
+		h := hooks[eventType]
+		on := h != nil && !h.IsDisabled
+		if on {
+			a.sent.Fired++
+		}
 		a.mu.Unlock()
-		return
+		if on {
+			a.call(h, number, f)
+		}
 	}
-	a.sent.Fired++
-	a.mu.Unlock()
+}
 
+// call sends a webhook, unless chance loses it.
+func (a *agreement) call(h *hook, number string, f *Faults) {
 	s := a.sandbox
 	what := s.fateOf(f.Lose, f.Double, f.Late, f.Reorder, time.Duration(f.LateBy))
 	a.set(func() { a.sent.count(what.name) })
-	s.events.add(Event{Agreement: a.number, Kind: "webhook", Number: number, Webhook: eventType, Fate: what.name})
-	for range what.copies {
-		s.sender.send(delivery{request: h.request(number, f), answered: a.answered}, what.delay)
+	s.events.add(Event{Agreement: a.number, Kind: "webhook", Number: number, Webhook: h.EventType, Fate: what.name})
+	answered := func(status, tries int) time.Duration {
+		again := a.answered(status, tries)
+		if again == 0 {
+			a.judge(h, status)
+		}
+		return again
 	}
+	for range what.copies {
+		s.sender.send(delivery{request: h.request(number, f), answered: answered}, what.delay)
+	}
+}
+
+// judge switches a webhook off once so many of its calls in a row were given up as the fault says.
+func (a *agreement) judge(h *hook, status int) {
+	most := a.faults().DisableAfter
+	if h.failed == nil || most <= 0 {
+		return
+	}
+	if good(status) {
+		h.failed.Store(0)
+		return
+	}
+	if h.failed.Add(1) < int64(most) {
+		return
+	}
+	a.set(func() {
+		if a.made[h.EventType] == h {
+			a.replace(h.disabled(a.now()))
+		}
+	})
+}
+
+// disabled returns the webhook switched off at a time.
+func (h hook) disabled(now time.Time) *hook {
+	h.IsDisabled, h.LastDisabledDate = true, now.UTC().Format(apiTime)
+	return &h
 }
 
 // fate is what happens to a webhook.
@@ -244,6 +294,9 @@ func (h *hook) request(number string, f *Faults) func(context.Context) (*http.Re
 		}
 		if h.ContentType != "" {
 			req.Header.Set("Content-Type", h.ContentType)
+		}
+		for _, custom := range h.CustomHeaders {
+			req.Header.Set(custom.Key, custom.Value)
 		}
 		return req, nil
 	}

@@ -43,6 +43,9 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
 	line("order pattern", s.OrderPattern)
 	line("language", string(s.Lang))
 	line("webhook URL", webhookURL+"?")
+	if s.WebhookSetup {
+		line("webhook set-up", "allowed")
+	}
 	line("last good tick", shown(v.LastGoodTick))
 	line("last sweep", shown(v.LastSweep))
 	line("open hints", fmt.Sprintf("%d, oldest %s", v.OpenHints, shown(v.OldestHint)))
@@ -111,8 +114,12 @@ func Codes(codes []store.ShopCode) []string {
 
 // WriteCodes writes a line for each of a shop's codes. The codes themselves are unknown.
 func WriteCodes(w io.Writer, codes []store.ShopCode) error {
-	for _, text := range Codes(codes) {
-		if _, err := fmt.Fprintf(w, "integration code: %s (UTC)\n", text); err != nil {
+	for i, text := range Codes(codes) {
+		what := "integration code"
+		if codes[i].InHeader() {
+			what = fmt.Sprintf("header code (%s)", codes[i].Kind)
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s (UTC)\n", what, text); err != nil {
 			return err
 		}
 	}

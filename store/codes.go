@@ -1,21 +1,31 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"lagerd/plan"
 )
 
-// ShopCode is the keyed hash of one of a shop's integration codes.
+// ShopCode is the keyed hash of one of a shop's codes: an integration code, which people enter, or
+// a header code, which a webhook that lagerd has set up carries in a header.
 type ShopCode struct {
-	Shop      string `gorm:"primaryKey"`
-	CodeHash  []byte `gorm:"primaryKey"`
+	Shop      string    `gorm:"primaryKey"`
+	CodeHash  []byte    `gorm:"primaryKey"`
+	Kind      plan.Kind // of a header code: what its webhook gives hints about; "": an integration code
 	CreatedAt Time
 	UsedAt    Time `gorm:"-"` // last recorded use; zero: never used
 }
+
+// InHeader reports whether it is a header code.
+func (c ShopCode) InHeader() bool { return c.Kind != "" }
 
 // CodeUse is a webhook call with a code.
 type CodeUse struct {
@@ -39,18 +49,26 @@ var (
 	ErrOldCodeInUse = errors.New("webhook calls still use the older code")
 )
 
-// Codes returns the code hashes of all shops, oldest first for each shop.
+// Codes returns the hashes of the integration codes and header codes of all shops, oldest first for
+// each shop.
 func (s *Store) Codes(ctx context.Context) ([]ShopCode, error) {
 	return codes(s.db.WithContext(ctx), "")
 }
 
-// CodesOf returns the code hashes of one shop, oldest first.
+// CodesOf returns the hashes of one shop's integration codes, oldest first.
 func (s *Store) CodesOf(ctx context.Context, shop string) ([]ShopCode, error) {
-	return codes(s.db.WithContext(ctx), shop)
+	list, err := codes(s.db.WithContext(ctx), shop)
+	return slices.DeleteFunc(list, ShopCode.InHeader), err
+}
+
+// HeaderCodesOf returns the hashes of one shop's header codes, oldest first.
+func (s *Store) HeaderCodesOf(ctx context.Context, shop string) ([]ShopCode, error) {
+	list, err := codes(s.db.WithContext(ctx), shop)
+	return slices.DeleteFunc(list, func(c ShopCode) bool { return !c.InHeader() }), err
 }
 
 func codes(db *gorm.DB, shop string) ([]ShopCode, error) {
-	query := "SELECT c.shop, c.code_hash, c.created_at, u.used_at FROM shop_codes c LEFT JOIN code_uses u ON u.shop = c.shop AND u.code_hash = c.code_hash"
+	query := "SELECT c.shop, c.code_hash, c.kind, c.created_at, u.used_at FROM shop_codes c LEFT JOIN code_uses u ON u.shop = c.shop AND u.code_hash = c.code_hash"
 	var args []any
 	if shop != "" {
 		query, args = query+" WHERE c.shop = ?", []any{shop}
@@ -63,7 +81,7 @@ func codes(db *gorm.DB, shop string) ([]ShopCode, error) {
 	var list []ShopCode
 	for rows.Next() {
 		var c ShopCode
-		if err := rows.Scan(&c.Shop, &c.CodeHash, &c.CreatedAt, &c.UsedAt); err != nil {
+		if err := rows.Scan(&c.Shop, &c.CodeHash, &c.Kind, &c.CreatedAt, &c.UsedAt); err != nil {
 			return nil, fmt.Errorf("read the integration codes: %w", err)
 		}
 		list = append(list, c)
@@ -138,9 +156,62 @@ func (s *Store) RetireOldCodes(ctx context.Context, name string, force bool) (re
 	return retired, err
 }
 
-// changeCodes runs fn with a shop's codes, oldest first, in a transaction that
-// increments the shops' generation.
+// HeaderCodesPerKind is how many header codes a shop has of a kind at most: that of its webhook, and
+// the one that is to replace it.
+const HeaderCodesPerKind = 2
+
+// AddHeaderCode stores a header code for a shop's webhook of a kind. Of the earlier ones of that
+// kind it keeps the one used last, or else the newest: e-conomic may go on calling with it.
+func (s *Store) AddHeaderCode(ctx context.Context, name string, kind plan.Kind, codeHash []byte, now time.Time) error {
+	return s.changeAllCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
+		live = slices.DeleteFunc(live, func(c ShopCode) bool { return c.Kind != kind || bytes.Equal(c.CodeHash, codeHash) })
+		slices.SortStableFunc(live, func(a, b ShopCode) int { return a.UsedAt.Compare(b.UsedAt.Time) })
+		for _, c := range live[:max(0, len(live)-HeaderCodesPerKind+1)] {
+			if err := deleteCode(db, c); err != nil {
+				return err
+			}
+		}
+		// The answer to an earlier try's commit may have been lost.
+		return db.Clauses(clause.OnConflict{DoNothing: true}).Create(&ShopCode{Shop: name, CodeHash: codeHash, Kind: kind, CreatedAt: At(now)}).Error
+	})
+}
+
+// KeepHeaderCode deletes a shop's header codes of a kind, except the one with this hash.
+func (s *Store) KeepHeaderCode(ctx context.Context, name string, kind plan.Kind, codeHash []byte) error {
+	return s.changeAllCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
+		for _, c := range live {
+			if c.Kind != kind || bytes.Equal(c.CodeHash, codeHash) {
+				continue
+			}
+			if err := deleteCode(db, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// DropHeaderCode deletes one header code.
+func (s *Store) DropHeaderCode(ctx context.Context, name string, codeHash []byte) error {
+	return s.changeAllCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
+		at := slices.IndexFunc(live, func(c ShopCode) bool { return c.InHeader() && bytes.Equal(c.CodeHash, codeHash) })
+		if at < 0 {
+			return nil
+		}
+		return deleteCode(db, live[at])
+	})
+}
+
+// changeCodes is changeAllCodes with the integration codes alone.
 func (s *Store) changeCodes(ctx context.Context, name string, fn func(db *gorm.DB, live []ShopCode) error) error {
+	return s.changeAllCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
+		return fn(db, slices.DeleteFunc(live, ShopCode.InHeader))
+	})
+}
+
+// changeAllCodes runs fn with a shop's codes, oldest first, in a transaction that
+// increments the shops' generation.
+func (s *Store) changeAllCodes(ctx context.Context, name string, fn func(db *gorm.DB, live []ShopCode) error) error {
 	return s.changeShops(ctx, func(db *gorm.DB, _ int64) error {
 		if _, err := oneShop(db, name); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 // WebhookCall is a call to the webhook endpoint, without secrets.
 type WebhookCall struct {
 	Shop       string `gorm:"primaryKey"` // "" if no shop was authenticated
-	Slot       int    `gorm:"primaryKey"`
+	Slot       int    `gorm:"primaryKey"` // below 0: of the ring of the calls with a wrong code that name the shop
 	CalledAt   Time
 	Method     string
 	Remote     string

@@ -52,6 +52,7 @@ type Shop struct {
 	OrderPattern       string
 	PausedAt           Time // by a person; zero: not paused
 	PauseReason        string
+	WebhookSetup       bool      // lagerd may set up and switch on the shop's webhooks at e-conomic, when a person says so
 	Lang               lang.Lang // of its owner
 	Dataset            Dataset   // of the accepted agreement, where invoices are stored; see Store.AcceptAgreement
 	Generation         int64     // grows with every change to any shop; also in the lease's row, see Fence
@@ -289,7 +290,7 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	fail := func(err error) ([]Shop, error) { return nil, fmt.Errorf("read the shops: %w", err) }
 	// Not with gorm: with thousands of shops its reflection takes most of the startup time.
 	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, rackbeat_key, rackbeat_token_hash, places, stock_dataset,"+
-		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
+		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, webhook_setup, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
 	if err != nil {
 		return fail(err)
 	}
@@ -298,7 +299,7 @@ func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	for rows.Next() {
 		var x Shop
 		if err := rows.Scan(&x.Shop, &x.GrantToken, &x.StockOn, &x.StockFigure, &x.StockSource, &x.RackbeatKey, &x.RackbeatTokenHash, &x.Places, &x.StockDataset,
-			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Lang, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
+			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Lang, &x.WebhookSetup, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
 			return fail(err)
 		}
 		shops = append(shops, x)

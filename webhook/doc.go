@@ -52,6 +52,12 @@
 //  8. HEAD is refused, like every method except GET and POST: HEAD must not change
 //     anything, and GET does here.
 //
+// # Code in a header
+//
+// A webhook that lagerd has set up at e-conomic has its code in the header Lagerd-Webhook-Code, its
+// type and username in the URL, and the number alone in its body. A call that has a password is
+// judged by that, whatever its header says. The code of a header is no password, nor the reverse.
+//
 // # Rackbeat
 //
 // With type=rackbeatStock in the query, shop and code come from the query and the body is

@@ -29,9 +29,11 @@ import (
 )
 
 const (
-	shop  = "shop1234"
-	code  = "7w2m9k4x8c3v6b1n5q0zhjfdgs"
-	creds = "username=" + shop + "&password=" + code
+	shop = "shop1234"
+	code = "7w2m9k4x8c3v6b1n5q0zhjfdgs"
+
+	headerCode = "p4t8z1r6w3y0k7m2c9x5v8b1n4"
+	creds      = "username=" + shop + "&password=" + code
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -67,6 +69,16 @@ func (e *endpoint) Authenticate(s, c string) (webhook.Shop, bool) {
 	defer e.mu.Unlock()
 	e.asked++
 	if s != shop || c != code {
+		return webhook.Shop{}, false
+	}
+	return e.of, true
+}
+
+func (e *endpoint) AuthenticateHeader(s, c string) (webhook.Shop, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked++
+	if s != shop || c != headerCode {
 		return webhook.Shop{}, false
 	}
 	return e.of, true
@@ -581,6 +593,9 @@ func (anyone) Authenticate(string, string) (webhook.Shop, bool) {
 	return webhook.Shop{Lang: lang.Danish}, true
 }
 func (anyone) AuthenticateToken(string, string) bool { return true }
+func (anyone) AuthenticateHeader(string, string) (webhook.Shop, bool) {
+	return webhook.Shop{Lang: lang.Danish}, true
+}
 
 func TestRefusedAlike(t *testing.T) {
 	t.Parallel()
@@ -637,10 +652,48 @@ func TestRefusedAlike(t *testing.T) {
 			if e.asked != 1 {
 				t.Errorf("%s %s: the code was checked %d times, want once", method, name, e.asked)
 			}
-			wantCalls := []webhook.Call{{Claims: claims, At: noon, Method: method, Remote: "192.0.2.7", Status: 403, Outcome: "refused", Duration: 5 * time.Millisecond}}
+			kind := map[string]webhook.Kind{"stockUpdate": webhook.KindStock, "orderPdf": webhook.KindInvoice}[values.Get("type")]
+			wantCalls := []webhook.Call{{Claims: claims, Kind: kind, At: noon, Method: method, Remote: "192.0.2.7", Status: 403, Outcome: "refused", Duration: 5 * time.Millisecond}}
 			if diff := cmp.Diff(wantCalls, e.calls); diff != "" {
 				t.Errorf("%s %s: journal (-want +got):\n%s", method, name, diff)
 			}
+		}
+	}
+}
+
+// TestHeaderCode: a webhook that lagerd has set up has its code in a header. It is no password, a
+// password is no header code, and a call that has a password is judged by that.
+func TestHeaderCode(t *testing.T) {
+	t.Parallel()
+	const query = "type=stockUpdate&username=" + shop
+	for _, c := range []struct {
+		name, query, body, header string
+		status                    int
+		outcome, number           string
+	}{
+		{"set up", query, "number=A%261", headerCode, 200, "recorded", "A&1"},
+		{"not escaped", query, "number=NUTS&BOLTS", headerCode, 200, "recorded", "NUTS&BOLTS"},
+		{"a wrong one", query, "number=7", "wrong", 403, "refused", ""},
+		{"none", query, "number=7", "", 403, "refused", ""},
+		{"the pasted code", query, "number=7", code, 403, "refused", ""},
+		{"of no shop", "type=stockUpdate", "number=7", headerCode, 403, "refused", ""},
+		{"as a password", query + "&password=" + headerCode, "number=7", "", 403, "refused", ""},
+		{"beside a wrong password", query + "&password=wrong", "number=7", headerCode, 403, "refused", ""},
+		{"beside a good password", query + "&password=" + code, "number=7", "wrong", 200, "recorded", "7"},
+		{"in the number", query, "number=" + headerCode[:25], headerCode[:25], 403, "refused", ""},
+		{"not filled in", query, "number=[NUMBER]", headerCode, 400, "merge_field", "[NUMBER]"},
+	} {
+		e := newEndpoint()
+		r := request(http.MethodPost, c.query, c.body)
+		if c.header != "" {
+			r.Header.Set(webhook.HeaderCode, c.header)
+		}
+		w := e.call(t, r)
+		if w.Code != c.status || len(e.calls) != 1 || e.calls[0].Outcome != c.outcome || e.calls[0].Number != c.number || strings.Contains(w.Body.String(), headerCode) {
+			t.Errorf("%s: %d %q, %+v", c.name, w.Code, w.Body, e.calls)
+		}
+		if e.asked != 1 {
+			t.Errorf("%s: the code was checked %d times, want once", c.name, e.asked)
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 // Path is the only path served, and the one that e-conomic users know.
 const Path = "/webhooks.php"
 
+// HeaderCode is the header in which a webhook that lagerd has set up at e-conomic carries its code.
+const HeaderCode = "Lagerd-Webhook-Code"
+
 const defaultMaxBodyBytes = 16 << 10
 
 // Kind is the kind of thing that a hint is about.
@@ -51,8 +54,13 @@ type Authenticator interface {
 	// be safe for concurrent use. Both arguments are arbitrary strings.
 	Authenticate(shop, code string) (of Shop, ok bool)
 
+	// AuthenticateHeader returns the shop, and reports whether code is one that its webhooks at
+	// e-conomic carry in the header HeaderCode, if lagerd has set them up. The same applies as to
+	// Authenticate.
+	AuthenticateHeader(shop, code string) (of Shop, ok bool)
+
 	// AuthenticateToken reports whether token is one of those stored for the shop's webhooks
-	// at Rackbeat, or none is stored. It is asked after Authenticate, and the same applies.
+	// at Rackbeat, or none is stored. It is asked once the code was found to be right, and the same applies.
 	AuthenticateToken(shop, token string) bool
 }
 
@@ -251,9 +259,13 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *
 		p.read(r.URL.RawQuery)
 	}
 
-	shop, ok := h.Authenticator.Authenticate(p.username, p.password)
+	shop, ok := h.authenticate(r, &p)
 	if !ok {
 		call.Claims = p.username
+		call.Kind, _ = kindOf(p.typ)
+		if rackbeat {
+			call.Kind = KindStock
+		}
 		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
 			return answerLimited
 		}
@@ -298,6 +310,17 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *
 // byPerson reports whether a call comes from a browser: e-conomic sends no Accept-Language.
 func byPerson(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Header.Get("Accept-Language") != ""
+}
+
+// authenticate returns a call's shop, and reports whether the call has a code of that: in its
+// parameters or, if those have none, in its header. That code is then the call's password.
+func (h *handler) authenticate(r *http.Request, p *params) (of Shop, ok bool) {
+	code := r.Header.Get(HeaderCode)
+	if p.password != "" || code == "" {
+		return h.Authenticator.Authenticate(p.username, p.password)
+	}
+	p.password = code // which must not appear in a number either
+	return h.Authenticator.AuthenticateHeader(p.username, code)
 }
 
 // body reads the body of a call, nil if it has none. tooLarge says that it is larger than

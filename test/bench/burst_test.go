@@ -207,6 +207,10 @@ type plainCodes struct {
 	hashes map[string][sha256.Size]byte
 }
 
+func (plainCodes) AuthenticateHeader(string, string) (of webhook.Shop, ok bool) {
+	return webhook.Shop{}, false
+}
+
 func (plainCodes) AuthenticateToken(string, string) bool { return true }
 
 func (c plainCodes) Authenticate(shop, code string) (webhook.Shop, bool) {

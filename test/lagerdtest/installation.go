@@ -97,12 +97,15 @@ func Install(t testing.TB, s Setup) *Installation {
 		database = "dsn: " + strconv.Quote(s.DSN)
 		i.Driver, i.DSN = "mysql", s.DSN
 	}
-	timeout := ""
+	more := ""
+	if s.REST != "" {
+		more = "\n  webhooks_url: " + s.REST + "/webhooksapi/v1.0.0"
+	}
 	if s.Timeout > 0 {
-		timeout = "\n  timeout: " + s.Timeout.String()
+		more += "\n  timeout: " + s.Timeout.String()
 	}
 	if s.DailyCalls > 0 {
-		timeout += fmt.Sprint("\n  daily_calls: ", s.DailyCalls)
+		more += fmt.Sprint("\n  daily_calls: ", s.DailyCalls)
 	}
 	rackbeat := ""
 	if s.REST != "" {
@@ -124,7 +127,7 @@ webhook:
   listen: %s
 admin:
   listen: %s
-%s`, database, i.Path("key"), s.REST, i.Path("app-token"), timeout, rackbeat, i.Webhook, i.Admin, s.Extra))
+%s`, database, i.Path("key"), s.REST, i.Path("app-token"), more, rackbeat, i.Webhook, i.Admin, s.Extra))
 	i.Env = []string{"LAGERD_CONFIG=" + i.Config}
 	i.Secrets = append(i.Secrets, AppToken, Key)
 	return i

@@ -141,6 +141,11 @@ func (x *shops) Authenticate(shop, code string) (webhook.Shop, bool) {
 	return webhook.Shop{Lang: lang.Danish}, x.known(shop) && code == codeOf(shop)
 }
 
+// AuthenticateHeader implements webhook.Authenticator: no lagerd here has set webhooks up.
+func (x *shops) AuthenticateHeader(string, string) (of webhook.Shop, ok bool) {
+	return webhook.Shop{}, false
+}
+
 // AuthenticateToken implements webhook.Authenticator, as a lagerd's index of shops does.
 func (x *shops) AuthenticateToken(shop, token string) bool {
 	s, _ := x.Shop(shop)

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"lagerd/lang"
+	"lagerd/status"
+	"lagerd/store"
+	"lagerd/terminal"
+	"lagerd/webhook"
+)
+
+// logEvery is how often --wait looks into the webhook log, which is written every second.
+const logEvery = 500 * time.Millisecond
+
+// wait shows each call as it comes, until one of the type is received.
+func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	type place struct {
+		slot int
+		at   time.Time
+	}
+	seen := map[place]bool{} // by its own clock: that of the lagerd that logs may differ
+	old, err := s.WebhookLog(ctx, shop.Shop)
+	if err != nil {
+		return err
+	}
+	for _, call := range old {
+		seen[place{call.Slot, call.CalledAt.Time}] = true
+	}
+	fmt.Fprintf(c.Stdout, lang.Text{Danish: "Venter på et kald fra %s, højst %s. Ctrl-C slutter kun ventetiden: lagerd bliver ved med at modtage kald.\n", English: "Waiting for a call of %s, for %s at most. Ctrl-C ends the waiting only: lagerd goes on receiving calls.\n"}.In(cmd.Lang), cmd.whose(shop), cmd.Timeout)
+	deadline := time.After(cmd.Timeout)
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.New("the waiting was ended: lagerd goes on receiving calls")
+		case <-deadline:
+			return fmt.Errorf("no call of %s was received within %s: see `lagerd webhooks %s` for what to check", cmd.whose(shop), cmd.Timeout, shop.Shop)
+		case <-time.After(logEvery):
+		}
+		log, err := s.WebhookLog(ctx, shop.Shop)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		for _, call := range slices.Backward(log) {
+			its := place{call.Slot, call.CalledAt.Time}
+			if !seen[its] && cmd.received(c, shop, call) {
+				return nil
+			}
+			seen[its] = true
+		}
+	}
+}
+
+// whose names what is waited for.
+func (cmd webhooksCmd) whose(shop store.Shop) string {
+	if cmd.Type == "" {
+		return shop.Shop
+	}
+	return shop.Shop + lang.Text{Danish: " med type=", English: " with type="}.In(cmd.Lang) + cmd.Type
+}
+
+// received shows a call, and reports whether it was received and is of the type that is waited for.
+func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall) bool {
+	about, of := "", status.WebhookTypes(shop)[0]
+	for _, t := range status.WebhookTypes(shop) {
+		if t.Kind() == call.Kind {
+			of = t
+		}
+	}
+	if call.Number != "" {
+		about = fmt.Sprintf(" %q", call.Number)
+	}
+	fmt.Fprintf(c.Stdout, "%s UTC  %s%s, %s: %d %s\n", call.CalledAt.UTC().Format(time.DateTime), orUnknown(string(call.Kind)), about, terminal.Escape(call.Remote), call.Status, terminal.Escape(call.Outcome))
+	text := status.Advice(cmd.Lang, of, call)
+	if text == "" {
+		text = webhook.ToDo(call.Outcome)
+	}
+	if text != "" {
+		fmt.Fprintf(c.Stdout, "  %s\n", text)
+	}
+	good := call.Status == http.StatusOK && (cmd.Type == "" || status.WebhookType(cmd.Type) == of && call.Kind != "")
+	if good {
+		fmt.Fprintf(c.Stdout, "%s: %s\n", shop.Shop, lang.Text{Danish: "modtaget. Det virker.", English: "received. It works."}.In(cmd.Lang))
+	}
+	return good
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "unknown type"
+	}
+	return terminal.Escape(text)
+}
