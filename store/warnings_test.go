@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/shopspring/decimal"
 
 	"lagerd/plan"
@@ -128,9 +129,9 @@ func TestCompletedInvoice(t *testing.T) {
 		after, err := s.Invoices(t.Context(), "shop1", []string{"7"})
 		must(t, err)
 		want := before[0]
-		want.InvoiceDate, want.OrderNumber = "2026-11-10", "W-7"
-		if len(after) != 1 || after[0] != want || !after[0].CreditNote || after[0].PDFState != "stored" {
-			t.Errorf("%+v\nbefore %+v", after, before)
+		want.InvoiceDate, want.DueDate, want.CustomerNumber, want.OrderNumber = "2026-11-10", "2026-11-20", 7, "W-7"
+		if diff := cmp.Diff([]store.Invoice{want}, after, exactly); diff != "" || !want.CreditNote || want.PDFState != store.PDFStored {
+			t.Errorf("of %+v (-want +got):\n%s", before, diff)
 		}
 		work, err := s.InvoicesToFetch(t.Context(), "shop1", due(noon.Add(24*time.Hour)), true, true, 10)
 		must(t, err)
