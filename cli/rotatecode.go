@@ -29,7 +29,7 @@ func (cmd rotateCodeCmd) Run(c *call) error {
 	}
 	defer s.Close()
 	if cmd.RetireOld {
-		retired, err := s.RetireOldCodes(c.ctx, cmd.Shop, cmd.Yes)
+		retired, err := s.RetireOldCodes(c.ctx, cmd.Shop, cmd.Yes, now())
 		if err != nil {
 			return cmd.explained(c.ctx, s, err)
 		}

@@ -26,6 +26,7 @@ type Change struct {
 	CommittedAt  Time
 	RenumberedTo string
 	Source       StockSource // where it was read
+	Token        int64       // of the lease that it was committed under
 }
 
 // Changes returns a shop's history since the given time, oldest first: of the given

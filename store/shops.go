@@ -132,7 +132,10 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		if err := db.Exec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", shop.Shop, shop.StockDataset).Error; err != nil {
 			return err
 		}
-		return addToReadersOfAll(db, shop.Shop, now)
+		if err := addToReadersOfAll(db, shop.Shop, now); err != nil {
+			return err
+		}
+		return act(ctx, db, Action{Shop: shop.Shop, What: ActionAdded, ActedAt: At(now)})
 	})
 }
 
@@ -158,6 +161,9 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 			if err := db.Exec("UPDATE progress SET invoices_begun = ? WHERE shop = ?", false, name).Error; err != nil {
 				return err
 			}
+		}
+		if err := actOnSettings(ctx, db, before, shop, now); err != nil {
+			return err
 		}
 		return saveShop(db, &shop, generation, now)
 	})
@@ -240,7 +246,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:go
 // accounts come last: they list the datasets that an interrupted removal has left.
 var (
 	datasetTables = []string{"items", "item_places", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
-	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements", "stock_accounts"}
+	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "actions", "agreements", "stock_accounts"}
 )
 
 // existsShop reports whether the shop exists. Any other error must end the caller's
