@@ -19,13 +19,14 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic engine plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status store systemd terminal webhook",
+	"cli": "budget config daemon economic engine plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal webhook",
 
 	"daemon":    "config engine plan secret status store systemd terminal webhook",
 	"engine":    "budget config economic lease plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":  "plan reconcile source store",
 	"reconcile": "inbox plan source store",
 	"inbox":     "plan store",
+	"status/story": "plan status store terminal webhook",
 	"status":    "budget economic plan rackbeat reconcile store terminal",
 	"lease":     "store",
 	"store":     "plan store/dsn store/rights",

@@ -16,6 +16,10 @@ type Change struct {
 	What         plan.What
 	OldStock     *string
 	NewStock     *string
+	OldInStock   *string
+	NewInStock   *string
+	OldAvailable *string
+	NewAvailable *string
 	OldState     plan.State
 	NewState     plan.State
 	Cause        plan.Cause

@@ -216,7 +216,14 @@ type Event struct {
 	Hold      *Hold     `json:"hold,omitempty"`
 	Lease     *Lease    `json:"lease,omitempty"`
 	Agreement int64     `json:"agreement,omitempty"`
-	Warning   string    `json:"warning,omitempty"`
+	Warning   *Warning  `json:"warning,omitempty"`
+}
+
+// Warning is what of the source's answers cannot be understood. The event is at the time when that
+// began.
+type Warning struct {
+	Number string `json:"number"` // "": entries whose number cannot be understood
+	Text   string `json:"text"`
 }
 
 // Call is a call of the webhook endpoint that named the number.
@@ -252,6 +259,8 @@ type Change struct {
 	What         plan.What           `json:"what"`
 	OldStock     decimal.NullDecimal `json:"old_stock"`
 	NewStock     decimal.NullDecimal `json:"new_stock"`
+	Other        *Other              `json:"other,omitempty"`       // the figure that changed, if not the shop's own
+	NewSetting   bool                `json:"new_setting,omitempty"` // a person had changed which figure is the shop's stock
 	OldState     plan.State          `json:"old_state,omitempty"`
 	NewState     plan.State          `json:"new_state,omitempty"`
 	Cause        plan.Cause          `json:"cause"`
@@ -263,6 +272,13 @@ type Change struct {
 	ObservedAt   time.Time           `json:"read_at"`
 	RenumberedTo string              `json:"renumbered_to,omitempty"`
 	Delay        *Duration           `json:"delay_seconds,omitempty"` // from the webhook, or the source's time, to the commit
+}
+
+// Other is a figure that is not the shop's stock.
+type Other struct {
+	Figure plan.Figure         `json:"figure,omitempty"` // "": one of those that are not kept in the history
+	Old    decimal.NullDecimal `json:"old"`
+	New    decimal.NullDecimal `json:"new"`
 }
 
 // Duration is a time.Duration whose JSON is a number of seconds.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -237,6 +238,10 @@ func (f Facts) hints() []Event {
 	if h == nil {
 		return nil
 	}
+	if h.Open && h.Cause == plan.CauseWebhook && h.Tries == 0 && h.Failures == 0 &&
+		slices.ContainsFunc(f.Rows.Calls, func(c store.WebhookCall) bool { return !c.CalledAt.Before(h.FirstAt.Time) }) {
+		return nil // its calls are told
+	}
 	told := !h.Open && slices.ContainsFunc(f.Rows.Changes, func(c store.Change) bool { return !c.CommittedAt.Before(h.FirstAt.Time) })
 	if told || h.Open && h.Cause == plan.CauseOperator && h.Tries == 0 && h.Failures == 0 {
 		return nil
@@ -260,10 +265,36 @@ func (f Facts) changes() []Event {
 			delay := Duration(max(0, c.CommittedAt.Sub(from.Time)))
 			told.Delay = &delay
 		}
+		told.Other, told.NewSetting = other(c), f.figureSet(before, c.ObservedAt.Time)
 		list = append(list, Event{At: c.CommittedAt.Time, What: EventChange, Change: told})
 		before = c.ObservedAt.Time
 	}
 	return list
+}
+
+// other returns which figure changed, if the stock did not.
+func other(c store.Change) *Other {
+	in, available := Other{plan.FigureInStock, figure(c.OldInStock), figure(c.NewInStock)}, Other{plan.FigureAvailable, figure(c.OldAvailable), figure(c.NewAvailable)}
+	switch {
+	case c.What != plan.WhatStock || !same(figure(c.OldStock), figure(c.NewStock)):
+		return nil
+	case !same(in.Old, in.New):
+		return &in
+	case !same(available.Old, available.New):
+		return &available
+	}
+	return &Other{}
+}
+
+func same(a, b decimal.NullDecimal) bool {
+	return a.Valid == b.Valid && (!a.Valid || a.Decimal.Equal(b.Decimal))
+}
+
+// figureSet reports whether a person changed which figure is the shop's stock, between two times.
+func (f Facts) figureSet(after, until time.Time) bool {
+	return slices.ContainsFunc(f.Rows.Actions, func(a store.Action) bool {
+		return a.What == store.ActionSet && strings.Contains(a.Detail, "figure: ") && a.ActedAt.After(after) && !a.ActedAt.After(until)
+	})
 }
 
 // figure parses a stored figure; the database has no others.
@@ -294,7 +325,7 @@ func (f Facts) others() []Event {
 	}
 	for _, w := range f.Rows.Warnings {
 		if w.Kind == f.Kind && (w.Number == f.Number || w.Number == "" && f.Rows.Item == nil && f.Rows.Invoice == nil) {
-			list = append(list, Event{At: w.FirstAt.Time, What: EventWarning, Warning: w.Text})
+			list = append(list, Event{At: w.FirstAt.Time, What: EventWarning, Warning: &Warning{w.Number, w.Text}})
 		}
 	}
 	return list

@@ -1,0 +1,230 @@
+package story
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // Danish time, on machines without time zones too
+	"unicode/utf8"
+
+	"github.com/shopspring/decimal"
+
+	"lagerd/terminal"
+)
+
+// columns is how wide a story is written.
+const columns = 80
+
+// Language is a language that stories are told in.
+type Language interface {
+	title(s Story) string
+	labels(s Story) labels
+	stored(s Story) []string
+	answer(s Story) []string
+	verdict(s Story) string
+	step(s Story, next Step) string
+	near(s Story, n Near) string
+	state(s Story) string
+	event(s Story, e Event) string
+	day(t time.Time) string
+	clock(t time.Time) string
+	nothing(s Story) string
+}
+
+// labels are what stands before the paragraphs of a story's first part.
+type labels struct{ stored, answer, verdict, next, near, state string }
+
+// In returns the language with the code "en" or "da".
+func In(code string) (l Language, ok bool) {
+	switch code {
+	case "en":
+		return english{}, true
+	case "da":
+		return danish{}, true
+	}
+	return nil, false
+}
+
+// Write tells the story in a language: what is stored, what its source says, what follows, and
+// what happened. Its lines have at most 80 columns, unless a single word is longer.
+func (s Story) Write(w io.Writer, l Language) error {
+	var b strings.Builder
+	paragraph(&b, "", l.title(s))
+	b.WriteByte('\n')
+	var pairs [][2]string
+	add := func(label string, texts ...string) {
+		for _, text := range texts {
+			if text != "" {
+				pairs = append(pairs, [2]string{label, text})
+				label = ""
+			}
+		}
+	}
+	is := l.labels(s)
+	add(is.stored, l.stored(s)...)
+	add(is.answer, l.answer(s)...)
+	add(is.verdict, l.verdict(s))
+	for n, next := range s.Next {
+		label := is.next
+		if n > 0 {
+			label = ""
+		}
+		add(label, l.step(s, next))
+	}
+	for n, near := range s.Near {
+		label := is.near
+		if n > 0 {
+			label = ""
+		}
+		add(label, l.near(s, near))
+	}
+	add(is.state, l.state(s))
+	width := 0
+	for _, p := range pairs {
+		width = max(width, utf8.RuneCountInString(p[0]))
+	}
+	for _, p := range pairs {
+		paragraph(&b, p[0]+strings.Repeat(" ", width+2-utf8.RuneCountInString(p[0])), p[1])
+	}
+	s.writeEvents(&b, l)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s Story) writeEvents(b *strings.Builder, l Language) {
+	if len(s.Events) == 0 {
+		b.WriteByte('\n')
+		paragraph(b, "", l.nothing(s))
+		return
+	}
+	last := ""
+	for _, e := range s.Events {
+		if day := l.day(e.At); day != last {
+			b.WriteByte('\n')
+			paragraph(b, "", day)
+			last = day
+		}
+		paragraph(b, "  "+l.clock(e.At)+"  ", l.event(s, e))
+	}
+}
+
+// paragraph writes a text after its label, and breaks its lines between words.
+func paragraph(b *strings.Builder, label, text string) {
+	indent := utf8.RuneCountInString(label)
+	b.WriteString(label)
+	at, began := indent, true
+	for _, word := range words(terminal.Line(text), columns-indent) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case began:
+		case at+1+length > columns:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			at = indent
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at, began = at+length, false
+	}
+	b.WriteByte('\n')
+}
+
+// words splits a text at its spaces. A command between backticks is one word, if a line has room
+// for it.
+func words(text string, room int) []string {
+	var list []string
+	for _, word := range strings.Split(text, " ") {
+		if n := len(list); n > 0 && strings.Count(list[n-1], "`")%2 == 1 && utf8.RuneCountInString(list[n-1]+" "+word) <= room {
+			list[n-1] += " " + word
+			continue
+		}
+		list = append(list, word)
+	}
+	return list
+}
+
+// WriteJSON writes the story as JSON, which is a contract: docs/operators.md has its fields.
+func (s Story) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(s)
+}
+
+// units are a language's words for a duration.
+type units struct {
+	point                       string // of a decimal
+	second, minute, hour, day   string
+	seconds, minutes, hrs, days string
+	less                        string // than
+}
+
+// duration returns a duration as a person says it, rounded.
+func (u units) duration(d Duration) string {
+	t := time.Duration(d)
+	count := func(n int, one, more string) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return strconv.Itoa(n) + " " + more
+	}
+	switch {
+	case t < 100*time.Millisecond:
+		return u.less + " " + u.decimal(decimal.New(1, -1)) + " " + u.seconds
+	case t < 10*time.Second:
+		n := t.Round(100 * time.Millisecond).Milliseconds()
+		if n == 1000 {
+			return "1 " + u.second
+		}
+		return u.decimal(decimal.New(n, -3)) + " " + u.seconds
+	case t < time.Minute:
+		return count(int(t.Round(time.Second)/time.Second), u.second, u.seconds)
+	case t < time.Hour:
+		return count(int(t/time.Minute), u.minute, u.minutes)
+	case t < 48*time.Hour:
+		return count(int(t/time.Hour), u.hour, u.hrs)
+	}
+	return count(int(t/(24*time.Hour)), u.day, u.days)
+}
+
+func (u units) decimal(d decimal.Decimal) string {
+	return strings.Replace(d.String(), ".", u.point, 1)
+}
+
+// named returns a number as it is, or in quotes if that would be unclear.
+func named(number string) string {
+	if number == "" || quoted(number) != number {
+		return strconv.Quote(number)
+	}
+	return number
+}
+
+// quoted quotes a number as a shell needs it.
+func quoted(number string) string {
+	if strings.ContainsFunc(number, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("-_.", r)
+	}) {
+		return "'" + strings.ReplaceAll(number, "'", `'\''`) + "'"
+	}
+	return number
+}
+
+// size returns a number of bytes in kB, or below that in bytes.
+func (u units) size(bytes int) string {
+	if bytes < 1000 {
+		return fmt.Sprint(bytes, " bytes")
+	}
+	return u.decimal(decimal.New(int64(bytes), -3).Round(0)) + " kB"
+}
+
+// copenhagen is Danish time.
+func copenhagen() *time.Location {
+	zone, err := time.LoadLocation("Europe/Copenhagen")
+	if err != nil {
+		return time.UTC // it is built in
+	}
+	return zone
+}
