@@ -181,7 +181,7 @@ func (u units) duration(d Duration) string {
 		}
 		return u.decimal(decimal.New(n, -3)) + " " + u.seconds
 	case t < time.Minute:
-		return count(int(t.Round(time.Second)/time.Second), u.second, u.seconds)
+		return count(int(t/time.Second), u.second, u.seconds)
 	case t < time.Hour:
 		return count(int(t/time.Minute), u.minute, u.minutes)
 	case t < 48*time.Hour:
