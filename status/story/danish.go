@@ -400,7 +400,7 @@ func (l danish) event(s Story, e Event) string { //nolint:gocyclo // one case pe
 	case EventChange:
 		return l.change(s, *e.Change) + " " + l.found(*e.Change)
 	case EventPDF:
-		return fmt.Sprintf("PDF'en blev gemt (%s), %s efter fakturaen.", l.units().size(e.PDF.Size), l.units().duration(e.PDF.Delay))
+		return fmt.Sprintf("PDF'en (%s) blev gemt %s senere.", l.units().size(e.PDF.Size), l.units().duration(e.PDF.Delay))
 	case EventAction:
 		return l.action(s, *e.Action)
 	case EventHold:
@@ -532,9 +532,9 @@ func (l danish) other(c Change) string {
 	}
 	name := map[plan.Figure]string{plan.FigureInStock: "tallet på lager", plan.FigureAvailable: "det tilgængelige antal"}[c.Other.Figure]
 	if name == "" {
-		return fmt.Sprintf("Lageret blev ved med at være %s; et andet af varens tal blev ændret.", figure(c.NewStock))
+		return fmt.Sprintf("Lageret er stadig %s; et andet af varens tal blev ændret.", figure(c.NewStock))
 	}
-	return fmt.Sprintf("Lageret blev ved med at være %s; %s gik fra %s til %s.", figure(c.NewStock), name, figure(c.Other.Old), figure(c.Other.New))
+	return fmt.Sprintf("Lageret er stadig %s; %s gik fra %s til %s.", figure(c.NewStock), name, figure(c.Other.Old), figure(c.Other.New))
 }
 
 // found says how a change was found, and how long that took.

@@ -371,7 +371,7 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 	case EventChange:
 		return l.change(s, *e.Change) + " " + l.found(s, *e.Change)
 	case EventPDF:
-		return fmt.Sprintf("The PDF was stored (%s), %s after the invoice.", l.units().size(e.PDF.Size), l.units().duration(e.PDF.Delay))
+		return fmt.Sprintf("The PDF (%s) was stored %s later.", l.units().size(e.PDF.Size), l.units().duration(e.PDF.Delay))
 	case EventAction:
 		return l.action(s, *e.Action)
 	case EventHold:

@@ -151,22 +151,22 @@ const (
 	StepAsk    StepWhat = "asked_for"   // an invoice before the shop's start
 	StepOrder  StepWhat = "no_order"    // an invoice has no order number
 
-	StepTake    StepWhat = "taken"           // another lagerd takes the shop over
-	StepPass    StepWhat = "read_now"        // it is due
-	StepReread  StepWhat = "read_again"      // nothing new was seen yet
-	StepConfirm StepWhat = "confirm"         // less stock must be seen twice
-	StepRetry   StepWhat = "retry"           // it could not be read
-	StepListing StepWhat = "listing"         // waits for the next listing
-	StepCalls   StepWhat = "calls"           // the day's calls are spent
-	StepShop    StepWhat = "shop_retry"      // the shop's passes fail
-	StepTick    StepWhat = "tick"            // the next tick reads what changed
-	StepSweep   StepWhat = "sweep"           // the next sweep reads everything
-	StepChange  StepWhat = "changeover"      // to another agreement, account or choice of places
-	StepPDF     StepWhat = "pdf"             // is fetched
-	StepStays   StepWhat = "stays"           // a stored invoice is never deleted
-	StepNothing StepWhat = "nothing_to_do"   //
-	StepUnknown StepWhat = "unknown_answer"  // ask again
-	StepUnread  StepWhat = "unread_elsewise" // the answer has unreadable fields
+	StepTake    StepWhat = "taken"          // another lagerd takes the shop over
+	StepPass    StepWhat = "read_now"       // it is due
+	StepReread  StepWhat = "read_again"     // nothing new was seen yet
+	StepConfirm StepWhat = "confirm"        // less stock must be seen twice
+	StepRetry   StepWhat = "retry"          // it could not be read
+	StepListing StepWhat = "listing"        // waits for the next listing
+	StepCalls   StepWhat = "calls"          // the day's calls are spent
+	StepShop    StepWhat = "shop_retry"     // the shop's passes fail
+	StepTick    StepWhat = "tick"           // the next tick reads what changed
+	StepSweep   StepWhat = "sweep"          // the next sweep reads everything
+	StepChange  StepWhat = "changeover"     // to another agreement, account or choice of places
+	StepPDF     StepWhat = "pdf"            // is fetched
+	StepStays   StepWhat = "stays"          // a stored invoice is never deleted
+	StepNothing StepWhat = "nothing_to_do"  //
+	StepUnknown StepWhat = "unknown_answer" // ask again
+	StepUnread  StepWhat = "unreadable"     // the answer has unreadable fields
 )
 
 // Step is something that happens next, or has to.

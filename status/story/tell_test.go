@@ -111,7 +111,7 @@ func TestNext(t *testing.T) { //nolint:maintidx // a table
 		{"equal", plan.KindStock, func(f *story.Facts) { says(f, "42") }, "agree: nothing_to_do"},
 		{"not asked", plan.KindStock, nil, "unknown: unknown_answer"},
 		{"no answer", plan.KindStock, func(f *story.Facts) { f.Answer = f.Answer.Item(plan.Observation{}, errors.New("no")) }, "unknown: unknown_answer"},
-		{"in part", plan.KindStock, func(f *story.Facts) { says(f, "42"); f.Answer.Observation.Unknown = plan.FieldBarred }, "unknown: unread_elsewise"},
+		{"in part", plan.KindStock, func(f *story.Facts) { says(f, "42"); f.Answer.Observation.Unknown = plan.FieldBarred }, "unknown: unreadable"},
 		{"in a part that does not decide", plan.KindStock, func(f *story.Facts) { says(f, "42"); f.Answer.Observation.Unknown = plan.FieldName }, "agree: nothing_to_do"},
 		{"gone in both", plan.KindStock, func(f *story.Facts) {
 			f.Rows.Item.State, f.Rows.Item.Stock = plan.StateGone, decimal.NullDecimal{}
@@ -322,7 +322,7 @@ func TestEvents(t *testing.T) {
 			"12:54:00 Der blev flyttet varer mellem lokationer; lageret er stadig 41. Den faste kontrol fandt det. Webhooket kom først bagefter.",
 			"12:55:00 Varen fandtes ikke længere i e-conomic: den er slettet eller har fået et andet nummer. Den faste kontrol fandt det.",
 			"12:56:00 Varen var tilbage i e-conomic, med 41 på lager. Den faste kontrol fandt det. Ifølge e-conomic skete det kl. 10:00, 2 timer før.",
-			"12:57:00 Lageret blev ved med at være 42; et andet af varens tal blev ændret. Den faste kontrol fandt det.",
+			"12:57:00 Lageret er stadig 42; et andet af varens tal blev ændret. Den faste kontrol fandt det.",
 			"12:57:30 Et webhook nævnte varen, men lagerd kunne ikke notere det (svarede 503, full). Afsenderen gentager det, og den faste kontrol afhænger ikke af det.",
 			"12:57:40 Et webhook nævnte varen; lagerd tog imod det, med en bemærkning (quoted).",
 			"12:57:50 Et webhook nævnte varen, men kaldet var ikke i orden (svar 400, bad_number).",
@@ -476,7 +476,7 @@ func TestDurations(t *testing.T) {
 			f.Since = noon.Add(-100 * 24 * time.Hour)
 			f.Rows.Invoice.FoundAt, f.Rows.Invoice.PDFStoredAt = store.At(noon.Add(-c.d)), store.At(noon)
 		}))
-		for lang, want := range map[string]string{"en": "The PDF was stored (35 kB), " + c.en + " after the invoice.", "da": "PDF'en blev gemt (35 kB), " + c.da + " efter fakturaen."} {
+		for lang, want := range map[string]string{"en": "The PDF (35 kB) was stored " + c.en + " later.", "da": "PDF'en (35 kB) blev gemt " + c.da + " senere."} {
 			if text := tells(t, told, lang); !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in %s", c.d, want, text)
 			}
