@@ -57,8 +57,8 @@ func (cmd whyCmd) Run(c *call) error {
 	if cmd.JSON {
 		return told.WriteJSON(c.Stdout)
 	}
-	language, _ := story.In(cmd.Lang) // kong has checked it
-	return told.Write(c.Stdout, language)
+	language, _ := story.LanguageOf(cmd.Lang) // kong has checked it
+	return told.Text(language).Write(c.Stdout)
 }
 
 // subject returns whose life is told.

@@ -143,7 +143,7 @@ func (l danish) storedItem(s Story, i Item) []string {
 func (l danish) storedInvoice(i Invoice) string {
 	order := "uden ordrenummer"
 	if i.OrderNumber != "" {
-		order = fmt.Sprintf("ordrenummer %q", i.OrderNumber)
+		order = fmt.Sprintf("ordrenummer %s", quote(i.OrderNumber))
 	}
 	pdf := "ingen PDF endnu"
 	if i.PDFState == "stored" {
@@ -166,7 +166,7 @@ func (l danish) former(s Story) []string {
 	for _, f := range s.Stored.Former {
 		order := "uden ordrenummer"
 		if f.OrderNumber != "" {
-			order = fmt.Sprintf("ordrenummer %q", f.OrderNumber)
+			order = fmt.Sprintf("ordrenummer %s", quote(f.OrderNumber))
 		}
 		list = append(list, fmt.Sprintf("desuden en fra den tidligere aftale %d, dateret %s, %s; butikkens program ser den ikke", f.Agreement, l.date(f.Date), order))
 	}
@@ -194,7 +194,7 @@ func (l danish) answer(s Story) []string {
 	if s.Kind == plan.KindInvoice {
 		text := "bogført, dateret " + l.date(a.Date)
 		if a.OrderNumber != "" {
-			text += fmt.Sprintf(", ordrenummer %q", a.OrderNumber)
+			text += fmt.Sprintf(", ordrenummer %s", quote(a.OrderNumber))
 		}
 		return []string{text + asked, l.unreadable(a.Warning)}
 	}
@@ -318,7 +318,7 @@ func (l danish) noOrder(s Story) string {
 	case o.Text == "":
 		return fmt.Sprintf("Ordrenummeret mangler: fakturaen har intet i %s, hvor lagerd leder efter det. En bogført faktura kan ikke ændres i e-conomic, så den bliver uden. Står det i et andet felt, så vælg det felt for de næste med `lagerd shops set %s --order-field`.", o.Field, s.Shop)
 	default:
-		return fmt.Sprintf("Ordrenummeret mangler: %s er %q, som mønsteret %q ikke passer på. `lagerd shops set %s --order-pattern` ændrer mønsteret for de næste.", o.Field, o.Text, o.Pattern, s.Shop)
+		return fmt.Sprintf("Ordrenummeret mangler: %s er %s, som mønsteret %s ikke passer på. `lagerd shops set %s --order-pattern` ændrer mønsteret for de næste.", o.Field, quote(o.Text), quote(o.Pattern), s.Shop)
 	}
 }
 

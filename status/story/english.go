@@ -120,7 +120,7 @@ func (l english) storedItem(s Story, i Item) []string {
 func (l english) storedInvoice(i Invoice) string {
 	order := "without order number"
 	if i.OrderNumber != "" {
-		order = fmt.Sprintf("order number %q", i.OrderNumber)
+		order = fmt.Sprintf("order number %s", quote(i.OrderNumber))
 	}
 	pdf := "no PDF yet"
 	if i.PDFState == "stored" {
@@ -134,7 +134,7 @@ func (english) former(s Story) []string {
 	for _, f := range s.Stored.Former {
 		order := "without order number"
 		if f.OrderNumber != "" {
-			order = fmt.Sprintf("order number %q", f.OrderNumber)
+			order = fmt.Sprintf("order number %s", quote(f.OrderNumber))
 		}
 		list = append(list, fmt.Sprintf("also one of previous agreement %d, dated %s, %s; the shop's software does not see it", f.Agreement, f.Date, order))
 	}
@@ -162,7 +162,7 @@ func (l english) answer(s Story) []string {
 	if s.Kind == plan.KindInvoice {
 		text := "booked, dated " + a.Date
 		if a.OrderNumber != "" {
-			text += fmt.Sprintf(", order number %q", a.OrderNumber)
+			text += fmt.Sprintf(", order number %s", quote(a.OrderNumber))
 		}
 		return []string{text + asked, l.unreadable(a.Warning)}
 	}
@@ -289,7 +289,7 @@ func (l english) noOrder(s Story) string {
 	case o.Text == "":
 		return fmt.Sprintf("The order number is missing: the invoice has nothing in %s, where lagerd looks for it. A booked invoice cannot be changed at e-conomic, so it stays without. If it stands in another field, set that for the next ones with `lagerd shops set %s --order-field`.", o.Field, s.Shop)
 	default:
-		return fmt.Sprintf("The order number is missing: %s is %q, which the pattern %q does not match. `lagerd shops set %s --order-pattern` changes the pattern for the next ones.", o.Field, o.Text, o.Pattern, s.Shop)
+		return fmt.Sprintf("The order number is missing: %s is %s, which the pattern %s does not match. `lagerd shops set %s --order-pattern` changes the pattern for the next ones.", o.Field, quote(o.Text), quote(o.Pattern), s.Shop)
 	}
 }
 

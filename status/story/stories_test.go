@@ -207,8 +207,10 @@ var stories = []prepared{
 		wait(time.Minute)
 	}},
 	{name: "pdf_late", kind: plan.KindInvoice, number: "1", happen: func(x *scene) {
+		x.Set(shop, func(s *store.Shop) { s.OrderPattern = `#(\d+)` })
+		wait(10 * time.Second)
 		x.Faults(map[string]any{"pdfLag": "3h"})
-		x.Does("book", map[string]any{"orderRef": "10042", "lines": []map[string]any{{"number": "00001", "quantity": 1}}})
+		x.Does("book", map[string]any{"orderRef": "Ordre #10042", "lines": []map[string]any{{"number": "00001", "quantity": 1}}})
 		x.call("orderPdf", "1", code)
 		wait(12 * time.Minute)
 	}},
@@ -251,12 +253,12 @@ func TestStories(t *testing.T) {
 			t.Parallel()
 			told := p.tell(t)
 			for _, lang := range []string{"en", "da"} {
-				language, ok := story.In(lang)
+				language, ok := story.LanguageOf(lang)
 				if !ok {
 					t.Fatalf("no language %q", lang)
 				}
 				var text strings.Builder
-				if err := told.Write(&text, language); err != nil {
+				if err := told.Text(language).Write(&text); err != nil {
 					t.Fatal(err)
 				}
 				golden(t, p.name+"."+lang+".txt", text.String())

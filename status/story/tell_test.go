@@ -190,9 +190,9 @@ func TestNext(t *testing.T) { //nolint:maintidx // a table
 			t.Errorf("%s: %s, expected %s", c.name, got, c.want)
 		}
 		for _, lang := range []string{"en", "da"} {
-			language, _ := story.In(lang)
+			language, _ := story.LanguageOf(lang)
 			var b strings.Builder
-			if err := told.Write(&b, language); err != nil {
+			if err := told.Text(language).Write(&b); err != nil {
 				t.Fatal(err)
 			}
 			fits(t, b.String())
@@ -221,7 +221,14 @@ func TestUnread(t *testing.T) {
 		"unread":   {unread, []string{"could not be read", "3 attempts have failed", "grossAmount: expected a number"}, []string{"no booked invoice"}},
 		"nameless": {then(unread, func(f *story.Facts) { f.Rows.Warnings = []store.Warning{nameless} }), []string{"also lists entries whose number could not be understood: 2 without a number"}, nil},
 		"in part":  {func(f *story.Facts) { f.Rows.Warnings = []store.Warning{nameless, own} }, []string{"the stored value stays: dueDate: expected a date"}, []string{"also lists"}},
-		"absent":   {then(absent, func(f *story.Facts) { f.Rows.Invoice = nil }), []string{"has no booked invoice of this number", "neither stored nor at e-conomic"}, nil},
+		"pattern": {func(f *story.Facts) {
+			f.Rows.Invoice.OrderNumber, f.Rows.Invoice.OtherReference, f.Status.Shop.OrderPattern = "", "Ordre 10042", `#(\d+)`
+		}, []string{`references.other is "Ordre 10042", which the pattern "#(\d+)" does not match.`}, []string{"has nothing in"}},
+		"former": {func(f *story.Facts) {
+			f.Rows.Former = map[int64]store.Invoice{100003: {Number: 7, InvoiceDate: "2025-01-03", OrderNumber: "10043"}, 100002: {Number: 7, InvoiceDate: "2025-01-02"}}
+		}, []string{"also one of previous agreement 100002, dated 2025-01-02, without order number; the shop's software does not see it also one of previous agreement 100003, dated 2025-01-03, order number \"10043\""}, nil},
+		"credit note": {func(f *story.Facts) { f.Rows.Invoice.CreditNote = true }, []string{"Credit note 7 of shop1234"}, nil},
+		"absent":      {then(absent, func(f *story.Facts) { f.Rows.Invoice = nil }), []string{"has no booked invoice of this number", "neither stored nor at e-conomic"}, nil},
 	} {
 		text := tells(t, story.Tell(facts(plan.KindInvoice, c.is)), "en")
 		for _, part := range c.has {
@@ -240,9 +247,9 @@ func TestUnread(t *testing.T) {
 // tells returns the text with its lines joined.
 func tells(t *testing.T, s story.Story, lang string) string {
 	t.Helper()
-	language, _ := story.In(lang)
+	language, _ := story.LanguageOf(lang)
 	var b strings.Builder
-	if err := s.Write(&b, language); err != nil {
+	if err := s.Text(language).Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	fits(t, b.String())
@@ -350,9 +357,9 @@ func TestEvents(t *testing.T) {
 // eventsOf returns the events of a story as it is written, each on one line.
 func eventsOf(t *testing.T, s story.Story, lang string) []string {
 	t.Helper()
-	language, _ := story.In(lang)
+	language, _ := story.LanguageOf(lang)
 	var b strings.Builder
-	if err := s.Write(&b, language); err != nil {
+	if err := s.Text(language).Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	fits(t, b.String())
@@ -389,9 +396,9 @@ func TestDays(t *testing.T) {
 		"en": {"Saturday 24 October 2026 (UTC)", "22:30:00", "Sunday 25 October 2026 (UTC)", "00:30:00", "01:30:00", "23:30:00"},
 		"da": {"Søndag den 25. oktober 2026 (dansk sommertid, CEST)", "00:30:00", "02:30:00", "Søndag den 25. oktober 2026 (dansk tid, CET)", "02:30:00", "Mandag den 26. oktober 2026 (dansk tid, CET)", "00:30:00"},
 	} {
-		language, _ := story.In(lang)
+		language, _ := story.LanguageOf(lang)
 		var b strings.Builder
-		if err := told.Write(&b, language); err != nil {
+		if err := told.Text(language).Write(&b); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -418,13 +425,13 @@ func TestNumbers(t *testing.T) {
 		f.Near = []story.Near{{plan.KindStock, "a 17"}, {plan.KindStock, "it's"}, {plan.KindInvoice, "17"}}
 		f.Answer = f.Answer.Unasked("a\nb " + long)
 	}))
-	language, _ := story.In("en")
+	language, _ := story.LanguageOf("en")
 	var b strings.Builder
-	if err := told.Write(&b, language); err != nil {
+	if err := told.Text(language).Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Item \"A  17\\x1b[2J\" of shop1234\n", "not asked: a; b\n", " " + long + "\n", `item "a 17" (` + "`lagerd why shop1234 'a 17'`)\n",
+		"Item \"A  17\\u001b[2J\" of shop1234\n", "not asked: a; b\n", " " + long + "\n", `item "a 17" (` + "`lagerd why shop1234 'a 17'`)\n",
 		`item "it's" (` + "`lagerd why shop1234 'it'\\''s'`)\n", "invoice 17 (`lagerd why shop1234 17 --invoice`)\n", "\nNothing is recorded since 24 October 2026.\n",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -434,10 +441,10 @@ func TestNumbers(t *testing.T) {
 	if slices.Contains([]byte(b.String()), '\x1b') {
 		t.Errorf("a control character in %q", b.String())
 	}
-	if _, ok := story.In("sv"); ok {
+	if _, ok := story.LanguageOf("sv"); ok {
 		t.Error("a language that is not there")
 	}
-	if err := told.Write(full{}, language); !errors.Is(err, errFull) {
+	if err := told.Text(language).Write(full{}); !errors.Is(err, errFull) {
 		t.Errorf("a full disk: %v", err)
 	}
 	if err := told.WriteJSON(full{}); !errors.Is(err, errFull) {

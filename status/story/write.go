@@ -37,8 +37,8 @@ type Language interface {
 // labels are what stands before the paragraphs of a story's first part.
 type labels struct{ stored, answer, verdict, next, near, state string }
 
-// In returns the language with the code "en" or "da".
-func In(code string) (l Language, ok bool) {
+// LanguageOf returns the language with the code "en" or "da".
+func LanguageOf(code string) (l Language, ok bool) {
 	switch code {
 	case "en":
 		return english{}, true
@@ -48,17 +48,30 @@ func In(code string) (l Language, ok bool) {
 	return nil, false
 }
 
-// Write tells the story in a language: what is stored, what its source says, what follows, and
-// what happened. Its lines have at most 80 columns, unless a single word is longer.
-func (s Story) Write(w io.Writer, l Language) error {
-	var b strings.Builder
-	paragraph(&b, "", l.title(s))
-	b.WriteByte('\n')
-	var pairs [][2]string
+// Text is a story in a language, to be laid out.
+type Text struct {
+	Title   string
+	Lines   []Line // what is stored, what its source says, and what follows
+	Days    []Day  // what happened
+	Nothing string // instead of days, if nothing is recorded
+}
+
+// Line is a paragraph, with its label; one without belongs to the line before.
+type Line struct{ Label, Text string }
+
+// Day is a day's events, in the language's time zone.
+type Day struct {
+	Name   string
+	Events []Line // labelled with the time
+}
+
+// Text tells the story in a language.
+func (s Story) Text(l Language) Text {
+	t := Text{Title: l.title(s)}
 	add := func(label string, texts ...string) {
 		for _, text := range texts {
 			if text != "" {
-				pairs = append(pairs, [2]string{label, text})
+				t.Lines = append(t.Lines, Line{label, text})
 				label = ""
 			}
 		}
@@ -67,48 +80,56 @@ func (s Story) Write(w io.Writer, l Language) error {
 	add(is.stored, l.stored(s)...)
 	add(is.answer, l.answer(s)...)
 	add(is.verdict, l.verdict(s))
-	for n, next := range s.Next {
-		label := is.next
-		if n > 0 {
-			label = ""
-		}
-		add(label, l.step(s, next))
+	var next, near []string
+	for _, step := range s.Next {
+		next = append(next, l.step(s, step))
 	}
-	for n, near := range s.Near {
-		label := is.near
-		if n > 0 {
-			label = ""
-		}
-		add(label, l.near(s, near))
+	for _, n := range s.Near {
+		near = append(near, l.near(s, n))
 	}
+	add(is.next, next...)
+	add(is.near, near...)
 	add(is.state, l.state(s))
-	width := 0
-	for _, p := range pairs {
-		width = max(width, utf8.RuneCountInString(p[0]))
+	for _, e := range s.Events {
+		day := l.day(e.At)
+		if n := len(t.Days); n == 0 || t.Days[n-1].Name != day {
+			t.Days = append(t.Days, Day{Name: day})
+		}
+		last := &t.Days[len(t.Days)-1]
+		last.Events = append(last.Events, Line{l.clock(e.At), l.event(s, e)})
 	}
-	for _, p := range pairs {
-		paragraph(&b, p[0]+strings.Repeat(" ", width+2-utf8.RuneCountInString(p[0])), p[1])
+	if len(t.Days) == 0 {
+		t.Nothing = l.nothing(s)
 	}
-	s.writeEvents(&b, l)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t
 }
 
-func (s Story) writeEvents(b *strings.Builder, l Language) {
-	if len(s.Events) == 0 {
+// Write writes the text for a terminal. Its lines have at most 80 columns, unless a single word is
+// longer.
+func (t Text) Write(w io.Writer) error {
+	var b strings.Builder
+	paragraph(&b, "", t.Title)
+	b.WriteByte('\n')
+	width := 0
+	for _, line := range t.Lines {
+		width = max(width, utf8.RuneCountInString(line.Label))
+	}
+	for _, line := range t.Lines {
+		paragraph(&b, line.Label+strings.Repeat(" ", width+2-utf8.RuneCountInString(line.Label)), line.Text)
+	}
+	for _, day := range t.Days {
 		b.WriteByte('\n')
-		paragraph(b, "", l.nothing(s))
-		return
-	}
-	last := ""
-	for _, e := range s.Events {
-		if day := l.day(e.At); day != last {
-			b.WriteByte('\n')
-			paragraph(b, "", day)
-			last = day
+		paragraph(&b, "", day.Name)
+		for _, e := range day.Events {
+			paragraph(&b, "  "+e.Label+"  ", e.Text)
 		}
-		paragraph(b, "  "+l.clock(e.At)+"  ", l.event(s, e))
 	}
+	if t.Nothing != "" {
+		b.WriteByte('\n')
+		paragraph(&b, "", t.Nothing)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // paragraph writes a text after its label, and breaks its lines between words.
@@ -197,17 +218,20 @@ func (u units) decimal(d decimal.Decimal) string {
 // named returns a number as it is, or in quotes if that would be unclear.
 func named(number string) string {
 	if number == "" || quoted(number) != number {
-		return strconv.Quote(number)
+		return quote(number)
 	}
 	return number
 }
+
+// quote puts foreign text in quotation marks.
+func quote(text string) string { return `"` + terminal.Escape(text) + `"` }
 
 // quoted quotes a number as a shell needs it.
 func quoted(number string) string {
 	if strings.ContainsFunc(number, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("-_.", r)
 	}) {
-		return "'" + strings.ReplaceAll(number, "'", `'\''`) + "'"
+		return "'" + strings.ReplaceAll(terminal.Escape(number), "'", `'\''`) + "'"
 	}
 	return number
 }
