@@ -132,11 +132,16 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		if err := db.Exec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", shop.Shop, shop.StockDataset).Error; err != nil {
 			return err
 		}
-		if err := addToReadersOfAll(db, shop.Shop, now); err != nil {
-			return err
-		}
-		return act(ctx, db, Action{Shop: shop.Shop, What: ActionAdded, ActedAt: At(now)})
+		return added(ctx, db, shop.Shop, now)
 	})
+}
+
+// added shows a new shop to the readers of all, and records who added it.
+func added(ctx context.Context, db *gorm.DB, shop string, now time.Time) error {
+	if err := addToReadersOfAll(db, shop, now); err != nil {
+		return err
+	}
+	return act(ctx, db, Action{Shop: shop, What: ActionAdded, ActedAt: At(now)})
 }
 
 // removedToken names the greatest fencing token of any removed shop.

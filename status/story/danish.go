@@ -20,9 +20,7 @@ func (danish) units() units {
 	return units{",", "sekund", "minut", "time", "dag", "sekunder", "minutter", "timer", "dage", "mindre end"}
 }
 
-func (danish) clock(t time.Time) string { return t.In(copenhagen()).Format("15:04:05") }
-
-func (danish) day(t time.Time) string {
+func (danish) when(t time.Time) (day, clock string) {
 	t = t.In(copenhagen())
 	weekdays := [...]string{"Søndag", "Mandag", "Tirsdag", "Onsdag", "Torsdag", "Fredag", "Lørdag"}
 	zone, _ := t.Zone()
@@ -30,7 +28,7 @@ func (danish) day(t time.Time) string {
 	if t.IsDST() {
 		kind = "dansk sommertid"
 	}
-	return fmt.Sprintf("%s den %s %d (%s, %s)", weekdays[t.Weekday()], danishDate(t), t.Year(), kind, zone)
+	return fmt.Sprintf("%s den %s %d (%s, %s)", weekdays[t.Weekday()], danishDate(t), t.Year(), kind, zone), t.Format("15:04:05")
 }
 
 // danishDate returns the day and the month: "1. januar".
@@ -74,7 +72,9 @@ func (l danish) title(s Story) string {
 }
 
 func (danish) labels(s Story) labels {
-	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:"}
+	since := s.Since.In(copenhagen())
+	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:",
+		nothing: fmt.Sprintf("Intet er noteret siden den %s %d.", danishDate(since), since.Year())}
 }
 
 // holding returns a stock with what it counts.
@@ -99,14 +99,11 @@ func (l danish) holding(state plan.State, stock decimal.NullDecimal, figure plan
 }
 
 func (l danish) places(list []Place) string {
-	text := ""
+	texts := make([]string, len(list))
 	for n, p := range list {
-		if n > 0 {
-			text += "; "
-		}
-		text += fmt.Sprintf("lokation %s: %s", p.Place, l.units().decimal(p.InStock))
+		texts[n] = fmt.Sprintf("lokation %s: %s", p.Place, l.units().decimal(p.InStock))
 	}
-	return text
+	return strings.Join(texts, "; ")
 }
 
 func (l danish) stored(s Story) []string {
@@ -314,12 +311,10 @@ func (l danish) unhold(s Story, next Step) string {
 
 func (l danish) noOrder(s Story) string {
 	o := s.Stored.Invoice.Order
-	switch {
-	case o.Text == "":
+	if o.Text == "" {
 		return fmt.Sprintf("Ordrenummeret mangler: fakturaen har intet i %s, hvor lagerd leder efter det. En bogført faktura kan ikke ændres i e-conomic, så den bliver uden. Står det i et andet felt, så vælg det felt for de næste med `lagerd shops set %s --order-field`.", o.Field, s.Shop)
-	default:
-		return fmt.Sprintf("Ordrenummeret mangler: %s er %s, som mønsteret %s ikke passer på. `lagerd shops set %s --order-pattern` ændrer mønsteret for de næste.", o.Field, quote(o.Text), quote(o.Pattern), s.Shop)
 	}
+	return fmt.Sprintf("Ordrenummeret mangler: %s er %s, som mønsteret %s ikke passer på. `lagerd shops set %s --order-pattern` ændrer mønsteret for de næste.", o.Field, quote(o.Text), quote(o.Pattern), s.Shop)
 }
 
 func (danish) scope(scope plan.Scope) string {
@@ -369,11 +364,6 @@ func (l danish) state(s Story) string {
 		return "endnu aldrig kontrolleret fuldt ud"
 	}
 	return "senest kontrolleret " + l.at(*s.State.LastGoodTick, s.ToldAt)
-}
-
-func (danish) nothing(s Story) string {
-	t := s.Since.In(copenhagen())
-	return fmt.Sprintf("Intet er noteret siden den %s %d.", danishDate(t), t.Year())
 }
 
 func (danish) count(n int, one, more string) string {
@@ -602,14 +592,7 @@ func (l danish) action(s Story, a Action) string {
 	case store.ActionCodeRetired:
 		did = "trak den gamle integrationskode tilbage"
 	case store.ActionAsked:
-		switch {
-		case a.Number != "":
-			did = "bad lagerd om at læse " + l.the(s.Kind)
-		case a.Detail == store.WantSweep:
-			did = "bad om en fuld gennemgang af butikken"
-		default:
-			did = "bad om en kontrol af butikken"
-		}
+		did = l.asked(s, a)
 	}
 	text := who + " " + did
 	if a.Command != "" {
@@ -619,4 +602,14 @@ func (l danish) action(s Story, a Action) string {
 		return text + ": " + strings.ReplaceAll(a.Detail, store.SecretChanged, "(ny)") + "."
 	}
 	return text + "."
+}
+
+func (l danish) asked(s Story, a Action) string {
+	switch {
+	case a.Number != "":
+		return "bad lagerd om at læse " + l.the(s.Kind)
+	case a.Detail == store.WantSweep:
+		return "bad om en fuld gennemgang af butikken"
+	}
+	return "bad om en kontrol af butikken"
 }

@@ -20,9 +20,9 @@ func (english) units() units {
 	return units{".", "second", "minute", "hour", "day", "seconds", "minutes", "hours", "days", "less than"}
 }
 
-func (english) clock(t time.Time) string { return t.UTC().Format("15:04:05") }
-
-func (english) day(t time.Time) string { return t.UTC().Format("Monday 2 January 2006 (UTC)") }
+func (english) when(t time.Time) (day, clock string) {
+	return t.UTC().Format("Monday 2 January 2006 (UTC)"), t.UTC().Format("15:04:05")
+}
 
 // at returns a time within a sentence: with its day unless that is today's.
 func (english) at(t, now time.Time) string {
@@ -57,7 +57,8 @@ func (l english) title(s Story) string {
 }
 
 func (english) labels(s Story) labels {
-	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:"}
+	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:",
+		nothing: "Nothing is recorded since " + s.Since.UTC().Format("2 January 2006.")}
 }
 
 // holding returns a stock with what it counts.
@@ -285,12 +286,10 @@ func (l english) unhold(s Story, next Step) string {
 
 func (l english) noOrder(s Story) string {
 	o := s.Stored.Invoice.Order
-	switch {
-	case o.Text == "":
+	if o.Text == "" {
 		return fmt.Sprintf("The order number is missing: the invoice has nothing in %s, where lagerd looks for it. A booked invoice cannot be changed at e-conomic, so it stays without. If it stands in another field, set that for the next ones with `lagerd shops set %s --order-field`.", o.Field, s.Shop)
-	default:
-		return fmt.Sprintf("The order number is missing: %s is %s, which the pattern %s does not match. `lagerd shops set %s --order-pattern` changes the pattern for the next ones.", o.Field, quote(o.Text), quote(o.Pattern), s.Shop)
 	}
+	return fmt.Sprintf("The order number is missing: %s is %s, which the pattern %s does not match. `lagerd shops set %s --order-pattern` changes the pattern for the next ones.", o.Field, quote(o.Text), quote(o.Pattern), s.Shop)
 }
 
 func (english) scope(scope plan.Scope) string {
@@ -341,10 +340,6 @@ func (l english) state(s Story) string {
 		return "never checked in full yet"
 	}
 	return "last checked " + l.at(*s.State.LastGoodTick, s.ToldAt)
-}
-
-func (english) nothing(s Story) string {
-	return "Nothing is recorded since " + s.Since.UTC().Format("2 January 2006.")
 }
 
 func (english) count(n int, one, more string) string {
@@ -563,14 +558,7 @@ func (l english) action(s Story, a Action) string {
 	case store.ActionCodeRetired:
 		did = "retired the old integration code"
 	case store.ActionAsked:
-		switch {
-		case a.Number != "":
-			did = "asked lagerd to read the " + l.thing(s.Kind)
-		case a.Detail == store.WantSweep:
-			did = "asked for a full check of the shop"
-		default:
-			did = "asked for a check of the shop"
-		}
+		did = l.asked(s, a)
 	}
 	text := who + " " + did
 	if a.Command != "" {
@@ -580,4 +568,14 @@ func (l english) action(s Story, a Action) string {
 		return text + ": " + a.Detail + "."
 	}
 	return text + "."
+}
+
+func (l english) asked(s Story, a Action) string {
+	switch {
+	case a.Number != "":
+		return "asked lagerd to read the " + l.thing(s.Kind)
+	case a.Detail == store.WantSweep:
+		return "asked for a full check of the shop"
+	}
+	return "asked for a check of the shop"
 }

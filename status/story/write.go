@@ -15,8 +15,10 @@ import (
 	"lagerd/terminal"
 )
 
-// columns is how wide a story is written.
-const columns = 80
+const (
+	columns = 80 // how wide a story is written
+	wrapped = 12 // indentation of a further line
+)
 
 // Language is a language that stories are told in.
 type Language interface {
@@ -29,13 +31,15 @@ type Language interface {
 	near(s Story, n Near) string
 	state(s Story) string
 	event(s Story, e Event) string
-	day(t time.Time) string
-	clock(t time.Time) string
-	nothing(s Story) string
+	when(t time.Time) (day, clock string)
 }
 
 // labels are what stands before the paragraphs of a story's first part.
-type labels struct{ stored, answer, verdict, next, near, state string }
+type labels struct {
+	stored, answer, verdict, next, near, state string
+
+	nothing string // said if nothing is recorded
+}
 
 // LanguageOf returns the language with the code "en" or "da".
 func LanguageOf(code string) (l Language, ok bool) {
@@ -91,15 +95,15 @@ func (s Story) Text(l Language) Text {
 	add(is.near, near...)
 	add(is.state, l.state(s))
 	for _, e := range s.Events {
-		day := l.day(e.At)
+		day, clock := l.when(e.At)
 		if n := len(t.Days); n == 0 || t.Days[n-1].Name != day {
 			t.Days = append(t.Days, Day{Name: day})
 		}
 		last := &t.Days[len(t.Days)-1]
-		last.Events = append(last.Events, Line{l.clock(e.At), l.event(s, e)})
+		last.Events = append(last.Events, Line{clock, l.event(s, e)})
 	}
 	if len(t.Days) == 0 {
-		t.Nothing = l.nothing(s)
+		t.Nothing = is.nothing
 	}
 	return t
 }
@@ -108,35 +112,35 @@ func (s Story) Text(l Language) Text {
 // longer.
 func (t Text) Write(w io.Writer) error {
 	var b strings.Builder
-	paragraph(&b, "", t.Title)
+	paragraph(&b, "", t.Title, wrapped)
 	b.WriteByte('\n')
 	width := 0
 	for _, line := range t.Lines {
 		width = max(width, utf8.RuneCountInString(line.Label))
 	}
 	for _, line := range t.Lines {
-		paragraph(&b, line.Label+strings.Repeat(" ", width+2-utf8.RuneCountInString(line.Label)), line.Text)
+		paragraph(&b, line.Label+strings.Repeat(" ", width+2-utf8.RuneCountInString(line.Label)), line.Text, width+4)
 	}
 	for _, day := range t.Days {
 		b.WriteByte('\n')
-		paragraph(&b, "", day.Name)
+		paragraph(&b, "", day.Name, wrapped)
 		for _, e := range day.Events {
-			paragraph(&b, "  "+e.Label+"  ", e.Text)
+			paragraph(&b, "  "+e.Label+"  ", e.Text, wrapped)
 		}
 	}
 	if t.Nothing != "" {
 		b.WriteByte('\n')
-		paragraph(&b, "", t.Nothing)
+		paragraph(&b, "", t.Nothing, wrapped)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// paragraph writes a text after its label, and breaks its lines between words.
-func paragraph(b *strings.Builder, label, text string) {
-	indent := utf8.RuneCountInString(label)
+// paragraph writes a text after its label, and breaks its lines between words. Further lines are
+// indented deeper than any line of lagerd's own begins: foreign text cannot pass for one.
+func paragraph(b *strings.Builder, label, text string, indent int) {
 	b.WriteString(label)
-	at, began := indent, true
+	at, began := utf8.RuneCountInString(label), true
 	for _, word := range words(terminal.Line(text), columns-indent) {
 		length := utf8.RuneCountInString(word)
 		switch {
@@ -158,7 +162,7 @@ func paragraph(b *strings.Builder, label, text string) {
 // for it.
 func words(text string, room int) []string {
 	var list []string
-	for _, word := range strings.Split(text, " ") {
+	for word := range strings.SplitSeq(text, " ") {
 		if n := len(list); n > 0 && strings.Count(list[n-1], "`")%2 == 1 && utf8.RuneCountInString(list[n-1]+" "+word) <= room {
 			list[n-1] += " " + word
 			continue
