@@ -388,7 +388,7 @@ func (l danish) event(s Story, e Event) string { //nolint:gocyclo // one case pe
 	case EventHint:
 		return l.hint(s, *e.Hint)
 	case EventChange:
-		return l.change(s, *e.Change) + " " + l.found(*e.Change)
+		return l.change(*e.Change) + " " + l.found(*e.Change)
 	case EventPDF:
 		return fmt.Sprintf("PDF'en (%s) blev gemt %s senere.", l.units().size(e.PDF.Size), l.units().duration(e.PDF.Delay))
 	case EventAction:
@@ -465,7 +465,7 @@ func (l danish) hint(s Story, h Hint) string {
 }
 
 // change says what changed.
-func (l danish) change(s Story, c Change) string {
+func (l danish) change(c Change) string {
 	u := l.units()
 	source := c.Source.Name()
 	figure := func(d decimal.NullDecimal) string {
@@ -481,13 +481,7 @@ func (l danish) change(s Story, c Change) string {
 		}
 		return fmt.Sprintf("Varen var ny, med %s på lager.", figure(c.NewStock))
 	case plan.WhatStock:
-		if c.Other != nil {
-			return l.other(c)
-		}
-		if c.NewSetting {
-			return fmt.Sprintf("Lageret gik fra %s til %s, for nu er det et andet af tallene i %s, der tæller som butikkens lager.", figure(c.OldStock), figure(c.NewStock), source)
-		}
-		return fmt.Sprintf("Lageret gik fra %s til %s.", figure(c.OldStock), figure(c.NewStock))
+		return l.stock(c)
 	case plan.WhatPlaces:
 		return fmt.Sprintf("Der blev flyttet varer mellem lokationer; lageret er stadig %s.", figure(c.NewStock))
 	case plan.WhatGone:
@@ -512,13 +506,19 @@ func (l danish) change(s Story, c Change) string {
 	return fmt.Sprintf("%s sendte igen et lagertal: %s.", source, figure(c.NewStock))
 }
 
-// other tells of a change that leaves the stock as it is.
-func (l danish) other(c Change) string {
+// stock tells of a change of figures, the shop's stock or another one.
+func (l danish) stock(c Change) string {
 	figure := func(d decimal.NullDecimal) string {
 		if !d.Valid {
 			return "intet tal"
 		}
 		return l.units().decimal(d.Decimal)
+	}
+	switch {
+	case c.Other == nil && c.NewSetting:
+		return fmt.Sprintf("Lageret gik fra %s til %s, for nu er det et andet af tallene i %s, der tæller som butikkens lager.", figure(c.OldStock), figure(c.NewStock), c.Source.Name())
+	case c.Other == nil:
+		return fmt.Sprintf("Lageret gik fra %s til %s.", figure(c.OldStock), figure(c.NewStock))
 	}
 	name := map[plan.Figure]string{plan.FigureInStock: "tallet på lager", plan.FigureAvailable: "det tilgængelige antal"}[c.Other.Figure]
 	if name == "" {

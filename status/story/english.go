@@ -364,7 +364,7 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 	case EventHint:
 		return l.hint(s, *e.Hint)
 	case EventChange:
-		return l.change(s, *e.Change) + " " + l.found(s, *e.Change)
+		return l.change(*e.Change) + " " + l.found(*e.Change)
 	case EventPDF:
 		return fmt.Sprintf("The PDF (%s) was stored %s later.", l.units().size(e.PDF.Size), l.units().duration(e.PDF.Delay))
 	case EventAction:
@@ -431,7 +431,7 @@ func (l english) hint(s Story, h Hint) string {
 }
 
 // change says what changed.
-func (l english) change(s Story, c Change) string {
+func (l english) change(c Change) string {
 	u := l.units()
 	source := c.Source.Name()
 	figure := func(d decimal.NullDecimal) string {
@@ -447,13 +447,7 @@ func (l english) change(s Story, c Change) string {
 		}
 		return fmt.Sprintf("The item was new, with a stock of %s.", figure(c.NewStock))
 	case plan.WhatStock:
-		if c.Other != nil {
-			return l.other(c)
-		}
-		if c.NewSetting {
-			return fmt.Sprintf("The stock went from %s to %s, since another of %s's figures counts as the shop's stock now.", figure(c.OldStock), figure(c.NewStock), source)
-		}
-		return fmt.Sprintf("The stock went from %s to %s.", figure(c.OldStock), figure(c.NewStock))
+		return l.stock(c)
 	case plan.WhatPlaces:
 		return fmt.Sprintf("Goods were moved between places; the stock is still %s.", figure(c.NewStock))
 	case plan.WhatGone:
@@ -478,13 +472,19 @@ func (l english) change(s Story, c Change) string {
 	return fmt.Sprintf("%s sent a stock figure again: %s.", source, figure(c.NewStock))
 }
 
-// other tells of a change that leaves the stock as it is.
-func (l english) other(c Change) string {
+// stock tells of a change of figures, the shop's stock or another one.
+func (l english) stock(c Change) string {
 	figure := func(d decimal.NullDecimal) string {
 		if !d.Valid {
 			return "no figure"
 		}
 		return l.units().decimal(d.Decimal)
+	}
+	switch {
+	case c.Other == nil && c.NewSetting:
+		return fmt.Sprintf("The stock went from %s to %s, since another of %s's figures counts as the shop's stock now.", figure(c.OldStock), figure(c.NewStock), c.Source.Name())
+	case c.Other == nil:
+		return fmt.Sprintf("The stock went from %s to %s.", figure(c.OldStock), figure(c.NewStock))
 	}
 	name := map[plan.Figure]string{plan.FigureInStock: "what is in stock", plan.FigureAvailable: "what is available"}[c.Other.Figure]
 	if name == "" {
@@ -494,7 +494,7 @@ func (l english) other(c Change) string {
 }
 
 // found says how a change was found, and how long that took.
-func (l english) found(s Story, c Change) string {
+func (l english) found(c Change) string {
 	var text string
 	switch c.Cause {
 	case plan.CauseWebhook:
