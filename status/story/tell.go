@@ -261,8 +261,9 @@ func (f Facts) changes() []Event {
 				told.Webhooks++
 			}
 		}
-		if from := cmp.Or(c.HintedAt, c.EconomicAt); !from.IsZero() {
-			delay := Duration(max(0, c.CommittedAt.Sub(from.Time)))
+		// e-conomic may round its minutes up.
+		if from := cmp.Or(c.HintedAt, c.EconomicAt); !from.IsZero() && !from.After(c.CommittedAt.Time) {
+			delay := Duration(c.CommittedAt.Sub(from.Time))
 			told.Delay = &delay
 		}
 		told.Other, told.NewSetting = other(c), f.figureSet(before, c.ObservedAt.Time)

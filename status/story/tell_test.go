@@ -274,7 +274,7 @@ func TestEvents(t *testing.T) {
 			change(plan.WhatState, -8*time.Minute, func(c *store.Change) { c.OldState, c.Cause = plan.StateNoInventory, plan.CauseInvoice }),
 			change(plan.WhatState, -7*time.Minute, func(c *store.Change) { c.OldState, c.Cause, c.Token = plan.StateBarred, plan.CauseOperator, 6 }),
 			change(plan.WhatPlaces, -6*time.Minute, func(c *store.Change) { c.Source, c.Webhook = store.SourceRackbeat, plan.WebhookLate }),
-			change(plan.WhatGone, -5*time.Minute, func(*store.Change) {}),
+			change(plan.WhatGone, -5*time.Minute, func(c *store.Change) { c.EconomicAt = ago(4 * time.Minute) }), // rounded up
 			change(plan.WhatReturned, -4*time.Minute, func(c *store.Change) { c.EconomicAt = ago(3 * time.Hour) }),
 			change(plan.WhatStock, -3*time.Minute, func(c *store.Change) { c.NewStock = text("42") }),
 		}
