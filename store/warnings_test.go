@@ -128,7 +128,7 @@ func TestCompletedInvoice(t *testing.T) {
 		after, err := s.Invoices(t.Context(), "shop1", []string{"7"})
 		must(t, err)
 		want := before[0]
-		want.InvoiceDate, want.OrderNumber = "2026-11-10", "W-7"
+		want.InvoiceDate, want.OrderNumber, want.OtherReference = "2026-11-10", "W-7", "W-7"
 		if len(after) != 1 || after[0] != want || !after[0].CreditNote || after[0].PDFState != "stored" {
 			t.Errorf("%+v\nbefore %+v", after, before)
 		}
