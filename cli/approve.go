@@ -130,7 +130,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 		}
 	}
 	order := store.Request{Request: uuid.NewString(), Shop: cmd.Shop, What: store.WantSweep, RequestedAt: store.At(now())}
-	if err := s.AddRequests(ctx, []store.Request{order}); err != nil {
+	if err := s.AddRequests(store.ByNobody(ctx), []store.Request{order}); err != nil {
 		return err
 	}
 	said, then := fmt.Sprintf("approved: %s may lose the stock of %d items (and of %d more that sell out meanwhile) within a day", cmd.Shop, losses, cfg.Reconcile.LossMin),

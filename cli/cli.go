@@ -117,6 +117,9 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	file, noFile := configFile(c.Config, defaultConfig)
+	if k.Command() != runCommand {
+		ctx = store.By(ctx, actor(p.Env, k.Path))
+	}
 	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr, unescaped: p.Stdout}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)

@@ -216,7 +216,7 @@ func (w *waiter) prod(ctx context.Context, shop string, kind plan.Kind, wait boo
 			continue
 		}
 		r := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
-		if err := w.store.AddRequests(ctx, []store.Request{r}); err != nil || !wait {
+		if err := w.store.AddRequests(store.ByNobody(ctx), []store.Request{r}); err != nil || !wait {
 			return err
 		}
 		return w.until(ctx, func() (bool, error) {

@@ -28,7 +28,7 @@ func (cmd rotateCodeCmd) Run(c *call) error {
 		return err
 	}
 	defer s.Close()
-	retired, err := s.RetireOldCodes(c.ctx, cmd.Shop, cmd.Yes)
+	retired, err := s.RetireOldCodes(c.ctx, cmd.Shop, cmd.Yes, now())
 	if err != nil {
 		return aboutCodes(c.ctx, s, cmd.Shop, err)
 	}

@@ -443,12 +443,12 @@ func zone(ts *testscript.TestScript, _ bool, args []string) {
 // utc REGEXP: the last line of output that matches has a time within the last two
 // minutes, in UTC.
 func utc(ts *testscript.TestScript, _ bool, args []string) {
-	re, clock := regexp.MustCompile(args[0]), regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+	re, clock := regexp.MustCompile(args[0]), regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d`)
 	for line := range strings.Lines(ts.ReadFile("stdout")) {
 		if !re.MatchString(strings.TrimSuffix(line, "\n")) {
 			continue
 		}
-		at, err := time.Parse(time.DateTime, clock.FindString(line))
+		at, err := time.Parse(time.DateTime, strings.Replace(clock.FindString(line), "T", " ", 1))
 		ts.Check(err)
 		if age := time.Since(at); age < -2*time.Second || age > 2*time.Minute {
 			ts.Fatalf("%s is %s ago in UTC", at, age)

@@ -195,7 +195,8 @@ func (cmd setCmd) unasked() string {
 	return " (--offline stores the token unchecked)"
 }
 
-// askTick requests a tick of a shop, which also retries a held one.
+// askTick requests a tick of a shop, which also retries a held one. Who asks has done something
+// that is recorded already.
 func askTick(ctx context.Context, s *store.Store, shop string) error {
-	return s.AddRequests(ctx, []store.Request{{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}})
+	return s.AddRequests(store.ByNobody(ctx), []store.Request{{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}})
 }

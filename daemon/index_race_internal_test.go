@@ -82,7 +82,7 @@ func TestRefreshMissesNoChange(t *testing.T) {
 			}
 			must(t, others.AddShop(ctx, store.Shop{Shop: fresh, GrantToken: []byte{1}}, hash(fresh, "first"), time.Now()))
 			must(t, others.AddCode(ctx, old, hash(old, "second"), time.Now()))
-			_, err := others.RetireOldCodes(ctx, old, true)
+			_, err := others.RetireOldCodes(ctx, old, true, time.Now())
 			must(t, err)
 		}
 		must(t, x.Refresh(ctx))

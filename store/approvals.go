@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -42,6 +43,9 @@ func (s *Store) Approve(ctx context.Context, shop Shop, losses int, now time.Tim
 		err = db.Exec("INSERT INTO approvals (shop, losses, approved_at) VALUES (?,?,?)"+
 			s.dialect.onConflict("shop", overwrite("losses", "approved_at")...), shop.Shop, losses, At(now)).Error
 		if err != nil {
+			return err
+		}
+		if err := act(ctx, db, Action{Shop: shop.Shop, What: ActionApproved, Detail: strconv.Itoa(losses), ActedAt: At(now)}); err != nil {
 			return err
 		}
 		return saveShop(db, &present, generation, now)

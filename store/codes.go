@@ -112,7 +112,7 @@ func (s *Store) AddCode(ctx context.Context, name string, codeHash []byte, now t
 		if len(live) >= 2 {
 			return fmt.Errorf("rotate the code of %s: %w", name, ErrTwoCodes)
 		}
-		return db.Create(&ShopCode{Shop: name, CodeHash: codeHash, CreatedAt: At(now)}).Error
+		return createCode(ctx, db, name, codeHash, ActionCodeAdded, now)
 	})
 }
 
@@ -130,14 +130,14 @@ func (s *Store) ReplaceNewCode(ctx context.Context, name string, codeHash []byte
 		if err := deleteCode(db, newest); err != nil {
 			return err
 		}
-		return db.Create(&ShopCode{Shop: name, CodeHash: codeHash, CreatedAt: At(now)}).Error
+		return createCode(ctx, db, name, codeHash, ActionCodeReplaced, now)
 	})
 }
 
 // RetireOldCodes deletes all codes of a shop except the newest and returns how many it
 // deleted. Unless force is set, it returns ErrCodeNotInUse if no webhook call has used
 // the newest code, and ErrOldCodeInUse if a call has used an older one since.
-func (s *Store) RetireOldCodes(ctx context.Context, name string, force bool) (retired int, err error) {
+func (s *Store) RetireOldCodes(ctx context.Context, name string, force bool, now time.Time) (retired int, err error) {
 	err = s.changeCodes(ctx, name, func(db *gorm.DB, live []ShopCode) error {
 		retired = max(0, len(live)-1)
 		if retired > 0 && live[retired].UsedAt.IsZero() && !force {
@@ -151,7 +151,10 @@ func (s *Store) RetireOldCodes(ctx context.Context, name string, force bool) (re
 				return err
 			}
 		}
-		return nil
+		if retired == 0 {
+			return nil
+		}
+		return act(ctx, db, Action{Shop: name, What: ActionCodeRetired, ActedAt: At(now)})
 	})
 	return retired, err
 }
@@ -200,6 +203,13 @@ func (s *Store) DropHeaderCode(ctx context.Context, name string, codeHash []byte
 		}
 		return deleteCode(db, live[at])
 	})
+}
+
+func createCode(ctx context.Context, db *gorm.DB, shop string, hash []byte, what ActionWhat, now time.Time) error {
+	if err := db.Create(&ShopCode{Shop: shop, CodeHash: hash, CreatedAt: At(now)}).Error; err != nil {
+		return err
+	}
+	return act(ctx, db, Action{Shop: shop, What: what, ActedAt: At(now)})
 }
 
 // changeCodes is changeAllCodes with the integration codes alone.

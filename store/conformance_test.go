@@ -586,7 +586,7 @@ func TestShops(t *testing.T) {
 		if err := s.AddCode(ctx, "shop1", third, noon); !errors.Is(err, store.ErrTwoCodes) {
 			t.Errorf("a third code: %v", err)
 		}
-		if n, err := s.RetireOldCodes(ctx, "shop1", false); !errors.Is(err, store.ErrCodeNotInUse) {
+		if n, err := s.RetireOldCodes(ctx, "shop1", false, noon); !errors.Is(err, store.ErrCodeNotInUse) {
 			t.Errorf("%d codes retired for an unused one: %v", n, err)
 		}
 		must(t, s.ReplaceNewCode(ctx, "shop1", second, noon.Add(2*time.Minute)))
@@ -600,11 +600,11 @@ func TestShops(t *testing.T) {
 		}
 		first := []byte("01234567890123456789012345678901")
 		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: first}}, noon.Add(2*time.Hour)))
-		if n, err := s.RetireOldCodes(ctx, "shop1", false); !errors.Is(err, store.ErrOldCodeInUse) {
+		if n, err := s.RetireOldCodes(ctx, "shop1", false, noon); !errors.Is(err, store.ErrOldCodeInUse) {
 			t.Errorf("%d codes retired that are in use: %v", n, err)
 		}
 		must(t, s.RecordCodeUses(ctx, []store.CodeUse{{Shop: "shop1", CodeHash: second}}, noon.Add(3*time.Hour)))
-		if n, err := s.RetireOldCodes(ctx, "shop1", false); n != 1 || err != nil {
+		if n, err := s.RetireOldCodes(ctx, "shop1", false, noon); n != 1 || err != nil {
 			t.Errorf("%d codes retired: %v", n, err)
 		}
 		news, err := s.News(ctx, due(noon), due(noon))

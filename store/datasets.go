@@ -115,6 +115,9 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 				}
 			}
 		}
+		if err := act(ctx, db, Action{Shop: name, What: ActionAccepted, Detail: strconv.FormatInt(agreement, 10), ActedAt: At(now)}); err != nil {
+			return err
+		}
 		return saveShop(db, &shop, generation, now)
 	})
 	if err != nil {

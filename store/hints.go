@@ -97,6 +97,17 @@ func hintArgs(hints []HintRecord) []any {
 
 // RecordHints stores hints; they are committed when it returns nil.
 func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
+	if args := actions(ctx, asked(hints)); len(args) > 0 {
+		err := s.inTx(ctx, func(t *tx) error {
+			t.recordHints(hints)
+			t.insertRows(insertActions, actionArgs, "", args)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("record %d hints: %w", len(hints), err)
+		}
+		return nil
+	}
 	tail := s.dialect.onHintAgain()
 	for chunk := range slices.Chunk(hints, rowsPerStatement) {
 		if _, err := s.exec(ctx, insertHints+" VALUES "+placeholders(len(chunk), newHintArgs)+tail, hintArgs(chunk)...); err != nil {
@@ -104,6 +115,17 @@ func (s *Store) RecordHints(ctx context.Context, hints []HintRecord) error {
 		}
 	}
 	return nil
+}
+
+// asked returns the actions of people who asked for a number.
+func asked(hints []HintRecord) []Action {
+	var list []Action
+	for _, h := range hints {
+		if h.Cause == plan.CauseOperator {
+			list = append(list, Action{Shop: h.Shop, What: ActionAsked, Kind: h.Kind, Number: h.Number, ActedAt: At(h.At)})
+		}
+	}
+	return list
 }
 
 func (t *tx) recordHints(hints []HintRecord) {

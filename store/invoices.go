@@ -292,12 +292,18 @@ type Invoice struct {
 	PDFState       string // PDFPending or PDFStored
 	PDFSHA256      string `gorm:"column:pdf_sha256"`
 	PDFSize        int    // bytes
-	PDFStoredAt    Time
+	PDFStoredAt    Time   `gorm:"column:pdf_stored_at"`
 	WorkDueAt      Time
 	WorkTries      int
 	WorkError      string
 	FoundAt        Time
 	Cause          plan.Cause
+
+	// The fields that may hold the shop's order number.
+	OtherReference string
+	Heading        string
+	TextLine1      string `gorm:"column:text_line1"`
+	EconomicOrder  int64
 }
 
 // The states of an invoice's PDF.
@@ -312,6 +318,23 @@ func (i Invoice) Kind() string {
 		return "credit_note"
 	}
 	return "invoice"
+}
+
+// OrderText returns what is stored of the field that holds the shop's order number.
+func (i Invoice) OrderText(field plan.OrderField) string {
+	switch field {
+	case plan.OrderInHeading:
+		return i.Heading
+	case plan.OrderInTextLine1:
+		return i.TextLine1
+	case plan.OrderInOrderNumber:
+		if i.EconomicOrder == 0 {
+			return ""
+		}
+		return strconv.FormatInt(i.EconomicOrder, 10)
+	case plan.OrderInOtherReference:
+	}
+	return i.OtherReference
 }
 
 // Failing reports whether the last try to fetch its lines or PDF failed.

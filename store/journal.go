@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"lagerd/plan"
 )
@@ -38,6 +39,16 @@ func (s *Store) PutWebhookCalls(ctx context.Context, calls []WebhookCall) error 
 		}
 	}
 	return nil
+}
+
+// CallsNaming returns the calls in a shop's log that name a number, oldest first.
+func (s *Store) CallsNaming(ctx context.Context, shop string, kind plan.Kind, number string, since time.Time) ([]WebhookCall, error) {
+	var list []WebhookCall
+	err := s.db.WithContext(ctx).Where("shop = ? AND kind = ? AND number = ? AND called_at >= ?", shop, kind, number, At(since)).Order("called_at, slot").Find(&list).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the webhook log of %s: %w", shop, err)
+	}
+	return list, nil
 }
 
 // WebhookCalls returns a shop's latest calls, newest first.

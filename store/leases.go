@@ -35,6 +35,7 @@ type Lease struct {
 	Token  int64  // grows with every holder, even across removal of the shop
 
 	Generation int64 // of the shop's settings, see Fence
+	TakenAt    Time  // by the holder's clock; set by Lease alone
 }
 
 // Beat records that the instance is alive; its first beat registers it. One statement
@@ -94,6 +95,16 @@ func (s *Store) Leases(ctx context.Context) ([]Lease, error) {
 		return fail(err)
 	}
 	return list, nil
+}
+
+// Lease returns the lease of a shop, with when it was taken.
+func (s *Store) Lease(ctx context.Context, shop string) (Lease, error) {
+	l := Lease{Shop: shop}
+	err := s.conn.QueryRowContext(ctx, "SELECT holder, token, generation, taken_at FROM leases WHERE shop = ?", shop).Scan(&l.Holder, &l.Token, &l.Generation, &l.TakenAt)
+	if err != nil {
+		return l, fmt.Errorf("read the lease of %s: %w", shop, err)
+	}
+	return l, nil
 }
 
 // AnyFree reports whether any lease is free.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // The kinds of operators' requests.
@@ -29,7 +31,17 @@ func (s *Store) AddRequests(ctx context.Context, requests []Request) error {
 	if len(requests) == 0 {
 		return nil
 	}
-	if err := s.db.WithContext(ctx).CreateInBatches(requests, rowsPerStatement).Error; err != nil {
+	done := make([]Action, len(requests))
+	for i, r := range requests {
+		done[i] = Action{Shop: r.Shop, What: ActionAsked, Detail: r.What, ActedAt: r.RequestedAt}
+	}
+	err := s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+		if err := db.CreateInBatches(requests, rowsPerStatement).Error; err != nil {
+			return err
+		}
+		return act(ctx, db, done...)
+	})
+	if err != nil {
 		return explain(fmt.Errorf("store the request: %w", err))
 	}
 	return nil

@@ -137,8 +137,16 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 		if err := db.Exec("INSERT INTO progress (shop, items_dataset) VALUES (?, ?)", shop.Shop, shop.StockDataset).Error; err != nil {
 			return err
 		}
-		return addToReadersOfAll(db, shop.Shop, now)
+		return added(ctx, db, shop.Shop, now)
 	})
+}
+
+// added shows a new shop to the readers of all, and records who added it.
+func added(ctx context.Context, db *gorm.DB, shop string, now time.Time) error {
+	if err := addToReadersOfAll(db, shop, now); err != nil {
+		return err
+	}
+	return act(ctx, db, Action{Shop: shop, What: ActionAdded, ActedAt: At(now)})
 }
 
 // removedToken names the greatest fencing token of any removed shop.
@@ -163,6 +171,9 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 			if err := db.Exec("UPDATE progress SET invoices_begun = ? WHERE shop = ?", false, name).Error; err != nil {
 				return err
 			}
+		}
+		if err := actOnSettings(ctx, db, before, shop, now); err != nil {
+			return err
 		}
 		return saveShop(db, &shop, generation, now)
 	})
@@ -245,7 +256,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:go
 // accounts come last: they list the datasets that an interrupted removal has left.
 var (
 	datasetTables = []string{"items", "item_places", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
-	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "agreements", "stock_accounts"}
+	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "actions", "agreements", "stock_accounts"}
 )
 
 // existsShop reports whether the shop exists. Any other error must end the caller's

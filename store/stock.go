@@ -165,6 +165,9 @@ func (s *Store) ChangeStockSource(ctx context.Context, name string, c StockChang
 		if err := s.moveStock(db, &shop, before, c.Account, generation, now); err != nil {
 			return err
 		}
+		if err := actOnSettings(ctx, db, before, shop, now); err != nil {
+			return err
+		}
 		return saveShop(db, &shop, generation, now)
 	})
 	if err != nil {

@@ -129,7 +129,7 @@ func TestCompletedInvoice(t *testing.T) {
 		after, err := s.Invoices(t.Context(), "shop1", []string{"7"})
 		must(t, err)
 		want := before[0]
-		want.InvoiceDate, want.DueDate, want.CustomerNumber, want.OrderNumber = "2026-11-10", "2026-11-20", 7, "W-7"
+		want.InvoiceDate, want.DueDate, want.CustomerNumber, want.OrderNumber, want.OtherReference = "2026-11-10", "2026-11-20", 7, "W-7", "W-7"
 		if diff := cmp.Diff([]store.Invoice{want}, after, exactly); diff != "" || !want.CreditNote || want.PDFState != store.PDFStored {
 			t.Errorf("of %+v (-want +got):\n%s", before, diff)
 		}

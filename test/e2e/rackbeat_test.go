@@ -228,7 +228,7 @@ func TestTransferBetweenPlaces(t *testing.T) { //nolint:tparallel // its subtest
 				t.Errorf("announced: %t: a transfer changes the figures of %d items", announced, len(now)-same(now, figures))
 			}
 			in := fmt.Sprintf(" place 1 %s, place 4 %s", after[number+" in 1"], after[number+" in 4"])
-			if out := i.command("why", "shop1234", number); !strings.Contains(out, in) || !strings.Contains(out, ", moved between places") {
+			if out := i.command("why", "shop1234", number); !strings.Contains(out, in) || !strings.Contains(out, "Goods were moved between places; ") {
 				t.Errorf("announced: %t: why says, without %q:\n%s", announced, in, out)
 			}
 		}

@@ -42,7 +42,7 @@ func TestWithoutALagerd(t *testing.T) {
 		i.daemon.kill() // its lease stays
 		lagerdtest.Eventually(t, 10*time.Second, "its end shows", func() bool { return i.status("shop1234").State == "no_lagerd" })
 		i.says(1, []string{"check"}, "FAILED  daemon: "+none)
-		i.says(0, []string{"why", "shop1234", "1"}, "shop1234 is "+none)
+		i.says(0, []string{"why", "shop1234", "1"}, none)
 		i.says(0, []string{"shops", "show", "shop1234"}, none)
 		i.start()
 		lagerdtest.Eventually(t, 10*time.Second, "the next has it", func() bool { return i.status("shop1234").State == "running" })

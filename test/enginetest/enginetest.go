@@ -37,6 +37,8 @@ type World struct {
 	Log      *lagerdtest.Output
 	Config   config.Config // may be changed and applied by Reload
 
+	Transport http.RoundTripper // to e-conomic
+
 	stop func()
 }
 
@@ -48,6 +50,7 @@ type Options struct {
 	Sandbox sandbox.Options        // Agreements and Products; the rest is set by Run
 	Config  func(c *config.Config) // changes the default of tests, which has no ticks
 	Pace    func(p *engine.Pace)
+	Begin   time.Time // when the test begins; zero: when bubbles do
 }
 
 // Run runs a test in a bubble with a running engine. The test adds the shops.
@@ -63,6 +66,7 @@ func Run(t *testing.T, o Options, test func(t *testing.T, w *World)) {
 
 func newWorld(t *testing.T, path string, o Options) *World {
 	t.Helper()
+	time.Sleep(time.Until(o.Begin))
 	w := &World{T: t, Metrics: status.NewMetrics("test"), Log: lagerdtest.NewTranscript()}
 	var err error
 	w.Store, err = store.Open(t.Context(), store.Options{Path: path})
@@ -72,6 +76,7 @@ func newWorld(t *testing.T, path string, o Options) *World {
 	o.Sandbox.AppToken, o.Sandbox.Bucket, o.Sandbox.MaxURL, o.Sandbox.Seed = lagerdtest.AppToken, 1_000_000, 4000, 1
 	box := sandbox.New(o.Sandbox)
 	direct := direct{box.Handler()}
+	w.Transport = direct
 	w.Economic = sandboxtest.Client{URL: "http://e-conomic.test", HTTP: &http.Client{Transport: direct}}
 
 	c := config.Default()
@@ -96,7 +101,7 @@ func newWorld(t *testing.T, path string, o Options) *World {
 		Jitter: func(most time.Duration) time.Duration { return most / 2 },
 		Instance: func() store.Instance {
 			instances++
-			return store.Instance{Instance: fmt.Sprint("lagerd", instances), Host: "test", Version: "test", StartedAt: store.At(time.Now())}
+			return store.Instance{Instance: fmt.Sprint("lagerd", instances), Host: fmt.Sprint("web", instances), Version: "test", StartedAt: store.At(time.Now())}
 		},
 	})
 	w.must(err)

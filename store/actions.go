@@ -1,0 +1,177 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"lagerd/plan"
+)
+
+// ActionWhat says what a person did to a shop.
+type ActionWhat string
+
+// What people do.
+const (
+	ActionAdded        ActionWhat = "added"
+	ActionSet          ActionWhat = "set"           // Detail: each setting before and after
+	ActionPaused       ActionWhat = "paused"        // Detail: the reason
+	ActionResumed      ActionWhat = "resumed"       //
+	ActionApproved     ActionWhat = "approved"      // Detail: how many losses
+	ActionAccepted     ActionWhat = "accepted"      // Detail: the agreement's number
+	ActionCodeAdded    ActionWhat = "code_added"    //
+	ActionCodeReplaced ActionWhat = "code_replaced" //
+	ActionCodeRetired  ActionWhat = "code_retired"  //
+	ActionAsked        ActionWhat = "asked"         // for the number, or, if that is empty, for Detail: a tick or a sweep
+)
+
+// SecretChanged stands in an action's detail for a secret's values.
+const SecretChanged = "(new)"
+
+// Action is something that a person did to a shop by a command.
+type Action struct {
+	ID      int64 `gorm:"primaryKey"`
+	Shop    string
+	What    ActionWhat
+	Kind    plan.Kind // of Number
+	Number  string    // the item or invoice asked for; "": the whole shop
+	Detail  string    // never a secret
+	Account string    // of the operating system, as the command saw it; "": unknown
+	Command string
+	ActedAt Time
+}
+
+// Actor is who runs a command.
+type Actor struct {
+	Account string // of the operating system; "": unknown
+	Command string // without arguments, which may be secret
+}
+
+type actorKey struct{}
+
+// By returns a context in which the store records as an action what a person does to a shop, in
+// the transaction that does it: AddShop, SetShop, ChangeStockSource, AcceptAgreement, Approve,
+// AddCode, ReplaceNewCode, RetireOldCodes, AddRequests, and RecordHints of cause operator. An
+// action is recorded twice if the answer to its commit was lost.
+func By(ctx context.Context, a Actor) context.Context { return context.WithValue(ctx, actorKey{}, a) }
+
+// ByNobody returns a context in which nothing is recorded: what is done only follows from
+// something that is recorded already.
+func ByNobody(ctx context.Context) context.Context {
+	return context.WithValue(ctx, actorKey{}, nil)
+}
+
+const (
+	insertActions = "INSERT INTO actions (shop, what, kind, number, detail, account, command, acted_at)"
+	actionArgs    = 8
+)
+
+// actions returns the arguments to insert actions of the context's actor; none if it has no actor.
+func actions(ctx context.Context, list []Action) []any {
+	by, ok := ctx.Value(actorKey{}).(Actor)
+	if !ok {
+		return nil
+	}
+	args := make([]any, 0, len(list)*actionArgs)
+	for _, a := range list {
+		args = append(args, a.Shop, string(a.What), string(a.Kind), clip(a.Number, 64), shorten(a.Detail, 500), clip(by.Account, 64), clip(by.Command, 64), a.ActedAt)
+	}
+	return args
+}
+
+// act records actions in a transaction of gorm's.
+func act(ctx context.Context, db *gorm.DB, list ...Action) error {
+	for args := actions(ctx, list); len(args) > 0; {
+		rows := min(len(args)/actionArgs, rowsPerStatement)
+		if err := db.Exec(insertActions+" VALUES "+placeholders(rows, actionArgs), args[:rows*actionArgs]...).Error; err != nil {
+			return err
+		}
+		args = args[rows*actionArgs:]
+	}
+	return nil
+}
+
+// actOnSettings records what differs between a shop's former settings and the new ones, if
+// anything does.
+func actOnSettings(ctx context.Context, db *gorm.DB, before, after Shop, now time.Time) error {
+	var list []Action
+	if set := settingsChanged(before, after); set != "" {
+		list = append(list, Action{Shop: after.Shop, What: ActionSet, Detail: set, ActedAt: At(now)})
+	}
+	switch {
+	case after.Paused() && (!before.Paused() || !before.PausedAt.Equal(after.PausedAt.Time)):
+		list = append(list, Action{Shop: after.Shop, What: ActionPaused, Detail: after.PauseReason, ActedAt: At(now)})
+	case before.Paused() && !after.Paused():
+		list = append(list, Action{Shop: after.Shop, What: ActionResumed, ActedAt: At(now)})
+	}
+	return act(ctx, db, list...)
+}
+
+// settingsChanged lists the settings that differ, by the names of the flags that set them: "figure:
+// in_stock → available; grant-token: (new)". It returns "" if none does.
+func settingsChanged(before, after Shop) string {
+	var list []string
+	text := func(name, was, is string) {
+		if was != is {
+			list = append(list, fmt.Sprintf("%s: %s → %s", name, orNone(was), orNone(is)))
+		}
+	}
+	secret := func(name string, was, is []byte) {
+		if !bytes.Equal(was, is) {
+			list = append(list, name+": "+SecretChanged)
+		}
+	}
+	secret("grant-token", before.GrantToken, after.GrantToken)
+	text("stock", onOff(before.StockOn), onOff(after.StockOn))
+	text("figure", string(before.StockFigure), string(after.StockFigure))
+	text("stock-source", string(before.StockSource), string(after.StockSource))
+	secret("rackbeat-key", before.RackbeatKey, after.RackbeatKey)
+	secret("rackbeat-webhook-token", before.RackbeatTokenHash, after.RackbeatTokenHash)
+	text("places", before.Places, after.Places)
+	text("invoices", onOff(before.InvoicesOn), onOff(after.InvoicesOn))
+	text("invoices-from", before.invoicesStart(), after.invoicesStart())
+	text("order-field", string(before.OrderField), string(after.OrderField))
+	text("order-pattern", before.OrderPattern, after.OrderPattern)
+	text("lang", string(before.Lang), string(after.Lang))
+	text("webhook-setup", onOff(before.WebhookSetup), onOff(after.WebhookSetup))
+	return strings.Join(list, "; ")
+}
+
+// invoicesStart is the date or the number from which invoices are fetched.
+func (s Shop) invoicesStart() string {
+	if s.InvoicesFrom != "" {
+		return s.InvoicesFrom
+	}
+	return strconv.FormatInt(s.InvoicesFromNumber, 10)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// Actions returns what people did to a shop since the given time, oldest first: at most limit
+// actions, the latest ones.
+func (s *Store) Actions(ctx context.Context, shop string, since time.Time, limit int) ([]Action, error) {
+	var list []Action
+	err := s.db.WithContext(ctx).Raw("SELECT * FROM (SELECT id, shop, what, kind, number, detail, account, command, acted_at FROM actions"+
+		" WHERE shop = ? AND acted_at >= ? ORDER BY acted_at DESC, id DESC LIMIT ?) AS latest ORDER BY acted_at, id", shop, At(since), limit).Scan(&list).Error
+	if err != nil {
+		return nil, fmt.Errorf("read what people did to %s: %w", shop, err)
+	}
+	return list, nil
+}
