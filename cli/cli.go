@@ -26,6 +26,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitNeeds  = 3  // status: something needs a person
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
@@ -72,6 +73,8 @@ type call struct {
 	config string    // file; "": only defaults and environment
 	noFile error     // --config or LAGERD_CONFIG is empty
 	log    io.Writer // the daemon's log, which does its own escaping
+
+	columns int // of the terminal that Stdout is
 }
 
 // Main runs a command line and returns its exit code. Commands write through a
@@ -112,7 +115,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	file, noFile := configFile(c.Config, defaultConfig)
-	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr}
+	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr, columns: terminal.Width(p.Stdout)}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)
 	if code, ok := errors.AsType[exitError](err); ok {

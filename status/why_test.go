@@ -77,7 +77,7 @@ func TestEverything(t *testing.T) {
 		write func(b *strings.Builder) error
 		told  bool
 	}{
-		"the shop":        {func(b *strings.Builder) error { return status.WriteShop(b, shop, v, "url") }, true},
+		"the shop":        {func(b *strings.Builder) error { return status.WriteShop(b, shop, v, "url", 1000) }, true},
 		"an item":         {why(plan.KindStock, v), true},
 		"an invoice":      {why(plan.KindInvoice, v), false},
 		"after the sweep": {why(plan.KindStock, status.Of(store.ShopStatus{Shop: shop})), false},

@@ -119,16 +119,41 @@ type AccountCalls struct {
 
 // Status returns the status of the named shop, or of all shops if name is "".
 func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
-	return s.status(ctx, name, true)
+	list, err := s.status(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return list, s.addStored(ctx, name, list)
 }
 
-// Overview returns the status of all shops without what takes longest to count: ItemsStored,
-// InvoicesStored and WithoutOrder are 0.
-func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) {
-	return s.status(ctx, "", false)
+// Overview returns the status of all shops without what AddStored adds: in as many statements as
+// for one shop, none of which reads what is stored.
+func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) { return s.status(ctx, "") }
+
+// AddStored adds to the status of all shops what is stored of each: WaitForPDF, WithoutOrder,
+// ItemsStored and InvoicesStored. It takes as long as there are items and invoices.
+func (s *Store) AddStored(ctx context.Context, all []ShopStatus) error {
+	return s.addStored(ctx, "", all)
 }
 
-func (s *Store) status(ctx context.Context, name string, stored bool) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
+func (s *Store) addStored(ctx context.Context, name string, list []ShopStatus) error {
+	at := make(map[string]*ShopStatus, len(list))
+	for i := range list {
+		at[list[i].Shop.Shop] = &list[i]
+	}
+	ofShop, args := "1 = 1", []any(nil)
+	if name != "" {
+		ofShop, args = "s.shop = ?", []any{name}
+	}
+	for _, c := range storedCounts(ofShop) {
+		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
+			return fmt.Errorf("count what is stored: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) status(ctx context.Context, name string) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
 	db := s.db.WithContext(ctx)
 	var progress []Progress
 	where, ofShop, args := "1 = 1", "1 = 1", []any(nil)
@@ -170,11 +195,7 @@ func (s *Store) status(ctx context.Context, name string, stored bool) ([]ShopSta
 			st.Refused = r
 		}
 	}
-	counts := openCounts(where)
-	if stored {
-		counts = append(counts, storedCounts(ofShop)...)
-	}
-	for _, c := range counts {
+	for _, c := range openCounts(where) {
 		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
 			return nil, fmt.Errorf("read the status: %w", err)
 		}
@@ -258,8 +279,7 @@ func openCounts(where string) []shopCount {
 	}
 }
 
-// storedCounts counts what is stored for the shops that the condition selects. It takes as long
-// as there are items and invoices.
+// storedCounts counts what is stored for the shops that the condition selects.
 func storedCounts(ofShop string) []shopCount {
 	return []shopCount{
 		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.pdf_state = 'pending' AND i.work_due_at IS NOT NULL AND " + ofShop + " GROUP BY s.shop",

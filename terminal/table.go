@@ -10,12 +10,13 @@ import (
 const narrowest = 20
 
 // Wrap returns a text, escaped like Line, in lines of at most so many columns. It is divided
-// between words, and a word only if it is longer than a line.
+// between words; what stands in backquotes, such as a command, and a word, only if it is longer
+// than a line.
 func Wrap(text string, columns int) []string {
 	columns = max(columns, 2) // of the widest character
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(Line(text)) {
+	add := func(word string) {
 		switch {
 		case line == "":
 			line = word
@@ -29,10 +30,35 @@ func Wrap(text string, columns int) []string {
 			lines, line = append(lines, head), rest
 		}
 	}
+	for _, words := range quoted(strings.Fields(Line(text))) {
+		if whole := strings.Join(words, " "); Cells(whole) <= columns {
+			add(whole)
+			continue
+		}
+		for _, word := range words {
+			add(word)
+		}
+	}
 	if line != "" {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// quoted groups words: those that stand in backquotes together, and each other one.
+func quoted(words []string) [][]string {
+	var groups [][]string
+	open := false
+	for _, word := range words {
+		if open {
+			last := &groups[len(groups)-1]
+			*last = append(*last, word)
+		} else {
+			groups = append(groups, []string{word})
+		}
+		open = open != (strings.Count(word, "`")%2 == 1)
+	}
+	return groups
 }
 
 // WriteWrapped writes a text after first, in lines of at most so many columns, and at least 20.

@@ -60,6 +60,9 @@ func TestWrap(t *testing.T) {
 		{"a line\nand\x1b[2J another", 40, []string{`a line; and\u001b[2J another`}},
 		{"https://restapi.e-conomic.com/x no", 20, []string{"https://restapi.e-co", "nomic.com/x no"}},
 		{"a https://restapi.e-conomic.com/x", 20, []string{"a", "https://restapi.e-co", "nomic.com/x"}},
+		{"run `lagerd approve s`; then wait", 20, []string{"run", "`lagerd approve s`;", "then wait"}},
+		{"run `lagerd approve shop1234` now", 20, []string{"run `lagerd approve", "shop1234` now"}},
+		{"an odd ` is nothing to wait for", 20, []string{"an odd ` is nothing", "to wait for"}},
 		{"too narrow", 3, []string{"too", "nar", "row"}},
 		{"在庫", 1, []string{"在", "庫"}},
 	} {
