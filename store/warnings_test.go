@@ -83,7 +83,7 @@ func TestFailedHints(t *testing.T) {
 		}
 		list, err := s.Status(t.Context(), "")
 		must(t, err)
-		if st := list[0]; len(st.Failing) != 1 || st.Failing[0] != (store.Notice{Kind: plan.KindInvoice, Count: 2, Number: "12", Text: "gross of 12"}) || st.FailingHints != 2 || len(list[1].Failing) > 0 {
+		if st := list[0]; len(st.Failing) != 1 || st.Failing[0] != (store.Notice{Kind: plan.KindInvoice, Count: 2, Number: "12", Text: "gross of 12", Since: noon}) || st.FailingHints != 2 || len(list[1].Failing) > 0 {
 			t.Errorf("%+v", list)
 		}
 		// A later webhook resets the failures and is due immediately.
