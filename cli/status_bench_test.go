@@ -15,10 +15,10 @@ import (
 // BenchmarkStatus runs `lagerd status` with 10,000 shops on MariaDB, from the command line to the
 // last line.
 func BenchmarkStatus(b *testing.B) {
-	i := lagerdtest.Install(b, lagerdtest.Setup{DSN: mariadbtest.New(b), Extra: "lease: {beat: 10m, ttl: 1h}\n"})
+	i := lagerdtest.Install(b, lagerdtest.Setup{DSN: mariadbtest.New(b), REST: "http://127.0.0.1:9", Extra: "lease: {beat: 1m, ttl: 10m}\n"})
 	run := func(args ...string) (string, int) {
 		var out strings.Builder
-		code := cli.Main(context.WithoutCancel(b.Context()), cli.Process{Args: args, Env: append(i.Env, "LAGERD_CONFIG="+i.Config), Stdin: os.Stdin, Stdout: &out, Stderr: &out})
+		code := cli.Main(context.WithoutCancel(b.Context()), cli.Process{Args: append([]string{"--config", i.Config}, args...), Env: i.Env, Stdin: os.Stdin, Stdout: &out, Stderr: &out})
 		return out.String(), code
 	}
 	if out, code := run("migrate"); code != 0 {

@@ -31,14 +31,19 @@ const (
 	NeedSetAside        NeedReason = "set_aside"         // shop: batches of webhooks could not be read
 )
 
-// order is the reason's position in lists: what stops most comes first.
-func (r NeedReason) order() int {
-	all := []NeedReason{NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost}
-	for _, held := range plan.Reasons() {
-		all = append(all, NeedReason(held))
-	}
-	return slices.Index(append(all, NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside), r)
+// inOrder are all reasons: what stops most comes first.
+var inOrder = []NeedReason{
+	NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost,
+	NeedReason(plan.HeldTokenRefused), NeedReason(plan.HeldForbidden), NeedReason(plan.HeldAgreementChanged), NeedReason(plan.HeldAccountChanged),
+	NeedReason(plan.HeldTokenUnreadable), NeedReason(plan.HeldNoInventory), NeedReason(plan.HeldUnreadable), NeedReason(plan.HeldLosses),
+	NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside,
 }
+
+// NeedReasons returns all reasons: what stops most comes first.
+func NeedReasons() []NeedReason { return slices.Clone(inOrder) }
+
+// order is the reason's position in lists.
+func (r NeedReason) order() int { return slices.Index(inOrder, r) }
 
 // hold reports whether the reason is that of a hold.
 func (r NeedReason) hold() bool { return slices.Contains(plan.Reasons(), plan.Reason(r)) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,5 +213,82 @@ func TestOverviewText(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestEveryNeed: each reason is documented, has a place in the order and is shown by an overview of
+// these tests, with what to do.
+func TestEveryNeed(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/operators.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[status.NeedReason]bool{}
+	alone := looking(at("shop1"))
+	alone.Living = nil
+	short := looking(at("shop1", func(st *store.ShopStatus) { st.AgreementCalls = store.AccountCalls{Day: "2026-11-23", Calls: 49_000} }))
+	refused := looking(at("one", holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)), at("two", func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }, holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)))
+	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short} {
+		for _, n := range l.Overview().Needs {
+			shown[n.Reason] = true
+			if n.Do == "" || n.Advice == "" || n.Detail == "" || strings.Contains(n.Do, "SHOP") || strings.Contains(n.Text(), "%!") || (n.Shop == "") != (n.Scope == "") {
+				t.Errorf("%+v", n)
+			}
+		}
+	}
+	for _, reason := range status.NeedReasons() {
+		if !shown[reason] {
+			t.Errorf("%s is not shown", reason)
+		}
+		if !strings.Contains(string(text), "`"+string(reason)+"`") {
+			t.Errorf("%s is not in docs/operators.md", reason)
+		}
+		delete(shown, reason)
+	}
+	for _, reason := range plan.Reasons() {
+		if !slices.Contains(status.NeedReasons(), status.NeedReason(reason)) {
+			t.Errorf("the hold %s has no place in the order", reason)
+		}
+	}
+	if len(shown) > 0 {
+		t.Errorf("%v are not among the reasons", shown)
+	}
+}
+
+// TestNeedsOfOthers: a shop's own overview has what stops it, and nothing else.
+func TestNeedsOfOthers(t *testing.T) {
+	t.Parallel()
+	refused := holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)
+	l := looking(at("one", refused), at("two", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }), at("well", func(st *store.ShopStatus) { st.Progress.TickAt = ago(2 * time.Minute) }))
+	l.Instances = append(l.Instances, node("dead", "stock3.example.dk", 99, 100*time.Hour, time.Minute))
+	o := l.Overview()
+	for shop, want := range map[string][]status.NeedReason{
+		"one": {status.NeedAppTokenRefused, status.NeedReason(plan.HeldTokenRefused)}, "well": nil,
+		"": {status.NeedAppTokenRefused, status.NeedNodeLost, status.NeedReason(plan.HeldTokenRefused), status.NeedReason(plan.HeldTokenRefused)},
+	} {
+		of := o
+		if shop != "" {
+			of = o.Only(shop)
+		}
+		var got []status.NeedReason
+		for _, n := range of.Needs {
+			got = append(got, n.Reason)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", shop, diff)
+		}
+	}
+	if n := o.Only("one").Needs[1]; !strings.HasPrefix(n.Do, "check the app's token first") {
+		t.Errorf("%+v", n)
+	}
+	if len(o.Shops) != 3 || len(o.Needs) != 4 {
+		t.Errorf("Only has changed the overview: %+v", o)
+	}
+	// A paused shop needs nobody, not even a lagerd.
+	paused := looking(at("paused", func(st *store.ShopStatus) { st.Shop.PausedAt = ago(time.Hour) }, refused))
+	paused.Living = nil
+	if o := paused.Overview().Only("paused"); len(o.Needs) > 0 {
+		t.Errorf("%+v", o.Needs)
 	}
 }
