@@ -103,45 +103,49 @@ func (l Look) needs(st store.ShopStatus, v Shop) []Need {
 	}
 	name := st.Shop.Shop
 	var list []Need
-	add := func(scope plan.Scope, reason NeedReason, since time.Time, detail string, do func(shop, number string) string) {
-		list = append(list, needOf(name, "", scope, reason, since, detail, do))
-	}
 	for _, h := range st.Shop.InForce(st.Progress.Holds) {
 		list = append(list, heldNeed(st.Shop, h))
 	}
-	if st.Shop.StockOn && st.Shop.StockSource == store.SourceRackbeat && !st.Shop.ReadsRackbeat() {
-		add(plan.ScopeStock, NeedNoRackbeatKey, time.Time{}, "stock is kept in Rackbeat, and no key for it is stored, so it is not read; invoices continue", func(shop, _ string) string {
-			return fmt.Sprintf("`lagerd shops set %s --rackbeat-key-file FILE`", shop)
-		})
-	}
-	if _, lives := l.Living[st.Holder]; !lives {
-		st.Holder = "" // nobody works on it: nothing is late but that
-		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); len(l.Living) > 0 && tickIsLate(since, l.Pace.NextTick, l.Now) {
-			add(plan.ScopeShop, NeedNotTaken, since, "no running lagerd has taken the shop", func(string, string) string {
-				return "see the log of the running lagerd"
-			})
-		}
-	}
-	for _, trouble := range Troubles(st, l.Pace, l.Now) {
-		if trouble.Reason == NeedNoGoodTick && v.Failures > 0 {
-			trouble.Detail = fmt.Sprintf("%s; %s", trouble.Detail, failing(v))
-		}
-		list = append(list, trouble)
-	}
+	list = append(list, l.lateNeeds(st, v)...)
 	for _, n := range v.Unread {
 		if late(n.Since, l.Now) {
 			list = append(list, unreadNeed(name, n))
 		}
 	}
+	add := func(scope plan.Scope, reason NeedReason, since time.Time, detail, do string) {
+		list = append(list, needOf(name, "", scope, reason, since, detail, func(shop, _ string) string { return fmt.Sprintf(do, shop) }))
+	}
+	if st.Shop.StockOn && st.Shop.StockSource == store.SourceRackbeat && !st.Shop.ReadsRackbeat() {
+		add(plan.ScopeStock, NeedNoRackbeatKey, time.Time{}, "stock is kept in Rackbeat, and no key for it is stored, so it is not read; invoices continue",
+			"store one: `lagerd shops set %s --rackbeat-key-file FILE`")
+	}
 	for _, short := range ShortOfCalls(st, l.Limits, l.Now) {
-		add(plan.ScopeShop, NeedShortOfCalls, time.Time{}, short, func(shop, _ string) string {
-			return fmt.Sprintf("see what takes them: `lagerd shops show %s` has its latest webhooks; another app of the agreement uses the same calls", shop)
-		})
+		add(plan.ScopeShop, NeedShortOfCalls, time.Time{}, short,
+			"see what takes them: `lagerd shops show %s` has its latest webhooks; another app of the agreement uses the same calls")
 	}
 	if st.SetAside > 0 {
-		add(plan.ScopeShop, NeedSetAside, st.SetAsideSince, SetAside(st), func(shop, _ string) string {
-			return fmt.Sprintf("look at the rows of hint_batches with set_aside = 1 and shop = '%s', then delete them", shop)
-		})
+		add(plan.ScopeShop, NeedSetAside, st.SetAsideSince, SetAside(st), "look at the rows of hint_batches with set_aside = 1 and shop = '%s', then delete them")
+	}
+	return list
+}
+
+// lateNeeds returns what is late of a shop, or fails repeatedly. If no running lagerd has it, only
+// that is late.
+func (l Look) lateNeeds(st store.ShopStatus, v Shop) []Need {
+	var list []Need
+	if _, lives := l.Living[st.Holder]; !lives {
+		st.Holder = ""
+		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); len(l.Living) > 0 && tickIsLate(since, l.Pace.NextTick, l.Now) {
+			list = append(list, needOf(st.Shop.Shop, "", plan.ScopeShop, NeedNotTaken, since, "no running lagerd has taken the shop", func(string, string) string {
+				return "see the log of the running lagerd"
+			}))
+		}
+	}
+	for _, trouble := range Troubles(st, l.Pace, l.Now) {
+		if trouble.Reason == NeedNoGoodTick && v.Failures > 0 {
+			trouble.Detail = reasons(trouble.Detail, failing(v))
+		}
+		list = append(list, trouble)
 	}
 	return list
 }

@@ -104,8 +104,9 @@ func (s Shop) stoppedBy(n Need) bool {
 		return s.State != StatePaused
 	case NeedAppTokenRefused:
 		return s.HeldFor(plan.ScopeShop, plan.HeldTokenRefused)
+	default:
+		return false
 	}
-	return false
 }
 
 func (l Look) nodes() []Node {

@@ -185,7 +185,7 @@ func TestOverviewText(t *testing.T) {
 	}
 	for name, got := range map[string]string{
 		"nodes-json": document.String(),
-		"running": write(looking(at("shop1"), at("shop2")), 80, true), "first-sweep": write(first, 80, true), "held": write(allHeld(), 80, true), "held-wide": write(allHeld(), 140, true),
+		"running":    write(looking(at("shop1"), at("shop2")), 80, true), "first-sweep": write(first, 80, true), "held": write(allHeld(), 80, true), "held-wide": write(allHeld(), 140, true),
 		"held-narrow": write(allHeld(), 40, true), "troubled": write(troubled(), 80, true), "noted": write(noted(), 80, true), "no-lagerd": write(none, 80, true),
 		"never-a-lagerd": write(never, 80, true), "short-of-calls": write(short, 80, true), "nodes": write(nodes(), 80, true), "many": write(manyShops(), 80, false),
 		"one": one(looking(at("well")), "well"), "one-held": one(allHeld(), "losses"), "one-noted": one(noted(), "warned"), "one-in-rackbeat": one(looking(atRackbeat()), "shop1234"),

@@ -35,7 +35,7 @@ func TestCellsAndClip(t *testing.T) {
 		clipped string
 	}{
 		{"", 0, 3, ""}, {"vare", 4, 4, "vare"}, {"vare", 4, 3, "va…"}, {"rødgrød", 7, 5, "rødg…"},
-		{"在庫あり", 8, 8, "在庫あり"}, {"在庫あり", 8, 7, "在庫あ…"}, {"在庫あり", 8, 6, "在庫…"}, {"e\u0301te\u0301", 3, 3, "e\u0301te\u0301"}, {"🤬 ok", 5, 2, "…"},
+		{"ＡＢＣＤ", 8, 8, "ＡＢＣＤ"}, {"ＡＢＣＤ", 8, 7, "ＡＢＣ…"}, {"ＡＢＣＤ", 8, 6, "ＡＢ…"}, {"e\u0301te\u0301", 3, 3, "e\u0301te\u0301"}, {"🤬 ok", 5, 2, "…"},
 	} {
 		if got := terminal.Cells(c.text); got != c.cells {
 			t.Errorf("%q takes %d columns, want %d", c.text, got, c.cells)
@@ -64,7 +64,7 @@ func TestWrap(t *testing.T) {
 		{"run `lagerd approve shop1234` now", 20, []string{"run `lagerd approve", "shop1234` now"}},
 		{"an odd ` is nothing to wait for", 20, []string{"an odd ` is nothing", "to wait for"}},
 		{"too narrow", 3, []string{"too", "nar", "row"}},
-		{"在庫", 1, []string{"在", "庫"}},
+		{"ＡＢ", 1, []string{"Ａ", "Ｂ"}},
 	} {
 		if diff := cmp.Diff(c.want, terminal.Wrap(c.text, c.columns)); diff != "" {
 			t.Errorf("%q in %d columns (-want +got):\n%s", c.text, c.columns, diff)

@@ -18,7 +18,7 @@ func Width(w io.Writer) int {
 	if !ok {
 		return NoTerminal
 	}
-	columns, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || columns <= 0 {
 		return NoTerminal
 	}
