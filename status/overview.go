@@ -202,7 +202,7 @@ func (l Look) notes(st store.ShopStatus, v Shop) []string {
 		}
 		return list
 	}
-	if v.Failures > 0 && !has(NeedNoGoodTick) {
+	if stopped := slices.ContainsFunc(v.Holds, func(h Hold) bool { return h.Scope == plan.ScopeShop }); v.Failures > 0 && !stopped && !has(NeedNoGoodTick) {
 		say(failing(v))
 	}
 	if v.firstSweep() && !has(NeedNoSweep) {
