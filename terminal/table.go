@@ -62,16 +62,17 @@ func quoted(words []string) [][]string {
 }
 
 // WriteWrapped writes a text after first, in lines of at most so many columns, and at least 20.
-// Further lines begin below the text's beginning, or if first takes half of the width, a little
-// to the right of first.
+// Further lines begin below the text's beginning, unless first takes half of the width, and at
+// least four columns from the left: no line of lagerd's own begins there, for which a foreign text
+// could pass.
 func WriteWrapped(w io.Writer, first, text string, columns int) error {
 	columns = max(columns, narrowest)
-	left := strings.Repeat(" ", Cells(first))
+	left := strings.Repeat(" ", max(Cells(first), len(continued)))
 	var lines []string
 	if Cells(first) > columns/2 && Cells(first)+Cells(text) > columns {
-		left = indent
+		left = continued
 		lines = append(lines, Clip(strings.TrimRight(first, " "), columns))
-		first = indent
+		first = continued
 	}
 	for _, line := range Wrap(text, columns-Cells(left)) {
 		lines = append(lines, first+line)
@@ -144,6 +145,8 @@ func (t *Table) Note(text string) {
 const (
 	gap    = "  " // between columns
 	indent = "  " // before what stands below a row
+
+	continued = "    " // at least, before a line that continues a text
 )
 
 // Write writes the table, with its header, so that no line has more than so many columns, or 20.

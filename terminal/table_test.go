@@ -77,7 +77,7 @@ func TestWriteFields(t *testing.T) {
 	fields := []terminal.Field{{"shop", "shop1234"}, {"lager på", "en lang tekst, som fortsætter"}, {"none", ""}}
 	for columns, want := range map[int]string{
 		30: "shop:      shop1234\nlager på:  en lang tekst, som\n           fortsætter\nnone:\n",
-		20: "shop:      shop1234\nlager på:\n  en lang tekst, som\n  fortsætter\nnone:\n",
+		20: "shop:      shop1234\nlager på:\n    en lang tekst,\n    som fortsætter\nnone:\n",
 	} {
 		var out strings.Builder
 		if err := terminal.WriteFields(&out, fields, columns); err != nil || out.String() != want {
@@ -110,7 +110,7 @@ SHOP                                ITEMS  STATE
 shop1234                               12  running
 a-shop-with-a-name-that-is-long  12345678  held\n
   150 of 300 items would lose their stock, which
-  is too many
+    is too many
   another note
 `},
 		{40, `
@@ -118,16 +118,17 @@ SHOP                             STATE
 shop1234                         running
 a-shop-with-a-name-that-is-long  held\n
   150 of 300 items would lose their
-  stock, which is too many
+    stock, which is too many
   another note
 `},
 		{25, `
 SHOP              STATE
 shop1234          running
 a-shop-with-a-n…  held\n
-  150 of 300 items would
-  lose their stock, which
-  is too many
+  150 of 300 items
+    would lose their
+    stock, which is too
+    many
   another note
 `},
 	} {
