@@ -133,15 +133,17 @@ func (l Look) needs(st store.ShopStatus, v Shop) []Need {
 // that is late.
 func (l Look) lateNeeds(st store.ShopStatus, v Shop) []Need {
 	var list []Need
+	troubles := v.troubles
 	if _, lives := l.Living[st.Holder]; !lives {
 		st.Holder = ""
+		troubles = Troubles(st, l.Pace, l.Now)
 		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); len(l.Living) > 0 && tickIsLate(since, l.Pace.NextTick, l.Now) {
 			list = append(list, needOf(st.Shop.Shop, "", plan.ScopeShop, NeedNotTaken, since, "no running lagerd has taken the shop", func(string, string) string {
 				return "see the log of the running lagerd"
 			}))
 		}
 	}
-	for _, trouble := range Troubles(st, l.Pace, l.Now) {
+	for _, trouble := range troubles {
 		if trouble.Reason == NeedNoGoodTick && v.Failures > 0 {
 			trouble.Detail = reasons(trouble.Detail, failing(v))
 		}

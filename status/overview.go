@@ -71,7 +71,7 @@ func (l Look) Overview() Overview {
 		v.Notes = l.notes(st, *v)
 		o.Needs = append(o.Needs, v.Needs...)
 	}
-	slices.SortStableFunc(o.Needs, Need.compare)
+	slices.SortFunc(o.Needs, Need.compare)
 	return o
 }
 
@@ -81,7 +81,8 @@ func (l Look) shop(st store.ShopStatus) Shop {
 	short := ShortOfCalls(st, l.Limits, l.Now)
 	v.ShortOfCalls = len(short) > 0
 	v.addReasons(short...)
-	for _, trouble := range Troubles(st, l.Pace, l.Now) {
+	v.troubles = Troubles(st, l.Pace, l.Now)
+	for _, trouble := range v.troubles {
 		v.addReasons(trouble.Text())
 	}
 	v.addReasons(WrongCodes(st, l.Now))

@@ -58,7 +58,8 @@ type Shop struct {
 	Needs []Need   `json:"needs,omitempty"` // what needs a person
 	Notes []string `json:"-"`               // what else is to be said of it
 
-	readsStock bool // anywhere
+	readsStock bool   // anywhere
+	troubles   []Need // see Troubles
 }
 
 // Hold is a hold on a shop or a part of it, in JSON.

@@ -142,7 +142,7 @@ func shortAt(at store.Service, made budget.State, o budget.Options) string {
 }
 
 func tickIsLate(since time.Time, next func(time.Time) time.Time, now time.Time) bool {
-	if since.IsZero() {
+	if since.IsZero() || now.Sub(since) <= tickGrace { // the schedule takes time to compute
 		return false
 	}
 	for range ticksLate {
