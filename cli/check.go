@@ -23,7 +23,8 @@ import (
 
 type checkCmd struct {
 	Shop   []string `help:"Only this shop's agreement. May be repeated." placeholder:"SHOP"`
-	Grants bool     `help:"Print the GRANT statements that lagerd's own account needs; check nothing."`
+	Grants bool     `help:"Print the GRANT statements that lagerd's own account needs; check nothing." xor:"form"`
+	JSON   bool     `help:"As JSON." xor:"form"`
 }
 
 func (checkCmd) Help() string {
@@ -32,6 +33,9 @@ func (checkCmd) Help() string {
 
 func (cmd checkCmd) Run(c *call) error {
 	r := report{w: c.Stdout}
+	if cmd.JSON {
+		r.json = []finding{}
+	}
 	cfg, err := c.load()
 	if err != nil {
 		return err // all of it, with lines and keys
@@ -365,6 +369,7 @@ func orDefaults(file string) string {
 // report prints one line per check and counts the failed ones.
 type report struct {
 	w      io.Writer
+	json   []finding // printed at the end instead of lines; nil: lines are printed
 	failed int
 
 	clocks   map[string]bool // those already reported as off
@@ -372,8 +377,39 @@ type report struct {
 	accepted bool            // at least one agreement answered
 }
 
+// finding is the JSON of a check's result.
+type finding struct {
+	Result string `json:"result"` // ok, warning, failed
+	Check  string `json:"check"`
+	Shop   string `json:"shop,omitempty"`
+	Text   string `json:"text"`
+}
+
+// The results of a check, as in JSON.
+const (
+	resultOK      = "ok"
+	resultWarning = "warning"
+	resultFailed  = "failed"
+)
+
+func (r *report) found(result, what, text string) {
+	if r.json != nil {
+		shop, ofShop := strings.CutPrefix(what, "shop ")
+		if !ofShop {
+			shop = ""
+		}
+		r.json = append(r.json, finding{Result: result, Check: what, Shop: shop, Text: text})
+		return
+	}
+	word := result
+	if result != resultOK {
+		word, text = strings.ToUpper(result), terminal.Line(text)
+	}
+	fmt.Fprintf(r.w, "%-7s %s: %s\n", word, what, terminal.Escape(text))
+}
+
 func (r *report) good(what, format string, args ...any) {
-	fmt.Fprintf(r.w, "ok      %s: %s\n", what, terminal.Escape(fmt.Sprintf(format, args...)))
+	r.found(resultOK, what, fmt.Sprintf(format, args...))
 }
 
 func (r *report) bad(what string, err error) {
@@ -381,12 +417,12 @@ func (r *report) bad(what string, err error) {
 	if bad, ok := errors.AsType[*config.Errors](err); ok && len(bad.Problems) == 1 {
 		err = errors.New(bad.Problems[0].String())
 	}
-	fmt.Fprintf(r.w, "FAILED  %s: %s\n", what, terminal.Line(err.Error()))
+	r.found(resultFailed, what, err.Error())
 }
 
 // warn prints a possible problem, which does not count as a failure.
 func (r *report) warn(what, format string, args ...any) {
-	fmt.Fprintf(r.w, "WARNING %s: %s\n", what, terminal.Line(fmt.Sprintf(format, args...)))
+	r.found(resultWarning, what, fmt.Sprintf(format, args...))
 }
 
 func (r *report) result(what string, err error, good string) {
@@ -398,6 +434,11 @@ func (r *report) result(what string, err error, good string) {
 }
 
 func (r *report) end() error {
+	if r.json != nil {
+		if err := status.WriteJSON(r.w, r.json); err != nil {
+			return err
+		}
+	}
 	if r.failed > 0 {
 		return fmt.Errorf("%d check(s) failed", r.failed)
 	}

@@ -118,7 +118,7 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 		r.bad(name, fmt.Errorf("the last %d pass(es) failed: %s", v.Failures, v.Failure))
 	}
 	for _, trouble := range status.Troubles(st, paceOf(cfg), now()) {
-		r.bad(name, errors.New(trouble))
+		r.bad(name, errors.New(trouble.Text()))
 	}
 	for _, short := range status.ShortOfCalls(st, limitsOf(cfg), now()) {
 		r.warn(name, "%s", short)
@@ -127,7 +127,7 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 		r.warn(name, "%s", wrong)
 	}
 	if st.SetAside > 0 {
-		r.warn(name, "%d batch(es) of webhooks could not be read and were kept (hint_batches.set_aside, with the error); the shop was swept instead", st.SetAside)
+		r.warn(name, "%s", status.SetAside(st))
 	}
 }
 

@@ -71,7 +71,7 @@ func TestCheckState(t *testing.T) {
 		{"just added, not taken", well(func(st *store.ShopStatus) {
 			st.Progress, st.Shop.CreatedAt, st.Holder = store.Progress{}, fresh, ""
 		}), mine, nil, "WARNING shop s: no running lagerd has taken the shop yet"},
-		{"never listed whole", well(func(st *store.ShopStatus) { st.Progress.SweptAt, st.ItemsStored = store.Time{}, 7 }), mine, []string{"its items have not been listed in full yet (7 are stored)"}, ""},
+		{"never listed whole", well(func(st *store.ShopStatus) { st.Progress.SweptAt = store.Time{} }), mine, []string{"its items have not been listed in full yet: a listing"}, ""},
 		{"of one page, listed by every tick", well(func(st *store.ShopStatus) { st.Progress.SweptAt = store.At(now().Add(-72 * time.Hour)) }), mine, nil, ""},
 		{"listed whole long ago", well(func(st *store.ShopStatus) {
 			st.Progress.Items, st.Progress.SweptAt = 5000, store.At(now().Add(-72*time.Hour))
@@ -82,7 +82,7 @@ func TestCheckState(t *testing.T) {
 		{"a hint waits", well(func(st *store.ShopStatus) { st.OldestHint = now().Add(-2 * time.Hour) }), mine, []string{"a hint has waited since 2h0m0s ago"}, ""},
 		{"PDFs fail", well(func(st *store.ShopStatus) {
 			st.FailingPDFs = []store.Notice{{Kind: plan.KindInvoice, Count: 2, Number: "17", Text: "status 500"}}
-		}), mine, []string{"2 invoices cannot be fetched with lines and PDF: `lagerd why s 17 --invoice` has the first: status 500"}, ""},
+		}), mine, []string{"2 invoices cannot be fetched with lines and PDF, e.g. 17: status 500; `lagerd why s 17 --invoice` shows it"}, ""},
 		{"set aside", well(func(st *store.ShopStatus) { st.SetAside = 1 }), mine, nil, "WARNING shop s: 1 batch(es) of webhooks could not be read"},
 	} {
 		var out strings.Builder

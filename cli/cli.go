@@ -26,6 +26,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitNeeds  = 3  // status: something needs a person
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
@@ -77,6 +78,7 @@ type call struct {
 	log    io.Writer // the daemon's log, which does its own escaping
 
 	unescaped io.Writer // standard output, for what does its own escaping or needs none
+	columns   int       // of the terminal that it is
 }
 
 // Main runs a command line and returns its exit code. Commands write through a
@@ -120,7 +122,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	if k.Command() != runCommand {
 		ctx = store.By(ctx, actor(p.Env, k.Path))
 	}
-	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr, unescaped: p.Stdout}
+	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr, unescaped: p.Stdout, columns: terminal.Width(p.Stdout)}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)
 	if code, ok := errors.AsType[exitError](err); ok {

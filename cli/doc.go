@@ -9,7 +9,8 @@
 // beside it, and both say so. A read-only command changes nothing. A command that leaves
 // a request says so if no lagerd is running to carry it out.
 //
-// Exit codes: 0 done; 1 failed; 2 wrong arguments; 78 invalid configuration
+// Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 `status` shows something that needs a
+// person; 78 invalid configuration
 // (EX_CONFIG), so that systemd does not restart the service. `diff` has those of
 // diff(1): 0 equal, 1 different, 2 trouble.
 package cli

@@ -286,9 +286,11 @@ func (cmd addCmd) ask(c *call, cfg config.Config, s *store.Store, shop store.Sho
 	return asked, f.self.AgreementNumber, err
 }
 
-type listCmd struct{}
+type listCmd struct {
+	JSON bool `help:"As JSON, with the settings of each."`
+}
 
-func (listCmd) Run(c *call) error {
+func (cmd listCmd) Run(c *call) error {
 	_, s, err := c.openToRead()
 	if err != nil {
 		return err
@@ -297,6 +299,13 @@ func (listCmd) Run(c *call) error {
 	shops, err := s.Shops(c.ctx)
 	if err != nil {
 		return err
+	}
+	if cmd.JSON {
+		list := make([]status.Settings, len(shops))
+		for i, shop := range shops {
+			list[i] = status.SettingsOf(shop)
+		}
+		return status.WriteJSON(c.Stdout, list)
 	}
 	for _, shop := range shops {
 		if _, err := fmt.Fprintln(c.Stdout, shop.Shop); err != nil {
@@ -309,6 +318,7 @@ func (listCmd) Run(c *call) error {
 type showCmd struct {
 	Shop  string `arg:"" help:"The shop."`
 	Calls int    `help:"Number of latest webhook calls to show." default:"10"`
+	JSON  bool   `help:"As JSON."`
 }
 
 func (cmd showCmd) Run(c *call) error {
@@ -321,7 +331,7 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := statusOf(c.ctx, s, cfg, cmd.Shop)
+	v, err := statusOf(c.ctx, s, cfg, cmd.Shop)
 	if err != nil {
 		return err
 	}
@@ -337,12 +347,14 @@ func (cmd showCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range list {
-		if err := status.WriteShop(c.Stdout, shop, v, webhookURL(cfg)); err != nil {
-			return err
-		}
+	codes = append(codes, inHeader...)
+	if cmd.JSON {
+		return status.WriteJSON(c.Stdout, status.ShownOf(shop, v, webhookURL(cfg), codes, calls))
 	}
-	if err := status.WriteCodes(c.Stdout, append(codes, inHeader...)); err != nil {
+	if err := status.WriteShop(c.Stdout, shop, v, webhookURL(cfg), c.columns); err != nil {
+		return err
+	}
+	if err := status.WriteCodes(c.Stdout, codes); err != nil {
 		return err
 	}
 	return errors.Join(status.WriteCalls(c.Stdout, calls, webhook.ToDo), c.warnOfURL(cfg))

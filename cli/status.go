@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -15,8 +15,14 @@ import (
 )
 
 type statusCmd struct {
-	Shop string `arg:"" optional:"" help:"Only this shop."`
-	JSON bool   `help:"As JSON."`
+	Shop  string `arg:"" optional:"" help:"Only this shop, in full."`
+	All   bool   `help:"List all shops, however many there are."`
+	Nodes bool   `help:"Show the nodes of one shop's installation too. With --json: an object of needs, nodes and shops instead of an array of shops."`
+	JSON  bool   `help:"As JSON."`
+}
+
+func (statusCmd) Help() string {
+	return "Begins with what needs a person. Exits with 3 if anything does, with 0 if nothing does."
 }
 
 func (cmd statusCmd) Run(c *call) error {
@@ -30,7 +36,7 @@ func (cmd statusCmd) Run(c *call) error {
 			return err
 		}
 	}
-	shops, err := statusOf(c.ctx, s, cfg, cmd.Shop)
+	o, listed, err := cmd.overview(c.ctx, s, cfg)
 	if err != nil {
 		return err
 	}
@@ -38,49 +44,110 @@ func (cmd statusCmd) Run(c *call) error {
 	if err := s.ReadOnly(c.ctx); err != nil {
 		fmt.Fprintf(c.Stderr, "Warning: %v\n", err)
 	}
-	if cmd.JSON {
-		return status.WriteJSON(c.Stdout, shops)
-	}
-	if len(shops) == 0 {
-		_, err := fmt.Fprintln(c.Stdout, "No shops yet: add one with `lagerd shops add`.")
+	if err := cmd.write(c, o, listed); err != nil {
 		return err
 	}
-	return status.WriteTable(c.Stdout, shops, now())
+	if len(o.Needs) > 0 {
+		return exitError(exitNeeds)
+	}
+	return nil
 }
 
-// statusOf returns the state of the named shop, or of all if name is "", as far as the
-// database shows it.
-func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name string) ([]status.Shop, error) {
-	living, err := living(ctx, s, cfg)
+// overview returns what is to be shown, and whether shops are to be listed one by one: only then
+// it counts what is stored of each.
+func (cmd statusCmd) overview(ctx context.Context, s *store.Store, cfg config.Config) (o status.Overview, listed bool, err error) {
+	l, err := look(ctx, s, cfg, cmd.Shop)
 	if err != nil {
-		return nil, err
+		return o, false, err
 	}
-	list, err := s.Status(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	shops := shown(list, living, cfg)
-	if name != "" && len(shops) == 1 && shops[0].HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
-		// The other shops' state shows whether this shop's token or the app's is refused.
-		all, err := statusOf(ctx, s, cfg, "")
-		if err != nil {
-			return nil, err
+	if listed = cmd.All || cmd.JSON || len(l.Shops) <= status.Listed; listed && cmd.Shop == "" {
+		if err := s.AddStored(ctx, l.Shops); err != nil {
+			return o, false, err
 		}
-		shops = slices.DeleteFunc(all, func(v status.Shop) bool { return v.Shop != name })
 	}
-	return shops, nil
+	if o = l.Overview(); cmd.Shop != "" {
+		o = o.Only(cmd.Shop)
+	}
+	return o, listed, nil
 }
 
-func shown(list []store.ShopStatus, living map[string]store.Instance, cfg config.Config) []status.Shop {
-	shops := make([]status.Shop, len(list))
-	for i, st := range list {
-		shops[i] = status.Of(st)
-		shops[i].AddShortOfCalls(status.ShortOfCalls(st, limitsOf(cfg), now()))
-		shops[i].AddTroubles(append(status.Troubles(st, paceOf(cfg), now()), status.WrongCodes(st, now()), status.Access(st, cfg.Economic.AppPublicToken)))
+func (cmd statusCmd) write(c *call, o status.Overview, listed bool) error {
+	paper := status.Paper{Columns: c.columns, Now: now()}
+	switch {
+	case cmd.JSON && cmd.Nodes:
+		return status.WriteJSON(c.Stdout, o)
+	case cmd.JSON:
+		return status.WriteJSON(c.Stdout, o.Shops)
+	case cmd.Shop == "" && len(o.Shops) == 0:
+		if _, err := fmt.Fprintln(c.Stdout, "No shops yet: add one with `lagerd shops add`."); err != nil {
+			return err
+		}
+		return o.WriteNodes(c.Stdout, paper)
+	case cmd.Shop == "":
+		return o.Write(c.Stdout, paper, listed)
 	}
-	status.SuspectAppToken(shops)
-	status.Attend(shops, living)
-	return shops
+	if err := o.WriteOne(c.Stdout, paper); err != nil || !cmd.Nodes {
+		return err
+	}
+	return o.WriteNodes(c.Stdout, paper)
+}
+
+// look reads what the database shows of the named shop, or if name is "" of all, without what is
+// stored of each.
+func look(ctx context.Context, s *store.Store, cfg config.Config, name string) (status.Look, error) {
+	l := status.Look{Pace: paceOf(cfg), Limits: limitsOf(cfg), AppPublicToken: cfg.Economic.AppPublicToken}
+	var err error
+	if l.Living, err = living(ctx, s, cfg); err != nil {
+		return l, err
+	}
+	if l.Instances, err = s.Instances(ctx); err != nil {
+		return l, err
+	}
+	if l.Holdings, err = s.Holdings(ctx); err != nil {
+		return l, err
+	}
+	if name == "" {
+		l.Shops, err = s.Overview(ctx)
+	} else {
+		l.Shops, err = shopAndOthers(ctx, s, name)
+	}
+	l.Now = now()
+	return l, err
+}
+
+// shopAndOthers returns the status of a shop, and of all others if they are needed to tell whether
+// its own token or the app's is refused.
+func shopAndOthers(ctx context.Context, s *store.Store, name string) ([]store.ShopStatus, error) {
+	one, err := s.Status(ctx, name)
+	if err != nil || len(one) != 1 || !one[0].Progress.Holds.Has(plan.ScopeShop, plan.HeldTokenRefused) {
+		return one, err
+	}
+	all, err := s.Overview(ctx)
+	for i := range all {
+		if all[i].Shop.Shop == name {
+			all[i] = one[0]
+		}
+	}
+	return all, err
+}
+
+// statusOf returns the state of the named shop, as far as the database shows it.
+func statusOf(ctx context.Context, s *store.Store, cfg config.Config, name string) (status.Shop, error) {
+	l, err := look(ctx, s, cfg, name)
+	if err != nil {
+		return status.Shop{}, err
+	}
+	return named(ctx, s, l, name)
+}
+
+// named returns the state of the named shop.
+func named(ctx context.Context, s *store.Store, l status.Look, name string) (status.Shop, error) {
+	o := l.Overview().Only(name)
+	if len(o.Shops) == 0 {
+		_, err := s.Shop(ctx, name)
+		return status.Shop{}, cmp.Or(err, fmt.Errorf("read the status of %s: it was removed meanwhile", name))
+	}
+	return o.Shops[0], nil
 }
 
 // limitsOf returns how many calls the configuration allows.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,19 +72,15 @@ func (cmd whyCmd) subject(ctx context.Context, s *store.Store, cfg config.Config
 		}
 		about.Kind, about.Number = plan.KindInvoice, strconv.FormatInt(n, 10)
 	}
-	living, err := living(ctx, s, cfg)
+	l, err := look(ctx, s, cfg, cmd.Shop)
 	if err != nil {
 		return about, err
 	}
-	list, err := s.Status(ctx, cmd.Shop)
-	if err != nil {
+	if about.Shop, err = named(ctx, s, l, cmd.Shop); err != nil {
 		return about, err
 	}
-	if len(list) == 0 {
-		_, err := s.Shop(ctx, cmd.Shop)
-		return about, err
-	}
-	about.Status, about.Shop, about.Living = list[0], shown(list, living, cfg)[0], len(living)
+	at := slices.IndexFunc(l.Shops, func(st store.ShopStatus) bool { return st.Shop.Shop == cmd.Shop })
+	about.Status, about.Living = l.Shops[at], len(l.Living)
 	return about, nil
 }
 

@@ -19,5 +19,5 @@ func Access(st store.ShopStatus, appPublicToken string) string {
 	if !holds.Has(plan.ScopeShop, plan.HeldTokenRefused) && !holds.Has(plan.ScopeInvoices, plan.HeldTokenRefused) {
 		return "" // of the stock's scope it is Rackbeat's key that is refused
 	}
-	return fmt.Sprintf("the agreement's super-user grants access again at %s; then `lagerd shops set %s --grant-token-file FILE`", url, st.Shop.Shop)
+	return fmt.Sprintf("the agreement's super-user opens %s to grant access again; then `lagerd shops set %s --grant-token-file FILE`", url, st.Shop.Shop)
 }

@@ -20,8 +20,8 @@ func TestAccess(t *testing.T) {
 	of := func(st store.ShopStatus, holds plan.Holds) store.ShopStatus { st.Progress.Holds = holds; return st }
 	danish, paused := busy(), of(busy(), refused(plan.ScopeShop))
 	danish.Shop.Lang, paused.Shop.PausedAt = lang.Danish, ago(time.Hour)
-	const page = "the agreement's super-user grants access again at https://secure.e-conomic.com/secure/api1/requestaccess.aspx?appPublicToken=Sb7kPq2xWz94&locale="
-	const then = "; then `lagerd shops set shop1234 --grant-token-file FILE`"
+	const page = "the agreement's super-user opens https://secure.e-conomic.com/secure/api1/requestaccess.aspx?appPublicToken=Sb7kPq2xWz94&locale="
+	const then = " to grant access again; then `lagerd shops set shop1234 --grant-token-file FILE`"
 	for _, c := range []struct {
 		name  string
 		st    store.ShopStatus

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"lagerd/plan"
 	"lagerd/store"
@@ -12,15 +13,16 @@ import (
 // Notice summarizes a shop's items or invoices that are unreadable, or only partly
 // readable, in JSON.
 type Notice struct {
-	Kind   plan.Kind `json:"kind"`
-	Count  int64     `json:"count"`
-	Number string    `json:"number"` // of one of them; "" if unreadable
-	Text   string    `json:"text"`   // why
+	Kind   plan.Kind  `json:"kind"`
+	Count  int64      `json:"count"`
+	Number string     `json:"number"` // of one of them; "" if unreadable
+	Text   string     `json:"text"`   // why
+	Since  *time.Time `json:"since"`  // of the first of them; null: not known
 }
 
 func noticesOf(list []store.Notice) (all []Notice) {
 	for _, n := range list {
-		all = append(all, Notice(n))
+		all = append(all, Notice{Kind: n.Kind, Count: n.Count, Number: n.Number, Text: n.Text, Since: when(n.Since)})
 	}
 	return all
 }

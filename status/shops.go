@@ -1,21 +1,17 @@
 package status
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/store"
-	"lagerd/terminal"
 )
 
-// Shop is a line of `lagerd status`, and its JSON.
+// Shop is the state of a shop, and its JSON in `lagerd status --json`.
 type Shop struct {
 	Shop           string     `json:"shop"`
 	State          string     `json:"state"` // running, paused, held, not_taken, no_lagerd
@@ -58,6 +54,12 @@ type Shop struct {
 
 	Everything      int64      `json:"webhooks_without_number,omitempty"` // the next sweep covers them
 	EverythingSince *time.Time `json:"webhooks_without_number_since,omitempty"`
+
+	Needs []Need   `json:"needs,omitempty"` // what needs a person
+	Notes []string `json:"-"`               // what else is to be said of it
+
+	readsStock bool   // anywhere
+	troubles   []Need // see Troubles
 }
 
 // Hold is a hold on a shop or a part of it, in JSON.
@@ -149,7 +151,7 @@ func Of(s store.ShopStatus) Shop {
 	holds := s.Shop.InForce(p.Holds)
 	v := Shop{
 		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
-		StockSource:  string(s.Shop.StockSource),
+		StockSource: string(s.Shop.StockSource), readsStock: s.Shop.ReadsStock(),
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
 		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints, AwaitingHints: s.AwaitingHints,
 		Marked: s.Marked, MarkedSince: when(s.MarkedSince), OldInvoices: p.OldInvoiceHints,
@@ -186,14 +188,22 @@ func Of(s store.ShopStatus) Shop {
 		v.Reason = p.Failure
 	case s.Shop.StockSource == store.SourceRackbeat && !s.Shop.ReadsRackbeat():
 		v.Reason = fmt.Sprintf("stock is kept in Rackbeat, and no key for it is stored, so it is not read: `lagerd shops set %s --rackbeat-key-file FILE`; invoices continue", s.Shop.Shop)
-	case p.Suspicion == string(plan.SuspicionAllZero):
-		v.Reason = "every stock figure at " + s.Shop.StockSource.Name() + " is zero: is the stock really kept there?"
+	default:
+		v.Reason = allZero(s)
 	}
 	if v.State != StatePaused {
 		unread, warnings := v.Notices()
 		v.Reason = reasons(slices.Concat([]string{v.Reason, toRackbeat(s, holds), changingOver(s), v.awaiting(), v.marked()}, unread, warnings)...)
 	}
 	return v
+}
+
+// allZero asks about a shop whose every figure is zero; otherwise it returns "".
+func allZero(s store.ShopStatus) string {
+	if s.Progress.Suspicion != string(plan.SuspicionAllZero) {
+		return ""
+	}
+	return "every stock figure at " + s.Shop.StockSource.Name() + " is zero: is the stock really kept there?"
 }
 
 // toRackbeat says how to move a shop whose e-conomic shows signs of stock in Rackbeat: no figure,
@@ -240,12 +250,6 @@ func (s Shop) awaiting() string {
 	return fmt.Sprintf("%s waiting for the next listing: more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone", counted(int(s.AwaitingHints), "hint"))
 }
 
-// AddShortOfCalls adds what ShortOfCalls returned.
-func (s *Shop) AddShortOfCalls(short []string) {
-	s.ShortOfCalls = len(short) > 0
-	s.AddTroubles(short)
-}
-
 // everything returns what is to be said while webhooks that named no number wait for the next
 // sweep, otherwise "". It is no reason to act.
 func (s Shop) everything() string {
@@ -274,39 +278,6 @@ func when(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// WriteTable writes a line per shop. Times are shown as ages at now.
-func WriteTable(w io.Writer, shops []Shop, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SHOP\tSTATE\tLAST TICK\tITEMS\tINVOICES\tHINTS\tOLDEST\tMISSED\tLATE\tDRIFT\tNO PDF\tNO ORDER\tREASON")
-	for _, s := range shops {
-		hints := strconv.FormatInt(s.OpenHints, 10)
-		if s.FailingHints > 0 {
-			hints += fmt.Sprintf(" (%d failing)", s.FailingHints)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Shop, s.state(), age(s.LastGoodTick, now), s.Items, s.Invoices,
-			hints, age(s.OldestHint, now), s.MissedWebhooks, s.LateWebhooks, s.Drift, s.WaitingForPDF, s.WithoutOrder, orDash(terminal.Line(s.Reason)))
-	}
-	return t.Flush()
-}
-
-// state returns the state as shown to people.
-func (s Shop) state() string {
-	switch s.State {
-	case StateNoLagerd:
-		return NoLagerd
-	case StateNotTaken:
-		return "not taken"
-	}
-	return s.State
-}
-
-// WriteJSON writes the shops as one JSON array.
-func WriteJSON(w io.Writer, shops []Shop) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(shops)
 }
 
 func age(t *time.Time, now time.Time) string {

@@ -137,7 +137,7 @@ calls to e-conomic:  0 today
 added:               2026-11-23 12:00:00 UTC`},
 	} {
 		var out strings.Builder
-		if err := status.WriteShop(&out, c.st.Shop, status.Of(c.st), "https://hooks.example.dk/webhooks.php"); err != nil {
+		if err := status.WriteShop(&out, c.st.Shop, status.Of(c.st), "https://hooks.example.dk/webhooks.php", 1000); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		same(t, c.name, out.String(), c.want)
@@ -148,33 +148,6 @@ added:               2026-11-23 12:00:00 UTC`},
 func elsewhere(rest, stock, more string) string {
 	rest = strings.ReplaceAll(strings.Replace(rest, "on, available, from economic", stock, 1), ":  ", ":   ")
 	return strings.Replace(rest, "\nadded:", more+"\nadded:", 1)
-}
-
-func TestWriteTable(t *testing.T) {
-	t.Parallel()
-	failing, old := busy(), busy()
-	failing.Shop.Shop, failing.FailingHints = "failing", 3
-	failing.Progress.Failures, failing.Progress.Failure = 2, "connection refused"
-	old.Shop.Shop = "old"
-	old.Progress.TickAt, old.OldestHint = ago(47*time.Hour+59*time.Minute+59*time.Second), noon.Add(-48*time.Hour)
-	paused := busy()
-	paused.Shop.Shop, paused.Shop.PausedAt, paused.Shop.PauseReason = "paused", ago(time.Hour), "stock\ntaking"
-	paused.Progress.TickAt, paused.OldestHint = ago(-time.Second), noon.Add(-59500*time.Millisecond)
-	var shops []status.Shop
-	for _, st := range []store.ShopStatus{busy(), failing, old, paused, {Shop: store.Shop{Shop: "new"}}} {
-		shops = append(shops, status.Of(st))
-	}
-	var out strings.Builder
-	if err := status.WriteTable(&out, shops, noon); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the table", out.String(), `
-SHOP      STATE      LAST TICK  ITEMS  INVOICES  HINTS           OLDEST  MISSED  LATE  DRIFT  NO PDF  NO ORDER  REASON
-shop1234  running    30s        24     25        21              2m0s    11      12    13     22      23        -
-failing   running    30s        24     25        21 (3 failing)  2m0s    11      12    13     22      23        connection refused
-old       running    48h0m0s    24     25        21              2d      11      12    13     22      23        -
-paused    paused     0s         24     25        21              1m0s    11      12    13     22      23        stock; taking
-new       not taken  -          0      0         0               -       0       0     0      0       0         no running lagerd has taken the shop yet: it will within a few seconds`)
 }
 
 // TestWriteJSON: each figure has its own name in the JSON, which scripts read.
@@ -271,11 +244,13 @@ func TestWriteErrors(t *testing.T) {
 	calls := []store.WebhookCall{{Outcome: "a"}}
 	for name, write := range map[string]func(io.Writer) error{
 		"diff": d.WriteTable, "diff as CSV": d.WriteCSV, "diff as JSON": d.WriteJSON, "losses": d.WriteLosses,
-		"shop":     func(w io.Writer) error { return status.WriteShop(w, st.Shop, status.Of(st), "x") },
-		"table":    func(w io.Writer) error { return status.WriteTable(w, []status.Shop{status.Of(st)}, noon) },
-		"JSON":     func(w io.Writer) error { return status.WriteJSON(w, []status.Shop{status.Of(st)}) },
-		"codes":    func(w io.Writer) error { return status.WriteCodes(w, []store.ShopCode{{}, {}}) },
-		"no calls": func(w io.Writer) error { return status.WriteCalls(w, nil, nil) },
+		"shop":          func(w io.Writer) error { return status.WriteShop(w, st.Shop, status.Of(st), "x", 80) },
+		"overview":      func(w io.Writer) error { return allHeld().Overview().Write(w, paper, true) },
+		"long overview": func(w io.Writer) error { return allHeld().Overview().Write(w, paper, false) },
+		"one shop":      func(w io.Writer) error { return allHeld().Overview().Only("losses").WriteOne(w, paper) },
+		"JSON":          func(w io.Writer) error { return status.WriteJSON(w, []status.Shop{status.Of(st)}) },
+		"codes":         func(w io.Writer) error { return status.WriteCodes(w, []store.ShopCode{{}, {}}) },
+		"no calls":      func(w io.Writer) error { return status.WriteCalls(w, nil, nil) },
 		"calls": func(w io.Writer) error {
 			return status.WriteCalls(w, calls, func(string) string { return "" })
 		},

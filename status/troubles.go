@@ -29,35 +29,47 @@ const (
 	firstSweepLate = time.Hour
 )
 
-// Troubles returns a line for each problem of a shop that is not a hold: what is late by
-// lagerd's expected pace, and what fails repeatedly. It returns none for a paused shop.
-func Troubles(st store.ShopStatus, p Pace, now time.Time) []string {
+// Troubles returns each problem of a shop that is not a hold: what is late by lagerd's expected
+// pace, and what fails repeatedly. It returns none for a paused shop.
+func Troubles(st store.ShopStatus, p Pace, now time.Time) []Need {
 	if st.Shop.Paused() {
 		return nil
 	}
-	var list []string
-	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	held := len(st.Shop.InForce(st.Progress.Holds)) > 0
-	if st.Holder != "" && !held {
-		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); tickIsLate(since, p.NextTick, now) {
-			say("no good tick since %s, although one was due at %s: see lagerd's log", ago(since, now), p.NextTick(since).UTC().Format(clock)+" UTC")
-		}
-		if st.Shop.ReadsStock() {
-			switch swept := st.Progress.SweptAt.Time; {
-			case swept.IsZero() && now.Sub(st.Shop.CreatedAt.Time) > firstSweepLate:
-				say("its items have not been listed in full yet (%d are stored): a listing restarts if it is cut short or the day's calls run out; see lagerd's log", st.ItemsStored)
-			// Every good tick lists a shop of one page in full, but is not recorded as a
-			// sweep if it showed nothing new.
-			case !swept.IsZero() && st.Progress.Items > plan.PageSize && now.Sub(swept) > 2*p.SweepEvery:
-				say("its items were last listed in full %s, and reconcile.sweep_every is %s: a listing restarts if it is cut short or the day's calls run out; see lagerd's log", ago(swept, now), p.SweepEvery)
-			}
-		}
-		if !st.OldestHint.IsZero() && st.FailingHints == 0 && now.Sub(st.OldestHint) > hintLate {
-			say("a hint has waited since %s", ago(st.OldestHint, now))
-		}
+	var list []Need
+	if held := len(st.Shop.InForce(st.Progress.Holds)) > 0; st.Holder != "" && !held {
+		list = lateOf(st, p, now)
 	}
 	for _, n := range st.FailingPDFs {
-		say("%s cannot be fetched with lines and PDF: `lagerd why %s %s --invoice` has the first: %s", counted(int(n.Count), "invoice"), st.Shop.Shop, n.Number, n.Text)
+		list = append(list, needOf(st.Shop.Shop, n.Number, plan.ScopePDFs, NeedPDFFails, n.Since,
+			fmt.Sprintf("%s cannot be fetched with lines and PDF, e.g. %s: %s", counted(int(n.Count), "invoice"), n.Number, n.Text),
+			func(shop, number string) string {
+				return fmt.Sprintf("`lagerd why %s %s --invoice` shows it; it is tried again ever more rarely, and at once with `lagerd reconcile --shop %[1]s --invoice %[2]s`", shop, number)
+			}))
+	}
+	return list
+}
+
+// lateOf returns what is late of a shop that a lagerd works on and that is not held.
+func lateOf(st store.ShopStatus, p Pace, now time.Time) []Need {
+	var list []Need
+	say := func(scope plan.Scope, reason NeedReason, since time.Time, format string, args ...any) {
+		list = append(list, needOf(st.Shop.Shop, "", scope, reason, since, fmt.Sprintf(format, args...), func(string, string) string { return "see lagerd's log" }))
+	}
+	if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); tickIsLate(since, p.NextTick, now) {
+		say(plan.ScopeShop, NeedNoGoodTick, since, "no good tick since %s, although one was due at %s", ago(since, now), p.NextTick(since).UTC().Format(clock)+" UTC")
+	}
+	if st.Shop.ReadsStock() {
+		switch swept := st.Progress.SweptAt.Time; {
+		case swept.IsZero() && now.Sub(st.Shop.CreatedAt.Time) > firstSweepLate:
+			say(plan.ScopeStock, NeedNoSweep, st.Shop.CreatedAt.Time, "its items have not been listed in full yet: a listing restarts if it is cut short or the day's calls run out")
+		// Every good tick lists a shop of one page in full, but is not recorded as a
+		// sweep if it showed nothing new.
+		case !swept.IsZero() && st.Progress.Items > plan.PageSize && now.Sub(swept) > 2*p.SweepEvery:
+			say(plan.ScopeStock, NeedNoSweep, swept, "its items were last listed in full %s, and reconcile.sweep_every is %s: a listing restarts if it is cut short or the day's calls run out", ago(swept, now), p.SweepEvery)
+		}
+	}
+	if !st.OldestHint.IsZero() && st.FailingHints == 0 && now.Sub(st.OldestHint) > hintLate {
+		say(plan.ScopeShop, NeedHintWaits, st.OldestHint, "a hint has waited since %s", ago(st.OldestHint, now))
 	}
 	return list
 }
@@ -130,7 +142,7 @@ func shortAt(at store.Service, made budget.State, o budget.Options) string {
 }
 
 func tickIsLate(since time.Time, next func(time.Time) time.Time, now time.Time) bool {
-	if since.IsZero() {
+	if since.IsZero() || now.Sub(since) <= tickGrace { // the schedule takes time to compute
 		return false
 	}
 	for range ticksLate {
@@ -148,7 +160,7 @@ func later(a, b time.Time) time.Time {
 
 func ago(t, now time.Time) string { return age(&t, now) + " ago" }
 
-// AddTroubles appends the problems to the shop's reason.
-func (s *Shop) AddTroubles(troubles []string) {
-	s.Reason = reasons(append([]string{s.Reason}, troubles...)...)
+// addReasons appends texts to the shop's reason.
+func (s *Shop) addReasons(texts ...string) {
+	s.Reason = reasons(append([]string{s.Reason}, texts...)...)
 }

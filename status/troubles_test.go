@@ -23,7 +23,7 @@ func TestTroubles(t *testing.T) {
 	}
 	added := func(before time.Duration) func(*store.ShopStatus) {
 		return func(st *store.ShopStatus) {
-			st.Shop.CreatedAt, st.Progress.SweptAt, st.ItemsStored = ago(before), store.Time{}, 7
+			st.Shop.CreatedAt, st.Progress.SweptAt = ago(before), store.Time{}
 		}
 	}
 	hinted := func(before time.Duration) func(*store.ShopStatus) {
@@ -54,7 +54,7 @@ func TestTroubles(t *testing.T) {
 		{"late, and paused", both(ticked(time.Hour), paused), ""},
 		{"late, and nobody's", both(ticked(time.Hour), nobodys), ""},
 		{"never listed whole for exactly an hour", added(time.Hour), ""},
-		{"and a moment more", added(time.Hour + moment), "its items have not been listed in full yet (7 are stored)"},
+		{"and a moment more", added(time.Hour + moment), "its items have not been listed in full yet"},
 		{"never listed whole, stock off", both(added(2*time.Hour), stockOff), ""},
 		{"listed whole exactly two days ago", swept(plan.PageSize+1, 48*time.Hour), ""},
 		{"and a moment more", swept(plan.PageSize+1, 48*time.Hour+moment), "its items were last listed in full 2d ago, and reconcile.sweep_every is 24h0m0s"},
@@ -69,23 +69,17 @@ func TestTroubles(t *testing.T) {
 		{"and fails, which is said elsewhere", both(hinted(time.Hour+moment), failing), ""},
 		{"PDFs fail, and the shop is held", both(held, func(st *store.ShopStatus) {
 			st.FailingPDFs = []store.Notice{{Kind: plan.KindInvoice, Count: 1, Number: "17", Text: "status 500"}}
-		}), "1 invoice cannot be fetched with lines and PDF: `lagerd why shop1234 17 --invoice` has the first: status 500"},
+		}), "1 invoice cannot be fetched with lines and PDF, e.g. 17: status 500; `lagerd why shop1234 17 --invoice` shows it; it is tried again ever more rarely, and at once with `lagerd reconcile --shop shop1234 --invoice 17`"},
 	} {
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("west", -11*3600), time.FixedZone("east", 14*3600)} {
 			pace := status.Pace{SweepEvery: 24 * time.Hour, NextTick: func(at time.Time) time.Time { return at.Truncate(time.Minute).Add(time.Minute).In(zone) }}
 			st := busy()
 			c.change(&st)
 			got := status.Troubles(st, pace, noon.In(zone))
-			if c.says == "" && len(got) > 0 || c.says != "" && (len(got) != 1 || !strings.HasPrefix(got[0], c.says)) {
-				t.Errorf("%s, in the %s: %q, want %q", c.name, zone, got, c.says)
+			if c.says == "" && len(got) > 0 || c.says != "" && (len(got) != 1 || !strings.HasPrefix(got[0].Text(), c.says)) {
+				t.Errorf("%s, in the %s: %+v, want %q", c.name, zone, got, c.says)
 			}
 		}
-	}
-	v := status.Of(busy())
-	v.Reason = "connection refused"
-	v.AddTroubles([]string{"a", "b"})
-	if v.Reason != "connection refused; a; b" {
-		t.Errorf("the reason: %q", v.Reason)
 	}
 }
 
@@ -149,8 +143,8 @@ func TestShortOfCalls(t *testing.T) {
 		if strings.Join(says, "") != c.says {
 			t.Errorf("%+v: %q", c, says)
 		}
-		v := status.Shop{Reason: "before"}
-		if v.AddShortOfCalls(says); v.ShortOfCalls != (c.says != "") || v.Reason != strings.TrimSuffix("before; "+c.says, "; ") {
+		look := status.Look{Shops: []store.ShopStatus{st}, Living: map[string]store.Instance{"": {}}, Limits: status.CallLimits{EconomicDaily: 10_000, RackbeatDaily: 86_400, RackbeatPerMinute: 60}, Now: now}
+		if v := look.Overview().Shops[0]; v.ShortOfCalls != (c.says != "") || !strings.HasSuffix(v.Reason, c.says) {
 			t.Errorf("%+v: %+v", c, v)
 		}
 	}

@@ -17,56 +17,40 @@ import (
 
 const clock = "2006-01-02 15:04:05"
 
-// WriteShop writes a shop's settings and state.
-func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, value string) { fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(orDash(value))) }
-	line("shop", s.Shop)
-	line("state", v.state())
-	line("reason", terminal.Line(v.Reason))
+// WriteShop writes a shop's settings and state, in lines of so many columns.
+func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string, columns int) error {
+	var fields []terminal.Field
+	add := func(name, value string) { fields = append(fields, terminal.Field{Name: name, Value: orDash(value)}) }
+	add("shop", s.Shop)
+	add("state", v.state())
+	add("reason", v.Reason)
 	for _, h := range v.Holds {
-		line("held", terminal.Line(h.Text()))
+		add("held", h.Text())
 	}
-	line("agreement", fmt.Sprint(v.Agreement))
+	add("agreement", fmt.Sprint(v.Agreement))
 	from := string(s.StockSource)
 	if s.ReadsRackbeat() {
 		from += AccountAndPlaces(v.StockAccount, s.Places)
 	}
-	line("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+from)
+	add("stock", onOff(s.StockOn)+", "+string(s.StockFigure)+", from "+from)
 	if from = s.InvoicesFrom; from == "" {
 		from = fmt.Sprintf("number %d", s.InvoicesFromNumber)
 	}
-	line("invoices", onOff(s.InvoicesOn)+", from "+from)
-	line("order number in", string(s.OrderField))
-	line("order pattern", s.OrderPattern)
-	line("language", string(s.Lang))
-	line("webhook URL", webhookURL+"?")
+	add("invoices", onOff(s.InvoicesOn)+", from "+from)
+	add("order number in", string(s.OrderField))
+	add("order pattern", s.OrderPattern)
+	add("language", string(s.Lang))
+	add("webhook URL", webhookURL+"?")
 	if s.WebhookSetup {
-		line("webhook set-up", "allowed")
+		add("webhook set-up", "allowed")
 	}
-	line("last good tick", shown(v.LastGoodTick))
-	line("last sweep", shown(v.LastSweep))
-	line("open hints", fmt.Sprintf("%d, oldest %s", v.OpenHints, shown(v.OldestHint)))
-	if v.Marked > 0 {
-		line("beyond the cap of hints", fmt.Sprintf("%s since %s: the next sweep covers them", counted(int(v.Marked), "webhook"), shown(v.MarkedSince)))
-	}
-	if text := v.everything(); text != "" {
-		line("all items", text)
-	}
-	if v.OldInvoices > 0 {
-		line("before the shop's start", counted(int(v.OldInvoices), "webhook")+" of earlier invoices answered without a read")
-	}
-	line("webhooks", fmt.Sprintf("%d missed, %d late; drift %d", v.MissedWebhooks, v.LateWebhooks, v.Drift))
-	line("read lag", orDash(v.ReadLagLast)+", longest "+orDash(v.ReadLagLongest))
-	line("items", fmt.Sprint(v.Items))
-	line("invoices stored", fmt.Sprintf("%d, %d without PDF yet, %d without order number", v.Invoices, v.WaitingForPDF, v.WithoutOrder))
-	line("calls to e-conomic", fmt.Sprintf("%d today", v.CallsToday))
+	fields = append(fields, v.progressFields()...)
 	if s.ReadsRackbeat() {
-		line("calls to Rackbeat", fmt.Sprintf("%d today", v.StockCalls))
-		line("Rackbeat's webhooks", webhookTokens(len(s.RackbeatTokenHash)/sha256.Size))
+		add("calls to Rackbeat", fmt.Sprintf("%d today", v.StockCalls))
+		add("Rackbeat's webhooks", webhookTokens(len(s.RackbeatTokenHash)/sha256.Size))
 	}
-	line("added", s.CreatedAt.Format(clock)+" UTC")
-	return t.Flush()
+	add("added", s.CreatedAt.Format(clock)+" UTC")
+	return terminal.WriteFields(w, fields, columns)
 }
 
 // webhookTokens says whether Rackbeat's webhooks are checked for one of so many tokens.

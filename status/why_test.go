@@ -28,7 +28,7 @@ func TestEverything(t *testing.T) {
 		return strings.Contains(b.String(), want)
 	}
 	show := func(v status.Shop) func(b *strings.Builder) error {
-		return func(b *strings.Builder) error { return status.WriteShop(b, shop, v, "url") }
+		return func(b *strings.Builder) error { return status.WriteShop(b, shop, v, "url", 1000) }
 	}
 	for what, c := range map[string]struct {
 		write func(b *strings.Builder) error

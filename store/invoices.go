@@ -84,6 +84,16 @@ func (i invoiceState) is() string {
 	return fmt.Sprintf("pdf_state = '%s' AND lines_read = %d", i.pdf, i.lines)
 }
 
+// areUnfinished returns the condition that an invoice of the table named so has its lines or its PDF
+// still to fetch, in a form for which the index invoices_due serves.
+func areUnfinished(table string) string {
+	states := make([]string, len(unfinished))
+	for i, state := range unfinished {
+		states[i] = fmt.Sprintf("%[1]s.pdf_state = '%[2]s' AND %[1]s.lines_read = %[3]d", table, state.pdf, state.lines)
+	}
+	return "(" + strings.Join(states, " OR ") + ")"
+}
+
 // InvoicesToFetch returns invoices whose lines (if lines is set) or PDF (if pdfs is set)
 // are due, earliest due first, at most limit. It reads at most a few times limit rows,
 // however many are due.

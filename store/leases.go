@@ -107,6 +107,29 @@ func (s *Store) Lease(ctx context.Context, shop string) (Lease, error) {
 	return l, nil
 }
 
+// Holdings returns how many shops each holder has the lease of; "": of how many nobody has it.
+func (s *Store) Holdings(ctx context.Context) (map[string]int, error) {
+	fail := func(err error) (map[string]int, error) { return nil, fmt.Errorf("count the leases: %w", err) }
+	rows, err := s.conn.QueryContext(ctx, "SELECT holder, COUNT(*) FROM leases GROUP BY holder")
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	held := map[string]int{}
+	for rows.Next() {
+		var holder string
+		var shops int
+		if err := rows.Scan(&holder, &shops); err != nil {
+			return fail(err)
+		}
+		held[holder] = shops
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return held, nil
+}
+
 // AnyFree reports whether any lease is free.
 func (s *Store) AnyFree(ctx context.Context) (bool, error) {
 	var free bool

@@ -236,14 +236,14 @@ func TestStatusInFull(t *testing.T) {
 		}
 		must(t, s.ReleaseLeases(ctx, []string{"shop2"}, "me"))
 		want := store.ShopStatus{Holder: "me", OpenHints: 5, OldestHint: minute(1), FailingHints: 2, WaitForPDF: 4, WithoutOrder: 4, ItemsStored: 2, InvoicesStored: 6,
-			FailingPDFs: []store.Notice{{Kind: plan.KindInvoice, Count: 3, Number: "2", Text: "error 2"}}, SetAside: 1}
+			FailingPDFs: []store.Notice{{Kind: plan.KindInvoice, Count: 3, Number: "2", Text: "error 2"}}, SetAside: 1, SetAsideSince: minute(-8)}
 		same := func(name string, want store.ShopStatus) {
 			t.Helper()
 			for _, query := range []string{name, ""} {
 				list, err := s.Status(ctx, query)
 				must(t, err)
 				got := list[slices.IndexFunc(list, func(st store.ShopStatus) bool { return st.Shop.Shop == name })]
-				if len(got.Failing) != 1 || got.Failing[0].Count != 2 || got.Failing[0].Number != "another" || got.Failing[0].Text != "second" || got.Progress.Shop != name {
+				if len(got.Failing) != 1 || got.Failing[0].Count != 2 || got.Failing[0].Number != "another" || got.Failing[0].Text != "second" || !got.Failing[0].Since.Equal(minute(3)) || got.Progress.Shop != name {
 					t.Errorf("%s: failing are %+v, progress %+v", name, got.Failing, got.Progress)
 				}
 				got.Shop, got.Progress, got.Failing = store.Shop{}, store.Progress{}, nil

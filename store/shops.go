@@ -297,11 +297,14 @@ func oneShop(db *gorm.DB, name string) (Shop, error) {
 }
 
 // Shops returns all shops by name.
-func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
+func (s *Store) Shops(ctx context.Context) ([]Shop, error) { return s.shopsWhere(ctx, "1 = 1") }
+
+// shopsWhere returns the shops that the condition selects, by name.
+func (s *Store) shopsWhere(ctx context.Context, where string, args ...any) ([]Shop, error) {
 	fail := func(err error) ([]Shop, error) { return nil, fmt.Errorf("read the shops: %w", err) }
 	// Not with gorm: with thousands of shops its reflection takes most of the startup time.
 	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, rackbeat_key, rackbeat_token_hash, places, stock_dataset,"+
-		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, webhook_setup, dataset, generation, created_at, updated_at FROM shops ORDER BY shop")
+		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, webhook_setup, dataset, generation, created_at, updated_at FROM shops WHERE "+where+" ORDER BY shop", args...)
 	if err != nil {
 		return fail(err)
 	}

@@ -99,6 +99,7 @@ type ShopStatus struct {
 	Warnings       []Notice     // what is stored although some of its fields could not be parsed, by kind
 	FailingPDFs    []Notice     // invoices whose lines or PDF have failed repeatedly
 	SetAside       int64        // batches of webhooks that could not be read
+	SetAsideSince  time.Time    // when the first of their webhooks came
 	Refused        RefusedCalls // of its latest day with any
 	Marked         int64        // webhooks that no hint was kept for: the next sweep covers them
 	MarkedSince    time.Time    // when the first of them came
@@ -117,22 +118,53 @@ type AccountCalls struct {
 }
 
 // Status returns the status of the named shop, or of all shops if name is "".
-func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
+func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
+	list, err := s.status(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return list, s.addStored(ctx, name, list)
+}
+
+// Overview returns the status of all shops without what AddStored adds: in as many statements as
+// for one shop, none of which reads what is stored.
+func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) { return s.status(ctx, "") }
+
+// AddStored adds to the status of all shops what is stored of each: WaitForPDF, WithoutOrder,
+// ItemsStored and InvoicesStored. It takes as long as there are items and invoices.
+func (s *Store) AddStored(ctx context.Context, all []ShopStatus) error {
+	return s.addStored(ctx, "", all)
+}
+
+func (s *Store) addStored(ctx context.Context, name string, list []ShopStatus) error {
+	at := make(map[string]*ShopStatus, len(list))
+	for i := range list {
+		at[list[i].Shop.Shop] = &list[i]
+	}
+	ofShop, args := "1 = 1", []any(nil)
+	if name != "" {
+		ofShop, args = "s.shop = ?", []any{name}
+	}
+	for _, c := range storedCounts(ofShop) {
+		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
+			return fmt.Errorf("count what is stored: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) status(ctx context.Context, name string) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
 	db := s.db.WithContext(ctx)
-	var shops []Shop
 	var progress []Progress
-	var leases []Lease
 	where, ofShop, args := "1 = 1", "1 = 1", []any(nil)
 	if name != "" {
 		where, ofShop, args = "shop = ?", "s.shop = ?", []any{name}
 	}
-	if err := db.Where(where, args...).Order("shop").Find(&shops).Error; err != nil {
+	shops, err := s.shopsWhere(ctx, where, args...)
+	if err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	if err := db.Where(where, args...).Find(&progress).Error; err != nil {
-		return nil, fmt.Errorf("read the status: %w", err)
-	}
-	if err := db.Table("leases").Select("shop, holder, token").Where(where, args...).Find(&leases).Error; err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	list := make([]ShopStatus, len(shops))
@@ -151,10 +183,8 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			st.Progress.Holds = holds[p.Shop]
 		}
 	}
-	for _, l := range leases {
-		if st := at[l.Shop]; st != nil {
-			st.Holder = l.Holder
-		}
+	if err := s.holders(ctx, where, args, at); err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	var refused []RefusedCalls
 	if err := db.Table("refused_calls").Where(where, args...).Find(&refused).Error; err != nil {
@@ -165,38 +195,7 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 			st.Refused = r
 		}
 	}
-	counts := []struct {
-		query string
-		put   func(st *ShopStatus, n, failing int64, oldest time.Time)
-	}{
-		// The batches first: a hint unpacked in between then counts twice and is not missed.
-		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, _ int64, oldest time.Time) { st.OpenHints, st.OldestHint = n, oldest }},
-		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(" + firstUnlessAwaiting + ") FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, failing int64, oldest time.Time) {
-				st.OpenHints, st.FailingHints = st.OpenHints+n, failing
-				if st.OldestHint.IsZero() || !oldest.IsZero() && oldest.Before(st.OldestHint) {
-					st.OldestHint = oldest
-				}
-			}},
-		{"SELECT shop, COUNT(*), 0, NULL FROM hints WHERE open = 1 AND reason = '" + string(plan.HintAwaitsListing) + "' AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.AwaitingHints = n }},
-		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.work_due_at IS NOT NULL AND i.pdf_state <> 'stored' AND " + ofShop + " GROUP BY s.shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WaitForPDF = n }},
-		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.order_number = '' AND " + ofShop + " GROUP BY s.shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WithoutOrder = n }},
-		{"SELECT s.shop, COUNT(*), 0, NULL FROM progress s JOIN items i ON i.shop = s.items_dataset WHERE " + ofShop + " GROUP BY s.shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.ItemsStored = n }},
-		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE " + ofShop + " GROUP BY s.shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.InvoicesStored = n }},
-		{"SELECT shop, COUNT(*), 0, NULL FROM hint_batches WHERE set_aside = 1 AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.SetAside = n }},
-		{"SELECT shop, SUM(hints - everything), 0, MIN(first_at) FROM hint_marks WHERE hints > everything AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, _ int64, first time.Time) { st.Marked, st.MarkedSince = n, first }},
-		{"SELECT shop, SUM(everything), 0, MIN(first_at) FROM hint_marks WHERE everything > 0 AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, _ int64, first time.Time) { st.Everything, st.EverythingSince = n, first }},
-	}
-	for _, c := range counts {
+	for _, c := range openCounts(where) {
 		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
 			return nil, fmt.Errorf("read the status: %w", err)
 		}
@@ -229,6 +228,69 @@ func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return list, nil
+}
+
+// holders sets the holder of each shop's lease.
+func (s *Store) holders(ctx context.Context, where string, args []any, at map[string]*ShopStatus) error {
+	rows, err := s.conn.QueryContext(ctx, "SELECT shop, holder FROM leases WHERE "+where, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var shop, holder string
+		if err := rows.Scan(&shop, &holder); err != nil {
+			return err
+		}
+		if st := at[shop]; st != nil {
+			st.Holder = holder
+		}
+	}
+	return rows.Err()
+}
+
+// shopCount is a statement that returns two numbers and a time of each shop, and where they go.
+type shopCount struct {
+	query string
+	put   func(st *ShopStatus, n, failing int64, oldest time.Time)
+}
+
+// openCounts counts what is open of the shops that the condition selects.
+func openCounts(where string) []shopCount {
+	return []shopCount{
+		// The batches first: a hint unpacked in between then counts twice and is not missed.
+		{"SELECT shop, SUM(hints), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 0 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, oldest time.Time) { st.OpenHints, st.OldestHint = n, oldest }},
+		{"SELECT shop, COUNT(*), SUM(CASE WHEN failures > 0 THEN 1 ELSE 0 END), MIN(" + firstUnlessAwaiting + ") FROM hints WHERE open = 1 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, failing int64, oldest time.Time) {
+				st.OpenHints, st.FailingHints = st.OpenHints+n, failing
+				if st.OldestHint.IsZero() || !oldest.IsZero() && oldest.Before(st.OldestHint) {
+					st.OldestHint = oldest
+				}
+			}},
+		{"SELECT shop, COUNT(*), 0, NULL FROM hints WHERE open = 1 AND reason = '" + string(plan.HintAwaitsListing) + "' AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.AwaitingHints = n }},
+		{"SELECT shop, COUNT(*), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 1 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, first time.Time) { st.SetAside, st.SetAsideSince = n, first }},
+		{"SELECT shop, SUM(hints - everything), 0, MIN(first_at) FROM hint_marks WHERE hints > everything AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, first time.Time) { st.Marked, st.MarkedSince = n, first }},
+		{"SELECT shop, SUM(everything), 0, MIN(first_at) FROM hint_marks WHERE everything > 0 AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, n, _ int64, first time.Time) { st.Everything, st.EverythingSince = n, first }},
+	}
+}
+
+// storedCounts counts what is stored for the shops that the condition selects.
+func storedCounts(ofShop string) []shopCount {
+	return []shopCount{
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.pdf_state = 'pending' AND i.work_due_at IS NOT NULL AND " + ofShop + " GROUP BY s.shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WaitForPDF = n }},
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE i.order_number = '' AND " + ofShop + " GROUP BY s.shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.WithoutOrder = n }},
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM progress s JOIN items i ON i.shop = s.items_dataset WHERE " + ofShop + " GROUP BY s.shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.ItemsStored = n }},
+		{"SELECT s.shop, COUNT(*), 0, NULL FROM shops s JOIN invoices i ON i.shop = s.dataset WHERE " + ofShop + " GROUP BY s.shop",
+			func(st *ShopStatus, n, _ int64, _ time.Time) { st.InvoicesStored = n }},
+	}
 }
 
 // accountCalls sets how many calls to a service are booked for the account of each shop.
@@ -269,7 +331,7 @@ const persistentTries = 3
 func (s *Store) failingPDFs(ctx context.Context, ofShop string, args []any, put func(shop string, n Notice)) error {
 	rows, err := s.conn.QueryContext(ctx, "SELECT f.shop, f.failing, i.number, i.work_error FROM ("+
 		"SELECT s.shop, s.dataset, COUNT(*) AS failing, MIN(i.number) AS number FROM shops s JOIN invoices i ON i.shop = s.dataset"+
-		" WHERE s.invoices_on = 1 AND i.work_due_at IS NOT NULL AND i.work_tries >= ? AND "+ofShop+" GROUP BY s.shop, s.dataset"+
+		" WHERE s.invoices_on = 1 AND "+areUnfinished("i")+" AND i.work_due_at IS NOT NULL AND i.work_tries >= ? AND "+ofShop+" GROUP BY s.shop, s.dataset"+
 		") AS f JOIN invoices i ON i.shop = f.dataset AND i.number = f.number", append([]any{persistentTries}, args...)...)
 	if err != nil {
 		return err

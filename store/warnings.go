@@ -68,15 +68,16 @@ func (t *tx) putWarnings(shop string, warnings []Warning, now time.Time) {
 type Notice struct {
 	Kind   plan.Kind
 	Count  int64
-	Number string // of the first
-	Text   string // about it
+	Number string    // of the first
+	Text   string    // about it
+	Since  time.Time // when the first of the rows came; zero: not known
 }
 
 // notices passes put, for each shop and kind in a table, the number of rows and the
 // first row's number and text. The conditions rows and one select the rows and the shop.
 func (s *Store) notices(ctx context.Context, table, text, rows, one string, args []any, put func(shop string, n Notice)) error {
-	found, err := s.conn.QueryContext(ctx, "SELECT each_one.shop, each_one.kind, first_one.notices, each_one.number, each_one."+text+" FROM "+table+" each_one JOIN"+
-		" (SELECT shop, kind, COUNT(*) AS notices, MIN(number) AS number FROM "+table+" WHERE "+rows+" AND "+one+" GROUP BY shop, kind) first_one"+
+	found, err := s.conn.QueryContext(ctx, "SELECT each_one.shop, each_one.kind, first_one.notices, each_one.number, each_one."+text+", first_one.since FROM "+table+" each_one JOIN"+
+		" (SELECT shop, kind, COUNT(*) AS notices, MIN(number) AS number, MIN(first_at) AS since FROM "+table+" WHERE "+rows+" AND "+one+" GROUP BY shop, kind) first_one"+
 		" ON each_one.shop = first_one.shop AND each_one.kind = first_one.kind AND each_one.number = first_one.number ORDER BY each_one.shop, each_one.kind", args...)
 	if err != nil {
 		return err
@@ -85,9 +86,11 @@ func (s *Store) notices(ctx context.Context, table, text, rows, one string, args
 	for found.Next() {
 		var shop string
 		var n Notice
-		if err := found.Scan(&shop, &n.Kind, &n.Count, &n.Number, &n.Text); err != nil {
+		var since Time
+		if err := found.Scan(&shop, &n.Kind, &n.Count, &n.Number, &n.Text, &since); err != nil {
 			return err
 		}
+		n.Since = since.Time
 		put(shop, n)
 	}
 	return found.Err()

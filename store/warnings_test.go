@@ -50,8 +50,8 @@ func TestWarnings(t *testing.T) {
 		expect("shop2", `stock "a" theirs 12:00`)
 		list, err := s.Status(t.Context(), "")
 		must(t, err)
-		if w := list[0].Warnings; len(w) != 2 || w[0] != (store.Notice{Kind: plan.KindInvoice, Count: 1, Number: "a", Text: "z"}) ||
-			w[1] != (store.Notice{Kind: plan.KindStock, Count: 2, Number: "", Text: "2 without"}) || len(list[1].Warnings) != 1 {
+		if w := list[0].Warnings; len(w) != 2 || w[0] != (store.Notice{Kind: plan.KindInvoice, Count: 1, Number: "a", Text: "z", Since: noon}) ||
+			w[1] != (store.Notice{Kind: plan.KindStock, Count: 2, Number: "", Text: "2 without", Since: noon}) || len(list[1].Warnings) != 1 {
 			t.Errorf("%+v", list)
 		}
 		must(t, s.AcceptAgreement(t.Context(), "shop2", 8, noon)) // its warnings are of the former agreement
@@ -84,7 +84,7 @@ func TestFailedHints(t *testing.T) {
 		}
 		list, err := s.Status(t.Context(), "")
 		must(t, err)
-		if st := list[0]; len(st.Failing) != 1 || st.Failing[0] != (store.Notice{Kind: plan.KindInvoice, Count: 2, Number: "12", Text: "gross of 12"}) || st.FailingHints != 2 || len(list[1].Failing) > 0 {
+		if st := list[0]; len(st.Failing) != 1 || st.Failing[0] != (store.Notice{Kind: plan.KindInvoice, Count: 2, Number: "12", Text: "gross of 12", Since: noon}) || st.FailingHints != 2 || len(list[1].Failing) > 0 {
 			t.Errorf("%+v", list)
 		}
 		// A later webhook resets the failures and is due immediately.

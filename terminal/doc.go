@@ -1,4 +1,4 @@
-// Package terminal makes foreign text safe to show in a terminal.
+// Package terminal makes foreign text safe to show in a terminal, and lays text out in it.
 //
 // Names, references, notes and errors come from e-conomic, from webhooks and from
 // database servers. A control character in one of them could clear an operator's
@@ -9,4 +9,7 @@
 // control characters only line ends and tabs reach a terminal.
 //
 // It uses JSON's escapes, so an escaped JSON document keeps its meaning.
+//
+// How wide lines may be is decided here alone: [Width] says how many columns there are, and
+// [Table], [WriteFields] and [WriteWrapped] write no line that is longer.
 package terminal

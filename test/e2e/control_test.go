@@ -606,7 +606,7 @@ func (i *installation) says(code int, args []string, parts ...string) {
 		i.t.Errorf("lagerd %q: exit %d, expected %d\n%s", args, got, code, out)
 	}
 	for _, part := range parts {
-		if !strings.Contains(out, part) {
+		if !lagerdtest.Says(out, part) {
 			i.t.Errorf("lagerd %q does not say %q:\n%s", args, part, out)
 		}
 	}

@@ -109,7 +109,8 @@ func noSecrets(t *testing.T, i *installation, s *sandbox) {
 	for n, log := range i.logs {
 		places[fmt.Sprintf("log %d", n)] = log.String()
 	}
-	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"shops", "list"}, {"shops", "show", "shop1234"}, {"check"}, {"diff", "shop1234"}, {"approve", "shop1234"}} {
+	for _, args := range [][]string{{"status"}, {"status", "shop1234"}, {"status", "--json", "--nodes"}, {"shops", "list", "--json"}, {"shops", "show", "shop1234"},
+		{"shops", "show", "shop1234", "--json"}, {"check"}, {"check", "--json"}, {"diff", "shop1234"}, {"approve", "shop1234"}} {
 		out, _ := run(t, i.Env, "", args...)
 		places[strings.Join(args, " ")] = out
 	}

@@ -28,7 +28,7 @@ func TestWithoutALagerd(t *testing.T) {
 		i.addShop(s, "asleep", first+1)
 		i.says(0, []string{"shops", "pause", "asleep", "--reason", "stocktaking"})
 		const none = "NO LAGERD IS RUNNING"
-		i.says(0, []string{"status"}, "shop1234  "+none, "paused", "stocktaking", "systemctl start lagerd")
+		i.says(3, []string{"status"}, "shop1234 "+none, "paused", "stocktaking", "systemctl start lagerd")
 		i.says(0, []string{"reconcile"}, "requested a tick of 2 shop(s)", none, "the request is stored")
 		i.says(1, []string{"check"}, "FAILED  daemon: "+none, "ok      shop asleep: is paused by a person: stocktaking")
 		i.start()
@@ -48,7 +48,7 @@ func TestWithoutALagerd(t *testing.T) {
 		lagerdtest.Eventually(t, 10*time.Second, "the next has it", func() bool { return i.status("shop1234").State == "running" })
 		i.daemon.signal(syscall.SIGTERM)
 		i.daemon.wait(10 * time.Second)
-		i.says(0, []string{"status"}, "shop1234  "+none)
+		i.says(3, []string{"status"}, "shop1234 "+none)
 	})
 }
 
@@ -77,9 +77,10 @@ func TestWrongAppToken(t *testing.T) {
 	lagerdtest.Eventually(t, 10*time.Second, "the log points to the app's token", func() bool {
 		return strings.Contains(i.daemon.out.String(), "several agreements answer 401 and none succeeds")
 	})
-	for _, args := range [][]string{{"status"}, {"status", "one"}, {"shops", "show", "two"}} {
-		i.says(0, args, "check the app's token first (economic.app_secret_token_file)")
+	for _, args := range [][]string{{"status"}, {"status", "one"}} {
+		i.says(3, args, "app_token_refused, since ", "check the app's token first (economic.app_secret_token_file)")
 	}
+	i.says(0, []string{"shops", "show", "two"}, "check the app's token first (economic.app_secret_token_file)")
 	i.says(1, []string{"check"}, "FAILED  shop one: held: shop: token_refused", "FAILED  app secret token: several agreements")
 
 	i.write("app-token", appToken)
