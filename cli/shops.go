@@ -52,20 +52,15 @@ type settings struct {
 }
 
 func (f settings) apply(s *store.Shop) error {
-	if f.Stock != "" {
-		s.StockOn = f.Stock == "on"
-	}
-	if f.Figure != "" {
-		s.StockFigure = plan.Figure(f.Figure)
-	}
-	if f.StockSource != "" {
-		s.StockSource = store.StockSource(f.StockSource)
-	}
+	setSwitch(&s.StockOn, f.Stock)
+	setWord(&s.StockFigure, f.Figure)
+	setWord(&s.StockSource, f.StockSource)
+	setSwitch(&s.InvoicesOn, f.Invoices)
+	setSwitch(&s.WebhookSetup, f.WebhookSetup)
+	setWord(&s.OrderField, f.OrderField)
+	setWord(&s.Lang, f.Lang)
 	if err := f.applyPlaces(s); err != nil {
 		return err
-	}
-	if f.Invoices != "" {
-		s.InvoicesOn = f.Invoices == "on"
 	}
 	if f.InvoicesFrom != "" {
 		var err error
@@ -73,12 +68,23 @@ func (f settings) apply(s *store.Shop) error {
 			return err
 		}
 	}
-	if f.WebhookSetup != "" {
-		s.WebhookSetup = f.WebhookSetup == "on"
+	return f.applyOrderPattern(s)
+}
+
+// setSwitch and setWord take the value of a flag, unless it was not given.
+func setSwitch(to *bool, flag string) {
+	if flag != "" {
+		*to = flag == "on"
 	}
-	if f.OrderField != "" {
-		s.OrderField = plan.OrderField(f.OrderField)
+}
+
+func setWord[T ~string](to *T, flag string) {
+	if flag != "" {
+		*to = T(flag)
 	}
+}
+
+func (f settings) applyOrderPattern(s *store.Shop) error {
 	switch {
 	case f.OrderPattern == "-":
 		s.OrderPattern = ""
@@ -94,9 +100,6 @@ func (f settings) apply(s *store.Shop) error {
 			return errors.New("--order-pattern: expected at most 255 bytes")
 		}
 		s.OrderPattern = f.OrderPattern
-	}
-	if f.Lang != "" {
-		s.Lang = lang.Lang(f.Lang)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ var Migrated = sync.OnceValues(func() (content []byte, err error) {
 		return nil, err
 	}
 	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("expected no log beside the closed %s, got one (%v)", path, err)
+		return nil, fmt.Errorf("expected no log beside the closed %s, got %w", path, cmp.Or(err, fs.ErrExist))
 	}
 	return os.ReadFile(path)
 })
