@@ -12,6 +12,7 @@ type ItemsInput struct {
 	Token        int64     // fencing token of the lease the reads were made under
 	Cause        Cause     // why the items were read, unless a hint says more
 	VisibleSince time.Time // change queries have covered everything changed since then; zero: none has
+	EachTick     bool      // every tick lists everything, since the source answers no change query
 	First        bool      // the shop's first sweep: a baseline, so nothing was missed
 	Observations []Observation
 	Stored       map[string]Row
@@ -292,12 +293,17 @@ func attribute(c *Change, cause Cause, hint Hint, hinted, unsure bool) {
 
 // seenBy returns what would have found the change without a hint: a change query, if e-conomic
 // says the item was updated in its window, and otherwise only a sweep. A listing can stand in
-// for either. If the time of the update is unknown, the cause of the read stays.
+// for either. If the time of the update is unknown, the cause of the read stays. Where every tick
+// lists everything, it would have found whatever a sweep finds.
 func (in ItemsInput) seenBy(obs Observation) Cause {
-	if in.VisibleSince.IsZero() || !obs.Found || obs.Unknown.Has(FieldUpdatedAt) || in.Cause != CauseTick && in.Cause != CauseSweep {
+	switch {
+	case in.Cause != CauseTick && in.Cause != CauseSweep:
 		return in.Cause
-	}
-	if obs.Item.UpdatedAt.Before(in.VisibleSince) {
+	case in.EachTick && !in.First:
+		return CauseTick
+	case in.VisibleSince.IsZero() || !obs.Found || obs.Unknown.Has(FieldUpdatedAt):
+		return in.Cause
+	case obs.Item.UpdatedAt.Before(in.VisibleSince):
 		return CauseSweep
 	}
 	return CauseTick

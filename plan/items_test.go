@@ -510,6 +510,7 @@ func TestCausesAndMissedWebhooks(t *testing.T) {
 		{"by an invoice", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Hints = hint(plan.CauseInvoice, false, 0) }, plan.CauseInvoice, plan.WebhookMissed, false},
 		{"by a sweep, in the window of change queries", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Cause, in.VisibleSince = plan.CauseSweep, noon.Add(-5*time.Minute) }, plan.CauseTick, plan.WebhookMissed, false},
 		{"by a sweep alone", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Cause, in.VisibleSince = plan.CauseSweep, noon }, plan.CauseSweep, plan.WebhookMissed, false},
+		{"by a sweep, where every tick lists everything", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Cause, in.EachTick = plan.CauseSweep, true }, plan.CauseTick, plan.WebhookMissed, false},
 		{"by a tick's listing, where no change query shows it", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.VisibleSince = noon }, plan.CauseSweep, plan.WebhookMissed, false},
 		{"by the first sweep", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Cause, in.First = plan.CauseSweep, true }, plan.CauseSweep, plan.WebhookNone, false},
 		{"a new item", seen(item("a", "4")), nil, nil, plan.CauseTick, plan.WebhookNone, false},

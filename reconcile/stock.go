@@ -302,8 +302,8 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 		visible = cursor.Add(-s.Overlap)
 	}
 	p := plan.Items(plan.ItemsInput{
-		VisibleSince: visible,
-		Figure:       s.shop.StockFigure, Token: s.token, Cause: batch.cause, First: s.progress.SweptAt.IsZero(),
+		VisibleSince: visible, EachTick: !s.source.Can().Changes,
+		Figure: s.shop.StockFigure, Token: s.token, Cause: batch.cause, First: s.progress.SweptAt.IsZero(),
 		Observations: batch.observations, Stored: stored, Hints: batch.hints, Created: [][]plan.Item{batch.created, s.created},
 		Now: s.Now(), Rereads: s.Rereads, LateWithin: s.LateWithin, Suspects: s.losses.guard.Suspects(), HeldBackTo: s.losses.heldBackTo(), Recent: s.losses.guard.Recent(),
 		Listing: batch.webhookAt, Marked: s.inbox.Marked(plan.KindStock),
