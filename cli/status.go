@@ -40,10 +40,6 @@ func (cmd statusCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	// A lagerd that cannot write looks as if none were running.
-	if err := s.ReadOnly(c.ctx); err != nil {
-		fmt.Fprintf(c.Stderr, "Warning: %v\n", err)
-	}
 	if err := cmd.write(c, o, listed); err != nil {
 		return err
 	}
@@ -64,6 +60,9 @@ func (cmd statusCmd) overview(ctx context.Context, s *store.Store, cfg config.Co
 		if err := s.AddStored(ctx, l.Shops); err != nil {
 			return o, false, err
 		}
+	}
+	if err := s.ReadOnly(ctx); err != nil {
+		l.ReadOnly = err.Error()
 	}
 	if o = l.Overview(); cmd.Shop != "" {
 		o = o.Only(cmd.Shop)

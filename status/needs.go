@@ -17,23 +17,24 @@ type NeedReason string
 
 // The reasons that are no holds.
 const (
-	NeedNoLagerd        NeedReason = "no_lagerd"         // installation: no lagerd is running
-	NeedAppTokenRefused NeedReason = "app_token_refused" // installation: several agreements answer 401 and none succeeds
-	NeedNodeLost        NeedReason = "node_lost"         // installation: a lagerd has stopped without saying so, and none has replaced it
-	NeedNotTaken        NeedReason = "not_taken"         // shop: no running lagerd has it, for longer than a handover takes
-	NeedNoGoodTick      NeedReason = "no_good_tick"      // shop: ticks were due and none succeeded
-	NeedNoSweep         NeedReason = "no_sweep"          // stock: it is not listed in full in time
-	NeedNoRackbeatKey   NeedReason = "no_rackbeat_key"   // stock: it is kept in Rackbeat, and there is no key to read it with
-	NeedHintWaits       NeedReason = "hint_waits"        // shop: a hint is not answered although nothing fails
-	NeedUnread          NeedReason = "unread"            // stock, invoices: hinted numbers cannot be read
-	NeedPDFFails        NeedReason = "pdf_fails"         // pdf: an invoice's lines or PDF cannot be fetched
-	NeedShortOfCalls    NeedReason = "short_of_calls"    // shop: the day's calls are used up, but for the reserves
-	NeedSetAside        NeedReason = "set_aside"         // shop: batches of webhooks could not be read
+	NeedReadOnly        NeedReason = "database_read_only" // installation: the database accepts no writes
+	NeedNoLagerd        NeedReason = "no_lagerd"          // installation: no lagerd is running
+	NeedAppTokenRefused NeedReason = "app_token_refused"  // installation: several agreements answer 401 and none succeeds
+	NeedNodeLost        NeedReason = "node_lost"          // installation: a lagerd has stopped without saying so, and none has replaced it
+	NeedNotTaken        NeedReason = "not_taken"          // shop: no running lagerd has it, for longer than a handover takes
+	NeedNoGoodTick      NeedReason = "no_good_tick"       // shop: ticks were due and none succeeded
+	NeedNoSweep         NeedReason = "no_sweep"           // stock: it is not listed in full in time
+	NeedNoRackbeatKey   NeedReason = "no_rackbeat_key"    // stock: it is kept in Rackbeat, and there is no key to read it with
+	NeedHintWaits       NeedReason = "hint_waits"         // shop: a hint is not answered although nothing fails
+	NeedUnread          NeedReason = "unread"             // stock, invoices: hinted numbers cannot be read
+	NeedPDFFails        NeedReason = "pdf_fails"          // pdf: an invoice's lines or PDF cannot be fetched
+	NeedShortOfCalls    NeedReason = "short_of_calls"     // shop: the day's calls are used up, but for the reserves
+	NeedSetAside        NeedReason = "set_aside"          // shop: batches of webhooks could not be read
 )
 
 // inOrder are all reasons: what stops most comes first.
 var inOrder = []NeedReason{
-	NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost,
+	NeedReadOnly, NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost,
 	NeedReason(plan.HeldTokenRefused), NeedReason(plan.HeldForbidden), NeedReason(plan.HeldAgreementChanged), NeedReason(plan.HeldAccountChanged),
 	NeedReason(plan.HeldTokenUnreadable), NeedReason(plan.HeldNoInventory), NeedReason(plan.HeldUnreadable), NeedReason(plan.HeldLosses),
 	NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside,

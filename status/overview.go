@@ -22,6 +22,7 @@ type Look struct {
 	Now       time.Time
 
 	AppPublicToken string // of economic.app_public_token; "": not known
+	ReadOnly       string // the server's error if it accepts no writes at all; "": it does, or nobody asked
 }
 
 // Overview is the state of an installation, and the JSON of `lagerd status --json --nodes`.
@@ -103,7 +104,7 @@ func (o Overview) Only(name string) Overview {
 // stoppedBy reports whether a need of the installation stops the shop.
 func (s Shop) stoppedBy(n Need) bool {
 	switch n.Reason {
-	case NeedNoLagerd:
+	case NeedNoLagerd, NeedReadOnly:
 		return s.State != StatePaused
 	case NeedAppTokenRefused:
 		return s.HeldFor(plan.ScopeShop, plan.HeldTokenRefused)
@@ -141,6 +142,10 @@ func (l Look) stateOf(i store.Instance) string {
 
 // ofInstallation returns what needs a person of the lagerds together.
 func (l Look) ofInstallation(nodes []Node) []Need {
+	if l.ReadOnly != "" { // no lagerd can send heartbeats, so who lives is not known
+		const do = "make it writable, or point database.dsn at the primary"
+		return []Need{{Reason: NeedReadOnly, Detail: strings.TrimSuffix(l.ReadOnly, ": "+do), Do: do, Advice: do}}
+	}
 	if len(l.Living) == 0 {
 		var last *time.Time
 		for _, n := range nodes {

@@ -153,6 +153,14 @@ func manyShops() status.Look {
 	return looking(shops...)
 }
 
+// readOnly is an installation whose database accepts no writes, so that heartbeats stopped.
+func readOnly() status.Look {
+	l := looking(at("shop1"))
+	l.Living, l.Instances[0].BeatAt = nil, ago(10*time.Minute)
+	l.ReadOnly = "store webhooks: Error 1290 (HY000): The MariaDB server is running with the --read-only option so it cannot execute this statement: the server is read-only: make it writable, or point database.dsn at the primary"
+	return l
+}
+
 // TestOverviewText compares what `lagerd status` shows with testdata/overview. The files are
 // written anew with -update, and are to be read then.
 func TestOverviewText(t *testing.T) {
@@ -189,7 +197,7 @@ func TestOverviewText(t *testing.T) {
 		"nodes-json": document.String(),
 		"running":    write(looking(at("shop1"), at("shop2")), 80, true), "first-sweep": write(first, 80, true), "held": write(allHeld(), 80, true), "held-wide": write(allHeld(), 140, true),
 		"held-narrow": write(allHeld(), 40, true), "troubled": write(troubled(), 80, true), "noted": write(noted(), 80, true), "no-lagerd": write(none, 80, true),
-		"never-a-lagerd": write(never, 80, true), "short-of-calls": write(short, 80, true), "nodes": write(nodes(), 80, true), "many": write(manyShops(), 80, false),
+		"never-a-lagerd": write(never, 80, true), "short-of-calls": write(short, 80, true), "nodes": write(nodes(), 80, true), "read-only": write(readOnly(), 80, true), "many": write(manyShops(), 80, false),
 		"one": one(looking(at("well")), "well"), "one-held": one(allHeld(), "losses"), "one-noted": one(noted(), "warned"), "one-in-rackbeat": one(looking(atRackbeat()), "shop1234"),
 		"one-of-a-lost-node": one(nodes(), "shop3"), "one-of-many": one(manyShops(), "shop0004"), "one-without-a-lagerd": one(none, "shop1"),
 	} {
@@ -231,7 +239,7 @@ func TestEveryNeed(t *testing.T) {
 	alone.Living = nil
 	short := looking(at("shop1", func(st *store.ShopStatus) { st.AgreementCalls = store.AccountCalls{Day: "2026-11-23", Calls: 49_000} }))
 	refused := looking(at("one", holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)), at("two", func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }, holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)))
-	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short} {
+	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short, readOnly()} {
 		for _, n := range l.Overview().Needs {
 			shown[n.Reason] = true
 			if n.Do == "" || n.Advice == "" || n.Detail == "" || strings.Contains(n.Do, "SHOP") || strings.Contains(n.Text(), "%!") || (n.Shop == "") != (n.Scope == "") {

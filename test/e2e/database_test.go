@@ -123,7 +123,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 	if exit != 1 || !strings.Contains(out, words) || !strings.Contains(out, "point database.dsn at the primary") {
 		t.Errorf("check: exit %d\n%s", exit, out)
 	}
-	if out, exit := run(t, i.Env, "", "status"); exit != 3 || !strings.Contains(out, words) || !strings.Contains(out, "NO LAGERD IS RUNNING") {
+	if out, exit := run(t, i.Env, "", "status"); exit != 3 || !strings.Contains(strings.Join(strings.Fields(out), " "), words) || !strings.Contains(out, "database_read_only") {
 		t.Errorf("status: exit %d\n%s", exit, out)
 	}
 	if log := i.daemon.out.String(); !strings.Contains(log, words) {
