@@ -238,6 +238,8 @@ func TestHostileTexts(t *testing.T) {
 	shows("Vare"+escaped, "approve", "shop1234")
 	show("shops", "rotate-code", "shop1234")
 	show("shops", "instructions", "shop1234"+hostile)
+	show("webhooks", "shop1234"+hostile)
+	show("webhooks", "shop1234", "--offline")
 	show("migrate")
 	show("keygen")
 	show("version")
