@@ -83,7 +83,7 @@ func (cmd approveCmd) show(c *call) (int, error) {
 	if losses == 0 {
 		return 0, nil
 	}
-	if err := status.DiffOf(found).WriteLosses(c.Stdout); err != nil {
+	if err := status.DiffOf(found).WriteLosses(c.Stdout, c.columns); err != nil {
 		return 0, fmt.Errorf("write the losses of %s: %w", cmd.Shop, err)
 	}
 	return losses, nil

@@ -68,7 +68,7 @@ func (cmd diffCmd) compare(c *call) (code int, err error) {
 	}
 	tell(c.Stderr, found)
 	shown := status.DiffOf(found)
-	write := shown.WriteTable
+	write := func(w io.Writer) error { return shown.WriteTable(w, c.columns) }
 	switch cmd.Format {
 	case "csv":
 		write = shown.WriteCSV

@@ -70,7 +70,7 @@ func (cmd invoiceCmd) Run(c *call) error {
 
 func (cmd invoiceCmd) show(c *call, i store.Invoice) error {
 	if !cmd.JSON {
-		return status.WriteInvoice(c.Stdout, cmd.Shop, i)
+		return status.WriteInvoice(c.Stdout, cmd.Shop, i, c.columns)
 	}
 	return export.WriteOne(c.Stdout, export.Invoices(cmd.Shop), i)
 }

@@ -64,7 +64,7 @@ func (cmd placesCmd) Run(c *call) error {
 		e.SetIndent("", "  ")
 		return e.Encode(list)
 	}
-	return writePlaces(c.Stdout, list)
+	return writePlaces(c.Stdout, list, c.columns)
 }
 
 // places reads the places of the account. An error says what to do.
@@ -140,18 +140,18 @@ func nested(all []rackbeat.Place, chosen []string) []place {
 	return list
 }
 
-func writePlaces(w io.Writer, list []place) error {
-	for _, p := range list {
-		line := strings.Repeat("  ", p.depth) + terminal.Escape(p.Number)
-		if p.Name != "" {
-			line += "  " + terminal.Escape(p.Name)
-		}
-		if p.Chosen {
-			line += "  (chosen)"
-		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
+func writePlaces(w io.Writer, list []place, columns int) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "none")
+		return err
 	}
-	return nil
+	t := terminal.NewTable(terminal.Column{Name: "PLACE"}, terminal.Column{Name: "NAME"}, terminal.Column{Name: "CHOSEN"})
+	for _, p := range list {
+		chosen := "-"
+		if p.Chosen {
+			chosen = "chosen"
+		}
+		t.Row(strings.Repeat("  ", p.depth)+p.Number, cmp.Or(p.Name, "-"), chosen)
+	}
+	return t.Write(w, columns)
 }

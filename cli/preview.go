@@ -39,7 +39,7 @@ func (cmd setCmd) preview(c *call, cfg config.Config, s *store.Store, n newStock
 	if err != nil {
 		return fmt.Errorf("nothing was changed for %s: compare its items with those to come: %w (--offline changes it without a comparison)", cmd.Shop, err)
 	}
-	if err := status.WritePreview(c.Stdout, seen, n.from(), n.with()); err != nil {
+	if err := status.WritePreview(c.Stdout, seen, n.from(), n.with(), c.columns); err != nil {
 		return fmt.Errorf("write what would change for %s: %w", cmd.Shop, err)
 	}
 	if cmd.Yes {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 // grantCmd names the accounts that see a shop in the views.
@@ -126,7 +126,7 @@ func (cmd grantCmd) enforce(c *call, s *store.Store) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReaders(c.Stdout, list); err != nil {
+	if err := writeReaders(c.Stdout, list, c.columns); err != nil {
 		return err
 	}
 	if len(without) > 0 {
@@ -214,7 +214,7 @@ func (cmd readersCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReaders(c.Stdout, list); err != nil {
+	if err := writeReaders(c.Stdout, list, c.columns); err != nil {
 		return err
 	}
 	enforced, err := s.ReadersEnforced(c.ctx)
@@ -224,20 +224,19 @@ func (cmd readersCmd) Run(c *call) error {
 	return err
 }
 
-func writeReaders(w io.Writer, list []store.Reader) error {
+func writeReaders(w io.Writer, list []store.Reader, columns int) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(w, "no account has been granted a shop yet")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ACCOUNT\tSEES")
+	table := terminal.NewTable(terminal.Column{Name: "ACCOUNT"}, terminal.Column{Name: "SEES"})
 	for _, r := range list {
 		if r.Shop == "" {
 			r.Shop = "all shops"
 		}
-		fmt.Fprintf(table, "%s\t%s\n", r.Account, r.Shop)
+		table.Row(r.Account, r.Shop)
 	}
-	return table.Flush()
+	return table.Write(w, columns)
 }
 
 // checkReaders reports who sees which shop in the views.

@@ -154,7 +154,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 			if err != nil {
 				return err
 			}
-			if err := status.WriteChanges(c.Stdout, changes); err != nil {
+			if err := status.WriteChanges(c.Stdout, changes, c.columns); err != nil {
 				return err
 			}
 		}
@@ -270,7 +270,7 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 	if err != nil {
 		return false, err
 	}
-	if err := status.WriteChanges(c.Stdout, changes); err != nil {
+	if err := status.WriteChanges(c.Stdout, changes, c.columns); err != nil {
 		return false, err
 	}
 	for _, h := range hints {

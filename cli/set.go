@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -77,7 +76,7 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
-	return errors.Join(cmd.tell(c, s, before, accepted), askTick(c.ctx, s, cmd.Shop), stock.show(c), cmd.showRackbeat(c, cfg, s))
+	return errors.Join(cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s), c.askTick(s, cfg, cmd.Shop))
 }
 
 // tell tells which settings have changed, or that none has, unless an accepted agreement has been
@@ -87,7 +86,7 @@ func (cmd setCmd) tell(c *call, s *store.Store, before store.Shop, accepted int6
 	if err != nil {
 		return err
 	}
-	changed := changedSettings(before, after)
+	changed := store.ChangedSettings(before, after)
 	if len(changed) == 0 && accepted != 0 {
 		return nil
 	}
@@ -195,8 +194,12 @@ func (cmd setCmd) unasked() string {
 	return " (--offline stores the token unchecked)"
 }
 
-// askTick requests a tick of a shop, which also retries a held one. Who asks has done something
-// that is recorded already.
-func askTick(ctx context.Context, s *store.Store, shop string) error {
-	return s.AddRequests(store.ByNobody(ctx), []store.Request{{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}})
+// askTick requests a tick of a shop, which also retries a held one, and notes if no lagerd runs to
+// carry it out. Who asks has done something that is recorded already.
+func (c *call) askTick(s *store.Store, cfg config.Config, shop string) error {
+	tick := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
+	if err := s.AddRequests(store.ByNobody(c.ctx), []store.Request{tick}); err != nil {
+		return err
+	}
+	return c.warnIfNoneRuns(s, cfg)
 }

@@ -360,7 +360,7 @@ func (cmd showCmd) Run(c *call) error {
 	if err := status.WriteCodes(c.Stdout, codes); err != nil {
 		return err
 	}
-	return errors.Join(status.WriteCalls(c.Stdout, calls, webhook.ToDo), c.warnOfURL(cfg))
+	return errors.Join(status.WriteCalls(c.Stdout, calls, webhook.ToDo, c.columns), c.warnOfURL(cfg))
 }
 
 type pauseCmd struct {
@@ -372,25 +372,19 @@ func (cmd pauseCmd) Run(c *call) error {
 	if len([]rune(cmd.Reason)) > 255 {
 		return errors.New("--reason: expected at most 255 characters")
 	}
-	before, after, err := c.setShop(cmd.Shop, func(shop *store.Shop) error {
+	return c.setShop(cmd.Shop, func(shop *store.Shop) {
 		if !shop.Paused() {
 			shop.PausedAt, shop.PauseReason = store.At(now()), "paused by a person"
 		}
 		if cmd.Reason != "" {
 			shop.PauseReason = cmd.Reason
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(c.Stdout, pausedText(before, after))
-	return err
+	}, pausedText)
 }
 
 // pausedText says what pause changed.
 func pausedText(before, after store.Shop) string {
-	since, reason := shownOrNone(after.PausedAt), terminal.Escape(after.PauseReason)
+	since, reason := shownTime(after.PausedAt), terminal.Escape(after.PauseReason)
 	switch {
 	case !before.Paused():
 		return fmt.Sprintf("%[1]s is paused (%[2]s): its hints are kept; `lagerd shops resume %[1]s` continues.", after.Shop, reason)
@@ -405,15 +399,7 @@ type resumeCmd struct {
 }
 
 func (cmd resumeCmd) Run(c *call) error {
-	before, after, err := c.setShop(cmd.Shop, func(shop *store.Shop) error {
-		shop.PausedAt, shop.PauseReason = store.Time{}, ""
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(c.Stdout, resumedText(before, after))
-	return err
+	return c.setShop(cmd.Shop, func(shop *store.Shop) { shop.PausedAt, shop.PauseReason = store.Time{}, "" }, resumedText)
 }
 
 // resumedText says what resume changed.
@@ -421,27 +407,31 @@ func resumedText(before, after store.Shop) string {
 	if !before.Paused() {
 		return after.Shop + " was not paused: nothing was changed. What is held is tried again now."
 	}
-	return fmt.Sprintf("%s goes on. It was paused since %s (%s).", after.Shop, shownOrNone(before.PausedAt), terminal.Escape(before.PauseReason))
+	return fmt.Sprintf("%s goes on. It was paused since %s (%s).", after.Shop, shownTime(before.PausedAt), terminal.Escape(before.PauseReason))
 }
 
-// setShop changes a shop, requests a tick of it unless it is paused, and returns its settings
-// before and after.
-func (c *call) setShop(name string, change func(*store.Shop) error) (before, after store.Shop, err error) {
-	_, s, err := c.open()
+// setShop changes a shop, tells what text makes of its settings before and after, and requests a
+// tick of it unless it is paused.
+func (c *call) setShop(name string, change func(*store.Shop), text func(before, after store.Shop) string) error {
+	cfg, s, err := c.open()
 	if err != nil {
-		return before, after, err
+		return err
 	}
 	defer s.Close()
+	var before, after store.Shop
 	err = s.SetShop(c.ctx, name, now(), func(shop *store.Shop) error {
 		before = *shop
-		err := change(shop)
+		change(shop)
 		after = *shop
-		return err
+		return nil
 	})
-	if err != nil || after.Paused() {
-		return before, after, err
+	if err != nil {
+		return err
 	}
-	return before, after, askTick(c.ctx, s, name)
+	if _, err := fmt.Fprintln(c.Stdout, text(before, after)); err != nil || after.Paused() {
+		return err
+	}
+	return c.askTick(s, cfg, name)
 }
 
 type removeCmd struct {

@@ -495,17 +495,19 @@ func written(t *testing.T, write func(d status.Diff, b *bytes.Buffer) error, d r
 }
 
 func TestDiffTable(t *testing.T) {
-	table := func(d status.Diff, b *bytes.Buffer) error { return d.WriteTable(b) }
+	table := func(d status.Diff, b *bytes.Buffer) error { return d.WriteTable(b, 120) }
 	want := strings.TrimPrefix(`
-INVOICE  WHAT    DATE        HINT OPEN SINCE  TRIES  ERROR             NOTE
-7        booked  2026-11-22  -                0      -                 -
-8        no_pdf  2026-11-22  -                3      not found, "yet"  -
+INVOICE  WHAT    DATE        HINT OPEN SINCE  TRIES
+      7  booked  2026-11-22  -                    0
+      8  no_pdf  2026-11-22  -                    3
+  error: not found, "yet"
 40 invoices at e-conomic, 39 stored: 2 differences
 
-ITEM    NAME                        WHAT     STORED  E-CONOMIC             STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE   NOTE
-=1+1    Formula                     created  -       999999999999999.1234  -             ok               2026-11-23 11:58   -                 -
-a, "b"  Bolt, 5" <steel>\u001b[31m  gone     2.5     -                     ok            gone             -                  2026-11-23 11:59  loss
-"c "    -                           stock    -3      -3                    ok            ok               -                  -                 available 1 → -
+ITEM    NAME                        WHAT     STORED             E-CONOMIC  STATE      LOSS  HINT OPEN SINCE
+=1+1    Formula                     created       -  999999999999999.1234  - → ok     -     -
+a, "b"  Bolt, 5" <steel>\u001b[31m  gone        2.5                     -  ok → gone  loss  2026-11-23 11:59
+"c "    -                           stock        -3                    -3  ok         -     -
+  available 1 → -
 300 items at e-conomic, 298 stored: 3 differences, 1 of them a loss
 `, "\n")
 	if diff := cmp.Diff(want, written(t, table, sample)); diff != "" {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -226,41 +225,71 @@ func (d Diff) WriteCSV(w io.Writer) error {
 	return c.WriteAll(lines)
 }
 
-// WriteTable writes the differences as aligned tables for people, each kind followed by
-// a summary line.
-func (d Diff) WriteTable(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// WriteTable writes the differences as tables for people, each kind followed by a summary line, in
+// lines of so many columns.
+func (d Diff) WriteTable(w io.Writer, columns int) error {
 	if len(d.Invoices) > 0 {
-		fmt.Fprintln(t, "INVOICE\tWHAT\tDATE\tHINT OPEN SINCE\tTRIES\tERROR\tNOTE")
-		for _, i := range d.Invoices {
-			fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Number, i.What, dashText(i.Date), minute(i.HintOpenSince), i.Tries, orDash(plain(i.Error, 200)), orDash(i.Note))
+		if err := d.invoiceTable().Write(w, columns); err != nil {
+			return err
 		}
 	}
 	if d.InvoicesAtEconomic != nil {
-		fmt.Fprintf(t, "%s at e-conomic, %d stored: %s\n", counted(*d.InvoicesAtEconomic, "invoice"), *d.InvoicesStored, d.verdict(plan.KindInvoice, len(d.Invoices), 0))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if d.InvoicesAtEconomic != nil && d.ItemsAtEconomic != nil && (len(d.Invoices) > 0 || len(d.Stock) > 0) {
-		fmt.Fprintln(t)
-	}
-	if len(d.Stock) > 0 {
-		there := strings.ToUpper(d.StockSource)
-		fmt.Fprintf(t, "ITEM\tNAME\tWHAT\tSTORED\t%[1]s\tSTATE STORED\tSTATE %[1]s\t%[1]s CHANGED\tHINT OPEN SINCE\tNOTE\n", there)
-		for _, s := range d.Stock {
-			note := s.Note
-			if s.Loss {
-				note = strings.TrimSuffix("loss, "+note, ", ")
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(s.Number), orDash(plain(s.Name, 30)), s.What, dash(s.StockStored), dash(s.StockAtEconomic),
-				dashState(s.StateStored), dashState(s.StateAtEconomic), minute(s.EconomicChangedAt), minute(s.HintOpenSince), orDash(note))
+		text := fmt.Sprintf("%s at e-conomic, %d stored: %s", counted(*d.InvoicesAtEconomic, "invoice"), *d.InvoicesStored, d.verdict(plan.KindInvoice, len(d.Invoices), 0))
+		if err := terminal.WriteWrapped(w, "", text, columns); err != nil {
+			return err
 		}
 	}
-	if d.ItemsAtEconomic != nil {
-		fmt.Fprintf(t, "%s at %s, %d stored: %s\n", counted(*d.ItemsAtEconomic, "item"), d.StockSource, *d.ItemsStored, d.verdict(plan.KindStock, len(d.Stock), d.Losses))
+	if d.InvoicesAtEconomic != nil && d.ItemsAtEconomic != nil && (len(d.Invoices) > 0 || len(d.Stock) > 0) {
+		fmt.Fprintln(w)
 	}
-	return t.Flush()
+	return d.writeItems(w, columns)
+}
+
+func (d Diff) invoiceTable() *terminal.Table {
+	t := terminal.NewTable(terminal.Column{Name: "INVOICE", Right: true}, terminal.Column{Name: "WHAT"}, terminal.Column{Name: "DATE"},
+		terminal.Column{Name: "HINT OPEN SINCE", Rank: 1}, terminal.Column{Name: "TRIES", Right: true})
+	for _, i := range d.Invoices {
+		t.Row(strconv.FormatInt(i.Number, 10), string(i.What), dashText(i.Date), minute(i.HintOpenSince), strconv.Itoa(i.Tries))
+		if i.Error != "" {
+			t.Note("error: " + plain(i.Error, 200))
+		}
+		if i.Note != "" {
+			t.Note(i.Note)
+		}
+	}
+	return t
+}
+
+func (d Diff) writeItems(w io.Writer, columns int) error {
+	if len(d.Stock) > 0 {
+		if err := d.itemTable().Write(w, columns); err != nil {
+			return err
+		}
+	}
+	if d.ItemsAtEconomic == nil {
+		return nil
+	}
+	return terminal.WriteWrapped(w, "", fmt.Sprintf("%s at %s, %d stored: %s", counted(*d.ItemsAtEconomic, "item"), d.StockSource, *d.ItemsStored, d.verdict(plan.KindStock, len(d.Stock), d.Losses)), columns)
+}
+
+func (d Diff) itemTable() *terminal.Table {
+	there := strings.ToUpper(d.StockSource)
+	t := terminal.NewTable(terminal.Column{Name: "ITEM"}, terminal.Column{Name: "NAME"}, terminal.Column{Name: "WHAT"}, terminal.Column{Name: "STORED", Right: true}, terminal.Column{Name: there, Right: true},
+		terminal.Column{Name: "STATE"}, terminal.Column{Name: "LOSS"}, terminal.Column{Name: "HINT OPEN SINCE", Rank: 1}, terminal.Column{Name: there + " CHANGED", Rank: 2})
+	for _, s := range d.Stock {
+		state, loss := dashState(s.StateStored), "-"
+		if there := dashState(s.StateAtEconomic); there != state {
+			state += " → " + there
+		}
+		if s.Loss {
+			loss = "loss"
+		}
+		t.Row(cell(s.Number), orDash(plain(s.Name, 30)), string(s.What), dash(s.StockStored), dash(s.StockAtEconomic), state, loss, minute(s.HintOpenSince), minute(s.EconomicChangedAt))
+		if s.Note != "" {
+			t.Note(s.Note)
+		}
+	}
+	return t
 }
 
 // verdict summarizes a kind's differences. It is "equal" only if everything could be

@@ -78,18 +78,56 @@ func TestDiffFormats(t *testing.T) {
 		write func(io.Writer) error
 		want  string
 	}{
-		{"table", d.WriteTable, `
-INVOICE  WHAT    DATE        HINT OPEN SINCE   TRIES  ERROR        NOTE
-14       booked  2026-11-22  2026-11-23 11:58  0      -            -
-15       gone    -           -                 16     status\n500  asked for
+		{"table of 140 columns", func(w io.Writer) error { return d.WriteTable(w, 140) }, `
+INVOICE  WHAT    DATE        HINT OPEN SINCE   TRIES
+     14  booked  2026-11-22  2026-11-23 11:58      0
+     15  gone    -           -                    16
+  error: status\n500
+  asked for
 12 invoices at e-conomic, 13 stored: 2 differences
 
-ITEM    NAME                            WHAT     STORED  E-CONOMIC  STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE   NOTE
-=1,"2"  Formula<&>\u001b[2J             stock    7.5     0          ok            ok               2026-11-23 11:00   2026-11-23 11:59  loss
-" 007"  The longest of names is cut s…  created  -       -          -             no_inventory     -                  -                 -
-gone    -                               gone     1       -          barred        gone             -                  -                 loss
-other   O                               stock    3       3          ok            ok               -                  -                 available 2 → 1, ordered by customers 1 → 2, ordered from suppliers 4 → -
+ITEM    NAME                            WHAT     STORED  E-CONOMIC  STATE             LOSS  HINT OPEN SINCE   E-CONOMIC CHANGED
+=1,"2"  Formula<&>\u001b[2J             stock       7.5          0  ok                loss  2026-11-23 11:59  2026-11-23 11:00
+" 007"  The longest of names is cut s…  created       -          -  - → no_inventory  -     -                 -
+gone    -                               gone          1          -  barred → gone     loss  -                 -
+other   O                               stock         3          3  ok                -     -                 -
+  available 2 → 1, ordered by customers 1 → 2, ordered from suppliers 4 → -
 10 items at e-conomic, 11 stored: 4 differences, 2 of them losses, 1 could not be compared`},
+		{"table of 80 columns", func(w io.Writer) error { return d.WriteTable(w, 80) }, `
+INVOICE  WHAT    DATE        HINT OPEN SINCE   TRIES
+     14  booked  2026-11-22  2026-11-23 11:58      0
+     15  gone    -           -                    16
+  error: status\n500
+  asked for
+12 invoices at e-conomic, 13 stored: 2 differences
+
+ITEM    NAME                  WHAT     STORED  E-CONOMIC  STATE             LOSS
+=1,"2"  Formula<&>\u001b[2J   stock       7.5          0  ok                loss
+" 007"  The longest of name…  created       -          -  - → no_inventory  -
+gone    -                     gone          1          -  barred → gone     loss
+other   O                     stock         3          3  ok                -
+  available 2 → 1, ordered by customers 1 → 2, ordered from suppliers 4 → -
+10 items at e-conomic, 11 stored: 4 differences, 2 of them losses, 1 could
+    not be compared`},
+		{"table of 50 columns", func(w io.Writer) error { return d.WriteTable(w, 50) }, `
+INVOICE  WHAT    DATE        TRIES
+     14  booked  2026-11-22      0
+     15  gone    -              16
+  error: status\n500
+  asked for
+12 invoices at e-conomic, 13 stored: 2
+    differences
+
+ITEM   NAME   WHAT    STORED  E-CON…  STATE   LOSS
+=1,"…  Form…  stock      7.5       0  ok      loss
+" 00…  The …  creat…       -       -  - → n…  -
+gone   -      gone         1       -  barre…  loss
+other  O      stock        3       3  ok      -
+  available 2 → 1, ordered by customers 1 → 2,
+    ordered from suppliers 4 → -
+10 items at e-conomic, 11 stored: 4
+    differences, 2 of them losses, 1 could not be
+    compared`},
 		{"csv", d.WriteCSV, `
 kind,number,name,what,stock_stored,stock_at_economic,state_stored,state_at_economic,economic_changed_at,hint_open_since,loss,looked_at_twice,date,tries,error,note
 stock,"=1,""2""",Formula<&>\u001b[2J,stock,7.5,0,ok,ok,2026-11-23T11:00:00Z,2026-11-23T11:59:00Z,true,true,,,,
@@ -219,7 +257,7 @@ func TestVerdicts(t *testing.T) {
 	} {
 		var out strings.Builder
 		d := reconcile.Differences{Stock: &reconcile.StockDiff{AtEconomic: 1, Stored: 1, Items: c.items}, Unreadable: c.unreadable}
-		if err := status.DiffOf(d).WriteTable(&out); err != nil {
+		if err := status.DiffOf(d).WriteTable(&out, 120); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -246,9 +284,9 @@ func TestDiffTables(t *testing.T) {
 		return reconcile.InvoiceDifference{Number: 7, What: plan.WhatBooked, Error: failure}
 	}
 	const (
-		invoiceHead  = "INVOICE  WHAT  DATE  HINT OPEN SINCE  TRIES  ERROR  NOTE"
-		itemHead     = "ITEM  NAME  WHAT  STORED  E-CONOMIC  STATE STORED  STATE E-CONOMIC  E-CONOMIC CHANGED  HINT OPEN SINCE  NOTE"
-		rest         = "  gone  -  -  -  -  -  -  -"
+		invoiceHead  = "INVOICE  WHAT  DATE  HINT OPEN SINCE  TRIES"
+		itemHead     = "ITEM  NAME  WHAT  STORED  E-CONOMIC  STATE  LOSS  HINT OPEN SINCE  E-CONOMIC CHANGED"
+		rest         = "  gone  -  -  -  -  -  -"
 		noInvoices   = "1 invoice at e-conomic, 2 stored: equal"
 		noItems      = "3 items at e-conomic, 4 stored: equal"
 		oneOfAll     = "3 items at e-conomic, 4 stored: 1 difference"
@@ -264,17 +302,17 @@ func TestDiffTables(t *testing.T) {
 		{"equal", reconcile.Differences{Stock: items(), Invoices: invoices()}, []string{noInvoices, noItems}},
 		{"equal items alone", reconcile.Differences{Stock: items()}, []string{noItems}},
 		{"items alone", reconcile.Differences{Stock: items(item("a", "b"))}, []string{itemHead, "a  b" + rest, oneOfAll}},
-		{"invoices alone", reconcile.Differences{Invoices: invoices(booked(""))}, []string{invoiceHead, "7  booked  -  -  0  -  -", oneOfTheRest}},
+		{"invoices alone", reconcile.Differences{Invoices: invoices(booked(""))}, []string{invoiceHead, "7  booked  -  -  0", oneOfTheRest}},
 		{"items", reconcile.Differences{Stock: items(item("a", "b")), Invoices: invoices()}, []string{noInvoices, "", itemHead, "a  b" + rest, oneOfAll}},
-		{"invoices", reconcile.Differences{Stock: items(), Invoices: invoices(booked(long))}, []string{invoiceHead, "7  booked  -  -  0  " + long + "  -", oneOfTheRest, "", noItems}},
-		{"a long error", reconcile.Differences{Invoices: invoices(booked(long + "x"))}, []string{invoiceHead, "7  booked  -  -  0  " + long[1:] + "…  -", oneOfTheRest}},
+		{"invoices", reconcile.Differences{Stock: items(), Invoices: invoices(booked(long))}, []string{invoiceHead, "7  booked  -  -  0", "error: " + long, oneOfTheRest, "", noItems}},
+		{"a long error", reconcile.Differences{Invoices: invoices(booked(long + "x"))}, []string{invoiceHead, "7  booked  -  -  0", "error: " + long[1:] + "…", oneOfTheRest}},
 		{"an unreadable invoice", reconcile.Differences{Stock: items(), Invoices: invoices(), Unreadable: []reconcile.Unreadable{{Kind: plan.KindInvoice, Number: "7"}}},
 			[]string{"1 invoice at e-conomic, 2 stored: 0 differences, 1 could not be compared", noItems}},
 		{"odd numbers and a long name", reconcile.Differences{Stock: items(item("", ""), item("-", long[:30]), item("a ", long[:31]), item("a\u00a0b", "æ"), item("a b", "c"))},
 			[]string{itemHead, `""  -` + rest, `"-"  ` + long[:30] + rest, `"a "  ` + long[:29] + "…" + rest, `"a\u00a0b"  æ` + rest, "a b  c" + rest, "3 items at e-conomic, 4 stored: 5 differences"}},
 	} {
 		var out strings.Builder
-		if err := status.DiffOf(c.d).WriteTable(&out); err != nil {
+		if err := status.DiffOf(c.d).WriteTable(&out, 240); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := columns(strings.TrimSuffix(out.String(), "\n")), columns(strings.Join(c.want, "\n")); got != want {

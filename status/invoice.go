@@ -3,7 +3,6 @@ package status
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/shopspring/decimal"
 
@@ -11,11 +10,11 @@ import (
 	"lagerd/terminal"
 )
 
-// WriteInvoice writes what is stored of a shop's invoice.
-func WriteInvoice(w io.Writer, shop string, i store.Invoice) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// WriteInvoice writes what is stored of a shop's invoice, in lines of so many columns.
+func WriteInvoice(w io.Writer, shop string, i store.Invoice, columns int) error {
+	var fields []terminal.Field
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(t, "%s:\t%s\n", name, terminal.Escape(fmt.Sprintf(format, args...)))
+		fields = append(fields, terminal.Field{Name: name, Value: fmt.Sprintf(format, args...)})
 	}
 	line("shop", "%s", shop)
 	what := "invoice"
@@ -36,11 +35,11 @@ func WriteInvoice(w io.Writer, shop string, i store.Invoice) error {
 	case i.PDFState == store.PDFStored:
 		line("PDF", "stored %s UTC, %d bytes, sha256 %s", i.PDFStoredAt.Format(clock), i.PDFSize, i.PDFSHA256)
 	case i.Failing():
-		line("PDF", "%s, tried %d times, again at %s UTC: %s", i.PDFState, i.WorkTries, i.WorkDueAt.Format(clock), terminal.Line(i.WorkError))
+		line("PDF", "%s, tried %d times, again at %s UTC: %s", i.PDFState, i.WorkTries, i.WorkDueAt.Format(clock), i.WorkError)
 	default:
 		line("PDF", "%s", i.PDFState)
 	}
-	return t.Flush()
+	return terminal.WriteFields(w, fields, columns)
 }
 
 // amount formats an amount in a currency and, if it differs, in the agreement's base currency.

@@ -52,11 +52,12 @@ net:           -
 VAT:           -
 gross:         -
 found:         2026-11-23 12:00:00 UTC by tick
-PDF:           pending, tried 3 times, again at 2026-11-23 13:00:00 UTC: status 500; again
+PDF:           pending, tried 3 times, again at 2026-11-23 13:00:00 UTC: status
+               500; again
 `, store.Invoice{Number: 43, InvoiceDate: "2026-11-20", PDFState: store.PDFPending, WorkTries: 3, WorkError: "status 500\nagain", WorkDueAt: store.At(noon.Add(time.Hour)), FoundAt: store.At(noon), Cause: plan.CauseTick}},
 	} {
 		var b strings.Builder
-		if err := status.WriteInvoice(&b, "shop1234", c.i); err != nil {
+		if err := status.WriteInvoice(&b, "shop1234", c.i, 80); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(c.want, b.String()); diff != "" {

@@ -5,9 +5,9 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"lagerd/plan"
+	"lagerd/terminal"
 )
 
 // lossesShown is how many losses are listed for a person: enough to see what they
@@ -15,19 +15,23 @@ import (
 const lossesShown = 10
 
 // WriteLosses writes what a shop would lose: how many items, what becomes of them, and
-// the first few.
-func (d Diff) WriteLosses(w io.Writer) error {
+// the first few. No line has more than so many columns.
+func (d Diff) WriteLosses(w io.Writer, columns int) error {
 	losses := slices.DeleteFunc(slices.Clone(d.Stock), func(s StockDiff) bool { return !s.Loss })
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s would lose the stock of %s: %s\n", d.Shop, counted(len(losses), "item"), waysOf(losses))
-	fmt.Fprintln(t, "ITEM\tNAME\tSTORED\tBECOMES")
+	if err := terminal.WriteWrapped(w, "", fmt.Sprintf("%s would lose the stock of %s: %s", d.Shop, counted(len(losses), "item"), waysOf(losses)), columns); err != nil {
+		return err
+	}
+	t := terminal.NewTable(terminal.Column{Name: "ITEM"}, terminal.Column{Name: "NAME"}, terminal.Column{Name: "STORED", Right: true}, terminal.Column{Name: "BECOMES"})
 	for _, s := range losses[:min(len(losses), lossesShown)] {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", cell(s.Number), orDash(plain(s.Name, 30)), dash(s.StockStored), s.becomes())
+		t.Row(cell(s.Number), orDash(plain(s.Name, 30)), dash(s.StockStored), s.becomes())
+	}
+	if err := t.Write(w, columns); err != nil {
+		return err
 	}
 	if more := len(losses) - lossesShown; more > 0 {
-		fmt.Fprintf(t, "and %d more: `lagerd diff %s` shows them all\n", more, d.Shop)
+		return terminal.WriteWrapped(w, "", fmt.Sprintf("and %d more: `lagerd diff %s` shows them all", more, d.Shop), columns)
 	}
-	return t.Flush()
+	return nil
 }
 
 // becomes describes an item's stock after the loss.

@@ -29,7 +29,7 @@ func TestWriteLosses(t *testing.T) {
 	}
 	var out strings.Builder
 	d := status.DiffOf(reconcile.Differences{Shop: "shop1234", Stock: &reconcile.StockDiff{Items: items}})
-	if err := d.WriteLosses(&out); err != nil {
+	if err := d.WriteLosses(&out, 80); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -50,7 +50,7 @@ func TestWriteLosses(t *testing.T) {
 	}
 	out.Reset()
 	d.Stock = d.Stock[:11] // ten losses
-	if err := d.WriteLosses(&out); err != nil || strings.Contains(out.String(), "more") || strings.Count(out.String(), "\n") != 12 {
+	if err := d.WriteLosses(&out, 80); err != nil || strings.Contains(out.String(), "more") || strings.Count(out.String(), "\n") != 12 {
 		t.Errorf("ten losses: %v\n%s", err, out.String())
 	}
 }

@@ -213,7 +213,7 @@ func (l Look) notes(st store.ShopStatus, v Shop) []string {
 	if stopped := slices.ContainsFunc(v.Holds, func(h Hold) bool { return h.Scope == plan.ScopeShop }); v.Failures > 0 && !stopped && !has(NeedNoGoodTick) {
 		say(failing(v))
 	}
-	if v.firstSweep() && !has(NeedNoSweep) {
+	if v.FirstSweep() && !has(NeedNoSweep) {
 		say("first sweep: its items have not been listed in full yet")
 	}
 	if v.State == StateRunning && v.Failures == 0 {
@@ -231,8 +231,8 @@ func (l Look) notes(st store.ShopStatus, v Shop) []string {
 	return list
 }
 
-// firstSweep reports whether a running shop's items have not been listed in full yet.
-func (s Shop) firstSweep() bool {
+// FirstSweep reports whether a running shop's items have not been listed in full yet.
+func (s Shop) FirstSweep() bool {
 	return s.State == StateRunning && s.readsStock && s.LastSweep == nil
 }
 
@@ -291,7 +291,7 @@ func (s Shop) codes() []string {
 	if s.State == StateRunning && s.Failures > 0 && !slices.Contains(list, string(NeedNoGoodTick)) {
 		list = append(list, "failing")
 	}
-	if s.firstSweep() && !slices.Contains(list, string(NeedNoSweep)) {
+	if s.FirstSweep() && !slices.Contains(list, string(NeedNoSweep)) {
 		list = append(list, "first_sweep")
 	}
 	return list

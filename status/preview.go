@@ -3,7 +3,6 @@ package status
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"lagerd/plan"
 	"lagerd/reconcile"
@@ -19,59 +18,69 @@ const (
 )
 
 // WritePreview writes what would change for a shop's software, and what the loss guard will do
-// about it. from names where the stock would be read, and with what would be different: "the stock
-// from there".
-func WritePreview(w io.Writer, p reconcile.Preview, from, with string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s shows %s; %s lists %d. With %s:\n", p.Shop, counted(p.Stored, "item"), from, p.Listed, with)
-	for _, line := range previewCounts(p) {
-		fmt.Fprintf(t, "  %s\t%s\n", line.what, counted(line.n, "item"))
-	}
-	if err := t.Flush(); err != nil {
+// about it, in lines of so many columns. from names where the stock would be read, and with what
+// would be different: "the stock from there".
+func WritePreview(w io.Writer, p reconcile.Preview, from, with string, columns int) error {
+	write := func(text string) error { return terminal.WriteWrapped(w, "", text, columns) }
+	if err := write(fmt.Sprintf("%s shows %s; %s lists %d. With %s:", p.Shop, counted(p.Stored, "item"), from, p.Listed, with)); err != nil {
 		return err
 	}
-	if len(p.Items) > 0 {
-		fmt.Fprintln(t, "ITEM\tNAME\tNOW\tTHEN")
-	}
-	for _, d := range p.Items[:min(len(p.Items), previewShown)] {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", cell(d.Number), orDash(plain(d.Name, 30)), side(d.Stored), then(d))
-	}
-	if err := t.Flush(); err != nil {
+	if err := terminal.WriteFields(w, previewCounts(p), columns); err != nil {
 		return err
 	}
-	if more := len(p.Items) - previewShown; more > 0 {
-		fmt.Fprintf(w, "and %d more\n", more)
+	if err := writePreviewed(w, p.Items, columns); err != nil {
+		return err
 	}
 	for _, u := range p.Unreadable[:min(len(p.Unreadable), unreadShown)] {
-		fmt.Fprintf(w, "Not understood: item %q: %s\n", u.Number, terminal.Line(u.Reason))
+		if err := write(fmt.Sprintf("Not understood: item %q: %s", u.Number, u.Reason)); err != nil {
+			return err
+		}
 	}
 	if more := len(p.Unreadable) - unreadShown; more > 0 {
-		fmt.Fprintf(w, "and %d more that are not understood\n", more)
+		if err := write(fmt.Sprintf("and %d more that are not understood", more)); err != nil {
+			return err
+		}
 	}
-	_, err := fmt.Fprintln(w, guardText(p))
-	return err
+	return write(guardText(p))
 }
 
-type previewCount struct {
-	what string
-	n    int
+// writePreviewed writes the first items that would change.
+func writePreviewed(w io.Writer, items []plan.Difference, columns int) error {
+	if len(items) == 0 {
+		return nil
+	}
+	t := terminal.NewTable(terminal.Column{Name: "ITEM"}, terminal.Column{Name: "NAME"}, terminal.Column{Name: "NOW"}, terminal.Column{Name: "THEN"})
+	for _, d := range items[:min(len(items), previewShown)] {
+		t.Row(cell(d.Number), orDash(plain(d.Name, 30)), side(d.Stored), then(d))
+	}
+	if err := t.Write(w, columns); err != nil {
+		return err
+	}
+	if more := len(items) - previewShown; more > 0 {
+		return terminal.WriteWrapped(w, "", fmt.Sprintf("and %d more", more), columns)
+	}
+	return nil
 }
 
 // previewCounts returns the counts that are worth a line.
-func previewCounts(p reconcile.Preview) []previewCount {
-	unread := "not understood there, stays as it is:"
+func previewCounts(p reconcile.Preview) []terminal.Field {
+	unread := "not understood there, stays as it is"
 	if p.Over {
-		unread = "not understood there, without a figure:"
+		unread = "not understood there, without a figure"
 	}
-	lines := []previewCount{{"the same:", p.Same}}
-	for _, line := range []previewCount{
-		{"changed:", p.Other}, {"without a figure there:", p.NoFigure}, {"not there:", p.Gone}, {unread, p.Unread}, {"new:", p.New},
+	const indent = "  "
+	counts := []terminal.Field{{Name: indent + "the same", Value: counted(p.Same, "item")}}
+	for _, c := range []struct {
+		what string
+		n    int
+	}{
+		{"changed", p.Other}, {"without a figure there", p.NoFigure}, {"not there", p.Gone}, {unread, p.Unread}, {"new", p.New},
 	} {
-		if line.n > 0 {
-			lines = append(lines, line)
+		if c.n > 0 {
+			counts = append(counts, terminal.Field{Name: indent + c.what, Value: counted(c.n, "item")})
 		}
 	}
-	return lines
+	return counts
 }
 
 // side formats one side of an item that changes.

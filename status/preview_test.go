@@ -14,10 +14,10 @@ import (
 	"lagerd/status"
 )
 
-func preview(t *testing.T, p reconcile.Preview) string {
+func preview(t *testing.T, p reconcile.Preview, columns int) string {
 	t.Helper()
 	var b strings.Builder
-	if err := status.WritePreview(&b, p, "Rackbeat (account 7)", "the stock from there"); err != nil {
+	if err := status.WritePreview(&b, p, "Rackbeat (account 7)", "the stock from there", columns); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -41,7 +41,8 @@ func TestPreview(t *testing.T) {
 		Guard:      plan.LossDecision{Reason: plan.LossesOfAgreement, Losses: 4, Items: 10}, Limit: 2,
 	}
 	want := strings.TrimPrefix(`
-shop1234 shows 10 items; Rackbeat (account 7) lists 11. With the stock from there:
+shop1234 shows 10 items; Rackbeat (account 7) lists 11. With the stock from
+    there:
   the same:                                4 items
   changed:                                 3 items
   without a figure there:                  1 item
@@ -55,9 +56,12 @@ c     Evil\u001b[2J  1.5  not there
 d     First          -    7
 e     Barred         7    7, barred
 Not understood: item "f": stock_quantity:; expected a number
-4 of 10 items would lose their stock; up to 2 may at once (reconcile.loss_percent, loss_min). It will be held back (losses): the shop's software goes on with what it has until you run `+"`lagerd approve shop1234`"+`.
+4 of 10 items would lose their stock; up to 2 may at once
+    (reconcile.loss_percent, loss_min). It will be held back (losses): the
+    shop's software goes on with what it has until you run
+    `+"`lagerd approve shop1234`"+`.
 `, "\n")
-	if diff := cmp.Diff(want, preview(t, p)); diff != "" {
+	if diff := cmp.Diff(want, preview(t, p, 80)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -70,7 +74,7 @@ func TestPreviewOfMany(t *testing.T) {
 		p.Items = append(p.Items, plan.Difference{Number: fmt.Sprintf("%05d", n), What: plan.WhatStock, Stored: plan.Side{Stock: figure("1")}, Economic: plan.Side{Stock: figure("2")}})
 		p.Unreadable = append(p.Unreadable, reconcile.Unreadable{Number: fmt.Sprint(n), Reason: errors.ErrUnsupported.Error()})
 	}
-	out := preview(t, p)
+	out := preview(t, p, 80)
 	if lines := strings.Count(out, "\n"); lines > 40 || !strings.Contains(out, "\nand 49980 more\n") || !strings.Contains(out, "\nand 49995 more that are not understood\n") {
 		t.Errorf("%d lines:\n%s", lines, out)
 	}
@@ -100,7 +104,7 @@ func TestPreviewOfLosses(t *testing.T) {
 		"no figures": {guard: plan.LossDecision{Reason: plan.LossesOfAgreement, Losses: 3, Items: 3}, stock: plan.VerdictNoInventory,
 			want: "No item there carries a figure: stock will be held (no_inventory), and the shop's software goes on with what it has. Is the stock really kept at Rackbeat?"},
 	} {
-		out := preview(t, reconcile.Preview{Shop: "shop1234", Source: "Rackbeat", Guard: c.guard, Stock: c.stock, Limit: 2})
+		out := preview(t, reconcile.Preview{Shop: "shop1234", Source: "Rackbeat", Guard: c.guard, Stock: c.stock, Limit: 2}, 1000)
 		_, out, _ = strings.Cut(out, "the same:  0 items\n")
 		if !strings.HasPrefix(out, c.want) {
 			t.Errorf("%s: %q, want %q", name, out, c.want)

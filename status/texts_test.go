@@ -243,16 +243,18 @@ func TestWriteErrors(t *testing.T) {
 	st := busy()
 	calls := []store.WebhookCall{{Outcome: "a"}}
 	for name, write := range map[string]func(io.Writer) error{
-		"diff": d.WriteTable, "diff as CSV": d.WriteCSV, "diff as JSON": d.WriteJSON, "losses": d.WriteLosses,
+		"diff as CSV": d.WriteCSV, "diff as JSON": d.WriteJSON,
+		"diff":          func(w io.Writer) error { return d.WriteTable(w, 80) },
+		"losses":        func(w io.Writer) error { return d.WriteLosses(w, 80) },
 		"shop":          func(w io.Writer) error { return status.WriteShop(w, st.Shop, status.Of(st), "x", 80) },
 		"overview":      func(w io.Writer) error { return allHeld().Overview().Write(w, paper, true) },
 		"long overview": func(w io.Writer) error { return allHeld().Overview().Write(w, paper, false) },
 		"one shop":      func(w io.Writer) error { return allHeld().Overview().Only("losses").WriteOne(w, paper) },
 		"JSON":          func(w io.Writer) error { return status.WriteJSON(w, []status.Shop{status.Of(st)}) },
 		"codes":         func(w io.Writer) error { return status.WriteCodes(w, []store.ShopCode{{}, {}}) },
-		"no calls":      func(w io.Writer) error { return status.WriteCalls(w, nil, nil) },
+		"no calls":      func(w io.Writer) error { return status.WriteCalls(w, nil, nil, 80) },
 		"calls": func(w io.Writer) error {
-			return status.WriteCalls(w, calls, func(string) string { return "" })
+			return status.WriteCalls(w, calls, func(string) string { return "" }, 80)
 		},
 	} {
 		if err := write(&fullDisk{writes: 1 << 20}); err != nil {

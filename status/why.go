@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -108,45 +108,45 @@ func WriteCodes(w io.Writer, codes []store.ShopCode) error {
 	return nil
 }
 
-// WriteCalls writes a shop's webhook log, followed by toDo's advice for each outcome in
-// it.
-func WriteCalls(w io.Writer, calls []store.WebhookCall, toDo func(outcome string) string) error {
+// WriteCalls writes a shop's webhook log, followed by toDo's advice for each outcome in it, in lines
+// of so many columns.
+func WriteCalls(w io.Writer, calls []store.WebhookCall, toDo func(outcome string) string, columns int) error {
 	if len(calls) == 0 {
 		_, err := fmt.Fprintln(w, "\nNo webhook calls yet.")
 		return err
 	}
-	fmt.Fprintln(w, "\nLatest webhook calls (UTC):")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nLatest webhook calls:")
+	t := terminal.NewTable(terminal.Column{Name: "CALLED (UTC)"}, terminal.Column{Name: "FROM", Rank: 1}, terminal.Column{Name: "METHOD", Rank: 2}, terminal.Column{Name: "KIND"},
+		terminal.Column{Name: "NUMBER"}, terminal.Column{Name: "STATUS", Right: true}, terminal.Column{Name: "OUTCOME"})
 	for _, c := range calls {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%q\t%d\t%s\n", c.CalledAt.Format(clock), terminal.Escape(c.Remote), terminal.Escape(c.Method), terminal.Escape(string(c.Kind)), c.Number, c.Status, terminal.Escape(c.Outcome))
+		t.Row(c.CalledAt.Format(clock), c.Remote, c.Method, string(c.Kind), strconv.Quote(c.Number), strconv.Itoa(c.Status), c.Outcome)
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.Write(w, columns); err != nil {
 		return err
 	}
 	var advised []string
 	for _, c := range calls {
 		if text := toDo(c.Outcome); text != "" && !slices.Contains(advised, c.Outcome) {
 			advised = append(advised, c.Outcome)
-			fmt.Fprintf(w, "%s: %s\n", c.Outcome, text)
+			if err := terminal.WriteWrapped(w, "", c.Outcome+": "+text, columns); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// WriteChanges writes a history, a line per change.
-func WriteChanges(w io.Writer, changes []store.Change) error { return writeChanges(w, changes, false) }
-
-// writeChanges names where each change was read, if it is asked for.
-func writeChanges(w io.Writer, changes []store.Change, sources bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range changes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\tcause %s\twebhook %s", c.CommittedAt.Format(clock), c.Shop, cell(c.Number), c.What, difference(c), c.Cause, c.Webhook)
-		if sources {
-			fmt.Fprintf(t, "\tfrom %s", c.Source)
-		}
-		fmt.Fprintln(t)
+// WriteChanges writes a history, a line per change, of so many columns.
+func WriteChanges(w io.Writer, changes []store.Change, columns int) error {
+	if len(changes) == 0 {
+		return nil
 	}
-	return t.Flush()
+	t := terminal.NewTable(terminal.Column{Name: "CHANGED (UTC)"}, terminal.Column{Name: "SHOP", Rank: 2}, terminal.Column{Name: "NUMBER"}, terminal.Column{Name: "WHAT"},
+		terminal.Column{Name: "CHANGE"}, terminal.Column{Name: "CAUSE"}, terminal.Column{Name: "WEBHOOK", Rank: 1})
+	for _, c := range changes {
+		t.Row(c.CommittedAt.Format(clock), c.Shop, cell(c.Number), string(c.What), difference(c), string(c.Cause), string(c.Webhook))
+	}
+	return t.Write(w, columns)
 }
 
 func difference(c store.Change) string {

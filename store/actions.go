@@ -1,10 +1,8 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -100,8 +98,12 @@ func act(ctx context.Context, db *gorm.DB, list ...Action) error {
 // anything does.
 func actOnSettings(ctx context.Context, db *gorm.DB, before, after Shop, now time.Time) error {
 	var list []Action
-	if set := settingsChanged(before, after); set != "" {
-		list = append(list, Action{Shop: after.Shop, What: ActionSet, Detail: set, ActedAt: At(now)})
+	if changed := ChangedSettings(before, after); len(changed) > 0 {
+		texts := make([]string, len(changed))
+		for i, c := range changed {
+			texts[i] = c.String()
+		}
+		list = append(list, Action{Shop: after.Shop, What: ActionSet, Detail: strings.Join(texts, "; "), ActedAt: At(now)})
 	}
 	switch {
 	case after.Paused() && (!before.Paused() || !before.PausedAt.Equal(after.PausedAt.Time)):
@@ -110,58 +112,6 @@ func actOnSettings(ctx context.Context, db *gorm.DB, before, after Shop, now tim
 		list = append(list, Action{Shop: after.Shop, What: ActionResumed, ActedAt: At(now)})
 	}
 	return act(ctx, db, list...)
-}
-
-// settingsChanged lists the settings that differ, by the names of the flags that set them: "figure:
-// in_stock → available; grant-token: (new)". It returns "" if none does.
-func settingsChanged(before, after Shop) string {
-	var list []string
-	text := func(name, was, is string) {
-		if was != is {
-			list = append(list, fmt.Sprintf("%s: %s → %s", name, orNone(was), orNone(is)))
-		}
-	}
-	secret := func(name string, was, is []byte) {
-		if !bytes.Equal(was, is) {
-			list = append(list, name+": "+SecretChanged)
-		}
-	}
-	secret("grant-token", before.GrantToken, after.GrantToken)
-	text("stock", onOff(before.StockOn), onOff(after.StockOn))
-	text("figure", string(before.StockFigure), string(after.StockFigure))
-	text("stock-source", string(before.StockSource), string(after.StockSource))
-	secret("rackbeat-key", before.RackbeatKey, after.RackbeatKey)
-	secret("rackbeat-webhook-token", before.RackbeatTokenHash, after.RackbeatTokenHash)
-	text("places", before.Places, after.Places)
-	text("invoices", onOff(before.InvoicesOn), onOff(after.InvoicesOn))
-	text("invoices-from", before.invoicesStart(), after.invoicesStart())
-	text("order-field", string(before.OrderField), string(after.OrderField))
-	text("order-pattern", before.OrderPattern, after.OrderPattern)
-	text("lang", string(before.Lang), string(after.Lang))
-	text("webhook-setup", onOff(before.WebhookSetup), onOff(after.WebhookSetup))
-	return strings.Join(list, "; ")
-}
-
-// invoicesStart is the date or the number from which invoices are fetched.
-func (s Shop) invoicesStart() string {
-	if s.InvoicesFrom != "" {
-		return s.InvoicesFrom
-	}
-	return strconv.FormatInt(s.InvoicesFromNumber, 10)
-}
-
-func onOff(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }
 
 // Actions returns what people did to a shop since the given time, oldest first: at most limit

@@ -69,7 +69,7 @@ func TestActions(t *testing.T) {
 		const who = " by mette with lagerd shops set"
 		if diff := cmp.Diff([]string{
 			"12:01 added" + who,
-			`12:03 set grant-token: (new); figure: in_stock → available; invoices-from: 2026-11-01 → 17; order-pattern: - → #(\d+)` + who,
+			`12:03 set grant-token: (new); figure: in_stock → available; invoices-from: 2026-11-01 → number 17; order-pattern: - → #(\d+)` + who,
 			"12:04 paused stocktaking" + who,
 			"12:05 set invoices: on → off" + who,
 			"12:06 resumed" + who,
