@@ -74,7 +74,12 @@ func (cmd approveCmd) held(ctx context.Context, s *store.Store) (store.Shop, err
 // show reads e-conomic again, shows what the shop would lose, and returns the number of
 // losses.
 func (cmd approveCmd) show(c *call) (int, error) {
-	found, _, err := diffCmd{Shop: cmd.Shop}.read(c.ctx, c)
+	ctx, stop := interruptible(c.ctx)
+	defer stop()
+	found, _, err := diffCmd{Shop: cmd.Shop}.read(ctx, c)
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("interrupted: nothing was approved for %s, and nothing was changed", cmd.Shop)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read the losses of %s: %w", cmd.Shop, err)
 	}
@@ -119,7 +124,7 @@ func (c *call) confirm(question, refused, instead string) error {
 func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop store.Shop, losses int) error {
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
-	w := waiter{store: s}
+	w := waiter{store: s, meter: c.meter()}
 	var err error
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
@@ -154,11 +159,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 // wait waits for the sweep, and fails if it failed or if the shop is held after it: the
 // shop would lose more than was approved.
 func (cmd approveCmd) wait(ctx context.Context, stderr io.Writer, w *waiter, request string) error {
-	var done []store.Request
-	err := w.until(ctx, func() (ok bool, err error) {
-		done, err = w.store.Requests(ctx, []string{request})
-		return len(done) == 1 && !done[0].DoneAt.IsZero(), err
-	})
+	done, err := w.requests(ctx, []string{request}, store.WantSweep)
 	if err != nil {
 		return err
 	}

@@ -73,12 +73,12 @@ type commands struct {
 type call struct {
 	Process
 	ctx    context.Context
-	config string    // file; "": only defaults and environment
-	noFile error     // --config or LAGERD_CONFIG is empty
-	log    io.Writer // the daemon's log, which does its own escaping
+	config string // file; "": only defaults and environment
+	noFile error  // --config or LAGERD_CONFIG is empty
 
-	unescaped io.Writer // standard output, for what does its own escaping or needs none
-	columns   int       // of the terminal that it is
+	unescaped    io.Writer // standard output, for what does its own escaping or needs none
+	unescapedErr io.Writer // standard error, likewise: the daemon's log, and the meter
+	columns      int       // of the terminal that standard output is
 }
 
 // Main runs a command line and returns its exit code. Commands write through a
@@ -122,7 +122,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	if k.Command() != runCommand {
 		ctx = store.By(ctx, actor(p.Env, k.Path))
 	}
-	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, log: p.Stderr, unescaped: p.Stdout, columns: terminal.Width(p.Stdout)}
+	command := &call{Process: p, ctx: ctx, config: file, noFile: noFile, unescaped: p.Stdout, unescapedErr: p.Stderr, columns: terminal.Width(p.Stdout)}
 	command.Stdout, command.Stderr = stdout, stderr
 	err = k.Run(command)
 	if code, ok := errors.AsType[exitError](err); ok {
@@ -159,6 +159,9 @@ func configFile(named *string, installed string) (string, error) {
 	return installed, nil
 }
 
+// meter returns a meter of something long. End it before anything else is written.
+func (c *call) meter() *terminal.Meter { return terminal.NewMeter(c.unescapedErr, c.Stderr) }
+
 func (c *call) load() (config.Config, error) {
 	if c.noFile != nil {
 		return config.Config{}, c.noFile
@@ -180,7 +183,7 @@ func (c *call) open() (config.Config, *store.Store, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	s, err := openStore(c.ctx, cfg, true)
+	s, err := c.openStore(cfg, true)
 	return cfg, s, err
 }
 
@@ -191,7 +194,7 @@ func (c *call) openOrCreate() (config.Config, *store.Store, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	s, err := openStore(c.ctx, cfg, false)
+	s, err := c.openStore(cfg, false)
 	if err == nil && s.Created() {
 		fmt.Fprintf(c.Stderr, "Note: the embedded database %s did not exist and has been created. (To use a MySQL or MariaDB server, set database.dsn.)\n", s.Path())
 	}
@@ -231,20 +234,18 @@ func openToRead(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	return s, nil
 }
 
-func openStore(ctx context.Context, cfg config.Config, existing bool) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, existing, 0)
+func (c *call) openStore(cfg config.Config, existing bool) (*store.Store, error) {
+	s, err := openDatabase(c.ctx, cfg, existing, 0)
 	if err != nil {
 		return nil, err
 	}
 	if s.Embedded() || cfg.Database.Migrate == config.MigrateAuto {
-		err = s.Migrate(ctx)
-	} else {
-		err = s.CheckSchema(ctx)
+		err = c.migrate(s)
+	}
+	if err == nil {
+		err = s.CheckSchema(c.ctx)
 	}
 	if err != nil {
-		return nil, err
-	}
-	if err := s.CheckSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -278,29 +279,6 @@ type versionCmd struct{}
 
 func (versionCmd) Run(c *call) error {
 	_, err := fmt.Fprintln(c.Stdout, "lagerd", version())
-	return err
-}
-
-type migrateCmd struct{}
-
-func (migrateCmd) Run(c *call) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	s, err := openDatabase(c.ctx, cfg, true, 0)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := s.Migrate(c.ctx); err != nil {
-		return err
-	}
-	_, at, err := s.SchemaVersion(c.ctx)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(c.Stdout, "the database schema is at version %d\n", at)
 	return err
 }
 

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
 	"lagerd/config"
 	"lagerd/economic"
@@ -53,12 +50,11 @@ func (cmd diffCmd) Run(c *call) error {
 }
 
 func (cmd diffCmd) compare(c *call) (code int, err error) {
-	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(c.ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	found, shop, err := cmd.read(ctx, c)
 	if ctx.Err() != nil {
-		return exitTrouble, errors.New("interrupted: no result from a partial read")
+		return exitTrouble, errors.New("interrupted: nothing was changed, and a partial read has no result")
 	}
 	if err != nil {
 		return exitTrouble, err
@@ -121,8 +117,10 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 			found.Notes = append(found.Notes, "the calls to e-conomic were not added to the day's count: "+err.Error())
 		}
 	}()
+	meter := c.meter()
+	defer meter.End()
 	d := reconcile.Diff{Store: s, Account: economicsource.Account{Client: asked.client, Agreement: agreement}, Shop: st.Shop, Progress: st.Progress,
-		LossWindow: cfg.Reconcile.LossWindow, Tell: newLongRead(c.Stderr).tell}
+		LossWindow: cfg.Reconcile.LossWindow, Tell: meter.Show}
 	if st.Shop.ReadsRackbeat() {
 		at, err := openRackbeat(cfg, s, st.Shop, st.Progress)
 		if err != nil {

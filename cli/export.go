@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"lagerd/export"
@@ -49,9 +46,8 @@ type exported[R any] struct {
 // write opens the database and writes what read returns of the shop. It returns an error, and
 // leaves no file, unless everything was written.
 func write[R any](c *call, f exportFlags, name string, read func(context.Context, *store.Store, store.Shop) (exported[R], error)) (err error) {
-	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(c.ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	_, s, err := c.openToRead()
 	if err != nil {
 		return err

@@ -4,12 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
-	"time"
 
 	"lagerd/config"
 	"lagerd/economic"
@@ -59,10 +53,11 @@ func hasItems(ctx context.Context, s *store.Store, dataset store.Dataset) (bool,
 // compare compares what is stored with the items where the stock is to be read, unless a signal
 // interrupts it. An error says what to do.
 func (cmd setCmd) compare(c *call, cfg config.Config, s *store.Store, st store.ShopStatus, n newStock) (reconcile.Preview, error) {
-	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(c.ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
-	d := reconcile.Diff{Store: s, Shop: n.shop, Progress: st.Progress, Tell: newLongRead(c.Stderr).tell}
+	meter := c.meter()
+	defer meter.End()
+	d := reconcile.Diff{Store: s, Shop: n.shop, Progress: st.Progress, Tell: meter.Show}
 	seen, err := n.list(ctx, cfg, d, st)
 	if ctx.Err() != nil {
 		return seen, errors.New("interrupted")
@@ -134,27 +129,4 @@ func advised(err error, cfg config.Config, shop store.Shop) error {
 		return fmt.Errorf("%w: %s", err, toDoAtRackbeat(err))
 	}
 	return err
-}
-
-// tellEvery is how often a person is told how far a long read has come.
-const tellEvery = 5 * time.Second
-
-// longRead tells a person how far one has come. It is safe for concurrent use.
-type longRead struct {
-	w    io.Writer
-	now  func() time.Time
-	mu   sync.Mutex
-	last time.Time
-}
-
-func newLongRead(w io.Writer) *longRead { return &longRead{w: w, now: now, last: now()} }
-
-// tell writes a line, unless it has just written one or the end is reached.
-func (p *longRead) tell(what string, done, of int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at := p.now(); done < of && at.Sub(p.last) >= tellEvery {
-		p.last = at
-		fmt.Fprintf(p.w, "lagerd: %d of %d %s\n", done, of, what)
-	}
 }

@@ -1,29 +1,11 @@
 package cli
 
 import (
-	"strings"
 	"testing"
-	"time"
 
 	"lagerd/plan"
 	"lagerd/store"
 )
-
-// TestLongRead: a long read is told of every few seconds, and a short one not at all.
-func TestLongRead(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	var b strings.Builder
-	p := &longRead{w: &b, now: func() time.Time { return at }, last: at}
-	for page := range 10 {
-		p.tell("items read at Rackbeat", (page+1)*1000, 10_000)
-		at = at.Add(2 * time.Second)
-	}
-	const want = "lagerd: 4000 of 10000 items read at Rackbeat\nlagerd: 7000 of 10000 items read at Rackbeat\n"
-	if b.String() != want {
-		t.Errorf("got %q, want %q", b.String(), want)
-	}
-}
 
 // TestNewStock: what is compared and asked about, and how.
 func TestNewStock(t *testing.T) {

@@ -53,7 +53,7 @@ func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per f
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
-	w := waiter{store: s, before: map[string]store.Position{}}
+	w := waiter{store: s, meter: c.meter(), before: map[string]store.Position{}}
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
 	}
@@ -131,12 +131,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 		_, err := fmt.Fprintf(c.Stdout, "requested a %s of %d shop(s)\n", what, len(shops))
 		return err
 	}
-	var done []store.Request
-	err := w.until(ctx, func() (bool, error) {
-		list, err := w.store.Requests(ctx, ids)
-		done = list
-		return len(list) == len(ids) && !slices.ContainsFunc(list, func(r store.Request) bool { return r.DoneAt.IsZero() }), err
-	})
+	done, err := w.requests(ctx, ids, what)
 	if err != nil {
 		return err
 	}
@@ -198,9 +193,46 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 // waiter waits for a running lagerd to carry out requests.
 type waiter struct {
 	store  *store.Store
+	meter  *terminal.Meter
 	before map[string]store.Position // of each shop's history, before the first request
 	beats  map[string]int64
 	lives  bool
+}
+
+// requests waits until the requests for ticks or sweeps are done, and returns them.
+func (w *waiter) requests(ctx context.Context, ids []string, what string) ([]store.Request, error) {
+	var list []store.Request
+	open := func(r store.Request) bool { return r.DoneAt.IsZero() }
+	show := func(ctx context.Context) {
+		if len(list) == 1 {
+			w.showShop(ctx, list[0].Shop, what)
+			return
+		}
+		left := slices.DeleteFunc(slices.Clone(list), func(r store.Request) bool { return !open(r) })
+		w.meter.Show("shops reconciled", len(list)-len(left), len(ids))
+	}
+	err := w.until(ctx, show, func(ctx context.Context) (ok bool, err error) {
+		list, err = w.store.Requests(ctx, ids)
+		return len(list) == len(ids) && !slices.ContainsFunc(list, open), err
+	})
+	return list, err
+}
+
+// showShop shows how far the first sweep of a shop is, by the items that are stored: how many there
+// are is known at its end. Of anything else the database shows only whether it is done.
+func (w *waiter) showShop(ctx context.Context, shop, what string) {
+	if list, err := w.store.Status(ctx, shop); err == nil && len(list) == 1 {
+		st := list[0]
+		if status.Of(st).FirstSweep() && st.Progress.ItemsDataset == st.Shop.StockDataset {
+			w.meter.Show(fmt.Sprintf("items of %s stored in its first sweep", shop), int(st.ItemsStored), 0)
+			return
+		}
+	}
+	w.showWaiting(shop, what)
+}
+
+func (w *waiter) showWaiting(shop, what string) {
+	w.meter.Show(fmt.Sprintf("waiting for a %s of %s", what, shop), 0, 0)
 }
 
 // prod requests a tick of a shop that failed or is held: its hints would otherwise wait
@@ -219,10 +251,8 @@ func (w *waiter) prod(ctx context.Context, shop string, kind plan.Kind, wait boo
 		if err := w.store.AddRequests(store.ByNobody(ctx), []store.Request{r}); err != nil || !wait {
 			return err
 		}
-		return w.until(ctx, func() (bool, error) {
-			list, err := w.store.Requests(ctx, []string{r.Request})
-			return len(list) == 1 && !list[0].DoneAt.IsZero(), err
-		})
+		_, err := w.requests(ctx, []string{r.Request}, r.What)
+		return err
 	}
 	return nil
 }
@@ -252,14 +282,19 @@ func (w *waiter) numbers(ctx context.Context, c *call, shop string, kind plan.Ki
 	for _, h := range asked {
 		generation[h.Number] = h.SeenGen
 	}
-	err = w.until(ctx, func() (bool, error) {
+	unread := func(h store.Hint) bool {
+		return h.DoneGen < generation[h.Number] && h.Tries == 0 && h.Failures == 0
+	}
+	show := func(context.Context) {
+		left := slices.DeleteFunc(slices.Clone(hints), func(h store.Hint) bool { return !unread(h) })
+		w.meter.Show(fmt.Sprintf("numbers of %s read", shop), len(hints)-len(left), len(numbers))
+	}
+	err = w.until(ctx, show, func(ctx context.Context) (bool, error) {
 		if hints, err = w.store.Hints(ctx, shop, kind, numbers); err != nil {
 			return false, err
 		}
-		for _, h := range hints {
-			if h.DoneGen < generation[h.Number] && h.Tries == 0 && h.Failures == 0 {
-				return w.givenUp(ctx, shop, kind, h.DueAt.After(now()))
-			}
+		if i := slices.IndexFunc(hints, unread); i >= 0 {
+			return w.givenUp(ctx, shop, kind, hints[i].DueAt.After(now()))
 		}
 		return w.fetched(ctx, shop, kind, numbers)
 	})
@@ -346,18 +381,31 @@ const (
 	lookEvery  = 100 * time.Millisecond
 	silentFor  = 15 * time.Second
 	beatsEvery = 20 // looks
+	showEvery  = 20 // looks
 )
 
-// until polls done until it returns true. It gives up if no lagerd is running.
-func (w *waiter) until(ctx context.Context, done func() (bool, error)) error {
+// until polls done until it returns true, and calls show now and then. It gives up if no lagerd is
+// running, and at the end of ctx or at a signal, which end only the waiting.
+func (w *waiter) until(ctx context.Context, show func(context.Context), done func(context.Context) (bool, error)) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	defer w.meter.End()
 	began := time.Now()
 	for n := 1; ; n++ {
-		ok, err := done()
-		if err != nil || ok {
+		ok, err := done(ctx)
+		switch {
+		case ok && err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ended(ctx)
+		case err != nil:
 			return err
 		}
+		if n%showEvery == 0 {
+			show(ctx)
+		}
 		if !w.lives && n%beatsEvery == 0 {
-			if err := w.look(ctx); err != nil {
+			if err := w.look(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 			if !w.lives && time.Since(began) > silentFor {
@@ -366,10 +414,18 @@ func (w *waiter) until(ctx context.Context, done func() (bool, error)) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("not done within --timeout; the request is stored and still carried out: see `lagerd status`")
+			return ended(ctx)
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// ended says what goes on after a wait that was ended.
+func ended(wait context.Context) error {
+	if errors.Is(wait.Err(), context.DeadlineExceeded) {
+		return errors.New("not done within --timeout; the request is stored and still carried out: see `lagerd status`")
+	}
+	return errors.New("interrupted: only the waiting has ended; the request is stored and still carried out: see `lagerd status`")
 }
 
 // look checks whether any lagerd's beat has changed since the command began.

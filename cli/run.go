@@ -31,7 +31,7 @@ func (runCmd) Run(c *call) error {
 		return noAppToken()
 	}
 	log := logrus.New()
-	log.SetOutput(c.log)
+	log.SetOutput(c.unescapedErr)
 	notifier := systemd.Notifier{}
 	listener, err := systemd.Listener("webhook")
 	if err != nil {

@@ -25,6 +25,14 @@ func CatchSignals(args []string) chan os.Signal {
 	return incoming
 }
 
+// interruptible returns a context that ends at SIGINT or SIGTERM, for a command that then says what
+// has become of its work. A second signal ends the process.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
 // releaseSignals restores the default handling of the signals, for a command other than
 // the daemon, and resends one that was caught meanwhile.
 func (p Process) releaseSignals() {

@@ -36,6 +36,12 @@ const migrationLock = "lagerd_migrate"
 // where the lock is local to a node (Galera), IF NOT EXISTS in the statements makes the
 // second run harmless.
 func (s *Store) Migrate(ctx context.Context) error {
+	return s.MigrateTelling(ctx, func(int, int) {})
+}
+
+// MigrateTelling is Migrate, and calls tell before each statement of the migrations, with how many
+// have been executed and how many there are in all.
+func (s *Store) MigrateTelling(ctx context.Context, tell func(done, of int)) error {
 	if s.CheckSchema(ctx) == nil && s.sound(ctx) {
 		return nil
 	}
@@ -56,7 +62,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.CanMigrate(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
-	if err := s.up(ctx, conn); err != nil {
+	if err := s.up(ctx, conn, tell); err != nil {
 		return explain(err)
 	}
 	s.watchFile()
@@ -80,12 +86,12 @@ func (s *Store) CanMigrate(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) up(ctx context.Context, conn *sql.DB) error {
+func (s *Store) up(ctx context.Context, conn *sql.DB, tell func(done, of int)) error {
 	err := s.CheckSchema(ctx)
 	if !errors.Is(err, ErrOldSchema) {
 		return err
 	}
-	provider, err := s.provider(conn)
+	provider, err := s.provider(ctx, conn, tell)
 	if err != nil {
 		return err
 	}
@@ -194,15 +200,25 @@ func (s *Store) migrations() ([]migration, error) {
 
 // provider returns a goose provider with the migrations of this dialect. They run
 // statement by statement outside a transaction: on MySQL every DDL statement commits.
-func (s *Store) provider(conn *sql.DB) (*goose.Provider, error) {
+func (s *Store) provider(ctx context.Context, conn *sql.DB, tell func(done, of int)) (*goose.Provider, error) {
 	files, err := s.migrations()
 	if err != nil {
 		return nil, err
 	}
+	have, _, err := s.SchemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, of := 0, 0
 	var list []*goose.Migration
 	for _, m := range files {
+		if m.version > have {
+			of += len(m.statements)
+		}
 		list = append(list, goose.NewGoMigration(m.version, &goose.GoFunc{RunDB: func(ctx context.Context, db *sql.DB) error {
 			for _, statement := range m.statements {
+				tell(done, of)
+				done++
 				if _, err := db.ExecContext(ctx, statement); err != nil && !doneAlready(err) {
 					return fmt.Errorf("%s: %w", firstLine(statement), err)
 				}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"maps"
@@ -35,6 +36,44 @@ func TestHandedInDatabaseLeavesNoFile(t *testing.T) {
 	for _, f := range files {
 		t.Errorf("left %s behind", f.Name())
 	}
+}
+
+// TestMigrationTells: a migration tells how many of its statements are done. If it is interrupted,
+// the schema's version says how far it came, and the next one goes on from there.
+func TestMigrationTells(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Options{Path: filepath.Join(t.TempDir(), "lagerd.db")})
+	total := 0
+	all := func(done, of int) {
+		if done != 0 && of != total {
+			t.Errorf("%d statements of %d, after %d", done, of, total)
+		}
+		total = of
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := s.MigrateTelling(ctx, func(done, of int) {
+		if all(done, of); done == of/2 {
+			cancel()
+		}
+	})
+	if err == nil {
+		t.Error("an interrupted migration is no error")
+	}
+	have, want, err := s.SchemaVersion(t.Context())
+	if err != nil || have == 0 || have >= want {
+		t.Errorf("interrupted halfway, the schema is at version %d of %d: %v", have, want, err)
+	}
+	first, last := total, 0
+	must(t, s.MigrateTelling(t.Context(), func(done, of int) {
+		all(done, of)
+		last = done
+	}))
+	if total >= first || last != total-1 {
+		t.Errorf("of %d statements %d were left, and %d the last told of", first, total, last)
+	}
+	must(t, s.CheckSchema(t.Context()))
+	must(t, s.MigrateTelling(t.Context(), func(int, int) { t.Error("nothing is left to do") }))
 }
 
 // TestHoldsCarriedOver: the migration keeps holds from before holds had scopes; a second

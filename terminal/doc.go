@@ -12,4 +12,6 @@
 //
 // How wide lines may be is decided here alone: [Width] says how many columns there are, and
 // [Table], [WriteFields] and [WriteWrapped] write no line that is longer.
+//
+// [Meter] shows how far something long is. It alone moves the cursor, by carriage returns.
 package terminal
