@@ -517,6 +517,8 @@ func (l danish) stock(c Change) string {
 	switch {
 	case c.Other == nil && c.NewSetting:
 		return fmt.Sprintf("Lageret gik fra %s til %s, for nu er det et andet af tallene i %s, der tæller som butikkens lager.", figure(c.OldStock), figure(c.NewStock), c.Source.Name())
+	case c.Other == nil && c.Elsewhere:
+		return fmt.Sprintf("Lageret i %s gik fra %s til %s.", c.Source.Name(), figure(c.OldStock), figure(c.NewStock))
 	case c.Other == nil:
 		return fmt.Sprintf("Lageret gik fra %s til %s.", figure(c.OldStock), figure(c.NewStock))
 	}

@@ -483,6 +483,8 @@ func (l english) stock(c Change) string {
 	switch {
 	case c.Other == nil && c.NewSetting:
 		return fmt.Sprintf("The stock went from %s to %s, since another of %s's figures counts as the shop's stock now.", figure(c.OldStock), figure(c.NewStock), c.Source.Name())
+	case c.Other == nil && c.Elsewhere:
+		return fmt.Sprintf("The stock at %s went from %s to %s.", c.Source.Name(), figure(c.OldStock), figure(c.NewStock))
 	case c.Other == nil:
 		return fmt.Sprintf("The stock went from %s to %s.", figure(c.OldStock), figure(c.NewStock))
 	}

@@ -267,6 +267,7 @@ type Change struct {
 	Webhook      plan.Webhook        `json:"webhook"`
 	Webhooks     int                 `json:"webhooks"`             // calls that named it since the change before
 	Source       store.StockSource   `json:"source"`               // where it was read
+	Elsewhere    bool                `json:"-"`                    // the shop's stock has been read in more than one place
 	SourceAt     *time.Time          `json:"source_at,omitempty"`  // when it changed there, as the source says
 	HintedAt     *time.Time          `json:"webhook_at,omitempty"` // when the webhook came that led to it
 	ObservedAt   time.Time           `json:"read_at"`

@@ -253,9 +253,12 @@ func (f Facts) hints() []Event {
 func (f Facts) changes() []Event {
 	var list []Event
 	before := time.Time{}
+	elsewhere := slices.ContainsFunc(f.Rows.Changes, func(c store.Change) bool {
+		return c.Source != f.Rows.Changes[0].Source || f.Rows.Item != nil && c.Source != f.Rows.ItemSource
+	})
 	for _, c := range f.Rows.Changes {
 		told := &Change{What: c.What, OldStock: figure(c.OldStock), NewStock: figure(c.NewStock), OldState: c.OldState, NewState: c.NewState, Cause: c.Cause, Webhook: c.Webhook,
-			Source: c.Source, SourceAt: when(c.EconomicAt.Time), HintedAt: when(c.HintedAt.Time), ObservedAt: c.ObservedAt.Time, RenumberedTo: c.RenumberedTo}
+			Source: c.Source, Elsewhere: elsewhere, SourceAt: when(c.EconomicAt.Time), HintedAt: when(c.HintedAt.Time), ObservedAt: c.ObservedAt.Time, RenumberedTo: c.RenumberedTo}
 		for _, call := range f.Rows.Calls {
 			if call.Status < 300 && call.CalledAt.After(before) && !call.CalledAt.After(c.ObservedAt.Time) {
 				told.Webhooks++

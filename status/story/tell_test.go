@@ -490,3 +490,26 @@ func TestDurations(t *testing.T) {
 		}
 	}
 }
+
+// TestMoved: where each figure was read is told of a shop that has moved.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	text := func(s string) *string { return &s }
+	f := facts(plan.KindStock, func(f *story.Facts) {
+		for n, source := range []store.StockSource{store.SourceRackbeat, store.SourceEconomic} {
+			f.Rows.Changes = append(f.Rows.Changes, store.Change{Shop: shop, Number: "7", What: plan.WhatStock, OldStock: text("75"), NewStock: text("70"), OldInStock: text("75"), NewInStock: text("70"),
+				Cause: plan.CauseTick, Source: source, ObservedAt: ago(time.Duration(9-n) * time.Minute), CommittedAt: ago(time.Duration(9-n) * time.Minute)})
+		}
+	})
+	for lang, want := range map[string][]string{
+		"en": {"The stock at Rackbeat went from 75 to 70.", "The stock at e-conomic went from 75 to 70."},
+		"da": {"Lageret i Rackbeat gik fra 75 til 70.", "Lageret i e-conomic gik fra 75 til 70."},
+	} {
+		told := tells(t, story.Tell(f), lang)
+		for _, line := range want {
+			if !strings.Contains(told, line) {
+				t.Errorf("%q is not in\n%s", line, told)
+			}
+		}
+	}
+}
