@@ -19,17 +19,18 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic economic/webhooksapi engine export lang plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal webhook",
+	"cli": "budget config daemon economic economic/webhooksapi engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal webhook",
 
 	"daemon":       "config engine plan secret status store systemd terminal webhook",
 	"export":       "plan store terminal",
-	"engine":       "budget config economic lease plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
+	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
 	"reconcile":    "inbox plan source store",
 	"inbox":        "plan store",
 	"status":       "budget economic economic/webhooksapi lang plan rackbeat reconcile store terminal webhook",
 	"status/story": "lang plan status store terminal webhook",
 	"lease":        "store",
+	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
 	"webhook":      "lang terminal",
 	"config":       "plan secret store/dsn",

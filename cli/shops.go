@@ -49,6 +49,7 @@ type settings struct {
 	WebhookSetup string `help:"Allow lagerd to set up and switch on the shop's webhooks at e-conomic, when a person runs 'lagerd webhooks' for that: on or off." enum:"on,off," default:""`
 	OrderPattern string `help:"Regular expression that matches the order number in that field; its group, if it has one. '-' for none." placeholder:"REGEXP"`
 	Lang         string `help:"Language of the shop's owner: da or en." enum:"da,en," default:""`
+	Email        string `help:"E-mail address of the shop's owner, who is told what only the owner can set right. '-' for none." placeholder:"ADDRESS"`
 }
 
 func (f settings) apply(s *store.Shop) error {
@@ -59,7 +60,7 @@ func (f settings) apply(s *store.Shop) error {
 	setSwitch(&s.WebhookSetup, f.WebhookSetup)
 	setWord(&s.OrderField, f.OrderField)
 	setWord(&s.Lang, f.Lang)
-	if err := f.applyPlaces(s); err != nil {
+	if err := errors.Join(f.applyPlaces(s), f.applyEmail(s)); err != nil {
 		return err
 	}
 	if f.InvoicesFrom != "" {
@@ -100,6 +101,19 @@ func (f settings) applyOrderPattern(s *store.Shop) error {
 			return errors.New("--order-pattern: expected at most 255 bytes")
 		}
 		s.OrderPattern = f.OrderPattern
+	}
+	return nil
+}
+
+func (f settings) applyEmail(s *store.Shop) error {
+	switch {
+	case f.Email == "-":
+		s.Email = ""
+	case f.Email != "":
+		if !config.IsMailAddress(f.Email) {
+			return fmt.Errorf("--email %q: expected an e-mail address such as mette@example.dk, or - for none", f.Email)
+		}
+		s.Email = f.Email
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Reconcile       Reconcile     `yaml:"reconcile"`
 	Lease           Lease         `yaml:"lease"`
 	Retention       Retention     `yaml:"retention"`
+	Notify          Notify        `yaml:"notify"`
 	PDF             PDF           `yaml:"pdf"`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 	Log             Log           `yaml:"log"`
@@ -150,6 +151,28 @@ type Retention struct {
 	Requests time.Duration `yaml:"requests"`
 }
 
+// Notify configures whom lagerd tells what needs a person.
+type Notify struct {
+	SMTPHost         string `yaml:"smtp_host"` // empty: no mail
+	SMTPPort         int    `yaml:"smtp_port"`
+	SMTPTLS          string `yaml:"smtp_tls"`  // starttls, tls, none
+	SMTPUser         string `yaml:"smtp_user"` // empty: without authentication
+	SMTPPasswordFile string `yaml:"smtp_password_file"`
+
+	From              string   `yaml:"from"` // of mail
+	To                []string `yaml:"to"`   // the operator's addresses
+	WebhookURL        string   `yaml:"webhook_url"`
+	WebhookSecretFile string   `yaml:"webhook_secret_file"`
+	HeartbeatURL      string   `yaml:"heartbeat_url"`
+
+	After       time.Duration `yaml:"after"`
+	OwnersAfter time.Duration `yaml:"owners_after"`
+	Every       time.Duration `yaml:"every"`
+
+	SMTPPassword  secret.Text `yaml:"-"` // empty: none
+	WebhookSecret secret.Text `yaml:"-"` // empty: none
+}
+
 // PDF limits the invoice PDFs.
 type PDF struct {
 	MaxBytes    int `yaml:"max_bytes"`
@@ -185,6 +208,7 @@ func Default() Config {
 		},
 		Lease:           Lease{Beat: 2 * time.Second, TTL: 10 * time.Second},
 		Retention:       Retention{History: 365 * 24 * time.Hour, Hints: 30 * 24 * time.Hour, Requests: 7 * 24 * time.Hour},
+		Notify:          Notify{SMTPPort: 587, SMTPTLS: "starttls", After: 5 * time.Minute, OwnersAfter: time.Hour, Every: 15 * time.Minute},
 		PDF:             PDF{MaxBytes: 10 << 20, Concurrency: 4},
 		ShutdownTimeout: 20 * time.Second,
 		Log:             Log{Level: "info", Format: "text"},

@@ -19,6 +19,13 @@ var mayBeEmpty = map[string]string{
 	"key_file":                       "set the master key's file, or %s if the key is in a credential, or in the file beside the embedded database",
 	"economic.app_public_token":      "set your app's public token, or %s if it has none yet",
 	"economic.app_secret_token_file": "set the token's file, or %s if the token is in a credential",
+	"notify.smtp_host":               "set a mail server, or %s to send no mail",
+	"notify.smtp_user":               "set the user, or %s if the mail server asks for none",
+	"notify.smtp_password_file":      "set the password's file, or %s if the password is in a credential or there is none",
+	"notify.from":                    "set an e-mail address, or %s to send no mail",
+	"notify.webhook_url":             "set an address, or %s to call none",
+	"notify.webhook_secret_file":     "set the secret's file, or %s if the secret is in a credential",
+	"notify.heartbeat_url":           "set an address, or %s to call none",
 	"rackbeat.contact":               "set an e-mail address, or %s until there is one",
 	"webhook.public_url":             "set the address at which e-conomic reaches lagerd, or %s until there is one",
 }

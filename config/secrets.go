@@ -16,6 +16,9 @@ const (
 	CredentialKey      = "lagerd-key"
 	CredentialAppToken = "economic-app-secret-token"
 	CredentialDSN      = "database-dsn"
+
+	CredentialSMTPPassword  = "smtp-password"
+	CredentialWebhookSecret = "notify-webhook-secret"
 )
 
 const (
@@ -41,6 +44,12 @@ func (l *loader) secrets(c *Config) {
 			l.badKey("economic.app_secret_token_file", "expected the token alone, on one line: %v", err)
 		}
 		c.Economic.AppSecretToken = secret.NewText(clean)
+	}
+	if password, ok := l.secret("notify.smtp_password_file", c.Notify.SMTPPasswordFile, CredentialSMTPPassword); ok {
+		c.Notify.SMTPPassword = secret.NewText(password)
+	}
+	if key, ok := l.secret("notify.webhook_secret_file", c.Notify.WebhookSecretFile, CredentialWebhookSecret); ok {
+		c.Notify.WebhookSecret = secret.NewText(key)
 	}
 	if c.Database.DSN.IsZero() {
 		l.embedded = c.Database.Path

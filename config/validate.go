@@ -56,6 +56,7 @@ func (l *loader) validate(c *Config) {
 	l.address("webhook.listen", c.Webhook.Listen, true)
 	l.proxies(c.Webhook.Proxies)
 	l.admin(c.Admin)
+	l.notify(c.Notify)
 	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
 		l.badPair("admin.listen", "webhook.listen", "%q is also webhook.listen: expected a separate address, since it must not be public", c.Admin.Listen)
 	}
@@ -86,6 +87,7 @@ func (l *loader) validate(c *Config) {
 		{"reconcile.loss_min", c.Reconcile.LossMin, 1, 1_000_000},
 		{"reconcile.loss_window_percent", c.Reconcile.LossWindowPercent, 1, 100},
 		{"reconcile.loss_window_min", c.Reconcile.LossWindowMin, 1, 1_000_000},
+		{"notify.smtp_port", c.Notify.SMTPPort, 1, 65535},
 		{"pdf.max_bytes", c.PDF.MaxBytes, 1 << 10, 16<<20 - 1},
 		{"pdf.concurrency", c.PDF.Concurrency, 1, 64},
 	} {
@@ -122,14 +124,14 @@ func (l *loader) appPublicToken(c Economic) {
 func (l *loader) rackbeat(c Rackbeat) {
 	l.url("rackbeat.url", c.URL, true)
 	l.encrypted("rackbeat.url", c.URL, "the key")
-	if c.Contact != "" && !isAddress(c.Contact) {
+	if c.Contact != "" && !IsMailAddress(c.Contact) {
 		l.badKey("rackbeat.contact", "expected an e-mail address such as drift@example.dk, got %q", shown("", c.Contact))
 	}
 }
 
-// isAddress reports whether a text is a plain e-mail address, which can be sent in a header and
+// IsMailAddress reports whether a text is a plain e-mail address, which can be sent in a header and
 // within parentheses.
-func isAddress(text string) bool {
+func IsMailAddress(text string) bool {
 	const longest = 254 // RFC 5321, 4.5.3.1.3, without its angle brackets
 	address, err := mail.ParseAddress(text)
 	return err == nil && address.Address == text && len(text) <= longest &&
@@ -191,6 +193,9 @@ func (l *loader) durations(c *Config) {
 		{"retention.history", c.Retention.History, time.Minute, 100 * 365 * 24 * time.Hour},
 		{"retention.hints", c.Retention.Hints, time.Minute, 100 * 365 * 24 * time.Hour},
 		{"retention.requests", c.Retention.Requests, time.Minute, 100 * 365 * 24 * time.Hour},
+		{"notify.after", c.Notify.After, time.Second, 24 * time.Hour},
+		{"notify.owners_after", c.Notify.OwnersAfter, time.Second, 30 * 24 * time.Hour},
+		{"notify.every", c.Notify.Every, time.Second, 24 * time.Hour},
 		{"shutdown_timeout", c.ShutdownTimeout, time.Second, 10 * time.Minute},
 	}
 	for i, d := range r.Rereads {

@@ -12,6 +12,7 @@ import (
 	"lagerd/config"
 	"lagerd/economic"
 	"lagerd/lease"
+	"lagerd/notify"
 	"lagerd/rackbeat"
 	"lagerd/reconcile"
 	"lagerd/schedule"
@@ -34,8 +35,10 @@ type instance struct {
 	reconcile reconcile.Options
 	scheduler *schedule.Scheduler
 	keeper    *lease.Keeper
-	begun     chan struct{}   // closed when it has started
-	ctx       context.Context // for work on shops, set by run
+	notifier  *notify.Notifier                // nil: nobody is to be told anything
+	living    atomic.Pointer[map[string]bool] // the lagerds that are alive; nil: not known yet
+	begun     chan struct{}                   // closed when it has started
+	ctx       context.Context                 // for work on shops, set by run
 
 	gaugedAt, prunedAt time.Time
 	odd                oddHeaders // e-conomic's
@@ -66,8 +69,14 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 	})
 	i.keeper = lease.New(lease.Options{
 		Leases: o.Store, Holder: i, Instance: i.info, Beat: cfg.Lease.Beat, TTL: cfg.Lease.TTL, LookForFree: o.Pace.LookForFree, Log: o.Log, Now: o.Now,
-		Living: func(instances int) { o.Metrics.Instances.Set(float64(instances)) },
+		Living: func(instances map[string]bool) {
+			i.living.Store(&instances)
+			o.Metrics.Instances.Set(float64(len(instances)))
+		},
 	})
+	if i.notifier, err = i.newNotifier(ticks); err != nil {
+		return nil, err
+	}
 	return i, nil
 }
 
@@ -168,6 +177,9 @@ func (i *instance) run(ctx context.Context) {
 	}
 	running.Go(func() { i.scheduler.Run(work) })
 	running.Go(func() { i.poll(ctx) })
+	if i.notifier != nil {
+		running.Go(func() { i.notifier.Run(ctx) })
+	}
 	i.keeper.Run(ctx) // before it returns it drops every shop, which cancels its pass
 	stopWork()
 	running.Wait()

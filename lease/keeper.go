@@ -61,8 +61,9 @@ type Options struct {
 	// another instance has released.
 	LookForFree time.Duration
 
-	// Living is told with each beat how many instances are alive, this one among them.
-	Living func(instances int)
+	// Living is told with each beat which instances are alive, this one among them. It keeps the
+	// map and does not change it.
+	Living func(instances map[string]bool)
 
 	Log logrus.FieldLogger
 	Now func() time.Time // must carry a monotonic reading
@@ -182,7 +183,7 @@ func (k *Keeper) round(ctx context.Context) error {
 		return err
 	}
 	living := k.living(instances, began)
-	k.Living(len(living))
+	k.Living(living)
 	k.alone = len(living) == 1
 	var shared groups
 	if !k.alone { // otherwise all shops are ours

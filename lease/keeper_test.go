@@ -251,7 +251,7 @@ func start(t *testing.T, tab *table, name string) *lagerd {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	l := &lagerd{works: map[string]int64{}}
-	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(n int) { l.living.Store(int64(n)) }, Log: log, Now: time.Now})
+	k := lease.New(lease.Options{Leases: as{tab, name}, Holder: l, Instance: store.Instance{Instance: name}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(living map[string]bool) { l.living.Store(int64(len(living))) }, Log: log, Now: time.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { k.Run(ctx) })

@@ -57,7 +57,7 @@ func watch(t *testing.T, tab *table, ttl time.Duration) *journal {
 	log.SetLevel(logrus.InfoLevel)
 	log.SetOutput(io.Discard)
 	j := &journal{as: as{tab, "a"}, t: t, refuses: map[string]bool{}, works: map[string]int64{}, logged: hook, waits: map[string]time.Duration{}}
-	k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(int) {}, Log: log, Now: time.Now})
+	k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(map[string]bool) {}, Log: log, Now: time.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { k.Run(ctx) })
@@ -452,7 +452,7 @@ func TestStopWithoutDatabase(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			log, hook := test.NewNullLogger()
 			j := &journal{as: as{newTable(1), "a"}, t: t, fail: fail, refuses: map[string]bool{}, works: map[string]int64{}, logged: hook, waits: map[string]time.Duration{}}
-			k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(int) {}, Log: log, Now: time.Now})
+			k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(map[string]bool) {}, Log: log, Now: time.Now})
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			k.Run(ctx)
@@ -472,7 +472,7 @@ func TestStopDuringARound(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			log, hook := test.NewNullLogger()
 			j := &journal{as: as{newTable(1), "a"}, t: t, hang: hang, refuses: map[string]bool{}, works: map[string]int64{}, logged: hook, waits: map[string]time.Duration{}}
-			k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(int) {}, Log: log, Now: time.Now})
+			k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(map[string]bool) {}, Log: log, Now: time.Now})
 			ctx, cancel := context.WithCancel(t.Context())
 			began := time.Now()
 			time.AfterFunc(time.Second, cancel)

@@ -42,6 +42,7 @@ type Metrics struct {
 	logDropped     prometheus.Counter
 	logSkipped     prometheus.Counter
 	refusedCalls   *prometheus.CounterVec
+	notifications  *prometheus.CounterVec
 	shops          *prometheus.GaugeVec
 	totals         totals
 
@@ -54,6 +55,8 @@ type Metrics struct {
 	LastTick      prometheus.Gauge
 	ReloadOK      prometheus.Gauge
 	ReloadSuccess prometheus.Gauge
+
+	NotificationsWaiting prometheus.Gauge
 }
 
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
@@ -105,6 +108,7 @@ func NewMetrics(version string, outcomes ...string) *Metrics {
 		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls missing from the webhook log because it could not be written fast enough. Their hints are not lost."),
 		logSkipped:     counter("lagerd_webhook_log_skipped_total", "Calls without a valid code that were not recorded, because more come than are recorded of them."),
 		refusedCalls:   counters("lagerd_refused_calls_total", "Calls of the webhook endpoint with a wrong code, or a wrong token of Rackbeat's: of shops that exist (known), and others (unknown).", "shop"),
+		notifications:  counters("lagerd_notifications_total", "Tries to tell somebody what needs a person, and heartbeats, by channel and result: sent, failed (it is tried again), dropped (it could not be sent for three days).", "channel", "result"),
 		Leases:         gauge("lagerd_leases", "Shops this lagerd reconciles."),
 		Instances:      gauge("lagerd_instances", "Running lagerd that share this database, as this one sees them. One that died counts until lease.ttl."),
 		ShortOfCalls:   gauge("lagerd_shops_short_of_calls", "Shops that have used up the calls of the day that hints may make, at either service."),
@@ -114,6 +118,8 @@ func NewMetrics(version string, outcomes ...string) *Metrics {
 		ReloadOK:       gauge("lagerd_config_last_reload_successful", "1 if the last reload of the configuration succeeded, else 0."),
 		ReloadSuccess:  gauge("lagerd_config_last_reload_success_timestamp_seconds", "When the configuration was last read successfully."),
 		totals:         newTotals(r, gauge),
+
+		NotificationsWaiting: gauge("lagerd_notifications_waiting", "Messages that have not been sent yet, as the lagerd that sends them saw last; 0 on the others."),
 	}
 	m.registerOthers(version)
 	m.start(outcomes)
@@ -164,6 +170,11 @@ func (m *Metrics) start(outcomes []string) {
 	m.Shops(0, 0, nil)
 	for _, known := range []bool{true, false} {
 		m.refusedCalls.WithLabelValues(whose(known))
+	}
+	for _, channel := range []string{string(store.ChannelMail), string(store.ChannelWebhook), "heartbeat"} {
+		for _, result := range []string{"sent", "failed", "dropped"} {
+			m.notifications.WithLabelValues(channel, result)
+		}
 	}
 	for _, outcome := range []string{"ok", "failed"} {
 		m.passes.WithLabelValues(outcome)
@@ -233,6 +244,11 @@ func whose(known bool) string {
 		return "known"
 	}
 	return "unknown"
+}
+
+// Notified counts a try to tell somebody something.
+func (m *Metrics) Notified(channel, result string) {
+	m.notifications.WithLabelValues(channel, result).Inc()
 }
 
 // Called counts a call to e-conomic.

@@ -52,6 +52,7 @@ func ChangedSettings(before, after Shop) (list []SettingChange) {
 	differs("order-field", string(before.OrderField), string(after.OrderField))
 	differs("order-pattern", before.OrderPattern, after.OrderPattern)
 	differs("lang", string(before.Lang), string(after.Lang))
+	differs("email", before.Email, after.Email)
 	differs("webhook-setup", onOff(before.WebhookSetup), onOff(after.WebhookSetup))
 	return list
 }

@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/robfig/cron/v3"
+
+	"lagerd/config"
+	"lagerd/notify"
+	"lagerd/status"
+	"lagerd/store"
+)
+
+// NewOut returns where messages leave lagerd, as cfg says.
+func NewOut(cfg config.Config, version string) (notify.Out, error) {
+	c := cfg.Notify
+	out := notify.Out{Hidden: c.Secrets()}
+	if c.SMTPHost != "" {
+		var err error
+		out.Mailer, err = notify.NewMailer(notify.MailOptions{Host: c.SMTPHost, Port: c.SMTPPort, TLS: notify.TLS(c.SMTPTLS), User: c.SMTPUser, Password: c.SMTPPassword, From: c.From, Timeout: notify.Timeout})
+		if err != nil {
+			return out, err
+		}
+	}
+	if c.WebhookURL != "" || c.HeartbeatURL != "" {
+		out.Caller = notify.NewCaller(notify.CallerOptions{WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret, HeartbeatURL: c.HeartbeatURL, Timeout: notify.Timeout, UserAgent: "lagerd/" + version})
+	}
+	return out, nil
+}
+
+// Addresses returns where the operator's messages go, as cfg says.
+func Addresses(cfg config.Config) []notify.Address {
+	var list []notify.Address
+	for _, to := range cfg.Notify.To {
+		list = append(list, notify.Address{Channel: store.ChannelMail, Mail: to})
+	}
+	if cfg.Notify.WebhookURL != "" {
+		list = append(list, notify.Address{Channel: store.ChannelWebhook})
+	}
+	return list
+}
+
+// newNotifier returns what tells people what needs them, nil if cfg names nobody and no way.
+func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
+	out, err := NewOut(i.cfg, i.info.Version)
+	if err != nil || out.Mailer == nil && out.Caller == nil {
+		return nil, err
+	}
+	return notify.New(notify.Options{
+		Store: i.Store, Instance: i.info.Instance, Log: i.Log, Now: i.Now, NewID: uuid.NewString, Out: out,
+		Living: func() map[string]bool {
+			if living := i.living.Load(); living != nil {
+				return *living
+			}
+			return nil
+		},
+		Look: status.Look{
+			Pace:           status.Pace{SweepEvery: i.cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return ticks.Next(t.UTC()) }},
+			Limits:         status.CallLimits{EconomicDaily: i.cfg.Economic.DailyCalls, RackbeatDaily: i.cfg.Rackbeat.DailyCalls, RackbeatPerMinute: i.cfg.Rackbeat.CallsPerMinute},
+			AppPublicToken: i.cfg.Economic.AppPublicToken,
+		},
+		Settings: notify.Settings{Operator: Addresses(i.cfg), Owners: out.Mailer != nil, After: i.cfg.Notify.After, OwnersAfter: i.cfg.Notify.OwnersAfter, Every: i.cfg.Notify.Every},
+		Observe:  func(channel string, result notify.Result) { i.Metrics.Notified(channel, string(result)) },
+		Waiting:  func(messages int) { i.Metrics.NotificationsWaiting.Set(float64(messages)) },
+	}), nil
+}
