@@ -135,16 +135,16 @@ func TestDecide(t *testing.T) {
 		"over for both": {func(w *world) { w.need("a", "stock", "losses").run(2 * time.Hour).over().run(2 * time.Hour) },
 			[]string{"12:05 drift@example.dk: +stock/losses/1", "13:00 a@example.dk: +stock/losses/1", "14:05 drift@example.dk: -stock/losses/1", "14:05 a@example.dk: -stock/losses/1"}},
 		"over for a moment": {func(w *world) {
-			w.need("a", "stock", "losses").run(30 * time.Minute).over().run(3 * time.Minute).need("a", "stock", "losses").run(20 * time.Minute)
+			w.need("a", "stock", "losses").run(30*time.Minute).over().run(3*time.Minute).need("a", "stock", "losses").run(20 * time.Minute)
 		}, []string{"12:05 drift@example.dk: +stock/losses/1"}},
 		"again": {func(w *world) {
-			w.need("b", "shop", "no_good_tick").run(30 * time.Minute).over().run(30 * time.Minute).need("b", "shop", "no_good_tick").run(30 * time.Minute)
+			w.need("b", "shop", "no_good_tick").run(30*time.Minute).over().run(30*time.Minute).need("b", "shop", "no_good_tick").run(30 * time.Minute)
 		}, []string{"12:05 drift@example.dk: +shop/no_good_tick/1", "12:35 drift@example.dk: -shop/no_good_tick/1", "13:05 drift@example.dk: +shop/no_good_tick/1"}},
 		"another while the first waits": {func(w *world) {
-			w.need("a", "shop", "no_good_tick").run(4 * time.Minute).need("b", "shop", "no_good_tick").run(time.Hour)
+			w.need("a", "shop", "no_good_tick").run(4*time.Minute).need("b", "shop", "no_good_tick").run(time.Hour)
 		}, []string{"12:05 drift@example.dk: +shop/no_good_tick/2"}},
 		"another right after": {func(w *world) {
-			w.need("a", "shop", "no_good_tick").run(6 * time.Minute).need("b", "pdf", "pdf_fails").run(time.Hour)
+			w.need("a", "shop", "no_good_tick").run(6*time.Minute).need("b", "pdf", "pdf_fails").run(time.Hour)
 		}, []string{"12:05 drift@example.dk: +shop/no_good_tick/1", "12:20 drift@example.dk: +pdf/pdf_fails/1"}},
 		"what follows from being stopped": {func(w *world) {
 			w.need("a", "shop", "no_good_tick").need("a", "stock", "no_sweep").need("a", "shop", "hint_waits").run(3 * time.Hour)
