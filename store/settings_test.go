@@ -26,7 +26,7 @@ func TestChangedSettings(t *testing.T) {
 		want   string
 	}{
 		{"WebhookSetup", func(s *store.Shop) { s.WebhookSetup = false }, "webhook-setup: on → off"},
-		{"Email", func(s *store.Shop) { s.Email = "" }, "email: mette@example.dk → none"},
+		{"Email", func(s *store.Shop) { s.Email = "" }, "email: mette@example.dk → -"},
 		{"Lang", func(s *store.Shop) { s.Lang = lang.Danish }, "lang: en → da"},
 		{"GrantToken", func(s *store.Shop) { s.GrantToken = []byte("sealed 3") }, "grant-token: (new)"},
 		{"StockOn", func(s *store.Shop) { s.StockOn = false }, "stock: on → off"},
