@@ -40,7 +40,9 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string, columns int
 	add("order number in", string(s.OrderField))
 	add("order pattern", s.OrderPattern)
 	add("language", string(s.Lang))
-	add("e-mail", s.Email)
+	if s.Email != "" {
+		add("e-mail", s.Email)
+	}
 	add("webhook URL", webhookURL+"?")
 	if s.WebhookSetup {
 		add("webhook set-up", "allowed")
