@@ -38,19 +38,23 @@ func (l *loader) mail(c Notify) {
 	if c.From != "" {
 		l.mailAddress("notify.from", c.From)
 	}
-	if c.SMTPHost != "" && !validHost(c.SMTPHost) {
-		l.badKey("notify.smtp_host", "expected a host such as mail.example.dk, without a port (notify.smtp_port), got %q", shown("", c.SMTPHost))
-	}
 	if strings.ContainsFunc(c.SMTPUser, func(r rune) bool { return r < ' ' || r > '~' }) {
 		l.badKey("notify.smtp_user", "expected a name of printable characters, got %q", shown("", c.SMTPUser))
 	}
 	switch {
-	case c.SMTPHost == "" && len(c.To) > 0:
+	case c.SMTPHost != "":
+		l.mailServer(c)
+	case len(c.To) > 0:
 		l.badPair("notify.smtp_host", "notify.to", "expected the mail server that sends to notify.to, got none")
-		return
-	case c.SMTPHost == "":
-		return
-	case c.From == "":
+	}
+}
+
+// mailServer checks how mail is sent.
+func (l *loader) mailServer(c Notify) {
+	if !validHost(c.SMTPHost) {
+		l.badKey("notify.smtp_host", "expected a host such as mail.example.dk, without a port (notify.smtp_port), got %q", shown("", c.SMTPHost))
+	}
+	if c.From == "" {
 		l.badPair("notify.from", "notify.smtp_host", "expected the address from which lagerd sends mail, got none")
 	}
 	if c.SMTPTLS == "none" && !loopback(c.SMTPHost) {

@@ -171,8 +171,8 @@ func (r *round) follow(i store.Incident) {
 
 // tell decides a message to a recipient, if it is time.
 func (r *round) tell(to store.Recipient, c *recipientCase) error {
-	last, any := r.Last[to]
-	if !c.ready || any && r.Now.Sub(last) < r.Every {
+	last, before := r.Last[to]
+	if !c.ready || before && r.Now.Sub(last) < r.Every {
 		return nil
 	}
 	content := Content{Audience: to.Audience, Shop: to.Shop, At: r.Now.UTC(), Began: []Event{}, Over: []Event{}}

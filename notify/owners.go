@@ -166,8 +166,8 @@ func ownersText(c Content, id string, l lang.Lang) Text {
 		b.WriteString("\n")
 	}
 	say(lang.Text{
-		Danish:  "-- \nSådan så det ud %s (dansk tid). Mailen er sendt automatisk af det program, som\nholder din webshop opdateret. Besked %s: en med samme nummer siger det samme.\n",
-		English: "-- \nAs of %s (Danish time). Sent automatically by the program that keeps your\nwebshop up to date. Message %s: one with the same number says the same.\n",
+		Danish:  "-- \nSådan så det ud den %s (dansk tid).\nMailen er sendt automatisk af det program, som holder din webshop opdateret.\nBesked %s: en med samme nummer siger det samme.\n",
+		English: "-- \nAs of %s (Danish time).\nSent automatically by the program that keeps your webshop up to date.\nMessage %s: one with the same number says the same.\n",
 	}, danish(l, c.At), id)
 	name := func(e Event) string { name, _, _ := e.forOwner(l); return name }
 	return Text{Subject: c.Shop + ": " + subject(c, lang.Text{Danish: "prøve", English: "test"}.In(l), lang.Text{Danish: "overstået: ", English: "over: "}.In(l),

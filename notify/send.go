@@ -21,9 +21,9 @@ const (
 	// claimFor is longer than a message takes to be sent: then its lagerd has died. See Timeout.
 	claimFor = time.Minute
 
-	retryMin = 30 * time.Second
-	retryMax = 10 * time.Minute
-	dropTime = 3 * 24 * time.Hour
+	firstRetry   = 30 * time.Second
+	longestRetry = 10 * time.Minute
+	dropTime     = 3 * 24 * time.Hour
 )
 
 // Timeout is how long a step of sending may take: to connect, and to send.
@@ -141,10 +141,10 @@ func (n *Notifier) mark(ctx context.Context, m store.Message, now time.Time, fai
 
 // backoff returns how long a message waits after so many earlier tries.
 func backoff(tries int) time.Duration {
-	wait := retryMin
+	wait := firstRetry
 	for range tries {
-		if wait *= 2; wait >= retryMax {
-			return retryMax
+		if wait *= 2; wait >= longestRetry {
+			return longestRetry
 		}
 	}
 	return wait

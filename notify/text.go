@@ -113,7 +113,7 @@ func operatorsText(c Content, id string) Text {
 			wrap("noticed: ", danish(lang.English, *e.Since))
 		}
 	})
-	fmt.Fprintf(&b, "-- \nAs of %s. Times are Danish. `lagerd status` shows what is there now.\nMessage %s: one with the same number says the same.\n", danish(lang.English, c.At), id)
+	fmt.Fprintf(&b, "-- \nAs of %s (Danish time, as all times here).\n`lagerd status` shows what is there now.\nMessage %s: one with the same number says the same.\n", danish(lang.English, c.At), id)
 	return Text{Subject: "lagerd: " + subject(c, "test", "over: ", "and %d more", subjectOf), Body: b.String()}
 }
 
