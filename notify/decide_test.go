@@ -90,6 +90,9 @@ func (w *world) decide() {
 		if m.Channel == store.ChannelWebhook {
 			continue // says the same
 		}
+		if strings.Contains(string(m.Content), "null") {
+			w.t.Errorf("null in %s", m.Content)
+		}
 		var c notify.Content
 		if err := json.Unmarshal(m.Content, &c); err != nil {
 			w.t.Fatal(err)

@@ -232,7 +232,7 @@ const namesShown = 20
 // gather joins events that are alike, the most urgent first.
 func gather(list []Event) []Event {
 	slices.SortFunc(list, Event.compare)
-	var joined []Event
+	joined := []Event{} // [] in JSON
 	for _, e := range list {
 		last := len(joined) - 1
 		if last < 0 || e.Count == 0 || !joined[last].alike(e) {

@@ -172,10 +172,12 @@ func (m *Metrics) start(outcomes []string) {
 		m.refusedCalls.WithLabelValues(whose(known))
 	}
 	for _, channel := range []string{string(store.ChannelMail), string(store.ChannelWebhook), "heartbeat"} {
-		for _, result := range []string{"sent", "failed", "dropped"} {
+		for _, result := range []string{"sent", "failed"} {
 			m.notifications.WithLabelValues(channel, result)
 		}
 	}
+	m.notifications.WithLabelValues(string(store.ChannelMail), "dropped")
+	m.notifications.WithLabelValues(string(store.ChannelWebhook), "dropped")
 	for _, outcome := range []string{"ok", "failed"} {
 		m.passes.WithLabelValues(outcome)
 	}
