@@ -240,6 +240,8 @@ func TestHostileTexts(t *testing.T) {
 	show("shops", "instructions", "shop1234"+hostile)
 	show("webhooks", "shop1234"+hostile)
 	show("webhooks", "shop1234", "--offline")
+	show("notify", "shop1234")
+	show("notify", "shop1234"+hostile)
 	show("migrate")
 	show("keygen")
 	show("version")
