@@ -514,7 +514,7 @@ func TestMoveToRackbeatAndBack(t *testing.T) { //nolint:tparallel // its subtest
 		i.EnterAtRackbeat(s.Client, "shop1234", first, code, "the-token-of-rackbeat-of-shop1234")
 		move := func(from, to map[string]string, args ...string) {
 			t.Helper()
-			if out := i.command(append([]string{"shops", "set", "shop1234", "--yes"}, args...)...); !strings.Contains(out, "With the stock from there:") {
+			if out := i.command(append([]string{"shops", "set", "shop1234", "--yes"}, args...)...); !strings.Contains(strings.Join(strings.Fields(out), " "), "With the stock from there:") {
 				t.Errorf("%q says nothing of what would change:\n%s", args, out)
 			}
 			for deadline := time.Now().Add(20 * time.Second); ; {
