@@ -22,7 +22,7 @@ var layout = map[string]string{
 	"cli": "budget config daemon economic economic/webhooksapi engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal webhook",
 
 	"daemon":       "config engine plan secret status store systemd terminal webhook",
-	"export":       "plan store terminal",
+	"export":       "lang plan store terminal",
 	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
 	"reconcile":    "inbox plan source store",

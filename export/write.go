@@ -9,10 +9,10 @@ import (
 	"iter"
 	"strings"
 	"time"
-	_ "time/tzdata" // Danish time, on machines without time zones too
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"lagerd/lang"
 	"lagerd/terminal"
 )
 
@@ -137,11 +137,7 @@ const byteOrderMark = "\ufeff"
 func newCSV(w *bufio.Writer, o Options, names []string) (*asCSV, error) {
 	c := &asCSV{to: csv.NewWriter(w), raw: o.Raw, fields: make([]string, len(names))}
 	if o.Excel {
-		var err error
-		if c.excel, err = time.LoadLocation("Europe/Copenhagen"); err != nil {
-			return nil, fmt.Errorf("find Danish time: %w", err)
-		}
-		c.to.Comma = ';'
+		c.excel, c.to.Comma = lang.Denmark(), ';'
 		if _, err := w.WriteString(byteOrderMark); err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	_ "time/tzdata" // Danish time, on machines without time zones too
 
 	"lagerd/lang"
 	"lagerd/plan"
@@ -151,12 +150,9 @@ func subject(c Content, test, over, others string, name func(e Event) string) st
 
 // danish formats a time as a clock in Denmark shows it.
 func danish(l lang.Lang, t time.Time) string {
-	if copenhagen, err := time.LoadLocation("Europe/Copenhagen"); err == nil { // always: the zones are built in
-		t = t.In(copenhagen)
-	}
+	t = t.In(lang.Denmark())
 	if l == lang.English {
 		return t.Format("2 January 2006 15:04")
 	}
-	months := []string{"januar", "februar", "marts", "april", "maj", "juni", "juli", "august", "september", "oktober", "november", "december"}
-	return fmt.Sprintf("%d. %s %s", t.Day(), months[t.Month()-1], t.Format("2006 kl. 15.04"))
+	return lang.DanishDate(t) + t.Format(" 2006 kl. 15.04")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/store"
 	"lagerd/webhook"
@@ -21,33 +22,27 @@ func (danish) units() units {
 }
 
 func (danish) when(t time.Time) (day, clock string) {
-	t = t.In(copenhagen())
+	t = t.In(lang.Denmark())
 	weekdays := [...]string{"Søndag", "Mandag", "Tirsdag", "Onsdag", "Torsdag", "Fredag", "Lørdag"}
 	zone, _ := t.Zone()
 	kind := "dansk tid"
 	if t.IsDST() {
 		kind = "dansk sommertid"
 	}
-	return fmt.Sprintf("%s den %s %d (%s, %s)", weekdays[t.Weekday()], danishDate(t), t.Year(), kind, zone), t.Format("15:04:05")
-}
-
-// danishDate returns the day and the month: "1. januar".
-func danishDate(t time.Time) string {
-	months := [...]string{"januar", "februar", "marts", "april", "maj", "juni", "juli", "august", "september", "oktober", "november", "december"}
-	return fmt.Sprintf("%d. %s", t.Day(), months[t.Month()-1])
+	return fmt.Sprintf("%s den %s %d (%s, %s)", weekdays[t.Weekday()], lang.DanishDate(t), t.Year(), kind, zone), t.Format("15:04:05")
 }
 
 // at returns a time within a sentence: with its day unless that is today's.
 func (danish) at(t, now time.Time) string {
-	t, now = t.In(copenhagen()), now.In(copenhagen())
+	t, now = t.In(lang.Denmark()), now.In(lang.Denmark())
 	clock := t.Format("kl. 15:04:05 MST")
 	switch {
 	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
 		return clock
 	case t.Year() == now.Year():
-		return "den " + danishDate(t) + " " + clock
+		return "den " + lang.DanishDate(t) + " " + clock
 	}
-	return fmt.Sprintf("den %s %d %s", danishDate(t), t.Year(), clock)
+	return fmt.Sprintf("den %s %d %s", lang.DanishDate(t), t.Year(), clock)
 }
 
 // the names what the story is about.
@@ -72,9 +67,9 @@ func (l danish) title(s Story) string {
 }
 
 func (danish) labels(s Story) labels {
-	since := s.Since.In(copenhagen())
+	since := s.Since.In(lang.Denmark())
 	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:",
-		nothing: fmt.Sprintf("Intet er noteret siden den %s %d.", danishDate(since), since.Year())}
+		nothing: fmt.Sprintf("Intet er noteret siden den %s %d.", lang.DanishDate(since), since.Year())}
 }
 
 // holding returns a stock with what it counts.
@@ -155,7 +150,7 @@ func (danish) date(text string) string {
 	if err != nil {
 		return text
 	}
-	return fmt.Sprintf("%s %d", danishDate(t), t.Year())
+	return fmt.Sprintf("%s %d", lang.DanishDate(t), t.Year())
 }
 
 func (l danish) former(s Story) []string {
@@ -566,7 +561,7 @@ func (l danish) found(c Change) string {
 	return text
 }
 
-func (danish) minute(t time.Time) string { return t.In(copenhagen()).Format("15:04") }
+func (danish) minute(t time.Time) string { return t.In(lang.Denmark()).Format("15:04") }
 
 func (l danish) action(s Story, a Action) string {
 	who := a.Account

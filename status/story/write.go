@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // Danish time, on machines without time zones too
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
@@ -246,13 +245,4 @@ func (u units) size(bytes int) string {
 		return fmt.Sprint(bytes, " bytes")
 	}
 	return u.decimal(decimal.New(int64(bytes), -3).Round(0)) + " kB"
-}
-
-// copenhagen is Danish time.
-func copenhagen() *time.Location {
-	zone, err := time.LoadLocation("Europe/Copenhagen")
-	if err != nil {
-		return time.UTC // it is built in
-	}
-	return zone
 }
