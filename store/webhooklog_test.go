@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -172,6 +173,99 @@ func TestWebhookSetupIsASetting(t *testing.T) {
 			if one.WebhookSetup != on || len(all) != 1 || all[0].WebhookSetup != on {
 				t.Errorf("set to %t: %t, %+v", on, one.WebhookSetup, all)
 			}
+		}
+	})
+}
+
+// TestWebhooksOfMany: what the logs of several shops have in groups, and when each had its last call
+// with an outcome.
+func TestWebhooksOfMany(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		call := func(shop string, slot int, kind plan.Kind, status int, outcome string, minute int) store.WebhookCall {
+			return store.WebhookCall{Shop: shop, Slot: slot, CalledAt: store.At(noon.Add(time.Duration(minute) * time.Minute)), Method: "POST", Kind: kind, Status: status, Outcome: outcome}
+		}
+		must(t, s.PutWebhookCalls(t.Context(), []store.WebhookCall{
+			call("shop1", 1, plan.KindStock, 200, "recorded", 1), call("shop1", 2, plan.KindStock, 200, "recorded", 3), call("shop1", 3, plan.KindInvoice, 200, "recorded", 2),
+			call("shop1", 4, "", 400, "bad_type", 4), call("shop1", -1, plan.KindStock, 403, "refused", 5), call("shop2", 1, plan.KindStock, 400, "merge_field", 6), call("shop3", 1, plan.KindStock, 200, "recorded", 7),
+			call("", 1, plan.KindStock, 403, "refused", 9),
+		}))
+		groups, err := s.CallGroups(t.Context(), []string{"shop1", "shop2", "none"})
+		must(t, err)
+		var got []string
+		for shop, list := range groups {
+			for _, g := range list {
+				got = append(got, fmt.Sprintf("%s %s %s %d: %d, %s to %s", shop, g.Kind, g.Outcome, g.Status, g.Count, g.First.Sub(noon), g.Last.Sub(noon)))
+			}
+		}
+		slices.Sort(got)
+		want := []string{"shop1  bad_type 400: 1, 4m0s to 4m0s", "shop1 invoice recorded 200: 1, 2m0s to 2m0s", "shop1 stock recorded 200: 2, 1m0s to 3m0s", "shop1 stock refused 403: 1, 5m0s to 5m0s", "shop2 stock merge_field 400: 1, 6m0s to 6m0s"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the groups (-want +got):\n%s", diff)
+		}
+		last, err := s.LastCalls(t.Context(), []string{"refused", "bad_type", "merge_field"})
+		must(t, err)
+		if len(last) != 2 || !last["shop1"].Equal(noon.Add(5*time.Minute)) || !last["shop2"].Equal(noon.Add(6*time.Minute)) {
+			t.Errorf("the last calls: %v", last)
+		}
+		for name, read := range map[string]func() (int, error){
+			"groups": func() (int, error) { list, err := s.CallGroups(t.Context(), nil); return len(list), err },
+			"last":   func() (int, error) { list, err := s.LastCalls(t.Context(), nil); return len(list), err },
+		} {
+			if n, err := read(); n != 0 || err != nil {
+				t.Errorf("%s of nothing: %d, %v", name, n, err)
+			}
+		}
+	})
+}
+
+// TestAnnouncedOfMany: the latest changes of each kind and source, and whether a webhook ever came,
+// are what Announcements has of each shop.
+func TestAnnouncedOfMany(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		shops := []string{"shop1", "shop2", "shop3"}
+		for _, shop := range shops {
+			fence := store.Fence{Shop: shop, Dataset: store.Dataset(shop), StockDataset: store.Dataset(shop), StockSource: store.SourceEconomic, Generation: 1, Token: addShop(t, s, shop)}
+			if rows := s.Strings(t.Context(), "SELECT generation FROM shops WHERE shop = '"+shop+"'"); len(rows) == 1 {
+				_, _ = fmt.Sscan(rows[0], &fence.Generation)
+			}
+			for n := range 30 {
+				c := plan.Change{Kind: plan.KindStock, Number: fmt.Sprint(n), What: plan.WhatStock, Webhook: []plan.Webhook{plan.WebhookMissed, plan.WebhookNone, plan.WebhookMissed, plan.WebhookLate, plan.WebhookCame}[n%5], ObservedAt: noon}
+				if n%3 == 0 {
+					c.Kind, c.Webhook = plan.KindInvoice, plan.WebhookMissed
+				}
+				if shop == "shop3" {
+					c.Webhook = plan.WebhookNone
+				}
+				fence.Seq++
+				must(t, commit(t.Context(), s, fence, store.Applied{Changes: []plan.Change{c}}, noon.Add(time.Duration(n/2)*time.Minute))) // two at once
+			}
+		}
+		since := noon.Add(2 * time.Minute)
+		latest, err := s.LatestAnnounced(t.Context(), shops[:2], since, 7)
+		must(t, err)
+		if len(latest) != 4 {
+			t.Errorf("%d lists, expected two for each shop", len(latest))
+		}
+		for _, kind := range []plan.Kind{plan.KindStock, plan.KindInvoice} {
+			ever, err := s.EverAnnounced(t.Context(), shops, kind, store.SourceEconomic)
+			must(t, err)
+			for _, shop := range shops {
+				want, err := s.Announcements(t.Context(), shop, kind, store.SourceEconomic, since, 7)
+				must(t, err)
+				if shop != "shop3" {
+					if diff := cmp.Diff(want.Latest, latest[store.AnnouncedBy{Shop: shop, Kind: kind, Source: store.SourceEconomic}]); diff != "" {
+						t.Errorf("%s of %s (-want +got):\n%s", kind, shop, diff)
+					}
+				}
+				if ever[shop] != want.Ever {
+					t.Errorf("%s of %s: ever %t", kind, shop, ever[shop])
+				}
+			}
+		}
+		if ever, err := s.EverAnnounced(t.Context(), []string{"shop1"}, plan.KindStock, store.SourceRackbeat); err != nil || ever["shop1"] {
+			t.Errorf("of another source: %v, %v", ever, err)
 		}
 	})
 }
