@@ -129,7 +129,7 @@ func CountWebhooks(t WebhookType, s store.Shop, log []store.LoggedCall, changes 
 		if call.Kind != t.Kind() && call.Kind != "" { // "": its type could not be understood either
 			continue
 		}
-		of := f.class(call)
+		of := f.class(call.Outcome, call.Status)
 		switch {
 		case of == nil:
 			continue
@@ -147,10 +147,46 @@ func CountWebhooks(t WebhookType, s store.Shop, log []store.LoggedCall, changes 
 	return f
 }
 
+// CountWebhookGroups counts a shop's webhooks of a type as CountWebhooks does, from what the log has
+// in groups. It suffices for each state above unknown_numbers in the table of HealthOf: the numbers
+// are not known, nor is it when wrong calls began if some came before the last accepted one.
+func CountWebhookGroups(t WebhookType, s store.Shop, log []store.CallGroup, changes store.Announcements) WebhookFacts {
+	f := WebhookFacts{Expected: t.ExpectedBy(s), Changes: changes}
+	for _, g := range log {
+		if g.Kind == t.Kind() || g.Kind == "" {
+			f.class(g.Outcome, g.Status).addGroup(g)
+		}
+	}
+	if f.Accepted.Count == 0 {
+		return f
+	}
+	for _, c := range []*Calls{&f.WrongCode, &f.WrongToken, &f.MergeField, &f.WrongData} {
+		switch last := f.Accepted.Last; {
+		case !c.Last.After(last):
+			*c = Calls{}
+		case !c.First.After(last):
+			c.First = time.Time{}
+		}
+	}
+	return f
+}
+
+// addGroup adds calls. On nil it does nothing.
+func (c *Calls) addGroup(g store.CallGroup) {
+	if c == nil {
+		return
+	}
+	if c.Count == 0 || g.First.Before(c.First) {
+		c.First = g.First
+	}
+	c.Last = later(c.Last, g.Last)
+	c.Count += g.Count
+}
+
 // class returns where a call counts, nil if it says nothing.
-func (f *WebhookFacts) class(call store.LoggedCall) *Calls {
+func (f *WebhookFacts) class(outcome string, status int) *Calls {
 	const good = 200
-	switch call.Outcome {
+	switch outcome {
 	case webhook.OutcomeTried, webhook.OutcomePlaceholder: // a person with a browser
 		return nil
 	case webhook.OutcomeRefused:
@@ -161,12 +197,21 @@ func (f *WebhookFacts) class(call store.LoggedCall) *Calls {
 		return &f.WrongData
 	}
 	switch {
-	case call.Status == good:
+	case status == good:
 		return &f.Accepted
-	case call.Outcome == webhook.OutcomeMergeField:
+	case outcome == webhook.OutcomeMergeField:
 		return &f.MergeField
 	}
 	return nil // lagerd's own trouble, or a call that is not e-conomic's
+}
+
+// WrongOutcomes returns the outcomes that calls with something wrong may have.
+func WrongOutcomes() []string {
+	var f WebhookFacts
+	return slices.DeleteFunc(webhook.Outcomes(), func(outcome string) bool {
+		of := f.class(outcome, 0)
+		return of == nil || of == &f.Accepted
+	})
 }
 
 // lastCame returns when an accepted call came last, as far as that is known.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
+	"lagerd/webhook"
 )
 
 var hookNoon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -138,6 +141,59 @@ func TestHealthOf(t *testing.T) {
 		if state != c.want || !since.Equal(want) {
 			t.Errorf("%s: %s since %s, expected %s since %s", c.name, state, since, c.want, want)
 		}
+		grouped, since := status.HealthOf(status.CountWebhookGroups(status.WebhookStock, kept, groups(hookLog(plan.KindStock, c.log...)), announced(c.changes...)))
+		if decided := []status.WebhookState{status.WebhooksNever, status.WebhooksStopped, status.WebhooksWrongCode, status.WebhooksWrongToken, status.WebhooksMergeField, status.WebhooksWrongData}; slices.Contains(decided, c.want) != slices.Contains(decided, grouped) ||
+			slices.Contains(decided, c.want) && (grouped != c.want || !since.Equal(want)) {
+			t.Errorf("%s, in groups: %s since %s, expected %s since %s", c.name, grouped, since, c.want, want)
+		}
+	}
+}
+
+// groups groups a log as the database does.
+func groups(log []store.LoggedCall) []store.CallGroup {
+	type key struct {
+		kind    plan.Kind
+		outcome string
+		status  int
+	}
+	of := map[key]store.CallGroup{}
+	for _, c := range log { // newest first
+		k := key{c.Kind, c.Outcome, c.Status}
+		g, known := of[k]
+		if !known {
+			g = store.CallGroup{Kind: c.Kind, Outcome: c.Outcome, Status: c.Status, Last: c.CalledAt.Time}
+		}
+		g.Count++
+		g.First = c.CalledAt.Time
+		of[k] = g
+	}
+	return slices.Collect(maps.Values(of))
+}
+
+// TestWrongBeforeAndAfter: in groups it is not known when wrong calls began if there were some before
+// the last accepted one.
+func TestWrongBeforeAndAfter(t *testing.T) {
+	t.Parallel()
+	log := hookLog(plan.KindStock, "12 bad_token", "11 bad_token", "10 recorded A", "9 bad_token")
+	f := status.CountWebhookGroups(status.WebhookRackbeat, store.Shop{StockOn: true}, groups(log), store.Announcements{})
+	if state, since := status.HealthOf(f); state != status.WebhooksWrongToken || !since.IsZero() {
+		t.Errorf("%s since %s", state, since)
+	}
+}
+
+// TestWrongOutcomes: a call with one of them is not accepted, and somebody has to do something about
+// it; after a call with another one nobody has.
+func TestWrongOutcomes(t *testing.T) {
+	t.Parallel()
+	wrong := status.WrongOutcomes()
+	for _, outcome := range webhook.Outcomes() {
+		f := status.CountWebhookGroups(status.WebhookStock, store.Shop{StockOn: true}, []store.CallGroup{{Kind: plan.KindStock, Outcome: outcome, Status: 400, Count: 1, First: hookAt(1), Last: hookAt(1)}}, store.Announcements{})
+		if state, _ := status.HealthOf(f); slices.Contains(wrong, outcome) == (state == status.WebhooksNever) {
+			t.Errorf("after %s: %s, and it is among the wrong ones: %t", outcome, state, slices.Contains(wrong, outcome))
+		}
+	}
+	if len(wrong) != 8 {
+		t.Errorf("%d wrong outcomes: %q", len(wrong), wrong)
 	}
 }
 

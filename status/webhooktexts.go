@@ -90,7 +90,7 @@ func HealthIn(l lang.Lang, t WebhookType, s WebhookState) (says, toDo string) {
 // Advice returns what to do about a call of a type that was not received, "" if there is nothing.
 func Advice(l lang.Lang, t WebhookType, call store.LoggedCall) string {
 	var f WebhookFacts
-	f.class(call).add(call)
+	f.class(call.Outcome, call.Status).add(call)
 	state, _ := f.wrong(true)
 	if state == "" {
 		return ""
