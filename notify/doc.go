@@ -6,7 +6,8 @@
 // [Decide] is pure: from what is there now, what was told and the settings it computes which
 // messages go to whom, and which incidents change. A [Notifier] acts: one lagerd of several, which
 // holds the row of the table notifying, runs a round every half minute, in a number of statements
-// that does not grow with the shops.
+// that does not grow with the shops. Of webhooks' health it looks at the shops where something has
+// moved (watch.go): a change was found without its webhook, or a call was not accepted.
 //
 //  1. What is decided is stored in one transaction with its messages, by the lagerd that holds the
 //     row: nothing is told twice because two decided, or forgotten because one died.

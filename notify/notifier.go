@@ -3,13 +3,10 @@ package notify
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
-	"lagerd/lang"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -21,10 +18,6 @@ const (
 	holdFor     = 4 * roundEvery
 	keepFor     = 30 * 24 * time.Hour // messages, once they have ended
 	pruneEvery  = time.Hour
-
-	// lookAt is how many shops' webhooks a decision looks at: the shops take turns. A shop takes up
-	// to eight statements.
-	lookAt = 25
 )
 
 // Options are a Notifier's dependencies. All except Living's result are required.
@@ -61,8 +54,7 @@ const Heartbeat = "heartbeat"
 // Notifier tells people what needs them. It is not safe for concurrent use.
 type Notifier struct {
 	Options
-	webhooks  WebhooksOf
-	lookedAt  string // the last shop whose webhooks were looked at
+	watch     watch
 	decidedAt time.Time
 	beatAt    time.Time
 	prunedAt  time.Time
@@ -70,7 +62,7 @@ type Notifier struct {
 }
 
 // New returns a Notifier.
-func New(o Options) *Notifier { return &Notifier{Options: o, webhooks: WebhooksOf{}} }
+func New(o Options) *Notifier { return &Notifier{Options: o, watch: watch{shops: map[string]watched{}}} }
 
 // Run tells people what needs them until ctx is done, whenever this lagerd is the one that does.
 func (n *Notifier) Run(ctx context.Context) {
@@ -170,10 +162,10 @@ func (n *Notifier) decide(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := n.lookAtWebhooks(ctx, look.Shops); err != nil {
+	if err := n.lookAtWebhooks(ctx, now, look.Shops); err != nil {
 		return err
 	}
-	x.Matters = MattersOf(look, look.Overview(), n.webhooks)
+	x.Matters = MattersOf(look, look.Overview(), n.watch.webhooks())
 	if x.Incidents, err = n.Store.Incidents(ctx); err != nil {
 		return err
 	}
@@ -213,51 +205,6 @@ func (n *Notifier) look(ctx context.Context) (status.Look, error) {
 	l.Shops, err = n.Store.Overview(ctx)
 	l.Now = n.Now()
 	return l, err
-}
-
-// lookAtWebhooks looks at the webhooks of the next few shops.
-func (n *Notifier) lookAtWebhooks(ctx context.Context, list []store.ShopStatus) error {
-	exist := make(map[string]store.Shop, len(list))
-	for _, st := range list {
-		exist[st.Shop.Shop] = st.Shop
-	}
-	maps.DeleteFunc(n.webhooks, func(shop string, _ []status.WebhookHealth) bool { _, is := exist[shop]; return !is })
-	for _, name := range next(slices.Sorted(maps.Keys(exist)), n.lookedAt, lookAt) {
-		health, err := n.health(ctx, exist[name])
-		if err != nil {
-			return err
-		}
-		n.webhooks[name], n.lookedAt = health, name
-	}
-	return nil
-}
-
-// next returns the names after one, at most so many, and goes on with the first.
-func next(names []string, after string, most int) []string {
-	at, found := slices.BinarySearch(names, after)
-	if found {
-		at++
-	}
-	return slices.Concat(names[at:], names[:at])[:min(most, len(names))]
-}
-
-// webhooksSince is how far back changes are counted, as by `lagerd webhooks`.
-const webhooksSince = 7 * 24 * time.Hour
-
-func (n *Notifier) health(ctx context.Context, shop store.Shop) ([]status.WebhookHealth, error) {
-	log, err := n.Store.WebhookLog(ctx, shop.Shop)
-	if err != nil {
-		return nil, err
-	}
-	var list []status.WebhookHealth
-	for _, t := range status.WebhookTypes(shop) {
-		changes, err := n.Store.Announcements(ctx, shop.Shop, t.Kind(), t.Source(), n.Now().Add(-webhooksSince), status.WebhooksJudged)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, status.HealthOfWebhooks(t, status.CountWebhooks(t, shop, log, changes), lang.English))
-	}
-	return list, nil
 }
 
 // beat calls the heartbeat's address: that this lagerd runs and the database answers.
