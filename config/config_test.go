@@ -694,3 +694,26 @@ func TestPastedSecrets(t *testing.T) {
 		t.Errorf("a DSN and a key with byte order marks: %q: %v", cfg.Database.DSN.Reveal(), err)
 	}
 }
+
+// TestCheckNotifyURL: https, or this machine, and nothing that would be shown elsewhere.
+func TestCheckNotifyURL(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"https://hooks.example.dk/lagerd/T0/x": "", "https://192.168.1.7:8443/": "", "http://127.0.0.1:8080/a": "", "http://localhost/a": "", "http://[::1]:1/": "",
+		"http://hooks.example.dk/":         "expected https://",
+		"http://192.168.1.7/":              "expected https://",
+		"ftp://hooks.example.dk/":          "expected a URL",
+		"hooks.example.dk":                 "expected a URL",
+		"https://":                         "expected a URL",
+		"":                                 "expected a URL",
+		"https://u:p@hooks.example.dk/":    "without user and password",
+		"https://hooks.example.dk/?code=x": "without parameters",
+		"https://hooks.example.dk/a b":     "without blanks",
+		"https://hooks.example.dk/" + strings.Repeat("x", 2048): "at most 2048 characters",
+	} {
+		err := config.CheckNotifyURL(address)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60q: %v, expected %q", address, err, want)
+		}
+	}
+}

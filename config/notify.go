@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -77,6 +78,24 @@ func (l *loader) mailAddress(key, is string) {
 		l.badKey(key, "expected an e-mail address such as drift@example.dk, got %q", shown("", is))
 	}
 }
+
+// CheckNotifyURL returns why no signed webhooks can be sent to an address, nil if they can be.
+func CheckNotifyURL(is string) error {
+	const key = "notify-url"
+	var l loader
+	l.url(key, is, true)
+	l.encrypted(key, is, "what it says")
+	if len(l.problems) == 0 && len(is) > longestURL {
+		return fmt.Errorf("expected a URL of at most %d characters, got %d", longestURL, len(is))
+	}
+	if len(l.problems) > 0 {
+		return errors.New(l.problems[0].What)
+	}
+	return nil
+}
+
+// longestURL is how long the address of a shop's webhook may be, so that it fits its column sealed.
+const longestURL = 2048
 
 // Secrets returns the secrets that lagerd sends when it tells somebody something.
 func (c Notify) Secrets() secret.Hidden {

@@ -44,9 +44,10 @@ type Kind string
 const (
 	GrantToken  Kind = "grant token"
 	RackbeatKey Kind = "Rackbeat key"
+	NotifyHook  Kind = "webhook for notifications" // its secret and its URL
 )
 
-var kinds = []Kind{GrantToken, RackbeatKey}
+var kinds = []Kind{GrantToken, RackbeatKey, NotifyHook}
 
 // context returns what a sealed text is bound to. A grant token is bound to the shop's name alone,
 // as it was before there were kinds; no shop's name contains the separator.
@@ -171,6 +172,11 @@ func (k *Keys) OpenGrant(shop string, sealed []byte) (string, error) {
 // OpenRackbeat opens a shop's Rackbeat key.
 func (k *Keys) OpenRackbeat(shop string, sealed []byte) (string, error) {
 	return k.Open(RackbeatKey, shop, sealed)
+}
+
+// OpenHook opens a shop's webhook for notifications.
+func (k *Keys) OpenHook(shop string, sealed []byte) (string, error) {
+	return k.Open(NotifyHook, shop, sealed)
 }
 
 // Check returns the master key's check value: 32 bytes that identify the master key and

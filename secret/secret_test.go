@@ -205,12 +205,12 @@ func TestKindsOfSecrets(t *testing.T) {
 		t.Errorf("a grant token of before: %q, %v", got, err)
 	}
 	sealed := map[secret.Kind][]byte{}
-	for _, kind := range []secret.Kind{secret.GrantToken, secret.RackbeatKey} {
+	for _, kind := range []secret.Kind{secret.GrantToken, secret.RackbeatKey, secret.NotifyHook} {
 		if sealed[kind], err = keys.Seal(kind, "shop1234", string(kind)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for as, open := range map[secret.Kind]func(string, []byte) (string, error){secret.GrantToken: keys.OpenGrant, secret.RackbeatKey: keys.OpenRackbeat} {
+	for as, open := range map[secret.Kind]func(string, []byte) (string, error){secret.GrantToken: keys.OpenGrant, secret.RackbeatKey: keys.OpenRackbeat, secret.NotifyHook: keys.OpenHook} {
 		for is, text := range sealed {
 			got, err := open("shop1234", text)
 			switch {

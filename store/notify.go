@@ -57,7 +57,7 @@ type Message struct {
 	Audience     Audience
 	Shop         string // whose owner it is for; "": the operator
 	Channel      Channel
-	Address      string // of mail; "": the configured webhook
+	Address      string // of mail; "": the webhook of the configuration, or of the shop
 	Content      []byte // JSON
 	State        MessageState
 	DecidedAt    time.Time
@@ -202,10 +202,17 @@ func (t *tx) deleteIncidents(keys []IncidentKey) {
 
 const selectMessages = "SELECT id, audience, shop, channel, address, content, state, decided_at, due_at, claimed_until, claims, ended_at, error FROM messages"
 
-// DueMessages returns messages of a channel that are to be sent at the time now, those due longest
-// first: none that a lagerd is sending.
-func (s *Store) DueMessages(ctx context.Context, channel Channel, now time.Time, limit int) ([]Message, error) {
-	list, err := s.messages(ctx, selectMessages+" WHERE state = 'waiting' AND due_at <= ? AND channel = ? AND (claimed_until IS NULL OR claimed_until <= ?) ORDER BY due_at, id LIMIT ?", At(now), channel, At(now), limit)
+// isDue selects messages that are to be sent at a time: none that a lagerd is sending.
+const isDue = "state = 'waiting' AND due_at <= ? AND (claimed_until IS NULL OR claimed_until <= ?)"
+
+// DueMessages returns messages of a channel for one of the audiences that are to be sent at the time
+// now, those due longest first.
+func (s *Store) DueMessages(ctx context.Context, channel Channel, to []Audience, now time.Time, limit int) ([]Message, error) {
+	args := []any{At(now), At(now), channel}
+	for _, audience := range to {
+		args = append(args, audience)
+	}
+	list, err := s.messages(ctx, selectMessages+" WHERE "+isDue+" AND channel = ? AND audience IN "+placeholders(1, len(to))+" ORDER BY due_at, id LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read the messages to send: %w", err)
 	}
@@ -270,6 +277,25 @@ func (s *Store) PostponeMessage(ctx context.Context, id string, due time.Time, t
 		return fmt.Errorf("postpone the message %s: %w", id, err)
 	}
 	return nil
+}
+
+// PostponeHook postpones the webhooks to a shop's owner that are due at the time now, as PostponeMessage
+// does, without a try of each.
+func (s *Store) PostponeHook(ctx context.Context, shop string, now, due time.Time, text string) error {
+	_, err := s.exec(ctx, "UPDATE messages SET due_at = ?, error = ? WHERE "+isDue+" AND channel = ? AND audience = ? AND shop = ?",
+		At(due), shorten(text, 500), At(now), At(now), ChannelWebhook, AudienceOwner, shop)
+	if err != nil {
+		return fmt.Errorf("postpone the webhooks of %s: %w", shop, err)
+	}
+	return nil
+}
+
+// HasNotifyHooks reports whether any shop's owner has a webhook.
+func (s *Store) HasNotifyHooks(ctx context.Context) (has bool, err error) {
+	if err := s.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM shops WHERE notify_origin <> '')").Scan(&has); err != nil {
+		return false, fmt.Errorf("read whether owners have webhooks: %w", err)
+	}
+	return has, nil
 }
 
 // CountWaitingMessages returns how many messages have not been sent yet.

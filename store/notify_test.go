@@ -86,7 +86,7 @@ func TestMessages(t *testing.T) {
 		must(t, s.Tell(ctx, "a", store.Told{Messages: []store.Message{one, hook}}))
 		due := func(at time.Time) []store.Message {
 			t.Helper()
-			list, err := s.DueMessages(ctx, store.ChannelMail, at, 10)
+			list, err := s.DueMessages(ctx, store.ChannelMail, []store.Audience{store.AudienceOperator, store.AudienceOwner}, at, 10)
 			must(t, err)
 			return list
 		}
@@ -119,6 +119,62 @@ func TestMessages(t *testing.T) {
 		must(t, s.PruneMessages(ctx, noon.Add(2*time.Hour)))
 		if all, err := s.Messages(ctx, "", 10); err != nil || len(all) != 1 || all[0].ID != "2" {
 			t.Errorf("after pruning: %+v: %v", all, err)
+		}
+	})
+}
+
+// TestHooksOfOwners: webhooks to owners are apart from the operator's; those of one that is away are
+// postponed together, without those that another lagerd is sending.
+func TestHooksOfOwners(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		take(t, s, "a", noon)
+		addShop(t, s, "shop1")
+		if has, err := s.HasNotifyHooks(ctx); err != nil || has {
+			t.Errorf("there are hooks: %t: %v", has, err)
+		}
+		must(t, s.SetShop(ctx, "shop1", noon, func(shop *store.Shop) error {
+			shop.NotifyOrigin, shop.NotifyHook = "https://hooks.example.dk", []byte("sealed")
+			return nil
+		}))
+		if has, err := s.HasNotifyHooks(ctx); err != nil || !has {
+			t.Errorf("there are hooks: %t: %v", has, err)
+		}
+		list, err := s.Shops(ctx)
+		must(t, err)
+		if len(list) != 1 || list[0].NotifyOrigin != "https://hooks.example.dk" || string(list[0].NotifyHook) != "sealed" {
+			t.Errorf("stored: %+v", list)
+		}
+		message := func(id string, to store.Audience, shop string, channel store.Channel) store.Message {
+			return store.Message{ID: id, Audience: to, Shop: shop, Channel: channel, Content: []byte("{}"), DecidedAt: noon, DueAt: noon}
+		}
+		claimed := message("3", store.AudienceOwner, "shop1", store.ChannelWebhook)
+		must(t, s.Tell(ctx, "a", store.Told{Messages: []store.Message{
+			message("1", store.AudienceOwner, "shop1", store.ChannelWebhook), message("2", store.AudienceOwner, "shop1", store.ChannelWebhook), claimed,
+			message("4", store.AudienceOwner, "shop2", store.ChannelWebhook), message("5", store.AudienceOwner, "shop1", store.ChannelMail), message("6", store.AudienceOperator, "", store.ChannelWebhook),
+		}}))
+		if ok, err := s.ClaimMessage(ctx, claimed, noon.Add(time.Minute)); !ok || err != nil {
+			t.Fatalf("claimed: %t: %v", ok, err)
+		}
+		due := func(to store.Audience, channel store.Channel, at time.Time) (ids string) {
+			t.Helper()
+			list, err := s.DueMessages(ctx, channel, []store.Audience{to}, at, 10)
+			must(t, err)
+			for _, m := range list {
+				ids += m.ID
+			}
+			return ids
+		}
+		if got := due(store.AudienceOwner, store.ChannelWebhook, noon) + " " + due(store.AudienceOperator, store.ChannelWebhook, noon) + " " + due(store.AudienceOwner, store.ChannelMail, noon); got != "124 6 5" {
+			t.Errorf("due: %s", got)
+		}
+		must(t, s.PostponeHook(ctx, "shop1", noon, noon.Add(5*time.Minute), "away"))
+		if got := due(store.AudienceOwner, store.ChannelWebhook, noon) + " " + due(store.AudienceOwner, store.ChannelWebhook, noon.Add(2*time.Minute)) + " " + due(store.AudienceOwner, store.ChannelMail, noon); got != "4 34 5" {
+			t.Errorf("due while shop1 is away: %s", got)
+		}
+		if got := due(store.AudienceOwner, store.ChannelWebhook, noon.Add(5*time.Minute)); len(got) != 4 {
+			t.Errorf("due later: %s", got)
 		}
 	})
 }

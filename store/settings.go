@@ -53,6 +53,12 @@ func ChangedSettings(before, after Shop) (list []SettingChange) {
 	differs("order-pattern", before.OrderPattern, after.OrderPattern)
 	differs("lang", string(before.Lang), string(after.Lang))
 	differs("email", before.Email, after.Email)
+	const hook = "notify-url"
+	if before.NotifyOrigin != after.NotifyOrigin {
+		differs(hook, before.NotifyOrigin, after.NotifyOrigin)
+	} else {
+		secret(hook, before.NotifyHook, after.NotifyHook)
+	}
 	differs("webhook-setup", onOff(before.WebhookSetup), onOff(after.WebhookSetup))
 	return list
 }

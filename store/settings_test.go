@@ -13,7 +13,7 @@ import (
 
 // aShop is a shop with a value in every setting.
 func aShop() store.Shop {
-	return store.Shop{Shop: "shop1234", Lang: lang.English, Email: "mette@example.dk", WebhookSetup: true, GrantToken: []byte("sealed 1"), StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceRackbeat, RackbeatKey: []byte("sealed 2"),
+	return store.Shop{Shop: "shop1234", Lang: lang.English, Email: "mette@example.dk", NotifyOrigin: "https://hooks.example.dk", NotifyHook: []byte("sealed 4"), WebhookSetup: true, GrantToken: []byte("sealed 1"), StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceRackbeat, RackbeatKey: []byte("sealed 2"),
 		RackbeatTokenHash: bytes.Repeat([]byte("x"), 64), Places: "1,4", StockDataset: "@7", InvoicesOn: true, InvoicesFrom: "2026-11-01", OrderField: plan.OrderInOtherReference, OrderPattern: `#(\d+)`,
 		PausedAt: store.At(noon), PauseReason: "stocktaking", Dataset: "shop1234", Generation: 7, CreatedAt: store.At(noon), UpdatedAt: store.At(noon)}
 }
@@ -27,6 +27,8 @@ func TestChangedSettings(t *testing.T) {
 	}{
 		{"WebhookSetup", func(s *store.Shop) { s.WebhookSetup = false }, "webhook-setup: on → off"},
 		{"Email", func(s *store.Shop) { s.Email = "" }, "email: mette@example.dk → -"},
+		{"NotifyOrigin", func(s *store.Shop) { s.NotifyOrigin, s.NotifyHook = "", nil }, "notify-url: https://hooks.example.dk → -"},
+		{"NotifyHook", func(s *store.Shop) { s.NotifyHook = []byte("sealed 5") }, "notify-url: (new)"},
 		{"Lang", func(s *store.Shop) { s.Lang = lang.Danish }, "lang: en → da"},
 		{"GrantToken", func(s *store.Shop) { s.GrantToken = []byte("sealed 3") }, "grant-token: (new)"},
 		{"StockOn", func(s *store.Shop) { s.StockOn = false }, "stock: on → off"},

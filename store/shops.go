@@ -54,7 +54,9 @@ type Shop struct {
 	PauseReason        string
 	WebhookSetup       bool      // lagerd may set up and switch on the shop's webhooks at e-conomic, when a person says so
 	Lang               lang.Lang // of its owner
-	Email              string    // of its owner; "": the owner is told nothing
+	Email              string    // of its owner; "": the owner is told nothing by mail
+	NotifyOrigin       string    // of the address of the owner's webhook, as it is shown: https://hooks.example.dk; "": there is none
+	NotifyHook         []byte    // sealed: the owner's webhook, see notify.Hook
 	Dataset            Dataset   // of the accepted agreement, where invoices are stored; see Store.AcceptAgreement
 	Generation         int64     // grows with every change to any shop; also in the lease's row, see Fence
 	CreatedAt          Time
@@ -305,7 +307,7 @@ func (s *Store) shopsWhere(ctx context.Context, where string, args ...any) ([]Sh
 	fail := func(err error) ([]Shop, error) { return nil, fmt.Errorf("read the shops: %w", err) }
 	// Not with gorm: with thousands of shops its reflection takes most of the startup time.
 	rows, err := s.conn.QueryContext(ctx, "SELECT shop, grant_token, stock_on, stock_figure, stock_source, rackbeat_key, rackbeat_token_hash, places, stock_dataset,"+
-		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, email, webhook_setup, dataset, generation, created_at, updated_at FROM shops WHERE "+where+" ORDER BY shop", args...)
+		" invoices_on, invoices_from, invoices_from_number, order_field, order_pattern, paused_at, pause_reason, lang, email, notify_origin, notify_hook, webhook_setup, dataset, generation, created_at, updated_at FROM shops WHERE "+where+" ORDER BY shop", args...)
 	if err != nil {
 		return fail(err)
 	}
@@ -314,7 +316,7 @@ func (s *Store) shopsWhere(ctx context.Context, where string, args ...any) ([]Sh
 	for rows.Next() {
 		var x Shop
 		if err := rows.Scan(&x.Shop, &x.GrantToken, &x.StockOn, &x.StockFigure, &x.StockSource, &x.RackbeatKey, &x.RackbeatTokenHash, &x.Places, &x.StockDataset,
-			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Lang, &x.Email, &x.WebhookSetup, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
+			&x.InvoicesOn, &x.InvoicesFrom, &x.InvoicesFromNumber, &x.OrderField, &x.OrderPattern, &x.PausedAt, &x.PauseReason, &x.Lang, &x.Email, &x.NotifyOrigin, &x.NotifyHook, &x.WebhookSetup, &x.Dataset, &x.Generation, &x.CreatedAt, &x.UpdatedAt); err != nil {
 			return fail(err)
 		}
 		shops = append(shops, x)
