@@ -13,6 +13,7 @@ import (
 	"lagerd/config"
 	"lagerd/secret"
 	"lagerd/store"
+	"lagerd/terminal"
 )
 
 type keygenCmd struct {
@@ -130,6 +131,9 @@ func listReentry(w io.Writer, shops []store.Shop) error {
 		fmt.Fprintf(w, "  lagerd shops set %s --grant-token-file FILE      # its agreement's grant token\n", shop.Shop)
 		if len(shop.RackbeatKey) > 0 {
 			fmt.Fprintf(w, "  lagerd shops set %s --rackbeat-key-file FILE      # its Rackbeat account's key\n", shop.Shop)
+		}
+		if shop.NotifyOrigin != "" {
+			fmt.Fprintf(w, "  lagerd shops set %s --notify-url URL              # the webhook of its owner, at %s, with a new secret\n", shop.Shop, terminal.Escape(shop.NotifyOrigin))
 		}
 		fmt.Fprintf(w, "  lagerd shops rotate-code %[1]s                    # a new code, for its owner to enter at e-conomic\n", shop.Shop)
 	}

@@ -69,7 +69,7 @@ func showMessages(w io.Writer, list []store.Message, columns int) error {
 		}
 		to := m.Address
 		if m.Channel == store.ChannelWebhook {
-			to = "notify.webhook_url"
+			to = hookName(m)
 		}
 		table.Row(m.DecidedAt.UTC().Format(timeShown), string(m.State), strconv.Itoa(m.Claims), to)
 		table.Note(about)
@@ -80,23 +80,38 @@ func showMessages(w io.Writer, list []store.Message, columns int) error {
 	return table.Write(w, columns)
 }
 
+// hookName names the webhook that a message goes to.
+func hookName(m store.Message) string {
+	if m.Audience == store.AudienceOwner {
+		return "the webhook of " + m.Shop
+	}
+	return "notify.webhook_url"
+}
+
 // test sends a test to everybody that is told, and reports how each fared.
 func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
-	out, err := engine.NewOut(cfg, version())
+	out, err := engine.NewOut(cfg, version(), func(shop string, sealed []byte) (string, error) {
+		keys, err := loadKey(cfg, "webhook")
+		if err != nil {
+			return "", err
+		}
+		return keys.OpenHook(shop, sealed)
+	})
 	if err != nil {
 		return err
 	}
 	content := notify.Content{Audience: store.AudienceOperator, At: now().UTC(), Began: []notify.Event{}, Over: []notify.Event{}, Test: true}
 	addresses := engine.Addresses(cfg)
 	if cmd.Shop != "" {
-		switch {
-		case out.Mailer == nil:
-			return errors.New("no mail is sent: set notify.smtp_host and notify.from in the configuration")
-		case shop.Email == "":
-			return fmt.Errorf("%[1]s has no e-mail address of its owner: set it with `lagerd shops set %[1]s --email ADDRESS`", shop.Shop)
-		}
 		content.Audience, content.Shop = store.AudienceOwner, shop.Shop
-		addresses = []notify.Address{{Channel: store.ChannelMail, Mail: shop.Email}}
+		addresses = notify.OwnersAddresses(shop, out.Mailer != nil)
+		switch {
+		case len(addresses) > 0:
+		case shop.Email != "":
+			return errors.New("no mail is sent: set notify.smtp_host and notify.from in the configuration")
+		default:
+			return fmt.Errorf("%[1]s has neither an e-mail address of its owner nor a webhook: set one with `lagerd shops set %[1]s --email ADDRESS` or `--notify-url URL`", shop.Shop)
+		}
 	}
 	heartbeat := cmd.Shop == "" && cfg.Notify.HeartbeatURL != ""
 	if len(addresses) == 0 && !heartbeat {
@@ -119,9 +134,9 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
 		m := store.Message{ID: uuid.NewString(), Audience: content.Audience, Shop: content.Shop, Channel: a.Channel, Address: a.Mail, Content: text}
 		to := a.Mail
 		if a.Channel == store.ChannelWebhook {
-			to = "notify.webhook_url"
+			to = hookName(m)
 		}
-		report(to, sendTest(c.ctx, out, m, shop.Lang))
+		report(to, sendTest(c.ctx, out, m, shop))
 	}
 	if heartbeat {
 		ctx, cancel := context.WithTimeout(c.ctx, testsFor)
@@ -137,8 +152,8 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
 // testsFor is how long a test may take.
 const testsFor = 30 * time.Second
 
-func sendTest(ctx context.Context, out notify.Out, m store.Message, l lang.Lang) error {
+func sendTest(ctx context.Context, out notify.Out, m store.Message, shop store.Shop) error {
 	ctx, cancel := context.WithTimeout(ctx, testsFor)
 	defer cancel()
-	return out.Send(ctx, m, l, now())
+	return out.Send(ctx, m, shop, now())
 }

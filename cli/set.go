@@ -18,8 +18,10 @@ type setCmd struct {
 	AcceptAgreement bool   `help:"Accept that the token is for a different agreement than before; shows it and prompts."`
 	AcceptAccount   int64  `help:"Accept that the Rackbeat key is for a different account than before: the account's number." placeholder:"NUMBER"`
 	Offline         bool   `help:"Store a new grant token, Rackbeat key, source, figure or choice of places without checking it there, and without showing what would change."`
+	NewNotifySecret bool   `help:"Make another secret that signs the webhooks to --notify-url, and show it once. The former one is of no use from then on."`
 	consent
 	rackbeatFiles
+	notifyFlags
 	settings
 }
 
@@ -54,16 +56,21 @@ func (cmd setCmd) Run(c *call) error {
 	if err := cmd.preview(c, cfg, s, stock); err != nil {
 		return err
 	}
+	hook, err := cmd.hook(c, cfg, s)
+	if err != nil {
+		return err
+	}
 	var before store.Shop
 	err = stock.store(c.ctx, s, func(shop *store.Shop) error {
 		before = *shop
 		if sealed != nil {
 			shop.GrantToken = sealed
 		}
+		hook.store(shop)
 		return cmd.settings.apply(shop)
 	})
 	if err != nil {
-		return err
+		return hook.failed(err)
 	}
 	if accepted != 0 {
 		if err := s.AcceptAgreement(c.ctx, cmd.Shop, accepted, now()); err != nil {
@@ -77,6 +84,26 @@ func (cmd setCmd) Run(c *call) error {
 		}
 	}
 	return errors.Join(cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s), c.askTick(s, cfg, cmd.Shop))
+}
+
+// hook returns the webhook that the shop's owner is to have, whose secret it has shown.
+func (cmd setCmd) hook(c *call, cfg config.Config, s *store.Store) (newHook, error) {
+	if cmd.NotifyURL == nil && !cmd.NewNotifySecret {
+		return newHook{}, nil
+	}
+	shop, err := s.Shop(c.ctx, cmd.Shop)
+	if err != nil {
+		return newHook{}, err
+	}
+	keys, err := masterKey(c.ctx, cfg, s, false)
+	if err != nil {
+		return newHook{}, err
+	}
+	hook, err := cmd.notifyFlags.hook(keys, shop, cmd.NewNotifySecret)
+	if err != nil {
+		return hook, fmt.Errorf("nothing was changed for %s: %w", cmd.Shop, err)
+	}
+	return hook, hook.show(c, cmd.Shop)
 }
 
 // tell tells which settings have changed, or that none has, unless an accepted agreement has been

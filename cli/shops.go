@@ -180,6 +180,7 @@ type addCmd struct {
 	Offline        bool   `help:"Do not check the tokens and the settings with e-conomic and Rackbeat first."`
 	CodeFile       string `help:"File with an existing integration code, for a shop that moves here with its webhooks. Default: a new code." placeholder:"FILE"`
 	rackbeatFiles
+	notifyFlags
 	settings
 }
 
@@ -206,6 +207,11 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 	if _, err := s.Shop(c.ctx, cmd.Shop); err == nil {
 		return fmt.Errorf("add %s: %w", cmd.Shop, store.ErrShopExists)
 	}
+	hook, err := cmd.hook(keys, shop, false)
+	if err != nil {
+		return err
+	}
+	hook.store(&shop)
 	if err := oneFromInput(cmd.GrantTokenFile, cmd.CodeFile, cmd.RackbeatKeyFile, cmd.RackbeatWebhookTokenFile); err != nil {
 		return err
 	}
@@ -246,9 +252,12 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 			return fmt.Errorf("%s was not added: %w (--offline adds it unchecked)", cmd.Shop, err)
 		}
 	}
+	if err := hook.show(c, cmd.Shop); err != nil {
+		return err
+	}
 	hash := keys.HashCode(cmd.Shop, code)
 	if err := s.AddShop(c.ctx, shop, hash[:], now()); err != nil {
-		return err
+		return hook.failed(err)
 	}
 	if !cmd.Offline {
 		if err := errors.Join(s.SaveAgreementNumber(c.ctx, cmd.Shop, agreement), s.SaveStockAccount(c.ctx, cmd.Shop, account), asked.addCalls(c.ctx, s, cmd.Shop)); err != nil {

@@ -32,6 +32,7 @@ type Options struct {
 	Store        *store.Store
 	Open         func(shop string, sealed []byte) (grantToken string, err error)
 	OpenRackbeat func(shop string, sealed []byte) (key string, err error)
+	OpenHook     func(shop string, sealed []byte) (hook string, err error) // for notifications
 	Shops        Shops
 	Metrics      *status.Metrics
 	Log          logrus.FieldLogger

@@ -98,7 +98,7 @@ func newFixture(t *testing.T, set func(c *config.Config)) *fixture {
 	pace := engine.Usual()
 	pace.LookForFree, pace.Poll = 20*time.Millisecond, 50*time.Millisecond
 	f.Engine, err = engine.New(f.cfg, engine.Options{
-		Store: s, Open: opened, OpenRackbeat: opened, Shops: &shops{store: s},
+		Store: s, Open: opened, OpenRackbeat: opened, OpenHook: opened, Shops: &shops{store: s},
 		Metrics: f.metrics, Log: log, Now: time.Now, Pace: pace,
 		Jitter: func(time.Duration) time.Duration { return 0 },
 		Instance: func() store.Instance {

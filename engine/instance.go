@@ -35,7 +35,7 @@ type instance struct {
 	reconcile reconcile.Options
 	scheduler *schedule.Scheduler
 	keeper    *lease.Keeper
-	notifier  *notify.Notifier                // nil: nobody is to be told anything
+	notifier  *notify.Notifier
 	living    atomic.Pointer[map[string]bool] // the lagerds that are alive; nil: not known yet
 	begun     chan struct{}                   // closed when it has started
 	ctx       context.Context                 // for work on shops, set by run
@@ -177,9 +177,7 @@ func (i *instance) run(ctx context.Context) {
 	}
 	running.Go(func() { i.scheduler.Run(work) })
 	running.Go(func() { i.poll(ctx) })
-	if i.notifier != nil {
-		running.Go(func() { i.notifier.Run(ctx) })
-	}
+	running.Go(func() { i.notifier.Run(ctx) })
 	i.keeper.Run(ctx) // before it returns it drops every shop, which cancels its pass
 	stopWork()
 	running.Wait()

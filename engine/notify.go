@@ -12,10 +12,11 @@ import (
 	"lagerd/store"
 )
 
-// NewOut returns where messages leave lagerd, as cfg says.
-func NewOut(cfg config.Config, version string) (notify.Out, error) {
+// NewOut returns where messages leave lagerd, as cfg says. openHook decrypts the webhook of a shop's
+// owner.
+func NewOut(cfg config.Config, version string, openHook func(shop string, sealed []byte) (string, error)) (notify.Out, error) {
 	c := cfg.Notify
-	out := notify.Out{Hidden: c.Secrets()}
+	out := notify.Out{Hidden: c.Secrets(), OpenHook: openHook}
 	if c.SMTPHost != "" {
 		var err error
 		out.Mailer, err = notify.NewMailer(notify.MailOptions{Host: c.SMTPHost, Port: c.SMTPPort, TLS: notify.TLS(c.SMTPTLS), User: c.SMTPUser, Password: c.SMTPPassword, From: c.From, Timeout: notify.Timeout})
@@ -23,9 +24,7 @@ func NewOut(cfg config.Config, version string) (notify.Out, error) {
 			return out, err
 		}
 	}
-	if c.WebhookURL != "" || c.HeartbeatURL != "" {
-		out.Caller = notify.NewCaller(notify.CallerOptions{WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret, HeartbeatURL: c.HeartbeatURL, Timeout: notify.Timeout, UserAgent: "lagerd/" + version})
-	}
+	out.Caller = notify.NewCaller(notify.CallerOptions{WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret, HeartbeatURL: c.HeartbeatURL, Timeout: notify.Timeout, UserAgent: "lagerd/" + version})
 	return out, nil
 }
 
@@ -41,10 +40,10 @@ func Addresses(cfg config.Config) []notify.Address {
 	return list
 }
 
-// newNotifier returns what tells people what needs them, nil if cfg names nobody and no way.
+// newNotifier returns what tells people what needs them.
 func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
-	out, err := NewOut(i.cfg, i.info.Version)
-	if err != nil || out.Mailer == nil && out.Caller == nil {
+	out, err := NewOut(i.cfg, i.info.Version, i.OpenHook)
+	if err != nil {
 		return nil, err
 	}
 	return notify.New(notify.Options{
@@ -60,7 +59,7 @@ func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
 			Limits:         status.CallLimits{EconomicDaily: i.cfg.Economic.DailyCalls, RackbeatDaily: i.cfg.Rackbeat.DailyCalls, RackbeatPerMinute: i.cfg.Rackbeat.CallsPerMinute},
 			AppPublicToken: i.cfg.Economic.AppPublicToken,
 		},
-		Settings: notify.Settings{Operator: Addresses(i.cfg), Owners: out.Mailer != nil, After: i.cfg.Notify.After, OwnersAfter: i.cfg.Notify.OwnersAfter, Every: i.cfg.Notify.Every},
+		Settings: notify.Settings{Operator: Addresses(i.cfg), Mail: out.Mailer != nil, After: i.cfg.Notify.After, OwnersAfter: i.cfg.Notify.OwnersAfter, Every: i.cfg.Notify.Every},
 		Observe:  func(channel string, result notify.Result) { i.Metrics.Notified(channel, string(result)) },
 		Waiting:  func(messages int) { i.Metrics.NotificationsWaiting.Set(float64(messages)) },
 	}), nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"lagerd/lang"
 	"lagerd/store"
 )
 
@@ -20,7 +21,7 @@ type Address struct {
 // Settings are whom to tell, and how soon.
 type Settings struct {
 	Operator []Address // none: the operator is told nothing
-	Owners   bool      // owners are told, by mail
+	Mail     bool      // mail can be sent: owners with an address are told by it
 
 	After       time.Duration // how long something lasts before the operator is told, or is over before anybody is
 	OwnersAfter time.Duration // how long something lasts before an owner is told
@@ -39,6 +40,7 @@ func (s Settings) after(a store.Audience) time.Duration {
 type Content struct {
 	Audience store.Audience `json:"audience"`       // operator, owner
 	Shop     string         `json:"shop,omitempty"` // whose owner it is for
+	Lang     lang.Lang      `json:"lang,omitempty"` // of what owners read
 	At       time.Time      `json:"at"`
 	Began    []Event        `json:"began"` // what needs somebody, the most urgent first
 	Over     []Event        `json:"over"`  // what no longer does
@@ -63,7 +65,7 @@ type Situation struct {
 //	                            has lasted for long enough and its last message is long enough ago
 //	yes          yes    no      gone since now; told as over, under the same conditions, then forgotten
 //	gone         yes    yes     noticed and told as before
-//	shop removed, or its owner without address          forgotten
+//	shop removed, or its owner without any address      forgotten
 func Decide(s Settings, x Situation, newID func() string) (store.Told, error) {
 	r := round{Settings: s, Situation: x, of: map[store.Recipient]*recipientCase{}, put: map[store.IncidentKey]store.Incident{}, newID: newID}
 	known := map[store.IncidentKey]bool{}
@@ -116,9 +118,20 @@ func (r *round) tells(k store.IncidentKey) bool {
 	case k.Shop != "" && !exists:
 		return false
 	case k.Audience == store.AudienceOwner:
-		return r.Owners && shop.Email != ""
+		return len(OwnersAddresses(shop, r.Mail)) > 0
 	}
 	return len(r.Operator) > 0
+}
+
+// OwnersAddresses returns where messages to a shop's owner go. mail says whether mail can be sent.
+func OwnersAddresses(shop store.Shop, mail bool) (list []Address) {
+	if mail && shop.Email != "" {
+		list = append(list, Address{Channel: store.ChannelMail, Mail: shop.Email})
+	}
+	if shop.NotifyOrigin != "" {
+		list = append(list, Address{Channel: store.ChannelWebhook})
+	}
+	return list
 }
 
 func (r *round) caseOf(k store.IncidentKey) *recipientCase {
@@ -196,7 +209,7 @@ func (r *round) tell(to store.Recipient, c *recipientCase) error {
 	}
 	addresses := r.Operator
 	if to.Audience == store.AudienceOwner {
-		addresses = []Address{{Channel: store.ChannelMail, Mail: r.Matters.Shops[to.Shop].Email}}
+		addresses = OwnersAddresses(r.Matters.Shops[to.Shop], r.Mail)
 	}
 	for _, a := range addresses {
 		r.told.Messages = append(r.told.Messages, store.Message{ID: r.newID(), Audience: to.Audience, Shop: to.Shop, Channel: a.Channel, Address: a.Mail, Content: text, DecidedAt: r.Now, DueAt: r.Now})

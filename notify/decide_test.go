@@ -15,7 +15,7 @@ import (
 )
 
 var settings = notify.Settings{
-	Operator: []notify.Address{{Channel: store.ChannelMail, Mail: "drift@example.dk"}, {Channel: store.ChannelWebhook}}, Owners: true,
+	Operator: []notify.Address{{Channel: store.ChannelMail, Mail: "drift@example.dk"}, {Channel: store.ChannelWebhook}}, Mail: true,
 	After: 5 * time.Minute, OwnersAfter: time.Hour, Every: 15 * time.Minute,
 }
 
@@ -87,8 +87,12 @@ func (w *world) decide() {
 	}
 	for _, m := range told.Messages {
 		w.last[store.Recipient{Audience: m.Audience, Shop: m.Shop}] = w.now
-		if m.Channel == store.ChannelWebhook {
+		to := m.Address
+		switch {
+		case m.Channel == store.ChannelWebhook && m.Audience == store.AudienceOperator:
 			continue // says the same
+		case m.Channel == store.ChannelWebhook:
+			to = "webhook of " + m.Shop
 		}
 		if strings.Contains(string(m.Content), "null") {
 			w.t.Errorf("null in %s", m.Content)
@@ -97,7 +101,7 @@ func (w *world) decide() {
 		if err := json.Unmarshal(m.Content, &c); err != nil {
 			w.t.Fatal(err)
 		}
-		line := w.now.Format("15:04 ") + m.Address + ":"
+		line := w.now.Format("15:04 ") + to + ":"
 		for _, e := range c.Began {
 			line += fmt.Sprintf(" +%s/%s/%d", e.Scope, e.Reason, e.Count)
 		}
@@ -164,6 +168,27 @@ func TestDecide(t *testing.T) {
 			w.shops["a"] = shop
 			w.need("a", "shop", "token_refused").run(3 * time.Hour)
 		}, []string{"12:05 drift@example.dk: +shop/token_refused/1"}},
+		"an owner with a webhook alone": {func(w *world) {
+			shop := w.shops["a"]
+			shop.Email, shop.NotifyOrigin = "", "https://hooks.example.dk"
+			w.shops["a"] = shop
+			w.need("a", "shop", "token_refused").run(3 * time.Hour)
+		}, []string{"12:05 drift@example.dk: +shop/token_refused/1", "13:00 webhook of a: +shop/token_refused/1"}},
+		"an owner with both": {func(w *world) {
+			shop := w.shops["a"]
+			shop.NotifyOrigin = "https://hooks.example.dk"
+			w.shops["a"] = shop
+			w.need("a", "shop", "token_refused").run(3 * time.Hour)
+		}, []string{"12:05 drift@example.dk: +shop/token_refused/1", "13:00 a@example.dk: +shop/token_refused/1", "13:00 webhook of a: +shop/token_refused/1"}},
+		"a webhook is taken away": {func(w *world) {
+			shop := w.shops["a"]
+			shop.Email, shop.NotifyOrigin = "", "https://hooks.example.dk"
+			w.shops["a"] = shop
+			w.need("a", "shop", "token_refused").run(2 * time.Hour)
+			shop.NotifyOrigin = ""
+			w.shops["a"] = shop
+			w.over().run(2 * time.Hour)
+		}, []string{"12:05 drift@example.dk: +shop/token_refused/1", "13:00 webhook of a: +shop/token_refused/1", "14:05 drift@example.dk: -shop/token_refused/1"}},
 		"a shop is removed": {func(w *world) {
 			w.need("a", "shop", "token_refused").run(2 * time.Hour)
 			delete(w.shops, "a")

@@ -30,7 +30,9 @@ type Event struct {
 	Numbers  int64               `json:"numbers,omitempty"`  // how many items or invoices
 	Number   string              `json:"number,omitempty"`   // the first of them
 	Detail   string              `json:"detail,omitempty"`   // for operators
-	Do       string              `json:"do,omitempty"`       // for operators
+	Title    string              `json:"title,omitempty"`    // for owners, in their language
+	Means    string              `json:"means,omitempty"`    // for owners, in their language
+	Do       string              `json:"do,omitempty"`       // for owners in their language
 	Link     string              `json:"link,omitempty"`     // at which an owner sets it right
 
 	advice string // Do for any shop
@@ -174,14 +176,14 @@ func eventsOf(v status.Shop, webhooks []status.WebhookHealth) []Event {
 // alone: it is hardly each owner's own.
 const mostShops = 10
 
-// addOwners adds for the owners with an address what they can do something about.
+// addOwners adds for the owners with a mail address or a webhook what they can do something about.
 func (m Matters) addOwners(appPublicToken string) {
 	have := map[string]int{}
 	for k := range m.Events {
 		have[k.What]++
 	}
 	owned := func(k store.IncidentKey) bool {
-		return k.Shop != "" && m.Shops[k.Shop].Email != "" && slices.Contains(forOwners, eventOf(store.Incident{IncidentKey: k}).Reason)
+		return k.Shop != "" && tellsOwner(m.Shops[k.Shop]) && slices.Contains(forOwners, eventOf(store.Incident{IncidentKey: k}).Reason)
 	}
 	keys := make([]store.IncidentKey, 0, len(m.Events))
 	for k := range m.Events {
@@ -209,6 +211,9 @@ func (m Matters) addOwners(appPublicToken string) {
 		}
 	}
 }
+
+// tellsOwner reports whether there is a way on which a shop's owner may be told.
+func tellsOwner(s store.Shop) bool { return s.Email != "" || s.NotifyOrigin != "" }
 
 // compare orders events: the most urgent first.
 func (e Event) compare(o Event) int {

@@ -48,8 +48,11 @@ const (
 	ResultDropped Result = "dropped" // it could not be sent for too long
 )
 
-// Heartbeat is the channel of heartbeats, beside those of messages.
-const Heartbeat = "heartbeat"
+// The channels of tries, beside those of messages.
+const (
+	Heartbeat    = "heartbeat"
+	OwnerWebhook = "owner_webhook"
+)
 
 // Notifier tells people what needs them. It is not safe for concurrent use.
 type Notifier struct {
@@ -58,11 +61,14 @@ type Notifier struct {
 	decidedAt time.Time
 	beatAt    time.Time
 	prunedAt  time.Time
+	taken     bool // it has been the one that does, perhaps still
 	lost      bool // the last heartbeat failed
 }
 
 // New returns a Notifier.
-func New(o Options) *Notifier { return &Notifier{Options: o, watch: watch{shops: map[string]watched{}}} }
+func New(o Options) *Notifier {
+	return &Notifier{Options: o, watch: watch{shops: map[string]watched{}}}
+}
 
 // Run tells people what needs them until ctx is done, whenever this lagerd is the one that does.
 func (n *Notifier) Run(ctx context.Context) {
@@ -90,6 +96,9 @@ func (n *Notifier) Run(ctx context.Context) {
 
 // release lets another lagerd go on at once.
 func (n *Notifier) release(ctx context.Context) {
+	if !n.taken {
+		return
+	}
 	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
@@ -104,6 +113,10 @@ func (n *Notifier) release(ctx context.Context) {
 
 // Round decides what is to be told, and sends what is due, if this lagerd is the one that does.
 func (n *Notifier) Round(ctx context.Context) error {
+	if useful, err := n.useful(ctx); !useful {
+		n.Waiting(0)
+		return err
+	}
 	now, err := n.clock(ctx)
 	if err != nil {
 		return err
@@ -113,13 +126,14 @@ func (n *Notifier) Round(ctx context.Context) error {
 		n.Waiting(0) // the other knows
 		return err
 	}
+	n.taken = true
 	if now.Sub(n.decidedAt) >= decideEvery && n.Living() != nil {
 		n.decidedAt = now
 		if err := n.decide(ctx, now); err != nil {
 			return ignoreTaken(err)
 		}
 	}
-	if n.Out.Caller != nil && n.Out.Caller.o.HeartbeatURL != "" && now.Sub(n.beatAt) >= beatEvery {
+	if n.Out.Caller.o.HeartbeatURL != "" && now.Sub(n.beatAt) >= beatEvery {
 		n.beatAt = now
 		n.beat(ctx)
 	}
@@ -136,6 +150,15 @@ func (n *Notifier) Round(ctx context.Context) error {
 		return n.Store.PruneMessages(ctx, now.Add(-keepFor))
 	}
 	return nil
+}
+
+// useful reports whether there is anybody to tell, or a heartbeat: by the configuration, or since a
+// shop's owner has a webhook.
+func (n *Notifier) useful(ctx context.Context) (bool, error) {
+	if len(n.Settings.Operator) > 0 || n.Settings.Mail || n.Out.Caller.o.HeartbeatURL != "" {
+		return true, nil
+	}
+	return n.Store.HasNotifyHooks(ctx)
 }
 
 // ignoreTaken returns nil if another lagerd has taken over, as after a long pause of this process.

@@ -49,13 +49,16 @@ func newStage(t *testing.T) *stage {
 		s.nodes = append(s.nodes, notify.New(notify.Options{
 			Store: s.store, Instance: name, Living: func() map[string]bool { return map[string]bool{"a": true, "b": true} },
 			Look:     status.Look{Pace: status.Pace{NextTick: func(t time.Time) time.Time { return t.Add(24 * time.Hour) }, SweepEvery: 24 * time.Hour}, Limits: status.CallLimits{EconomicDaily: 50_000, RackbeatDaily: 50_000, RackbeatPerMinute: 60}},
-			Settings: notify.Settings{Operator: []notify.Address{{Channel: store.ChannelMail, Mail: "drift@example.dk"}}, Owners: true, After: 5 * time.Minute, OwnersAfter: time.Hour, Every: 15 * time.Minute},
-			Out:      notify.Out{Mailer: mailer(t, mail, notify.TLSStart, trusting)},
+			Settings: notify.Settings{Operator: []notify.Address{{Channel: store.ChannelMail, Mail: "drift@example.dk"}}, Mail: true, After: 5 * time.Minute, OwnersAfter: time.Hour, Every: 15 * time.Minute},
+			Out:      notify.Out{Mailer: mailer(t, mail, notify.TLSStart, trusting), Caller: notify.NewCaller(notify.CallerOptions{Timeout: time.Second}), OpenHook: opened},
 			NewID:    newIDs(name), Now: s.clock, Log: log, Observe: func(string, notify.Result) {}, Waiting: func(int) {},
 		}))
 	}
 	return s
 }
+
+// opened returns a secret, which these tests store in the clear.
+func opened(_ string, sealed []byte) (string, error) { return string(sealed), nil }
 
 func newIDs(of string) func() string {
 	n := 0
@@ -86,11 +89,15 @@ func (s *stage) addHeld(name string) {
 	s.t.Helper()
 	shop := store.Shop{Shop: name, GrantToken: []byte("sealed"), StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic, InvoicesFrom: "2026-11-01", Email: name + "@example.dk"}
 	s.must(s.store.AddShop(s.t.Context(), shop, []byte("0123456789012345678901234567"+name), noon))
-	ctx := s.t.Context()
-	s.must(s.store.TakeLeases(ctx, []string{name}, "", "a", noon))
+	s.must(s.store.TakeLeases(s.t.Context(), []string{name}, "", "a", noon))
+	s.exec("INSERT INTO holds (shop, scope, reason, detail, since) VALUES (?, 'shop', 'token_refused', 'e-conomic answers 401', ?)", name, store.At(noon))
+}
+
+func (s *stage) exec(statement string, args ...any) {
+	s.t.Helper()
 	db, err := sql.Open("sqlite", s.path)
 	s.must(err)
-	_, err = db.ExecContext(ctx, "INSERT INTO holds (shop, scope, reason, detail, since) VALUES (?, 'shop', 'token_refused', 'e-conomic answers 401', ?)", name, store.At(noon))
+	_, err = db.ExecContext(s.t.Context(), statement, args...)
 	s.must(errors.Join(err, db.Close()))
 }
 
@@ -168,7 +175,7 @@ func TestKilledWhileSending(t *testing.T) {
 				t.Fatal("not claimed")
 			}
 			if c.sent {
-				s.must(s.nodes[0].Out.Send(t.Context(), list[0], lang.Danish, s.clock()))
+				s.must(s.nodes[0].Out.Send(t.Context(), list[0], store.Shop{Lang: lang.Danish}, s.clock()))
 			}
 			s.run(30*time.Minute, s.nodes[1]) // the other never does anything again
 			mails := s.mail.Mails()

@@ -106,6 +106,23 @@ func (e Event) forOwner(l lang.Lang) (name, means, do string) {
 	return name, r.means.In(l), r.do.In(l)
 }
 
+// forOwner returns the message as the webhook of an owner has it: with what mail says of each event.
+func (c Content) forOwner(l lang.Lang) Content {
+	told := func(list []Event) []Event {
+		with := make([]Event, len(list))
+		for i, e := range list {
+			with[i] = e
+			with[i].Title, with[i].Means, with[i].Do = e.forOwner(l)
+		}
+		return with
+	}
+	c.Lang, c.Began, c.Over = l, told(c.Began), told(c.Over)
+	for i := range c.Over { // nobody has to do anything
+		c.Over[i].Means, c.Over[i].Do = "", ""
+	}
+	return c
+}
+
 func andMore(l lang.Lang, n int64) string {
 	if n <= 0 {
 		return ""

@@ -81,6 +81,7 @@ func newInstallation(t testing.TB, shops int) *installation {
 		Store: i.store, Instance: "a", Living: func() map[string]bool { return map[string]bool{"a": true} },
 		Look:     status.Look{Pace: status.Pace{NextTick: func(t time.Time) time.Time { return t.Add(24 * time.Hour) }, SweepEvery: 24 * time.Hour}, Limits: status.CallLimits{EconomicDaily: 50_000, RackbeatDaily: 50_000, RackbeatPerMinute: 60}},
 		Settings: notify.Settings{Operator: []notify.Address{{Channel: store.ChannelMail, Mail: "drift@example.dk"}}, After: 5 * time.Minute, OwnersAfter: time.Hour, Every: 15 * time.Minute},
+		Out:      notify.Out{Caller: notify.NewCaller(notify.CallerOptions{})},
 		NewID:    newIDs("a"), Now: func() time.Time { return i.now }, Log: log, Observe: func(string, notify.Result) {}, Waiting: func(int) {},
 	})
 	return i

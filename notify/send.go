@@ -32,48 +32,79 @@ const Timeout = 10 * time.Second
 // Out is where messages leave lagerd.
 type Out struct {
 	Mailer *Mailer       // nil: no mail
-	Caller *Caller       // nil: neither webhooks nor heartbeats
+	Caller *Caller       // calls webhooks and heartbeats
 	Hidden secret.Hidden // what must not be in an error
+
+	// OpenHook decrypts the webhook of a shop's owner.
+	OpenHook func(shop string, sealed []byte) (string, error)
 }
 
-// errNoChannel is the error of a message whose channel has been removed from the configuration.
-var errNoChannel = errors.New("the configuration no longer has this channel (section notify)")
+var (
+	// errNoChannel is the error of a message whose channel has been removed from the configuration.
+	errNoChannel = errors.New("the configuration no longer has this channel (section notify)")
+	// errNoHook is the error of a message to a webhook that the shop no longer has.
+	errNoHook = errors.New("the shop's webhook was taken away")
+)
 
-// Send sends a message once, in its owner's language. An error that wraps errAway concerns others of
-// its channel too.
-func (o Out) Send(ctx context.Context, m store.Message, l lang.Lang, now time.Time) error {
+// Send sends a message once: to the operator, or to the owner of the shop in the owner's language. An
+// error that wraps errAway concerns others on the same way too.
+func (o Out) Send(ctx context.Context, m store.Message, shop store.Shop, now time.Time) error {
 	var c Content
 	if err := json.Unmarshal(m.Content, &c); err != nil {
 		return fmt.Errorf("read the message's content: %w", err)
 	}
 	switch {
 	case m.Channel == store.ChannelMail && o.Mailer != nil:
-		return o.Mailer.Send(ctx, Mail{ID: m.ID, To: m.Address, At: now, Text: TextOf(c, m.ID, l)})
-	case m.Channel == store.ChannelWebhook && o.Caller != nil && o.Caller.o.WebhookURL != "":
-		return o.Caller.Webhook(ctx, m.ID, m.Content, now)
+		return o.Mailer.Send(ctx, Mail{ID: m.ID, To: m.Address, At: now, Text: TextOf(c, m.ID, shop.Lang)})
+	case m.Channel == store.ChannelWebhook && m.Audience == store.AudienceOwner:
+		return o.sendHook(ctx, m.ID, c, shop, now)
+	case m.Channel == store.ChannelWebhook && o.Caller.Operators().URL != "":
+		return o.Caller.Webhook(ctx, o.Caller.Operators(), m.ID, m.Content, now)
 	}
 	return errNoChannel
 }
 
-// send sends what is due.
-func (n *Notifier) send(ctx context.Context) error {
-	for _, channel := range []store.Channel{store.ChannelMail, store.ChannelWebhook} {
-		if err := n.sendOn(ctx, channel); err != nil {
-			return err
-		}
+// sendHook sends a message to the webhook of a shop's owner.
+func (o Out) sendHook(ctx context.Context, id string, c Content, shop store.Shop, now time.Time) error {
+	if shop.NotifyOrigin == "" {
+		return errNoHook
 	}
-	return nil
+	text, err := o.OpenHook(shop.Shop, shop.NotifyHook)
+	if err != nil {
+		return fmt.Errorf("%w: store it again with `lagerd shops set %s --notify-url URL`", err, shop.Shop)
+	}
+	hook, err := OwnersHook(shop.Shop, text)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(c.forOwner(shop.Lang))
+	if err != nil {
+		return fmt.Errorf("write the webhook to the owner of %s: %w", shop.Shop, err)
+	}
+	return o.Caller.Webhook(ctx, hook, id, body, now)
+}
+
+// send sends what is due: what fails on one way delays none of the others.
+func (n *Notifier) send(ctx context.Context) error {
+	both := []store.Audience{store.AudienceOperator, store.AudienceOwner}
+	if err := n.sendOn(ctx, store.ChannelMail, both); err != nil {
+		return err
+	}
+	if err := n.sendOn(ctx, store.ChannelWebhook, both[:1]); err != nil {
+		return err
+	}
+	return n.sendHooks(ctx)
 }
 
 // sendOn sends what is due on a channel, until one message shows that it is of no use now.
-func (n *Notifier) sendOn(ctx context.Context, channel store.Channel) error {
+func (n *Notifier) sendOn(ctx context.Context, channel store.Channel, to []store.Audience) error {
 	began := n.Now()
 	for {
 		now, err := n.clock(ctx)
 		if err != nil {
 			return err
 		}
-		list, err := n.Store.DueMessages(ctx, channel, now, atOnce)
+		list, err := n.Store.DueMessages(ctx, channel, to, now, atOnce)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -89,18 +120,64 @@ func (n *Notifier) sendOn(ctx context.Context, channel store.Channel) error {
 	}
 }
 
+// sendHooks sends what is due to the webhooks of owners. Those of several shops are called at the
+// same time: one that does not answer delays no other.
+func (n *Notifier) sendHooks(ctx context.Context) error {
+	began := n.Now()
+	for n.Now().Sub(began) <= sendFor {
+		now, err := n.clock(ctx)
+		if err != nil {
+			return err
+		}
+		list, err := n.Store.DueMessages(ctx, store.ChannelWebhook, []store.Audience{store.AudienceOwner}, now, atOnce)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		of := map[string][]store.Message{}
+		for _, m := range list {
+			of[m.Shop] = append(of[m.Shop], m)
+		}
+		failed := make(chan error, len(of))
+		for _, its := range of {
+			go func() { failed <- n.sendHooksOf(ctx, its, now) }()
+		}
+		var errs []error
+		for range of {
+			errs = append(errs, <-failed)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendHooksOf sends messages to the webhook of one shop's owner. If it is away, those that are due wait
+// for the next try of the one that showed it.
+func (n *Notifier) sendHooksOf(ctx context.Context, list []store.Message, now time.Time) error {
+	for _, m := range list {
+		away, err := n.sendOne(ctx, m)
+		if err != nil {
+			return err
+		}
+		if away {
+			return n.Store.PostponeHook(ctx, m.Shop, now, now.Add(backoff(m.Claims)), "the webhook was not reached with an earlier message")
+		}
+	}
+	return nil
+}
+
 // sendOne claims, sends and marks a message. away says that others would not arrive either.
 func (n *Notifier) sendOne(ctx context.Context, m store.Message) (away bool, err error) {
-	l := lang.English
+	shop := store.Shop{Lang: lang.English}
 	if m.Shop != "" {
-		shop, err := n.Store.Shop(ctx, m.Shop)
+		shop, err = n.Store.Shop(ctx, m.Shop)
 		if errors.Is(err, store.ErrNoShop) {
 			return false, n.Store.EndMessage(ctx, m.ID, store.MessageDropped, n.Now(), "the shop was removed")
 		}
 		if err != nil {
 			return false, err
 		}
-		l = shop.Lang
 	}
 	now, err := n.clock(ctx)
 	if err != nil {
@@ -110,7 +187,7 @@ func (n *Notifier) sendOne(ctx context.Context, m store.Message) (away bool, err
 	if err != nil || !claimed {
 		return false, err
 	}
-	failed := n.Out.Send(ctx, m, l, now)
+	failed := n.Out.Send(ctx, m, shop, now)
 	// What was sent is marked although lagerd stops, or it would be sent again.
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
@@ -121,22 +198,35 @@ func (n *Notifier) sendOne(ctx context.Context, m store.Message) (away bool, err
 // mark stores how a try ended.
 func (n *Notifier) mark(ctx context.Context, m store.Message, now time.Time, failed error) error {
 	log := n.Log.WithFields(logrus.Fields{"message": m.ID, "audience": m.Audience, "shop": m.Shop, "channel": m.Channel, "tries": m.Claims + 1})
+	channel := channelOf(m)
 	if failed == nil {
-		n.Observe(string(m.Channel), ResultSent)
+		n.Observe(channel, ResultSent)
 		log.Info("notifications: message sent")
 		return n.Store.EndMessage(ctx, m.ID, store.MessageSent, now, "")
 	}
 	text := n.Out.Hidden.In(failed.Error())
 	log = log.WithField("error", text)
+	if errors.Is(failed, errNoHook) {
+		log.Info("notifications: message dropped")
+		return n.Store.EndMessage(ctx, m.ID, store.MessageDropped, now, text)
+	}
 	if now.Sub(m.DecidedAt) >= dropTime {
-		n.Observe(string(m.Channel), ResultDropped)
+		n.Observe(channel, ResultDropped)
 		log.Error("notifications: message dropped: it could not be sent for three days")
 		return n.Store.EndMessage(ctx, m.ID, store.MessageDropped, now, text)
 	}
-	n.Observe(string(m.Channel), ResultFailed)
+	n.Observe(channel, ResultFailed)
 	wait := backoff(m.Claims)
 	log.WithField("again_in", wait).Warn("notifications: message not sent: it is tried again")
 	return n.Store.PostponeMessage(ctx, m.ID, now.Add(wait), text)
+}
+
+// channelOf returns the channel as it is counted: the operator's webhook apart from those of owners.
+func channelOf(m store.Message) string {
+	if m.Channel == store.ChannelWebhook && m.Audience == store.AudienceOwner {
+		return OwnerWebhook
+	}
+	return string(m.Channel)
 }
 
 // backoff returns how long a message waits after so many earlier tries.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"lagerd/secret"
@@ -33,9 +34,28 @@ func Sign(key secret.Text, timestamp string, body []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
+// Hook is an address that takes webhooks.
+type Hook struct {
+	Name   string // for errors: the address itself may be secret
+	URL    string // "": there is none
+	Secret secret.Text
+}
+
+// Sealable returns the hook as it is sealed for a shop: its secret, a blank, and its address.
+func (h Hook) Sealable() string { return h.Secret.Reveal() + " " + h.URL }
+
+// OwnersHook returns the hook of a shop's owner, from its text as it was sealed.
+func OwnersHook(shop, text string) (Hook, error) {
+	key, url, found := strings.Cut(text, " ")
+	if !found {
+		return Hook{}, fmt.Errorf("the webhook of %[1]s cannot be read: store it again with `lagerd shops set %[1]s --notify-url URL`", shop)
+	}
+	return Hook{Name: "the webhook of " + shop, URL: url, Secret: secret.NewText(key)}, nil
+}
+
 // CallerOptions are where webhooks and heartbeats go.
 type CallerOptions struct {
-	WebhookURL    string // "": no webhooks
+	WebhookURL    string // the operator's; "": none
 	WebhookSecret secret.Text
 	HeartbeatURL  string            // "": no heartbeats; itself a secret
 	Transport     http.RoundTripper // nil: the default
@@ -43,30 +63,44 @@ type CallerOptions struct {
 	UserAgent     string
 }
 
-// Caller calls the operator's webhook and heartbeat.
+// Caller calls webhooks and the heartbeat.
 type Caller struct {
 	o      CallerOptions
 	client http.Client
 }
 
+// mostAnswer is how much is read of an answer, and of its headers: enough that the connection can be
+// used again.
+const mostAnswer = 64 << 10
+
 // NewCaller returns a Caller. It follows no redirects: they would carry the signature elsewhere.
 func NewCaller(o CallerOptions) *Caller {
+	if o.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
+		t.MaxResponseHeaderBytes = mostAnswer
+		o.Transport = t
+	}
 	return &Caller{o, http.Client{Transport: o.Transport, Timeout: o.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// Webhook sends a message's content, signed at the time now. An error that wraps errAway is that of
-// the connection.
-func (c *Caller) Webhook(ctx context.Context, id string, content []byte, now time.Time) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.o.WebhookURL, bytes.NewReader(content))
+// Operators returns the operator's webhook.
+func (c *Caller) Operators() Hook {
+	return Hook{Name: "notify.webhook_url", URL: c.o.WebhookURL, Secret: c.o.WebhookSecret}
+}
+
+// Webhook sends a message's content to a hook, signed at the time now. An error that wraps errAway is
+// that of the connection.
+func (c *Caller) Webhook(ctx context.Context, to Hook, id string, content []byte, now time.Time) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL, bytes.NewReader(content))
 	if err != nil {
-		return errors.New("notify.webhook_url: expected a URL")
+		return errors.New(to.Name + ": expected a URL") // which may be secret, and the error has it
 	}
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(headerID, id)
 	r.Header.Set(headerTimestamp, timestamp)
-	r.Header.Set(headerSignature, "sha256="+Sign(c.o.WebhookSecret, timestamp, content))
-	return c.do(r, "notify.webhook_url")
+	r.Header.Set(headerSignature, "sha256="+Sign(to.Secret, timestamp, content))
+	return c.do(r, to.Name)
 }
 
 // Heartbeat calls the heartbeat's address.
@@ -78,22 +112,20 @@ func (c *Caller) Heartbeat(ctx context.Context) error {
 	return c.do(r, "notify.heartbeat_url")
 }
 
-// do makes a call. Its error names the configuration's key instead of the address, which may be
-// secret.
-func (c *Caller) do(r *http.Request, key string) error {
+// do makes a call. Its error has a name instead of the address, which may be secret.
+func (c *Caller) do(r *http.Request, name string) error {
 	r.Header.Set("User-Agent", c.o.UserAgent)
 	res, err := c.client.Do(r)
 	if err != nil {
 		if of, is := errors.AsType[*url.Error](err); is {
 			err = of.Err
 		}
-		return fmt.Errorf("%s: %w: %w", key, errAway, err)
+		return fmt.Errorf("%s: %w: %w", name, errAway, err)
 	}
 	defer res.Body.Close()
-	const most = 64 << 10 // so that the connection can be used again
-	_, _ = io.CopyN(io.Discard, res.Body, most)
+	_, _ = io.CopyN(io.Discard, res.Body, mostAnswer)
 	if res.StatusCode < http.StatusOK || res.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s answered %d: expected 200 to 299", key, res.StatusCode)
+		return fmt.Errorf("%s answered %d: expected 200 to 299", name, res.StatusCode)
 	}
 	return nil
 }

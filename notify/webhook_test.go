@@ -36,7 +36,7 @@ func TestWebhookIsSigned(t *testing.T) {
 		body, _ = io.ReadAll(r.Body)
 	}))
 	defer s.Close()
-	if err := caller(s.URL).Webhook(t.Context(), "id1", []byte(`{"a":1}`), noon); err != nil {
+	if err := caller(s.URL).Webhook(t.Context(), caller(s.URL).Operators(), "id1", []byte(`{"a":1}`), noon); err != nil {
 		t.Fatal(err)
 	}
 	at := got.Header.Get("Lagerd-Timestamp")
@@ -60,11 +60,14 @@ func TestCallsThatFail(t *testing.T) {
 			http.Redirect(w, r, target.URL, http.StatusTemporaryRedirect)
 		},
 		"error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
-		"cut":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"endless headers": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Long", strings.Repeat("x", 1<<20))
+		},
+		"cut": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		s := httptest.NewServer(answer)
 		c := caller(s.URL + "/the-secret-path")
-		for what, err := range map[string]error{"webhook": c.Webhook(t.Context(), "id1", []byte("{}"), noon), "heartbeat": c.Heartbeat(t.Context())} {
+		for what, err := range map[string]error{"webhook": c.Webhook(t.Context(), c.Operators(), "id1", []byte("{}"), noon), "heartbeat": c.Heartbeat(t.Context())} {
 			if err == nil || strings.Contains(err.Error(), "the-secret-path") || !strings.Contains(err.Error(), "notify."+what+"_url") {
 				t.Errorf("%s: %s: %v", name, what, err)
 			}
@@ -73,5 +76,31 @@ func TestCallsThatFail(t *testing.T) {
 	}
 	if elsewhere > 0 {
 		t.Errorf("%d calls followed a redirect", elsewhere)
+	}
+}
+
+// TestEndlessAnswer: of an answer that does not end, so much is read as the connection may need to be
+// used again.
+func TestEndlessAnswer(t *testing.T) {
+	t.Parallel()
+	sent := make(chan int, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n := 0
+		for {
+			more, err := w.Write(make([]byte, 1<<10))
+			if n += more; err != nil {
+				sent <- n
+				return
+			}
+		}
+	}))
+	defer s.Close()
+	began := time.Now()
+	if err := caller(s.URL).Webhook(t.Context(), caller(s.URL).Operators(), "id1", []byte("{}"), noon); err != nil {
+		t.Error(err)
+	}
+	const buffers = 16 << 20 // of the system
+	if n := <-sent; n > buffers || time.Since(began) > 2*time.Second {
+		t.Errorf("%d bytes were taken in %s", n, time.Since(began))
 	}
 }

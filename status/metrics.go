@@ -171,13 +171,13 @@ func (m *Metrics) start(outcomes []string) {
 	for _, known := range []bool{true, false} {
 		m.refusedCalls.WithLabelValues(whose(known))
 	}
-	for _, channel := range []string{string(store.ChannelMail), string(store.ChannelWebhook), "heartbeat"} {
-		for _, result := range []string{"sent", "failed"} {
+	for _, channel := range []string{string(store.ChannelMail), string(store.ChannelWebhook), "owner_webhook"} {
+		for _, result := range []string{"sent", "failed", "dropped"} {
 			m.notifications.WithLabelValues(channel, result)
 		}
 	}
-	m.notifications.WithLabelValues(string(store.ChannelMail), "dropped")
-	m.notifications.WithLabelValues(string(store.ChannelWebhook), "dropped")
+	m.notifications.WithLabelValues("heartbeat", "sent")
+	m.notifications.WithLabelValues("heartbeat", "failed")
 	for _, outcome := range []string{"ok", "failed"} {
 		m.passes.WithLabelValues(outcome)
 	}

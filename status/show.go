@@ -43,6 +43,9 @@ func WriteShop(w io.Writer, s store.Shop, v Shop, webhookURL string, columns int
 	if s.Email != "" {
 		add("e-mail", s.Email)
 	}
+	if s.NotifyOrigin != "" {
+		add("notify URL", s.NotifyOrigin+"/…")
+	}
 	add("webhook URL", webhookURL+"?")
 	if s.WebhookSetup {
 		add("webhook set-up", "allowed")

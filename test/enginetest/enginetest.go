@@ -96,7 +96,7 @@ func newWorld(t *testing.T, path string, o Options) *World {
 	log.SetLevel(logrus.DebugLevel)
 	instances := 0
 	w.Engine, err = engine.New(c, engine.Options{
-		Store: w.Store, Open: open, OpenRackbeat: open, Shops: w.Shops,
+		Store: w.Store, Open: open, OpenRackbeat: open, OpenHook: open, Shops: w.Shops,
 		Metrics: w.Metrics, Log: log, Now: time.Now, Pace: pace, Transport: direct,
 		Jitter: func(most time.Duration) time.Duration { return most / 2 },
 		Instance: func() store.Instance {

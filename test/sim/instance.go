@@ -92,7 +92,7 @@ func (s *simulation) boot() {
 	}
 	i.shops = &shops{store: st, changing: s.profile.moves || s.profile.sources || s.profile.changing}
 	i.engine, err = engine.New(s.profile.config(), engine.Options{
-		Store: st, Open: opened, OpenRackbeat: opened,
+		Store: st, Open: opened, OpenRackbeat: opened, OpenHook: opened,
 		Shops: i.shops, Metrics: i.metrics, Log: log, Now: i.now, Jitter: i.jitter, Transport: network{s, i},
 		Instance: func() store.Instance {
 			return store.Instance{Instance: fmt.Sprintf("%s.%d", i.name, i.names.Add(1)), Host: "sim", StartedAt: store.At(i.now())}
