@@ -186,8 +186,8 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 	shops := reconcile.New(reconcile.Options{
 		Store: f.Store, Source: shelves{s}, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
 		Now: time.Now, Jitter: func(time.Duration) time.Duration { return 0 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: turn, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Limits: reconcile.Limits{PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: turn, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 24 * time.Hour, KeepHints: time.Hour},
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	})

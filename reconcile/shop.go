@@ -43,7 +43,9 @@ type Shop struct {
 
 // components are what RunOnce runs: the parts, and what goes before and after them.
 type components struct {
+	unpacker unpacker
 	requests requests
+	accounts accounts
 	identity *identity // e-conomic's
 	invoices *invoices
 	stock    *stock
@@ -82,11 +84,13 @@ func newComponents(s *Shop, stockCalls *calls) *components {
 		return gate{hints: hints{s, kind}, scope: scope, by: by}
 	}
 	return &components{
+		unpacker: unpacker{s},
 		requests: requests{Shop: s},
+		accounts: accounts{s},
 		identity: agreement,
-		invoices: &invoices{gate: of(plan.ScopeInvoices, plan.KindInvoice, agreement)},
+		invoices: newInvoices(of(plan.ScopeInvoices, plan.KindInvoice, agreement)),
 		stock:    newStock(of(plan.ScopeStock, plan.KindStock, account), made),
-		pdfs:     &pdfs{gate: of(plan.ScopePDFs, plan.KindInvoice, agreement)},
+		pdfs:     newPDFs(of(plan.ScopePDFs, plan.KindInvoice, agreement)),
 	}
 }
 
@@ -139,7 +143,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		}
 		s.failed = err != nil
 		report.Short, report.Listing, report.After = s.identity.cutShort(report.Short), s.stock.sweep.listing != nil, s.stock.sweep.pauses()
-		report.Beside = s.asks()
+		report.Beside = s.identities().asks()
 	}()
 	s.found, s.hinted = 0, false
 	for _, i := range s.identities() {
@@ -151,7 +155,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		return Report{}, err
 	}
 	s.inbox.Begin(due.Work)
-	unpacked := s.unpack(ctx, due.Requested)
+	unpacked := s.unpacker.unpack(ctx, due.Requested)
 	if outdated(unpacked) {
 		return Report{}, unpacked
 	}
@@ -165,7 +169,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	}
 	if due.Tick && s.loaded {
 		// Even if the tick failed: it may fail for weeks.
-		err = errors.Join(err, s.prune(ctx))
+		err = errors.Join(err, s.prune(ctx, s))
 	}
 	report.Changes = s.found
 	err = errors.Join(err, s.requests.answer(ctx, &report, ticks, waiting, err))
@@ -191,15 +195,15 @@ func (s *Shop) load(ctx context.Context) (err error) {
 		}
 	}
 	s.invoices.rule = rule
-	if err = s.openAccounts(ctx); err != nil {
+	if err = s.accounts.open(ctx); err != nil {
 		return err
 	}
 	if err = s.warnings.load(ctx, s.Store, s.shop.Shop); err != nil {
 		return err
 	}
 	// Items were left out of the last listing: until the next one, nobody knows how many.
-	s.stock.unclear = s.warnings.leavesOut(plan.KindStock)
-	s.stock.sweep.wanted = s.stock.sweep.wanted || s.stock.unclear
+	s.stock.unread.unclear = s.warnings.leavesOut(plan.KindStock)
+	s.stock.sweep.wanted = s.stock.sweep.wanted || s.stock.unread.unclear
 	s.inbox.Forget(s.progress.MarkedStock, s.progress.MarkedInvoices)
 	s.pdfs.waiting = true // not known until they are read
 	s.stock.changeover.restart()

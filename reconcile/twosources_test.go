@@ -147,11 +147,11 @@ func newTwoSources(t *testing.T) *twoSources {
 	log.SetOutput(t.Output())
 	x.log = hook
 	x.shops = reconcile.New(reconcile.Options{
-		Store: f.Store, Source: x.invoices, Rackbeat: stockService{x.stock}, RackbeatDailyCalls: 86_400,
+		Store: f.Store, Source: x.invoices, Rackbeat: stockService{x.stock},
 		Open: func(string, []byte) (string, error) { return "token", nil }, OpenRackbeat: func(string, []byte) (string, error) { return "key", nil }, Log: log, Observer: make(passes, 1000),
 		Now: func() time.Time { return x.now }, Jitter: func(time.Duration) time.Duration { return 0 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Limits: reconcile.Limits{RackbeatDailyCalls: 86_400, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 24 * time.Hour, KeepHints: time.Hour},
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: 2 * time.Minute, RetryMax: time.Hour, HeldRetry: 10 * time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	})
