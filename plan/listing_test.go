@@ -495,3 +495,38 @@ func TestListingsSayPlaces(t *testing.T) {
 		t.Errorf("4 listings say %d different things", len(said))
 	}
 }
+
+// TestOverrun: a listing is given up that goes on although everything has come, or shows more items
+// than lagerd reads.
+func TestOverrun(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pages []plan.Page
+		says  string
+	}{
+		"as announced":               {[]plan.Page{pageOf(5, false, items("1", "a", "b", "c")...), pageOf(5, true, items("1", "d", "e")...)}, ""},
+		"more than announced":        {[]plan.Page{pageOf(4, false, items("1", "a", "b", "c")...), pageOf(4, true, items("1", "d", "e")...)}, ""},
+		"an empty last page":         {[]plan.Page{pageOf(3, false, items("1", "a", "b", "c")...), pageOf(3, true)}, ""},
+		"nothing announced at first": {[]plan.Page{pageOf(0, false, items("1", "a", "b", "c")...), pageOf(5, false, items("1", "d", "e", "f")...)}, ""},
+		"all have come":              {[]plan.Page{pageOf(3, false, items("1", "a", "b", "c")...), pageOf(3, false, items("1", "a", "b", "c")...)}, "the listing does not end: 3 items of 3 had come, and there are more pages"},
+	} {
+		l := listing(t, c.pages...)
+		if err := l.Overrun(); fmt.Sprint(err) != c.says && (err != nil || c.says != "") {
+			t.Errorf("%s: %v, expected %q", name, err, c.says)
+		}
+	}
+	l := plan.NewListing(plan.CauseSweep, plan.PageSize)
+	numbers := make([]plan.Observation, plan.PageSize)
+	for page := 0; l.Overrun() == nil; page++ {
+		for n := range numbers {
+			numbers[n].Item.Number = fmt.Sprint(page, " ", n)
+		}
+		l.Add(pageOf((page+2)*plan.PageSize, false, numbers...))
+		if page > 500 {
+			t.Fatal("it goes on")
+		}
+	}
+	if got := l.Overrun().Error(); got != "the listing has shown 501000 items, and there are more: lagerd reads 500000 at most" {
+		t.Error(got)
+	}
+}

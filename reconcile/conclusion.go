@@ -82,6 +82,9 @@ func (c conclusion) result(ctx context.Context) (*plan.Listed, error) {
 // unchanged reports whether the listing is identical to the last one stored in full, with
 // nothing stored since. Then there is nothing to do, and the database is not queried at all.
 func (c conclusion) unchanged() bool {
+	if c.listsEachTick() && c.since(c.progress.SweptAt.Time) >= c.SweepEvery {
+		return false // this listing is the sweep that is due
+	}
 	return c.lastContent != "" && !c.changeover.underWay() && c.l.claim.Len() == 0 && !c.l.claim.Marked() && c.l.Cause() == plan.CauseTick && c.l.Says() == c.lastContent
 }
 
@@ -99,7 +102,9 @@ func (c conclusion) progressOf(listed *plan.Listed) store.Patch {
 	if listed.Cursor == plan.CursorFollows && c.source.Can().Changes {
 		cursor = c.source.Cursor(was, source.Times{Latest: listed.Latest, Began: began, ServerDate: serverDate}, c.Overlap)
 	}
-	if c.l.Cause() != plan.CauseTick || cursor.Sub(was) >= c.Overlap {
+	// Without a change query there is no other sweep than a tick's listing.
+	noted := !c.listsEachTick() || c.since(c.progress.SweptAt.Time) < c.Overlap
+	if c.l.Cause() != plan.CauseTick || cursor.Sub(was) >= c.Overlap || !noted {
 		set.SweptAt = new(store.At(began))
 		if !cursor.IsZero() {
 			set.ItemsCursor = new(store.At(cursor))

@@ -55,7 +55,7 @@ func TestCursorOfOnePage(t *testing.T) {
 		f.mu.Unlock()
 		report, err := shop.RunOnce(t.Context(), reconcile.Due{Tick: true})
 		must(t, err)
-		if !report.Ticked || minute > 0 && report.Changes != 1 {
+		if report.Ticked.IsZero() || minute > 0 && report.Changes != 1 {
 			t.Fatalf("minute %d: %+v", minute, report)
 		}
 		p, err := f.Store.Progress(t.Context(), "shop1234")

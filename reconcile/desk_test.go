@@ -150,7 +150,7 @@ func (d *desk) step(name string, due reconcile.Due) {
 	for _, flag := range []struct {
 		is   bool
 		name string
-	}{{report.Ticked, "ticked"}, {report.Again, "again"}, {report.Listing, "listing"}, {report.Idle, "idle"}, {report.Stopped, "stopped"}, {!report.Tried, "not tried"}} {
+	}{{!report.Ticked.IsZero(), "ticked"}, {report.Again, "again"}, {report.Listing, "listing"}, {report.Idle, "idle"}, {report.Stopped, "stopped"}, {!report.Tried, "not tried"}} {
 		if flag.is {
 			came = append(came, flag.name)
 		}

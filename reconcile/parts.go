@@ -69,13 +69,14 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 		r.failed(by, err)
 	}
 	if r.report.Idle {
-		return r.end(due)
+		return r.end()
 	}
 	if over, err := r.run(ctx, due); over {
 		r.report.Stopped = true
+		r.stock.sweep.ticked(true)
 		return r.report, errors.Join(append(r.all(), err)...)
 	}
-	return r.end(due)
+	return r.end()
 }
 
 // check reports whether the parts of an identity may be read.
@@ -189,7 +190,7 @@ func (r *partsRun) all() (list []error) {
 // end returns the report of a pass in which at least one identity's parts came to their end, or
 // none could be read. That one identity's have failed is no failure of the shop while another's
 // can be read: it is reported, and only those parts wait.
-func (r *partsRun) end(due Due) (Report, error) {
+func (r *partsRun) end() (Report, error) {
 	err := errors.Join(r.all()...)
 	if !r.report.Idle {
 		if r.report.Short == nil {
@@ -201,7 +202,7 @@ func (r *partsRun) end(due Due) (Report, error) {
 		err = r.divide(err)
 		r.report.Partial = r.report.Partial || r.identities().silent()
 	}
-	r.report.Ticked = due.Tick && err == nil && !r.report.Idle && r.report.Short == nil && r.stock.isCurrent() && !r.identities().silent()
+	r.report.Ticked = r.stock.sweep.ticked(err != nil || r.report.Idle || r.report.Short != nil || r.identities().silent())
 	return r.report, err
 }
 

@@ -61,10 +61,11 @@ type part interface {
 
 // passState is what a pass leaves for the next one, and the result of the running one.
 type passState struct {
-	first  int  // index of the part that the next pass starts with
-	failed bool // the last pass failed
-	found  int  // changes stored by this pass
-	hinted bool // this pass recorded hints
+	tick   time.Time // when the tick of this pass began; zero: it is none
+	first  int       // index of the part that the next pass starts with
+	failed bool      // the last pass failed
+	found  int       // changes stored by this pass
+	hinted bool      // this pass recorded hints
 }
 
 // newComponents returns the components of a shop that has not been read yet. If its stock has a
@@ -109,7 +110,7 @@ func (d Due) Merge(o Due) Due {
 
 // Report is the result of a RunOnce.
 type Report struct {
-	Ticked  bool // a tick was due, and everything it covers was read and stored
+	Ticked  time.Time // when the tick began that has now come to its end: everything it covers has been read and stored; zero: none has
 	Changes int
 	Again   bool          // there is more to do immediately
 	Listing bool          // a listing is running and continues in the next pass
@@ -153,6 +154,9 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	ticks, waiting, err := s.requests.open(ctx, &due)
 	if err != nil {
 		return Report{}, err
+	}
+	if s.tick = (time.Time{}); due.Tick {
+		s.tick = s.Now()
 	}
 	s.inbox.Begin(due.Work)
 	unpacked := s.unpacker.unpack(ctx, due.Requested)

@@ -92,7 +92,9 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 // even if the previous one failed, unless the source refuses the part.
 func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
-	s.sweep.next = s.sweep.next || work.Next
+	if work.Next {
+		s.sweep.next, s.sweep.ticks.next = true, s.tick
+	}
 	var errs []error
 	if work.Listing {
 		errs = append(errs, s.sweep.begin(ctx, due, work.burst, work.backlog))
@@ -160,6 +162,12 @@ func (s *stock) off() plan.HintReason {
 		return plan.HintRackbeat
 	}
 	return ""
+}
+
+// listsEachTick reports whether a tick is a listing of all items, over as many passes as that
+// takes: the source has no change query.
+func (s *stock) listsEachTick() bool {
+	return s.off() == "" && s.source != nil && !s.source.Can().Changes
 }
 
 // isCurrent reports whether the shop's stock has been read as completely as its settings ask for.

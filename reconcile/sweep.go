@@ -24,6 +24,7 @@ type sweep struct {
 	wanted      bool      // hints wait for the next one
 	lastContent string    // content of the last listing stored in full, "" once anything has been stored since
 	dryRunAt    time.Time // when the last dry run began
+	ticks       ticks
 }
 
 // listing is a read of everything the agreement holds, some pages per pass. plan.Listing
@@ -66,6 +67,7 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 	}
 	l.wanted = s.wanted
 	s.listing, s.wanted = l, false
+	s.ticks.begin(s.tick)
 	admitted, err := s.inbox.Claim(ctx, backlog)
 	if err = s.unpacker.admit(ctx, admitted, err); err == nil {
 		l.claim, err = loadCounted(ctx, s.unpacker, func() (*inbox.Claim, []store.HintRecord, error) { return s.inbox.Claimed(ctx) })
@@ -82,7 +84,7 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 func (s *sweep) end() {
 	s.wanted = s.wanted || s.listing != nil && s.listing.wanted
 	s.inbox.Release()
-	s.listing = nil
+	s.listing, s.ticks.running = nil, time.Time{}
 }
 
 // leave ends a listing whose last page has been kept, or that failed: what waited for it then waits
@@ -175,6 +177,10 @@ func (s *sweep) readPages(ctx context.Context) error {
 			return err
 		}
 		step := l.add(p)
+		if err := l.Overrun(); err != nil {
+			s.end()
+			return fmt.Errorf("shop %s: %s: %w", s.shop.Shop, s.source.Can().Name, err)
+		}
 		last := p.Next == "" && step == plan.StepStore
 		pages--
 		if more = !last && pages > 0 && s.goesOn(l, from); more {
@@ -193,6 +199,9 @@ func (s *sweep) readPages(ctx context.Context) error {
 			err = conclusion{s, l}.finish(ctx, listed)
 		}
 		if s.listing == nil {
+			if err == nil {
+				s.ticks.end()
+			}
 			s.end()
 			return err
 		}

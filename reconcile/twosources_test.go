@@ -223,7 +223,7 @@ func TestTwoSources(t *testing.T) {
 			x := newTwoSources(t)
 			for pass := 0; ; pass++ { // until the shop shows its items at Rackbeat
 				report := x.ticks(t)
-				if report.Ticked {
+				if !report.Ticked.IsZero() {
 					break
 				}
 				if pass == 5 {
@@ -274,7 +274,7 @@ func TestSilence(t *testing.T) {
 			for pass := 0; ; pass++ {
 				report, _, _, err := x.tick(t)
 				must(t, err)
-				if report.Ticked {
+				if !report.Ticked.IsZero() {
 					break
 				}
 				if pass == 5 {
@@ -316,7 +316,7 @@ func TestSilence(t *testing.T) {
 				report, invoices, stock, err := x.pass(t, c.due)
 				must(t, err)
 				asked, others := order(invoices, stock)
-				if asked != c.asked || others != c.other || (report.Beside != nil) != c.asks || report.Partial != (c.failed || c.asks || c.step == "it is left alone") || (report.Short != nil) != c.failed || report.Ticked != c.ticked || report.Idle {
+				if asked != c.asked || others != c.other || (report.Beside != nil) != c.asks || report.Partial != (c.failed || c.asks || c.step == "it is left alone") || (report.Short != nil) != c.failed || !report.Ticked.IsZero() != c.ticked || report.Idle {
 					t.Errorf("%s: asked for %q and of the other %q, %+v: expected %+v", c.step, asked, others, report, c)
 				}
 				if report.Beside != nil {
