@@ -187,6 +187,7 @@ func TestCursorAfterListing(t *testing.T) {
 		{"several, changed meanwhile", 2, false, false, []plan.Observation{at(old), at(now)}, plan.CursorStays},
 		{"several, changed after it began", 2, false, false, []plan.Observation{at(noon.Add(time.Hour))}, plan.CursorStays},
 		{"several, not known", 2, false, false, []plan.Observation{at(old), unknown(plan.FieldUpdatedAt)}, plan.CursorStays},
+		{"several, one not known and then one that is", 2, false, false, []plan.Observation{unknown(plan.FieldUpdatedAt), at(old)}, plan.CursorStays},
 		{"several, other fields not known", 2, false, false, []plan.Observation{at(old), unknown(plan.FieldBarred)}, plan.CursorFollows},
 		{"several, nothing changed", 2, false, false, []plan.Observation{at(before)}, plan.CursorFollows},
 		{"several, changed, for the second time", 2, false, true, []plan.Observation{at(now)}, plan.CursorFollows},
@@ -411,6 +412,8 @@ func TestFigureSearch(t *testing.T) {
 	t.Parallel()
 	bad := pageOf(2, true, items("", "a")...)
 	bad.Unreadable = unread("b")
+	mixed := pageOf(4, false, items("1", "a")...)
+	mixed.Unreadable = unread("b")
 	none := pageOf(2, true)
 	none.Unreadable = unread("a", "b")
 	for _, c := range []struct {
@@ -426,6 +429,9 @@ func TestFigureSearch(t *testing.T) {
 		{"none", []plan.Page{pageOf(4, false, items("", "a", "b")...), pageOf(4, true, items("", "c", "d")...)}, 2, plan.SupplyNone},
 		{"one cannot be understood, on the first page", []plan.Page{bad, pageOf(4, true, items("", "c")...)}, 2, plan.SupplyUnknown},
 		{"one cannot be understood", []plan.Page{pageOf(4, false, items("", "c")...), bad}, 2, plan.SupplyUnknown},
+		{"one cannot be understood, another carries a figure", []plan.Page{mixed, pageOf(4, true)}, 1, plan.SupplyThere},
+		{"one cannot be understood, and a figure follows", []plan.Page{bad, pageOf(4, true, items("1", "c")...)}, 2, plan.SupplyThere},
+		{"a page of deleted items", []plan.Page{pageOf(4, false, notFound("a")), pageOf(4, true, items("", "c")...)}, 2, plan.SupplyNone},
 		{"none can be understood", []plan.Page{none, pageOf(4, true, items("1", "c")...)}, 1, plan.SupplyUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {

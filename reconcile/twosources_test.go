@@ -28,6 +28,7 @@ type account struct {
 	hangs  bool  // no answer begins in time
 	asked  []string
 	parts  int // in its budget, that have not ended
+	made   source.Made
 }
 
 func (a *account) Budget(string, int64, source.Made, source.StockBudget) source.Budget {
@@ -35,6 +36,7 @@ func (a *account) Budget(string, int64, source.Made, source.StockBudget) source.
 	return a
 }
 func (a *account) Close()                                    { a.parts-- }
+func (a *account) Made() source.Made                         { return a.made }
 func (a *account) Account(string) source.Account             { return a }
 func (a *account) StockAccount(string) source.StockAccount   { return a }
 func (a *account) Stock(plan.Figure, ...string) source.Stock { return stockOf{a.shelf, a} }
@@ -305,6 +307,7 @@ func TestSilence(t *testing.T) {
 				{"a person waits for it", time.Second, true, false, person, kind + " in 0s", other + " in 0s", false, true, false},
 				{"self is answered", 10 * time.Minute, false, true, work, kind + " in 2s", "", false, false, false},
 				{"the next tick", time.Minute, false, false, tick, kind + " in 2s", other, false, false, true},
+				{"nothing is owed any more", time.Second, false, false, work, "", "", false, false, false},
 				{"much later", time.Hour, false, false, tick, kind + ", self", other + ", self", false, false, true},
 				{"it hangs again", time.Minute, true, false, tick, kind, other, true, false, false},
 			} {
@@ -476,4 +479,53 @@ func TestPartsInBudgets(t *testing.T) {
 	expect("and from its own source again", 1, 1)
 	x.shop.Close()
 	expect("the end", 0, 0)
+}
+
+// TestCallsOfStockAreBooked: the shop's calls to its stock's own source are stored before they are
+// made, a share of that source's day in advance, and no more often than they are used up.
+func TestCallsOfStockAreBooked(t *testing.T) {
+	t.Parallel()
+	const advance, today, tomorrow = 86, "2026-11-23", "2026-11-24" // of Rackbeat's 86,400 calls
+	x := newTwoSources(t)
+	for _, c := range []struct {
+		step string
+		made source.Made
+		want string
+	}{
+		{"the first calls", source.Made{Day: today, Calls: 5}, "2026-11-23 91"},
+		{"within what is booked", source.Made{Day: today, Calls: 5 + advance - 1}, "2026-11-23 91"},
+		{"all are made", source.Made{Day: today, Calls: 5 + advance}, "2026-11-23 177"},
+		{"another day", source.Made{Day: tomorrow, Calls: 0}, "2026-11-24 86"},
+	} {
+		x.stock.made = c.made
+		x.now = x.now.Add(time.Minute)
+		x.ticks(t)
+		p, err := x.Store.Progress(t.Context(), x.Shop.Shop)
+		must(t, err)
+		if got := fmt.Sprint(p.StockCallsDay, " ", p.StockCalls); got != c.want {
+			t.Errorf("%s: stored are %s, expected %s", c.step, got, c.want)
+		}
+	}
+}
+
+// TestAnotherSourceAsksForTime: a source that says when it takes calls again is left alone until then,
+// however short the shop's own backoff is.
+func TestAnotherSourceAsksForTime(t *testing.T) {
+	t.Parallel()
+	x := newTwoSources(t)
+	for range 5 {
+		x.ticks(t)
+	}
+	x.stock.reads = &source.Error{Class: plan.ClassInterrupted, Err: errors.New("503"), RetryAfter: 30 * time.Minute}
+	for _, c := range []struct {
+		after time.Duration
+		stock string
+	}{{time.Minute, "items"}, {30*time.Minute - time.Second, ""}, {time.Second, "items"}} {
+		x.now = x.now.Add(c.after)
+		_, invoices, stock, err := x.tick(t)
+		must(t, err)
+		if stock != c.stock || invoices == "" {
+			t.Errorf("%s later: of the stock's source it asks for %q, expected %q, and of e-conomic %q", c.after, stock, c.stock, invoices)
+		}
+	}
 }
