@@ -14,7 +14,6 @@ import (
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	shop := &Shop{Reconciler: &Reconciler{Options: Options{Now: func() time.Time { return noon }}}}
 	hangs := &source.Error{Class: plan.ClassHanging, Err: errors.New("no answer")}
 	refused := &source.Error{Class: plan.ClassShop, Err: errors.New("refused")}
 	for name, c := range map[string]struct {
@@ -34,15 +33,14 @@ func TestPatience(t *testing.T) {
 		"it hangs":                             {4 * time.Second, time.Minute, time.Minute, hangs, false, 4 * time.Second},
 		"it hangs, after the while of another": {4 * time.Second, -time.Minute, time.Minute, hangs, false, 4 * time.Second},
 	} {
-		i := newIdentity(shop, plan.ScopeStock)
-		i.silence = silence{silent: true, patience: c.patience, until: noon.Add(c.until), asking: &asking{done: make(chan struct{}), took: c.took, err: c.err}}
-		if heard, err := i.heard(t.Context()); heard || err != nil {
+		i := &silence{silent: true, patience: c.patience, until: noon.Add(c.until), asking: &asking{done: make(chan struct{}), took: c.took, err: c.err}}
+		if heard, err := i.heard(t.Context(), noon); heard || err != nil {
 			t.Errorf("%s: heard before it has answered: %t, %v", name, heard, err)
 		}
 		close(i.asking.done)
-		heard, err := i.heard(t.Context())
+		heard, err := i.heard(t.Context(), noon)
 		if heard != c.heard || (err != nil) == c.heard || i.silent == c.heard || i.patience != c.want || i.asking != nil {
-			t.Errorf("%s: heard %t, %v, then %+v: expected a patience of %s", name, heard, err, i.silence, c.want)
+			t.Errorf("%s: heard %t, %v, then %+v: expected a patience of %s", name, heard, err, i, c.want)
 		}
 		if until := noon.Add(15 * time.Minute); c.heard && !i.until.Equal(until) {
 			t.Errorf("%s: patient until %s, expected %s", name, i.until, until)
