@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -110,6 +111,67 @@ func TestLayout(t *testing.T) {
 			t.Errorf("package %s of the layout does not exist", pkg)
 		}
 	}
+}
+
+// mostMethods and mostFields limit what a reader of package reconcile has to keep in mind of one type.
+const (
+	mostMethods = 15
+	mostFields  = 12
+)
+
+// TestTypesAreSmall holds mostMethods and mostFields.
+func TestTypesAreSmall(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("reconcile/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files of reconcile: %v", len(files), err)
+	}
+	methods, fields := map[string]int{}, map[string]int{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv != nil {
+					methods[typeName(n.Recv.List[0].Type)]++
+				}
+			case *ast.TypeSpec:
+				if of, ok := n.Type.(*ast.StructType); ok {
+					fields[n.Name.Name] = of.Fields.NumFields()
+				}
+			}
+			return true
+		})
+	}
+	if methods["Shop"] == 0 || fields["Shop"] == 0 {
+		t.Fatal("type Shop of reconcile has no methods or no fields: does this test still find them?")
+	}
+	for name, n := range methods {
+		if n > mostMethods {
+			t.Errorf("type %s of reconcile has %d methods, expected %d at most: give one of its jobs to a type of its own", name, n, mostMethods)
+		}
+	}
+	for name, n := range fields {
+		if n > mostFields {
+			t.Errorf("type %s of reconcile has %d fields, expected %d at most: group those that change together", name, n, mostFields)
+		}
+	}
+}
+
+func typeName(receiver ast.Expr) string {
+	if pointer, ok := receiver.(*ast.StarExpr); ok {
+		receiver = pointer.X
+	}
+	if name, ok := receiver.(*ast.Ident); ok {
+		return name.Name
+	}
+	return ""
 }
 
 func orNothing(allowed string) string {

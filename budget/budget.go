@@ -39,7 +39,8 @@ type terms struct {
 
 	// pace is the percentage of a day's calls over which they are spread evenly; 0: they are
 	// not. strict says that the Budget enforces it. At most saved calls are saved up, and at
-	// most an hour's worth; 0: no other limit.
+	// most an hour's worth; 0: no other limit. Ticks are paced where lagerd limits the calls a
+	// minute itself: there a tick may be a listing.
 	pace, saved int
 	strict      bool
 }
@@ -53,7 +54,7 @@ var of = [priorities]terms{
 	PriorityUnknown: {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true, fullestOwn: 60, fullest: 80, pace: 10, saved: 36, strict: true},
 	PriorityInvoice: {share: 95, afterTicks: true, fullestOwn: 80, fullest: 85},
 	PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true, fullestOwn: 80, fullest: 90},
-	PriorityTick:    {share: 95, fullestOwn: 40, fullest: 95},
+	PriorityTick:    {share: 95, fullestOwn: 40, fullest: 95, pace: 70},
 	PriorityPerson:  {share: 100, fullestOwn: 100, fullest: 100},
 }
 
@@ -255,7 +256,7 @@ func (b *Budget) Spare(p Priority) int {
 	defer b.mu.Unlock()
 	now := b.now()
 	left := max(b.allowed(p, now)-b.calls, 0)
-	if of[p].pace == 0 || !of[p].strict && b.ample(now) {
+	if !b.paces(p, now) {
 		return left
 	}
 	b.accrue(p, now)
@@ -263,11 +264,42 @@ func (b *Budget) Spare(p Priority) int {
 }
 
 // Pause returns how long until lagerd's own token bucket has room for a call at the given
-// priority, 0 if it has some: a caller with something else to do need not wait in Acquire.
+// priority, 0 if it has some: a caller with something else to do need not wait in Acquire. Where
+// the calls of a day would not last for those of all minutes, it spreads ticks over the day: a
+// listing goes on page by page, as often as the day's calls allow.
 func (b *Budget) Pause(p Priority) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.minute.wait(of[p].fullestOwn, b.now())
+	now := b.now()
+	wait := b.minute.wait(of[p].fullestOwn, now)
+	if p != PriorityTick || !b.paces(p, now) || b.calls >= b.allowed(p, now) {
+		return wait
+	}
+	return max(wait, b.paceAllows(p, now))
+}
+
+// TicksTake returns how long at least the given number of calls of ticks take at a service with these
+// limits, where a tick is a listing; 0 without a limit of calls a minute.
+func TicksTake(calls int, o Options) time.Duration {
+	m := newMinute(o.PerMinute, time.Time{})
+	if m == nil {
+		return 0
+	}
+	each := m.every
+	if paced := of[PriorityTick].pace * o.DailyCalls / 100; paced > 0 && o.DailyCalls <= m.within(day) {
+		each = max(each, day/time.Duration(paced))
+	}
+	return time.Duration(calls) * each
+}
+
+// paces reports whether a priority's calls are spread over the day. b.mu is held.
+func (b *Budget) paces(p Priority, now time.Time) bool {
+	t := of[p]
+	if p == PriorityTick {
+		// Until midnight the minutes may not grant more than its share of the day.
+		return b.minute != nil && b.o.DailyCalls*t.share/100-b.calls <= b.minute.within(untilTomorrow(now))
+	}
+	return t.pace > 0 && (t.strict || !b.ample(now))
 }
 
 // Spent reports whether the priority's share of today's calls is used up. Spare is then 0 for
@@ -353,6 +385,11 @@ func (b *Budget) early(p Priority, now time.Time) time.Duration {
 	if !of[p].strict {
 		return 0
 	}
+	return b.paceAllows(p, now)
+}
+
+// paceAllows returns how long until a priority's pace allows a call. b.mu is held.
+func (b *Budget) paceAllows(p Priority, now time.Time) time.Duration {
 	even := b.accrue(p, now)
 	lacks := 1 - b.paced[p].saved
 	if lacks <= 0 {

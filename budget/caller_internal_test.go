@@ -161,3 +161,66 @@ func TestCallsInLine(t *testing.T) {
 		})
 	}
 }
+
+// TestSpareOfSharedCalls: of the calls for unknown numbers each shop whose hints need some has its
+// part, rounded up: a single one is somebody's.
+func TestSpareOfSharedCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Options{DailyCalls: 10_000})
+		shops := []*Caller{b.Join("a", "2000-01-01", 0), b.Join("b", "2000-01-01", 0), b.Join("c", "2000-01-01", 0)}
+		for saved, want := range map[float64]int{0: 0, 1: 1, 3: 1, 4: 2, 7: 3} {
+			for _, c := range shops {
+				if err := c.turn(true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.paced[PriorityUnknown] = pace{saved, time.Now()}
+			if got := shops[0].Spare(PriorityUnknown); got != want {
+				t.Errorf("of %g calls each of three shops may make %d, expected %d", saved, got, want)
+			}
+		}
+	})
+}
+
+// TestCallerOfYesterday: nothing that a shop did yesterday counts towards its share of today.
+func TestCallerOfYesterday(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Options{DailyCalls: 10_000})
+		c := b.Join("a", "2000-01-01", 7)
+		if err := c.turn(true); err != nil {
+			t.Fatal(err)
+		}
+		c.count(true)
+		c.count(false)
+		if c.calls != 9 || c.hints != 1 || c.needs.IsZero() {
+			t.Errorf("today: %+v", c)
+		}
+		time.Sleep(24 * time.Hour)
+		if day, calls := c.Made(); day != "2000-01-02" || calls != 0 || c.hints != 0 || !c.needs.IsZero() {
+			t.Errorf("on %s it has made %d calls: %+v", day, calls, c)
+		}
+	})
+}
+
+// TestTicksAfterTheClockWasSetBack: what ticks need is measured anew, not only once the clock has
+// caught up.
+func TestTicksAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	var m ticking
+	m.measure(noon, 1)
+	m.measure(noon.Add(ticksSpan-1), 99)
+	if m.rate != 0 {
+		t.Errorf("within the first span: %g an hour", m.rate)
+	}
+	if m.measure(noon.Add(ticksSpan), 1); m.rate != 400 {
+		t.Errorf("after it: %g an hour, expected 400", m.rate)
+	}
+	back := noon.Add(-6 * time.Hour)
+	m.measure(back, 20)
+	if m.measure(back.Add(ticksSpan), 1); m.rate != 80 {
+		t.Errorf("after the first span since the clock was set back: %g an hour, expected 80", m.rate)
+	}
+}

@@ -287,3 +287,30 @@ func TestBlocksAreShared(t *testing.T) {
 		l.expect(t, "a 429 for a pass that is cancelled", "block 7 for 20s: <nil>")
 	})
 }
+
+// TestBookedYesterday: what was booked and not made by midnight is not made on another day's account.
+func TestBookedYesterday(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &books{}
+		b := budget.New(budget.Options{DailyCalls: 1000, Ledger: l, Account: 7})
+		acquire := func() {
+			t.Helper()
+			if err := b.Acquire(t.Context(), budget.PriorityPerson, nil); err != nil {
+				t.Fatal(err)
+			}
+			b.Release(budget.Answer{})
+		}
+		acquire()
+		l.expect(t, "the first call", "book 10 on 2000-01-01 for 7 after 0")
+		acquire()
+		l.expect(t, "the second")
+		time.Sleep(24 * time.Hour)
+		l.calls = 0
+		acquire()
+		l.expect(t, "the next day", "book 10 on 2000-01-02 for 7 after 0")
+		if got := b.State(); got.Day != "2000-01-02" || got.Calls != 1 {
+			t.Errorf("counted are %d calls on %s", got.Calls, got.Day)
+		}
+	})
+}

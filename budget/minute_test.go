@@ -197,14 +197,82 @@ func TestAmpleCalls(t *testing.T) {
 			plain := budget.New(budget.Options{DailyCalls: c.daily})
 			for p := sweep; p <= person; p++ {
 				want := plain.Spare(p)
-				if c.ample && p != unknown && p != pdf {
+				switch {
+				case c.ample && p != unknown && p != pdf:
 					want = c.daily
+				case p == tick && c.perMinute > 0:
+					want = c.daily * 70 / 100 / 24 // an hour's worth: ticks are spread over the day
 				}
 				if got := b.Spare(p); got != want {
 					t.Errorf("%+v: priority %d has %d to spare, expected %d", c, p, got, want)
 				}
 			}
 		})
+	}
+}
+
+// TestTicksAreSpread: where a day's calls do not last for those of all minutes, listings are read all
+// day long, page by page, and leave hints their share.
+func TestTicksAreSpread(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ daily, perMinute, hints int }{ // hints an hour
+		{10_000, 60, 40}, {86_400, 240, 350}, {1_000, 60, 4},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := budget.New(budget.Options{DailyCalls: c.daily, PerMinute: c.perMinute})
+			call := func(p budget.Priority) error {
+				if err := b.Acquire(t.Context(), p, nil); err != nil {
+					return err
+				}
+				b.Release(budget.Answer{})
+				return nil
+			}
+			var pages [24]int
+			began := time.Now()
+			asked := began
+			for time.Since(began) < 24*time.Hour-time.Minute {
+				if time.Since(asked) >= time.Hour/time.Duration(c.hints) {
+					asked = time.Now()
+					if err := call(hint); err != nil {
+						t.Fatalf("%+v: after %s a hint: %v", c, time.Since(began), err)
+					}
+				}
+				if wait := b.Pause(tick); wait > 0 {
+					time.Sleep(min(wait, time.Minute))
+					continue
+				}
+				if err := call(tick); err != nil {
+					t.Fatalf("%+v: after %s a page: %v", c, time.Since(began), err)
+				}
+				pages[int(time.Since(began).Hours())%24]++
+			}
+			even := c.daily * 70 / 100 / 24
+			for hour, n := range pages {
+				// The first hour may use what is saved up, and the last ones what is left.
+				if n < even*9/10-1 || hour > 1 && hour < 22 && n > even*11/10+1 {
+					t.Errorf("%+v: %v pages by the hour, expected about %d in each", c, pages, even)
+					break
+				}
+			}
+		})
+	}
+}
+
+// TestTicksTake: how long a listing takes in which lagerd paces itself.
+func TestTicksTake(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		daily, perMinute, calls int
+		least, most             time.Duration
+	}{
+		{86_400, 60, 56, 59 * time.Second, 61 * time.Second},
+		{10_000, 60, 17, 208 * time.Second, 211 * time.Second}, // 7,000 a day
+		{86_400, 240, 42, 59 * time.Second, 61 * time.Second},  // 60,480 a day
+		{50_000, 0, 100, 0, 0},
+	} {
+		if got := budget.TicksTake(c.calls, budget.Options{DailyCalls: c.daily, PerMinute: c.perMinute}); got < c.least || got > c.most {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }
 

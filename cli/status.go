@@ -156,7 +156,7 @@ func limitsOf(cfg config.Config) status.CallLimits {
 
 // paceOf returns the pace that the configuration requires of a lagerd.
 func paceOf(cfg config.Config) status.Pace {
-	p := status.Pace{SweepEvery: cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return t }}
+	p := status.Pace{SweepEvery: cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return t }, Limits: limitsOf(cfg)}
 	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // always: the configuration is validated
 		p.NextTick = func(t time.Time) time.Time { return schedule.Next(t.UTC()) }
 	}

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
 )
 
 // memory is a listener in memory.
@@ -202,6 +205,51 @@ func TestNewConnectionsAreGivenASecond(t *testing.T) {
 			t.Error("another than the second was ended")
 		}
 	})
+}
+
+// TestConnectionsThatJustCalledAreGivenASecond: how long one has been idle counts from its last call.
+func TestConnectionsThatJustCalledAreGivenASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveLimited(t, 8) // nearly reached with 7
+		var callers []*caller
+		for range 7 {
+			callers = append(callers, s.call(t))
+			callers[len(callers)-1].get("x")
+		}
+		time.Sleep(time.Minute / 2)
+		for n, c := range callers {
+			if got := c.get("x"); got != "answer to /x" {
+				t.Fatalf("caller %d: %q", n, got)
+			}
+		}
+		s.call(t)
+		s.has(t, 8, 0)
+		s.call(t)
+		s.has(t, 8, 1) // the limit is reached
+	})
+}
+
+// TestCallersEndedIsLogged: that connections are ended early is logged once a minute at most, with
+// how many there are.
+func TestCallersEndedIsLogged(t *testing.T) {
+	t.Parallel()
+	log, hook := test.NewNullLogger()
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	d := &daemon{log: log, now: func() time.Time { return now }}
+	ended := d.callersEnded()
+	for _, step := range []struct {
+		after time.Duration
+		lines int // so far
+	}{{0, 1}, {0, 1}, {time.Minute - 1, 1}, {1, 2}, {time.Second, 2}, {time.Hour, 3}} {
+		now = now.Add(step.after)
+		if ended(7, 8); len(hook.AllEntries()) != step.lines {
+			t.Errorf("%s later: %d lines, expected %d", step.after, len(hook.AllEntries()), step.lines)
+		}
+	}
+	if e := hook.LastEntry(); e.Level != logrus.WarnLevel || e.Data["open"] != 7 || e.Data["limit"] != 8 {
+		t.Errorf("logged as %s %v", e.Level, e.Data)
+	}
 }
 
 // TestWorkIsNotEnded: a connection whose call is being worked on stays, and new ones wait until

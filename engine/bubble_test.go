@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,30 @@ func TestBookedCallsAreReturned(t *testing.T) {
 		w.Stop()
 		if after := booked(); after != calls {
 			t.Errorf("after the stop %s calls are booked, and %s were made", after, calls)
+		}
+	})
+}
+
+// TestBookedCallsToRackbeatAreReturned: of a shop whose stock is there, those of both services are.
+func TestBookedCallsToRackbeatAreReturned(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 1, Products: 5}}, func(t *testing.T, w *enginetest.World) {
+		w.AddShop("shop1234", first)
+		w.MoveToRackbeat("shop1234", first)
+		w.Within(time.Minute, "the shop is read", func() bool { return w.Row("SELECT COUNT(*) FROM items") == "5" })
+		booked := func() string { return w.Row("SELECT SUM(calls) FROM rackbeat_calls") }
+		before := booked()
+		w.Stop()
+		var stats []struct {
+			Rackbeat struct{ Calls map[string]int }
+		}
+		must(t, w.Economic.Send(http.MethodGet, "/sandbox/stats", nil, &stats))
+		made := 0
+		for _, calls := range stats[0].Rackbeat.Calls {
+			made += calls
+		}
+		if after := booked(); before == after || after != fmt.Sprint(made) || made == 0 {
+			t.Errorf("%s calls were booked, %s are after the stop, and %d were made", before, after, made)
 		}
 	})
 }

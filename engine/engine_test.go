@@ -20,6 +20,7 @@ import (
 	"lagerd/economic"
 	"lagerd/engine"
 	"lagerd/plan"
+	"lagerd/rackbeat"
 	"lagerd/sandbox"
 	"lagerd/secret"
 	"lagerd/status"
@@ -43,6 +44,8 @@ type fixture struct {
 	metrics   *status.Metrics
 	log       *logtest.Hook
 	instances atomic.Int64
+	stored    atomic.Int64 // writes of webhooks, as it was told
+	refused   atomic.Int64 // those that failed
 	ended     chan struct{}
 	stop      context.CancelFunc
 }
@@ -103,6 +106,11 @@ func newFixture(t *testing.T, set func(c *config.Config)) *fixture {
 		Jitter: func(time.Duration) time.Duration { return 0 },
 		Instance: func() store.Instance {
 			return store.Instance{Instance: fmt.Sprint("lagerd-", f.instances.Add(1)), Host: "test", Version: "1.2.3", StartedAt: store.At(time.Now())}
+		},
+		Recorded: func(err error) {
+			if f.stored.Add(1); err != nil {
+				f.refused.Add(1)
+			}
 		},
 	})
 	must(t, err)
@@ -277,6 +285,9 @@ func TestStopCommits(t *testing.T) {
 	if n, err := f.store.Totals(t.Context()); n.OpenHints != 1 || err != nil {
 		t.Errorf("%d hints are recorded, %v", n.OpenHints, err)
 	}
+	if f.stored.Load() != 1 || f.refused.Load() != 0 {
+		t.Errorf("it told of %d writes, of which %d failed", f.stored.Load(), f.refused.Load())
+	}
 	db, err := sql.Open("sqlite", f.store.Path())
 	must(t, err)
 	defer db.Close()
@@ -305,6 +316,9 @@ func TestCannotCommit(t *testing.T) {
 	f.Run(over)
 	if err := <-recorded; err == nil {
 		t.Error("the hint is recorded in no database")
+	}
+	if f.stored.Load() != 1 || f.refused.Load() != 1 {
+		t.Errorf("it told of %d writes, of which %d failed", f.stored.Load(), f.refused.Load())
 	}
 	said := 0
 	for _, e := range f.log.AllEntries() {
@@ -360,5 +374,34 @@ func TestNewClient(t *testing.T) {
 	cfg.Economic.AppSecretToken = secret.Text{}
 	if _, err := engine.NewClient(cfg, economic.Options{}); err == nil {
 		t.Error("a client without the app's token")
+	}
+}
+
+// TestNewRackbeat: that client follows the configuration's section for Rackbeat.
+func TestNewRackbeat(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Pointer[http.Request]
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Store(r)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(time.Second):
+		}
+	}))
+	t.Cleanup(server.Close)
+	cfg := config.Default()
+	cfg.Rackbeat.URL, cfg.Rackbeat.Contact, cfg.Rackbeat.Timeout, cfg.Economic.Timeout = server.URL+"/there", "drift@example.dk", 50*time.Millisecond, time.Hour
+	client, err := engine.NewRackbeat(cfg, rackbeat.Options{})
+	must(t, err)
+	began := time.Now()
+	if _, err = client.Account("key", nil, nil).Self(t.Context(), budget.PriorityHint); !errors.Is(err, rackbeat.ErrTimeout) || time.Since(began) > 900*time.Millisecond {
+		t.Errorf("rackbeat.timeout: %v after %s", err, time.Since(began))
+	}
+	if got := asked.Load(); got.URL.Path != "/there/self" || got.Header.Get("Consumer-Contact") != "drift@example.dk" || got.Header.Get("Authorization") != "Bearer key" {
+		t.Errorf("asked for %s with %v", got.URL, got.Header)
+	}
+	cfg.Rackbeat.URL = "x"
+	if _, err := engine.NewRackbeat(cfg, rackbeat.Options{}); err == nil {
+		t.Error("a client without an address")
 	}
 }

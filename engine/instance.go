@@ -82,11 +82,15 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 
 func (i *instance) reconcileOptions() reconcile.Options {
 	return reconcile.Options{
-		Store: i.Store, Source: i.source, Rackbeat: i.stock, RackbeatDailyCalls: i.cfg.Rackbeat.DailyCalls, Open: i.Open, OpenRackbeat: i.OpenRackbeat, Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
-		Policy:         i.cfg.Reconcile.Policy,
-		PDFConcurrency: i.cfg.PDF.Concurrency, DailyCalls: i.cfg.Economic.DailyCalls,
-		PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, UnpackAtOnce: i.Pace.UnpackAtOnce, HintCaps: i.Pace.HintCaps,
-		KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
+		Store: i.Store, Source: i.source, Open: i.Open, Rackbeat: i.stock, OpenRackbeat: i.OpenRackbeat,
+		Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
+		Policy: i.cfg.Reconcile.Policy,
+		Limits: reconcile.Limits{
+			DailyCalls: i.cfg.Economic.DailyCalls, RackbeatDailyCalls: i.cfg.Rackbeat.DailyCalls,
+			PageSize: i.Pace.PageSize, ListingTurn: i.Pace.ListingTurn, PDFConcurrency: i.cfg.PDF.Concurrency,
+			UnpackAtOnce: i.Pace.UnpackAtOnce, HintCaps: i.Pace.HintCaps,
+			KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
+		},
 	}
 }
 

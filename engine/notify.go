@@ -46,6 +46,7 @@ func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits := status.CallLimits{EconomicDaily: i.cfg.Economic.DailyCalls, RackbeatDaily: i.cfg.Rackbeat.DailyCalls, RackbeatPerMinute: i.cfg.Rackbeat.CallsPerMinute}
 	return notify.New(notify.Options{
 		Store: i.Store, Instance: i.info.Instance, Log: i.Log, Now: i.Now, NewID: uuid.NewString, Out: out,
 		Living: func() map[string]bool {
@@ -55,8 +56,8 @@ func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
 			return nil
 		},
 		Look: status.Look{
-			Pace:           status.Pace{SweepEvery: i.cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return ticks.Next(t.UTC()) }},
-			Limits:         status.CallLimits{EconomicDaily: i.cfg.Economic.DailyCalls, RackbeatDaily: i.cfg.Rackbeat.DailyCalls, RackbeatPerMinute: i.cfg.Rackbeat.CallsPerMinute},
+			Pace:           status.Pace{SweepEvery: i.cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return ticks.Next(t.UTC()) }, Limits: limits},
+			Limits:         limits,
 			AppPublicToken: i.cfg.Economic.AppPublicToken,
 		},
 		Settings: notify.Settings{Operator: Addresses(i.cfg), Mail: out.Mailer != nil, After: i.cfg.Notify.After, OwnersAfter: i.cfg.Notify.OwnersAfter, Every: i.cfg.Notify.Every},

@@ -58,6 +58,8 @@ func TestAgreementsGoTogether(t *testing.T) {
 		"joined by an account, free":        {"= = = =", "1: shop000 shop001;R2: shop001 shop003", "", []string{"a", "a", "", "a"}},
 		"joined by an account, the other's": {"=b = = =", "1: shop000 shop001;R2: shop001 shop003", "", []string{"b", "", "a", ""}},
 		"joined by two accounts":            {"= =b = =", "1: shop000 shop002;2: shop001 shop003;R3: shop002 shop003", "", []string{"", "b", "", ""}},
+		"joined by two, the other calls":    {"=a =b = =", "1: shop000 shop002;2: shop001 shop003;R3: shop002 shop003", "nobody b nobody", []string{"", "b", "", ""}},
+		"joined by two, and we call":        {"=b =a = =", "1: shop000 shop002;2: shop001 shop003;R3: shop002 shop003", "nobody a nobody", []string{"b", "a", "a", "a"}},
 		"joined twice":                      {"= =b = =", "1: shop000 shop001;R2: shop000 shop001", "", []string{"", "b", "a", "a"}},
 		"each calls one, we the first":      {"=a = =b =", "1: shop000 shop001;R2: shop001 shop002", "a b", []string{"a", "a", "b", ""}},
 		"each calls one, the other first":   {"=a = =b =", "1: shop000 shop001;R2: shop001 shop002", "b a", []string{"", "", "b", "a"}},

@@ -444,6 +444,91 @@ func TestLooksForFree(t *testing.T) {
 	})
 }
 
+// TestBeatsWithoutAnswer: the work on every shop ends before another instance may take them, also
+// where each failed beat takes as long as a round may.
+func TestBeatsWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := watch(t, newTable(2), ttl)
+		j.did()
+		j.hang = "beat"
+		j.settle(ttl - ttl/4 - 2*time.Millisecond)
+		if len(j.works) != 2 {
+			t.Errorf("it works on %v while its leases are surely its own", j.works)
+		}
+		j.settle(ttl / 4)
+		j.expect("when the leases may be another's", "end shop000; end shop001", "shops taken", "database unavailable", "heartbeat overdue: dropping every shop until the database answers")
+	})
+}
+
+// TestOnlyTheDeadAreLeft: an instance that has died and is not forgotten yet costs no calls: nobody is
+// there to release shops, or to share accounts with.
+func TestOnlyTheDeadAreLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(2)
+		tab.instances["b"] = store.Instance{Instance: "b", Beat: 7}
+		j := watch(t, tab, ttl)
+		if j.settle(beat); j.looked == 0 || j.waits["shared"] == 0 {
+			t.Errorf("while the other may live it looked %d times for free shops, and for shared accounts within %s", j.looked, j.waits["shared"])
+		}
+		j.settle(ttl)
+		j.looked = 0
+		delete(j.waits, "shared")
+		if j.settle(5 * beat); j.looked != 0 || j.waits["shared"] != 0 {
+			t.Errorf("when it has died it looked %d times for free shops, and for shared accounts within %s", j.looked, j.waits["shared"])
+		}
+	})
+}
+
+// TestWithoutSharedAccounts: without knowing which shops share accounts, none is taken or released.
+func TestWithoutSharedAccounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(1)
+		j := watch(t, tab, ttl)
+		go tab.beats(t.Context(), "b", time.Hour)
+		j.settle(beat)
+		j.did()
+		j.messages()
+		j.fail = "shared"
+		tab.mu.Lock()
+		tab.leases["new"] = &store.Lease{Shop: "new"}
+		tab.mu.Unlock()
+		j.settle(3 * beat)
+		j.expect("it fails", "", "database unavailable")
+	})
+}
+
+// TestWaitsForTheHome: a free shop that another instance is to take is not looked for between beats;
+// once that has taken it, others are again.
+func TestWaitsForTheHome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(4)
+		tab.shares("1: shop000 shop001")
+		tab.instances["b"] = store.Instance{Instance: "b", Beat: 1}
+		tab.leases["shop000"].Holder = "b"
+		go tab.beats(t.Context(), "b", time.Hour)
+		j := watch(t, tab, ttl)
+		j.expect("at first", `take [shop002 shop003] from "" for a; start shop002/1; start shop003/1`, "shops taken")
+		for _, step := range []struct {
+			when, holder string
+			looks        int
+		}{{"it is free", "", 0}, {"the other has it", "b", int(beat/look) - 1}, {"it is free again", "", 0}} {
+			tab.mu.Lock()
+			tab.leases["shop001"].Holder = step.holder
+			tab.mu.Unlock()
+			j.settle(beat)
+			j.looked = 0
+			if j.settle(beat); j.looked != step.looks {
+				t.Errorf("%s: it looked %d times within a beat, expected %d", step.when, j.looked, step.looks)
+			}
+			j.expect(step.when, "")
+		}
+	})
+}
+
 // TestStopWithoutDatabase: if the leases cannot be released when it stops, it is logged what
 // follows, and it does not wait for long.
 func TestStopWithoutDatabase(t *testing.T) {

@@ -144,6 +144,25 @@ func TestDecide(t *testing.T) {
 		"over for a moment": {func(w *world) {
 			w.need("a", "stock", "losses").run(30*time.Minute).over().run(3*time.Minute).need("a", "stock", "losses").run(20 * time.Minute)
 		}, []string{"12:05 drift@example.dk: +stock/losses/1"}},
+		"over for a moment twice": {func(w *world) {
+			w.need("b", "stock", "no_sweep").run(30 * time.Minute)
+			for range 2 {
+				w.over().run(3*time.Minute).need("b", "stock", "no_sweep").run(20 * time.Minute)
+			}
+		}, []string{"12:05 drift@example.dk: +stock/no_sweep/1"}},
+		"over while another begins": {func(w *world) {
+			w.need("a", "stock", "no_sweep").run(30*time.Minute).over().need("b", "pdf", "pdf_fails").run(time.Hour)
+		}, []string{"12:05 drift@example.dk: +stock/no_sweep/1", "12:35 drift@example.dk: +pdf/pdf_fails/1 -stock/no_sweep/1"}},
+		"one of two is over": {func(w *world) {
+			w.need("a", "stock", "losses").need("b", "stock", "losses").run(2 * time.Hour)
+			w.over().need("b", "stock", "losses").run(time.Hour)
+		}, []string{"12:05 drift@example.dk: +stock/losses/2", "13:00 a@example.dk: +stock/losses/1", "13:00 b@example.dk: +stock/losses/1",
+			"14:05 drift@example.dk: -stock/losses/1", "14:05 a@example.dk: -stock/losses/1"}},
+		"a shop is removed while others are told": {func(w *world) {
+			w.need("a", "stock", "losses").need("b", "stock", "losses").run(30 * time.Minute)
+			delete(w.shops, "a")
+			w.over().need("b", "stock", "losses").run(time.Hour)
+		}, []string{"12:05 drift@example.dk: +stock/losses/2", "13:00 b@example.dk: +stock/losses/1"}},
 		"again": {func(w *world) {
 			w.need("b", "shop", "no_good_tick").run(30*time.Minute).over().run(30*time.Minute).need("b", "shop", "no_good_tick").run(30 * time.Minute)
 		}, []string{"12:05 drift@example.dk: +shop/no_good_tick/1", "12:35 drift@example.dk: -shop/no_good_tick/1", "13:05 drift@example.dk: +shop/no_good_tick/1"}},
@@ -241,17 +260,29 @@ func TestNoStorm(t *testing.T) {
 	w.has("12:05 drift@example.dk: +shop/no_good_tick/10000", "13:10 drift@example.dk: -shop/no_good_tick/10000")
 }
 
-// TestWhatMostShopsHaveIsTheOperators: even if an owner could do something about it alone.
+// TestWhatMostShopsHaveIsTheOperators: even if an owner could do something about it alone. A few
+// owners are told, whatever share of the shops is theirs.
 func TestWhatMostShopsHaveIsTheOperators(t *testing.T) {
 	t.Parallel()
-	var names []string
-	for n := range 40 {
-		names = append(names, fmt.Sprintf("shop%02d", n))
+	for _, c := range []struct {
+		shops, have int
+		owners      bool
+	}{{40, 30, false}, {40, 21, false}, {40, 20, true}, {40, 11, true}, {10, 10, true}, {11, 11, false}, {21, 11, false}, {22, 11, true}} {
+		var names []string
+		for n := range c.shops {
+			names = append(names, fmt.Sprintf("shop%02d", n))
+		}
+		w := newWorld(t, names...)
+		for _, name := range names[:c.have] {
+			w.need(name, "shop", "forbidden")
+		}
+		w.run(3 * time.Hour)
+		want := []string{fmt.Sprintf("12:05 drift@example.dk: +shop/forbidden/%d", c.have)}
+		if c.owners {
+			for _, name := range names[:c.have] {
+				want = append(want, "13:00 "+name+"@example.dk: +shop/forbidden/1")
+			}
+		}
+		w.has(want...)
 	}
-	w := newWorld(t, names...)
-	for _, name := range names[:30] {
-		w.need(name, "shop", "forbidden")
-	}
-	w.run(3 * time.Hour)
-	w.has("12:05 drift@example.dk: +shop/forbidden/30")
 }

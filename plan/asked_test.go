@@ -41,6 +41,8 @@ func TestAsked(t *testing.T) {
 		{"unreadable, of a date that counts", dated, []plan.Invoice{of(9, start)}, []string{"2"}, 0, "", []int64{9}, []string{"2"}, plan.Strays{}},
 		{"unreadable, of a date that is ignored", dated, []plan.Invoice{of(9, start), of(8, before)}, []string{"2", "3", "4", ""}, 3, "4", []int64{9}, []string{"3", "4", ""},
 			plan.Strays{Count: 2, Example: plan.Stray{Number: 8, Date: before}}},
+		{"unreadable, and the last of the page was asked for", dated, []plan.Invoice{of(8, before), of(9, start)}, []string{"2"}, 0, "", []int64{9}, nil,
+			plan.Strays{Count: 2, Example: plan.Stray{Number: 8, Date: before}}},
 		{"unreadable, and the date of a hinted one is earlier", dated, []plan.Invoice{of(8, before)}, []string{"2"}, 0, "8", []int64{8}, nil, plan.Strays{Count: 1, Example: plan.Stray{Number: 2}}},
 	} {
 		var unread []plan.Unreadable

@@ -156,6 +156,12 @@ func TestHoldsOf(t *testing.T) {
 			t.Errorf("a read of %s ends holds as %q", scope, got)
 		}
 	}
+	identity := []plan.Reason{plan.HeldTokenRefused, plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldTokenUnreadable}
+	for _, reason := range plan.Reasons() {
+		if got := reason.OfIdentity(); got != slices.Contains(identity, reason) {
+			t.Errorf("%s says whose the token is: %t", reason, got)
+		}
+	}
 	for _, h := range everyHold {
 		if !slices.Contains(plan.Reasons(), h.Reason) {
 			t.Errorf("%s is no reason", h.Reason)

@@ -518,6 +518,9 @@ func TestCausesAndMissedWebhooks(t *testing.T) {
 		{"a barred item", seen(barred(item("a", "5"))), []plan.Row{old}, nil, plan.CauseTick, plan.WebhookNone, false},
 		{"another figure was chosen", seen(item("a", "5")), []plan.Row{figureChosen}, nil, plan.CauseTick, plan.WebhookNone, false},
 		{"a first figure", seen(item("a", "5")), []plan.Row{row(item("a", ""), plan.StateNoInventory)}, nil, plan.CauseTick, plan.WebhookNone, false},
+		{"by a tick, while webhooks may have come unhinted", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Marked = true }, plan.CauseTick, plan.WebhookNone, false},
+		{"by a webhook, while others may have come unhinted", seen(item("a", "4")), []plan.Row{old}, func(in *plan.ItemsInput) { in.Marked, in.Hints = true, hint(plan.CauseWebhook, true, 0) }, plan.CauseWebhook, plan.WebhookCame, false},
+		{"what customers have ordered", seen(ordered(item("a", "5"))), []plan.Row{old}, nil, plan.CauseTick, plan.WebhookMissed, false},
 	} {
 		in := input(c.obs, c.row...)
 		if c.change != nil {
@@ -563,6 +566,29 @@ func TestRowsWithoutAChange(t *testing.T) {
 	}
 }
 
+// TestEachFigureCounts: a change of any figure is one of the stock, whichever the shop sells by.
+func TestEachFigureCounts(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*plan.Figures){
+		"in stock":  func(f *plan.Figures) { f.InStock = figure("7") },
+		"available": func(f *plan.Figures) { f.Available = figure("7") },
+		"customers": func(f *plan.Figures) { f.OrderedByCustomers = figure("7") },
+		"suppliers": func(f *plan.Figures) { f.OrderedFromSuppliers = figure("7") },
+	} {
+		obs := seen(item("a", "5"))
+		change(&obs.Item.Figures)
+		p := plan.Items(input(obs, row(item("a", "5"), plan.StateOK)))
+		if len(p.Rows) != 1 || len(p.Changes) != 1 {
+			t.Errorf("%s: %+v", name, p)
+			continue
+		}
+		got := []any{p.Changes[0].What, p.Changes[0].OldFigures, p.Changes[0].NewFigures, p.Rows[0].Figures}
+		if diff := cmp.Diff([]any{plan.WhatStock, item("a", "5").Figures, obs.Item.Figures, obs.Item.Figures}, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 func TestLateWebhook(t *testing.T) {
 	t.Parallel()
 	for ago, late := range map[time.Duration]bool{time.Minute: true, 15*time.Minute - 1: true, 15 * time.Minute: false} {
@@ -589,6 +615,9 @@ func TestRenumberedItemsPointToTheirLikeness(t *testing.T) {
 		{"same bar code", code(item("a", "5"), "57"), []plan.Item{code(item("b", "5"), "57"), code(item("c", "5"), "58")}, "b"},
 		{"same name", named(item("a", "5"), "Sko"), []plan.Item{named(item("b", "5"), "sko")}, "b"},
 		{"same name, other bar code", code(named(item("a", "5"), "Sko"), "57"), []plan.Item{code(named(item("b", "5"), "Sko"), "58")}, ""},
+		{"same name, and only one has a bar code", named(item("a", "5"), "Sko"), []plan.Item{code(named(item("b", "5"), "Sko"), "58")}, ""},
+		{"same name, and only the gone one has a bar code", code(named(item("a", "5"), "Sko"), "57"), []plan.Item{named(item("b", "5"), "Sko")}, ""},
+		{"without a name", named(item("a", "5"), ""), []plan.Item{named(item("b", "5"), "")}, ""},
 		{"two alike", named(item("a", "5"), "Sko"), []plan.Item{named(item("b", "5"), "Sko"), named(item("c", "5"), "Sko")}, ""},
 		{"none alike", item("a", "5"), []plan.Item{item("b", "5")}, ""},
 	} {
@@ -679,6 +708,8 @@ func TestHintOfSeveralWebhooks(t *testing.T) {
 		{"a listing whose webhooks came before", 5, plan.CauseWebhook, last + time.Second, 0, last - 2*time.Second, rereads, 2, last + 10*time.Second},
 		{"a listing, and only one reread", 5, plan.CauseWebhook, last + time.Second, 0, last, []time.Duration{time.Minute}, 1, last + time.Minute},
 		{"the longest comes first", 5, plan.CauseWebhook, last + time.Second, 1, 0, []time.Duration{time.Minute, time.Second}, 2, last + time.Minute},
+		{"the last of a listing's", 5, plan.CauseWebhook, last + 21*time.Second, 2, last + 20*time.Second, rereads, 3, last + 65*time.Second},
+		{"the last, by a clock that is ahead", 5, plan.CauseWebhook, last - 5*time.Second, 2, 0, rereads, 3, last + 40*time.Second},
 		{"no rereads", 5, plan.CauseWebhook, last, 0, 0, nil, 0, 0},
 		{"by a clock that is ahead", 5, plan.CauseWebhook, last - 5*time.Second, 0, 0, rereads, 1, last - 3*time.Second},
 		{"several people, no webhook", 5, plan.CauseOperator, last, 0, 0, rereads, 0, 0},
@@ -714,5 +745,45 @@ func TestHintOfSeveralWebhooks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSeveralWebhooksWithoutAChange: a read that shows nothing new is repeated after the next delay,
+// counted from that read, however many webhooks have come.
+func TestSeveralWebhooksWithoutAChange(t *testing.T) {
+	t.Parallel()
+	obs := seen(item("a", "5"))
+	obs.Began = noon.Add(11 * time.Second)
+	in := input(obs, row(item("a", "5"), plan.StateOK))
+	in.Now = obs.Began
+	in.Hints = map[string]plan.Hint{"a": {Kind: plan.KindStock, Number: "a", Gen: 7, Tries: 1, Cause: plan.CauseWebhook, FirstAt: noon, WebhookAt: noon.Add(10 * time.Second), Webhooks: 5}}
+	if p := plan.Items(in); len(p.Answered) != 0 || len(p.Rereads) != 1 || p.Rereads[0].Tries != 2 || !p.Rereads[0].DueAt.Equal(in.Now.Add(rereads[1])) {
+		t.Errorf("answered %+v, to be read again %+v", p.Answered, p.Rereads)
+	}
+}
+
+// TestFirstSweep: a new item is no change, unless it was hinted at. Nothing is told to have been
+// found by a tick before there was one.
+func TestFirstSweep(t *testing.T) {
+	t.Parallel()
+	hints := map[string]plan.Hint{"a": {Kind: plan.KindStock, Number: "a", Gen: 7, Cause: plan.CauseOperator, FirstAt: noon}}
+	old := row(item("a", "5"), plan.StateOK)
+	for name, c := range map[string]struct {
+		hints   map[string]plan.Hint
+		stored  []plan.Row
+		changes int
+		cause   plan.Cause
+	}{
+		"a new item":        {nil, nil, 0, ""},
+		"one hinted at":     {hints, nil, 1, plan.CauseOperator},
+		"a stored one":      {nil, []plan.Row{old}, 1, plan.CauseSweep},
+		"a stored and hint": {hints, []plan.Row{old}, 1, plan.CauseOperator},
+	} {
+		in := input(seen(item("a", "4")), c.stored...)
+		in.First, in.EachTick, in.Cause, in.Hints = true, true, plan.CauseSweep, c.hints
+		p := plan.Items(in)
+		if len(p.Rows) != 1 || len(p.Changes) != c.changes || c.changes > 0 && p.Changes[0].Cause != c.cause {
+			t.Errorf("%s: %d rows, changes %+v", name, len(p.Rows), p.Changes)
+		}
 	}
 }

@@ -42,6 +42,7 @@ type Listing struct {
 	pages     []int // sizes of the pages that count
 	read      int   // items on them
 	announced int
+	overrun   error // see Overrun
 
 	began, serverDate time.Time           // of the first page
 	seen              map[string]struct{} // numbers that a page has shown
@@ -76,8 +77,13 @@ func (l *Listing) Began() (at, serverDate time.Time) { return l.began, l.serverD
 // Next returns the number of the next page to read, counting from 0.
 func (l *Listing) Next() int { return len(l.pages) }
 
-// mostBelieved limits the room made for announced items before they come.
-const mostBelieved = 250_000
+const (
+	// mostBelieved limits the room made for announced items before they come.
+	mostBelieved = 250_000
+
+	// mostListed is how many items a listing may show: each takes memory until it ends.
+	mostListed = 500_000
+)
 
 // Add adds page Next and returns what to do with it. If the listing has become shorter since
 // the previous page, the items behind a deleted one have moved up onto pages already read: as
@@ -100,6 +106,9 @@ func (l *Listing) Add(p Page) Step {
 		l.pages, l.announced = l.pages[:back], p.Announced
 		return StepTurnBack
 	}
+	if l.read >= p.Announced && len(l.pages) > 0 && !p.Last {
+		l.overrun = fmt.Errorf("the listing does not end: %d items of %d had come, and there are more pages", l.read, p.Announced)
+	}
 	l.pages = append(l.pages, p.size())
 	l.read += p.size()
 	l.announced = p.Announced
@@ -115,8 +124,15 @@ func (l *Listing) Add(p Page) Step {
 	for _, u := range p.Unreadable {
 		l.leaveOut(u)
 	}
+	if len(l.seen) > mostListed && !p.Last {
+		l.overrun = fmt.Errorf("the listing has shown %d items, and there are more: lagerd reads %d at most", len(l.seen), mostListed)
+	}
 	return StepStore
 }
+
+// Overrun returns why the listing is given up after a page: it goes on although everything has come,
+// or shows more items than lagerd reads. nil: it goes on.
+func (l *Listing) Overrun() error { return l.overrun }
 
 func (l *Listing) observe(o *Observation) {
 	i := &o.Item

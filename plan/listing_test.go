@@ -187,6 +187,7 @@ func TestCursorAfterListing(t *testing.T) {
 		{"several, changed meanwhile", 2, false, false, []plan.Observation{at(old), at(now)}, plan.CursorStays},
 		{"several, changed after it began", 2, false, false, []plan.Observation{at(noon.Add(time.Hour))}, plan.CursorStays},
 		{"several, not known", 2, false, false, []plan.Observation{at(old), unknown(plan.FieldUpdatedAt)}, plan.CursorStays},
+		{"several, one not known and then one that is", 2, false, false, []plan.Observation{unknown(plan.FieldUpdatedAt), at(old)}, plan.CursorStays},
 		{"several, other fields not known", 2, false, false, []plan.Observation{at(old), unknown(plan.FieldBarred)}, plan.CursorFollows},
 		{"several, nothing changed", 2, false, false, []plan.Observation{at(before)}, plan.CursorFollows},
 		{"several, changed, for the second time", 2, false, true, []plan.Observation{at(now)}, plan.CursorFollows},
@@ -411,6 +412,8 @@ func TestFigureSearch(t *testing.T) {
 	t.Parallel()
 	bad := pageOf(2, true, items("", "a")...)
 	bad.Unreadable = unread("b")
+	mixed := pageOf(4, false, items("1", "a")...)
+	mixed.Unreadable = unread("b")
 	none := pageOf(2, true)
 	none.Unreadable = unread("a", "b")
 	for _, c := range []struct {
@@ -426,6 +429,9 @@ func TestFigureSearch(t *testing.T) {
 		{"none", []plan.Page{pageOf(4, false, items("", "a", "b")...), pageOf(4, true, items("", "c", "d")...)}, 2, plan.SupplyNone},
 		{"one cannot be understood, on the first page", []plan.Page{bad, pageOf(4, true, items("", "c")...)}, 2, plan.SupplyUnknown},
 		{"one cannot be understood", []plan.Page{pageOf(4, false, items("", "c")...), bad}, 2, plan.SupplyUnknown},
+		{"one cannot be understood, another carries a figure", []plan.Page{mixed, pageOf(4, true)}, 1, plan.SupplyThere},
+		{"one cannot be understood, and a figure follows", []plan.Page{bad, pageOf(4, true, items("1", "c")...)}, 2, plan.SupplyThere},
+		{"a page of deleted items", []plan.Page{pageOf(4, false, notFound("a")), pageOf(4, true, items("", "c")...)}, 2, plan.SupplyNone},
 		{"none can be understood", []plan.Page{none, pageOf(4, true, items("1", "c")...)}, 1, plan.SupplyUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -493,5 +499,40 @@ func TestListingsSayPlaces(t *testing.T) {
 	}
 	if len(said) != 4 || said[""] {
 		t.Errorf("4 listings say %d different things", len(said))
+	}
+}
+
+// TestOverrun: a listing is given up that goes on although everything has come, or shows more items
+// than lagerd reads.
+func TestOverrun(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pages []plan.Page
+		says  string
+	}{
+		"as announced":               {[]plan.Page{pageOf(5, false, items("1", "a", "b", "c")...), pageOf(5, true, items("1", "d", "e")...)}, ""},
+		"more than announced":        {[]plan.Page{pageOf(4, false, items("1", "a", "b", "c")...), pageOf(4, true, items("1", "d", "e")...)}, ""},
+		"an empty last page":         {[]plan.Page{pageOf(3, false, items("1", "a", "b", "c")...), pageOf(3, true)}, ""},
+		"nothing announced at first": {[]plan.Page{pageOf(0, false, items("1", "a", "b", "c")...), pageOf(5, false, items("1", "d", "e", "f")...)}, ""},
+		"all have come":              {[]plan.Page{pageOf(3, false, items("1", "a", "b", "c")...), pageOf(3, false, items("1", "a", "b", "c")...)}, "the listing does not end: 3 items of 3 had come, and there are more pages"},
+	} {
+		l := listing(t, c.pages...)
+		if err := l.Overrun(); fmt.Sprint(err) != c.says && (err != nil || c.says != "") {
+			t.Errorf("%s: %v, expected %q", name, err, c.says)
+		}
+	}
+	l := plan.NewListing(plan.CauseSweep, plan.PageSize)
+	numbers := make([]plan.Observation, plan.PageSize)
+	for page := 0; l.Overrun() == nil; page++ {
+		for n := range numbers {
+			numbers[n].Item.Number = fmt.Sprint(page, " ", n)
+		}
+		l.Add(pageOf((page+2)*plan.PageSize, false, numbers...))
+		if page > 500 {
+			t.Fatal("it goes on")
+		}
+	}
+	if got := l.Overrun().Error(); got != "the listing has shown 501000 items, and there are more: lagerd reads 500000 at most" {
+		t.Error(got)
 	}
 }

@@ -83,6 +83,7 @@ func TestLossWindow(t *testing.T) {
 		{"gone before the window", 180, lost(0, 120, 2*time.Hour, true), coming(120, 211, loss), nil, 0, plan.LossVerdict{Coming: 91, Items: 180, TooMany: true}},
 		{"items that the last listing did not show were the shop's", 226, nil, coming(0, 74, unlisted), nil, 0, plan.LossVerdict{Coming: 74, Items: 300}},
 		{"and once they are gone they are that once", 226, lost(0, 74, minute, true), coming(0, 74, unlisted), nil, 0, plan.LossVerdict{Taken: 74, Items: 300}},
+		{"and while they are lost, and not gone, they are still", 226, lost(0, 74, minute, false), coming(0, 74, unlisted), nil, 0, plan.LossVerdict{Taken: 74, Items: 300}},
 		{"a shop that was never listed", 0, nil, coming(0, 50, loss), nil, 0, plan.LossVerdict{Coming: 50}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -31,6 +31,7 @@ func TestMixedInvoices(t *testing.T) {
 		"equal to the last zero": {with(func(i *plan.Invoice) { i.Net = amount("100.0000") }), ""},
 		"what is paid since":     {with(func(i *plan.Invoice) { i.RecipientName, i.CustomerNumber = "x", 7 }), ""},
 		"nothing is known":       {plan.Invoice{Number: 1}, ""},
+		"nothing is known there": {with(func(i *plan.Invoice) { i.Number = 4 }), ""},
 		"another date":           {with(func(i *plan.Invoice) { i.Date = "2026-11-02" }), "its date is 2026-11-02, and 2026-11-01 at e-conomic"},
 		"another currency":       {with(func(i *plan.Invoice) { i.Currency = "EUR" }), "its currency is EUR, and DKK at e-conomic"},
 		"another net":            {with(func(i *plan.Invoice) { i.Net = amount("-100") }), "its net amount is -100, and 100 at e-conomic"},
@@ -45,7 +46,7 @@ func TestMixedInvoices(t *testing.T) {
 		if c.want != "" {
 			want = []plan.Mixed{{Number: c.stored.Number, Reason: c.want}}
 		}
-		if diff := cmp.Diff(want, plan.MixedInvoices([]plan.Invoice{whole}, []int64{3}, []plan.Invoice{c.stored}, "2026-10-01")); diff != "" {
+		if diff := cmp.Diff(want, plan.MixedInvoices([]plan.Invoice{whole, {Number: 4}}, []int64{3}, []plan.Invoice{c.stored}, "2026-10-01")); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

@@ -154,6 +154,16 @@ func TestWindowTable(t *testing.T) {
 	}
 }
 
+// TestAdvanceLeavesItsInput: the numbers are those of a page, whose order they share.
+func TestAdvanceLeavesItsInput(t *testing.T) {
+	t.Parallel()
+	numbers, gaps := []int64{9, 7, 9, 3}, []plan.Gap{gap(2, 4, time.Hour)}
+	plan.Window{Cursor: 5, Gaps: gaps}.Advance(numbers, noon, 48*time.Hour)
+	if diff := cmp.Diff([]any{[]int64{9, 7, 9, 3}, []plan.Gap{gap(2, 4, time.Hour)}}, []any{numbers, gaps}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestNoNumberIsEverLost: every number up to the cursor has come or lies in a
 // gap, whatever comes in whatever order, as long as no gap has grown old.
 func TestNoNumberIsEverLost(t *testing.T) {
@@ -201,6 +211,8 @@ func TestPlanReads(t *testing.T) {
 		{"a tick of a large shop whose source answers no change query", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Tick: true, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"its tick while a listing is under way", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Tick: true, Listing: true, SweepEvery: day}, plan.Reads{Next: true}},
 		{"its tick with many hints while a listing is under way", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Hinted: 3, Tick: true, Listing: true, SweepEvery: day}, plan.Reads{Next: true}},
+		{"a listing of it is under way, and no tick comes", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Listing: true, SweepEvery: day}, plan.Reads{}},
+		{"a burst of it while a listing is under way, and no tick", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Hinted: 3, Listing: true, SweepEvery: day}, plan.Reads{}},
 		{"a hint of it", plan.Situation{Swept: true, NoChanges: true, Items: 1001, Hinted: 1, SweepEvery: day}, plan.Reads{Singles: true}},
 		{"some hints of it, which it cannot filter", plan.Situation{Swept: true, NoChanges: true, Items: 5000, Hinted: 4, SweepEvery: day}, plan.Reads{Singles: true}},
 		{"more hints of it than it has pages", plan.Situation{Swept: true, NoChanges: true, Items: 5000, Hinted: 6, SweepEvery: day}, plan.Reads{Listing: true}},
@@ -215,6 +227,7 @@ func TestPlanReads(t *testing.T) {
 		{"some hints of a small shop", plan.Situation{Swept: true, Items: 500, Hinted: 20, PerFilter: 30, SweepEvery: day}, plan.Reads{Filters: true}},
 		{"many hints of a small shop", plan.Situation{Swept: true, Items: 500, Hinted: 31, PerFilter: 30, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"many hints of a large shop", plan.Situation{Swept: true, Items: 50_000, Hinted: 31, PerFilter: 30, SweepEvery: day}, plan.Reads{Filters: true}},
+		{"a tick and a burst, which one listing answers", plan.Situation{Swept: true, Items: 5000, Tick: true, Hinted: 5000, PerFilter: 30, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"100,000 hints", plan.Situation{Swept: true, Items: 100_000, Hinted: 100_000, PerFilter: 30, SweepEvery: day}, plan.Reads{Listing: true}},
 		{"hints that cannot be read together", plan.Situation{Swept: true, Items: 50_000, Hinted: 3, PerFilter: 0, SweepEvery: day}, plan.Reads{Singles: true}},
 		{"a tick and hints", plan.Situation{Swept: true, Items: 5000, Tick: true, Hinted: 2, PerFilter: 30, SweepEvery: day}, plan.Reads{Changes: true, Filters: true}},

@@ -20,20 +20,23 @@ func TestFate(t *testing.T) {
 	}
 	other := side(plan.StateOK, "5.0")
 	other.Figures.Available = decimal.NewNullDecimal(decimal.NewFromInt(3))
+	none := side(plan.StateNoInventory, "")
+	none.Figures.Available = other.Figures.Available
 	for name, c := range map[string]struct {
 		what          plan.What
 		stored, there plan.Side
 		want          plan.Fate
 	}{
-		"not stored":         {plan.WhatCreated, plan.Side{}, side(plan.StateOK, "5"), plan.FateNew},
-		"gone, and back":     {plan.WhatReturned, side(plan.StateGone, ""), side(plan.StateOK, "5"), plan.FateNew},
-		"not there":          {plan.WhatGone, side(plan.StateOK, "5"), side(plan.StateGone, ""), plan.FateGone},
-		"loses its figure":   {plan.WhatStock, side(plan.StateOK, "5"), side(plan.StateNoInventory, ""), plan.FateNoFigure},
-		"loses a zero":       {plan.WhatStock, side(plan.StateOK, "0"), side(plan.StateNoInventory, ""), plan.FateNoFigure},
-		"another figure":     {plan.WhatStock, side(plan.StateOK, "5"), side(plan.StateOK, "0"), plan.FateOther},
-		"a first figure":     {plan.WhatStock, side(plan.StateNoInventory, ""), side(plan.StateOK, "5"), plan.FateOther},
-		"barred":             {plan.WhatState, side(plan.StateOK, "5"), side(plan.StateBarred, "5"), plan.FateOther},
-		"other figures only": {plan.WhatStock, side(plan.StateOK, "5"), other, plan.FateSame},
+		"not stored":          {plan.WhatCreated, plan.Side{}, side(plan.StateOK, "5"), plan.FateNew},
+		"gone, and back":      {plan.WhatReturned, side(plan.StateGone, ""), side(plan.StateOK, "5"), plan.FateNew},
+		"not there":           {plan.WhatGone, side(plan.StateOK, "5"), side(plan.StateGone, ""), plan.FateGone},
+		"loses its figure":    {plan.WhatStock, side(plan.StateOK, "5"), side(plan.StateNoInventory, ""), plan.FateNoFigure},
+		"loses a zero":        {plan.WhatStock, side(plan.StateOK, "0"), side(plan.StateNoInventory, ""), plan.FateNoFigure},
+		"another figure":      {plan.WhatStock, side(plan.StateOK, "5"), side(plan.StateOK, "0"), plan.FateOther},
+		"a first figure":      {plan.WhatStock, side(plan.StateNoInventory, ""), side(plan.StateOK, "5"), plan.FateOther},
+		"no figure as before": {plan.WhatStock, side(plan.StateNoInventory, ""), none, plan.FateSame},
+		"barred":              {plan.WhatState, side(plan.StateOK, "5"), side(plan.StateBarred, "5"), plan.FateOther},
+		"other figures only":  {plan.WhatStock, side(plan.StateOK, "5"), other, plan.FateSame},
 	} {
 		d := plan.Difference{What: c.what, Stored: c.stored, Economic: c.there}
 		if got := d.Fate(); got != c.want {

@@ -71,9 +71,16 @@ func TestProbes(t *testing.T) {
 
 func TestStreakForgets(t *testing.T) {
 	t.Parallel()
+	var none *plan.Streak
+	if none.Read("x"); none.Known("x") {
+		t.Error("a streak that nobody has begun knows a number")
+	}
 	var r plan.Streak
 	for n := range 100_000 {
 		r.Refused(fmt.Sprint(n), true)
+	}
+	if r.Known("0") || !r.Known("99999") {
+		t.Error("it remembers the first of many numbers, or not the last one")
 	}
 	if got := r.Refused("x", false); got != 1 {
 		t.Errorf("%d in a row, expected 1", got)

@@ -32,4 +32,9 @@ func TestSameDecimal(t *testing.T) {
 	if !sameDecimal(absent, absent) || sameDecimal(absent, zero) || sameDecimal(zero, absent) || !sameDecimal(zero, decimal.NewNullDecimal(decimal.New(0, -4))) {
 		t.Error("an absent figure is the same as another, or not as itself")
 	}
+	// Too large for an integer of ten thousandths: only exactly they are told apart.
+	large := decimal.RequireFromString("1844674407370955.1616") // times 10,000, 2^64
+	if !sameDecimal(decimal.NewNullDecimal(large), decimal.NewNullDecimal(large)) || sameDecimal(decimal.NewNullDecimal(large), zero) {
+		t.Error("a large figure is not the same as itself, or as nothing")
+	}
 }

@@ -71,6 +71,22 @@ func TestUnknownFieldsStay(t *testing.T) {
 	}
 }
 
+// TestUnknownFigureOfAnotherStock: where the shop sells by what is available, what is in stock stays
+// too if it could not be understood.
+func TestUnknownFigureOfAnotherStock(t *testing.T) {
+	t.Parallel()
+	stored := row(item("a", "5"), plan.StateOK)
+	stored.Stock = stored.Figures.Available
+	obs := seen(item("a", "5"))
+	obs.Unknown, obs.Item.Figures.InStock, obs.Item.Figures.Available = plan.FieldInStock, figure(""), figure("3")
+	in := input(obs, stored)
+	in.Figure = plan.FigureAvailable
+	p := plan.Items(in)
+	if len(p.Rows) != 1 || !same(p.Rows[0].Figures.InStock, figure("5")) || !same(p.Rows[0].Stock, figure("3")) {
+		t.Errorf("%+v", p.Rows)
+	}
+}
+
 // TestUnknownFieldsOfANewItem: nothing is stored that could stay.
 func TestUnknownFieldsOfANewItem(t *testing.T) {
 	t.Parallel()
@@ -182,6 +198,16 @@ func TestUnreadInvoiceIsNotMissed(t *testing.T) {
 		p := plan.Invoices(plan.InvoicesInput{Cause: plan.CauseTick, Began: noon, Observed: []plan.Invoice{{Number: 7}}, Hints: map[string]plan.Hint{"7": c.hint}})
 		if len(p.Changes) != 1 || p.Changes[0].Webhook != c.want || p.Changes[0].Cause != c.hint.Cause {
 			t.Errorf("%+v: %+v", c.hint, p.Changes)
+		}
+	}
+}
+
+// TestFieldOf: the field that the shop sells by is that of its figure.
+func TestFieldOf(t *testing.T) {
+	t.Parallel()
+	for figure, want := range map[plan.Figure]plan.Fields{plan.FigureInStock: plan.FieldInStock, plan.FigureAvailable: plan.FieldAvailable, "": plan.FieldInStock} {
+		if got := plan.FieldOf(figure); got != want {
+			t.Errorf("%q is field %x, expected %x", figure, got, want)
 		}
 	}
 }

@@ -79,6 +79,7 @@ func TestStartWindow(t *testing.T) {
 		want      plan.Window
 	}{
 		{"none", nil, 0, plan.Window{}},
+		{"none of those announced has a number", nil, 3, plan.Window{}},
 		{"only the highest of many", []int64{105}, 90, plan.Window{Cursor: 105}},
 		{"all", []int64{5, 4}, 2, plan.Window{Cursor: 5, Gaps: []plan.Gap{gap(1, 3, 0)}}},
 		{"the highest of many", []int64{105, 103, 104}, 90, plan.Window{Cursor: 105}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"lagerd/plan"
 	"lagerd/source"
@@ -23,7 +22,7 @@ type compared struct {
 }
 
 // list compares everything page by page, and then what the complete listing did not show.
-func (d Diff) list(ctx context.Context) (*compared, error) {
+func (d itemsDiff) list(ctx context.Context) (*compared, error) {
 	stock := d.stock() // one for the listing: a source may read ahead of its pages
 	name := stock.Can().Name
 	c := &compared{found: map[string]plan.Difference{}, told: Differences{Shop: d.Shop.Shop}}
@@ -67,7 +66,7 @@ func (d Diff) list(ctx context.Context) (*compared, error) {
 }
 
 // comparePage compares the items of a page with their stored rows.
-func (d Diff) comparePage(ctx context.Context, c *compared, p itemsPage) error {
+func (d itemsDiff) comparePage(ctx context.Context, c *compared, p itemsPage) error {
 	numbers := make([]string, len(p.Observed))
 	for n, o := range p.Observed {
 		numbers[n] = o.Item.Number
@@ -89,7 +88,7 @@ func (d Diff) comparePage(ctx context.Context, c *compared, p itemsPage) error {
 }
 
 // compareMissing adds the stored items that a listing did not show, and counts those stored.
-func (d Diff) compareMissing(ctx context.Context, c *compared, seen, unread map[string]struct{}) error {
+func (d itemsDiff) compareMissing(ctx context.Context, c *compared, seen, unread map[string]struct{}) error {
 	var numbers []string
 	for number, err := range d.Store.PresentNumbers(ctx, d.Progress.ItemsDataset) {
 		if err != nil {
@@ -134,62 +133,10 @@ func (c *compared) split() (losses, others []plan.Difference) {
 	return losses, others
 }
 
-func lossesFirst(a, b plan.Difference) int {
-	switch {
-	case a.Loss && !b.Loss:
-		return -1
-	case b.Loss && !a.Loss:
-		return 1
-	}
-	return strings.Compare(a.Number, b.Number)
-}
-
 // report adds what the listing showed to the result, apart from the differences.
 func (c *compared) report(out *Differences) {
 	out.Stock.AtEconomic, out.Stock.Stored = c.listed, c.stored
 	out.Notes = append(out.Notes, c.told.Notes...)
 	out.Unreadable = append(out.Unreadable, c.told.Unreadable...)
 	out.fieldNotes += c.told.fieldNotes
-}
-
-// readAlone is how many differing items are read a second time one by one, however small the
-// listing is: an answer with one item is small.
-const readAlone = 5
-
-// listsAgain reports whether a second listing is cheaper, in calls, than reading so many differing
-// items once more one by one.
-func listsAgain(differing, pages int) bool {
-	return min(differing, maxRechecks) > max(readAlone, pages)
-}
-
-// allItems compares all items, and those that differ once more: losses one by one, since a listing
-// that lies may lie twice and people approve losses by what this shows; all others by a second
-// listing where that takes fewer calls.
-func (d Diff) allItems(ctx context.Context, out *Differences) ([]ItemDifference, error) {
-	first, err := d.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	losses, others := first.split()
-	if !listsAgain(len(others), first.pages) {
-		first.report(out)
-		return d.recheck(ctx, out, first.differences())
-	}
-	second, err := d.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	second.report(out)
-	var confirmed []ItemDifference
-	for _, former := range others {
-		switch difference, differs := second.found[former.Number]; {
-		case differs && difference.Loss:
-			losses = append(losses, difference)
-		case differs:
-			confirmed = append(confirmed, ItemDifference{Difference: difference, Twice: true})
-		}
-	}
-	losses = slices.DeleteFunc(losses, func(loss plan.Difference) bool { return second.told.isUnreadable(loss.Number) })
-	alone, err := d.recheck(ctx, out, losses)
-	return slices.SortedFunc(slices.Values(slices.Concat(alone, confirmed)), byNumber), err
 }

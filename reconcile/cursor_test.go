@@ -36,8 +36,8 @@ func TestCursorOfOnePage(t *testing.T) {
 	o := reconcile.Options{
 		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
 		Now: now, Jitter: func(time.Duration) time.Duration { return 0 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Limits: reconcile.Limits{PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 1000, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 24 * time.Hour, KeepHints: time.Hour},
 		Policy: plan.Policy{Overlap: overlap, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	}
@@ -55,7 +55,7 @@ func TestCursorOfOnePage(t *testing.T) {
 		f.mu.Unlock()
 		report, err := shop.RunOnce(t.Context(), reconcile.Due{Tick: true})
 		must(t, err)
-		if !report.Ticked || minute > 0 && report.Changes != 1 {
+		if report.Ticked.IsZero() || minute > 0 && report.Changes != 1 {
 			t.Fatalf("minute %d: %+v", minute, report)
 		}
 		p, err := f.Store.Progress(t.Context(), "shop1234")

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +95,33 @@ func TestDatabaseFails(t *testing.T) {
 				t.Errorf("the next: %v", err)
 			}
 		})
+	}
+}
+
+// TestReloadsAfterUnknownOutcome: a transaction that failed may have been committed all the same,
+// so what is stored counts from then on, not what was in memory. Without a failure nothing is
+// reloaded: nobody else writes a shop's progress.
+func TestReloadsAfterUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	for fails, want := range map[bool]string{true: "tick changes since 11:55:30", false: "tick changes since 11:55:00"} {
+		d := newDesk(t, sweptShop, invoicesOff)
+		tick, other := reconcile.Due{Tick: true, Work: true}, store.At(d.clock.Add(30*time.Second))
+		if _, err := d.RunOnce(t.Context(), tick); err != nil {
+			t.Fatal(err)
+		}
+		d.exec("UPDATE progress SET items_cursor = ?", other) // as if committed
+		if fails {
+			d.sells("a", "5")
+			d.changed = []string{"a"}
+			d.exec("CREATE TRIGGER broken BEFORE INSERT ON items BEGIN SELECT RAISE(ABORT, 'broken'); END")
+			if _, err := d.RunOnce(t.Context(), tick); err == nil {
+				t.Fatal("the write did not fail")
+			}
+			d.exec("DROP TRIGGER broken")
+		}
+		d.asked = nil
+		if _, err := d.RunOnce(t.Context(), tick); err != nil || !slices.Contains(d.asked, want) {
+			t.Errorf("a write fails: %t; then asked for %q (%v), expected %q", fails, d.asked, err, want)
+		}
 	}
 }

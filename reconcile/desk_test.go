@@ -84,8 +84,8 @@ func newDesk(t *testing.T, set ...func(d *desk)) *desk {
 	d.Options = reconcile.Options{
 		Store: d.fixture.Store, Source: desktop{d}, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: d,
 		Now: d.now, Jitter: func(most time.Duration) time.Duration { return most },
-		PDFConcurrency: 1, DailyCalls: 50_000, PageSize: 100, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 240 * time.Hour, KeepHints: 24 * time.Hour,
+		Limits: reconcile.Limits{PDFConcurrency: 1, DailyCalls: 50_000, PageSize: 100, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 240 * time.Hour, KeepHints: 24 * time.Hour},
 		Policy: plan.Policy{Overlap: 5 * time.Minute, Rereads: []time.Duration{time.Minute, 5 * time.Minute}, SweepEvery: 24 * time.Hour,
 			RetryMin: 10 * time.Second, RetryMax: 10 * time.Minute, HeldRetry: 10 * time.Minute, GapWindow: time.Hour, LateWithin: 15 * time.Minute,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
@@ -150,7 +150,7 @@ func (d *desk) step(name string, due reconcile.Due) {
 	for _, flag := range []struct {
 		is   bool
 		name string
-	}{{report.Ticked, "ticked"}, {report.Again, "again"}, {report.Listing, "listing"}, {report.Idle, "idle"}, {report.Stopped, "stopped"}, {!report.Tried, "not tried"}} {
+	}{{!report.Ticked.IsZero(), "ticked"}, {report.Again, "again"}, {report.Listing, "listing"}, {report.Idle, "idle"}, {report.Stopped, "stopped"}, {!report.Tried, "not tried"}} {
 		if flag.is {
 			came = append(came, flag.name)
 		}

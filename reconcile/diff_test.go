@@ -419,6 +419,14 @@ func TestDiffNotes(t *testing.T) {
 				f.exec("INSERT INTO recent_losses (shop, number, lost_us, gone) VALUES ('shop1234', ?, ?, 0)", number, now.Add(-ago).UnixMicro())
 			}
 		}, notes: []string{`1 items had lost their stock within 1h when the shop was held, without a webhook: they count too (` + "`lagerd why shop1234 NUMBER` shows when and how" + `): "shortly before"`}},
+		"losses held back for the second time": {set: func(f *fixture) { // the losses have not aged in the first
+			now := time.Now()
+			f.LossWindow, f.Progress.Holds = time.Hour, plan.Holds{{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Since: now}}
+			f.exec("INSERT INTO loss_clocks (shop, held_us) VALUES ('shop1234', ?)", (2 * time.Hour).Microseconds())
+			for number, ago := range map[string]time.Duration{"before": 3*time.Hour + time.Minute, "shortly before": 3*time.Hour - time.Minute} {
+				f.exec("INSERT INTO recent_losses (shop, number, lost_us, gone) VALUES ('shop1234', ?, ?, 0)", number, now.Add(-ago).UnixMicro())
+			}
+		}, notes: []string{`count too (` + "`lagerd why shop1234 NUMBER` shows when and how" + `): "shortly before"`}},
 		"zeroes": {set: func(f *fixture) { f.stock["a"] = "0" }, notes: []string{"every stock figure at e-conomic is zero"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -586,5 +594,30 @@ func TestDiffRefused(t *testing.T) {
 	_, err = f.Read(t.Context(), nil, nil)
 	if economic.KindOf(err) != economic.KindUnauthorized || strings.Contains(err.Error(), "secret-grant") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDiffOfManyLosses: of very many losses a person is told which were read once more and which were
+// not.
+func TestDiffOfManyLosses(t *testing.T) {
+	const all, again = 203, 200
+	f := newFixture(t)
+	f.stock["there"] = "1"
+	f.has("there", "1")
+	for n := range all {
+		f.has(fmt.Sprintf("gone-%03d", n), "1")
+	}
+	_, d := f.read(nil, nil)
+	var once []string
+	for _, i := range d.Stock.Items {
+		if !i.Twice {
+			once = append(once, i.Number)
+		}
+	}
+	if want := []string{"gone-200", "gone-201", "gone-202"}; len(d.Stock.Items) != all || !slices.Equal(once, want) {
+		t.Errorf("of %d differences %q were read once, expected %d and %q", len(d.Stock.Items), once, all, want)
+	}
+	if note := fmt.Sprintf("%d of the %d differences were read only once", all-again, all); len(d.Notes) != 1 || !strings.Contains(d.Notes[0], note) {
+		t.Errorf("the notes are %q, expected %q", d.Notes, note)
 	}
 }

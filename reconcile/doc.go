@@ -2,7 +2,7 @@
 // and commands all take the same path:
 //
 //	Shop.RunOnce ── one pass of one shop, under its lease (shop.go)
-//	    │  unpack     gives recorded webhooks their rows (hints.go)
+//	    │  unpack     gives recorded webhooks their rows (unpacker.go)
 //	    │  identity   is the token valid, is it still the same agreement (identity.go)
 //	    │  invoices   newly booked ones, by number; gaps; hinted ones (invoices.go)
 //	    │  stock      PlanReads → listing | change query | filters | singles (stock.go)
@@ -12,9 +12,14 @@
 //	read the source ─▶ observations ─▶ plan (pure) ─▶ guard ─▶ Shop.apply (one transaction)
 //
 // A part (stock, invoices, PDFs) embeds the shop and adds its own state and a gate: its hints,
-// and whether the source lets it read (gate.go). Within stock, reader reads items by number,
-// sweep reads everything over many passes, losses guards against taking stock away, and
-// changeover moves the shop to another agreement's items.
+// and whether the source lets it read (gate.go). Each job within a part has a type of its own,
+// which embeds the part. Of stock: agenda decides what a pass reads, allowance which hinted
+// numbers are asked for alone, changes reads the change query, reader reads numbers, sweep reads
+// everything over many passes, conclusion stores its pages and what its end shows, unreadItems
+// deals with what cannot be understood, losses guards against taking stock away, and changeover
+// moves the shop to another agreement's items. Of invoices, invoiceReader reads numbers; of PDFs,
+// fetcher fetches. unpacker gives hints their rows, and accounts opens what the tokens give
+// access to.
 //
 // Invariants:
 //

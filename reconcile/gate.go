@@ -21,6 +21,8 @@ type gate struct {
 	refusal error       // set while the source refuses the part and the part is held for another reason
 }
 
+func (g *gate) readBy() *identity { return g.by }
+
 // forbidden reports whether the source is known to refuse the part.
 func (g *gate) forbidden() bool {
 	return g.refusal != nil || g.progress.Holds.Has(g.scope, plan.HeldForbidden)
@@ -104,9 +106,6 @@ func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N
 	}
 	return open, nil
 }
-
-// warned counts an item or invoice with fields that could not be understood.
-func (g *gate) warned(kind plan.Kind) { g.Observer.Warned(g.shop.Shop, kind) }
 
 // postponeHeld postpones the due hints of a held part to its next try.
 func (g *gate) postponeHeld(ctx context.Context, requested bool) error {

@@ -2,10 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"slices"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"lagerd/inbox"
 	"lagerd/plan"
@@ -26,7 +23,7 @@ func (h hints) load(ctx context.Context, requested bool) (inbox.Hints, error) {
 		wait = l.hintsWait()
 	}
 	due := func(limit int) (inbox.Hints, error) {
-		return loadCounted(ctx, h.Shop, func() (inbox.Hints, []store.HintRecord, error) { return h.inbox.Due(ctx, h.kind, h.due(), wait, limit) })
+		return loadCounted(ctx, h.unpacker, func() (inbox.Hints, []store.HintRecord, error) { return h.inbox.Due(ctx, h.kind, h.due(), wait, limit) })
 	}
 	if h.kind != plan.KindStock || requested {
 		return due(0)
@@ -35,29 +32,11 @@ func (h hints) load(ctx context.Context, requested bool) (inbox.Hints, error) {
 	if err != nil || len(some) <= fewHints {
 		return some, err
 	}
-	return due(h.stock.mostDue(some))
+	return due(h.stock.agenda.mostDue(some))
 }
 
 // fewHints are loaded at once. They serve to estimate how many numbers fit in a filter.
 const fewHints = 100
-
-// loadItems loads all open hints of items, including postponed ones.
-func (s *Shop) loadItems(ctx context.Context) (*inbox.Open, error) {
-	return loadCounted(ctx, s, func() (*inbox.Open, []store.HintRecord, error) { return s.inbox.AllItems(ctx) })
-}
-
-// loadCounted calls load, and again if rows first have to count webhooks that a listing has
-// claimed.
-func loadCounted[T any](ctx context.Context, s *Shop, load func() (T, []store.HintRecord, error)) (T, error) {
-	loaded, uncounted, err := load()
-	if err == nil && len(uncounted) > 0 {
-		if err = s.record(ctx, uncounted); err == nil {
-			s.inbox.Counted(uncounted)
-			loaded, _, err = load()
-		}
-	}
-	return loaded, err
-}
 
 // dismiss answers the due hints of a part that the shop does not use, with the reason, and ends
 // its marks.
@@ -123,60 +102,10 @@ func (h hints) settle(ctx context.Context, list inbox.Hints, o inbox.Outcome) er
 	return nil
 }
 
+// warned counts an item or invoice with fields that could not be understood.
+func (h hints) warned(kind plan.Kind) { h.Observer.Warned(h.shop.Shop, kind) }
+
 // own returns a hint that originates from lagerd itself.
 func (h hints) own(number string, cause plan.Cause) store.HintRecord {
 	return store.HintRecord{Shop: h.shop.Shop, Kind: h.kind, Number: number, Cause: cause, At: h.Now()}
-}
-
-// record stores hints as rows, UnpackAtOnce per transaction.
-func (s *Shop) record(ctx context.Context, list []store.HintRecord) error {
-	for piece := range slices.Chunk(list, s.UnpackAtOnce) {
-		if err := s.apply(ctx, store.Applied{Hints: piece}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// recordAdmitted stores the hints that are admitted, and marks the shop for the others.
-func (s *Shop) recordAdmitted(ctx context.Context, a store.Admitted, err error) error {
-	if err == nil {
-		err = s.record(ctx, a.Hints)
-	}
-	if err == nil && !a.Overflow.Empty() {
-		err = s.apply(ctx, store.Applied{Overflow: a.Overflow})
-	}
-	if err != nil {
-		return err
-	}
-	s.overflowed(s.inbox.Overflowed(a.Overflow))
-	return nil
-}
-
-// overflowed reports webhooks that no hint is kept for.
-func (s *Shop) overflowed(marked, tooOld int64) {
-	if marked == 0 && tooOld == 0 {
-		return
-	}
-	s.Observer.Overflowed(s.shop.Shop, marked, tooOld)
-	s.log.WithFields(logrus.Fields{"marked": marked, "too_old": tooOld}).Warn("more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start")
-}
-
-// unpack turns recorded webhooks into rows, even while the shop is paused: batches would pile
-// up, whereas a number has one row however many webhooks it gets. It unpacks only part of a
-// burst if a listing may answer the rest from its batches.
-func (s *Shop) unpack(ctx context.Context, all bool) error {
-	u, err := s.inbox.Unpack(ctx, s.fence, func() bool { return !all && s.leavesPacked() })
-	s.overflowed(u.Marked, u.TooOld)
-	for _, err := range u.Unreadable {
-		s.log.WithError(err).Error("unreadable webhooks set aside: a sweep covers them")
-		s.stock.sweep.again = true
-	}
-	return err
-}
-
-// leavesPacked reports whether webhooks may stay in their batches because a listing may start
-// in this pass. After a failed pass that is uncertain, and batches would pile up.
-func (s *Shop) leavesPacked() bool {
-	return s.loaded && !s.failed && s.stock.sweep.listing == nil && !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.shop.Paused() && s.stock.off() == ""
 }

@@ -17,6 +17,7 @@ import (
 // source of its own. Each stops only the parts that are read with its token.
 type identity struct {
 	gate                        // of what it holds
+	owner                       // that it expects
 	account source.StockAccount // that the token gives access to
 
 	self      plan.Self // result of the check in this pass
@@ -35,7 +36,7 @@ type identity struct {
 const checkEvery = time.Hour
 
 func newIdentity(s *Shop, scope plan.Scope) *identity {
-	i := &identity{gate: gate{hints: hints{s, ""}, scope: scope}}
+	i := &identity{gate: gate{hints: hints{s, ""}, scope: scope}, owner: owner{s, scope == plan.ScopeStock}}
 	i.by = i
 	return i
 }
@@ -57,7 +58,7 @@ func (i *identity) check(ctx context.Context, due Due) (ready bool, err error) {
 		return false, nil
 	}
 	if i.account == nil { // the token could not be decrypted; the shop's other one could
-		if err := i.openAccounts(ctx); err != nil || i.account == nil {
+		if err := i.accounts.open(ctx); err != nil || i.account == nil {
 			return false, err
 		}
 	}
@@ -107,17 +108,6 @@ func (i *identity) readSelf(ctx context.Context) (ready bool, err error) {
 	return true, nil
 }
 
-// ofStock reports whether this is the identity of the stock's own source.
-func (i *identity) ofStock() bool { return i.scope == plan.ScopeStock }
-
-// name returns what is read with the token, for people.
-func (i *identity) name() string {
-	if i.ofStock() {
-		return "stock"
-	}
-	return "invoices"
-}
-
 // count counts a pass in which the parts failed, or did not. In a pass in which they were to wait
 // nothing changes.
 func (i *identity) count(failure error) {
@@ -131,23 +121,6 @@ func (i *identity) count(failure error) {
 	}
 }
 
-// whose returns whose the token is, for people.
-func (i *identity) whose() string {
-	if i.ofStock() {
-		return fmt.Sprintf("%s's account %d", i.stock.source.Can().Name, i.known())
-	}
-	return fmt.Sprintf("agreement %d", i.known())
-}
-
-// known returns the number of the agreement or account that the shop's token answered for, 0 if
-// it has not yet.
-func (i *identity) known() int64 {
-	if i.ofStock() {
-		return i.progress.StockAccount
-	}
-	return i.progress.AgreementNumber
-}
-
 // learn stores whose the token is, and continues within that account's budget.
 func (i *identity) learn(ctx context.Context, number int64) error {
 	learnt := store.Patch{AgreementNumber: &number}
@@ -157,7 +130,7 @@ func (i *identity) learn(ctx context.Context, number int64) error {
 	if err := i.apply(ctx, store.Applied{Progress: learnt}); err != nil {
 		return err
 	}
-	return i.openAccounts(ctx)
+	return i.accounts.open(ctx)
 }
 
 // holdAsRefused holds the parts since the token is refused: err says how.

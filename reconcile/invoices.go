@@ -1,11 +1,9 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -21,9 +19,16 @@ import (
 // invoices is the part that stores booked invoices; pdfs reads their lines and PDFs.
 type invoices struct {
 	gate
+	reader  invoiceReader
 	source  source.Invoices
 	rule    plan.OrderRule // which field of an invoice holds the shop's order number
 	gapTurn int            // where the next tick continues in a long list of gaps
+}
+
+func newInvoices(g gate) *invoices {
+	i := &invoices{gate: g}
+	i.reader = invoiceReader{i}
+	return i
 }
 
 // Run finds and stores newly booked invoices and answers the hints of invoices.
@@ -43,7 +48,7 @@ func (i *invoices) readDue(ctx context.Context, due Due) error {
 		return err
 	}
 	if i.forbidden() {
-		if open, err := i.try(ctx, hints); err != nil || !open {
+		if open, err := i.reader.try(ctx, hints); err != nil || !open {
 			return err
 		}
 	}
@@ -56,7 +61,7 @@ func (i *invoices) readDue(ctx context.Context, due Due) error {
 			return err
 		}
 	}
-	if err := i.readHinted(ctx, due.Requested, hints); err != nil {
+	if err := i.reader.read(ctx, due.Requested, hints); err != nil {
 		return err
 	}
 	sweep, err := i.sweepDue(ctx, due)
@@ -79,28 +84,6 @@ func (i *invoices) sweepDue(ctx context.Context, due Due) (bool, error) {
 	stored, err := i.Store.CountInvoices(ctx, i.shop.Dataset)
 	usual, _ := plan.SweepInterval(stored, i.PageSize, i.DailyCalls, every)
 	return since >= usual, err
-}
-
-// try tries invoices held as forbidden by the hinted numbers that are not stored, the highest
-// first. open is that of probe.
-func (i *invoices) try(ctx context.Context, hints inbox.Hints) (open bool, err error) {
-	var newest []int64
-	for number, h := range hints {
-		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && i.due().Includes(h.DueAt) {
-			newest = append(newest, n)
-		}
-	}
-	stored, err := i.Store.StoredInvoices(ctx, i.shop.Dataset, newest)
-	if err != nil {
-		return false, err
-	}
-	newest = slices.DeleteFunc(newest, func(n int64) bool { return stored[n] })
-	slices.SortFunc(newest, func(a, b int64) int { return cmp.Compare(b, a) })
-	refused := func(n int64) bool {
-		number := strconv.FormatInt(n, 10)
-		return hints[number].Refused || i.streak.Known(number)
-	}
-	return probe(&i.gate, newest, refused, func(n int64) error { return i.readOne(ctx, source.PriorityHint, n, hints) })
 }
 
 // invoicesPage is one page of invoices.
@@ -342,191 +325,4 @@ func numbersOfUnreadable(list []plan.Unreadable) []int64 {
 		}
 	}
 	return numbers
-}
-
-// readHinted reads the hinted invoices that no listing has shown.
-func (i *invoices) readHinted(ctx context.Context, requested bool, hints inbox.Hints) error {
-	var numbers []int64
-	senseless := inbox.Hints{}
-	due := i.due()
-	for _, number := range slices.Sorted(maps.Keys(hints)) {
-		if !due.Includes(hints[number].DueAt) {
-			continue
-		}
-		n, err := strconv.ParseInt(number, 10, 64)
-		if err != nil || n < 1 {
-			senseless[number] = hints[number]
-			continue
-		}
-		numbers = append(numbers, n)
-	}
-	if err := i.answerAll(ctx, senseless, plan.HintNoNumber, ""); err != nil {
-		return err
-	}
-	stored, err := i.Store.StoredInvoices(ctx, i.shop.Dataset, numbers)
-	if err != nil {
-		return err
-	}
-	var known, unknown []int64
-	for _, n := range numbers {
-		if stored[n] && !i.warnings.incomplete(n) { // booked invoices are immutable: only the PDF may be missing
-			known = append(known, n)
-		} else {
-			unknown = append(unknown, n)
-		}
-	}
-	for piece := range slices.Chunk(known, store.RowsPerPiece) {
-		page, work := invoicesPage{Began: i.Now()}, store.Applied{}
-		for _, n := range piece {
-			page.Observed = append(page.Observed, plan.Invoice{Number: n})
-			// A webhook makes it due and no more: else a flood of them would repeat a try that is in vain.
-			asked := hints[strconv.FormatInt(n, 10)].Cause == plan.CauseOperator
-			work.Work = append(work.Work, store.WorkResult{Number: n, DueAt: page.Began, Keep: !asked})
-		}
-		if err := i.store(ctx, page, invoicesBatch{cause: plan.CauseWebhook, hints: hints}, work); err != nil {
-			return err
-		}
-		i.pdfs.waiting = true
-	}
-	return i.readUnknown(ctx, requested, unknown, hints)
-}
-
-// readUnknown reads hinted invoices that are not stored, those that a person asks for first. The
-// others it reads while their small allowance lasts, and postpones the rest: ticks list new
-// invoices anyway.
-func (i *invoices) readUnknown(ctx context.Context, requested bool, numbers []int64, hints inbox.Hints) error {
-	var persons, others []int64
-	for _, n := range numbers {
-		number := strconv.FormatInt(n, 10)
-		if hints[number].Cause == plan.CauseOperator {
-			persons = append(persons, n)
-			continue
-		}
-		others = append(others, n)
-	}
-	if err := i.readMany(ctx, source.PriorityPerson, persons, hints); err != nil {
-		return err
-	}
-	err := i.readMany(ctx, source.PriorityUnknown, others, hints)
-	if stop, _ := i.by.stops(err, plan.ReadNumber, 0); stop != plan.StopDay || requested {
-		return err
-	}
-	// Each waits for its turn: they would all be looked at, and postponed, again and again.
-	wait, turn := max(source.RetryAfter(err), time.Second), 0
-	for piece := range slices.Chunk(others, store.RowsPerPiece) {
-		left := inbox.Hints{}
-		for _, n := range piece {
-			number := strconv.FormatInt(n, 10)
-			if h, open := hints[number]; open && i.due().Includes(h.DueAt) {
-				left[number] = h
-			}
-		}
-		if len(left) == 0 {
-			continue
-		}
-		turn++
-		if err := i.postponeAll(ctx, left, i.Now().Add(min(wait*time.Duration(turn), i.RetryMax)), plan.HintAwaitsListing, ""); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readOne reads one invoice with its lines.
-func (i *invoices) readOne(ctx context.Context, p source.Priority, n int64, hints inbox.Hints) error {
-	page, items, err := i.source.Invoice(ctx, p, n)
-	number := strconv.FormatInt(n, 10)
-	if err != nil {
-		return i.readFailed(ctx, hints, number, err, new(int))
-	}
-	if err := i.readSucceeded(ctx, number); err != nil {
-		return err
-	}
-	b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
-	switch {
-	case page.Size() == 0:
-		b.notFound = []int64{n}
-	case len(page.Observed) > 0:
-		b.lines = map[int64][]string{n: items}
-	}
-	return i.store(ctx, page, b, store.Applied{})
-}
-
-// readMany reads invoices by number in as few calls as possible.
-func (i *invoices) readMany(ctx context.Context, p source.Priority, numbers []int64, hints inbox.Hints) error {
-	if len(numbers) == 1 {
-		return i.readOne(ctx, p, numbers[0], hints)
-	}
-	slices.Sort(numbers)
-	ranges := make([]plan.Range, len(numbers))
-	for at, n := range numbers {
-		ranges[at] = plan.Range{From: n, To: n}
-	}
-	for len(ranges) > 0 {
-		fit := max(1, i.source.Together(ranges))
-		outstanding := map[int64]bool{}
-		for _, r := range ranges[:fit] {
-			outstanding[r.From] = true
-		}
-		page, whole, strays, err := i.readRanges(ctx, p, ranges[:fit])
-		if err = i.by.classify(ctx, err); err != nil {
-			if stop, _ := i.by.stops(err, plan.ReadInvoices, 0); stop == plan.StopNothing {
-				for _, r := range slices.Backward(ranges) { // one by one
-					if err := i.readOne(ctx, p, r.From, hints); err != nil {
-						return err
-					}
-				}
-				return nil
-			}
-			return err
-		}
-		i.leaveStrays(strays, invoicesBatch{})
-		for _, inv := range page.Observed {
-			delete(outstanding, inv.Number)
-		}
-		for _, n := range numbersOfUnreadable(page.Unreadable) {
-			delete(outstanding, n)
-		}
-		b := invoicesBatch{cause: plan.CauseWebhook, hints: hints}
-		if n := slices.IndexFunc(page.Unreadable, nameless); n >= 0 {
-			// Each one that did not come may be the one whose number is unreadable.
-			for _, number := range slices.Sorted(maps.Keys(outstanding)) {
-				b.nameless = append(b.nameless, plan.Unreadable{Number: strconv.FormatInt(number, 10), Err: page.Unreadable[n].Err})
-			}
-			clear(outstanding)
-		}
-		if whole {
-			b.notFound = slices.Sorted(maps.Keys(outstanding))
-		}
-		if err := i.store(ctx, page, b, store.Applied{}); err != nil {
-			return err
-		}
-		ranges = ranges[fit:]
-	}
-	return nil
-}
-
-// readRanges reads the invoices in some ranges, and counts others that came. whole is false if
-// fewer came than were announced.
-func (i *invoices) readRanges(ctx context.Context, p source.Priority, ranges []plan.Range) (all invoicesPage, whole bool, strays plan.Strays, err error) {
-	q, seen := source.InvoicesQuery{Ranges: ranges}, map[int64]bool{}
-	for page, err := range i.pages(ctx, p, q) {
-		whole = !plan.IsShort(err)
-		if err != nil && whole {
-			return all, false, strays, err
-		}
-		if all.Began.IsZero() {
-			all.Began = page.Began
-		}
-		asked, bad, others := q.Asked().Sort(page.Observed, page.Unreadable, nil, nil)
-		strays.Add(others)
-		for _, inv := range asked { // each once, however often it came
-			if !seen[inv.Number] {
-				seen[inv.Number] = true
-				all.Observed = append(all.Observed, inv)
-			}
-		}
-		all.Unreadable = append(all.Unreadable, bad[:min(len(bad), max(0, len(ranges)-len(all.Unreadable)))]...)
-	}
-	return all, whole, strays, nil
 }

@@ -154,7 +154,7 @@ func (s *losses) dryRun(ctx context.Context, l *listing, p itemsPage) error {
 		return nil
 	}
 	s.sweep.dryRunAt, _ = l.Began()
-	listed, err := s.sweep.result(ctx, l)
+	listed, err := conclusion{s.sweep, l}.result(ctx)
 	if err != nil {
 		return err
 	}

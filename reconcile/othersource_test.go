@@ -28,6 +28,8 @@ type shelf struct {
 	paged       bool          // a pass reads one page
 	pause       time.Duration // until another call may be made
 	pausesAfter int           // pages
+	failsAt     map[int]error // reads of pages
+	endless     bool          // each page announces another
 
 	four map[int]int  // what of them is in place 4, the rest being in place 1; nil: the shop has chosen no places
 	bare map[int]bool // items without a figure
@@ -75,6 +77,9 @@ func (s *shelf) Items(_ context.Context, _ source.Priority, q source.ItemsQuery,
 	n := 0
 	_, _ = fmt.Sscan(string(link), &n)
 	s.asked = append(s.asked, fmt.Sprint("page ", n))
+	if err := s.failsAt[n]; err != nil {
+		return source.Page[plan.Observation]{}, err
+	}
 	p := source.Page[plan.Observation]{Announced: len(s.stock), Began: time.Now()}
 	for i := n * shelfPage; i < min((n+1)*shelfPage, len(s.stock)); i++ {
 		if s.odd[i] {
@@ -83,7 +88,7 @@ func (s *shelf) Items(_ context.Context, _ source.Priority, q source.ItemsQuery,
 		}
 		p.Observed = append(p.Observed, s.item(i))
 	}
-	if (n+1)*shelfPage < len(s.stock) {
+	if (n+1)*shelfPage < len(s.stock) || s.endless {
 		p.Next = source.Link(fmt.Sprint(n + 1))
 	}
 	return p, nil
@@ -123,9 +128,13 @@ func (s shelves) Self(context.Context, source.Priority) (source.Self, error) {
 type booklet struct {
 	booked map[int64]bool
 	asked  []string
+	fails  error // of listings
 }
 
 func (b *booklet) List(_ context.Context, _ source.Priority, q source.InvoicesQuery, link source.Link) (source.Page[plan.Invoice], error) {
+	if b.fails != nil {
+		return source.Page[plan.Invoice]{}, b.fails
+	}
 	var numbers []int64
 	for n := range b.booked {
 		if q.DateFrom != "" || q.Descending || q.HasAfter && n > q.After || slices.ContainsFunc(q.Ranges, func(r plan.Range) bool { return r.From <= n && n <= r.To }) {
@@ -186,8 +195,8 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 	shops := reconcile.New(reconcile.Options{
 		Store: f.Store, Source: shelves{s}, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 100),
 		Now: time.Now, Jitter: func(time.Duration) time.Duration { return 0 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: turn, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Limits: reconcile.Limits{PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: turn, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 24 * time.Hour, KeepHints: time.Hour},
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	})
@@ -226,7 +235,7 @@ func TestAnotherSource(t *testing.T) {
 		c.change()
 		report, err := shop.RunOnce(t.Context(), c.due)
 		must(t, err)
-		if !slices.Equal(s.asked, c.asked) || report.Changes != c.changes || report.Again || report.Listing || report.Ticked != c.due.Tick {
+		if !slices.Equal(s.asked, c.asked) || report.Changes != c.changes || report.Again || report.Listing || !report.Ticked.IsZero() != c.due.Tick {
 			t.Errorf("%s: asked for %q, %+v: expected %q and %d changes", c.name, s.asked, report, c.asked, c.changes)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"lagerd/plan"
-	"lagerd/source"
 )
 
 // A shop's parts are read with the token of its agreement at e-conomic. If its stock has a source
@@ -16,14 +15,38 @@ import (
 // parts of one identity never wait for the other's. Each identity has its own backoff then.
 
 // identities returns e-conomic's and, if the stock has a source of its own, that one's.
-func (s *Shop) identities() []*identity {
+func (s *Shop) identities() identities {
 	if s.stock.by == s.identity {
-		return []*identity{s.identity}
+		return identities{s.identity}
 	}
-	return []*identity{s.identity, s.stock.by}
+	return identities{s.identity, s.stock.by}
 }
 
-func (g *gate) readBy() *identity { return g.by }
+// identities are those with whose tokens a shop is read, one for each service.
+type identities []*identity
+
+// ended reports whether nothing more is read in this pass.
+func (all identities) ended() bool {
+	return !slices.ContainsFunc(all, func(by *identity) bool { return !by.ended })
+}
+
+// silent reports whether a service has not answered.
+func (all identities) silent() bool {
+	return slices.ContainsFunc(all, func(by *identity) bool { return by.silent })
+}
+
+// asks returns what is to be asked for beside the passes, nil if that is nothing.
+func (all identities) asks() (b *Beside) {
+	for _, by := range all {
+		if ask := by.ask(); ask != nil {
+			if b == nil {
+				b = &Beside{}
+			}
+			b.Calls = append(b.Calls, ask)
+		}
+	}
+	return b
+}
 
 // partsRun is one run of the parts.
 type partsRun struct {
@@ -46,13 +69,14 @@ func (s *Shop) runParts(ctx context.Context, due Due) (Report, error) {
 		r.failed(by, err)
 	}
 	if r.report.Idle {
-		return r.end(due)
+		return r.end()
 	}
 	if over, err := r.run(ctx, due); over {
 		r.report.Stopped = true
+		r.stock.sweep.ticked(true)
 		return r.report, errors.Join(append(r.all(), err)...)
 	}
-	return r.end(due)
+	return r.end()
 }
 
 // check reports whether the parts of an identity may be read.
@@ -62,8 +86,8 @@ func (r *partsRun) check(ctx context.Context, by *identity, due Due) (ready bool
 		by.skipped = true
 		return false, r.leave(ctx, by)
 	}
-	if by.silent && by.apart(due) {
-		if heard, err := by.heard(ctx); err != nil {
+	if by.silent && r.apart(due) {
+		if heard, err := by.heard(ctx, r.Now()); err != nil {
 			return false, err
 		} else if !heard {
 			by.skipped, by.owed = true, by.owed || due.Tick
@@ -71,11 +95,22 @@ func (r *partsRun) check(ctx context.Context, by *identity, due Due) (ready bool
 		}
 	}
 	by.tick, by.owed = due.Tick || by.owed, false
-	patiently := by.patiently(ctx, due)
+	patiently := r.patiently(ctx, by, due)
 	if ready, err = by.check(patiently, due); by.gaveUp(patiently, err) {
 		return false, nil
 	}
 	return ready, err
+}
+
+// apart reports whether what is read with one token is not to delay what is read with another.
+func (r *partsRun) apart(due Due) bool { return len(r.identities()) > 1 && !due.Requested }
+
+// patiently returns the context of an identity's reads.
+func (r *partsRun) patiently(ctx context.Context, by *identity, due Due) context.Context {
+	if !r.apart(due) {
+		return ctx
+	}
+	return by.silence.patiently(ctx, r.Now())
 }
 
 // leave postpones the due hints of an identity's parts until they are read again.
@@ -111,7 +146,7 @@ func (r *partsRun) run(ctx context.Context, due Due) (over bool, err error) {
 		}
 		mine := due
 		mine.Tick = by.tick
-		patiently := by.patiently(ctx, due)
+		patiently := r.patiently(ctx, by, due)
 		more, err := parts[at].Run(patiently, mine)
 		r.report.Again = r.report.Again || more
 		if by.gaveUp(patiently, err) {
@@ -124,7 +159,7 @@ func (r *partsRun) run(ctx context.Context, due Due) (over bool, err error) {
 			r.first = then
 		}
 		by.ended = ends
-		if ends && (ctx.Err() != nil || outdated(err) || r.allEnded()) {
+		if ends && (ctx.Err() != nil || outdated(err) || r.identities().ended()) {
 			return true, err
 		}
 		switch stop, _ := by.stops(err, plan.ReadListing, 0); stop {
@@ -136,28 +171,6 @@ func (r *partsRun) run(ctx context.Context, due Due) (over bool, err error) {
 	}
 	r.first = then
 	return false, nil
-}
-
-func (r *partsRun) allEnded() bool {
-	return !slices.ContainsFunc(r.identities(), func(by *identity) bool { return !by.ended })
-}
-
-// silent reports whether a service has not answered.
-func (s *Shop) silent() bool {
-	return slices.ContainsFunc(s.identities(), func(by *identity) bool { return by.silent })
-}
-
-// asks returns what is to be asked for beside the passes, nil if that is nothing.
-func (s *Shop) asks() (b *Beside) {
-	for _, by := range s.identities() {
-		if ask := by.ask(); ask != nil {
-			if b == nil {
-				b = &Beside{}
-			}
-			b.Calls = append(b.Calls, ask)
-		}
-	}
-	return b
 }
 
 func (r *partsRun) failed(by *identity, err error) {
@@ -177,7 +190,7 @@ func (r *partsRun) all() (list []error) {
 // end returns the report of a pass in which at least one identity's parts came to their end, or
 // none could be read. That one identity's have failed is no failure of the shop while another's
 // can be read: it is reported, and only those parts wait.
-func (r *partsRun) end(due Due) (Report, error) {
+func (r *partsRun) end() (Report, error) {
 	err := errors.Join(r.all()...)
 	if !r.report.Idle {
 		if r.report.Short == nil {
@@ -187,9 +200,9 @@ func (r *partsRun) end(due Due) (Report, error) {
 	}
 	if len(r.identities()) > 1 {
 		err = r.divide(err)
-		r.report.Partial = r.report.Partial || r.silent()
+		r.report.Partial = r.report.Partial || r.identities().silent()
 	}
-	r.report.Ticked = due.Tick && err == nil && !r.report.Idle && r.report.Short == nil && r.stock.isCurrent() && !r.silent()
+	r.report.Ticked = r.stock.sweep.ticked(err != nil || r.report.Idle || r.report.Short != nil || r.identities().silent())
 	return r.report, err
 }
 
@@ -209,58 +222,5 @@ func (r *partsRun) divide(err error) error {
 	}
 	r.report.Partial, r.report.Stopped = true, false
 	r.report.Short = errors.Join(failures...)
-	return nil
-}
-
-// openAccounts opens the shop's accounts, each within its budget. It returns an error if none can
-// be opened: a token that cannot be decrypted holds what is read with it.
-func (s *Shop) openAccounts(ctx context.Context) error {
-	err := s.openAgreement(ctx)
-	if s.stock.by == s.identity {
-		return err
-	}
-	stockErr := s.openStockAccount(ctx)
-	if outdated(err) || outdated(stockErr) || err != nil && stockErr != nil {
-		return errors.Join(err, stockErr)
-	}
-	return nil
-}
-
-// openAgreement opens the shop's agreement.
-func (s *Shop) openAgreement(ctx context.Context) error {
-	s.joinAgreement()
-	grant, err := s.Open(s.shop.Shop, s.shop.GrantToken)
-	if err != nil {
-		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
-	}
-	account := s.agreement.Account(grant)
-	s.identity.account, s.invoices.source = account, account.Invoices(s.shop.OrderField)
-	if s.stock.by == s.identity {
-		s.stock.source = account.Stock(s.shop.StockFigure)
-	}
-	return nil
-}
-
-// joinAgreement joins the budget of the shop's agreement.
-func (s *Shop) joinAgreement() {
-	number := s.progress.AgreementNumber
-	s.calls.join(number, madeFor(s.progress), func(made source.Made, former source.StockBudget) source.StockBudget {
-		s.agreement = s.Source.Budget(s.shop.Shop, number, made, former)
-		return s.agreement
-	})
-}
-
-// openStockAccount opens the account of the stock's own source.
-func (s *Shop) openStockAccount(ctx context.Context) error {
-	by, number := s.stock.by, s.progress.StockAccount
-	s.stock.calls.join(number, stockMade(s.progress), func(made source.Made, former source.StockBudget) source.StockBudget {
-		return s.Rackbeat.Budget(s.shop.Shop, number, made, former)
-	})
-	key, err := s.OpenRackbeat(s.shop.Shop, s.shop.RackbeatKey)
-	if err != nil {
-		return errors.Join(err, by.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
-	}
-	account := s.stock.budget.StockAccount(key)
-	by.account, s.stock.source = account, account.Stock(s.shop.StockFigure, s.shop.ChosenPlaces()...)
 	return nil
 }

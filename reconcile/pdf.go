@@ -2,13 +2,8 @@ package reconcile
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"iter"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +16,14 @@ import (
 // PDFs.
 type pdfs struct {
 	gate
+	fetcher fetcher
 	waiting bool // invoices may be incomplete
+}
+
+func newPDFs(g gate) *pdfs {
+	p := &pdfs{gate: g}
+	p.fetcher = fetcher{p}
+	return p
 }
 
 // fetchesPerPass limits how long PDFs delay the stock of their shop.
@@ -99,14 +101,6 @@ func (p *pdfs) leaveRetries(ctx context.Context, list []store.InvoiceWork) (rest
 	return rest, p.apply(ctx, left)
 }
 
-// priorityOf returns the priority with which what an invoice lacks is read.
-func priorityOf(inv store.InvoiceWork) source.Priority {
-	if inv.Tries > 0 {
-		return source.PriorityPDF
-	}
-	return source.PriorityInvoice
-}
-
 // fetchAndStore fetches the lines and PDFs of invoices and stores them as they arrive. After a
 // refusal, or when there are no tokens left, fetches in flight still finish.
 func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) error {
@@ -115,7 +109,7 @@ func (p *pdfs) fetchAndStore(ctx context.Context, list []store.InvoiceWork) erro
 	var draining atomic.Bool // start no further fetch
 	lines, pdfs := p.invoices.forbidden(), p.forbidden()
 	var errs, limited []error
-	for come := range p.fetchAll(fetching, list, &draining) {
+	for come := range p.fetcher.all(fetching, list, &draining) {
 		if fetching.Err() != nil {
 			continue // they are still due
 		}
@@ -176,20 +170,6 @@ func (p *pdfs) try(ctx context.Context) error {
 	return nil
 }
 
-// fetched is the result of fetching one invoice.
-type fetched struct {
-	invoice store.InvoiceWork
-	applied store.Applied // its lines, its PDF, or when to retry
-
-	requestedLines, requestedPDF bool  // e-conomic was asked for its lines, for its PDF
-	lines, pdf                   error // why they are missing from applied
-	panicked                     error
-
-	handled chan struct{} // closed when it has been judged and stored
-}
-
-func (f fetched) failed() bool { return f.lines != nil || f.pdf != nil || f.panicked != nil }
-
 // judge processes e-conomic's answer for one invoice and postpones what the invoice still
 // lacks. It returns an error that is not specific to the invoice: the others need not be tried.
 func (p *pdfs) judge(ctx context.Context, f *fetched) error {
@@ -235,95 +215,6 @@ func (p *pdfs) judge(ctx context.Context, f *fetched) error {
 	return errors.Join(others...)
 }
 
-// bytesPerTransaction is the size of PDFs at which a transaction takes no more.
-const bytesPerTransaction = 4 << 20
-
-func (f fetched) size() (size int) {
-	for _, pdf := range f.applied.PDFs {
-		size += len(pdf.Data)
-	}
-	return size
-}
-
-// fetchAll fetches invoices and yields them in batches as they arrive. While a batch is being
-// stored, each goroutine holds one finished invoice and fetches one more, except after a failure:
-// then it waits for the judgement, which may stop the others. The goroutines have ended when the
-// iterator returns.
-func (p *pdfs) fetchAll(ctx context.Context, list []store.InvoiceWork, draining *atomic.Bool) iter.Seq[[]fetched] {
-	return func(yield func([]fetched) bool) {
-		next := make(chan store.InvoiceWork, len(list))
-		for _, inv := range list {
-			next <- inv
-		}
-		close(next)
-		done := make(chan fetched, p.PDFConcurrency)
-		fetching := source.OnWait(ctx, nil)
-		// Read now: the progress changes with what is stored while they are fetched.
-		tell := p.linesTell()
-		var working sync.WaitGroup
-		for range min(p.PDFConcurrency, len(list)) {
-			working.Go(func() {
-				for inv := range next {
-					if ctx.Err() != nil || draining.Load() {
-						return
-					}
-					f := p.fetchOne(fetching, inv, tell)
-					f.handled = make(chan struct{})
-					done <- f
-					if f.failed() {
-						<-f.handled
-					}
-				}
-			})
-		}
-		go func() {
-			working.Wait()
-			close(done)
-		}()
-		for {
-			waited := source.Waiting(ctx)
-			f, more := <-done
-			waited()
-			if !more {
-				return
-			}
-			come, size := []fetched{f}, f.size()
-			for waiting := true; waiting && size < bytesPerTransaction; {
-				select {
-				case f, waiting = <-done:
-					if waiting {
-						come, size = append(come, f), size+f.size()
-					}
-				default:
-					waiting = false
-				}
-			}
-			// The loop body stops the fetches by canceling ctx or by setting draining: the
-			// goroutines must end before this returns.
-			yield(come)
-			for _, f := range come {
-				close(f.handled)
-			}
-		}
-	}
-}
-
-func (p *pdfs) fetchOne(ctx context.Context, inv store.InvoiceWork, linesTell bool) (f fetched) {
-	f.invoice = inv
-	defer func() { // a panic here would end the process for every shop
-		if v := recover(); v != nil {
-			f.panicked = fmt.Errorf("shop %s: fetch invoice %d: internal error: %v", p.shop.Shop, inv.Number, v)
-		}
-	}()
-	f.requestedLines, f.lines = p.fetchLines(ctx, inv, linesTell, &f.applied)
-	// The state of /self does not matter here: judge checks it later.
-	stop, _ := plan.Stops(plan.Failure{Class: source.ClassOf(f.lines), Read: plan.ReadNumber})
-	if stop != plan.StopDay && stop != plan.StopPass && !p.ends(ctx, f.lines) {
-		f.requestedPDF, f.pdf = !inv.PDFStored, p.fetchPDF(ctx, inv, &f.applied)
-	}
-	return f
-}
-
 // postponeWork schedules the retry of an invoice whose fetch failed.
 func (p *pdfs) postponeWork(inv store.InvoiceWork, err error, refused bool) []store.WorkResult {
 	tries, text := inv.Tries+1, err.Error()
@@ -364,40 +255,6 @@ func (p *pdfs) store(ctx context.Context, list []fetched) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// linesTell reports whether the items on invoice lines are useful as hints. They are not if
-// every tick lists all items anyway.
-func (p *pdfs) linesTell() bool { return p.shop.StockOn && p.progress.Items > int64(p.PageSize) }
-
-// fetchLines reads the item numbers on an invoice's lines if they are useful. requested reports
-// that it called e-conomic.
-func (p *pdfs) fetchLines(ctx context.Context, inv store.InvoiceWork, tell bool, a *store.Applied) (requested bool, err error) {
-	if inv.LinesRead {
-		return false, nil
-	}
-	if tell {
-		items, err := p.invoices.source.Lines(ctx, priorityOf(inv), inv.Number)
-		if err != nil {
-			return true, err
-		}
-		a.Hints, requested = p.lineHints(items, p.Now()), true
-	}
-	a.Lines = []int64{inv.Number}
-	return requested, nil
-}
-
-func (p *pdfs) fetchPDF(ctx context.Context, inv store.InvoiceWork, a *store.Applied) error {
-	if inv.PDFStored {
-		return nil
-	}
-	pdf, err := p.invoices.source.PDF(ctx, priorityOf(inv), inv.Number, inv.PDFLink)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(pdf)
-	a.PDFs = []store.PDF{{Number: inv.Number, Data: pdf, SHA256: hex.EncodeToString(sum[:])}}
 	return nil
 }
 

@@ -30,7 +30,7 @@ type Preview struct {
 //
 // over says that the shop's stock is to be read elsewhere than the items that it shows.
 func (d Diff) Preview(ctx context.Context, policy *plan.Policy, over bool, now time.Time) (Preview, error) {
-	c, err := d.list(ctx)
+	c, err := itemsDiff{d}.list(ctx)
 	if err != nil {
 		return Preview{}, err
 	}

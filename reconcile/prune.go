@@ -46,14 +46,14 @@ func (p *pruned) keepsUnknown() time.Duration {
 func pruneEvery(keep time.Duration) time.Duration { return min(24*time.Hour, keep/10) }
 
 // prune deletes rows past their retention, from time to time.
-func (s *Shop) prune(ctx context.Context) error {
-	now, unknown := s.Now(), s.pruned.keepsUnknown()
+func (p *pruned) prune(ctx context.Context, s *Shop) error {
+	now, unknown := s.Now(), p.keepsUnknown()
 	every := min(pruneEvery(min(s.KeepHistory, s.KeepHints)), unknown)
-	if s.pruned.at.IsZero() {
+	if p.at.IsZero() {
 		// Not all shops at once after a start, and not only those whose lease is held for long.
-		s.pruned.at = now.Add(-s.Jitter(every))
+		p.at = now.Add(-s.Jitter(every))
 	}
-	if now.Sub(s.pruned.at) < every {
+	if now.Sub(p.at) < every {
 		return nil
 	}
 	if err := s.stock.losses.forgetOver(ctx); err != nil {
@@ -73,7 +73,7 @@ func (s *Shop) prune(ctx context.Context) error {
 		}
 		if !more {
 			if !listing {
-				s.pruned = pruned{at: now}
+				*p = pruned{at: now}
 			}
 			return nil
 		}

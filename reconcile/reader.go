@@ -15,10 +15,9 @@ import (
 // reader reads hinted items by number.
 type reader struct {
 	*stock
-	alone   bool                // the source may hang on one of the numbers: read them one by one
-	unknown map[string]struct{} // hinted numbers of this pass that are not stored
-	bad     int                 // items in a row that could not be understood
-	left    inbox.Hints         // of this pass, since there were so many of those
+	alone bool        // the source may hang on one of the numbers: read them one by one
+	bad   int         // items in a row that could not be understood
+	left  inbox.Hints // of this pass, since there were so many of those
 }
 
 // read reads hinted numbers, in at most `most` filtered listings of several each, or one by one
@@ -33,7 +32,7 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 	slices.SortFunc(numbers, func(a, b string) int {
 		// A person's first, and those that are not stored last. Failed ones late: e-conomic may
 		// hang on them.
-		return cmp.Or(cmp.Compare(s.priorityOf(hints, b), s.priorityOf(hints, a)), cmp.Compare(hints[a].Failures, hints[b].Failures),
+		return cmp.Or(cmp.Compare(s.allowance.priorityOf(hints, b), s.allowance.priorityOf(hints, a)), cmp.Compare(hints[a].Failures, hints[b].Failures),
 			hints[a].FirstAt.Compare(hints[b].FirstAt), strings.Compare(a, b))
 	})
 	s.bad, s.left = 0, inbox.Hints{}
@@ -42,7 +41,7 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 	for filters := 0; len(numbers) > 0; {
 		n := 1
 		if together {
-			stored := slices.IndexFunc(numbers, func(number string) bool { return s.priorityOf(hints, number) == source.PriorityUnknown })
+			stored := slices.IndexFunc(numbers, func(number string) bool { return s.allowance.priorityOf(hints, number) == source.PriorityUnknown })
 			if stored < 0 {
 				stored = len(numbers)
 			}
@@ -77,12 +76,12 @@ func (s *reader) read(ctx context.Context, hints inbox.Hints, most int) error {
 		}
 	}
 	s.alone = false
-	return s.awaitListing(ctx, s.left)
+	return s.allowance.awaitListing(ctx, s.left)
 }
 
 // oneOfMany is one, unless a handful of others in a row could not be understood.
 func (s *reader) oneOfMany(ctx context.Context, hints inbox.Hints, number string, row *int) error {
-	if s.bad >= plan.UnreadAlone && s.priorityOf(hints, number) != source.PriorityPerson {
+	if s.bad >= plan.UnreadAlone && s.allowance.priorityOf(hints, number) != source.PriorityPerson {
 		s.left[number] = hints[number]
 		return nil
 	}
@@ -95,7 +94,7 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 		outstanding[number] = struct{}{}
 	}
 	var observations []plan.Observation
-	for page, err := range s.pages(ctx, s.priorityOf(hints, numbers[0]), "items", source.ItemsQuery{Numbers: numbers}) {
+	for page, err := range s.pages(ctx, s.allowance.priorityOf(hints, numbers[0]), "items", source.ItemsQuery{Numbers: numbers}) {
 		if err == nil || plan.IsShort(err) { // items that did not come are read alone
 			err = s.readSucceeded(ctx, "")
 		}
@@ -127,10 +126,10 @@ func (s *reader) together(ctx context.Context, hints inbox.Hints, numbers []stri
 
 // one reads one number; row is that of stopsForNumber.
 func (s *reader) one(ctx context.Context, hints inbox.Hints, number string, row *int) error {
-	o, err := s.source.Item(ctx, s.priorityOf(hints, number), number)
+	o, err := s.source.Item(ctx, s.allowance.priorityOf(hints, number), number)
 	if err != nil {
 		if s.bad++; source.ClassOf(err) == plan.ClassNumber {
-			s.unread.Alone(number, err)
+			s.unread.last.Alone(number, err)
 		} else {
 			s.bad = 0
 		}

@@ -13,28 +13,32 @@ import (
 
 // Options configures a Reconciler. Every field is required.
 type Options struct {
-	Store    *store.Store
-	Source   source.Service // where shops are read from
-	Open     func(shop string, sealed []byte) (grantToken string, err error)
-	Log      logrus.FieldLogger
-	Observer Observer
-	Now      func() time.Time
-	Jitter   func(most time.Duration) time.Duration // a random time from 0 to most
+	Store        *store.Store
+	Source       source.Service // where shops are read from
+	Open         func(shop string, sealed []byte) (grantToken string, err error)
+	Rackbeat     source.StockService // where stock is read that is kept in Rackbeat
+	OpenRackbeat func(shop string, sealed []byte) (key string, err error)
+	Log          logrus.FieldLogger
+	Observer     Observer
+	Now          func() time.Time
+	Jitter       func(most time.Duration) time.Duration // a random time from 0 to most
 
 	plan.Policy
+	Limits
+}
 
-	Rackbeat           source.StockService // where stock is read that is kept in Rackbeat
-	RackbeatDailyCalls int                 // calls a day and account of Rackbeat
-	OpenRackbeat       func(shop string, sealed []byte) (key string, err error)
-
-	PDFConcurrency int           // PDFs fetched at once, per shop
-	DailyCalls     int           // calls a day and agreement
-	PageSize       int           // items per page: 1 to plan.PageSize
-	ListingTurn    time.Duration // how long a listing reads pages before its shop's hints get their turn: one page at least
-	UnpackAtOnce   int           // minimum number of webhooks unpacked per transaction, if there are that many
-	HintCaps       plan.HintCaps // of a shop's open hints
-	KeepHistory    time.Duration
-	KeepHints      time.Duration // answered ones
+// Limits are how much is read and stored at once, how many calls a day a shop's services allow,
+// and for how long rows are kept.
+type Limits struct {
+	DailyCalls         int           // calls a day and agreement
+	RackbeatDailyCalls int           // calls a day and account of Rackbeat
+	PageSize           int           // items per page: 1 to plan.PageSize
+	ListingTurn        time.Duration // how long a listing reads pages before its shop's hints get their turn: one page at least
+	PDFConcurrency     int           // PDFs fetched at once, per shop
+	UnpackAtOnce       int           // minimum number of webhooks unpacked per transaction, if there are that many
+	HintCaps           plan.HintCaps // of a shop's open hints
+	KeepHistory        time.Duration
+	KeepHints          time.Duration // answered ones
 }
 
 // Observer is told what is stored, for metrics. Its methods must not block.

@@ -15,11 +15,11 @@ type requests struct {
 	changes int             // changes found since that sweep was requested
 }
 
-// open loads the open requests and merges them into due. It returns requests for a tick;
-// requests for a sweep are kept until the sweep that starts in this pass has ended. They wait
-// while another sweep is running, unless that one is itself waiting for the next day's budget.
-// A request is merged only once: one for a sweep may stay open for hours, and the passes
-// meanwhile are ordinary ones.
+// open loads the open requests and merges them into due. It returns requests for a tick; requests
+// for a sweep are kept until the sweep that starts in this pass has ended. They wait while another
+// sweep is running, unless that one is itself waiting for the next day's budget. A request is
+// merged only once: one for a sweep may stay open for hours, and the passes meanwhile are ordinary
+// ones. Where a tick is a listing, a request for one is treated likewise.
 func (r *requests) open(ctx context.Context, due *Due) (ticks, waiting []store.Request, err error) {
 	if !due.Work {
 		return nil, nil, nil
@@ -27,12 +27,12 @@ func (r *requests) open(ctx context.Context, due *Due) (ticks, waiting []store.R
 	list, err := r.Store.OpenRequests(ctx, r.shop.Shop)
 	for _, one := range list {
 		switch l := r.stock.sweep.listing; {
-		case one.What == store.WantTick:
+		case slices.ContainsFunc(r.sweep, func(taken store.Request) bool { return taken.Request == one.Request }):
+		case one.What == store.WantTick && (l == nil || !r.stock.listsEachTick()):
 			due.Tick, due.Requested = true, true
 			ticks = append(ticks, one)
-		case slices.ContainsFunc(r.sweep, func(taken store.Request) bool { return taken.Request == one.Request }):
 		case l == nil || l.spent != nil:
-			due.Tick, due.Sweep, due.Requested = true, true, true
+			due.Tick, due.Sweep, due.Requested = true, due.Sweep || one.What != store.WantTick, true
 			r.sweep = append(r.sweep, one)
 		default:
 			waiting = append(waiting, one)
@@ -58,6 +58,9 @@ func (r *requests) finish(ctx context.Context, list []store.Request, changes int
 // answer stores the outcome of requests after a pass with the given report and error.
 func (r *requests) answer(ctx context.Context, report *Report, ticks, waiting []store.Request, err error) error {
 	r.changes += report.Changes
+	if r.stock.listsEachTick() && r.stock.sweep.listing != nil {
+		r.sweep, ticks = append(r.sweep, ticks...), nil
+	}
 	failed := errors.Join(err, r.identity.cutShort(report.Short))
 	errs := []error{r.finish(ctx, ticks, report.Changes, failed)}
 	switch l := r.stock.sweep.listing; {

@@ -29,9 +29,15 @@ import (
 // What waits is answered by the listings and change queries of ticks and sweeps, for which the
 // budget has reserves.
 
+// allowance decides which hinted numbers are asked for alone.
+type allowance struct {
+	*stock
+	unknown map[string]struct{} // hinted numbers of this pass that are not stored
+}
+
 // known returns those of the hinted items that are stored. It stops once it has found more than
 // enough.
-func (s *stock) known(ctx context.Context, enough int, lists ...iter.Seq[string]) (found map[string]struct{}, err error) {
+func (s *allowance) known(ctx context.Context, enough int, lists ...iter.Seq[string]) (found map[string]struct{}, err error) {
 	found = map[string]struct{}{}
 	var numbers []string
 	look := func() error {
@@ -61,14 +67,14 @@ func (s *stock) known(ctx context.Context, enough int, lists ...iter.Seq[string]
 const knownAtOnce = 1000
 
 // leaveToListing removes from list the hints that are to wait for the next listing, since more
-// numbers that are not stored are hinted at than may be asked for alone, and tells the reader
-// which of the others are not stored.
-func (s *stock) leaveToListing(ctx context.Context, list inbox.Hints) (left inbox.Hints, err error) {
-	s.reader.unknown = nil
+// numbers that are not stored are hinted at than may be asked for alone, and notes which of
+// the others are not stored.
+func (s *allowance) leaveToListing(ctx context.Context, list inbox.Hints) (left inbox.Hints, err error) {
+	s.unknown = nil
 	if len(list) == 0 {
 		return inbox.Hints{}, nil
 	}
-	if err := s.failUnread(ctx, list, s.hintedUnread(list)); err != nil {
+	if err := s.unread.fail(ctx, list, s.unread.hinted(list)); err != nil {
 		return nil, err
 	}
 	known, err := s.known(ctx, len(list), maps.Keys(list))
@@ -90,9 +96,9 @@ func (s *stock) leaveToListing(ctx context.Context, list inbox.Hints) (left inbo
 		return cmp.Or(list[a].FirstAt.Compare(list[b].FirstAt), strings.Compare(a, b))
 	})
 	allowed := min(s.budget.Spare(source.PriorityUnknown), len(unknown))
-	s.reader.unknown = make(map[string]struct{}, allowed)
+	s.unknown = make(map[string]struct{}, allowed)
 	for _, number := range unknown[:allowed] {
-		s.reader.unknown[number] = struct{}{}
+		s.unknown[number] = struct{}{}
 	}
 	left = make(inbox.Hints, len(unknown)-allowed)
 	for _, number := range unknown[allowed:] {
@@ -102,24 +108,9 @@ func (s *stock) leaveToListing(ctx context.Context, list inbox.Hints) (left inbo
 	return left, nil
 }
 
-// hintedUnread returns those of the hinted items that the last listing could not read, if those
-// are more than are asked for alone: the next listing tells whether that has changed.
-func (s *stock) hintedUnread(list inbox.Hints) (unread []plan.Unreadable) {
-	if !s.unread.TooMany() {
-		return nil
-	}
-	for _, number := range slices.Sorted(maps.Keys(list)) {
-		_, bad := s.unread.Numbers[number]
-		if h := list[number]; bad && s.unread.Last != nil && (h.Cause == plan.CauseWebhook || h.Cause == plan.CauseInvoice) {
-			unread = append(unread, plan.Unreadable{Number: number, Err: s.unread.Last})
-		}
-	}
-	return unread
-}
-
 // awaitListing postpones hints to the next listing, which it brings forward. They are looked at
 // again after a while in any case.
-func (s *stock) awaitListing(ctx context.Context, left inbox.Hints) error {
+func (s *allowance) awaitListing(ctx context.Context, left inbox.Hints) error {
 	if len(left) == 0 {
 		return nil
 	}
@@ -129,7 +120,7 @@ func (s *stock) awaitListing(ctx context.Context, left inbox.Hints) error {
 }
 
 // priorityOf returns the priority with which a hinted number is read.
-func (s *reader) priorityOf(hints inbox.Hints, number string) source.Priority {
+func (s *allowance) priorityOf(hints inbox.Hints, number string) source.Priority {
 	if hints[number].Cause == plan.CauseOperator {
 		return source.PriorityPerson
 	}
@@ -139,10 +130,10 @@ func (s *reader) priorityOf(hints inbox.Hints, number string) source.Priority {
 	return source.PriorityHint
 }
 
-// withinBudget postpones the hints that a read has left if the budget ended it, which is no
+// keptTo postpones the hints that a read has left if the budget ended it, which is no
 // failure of the pass: ticks go on. A person who waits is told.
-func (g *gate) withinBudget(ctx context.Context, requested bool, list inbox.Hints, err error) error {
-	if stop, _ := g.by.stops(err, plan.ReadNumber, 0); stop != plan.StopDay || requested {
+func (s *allowance) keptTo(ctx context.Context, requested bool, list inbox.Hints, err error) error {
+	if stop, _ := s.by.stops(err, plan.ReadNumber, 0); stop != plan.StopDay || requested {
 		return err
 	}
 	for _, h := range list {
@@ -150,7 +141,7 @@ func (g *gate) withinBudget(ctx context.Context, requested bool, list inbox.Hint
 			return err
 		}
 	}
-	g.stock.sweep.wanted = g.stock.sweep.wanted || g.kind == plan.KindStock
-	wait := min(max(source.RetryAfter(err), time.Second), g.RetryMax)
-	return g.postponeAll(ctx, list, g.Now().Add(wait), plan.HintShort, "")
+	s.sweep.wanted = true
+	wait := min(max(source.RetryAfter(err), time.Second), s.RetryMax)
+	return s.postponeAll(ctx, list, s.Now().Add(wait), plan.HintShort, "")
 }

@@ -33,6 +33,7 @@ func TestPDFsThatNeverCome(t *testing.T) {
 	d.clock = d.clock.Add(48 * time.Hour)
 	d.step("two days later", work)
 	d.show(work1)
+	d.step("a day has not passed", work)
 	d.saw(`
 == five are due
 person self
@@ -79,5 +80,7 @@ invoice: 2 | 2026-11-23 12:00:07 | 31 | no PDF yet
 invoice: 3 | 2026-11-22 12:10:47 | 7 | no PDF yet
 invoice: 4 | 2026-11-22 12:00:27 | 2 | no PDF yet
 invoice: 5 | 2026-11-22 12:00:27 | 2 | no PDF yet
+== a day has not passed
+->
 `)
 }

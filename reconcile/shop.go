@@ -43,7 +43,9 @@ type Shop struct {
 
 // components are what RunOnce runs: the parts, and what goes before and after them.
 type components struct {
+	unpacker unpacker
 	requests requests
+	accounts accounts
 	identity *identity // e-conomic's
 	invoices *invoices
 	stock    *stock
@@ -59,10 +61,11 @@ type part interface {
 
 // passState is what a pass leaves for the next one, and the result of the running one.
 type passState struct {
-	first  int  // index of the part that the next pass starts with
-	failed bool // the last pass failed
-	found  int  // changes stored by this pass
-	hinted bool // this pass recorded hints
+	tick   time.Time // when the tick of this pass began; zero: it is none
+	first  int       // index of the part that the next pass starts with
+	failed bool      // the last pass failed
+	found  int       // changes stored by this pass
+	hinted bool      // this pass recorded hints
 }
 
 // newComponents returns the components of a shop that has not been read yet. If its stock has a
@@ -82,11 +85,13 @@ func newComponents(s *Shop, stockCalls *calls) *components {
 		return gate{hints: hints{s, kind}, scope: scope, by: by}
 	}
 	return &components{
+		unpacker: unpacker{s},
 		requests: requests{Shop: s},
+		accounts: accounts{s},
 		identity: agreement,
-		invoices: &invoices{gate: of(plan.ScopeInvoices, plan.KindInvoice, agreement)},
+		invoices: newInvoices(of(plan.ScopeInvoices, plan.KindInvoice, agreement)),
 		stock:    newStock(of(plan.ScopeStock, plan.KindStock, account), made),
-		pdfs:     &pdfs{gate: of(plan.ScopePDFs, plan.KindInvoice, agreement)},
+		pdfs:     newPDFs(of(plan.ScopePDFs, plan.KindInvoice, agreement)),
 	}
 }
 
@@ -105,7 +110,7 @@ func (d Due) Merge(o Due) Due {
 
 // Report is the result of a RunOnce.
 type Report struct {
-	Ticked  bool // a tick was due, and everything it covers was read and stored
+	Ticked  time.Time // when the tick began that has now come to its end: everything it covers has been read and stored; zero: none has
 	Changes int
 	Again   bool          // there is more to do immediately
 	Listing bool          // a listing is running and continues in the next pass
@@ -139,7 +144,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 		}
 		s.failed = err != nil
 		report.Short, report.Listing, report.After = s.identity.cutShort(report.Short), s.stock.sweep.listing != nil, s.stock.sweep.pauses()
-		report.Beside = s.asks()
+		report.Beside = s.identities().asks()
 	}()
 	s.found, s.hinted = 0, false
 	for _, i := range s.identities() {
@@ -150,8 +155,11 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	if err != nil {
 		return Report{}, err
 	}
+	if s.tick = (time.Time{}); due.Tick {
+		s.tick = s.Now()
+	}
 	s.inbox.Begin(due.Work)
-	unpacked := s.unpack(ctx, due.Requested)
+	unpacked := s.unpacker.unpack(ctx, due.Requested)
 	if outdated(unpacked) {
 		return Report{}, unpacked
 	}
@@ -165,7 +173,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	}
 	if due.Tick && s.loaded {
 		// Even if the tick failed: it may fail for weeks.
-		err = errors.Join(err, s.prune(ctx))
+		err = errors.Join(err, s.prune(ctx, s))
 	}
 	report.Changes = s.found
 	err = errors.Join(err, s.requests.answer(ctx, &report, ticks, waiting, err))
@@ -191,15 +199,15 @@ func (s *Shop) load(ctx context.Context) (err error) {
 		}
 	}
 	s.invoices.rule = rule
-	if err = s.openAccounts(ctx); err != nil {
+	if err = s.accounts.open(ctx); err != nil {
 		return err
 	}
 	if err = s.warnings.load(ctx, s.Store, s.shop.Shop); err != nil {
 		return err
 	}
 	// Items were left out of the last listing: until the next one, nobody knows how many.
-	s.stock.unclear = s.warnings.leavesOut(plan.KindStock)
-	s.stock.sweep.wanted = s.stock.sweep.wanted || s.stock.unclear
+	s.stock.unread.unclear = s.warnings.leavesOut(plan.KindStock)
+	s.stock.sweep.wanted = s.stock.sweep.wanted || s.stock.unread.unclear
 	s.inbox.Forget(s.progress.MarkedStock, s.progress.MarkedInvoices)
 	s.pdfs.waiting = true // not known until they are read
 	s.stock.changeover.restart()

@@ -45,16 +45,10 @@ type asking struct {
 	err   error
 }
 
-// apart reports whether the parts read with this token are not to delay others.
-func (i *identity) apart(due Due) bool { return len(i.identities()) > 1 && !due.Requested }
-
-// patiently returns the context of the identity's reads in a pass.
-func (i *identity) patiently(ctx context.Context, due Due) context.Context {
-	switch {
-	case !i.apart(due):
-		return ctx
-	case i.Now().Before(i.until):
-		return source.WithPatience(ctx, i.patience)
+// patiently returns the context of reads that are not to delay others in a pass.
+func (s *silence) patiently(ctx context.Context, now time.Time) context.Context {
+	if now.Before(s.until) {
+		return source.WithPatience(ctx, s.patience)
 	}
 	return source.WithPatience(ctx, leastPatience)
 }
@@ -72,24 +66,24 @@ func (i *identity) gaveUp(ctx context.Context, err error) bool {
 
 // heard reports whether the service may be read: it has answered since it was silent. err is that
 // of self if the answer did not come.
-func (i *identity) heard(ctx context.Context) (yes bool, err error) {
-	if i.asking == nil {
-		i.asking = &asking{done: make(chan struct{})}
+func (s *silence) heard(ctx context.Context, now time.Time) (yes bool, err error) {
+	if s.asking == nil {
+		s.asking = &asking{done: make(chan struct{})}
 	}
 	select {
-	case <-i.asking.done:
+	case <-s.asking.done:
 	default:
 		return false, nil
 	}
-	took := i.asking.took
-	err, i.asking = i.asking.err, nil
+	took := s.asking.took
+	err, s.asking = s.asking.err, nil
 	if source.Has(err, plan.ClassHanging) || ctx.Err() != nil {
 		return false, err
 	}
-	if !i.Now().Before(i.until) {
-		i.patience = leastPatience
+	if !now.Before(s.until) {
+		s.patience = leastPatience
 	}
-	i.silent, i.patience, i.until = false, 2*max(i.patience, took), i.Now().Add(patientFor)
+	s.silent, s.patience, s.until = false, 2*max(s.patience, took), now.Add(patientFor)
 	return true, nil
 }
 

@@ -22,19 +22,22 @@ type stock struct {
 	gate
 	*calls     // of the account that it is read from: the shop's, or its own
 	source     source.Stock
-	created    []plan.Item // by the last read that created any, to detect a renumbering
-	reader     *reader
-	sweep      *sweep
-	losses     *losses
-	changeover *changeover
-
-	unread  plan.UnreadItems // of the last whole listing, and of change queries since
-	unclear bool             // more items may be unreadable than are asked for alone
+	created    []plan.Item  // by the last read that created any, to detect a renumbering
+	agenda     agenda       // decides what a pass reads
+	allowance  *allowance   // which hinted numbers are asked for alone
+	changes    changes      // reads what has changed since the cursor,
+	reader     *reader      // numbers,
+	sweep      *sweep       // everything
+	unread     *unreadItems // what could not be understood
+	losses     *losses      // guards against taking stock away
+	changeover *changeover  // to the items of another agreement
 }
 
 func newStock(g gate, made *calls) *stock {
 	s := &stock{gate: g, calls: made}
-	s.reader, s.sweep, s.losses, s.changeover = &reader{stock: s}, &sweep{stock: s}, &losses{stock: s}, &changeover{stock: s}
+	s.agenda, s.changes = agenda{s}, changes{s}
+	s.allowance, s.reader, s.sweep = &allowance{stock: s}, &reader{stock: s}, &sweep{stock: s}
+	s.unread, s.losses, s.changeover = &unreadItems{stock: s}, &losses{stock: s}, &changeover{stock: s}
 	return s
 }
 
@@ -75,7 +78,7 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 			return false, s.holdIfRefused(ctx, err)
 		}
 	}
-	work, err := s.plan(ctx, due, list)
+	work, err := s.agenda.plan(ctx, due, list)
 	if err == nil {
 		err = s.do(ctx, due, work)
 	}
@@ -89,7 +92,9 @@ func (s *stock) read(ctx context.Context, due Due) (more bool, err error) {
 // even if the previous one failed, unless the source refuses the part.
 func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 	s.sweep.again = s.sweep.again || due.Sweep && s.sweep.listing != nil
-	s.sweep.next = s.sweep.next || work.Next
+	if work.Next {
+		s.sweep.next, s.sweep.ticks.next = true, s.tick
+	}
 	var errs []error
 	if work.Listing {
 		errs = append(errs, s.sweep.begin(ctx, due, work.burst, work.backlog))
@@ -97,13 +102,13 @@ func (s *stock) do(ctx context.Context, due Due, work stockWork) error {
 		l.prioritize()
 	}
 	if work.Changes {
-		errs = append(errs, s.holdIfRefused(ctx, heldBack(s.readChanges(ctx, work.hints))))
+		errs = append(errs, s.holdIfRefused(ctx, heldBack(s.changes.read(ctx, work.hints))))
 		if s.forbidden() {
 			return errors.Join(errs...)
 		}
 	}
 	if work.Filters || work.Singles {
-		err := s.withinBudget(ctx, due.Requested, work.hints, s.reader.read(ctx, work.hints, work.filters(due)))
+		err := s.allowance.keptTo(ctx, due.Requested, work.hints, s.reader.read(ctx, work.hints, work.filters(due)))
 		errs = append(errs, s.holdIfRefused(ctx, heldBack(err)))
 	}
 	return errors.Join(errs...)
@@ -127,116 +132,13 @@ func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 		}
 		due.Sweep = true // nothing is believed before a listing shows figures
 	} else if hold.Reason == plan.HeldUnreadable && s.sweep.listing == nil {
-		if !s.dueForListing(due.Requested) {
+		if !s.agenda.dueForListing(due.Requested) {
 			return true, s.postponeHeld(ctx, due.Requested)
 		}
 		s.markTried()
 		due.Sweep = true
 	}
 	return false, nil
-}
-
-// dueForListing reports whether stock held as unreadable is due for a try: a listing, as often
-// as the sweeps' share of calls allows.
-func (s *stock) dueForListing(requested bool) bool {
-	_, soon := plan.SweepInterval(int(s.progress.Items), s.PageSize, s.dailyCalls(), s.SweepEvery)
-	return s.triedAt.IsZero() || requested || s.since(s.triedAt) >= soon
-}
-
-// stockWork is what a pass reads of the shop's stock.
-type stockWork struct {
-	plan.Reads
-	hints   inbox.Hints // to be read by number
-	backlog inbox.Backlog
-	burst   bool // the hints alone are worth a listing
-}
-
-// filtersPerPass is how many filtered listings of hinted numbers a pass reads before the reads
-// are planned again: by then there may be so many hints that a full listing costs less. A
-// request is answered only once all have been read.
-const filtersPerPass = 10
-
-// filters returns the maximum number of filtered listings, 0 for none.
-func (w stockWork) filters(due Due) int {
-	switch {
-	case w.Filters && due.Requested:
-		return len(w.hints)
-	case w.Filters:
-		return filtersPerPass
-	}
-	return 0
-}
-
-// plan decides what to read. What unpack left of a burst stays in its batches if a listing
-// follows and it names no more numbers than the shop has, with those that the caps admit;
-// otherwise plan unpacks it. Only numbers that are stored are worth a listing of their own:
-// anybody can invent the others.
-func (s *stock) plan(ctx context.Context, due Due, list inbox.Hints) (w stockWork, err error) {
-	w.hints = list
-	if w.backlog, err = s.inbox.Backlog(ctx, int(s.progress.Items)+s.HintCaps.Unknown+s.HintCaps.Invoices); err != nil {
-		return w, err
-	}
-	situation := s.situation(due, w.hints, w.backlog.Items())
-	if situation.Burst() {
-		known, err := s.known(ctx, situation.MostWithoutListing(), maps.Keys(w.hints), w.backlog.Items().Numbers())
-		if err != nil {
-			return w, err
-		}
-		situation.Hinted = len(known)
-	}
-	if !w.backlog.Empty() && (w.backlog.More() || !situation.Burst()) {
-		if err = s.unpack(ctx, true); err != nil {
-			return w, err
-		}
-		if w.hints, err = s.load(ctx, due.Requested); err != nil {
-			return w, err
-		}
-		w.backlog = inbox.Backlog{}
-	}
-	var left inbox.Hints
-	if !situation.Burst() {
-		if left, err = s.leaveToListing(ctx, w.hints); err != nil {
-			return w, err
-		}
-		situation = s.situation(due, w.hints, nil)
-	}
-	w.Reads, w.burst = plan.PlanReads(situation), situation.Burst()
-	if !w.Listing { // otherwise it answers them
-		err = s.awaitListing(ctx, left)
-	}
-	if s.losses.holdBack() {
-		// Nothing that a change query shows may be stored, so it is pointless.
-		w.Changes = false
-	}
-	return w, err
-}
-
-// mostDue returns how many due hints are loaded at once: if there are more, those that are stored
-// are worth a listing.
-func (s *stock) mostDue(some inbox.Hints) int {
-	return s.situation(Due{}, some, nil).MostWithoutListing() + s.HintCaps.Unknown + 1
-}
-
-func (s *stock) situation(due Due, list inbox.Hints, waiting *inbox.Open) plan.Situation {
-	numbers := make([]string, 0, min(len(list)+waiting.Len(), fewHints))
-	for _, hinted := range []iter.Seq[string]{maps.Keys(list), waiting.Numbers()} {
-		for number := range hinted {
-			if len(numbers) == cap(numbers) {
-				break
-			}
-			numbers = append(numbers, number)
-		}
-	}
-	slices.Sort(numbers) // the first ones serve to estimate how many fit
-	changes := s.source.Can().Changes
-	every, awaited := plan.SweepInterval(int(s.progress.Items), s.PageSize, s.dailyCalls(), s.SweepEvery)
-	return plan.Situation{
-		Items: int(s.progress.Items), PageSize: s.PageSize, NoChanges: !changes,
-		Swept:  !s.progress.SweptAt.IsZero() && (!s.progress.ItemsCursor.IsZero() || !changes),
-		Hinted: len(list) + waiting.Len(), PerFilter: s.source.Together(numbers),
-		Tick: due.Tick, Sweep: due.Sweep, Listing: s.sweep.listing != nil, SinceSweep: min(s.since(s.progress.SweptAt.Time), s.since(s.sweep.dryRunAt)),
-		SweepEvery: every, Awaited: s.sweep.wanted || s.inbox.Marked(plan.KindStock), SweepSoon: awaited,
-	}
 }
 
 // tryHeld tries stock held as forbidden by its hinted numbers, the newest hint first. open is
@@ -262,9 +164,15 @@ func (s *stock) off() plan.HintReason {
 	return ""
 }
 
+// listsEachTick reports whether a tick is a listing of all items, over as many passes as that
+// takes: the source has no change query.
+func (s *stock) listsEachTick() bool {
+	return s.off() == "" && s.source != nil && !s.source.Can().Changes
+}
+
 // isCurrent reports whether the shop's stock has been read as completely as its settings ask for.
 func (s *stock) isCurrent() bool {
-	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay() && !s.unclear
+	return s.off() != "" || !s.progress.Holds.Any(plan.ScopeShop, plan.ScopeStock) && !s.progress.SweptAt.IsZero() && !s.changeover.underWay() && !s.unread.unclear
 }
 
 // holdIfRefused is gate.holdIfRefused. It also ends the running listing if the source refuses the part.
@@ -286,7 +194,7 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	found := false
 	for i := range batch.observations {
 		found = found || batch.observations[i].Found
-		s.unread.Understood(batch.observations[i].Item.Number)
+		s.unread.last.Understood(batch.observations[i].Item.Number)
 	}
 	if found {
 		if err := s.endHolds(ctx, plan.SeenItem); err != nil {
@@ -379,95 +287,6 @@ type itemsBatch struct {
 	empty   bool                    // it showed no items at all
 }
 
-// changesRead is what a change query has shown so far.
-type changesRead struct {
-	seen      source.Times
-	announced int
-	skipped   bool  // the query became shorter between two pages
-	short     error // fewer items came than were announced
-	left      leftOut
-	unread    plan.UnreadItems
-}
-
-// add adds a page, or returns the error in its place. It keeps the error of a listing that came
-// short in r.short and returns nil.
-func (r *changesRead) add(p itemsPage, err error) error {
-	if plan.IsShort(err) {
-		r.short, err = err, nil
-	}
-	if err != nil {
-		return err
-	}
-	if r.seen.Began.IsZero() {
-		r.seen.Began, r.seen.ServerDate = p.Began, p.ServerDate
-	}
-	// When an item is deleted meanwhile, items behind it move onto pages already read: the next
-	// change query shows them.
-	r.skipped = r.skipped || p.Announced < r.announced
-	r.announced = p.Announced
-	for _, o := range p.Observed {
-		if o.Item.UpdatedAt.After(r.seen.Latest) {
-			r.seen.Latest = o.Item.UpdatedAt
-		}
-	}
-	r.left.addNameless(p.Unreadable)
-	return nil
-}
-
-// readChanges reads all changes since the cursor, less the overlap, and moves the cursor with
-// the last page. It removes the hints that it answers or postpones from due.
-func (s *stock) readChanges(ctx context.Context, due inbox.Hints) error {
-	open, err := s.loadItems(ctx)
-	if err != nil {
-		return err
-	}
-	// Even on failure: the pages read so far are stored.
-	defer func() {
-		maps.DeleteFunc(due, func(number string, _ plan.Hint) bool { return !open.Has(number) })
-	}()
-	cursor := s.progress.ItemsCursor.Time
-	read := changesRead{seen: source.Times{Latest: cursor}}
-	var created []plan.Item
-	for p, err := range s.pages(ctx, source.PriorityTick, "changed items", source.ItemsQuery{Since: cursor.Add(-s.Overlap)}) {
-		if err = read.add(p, err); err == nil {
-			err = s.readSucceeded(ctx, "")
-		}
-		if err != nil {
-			return err
-		}
-		hints := open.Of(numbersOn(p))
-		ask, err := s.unreadable(ctx, &read.unread, p, hints)
-		if err != nil {
-			return err
-		}
-		read.left.countUnread(read.unread)
-		if read.unread.TooMany() {
-			s.unread, s.unclear, s.sweep.wanted = read.unread, true, true
-		}
-		also := store.Applied{Hints: ask, Warnings: s.warnings.ofLeftOut(plan.KindStock, read.left, false)}
-		if p.Next == "" && read.short == nil && !read.skipped {
-			moved := s.source.Cursor(cursor, read.seen, s.Overlap)
-			// Not written every minute just to move it: a cursor that is behind is safe.
-			if moved.Sub(cursor) >= s.Overlap || read.seen.Latest.After(cursor) {
-				also.Progress.ItemsCursor = new(store.At(moved))
-			}
-		}
-		made, err := s.store(ctx, itemsBatch{observations: p.Observed, hints: hints, cause: plan.CauseTick, created: created}, also)
-		open.Keep(numbersOn(p), hints)
-		if err != nil {
-			return err
-		}
-		created = append(created, made...)
-	}
-	if read.short != nil {
-		return cameShort(s.shop.Shop, s.source.Can().Name, read.short, "the cursor stays")
-	}
-	if len(created) > 0 {
-		s.created = created
-	}
-	return nil
-}
-
 // itemsPage is one page of items.
 type itemsPage = source.Page[plan.Observation]
 
@@ -499,44 +318,4 @@ func cameShort(shop, from string, err error, follows string) error {
 		return err
 	}
 	return fmt.Errorf("shop %s: %s %w: %s", shop, from, err, follows)
-}
-
-// unreadable returns hints for some of the items that could not be understood, so that they are
-// read alone, and kept with their error and retried if that fails too; the hints of others it
-// postpones as failed (plan.UnreadItems). Their rows stay as stored, and they do not block other
-// items.
-func (s *stock) unreadable(ctx context.Context, u *plan.UnreadItems, p itemsPage, open inbox.Hints) ([]store.HintRecord, error) {
-	if len(p.Unreadable) == 0 {
-		u.Add(pageOf(p), nil)
-		return nil, nil
-	}
-	for range p.Unreadable {
-		s.Observer.BadItem(s.shop.Shop)
-	}
-	ask, fail := u.Add(pageOf(p), open)
-	var hints []store.HintRecord
-	for _, b := range ask {
-		s.log.WithFields(map[string]any{"kind": plan.KindStock, "number": b.Number}).WithError(b.Err).Warn("unreadable item")
-		if n := len([]rune(b.Number)); n <= source.LongestNumber {
-			hints = append(hints, s.own(b.Number, plan.CauseTick))
-		}
-	}
-	return hints, s.failUnread(ctx, open, fail)
-}
-
-// failUnread postpones the hints of items that could not be understood, with their errors, as if
-// each had been read alone.
-func (s *stock) failUnread(ctx context.Context, open inbox.Hints, list []plan.Unreadable) error {
-	for piece := range slices.Chunk(list, store.RowsPerPiece) {
-		var o inbox.Outcome
-		for _, b := range piece {
-			h := open[b.Number]
-			h.Failures, h.Refused = h.Failures+1, false
-			o.Rereads = append(o.Rereads, h.Postpone(s.retryAt(h.Failures), plan.HintFailed, b.Err.Error()))
-		}
-		if err := s.settle(ctx, open, o); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -3,9 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -26,6 +24,7 @@ type sweep struct {
 	wanted      bool      // hints wait for the next one
 	lastContent string    // content of the last listing stored in full, "" once anything has been stored since
 	dryRunAt    time.Time // when the last dry run began
+	ticks       ticks
 }
 
 // listing is a read of everything the agreement holds, some pages per pass. plan.Listing
@@ -38,14 +37,19 @@ type listing struct {
 	links     []source.Link // of the pages, by number
 	started   bool
 	created   []plan.Item
+	wanted    bool // hints waited for it
+	awaited   bool // more hints are due than are worth reading meanwhile: they wait for its end
+	dryRun    bool // a dry run, since the shop's losses are held back: nothing is stored
+	unread    plan.UnreadItems
+	pace
+}
+
+// pace is when a listing goes on.
+type pace struct {
 	notBefore time.Time // set by the budget
 	paused    bool      // notBefore is when the calls a minute allow its next page: the shop's hints go on
 	spent     error     // why: the day's calls are spent until notBefore; nil: they are not
 	failures  int       // pages that failed
-	wanted    bool      // hints waited for it
-	awaited   bool      // more hints are due than are worth reading meanwhile: they wait for its end
-	dryRun    bool      // a dry run, since the shop's losses are held back: nothing is stored
-	unread    plan.UnreadItems
 }
 
 // begin starts a listing. Its hints are loaded before its first page. burst says that its hints
@@ -63,9 +67,10 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 	}
 	l.wanted = s.wanted
 	s.listing, s.wanted = l, false
+	s.ticks.begin(s.tick)
 	admitted, err := s.inbox.Claim(ctx, backlog)
-	if err = s.recordAdmitted(ctx, admitted, err); err == nil {
-		l.claim, err = loadCounted(ctx, s.Shop, func() (*inbox.Claim, []store.HintRecord, error) { return s.inbox.Claimed(ctx) })
+	if err = s.unpacker.admit(ctx, admitted, err); err == nil {
+		l.claim, err = loadCounted(ctx, s.unpacker, func() (*inbox.Claim, []store.HintRecord, error) { return s.inbox.Claimed(ctx) })
 	}
 	if err != nil {
 		s.end()
@@ -79,7 +84,7 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 func (s *sweep) end() {
 	s.wanted = s.wanted || s.listing != nil && s.listing.wanted
 	s.inbox.Release()
-	s.listing = nil
+	s.listing, s.ticks.running = nil, time.Time{}
 }
 
 // leave ends a listing whose last page has been kept, or that failed: what waited for it then waits
@@ -172,6 +177,10 @@ func (s *sweep) readPages(ctx context.Context) error {
 			return err
 		}
 		step := l.add(p)
+		if err := l.Overrun(); err != nil {
+			s.end()
+			return fmt.Errorf("shop %s: %s: %w", s.shop.Shop, s.source.Can().Name, err)
+		}
 		last := p.Next == "" && step == plan.StepStore
 		pages--
 		if more = !last && pages > 0 && s.goesOn(l, from); more {
@@ -181,15 +190,18 @@ func (s *sweep) readPages(ctx context.Context) error {
 			s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
 			continue
 		}
-		listed, err := s.keep(ctx, l, p)
+		listed, err := conclusion{s, l}.keep(ctx, p)
 		if err != nil || last {
 			s.leave(l, err)
 		}
 		if listed != nil {
 			releaseSlot() // the rest may call the source
-			err = s.finish(ctx, l, listed)
+			err = conclusion{s, l}.finish(ctx, listed)
 		}
 		if s.listing == nil {
+			if err == nil {
+				s.ticks.end()
+			}
 			s.end()
 			return err
 		}
@@ -276,83 +288,6 @@ func pageOf(p itemsPage) plan.Page {
 	return plan.Page{Observed: p.Observed, Unreadable: p.Unreadable, Announced: p.Announced, Last: p.Next == "", Began: p.Began, ServerDate: p.ServerDate}
 }
 
-// keep stores a page, or only looks at it in a dry run. For the last stored page it returns the
-// result of the listing.
-func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed, error) {
-	switch {
-	case l.dryRun:
-		return nil, s.losses.dryRun(ctx, l, p)
-	case p.Next == "" && s.unchanged(l):
-		return nil, nil //nolint:nilnil // nil means the listing goes on
-	}
-	hints := l.claim.Of(numbersOn(p))
-	batch := itemsBatch{observations: p.Observed, listed: true, webhookAt: l.webhookAt, hints: hints, cause: l.Cause(), created: l.created}
-	ask, err := s.unreadable(ctx, &l.unread, p, hints)
-	if err != nil {
-		return nil, err
-	}
-	also := store.Applied{Hints: ask}
-	var listed *plan.Listed
-	if p.Next == "" {
-		if listed, err = s.result(ctx, l); err != nil {
-			return nil, err
-		}
-		batch.missing, batch.empty = listed.Missing, listed.Empty
-		if err := s.losses.judge(ctx, plan.LossRead{Suspects: batch.missing, Empty: batch.empty}); err != nil {
-			return nil, err
-		}
-		also.Hints = append(also.Hints, s.missingHints(l, listed)...)
-		also.Progress = s.progressOf(l, listed)
-		left := leftOut{nameless: listed.Nameless, last: listed.NamelessErr}
-		left.countUnread(l.unread)
-		also.Warnings = s.warnings.ofLeftOut(plan.KindStock, left, true)
-		also.EndApproval = !s.changeover.underWay() && s.losses.guard.ApprovalSpent(batch.missing)
-	}
-	created, err := s.store(ctx, batch, also)
-	if err != nil {
-		return nil, err
-	}
-	l.created = append(l.created, created...)
-	if listed == nil {
-		return nil, nil //nolint:nilnil // as above
-	}
-	return listed, s.concludeUnread(ctx, l)
-}
-
-// concludeUnread records how much of a whole listing could be understood. Stock is held if nothing could:
-// the reads of its items would all be in vain.
-func (s *sweep) concludeUnread(ctx context.Context, l *listing) error {
-	was := s.unclear
-	s.unread, s.unclear = plan.UnreadItems{}, l.unread.TooMany()
-	if !s.unclear {
-		return nil
-	}
-	if s.unread = l.unread; !was {
-		s.log.WithField("items", len(l.unread.Numbers)).Warn("more items of a listing cannot be read than are asked for alone: what is stored of them stays, and is not confirmed")
-	}
-	if detail := l.unread.Throughout(); detail != "" {
-		return s.holdPart(ctx, plan.HeldUnreadable, detail)
-	}
-	return nil
-}
-
-// result returns the result of the listing, compared with what is stored.
-func (s *sweep) result(ctx context.Context, l *listing) (*plan.Listed, error) {
-	for number, err := range s.Store.PresentNumbers(ctx, s.shop.StockDataset) {
-		if err != nil {
-			return nil, err
-		}
-		l.Stored(number, l.claim.Has(number))
-	}
-	began, _ := l.Began()
-	listed, err := l.End(plan.ListingEnd{Began: s.steady(began), Cursor: !s.progress.ItemsCursor.IsZero(), Swept: !s.progress.SweptAt.IsZero(),
-		Coarse: s.source.Can().Resolution, Suspected: s.losses.guard.Suspects()})
-	if err != nil {
-		return nil, cameShort(s.shop.Shop, s.source.Can().Name, err, "nothing is concluded from those that are missing")
-	}
-	return &listed, nil
-}
-
 // pagesAtOnce is how many pages, over all shops, are stored concurrently, each while the next
 // page of its listing is read. They take some megabytes until they are stored, and more would
 // be no faster. A page waits at most pageWait, since somebody else may have locked the rows of
@@ -414,112 +349,6 @@ func (s *sweep) interrupted(l *listing, err error) error {
 	return err
 }
 
-// unchanged reports whether the listing is identical to the last one stored in full, with
-// nothing stored since. Then there is nothing to do, and the database is not queried at all.
-func (s *sweep) unchanged(l *listing) bool {
-	return s.lastContent != "" && !s.changeover.underWay() && l.claim.Len() == 0 && !l.claim.Marked() && l.Cause() == plan.CauseTick && l.Says() == s.lastContent
-}
-
-// progressOf returns the progress to store with the last page. A tick's listing does not write
-// only to record when it began.
-func (s *sweep) progressOf(l *listing, listed *plan.Listed) store.Patch {
-	suspicion := string(listed.Suspicion)
-	if suspicion != "" && s.progress.Suspicion == "" {
-		s.log.WithField("reason", suspicion).Warn("every stock figure of the agreement is zero: is its stock really kept in e-conomic?")
-	}
-	set := store.Patch{Suspicion: &suspicion, Items: new(int64(listed.Items))}
-	began, serverDate := l.Began()
-	was := s.progress.ItemsCursor.Time
-	cursor := was
-	if listed.Cursor == plan.CursorFollows && s.source.Can().Changes {
-		cursor = s.source.Cursor(was, source.Times{Latest: listed.Latest, Began: began, ServerDate: serverDate}, s.Overlap)
-	}
-	if l.Cause() != plan.CauseTick || cursor.Sub(was) >= s.Overlap {
-		set.SweptAt = new(store.At(began))
-		if !cursor.IsZero() {
-			set.ItemsCursor = new(store.At(cursor))
-		}
-	}
-	return set
-}
-
-// finish updates the state after a stored listing and answers its remaining hints.
-func (s *sweep) finish(ctx context.Context, l *listing, listed *plan.Listed) error {
-	if s.progress.ItemsCursor.IsZero() && s.source.Can().Changes {
-		s.again, s.hinted = true, true
-	}
-	s.losses.guard.Listed(listed.Missing)
-	s.changeover.listed(listed)
-	if len(l.created) > 0 {
-		s.created = l.created
-	}
-	if !s.changeover.underWay() && s.losses.guard.ApprovalSpent(nil) {
-		s.losses.guard.Approve(0, time.Time{})
-	}
-	if err := s.answerAbsent(ctx, l, listed); err != nil {
-		return err
-	}
-	rows, err := s.inbox.Left(ctx)
-	if err := s.recordAdmitted(ctx, rows, err); err != nil {
-		return err
-	}
-	left, err := s.inbox.Done(ctx, s.fence)
-	if err != nil {
-		return err
-	}
-	all, err := s.readUnlisted(ctx, left)
-	if err != nil {
-		return err
-	}
-	if all && listed.Says != "" && !s.inbox.MayHave(plan.KindStock) {
-		s.lastContent = listed.Says
-	}
-	return nil
-}
-
-// readUnlisted reads hinted numbers that the listing says nothing about: stored items it did
-// not show, and items that could not be understood. No further listing would answer them. all
-// is false if there are more than plan.MissingAtOnce.
-func (s *sweep) readUnlisted(ctx context.Context, left inbox.Hints) (all bool, err error) {
-	due := inbox.Hints{}
-	for number, h := range left {
-		if s.due().Includes(h.DueAt) {
-			due[number] = h
-		}
-	}
-	awaits, err := s.leaveToListing(ctx, due)
-	if err == nil {
-		err = s.awaitListing(ctx, awaits)
-	}
-	if err != nil {
-		return false, err
-	}
-	rest := due
-	if len(due) > plan.MissingAtOnce {
-		rest = inbox.Hints{}
-		for _, number := range slices.Sorted(maps.Keys(due))[:plan.MissingAtOnce] {
-			rest[number] = due[number]
-		}
-	}
-	all = len(rest) == len(due) && len(awaits) == 0
-	return all, s.withinBudget(ctx, false, rest, s.reader.read(ctx, rest, 0))
-}
-
-// answerAbsent answers the hints of numbers that do not exist.
-func (s *sweep) answerAbsent(ctx context.Context, l *listing, listed *plan.Listed) error {
-	began, _ := l.Began()
-	for piece := range slices.Chunk(listed.Absent(l.claim.Numbers()), store.RowsPerPiece) {
-		absent := make([]plan.Observation, len(piece))
-		for i, number := range piece {
-			absent[i] = plan.Observation{Item: plan.Item{Number: number}, Began: began}
-		}
-		if _, err := s.store(ctx, itemsBatch{observations: absent, hints: l.claim.Of(slices.Values(piece)), cause: l.Cause()}, store.Applied{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // assess checks the first page of a listing for stock figures, and then the following ones
 // until it finds one. If none has any, the agreement's stock cannot be read: the stock is held,
 // and what is stored stays.
@@ -546,18 +375,4 @@ func (s *sweep) assess(ctx context.Context, first itemsPage) (held bool, err err
 	case plan.SupplyThere:
 	}
 	return false, s.endHolds(ctx, plan.SeenFigures)
-}
-
-// missingHints returns hints for missing items, at most plan.MissingAtOnce.
-func (s *sweep) missingHints(l *listing, listed *plan.Listed) []store.HintRecord {
-	numbers, all := listed.Ask(l.claim.Has)
-	if !all {
-		listed.Says = "" // the next listing may be identical and still has numbers to add
-		s.log.Warn("many items are missing from e-conomic's listing: reading them one by one, some after each listing")
-	}
-	hints := make([]store.HintRecord, len(numbers))
-	for i, number := range numbers {
-		hints[i] = s.own(number, l.Cause())
-	}
-	return hints
 }

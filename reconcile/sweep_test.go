@@ -305,3 +305,44 @@ func TestHeldBackDuringASweep(t *testing.T) {
 	}
 	d.are("SELECT swept_at FROM progress", "12:00:00")
 }
+
+// TestHintsOfADryRun: while losses are held back, a listing that shows them still postpones the hints
+// that are due, and no others.
+func TestHintsOfADryRun(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, paged, func(d *desk) { d.LossMin, d.LossPercent, d.ListingTurn = 1, 25, time.Minute })
+	d.step("a pass", reconcile.Due{})
+	for _, n := range []string{"c", "d", "e"} {
+		d.sells(n, "0")
+	}
+	d.changed = []string{"c", "d", "e"}
+	d.step("a tick", aTick)
+	if d.Holds().Codes() != "stock: losses" {
+		t.Fatalf("held: %q", d.Holds().Codes())
+	}
+	d.hinted(plan.KindStock, plan.CauseWebhook, "a", "b")
+	d.exec("UPDATE hints SET due_at = '2026-11-20 12:05:00.000000' WHERE number = 'b'")
+	d.later(time.Second)
+	d.step("a dry run", reconcile.Due{Sweep: true, Work: true})
+	d.are("SELECT number, reason, substr(due_at, 12, 5) FROM hints WHERE number IN ('a', 'b') ORDER BY number", "a | held_back | 12:10", "b |  | 12:05")
+}
+
+// TestWarningOfAnUnchangedItem: a warning that a read of one item stores ends with the next listing,
+// although that shows the same as the one before.
+func TestWarningOfAnUnchangedItem(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, small, invoicesOff)
+	for range 3 { // the last two are stored whole and show nothing new
+		d.step("a tick", aTick)
+	}
+	sound := d.items["a"]
+	odd := sound
+	odd.Unknown, odd.Warning = plan.FieldBarCode, "an odd bar code"
+	d.items["a"] = odd
+	d.hinted(plan.KindStock, plan.CauseOperator, "a")
+	d.step("a person asks for it", work)
+	d.are("SELECT number, warning FROM warnings", "a | an odd bar code")
+	d.items["a"] = sound
+	d.step("a tick", aTick)
+	d.are("SELECT number, warning FROM warnings")
+}

@@ -28,6 +28,7 @@ type account struct {
 	hangs  bool  // no answer begins in time
 	asked  []string
 	parts  int // in its budget, that have not ended
+	made   source.Made
 }
 
 func (a *account) Budget(string, int64, source.Made, source.StockBudget) source.Budget {
@@ -35,6 +36,7 @@ func (a *account) Budget(string, int64, source.Made, source.StockBudget) source.
 	return a
 }
 func (a *account) Close()                                    { a.parts-- }
+func (a *account) Made() source.Made                         { return a.made }
 func (a *account) Account(string) source.Account             { return a }
 func (a *account) StockAccount(string) source.StockAccount   { return a }
 func (a *account) Stock(plan.Figure, ...string) source.Stock { return stockOf{a.shelf, a} }
@@ -147,11 +149,11 @@ func newTwoSources(t *testing.T) *twoSources {
 	log.SetOutput(t.Output())
 	x.log = hook
 	x.shops = reconcile.New(reconcile.Options{
-		Store: f.Store, Source: x.invoices, Rackbeat: stockService{x.stock}, RackbeatDailyCalls: 86_400,
+		Store: f.Store, Source: x.invoices, Rackbeat: stockService{x.stock},
 		Open: func(string, []byte) (string, error) { return "token", nil }, OpenRackbeat: func(string, []byte) (string, error) { return "key", nil }, Log: log, Observer: make(passes, 1000),
 		Now: func() time.Time { return x.now }, Jitter: func(time.Duration) time.Duration { return 0 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Limits: reconcile.Limits{RackbeatDailyCalls: 86_400, PDFConcurrency: 4, DailyCalls: 50_000, PageSize: shelfPage, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 24 * time.Hour, KeepHints: time.Hour},
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: 2 * time.Minute, RetryMax: time.Hour, HeldRetry: 10 * time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	})
@@ -223,7 +225,7 @@ func TestTwoSources(t *testing.T) {
 			x := newTwoSources(t)
 			for pass := 0; ; pass++ { // until the shop shows its items at Rackbeat
 				report := x.ticks(t)
-				if report.Ticked {
+				if !report.Ticked.IsZero() {
 					break
 				}
 				if pass == 5 {
@@ -274,7 +276,7 @@ func TestSilence(t *testing.T) {
 			for pass := 0; ; pass++ {
 				report, _, _, err := x.tick(t)
 				must(t, err)
-				if report.Ticked {
+				if !report.Ticked.IsZero() {
 					break
 				}
 				if pass == 5 {
@@ -305,6 +307,7 @@ func TestSilence(t *testing.T) {
 				{"a person waits for it", time.Second, true, false, person, kind + " in 0s", other + " in 0s", false, true, false},
 				{"self is answered", 10 * time.Minute, false, true, work, kind + " in 2s", "", false, false, false},
 				{"the next tick", time.Minute, false, false, tick, kind + " in 2s", other, false, false, true},
+				{"nothing is owed any more", time.Second, false, false, work, "", "", false, false, false},
 				{"much later", time.Hour, false, false, tick, kind + ", self", other + ", self", false, false, true},
 				{"it hangs again", time.Minute, true, false, tick, kind, other, true, false, false},
 			} {
@@ -316,7 +319,7 @@ func TestSilence(t *testing.T) {
 				report, invoices, stock, err := x.pass(t, c.due)
 				must(t, err)
 				asked, others := order(invoices, stock)
-				if asked != c.asked || others != c.other || (report.Beside != nil) != c.asks || report.Partial != (c.failed || c.asks || c.step == "it is left alone") || (report.Short != nil) != c.failed || report.Ticked != c.ticked || report.Idle {
+				if asked != c.asked || others != c.other || (report.Beside != nil) != c.asks || report.Partial != (c.failed || c.asks || c.step == "it is left alone") || (report.Short != nil) != c.failed || !report.Ticked.IsZero() != c.ticked || report.Idle {
 					t.Errorf("%s: asked for %q and of the other %q, %+v: expected %+v", c.step, asked, others, report, c)
 				}
 				if report.Beside != nil {
@@ -476,4 +479,53 @@ func TestPartsInBudgets(t *testing.T) {
 	expect("and from its own source again", 1, 1)
 	x.shop.Close()
 	expect("the end", 0, 0)
+}
+
+// TestCallsOfStockAreBooked: the shop's calls to its stock's own source are stored before they are
+// made, a share of that source's day in advance, and no more often than they are used up.
+func TestCallsOfStockAreBooked(t *testing.T) {
+	t.Parallel()
+	const advance, today, tomorrow = 86, "2026-11-23", "2026-11-24" // of Rackbeat's 86,400 calls
+	x := newTwoSources(t)
+	for _, c := range []struct {
+		step string
+		made source.Made
+		want string
+	}{
+		{"the first calls", source.Made{Day: today, Calls: 5}, "2026-11-23 91"},
+		{"within what is booked", source.Made{Day: today, Calls: 5 + advance - 1}, "2026-11-23 91"},
+		{"all are made", source.Made{Day: today, Calls: 5 + advance}, "2026-11-23 177"},
+		{"another day", source.Made{Day: tomorrow, Calls: 0}, "2026-11-24 86"},
+	} {
+		x.stock.made = c.made
+		x.now = x.now.Add(time.Minute)
+		x.ticks(t)
+		p, err := x.Store.Progress(t.Context(), x.Shop.Shop)
+		must(t, err)
+		if got := fmt.Sprint(p.StockCallsDay, " ", p.StockCalls); got != c.want {
+			t.Errorf("%s: stored are %s, expected %s", c.step, got, c.want)
+		}
+	}
+}
+
+// TestAnotherSourceAsksForTime: a source that says when it takes calls again is left alone until then,
+// however short the shop's own backoff is.
+func TestAnotherSourceAsksForTime(t *testing.T) {
+	t.Parallel()
+	x := newTwoSources(t)
+	for range 5 {
+		x.ticks(t)
+	}
+	x.stock.reads = &source.Error{Class: plan.ClassInterrupted, Err: errors.New("503"), RetryAfter: 30 * time.Minute}
+	for _, c := range []struct {
+		after time.Duration
+		stock string
+	}{{time.Minute, "items"}, {30*time.Minute - time.Second, ""}, {time.Second, "items"}} {
+		x.now = x.now.Add(c.after)
+		_, invoices, stock, err := x.tick(t)
+		must(t, err)
+		if stock != c.stock || invoices == "" {
+			t.Errorf("%s later: of the stock's source it asks for %q, expected %q, and of e-conomic %q", c.after, stock, c.stock, invoices)
+		}
+	}
 }

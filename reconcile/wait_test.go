@@ -45,8 +45,8 @@ func TestWaits(t *testing.T) {
 	o := reconcile.Options{
 		Store: f.Store, Open: func(string, []byte) (string, error) { return "grant", nil }, Log: log, Observer: make(passes, 1),
 		Now: time.Now, Jitter: func(most time.Duration) time.Duration { return most / 2 },
-		PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 3, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
-		KeepHistory: 24 * time.Hour, KeepHints: time.Hour,
+		Limits: reconcile.Limits{PDFConcurrency: 4, DailyCalls: 50_000, PageSize: 3, ListingTurn: time.Minute, UnpackAtOnce: store.UnpackedHints, HintCaps: plan.UsualHintCaps(),
+			KeepHistory: 24 * time.Hour, KeepHints: time.Hour},
 		Policy: plan.Policy{Overlap: 5 * time.Minute, SweepEvery: 24 * time.Hour, RetryMin: time.Second, RetryMax: time.Minute, HeldRetry: time.Minute, GapWindow: time.Hour,
 			LossPercent: 25, LossMin: 20, LossWindow: time.Hour, LossWindowPercent: 50, LossWindowMin: 50},
 	}

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -10,19 +11,27 @@ import (
 	"lagerd/store"
 )
 
-// without returns the marks of all shops but one.
-func without(marks []store.TickMark, shop string) []store.TickMark {
-	return slices.DeleteFunc(marks, func(m store.TickMark) bool { return m.Shop == shop })
+// tickMark is a tick to be written.
+type tickMark struct {
+	store.TickMark
+
+	began time.Time
 }
 
-// recordTick buffers a successful tick, or the calls of another one: while a part of the shop
-// is held no tick is successful, and the other parts may go on for days.
-func (s *Scheduler) recordTick(e *entry, began time.Time, good bool) {
+// without returns the marks of all shops but one.
+func without(marks []tickMark, shop string) []tickMark {
+	return slices.DeleteFunc(marks, func(m tickMark) bool { return m.Shop == shop })
+}
+
+// recordTick buffers a successful tick that began then, or if began is zero the calls of another
+// one: while a part of the shop is held no tick is successful, and the other parts may go on for
+// days.
+func (s *Scheduler) recordTick(e *entry, began time.Time) {
 	settings := e.shop.Settings()
-	m := store.TickMark{Shop: settings.Shop, Generation: settings.Generation, DayCalls: e.shop.Calls()}
+	m := tickMark{store.TickMark{Shop: settings.Shop, Generation: settings.Generation, DayCalls: e.shop.Calls()}, began}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !good && e.savedCalls == m.DayCalls {
+	if began.IsZero() && e.savedCalls == m.DayCalls {
 		return
 	}
 	e.savedCalls = m.DayCalls
@@ -32,12 +41,9 @@ func (s *Scheduler) recordTick(e *entry, began time.Time, good bool) {
 	// MarkTicks and MarkCalls take the first of two marks of a shop, and FlushTicks writes
 	// calls after ticks.
 	s.pendingCalls = without(s.pendingCalls, m.Shop)
-	if !good {
+	if began.IsZero() {
 		s.pendingCalls = append(s.pendingCalls, m)
 		return
-	}
-	if len(s.pendingTicks) == 0 || began.Before(s.pendingFrom) {
-		s.pendingFrom = began
 	}
 	s.pendingTicks = append(without(s.pendingTicks, m.Shop), m)
 }
@@ -49,7 +55,7 @@ const flushAfter = 2 * time.Second
 // together, once there are enough of them or one has waited long enough; with force, always.
 func (s *Scheduler) FlushTicks(ctx context.Context, force bool) error {
 	s.mu.Lock()
-	marks, counts, from := s.pendingTicks, s.pendingCalls, s.pendingFrom
+	marks, counts := s.pendingTicks, s.pendingCalls
 	if len(marks)+len(counts) < store.MarksPerStatement && s.now().Sub(s.pendingSince) < flushAfter && !force {
 		marks, counts = nil, nil
 	} else {
@@ -57,8 +63,10 @@ func (s *Scheduler) FlushTicks(ctx context.Context, force bool) error {
 	}
 	s.mu.Unlock()
 	err := errors.Join(
-		eachDay(marks, func(marks []store.TickMark) error { return s.store.MarkTicks(ctx, s.o.Instance, marks, from) }),
-		eachDay(counts, func(counts []store.TickMark) error { return s.store.MarkCalls(ctx, s.o.Instance, counts) }),
+		together(marks, func(marks []store.TickMark, from time.Time) error {
+			return s.store.MarkTicks(ctx, s.o.Instance, marks, from)
+		}),
+		together(counts, func(counts []store.TickMark, _ time.Time) error { return s.store.MarkCalls(ctx, s.o.Instance, counts) }),
 	)
 	if err != nil {
 		s.discardSaved(counts)
@@ -68,7 +76,7 @@ func (s *Scheduler) FlushTicks(ctx context.Context, force bool) error {
 
 // discardSaved makes the shops' next ticks be written even if they make no more calls, since it
 // is unknown whether these were. Successful ticks are always written.
-func (s *Scheduler) discardSaved(counts []store.TickMark) {
+func (s *Scheduler) discardSaved(counts []tickMark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range counts {
@@ -78,16 +86,24 @@ func (s *Scheduler) discardSaved(counts []store.TickMark) {
 	}
 }
 
-// eachDay calls write with the marks of each day.
-func eachDay(marks []store.TickMark, write func(marks []store.TickMark) error) error {
-	slices.SortStableFunc(marks, func(a, b store.TickMark) int { return strings.Compare(a.CallsDay, b.CallsDay) })
+// together calls write with marks of one day of which none began much later than the first, and
+// with when that began. A tick that has taken long is among them, and has one of its own.
+func together(marks []tickMark, write func(marks []store.TickMark, from time.Time) error) error {
+	slices.SortStableFunc(marks, func(a, b tickMark) int {
+		return cmp.Or(strings.Compare(a.CallsDay, b.CallsDay), a.began.Compare(b.began))
+	})
 	var errs []error
 	for len(marks) > 0 {
-		n := slices.IndexFunc(marks, func(m store.TickMark) bool { return m.CallsDay != marks[0].CallsDay })
+		first := marks[0]
+		n := slices.IndexFunc(marks, func(m tickMark) bool { return m.CallsDay != first.CallsDay || m.began.Sub(first.began) > 2*flushAfter })
 		if n < 0 {
 			n = len(marks)
 		}
-		errs = append(errs, write(marks[:n]))
+		batch := make([]store.TickMark, n)
+		for i, m := range marks[:n] {
+			batch[i] = m.TickMark
+		}
+		errs = append(errs, write(batch, first.began))
 		marks = marks[n:]
 	}
 	return errors.Join(errs...)

@@ -69,9 +69,8 @@ type Scheduler struct {
 	mu           sync.Mutex
 	shops        map[string]*entry
 	byOffset     [offsets][]string // the shops by offset
-	pendingTicks []store.TickMark  // successful ticks that are not in the database yet
-	pendingCalls []store.TickMark  // and the calls of the other ticks
-	pendingFrom  time.Time         // start of the first of pendingTicks
+	pendingTicks []tickMark        // successful ticks that are not in the database yet
+	pendingCalls []tickMark        // and the calls of the other ticks
 	pendingSince time.Time         // when the oldest entry of both was added
 	burst        burst             // of all shops' hints
 }
@@ -437,7 +436,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 	began := s.now()
 	res, err := e.shop.RunOnce(source.OnWait(pass, p.wait), due)
 	if pass.Err() != nil {
-		s.recordTick(e, began, false) // the calls are spent anyway
+		s.recordTick(e, time.Time{}) // the calls are spent anyway
 		return
 	}
 	s.mu.Lock()
@@ -453,7 +452,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		s.giveUp(e)
 	case errors.Is(err, store.ErrAccountHeld):
 		s.log(e).Info("another lagerd works on the shop's agreement or Rackbeat account and is to take the shop")
-		s.recordTick(e, began, false)
+		s.recordTick(e, time.Time{})
 		s.giveUp(e)
 	case errors.Is(err, store.ErrSettingsChanged):
 		s.restart(pass, e, due)
@@ -462,16 +461,24 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 		due.Requested = due.Requested && !res.Tried
 		s.failed(pass, e, due, err)
 	default:
-		if res.Short == nil {
-			e.failures = 0
-		} else if due.Tick {
-			s.recordShort(pass, e, res)
-		}
-		if due.Tick && res.Short == nil {
-			s.recordTick(e, began, res.Ticked)
-		}
+		s.read(pass, e, due, res)
 		s.goOn(name, res)
 	}
+}
+
+// read records what a pass that has not failed has read: a tick that has come to its end, or why not
+// everything could be read. Between ticks only the first of these failures is recorded.
+func (s *Scheduler) read(ctx context.Context, e *entry, due reconcile.Due, res reconcile.Report) {
+	switch {
+	case res.Short != nil:
+		if due.Tick || res.Partial && e.failures == 0 {
+			s.recordShort(ctx, e, res)
+		}
+		return
+	case due.Tick || !res.Ticked.IsZero():
+		s.recordTick(e, res.Ticked)
+	}
+	e.failures = 0
 }
 
 // goOn queues a shop whose pass has not failed for what is left to do.

@@ -47,7 +47,7 @@ func TestUnsavedCalls(t *testing.T) {
 	e := &entry{shop: &fakeShop{settings: store.Shop{Shop: "shop1"}, count: 3}}
 	s := &Scheduler{now: time.Now, store: db, shops: map[string]*entry{"shop1": e}}
 	tick := func() error {
-		s.recordTick(e, time.Now(), false)
+		s.recordTick(e, time.Time{})
 		return s.FlushTicks(t.Context(), true)
 	}
 	if err := tick(); err == nil {

@@ -178,6 +178,7 @@ func TestAfterAPass(t *testing.T) {
 		late    = &source.Error{Class: plan.ClassShop, Err: errors.New("wait"), RetryAfter: time.Minute}
 		ask     = reconcile.Due{Work: true, Requested: true}
 		day     = " shop1/5 2026-11-23 7"
+		earlier = midnight.Add(-50 * time.Second)
 	)
 	for _, c := range []struct {
 		name     string
@@ -188,7 +189,8 @@ func TestAfterAPass(t *testing.T) {
 		next     string
 		failures int // after three
 	}{
-		{"a tick", tick, reconcile.Report{Ticked: true}, nil, "ticks by me at 00:00:00:" + day, "nothing", 0},
+		{"a tick", tick, reconcile.Report{Ticked: midnight}, nil, "ticks by me at 00:00:00:" + day, "nothing", 0},
+		{"the end of a listing, which is an earlier tick's", work, reconcile.Report{Ticked: earlier}, nil, "ticks by me at 23:59:10:" + day, "nothing", 0},
 		{"a tick of a shop with a held part", tick, reconcile.Report{}, nil, "calls by me:" + day, "nothing", 0},
 		{"hints", work, reconcile.Report{}, nil, "", "nothing", 0},
 		{"more to do", work, reconcile.Report{Again: true}, nil, "", "work after 0s", 0},
@@ -197,10 +199,11 @@ func TestAfterAPass(t *testing.T) {
 		{"a listing that pauses, more to do", work, reconcile.Report{Listing: true, After: time.Second, Again: true}, nil, "", "work after 0s", 0},
 		{"a listing that pauses, with a short budget", work, reconcile.Report{Short: short, Listing: true, After: time.Second}, nil, "", "work after 1s", 3},
 		{"an idle shop", tick, reconcile.Report{Idle: true}, nil, "calls by me:" + day, "work after 10m0s", 0},
-		{"a short budget", tick, reconcile.Report{Short: short, Ticked: true}, nil, "shop1 failed: short", "nothing", 4},
+		{"a short budget", tick, reconcile.Report{Short: short, Ticked: midnight}, nil, "shop1 failed: short", "nothing", 4},
 		{"a short budget, more to do", tick, reconcile.Report{Short: short, Again: true}, nil, "shop1 failed: short", "work after 0s", 4},
 		{"hints with a short budget", work, reconcile.Report{Short: short}, nil, "", "nothing", 3},
-		{"a failed tick", tick, reconcile.Report{Again: true, Ticked: true, Idle: true}, failure, "shop1 failed: oops", "tick+work after 18s", 4},
+		{"one token reads nothing, again", work, reconcile.Report{Short: short, Partial: true}, nil, "", "nothing", 3},
+		{"a failed tick", tick, reconcile.Report{Again: true, Ticked: midnight, Idle: true}, failure, "shop1 failed: oops", "tick+work after 18s", 4},
 		{"a failed sweep", sweep, reconcile.Report{}, failure, "shop1 failed: oops", "sweep+tick+work after 18s", 4},
 		{"a failed request", ask, reconcile.Report{Tried: true}, failure, "shop1 failed: oops", "work after 18s", 4},
 		{"a request that was not tried", ask, reconcile.Report{}, failure, "shop1 failed: oops", "requested+work after 18s", 4},
@@ -350,7 +353,7 @@ func TestFencedPass(t *testing.T) {
 			if again {
 				w.Take(t.Context(), store.Shop{Shop: "shop1", Generation: 5}, 2)
 			}
-			return reconcile.Report{Again: true, Ticked: true}, fmt.Errorf("write: %w", store.ErrFenced)
+			return reconcile.Report{Again: true, Ticked: midnight}, fmt.Errorf("write: %w", store.ErrFenced)
 		}
 		w.queue.add("shop1", tick, true)
 		w.run()
@@ -406,7 +409,7 @@ func TestStoppedPass(t *testing.T) {
 	e.failures, e.hangs = 3, true
 	w.pass = func(reconcile.Due) (reconcile.Report, error) {
 		e.stop()
-		return reconcile.Report{Again: true, Ticked: true}, context.Canceled
+		return reconcile.Report{Again: true, Ticked: midnight}, context.Canceled
 	}
 	w.queue.add("shop1", tick, true)
 	w.run()
@@ -604,7 +607,11 @@ func TestFlushTicks(t *testing.T) {
 		a, b, c, d := w.take("a"), w.take("b"), w.take("c"), w.take("d")
 		record := func(e *entry, day string, calls int, ago time.Duration, good bool) {
 			w.calls = store.DayCalls{CallsDay: day, Calls: calls}
-			w.recordTick(e, time.Now().Add(-ago), good)
+			if !good {
+				w.recordTick(e, time.Time{})
+				return
+			}
+			w.recordTick(e, time.Now().Add(-ago))
 		}
 		flush := func(force bool, want string) {
 			t.Helper()
@@ -628,7 +635,7 @@ func TestFlushTicks(t *testing.T) {
 		time.Sleep(time.Second - 1)
 		flush(false, "")
 		time.Sleep(time.Nanosecond)
-		flush(false, "ticks by me at 00:00:31: b/5 2026-11-23 2 a/5 2026-11-23 3 c/5 2026-11-23 6; calls by me: b/5 2026-11-23 5")
+		flush(false, "ticks by me at 00:00:31: b/5 2026-11-23 2; ticks by me at 00:01:01: a/5 2026-11-23 3 c/5 2026-11-23 6; calls by me: b/5 2026-11-23 5")
 		flush(true, "") // only once
 
 		// The wait starts with the oldest of what is not saved yet, ticks or calls.
@@ -641,7 +648,7 @@ func TestFlushTicks(t *testing.T) {
 		record(c, next, 1, time.Second, true)
 		record(d, day, 2, 0, true)
 		time.Sleep(flushAfter / 2)
-		flush(false, "ticks by me at 00:01:04: a/5 2026-11-23 3 d/5 2026-11-23 2; ticks by me at 00:01:04: c/5 2026-11-24 1; calls by me: b/5 2026-11-24 5")
+		flush(false, "ticks by me at 00:01:05: a/5 2026-11-23 3 d/5 2026-11-23 2; ticks by me at 00:01:04: c/5 2026-11-24 1; calls by me: b/5 2026-11-24 5")
 
 		// A failure replaces what is not saved yet of its shop.
 		record(a, day, 8, 0, true)
@@ -693,7 +700,7 @@ func TestLog(t *testing.T) {
 		failErr  error
 		want     []string
 	}{
-		{name: "a good tick", report: reconcile.Report{Ticked: true}},
+		{name: "a good tick", report: reconcile.Report{Ticked: midnight}},
 		{name: "a failure", failures: 2, err: failure, want: []string{"warning: the shop could not be reconciled error=oops failures=3 retry_in=10s shop=shop1"}},
 		{name: "a failure of a held shop", holds: losses, err: failure,
 			want: []string{"warning: the shop could not be reconciled error=oops failures=1 held=" + losses.Codes() + " retry_in=4s shop=shop1"}},

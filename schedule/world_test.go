@@ -236,7 +236,10 @@ func (f *fakeShop) RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Re
 			return reconcile.Report{}, ctx.Err()
 		}
 	}
-	return reconcile.Report{Ticked: due.Tick}, nil
+	if !due.Tick {
+		return reconcile.Report{}, nil
+	}
+	return reconcile.Report{Ticked: time.Now()}, nil
 }
 
 // call simulates a call to e-conomic.
@@ -282,3 +285,6 @@ func (f *fakeShop) Close()                                   {}
 func (f *fakeShop) Calls() store.DayCalls {
 	return store.DayCalls{CallsDay: "2000-01-01", Calls: f.count}
 }
+
+// midnight is when bubbles begin.
+var midnight = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -31,6 +31,9 @@ func TestPages(t *testing.T) {
 		{"3/7 3/7 0/7", []string{"3", "3", "0: announced 7 things and sent 6"}},
 		{"3/6 3/7", []string{"3", "3: announced 7 things and sent 6"}}, // the last announcement counts
 		{"-2/3", []string{"3"}},
+		{"-2/6 3/6", []string{"3", "3"}}, // what cannot be read came, too
+		{"-2/6 2/6", []string{"3", "2: announced 6 things and sent 5"}},
+		{"-2/3 1/3 1/3", []string{"3", "0: the listing does not end: 3 things of 3 had come, and there are more pages"}},
 		{"3/3 0/3", []string{"3", "0"}},
 		{"3/3 3/3", []string{"3", "3"}},
 		{"3/3 3/3 3/3", []string{"3", "0: the listing does not end: 3 things of 3 had come, and there are more pages"}},

@@ -142,7 +142,7 @@ func (l Look) lateNeeds(st store.ShopStatus, v Shop) []Need {
 	if _, lives := l.Living[st.Holder]; !lives {
 		st.Holder = ""
 		troubles = Troubles(st, l.Pace, l.Now)
-		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); len(l.Living) > 0 && tickIsLate(since, l.Pace.NextTick, l.Now) {
+		if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); len(l.Living) > 0 && l.Pace.tickIsLate(st, since, l.Now) {
 			list = append(list, needOf(st.Shop.Shop, "", plan.ScopeShop, NeedNotTaken, since, "no running lagerd has taken the shop", func(string, string) string {
 				return "see the log of the running lagerd"
 			}))

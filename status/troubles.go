@@ -13,6 +13,16 @@ import (
 type Pace struct {
 	NextTick   func(time.Time) time.Time // of reconcile.schedule: the first after a time
 	SweepEvery time.Duration             // reconcile.sweep_every
+	Limits     CallLimits                // how long a tick takes that is a listing
+}
+
+// listing returns how long a tick of a shop takes that lists all of its items.
+func (p Pace) listing(st store.ShopStatus) time.Duration {
+	if !st.Shop.ReadsRackbeat() {
+		return 0
+	}
+	pages := int(st.Progress.Items)/plan.PageSize + 1
+	return budget.TicksTake(pages, budget.Options{DailyCalls: p.Limits.RackbeatDaily, PerMinute: p.Limits.RackbeatPerMinute})
 }
 
 const (
@@ -55,7 +65,7 @@ func lateOf(st store.ShopStatus, p Pace, now time.Time) []Need {
 	say := func(scope plan.Scope, reason NeedReason, since time.Time, format string, args ...any) {
 		list = append(list, needOf(st.Shop.Shop, "", scope, reason, since, fmt.Sprintf(format, args...), func(string, string) string { return "see lagerd's log" }))
 	}
-	if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); tickIsLate(since, p.NextTick, now) {
+	if since := later(st.Progress.TickAt.Time, st.Shop.CreatedAt.Time); p.tickIsLate(st, since, now) {
 		say(plan.ScopeShop, NeedNoGoodTick, since, "no good tick since %s, although one was due at %s", ago(since, now), p.NextTick(since).UTC().Format(clock)+" UTC")
 	}
 	if st.Shop.ReadsStock() {
@@ -141,14 +151,17 @@ func shortAt(at store.Service, made budget.State, o budget.Options) string {
 	return ""
 }
 
-func tickIsLate(since time.Time, next func(time.Time) time.Time, now time.Time) bool {
-	if since.IsZero() || now.Sub(since) <= tickGrace { // the schedule takes time to compute
+// tickIsLate reports whether a shop's ticks are late, the last good one of which began then. One that
+// is a listing has come to its end only with that, and another may be running.
+func (p Pace) tickIsLate(st store.ShopStatus, since, now time.Time) bool {
+	grace := tickGrace + 2*p.listing(st)
+	if since.IsZero() || now.Sub(since) <= grace { // the schedule takes time to compute
 		return false
 	}
 	for range ticksLate {
-		since = next(since)
+		since = p.NextTick(since)
 	}
-	return now.Sub(since) > tickGrace
+	return now.Sub(since) > grace
 }
 
 func later(a, b time.Time) time.Time {

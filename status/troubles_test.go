@@ -15,6 +15,9 @@ import (
 func TestTroubles(t *testing.T) {
 	t.Parallel()
 	const moment = time.Millisecond
+	listedAtRackbeat := func(st *store.ShopStatus) {
+		st.Shop.StockSource, st.Shop.RackbeatKey, st.Progress.Items = store.SourceRackbeat, []byte("sealed"), 49_900
+	}
 	ticked := func(before time.Duration) func(*store.ShopStatus) {
 		return func(st *store.ShopStatus) { st.Progress.TickAt = ago(before) }
 	}
@@ -48,6 +51,9 @@ func TestTroubles(t *testing.T) {
 		// The third tick after the last good one may take two minutes.
 		{"exactly three ticks and two minutes", ticked(5 * time.Minute), ""},
 		{"and a moment more", ticked(5*time.Minute + moment), "no good tick since 5m0s ago, although one was due at 2026-11-23 11:55:00 UTC"},
+		// 50 pages at 56 a minute: another listing may have begun after the one that ended last.
+		{"while it is listed", both(ticked(6*time.Minute), listedAtRackbeat), ""},
+		{"and a minute more", both(ticked(7*time.Minute), listedAtRackbeat), "no good tick since 7m0s ago"},
 		{"no tick ever", both(ticked(0), func(st *store.ShopStatus) { st.Progress.TickAt = store.Time{} }), "no good tick since 3d ago"},
 		{"late, and held", both(ticked(time.Hour), held), ""},
 		{"late, and a part held that is off", both(ticked(time.Hour), both(held, stockOff)), "no good tick since 1h0m0s ago"},
@@ -72,7 +78,7 @@ func TestTroubles(t *testing.T) {
 		}), "1 invoice cannot be fetched with lines and PDF, e.g. 17: status 500; `lagerd why shop1234 17 --invoice` shows it; it is tried again ever more rarely, and at once with `lagerd reconcile --shop shop1234 --invoice 17`"},
 	} {
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("west", -11*3600), time.FixedZone("east", 14*3600)} {
-			pace := status.Pace{SweepEvery: 24 * time.Hour, NextTick: func(at time.Time) time.Time { return at.Truncate(time.Minute).Add(time.Minute).In(zone) }}
+			pace := status.Pace{SweepEvery: 24 * time.Hour, Limits: status.CallLimits{RackbeatDaily: 86_400, RackbeatPerMinute: 60}, NextTick: func(at time.Time) time.Time { return at.Truncate(time.Minute).Add(time.Minute).In(zone) }}
 			st := busy()
 			c.change(&st)
 			got := status.Troubles(st, pace, noon.In(zone))

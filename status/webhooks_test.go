@@ -328,6 +328,8 @@ func TestSeenAtEconomic(t *testing.T) {
 		{"another shop", strings.Replace(own, "1234", "1235", 1), "", false, status.SeenOtherShop, ""},
 		{"the data comes first", own, "username=shop1235", false, status.SeenOtherShop, ""},
 		{"another type", strings.Replace(own, "stockUpdate", "orderPdf", 1), "", false, status.SeenOtherShop, ""},
+		{"another shop's, switched off", strings.Replace(own, "1234", "1235", 1), "", true, status.SeenOtherShop, ""},
+		{"another type's, switched off", strings.Replace(own, "stockUpdate", "orderPdf", 1), "", true, status.SeenOtherShop, ""},
 		{"another host", "https://shop.example.dk/webhooks.php?type=stockUpdate&username=shop1234&password=secret", "", true, status.SeenElsewhere, "shop.example.dk"},
 		{"another path", strings.Replace(own, "webhooks", "hooks", 1), "", false, status.SeenElsewhere, "lagerd.example.dk"},
 		{"without TLS", strings.Replace(own, "https", "http", 1), "", false, status.SeenElsewhere, "lagerd.example.dk"},

@@ -83,6 +83,13 @@ func testCallsAreBooked(t *testing.T, s *store.Store, to store.Service) {
 	book("another, while one shop is held", "you", tuesday, 5, 0, store.BookedCalls{Day: tuesday, Calls: 0, Held: true})
 	book("the next day", "me", tuesday, 5, 9, store.BookedCalls{Day: tuesday, Calls: 5, Granted: 5})
 	book("by a clock that is behind", "me", monday, 5, 0, store.BookedCalls{Day: tuesday, Calls: 10, Granted: 5})
+	// What is not granted then is returned on the day on which it was booked.
+	for range 2 {
+		got, err := s.BookCalls(ctx, to, "me", []store.CallBooking{{Account: 7, Day: monday, Calls: 5, Most: 10}}, noon)
+		if must(t, err); got[7] != (store.BookedCalls{Day: tuesday, Calls: 10}) {
+			t.Errorf("by a clock that is behind, at the limit: %+v", got[7])
+		}
+	}
 	must(t, s.ReturnCalls(ctx, to, []store.CallBooking{{Account: 7, Day: monday, Calls: 8}})) // too late
 	must(t, s.TakeLeases(ctx, []string{"shop1"}, "", "you", noon))
 	book("another has a shop", "you", tuesday, 5, 0, store.BookedCalls{Day: tuesday, Calls: 10, Held: true})

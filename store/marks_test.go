@@ -268,6 +268,10 @@ func TestCompactBatches(t *testing.T) {
 		if got := len(p.Hints[plan.KindStock]); got != 3 || !p.Compacted || p.Hints[plan.KindStock]["4"].Number == "" {
 			c.Errorf("left are %v", p.Hints)
 		}
+		c.webhooks(plan.KindStock, "newer")
+		if p, err = c.Packed(c.Context(), "shop1", 1000); !p.Compacted || p.More || err != nil {
+			c.Errorf("with a newer batch: %+v, %v", p, err)
+		}
 		if u := c.unpack(); !u.Compacted || u.More {
 			c.Errorf("%+v", u)
 		}
@@ -348,15 +352,16 @@ func TestPackedMost(t *testing.T) {
 func TestPruneUnknown(t *testing.T) {
 	t.Parallel()
 	onEachCapped(t, func(c *capped) {
-		for _, number := range []string{"unknown", "known", "open"} {
+		for _, number := range []string{"unknown", "known", "open", "again"} {
 			must(c.T, c.RecordHints(c.Context(), []store.HintRecord{hint("shop1", number, plan.CauseWebhook, noon)}))
 		}
 		of := func(number string) plan.Hint { return plan.Hint{Kind: plan.KindStock, Number: number, Gen: 1} }
-		c.apply(store.Applied{Answered: []plan.Answer{of("unknown").Answer(plan.HintUnknown, ""), of("known").Answer("", "")}})
+		c.apply(store.Applied{Answered: []plan.Answer{of("unknown").Answer(plan.HintUnknown, ""), of("known").Answer("", "")},
+			Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "again", Gen: 1, DueAt: noon.Add(time.Hour), Tries: 1, Reason: plan.HintUnknown}}}) // it is read again: it may come
 		for _, step := range []struct {
 			old  store.Ages
 			left int
-		}{{store.Ages{Unknown: noon}, 3}, {store.Ages{Unknown: noon.Add(time.Second)}, 2}, {store.Ages{Hints: noon.Add(time.Second)}, 1}} {
+		}{{store.Ages{Unknown: noon}, 4}, {store.Ages{Unknown: noon.Add(time.Second)}, 3}, {store.Ages{Hints: noon.Add(time.Second)}, 2}} {
 			_, err := c.Prune(c.Context(), c.next(), step.old)
 			if must(c.T, err); c.Count(c.Context(), "hints", "shop1") != step.left {
 				c.Errorf("%+v leaves %d, expected %d", step.old, c.Count(c.Context(), "hints", "shop1"), step.left)

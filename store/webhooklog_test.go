@@ -26,13 +26,15 @@ func TestWebhookLog(t *testing.T) {
 			call("shop1", 7, plan.KindStock, "known", "recorded", 0), call("shop1", 8, plan.KindStock, "none", "recorded", time.Second),
 			call("shop1", 9, plan.KindInvoice, "none", "recorded", 2*time.Second), call("shop1", -1, plan.KindStock, "", "refused", 3*time.Second),
 			call("shop1", 0, plan.KindStock, "open", "recorded", 4*time.Second), call("shop2", 1, plan.KindStock, "none", "recorded", 0),
+			call("shop1", 1, plan.KindStock, "again", "recorded", 5*time.Second),
 		}))
-		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "known", plan.CauseWebhook, noon), hint("shop1", "none", plan.CauseWebhook, noon), hint("shop1", "open", plan.CauseWebhook, noon)}))
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "known", plan.CauseWebhook, noon), hint("shop1", "none", plan.CauseWebhook, noon), hint("shop1", "open", plan.CauseWebhook, noon), hint("shop1", "again", plan.CauseWebhook, noon)}))
 		answered := func(number string, reason plan.HintReason) plan.Answer {
 			return plan.Answer{Kind: plan.KindStock, Number: number, Gen: 1, Reason: reason}
 		}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1},
-			store.Applied{Answered: []plan.Answer{answered("known", ""), answered("none", plan.HintUnknown), answered("open", plan.HintUnknown)}}, noon))
+			store.Applied{Answered: []plan.Answer{answered("known", ""), answered("none", plan.HintUnknown), answered("open", plan.HintUnknown)},
+				Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "again", Gen: 1, DueAt: noon, Tries: 1, Reason: plan.HintUnknown}}}, noon)) // it may come yet
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "open", plan.CauseWebhook, noon)})) // asked for again
 		list, err := s.WebhookLog(t.Context(), "shop1")
 		must(t, err)
@@ -40,7 +42,7 @@ func TestWebhookLog(t *testing.T) {
 		for _, c := range list {
 			got = append(got, fmt.Sprintf("%d %s %s %s %d %t %s", c.Slot, c.Kind, c.Number, c.Outcome, c.Status, c.Unknown, c.CalledAt.Sub(noon)))
 		}
-		want := []string{"0 stock open recorded 200 false 4s", "-1 stock  refused 200 false 3s", "9 invoice none recorded 200 false 2s", "8 stock none recorded 200 true 1s", "7 stock known recorded 200 false 0s"}
+		want := []string{"1 stock again recorded 200 false 5s", "0 stock open recorded 200 false 4s", "-1 stock  refused 200 false 3s", "9 invoice none recorded 200 false 2s", "8 stock none recorded 200 true 1s", "7 stock known recorded 200 false 0s"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the log (-want +got):\n%s", diff)
 		}

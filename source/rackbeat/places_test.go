@@ -249,6 +249,55 @@ func TestCallsForPlaces(t *testing.T) {
 	expect("after ten minutes", "/locations 1|/items/none")
 }
 
+// TestIncompleteReport: while an entry of the report cannot be read, an item that it does not show may
+// be that one, even if its own figure is zero. The next listing begins anew.
+func TestIncompleteReport(t *testing.T) {
+	t.Parallel()
+	const row = `{"number":"b","stock_quantity":2,"locations":[{"number":1,"stock_quantity":2}]}`
+	d := &depot{pageSize: 2, places: sent, items: []string{`{"number":"a","stock_quantity":0}`, `{"number":"b","stock_quantity":2}`}}
+	stock := d.account(t).Stock(plan.FigureInStock, "1")
+	const unlisted = "b in 2 (1: 2)|a? the report of stock by place does not show the item"
+	for _, step := range []struct {
+		report []string
+		want   string
+	}{
+		{[]string{row}, "a in 0 (1: 0)|b in 2 (1: 2)"},
+		{[]string{row, `{"number":null}`}, unlisted},
+		{[]string{row}, "a in 0 (1: 0)|b in 2 (1: 2)"},
+	} {
+		d.report = step.report
+		if got, err := listed(t, stock); err != nil || got != step.want {
+			t.Errorf("a report of %s: got %s, %v\nwant %s", step.report, got, err, step.want)
+		}
+	}
+}
+
+// TestReportIsShorter: a listing that goes on behind the end of the report reads each of its pages once.
+func TestReportIsShorter(t *testing.T) {
+	t.Parallel()
+	var items []string
+	for i := range 8 {
+		items = append(items, fmt.Sprintf(`{"number":%d,"stock_quantity":%d}`, i, i/7))
+	}
+	report := func(number int) string {
+		return fmt.Sprintf(`{"number":%d,"stock_quantity":1,"locations":[{"number":1,"stock_quantity":1}]}`, number)
+	}
+	d := &depot{pageSize: 2, places: sent, items: items, report: []string{report(7), report(99), report(98)}}
+	stock := d.account(t).Stock(plan.FigureInStock, "1")
+	for _, step := range []struct {
+		link        source.Link
+		want, asked string
+	}{
+		{"3", "4 in 0 (1: 0)|5 in 0 (1: 0)", "/locations 1|/items 3 ordered|/reports/checking 3|/reports/checking 1|/reports/checking 2"},
+		{"4", "6 in 0 (1: 0)|7 in 1 (1: 1)", "/items 4 ordered"},
+	} {
+		p, err := stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, step.link)
+		if got, asked := toldPage(p), d.askedFor(); err != nil || got != step.want || asked != step.asked {
+			t.Errorf("page %s: got %s, %v, asked for %s\nwant %s, %s", step.link, got, err, asked, step.want, step.asked)
+		}
+	}
+}
+
 // TestOlderHalf: an item of a page and of the report is no newer than the older of the two.
 func TestOlderHalf(t *testing.T) {
 	t.Parallel()

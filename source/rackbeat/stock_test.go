@@ -418,6 +418,14 @@ func TestSlashes(t *testing.T) {
 			}
 		}, "4 of 3 items came", search},
 		{stock, source.PriorityHint, "A/2", func() {
+			d.items = []string{`{"number":"x"}`, `{"number":"y"}`, `{"number":"z"}`}
+			d.before = func(path string) {
+				if strings.HasPrefix(path, "/items 2") {
+					d.items = append([]string{two}, d.items...)
+				}
+			}
+		}, "3 of 3 items came", search}, // it was added where the search had been
+		{stock, source.PriorityHint, "A/2", func() {
 			d.before = nil
 			d.items = []string{`{"number":null}`, `{"number":"y"}`, two}
 		}, "A/2 in 6", search}, // beside an entry that cannot be read
@@ -435,6 +443,57 @@ func TestSlashes(t *testing.T) {
 			t.Errorf("step %d: got %s, asked for %s\nwant %s, %s", n+1, got, asked, step.want, step.asked)
 		}
 	}
+}
+
+// TestNewFriendlyNumber: an item is read by the URL-friendly number that was shown last.
+func TestNewFriendlyNumber(t *testing.T) {
+	t.Parallel()
+	item := func(friendly string) string {
+		return `{"number":"A/1","urlfriendly_number":"` + friendly + `","stock_quantity":5}`
+	}
+	d := &depot{pageSize: 2, items: []string{item("A_1")}, singles: map[string]string{"A_1": `{"item":` + item("A_1") + `}`, "A-1": `{"item":` + item("A-1") + `}`}}
+	stock := d.account(t).Stock(plan.FigureInStock)
+	for _, friendly := range []string{"A_1", "A-1"} {
+		d.items = []string{item(friendly)}
+		if _, err := listed(t, stock); err != nil {
+			t.Fatal(err)
+		}
+		d.askedFor()
+		o, err := stock.Item(t.Context(), source.PriorityHint, "A/1")
+		if asked := d.askedFor(); err != nil || told(o) != "A/1 in 5" || asked != "/items/"+friendly {
+			t.Errorf("got %s, %v, asked for %s, want /items/%s", told(o), err, asked, friendly)
+		}
+	}
+}
+
+// TestWhatIsKnownStays: what is known of an account lasts until the last of its shops has left.
+func TestWhatIsKnownStays(t *testing.T) {
+	t.Parallel()
+	d := &depot{pageSize: 2, items: []string{`{"number":1}`}, unordered: true}
+	service := d.service(t, nil)
+	join := func(account int64) source.StockBudget { return service.Budget("shop", account, source.Made{}, nil) }
+	lists := func(step string, b source.StockBudget, want string) {
+		t.Helper()
+		if _, err := listed(t, b.StockAccount("key").Stock("")); err != nil {
+			t.Error(err)
+		}
+		if asked := d.askedFor(); asked != want {
+			t.Errorf("%s: asked for %s, want %s", step, asked, want)
+		}
+	}
+	const learns, knows = "/items 1 ordered|/items 1", "/items 1"
+	first, second := join(7), join(7)
+	lists("the first", first, learns)
+	lists("another account", join(8), learns)
+	first.Close()
+	third := join(7)
+	lists("after one of two has left", third, knows)
+	second.Close()
+	third.Close()
+	lists("after all have left", join(7), learns)
+	nobody := join(0)
+	lists("an account that is not known", nobody, learns)
+	lists("another that is not known", join(0), learns)
 }
 
 // TestErrorClasses: each kind of error has its class.

@@ -147,6 +147,7 @@ func TestNext(t *testing.T) { //nolint:maintidx // a table
 		{"failing, due", plan.KindStock, open(func(h *store.Hint) { h.Failures, h.Note = 4, "status 500" }), "differ: retry 4 times: status 500"},
 		{"awaits a listing", plan.KindStock, open(func(h *store.Hint) { h.Reason = plan.HintAwaitsListing }), "differ: listing at 17:00"},
 		{"short of calls", plan.KindStock, open(func(h *store.Hint) { h.Reason = plan.HintShort }), "differ: calls at 00:00"},
+		{"failing, as the shop does", plan.KindStock, then(open(func(h *store.Hint) { later(h); h.Failures, h.Note = 4, "status 500" }), func(f *story.Facts) { f.Status.Progress.Failures, f.Status.Progress.Failure = 3, "refused" }), "differ: retry at 12:01 4 times: status 500"},
 		{"waits for the shop", plan.KindStock, then(open(later), func(f *story.Facts) { f.Status.Progress.Failures, f.Status.Progress.Failure = 3, "refused" }), "differ: shop_retry 3 times: refused"},
 
 		{"an invoice", plan.KindInvoice, booked("2026-11-20"), "agree: nothing_to_do"},
@@ -200,6 +201,32 @@ func TestNext(t *testing.T) { //nolint:maintidx // a table
 				t.Errorf("%s in %s:\n%s", c.name, lang, b.String())
 			}
 		}
+	}
+}
+
+// TestWebhooksOfAChange: the accepted webhooks that came since the change before was read, until this one
+// was.
+func TestWebhooksOfAChange(t *testing.T) {
+	t.Parallel()
+	call := func(minutes, status int) store.WebhookCall {
+		return store.WebhookCall{CalledAt: store.At(noon.Add(time.Duration(minutes) * time.Minute)), Status: status}
+	}
+	change := func(minutes int) store.Change {
+		at := store.At(noon.Add(time.Duration(minutes) * time.Minute))
+		return store.Change{Kind: plan.KindStock, Number: "7", What: plan.WhatStock, ObservedAt: at, CommittedAt: store.At(at.Add(time.Second)), Source: store.SourceEconomic}
+	}
+	told := story.Tell(facts(plan.KindStock, func(f *story.Facts) {
+		f.Rows.Changes = []store.Change{change(-60), change(-30), change(-10)}
+		f.Rows.Calls = []store.WebhookCall{call(-70, 200), call(-65, 503), call(-62, 403), call(-60, 200), call(-40, 200), call(-5, 200)}
+	}))
+	var got []int
+	for _, e := range told.Events {
+		if e.What == story.EventChange {
+			got = append(got, e.Change.Webhooks)
+		}
+	}
+	if fmt.Sprint(got) != "[2 1 0]" {
+		t.Errorf("webhooks of the changes: %v, expected [2 1 0]", got)
 	}
 }
 

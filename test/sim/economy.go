@@ -21,7 +21,8 @@ type workKey struct {
 // quiet is a period in which a lagerd makes no calls for a shop.
 type quiet struct {
 	account     *shop     // that sent a 429; nil: after a failure, and a person may ask all the same
-	agreement   int64     // with account: which one lagerd took it for
+	agreement   int64     // with account: which one lagerd took it for; 0: it did not know yet
+	generation  int64     // of the shop's settings
 	from, until time.Time // both excluded
 	why         string
 }
@@ -106,7 +107,7 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 	}
 	k := o.working(i, x.name)
 	for _, q := range e.quiet[k] {
-		if q.account != nil && q.agreement != 0 && q.agreement != o.known(x.name) {
+		if q.account != nil && q.agreement != 0 && q.agreement != o.known(agreements, x.name) {
 			continue // the token turned out to be another agreement's, which is not known to be blocked
 		}
 		if at.After(q.from) && at.Before(q.until) && (q.account == x || q.account == nil && !o.asked(x.name)) {
@@ -164,8 +165,12 @@ func (o *oracle) checkReserves(x *shop, path string, at time.Time) {
 	}
 }
 
-// rest requires that an instance makes no calls for a shop for the given time from now on.
-func (o *oracle) rest(k workKey, account *shop, d time.Duration, why string) {
+// rest requires that an instance makes no calls for a shop for the given time from now on. One whose
+// shop has been removed meanwhile works under no lease, and knows nothing in the next one.
+func (o *oracle) rest(k workKey, account *shop, agreement int64, d time.Duration, why string) {
+	if k.token == 0 {
+		return
+	}
 	now := time.Now()
 	list := o.economy.quiet[k][:0]
 	for _, q := range o.economy.quiet[k] {
@@ -173,12 +178,20 @@ func (o *oracle) rest(k workKey, account *shop, d time.Duration, why string) {
 			list = append(list, q)
 		}
 	}
-	o.economy.quiet[k] = append(list, quiet{account, o.known(k.shop), now, now.Add(d), why})
+	o.economy.quiet[k] = append(list, quiet{account, agreement, o.generation(k.shop), now, now.Add(d), why})
 }
 
-// known returns the number of the agreement that lagerd takes a shop for.
-func (o *oracle) known(shop string) (agreement int64) {
-	for _, row := range o.sim.db.mustQuery("SELECT agreement_number FROM progress WHERE shop = ?", shop) {
+// generation returns the generation of the settings that a shop's lease is for.
+func (o *oracle) generation(shop string) (generation int64) {
+	for _, row := range o.sim.db.mustQuery("SELECT generation FROM leases WHERE shop = ?", shop) {
+		generation = row[0].(int64)
+	}
+	return generation
+}
+
+// known returns the number of the agreement, or account, that lagerd takes a shop for.
+func (o *oracle) known(of *accounts, shop string) (agreement int64) {
+	for _, row := range o.sim.db.mustQuery("SELECT "+of.ofShop+" FROM progress WHERE shop = ?", shop) {
 		agreement = row[0].(int64)
 	}
 	return agreement
@@ -191,11 +204,11 @@ func (o *oracle) limited(i *instance, x *shop, req *http.Request, header http.He
 		wait = time.Duration(max(seconds, 1)) * time.Second
 	}
 	if x.name != "" && !o.over {
-		o.rest(o.working(i, x.name), x.account(req), wait, "a 429")
 		of := agreements
 		if ofRackbeat(req) {
 			of = depots
 		}
+		o.rest(o.working(i, x.name), x.account(req), o.known(of, x.name), wait, "a 429")
 		o.toldToWait(of, i, x, wait)
 	}
 }
@@ -254,7 +267,7 @@ func (o *oracle) checkBackoff(i *instance, fenced string) {
 		// Where parts have tokens of their own, one's failure is recorded and only it waits.
 		divided := o.sim.world.named(name).divided()
 		if was := e.failed[name]; name == fenced && failures > was && !besideHold && !divided {
-			o.rest(o.working(i, name), nil, o.sim.profile.config().Reconcile.RetryMin/2, fmt.Sprint("failure ", failures, " in a row"))
+			o.rest(o.working(i, name), nil, 0, o.sim.profile.config().Reconcile.RetryMin/2, fmt.Sprint("failure ", failures, " in a row"))
 		}
 		e.failed[name] = failures
 	}

@@ -74,7 +74,7 @@ var mutations = []mutation{
 	if cursor`,
 		`	if batch.hints != nil {
 		s.inbox.Reopen(plan.KindStock)
-		open, err := s.loadItems(ctx)
+		open, err := s.unpacker.loadItems(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -340,9 +340,9 @@ var rareMutations = []mutation{
 		if err != nil {`,
 		`		exists, err := existsShop(db, name)
 		if false {`, "identity:|one writer:|leases:", 0},
-	{"the cursor moves with the first page", "reconcile/stock.go",
+	{"the cursor moves with the first page", "reconcile/changes.go",
 		`if p.Next == "" && read.short == nil && !read.skipped {`, `if true {`, "cursor:", 0},
-	{"change queries have no overlap", "reconcile/stock.go",
+	{"change queries have no overlap", "reconcile/changes.go",
 		`source.ItemsQuery{Since: cursor.Add(-s.Overlap)}`, `source.ItemsQuery{Since: cursor}`, "cursor:", 0},
 	{"found: state is not reloaded after a transaction of unknown outcome", "reconcile/apply.go",
 		`		s.forget()
