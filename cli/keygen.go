@@ -135,6 +135,9 @@ func listReentry(w io.Writer, shops []store.Shop) error {
 		if shop.NotifyOrigin != "" {
 			fmt.Fprintf(w, "  lagerd shops set %s --notify-url URL              # the webhook of its owner, at %s, with a new secret\n", shop.Shop, terminal.Escape(shop.NotifyOrigin))
 		}
+		if shop.WebhookSetup {
+			fmt.Fprintf(w, "  lagerd webhooks %s --set-up                       # new codes for the webhooks that lagerd has set up, once it runs\n", shop.Shop)
+		}
 		fmt.Fprintf(w, "  lagerd shops rotate-code %[1]s                    # a new code, for its owner to enter at e-conomic\n", shop.Shop)
 	}
 	_, err := fmt.Fprintln(w, "\nIf rotate-code says that two codes are live already, run it with --retire-old --yes first: the old ones are lost with the key. Then start lagerd, or run `systemctl restart lagerd`.")

@@ -82,10 +82,15 @@ const (
 // setUp sets up the webhook of a type, unless there is one. It returns what became of it, and
 // whether it calls lagerd and is on.
 func (h *hookSetup) setUp(ctx context.Context, t status.WebhookType) (said string, ok bool, err error) {
-	seen, _ := h.seeing.Of(t, lang.English)
+	seen, hook := h.seeing.Of(t, lang.English)
 	switch seen.State {
 	case status.SeenOn:
-		return "nothing to do: " + seen.Says, true, nil
+		known, err := h.knows(ctx, t, hook)
+		if err != nil || known {
+			return "nothing to do: " + seen.Says, true, err
+		}
+		said, err := h.putBack(ctx, t, hook, putBackTexts{"it was not given a new code", "it may have been given a new code or not", "it calls lagerd with a code that lagerd does not know: it was given a new one at e-conomic"})
+		return said, err == nil, err
 	case status.SeenOff:
 		return fmt.Sprintf("%s: `lagerd webhooks %s --switch-on`", seen.Says, h.shop.Shop), false, nil
 	case status.SeenNotVisible:
@@ -173,7 +178,7 @@ func (h *hookSetup) switchOn(ctx context.Context, t status.WebhookType) (said st
 		case status.SeenElsewhere, status.SeenOtherShop, status.SeenNoEvent, status.SeenNotAsked:
 			return seen.Says, false, nil
 		}
-		said, err = h.putBack(ctx, t, hook.SwitchedOn())
+		said, err = h.putBack(ctx, t, hook.SwitchedOn(), putBackTexts{"it was not switched on", "it may have been switched on or not", "switched on at e-conomic, with a new code, since the one that it carried is not shown or not known"})
 		if !errors.Is(err, webhooksapi.ErrConflict) || try == mostTries {
 			return said, err == nil, err
 		}
@@ -183,31 +188,51 @@ func (h *hookSetup) switchOn(ctx context.Context, t status.WebhookType) (said st
 	}
 }
 
+// knows reports whether lagerd knows the code that a webhook carries. If e-conomic does not show it, it
+// is the one that lagerd has for such webhooks, if it has one.
+func (h *hookSetup) knows(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook) (bool, error) {
+	known, err := h.store.HeaderCodesOf(ctx, h.shop.Shop)
+	code, shown := hook.Header(webhook.HeaderCode)
+	hash := h.keys.HashCode(h.shop.Shop, code)
+	return slices.ContainsFunc(known, func(c store.ShopCode) bool {
+		return shown && string(c.CodeHash) == string(hash[:]) || !shown && c.Kind == t.Kind()
+	}), err
+}
+
+// putBackTexts say what became of a webhook that is put back.
+type putBackTexts struct{ not, unclear, newCode string }
+
 // putBack replaces a webhook by itself as changed: with the code that it carries or, if lagerd does
 // not know that, with a new one.
-func (h *hookSetup) putBack(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook) (said string, err error) {
+func (h *hookSetup) putBack(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook, texts putBackTexts) (said string, err error) {
 	known, err := h.store.HeaderCodesOf(ctx, h.shop.Shop)
 	if err != nil {
 		return "", err
+	}
+	failed := func(err error) error {
+		if unclear(err) {
+			return fmt.Errorf("%s, so run this again: %w", texts.unclear, err)
+		}
+		return fmt.Errorf("%s: %w", texts.not, err)
 	}
 	code, _ := hook.Header(webhook.HeaderCode)
 	hash := h.keys.HashCode(h.shop.Shop, code)
 	if slices.ContainsFunc(known, func(c store.ShopCode) bool { return string(c.CodeHash) == string(hash[:]) }) {
 		if err := h.Replace(ctx, hook); err != nil {
-			return "", fmt.Errorf("it was not switched on: %w", err)
+			return "", failed(err)
 		}
 		return "switched on at e-conomic, with everything else as it was", nil
 	}
 	header, fresh, err := h.newCode(ctx, t)
 	if err != nil {
-		return "", fmt.Errorf("it was not switched on: %w", err)
+		return "", fmt.Errorf("%s: %w", texts.not, err)
 	}
 	switch err := h.Replace(ctx, hook.WithHeader(header)); {
 	case err == nil:
-		return "switched on at e-conomic, with a new code, since the one that it carried is not shown or not known", h.store.KeepHeaderCode(ctx, h.shop.Shop, t.Kind(), fresh)
+		return texts.newCode, h.store.KeepHeaderCode(ctx, h.shop.Shop, t.Kind(), fresh)
 	case unclear(err):
-		return "", fmt.Errorf("it may have been switched on or not, so run this again: %w", err)
+		return "", failed(err)
 	default:
-		return "", fmt.Errorf("it was not switched on: %w", errors.Join(err, h.store.DropHeaderCode(ctx, h.shop.Shop, fresh)))
+		return "", failed(errors.Join(err, h.store.DropHeaderCode(ctx, h.shop.Shop, fresh)))
 	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -24,6 +23,9 @@ const logEvery = 500 * time.Millisecond
 func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
 	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if types := status.WebhookTypes(shop); cmd.Type != "" && !slices.Contains(types, status.WebhookType(cmd.Type)) {
+		return fmt.Errorf("%s has no webhooks of type=%s: its types are %s and %s, since its stock is read from %s", shop.Shop, cmd.Type, types[0], types[1], types[0].Source())
+	}
 	type place struct {
 		slot int
 		at   time.Time
@@ -72,7 +74,7 @@ func (cmd webhooksCmd) whose(shop store.Shop) string {
 func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall) bool {
 	about, of := "", status.WebhookTypes(shop)[0]
 	for _, t := range status.WebhookTypes(shop) {
-		if t.Kind() == call.Kind {
+		if t.Is(call) {
 			of = t
 		}
 	}
@@ -87,7 +89,8 @@ func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall)
 	if text != "" {
 		fmt.Fprintf(c.Stdout, "  %s\n", text)
 	}
-	good := call.Status == http.StatusOK && (cmd.Type == "" || status.WebhookType(cmd.Type) == of && call.Kind != "")
+	// Something to do means that it is not as it should be, although it was received.
+	good := status.Received(call) && text == "" && of.Is(call) && (cmd.Type == "" || status.WebhookType(cmd.Type) == of)
 	if good {
 		fmt.Fprintf(c.Stdout, "%s: %s\n", shop.Shop, lang.Text{Danish: "modtaget. Det virker.", English: "received. It works."}.In(cmd.Lang))
 	}

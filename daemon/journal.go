@@ -140,6 +140,12 @@ func (j *journal) Add(c webhook.Call) {
 	}
 	call := store.WebhookCall{Shop: at.shop, CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
 		Number: c.Number, Status: c.Status, Outcome: c.Outcome, DurationUS: c.Duration.Microseconds()}
+	switch {
+	case c.Rackbeat:
+		call.Source = store.SourceRackbeat
+	case c.Kind != "":
+		call.Source = store.SourceEconomic
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	waiting, size := j.waiting[at], at.size(j.perShop)

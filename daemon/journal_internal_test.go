@@ -77,7 +77,7 @@ func TestJournalRows(t *testing.T) {
 	for n := range 2*perShop + 1 {
 		j.Add(call)
 		got := j.take(1)
-		want := store.WebhookCall{Shop: "a", CalledAt: store.At(time.Unix(1, 0)), Method: "GET", Remote: "10.0.0.1", Kind: plan.KindInvoice, Number: "7", Status: 400, Outcome: "bad_type", DurationUS: 3000}
+		want := store.WebhookCall{Shop: "a", CalledAt: store.At(time.Unix(1, 0)), Method: "GET", Remote: "10.0.0.1", Kind: plan.KindInvoice, Source: store.SourceEconomic, Number: "7", Status: 400, Outcome: "bad_type", DurationUS: 3000}
 		if n == 0 {
 			slot = got[0].Slot
 		}

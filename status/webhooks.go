@@ -44,6 +44,17 @@ func (t WebhookType) Source() store.StockSource {
 	return store.SourceEconomic
 }
 
+// Is reports whether a call in the webhook log is one of these.
+func (t WebhookType) Is(call store.LoggedCall) bool {
+	return call.Kind != "" && t.is(call.Kind, call.Source)
+}
+
+// is reports whether calls of a kind and source are, or may be, of this type: that of a call may not
+// have been understood, or be from before it was recorded.
+func (t WebhookType) is(kind plan.Kind, source store.StockSource) bool {
+	return kind == "" || kind == t.Kind() && (source == "" || source == t.Source())
+}
+
 // ExpectedBy reports whether the shop keeps what these webhooks announce.
 func (t WebhookType) ExpectedBy(s store.Shop) bool {
 	if t == WebhookInvoice {
@@ -126,7 +137,7 @@ func CountWebhooks(t WebhookType, s store.Shop, log []store.LoggedCall, changes 
 	f := WebhookFacts{Expected: t.ExpectedBy(s), Changes: changes}
 	named := map[string]bool{}
 	for _, call := range log {
-		if call.Kind != t.Kind() && call.Kind != "" { // "": its type could not be understood either
+		if !t.is(call.Kind, call.Source) {
 			continue
 		}
 		of := f.class(call.Outcome, call.Status)
@@ -153,7 +164,7 @@ func CountWebhooks(t WebhookType, s store.Shop, log []store.LoggedCall, changes 
 func CountWebhookGroups(t WebhookType, s store.Shop, log []store.CallGroup, changes store.Announcements) WebhookFacts {
 	f := WebhookFacts{Expected: t.ExpectedBy(s), Changes: changes}
 	for _, g := range log {
-		if g.Kind == t.Kind() || g.Kind == "" {
+		if t.is(g.Kind, g.Source) {
 			f.class(g.Outcome, g.Status).addGroup(g)
 		}
 	}
@@ -203,6 +214,12 @@ func (f *WebhookFacts) class(outcome string, status int) *Calls {
 		return &f.MergeField
 	}
 	return nil // lagerd's own trouble, or a call that is not e-conomic's
+}
+
+// Received reports whether a call was received: lagerd reads what it names.
+func Received(call store.LoggedCall) bool {
+	var f WebhookFacts
+	return f.class(call.Outcome, call.Status) == &f.Accepted
 }
 
 // WrongOutcomes returns the outcomes that calls with something wrong may have.

@@ -220,6 +220,31 @@ func TestWebhooksOfOthersDoNotCount(t *testing.T) {
 	}
 }
 
+// TestWebhooksOfTheOtherSource: a shop that has moved to Rackbeat may still be called by e-conomic's
+// webhook of stock, which says nothing about Rackbeat's. Calls from before the source was recorded may
+// be either's.
+func TestWebhooksOfTheOtherSource(t *testing.T) {
+	t.Parallel()
+	shop := store.Shop{StockOn: true, InvoicesOn: true, StockSource: store.SourceRackbeat}
+	for source, want := range map[store.StockSource]status.WebhookState{
+		store.SourceEconomic: status.WebhooksNever, store.SourceRackbeat: status.WebhooksArrive, "": status.WebhooksArrive,
+	} {
+		log := hookLog(plan.KindStock, "10 recorded A")
+		var groups []store.CallGroup
+		for n := range log {
+			log[n].Source = source
+			groups = append(groups, store.CallGroup{Kind: plan.KindStock, Source: source, Outcome: log[n].Outcome, Status: log[n].Status, Count: 1, First: log[n].CalledAt.Time, Last: log[n].CalledAt.Time})
+		}
+		for how, facts := range map[string]status.WebhookFacts{
+			"one by one": status.CountWebhooks(status.WebhookRackbeat, shop, log, store.Announcements{}), "in groups": status.CountWebhookGroups(status.WebhookRackbeat, shop, groups, store.Announcements{}),
+		} {
+			if state, _ := status.HealthOf(facts); state != want {
+				t.Errorf("calls of %q, %s: %s, expected %s", source, how, state, want)
+			}
+		}
+	}
+}
+
 // TestWebhookTexts: each state is said in both languages, in whole words and within 80 columns, with
 // what to do if a person has to do something.
 func TestWebhookTexts(t *testing.T) {

@@ -16,6 +16,7 @@ type WebhookCall struct {
 	Method     string
 	Remote     string
 	Kind       plan.Kind
+	Source     StockSource // whose webhook its type is; "": unknown
 	Number     string
 	Status     int
 	Outcome    string
@@ -25,16 +26,16 @@ type WebhookCall struct {
 // PutWebhookCalls writes calls to their shops' logs. A log is a ring buffer: the caller
 // assigns the slots, and a call overwrites the one in its slot.
 func (s *Store) PutWebhookCalls(ctx context.Context, calls []WebhookCall) error {
-	const columns = 10
-	tail := s.dialect.onConflict("shop, slot", overwrite("called_at", "method", "remote", "kind", "number", "status", "outcome", "duration_us")...)
+	const columns = 11
+	tail := s.dialect.onConflict("shop, slot", overwrite("called_at", "method", "remote", "kind", "source", "number", "status", "outcome", "duration_us")...)
 	for len(calls) > 0 {
 		n := min(len(calls), rowsPerStatement)
 		args := make([]any, 0, n*columns)
 		for _, c := range calls[:n] {
-			args = append(args, c.Shop, c.Slot, c.CalledAt, clip(c.Method, 8), clip(c.Remote, 64), c.Kind, clip(c.Number, 64), c.Status, c.Outcome, c.DurationUS)
+			args = append(args, c.Shop, c.Slot, c.CalledAt, clip(c.Method, 8), clip(c.Remote, 64), c.Kind, c.Source, clip(c.Number, 64), c.Status, c.Outcome, c.DurationUS)
 		}
 		calls = calls[n:]
-		if _, err := s.exec(ctx, "INSERT INTO webhook_calls (shop, slot, called_at, method, remote, kind, number, status, outcome, duration_us) VALUES "+placeholders(n, columns)+tail, args...); err != nil {
+		if _, err := s.exec(ctx, "INSERT INTO webhook_calls (shop, slot, called_at, method, remote, kind, source, number, status, outcome, duration_us) VALUES "+placeholders(n, columns)+tail, args...); err != nil {
 			return fmt.Errorf("write %d calls to the webhook log: %w", n, err)
 		}
 	}

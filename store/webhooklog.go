@@ -21,7 +21,7 @@ func (s *Store) WebhookLog(ctx context.Context, shop string) ([]LoggedCall, erro
 	fail := func(err error) ([]LoggedCall, error) {
 		return nil, fmt.Errorf("read the webhook log of %s: %w", shop, err)
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT c.slot, c.called_at, c.method, c.remote, c.kind, c.number, c.status, c.outcome, h.number IS NOT NULL"+
+	rows, err := s.conn.QueryContext(ctx, "SELECT c.slot, c.called_at, c.method, c.remote, c.kind, c.source, c.number, c.status, c.outcome, h.number IS NOT NULL"+
 		" FROM webhook_calls c LEFT JOIN hints h ON h.shop = c.shop AND h.kind = c.kind AND h.number = c.number AND h.open = 0 AND h.reason = ?"+
 		" WHERE c.shop = ? ORDER BY c.called_at DESC, c.slot", plan.HintUnknown, shop)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Store) WebhookLog(ctx context.Context, shop string) ([]LoggedCall, erro
 	var list []LoggedCall
 	for rows.Next() {
 		c := LoggedCall{WebhookCall: WebhookCall{Shop: shop}}
-		if err := rows.Scan(&c.Slot, &c.CalledAt, &c.Method, &c.Remote, &c.Kind, &c.Number, &c.Status, &c.Outcome, &c.Unknown); err != nil {
+		if err := rows.Scan(&c.Slot, &c.CalledAt, &c.Method, &c.Remote, &c.Kind, &c.Source, &c.Number, &c.Status, &c.Outcome, &c.Unknown); err != nil {
 			return fail(err)
 		}
 		list = append(list, c)
@@ -96,9 +96,11 @@ func (s *Store) Announcements(ctx context.Context, shop string, kind plan.Kind, 
 	return a, nil
 }
 
-// CallGroup are the calls in a shop's webhook log that have a kind, an outcome and a status.
+// CallGroup are the calls in a shop's webhook log that have a kind, a source, an outcome and a
+// status.
 type CallGroup struct {
 	Kind        plan.Kind
+	Source      StockSource
 	Outcome     string
 	Status      int
 	Count       int
@@ -108,11 +110,11 @@ type CallGroup struct {
 // CallGroups returns what the webhook logs of shops have, by shop, in one statement.
 func (s *Store) CallGroups(ctx context.Context, shops []string) (map[string][]CallGroup, error) {
 	groups := make(map[string][]CallGroup, len(shops))
-	err := s.eachOf(ctx, shops, "SELECT shop, kind, outcome, status, COUNT(*), MIN(called_at), MAX(called_at) FROM webhook_calls WHERE shop IN %s GROUP BY shop, kind, outcome, status", nil, func(rows *sql.Rows) error {
+	err := s.eachOf(ctx, shops, "SELECT shop, kind, source, outcome, status, COUNT(*), MIN(called_at), MAX(called_at) FROM webhook_calls WHERE shop IN %s GROUP BY shop, kind, source, outcome, status", nil, func(rows *sql.Rows) error {
 		var shop string
 		var g CallGroup
 		var first, last Time
-		if err := rows.Scan(&shop, &g.Kind, &g.Outcome, &g.Status, &g.Count, &first, &last); err != nil {
+		if err := rows.Scan(&shop, &g.Kind, &g.Source, &g.Outcome, &g.Status, &g.Count, &first, &last); err != nil {
 			return err
 		}
 		g.First, g.Last = first.Time, last.Time

@@ -28,7 +28,7 @@ const deepest = 32
 // fromRackbeat returns the answer to an authenticated call of Rackbeat's, filling in call. body
 // is nil if it was too large to be read.
 func (h *handler) fromRackbeat(r *http.Request, p *params, body []byte, call *Call, of Shop) answer {
-	call.Kind = KindStock
+	call.Kind, call.Rackbeat = KindStock, true
 	if r.Method == http.MethodGet {
 		// A person with a browser: it cannot send Rackbeat's header and names no item.
 		return tried(p, of, &trialOfRackbeat, of.try(KindStock))

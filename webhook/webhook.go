@@ -78,6 +78,7 @@ type Call struct {
 	Method   string // a standard HTTP method, or "other"
 	Remote   string // the address of the caller or its proxy, without the port
 	Kind     Kind   // "" if unknown
+	Rackbeat bool   // its type is rackbeatStock; valid with Kind
 	Number   string // as sent, even if it is a merge field; "" if invalid, or for all items
 	Status   int    // of the answer
 	Outcome  string
@@ -264,7 +265,7 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *
 		call.Claims = p.username
 		call.Kind, _ = kindOf(p.typ)
 		if rackbeat {
-			call.Kind = KindStock
+			call.Kind, call.Rackbeat = KindStock, true
 		}
 		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
 			return answerLimited
