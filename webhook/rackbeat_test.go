@@ -138,7 +138,7 @@ func TestRackbeat(t *testing.T) {
 			if diff := cmp.Diff([]webhook.Hint{{Shop: shop, Kind: webhook.KindStock, Number: tt.number, ReceivedAt: noon}}, e.hints); diff != "" {
 				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
-			call := webhook.Call{Shop: shop, At: noon, Method: "POST", Remote: "192.0.2.7", Kind: webhook.KindStock, Number: tt.number, Status: 200, Outcome: tt.outcome, Duration: 5 * time.Millisecond}
+			call := webhook.Call{Shop: shop, At: noon, Method: "POST", Remote: "192.0.2.7", Kind: webhook.KindStock, Rackbeat: true, Number: tt.number, Status: 200, Outcome: tt.outcome, Duration: 5 * time.Millisecond}
 			if diff := cmp.Diff([]webhook.Call{call}, e.calls); diff != "" {
 				t.Errorf("journal (-want +got):\n%s", diff)
 			}
@@ -202,7 +202,7 @@ func TestRackbeatInABrowser(t *testing.T) {
 	if w.Code != http.StatusOK || w.Body.String() != want || len(e.hints) != 0 || e.tokens != 0 {
 		t.Errorf("status %d, recorded %v, answer\n%s", w.Code, e.hints, w.Body)
 	}
-	call := webhook.Call{Shop: shop, At: noon, Method: "GET", Remote: "192.0.2.7", Kind: webhook.KindStock, Status: 200, Outcome: webhook.OutcomeTried, Duration: 5 * time.Millisecond}
+	call := webhook.Call{Shop: shop, At: noon, Method: "GET", Remote: "192.0.2.7", Kind: webhook.KindStock, Rackbeat: true, Status: 200, Outcome: webhook.OutcomeTried, Duration: 5 * time.Millisecond}
 	if diff := cmp.Diff([]webhook.Call{call}, e.calls); diff != "" {
 		t.Errorf("journal (-want +got):\n%s", diff)
 	}
