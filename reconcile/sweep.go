@@ -291,7 +291,7 @@ func (s *sweep) keep(ctx context.Context, l *listing, p itemsPage) (*plan.Listed
 	if err != nil {
 		return nil, err
 	}
-	also := store.Applied{Hints: ask}
+	also := store.Applied{Hints: ask, Progress: s.announced(p)}
 	var listed *plan.Listed
 	if p.Next == "" {
 		if listed, err = s.result(ctx, l); err != nil {
@@ -418,6 +418,15 @@ func (s *sweep) interrupted(l *listing, err error) error {
 // nothing stored since. Then there is nothing to do, and the database is not queried at all.
 func (s *sweep) unchanged(l *listing) bool {
 	return s.lastContent != "" && !s.changeover.underWay() && l.claim.Len() == 0 && !l.claim.Marked() && l.Cause() == plan.CauseTick && l.Says() == s.lastContent
+}
+
+// announced returns the progress to store with a page of a first sweep: how many items there are, for
+// whoever waits for its end. Before the first one nothing else tells.
+func (s *sweep) announced(p itemsPage) store.Patch {
+	if !s.progress.SweptAt.IsZero() || p.Announced <= 0 {
+		return store.Patch{}
+	}
+	return store.Patch{ItemsAnnounced: new(int64(p.Announced))}
 }
 
 // progressOf returns the progress to store with the last page. A tick's listing does not write
