@@ -30,32 +30,44 @@ type newHook struct {
 // address it has. Another address gets a secret of its own: who takes webhooks at the former one knows
 // that one's.
 func (f notifyFlags) hook(keys *secret.Keys, shop store.Shop, renew bool) (newHook, error) {
-	address, given := "", f.NotifyURL != nil
-	if given && *f.NotifyURL != "-" {
-		address = *f.NotifyURL
-	}
-	was := ""
-	if text, err := keys.OpenHook(shop.Shop, shop.NotifyHook); err == nil {
-		if hook, err := notify.OwnersHook(shop.Shop, text); err == nil {
-			was = hook.URL
-		}
-	}
-	switch {
-	case !given && !renew:
+	was := addressOf(keys, shop)
+	switch address := f.NotifyURL; {
+	case address == nil && !renew:
 		return newHook{}, nil
-	case !given && shop.NotifyOrigin == "":
+	case address == nil && shop.NotifyOrigin == "":
 		return newHook{}, fmt.Errorf("%s has no webhook for its owner: set one with --notify-url, which makes a secret too", shop.Shop)
-	case !given && was == "":
+	case address == nil && was == "":
 		return newHook{}, errors.New("the address of the owner's webhook cannot be decrypted: give it again with --notify-url")
-	case !given:
-		address = was
-	case address == "" && renew:
-		return newHook{}, errors.New("--new-notify-secret makes a secret for a webhook, and --notify-url takes it away: remove one")
-	case address == "":
+	case address == nil:
+		return makeHook(keys, shop.Shop, was)
+	case *address == "" || *address == "-":
+		if renew {
+			return newHook{}, errors.New("--new-notify-secret makes a secret for a webhook, and --notify-url takes it away: remove one")
+		}
 		return newHook{change: true}, nil
-	case address == was && !renew:
+	case *address == was && !renew:
 		return newHook{}, nil
+	default:
+		return makeHook(keys, shop.Shop, *address)
 	}
+}
+
+// addressOf returns the address of the webhook that a shop's owner has; "": none, or it cannot be
+// decrypted.
+func addressOf(keys *secret.Keys, shop store.Shop) string {
+	text, err := keys.OpenHook(shop.Shop, shop.NotifyHook)
+	if err != nil {
+		return ""
+	}
+	hook, err := notify.OwnersHook(shop.Shop, text)
+	if err != nil {
+		return ""
+	}
+	return hook.URL
+}
+
+// makeHook returns a webhook with a new secret.
+func makeHook(keys *secret.Keys, shop, address string) (newHook, error) {
 	if err := config.CheckNotifyURL(address); err != nil {
 		return newHook{}, fmt.Errorf("--notify-url: %w", err)
 	}
@@ -64,7 +76,7 @@ func (f notifyFlags) hook(keys *secret.Keys, shop store.Shop, renew bool) (newHo
 		return newHook{}, errors.New("--notify-url: expected a URL such as https://example.dk")
 	}
 	h := newHook{change: true, origin: status.Origin(u), key: secret.NewSigningSecret(rand.Reader)}
-	h.sealed, err = keys.Seal(secret.NotifyHook, shop.Shop, notify.Hook{URL: address, Secret: h.key}.Sealable())
+	h.sealed, err = keys.Seal(secret.NotifyHook, shop, notify.Hook{URL: address, Secret: h.key}.Sealable())
 	return h, err
 }
 

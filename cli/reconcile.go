@@ -218,13 +218,13 @@ func (w *waiter) requests(ctx context.Context, ids []string, what string) ([]sto
 	return list, err
 }
 
-// showShop shows how far the first sweep of a shop is, by the items that are stored: how many there
-// are is known at its end. Of anything else the database shows only whether it is done.
+// showShop shows how far the first sweep of a shop is, by the items that are stored, and of how many if
+// the source has said so. Of anything else the database shows only whether it is done.
 func (w *waiter) showShop(ctx context.Context, shop, what string) {
 	if list, err := w.store.Status(ctx, shop); err == nil && len(list) == 1 {
 		st := list[0]
 		if status.Of(st).FirstSweep() && st.Progress.ItemsDataset == st.Shop.StockDataset {
-			w.meter.Show(fmt.Sprintf("items of %s stored in its first sweep", shop), int(st.ItemsStored), 0)
+			w.meter.Show(fmt.Sprintf("items of %s stored in its first sweep", shop), int(st.ItemsStored), int(st.Progress.ItemsAnnounced))
 			return
 		}
 	}

@@ -78,12 +78,17 @@ func (cmd setCmd) Run(c *call) error {
 		}
 		fmt.Fprintf(c.Stdout, "%s is agreement %d from now on.\n", cmd.Shop, accepted)
 	}
-	if sealed != nil { // it may be the first token that this key decrypts
-		if _, err := masterKey(c.ctx, cfg, s, false); err != nil {
-			return err
-		}
+	return errors.Join(noteKey(c, cfg, s, sealed), cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s), c.askTick(s, cfg, cmd.Shop))
+}
+
+// noteKey stores the master key's check value if a token was sealed: it may be the first that this
+// key decrypts.
+func noteKey(c *call, cfg config.Config, s *store.Store, sealed []byte) error {
+	if sealed == nil {
+		return nil
 	}
-	return errors.Join(cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s), c.askTick(s, cfg, cmd.Shop))
+	_, err := masterKey(c.ctx, cfg, s, false)
+	return err
 }
 
 // hook returns the webhook that the shop's owner is to have, whose secret it has shown.

@@ -186,7 +186,7 @@ func TestHooksThatHang(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	good := newHook(t, hookKey)
-	hang, stop := make(chan struct{}), sync.OnceFunc(func() {})
+	hang := make(chan struct{})
 	tried := map[string]int{}
 	var mu sync.Mutex
 	bad := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -195,8 +195,7 @@ func TestHooksThatHang(t *testing.T) {
 		mu.Unlock()
 		<-hang
 	}))
-	stop = sync.OnceFunc(func() { close(hang); bad.Close() })
-	t.Cleanup(stop)
+	t.Cleanup(func() { close(hang); bad.Close() })
 	var messages []store.Message
 	for n := range 12 {
 		name, url := fmt.Sprintf("shop%02d", n), bad.URL

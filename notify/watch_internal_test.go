@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -35,9 +36,7 @@ func TestWatch(t *testing.T) {
 			map[string]moving{"a": {}, "b": {}, "c": {missed: 1}, "d": {missed: 1}}, "", "c d b"},
 	} {
 		w := watch{shops: map[string]watched{}, after: c.after}
-		for shop, known := range c.known {
-			w.shops[shop] = known
-		}
+		maps.Copy(w.shops, c.known)
 		if got := strings.Join(w.due(noon, c.list, 3), " "); got != c.want {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)
 		}

@@ -34,7 +34,7 @@ func (c conclusion) keep(ctx context.Context, p itemsPage) (*plan.Listed, error)
 	if err != nil {
 		return nil, err
 	}
-	also := store.Applied{Hints: ask}
+	also := store.Applied{Hints: ask, Progress: c.announced(p)}
 	var listed *plan.Listed
 	if p.Next == "" {
 		if listed, err = c.result(ctx); err != nil {
@@ -86,6 +86,15 @@ func (c conclusion) unchanged() bool {
 		return false // this listing is the sweep that is due
 	}
 	return c.lastContent != "" && !c.changeover.underWay() && c.l.claim.Len() == 0 && !c.l.claim.Marked() && c.l.Cause() == plan.CauseTick && c.l.Says() == c.lastContent
+}
+
+// announced returns the progress to store with a page of a first sweep: how many items there are, for
+// whoever waits for its end. Before the first one nothing else tells.
+func (c conclusion) announced(p itemsPage) store.Patch {
+	if !c.progress.SweptAt.IsZero() || p.Announced <= 0 {
+		return store.Patch{}
+	}
+	return store.Patch{ItemsAnnounced: new(int64(p.Announced))}
 }
 
 // progressOf returns the progress to store with the last page. A tick's listing does not write

@@ -346,3 +346,23 @@ func TestWarningOfAnUnchangedItem(t *testing.T) {
 	d.step("a tick", aTick)
 	d.are("SELECT number, warning FROM warnings")
 }
+
+// TestFirstSweepSaysOfHowMany: the first page of a first sweep stores how many items there are, before
+// the sweep ends. Later ones leave that as it was.
+func TestFirstSweepSaysOfHowMany(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, paged, func(d *desk) { d.exec("UPDATE progress SET swept_at = NULL"); d.spare = 1 })
+	const announced = "SELECT items_announced, swept_at IS NULL FROM progress"
+	d.are(announced, "0 | 1")
+	d.step("the first page", reconcile.Due{Sweep: true})
+	d.are(announced, "6 | 1")
+	for range 3 {
+		d.step("another page", work)
+	}
+	d.are(announced, "6 | 0")
+	d.sells("g", "5")
+	for range 5 {
+		d.step("a later sweep", reconcile.Due{Sweep: true})
+	}
+	d.are("SELECT items_announced, items FROM progress", "6 | 7")
+}

@@ -40,6 +40,7 @@ type Progress struct {
 	StockAccount    int64   // the account at the stock source, unless that is e-conomic; 0: not known yet
 	StockCallsDay   string  // UTC date of StockCalls
 	StockCalls      int64   // to that stock source
+	ItemsAnnounced  int64   // how many items there are, as the source said in the first sweep; 0: it has not
 
 	MarkedStock    bool       `gorm:"->"` // webhooks of items have no hint, only a mark; not a column
 	MarkedInvoices bool       `gorm:"->"` // the same for invoices
@@ -98,6 +99,7 @@ type Patch struct {
 	StockAccount    *int64
 	StockCallsDay   *string
 	StockCalls      *int64
+	ItemsAnnounced  *int64
 }
 
 // on applies the patch to p and returns assignments for the columns that differ.
@@ -115,6 +117,7 @@ func (c Patch) on(p *Progress) assignments {
 	assign(&set, "stock_account", &p.StockAccount, c.StockAccount)
 	assign(&set, "stock_calls_day", &p.StockCallsDay, c.StockCallsDay)
 	assign(&set, "stock_calls", &p.StockCalls, c.StockCalls)
+	assign(&set, "items_announced", &p.ItemsAnnounced, c.ItemsAnnounced)
 	return set
 }
 

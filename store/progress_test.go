@@ -30,6 +30,7 @@ func TestApplyReturnsTheProgress(t *testing.T) {
 	}{
 		{"an agreement", store.Applied{Progress: store.Patch{AgreementNumber: new(int64(7))}}},
 		{"a listing", store.Applied{Progress: store.Patch{Suspicion: new("all_zero"), Items: new(int64(300)), ItemsCursor: new(store.At(noon)), SweptAt: new(store.At(noon))}}},
+		{"how many items there are", store.Applied{Progress: store.Patch{ItemsAnnounced: new(int64(301))}}},
 		{"another, of as many items", store.Applied{Progress: store.Patch{Suspicion: new(""), Items: new(int64(300)), SweptAt: new(store.At(noon.Add(time.Hour)))}}},
 		{"invoices", store.Applied{Progress: store.Patch{InvoicesBegun: new(true), InvoicesSweptAt: new(store.At(noon))}, Window: &plan.Window{Cursor: 9, Gaps: []plan.Gap{gap(1, 3), gap(5, 5)}}}},
 		{"a gap less", store.Applied{Window: &plan.Window{Cursor: 9, Gaps: []plan.Gap{gap(1, 3)}}}},

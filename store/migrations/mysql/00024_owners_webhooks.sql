@@ -4,6 +4,9 @@ ALTER TABLE shops ADD COLUMN notify_origin VARCHAR(255) NOT NULL DEFAULT '' COMM
 
 ALTER TABLE shops ADD COLUMN notify_hook VARBINARY(4096) NULL COMMENT 'sealed with the master key: the secret that signs, a blank, and the address';
 
+-- A first sweep takes long, and whoever waits for it asks how much is left.
+ALTER TABLE progress ADD COLUMN items_announced BIGINT NOT NULL DEFAULT 0 COMMENT 'how many items there are, as the source said in the first sweep; 0: it has not';
+
 -- Which shops had webhook calls that were not accepted is looked up for all shops at once. The
 -- outcome of a slot of the log seldom changes, so neither does the index.
 CREATE INDEX webhook_calls_outcome ON webhook_calls (outcome, shop);
