@@ -259,8 +259,9 @@ func TestNotifierOptions(t *testing.T) {
 			t.Errorf("%s is %v, expected %v", name, got, want)
 		}
 	}
-	if silent, _ := polled(t, &shelf{}, nil); silent.notifier != nil {
-		t.Error("there is a notifier although nobody is to be told")
+	// Shops' owners may have webhooks of their own, whatever is configured.
+	if quiet, _ := polled(t, &shelf{}, nil); quiet.notifier == nil || len(quiet.notifier.Settings.Operator) > 0 {
+		t.Errorf("nothing is configured: the notifier is %+v", quiet.notifier)
 	}
 }
 
