@@ -68,7 +68,7 @@ func (l danish) title(s Story) string {
 
 func (danish) labels(s Story) labels {
 	since := s.Since.In(lang.Denmark())
-	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:",
+	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:", leftOut: "Udeladt:",
 		nothing: fmt.Sprintf("Intet er noteret siden den %s %d.", lang.DanishDate(since), since.Year())}
 }
 
@@ -352,6 +352,20 @@ func (danish) near(s Story, n Near) string {
 		return fmt.Sprintf("faktura %s (`lagerd why %s %s --invoice`)", n.Number, s.Shop, n.Number)
 	}
 	return fmt.Sprintf("vare %s (`lagerd why %s %s`)", named(n.Number), s.Shop, quoted(n.Number))
+}
+
+func (l danish) leftOut(s Story, o LeftOut) string {
+	since := l.at(o.Before, s.ToldAt)
+	switch o.What {
+	case LeftOutActions:
+		return fmt.Sprintf("det, nogen gjorde ved butikken før %s. Der er for meget til at fortælle det hele.", since)
+	case LeftOutRequests:
+		return fmt.Sprintf("ønsker om at læse %s før %s. Der er for mange til at fortælle dem alle.", l.the(s.Kind), since)
+	case LeftOutChecks:
+		return fmt.Sprintf("ønsker om en kontrol af butikken før %s. Der er for mange til at fortælle dem alle.", since)
+	case LeftOutChanges:
+	}
+	return fmt.Sprintf("ændringer før %s. Der er for mange til at fortælle dem alle: `lagerd export changes %s` har dem.", since, s.Shop)
 }
 
 func (l danish) state(s Story) string {

@@ -57,7 +57,7 @@ func (l english) title(s Story) string {
 }
 
 func (english) labels(s Story) labels {
-	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:",
+	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:", leftOut: "Left out:",
 		nothing: "Nothing is recorded since " + s.Since.UTC().Format("2 January 2006.")}
 }
 
@@ -333,6 +333,20 @@ func (english) near(s Story, n Near) string {
 		return fmt.Sprintf("invoice %s (`lagerd why %s %s --invoice`)", n.Number, s.Shop, n.Number)
 	}
 	return fmt.Sprintf("item %s (%s)", named(n.Number), command)
+}
+
+func (l english) leftOut(s Story, o LeftOut) string {
+	since := strings.TrimPrefix(strings.TrimPrefix(l.at(o.Before, s.ToldAt), "at "), "on ")
+	switch o.What {
+	case LeftOutActions:
+		return fmt.Sprintf("what people did to the shop before %s. They have done too much to tell it all.", since)
+	case LeftOutRequests:
+		return fmt.Sprintf("requests to read the %s before %s. There are too many to tell them all.", l.thing(s.Kind), since)
+	case LeftOutChecks:
+		return fmt.Sprintf("requests for a check of the shop before %s. There are too many to tell them all.", since)
+	case LeftOutChanges:
+	}
+	return fmt.Sprintf("changes before %s. There are too many to tell them all: `lagerd export changes %s` has them.", since, s.Shop)
 }
 
 func (l english) state(s Story) string {

@@ -17,14 +17,32 @@ type Story struct {
 	ToldAt time.Time `json:"told_at"`
 	Since  time.Time `json:"since"` // no event is older
 
-	State   Shop    `json:"state"`
-	Stored  Stored  `json:"stored"`
-	Answer  Answer  `json:"answer"`
-	Verdict Verdict `json:"verdict"`
-	Next    []Step  `json:"next"`
-	Near    []Near  `json:"near,omitempty"` // what may have been meant, if the number is not known
-	Events  []Event `json:"events"`         // oldest first
+	State   Shop      `json:"state"`
+	Stored  Stored    `json:"stored"`
+	Answer  Answer    `json:"answer"`
+	Verdict Verdict   `json:"verdict"`
+	Next    []Step    `json:"next"`
+	Near    []Near    `json:"near,omitempty"`     // what may have been meant, if the number is not known
+	LeftOut []LeftOut `json:"left_out,omitempty"` // of what happened since then
+	Events  []Event   `json:"events"`             // oldest first
 }
+
+// LeftOut says that what happened before a time is not told, or not all of it.
+type LeftOut struct {
+	What   LeftOutWhat `json:"what"`
+	Before time.Time   `json:"before"`
+}
+
+// LeftOutWhat says what is left out.
+type LeftOutWhat string
+
+// What can be left out.
+const (
+	LeftOutChanges  LeftOutWhat = "changes"
+	LeftOutActions  LeftOutWhat = "actions"  // that are no requests
+	LeftOutRequests LeftOutWhat = "requests" // to read the number
+	LeftOutChecks   LeftOutWhat = "checks"   // of the whole shop, that people asked for
+)
 
 // Shop is the state of the shop, as `lagerd status` shows it.
 type Shop struct {

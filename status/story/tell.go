@@ -46,15 +46,17 @@ type Rows struct {
 	Calls      []store.WebhookCall
 	Warnings   []store.Warning
 	Changes    []store.Change // oldest first
+	ReadBefore time.Time      // when the change before those was read; zero: there is none since Since
 	Agreements []store.Agreement
 	Actions    []store.Action
+	LeftOut    []LeftOut
 	Lease      store.Lease
 	Instances  []store.Instance
 }
 
 // Tell makes a story of the facts.
 func Tell(f Facts) Story {
-	s := Story{Shop: f.Status.Shop.Shop, Kind: f.Kind, Number: f.Number, ToldAt: f.Now, Since: f.Since, Near: f.Near,
+	s := Story{Shop: f.Status.Shop.Shop, Kind: f.Kind, Number: f.Number, ToldAt: f.Now, Since: f.Since, Near: f.Near, LeftOut: f.Rows.LeftOut,
 		State:  Shop{f.Shop.State, f.Shop.Reason, f.Shop.LastGoodTick},
 		Stored: f.stored(), Answer: f.answer(), Events: f.events()}
 	s.Verdict = f.verdict()
@@ -252,7 +254,7 @@ func (f Facts) hints() []Event {
 
 func (f Facts) changes() []Event {
 	var list []Event
-	before := time.Time{}
+	before := f.Rows.ReadBefore
 	elsewhere := slices.ContainsFunc(f.Rows.Changes, func(c store.Change) bool {
 		return c.Source != f.Rows.Changes[0].Source || f.Rows.Item != nil && c.Source != f.Rows.ItemSource
 	})
