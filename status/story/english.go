@@ -344,6 +344,10 @@ func (l english) leftOut(s Story, o LeftOut) string {
 		return fmt.Sprintf("requests to read the %s before %s. There are too many to tell them all.", l.thing(s.Kind), since)
 	case LeftOutChecks:
 		return fmt.Sprintf("requests for a check of the shop before %s. There are too many to tell them all.", since)
+	case LeftOutCalls:
+		return fmt.Sprintf("webhook calls before %s. Of a shop's calls lagerd keeps only the latest.", since)
+	case LeftOutObstacles:
+		return fmt.Sprintf("what failed or was held before %s. There is too much to tell it all.", since)
 	case LeftOutChanges:
 	}
 	return fmt.Sprintf("changes before %s. There are too many to tell them all: `lagerd export changes %s` has them.", since, s.Shop)
@@ -384,11 +388,9 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 	case EventAction:
 		return l.action(s, *e.Action)
 	case EventHold:
-		if e.Hold.Reason == plan.HeldLosses {
-			detail, _, _ := strings.Cut(e.Hold.Detail, ":")
-			return fmt.Sprintf("lagerd began to hold back stock: %s.", detail)
-		}
-		return fmt.Sprintf("lagerd stopped %s, because %s. (%s)", l.scope(e.Hold.Scope), l.reason(e.Hold.Reason), e.Hold.Detail)
+		return l.hold(s, *e.Hold)
+	case EventFailed:
+		return l.failed(s, *e.Failed)
 	case EventLease:
 		on := ""
 		if e.Lease.Host != "" {
@@ -404,6 +406,33 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 		return "Part of the answer could not be understood; the stored value stays: " + e.Warning.Text
 	}
 	return string(e.What)
+}
+
+func (l english) hold(s Story, h Hold) string {
+	text := fmt.Sprintf("lagerd stopped %s, because %s. (%s)", l.scope(h.Scope), l.reason(h.Reason), h.Detail)
+	if h.Reason == plan.HeldLosses {
+		detail, _, _ := strings.Cut(h.Detail, ":")
+		text = fmt.Sprintf("lagerd began to hold back stock: %s.", detail)
+	}
+	if h.EndedAt != nil {
+		text += fmt.Sprintf(" That ended %s.", l.at(*h.EndedAt, s.ToldAt))
+	}
+	return text
+}
+
+func (l english) failed(s Story, f Failed) string {
+	text := l.count(f.Times, "attempt", "attempts") + " to read the " + l.thing(s.Kind) + " failed"
+	switch f.What {
+	case store.ObstaclePDF:
+		text = l.count(f.Times, "attempt", "attempts") + " to fetch the invoice's lines and PDF failed"
+	case store.ObstaclePasses:
+		text = l.count(f.Times, "pass", "passes") + " of the shop failed, so that nothing was read"
+	case store.ObstacleReads, store.ObstacleHold:
+	}
+	if f.Times > 1 {
+		text += ", the last " + l.at(f.LastAt, s.ToldAt)
+	}
+	return text + ". The error: " + f.Error
 }
 
 func (l english) call(s Story, c Call) string {

@@ -18,6 +18,8 @@ const (
 	mostActions  = 1000
 	mostRequests = 200
 	mostChecks   = 50
+
+	mostObstacles = 500
 )
 
 // Read reads the facts about a number from the database. Ask the source first: then what lagerd
@@ -103,6 +105,14 @@ func (f *Facts) readHistory(ctx context.Context, s *store.Store) (err error) {
 	if err := f.readActions(ctx, s); err != nil {
 		return err
 	}
+	obstacles, err := s.Obstacles(ctx, shop, f.Kind, f.Number, f.Since, mostObstacles+1)
+	if err != nil {
+		return err
+	}
+	f.Rows.Obstacles = latest(f, LeftOutObstacles, obstacles, mostObstacles, func(o store.Obstacle) time.Time { return o.BeganAt.Time })
+	if err := f.readRing(ctx, s); err != nil {
+		return err
+	}
 	if f.Rows.Lease, err = s.Lease(ctx, shop); err != nil {
 		return err
 	}
@@ -141,6 +151,19 @@ func (f *Facts) readActions(ctx context.Context, s *store.Store) error {
 		f.Rows.Actions = append(f.Rows.Actions, latest(f, some.what, list, some.most, func(a store.Action) time.Time { return a.ActedAt.Time })...)
 	}
 	slices.SortStableFunc(f.Rows.Actions, func(a, b store.Action) int { return cmp.Or(a.ActedAt.Compare(b.ActedAt.Time), cmp.Compare(a.ID, b.ID)) })
+	return nil
+}
+
+// readRing finds out whether the shop's calls reach back far enough. They are a ring: only a full
+// one has lost any.
+func (f *Facts) readRing(ctx context.Context, s *store.Store) error {
+	calls, oldest, err := s.CallsKept(ctx, f.Status.Shop.Shop)
+	if err != nil {
+		return err
+	}
+	if f.KeptCalls > 0 && calls >= f.KeptCalls && oldest.After(f.Since) {
+		f.Rows.LeftOut = append(f.Rows.LeftOut, LeftOut{LeftOutCalls, oldest.UTC()})
+	}
 	return nil
 }
 

@@ -175,6 +175,98 @@ func TestWhatPeopleDidStays(t *testing.T) {
 		"Udeladt: ønsker om en kontrol af butikken før kl. 12:10:00 CET. Der er for mange til at fortælle dem alle.")
 }
 
+// TestCallsReachBack: calls of the shop that are not kept any more are said to be left out; a log
+// that is not full has lost none.
+func TestCallsReachBack(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	var calls []store.WebhookCall
+	for slot := range 3 {
+		calls = append(calls, store.WebhookCall{Shop: shop, Slot: slot, CalledAt: store.At(noon.Add(time.Duration(slot-3) * time.Hour)), Kind: plan.KindStock, Number: "other", Status: 200, Outcome: "recorded"})
+	}
+	h.must(h.store.PutWebhookCalls(t.Context(), calls))
+	for kept, want := range map[int]int{0: 0, 3: 1, 4: 0} {
+		told := h.tells(func(about *story.Subject) { about.KeptCalls = kept })
+		if len(told.LeftOut) != want {
+			t.Errorf("of at most %d calls: left out %+v", kept, told.LeftOut)
+		}
+		if want > 0 {
+			h.says(told, "Left out: webhook calls before 09:00:00 UTC. Of a shop's calls lagerd keeps only the latest.",
+				"Udeladt: webhooks før kl. 10:00:00 CET. Af en butiks kald gemmer lagerd kun de seneste.")
+		}
+	}
+	if told := h.tells(func(about *story.Subject) { about.KeptCalls, about.Since = 3, noon.Add(-2*time.Hour) }); len(told.LeftOut) != 0 {
+		t.Errorf("a log that reaches back far enough: %+v", told.LeftOut)
+	}
+}
+
+// TestObstaclesAreTold is the table of Facts.obstacles.
+func TestObstaclesAreTold(t *testing.T) {
+	t.Parallel()
+	is := func(what store.ObstacleWhat, scope plan.Scope) func(f *story.Facts) {
+		return func(f *story.Facts) {
+			f.Rows.Obstacles = []store.Obstacle{{What: what, Scope: scope, Reason: plan.HeldForbidden, Detail: "status 500", Times: 2, OpenedAt: ago(time.Hour), BeganAt: ago(time.Hour), LastAt: ago(30 * time.Minute)}}
+		}
+	}
+	change := func(hinted, committed time.Duration) func(f *story.Facts) {
+		return func(f *story.Facts) {
+			f.Rows.Changes = []store.Change{{Number: "7", What: plan.WhatStock, Cause: plan.CauseWebhook, Source: store.SourceEconomic, HintedAt: ago(hinted), ObservedAt: ago(committed), CommittedAt: ago(committed)}}
+		}
+	}
+	work := func(f *story.Facts) { f.Rows.Invoice.WorkDueAt = ago(0) }
+	const (
+		reads  = "11:00:00 2 attempts to read the item failed, the last at 11:30:00 UTC. The error: status 500"
+		pdf    = "11:00:00 2 attempts to fetch the invoice's lines and PDF failed, the last at 11:30:00 UTC. The error: status 500"
+		passes = "11:00:00 2 passes of the shop failed, so that nothing was read, the last at 11:30:00 UTC. The error: status 500"
+		hold   = "because the shop's token does not allow it (403). (status 500) That ended at 11:30:00 UTC."
+	)
+	for name, c := range map[string]struct {
+		kind plan.Kind
+		is   func(f *story.Facts)
+		want string // "": it is not told
+	}{
+		"reads":                     {plan.KindStock, is(store.ObstacleReads, ""), reads},
+		"reads, the hint is open":   {plan.KindStock, then(open(func(h *store.Hint) { h.FirstAt, h.Failures = ago(time.Hour), 2 }), is(store.ObstacleReads, "")), ""},
+		"reads, of a former hint":   {plan.KindStock, then(open(func(h *store.Hint) { h.Failures = 2 }), is(store.ObstacleReads, "")), reads},
+		"reads, before a webhook":   {plan.KindStock, then(open(func(h *store.Hint) { h.FirstAt = ago(time.Hour) }), is(store.ObstacleReads, "")), reads},
+		"PDF":                       {plan.KindInvoice, is(store.ObstaclePDF, ""), pdf},
+		"PDF, still missing":        {plan.KindInvoice, then(work, is(store.ObstaclePDF, "")), ""},
+		"hold of the shop":          {plan.KindInvoice, is(store.ObstacleHold, plan.ScopeShop), hold},
+		"hold of stock":             {plan.KindStock, is(store.ObstacleHold, plan.ScopeStock), hold},
+		"hold of stock, an invoice": {plan.KindInvoice, is(store.ObstacleHold, plan.ScopeStock), ""},
+		"hold of PDFs, an item":     {plan.KindStock, is(store.ObstacleHold, plan.ScopePDFs), ""},
+		"passes, nothing waited":    {plan.KindStock, is(store.ObstaclePasses, ""), ""},
+		"passes, a change waited":   {plan.KindStock, then(is(store.ObstaclePasses, ""), change(40*time.Minute, 20*time.Minute)), passes},
+		"passes, a change before":   {plan.KindStock, then(is(store.ObstaclePasses, ""), change(80*time.Minute, 70*time.Minute)), ""},
+		"passes, a change after":    {plan.KindStock, then(is(store.ObstaclePasses, ""), change(20*time.Minute, 10*time.Minute)), ""},
+	} {
+		told := tells(t, story.Tell(facts(c.kind, c.is)), "en")
+		if c.want == "" && (strings.Contains(told, "11:00:00 2") || strings.Contains(told, "That ended")) || !strings.Contains(told, c.want) {
+			t.Errorf("%s: expected %q in\n%s", name, c.want, told)
+		}
+	}
+}
+
+// TestObstaclesInDanish: the owner reads them too.
+func TestObstaclesInDanish(t *testing.T) {
+	t.Parallel()
+	told := story.Tell(facts(plan.KindInvoice, func(f *story.Facts) {
+		for n, what := range []store.ObstacleWhat{store.ObstacleReads, store.ObstaclePDF, store.ObstacleHold} {
+			f.Rows.Obstacles = append(f.Rows.Obstacles, store.Obstacle{What: what, Scope: plan.ScopeShop, Reason: plan.HeldForbidden, Detail: "status 500", Times: n + 1, BeganAt: ago(time.Hour), LastAt: ago(30 * time.Minute)})
+		}
+		f.Rows.LeftOut = []story.LeftOut{{What: story.LeftOutObstacles, Before: noon}}
+	}))
+	for _, want := range []string{
+		"1 forsøg på at læse fakturaen mislykkedes. Fejlen: status 500", "2 forsøg på at hente fakturaens linjer og PDF mislykkedes; senest kl. 12:30:00 CET. Fejlen: status 500",
+		"lagerd stoppede læsningen for butikken, fordi butikkens token ikke giver adgang (403). Det endte kl. 12:30:00 CET.",
+		"det, der mislykkedes eller blev holdt tilbage før kl. 13:00:00 CET.",
+	} {
+		if text := tells(t, told, "da"); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 // TestLeftOut: each kind is said in both languages.
 func TestLeftOut(t *testing.T) {
 	t.Parallel()
