@@ -41,8 +41,8 @@ func TestShownIsDocumented(t *testing.T) {
 	_, row, _ := strings.Cut(string(docs), "\n| `notify [SHOP] --json` |")
 	row, _, _ = strings.Cut(row, "\n")
 	of := reflect.TypeFor[notify.Shown]()
-	for n := range of.NumField() {
-		name, _, _ := strings.Cut(of.Field(n).Tag.Get("json"), ",")
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if !strings.Contains(row, "`"+name+"`") {
 			t.Errorf("%s is missing in the row of `notify --json`", name)
 		}

@@ -91,8 +91,8 @@ func TestJSONIsDocumented(t *testing.T) {
 // jsonFields returns the names of a struct's fields in JSON, marked if they may be absent.
 func jsonFields(of reflect.Type, mark string) []string {
 	var list []string
-	for n := range of.NumField() {
-		name, options, _ := strings.Cut(of.Field(n).Tag.Get("json"), ",")
+	for field := range of.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue
 		}

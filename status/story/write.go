@@ -20,7 +20,7 @@ const (
 )
 
 // Language is a language that stories are told in.
-type Language interface {
+type Language interface { //nolint:interfacebloat // a method for each part of a story
 	title(s Story) string
 	labels(s Story) labels
 	stored(s Story) []string
