@@ -15,6 +15,7 @@ import (
 	"lagerd/engine"
 	"lagerd/lang"
 	"lagerd/notify"
+	"lagerd/status"
 	"lagerd/store"
 	"lagerd/terminal"
 )
@@ -23,6 +24,7 @@ type notifyCmd struct {
 	Shop  string `arg:"" optional:"" help:"Only this shop's owner."`
 	Test  bool   `help:"Send a test now: to the operator, or to the shop's owner; and call the heartbeat's address."`
 	Limit int    `help:"How many of the latest messages to show." default:"20"`
+	JSON  bool   `help:"The messages as JSON."`
 }
 
 func (notifyCmd) Help() string {
@@ -30,6 +32,9 @@ func (notifyCmd) Help() string {
 }
 
 func (cmd notifyCmd) Run(c *call) error {
+	if cmd.JSON && cmd.Test {
+		return errors.New("--json shows messages, and --test sends one: give either")
+	}
 	if cmd.Limit < 1 {
 		return fmt.Errorf("--limit %d: expected a number from 1", cmd.Limit)
 	}
@@ -50,6 +55,9 @@ func (cmd notifyCmd) Run(c *call) error {
 	list, err := s.Messages(c.ctx, cmd.Shop, cmd.Limit)
 	if err != nil {
 		return err
+	}
+	if cmd.JSON {
+		return status.WriteJSON(c.Stdout, notify.ShownOf(list))
 	}
 	return showMessages(c.Stdout, list, c.columns)
 }

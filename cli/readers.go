@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"lagerd/status"
 	"lagerd/store"
 	"lagerd/terminal"
 )
@@ -197,6 +198,13 @@ func (cmd revokeCmd) Run(c *call) error {
 
 type readersCmd struct {
 	Shop string `arg:"" optional:"" help:"Only the accounts that see this shop."`
+	JSON bool   `help:"As JSON."`
+}
+
+// readerJSON is an account in the JSON of `lagerd shops readers`.
+type readerJSON struct {
+	Account string `json:"account"`
+	Shop    string `json:"shop"` // which it sees; "": all shops
 }
 
 func (cmd readersCmd) Run(c *call) error {
@@ -214,7 +222,16 @@ func (cmd readersCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReaders(c.Stdout, list, c.columns); err != nil {
+	if cmd.JSON {
+		shown := make([]readerJSON, len(list))
+		for n, r := range list {
+			shown[n] = readerJSON(r)
+		}
+		err = status.WriteJSON(c.Stdout, shown)
+	} else {
+		err = writeReaders(c.Stdout, list, c.columns)
+	}
+	if err != nil {
 		return err
 	}
 	enforced, err := s.ReadersEnforced(c.ctx)

@@ -64,7 +64,7 @@ func (cmd whyCmd) Run(c *call) error {
 
 // subject returns whose life is told.
 func (cmd whyCmd) subject(ctx context.Context, s *store.Store, cfg config.Config) (story.Subject, error) {
-	about := story.Subject{Kind: plan.KindStock, Number: cmd.Number, Since: now().Add(-cmd.Since)}
+	about := story.Subject{Kind: plan.KindStock, Number: cmd.Number, Since: now().Add(-cmd.Since), KeptCalls: cfg.Webhook.LogPerShop}
 	if cmd.Invoice {
 		n, err := strconv.ParseInt(strings.TrimSpace(cmd.Number), 10, 64)
 		if err != nil || n < 1 {

@@ -263,7 +263,7 @@ func (s *Shop) Holds() plan.Holds { return s.progress.Holds }
 // SaveFailure stores why the shop could not be reconciled, with its calls. It returns nil if
 // the lease is lost or the settings have changed: the failure is then outdated.
 func (s *Shop) SaveFailure(ctx context.Context, failure error) error {
-	err := s.Store.MarkFailure(ctx, s.fence(), failure.Error(), s.Calls())
+	err := s.Store.MarkFailure(ctx, s.fence(), failure.Error(), s.Calls(), s.Now())
 	if outdated(err) {
 		return nil
 	}

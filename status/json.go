@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/store"
 )
@@ -29,7 +30,10 @@ type Settings struct {
 	InvoicesFromNumber int64           `json:"invoices_from_number,omitempty"`
 	OrderField         plan.OrderField `json:"order_field"`
 	OrderPattern       string          `json:"order_pattern,omitempty"`
-	PausedAt           *time.Time      `json:"paused_at"` // null: it is not paused
+	Lang               lang.Lang       `json:"lang"`            // of what its owner is sent: da, en
+	Email              string          `json:"email,omitempty"` // of its owner; absent: the owner is told nothing by mail
+	WebhookSetup       bool            `json:"webhook_setup"`   // lagerd may set up its webhooks at e-conomic
+	PausedAt           *time.Time      `json:"paused_at"`       // null: it is not paused
 	PauseReason        string          `json:"pause_reason,omitempty"`
 	AddedAt            *time.Time      `json:"added_at"`
 }
@@ -39,7 +43,7 @@ func SettingsOf(s store.Shop) Settings {
 	return Settings{
 		Shop: s.Shop, Stock: s.StockOn, StockFigure: s.StockFigure, StockSource: string(s.StockSource), Places: s.Places,
 		Invoices: s.InvoicesOn, InvoicesFrom: s.InvoicesFrom, InvoicesFromNumber: s.InvoicesFromNumber, OrderField: s.OrderField, OrderPattern: s.OrderPattern,
-		PausedAt: when(s.PausedAt.Time), PauseReason: s.PauseReason, AddedAt: when(s.CreatedAt.Time),
+		Lang: s.Lang, Email: s.Email, WebhookSetup: s.WebhookSetup, PausedAt: when(s.PausedAt.Time), PauseReason: s.PauseReason, AddedAt: when(s.CreatedAt.Time),
 	}
 }
 
@@ -52,10 +56,29 @@ type Shown struct {
 	Calls      []Call   `json:"calls"` // latest first
 }
 
-// Code is when a shop's integration code was made and last used. The code itself is not known.
+// Code is when one of a shop's codes was made and last used. The code itself is not known.
 type Code struct {
+	Code   CodeType   `json:"code"`           // what it is
+	Kind   plan.Kind  `json:"kind,omitempty"` // of a header code: what its webhook names, stock or invoice
 	MadeAt *time.Time `json:"made_at"`
 	UsedAt *time.Time `json:"used_at"` // null: never
+}
+
+// CodeType says where webhooks carry a code.
+type CodeType string
+
+// The types of codes.
+const (
+	CodeIntegration CodeType = "integration" // in the address, as the owner pasted it
+	CodeHeader      CodeType = "header"      // of a webhook that lagerd has set up
+)
+
+func codeOf(c store.ShopCode) Code {
+	code := Code{Code: CodeIntegration, Kind: c.Kind, MadeAt: when(c.CreatedAt.Time), UsedAt: when(c.UsedAt.Time)}
+	if c.InHeader() {
+		code.Code = CodeHeader
+	}
+	return code
 }
 
 // Call is a call of a shop's webhook.
@@ -73,7 +96,7 @@ type Call struct {
 func ShownOf(s store.Shop, v Shop, webhookURL string, codes []store.ShopCode, calls []store.WebhookCall) Shown {
 	shown := Shown{Settings: SettingsOf(s), Status: v, WebhookURL: webhookURL, Codes: []Code{}, Calls: []Call{}}
 	for _, c := range codes {
-		shown.Codes = append(shown.Codes, Code{MadeAt: when(c.CreatedAt.Time), UsedAt: when(c.UsedAt.Time)})
+		shown.Codes = append(shown.Codes, codeOf(c))
 	}
 	for _, c := range calls {
 		shown.Calls = append(shown.Calls, Call{CalledAt: when(c.CalledAt.Time), Remote: c.Remote, Method: c.Method, Kind: c.Kind, Number: c.Number, Status: c.Status, Outcome: c.Outcome})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,14 +115,36 @@ func actOnSettings(ctx context.Context, db *gorm.DB, before, after Shop, now tim
 	return act(ctx, db, list...)
 }
 
-// Actions returns what people did to a shop since the given time, oldest first: at most limit
-// actions, the latest ones.
-func (s *Store) Actions(ctx context.Context, shop string, since time.Time, limit int) ([]Action, error) {
+// WhichActions selects some of a shop's actions. One class never takes the place of another: a
+// command that a schedule runs every few minutes would push out what people did.
+type WhichActions struct {
+	where string
+	args  []any
+}
+
+// Done selects what people did to the shop.
+func Done() WhichActions { return WhichActions{"what <> ?", []any{ActionAsked}} }
+
+// AskedFor selects what people asked for of a number.
+func AskedFor(kind plan.Kind, number string) WhichActions {
+	return WhichActions{"what = ? AND kind = ? AND number = ?", []any{ActionAsked, kind, number}}
+}
+
+// AskedForShop selects the checks of the whole shop that people asked for.
+func AskedForShop() WhichActions {
+	return WhichActions{"what = ? AND number = ''", []any{ActionAsked}}
+}
+
+// Actions returns some of what people did to a shop since the given time, oldest first: at most
+// limit actions, the latest ones.
+func (s *Store) Actions(ctx context.Context, shop string, which WhichActions, since time.Time, limit int) ([]Action, error) {
 	var list []Action
-	err := s.db.WithContext(ctx).Raw("SELECT * FROM (SELECT id, shop, what, kind, number, detail, account, command, acted_at FROM actions"+
-		" WHERE shop = ? AND acted_at >= ? ORDER BY acted_at DESC, id DESC LIMIT ?) AS latest ORDER BY acted_at, id", shop, At(since), limit).Scan(&list).Error
+	args := append([]any{shop, At(since)}, which.args...)
+	err := s.db.WithContext(ctx).Raw("SELECT id, shop, what, kind, number, detail, account, command, acted_at FROM actions"+
+		" WHERE shop = ? AND acted_at >= ? AND "+which.where+" ORDER BY acted_at DESC, id DESC LIMIT ?", append(args, limit)...).Scan(&list).Error
 	if err != nil {
 		return nil, fmt.Errorf("read what people did to %s: %w", shop, err)
 	}
+	slices.Reverse(list)
 	return list, nil
 }

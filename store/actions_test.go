@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,13 @@ var errNotNow = errors.New("not now")
 // acted formats actions, oldest first.
 func acted(t *testing.T, s *store.Store, shop string) []string {
 	t.Helper()
-	list, err := s.Actions(t.Context(), shop, noon, 100)
-	must(t, err)
+	var list []store.Action
+	for _, which := range []store.WhichActions{store.Done(), store.AskedForShop(), store.AskedFor(plan.KindStock, "A 17"), store.AskedFor(plan.KindStock, "C")} {
+		some, err := s.Actions(t.Context(), shop, which, noon, 100)
+		must(t, err)
+		list = append(list, some...)
+	}
+	slices.SortStableFunc(list, func(a, b store.Action) int { return a.ActedAt.Compare(b.ActedAt.Time) })
 	var texts []string
 	for _, a := range list {
 		texts = append(texts, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s %s by %s with %s", a.ActedAt.Format("15:04"), a.What, a.Kind, a.Number, a.Detail, a.Account, a.Command)), " "))
@@ -87,7 +93,7 @@ func TestActions(t *testing.T) {
 		if hints, err := s.Hints(t.Context(), "shop1", plan.KindStock, []string{"A 17", "B", "C"}); err != nil || len(hints) != 3 {
 			t.Errorf("hints: %+v, %v", hints, err)
 		}
-		if list, err := s.Actions(t.Context(), "shop1", noon.Add(9*time.Minute), 2); err != nil || len(list) != 2 || list[1].What != store.ActionApproved || list[0].Number != "A 17" {
+		if list, err := s.Actions(t.Context(), "shop1", store.Done(), noon.Add(9*time.Minute), 2); err != nil || len(list) != 2 || list[1].What != store.ActionApproved || list[0].What != store.ActionCodeRetired {
 			t.Errorf("the latest two: %+v, %v", list, err)
 		}
 
@@ -101,6 +107,49 @@ func TestActions(t *testing.T) {
 		must(t, s.RemoveShop(by, "shop1"))
 		if n := s.Count(t.Context(), "actions", "shop1"); n != 0 {
 			t.Errorf("%d actions are left of a removed shop", n)
+		}
+	})
+}
+
+// TestActionsOfOtherNumbers: whatever is asked for of other numbers or of the whole shop takes the
+// place of nothing else.
+func TestActionsOfOtherNumbers(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		addShop(t, s, "shop1")
+		by := store.By(t.Context(), store.Actor{Account: "mette"})
+		must(t, s.SetShop(by, "shop1", noon, func(x *store.Shop) error {
+			x.PausedAt, x.PauseReason = store.At(noon), "stocktaking"
+			return nil
+		}))
+		ask := func(kind plan.Kind, number string) {
+			h := hint("shop1", number, plan.CauseOperator, noon.Add(time.Minute))
+			h.Kind = kind
+			must(t, s.RecordHints(by, []store.HintRecord{h}))
+		}
+		ask(plan.KindStock, "7")
+		for n := range 5 {
+			ask(plan.KindStock, fmt.Sprint("other", n))
+			ask(plan.KindInvoice, "7")
+			must(t, s.AddRequests(by, []store.Request{{Request: fmt.Sprint("r", n), Shop: "shop1", What: store.WantTick, RequestedAt: store.At(noon.Add(time.Hour))}}))
+		}
+		for _, c := range []struct {
+			which store.WhichActions
+			want  string
+		}{
+			{store.Done(), "paused"},
+			{store.AskedFor(plan.KindStock, "7"), "asked stock 7"},
+			{store.AskedForShop(), "asked tick, asked tick, asked tick"},
+		} {
+			list, err := s.Actions(t.Context(), "shop1", c.which, noon, 3)
+			must(t, err)
+			var got []string
+			for _, a := range list {
+				got = append(got, strings.Join(strings.Fields(fmt.Sprint(a.What, " ", a.Kind, " ", a.Number, " ", strings.TrimPrefix(a.Detail, "stocktaking"))), " "))
+			}
+			if got := strings.Join(got, ", "); got != c.want {
+				t.Errorf("got %q, expected %q", got, c.want)
+			}
 		}
 	})
 }

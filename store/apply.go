@@ -84,6 +84,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (P
 		t.putWarnings(f.Shop, a.Warnings, now)
 		t.putMixed(f.Dataset, a.Mixed, now)
 		t.putChanges(f, a.Changes, now)
+		t.keepFailures(f.Shop, a, now)
 		t.answer(f.Shop, a.Answered)
 		t.reread(f.Shop, a.Rereads)
 		t.recordHints(a.Hints)
@@ -103,7 +104,7 @@ func (s *Store) Apply(ctx context.Context, f Fence, a Applied, now time.Time) (P
 		if a.EndApproval {
 			t.exec("DELETE FROM approvals WHERE shop = ?", f.Shop)
 		}
-		after = t.progress(f.Shop, a, t.markLate(f.Shop, a))
+		after = t.progress(f.Shop, a, t.markLate(f.Shop, a), now)
 		return nil
 	})
 	if err != nil {

@@ -309,7 +309,7 @@ func TestFence(t *testing.T) {
 		}
 		// Nor can it write the shop's state.
 		old := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 9}
-		if err := s.MarkFailure(t.Context(), old, "x", store.DayCalls{}); !errors.Is(err, store.ErrFenced) {
+		if err := s.MarkFailure(t.Context(), old, "x", store.DayCalls{}, noon); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("a failure: %v", err)
 		}
 		must(t, s.MarkTicks(t.Context(), "me", []store.TickMark{{Shop: "shop1", Generation: 1, DayCalls: store.DayCalls{CallsDay: "2026-11-23", Calls: 7}}}, noon))
@@ -682,10 +682,10 @@ func TestCallsOfCommands(t *testing.T) {
 		today("2026-11-29", 7, 5)
 		// A failed pass, and a tick that neither failed nor succeeded, record their calls too.
 		f := fenceOf(t, s, "shop1", token, 1)
-		must(t, s.MarkFailure(ctx, f, "x", store.DayCalls{CallsDay: "2026-11-29", Calls: 6}))
+		must(t, s.MarkFailure(ctx, f, "x", store.DayCalls{CallsDay: "2026-11-29", Calls: 6}, noon))
 		today("2026-11-29", 11, 5)
 		f.Seq = 2
-		must(t, s.MarkFailure(ctx, f, "y", store.DayCalls{})) // its calls are not known yet
+		must(t, s.MarkFailure(ctx, f, "y", store.DayCalls{}, noon)) // its calls are not known yet
 		today("2026-11-29", 11, 5)
 		must(t, s.MarkCalls(ctx, "me", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-29", Calls: 8}}}))
 		must(t, s.MarkCalls(ctx, "you", []store.TickMark{{Shop: "shop1", Generation: f.Generation, DayCalls: store.DayCalls{CallsDay: "2026-11-29", Calls: 80}}}))

@@ -97,11 +97,11 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 		if err := db.Raw("SELECT agreement_number FROM progress WHERE shop = ?", name).Scan(&former).Error; err != nil {
 			return err
 		}
-		holds, args := "DELETE FROM holds WHERE shop = ?", []any{name}
+		holds, args := "shop = ?", []any{name}
 		if shop.ReadsRackbeat() {
 			holds, args = holds+" AND scope <> ?", append(args, plan.ScopeStock)
 		}
-		if err := db.Exec(holds, args...).Error; err != nil {
+		if err := s.deleteHolds(db, now, holds, args...); err != nil {
 			return err
 		}
 		if former != agreement {
@@ -110,7 +110,7 @@ func (s *Store) AcceptAgreement(ctx context.Context, name string, agreement int6
 			}
 			if !shop.ReadsRackbeat() {
 				shop.StockDataset = shop.Dataset
-				if err := resetStock(db, name, 0); err != nil {
+				if err := s.resetStock(db, name, 0, now); err != nil {
 					return err
 				}
 			}

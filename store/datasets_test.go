@@ -37,7 +37,7 @@ func TestSettingsChanged(t *testing.T) {
 			must(t, change())
 			writes := map[string]error{
 				"apply": commit(ctx, s, f, store.Applied{Items: []plan.Row{itemRow("a", "3", token)}}, noon),
-				"hold":  commit(ctx, s, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x", store.DayCalls{}),
+				"hold":  commit(ctx, s, f, store.Applied{Holds: []plan.Hold{{Scope: plan.ScopeShop, Reason: plan.HeldTokenRefused, Since: noon}}}, noon), "failure": s.MarkFailure(ctx, f, "x", store.DayCalls{}, noon),
 				"over":   commit(ctx, s, f, changedOver(f, noon), noon),
 				"finish": s.FinishRequests(ctx, f, []store.Request{{Request: "r1"}}, noon, 0, ""),
 				"forget": s.Forget(ctx, f, []int64{1}, []int64{1}),
@@ -146,7 +146,7 @@ func TestAcceptAgreement(t *testing.T) {
 		expect("before", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, []string{"1 of-1 %PDF-of-1"})
 
 		seq++
-		must(t, s.MarkFailure(ctx, fenceOf(t, s, "shop1", token, seq), "the token answers for another agreement", store.DayCalls{}))
+		must(t, s.MarkFailure(ctx, fenceOf(t, s, "shop1", token, seq), "the token answers for another agreement", store.DayCalls{}, noon))
 		must(t, s.AcceptAgreement(ctx, "shop1", 2, noon.Add(time.Hour)))
 		expect("accepted", []string{"a 1 ok", "b 2 ok", "zero 0 ok"}, nil)
 		if p, err := s.Progress(ctx, "shop1"); err != nil || p.AgreementNumber != 2 || !p.ItemsCursor.IsZero() || p.InvoiceCursor != 0 || p.InvoicesBegun || p.Failures != 0 || p.Failure != "" {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"lagerd/plan"
@@ -36,7 +37,7 @@ type Change struct {
 }
 
 // Changes returns a shop's history since the given time, oldest first: of the given
-// numbers, or of all if there are none.
+// numbers, or of all if there are none, and at most limit changes, the latest ones.
 func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, numbers []string, since time.Time, limit int) ([]Change, error) {
 	db := s.db.WithContext(ctx).Where("shop = ? AND committed_at >= ?", shop, At(since))
 	if kind != "" {
@@ -46,9 +47,10 @@ func (s *Store) Changes(ctx context.Context, shop string, kind plan.Kind, number
 		db = db.Where("number IN ?", numbers)
 	}
 	var list []Change
-	if err := db.Order("committed_at, token, seq, n").Limit(limit).Find(&list).Error; err != nil {
+	if err := db.Order("committed_at DESC, token DESC, seq DESC, n DESC").Limit(limit).Find(&list).Error; err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", shop, err)
 	}
+	slices.Reverse(list)
 	return list, nil
 }
 

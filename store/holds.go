@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"lagerd/plan"
 )
@@ -69,8 +70,9 @@ func (t *tx) putHolds(shop string, holds []plan.Hold, others plan.Holds) plan.Ho
 	return others
 }
 
-func (t *tx) endHolds(shop string, scopes []plan.Scope) {
+func (t *tx) endHolds(shop string, scopes []plan.Scope, now time.Time) {
 	for _, scope := range scopes {
+		t.exec(t.dialect.endedHolds("shop = ? AND scope = ?"), ObstacleHold, At(now), shop, scope)
 		t.exec("DELETE FROM holds WHERE shop = ? AND scope = ?", shop, scope)
 	}
 }

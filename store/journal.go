@@ -52,6 +52,17 @@ func (s *Store) CallsNaming(ctx context.Context, shop string, kind plan.Kind, nu
 	return list, nil
 }
 
+// CallsKept returns how many calls a shop's log has, without those with a wrong code, and when the
+// oldest of them came.
+func (s *Store) CallsKept(ctx context.Context, shop string) (calls int, oldest time.Time, err error) {
+	var at Time
+	err = s.conn.QueryRowContext(ctx, "SELECT COUNT(*), MIN(called_at) FROM webhook_calls WHERE shop = ? AND slot >= 0", shop).Scan(&calls, &at)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("read how far the webhook log of %s reaches back: %w", shop, err)
+	}
+	return calls, at.Time, nil
+}
+
 // WebhookCalls returns a shop's latest calls, newest first.
 func (s *Store) WebhookCalls(ctx context.Context, shop string, limit int) ([]WebhookCall, error) {
 	var list []WebhookCall

@@ -155,7 +155,7 @@ func moves(w *plan.Window, p Progress) bool {
 
 // progress writes a transaction's changes to its shop's progress, including the webhook
 // counters, and returns the progress after it.
-func (t *tx) progress(shop string, a Applied, late int64) Progress {
+func (t *tx) progress(shop string, a Applied, late int64, now time.Time) Progress {
 	p := a.Known
 	set := a.Progress.on(&p)
 	if moves(a.Window, p) {
@@ -165,7 +165,7 @@ func (t *tx) progress(shop string, a Applied, late int64) Progress {
 		t.putGaps(shop, a.Window.Gaps)
 		p.InvoiceCursor, p.Gaps = a.Window.Cursor, a.Window.Gaps
 	}
-	t.endHolds(shop, a.EndHolds)
+	t.endHolds(shop, a.EndHolds, now)
 	p.Holds = t.putHolds(shop, a.Holds, p.Holds.Without(a.EndHolds...))
 	count(&set, &p, a.Changes, late)
 	if len(set.columns) > 0 {

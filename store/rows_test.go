@@ -367,7 +367,7 @@ func TestTickEndsFailures(t *testing.T) {
 			f := store.Fence{Shop: c.name, Dataset: shop.Dataset, StockDataset: shop.StockDataset, Generation: shop.Generation, Token: token}
 			for _, failure := range []string{"first", "again"} {
 				f.Seq++
-				must(t, s.MarkFailure(ctx, f, failure, store.DayCalls{CallsDay: "2026-11-23", Calls: 7}))
+				must(t, s.MarkFailure(ctx, f, failure, store.DayCalls{CallsDay: "2026-11-23", Calls: 7}, noon))
 			}
 			must(t, s.MarkTicks(ctx, c.instance, []store.TickMark{{Shop: c.name, Generation: shop.Generation + c.generation, DayCalls: store.DayCalls{CallsDay: c.day, Calls: c.calls}}}, noon))
 			p, err := s.Progress(ctx, c.name)

@@ -259,7 +259,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:go
 // accounts come last: they list the datasets that an interrupted removal has left.
 var (
 	datasetTables = []string{"items", "item_places", "invoice_pdfs", "invoices", "mixed_invoices", "recent_losses", "loss_clocks"}
-	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "actions", "incidents", "messages", "agreements", "stock_accounts"}
+	shopTables    = []string{"hints", "hint_batches", "hint_marks", "changes", "invoice_gaps", "requests", "approvals", "holds", "warnings", "webhook_calls", "actions", "obstacles", "incidents", "messages", "agreements", "stock_accounts"}
 )
 
 // existsShop reports whether the shop exists. Any other error must end the caller's

@@ -61,18 +61,15 @@ func (s *Store) mark(ctx context.Context, instance string, marks []TickMark, als
 	return nil
 }
 
-// MarkFailure records a pass's failure, and the calls so far.
-func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string, calls DayCalls) error {
+// MarkFailure records a pass's failure at the given time, and the calls so far.
+func (s *Store) MarkFailure(ctx context.Context, f Fence, failure string, calls DayCalls, now time.Time) error {
 	set, args := "failures = failures + 1, failure = ?", []any{shorten(failure, 500)}
 	if calls.CallsDay != "" {
 		set, args = set+", calls_day = ?, calls = ?", append(args, calls.CallsDay, calls.Calls)
 	}
-	return s.setProgress(ctx, f, set, args...)
-}
-
-func (s *Store) setProgress(ctx context.Context, f Fence, set string, args ...any) error {
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
 		t.exec("UPDATE progress SET "+set+" WHERE shop = ?", append(args, f.Shop)...)
+		t.keepFailedPass(f.Shop, failure, now)
 		return nil
 	})
 	if err != nil {

@@ -190,11 +190,11 @@ func (s *Store) moveStock(db *gorm.DB, shop *Shop, before Shop, account, generat
 		account = former
 	}
 	if same && account == former {
-		return db.Exec("DELETE FROM holds WHERE shop = ? AND scope = ?", shop.Shop, plan.ScopeStock).Error
+		return s.deleteHolds(db, now, "shop = ? AND scope = ?", shop.Shop, plan.ScopeStock)
 	}
 	if shop.ReadsRackbeat() != before.ReadsRackbeat() {
 		// What e-conomic refuses holds another scope from now on: the next passes find it again.
-		if err := db.Exec("DELETE FROM holds WHERE shop = ?", shop.Shop).Error; err != nil {
+		if err := s.deleteHolds(db, now, "shop = ?", shop.Shop); err != nil {
 			return err
 		}
 	}
@@ -204,7 +204,7 @@ func (s *Store) moveStock(db *gorm.DB, shop *Shop, before Shop, account, generat
 			return err
 		}
 	}
-	if err := resetStock(db, shop.Shop, account); err != nil {
+	if err := s.resetStock(db, shop.Shop, account, now); err != nil {
 		return err
 	}
 	if !shop.ReadsRackbeat() {
@@ -236,13 +236,15 @@ func (s *Store) acceptAccount(db *gorm.DB, shop *Shop, account int64, now time.T
 // resetStock makes a shop's stock be read from the beginning, from that account, and ends what
 // was decided about the stock of the former one. It leaves the items that are stored, and which
 // of them are shown.
-func resetStock(db *gorm.DB, shop string, account int64) error {
+func (s *Store) resetStock(db *gorm.DB, shop string, account int64, now time.Time) error {
+	if err := s.deleteHolds(db, now, "shop = ? AND scope = ?", shop, plan.ScopeStock); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		query string
 		args  []any
 	}{
 		{"DELETE FROM approvals WHERE shop = ?", []any{shop}},
-		{"DELETE FROM holds WHERE shop = ? AND scope = ?", []any{shop, plan.ScopeStock}},
 		{"DELETE FROM warnings WHERE shop = ? AND kind = ?", []any{shop, plan.KindStock}},
 		{"UPDATE progress SET suspicion = '', items = 0, items_cursor = NULL, swept_at = NULL, stock_account = ? WHERE shop = ?", []any{account, shop}},
 	} {

@@ -68,7 +68,7 @@ func (l danish) title(s Story) string {
 
 func (danish) labels(s Story) labels {
 	since := s.Since.In(lang.Denmark())
-	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:",
+	return labels{stored: "Gemt:", answer: s.Answer.Source + " nu:", verdict: "Resultat:", next: "Herefter:", near: "Mente du:", state: "Butikken:", leftOut: "Udeladt:",
 		nothing: fmt.Sprintf("Intet er noteret siden den %s %d.", lang.DanishDate(since), since.Year())}
 }
 
@@ -354,6 +354,24 @@ func (danish) near(s Story, n Near) string {
 	return fmt.Sprintf("vare %s (`lagerd why %s %s`)", named(n.Number), s.Shop, quoted(n.Number))
 }
 
+func (l danish) leftOut(s Story, o LeftOut) string {
+	since := l.at(o.Before, s.ToldAt)
+	switch o.What {
+	case LeftOutActions:
+		return fmt.Sprintf("det, nogen gjorde ved butikken før %s. Der er for meget til at fortælle det hele.", since)
+	case LeftOutRequests:
+		return fmt.Sprintf("ønsker om at læse %s før %s. Der er for mange til at fortælle dem alle.", l.the(s.Kind), since)
+	case LeftOutChecks:
+		return fmt.Sprintf("ønsker om en kontrol af butikken før %s. Der er for mange til at fortælle dem alle.", since)
+	case LeftOutCalls:
+		return fmt.Sprintf("webhooks før %s. Af en butiks kald gemmer lagerd kun de seneste.", since)
+	case LeftOutObstacles:
+		return fmt.Sprintf("det, der mislykkedes eller blev holdt tilbage før %s. Der er for meget til at fortælle det hele.", since)
+	case LeftOutChanges:
+	}
+	return fmt.Sprintf("ændringer før %s. Der er for mange til at fortælle dem alle: `lagerd export changes %s` har dem.", since, s.Shop)
+}
+
 func (l danish) state(s Story) string {
 	if s.State.LastGoodTick == nil {
 		return "endnu aldrig kontrolleret fuldt ud"
@@ -389,10 +407,9 @@ func (l danish) event(s Story, e Event) string { //nolint:gocyclo // one case pe
 	case EventAction:
 		return l.action(s, *e.Action)
 	case EventHold:
-		if e.Hold.Reason == plan.HeldLosses {
-			return "lagerd begyndte at holde lageret tilbage, fordi for mange varer ville have mistet deres på én gang."
-		}
-		return fmt.Sprintf("lagerd stoppede %s, fordi %s.", l.scope(e.Hold.Scope), l.reason(e.Hold.Reason))
+		return l.hold(s, *e.Hold)
+	case EventFailed:
+		return l.failed(s, *e.Failed)
 	case EventLease:
 		on := ""
 		if e.Lease.Host != "" {
@@ -408,6 +425,32 @@ func (l danish) event(s Story, e Event) string { //nolint:gocyclo // one case pe
 		return "En del af svaret kunne ikke forstås; den gemte værdi bliver: " + e.Warning.Text
 	}
 	return string(e.What)
+}
+
+func (l danish) hold(s Story, h Hold) string {
+	text := fmt.Sprintf("lagerd stoppede %s, fordi %s.", l.scope(h.Scope), l.reason(h.Reason))
+	if h.Reason == plan.HeldLosses {
+		text = "lagerd begyndte at holde lageret tilbage, fordi for mange varer ville have mistet deres på én gang."
+	}
+	if h.EndedAt != nil {
+		text += fmt.Sprintf(" Det endte %s.", l.at(*h.EndedAt, s.ToldAt))
+	}
+	return text
+}
+
+func (l danish) failed(s Story, f Failed) string {
+	text := l.count(f.Times, "forsøg", "forsøg") + " på at læse " + l.the(s.Kind) + " mislykkedes"
+	switch f.What {
+	case store.ObstaclePDF:
+		text = l.count(f.Times, "forsøg", "forsøg") + " på at hente fakturaens linjer og PDF mislykkedes"
+	case store.ObstaclePasses:
+		text = l.count(f.Times, "læsning", "læsninger") + " af butikken mislykkedes, så intet blev læst"
+	case store.ObstacleReads, store.ObstacleHold:
+	}
+	if f.Times > 1 {
+		text += "; senest " + l.at(f.LastAt, s.ToldAt)
+	}
+	return text + ". Fejlen: " + f.Error
 }
 
 func (l danish) call(s Story, c Call) string {

@@ -57,7 +57,7 @@ func (l english) title(s Story) string {
 }
 
 func (english) labels(s Story) labels {
-	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:",
+	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:", leftOut: "Left out:",
 		nothing: "Nothing is recorded since " + s.Since.UTC().Format("2 January 2006.")}
 }
 
@@ -335,6 +335,24 @@ func (english) near(s Story, n Near) string {
 	return fmt.Sprintf("item %s (%s)", named(n.Number), command)
 }
 
+func (l english) leftOut(s Story, o LeftOut) string {
+	since := strings.TrimPrefix(strings.TrimPrefix(l.at(o.Before, s.ToldAt), "at "), "on ")
+	switch o.What {
+	case LeftOutActions:
+		return fmt.Sprintf("what people did to the shop before %s. They have done too much to tell it all.", since)
+	case LeftOutRequests:
+		return fmt.Sprintf("requests to read the %s before %s. There are too many to tell them all.", l.thing(s.Kind), since)
+	case LeftOutChecks:
+		return fmt.Sprintf("requests for a check of the shop before %s. There are too many to tell them all.", since)
+	case LeftOutCalls:
+		return fmt.Sprintf("webhook calls before %s. Of a shop's calls lagerd keeps only the latest.", since)
+	case LeftOutObstacles:
+		return fmt.Sprintf("what failed or was held before %s. There is too much to tell it all.", since)
+	case LeftOutChanges:
+	}
+	return fmt.Sprintf("changes before %s. There are too many to tell them all: `lagerd export changes %s` has them.", since, s.Shop)
+}
+
 func (l english) state(s Story) string {
 	if s.State.LastGoodTick == nil {
 		return "never checked in full yet"
@@ -370,11 +388,9 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 	case EventAction:
 		return l.action(s, *e.Action)
 	case EventHold:
-		if e.Hold.Reason == plan.HeldLosses {
-			detail, _, _ := strings.Cut(e.Hold.Detail, ":")
-			return fmt.Sprintf("lagerd began to hold back stock: %s.", detail)
-		}
-		return fmt.Sprintf("lagerd stopped %s, because %s. (%s)", l.scope(e.Hold.Scope), l.reason(e.Hold.Reason), e.Hold.Detail)
+		return l.hold(s, *e.Hold)
+	case EventFailed:
+		return l.failed(s, *e.Failed)
 	case EventLease:
 		on := ""
 		if e.Lease.Host != "" {
@@ -390,6 +406,33 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 		return "Part of the answer could not be understood; the stored value stays: " + e.Warning.Text
 	}
 	return string(e.What)
+}
+
+func (l english) hold(s Story, h Hold) string {
+	text := fmt.Sprintf("lagerd stopped %s, because %s. (%s)", l.scope(h.Scope), l.reason(h.Reason), h.Detail)
+	if h.Reason == plan.HeldLosses {
+		detail, _, _ := strings.Cut(h.Detail, ":")
+		text = fmt.Sprintf("lagerd began to hold back stock: %s.", detail)
+	}
+	if h.EndedAt != nil {
+		text += fmt.Sprintf(" That ended %s.", l.at(*h.EndedAt, s.ToldAt))
+	}
+	return text
+}
+
+func (l english) failed(s Story, f Failed) string {
+	text := l.count(f.Times, "attempt", "attempts") + " to read the " + l.thing(s.Kind) + " failed"
+	switch f.What {
+	case store.ObstaclePDF:
+		text = l.count(f.Times, "attempt", "attempts") + " to fetch the invoice's lines and PDF failed"
+	case store.ObstaclePasses:
+		text = l.count(f.Times, "pass", "passes") + " of the shop failed, so that nothing was read"
+	case store.ObstacleReads, store.ObstacleHold:
+	}
+	if f.Times > 1 {
+		text += ", the last " + l.at(f.LastAt, s.ToldAt)
+	}
+	return text + ". The error: " + f.Error
 }
 
 func (l english) call(s Story, c Call) string {

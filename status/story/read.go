@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -11,9 +12,14 @@ import (
 	"lagerd/store"
 )
 
+// How many of each are told at most, the latest ones.
 const (
-	mostChanges = 1000
-	mostActions = 200
+	mostChanges  = 1000
+	mostActions  = 1000
+	mostRequests = 200
+	mostChecks   = 50
+
+	mostObstacles = 500
 )
 
 // Read reads the facts about a number from the database. Ask the source first: then what lagerd
@@ -90,13 +96,21 @@ func (f *Facts) readHistory(ctx context.Context, s *store.Store) (err error) {
 	if f.Rows.Warnings, err = s.Warnings(ctx, shop); err != nil {
 		return err
 	}
-	if f.Rows.Changes, err = s.Changes(ctx, shop, f.Kind, numbers, f.Since, mostChanges); err != nil {
+	if err := f.readChanges(ctx, s, mostChanges); err != nil {
 		return err
 	}
 	if f.Rows.Agreements, err = s.Agreements(ctx, shop); err != nil {
 		return err
 	}
-	if f.Rows.Actions, err = s.Actions(ctx, shop, f.Since, mostActions); err != nil {
+	if err := f.readActions(ctx, s); err != nil {
+		return err
+	}
+	obstacles, err := s.Obstacles(ctx, shop, f.Kind, f.Number, f.Since, mostObstacles+1)
+	if err != nil {
+		return err
+	}
+	f.Rows.Obstacles = latest(f, LeftOutObstacles, obstacles, mostObstacles, func(o store.Obstacle) time.Time { return o.BeganAt.Time })
+	if err := f.readRing(ctx, s); err != nil {
 		return err
 	}
 	if f.Rows.Lease, err = s.Lease(ctx, shop); err != nil {
@@ -104,6 +118,63 @@ func (f *Facts) readHistory(ctx context.Context, s *store.Store) (err error) {
 	}
 	f.Rows.Instances, err = s.Instances(ctx)
 	return err
+}
+
+// readChanges reads the latest changes, at most that many.
+func (f *Facts) readChanges(ctx context.Context, s *store.Store, most int) error {
+	list, err := s.Changes(ctx, f.Status.Shop.Shop, f.Kind, []string{f.Number}, f.Since, most+1)
+	if err != nil {
+		return err
+	}
+	if len(list) > most {
+		f.Rows.ReadBefore = list[0].ObservedAt.Time
+	}
+	f.Rows.Changes = latest(f, LeftOutChanges, list, most, func(c store.Change) time.Time { return c.CommittedAt.Time })
+	return nil
+}
+
+// readActions reads what people did to the shop, and what they asked for that bears on the number.
+func (f *Facts) readActions(ctx context.Context, s *store.Store) error {
+	for _, some := range []struct {
+		which store.WhichActions
+		what  LeftOutWhat
+		most  int
+	}{
+		{store.Done(), LeftOutActions, mostActions},
+		{store.AskedFor(f.Kind, f.Number), LeftOutRequests, mostRequests},
+		{store.AskedForShop(), LeftOutChecks, mostChecks},
+	} {
+		list, err := s.Actions(ctx, f.Status.Shop.Shop, some.which, f.Since, some.most+1)
+		if err != nil {
+			return err
+		}
+		f.Rows.Actions = append(f.Rows.Actions, latest(f, some.what, list, some.most, func(a store.Action) time.Time { return a.ActedAt.Time })...)
+	}
+	slices.SortStableFunc(f.Rows.Actions, func(a, b store.Action) int { return cmp.Or(a.ActedAt.Compare(b.ActedAt.Time), cmp.Compare(a.ID, b.ID)) })
+	return nil
+}
+
+// readRing finds out whether the shop's calls reach back far enough. They are a ring: only a full
+// one has lost any.
+func (f *Facts) readRing(ctx context.Context, s *store.Store) error {
+	calls, oldest, err := s.CallsKept(ctx, f.Status.Shop.Shop)
+	if err != nil {
+		return err
+	}
+	if f.KeptCalls > 0 && calls >= f.KeptCalls && oldest.After(f.Since) {
+		f.Rows.LeftOut = append(f.Rows.LeftOut, LeftOut{LeftOutCalls, oldest.UTC()})
+	}
+	return nil
+}
+
+// latest returns at most that many of a list, the last ones, and records what it leaves out.
+func latest[R any](f *Facts, what LeftOutWhat, list []R, most int, at func(R) time.Time) []R {
+	if len(list) <= most {
+		return list
+	}
+	list = list[len(list)-most:]
+	f.Rows.LeftOut = append(f.Rows.LeftOut, LeftOut{what, at(list[0]).UTC()})
+	return list
 }
 
 // near returns the shop's numbers that are nearly the one asked for: items, or the invoice or

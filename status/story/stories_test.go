@@ -235,6 +235,23 @@ var stories = []prepared{
 		}
 		wait(12 * time.Minute)
 	}},
+	{name: "losses_approved", config: func(c *config.Config) { c.Reconcile.LossMin = 3 }, happen: func(x *scene) {
+		for _, number := range []string{"00001", "00003", "00005", "00007", "00009"} {
+			x.stock(number, 0)
+		}
+		wait(3 * time.Hour)
+		current, err := x.Store.Shop(x.T.Context(), shop)
+		x.must(err)
+		x.must(x.Store.Approve(x.by("mette", "lagerd approve"), current, 5, time.Now()))
+		wait(10 * time.Minute)
+	}},
+	{name: "outage", happen: func(x *scene) {
+		x.Faults(map[string]any{"serverError": 1})
+		x.stock("00001", 41)
+		wait(40 * time.Minute)
+		x.Faults(map[string]any{"serverError": 0})
+		wait(10 * time.Minute)
+	}},
 	{name: "lease_moved", happen: func(x *scene) {
 		x.stock("00001", 41)
 		x.stockWebhook("00001")

@@ -17,14 +17,35 @@ type Story struct {
 	ToldAt time.Time `json:"told_at"`
 	Since  time.Time `json:"since"` // no event is older
 
-	State   Shop    `json:"state"`
-	Stored  Stored  `json:"stored"`
-	Answer  Answer  `json:"answer"`
-	Verdict Verdict `json:"verdict"`
-	Next    []Step  `json:"next"`
-	Near    []Near  `json:"near,omitempty"` // what may have been meant, if the number is not known
-	Events  []Event `json:"events"`         // oldest first
+	State   Shop      `json:"state"`
+	Stored  Stored    `json:"stored"`
+	Answer  Answer    `json:"answer"`
+	Verdict Verdict   `json:"verdict"`
+	Next    []Step    `json:"next"`
+	Near    []Near    `json:"near,omitempty"`     // what may have been meant, if the number is not known
+	LeftOut []LeftOut `json:"left_out,omitempty"` // of what happened since then
+	Events  []Event   `json:"events"`             // oldest first
 }
+
+// LeftOut says that what happened before a time is not told, or not all of it.
+type LeftOut struct {
+	What   LeftOutWhat `json:"what"`
+	Before time.Time   `json:"before"`
+}
+
+// LeftOutWhat says what is left out.
+type LeftOutWhat string
+
+// What can be left out.
+const (
+	LeftOutChanges  LeftOutWhat = "changes"
+	LeftOutActions  LeftOutWhat = "actions"  // that are no requests
+	LeftOutRequests LeftOutWhat = "requests" // to read the number
+	LeftOutChecks   LeftOutWhat = "checks"   // of the whole shop, that people asked for
+	LeftOutCalls    LeftOutWhat = "calls"    // of the shop's webhooks: only its latest ones are kept
+
+	LeftOutObstacles LeftOutWhat = "obstacles" // failed reads and passes, and holds that have ended
+)
 
 // Shop is the state of the shop, as `lagerd status` shows it.
 type Shop struct {
@@ -198,6 +219,7 @@ const (
 	EventPDF       What = "pdf"
 	EventAction    What = "action"
 	EventHold      What = "hold"
+	EventFailed    What = "failed"
 	EventLease     What = "lease"
 	EventAgreement What = "agreement"
 	EventWarning   What = "warning"
@@ -214,6 +236,7 @@ type Event struct {
 	PDF       *PDF      `json:"pdf,omitempty"`
 	Action    *Action   `json:"action,omitempty"`
 	Hold      *Hold     `json:"hold,omitempty"`
+	Failed    *Failed   `json:"failed,omitempty"`
 	Lease     *Lease    `json:"lease,omitempty"`
 	Agreement int64     `json:"agreement,omitempty"`
 	Warning   *Warning  `json:"warning,omitempty"`
@@ -305,11 +328,21 @@ type Action struct {
 	Command string           `json:"command,omitempty"`
 }
 
-// Hold is a hold in force. The event is at the time when it began.
+// Hold is a hold, in force or ended. The event is at the time when it began.
 type Hold struct {
-	Scope  plan.Scope  `json:"scope"`
-	Reason plan.Reason `json:"reason"`
-	Detail string      `json:"detail,omitempty"` // in English
+	Scope   plan.Scope  `json:"scope"`
+	Reason  plan.Reason `json:"reason"`
+	Detail  string      `json:"detail,omitempty"`   // in English
+	EndedAt *time.Time  `json:"ended_at,omitempty"` // absent: it is in force
+}
+
+// Failed are attempts that failed: to read the number, to fetch the invoice's lines and PDF, or,
+// if a change had to wait for them, passes of the shop. The event is at the time of the first.
+type Failed struct {
+	What   store.ObstacleWhat `json:"what"`
+	Times  int                `json:"times"`
+	LastAt time.Time          `json:"last_at"`
+	Error  string             `json:"error"` // the last, in English or as it came
 }
 
 // Lease says that another lagerd took the shop over.

@@ -29,6 +29,9 @@ type Subject struct {
 	Shop   status.Shop      // its state, as it is shown
 	Status store.ShopStatus // as it is stored
 	Living int              // how many lagerd run on the database
+
+	KeptCalls int // webhook.log_per_shop: how many calls a shop's log keeps; 0: not known
+
 	Kind   plan.Kind
 	Number string
 	Since  time.Time
@@ -46,15 +49,18 @@ type Rows struct {
 	Calls      []store.WebhookCall
 	Warnings   []store.Warning
 	Changes    []store.Change // oldest first
+	ReadBefore time.Time      // when the change before those was read; zero: there is none since Since
 	Agreements []store.Agreement
 	Actions    []store.Action
+	Obstacles  []store.Obstacle
+	LeftOut    []LeftOut
 	Lease      store.Lease
 	Instances  []store.Instance
 }
 
 // Tell makes a story of the facts.
 func Tell(f Facts) Story {
-	s := Story{Shop: f.Status.Shop.Shop, Kind: f.Kind, Number: f.Number, ToldAt: f.Now, Since: f.Since, Near: f.Near,
+	s := Story{Shop: f.Status.Shop.Shop, Kind: f.Kind, Number: f.Number, ToldAt: f.Now, Since: f.Since, Near: f.Near, LeftOut: f.Rows.LeftOut,
 		State:  Shop{f.Shop.State, f.Shop.Reason, f.Shop.LastGoodTick},
 		Stored: f.stored(), Answer: f.answer(), Events: f.events()}
 	s.Verdict = f.verdict()
@@ -160,6 +166,7 @@ func (f Facts) events() []Event {
 	list = append(list, f.leases()...)
 	list = append(list, f.calls()...)
 	list = append(list, f.hints()...)
+	list = append(list, f.obstacles()...)
 	list = append(list, f.changes()...)
 	list = append(list, f.others()...)
 	list = slices.DeleteFunc(list, func(e Event) bool { return e.At.Before(f.Since) })
@@ -252,7 +259,7 @@ func (f Facts) hints() []Event {
 
 func (f Facts) changes() []Event {
 	var list []Event
-	before := time.Time{}
+	before := f.Rows.ReadBefore
 	elsewhere := slices.ContainsFunc(f.Rows.Changes, func(c store.Change) bool {
 		return c.Source != f.Rows.Changes[0].Source || f.Rows.Item != nil && c.Source != f.Rows.ItemSource
 	})
@@ -325,7 +332,7 @@ func (f Facts) others() []Event {
 		}
 	}
 	for _, h := range f.holds() {
-		list = append(list, Event{At: h.Since, What: EventHold, Hold: &Hold{h.Scope, h.Reason, h.Detail}})
+		list = append(list, Event{At: h.Since, What: EventHold, Hold: &Hold{Scope: h.Scope, Reason: h.Reason, Detail: h.Detail}})
 	}
 	for _, w := range f.Rows.Warnings {
 		if w.Kind == f.Kind && (w.Number == f.Number || w.Number == "" && f.Rows.Item == nil && f.Rows.Invoice == nil) {
@@ -343,20 +350,59 @@ func (f Facts) changed(what plan.What) bool {
 func (f Facts) holds() plan.Holds {
 	var list plan.Holds
 	for _, h := range f.Status.Shop.InForce(f.Status.Progress.Holds) {
-		switch h.Scope {
-		case plan.ScopeShop:
-		case plan.ScopeStock:
-			if f.Kind != plan.KindStock {
-				continue
-			}
-		case plan.ScopeInvoices, plan.ScopePDFs:
-			if f.Kind != plan.KindInvoice {
-				continue
-			}
+		if f.concerns(h.Scope) {
+			list = append(list, h)
 		}
-		list = append(list, h)
 	}
 	return list
+}
+
+// concerns reports whether a hold of that scope bears on the number.
+func (f Facts) concerns(scope plan.Scope) bool {
+	switch scope {
+	case plan.ScopeStock:
+		return f.Kind == plan.KindStock
+	case plan.ScopeInvoices, plan.ScopePDFs:
+		return f.Kind == plan.KindInvoice
+	case plan.ScopeShop:
+	}
+	return true
+}
+
+// obstacles tells of what kept lagerd from reading the number:
+//
+//	holds that have ended    if their scope bears on it
+//	reads that failed        unless the hint is open and says so
+//	tries at a PDF           unless there are more to come: what happens next says so
+//	passes of the shop       if a change waited for them
+func (f Facts) obstacles() []Event {
+	var list []Event
+	for _, o := range f.Rows.Obstacles {
+		e := Event{At: o.BeganAt.Time, What: EventFailed, Failed: &Failed{What: o.What, Times: o.Times, LastAt: o.LastAt.UTC(), Error: o.Detail}}
+		told := true
+		switch o.What {
+		case store.ObstacleHold:
+			told, e = f.concerns(o.Scope), Event{At: o.BeganAt.Time, What: EventHold, Hold: &Hold{o.Scope, o.Reason, o.Detail, when(o.LastAt.Time)}}
+		case store.ObstacleReads:
+			h := f.Rows.Hint
+			told = h == nil || !h.Open || h.Failures == 0 || !h.FirstAt.Equal(o.OpenedAt.Time)
+		case store.ObstaclePDF:
+			told = f.Rows.Invoice == nil || f.Rows.Invoice.WorkDueAt.IsZero()
+		case store.ObstaclePasses:
+			told = slices.ContainsFunc(f.Rows.Changes, func(c store.Change) bool { return waited(c, o) })
+		}
+		if told {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// waited reports whether a change waited while the obstacle lasted: it was announced, or made at
+// its source, before the obstacle ended, and stored after that had begun.
+func waited(c store.Change, o store.Obstacle) bool {
+	since := cmp.Or(c.HintedAt, c.EconomicAt)
+	return !since.IsZero() && !since.After(o.LastAt.Time) && !c.CommittedAt.Before(o.BeganAt.Time)
 }
 
 func when(t time.Time) *time.Time {

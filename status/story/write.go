@@ -20,7 +20,7 @@ const (
 )
 
 // Language is a language that stories are told in.
-type Language interface {
+type Language interface { //nolint:interfacebloat // a method for each part of a story
 	title(s Story) string
 	labels(s Story) labels
 	stored(s Story) []string
@@ -28,6 +28,7 @@ type Language interface {
 	verdict(s Story) string
 	step(s Story, next Step) string
 	near(s Story, n Near) string
+	leftOut(s Story, o LeftOut) string
 	state(s Story) string
 	event(s Story, e Event) string
 	when(t time.Time) (day, clock string)
@@ -35,7 +36,7 @@ type Language interface {
 
 // labels are what stands before the paragraphs of a story's first part.
 type labels struct {
-	stored, answer, verdict, next, near, state string
+	stored, answer, verdict, next, near, state, leftOut string
 
 	nothing string // said if nothing is recorded
 }
@@ -93,6 +94,12 @@ func (s Story) Text(l Language) Text {
 	add(is.next, next...)
 	add(is.near, near...)
 	add(is.state, l.state(s))
+	for n, o := range s.LeftOut {
+		if n > 0 {
+			is.leftOut = ""
+		}
+		add(is.leftOut, l.leftOut(s, o))
+	}
 	for _, e := range s.Events {
 		day, clock := l.when(e.At)
 		if n := len(t.Days); n == 0 || t.Days[n-1].Name != day {
