@@ -82,7 +82,7 @@ func (s *stock) prepare(ctx context.Context, p source.Priority, anew bool) error
 		s.known.setPlaces(in, s.account.Now())
 	}
 	if err := in.check(s.chosen.places, s.figure); err != nil {
-		return &source.Error{Class: plan.ClassPart, Err: fmt.Errorf("stock by place: %w", err)}
+		return &source.Error{Class: plan.ClassChoice, Err: fmt.Errorf("stock by place: %w", err)}
 	}
 	return nil
 }

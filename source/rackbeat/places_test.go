@@ -61,7 +61,7 @@ func TestChoiceIsChecked(t *testing.T) {
 		_, e1 := stock.Item(t.Context(), source.PriorityHint, "1")
 		_, e2 := stock.Items(t.Context(), source.PriorityHint, source.ItemsQuery{}, "")
 		for _, err := range []error{e1, e2} {
-			if source.ClassOf(err) != plan.ClassPart || !strings.Contains(err.Error(), test.reason) {
+			if source.ClassOf(err) != plan.ClassChoice || !strings.Contains(err.Error(), test.reason) {
 				t.Errorf("%s of %s: %v", test.figure, test.places, err)
 			}
 		}
