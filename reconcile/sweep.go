@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -34,6 +35,7 @@ type listing struct {
 	claim     *inbox.Claim  // the hints it answers
 	webhookAt time.Time     // when the last webhook of those hints came
 	links     []source.Link // of the pages, by number
+	goesOnAt  source.Link   // with the page being read, which takes several calls; "": its first is next
 	started   bool
 	created   []plan.Item
 	wanted    bool // hints waited for it
@@ -182,6 +184,8 @@ func (s *sweep) readPages(ctx context.Context) error {
 		}
 		if step == plan.StepTurnBack {
 			s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
+		}
+		if step != plan.StepStore {
 			continue
 		}
 		listed, err := conclusion{s, l}.keep(ctx, p)
@@ -247,7 +251,7 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 	if err != nil {
 		return p, s.interrupted(l, err)
 	}
-	if err := s.readSucceeded(ctx, ""); err != nil || l.started {
+	if err := s.readSucceeded(ctx, ""); err != nil || l.started || p.Unfinished {
 		return p, err
 	}
 	l.started = true
@@ -266,8 +270,16 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 	return p, err
 }
 
-// add adds a page, or turns back from it.
+// stepGoOn is the step of a page that is not finished: it is read on.
+const stepGoOn plan.Step = "go_on"
+
+// add adds a page, turns back from it, or goes on with it.
 func (l *listing) add(p itemsPage) plan.Step {
+	l.goesOnAt = ""
+	if p.Unfinished {
+		l.goesOnAt = p.Next
+		return stepGoOn
+	}
 	step := l.Listing.Add(pageOf(p))
 	if step == plan.StepStore {
 		l.links = append(l.links[:l.Next()], p.Next)
@@ -300,7 +312,7 @@ type pageRead struct {
 func (l *listing) startRead(ctx context.Context, shop string, from source.Stock) *pageRead {
 	reading, cancel := context.WithCancel(source.OnWait(ctx, nil))
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
-	priority, link := l.priority, l.links[l.Next()]
+	priority, link := l.priority, cmp.Or(l.goesOnAt, l.links[l.Next()])
 	go func() {
 		defer close(r.done)
 		defer func() { // a panic here would end the process for every shop
