@@ -52,7 +52,7 @@ func (s *stock) Item(ctx context.Context, p source.Priority, number string) (pla
 		s.known.forget(number) // it may get another
 		return absent(number, read.Began), nil
 	}
-	if other, is := errors.AsType[*rackbeat.OtherItemError](err); is && other != nil {
+	if _, other := errors.AsType[*rackbeat.OtherItemError](err); other {
 		s.known.forget(number) // it may be that item's by now
 		return s.find(ctx, p, number, err)
 	}
