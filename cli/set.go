@@ -76,7 +76,7 @@ func (cmd setCmd) Run(c *call) error {
 			return err
 		}
 	}
-	return errors.Join(cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s), c.askTick(s, cfg, cmd.Shop))
+	return errors.Join(cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s, before), c.askTick(s, cfg, cmd.Shop))
 }
 
 // tell tells which settings have changed, or that none has, unless an accepted agreement has been

@@ -179,7 +179,11 @@ func (a *Account) Places(ctx context.Context, p budget.Priority) ([]Place, error
 
 // Webhooks returns all webhooks that are set up.
 func (a *Account) Webhooks(ctx context.Context, p budget.Priority) ([]Webhook, error) {
-	return all(ctx, a, p, call{endpoint: "webhooks", op: "list the webhooks", path: "/webhooks"}, listOf[Webhook]{key: "webhooks", entry: readWebhook})
+	list, err := all(ctx, a, p, call{endpoint: "webhooks", op: "list the webhooks", path: "/webhooks"}, listOf[Webhook]{key: "webhooks", entry: readWebhook})
+	for i := range list {
+		list[i].Plugin = a.secrets.In(list[i].Plugin)
+	}
+	return list, err
 }
 
 // all reads all pages of a listing. An entry that is unreadable is an error.
