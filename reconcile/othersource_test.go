@@ -361,6 +361,16 @@ func TestPageOfSeveralCalls(t *testing.T) {
 	}
 }
 
+// TestAssessPageOfSeveralCalls: the page that is assessed is read to its end.
+func TestAssessPageOfSeveralCalls(t *testing.T) {
+	t.Parallel()
+	s := &shelf{stock: []int{10, 11, 12}, parts: 3}
+	a, err := reconcile.AssessPage(t.Context(), s)
+	if err != nil || a.Items != shelfPage || a.WithFigures != shelfPage || len(s.asked) != 4 {
+		t.Errorf("%+v, %v, asked for %q", a, err, s.asked)
+	}
+}
+
 // TestFigureThatIsNotTold: a shop that sells by a figure that its source does not have gets an
 // error; absent is not zero.
 func TestFigureThatIsNotTold(t *testing.T) {

@@ -156,6 +156,8 @@ func (c *account) checking(q request) answer {
 		return q.invalid("order_by", "The report cannot be ordered.")
 	case q.f.CheckingOrder == "ignored":
 		p.order, p.descending = "", false
+	case q.f.CheckingOrder == "backwards":
+		p.order, p.descending = "number", true
 	}
 	c.shift(p)
 	all := q.query.Get("show_all_locations")
