@@ -176,14 +176,11 @@ func (s *sweep) readPages(ctx context.Context) error {
 		if releaseSlot, err = s.pageSlots.acquire(ctx); err != nil {
 			return err
 		}
-		step := l.add(p)
+		step := s.add(l, p)
 		last := p.Next == "" && step == plan.StepStore
 		pages--
 		if more = !last && pages > 0 && s.goesOn(l, from); more {
 			read = l.startRead(ctx, s.shop.Shop, s.source)
-		}
-		if step == plan.StepTurnBack {
-			s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
 		}
 		if step != plan.StepStore {
 			continue
@@ -268,6 +265,15 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 		s.end()
 	}
 	return p, err
+}
+
+// add adds a page to the listing, and returns what to do with it.
+func (s *sweep) add(l *listing, p itemsPage) plan.Step {
+	step := l.add(p)
+	if step == plan.StepTurnBack {
+		s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
+	}
+	return step
 }
 
 // stepGoOn is the step of a page that is not finished: it is read on.

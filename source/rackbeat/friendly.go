@@ -1,6 +1,7 @@
 package rackbeat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -123,11 +124,8 @@ func (k *known) searched(began time.Time, shown map[string]struct{}) {
 //
 // Anybody with a shop's code can invent numbers: those get no listing of their own.
 func (s *stock) find(ctx context.Context, p source.Priority, number string, other error) (plan.Observation, error) {
-	if p == source.PriorityUnknown && other != nil {
-		return plan.Observation{}, failed(other)
-	}
 	if p == source.PriorityUnknown {
-		return plan.Observation{}, failed(fmt.Errorf("item %q can be read alone only by its urlfriendly_number, which no listing has shown: the next one tells", plan.Clip(number, source.LongestNumber)))
+		return plan.Observation{}, failed(cmp.Or(other, fmt.Errorf("item %q can be read alone only by its urlfriendly_number, which no listing has shown: the next one tells", plan.Clip(number, source.LongestNumber))))
 	}
 	if began, ok := s.known.lacking(number, s.account.Now()); ok && source.IsSince(ctx, began) {
 		return absent(number, began), nil
@@ -141,12 +139,8 @@ func (s *stock) find(ctx context.Context, p source.Priority, number string, othe
 		if err != nil {
 			return plan.Observation{}, failed(err)
 		}
-		if item := all.add(&read, number); item != nil && item.Deleted {
-			return absent(number, read.Began), nil
-		} else if item != nil && other != nil && s.chosen != nil {
-			return plan.Observation{}, failed(other)
-		} else if item != nil {
-			return s.alone(ctx, p, item, read.Began)
+		if item := all.add(&read, number); item != nil {
+			return s.found(ctx, p, item, read.Began, other)
 		}
 		more = page < read.Pages
 	}
@@ -156,6 +150,17 @@ func (s *stock) find(ctx context.Context, p source.Priority, number string, othe
 	}
 	s.known.searched(all.began, all.seen)
 	return absent(number, all.began), nil
+}
+
+// found returns an item that a search has found as an observation. other is that of find.
+func (s *stock) found(ctx context.Context, p source.Priority, item *rackbeat.Item, began time.Time, other error) (plan.Observation, error) {
+	switch {
+	case item.Deleted:
+		return absent(item.Number, began), nil
+	case other != nil && s.chosen != nil:
+		return plan.Observation{}, failed(other)
+	}
+	return s.alone(ctx, p, item, began)
 }
 
 // search is a listing of everything in search of one item.
