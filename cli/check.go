@@ -13,8 +13,10 @@ import (
 	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
+	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/secret"
+	"lagerd/source"
 	economicsource "lagerd/source/economic"
 	"lagerd/status"
 	"lagerd/store"
@@ -173,7 +175,7 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 		}
 	}
 	checkRefusals(r)
-	checkContact(r, cfg, list)
+	checkRackbeat(r, cfg.Rackbeat, list)
 	if len(list) == 0 {
 		r.good("shops", "none yet: add one with `lagerd shops add`")
 	}
@@ -224,7 +226,10 @@ func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *aski
 	r.good(name, "Rackbeat %s", accountName(self))
 	said := ""
 	assessment, err := reconcile.AssessPage(ctx, at.account.Stock(st.Shop.StockFigure, st.Shop.ChosenPlaces()...))
-	if err == nil {
+	switch {
+	case source.Has(err, plan.ClassChoice):
+		err = fmt.Errorf("%w: choose again with `lagerd shops set %[2]s --places LIST`: `lagerd shops places %[2]s` lists what there is", err, st.Shop.Shop)
+	case err == nil:
 		said, err = assessedAtRackbeat(assessment, st.Shop)
 	}
 	r.result(name, err, said)
@@ -237,10 +242,18 @@ func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *aski
 	checkHooks(r, name, hookCheck{shop: st.Shop, public: public, shops: shops, at: self.ID}, hooks, err)
 }
 
-// checkContact warns if Rackbeat is not told who calls.
-func checkContact(r *report, cfg config.Config, list []store.ShopStatus) {
-	reads := func(st store.ShopStatus) bool { return st.Shop.ReadsRackbeat() }
-	if cfg.Rackbeat.Contact == "" && slices.ContainsFunc(list, reads) {
+// checkRackbeat warns if Rackbeat is not told who calls, and if the calls of a day do not last a day at
+// the pace of those a minute.
+func checkRackbeat(r *report, cfg config.Rackbeat, list []store.ShopStatus) {
+	if !slices.ContainsFunc(list, func(st store.ShopStatus) bool { return st.Shop.ReadsRackbeat() }) {
+		return
+	}
+	const minutes = 24 * 60
+	if all := cfg.CallsPerMinute * minutes; cfg.DailyCalls < all {
+		r.warn("rackbeat.daily_calls", "%d calls a day are fewer than %d a minute make (%d): listings are spread over the day, so that stock whose webhook is lost comes later. Set it to %[3]d or more",
+			cfg.DailyCalls, cfg.CallsPerMinute, all)
+	}
+	if cfg.Contact == "" {
 		r.warn("rackbeat.contact", "no e-mail address is set: Rackbeat's own client says that an address may be restricted whose calls name no contact")
 	}
 }

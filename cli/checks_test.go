@@ -116,9 +116,35 @@ func TestCheckContact(t *testing.T) {
 		cfg := config.Default()
 		cfg.Rackbeat.Contact = c.contact
 		r := report{w: &out}
-		checkContact(&r, cfg, c.list)
+		cfg.Rackbeat.CallsPerMinute, cfg.Rackbeat.DailyCalls = 60, 86400
+		checkRackbeat(&r, cfg.Rackbeat, c.list)
 		if says := out.String(); (says == "") != (c.says == "") || !strings.HasPrefix(says, c.says) || r.failed > 0 {
 			t.Errorf("contact %q, %d shops: %q", c.contact, len(c.list), says)
+		}
+	}
+}
+
+// TestCallsOfADay: the calls of a day to Rackbeat are to last a day at the calls a minute, if a shop is
+// read there; otherwise check says what follows.
+func TestCallsOfADay(t *testing.T) {
+	t.Parallel()
+	there := []store.ShopStatus{{Shop: store.Shop{StockSource: store.SourceRackbeat, RackbeatKey: []byte("sealed")}}}
+	for _, c := range []struct {
+		list          []store.ShopStatus
+		minute, daily int
+		says          string
+	}{
+		{there, 60, 86400, ""},
+		{there, 60, 100_000, ""},
+		{there, 60, 86399, "WARNING rackbeat.daily_calls: 86399 calls a day are fewer than 60 a minute make (86400): listings are spread over the day, so that stock whose webhook is lost comes later. Set it to 86400 or more\n"},
+		{there, 1, 1000, "WARNING rackbeat.daily_calls: 1000 calls a day are fewer than 1 a minute make (1440): listings are spread over the day, so that stock whose webhook is lost comes later. Set it to 1440 or more\n"},
+		{nil, 60, 86399, ""},
+	} {
+		var out strings.Builder
+		r := report{w: &out}
+		checkRackbeat(&r, config.Rackbeat{Contact: "drift@example.dk", CallsPerMinute: c.minute, DailyCalls: c.daily}, c.list)
+		if out.String() != c.says {
+			t.Errorf("%d a minute, %d a day, %d shops: %q, expected %q", c.minute, c.daily, len(c.list), out.String(), c.says)
 		}
 	}
 }

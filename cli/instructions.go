@@ -49,19 +49,29 @@ func (c *call) noteCode(shop string) error {
 	return err
 }
 
-// showRackbeat prints what to enter at Rackbeat, if that may have changed: the events depend on
-// the figure.
-func (cmd setCmd) showRackbeat(c *call, cfg config.Config, s *store.Store) error {
-	if cmd.StockSource == "" && cmd.Figure == "" {
-		return nil
+// noteLang tells how to get the instructions in the owner's other language.
+func (c *call) noteLang(shop store.Shop) error {
+	other, name := lang.English, "English"
+	if shop.Lang == lang.English {
+		other, name = lang.Danish, "Danish"
 	}
+	_, err := fmt.Fprintf(c.Stderr, "Note: `lagerd shops instructions %s --lang %s` prints it in %s\n", shop.Shop, other, name)
+	return err
+}
+
+// showRackbeat prints what to enter at Rackbeat, if that may have changed, or if the shop's stock can
+// be read there from now on: the events depend on the figure.
+func (cmd setCmd) showRackbeat(c *call, cfg config.Config, s *store.Store, before store.Shop) error {
 	shop, err := s.Shop(c.ctx, cmd.Shop)
 	if err != nil || shop.StockSource != store.SourceRackbeat {
 		return err
 	}
+	if cmd.StockSource == "" && cmd.Figure == "" && (before.ReadsRackbeat() || !shop.ReadsRackbeat()) {
+		return nil
+	}
 	i := instructions{shop: shop, cfg: cfg}
 	_, err = io.WriteString(c.Stdout, strings.Join([]string{i.atRackbeat(), i.aboutCode()}, "\n"))
-	return errors.Join(err, c.noteCode(cmd.Shop), c.warnOfURL(cfg))
+	return errors.Join(err, c.noteCode(cmd.Shop), c.noteLang(shop), c.warnOfURL(cfg))
 }
 
 // instructions are what a shop's owner is sent, in the owner's language: what to enter at
@@ -227,7 +237,7 @@ func (i instructions) atRackbeat() string {
 		fmt.Fprintf(&fields, "  %-13s %s\n", rackbeatEvent.In(l), e)
 	}
 	fmt.Fprintf(&fields, "  %-13s %s\n", "URL:", address)
-	commands := fmt.Sprintf(rackbeatCommands, strings.Join(events, " "), strings.ReplaceAll(address, "'", "%27"), i.cfg.Rackbeat.URL)
+	commands := fmt.Sprintf(rackbeatCommands, strings.Join(events, " "), strings.ReplaceAll(address, "'", "%27"), strings.TrimRight(i.cfg.Rackbeat.URL, "/"))
 	return fmt.Sprintf(rackbeatText.In(l), fields.String(), commands, i.shop.Shop)
 }
 
@@ -268,6 +278,6 @@ const rackbeatCommands = `  umask 077
   sed 's/^/Authorization: Bearer /' rackbeat-key >rackbeat-header
   for event in %s; do
     printf '{"event":"%%s","url":"%%s","is_active":true}' "$event" '%s' |
-      curl -sS --fail-with-body -H @rackbeat-header -H 'Content-Type: application/json' --data-binary @- %swebhooks
+      curl -sS --fail-with-body -H @rackbeat-header -H 'Content-Type: application/json' --data-binary @- %s/webhooks
   done
 `

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"lagerd/budget"
+	"lagerd/config"
 	"lagerd/rackbeat"
 	rackbeatsource "lagerd/source/rackbeat"
 	"lagerd/store"
@@ -17,12 +19,13 @@ import (
 )
 
 type placesCmd struct {
-	Shop string `arg:"" help:"The shop."`
-	JSON bool   `help:"As JSON."`
+	Shop            string `arg:"" help:"The shop."`
+	RackbeatKeyFile string `help:"File with the key of a Rackbeat account, to see its places before the shop is moved there; '-' for standard input. Default: the key that is stored." placeholder:"FILE"`
+	JSON            bool   `help:"As JSON."`
 }
 
 func (placesCmd) Help() string {
-	return "Read-only. Reads the places of the shop's Rackbeat account there. What is in a place counts in those around it too, so none that is inside a chosen one can be chosen."
+	return "Read-only. Reads the places of the shop's Rackbeat account there, or of the account of another key, which is not stored. What is in a place counts in those around it too, so none that is inside a chosen one can be chosen."
 }
 
 func (cmd placesCmd) Run(c *call) error {
@@ -35,14 +38,7 @@ func (cmd placesCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !shop.ReadsRackbeat() {
-		return fmt.Errorf("the stock of %[1]s is not read from Rackbeat: `lagerd shops set %[1]s --stock-source rackbeat --rackbeat-key-file FILE`", cmd.Shop)
-	}
-	progress, err := s.Progress(c.ctx, cmd.Shop)
-	if err != nil {
-		return err
-	}
-	at, err := openRackbeat(cfg, s, shop, progress)
+	at, err := cmd.account(c, cfg, s, shop)
 	if err != nil {
 		return err
 	}
@@ -53,18 +49,51 @@ func (cmd placesCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, number := range shop.ChosenPlaces() {
+	chosen := shop.ChosenPlaces()
+	if cmd.RackbeatKeyFile != "" {
+		chosen = nil // it may be another account's
+	}
+	for _, number := range chosen {
 		if !slices.ContainsFunc(all, func(p rackbeat.Place) bool { return p.Number == number }) {
 			fmt.Fprintf(c.Stderr, "Warning: place %s is chosen, and Rackbeat does not list it\n", number)
 		}
 	}
-	list := nested(all, shop.ChosenPlaces())
+	list := nested(all, chosen)
 	if cmd.JSON {
 		e := json.NewEncoder(c.Stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(list)
 	}
 	return writePlaces(c.Stdout, list, c.columns)
+}
+
+// account opens the account of the key that is given or, if none is, of the shop's.
+func (cmd placesCmd) account(c *call, cfg config.Config, s *store.Store, shop store.Shop) (rackbeatAccount, error) {
+	if cmd.RackbeatKeyFile == "" && !shop.ReadsRackbeat() {
+		return rackbeatAccount{}, fmt.Errorf("the stock of %[1]s is not read from Rackbeat: name the file with its account's key, `lagerd shops places %[1]s --rackbeat-key-file FILE`", cmd.Shop)
+	}
+	if cmd.RackbeatKeyFile == "" {
+		progress, err := s.Progress(c.ctx, cmd.Shop)
+		if err != nil {
+			return rackbeatAccount{}, err
+		}
+		return openRackbeat(cfg, s, shop, progress)
+	}
+	key, err := c.readRackbeatKey(cfg, cmd.RackbeatKeyFile)
+	if err != nil {
+		return rackbeatAccount{}, err
+	}
+	asked, err := newAskingRackbeat(cfg, s)
+	if err != nil {
+		return rackbeatAccount{}, err
+	}
+	at := asked.open(key, store.Progress{})
+	self, err := at.self(c.ctx)
+	if err != nil {
+		return rackbeatAccount{}, errors.Join(err, asked.close(c.ctx))
+	}
+	_, err = fmt.Fprintf(c.Stderr, "Rackbeat says: %s\n", accountName(self))
+	return at, err
 }
 
 // places reads the places of the account. An error says what to do.

@@ -53,7 +53,16 @@ func (f rackbeatFiles) read(c *call, keys *secret.Keys, cfg config.Config, shop 
 	if f.RackbeatKeyFile == "" {
 		return "", nil
 	}
-	raw, err := c.readSecret("", f.RackbeatKeyFile)
+	if key, err = c.readRackbeatKey(cfg, f.RackbeatKeyFile); err != nil {
+		return "", err
+	}
+	shop.RackbeatKey, err = keys.Seal(secret.RackbeatKey, shop.Shop, key)
+	return key, err
+}
+
+// readRackbeatKey returns the key in a file that --rackbeat-key-file names.
+func (c *call) readRackbeatKey(cfg config.Config, file string) (key string, err error) {
+	raw, err := c.readSecret("", file)
 	if err == nil {
 		key, err = secret.Key(raw)
 	}
@@ -63,8 +72,7 @@ func (f rackbeatFiles) read(c *call, keys *secret.Keys, cfg config.Config, shop 
 	if err != nil {
 		return "", fmt.Errorf("--rackbeat-key-file: %w", err)
 	}
-	shop.RackbeatKey, err = keys.Seal(secret.RackbeatKey, shop.Shop, key)
-	return key, err
+	return key, nil
 }
 
 // mostWebhookTokens is how many tokens of webhooks a shop may have: Rackbeat gives each webhook

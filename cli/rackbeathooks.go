@@ -14,7 +14,7 @@ import (
 )
 
 // hookCheck judges the webhooks that are set up at a shop's Rackbeat account. What it says names
-// hosts, events and shops of this database alone: a URL may hold a code.
+// hosts, events, plugins and shops of this database alone: a URL may hold a code.
 type hookCheck struct {
 	shop   store.Shop
 	public *url.URL           // that Rackbeat is to call
@@ -66,13 +66,13 @@ func (h hookCheck) warnings(list []rackbeat.Webhook) []string {
 			mine[w.Event] = append(mine[w.Event], w)
 		case isOff(w):
 		case !readable:
-			foreign = append(foreign, "an address that cannot be read")
+			foreign = append(foreign, "an address that cannot be read"+byPlugin(w))
 		case here:
 			names = append(names, h.otherName(u.shop)...)
 		case lagerds:
 			elsewhere = append(elsewhere, status.Origin(u.URL))
 		default:
-			foreign = append(foreign, u.Hostname())
+			foreign = append(foreign, u.Hostname()+byPlugin(w))
 		}
 	}
 	said := h.own(mine)
@@ -86,6 +86,16 @@ func (h hookCheck) warnings(list []rackbeat.Webhook) []string {
 		said = append(said, fmt.Sprintf("Rackbeat also calls %s: if something there writes the shop's stock, the shop has two writers: switch Rackbeat's own link to the shop off", someOf(foreign)))
 	}
 	return said
+}
+
+// byPlugin names the plugin that a webhook belongs to, "" if none is known: that is the link to switch
+// off.
+func byPlugin(w rackbeat.Webhook) string {
+	if w.Plugin == "" {
+		return ""
+	}
+	const longest = 40
+	return fmt.Sprintf(" (plugin %q)", plan.Clip(w.Plugin, longest))
 }
 
 // own returns what may be wrong with the shop's own webhooks, by event.

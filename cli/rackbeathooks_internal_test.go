@@ -27,6 +27,10 @@ func event(name string) func(*rackbeat.Webhook) {
 	return func(w *rackbeat.Webhook) { w.Event = name }
 }
 
+func plugin(name string) func(*rackbeat.Webhook) {
+	return func(w *rackbeat.Webhook) { w.Plugin = name }
+}
+
 func off(w *rackbeat.Webhook) { w.Active = new(bool) }
 
 func TestHookWarnings(t *testing.T) {
@@ -66,6 +70,8 @@ func TestHookWarnings(t *testing.T) {
 		{"another type", []rackbeat.Webhook{hook(1, strings.Replace(at, "rackbeatStock", "stockUpdate", 1))}, "", []string{none, "webhooks at Rackbeat call this lagerd, and not with type=rackbeatStock&username=shop1234 but for another type"}},
 		{"a second writer", []rackbeat.Webhook{hook(1, at), hook(2, "https://user:THECODE@shopify.example.com/hooks/THECODE?token=THECODE"), hook(3, "https://shopify.example.com/x"), hook(4, "%THECODE"), hook(5, "https://off.example.com", off)}, "",
 			[]string{"Rackbeat also calls an address that cannot be read, shopify.example.com: if something there writes the shop's stock, the shop has two writers: switch Rackbeat's own link to the shop off"}},
+		{"links of plugins", []rackbeat.Webhook{hook(1, at, plugin("mine")), hook(2, "https://shopify.example.com/x", plugin("shop\nlink "+strings.Repeat("x", 60))), hook(3, "%THECODE", plugin("woo"))}, "",
+			[]string{`Rackbeat also calls an address that cannot be read (plugin "woo"), shopify.example.com (plugin "shop\nlink xxxxxxx`}},
 		{"many", []rackbeat.Webhook{hook(1, at), hook(2, "https://a.dk"), hook(3, "https://b.dk"), hook(4, "https://c.dk"), hook(5, "https://d.dk"), hook(6, "https://e.dk"), hook(7, "https://f.dk")}, "",
 			[]string{"Rackbeat also calls a.dk, b.dk, c.dk, d.dk, e.dk and 1 more: "}},
 	} {

@@ -78,7 +78,7 @@ func (cmd setCmd) Run(c *call) error {
 		}
 		fmt.Fprintf(c.Stdout, "%s is agreement %d from now on.\n", cmd.Shop, accepted)
 	}
-	return errors.Join(noteKey(c, cfg, s, sealed), cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s), c.askTick(s, cfg, cmd.Shop))
+	return errors.Join(noteKey(c, cfg, s, sealed), cmd.tell(c, s, before, accepted), stock.show(c), cmd.showRackbeat(c, cfg, s, before), c.askTick(s, cfg, cmd.Shop))
 }
 
 // noteKey stores the master key's check value if a token was sealed: it may be the first that this

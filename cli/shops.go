@@ -266,7 +266,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 	}
 	noted := saveKeyCheck(c.ctx, s, keys, cmd.Shop)
 	fmt.Fprintf(c.Stdout, "%s is added.\n\n", cmd.Shop)
-	return errors.Join(instructions{shop: shop, code: code, cfg: cfg}.write(c.Stdout), c.warnOfURL(cfg), c.noteKey(shop), noReader(c, s, cmd.Shop), noted)
+	return errors.Join(instructions{shop: shop, code: code, cfg: cfg}.write(c.Stdout), c.noteLang(shop), c.warnOfURL(cfg), c.noteKey(shop), noReader(c, s, cmd.Shop), noted)
 }
 
 // noReader tells that no account sees a new shop yet.

@@ -43,6 +43,7 @@ var titles = map[status.NeedReason]string{
 	status.NeedReason(plan.HeldAgreementChanged): "held: the token is for another agreement",
 	status.NeedReason(plan.HeldAccountChanged):   "held: the key is for another account",
 	status.NeedReason(plan.HeldTokenUnreadable):  "held: the token cannot be decrypted",
+	status.NeedReason(plan.HeldPlacesChanged):    "held: the chosen places are no longer there",
 	status.NeedReason(plan.HeldNoInventory):      "held: there are no stock figures",
 	status.NeedReason(plan.HeldUnreadable):       "held: no item can be read",
 	status.NeedReason(plan.HeldLosses):           "held: losses are held back",

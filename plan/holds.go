@@ -33,6 +33,7 @@ const (
 	HeldAgreementChanged Reason = "agreement_changed" // the token answers for another agreement
 	HeldAccountChanged   Reason = "account_changed"   // stock: the key answers for another account of the stock's own source
 	HeldTokenUnreadable  Reason = "token_unreadable"  // the stored token or key cannot be decrypted with lagerd's key
+	HeldPlacesChanged    Reason = "places_changed"    // stock: the warehouse no longer has the places that the shop chose, or has one inside another
 	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
 	HeldUnreadable       Reason = "unreadable"        // stock: no item of a listing can be understood
 	HeldLosses           Reason = "losses"            // stock: one reconciliation would take away too much, or several within a window
@@ -40,7 +41,7 @@ const (
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldAccountChanged, HeldTokenUnreadable, HeldNoInventory, HeldUnreadable, HeldLosses}
+	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldAccountChanged, HeldTokenUnreadable, HeldPlacesChanged, HeldNoInventory, HeldUnreadable, HeldLosses}
 }
 
 // Hold says that lagerd itself stopped a shop or a part of it.
@@ -69,6 +70,18 @@ func (h Holds) Of(scope Scope) (hold Hold, ok bool) {
 func (h Holds) Any(scopes ...Scope) bool {
 	return slices.ContainsFunc(h, func(hold Hold) bool { return slices.Contains(scopes, hold.Scope) })
 }
+
+// RefusedAs returns why a part is held whose reads are refused with an error of the class.
+func RefusedAs(class Class) Reason {
+	if class == ClassChoice {
+		return HeldPlacesChanged
+	}
+	return HeldForbidden
+}
+
+// OfRefusal reports whether the reason is that a part's reads are refused: it is tried now and then
+// with a few numbers.
+func (r Reason) OfRefusal() bool { return r == HeldForbidden || r == HeldPlacesChanged }
 
 // OfIdentity reports whether the reason says whose token or key it is, or that it does not work:
 // nothing is read with it.
@@ -190,6 +203,7 @@ func ReadOf(part Scope) Seen {
 //	stock: token_unreadable               any answer of it: the key has been decrypted
 //	stock: account_changed                it answers for the shop's account
 //	part: forbidden                       a read of that part is answered
+//	stock: places_changed                 a read of items is answered, which takes places that can be chosen
 //	stock: no_inventory                   a listing with figures
 //	stock: unreadable                     an item that can be understood
 //	stock: losses                         a complete listing that does not take too much away, an approval
@@ -210,7 +224,7 @@ func (s Seen) ends(h Hold) bool {
 		return self
 	case HeldAgreementChanged:
 		return s == SeenSelf
-	case HeldAccountChanged, HeldNoInventory, HeldUnreadable, HeldLosses: // of stock
+	case HeldAccountChanged, HeldPlacesChanged, HeldNoInventory, HeldUnreadable, HeldLosses: // of stock
 	}
 	return false
 }
@@ -223,7 +237,7 @@ func (s Seen) endsStock(reason Reason) bool {
 		return s == SeenAccount || s == SeenOtherAccount || s == SeenAccountRefused
 	case HeldAccountChanged:
 		return s == SeenAccount
-	case HeldForbidden:
+	case HeldForbidden, HeldPlacesChanged:
 		return s == SeenStockRead
 	case HeldNoInventory:
 		return s == SeenFigures

@@ -1,7 +1,10 @@
 package plan_test
 
 import (
+	"maps"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +23,7 @@ var everyHold = []plan.Hold{
 	hold(plan.ScopeStock, plan.HeldUnreadable),
 	hold(plan.ScopeInvoices, plan.HeldTokenRefused), hold(plan.ScopeInvoices, plan.HeldAgreementChanged), hold(plan.ScopeInvoices, plan.HeldTokenUnreadable),
 	hold(plan.ScopeStock, plan.HeldTokenRefused), hold(plan.ScopeStock, plan.HeldAccountChanged), hold(plan.ScopeStock, plan.HeldTokenUnreadable),
+	hold(plan.ScopeStock, plan.HeldPlacesChanged),
 }
 
 // TestHoldsEnd: each hold ends by its own condition and by no other.
@@ -39,7 +43,7 @@ func TestHoldsEnd(t *testing.T) {
 		plan.SeenAccount:        of(13, 14, 15),
 		plan.SeenOtherAccount:   of(13, 15),
 		plan.SeenAccountRefused: of(15),
-		plan.SeenStockRead:      of(4),
+		plan.SeenStockRead:      of(4, 16),
 		plan.SeenFigures:        of(5),
 		plan.SeenFewLosses:      of(6),
 		plan.SeenApproval:       of(6),
@@ -65,6 +69,45 @@ func TestHoldsEnd(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%q ends %v, expected %v", seen, got, want)
+		}
+	}
+}
+
+// TestHoldsAreDocumented: each kind of hold has a row in the table of a shop's states, and each row is
+// of one.
+func TestHoldsAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/operators.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## A shop's states\n")
+	_, table, _ := strings.Cut(section, "| scope | reason |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	documented := map[string]bool{}
+	for _, line := range strings.Split(table, "\n")[2:] {
+		cells := strings.Split(line, "|")
+		for scope := range strings.SplitSeq(cells[1], ",") {
+			for reason := range strings.SplitSeq(cells[2], ",") {
+				documented[strings.TrimSpace(scope)+" "+strings.Trim(reason, " `")] = true
+			}
+		}
+	}
+	held := map[plan.Reason]bool{}
+	for _, h := range everyHold {
+		held[h.Reason] = true
+		kind := string(h.Scope) + " " + string(h.Reason)
+		if !documented[kind] {
+			t.Errorf("%s has no row in docs/operators.md", kind)
+		}
+		delete(documented, kind)
+	}
+	if len(documented) > 0 {
+		t.Errorf("docs/operators.md has rows of %v", slices.Sorted(maps.Keys(documented)))
+	}
+	for _, reason := range plan.Reasons() {
+		if !held[reason] {
+			t.Errorf("%s is not among the holds of these tests", reason)
 		}
 	}
 }

@@ -9,15 +9,15 @@ type HintReason string
 // The reasons of hints. A hint without one is waiting to be read, or was answered by what a
 // read stored.
 const (
-	HintUnknown     HintReason = "unknown"      // e-conomic has no such number
-	HintGone        HintReason = "gone"         // e-conomic no longer has it
+	HintUnknown     HintReason = "unknown"      // there is no such number
+	HintGone        HintReason = "gone"         // it no longer exists
 	HintNoNumber    HintReason = "no_number"    // of an invoice, and not a number
 	HintUnconfirmed HintReason = "unconfirmed"  // a read shows less than is stored: a second one decides
 	HintHeldBack    HintReason = "held_back"    // with the shop's other losses
 	HintPartHeld    HintReason = "part_held"    // its part is held
 	HintNoInventory HintReason = "no_inventory" // no item of the agreement carries a figure
 	HintFailed      HintReason = "failed"       // it could not be read or understood
-	HintForbidden   HintReason = "forbidden"    // e-conomic refused the read
+	HintForbidden   HintReason = "forbidden"    // the read was refused
 	HintStockOff    HintReason = "stock_off"    // stock is off for the shop
 	HintRackbeat    HintReason = "rackbeat"     // the shop's stock is kept in Rackbeat
 	HintInvoicesOff HintReason = "invoices_off" // invoices are off for the shop
@@ -40,13 +40,13 @@ func (r HintReason) Note(kind Kind, detail string) string { //nolint:gocyclo // 
 		if kind == KindInvoice {
 			return "e-conomic has no booked invoice with this number"
 		}
-		return "e-conomic has no item with this number"
+		return "there is no item with this number"
 	case HintGone:
-		return "e-conomic no longer has this item"
+		return "this item no longer exists"
 	case HintNoNumber:
 		return "not an invoice number: expected a whole number from 1"
 	case HintUnconfirmed:
-		return "e-conomic shows less than is stored: a second read must confirm it"
+		return "a read showed less than is stored: a second one must confirm it"
 	case HintHeldBack:
 		if detail == "" {
 			return "held back with the shop's other losses: see `lagerd diff`"

@@ -17,11 +17,11 @@ func TestHintReasonsAreTold(t *testing.T) {
 		want   string
 	}{
 		{"", plan.KindStock, "", ""},
-		{plan.HintUnknown, plan.KindStock, "", "e-conomic has no item with this number"},
+		{plan.HintUnknown, plan.KindStock, "", "there is no item with this number"},
 		{plan.HintUnknown, plan.KindInvoice, "", "e-conomic has no booked invoice with this number"},
-		{plan.HintGone, plan.KindStock, "", "e-conomic no longer has this item"},
+		{plan.HintGone, plan.KindStock, "", "this item no longer exists"},
 		{plan.HintNoNumber, plan.KindInvoice, "", "not an invoice number: expected a whole number from 1"},
-		{plan.HintUnconfirmed, plan.KindStock, "", "e-conomic shows less than is stored: a second read must confirm it"},
+		{plan.HintUnconfirmed, plan.KindStock, "", "a read showed less than is stored: a second one must confirm it"},
 		{plan.HintHeldBack, plan.KindStock, "", "held back with the shop's other losses: see `lagerd diff`"},
 		{plan.HintHeldBack, plan.KindStock, "the stock of 9 of 10 items", "the stock of 9 of 10 items"},
 		{plan.HintPartHeld, plan.KindStock, "stock: forbidden", "waits, as stock: forbidden"},

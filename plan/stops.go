@@ -12,6 +12,7 @@ const (
 	ClassSilent      Class = "silent"      // no answer that the pass would wait for: it may come yet
 	ClassBusy        Class = "busy"        // the source takes no more reads for a while (429)
 	ClassPart        Class = "part"        // the token may not read this (403)
+	ClassChoice      Class = "choice"      // the shop's own choice of places cannot be read, whichever number is asked for
 	ClassShop        Class = "shop"        // the token is refused (401)
 	ClassDay         Class = "day"         // the shop's own budget has no call left, for the day or for now
 )
@@ -58,7 +59,7 @@ const (
 	StopNumber  Stop = "number"   // the other numbers are still read
 	StopReads   Stop = "reads"    // the part reads no more in this pass
 	StopDay     Stop = "day"      // likewise, but it is no failure: the budget says when to continue
-	StopPart    Stop = "part"     // it is held as forbidden; the other parts continue
+	StopPart    Stop = "part"     // it is held; the other parts continue
 	StopPass    Stop = "pass"     // the rest of the pass; the next one starts with the part after this one
 	StopShop    Stop = "shop"     // the rest of the pass
 	StopToAsk   Stop = "ask self" // /self decides
@@ -96,6 +97,7 @@ const (
 //	silent       any                pass, resume*      pass, due       pass, due         pass, due
 //	busy         any                pass, resume*      pass, due       pass, due         pass, later
 //	part         any                part, restart      nothing, alone  nothing, alone    number, later; part, later from the third in a row on
+//	choice       any                part, restart      part, due        part, due         part, due
 //	shop         not asked yet      ask self, restart  ask self, due   ask self, due     ask self, due
 //	shop         refused, unknown   shop, restart      shop, due       shop, due         shop, due
 //	shop         well               as part
@@ -116,6 +118,9 @@ func Stops(f Failure) (Stop, Again) {
 		case SelfWell:
 		}
 		f.Class = ClassPart
+	}
+	if f.Class == ClassChoice {
+		return StopPart, left
 	}
 	switch f.Read {
 	case ReadListing:
@@ -141,7 +146,7 @@ func (f Failure) ofListing() (Stop, Again) {
 		return StopDay, AgainResume
 	case ClassPart:
 		return StopPart, AgainRestart
-	case ClassNone, ClassNumber, ClassShop:
+	case ClassNone, ClassNumber, ClassChoice, ClassShop:
 	}
 	return StopReads, AgainRestart
 }
@@ -160,7 +165,7 @@ func (f Failure) ofSeveral() (Stop, Again) {
 		return StopPass, AgainDue
 	case ClassDay:
 		return StopDay, AgainDue
-	case ClassNone, ClassNumber, ClassShop:
+	case ClassNone, ClassNumber, ClassChoice, ClassShop:
 	}
 	return StopReads, AgainDue
 }
@@ -184,7 +189,7 @@ func (f Failure) ofNumber() (Stop, Again) {
 		return StopNumber, AgainLater
 	case ClassDay:
 		return StopDay, AgainDue
-	case ClassNone, ClassShop:
+	case ClassNone, ClassChoice, ClassShop:
 	}
 	return StopReads, AgainDue
 }

@@ -20,6 +20,7 @@ func TestStops(t *testing.T) {
 		silent       any               pass/resume    pass/due       pass/due       pass/due      pass/due
 		busy         any               pass/resume    pass/due       pass/due       pass/later    pass/later
 		part         any               part/restart   nothing/alone  nothing/alone  number/later  part/later
+		choice       any               part/restart   part/due       part/due       part/due      part/due
 		shop         unasked           ask/restart    ask/due        ask/due        ask/due       ask/due
 		shop         refused,unknown   shop/restart   shop/due       shop/due       shop/due      shop/due
 		shop         well              part/restart   nothing/alone  nothing/alone  number/later  part/later

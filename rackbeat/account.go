@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"lagerd/budget"
@@ -76,8 +77,9 @@ func pageQuery(number int) url.Values {
 
 // Item returns the item with exactly this number. friendly is its URL-friendly number from an
 // earlier answer, which is needed if NeedsFriendly(number); "": not known. The error is
-// KindNotFound if the item does not exist or is deleted, KindMalformed if Rackbeat answers with
-// another item, and KindBadRequest if it cannot be asked for.
+// KindNotFound if the item does not exist or is deleted, and KindBadRequest if it cannot be asked for.
+// It is KindMalformed if Rackbeat answers with another number: with an *OtherItemError, unless it is
+// this one without leading zeros. A number sent as an integer has none, so that may be the item.
 func (a *Account) Item(ctx context.Context, p budget.Priority, number, friendly string) (Read[Item], error) {
 	c := call{endpoint: "item", op: fmt.Sprintf("read item %q", rest.OneLine(number, 64)), single: true}
 	at, err := segment(number, friendly)
@@ -95,6 +97,9 @@ func (a *Account) Item(ctx context.Context, p budget.Priority, number, friendly 
 		switch {
 		case is != number:
 			err = &rest.FieldError{Path: "item.number", Want: fmt.Sprintf("%.64q", number), Got: fmt.Sprintf("%.64q", is)}
+			if strings.TrimLeft(number, "0") != is {
+				err = &OtherItemError{err}
+			}
 		case item.Deleted:
 			err = &Error{Kind: KindNotFound, Message: "its deleted_at is set"}
 		default:
@@ -126,16 +131,29 @@ func (a *Account) ItemPlaces(ctx context.Context, p budget.Priority, number, fri
 	return Read[[]PlaceStock]{Value: places, Began: got.began, ServerDate: got.serverDate}, err
 }
 
-// StockByPlace returns a page of the report of stock by place; size is ReportSize of the number of
-// places.
-func (a *Account) StockByPlace(ctx context.Context, p budget.Priority, number, size int) (Page[StockByPlace], error) {
-	query := pageQuery(number)
-	query.Set("limit", strconv.Itoa(size))
+// ReportQuery selects a page of the report of stock by place.
+type ReportQuery struct {
+	Page int // from 1
+	Size int // items on a page: ReportSize of the number of places
+
+	// Unordered leaves the order of the items to Rackbeat. Default: by number, as lists of items
+	// can be ordered. Whether the report can is not known.
+	Unordered bool
+}
+
+// StockByPlace returns a page of the report of stock by place.
+func (a *Account) StockByPlace(ctx context.Context, p budget.Priority, q ReportQuery) (Page[StockByPlace], error) {
+	query := pageQuery(q.Page)
+	query.Set("limit", strconv.Itoa(q.Size))
 	query.Set("show_all_locations", "true")
 	query.Set("fields", "number,name,stock_quantity,barcode,locations(*)") // as another client asks for it
-	c := call{endpoint: "report", op: fmt.Sprintf("read the stock by place, page %d", number), path: "/reports/checking?" + query.Encode()}
+	if !q.Unordered {
+		query.Set("order_by", "number")
+		query.Set("order_direction", "ASC")
+	}
+	c := call{endpoint: "report", op: fmt.Sprintf("read the stock by place, page %d", q.Page), path: "/reports/checking?" + query.Encode()}
 	var count placesRead
-	return page(ctx, a, p, c, number, listOf[StockByPlace]{key: "items", entry: count.stockByPlace, named: stockNamed, paged: true})
+	return page(ctx, a, p, c, q.Page, listOf[StockByPlace]{key: "items", entry: count.stockByPlace, named: stockNamed, paged: true})
 }
 
 // mostPages is how many pages of places or webhooks are read: more than anybody has.
@@ -161,7 +179,11 @@ func (a *Account) Places(ctx context.Context, p budget.Priority) ([]Place, error
 
 // Webhooks returns all webhooks that are set up.
 func (a *Account) Webhooks(ctx context.Context, p budget.Priority) ([]Webhook, error) {
-	return all(ctx, a, p, call{endpoint: "webhooks", op: "list the webhooks", path: "/webhooks"}, listOf[Webhook]{key: "webhooks", entry: readWebhook})
+	list, err := all(ctx, a, p, call{endpoint: "webhooks", op: "list the webhooks", path: "/webhooks"}, listOf[Webhook]{key: "webhooks", entry: readWebhook})
+	for i := range list {
+		list[i].Plugin = a.secrets.In(list[i].Plugin)
+	}
+	return list, err
 }
 
 // all reads all pages of a listing. An entry that is unreadable is an error.

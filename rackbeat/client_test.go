@@ -141,7 +141,14 @@ func TestAddresses(t *testing.T) {
 		},
 		"/api/items/A_1%25":                          func(b *bench) error { _, err := b.Item(ctx, hint, "A/1", "A_1%"); return err },
 		"/api/items/A_1/locations?limit=1000&page=1": func(b *bench) error { _, err := b.ItemPlaces(ctx, hint, "A/1", "A_1"); return err },
-		"/api/reports/checking?fields=number%2Cname%2Cstock_quantity%2Cbarcode%2Clocations%28%2A%29&limit=990&page=3&show_all_locations=true": func(b *bench) error { _, err := b.StockByPlace(ctx, hint, 3, rackbeat.ReportSize(101)); return err },
+		"/api/reports/checking?fields=number%2Cname%2Cstock_quantity%2Cbarcode%2Clocations%28%2A%29&limit=990&order_by=number&order_direction=ASC&page=3&show_all_locations=true": func(b *bench) error {
+			_, err := b.StockByPlace(ctx, hint, rackbeat.ReportQuery{Page: 3, Size: rackbeat.ReportSize(101)})
+			return err
+		},
+		"/api/reports/checking?fields=number%2Cname%2Cstock_quantity%2Cbarcode%2Clocations%28%2A%29&limit=1000&page=3&show_all_locations=true": func(b *bench) error {
+			_, err := b.StockByPlace(ctx, hint, rackbeat.ReportQuery{Page: 3, Size: rackbeat.ReportSize(1), Unordered: true})
+			return err
+		},
 		"/api/locations?limit=1000&page=1": func(b *bench) error { _, err := b.Places(ctx, hint); return err },
 		"/api/webhooks?limit=1000&page=1":  func(b *bench) error { _, err := b.Webhooks(ctx, hint); return err },
 	} {
@@ -184,32 +191,39 @@ func TestNumbersNotAskedFor(t *testing.T) {
 	}
 }
 
-// TestAnotherItem: the answer must be of exactly the number that was asked for.
+// TestAnotherItem: the answer must be of exactly the number that was asked for. Another item is told
+// apart from what may be the same one, as an integer without its zeros.
 func TestAnotherItem(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		asked, answered string
 		kind            rackbeat.Kind
+		other           bool
 	}{
-		"the same":         {"ABC", `"ABC"`, ""},
-		"an integer":       {"1021", `1021`, ""},
-		"a lost zero":      {"0042", `42`, rackbeat.KindMalformed},
-		"a kept zero":      {"0042", `"0042"`, ""},
-		"a long integer":   {"9007199254740993", `9007199254740993`, ""},
-		"another case":     {"abc", `"ABC"`, rackbeat.KindMalformed},
-		"another number":   {"abc", `"DEF"`, rackbeat.KindMalformed},
-		"a space more":     {"abc", `"abc "`, rackbeat.KindMalformed},
-		"a fraction":       {"7", `7.0`, rackbeat.KindMalformed},
-		"an exponent":      {"100", `1e2`, rackbeat.KindMalformed},
-		"a deleted one":    {"abc", `"abc","deleted_at":"2026-03-02 07:11:09"`, rackbeat.KindNotFound},
-		"deleted, another": {"abc", `"abd","deleted_at":"2026-03-02 07:11:09"`, rackbeat.KindMalformed},
-		"not deleted":      {"abc", `"abc","deleted_at":null`, ""},
-		"deleted somehow":  {"abc", `"abc","deleted_at":1`, rackbeat.KindMalformed},
+		"the same":         {"ABC", `"ABC"`, "", false},
+		"an integer":       {"1021", `1021`, "", false},
+		"a lost zero":      {"0042", `42`, rackbeat.KindMalformed, false},
+		"a lost zero, and": {"0042", `43`, rackbeat.KindMalformed, true},
+		"a zero more":      {"42", `"0042"`, rackbeat.KindMalformed, true},
+		"a kept zero":      {"0042", `"0042"`, "", false},
+		"a long integer":   {"9007199254740993", `9007199254740993`, "", false},
+		"another case":     {"abc", `"ABC"`, rackbeat.KindMalformed, true},
+		"another number":   {"abc", `"DEF"`, rackbeat.KindMalformed, true},
+		"a space more":     {"abc", `"abc "`, rackbeat.KindMalformed, true},
+		"a fraction":       {"7", `7.0`, rackbeat.KindMalformed, false},
+		"an exponent":      {"100", `1e2`, rackbeat.KindMalformed, false},
+		"a deleted one":    {"abc", `"abc","deleted_at":"2026-03-02 07:11:09"`, rackbeat.KindNotFound, false},
+		"deleted, another": {"abc", `"abd","deleted_at":"2026-03-02 07:11:09"`, rackbeat.KindMalformed, true},
+		"not deleted":      {"abc", `"abc","deleted_at":null`, "", false},
+		"deleted somehow":  {"abc", `"abc","deleted_at":1`, rackbeat.KindMalformed, false},
 	} {
 		b := setup(t, says(200, `{"item":{"number":`+test.answered+`,"stock_quantity":1}}`))
 		read, err := b.Item(t.Context(), hint, test.asked, "")
 		if rackbeat.KindOf(err) != test.kind || read.Began.IsZero() || (err == nil) != (read.Value.Number == test.asked) {
 			t.Errorf("%s: got %+v, %v", name, read, err)
+		}
+		if _, other := errors.AsType[*rackbeat.OtherItemError](err); other != test.other {
+			t.Errorf("%s: another item: %t: %v", name, other, err)
 		}
 	}
 }
@@ -466,7 +480,7 @@ func keyIsInNoError(t *testing.T, sent string) {
 					add(u.Err)
 				}
 			}
-			report, err := a().StockByPlace(ctx, hint, 1, 1000)
+			report, err := a().StockByPlace(ctx, hint, rackbeat.ReportQuery{Page: 1, Size: 1000})
 			add(err)
 			for _, item := range report.Items {
 				texts = append(texts, item.Number)

@@ -69,6 +69,16 @@ type Error struct {
 	Err        error
 }
 
+// OtherItemError says that Rackbeat answered the read of an item with another one: it looks numbers
+// up without case, or the URL-friendly number has become another item's.
+type OtherItemError struct{ Err error }
+
+// Error returns what was expected, and what came.
+func (e *OtherItemError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of the field.
+func (e *OtherItemError) Unwrap() error { return e.Err }
+
 // Error returns everything, on one line.
 func (e *Error) Error() string {
 	var b strings.Builder

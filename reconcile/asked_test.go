@@ -41,7 +41,7 @@ invoice invoices dated 2026-11-01
 invoice PDF 4
 invoice PDF 7
 told: changed invoice 4 at 12:00:03, changed invoice 7 at 12:00:03, PDF of 8 bytes, PDF of 8 bytes
-warning: e-conomic's answer was not stored in part kind=invoice number= warning=4 that lagerd did not ask for, and does not store: e.g. invoice 1 of 2026-10-31
+warning: an answer was not stored in part kind=invoice number= warning=4 that lagerd did not ask for, and does not store: e.g. invoice 1 of 2026-10-31
 info: stored changes=2 missed_webhooks=0
 -> ticked, 2 changes
 invoice: 4 | W-4 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |

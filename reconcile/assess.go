@@ -16,7 +16,7 @@ import (
 // announced.
 func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error) {
 	var a plan.Assessment
-	p, err := stock.Items(ctx, source.PriorityPerson, source.ItemsQuery{}, "")
+	p, err := firstPage(ctx, stock)
 	if err != nil {
 		return a, err
 	}
@@ -43,4 +43,15 @@ func AssessPage(ctx context.Context, stock source.Stock) (plan.Assessment, error
 		err = fmt.Errorf("%s %w: its listing is cut short, so nothing can be concluded from it", stock.Can().Name, err)
 	}
 	return a, err
+}
+
+// firstPage reads the first page of a source's items to its end.
+func firstPage(ctx context.Context, stock source.Stock) (itemsPage, error) {
+	for link := source.Link(""); ; {
+		p, err := stock.Items(ctx, source.PriorityPerson, source.ItemsQuery{}, link)
+		if err != nil || !p.Unfinished {
+			return p, err
+		}
+		link = p.Next
+	}
 }

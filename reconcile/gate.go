@@ -23,9 +23,11 @@ type gate struct {
 
 func (g *gate) readBy() *identity { return g.by }
 
-// forbidden reports whether the source is known to refuse the part.
+// forbidden reports whether reads of the part are known to be refused: by the source, or since the
+// shop's choice of places cannot be read.
 func (g *gate) forbidden() bool {
-	return g.refusal != nil || g.progress.Holds.Has(g.scope, plan.HeldForbidden)
+	hold, _ := g.progress.Holds.Of(g.scope)
+	return g.refusal != nil || hold.Reason.OfRefusal()
 }
 
 // dueForTry reports whether the held part is due for a try: every HeldRetry, immediately when a
@@ -61,7 +63,7 @@ func (g *gate) readSucceeded(ctx context.Context, number string) error {
 	return g.endHolds(ctx, plan.ReadOf(g.scope))
 }
 
-// holdIfRefused holds the part if err says that its read was refused, and returns any other error. A part
+// holdIfRefused holds the part if err says that its reads are refused, and returns any other error. A part
 // held for another reason keeps that reason, and the refusal is kept in g.refusal.
 func (g *gate) holdIfRefused(ctx context.Context, err error) error {
 	refused, err := g.refused(ctx, err)
@@ -71,7 +73,7 @@ func (g *gate) holdIfRefused(ctx context.Context, err error) error {
 	return g.holdRefused(ctx, err)
 }
 
-// refused reports whether err says that the source refuses the part, and returns err as
+// refused reports whether err says that reads of the part are refused, and returns err as
 // classified by its identity.
 func (g *gate) refused(ctx context.Context, err error) (bool, error) {
 	err = g.by.classify(ctx, err)
@@ -81,15 +83,16 @@ func (g *gate) refused(ctx context.Context, err error) (bool, error) {
 
 // holdRefused holds the part for a refusal.
 func (g *gate) holdRefused(ctx context.Context, err error) error {
-	if hold, held := g.progress.Holds.Of(g.scope); held && hold.Reason != plan.HeldForbidden {
+	reason := plan.RefusedAs(source.ClassOf(err))
+	if hold, held := g.progress.Holds.Of(g.scope); held && hold.Reason != reason {
 		g.refusal = err
 		g.markTried()
 		return nil
 	}
-	return g.holdPart(ctx, plan.HeldForbidden, err.Error())
+	return g.holdPart(ctx, reason, err.Error())
 }
 
-// probe tries a part held as forbidden by reading some of its numbers, in their order; refused
+// probe tries a part whose reads are refused by reading some of its numbers, in their order; refused
 // reports those that were refused before. open reports that the rest may be read: the source
 // answered for one, or refused only numbers that it always refuses.
 func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N) error) (open bool, err error) {

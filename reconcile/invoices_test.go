@@ -251,7 +251,7 @@ tick invoices above 15 12-12
 invoice PDF 16
 told: bad item, bad item, changed invoice 16 at 12:00:07, PDF of 9 bytes
 warning: unreadable invoices error=its date invoices=2 kind=invoice number=18
-warning: e-conomic's answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
+warning: an answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
 info: stored cause=tick kind=invoice number=16 webhook=missed what=booked
 -> ticked, again, 1 changes
 hint: 11 | answered | webhook | 1 | 0 | 0 | 0 |  |  |
@@ -355,7 +355,7 @@ sweep invoices dated 2026-11-01
 sweep invoices dated 2026-11-01 from 2
 told: bad item, bad item
 warning: unreadable invoices error=its number invoices=1 kind=invoice number=
-warning: e-conomic's answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
+warning: an answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
 warning: unreadable invoices error=its number invoices=1 kind=invoice number=
 ->
 warning: invoice |  | 1 without a number that can be read: its number
@@ -432,8 +432,8 @@ hint: 1 | answered | operator | 1 | 0 | 0 | 0 |  |  |
 hint: 3 | answered | operator | 1 | 0 | 0 | 0 |  |  |
 hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
-hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
+hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
 invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 invoice: 3 | W-3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
 change: invoice | 3 | booked | operator | missed | 12:00:01
@@ -464,8 +464,8 @@ hint: 7 | open | webhook | 1 | 1 | 0 | 0 | 12:01:08 | unknown | e-conomic has no
 hint: 8 | open | operator | 1 | 0 | 1 | 0 | 12:00:20 | failed | its date
 hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
-hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
+hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
 invoice: 1 |  | tick | 11:00:00 | 1 | stored |  | 0 | 0 |
 invoice: 3 | W-3 | operator | 12:00:01 | 1 | stored |  | 0 | 0 |
 invoice: 4 | W-4 | webhook | 12:00:05 | 1 | stored |  | 0 | 0 |
@@ -498,8 +498,8 @@ hint: 7 | answered | webhook | 1 | 2 | 0 | 0 |  | unknown | e-conomic has no boo
 hint: 8 | open | operator | 1 | 0 | 3 | 0 | 12:06:56 | failed | its date
 hint: 99999999999999999999 | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
 hint: x | answered | operator | 1 | 0 | 0 | 0 |  | no_number | not an invoice number: expected a whole number from 1
-hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
-hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: a | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
+hint: b | answered | invoice | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
 == one cannot be read
 unknown invoice 20
 warning: read failed: postponed error=it is odd failures=1 kind=invoice number=20
@@ -781,7 +781,7 @@ invoice PDF 4
 invoice PDF 5
 told: bad item, changed invoice 4 at 12:00:05, changed invoice 5 at 12:00:05, PDF of 8 bytes, PDF of 8 bytes
 warning: unreadable invoices error=its number invoices=1 kind=invoice number=
-warning: e-conomic's answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
+warning: an answer was not stored in part kind=invoice number= warning=1 without a number that can be read: its number
 info: stored changes=2 missed_webhooks=0
 -> ticked, 2 changes
 window: 5 | no gaps

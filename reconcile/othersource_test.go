@@ -26,6 +26,7 @@ type shelf struct {
 	stock       []int // of the items "0", "1", …
 	asked       []string
 	paged       bool          // a pass reads one page
+	parts       int           // calls that a page takes before the one that shows it
 	pause       time.Duration // until another call may be made
 	pausesAfter int           // pages
 	failsAt     map[int]error // reads of pages
@@ -74,13 +75,18 @@ func (s *shelf) Items(_ context.Context, _ source.Priority, q source.ItemsQuery,
 	if !q.Since.IsZero() || len(q.Numbers) > 0 {
 		return source.Page[plan.Observation]{}, fmt.Errorf("the shelf is asked for %+v", q)
 	}
-	n := 0
-	_, _ = fmt.Sscan(string(link), &n)
+	n, part := 0, 0
+	_, _ = fmt.Sscanf(string(link), "%d.%d", &n, &part)
+	p := source.Page[plan.Observation]{Announced: len(s.stock), Began: time.Now()}
+	if part < s.parts {
+		s.asked = append(s.asked, fmt.Sprintf("page %d, part %d", n, part))
+		p.Unfinished, p.Next = true, source.Link(fmt.Sprintf("%d.%d", n, part+1))
+		return p, nil
+	}
 	s.asked = append(s.asked, fmt.Sprint("page ", n))
 	if err := s.failsAt[n]; err != nil {
 		return source.Page[plan.Observation]{}, err
 	}
-	p := source.Page[plan.Observation]{Announced: len(s.stock), Began: time.Now()}
 	for i := n * shelfPage; i < min((n+1)*shelfPage, len(s.stock)); i++ {
 		if s.odd[i] {
 			p.Unreadable = append(p.Unreadable, plan.Unreadable{Number: fmt.Sprint(i), Err: errOdd})
@@ -316,6 +322,61 @@ func TestListingPauses(t *testing.T) {
 		if asked != c.asked || (report.After > 0) != c.after || report.After > pause || report.Again || report.Listing != c.after {
 			t.Errorf("pass %d: asked for %q, %+v: expected %+v", n, asked, report, c)
 		}
+	}
+}
+
+// TestPageOfSeveralCalls: a page that takes several calls counts as one, whatever the passes in which
+// they are made; between any two of them a pass may end, and the shop's hints are read.
+func TestPageOfSeveralCalls(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Shop.InvoicesOn = false
+	s := &shelf{stock: []int{10, 11, 12, 13, 14}, parts: 2}
+	shop := s.shop(t, f, plan.FigureInStock)
+	const pause = time.Millisecond
+	pass := func(calls int, due reconcile.Due, want string, after bool) {
+		t.Helper()
+		s.asked, s.pause, s.pausesAfter = nil, pause, calls
+		time.Sleep(pause)
+		report, err := shop.RunOnce(t.Context(), due)
+		must(t, err)
+		if asked := strings.Join(s.asked, ", "); asked != want || (report.After > 0) != after || report.Again || report.Listing != after {
+			t.Errorf("asked for %q, %+v: expected %q, and to go on: %t", asked, report, want, after)
+		}
+	}
+	tick, work := reconcile.Due{Tick: true}, reconcile.Due{Work: true}
+	pass(100, tick, "page 0, part 0, page 0, part 1, page 0, page 1, part 0, page 1, part 1, page 1, page 2, part 0, page 2, part 1, page 2", false) // the first listing
+	for n := range s.stock {
+		s.stock[n] += 10
+	}
+	pass(1, tick, "page 0, part 0", true)
+	must(t, f.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: f.Shop.Shop, Kind: plan.KindStock, Number: "4", Cause: plan.CauseOperator, At: time.Now()}}))
+	pass(2, work, "4, page 0, part 1", true)
+	pass(2, work, "page 0, page 1, part 0", true)
+	pass(100, work, "page 1, part 1, page 1, page 2, part 0, page 2, part 1, page 2", false)
+	for n, want := range []string{"20", "21", "22", "23", "24"} {
+		f.stockIs(fmt.Sprint(n), want)
+	}
+
+	// The listing becomes shorter while a page is being read: it turns back by whole pages.
+	pass(7, tick, "page 0, part 0, page 0, part 1, page 0, page 1, part 0, page 1, part 1, page 1, page 2, part 0", true)
+	s.stock = s.stock[:4]
+	s.asked, s.pausesAfter = nil, 100
+	time.Sleep(pause)
+	_, err := shop.RunOnce(t.Context(), work)
+	must(t, err)
+	if asked := strings.Join(s.asked, ", "); asked != "page 2, part 1, page 2, page 1, part 0, page 1, part 1, page 1" {
+		t.Errorf("a page that is shorter: asked for %q", asked)
+	}
+}
+
+// TestAssessPageOfSeveralCalls: the page that is assessed is read to its end.
+func TestAssessPageOfSeveralCalls(t *testing.T) {
+	t.Parallel()
+	s := &shelf{stock: []int{10, 11, 12}, parts: 3}
+	a, err := reconcile.AssessPage(t.Context(), s)
+	if err != nil || a.Items != shelfPage || a.WithFigures != shelfPage || len(s.asked) != 4 {
+		t.Errorf("%+v, %v, asked for %q", a, err, s.asked)
 	}
 }
 

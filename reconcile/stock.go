@@ -141,7 +141,7 @@ func (s *stock) closed(ctx context.Context, due *Due) (closed bool, err error) {
 	return false, nil
 }
 
-// tryHeld tries stock held as forbidden by its hinted numbers, the newest hint first. open is
+// tryHeld tries stock whose reads are refused by its hinted numbers, the newest hint first. open is
 // that of probe.
 func (s *stock) tryHeld(ctx context.Context, hints inbox.Hints) (open bool, err error) {
 	ctx = source.Since(ctx, s.Now())

@@ -196,7 +196,7 @@ hint: a | answered | webhook | 1 | 0 | 1 | 0 |  |  |
 hint: b | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: c | answered | webhook | 1 | 0 | 0 | 0 |  |  |
 hint: d | answered | webhook | 1 | 0 | 0 | 0 |  |  |
-hint: no | answered | webhook | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: no | answered | webhook | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
 item: a | 5 | ok | 12:00:03
 item: b | 5 | ok | 12:00:02
 item: c | 5 | ok | 12:00:02
@@ -484,7 +484,7 @@ tick changes since 12:00:01
 told: bad item, bad item, bad item
 warning: unreadable item error=its stock kind=stock number=x
 warning: unreadable item error=too long kind=stock number=yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
-warning: e-conomic's answer was not stored in part kind=stock number= warning=1 without a number that can be read: its number
+warning: an answer was not stored in part kind=stock number= warning=1 without a number that can be read: its number
 -> ticked, again
 == and not hinted
 tick changes since 12:00:01

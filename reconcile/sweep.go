@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -32,16 +33,22 @@ type sweep struct {
 type listing struct {
 	*plan.Listing
 	priority  source.Priority
-	claim     *inbox.Claim  // the hints it answers
-	webhookAt time.Time     // when the last webhook of those hints came
-	links     []source.Link // of the pages, by number
-	started   bool
-	created   []plan.Item
-	wanted    bool // hints waited for it
-	awaited   bool // more hints are due than are worth reading meanwhile: they wait for its end
-	dryRun    bool // a dry run, since the shop's losses are held back: nothing is stored
-	unread    plan.UnreadItems
+	claim     *inbox.Claim // the hints it answers
+	webhookAt time.Time    // when the last webhook of those hints came
+	path
+	started bool
+	created []plan.Item
+	wanted  bool // hints waited for it
+	awaited bool // more hints are due than are worth reading meanwhile: they wait for its end
+	dryRun  bool // a dry run, since the shop's losses are held back: nothing is stored
+	unread  plan.UnreadItems
 	pace
+}
+
+// path is where a listing goes on.
+type path struct {
+	links    []source.Link // of the pages, by number
+	goesOnAt source.Link   // with the page being read, which takes several calls; "": its first is next
 }
 
 // pace is when a listing goes on.
@@ -61,7 +68,7 @@ func (s *sweep) begin(ctx context.Context, due Due, burst bool, backlog inbox.Ba
 	if due.Tick && !due.Sweep && everyTick && !s.progress.SweptAt.IsZero() {
 		cause, priority = plan.CauseTick, source.PriorityTick
 	}
-	l := &listing{Listing: plan.NewListing(cause, s.PageSize), priority: priority, links: []source.Link{""}, dryRun: s.losses.holdBack()}
+	l := &listing{Listing: plan.NewListing(cause, s.PageSize), priority: priority, path: path{links: []source.Link{""}}, dryRun: s.losses.holdBack()}
 	if burst {
 		l.priority = source.PriorityHint
 	}
@@ -176,7 +183,7 @@ func (s *sweep) readPages(ctx context.Context) error {
 		if releaseSlot, err = s.pageSlots.acquire(ctx); err != nil {
 			return err
 		}
-		step := l.add(p)
+		step := s.add(l, p)
 		if err := l.Overrun(); err != nil {
 			s.end()
 			return fmt.Errorf("shop %s: %s: %w", s.shop.Shop, s.source.Can().Name, err)
@@ -186,8 +193,7 @@ func (s *sweep) readPages(ctx context.Context) error {
 		if more = !last && pages > 0 && s.goesOn(l, from); more {
 			read = l.startRead(ctx, s.shop.Shop, s.source)
 		}
-		if step == plan.StepTurnBack {
-			s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
+		if step != plan.StepStore {
 			continue
 		}
 		listed, err := conclusion{s, l}.keep(ctx, p)
@@ -256,7 +262,7 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 	if err != nil {
 		return p, s.interrupted(l, err)
 	}
-	if err := s.readSucceeded(ctx, ""); err != nil || l.started {
+	if err := s.readSucceeded(ctx, ""); err != nil || l.started || p.Unfinished {
 		return p, err
 	}
 	l.started = true
@@ -275,8 +281,25 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 	return p, err
 }
 
-// add adds a page, or turns back from it.
+// add adds a page to the listing, and returns what to do with it.
+func (s *sweep) add(l *listing, p itemsPage) plan.Step {
+	step := l.add(p)
+	if step == plan.StepTurnBack {
+		s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
+	}
+	return step
+}
+
+// stepGoOn is the step of a page that is not finished: it is read on.
+const stepGoOn plan.Step = "go_on"
+
+// add adds a page, turns back from it, or goes on with it.
 func (l *listing) add(p itemsPage) plan.Step {
+	l.goesOnAt = ""
+	if p.Unfinished {
+		l.goesOnAt = p.Next
+		return stepGoOn
+	}
 	step := l.Listing.Add(pageOf(p))
 	if step == plan.StepStore {
 		l.links = append(l.links[:l.Next()], p.Next)
@@ -309,7 +332,7 @@ type pageRead struct {
 func (l *listing) startRead(ctx context.Context, shop string, from source.Stock) *pageRead {
 	reading, cancel := context.WithCancel(source.OnWait(ctx, nil))
 	r := &pageRead{done: make(chan struct{}), cancel: cancel}
-	priority, link := l.priority, l.links[l.Next()]
+	priority, link := l.priority, cmp.Or(l.goesOnAt, l.links[l.Next()])
 	go func() {
 		defer close(r.done)
 		defer func() { // a panic here would end the process for every shop

@@ -133,13 +133,13 @@ person item u
 told: bad item, bad item, changed stock a at 12:00:04
 info: stored cause=operator kind=stock number=a old_stock=5 webhook=none what=gone
 -> again, 1 changes
-hint: a | answered | operator | 1 | 0 | 0 | 0 |  | gone | e-conomic no longer has this item
+hint: a | answered | operator | 1 | 0 | 0 | 0 |  | gone | this item no longer exists
 hint: b | open | operator | 1 | 0 | 0 | 0 | 12:05:01 |  |
 hint: c | answered | operator | 1 | 0 | 0 | 0 |  |  |
-hint: u | answered | operator | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: u | answered | operator | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
 hint: v | open | operator | 1 | 0 | 0 | 0 | 12:05:01 |  |
-hint: x | answered | operator | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
-hint: y | answered | operator | 1 | 0 | 0 | 0 |  | unknown | e-conomic has no item with this number
+hint: x | answered | operator | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
+hint: y | answered | operator | 1 | 0 | 0 | 0 |  | unknown | there is no item with this number
 item: a | gone
 item: b | ok
 item: c | ok
@@ -209,7 +209,7 @@ func TestAllZero(t *testing.T) {
 == a sweep
 person self
 sweep items
-warning: every stock figure of the agreement is zero: is its stock really kept in e-conomic? reason=all_zero
+warning: every stock figure is zero: is the stock really kept where it is read? reason=all_zero
 ->
 suspicion: all_zero | 2
 == another

@@ -65,7 +65,7 @@ warning: unreadable item error=its figure is a text kind=stock number=u1
 warning: unreadable item error=its figure is a text kind=stock number=u2
 warning: unreadable item error=its figure is a text kind=stock number=u3
 warning: unreadable item error=its figure is a text kind=stock number=u4
-warning: e-conomic's answer was not stored in part kind=stock number= warning=3 more that cannot be read: its figure is a text
+warning: an answer was not stored in part kind=stock number= warning=3 more that cannot be read: its figure is a text
 info: stored cause=sweep kind=stock new_stock=7 number=c webhook=none what=created
 warning: more items of a listing cannot be read than are asked for alone: what is stored of them stays, and is not confirmed items=9
 -> again, 2 changes
@@ -176,7 +176,7 @@ warning: unreadable item error=its figure is a text kind=stock number=u1
 warning: unreadable item error=its figure is a text kind=stock number=u2
 warning: unreadable item error=its figure is a text kind=stock number=u3
 warning: unreadable item error=its figure is a text kind=stock number=u4
-warning: e-conomic's answer was not stored in part kind=stock number= warning=2 more that cannot be read: its figure is a text
+warning: an answer was not stored in part kind=stock number= warning=2 more that cannot be read: its figure is a text
 warning: more items of a listing cannot be read than are asked for alone: what is stored of them stays, and is not confirmed items=7
 warning: held detail=none of 7 items can be read, e.g. "u0": its figure is a text reason=unreadable scope=stock
 -> again

@@ -200,6 +200,7 @@ func TestTwoSources(t *testing.T) {
 	t.Parallel()
 	refused, forbidden := &source.Error{Class: plan.ClassShop, Err: errors.New("401")}, &source.Error{Class: plan.ClassPart, Err: errors.New("403")}
 	broken := &source.Error{Class: plan.ClassInterrupted, Err: errors.New("502")}
+	unplaced := &source.Error{Class: plan.ClassChoice, Err: errors.New("no place 4")}
 	type asked struct{ invoices, stock string }
 	both := asked{"invoices", "items"}
 	for name, c := range map[string]struct {
@@ -215,6 +216,8 @@ func TestTwoSources(t *testing.T) {
 			asked{"invoices", "items, self"}, "stock: token_refused", true, asked{"invoices", ""}, asked{"invoices", "items, self"}},
 		"the key may not read items": {func(x *twoSources) { x.stock.reads = forbidden }, func(x *twoSources) { x.stock.reads = nil },
 			both, "stock: forbidden", false, asked{"invoices", ""}, both},
+		"a chosen place is gone": {func(x *twoSources) { x.stock.reads = unplaced }, func(x *twoSources) { x.stock.reads = nil },
+			both, "stock: places_changed", false, asked{"invoices", ""}, both},
 		"stock is broken": {func(x *twoSources) { x.stock.reads = broken }, func(x *twoSources) { x.stock.reads = nil },
 			both, "", true, asked{"invoices", ""}, both},
 		"e-conomic's token is refused": {func(x *twoSources) { x.invoices.self, x.invoices.reads = refused, refused }, func(x *twoSources) { x.invoices.self, x.invoices.reads = nil, nil },
@@ -406,6 +409,44 @@ func TestHintsBesideASourceThatFails(t *testing.T) {
 		if len(open) != 1 {
 			t.Errorf("%s: open are %q", name, open)
 		}
+	}
+}
+
+// TestHintOfPlacesThatAreGone: the first hint shows that the shop's choice of places no longer holds. It
+// stays open, and is answered once the choice holds again.
+func TestHintOfPlacesThatAreGone(t *testing.T) {
+	t.Parallel()
+	x := newTwoSources(t)
+	for range 3 {
+		x.ticks(t)
+		x.now = x.now.Add(time.Minute)
+	}
+	x.stock.reads = &source.Error{Class: plan.ClassChoice, Err: errors.New("no place 4")}
+	x.stock.shelf.stock[1] = 5
+	must(t, x.Store.RecordHints(t.Context(), []store.HintRecord{{Shop: x.Shop.Shop, Kind: plan.KindStock, Number: "1", Cause: plan.CauseOperator, At: x.now}}))
+	hint := func() store.Hint {
+		t.Helper()
+		rows, err := x.Store.Hints(t.Context(), x.Shop.Shop, plan.KindStock, []string{"1"})
+		must(t, err)
+		return rows[0]
+	}
+	for n, asked := range []string{"item 1", "", "item 1", ""} { // each try costs one read
+		if n == 2 {
+			x.now = x.now.Add(10 * time.Minute)
+		}
+		_, _, stock, err := x.pass(t, reconcile.Due{Work: true})
+		must(t, err)
+		if p, err := x.Store.Progress(t.Context(), x.Shop.Shop); err != nil || p.Holds.String() != "stock: places_changed: no place 4" {
+			t.Errorf("pass %d: held: %s, %v", n, p.Holds, err)
+		}
+		if h := hint(); !h.Open || stock != asked || n%2 == 1 && (h.Reason != plan.HintPartHeld || h.Note != "waits, as stock: places_changed: no place 4") {
+			t.Errorf("pass %d: asked for %q, the hint is %+v", n, stock, h)
+		}
+	}
+	x.stock.reads = nil
+	x.now = x.now.Add(10 * time.Minute)
+	if _, _, _, err := x.pass(t, reconcile.Due{Work: true}); err != nil || x.holds(t) != "" || hint().Open {
+		t.Errorf("the place is back: %v, held: %q, the hint is open: %t", err, x.holds(t), hint().Open)
 	}
 }
 

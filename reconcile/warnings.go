@@ -95,9 +95,9 @@ func (w *warnings) stored(list []store.Warning, log *logrus.Entry) {
 			continue
 		}
 		if (*w)[about] == "" {
-			text := "unreadable fields in e-conomic's answer: their stored values stay"
+			text := "unreadable fields in an answer: their stored values stay"
 			if about.number == "" {
-				text = "e-conomic's answer was not stored in part"
+				text = "an answer was not stored in part"
 			}
 			log.WithField("kind", warning.Kind).WithField("number", warning.Number).WithField("warning", warning.Text).Warn(text)
 		}

@@ -46,6 +46,7 @@ type RackbeatFaults struct {
 	MaxLimit       int    `json:"maxLimit"`       // rows in a page at most, whatever was asked for; 0: 1000
 	EncodedSlash   bool   `json:"encodedSlash"`   // %2F in a path is part of a number, not a slash
 	CheckingTotal  bool   `json:"checkingTotal"`  // the report has total, limit and page as lists have
+	CheckingOrder  string `json:"checkingOrder"`  // an order of the report is "ignored", "refused" (422), or always "backwards" by number; default: obeyed
 	CheckingFigure bool   `json:"checkingFigure"` // the report's items have available_quantity
 
 	// Items in answers.
@@ -95,6 +96,7 @@ func (f *RackbeatFaults) validate() error {
 		{"retryAfter", f.RetryAfter, []string{"seconds", "date", "none"}},
 		{"partial", f.Partial, []string{"pages", "always", "never"}},
 		{"figures", f.Figures, []string{"absent", "null"}},
+		{"checkingOrder", f.CheckingOrder, []string{"ignored", "refused", "backwards"}},
 		{"deleted", f.Deleted, []string{"gone", "alone", "listed"}},
 		{"body", f.Body, []string{"stock", "number", "documented", "none", "mixed"}},
 	} {

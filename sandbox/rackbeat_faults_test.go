@@ -73,6 +73,10 @@ func TestRackbeatUnknowns(t *testing.T) { //nolint:tparallel // many short subte
 		{`{}`, "items/a_b/locations", 200, `product_locations`, ""},
 
 		{`{}`, report, 206, `"pages":4}`, `available_quantity`},
+		{`{"checkingOrder":"refused"}`, report, 206, "", ""},
+		{`{"checkingOrder":"refused"}`, report + "&order_by=number", 422, `{"errors":{"order_by":["`, ""},
+		{`{"checkingOrder":"backwards"}`, report + "&order_by=number&order_direction=ASC", 206, "", `"00001"`},
+		{`{"checkingOrder":"ignored"}`, report + "&order_by=number&order_direction=DESC", 206, "", ""},
 		{`{"checkingFigure":true}`, report, 206, `"available_quantity":`, ""},
 		{`{"checkingTotal":true}`, report, 206, `"total":33,"limit":10,"page":1`, ""},
 

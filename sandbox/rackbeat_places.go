@@ -151,6 +151,14 @@ func (c *account) checking(q request) answer {
 	if bad != nil {
 		return *bad
 	}
+	switch {
+	case q.f.CheckingOrder == "refused" && p.order != "":
+		return q.invalid("order_by", "The report cannot be ordered.")
+	case q.f.CheckingOrder == "ignored":
+		p.order, p.descending = "", false
+	case q.f.CheckingOrder == "backwards":
+		p.order, p.descending = "number", true
+	}
 	c.shift(p)
 	all := q.query.Get("show_all_locations")
 	c.mu.Lock()

@@ -576,7 +576,7 @@ func shortMessage(res reconcile.Report) string {
 	if source.ClassOf(res.Short) == plan.ClassDay {
 		return "the budget is short: ticks and sweeps wait, hints continue"
 	}
-	return "e-conomic refuses a part that is held for another reason: it is retried now and then, the rest continues"
+	return "reads of a part are refused that is held for another reason: it is retried now and then, the rest continues"
 }
 
 func (s *Scheduler) saveFailure(ctx context.Context, e *entry, failure error) {

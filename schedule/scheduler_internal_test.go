@@ -17,7 +17,7 @@ import (
 // TestShortMessage: only an error of the day's budget is reported as one.
 func TestShortMessage(t *testing.T) {
 	t.Parallel()
-	for class, word := range map[plan.Class]string{plan.ClassDay: "the budget is short", plan.ClassPart: "e-conomic refuses"} {
+	for class, word := range map[plan.Class]string{plan.ClassDay: "the budget is short", plan.ClassPart: "reads of a part are refused"} {
 		if got := shortMessage(reconcile.Report{Short: fmt.Errorf("read: %w", &source.Error{Class: class})}); !strings.HasPrefix(got, word) {
 			t.Errorf("%v is reported as %q", class, got)
 		}

@@ -710,7 +710,7 @@ func TestLog(t *testing.T) {
 		{name: "for the second time", failures: 1, report: reconcile.Report{Short: short}},
 		{name: "for the 60th time", failures: 59, report: reconcile.Report{Short: short}},
 		{name: "for the 61st time", failures: 60, report: reconcile.Report{Short: refused},
-			want: []string{"warning: e-conomic refuses a part that is held for another reason: it is retried now and then, the rest continues error=refused shop=shop1"}},
+			want: []string{"warning: reads of a part are refused that is held for another reason: it is retried now and then, the rest continues error=refused shop=shop1"}},
 		{name: "another lagerd", err: store.ErrFenced, want: []string{"warning: another lagerd has taken the shop shop=shop1"}},
 		{name: "a shop that is removed", err: store.ErrSettingsChanged, want: []string{"info: the shop has been removed shop=shop1"}},
 	} {

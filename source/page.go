@@ -20,12 +20,16 @@ type Page[T any] struct {
 	Next       Link // "": the last page
 	Began      time.Time
 	ServerDate time.Time // by the source's clock; zero if not reported
+
+	// Unfinished says that the page takes more calls than were made: it has no entries yet, and
+	// Next, which is set, goes on with it. The caller can do what is more urgent in between.
+	Unfinished bool
 }
 
 // Size returns how many entries the page had, readable or not.
 func (p Page[T]) Size() int { return len(p.Observed) + len(p.Unreadable) }
 
-// Pages reads a listing page by page. It stops at the first error. If fewer entries came
+// Pages reads a listing page by page, each until it is finished. It stops at the first error. If fewer entries came
 // than were announced, it yields the last page together with a *plan.ShortError, in which
 // what names the entries. A listing that goes on after a page that came when all had come
 // already is an error: it might never end.
@@ -37,6 +41,10 @@ func Pages[T any](what string, read func(Link) (Page[T], error)) iter.Seq2[Page[
 			if err != nil {
 				yield(Page[T]{}, err)
 				return
+			}
+			if p.Unfinished {
+				link = p.Next
+				continue
 			}
 			switch all := came >= p.Announced; {
 			case p.Next == "":

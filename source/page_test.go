@@ -14,7 +14,7 @@ import (
 var errRefused = errors.New("refused")
 
 // TestPages: a page is written "sent/announced"; "x" is a page that cannot be read, and
-// "-n" has n unreadable entries beside a readable one.
+// "-n" has n unreadable entries beside a readable one; "~" is one that is not finished.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -40,6 +40,11 @@ func TestPages(t *testing.T) {
 		{"3/3 3/4 3/9", []string{"3", "3", "3"}}, // one was added meanwhile, and then more
 		{"0/0 3/0", []string{"0: the listing does not end: 0 things of 0 had come, and there are more pages"}},
 		{"x", []string{"0: refused"}},
+		{"~/7 ~/7 3/7 ~/7 4/7", []string{"3", "4"}}, // pages that take several reads
+		{"~/0 0/0", []string{"0"}},
+		{"3/3 ~/3 ~/3 0/3", []string{"3", "0"}},
+		{"~/3 x", []string{"0: refused"}},
+		{"~/3 2/3", []string{"2: announced 3 things and sent 2"}},
 		{"3/7 x", []string{"3", "0: refused"}},
 	} {
 		t.Run(c.pages, func(t *testing.T) {
@@ -73,7 +78,11 @@ func list(pages []string) func(source.Link) (source.Page[int], error) {
 			return source.Page[int]{Observed: make([]int, 9)}, errRefused
 		}
 		came := 0
-		_, _ = fmt.Sscanf(pages[n], "%d/%d", &came, &p.Announced)
+		sent, isUnfinished := strings.CutPrefix(pages[n], "~")
+		if p.Unfinished = isUnfinished; isUnfinished {
+			sent = "0" + sent
+		}
+		_, _ = fmt.Sscanf(sent, "%d/%d", &came, &p.Announced)
 		if came < 0 {
 			p.Unreadable, came = make([]plan.Unreadable, -came), 1
 		}

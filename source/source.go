@@ -59,8 +59,9 @@ type Stock interface {
 	// Found false, not an error.
 	Item(ctx context.Context, p Priority, number string) (plan.Observation, error)
 
-	// Items reads one page of the items that match q. link is "" for the first
-	// page, then the Next of the page before.
+	// Items reads one page of the items that match q, or a part of it
+	// (Page.Unfinished). link is "" for the first page, then the Next of the page
+	// before.
 	Items(ctx context.Context, p Priority, q ItemsQuery, link Link) (Page[plan.Observation], error)
 
 	// Together returns how many numbers, from the start of the list, fit in one

@@ -178,6 +178,13 @@ var alarms = []alarm{
 		cure: does("agreement", map[string]any{"agreementNumber": first})},
 	{series: held(plan.HeldAccountChanged), is: "the key answers for another account", raise: then(movesToRackbeat, func(*enginetest.World) { time.Sleep(time.Minute) }, does("rackbeat/account", map[string]any{"id": 999}), again),
 		cure: does("rackbeat/account", map[string]any{"id": first + 600_000})},
+	{series: held(plan.HeldPlacesChanged), is: "a chosen place is gone", raise: then(movesToRackbeat, func(*enginetest.World) { time.Sleep(time.Minute) },
+		func(w *enginetest.World) {
+			if err := w.Store.ChangeStockSource(w.T.Context(), shop, store.StockChange{Source: store.SourceRackbeat, Places: "4"}, time.Now()); err != nil {
+				w.T.Fatal(err)
+			}
+		}, does("rackbeat/places", []map[string]any{{"number": 1, "name": "Hovedlager"}}), again),
+		cure: does("rackbeat/places", []map[string]any{{"number": 1, "name": "Hovedlager"}, {"number": 4, "name": "Butik"}})},
 	{series: held(plan.HeldTokenUnreadable), is: "the token cannot be decrypted", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
 		cure: settings(func(s *store.Shop) { s.GrantToken = []byte(lagerdtest.Grant(first)) })},
 	{series: held(plan.HeldNoInventory), is: "no item has a figure", prepare: does("inventory", map[string]bool{"enabled": false}), cure: does("inventory", map[string]bool{"enabled": true})},

@@ -36,7 +36,7 @@ const (
 var inOrder = []NeedReason{
 	NeedReadOnly, NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost,
 	NeedReason(plan.HeldTokenRefused), NeedReason(plan.HeldForbidden), NeedReason(plan.HeldAgreementChanged), NeedReason(plan.HeldAccountChanged),
-	NeedReason(plan.HeldTokenUnreadable), NeedReason(plan.HeldNoInventory), NeedReason(plan.HeldUnreadable), NeedReason(plan.HeldLosses),
+	NeedReason(plan.HeldTokenUnreadable), NeedReason(plan.HeldPlacesChanged), NeedReason(plan.HeldNoInventory), NeedReason(plan.HeldUnreadable), NeedReason(plan.HeldLosses),
 	NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside,
 }
 
@@ -214,6 +214,8 @@ func doOf(s store.Shop, h plan.Hold) func(shop, number string) string {
 		format = "if the move is intended, run `lagerd shops set %[1]s --rackbeat-key-file FILE --accept-account ACCOUNT`; otherwise store the right key"
 	case plan.HeldForbidden:
 		format = "give the app the role that it needs at e-conomic (SuperUser or Sales): lagerd then goes on by itself, and at once after `lagerd reconcile --shop %s`"
+	case plan.HeldPlacesChanged:
+		format = "see the places there are now: `lagerd shops places %[1]s`; then choose again: `lagerd shops set %[1]s --places LIST`"
 	case plan.HeldNoInventory:
 		format = "if its stock is in Rackbeat, run `lagerd shops set %[1]s --stock-source rackbeat --rackbeat-key-file FILE`; if it keeps none, `lagerd shops set %[1]s --stock off`"
 	case plan.HeldUnreadable:
@@ -239,7 +241,7 @@ func doAtRackbeat(reason plan.Reason) string {
 		return "give the key's user access to the items at Rackbeat: lagerd then goes on by itself, and at once after `lagerd reconcile --shop %s`"
 	case plan.HeldNoInventory:
 		return "see at Rackbeat whether the items' stock is managed there; if the shop keeps none, run `lagerd shops set %s --stock off`"
-	case plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldUnreadable, plan.HeldLosses:
+	case plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldPlacesChanged, plan.HeldUnreadable, plan.HeldLosses:
 	}
 	return ""
 }

@@ -69,6 +69,7 @@ func allHeld() status.Look {
 		at("key", inRackbeat, holding(plan.ScopeStock, plan.HeldTokenRefused, "Rackbeat: status 401", 2*time.Hour)),
 		at("losses", holding(plan.ScopeStock, plan.HeldLosses, losses.Detail("losses"), time.Hour), holding(plan.ScopePDFs, plan.HeldForbidden, "GET invoices/booked/7/pdf: status 403", 90*time.Minute)),
 		at("nofigures", holding(plan.ScopeStock, plan.HeldNoInventory, "none of 300 items carries a stock figure (0 claim to keep stock): the agreement has no inventory module, or keeps its stock elsewhere (Rackbeat?)", 72*time.Hour)),
+		at("places", inRackbeat, holding(plan.ScopeStock, plan.HeldPlacesChanged, "stock by place: place \"4\": the warehouse has no place of this number", 2*time.Hour)),
 		at("token", holding(plan.ScopeShop, plan.HeldTokenRefused, "self: status 401: E0\x1b[2J", 5*time.Minute), func(st *store.ShopStatus) {
 			st.Progress.Failures, st.Progress.Failure = 9, "self: status 401, which the hold says already"
 		}),

@@ -1,6 +1,7 @@
 package rackbeat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -18,8 +19,10 @@ type known struct {
 	friendly  map[string]string // URL-friendly number by number, for the items that need it
 	unordered bool              // Rackbeat refuses to order items by number
 
-	lacks  map[string]struct{} // numbers that need a friendly one and that the last search showed
+	shown  map[string]struct{} // numbers that the last search showed
 	search time.Time           // when that search began; zero: there was none
+
+	reportOrder reportOrder
 
 	places   places
 	placesAt time.Time // when they were read; zero: not yet, or they are outdated
@@ -45,9 +48,10 @@ func (k *known) forget(number string) {
 
 // learn keeps the URL-friendly numbers of items that cannot be read without. If there are too
 // many, those that make room are found in a listing when they are needed.
-func (k *known) learn(items []rackbeat.Item) {
+func (k *known) learn(items []rackbeat.Item, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.dropSearch(now)
 	for i := range items {
 		item := &items[i]
 		if item.URLFriendly == "" || !rackbeat.NeedsFriendly(item.Number) {
@@ -90,34 +94,43 @@ const searchedFor = time.Minute
 func (k *known) lacking(number string, now time.Time) (began time.Time, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, shown := k.lacks[number]
-	age := now.Sub(k.search)
-	return k.search, !k.search.IsZero() && !shown && 0 <= age && age < searchedFor
+	k.dropSearch(now)
+	_, shown := k.shown[number]
+	return k.search, !k.search.IsZero() && !shown
+}
+
+// dropSearch forgets a search that is not believed any more. k.mu is held.
+func (k *known) dropSearch(now time.Time) {
+	if age := now.Sub(k.search); !k.search.IsZero() && (age < 0 || age >= searchedFor) {
+		k.search, k.shown = time.Time{}, nil
+	}
 }
 
 func (k *known) searched(began time.Time, shown map[string]struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.search, k.lacks = began, shown
+	k.search, k.shown = began, shown
 }
 
-// find looks for an item that cannot be read alone, since its URL-friendly number is not known.
+// find looks for an item that cannot be read alone, since its URL-friendly number is not known, or
+// since Rackbeat answers with another item: other says so.
 //
 //	number                                    outcome
 //	hinted, not stored                        an error: the next listing shows it, or that it is not there
-//	stored, on a page of all items            as that page shows it
+//	stored, on a page of all items            as that page shows it; with places and other: an error,
+//	                                          since its places cannot be read alone either
 //	stored, on none, and nothing has moved    it does not exist
 //	stored, on none, but something moved      an error: it may have been missed
 //
 // Anybody with a shop's code can invent numbers: those get no listing of their own.
-func (s *stock) find(ctx context.Context, p source.Priority, number string) (plan.Observation, error) {
+func (s *stock) find(ctx context.Context, p source.Priority, number string, other error) (plan.Observation, error) {
 	if p == source.PriorityUnknown {
-		return plan.Observation{}, failed(fmt.Errorf("item %q can be read alone only by its urlfriendly_number, which no listing has shown: the next one tells", plan.Clip(number, source.LongestNumber)))
+		return plan.Observation{}, failed(cmp.Or(other, fmt.Errorf("item %q can be read alone only by its urlfriendly_number, which no listing has shown: the next one tells", plan.Clip(number, source.LongestNumber))))
 	}
 	if began, ok := s.known.lacking(number, s.account.Now()); ok && source.IsSince(ctx, began) {
 		return absent(number, began), nil
 	}
-	all := search{seen: map[string]struct{}{}, slashed: map[string]struct{}{}}
+	all := search{seen: map[string]struct{}{}}
 	for page, more := 1, true; more; page++ {
 		if page > mostSearched {
 			return plan.Observation{}, failed(fmt.Errorf("look for item %q in the listing: it has more than %d pages", number, mostSearched))
@@ -126,10 +139,8 @@ func (s *stock) find(ctx context.Context, p source.Priority, number string) (pla
 		if err != nil {
 			return plan.Observation{}, failed(err)
 		}
-		if item := all.add(&read, number); item != nil && item.Deleted {
-			return absent(number, read.Began), nil
-		} else if item != nil {
-			return s.alone(ctx, p, item, read.Began)
+		if item := all.add(&read, number); item != nil {
+			return s.found(ctx, p, item, read.Began, other)
 		}
 		more = page < read.Pages
 	}
@@ -137,8 +148,19 @@ func (s *stock) find(ctx context.Context, p source.Priority, number string) (pla
 		err := fmt.Errorf("look for item %q in the listing: %d of %d items came, and it is not among them", number, len(all.seen), all.announced)
 		return plan.Observation{}, &source.Error{Class: plan.ClassInterrupted, Err: err}
 	}
-	s.known.searched(all.began, all.slashed)
+	s.known.searched(all.began, all.seen)
 	return absent(number, all.began), nil
+}
+
+// found returns an item that a search has found as an observation. other is that of find.
+func (s *stock) found(ctx context.Context, p source.Priority, item *rackbeat.Item, began time.Time, other error) (plan.Observation, error) {
+	switch {
+	case item.Deleted:
+		return absent(item.Number, began), nil
+	case other != nil && s.chosen != nil:
+		return plan.Observation{}, failed(other)
+	}
+	return s.alone(ctx, p, item, began)
 }
 
 // search is a listing of everything in search of one item.
@@ -147,7 +169,6 @@ type search struct {
 	announced int
 	moved     bool // something on it changed, or could not be read: it may have missed the item
 	seen      map[string]struct{}
-	slashed   map[string]struct{} // of those, the ones that cannot be read alone by their number
 }
 
 // add adds a page, and returns the item if it is there.
@@ -161,9 +182,6 @@ func (s *search) add(read *rackbeat.Page[rackbeat.Item], number string) *rackbea
 			return item
 		}
 		s.seen[item.Number] = struct{}{}
-		if rackbeat.NeedsFriendly(item.Number) {
-			s.slashed[item.Number] = struct{}{}
-		}
 	}
 	s.moved = s.moved || len(read.Bad) > 0 || read.Total != s.announced
 	return nil

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -82,22 +82,15 @@ func (s *stock) prepare(ctx context.Context, p source.Priority, anew bool) error
 		s.known.setPlaces(in, s.account.Now())
 	}
 	if err := in.check(s.chosen.places, s.figure); err != nil {
-		return &source.Error{Class: plan.ClassPart, Err: fmt.Errorf("stock by place: %w", err)}
+		return &source.Error{Class: plan.ClassChoice, Err: fmt.Errorf("stock by place: %w", err)}
 	}
 	return nil
 }
 
-// placed is what is in the places of an item.
+// placed is what an answer shows to be in the places of an item.
 type placed struct {
-	own     *decimal.Decimal // of the whole item, as the same answer has it if it does
-	in      []rackbeat.PlaceStock
-	unsound error     // a field of it is unreadable
-	began   time.Time // of the read
-
-	report bool // it is from the report of stock by place
-
-	unlisted   bool // the report does not show the item
-	incomplete bool // nor perhaps others that it has
+	in    []rackbeat.PlaceStock
+	inner bool // such answers show places inside others
 }
 
 // showsInner reports whether a place that is inside another is listed.
@@ -108,7 +101,46 @@ func (item *placed) showsInner(tree places) bool {
 var (
 	errUnknownPlace = errors.New("it is not in the list of places")
 	errUnlisted     = errors.New("the report of stock by place does not show the item")
+	errNotKept      = errors.New("the report of stock by place shows the items in another order than the listing, and more than could be kept until the listing shows them")
 )
+
+// row is what is in the places of an item, reduced to what a shop sells by: a report may have to be
+// read whole before the listing shows its items.
+type row struct {
+	own     *decimal.Decimal // of the whole item, as the same answer has it if it does
+	all     decimal.Decimal  // in the outermost of the listed places together
+	each    string           // in each chosen place, in their order, with spaces between them
+	unknown string           // a chosen place of which it is not known what is in it; "": none
+	err     error            // nothing of this is known: a field is unreadable, or the row is missing
+
+	began time.Time // of the read
+}
+
+// rowOf returns the row of an item.
+func (c *chosen) rowOf(tree places, item *placed) row {
+	listed, err := item.listed(tree)
+	if err != nil {
+		return row{err: err}
+	}
+	found := shelves{tree: tree, listed: listed, within: map[string]decimal.Decimal{"": {}}, inner: item.inner}
+	for number, holds := range listed {
+		around := found.above(number)
+		found.within[around] = found.within[around].Add(holds)
+		found.nested = found.nested || around != ""
+	}
+	r := row{all: found.within[""]}
+	each := make([]string, 0, len(c.places))
+	for _, number := range c.places {
+		holds, ok := found.hold(number)
+		if !ok {
+			r.unknown = number
+			return r
+		}
+		each = append(each, holds.String())
+	}
+	r.each = strings.Join(each, " ")
+	return r
+}
 
 // sum returns what is in the chosen places, in all and in each:
 //
@@ -123,31 +155,42 @@ var (
 // Whether a place's figure includes those inside it is not documented. If it does, the outermost
 // of the listed places add up; if it does not, they fall short, and the item is doubted. A report
 // that leaves out items without stock shows nothing of an item whose own figure is zero.
-func (c *chosen) sum(tree places, item *placed, inner bool) (*decimal.Decimal, []plan.PlaceStock, error) {
-	listed, own, err := item.listed(tree)
-	if err != nil {
+func (c *chosen) sum(r *row) (*decimal.Decimal, []plan.PlaceStock, error) {
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	own, err := exactly("stock_quantity", r.own)
+	switch {
+	case err != nil:
 		return nil, nil, err
-	}
-	found := shelves{tree: tree, listed: listed, within: map[string]decimal.Decimal{"": {}}, inner: inner}
-	for number, holds := range listed {
-		around := found.above(number)
-		found.within[around] = found.within[around].Add(holds)
-		found.nested = found.nested || around != ""
-	}
-	if !found.within[""].Equal(own) {
-		return nil, nil, fmt.Errorf("stock by place: the places hold %s, the item %s", found.within[""], own)
+	case !r.all.Equal(own):
+		return nil, nil, fmt.Errorf("stock by place: the places hold %s, the item %s", r.all, own)
+	case r.unknown != "":
+		return nil, nil, fmt.Errorf("stock by place: what is in place %q is not listed, and may be something", r.unknown)
 	}
 	var all decimal.Decimal
 	each := make([]plan.PlaceStock, 0, len(c.places))
-	for _, number := range c.places {
-		holds, ok := found.hold(number)
-		if !ok {
-			return nil, nil, fmt.Errorf("stock by place: what is in place %q is not listed, and may be something", number)
+	for text := range strings.FieldsSeq(r.each) {
+		holds, err := decimal.NewFromString(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("stock by place: %w", err)
 		}
 		all = all.Add(holds)
-		each = append(each, plan.PlaceStock{Place: number, InStock: holds})
+		each = append(each, plan.PlaceStock{Place: c.places[len(each)], InStock: holds})
 	}
 	return &all, each, nil
+}
+
+// exactly returns a figure that must be there.
+func exactly(name string, from *decimal.Decimal) (decimal.Decimal, error) {
+	d, err := source.Exact(from)
+	if err == nil && !d.Valid {
+		err = errors.New("expected a number, got nothing")
+	}
+	if err != nil {
+		err = fmt.Errorf("stock by place: %s: %w", name, err)
+	}
+	return d.Decimal, err
 }
 
 // shelves are the places that are listed for an item, and what is in them. All of the outermost
@@ -192,140 +235,38 @@ func (s *shelves) hold(number string) (holds decimal.Decimal, ok bool) {
 	return holds, s.inner || s.within[around].Equal(s.listed[around])
 }
 
-// listed returns what is in each listed place, and in all of them by the item's own figure.
-func (item *placed) listed(tree places) (listed map[string]decimal.Decimal, own decimal.Decimal, err error) {
-	switch {
-	case item.unsound != nil:
-		return nil, own, item.unsound
-	case item.unlisted && (item.incomplete || !item.own.IsZero()):
-		return nil, own, errUnlisted
-	}
-	exactly := func(name string, from *decimal.Decimal) (decimal.Decimal, error) {
-		d, err := source.Exact(from)
-		if err == nil && !d.Valid {
-			err = errors.New("expected a number, got nothing")
-		}
-		if err != nil {
-			err = fmt.Errorf("stock by place: %s: %w", name, err)
-		}
-		return d.Decimal, err
-	}
-	if own, err = exactly("stock_quantity", item.own); err != nil {
-		return nil, own, err
-	}
-	listed = make(map[string]decimal.Decimal, len(item.in))
+// listed returns what is in each listed place.
+func (item *placed) listed(tree places) (map[string]decimal.Decimal, error) {
+	listed := make(map[string]decimal.Decimal, len(item.in))
 	for _, place := range item.in {
 		if _, exists := tree[place.Number]; !exists {
-			return nil, own, fmt.Errorf("stock by place: place %q: %w", place.Number, errUnknownPlace)
+			return nil, fmt.Errorf("stock by place: place %q: %w", plan.Clip(place.Number, source.LongestNumber), errUnknownPlace)
 		}
 		if _, twice := listed[place.Number]; twice {
-			return nil, own, fmt.Errorf("stock by place: place %q is listed twice", place.Number)
+			return nil, fmt.Errorf("stock by place: place %q is listed twice", place.Number)
 		}
-		if listed[place.Number], err = exactly(fmt.Sprintf("place %q", place.Number), place.InStock); err != nil {
-			return nil, own, err
-		}
-	}
-	return listed, own, nil
-}
-
-// chosen are the places that a shop has chosen, and what a listing has read of the report of
-// stock by place. That report is a listing of its own, beside that of the items: mostly its pages
-// show the same items, but its order and what it leaves out are not documented. So with each page of
-// items as many of its pages are read as it takes to show them all, at most each once.
-type chosen struct {
-	places []string
-
-	mu         sync.Mutex
-	served     int                // page of items that was listed last
-	rows       map[string]*placed // by item number: read and not used yet; nil: no listing runs
-	next       int                // page of the report to read next
-	left       int                // its pages that have not been read; below 0: not known
-	incomplete bool               // an entry of it was unreadable
-}
-
-// mostRows is how many items of the report wait for their page of items at most.
-const mostRows = 250_000
-
-// rowsOf returns what is in the places of the items of a page that have a figure. size is that of
-// the pages of the report.
-func (c *chosen) rowsOf(ctx context.Context, p source.Priority, account *rackbeat.Account, size, number int, read *rackbeat.Page[rackbeat.Item]) (map[string]*placed, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.rows == nil || number == 1 || number != c.served+1 {
-		c.rows, c.served, c.left, c.incomplete = map[string]*placed{}, number-1, -1, false
-		c.next = (number-1)*rackbeat.PageSize/size + 1 // where the same items are, if both have the same order
-	}
-	lacking := func(i rackbeat.Item) bool { return i.InStock != nil && !i.Deleted && c.rows[i.Number] == nil }
-	for c.left != 0 && slices.ContainsFunc(read.Items, lacking) {
-		if err := c.readReport(ctx, p, account, size); err != nil {
+		holds, err := exactly(fmt.Sprintf("place %q", place.Number), place.InStock)
+		if err != nil {
 			return nil, err
 		}
+		listed[place.Number] = holds
 	}
-	c.served = number
-	found := make(map[string]*placed, len(read.Items))
-	for i := range read.Items {
-		item := &read.Items[i]
-		row := c.rows[item.Number]
-		if row == nil {
-			row = &placed{own: item.InStock, unlisted: true, incomplete: c.incomplete, began: read.Began}
-		}
-		if row.own == nil {
-			row.own = item.InStock
-		}
-		found[item.Number] = row
-	}
-	for number := range found {
-		delete(c.rows, number)
-	}
-	if number >= read.Pages {
-		c.rows = nil
-	}
-	return found, nil
+	return listed, nil
 }
 
-// readReport reads the next page of the report, the first after the last.
-func (c *chosen) readReport(ctx context.Context, p source.Priority, account *rackbeat.Account, size int) error {
-	read, err := account.StockByPlace(ctx, p, c.next, size)
-	if err != nil {
-		return err
-	}
-	if c.left < 0 {
-		c.left = read.Pages
-	}
-	if c.next > read.Pages { // it has fewer than the items
-		c.next, c.left = 1, min(c.left, read.Pages)
-		return nil
-	}
-	c.left--
-	c.next = c.next%read.Pages + 1
-	c.incomplete = c.incomplete || len(read.Bad) > 0
-	for i := range read.Items {
-		item := &read.Items[i]
-		row := &placed{own: item.InStock, in: item.Places, began: read.Began, report: true}
-		switch _, twice := c.rows[item.Number]; {
-		case twice:
-			row.unsound = fmt.Errorf("the report of stock by place shows item %q more than once", item.Number)
-		case len(item.Unsound) > 0:
-			row.unsound = fmt.Errorf("stock by place: %w", item.Unsound[0].Err)
-		case len(c.rows) >= mostRows:
-			return fmt.Errorf("the report of stock by place shows more than %d items that the listing of items does not", mostRows)
-		}
-		c.rows[item.Number] = row
-	}
-	return nil
-}
-
-// inner reports whether an answer like this one, or this one itself, has shown a place that is
-// inside another.
-func (k *known) inner(item *placed) bool {
+// placed returns what an answer shows of an item. Answers like it, and itself, may have shown that
+// places inside others are listed.
+func (k *known) placed(in []rackbeat.PlaceStock, report bool) *placed {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	item := &placed{in: in}
 	shown := &k.innerAlone
-	if item.report {
+	if report {
 		shown = &k.innerInReport
 	}
 	*shown = *shown || item.showsInner(k.places)
-	return *shown
+	item.inner = *shown
+	return item
 }
 
 func (k *known) tree() places {

@@ -2,6 +2,7 @@ package rackbeat_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestChoiceIsChecked(t *testing.T) {
 		_, e1 := stock.Item(t.Context(), source.PriorityHint, "1")
 		_, e2 := stock.Items(t.Context(), source.PriorityHint, source.ItemsQuery{}, "")
 		for _, err := range []error{e1, e2} {
-			if source.ClassOf(err) != plan.ClassPart || !strings.Contains(err.Error(), test.reason) {
+			if source.ClassOf(err) != plan.ClassChoice || !strings.Contains(err.Error(), test.reason) {
 				t.Errorf("%s of %s: %v", test.figure, test.places, err)
 			}
 		}
@@ -223,17 +224,17 @@ func TestCallsForPlaces(t *testing.T) {
 		}
 		expect(what, asked)
 	}
-	list("a listing", all, "/locations 1|/items 1 ordered|/reports/checking 1|/items 2 ordered|/reports/checking 2|/items 3 ordered|/reports/checking 3")
+	list("a listing", all, "/locations 1|/items 1 ordered|/reports/checking 1 ordered|/items 2 ordered|/reports/checking 2 ordered|/items 3 ordered|/reports/checking 3 ordered")
 	d.report = []string{report[4], report[3], report[2], report[1], report[0]}
-	list("the report in another order", all, "/locations 1|/items 1 ordered|/reports/checking 1|/reports/checking 2|/reports/checking 3|/items 2 ordered|/items 3 ordered")
+	list("the report in another order", all, "/locations 1|/items 1 ordered|/reports/checking 1 ordered|/reports/checking 2 ordered|/reports/checking 3 ordered|/items 2 ordered|/items 3 ordered")
 	d.report = report[1:]
-	list("it leaves out what is not in stock", all, "/locations 1|/items 1 ordered|/reports/checking 1|/reports/checking 2|/items 2 ordered|/items 3 ordered")
+	list("it leaves out what is not in stock", all, "/locations 1|/items 1 ordered|/reports/checking 1 ordered|/reports/checking 2 ordered|/items 2 ordered|/items 3 ordered")
 	d.report = report[:4]
 	list("it leaves out another", strings.Replace(all, "4 in 4 (1: 4) (4: 0)", "4? the report of stock by place does not show the item", 1),
-		"/locations 1|/items 1 ordered|/reports/checking 1|/items 2 ordered|/reports/checking 2|/items 3 ordered")
+		"/locations 1|/items 1 ordered|/reports/checking 1 ordered|/items 2 ordered|/reports/checking 2 ordered|/items 3 ordered")
 	d.report = []string{report[3], report[3], report[0], report[1], report[2], report[4]}
 	list("it shows one twice", strings.Replace(all, "2 in 2 (1: 2) (4: 0)|3 in 3 (1: 3) (4: 0)", `2 in 2 (1: 2) (4: 0)|3? the report of stock by place shows item "3" more than once`, 1),
-		"/locations 1|/items 1 ordered|/reports/checking 1|/reports/checking 2|/items 2 ordered|/reports/checking 3|/items 3 ordered")
+		"/locations 1|/items 1 ordered|/reports/checking 1 ordered|/reports/checking 2 ordered|/items 2 ordered|/reports/checking 3 ordered|/items 3 ordered")
 
 	// Places that are new are read before the next item.
 	d.singles["1/locations"] = `{"product_locations":[{"number":1,"stock_quantity":0},{"number":5,"stock_quantity":1}]}`
@@ -288,13 +289,104 @@ func TestReportIsShorter(t *testing.T) {
 		link        source.Link
 		want, asked string
 	}{
-		{"3", "4 in 0 (1: 0)|5 in 0 (1: 0)", "/locations 1|/items 3 ordered|/reports/checking 3|/reports/checking 1|/reports/checking 2"},
+		{"3", "4 in 0 (1: 0)|5 in 0 (1: 0)", "/locations 1|/items 3 ordered|/reports/checking 3 ordered|/reports/checking 1 ordered|/reports/checking 2 ordered"},
 		{"4", "6 in 0 (1: 0)|7 in 1 (1: 1)", "/items 4 ordered"},
 	} {
-		p, err := stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, step.link)
+		p, _, err := whole(t, stock, step.link)
 		if got, asked := toldPage(p), d.askedFor(); err != nil || got != step.want || asked != step.asked {
 			t.Errorf("page %s: got %s, %v, asked for %s\nwant %s, %s", step.link, got, err, asked, step.want, step.asked)
 		}
+	}
+}
+
+// whole reads a page of a listing to its end, in so many calls.
+func whole(t *testing.T, stock source.Stock, link source.Link) (p source.Page[plan.Observation], calls int, err error) {
+	t.Helper()
+	for {
+		calls++
+		p, err = stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, link)
+		if err != nil || !p.Unfinished {
+			return p, calls, err
+		}
+		if p.Size() > 0 || p.Next == "" || p.Announced == 0 {
+			t.Fatalf("an unfinished page: %+v", p)
+		}
+		link = p.Next
+	}
+}
+
+// TestReportGivesWay: each call for a page of items makes one call to Rackbeat, so that others can
+// come in between, and one that fails is made again where it was.
+func TestReportGivesWay(t *testing.T) {
+	t.Parallel()
+	var items, report []string
+	for i := range 6 {
+		items = append(items, fmt.Sprintf(`{"number":%d,"stock_quantity":1}`, i))
+		report = append([]string{fmt.Sprintf(`{"number":%d,"stock_quantity":1,"locations":[{"number":1,"stock_quantity":1}]}`, i)}, report...)
+	}
+	d := &depot{pageSize: 2, places: sent, items: items, report: report}
+	stock := d.account(t).Stock(plan.FigureInStock, "1")
+	link := source.Link("")
+	for n, want := range []string{"/locations 1|/items 1 ordered", "/reports/checking 1 ordered", "! /reports/checking 2 ordered", "/reports/checking 2 ordered", "/reports/checking 3 ordered", "/items 2 ordered", "/items 3 ordered"} {
+		failing := strings.HasPrefix(want, "! ")
+		if d.status = 0; failing {
+			d.status = 500
+		}
+		p, err := stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, link)
+		if asked := d.askedFor(); asked != strings.TrimPrefix(want, "! ") || (err != nil) != failing || p.Unfinished != (err == nil && n < 4) {
+			t.Fatalf("call %d: asked for %s, got %+v, %v\nwant %s", n, asked, p, err, want)
+		}
+		if err == nil {
+			link = p.Next
+		}
+	}
+
+	// A listing that begins again does so with items that are read anew, whatever waits.
+	_, err1 := stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, "")
+	d.items = []string{`{"number":"new","stock_quantity":0}`}
+	d.report = nil
+	p, _, err2 := whole(t, stock, "")
+	if got := toldPage(p); err1 != nil || err2 != nil || got != "new in 0 (1: 0)" {
+		t.Errorf("got %s, %v, %v", got, err1, err2)
+	}
+	if p, calls, err := whole(t, stock, "7+"); err != nil || p.Size() > 0 || calls > 2 {
+		t.Errorf("a page that nobody waits for, in %d calls: %+v, %v", calls, p, err)
+	}
+}
+
+// TestReportOrder: the report is asked for by number, and as it comes if Rackbeat does not order it.
+func TestReportOrder(t *testing.T) {
+	t.Parallel()
+	const first, then = "/reports/checking 1 ordered", "/reports/checking 1"
+	for name, test := range map[string]struct {
+		refusal, later int // status of ordered reports, in the first listing and after it
+		asked, again   string
+		fails          bool
+	}{
+		"accepted":                {0, 0, first, first, false},
+		"refused":                 {422, 422, first + "|" + then, then, false},
+		"an error for it":         {500, 500, first + "|" + then, then, false},
+		"a bad request":           {400, 400, first + "|" + then, then, false},
+		"accepted, then an error": {0, 500, first, first, true},
+		"accepted, then refused":  {0, 422, first, first + "|" + then, false},
+		"no access":               {403, 403, first, first, true},
+	} {
+		d := &depot{pageSize: 2, places: sent, items: []string{`{"number":1,"stock_quantity":3}`}, report: []string{`{"number":1,"stock_quantity":3,"locations":[{"number":1,"stock_quantity":3}]}`}}
+		d.refusal = test.refusal
+		stock := d.account(t).Stock(plan.FigureInStock, "1")
+		for _, asked := range []string{test.asked, test.again} {
+			p, _, err := whole(t, stock, "")
+			_, got, _ := strings.Cut(d.askedFor(), "/items 1 ordered|")
+			fails := test.fails && d.refusal != 0
+			if got != asked || (err != nil) != fails || !fails && toldPage(p) != "1 in 3 (1: 3)" {
+				t.Errorf("%s: asked for %s, got %s, %v\nwant %s", name, got, toldPage(p), err, asked)
+			}
+			d.refusal = test.later
+		}
+	}
+	d := &depot{pageSize: 2, places: sent, unordered: true, items: []string{`{"number":1,"stock_quantity":0}`}}
+	if _, _, err := whole(t, d.account(t).Stock(plan.FigureInStock, "1"), ""); err != nil || d.askedFor() != "/locations 1|/items 1 ordered|/items 1|/reports/checking 1" {
+		t.Errorf("items without order: %v", err)
 	}
 }
 
@@ -309,7 +401,7 @@ func TestOlderHalf(t *testing.T) {
 	stock := d.service(t, func() time.Time { return now }).Budget("shop", 7, source.Made{}, nil).StockAccount("key").Stock(plan.FigureInStock, "1")
 	var began []string
 	for _, link := range []source.Link{"", "2"} {
-		p, err := stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, link)
+		p, _, err := whole(t, stock, link)
 		if err != nil || len(p.Observed) != 1 {
 			t.Fatal(p, err)
 		}
@@ -338,16 +430,59 @@ func TestReportGoesOn(t *testing.T) {
 		asked  string
 		err    bool
 	}{
-		{"2", 0, "/locations 1|/items 2 ordered|/reports/checking 2", false}, // a lagerd that has just taken the shop over
+		{"2", 0, "/locations 1|/items 2 ordered|/reports/checking 2 ordered", false}, // a lagerd that has just taken the shop over
 		{"3", 500, "/items 3 ordered", true},
-		{"3", 0, "/items 3 ordered|/reports/checking 3", false},
-		{"2", 0, "/items 2 ordered|/reports/checking 2", false}, // it turned back
-		{"", 0, "/locations 1|/items 1 ordered|/reports/checking 1", false},
+		{"3", 0, "/items 3 ordered|/reports/checking 3 ordered", false},
+		{"2", 0, "/items 2 ordered|/reports/checking 2 ordered", false}, // it turned back
+		{"", 0, "/locations 1|/items 1 ordered|/reports/checking 1 ordered", false},
 	} {
 		d.status = step.status
-		p, err := stock.Items(t.Context(), source.PriorityTick, source.ItemsQuery{}, step.link)
+		p, _, err := whole(t, stock, step.link)
 		if asked := d.askedFor(); asked != step.asked || (err != nil) != step.err || err == nil && (len(p.Observed) != 2 || len(p.Unreadable) != 0) {
 			t.Errorf("page %s: asked for %s, got %s, %v\nwant %s", step.link, asked, toldPage(p), err, step.asked)
 		}
 	}
+}
+
+// TestReportIsReduced: of a report in another order than the listing, no more is kept than what the
+// shop sells by, however many places the warehouse has.
+func TestReportIsReduced(t *testing.T) {
+	const count, most = 2000, 100
+	d := &depot{pageSize: 1000}
+	for place := range most {
+		d.places = append(d.places, fmt.Sprintf(`{"number":%d}`, place+1))
+	}
+	for i := range count {
+		var in []string
+		for place := range most {
+			in = append(in, fmt.Sprintf(`{"number":%d,"name":"place","stock_quantity":"%d.25"}`, place+1, 10+place))
+		}
+		d.items = append(d.items, fmt.Sprintf(`{"number":"item%07d","stock_quantity":5975}`, i))
+		d.report = append(d.report, fmt.Sprintf(`{"number":"item%07d","stock_quantity":5975,"locations":[%s]}`, count-1-i, strings.Join(in, ",")))
+	}
+	stock := d.account(t).Stock(plan.FigureInStock, "1", "4", "7")
+	inUse := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := inUse()
+	p, _, err := whole(t, stock, "")
+	if err != nil || len(p.Observed) != count/2 || len(p.Unreadable) > 0 {
+		t.Fatalf("%d observed, %v, %v", len(p.Observed), p.Unreadable, err)
+	}
+	p = source.Page[plan.Observation]{}
+	if waiting := (int64(inUse()) - int64(before)) / (count / 2); waiting > 600 {
+		t.Errorf("%d bytes are kept of each item that waits", waiting)
+	} else {
+		t.Logf("%d bytes are kept of each item that waits", waiting)
+	}
+	last, _, err := whole(t, stock, "2")
+	if err != nil || len(last.Observed) != count/2 || told(last.Observed[0]) != "item0001000 in 39.75 (1: 10.25) (4: 13.25) (7: 16.25)" {
+		t.Errorf("got %d, %s, %v", len(last.Observed), told(last.Observed[0]), err)
+	}
+	runtime.KeepAlive(stock)
+	runtime.KeepAlive(p)
 }

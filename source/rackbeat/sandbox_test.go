@@ -115,6 +115,7 @@ func TestEitherWay(t *testing.T) {
 	for faults, doubted := range map[string]string{
 		`{}`: "", `{"partial":"always"}`: "", `{"partial":"never"}`: "", `{"textFigures":true,"decimals":3}`: "", `{"decimals":2}`: "", `{"textPlaces":true}`: "",
 		`{"placeIDs":true}`: "", `{"isoTimes":true}`: "", `{"maxLimit":7}`: "", `{"encodedSlash":true}`: "", `{"checkingTotal":true,"checkingFigure":true}`: "",
+		`{"checkingOrder":"ignored"}`: "", `{"checkingOrder":"refused"}`: "", `{"checkingOrder":"backwards","maxLimit":7}`: "",
 		`{"deleted":"alone"}`: "", `{"deleted":"listed"}`: "", `{"integerNumbers":true}`: "", `{"frozenUpdated":true}`: "",
 		`{"missingKeys":["name","barcode","is_barred","updated_at","created_at","type","id","self"]}`: "",
 		`{"ownPlaces":true}`:                 "places", // what is inside others is missing from the sum

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -44,12 +45,16 @@ func (s *stock) Item(ctx context.Context, p source.Priority, number string) (pla
 	}
 	friendly := s.known.friendlyOf(number)
 	if rackbeat.NeedsFriendly(number) && friendly == "" {
-		return s.find(ctx, p, number)
+		return s.find(ctx, p, number, nil)
 	}
 	read, err := s.account.Item(ctx, p, number, friendly)
 	if rackbeat.KindOf(err) == rackbeat.KindNotFound {
 		s.known.forget(number) // it may get another
 		return absent(number, read.Began), nil
+	}
+	if _, other := errors.AsType[*rackbeat.OtherItemError](err); other {
+		s.known.forget(number) // it may be that item's by now
+		return s.find(ctx, p, number, err)
 	}
 	if err != nil {
 		return plan.Observation{}, failed(err)
@@ -63,12 +68,15 @@ func (s *stock) alone(ctx context.Context, p source.Priority, item *rackbeat.Ite
 		observation, err := s.observation(item, began, nil)
 		return observation, failed(err)
 	}
-	s.known.learn([]rackbeat.Item{*item})
+	s.known.learn([]rackbeat.Item{*item}, s.account.Now())
 	in, err := s.account.ItemPlaces(ctx, p, item.Number, s.known.friendlyOf(item.Number))
 	if err != nil {
 		return plan.Observation{}, failed(err)
 	}
-	observation, err := s.observation(item, began, &placed{own: item.InStock, in: in.Value})
+	placed := s.known.placed(in.Value, false)
+	row := s.chosen.rowOf(s.known.tree(), placed)
+	row.own = item.InStock
+	observation, err := s.observation(item, began, &row)
 	return observation, failed(err)
 }
 
@@ -76,46 +84,44 @@ func absent(number string, began time.Time) plan.Observation {
 	return plan.Observation{Item: plan.Item{Number: number}, Began: began}
 }
 
-// Items reads one page of all items, and beside it as much of the report of stock by place as
-// it takes, if the shop has chosen places.
+// Items reads one page of all items. If the shop has chosen places, it reads as much of the report of
+// stock by place as the page takes after it, one page in each call.
 func (s *stock) Items(ctx context.Context, p source.Priority, q source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
 	if len(q.Numbers) > 0 || !q.Since.IsZero() {
 		return source.Page[plan.Observation]{}, failed(errors.New("list some items: Rackbeat lists all of them"))
 	}
-	number, err := pageOf(link)
+	number, goesOn, err := pageOf(link)
 	if err != nil {
 		return source.Page[plan.Observation]{}, failed(err)
 	}
-	if err := s.prepare(ctx, p, number == 1); err != nil {
+	if err := s.prepare(ctx, p, number == 1 && !goesOn); err != nil {
 		return source.Page[plan.Observation]{}, err
+	}
+	if s.chosen != nil {
+		return s.itemsByPlace(ctx, p, number, goesOn)
 	}
 	read, err := s.list(ctx, p, number)
 	if err != nil {
 		return source.Page[plan.Observation]{}, failed(err)
 	}
-	var rows map[string]*placed
-	if s.chosen != nil {
-		if rows, err = s.chosen.rowsOf(ctx, p, s.account, rackbeat.ReportSize(len(s.known.tree())), number, &read); err != nil {
-			return source.Page[plan.Observation]{}, failed(err)
-		}
-	}
-	page := s.page(&read, rows)
-	if number < read.Pages {
-		page.Next = source.Link(strconv.Itoa(number + 1))
-	}
-	return page, nil
+	return s.page(&read, number, nil), nil
 }
 
-// pageOf returns the number of the page that a link leads to, counted from 1.
-func pageOf(link source.Link) (int, error) {
+// goOn marks a link that goes on with a page, of which a part has been read.
+const goOn = "+"
+
+// pageOf returns the number of the page that a link leads to, counted from 1, and whether it goes on
+// with that page.
+func pageOf(link source.Link) (number int, goesOn bool, err error) {
 	if link == "" {
-		return 1, nil
+		return 1, false, nil
 	}
-	number, err := strconv.Atoi(string(link))
+	text, goesOn := strings.CutSuffix(string(link), goOn)
+	number, err = strconv.Atoi(text)
 	if err != nil || number < 1 {
-		return 0, fmt.Errorf("page %q: expected its number", plan.Clip(string(link), 40))
+		return 0, false, fmt.Errorf("page %q: expected its number", plan.Clip(string(link), 40))
 	}
-	return number, nil
+	return number, goesOn, nil
 }
 
 // list reads a page of items, ordered by number if Rackbeat orders them by that, and keeps what it
@@ -130,12 +136,12 @@ func (s *stock) list(ctx context.Context, p source.Priority, number int) (rackbe
 		}
 	}
 	if err == nil {
-		s.known.learn(read.Items)
+		s.known.learn(read.Items, s.account.Now())
 	}
 	return read, err
 }
 
-// page returns a page of items as observations; rows is what is in their places.
+// page returns a page of items as observations; rows is what the report shows of them.
 //
 //	item                               becomes
 //	once on the page                   an observation, or unreadable
@@ -144,7 +150,7 @@ func (s *stock) list(ctx context.Context, p source.Priority, number int) (rackbe
 //
 // Numbers are unique (Rackbeat's documentation), and a page is of one moment. On different
 // pages the later one counts: rows shift onto later pages as others are added before them.
-func (s *stock) page(read *rackbeat.Page[rackbeat.Item], rows map[string]*placed) source.Page[plan.Observation] {
+func (s *stock) page(read *rackbeat.Page[rackbeat.Item], number int, rows map[string]*row) source.Page[plan.Observation] {
 	page := source.Page[plan.Observation]{Announced: read.Total, Began: read.Began, ServerDate: read.ServerDate,
 		Observed: make([]plan.Observation, 0, len(read.Items))}
 	for _, bad := range read.Bad {
@@ -168,11 +174,14 @@ func (s *stock) page(read *rackbeat.Page[rackbeat.Item], rows map[string]*placed
 		}
 		page.Observed = append(page.Observed, observation)
 	}
+	if number < read.Pages {
+		page.Next = source.Link(strconv.Itoa(number + 1))
+	}
 	return page
 }
 
 // listed returns an item of a page as an observation.
-func (s *stock) listed(item *rackbeat.Item, began time.Time, rows map[string]*placed) (plan.Observation, error) {
+func (s *stock) listed(item *rackbeat.Item, began time.Time, rows map[string]*row) (plan.Observation, error) {
 	switch {
 	case item.Deleted:
 		return absent(item.Number, began), nil
@@ -188,7 +197,7 @@ func (s *stock) listed(item *rackbeat.Item, began time.Time, rows map[string]*pl
 
 // observation returns an item as an observation, or an error if a required field is unreadable:
 // the figure that the shop sells by. in is what is in its places; nil: that does not count.
-func (s *stock) observation(i *rackbeat.Item, began time.Time, in *placed) (plan.Observation, error) {
+func (s *stock) observation(i *rackbeat.Item, began time.Time, in *row) (plan.Observation, error) {
 	obs := plan.Observation{Found: true, Began: began, Item: plan.Item{
 		Number: i.Number, Name: plan.Clip(i.Name, source.LongestName), BarCode: plan.Clip(i.Barcode, source.LongestCode),
 		Barred: i.Barred, InventoryEnabled: i.InventoryEnabled != nil && *i.InventoryEnabled,
@@ -214,7 +223,7 @@ func (s *stock) observation(i *rackbeat.Item, began time.Time, in *placed) (plan
 		obs.Item.Figures.OrderedFromSuppliers = exactly(plan.FieldOrderedFromSuppliers, "purchased_quantity", i.Purchased)
 	}
 	if in != nil {
-		sum, each, err := s.chosen.sum(s.known.tree(), in, s.known.inner(in))
+		sum, each, err := s.chosen.sum(in)
 		if err != nil {
 			doubts.Add(plan.FieldInStock, err)
 		}

@@ -33,6 +33,7 @@ type depot struct {
 	places    []string          // of the warehouse
 	singles   map[string]string // by path below /items/: the answer; "": 404
 	unordered bool              // refuses to order items
+	refusal   int               // status of the report if an order is asked for; 0: it is ordered
 	asked     []string          // paths, without what every page has
 	before    func(path string) // called before each answer, without the lock
 	status    int               // of every answer; 0: as it should be
@@ -64,6 +65,8 @@ func (d *depot) RoundTrip(r *http.Request) (*http.Response, error) {
 			return reply(404, `{"message":"No query results."}`)
 		}
 		return reply(200, answer)
+	case d.refusal != 0 && strings.HasPrefix(path, "/reports") && q.Has("order_by"):
+		return reply(d.refusal, `{"message":"No."}`)
 	case d.unordered && q.Has("order_by"):
 		return reply(422, `{"errors":{"order_by":["Cannot order by number."]}}`)
 	case strings.HasPrefix(path, "/items"):
@@ -494,6 +497,65 @@ func TestWhatIsKnownStays(t *testing.T) {
 	nobody := join(0)
 	lists("an account that is not known", nobody, learns)
 	lists("another that is not known", join(0), learns)
+}
+
+// TestOtherItems: an item that Rackbeat answers for with another one is gone if a whole listing does
+// not show it. Numbers that only differ in case are looked up as one, and a friendly number may become
+// another item's.
+func TestOtherItems(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	const slashed = `{"number":"A/b","urlfriendly_number":"A_b","stock_quantity":5}`
+	d := &depot{pageSize: 2, places: sent, items: []string{`{"number":"abc","stock_quantity":1}`, slashed, `{"number":"z","stock_quantity":1}`},
+		report:  []string{`{"number":"abc","stock_quantity":1,"locations":[{"number":1,"stock_quantity":1}]}`},
+		singles: map[string]string{"A_b": `{"item":` + slashed + `}`, "abc": `{"item":{"number":"abc","stock_quantity":1}}`}}
+	service := d.service(t, func() time.Time { return now })
+	account := service.Budget("shop", 7, source.Made{}, nil).StockAccount("key")
+	stock, byPlace := account.Stock(plan.FigureInStock), account.Stock(plan.FigureInStock, "1")
+	if _, err := listed(t, stock); err != nil {
+		t.Fatal(err)
+	}
+	d.askedFor()
+	const search = "|/items 1 ordered|/items 2 ordered"
+	for n, step := range []struct {
+		stock       source.Stock
+		p           source.Priority
+		number      string
+		change      func()
+		want, asked string
+	}{
+		{stock, source.PriorityHint, "A/b", nil, "A/b in 5", "/items/A_b"},
+		{stock, source.PriorityHint, "A/b", func() { // it is deleted, and another item has its friendly number
+			d.items = []string{`{"number":"ABC","stock_quantity":1}`, `{"number":"A_b","stock_quantity":7}`, `{"number":"z","stock_quantity":1}`}
+			d.singles = map[string]string{"A_b": `{"item":{"number":"A_b","stock_quantity":7}}`, "abc": `{"item":{"number":"ABC","stock_quantity":1}}`, "ABC": `{"item":{"number":"ABC","stock_quantity":1}}`}
+		}, "A/b gone", "/items/A_b" + search},
+		{stock, source.PriorityHint, "abc", nil, "abc gone", "/items/abc"}, // the same search tells
+		{stock, source.PriorityHint, "ABC", nil, "ABC in 1", "/items/ABC"},
+		{stock, source.PriorityUnknown, "abc", func() { now = now.Add(time.Hour) }, `expected "abc", got "ABC"`, "/items/abc"}, // a stranger's number costs no listing
+		{stock, source.PriorityHint, "abc", nil, "abc gone", "/items/abc" + search},
+		{stock, source.PriorityHint, "ABC", func() { // both exist, and Rackbeat finds only one of them
+			now = now.Add(time.Hour)
+			d.items = append(d.items, `{"number":"abc","stock_quantity":2}`)
+			d.singles["ABC"] = `{"item":{"number":"abc","stock_quantity":2}}`
+		}, "ABC in 1", "/items/ABC|/items 1 ordered"},
+		{byPlace, source.PriorityHint, "ABC", nil, `expected "ABC", got "abc"`, "/locations 1|/items/ABC|/items 1 ordered"}, // whose places would they be?
+		{stock, source.PriorityHint, "abc", func() { // a listing that is not whole tells nothing
+			d.items = []string{`{"number":"x"}`, `{"number":"x"}`, `{"number":"y"}`}
+			d.singles["abc"] = d.singles["A_b"]
+		}, "2 of 3 items came", "/items/abc" + search},
+	} {
+		if step.change != nil {
+			step.change()
+		}
+		o, err := step.stock.Item(source.Since(t.Context(), now), step.p, step.number)
+		got := told(o)
+		if err != nil {
+			got = err.Error()
+		}
+		if asked := d.askedFor(); !strings.Contains(got, step.want) || asked != step.asked {
+			t.Errorf("step %d: got %s, asked for %s\nwant %s, %s", n+1, got, asked, step.want, step.asked)
+		}
+	}
 }
 
 // TestErrorClasses: each kind of error has its class.

@@ -113,7 +113,7 @@ func TestReconcileCommand(t *testing.T) {
 		s.post(first, "create", map[string]any{"number": "1,5 l", "name": "Bottle", "inStock": "3"})
 		i.says(0, []string{"reconcile", "--shop", "shop1234", "--item", "1,5 l", "--wait"}, "1,5 l", "created")
 		out, code := run(t, i.Env, "", "reconcile", "--shop", "shop1234", "--item", "no such item", "--wait")
-		if code != 1 || !strings.Contains(out, "e-conomic has no item with this number") {
+		if code != 1 || !strings.Contains(out, "there is no item with this number") {
 			t.Errorf("an unknown item: exit %d\n%s", code, out)
 		}
 

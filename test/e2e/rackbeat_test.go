@@ -22,6 +22,7 @@ import (
 var (
 	rackbeatTrades = flag.Int("rackbeat.trades", 200, "trades of TestRackbeat")
 	rackbeatKills  = flag.Int("rackbeat.kills", 2, "how often TestRackbeat kills lagerd")
+	rackbeatSeed   = flag.Uint64("rackbeat.seed", 0, "what TestRackbeat draws its kills and waits from; 0: another each time")
 )
 
 // atRackbeat starts a sandbox whose agreements all keep their stock at Rackbeat.
@@ -61,8 +62,14 @@ var illEconomic = map[string]any{
 // was counted as gone that is not, and lagerd has written nothing to Rackbeat.
 func TestRackbeat(t *testing.T) { //nolint:tparallel // its subtests do, in what databases calls
 	t.Parallel()
+	seed := *rackbeatSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
 	databases(t, func(t *testing.T, dsn string) {
 		t.Parallel()
+		t.Logf("kills and waits are those of -rackbeat.seed=%d", seed)
+		draw := rand.New(rand.NewPCG(seed, 0))
 		s := atRackbeat(t, 2, "--products=300", "--seed=20")
 		i := install(t, s, dsn, pace+"lease: {beat: 200ms, ttl: 1s}\n")
 		i.start()
@@ -77,7 +84,7 @@ func TestRackbeat(t *testing.T) { //nolint:tparallel // its subtests do, in what
 			within = 5 * time.Minute
 		}
 		kills := map[int]bool{}
-		for _, round := range rand.Perm(len(rounds))[:min(*rackbeatKills, len(rounds))] {
+		for _, round := range draw.Perm(len(rounds))[:min(*rackbeatKills, len(rounds))] {
 			kills[round] = true
 		}
 		for round, ill := range rounds {
@@ -86,7 +93,7 @@ func TestRackbeat(t *testing.T) { //nolint:tparallel // its subtests do, in what
 			s.send(http.MethodDelete, "/sandbox/rackbeat/faults", nil, nil)
 			s.send(http.MethodPut, "/sandbox/rackbeat/faults", faults, nil)
 			trade(s, *rackbeatTrades/len(rounds)+1)
-			time.Sleep(time.Duration(1500+rand.IntN(1500)) * time.Millisecond) // about a tick
+			time.Sleep(time.Duration(1500+draw.IntN(1500)) * time.Millisecond) // about a tick
 			if kills[round] {
 				i.daemon.kill()
 				i.start()

@@ -186,7 +186,7 @@ var mutations = []mutation{
 		`if _, selfErr := i.readSelf(ctx); selfErr != nil {`,
 		`if selfErr := i.holdPart(ctx, plan.HeldTokenRefused, ""); selfErr != nil {`, "holds:", 3},
 	{"a refused part holds the shop", "reconcile/gate.go",
-		`return g.holdPart(ctx, plan.HeldForbidden, err.Error())`, `return g.identity.holdPart(ctx, plan.HeldForbidden, err.Error())`, "holds:", 5},
+		`return g.holdPart(ctx, reason, err.Error())`, `return g.identity.holdPart(ctx, reason, err.Error())`, "holds:", 5},
 	{"a token that works again ends a hold for losses", "plan/holds.go",
 		`return s == SeenFewLosses || s == SeenApproval`, `return s == SeenFewLosses || s == SeenApproval || s == SeenSelf`, "holds:|liveness:", 9},
 	{"a read of stock ends a hold for losses", "plan/holds.go",
