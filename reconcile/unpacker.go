@@ -67,6 +67,16 @@ func (s unpacker) overflowed(marked, tooOld int64) {
 	s.log.WithFields(logrus.Fields{"marked": marked, "too_old": tooOld}).Warn("more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start")
 }
 
+// leftOld reports webhooks of invoices before the shop's start, which only a person's request
+// fetches.
+func (s unpacker) leftOld(webhooks int64) {
+	if webhooks == 0 {
+		return
+	}
+	s.Observer.Overflowed(s.shop.Shop, 0, webhooks)
+	s.log.WithFields(logrus.Fields{"kind": plan.KindInvoice, "webhooks": webhooks}).Info("webhooks of invoices before the shop's start: answered, and not fetched")
+}
+
 // loadItems loads all open hints of items, including postponed ones.
 func (s unpacker) loadItems(ctx context.Context) (*inbox.Open, error) {
 	return loadCounted(ctx, s, func() (*inbox.Open, []store.HintRecord, error) { return s.inbox.AllItems(ctx) })
