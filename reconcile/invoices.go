@@ -264,7 +264,7 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 		a.Lines = append(a.Lines, n)
 		a.Hints = append(a.Hints, i.pdfs.lineHints(lines, now)...)
 	}
-	if err := i.apply(ctx, a); err != nil {
+	if err := i.unpacker.applyLines(ctx, a); err != nil {
 		return err
 	}
 	if b.window != nil {
