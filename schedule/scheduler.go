@@ -328,16 +328,15 @@ func (s *Scheduler) shuffled() []string {
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
 	now := s.now()
-	all, own := s.burst.add(now, hints), 0
 	e := s.shops[shop]
-	if e != nil {
-		own = e.burst.add(now, hints)
-		e.hinted += hints
-	}
-	s.mu.Unlock()
 	if e == nil {
+		s.mu.Unlock()
 		return
 	}
+	e.hinted += hints
+	own := e.burst.add(now, hints)
+	all := s.burst.add(now, e.burst.part(hints))
+	s.mu.Unlock()
 	if quiet, maxWait := debounceFor(own, all); quiet > 0 {
 		s.queue.debounce(shop, reconcile.Due{Work: true}, quiet, maxWait)
 	} else {
