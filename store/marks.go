@@ -296,6 +296,18 @@ func (s *Store) crowded(ctx context.Context, most int64) (map[string]int64, erro
 	return over, rows.Err()
 }
 
+// replaceMarks puts one mark of each kind in place of the shop's, which stands for their webhooks
+// too: whoever does not hold the shop cannot know which of them a running sweep has claimed, and
+// while nobody sweeps there would be more with each compaction.
+func (t *tx) replaceMarks(shop string, marks []Mark) {
+	for _, m := range marks {
+		t.exec("INSERT INTO hint_marks (shop, kind, hints, everything, first_at, last_at) SELECT ?, ?, COALESCE(SUM(hints), 0) + ?, COALESCE(SUM(everything), 0) + ?,"+
+			" CASE WHEN MIN(first_at) < ? THEN MIN(first_at) ELSE ? END, CASE WHEN MAX(last_at) > ? THEN MAX(last_at) ELSE ? END FROM hint_marks WHERE shop = ? AND kind = ?",
+			shop, m.Kind, m.Hints, m.Everything, At(m.FirstAt), At(m.FirstAt), At(m.LastAt), At(m.LastAt), shop, m.Kind)
+		t.exec("DELETE FROM hint_marks WHERE shop = ? AND kind = ? AND id < (SELECT id FROM (SELECT MAX(id) AS id FROM hint_marks WHERE shop = ? AND kind = ?) AS latest)", shop, m.Kind, shop, m.Kind)
+	}
+}
+
 // compact replaces a shop's oldest batches by a mark, in one transaction: until they hold least
 // webhooks, and at most RowsPerPiece. If the holder unpacks them at the same time, its rows and
 // the mark stand for the same webhooks.
@@ -316,7 +328,7 @@ func (s *Store) compact(ctx context.Context, shop string, least int64) (hints in
 		return 0, err
 	}
 	err = s.inTx(ctx, func(t *tx) error {
-		t.putOverflow(shop, a.Overflow)
+		t.replaceMarks(shop, a.Marks)
 		t.deleteBatches(ids)
 		t.exec(insertBatches+newBatch, shop, 0, At(first), compactedBatch)
 		return nil

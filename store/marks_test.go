@@ -277,6 +277,31 @@ func TestCompactBatches(t *testing.T) {
 	})
 }
 
+// TestCompactedAgainAndAgain: however often a shop's batches are compacted while nobody sweeps, its
+// marks stay few, and stand for all webhooks. A sweep that claimed the former ones does not end the
+// new one.
+func TestCompactedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	onEachCapped(t, func(c *capped) {
+		var claimed []int64
+		for n := range 5 {
+			c.webhooks(plan.KindStock, strconv.Itoa(n), "x")
+			c.webhooks(plan.KindInvoice, strconv.Itoa(n+1))
+			if _, err := c.CompactBatches(c.Context(), 0); err != nil {
+				c.Fatal(err)
+			}
+			if n == 3 {
+				var err error
+				claimed, err = c.Marks(c.Context(), "shop1", plan.KindStock)
+				must(c.T, err)
+			}
+		}
+		c.marked(store.Mark{Kind: plan.KindStock, Hints: 10}, store.Mark{Kind: plan.KindInvoice, Hints: 5})
+		c.apply(store.Applied{Unmark: claimed})
+		c.marked(store.Mark{Kind: plan.KindStock, Hints: 10}, store.Mark{Kind: plan.KindInvoice, Hints: 5})
+	})
+}
+
 // TestCompactedKinds: only the kinds of the webhooks in the batches are marked, and both for a batch
 // that cannot be read.
 func TestCompactedKinds(t *testing.T) {
