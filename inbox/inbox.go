@@ -113,8 +113,11 @@ func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough fun
 	if err := b.lookForMarks(ctx); err != nil {
 		return all, err
 	}
+	counted := &store.Counted{}
 	for b.batches {
-		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.o.AtOnce, b.caps())
+		caps := b.caps()
+		caps.Counted = counted
+		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.o.AtOnce, caps)
 		if err != nil {
 			b.unsure = true
 			return all, err

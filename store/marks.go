@@ -25,6 +25,16 @@ type Caps struct {
 	InvoicesFrom string // otherwise their first date (YYYY-MM-DD)
 
 	Marked map[plan.Kind]bool // kinds with a mark that no running sweep has claimed: it stands for more webhooks too
+
+	Counted *Counted // nil: what is open is counted each time
+}
+
+// Counted are the open hints of items as a series of calls of Admit has counted them once, with those
+// that it has admitted since: beside 200,000 open hints of stored items a count takes a second. What is
+// answered meanwhile still counts.
+type Counted struct {
+	known bool
+	open  plan.OpenHints
 }
 
 // Overflow is what the caps did not admit.
@@ -89,6 +99,9 @@ func (s *Store) Admit(ctx context.Context, shop string, in Datasets, caps Caps, 
 		return Admitted{}, fail(err)
 	}
 	if open+len(hints) <= least {
+		if caps.Counted != nil {
+			*caps.Counted = Counted{} // without these
+		}
 		a.Hints = hints
 		return a, nil
 	}
@@ -133,9 +146,17 @@ func (s *Store) admit(ctx context.Context, a *Admitted, hints []HintRecord, of h
 	var open plan.OpenHints
 	var first int64
 	if slices.ContainsFunc(hints, func(h HintRecord) bool { return !hinted[h.Number] && !stored[h.Number] }) {
-		if open, first, err = s.countOpen(ctx, a.caps, of); err != nil {
-			return err
+		counted := a.caps.Counted
+		if counted == nil || of.kind != plan.KindStock {
+			counted = &Counted{}
 		}
+		if !counted.known {
+			if counted.open, first, err = s.countOpen(ctx, a.caps, of); err != nil {
+				return err
+			}
+		}
+		open = counted.open
+		defer func() { *counted = Counted{known: true, open: open} }()
 	}
 	for _, h := range hints {
 		switch a.caps.Admit(&open, plan.NewHint{Kind: of.kind, Number: h.Number, Stored: stored[h.Number], Open: hinted[h.Number]}, first) {
