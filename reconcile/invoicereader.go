@@ -21,7 +21,7 @@ type invoiceReader struct{ *invoices }
 func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hints) error {
 	var numbers []int64
 	senseless := inbox.Hints{}
-	due, start, old := i.due(), i.start(), inbox.Hints{}
+	due, start, old := i.due(), startOf(i.shop, i.progress), inbox.Hints{}
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		if !due.Includes(hints[number].DueAt) {
 			continue

@@ -241,7 +241,7 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	now := i.Now()
 	p := plan.Invoices(plan.InvoicesInput{
 		Cause: b.cause, First: b.first, Began: page.Began, Observed: page.Observed, Stored: stored, Incomplete: incomplete,
-		Start: i.start(), Hints: b.hints, NotFound: b.notFound, Rule: i.rule, Now: now, Rereads: i.rereadsOf(b),
+		Start: startOf(i.shop, i.progress), Hints: b.hints, NotFound: b.notFound, Rule: i.rule, Now: now, Rereads: i.rereadsOf(b),
 		Marked: b.marked || i.inbox.Marked(plan.KindInvoice),
 	})
 	a := also
@@ -279,9 +279,9 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	return nil
 }
 
-// start returns where the shop's invoices begin.
-func (i *invoices) start() plan.InvoicesStart {
-	return plan.InvoicesStart{Date: i.shop.InvoicesFrom, Number: i.shop.InvoicesFromNumber, Window: i.progress.Window()}
+// startOf returns where a shop's invoices begin.
+func startOf(shop store.Shop, p store.Progress) plan.InvoicesStart {
+	return plan.InvoicesStart{Date: shop.InvoicesFrom, Number: shop.InvoicesFromNumber, Window: p.Window()}
 }
 
 // shown returns the numbers of a page's invoices, and which of them are stored incomplete.

@@ -233,7 +233,7 @@ var mutations = []mutation{
 	{"a sweep ends the marks that came while it ran", "inbox/inbox.go",
 		`b.store.Forget(ctx, fence(), nil, c.marks)`, `b.store.Forget(ctx, fence(), nil, func() []int64 { all, _ := b.store.Marks(ctx, b.shop, plan.KindStock); return all }())`, "marks:", 47},
 	{"compacted batches leave no mark", "store/marks.go",
-		`		t.putOverflow(shop, a.Overflow)
+		`		t.replaceMarks(shop, a.Marks)
 		t.deleteBatches(ids)`, `		t.deleteBatches(ids)`, "one writer:|hints:|durable:", 17},
 	{"the holder is not told that its batches were compacted", "store/marks.go",
 		`		t.exec(insertBatches+newBatch, shop, 0, At(first), compactedBatch)
