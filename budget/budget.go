@@ -64,8 +64,8 @@ const (
 	// calls for, a sweep answers.
 	invoicesReserve, sweepsReserve = 10, 10
 
-	// leastTicks is how many calls an hour are kept for ticks at least: one for items and
-	// one for invoices a minute.
+	// leastTicks is how many calls an hour are kept for the ticks of each shop at least: one for
+	// items and one for invoices a minute.
 	leastTicks = 120
 
 	// mostTicks is the percentage of the rest of an even day that may be kept for ticks. It
@@ -81,6 +81,10 @@ const (
 
 	// burst is how much time's worth of its pace a priority may save up.
 	burst = time.Hour
+
+	// atStart is how many calls a strict pace has saved up in a new Budget. A restart or a
+	// reload of the configuration makes one, and must not be a way to more calls.
+	atStart = 5
 
 	// defaultWindow is the token bucket's window if the service has not reported one.
 	defaultWindow = time.Minute
@@ -341,7 +345,8 @@ func (b *Budget) allowed(p Priority, now time.Time) int {
 func (b *Budget) ticksNeed(now time.Time) int {
 	b.ticks.measure(now, 0)
 	even := float64(b.o.DailyCalls) / day.Hours()
-	return int(math.Ceil(min(max(b.ticks.rate, leastTicks), even*mostTicks/100) * untilTomorrow(now).Hours()))
+	least := float64(leastTicks * max(len(b.callers), 1))
+	return int(math.Ceil(min(max(b.ticks.rate, least), even*mostTicks/100) * untilTomorrow(now).Hours()))
 }
 
 // ample reports whether the rest of the day's calls are more than lagerd's own bucket can grant
@@ -368,6 +373,9 @@ func (b *Budget) accrue(p Priority, now time.Time) (even float64) {
 	saved := &b.paced[p]
 	if saved.at.IsZero() {
 		saved.saved = most
+		if t.strict {
+			saved.saved = min(most, atStart)
+		}
 	} else if passed := now.Sub(saved.at); passed > 0 {
 		saved.saved += even * passed.Hours()
 	}

@@ -35,14 +35,23 @@ func newCommandCalls(s *store.Store, to store.Service, budgets budget.Options) c
 }
 
 // Book implements budget.Ledger. A database that cannot be written stops no person who looks
-// for the reason.
+// for the reason; what it says of the account still holds, above all until when it takes no calls.
 func (c commandCalls) Book(ctx context.Context, b budget.Booking) (budget.Booked, error) {
 	results, err := c.books.Book(ctx, []budget.Booking{b})
 	got, ok := results[b.Account]
 	if err == nil && ok || ctx.Err() != nil {
 		return got.Booked, err
 	}
-	return budget.Booked{Day: b.Day, Calls: b.Made + b.Calls, Granted: b.Calls}, nil
+	granted := budget.Booked{Day: b.Day, Calls: b.Made + b.Calls, Granted: b.Calls}
+	stored, err := c.books.Booked(ctx, b.Account)
+	if err != nil { // nor can it be read
+		return granted, nil
+	}
+	granted.Blocked, granted.BlockedUntil = stored.Blocked, stored.BlockedUntil
+	if stored.Day == b.Day {
+		granted.Calls = max(granted.Calls, stored.Calls+b.Calls)
+	}
+	return granted, nil
 }
 
 // Block implements budget.Ledger.

@@ -28,13 +28,24 @@ func (b Books) Book(ctx context.Context, list []budget.Booking) (map[int64]remot
 	}
 	results := make(map[int64]remote.BookResult, len(got))
 	for account, one := range got {
-		r := remote.BookResult{Booked: budget.Booked{Day: one.Day, Calls: one.Calls, Granted: one.Granted, Blocked: one.Blocked, BlockedUntil: one.BlockedUntil}}
+		r := remote.BookResult{Booked: booked(one)}
 		if one.Held {
 			r.Err = store.ErrAccountHeld
 		}
 		results[account] = r
 	}
 	return results, nil
+}
+
+// Booked returns what is booked for an account, and until when the service takes no calls to it,
+// without booking any.
+func (b Books) Booked(ctx context.Context, account int64) (budget.Booked, error) {
+	got, err := b.Store.CallsBooked(ctx, b.Service, account, b.Now())
+	return booked(got), err
+}
+
+func booked(b store.BookedCalls) budget.Booked {
+	return budget.Booked{Day: b.Day, Calls: b.Calls, Granted: b.Granted, Blocked: b.Blocked, BlockedUntil: b.BlockedUntil}
 }
 
 // Return implements remote.Books.

@@ -113,8 +113,11 @@ func (b *Inbox) Unpack(ctx context.Context, fence func() store.Fence, enough fun
 	if err := b.lookForMarks(ctx); err != nil {
 		return all, err
 	}
+	counted := &store.Counted{}
 	for b.batches {
-		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.o.AtOnce, b.caps())
+		caps := b.caps()
+		caps.Counted = counted
+		u, err := b.store.Unpack(ctx, fence(), b.claim.lastBatch(), b.o.AtOnce, caps)
 		if err != nil {
 			b.unsure = true
 			return all, err
@@ -454,9 +457,14 @@ func (b *Inbox) Claim(ctx context.Context, l Backlog) (store.Admitted, error) {
 	return b.admit(ctx, l.invoices)
 }
 
+// Admit decides which further hints get rows. Overflowed reports that the others were marked.
+func (b *Inbox) Admit(ctx context.Context, hints []store.HintRecord) (store.Admitted, error) {
+	return b.store.Admit(ctx, b.shop, b.o.Datasets, b.caps(), hints)
+}
+
 // admit decides which hints without rows get one.
 func (b *Inbox) admit(ctx context.Context, hints Hints) (store.Admitted, error) {
-	return b.store.Admit(ctx, b.shop, b.o.Datasets, b.caps(), records(b.shop, hints))
+	return b.Admit(ctx, records(b.shop, hints))
 }
 
 // Claimed loads the hints with rows into the claim, before the listing's first page is read.

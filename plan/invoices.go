@@ -120,6 +120,7 @@ type InvoicesInput struct {
 
 	Incomplete map[int64]bool // of those, the ones with fields that could not be understood when they were stored
 
+	Start    InvoicesStart
 	Hints    map[string]Hint
 	NotFound []int64 // hinted numbers that e-conomic says it does not have
 	Rule     OrderRule
@@ -132,6 +133,7 @@ type InvoiceRow struct {
 	Invoice
 	ShopOrder string // the shop's order number; "" if none was found
 	FoundAt   time.Time
+	History   bool // shown by the shop's first listing, and not hinted at
 }
 
 // InvoicesPlan is what to write for a batch of observed invoices.
@@ -144,17 +146,24 @@ type InvoicesPlan struct {
 	Answered []Answer
 	Rereads  []Reread
 	Late     []string
+	TooOld   int64 // webhooks of invoices before the shop's start, which are not stored
 }
 
 // Invoices decides about observed invoices. A new invoice is stored once and never rewritten,
 // except if it was stored without fields that could not be understood and all of them now can.
 // A hint of a number that e-conomic shows is answered; one of a number it does not have is
-// reread at the delays in Rereads, since its read side may lag behind the webhook.
+// reread at the delays in Rereads, since its read side may lag behind the webhook. One from before
+// the shop's start is stored only if a person asks for it.
 func Invoices(in InvoicesInput) InvoicesPlan { //nolint:gocyclo // one branch per row of its table
 	var out InvoicesPlan
 	for _, inv := range in.Observed {
 		number := strconv.FormatInt(inv.Number, 10)
 		hint, hinted := in.Hints[number]
+		if hinted && !in.Stored[inv.Number] && in.Start.Leaves(hint, inv.Date) {
+			out.Answered = append(out.Answered, hint.Answer(HintBeforeStart, ""))
+			out.TooOld += hint.Webhooks
+			continue
+		}
 		if hinted {
 			out.Answered = append(out.Answered, Answer{Kind: KindInvoice, Number: number, Gen: hint.Gen})
 		}
@@ -181,7 +190,9 @@ func Invoices(in InvoicesInput) InvoicesPlan { //nolint:gocyclo // one branch pe
 			c.Webhook = WebhookNone
 		}
 		out.Changes = append(out.Changes, c)
-		out.Rows = append(out.Rows, in.row(inv))
+		row := in.row(inv)
+		row.History = in.First && !hinted
+		out.Rows = append(out.Rows, row)
 	}
 	for _, n := range in.NotFound {
 		hint, hinted := in.Hints[strconv.FormatInt(n, 10)]
@@ -290,6 +301,11 @@ func StartWindow(highest []int64, announced int, now time.Time, keep time.Durati
 		w.Cursor = slices.Min(highest)
 	}
 	return w.Advance(highest, now, keep)
+}
+
+// reads reports whether a number is above the cursor or in a gap.
+func (w Window) reads(number int64) bool {
+	return number > w.Cursor || slices.ContainsFunc(w.Gaps, func(g Gap) bool { return g.From <= number && number <= g.To })
 }
 
 // Ask returns the gaps to ask for together with what is above the cursor, at most as many as

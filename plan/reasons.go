@@ -21,6 +21,7 @@ const (
 	HintStockOff    HintReason = "stock_off"    // stock is off for the shop
 	HintRackbeat    HintReason = "rackbeat"     // the shop's stock is kept in Rackbeat
 	HintInvoicesOff HintReason = "invoices_off" // invoices are off for the shop
+	HintBeforeStart HintReason = "before_start" // an invoice from before the shop's start, which nobody asked for
 
 	HintAwaitsListing HintReason = "awaits_listing" // more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone
 	HintShort         HintReason = "short_of_calls" // the day's calls for hints are spent
@@ -29,7 +30,7 @@ const (
 // HintReasons returns all reasons.
 func HintReasons() []HintReason {
 	return []HintReason{HintUnknown, HintGone, HintNoNumber, HintUnconfirmed, HintHeldBack, HintPartHeld, HintNoInventory,
-		HintFailed, HintForbidden, HintStockOff, HintRackbeat, HintInvoicesOff, HintAwaitsListing, HintShort}
+		HintFailed, HintForbidden, HintStockOff, HintRackbeat, HintInvoicesOff, HintBeforeStart, HintAwaitsListing, HintShort}
 }
 
 // Note returns the reason's text for people, "" for no reason. detail is what the reason leaves
@@ -61,6 +62,8 @@ func (r HintReason) Note(kind Kind, detail string) string { //nolint:gocyclo // 
 		return "the shop's stock is kept in Rackbeat, and no key for it is stored"
 	case HintInvoicesOff:
 		return "invoices are off for this shop"
+	case HintBeforeStart:
+		return "from before the shop's start: only a person's request fetches it"
 	case HintAwaitsListing:
 		if kind == KindInvoice {
 			return "not stored, and more such numbers were hinted at than are asked for at once: it is asked for in turn, and ticks list new invoices anyway"

@@ -31,6 +31,7 @@ func TestHintReasonsAreTold(t *testing.T) {
 		{plan.HintStockOff, plan.KindStock, "", "stock is off for this shop"},
 		{plan.HintRackbeat, plan.KindStock, "", "the shop's stock is kept in Rackbeat, and no key for it is stored"},
 		{plan.HintInvoicesOff, plan.KindInvoice, "", "invoices are off for this shop"},
+		{plan.HintBeforeStart, plan.KindInvoice, "", "from before the shop's start: only a person's request fetches it"},
 		{plan.HintAwaitsListing, plan.KindStock, "", "more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone: the next whole listing answers it"},
 		{plan.HintAwaitsListing, plan.KindInvoice, "", "not stored, and more such numbers were hinted at than are asked for at once: it is asked for in turn, and ticks list new invoices anyway"},
 		{plan.HintShort, plan.KindStock, "", "the shop is short of calls: the rest of the day's is kept for ticks and new invoices"},

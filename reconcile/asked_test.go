@@ -24,8 +24,11 @@ func TestInvoicesNotAskedFor(t *testing.T) {
 	d.books(8)
 	d.step("a tick", aTick)
 	d.show(invoices, hints, warned, window)
-	d.hinted(plan.KindInvoice, plan.CauseWebhook, "1", "2")
-	d.step("two are hinted", work)
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "1", "2", "3")
+	d.step("webhooks of three before the start", work)
+	d.show(invoices, hints)
+	d.hinted(plan.KindInvoice, plan.CauseOperator, "1", "2")
+	d.step("two that a person asks for", work)
 	d.show(invoices, window)
 	d.step("a sweep", aSweep)
 	d.show(invoices, warned)
@@ -61,16 +64,28 @@ invoice: 8 | W-8 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |
 no hint
 warning: invoice |  | 4 that lagerd did not ask for, and does not store: e.g. invoice 1 of 2026-10-31
 window: 8 | 6-6
-== two are hinted
-unknown invoices 1-1 2-2
+== webhooks of three before the start
+unknown invoices 1-1 2-2 3-3
+told: 0 webhooks marked, 3 too old
+warning: e-conomic sent invoices that were not asked for: they are not stored date=2026-11-20 invoices=4 kind=invoice number=4
+info: webhooks of invoices before the shop's start: answered, and not fetched kind=invoice webhooks=3
+->
+invoice: 4 | W-4 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
+invoice: 7 | W-7 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
+invoice: 8 | W-8 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |
+hint: 1 | answered | webhook | 1 | 0 | 0 | 0 |  | before_start | from before the shop's start: only a person's request fetches it
+hint: 2 | answered | webhook | 1 | 0 | 0 | 0 |  | before_start | from before the shop's start: only a person's request fetches it
+hint: 3 | answered | webhook | 1 | 0 | 0 | 0 |  | before_start | from before the shop's start: only a person's request fetches it
+== two that a person asks for
+person invoices 1-1 2-2
 invoice PDF 1
 invoice PDF 2
-told: changed invoice 1 at 12:00:05, changed invoice 2 at 12:00:05, PDF of 8 bytes, PDF of 8 bytes
+told: changed invoice 1 at 12:00:06, changed invoice 2 at 12:00:06, PDF of 8 bytes, PDF of 8 bytes
 warning: e-conomic sent invoices that were not asked for: they are not stored date=2026-10-31 invoices=5 kind=invoice number=3
-info: stored changes=2 missed_webhooks=0
+info: stored changes=2 missed_webhooks=2
 -> 2 changes
-invoice: 1 |  | webhook | 12:00:04 | 1 | stored |  | 0 | 0 |
-invoice: 2 |  | webhook | 12:00:04 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | operator | 12:00:05 | 1 | stored |  | 0 | 0 |
+invoice: 2 |  | operator | 12:00:05 | 1 | stored |  | 0 | 0 |
 invoice: 4 | W-4 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
 invoice: 7 | W-7 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
 invoice: 8 | W-8 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |
@@ -79,8 +94,8 @@ window: 8 | 6-6
 tick invoices above 8 6-6
 sweep invoices dated 2026-11-01
 ->
-invoice: 1 |  | webhook | 12:00:04 | 1 | stored |  | 0 | 0 |
-invoice: 2 |  | webhook | 12:00:04 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | operator | 12:00:05 | 1 | stored |  | 0 | 0 |
+invoice: 2 |  | operator | 12:00:05 | 1 | stored |  | 0 | 0 |
 invoice: 4 | W-4 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
 invoice: 7 | W-7 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
 invoice: 8 | W-8 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |
@@ -89,8 +104,8 @@ warning: invoice |  | 2 that lagerd did not ask for, and does not store: e.g. in
 tick invoices above 8 6-6
 sweep invoices dated 2026-11-01
 ->
-invoice: 1 |  | webhook | 12:00:04 | 1 | stored |  | 0 | 0 |
-invoice: 2 |  | webhook | 12:00:04 | 1 | stored |  | 0 | 0 |
+invoice: 1 |  | operator | 12:00:05 | 1 | stored |  | 0 | 0 |
+invoice: 2 |  | operator | 12:00:05 | 1 | stored |  | 0 | 0 |
 invoice: 4 | W-4 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
 invoice: 7 | W-7 | sweep | 12:00:02 | 1 | stored |  | 0 | 0 |
 invoice: 8 | W-8 | tick | 12:00:03 | 1 | stored |  | 0 | 0 |

@@ -21,7 +21,7 @@ type invoiceReader struct{ *invoices }
 func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hints) error {
 	var numbers []int64
 	senseless := inbox.Hints{}
-	due := i.due()
+	due, start, old := i.due(), startOf(i.shop, i.progress), inbox.Hints{}
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		if !due.Includes(hints[number].DueAt) {
 			continue
@@ -42,11 +42,18 @@ func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hin
 	}
 	var known, unknown []int64
 	for _, n := range numbers {
-		if stored[n] && !i.warnings.incomplete(n) { // booked invoices are immutable: only the PDF may be missing
+		number := strconv.FormatInt(n, 10)
+		switch {
+		case stored[n] && !i.warnings.incomplete(n): // booked invoices are immutable: only the PDF may be missing
 			known = append(known, n)
-		} else {
+		case !stored[n] && start.Leaves(hints[number], ""):
+			old[number] = hints[number]
+		default:
 			unknown = append(unknown, n)
 		}
+	}
+	if err := i.leaveOld(ctx, old); err != nil {
+		return err
 	}
 	for piece := range slices.Chunk(known, store.RowsPerPiece) {
 		page, work := invoicesPage{Began: i.Now()}, store.Applied{}
@@ -62,6 +69,25 @@ func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hin
 		i.pdfs.waiting = true
 	}
 	return i.readUnknown(ctx, requested, unknown, hints)
+}
+
+// leaveOld answers webhooks of invoices that are from before the shop's start by their numbers,
+// without a read.
+func (i invoiceReader) leaveOld(ctx context.Context, old inbox.Hints) error {
+	for piece := range old.Pieces(func(plan.Hint) bool { return true }) {
+		var o inbox.Outcome
+		var webhooks int64
+		for _, h := range piece {
+			o.Answered, webhooks = append(o.Answered, h.Answer(plan.HintBeforeStart, "")), webhooks+h.Webhooks
+		}
+		w := i.inbox.Writes(old, o)
+		if err := i.apply(ctx, store.Applied{Answered: w.Answered, Overflow: store.Overflow{TooOld: webhooks}}); err != nil {
+			return err
+		}
+		i.inbox.Wrote(old, o)
+		i.unpacker.leftOld(webhooks)
+	}
+	return nil
 }
 
 // readUnknown reads hinted invoices that are not stored, those that a person asks for first. The

@@ -241,11 +241,12 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 	now := i.Now()
 	p := plan.Invoices(plan.InvoicesInput{
 		Cause: b.cause, First: b.first, Began: page.Began, Observed: page.Observed, Stored: stored, Incomplete: incomplete,
-		Hints: b.hints, NotFound: b.notFound, Rule: i.rule, Now: now, Rereads: i.rereadsOf(b),
+		Start: startOf(i.shop, i.progress), Hints: b.hints, NotFound: b.notFound, Rule: i.rule, Now: now, Rereads: i.rereadsOf(b),
 		Marked: b.marked || i.inbox.Marked(plan.KindInvoice),
 	})
 	a := also
 	a.Invoices, a.Completed, a.Changes, a.Answered, a.Rereads = p.Rows, p.Completed, p.Changes, p.Answered, p.Rereads
+	a.TooOld = p.TooOld
 	a.Warnings = i.warnings.ofInvoices(a.Warnings, slices.Concat(p.Rows, p.Completed), i.warned)
 	if len(p.Late) > 0 {
 		a.Late = map[plan.Kind][]string{plan.KindInvoice: p.Late}
@@ -263,18 +264,24 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 		a.Lines = append(a.Lines, n)
 		a.Hints = append(a.Hints, i.pdfs.lineHints(lines, now)...)
 	}
-	if err := i.apply(ctx, a); err != nil {
+	if err := i.unpacker.applyLines(ctx, a); err != nil {
 		return err
 	}
 	if b.window != nil {
 		*b.window = *a.Window
 	}
+	i.unpacker.leftOld(p.TooOld)
 	i.pdfs.waiting = i.pdfs.waiting || len(a.Invoices) > 0
 	i.inbox.Wrote(b.hints, inbox.Outcome{Answered: p.Answered, Rereads: p.Rereads})
 	if unreadable.Wait(b.hints); len(unreadable.Postponed) > 0 {
 		i.inbox.Reopen(plan.KindInvoice)
 	}
 	return nil
+}
+
+// startOf returns where a shop's invoices begin.
+func startOf(shop store.Shop, p store.Progress) plan.InvoicesStart {
+	return plan.InvoicesStart{Date: shop.InvoicesFrom, Number: shop.InvoicesFromNumber, Window: p.Window()}
 }
 
 // shown returns the numbers of a page's invoices, and which of them are stored incomplete.

@@ -56,8 +56,8 @@ swept: never | 0 | never | no cursor | 0
 invoice invoices newest
 invoice invoices dated 2026-11-01
 invoice invoices dated 2026-11-01 from 2
-invoice PDF 3
 invoice PDF 5
+invoice PDF 3
 told: changed invoice 3 at 12:00:04, changed invoice 5 at 12:00:04, PDF of 8 bytes, PDF of 8 bytes
 info: stored changes=2 missed_webhooks=0
 -> 2 changes, failed: broken
@@ -120,9 +120,9 @@ invoice invoices above 2
 == the first tick
 invoice invoices above 2
 invoice invoices above 2 from 2
+invoice PDF 6
 invoice PDF 3
 invoice PDF 5
-invoice PDF 6
 invoice PDF 8
 told: changed invoice 3 at 12:00:03, changed invoice 5 at 12:00:03, changed invoice 6 at 12:00:04, changed invoice 8 at 12:00:04, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes, PDF of 8 bytes
 info: stored changes=2 missed_webhooks=0
@@ -158,6 +158,49 @@ invoice PDF 2
 told: changed invoice 2 at 12:00:04, PDF of 8 bytes
 info: stored cause=sweep kind=invoice number=2 webhook=missed what=booked
 -> 1 changes
+`)
+}
+
+// TestOldInvoicesByNumber: a webhook of an invoice before the first number costs no call. A person
+// gets it, and the webhook that comes meanwhile does not change that.
+func TestOldInvoicesByNumber(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, stockOff, func(d *desk) {
+		d.fixture.Shop.InvoicesFrom, d.fixture.Shop.InvoicesFromNumber = "", 100
+	})
+	d.books(7, 8, 100)
+	d.step("the first tick", aTick)
+	d.called("7", "8", "7")
+	d.step("webhooks of two", work)
+	d.show(hints, invoices)
+	d.are("SELECT old_invoice_hints FROM progress", "3")
+	d.called("8")
+	d.hinted(plan.KindInvoice, plan.CauseOperator, "8")
+	d.step("a webhook of one that a person asks for", work)
+	d.show(invoices)
+	d.saw(`
+== the first tick
+person self
+invoice invoices above 99
+invoice PDF 100
+told: changed invoice 100 at 12:00:02, PDF of 10 bytes
+info: stored cause=sweep kind=invoice number=100 webhook=none what=booked
+-> ticked, 1 changes
+== webhooks of two
+told: 0 webhooks marked, 3 too old
+info: webhooks of invoices before the shop's start: answered, and not fetched kind=invoice webhooks=3
+->
+hint: 7 | answered | webhook | 2 | 0 | 0 | 0 |  | before_start | from before the shop's start: only a person's request fetches it
+hint: 8 | answered | webhook | 1 | 0 | 0 | 0 |  | before_start | from before the shop's start: only a person's request fetches it
+invoice: 100 | W-100 | sweep | 12:00:01 | 1 | stored |  | 0 | 0 |
+== a webhook of one that a person asks for
+person invoice 8
+invoice PDF 8
+told: changed invoice 8 at 12:00:03, PDF of 8 bytes
+info: stored cause=webhook kind=invoice number=8 webhook=came what=booked
+-> 1 changes
+invoice: 8 | W-8 | webhook | 12:00:02 | 1 | stored |  | 0 | 0 |
+invoice: 100 | W-100 | sweep | 12:00:01 | 1 | stored |  | 0 | 0 |
 `)
 }
 

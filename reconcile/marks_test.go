@@ -1,6 +1,8 @@
 package reconcile_test
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -54,7 +56,7 @@ func TestMarkedStock(t *testing.T) {
 person self
 unknown item u1
 told: 2 webhooks marked, 0 too old
-warning: more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=2 too_old=0
+warning: more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=2 too_old=0
 ->
 no open
 no item
@@ -109,7 +111,7 @@ info: stored cause=sweep kind=stock new_stock=4 number=a webhook=none what=creat
 == a tick finds it
 tick items
 told: 1 webhooks marked, 0 too old, changed stock a at 12:00:03
-warning: more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=0
+warning: more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=0
 info: stored cause=sweep kind=stock new_stock=3 number=a old_stock=4 webhook=none what=stock
 -> ticked, 1 changes
 change: a | created | sweep | none
@@ -155,7 +157,7 @@ func TestMarkOfFailedSweep(t *testing.T) {
 person self
 sweep items
 told: 1 webhooks marked, 0 too old
-warning: more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=0
+warning: more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=0
 -> listing, failed: no page
 mark: stock | 1 | 12:00:00
 == the next holder's
@@ -195,7 +197,7 @@ person self
 unknown invoices 7-7 100-100
 invoice PDF 100
 told: 1 webhooks marked, 2 too old, changed invoice 100 at 12:00:02, PDF of 10 bytes
-warning: more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=2
+warning: more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=2
 info: stored cause=webhook kind=invoice number=100 webhook=came what=booked
 -> 1 changes
 open: 7 | 12:01:02
@@ -228,6 +230,36 @@ unknown invoice 7
 `)
 }
 
+// TestManyLines: the items on an invoice's lines become hints in pieces, and no more of those that
+// are not stored than the cap admits, however the lines are read.
+func TestManyLines(t *testing.T) {
+	t.Parallel()
+	const most = 2*store.RowsPerPiece + 50
+	for name, read := range map[string]func(d *desk){
+		"with the invoice":  func(d *desk) { d.hinted(plan.KindInvoice, plan.CauseWebhook, "100") },
+		"after the invoice": func(*desk) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, capped, func(d *desk) {
+				d.PageSize = 1
+				d.HintCaps = plan.HintCaps{Unknown: most, Invoices: 1, OldInvoices: 1}
+			})
+			d.exec("UPDATE progress SET items = 2") // lines tell: a tick does not list all items
+			for n := range most + 7 {
+				d.lines[100] = append(d.lines[100], fmt.Sprintf("item-%d", n))
+			}
+			d.exec("CREATE TABLE written (seq INTEGER)")
+			d.exec("CREATE TRIGGER hint_written AFTER INSERT ON hints WHEN new.kind = 'stock' BEGIN INSERT INTO written SELECT applied_seq FROM leases; END")
+			d.books(100)
+			read(d)
+			d.step("the invoice", reconcile.Due{Tick: true, Work: true})
+			d.are("SELECT COUNT(*) FROM written", strconv.Itoa(most))
+			d.are("SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM written GROUP BY seq)", strconv.Itoa(store.RowsPerPiece))
+			d.are("SELECT kind, hints FROM hint_marks", "stock | 7")
+		})
+	}
+}
+
 // TestMarksOfUnusedParts end with their hints.
 func TestMarksOfUnusedParts(t *testing.T) {
 	t.Parallel()
@@ -240,7 +272,7 @@ func TestMarksOfUnusedParts(t *testing.T) {
 == webhooks
 person self
 told: 2 webhooks marked, 0 too old
-warning: more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=2 too_old=0
+warning: more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=2 too_old=0
 ->
 no open
 no mark
@@ -271,7 +303,7 @@ tick items
 -> ticked
 == a webhook
 told: 1 webhooks marked, 0 too old
-warning: more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=0
+warning: more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start marked=1 too_old=0
 ->
 mark: stock | 1 | 12:00:03
 == a tick

@@ -238,7 +238,7 @@ func (p *pdfs) store(ctx context.Context, list []fetched) error {
 	if a.Empty() {
 		return nil
 	}
-	err := p.apply(ctx, a)
+	err := p.unpacker.applyLines(ctx, a)
 	switch {
 	case err == nil:
 		for _, pdf := range a.PDFs {

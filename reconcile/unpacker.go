@@ -58,13 +58,48 @@ func (s unpacker) admit(ctx context.Context, a store.Admitted, err error) error 
 	return nil
 }
 
-// overflowed reports webhooks that no hint is kept for.
+// applyLines stores a with its hints of the items on invoices' lines, as far as the caps admit them:
+// an invoice may have a hundred thousand lines. RowsPerPiece go with the rest, and the others
+// before it, so that none is lost if lagerd is killed in between.
+func (s unpacker) applyLines(ctx context.Context, a store.Applied) error {
+	if len(a.Hints) == 0 {
+		return s.apply(ctx, a)
+	}
+	admitted, err := s.inbox.Admit(ctx, a.Hints)
+	if err != nil {
+		return err
+	}
+	a.Hints, a.Marks = admitted.Hints, append(a.Marks, admitted.Marks...)
+	for len(a.Hints) > store.RowsPerPiece {
+		if err := s.apply(ctx, store.Applied{Hints: a.Hints[:store.RowsPerPiece]}); err != nil {
+			return err
+		}
+		a.Hints = a.Hints[store.RowsPerPiece:]
+	}
+	if err := s.apply(ctx, a); err != nil {
+		return err
+	}
+	s.overflowed(s.inbox.Overflowed(admitted.Overflow))
+	return nil
+}
+
+// overflowed reports webhooks and items on lines that no hint is kept for.
 func (s unpacker) overflowed(marked, tooOld int64) {
 	if marked == 0 && tooOld == 0 {
 		return
 	}
 	s.Observer.Overflowed(s.shop.Shop, marked, tooOld)
-	s.log.WithFields(logrus.Fields{"marked": marked, "too_old": tooOld}).Warn("more webhooks of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start")
+	s.log.WithFields(logrus.Fields{"marked": marked, "too_old": tooOld}).Warn("more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start")
+}
+
+// leftOld reports webhooks of invoices before the shop's start, which only a person's request
+// fetches.
+func (s unpacker) leftOld(webhooks int64) {
+	if webhooks == 0 {
+		return
+	}
+	s.Observer.Overflowed(s.shop.Shop, 0, webhooks)
+	s.log.WithFields(logrus.Fields{"kind": plan.KindInvoice, "webhooks": webhooks}).Info("webhooks of invoices before the shop's start: answered, and not fetched")
 }
 
 // loadItems loads all open hints of items, including postponed ones.

@@ -7,15 +7,18 @@ const (
 	// So many for all shops together are a burst for each shop that has at least burstPart of
 	// them: many import at the same time, none of them fast. Read immediately, they would slow
 	// down the webhooks until none of them looks like a burst, and the same items would be read
-	// again and again.
+	// again and again. Of another shop's only burstPart within a window count, so that it takes
+	// several shops, not one that is flooded.
 	burstHints  = 100
 	burstPart   = 5
 	burstWindow = 250 * time.Millisecond
 	// burstQuiet is how long no hint may come before a burst counts as ended. Reading earlier
 	// would read the same pages again for later hints, and take CPU time from the webhooks.
 	burstQuiet = 300 * time.Millisecond
-	// burstMaxWait limits how long a shop's hints wait in a burst that does not end.
-	burstMaxWait = 30 * time.Second
+	// burstMaxWait limits how long a shop's hints wait in a burst of its own that does not end,
+	// and othersMaxWait how long for one that is a burst only with those of other shops.
+	burstMaxWait  = 30 * time.Second
+	othersMaxWait = time.Second
 	// From busyHints hints of all shops within a window or two on, each shop waits for more of
 	// its own: busyWait for each of those hints, at most burstQuiet. Hints that come meanwhile
 	// share a read, and reading leaves CPU time for answering webhooks.
@@ -30,11 +33,15 @@ type burst struct {
 }
 
 // debounceFor returns for how long to debounce a shop's hints: after the last of them (quiet) and
-// in total (maxWait), given how many have come recently for the shop and for all shops.
+// in total (maxWait), given how many have come recently for the shop and, as part returns them, for
+// all shops.
 func debounceFor(own, all int) (quiet, maxWait time.Duration) {
+	all = max(own, all)
 	switch {
-	case own >= burstHints, all >= burstHints && own >= burstPart:
+	case own >= burstHints:
 		return burstQuiet, burstMaxWait
+	case all >= burstHints && own >= burstPart:
+		return burstQuiet, othersMaxWait
 	case all >= busyHints:
 		return min(burstQuiet, time.Duration(all)*busyWait), burstQuiet
 	}
@@ -51,4 +58,9 @@ func (f *burst) add(now time.Time, hints int) int {
 	}
 	f.hints += hints
 	return f.hints + f.before
+}
+
+// part returns how many of the hints just added count among those of all shops.
+func (f *burst) part(hints int) int {
+	return min(f.hints, burstPart) - min(f.hints-hints, burstPart)
 }

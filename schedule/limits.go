@@ -26,6 +26,10 @@ const (
 	// memory until answered, with a page or two per shop. A pass that takes longer than
 	// slowAfter, since its agreement is slow, no longer counts.
 	hintsAtOnce = 12_000
+	// largeBurst is from how many hints on a burst leaves room for others: bursts of more fill no
+	// more than largeAtOnce, so that one shop's flood parks no other shop's import.
+	largeBurst  = 1000
+	largeAtOnce = hintsAtOnce * 3 / 4
 	// maxBurstWait limits how long a burst waits for others.
 	maxBurstWait = 10 * time.Second
 )
@@ -116,8 +120,8 @@ func (l *limits) begin(r request) (p *pass, wait time.Duration) {
 			l.retries.add(r.shop, since)
 			return nil, maxRetryWait
 		}
-		if hints := min(r.hints, hintsAtOnce); hints >= burstHints && r.waited < maxBurstWait {
-			if l.hints+hints > hintsAtOnce {
+		if hints, room := roomFor(r.hints); hints >= burstHints && r.waited < maxBurstWait {
+			if l.hints+hints > room {
 				l.bursts.add(r.shop, since)
 				return nil, maxBurstWait - r.waited
 			}
@@ -131,6 +135,14 @@ func (l *limits) begin(r request) (p *pass, wait time.Duration) {
 	}
 	p.stuckTimer = time.AfterFunc(slowAfter, p.setStuck)
 	return p, 0
+}
+
+// roomFor returns how many of a pass's hints count, and how many may be read at once with them.
+func roomFor(hints int) (counted, room int) {
+	if hints > largeBurst {
+		return min(hints, largeAtOnce), largeAtOnce
+	}
+	return hints, hintsAtOnce
 }
 
 // update changes what is taken up, and releases as many parked shops as there may be room for.

@@ -49,12 +49,19 @@ func TestBurstsTakeTurns(t *testing.T) {
 		calledFor("second", "third")
 		begins("what was too much", request{shop: "second", hints: 2000, waited: time.Second}, true).end()
 		all := begins("more than there is room for at all", request{hints: 3 * hintsAtOnce}, true)
-		begins("what comes then", request{shop: "waits", hints: 200}, false)
+		begins("a burst beside it", request{shop: "other", hints: largeBurst}, true).end()
+		calledFor()
+		begins("another large one", request{shop: "waits", hints: largeBurst + 1}, false)
 		time.Sleep(slowAfter + time.Second)
 		synctest.Wait()
 		calledFor("waits")
 		slow := begins("what comes when that is slow", request{hints: 200}, true)
-		rest := begins("all that is left", request{hints: hintsAtOnce - 200}, true)
+		rest := begins("all that is left to large ones", request{hints: largeAtOnce - 200}, true)
+		begins("one large one more", request{shop: "larger", hints: largeBurst + 1}, false)
+		var small []*pass
+		for range (hintsAtOnce - largeAtOnce) / largeBurst {
+			small = append(small, begins("what is left to others", request{hints: largeBurst}, true))
+		}
 		begins("what comes last", request{shop: "last", hints: 200}, false)
 		if _, wait := l.begin(request{shop: "last", hints: 200, waited: maxBurstWait - time.Second}); wait != time.Second {
 			t.Errorf("a shop parked for nearly the maximum time waits for %s more", wait)
@@ -65,7 +72,7 @@ func TestBurstsTakeTurns(t *testing.T) {
 		}
 		begins("the least burst", request{shop: "last", hints: burstHints}, false)
 		late := begins("what has waited for long", request{shop: "last", hints: 200, waited: maxBurstWait}, true)
-		for _, p := range []*pass{all, slow, rest, late} {
+		for _, p := range append(small, all, slow, rest, late) {
 			p.end()
 		}
 		if l.hints != 0 || l.passes != 0 {
@@ -227,7 +234,11 @@ func TestParkedInOrder(t *testing.T) {
 				t.Errorf("%+v starts: %t, or waits for %s, expected %s", r, p != nil, wait, most)
 			}
 		}
-		full, _ := l.begin(request{hints: hintsAtOnce - 2*burstHints})
+		full, _ := l.begin(request{hints: largeAtOnce})
+		for left := hintsAtOnce - largeAtOnce - 2*burstHints; left > 0; left -= largeBurst {
+			p, _ := l.begin(request{hints: min(left, largeBurst)})
+			defer p.end()
+		}
 		rest, _ := l.begin(request{hints: burstHints + 1})
 		park(request{shop: "c", hints: burstHints}, maxBurstWait)
 		park(request{shop: "a", hints: burstHints, waited: 2}, maxBurstWait-2)

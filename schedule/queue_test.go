@@ -703,7 +703,8 @@ func TestBurstBounds(t *testing.T) {
 	}{
 		{burstHints, burstHints, burstQuiet, burstMaxWait},
 		{burstHints - 1, burstHints - 1, (burstHints - 1) * busyWait, burstQuiet},
-		{burstPart, burstHints, burstQuiet, burstMaxWait},
+		{burstHints, 0, burstQuiet, burstMaxWait},
+		{burstPart, burstHints, burstQuiet, othersMaxWait},
 		{burstPart - 1, burstHints, burstHints * busyWait, burstQuiet},
 		{burstPart, burstHints - 1, (burstHints - 1) * busyWait, burstQuiet},
 		{1, 10_000, burstQuiet, burstQuiet},
@@ -750,19 +751,19 @@ func TestDebounceFor(t *testing.T) {
 		others int // hints of other shops, with each call
 		calls  int
 		wait   time.Duration
-		burst  bool
+		most   time.Duration
 	}{
-		{"alone", 0, 1, 0, 1, 0, false},
-		{"an invoice of nine lines", time.Millisecond, 1, 0, 9, 0, false},
-		{"a sale", time.Millisecond, 1, 0, 30, 30 * time.Millisecond, false},
-		{"sales without a pause", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, false},
-		{"slow sales without a pause", 100 * time.Millisecond, 1, 0, 1000, 0, false},
-		{"an import", time.Millisecond, 1, 0, 100, burstQuiet, true},
-		{"all at once", 0, 100, 0, 1, burstQuiet, true},
-		{"slow", time.Second, 99, 0, 100, 99 * time.Millisecond, false},
-		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, burstQuiet, true},
-		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, burstQuiet, false},
-		{"one of many shops", 10 * time.Millisecond, 0, 1, 100, 50 * time.Millisecond, false},
+		{"alone", 0, 1, 0, 1, 0, 0},
+		{"an invoice of nine lines", time.Millisecond, 1, 0, 9, 0, 0},
+		{"a sale", time.Millisecond, 1, 0, 30, 30 * time.Millisecond, burstQuiet},
+		{"sales without a pause", 20 * time.Millisecond, 1, 0, 1000, 25 * time.Millisecond, burstQuiet},
+		{"slow sales without a pause", 100 * time.Millisecond, 1, 0, 1000, 0, 0},
+		{"an import", time.Millisecond, 1, 0, 100, burstQuiet, burstMaxWait},
+		{"all at once", 0, 100, 0, 1, burstQuiet, burstMaxWait},
+		{"slow", time.Second, 99, 0, 100, 99 * time.Millisecond, burstQuiet},
+		{"imports in many shops", 10 * time.Millisecond, 1, 19, 100, burstQuiet, othersMaxWait},
+		{"a sale while others import", 200 * time.Millisecond, 1, 500, 100, burstQuiet, burstQuiet},
+		{"one of many shops", 10 * time.Millisecond, 0, 1, 100, 50 * time.Millisecond, burstQuiet},
 	} {
 		var own, all burst
 		var quiet, maxWait time.Duration
@@ -771,19 +772,58 @@ func TestDebounceFor(t *testing.T) {
 			all.add(now, c.others)
 			quiet, maxWait = debounceFor(own.add(now, c.hints), all.add(now, c.hints))
 		}
-		want := time.Duration(0)
-		switch {
-		case c.burst:
-			want = burstMaxWait
-		case c.wait > 0:
-			want = burstQuiet
-		}
-		if quiet != c.wait || maxWait != want {
-			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, quiet, maxWait, c.wait, want)
+		if quiet != c.wait || maxWait != c.most {
+			t.Errorf("%s: waits for %s, at most %s, expected %s and %s", c.name, quiet, maxWait, c.wait, c.most)
 		}
 		later := begin.Add(time.Duration(c.calls)*c.every + 2*burstWindow)
 		if quiet, _ := debounceFor(own.add(later, 1), all.add(later, 1)); quiet != 0 {
 			t.Errorf("%s: waits for %s after it has ended", c.name, quiet)
 		}
+	}
+}
+
+// TestBurstOfANeighbour: while one shop is flooded, another that is hinted at without a pause waits
+// for moments. While many import at once, each waits for a second.
+func TestBurstOfANeighbour(t *testing.T) {
+	t.Parallel()
+	for shops, most := range map[int]time.Duration{1: 25 * time.Millisecond, 40: othersMaxWait} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newScripted(t)
+			w.take("b")
+			for n := range shops {
+				w.take(shopName(n))
+			}
+			flood := time.NewTicker(2500 * time.Microsecond)
+			defer flood.Stop()
+			hinted, read := time.Time{}, 0
+			for n := range 4000 {
+				<-flood.C
+				for a := range shops {
+					w.Hinted(shopName(a), 1)
+				}
+				if n%20 == 0 { // every 50 ms
+					w.Hinted("b", 1)
+					if hinted.IsZero() {
+						hinted = time.Now()
+					}
+				}
+				synctest.Wait()
+				for w.queue.length() > 0 {
+					name, _ := next(t, w.queue)
+					w.queue.done(name)
+					if name != "b" {
+						continue
+					}
+					if waited := time.Since(hinted); waited > most+5*time.Millisecond {
+						t.Fatalf("beside %d shops, a hint has waited for %s", shops, waited)
+					}
+					hinted = time.Time{}
+					read++
+				}
+			}
+			if read == 0 {
+				t.Errorf("beside %d shops, it was never read", shops)
+			}
+		})
 	}
 }

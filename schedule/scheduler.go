@@ -327,16 +327,15 @@ func (s *Scheduler) shuffled() []string {
 func (s *Scheduler) Hinted(shop string, hints int) {
 	s.mu.Lock()
 	now := s.now()
-	all, own := s.burst.add(now, hints), 0
 	e := s.shops[shop]
-	if e != nil {
-		own = e.burst.add(now, hints)
-		e.hinted += hints
-	}
-	s.mu.Unlock()
 	if e == nil {
+		s.mu.Unlock()
 		return
 	}
+	e.hinted += hints
+	own := e.burst.add(now, hints)
+	all := s.burst.add(now, e.burst.part(hints))
+	s.mu.Unlock()
 	if quiet, maxWait := debounceFor(own, all); quiet > 0 {
 		s.queue.debounce(shop, reconcile.Due{Work: true}, quiet, maxWait)
 	} else {
@@ -559,8 +558,9 @@ func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err
 }
 
 // recordShort records why ticks do not read everything, and logs that now and then. It delays
-// nothing: hints have a reserve of the day's budget, and what e-conomic refuses is retried like
-// everything held. What is read with one of the shop's tokens has its own backoff.
+// nothing: what the budget has calls for goes on (of Rackbeat's minute hints may use more than
+// ticks, of a day ticks more than hints), and what e-conomic refuses is retried like everything
+// held. What is read with one of the shop's tokens has its own backoff.
 func (s *Scheduler) recordShort(ctx context.Context, e *entry, res reconcile.Report) {
 	if e.failures++; e.failures%60 == 1 {
 		s.log(e).WithError(res.Short).Warn(shortMessage(res))
@@ -574,7 +574,7 @@ func shortMessage(res reconcile.Report) string {
 		return "one of the shop's tokens reads nothing: that is retried, the rest continues"
 	}
 	if source.ClassOf(res.Short) == plan.ClassDay {
-		return "the budget is short: ticks and sweeps wait, hints continue"
+		return "the budget is short of calls: this tick waits, and what still has some goes on"
 	}
 	return "reads of a part are refused that is held for another reason: it is retried now and then, the rest continues"
 }

@@ -706,7 +706,7 @@ func TestLog(t *testing.T) {
 			want: []string{"warning: the shop could not be reconciled error=oops failures=1 held=" + losses.Codes() + " retry_in=4s shop=shop1"}},
 		{name: "a failure that cannot be saved", err: failure, failErr: errors.New("down"),
 			want: []string{"warning: the shop could not be reconciled error=oops failures=1 retry_in=4s shop=shop1", "error: cannot save the shop's failure error=down shop=shop1"}},
-		{name: "a short budget", report: reconcile.Report{Short: short}, want: []string{"warning: the budget is short: ticks and sweeps wait, hints continue error=short shop=shop1"}},
+		{name: "a short budget", report: reconcile.Report{Short: short}, want: []string{"warning: the budget is short of calls: this tick waits, and what still has some goes on error=short shop=shop1"}},
 		{name: "for the second time", failures: 1, report: reconcile.Report{Short: short}},
 		{name: "for the 60th time", failures: 59, report: reconcile.Report{Short: short}},
 		{name: "for the 61st time", failures: 60, report: reconcile.Report{Short: refused},

@@ -103,7 +103,7 @@ func NewMetrics(version string, outcomes ...string) *Metrics {
 		badItems:       counter("lagerd_bad_items_total", "Unreadable items and invoices in e-conomic's answers."),
 		warnings:       counters("lagerd_warnings_total", "Items and invoices in e-conomic's answers with unreadable fields that are not required. Their other fields were used.", "kind"),
 		marked:         counter("lagerd_webhooks_marked_total", "Webhooks of unknown numbers beyond the cap. No hint is kept for them; the shop's next sweep reads what they point at."),
-		tooOld:         counter("lagerd_webhooks_too_old_total", "Webhooks of invoices before a shop's start, beyond the cap. They are answered without being read."),
+		tooOld:         counter("lagerd_webhooks_too_old_total", "Webhooks of invoices before a shop's start. They are answered, and the invoices are not fetched."),
 		fenced:         counter("lagerd_fenced_writes_total", "Writes rejected because another lagerd had taken the shop meanwhile."),
 		logDropped:     counter("lagerd_webhook_log_dropped_total", "Calls missing from the webhook log because it could not be written fast enough. Their hints are not lost."),
 		logSkipped:     counter("lagerd_webhook_log_skipped_total", "Calls without a valid code that were not recorded, because more come than are recorded of them."),

@@ -33,7 +33,7 @@ type Shop struct {
 	AwaitingHints  int64      `json:"hints_awaiting_listing,omitempty"` // of numbers that are not stored; not counted in oldest_hint
 	Marked         int64      `json:"marked_webhooks,omitempty"`        // no hint was kept for them: the next sweep covers them
 	MarkedSince    *time.Time `json:"marked_since,omitempty"`
-	OldInvoices    int64      `json:"old_invoice_webhooks,omitempty"` // of invoices before the shop's start, answered without a read
+	OldInvoices    int64      `json:"old_invoice_webhooks,omitempty"` // of invoices before the shop's start, which are not fetched
 	Unread         []Notice   `json:"unread,omitempty"`               // the numbers of those hints
 	Warnings       []Notice   `json:"warnings,omitempty"`             // items and invoices that are only partly readable
 	MissedWebhooks int64      `json:"missed_webhooks"`

@@ -121,7 +121,7 @@ func ShortOfCalls(st store.ShopStatus, l CallLimits, now time.Time) []string {
 			own = budget.State{Day: all.Day, Calls: booked}
 		}
 		o.Now = func() time.Time { return now }
-		if line := shortAt(at, own, o); line != "" {
+		if line := shortAt(at, own, all.Shops, o); line != "" {
 			list = append(list, line)
 		}
 	}
@@ -134,9 +134,13 @@ func ShortOfCalls(st store.ShopStatus, l CallLimits, now time.Time) []string {
 	return list
 }
 
-// shortAt returns a line if the calls to a service leave none for hints or even ticks, or "".
-func shortAt(at store.Service, made budget.State, o budget.Options) string {
+// shortAt returns a line if the calls to a service leave none for hints or even ticks of the shops
+// that share the account, or "". It keeps for ticks what the daemon does at least.
+func shortAt(at store.Service, made budget.State, shops int, o budget.Options) string {
 	b := budget.New(o)
+	for range shops {
+		b.Join("", made.Day, 0)
+	}
 	b.Restore(made)
 	rest := "ticks and sweeps"
 	if at == store.ServiceEconomic {

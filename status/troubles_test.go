@@ -172,6 +172,8 @@ func TestShortOfCallsToRackbeat(t *testing.T) {
 		says      string
 	}{
 		"enough":               {booked(8338), 0, false, ""},
+		"enough for one shop":  {store.ShopStatus{StockAccountCalls: store.AccountCalls{Day: "2026-11-23", Calls: 8218, Shops: 2}}, 0, false, ""},
+		"not enough for two":   {store.ShopStatus{StockAccountCalls: store.AccountCalls{Day: "2026-11-23", Calls: 8219, Shops: 2}}, 0, false, strings.Replace(hints, "8339", "8219", 1)},
 		"booked":               {booked(8339), 0, false, hints},
 		"its own":              {store.ShopStatus{Progress: store.Progress{StockCallsDay: "2026-11-23", StockCalls: 8339}}, 0, false, hints},
 		"yesterday":            {store.ShopStatus{Progress: store.Progress{StockCallsDay: "2026-11-22", StockCalls: 8339}}, 0, false, ""},

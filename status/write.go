@@ -232,7 +232,7 @@ func (s Shop) progressFields() []terminal.Field {
 		add("all items", text)
 	}
 	if s.OldInvoices > 0 {
-		add("before the shop's start", counted(int(s.OldInvoices), "webhook")+" of earlier invoices answered without a read")
+		add("before the shop's start", counted(int(s.OldInvoices), "webhook")+" of earlier invoices, which are not fetched")
 	}
 	add("webhooks", fmt.Sprintf("%d missed, %d late; drift %d", s.MissedWebhooks, s.LateWebhooks, s.Drift))
 	add("read lag", orDash(s.ReadLagLast)+", longest "+orDash(s.ReadLagLongest))

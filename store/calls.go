@@ -164,6 +164,16 @@ func (s *Store) readBooked(ctx context.Context, in ledger, instance string, list
 	return rows.Err()
 }
 
+// CallsBooked returns what is booked for an account, and until when the service takes no calls to
+// it, without booking any.
+func (s *Store) CallsBooked(ctx context.Context, to Service, account int64, now time.Time) (BookedCalls, error) {
+	all := map[int64]BookedCalls{}
+	if err := s.readBooked(ctx, to.ledger(), "", []CallBooking{{Account: account}}, now, all); err != nil {
+		return BookedCalls{}, fmt.Errorf("read the calls booked to %s for account %d: %w", to, account, err)
+	}
+	return all[account], nil
+}
+
 // ReturnCalls returns booked calls that were not made on their day; below 0, it adds those that
 // were made and not booked. It has at most one entry per account. It is tried once: if its
 // answer was lost, and it were repeated, calls that were made would count as returned.

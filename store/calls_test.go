@@ -107,7 +107,7 @@ func testCallsAreBooked(t *testing.T, s *store.Store, to store.Service) {
 			if to == store.ServiceRackbeat {
 				is, other = other, is
 			}
-			if is != (store.AccountCalls{Day: tuesday, Calls: 15}) || other != (store.AccountCalls{}) {
+			if is != (store.AccountCalls{Day: tuesday, Calls: 15, Shops: 2}) || other != (store.AccountCalls{}) {
 				t.Errorf("the status of %q: %+v, and %+v of the other service", st.Shop.Shop, is, other)
 			}
 		}

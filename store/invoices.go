@@ -191,8 +191,16 @@ func (s *Store) gaps(ctx context.Context, shop string) ([]plan.Gap, error) {
 }
 
 // atOnce makes the work on a new invoice due immediately, by every clock: the one that
-// stored it may be minutes ahead of the one that checks what is due.
-var atOnce = At(time.Unix(0, 0))
+// stored it may be minutes ahead of the one that checks what is due. afterNew does so after all
+// new ones: nobody waits for what a shop had before lagerd came.
+var atOnce, afterNew = At(time.Unix(0, 0)), At(time.Unix(0, 0).AddDate(0, 0, 1))
+
+func workDue(r plan.InvoiceRow) Time {
+	if r.History {
+		return afterNew
+	}
+	return atOnce
+}
 
 // invoiceFields overwrites the fields that come from e-conomic, and nothing else of the row.
 var invoiceFields = overwrite("credit_note", "invoice_date", "due_date", "currency", "net", "vat", "gross", "rounding", "net_base", "gross_base",
@@ -208,7 +216,7 @@ func (t *tx) putInvoices(dataset Dataset, rows []plan.InvoiceRow, causes map[int
 		args = append(args, dataset, r.Number, r.IsCreditNote(), Date(r.Date), Date(r.DueDate), r.Currency,
 			r.Net, r.VAT, r.Gross, r.Rounding, r.NetBase, r.GrossBase, r.CustomerNumber, clip(r.RecipientName, 255),
 			clip(r.OtherReference, 255), clip(r.Heading, 255), clip(r.TextLine1, 1000), r.Invoice.OrderNumber, clip(r.ShopOrder, 255),
-			At(r.FoundAt), At(now), causes[r.Number], clip(r.PDFLink, 500), atOnce)
+			At(r.FoundAt), At(now), causes[r.Number], clip(r.PDFLink, 500), workDue(r))
 	}
 	t.insertRows("INSERT INTO invoices (shop, number, credit_note, invoice_date, due_date, currency, net, vat, gross, rounding, net_base, gross_base,"+
 		" customer_number, recipient_name, other_reference, heading, text_line1, economic_order, order_number, found_at, committed_at, cause, pdf_link, work_due_at)",

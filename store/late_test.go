@@ -56,6 +56,30 @@ func TestFinishedWorkStaysFinished(t *testing.T) {
 	})
 }
 
+// TestNewInvoicesGoFirst: an invoice that has just been booked is fetched before those that a shop
+// started with, however many.
+func TestNewInvoicesGoFirst(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		fence := store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: addShop(t, s, "shop1"), Seq: 1}
+		booked := func(history bool, numbers ...int64) {
+			var rows []plan.InvoiceRow
+			for _, n := range numbers {
+				rows = append(rows, plan.InvoiceRow{Invoice: plan.Invoice{Number: n, Date: "2026-11-20", Currency: "DKK"}, FoundAt: noon, History: history})
+			}
+			must(t, commit(t.Context(), s, fence, store.Applied{Invoices: rows}, noon))
+			fence.Seq++
+		}
+		booked(true, 1, 2, 3)
+		booked(false, 8, 9)
+		list, err := s.InvoicesToFetch(t.Context(), "shop1", due(noon.Add(-48*365*24*time.Hour)), true, true, 3) // by a clock that is wrong
+		must(t, err)
+		if len(list) != 3 || list[0].Number != 8 || list[1].Number != 9 || list[2].Number != 1 {
+			t.Errorf("they are fetched in this order: %+v", list)
+		}
+	})
+}
+
 // TestNewHolderCounts: the transactions of a new holder are numbered anew, and none of them is
 // taken for one of the last holder.
 func TestNewHolderCounts(t *testing.T) {

@@ -25,6 +25,16 @@ type Caps struct {
 	InvoicesFrom string // otherwise their first date (YYYY-MM-DD)
 
 	Marked map[plan.Kind]bool // kinds with a mark that no running sweep has claimed: it stands for more webhooks too
+
+	Counted *Counted // nil: what is open is counted each time
+}
+
+// Counted are the open hints of items as a series of calls of Admit has counted them once, with those
+// that it has admitted since: beside 200,000 open hints of stored items a count takes a second. What is
+// answered meanwhile still counts.
+type Counted struct {
+	known bool
+	open  plan.OpenHints
 }
 
 // Overflow is what the caps did not admit.
@@ -89,6 +99,9 @@ func (s *Store) Admit(ctx context.Context, shop string, in Datasets, caps Caps, 
 		return Admitted{}, fail(err)
 	}
 	if open+len(hints) <= least {
+		if caps.Counted != nil {
+			*caps.Counted = Counted{} // without these
+		}
 		a.Hints = hints
 		return a, nil
 	}
@@ -133,9 +146,17 @@ func (s *Store) admit(ctx context.Context, a *Admitted, hints []HintRecord, of h
 	var open plan.OpenHints
 	var first int64
 	if slices.ContainsFunc(hints, func(h HintRecord) bool { return !hinted[h.Number] && !stored[h.Number] }) {
-		if open, first, err = s.countOpen(ctx, a.caps, of); err != nil {
-			return err
+		counted := a.caps.Counted
+		if counted == nil || of.kind != plan.KindStock {
+			counted = &Counted{}
 		}
+		if !counted.known {
+			if counted.open, first, err = s.countOpen(ctx, a.caps, of); err != nil {
+				return err
+			}
+		}
+		open = counted.open
+		defer func() { *counted = Counted{known: true, open: open} }()
 	}
 	for _, h := range hints {
 		switch a.caps.Admit(&open, plan.NewHint{Kind: of.kind, Number: h.Number, Stored: stored[h.Number], Open: hinted[h.Number]}, first) {
@@ -296,6 +317,18 @@ func (s *Store) crowded(ctx context.Context, most int64) (map[string]int64, erro
 	return over, rows.Err()
 }
 
+// replaceMarks puts one mark of each kind in place of the shop's, which stands for their webhooks
+// too: whoever does not hold the shop cannot know which of them a running sweep has claimed, and
+// while nobody sweeps there would be more with each compaction.
+func (t *tx) replaceMarks(shop string, marks []Mark) {
+	for _, m := range marks {
+		t.exec("INSERT INTO hint_marks (shop, kind, hints, everything, first_at, last_at) SELECT ?, ?, COALESCE(SUM(hints), 0) + ?, COALESCE(SUM(everything), 0) + ?,"+
+			" CASE WHEN MIN(first_at) < ? THEN MIN(first_at) ELSE ? END, CASE WHEN MAX(last_at) > ? THEN MAX(last_at) ELSE ? END FROM hint_marks WHERE shop = ? AND kind = ?",
+			shop, m.Kind, m.Hints, m.Everything, At(m.FirstAt), At(m.FirstAt), At(m.LastAt), At(m.LastAt), shop, m.Kind)
+		t.exec("DELETE FROM hint_marks WHERE shop = ? AND kind = ? AND id < (SELECT id FROM (SELECT MAX(id) AS id FROM hint_marks WHERE shop = ? AND kind = ?) AS latest)", shop, m.Kind, shop, m.Kind)
+	}
+}
+
 // compact replaces a shop's oldest batches by a mark, in one transaction: until they hold least
 // webhooks, and at most RowsPerPiece. If the holder unpacks them at the same time, its rows and
 // the mark stand for the same webhooks.
@@ -316,7 +349,7 @@ func (s *Store) compact(ctx context.Context, shop string, least int64) (hints in
 		return 0, err
 	}
 	err = s.inTx(ctx, func(t *tx) error {
-		t.putOverflow(shop, a.Overflow)
+		t.replaceMarks(shop, a.Marks)
 		t.deleteBatches(ids)
 		t.exec(insertBatches+newBatch, shop, 0, At(first), compactedBatch)
 		return nil

@@ -244,6 +244,38 @@ func TestUnreadableBatchIsMarked(t *testing.T) {
 	})
 }
 
+// TestCountedOnce: a series of calls that counts what is open once keeps to the cap all the same, and
+// one that counts nothing, since all numbers are stored, forgets nothing.
+func TestCountedOnce(t *testing.T) {
+	t.Parallel()
+	onEachCapped(t, func(c *capped) {
+		c.caps.Counted = &store.Counted{}
+		admitted := func(want int, numbers ...string) {
+			c.Helper()
+			var list []store.HintRecord
+			for _, n := range numbers {
+				list = append(list, hint("shop1", n, plan.CauseWebhook, noon))
+			}
+			a, err := c.Admit(c.Context(), "shop1", store.Datasets{Items: "shop1", Invoices: "shop1"}, c.caps, list)
+			must(c.T, err)
+			if len(a.Hints) != want {
+				c.Errorf("of %v, %d are admitted, expected %d", numbers, len(a.Hints), want)
+			}
+			must(c.T, c.RecordHints(c.Context(), a.Hints))
+		}
+		admitted(5, "s1", "s2", "s3", "a", "b")
+		admitted(2, "s4", "s5")
+		admitted(1, "c", "d", "e")
+		admitted(1, "a", "f")
+		// What is answered counts until the series ends.
+		must(c.T, c.Exec(c.Context(), "UPDATE hints SET open = 0"))
+		c.caps.HintCaps.OldInvoices = 0 // so that a count is needed
+		admitted(0, "g")
+		c.caps.Counted = &store.Counted{}
+		admitted(1, "g")
+	})
+}
+
 // TestCompactBatches: while nobody unpacks them, a shop's oldest batches are replaced by a mark,
 // until no more webhooks wait than may.
 func TestCompactBatches(t *testing.T) {
@@ -278,6 +310,31 @@ func TestCompactBatches(t *testing.T) {
 		if p, err = c.Packed(c.Context(), "shop2", 1000); len(p.Batches) != 1 || p.Compacted || err != nil {
 			c.Errorf("the other shop has %d batches, %v", len(p.Batches), err)
 		}
+	})
+}
+
+// TestCompactedAgainAndAgain: however often a shop's batches are compacted while nobody sweeps, its
+// marks stay few, and stand for all webhooks. A sweep that claimed the former ones does not end the
+// new one.
+func TestCompactedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	onEachCapped(t, func(c *capped) {
+		var claimed []int64
+		for n := range 5 {
+			c.webhooks(plan.KindStock, strconv.Itoa(n), "x")
+			c.webhooks(plan.KindInvoice, strconv.Itoa(n+1))
+			if _, err := c.CompactBatches(c.Context(), 0); err != nil {
+				c.Fatal(err)
+			}
+			if n == 3 {
+				var err error
+				claimed, err = c.Marks(c.Context(), "shop1", plan.KindStock)
+				must(c.T, err)
+			}
+		}
+		c.marked(store.Mark{Kind: plan.KindStock, Hints: 10}, store.Mark{Kind: plan.KindInvoice, Hints: 5})
+		c.apply(store.Applied{Unmark: claimed})
+		c.marked(store.Mark{Kind: plan.KindStock, Hints: 10}, store.Mark{Kind: plan.KindInvoice, Hints: 5})
 	})
 }
 

@@ -112,6 +112,7 @@ type ShopStatus struct {
 type AccountCalls struct {
 	Day   string // UTC date; "": none were made
 	Calls int64  // booked on that day, by anybody
+	Shops int    // that share the account
 }
 
 // Status returns the status of the named shop, or of all shops if name is "".
@@ -293,7 +294,8 @@ func storedCounts(ofShop string) []shopCount {
 // accountCalls sets how many calls to a service are booked for the account of each shop.
 func (s *Store) accountCalls(ctx context.Context, to Service, name string, at map[string]*ShopStatus) error {
 	in := to.ledger()
-	query, args := "SELECT p.shop, a.calls_day, a.calls FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop, []any(nil)
+	query, args := "SELECT p.shop, a.calls_day, a.calls, n.shops FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop+
+		" JOIN (SELECT "+in.ofShop+" AS account, COUNT(*) AS shops FROM progress WHERE "+in.ofShop+" > 0 GROUP BY "+in.ofShop+") AS n ON n.account = p."+in.ofShop, []any(nil)
 	if name != "" {
 		query, args = query+" WHERE p.shop = ?", []any{name}
 	}
@@ -305,7 +307,7 @@ func (s *Store) accountCalls(ctx context.Context, to Service, name string, at ma
 	for rows.Next() {
 		var shop string
 		var c AccountCalls
-		if err := rows.Scan(&shop, &c.Day, &c.Calls); err != nil {
+		if err := rows.Scan(&shop, &c.Day, &c.Calls, &c.Shops); err != nil {
 			return err
 		}
 		switch st := at[shop]; {

@@ -130,24 +130,28 @@ func (o *oracle) asked(shop string) bool {
 	return ok && time.Since(answered) < askedLately
 }
 
-// fewCalls is how many calls a day has where they are few.
-const fewCalls = 400
+// fewCalls is how many calls a day has where they are few, and fewestCalls where several lagerd make
+// them.
+const fewCalls, fewestCalls = 400, 200
 
 // checkReserves checks that hints leave what is reserved for others, that numbers that are not
-// stored have a small allowance only, and that PDFs that do not come have a fifth of the calls.
+// stored have a small allowance only, and that PDFs that do not come have a fifth of the calls. Each
+// lagerd that takes the shop anew has up to an hour's worth of the allowance, and of that fifth, at
+// once; it knows of all calls that were made, since they were booked.
 func (o *oracle) checkReserves(x *shop, path string, at time.Time) {
 	e, rest := &o.economy, at.UTC().Truncate(24*time.Hour).Add(24*time.Hour).Sub(at).Hours()
-	passed := at.Sub(o.sim.began).Hours()
+	daily := float64(o.sim.profile.dailyCalls)
+	passed := at.Sub(o.sim.began).Hours() + float64(o.taken(x.name)) // in which it was saved up
 	item, hinted := strings.CutPrefix(path, "/products/")
 	if hinted || strings.HasPrefix(path, "/products?") && strings.Contains(path, "filter=") && !strings.Contains(path, "lastUpdated") {
 		o.sim.counts["call for a hint"]++
-		ticks, sweeps := min(120, fewCalls/24.0*0.6)*rest, fewCalls/10.0*rest/24
-		if most := int64(fewCalls*85/100 - ticks - sweeps + 2); e.calls[x] > most {
+		ticks, sweeps := min(120, daily/24*0.6)*rest, daily/10*rest/24
+		if most := int64(daily*85/100 - ticks - sweeps + 2); e.calls[x] > most {
 			o.violate("economy: call %d of the day, for %s of %s, is a hint's, which may use %d", e.calls[x], path, x.name, most)
 		}
 	}
 	if isUnknown(item) {
-		if e.unknown[x]++; float64(e.unknown[x]) > fewCalls/10.0/24*(1+passed)+1 {
+		if e.unknown[x]++; float64(e.unknown[x]) > daily/10/24*passed+1 {
 			o.violate("economy: %d calls for numbers of %s that are not stored, in %s", e.unknown[x], x.name, at.Sub(o.sim.began))
 		}
 	}
@@ -159,10 +163,18 @@ func (o *oracle) checkReserves(x *shop, path string, at time.Time) {
 			o.sim.counts["PDF read again"]++
 			e.retries[x]++
 		}
-		if float64(e.retries[x]) > fewCalls/5.0/24*(1+passed)+3 {
+		if float64(e.retries[x]) > daily/5/24*passed+3 {
 			o.violate("economy: PDFs of %s were read again %d times in %s", x.name, e.retries[x], at.Sub(o.sim.began))
 		}
 	}
+}
+
+// taken returns how often the shop has been taken by a lagerd.
+func (o *oracle) taken(shop string) (times int64) {
+	for _, row := range o.sim.db.mustQuery("SELECT token FROM leases WHERE shop = ?", shop) {
+		times = row[0].(int64)
+	}
+	return times
 }
 
 // rest requires that an instance makes no calls for a shop for the given time from now on. One whose

@@ -19,7 +19,7 @@ type markState struct {
 }
 
 // checkMarks checks that a mark is deleted only by a listing of everything that began after it
-// last grew. It returns by how much the marks of each shop and kind have grown.
+// last grew, or for a new one that stands for its webhooks too. It returns by how much the marks of each shop and kind have grown.
 func (o *oracle) checkMarks(i *instance) map[hintKey]int64 {
 	found, grown := map[int64]markState{}, map[hintKey]int64{}
 	for _, row := range o.sim.db.mustQuery("SELECT id, shop, kind, hints FROM hint_marks") {
@@ -36,8 +36,20 @@ func (o *oracle) checkMarks(i *instance) map[hintKey]int64 {
 		grown[m.of] += m.hints - was.hints
 		found[row[0].(int64)] = m
 	}
+	fresh := map[hintKey]int64{} // webhooks that marks made now stand for
+	for id, m := range found {
+		if _, former := o.marks[id]; !former {
+			fresh[m.of] += m.hints
+		}
+	}
 	for id, m := range o.marks {
 		if _, kept := found[id]; kept || o.off(m.of) {
+			continue
+		}
+		if fresh[m.of] >= m.hints {
+			o.sim.counts["mark replaced"]++
+			fresh[m.of] -= m.hints
+			grown[m.of] -= m.hints
 			continue
 		}
 		o.sim.counts["mark ended"]++

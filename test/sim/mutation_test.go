@@ -233,7 +233,7 @@ var mutations = []mutation{
 	{"a sweep ends the marks that came while it ran", "inbox/inbox.go",
 		`b.store.Forget(ctx, fence(), nil, c.marks)`, `b.store.Forget(ctx, fence(), nil, func() []int64 { all, _ := b.store.Marks(ctx, b.shop, plan.KindStock); return all }())`, "marks:", 47},
 	{"compacted batches leave no mark", "store/marks.go",
-		`		t.putOverflow(shop, a.Overflow)
+		`		t.replaceMarks(shop, a.Marks)
 		t.deleteBatches(ids)`, `		t.deleteBatches(ids)`, "one writer:|hints:|durable:", 17},
 	{"the holder is not told that its batches were compacted", "store/marks.go",
 		`		t.exec(insertBatches+newBatch, shop, 0, At(first), compactedBatch)
@@ -323,16 +323,16 @@ var mutations = []mutation{
 		`	if !d.Stored() {`, `	if false {`, "blast radius:", 106},
 	{"Rackbeat's calls of a minute are not counted", "budget/minute.go",
 		`m.full = m.full.Add(m.every)`, `m.full = now`, "economy:|account:", 82},
+	{"hints spend the reserves", "budget/budget.go",
+		`PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true,`, `PriorityHint:    {share: 95,`, "economy:", 19},
+	{"nothing is kept for the day's remaining ticks", "budget/budget.go",
+		`	kept := b.ticksNeed(now)
+`, `	kept := 0
+`, "economy:", 19},
 }
 
 // rareMutations take hundreds or thousands of seeds to find. Unit tests find most of them too.
 var rareMutations = []mutation{
-	{"hints spend the reserves", "budget/budget.go",
-		`PriorityHint:    {share: 95, afterTicks: true, afterInvoices: true, afterSweeps: true,`, `PriorityHint:    {share: 95,`, "economy:", 0},
-	{"nothing is kept for the day's remaining ticks", "budget/budget.go",
-		`	kept := b.ticksNeed(now)
-`, `	kept := 0
-`, "economy:", 0},
 	{"found: an older count of a shop's calls overwrites a newer one", "store/status.go",
 		`calls <= CASE shop"+cases+" END)"`, `calls <= CASE shop"+cases+" END OR 1 = 1)"`, "economy:", 0},
 	{"found: a removal continues outside its transaction after a conflict", "store/shops.go",

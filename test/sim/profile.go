@@ -35,6 +35,7 @@ type profile struct {
 	moves, removes         bool          // shops move to other agreements, some by being removed and added again
 	capped                 bool          // hardly any hints of numbers that are not stored are kept, and many come
 	short                  bool          // the day has few calls, and webhooks of unknown numbers come too
+	handed                 bool          // of short: several lagerd take the shops from each other, and crash
 	bursts                 bool          // item numbers are so long and URLs so short that two hints may be a burst
 
 	lose, double, late float64 // webhooks
@@ -110,6 +111,20 @@ func newProfile(rng *rand.Rand) profile {
 	p.schedule = []string{"* * * * *", "@every 47s"}[rng.IntN(2)]
 	p.overlap = []time.Duration{time.Minute, 5 * time.Minute}[rng.IntN(2)]
 	return p
+}
+
+// fewCalls makes a day's calls few. handed lets lagerd crash and be stopped while others take its
+// shops: each knows of the calls only what is booked. Otherwise nothing makes a lagerd forget what it
+// has spent.
+func (p *profile) fewCalls(handed bool) {
+	p.handed, p.dailyCalls, p.skew, p.lies, p.pause, p.refused = handed, fewCalls, false, false, 0, 0
+	p.tradeEvery, p.pdfLag = p.tradeEvery/2, 50*time.Second
+	if handed {
+		p.dailyCalls, p.instances, p.crash, p.stops = fewestCalls, max(p.instances, 2), 0.001, true
+		p.chaos, p.tradeEvery = 2*p.chaos, p.tradeEvery/2
+		return
+	}
+	p.instances, p.down, p.stops, p.deadlock, p.lost, p.crash = 1, false, false, 0, 0, 0
 }
 
 // scheduleFaults plans the faults that occur by the clock.

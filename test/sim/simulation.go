@@ -127,11 +127,7 @@ func newSimulation(seed uint64) *simulation {
 		}
 	}
 	if s.profile.short = seed%rareOf == 3; s.profile.short {
-		// Nothing may make a lagerd forget what it has spent.
-		p := &s.profile
-		p.dailyCalls, p.instances, p.skew, p.lies, p.down, p.stops = fewCalls, 1, false, false, false, false
-		p.deadlock, p.lost, p.crash, p.pause, p.refused = 0, 0, 0, 0, 0
-		p.tradeEvery, p.pdfLag = p.tradeEvery/2, 50*time.Second
+		s.profile.fewCalls(seed/rareOf%2 == 1)
 	}
 	if s.profile.bursts = seed%4 == 3 && !s.profile.short; s.profile.bursts {
 		// A URL fits only one of the long item numbers.

@@ -20,6 +20,7 @@ import (
 var (
 	seeds    = flag.Int("sim.seeds", 300, "how many seeds are run")
 	first    = flag.Uint64("sim.first", 1, "the first of them")
+	step     = flag.Uint64("sim.step", 1, "how far apart they are: -sim.step 16 runs one of the rare features alone")
 	day      = flag.Duration("sim.day", 2*time.Hour, "how long TestDay is, in virtual time")
 	failures = flag.Int("sim.failures", 1, "stop after so many violations")
 	same     = flag.Int("sim.same", 40, "how many seeds are run twice, to see that they lead to the same run")
@@ -65,7 +66,7 @@ func TestSim(t *testing.T) {
 					if n > int64(*seeds) {
 						return
 					}
-					r := run(t, *first+uint64(n)-1, 100)
+					r := run(t, *first+uint64(n-1)**step, 100)
 					if r.Violation != "" {
 						failed.Add(1)
 						t.Error(explain(r, 60))
