@@ -346,3 +346,30 @@ func TestWarningOfAnUnchangedItem(t *testing.T) {
 	d.step("a tick", aTick)
 	d.are("SELECT number, warning FROM warnings")
 }
+
+// TestHintsBringAListingForward: hints for which the budget has no call wait for the next listing,
+// which is made soon.
+func TestHintsBringAListingForward(t *testing.T) {
+	t.Parallel()
+	spent := failed(plan.ClassDay, "spent")
+	for name, c := range map[string]struct {
+		set  func(d *desk)
+		want bool
+	}{
+		"no hint waits":                  {func(*desk) {}, false},
+		"its number was read":            {func(d *desk) { d.webhook("a") }, false},
+		"no call is left for its number": {func(d *desk) { d.webhook("a"); d.refused["item a"] = spent }, true},
+		"its number is not stored":       {func(d *desk) { d.webhook("x"); d.spare = 0 }, true},
+	} {
+		d := newDesk(t, paged)
+		d.step("a pass", reconcile.Due{})
+		c.set(d)
+		d.step(name, work)
+		d.spare = 1000
+		d.later(2 * time.Minute)
+		d.step("a tick", aTick)
+		if listed := slices.Contains(d.asked, "sweep items"); listed != c.want {
+			t.Errorf("%s: the tick asks for %q", name, d.asked)
+		}
+	}
+}
