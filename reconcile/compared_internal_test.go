@@ -9,6 +9,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/source"
+	"lagerd/store"
 )
 
 // TestListsAgain: a second listing is read only if it takes fewer calls.
@@ -64,5 +65,34 @@ func TestWithRetry(t *testing.T) {
 	reads := 0
 	if _, err := withRetry(ended, func() (int, error) { reads++; return 0, &source.Error{Class: plan.ClassBusy, Err: errors.New("no")} }); err == nil || reads != 1 {
 		t.Errorf("nobody waits: %d reads, %v", reads, err)
+	}
+}
+
+// TestBeforeStart: which invoices no reconciliation looks for.
+func TestBeforeStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		shop   store.Shop
+		begun  bool
+		cursor int64
+		number int64
+		date   string
+		before bool
+	}{
+		"dated before":                     {store.Shop{InvoicesFrom: "2026-11-01"}, false, 0, 5, "2026-10-31", true},
+		"dated on the day":                 {store.Shop{InvoicesFrom: "2026-11-01"}, false, 0, 5, "2026-11-01", false},
+		"no date that can be read":         {store.Shop{InvoicesFrom: "2026-11-01"}, false, 0, 5, "", false},
+		"numbered before":                  {store.Shop{InvoicesFromNumber: 6}, false, 0, 5, "2026-11-01", true},
+		"the number itself":                {store.Shop{InvoicesFromNumber: 6}, false, 0, 6, "2026-10-01", false},
+		"numbered before, without a date":  {store.Shop{InvoicesFromNumber: 6}, false, 0, 5, "", true},
+		"above the cursor":                 {store.Shop{InvoicesFrom: "2026-11-01"}, true, 4, 5, "2026-10-31", false},
+		"at the cursor":                    {store.Shop{InvoicesFrom: "2026-11-01"}, true, 5, 5, "2026-10-31", true},
+		"above one that says nothing yet":  {store.Shop{InvoicesFrom: "2026-11-01"}, false, 4, 5, "2026-10-31", true},
+		"from the first, whatever it says": {store.Shop{}, false, 0, 1, "2001-01-01", false},
+	} {
+		d := invoicesDiff{Diff{Shop: c.shop, Progress: store.Progress{InvoicesBegun: c.begun, InvoiceCursor: c.cursor}}}
+		if note := d.beforeStart(c.number, c.date); (note != "") != c.before {
+			t.Errorf("%s: %q", name, note)
+		}
 	}
 }

@@ -332,6 +332,38 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestAnotherAccount: a token that answers for another agreement or account than the one that was read
+// holds what is read with it, and nothing else.
+func TestAnotherAccount(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		becomes func(x *twoSources)
+		holds   string
+		asked   string // of e-conomic | of Rackbeat
+	}{
+		"e-conomic": {func(x *twoSources) { x.invoices.number++ }, "invoices: agreement_changed", "self | items, self"},
+		"Rackbeat":  {func(x *twoSources) { x.stock.number++ }, "stock: account_changed", "invoices, self | self"},
+		"neither":   {func(*twoSources) {}, "", "invoices, self | items, self"},
+	} {
+		x := newTwoSources(t)
+		for range 5 {
+			x.ticks(t)
+		}
+		p, err := x.Store.Progress(t.Context(), x.Shop.Shop)
+		must(t, err)
+		if p.AgreementNumber != 7 || p.StockAccount != 70 {
+			t.Errorf("%s: learnt are agreement %d and account %d", name, p.AgreementNumber, p.StockAccount)
+		}
+		c.becomes(x)
+		x.now = x.now.Add(2 * time.Hour)
+		_, invoices, stock, err := x.tick(t)
+		must(t, err)
+		if asked := invoices + " | " + stock; asked != c.asked || x.holds(t) != c.holds {
+			t.Errorf("%s: asked for %q, held %q", name, asked, x.holds(t))
+		}
+	}
+}
+
 // TestNeitherCanBeRead: a pass fails only if nothing can be read with either token, because it fails or
 // because it is held.
 func TestNeitherCanBeRead(t *testing.T) {
