@@ -284,6 +284,24 @@ func TestHintsBesideAListingThatFails(t *testing.T) {
 	}
 }
 
+// TestHintsAfterAListing: what has waited for the end of a listing is read in the pass after it, which
+// follows at once.
+func TestHintsAfterAListing(t *testing.T) {
+	t.Parallel()
+	for waits, hinted := range map[bool][]string{false: nil, true: {"a", "b", "c", "d"}} {
+		d := newDesk(t, paged, func(d *desk) { d.itemsFit = 1 })
+		d.step("a pass", reconcile.Due{})
+		d.step("a sweep", aSweep)
+		d.webhook(hinted...)
+		d.step("the second page", work)
+		report, err := d.RunOnce(t.Context(), work)
+		must(t, err)
+		if report.Listing || report.Again != waits {
+			t.Errorf("hints wait %t: after the last page: %+v", waits, report)
+		}
+	}
+}
+
 // TestHeldBackDuringASweep: a read that is held back ends the running sweep, whose other pages would
 // be stored without what they take away, and which would count as complete.
 func TestHeldBackDuringASweep(t *testing.T) {
