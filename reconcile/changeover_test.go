@@ -407,3 +407,90 @@ func TestAskedWhileChangingOver(t *testing.T) {
 		}
 	}
 }
+
+// changing makes the shop one that has items of agreement 6, and whose agreement is now 7.
+func changing(numbers ...string) func(d *desk) {
+	return func(d *desk) {
+		for _, n := range numbers {
+			d.has(n, "5")
+			d.sells(n, "6")
+		}
+		now := store.At(d.clock)
+		d.exec("UPDATE progress SET agreement_number = 6, swept_at = ?, items_cursor = ?, items = ?", now, now, len(numbers))
+		must(d.t, d.fixture.Store.AcceptAgreement(d.t.Context(), shopName, d.agreement, d.clock))
+		var err error
+		d.fixture.Shop, err = d.fixture.Store.Shop(d.t.Context(), shopName)
+		must(d.t, err)
+		d.fixture.Shop.InvoicesOn = false
+	}
+}
+
+// TestUnknownWhileChangingOver: what becomes of an item that is not among the new agreement's: it is
+// gone if that does not have it, and has no figure if nobody knows.
+func TestUnknownWhileChangingOver(t *testing.T) {
+	t.Parallel()
+	odd := errors.New("odd")
+	for name, c := range map[string]struct {
+		is   func(d *desk)
+		want string
+	}{
+		"it is there":     {func(*desk) {}, "z 6 ok"},
+		"it is not there": {func(d *desk) { delete(d.items, "z") }, "z none gone"},
+		"it cannot be understood": {func(d *desk) {
+			delete(d.items, "z")
+			d.unread = []plan.Unreadable{{Number: "z", Err: odd}}
+			d.refused["item z"] = failed(plan.ClassNumber, "odd")
+		}, "z none no_inventory"},
+		"another one has no name": {func(d *desk) { delete(d.items, "z"); d.unread = []plan.Unreadable{{Err: odd}} }, "z none no_inventory"},
+		"it is zero":              {func(d *desk) { d.sells("z", "0") }, "z 0 ok"},
+		"it is sold meanwhile": {func(d *desk) {
+			d.before["items"] = func() { d.before["items"] = func() { d.sells("z", "0") } }
+		}, "z 0 ok"},
+		"another one has no stock": {func(d *desk) { d.sells("a", "0") }, "z 6 ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, changing("a", "b", "z"), c.is)
+			for pass := 0; pass < 20 && !slices.Contains(d.shown(), "b 6 ok"); pass++ {
+				d.step("a tick", reconcile.Due{Tick: true, Work: true})
+				d.later(time.Minute)
+			}
+			if shown := d.shown(); !slices.Contains(shown, c.want) {
+				t.Errorf("shown: %q, expected %q; held: %s", shown, c.want, d.Holds())
+			}
+			d.are("SELECT number FROM recent_losses") // nobody has seen what the items of the new agreement have lost
+		})
+	}
+}
+
+// TestApprovalOfAChangeover: an approval of what a changeover takes away ends with it.
+func TestApprovalOfAChangeover(t *testing.T) {
+	t.Parallel()
+	numbers := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	d := newDesk(t, changing(numbers...), func(d *desk) {
+		d.LossMin = 1
+		for _, n := range numbers[5:] {
+			delete(d.items, n)
+		}
+	})
+	ticks := func(until string) {
+		for pass := 0; pass < 10 && !slices.Contains(d.shown(), until) && !(until == "" && d.Holds().Codes() != ""); pass++ {
+			d.step("a tick", reconcile.Due{Tick: true, Work: true})
+			d.later(time.Minute)
+		}
+	}
+	ticks("")
+	if d.Holds().Codes() != "stock: losses" {
+		t.Fatalf("held: %q", d.Holds().Codes())
+	}
+	d.approve(3)
+	ticks("a 6 ok")
+	if shown := d.shown(); d.Holds().Codes() != "" || !slices.Contains(shown, "a 6 ok") || !slices.Contains(shown, "h none gone") {
+		t.Fatalf("approved, it shows %q, held: %q", shown, d.Holds().Codes())
+	}
+	d.changesTo("0", "a", "b", "c") // before anything else is read
+	ticks("")
+	if d.Holds().Codes() != "stock: losses" {
+		t.Errorf("the approval lasts: %q is shown", d.shown())
+	}
+}

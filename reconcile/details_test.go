@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -178,4 +179,73 @@ func TestBeginningThatIsAnnouncedTooLow(t *testing.T) {
 	d.step("a tick", aTick)
 	d.are("SELECT invoice_cursor FROM progress", "15")
 	d.are("SELECT from_number, to_number FROM invoice_gaps")
+}
+
+// TestInvoicesWaitTheirTurn: of more invoices than fit in a transaction, for which there are no calls,
+// each transaction's are due after the one before.
+func TestInvoicesWaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, sweptShop, stockOff)
+	d.step("a pass", reconcile.Due{})
+	var numbers []string
+	for n := range 3*store.RowsPerPiece + 1 {
+		numbers = append(numbers, fmt.Sprint(n+1))
+	}
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, numbers...)
+	d.refused[""] = &source.Error{Class: plan.ClassDay, Err: errors.New("spent"), RetryAfter: 4 * time.Minute}
+	d.step("all are hinted at", work)
+	d.are("SELECT due_at, COUNT(*) FROM hints GROUP BY due_at", "12:04:02 | 1000", "12:08:02 | 1000", "12:10:02 | 1001") // at most RetryMax
+}
+
+// TestRenumbered: an item that is gone points to the only new one like it that the last read with new
+// items has shown.
+func TestRenumbered(t *testing.T) {
+	t.Parallel()
+	appears := func(d *desk, number, name string) {
+		o := d.items["c"]
+		o.Item.Number, o.Item.Name = number, name
+		d.items[number] = o
+	}
+	shows := func(numbers ...string) func(d *desk) {
+		return func(d *desk) {
+			for _, n := range numbers {
+				appears(d, n, "Bottle")
+			}
+			d.changed = numbers
+			d.step("a change query", aTick)
+		}
+	}
+	for name, c := range map[string]struct {
+		reads []func(d *desk)
+		want  string
+	}{
+		"none is new":                      {nil, ""},
+		"a change query has shown one":     {[]func(d *desk){shows("aa")}, "aa"},
+		"and the next one nothing new":     {[]func(d *desk){shows("aa"), shows("aa")}, "aa"},
+		"or nothing":                       {[]func(d *desk){shows("aa"), shows()}, "aa"},
+		"and the next one another":         {[]func(d *desk){shows("aa"), func(d *desk) { appears(d, "x", "Cup"); d.changed = []string{"x"}; d.step("a change query", aTick) }}, ""},
+		"on two of its pages":              {[]func(d *desk){shows("aa", "ab", "ac")}, ""},
+		"a sweep has shown one":            {[]func(d *desk){func(d *desk) { appears(d, "aa", "Bottle"); d.step("a sweep", aSweep) }}, "aa"},
+		"a sweep, and then a change query": {[]func(d *desk){func(d *desk) { appears(d, "aa", "Bottle"); d.step("a sweep", aSweep) }, shows()}, "aa"},
+		"a sweep, and then another":        {[]func(d *desk){func(d *desk) { appears(d, "aa", "Bottle"); d.step("a sweep", aSweep) }, func(d *desk) { d.step("a sweep", aSweep) }}, "aa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, paged, func(d *desk) { d.ListingTurn = time.Minute })
+			d.step("a pass", reconcile.Due{})
+			d.exec("UPDATE items SET name = 'Bottle' WHERE number = 'e'")
+			o := d.items["e"]
+			o.Item.Name = "Bottle"
+			d.items["e"] = o
+			for _, read := range c.reads {
+				read(d)
+			}
+			delete(d.items, "e")
+			d.webhook("e")
+			d.step("it is missing", work)
+			d.step("it is gone", work)
+			d.are("SELECT state, COALESCE(renumbered_to, '') FROM items WHERE number = 'e'", "gone | "+c.want)
+			d.are("SELECT COALESCE(renumbered_to, '') FROM changes WHERE what = 'gone'", c.want)
+		})
+	}
 }

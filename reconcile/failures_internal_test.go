@@ -75,3 +75,39 @@ func TestSpentDayFailsNoPage(t *testing.T) {
 		t.Error("it goes on for ever")
 	}
 }
+
+// TestFailuresInARow: numbers without a usable answer in a row stop the reads, and refused ones the
+// part. What the source says of one number ends the row; only a read number ends the streak.
+func TestFailuresInARow(t *testing.T) {
+	t.Parallel()
+	interrupted, odd, refused, hangs := plan.ClassInterrupted, plan.ClassNumber, plan.ClassPart, plan.ClassHanging
+	for name, c := range map[string]struct {
+		classes []plan.Class
+		before  bool // each was refused before
+		stop    plan.Stop
+		again   plan.Again
+	}{
+		"two are interrupted":            {[]plan.Class{interrupted, interrupted}, false, plan.StopNumber, plan.AgainLater},
+		"three are":                      {[]plan.Class{interrupted, interrupted, interrupted}, false, plan.StopReads, plan.AgainDue},
+		"one between is odd":             {[]plan.Class{interrupted, interrupted, odd, interrupted, interrupted}, false, plan.StopNumber, plan.AgainLater},
+		"one between is refused":         {[]plan.Class{interrupted, interrupted, refused, interrupted, interrupted}, false, plan.StopNumber, plan.AgainLater},
+		"one between hangs":              {[]plan.Class{interrupted, interrupted, hangs, interrupted, interrupted}, false, plan.StopNumber, plan.AgainLater},
+		"three after one that is odd":    {[]plan.Class{interrupted, odd, interrupted, interrupted, interrupted}, false, plan.StopReads, plan.AgainDue},
+		"two are refused":                {[]plan.Class{refused, refused}, false, plan.StopNumber, plan.AgainLater},
+		"three are refused":              {[]plan.Class{refused, refused, refused}, false, plan.StopPart, plan.AgainLater},
+		"three that always are":          {[]plan.Class{refused, refused, refused}, true, plan.StopNumber, plan.AgainLater},
+		"others fail between":            {[]plan.Class{refused, interrupted, refused, odd, refused}, false, plan.StopPart, plan.AgainLater},
+		"many are odd":                   {[]plan.Class{odd, odd, odd, odd}, false, plan.StopNumber, plan.AgainLater},
+		"it hangs, which ends each pass": {[]plan.Class{hangs}, false, plan.StopPass, plan.AgainLater},
+	} {
+		g, row := &gate{by: &identity{}}, 0
+		var stop plan.Stop
+		var again plan.Again
+		for n, class := range c.classes {
+			stop, again = g.stopsForNumber(fmt.Sprint("n", n), c.before, &source.Error{Class: class, Err: errors.New(string(class))}, &row)
+		}
+		if stop != c.stop || again != c.again {
+			t.Errorf("%s: it stops %s, again %s", name, stop, again)
+		}
+	}
+}

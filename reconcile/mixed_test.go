@@ -20,7 +20,8 @@ func TestMixedInvoicesAreFound(t *testing.T) {
 	for number, date := range map[int64]string{1: "2026-11-10", 2: "2025-01-01", 3: "2026-11-12", 4: "2026-11-20", 5: "2026-11-21", 6: "2026-11-22"} {
 		f.hasInvoice(number, date, "stored", "")
 	}
-	f.exec("UPDATE invoices SET net = '1.00', gross = '1.25', work_due_at = NULL, lines_read = 1, found_at = ? WHERE number <> 6", store.At(time.Now().Add(-48*time.Hour)))
+	f.exec("UPDATE invoices SET net = '1.00', gross = '1.25', work_due_at = NULL, lines_read = 1, found_at = ? WHERE number <> 6", store.At(time.Now().Add(-time.Hour-time.Minute)))
+	f.exec("UPDATE invoices SET found_at = ? WHERE number = 6", store.At(time.Now().Add(-59*time.Minute))) // listings may lag
 	f.exec("UPDATE progress SET invoices_begun = 1, invoice_cursor = 6, agreement_number = 7, invoices_swept_at = ?", store.At(time.Now()))
 	s, done := scheduler(t, f, f.remote, func(o *reconcile.Options) {})
 	swept := func() time.Time {

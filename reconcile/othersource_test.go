@@ -441,3 +441,16 @@ func TestHintedInvoicesOnSeveralPages(t *testing.T) {
 		t.Errorf("stored %v, expected %v", stored, want)
 	}
 }
+
+// TestHintedInvoiceOnTwoPages: when an invoice is booked while several are read together, another one
+// moves onto the next page: it is stored once.
+func TestHintedInvoiceOnTwoPages(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, readShop, func(d *desk) { d.invoicePage = 2 })
+	d.books(43, 45, 47)
+	d.before["invoices 41-41 43-43 45-45 47-47 from 2"] = func() { d.books(41) }
+	d.hinted(plan.KindInvoice, plan.CauseWebhook, "41", "43", "45", "47")
+	d.step("a pass", work)
+	d.are("SELECT number, COUNT(*) FROM changes GROUP BY number ORDER BY number", "43 | 1", "45 | 1", "47 | 1")
+	d.are("SELECT number, tries FROM hints WHERE open", "41 | 1")
+}

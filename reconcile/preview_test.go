@@ -1,6 +1,9 @@
 package reconcile_test
 
 import (
+	"context"
+	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -8,6 +11,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/source"
 	"lagerd/store"
 )
 
@@ -80,4 +84,65 @@ func numbersOf(p reconcile.Preview) []string {
 		numbers = append(numbers, i.Number)
 	}
 	return numbers
+}
+
+// pagesOfItem is a stock account that shows one item on each page of its listing: with a stock, with
+// a text in its place, or another item.
+type pagesOfItem struct {
+	desktop
+	shows []string
+}
+
+func (p pagesOfItem) Stock(plan.Figure, ...string) source.Stock {
+	return stockOfPages{deskStock(p.desktop), p.shows}
+}
+
+type stockOfPages struct {
+	deskStock
+	shows []string
+}
+
+func (s stockOfPages) Items(_ context.Context, _ source.Priority, _ source.ItemsQuery, link source.Link) (source.Page[plan.Observation], error) {
+	at, _ := strconv.Atoi(string(link))
+	page := source.Page[plan.Observation]{Announced: len(s.shows)}
+	if at+1 < len(s.shows) {
+		page.Next = source.Link(strconv.Itoa(at + 1))
+	}
+	number, stock := "a", s.shows[at]
+	switch stock {
+	case "text":
+		page.Unreadable = []plan.Unreadable{{Number: number, Err: errors.New("its figure is a text")}}
+		return page, nil
+	case "another":
+		number, stock = "b", "1"
+	}
+	s.sells(number, stock)
+	page.Observed = []plan.Observation{s.items[number]}
+	return page, nil
+}
+
+// TestPreviewOfShiftedPages: of an item that a listing shows on two pages, the second one counts.
+func TestPreviewOfShiftedPages(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		shows []string
+		want  plan.Preview // of the item, which has a stock of 5
+	}{
+		"it differs, then it is equal":      {[]string{"6", "5"}, plan.Preview{Same: 1}},
+		"it is equal, then it differs":      {[]string{"5", "6"}, plan.Preview{Other: 1}},
+		"it differs, then it is a text":     {[]string{"0", "text"}, plan.Preview{Unread: 1}},
+		"it is a text, then it is equal":    {[]string{"text", "5"}, plan.Preview{Same: 1}},
+		"it is a text, then it differs":     {[]string{"text", "0"}, plan.Preview{Other: 1, Losses: 1}},
+		"it is a text, then another is new": {[]string{"text", "another"}, plan.Preview{Unread: 1, New: 1}},
+		"it is not there":                   {[]string{"another"}, plan.Preview{Gone: 1, New: 1, Losses: 1}},
+	} {
+		d := newDesk(t)
+		d.has("a", "5")
+		diff := reconcile.Diff{Store: d.fixture.Store, Account: desktop{d}, Stock: pagesOfItem{desktop{d}, c.shows}, Shop: d.fixture.Shop, Progress: d.Progress}
+		got, err := diff.Preview(t.Context(), &d.Policy, true, d.now())
+		must(t, err)
+		if got.Preview != c.want {
+			t.Errorf("%s: %+v, expected %+v", name, got.Preview, c.want)
+		}
+	}
 }

@@ -104,6 +104,7 @@ func TestPrunedUnknown(t *testing.T) {
 	d.show(left)
 	d.later(time.Hour)
 	d.step("a day later, a sweep begins", aTick)
+	d.show(left)
 	d.step("its second page", work)
 	d.step("its third page", work)
 	d.step("a tick after it", aTick)
@@ -128,6 +129,7 @@ left: b,c
 person self
 sweep items
 -> ticked, again, listing
+left: b,c
 == its second page
 sweep items from 2
 -> again, listing

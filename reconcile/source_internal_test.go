@@ -50,6 +50,16 @@ func TestWarningsAreBounded(t *testing.T) {
 	if len(list) != store.MostWarnings {
 		t.Errorf("%d warnings", len(list))
 	}
+	for _, warning := range list {
+		w.keep(warning)
+	}
+	a = subject{plan.KindInvoice, "0"} // one of those
+	step("y", 1)
+	step("", 1)
+	step("", 0)
+	step("there is room for it again", 1)
+	a = subject{plan.KindInvoice, "another"}
+	step("x", 0)
 }
 
 // TestUnreadInvoicesAreBounded: of very many invoices that cannot be understood not each

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,43 @@ func TestRequestsOfASweepThatStops(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAskedWhileTheDayIsSpent: who asks while the running sweep waits for the next day's calls gets the
+// tick that goes with a request, and is told until when the sweep waits.
+func TestAskedWhileTheDayIsSpent(t *testing.T) {
+	t.Parallel()
+	for spent, want := range map[bool]string{
+		true:  "late | cut short: it waits until 2026-11-20 13:00:04 UTC: spent",
+		false: "late | open", // for now: it waits for the running sweep to end
+	} {
+		d := newDesk(t, paged)
+		d.step("a pass", reconcile.Due{})
+		d.spent = spent
+		d.refused["items from 2"] = &source.Error{Class: plan.ClassDay, Err: errors.New("spent"), RetryAfter: time.Hour}
+		d.step("the first page", aSweep)
+		d.step("the second", work)
+		d.requested("late", store.WantSweep)
+		d.step("a person asks", work)
+		if ticked := slices.Contains(d.asked, "tick changes since 11:55:00"); ticked != spent {
+			t.Errorf("the day is spent %t: asked for %q", spent, d.asked)
+		}
+		d.are("SELECT request, CASE WHEN done_at IS NULL THEN 'open' ELSE failure END FROM requests", want)
+	}
+}
+
+// TestAskedOfAShopThatIsHeldMeanwhile: who waits for a sweep is told of the hold that keeps it from
+// going on, although the sweep itself was not refused.
+func TestAskedOfAShopThatIsHeldMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, paged, func(d *desk) { d.fixture.Shop.InvoicesOn = true })
+	d.requested("sweep", store.WantSweep)
+	d.step("the first page", work)
+	d.spare = 0 // the second one waits
+	refused := failed(plan.ClassShop, "refused")
+	d.refused["self"], d.refused["invoices above 0"] = refused, refused
+	d.step("a tick, in which the token is refused", reconcile.Due{Tick: true, Work: true})
+	d.are("SELECT request, CASE WHEN done_at IS NULL THEN 'open' ELSE failure END FROM requests", "sweep | refused; refused")
 }
 
 // TestHintedItems: hinted numbers are read together, failed ones last, and alone where that

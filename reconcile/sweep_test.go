@@ -284,6 +284,24 @@ func TestHintsBesideAListingThatFails(t *testing.T) {
 	}
 }
 
+// TestHintsAfterAListing: what has waited for the end of a listing is read in the pass after it, which
+// follows at once.
+func TestHintsAfterAListing(t *testing.T) {
+	t.Parallel()
+	for waits, hinted := range map[bool][]string{false: nil, true: {"a", "b", "c", "d"}} {
+		d := newDesk(t, paged, func(d *desk) { d.itemsFit = 1 })
+		d.step("a pass", reconcile.Due{})
+		d.step("a sweep", aSweep)
+		d.webhook(hinted...)
+		d.step("the second page", work)
+		report, err := d.RunOnce(t.Context(), work)
+		must(t, err)
+		if report.Listing || report.Again != waits {
+			t.Errorf("hints wait %t: after the last page: %+v", waits, report)
+		}
+	}
+}
+
 // TestHeldBackDuringASweep: a read that is held back ends the running sweep, whose other pages would
 // be stored without what they take away, and which would count as complete.
 func TestHeldBackDuringASweep(t *testing.T) {
@@ -365,4 +383,31 @@ func TestFirstSweepSaysOfHowMany(t *testing.T) {
 		d.step("a later sweep", reconcile.Due{Sweep: true})
 	}
 	d.are("SELECT items_announced, items FROM progress", "6 | 7")
+}
+
+// TestHintsBringAListingForward: hints for which the budget has no call wait for the next listing,
+// which is made soon.
+func TestHintsBringAListingForward(t *testing.T) {
+	t.Parallel()
+	spent := failed(plan.ClassDay, "spent")
+	for name, c := range map[string]struct {
+		set  func(d *desk)
+		want bool
+	}{
+		"no hint waits":                  {func(*desk) {}, false},
+		"its number was read":            {func(d *desk) { d.webhook("a") }, false},
+		"no call is left for its number": {func(d *desk) { d.webhook("a"); d.refused["item a"] = spent }, true},
+		"its number is not stored":       {func(d *desk) { d.webhook("x"); d.spare = 0 }, true},
+	} {
+		d := newDesk(t, paged)
+		d.step("a pass", reconcile.Due{})
+		c.set(d)
+		d.step(name, work)
+		d.spare = 1000
+		d.later(2 * time.Minute)
+		d.step("a tick", aTick)
+		if listed := slices.Contains(d.asked, "sweep items"); listed != c.want {
+			t.Errorf("%s: the tick asks for %q", name, d.asked)
+		}
+	}
 }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"lagerd/plan"
 	"lagerd/reconcile"
+	"lagerd/source"
 )
 
 // TestUnreadableThroughout: of a listing of which most items cannot be understood a handful is
@@ -255,6 +257,22 @@ func TestUnreadableChanges(t *testing.T) {
 		d.step("once calls are left for a sweep", aTick)
 		if slices.Contains(d.asked, "sweep items") != soon {
 			t.Errorf("%d: then it asks for %q", bad, d.asked)
+		}
+	}
+}
+
+// TestLongNumberThatCannotBeRead: an item that cannot be understood is asked for alone if its number
+// is one that a hint can have.
+func TestLongNumberThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for length, asked := range map[int]bool{1: true, source.LongestNumber: true, source.LongestNumber + 1: false} {
+		d := newDesk(t, small, invoicesOff)
+		number := strings.Repeat("ø", length)
+		d.unread = []plan.Unreadable{{Number: number, Err: errors.New("odd")}}
+		d.step("a tick", aTick)
+		d.step("a pass", work)
+		if got := slices.Contains(d.asked, "hint item "+number) || len(d.rows("SELECT 1 FROM hints")) > 0; got != asked {
+			t.Errorf("a number of %d characters: asked for %q", length, d.asked)
 		}
 	}
 }

@@ -220,6 +220,8 @@ func TestTwoSources(t *testing.T) {
 			both, "stock: places_changed", false, asked{"invoices", ""}, both},
 		"stock is broken": {func(x *twoSources) { x.stock.reads = broken }, func(x *twoSources) { x.stock.reads = nil },
 			both, "", true, asked{"invoices", ""}, both},
+		"nobody says whose the key is": {func(x *twoSources) { x.now, x.stock.self = x.now.Add(2*time.Hour), broken }, func(x *twoSources) { x.stock.self = nil },
+			asked{"invoices, self", "self"}, "", true, asked{"invoices", ""}, asked{"invoices", "items, self"}},
 		"e-conomic's token is refused": {func(x *twoSources) { x.invoices.self, x.invoices.reads = refused, refused }, func(x *twoSources) { x.invoices.self, x.invoices.reads = nil, nil },
 			asked{"invoices, self", "items"}, "invoices: token_refused", true, asked{"", "items"}, asked{"invoices, self", "items"}},
 	} {
@@ -241,7 +243,7 @@ func TestTwoSources(t *testing.T) {
 				x.now = x.now.Add(after)
 				report, invoices, stock, err := x.tick(t)
 				must(t, err)
-				if got := (asked{invoices, stock}); got != want || report.Partial != partial || (report.Short != nil) != partial {
+				if got := (asked{invoices, stock}); got != want || report.Partial != partial || (report.Short != nil) != partial || report.Stopped {
 					t.Errorf("%s: %+v are asked for, expected %+v: %+v", step, got, want, report)
 				}
 			}
@@ -333,33 +335,161 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSweepWhileStockFails: a person who waits for a sweep is told that the stock's source fails, or
-// refuses the key, although the rest of the shop goes on.
+// TestAnotherAccount: a token that answers for another agreement or account than the one that was read
+// holds what is read with it, and nothing else.
+func TestAnotherAccount(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		becomes func(x *twoSources)
+		holds   string
+		asked   string // of e-conomic | of Rackbeat
+	}{
+		"e-conomic": {func(x *twoSources) { x.invoices.number++ }, "invoices: agreement_changed", "self | items, self"},
+		"Rackbeat":  {func(x *twoSources) { x.stock.number++ }, "stock: account_changed", "invoices, self | self"},
+		"neither":   {func(*twoSources) {}, "", "invoices, self | items, self"},
+	} {
+		x := newTwoSources(t)
+		for range 5 {
+			x.ticks(t)
+		}
+		p, err := x.Store.Progress(t.Context(), x.Shop.Shop)
+		must(t, err)
+		if p.AgreementNumber != 7 || p.StockAccount != 70 {
+			t.Errorf("%s: learnt are agreement %d and account %d", name, p.AgreementNumber, p.StockAccount)
+		}
+		c.becomes(x)
+		x.now = x.now.Add(2 * time.Hour)
+		_, invoices, stock, err := x.tick(t)
+		must(t, err)
+		if asked := invoices + " | " + stock; asked != c.asked || x.holds(t) != c.holds {
+			t.Errorf("%s: asked for %q, held %q", name, asked, x.holds(t))
+		}
+	}
+}
+
+// TestNeitherCanBeRead: a pass fails only if nothing can be read with either token, because it fails or
+// because it is held.
+func TestNeitherCanBeRead(t *testing.T) {
+	t.Parallel()
+	refused, broken := &source.Error{Class: plan.ClassShop, Err: errors.New("401")}, &source.Error{Class: plan.ClassInterrupted, Err: errors.New("502")}
+	for name, c := range map[string]struct {
+		invoices, stock string
+		fails           bool
+	}{
+		"both can":                       {"", "", false},
+		"invoices fail":                  {"broken", "", false},
+		"stock is held":                  {"", "held", false},
+		"both fail":                      {"broken", "broken", true},
+		"invoices fail, stock is held":   {"broken", "held", true},
+		"invoices are held, stock fails": {"held", "broken", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTwoSources(t)
+			for range 5 {
+				x.ticks(t)
+			}
+			becomes := func(state string, self, reads error) {
+				if c.invoices == state {
+					x.invoices.self, x.invoices.reads = self, reads
+				}
+				if c.stock == state {
+					x.stock.self, x.stock.reads = self, reads
+				}
+				x.now = x.now.Add(5 * time.Minute)
+			}
+			becomes("held", refused, refused)
+			x.ticks(t)
+			becomes("broken", nil, broken)
+			report, _, _, err := x.tick(t)
+			if (err != nil) != c.fails || c.fails && report.Partial {
+				t.Errorf("%v, %+v", err, report)
+			}
+		})
+	}
+}
+
+// TestTickOwedToASilentService: a tick that a silent service has missed is made up for once it answers.
+func TestTickOwedToASilentService(t *testing.T) {
+	t.Parallel()
+	tick, sweep, work := reconcile.Due{Tick: true, Work: true}, reconcile.Due{Sweep: true, Work: true}, reconcile.Due{Work: true}
+	for name, c := range map[string]struct {
+		silent, alone reconcile.Due // the pass that gives up, and the next one
+		fails         bool          // self is not answered either
+		want          string
+	}{
+		"none":                           {sweep, work, false, ""},
+		"the pass that gives up":         {tick, work, false, "invoices in 2s"},
+		"the pass that leaves it alone":  {sweep, tick, false, "invoices in 2s"},
+		"both":                           {tick, tick, false, "invoices in 2s"},
+		"none, and then it fails":        {sweep, work, true, ""},
+		"the first, and then it fails":   {tick, work, true, "invoices in 2s"},
+		"the second, and then it fails":  {sweep, tick, true, "invoices in 2s"},
+		"two of them, and then it fails": {tick, tick, true, "invoices in 2s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTwoSources(t)
+			for range 5 {
+				x.ticks(t)
+			}
+			pass := func(due reconcile.Due) (reconcile.Report, string) {
+				t.Helper()
+				x.now = x.now.Add(time.Second)
+				report, invoices, _, err := x.pass(t, due)
+				must(t, err)
+				return report, invoices
+			}
+			x.invoices.hangs = true
+			report, _ := pass(c.silent)
+			if report.Beside == nil {
+				t.Fatalf("it does not give up: %+v", report)
+			}
+			pass(c.alone)
+			if c.fails {
+				report.Beside.Calls[0](t.Context())
+				pass(work)
+				x.now = x.now.Add(time.Hour)
+				if report, _ = pass(work); report.Beside == nil {
+					t.Fatalf("it is not asked again: %+v", report)
+				}
+			}
+			x.invoices.hangs = false
+			report.Beside.Calls[0](t.Context())
+			if _, asked := pass(work); strings.TrimSuffix(strings.TrimSuffix(asked, "self"), ", ") != c.want {
+				t.Errorf("once it answers it is asked for %q, expected %q", asked, c.want)
+			}
+			if _, asked := pass(work); asked != "" {
+				t.Errorf("then it is asked for %q", asked)
+			}
+		})
+	}
+}
+
+// TestSweepWhileStockFails: a person who waits for a sweep is told that the stock's source refuses the
+// key, or that it has failed twice, although the rest of the shop goes on.
 func TestSweepWhileStockFails(t *testing.T) {
 	t.Parallel()
-	for name, reads := range map[string]*source.Error{
-		"refused": {Class: plan.ClassShop, Err: errors.New("401")},
-		"broken":  {Class: plan.ClassInterrupted, Err: errors.New("502")},
+	for name, c := range map[string]struct {
+		reads  *source.Error
+		passes int // until then
+	}{
+		"refused": {&source.Error{Class: plan.ClassShop, Err: errors.New("401")}, 1},
+		"broken":  {&source.Error{Class: plan.ClassInterrupted, Err: errors.New("502")}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			x := newTwoSources(t)
 			x.stock.shelf.stock = []int{1, 2, 3, 4, 5} // several pages
-			x.stock.fails = reads
+			x.stock.fails = c.reads
 			r := store.Request{Request: "r", Shop: x.Shop.Shop, What: store.WantSweep, RequestedAt: store.At(x.now)}
 			must(t, x.Store.AddRequests(t.Context(), []store.Request{r}))
-			for pass := 0; ; pass++ {
+			for pass := 1; pass <= c.passes; pass++ {
 				x.ticks(t)
 				list, err := x.Store.Requests(t.Context(), []string{"r"})
 				must(t, err)
-				if !list[0].DoneAt.IsZero() {
-					if list[0].Failure == "" {
-						t.Error("the sweep is said to have succeeded")
-					}
-					return
-				}
-				if pass == 5 {
-					t.Fatal("still waiting")
+				if done := !list[0].DoneAt.IsZero(); done != (pass == c.passes) || done != (list[0].Failure != "") {
+					t.Errorf("after pass %d: done %t, told %q", pass, done, list[0].Failure)
 				}
 				x.now = x.now.Add(10 * time.Minute)
 			}

@@ -614,7 +614,7 @@ func TestDebounce(t *testing.T) {
 		q.done("a")
 
 		began = time.Now()
-		for q.length() == 0 {
+		for q.length() == 0 && time.Since(began) <= 2*maxWait {
 			hint()
 			time.Sleep(quiet / 3)
 			synctest.Wait()
@@ -662,7 +662,7 @@ func TestDebounce(t *testing.T) {
 		none(t, q)
 
 		began = time.Now()
-		for q.length() == 0 {
+		for q.length() == 0 && time.Since(began) <= 2*maxWait {
 			wait := maxWait
 			if time.Since(began) < quiet/2 {
 				wait = quiet // it was no burst at first

@@ -270,6 +270,36 @@ func TestRunTicks(t *testing.T) {
 	}
 }
 
+// TestTickWhileShopsAreTakenOver: while shops are still being taken over, the few that there are at the
+// start of a tick may not be all: those that come later are due at their offsets.
+func TestTickWhileShopsAreTakenOver(t *testing.T) {
+	t.Parallel()
+	const joined = "tick 300 at 4m0s; tick 300 at 4m30s; tick 400 at 4m40s"
+	for _, c := range []struct {
+		before time.Duration // how long before a tick the scheduler starts
+		want   string
+	}{{0, joined}, {3 * time.Second, joined}, {takeover - time.Millisecond, joined}, {takeover, "tick 300 at 4m0s"}, {time.Minute, "tick 300 at 4m0s"}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := ticking(t, "*/4 * * * *", 300)
+			time.AfterFunc(4*time.Minute+2*time.Second, func() {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				name := shopAt(400)
+				w.addOffset(name)
+				w.shops[name] = &entry{}
+			})
+			time.Sleep(4*time.Minute - c.before)
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute+c.before)
+			defer stop()
+			w.runTicks(ctx)
+			synctest.Wait()
+			if got := w.did(); got != c.want {
+				t.Errorf("started %s before a tick: due were %s,\nexpected %s", c.before, got, c.want)
+			}
+		})
+	}
+}
+
 // TestClockIsSet: setting the wall clock delays ticks by two minutes at most, and repeats a
 // tick at most once.
 func TestClockIsSet(t *testing.T) {
