@@ -32,7 +32,7 @@ var layout = map[string]string{
 	"lease":        "store",
 	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
-	"webhook":      "lang terminal",
+	"webhook":      "lang limit terminal",
 	"config":       "plan secret store/dsn",
 
 	"economic/webhooksapi": "budget rest secret",
@@ -44,6 +44,7 @@ var layout = map[string]string{
 
 	"budget":    "",
 	"lang":      "",
+	"limit":     "",
 	"plan":      "",
 	"economic":  "budget rest secret",
 	"rackbeat":  "budget rest secret",

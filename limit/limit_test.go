@@ -1,19 +1,21 @@
-package webhook
+package limit_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
+
+	"lagerd/limit"
 )
 
 // TestLimiter: so many events at once, then as many as pass with time, for each key.
 func TestLimiter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	l := newLimiter(30, time.Minute)
+	l := limit.New(30, time.Minute)
 	allowed := func(key string, calls int) (n int) {
 		for range calls {
-			if l.allow(key, now) {
+			if l.Allow(key, now) {
 				n++
 			}
 		}
@@ -49,7 +51,7 @@ func TestNetwork(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64", "": "", "@": "@",
 	} {
-		if got := network(remote); got != want {
+		if got := limit.Network(remote); got != want {
 			t.Errorf("%s: %s, expected %s", remote, got, want)
 		}
 	}
