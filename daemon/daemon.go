@@ -159,7 +159,7 @@ func (d *daemon) watch() {
 }
 
 func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup reads best as one sequence
-	webhookListener, adminListener, err := d.listen()
+	listening, err := d.listen()
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,13 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		Recorded: d.writes.recorded,
 	})
 	if err != nil {
-		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
+		return errors.Join(err, listening.close())
+	}
+	var page *pageServer // nil: there is none
+	if listening.web != nil {
+		if page, err = d.newPageServer(share.web); err != nil {
+			return errors.Join(err, listening.close())
+		}
 	}
 	knows := func(shop string) bool { _, known := d.index.Shop(shop); return known }
 	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, knows, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
@@ -185,22 +191,25 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))
 	d.callers.serve(webhooks)
-	admin := server(d.log, working(d.adminHandler(adminListener)))
+	admin := server(d.log, working(d.adminHandler(listening.admin)))
 	admins := newConnections(share.admin, func(int, int) {})
 	admins.serve(admin)
 
 	// Shut down in the order that loses nothing: first stop accepting webhooks, then
 	// commit queued hints, then stop work on shops.
 	var parts, servers sync.WaitGroup
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	serve := func(srv *http.Server, l net.Listener) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
 		}
 	}
-	servers.Go(func() { serve(webhooks, d.callers.listen(webhookListener)) })
-	if adminListener != nil {
-		servers.Go(func() { serve(admin, admins.listen(adminListener)) })
+	servers.Go(func() { serve(webhooks, d.callers.listen(listening.webhook)) })
+	if listening.admin != nil {
+		servers.Go(func() { serve(admin, admins.listen(listening.admin)) })
+	}
+	if page != nil {
+		servers.Go(func() { serve(page.Server, page.visitors.listen(listening.web)) })
 	}
 	background := context.WithoutCancel(ctx)
 	journalCtx, stopJournal := context.WithCancel(background)
@@ -219,7 +228,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	d.ready.Store(true)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
-	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": webhookListener.Addr().String(), "admin": address(adminListener), "embedded": d.store.Embedded()}).Info("lagerd is ready")
+	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": listening.webhook.Addr().String(), "admin": address(listening.admin), "web": address(listening.web), "embedded": d.store.Embedded()}).Info("lagerd is ready")
 	d.notify(d.Notifier.Ready(d.summary()))
 
 	loopErr := d.loop(ctx, failed)
@@ -235,12 +244,14 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		// Calls that have arrived are answered; whoever only holds a connection, or sends
 		// slowly, is not waited for.
 		unasked := time.AfterFunc(grace, d.callers.stop)
+		page.stop()
 		d.notify(webhooks.Shutdown(deadline))
 		unasked.Stop()
 		stopEngine()
 		stopJournal()
 		stopWatchdog()
 		parts.Wait()
+		page.end()
 		_ = admin.Close()
 		servers.Wait()
 	}()

@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"lagerd/web"
+)
+
+// pageServer serves the page.
+type pageServer struct {
+	*http.Server
+	page     *web.Page
+	visitors *connections
+	ended    chan struct{}
+}
+
+// newPageServer returns the page's server, with so many connections at most.
+func (d *daemon) newPageServer(most int) (*pageServer, error) {
+	c := d.Config.Web
+	page, err := web.New(web.Options{Store: d.store, Keys: d.keys, Address: c.Address(), Session: c.Session, UserHeader: c.UserHeader, Trusts: c.Trusts, Now: d.now, Log: d.log})
+	if err != nil {
+		return nil, fmt.Errorf("the page: %w", err)
+	}
+	s := &pageServer{Server: server(d.log, working(page)), page: page, visitors: newConnections(most, func(int, int) {}), ended: make(chan struct{})}
+	s.visitors.serve(s.Server)
+	return s, nil
+}
+
+// stop begins to end the page: streams of events end at once, other answers have as long as webhook
+// calls.
+func (s *pageServer) stop() {
+	if s == nil {
+		return
+	}
+	s.page.Stop()
+	go func() {
+		defer close(s.ended)
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
+		defer cancel()
+		if s.Shutdown(ctx) != nil {
+			_ = s.Close()
+		}
+	}()
+}
+
+// end waits until the page has ended.
+func (s *pageServer) end() {
+	if s != nil {
+		<-s.ended
+	}
+}
