@@ -19,8 +19,9 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic economic/webhooksapi engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
+	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
 
+	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
 	"daemon":       "config engine plan secret status store systemd terminal web webhook",
 	"export":       "lang plan store terminal",
 	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
@@ -32,7 +33,7 @@ var layout = map[string]string{
 	"lease":        "store",
 	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
-	"web":          "lang limit plan secret status status/story store webhook",
+	"web":          "act lang limit plan secret status status/story store webhook",
 	"webhook":      "lang limit terminal",
 	"config":       "plan secret store/dsn",
 

@@ -6,8 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"lagerd/act"
 	"lagerd/config"
-	"lagerd/economic"
 	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/store"
@@ -79,17 +79,11 @@ func (i instructions) write(w io.Writer) error {
 		parts = append(parts, i.atRackbeat())
 	}
 	parts = append(parts, i.aboutCode())
-	if access := accessURL(i.cfg, i.shop.Lang); access != "" {
+	if access := act.AccessURL(i.cfg, i.shop.Lang); access != "" {
 		parts = append(parts, fmt.Sprintf(aboutAccess.In(i.shop.Lang), access))
 	}
 	_, err := io.WriteString(w, strings.Join(parts, "\n"))
 	return err
-}
-
-// accessURL returns the address at which an agreement's super-user grants the app access, "" if
-// the app's public token is not known.
-func accessURL(cfg config.Config, l lang.Lang) string {
-	return economic.AccessURL(cfg.Economic.AppPublicToken, l.Locale())
 }
 
 // call returns the data of a webhook with a number or what stands for one.
@@ -111,7 +105,7 @@ func (i instructions) shownCode() string {
 // atEconomic returns the webhooks of stock and invoices, or that of invoices alone if the shop's
 // stock is kept elsewhere, and how to test them.
 func (i instructions) atEconomic() string {
-	l, url := i.shop.Lang, webhookURL(i.cfg)+"?"
+	l, url := i.shop.Lang, act.WebhookURL(i.cfg)+"?"
 	stock := fmt.Sprintf(stockWebhook.In(l), url, i.call("stockUpdate", "[NUMBER]"))
 	invoices := fmt.Sprintf(invoicesWebhook.In(l), url, i.call("orderPdf", "[INVOICENO]"))
 	tryInvoice := "  " + url + i.call("orderPdf", webhook.InvoicePlaceholder.In(l)) + "\n"
@@ -221,7 +215,7 @@ func (i instructions) rackbeatEvents() []string {
 // a program's arguments, which others on the machine could see.
 func (i instructions) atRackbeat() string {
 	l, events := i.shop.Lang, i.rackbeatEvents()
-	address := webhookURL(i.cfg) + "?" + i.call(webhook.TypeRackbeat, "")
+	address := act.WebhookURL(i.cfg) + "?" + i.call(webhook.TypeRackbeat, "")
 	var fields strings.Builder
 	for _, e := range events {
 		fmt.Fprintf(&fields, "  %-13s %s\n", rackbeatEvent.In(l), e)

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"lagerd/act"
 	"lagerd/budget"
+	"lagerd/config"
 	"lagerd/rackbeat"
 	rackbeatsource "lagerd/source/rackbeat"
 	"lagerd/store"
@@ -46,8 +48,8 @@ func (cmd placesCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := at.places(c.ctx)
-	if closed := at.close(c.ctx); closed != nil {
+	all, err := readPlaces(c.ctx, at)
+	if closed := at.Close(c.ctx); closed != nil {
 		fmt.Fprintf(c.Stderr, "Note: calls to Rackbeat that were booked and not made count as made: %s\n", terminal.Line(closed.Error()))
 	}
 	if err != nil {
@@ -67,21 +69,21 @@ func (cmd placesCmd) Run(c *call) error {
 	return writePlaces(c.Stdout, list, c.columns)
 }
 
-// places reads the places of the account. An error says what to do.
-func (a rackbeatAccount) places(ctx context.Context) ([]rackbeat.Place, error) {
-	all, err := a.raw.Places(ctx, budget.PriorityPerson)
+// readPlaces reads the places of the account. An error says what to do.
+func readPlaces(ctx context.Context, a act.RackbeatAccount) ([]rackbeat.Place, error) {
+	all, err := a.Raw.Places(ctx, budget.PriorityPerson)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, toDoAtRackbeat(err))
+		return nil, fmt.Errorf("%w: %s", err, act.ToDoAtRackbeat(err))
 	}
 	return all, nil
 }
 
 // checkPlaces returns an error if the shop's stock cannot be read in the places chosen for it.
-func (a rackbeatAccount) checkPlaces(ctx context.Context, shop store.Shop) error {
+func checkPlaces(ctx context.Context, a act.RackbeatAccount, shop store.Shop) error {
 	if shop.Places == "" {
 		return nil
 	}
-	all, err := a.places(ctx)
+	all, err := readPlaces(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -154,4 +156,13 @@ func writePlaces(w io.Writer, list []place, columns int) error {
 		t.Row(strings.Repeat("  ", p.depth)+p.Number, cmp.Or(p.Name, "-"), chosen)
 	}
 	return t.Write(w, columns)
+}
+
+// openRackbeat opens the account of a shop whose stock is read at Rackbeat. Close it.
+func openRackbeat(cfg config.Config, s *store.Store, shop store.Shop, p store.Progress) (act.RackbeatAccount, error) {
+	keys, err := loadKey(cfg, "Rackbeat key")
+	if err != nil {
+		return act.RackbeatAccount{}, err
+	}
+	return acting(cfg, s, keys).OpenRackbeat(shop, p)
 }

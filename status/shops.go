@@ -273,6 +273,19 @@ func (s Shop) HeldFor(scope plan.Scope, reason plan.Reason) bool {
 	return held
 }
 
+// ReadsNo reports whether lagerd reads no numbers of the kind because the shop or that part is held.
+// A hold for losses stops only a number that has been read and postponed: it would be one of the
+// losses.
+func (s Shop) ReadsNo(kind plan.Kind, postponed bool) bool {
+	scopes := []plan.Scope{plan.ScopeShop, plan.ScopeStock}
+	if kind == plan.KindInvoice {
+		scopes = []plan.Scope{plan.ScopeShop, plan.ScopeInvoices, plan.ScopePDFs}
+	}
+	return slices.ContainsFunc(s.Holds, func(h Hold) bool {
+		return slices.Contains(scopes, h.Scope) && (h.Reason != plan.HeldLosses || postponed)
+	})
+}
+
 func when(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
