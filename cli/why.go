@@ -51,7 +51,7 @@ func (cmd whyCmd) Run(c *call) error {
 	}
 	answer := cmd.ask(c, cfg, s, about)
 	about.Now = now()
-	facts, err := story.Read(c.ctx, s, about, answer, paceOf(cfg))
+	facts, err := story.Read(c.ctx, s, about, answer, act.PaceOf(cfg))
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,8 @@ type daemon struct {
 	engine   *engine.Engine
 	callers  *connections // of the webhook listener
 	writes   *writes
-	lastLoop atomic.Int64 // when the main loop last ran, Unix seconds
+	config   atomic.Pointer[config.Config] // the one in force, also after a reload
+	lastLoop atomic.Int64                  // when the main loop last ran, Unix seconds
 	ready    atomic.Bool
 }
 
@@ -173,6 +174,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	if err != nil {
 		return errors.Join(err, listening.close())
 	}
+	d.config.Store(&d.Config)
 	var page *pageServer // nil: there is none
 	if listening.web != nil {
 		if page, err = d.newPageServer(share.web); err != nil {
@@ -348,6 +350,7 @@ func (d *daemon) reload(ctx context.Context) {
 	if keys := needsRestart(d.Config, next); len(keys) > 0 {
 		d.log.WithField("keys", keys).Warn("changed keys take effect only after a restart")
 	}
+	d.config.Store(&next)
 	d.saveFingerprint(ctx, next)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))

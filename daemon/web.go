@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"lagerd/config"
 	"lagerd/web"
 )
 
@@ -19,7 +20,8 @@ type pageServer struct {
 // newPageServer returns the page's server, with so many connections at most.
 func (d *daemon) newPageServer(most int) (*pageServer, error) {
 	c := d.Config.Web
-	page, err := web.New(web.Options{Store: d.store, Keys: d.keys, Address: c.Address(), Session: c.Session, UserHeader: c.UserHeader, Trusts: c.Trusts, Now: d.now, Log: d.log})
+	page, err := web.New(web.Options{Store: d.store, Keys: d.keys, Address: c.Address(), Session: c.Session, Version: d.Version, Now: d.now, Log: d.log,
+		Config: func() config.Config { return *d.config.Load() }, Living: d.engine.Living, UserHeader: c.UserHeader, Trusts: c.Trusts})
 	if err != nil {
 		return nil, fmt.Errorf("the page: %w", err)
 	}
@@ -49,5 +51,6 @@ func (s *pageServer) stop() {
 func (s *pageServer) end() {
 	if s != nil {
 		<-s.ended
+		s.page.Wait()
 	}
 }

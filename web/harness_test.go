@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
 
+	"lagerd/config"
 	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/secret"
@@ -56,7 +57,8 @@ func (s *site) serve(change ...func(*web.Options)) {
 	log.SetLevel(logrus.DebugLevel)
 	s.log = hook
 	s.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.page.ServeHTTP(w, r) }))
-	o := web.Options{Store: s.store, Keys: s.keys, Address: "http://" + s.server.Listener.Addr().String(), Session: 12 * time.Hour, Now: s.now, Log: log}
+	o := web.Options{Store: s.store, Keys: s.keys, Address: "http://" + s.server.Listener.Addr().String(), Session: 12 * time.Hour, Version: "test", Now: s.now, Log: log,
+		Config: config.Default, Living: func() map[string]bool { return nil }, LookEvery: 20 * time.Millisecond}
 	for _, c := range change {
 		c(&o)
 	}
@@ -65,7 +67,7 @@ func (s *site) serve(change ...func(*web.Options)) {
 		s.t.Fatal(err)
 	}
 	s.server.Start()
-	s.t.Cleanup(func() { s.page.Stop(); s.server.Close() })
+	s.t.Cleanup(func() { s.page.Stop(); s.server.Close(); s.page.Wait() })
 }
 
 func (s *site) now() time.Time { return noon.Add(time.Duration(s.after.Load())) }
@@ -190,4 +192,10 @@ func (b *browser) expect(what string, got answer, status int, path string, texts
 			b.t.Errorf("%s: %q is not on the page:\n%s", what, text, got.body)
 		}
 	}
+}
+
+func urlOf(text string) string { return url.PathEscape(text) }
+
+func whyOf(number string) string {
+	return "/shops/shop1/why?" + url.Values{"number": {number}, "kind": {"stock"}}.Encode()
 }

@@ -6,25 +6,35 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
+	"lagerd/config"
 	"lagerd/lang"
 	"lagerd/limit"
 	"lagerd/secret"
 	"lagerd/store"
 )
 
-// Options are a Page's dependencies and settings. All except UserHeader and Trusts are required.
+// Options are a Page's dependencies and settings. All except LookEvery,
+// UserHeader and Trusts are required.
 type Options struct {
 	Store   *store.Store
 	Keys    *secret.Keys
 	Address string        // at which browsers reach it, without a slash at the end
 	Session time.Duration // how long one lasts
+	Version string
 	Now     func() time.Time
 	Log     logrus.FieldLogger
+
+	// Config returns the configuration in force. It decides how an operator's wish is carried out.
+	Config func() config.Config
+	// Living returns the instances that are alive, nil if that is not known yet.
+	Living func() map[string]bool
+	// LookEvery is how often a stream of events looks whether something has happened; 0: every two
+	// seconds.
+	LookEvery time.Duration
 
 	// UserHeader is the header in which a trusted proxy names an operator; "": none.
 	UserHeader string
@@ -39,6 +49,8 @@ type Page struct {
 	templates templates
 	handler   http.Handler
 	attempts  attempts
+	jobs      jobs
+	streams   streams
 	stop      context.CancelFunc
 	stopped   context.Context
 }
@@ -56,6 +68,9 @@ func New(o Options) (*Page, error) {
 	if o.Trusts == nil {
 		o.Trusts = func(string) bool { return false }
 	}
+	if o.LookEvery == 0 {
+		o.LookEvery = streamLooks
+	}
 	p := &Page{Options: o, own: own, templates: templates}
 	p.attempts.byAddress, p.attempts.all = limit.New(attemptsFrom, attemptsWindow), limit.New(attemptsInAll, attemptsWindow)
 	p.stopped, p.stop = context.WithCancel(context.Background())
@@ -66,7 +81,7 @@ func New(o Options) (*Page, error) {
 // ServeHTTP implements http.Handler.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
-// Stop ends all streams of events, now and from now on.
+// Stop ends all streams of events and what operators have begun, now and from now on.
 func (p *Page) Stop() { p.stop() }
 
 // secure reports whether browsers reach the page by HTTPS.
@@ -209,25 +224,4 @@ func (p *Page) recovering(h http.Handler) http.Handler {
 		}()
 		h.ServeHTTP(w, r)
 	})
-}
-
-// once is a value that is computed again when it has become old: many visitors share it.
-type once[T any] struct {
-	mu sync.Mutex
-	at time.Time
-	is T
-}
-
-// get returns the value, computed at most lasts ago.
-func (o *once[T]) get(now time.Time, lasts time.Duration, compute func() (T, error)) (T, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if age := now.Sub(o.at); !o.at.IsZero() && age >= 0 && age < lasts {
-		return o.is, nil
-	}
-	is, err := compute()
-	if err == nil {
-		o.at, o.is = now, is
-	}
-	return is, err
 }
