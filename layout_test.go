@@ -22,7 +22,7 @@ var layout = map[string]string{
 	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
 
 	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
-	"daemon":       "config engine plan secret status store systemd terminal web webhook",
+	"daemon":       "config engine notify plan secret status store systemd terminal web webhook",
 	"export":       "lang plan store terminal",
 	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",

@@ -45,7 +45,7 @@ func (cmd notifyCmd) Run(c *call) error {
 		}
 	}
 	if cmd.Test {
-		return cmd.test(c, cfg, shop)
+		return cmd.test(c, cfg, s, shop)
 	}
 	list, err := s.Messages(c.ctx, cmd.Shop, cmd.Limit)
 	if err != nil {
@@ -81,10 +81,20 @@ func showMessages(w io.Writer, list []store.Message, columns int) error {
 }
 
 // test sends a test to everybody that is told, and reports how each fared.
-func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
+func (cmd notifyCmd) test(c *call, cfg config.Config, s *store.Store, shop store.Shop) error {
 	out, err := engine.NewOut(cfg, version())
 	if err != nil {
 		return err
+	}
+	if cfg.Web.On() {
+		links, err := c.links(c.ctx, cfg, s)
+		if err != nil {
+			return err
+		}
+		out.PageOf = func(ctx context.Context, shop string) (notify.Page, error) {
+			link, err := links.New(ctx, shop)
+			return notify.Page{URL: link.URL, Expires: link.Expires}, err
+		}
 	}
 	content := notify.Content{Audience: store.AudienceOperator, At: now().UTC(), Began: []notify.Event{}, Over: []notify.Event{}, Test: true}
 	addresses := engine.Addresses(cfg)

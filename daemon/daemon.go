@@ -164,17 +164,17 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	if err != nil {
 		return err
 	}
+	d.config.Store(&d.Config)
 	share := d.shareFiles()
 	d.engine, err = engine.New(d.Config, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
 		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic,
-		Recorded: d.writes.recorded,
+		Recorded: d.writes.recorded, PageOf: d.pageOf(),
 	})
 	if err != nil {
 		return errors.Join(err, listening.close())
 	}
-	d.config.Store(&d.Config)
 	var page *pageServer // nil: there is none
 	if listening.web != nil {
 		if page, err = d.newPageServer(share.web); err != nil {

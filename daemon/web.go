@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"lagerd/config"
+	"lagerd/notify"
 	"lagerd/web"
 )
 
@@ -28,6 +29,18 @@ func (d *daemon) newPageServer(most int) (*pageServer, error) {
 	s := &pageServer{Server: server(d.log, working(page)), page: page, visitors: newConnections(most, func(int, int) {}), ended: make(chan struct{})}
 	s.visitors.serve(s.Server)
 	return s, nil
+}
+
+// pageOf returns what makes links to shops' pages for mail, nil if there is no page.
+func (d *daemon) pageOf() func(ctx context.Context, shop string) (notify.Page, error) {
+	if !d.Config.Web.On() {
+		return nil
+	}
+	return func(ctx context.Context, shop string) (notify.Page, error) {
+		c := d.config.Load().Web
+		link, err := web.Links{Store: d.store, Keys: d.keys, Address: c.Address(), Lasts: c.Link, Now: d.now}.New(ctx, shop)
+		return notify.Page{URL: link.URL, Expires: link.Expires}, err
+	}
 }
 
 // stop begins to end the page: streams of events end at once, other answers have as long as webhook

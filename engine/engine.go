@@ -12,6 +12,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/economic"
+	"lagerd/notify"
 	"lagerd/plan"
 	"lagerd/rackbeat"
 	"lagerd/source"
@@ -27,7 +28,7 @@ type Shops interface {
 	Refresh(ctx context.Context) error // rereads the shops if any has changed
 }
 
-// Options are an Engine's dependencies. All except Transport are required.
+// Options are an Engine's dependencies. All except Transport and PageOf are required.
 type Options struct {
 	Store        *store.Store
 	Open         func(shop string, sealed []byte) (grantToken string, err error)
@@ -43,6 +44,9 @@ type Options struct {
 
 	// Recorded is called after each write of webhooks, with its error. Default: no-op.
 	Recorded func(error)
+
+	// PageOf makes a link to a shop's page, for mail to its owner. nil: there is no page.
+	PageOf func(ctx context.Context, shop string) (notify.Page, error)
 
 	// EconomicConnections limits the connections to e-conomic. 0: the client's own limit.
 	EconomicConnections int

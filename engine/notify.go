@@ -47,6 +47,7 @@ func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
 	if err != nil || out.Mailer == nil && out.Caller == nil {
 		return nil, err
 	}
+	out.PageOf = i.PageOf
 	return notify.New(notify.Options{
 		Store: i.Store, Instance: i.info.Instance, Log: i.Log, Now: i.Now, NewID: uuid.NewString, Out: out,
 		Living: func() map[string]bool {

@@ -165,6 +165,18 @@ func ownersText(c Content, id string, l lang.Lang) Text {
 		}
 		b.WriteString("\n")
 	}
+	if c.Page.URL != "" {
+		wrap("", lang.Text{
+			Danish:  "På butikkens side ser du, hvordan det står til, hvorfor en vare har det lager, den har, og hvordan du sætter webhooks op:",
+			English: "The shop's page shows how things stand, why an item has the stock it has, and how to set up webhooks:",
+		}.In(l))
+		b.WriteString("  " + c.Page.URL + "\n")
+		wrap("", fmt.Sprintf(lang.Text{
+			Danish:  "Linket gælder til %s. Giv det ikke videre: den, der har det, ser butikken.",
+			English: "The link is good until %s. Pass it on to nobody: whoever has it sees the shop.",
+		}.In(l), danish(l, c.Page.Expires)))
+		b.WriteString("\n")
+	}
 	say(lang.Text{
 		Danish:  "-- \nSådan så det ud den %s (dansk tid).\nMailen er sendt automatisk af det program, som holder din webshop opdateret.\nBesked %s: en med samme nummer siger det samme.\n",
 		English: "-- \nAs of %s (Danish time).\nSent automatically by the program that keeps your webshop up to date.\nMessage %s: one with the same number says the same.\n",

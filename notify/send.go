@@ -34,6 +34,9 @@ type Out struct {
 	Mailer *Mailer       // nil: no mail
 	Caller *Caller       // nil: neither webhooks nor heartbeats
 	Hidden secret.Hidden // what must not be in an error
+
+	// PageOf makes a link to a shop's page for its owner; nil: there is no page.
+	PageOf func(ctx context.Context, shop string) (Page, error)
 }
 
 // errNoChannel is the error of a message whose channel has been removed from the configuration.
@@ -48,6 +51,13 @@ func (o Out) Send(ctx context.Context, m store.Message, l lang.Lang, now time.Ti
 	}
 	switch {
 	case m.Channel == store.ChannelMail && o.Mailer != nil:
+		if c.Audience == store.AudienceOwner && o.PageOf != nil {
+			page, err := o.PageOf(ctx, c.Shop)
+			if err != nil {
+				return fmt.Errorf("make a link to the page of %s: %w", c.Shop, err)
+			}
+			c.Page = page
+		}
 		return o.Mailer.Send(ctx, Mail{ID: m.ID, To: m.Address, At: now, Text: TextOf(c, m.ID, l)})
 	case m.Channel == store.ChannelWebhook && o.Caller != nil && o.Caller.o.WebhookURL != "":
 		return o.Caller.Webhook(ctx, m.ID, m.Content, now)
