@@ -244,7 +244,7 @@ func TestCommandsForRackbeat(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if want := shop.rackbeatEvents(); !slices.Equal(made, want) {
+	if want := shop.values().Rackbeat.Events; !slices.Equal(made, want) {
 		t.Errorf("made webhooks for %v, expected %v", made, want)
 	}
 	arguments, err := os.ReadFile(filepath.Join(dir, "arguments"))
