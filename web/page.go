@@ -14,6 +14,7 @@ import (
 	"lagerd/lang"
 	"lagerd/limit"
 	"lagerd/secret"
+	"lagerd/status/story"
 	"lagerd/store"
 )
 
@@ -51,6 +52,8 @@ type Page struct {
 	attempts  attempts
 	jobs      jobs
 	streams   streams
+	charts    charts
+	watched   watched
 	stop      context.CancelFunc
 	stopped   context.Context
 }
@@ -73,6 +76,7 @@ func New(o Options) (*Page, error) {
 	}
 	p := &Page{Options: o, own: own, templates: templates}
 	p.attempts.byAddress, p.attempts.all = limit.New(attemptsFrom, attemptsWindow), limit.New(attemptsInAll, attemptsWindow)
+	p.charts = newCharts()
 	p.stopped, p.stop = context.WithCancel(context.Background())
 	p.handler, err = p.guard(p.routes())
 	return p, err
@@ -112,7 +116,7 @@ type owner struct {
 // actor returns who does something by the page, for the record of what people do.
 func (v *visit) actor() store.Actor {
 	if v.owner.Shop != "" {
-		return store.Actor{Account: "link " + v.owner.session.Link, Command: "page"}
+		return store.Actor{Account: story.LinkAccount + v.owner.session.Link, Command: "page"}
 	}
 	return store.Actor{Account: v.operator.Name, Command: "page"}
 }

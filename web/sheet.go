@@ -42,6 +42,9 @@ type layout struct {
 	Script   string
 }
 
+// At reports whether the page is the one at a path.
+func (l layout) At(path string) bool { return strings.Split(l.Path, "?")[0] == path }
+
 // Bilingual reports whether the page can be read in either language.
 func (l layout) Bilingual() bool { return l.Operator == "" }
 

@@ -126,6 +126,16 @@ func (l ownersEnglish) step(s Story, next Step) string {
 	return l.english.step(s, next)
 }
 
+// OfChange tells an owner what a change was, and what led to it.
+func OfChange(c store.Change, l lang.Lang) (was, found string) {
+	told := changeOf(c)
+	if l == lang.English {
+		in := ownersEnglish{english{lang.Denmark()}}
+		return in.change(told), in.found(told)
+	}
+	return danish{}.change(told), danish{}.found(told)
+}
+
 // LinkAccount is what the account of an action begins with that somebody did who has a shop's link.
 const LinkAccount = "link "
 
