@@ -26,7 +26,10 @@ func storyPath(number string, kind plan.Kind) string {
 
 // ownersStory is the life of an item or an invoice.
 type ownersStory struct {
-	story.Text
+	Name    string // of what it is the story
+	About   []field
+	Days    []story.Day
+	Nothing string // instead of days, if nothing is recorded
 	Number  string
 	Kind    plan.Kind
 	Item    string // its stock; "": it is none, or not stored
@@ -34,7 +37,12 @@ type ownersStory struct {
 	PDF     string // path of the PDF; "": none is stored
 	Near    []nearLine
 	Asked   bool // it is to be read now
-	CanRead bool
+}
+
+// field is a label with what belongs to it.
+type field struct {
+	Label string
+	Texts []string
 }
 
 // nearLine is a number that may have been meant.
@@ -42,7 +50,15 @@ type nearLine struct{ Number, Path string }
 
 // ownersStoryOf returns a story as a page.
 func ownersStoryOf(s story.Story, l lang.Lang) ownersStory {
-	page := ownersStory{Text: s.Text(story.Owners(l)), Number: s.Number, Kind: s.Kind, Stored: s.Stored.Item != nil || s.Stored.Invoice != nil, CanRead: true}
+	text := s.Text(story.Owners(l))
+	page := ownersStory{Name: text.Title, Days: text.Days, Nothing: text.Nothing, Number: s.Number, Kind: s.Kind, Stored: s.Stored.Item != nil || s.Stored.Invoice != nil}
+	for _, line := range text.Lines {
+		if line.Label != "" || len(page.About) == 0 {
+			page.About = append(page.About, field{Label: line.Label})
+		}
+		last := &page.About[len(page.About)-1]
+		last.Texts = append(last.Texts, line.Text)
+	}
 	if i := s.Stored.Invoice; i != nil && i.PDFState == store.PDFStored {
 		page.PDF = pdfPath(i.Number)
 	}
