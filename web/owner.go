@@ -251,7 +251,7 @@ func (p *Page) ownerOverview(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if page.Changes, err = p.linesOf(v, st, list); err != nil {
+	if page.Changes, err = p.linesOf(v, st.Progress.ItemsDataset, list); err != nil {
 		return err
 	}
 	return p.show(v, sheet{Name: "owner", Title: lang.Text{Danish: "Butikken " + st.Shop.Shop, English: "The shop " + st.Shop.Shop}, Data: page, Events: ownerEvents})
@@ -267,14 +267,14 @@ type changeLine struct {
 }
 
 // linesOf returns changes as they are listed, with the names of their items.
-func (p *Page) linesOf(v *visit, st store.ShopStatus, list []store.Change) ([]changeLine, error) {
+func (p *Page) linesOf(v *visit, items store.Dataset, list []store.Change) ([]changeLine, error) {
 	var numbers []string
 	for _, c := range list {
 		if c.Kind == plan.KindStock {
 			numbers = append(numbers, c.Number)
 		}
 	}
-	items, err := p.Store.Items(v.r.Context(), st.Progress.ItemsDataset, numbers)
+	names, err := p.Store.Items(v.r.Context(), items, numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +283,7 @@ func (p *Page) linesOf(v *visit, st store.ShopStatus, list []store.Change) ([]ch
 		was, found := story.OfChange(c, v.lang)
 		lines[i] = changeLine{At: c.CommittedAt.Time, Number: c.Number, Kind: c.Kind, Path: storyPath(c.Number, c.Kind), Was: was, Found: found}
 		if c.Kind == plan.KindStock {
-			lines[i].Name = items[c.Number].Name
+			lines[i].Name = names[c.Number].Name
 		}
 	}
 	return lines, nil

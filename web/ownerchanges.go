@@ -24,12 +24,12 @@ func (p *Page) ownerChanges(v *visit) error {
 	if err != nil {
 		return errNotFound
 	}
-	_, st, err := p.ownersLook(v)
+	progress, err := p.Store.Progress(v.r.Context(), v.owner.Shop)
 	if err != nil {
 		return err
 	}
 	// One more than is shown: it tells whether there is another page.
-	list, err := p.Store.LatestChanges(v.r.Context(), st.Shop.Shop, before, rowsShown+1)
+	list, err := p.Store.LatestChanges(v.r.Context(), v.owner.Shop, before, rowsShown+1)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (p *Page) ownerChanges(v *visit) error {
 		list = list[:rowsShown]
 		page.Next = ownerChanges + "?before=" + textOfPlace(list[rowsShown-1])
 	}
-	if page.Changes, err = p.linesOf(v, st, list); err != nil {
+	if page.Changes, err = p.linesOf(v, progress.ItemsDataset, list); err != nil {
 		return err
 	}
 	events := ""

@@ -74,13 +74,13 @@ func (p *Page) ownerItems(v *visit) error {
 	if !ok || len(after) > longestSearch*4 {
 		return errNotFound
 	}
-	_, st, err := p.ownersLook(v)
+	progress, err := p.Store.Progress(v.r.Context(), v.owner.Shop)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), searchLasts)
 	defer cancel()
-	dataset := st.Progress.ItemsDataset
+	dataset := progress.ItemsDataset
 	exact, err := p.Store.Items(ctx, dataset, []string{search})
 	if err != nil {
 		return tooSlow(ctx, v, err)
