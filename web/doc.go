@@ -9,7 +9,8 @@
 // What it guarantees:
 //
 //  1. A GET changes nothing: neither in the database nor, for links, in what they can still do.
-//     Whatever changes something is a POST of the page's own origin, answered by a redirect.
+//     Whatever changes something is a POST of the page's own origin, answered by a redirect, or
+//     by the only page that shows a new code.
 //  2. An owner's pages take the shop from the session, never from the address or a form.
 //  3. A session is a signed text in the browser, which every lagerd of the database accepts. Its
 //     stamp, and the sessions that somebody signed out of, are checked with each request.
