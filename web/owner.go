@@ -136,22 +136,36 @@ type webhookLine struct {
 	Level      string
 }
 
-// ownersStates are the states of a shop as owners are told them, and how bad each is. The first that
-// applies counts.
+// What an owner is told of the state of a shop.
+var (
+	stateYours = lang.Text{Danish: "Noget skal rettes, og det er kun dig, der kan.", English: "Something has to be put right, and only you can."}
+	stateOurs  = lang.Text{Danish: "Noget er ikke, som det skal være. Din webudbyder skal se på det; du skal ikke gøre noget.",
+		English: "Something is not as it should be. Your hosting company has to look at it; there is nothing for you to do."}
+	stateNew  = lang.Text{Danish: "Butikken er ny: lager og fakturaer hentes for første gang.", English: "The shop is new: stock and invoices are being fetched for the first time."}
+	stateWell = lang.Text{Danish: "Alt er i orden.", English: "All is well."}
+)
+
+// ownersState returns what an owner is told of the state of a shop, and how bad it is. yours and ours
+// say whether something needs the owner, or whoever runs lagerd. The first row that applies counts.
 //
-//	a person has paused it                                 paused
-//	something needs the owner                              yours
-//	something needs whoever runs lagerd                    ours
-//	it has never been checked                              new
-//	otherwise                                              well
-var ownersStates = map[string]struct {
-	level string
-	says  lang.Text
-}{
-	"yours": {"bad", lang.Text{Danish: "Noget skal rettes, og det er kun dig, der kan.", English: "Something has to be put right, and only you can."}},
-	"ours":  {"warn", lang.Text{Danish: "Noget er ikke, som det skal være. Din webudbyder skal se på det; du skal ikke gøre noget.", English: "Something is not as it should be. Your hosting company has to look at it; there is nothing for you to do."}},
-	"new":   {"warn", lang.Text{Danish: "Butikken er ny: lager og fakturaer hentes for første gang.", English: "The shop is new: stock and invoices are being fetched for the first time."}},
-	"well":  {"good", lang.Text{Danish: "Alt er i orden.", English: "All is well."}},
+//	a person has paused it     as the answers to calls say it
+//	yours                      stateYours
+//	ours                       stateOurs
+//	it was never checked       stateNew
+//	otherwise                  stateWell
+func ownersState(st store.ShopStatus, yours, ours bool) (level string, says lang.Text) {
+	switch {
+	case st.Shop.Paused():
+		says, _ = status.AnswersOf(st.Shop, nil).Obstacle(webhook.KindStock)
+		return "warn", says
+	case yours:
+		return "bad", stateYours
+	case ours:
+		return "warn", stateOurs
+	case st.Progress.TickAt.IsZero():
+		return "warn", stateNew
+	}
+	return "good", stateWell
 }
 
 // ownersShopOf returns what an owner is told of the shop. access is where access to e-conomic is
@@ -172,20 +186,10 @@ func ownersShopOf(look status.Look, st store.ShopStatus, webhooks []status.Webho
 		}
 		o.Needs = append(o.Needs, need)
 	}
-	state := "well"
-	switch {
-	case st.Shop.Paused():
-		text, _ := status.AnswersOf(st.Shop, nil).Obstacle(webhook.KindStock)
-		o.Level, o.State, o.Parts = "warn", text.In(l), nil
-	case len(o.Needs) > 0:
-		state = "yours"
-	case ours || len(look.Living) == 0:
-		state = "ours"
-	case v.LastGoodTick == nil:
-		state = "new"
-	}
-	if o.State == "" {
-		o.Level, o.State = ownersStates[state].level, ownersStates[state].says.In(l)
+	level, says := ownersState(st, len(o.Needs) > 0, ours || len(look.Living) == 0)
+	o.Level, o.State = level, says.In(l)
+	if st.Shop.Paused() {
+		o.Parts = nil // it is said already
 	}
 	for _, h := range webhooks {
 		o.Webhooks = append(o.Webhooks, webhookLine{status.WebhooksOfOwner(h.Type).In(l), h.Says, levelOf(h)})

@@ -32,7 +32,7 @@ func standingOf(change func(*store.ShopStatus)) (status.Look, store.ShopStatus) 
 	return l, st
 }
 
-// TestOwnersStates is the table of ownersStates, and of what the owner is told to do.
+// TestOwnersStates is the table of ownersState, and of what the owner is told to do.
 func TestOwnersStates(t *testing.T) {
 	t.Parallel()
 	held := func(scope plan.Scope, reason plan.Reason) func(*store.ShopStatus) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"image/color"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -214,8 +215,7 @@ func ownersChartsOf(kept keptDays, l lang.Lang) ownersCharts {
 	for _, c := range chartList {
 		page.Charts = append(page.Charts, chartLine{c.Title.In(l), ownerCharts + "/" + c.File, c.all(kept.days, l)})
 	}
-	for i := len(kept.days) - 1; i >= 0; i-- {
-		d := kept.days[i]
+	for _, d := range slices.Backward(kept.days) {
 		line := dayLine{Day: dayOf(l, d.Day), Changes: d.Changes, Missed: d.Missed, Late: d.Late}
 		if d.Delays > 0 {
 			line.Mean, line.Longest = secondsOf(l, d.Mean), secondsOf(l, d.Longest)
