@@ -86,15 +86,8 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, s *store.Store, shop store
 	if err != nil {
 		return err
 	}
-	if cfg.Web.On() {
-		links, err := c.links(c.ctx, cfg, s)
-		if err != nil {
-			return err
-		}
-		out.PageOf = func(ctx context.Context, shop string) (notify.Page, error) {
-			link, err := links.New(ctx, shop)
-			return notify.Page{URL: link.URL, Expires: link.Expires}, err
-		}
+	if out.PageOf, err = c.pageOf(cfg, s); err != nil {
+		return err
 	}
 	content := notify.Content{Audience: store.AudienceOperator, At: now().UTC(), Began: []notify.Event{}, Over: []notify.Event{}, Test: true}
 	addresses := engine.Addresses(cfg)
@@ -142,6 +135,21 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, s *store.Store, shop store
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+// pageOf returns what makes links to shops' pages for mail, nil if there is no page.
+func (c *call) pageOf(cfg config.Config, s *store.Store) (func(ctx context.Context, shop string) (notify.Page, error), error) {
+	if !cfg.Web.On() {
+		return nil, nil //nolint:nilnil // there is no page
+	}
+	links, err := c.links(c.ctx, cfg, s)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, shop string) (notify.Page, error) {
+		link, err := links.New(ctx, shop)
+		return notify.Page{URL: link.URL, Expires: link.Expires}, err
+	}, nil
 }
 
 // testsFor is how long a test may take.

@@ -23,18 +23,23 @@ func (l *loader) web(c Web) {
 	if c.UserHeader != "" && !headerName.MatchString(c.UserHeader) {
 		l.badKey("web.user_header", "expected a header's name such as X-Remote-User, got %q", shown("", c.UserHeader))
 	}
-	if !c.On() {
-		for _, needs := range []struct {
-			key string
-			set bool
-		}{{"web.public_url", c.PublicURL != ""}, {"web.user_header", c.UserHeader != ""}, {"web.trusted_proxies", len(c.TrustedProxies) > 0}} {
-			if needs.set {
-				l.badPair("web.listen", needs.key, "expected where the page is served, such as 127.0.0.1:8482, since %s is set", needs.key)
-				return
-			}
-		}
+	if c.On() {
+		l.webListener(c)
 		return
 	}
+	for _, needs := range []struct {
+		key string
+		set bool
+	}{{"web.public_url", c.PublicURL != ""}, {"web.user_header", c.UserHeader != ""}, {"web.trusted_proxies", len(c.TrustedProxies) > 0}} {
+		if needs.set {
+			l.badPair("web.listen", needs.key, "expected where the page is served, such as 127.0.0.1:8482, since %s is set", needs.key)
+			return
+		}
+	}
+}
+
+// webListener checks what depends on where the page is served.
+func (l *loader) webListener(c Web) {
 	_, socket := UnixSocket(c.Listen)
 	host, _, err := net.SplitHostPort(c.Listen)
 	switch beyond := err == nil && !loopback(host); {

@@ -177,7 +177,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	}
 	var page *pageServer // nil: there is none
 	if listening.web != nil {
-		if page, err = d.newPageServer(share.web); err != nil {
+		if page, err = d.newPageServer(share.web); err != nil { //nolint:contextcheck // its visitors have contexts of their own
 			return errors.Join(err, listening.close())
 		}
 	}
@@ -246,7 +246,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		// Calls that have arrived are answered; whoever only holds a connection, or sends
 		// slowly, is not waited for.
 		unasked := time.AfterFunc(grace, d.callers.stop)
-		page.stop()
+		page.stop() //nolint:contextcheck // this one has ended
 		d.notify(webhooks.Shutdown(deadline))
 		unasked.Stop()
 		stopEngine()

@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,10 +110,5 @@ func TestPage(t *testing.T) {
 }
 
 func hasEntry(hook *test.Hook, is func(*logrus.Entry) bool) bool {
-	for _, e := range hook.AllEntries() {
-		if is(e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(hook.AllEntries(), is)
 }

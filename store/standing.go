@@ -53,7 +53,9 @@ func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 
 // ShopsWithIncidents returns the shops of which the operator is told that something needs a person.
 func (s *Store) ShopsWithIncidents(ctx context.Context) (map[string]bool, error) {
-	fail := func(err error) (map[string]bool, error) { return nil, fmt.Errorf("read the shops with incidents: %w", err) }
+	fail := func(err error) (map[string]bool, error) {
+		return nil, fmt.Errorf("read the shops with incidents: %w", err)
+	}
 	rows, err := s.conn.QueryContext(ctx, "SELECT DISTINCT shop FROM incidents WHERE audience = ? AND shop <> '' AND gone_at IS NULL", AudienceOperator)
 	if err != nil {
 		return fail(err)

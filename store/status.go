@@ -136,7 +136,9 @@ func selected(names ...string) selection {
 func everyShop() selection { return selection{where: "1 = 1"} }
 
 // of returns the condition on the column shop of a table that has an alias.
-func (o selection) of(alias string) string { return strings.Replace(o.where, "shop IN", alias+".shop IN", 1) }
+func (o selection) of(alias string) string {
+	return strings.Replace(o.where, "shop IN", alias+".shop IN", 1)
+}
 
 // Status returns the status of the named shop, or of all shops if name is "".
 func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
@@ -161,7 +163,9 @@ func (s *Store) StatusOf(ctx context.Context, names ...string) ([]ShopStatus, er
 
 // Overview returns the status of all shops without what AddStored adds: in as many statements as
 // for one shop, none of which reads what is stored.
-func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) { return s.status(ctx, everyShop()) }
+func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) {
+	return s.status(ctx, everyShop())
+}
 
 // AddStored adds to the status of all shops what is stored of each: WaitForPDF, WithoutOrder,
 // ItemsStored and InvoicesStored. It takes as long as there are items and invoices.

@@ -33,7 +33,7 @@ func (p *Page) cookieName(name string) string {
 
 // setSession gives the browser a session; an empty value takes it away.
 func (p *Page) setSession(v *visit, name, value string, lasts time.Duration) {
-	c := &http.Cookie{Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(lasts.Seconds()), HttpOnly: true, Secure: p.secure(), SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(lasts.Seconds()), HttpOnly: true, Secure: p.secure(), SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure wherever browsers reach the page by HTTPS
 	if value == "" {
 		c.MaxAge = -1
 	}

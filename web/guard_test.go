@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -86,9 +87,7 @@ func TestCrossSiteRequests(t *testing.T) {
 		"an old browser": {"Origin": "https://evil.example"}, "a hidden origin": {"Origin": "null"},
 	} {
 		b := s.signedIn("mette")
-		for header, value := range headers {
-			b.headers[header] = value
-		}
+		maps.Copy(b.headers, headers)
 		got := b.post("/sign-out", "as", "operator")
 		b.expect(name, got, http.StatusForbidden, "/sign-out", "The request came from another site")
 		delete(b.headers, "Origin")

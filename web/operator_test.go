@@ -284,7 +284,7 @@ func TestApprove(t *testing.T) {
 		t.Fatalf("%d at %s\n%s", got.status, got.path, got.body)
 	}
 	got := b.finished("shop1")
-	b.expect("the losses", got, http.StatusOK, "/shops/shop1/task", "would lose the stock of 1 items", "gone&lt;1&gt;", "Et bord", "gone")
+	b.expect("the losses", got, http.StatusOK, "/shops/shop1/task", "would lose the stock of 1 item.", "gone&lt;1&gt;", "Et bord", "gone")
 	task := regexp.MustCompile(`name="task" value="([^"]+)"`).FindStringSubmatch(got.body)
 	if task == nil {
 		t.Fatalf("nothing to approve:\n%s", got.body)

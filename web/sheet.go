@@ -203,6 +203,6 @@ func (p *Page) language(v *visit) error {
 		return errNotFound
 	}
 	const year = 365 * 24 * 60 * 60
-	http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: string(l), Path: "/", MaxAge: year, HttpOnly: true, Secure: p.secure(), SameSite: http.SameSiteLaxMode})
+	http.SetCookie(v.w, &http.Cookie{Name: languageCookie, Value: string(l), Path: "/", MaxAge: year, HttpOnly: true, Secure: p.secure(), SameSite: http.SameSiteLaxMode}) //nolint:gosec // Secure wherever browsers reach the page by HTTPS
 	return v.redirect(localPath(v.r.PostFormValue("to")))
 }

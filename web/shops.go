@@ -23,26 +23,31 @@ type shopsQuery struct {
 	Page int    // from 1 on
 }
 
-// The filters, in the order in which they are shown.
-var filters = []struct {
+// filter selects shops.
+type filter struct {
 	Name, Text string
 	shows      func(v status.Shop, needs bool) bool
-}{
-	{"all", "all", func(status.Shop, bool) bool { return true }},
-	{"needs", "need a person", func(_ status.Shop, needs bool) bool { return needs }},
-	{"held", "held", func(v status.Shop, _ bool) bool { return v.State == status.StateHeld }},
-	{"failing", "failing", func(v status.Shop, _ bool) bool { return v.State == status.StateRunning && v.Failures > 0 }},
-	{"unattended", "without a lagerd", func(v status.Shop, _ bool) bool {
-		return v.State == status.StateNoLagerd || v.State == status.StateNotTaken
-	}},
-	{"paused", "paused", func(v status.Shop, _ bool) bool { return v.State == status.StatePaused }},
-	{"running", "running", func(v status.Shop, _ bool) bool { return v.State == status.StateRunning }},
+}
+
+// filters returns the filters, in the order in which they are shown.
+func filters() []filter {
+	return []filter{
+		{"all", "all", func(status.Shop, bool) bool { return true }},
+		{"needs", "need a person", func(_ status.Shop, needs bool) bool { return needs }},
+		{"held", "held", func(v status.Shop, _ bool) bool { return v.State == status.StateHeld }},
+		{"failing", "failing", func(v status.Shop, _ bool) bool { return v.State == status.StateRunning && v.Failures > 0 }},
+		{"unattended", "without a lagerd", func(v status.Shop, _ bool) bool {
+			return v.State == status.StateNoLagerd || v.State == status.StateNotTaken
+		}},
+		{"paused", "paused", func(v status.Shop, _ bool) bool { return v.State == status.StatePaused }},
+		{"running", "running", func(v status.Shop, _ bool) bool { return v.State == status.StateRunning }},
+	}
 }
 
 // shopsQueryOf reads a query from an address. What it does not understand it leaves out.
 func shopsQueryOf(values url.Values) shopsQuery {
 	q := shopsQuery{Show: "all", Find: strings.TrimSpace(values.Get("find")), Page: 1}
-	for _, f := range filters {
+	for _, f := range filters() {
 		if f.Name == values.Get("show") {
 			q.Show = f.Name
 		}
@@ -112,7 +117,7 @@ func arrange(o status.Overview, incidents map[string]bool, q shopsQuery) arrange
 		if q.Find != "" && !strings.Contains(strings.ToLower(v.Shop), strings.ToLower(q.Find)) {
 			continue
 		}
-		for _, f := range filters {
+		for _, f := range filters() {
 			if !f.shows(v, needs) {
 				continue
 			}
@@ -242,7 +247,7 @@ func shopsPageOf(o status.Overview, a arrangement, q shopsQuery, now time.Time) 
 	for _, n := range o.Nodes {
 		p.Nodes = append(p.Nodes, nodeLine{n.Host, n.Process, n.Version, n.Shops, status.Age(n.LastBeat, now), status.Age(n.StartedAt, now), n.State})
 	}
-	for _, f := range filters {
+	for _, f := range filters() {
 		to := shopsQuery{Show: f.Name, Find: q.Find}
 		p.Filters = append(p.Filters, filterLink{Text: f.Text, Path: to.path(), Shops: a.counts[f.Name], Current: f.Name == q.Show})
 	}
