@@ -102,6 +102,12 @@ monitoring:
 	scripts/monitoring-deps
 	$(GO) test ./monitoring -count=1 -v -timeout 0 -monitoring.for=$(FOR)
 
+#? browser-test: try the page in headless Chromium, on a desktop and a phone, and with axe-core
+browser-test: AXE = $(CURDIR)/bin/axe-core
+browser-test:
+	scripts/browser-deps $(AXE)
+	$(GO) test ./test/browser -count=1 -v -timeout 20m -browser.chromium=$$(command -v chromium) -browser.axe=$(AXE)/package/axe.min.js $(if $(SCREENSHOTS),-browser.screenshots=$(abspath $(SCREENSHOTS)))
+
 #? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
 servers: deps
 	scripts/servers $(SERVERS)
@@ -142,4 +148,4 @@ install: build
 	install -D -m 0644 monitoring/alerts.yml $(DESTDIR)$(PREFIX)/share/lagerd/alerts.yml
 	install -D -m 0644 monitoring/dashboard.json $(DESTDIR)$(PREFIX)/share/lagerd/dashboard.json
 
-.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides monitoring servers fuzz bench profile bench-code plots install
+.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides monitoring browser-test servers fuzz bench profile bench-code plots install

@@ -20,9 +20,10 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "budget config daemon economic economic/webhooksapi engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal webhook",
+	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
 
-	"daemon":       "config engine plan secret status store systemd terminal webhook",
+	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
+	"daemon":       "config engine notify plan secret status store systemd terminal web webhook",
 	"export":       "lang plan store terminal",
 	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
@@ -33,7 +34,8 @@ var layout = map[string]string{
 	"lease":        "store",
 	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
-	"webhook":      "lang terminal",
+	"web":          "act config lang limit plan secret status status/story store terminal webhook",
+	"webhook":      "lang limit terminal",
 	"config":       "plan secret store/dsn",
 
 	"economic/webhooksapi": "budget rest secret",
@@ -45,6 +47,7 @@ var layout = map[string]string{
 
 	"budget":    "",
 	"lang":      "",
+	"limit":     "",
 	"plan":      "",
 	"economic":  "budget rest secret",
 	"rackbeat":  "budget rest secret",

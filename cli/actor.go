@@ -7,6 +7,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lagerd/act"
+	"lagerd/config"
+	"lagerd/secret"
 	"lagerd/store"
 )
 
@@ -31,4 +34,9 @@ func actor(env []string, path []*kong.Path) store.Actor {
 	}
 	a.Account = "uid " + strconv.Itoa(os.Getuid())
 	return a
+}
+
+// acting returns what carries out what a person asks for. keys are nil if no token is to be opened.
+func acting(cfg config.Config, s *store.Store, keys *secret.Keys) act.Act {
+	return act.Act{Store: s, Config: cfg, Keys: keys, Version: version(), Now: now}
 }

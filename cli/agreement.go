@@ -8,15 +8,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/term"
 
+	"lagerd/act"
 	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
-	"lagerd/engine"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	"lagerd/source"
@@ -25,47 +23,6 @@ import (
 	"lagerd/terminal"
 )
 
-// asking makes a command's calls to e-conomic.
-type asking struct {
-	commandCalls
-	client *economic.Client
-	cfg    config.Config
-	calls  atomic.Int64 // made so far
-}
-
-func newAsking(cfg config.Config, s *store.Store) (*asking, error) {
-	if cfg.Economic.AppSecretToken.IsZero() {
-		return nil, noAppToken()
-	}
-	a := &asking{commandCalls: newCommandCalls(s, store.ServiceEconomic, budget.Options{DailyCalls: cfg.Economic.DailyCalls, Concurrency: cfg.Economic.Concurrency}), cfg: cfg}
-	client, err := engine.NewClient(cfg, economic.Options{UserAgent: "lagerd/" + version(), Observe: func(economic.Call) { a.calls.Add(1) }})
-	a.client = client
-	return a, err
-}
-
-// agreement returns the budget of a shop's agreement.
-func (a *asking) agreement(p store.Progress) *budget.Budget {
-	day, calls, _ := p.CallsOf()
-	return a.budget(p.AgreementNumber, budget.State{Day: day, Calls: calls})
-}
-
-// addCalls adds the calls made so far to the shop's calls of the day, and returns those that were
-// booked and not made.
-func (a *asking) addCalls(ctx context.Context, s *store.Store, shop string) error {
-	err := a.giveBack(ctx)
-	if calls := int(a.calls.Swap(0)); calls > 0 {
-		err = errors.Join(err, s.AddCommandCalls(ctx, shop, now().UTC().Format(time.DateOnly), calls))
-	}
-	return err
-}
-
-// book is addCalls for a command that may have been interrupted: its calls count too.
-func (a *asking) book(ctx context.Context, s *store.Store, shop string) error {
-	booking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	return a.addCalls(booking, s, shop)
-}
-
 // found is what e-conomic reports for a grant token.
 type found struct {
 	self      economic.Self
@@ -73,22 +30,22 @@ type found struct {
 	invoices  string // "": the shop's invoices are off
 }
 
-// ask queries whose token it is, whether the agreement has stock figures, and how many
+// askAgreement queries whose token it is, whether the agreement has stock figures, and how many
 // invoices it has since the shop's start: three calls. An error says why the shop cannot
 // work with the token, and what to do.
-func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found, error) {
-	unknown := a.budget(0, budget.State{})
-	agreement := a.client.Agreement(grant, unknown)
+func askAgreement(ctx context.Context, a *act.Economic, cfg config.Config, shop store.Shop, grant string) (found, error) {
+	unknown := a.Unknown()
+	agreement := a.Client.Agreement(grant, unknown)
 	var f found
 	var err error
 	if f.self, err = agreement.Self(ctx, budget.PriorityPerson); err != nil {
-		return f, fmt.Errorf("%w: %s", err, a.whyRefused(err, shop))
+		return f, fmt.Errorf("%w: %s", err, whyRefused(err, cfg, shop))
 	}
-	agreement = a.client.Agreement(grant, a.learned(f.self.AgreementNumber, unknown))
+	agreement = a.Client.Agreement(grant, a.Learned(f.self.AgreementNumber, unknown))
 	if shop.StockOn && shop.StockSource == store.SourceEconomic {
-		assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: a.client, Agreement: agreement}.Stock(""))
+		assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: a.Client, Agreement: agreement}.Stock(""))
 		if err != nil {
-			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, whatToDo(err, a.cfg, shop))
+			return f, fmt.Errorf("%w: %s (or leave stock out with --stock off)", err, act.WhatToDo(err, cfg, shop))
 		}
 		if f.inventory, _, err = assessed(assessment, "--stock-source rackbeat", "--stock off"); err != nil {
 			return f, err
@@ -101,9 +58,9 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 			query.HasAfter, query.After = true, shop.InvoicesFromNumber-1
 			from = fmt.Sprintf("number %d", shop.InvoicesFromNumber)
 		}
-		page, err := economicsource.Account{Client: a.client, Agreement: agreement, PageSize: 1}.Invoices("").List(ctx, source.PriorityPerson, query, "")
+		page, err := economicsource.Account{Client: a.Client, Agreement: agreement, PageSize: 1}.Invoices("").List(ctx, source.PriorityPerson, query, "")
 		if err != nil {
-			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, whatToDo(err, a.cfg, shop))
+			return f, fmt.Errorf("%w: %s (or leave invoices out with --invoices off)", err, act.WhatToDo(err, cfg, shop))
 		}
 		f.invoices = fmt.Sprintf("counted from %s on: %d at e-conomic so far", from, page.Announced)
 	}
@@ -111,11 +68,11 @@ func (a *asking) ask(ctx context.Context, shop store.Shop, grant string) (found,
 }
 
 // whyRefused returns what to do about an error that e-conomic answers to a new token.
-func (a *asking) whyRefused(err error, shop store.Shop) string {
+func whyRefused(err error, cfg config.Config, shop store.Shop) string {
 	if economic.KindOf(err) == economic.KindUnauthorized {
-		return "check that this is the complete grant token, and for this app, and that the app's own token (economic.app_secret_token_file) is right; otherwise " + grantAgain(a.cfg, shop)
+		return "check that this is the complete grant token, and for this app, and that the app's own token (economic.app_secret_token_file) is right; otherwise " + act.GrantAgain(cfg, shop)
 	}
-	return whatToDo(err, a.cfg, shop)
+	return act.WhatToDo(err, cfg, shop)
 }
 
 // assessed describes what an agreement's first page of items shows, and reports whether that

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/term"
 
 	"lagerd/config"
@@ -36,7 +35,7 @@ func (cmd approveCmd) Run(c *call) error {
 		return err
 	}
 	defer s.Close()
-	shop, err := cmd.held(c.ctx, s)
+	shop, err := acting(cfg, s, nil).HeldForLosses(c.ctx, cmd.Shop)
 	if err != nil {
 		return err
 	}
@@ -50,25 +49,6 @@ func (cmd approveCmd) Run(c *call) error {
 		}
 	}
 	return cmd.approve(c, cfg, s, shop, losses)
-}
-
-// held returns the shop if its losses are held, else an error that says what to do
-// instead.
-func (cmd approveCmd) held(ctx context.Context, s *store.Store) (store.Shop, error) {
-	st, err := diffCmd{Shop: cmd.Shop}.shop(ctx, s)
-	if err != nil {
-		return store.Shop{}, err
-	}
-	v := status.Of(st)
-	switch {
-	case v.State == status.StatePaused:
-		return st.Shop, fmt.Errorf("%[1]s is paused (%[2]s): run `lagerd shops resume %[1]s` first; if it would then lose too much, it is held and you can approve the losses", cmd.Shop, v.Reason)
-	case v.HeldFor(plan.ScopeStock, plan.HeldLosses):
-		return st.Shop, nil
-	case v.State == status.StateHeld:
-		return st.Shop, fmt.Errorf("%[1]s is held, but not for losses: %[2]s: see `lagerd check --shop %[1]s` for what to do", cmd.Shop, v.Reason)
-	}
-	return st.Shop, fmt.Errorf("%[1]s is not held: there is nothing to approve (`lagerd diff %[1]s` shows the differences)", cmd.Shop)
 }
 
 // show reads e-conomic again, shows what the shop would lose, and returns the number of
@@ -129,13 +109,8 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
 	}
-	if losses > 0 {
-		if err := s.Approve(ctx, shop, losses+cfg.Reconcile.LossMin, now()); err != nil {
-			return err
-		}
-	}
-	order := store.Request{Request: uuid.NewString(), Shop: cmd.Shop, What: store.WantSweep, RequestedAt: store.At(now())}
-	if err := s.AddRequests(store.ByNobody(ctx), []store.Request{order}); err != nil {
+	request, err := acting(cfg, s, nil).Approve(ctx, shop, losses)
+	if err != nil {
 		return err
 	}
 	said, then := fmt.Sprintf("approved: %s may lose the stock of %d items (and of %d more that sell out meanwhile) within a day", cmd.Shop, losses, cfg.Reconcile.LossMin),
@@ -149,7 +124,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 		return errors.Join(err, c.warnIfNoneRuns(s, cfg))
 	}
 	fmt.Fprintln(c.Stdout, said)
-	if err := cmd.wait(ctx, c.Stderr, &w, order.Request); err != nil {
+	if err := cmd.wait(ctx, c.Stderr, &w, request); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(c.Stdout, then)
@@ -176,7 +151,7 @@ func (cmd approveCmd) wait(ctx context.Context, stderr io.Writer, w *waiter, req
 	}
 	for _, st := range list {
 		// A hold of another part does not make the sweep of the stock fail.
-		if v := status.Of(st); !stopped(v, plan.KindStock, true) {
+		if v := status.Of(st); !v.ReadsNo(plan.KindStock, true) {
 			fmt.Fprintf(stderr, "Note: %s\n", terminal.Line(v.Reason))
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/act"
 	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/economic"
@@ -54,7 +55,7 @@ func (cmd checkCmd) Run(c *call) error {
 	}
 	token := cfg.Economic.AppSecretToken
 	if token.IsZero() {
-		r.bad("app secret token", noAppToken())
+		r.bad("app secret token", config.NoAppToken())
 	} else {
 		r.good("app secret token", "found")
 	}
@@ -139,12 +140,12 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 	if err != nil {
 		return err
 	}
-	rackbeats, err := newAskingRackbeat(cfg, s)
+	rackbeats, err := acting(cfg, s, nil).Rackbeat()
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err := rackbeats.close(ctx); err != nil {
+		if err := rackbeats.Close(ctx); err != nil {
 			r.warn("calls to Rackbeat", "what was booked and not made counts as made: %v", err)
 		}
 	}()
@@ -167,9 +168,9 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 			if asked == nil {
 				continue
 			}
-			checkShop(ctx, r, s, asked, keys, st)
+			checkShop(ctx, r, cfg, s, asked, keys, st)
 			checkAccount(ctx, r, cfg, rackbeats, keys, st, list)
-			if err := asked.addCalls(ctx, s, st.Shop.Shop); err != nil {
+			if err := asked.AddCalls(ctx, st.Shop.Shop); err != nil {
 				r.bad("shop "+st.Shop.Shop, err)
 			}
 		}
@@ -183,11 +184,11 @@ func (cmd checkCmd) shops(ctx context.Context, r *report, cfg config.Config, s *
 }
 
 // askingWith returns what asks e-conomic, nil if the secrets for it are not available.
-func askingWith(cfg config.Config, s *store.Store, keys *secret.Keys) (*asking, error) {
+func askingWith(cfg config.Config, s *store.Store, keys *secret.Keys) (*act.Economic, error) {
 	if keys == nil || cfg.Economic.AppSecretToken.IsZero() {
 		return nil, nil //nolint:nilnil // it is checked without e-conomic then
 	}
-	return newAsking(cfg, s)
+	return acting(cfg, s, nil).Economic()
 }
 
 // wanted returns the shops that are to be checked; none: all.
@@ -203,7 +204,7 @@ func (cmd checkCmd) wanted(ctx context.Context, s *store.Store) (map[string]bool
 }
 
 // checkAccount checks the account of a shop whose stock is in Rackbeat, among all shops.
-func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *askingRackbeat, keys *secret.Keys, st store.ShopStatus, shops []store.ShopStatus) {
+func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *act.Rackbeat, keys *secret.Keys, st store.ShopStatus, shops []store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
 	if !st.Shop.StockOn || !st.Shop.ReadsRackbeat() {
 		return
@@ -213,8 +214,8 @@ func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *aski
 		r.bad(name, fmt.Errorf("%w: store it again with `lagerd shops set %s --rackbeat-key-file …`", err, st.Shop.Shop))
 		return
 	}
-	at := asked.open(key, st.Progress)
-	self, err := at.self(ctx)
+	at := asked.Open(key, st.Progress)
+	self, err := at.Self(ctx)
 	switch known := st.Progress.StockAccount; {
 	case err != nil:
 		r.bad(name, err)
@@ -225,7 +226,7 @@ func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *aski
 	}
 	r.good(name, "Rackbeat %s", accountName(self))
 	said := ""
-	assessment, err := reconcile.AssessPage(ctx, at.account.Stock(st.Shop.StockFigure, st.Shop.ChosenPlaces()...))
+	assessment, err := reconcile.AssessPage(ctx, at.Account.Stock(st.Shop.StockFigure, st.Shop.ChosenPlaces()...))
 	switch {
 	case source.Has(err, plan.ClassChoice):
 		err = fmt.Errorf("%w: choose again with `lagerd shops set %[2]s --places LIST`: `lagerd shops places %[2]s` lists what there is", err, st.Shop.Shop)
@@ -233,12 +234,12 @@ func checkAccount(ctx context.Context, r *report, cfg config.Config, asked *aski
 		said, err = assessedAtRackbeat(assessment, st.Shop)
 	}
 	r.result(name, err, said)
-	public, err := url.Parse(webhookURL(cfg))
+	public, err := url.Parse(act.WebhookURL(cfg))
 	if err != nil {
 		r.bad(name, fmt.Errorf("webhook.public_url: %w", err))
 		return
 	}
-	hooks, err := at.raw.Webhooks(ctx, budget.PriorityPerson)
+	hooks, err := at.Raw.Webhooks(ctx, budget.PriorityPerson)
 	checkHooks(r, name, hookCheck{shop: st.Shop, public: public, shops: shops, at: self.ID}, hooks, err)
 }
 
@@ -259,14 +260,14 @@ func checkRackbeat(r *report, cfg config.Rackbeat, list []store.ShopStatus) {
 }
 
 // checkShop checks the shop's agreement at e-conomic, and whether it has stock figures.
-func checkShop(ctx context.Context, r *report, s *store.Store, asked *asking, keys *secret.Keys, st store.ShopStatus) {
+func checkShop(ctx context.Context, r *report, cfg config.Config, s *store.Store, asked *act.Economic, keys *secret.Keys, st store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
 	grant, err := keys.OpenGrant(st.Shop.Shop, st.Shop.GrantToken)
 	if err != nil {
 		r.bad(name, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, st.Shop.Shop))
 		return
 	}
-	agreement := asked.client.Agreement(grant, asked.agreement(st.Progress))
+	agreement := asked.Client.Agreement(grant, asked.Budget(st.Progress))
 	before := now()
 	self, err := agreement.Self(ctx, budget.PriorityPerson)
 	checkClock(r, "e-conomic's", self.ServerDate, before.Truncate(time.Second), now())
@@ -281,7 +282,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, asked *asking, ke
 		r.refused[agreement] = true
 	}
 	if err != nil {
-		r.bad(name, fmt.Errorf("%w: %s", err, whatToDo(err, asked.cfg, st.Shop)))
+		r.bad(name, fmt.Errorf("%w: %s", err, act.WhatToDo(err, cfg, st.Shop)))
 		return
 	}
 	r.accepted = true
@@ -300,7 +301,7 @@ func checkShop(ctx context.Context, r *report, s *store.Store, asked *asking, ke
 	if !st.Shop.StockOn || st.Shop.StockSource != store.SourceEconomic {
 		return
 	}
-	assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: asked.client, Agreement: agreement}.Stock(""))
+	assessment, err := reconcile.AssessPage(ctx, economicsource.Account{Client: asked.Client, Agreement: agreement}.Stock(""))
 	if err != nil {
 		r.bad(name, err)
 		return
@@ -345,30 +346,6 @@ func checkMixed(ctx context.Context, r *report, s *store.Store, st store.ShopSta
 		}
 		r.bad(name, fmt.Errorf("%d stored invoices are not agreement %d's but probably those of one that the shop had before: %s: their PDFs may be another company's: to fetch everything again, run `lagerd shops remove %s`, then `lagerd shops add`",
 			len(mixed), st.Progress.AgreementNumber, strings.Join(list, ", "), st.Shop.Shop))
-	}
-}
-
-// grantAgain returns who has to grant the app access, and where if that is known.
-func grantAgain(cfg config.Config, shop store.Shop) string {
-	text := "have the agreement's super-user grant the app access again"
-	if access := accessURL(cfg, shop.Lang); access != "" {
-		text += " at " + access
-	}
-	return text
-}
-
-func whatToDo(err error, cfg config.Config, shop store.Shop) string {
-	switch economic.KindOf(err) {
-	case economic.KindUnauthorized:
-		return grantAgain(cfg, shop) + ", and store the new token with `lagerd shops set " + shop.Shop + " --grant-token-file …`"
-	case economic.KindForbidden:
-		return "the app needs the role SuperUser or Sales"
-	case economic.KindBudget:
-		return "the day's calls are used up (economic.daily_calls): a new day begins at midnight UTC"
-	case economic.KindRateLimited:
-		return "another app may be using up the agreement's calls: retry in a minute"
-	default:
-		return "check economic.rest_url, and that this machine can reach it"
 	}
 }
 

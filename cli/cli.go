@@ -59,6 +59,7 @@ type commands struct {
 	Invoice   invoiceCmd   `cmd:"" help:"Show an invoice as stored, and write its PDF."`
 	Export    exportCmd    `cmd:"" help:"Write a shop's items, history or invoices as CSV or JSON."`
 	Webhooks  webhooksCmd  `cmd:"" help:"Show how a shop's webhooks fare; set them up at e-conomic."`
+	Web       webCmd       `cmd:"" help:"Let operators and shops' owners see the page."`
 	Notify    notifyCmd    `cmd:"" help:"Show whom lagerd has told what; send a test."`
 	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
 	Diff      diffCmd      `cmd:"" help:"Show differences between e-conomic and the database; changes nothing."`

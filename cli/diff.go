@@ -7,12 +7,10 @@ import (
 	"io"
 	"strconv"
 
+	"lagerd/act"
 	"lagerd/config"
-	"lagerd/economic"
 	"lagerd/reconcile"
-	economicsource "lagerd/source/economic"
 	"lagerd/status"
-	"lagerd/store"
 	"lagerd/terminal"
 )
 
@@ -103,38 +101,21 @@ func (cmd diffCmd) read(ctx context.Context, c *call) (found reconcile.Differenc
 	if err != nil {
 		return found, shop, err
 	}
-	s, st, err := cmd.open(ctx, cfg)
+	s, err := openToRead(ctx, cfg)
 	if err != nil {
 		return found, shop, err
 	}
 	defer s.Close()
-	asked, agreement, err := cmd.agreement(cfg, s, st)
+	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
+		return found, shop, err
+	}
+	keys, err := loadKey(cfg, "token")
 	if err != nil {
 		return found, shop, err
 	}
-	defer func() {
-		if err := asked.book(ctx, s, cmd.Shop); err != nil {
-			found.Notes = append(found.Notes, "the calls to e-conomic were not added to the day's count: "+err.Error())
-		}
-	}()
 	meter := c.meter()
 	defer meter.End()
-	d := reconcile.Diff{Store: s, Account: economicsource.Account{Client: asked.client, Agreement: agreement}, Shop: st.Shop, Progress: st.Progress,
-		LossWindow: cfg.Reconcile.LossWindow, Tell: meter.Show}
-	if st.Shop.ReadsRackbeat() {
-		at, err := openRackbeat(cfg, s, st.Shop, st.Progress)
-		if err != nil {
-			return found, shop, err
-		}
-		defer func() {
-			if err := at.close(ctx); err != nil {
-				found.Notes = append(found.Notes, "calls to Rackbeat that were booked and not made count as made: "+err.Error())
-			}
-		}()
-		d.Stock = at.account
-	}
-	found, err = d.Read(ctx, cmd.Item, invoices)
-	return found, status.Of(st), advised(err, cfg, st.Shop)
+	return acting(cfg, s, keys).Compare(ctx, act.Comparison{Shop: cmd.Shop, Items: cmd.Item, Invoices: invoices, Tell: meter.Show})
 }
 
 // numbers validates the flags and returns the invoice numbers.
@@ -153,49 +134,4 @@ func (cmd diffCmd) numbers() ([]int64, error) {
 		invoices = append(invoices, n)
 	}
 	return invoices, nil
-}
-
-func (cmd diffCmd) open(ctx context.Context, cfg config.Config) (*store.Store, store.ShopStatus, error) {
-	var none store.ShopStatus
-	s, err := openToRead(ctx, cfg)
-	if err != nil {
-		return nil, none, err
-	}
-	st, err := cmd.shop(ctx, s)
-	if err != nil {
-		return nil, none, errors.Join(err, s.Close())
-	}
-	return s, st, nil
-}
-
-func (cmd diffCmd) shop(ctx context.Context, s *store.Store) (store.ShopStatus, error) {
-	if _, err := s.Shop(ctx, cmd.Shop); err != nil {
-		return store.ShopStatus{}, err
-	}
-	list, err := s.Status(ctx, cmd.Shop)
-	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("%s: %w", cmd.Shop, store.ErrNoShop)
-	}
-	if err != nil {
-		return store.ShopStatus{}, err
-	}
-	return list[0], nil
-}
-
-// agreement returns a client for the shop's agreement, with what is left of the day's
-// calls.
-func (cmd diffCmd) agreement(cfg config.Config, s *store.Store, st store.ShopStatus) (*asking, *economic.Agreement, error) {
-	keys, err := loadKey(cfg, "token")
-	if err != nil {
-		return nil, nil, err
-	}
-	grant, err := keys.OpenGrant(cmd.Shop, st.Shop.GrantToken)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, cmd.Shop)
-	}
-	asked, err := newAsking(cfg, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	return asked, asked.client.Agreement(grant, asked.agreement(st.Progress)), nil
 }

@@ -6,12 +6,10 @@ import (
 	"io"
 	"strings"
 
+	"lagerd/act"
 	"lagerd/config"
-	"lagerd/economic"
 	"lagerd/lang"
-	"lagerd/plan"
 	"lagerd/store"
-	"lagerd/webhook"
 )
 
 type instructionsCmd struct {
@@ -89,46 +87,32 @@ func (i instructions) write(w io.Writer) error {
 		parts = append(parts, i.atRackbeat())
 	}
 	parts = append(parts, i.aboutCode())
-	if access := accessURL(i.cfg, i.shop.Lang); access != "" {
+	if access := i.values().Access; access != "" {
 		parts = append(parts, fmt.Sprintf(aboutAccess.In(i.shop.Lang), access))
 	}
 	_, err := io.WriteString(w, strings.Join(parts, "\n"))
 	return err
 }
 
-// accessURL returns the address at which an agreement's super-user grants the app access, "" if
-// the app's public token is not known.
-func accessURL(cfg config.Config, l lang.Lang) string {
-	return economic.AccessURL(cfg.Economic.AppPublicToken, l.Locale())
-}
-
-// call returns the data of a webhook with a number or what stands for one.
-func (i instructions) call(kind, number string) string {
-	data := fmt.Sprintf("type=%s&username=%s&password=%s", kind, i.shop.Shop, i.shownCode())
-	if number != "" {
-		data += "&number=" + number
-	}
-	return data
-}
-
-func (i instructions) shownCode() string {
-	if i.code == "" {
-		return "CODE"
-	}
-	return i.code
+// values returns what the text says.
+func (i instructions) values() act.Instructions {
+	return act.InstructionsOf(i.cfg, i.shop, i.code, i.shop.Lang)
 }
 
 // atEconomic returns the webhooks of stock and invoices, or that of invoices alone if the shop's
 // stock is kept elsewhere, and how to test them.
 func (i instructions) atEconomic() string {
-	l, url := i.shop.Lang, webhookURL(i.cfg)+"?"
-	stock := fmt.Sprintf(stockWebhook.In(l), url, i.call("stockUpdate", "[NUMBER]"))
-	invoices := fmt.Sprintf(invoicesWebhook.In(l), url, i.call("orderPdf", "[INVOICENO]"))
-	tryInvoice := "  " + url + i.call("orderPdf", webhook.InvoicePlaceholder.In(l)) + "\n"
-	if i.shop.StockSource == store.SourceRackbeat {
-		return fmt.Sprintf(oneWebhook.In(l), invoices) + "\n" + tryOne.In(l) + "\n" + tryInvoice
+	l := i.shop.Lang
+	var forms []any
+	tries := "\n"
+	for _, w := range i.values().Webhooks {
+		forms = append(forms, fmt.Sprintf(webhookForm.In(l), w.Kind.In(l), w.Name.In(l), w.URL, w.Data))
+		tries += "  " + w.Try + "\n"
 	}
-	return fmt.Sprintf(twoWebhooks.In(l), stock, invoices) + "\n" + tryTwo.In(l) + "\n  " + url + i.call("stockUpdate", webhook.ItemPlaceholder.In(l)) + "\n" + tryInvoice
+	if len(forms) == 1 {
+		return fmt.Sprintf(oneWebhook.In(l), forms...) + "\n" + tryOne.In(l) + tries
+	}
+	return fmt.Sprintf(twoWebhooks.In(l), forms...) + "\n" + tryTwo.In(l) + tries
 }
 
 var (
@@ -156,25 +140,14 @@ Leave [NUMBER] and [INVOICENO] as they are: e-conomic fills in the number.
 %s
 Leave [INVOICENO] as it is: e-conomic fills in the number.
 `}
-	stockWebhook = lang.Text{
-		Danish: `  Type:         Varelager opdateret
-  Navn:         Automatisk lageropdatering
+	webhookForm = lang.Text{
+		Danish: `  Type:         %s
+  Navn:         %s
   URL:          %s
   Sendte data:  %s
 `,
-		English: `  Type:         Inventory updated
-  Name:         Automatic stock update
-  URL:          %s
-  Sent data:    %s
-`}
-	invoicesWebhook = lang.Text{
-		Danish: `  Type:         Faktura bogført
-  Navn:         Automatisk PDF-faktura
-  URL:          %s
-  Sendte data:  %s
-`,
-		English: `  Type:         Invoice booked
-  Name:         Automatic invoice PDF
+		English: `  Type:         %s
+  Name:         %s
   URL:          %s
   Sent data:    %s
 `}
@@ -216,28 +189,17 @@ var (
 		English: "Write the shop's code in place of CODE: it follows password= in the webhooks that you already have. If it is lost, ask your hosting company for a new one.\n"}
 )
 
-// rackbeatEvents returns the events of the webhooks at Rackbeat. A new order changes what is
-// available, and not what is in stock.
-func (i instructions) rackbeatEvents() []string {
-	events := []string{"inventory.changed", "product.created", "product.updated"}
-	if i.shop.StockFigure == plan.FigureAvailable {
-		events = append(events, "order.created")
-	}
-	return events
-}
-
 // atRackbeat returns what to enter at Rackbeat: for its page, and as commands, since it is unknown
 // whether every account has that page. The commands have neither the key nor the code among
 // a program's arguments, which others on the machine could see.
 func (i instructions) atRackbeat() string {
-	l, events := i.shop.Lang, i.rackbeatEvents()
-	address := webhookURL(i.cfg) + "?" + i.call(webhook.TypeRackbeat, "")
+	l, at := i.shop.Lang, i.values().Rackbeat
 	var fields strings.Builder
-	for _, e := range events {
+	for _, e := range at.Events {
 		fmt.Fprintf(&fields, "  %-13s %s\n", rackbeatEvent.In(l), e)
 	}
-	fmt.Fprintf(&fields, "  %-13s %s\n", "URL:", address)
-	commands := fmt.Sprintf(rackbeatCommands, strings.Join(events, " "), strings.ReplaceAll(address, "'", "%27"), strings.TrimRight(i.cfg.Rackbeat.URL, "/"))
+	fmt.Fprintf(&fields, "  %-13s %s\n", "URL:", at.URL)
+	commands := fmt.Sprintf(rackbeatCommands, strings.Join(at.Events, " "), strings.ReplaceAll(at.URL, "'", "%27"), strings.TrimRight(i.cfg.Rackbeat.URL, "/"))
 	return fmt.Sprintf(rackbeatText.In(l), fields.String(), commands, i.shop.Shop)
 }
 

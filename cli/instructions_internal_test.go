@@ -229,7 +229,7 @@ func TestCommandsForRackbeat(t *testing.T) {
 		made = nil
 		shop.cfg.Rackbeat.URL = server.URL + base
 		runCommands(t, curl, shop, key, code)
-		if want := shop.rackbeatEvents(); !slices.Equal(made, want) {
+		if want := shop.values().Rackbeat.Events; !slices.Equal(made, want) {
 			t.Errorf("%s: made webhooks for %v, expected %v", base, made, want)
 		}
 	}

@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
 
 	"lagerd/lang"
-	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -26,9 +24,9 @@ func (n newCode) run(c *call) error {
 		return err
 	}
 	defer s.Close()
-	shop, err := n.possible(c.ctx, s)
+	shop, err := s.Shop(c.ctx, n.shop)
 	if err != nil {
-		return aboutCodes(c.ctx, s, n.shop, err)
+		return err
 	}
 	keys, err := masterKey(c.ctx, cfg, s, false)
 	if err != nil {
@@ -37,44 +35,13 @@ func (n newCode) run(c *call) error {
 	if n.lang != "" {
 		shop.Lang = n.lang
 	}
-	// Show the code before storing it: if that fails, nothing has changed.
-	code := secret.NewCode(rand.Reader)
-	if err := (instructions{shop: shop, code: code, cfg: cfg}).write(c.Stdout); err != nil {
-		return fmt.Errorf("nothing was changed: the new code of %s could not be shown: %w", n.shop, err)
-	}
-	put := s.AddCode
-	if n.replaceLost {
-		put = s.ReplaceNewCode
-	}
-	hash := keys.HashCode(n.shop, code)
-	if err := put(c.ctx, n.shop, hash[:], now()); err != nil {
-		return fmt.Errorf("the code above was not stored and will never be valid: %w", aboutCodes(c.ctx, s, n.shop, err))
+	show := func(code string) error { return instructions{shop: shop, code: code, cfg: cfg}.write(c.Stdout) }
+	if err := acting(cfg, s, keys).NewCode(c.ctx, shop, n.replaceLost, show); err != nil {
+		return aboutCodes(c.ctx, s, n.shop, err)
 	}
 	// Not on standard output, which is for the owner.
 	_, err = fmt.Fprintf(c.Stderr, "%[1]s has this new code. The old one stays valid: once webhook calls come with the new one, `lagerd shops rotate-code %[1]s --retire-old` retires it.\n", n.shop)
 	return errors.Join(err, c.warnOfURL(cfg))
-}
-
-// possible returns the shop, or an error if a new code cannot be stored.
-func (n newCode) possible(ctx context.Context, s *store.Store) (store.Shop, error) {
-	shop, err := s.Shop(ctx, n.shop)
-	if err != nil {
-		return shop, err
-	}
-	live, err := s.CodesOf(ctx, n.shop)
-	switch {
-	case err != nil:
-		return shop, err
-	case !n.replaceLost && len(live) >= 2:
-		err = store.ErrTwoCodes
-	case n.replaceLost && len(live) < 2:
-		err = store.ErrOneCode
-	case n.replaceLost && !live[len(live)-1].UsedAt.IsZero():
-		err = store.ErrCodeInUse
-	default:
-		return shop, nil
-	}
-	return shop, fmt.Errorf("%s: %w", n.shop, err)
 }
 
 // aboutCodes appends to an error the use of the shop's codes and what to do.

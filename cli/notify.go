@@ -50,7 +50,7 @@ func (cmd notifyCmd) Run(c *call) error {
 		}
 	}
 	if cmd.Test {
-		return cmd.test(c, cfg, shop)
+		return cmd.test(c, cfg, s, shop)
 	}
 	list, err := s.Messages(c.ctx, cmd.Shop, cmd.Limit)
 	if err != nil {
@@ -97,7 +97,7 @@ func hookName(m store.Message) string {
 }
 
 // test sends a test to everybody that is told, and reports how each fared.
-func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
+func (cmd notifyCmd) test(c *call, cfg config.Config, s *store.Store, shop store.Shop) error {
 	out, err := engine.NewOut(cfg, version(), func(shop string, sealed []byte) (string, error) {
 		keys, err := loadKey(cfg, "webhook")
 		if err != nil {
@@ -106,6 +106,9 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
 		return keys.OpenHook(shop, sealed)
 	})
 	if err != nil {
+		return err
+	}
+	if out.PageOf, err = c.pageOf(cfg, s); err != nil {
 		return err
 	}
 	content := notify.Content{Audience: store.AudienceOperator, At: now().UTC(), Began: []notify.Event{}, Over: []notify.Event{}, Test: true}
@@ -155,6 +158,21 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, shop store.Shop) error {
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+// pageOf returns what makes links to shops' pages for mail, nil if there is no page.
+func (c *call) pageOf(cfg config.Config, s *store.Store) (func(ctx context.Context, shop string) (notify.Page, error), error) {
+	if !cfg.Web.On() {
+		return nil, nil //nolint:nilnil // there is no page
+	}
+	links, err := c.links(c.ctx, cfg, s)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, shop string) (notify.Page, error) {
+		link, err := links.New(ctx, shop)
+		return notify.Page{URL: link.URL, Expires: link.Expires}, err
+	}, nil
 }
 
 // testsFor is how long a test may take.

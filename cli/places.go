@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"lagerd/act"
 	"lagerd/budget"
 	"lagerd/config"
 	"lagerd/rackbeat"
@@ -42,8 +43,8 @@ func (cmd placesCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := at.places(c.ctx)
-	if closed := at.close(c.ctx); closed != nil {
+	all, err := readPlaces(c.ctx, at)
+	if closed := at.Close(c.ctx); closed != nil {
 		fmt.Fprintf(c.Stderr, "Note: calls to Rackbeat that were booked and not made count as made: %s\n", terminal.Line(closed.Error()))
 	}
 	if err != nil {
@@ -68,49 +69,49 @@ func (cmd placesCmd) Run(c *call) error {
 }
 
 // account opens the account of the key that is given or, if none is, of the shop's.
-func (cmd placesCmd) account(c *call, cfg config.Config, s *store.Store, shop store.Shop) (rackbeatAccount, error) {
+func (cmd placesCmd) account(c *call, cfg config.Config, s *store.Store, shop store.Shop) (act.RackbeatAccount, error) {
 	if cmd.RackbeatKeyFile == "" && !shop.ReadsRackbeat() {
-		return rackbeatAccount{}, fmt.Errorf("the stock of %[1]s is not read from Rackbeat: name the file with its account's key, `lagerd shops places %[1]s --rackbeat-key-file FILE`", cmd.Shop)
+		return act.RackbeatAccount{}, fmt.Errorf("the stock of %[1]s is not read from Rackbeat: name the file with its account's key, `lagerd shops places %[1]s --rackbeat-key-file FILE`", cmd.Shop)
 	}
 	if cmd.RackbeatKeyFile == "" {
 		progress, err := s.Progress(c.ctx, cmd.Shop)
 		if err != nil {
-			return rackbeatAccount{}, err
+			return act.RackbeatAccount{}, err
 		}
 		return openRackbeat(cfg, s, shop, progress)
 	}
 	key, err := c.readRackbeatKey(cfg, cmd.RackbeatKeyFile)
 	if err != nil {
-		return rackbeatAccount{}, err
+		return act.RackbeatAccount{}, err
 	}
-	asked, err := newAskingRackbeat(cfg, s)
+	asked, err := acting(cfg, s, nil).Rackbeat()
 	if err != nil {
-		return rackbeatAccount{}, err
+		return act.RackbeatAccount{}, err
 	}
-	at := asked.open(key, store.Progress{})
-	self, err := at.self(c.ctx)
+	at := asked.Open(key, store.Progress{})
+	self, err := at.Self(c.ctx)
 	if err != nil {
-		return rackbeatAccount{}, errors.Join(err, asked.close(c.ctx))
+		return act.RackbeatAccount{}, errors.Join(err, asked.Close(c.ctx))
 	}
 	_, err = fmt.Fprintf(c.Stderr, "Rackbeat says: %s\n", accountName(self))
 	return at, err
 }
 
-// places reads the places of the account. An error says what to do.
-func (a rackbeatAccount) places(ctx context.Context) ([]rackbeat.Place, error) {
-	all, err := a.raw.Places(ctx, budget.PriorityPerson)
+// readPlaces reads the places of the account. An error says what to do.
+func readPlaces(ctx context.Context, a act.RackbeatAccount) ([]rackbeat.Place, error) {
+	all, err := a.Raw.Places(ctx, budget.PriorityPerson)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, toDoAtRackbeat(err))
+		return nil, fmt.Errorf("%w: %s", err, act.ToDoAtRackbeat(err))
 	}
 	return all, nil
 }
 
 // checkPlaces returns an error if the shop's stock cannot be read in the places chosen for it.
-func (a rackbeatAccount) checkPlaces(ctx context.Context, shop store.Shop) error {
+func checkPlaces(ctx context.Context, a act.RackbeatAccount, shop store.Shop) error {
 	if shop.Places == "" {
 		return nil
 	}
-	all, err := a.places(ctx)
+	all, err := readPlaces(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -183,4 +184,13 @@ func writePlaces(w io.Writer, list []place, columns int) error {
 		t.Row(strings.Repeat("  ", p.depth)+p.Number, cmp.Or(p.Name, "-"), chosen)
 	}
 	return t.Write(w, columns)
+}
+
+// openRackbeat opens the account of a shop whose stock is read at Rackbeat. Close it.
+func openRackbeat(cfg config.Config, s *store.Store, shop store.Shop, p store.Progress) (act.RackbeatAccount, error) {
+	keys, err := loadKey(cfg, "Rackbeat key")
+	if err != nil {
+		return act.RackbeatAccount{}, err
+	}
+	return acting(cfg, s, keys).OpenRackbeat(shop, p)
 }

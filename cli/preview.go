@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"lagerd/act"
 	"lagerd/config"
-	"lagerd/economic"
-	"lagerd/rackbeat"
 	"lagerd/reconcile"
 	"lagerd/source"
 	economicsource "lagerd/source/economic"
@@ -22,7 +21,7 @@ func (cmd setCmd) preview(c *call, cfg config.Config, s *store.Store, n newStock
 	if cmd.Offline || !n.changesItems() {
 		return nil
 	}
-	st, err := diffCmd{Shop: cmd.Shop}.shop(c.ctx, s)
+	st, err := acting(cfg, s, nil).Status(c.ctx, cmd.Shop)
 	if err != nil {
 		return err
 	}
@@ -62,29 +61,29 @@ func (cmd setCmd) compare(c *call, cfg config.Config, s *store.Store, st store.S
 	if ctx.Err() != nil {
 		return seen, errors.New("interrupted")
 	}
-	return seen, advised(err, cfg, n.shop)
+	return seen, act.Advised(err, cfg, n.shop)
 }
 
 // list lists the items where the stock is to be read. Its calls are booked, also those before an
 // error.
 func (n newStock) list(ctx context.Context, cfg config.Config, d reconcile.Diff, st store.ShopStatus) (seen reconcile.Preview, err error) {
 	if n.shop.ReadsRackbeat() {
-		var asked *askingRackbeat
-		if asked, err = newAskingRackbeat(cfg, d.Store); err != nil {
+		var asked *act.Rackbeat
+		if asked, err = acting(cfg, d.Store, nil).Rackbeat(); err != nil {
 			return seen, err
 		}
-		defer func() { err = errors.Join(err, asked.close(ctx)) }()
-		d.Stock = asked.open(n.key, store.Progress{StockAccount: n.account}).account
+		defer func() { err = errors.Join(err, asked.Close(ctx)) }()
+		d.Stock = asked.Open(n.key, store.Progress{StockAccount: n.account}).Account
 	} else {
-		var asked *asking
-		if asked, err = newAsking(cfg, d.Store); err != nil {
+		var asked *act.Economic
+		if asked, err = acting(cfg, d.Store, nil).Economic(); err != nil {
 			return seen, err
 		}
-		defer func() { err = errors.Join(err, asked.book(ctx, d.Store, n.shop.Shop)) }()
+		defer func() { err = errors.Join(err, asked.AddAllCalls(ctx, n.shop.Shop)) }()
 		if n.agreement != 0 {
 			st.Progress.AgreementNumber = n.agreement // whose calls they are
 		}
-		if d.Account, err = asked.account(ctx, cfg, d.Store, st, n.grant); err != nil {
+		if d.Account, err = accountOf(ctx, asked, cfg, d.Store, st, n.grant); err != nil {
 			return seen, err
 		}
 	}
@@ -92,21 +91,21 @@ func (n newStock) list(ctx context.Context, cfg config.Config, d reconcile.Diff,
 	return d.Preview(ctx, &cfg.Reconcile.Policy, over, now())
 }
 
-// account returns the account at e-conomic that a shop's stock is to be read from: that of the
+// accountOf returns the account at e-conomic that a shop's stock is to be read from: that of the
 // grant token, or of the stored one if grant is "". It asks e-conomic whether the stored token is
 // still for the shop's agreement.
-func (a *asking) account(ctx context.Context, cfg config.Config, s *store.Store, st store.ShopStatus, grant string) (source.Account, error) {
+func accountOf(ctx context.Context, a *act.Economic, cfg config.Config, s *store.Store, st store.ShopStatus, grant string) (source.Account, error) {
 	stored := grant == ""
 	if stored {
 		keys, err := masterKey(ctx, cfg, s, false)
 		if err != nil {
 			return nil, err
 		}
-		if grant, err = openGrant(keys, st.Shop); err != nil {
+		if grant, err = act.OpenGrant(keys, st.Shop); err != nil {
 			return nil, err
 		}
 	}
-	account := economicsource.Account{Client: a.client, Agreement: a.client.Agreement(grant, a.agreement(st.Progress))}
+	account := economicsource.Account{Client: a.Client, Agreement: a.Client.Agreement(grant, a.Budget(st.Progress))}
 	if !stored {
 		return account, nil
 	}
@@ -118,15 +117,4 @@ func (a *asking) account(ctx context.Context, cfg config.Config, s *store.Store,
 		return nil, fmt.Errorf("its grant token answers for agreement %d, and the shop is agreement %d: run `lagerd shops set %s --accept-agreement` first if that is intended, else store the right token with --grant-token-file", self.AgreementNumber, was, st.Shop.Shop)
 	}
 	return account, nil
-}
-
-// advised adds what to do to the error of a service.
-func advised(err error, cfg config.Config, shop store.Shop) error {
-	switch {
-	case economic.KindOf(err) != "":
-		return fmt.Errorf("%w: %s", err, whatToDo(err, cfg, shop))
-	case rackbeat.KindOf(err) != "":
-		return fmt.Errorf("%w: %s", err, toDoAtRackbeat(err))
-	}
-	return err
 }

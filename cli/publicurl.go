@@ -6,22 +6,15 @@ import (
 	"net/url"
 	"strings"
 
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/webhook"
 )
 
-// webhookURL returns the URL that e-conomic calls.
-func webhookURL(cfg config.Config) string {
-	if cfg.Webhook.PublicURL != "" {
-		return strings.TrimSuffix(cfg.Webhook.PublicURL, "?")
-	}
-	return "http://" + cfg.Webhook.Listen + webhook.Path
-}
-
 // webhookURLWarnings returns reasons why calls to that URL may not reach lagerd. They are
 // only warnings: what is between e-conomic and lagerd is not known here.
 func webhookURLWarnings(cfg config.Config) []string {
-	u, err := url.Parse(webhookURL(cfg))
+	u, err := url.Parse(act.WebhookURL(cfg))
 	if err != nil { // the configuration was validated
 		return nil
 	}
@@ -31,7 +24,7 @@ func webhookURLWarnings(cfg config.Config) []string {
 			u.Path, webhook.Path, (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: webhook.Path}).String()))
 	}
 	if local(u.Hostname()) {
-		list = append(list, fmt.Sprintf("e-conomic cannot reach %s, an address local to this machine or network: set webhook.public_url to one that it can reach, before a shop's owner enters it", webhookURL(cfg)))
+		list = append(list, fmt.Sprintf("e-conomic cannot reach %s, an address local to this machine or network: set webhook.public_url to one that it can reach, before a shop's owner enters it", act.WebhookURL(cfg)))
 	}
 	return list
 }

@@ -270,35 +270,20 @@ func (n newStock) show(c *call) error {
 // askRackbeat asks Rackbeat whose a key is, shows it, and returns the account's number. It returns
 // an error if the account cannot have the shop's places.
 func (c *call) askRackbeat(cfg config.Config, s *store.Store, shop store.Shop, key string) (account int64, err error) {
-	asked, err := newAskingRackbeat(cfg, s)
+	asked, err := acting(cfg, s, nil).Rackbeat()
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, asked.close(c.ctx)) }()
-	at := asked.open(key, store.Progress{}) // it may be for another account than before
-	self, err := at.self(c.ctx)
+	defer func() { err = errors.Join(err, asked.Close(c.ctx)) }()
+	at := asked.Open(key, store.Progress{}) // it may be for another account than before
+	self, err := at.Self(c.ctx)
 	if err != nil {
 		return 0, err
 	}
 	if _, err = fmt.Fprintf(c.Stdout, "Rackbeat says: %s\n", accountName(self)); err != nil {
 		return 0, err
 	}
-	return self.ID, at.checkPlaces(c.ctx, shop)
-}
-
-func toDoAtRackbeat(err error) string {
-	switch rackbeat.KindOf(err) {
-	case rackbeat.KindUnauthorized, rackbeat.KindForbidden:
-		return "check that this is the complete key, and that it is still valid at Rackbeat; otherwise have a user of the account make a new one"
-	case rackbeat.KindRateLimited:
-		return "another app may be using up the account's calls: retry in a minute"
-	case rackbeat.KindBudget:
-		return "the day's calls are used up (rackbeat.daily_calls): a new day begins at midnight UTC"
-	case rackbeat.KindMalformed, rackbeat.KindBadRequest, rackbeat.KindNotFound:
-		return "check that rackbeat.url is right; if it is, Rackbeat answers otherwise than lagerd expects"
-	default:
-		return "check rackbeat.url, and that this machine can reach it"
-	}
+	return self.ID, checkPlaces(c.ctx, at, shop)
 }
 
 func accountName(self rackbeat.Self) string {

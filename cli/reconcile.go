@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/plan"
 	"lagerd/status"
@@ -53,7 +52,7 @@ func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per f
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
-	w := waiter{store: s, meter: c.meter(), before: map[string]store.Position{}}
+	w := waiter{act: acting(cfg, s, nil), store: s, meter: c.meter(), before: map[string]store.Position{}}
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
 	}
@@ -117,14 +116,8 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 	if cmd.Sweep {
 		what = store.WantSweep
 	}
-	var ids []string
-	var requests []store.Request
-	for _, shop := range shops {
-		id := uuid.NewString()
-		ids = append(ids, id)
-		requests = append(requests, store.Request{Request: id, Shop: shop, What: what, RequestedAt: store.At(now())})
-	}
-	if err := w.store.AddRequests(ctx, requests); err != nil {
+	ids, err := w.act.Ask(ctx, what, shops...)
+	if err != nil {
 		return err
 	}
 	if !cmd.Wait {
@@ -159,13 +152,7 @@ func (cmd reconcileCmd) whole(ctx context.Context, c *call, w *waiter, shops []s
 
 // numbers records hints for items or invoices of each shop.
 func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops []string, kind plan.Kind, numbers []string) error {
-	var hints []store.HintRecord
-	for _, shop := range shops {
-		for _, n := range numbers {
-			hints = append(hints, store.HintRecord{Shop: shop, Kind: kind, Number: n, Cause: plan.CauseOperator, At: now()})
-		}
-	}
-	if err := w.store.RecordHints(ctx, hints); err != nil {
+	if err := w.act.Read(ctx, kind, numbers, shops...); err != nil {
 		return err
 	}
 	for _, shop := range shops {
@@ -192,6 +179,7 @@ func (cmd reconcileCmd) numbers(ctx context.Context, c *call, w *waiter, shops [
 
 // waiter waits for a running lagerd to carry out requests.
 type waiter struct {
+	act    act.Act
 	store  *store.Store
 	meter  *terminal.Meter
 	before map[string]store.Position // of each shop's history, before the first request
@@ -235,39 +223,14 @@ func (w *waiter) showWaiting(shop, what string) {
 	w.meter.Show(fmt.Sprintf("waiting for a %s of %s", what, shop), 0, 0)
 }
 
-// prod requests a tick of a shop that failed or is held: its hints would otherwise wait
-// for the next retry. It does not if the shop is held for losses: hints are read
-// regardless, and a tick would postpone them.
+// prod requests a tick of a shop whose hints would otherwise wait for the next retry.
 func (w *waiter) prod(ctx context.Context, shop string, kind plan.Kind, wait bool) error {
-	list, err := w.store.Status(ctx, shop)
-	if err != nil {
+	request, err := w.act.Prod(ctx, shop, kind)
+	if err != nil || request == "" || !wait {
 		return err
 	}
-	for _, st := range list {
-		if st.Progress.Failures == 0 && !stopped(status.Of(st), kind, false) {
-			continue
-		}
-		r := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
-		if err := w.store.AddRequests(store.ByNobody(ctx), []store.Request{r}); err != nil || !wait {
-			return err
-		}
-		_, err := w.requests(ctx, []string{r.Request}, r.What)
-		return err
-	}
-	return nil
-}
-
-// stopped reports whether lagerd reads no numbers of the kind because the shop or that
-// part is held. A hold for losses stops only a number that has been read and postponed:
-// it would be one of the losses.
-func stopped(v status.Shop, kind plan.Kind, postponed bool) bool {
-	scopes := []plan.Scope{plan.ScopeShop, plan.ScopeStock}
-	if kind == plan.KindInvoice {
-		scopes = []plan.Scope{plan.ScopeShop, plan.ScopeInvoices, plan.ScopePDFs}
-	}
-	return slices.ContainsFunc(v.Holds, func(h status.Hold) bool {
-		return slices.Contains(scopes, h.Scope) && (h.Reason != plan.HeldLosses || postponed)
-	})
+	_, err = w.requests(ctx, []string{request}, store.WantTick)
+	return err
 }
 
 // numbers waits until the shop's hints have been read once and shows the result of each.
@@ -367,7 +330,7 @@ func (w *waiter) givenUp(ctx context.Context, shop string, kind plan.Kind, postp
 	}
 	for _, st := range list {
 		v := status.Of(st)
-		if v.State == status.StatePaused || stopped(v, kind, postponed) {
+		if v.State == status.StatePaused || v.ReadsNo(kind, postponed) {
 			return false, fmt.Errorf("%s is %s: %s", shop, v.State, v.Reason)
 		}
 		if v.Failures > 0 {

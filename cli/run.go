@@ -28,7 +28,7 @@ func (runCmd) Run(c *call) error {
 		return err
 	}
 	if cfg.Economic.AppSecretToken.IsZero() {
-		return noAppToken()
+		return config.NoAppToken()
 	}
 	log := logrus.New()
 	log.SetOutput(c.unescapedErr)
@@ -47,7 +47,7 @@ func (runCmd) Run(c *call) error {
 		Reload: func() (config.Config, error) {
 			cfg, err := c.load()
 			if err == nil && cfg.Economic.AppSecretToken.IsZero() {
-				err = noAppToken()
+				err = config.NoAppToken()
 			}
 			if err == nil {
 				warn(log, cfg)
@@ -80,10 +80,4 @@ func warn(log *logrus.Logger, cfg config.Config) {
 	for _, what := range webhookURLWarnings(cfg) {
 		log.Warn("configuration: " + what)
 	}
-}
-
-// noAppToken returns the error for a configuration without an app secret token.
-func noAppToken() error {
-	return &config.Errors{Problems: []config.Problem{{Key: "economic.app_secret_token_file",
-		What: "no app secret token: put your e-conomic app's token into a file that only lagerd can read, and set its name here"}}}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/lang"
 	"lagerd/secret"
@@ -141,7 +142,7 @@ func loadKey(cfg config.Config, sealed string) (*secret.Keys, error) {
 
 // readToken reads a grant token, and returns an error for anything that cannot be one.
 func (c *call) readToken(prompt, file string, cfg config.Config, l lang.Lang) (string, error) {
-	if access := accessURL(cfg, l); access != "" && file == "" {
+	if access := act.AccessURL(cfg, l); access != "" && file == "" {
 		fmt.Fprintf(c.Stderr, "The agreement's super-user grants the app access, and gets the token, at %s\n", access)
 	}
 	raw, err := c.readSecret(prompt, file)

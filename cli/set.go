@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
-
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/secret"
 	"lagerd/store"
@@ -154,7 +153,7 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 		return "", nil, err
 	}
 	if !fresh {
-		grant, err = openGrant(keys, shop)
+		grant, err = act.OpenGrant(keys, shop)
 		return grant, nil, err
 	}
 	if grant, err = c.readToken("New grant token of the agreement: ", cmd.GrantTokenFile, cfg, shop.Lang); err != nil {
@@ -162,15 +161,6 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 	}
 	sealed, err = keys.Seal(secret.GrantToken, cmd.Shop, grant)
 	return grant, sealed, err
-}
-
-// openGrant returns the grant token that is stored.
-func openGrant(keys *secret.Keys, shop store.Shop) (string, error) {
-	grant, err := keys.OpenGrant(shop.Shop, shop.GrantToken)
-	if err != nil {
-		return "", fmt.Errorf("%w: store its grant token again with --grant-token-file", err)
-	}
-	return grant, nil
 }
 
 // ask checks with e-conomic whether the shop can work with the token, and shows the
@@ -188,12 +178,12 @@ func (cmd setCmd) ask(c *call, cfg config.Config, s *store.Store, grant string) 
 	if err != nil {
 		return 0, err
 	}
-	asked, err := newAsking(cfg, s)
+	asked, err := acting(cfg, s, nil).Economic()
 	if err != nil {
 		return 0, err
 	}
-	f, err := asked.ask(c.ctx, shop, grant)
-	if err := errors.Join(err, asked.addCalls(c.ctx, s, cmd.Shop)); err != nil {
+	f, err := askAgreement(c.ctx, asked, cfg, shop, grant)
+	if err := errors.Join(err, asked.AddCalls(c.ctx, cmd.Shop)); err != nil {
 		return 0, fmt.Errorf("nothing was changed for %s: %w%s", cmd.Shop, err, cmd.unasked())
 	}
 	f.show(c.Stdout)
@@ -229,8 +219,7 @@ func (cmd setCmd) unasked() string {
 // askTick requests a tick of a shop, which also retries a held one, and notes if no lagerd runs to
 // carry it out. Who asks has done something that is recorded already.
 func (c *call) askTick(s *store.Store, cfg config.Config, shop string) error {
-	tick := store.Request{Request: uuid.NewString(), Shop: shop, What: store.WantTick, RequestedAt: store.At(now())}
-	if err := s.AddRequests(store.ByNobody(c.ctx), []store.Request{tick}); err != nil {
+	if err := acting(cfg, s, nil).AskTick(c.ctx, shop); err != nil {
 		return err
 	}
 	return c.warnIfNoneRuns(s, cfg)

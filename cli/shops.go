@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/lang"
 	"lagerd/plan"
@@ -242,7 +243,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 			return fmt.Errorf("--code-file: %w: add the shop without it, and enter the new code at e-conomic", err)
 		}
 	}
-	var asked *asking
+	var asked *act.Economic
 	var agreement, account int64
 	if !cmd.Offline {
 		if asked, agreement, err = cmd.ask(c, cfg, s, shop, grant); err == nil && key != "" {
@@ -260,7 +261,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 		return hook.failed(err)
 	}
 	if !cmd.Offline {
-		if err := errors.Join(s.SaveAgreementNumber(c.ctx, cmd.Shop, agreement), s.SaveStockAccount(c.ctx, cmd.Shop, account), asked.addCalls(c.ctx, s, cmd.Shop)); err != nil {
+		if err := errors.Join(s.SaveAgreementNumber(c.ctx, cmd.Shop, agreement), s.SaveStockAccount(c.ctx, cmd.Shop, account), asked.AddCalls(c.ctx, cmd.Shop)); err != nil {
 			return err
 		}
 	}
@@ -295,12 +296,12 @@ func (c *call) warnOfURL(cfg config.Config) error {
 
 // ask checks with e-conomic whether the shop can work, shows the result, and returns the
 // agreement's number.
-func (cmd addCmd) ask(c *call, cfg config.Config, s *store.Store, shop store.Shop, grant string) (*asking, int64, error) {
-	asked, err := newAsking(cfg, s)
+func (cmd addCmd) ask(c *call, cfg config.Config, s *store.Store, shop store.Shop, grant string) (*act.Economic, int64, error) {
+	asked, err := acting(cfg, s, nil).Economic()
 	if err != nil {
 		return nil, 0, err
 	}
-	f, err := asked.ask(c.ctx, shop, grant)
+	f, err := askAgreement(c.ctx, asked, cfg, shop, grant)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -375,9 +376,9 @@ func (cmd showCmd) Run(c *call) error {
 	}
 	codes = append(codes, inHeader...)
 	if cmd.JSON {
-		return status.WriteJSON(c.Stdout, status.ShownOf(shop, v, webhookURL(cfg), codes, calls))
+		return status.WriteJSON(c.Stdout, status.ShownOf(shop, v, act.WebhookURL(cfg), codes, calls))
 	}
-	if err := status.WriteShop(c.Stdout, shop, v, webhookURL(cfg), c.columns); err != nil {
+	if err := status.WriteShop(c.Stdout, shop, v, act.WebhookURL(cfg), c.columns); err != nil {
 		return err
 	}
 	if err := status.WriteCodes(c.Stdout, codes); err != nil {
@@ -395,14 +396,17 @@ func (cmd pauseCmd) Run(c *call) error {
 	if len([]rune(cmd.Reason)) > 255 {
 		return errors.New("--reason: expected at most 255 characters")
 	}
-	return c.setShop(cmd.Shop, func(shop *store.Shop) {
-		if !shop.Paused() {
-			shop.PausedAt, shop.PauseReason = store.At(now()), "paused by a person"
-		}
-		if cmd.Reason != "" {
-			shop.PauseReason = cmd.Reason
-		}
-	}, pausedText)
+	cfg, s, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	before, after, err := acting(cfg, s, nil).Pause(c.ctx, cmd.Shop, cmd.Reason)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.Stdout, pausedText(before, after))
+	return err
 }
 
 // pausedText says what pause changed.
@@ -422,7 +426,17 @@ type resumeCmd struct {
 }
 
 func (cmd resumeCmd) Run(c *call) error {
-	return c.setShop(cmd.Shop, func(shop *store.Shop) { shop.PausedAt, shop.PauseReason = store.Time{}, "" }, resumedText)
+	cfg, s, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	before, after, err := acting(cfg, s, nil).Resume(c.ctx, cmd.Shop)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.Stdout, resumedText(before, after))
+	return errors.Join(err, c.warnIfNoneRuns(s, cfg))
 }
 
 // resumedText says what resume changed.
@@ -431,30 +445,6 @@ func resumedText(before, after store.Shop) string {
 		return after.Shop + " was not paused: nothing was changed. What is held is tried again now."
 	}
 	return fmt.Sprintf("%s goes on. It was paused since %s (%s).", after.Shop, shownTime(before.PausedAt), terminal.Escape(before.PauseReason))
-}
-
-// setShop changes a shop, tells what text makes of its settings before and after, and requests a
-// tick of it unless it is paused.
-func (c *call) setShop(name string, change func(*store.Shop), text func(before, after store.Shop) string) error {
-	cfg, s, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	var before, after store.Shop
-	err = s.SetShop(c.ctx, name, now(), func(shop *store.Shop) error {
-		before = *shop
-		change(shop)
-		after = *shop
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(c.Stdout, text(before, after)); err != nil || after.Paused() {
-		return err
-	}
-	return c.askTick(s, cfg, name)
 }
 
 type removeCmd struct {

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/robfig/cron/v3"
-
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/plan"
 	"lagerd/status"
@@ -94,7 +92,7 @@ func (cmd statusCmd) write(c *call, o status.Overview, listed bool) error {
 // look reads what the database shows of the named shop, or if name is "" of all, without what is
 // stored of each.
 func look(ctx context.Context, s *store.Store, cfg config.Config, name string) (status.Look, error) {
-	l := status.Look{Pace: paceOf(cfg), Limits: limitsOf(cfg), AppPublicToken: cfg.Economic.AppPublicToken}
+	l := act.LookOf(cfg)
 	var err error
 	if l.Living, err = living(ctx, s, cfg); err != nil {
 		return l, err
@@ -147,18 +145,4 @@ func named(ctx context.Context, s *store.Store, l status.Look, name string) (sta
 		return status.Shop{}, cmp.Or(err, fmt.Errorf("read the status of %s: it was removed meanwhile", name))
 	}
 	return o.Shops[0], nil
-}
-
-// limitsOf returns how many calls the configuration allows.
-func limitsOf(cfg config.Config) status.CallLimits {
-	return status.CallLimits{EconomicDaily: cfg.Economic.DailyCalls, RackbeatDaily: cfg.Rackbeat.DailyCalls, RackbeatPerMinute: cfg.Rackbeat.CallsPerMinute}
-}
-
-// paceOf returns the pace that the configuration requires of a lagerd.
-func paceOf(cfg config.Config) status.Pace {
-	p := status.Pace{SweepEvery: cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return t }, Limits: limitsOf(cfg)}
-	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // always: the configuration is validated
-		p.NextTick = func(t time.Time) time.Time { return schedule.Next(t.UTC()) }
-	}
-	return p
 }

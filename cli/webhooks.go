@@ -1,16 +1,13 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
+	"lagerd/act"
 	"lagerd/config"
-	"lagerd/economic/webhooksapi"
 	"lagerd/lang"
-	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -93,8 +90,8 @@ func (cmd webhooksCmd) show(c *call, cfg config.Config, s *store.Store, shop sto
 func (cmd webhooksCmd) addSeen(c *call, cfg config.Config, s *store.Store, shop store.Shop, list []status.WebhookHealth) error {
 	hooks, err := c.openHooks(cfg, s, shop, cmd.Offline)
 	if err == nil {
-		err = hooks.read(c.ctx)
-		if booked := hooks.book(c.ctx, s, shop.Shop); booked != nil {
+		err = hooks.Read(c.ctx)
+		if booked := hooks.AddAllCalls(c.ctx, shop.Shop); booked != nil {
 			return booked
 		}
 	}
@@ -107,66 +104,40 @@ func (cmd webhooksCmd) addSeen(c *call, cfg config.Config, s *store.Store, shop 
 		case err != nil:
 			list[i].AtEconomic = new(status.NotAsked(err.Error(), cmd.Lang))
 		default:
-			seen, _ := hooks.seeing.Of(h.Type, cmd.Lang)
+			seen, _ := hooks.Seeing.Of(h.Type, cmd.Lang)
 			list[i].AtEconomic = &seen
 		}
 	}
 	return nil
 }
 
-// hooksAtEconomic are a shop's webhooks in e-conomic's webhooks API.
-type hooksAtEconomic struct {
-	*asking
-	*webhooksapi.Agreement
-	seeing status.Seeing
-	keys   *secret.Keys
-}
-
 // openHooks opens the webhooks of a shop's agreement, or returns why they cannot be asked for.
-func (c *call) openHooks(cfg config.Config, s *store.Store, shop store.Shop, offline bool) (*hooksAtEconomic, error) {
-	usual := config.Default().Economic
-	switch {
-	case offline:
+func (c *call) openHooks(cfg config.Config, s *store.Store, shop store.Shop, offline bool) (*act.Webhooks, error) {
+	if offline {
 		return nil, errors.New("--offline")
-	case cfg.Economic.WebhooksURL == usual.WebhooksURL && cfg.Economic.RESTURL != usual.RESTURL:
-		return nil, errors.New("economic.rest_url is another address than e-conomic's own, and economic.webhooks_url is not set")
 	}
-	public, err := url.Parse(webhookURL(cfg))
-	if err != nil {
-		return nil, errors.New("webhook.public_url is not a URL")
+	if err := act.CanAskForWebhooks(cfg); err != nil {
+		return nil, err
 	}
 	keys, err := masterKey(c.ctx, cfg, s, false)
 	if err != nil {
 		return nil, err
 	}
-	grant, err := openGrant(keys, shop)
-	if err != nil {
-		return nil, err
-	}
-	asked, err := newAsking(cfg, s)
-	if err != nil {
-		return nil, err
-	}
-	progress, err := s.Progress(c.ctx, shop.Shop)
-	if err != nil {
-		return nil, err
-	}
-	client, err := webhooksapi.New(webhooksapi.Options{URL: cfg.Economic.WebhooksURL, AppSecretToken: cfg.Economic.AppSecretToken.Reveal(),
-		Timeout: cfg.Economic.Timeout, UserAgent: "lagerd/" + version(), Now: now, Observe: func() { asked.calls.Add(1) }})
-	if err != nil {
-		return nil, err
-	}
-	agreement := client.Agreement(webhooksapi.Access{Grant: grant, Budget: asked.agreement(progress), MayWrite: shop.WebhookSetup})
-	return &hooksAtEconomic{asked, agreement, status.Seeing{Shop: shop.Shop, Public: public}, keys}, nil
+	return acting(cfg, s, keys).Webhooks(c.ctx, shop)
 }
 
-// read reads what is set up, in two calls.
-func (h *hooksAtEconomic) read(ctx context.Context) (err error) {
-	if h.seeing.Types, err = h.EventTypes(ctx); err == nil {
-		h.seeing.Hooks, err = h.Webhooks(ctx)
+// change sets webhooks up at e-conomic, or switches them on.
+func (cmd webhooksCmd) change(c *call, cfg config.Config, s *store.Store, shop store.Shop) error {
+	if err := act.CanSetUpWebhooks(cfg, shop); err != nil {
+		return err
 	}
-	if err != nil && webhooksapi.KindOf(err) == webhooksapi.KindUnauthorized {
-		err = fmt.Errorf("%w: %s", err, "have the agreement's super-user grant the app access again, and store the new token with `lagerd shops set "+h.seeing.Shop+" --grant-token-file …`")
+	hooks, err := c.openHooks(cfg, s, shop, false)
+	if err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	return err
+	changed, err := hooks.Change(c.ctx, cmd.SetUp)
+	for _, one := range changed {
+		fmt.Fprintf(c.Stdout, "%s: %s.\n", one.Type, one.Said)
+	}
+	return errors.Join(err, hooks.AddAllCalls(c.ctx, shop.Shop), c.warnOfURL(cfg))
 }

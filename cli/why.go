@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/plan"
 	"lagerd/reconcile"
@@ -50,7 +51,7 @@ func (cmd whyCmd) Run(c *call) error {
 	}
 	answer := cmd.ask(c, cfg, s, about)
 	about.Now = now()
-	facts, err := story.Read(c.ctx, s, about, answer, paceOf(cfg))
+	facts, err := story.Read(c.ctx, s, about, answer, act.PaceOf(cfg))
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func answerError(ctx context.Context, err error, cfg config.Config, shop store.S
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
 	}
-	return advised(err, cfg, shop)
+	return act.Advised(err, cfg, shop)
 }
 
 // unasked returns why the source is not asked; "" if it is.
@@ -159,13 +160,17 @@ func (cmd whyCmd) source(ctx context.Context, cfg config.Config, s *store.Store,
 		if err != nil {
 			return d, nil, err
 		}
-		d.Stock = at.account
-		return d, func() error { return at.close(ctx) }, nil
+		d.Stock = at.Account
+		return d, func() error { return at.Close(ctx) }, nil
 	}
-	client, agreement, err := diffCmd{Shop: cmd.Shop}.agreement(cfg, s, st)
+	keys, err := loadKey(cfg, "token")
 	if err != nil {
 		return d, nil, err
 	}
-	d.Account = economicsource.Account{Client: client.client, Agreement: agreement}
-	return d, func() error { return client.book(ctx, s, cmd.Shop) }, nil
+	client, agreement, err := acting(cfg, s, keys).Agreement(st)
+	if err != nil {
+		return d, nil, err
+	}
+	d.Account = economicsource.Account{Client: client.Client, Agreement: agreement}
+	return d, func() error { return client.AddAllCalls(ctx, cmd.Shop) }, nil
 }

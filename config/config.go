@@ -19,6 +19,7 @@ type Config struct {
 	Rackbeat        Rackbeat      `yaml:"rackbeat"`
 	Webhook         Webhook       `yaml:"webhook"`
 	Admin           Admin         `yaml:"admin"`
+	Web             Web           `yaml:"web"`
 	Reconcile       Reconcile     `yaml:"reconcile"`
 	Lease           Lease         `yaml:"lease"`
 	Retention       Retention     `yaml:"retention"`
@@ -104,7 +105,12 @@ func (w Webhook) IsProxy(remote string) bool {
 	if address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() {
 		return true
 	}
-	return slices.ContainsFunc(w.Proxies, func(text string) bool {
+	return among(address, w.Proxies)
+}
+
+// among reports whether an address is in one of the networks.
+func among(address netip.Addr, networks []string) bool {
+	return slices.ContainsFunc(networks, func(text string) bool {
 		network, err := parseNetwork(text)
 		return err == nil && network.Contains(address)
 	})
@@ -128,8 +134,44 @@ type Admin struct {
 	PProf  bool   `yaml:"pprof"`  // whether it serves profiles
 }
 
-// UnixSocket returns the path of the Unix socket that admin.listen names, if it does.
-func (a Admin) UnixSocket() (path string, is bool) { return strings.CutPrefix(a.Listen, "unix:") }
+// UnixSocket returns the path of the Unix socket that a listener's address names, if it does.
+func UnixSocket(listen string) (path string, is bool) { return strings.CutPrefix(listen, "unix:") }
+
+// Web configures the page for operators and shops' owners.
+type Web struct {
+	Listen    string `yaml:"listen"`     // host:port, or unix: and the path of a socket; empty: no page
+	PublicURL string `yaml:"public_url"` // empty: Address derives it
+
+	// UserHeader is the header in which a trusted proxy names the operator whom it has signed in;
+	// empty: none.
+	UserHeader     string   `yaml:"user_header"`
+	TrustedProxies []string `yaml:"trusted_proxies"` // addresses and networks
+
+	Session time.Duration `yaml:"session"` // how long one lasts
+	Link    time.Duration `yaml:"link"`    // how long one can be opened
+}
+
+// On reports whether there is a page.
+func (w Web) On() bool { return w.Listen != "" }
+
+// Address returns the page's address, without a slash at the end.
+func (w Web) Address() string {
+	if w.PublicURL != "" || !w.On() {
+		return strings.TrimSuffix(w.PublicURL, "/")
+	}
+	return "http://" + w.Listen
+}
+
+// Trusts reports whether an address, without a port, is a trusted proxy's. Over a Unix socket,
+// where callers have no address, it is: whoever may open the socket is trusted.
+func (w Web) Trusts(remote string) bool {
+	address, err := netip.ParseAddr(remote)
+	if err != nil {
+		_, socket := UnixSocket(w.Listen)
+		return socket
+	}
+	return among(address.Unmap().WithZone(""), w.TrustedProxies)
+}
 
 // Reconcile configures the pace of reconciliation.
 type Reconcile struct {
@@ -196,6 +238,7 @@ func Default() Config {
 			CallsPerMinute: 60, DailyCalls: 24 * 60 * 60},
 		Webhook: Webhook{Listen: "127.0.0.1:8480", Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},
 		Admin:   Admin{Listen: "127.0.0.1:8481"},
+		Web:     Web{Session: 12 * time.Hour, Link: 7 * 24 * time.Hour},
 		Reconcile: Reconcile{
 			Schedule: "* * * * *", Workers: 64,
 			Policy: plan.Policy{

@@ -27,6 +27,9 @@ var mayBeEmpty = map[string]string{
 	"notify.webhook_secret_file":     "set the secret's file, or %s if the secret is in a credential",
 	"notify.heartbeat_url":           "set an address, or %s to call none",
 	"rackbeat.contact":               "set an e-mail address, or %s until there is one",
+	"web.listen":                     "set where the page is served, or %s to serve none",
+	"web.public_url":                 "set the page's address, or %s if it is web.listen itself",
+	"web.user_header":                "set the header in which the proxy names operators, or %s if there is none",
 	"webhook.public_url":             "set the address at which e-conomic reaches lagerd, or %s until there is one",
 }
 

@@ -159,3 +159,9 @@ func reason(err error) error {
 	}
 	return err
 }
+
+// NoAppToken returns the error for a configuration without an app secret token.
+func NoAppToken() error {
+	return &Errors{Problems: []Problem{{Key: "economic.app_secret_token_file",
+		What: "no app secret token: put your e-conomic app's token into a file that only lagerd can read, and set its name here"}}}
+}

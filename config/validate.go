@@ -20,26 +20,28 @@ import (
 	"lagerd/store/dsn"
 )
 
-func (l *loader) proxies(list []string) {
+// networks checks a list of addresses and networks.
+func (l *loader) networks(key string, list []string) {
 	for i, text := range list {
 		if _, err := parseNetwork(text); err != nil {
-			l.badKey(fmt.Sprintf("webhook.proxies[%d]", i), "expected an address such as 203.0.113.7, or a network such as 203.0.113.0/24, got %q", shown("", text))
+			l.badKey(fmt.Sprintf("%s[%d]", key, i), "expected an address such as 203.0.113.7, or a network such as 203.0.113.0/24, got %q", shown("", text))
 		}
 	}
 	if len(list) > 100 {
-		l.badKey("webhook.proxies", "expected at most 100 addresses and networks, got %d", len(list))
+		l.badKey(key, "expected at most 100 addresses and networks, got %d", len(list))
 	}
 }
 
-func (l *loader) admin(c Admin) {
-	path, is := c.UnixSocket()
+// listener checks a listener's address: host:port, or a Unix socket.
+func (l *loader) listener(key, listen, example string) {
+	path, is := UnixSocket(listen)
 	if !is {
-		l.address("admin.listen", c.Listen, false)
+		l.address(key, listen, false)
 		return
 	}
 	// Linux has room for 107 bytes (unix(7)).
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path || len(path) > 107 {
-		l.badKey("admin.listen", "expected an absolute path of at most 107 bytes such as unix:/run/lagerd/admin.sock, got %q", shown("", c.Listen))
+		l.badKey(key, "expected an absolute path of at most 107 bytes such as unix:/run/lagerd/%s.sock, got %q", example, shown("", listen))
 	}
 }
 
@@ -54,12 +56,11 @@ func (l *loader) validate(c *Config) {
 	l.rackbeat(c.Rackbeat)
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)
-	l.proxies(c.Webhook.Proxies)
-	l.admin(c.Admin)
+	l.networks("webhook.proxies", c.Webhook.Proxies)
+	l.listener("admin.listen", c.Admin.Listen, "admin")
+	l.web(c.Web)
 	l.notify(c.Notify)
-	if c.Admin.Listen != "" && c.Admin.Listen == c.Webhook.Listen && !strings.HasSuffix(c.Admin.Listen, ":0") {
-		l.badPair("admin.listen", "webhook.listen", "%q is also webhook.listen: expected a separate address, since it must not be public", c.Admin.Listen)
-	}
+	l.apart(c)
 	if what := badSchedule(c.Reconcile.Schedule); what != "" {
 		l.badKey("reconcile.schedule", "expected a cron expression with five fields (UTC) or @every 1m, got %q: %s", shown("", c.Reconcile.Schedule), what)
 	}
@@ -196,6 +197,8 @@ func (l *loader) durations(c *Config) {
 		{"notify.after", c.Notify.After, time.Second, 24 * time.Hour},
 		{"notify.owners_after", c.Notify.OwnersAfter, time.Second, 30 * 24 * time.Hour},
 		{"notify.every", c.Notify.Every, time.Second, 24 * time.Hour},
+		{"web.session", c.Web.Session, time.Minute, 30 * 24 * time.Hour},
+		{"web.link", c.Web.Link, time.Minute, 365 * 24 * time.Hour},
 		{"shutdown_timeout", c.ShutdownTimeout, time.Second, 10 * time.Minute},
 	}
 	for i, d := range r.Rereads {

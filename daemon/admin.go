@@ -50,12 +50,12 @@ func (d *daemon) adminHandler(from net.Listener) http.Handler {
 	return onlyLocal(d.Config.Admin, from, mux)
 }
 
-// listenAdmin opens the admin listener. A socket that a lagerd left behind when it was killed
-// is replaced; one that somebody listens on is not.
-func listenAdmin(c config.Admin) (net.Listener, error) {
-	path, is := c.UnixSocket()
+// listenAt opens a listener: host:port, or a Unix socket. A socket that a lagerd left behind when it
+// was killed is replaced; one that somebody listens on is not.
+func listenAt(address string) (net.Listener, error) {
+	path, is := config.UnixSocket(address)
 	if !is {
-		return net.Listen("tcp", c.Listen)
+		return net.Listen("tcp", address)
 	}
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) && abandoned(path) {
@@ -66,7 +66,7 @@ func listenAdmin(c config.Admin) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Its group may connect: Prometheus or an agent, say. umask would keep it out.
+	// Its group may connect: Prometheus, or a proxy, say. umask would keep it out.
 	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the group may connect
 		return nil, errors.Join(err, l.Close())
 	}

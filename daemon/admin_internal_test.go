@@ -116,7 +116,7 @@ func TestListenAdmin(t *testing.T) {
 	gone.SetUnlinkOnClose(false)
 	_ = gone.Close()
 	for path, want := range map[string]error{file: syscall.EADDRINUSE, used: syscall.EADDRINUSE, left: nil, filepath.Join(dir, "new"): nil, filepath.Join(dir, "none", "new"): syscall.ENOENT} {
-		l, err := listenAdmin(config.Admin{Listen: "unix:" + path})
+		l, err := listenAt("unix:" + path)
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v, expected %v", filepath.Base(path), err, want)
 		}
@@ -146,16 +146,16 @@ func TestListen(t *testing.T) {
 	must(t, err)
 	d := &daemon{}
 	d.Config.Webhook.Listen = inherited.Addr().String() // taken
-	if _, _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "webhook.listen: ") {
+	if _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "webhook.listen: ") {
 		t.Errorf("an address that is taken: %v", err)
 	}
 	d.WebhookListener = inherited
-	webhooks, admin, err := d.listen()
-	if err != nil || webhooks != inherited || admin != nil || address(admin) != "" || closeListener(admin) != nil {
-		t.Errorf("inherited: %v, %v, %v", webhooks, admin, err)
+	l, err := d.listen()
+	if err != nil || l.webhook != inherited || l.admin != nil || l.web != nil || address(l.admin) != "" || closeListener(l.admin) != nil {
+		t.Errorf("inherited: %+v, %v", l, err)
 	}
 	d.Config.Admin.Listen = inherited.Addr().String() // taken
-	if _, _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "admin.listen: ") {
+	if _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "admin.listen: ") {
 		t.Errorf("an admin address that is taken: %v", err)
 	}
 	if conn, err := net.Dial("tcp", inherited.Addr().String()); err == nil {
@@ -163,12 +163,17 @@ func TestListen(t *testing.T) {
 		t.Error("the webhooks' listener is still open")
 	}
 	d.WebhookListener, d.Config.Webhook.Listen, d.Config.Admin.Listen = nil, "127.0.0.1:0", "127.0.0.1:0"
-	webhooks, admin, err = d.listen()
+	d.Config.Web.Listen = "127.0.0.1:0"
+	l, err = d.listen()
 	must(t, err)
-	if address(admin) != admin.Addr().String() || address(admin) == address(webhooks) {
-		t.Errorf("the listeners are %s and %s", address(webhooks), address(admin))
+	if address(l.admin) != l.admin.Addr().String() || address(l.admin) == address(l.webhook) || address(l.web) == address(l.admin) || address(l.web) == "" {
+		t.Errorf("the listeners are %s, %s and %s", address(l.webhook), address(l.admin), address(l.web))
 	}
-	must(t, errors.Join(closeListener(webhooks), closeListener(admin)))
+	d.WebhookListener, d.Config.Admin.Listen, d.Config.Web.Listen = l.webhook, "", address(l.admin)
+	if _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "web.listen: ") {
+		t.Errorf("a page's address that is taken: %v", err)
+	}
+	must(t, errors.Join(closeListener(l.admin), closeListener(l.web)))
 }
 
 // TestServerLog: what the HTTP server reports is logged as a warning.

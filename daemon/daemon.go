@@ -133,7 +133,8 @@ type daemon struct {
 	engine   *engine.Engine
 	callers  *connections // of the webhook listener
 	writes   *writes
-	lastLoop atomic.Int64 // when the main loop last ran, Unix seconds
+	config   atomic.Pointer[config.Config] // the one in force, also after a reload
+	lastLoop atomic.Int64                  // when the main loop last ran, Unix seconds
 	ready    atomic.Bool
 }
 
@@ -159,19 +160,26 @@ func (d *daemon) watch() {
 }
 
 func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup reads best as one sequence
-	webhookListener, adminListener, err := d.listen()
+	listening, err := d.listen()
 	if err != nil {
 		return err
 	}
+	d.config.Store(&d.Config)
 	share := d.shareFiles()
 	d.engine, err = engine.New(d.Config, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, OpenHook: d.keys.OpenHook, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
 		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic,
-		Recorded: d.writes.recorded,
+		Recorded: d.writes.recorded, PageOf: d.pageOf(),
 	})
 	if err != nil {
-		return errors.Join(err, webhookListener.Close(), closeListener(adminListener))
+		return errors.Join(err, listening.close())
+	}
+	var page *pageServer // nil: there is none
+	if listening.web != nil {
+		if page, err = d.newPageServer(share.web); err != nil { //nolint:contextcheck // its visitors have contexts of their own
+			return errors.Join(err, listening.close())
+		}
 	}
 	knows := func(shop string) bool { _, known := d.index.Shop(shop); return known }
 	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, knows, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
@@ -185,22 +193,25 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))
 	d.callers.serve(webhooks)
-	admin := server(d.log, working(d.adminHandler(adminListener)))
+	admin := server(d.log, working(d.adminHandler(listening.admin)))
 	admins := newConnections(share.admin, func(int, int) {})
 	admins.serve(admin)
 
 	// Shut down in the order that loses nothing: first stop accepting webhooks, then
 	// commit queued hints, then stop work on shops.
 	var parts, servers sync.WaitGroup
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	serve := func(srv *http.Server, l net.Listener) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
 		}
 	}
-	servers.Go(func() { serve(webhooks, d.callers.listen(webhookListener)) })
-	if adminListener != nil {
-		servers.Go(func() { serve(admin, admins.listen(adminListener)) })
+	servers.Go(func() { serve(webhooks, d.callers.listen(listening.webhook)) })
+	if listening.admin != nil {
+		servers.Go(func() { serve(admin, admins.listen(listening.admin)) })
+	}
+	if page != nil {
+		servers.Go(func() { serve(page.Server, page.visitors.listen(listening.web)) })
 	}
 	background := context.WithoutCancel(ctx)
 	journalCtx, stopJournal := context.WithCancel(background)
@@ -219,7 +230,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	d.ready.Store(true)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
-	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": webhookListener.Addr().String(), "admin": address(adminListener), "embedded": d.store.Embedded()}).Info("lagerd is ready")
+	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": listening.webhook.Addr().String(), "admin": address(listening.admin), "web": address(listening.web), "embedded": d.store.Embedded()}).Info("lagerd is ready")
 	d.notify(d.Notifier.Ready(d.summary()))
 
 	loopErr := d.loop(ctx, failed)
@@ -235,12 +246,14 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		// Calls that have arrived are answered; whoever only holds a connection, or sends
 		// slowly, is not waited for.
 		unasked := time.AfterFunc(grace, d.callers.stop)
+		page.stop() //nolint:contextcheck // this one has ended
 		d.notify(webhooks.Shutdown(deadline))
 		unasked.Stop()
 		stopEngine()
 		stopJournal()
 		stopWatchdog()
 		parts.Wait()
+		page.end()
 		_ = admin.Close()
 		servers.Wait()
 	}()
@@ -337,6 +350,7 @@ func (d *daemon) reload(ctx context.Context) {
 	if keys := needsRestart(d.Config, next); len(keys) > 0 {
 		d.log.WithField("keys", keys).Warn("changed keys take effect only after a restart")
 	}
+	d.config.Store(&next)
 	d.saveFingerprint(ctx, next)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))

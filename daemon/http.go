@@ -16,19 +16,36 @@ import (
 	"lagerd/terminal"
 )
 
-func (d *daemon) listen() (webhook, admin net.Listener, err error) {
-	webhook = d.WebhookListener
-	if webhook == nil {
-		if webhook, err = net.Listen("tcp", d.Config.Webhook.Listen); err != nil {
-			return nil, nil, fmt.Errorf("webhook.listen: %w", err)
+// listeners are where a daemon is called.
+type listeners struct {
+	webhook net.Listener
+	admin   net.Listener // nil: none
+	web     net.Listener // nil: none
+}
+
+func (d *daemon) listen() (l listeners, err error) {
+	l.webhook = d.WebhookListener
+	if l.webhook == nil {
+		if l.webhook, err = net.Listen("tcp", d.Config.Webhook.Listen); err != nil {
+			return listeners{}, fmt.Errorf("webhook.listen: %w", err)
 		}
 	}
-	if d.Config.Admin.Listen != "" {
-		if admin, err = listenAdmin(d.Config.Admin); err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("admin.listen: %w", err), webhook.Close())
+	for _, other := range []struct {
+		key, address string
+		into         *net.Listener
+	}{{"admin.listen", d.Config.Admin.Listen, &l.admin}, {"web.listen", d.Config.Web.Listen, &l.web}} {
+		if other.address == "" {
+			continue
+		}
+		if *other.into, err = listenAt(other.address); err != nil {
+			return listeners{}, errors.Join(fmt.Errorf("%s: %w", other.key, err), l.close())
 		}
 	}
-	return webhook, admin, nil
+	return l, nil
+}
+
+func (l listeners) close() error {
+	return errors.Join(closeListener(l.webhook), closeListener(l.admin), closeListener(l.web))
 }
 
 func closeListener(l net.Listener) error {

@@ -14,6 +14,7 @@ import (
 
 	"lagerd/plan"
 	"lagerd/secret"
+	"lagerd/status"
 	"lagerd/store"
 	"lagerd/webhook"
 )
@@ -84,7 +85,7 @@ func (x *index) Refresh(ctx context.Context) error {
 	codes, inHeader := readCodes(hashes)
 	callees := make(map[string]callee, len(list))
 	for _, s := range list {
-		callees[s.Shop] = callee{codes[s.Shop], inHeader[s.Shop], answersOf(s, x.holds[s.Shop])}
+		callees[s.Shop] = callee{codes[s.Shop], inHeader[s.Shop], status.AnswersOf(s, x.holds[s.Shop])}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -133,7 +134,7 @@ func (x *index) refreshHolds(ctx context.Context) error {
 	x.holds = holds
 	callees := maps.Clone(x.callees) // which only a refresh changes
 	for name, c := range callees {
-		c.shop = answersOf(x.shops[name], holds[name])
+		c.shop = status.AnswersOf(x.shops[name], holds[name])
 		callees[name] = c
 	}
 	x.mu.Lock()

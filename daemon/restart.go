@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"reflect"
 	"slices"
 
 	"lagerd/config"
@@ -22,6 +23,7 @@ func needsRestart(is, next config.Config) []string {
 	differ("webhook.proxies", !slices.Equal(is.Webhook.Proxies, next.Webhook.Proxies))
 	differ("admin.listen", is.Admin.Listen != next.Admin.Listen)
 	differ("admin.pprof", is.Admin.PProf != next.Admin.PProf)
+	differ("web", !reflect.DeepEqual(is.Web, next.Web))
 	differ("webhook.max_body_bytes", is.Webhook.MaxBodyBytes != next.Webhook.MaxBodyBytes)
 	differ("webhook.queue", is.Webhook.Queue != next.Webhook.Queue)
 	differ("webhook.batch", is.Webhook.Batch != next.Webhook.Batch)

@@ -12,6 +12,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/economic"
+	"lagerd/notify"
 	"lagerd/plan"
 	"lagerd/rackbeat"
 	"lagerd/source"
@@ -27,7 +28,7 @@ type Shops interface {
 	Refresh(ctx context.Context) error // rereads the shops if any has changed
 }
 
-// Options are an Engine's dependencies. All except Transport are required.
+// Options are an Engine's dependencies. All except Transport and PageOf are required.
 type Options struct {
 	Store        *store.Store
 	Open         func(shop string, sealed []byte) (grantToken string, err error)
@@ -44,6 +45,9 @@ type Options struct {
 
 	// Recorded is called after each write of webhooks, with its error. Default: no-op.
 	Recorded func(error)
+
+	// PageOf makes a link to a shop's page, for mail to its owner. nil: there is no page.
+	PageOf func(ctx context.Context, shop string) (notify.Page, error)
 
 	// EconomicConnections limits the connections to e-conomic. 0: the client's own limit.
 	EconomicConnections int
@@ -182,6 +186,14 @@ func (e *Engine) Queued() int { return e.committer.Queued() }
 
 // Instance returns the engine's name as a lease holder. Each reload changes it.
 func (e *Engine) Instance() string { return e.current.Load().info.Instance }
+
+// Living returns the instances that are alive, this one among them, nil if that is not known yet.
+func (e *Engine) Living() map[string]bool {
+	if living := e.current.Load().living.Load(); living != nil {
+		return *living
+	}
+	return nil
+}
 
 // ReconcileAll makes every shop due now, including those that are backing off or held.
 func (e *Engine) ReconcileAll() { e.current.Load().scheduler.ReconcileAll() }

@@ -47,6 +47,7 @@ func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
 		return nil, err
 	}
 	limits := status.CallLimits{EconomicDaily: i.cfg.Economic.DailyCalls, RackbeatDaily: i.cfg.Rackbeat.DailyCalls, RackbeatPerMinute: i.cfg.Rackbeat.CallsPerMinute}
+	out.PageOf = i.PageOf
 	return notify.New(notify.Options{
 		Store: i.Store, Instance: i.info.Instance, Log: i.Log, Now: i.Now, NewID: uuid.NewString, Out: out,
 		Living: func() map[string]bool {

@@ -45,6 +45,15 @@ type Content struct {
 	Began    []Event        `json:"began"` // what needs somebody, the most urgent first
 	Over     []Event        `json:"over"`  // what no longer does
 	Test     bool           `json:"test,omitempty"`
+
+	// Page is a link to the shop's page, made when the message is sent: it is not stored.
+	Page Page `json:"-"`
+}
+
+// Page is a link with which a shop's owner opens the shop's page; the zero Page is none.
+type Page struct {
+	URL     string
+	Expires time.Time
 }
 
 // Situation is what Decide decides from. Its times are by the database's clock.

@@ -37,6 +37,9 @@ type Out struct {
 
 	// OpenHook decrypts the webhook of a shop's owner.
 	OpenHook func(shop string, sealed []byte) (string, error)
+
+	// PageOf makes a link to a shop's page for its owner; nil: there is no page.
+	PageOf func(ctx context.Context, shop string) (Page, error)
 }
 
 var (
@@ -55,6 +58,13 @@ func (o Out) Send(ctx context.Context, m store.Message, shop store.Shop, now tim
 	}
 	switch {
 	case m.Channel == store.ChannelMail && o.Mailer != nil:
+		if c.Audience == store.AudienceOwner && o.PageOf != nil {
+			page, err := o.PageOf(ctx, c.Shop)
+			if err != nil {
+				return fmt.Errorf("make a link to the page of %s: %w", c.Shop, err)
+			}
+			c.Page = page
+		}
 		return o.Mailer.Send(ctx, Mail{ID: m.ID, To: m.Address, At: now, Text: TextOf(c, m.ID, shop.Lang)})
 	case m.Channel == store.ChannelWebhook && m.Audience == store.AudienceOwner:
 		return o.sendHook(ctx, m.ID, c, shop, now)

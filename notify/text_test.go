@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,24 @@ Besked id1: en med samme nummer siger det samme.
 		if !strings.Contains(text.Subject+"\n"+text.Body, want) {
 			t.Errorf("no %q in:\n%s\n%s", want, text.Subject, text.Body)
 		}
+	}
+}
+
+// TestOwnersTextHasThePage: a mail to an owner has a link to the shop's page, if there is one, and says
+// how long it is good.
+func TestOwnersTextHasThePage(t *testing.T) {
+	t.Parallel()
+	c := notify.Content{Audience: store.AudienceOwner, Shop: "shop1234", At: noon, Test: true, Page: notify.Page{URL: "https://lager.example.dk/link/x.y", Expires: noon.Add(7 * 24 * time.Hour)}}
+	for l, want := range map[lang.Lang]string{
+		lang.Danish:  "sætter webhooks op:\n  https://lager.example.dk/link/x.y\nLinket gælder til 7. december 2026 kl. 13.00. Giv det ikke videre",
+		lang.English: "to set up webhooks:\n  https://lager.example.dk/link/x.y\nThe link is good until 7 December 2026 13:00. Pass it on to nobody",
+	} {
+		if text := notify.TextOf(c, "id1", l); !strings.Contains(text.Body, want) {
+			t.Errorf("no %q in:\n%s", want, text.Body)
+		}
+	}
+	if stored, err := json.Marshal(c); err != nil || strings.Contains(string(stored), "/link/") {
+		t.Errorf("stored is %s, %v", stored, err)
 	}
 }
 

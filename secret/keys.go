@@ -34,6 +34,7 @@ const (
 	grantKeyName = "lagerd grant token v1"
 	checkName    = "lagerd master key check v1"
 	printKeyName = "lagerd fingerprint v1"
+	signKeyName  = "lagerd signature v1"
 )
 
 // Kind is what a sealed text is. One kind does not open as another, so that whoever can write the
@@ -73,6 +74,7 @@ type Keys struct {
 	grant cipher.AEAD
 	check []byte
 	print []byte
+	sign  []byte
 }
 
 // Load derives the keys from the content of a master key file: 32 random bytes in base64
@@ -100,6 +102,10 @@ func Load(raw []byte) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for fingerprints: %w", err)
 	}
+	sign, err := hkdf.Key(sha256.New, master, nil, signKeyName, keySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for signatures: %w", err)
+	}
 	block, err := aes.NewCipher(grant)
 	if err != nil {
 		return nil, fmt.Errorf("set up encryption of grant tokens: %w", err)
@@ -108,7 +114,7 @@ func Load(raw []byte) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up encryption of grant tokens: %w", err)
 	}
-	return &Keys{code: sync.Pool{New: func() any { return hmac.New(sha256.New, code) }}, grant: aead, check: check, print: fingerprint}, nil
+	return &Keys{code: sync.Pool{New: func() any { return hmac.New(sha256.New, code) }}, grant: aead, check: check, print: fingerprint, sign: sign}, nil
 }
 
 // Generate returns a new random master key in base64, without a line end: the content of
@@ -190,6 +196,17 @@ func (k *Keys) Fingerprint(secret string) string {
 	mac := hmac.New(sha256.New, k.print)
 	mac.Write([]byte(secret))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// Sign returns the HMAC-SHA256 of a text for a purpose. A signature for one purpose is none for
+// another. Compare with hmac.Equal.
+func (k *Keys) Sign(purpose, text string) []byte {
+	mac := hmac.New(sha256.New, k.sign)
+	// The length distinguishes purpose "a" with text "bc" from purpose "ab" with text "c".
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(purpose)))) //nolint:gosec // a purpose is a constant
+	mac.Write([]byte(purpose))
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
 }
 
 // Format prints "[redacted]" for every verb.

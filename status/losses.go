@@ -23,7 +23,7 @@ func (d Diff) WriteLosses(w io.Writer, columns int) error {
 	}
 	t := terminal.NewTable(terminal.Column{Name: "ITEM"}, terminal.Column{Name: "NAME"}, terminal.Column{Name: "STORED", Right: true}, terminal.Column{Name: "BECOMES"})
 	for _, s := range losses[:min(len(losses), lossesShown)] {
-		t.Row(cell(s.Number), orDash(plain(s.Name, 30)), dash(s.StockStored), s.becomes())
+		t.Row(cell(s.Number), orDash(plain(s.Name, 30)), dash(s.StockStored), s.Becomes())
 	}
 	if err := t.Write(w, columns); err != nil {
 		return err
@@ -34,8 +34,8 @@ func (d Diff) WriteLosses(w io.Writer, columns int) error {
 	return nil
 }
 
-// becomes describes an item's stock after the loss.
-func (s StockDiff) becomes() string {
+// Becomes describes an item's stock after the loss.
+func (s StockDiff) Becomes() string {
 	switch {
 	case s.What == plan.WhatGone:
 		return "gone"
@@ -50,7 +50,7 @@ func waysOf(losses []StockDiff) string {
 	count := map[string]int{}
 	var ways []string
 	for _, s := range losses {
-		way := s.becomes()
+		way := s.Becomes()
 		if count[way] == 0 {
 			ways = append(ways, way)
 		}

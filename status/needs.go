@@ -63,6 +63,9 @@ type Need struct {
 // Text is the detail and what to do, on one line.
 func (n Need) Text() string { return reasons(n.Detail, n.Do) }
 
+// What is what the need is, without the shop: "held: stock: losses", "no_good_tick".
+func (n Need) What() string { return n.kind() }
+
 // kind is what the need is, without the shop: "held: stock: losses", "no_good_tick".
 func (n Need) kind() string {
 	switch {
@@ -124,7 +127,7 @@ func (l Look) needs(st store.ShopStatus, v Shop) []Need {
 		add(plan.ScopeStock, NeedNoRackbeatKey, time.Time{}, "stock is kept in Rackbeat, and no key for it is stored, so it is not read; invoices continue",
 			"store one: `lagerd shops set %s --rackbeat-key-file FILE`")
 	}
-	for _, short := range ShortOfCalls(st, l.Limits, l.Now) {
+	for _, short := range v.short {
 		add(plan.ScopeShop, NeedShortOfCalls, time.Time{}, short,
 			"see what takes them: `lagerd shops show %s` has its latest webhooks; another app of the agreement uses the same calls")
 	}

@@ -67,13 +67,45 @@ func (l Look) Overview() Overview {
 	}
 	for i, st := range l.Shops {
 		v := &o.Shops[i]
-		v.Needs = l.needs(st, *v)
-		if suspected {
-			pointToAppToken(v.Needs)
-		}
-		v.Notes = l.notes(st, *v)
+		l.judge(st, v, suspected)
 		o.Needs = append(o.Needs, v.Needs...)
 	}
+	slices.SortFunc(o.Needs, Need.compare)
+	return o
+}
+
+// judge says what a shop needs, and what else is to be said of it. suspected means that the app's
+// token is probably wrong.
+func (l Look) judge(st store.ShopStatus, v *Shop, suspected bool) {
+	v.Needs = l.needs(st, *v)
+	if suspected {
+		pointToAppToken(v.Needs)
+	}
+	v.Notes = l.notes(st, *v)
+}
+
+// Fill returns an overview of all shops in which some are looked at more closely: full is their
+// status, o was made of less (store.Standings). Overview of everything would say the same.
+func (l Look) Fill(o Overview, full []store.ShopStatus) Overview {
+	suspected := slices.ContainsFunc(o.Needs, func(n Need) bool { return n.Reason == NeedAppTokenRefused })
+	o.Shops = slices.Clone(o.Shops)
+	filled := make(map[string]bool, len(full))
+	var needs []Need
+	for _, st := range full {
+		at, known := slices.BinarySearchFunc(o.Shops, st.Shop.Shop, func(v Shop, name string) int { return strings.Compare(v.Shop, name) })
+		if !known {
+			continue
+		}
+		one := []Shop{l.shop(st)}
+		if suspected {
+			blameAppToken(one)
+		}
+		Attend(one, l.Living)
+		l.judge(st, &one[0], suspected)
+		o.Shops[at], filled[st.Shop.Shop] = one[0], true
+		needs = append(needs, one[0].Needs...)
+	}
+	o.Needs = append(slices.DeleteFunc(slices.Clone(o.Needs), func(n Need) bool { return filled[n.Shop] }), needs...)
 	slices.SortFunc(o.Needs, Need.compare)
 	return o
 }
@@ -81,9 +113,9 @@ func (l Look) Overview() Overview {
 // shop returns a shop's state, as far as it does not depend on others.
 func (l Look) shop(st store.ShopStatus) Shop {
 	v := Of(st)
-	short := ShortOfCalls(st, l.Limits, l.Now)
-	v.ShortOfCalls = len(short) > 0
-	v.addReasons(short...)
+	v.short = ShortOfCalls(st, l.Limits, l.Now)
+	v.ShortOfCalls = len(v.short) > 0
+	v.addReasons(v.short...)
 	v.troubles = Troubles(st, l.Pace, l.Now)
 	for _, trouble := range v.troubles {
 		v.addReasons(trouble.Text())

@@ -303,3 +303,35 @@ func TestNeedsOfOthers(t *testing.T) {
 		t.Errorf("%+v", o.Needs)
 	}
 }
+
+// TestFill: an overview in which shops are looked at more closely afterwards is that of everything,
+// also while the app's token is suspected and where no lagerd lives.
+func TestFill(t *testing.T) {
+	t.Parallel()
+	refused := holding(plan.ScopeShop, plan.HeldTokenRefused, "status 401", time.Hour)
+	for name, shops := range map[string][]store.ShopStatus{
+		"in good health": {at("a"), at("b")},
+		"the app's token is refused": {at("a", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 1 }), at("b", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }),
+			at("c", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 3 })},
+		"not taken": {at("a", func(st *store.ShopStatus) { st.Holder = "a dead one" }), at("b")},
+	} {
+		l := looking(shops...)
+		want := l.Overview()
+		standing := l
+		standing.Shops = slices.Clone(shops)
+		for i := range standing.Shops { // what store.Standings does not return
+			st := &standing.Shops[i]
+			st.OpenHints, st.OldestHint, st.FailingHints, st.Failing, st.Warnings, st.FailingPDFs, st.Refused = 0, time.Time{}, 0, nil, nil, nil, store.RefusedCalls{}
+			st.ItemsStored, st.InvoicesStored, st.WaitForPDF, st.WithoutOrder = 0, 0, 0, 0
+		}
+		got := l.Fill(standing.Overview(), shops)
+		if diff := cmp.Diff(want.Needs, got.Needs); diff != "" {
+			t.Errorf("%s: needs (-everything +filled):\n%s", name, diff)
+		}
+		for i := range want.Shops {
+			if diff := cmp.Diff(fmt.Sprintf("%+v", want.Shops[i].Notes), fmt.Sprintf("%+v", got.Shops[i].Notes)); diff != "" || want.Shops[i].Reason != got.Shops[i].Reason || want.Shops[i].State != got.Shops[i].State || want.Shops[i].OpenHints != got.Shops[i].OpenHints {
+				t.Errorf("%s: %s is\n%+v, expected\n%+v", name, want.Shops[i].Shop, got.Shops[i], want.Shops[i])
+			}
+		}
+	}
+}

@@ -58,8 +58,9 @@ type Shop struct {
 	Needs []Need   `json:"needs,omitempty"` // what needs a person
 	Notes []string `json:"-"`               // what else is to be said of it
 
-	readsStock bool   // anywhere
-	troubles   []Need // see Troubles
+	readsStock bool     // anywhere
+	troubles   []Need   // see Troubles
+	short      []string // see ShortOfCalls
 }
 
 // Hold is a hold on a shop or a part of it, in JSON.
@@ -127,12 +128,17 @@ func SuspectAppToken(shops []Shop) bool {
 	if len(refusing) < reconcile.SeveralRefused || accepting {
 		return false
 	}
+	blameAppToken(shops)
+	return true
+}
+
+// blameAppToken says of the shops whose token is refused that the app's is probably wrong.
+func blameAppToken(shops []Shop) {
 	for i := range shops {
 		if s := &shops[i]; s.State == StateHeld && s.HeldFor(plan.ScopeShop, plan.HeldTokenRefused) {
 			s.Reason = "several agreements answer 401 and none succeeds, so check the app's token first (economic.app_secret_token_file): " + s.Reason
 		}
 	}
-	return true
 }
 
 func (s Shop) holdFor(scope plan.Scope, reason plan.Reason) (Hold, bool) {
@@ -271,6 +277,19 @@ func (s Shop) marked() string {
 func (s Shop) HeldFor(scope plan.Scope, reason plan.Reason) bool {
 	_, held := s.holdFor(scope, reason)
 	return held
+}
+
+// ReadsNo reports whether lagerd reads no numbers of the kind because the shop or that part is held.
+// A hold for losses stops only a number that has been read and postponed: it would be one of the
+// losses.
+func (s Shop) ReadsNo(kind plan.Kind, postponed bool) bool {
+	scopes := []plan.Scope{plan.ScopeShop, plan.ScopeStock}
+	if kind == plan.KindInvoice {
+		scopes = []plan.Scope{plan.ScopeShop, plan.ScopeInvoices, plan.ScopePDFs}
+	}
+	return slices.ContainsFunc(s.Holds, func(h Hold) bool {
+		return slices.Contains(scopes, h.Scope) && (h.Reason != plan.HeldLosses || postponed)
+	})
 }
 
 func when(t time.Time) *time.Time {

@@ -169,3 +169,27 @@ func TestSuspicion(t *testing.T) {
 		}
 	}
 }
+
+// TestReadsNo: which holds keep numbers of a kind from being read, also those that are not postponed.
+func TestReadsNo(t *testing.T) {
+	t.Parallel()
+	held := func(scope plan.Scope, reason plan.Reason) status.Shop {
+		return status.Shop{State: status.StateHeld, Holds: []status.Hold{{Scope: scope, Reason: reason}}}
+	}
+	for _, c := range []struct {
+		shop                       status.Shop
+		stock, postponed, invoices bool
+	}{
+		{status.Shop{}, false, false, false},
+		{held(plan.ScopeShop, plan.HeldTokenRefused), true, true, true},
+		{held(plan.ScopeStock, plan.HeldForbidden), true, true, false},
+		{held(plan.ScopeStock, plan.HeldLosses), false, true, false},
+		{held(plan.ScopeInvoices, plan.HeldForbidden), false, false, true},
+		{held(plan.ScopePDFs, plan.HeldForbidden), false, false, true},
+	} {
+		got := []bool{c.shop.ReadsNo(plan.KindStock, false), c.shop.ReadsNo(plan.KindStock, true), c.shop.ReadsNo(plan.KindInvoice, false)}
+		if want := []bool{c.stock, c.postponed, c.invoices}; got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+			t.Errorf("%+v stops stock, postponed stock, invoices: %v, expected %v", c.shop.Holds, got, want)
+		}
+	}
+}

@@ -139,7 +139,7 @@ func (o Overview) WriteNodes(w io.Writer, p Paper) error {
 func (o Overview) summary() string {
 	var states []string
 	for _, c := range o.Counts() {
-		text := fmt.Sprintf("%d %s", c.Shops, stateWords(c.State))
+		text := fmt.Sprintf("%d %s", c.Shops, StateWords(c.State))
 		var of []string
 		for _, r := range c.Reasons {
 			of = append(of, fmt.Sprintf("%d %s", r.Shops, r.Reason))
@@ -175,6 +175,11 @@ func (o Overview) WriteOne(w io.Writer, p Paper) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	return terminal.WriteFields(w, o.Fields(), p.Columns)
+}
+
+// Fields are all about the only shop of the overview, apart from its needs.
+func (o Overview) Fields() []terminal.Field {
 	v := o.Shops[0]
 	fields := []terminal.Field{{Name: "shop", Value: v.Shop}, {Name: "state", Value: v.state()}}
 	for _, note := range v.Notes {
@@ -185,7 +190,7 @@ func (o Overview) WriteOne(w io.Writer, p Paper) error {
 	if v.StockSource == string(store.SourceRackbeat) {
 		fields = append(fields, terminal.Field{Name: "calls to Rackbeat", Value: fmt.Sprintf("%d today", v.StockCalls)})
 	}
-	return terminal.WriteFields(w, fields, p.Columns)
+	return fields
 }
 
 // nodeOf names the lagerd that has the shop's lease.
@@ -243,10 +248,10 @@ func (s Shop) progressFields() []terminal.Field {
 }
 
 // state returns the state as shown to people.
-func (s Shop) state() string { return stateWords(s.State) }
+func (s Shop) state() string { return StateWords(s.State) }
 
-// stateWords returns a state as shown to people.
-func stateWords(state string) string {
+// StateWords returns a state as shown to people.
+func StateWords(state string) string {
 	switch state {
 	case StateNoLagerd:
 		return NoLagerd
@@ -255,6 +260,9 @@ func stateWords(state string) string {
 	}
 	return state
 }
+
+// Age is how long ago something was, in short: 2h, or - if it never was.
+func Age(t *time.Time, now time.Time) string { return short(t, now) }
 
 // short is an age without zero units: 2h, not 2h0m0s.
 func short(t *time.Time, now time.Time) string {

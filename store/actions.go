@@ -122,6 +122,9 @@ type WhichActions struct {
 	args  []any
 }
 
+// AnyAction selects all.
+func AnyAction() WhichActions { return WhichActions{"1 = 1", nil} }
+
 // Done selects what people did to the shop.
 func Done() WhichActions { return WhichActions{"what <> ?", []any{ActionAsked}} }
 

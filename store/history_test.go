@@ -12,8 +12,8 @@ import (
 	"lagerd/store"
 )
 
-// TestLatestChanges: of too many changes the latest are read, oldest first.
-func TestLatestChanges(t *testing.T) {
+// TestNewestChanges: of too many changes the latest are read, oldest first.
+func TestNewestChanges(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		token := addShop(t, s, "shop1")

@@ -18,14 +18,10 @@ type hold struct {
 	Since  Time
 }
 
-// holds returns the holds of the named shop, or of all if name is "", by shop.
-func (s *Store) holds(ctx context.Context, name string) (map[string]plan.Holds, error) {
+// holds returns the holds of the selected shops, by shop.
+func (s *Store) holds(ctx context.Context, of selection) (map[string]plan.Holds, error) {
 	var rows []hold
-	where, args := "1 = 1", []any(nil)
-	if name != "" {
-		where, args = "shop = ?", []any{name}
-	}
-	if err := s.db.WithContext(ctx).Table("holds").Where(where, args...).Find(&rows).Error; err != nil {
+	if err := s.db.WithContext(ctx).Table("holds").Where(of.where, of.args...).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read the holds: %w", err)
 	}
 	byShop := map[string]plan.Holds{}

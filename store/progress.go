@@ -76,7 +76,7 @@ func (s *Store) Progress(ctx context.Context, shop string) (Progress, error) {
 	if err := query.Where("shop = ?", shop).Take(&p).Error; err != nil {
 		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
 	}
-	holds, err := s.holds(ctx, shop)
+	holds, err := s.holds(ctx, selected(shop))
 	if err != nil {
 		return p, fmt.Errorf("read the progress of %s: %w", shop, err)
 	}

@@ -212,7 +212,7 @@ func (s *Store) RemoveShop(ctx context.Context, name string) error { //nolint:go
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"leases", "progress", "code_uses", "shop_codes", "refused_calls", "readers", "readers_of_all", "shops"} {
+		for _, table := range []string{"leases", "progress", "code_uses", "shop_codes", "refused_calls", "web_links", "readers", "readers_of_all", "shops"} {
 			if err := db.Exec("DELETE FROM "+table+" WHERE shop = ?", name).Error; err != nil {
 				return err
 			}

@@ -115,49 +115,79 @@ type AccountCalls struct {
 	Shops int    // that share the account
 }
 
+// selection is the shops that statements are about.
+type selection struct {
+	where string // a condition on the column shop
+	args  []any
+}
+
+// selected returns the named shops.
+func selected(names ...string) selection {
+	args := make([]any, len(names))
+	for i, name := range names {
+		args[i] = name
+	}
+	return selection{"shop IN " + placeholders(1, len(names)), args}
+}
+
+// everyShop are all shops.
+func everyShop() selection { return selection{where: "1 = 1"} }
+
+// of returns the condition on the column shop of a table that has an alias.
+func (o selection) of(alias string) string {
+	return strings.Replace(o.where, "shop IN", alias+".shop IN", 1)
+}
+
 // Status returns the status of the named shop, or of all shops if name is "".
 func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
-	list, err := s.status(ctx, name)
+	of := everyShop()
+	if name != "" {
+		of = selected(name)
+	}
+	list, err := s.status(ctx, of)
 	if err != nil {
 		return nil, err
 	}
-	return list, s.addStored(ctx, name, list)
+	return list, s.addStored(ctx, of, list)
+}
+
+// StatusOf is Overview for the named shops.
+func (s *Store) StatusOf(ctx context.Context, names ...string) ([]ShopStatus, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return s.status(ctx, selected(names...))
 }
 
 // Overview returns the status of all shops without what AddStored adds: in as many statements as
 // for one shop, none of which reads what is stored.
-func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) { return s.status(ctx, "") }
+func (s *Store) Overview(ctx context.Context) ([]ShopStatus, error) {
+	return s.status(ctx, everyShop())
+}
 
 // AddStored adds to the status of all shops what is stored of each: WaitForPDF, WithoutOrder,
 // ItemsStored and InvoicesStored. It takes as long as there are items and invoices.
 func (s *Store) AddStored(ctx context.Context, all []ShopStatus) error {
-	return s.addStored(ctx, "", all)
+	return s.addStored(ctx, everyShop(), all)
 }
 
-func (s *Store) addStored(ctx context.Context, name string, list []ShopStatus) error {
+func (s *Store) addStored(ctx context.Context, of selection, list []ShopStatus) error {
 	at := make(map[string]*ShopStatus, len(list))
 	for i := range list {
 		at[list[i].Shop.Shop] = &list[i]
 	}
-	ofShop, args := "1 = 1", []any(nil)
-	if name != "" {
-		ofShop, args = "s.shop = ?", []any{name}
-	}
-	for _, c := range storedCounts(ofShop) {
-		if err := s.count(ctx, c.query, args, at, c.put); err != nil {
+	for _, c := range storedCounts(of.of("s")) {
+		if err := s.count(ctx, c.query, of.args, at, c.put); err != nil {
 			return fmt.Errorf("count what is stored: %w", err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) status(ctx context.Context, name string) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
+func (s *Store) status(ctx context.Context, of selection) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
 	db := s.db.WithContext(ctx)
 	var progress []Progress
-	where, ofShop, args := "1 = 1", "1 = 1", []any(nil)
-	if name != "" {
-		where, ofShop, args = "shop = ?", "s.shop = ?", []any{name}
-	}
+	where, ofShop, args := of.where, of.of("s"), of.args
 	shops, err := s.shopsWhere(ctx, where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
@@ -171,7 +201,7 @@ func (s *Store) status(ctx context.Context, name string) ([]ShopStatus, error) {
 		list[i].Shop = shop
 		at[shop.Shop] = &list[i]
 	}
-	holds, err := s.holds(ctx, name)
+	holds, err := s.holds(ctx, of)
 	if err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
@@ -199,7 +229,7 @@ func (s *Store) status(ctx context.Context, name string) ([]ShopStatus, error) {
 		}
 	}
 	for _, to := range services {
-		if err := s.accountCalls(ctx, to, name, at); err != nil {
+		if err := s.accountCalls(ctx, to, of, at); err != nil {
 			return nil, fmt.Errorf("read the status: %w", err)
 		}
 	}
@@ -292,14 +322,11 @@ func storedCounts(ofShop string) []shopCount {
 }
 
 // accountCalls sets how many calls to a service are booked for the account of each shop.
-func (s *Store) accountCalls(ctx context.Context, to Service, name string, at map[string]*ShopStatus) error {
+func (s *Store) accountCalls(ctx context.Context, to Service, of selection, at map[string]*ShopStatus) error {
 	in := to.ledger()
-	query, args := "SELECT p.shop, a.calls_day, a.calls, n.shops FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop+
-		" JOIN (SELECT "+in.ofShop+" AS account, COUNT(*) AS shops FROM progress WHERE "+in.ofShop+" > 0 GROUP BY "+in.ofShop+") AS n ON n.account = p."+in.ofShop, []any(nil)
-	if name != "" {
-		query, args = query+" WHERE p.shop = ?", []any{name}
-	}
-	rows, err := s.conn.QueryContext(ctx, query, args...)
+	rows, err := s.conn.QueryContext(ctx, "SELECT p.shop, a.calls_day, a.calls, n.shops FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop+
+		" JOIN (SELECT "+in.ofShop+" AS account, COUNT(*) AS shops FROM progress WHERE "+in.ofShop+" > 0 GROUP BY "+in.ofShop+") AS n ON n.account = p."+in.ofShop+
+		" WHERE "+of.of("p"), of.args...)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,13 @@ func BenchmarkStatus(b *testing.B) {
 					}
 				}
 			})
+			b.Run("Standings", func(b *testing.B) {
+				for b.Loop() {
+					if list, err := s.Standings(b.Context()); err != nil || len(list) != 10_000 || list[17].Holder == "" {
+						b.Fatal(len(list), err)
+					}
+				}
+			})
 			b.Run("Overview", func(b *testing.B) {
 				for b.Loop() {
 					if list, err := s.Overview(b.Context()); err != nil || len(list) != 10_000 || list[17].Holder == "" {

@@ -13,26 +13,27 @@ import (
 	"lagerd/webhook"
 )
 
-// english is for operators. Its times are UTC, as in all of lagerd's output for them.
-type english struct{}
+// english is for operators, whose times are UTC, as in all of lagerd's output for them, and for
+// owners, whose times are Danish.
+type english struct{ zone *time.Location }
 
 func (english) units() units {
 	return units{".", "second", "minute", "hour", "day", "seconds", "minutes", "hours", "days", "less than"}
 }
 
-func (english) when(t time.Time) (day, clock string) {
-	return t.UTC().Format("Monday 2 January 2006 (UTC)"), t.UTC().Format("15:04:05")
+func (l english) when(t time.Time) (day, clock string) {
+	return t.In(l.zone).Format("Monday 2 January 2006 (MST)"), t.In(l.zone).Format("15:04:05")
 }
 
 // at returns a time within a sentence: with its day unless that is today's.
-func (english) at(t, now time.Time) string {
-	switch t, now = t.UTC(), now.UTC(); {
+func (l english) at(t, now time.Time) string {
+	switch t, now = t.In(l.zone), now.In(l.zone); {
 	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
-		return t.Format("at 15:04:05 UTC")
+		return t.Format("at 15:04:05 MST")
 	case t.Year() == now.Year():
-		return t.Format("on 2 January at 15:04:05 UTC")
+		return t.Format("on 2 January at 15:04:05 MST")
 	}
-	return t.Format("on 2 January 2006 at 15:04:05 UTC")
+	return t.Format("on 2 January 2006 at 15:04:05 MST")
 }
 
 // thing names what the story is about.
@@ -56,9 +57,9 @@ func (l english) title(s Story) string {
 	return text + " of " + s.Shop
 }
 
-func (english) labels(s Story) labels {
+func (l english) labels(s Story) labels {
 	return labels{stored: "Stored:", answer: s.Answer.Source + " now:", verdict: "Result:", next: "Next:", near: "Did you mean:", state: "Shop:", leftOut: "Left out:",
-		nothing: "Nothing is recorded since " + s.Since.UTC().Format("2 January 2006.")}
+		nothing: "Nothing is recorded since " + s.Since.In(l.zone).Format("2 January 2006.")}
 }
 
 // holding returns a stock with what it counts.
@@ -577,7 +578,7 @@ func (l english) found(c Change) string {
 	return text
 }
 
-func (english) minute(t time.Time) string { return t.UTC().Format("15:04") }
+func (l english) minute(t time.Time) string { return t.In(l.zone).Format("15:04") }
 
 func (l english) action(s Story, a Action) string {
 	who := a.Account

@@ -264,23 +264,30 @@ func (f Facts) changes() []Event {
 		return c.Source != f.Rows.Changes[0].Source || f.Rows.Item != nil && c.Source != f.Rows.ItemSource
 	})
 	for _, c := range f.Rows.Changes {
-		told := &Change{What: c.What, OldStock: figure(c.OldStock), NewStock: figure(c.NewStock), OldState: c.OldState, NewState: c.NewState, Cause: c.Cause, Webhook: c.Webhook,
-			Source: c.Source, Elsewhere: elsewhere, SourceAt: when(c.EconomicAt.Time), HintedAt: when(c.HintedAt.Time), ObservedAt: c.ObservedAt.Time, RenumberedTo: c.RenumberedTo}
+		told := changeOf(c)
+		told.Elsewhere = elsewhere
 		for _, call := range f.Rows.Calls {
 			if call.Status < 300 && call.CalledAt.After(before) && !call.CalledAt.After(c.ObservedAt.Time) {
 				told.Webhooks++
 			}
 		}
-		// e-conomic may round its minutes up.
-		if from := cmp.Or(c.HintedAt, c.EconomicAt); !from.IsZero() && !from.After(c.CommittedAt.Time) {
-			delay := Duration(c.CommittedAt.Sub(from.Time))
-			told.Delay = &delay
-		}
-		told.Other, told.NewSetting = other(c), f.figureSet(before, c.ObservedAt.Time)
-		list = append(list, Event{At: c.CommittedAt.Time, What: EventChange, Change: told})
+		told.NewSetting = f.figureSet(before, c.ObservedAt.Time)
+		list = append(list, Event{At: c.CommittedAt.Time, What: EventChange, Change: &told})
 		before = c.ObservedAt.Time
 	}
 	return list
+}
+
+// changeOf returns what a row of the history says by itself.
+func changeOf(c store.Change) Change {
+	told := Change{What: c.What, OldStock: figure(c.OldStock), NewStock: figure(c.NewStock), Other: other(c), OldState: c.OldState, NewState: c.NewState, Cause: c.Cause, Webhook: c.Webhook,
+		Source: c.Source, SourceAt: when(c.EconomicAt.Time), HintedAt: when(c.HintedAt.Time), ObservedAt: c.ObservedAt.Time, RenumberedTo: c.RenumberedTo}
+	// e-conomic may round its minutes up.
+	if from := cmp.Or(c.HintedAt, c.EconomicAt); !from.IsZero() && !from.After(c.CommittedAt.Time) {
+		delay := Duration(c.CommittedAt.Sub(from.Time))
+		told.Delay = &delay
+	}
+	return told
 }
 
 // other returns which figure changed, if the stock did not.

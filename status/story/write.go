@@ -45,7 +45,7 @@ type labels struct {
 func LanguageOf(code string) (l Language, ok bool) {
 	switch code {
 	case "en":
-		return english{}, true
+		return english{time.UTC}, true
 	case "da":
 		return danish{}, true
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 		return d, err
 	}
 	_, d.sandbox, _ = strings.Cut(strings.TrimSpace(lines), "listening on ")
-	webhook, admin, err := addresses()
+	webhook, admin, page, err := addresses()
 	if err != nil {
 		return d, err
 	}
@@ -74,8 +75,8 @@ func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 	database := filepath.Join(d.dir, "lagerd.db")
 	files := map[string]string{
 		"app-token": "sandbox-app-token",
-		"lagerd.yaml": fmt.Sprintf("database: {path: %s}\neconomic: {rest_url: %q, app_secret_token_file: %s/app-token}\nrackbeat: {url: \"%s/api/\", contact: demo@example.dk, calls_per_minute: 400}\nwebhook: {listen: %q}\nadmin: {listen: %q}\nreconcile: {schedule: \"@every 10s\"}\n",
-			database, d.sandbox, d.dir, d.sandbox, webhook, admin),
+		"lagerd.yaml": fmt.Sprintf("database: {path: %s}\neconomic: {rest_url: %q, app_secret_token_file: %s/app-token}\nrackbeat: {url: \"%s/api/\", contact: demo@example.dk, calls_per_minute: 400}\nwebhook: {listen: %q}\nadmin: {listen: %q}\nweb: {listen: %q}\nreconcile: {schedule: \"@every 10s\"}\n",
+			database, d.sandbox, d.dir, d.sandbox, webhook, admin, page),
 	}
 	for i, s := range shops {
 		files[s.name+".grant"] = fmt.Sprintf("sandbox-grant-%d", i+1)
@@ -94,6 +95,9 @@ func start(ctx context.Context, o options, out io.Writer) (d *demo, err error) {
 		}
 	}
 	if _, err := d.child("lagerd.log", []string{"LAGERD_CONFIG=" + d.config}, "run"); err != nil {
+		return d, err
+	}
+	if err := d.openPage(page); err != nil {
 		return d, err
 	}
 	if d.db, err = sql.Open("sqlite", "file:"+database+"?_pragma=busy_timeout(5000)&mode=ro"); err != nil {
@@ -176,6 +180,26 @@ func (d *demo) stop() {
 	}
 }
 
+// openPage lets somebody see the page, and shows where it is.
+func (d *demo) openPage(address string) error {
+	password := strings.ToLower(rand.Text())
+	file := filepath.Join(d.dir, "page-password")
+	if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+		return err
+	}
+	if err := d.command("web", "passwd", "demo", "--password-file", file); err != nil {
+		return err
+	}
+	cmd := exec.Command(d.binary, "web", "link", shops[0].name)
+	cmd.Env = append(os.Environ(), "LAGERD_CONFIG="+d.config)
+	link, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("lagerd web link: %w", err)
+	}
+	fmt.Fprintf(d.out, "the page, for operators: http://%s, name demo, password %s\nfor the owner of %s: %s\n", address, password, shops[0].name, link)
+	return nil
+}
+
 func (d *demo) command(args ...string) error {
 	cmd := exec.Command(d.binary, args...)
 	cmd.Env = append(os.Environ(), "LAGERD_CONFIG="+d.config)
@@ -185,17 +209,17 @@ func (d *demo) command(args ...string) error {
 	return nil
 }
 
-func addresses() (webhook, admin string, err error) {
-	var found [2]string
+func addresses() (webhook, admin, page string, err error) {
+	var found [3]string
 	for i := range found {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return "", "", err
+			return "", "", "", err
 		}
 		found[i] = l.Addr().String()
 		defer l.Close()
 	}
-	return found[0], found[1], nil
+	return found[0], found[1], found[2], nil
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

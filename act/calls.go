@@ -1,4 +1,4 @@
-package cli
+package act
 
 import (
 	"context"
@@ -13,30 +13,30 @@ import (
 	"lagerd/store"
 )
 
-// patience is how long a command waits for the token bucket to refill, or for a 429 to pass.
+// patience is how long a person waits for the token bucket to refill, or for a 429 to pass.
 const patience = time.Minute
 
-// commandAdvance is how many calls a command books at once.
-const commandAdvance = 10
+// advance is how many calls are booked at once.
+const advance = 10
 
-// commandCalls are a command's calls to a service, within the budgets of its accounts: beside the
+// accountCalls are a person's calls to a service, within the budgets of its accounts: beside the
 // lagerd that works on them. It is the Ledger of these budgets.
-type commandCalls struct {
+type accountCalls struct {
 	budgets budget.Options
 	books   engine.Books
 	shared  map[int64]*budget.Budget // by account
 }
 
-func newCommandCalls(s *store.Store, to store.Service, budgets budget.Options) commandCalls {
+func (a Act) newCalls(to store.Service, budgets budget.Options) accountCalls {
 	log := logrus.New()
 	log.SetOutput(io.Discard) // what cannot be stored is reported by giveBack
-	budgets.Patience, budgets.Advance, budgets.Now = patience, commandAdvance, now
-	return commandCalls{budgets, engine.Books{Store: s, Service: to, Log: log, Now: now}, map[int64]*budget.Budget{}}
+	budgets.Patience, budgets.Advance, budgets.Now = patience, advance, a.Now
+	return accountCalls{budgets, engine.Books{Store: a.Store, Service: to, Log: log, Now: a.Now}, map[int64]*budget.Budget{}}
 }
 
 // Book implements budget.Ledger. A database that cannot be written stops no person who looks
 // for the reason; what it says of the account still holds, above all until when it takes no calls.
-func (c commandCalls) Book(ctx context.Context, b budget.Booking) (budget.Booked, error) {
+func (c accountCalls) Book(ctx context.Context, b budget.Booking) (budget.Booked, error) {
 	results, err := c.books.Book(ctx, []budget.Booking{b})
 	got, ok := results[b.Account]
 	if err == nil && ok || ctx.Err() != nil {
@@ -55,13 +55,13 @@ func (c commandCalls) Book(ctx context.Context, b budget.Booking) (budget.Booked
 }
 
 // Block implements budget.Ledger.
-func (c commandCalls) Block(ctx context.Context, account int64, lasts time.Duration) (until time.Time) {
+func (c accountCalls) Block(ctx context.Context, account int64, lasts time.Duration) (until time.Time) {
 	return c.books.Block(ctx, account, lasts)
 }
 
 // budget returns the budget of an account, 0 if that is not known yet. made are the calls made
 // for the shop.
-func (c commandCalls) budget(account int64, made budget.State) *budget.Budget {
+func (c accountCalls) budget(account int64, made budget.State) *budget.Budget {
 	if b := c.shared[account]; b != nil {
 		return b
 	}
@@ -78,7 +78,7 @@ func (c commandCalls) budget(account int64, made budget.State) *budget.Budget {
 }
 
 // learned returns the budget of an account, to which the calls were made that unknown granted.
-func (c commandCalls) learned(account int64, unknown *budget.Budget) *budget.Budget {
+func (c accountCalls) learned(account int64, unknown *budget.Budget) *budget.Budget {
 	b, made := c.budget(account, budget.State{}), unknown.State()
 	if b != unknown {
 		b.Owe(made.Day, made.Calls)
@@ -88,7 +88,7 @@ func (c commandCalls) learned(account int64, unknown *budget.Budget) *budget.Bud
 
 // giveBack returns the calls that were booked and not made, and books those that were made before
 // their account was known.
-func (c commandCalls) giveBack(ctx context.Context) error {
+func (c accountCalls) giveBack(ctx context.Context) error {
 	var unused, owed []budget.Booking
 	for _, b := range c.shared {
 		left, ok := b.Unused()

@@ -1,4 +1,4 @@
-package daemon
+package status
 
 import (
 	"lagerd/plan"
@@ -6,7 +6,7 @@ import (
 	"lagerd/webhook"
 )
 
-// answersOf returns what the answers to a shop's webhook calls depend on. What is wider, and
+// AnswersOf returns what the answers to a shop's webhook calls depend on. What is wider, and
 // what only a person ends, is said first:
 //
 //	                          stock                          invoices
@@ -16,7 +16,7 @@ import (
 //	the part is held          held                           held
 //	PDFs are held             (as below)                     PDF held
 //	otherwise                 read where the stock is        read
-func answersOf(s store.Shop, holds plan.Holds) webhook.Shop {
+func AnswersOf(s store.Shop, holds plan.Holds) webhook.Shop {
 	a := webhook.Shop{Lang: s.Lang, Stock: webhook.NextRead, Invoices: webhook.NextRead}
 	switch {
 	case s.Paused():

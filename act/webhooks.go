@@ -1,10 +1,11 @@
-package cli
+package act
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -17,40 +18,90 @@ import (
 	"lagerd/webhook"
 )
 
-// change sets webhooks up at e-conomic, or switches them on. It touches none that lagerd has not set
-// up itself, for this shop.
-func (cmd webhooksCmd) change(c *call, cfg config.Config, s *store.Store, shop store.Shop) error {
+// Webhooks are a shop's webhooks in e-conomic's webhooks API.
+type Webhooks struct {
+	*Economic
+	*webhooksapi.Agreement
+	Seeing status.Seeing
+	shop   store.Shop
+	url    string // that e-conomic is to call
+}
+
+// CanAskForWebhooks returns why e-conomic's webhooks API cannot be asked, nil if it can.
+func CanAskForWebhooks(cfg config.Config) error {
+	usual := config.Default().Economic
+	if cfg.Economic.WebhooksURL == usual.WebhooksURL && cfg.Economic.RESTURL != usual.RESTURL {
+		return errors.New("economic.rest_url is another address than e-conomic's own, and economic.webhooks_url is not set")
+	}
+	return nil
+}
+
+// CanSetUpWebhooks returns why lagerd may not change a shop's webhooks at e-conomic, nil if it may.
+func CanSetUpWebhooks(cfg config.Config, shop store.Shop) error {
 	switch {
 	case !shop.WebhookSetup:
 		return fmt.Errorf("%[1]s does not allow lagerd to change its webhooks at e-conomic, and nothing was changed: allow it with `lagerd shops set %[1]s --webhook-setup on`", shop.Shop)
 	case cfg.Webhook.PublicURL == "":
 		return errors.New("nothing was changed: set webhook.public_url to the address at which e-conomic reaches lagerd, https://…")
 	}
-	hooks, err := c.openHooks(cfg, s, shop, false)
+	return nil
+}
+
+// Webhooks opens the webhooks of a shop's agreement, or returns why they cannot be asked for.
+func (a Act) Webhooks(ctx context.Context, shop store.Shop) (*Webhooks, error) {
+	if err := CanAskForWebhooks(a.Config); err != nil {
+		return nil, err
+	}
+	address := WebhookURL(a.Config)
+	public, err := url.Parse(address)
 	if err != nil {
-		return fmt.Errorf("nothing was changed: %w", err)
+		return nil, errors.New("webhook.public_url is not a URL")
 	}
-	setup := hookSetup{hooksAtEconomic: hooks, c: c, store: s, shop: shop, url: webhookURL(cfg)}
-	err = hooks.read(c.ctx)
-	if err == nil {
-		err = setup.all(c.ctx, cmd.SetUp)
-	} else {
-		err = fmt.Errorf("nothing was changed: %w", err)
+	grant, err := OpenGrant(a.Keys, shop)
+	if err != nil {
+		return nil, err
 	}
-	return errors.Join(err, hooks.book(c.ctx, s, shop.Shop), c.warnOfURL(cfg))
+	e, err := a.Economic()
+	if err != nil {
+		return nil, err
+	}
+	progress, err := a.Store.Progress(ctx, shop.Shop)
+	if err != nil {
+		return nil, err
+	}
+	client, err := webhooksapi.New(webhooksapi.Options{URL: a.Config.Economic.WebhooksURL, AppSecretToken: a.Config.Economic.AppSecretToken.Reveal(),
+		Timeout: a.Config.Economic.Timeout, UserAgent: "lagerd/" + a.Version, Now: a.Now, Observe: func() { e.calls.Add(1) }})
+	if err != nil {
+		return nil, err
+	}
+	agreement := client.Agreement(webhooksapi.Access{Grant: grant, Budget: e.Budget(progress), MayWrite: shop.WebhookSetup})
+	return &Webhooks{e, agreement, status.Seeing{Shop: shop.Shop, Public: public}, shop, address}, nil
 }
 
-// hookSetup changes a shop's webhooks at e-conomic, on a person's word.
-type hookSetup struct {
-	*hooksAtEconomic
-	c     *call
-	store *store.Store
-	shop  store.Shop
-	url   string // that e-conomic is to call
+// Read reads what is set up, in two calls.
+func (h *Webhooks) Read(ctx context.Context) (err error) {
+	if h.Seeing.Types, err = h.EventTypes(ctx); err == nil {
+		h.Seeing.Hooks, err = h.Agreement.Webhooks(ctx)
+	}
+	if err != nil && webhooksapi.KindOf(err) == webhooksapi.KindUnauthorized {
+		err = fmt.Errorf("%w: %s", err, "have the agreement's super-user grant the app access again, and store the new token with `lagerd shops set "+h.Seeing.Shop+" --grant-token-file …`")
+	}
+	return err
 }
 
-// all sets up the webhooks of each type, or switches them on, and says what became of each.
-func (h *hookSetup) all(ctx context.Context, setUp bool) error {
+// WebhookChanged is what became of the webhook of a type.
+type WebhookChanged struct {
+	Type status.WebhookType
+	Said string
+}
+
+// Change sets up the webhooks of each type, or switches them on, and says what became of each. It
+// touches none that lagerd has not set up itself, for this shop. It returns an error unless each
+// calls lagerd.
+func (h *Webhooks) Change(ctx context.Context, setUp bool) (list []WebhookChanged, err error) {
+	if err := h.Read(ctx); err != nil {
+		return nil, fmt.Errorf("nothing was changed: %w", err)
+	}
 	failed := false
 	for _, t := range status.WebhookTypes(h.shop) {
 		if t == status.WebhookRackbeat || !t.ExpectedBy(h.shop) {
@@ -64,13 +115,13 @@ func (h *hookSetup) all(ctx context.Context, setUp bool) error {
 		if err != nil {
 			said, ok = err.Error(), false
 		}
-		fmt.Fprintf(h.c.Stdout, "%s: %s.\n", t, said)
+		list = append(list, WebhookChanged{t, said})
 		failed = failed || !ok
 	}
 	if failed {
-		return errors.New("not every webhook calls lagerd through what it has set up; each tick finds the shop's changes all the same")
+		return list, errors.New("not every webhook calls lagerd through what it has set up; each tick finds the shop's changes all the same")
 	}
-	return nil
+	return list, nil
 }
 
 // Names of webhooks, for people.
@@ -81,8 +132,8 @@ const (
 
 // setUp sets up the webhook of a type, unless there is one. It returns what became of it, and
 // whether it calls lagerd and is on.
-func (h *hookSetup) setUp(ctx context.Context, t status.WebhookType) (said string, ok bool, err error) {
-	seen, hook := h.seeing.Of(t, lang.English)
+func (h *Webhooks) setUp(ctx context.Context, t status.WebhookType) (said string, ok bool, err error) {
+	seen, hook := h.Seeing.Of(t, lang.English)
 	switch seen.State {
 	case status.SeenOn:
 		known, err := h.knows(ctx, t, hook)
@@ -97,7 +148,7 @@ func (h *hookSetup) setUp(ctx context.Context, t status.WebhookType) (said strin
 	case status.SeenElsewhere, status.SeenOtherShop, status.SeenNoEvent, status.SeenNotAsked:
 		return seen.Says, false, nil
 	}
-	event, _ := status.EventTypeOf(t, h.seeing.Types)
+	event, _ := status.EventTypeOf(t, h.Seeing.Types)
 	field, known := t.MergeField(event)
 	if !known {
 		return fmt.Sprintf("nothing was set up: e-conomic's event %s has the merge fields %v, and which of them is the number is not known: enter this webhook by hand", event.Name, event.MergeFields), false, nil
@@ -114,18 +165,18 @@ func (h *hookSetup) setUp(ctx context.Context, t status.WebhookType) (said strin
 	err = h.Create(ctx, draft)
 	switch {
 	case err == nil:
-		return "set up at e-conomic, with a code of its own in a header; a webhook entered by hand before may be deleted there once calls arrive", true, h.store.KeepHeaderCode(ctx, h.shop.Shop, t.Kind(), hash)
+		return "set up at e-conomic, with a code of its own in a header; a webhook entered by hand before may be deleted there once calls arrive", true, h.act.Store.KeepHeaderCode(ctx, h.shop.Shop, t.Kind(), hash)
 	case unclear(err):
 		return "", false, fmt.Errorf("it may have been set up or not, so run this again: %w", err)
 	}
-	if dropped := h.store.DropHeaderCode(ctx, h.shop.Shop, hash); dropped != nil {
+	if dropped := h.act.Store.DropHeaderCode(ctx, h.shop.Shop, hash); dropped != nil {
 		return "", false, errors.Join(err, dropped)
 	}
 	return h.notSetUp(event, err)
 }
 
 // notSetUp says why e-conomic refused to set up a webhook.
-func (h *hookSetup) notSetUp(event webhooksapi.EventType, err error) (said string, ok bool, _ error) {
+func (h *Webhooks) notSetUp(event webhooksapi.EventType, err error) (said string, ok bool, _ error) {
 	switch {
 	case webhooksapi.HasCode(err, webhooksapi.CodeTaken):
 		return fmt.Sprintf("the event %s has its only webhook already, which lagerd has not set up: one that was entered by hand, or another program's. It was not touched: `lagerd webhooks %s` shows whether calls arrive, and each tick finds the changes all the same", event.Name, h.shop.Shop), false, nil
@@ -147,10 +198,10 @@ const rereadWithin = 2 * time.Second
 
 // newCode makes a header code for the webhook of a type and stores its hash, beside that of the
 // webhook's present one. It returns once calls with it are accepted.
-func (h *hookSetup) newCode(ctx context.Context, t status.WebhookType) (webhooksapi.Header, []byte, error) {
+func (h *Webhooks) newCode(ctx context.Context, t status.WebhookType) (webhooksapi.Header, []byte, error) {
 	code := secret.NewCode(rand.Reader)
-	hash := h.keys.HashCode(h.shop.Shop, code)
-	err := h.store.AddHeaderCode(ctx, h.shop.Shop, t.Kind(), hash[:], now())
+	hash := h.act.Keys.HashCode(h.shop.Shop, code)
+	err := h.act.Store.AddHeaderCode(ctx, h.shop.Shop, t.Kind(), hash[:], h.act.Now())
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -166,9 +217,9 @@ const mostTries = 3
 
 // switchOn switches on the webhook of a type, if lagerd has set it up. It returns what became of it,
 // and whether it calls lagerd and is on.
-func (h *hookSetup) switchOn(ctx context.Context, t status.WebhookType) (said string, ok bool, err error) {
+func (h *Webhooks) switchOn(ctx context.Context, t status.WebhookType) (said string, ok bool, err error) {
 	for try := 1; ; try++ {
-		seen, hook := h.seeing.Of(t, lang.English)
+		seen, hook := h.Seeing.Of(t, lang.English)
 		switch seen.State {
 		case status.SeenOn:
 			return "nothing to do: " + seen.Says, true, nil
@@ -182,7 +233,7 @@ func (h *hookSetup) switchOn(ctx context.Context, t status.WebhookType) (said st
 		if !errors.Is(err, webhooksapi.ErrConflict) || try == mostTries {
 			return said, err == nil, err
 		}
-		if err = h.read(ctx); err != nil {
+		if err = h.Read(ctx); err != nil {
 			return "", false, err
 		}
 	}
@@ -190,10 +241,10 @@ func (h *hookSetup) switchOn(ctx context.Context, t status.WebhookType) (said st
 
 // knows reports whether lagerd knows the code that a webhook carries. If e-conomic does not show it, it
 // is the one that lagerd has for such webhooks, if it has one.
-func (h *hookSetup) knows(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook) (bool, error) {
-	known, err := h.store.HeaderCodesOf(ctx, h.shop.Shop)
+func (h *Webhooks) knows(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook) (bool, error) {
+	known, err := h.act.Store.HeaderCodesOf(ctx, h.shop.Shop)
 	code, shown := hook.Header(webhook.HeaderCode)
-	hash := h.keys.HashCode(h.shop.Shop, code)
+	hash := h.act.Keys.HashCode(h.shop.Shop, code)
 	return slices.ContainsFunc(known, func(c store.ShopCode) bool {
 		return shown && string(c.CodeHash) == string(hash[:]) || !shown && c.Kind == t.Kind()
 	}), err
@@ -204,8 +255,8 @@ type putBackTexts struct{ not, unclear, newCode string }
 
 // putBack replaces a webhook by itself as changed: with the code that it carries or, if lagerd does
 // not know that, with a new one.
-func (h *hookSetup) putBack(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook, texts putBackTexts) (said string, err error) {
-	known, err := h.store.HeaderCodesOf(ctx, h.shop.Shop)
+func (h *Webhooks) putBack(ctx context.Context, t status.WebhookType, hook webhooksapi.Webhook, texts putBackTexts) (said string, err error) {
+	known, err := h.act.Store.HeaderCodesOf(ctx, h.shop.Shop)
 	if err != nil {
 		return "", err
 	}
@@ -216,7 +267,7 @@ func (h *hookSetup) putBack(ctx context.Context, t status.WebhookType, hook webh
 		return fmt.Errorf("%s: %w", texts.not, err)
 	}
 	code, _ := hook.Header(webhook.HeaderCode)
-	hash := h.keys.HashCode(h.shop.Shop, code)
+	hash := h.act.Keys.HashCode(h.shop.Shop, code)
 	if slices.ContainsFunc(known, func(c store.ShopCode) bool { return string(c.CodeHash) == string(hash[:]) }) {
 		if err := h.Replace(ctx, hook); err != nil {
 			return "", failed(err)
@@ -229,10 +280,10 @@ func (h *hookSetup) putBack(ctx context.Context, t status.WebhookType, hook webh
 	}
 	switch err := h.Replace(ctx, hook.WithHeader(header)); {
 	case err == nil:
-		return texts.newCode, h.store.KeepHeaderCode(ctx, h.shop.Shop, t.Kind(), fresh)
+		return texts.newCode, h.act.Store.KeepHeaderCode(ctx, h.shop.Shop, t.Kind(), fresh)
 	case unclear(err):
 		return "", failed(err)
 	default:
-		return "", failed(errors.Join(err, h.store.DropHeaderCode(ctx, h.shop.Shop, fresh)))
+		return "", failed(errors.Join(err, h.act.Store.DropHeaderCode(ctx, h.shop.Shop, fresh)))
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package status_test
 
 import (
 	"testing"
@@ -6,11 +6,12 @@ import (
 
 	"lagerd/lang"
 	"lagerd/plan"
+	"lagerd/status"
 	"lagerd/store"
 	"lagerd/webhook"
 )
 
-// TestAnswersOf is the table of answersOf.
+// TestAnswersOf is the table of AnswersOf.
 func TestAnswersOf(t *testing.T) {
 	t.Parallel()
 	held := func(scopes ...plan.Scope) (h plan.Holds) {
@@ -50,7 +51,7 @@ func TestAnswersOf(t *testing.T) {
 		if c.flags&rackbeat != 0 {
 			s.RackbeatKey = []byte("sealed")
 		}
-		if got, want := answersOf(s, c.holds), (webhook.Shop{Lang: lang.English, Stock: c.stock, Invoices: c.invoices}); got != want {
+		if got, want := status.AnswersOf(s, c.holds), (webhook.Shop{Lang: lang.English, Stock: c.stock, Invoices: c.invoices}); got != want {
 			t.Errorf("%s: %+v, expected %+v", c.name, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package cli
+package act
 
 import (
 	"database/sql"
@@ -11,7 +11,7 @@ import (
 	"lagerd/test/storetest"
 )
 
-// TestCallsOfAReadOnlyDatabase: a command whose calls cannot be booked makes them all the same, but
+// TestCallsOfAReadOnlyDatabase: a person whose calls cannot be booked makes them all the same, but
 // none while the service takes none, and counts those that are booked.
 func TestCallsOfAReadOnlyDatabase(t *testing.T) {
 	t.Parallel()
@@ -21,12 +21,12 @@ func TestCallsOfAReadOnlyDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	c := newCommandCalls(s, store.ServiceEconomic, budget.Options{DailyCalls: 100})
-	today := now().UTC().Format(time.DateOnly)
-	if _, err := s.BookCalls(t.Context(), store.ServiceEconomic, "", []store.CallBooking{{Account: 7, Day: today, Calls: 60, Most: 100}, {Account: 8, Day: today, Calls: 1, Most: 100}}, now()); err != nil {
+	c := Act{Store: s, Now: time.Now}.newCalls(store.ServiceEconomic, budget.Options{DailyCalls: 100})
+	today := time.Now().UTC().Format(time.DateOnly)
+	if _, err := s.BookCalls(t.Context(), store.ServiceEconomic, "", []store.CallBooking{{Account: 7, Day: today, Calls: 60, Most: 100}, {Account: 8, Day: today, Calls: 1, Most: 100}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.BlockCalls(t.Context(), store.ServiceEconomic, 8, 30*time.Minute, now()); err != nil {
+	if _, err := s.BlockCalls(t.Context(), store.ServiceEconomic, 8, 30*time.Minute, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", path)
