@@ -21,7 +21,7 @@ type invoiceReader struct{ *invoices }
 func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hints) error {
 	var numbers []int64
 	senseless := inbox.Hints{}
-	due, start, old := i.due(), startOf(i.shop, i.progress), inbox.Hints{}
+	due := i.due()
 	for _, number := range slices.Sorted(maps.Keys(hints)) {
 		if !due.Includes(hints[number].DueAt) {
 			continue
@@ -40,18 +40,7 @@ func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hin
 	if err != nil {
 		return err
 	}
-	var known, unknown []int64
-	for _, n := range numbers {
-		number := strconv.FormatInt(n, 10)
-		switch {
-		case stored[n] && !i.warnings.incomplete(n): // booked invoices are immutable: only the PDF may be missing
-			known = append(known, n)
-		case !stored[n] && start.Leaves(hints[number], ""):
-			old[number] = hints[number]
-		default:
-			unknown = append(unknown, n)
-		}
-	}
+	known, unknown, old := i.sort(numbers, hints, stored)
 	if err := i.leaveOld(ctx, old); err != nil {
 		return err
 	}
@@ -69,6 +58,25 @@ func (i invoiceReader) read(ctx context.Context, requested bool, hints inbox.Hin
 		i.pdfs.waiting = true
 	}
 	return i.readUnknown(ctx, requested, unknown, hints)
+}
+
+// sort separates hinted invoices into those that are stored, those to be read, and the hints of those
+// that are left, since their numbers are from before the shop's start.
+func (i invoiceReader) sort(numbers []int64, hints inbox.Hints, stored map[int64]bool) (known, unknown []int64, old inbox.Hints) {
+	start := startOf(i.shop, i.progress)
+	old = inbox.Hints{}
+	for _, n := range numbers {
+		number := strconv.FormatInt(n, 10)
+		switch {
+		case stored[n] && !i.warnings.incomplete(n): // booked invoices are immutable: only the PDF may be missing
+			known = append(known, n)
+		case !stored[n] && start.Leaves(hints[number], ""):
+			old[number] = hints[number]
+		default:
+			unknown = append(unknown, n)
+		}
+	}
+	return known, unknown, old
 }
 
 // leaveOld answers webhooks of invoices that are from before the shop's start by their numbers,
