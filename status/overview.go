@@ -21,6 +21,8 @@ type Look struct {
 	Limits    CallLimits
 	Now       time.Time
 
+	Incidents []store.Incident // of webhooks, as WebhookIncidents names them; whoever was told, or is to be
+
 	AppPublicToken string // of economic.app_public_token; "": not known
 	ReadOnly       string // the server's error if it accepts no writes at all; "": it does, or nobody asked
 }
@@ -65,9 +67,10 @@ func (l Look) Overview() Overview {
 	if suspected {
 		o.Needs = append(o.Needs, appTokenNeed(o.Shops))
 	}
+	unwell := l.unwell()
 	for i, st := range l.Shops {
 		v := &o.Shops[i]
-		v.Needs = l.needs(st, *v)
+		v.Needs = append(l.needs(st, *v), webhookNeeds(st.Shop, unwell[st.Shop.Shop])...)
 		if suspected {
 			pointToAppToken(v.Needs)
 		}
@@ -162,7 +165,7 @@ func (l Look) ofInstallation(nodes []Node) []Need {
 			continue
 		}
 		do := "see why it stopped (`journalctl -u lagerd`), and start it again; other lagerds take its shops over within lease.ttl"
-		list = append(list, Need{Reason: NeedNodeLost, Since: n.LastBeat, Do: do, Advice: do,
+		list = append(list, Need{Reason: NeedNodeLost, Since: n.LastBeat, Host: n.Host, Do: do, Advice: do,
 			Detail: fmt.Sprintf("the lagerd on %s, process %d, sends no heartbeats and has not said that it stops: it has died or hangs, or, if it runs, its clock is wrong", n.Host, n.Process)})
 	}
 	return list
