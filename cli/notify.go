@@ -181,5 +181,5 @@ const testsFor = 30 * time.Second
 func sendTest(ctx context.Context, out notify.Out, m store.Message, shop store.Shop) error {
 	ctx, cancel := context.WithTimeout(ctx, testsFor)
 	defer cancel()
-	return out.Send(ctx, m, shop, now())
+	return out.Send(ctx, m, shop, now(), func() error { return nil })
 }

@@ -108,6 +108,10 @@ func look(ctx context.Context, s *store.Store, cfg config.Config, name string) (
 	} else {
 		l.Shops, err = shopAndOthers(ctx, s, name)
 	}
+	if err != nil {
+		return l, err
+	}
+	l.Incidents, err = s.OpenIncidents(ctx, status.WebhookIncidents()...)
 	l.Now = now()
 	return l, err
 }

@@ -19,12 +19,12 @@ func NewOut(cfg config.Config, version string, openHook func(shop string, sealed
 	out := notify.Out{Hidden: c.Secrets(), OpenHook: openHook}
 	if c.SMTPHost != "" {
 		var err error
-		out.Mailer, err = notify.NewMailer(notify.MailOptions{Host: c.SMTPHost, Port: c.SMTPPort, TLS: notify.TLS(c.SMTPTLS), User: c.SMTPUser, Password: c.SMTPPassword, From: c.From, Timeout: notify.Timeout})
+		out.Mailer, err = notify.NewMailer(notify.MailOptions{Host: c.SMTPHost, Port: c.SMTPPort, TLS: notify.TLS(c.SMTPTLS), User: c.SMTPUser, Password: c.SMTPPassword, From: c.From, Timeout: notify.Timeout, Answer: notify.MailAnswer})
 		if err != nil {
 			return out, err
 		}
 	}
-	out.Caller = notify.NewCaller(notify.CallerOptions{WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret, HeartbeatURL: c.HeartbeatURL, Timeout: notify.Timeout, UserAgent: "lagerd/" + version})
+	out.Caller = notify.NewCaller(notify.CallerOptions{WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret, HeartbeatURL: c.HeartbeatURL, Timeout: notify.Timeout, Answer: notify.WebhookAnswer, UserAgent: "lagerd/" + version})
 	return out, nil
 }
 

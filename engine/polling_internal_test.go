@@ -235,7 +235,7 @@ func TestNotifierOptions(t *testing.T) {
 		"SweepEvery": {n.Look.Pace.SweepEvery, c.Reconcile.SweepEvery}, "NextTick": {n.Look.Pace.NextTick(noonOf), noonOf.Add(17 * time.Minute)},
 		"Limits":         {n.Look.Limits, status.CallLimits{EconomicDaily: 5, RackbeatDaily: c.Rackbeat.DailyCalls, RackbeatPerMinute: c.Rackbeat.CallsPerMinute}},
 		"AppPublicToken": {n.Look.AppPublicToken, "public"}, "Instance": {n.Instance, "me"}, "Store": {n.Store, i.Store}, "Now": {n.Now(), noonOf},
-		"Mail": {n.Settings.Mail, false},
+		"Mail": {n.Settings.Mail, false}, // there is no mail
 	} {
 		if is[0] != is[1] {
 			t.Errorf("%s is %v, expected %v", field, is[0], is[1])

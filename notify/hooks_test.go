@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,8 @@ type hook struct {
 	*httptest.Server
 	mu   sync.Mutex
 	got  []received
-	away bool // it breaks off
+	away bool // it is not reached
+	cuts bool // it takes what comes, and breaks off
 }
 
 type received struct {
@@ -33,15 +35,13 @@ type received struct {
 }
 
 // newHook starts a hook. Each webhook must be signed with the key.
-func newHook(t *testing.T, key string) *hook {
+func (s *stage) newHook(key string) *hook {
+	t := s.t
 	t.Helper()
 	h := &hook{}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if h.away {
-			panic(http.ErrAbortHandler)
-		}
 		body, err := io.ReadAll(r.Body)
 		if sign := "sha256=" + notify.Sign(secret.NewText(key), r.Header.Get("Lagerd-Timestamp"), body); err != nil || r.Header.Get("Lagerd-Signature") != sign {
 			t.Errorf("signed %s, expected %s: %v", r.Header.Get("Lagerd-Signature"), sign, err)
@@ -51,9 +51,26 @@ func newHook(t *testing.T, key string) *hook {
 			t.Errorf("%s: %v", body, err)
 		}
 		h.got = append(h.got, one)
+		if h.cuts {
+			panic(http.ErrAbortHandler)
+		}
 	}))
 	t.Cleanup(h.Close)
+	s.hooks = append(s.hooks, h)
 	return h
+}
+
+// RoundTrip reaches the hooks that are not away.
+func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
+	for _, h := range s.hooks {
+		h.mu.Lock()
+		away := h.away
+		h.mu.Unlock()
+		if away && strings.HasPrefix(r.URL.String(), h.URL) {
+			return nil, errors.New("connection refused")
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func (h *hook) setAway(is bool) {
@@ -89,7 +106,7 @@ func TestOwnersWebhook(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.addHeld("shop1")
-	h := newHook(t, hookKey)
+	h := s.newHook(hookKey)
 	s.setHook("shop1", h.URL)
 	s.run(70*time.Minute, s.nodes...)
 	got := h.all()
@@ -114,7 +131,7 @@ func TestOwnersWebhook(t *testing.T) {
 	list, err := s.store.Messages(t.Context(), "shop1", 10)
 	s.must(err)
 	for _, m := range list {
-		if m.State != store.MessageSent || m.Channel != store.ChannelWebhook || m.Address != "" || strings.Contains(string(m.Content), "secret") {
+		if m.State != store.MessageSent || m.Channel != store.ChannelWebhook || len(m.Address) != 16 || strings.Contains(string(m.Content), "secret") {
 			t.Errorf("%+v", m)
 		}
 	}
@@ -125,7 +142,7 @@ func TestMailAndWebhook(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.addHeld("shop1")
-	h := newHook(t, hookKey)
+	h := s.newHook(hookKey)
 	s.setHook("shop1", h.URL)
 	s.must(s.store.SetShop(t.Context(), "shop1", s.clock(), func(x *store.Shop) error { x.Email = "shop1@example.dk"; return nil }))
 	s.run(70*time.Minute, s.nodes...)
@@ -146,7 +163,7 @@ func TestWebhookOfAKilled(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
 			s.addHeld("shop1")
-			h := newHook(t, hookKey)
+			h := s.newHook(hookKey)
 			s.setHook("shop1", h.URL)
 			h.setAway(true)
 			s.run(62*time.Minute, s.nodes[0]) // it decides, and does not reach the hook
@@ -164,7 +181,7 @@ func TestWebhookOfAKilled(t *testing.T) {
 			if c.sent {
 				shop, err := s.store.Shop(t.Context(), "shop1")
 				s.must(err)
-				s.must(s.nodes[0].Out.Send(t.Context(), list[0], shop, s.clock()))
+				s.must(s.nodes[0].Out.Send(t.Context(), list[0], shop, s.clock(), s.starts(list[0])))
 			}
 			s.run(30*time.Minute, s.nodes[1]) // the other never does anything again
 			got := h.all()
@@ -185,8 +202,8 @@ func TestWebhookOfAKilled(t *testing.T) {
 func TestHooksThatHang(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	good := newHook(t, hookKey)
-	hang := make(chan struct{})
+	good := s.newHook(hookKey)
+	hang, stop := make(chan struct{}), func() {}
 	tried := map[string]int{}
 	var mu sync.Mutex
 	bad := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -195,7 +212,8 @@ func TestHooksThatHang(t *testing.T) {
 		mu.Unlock()
 		<-hang
 	}))
-	t.Cleanup(func() { close(hang); bad.Close() })
+	stop = sync.OnceFunc(func() { close(hang); bad.Close() })
+	t.Cleanup(stop)
 	var messages []store.Message
 	for n := range 12 {
 		name, url := fmt.Sprintf("shop%02d", n), bad.URL
@@ -205,8 +223,8 @@ func TestHooksThatHang(t *testing.T) {
 		shop := store.Shop{Shop: name, GrantToken: []byte("sealed"), StockOn: true, StockFigure: plan.FigureInStock, StockSource: store.SourceEconomic, InvoicesFrom: "2026-11-01"}
 		s.must(s.store.AddShop(t.Context(), shop, []byte("0123456789012345678901234567"+name), noon))
 		s.setHook(name, url)
-		for _, id := range []string{"a", "b", "c"} {
-			messages = append(messages, store.Message{ID: name + id, Audience: store.AudienceOwner, Shop: name, Channel: store.ChannelWebhook, Content: []byte(`{"began":[],"over":[]}`), DecidedAt: s.clock(), DueAt: s.clock()})
+		for nth, id := range []string{"a", "b", "c"} {
+			messages = append(messages, store.Message{ID: name + id, Audience: store.AudienceOwner, Shop: name, Channel: store.ChannelWebhook, Content: []byte(`{"began":[],"over":[]}`), DecidedAt: s.clock().Add(time.Duration(nth-3) * time.Minute), DueAt: s.clock()})
 		}
 	}
 	taken, err := s.store.TakeNotifying(t.Context(), "a", s.clock(), s.clock().Add(time.Second))
@@ -225,10 +243,10 @@ func TestHooksThatHang(t *testing.T) {
 	if len(tried) != 10 {
 		t.Errorf("of 10 shops that are away, %d messages were tried", len(tried))
 	}
-	waiting, err := s.store.DueMessages(t.Context(), store.ChannelWebhook, []store.Audience{store.AudienceOwner}, s.clock(), 100)
+	waiting, err := s.store.DueMessages(t.Context(), store.ChannelWebhook, []store.Audience{store.AudienceOwner}, s.clock().Add(5*time.Minute), 100)
 	s.must(err)
 	if len(waiting) > 0 {
-		t.Errorf("%d messages are due at once again", len(waiting))
+		t.Errorf("%d messages are due again within five minutes", len(waiting))
 	}
 }
 
@@ -241,14 +259,18 @@ func TestHookThatCannotBeUsed(t *testing.T) {
 		state store.MessageState
 		says  string
 	}{
-		"taken away":  {func(s *stage) { s.setHook("shop1", "") }, store.MessageDropped, "taken away"},
-		"another key": {func(s *stage) { s.exec("UPDATE shops SET notify_hook = 'no-blank'") }, store.MessageWaiting, "shops set shop1 --notify-url"},
+		"taken away": {func(s *stage) { s.setHook("shop1", "") }, store.MessageDropped, "taken away"},
+		"another key": {func(s *stage) {
+			for _, n := range s.nodes {
+				n.Out.OpenHook = func(string, []byte) (string, error) { return "no-blank", nil }
+			}
+		}, store.MessageWaiting, "shops set shop1 --notify-url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
 			s.addHeld("shop1")
-			h := newHook(t, hookKey)
+			h := s.newHook(hookKey)
 			s.setHook("shop1", h.URL)
 			h.setAway(true)
 			s.run(62*time.Minute, s.nodes...)
@@ -282,7 +304,7 @@ func TestNobodyToTell(t *testing.T) {
 	if len(list) > 0 {
 		t.Errorf("noticed for nobody: %+v", list)
 	}
-	h := newHook(t, hookKey)
+	h := s.newHook(hookKey)
 	s.setHook("shop1", h.URL)
 	s.run(70*time.Minute, n)
 	if got := h.all(); len(got) != 1 {

@@ -14,13 +14,9 @@ import (
 	"lagerd/store"
 )
 
-// Webhooks is the reason of a matter that is no need of status: webhooks of a type do not arrive as
-// they should. Polling carries the shop.
-const Webhooks status.NeedReason = "webhooks"
-
 // Event is a matter that has begun or is over, and its JSON in messages.
 type Event struct {
-	Reason   status.NeedReason   `json:"reason"`             // of `lagerd status --json`, or webhooks
+	Reason   status.NeedReason   `json:"reason"`             // of `lagerd status --json`
 	Scope    plan.Scope          `json:"scope,omitempty"`    // shop, stock, invoices, pdf; "": the installation
 	Webhooks status.WebhookType  `json:"webhooks,omitempty"` // which
 	State    status.WebhookState `json:"state,omitempty"`    // how they fare
@@ -29,6 +25,7 @@ type Event struct {
 	Since    *time.Time          `json:"since,omitempty"`    // of the first
 	Numbers  int64               `json:"numbers,omitempty"`  // how many items or invoices
 	Number   string              `json:"number,omitempty"`   // the first of them
+	Host     string              `json:"host,omitempty"`     // of a lost node
 	Detail   string              `json:"detail,omitempty"`   // for operators
 	Title    string              `json:"title,omitempty"`    // for owners, in their language
 	Means    string              `json:"means,omitempty"`    // for owners, in their language
@@ -47,8 +44,9 @@ func (e Event) what() string {
 	switch {
 	case e.Webhooks != "":
 		what += ": " + string(e.Webhooks)
-	case e.Reason == status.NeedNodeLost && e.Since != nil: // there may be several
-		what += ": " + e.Since.UTC().Format(time.RFC3339)
+	case e.Host != "": // there may be several
+		const most = 50 // the column takes 64 characters
+		what += ": " + string([]rune(e.Host)[:min(len([]rune(e.Host)), most)])
 	}
 	return what
 }
@@ -64,8 +62,12 @@ func eventOf(i store.Incident) Event {
 		e.Scope, parts = plan.Scope(parts[0]), parts[1:]
 	}
 	e.Reason = status.NeedReason(parts[0])
-	if e.Reason == Webhooks && len(parts) > 1 {
+	switch {
+	case len(parts) == 1:
+	case e.Reason == status.NeedWebhooks:
 		e.Webhooks = status.WebhookType(parts[1])
+	case e.Reason == status.NeedNodeLost:
+		e.Host = parts[1]
 	}
 	return e
 }
@@ -75,13 +77,45 @@ type Matters struct {
 	Events map[store.IncidentKey]Event
 	Shops  map[string]store.Shop // all of them
 
-	masked  map[store.IncidentKey]bool // there or not: it is neither told nor over
-	unasked map[string]bool            // shops whose webhooks have not been looked at yet
+	masked   map[store.IncidentKey]bool // there or not: it is neither told nor over
+	unasked  map[string]bool            // shops whose webhooks have not been looked at yet
+	replaced map[string]bool            // hosts on which a lost lagerd has been replaced
 }
 
 // unknown reports whether it is not known, or does not matter now, if an incident is still there.
 func (m Matters) unknown(k store.IncidentKey) bool {
-	return m.masked[k] || m.unasked[k.Shop] && strings.Contains(k.What, string(Webhooks)+": ")
+	return m.muted(k) || m.unasked[k.Shop] && strings.Contains(k.What, string(status.NeedWebhooks)+": ")
+}
+
+// muted reports whether it does not matter now if an incident is there. An owner is not told that all is
+// well because the shop was paused.
+func (m Matters) muted(k store.IncidentKey) bool {
+	return m.masked[k] || k.Audience == store.AudienceOwner && m.Shops[k.Shop].Paused()
+}
+
+// dropped reports whether an owner's incident concerns what the shop no longer does: it is not over, and
+// nobody wants to know.
+func (m Matters) dropped(k store.IncidentKey) bool {
+	if k.Audience != store.AudienceOwner {
+		return false
+	}
+	shop, e := m.Shops[k.Shop], eventOf(store.Incident{IncidentKey: k})
+	switch {
+	case e.Webhooks != "":
+		return !e.Webhooks.ExpectedBy(shop) || !slices.Contains(status.WebhookTypes(shop), e.Webhooks)
+	case e.Scope == plan.ScopeStock:
+		return !shop.StockOn
+	case e.Scope == plan.ScopeInvoices || e.Scope == plan.ScopePDFs:
+		return !shop.InvoicesOn
+	}
+	return false
+}
+
+// expired reports whether an incident that is not there was a lost node which nothing has replaced: it
+// is only forgotten after a while.
+func (m Matters) expired(k store.IncidentKey) bool {
+	e := eventOf(store.Incident{IncidentKey: k})
+	return e.Reason == status.NeedNodeLost && !m.replaced[e.Host]
 }
 
 // WebhooksOf is the health of a shop's webhooks.
@@ -92,18 +126,23 @@ type WebhooksOf map[string][]status.WebhookHealth
 var toldStates = []status.WebhookState{status.WebhooksStopped, status.WebhooksWrongCode, status.WebhooksWrongToken, status.WebhooksMergeField, status.WebhooksWrongData}
 
 // lesser are the reasons that are not told of a shop that is stopped anyway: they follow from that.
-var lesser = []status.NeedReason{status.NeedNoSweep, status.NeedHintWaits, status.NeedUnread, status.NeedPDFFails, Webhooks}
+var lesser = []status.NeedReason{status.NeedNoSweep, status.NeedHintWaits, status.NeedUnread, status.NeedPDFFails, status.NeedWebhooks}
 
 // forOwners are the reasons about which an owner can do something.
 var forOwners = []status.NeedReason{
 	status.NeedReason(plan.HeldTokenRefused), status.NeedReason(plan.HeldForbidden), status.NeedReason(plan.HeldNoInventory), status.NeedReason(plan.HeldLosses),
-	status.NeedUnread, Webhooks,
+	status.NeedUnread, status.NeedWebhooks,
 }
 
 // MattersOf returns what an overview and the webhooks looked at say. Of shops that webhooks lacks
-// it is not known how their webhooks fare.
-func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf) Matters {
-	m := Matters{Events: map[store.IncidentKey]Event{}, Shops: make(map[string]store.Shop, len(l.Shops)), masked: map[store.IncidentKey]bool{}, unasked: map[string]bool{}}
+// it is not known how their webhooks fare. incidents are those noticed so far.
+func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf, incidents []store.Incident) Matters {
+	m := Matters{Events: map[store.IncidentKey]Event{}, Shops: make(map[string]store.Shop, len(l.Shops)), masked: map[store.IncidentKey]bool{}, unasked: map[string]bool{}, replaced: map[string]bool{}}
+	for _, n := range o.Nodes {
+		if n.State == status.NodeReplaced {
+			m.replaced[n.Host] = true
+		}
+	}
 	for _, st := range l.Shops {
 		m.Shops[st.Shop.Shop] = st.Shop
 	}
@@ -111,7 +150,7 @@ func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf) Matters {
 	for _, n := range o.Needs {
 		if n.Shop == "" {
 			noApp = noApp || n.Reason == status.NeedAppTokenRefused
-			m.add("", Event{Reason: n.Reason, Since: n.Since, Detail: n.Detail, Do: n.Do, advice: n.Advice}, false)
+			m.add("", Event{Reason: n.Reason, Since: n.Since, Host: n.Host, Detail: n.Detail, Do: n.Do, advice: n.Advice}, false)
 		}
 	}
 	for _, v := range o.Shops {
@@ -126,7 +165,7 @@ func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf) Matters {
 			m.unasked[v.Shop] = true
 		}
 	}
-	m.addOwners(l.AppPublicToken)
+	m.addOwners(l.AppPublicToken, incidents)
 	return m
 }
 
@@ -166,7 +205,7 @@ func eventsOf(v status.Shop, webhooks []status.WebhookHealth) []Event {
 			continue
 		}
 		says, do := status.HealthIn(lang.English, h.Type, h.State)
-		one(Event{Reason: Webhooks, Scope: plan.ScopeShop, Webhooks: h.Type, State: h.State, Since: h.Since,
+		one(Event{Reason: status.NeedWebhooks, Scope: plan.ScopeShop, Webhooks: h.Type, State: h.State, Since: h.Since,
 			Detail: fmt.Sprintf("webhooks of type %s %s; nothing is lost, only later", h.Type, says), Do: "`lagerd webhooks " + v.Shop + "`; the owner: " + do, advice: "`lagerd webhooks SHOP`; the owner: " + do})
 	}
 	return list
@@ -176,11 +215,32 @@ func eventsOf(v status.Shop, webhooks []status.WebhookHealth) []Event {
 // alone: it is hardly each owner's own.
 const mostShops = 10
 
+// webhooksShare is of how many shops one has webhooks that need its owner: if more do at once, it is
+// hardly each owner's own, but the way on which all of them come. That shows with busy shops first, so
+// it is few. Owners who know already do not count: some never do anything about it.
+const webhooksShare = 100
+
+// common reports whether so many shops have something that it is the operator's alone. untold is how
+// many of them have owners to be told who have not been.
+func (m Matters) common(what string, have, untold int) bool {
+	if eventOf(store.Incident{IncidentKey: store.IncidentKey{What: what}}).Reason == status.NeedWebhooks {
+		return untold > mostShops && webhooksShare*untold > len(m.Shops)
+	}
+	return have > mostShops && 2*have > len(m.Shops)
+}
+
 // addOwners adds for the owners with a mail address or a webhook what they can do something about.
-func (m Matters) addOwners(appPublicToken string) {
-	have := map[string]int{}
+func (m Matters) addOwners(appPublicToken string, incidents []store.Incident) {
+	told := map[store.IncidentKey]bool{}
+	for _, i := range incidents {
+		told[i.IncidentKey] = !i.ToldAt.IsZero()
+	}
+	have, untold := map[string]int{}, map[string]int{}
 	for k := range m.Events {
 		have[k.What]++
+		if tellsOwner(m.Shops[k.Shop]) && !told[store.IncidentKey{Audience: store.AudienceOwner, Shop: k.Shop, What: k.What}] {
+			untold[k.What]++
+		}
 	}
 	owned := func(k store.IncidentKey) bool {
 		return k.Shop != "" && tellsOwner(m.Shops[k.Shop]) && slices.Contains(forOwners, eventOf(store.Incident{IncidentKey: k}).Reason)
@@ -195,7 +255,7 @@ func (m Matters) addOwners(appPublicToken string) {
 		}
 		e := m.Events[k]
 		its := store.IncidentKey{Audience: store.AudienceOwner, Shop: k.Shop, What: k.What}
-		if n := have[k.What]; n > mostShops && 2*n > len(m.Shops) {
+		if m.common(k.What, have[k.What], untold[k.What]) {
 			m.masked[its] = true
 			continue
 		}

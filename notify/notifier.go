@@ -46,6 +46,7 @@ const (
 	ResultSent    Result = "sent"
 	ResultFailed  Result = "failed"  // it is tried again
 	ResultDropped Result = "dropped" // it could not be sent for too long
+	ResultUnsure  Result = "unsure"  // it was sent twice and not answered
 )
 
 // The channels of tries, beside those of messages.
@@ -58,6 +59,7 @@ const (
 type Notifier struct {
 	Options
 	watch     watch
+	ways      ways
 	decidedAt time.Time
 	beatAt    time.Time
 	prunedAt  time.Time
@@ -67,7 +69,7 @@ type Notifier struct {
 
 // New returns a Notifier.
 func New(o Options) *Notifier {
-	return &Notifier{Options: o, watch: watch{shops: map[string]watched{}}}
+	return &Notifier{Options: o, watch: watch{shops: map[string]watched{}}, ways: ways{busy: map[string]bool{}}}
 }
 
 // Run tells people what needs them until ctx is done, whenever this lagerd is the one that does.
@@ -78,6 +80,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			n.ways.wait(awaitFor)
 			n.release(ctx)
 			return
 		case <-ticker.C:
@@ -161,9 +164,10 @@ func (n *Notifier) useful(ctx context.Context) (bool, error) {
 	return n.Store.HasNotifyHooks(ctx)
 }
 
-// ignoreTaken returns nil if another lagerd has taken over, as after a long pause of this process.
+// ignoreTaken returns nil if another lagerd has taken over, as after a long pause of this process, or a
+// message that was to be withdrawn is being sent: the next decision knows.
 func ignoreTaken(err error) error {
-	if errors.Is(err, store.ErrNotNotifying) {
+	if errors.Is(err, store.ErrNotNotifying) || errors.Is(err, store.ErrMessageTaken) {
 		return nil
 	}
 	return err
@@ -188,8 +192,11 @@ func (n *Notifier) decide(ctx context.Context, now time.Time) error {
 	if err := n.lookAtWebhooks(ctx, now, look.Shops); err != nil {
 		return err
 	}
-	x.Matters = MattersOf(look, look.Overview(), n.watch.webhooks())
 	if x.Incidents, err = n.Store.Incidents(ctx); err != nil {
+		return err
+	}
+	x.Matters = MattersOf(look, look.Overview(), n.watch.webhooks(), x.Incidents)
+	if x.Unsent, err = n.Store.UnsentMessages(ctx, now); err != nil {
 		return err
 	}
 	if x.Last, err = n.Store.LastMessages(ctx); err != nil {

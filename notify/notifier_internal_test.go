@@ -51,21 +51,21 @@ func TestWhat(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 11, 30, 13, 0, 0, 0, time.FixedZone("", 3600))
 	for what, e := range map[string]Event{
-		"no_lagerd":                       {Reason: status.NeedNoLagerd},
-		"node_lost: 2026-11-30T12:00:00Z": {Reason: status.NeedNodeLost, Since: &since},
-		"node_lost":                       {Reason: status.NeedNodeLost},
-		"shop: no_good_tick":              {Reason: status.NeedNoGoodTick, Scope: plan.ScopeShop, Since: &since},
-		"stock: losses":                   {Reason: status.NeedReason(plan.HeldLosses), Scope: plan.ScopeStock},
-		"invoices: unread":                {Reason: status.NeedUnread, Scope: plan.ScopeInvoices},
-		"pdf: pdf_fails":                  {Reason: status.NeedPDFFails, Scope: plan.ScopePDFs},
-		"shop: webhooks: orderPdf":        {Reason: Webhooks, Scope: plan.ScopeShop, Webhooks: status.WebhookInvoice},
+		"no_lagerd":                  {Reason: status.NeedNoLagerd},
+		"node_lost: web1.example.dk": {Reason: status.NeedNodeLost, Host: "web1.example.dk", Since: &since},
+		"node_lost":                  {Reason: status.NeedNodeLost},
+		"shop: no_good_tick":         {Reason: status.NeedNoGoodTick, Scope: plan.ScopeShop, Since: &since},
+		"stock: losses":              {Reason: status.NeedReason(plan.HeldLosses), Scope: plan.ScopeStock},
+		"invoices: unread":           {Reason: status.NeedUnread, Scope: plan.ScopeInvoices},
+		"pdf: pdf_fails":             {Reason: status.NeedPDFFails, Scope: plan.ScopePDFs},
+		"shop: webhooks: orderPdf":   {Reason: status.NeedWebhooks, Scope: plan.ScopeShop, Webhooks: status.WebhookInvoice},
 	} {
 		if got := e.what(); got != what {
 			t.Errorf("%+v is stored as %q, expected %q", e, got, what)
 		}
 		for _, shop := range []string{"", "shop1"} {
 			told := eventOf(store.Incident{IncidentKey: store.IncidentKey{Shop: shop, What: what}, SeenAt: since})
-			if told.Reason != e.Reason || told.Scope != e.Scope || told.Webhooks != e.Webhooks || told.Since == nil || !told.Since.Equal(since) || told.Since.Location() != time.UTC {
+			if told.Reason != e.Reason || told.Scope != e.Scope || told.Webhooks != e.Webhooks || told.Host != e.Host || told.Since == nil || !told.Since.Equal(since) || told.Since.Location() != time.UTC {
 				t.Errorf("%q is told as %+v", what, told)
 			}
 			if want := min(len(shop), 1); told.Count != want || len(told.Shops) != want || want > 0 && told.Shops[0] != shop {
@@ -126,6 +126,9 @@ func TestIgnoreTaken(t *testing.T) {
 	other := errors.New("the disk is full")
 	if err := ignoreTaken(errors.Join(store.ErrNotNotifying)); err != nil {
 		t.Errorf("taken over: %v", err)
+	}
+	if err := ignoreTaken(errors.Join(store.ErrMessageTaken)); err != nil {
+		t.Errorf("a message is being sent: %v", err)
 	}
 	if err := ignoreTaken(other); !errors.Is(err, other) {
 		t.Errorf("another error: %v", err)

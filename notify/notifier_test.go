@@ -30,6 +30,7 @@ type stage struct {
 	path  string
 	now   atomic.Int64
 	nodes []*notify.Notifier
+	hooks []*hook
 }
 
 func newStage(t *testing.T) *stage {
@@ -50,7 +51,7 @@ func newStage(t *testing.T) *stage {
 			Store: s.store, Instance: name, Living: func() map[string]bool { return map[string]bool{"a": true, "b": true} },
 			Look:     status.Look{Pace: status.Pace{NextTick: func(t time.Time) time.Time { return t.Add(24 * time.Hour) }, SweepEvery: 24 * time.Hour}, Limits: status.CallLimits{EconomicDaily: 50_000, RackbeatDaily: 50_000, RackbeatPerMinute: 60}},
 			Settings: notify.Settings{Operator: []notify.Address{{Channel: store.ChannelMail, Mail: "drift@example.dk"}}, Mail: true, After: 5 * time.Minute, OwnersAfter: time.Hour, Every: 15 * time.Minute},
-			Out:      notify.Out{Mailer: mailer(t, mail, notify.TLSStart, trusting), Caller: notify.NewCaller(notify.CallerOptions{Timeout: time.Second}), OpenHook: opened},
+			Out:      notify.Out{Mailer: mailer(t, mail, notify.TLSStart, trusting), Caller: notify.NewCaller(notify.CallerOptions{Timeout: time.Second, Answer: time.Second, Transport: s}), OpenHook: opened},
 			NewID:    newIDs(name), Now: s.clock, Log: log, Observe: func(string, notify.Result) {}, Waiting: func(int) {},
 		}))
 	}
@@ -71,6 +72,17 @@ func (s *stage) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// starts stores, as a lagerd that dies soon does, that the text of a message is being sent.
+func (s *stage) starts(m store.Message) func() error {
+	return func() error {
+		ours, err := s.store.StartMessage(s.t.Context(), m, s.clock().Add(11*time.Minute))
+		if err == nil && !ours {
+			err = errors.New("another has the message")
+		}
+		return err
 	}
 }
 
@@ -175,7 +187,7 @@ func TestKilledWhileSending(t *testing.T) {
 				t.Fatal("not claimed")
 			}
 			if c.sent {
-				s.must(s.nodes[0].Out.Send(t.Context(), list[0], store.Shop{Lang: lang.Danish}, s.clock()))
+				s.must(s.nodes[0].Out.Send(t.Context(), list[0], store.Shop{Lang: lang.Danish}, s.clock(), s.starts(list[0])))
 			}
 			s.run(30*time.Minute, s.nodes[1]) // the other never does anything again
 			mails := s.mail.Mails()

@@ -205,3 +205,35 @@ func TestRoundThatFails(t *testing.T) {
 		t.Errorf("noticed %q", is)
 	}
 }
+
+// TestStrangersTellNobody: anybody can call with a wrong code, and name a shop: nobody is told of that,
+// unless a good call came before. Then it is told, until no such call has come for a week.
+func TestStrangersTellNobody(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t, 10)
+	wrong := func(shop, clock string) {
+		i.exec("INSERT INTO webhook_calls (shop, slot, called_at, method, remote, kind, number, status, outcome, duration_us) VALUES ('" + shop + "', 20, '2026-11-30 " + clock + ":00.000000', 'POST', '192.0.2.7', 'stock', '', 403, 'refused', 1)")
+	}
+	i.exec("DELETE FROM webhook_calls WHERE shop = 'shop0004'", "UPDATE changes SET webhook = 'missed' WHERE shop = 'shop0004'")
+	for _, shop := range []string{"shop0004", "shop0005"} {
+		wrong(shop, "12:00")
+	}
+	for range 5 {
+		i.round()
+	}
+	if is := i.noticed(); is != "shop0005" {
+		t.Errorf("noticed %q, expected the shop alone whose webhooks came before", is)
+	}
+	i.exec("INSERT INTO changes (shop, token, seq, n, kind, number, what, cause, webhook, observed_at, committed_at) SELECT shop, 1, 30, 0, 'stock', '1', 'stock', 'tick', 'missed', '2026-12-03 12:00:00.000000', '2026-12-03 12:00:00.000000' FROM shops WHERE shop IN ('shop0004', 'shop0005')")
+	i.exec("UPDATE progress SET tick_at = '2026-12-07 11:58:00.000000', swept_at = '2026-12-07 11:58:00.000000'")
+	i.now = i.now.Add(7*24*time.Hour - 5*time.Minute)
+	i.round()
+	if is := i.noticed(); is != "shop0005" {
+		t.Errorf("after almost a week: noticed %q", is)
+	}
+	i.now = i.now.Add(5 * time.Minute)
+	i.round()
+	if is := i.noticed(); is != "" {
+		t.Errorf("a week later: noticed %q", is)
+	}
+}

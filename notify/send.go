@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -15,19 +16,30 @@ import (
 )
 
 const (
-	sendFor = 15 * time.Second // longest time that a round sends on a channel, besides its last message
-	atOnce  = 20               // messages read at once
+	sendFor  = 15 * time.Second // longest time that a way sends at a stretch, besides its last message
+	awaitFor = 5 * time.Second  // longest time that a round waits for all ways: they go on without it
+	atOnce   = 20               // messages read at once
 
-	// claimFor is longer than a message takes to be sent: then its lagerd has died. See Timeout.
-	claimFor = time.Minute
+	// claimFor is longer than a message takes until its text is sent, and answerFor than that and the
+	// answer take: then its lagerd has died. See Timeout and MailAnswer.
+	claimFor  = time.Minute
+	answerFor = MailAnswer + claimFor
+
+	// mostUnsure is how many tries may have arrived before a message is given up: each is told at most
+	// twice.
+	mostUnsure = 2
 
 	firstRetry   = 30 * time.Second
 	longestRetry = 10 * time.Minute
 	dropTime     = 3 * 24 * time.Hour
 )
 
-// Timeout is how long a step of sending may take: to connect, and to send.
-const Timeout = 10 * time.Second
+// How long the steps of sending may take.
+const (
+	Timeout       = 10 * time.Second // to connect, and then to be asked for the text
+	MailAnswer    = 10 * time.Minute // the answer of a mail server to a mail's text: RFC 5321, 4.5.3.2.6
+	WebhookAnswer = 30 * time.Second // that of an address that takes webhooks
+)
 
 // Out is where messages leave lagerd.
 type Out struct {
@@ -45,18 +57,25 @@ type Out struct {
 var (
 	// errNoChannel is the error of a message whose channel has been removed from the configuration.
 	errNoChannel = errors.New("the configuration no longer has this channel (section notify)")
+	// errOldAddress is the error of a message to an address that is no longer that of the shop's owner.
+	errOldAddress = errors.New("the address of the shop's owner was changed or taken away")
+	// errNotOurs is the error of a message that another lagerd has taken over.
+	errNotOurs = errors.New("another lagerd has taken the message over")
 	// errNoHook is the error of a message to a webhook that the shop no longer has.
 	errNoHook = errors.New("the shop's webhook was taken away")
 )
 
-// Send sends a message once: to the operator, or to the owner of the shop in the owner's language. An
-// error that wraps errAway concerns others on the same way too.
-func (o Out) Send(ctx context.Context, m store.Message, shop store.Shop, now time.Time) error {
+// Send sends a message once: to the operator, or to the owner of the shop in the owner's language. It
+// calls start right before the text is sent; if that fails, nothing is. An error that wraps errAway
+// concerns others on the same way too; one that wraps errUnsure says that the message may have arrived.
+func (o Out) Send(ctx context.Context, m store.Message, shop store.Shop, now time.Time, start func() error) error {
 	var c Content
 	if err := json.Unmarshal(m.Content, &c); err != nil {
 		return fmt.Errorf("read the message's content: %w", err)
 	}
 	switch {
+	case m.Audience == store.AudienceOwner && m.Channel == store.ChannelMail && m.Address != shop.Email:
+		return errOldAddress
 	case m.Channel == store.ChannelMail && o.Mailer != nil:
 		if c.Audience == store.AudienceOwner && o.PageOf != nil {
 			page, err := o.PageOf(ctx, c.Shop)
@@ -65,19 +84,22 @@ func (o Out) Send(ctx context.Context, m store.Message, shop store.Shop, now tim
 			}
 			c.Page = page
 		}
-		return o.Mailer.Send(ctx, Mail{ID: m.ID, To: m.Address, At: now, Text: TextOf(c, m.ID, shop.Lang)})
+		return o.Mailer.Send(ctx, Mail{ID: m.ID, To: m.Address, At: now, Text: TextOf(c, m.ID, shop.Lang)}, start)
 	case m.Channel == store.ChannelWebhook && m.Audience == store.AudienceOwner:
-		return o.sendHook(ctx, m.ID, c, shop, now)
+		return o.sendHook(ctx, m, c, shop, now, start)
 	case m.Channel == store.ChannelWebhook && o.Caller.Operators().URL != "":
-		return o.Caller.Webhook(ctx, o.Caller.Operators(), m.ID, m.Content, now)
+		return o.Caller.Webhook(ctx, o.Caller.Operators(), m.ID, m.Content, now, start)
 	}
 	return errNoChannel
 }
 
 // sendHook sends a message to the webhook of a shop's owner.
-func (o Out) sendHook(ctx context.Context, id string, c Content, shop store.Shop, now time.Time) error {
+func (o Out) sendHook(ctx context.Context, m store.Message, c Content, shop store.Shop, now time.Time, start func() error) error {
 	if shop.NotifyOrigin == "" {
 		return errNoHook
+	}
+	if m.Address != "" && m.Address != hookOf(shop).digest() { // "": a test, or decided by an earlier lagerd
+		return errOldAddress
 	}
 	text, err := o.OpenHook(shop.Shop, shop.NotifyHook)
 	if err != nil {
@@ -91,19 +113,85 @@ func (o Out) sendHook(ctx context.Context, id string, c Content, shop store.Shop
 	if err != nil {
 		return fmt.Errorf("write the webhook to the owner of %s: %w", shop.Shop, err)
 	}
-	return o.Caller.Webhook(ctx, hook, id, body, now)
+	return o.Caller.Webhook(ctx, hook, m.ID, body, now, start)
 }
 
-// send sends what is due: what fails on one way delays none of the others.
+// ways are those on which messages leave at the same time: what hangs on one delays none of the others.
+type ways struct {
+	mu   sync.Mutex
+	busy map[string]bool
+	all  sync.WaitGroup
+}
+
+// take reports whether a way was free, and takes it.
+func (w *ways) take(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[name] {
+		return false
+	}
+	w.busy[name] = true
+	w.all.Add(1)
+	return true
+}
+
+func (w *ways) free(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.busy, name)
+	w.all.Done()
+}
+
+// wait waits until all are free, but not for longer than a time.
+func (w *ways) wait(most time.Duration) {
+	free := make(chan struct{})
+	go func() { w.all.Wait(); close(free) }()
+	select {
+	case <-free:
+	case <-time.After(most):
+	}
+}
+
+// send sends what is due. An answer may take minutes: a way on which one is awaited goes on by itself,
+// and the round does not wait for it.
 func (n *Notifier) send(ctx context.Context) error {
-	both := []store.Audience{store.AudienceOperator, store.AudienceOwner}
-	if err := n.sendOn(ctx, store.ChannelMail, both); err != nil {
-		return err
+	operator, owners := []store.Audience{store.AudienceOperator}, []store.Audience{store.AudienceOwner}
+	await, cancel := context.WithTimeout(ctx, awaitFor)
+	defer cancel()
+	for _, way := range []struct {
+		name string
+		send func(context.Context) error
+	}{
+		{"mail to the operator", func(ctx context.Context) error { return n.sendOn(ctx, store.ChannelMail, operator) }},
+		{"mail to owners", func(ctx context.Context) error { return n.sendOn(ctx, store.ChannelMail, owners) }},
+		{"webhooks to the operator", func(ctx context.Context) error { return n.sendOn(ctx, store.ChannelWebhook, operator) }},
+		{"webhooks to owners", n.sendHooks},
+	} {
+		if !n.ways.take(way.name) {
+			continue
+		}
+		failed := make(chan error, 1)
+		go func() {
+			defer n.ways.free(way.name)
+			failed <- way.send(ctx)
+		}()
+		select {
+		case err := <-failed:
+			if err != nil {
+				return err
+			}
+		case <-await.Done():
+			go n.report(ctx, way.name, failed)
+		}
 	}
-	if err := n.sendOn(ctx, store.ChannelWebhook, both[:1]); err != nil {
-		return err
+	return nil
+}
+
+// report logs why a way failed that no round waits for.
+func (n *Notifier) report(ctx context.Context, way string, failed <-chan error) {
+	if err := <-failed; err != nil && ctx.Err() == nil {
+		n.Log.WithError(err).Errorf("notifications: %s failed: it is tried again within ten seconds", way)
 	}
-	return n.sendHooks(ctx)
 }
 
 // sendOn sends what is due on a channel, until one message shows that it is of no use now.
@@ -143,35 +231,19 @@ func (n *Notifier) sendHooks(ctx context.Context) error {
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		of := map[string][]store.Message{}
+		failed := make(chan error, len(list))
 		for _, m := range list {
-			of[m.Shop] = append(of[m.Shop], m)
-		}
-		failed := make(chan error, len(of))
-		for _, its := range of {
-			go func() { failed <- n.sendHooksOf(ctx, its, now) }()
+			go func() {
+				_, err := n.sendOne(ctx, m)
+				failed <- err
+			}()
 		}
 		var errs []error
-		for range of {
+		for range list {
 			errs = append(errs, <-failed)
 		}
 		if err := errors.Join(errs...); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// sendHooksOf sends messages to the webhook of one shop's owner. If it is away, those that are due wait
-// for the next try of the one that showed it.
-func (n *Notifier) sendHooksOf(ctx context.Context, list []store.Message, now time.Time) error {
-	for _, m := range list {
-		away, err := n.sendOne(ctx, m)
-		if err != nil {
-			return err
-		}
-		if away {
-			return n.Store.PostponeHook(ctx, m.Shop, now, now.Add(backoff(m.Claims)), "the webhook was not reached with an earlier message")
 		}
 	}
 	return nil
@@ -193,21 +265,44 @@ func (n *Notifier) sendOne(ctx context.Context, m store.Message) (away bool, err
 	if err != nil {
 		return false, err
 	}
+	if m.Unsure >= mostUnsure { // its lagerd died while it sent it
+		return false, n.giveUp(ctx, m, now, m.Error)
+	}
 	claimed, err := n.Store.ClaimMessage(ctx, m, now.Add(claimFor))
 	if err != nil || !claimed {
 		return false, err
 	}
-	failed := n.Out.Send(ctx, m, shop, now)
-	// What was sent is marked although lagerd stops, or it would be sent again.
+	ctx = context.WithoutCancel(ctx) // what was sent is marked although lagerd stops, or it would be sent again
+	failed := n.Out.Send(ctx, m, shop, now, func() error { return n.start(ctx, m) })
 	const patience = 5 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return errors.Is(failed, errAway), n.mark(ctx, m, now, failed)
+	return errors.Is(failed, errAway) || errors.Is(failed, errUnsure), n.mark(ctx, m, now, failed)
 }
 
-// mark stores how a try ended.
-func (n *Notifier) mark(ctx context.Context, m store.Message, now time.Time, failed error) error {
-	log := n.Log.WithFields(logrus.Fields{"message": m.ID, "audience": m.Audience, "shop": m.Shop, "channel": m.Channel, "tries": m.Claims + 1})
+// start stores that a message may have arrived, before its text is sent: should this lagerd die
+// meanwhile, the next one knows.
+func (n *Notifier) start(ctx context.Context, m store.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	now, err := n.clock(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := n.Store.StartMessage(ctx, m, now.Add(answerFor))
+	if err == nil && !ours {
+		return errNotOurs
+	}
+	return err
+}
+
+// mark stores how a try ended. began is when it began.
+func (n *Notifier) mark(ctx context.Context, m store.Message, began time.Time, failed error) error {
+	now, err := n.clock(ctx)
+	if err != nil {
+		return err
+	}
+	log := n.Log.WithFields(fieldsOf(m))
 	channel := channelOf(m)
 	if failed == nil {
 		n.Observe(channel, ResultSent)
@@ -216,19 +311,41 @@ func (n *Notifier) mark(ctx context.Context, m store.Message, now time.Time, fai
 	}
 	text := n.Out.Hidden.In(failed.Error())
 	log = log.WithField("error", text)
-	if errors.Is(failed, errNoHook) {
+	switch {
+	case errors.Is(failed, errNotOurs):
+		return nil
+	case errors.Is(failed, errNoHook), errors.Is(failed, errOldAddress):
 		log.Info("notifications: message dropped")
 		return n.Store.EndMessage(ctx, m.ID, store.MessageDropped, now, text)
 	}
-	if now.Sub(m.DecidedAt) >= dropTime {
+	wait := backoff(m.Claims)
+	if errors.Is(failed, errUnsure) {
+		if m.Unsure++; m.Unsure >= mostUnsure {
+			return n.giveUp(ctx, m, now, text)
+		}
+		wait = longestRetry // whatever cut the answer off should not cut off the next one's
+	}
+	if began.Sub(m.DecidedAt) >= dropTime {
 		n.Observe(channel, ResultDropped)
 		log.Error("notifications: message dropped: it could not be sent for three days")
 		return n.Store.EndMessage(ctx, m.ID, store.MessageDropped, now, text)
 	}
 	n.Observe(channel, ResultFailed)
-	wait := backoff(m.Claims)
 	log.WithField("again_in", wait).Warn("notifications: message not sent: it is tried again")
-	return n.Store.PostponeMessage(ctx, m.ID, now.Add(wait), text)
+	m.DueAt, m.Error = now.Add(wait), text
+	_, m.Refused = errors.AsType[refusal](failed)
+	return n.Store.PostponeMessage(ctx, m)
+}
+
+// giveUp ends a message that may have arrived twice.
+func (n *Notifier) giveUp(ctx context.Context, m store.Message, now time.Time, text string) error {
+	n.Observe(channelOf(m), ResultUnsure)
+	n.Log.WithFields(fieldsOf(m)).WithField("error", text).Error("notifications: message given up: it was sent twice and not answered, so it may have arrived")
+	return n.Store.EndMessage(ctx, m.ID, store.MessageUnsure, now, text)
+}
+
+func fieldsOf(m store.Message) logrus.Fields {
+	return logrus.Fields{"message": m.ID, "audience": m.Audience, "shop": m.Shop, "channel": m.Channel, "tries": m.Claims + 1}
 }
 
 // channelOf returns the channel as it is counted: the operator's webhook apart from those of owners.

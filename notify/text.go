@@ -36,7 +36,7 @@ var titles = map[status.NeedReason]string{
 	status.NeedPDFFails:        "invoices cannot be fetched with lines and PDF",
 	status.NeedShortOfCalls:    "the day's calls are used up",
 	status.NeedSetAside:        "webhooks could not be read and are set aside",
-	Webhooks:                   "webhooks do not arrive",
+	status.NeedWebhooks:        "webhooks do not arrive",
 
 	status.NeedReason(plan.HeldTokenRefused):     "held: the token is refused",
 	status.NeedReason(plan.HeldForbidden):        "held: access is forbidden",
@@ -60,6 +60,9 @@ func (e Event) title() string {
 	}
 	if e.Webhooks != "" {
 		title += " (" + string(e.Webhooks) + ")"
+	}
+	if e.Host != "" {
+		title += " (" + e.Host + ")"
 	}
 	return title
 }

@@ -23,7 +23,7 @@ func TestOwnersText(t *testing.T) {
 			{Reason: "token_refused", Scope: plan.ScopeShop, Count: 1, Since: &since, Link: "https://example.com/grant?a=1&b=2"},
 			{Reason: status.NeedUnread, Scope: plan.ScopeStock, Count: 1, Since: &since, Number: "A-17", Numbers: 3},
 		},
-		Over: []notify.Event{{Reason: notify.Webhooks, Scope: plan.ScopeShop, Webhooks: status.WebhookStock, Count: 1}},
+		Over: []notify.Event{{Reason: status.NeedWebhooks, Scope: plan.ScopeShop, Webhooks: status.WebhookStock, Count: 1}},
 	}
 	const danish = `shop1234: e-conomic afviser adgangen, og 2 ting til
 
@@ -84,7 +84,7 @@ func TestOwnersTextHasThePage(t *testing.T) {
 // TestEveryReasonHasWords: for the operator, and for owners of those that they are told of.
 func TestEveryReasonHasWords(t *testing.T) {
 	t.Parallel()
-	for _, reason := range append(status.NeedReasons(), notify.Webhooks) {
+	for _, reason := range status.NeedReasons() {
 		if reason == status.NeedNoLagerd || reason == status.NeedReadOnly { // then nobody can tell it
 			continue
 		}
@@ -98,7 +98,7 @@ func TestEveryReasonHasWords(t *testing.T) {
 	for _, e := range []notify.Event{
 		{Reason: "token_refused", Scope: plan.ScopeShop}, {Reason: "token_refused", Scope: plan.ScopeStock}, {Reason: "forbidden", Scope: plan.ScopeInvoices}, {Reason: "no_inventory", Scope: plan.ScopeStock},
 		{Reason: "losses", Scope: plan.ScopeStock}, {Reason: "unread", Scope: plan.ScopeStock}, {Reason: "unread", Scope: plan.ScopeInvoices},
-		{Reason: notify.Webhooks, Webhooks: status.WebhookStock, State: status.WebhooksStopped}, {Reason: notify.Webhooks, Webhooks: status.WebhookInvoice, State: status.WebhooksWrongCode},
+		{Reason: status.NeedWebhooks, Webhooks: status.WebhookStock, State: status.WebhooksStopped}, {Reason: status.NeedWebhooks, Webhooks: status.WebhookInvoice, State: status.WebhooksWrongCode},
 	} {
 		names[notify.TextOf(notify.Content{Audience: store.AudienceOwner, Shop: "s", At: noon, Began: []notify.Event{e}}, "id1", lang.Danish).Subject] = true
 	}

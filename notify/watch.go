@@ -23,6 +23,9 @@ const (
 
 	// webhooksSince is how far back changes are looked at, as by `lagerd webhooks`.
 	webhooksSince = 7 * 24 * time.Hour
+
+	// wrongFor is how long a call with a wrong code is believed to be the shop's own.
+	wrongFor = 7 * 24 * time.Hour
 )
 
 // moving is what moves when a shop's webhooks cease to be well: without one of them nothing is wrong
@@ -137,7 +140,7 @@ func (n *Notifier) lookAtWebhooks(ctx context.Context, now time.Time, list []sto
 		return err
 	}
 	for _, l := range looks {
-		n.watch.shops[l.shop.Shop] = watched{at: now, moving: moves[l.shop.Shop], told: l.told(), ever: l.ever}
+		n.watch.shops[l.shop.Shop] = watched{at: now, moving: moves[l.shop.Shop], told: l.told(n.Now()), ever: l.ever}
 	}
 	return nil
 }
@@ -157,10 +160,15 @@ func (l look) facts(t status.WebhookType) status.WebhookFacts {
 	return status.CountWebhookGroups(t, l.shop, l.calls, a)
 }
 
-// told returns the health that is told.
-func (l look) told() (list []status.WebhookHealth) {
+// told returns the health that is told. Anybody can call with a wrong code: it is believed only of a shop
+// whose webhooks ever came, and for a while.
+func (l look) told(now time.Time) (list []status.WebhookHealth) {
 	for _, t := range status.WebhookTypes(l.shop) {
-		if h := status.HealthOfWebhooks(t, l.facts(t), lang.English); slices.Contains(toldStates, h.State) {
+		f := l.facts(t)
+		if ever := f.Accepted.Count > 0 || f.Changes.Ever; !ever || now.Sub(f.WrongCode.Last) >= wrongFor {
+			f.WrongCode = status.Calls{}
+		}
+		if h := status.HealthOfWebhooks(t, f, lang.English); slices.Contains(toldStates, h.State) {
 			list = append(list, h)
 		}
 	}

@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"lagerd/secret"
@@ -59,7 +61,8 @@ type CallerOptions struct {
 	WebhookSecret secret.Text
 	HeartbeatURL  string            // "": no heartbeats; itself a secret
 	Transport     http.RoundTripper // nil: the default
-	Timeout       time.Duration
+	Timeout       time.Duration     // of a heartbeat
+	Answer        time.Duration     // of a webhook
 	UserAgent     string
 }
 
@@ -80,7 +83,7 @@ func NewCaller(o CallerOptions) *Caller {
 		t.MaxResponseHeaderBytes = mostAnswer
 		o.Transport = t
 	}
-	return &Caller{o, http.Client{Transport: o.Transport, Timeout: o.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &Caller{o, http.Client{Transport: o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // Operators returns the operator's webhook.
@@ -88,9 +91,12 @@ func (c *Caller) Operators() Hook {
 	return Hook{Name: "notify.webhook_url", URL: c.o.WebhookURL, Secret: c.o.WebhookSecret}
 }
 
-// Webhook sends a message's content to a hook, signed at the time now. An error that wraps errAway is
-// that of the connection.
-func (c *Caller) Webhook(ctx context.Context, to Hook, id string, content []byte, now time.Time) error {
+// Webhook sends a message's content to a hook, signed at the time now. It calls start before: if that
+// fails, nothing was sent. An error that wraps errAway is that of the connection; one that wraps errUnsure
+// leaves open whether the content has arrived.
+func (c *Caller) Webhook(ctx context.Context, to Hook, id string, content []byte, now time.Time, start func() error) error {
+	ctx, cancel := within(ctx, c.o.Answer)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL, bytes.NewReader(content))
 	if err != nil {
 		return errors.New(to.Name + ": expected a URL") // which may be secret, and the error has it
@@ -100,11 +106,24 @@ func (c *Caller) Webhook(ctx context.Context, to Hook, id string, content []byte
 	r.Header.Set(headerID, id)
 	r.Header.Set(headerTimestamp, timestamp)
 	r.Header.Set(headerSignature, "sha256="+Sign(to.Secret, timestamp, content))
+	if err := start(); err != nil {
+		return err
+	}
 	return c.do(r, to.Name)
+}
+
+// within limits ctx to a time; 0: it does not.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 // Heartbeat calls the heartbeat's address.
 func (c *Caller) Heartbeat(ctx context.Context) error {
+	ctx, cancel := within(ctx, c.o.Timeout)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.o.HeartbeatURL, http.NoBody)
 	if err != nil {
 		return errors.New("notify.heartbeat_url: expected a URL")
@@ -115,17 +134,26 @@ func (c *Caller) Heartbeat(ctx context.Context) error {
 // do makes a call. Its error has a name instead of the address, which may be secret.
 func (c *Caller) do(r *http.Request, name string) error {
 	r.Header.Set("User-Agent", c.o.UserAgent)
+	var connected atomic.Bool // the transport may call it after it has answered
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
 	res, err := c.client.Do(r)
 	if err != nil {
 		if of, is := errors.AsType[*url.Error](err); is {
 			err = of.Err
+		}
+		if connected.Load() {
+			return fmt.Errorf("%s: %w: %w: %w", name, errAway, errUnsure, err)
 		}
 		return fmt.Errorf("%s: %w: %w", name, errAway, err)
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, mostAnswer)
 	if res.StatusCode < http.StatusOK || res.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s answered %d: expected 200 to 299", name, res.StatusCode)
+		err := fmt.Errorf("%s answered %d: expected 200 to 299", name, res.StatusCode)
+		if res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusRequestTimeout && res.StatusCode != http.StatusTooManyRequests {
+			return refusal{err}
+		}
+		return err
 	}
 	return nil
 }

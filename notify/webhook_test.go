@@ -36,7 +36,7 @@ func TestWebhookIsSigned(t *testing.T) {
 		body, _ = io.ReadAll(r.Body)
 	}))
 	defer s.Close()
-	if err := caller(s.URL).Webhook(t.Context(), caller(s.URL).Operators(), "id1", []byte(`{"a":1}`), noon); err != nil {
+	if err := caller(s.URL).Webhook(t.Context(), caller(s.URL).Operators(), "id1", []byte(`{"a":1}`), noon, begun); err != nil {
 		t.Fatal(err)
 	}
 	at := got.Header.Get("Lagerd-Timestamp")
@@ -67,7 +67,7 @@ func TestCallsThatFail(t *testing.T) {
 	} {
 		s := httptest.NewServer(answer)
 		c := caller(s.URL + "/the-secret-path")
-		for what, err := range map[string]error{"webhook": c.Webhook(t.Context(), c.Operators(), "id1", []byte("{}"), noon), "heartbeat": c.Heartbeat(t.Context())} {
+		for what, err := range map[string]error{"webhook": c.Webhook(t.Context(), c.Operators(), "id1", []byte("{}"), noon, begun), "heartbeat": c.Heartbeat(t.Context())} {
 			if err == nil || strings.Contains(err.Error(), "the-secret-path") || !strings.Contains(err.Error(), "notify."+what+"_url") {
 				t.Errorf("%s: %s: %v", name, what, err)
 			}
@@ -96,7 +96,7 @@ func TestEndlessAnswer(t *testing.T) {
 	}))
 	defer s.Close()
 	began := time.Now()
-	if err := caller(s.URL).Webhook(t.Context(), caller(s.URL).Operators(), "id1", []byte("{}"), noon); err != nil {
+	if err := caller(s.URL).Webhook(t.Context(), caller(s.URL).Operators(), "id1", []byte("{}"), noon, begun); err != nil {
 		t.Error(err)
 	}
 	const buffers = 16 << 20 // of the system

@@ -30,6 +30,7 @@ const (
 	NeedPDFFails        NeedReason = "pdf_fails"          // pdf: an invoice's lines or PDF cannot be fetched
 	NeedShortOfCalls    NeedReason = "short_of_calls"     // shop: the day's calls are used up, but for the reserves
 	NeedSetAside        NeedReason = "set_aside"          // shop: batches of webhooks could not be read
+	NeedWebhooks        NeedReason = "webhooks"           // shop: webhooks of a type do not arrive as they should, and polling carries the shop
 )
 
 // inOrder are all reasons: what stops most comes first.
@@ -37,7 +38,7 @@ var inOrder = []NeedReason{
 	NeedReadOnly, NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost,
 	NeedReason(plan.HeldTokenRefused), NeedReason(plan.HeldForbidden), NeedReason(plan.HeldAgreementChanged), NeedReason(plan.HeldAccountChanged),
 	NeedReason(plan.HeldTokenUnreadable), NeedReason(plan.HeldPlacesChanged), NeedReason(plan.HeldNoInventory), NeedReason(plan.HeldUnreadable), NeedReason(plan.HeldLosses),
-	NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside,
+	NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside, NeedWebhooks,
 }
 
 // NeedReasons returns all reasons: what stops most comes first.
@@ -51,13 +52,14 @@ func (r NeedReason) hold() bool { return slices.Contains(plan.Reasons(), plan.Re
 
 // Need is something that goes on until a person does something about it, and its JSON.
 type Need struct {
-	Shop   string     `json:"shop"`   // "": it concerns the installation
-	Scope  plan.Scope `json:"scope"`  // shop, stock, invoices, pdf; "": it concerns the installation
-	Reason NeedReason `json:"reason"` // a code
-	Since  *time.Time `json:"since"`  // null: not known
-	Detail string     `json:"detail"` // what is wrong
-	Do     string     `json:"do"`     // what to do about it
-	Advice string     `json:"-"`      // Do for any shop and number: it has SHOP and NUMBER where Do names them
+	Shop   string     `json:"shop"`           // "": it concerns the installation
+	Scope  plan.Scope `json:"scope"`          // shop, stock, invoices, pdf; "": it concerns the installation
+	Reason NeedReason `json:"reason"`         // a code
+	Host   string     `json:"host,omitempty"` // of a lost node
+	Since  *time.Time `json:"since"`          // null: not known
+	Detail string     `json:"detail"`         // what is wrong
+	Do     string     `json:"do"`             // what to do about it
+	Advice string     `json:"-"`              // Do for any shop and number: it has SHOP and NUMBER where Do names them
 }
 
 // Text is the detail and what to do, on one line.

@@ -21,6 +21,8 @@ type Look struct {
 	Limits    CallLimits
 	Now       time.Time
 
+	Incidents []store.Incident // of webhooks, as WebhookIncidents names them; whoever was told, or is to be
+
 	AppPublicToken string // of economic.app_public_token; "": not known
 	ReadOnly       string // the server's error if it accepts no writes at all; "": it does, or nobody asked
 }
@@ -65,9 +67,10 @@ func (l Look) Overview() Overview {
 	if suspected {
 		o.Needs = append(o.Needs, appTokenNeed(o.Shops))
 	}
+	unwell := l.unwell()
 	for i, st := range l.Shops {
 		v := &o.Shops[i]
-		l.judge(st, v, suspected)
+		l.judge(st, v, suspected, unwell[st.Shop.Shop])
 		o.Needs = append(o.Needs, v.Needs...)
 	}
 	slices.SortFunc(o.Needs, Need.compare)
@@ -75,9 +78,9 @@ func (l Look) Overview() Overview {
 }
 
 // judge says what a shop needs, and what else is to be said of it. suspected means that the app's
-// token is probably wrong.
-func (l Look) judge(st store.ShopStatus, v *Shop, suspected bool) {
-	v.Needs = l.needs(st, *v)
+// token is probably wrong, unwell what its webhooks lack, with since when.
+func (l Look) judge(st store.ShopStatus, v *Shop, suspected bool, unwell map[string]time.Time) {
+	v.Needs = append(l.needs(st, *v), webhookNeeds(st.Shop, unwell)...)
 	if suspected {
 		pointToAppToken(v.Needs)
 	}
@@ -89,7 +92,7 @@ func (l Look) judge(st store.ShopStatus, v *Shop, suspected bool) {
 func (l Look) Fill(o Overview, full []store.ShopStatus) Overview {
 	suspected := slices.ContainsFunc(o.Needs, func(n Need) bool { return n.Reason == NeedAppTokenRefused })
 	o.Shops = slices.Clone(o.Shops)
-	filled := make(map[string]bool, len(full))
+	filled, unwell := make(map[string]bool, len(full)), l.unwell()
 	var needs []Need
 	for _, st := range full {
 		at, known := slices.BinarySearchFunc(o.Shops, st.Shop.Shop, func(v Shop, name string) int { return strings.Compare(v.Shop, name) })
@@ -101,7 +104,7 @@ func (l Look) Fill(o Overview, full []store.ShopStatus) Overview {
 			blameAppToken(one)
 		}
 		Attend(one, l.Living)
-		l.judge(st, &one[0], suspected)
+		l.judge(st, &one[0], suspected, unwell[st.Shop.Shop])
 		o.Shops[at], filled[st.Shop.Shop] = one[0], true
 		needs = append(needs, one[0].Needs...)
 	}
@@ -194,7 +197,7 @@ func (l Look) ofInstallation(nodes []Node) []Need {
 			continue
 		}
 		do := "see why it stopped (`journalctl -u lagerd`), and start it again; other lagerds take its shops over within lease.ttl"
-		list = append(list, Need{Reason: NeedNodeLost, Since: n.LastBeat, Do: do, Advice: do,
+		list = append(list, Need{Reason: NeedNodeLost, Since: n.LastBeat, Host: n.Host, Do: do, Advice: do,
 			Detail: fmt.Sprintf("the lagerd on %s, process %d, sends no heartbeats and has not said that it stops: it has died or hangs, or, if it runs, its clock is wrong", n.Host, n.Process)})
 	}
 	return list

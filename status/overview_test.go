@@ -170,6 +170,10 @@ func TestOverviewText(t *testing.T) {
 	none.Living, none.Instances[0].BeatAt = nil, ago(42*time.Minute)
 	never := looking(at("shop1"))
 	never.Living, never.Instances, never.Holdings = nil, nil, nil
+	unwell := looking(at("shop1"), at("paused", func(st *store.ShopStatus) { st.Shop.PausedAt = ago(time.Hour) }), at("off", func(st *store.ShopStatus) { st.Shop.StockOn = false }))
+	for _, st := range unwell.Shops {
+		unwell.Incidents = append(unwell.Incidents, incident(st.Shop.Shop, status.WebhookStock, time.Hour), incident(st.Shop.Shop, status.WebhookRackbeat, time.Hour))
+	}
 	short := looking(at("shop1", func(st *store.ShopStatus) {
 		st.AgreementCalls = store.AccountCalls{Day: "2026-11-23", Calls: 42_030}
 	}), at("shop2"))
@@ -238,9 +242,13 @@ func TestEveryNeed(t *testing.T) {
 	shown := map[status.NeedReason]bool{}
 	alone := looking(at("shop1"))
 	alone.Living = nil
+	unwell := looking(at("shop1"), at("paused", func(st *store.ShopStatus) { st.Shop.PausedAt = ago(time.Hour) }), at("off", func(st *store.ShopStatus) { st.Shop.StockOn = false }))
+	for _, st := range unwell.Shops {
+		unwell.Incidents = append(unwell.Incidents, incident(st.Shop.Shop, status.WebhookStock, time.Hour), incident(st.Shop.Shop, status.WebhookRackbeat, time.Hour))
+	}
 	short := looking(at("shop1", func(st *store.ShopStatus) { st.AgreementCalls = store.AccountCalls{Day: "2026-11-23", Calls: 49_000} }))
 	refused := looking(at("one", holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)), at("two", func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }, holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)))
-	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short, readOnly()} {
+	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short, unwell, readOnly()} {
 		for _, n := range l.Overview().Needs {
 			shown[n.Reason] = true
 			if n.Do == "" || n.Advice == "" || n.Detail == "" || strings.Contains(n.Do, "SHOP") || strings.Contains(n.Text(), "%!") || (n.Shop == "") != (n.Scope == "") {

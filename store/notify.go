@@ -39,6 +39,7 @@ type Incident struct {
 	SeenAt time.Time // since when it is there
 	ToldAt time.Time // when a message about it was decided; zero: not yet
 	GoneAt time.Time // since when it is over, which has not been told yet; zero: it is there
+	ToldTo string    // which addresses of an owner were told, as notify knows them; "": all
 }
 
 // MessageState is what became of a message.
@@ -48,7 +49,8 @@ type MessageState string
 const (
 	MessageWaiting MessageState = "waiting"
 	MessageSent    MessageState = "sent"
-	MessageDropped MessageState = "dropped" // it could not be sent for too long
+	MessageDropped MessageState = "dropped" // it could not be sent for too long, or was withdrawn
+	MessageUnsure  MessageState = "unsure"  // it was sent twice and never answered: it may have arrived
 )
 
 // Message is what is sent to one address. All times are by the database's clock.
@@ -57,13 +59,15 @@ type Message struct {
 	Audience     Audience
 	Shop         string // whose owner it is for; "": the operator
 	Channel      Channel
-	Address      string // of mail; "": the webhook of the configuration, or of the shop
+	Address      string // of mail; a digest of a shop's webhook; "": the webhook of the configuration
 	Content      []byte // JSON
 	State        MessageState
 	DecidedAt    time.Time
 	DueAt        time.Time // when it is tried next
 	ClaimedUntil time.Time // until then a lagerd is sending it
 	Claims       int       // how often sending it has begun
+	Unsure       int       // how many tries may have arrived: the text was sent, and no answer came
+	Refused      bool      // the last try was answered with a refusal for good
 	EndedAt      time.Time // when it was sent or dropped
 	Error        string    // of the last try
 }
@@ -76,13 +80,19 @@ type Recipient struct {
 
 // Told is what a round of notifications decided. It is stored as a whole or not at all.
 type Told struct {
+	At       time.Time  // when it was decided
 	Put      []Incident // new and changed ones
 	Delete   []IncidentKey
 	Messages []Message // new ones
+	Withdraw []string  // ids of messages not to be sent after all
 }
 
 // ErrNotNotifying is returned when another lagerd notifies, and nothing was written.
 var ErrNotNotifying = errors.New("another lagerd sends the notifications")
+
+// ErrMessageTaken is returned when a message is being sent that was to be withdrawn, and nothing was
+// written.
+var ErrMessageTaken = errors.New("a message to be withdrawn is being sent")
 
 // errNoNotifying is returned if the one row of notifying is missing.
 var errNoNotifying = errors.New("the table notifying has no row: run `lagerd migrate`")
@@ -112,9 +122,11 @@ func (s *Store) ReleaseNotifying(ctx context.Context, instance string, now time.
 }
 
 // Incidents returns all incidents.
-func (s *Store) Incidents(ctx context.Context) ([]Incident, error) {
+func (s *Store) Incidents(ctx context.Context) ([]Incident, error) { return s.incidents(ctx, "") }
+
+func (s *Store) incidents(ctx context.Context, where string, args ...any) ([]Incident, error) {
 	fail := func(err error) ([]Incident, error) { return nil, fmt.Errorf("read the incidents: %w", err) }
-	rows, err := s.conn.QueryContext(ctx, "SELECT audience, shop, what, seen_at, told_at, gone_at FROM incidents")
+	rows, err := s.conn.QueryContext(ctx, "SELECT audience, shop, what, seen_at, told_at, gone_at, told_to FROM incidents"+where, args...)
 	if err != nil {
 		return fail(err)
 	}
@@ -123,7 +135,7 @@ func (s *Store) Incidents(ctx context.Context) ([]Incident, error) {
 	for rows.Next() {
 		var i Incident
 		var seen, told, gone Time
-		if err := rows.Scan(&i.Audience, &i.Shop, &i.What, &seen, &told, &gone); err != nil {
+		if err := rows.Scan(&i.Audience, &i.Shop, &i.What, &seen, &told, &gone, &i.ToldTo); err != nil {
 			return fail(err)
 		}
 		i.SeenAt, i.ToldAt, i.GoneAt = seen.Time, told.Time, gone.Time
@@ -168,12 +180,15 @@ func (s *Store) Tell(ctx context.Context, instance string, told Told) error {
 		if t.exec("UPDATE notifying SET rounds = rounds + 1 WHERE holder = ?", instance) == 0 && t.err == nil {
 			return ErrNotNotifying
 		}
-		args := make([]any, 0, 6*len(told.Put))
+		args := make([]any, 0, 7*len(told.Put))
 		for _, i := range told.Put {
-			args = append(args, i.Audience, i.Shop, i.What, At(i.SeenAt), At(i.ToldAt), At(i.GoneAt))
+			args = append(args, i.Audience, i.Shop, i.What, At(i.SeenAt), At(i.ToldAt), At(i.GoneAt), i.ToldTo)
 		}
-		t.insertRows("INSERT INTO incidents (audience, shop, what, seen_at, told_at, gone_at)", 6, s.dialect.onConflict("audience, shop, what", overwrite("seen_at", "told_at", "gone_at")...), args)
+		t.insertRows("INSERT INTO incidents (audience, shop, what, seen_at, told_at, gone_at, told_to)", 7, s.dialect.onConflict("audience, shop, what", overwrite("seen_at", "told_at", "gone_at", "told_to")...), args)
 		t.deleteIncidents(told.Delete)
+		if err := t.withdraw(told.Withdraw, told.At); err != nil {
+			return err
+		}
 		args = make([]any, 0, 8*len(told.Messages))
 		for _, m := range told.Messages {
 			args = append(args, m.ID, m.Audience, m.Shop, m.Channel, m.Address, string(m.Content), At(m.DecidedAt), At(m.DueAt))
@@ -200,19 +215,39 @@ func (t *tx) deleteIncidents(keys []IncidentKey) {
 	}
 }
 
-const selectMessages = "SELECT id, audience, shop, channel, address, content, state, decided_at, due_at, claimed_until, claims, ended_at, error FROM messages"
+// withdraw ends messages that nobody is sending, or may have sent.
+func (t *tx) withdraw(ids []string, at time.Time) error {
+	for chunk := range slices.Chunk(ids, rowsPerStatement) {
+		args := []any{MessageDropped, At(at)}
+		for _, id := range chunk {
+			args = append(args, id)
+		}
+		n := t.exec("UPDATE messages SET state = ?, ended_at = ?, error = 'withdrawn: it was over before this could be sent' WHERE id IN "+placeholders(1, len(chunk))+
+			" AND state = 'waiting' AND unsure = 0 AND (claimed_until IS NULL OR claimed_until <= ?)", append(args, At(at))...)
+		if t.err == nil && int(n) != len(chunk) {
+			return ErrMessageTaken
+		}
+	}
+	return t.err
+}
+
+const selectMessages = "SELECT id, audience, shop, channel, address, content, state, decided_at, due_at, claimed_until, claims, unsure, refused, ended_at, error FROM messages"
 
 // isDue selects messages that are to be sent at a time: none that a lagerd is sending.
 const isDue = "state = 'waiting' AND due_at <= ? AND (claimed_until IS NULL OR claimed_until <= ?)"
 
+// inTurn selects messages of m for whose address no earlier one waits, but for those that it refused.
+const inTurn = "NOT EXISTS (SELECT 1 FROM messages e WHERE e.audience = m.audience AND e.shop = m.shop AND e.decided_at < m.decided_at" +
+	" AND e.channel = m.channel AND e.address = m.address AND e.state = 'waiting' AND e.refused = 0)"
+
 // DueMessages returns messages of a channel for one of the audiences that are to be sent at the time
-// now, those due longest first.
+// now, those due longest first. To an address they go in the order in which they were decided.
 func (s *Store) DueMessages(ctx context.Context, channel Channel, to []Audience, now time.Time, limit int) ([]Message, error) {
 	args := []any{At(now), At(now), channel}
 	for _, audience := range to {
 		args = append(args, audience)
 	}
-	list, err := s.messages(ctx, selectMessages+" WHERE "+isDue+" AND channel = ? AND audience IN "+placeholders(1, len(to))+" ORDER BY due_at, id LIMIT ?", append(args, limit)...)
+	list, err := s.messages(ctx, selectMessages+" m WHERE "+isDue+" AND "+inTurn+" AND channel = ? AND audience IN "+placeholders(1, len(to))+" ORDER BY due_at, id LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read the messages to send: %w", err)
 	}
@@ -242,7 +277,7 @@ func (s *Store) messages(ctx context.Context, query string, args ...any) ([]Mess
 	for rows.Next() {
 		var m Message
 		var decided, due, claimed, ended Time
-		if err := rows.Scan(&m.ID, &m.Audience, &m.Shop, &m.Channel, &m.Address, &m.Content, &m.State, &decided, &due, &claimed, &m.Claims, &ended, &m.Error); err != nil {
+		if err := rows.Scan(&m.ID, &m.Audience, &m.Shop, &m.Channel, &m.Address, &m.Content, &m.State, &decided, &due, &claimed, &m.Claims, &m.Unsure, &m.Refused, &ended, &m.Error); err != nil {
 			return nil, err
 		}
 		m.DecidedAt, m.DueAt, m.ClaimedUntil, m.EndedAt = decided.Time, due.Time, claimed.Time, ended.Time
@@ -270,24 +305,45 @@ func (s *Store) EndMessage(ctx context.Context, id string, state MessageState, a
 	return nil
 }
 
-// PostponeMessage ends the claim of a message that could not be sent, and makes it due at a time.
-func (s *Store) PostponeMessage(ctx context.Context, id string, due time.Time, text string) error {
-	_, err := s.exec(ctx, "UPDATE messages SET due_at = ?, claimed_until = NULL, error = ? WHERE id = ? AND state = 'waiting'", At(due), shorten(text, 500), id)
+// StartMessage stores, before the text of a claimed message is sent, that it may have arrived, and until
+// when its answer is awaited. m is the message as it was read. It returns false if the message is no
+// longer this lagerd's.
+func (s *Store) StartMessage(ctx context.Context, m Message, until time.Time) (ours bool, err error) {
+	n, err := s.exec(ctx, "UPDATE messages SET unsure = ?, claimed_until = ? WHERE id = ? AND state = 'waiting' AND claims = ?", m.Unsure+1, At(until), m.ID, m.Claims+1)
 	if err != nil {
-		return fmt.Errorf("postpone the message %s: %w", id, err)
+		return false, fmt.Errorf("store that the message %s is being sent: %w", m.ID, err)
+	}
+	return n == 1, nil
+}
+
+// PostponeMessage ends the claim of a message that could not be sent: it is due again at m.DueAt, with
+// m's Unsure, Refused and Error.
+func (s *Store) PostponeMessage(ctx context.Context, m Message) error {
+	_, err := s.exec(ctx, "UPDATE messages SET due_at = ?, claimed_until = NULL, unsure = ?, refused = ?, error = ? WHERE id = ? AND state = 'waiting'", At(m.DueAt), m.Unsure, m.Refused, shorten(m.Error, 500), m.ID)
+	if err != nil {
+		return fmt.Errorf("postpone the message %s: %w", m.ID, err)
 	}
 	return nil
 }
 
-// PostponeHook postpones the webhooks to a shop's owner that are due at the time now, as PostponeMessage
-// does, without a try of each.
-func (s *Store) PostponeHook(ctx context.Context, shop string, now, due time.Time, text string) error {
-	_, err := s.exec(ctx, "UPDATE messages SET due_at = ?, error = ? WHERE "+isDue+" AND channel = ? AND audience = ? AND shop = ?",
-		At(due), shorten(text, 500), At(now), At(now), ChannelWebhook, AudienceOwner, shop)
+// UnsentMessages returns the messages waiting at the time now that nobody is sending, and of which no
+// address of their recipient has got, or may have got, what was decided with them.
+func (s *Store) UnsentMessages(ctx context.Context, now time.Time) ([]Message, error) {
+	list, err := s.messages(ctx, selectMessages+" m WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM messages o WHERE o.audience = m.audience AND o.shop = m.shop AND o.decided_at = m.decided_at"+
+		" AND (o.state <> 'waiting' OR o.unsure > 0 OR o.claimed_until > ?)) ORDER BY decided_at, id", At(now))
 	if err != nil {
-		return fmt.Errorf("postpone the webhooks of %s: %w", shop, err)
+		return nil, fmt.Errorf("read the messages that nobody has got: %w", err)
 	}
-	return nil
+	return list, nil
+}
+
+// OpenIncidents returns incidents of some kinds that are there, whoever was told.
+func (s *Store) OpenIncidents(ctx context.Context, what ...string) ([]Incident, error) {
+	args := make([]any, len(what))
+	for n := range what {
+		args[n] = what[n]
+	}
+	return s.incidents(ctx, " WHERE gone_at IS NULL AND what IN "+placeholders(1, len(what)), args...)
 }
 
 // HasNotifyHooks reports whether any shop's owner has a webhook.

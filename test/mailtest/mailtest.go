@@ -43,6 +43,9 @@ type Server struct {
 	// Refuse, if set before mail comes, returns an answer such as "550 no such user" instead of
 	// accepting a recipient, or "".
 	Refuse func(to string) string
+	// Answer, if set before mail comes, returns the answer to a mail that was taken, such as "554 spam";
+	// "": there is none, and the connection ends.
+	Answer func(m Mail) string
 }
 
 // New starts a server. If encrypted, it offers STARTTLS, with a certificate that trusting accepts,
@@ -212,7 +215,14 @@ func (c *session) take() bool {
 	if c.Taken != nil {
 		c.Taken(m)
 	}
-	c.say("250 taken")
+	answer := "250 taken"
+	if c.Answer != nil {
+		answer = c.Answer(m)
+	}
+	if answer == "" {
+		return false
+	}
+	c.say(answer)
 	return true
 }
 
