@@ -153,9 +153,7 @@ type call struct {
 
 // answer is an answer with status 200.
 type answer struct {
-	ctx        context.Context //nolint:containedctx // of its call, which ends the decoding; nil: none
-	header     http.Header
-	body       []byte
+	rest.Content
 	began      time.Time
 	serverDate time.Time
 }
@@ -184,9 +182,7 @@ func (a *Agreement) do(ctx context.Context, p budget.Priority, c call, decode fu
 		if e.RetryAfter = r.blocked; r.blocked == 0 {
 			e.RetryAfter, _ = budget.RetryAfter(r.header, got.began)
 		}
-		if a.repeatsToken(got) {
-			rest.HideGot(e.Err)
-		}
+		rest.NewQuoted(a.secrets()).Hide(e.Err)
 		seen.Kind = e.Kind
 		err = e
 	}
@@ -216,7 +212,7 @@ func (a *Agreement) ask(ctx context.Context, p budget.Priority, c call, held *re
 		began := a.client.o.Now()
 		r.sent = time.Now()
 		got, r.status, err = a.send(ctx, c, held)
-		got.began, r.header = began, got.header
+		got.began, r.header = began, got.Header
 		r.took = time.Since(r.sent)
 		said, r.odd = limits(r.status, r.header, a.client.o.Now())
 		return said
@@ -249,7 +245,7 @@ func (a *Agreement) send(ctx context.Context, c call, held *rest.Slot) (answer, 
 		in.Most = min(in.Most, rest.MaxSingleBytes)
 	}
 	got, err := a.client.getter.Get(req, in)
-	answer := answer{ctx: ctx, header: got.Header, body: got.Body, serverDate: got.ServerDate}
+	answer := answer{Content: rest.Content{Ctx: ctx, Header: got.Header, Body: got.Body, Secrets: in.Secrets}, serverDate: got.ServerDate}
 	if err == nil && got.Status != http.StatusOK {
 		err = answerError(got.Status, got.Header, []byte(a.redact(string(got.Body))))
 	}
@@ -270,18 +266,13 @@ func failed(op string, err error) *Error {
 // redact removes tokens that an answer repeats, escaped or not.
 func (a *Agreement) redact(s string) string { return a.secrets().In(s) }
 
-// hideUnsound stops field errors from quoting an answer that repeats a token.
-func (a *Agreement) hideUnsound(got answer, list []Unsound) {
-	if len(list) == 0 || !a.repeatsToken(got) {
-		return
-	}
+// hideUnsound redacts field errors that quote a token.
+func (a *Agreement) hideUnsound(list []Unsound) {
+	quoted := rest.NewQuoted(a.secrets())
 	for _, u := range list {
-		rest.HideGot(u.Err)
+		quoted.Hide(u.Err)
 	}
 }
-
-// repeatsToken reports whether an answer contains one of the tokens, escaped or not.
-func (a *Agreement) repeatsToken(got answer) bool { return a.secrets().Found(got.body) }
 
 // secrets finds the tokens that are secret. "demo" is public, and a common word in
 // e-conomic's answers.

@@ -11,6 +11,7 @@ import (
 
 	"lagerd/budget"
 	"lagerd/rest"
+	"lagerd/secret"
 )
 
 // Kind classifies a failed call by what it means to the caller.
@@ -126,7 +127,7 @@ func unavailable(err error) error {
 	return err
 }
 
-// answerError returns the Error for an answer whose status is not 200.
+// answerError returns the Error for an answer whose status is not 200. body has no secrets.
 func answerError(status int, header http.Header, body []byte) *Error {
 	body = rest.WithoutBOM(body)
 	e := &Error{Status: status}
@@ -152,7 +153,7 @@ func answerError(status int, header http.Header, body []byte) *Error {
 			e.Message += ": allowedFilteringFields " + allowed
 		}
 	} else {
-		e.Message = rest.Excerpt(body)
+		e.Message = rest.Excerpt(body, secret.Hidden{})
 	}
 	e.Kind, e.Message = rest.Judge(status, rest.IsHTML(header, body), own, "e-conomic", e.Message)
 	return e

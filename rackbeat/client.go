@@ -134,9 +134,7 @@ type call struct {
 
 // answer is an answer with status 200 or 206.
 type answer struct {
-	ctx        context.Context //nolint:containedctx // of its call, which ends the decoding; nil: none
-	header     http.Header
-	body       []byte
+	rest.Content
 	began      time.Time
 	serverDate time.Time
 }
@@ -161,11 +159,9 @@ func (a *Account) do(ctx context.Context, p budget.Priority, c call, decode func
 		e := failed(c.op, err)
 		e.Status = r.status
 		if e.RetryAfter = r.blocked; r.blocked == 0 {
-			e.RetryAfter, _ = budget.RetryAfter(got.header, got.began)
+			e.RetryAfter, _ = budget.RetryAfter(got.Header, got.began)
 		}
-		if a.secrets.Found(got.body) {
-			rest.HideGot(e.Err)
-		}
+		rest.NewQuoted(a.secrets).Hide(e.Err)
 		seen.Kind = e.Kind
 		err = e
 	}
@@ -193,7 +189,7 @@ func (a *Account) ask(ctx context.Context, p budget.Priority, c call, held *rest
 		got.began, r.took = began, time.Since(r.sent)
 		said.Lost = r.status == 0
 		if r.status == http.StatusTooManyRequests {
-			said, r.odd = budget.TooManyRequests(got.header, a.client.o.Now())
+			said, r.odd = budget.TooManyRequests(got.Header, a.client.o.Now())
 		}
 		return said
 	})
@@ -221,5 +217,5 @@ func (a *Account) send(ctx context.Context, c call, held *rest.Slot) (answer, in
 	if err == nil && got.Status != http.StatusOK && got.Status != http.StatusPartialContent {
 		err = answerError(got.Status, got.Header, []byte(a.secrets.In(string(got.Body))))
 	}
-	return answer{ctx: ctx, header: got.Header, body: got.Body, serverDate: got.ServerDate}, got.Status, err
+	return answer{Content: rest.Content{Ctx: ctx, Header: got.Header, Body: got.Body, Secrets: a.secrets}, serverDate: got.ServerDate}, got.Status, err
 }

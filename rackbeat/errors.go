@@ -11,6 +11,7 @@ import (
 
 	"lagerd/budget"
 	"lagerd/rest"
+	"lagerd/secret"
 )
 
 // Kind classifies a failed call by what it means to the caller.
@@ -124,7 +125,7 @@ func refused(err error) error {
 }
 
 // answerError returns the Error for an answer whose status is neither 200 nor 206. What a 404 of
-// Rackbeat's own looks like is not documented, except that its API speaks JSON.
+// Rackbeat's own looks like is not documented, except that its API speaks JSON. body has no secrets.
 func answerError(status int, header http.Header, body []byte) *Error {
 	body = rest.WithoutBOM(body)
 	e := &Error{Status: status}
@@ -148,7 +149,7 @@ func messageOf(body []byte) string {
 		Errors  rest.Value `json:"errors"`
 	}
 	if json.Unmarshal(body, &said, rest.Lenient()) != nil {
-		return rest.Excerpt(body)
+		return rest.Excerpt(body, secret.Hidden{})
 	}
 	var parts []string
 	for _, part := range []string{rest.OneLine(rest.Text(said.Message), 300), rest.OneLine(rest.Text(said.Error), 300), rest.Details(said.Errors)} {
@@ -157,7 +158,7 @@ func messageOf(body []byte) string {
 		}
 	}
 	if len(parts) == 0 {
-		return rest.Excerpt(body)
+		return rest.Excerpt(body, secret.Hidden{})
 	}
 	return strings.Join(parts, ": ")
 }
