@@ -24,7 +24,7 @@ var layout = map[string]string{
 
 	"daemon":       "config engine plan secret status store systemd terminal webhook",
 	"export":       "lang plan store terminal",
-	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
+	"engine":       "budget config economic lease notify plan rackbeat reconcile rest schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
 	"reconcile":    "inbox plan source store",
 	"inbox":        "plan store",

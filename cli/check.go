@@ -352,6 +352,8 @@ func whatToDo(err error, cfg config.Config, shop store.Shop) string {
 		return "the app needs the role SuperUser or Sales"
 	case economic.KindBudget:
 		return "the day's calls are used up (economic.daily_calls): a new day begins at midnight UTC"
+	case economic.KindCrowded:
+		return "retry in a minute"
 	case economic.KindRateLimited:
 		return "another app may be using up the agreement's calls: retry in a minute"
 	default:

@@ -284,6 +284,8 @@ func toDoAtRackbeat(err error) string {
 		return "check that this is the complete key, and that it is still valid at Rackbeat; otherwise have a user of the account make a new one"
 	case rackbeat.KindRateLimited:
 		return "another app may be using up the account's calls: retry in a minute"
+	case rackbeat.KindCrowded:
+		return "retry in a minute"
 	case rackbeat.KindBudget:
 		return "the day's calls are used up (rackbeat.daily_calls): a new day begins at midnight UTC"
 	case rackbeat.KindMalformed, rackbeat.KindBadRequest, rackbeat.KindNotFound:

@@ -28,6 +28,8 @@ type Options struct {
 
 	MaxConnections int // at once, with the default Transport; default 2,048: more than there are calls
 
+	Room *rest.Room // for answers, shared with the clients of other services; default: its own
+
 	Timeout      time.Duration // of a whole request with the first 4 MiB of its body; default 30 s
 	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is unknown
 	MaxJSONBytes int64         // largest JSON answer accepted; default 32 MiB
@@ -80,8 +82,6 @@ type Client struct {
 
 	rate *rate.Limiter // of all calls
 
-	large, largePDFs rest.Slots // for reading and decoding large answers
-
 	getter *rest.Getter // sends every request
 }
 
@@ -118,6 +118,9 @@ func New(o Options) (*Client, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = "lagerd"
 	}
+	if o.Room == nil {
+		o.Room = rest.NewRoom()
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -132,7 +135,7 @@ func New(o Options) (*Client, error) {
 		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
 	}
 	getter := rest.NewGetter(rest.GetterOptions{Service: "e-conomic", Secret: "tokens", Host: host, Transport: o.Transport, Timeout: o.Timeout})
-	return &Client{o: o, base: base, host: host, rate: limit, large: rest.NewSlots(1), largePDFs: rest.NewSlots(2), getter: getter}, nil
+	return &Client{o: o, base: base, host: host, rate: limit, getter: getter}, nil
 }
 
 // Close closes idle connections. The client stays usable.
@@ -179,7 +182,9 @@ func (a *Agreement) do(ctx context.Context, p budget.Priority, c call, decode fu
 		e := failed(c.op, err)
 		e.Status = r.status
 		e.RequestID = rest.OneLine(a.redact(r.header.Get("X-RequestId")), 100)
-		if e.RetryAfter = r.blocked; r.blocked == 0 {
+		if r.blocked > 0 {
+			e.RetryAfter = r.blocked
+		} else if e.RetryAfter == 0 {
 			e.RetryAfter, _ = budget.RetryAfter(r.header, got.began)
 		}
 		rest.NewQuoted(a.secrets()).Hide(e.Err)
@@ -236,11 +241,11 @@ func (a *Agreement) send(ctx context.Context, c call, held *rest.Slot) (answer, 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", o.UserAgent)
-	in := rest.Limits{Most: o.MaxJSONBytes, Large: a.client.large, Held: held, Slowness: a.budget, Secrets: a.secrets(), Patience: o.patience(ctx)}
+	in := rest.Limits{Most: o.MaxJSONBytes, Room: o.Room, PDF: c.pdf, Held: held, Slowness: a.budget, Secrets: a.secrets(), Patience: o.patience(ctx)}
 	switch {
 	case c.pdf:
 		req.Header.Set("Accept", "application/pdf")
-		in.Most, in.Large = o.MaxPDFBytes, a.client.largePDFs
+		in.Most = o.MaxPDFBytes
 	case c.single:
 		in.Most = min(in.Most, rest.MaxSingleBytes)
 	}

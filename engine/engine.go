@@ -44,8 +44,9 @@ type Options struct {
 	// Recorded is called after each write of webhooks, with its error. Default: no-op.
 	Recorded func(error)
 
-	// EconomicConnections limits the connections to e-conomic. 0: the client's own limit.
-	EconomicConnections int
+	// EconomicConnections and RackbeatConnections limit the connections to each. 0: the client's
+	// own limit.
+	EconomicConnections, RackbeatConnections int
 }
 
 // Pace holds tuning values that are not configurable. Usual returns lagerd's.

@@ -38,6 +38,8 @@ const (
 	// KindBudget means that the account's budget does not allow the call at its priority, for
 	// today or for the moment. It was not sent.
 	KindBudget = rest.KindBudget
+	// KindCrowded means that lagerd read too many large answers at once to read this one too.
+	KindCrowded = rest.KindCrowded
 )
 
 // ErrTimeout is wrapped by the Error of a call that hit the client's timeout.
@@ -56,6 +58,7 @@ var kindText = map[Kind]string{
 	KindUnavailable:  "no usable answer from Rackbeat",
 	KindMalformed:    "unexpected answer from Rackbeat",
 	KindBudget:       "the account's call budget does not allow it now",
+	KindCrowded:      "lagerd has no room for the answer now",
 }
 
 // Error is why a call failed. It never holds the key.
@@ -101,13 +104,16 @@ func KindOf(err error) Kind {
 }
 
 // failed returns err as an *Error for op: KindMalformed unless err already is an *Error, or says
-// that there is no usable answer.
+// that there is no usable answer, or no room for it.
 func failed(op string, err error) *Error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Kind: KindMalformed, Err: err}
 		if lost, is := errors.AsType[*rest.LostError](err); is {
 			e = &Error{Kind: KindUnavailable, Message: lost.Message, Err: lost.Err}
+		}
+		if errors.Is(err, rest.ErrCrowded) {
+			e = &Error{Kind: KindCrowded, Err: err, RetryAfter: rest.CrowdedFor}
 		}
 	}
 	e.Op = op

@@ -105,8 +105,9 @@ func NewTransport(most int) *http.Transport {
 // Limits are what an answer may cost.
 type Limits struct {
 	Most     int64    // bytes of the body
-	Large    Slots    // for a large answer
-	Held     *Slot    // the slot that it acquires; the caller releases it once the answer is decoded
+	Room     *Room    // for all answers
+	PDF      bool     // large ones take turns among themselves, beside pages
+	Held     *Slot    // what the answer holds of the room; the caller releases it once that is decoded
 	Slowness Slowness // of the account
 
 	Secrets secret.Hidden // kept out of errors
@@ -173,6 +174,8 @@ func (g *Getter) Get(r *http.Request, in Limits) (Answer, error) {
 	}
 	got.Body, err = g.readBody(ctx, resp, in, limit)
 	switch {
+	case errors.Is(err, ErrCrowded):
+		return got, err
 	case err != nil:
 		return got, lost(fmt.Errorf("read the answer: %w", err))
 	case int64(len(got.Body)) > in.Most:
