@@ -126,13 +126,13 @@ func (b *bodyReader) read(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// grow enlarges the body, up to what it may need: to four times its size, and from 4 MiB on to the
-// limit at once, as each further copy would cost as much.
+// grow enlarges the body, up to what it may need. The larger steps are those that cost least: in all
+// they copy as much as the body has at the most.
 func (b *bodyReader) grow(ctx context.Context) error {
 	is := int64(cap(b.body))
-	larger := b.in.Most + 1
+	larger := min(3*is, b.in.Most+1)
 	if is < largeBytes {
-		larger = min(max(4*is, 1<<10), largeBytes, larger)
+		larger = min(max(4*is, 1<<10), largeBytes, b.in.Most+1)
 	}
 	if b.length >= is {
 		larger = min(larger, b.length+1)
