@@ -249,7 +249,7 @@ func TestFaultsOfListings(t *testing.T) {
 		t.Errorf("padding: %d, %d bytes", a.status, len(a.body))
 	}
 	fault(object{"stall": 1, "padding": 1})
-	stalls(t, s.url+"/products/00001", http.Header{"X-AppSecretToken": {"sandbox-app-token"}, "X-AgreementGrantToken": {"sandbox-grant-1"}})
+	stalls(t, s.url+"/products/00001", http.Header{"X-AppSecretToken": {"app"}, "X-AgreementGrantToken": {"sandbox-grant-1"}})
 	fault(object{})
 	if list, results := s.items(one); len(list) != 1 || results != 1 {
 		t.Errorf("without faults: %d of %d", len(list), results)
