@@ -112,9 +112,7 @@ func New(o Options) (*Client, error) {
 	if o.MaxJSONBytes <= 0 {
 		o.MaxJSONBytes = 32 << 20
 	}
-	if o.MaxPDFBytes <= 0 {
-		o.MaxPDFBytes = 10 << 20
-	}
+	o.MaxPDFBytes = cmp.Or(max(o.MaxPDFBytes, 0), 10<<20)
 	if o.UserAgent == "" {
 		o.UserAgent = "lagerd"
 	}

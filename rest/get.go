@@ -174,8 +174,6 @@ func (g *Getter) Get(r *http.Request, in Limits) (Answer, error) {
 	}
 	got.Body, err = g.readBody(ctx, resp, in, limit)
 	switch {
-	case errors.Is(err, ErrCrowded):
-		return got, err
 	case err != nil:
 		return got, lost(fmt.Errorf("read the answer: %w", err))
 	case int64(len(got.Body)) > in.Most:

@@ -14,10 +14,10 @@ import (
 // of package rest are not. They have bounds of their own: lists and objects have so many elements, and
 // a member that is repeated, below an unknown one too, is refused.
 
-// tooMany is the error of a list or an object with more elements than that.
-type tooMany int
+// tooManyError is the error of a list or an object with more elements than that.
+type tooManyError int
 
-func (m tooMany) Error() string {
+func (m tooManyError) Error() string {
 	return fmt.Sprintf("a list or an object has more than %d elements", int(m))
 }
 
@@ -39,7 +39,7 @@ func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	}
 	for d.PeekKind() != ']' {
 		if len(*l) == mostListed {
-			return tooMany(mostListed)
+			return tooManyError(mostListed)
 		}
 		var one T
 		if err := json.UnmarshalDecode(d, &one); err != nil {
@@ -65,7 +65,7 @@ func (o *object) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	*o = object{}
 	for d.PeekKind() != '}' {
 		if len(*o) == mostFields {
-			return tooMany(mostFields)
+			return tooManyError(mostFields)
 		}
 		name, err := d.ReadToken()
 		if err != nil {

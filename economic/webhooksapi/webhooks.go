@@ -119,7 +119,7 @@ func (a *Agreement) Webhooks(ctx context.Context) ([]Webhook, error) {
 		}
 		page, cursor, err := readPage(body)
 		if err == nil && len(all)+len(page) > mostWebhooks {
-			err = tooMany(mostWebhooks)
+			err = tooManyError(mostWebhooks)
 		}
 		if err != nil {
 			return nil, malformed(op, err)
@@ -275,7 +275,7 @@ func malformed(op string, err error) *Error {
 	e := &Error{Op: op, Kind: rest.KindMalformed, Err: err}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		e.Err = errors.New("a member of an object is repeated: which of them is meant is unclear")
-	} else if many, ok := errors.AsType[tooMany](err); ok {
+	} else if many, ok := errors.AsType[tooManyError](err); ok {
 		e.Err = many
 	} else if bad, ok := errors.AsType[*json.SemanticError](err); ok {
 		e.Err = fmt.Errorf("%s has an unexpected value", cmp.Or(rest.OneLine(string(bad.JSONPointer), 100), "the answer"))
