@@ -25,7 +25,7 @@ var layout = map[string]string{
 	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
 	"daemon":       "config engine notify plan secret status store systemd terminal web webhook",
 	"export":       "lang plan store terminal",
-	"engine":       "budget config economic lease notify plan rackbeat reconcile schedule source source/economic source/rackbeat source/remote status store webhook",
+	"engine":       "budget config economic lease notify plan rackbeat reconcile rest schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
 	"reconcile":    "inbox plan source store",
 	"inbox":        "plan store",

@@ -47,6 +47,8 @@ func WhatToDo(err error, cfg config.Config, shop store.Shop) string {
 		return "the app needs the role SuperUser or Sales"
 	case economic.KindBudget:
 		return "the day's calls are used up (economic.daily_calls): a new day begins at midnight UTC"
+	case economic.KindCrowded:
+		return "retry in a minute"
 	case economic.KindRateLimited:
 		return "another app may be using up the agreement's calls: retry in a minute"
 	default:
@@ -61,6 +63,8 @@ func ToDoAtRackbeat(err error) string {
 		return "check that this is the complete key, and that it is still valid at Rackbeat; otherwise have a user of the account make a new one"
 	case rackbeat.KindRateLimited:
 		return "another app may be using up the account's calls: retry in a minute"
+	case rackbeat.KindCrowded:
+		return "retry in a minute"
 	case rackbeat.KindBudget:
 		return "the day's calls are used up (rackbeat.daily_calls): a new day begins at midnight UTC"
 	case rackbeat.KindMalformed, rackbeat.KindBadRequest, rackbeat.KindNotFound:

@@ -355,7 +355,7 @@ func TestListenerEndsWhileFull(t *testing.T) {
 func TestFilesAreDivided(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]files{
-		65536: {65536, 16384, 64, 256, 2048}, 1 << 20: {1 << 20, 16384, 64, 256, 2048}, 1024: {1024, 512, 64, 64, 256}, 256: {256, 128, 16, 16, 64}, 20000: {20000, 10000, 64, 256, 2048},
+		65536: {65536, 16384, 64, 256, 2048, 256}, 1 << 20: {1 << 20, 16384, 64, 256, 2048, 256}, 1024: {1024, 512, 64, 64, 256, 64}, 256: {256, 128, 16, 16, 64, 16}, 20000: {20000, 10000, 64, 256, 2048, 256},
 	} {
 		if got := divide(limit); got != want {
 			t.Errorf("%d: %+v, expected %+v", limit, got, want)

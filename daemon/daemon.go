@@ -169,7 +169,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	d.engine, err = engine.New(d.Config, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, OpenHook: d.keys.OpenHook, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
-		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic,
+		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic, RackbeatConnections: share.rackbeat,
 		Recorded: d.writes.recorded, PageOf: d.pageOf(),
 	})
 	if err != nil {

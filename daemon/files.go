@@ -5,7 +5,7 @@ import "syscall"
 // files divides the process's limit on open files, of which each connection is one, so that
 // none of its users can take what the others need.
 type files struct {
-	limit, webhooks, admin, web, economic int
+	limit, webhooks, admin, web, economic, rackbeat int
 }
 
 // The shares do not grow beyond what lagerd can use: each connection takes about 20 KiB of memory.
@@ -14,14 +14,18 @@ const (
 	mostAdminConnections    = 64
 	mostWebConnections      = 256
 	mostEconomicConnections = 2048 // more than there are calls at once, even if none is answered
+	mostRackbeatConnections = 256
 )
 
 func divide(limit int) files {
-	return files{limit: limit, webhooks: min(limit/2, mostWebhookConnections), admin: min(limit/16, mostAdminConnections), web: min(limit/16, mostWebConnections), economic: min(limit/4, mostEconomicConnections)}
+	return files{
+		limit: limit, webhooks: min(limit/2, mostWebhookConnections), admin: min(limit/16, mostAdminConnections), web: min(limit/16, mostWebConnections),
+		economic: min(limit/4, mostEconomicConnections), rackbeat: min(limit/16, mostRackbeatConnections),
+	}
 }
 
 // rest is what is left for the database, the log and everything else.
-func (f files) rest() int { return f.limit - f.webhooks - f.admin - f.web - f.economic }
+func (f files) rest() int { return f.limit - f.webhooks - f.admin - f.web - f.economic - f.rackbeat }
 
 // enough is the least limit that leaves the database its connections. An embedded database has
 // up to three files for each.

@@ -61,14 +61,14 @@ func (a *Agreement) Product(ctx context.Context, p budget.Priority, number strin
 		if product, err = decodeProduct(got); err != nil {
 			return err
 		}
-		a.hideUnsound(got, product.Unsound)
+		a.hideUnsound(product.Unsound)
 		switch is := product.Number; {
 		case is == number:
 			return nil
 		case strings.EqualFold(is, number):
 			err = &Error{Kind: KindNotFound, Message: fmt.Sprintf("e-conomic answered with product %q", rest.OneLine(a.redact(is), 64))}
 		default:
-			err = &rest.FieldError{Path: "product.productNumber", Want: fmt.Sprintf("%.64q", number), Got: fmt.Sprintf("%.64q", is)}
+			err = &rest.FieldError{Path: "product.productNumber", Want: fmt.Sprintf("%.64q", number), Got: fmt.Sprintf("%.64q", is), Quotes: []byte(is)}
 		}
 		product = Product{}
 		return err
@@ -92,9 +92,7 @@ func (a *Agreement) NextProducts(ctx context.Context, p budget.Priority, link st
 	const op = "list more products"
 	address, err := a.client.own(link)
 	if err != nil {
-		if a.secrets().Found([]byte(link)) {
-			rest.HideGot(err)
-		}
+		rest.NewQuoted(a.secrets()).Hide(err)
 		return Page[Product]{}, failed(op, err)
 	}
 	return page(ctx, a, p, call{endpoint: "products", op: op, url: address}, productOf)
@@ -117,9 +115,7 @@ func (a *Agreement) NextInvoices(ctx context.Context, p budget.Priority, link st
 	const op = "list more booked invoices"
 	address, err := a.client.own(link)
 	if err != nil {
-		if a.secrets().Found([]byte(link)) {
-			rest.HideGot(err)
-		}
+		rest.NewQuoted(a.secrets()).Hide(err)
 		return Page[Invoice]{}, failed(op, err)
 	}
 	return page(ctx, a, p, call{endpoint: "invoices", op: op, url: address}, invoiceOf)
@@ -133,11 +129,9 @@ func (a *Agreement) Invoice(ctx context.Context, p budget.Priority, number int64
 		if invoice, err = decodeInvoice(got); err != nil {
 			return err
 		}
-		a.hideUnsound(got, invoice.Unsound)
-		if len(invoice.Lines) > 0 && a.repeatsToken(got) {
-			secrets := a.secrets()
-			invoice.Lines = slices.DeleteFunc(invoice.Lines, func(l Line) bool { return secrets.Found([]byte(l.ProductNumber)) })
-		}
+		a.hideUnsound(invoice.Unsound)
+		secrets := a.secrets()
+		invoice.Lines = slices.DeleteFunc(invoice.Lines, func(l Line) bool { return secrets.Found([]byte(l.ProductNumber)) })
 		if is := invoice.Number; is != number {
 			invoice = Invoice{}
 			return &rest.FieldError{Path: "invoice.bookedInvoiceNumber", Want: strconv.FormatInt(number, 10), Got: strconv.FormatInt(is, 10)}
@@ -154,9 +148,9 @@ func (a *Agreement) InvoicePDF(ctx context.Context, p budget.Priority, inv Invoi
 	c := call{endpoint: "pdf", op: fmt.Sprintf("read the PDF of invoice %d", inv.Number), url: a.client.pdfURL(inv), pdf: true}
 	got, err := a.do(ctx, p, c, checkPDF)
 	if err != nil {
-		got.body = nil
+		got.Body = nil
 	}
-	return Read[[]byte]{Value: got.body, Began: got.began, ServerDate: got.serverDate}, err
+	return Read[[]byte]{Value: got.Body, Began: got.began, ServerDate: got.serverDate}, err
 }
 
 func (c *Client) pdfURL(inv Invoice) string {
@@ -176,10 +170,10 @@ func (c *Client) pdfURL(inv Invoice) string {
 func (c *Client) own(link string) (string, error) {
 	u, err := c.host.Parse(link)
 	if err != nil || link == "" {
-		return "", &rest.FieldError{Path: "link", Want: "a URL", Got: fmt.Sprintf("%q", rest.OneLine(link, 100))}
+		return "", &rest.FieldError{Path: "link", Want: "a URL", Got: fmt.Sprintf("%q", rest.OneLine(link, 100)), Quotes: []byte(link)}
 	}
 	if !rest.SameHost(u, c.host) {
-		return "", &rest.FieldError{Path: "link", Want: "one to " + c.host.Scheme + "://" + c.host.Host, Got: rest.OneLine(u.Scheme+"://"+u.Host, 100)}
+		return "", &rest.FieldError{Path: "link", Want: "one to " + c.host.Scheme + "://" + c.host.Host, Got: rest.OneLine(u.Scheme+"://"+u.Host, 100), Quotes: []byte(link)}
 	}
 	return u.String(), nil
 }
@@ -204,17 +198,15 @@ func page[T any, P interface {
 	var items Page[T]
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
 		items, err = decodePage(got, c, one)
-		if len(items.Items) > 0 && a.repeatsToken(got) {
-			// A number is stored, logged and shown: one that holds a token is none.
-			secrets := a.secrets()
-			items.Items = slices.DeleteFunc(items.Items, func(item T) bool {
-				hide := secrets.Found([]byte(P(&item).named()))
-				if hide {
-					items.Bad = append(items.Bad, BadItem{Err: &rest.FieldError{Path: c.endpoint + ".collection", Want: "a number", Got: "a token"}})
-				}
-				return hide
-			})
-		}
+		// A number is stored, logged and shown: one that holds a token is none.
+		secrets := a.secrets()
+		items.Items = slices.DeleteFunc(items.Items, func(item T) bool {
+			hide := secrets.Found([]byte(P(&item).named()))
+			if hide {
+				items.Bad = append(items.Bad, BadItem{Err: &rest.FieldError{Path: c.endpoint + ".collection", Want: "a number", Got: "a token"}})
+			}
+			return hide
+		})
 		var odd []Unsound
 		for _, bad := range items.Bad {
 			odd = append(odd, Unsound{Err: bad.Err})
@@ -222,7 +214,7 @@ func page[T any, P interface {
 		for i := range items.Items {
 			odd = append(odd, P(&items.Items[i]).unsound()...)
 		}
-		a.hideUnsound(got, odd)
+		a.hideUnsound(odd)
 		return err
 	})
 	items.Began, items.ServerDate = got.began, got.serverDate

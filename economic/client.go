@@ -28,6 +28,8 @@ type Options struct {
 
 	MaxConnections int // at once, with the default Transport; default 2,048: more than there are calls
 
+	Room *rest.Room // for answers, shared with the clients of other services; default: its own
+
 	Timeout      time.Duration // of a whole request with the first 4 MiB of its body; default 30 s
 	MaxURLBytes  int           // longest URL sent; default 2,000: e-conomic's own limit is unknown
 	MaxJSONBytes int64         // largest JSON answer accepted; default 32 MiB
@@ -80,8 +82,6 @@ type Client struct {
 
 	rate *rate.Limiter // of all calls
 
-	large, largePDFs rest.Slots // for reading and decoding large answers
-
 	getter *rest.Getter // sends every request
 }
 
@@ -112,11 +112,12 @@ func New(o Options) (*Client, error) {
 	if o.MaxJSONBytes <= 0 {
 		o.MaxJSONBytes = 32 << 20
 	}
-	if o.MaxPDFBytes <= 0 {
-		o.MaxPDFBytes = 10 << 20
-	}
+	o.MaxPDFBytes = cmp.Or(max(o.MaxPDFBytes, 0), 10<<20)
 	if o.UserAgent == "" {
 		o.UserAgent = "lagerd"
+	}
+	if o.Room == nil {
+		o.Room = rest.NewRoom()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -132,7 +133,7 @@ func New(o Options) (*Client, error) {
 		limit = rate.NewLimiter(rate.Limit(o.CallsPerSecond), o.CallsPerSecond)
 	}
 	getter := rest.NewGetter(rest.GetterOptions{Service: "e-conomic", Secret: "tokens", Host: host, Transport: o.Transport, Timeout: o.Timeout})
-	return &Client{o: o, base: base, host: host, rate: limit, large: rest.NewSlots(1), largePDFs: rest.NewSlots(2), getter: getter}, nil
+	return &Client{o: o, base: base, host: host, rate: limit, getter: getter}, nil
 }
 
 // Close closes idle connections. The client stays usable.
@@ -153,9 +154,7 @@ type call struct {
 
 // answer is an answer with status 200.
 type answer struct {
-	ctx        context.Context //nolint:containedctx // of its call, which ends the decoding; nil: none
-	header     http.Header
-	body       []byte
+	rest.Content
 	began      time.Time
 	serverDate time.Time
 }
@@ -181,12 +180,12 @@ func (a *Agreement) do(ctx context.Context, p budget.Priority, c call, decode fu
 		e := failed(c.op, err)
 		e.Status = r.status
 		e.RequestID = rest.OneLine(a.redact(r.header.Get("X-RequestId")), 100)
-		if e.RetryAfter = r.blocked; r.blocked == 0 {
+		if r.blocked > 0 {
+			e.RetryAfter = r.blocked
+		} else if e.RetryAfter == 0 {
 			e.RetryAfter, _ = budget.RetryAfter(r.header, got.began)
 		}
-		if a.repeatsToken(got) {
-			rest.HideGot(e.Err)
-		}
+		rest.NewQuoted(a.secrets()).Hide(e.Err)
 		seen.Kind = e.Kind
 		err = e
 	}
@@ -216,7 +215,7 @@ func (a *Agreement) ask(ctx context.Context, p budget.Priority, c call, held *re
 		began := a.client.o.Now()
 		r.sent = time.Now()
 		got, r.status, err = a.send(ctx, c, held)
-		got.began, r.header = began, got.header
+		got.began, r.header = began, got.Header
 		r.took = time.Since(r.sent)
 		said, r.odd = limits(r.status, r.header, a.client.o.Now())
 		return said
@@ -240,16 +239,16 @@ func (a *Agreement) send(ctx context.Context, c call, held *rest.Slot) (answer, 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", o.UserAgent)
-	in := rest.Limits{Most: o.MaxJSONBytes, Large: a.client.large, Held: held, Slowness: a.budget, Secrets: a.secrets(), Patience: o.patience(ctx)}
+	in := rest.Limits{Most: o.MaxJSONBytes, Room: o.Room, PDF: c.pdf, Held: held, Slowness: a.budget, Secrets: a.secrets(), Patience: o.patience(ctx)}
 	switch {
 	case c.pdf:
 		req.Header.Set("Accept", "application/pdf")
-		in.Most, in.Large = o.MaxPDFBytes, a.client.largePDFs
+		in.Most = o.MaxPDFBytes
 	case c.single:
 		in.Most = min(in.Most, rest.MaxSingleBytes)
 	}
 	got, err := a.client.getter.Get(req, in)
-	answer := answer{ctx: ctx, header: got.Header, body: got.Body, serverDate: got.ServerDate}
+	answer := answer{Content: rest.Content{Ctx: ctx, Header: got.Header, Body: got.Body, Secrets: in.Secrets}, serverDate: got.ServerDate}
 	if err == nil && got.Status != http.StatusOK {
 		err = answerError(got.Status, got.Header, []byte(a.redact(string(got.Body))))
 	}
@@ -270,18 +269,13 @@ func failed(op string, err error) *Error {
 // redact removes tokens that an answer repeats, escaped or not.
 func (a *Agreement) redact(s string) string { return a.secrets().In(s) }
 
-// hideUnsound stops field errors from quoting an answer that repeats a token.
-func (a *Agreement) hideUnsound(got answer, list []Unsound) {
-	if len(list) == 0 || !a.repeatsToken(got) {
-		return
-	}
+// hideUnsound redacts field errors that quote a token.
+func (a *Agreement) hideUnsound(list []Unsound) {
+	quoted := rest.NewQuoted(a.secrets())
 	for _, u := range list {
-		rest.HideGot(u.Err)
+		quoted.Hide(u.Err)
 	}
 }
-
-// repeatsToken reports whether an answer contains one of the tokens, escaped or not.
-func (a *Agreement) repeatsToken(got answer) bool { return a.secrets().Found(got.body) }
 
 // secrets finds the tokens that are secret. "demo" is public, and a common word in
 // e-conomic's answers.

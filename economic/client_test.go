@@ -475,6 +475,24 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
+// TestEscapesHideNothing: a page with many escapes, as many services escape each / and æ, still says
+// what an unreadable field holds.
+func TestEscapesHideNothing(t *testing.T) {
+	t.Parallel()
+	item := `{"productNumber":"1","name":"` + strings.Repeat(`\/`, 30) + `","barred":"perhaps"},`
+	b := setup(t, says(200, `{"collection":[`+strings.Repeat(item, 999)+`{"productNumber":7}],"pagination":{"results":1000}}`))
+	page, err := b.Products(t.Context(), budget.PriorityHint, economic.ProductsQuery{})
+	if err != nil || len(page.Items) != 999 || len(page.Bad) != 1 {
+		t.Fatalf("%d items and %d bad ones: %v", len(page.Items), len(page.Bad), err)
+	}
+	if got := page.Items[998].Unsound[0].Err.Error(); got != `barred: expected true or false, got string "perhaps"` {
+		t.Error(got)
+	}
+	if got := page.Bad[0].Err.Error(); got != "products.collection[999].productNumber: expected a string, got number 7" {
+		t.Error(got)
+	}
+}
+
 // An answer that repeats the tokens wherever an error might quote it.
 func TestTokensAreInNoError(t *testing.T) {
 	t.Parallel()
@@ -512,6 +530,12 @@ func tokensAreInNoError(t *testing.T, app, grant string) {
 		"long message":   says(400, `{"message":"`+long+`","developerHint":"`+long+`"}`, "X-RequestId", strings.Repeat("x", 80)+both),
 		"text":           says(403, both),
 		"page":           says(502, "<html><title>"+both+"</title>"),
+		"200 page":       says(200, "<html><title>"+both+"</title>", "Content-Type", "text/html"),
+		"200 long title": says(200, "<html><title>"+strings.Repeat("x", 90)+both+"</title>"),
+		"200 no title":   says(200, "<p>"+both, "Content-Type", "text/html"),
+		"200 long page":  says(200, "<p>"+strings.Repeat("x", 90)+both),
+		"200 much":       says(200, "<p>"+strings.Repeat(both+" ", 1+1<<15/len(both))),
+		"200 spaces":     says(200, "<p>"+strings.Repeat(" ", 1<<14-20)+both),
 		"wrong type":     says(200, `{"productNumber":"x","barred":"`+both+`","collection":"`+both+`","bookedInvoiceNumber":"`+both+`","agreementNumber":"`+both+`"}`),
 		"cut within":     says(200, `{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","barred":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),
 		"unsound":        says(200, `{"productNumber":"x","bookedInvoiceNumber":1,"barred":"`+both+`","currency":["`+both+`"],"dueDate":"`+strings.Repeat("x", 30)+both+`","collection":[{"productNumber":"x","bookedInvoiceNumber":1,"name":[],"barred":"`+both+`","dueDate":"`+strings.Repeat("x", 30)+both+`"}],"pagination":{"results":1}}`),

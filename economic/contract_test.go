@@ -20,6 +20,7 @@ import (
 
 	"lagerd/budget"
 	"lagerd/economic"
+	"lagerd/test/hostiletest"
 )
 
 // schema is the part of e-conomic's schemas that documents are generated from.
@@ -514,7 +515,9 @@ func FuzzProducts(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf" + `{"collection":[{"productNumber":"1","barred":"no","barCode":5,"lastUpdated":"2026-11-02T10:00:00","productGroup":[],"inventory":{"inStock":6.9999999999999996,"available":"-"}}],"pagination":{"results":1}}`))
 	f.Add([]byte("<html><title>x</title>"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		page, err := economic.DecodeProducts(body)
+		var page economic.Page[economic.Product]
+		var err error
+		hostiletest.Within(t, body, func() { page, err = economic.DecodeProducts(body) })
 		checkDecoded(t, body, err)
 		for _, bad := range page.Bad {
 			if !economic.IsFieldError(bad.Err) {
@@ -538,18 +541,37 @@ func FuzzInvoice(f *testing.F) {
 	f.Add([]byte(`{"bookedInvoiceNumber":7.0,"lines":[null,3]}`))
 	f.Add([]byte(`{"bookedInvoiceNumber":7,"date":"2026-11-10T00:00:00","exchangeRate":"747.5","orderNumber":"4","notes":"x","customer":{"customerNumber":"7"},"roundingAmount":1e-15,"netAmountInBaseCurrency":80.7300000000001}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		inv, err := economic.DecodeInvoice(body)
+		var inv economic.Invoice
+		var err error
+		hostiletest.Within(t, body, func() { inv, err = economic.DecodeInvoice(body) })
 		checkDecoded(t, body, err)
 		if err == nil && inv.Number < 1 {
 			t.Errorf("%q: invoice %d", body, inv.Number)
 		}
 		checkUnsound(t, body, inv.Unsound)
-		list, err := economic.DecodeInvoices([]byte(`{"collection":[` + string(body) + `],"pagination":{"results":1}}`))
+		var list economic.Page[economic.Invoice]
+		page := []byte(`{"collection":[` + string(body) + `],"pagination":{"results":1}}`)
+		hostiletest.Within(t, page, func() { list, err = economic.DecodeInvoices(page) })
 		checkDecoded(t, body, err)
 		for _, bad := range list.Bad {
 			if !economic.IsFieldError(bad.Err) {
 				t.Errorf("%q: %v names no field", body, bad.Err)
 			}
+		}
+	})
+}
+
+// FuzzSelf: whatever the answer about the agreement is, it costs no more than it may, and names one.
+func FuzzSelf(f *testing.F) {
+	f.Add([]byte(`{"agreementNumber":7,"company":{"name":"x"},"settings":{"baseCurrency":"DKK"},"modules":[{"moduleNumber":1,"name":"y"}],"application":{"requiredRoles":[{"name":"z"}]}}`))
+	f.Add([]byte(`{"agreementNumber":"7","modules":[3,null],"application":{"requiredRoles":[{}],"requiredRoles":[]}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var self economic.Self
+		var err error
+		hostiletest.Within(t, body, func() { self, err = economic.DecodeSelf(body) })
+		checkDecoded(t, body, err)
+		if err == nil && self.AgreementNumber < 1 {
+			t.Errorf("%q: agreement %d", body, self.AgreementNumber)
 		}
 	})
 }
@@ -669,11 +691,13 @@ func FuzzPDF(f *testing.F) {
 	f.Add([]byte("%PDF-1.4\n1 0 obj\n<<>>\nendobj\nxref\ntrailer<<>>\nstartxref\n29\n%%EOF\n2 0 obj\n<<>>\nendobj\nstartxref\n9\n%%EOF DEBUG"), uint16(2000))
 	f.Add([]byte("%PDF-1.4\nstartxref\n9999999999\n%%EOF"+strings.Repeat("x", 1100)), uint16(0))
 	f.Fuzz(func(t *testing.T, body []byte, padding uint16) {
-		bare := economic.CheckPDF(body)
+		var bare, padded error
+		hostiletest.Within(t, body, func() { bare = economic.CheckPDF(body) })
 		if bare == nil && !bytes.Contains(body, []byte("%%EOF")) {
 			t.Errorf("%q: a PDF without an end", body)
 		}
-		padded := economic.CheckPDF(append(bytes.Clone(body), make([]byte, padding)...))
+		longer := append(bytes.Clone(body), make([]byte, padding)...)
+		hostiletest.Within(t, longer, func() { padded = economic.CheckPDF(longer) })
 		if (bare == nil) != (padded == nil) {
 			t.Errorf("%q: %v, and %v with %d NULs behind it", body, bare, padded, padding)
 		}

@@ -13,7 +13,7 @@ import (
 // decode reads a whole answer, which must be an object. read reads it and returns the
 // kind of value it found.
 func decode(name string, got answer, read func(r *rest.Reader) rest.Value) error {
-	return unavailable(rest.Decode(got.ctx, name, got.header, got.body, read))
+	return unavailable(rest.Decode(name, got.Content, read))
 }
 
 // decodePage reads a page of a collection, using one to read each item.
@@ -33,7 +33,7 @@ func decodePage[T any](got answer, c call, one func(*rest.Reader) (T, error)) (P
 				return
 			}
 			if cap(page.Items) == 0 {
-				page.Items = make([]T, 0, min(len(got.body)/usualItem+1, most))
+				page.Items = make([]T, 0, min(len(got.Body)/usualItem+1, most))
 			}
 			page.Items = append(page.Items, v)
 		}

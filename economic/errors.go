@@ -11,6 +11,7 @@ import (
 
 	"lagerd/budget"
 	"lagerd/rest"
+	"lagerd/secret"
 )
 
 // Kind classifies a failed call by what it means to the caller.
@@ -37,6 +38,8 @@ const (
 	// KindBudget means that the agreement's budget does not allow the call at its priority,
 	// for today or for the moment. It was not sent.
 	KindBudget = rest.KindBudget
+	// KindCrowded means that lagerd read too many large answers at once to read this one too.
+	KindCrowded = rest.KindCrowded
 )
 
 // ErrTimeout is wrapped by the Error of a call that hit the client's timeout.
@@ -55,6 +58,7 @@ var kindText = map[Kind]string{
 	KindUnavailable:  "no usable answer from e-conomic",
 	KindMalformed:    "unexpected answer from e-conomic",
 	KindBudget:       "the agreement's call budget does not allow it now",
+	KindCrowded:      "lagerd has no room for the answer now",
 }
 
 // Error is why a call failed. It never holds a token.
@@ -118,15 +122,19 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// unavailable returns a *rest.LostError as an *Error, and any other error unchanged.
+// unavailable returns a *rest.LostError as an *Error, and so an answer for which there was no room;
+// any other error unchanged.
 func unavailable(err error) error {
+	if errors.Is(err, rest.ErrCrowded) {
+		return &Error{Kind: KindCrowded, Err: err, RetryAfter: rest.CrowdedFor}
+	}
 	if lost, ok := errors.AsType[*rest.LostError](err); ok {
 		return &Error{Kind: KindUnavailable, Message: lost.Message, Err: lost.Err}
 	}
 	return err
 }
 
-// answerError returns the Error for an answer whose status is not 200.
+// answerError returns the Error for an answer whose status is not 200. body has no secrets.
 func answerError(status int, header http.Header, body []byte) *Error {
 	body = rest.WithoutBOM(body)
 	e := &Error{Status: status}
@@ -152,7 +160,7 @@ func answerError(status int, header http.Header, body []byte) *Error {
 			e.Message += ": allowedFilteringFields " + allowed
 		}
 	} else {
-		e.Message = rest.Excerpt(body)
+		e.Message = rest.Excerpt(body, secret.Hidden{})
 	}
 	e.Kind, e.Message = rest.Judge(status, rest.IsHTML(header, body), own, "e-conomic", e.Message)
 	return e

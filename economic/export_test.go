@@ -15,20 +15,24 @@ func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.getter.T
 
 // Decoders for fuzzing: each decodes an answer's body.
 
+func answered(body []byte) answer {
+	return answer{Content: rest.Content{Header: http.Header{}, Body: body}}
+}
+
 func DecodeProducts(body []byte) (Page[Product], error) {
-	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "products", url: "https://e.test/products?pagesize=1000"}, productOf)
+	return decodePage(answered(body), call{endpoint: "products", url: "https://e.test/products?pagesize=1000"}, productOf)
 }
 
 func DecodeInvoices(body []byte) (Page[Invoice], error) {
-	return decodePage(answer{header: http.Header{}, body: body}, call{endpoint: "invoices", url: "https://e.test/invoices/booked"}, invoiceOf)
+	return decodePage(answered(body), call{endpoint: "invoices", url: "https://e.test/invoices/booked"}, invoiceOf)
 }
 
 func DecodeInvoice(body []byte) (Invoice, error) {
-	return decodeInvoice(answer{header: http.Header{}, body: body})
+	return decodeInvoice(answered(body))
 }
 
 // CheckPDF checks a PDF.
-func CheckPDF(body []byte) error { return checkPDF(answer{body: body}) }
+func CheckPDF(body []byte) error { return checkPDF(answered(body)) }
 
 // IsFieldError reports whether an error names a field.
 func IsFieldError(err error) bool {
@@ -43,5 +47,5 @@ func Release(b *budget.Budget, status int, header http.Header, now time.Time) {
 }
 
 func DecodeSelf(body []byte) (Self, error) {
-	return decodeSelf(answer{header: http.Header{}, body: body})
+	return decodeSelf(answered(body))
 }

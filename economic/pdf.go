@@ -16,11 +16,11 @@ import (
 // generators add more padding than that.
 func checkPDF(got answer) error {
 	const within = 1 << 10
-	body := got.body
+	body := got.Body
 	header := bytes.Index(body[:min(len(body), within)], []byte("%PDF-"))
 	// An error page may quote a PDF's markers.
 	if header < 0 || strings.HasPrefix(http.DetectContentType(body), "text/html") {
-		began := rest.Excerpt(body[:min(len(body), 4*within)])
+		began := rest.Excerpt(body, got.Secrets)
 		if began == "" {
 			began = "nothing"
 		}

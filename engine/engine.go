@@ -49,8 +49,9 @@ type Options struct {
 	// PageOf makes a link to a shop's page, for mail to its owner. nil: there is no page.
 	PageOf func(ctx context.Context, shop string) (notify.Page, error)
 
-	// EconomicConnections limits the connections to e-conomic. 0: the client's own limit.
-	EconomicConnections int
+	// EconomicConnections and RackbeatConnections limit the connections to each. 0: the client's
+	// own limit.
+	EconomicConnections, RackbeatConnections int
 }
 
 // Pace holds tuning values that are not configurable. Usual returns lagerd's.

@@ -15,6 +15,7 @@ import (
 	"lagerd/notify"
 	"lagerd/rackbeat"
 	"lagerd/reconcile"
+	"lagerd/rest"
 	"lagerd/schedule"
 	economicsource "lagerd/source/economic"
 	rackbeatsource "lagerd/source/rackbeat"
@@ -53,11 +54,12 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.client, err = NewClient(cfg, economic.Options{Transport: o.Transport, UserAgent: "lagerd/" + i.info.Version, Now: o.Now, Observe: i.called, MaxConnections: o.EconomicConnections})
+	room := rest.NewRoom() // one for all answers
+	i.client, err = NewClient(cfg, economic.Options{Room: room, Transport: o.Transport, UserAgent: "lagerd/" + i.info.Version, Now: o.Now, Observe: i.called, MaxConnections: o.EconomicConnections})
 	if err != nil {
 		return nil, err
 	}
-	i.rackbeat, err = NewRackbeat(cfg, rackbeat.Options{Transport: o.Transport, Now: o.Now, Observe: i.calledRackbeat})
+	i.rackbeat, err = NewRackbeat(cfg, rackbeat.Options{Room: room, Transport: o.Transport, Now: o.Now, Observe: i.calledRackbeat, MaxConnections: o.RackbeatConnections})
 	if err != nil {
 		return nil, err
 	}

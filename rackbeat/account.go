@@ -92,11 +92,11 @@ func (a *Account) Item(ctx context.Context, p budget.Priority, number, friendly 
 		if item, err = decodeItem(got); err != nil {
 			return err
 		}
-		a.hideUnsound(got, item.Unsound)
+		a.hideUnsound(item.Unsound)
 		is := item.Number
 		switch {
 		case is != number:
-			err = &rest.FieldError{Path: "item.number", Want: fmt.Sprintf("%.64q", number), Got: fmt.Sprintf("%.64q", is)}
+			err = &rest.FieldError{Path: "item.number", Want: fmt.Sprintf("%.64q", number), Got: fmt.Sprintf("%.64q", is), Quotes: []byte(is)}
 			if strings.TrimLeft(number, "0") != is {
 				err = &OtherItemError{err}
 			}
@@ -219,7 +219,7 @@ func page[T any](ctx context.Context, a *Account, p budget.Priority, c call, num
 	var read Page[T]
 	got, err := a.do(ctx, p, c, func(got answer) (err error) {
 		read, err = decodePage(got, number, list)
-		if err == nil && a.secrets.Found(got.body) {
+		if err == nil {
 			list.hide(&read, a.secrets)
 		}
 		return err
@@ -232,11 +232,10 @@ func itemNamed(i *Item) (string, []Unsound)          { return i.Number, i.Unsoun
 func stockNamed(s *StockByPlace) (string, []Unsound) { return s.Number, s.Unsound }
 func placeNamed(p *rawPlace) (string, []Unsound)     { return p.number, nil }
 
-// hideUnsound stops field errors from quoting an answer that repeats the key.
-func (a *Account) hideUnsound(got answer, list []Unsound) {
-	if len(list) > 0 && a.secrets.Found(got.body) {
-		for _, u := range list {
-			rest.HideGot(u.Err)
-		}
+// hideUnsound redacts field errors that quote the key.
+func (a *Account) hideUnsound(list []Unsound) {
+	quoted := rest.NewQuoted(a.secrets)
+	for _, u := range list {
+		quoted.Hide(u.Err)
 	}
 }

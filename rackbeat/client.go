@@ -28,6 +28,8 @@ type Options struct {
 
 	MaxConnections int // at once, with the default Transport; default 256
 
+	Room *rest.Room // for answers, shared with the clients of other services; default: its own
+
 	Timeout  time.Duration    // of a whole request with the first 4 MiB of its body; default 30 s
 	MaxBytes int64            // largest answer accepted; default 32 MiB
 	Now      func() time.Time // default time.Now
@@ -69,7 +71,6 @@ type Client struct {
 	o      Options
 	base   string // URL without a trailing slash
 	header http.Header
-	large  rest.Slots // for reading and decoding large answers
 	getter *rest.Getter
 }
 
@@ -89,6 +90,9 @@ func New(o Options) (*Client, error) {
 	}
 	o.Timeout = cmp.Or(max(o.Timeout, 0), 30*time.Second)
 	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), 32<<20)
+	if o.Room == nil {
+		o.Room = rest.NewRoom()
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -99,7 +103,7 @@ func New(o Options) (*Client, error) {
 		o.Observe = func(Call) {}
 	}
 	getter := rest.NewGetter(rest.GetterOptions{Service: "Rackbeat", Secret: "the key", Host: host, Transport: o.Transport, Timeout: o.Timeout})
-	return &Client{o: o, base: base, header: headers(o), large: rest.NewSlots(1), getter: getter}, nil
+	return &Client{o: o, base: base, header: headers(o), getter: getter}, nil
 }
 
 // headers returns the headers of every request, as Rackbeat's own client sends them.
@@ -134,9 +138,7 @@ type call struct {
 
 // answer is an answer with status 200 or 206.
 type answer struct {
-	ctx        context.Context //nolint:containedctx // of its call, which ends the decoding; nil: none
-	header     http.Header
-	body       []byte
+	rest.Content
 	began      time.Time
 	serverDate time.Time
 }
@@ -160,12 +162,12 @@ func (a *Account) do(ctx context.Context, p budget.Priority, c call, decode func
 	if err != nil {
 		e := failed(c.op, err)
 		e.Status = r.status
-		if e.RetryAfter = r.blocked; r.blocked == 0 {
-			e.RetryAfter, _ = budget.RetryAfter(got.header, got.began)
+		if r.blocked > 0 {
+			e.RetryAfter = r.blocked
+		} else if e.RetryAfter == 0 {
+			e.RetryAfter, _ = budget.RetryAfter(got.Header, got.began)
 		}
-		if a.secrets.Found(got.body) {
-			rest.HideGot(e.Err)
-		}
+		rest.NewQuoted(a.secrets).Hide(e.Err)
 		seen.Kind = e.Kind
 		err = e
 	}
@@ -193,7 +195,7 @@ func (a *Account) ask(ctx context.Context, p budget.Priority, c call, held *rest
 		got.began, r.took = began, time.Since(r.sent)
 		said.Lost = r.status == 0
 		if r.status == http.StatusTooManyRequests {
-			said, r.odd = budget.TooManyRequests(got.header, a.client.o.Now())
+			said, r.odd = budget.TooManyRequests(got.Header, a.client.o.Now())
 		}
 		return said
 	})
@@ -213,7 +215,7 @@ func (a *Account) send(ctx context.Context, c call, held *rest.Slot) (answer, in
 	}
 	req.Header = client.header.Clone()
 	req.Header.Set("Authorization", "Bearer "+a.key)
-	in := rest.Limits{Most: client.o.MaxBytes, Large: client.large, Held: held, Slowness: a.budget, Secrets: a.secrets, Partial: true, Patience: client.o.patience(ctx)}
+	in := rest.Limits{Most: client.o.MaxBytes, Room: client.o.Room, Held: held, Slowness: a.budget, Secrets: a.secrets, Partial: true, Patience: client.o.patience(ctx)}
 	if c.single {
 		in.Most = min(in.Most, rest.MaxSingleBytes)
 	}
@@ -221,5 +223,5 @@ func (a *Account) send(ctx context.Context, c call, held *rest.Slot) (answer, in
 	if err == nil && got.Status != http.StatusOK && got.Status != http.StatusPartialContent {
 		err = answerError(got.Status, got.Header, []byte(a.secrets.In(string(got.Body))))
 	}
-	return answer{ctx: ctx, header: got.Header, body: got.Body, serverDate: got.ServerDate}, got.Status, err
+	return answer{Content: rest.Content{Ctx: ctx, Header: got.Header, Body: got.Body, Secrets: a.secrets}, serverDate: got.ServerDate}, got.Status, err
 }

@@ -386,6 +386,24 @@ func TestBudgetIsObeyed(t *testing.T) {
 	}
 }
 
+// TestEscapesHideNothing: a page with many escapes, as Laravel escapes each / and æ, still says what
+// an unreadable field holds.
+func TestEscapesHideNothing(t *testing.T) {
+	t.Parallel()
+	item := `{"number":"1","name":"` + strings.Repeat(`\/`, 30) + `","stock_quantity":"many"},`
+	b := setup(t, says(200, `{"items":[`+strings.Repeat(item, 999)+`{"number":[]}],"total":1000,"pages":1}`))
+	page, err := b.client.Account(shortKey, nil, nil).Items(t.Context(), hint, rackbeat.ItemsQuery{Page: 1})
+	if err != nil || len(page.Items) != 999 || len(page.Bad) != 1 {
+		t.Fatalf("%d items and %d bad ones: %v", len(page.Items), len(page.Bad), err)
+	}
+	if got := page.Items[998].Unsound[0].Err.Error(); got != `stock_quantity: expected a number, got string "many"` {
+		t.Error(got)
+	}
+	if got := page.Bad[0].Err.Error(); !strings.HasSuffix(got, "got a list") {
+		t.Error(got)
+	}
+}
+
 // An answer that repeats the key wherever an error might quote it.
 func TestKeyIsInNoError(t *testing.T) {
 	t.Parallel()
@@ -425,6 +443,10 @@ func keyIsInNoError(t *testing.T, sent string) {
 		"long message": says(422, `{"message":"`+long+`","errors":["`+long+`"]}`),
 		"text":         says(403, sent),
 		"page":         says(502, "<html><title>"+sent+"</title>"),
+		"200 page":     says(200, "<html><title>"+sent+"</title>", "Content-Type", "text/html"),
+		"200 title":    says(200, "<html><title>"+strings.Repeat("x", 90)+sent+"</title>"),
+		"200 no title": says(200, "<p>"+sent, "Content-Type", "text/html"),
+		"200 long":     says(200, "<p>"+strings.Repeat("x", 90)+sent),
 		"wrong type":   says(200, `{"item":"`+sent+`","items":"`+sent+`","locations":"`+sent+`","product_locations":"`+sent+`","webhooks":"`+sent+`","user_account":"`+sent+`"}`),
 		"wrong counts": says(200, `{"items":[],"locations":[],"webhooks":[],"total":"`+sent+`","pages":"`+sent+`","page":"`+sent+`"}`),
 		"unsound":      says(200, `{"item":{"number":"x","is_barred":"`+sent+`","stock_quantity":"`+sent+`"},"items":[{"number":"x","updated_at":"`+sent+`","stock_quantity":"`+strings.Repeat("x", 30)+sent+`"}],"total":1,"pages":1}`),

@@ -32,7 +32,7 @@ const usualEntry = 600
 func decodePage[T any](got answer, number int, list listOf[T]) (Page[T], error) {
 	page := Page[T]{Total: -1}
 	var entries, total, pages, current rest.Value
-	err := rest.Decode(got.ctx, wholeAnswer, got.header, got.body, func(r *rest.Reader) rest.Value {
+	err := rest.Decode(wholeAnswer, got.Content, func(r *rest.Reader) rest.Value {
 		entry := func() {
 			at := len(page.Items) + len(page.Bad)
 			if !r.AtMost(PageSize, list.key, at) {
@@ -44,7 +44,7 @@ func decodePage[T any](got answer, number int, list listOf[T]) (Page[T], error) 
 				return
 			}
 			if cap(page.Items) == 0 {
-				page.Items = make([]T, 0, min(len(got.body)/usualEntry+1, PageSize))
+				page.Items = make([]T, 0, min(len(got.Body)/usualEntry+1, PageSize))
 			}
 			page.Items = append(page.Items, v)
 		}
@@ -97,19 +97,20 @@ func (p *Page[T]) pagesOf(f *rest.Fields, number int, required bool, pages rest.
 	}
 }
 
-// hide removes what may be part of a secret from a page whose answer repeats it.
+// hide removes what holds a secret from a page.
 func (l listOf[T]) hide(page *Page[T], secrets secret.Hidden) {
+	quoted := rest.NewQuoted(secrets)
 	for _, bad := range page.Bad {
-		rest.HideGot(bad.Err)
+		quoted.Hide(bad.Err)
 	}
 	if l.named == nil {
 		return
 	}
-	var kept []T
+	kept := page.Items[:0]
 	for i := range page.Items {
 		number, unsound := l.named(&page.Items[i])
 		for _, u := range unsound {
-			rest.HideGot(u.Err)
+			quoted.Hide(u.Err)
 		}
 		if secrets.Found([]byte(number)) {
 			// A number is stored, logged and shown: one that holds the key is none.
@@ -215,7 +216,7 @@ func readItem(r *rest.Reader) (Item, error) {
 // decodeItem reads the answer about one item.
 func decodeItem(got answer) (Item, error) {
 	var raw rawItem
-	err := rest.Decode(got.ctx, wholeAnswer, got.header, got.body, func(r *rest.Reader) rest.Value {
+	err := rest.Decode(wholeAnswer, got.Content, func(r *rest.Reader) rest.Value {
 		return r.Object(func(name []byte) {
 			if string(name) == "item" {
 				raw = readRawItem(r)
@@ -271,7 +272,7 @@ func isSet(f *rest.Fields, path string, raw rest.Value) bool {
 // decodeSelf reads the answer about the account.
 func decodeSelf(got answer) (Self, error) {
 	var account, id, company, name rest.Value
-	err := rest.Decode(got.ctx, wholeAnswer, got.header, got.body, func(r *rest.Reader) rest.Value {
+	err := rest.Decode(wholeAnswer, got.Content, func(r *rest.Reader) rest.Value {
 		return r.Object(func(member []byte) {
 			if string(member) != "user_account" {
 				return

@@ -15,6 +15,7 @@ import (
 
 	"lagerd/rackbeat"
 	"lagerd/secret"
+	"lagerd/test/hostiletest"
 )
 
 // exactly compares decimals by value and digits.
@@ -432,7 +433,9 @@ func FuzzItems(f *testing.F) {
 	f.Add([]byte(`{"items":[{"number":"\ud800","updated_at":"2026-03-02T07:11:09+0100"}],"total":1e0,"pages":1}`))
 	f.Add([]byte("\xef\xbb\xbf{\"items\":[],\"total\":0,\"pages\":0}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		page, err := rackbeat.DecodeItems(body)
+		var page rackbeat.Page[rackbeat.Item]
+		var err error
+		hostiletest.Within(t, body, func() { page, err = rackbeat.DecodeItems(body) })
 		checkDecoded(t, body, err)
 		for _, item := range page.Items {
 			checkNumber(t, body, item.Number)
@@ -457,7 +460,9 @@ func FuzzItem(f *testing.F) {
 	f.Add([]byte(`{"item":{"number":0,"barcode":57,"urlfriendly_number":12}}`))
 	f.Add([]byte(`{"item":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		item, err := rackbeat.DecodeItem(body)
+		var item rackbeat.Item
+		var err error
+		hostiletest.Within(t, body, func() { item, err = rackbeat.DecodeItem(body) })
 		checkDecoded(t, body, err)
 		if err == nil {
 			checkNumber(t, body, item.Number)
@@ -471,7 +476,9 @@ func FuzzPlaces(f *testing.F) {
 	f.Add([]byte(`{"locations":[{"number":11,"id":7,"parent_id":3},{"number":1,"id":3},{"number":"x","child_locations":[{"number":2}]}],"pages":1}`))
 	f.Add([]byte(`{"locations":[{"number":1,"parent_id":3},{"number":2,"parent_id":1},{"number":3,"parent_id":2}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		places, err := rackbeat.DecodePlaces(body)
+		var places []rackbeat.Place
+		var err error
+		hostiletest.Within(t, body, func() { places, err = rackbeat.DecodePlaces(body) })
 		checkDecoded(t, body, err)
 		around := map[string]string{}
 		for _, p := range places {
@@ -495,7 +502,9 @@ func FuzzStockByPlace(f *testing.F) {
 	f.Add([]byte(`{"items":[{"number":7,"stock_quantity":"12","locations":[{"number":1,"stock_quantity":12},{"number":4,"stock_quantity":0}]}],"pages":3}`))
 	f.Add([]byte(`{"items":[{"number":7,"locations":[3,{"number":null}],"locations":[]}],"pages":3,"product_locations":[{"number":1,"stock_quantity":"1"}],"webhooks":[{"id":1,"url":"x"}],"user_account":{"id":1}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		page, err := rackbeat.DecodeStockByPlace(body)
+		var page rackbeat.Page[rackbeat.StockByPlace]
+		var err error
+		hostiletest.Within(t, body, func() { page, err = rackbeat.DecodeStockByPlace(body) })
 		checkDecoded(t, body, err)
 		for _, item := range page.Items {
 			checkNumber(t, body, item.Number)
@@ -504,17 +513,31 @@ func FuzzStockByPlace(f *testing.F) {
 				checkFigures(t, body, p.InStock)
 			}
 		}
-		places, err := rackbeat.DecodeItemPlaces(body)
+		var places []rackbeat.PlaceStock
+		hostiletest.Within(t, body, func() { places, err = rackbeat.DecodeItemPlaces(body) })
 		checkDecoded(t, body, err)
 		for _, p := range places {
 			if err == nil {
 				checkNumber(t, body, p.Number)
 			}
 		}
-		_, err = rackbeat.DecodeSelf(body)
+		hostiletest.Within(t, body, func() { _, err = rackbeat.DecodeWebhooks(body) })
 		checkDecoded(t, body, err)
-		_, err = rackbeat.DecodeWebhooks(body)
+	})
+}
+
+// FuzzSelf: whatever the answer about the account is, it costs no more than it may, and names one.
+func FuzzSelf(f *testing.F) {
+	f.Add([]byte(`{"user_account":{"id":1,"company_name":"x","name":"y"}}`))
+	f.Add([]byte(`{"user_account":{"id":"1","id":2},"user_account":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var self rackbeat.Self
+		var err error
+		hostiletest.Within(t, body, func() { self, err = rackbeat.DecodeSelf(body) })
 		checkDecoded(t, body, err)
+		if err == nil && self.ID < 1 {
+			t.Errorf("%q: account %d", body, self.ID)
+		}
 	})
 }
 

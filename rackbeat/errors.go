@@ -11,6 +11,7 @@ import (
 
 	"lagerd/budget"
 	"lagerd/rest"
+	"lagerd/secret"
 )
 
 // Kind classifies a failed call by what it means to the caller.
@@ -37,6 +38,8 @@ const (
 	// KindBudget means that the account's budget does not allow the call at its priority, for
 	// today or for the moment. It was not sent.
 	KindBudget = rest.KindBudget
+	// KindCrowded means that lagerd read too many large answers at once to read this one too.
+	KindCrowded = rest.KindCrowded
 )
 
 // ErrTimeout is wrapped by the Error of a call that hit the client's timeout.
@@ -55,6 +58,7 @@ var kindText = map[Kind]string{
 	KindUnavailable:  "no usable answer from Rackbeat",
 	KindMalformed:    "unexpected answer from Rackbeat",
 	KindBudget:       "the account's call budget does not allow it now",
+	KindCrowded:      "lagerd has no room for the answer now",
 }
 
 // Error is why a call failed. It never holds the key.
@@ -110,13 +114,16 @@ func KindOf(err error) Kind {
 }
 
 // failed returns err as an *Error for op: KindMalformed unless err already is an *Error, or says
-// that there is no usable answer.
+// that there is no usable answer, or no room for it.
 func failed(op string, err error) *Error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Kind: KindMalformed, Err: err}
 		if lost, is := errors.AsType[*rest.LostError](err); is {
 			e = &Error{Kind: KindUnavailable, Message: lost.Message, Err: lost.Err}
+		}
+		if errors.Is(err, rest.ErrCrowded) {
+			e = &Error{Kind: KindCrowded, Err: err, RetryAfter: rest.CrowdedFor}
 		}
 	}
 	e.Op = op
@@ -134,7 +141,7 @@ func refused(err error) error {
 }
 
 // answerError returns the Error for an answer whose status is neither 200 nor 206. What a 404 of
-// Rackbeat's own looks like is not documented, except that its API speaks JSON.
+// Rackbeat's own looks like is not documented, except that its API speaks JSON. body has no secrets.
 func answerError(status int, header http.Header, body []byte) *Error {
 	body = rest.WithoutBOM(body)
 	e := &Error{Status: status}
@@ -158,7 +165,7 @@ func messageOf(body []byte) string {
 		Errors  rest.Value `json:"errors"`
 	}
 	if json.Unmarshal(body, &said, rest.Lenient()) != nil {
-		return rest.Excerpt(body)
+		return rest.Excerpt(body, secret.Hidden{})
 	}
 	var parts []string
 	for _, part := range []string{rest.OneLine(rest.Text(said.Message), 300), rest.OneLine(rest.Text(said.Error), 300), rest.Details(said.Errors)} {
@@ -167,7 +174,7 @@ func messageOf(body []byte) string {
 		}
 	}
 	if len(parts) == 0 {
-		return rest.Excerpt(body)
+		return rest.Excerpt(body, secret.Hidden{})
 	}
 	return strings.Join(parts, ": ")
 }

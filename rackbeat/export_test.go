@@ -13,7 +13,9 @@ func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.getter.T
 
 // Decoders for fuzzing and for hostile answers: each decodes an answer's body.
 
-func answered(body []byte) answer { return answer{header: http.Header{}, body: body} }
+func answered(body []byte) answer {
+	return answer{Content: rest.Content{Header: http.Header{}, Body: body}}
+}
 
 func DecodeItems(body []byte) (Page[Item], error) {
 	return decodePage(answered(body), 1, listOf[Item]{key: "items", entry: readItem, named: itemNamed, paged: true, counted: true})

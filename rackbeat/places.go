@@ -184,7 +184,7 @@ func decodeItemPlaces(got answer) ([]PlaceStock, error) {
 	var places []PlaceStock
 	var count placesRead
 	var f rest.Fields
-	err := rest.Decode(got.ctx, wholeAnswer, got.header, got.body, func(r *rest.Reader) rest.Value {
+	err := rest.Decode(wholeAnswer, got.Content, func(r *rest.Reader) rest.Value {
 		return r.Object(func(name []byte) {
 			switch string(name) {
 			case key:

@@ -4,7 +4,7 @@
 //	Getter.Get ──▶ guard: GET only, one host ──▶ the API
 //	     │
 //	     ▼
-//	bytes, limited in size and time; large answers take turns (large.go)
+//	bytes, limited in size and time (large.go), and in what all answers hold (room.go)
 //	     │
 //	     ▼
 //	Decode ──▶ Reader: one pass over the syntax ──▶ Fields: the type of each field
@@ -14,7 +14,7 @@
 //  1. No request but GET leaves, none with a body, and none to another scheme or host.
 //     Redirects are not followed: they would take the secrets along.
 //  2. An answer that is cut, too large, too deep or not JSON is an error. One hostile
-//     answer costs a bounded amount of memory and time, and large ones come one at a time.
+//     answer costs a bounded amount of memory and time, and so do all together (Room).
 //  3. Absent is not zero: a field that is missing, null, repeated or of another type reads
 //     as absent, and what is wrong with it is an error that names its path.
 //  4. Figures are exact decimals, never floats.

@@ -30,7 +30,7 @@ func Absent(raw Value) bool { return len(raw) == 0 || raw[0] == 'n' }
 
 // Fail records that a field has another value than was expected.
 func (f *Fields) Fail(path, want string, raw Value) {
-	f.Add("", &FieldError{path, want, describe(raw)})
+	f.Add("", &FieldError{Path: path, Want: want, Got: describe(raw), Quotes: raw})
 }
 
 // Add records invalid fields that were read elsewhere, with prefix before their paths.

@@ -105,8 +105,9 @@ func NewTransport(most int) *http.Transport {
 // Limits are what an answer may cost.
 type Limits struct {
 	Most     int64    // bytes of the body
-	Large    Slots    // for a large answer
-	Held     *Slot    // the slot that it acquires; the caller releases it once the answer is decoded
+	Room     *Room    // for all answers
+	PDF      bool     // large ones take turns among themselves, beside pages
+	Held     *Slot    // what the answer holds of the room; the caller releases it once that is decoded
 	Slowness Slowness // of the account
 
 	Secrets secret.Hidden // kept out of errors

@@ -20,6 +20,7 @@ const (
 	KindUnavailable  Kind = "unavailable"  // there is no usable answer: the same call may succeed later
 	KindMalformed    Kind = "malformed"    // an answer with unexpected content
 	KindBudget       Kind = "budget"       // the account's budget does not allow it, and it was not sent
+	KindCrowded      Kind = "crowded"      // lagerd has no room for the answer, as it reads others'
 )
 
 // Judge returns what an answer means whose status is none of success. html says that its body is a

@@ -2,70 +2,17 @@ package rest
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// A hostile or broken answer may be as large as the limit allows, and hundreds may arrive
-// at once. Therefore only the first 4 MiB are read immediately. The rest waits for one of a
-// few slots, which the answer holds until it has been decoded.
-
-const (
-	// largeBytes is how much of an answer is read without a slot.
-	largeBytes = 4 << 20
-	// MaxSingleBytes is the largest answer about one item, or about the account.
-	MaxSingleBytes = 2 << 20
-)
-
-// Slots limits how many large answers are read at once, and how many more wait for that with
-// their first part in memory.
-type Slots struct{ reading, waiting chan struct{} }
-
-// largeWaiting is how many large answers may wait for a slot.
-const largeWaiting = 8
-
-// NewSlots returns Slots for that many answers at once.
-func NewSlots(atOnce int) Slots {
-	return Slots{make(chan struct{}, atOnce), make(chan struct{}, atOnce+largeWaiting)}
-}
-
-// Slot is where one large answer is read and decoded; the zero Slot is not acquired yet.
-type Slot struct{ of Slots }
-
-// acquire waits for a slot. It returns an error if too many wait already, or if ctx is done.
-func (s *Slot) acquire(ctx context.Context, of Slots) error {
-	select {
-	case of.waiting <- struct{}{}:
-	default:
-		return fmt.Errorf("%d answers of more than %d MiB are being read: try again", cap(of.waiting), largeBytes>>20)
-	}
-	select {
-	case of.reading <- struct{}{}:
-		s.of = of
-		return nil
-	case <-ctx.Done():
-		<-of.waiting
-		return ctx.Err()
-	}
-}
-
-// Release gives back the slot, if it was acquired.
-func (s *Slot) Release() {
-	if s.of.reading != nil {
-		<-s.of.reading
-		<-s.of.waiting
-		s.of = Slots{}
-	}
-}
-
 // Slowness remembers, for the account that answers, how long the rest of a large answer may
 // take. It must be safe for concurrent use.
 type Slowness interface {
-	// LargeTime returns how long reading the rest of a large answer may take.
+	// LargeTime returns how long reading the rest of a large answer may take: 3 s, and longer if
+	// the last one was late.
 	LargeTime() time.Duration
 	// TookLarge records how long it took; late reports that it took too long. most is the
 	// longest that it may ever take.
@@ -74,13 +21,15 @@ type Slowness interface {
 
 // timeLimit cancels a request that takes too long.
 type timeLimit struct {
-	timer   *time.Timer
-	is      time.Duration
-	reached atomic.Bool
+	timer            *time.Timer
+	is               time.Duration
+	ends             time.Time
+	end              func()
+	reached, evicted atomic.Bool
 }
 
 func newTimeLimit(d time.Duration, end func()) *timeLimit {
-	l := &timeLimit{is: d}
+	l := &timeLimit{is: d, ends: time.Now().Add(d), end: end}
 	l.timer = time.AfterFunc(d, func() {
 		l.reached.Store(true)
 		end()
@@ -94,7 +43,22 @@ func (l *timeLimit) stop() bool { return l.timer.Stop() }
 // restart sets the limit to d from now.
 func (l *timeLimit) restart(d time.Duration) {
 	l.is = d
-	l.timer.Reset(d)
+	l.resume(d)
+}
+
+// resume lets a stopped limit go on, with what was left of it.
+func (l *timeLimit) resume(left time.Duration) {
+	l.ends = time.Now().Add(left)
+	l.timer.Reset(left)
+}
+
+// left returns how long it is until the limit.
+func (l *timeLimit) left() time.Duration { return time.Until(l.ends) }
+
+// evict cancels the request because others need its room.
+func (l *timeLimit) evict() {
+	l.evicted.Store(true)
+	l.end()
 }
 
 // begun extends a limit that was shorter than timeout to that, as the answer has begun. It returns
@@ -107,47 +71,111 @@ func (l *timeLimit) begun(timeout time.Duration) bool {
 	return true
 }
 
-func (l *timeLimit) String() string { return l.is.String() }
-
-// readBody reads the body of an answer, up to one byte more than most. It acquires the slot
-// for a large answer.
-func (g *Getter) readBody(ctx context.Context, resp *http.Response, in Limits, limit *timeLimit) ([]byte, error) {
-	room := int64(512)
-	if resp.ContentLength > 0 {
-		room = min(resp.ContentLength, largeBytes) + 1
+// String returns how long the request might take.
+func (l *timeLimit) String() string {
+	if l.evicted.Load() {
+		return readTime.String() + ", for which others wait"
 	}
-	body, err := readUpTo(resp.Body, make([]byte, 0, room), min(largeBytes, in.Most+1))
-	if err != nil || int64(len(body)) < largeBytes || int64(len(body)) > in.Most {
-		return body, err
-	}
-	if !limit.stop() { // the time spent waiting does not count
-		return body, ctx.Err()
-	}
-	if err := in.Held.acquire(ctx, in.Large); err != nil {
-		return body, err
-	}
-	limit.restart(min(in.Slowness.LargeTime(), g.timeout))
-	began := time.Now()
-	body, err = readUpTo(resp.Body, body, in.Most+1)
-	in.Slowness.TookLarge(time.Since(began), limit.reached.Load(), g.timeout)
-	return body, err
+	return l.is.String()
 }
 
-// readUpTo appends to body what it reads from r, until body has most bytes.
-func readUpTo(r io.Reader, body []byte, most int64) ([]byte, error) {
-	for int64(len(body)) < most {
-		if len(body) == cap(body) {
-			// Double the capacity, up to most.
-			body = slices.Grow(body, int(min(int64(max(len(body), 512)), most-int64(len(body)))))
+// bodyReader reads the body of one answer into as much room as its bytes need.
+type bodyReader struct {
+	in      Limits
+	limit   *timeLimit
+	timeout time.Duration
+	length  int64 // as announced; less than 0: it was not
+	body    []byte
+
+	largeSince time.Time // when it had its turn as a large one; zero: it had none
+}
+
+// readBody reads the body of an answer, up to one byte more than most.
+func (g *Getter) readBody(ctx context.Context, resp *http.Response, in Limits, limit *timeLimit) ([]byte, error) {
+	b := bodyReader{in: in, limit: limit, timeout: g.timeout, length: resp.ContentLength}
+	err := b.read(ctx, resp.Body)
+	in.Held.isRead()
+	if late := limit.evicted.Load(); late || !b.largeSince.IsZero() {
+		took := readTime
+		if !late {
+			took = time.Since(b.largeSince)
 		}
-		n, err := r.Read(body[len(body):min(int64(cap(body)), most)])
-		body = body[:len(body)+n]
+		in.Slowness.TookLarge(took, late || limit.reached.Load(), g.timeout)
+	}
+	return b.body, err
+}
+
+// read reads until the end of the answer, or until it is too large.
+func (b *bodyReader) read(ctx context.Context, r io.Reader) error {
+	most := b.in.Most + 1
+	for int64(len(b.body)) < most {
+		if len(b.body) == cap(b.body) {
+			if err := b.grow(ctx); err != nil {
+				return err
+			}
+		}
+		n, err := r.Read(b.body[len(b.body):min(int64(cap(b.body)), most)])
+		b.body = b.body[:len(b.body)+n]
 		if err == io.EOF {
-			return body, nil
+			return nil
 		}
 		if err != nil {
-			return body, err
+			return err
 		}
 	}
-	return body, nil
+	return nil
+}
+
+// grow enlarges the body, up to what it may need. The larger steps are those that cost least: in all
+// they copy as much as the body has at the most.
+func (b *bodyReader) grow(ctx context.Context) error {
+	is := int64(cap(b.body))
+	larger := min(3*is, b.in.Most+1)
+	if is < largeBytes {
+		larger = min(max(4*is, 1<<10), largeBytes, b.in.Most+1)
+	}
+	if b.length >= is {
+		larger = min(larger, b.length+1)
+	}
+	if err := b.room(ctx, larger); err != nil {
+		return err
+	}
+	b.body = append(make([]byte, 0, larger), b.body...)
+	return nil
+}
+
+// room waits until the body may have so many bytes.
+func (b *bodyReader) room(ctx context.Context, bytes int64) error {
+	of := small
+	switch {
+	case bytes <= freeBytes:
+		return nil
+	case bytes > largeBytes && b.in.PDF:
+		of = largePDF
+	case bytes > largeBytes:
+		of = largePage
+	case bytes > smallBytes:
+		of = medium
+	}
+	s := b.in.Held
+	if s.room == nil {
+		*s = Slot{room: b.in.Room, late: b.in.Slowness.LargeTime() > readTime, evict: b.limit.evict}
+	}
+	if s.placed && s.size >= of {
+		return nil
+	}
+	left := b.limit.left()
+	if !b.limit.stop() { // the time spent waiting does not count
+		return ctx.Err()
+	}
+	if err := b.in.Room.place(ctx, s, of); err != nil {
+		return err
+	}
+	if of < largePage {
+		b.limit.resume(left)
+		return nil
+	}
+	b.largeSince = time.Now()
+	b.limit.restart(min(b.in.Slowness.LargeTime(), b.timeout))
+	return nil
 }

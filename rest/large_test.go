@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,13 +35,13 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := &url.URL{Scheme: "http", Host: "api.test"}
 		getter := rest.NewGetter(rest.GetterOptions{Service: "the API", Secret: "tokens", Host: host, Transport: huge{}, Timeout: time.Hour})
-		slots := rest.NewSlots(1)
+		room := rest.NewRoom()
 		get := func(ctx context.Context, held *rest.Slot) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, host.String(), nil)
 			if err != nil {
 				t.Error(err)
 			}
-			_, err = getter.Get(r, rest.Limits{Most: 10 << 20, Large: slots, Held: held, Slowness: patient{}})
+			_, err = getter.Get(r, rest.Limits{Most: 10 << 20, Room: room, Held: held, Slowness: patient{}})
 			return err
 		}
 		var first rest.Slot
@@ -52,15 +51,21 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 		for range 2 {
 			ctx, leave := context.WithCancel(t.Context())
 			ended := make(chan error)
-			const waits = 8
+			const waits = 3
 			for range waits {
-				go func() { var held rest.Slot; ended <- get(ctx, &held) }()
+				go func() {
+					var held rest.Slot
+					err := get(ctx, &held)
+					held.Release()
+					ended <- err
+				}()
 			}
 			synctest.Wait()
 			var beyond rest.Slot
-			if err := get(t.Context(), &beyond); err == nil || !strings.Contains(err.Error(), "9 answers of more than 4 MiB are being read") {
+			if err := get(t.Context(), &beyond); err == nil || !errors.Is(err, rest.ErrCrowded) {
 				t.Errorf("one more: %v", err)
 			}
+			beyond.Release()
 			leave()
 			for range waits {
 				if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -142,7 +142,7 @@ func (r *Reader) List(item func()) Value {
 // an error, which ends the reading.
 func (r *Reader) AtMost(most int, what string, items int) bool {
 	if items == most {
-		r.err = &FieldError{what, fmt.Sprintf("at most %d", most), "more"}
+		r.err = &FieldError{Path: what, Want: fmt.Sprintf("at most %d", most), Got: "more"}
 	}
 	return r.err == nil
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"lagerd/secret"
 )
 
 // Details flattens the "errors" of an error's body to one line. They are a list of strings, a
@@ -89,20 +92,40 @@ func IsHTML(header http.Header, body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimSpace(WithoutBOM(body)), []byte("<"))
 }
 
-// Excerpt quotes the beginning of a body that is not the API's JSON, or a web page's title.
-func Excerpt(body []byte) string {
-	lower := bytes.ToLower(body)
-	if i := bytes.Index(lower, []byte("<title>")); i >= 0 && len(lower) == len(body) {
+// Excerpt quotes the beginning of a body that is not the API's JSON, or a web page's title, with
+// [redacted] in place of secrets.
+func Excerpt(body []byte, secrets secret.Hidden) string {
+	const within = 64 << 10 // a title further on is not looked for
+	lower := bytes.ToLower(body[:min(len(body), within)])
+	if i := bytes.Index(lower, []byte("<title>")); i >= 0 && len(lower) == min(len(body), within) {
 		title := body[i+len("<title>"):]
-		if end := bytes.IndexByte(title, '<'); end >= 0 {
+		if end := bytes.IndexByte(title[:min(len(title), mostQuoted)], '<'); end >= 0 {
 			title = title[:end]
 		}
-		return fmt.Sprintf("a web page titled %q", OneLine(string(title), 100))
+		return fmt.Sprintf("a web page titled %q", OneLine(withoutSecretsIn(title, secrets), 100))
 	}
-	if line := OneLine(string(body[:min(len(body), 1000)]), 100); line != "" {
+	if line := OneLine(withoutSecretsIn(body, secrets), 100); line != "" {
 		return fmt.Sprintf("%q", line)
 	}
 	return ""
+}
+
+// mostQuoted is how much of a text is searched for secrets before its beginning is quoted: more than
+// is quoted, so that none is quoted in part, and no more than takes little time.
+const mostQuoted = 1 << 13
+
+// withoutSecretsIn returns the beginning of a text without its secrets, escaped by JSON, URL or HTML.
+func withoutSecretsIn(text []byte, secrets secret.Hidden) string {
+	const redacted = "[redacted]"
+	began := string(text[:min(len(text), mostQuoted)])
+	if plain := html.UnescapeString(began); plain != began && secrets.Found([]byte(plain)) {
+		return redacted
+	}
+	clean := secrets.In(began)
+	if clean != began && len(began) < len(text) {
+		return redacted // it may end with half of one
+	}
+	return clean
 }
 
 // OneLine returns s without line breaks and control characters, truncated to limit

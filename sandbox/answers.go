@@ -17,7 +17,8 @@ type answer struct {
 	body        []byte
 	contentType string
 	header      map[string]string
-	cut         bool // the connection breaks halfway
+	cut         bool            // the connection breaks halfway
+	stalls      <-chan struct{} // if not nil, the last byte is not sent, until this is closed
 }
 
 func jsonAnswer(status int, v any) answer { return rawAnswer(status, encode(v)) }
@@ -71,6 +72,12 @@ func write(w http.ResponseWriter, now time.Time, ans answer) {
 		_, _ = w.Write(ans.body[:len(ans.body)/2])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler) // the connection is cut
+	}
+	if ans.stalls != nil && len(ans.body) > 0 {
+		_, _ = w.Write(ans.body[:len(ans.body)-1])
+		_ = http.NewResponseController(w).Flush()
+		<-ans.stalls
+		return
 	}
 	_, _ = w.Write(ans.body)
 }

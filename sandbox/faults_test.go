@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -247,9 +248,34 @@ func TestFaultsOfListings(t *testing.T) {
 	if a := s.get("/products/00001"); a.status != 200 || len(a.body) < 1<<20 {
 		t.Errorf("padding: %d, %d bytes", a.status, len(a.body))
 	}
+	fault(object{"stall": 1, "padding": 1})
+	stalls(t, s.url+"/products/00001", http.Header{"X-AppSecretToken": {"app"}, "X-AgreementGrantToken": {"sandbox-grant-1"}})
 	fault(object{})
 	if list, results := s.items(one); len(list) != 1 || results != 1 {
 		t.Errorf("without faults: %d of %d", len(list), results)
+	}
+}
+
+// stalls fails unless all of an answer but its last byte comes.
+func stalls(t *testing.T, url string, header http.Header) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		req.Header.Set(name, values[0])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if !errors.Is(err, context.DeadlineExceeded) || int64(len(body)) != res.ContentLength-1 {
+		t.Errorf("stall: %d bytes of %d: %v", len(body), res.ContentLength, err)
 	}
 }
 

@@ -192,6 +192,9 @@ func (s *Sandbox) serveRackbeat(w http.ResponseWriter, r *http.Request) {
 		ans = c.faulty(f, func() answer { return c.serve(r, path, f) })
 	}
 	ans.cut = good(ans.status) && len(ans.body) > 1 && c.strikes(f.Cut, "cut")
+	if good(ans.status) && c.strikes(f.Stall, "stall") {
+		ans.stalls = r.Context().Done()
+	}
 	write(w, f.now(), ans)
 }
 

@@ -25,6 +25,7 @@ type RackbeatFaults struct {
 	SlowProbability float64        `json:"slowProbability"` // that an answer is slow
 	Hang            Duration       `json:"hang"`            // an answer's first byte is delayed this long, or until this fault ends
 	Cut             float64        `json:"cut"`             // the body breaks off
+	Stall           float64        `json:"stall"`           // the body's last byte is not sent, until the caller leaves
 	Garbled         float64        `json:"garbled"`         // the body is not JSON
 	HalfPage        float64        `json:"halfPage"`        // half of a page's rows are missing; total stays
 	EmptyPage       float64        `json:"emptyPage"`       // all of a page's rows are missing

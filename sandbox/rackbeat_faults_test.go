@@ -166,6 +166,8 @@ func TestRackbeatServerErrors(t *testing.T) {
 	if _, err := body.ReadFrom(res.Body); err == nil {
 		t.Errorf("it is whole: %s", body.Bytes())
 	}
+	s.setFaults(object{"stall": 1, "padding": 1})
+	stalls(t, s.url+"/api/items", http.Header{"Authorization": {"Bearer sandbox-rackbeat-1"}})
 	for _, bad := range []object{{"partial": "sometimes"}, {"retryAfter": "x"}, {"figures": "x"}, {"deleted": "x"}, {"body": "x"}, {"nonsense": 1}} {
 		if s.put(rackbeat+"faults", bad) != http.StatusBadRequest || s.put("rackbeat/faults", bad) != http.StatusBadRequest {
 			t.Errorf("%v is accepted", bad)

@@ -52,6 +52,9 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request) { //nolint:gocycl
 		}
 	}
 	ans.cut = ans.status == 200 && len(ans.body) > 1 && s.strikes(a, f.Cut, "cut")
+	if ans.status == 200 && s.strikes(a, f.Stall, "stall") {
+		ans.stalls = r.Context().Done()
+	}
 	w.Header().Set("X-RequestId", fmt.Sprintf("%08x-sandbox", rand.Uint32()))
 	write(w, f.now(), ans)
 }

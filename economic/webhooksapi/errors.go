@@ -162,7 +162,7 @@ func (a *Agreement) answerError(r request, got answer, blocked time.Duration) *E
 	text := func(v rest.Value, longest int) string {
 		return rest.OneLine(secrets.In(rest.Text(v)), longest)
 	}
-	said := rest.OneLine(secrets.In(rest.Excerpt(got.body)), 300)
+	said := rest.OneLine(rest.Excerpt(got.body, secrets), 300)
 	if own {
 		parts := []string{text(p.Title, 100), text(p.Detail, 300), text(p.Message, 300)}
 		codes := []string{text(p.ErrorCode, 60)}

@@ -1,6 +1,7 @@
 package webhooksapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ type Webhook struct {
 	Disabled     bool
 	LastDisabled time.Time // when it was last switched off; zero: never
 
-	fields map[string]jsontext.Value // all that it was read with
+	fields object // all that it was read with
 }
 
 // Draft is a webhook to create.
@@ -64,18 +65,27 @@ func (a *Agreement) EventTypes(ctx context.Context) ([]EventType, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []struct {
-		Name        string `json:"name"`
-		Description string `json:"description"`
-		MergeFields []struct {
-			FieldName string `json:"fieldName"`
-		} `json:"mergeFields"`
-	}
-	if err := decode(body, &list); err != nil {
+	types, err := readEventTypes(body)
+	if err != nil {
 		return nil, malformed(op, err)
 	}
-	types := make([]EventType, len(list))
-	for i, t := range list {
+	return types, nil
+}
+
+// readEventTypes reads the answer about event types.
+func readEventTypes(body []byte) ([]EventType, error) {
+	var sent list[struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+		MergeFields list[struct {
+			FieldName string `json:"fieldName"`
+		}] `json:"mergeFields"`
+	}]
+	if err := decode(body, &sent); err != nil {
+		return nil, err
+	}
+	types := make([]EventType, len(sent))
+	for i, t := range sent {
 		types[i] = EventType{Name: t.Name, Description: t.Description}
 		for _, f := range t.MergeFields {
 			// Whether the brackets are part of a field's name is not documented.
@@ -89,6 +99,13 @@ func (a *Agreement) EventTypes(ctx context.Context) ([]EventType, error) {
 // page has a thousand.
 const mostPages = 10
 
+// mostListed is how many elements a list of an answer may have, and mostWebhooks how many webhooks all
+// pages together; mostFields is how many members a webhook may have: published are ten.
+const (
+	mostListed, mostWebhooks = 1000, 1000
+	mostFields               = 100
+)
+
 // Webhooks returns the webhooks that this app has made for the agreement. It makes one call, or one
 // for each thousand.
 func (a *Agreement) Webhooks(ctx context.Context) ([]Webhook, error) {
@@ -100,30 +117,43 @@ func (a *Agreement) Webhooks(ctx context.Context) ([]Webhook, error) {
 		if err != nil {
 			return nil, err
 		}
-		var page struct {
-			Cursor string                      `json:"cursor"`
-			Items  []map[string]jsontext.Value `json:"items"`
+		page, cursor, err := readPage(body)
+		if err == nil && len(all)+len(page) > mostWebhooks {
+			err = tooManyError(mostWebhooks)
 		}
-		if err := decode(body, &page); err != nil {
+		if err != nil {
 			return nil, malformed(op, err)
 		}
-		for _, fields := range page.Items {
-			w, err := read(fields)
-			if err != nil {
-				return nil, malformed(op, err)
-			}
-			all = append(all, w)
-		}
-		if page.Cursor == "" {
+		all = append(all, page...)
+		if cursor == "" {
 			return all, nil
 		}
-		query.Set("cursor", page.Cursor)
+		query.Set("cursor", cursor)
 	}
 	return nil, malformed(op, fmt.Errorf("more than %d pages", mostPages))
 }
 
+// readPage reads a page of webhooks, and where the next begins; "": there is none.
+func readPage(body []byte) (webhooks []Webhook, cursor string, err error) {
+	var page struct {
+		Cursor string       `json:"cursor"`
+		Items  list[object] `json:"items"`
+	}
+	if err := decode(body, &page); err != nil {
+		return nil, "", err
+	}
+	for _, fields := range page.Items {
+		w, err := read(fields)
+		if err != nil {
+			return nil, "", err
+		}
+		webhooks = append(webhooks, w)
+	}
+	return webhooks, page.Cursor, nil
+}
+
 // read returns the webhook with these fields.
-func read(fields map[string]jsontext.Value) (Webhook, error) {
+func read(fields object) (Webhook, error) {
 	raw, err := json.Marshal(fields, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return Webhook{}, errors.New("a webhook: not an object of JSON")
@@ -133,10 +163,10 @@ func read(fields map[string]jsontext.Value) (Webhook, error) {
 		Name          string `json:"name"`
 		URL           string `json:"url"`
 		PostData      string `json:"postData"`
-		CustomHeaders []struct {
+		CustomHeaders list[struct {
 			Key   string `json:"key"`
 			Value string `json:"value"`
-		} `json:"customHeaders"`
+		}] `json:"customHeaders"`
 		IsDisabled       bool   `json:"isDisabled"`
 		LastDisabledDate string `json:"lastDisabledDate"`
 	}
@@ -239,16 +269,16 @@ func (a *Agreement) Replace(ctx context.Context, w Webhook) error {
 	return err
 }
 
-func decode(body []byte, into any) error {
-	return json.Unmarshal(rest.WithoutBOM(body), into, rest.Lenient())
-}
-
 // malformed returns the error for an answer that cannot be understood, without quoting it: it may
 // hold codes.
 func malformed(op string, err error) *Error {
 	e := &Error{Op: op, Kind: rest.KindMalformed, Err: err}
-	if bad, ok := errors.AsType[*json.SemanticError](err); ok {
-		e.Err = fmt.Errorf("%s has an unexpected value", bad.JSONPointer)
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		e.Err = errors.New("a member of an object is repeated: which of them is meant is unclear")
+	} else if many, ok := errors.AsType[tooManyError](err); ok {
+		e.Err = many
+	} else if bad, ok := errors.AsType[*json.SemanticError](err); ok {
+		e.Err = fmt.Errorf("%s has an unexpected value", cmp.Or(rest.OneLine(string(bad.JSONPointer), 100), "the answer"))
 	} else if bad, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		e.Err = fmt.Errorf("at byte %d: not JSON", bad.ByteOffset)
 	}

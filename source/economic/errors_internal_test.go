@@ -23,7 +23,7 @@ func TestClasses(t *testing.T) {
 		plan.ClassShop:        {of(economic.KindUnauthorized)},
 		plan.ClassPart:        {of(economic.KindForbidden)},
 		plan.ClassBusy:        {of(economic.KindRateLimited)},
-		plan.ClassDay:         {of(economic.KindBudget)},
+		plan.ClassDay:         {of(economic.KindBudget), of(economic.KindCrowded)},
 		plan.ClassInterrupted: {of(economic.KindUnavailable)},
 		plan.ClassHanging:     {&economic.Error{Kind: economic.KindUnavailable, RetryAfter: time.Minute, Err: fmt.Errorf("%w within 30s", economic.ErrTimeout)}},
 		plan.ClassSilent:      {&economic.Error{Kind: economic.KindUnavailable, RetryAfter: time.Minute, Err: fmt.Errorf("%w within 1s", economic.ErrSilent)}},

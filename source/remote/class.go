@@ -16,7 +16,7 @@ func Class(kind rest.Kind, err error) plan.Class {
 		return plan.ClassPart
 	case rest.KindRateLimited:
 		return plan.ClassBusy
-	case rest.KindBudget:
+	case rest.KindBudget, rest.KindCrowded:
 		return plan.ClassDay
 	case rest.KindUnavailable:
 		if errors.Is(err, rest.ErrTimeout) {

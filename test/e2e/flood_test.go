@@ -36,13 +36,15 @@ const (
 )
 
 // TestFlood sends webhooks of numbers that do not exist with one shop's good code, in the middle
-// of which the process is killed. The other shops' webhooks are answered, and their changes
+// of which the process is killed, under a limit on its memory where the machine enforces one. The other shops' webhooks are answered, and their changes
 // stored, as fast as ever; what was real in the flood is stored in the end.
 func TestFlood(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, fmt.Sprint("--agreements=", 1+floodNeighbors), "--products=60")
 		i := install(t, s, dsn, pace+floodLease)
+		limit := limitMemory(t, floodMemory*patience)
 		i.start()
+		limit.hold(t, i.daemon.Pid())
 		codes := make([]string, 1+floodNeighbors)
 		for n := range codes {
 			codes[n] = i.addShop(s, shopOf(n), first+n, "--invoices-from", "1")
@@ -64,6 +66,7 @@ func TestFlood(t *testing.T) {
 				f.died = time.Now().UTC()
 				i.daemon.kill()
 				i.start()
+				limit.hold(t, i.daemon.Pid())
 				lagerdtest.Eventually(t, time.Minute, "the leases of the killed process have run out", func() bool { return i.Metric(t.Context(), "lagerd_leases") == 1+floodNeighbors })
 				f.back = time.Now().UTC()
 			}

@@ -27,7 +27,7 @@ type Answer struct {
 // fill repeats a part until an answer has that many bytes.
 func fill(before, part, after string, size int) func() []byte {
 	return func() []byte {
-		n := (size - len(before) - len(after)) / len(part)
+		n := (size-len(before)-len(after))/len(part) - 1 // and once more
 		return []byte(before + strings.Repeat(part, n) + strings.TrimRight(part, ",") + after)
 	}
 }
