@@ -32,7 +32,7 @@ func (s *site) writerOf(name string) *writer {
 	must(s.t, s.store.TakeLeases(s.t.Context(), []string{name}, "", "me", s.now()))
 	lease, err := s.store.Lease(s.t.Context(), name)
 	must(s.t, err)
-	return &writer{s, store.Fence{Shop: name, Dataset: shop.Dataset, StockDataset: shop.StockDataset, Generation: shop.Generation, Token: lease.Token}}
+	return &writer{s, store.Fence{Shop: name, Dataset: shop.Dataset, StockDataset: shop.StockDataset, Generation: shop.Generation, Token: lease.Token, StockSource: store.SourceEconomic}}
 }
 
 func (w *writer) apply(a store.Applied) {
