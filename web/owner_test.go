@@ -394,7 +394,7 @@ func TestTryWebhooks(t *testing.T) {
 	s.pass(time.Second)
 	s.call("shop1", -1, "", "", 403, "refused")
 	b.expect("refused", b.get(got.path), http.StatusOK, got.path, "Forkert butik eller kode.")
-	b.expect("their health", b.get("/shop/webhooks"), http.StatusOK, "/shop/webhooks", "webhooks om lager", "kommer frem", "kommer med forkert brugernavn eller kode", "Faktura bogført", "OLD")
+	b.expect("their health", b.get("/shop/webhooks"), http.StatusOK, "/shop/webhooks", "<h2>Webhooks om lager</h2>", "kommer frem", "kommer med forkert brugernavn eller kode", "Faktura bogført", "OLD")
 }
 
 // listen opens a stream of events and returns a func that waits for the next.

@@ -53,7 +53,7 @@ func TestOwner(t *testing.T) {
 	for _, w := range []words{
 		{"da-DK", "Alt er i orden.", "Søg", "Lageret gik fra 4 til 2,5.", "Der kom intet webhook om det.", "Læs varen igen nu", "lagerd er bedt om at læse det nu",
 			"Lav en ny kode", "vises kun denne ene gang", "Kopieret", "Venter på dit prøvekald", "e-conomic har ikke sat nummeret ind", "Kommet: 1", "Hent PDF"},
-		{"en-GB", "All is well.", "Search", "The stock went from 4 to 2.5.", "No webhook came", "Read this item again now", "lagerd is asked to read it now",
+		{"en-GB", "All is well.", "Search", "The stock went from 4 to 2.5.", "No webhook had come for it.", "Read this item again now", "lagerd is asked to read it now",
 			"Make a new code", "shown only once", "Copied", "Waiting for your test call", "e-conomic did not fill in the number", "Arrived: 1", "Download PDF"},
 	} {
 		for _, z := range sizes {
