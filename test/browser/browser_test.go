@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -258,90 +257,6 @@ func TestOperator(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestOwner: an owner opens the link, finds why an item's stock differs, makes and copies a webhook,
-// sees a test call arrive and opens a PDF, in Danish and English, on a desktop and on a phone.
-func TestOwner(t *testing.T) {
-	type words struct{ language, search, life, newCode, made, copied, arrived, pdf string }
-	for _, w := range []words{
-		{"da", "Søg", "Hvad der er sket", "Lav en ny kode", "Den nye kode står nu i teksterne", "Kopieret", "Kommet", "Hent PDF"},
-		{"en-GB", "Find", "What has happened", "Make a new code", "The new code is now in the texts", "Copied", "Arrived", "Download PDF"},
-	} {
-		for _, z := range sizes {
-			t.Run(w.language+"/"+z.name, func(t *testing.T) {
-				s := open(t)
-				s.sell()
-				b := s.browse(z, w.language)
-				link, err := s.links.New(t.Context(), "shop1234")
-				must(t, err)
-				b.do("open the link", chromedp.Navigate(link.URL), chromedp.WaitVisible("#search"))
-				if at := value[string](b, "location.pathname"); at != "/shop" {
-					t.Errorf("the link leads to %s", at)
-				}
-				b.check("owner-" + w.language)
-				b.do("look for the item", chromedp.SendKeys("#search", "Bord"), chromedp.Click(`main form[role=search] button`))
-				b.sees("0571527099")
-				b.check("owner-items-" + w.language)
-				b.do("open the item", chromedp.Click(`//a[contains(., "0571527099")]`))
-				b.sees(w.life)
-				b.check("owner-why-" + w.language)
-
-				b.do("go to the set-up", chromedp.Navigate(s.server.URL+"/shop/set-up"), chromedp.WaitVisible("#main"), mayReadClipboard)
-				b.check("owner-set-up-" + w.language)
-				b.press(w.newCode, w.made)
-				data := value[string](b, "document.querySelector('code[id$=-data]').textContent")
-				b.do("copy", chromedp.Click(`button[data-copy$=-data]`))
-				b.sees(w.copied)
-				if copied := value[string](b, "navigator.clipboard.readText()"); copied != data || !strings.Contains(data, "password=") || strings.Contains(data, "password=CODE") {
-					t.Errorf("copied is %q, shown is %q", copied, data)
-				}
-				b.check("owner-code-" + w.language)
-
-				b.do("wait for a call", chromedp.Navigate(s.server.URL+"/shop/webhooks/test"), chromedp.WaitVisible("#arrived"))
-				b.check("owner-waits-" + w.language)
-				s.exec("INSERT INTO webhook_calls (shop, slot, called_at, method, remote, kind, number, status, outcome, duration_us) VALUES ('shop1234', 1, '" + stamp(0) + "', 'POST', '192.0.2.1', 'stock', '0571527099', 200, 'recorded', 1)")
-				b.sees(w.arrived + ": 1")
-				b.check("owner-arrived-" + w.language)
-
-				b.do("go to the invoices", chromedp.Navigate(s.server.URL+"/shop/invoices"))
-				b.sees(w.pdf)
-				b.check("owner-invoices-" + w.language)
-				if got := value[string](b, `fetch(document.querySelector('a[href$="/pdf"]').href).then(async r => r.status + " " + r.headers.get("Content-Type") + " " + (await r.text()))`); got != "200 application/pdf %PDF-1.7 demo" {
-					t.Errorf("the PDF is %q", got)
-				}
-				for _, page := range []string{"changes", "webhooks", "charts"} {
-					b.do("go to "+page, chromedp.Navigate(s.server.URL+"/shop/"+page), chromedp.WaitVisible("#main"))
-					b.check("owner-" + page + "-" + w.language)
-				}
-			})
-		}
-	}
-}
-
-// mayReadClipboard lets the page read what was copied.
-func mayReadClipboard(ctx context.Context, t *chromedp.Target) (none chromedp.Void, err error) {
-	for _, name := range []string{"clipboard-read", "clipboard-write"} {
-		if _, err = cdp.Call(ctx, t, browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted}); err != nil {
-			break
-		}
-	}
-	return none, err
-}
-
-// stamp is a time some time ago, as the database has it.
-func stamp(ago time.Duration) string {
-	return time.Now().UTC().Add(-ago).Format("2006-01-02 15:04:05.000000")
-}
-
-// sell stores a change that no webhook announced, and an invoice with its PDF.
-func (s *site) sell() {
-	s.Helper()
-	const day = 24 * time.Hour
-	s.exec("INSERT INTO changes (shop, token, seq, n, kind, number, what, cause, webhook, old_stock, new_stock, observed_at, committed_at) VALUES ('shop1234', 1, 1, 0, 'stock', '0571527099', 'stock', 'tick', 'missed', '9', '7', '"+stamp(day)+"', '"+stamp(day)+"')",
-		"INSERT INTO invoices (shop, number, credit_note, invoice_date, currency, recipient_name, other_reference, order_number, found_at, committed_at, cause, lines_read, pdf_link, pdf_state, pdf_size)"+
-			" VALUES ('shop1234', 41, 0, '2026-11-20', 'DKK', 'Mette Madsen', 'ordre 1001', '1001', '"+stamp(day)+"', '"+stamp(day)+"', 'tick', 1, 'x', 'stored', 13)",
-		"INSERT INTO invoice_pdfs (shop, number, pdf) VALUES ('shop1234', 41, CAST('%PDF-1.7 demo' AS BLOB))")
 }
 
 // TestLive: what happens is shown to whoever watches, without the page being loaded again.
