@@ -95,6 +95,7 @@ func owner(s *site, b *tab, w words) {
 	if copied, shown := value[string](b, "window.copied"), value[string](b, "document.getElementById('stockUpdate-data').textContent"); copied != shown || len(copied) < len("type=stockUpdate&username=shop2345&password=&number=[NUMBER]")+26 {
 		b.Errorf("copied %q of %q", copied, shown)
 	}
+	b.check(name + "set-up-copied")
 
 	b.do("begin a test", chromedp.Click(`//a[@href="/shop/webhooks/test"]`))
 	b.sees(w.waiting)
