@@ -104,15 +104,16 @@ func (i instructions) values() act.Instructions {
 func (i instructions) atEconomic() string {
 	l := i.shop.Lang
 	var forms []any
-	tries := "\n"
+	var tries strings.Builder
+	tries.WriteByte('\n')
 	for _, w := range i.values().Webhooks {
 		forms = append(forms, fmt.Sprintf(webhookForm.In(l), w.Kind.In(l), w.Name.In(l), w.URL, w.Data))
-		tries += "  " + w.Try + "\n"
+		fmt.Fprintf(&tries, "  %s\n", w.Try)
 	}
 	if len(forms) == 1 {
-		return fmt.Sprintf(oneWebhook.In(l), forms...) + "\n" + tryOne.In(l) + tries
+		return fmt.Sprintf(oneWebhook.In(l), forms...) + "\n" + tryOne.In(l) + tries.String()
 	}
-	return fmt.Sprintf(twoWebhooks.In(l), forms...) + "\n" + tryTwo.In(l) + tries
+	return fmt.Sprintf(twoWebhooks.In(l), forms...) + "\n" + tryTwo.In(l) + tries.String()
 }
 
 var (

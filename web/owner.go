@@ -192,7 +192,7 @@ func ownersShopOf(look status.Look, st store.ShopStatus, webhooks []status.Webho
 		o.Parts = nil // it is said already
 	}
 	for _, h := range webhooks {
-		o.Webhooks = append(o.Webhooks, webhookLine{status.WebhooksOfOwner(h.Type).In(l), h.Says, levelOf(h)})
+		o.Webhooks = append(o.Webhooks, webhookLine{capital(status.WebhooksOfOwner(h.Type).In(l)), h.Says, levelOf(h)})
 	}
 	return o
 }

@@ -172,7 +172,7 @@ func TestDaysOf(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), want)
 	}
 	none := daysOf(nil, at("2026-10-26 11"))
-	if got := chartList[1].all(none, lang.Danish); got != "Ingen ændringer i de seneste 30 dage." {
+	if got := chartList[1].all(none, lang.Danish); got != "Ændringer i de seneste 30 dage: ingen." {
 		t.Error(got)
 	}
 	if picture, err := chartList[0].draw(none, lang.Danish); err != nil || strings.Contains(string(picture), "NaN") {

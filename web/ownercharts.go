@@ -142,12 +142,12 @@ var chartList = []chart{
 	{"changes.svg", lang.Text{Danish: "Ændringer", English: "Changes"}, lang.Text{Danish: "ændringer om dagen", English: "changes a day"},
 		func(d dayOfChanges) float64 { return float64(d.Changes) },
 		func(days []dayOfChanges, l lang.Lang) string {
-			return countInWords(days, l, func(d dayOfChanges) int64 { return d.Changes }, lang.Text{Danish: "ændringer", English: "changes"})
+			return countInWords(days, l, func(d dayOfChanges) int64 { return d.Changes }, lang.Text{Danish: "Ændringer", English: "Changes"})
 		}},
 	{"missed.svg", lang.Text{Danish: "Ændringer, som der ikke kom noget webhook om", English: "Changes that no webhook announced"}, lang.Text{Danish: "uden webhook om dagen", English: "without a webhook a day"},
 		func(d dayOfChanges) float64 { return float64(d.Missed) },
 		func(days []dayOfChanges, l lang.Lang) string {
-			return countInWords(days, l, func(d dayOfChanges) int64 { return d.Missed }, lang.Text{Danish: "ændringer uden webhook", English: "changes without a webhook"})
+			return countInWords(days, l, func(d dayOfChanges) int64 { return d.Missed }, lang.Text{Danish: "Ændringer uden webhook", English: "Changes without a webhook"})
 		}},
 }
 
@@ -159,9 +159,9 @@ func countInWords(days []dayOfChanges, l lang.Lang, of func(dayOfChanges) int64,
 		}
 	}
 	if sum == 0 {
-		return fmt.Sprintf(lang.Text{Danish: "Ingen %s i de seneste %d dage.", English: "No %s in the last %d days."}.In(l), what.In(l), len(days))
+		return fmt.Sprintf(lang.Text{Danish: "%s i de seneste %d dage: ingen.", English: "%s in the last %d days: none."}.In(l), what.In(l), len(days))
 	}
-	return fmt.Sprintf(lang.Text{Danish: "%[1]s %[2]s i de seneste %[3]d dage, flest den %[5]s: %[4]s.", English: "%[1]s %[2]s in the last %[3]d days, most on %[5]s: %[4]s."}.In(l),
+	return fmt.Sprintf(lang.Text{Danish: "%[2]s i de seneste %[3]d dage: %[1]s. Flest den %[5]s: %[4]s.", English: "%[2]s in the last %[3]d days: %[1]s. Most on %[5]s: %[4]s."}.In(l),
 		numberOf(l, sum), what.In(l), len(days), numberOf(l, of(most)), dayOf(l, most.Day))
 }
 
@@ -264,10 +264,10 @@ func (c chart) draw(days []dayOfChanges, l lang.Lang) ([]byte, error) {
 	for i, d := range days {
 		values[i] = c.of(d)
 		if (len(days)-1-i)%7 == 0 { // counted from today
-			ticks = append(ticks, plot.Tick{Value: float64(i), Label: dayOf(l, d.Day)})
+			ticks = append(ticks, plot.Tick{Value: float64(i), Label: d.Day.Format(lang.Text{Danish: "2/1", English: "2 Jan"}.In(l))})
 		}
 	}
-	bars, err := plotter.NewBarChart(values, vg.Points(10))
+	bars, err := plotter.NewBarChart(values, vg.Points(8))
 	if err != nil {
 		return nil, err
 	}
@@ -280,10 +280,12 @@ func (c chart) draw(days []dayOfChanges, l lang.Lang) ([]byte, error) {
 	}
 	p.X.Min, p.X.Max = -1, float64(len(days))
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(ticks), wholeTicks{l}
+	const letters = 12 // points: to be read on a phone too
 	for _, text := range []*plot.Axis{&p.X, &p.Y} {
 		text.Label.TextStyle.Font.Variant, text.Tick.Label.Font.Variant = "Sans", "Sans"
+		text.Label.TextStyle.Font.Size, text.Tick.Label.Font.Size = letters, letters
 	}
-	const width, height = 640, 240
+	const width, height = 420, 200
 	w, err := p.WriterTo(vg.Points(width), vg.Points(height), "svg")
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func ownersSetUpOf(i act.Instructions, codes []store.ShopCode, code string, l la
 		page.NewSince = &codes[len(codes)-1].CreatedAt.Time
 	}
 	for _, w := range i.Webhooks {
-		page.Webhooks = append(page.Webhooks, ownersEntry{ID: string(w.Type), What: status.WebhooksOfOwner(w.Type).In(l), Kind: w.Kind.In(l), Name: w.Name.In(l), URL: w.URL, Data: w.Data, Try: w.Try})
+		page.Webhooks = append(page.Webhooks, ownersEntry{ID: string(w.Type), What: capital(status.WebhooksOfOwner(w.Type).In(l)), Kind: w.Kind.In(l), Name: w.Name.In(l), URL: w.URL, Data: w.Data, Try: w.Try})
 	}
 	return page
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"lagerd/lang"
 	"lagerd/plan"
@@ -66,7 +68,7 @@ func (p *Page) healthOf(v *visit, shop store.Shop) (list []status.WebhookHealth,
 func ownersWebhooksOf(health []status.WebhookHealth, log []store.LoggedCall, types []status.WebhookType, since time.Time, l lang.Lang) ownersWebhooks {
 	page := ownersWebhooks{Since: since}
 	for _, h := range health {
-		is := ownersHealth{WebhookHealth: h, What: status.WebhooksOfOwner(h.Type).In(l), Level: levelOf(h), Off: h.State == status.WebhooksOff}
+		is := ownersHealth{WebhookHealth: h, What: capital(status.WebhooksOfOwner(h.Type).In(l)), Level: levelOf(h), Off: h.State == status.WebhooksOff}
 		if h.NeedsPerson {
 			is.Matters = status.WebhooksMatter.In(l)
 		}
@@ -79,6 +81,12 @@ func ownersWebhooksOf(health []status.WebhookHealth, log []store.LoggedCall, typ
 		page.Calls = append(page.Calls, arrivalOf(call, types, l))
 	}
 	return page
+}
+
+// capital returns a text that begins with a capital letter.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // arrivalOf returns a call as an owner is told it.

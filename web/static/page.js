@@ -24,8 +24,12 @@
       getSelection().addRange(range);
       if (!document.execCommand("copy")) return;
     }
-    say(button.dataset.copied);
-    button.textContent = button.dataset.copied;
+    const copied = button.dataset.copied;
+    say(copied);
+    button.textContent = copied;
+    // What a screen reader calls it must have in it what is seen.
+    const label = button.getAttribute("aria-label");
+    if (label && !label.startsWith(copied)) button.setAttribute("aria-label", copied + ": " + label);
   });
   for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
 
