@@ -19,8 +19,8 @@ const (
 
 func divide(limit int) files {
 	return files{
-		limit: limit, webhooks: min(limit/2, mostWebhookConnections), admin: min(limit/16, mostAdminConnections), web: min(limit/16, mostWebConnections),
-		economic: min(limit/4, mostEconomicConnections), rackbeat: min(limit/16, mostRackbeatConnections),
+		limit: limit, webhooks: min(limit/2, mostWebhookConnections), admin: min(limit/16, mostAdminConnections), web: min(limit/32, mostWebConnections),
+		economic: min(limit/4, mostEconomicConnections), rackbeat: min(limit/32, mostRackbeatConnections),
 	}
 }
 
