@@ -44,8 +44,8 @@ func (c accountCalls) Book(ctx context.Context, b budget.Booking) (budget.Booked
 	}
 	granted := budget.Booked{Day: b.Day, Calls: b.Made + b.Calls, Granted: b.Calls}
 	stored, err := c.books.Booked(ctx, b.Account)
-	if err != nil { // nor can it be read
-		return granted, nil
+	if err != nil {
+		return granted, nil //nolint:nilerr // nor can it be read: the call is made all the same
 	}
 	granted.Blocked, granted.BlockedUntil = stored.Blocked, stored.BlockedUntil
 	if stored.Day == b.Day {

@@ -96,6 +96,18 @@ func hookName(m store.Message) string {
 	return "notify.webhook_url"
 }
 
+// ownersToTest returns where a shop's owner is told. mail says that mail can be sent.
+func ownersToTest(shop store.Shop, mail bool) ([]notify.Address, error) {
+	addresses := notify.OwnersAddresses(shop, mail)
+	switch {
+	case len(addresses) > 0:
+		return addresses, nil
+	case shop.Email != "":
+		return nil, errors.New("no mail is sent: set notify.smtp_host and notify.from in the configuration")
+	}
+	return nil, fmt.Errorf("%[1]s has neither an e-mail address of its owner nor a webhook: set one with `lagerd shops set %[1]s --email ADDRESS` or `--notify-url URL`", shop.Shop)
+}
+
 // test sends a test to everybody that is told, and reports how each fared.
 func (cmd notifyCmd) test(c *call, cfg config.Config, s *store.Store, shop store.Shop) error {
 	out, err := engine.NewOut(cfg, version(), func(shop string, sealed []byte) (string, error) {
@@ -115,13 +127,8 @@ func (cmd notifyCmd) test(c *call, cfg config.Config, s *store.Store, shop store
 	addresses := engine.Addresses(cfg)
 	if cmd.Shop != "" {
 		content.Audience, content.Shop = store.AudienceOwner, shop.Shop
-		addresses = notify.OwnersAddresses(shop, out.Mailer != nil)
-		switch {
-		case len(addresses) > 0:
-		case shop.Email != "":
-			return errors.New("no mail is sent: set notify.smtp_host and notify.from in the configuration")
-		default:
-			return fmt.Errorf("%[1]s has neither an e-mail address of its owner nor a webhook: set one with `lagerd shops set %[1]s --email ADDRESS` or `--notify-url URL`", shop.Shop)
+		if addresses, err = ownersToTest(shop, out.Mailer != nil); err != nil {
+			return err
 		}
 	}
 	heartbeat := cmd.Shop == "" && cfg.Notify.HeartbeatURL != ""

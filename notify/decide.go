@@ -218,9 +218,7 @@ func (r *round) follow(i store.Incident) {
 	_, there := r.Matters.Events[i.IncidentKey]
 	told, gone := !i.ToldAt.IsZero(), !i.GoneAt.IsZero()
 	switch {
-	case !r.tells(i.IncidentKey), r.Matters.dropped(i.IncidentKey), !there && !gone && r.Matters.expired(i.IncidentKey):
-		r.told.Delete = append(r.told.Delete, i.IncidentKey)
-	case !there && !told && (r.Matters.muted(i.IncidentKey) || !r.Matters.unknown(i.IncidentKey)):
+	case r.forgets(i, there):
 		r.told.Delete = append(r.told.Delete, i.IncidentKey)
 	case !there && r.Matters.unknown(i.IncidentKey):
 	case there && !told:
@@ -240,6 +238,20 @@ func (r *round) follow(i store.Incident) {
 		c.over = append(c.over, i)
 		c.ready = c.ready || r.lastsOver(i)
 	}
+}
+
+// forgets reports whether nothing more is to be said of an incident, which is there or not.
+func (r *round) forgets(i store.Incident, there bool) bool {
+	k := i.IncidentKey
+	switch {
+	case !r.tells(k), r.Matters.dropped(k):
+		return true
+	case there:
+		return false
+	case i.GoneAt.IsZero() && r.Matters.expired(k):
+		return true
+	}
+	return i.ToldAt.IsZero() && (r.Matters.muted(k) || !r.Matters.unknown(k))
 }
 
 // lastsOver reports whether an incident has been gone for long enough.

@@ -203,7 +203,7 @@ func TestHooksThatHang(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	good := s.newHook(hookKey)
-	hang, stop := make(chan struct{}), func() {}
+	hang := make(chan struct{})
 	tried := map[string]int{}
 	var mu sync.Mutex
 	bad := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -212,7 +212,7 @@ func TestHooksThatHang(t *testing.T) {
 		mu.Unlock()
 		<-hang
 	}))
-	stop = sync.OnceFunc(func() { close(hang); bad.Close() })
+	stop := sync.OnceFunc(func() { close(hang); bad.Close() })
 	t.Cleanup(stop)
 	var messages []store.Message
 	for n := range 12 {

@@ -3,6 +3,7 @@ package notify
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -154,9 +155,7 @@ func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf, incidents 
 		}
 	}
 	for _, v := range o.Shops {
-		stopped := slices.ContainsFunc(v.Needs, func(n status.Need) bool {
-			return n.Scope == plan.ScopeShop && (n.Reason == status.NeedNotTaken || n.Reason == status.NeedNoGoodTick || slices.Contains(plan.Reasons(), plan.Reason(n.Reason)))
-		})
+		stopped := slices.ContainsFunc(v.Needs, stops)
 		for _, e := range eventsOf(v, webhooks[v.Shop]) {
 			refused := noApp && e.Scope == plan.ScopeShop && e.Reason == status.NeedReason(plan.HeldTokenRefused)
 			m.add(v.Shop, e, refused || stopped && slices.Contains(lesser, e.Reason))
@@ -167,6 +166,11 @@ func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf, incidents 
 	}
 	m.addOwners(l.AppPublicToken, incidents)
 	return m
+}
+
+// stops reports whether a need says that a whole shop is stopped.
+func stops(n status.Need) bool {
+	return n.Scope == plan.ScopeShop && (n.Reason == status.NeedNotTaken || n.Reason == status.NeedNoGoodTick || slices.Contains(plan.Reasons(), plan.Reason(n.Reason)))
 }
 
 // add adds an event of a shop, or of the installation, for the operator. The first of a kind counts.
@@ -245,14 +249,8 @@ func (m Matters) addOwners(appPublicToken string, incidents []store.Incident) {
 	owned := func(k store.IncidentKey) bool {
 		return k.Shop != "" && tellsOwner(m.Shops[k.Shop]) && slices.Contains(forOwners, eventOf(store.Incident{IncidentKey: k}).Reason)
 	}
-	keys := make([]store.IncidentKey, 0, len(m.Events))
-	for k := range m.Events {
-		keys = append(keys, k)
-	}
+	keys := slices.DeleteFunc(slices.Collect(maps.Keys(m.Events)), func(k store.IncidentKey) bool { return !owned(k) })
 	for _, k := range keys {
-		if !owned(k) {
-			continue
-		}
 		e := m.Events[k]
 		its := store.IncidentKey{Audience: store.AudienceOwner, Shop: k.Shop, What: k.What}
 		if m.common(k.What, have[k.What], untold[k.What]) {

@@ -240,6 +240,7 @@ func TestManyLines(t *testing.T) {
 		"after the invoice": func(*desk) {},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := newDesk(t, capped, func(d *desk) {
 				d.PageSize = 1
 				d.HintCaps = plan.HintCaps{Unknown: most, Invoices: 1, OldInvoices: 1}

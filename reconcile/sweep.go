@@ -196,23 +196,33 @@ func (s *sweep) readPages(ctx context.Context) error {
 		if step != plan.StepStore {
 			continue
 		}
-		listed, err := conclusion{s, l}.keep(ctx, p)
-		if err != nil || last {
-			s.leave(l, err)
-		}
-		if listed != nil {
-			releaseSlot() // the rest may call the source
-			err = conclusion{s, l}.finish(ctx, listed)
-		}
-		if s.listing == nil {
-			if err == nil {
-				s.ticks.end()
-			}
-			s.end()
+		if ended, err := s.take(ctx, l, p, last, releaseSlot); ended {
 			return err
 		}
 	}
 	return nil
+}
+
+// take stores a page, and what the listing shows if it is the last one. ended reports that the
+// listing has ended, with an error if it failed.
+func (s *sweep) take(ctx context.Context, l *listing, p itemsPage, last bool, releaseSlot func()) (ended bool, err error) {
+	c := conclusion{s, l}
+	listed, err := c.keep(ctx, p)
+	if err != nil || last {
+		s.leave(l, err)
+	}
+	if listed != nil {
+		releaseSlot() // the rest may call the source
+		err = c.finish(ctx, listed)
+	}
+	if s.listing != nil {
+		return false, nil
+	}
+	if err == nil {
+		s.ticks.end()
+	}
+	s.end()
+	return true, err
 }
 
 // goesOn reports whether the turn that began then may take another page.

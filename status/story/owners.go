@@ -155,6 +155,10 @@ func plainly(e Event) (plain Event, byLink bool) {
 		h := *e.Hold
 		h.Detail = ""
 		e.Hold = &h
+	case EventFailed:
+		f := *e.Failed
+		f.Error = ""
+		e.Failed = &f
 	case EventLease:
 		e.Lease = &Lease{}
 	case EventSeen, EventCall, EventRefused, EventHint, EventChange, EventPDF, EventAgreement, EventWarning:
