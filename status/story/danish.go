@@ -452,6 +452,9 @@ func (l danish) failed(s Story, f Failed) string {
 	if f.Times > 1 {
 		text += "; senest " + l.at(f.LastAt, s.ToldAt)
 	}
+	if f.Error == "" {
+		return text + "."
+	}
 	return text + ". Fejlen: " + f.Error
 }
 

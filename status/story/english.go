@@ -435,6 +435,9 @@ func (l english) failed(s Story, f Failed) string {
 	if f.Times > 1 {
 		text += ", the last " + l.at(f.LastAt, s.ToldAt)
 	}
+	if f.Error == "" {
+		return text + "."
+	}
 	return text + ". The error: " + f.Error
 }
 
