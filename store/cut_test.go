@@ -213,7 +213,7 @@ func fill(t *testing.T, s *store.Store) {
 			"INSERT INTO mixed_invoices VALUES ('shop1', %[2]d, 'other', '%[3]s')",
 			"INSERT INTO agreements VALUES ('shop1', 1%[2]d, '@%[2]d', '%[3]s')",
 			"INSERT INTO stock_accounts VALUES ('@1%[2]d', 'shop1', 'rackbeat', %[2]d, '', '%[3]s')",
-			"INSERT INTO webhook_calls VALUES ('shop1', %[2]d, '%[3]s', 'POST', '::1', 'stock', '%[1]s', 200, 'ok', 5)",
+			"INSERT INTO webhook_calls VALUES ('shop1', %[2]d, '%[3]s', 'POST', '::1', 'stock', '%[1]s', 200, 'ok', 5, 'economic')",
 		} {
 			must(t, s.Exec(ctx, fmt.Sprintf(statement, number, n+1, at)))
 		}

@@ -28,6 +28,7 @@ func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 	}
 	defer rows.Close()
 	var list []ShopStatus
+	agreements, accounts := map[int64]int{}, map[int64]int{} // how many shops share each
 	for rows.Next() {
 		var st ShopStatus
 		var hasKey bool
@@ -43,7 +44,18 @@ func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 			x.RackbeatKey = []byte{0}
 		}
 		p.Shop, p.Holds = x.Shop, holds[x.Shop]
+		agreements[p.AgreementNumber]++
+		accounts[p.StockAccount]++
 		list = append(list, st)
+	}
+	for i := range list {
+		st := &list[i]
+		if st.AgreementCalls.Day != "" {
+			st.AgreementCalls.Shops = agreements[st.Progress.AgreementNumber]
+		}
+		if st.StockAccountCalls.Day != "" {
+			st.StockAccountCalls.Shops = accounts[st.Progress.StockAccount]
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return fail(err)
