@@ -82,8 +82,9 @@ const (
 	// burst is how much time's worth of its pace a priority may save up.
 	burst = time.Hour
 
-	// atStart is how many calls a strict pace has saved up in a new Budget. A restart or a
-	// reload of the configuration makes one, and must not be a way to more calls.
+	// atStart is how many calls for unknown numbers are saved up in a new Budget. A restart or a
+	// reload of the configuration makes one, and must not be a stranger's way to more calls. PDFs
+	// have an hour's worth: after an outage they are what shops wait for.
 	atStart = 5
 
 	// defaultWindow is the token bucket's window if the service has not reported one.
@@ -373,7 +374,7 @@ func (b *Budget) accrue(p Priority, now time.Time) (even float64) {
 	saved := &b.paced[p]
 	if saved.at.IsZero() {
 		saved.saved = most
-		if t.strict {
+		if t.strict && t.saved > 0 {
 			saved.saved = min(most, atStart)
 		}
 	} else if passed := now.Sub(saved.at); passed > 0 {

@@ -22,7 +22,7 @@ func TestPriorities(t *testing.T) {
 			}
 		}
 	}
-	for p, spare := range map[source.Priority]int{source.PriorityUnknown: 5, source.PriorityPDF: 5, source.PriorityHint: 8339, source.PriorityInvoice: 9380} {
+	for p, spare := range map[source.Priority]int{source.PriorityUnknown: 5, source.PriorityPDF: 83, source.PriorityHint: 8339, source.PriorityInvoice: 9380} {
 		if got := s.Budget("shop", 0, source.Made{}, nil).Spare(p); got != spare {
 			t.Errorf("priority %d has %d calls to spare, expected %d", p, got, spare)
 		}
