@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"lagerd/act"
 	"lagerd/lang"
@@ -39,12 +40,28 @@ func (p *Page) act() act.Act {
 	return act.Act{Store: p.Store, Config: p.Config(), Keys: p.Keys, Version: p.Version, Now: p.Now}
 }
 
-// look returns how all shops stand, without what is open of each.
-func (p *Page) look(ctx context.Context) (status.Look, error) {
+// lookAtNodes returns a look at the lagerds, and at no shop yet.
+func (p *Page) lookAtNodes(ctx context.Context, now time.Time) (status.Look, error) {
 	l := act.LookOf(p.Config())
-	l.Now = p.Now()
+	l.Now = now
 	var err error
 	if l.Instances, err = p.Store.Instances(ctx); err != nil {
+		return l, err
+	}
+	living := p.Living()
+	l.Living = map[string]store.Instance{}
+	for _, i := range l.Instances {
+		if living == nil || living[i.Instance] { // nil: lagerd has just started, and knows of none that it has died
+			l.Living[i.Instance] = i
+		}
+	}
+	return l, nil
+}
+
+// look returns how all shops stand, without what is open of each.
+func (p *Page) look(ctx context.Context) (status.Look, error) {
+	l, err := p.lookAtNodes(ctx, p.Now())
+	if err != nil {
 		return l, err
 	}
 	if l.Shops, err = p.Store.Standings(ctx); err != nil {
@@ -53,17 +70,27 @@ func (p *Page) look(ctx context.Context) (status.Look, error) {
 	if err := p.Store.ReadOnly(ctx); err != nil {
 		l.ReadOnly = err.Error()
 	}
-	living := p.Living()
-	l.Living, l.Holdings = map[string]store.Instance{}, map[string]int{}
-	for _, i := range l.Instances {
-		if living == nil || living[i.Instance] { // nil: lagerd has just started, and knows of none that it has died
-			l.Living[i.Instance] = i
-		}
-	}
+	l.Holdings = map[string]int{}
 	for _, st := range l.Shops {
 		l.Holdings[st.Holder]++
 	}
 	return l, nil
+}
+
+// oneShop returns how a shop stands in full: look is at all shops, only at it alone.
+func (p *Page) oneShop(ctx context.Context, name string) (look status.Look, only status.Overview, st store.ShopStatus, err error) {
+	if look, err = p.look(ctx); err != nil {
+		return look, only, st, err
+	}
+	full, err := p.Store.Status(ctx, name)
+	if err != nil {
+		return look, only, st, err
+	}
+	only = look.Fill(look.Overview(), full).Only(name)
+	if name == "" || len(full) != 1 || len(only.Shops) != 1 {
+		return look, only, st, fmt.Errorf("%s: %w", name, store.ErrNoShop)
+	}
+	return look, only, full[0], nil
 }
 
 // shopsPage reads the page of a query: in a fixed number of statements, none of which reads the
@@ -153,20 +180,9 @@ func (p *Page) shopEvents(v *visit) error {
 }
 
 func (p *Page) shopPage(ctx context.Context, name string) (shopPage, error) {
-	l, err := p.look(ctx)
+	l, o, st, err := p.oneShop(ctx, name)
 	if err != nil {
 		return shopPage{}, err
-	}
-	full, err := p.Store.Status(ctx, name)
-	if err != nil {
-		return shopPage{}, err
-	}
-	if name == "" || len(full) != 1 {
-		return shopPage{}, fmt.Errorf("%s: %w", name, store.ErrNoShop)
-	}
-	o := l.Fill(l.Overview(), full).Only(name)
-	if len(o.Shops) != 1 {
-		return shopPage{}, fmt.Errorf("%s: %w", name, store.ErrNoShop)
 	}
 	extra := shopExtra{config: p.Config()}
 	if extra.actions, err = p.Store.Actions(ctx, name, store.AnyAction(), l.Now.Add(-actionsSince), actionsShown); err != nil {
@@ -181,7 +197,7 @@ func (p *Page) shopPage(ctx context.Context, name string) (shopPage, error) {
 	if j, ok := p.jobs.of(name, l.Now); ok {
 		extra.job = &j
 	}
-	return shopPageOf(o, full[0].Shop, extra, l.Now), nil
+	return shopPageOf(o, st.Shop, extra, l.Now), nil
 }
 
 // done sends an operator who has done something back to the shop, where a text says so.

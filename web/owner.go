@@ -91,9 +91,7 @@ func (p *Page) ownerStream(v *visit) error {
 
 // ownersLook returns what is known of the visitor's shop, and reads nothing of others.
 func (p *Page) ownersLook(v *visit) (l status.Look, st store.ShopStatus, err error) {
-	l = act.LookOf(p.Config())
-	l.Now = v.now
-	if l.Instances, err = p.Store.Instances(v.r.Context()); err != nil {
+	if l, err = p.lookAtNodes(v.r.Context(), v.now); err != nil {
 		return l, st, err
 	}
 	if l.Shops, err = p.Store.StatusOf(v.r.Context(), v.owner.Shop); err != nil {
@@ -101,13 +99,6 @@ func (p *Page) ownersLook(v *visit) (l status.Look, st store.ShopStatus, err err
 	}
 	if len(l.Shops) != 1 {
 		return l, st, fmt.Errorf("%s: %w", v.owner.Shop, store.ErrNoShop)
-	}
-	living := p.Living()
-	l.Living = map[string]store.Instance{}
-	for _, i := range l.Instances {
-		if living == nil || living[i.Instance] { // nil: lagerd has just started, and knows of none that it has died
-			l.Living[i.Instance] = i
-		}
 	}
 	return l, l.Shops[0], nil
 }

@@ -38,10 +38,9 @@ type dayOfChanges struct {
 
 // daysOf adds hours up to the latest Danish days, all of them, the oldest first.
 func daysOf(hours []store.HourOfChanges, now time.Time) []dayOfChanges {
-	now = now.In(lang.Denmark())
 	days, at := make([]dayOfChanges, chartDays), map[string]*dayOfChanges{}
 	for i := range days {
-		days[i].Day = time.Date(now.Year(), now.Month(), now.Day()-(chartDays-1-i), 0, 0, 0, 0, lang.Denmark())
+		days[i].Day = dayBefore(now, chartDays-1-i)
 		at[days[i].Day.Format(time.DateOnly)] = &days[i]
 	}
 	for _, h := range hours {
@@ -59,6 +58,12 @@ func daysOf(hours []store.HourOfChanges, now time.Time) []dayOfChanges {
 		}
 	}
 	return days
+}
+
+// dayBefore returns the beginning of the Danish day that is so many days ago.
+func dayBefore(now time.Time, days int) time.Time {
+	now = now.In(lang.Denmark())
+	return time.Date(now.Year(), now.Month(), now.Day()-days, 0, 0, 0, 0, lang.Denmark())
 }
 
 // charts keeps the days of shops for a while: they are read from many rows.
@@ -94,9 +99,7 @@ func (p *Page) daysOf(ctx context.Context, shop string, now time.Time) (keptDays
 	if kept, ok := p.charts.get(shop, now); ok { // somebody has read it meanwhile
 		return kept, nil
 	}
-	begin := now.In(lang.Denmark())
-	since := time.Date(begin.Year(), begin.Month(), begin.Day()-(chartDays-1), 0, 0, 0, 0, lang.Denmark())
-	hours, err := p.Store.ChangesByHour(ctx, shop, since, chartChanges)
+	hours, err := p.Store.ChangesByHour(ctx, shop, dayBefore(now, chartDays-1), chartChanges)
 	if err != nil {
 		return keptDays{}, err
 	}

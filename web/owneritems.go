@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -119,7 +120,7 @@ func tooSlow(ctx context.Context, v *visit, err error) error {
 	if ctx.Err() == nil || v.r.Context().Err() != nil {
 		return err
 	}
-	return refusal{503, lang.Text{Danish: "Søgningen tog for lang tid", English: "The search took too long"},
+	return refusal{http.StatusServiceUnavailable, lang.Text{Danish: "Søgningen tog for lang tid", English: "The search took too long"},
 		lang.Text{Danish: "Skriv mere af nummeret eller navnet, og prøv igen.", English: "Enter more of the number or the name, and try again."}}
 }
 

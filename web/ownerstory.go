@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	storySince  = 30 * 24 * time.Hour
 	mostReads   = 30 // so many numbers can be asked for in readsWithin
 	readsWithin = time.Hour
 )
@@ -80,13 +79,11 @@ func (p *Page) ownerStory(v *visit) error {
 	if err != nil {
 		return err
 	}
-	about := story.Subject{Shop: look.Overview().Shops[0], Status: st, Living: len(look.Living), Kind: kind, Number: number, Since: v.now.Add(-storySince), Now: v.now, KeptCalls: p.Config().Webhook.LogPerShop}
-	answer := story.Ask(kind, st.Shop, v.now).Unasked("the page does not ask")
-	facts, err := story.Read(v.r.Context(), p.Store, about, answer, look.Pace)
+	told, err := p.tell(v, look, story.Subject{Shop: look.Overview().Shops[0], Status: st, Kind: kind, Number: number}, "the page does not ask")
 	if err != nil {
 		return err
 	}
-	page := ownersStoryOf(story.Tell(facts), v.lang)
+	page := ownersStoryOf(told, v.lang)
 	page.Asked = v.r.FormValue("asked") != ""
 	s := sheet{Name: "owner-story", Title: lang.Text{Danish: "Vare " + number, English: "Item " + number}, Data: page, Events: ownerEvents}
 	if kind == plan.KindInvoice {

@@ -48,6 +48,7 @@ type Page struct {
 	Options
 	own       *url.URL
 	templates templates
+	assets    map[string]asset // by name
 	handler   http.Handler
 	attempts  attempts
 	jobs      jobs
@@ -68,13 +69,17 @@ func New(o Options) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	assets, err := readAssets()
+	if err != nil {
+		return nil, err
+	}
 	if o.Trusts == nil {
 		o.Trusts = func(string) bool { return false }
 	}
 	if o.LookEvery == 0 {
 		o.LookEvery = streamLooks
 	}
-	p := &Page{Options: o, own: own, templates: templates}
+	p := &Page{Options: o, own: own, templates: templates, assets: assets}
 	p.attempts.byAddress, p.attempts.all = limit.New(attemptsFrom, attemptsWindow), limit.New(attemptsInAll, attemptsWindow)
 	p.charts = newCharts()
 	p.stopped, p.stop = context.WithCancel(context.Background())

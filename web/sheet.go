@@ -84,7 +84,7 @@ func (p *Page) show(v *visit, s sheet) error {
 	}
 	var text bytes.Buffer
 	l := layout{sheet: s, Lang: v.lang, Heading: s.Title.In(v.lang), Path: v.r.URL.RequestURI(), Operator: v.operator.Name,
-		ByProxy: v.operator.session.Who == "", Shop: v.owner.Shop, Style: staticPath("style.css"), Script: staticPath("page.js")}
+		ByProxy: v.operator.session.Who == "", Shop: v.owner.Shop, Style: p.assets["style.css"].path, Script: p.assets["page.js"].path}
 	if v.r.Method != http.MethodGet || strings.HasPrefix(l.Path, linkPath) {
 		l.Path = "/" // a link is in no page, and what was posted is not read again
 	}
@@ -155,31 +155,45 @@ func numberOf(l lang.Lang, n any) string {
 	return sign + digits
 }
 
-// staticPath returns the path of a file of static/. It has the hash of the content, so that a browser
-// keeps the file until there is another.
-func staticPath(name string) string {
-	content, err := files.ReadFile("static/" + name)
+// asset is a file of static/.
+type asset struct {
+	kind    string // its media type
+	content []byte
+	path    string // with the hash of the content, so that a browser keeps the file until there is another
+}
+
+// readAssets returns the files of static/ by name.
+func readAssets() (map[string]asset, error) {
+	list, err := files.ReadDir("static")
 	if err != nil {
-		panic("web: " + err.Error()) // it is built in
+		return nil, err
 	}
-	sum := sha256.Sum256(content)
-	return "/static/" + name + "?" + hex.EncodeToString(sum[:6])
+	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	all := make(map[string]asset, len(list))
+	for _, file := range list {
+		name := file.Name()
+		content, err := files.ReadFile("static/" + name)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(content)
+		all[name] = asset{kinds[path.Ext(name)], content, "/static/" + name + "?" + hex.EncodeToString(sum[:6])}
+	}
+	return all, nil
 }
 
 // static serves the files of static/.
-func (*Page) static(v *visit) error {
-	name := v.r.PathValue("file")
-	content, err := files.ReadFile("static/" + name)
-	if err != nil {
+func (p *Page) static(v *visit) error {
+	a, ok := p.assets[v.r.PathValue("file")]
+	if !ok {
 		return errNotFound
 	}
-	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-	v.w.Header().Set("Content-Type", kinds[path.Ext(name)])
+	v.w.Header().Set("Content-Type", a.kind)
 	v.w.Header().Set("Cache-Control", "no-cache")
-	if v.r.URL.RequestURI() == staticPath(name) {
+	if v.r.URL.RequestURI() == a.path {
 		v.w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	_, _ = v.w.Write(content)
+	_, _ = v.w.Write(a.content)
 	return nil
 }
 

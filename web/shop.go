@@ -143,39 +143,37 @@ type whyPage struct {
 	Story  story.Text
 }
 
-// whySince is how far back the life of an item or invoice is told.
-const whySince = 30 * 24 * time.Hour
+// storySince is how far back the life of an item or invoice is told.
+const storySince = 30 * 24 * time.Hour
 
-// why tells the life of an item or invoice. It does not ask its source: that takes calls, and a page
-// may be read again and again.
+// tell tells the life of an item or invoice of a shop. It does not ask its source: that takes calls,
+// and a page may be read again and again. unasked says so.
+func (p *Page) tell(v *visit, l status.Look, about story.Subject, unasked string) (story.Story, error) {
+	about.Living, about.Since, about.Now, about.KeptCalls = len(l.Living), v.now.Add(-storySince), v.now, p.Config().Webhook.LogPerShop
+	answer := story.Ask(about.Kind, about.Status.Shop, v.now).Unasked(unasked)
+	facts, err := story.Read(v.r.Context(), p.Store, about, answer, l.Pace)
+	if err != nil {
+		return story.Story{}, err
+	}
+	return story.Tell(facts), nil
+}
+
+// why tells the life of an item or invoice.
 func (p *Page) why(v *visit) error {
 	name := v.r.PathValue("shop")
 	number, kind, err := numberOfForm(v.r.URL.Query().Get("number"), v.r.URL.Query().Get("kind"))
 	if err != nil {
 		return err
 	}
-	l, err := p.look(v.r.Context())
+	l, o, st, err := p.oneShop(v.r.Context(), name)
 	if err != nil {
 		return err
 	}
-	full, err := p.Store.Status(v.r.Context(), name)
-	if err != nil {
-		return err
-	}
-	if len(full) != 1 {
-		return errNotFound
-	}
-	o := l.Fill(l.Overview(), full).Only(name)
-	if len(o.Shops) != 1 {
-		return errNotFound
-	}
-	about := story.Subject{Kind: kind, Number: number, Since: v.now.Add(-whySince), Now: v.now, KeptCalls: p.Config().Webhook.LogPerShop, Shop: o.Shops[0], Status: full[0], Living: len(l.Living)}
-	answer := story.Ask(kind, full[0].Shop, v.now).Unasked("the page does not ask; `lagerd why` does, and so does reading it now")
-	facts, err := story.Read(v.r.Context(), p.Store, about, answer, l.Pace)
+	told, err := p.tell(v, l, story.Subject{Shop: o.Shops[0], Status: st, Kind: kind, Number: number}, "the page does not ask; `lagerd why` does, and so does reading it now")
 	if err != nil {
 		return err
 	}
 	language, _ := story.LanguageOf(string(lang.English))
-	page := whyPage{Done: doneTexts[v.r.URL.Query().Get("done")], Shop: name, Path: shopPath(name), Number: number, Kind: kind, Story: story.Tell(facts).Text(language)}
+	page := whyPage{Done: doneTexts[v.r.URL.Query().Get("done")], Shop: name, Path: shopPath(name), Number: number, Kind: kind, Story: told.Text(language)}
 	return p.show(v, sheet{Name: "why", Title: lang.Text{Danish: page.Story.Title, English: page.Story.Title}, Data: page})
 }
