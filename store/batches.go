@@ -382,12 +382,8 @@ func (p *Packed) add(one batched) {
 // Forget deletes batches whose hints have been answered or have their own rows, and marks, in
 // one transaction under the fence.
 func (s *Store) Forget(ctx context.Context, f Fence, batches, marks []int64) error {
-	ids := make([]any, len(batches))
-	for i, id := range batches {
-		ids[i] = id
-	}
 	err := s.inFencedTx(ctx, f, func(t *tx) error {
-		t.deleteBatches(ids)
+		t.deleteBatches(values(batches))
 		t.unmark(marks)
 		return nil
 	})

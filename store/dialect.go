@@ -52,6 +52,15 @@ func placeholders(rows, columns int) string {
 	return repeat("("+repeat("?", columns)+")", rows)
 }
 
+// values returns a list as arguments for its placeholders.
+func values[T any](list []T) []any {
+	args := make([]any, len(list))
+	for i, value := range list {
+		args[i] = value
+	}
+	return args
+}
+
 // repeat returns count copies of s, separated by commas.
 func repeat(s string, count int) string {
 	return strings.TrimSuffix(strings.Repeat(s+",", count), ",")

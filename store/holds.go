@@ -21,7 +21,7 @@ type hold struct {
 // holds returns the holds of the selected shops, by shop.
 func (s *Store) holds(ctx context.Context, of selection) (map[string]plan.Holds, error) {
 	var rows []hold
-	if err := s.db.WithContext(ctx).Table("holds").Where(of.where, of.args...).Find(&rows).Error; err != nil {
+	if err := s.db.WithContext(ctx).Table("holds").Where(of.in("shop"), of.args...).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read the holds: %w", err)
 	}
 	byShop := map[string]plan.Holds{}

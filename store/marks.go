@@ -263,11 +263,7 @@ func (s *Store) Marks(ctx context.Context, shop string, kind plan.Kind) (ids []i
 // unmark deletes marks by id: one with a lower id may be committed after these were read.
 func (t *tx) unmark(ids []int64) {
 	for chunk := range slices.Chunk(ids, rowsPerStatement) {
-		args := make([]any, len(chunk))
-		for i, id := range chunk {
-			args[i] = id
-		}
-		t.exec("DELETE FROM hint_marks WHERE id IN "+placeholders(1, len(chunk)), args...)
+		t.exec("DELETE FROM hint_marks WHERE id IN "+placeholders(1, len(chunk)), values(chunk)...)
 	}
 }
 

@@ -339,11 +339,7 @@ func (s *Store) UnsentMessages(ctx context.Context, now time.Time) ([]Message, e
 
 // OpenIncidents returns incidents of some kinds that are there, whoever was told.
 func (s *Store) OpenIncidents(ctx context.Context, what ...string) ([]Incident, error) {
-	args := make([]any, len(what))
-	for n := range what {
-		args[n] = what[n]
-	}
-	return s.incidents(ctx, " WHERE gone_at IS NULL AND what IN "+placeholders(1, len(what)), args...)
+	return s.incidents(ctx, " WHERE gone_at IS NULL AND what IN "+placeholders(1, len(what)), values(what)...)
 }
 
 // HasNotifyHooks reports whether any shop's owner has a webhook.

@@ -117,26 +117,17 @@ type AccountCalls struct {
 
 // selection is the shops that statements are about.
 type selection struct {
-	where string // a condition on the column shop
-	args  []any
+	in   func(column string) string // the condition on a column that holds a shop
+	args []any
 }
 
 // selected returns the named shops.
 func selected(names ...string) selection {
-	args := make([]any, len(names))
-	for i, name := range names {
-		args[i] = name
-	}
-	return selection{"shop IN " + placeholders(1, len(names)), args}
+	return selection{func(column string) string { return column + " IN " + placeholders(1, len(names)) }, values(names)}
 }
 
 // everyShop are all shops.
-func everyShop() selection { return selection{where: "1 = 1"} }
-
-// of returns the condition on the column shop of a table that has an alias.
-func (o selection) of(alias string) string {
-	return strings.Replace(o.where, "shop IN", alias+".shop IN", 1)
-}
+func everyShop() selection { return selection{in: func(string) string { return "1 = 1" }} }
 
 // Status returns the status of the named shop, or of all shops if name is "".
 func (s *Store) Status(ctx context.Context, name string) ([]ShopStatus, error) {
@@ -176,7 +167,7 @@ func (s *Store) addStored(ctx context.Context, of selection, list []ShopStatus) 
 	for i := range list {
 		at[list[i].Shop.Shop] = &list[i]
 	}
-	for _, c := range storedCounts(of.of("s")) {
+	for _, c := range storedCounts(of.in("s.shop")) {
 		if err := s.count(ctx, c.query, of.args, at, c.put); err != nil {
 			return fmt.Errorf("count what is stored: %w", err)
 		}
@@ -187,7 +178,7 @@ func (s *Store) addStored(ctx context.Context, of selection, list []ShopStatus) 
 func (s *Store) status(ctx context.Context, of selection) ([]ShopStatus, error) { //nolint:funlen,gocyclo // a sequence of reads
 	db := s.db.WithContext(ctx)
 	var progress []Progress
-	where, ofShop, args := of.where, of.of("s"), of.args
+	where, ofShop, args := of.in("shop"), of.in("s.shop"), of.args
 	shops, err := s.shopsWhere(ctx, where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
@@ -326,7 +317,7 @@ func (s *Store) accountCalls(ctx context.Context, to Service, of selection, at m
 	in := to.ledger()
 	rows, err := s.conn.QueryContext(ctx, "SELECT p.shop, a.calls_day, a.calls, n.shops FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop+
 		" JOIN (SELECT "+in.ofShop+" AS account, COUNT(*) AS shops FROM progress WHERE "+in.ofShop+" > 0 GROUP BY "+in.ofShop+") AS n ON n.account = p."+in.ofShop+
-		" WHERE "+of.of("p"), of.args...)
+		" WHERE "+of.in("p.shop"), of.args...)
 	if err != nil {
 		return err
 	}

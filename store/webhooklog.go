@@ -200,11 +200,7 @@ func (s *Store) eachOf(ctx context.Context, keys []string, query string, args []
 	if len(keys) == 0 {
 		return nil
 	}
-	all := make([]any, 0, len(keys)+len(args))
-	for _, key := range keys {
-		all = append(all, key)
-	}
-	rows, err := s.conn.QueryContext(ctx, fmt.Sprintf(query, placeholders(1, len(keys))), append(all, args...)...)
+	rows, err := s.conn.QueryContext(ctx, fmt.Sprintf(query, placeholders(1, len(keys))), append(values(keys), args...)...)
 	if err != nil {
 		return err
 	}
