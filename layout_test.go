@@ -34,7 +34,7 @@ var layout = map[string]string{
 	"lease":        "store",
 	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
-	"web":          "act config lang limit plan secret status status/story store terminal webhook",
+	"web":          "act config engine lang limit plan secret status status/story store terminal webhook",
 	"webhook":      "lang limit terminal",
 	"config":       "plan secret store/dsn",
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"lagerd/act"
 	"lagerd/config"
+	"lagerd/engine"
 	"lagerd/reconcile"
 	"lagerd/secret"
 	"lagerd/status"
@@ -118,10 +118,10 @@ func checkState(r *report, st store.ShopStatus, alive map[string]store.Instance,
 	if v.Failures > 0 && v.State != status.StateHeld {
 		r.bad(name, fmt.Errorf("the last %d pass(es) failed: %s", v.Failures, v.Failure))
 	}
-	for _, trouble := range status.Troubles(st, act.PaceOf(cfg), now()) {
+	for _, trouble := range status.Troubles(st, engine.PaceOf(cfg), now()) {
 		r.bad(name, errors.New(trouble.Text()))
 	}
-	for _, short := range status.ShortOfCalls(st, act.LimitsOf(cfg), now()) {
+	for _, short := range status.ShortOfCalls(st, engine.LimitsOf(cfg), now()) {
 		r.warn(name, "%s", short)
 	}
 	if wrong := status.WrongCodes(st, now()); wrong != "" {

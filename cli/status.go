@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 
-	"lagerd/act"
 	"lagerd/config"
+	"lagerd/engine"
 	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
@@ -92,7 +92,7 @@ func (cmd statusCmd) write(c *call, o status.Overview, listed bool) error {
 // look reads what the database shows of the named shop, or if name is "" of all, without what is
 // stored of each.
 func look(ctx context.Context, s *store.Store, cfg config.Config, name string) (status.Look, error) {
-	l := act.LookOf(cfg)
+	l := engine.LookOf(cfg)
 	var err error
 	if l.Living, err = living(ctx, s, cfg); err != nil {
 		return l, err

@@ -14,6 +14,7 @@ import (
 
 	"lagerd/act"
 	"lagerd/config"
+	"lagerd/engine"
 	"lagerd/plan"
 	"lagerd/reconcile"
 	economicsource "lagerd/source/economic"
@@ -51,7 +52,7 @@ func (cmd whyCmd) Run(c *call) error {
 	}
 	answer := cmd.ask(c, cfg, s, about)
 	about.Now = now()
-	facts, err := story.Read(c.ctx, s, about, answer, act.PaceOf(cfg))
+	facts, err := story.Read(c.ctx, s, about, answer, engine.PaceOf(cfg))
 	if err != nil {
 		return err
 	}

@@ -189,12 +189,7 @@ func (e *Engine) Queued() int { return e.committer.Queued() }
 func (e *Engine) Instance() string { return e.current.Load().info.Instance }
 
 // Living returns the instances that are alive, this one among them, nil if that is not known yet.
-func (e *Engine) Living() map[string]bool {
-	if living := e.current.Load().living.Load(); living != nil {
-		return *living
-	}
-	return nil
-}
+func (e *Engine) Living() map[string]bool { return e.current.Load().alive() }
 
 // ReconcileAll makes every shop due now, including those that are backing off or held.
 func (e *Engine) ReconcileAll() { e.current.Load().scheduler.ReconcileAll() }

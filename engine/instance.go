@@ -76,7 +76,7 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 			o.Metrics.Instances.Set(float64(len(instances)))
 		},
 	})
-	if i.notifier, err = i.newNotifier(ticks); err != nil {
+	if i.notifier, err = i.newNotifier(); err != nil {
 		return nil, err
 	}
 	return i, nil
@@ -108,6 +108,14 @@ func (i *instance) newSource() *economicsource.Service {
 
 func (i *instance) books(of store.Service) Books {
 	return Books{Store: i.Store, Service: of, Instance: i.info.Instance, Log: i.Log, Now: i.Now}
+}
+
+// alive returns the lagerds that are alive, nil if that is not known yet.
+func (i *instance) alive() map[string]bool {
+	if living := i.living.Load(); living != nil {
+		return *living
+	}
+	return nil
 }
 
 // accounts returns the accounts of all services.

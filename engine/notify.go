@@ -1,14 +1,10 @@
 package engine
 
 import (
-	"time"
-
 	"github.com/google/uuid"
-	"github.com/robfig/cron/v3"
 
 	"lagerd/config"
 	"lagerd/notify"
-	"lagerd/status"
 	"lagerd/store"
 )
 
@@ -41,26 +37,15 @@ func Addresses(cfg config.Config) []notify.Address {
 }
 
 // newNotifier returns what tells people what needs them.
-func (i *instance) newNotifier(ticks cron.Schedule) (*notify.Notifier, error) {
+func (i *instance) newNotifier() (*notify.Notifier, error) {
 	out, err := NewOut(i.cfg, i.info.Version, i.OpenHook)
 	if err != nil {
 		return nil, err
 	}
-	limits := status.CallLimits{EconomicDaily: i.cfg.Economic.DailyCalls, RackbeatDaily: i.cfg.Rackbeat.DailyCalls, RackbeatPerMinute: i.cfg.Rackbeat.CallsPerMinute}
 	out.PageOf = i.PageOf
 	return notify.New(notify.Options{
 		Store: i.Store, Instance: i.info.Instance, Log: i.Log, Now: i.Now, NewID: uuid.NewString, Out: out,
-		Living: func() map[string]bool {
-			if living := i.living.Load(); living != nil {
-				return *living
-			}
-			return nil
-		},
-		Look: status.Look{
-			Pace:           status.Pace{SweepEvery: i.cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return ticks.Next(t.UTC()) }, Limits: limits},
-			Limits:         limits,
-			AppPublicToken: i.cfg.Economic.AppPublicToken,
-		},
+		Living: i.alive, Look: LookOf(i.cfg),
 		Settings: notify.Settings{Operator: Addresses(i.cfg), Mail: out.Mailer != nil, After: i.cfg.Notify.After, OwnersAfter: i.cfg.Notify.OwnersAfter, Every: i.cfg.Notify.Every},
 		Observe:  func(channel string, result notify.Result) { i.Metrics.Notified(channel, string(result)) },
 		Waiting:  func(messages int) { i.Metrics.NotificationsWaiting.Set(float64(messages)) },

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lagerd/act"
+	"lagerd/engine"
 	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/status"
@@ -42,7 +43,7 @@ func (p *Page) act() act.Act {
 
 // lookAtNodes returns a look at the lagerds, and at no shop yet.
 func (p *Page) lookAtNodes(ctx context.Context, now time.Time) (status.Look, error) {
-	l := act.LookOf(p.Config())
+	l := engine.LookOf(p.Config())
 	l.Now = now
 	var err error
 	if l.Instances, err = p.Store.Instances(ctx); err != nil {

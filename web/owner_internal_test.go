@@ -11,6 +11,7 @@ import (
 
 	"lagerd/act"
 	"lagerd/config"
+	"lagerd/engine"
 	"lagerd/lang"
 	"lagerd/plan"
 	"lagerd/status"
@@ -27,7 +28,7 @@ func standingOf(change func(*store.ShopStatus)) (status.Look, store.ShopStatus) 
 	if change != nil {
 		change(&st)
 	}
-	l := act.LookOf(config.Default())
+	l := engine.LookOf(config.Default())
 	l.Now, l.Shops, l.Living = noon, []store.ShopStatus{st}, map[string]store.Instance{"me": {Instance: "me"}}
 	return l, st
 }

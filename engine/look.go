@@ -1,11 +1,10 @@
-package act
+package engine
 
 import (
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"lagerd/config"
+	"lagerd/schedule"
 	"lagerd/status"
 )
 
@@ -22,8 +21,8 @@ func LimitsOf(cfg config.Config) status.CallLimits {
 // PaceOf returns the pace that the configuration requires of a lagerd.
 func PaceOf(cfg config.Config) status.Pace {
 	p := status.Pace{SweepEvery: cfg.Reconcile.SweepEvery, NextTick: func(t time.Time) time.Time { return t }, Limits: LimitsOf(cfg)}
-	if schedule, err := cron.ParseStandard(cfg.Reconcile.Schedule); err == nil { // always: the configuration is validated
-		p.NextTick = func(t time.Time) time.Time { return schedule.Next(t.UTC()) }
+	if ticks, err := schedule.ParseSchedule(cfg.Reconcile.Schedule); err == nil { // always: the configuration is validated
+		p.NextTick = func(t time.Time) time.Time { return ticks.Next(t.UTC()) }
 	}
 	return p
 }
