@@ -644,7 +644,7 @@ func (l danish) action(s Story, a Action) string {
 		text += " (`" + a.Command + "`)"
 	}
 	if a.What == store.ActionSet || a.What == store.ActionPaused {
-		return text + ": " + strings.ReplaceAll(a.Detail, store.SecretChanged, "(ny)") + "."
+		return sentence(text, strings.ReplaceAll(a.Detail, store.SecretChanged, "(ny)"))
 	}
 	return text + "."
 }

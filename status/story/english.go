@@ -412,10 +412,14 @@ func (l english) event(s Story, e Event) string { //nolint:gocyclo // one case p
 }
 
 func (l english) hold(s Story, h Hold) string {
-	text := fmt.Sprintf("lagerd stopped %s, because %s. (%s)", l.scope(h.Scope), l.reason(h.Reason), h.Detail)
-	if h.Reason == plan.HeldLosses {
-		detail, _, _ := strings.Cut(h.Detail, ":")
+	text := fmt.Sprintf("lagerd stopped %s, because %s.", l.scope(h.Scope), l.reason(h.Reason))
+	switch detail, _, _ := strings.Cut(h.Detail, ":"); {
+	case h.Reason == plan.HeldLosses && detail == "":
+		text = "lagerd began to hold back stock, because too many items would have lost theirs at once."
+	case h.Reason == plan.HeldLosses:
 		text = fmt.Sprintf("lagerd began to hold back stock: %s.", detail)
+	case h.Detail != "":
+		text += " (" + h.Detail + ")"
 	}
 	if h.EndedAt != nil {
 		text += fmt.Sprintf(" That ended %s.", l.at(*h.EndedAt, s.ToldAt))
@@ -616,7 +620,7 @@ func (l english) action(s Story, a Action) string {
 		text += " (`" + a.Command + "`)"
 	}
 	if a.What == store.ActionSet || a.What == store.ActionPaused {
-		return text + ": " + a.Detail + "."
+		return sentence(text, a.Detail)
 	}
 	return text + "."
 }

@@ -176,7 +176,7 @@ func (l ownersDanish) event(s Story, e Event) string {
 	case e.What == EventAction:
 		e.Action.Account = "Din webudbyder"
 	}
-	return strings.Replace(l.danish.event(s, e), ": .", ".", 1)
+	return l.danish.event(s, e)
 }
 
 func (l ownersEnglish) event(s Story, e Event) string {
@@ -188,8 +188,6 @@ func (l ownersEnglish) event(s Story, e Event) string {
 		e.Action.Account = "Somebody with the shop's link"
 	case e.What == EventAction:
 		e.Action.Account = "Your hosting company"
-	case e.What == EventHold:
-		return "lagerd stopped " + l.scope(e.Hold.Scope) + ", because " + l.reason(e.Hold.Reason) + "."
 	}
-	return strings.Replace(l.english.event(s, e), ": .", ".", 1)
+	return l.english.event(s, e)
 }

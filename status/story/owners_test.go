@@ -36,10 +36,12 @@ func TestOwners(t *testing.T) {
 	}
 	s.Events = append(s.Events, story.Event{At: at, What: story.EventRefused, Refused: &story.Refused{Calls: 2, Remote: "192.0.2.7"}},
 		story.Event{At: at, What: story.EventLease, Lease: &story.Lease{Instance: "i", Host: "db17.internal"}})
+	ended := at.Add(time.Minute)
+	s.Events = append(s.Events, story.Event{At: at, What: story.EventHold, Hold: &story.Hold{Scope: plan.ScopeStock, Reason: plan.HeldLosses, Detail: "internal error", EndedAt: &ended}})
 	s.Near = []story.Near{{Kind: plan.KindStock, Number: "A-01"}}
 	for l, want := range map[lang.Lang][]string{
-		lang.Danish:  {"Din webudbyder satte butikken på pause.", "Nogen med butikkens link lavede en ny integrationskode.", "12:00:00", "dansk sommertid", "koden var forkert", "En anden lagerd overtog butikken."},
-		lang.English: {"Your hosting company paused the shop.", "Somebody with the shop's link made a new integration code.", "12:00:00", "(CEST)", "its code was wrong", "Another lagerd took the shop over."},
+		lang.Danish:  {"Din webudbyder satte butikken på pause.", "Nogen med butikkens link lavede en ny integrationskode.", "12:00:00", "dansk sommertid", "koden var forkert", "En anden lagerd overtog butikken.", "lagerd begyndte at holde lageret tilbage, fordi for mange varer ville have mistet deres på én gang. Det endte kl. 12:01:00 CEST."},
+		lang.English: {"Your hosting company paused the shop.", "Somebody with the shop's link made a new integration code.", "12:00:00", "(CEST)", "its code was wrong", "Another lagerd took the shop over.", "lagerd began to hold back stock, because too many items would have lost theirs at once. That ended at 12:01:00 CEST."},
 	} {
 		text := s.Text(story.Owners(l))
 		var all []string

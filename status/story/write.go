@@ -185,6 +185,14 @@ func (s Story) WriteJSON(w io.Writer) error {
 	return e.Encode(s)
 }
 
+// sentence returns a text with a detail, if there is one, as a sentence.
+func sentence(text, detail string) string {
+	if detail != "" {
+		text += ": " + detail
+	}
+	return text + "."
+}
+
 // units are a language's words for a duration.
 type units struct {
 	point                       string // of a decimal
