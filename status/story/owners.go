@@ -1,9 +1,12 @@
 package story
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"lagerd/lang"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -11,49 +14,46 @@ import (
 // Owners returns the language in which a shop's owner is told a story: in Danish time, without
 // commands, the names of operators and machines, or errors that only an operator understands. What
 // has not been asked is left out.
-func Owners(l lang.Lang) Language {
+func Owners(l lang.Lang) Language { return ownersOf(l) }
+
+// owners is a language as a shop's owner is told it.
+type owners struct {
+	speech
+	in lang.Lang
+}
+
+// speech is what owners needs of a language.
+type speech interface {
+	Language
+	at(t, now time.Time) string
+	count(n int, one, more string) string
+	change(c Change) string
+	found(c Change) string
+}
+
+func ownersOf(l lang.Lang) owners {
 	if l == lang.English {
-		return ownersEnglish{english{lang.Denmark()}}
+		return owners{english{lang.Denmark()}, l}
 	}
-	return ownersDanish{}
+	return owners{danish{}, lang.Danish}
 }
 
-type (
-	ownersDanish  struct{ danish }
-	ownersEnglish struct{ english }
-)
-
-func (l ownersDanish) answer(s Story) []string {
+func (l owners) answer(s Story) []string {
 	if s.Answer.Answered == NotAsked {
 		return nil
 	}
-	return l.danish.answer(s)
+	return l.speech.answer(s)
 }
 
-func (l ownersEnglish) answer(s Story) []string {
-	if s.Answer.Answered == NotAsked {
-		return nil
-	}
-	return l.english.answer(s)
-}
-
-func (l ownersDanish) verdict(s Story) string {
+func (l owners) verdict(s Story) string {
 	if s.Answer.Answered == NotAsked {
 		return ""
 	}
-	return l.danish.verdict(s)
-}
-
-func (l ownersEnglish) verdict(s Story) string {
-	if s.Answer.Answered == NotAsked {
-		return ""
-	}
-	return l.english.verdict(s)
+	return l.speech.verdict(s)
 }
 
 // near has no command: the page makes links of Story.Near.
-func (ownersDanish) near(Story, Near) string  { return "" }
-func (ownersEnglish) near(Story, Near) string { return "" }
+func (owners) near(Story, Near) string { return "" }
 
 // ownersStep are the steps of which an owner is told something else than an operator. {when} is when
 // it happens, {n} how often it was tried.
@@ -90,50 +90,31 @@ var ownersStep = map[StepWhat]lang.Text{
 		English: "Nothing is waiting. If it is wrong, ask lagerd to read it again now."},
 }
 
-// stepOf returns what an owner is told of a step; ok is false if it is what an operator is told.
-func stepOf(l lang.Lang, next Step, when, tries string) (text string, ok bool) {
+func (l owners) step(s Story, next Step) string {
 	if next.What == StepUnhold {
 		if told, is := status.ForOwner(next.Scope, status.NeedReason(next.Reason)); is {
-			return told.Means.In(l) + " " + told.Do.In(l), true
+			return told.Means.In(l.in) + " " + told.Do.In(l.in)
 		}
 		return lang.Text{
 			Danish:  "Læsningen er stoppet, fordi noget ser forkert ud. Din webudbyder skal se på det; den går i gang igen af sig selv.",
-			English: "Reading is stopped since something looks wrong. Your hosting company has to look at it; it starts again by itself."}.In(l), true
+			English: "Reading is stopped since something looks wrong. Your hosting company has to look at it; it starts again by itself."}.In(l.in)
 	}
 	told, ok := ownersStep[next.What]
-	return strings.NewReplacer("{when}", when, "{n}", tries).Replace(told.In(l)), ok
-}
-
-func (l ownersDanish) step(s Story, next Step) string {
-	when := "om få sekunder"
+	if !ok {
+		return l.speech.step(s, next)
+	}
+	when := lang.Text{Danish: "om få sekunder", English: "within seconds"}.In(l.in)
 	if next.At != nil {
 		when = l.at(*next.At, s.ToldAt)
 	}
-	if text, ok := stepOf(lang.Danish, next, when, l.count(next.Tries, "forsøg", "forsøg")); ok {
-		return text
-	}
-	return l.danish.step(s, next)
-}
-
-func (l ownersEnglish) step(s Story, next Step) string {
-	when := "within seconds"
-	if next.At != nil {
-		when = l.at(*next.At, s.ToldAt)
-	}
-	if text, ok := stepOf(lang.English, next, when, l.count(next.Tries, "attempt", "attempts")); ok {
-		return text
-	}
-	return l.english.step(s, next)
+	tries := l.count(next.Tries, lang.Text{Danish: "forsøg", English: "attempt"}.In(l.in), lang.Text{Danish: "forsøg", English: "attempts"}.In(l.in))
+	return strings.NewReplacer("{when}", when, "{n}", tries).Replace(told.In(l.in))
 }
 
 // OfChange tells an owner what a change was, and what led to it.
 func OfChange(c store.Change, l lang.Lang) (was, found string) {
-	told := changeOf(c)
-	if l == lang.English {
-		in := ownersEnglish{english{lang.Denmark()}}
-		return in.change(told), in.found(told)
-	}
-	return danish{}.change(told), danish{}.found(told)
+	in, told := ownersOf(l), changeOf(c)
+	return in.change(told), in.found(told)
 }
 
 // LinkAccount is what the account of an action begins with that somebody did who has a shop's link.
@@ -166,28 +147,22 @@ func plainly(e Event) (plain Event, byLink bool) {
 	return e, byLink
 }
 
-func (l ownersDanish) event(s Story, e Event) string {
+func (l owners) event(s Story, e Event) string {
 	e, byLink := plainly(e)
 	switch {
 	case e.What == EventRefused:
-		return "Et webhook fra " + e.Refused.Remote + " blev afvist: koden var forkert. lagerd læser ikke, hvilket nummer et sådant kald nævner, så det kan have handlet om " + l.the(s.Kind) + ". Står der en gammel kode i e-conomic, så indsæt den nye dér."
+		this := lang.Text{Danish: "varen", English: "this item"}
+		if s.Kind == plan.KindInvoice {
+			this = lang.Text{Danish: "fakturaen", English: "this invoice"}
+		}
+		return fmt.Sprintf(lang.Text{
+			Danish:  "Et webhook fra %s blev afvist: koden var forkert. lagerd læser ikke, hvilket nummer et sådant kald nævner, så det kan have handlet om %s. Står der en gammel kode i e-conomic, så indsæt den nye dér.",
+			English: "A webhook call from %s was refused: its code was wrong. lagerd does not read which number such a call names, so it may have been about %s. If e-conomic has an old code, enter the new one there."}.In(l.in),
+			e.Refused.Remote, this.In(l.in))
 	case e.What == EventAction && byLink:
-		e.Action.Account = "Nogen med butikkens link"
+		e.Action.Account = lang.Text{Danish: "Nogen med butikkens link", English: "Somebody with the shop's link"}.In(l.in)
 	case e.What == EventAction:
-		e.Action.Account = "Din webudbyder"
+		e.Action.Account = lang.Text{Danish: "Din webudbyder", English: "Your hosting company"}.In(l.in)
 	}
-	return l.danish.event(s, e)
-}
-
-func (l ownersEnglish) event(s Story, e Event) string {
-	e, byLink := plainly(e)
-	switch {
-	case e.What == EventRefused:
-		return "A webhook call from " + e.Refused.Remote + " was refused: its code was wrong. lagerd does not read which number such a call names, so it may have been about this " + l.thing(s.Kind) + ". If e-conomic has an old code, enter the new one there."
-	case e.What == EventAction && byLink:
-		e.Action.Account = "Somebody with the shop's link"
-	case e.What == EventAction:
-		e.Action.Account = "Your hosting company"
-	}
-	return l.english.event(s, e)
+	return l.speech.event(s, e)
 }
