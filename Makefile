@@ -33,6 +33,7 @@ demo: build
 test: deps lint
 	$(GO) build ./...
 	$(GO) test -race -pgo=off -timeout 75m $(PKG)
+	$(GO) test -run 'TestHostileAnswers$$' ./economic/... ./rackbeat
 
 #? lint: golangci-lint with .golangci.yml: gofmt, go vet, staticcheck and others
 lint:

@@ -4,5 +4,6 @@ package hostiletest
 
 const (
 	slower  = 1
+	larger  = 1
 	largest = 32 * mib // the largest answer accepted
 )

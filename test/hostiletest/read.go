@@ -68,7 +68,7 @@ func measure(t *testing.T, do func()) cost {
 func (c cost) check(t *testing.T, size int) {
 	t.Helper()
 	const least = 16 * mib // of a small answer, errors about its fields are the largest part
-	if most := max(3*size, least); c.allocated > most {
+	if most := max(3*size, least) * larger; c.allocated > most {
 		t.Errorf("%d MiB allocated for an answer of %d bytes, expected at most %d", c.allocated/mib, size, most/mib)
 	}
 	if most := 2 * time.Second * slower; c.took > most {
