@@ -110,6 +110,9 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 		if q.account != nil && q.agreement != 0 && q.agreement != o.known(agreements, x.name) {
 			continue // the token turned out to be another agreement's, which is not known to be blocked
 		}
+		if q.account != nil && q.agreement == 0 && q.generation != o.generation(x.name) {
+			continue // whose the token was had not been said when it was replaced
+		}
 		if at.After(q.from) && at.Before(q.until) && (q.account == x || q.account == nil && !o.asked(x.name)) {
 			o.violate("economy: %s asked for %s of %s %s after %s, expected nothing for %s", i.name, path, x.name, at.Sub(q.from), q.why, q.until.Sub(q.from))
 		}

@@ -302,7 +302,7 @@ var mutations = []mutation{
 	{"a body's integer number is no number", "webhook/rackbeat.go",
 		`token.Kind() == '"' || token.Kind() == '0' &&`, `token.Kind() == '"' || token.Kind() == '1' &&`, "durable:", 3},
 	{"an item with a slash is read like any other", "rackbeat/number.go",
-		`return strings.Contains(number, "/") || number == "." || number == ".."`, `return number == "." || number == ".."`, "order:", 1},
+		`return strings.Contains(number, "/") || number == "." || number == ".."`, `return number == "." || number == ".."`, "order:|liveness:", 12},
 	{"e-conomic's refusal holds the stock at Rackbeat", "reconcile/shop.go",
 		`		scope = plan.ScopeInvoices
 `, `		scope = plan.ScopeShop
