@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lagerd/webhook"
 )
@@ -17,7 +20,8 @@ import (
 // A connection waits while no call of it is being worked on: it is idle, or its call has not
 // arrived in full, or is refused. Where the limit is nearly reached, each new connection ends
 // the one that has waited longest. One whose call is being worked on is never ended; if all
-// are, a new one waits in the kernel until one of them has ended.
+// are, a new one waits in the kernel until one of them has ended. One whose call has arrived, and
+// that lagerd has not got round to reading, is passed over.
 type connections struct {
 	limit  int
 	nearly int                   // from here on, idle connections end early
@@ -32,8 +36,12 @@ type connections struct {
 }
 
 // idleAtLeast is how long a connection waits before a new one ends it, unless the limit is
-// reached: one that has just arrived is about to send its call.
+// reached: one that has just arrived is about to send its call. One that has sent something is
+// not ended for as long either way.
 const idleAtLeast = time.Second
+
+// passedOver is how many connections that have sent something a new one passes over at most.
+const passedOver = 32
 
 func newConnections(limit int, ended func(open, limit int)) *connections {
 	limit = max(limit, 1)
@@ -87,6 +95,7 @@ func (c *connections) take(conn *connection) (full <-chan struct{}) {
 		early = c.open >= c.limit || time.Since(first.since) >= idleAtLeast
 	}
 	if early {
+		c.passOver()
 		c.endFirst()
 		c.early++
 	}
@@ -103,6 +112,18 @@ func (c *connections) take(conn *connection) (full <-chan struct{}) {
 		c.ended(open, c.limit)
 	}
 	return full
+}
+
+// passOver puts connections that have just sent something behind the others: on a busy machine
+// hundreds may arrive before the first of them is read. c.mu is held.
+func (c *connections) passOver() {
+	for range min(passedOver, c.waiting.Len()) {
+		first := c.waiting.Front().Value.(*connection) //nolint:forcetypeassert // the list holds nothing else
+		if time.Since(first.since) >= idleAtLeast || !first.unread() {
+			return
+		}
+		c.waiting.MoveToBack(first.place)
+	}
 }
 
 // wait puts a connection last among those that wait. c.mu is held.
@@ -136,6 +157,7 @@ type connection struct {
 	place   *list.Element // among those that wait; nil: a call is being worked on, or it has ended
 	since   time.Time     // it waits since then
 	counted bool          // it is open
+	read    bool          // something of its call has been read; only the server's goroutine knows
 }
 
 type connectionKey struct{}
@@ -153,9 +175,42 @@ func works(ctx context.Context) {
 }
 
 func (conn *connection) waits() {
+	conn.read = false
 	conn.of.mu.Lock()
 	defer conn.of.mu.Unlock()
 	conn.of.wait(conn)
+}
+
+// Read implements net.Conn. The first bytes of a call let the connection wait anew, for the rest
+// of it.
+func (conn *connection) Read(b []byte) (int, error) {
+	n, err := conn.Conn.Read(b)
+	if n > 0 && !conn.read {
+		conn.read = true
+		conn.of.mu.Lock()
+		defer conn.of.mu.Unlock()
+		if conn.place != nil {
+			conn.of.wait(conn)
+		}
+	}
+	return n, err
+}
+
+// unread reports whether something has arrived that has not been read yet.
+func (conn *connection) unread() (so bool) {
+	socket, ok := conn.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+		so = err == nil && n > 0
+	})
+	return so && err == nil
 }
 
 // end stops counting a connection. of.mu is held.

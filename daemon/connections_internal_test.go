@@ -207,6 +207,75 @@ func TestNewConnectionsAreGivenASecond(t *testing.T) {
 	})
 }
 
+// TestFirstBytesCount: how long one has waited counts from the first bytes of its call, and not from
+// those that follow.
+func TestFirstBytesCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serveLimited(t, 3)
+		callers := []*caller{s.call(t), s.call(t), s.call(t)}
+		callers[0].send("G")
+		s.call(t)
+		if callers[0].ended() || !callers[1].ended() {
+			t.Error("one that has begun to send was ended before a silent one")
+		}
+		callers[2].send("G")
+		callers[0].send("E")
+		s.call(t)
+		s.call(t)
+		if !callers[0].ended() || callers[2].ended() {
+			t.Error("one that sends on stays longer than one that began later")
+		}
+	})
+}
+
+// TestUnreadConnectionsArePassedOver: one whose call has arrived, but has not been read yet, is not
+// ended for a second.
+func TestUnreadConnectionsArePassedOver(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := newConnections(2, func(int, int) {})
+	comes := func(text string) *connection {
+		theirs, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = theirs.Close() })
+		if _, err := io.WriteString(theirs, text); err != nil {
+			t.Fatal(err)
+		}
+		ours, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := &connection{Conn: ours, of: c}
+		t.Cleanup(func() { _ = conn.Close() })
+		for deadline := time.Now().Add(10 * time.Second); text != "" && !conn.unread(); {
+			if time.Now().After(deadline) {
+				t.Fatal("what was sent has not arrived")
+			}
+		}
+		if full := c.take(conn); full != nil {
+			t.Fatal("there is no room")
+		}
+		return conn
+	}
+	called, silent := comes("GET"), comes("")
+	comes("")
+	if !called.counted || silent.counted {
+		t.Error("another than the silent one was ended")
+	}
+	called.since = called.since.Add(-idleAtLeast)
+	c.waiting.MoveToFront(called.place)
+	if comes(""); called.counted {
+		t.Error("one that has not been read for a second stays")
+	}
+}
+
 // TestConnectionsThatJustCalledAreGivenASecond: how long one has been idle counts from its last call.
 func TestConnectionsThatJustCalledAreGivenASecond(t *testing.T) {
 	t.Parallel()

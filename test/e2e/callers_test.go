@@ -103,7 +103,7 @@ func TestCrowdOfCallers(t *testing.T) { //nolint:tparallel // its databases one 
 		done := make(chan struct{})
 		var going sync.WaitGroup
 		var mu sync.Mutex
-		calls, longest, mostFiles := 0, time.Duration(0), 0
+		calls, again, longest, mostFiles := 0, 0, time.Duration(0), 0
 		going.Go(func() {
 			fresh := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 			for n := 0; ; n++ {
@@ -113,7 +113,15 @@ func TestCrowdOfCallers(t *testing.T) { //nolint:tparallel // its databases one 
 				case <-time.After(50 * time.Millisecond):
 				}
 				began := time.Now()
-				status, _, err := i.Call(fresh, "shop1234", code, "stockUpdate", fmt.Sprint(n%60+1))
+				call := func() (int, error) {
+					status, _, err := i.Call(fresh, "shop1234", code, "stockUpdate", fmt.Sprint(n%60+1))
+					return status, err
+				}
+				status, err := call()
+				if err != nil { // hundreds came in the moment before it sent its call
+					again++
+					status, err = call()
+				}
 				if err != nil || status != http.StatusOK {
 					t.Errorf("webhook %d: %d, %v", n, status, err)
 				}
@@ -151,10 +159,13 @@ func TestCrowdOfCallers(t *testing.T) { //nolint:tparallel // its databases one 
 		close(done)
 		going.Wait()
 		ended := i.Metric(t.Context(), "lagerd_webhook_connections_ended_total")
+		if again > 2 {
+			t.Errorf("%d of %d webhooks with a good code had to be sent again", again, calls)
+		}
 		if mostFiles >= limit*3/4 || calls < 20 || ended < 3*strangers/2 {
 			t.Errorf("%d files of %d, %d calls, %v connections ended early", mostFiles, limit, calls, ended)
 		}
-		t.Logf("%d webhooks with a good code, the slowest with /readyz after it in %s; at most %d of %d files; %v connections ended early", calls, longest.Round(time.Millisecond), mostFiles, limit, ended)
+		t.Logf("%d webhooks with a good code, %d sent again, the slowest with /readyz after it in %s; at most %d of %d files; %v connections ended early", calls, again, longest.Round(time.Millisecond), mostFiles, limit, ended)
 		if out := i.daemon.out.String(); !strings.Contains(out, "many connections to the webhook listener") {
 			t.Error("the log does not say that connections are ended")
 		}
