@@ -32,7 +32,9 @@ demo: build
 #? test: run everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
 test: deps lint
 	$(GO) build ./...
-	$(GO) test -race -pgo=off -timeout 75m $(PKG)
+	$(GO) test -race -pgo=off -timeout 75m $$($(GO) list $(PKG) | grep -v '/test/sim$$')
+	$(GO) test -race -pgo=off -timeout 75m -run 'TestSim$$' ./test/sim -sim.seeds=60
+	$(GO) test -timeout 75m ./test/sim
 	$(GO) test -run 'TestHostileAnswers$$' ./economic/... ./rackbeat
 
 #? lint: golangci-lint with .golangci.yml: gofmt, go vet, staticcheck and others
