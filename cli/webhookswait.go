@@ -72,11 +72,10 @@ func (cmd webhooksCmd) whose(shop store.Shop) string {
 
 // received shows a call, and reports whether it was received and is of the type that is waited for.
 func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall) bool {
-	about, of := "", status.WebhookTypes(shop)[0]
-	for _, t := range status.WebhookTypes(shop) {
-		if t.Is(call) {
-			of = t
-		}
+	types, about := status.WebhookTypes(shop), ""
+	of, known := status.TypeOf(types, call)
+	if !known {
+		of = types[0]
 	}
 	if call.Number != "" {
 		about = fmt.Sprintf(" %q", call.Number)
@@ -89,8 +88,7 @@ func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall)
 	if text != "" {
 		fmt.Fprintf(c.Stdout, "  %s\n", text)
 	}
-	// Something to do means that it is not as it should be, although it was received.
-	good := status.Received(call) && text == "" && of.Is(call) && (cmd.Type == "" || status.WebhookType(cmd.Type) == of)
+	good := status.Works(types, call) && (cmd.Type == "" || status.WebhookType(cmd.Type) == of)
 	if good {
 		fmt.Fprintf(c.Stdout, "%s: %s\n", shop.Shop, lang.Text{Danish: "modtaget. Det virker.", English: "received. It works."}.In(cmd.Lang))
 	}

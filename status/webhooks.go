@@ -222,6 +222,22 @@ func Received(call store.LoggedCall) bool {
 	return f.class(call.Outcome, call.Status) == &f.Accepted
 }
 
+// TypeOf returns which of the types a logged call is of; ok is false if it is of none.
+func TypeOf(types []WebhookType, call store.LoggedCall) (t WebhookType, ok bool) {
+	at := slices.IndexFunc(types, func(t WebhookType) bool { return t.Is(call) })
+	if at < 0 {
+		return "", false
+	}
+	return types[at], true
+}
+
+// Works reports whether a call shows that the webhooks of one of the types work: it was received,
+// and nothing about it is to be put right.
+func Works(types []WebhookType, call store.LoggedCall) bool {
+	t, ok := TypeOf(types, call)
+	return ok && Received(call) && Advice(lang.English, t, call) == "" && webhook.ToDo(call.Outcome) == ""
+}
+
 // WrongOutcomes returns the outcomes that calls with something wrong may have.
 func WrongOutcomes() []string {
 	var f WebhookFacts

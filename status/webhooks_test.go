@@ -181,6 +181,44 @@ func TestWrongBeforeAndAfter(t *testing.T) {
 	}
 }
 
+// TestWorks: which calls show that a shop's webhooks work.
+func TestWorks(t *testing.T) {
+	t.Parallel()
+	both := []status.WebhookType{status.WebhookStock, status.WebhookInvoice}
+	economic, rackbeat := store.SourceEconomic, store.SourceRackbeat
+	ofRackbeat := []status.WebhookType{status.WebhookRackbeat, status.WebhookInvoice}
+	for _, c := range []struct {
+		types   []status.WebhookType
+		kind    plan.Kind
+		source  store.StockSource
+		status  int
+		outcome string
+		of      status.WebhookType // "": none
+		works   bool
+	}{
+		{both, plan.KindStock, economic, 200, webhook.OutcomeRecorded, status.WebhookStock, true},
+		{both, plan.KindStock, "", 200, webhook.OutcomeRecorded, status.WebhookStock, true},
+		{both, plan.KindInvoice, "", 200, webhook.OutcomeRecorded, status.WebhookInvoice, true},
+		{both, plan.KindStock, rackbeat, 200, webhook.OutcomeRecorded, "", false},
+		{ofRackbeat, plan.KindStock, rackbeat, 200, webhook.OutcomeRecorded, status.WebhookRackbeat, true},
+		{ofRackbeat, plan.KindStock, economic, 200, webhook.OutcomeRecorded, "", false},
+		{both, "", "", 200, webhook.OutcomeRecorded, "", false},
+		{both, plan.KindStock, economic, 200, webhook.OutcomePlaceholder, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 200, webhook.OutcomeTried, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 200, webhook.OutcomeHTMLEscaped, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 200, webhook.OutcomeMergeField, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 400, webhook.OutcomeMergeField, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 403, webhook.OutcomeRefused, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 503, webhook.OutcomeUnavailable, status.WebhookStock, false},
+	} {
+		call := store.LoggedCall{WebhookCall: store.WebhookCall{Kind: c.kind, Source: c.source, Status: c.status, Outcome: c.outcome}}
+		of, known := status.TypeOf(c.types, call)
+		if of != c.of || known != (c.of != "") || status.Works(c.types, call) != c.works {
+			t.Errorf("%s of %q, %d %s: of %q, and works is %t", c.kind, c.source, c.status, c.outcome, of, !c.works)
+		}
+	}
+}
+
 // TestWrongOutcomes: a call with one of them is not accepted, and somebody has to do something about
 // it; after a call with another one nobody has.
 func TestWrongOutcomes(t *testing.T) {

@@ -395,7 +395,10 @@ func TestTryWebhooks(t *testing.T) {
 	b.expect("received", b.get(got.path), http.StatusOK, got.path, "Kommet: 1", "Et kald er kommet: webhooks om lager A-1. Modtaget.", `<a href="/shop/why?kind=stock&amp;number=A-1">`)
 	s.pass(time.Second)
 	s.call("shop1", -1, "", "", 403, "refused")
-	b.expect("refused", b.get(got.path), http.StatusOK, got.path, "Forkert butik eller kode.")
+	b.expect("refused", b.get(got.path), http.StatusOK, got.path, "Forkert butik eller kode.", "Kommet: 1", "Et kald er kommet: det siger ikke, hvad det handler om. Ikke modtaget.")
+	s.pass(time.Second)
+	s.call("shop1", 4, plan.KindStock, "A-1", 200, "html_escaped")
+	b.expect("received, but not as it should be", b.get(got.path), http.StatusOK, got.path, "Kommet: 1", "Modtaget. Ret dette")
 	b.expect("their health", b.get("/shop/webhooks"), http.StatusOK, "/shop/webhooks", "<h2>Webhooks om lager</h2>", "kommer frem", "kommer med forkert brugernavn eller kode", "Faktura bogført", "OLD")
 }
 

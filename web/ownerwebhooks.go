@@ -1,8 +1,8 @@
 package web
 
 import (
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -94,9 +94,9 @@ func arrivalOf(call store.LoggedCall, types []status.WebhookType, l lang.Lang) a
 	kind := webhook.Kind(call.Kind)
 	accepted := call.Status < 300
 	line := arrival{At: call.CalledAt.Time, Number: call.Number, From: call.Remote, Level: "good", Says: lang.Text{Danish: "Modtaget.", English: "Received."}.In(l)}
-	at := slices.IndexFunc(types, func(t status.WebhookType) bool { return t.Kind() == call.Kind })
-	if at >= 0 {
-		line.What = status.WebhooksOfOwner(types[at]).In(l)
+	of, known := status.TypeOf(types, call)
+	if known {
+		line.What = status.WebhooksOfOwner(of).In(l)
 	}
 	said, odd := webhook.Said(kind, call.Outcome, accepted)
 	switch {
@@ -109,8 +109,8 @@ func arrivalOf(call store.LoggedCall, types []status.WebhookType, l lang.Lang) a
 		line.Level, line.Says = "warn", lang.Text{Danish: "Modtaget. ", English: "Received. "}.In(l)+said.In(l)
 	case !accepted:
 		line.Level, line.Says = "bad", lang.Text{Danish: "Ikke modtaget. ", English: "Not received. "}.In(l)+said.In(l)
-		if at >= 0 {
-			line.Do = status.Advice(l, types[at], call)
+		if known {
+			line.Do = status.Advice(l, of, call)
 		}
 	}
 	if accepted && call.Number != "" {
@@ -137,7 +137,7 @@ type ownersTest struct {
 	Since time.Time
 	Steps []string // what to do to have a call made
 	Calls []arrival
-	Came  int // how many of them were received
+	Came  int // how many of them show that it works
 	News  string
 	Over  bool // it began too long ago to be one still
 }
@@ -158,13 +158,17 @@ func ownersTestOf(shop store.Shop, log []store.LoggedCall, since, now time.Time,
 			break
 		}
 		page.Calls = append(page.Calls, arrivalOf(call, types, l))
-		if call.Status < 300 && call.Outcome != webhook.OutcomeTried {
+		if status.Works(types, call) {
 			page.Came++
 		}
 	}
 	if len(page.Calls) > 0 {
 		latest := page.Calls[0]
-		page.News = lang.Text{Danish: "Et kald er kommet: ", English: "A call has come: "}.In(l) + latest.What + " " + latest.Number + ". " + latest.Says
+		about := strings.TrimSpace(latest.What + " " + latest.Number)
+		if about == "" {
+			about = lang.Text{Danish: "det siger ikke, hvad det handler om", English: "it does not say what it is about"}.In(l)
+		}
+		page.News = lang.Text{Danish: "Et kald er kommet: ", English: "A call has come: "}.In(l) + about + ". " + latest.Says
 	}
 	return page
 }
