@@ -8,8 +8,11 @@ const (
 	// them: many import at the same time, none of them fast. Read immediately, they would slow
 	// down the webhooks until none of them looks like a burst, and the same items would be read
 	// again and again. Of another shop's only burstPart within a window count, so that it takes
-	// several shops, not one that is flooded.
+	// several shops, not one that is flooded. One with burstShare of its own is itself importing:
+	// twenty shops that are read every second would take so much processor time that none of
+	// them gets burstHints.
 	burstHints  = 100
+	burstShare  = 20
 	burstPart   = 5
 	burstWindow = 250 * time.Millisecond
 	// burstQuiet is how long no hint may come before a burst counts as ended. Reading earlier
@@ -38,7 +41,7 @@ type burst struct {
 func debounceFor(own, all int) (quiet, maxWait time.Duration) {
 	all = max(own, all)
 	switch {
-	case own >= burstHints:
+	case own >= burstHints, all >= burstHints && own >= burstShare:
 		return burstQuiet, burstMaxWait
 	case all >= burstHints && own >= burstPart:
 		return burstQuiet, othersMaxWait
