@@ -98,6 +98,16 @@ const (
 	shortestBlock = time.Second
 )
 
+// leastHints is the percentage of a day's calls that hints may use at least, whatever is kept for
+// others.
+const leastHints = 95 - invoicesReserve - sweepsReserve - mostTicks
+
+// Few reports whether so few of a day's calls are made that neither hints nor ticks can have used
+// up their share: then no Budget has to be asked. 0 daily calls are the default.
+func Few(calls, daily int) bool {
+	return daily > 0 && calls < daily*leastHints/100-2 // what is kept is rounded up
+}
+
 // Options are a Budget's settings. Zero values mean the defaults.
 type Options struct {
 	// DailyCalls is how many calls lagerd may make in a UTC day. Default 50,000, e-conomic's

@@ -111,6 +111,38 @@ func TestReserves(t *testing.T) {
 	}
 }
 
+// TestFew: whatever is kept for others, few calls leave hints and ticks some.
+func TestFew(t *testing.T) {
+	t.Parallel()
+	for _, daily := range []int{100, 301, 3000, 50_000, 86_400} {
+		most := 0
+		for n := range daily {
+			if budget.Few(n, daily) {
+				most = n
+			}
+		}
+		if most < daily/8 && daily > 100 || budget.Few(daily/5, daily) {
+			t.Errorf("of %d calls %d are few", daily, most)
+		}
+		for _, at := range []time.Duration{0, time.Minute, 7 * time.Hour, 24*time.Hour - time.Minute} {
+			for _, minute := range []int{0, 1, 60} {
+				now := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC).Add(at)
+				b := budget.New(budget.Options{DailyCalls: daily, PerMinute: minute, Now: func() time.Time { return now }})
+				for range 20 { // whose ticks need more than is kept for them
+					b.Join("", "2026-11-30", 0)
+				}
+				b.Restore(budget.State{Day: "2026-11-30", Calls: most})
+				if b.Spent(hint) || b.Spent(tick) {
+					t.Errorf("%d of %d calls are few, and %s after midnight none are left", most, daily, at)
+				}
+			}
+		}
+	}
+	if budget.Few(0, 0) {
+		t.Error("a limit that is not known has few calls")
+	}
+}
+
 // TestStrictPace: numbers that may not exist, and PDFs that did not come, have some calls at
 // once and then a few a minute, and what they do not use they do not save up. Of unknown
 // numbers a new budget has a handful, or each restart would give all of them.

@@ -120,6 +120,9 @@ func ShortOfCalls(st store.ShopStatus, l CallLimits, now time.Time) []string {
 		if booked := int(all.Calls); all.Day > own.Day || all.Day == own.Day && booked > own.Calls {
 			own = budget.State{Day: all.Day, Calls: booked}
 		}
+		if budget.Few(own.Calls, o.DailyCalls) {
+			return
+		}
 		o.Now = func() time.Time { return now }
 		if line := shortAt(at, own, all.Shops, o); line != "" {
 			list = append(list, line)

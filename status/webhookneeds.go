@@ -35,7 +35,7 @@ func (l Look) unwell() map[string]map[string]time.Time {
 
 // webhookNeeds returns which of a shop's webhooks do not arrive as they should. unwell says since when.
 func webhookNeeds(s store.Shop, unwell map[string]time.Time) []Need {
-	if s.Paused() {
+	if len(unwell) == 0 || s.Paused() {
 		return nil
 	}
 	var list []Need

@@ -7,12 +7,16 @@ import (
 
 // Standings returns of every shop, by name, what says how it stands without its hints, items,
 // invoices and history: the settings, progress, lease, holds and calls that a state and most needs
-// follow from. Of a key at Rackbeat it returns only whether there is one. It takes two statements,
+// follow from. Of a key at Rackbeat it returns only whether there is one. It takes three statements,
 // whatever the number of shops.
 func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 	fail := func(err error) ([]ShopStatus, error) { return nil, fmt.Errorf("read how the shops stand: %w", err) }
 	holds, err := s.holds(ctx, everyShop())
 	if err != nil {
+		return fail(err)
+	}
+	var count int
+	if err := s.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM shops").Scan(&count); err != nil {
 		return fail(err)
 	}
 	economic, rackbeat := ServiceEconomic.ledger(), ServiceRackbeat.ledger()
@@ -27,11 +31,12 @@ func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 		return fail(err)
 	}
 	defer rows.Close()
-	var list []ShopStatus
+	list := make([]ShopStatus, 0, count+count/16+1)          // growing copies a kilobyte for each again and again
 	agreements, accounts := map[int64]int{}, map[int64]int{} // how many shops share each
+	var hasKey bool
 	for rows.Next() {
-		var st ShopStatus
-		var hasKey bool
+		list = append(list, ShopStatus{})
+		st := &list[len(list)-1]
 		x, p := &st.Shop, &st.Progress
 		err := rows.Scan(&x.Shop, &x.StockOn, &x.StockSource, &hasKey, &x.Places, &x.StockDataset, &x.InvoicesOn, &x.PausedAt, &x.PauseReason, &x.CreatedAt,
 			&p.AgreementNumber, &p.StockAccount, &p.ItemsDataset, &p.Items, &p.SweptAt, &p.TickAt, &p.Failures, &p.Failure, &p.Suspicion,
@@ -46,7 +51,6 @@ func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 		p.Shop, p.Holds = x.Shop, holds[x.Shop]
 		agreements[p.AgreementNumber]++
 		accounts[p.StockAccount]++
-		list = append(list, st)
 	}
 	for i := range list {
 		st := &list[i]
