@@ -21,9 +21,6 @@ const (
 	// nothing that is watched.
 	watchAgain = 2 * time.Minute
 
-	// webhooksSince is how far back changes are looked at, as by `lagerd webhooks`.
-	webhooksSince = 7 * 24 * time.Hour
-
 	// wrongFor is how long a call with a wrong code is believed to be the shop's own.
 	wrongFor = 7 * 24 * time.Hour
 )
@@ -124,7 +121,7 @@ func (n *Notifier) lookAtWebhooks(ctx context.Context, now time.Time, list []sto
 	if err != nil {
 		return err
 	}
-	latest, err := n.Store.LatestAnnounced(ctx, due, n.Now().Add(-webhooksSince), status.WebhooksJudged)
+	latest, err := n.Store.LatestAnnounced(ctx, due, n.Now().Add(-status.WebhooksSince), status.WebhooksJudged)
 	if err != nil {
 		return err
 	}

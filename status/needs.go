@@ -66,10 +66,7 @@ type Need struct {
 func (n Need) Text() string { return reasons(n.Detail, n.Do) }
 
 // What is what the need is, without the shop: "held: stock: losses", "no_good_tick".
-func (n Need) What() string { return n.kind() }
-
-// kind is what the need is, without the shop: "held: stock: losses", "no_good_tick".
-func (n Need) kind() string {
+func (n Need) What() string {
 	switch {
 	case n.Reason == NeedNoLagerd:
 		return NoLagerd

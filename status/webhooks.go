@@ -92,6 +92,9 @@ const (
 	// once so many went well, webhooks are well again.
 	WebhooksJudged = 10
 
+	// WebhooksSince is how far back changes are looked at, unless a person says otherwise.
+	WebhooksSince = 7 * 24 * time.Hour
+
 	// stoppedAfter is how many changes in a row without a webhook mean that they have stopped.
 	stoppedAfter = 3
 )

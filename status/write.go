@@ -73,7 +73,7 @@ func (p Paper) writeNeeds(w io.Writer, needs []Need) error {
 // and what to do.
 func (p Paper) writeNeed(w io.Writer, alike []Need) error {
 	n := alike[0]
-	head, body := n.kind(), []string{n.Detail, "Do: " + n.Do}
+	head, body := n.What(), []string{n.Detail, "Do: " + n.Do}
 	switch {
 	case len(alike) > 1:
 		head = fmt.Sprintf("%s: %s", counted(len(alike), "shop"), head)

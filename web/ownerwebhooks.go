@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	healthSince   = 7 * 24 * time.Hour // from when changes are counted for the health of webhooks
 	arrivalsShown = 20
 	testLasts     = time.Hour
 )
@@ -55,7 +54,7 @@ func (p *Page) healthOf(v *visit, shop store.Shop) (list []status.WebhookHealth,
 		return nil, nil, err
 	}
 	for _, t := range status.WebhookTypes(shop) {
-		changes, err := p.Store.Announcements(v.r.Context(), shop.Shop, t.Kind(), t.Source(), v.now.Add(-healthSince), status.WebhooksJudged)
+		changes, err := p.Store.Announcements(v.r.Context(), shop.Shop, t.Kind(), t.Source(), v.now.Add(-status.WebhooksSince), status.WebhooksJudged)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -128,7 +127,7 @@ func (p *Page) ownerWebhooks(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := ownersWebhooksOf(health, log, status.WebhookTypes(shop), v.now.Add(-healthSince), v.lang)
+	page := ownersWebhooksOf(health, log, status.WebhookTypes(shop), v.now.Add(-status.WebhooksSince), v.lang)
 	return p.show(v, sheet{Name: "owner-webhooks", Title: lang.Text{Danish: "Webhooks", English: "Webhooks"}, Data: page, Events: ownerEvents})
 }
 
