@@ -111,6 +111,7 @@ type ownersShop struct {
 	Needs    []ownersNeed
 	Parts    []string // what happens to stock and to invoices
 	Webhooks []webhookLine
+	SetUp    bool // no webhook has ever come: they are yet to be set up
 	Changes  []changeLine
 }
 
@@ -159,11 +160,20 @@ func ownersState(st store.ShopStatus, yours, ours bool) (level string, says lang
 	return "good", stateWell
 }
 
+// noneEver reports whether no webhook that the shop needs has ever come.
+func noneEver(webhooks []status.WebhookHealth) bool {
+	never := func(h status.WebhookHealth) bool { return h.State == status.WebhooksNever }
+	other := func(h status.WebhookHealth) bool {
+		return h.State != status.WebhooksNever && h.State != status.WebhooksOff
+	}
+	return slices.ContainsFunc(webhooks, never) && !slices.ContainsFunc(webhooks, other)
+}
+
 // ownersShopOf returns what an owner is told of the shop. access is where access to e-conomic is
 // granted, "" if that is not known.
 func ownersShopOf(look status.Look, st store.ShopStatus, webhooks []status.WebhookHealth, access string, l lang.Lang) ownersShop {
 	v := look.Overview().Shops[0]
-	o := ownersShop{Checked: v.LastGoodTick, Parts: partsOf(st, l)}
+	o := ownersShop{Checked: v.LastGoodTick, Parts: partsOf(st, l), SetUp: noneEver(webhooks)}
 	ours := false
 	for _, n := range v.Needs {
 		told, ok := status.ForOwner(n.Scope, n.Reason)

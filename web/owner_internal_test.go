@@ -88,6 +88,25 @@ func TestOwnersStates(t *testing.T) {
 	}
 }
 
+// TestNoneEver: a shop is told to set up its webhooks while none of those that it needs has come.
+func TestNoneEver(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		stock, invoices status.WebhookState
+		want            bool
+	}{
+		{status.WebhooksNever, status.WebhooksNever, true},
+		{status.WebhooksOff, status.WebhooksNever, true},
+		{status.WebhooksOff, status.WebhooksOff, false},
+		{status.WebhooksArrive, status.WebhooksNever, false},
+		{status.WebhooksWrongCode, status.WebhooksNever, false},
+	} {
+		if got := noneEver([]status.WebhookHealth{{State: c.stock}, {State: c.invoices}}); got != c.want {
+			t.Errorf("%s and %s: %t", c.stock, c.invoices, got)
+		}
+	}
+}
+
 // TestArrivals: what an owner is told of each kind of call.
 func TestArrivals(t *testing.T) {
 	t.Parallel()

@@ -338,14 +338,32 @@ func TestSetUp(t *testing.T) {
 		return code
 	}
 	s.pass(time.Second) // codes are ordered by when they were made
-	made := b.post("/shop/set-up/code")
-	b.expect("made", made, http.StatusOK, "/shop/set-up/code", "Den vises kun denne ene gang", "Den gamle kode virker stadig")
+	after := func() string {
+		t.Helper()
+		codes, err := s.store.CodesOf(t.Context(), "shop1")
+		must(t, err)
+		return fmt.Sprint(codes[len(codes)-1].CreatedAt.UnixMicro())
+	}
+	begun := after()
+	b.expect("the form", b.get("/shop/set-up"), http.StatusOK, "/shop/set-up", `name="after" value="`+begun+`"`, "De to webhooks skal indeholde en hemmelig kode")
+	made := b.post("/shop/set-up/code", "after", begun)
+	b.expect("made", made, http.StatusOK, "/shop/set-up/code", "Den vises kun denne ene gang", "Hold siden her åben", `target="_blank"`)
+	if strings.Contains(made.body, "Den gamle kode virker stadig") || strings.Contains(made.body, "virker ikke mere") || strings.Contains(made.body, `action="/language"`) {
+		t.Errorf("a first code:\n%s", made.body)
+	}
 	first := code(made)
 	if got := b.get("/shop/set-up"); strings.Contains(got.body, first) || !strings.Contains(got.body, "Der blev lavet en ny kode") {
 		t.Errorf("after it was made:\n%s", got.body)
 	}
 	s.pass(time.Second)
-	second := code(b.post("/shop/set-up/code")) // in place of the first
+	b.expect("loaded again", b.post("/shop/set-up/code", "after", begun), http.StatusConflict, "/shop/set-up/code", "Koden er allerede lavet")
+	b.expect("without a form", b.post("/shop/set-up/code"), http.StatusConflict, "/shop/set-up/code", "Koden er allerede lavet")
+	if codes, err := s.store.CodesOf(t.Context(), "shop1"); err != nil || len(codes) != 2 || !bytes.Equal(codes[1].CodeHash, hashOf(s, first)) {
+		t.Errorf("loading the page again has made a code: %d, %v", len(codes), err)
+	}
+	again := b.post("/shop/set-up/code", "after", after())
+	b.expect("in place of the first", again, http.StatusOK, "/shop/set-up/code", "virker ikke mere: har du sat den ind i e-conomic, så udskift den")
+	second := code(again)
 	codes, err := s.store.CodesOf(t.Context(), "shop1")
 	must(t, err)
 	if hash := s.keys.HashCode("shop1", second); len(codes) != 2 || !bytes.Equal(codes[1].CodeHash, hash[:]) || first == second {
@@ -355,7 +373,7 @@ func TestSetUp(t *testing.T) {
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[1].CodeHash}}, s.now()))
 	b.expect("in use", b.get("/shop/set-up"), http.StatusOK, "/shop/set-up", "Slå den gamle kode fra")
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[0].CodeHash}}, s.now().Add(time.Minute)))
-	b.expect("still in use", b.post("/shop/set-up/code"), http.StatusConflict, "/shop/set-up/code", "Den gamle kode bruges endnu")
+	b.expect("still in use", b.post("/shop/set-up/code", "after", after()), http.StatusConflict, "/shop/set-up/code", "Den gamle kode bruges endnu")
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[1].CodeHash}}, s.now().Add(2*time.Minute)))
 	b.expect("retired", b.post("/shop/set-up/retire"), http.StatusOK, "/shop/set-up", "Lav en ny kode")
 	if codes, err = s.store.CodesOf(t.Context(), "shop1"); err != nil || len(codes) != 1 {
@@ -366,6 +384,11 @@ func TestSetUp(t *testing.T) {
 			t.Errorf("logged: %s %v", line, err)
 		}
 	}
+}
+
+func hashOf(s *site, code string) []byte {
+	hash := s.keys.HashCode("shop1", code)
+	return hash[:]
 }
 
 // TestTryWebhooks: the page for tests waits, shows a call that arrives, live too, and says what was
@@ -379,7 +402,7 @@ func TestTryWebhooks(t *testing.T) {
 	s.pass(time.Minute)
 	b := s.danishOwnerOf("shop1")
 	got := b.get("/shop/webhooks/test")
-	b.expect("begun", got, http.StatusOK, fmt.Sprintf("/shop/webhooks/test?since=%d", s.now().UnixMicro()), "Venter på dit prøvekald", "ret lagerbeholdningen af en vare i e-conomic", `data-events="/shop/events"`)
+	b.expect("begun", got, http.StatusOK, fmt.Sprintf("/shop/webhooks/test?since=%d", s.now().UnixMicro()), "Venter på et kald", "ret lagerbeholdningen af en vare i e-conomic", `data-events="/shop/events"`)
 	if strings.Contains(got.body, "OLD") {
 		t.Error("it shows a call from before")
 	}
@@ -388,18 +411,20 @@ func TestTryWebhooks(t *testing.T) {
 	next() // at once
 	s.call("shop1", 2, plan.KindStock, "[NUMBER]", 400, "merge_field")
 	next()
-	b.expect("without a number", b.get(got.path), http.StatusOK, got.path, "Ikke modtaget.", "e-conomic har ikke sat nummeret ind", "typen skal være »Varelager opdateret«", "Venter på dit prøvekald")
+	b.expect("without a number", b.get(got.path), http.StatusOK, got.path, "Ikke modtaget.", "e-conomic har ikke sat nummeret ind", "typen skal være »Varelager opdateret«", "Venter på et kald")
 	s.pass(time.Second)
 	s.call("shop1", 3, plan.KindStock, "A-1", 200, "recorded")
 	next()
-	b.expect("received", b.get(got.path), http.StatusOK, got.path, "Kommet: 1", "Et kald er kommet: webhooks om lager A-1. Modtaget.", `<a href="/shop/why?kind=stock&amp;number=A-1">`)
+	b.expect("received", b.get(got.path), http.StatusOK, got.path, "Venter på et kald", `Webhooks om lager: <span class="state good">virker</span> (<bdi>A-1</bdi>`, "Webhooks om fakturaer: <span class=\"state warn\">intet kald endnu", "Et kald er kommet: webhooks om lager A-1. Modtaget.", `<a href="/shop/why?kind=stock&amp;number=A-1">`)
 	s.pass(time.Second)
 	s.call("shop1", -1, "", "", 403, "refused")
-	b.expect("refused", b.get(got.path), http.StatusOK, got.path, "Forkert butik eller kode.", "Kommet: 1", "Et kald er kommet: det siger ikke, hvad det handler om. Ikke modtaget.")
+	b.expect("refused", b.get(got.path), http.StatusOK, got.path, "Forkert butik eller kode.", "Et kald er kommet: det siger ikke, hvad det handler om. Ikke modtaget.")
 	s.pass(time.Second)
 	s.call("shop1", 4, plan.KindStock, "A-1", 200, "html_escaped")
-	b.expect("received, but not as it should be", b.get(got.path), http.StatusOK, got.path, "Kommet: 1", "Modtaget. Ret dette")
+	b.expect("received, but not as it should be", b.get(got.path), http.StatusOK, got.path, "(<bdi>A-1</bdi>", "Modtaget. Ret dette")
 	b.expect("their health", b.get("/shop/webhooks"), http.StatusOK, "/shop/webhooks", "<h2>Webhooks om lager</h2>", "kommer frem", "kommer med forkert brugernavn eller kode", "Faktura bogført", "OLD")
+	s.call("shop1", 5, plan.KindInvoice, "7", 200, "recorded")
+	b.expect("both", b.get(got.path), http.StatusOK, got.path, "Det virker. Du er færdig.", "Webhooks om fakturaer: <span class=\"state good\">virker</span> (<bdi>7</bdi>")
 }
 
 // listen opens a stream of events and returns a func that waits for the next.

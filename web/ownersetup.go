@@ -3,10 +3,13 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"lagerd/act"
 	"lagerd/lang"
+	"lagerd/plan"
 	"lagerd/status"
 	"lagerd/store"
 )
@@ -20,6 +23,10 @@ type ownersSetUp struct {
 	AtRack   *act.AtRackbeat // nil: stock is kept in e-conomic
 	Codes    codesState
 	NewSince *time.Time // when the newest of two codes was made
+	Newest   int64      // when the newest code was made, in microseconds of Unix time: a form asks for one after it
+	Used     bool       // calls have come with a code that is older than the new one
+	Replaced *time.Time // when the code was made that the new one replaces; nil: it replaces none
+	Granted  bool       // e-conomic has accepted the shop's token
 }
 
 // ownersEntry is a webhook to enter at e-conomic, each field under an id for its copy button.
@@ -55,6 +62,10 @@ func codesStateOf(codes []store.ShopCode) codesState {
 // ownersSetUpOf returns how a shop is set up, with a code or, if that is "", CODE in its place.
 func ownersSetUpOf(i act.Instructions, codes []store.ShopCode, code string, l lang.Lang) ownersSetUp {
 	page := ownersSetUp{Access: i.Access, Rackbeat: i.Rackbeat != nil, NewCode: code != "", AtRack: i.Rackbeat, Codes: codesStateOf(codes)}
+	page.Newest = newest(codes)
+	for _, c := range codes[:max(len(codes)-1, min(len(codes), 1))] {
+		page.Used = page.Used || !c.UsedAt.IsZero()
+	}
 	if page.Codes != codesOne {
 		page.NewSince = &codes[len(codes)-1].CreatedAt.Time
 	}
@@ -64,26 +75,45 @@ func ownersSetUpOf(i act.Instructions, codes []store.ShopCode, code string, l la
 	return page
 }
 
+// newest returns when the newest of a shop's codes was made, in microseconds of Unix time.
+func newest(codes []store.ShopCode) int64 {
+	if len(codes) == 0 {
+		return 0
+	}
+	return codes[len(codes)-1].CreatedAt.UnixMicro()
+}
+
 func (p *Page) ownerSetUp(v *visit) error {
 	shop, err := p.Store.Shop(v.r.Context(), v.owner.Shop)
 	if err != nil {
 		return err
 	}
-	return p.showSetUp(v, shop, "")
+	return p.showSetUp(v, shop, "", nil)
 }
 
-func (p *Page) showSetUp(v *visit, shop store.Shop, code string) error {
+func (p *Page) showSetUp(v *visit, shop store.Shop, code string, replaced *time.Time) error {
 	codes, err := p.Store.CodesOf(v.r.Context(), shop.Shop)
 	if err != nil {
 		return err
 	}
+	_, st, err := p.ownersLook(v)
+	if err != nil {
+		return err
+	}
 	page := ownersSetUpOf(act.InstructionsOf(p.Config(), shop, code, v.lang), codes, code, v.lang)
-	return p.show(v, sheet{Name: "owner-set-up", Title: lang.Text{Danish: "Opsætning", English: "Set-up"}, Data: page})
+	page.Replaced, page.Granted = replaced, granted(st)
+	return p.show(v, sheet{Name: "owner-set-up", Title: lang.Text{Danish: "Opsætning", English: "Set-up"}, Data: page, Once: code != ""})
+}
+
+// granted reports whether e-conomic has accepted the shop's token and does not refuse it.
+func granted(st store.ShopStatus) bool {
+	refused := slices.ContainsFunc(st.Progress.Holds, func(h plan.Hold) bool { return h.Reason == plan.HeldTokenRefused })
+	return st.Progress.AgreementNumber != 0 && !refused
 }
 
 // ownerNewCode makes a code and shows it within the texts. It does not redirect: the code is stored
 // nowhere, so this is the only page that can show it. Made again, it replaces the code that no call
-// has had yet.
+// has had yet; but only from a page that shows so, not by loading this one again.
 func (p *Page) ownerNewCode(v *visit) error {
 	shop, err := p.Store.Shop(v.r.Context(), v.owner.Shop)
 	if err != nil {
@@ -93,7 +123,16 @@ func (p *Page) ownerNewCode(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if v.r.FormValue("after") != strconv.FormatInt(newest(codes), 10) {
+		return refusal{http.StatusConflict, lang.Text{Danish: "Koden er allerede lavet", English: "The code was made already"},
+			lang.Text{Danish: "Siden blev hentet igen, og der er ikke lavet en kode mere. Koden vises kun den ene gang, den laves. Den gælder: har du sat den ind i e-conomic, så er alt i orden. Har du den ikke mere, så gå tilbage til opsætningen, og lav en anden.",
+				English: "The page was loaded again, and no other code was made. A code is shown only once, when it is made. It is good: if you have entered it in e-conomic, all is well. If you do not have it any more, go back to the set-up, and make another."}}
+	}
 	state := codesStateOf(codes)
+	var replaced *time.Time
+	if state == codesUnused {
+		replaced = &codes[len(codes)-1].CreatedAt.Time
+	}
 	if state == codesBoth {
 		if err := p.retire(v); err != nil {
 			return err
@@ -111,7 +150,7 @@ func (p *Page) ownerNewCode(v *visit) error {
 	case err != nil:
 		return err
 	}
-	return p.showSetUp(v, shop, made)
+	return p.showSetUp(v, shop, made, replaced)
 }
 
 // ownerRetire makes the old code good for nothing.

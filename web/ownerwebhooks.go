@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,10 +136,17 @@ func (p *Page) ownerWebhooks(v *visit) error {
 type ownersTest struct {
 	Since time.Time
 	Steps []string // what to do to have a call made
+	Types []tested
+	Works bool // all of them do
 	Calls []arrival
-	Came  int // how many of them show that it works
 	News  string
 	Over  bool // it began too long ago to be one still
+}
+
+// tested is what a test has shown of webhooks of a type.
+type tested struct {
+	What  string
+	Works *arrival // the latest call that shows that they work; nil: none has come
 }
 
 // ownersTestOf returns what has come since a test began.
@@ -151,15 +159,14 @@ func ownersTestOf(shop store.Shop, log []store.LoggedCall, since, now time.Time,
 			continue
 		}
 		page.Steps = append(page.Steps, stepOf(t).In(l))
+		page.Types = append(page.Types, tested{What: capital(status.WebhooksOfOwner(t).In(l)), Works: latestOf(t, types, log, since, l)})
 	}
+	page.Works = len(page.Types) > 0 && !slices.ContainsFunc(page.Types, func(t tested) bool { return t.Works == nil })
 	for _, call := range log { // newest first
 		if call.CalledAt.Before(since) || len(page.Calls) == arrivalsShown {
 			break
 		}
 		page.Calls = append(page.Calls, arrivalOf(call, types, l))
-		if status.Works(types, call) {
-			page.Came++
-		}
 	}
 	if len(page.Calls) > 0 {
 		latest := page.Calls[0]
@@ -170,6 +177,21 @@ func ownersTestOf(shop store.Shop, log []store.LoggedCall, since, now time.Time,
 		page.News = lang.Text{Danish: "Et kald er kommet: ", English: "A call has come: "}.In(l) + about + ". " + latest.Says
 	}
 	return page
+}
+
+// latestOf returns the latest call since a test began that shows that webhooks of a type work, nil if
+// there is none.
+func latestOf(t status.WebhookType, types []status.WebhookType, log []store.LoggedCall, since time.Time, l lang.Lang) *arrival {
+	for _, call := range log { // newest first
+		if call.CalledAt.Before(since) {
+			break
+		}
+		if t.Is(call) && status.Works(types, call) {
+			came := arrivalOf(call, types, l)
+			return &came
+		}
+	}
+	return nil
 }
 
 // stepOf says how to have a call made.

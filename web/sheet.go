@@ -26,6 +26,7 @@ type sheet struct {
 	Name   string
 	Title  lang.Text
 	Data   any
+	Once   bool   // it cannot be shown again: no button reloads it in another language
 	Events string // path of the events after which the sheet's live parts are read again; "": none
 }
 

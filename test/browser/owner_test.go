@@ -52,9 +52,9 @@ type words struct {
 func TestOwner(t *testing.T) {
 	for _, w := range []words{
 		{"da-DK", "Alt er i orden.", "Søg", "Lageret gik fra 4 til 2,5.", "Der kom intet webhook om det.", "Læs varen igen nu", "lagerd er bedt om at læse det nu",
-			"Lav en ny kode", "vises kun denne ene gang", "Kopieret", "Venter på dit prøvekald", "e-conomic har ikke sat nummeret ind", "Kommet: 1", "Hent PDF"},
+			"Lav en ny kode", "vises kun denne ene gang", "Kopieret", "Venter på et kald", "e-conomic har ikke sat nummeret ind", "virker (0571527051", "Hent PDF"},
 		{"en-GB", "All is well.", "Search", "The stock went from 4 to 2.5.", "No webhook had come for it.", "Read this item again now", "lagerd is asked to read it now",
-			"Make a new code", "shown only once", "Copied", "Waiting for your test call", "e-conomic did not fill in the number", "Arrived: 1", "Download PDF"},
+			"Make a new code", "shown only once", "Copied", "Waiting for a call", "e-conomic did not fill in the number", "work (0571527051", "Download PDF"},
 	} {
 		for _, z := range sizes {
 			t.Run(w.wishes+"/"+z.name, func(t *testing.T) {
@@ -97,6 +97,10 @@ func owner(s *site, b *tab, w words) {
 	}
 	b.check(name + "set-up-copied")
 
+	// It opens beside the page that has the code. Here it takes its place.
+	if !value[bool](b, `(a => { const beside = a.target === "_blank"; a.target = ""; return beside; })(document.querySelector('a[href="/shop/webhooks/test"]'))`) {
+		b.Error("the test takes the place of the code")
+	}
 	b.do("begin a test", chromedp.Click(`//a[@href="/shop/webhooks/test"]`))
 	b.sees(w.waiting)
 	value[bool](b, "window.sameDocument = true")
