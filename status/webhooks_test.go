@@ -341,8 +341,8 @@ func TestWebhooksAreWritten(t *testing.T) {
   ændring inden for cirka et minut. Åbn loggen over kald for webhooket
   »Varelager opdateret« under Alle indstillinger → Udvidelser → Webhooks i
   e-conomic. Er der kald, som fejlede? Så se, hvad svaret var. Gik de alle
-  godt, så bed den, der driver lagerd, om at lede efter resten på vejen. Alt er
-  godt igen, når ti ændringer i træk er meldt.
+  godt, så bed din webudbyder om at lede efter resten på vejen. Alt er godt
+  igen, når ti ændringer i træk er meldt.
 
 shop1234, orderPdf: bruges ikke i denne butik
 `
