@@ -24,7 +24,7 @@ type ownersSetUp struct {
 	Codes    codesState
 	NewSince *time.Time // when the newest of two codes was made
 	Newest   int64      // when the newest code was made, in microseconds of Unix time: a form asks for one after it
-	Used     bool       // calls have come with a code that is older than the new one
+	Used     bool       // calls have come with the oldest code
 	Replaced *time.Time // when the code was made that the new one replaces; nil: it replaces none
 	Granted  bool       // e-conomic has accepted the shop's token
 }
@@ -63,9 +63,7 @@ func codesStateOf(codes []store.ShopCode) codesState {
 func ownersSetUpOf(i act.Instructions, codes []store.ShopCode, code string, l lang.Lang) ownersSetUp {
 	page := ownersSetUp{Access: i.Access, Rackbeat: i.Rackbeat != nil, NewCode: code != "", AtRack: i.Rackbeat, Codes: codesStateOf(codes)}
 	page.Newest = newest(codes)
-	for _, c := range codes[:max(len(codes)-1, min(len(codes), 1))] {
-		page.Used = page.Used || !c.UsedAt.IsZero()
-	}
+	page.Used = len(codes) > 0 && !codes[0].UsedAt.IsZero()
 	if page.Codes != codesOne {
 		page.NewSince = &codes[len(codes)-1].CreatedAt.Time
 	}
@@ -96,19 +94,19 @@ func (p *Page) showSetUp(v *visit, shop store.Shop, code string, replaced *time.
 	if err != nil {
 		return err
 	}
-	_, st, err := p.ownersLook(v)
+	progress, err := p.Store.Progress(v.r.Context(), shop.Shop)
 	if err != nil {
 		return err
 	}
 	page := ownersSetUpOf(act.InstructionsOf(p.Config(), shop, code, v.lang), codes, code, v.lang)
-	page.Replaced, page.Granted = replaced, granted(st)
+	page.Replaced, page.Granted = replaced, granted(progress)
 	return p.show(v, sheet{Name: "owner-set-up", Title: lang.Text{Danish: "Opsætning", English: "Set-up"}, Data: page, Once: code != ""})
 }
 
 // granted reports whether e-conomic has accepted the shop's token and does not refuse it.
-func granted(st store.ShopStatus) bool {
-	refused := slices.ContainsFunc(st.Progress.Holds, func(h plan.Hold) bool { return h.Reason == plan.HeldTokenRefused })
-	return st.Progress.AgreementNumber != 0 && !refused
+func granted(p store.Progress) bool {
+	refused := slices.ContainsFunc(p.Holds, func(h plan.Hold) bool { return h.Reason == plan.HeldTokenRefused })
+	return p.AgreementNumber != 0 && !refused
 }
 
 // ownerNewCode makes a code and shows it within the texts. It does not redirect: the code is stored
