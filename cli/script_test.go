@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 
 // longest is the time limit for all scripts together, after which a hanging command is
 // killed.
-const longest = 8 * time.Minute
+const longest = 30 * time.Minute
 
 // script is the state of a script.
 type script struct {
@@ -110,6 +110,7 @@ func setup(env *testscript.Env) error {
 	})
 	s.sandbox = sandboxtest.Client{URL: server.URL, HTTP: server.Client()}
 	s.Installation = lagerdtest.Install(t, lagerdtest.Setup{Dir: env.WorkDir, REST: server.URL, Timeout: 5 * time.Second, Extra: still})
+	env.Vars = append(env.Vars, lagerdtest.RaceOptions)
 	env.Setenv("SANDBOX", server.URL)
 	env.Setenv("LAGERD_CONFIG", s.Config)
 	env.Setenv(lagerdtest.LogVariable, s.Path("log"))
@@ -243,7 +244,7 @@ func codeOf(ts *testscript.TestScript, err error) int {
 	return 0
 }
 
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // within waits for a condition.
 func within(ts *testscript.TestScript, what string, ok func() bool) {

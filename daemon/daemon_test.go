@@ -86,9 +86,9 @@ func (i *installation) signal(s syscall.Signal) {
 }
 
 // ends waits until the daemon has ended, and fails the test unless its exit code is code.
-func (i *installation) ends(within time.Duration, code int) {
+func (i *installation) ends(code int) {
 	i.t.Helper()
-	got, err := i.proc.Wait(within)
+	got, err := i.proc.Wait(time.Minute)
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestStopWithAHalfSentWebhook(t *testing.T) {
 	if status, body := call.finish(t); status != http.StatusOK || !strings.HasPrefix(body, "Success") {
 		t.Errorf("the call that was half sent is answered %d %s", status, body)
 	}
-	i.ends(10*time.Second, 0)
+	i.ends(0)
 	if after := i.hinted(); after != before+1 {
 		t.Errorf("%d hints are in the database, want %d", after, before+1)
 	}
@@ -209,7 +209,7 @@ func TestStopTakesNoLonger(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	began := time.Now()
 	i.signal(syscall.SIGTERM)
-	i.ends(5*time.Second, 1)
+	i.ends(1)
 	if took := time.Since(began); took < 900*time.Millisecond {
 		t.Errorf("it did not wait for the half-sent call: it stopped after %s", took)
 	}
@@ -222,7 +222,7 @@ func TestStopTakesNoLonger(t *testing.T) {
 	i.start()
 	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
 	i.signal(syscall.SIGTERM)
-	i.ends(5*time.Second, 0)
+	i.ends(0)
 }
 
 // TestEmbeddedDatabaseIsItsAlone: after kill -9 the next lagerd on the embedded database
@@ -268,7 +268,7 @@ func TestStartsThatFail(t *testing.T) {
 	} {
 		i.Env = append(append([]string{}, good...), c.env...)
 		i.run()
-		i.ends(10*time.Second, c.code)
+		i.ends(c.code)
 		if said := i.out.String(); !strings.Contains(said, c.says) {
 			t.Errorf("%s: it does not say %q:\n%s", name, c.says, said)
 		}
@@ -310,7 +310,7 @@ func TestAdminListener(t *testing.T) {
 		t.Errorf("GET /metrics of the webhooks' listener: %s", res.Status)
 	}
 	i.signal(syscall.SIGINT)
-	i.ends(10*time.Second, 0)
+	i.ends(0)
 
 	i.Env = append(i.Env, "LAGERD_ADMIN_PPROF=true")
 	i.start()
@@ -333,7 +333,7 @@ func TestAdminListener(t *testing.T) {
 		}
 	}
 	i.signal(syscall.SIGTERM)
-	i.ends(10*time.Second, 0)
+	i.ends(0)
 
 	// A socket of a lagerd that was killed is replaced.
 	socket := filepath.Join(t.TempDir(), "admin.sock")
@@ -361,7 +361,7 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("the socket: %v, %v", info, err)
 		}
 		i.signal(syscall.SIGTERM)
-		i.ends(10*time.Second, 0)
+		i.ends(0)
 		if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the socket is left behind: %v", err)
 		}
@@ -374,7 +374,7 @@ func TestAdminListener(t *testing.T) {
 		t.Error("it listens although admin.listen is empty")
 	}
 	i.signal(syscall.SIGTERM)
-	i.ends(10*time.Second, 0)
+	i.ends(0)
 }
 
 // TestReload: an invalid configuration changes nothing, a valid one takes effect, and the

@@ -86,7 +86,7 @@ func TestRun(t *testing.T) {
 	// said waits for a message and returns its entry.
 	said := func(message string) *logrus.Entry {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			select {
 			case err := <-ended:
 				t.Fatalf("before it says %q it ends: %v", message, err)

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -44,7 +43,7 @@ func start(t *testing.T, env ...string) *process {
 	var err error
 	// Few files, so that few connections are many.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "/bin/sh", "-c", `ulimit -n 256 && exec "$0" run`, string(lagerdtest.Self(t)))
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, p.Env...)
+	cmd.Env = lagerdtest.Environment(p.Env...)
 	cmd.Stdout, cmd.Stderr = p.out, p.out
 	if p.proc, err = lagerdtest.Start(cmd); err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "make a directory for the binary:", err)
 		os.Exit(1)
 	}
-	if binary, err = lagerdtest.Build(dir, buildFlags...); err != nil {
+	if binary, err = lagerdtest.Build(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -23,7 +23,7 @@ import (
 func (i *installation) startWithFiles(limit int) {
 	i.t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", "ulimit -n "+strconv.Itoa(limit)+` && exec "$0" run`, string(binary))
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, i.Env...)
+	cmd.Env = lagerdtest.Environment(i.Env...)
 	i.daemon = startCommand(i.t, cmd)
 	i.logs = append(i.logs, i.daemon.out)
 	lagerdtest.Eventually(i.t, 20*time.Second, "lagerd is ready", func() bool { return i.Ready(i.t.Context()) })

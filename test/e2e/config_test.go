@@ -195,7 +195,7 @@ func TestPermissionDenied(t *testing.T) {
 	asNobody := func(args ...string) (string, int) {
 		cmd := exec.Command(program, args...)
 		cmd.Dir = os.TempDir()
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, i.Env...)
+		cmd.Env = lagerdtest.Environment(i.Env...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()
@@ -320,7 +320,7 @@ func TestLogWithoutReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(string(binary), "run")
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, i.Env...)
+	cmd.Env = lagerdtest.Environment(i.Env...)
 	cmd.Stdout, cmd.Stderr = write, write
 	p := startCommand(t, cmd)
 	_ = write.Close()

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if binary, err = lagerdtest.Build(dir, buildFlags...); err != nil {
+	if binary, err = lagerdtest.Build(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -109,7 +109,7 @@ func (p *process) kill() {
 // wait waits for the process to exit and returns its code.
 func (p *process) wait(within time.Duration) int {
 	p.t.Helper()
-	code, err := p.Wait(within)
+	code, err := p.Wait(lagerdtest.Slack * within)
 	if err != nil {
 		p.t.Fatalf("%v:\n%s", err, p.out.Tail(40))
 	}

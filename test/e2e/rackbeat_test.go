@@ -267,6 +267,7 @@ func (i *installation) differencesFrom(is sandboxtest.Truth, shop string) []stri
 // eventuallyNone waits until there are no differences any more.
 func (i *installation) eventuallyNone(within time.Duration, what string, differ func() []string) {
 	i.t.Helper()
+	within *= lagerdtest.Slack
 	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
 		list := differ()
 		if len(list) == 0 {

@@ -93,7 +93,7 @@ func TestUnderAServiceManager(t *testing.T) {
 	}()
 
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" run`, string(binary))
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"}, i.Env...)
+	cmd.Env = append(lagerdtest.Environment("NOTIFY_SOCKET="+path, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"), i.Env...)
 	cmd.ExtraFiles = []*os.File{file}
 	p := startCommand(t, cmd)
 	t.Cleanup(func() {

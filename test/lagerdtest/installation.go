@@ -290,9 +290,11 @@ func (i *Installation) Differences(s sandboxtest.Client, shop string, agreement 
 	return differ
 }
 
-// Equal waits until what a shop's software reads equals e-conomic's data.
+// Equal waits until what a shop's software reads equals e-conomic's data, and fails the test
+// if it does not within Slack times the given time.
 func (i *Installation) Equal(s sandboxtest.Client, shop string, agreement int, within time.Duration) {
 	i.T.Helper()
+	within *= Slack
 	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
 		differ := i.Differences(s, shop, agreement)
 		if len(differ) == 0 {

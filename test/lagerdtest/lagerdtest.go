@@ -26,15 +26,29 @@ import (
 type Binary string
 
 // Build builds the lagerd of these sources into a directory. It is called in a
-// package's directory below the module's root.
+// package's directory below the module's root. flags are go build's; if the tests run under
+// the race detector, lagerd does too.
 func Build(dir string, flags ...string) (Binary, error) {
 	binary := filepath.Join(dir, "lagerd")
-	build := exec.Command("go", slices.Concat([]string{"build"}, flags, []string{"-o", binary, "lagerd"})...)
+	build := exec.Command("go", slices.Concat([]string{"build"}, raceFlags, flags, []string{"-o", binary, "lagerd"})...)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build lagerd: %w\n%s", err, out)
 	}
 	return Binary(binary), nil
 }
+
+// Environment returns the environment of the binary's processes: what they need, and env.
+func Environment(env ...string) []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + os.TempDir(),
+		RaceOptions, // without effect if the binary is built without the race detector
+	}, env...)
+}
+
+// RaceOptions is an environment variable: without it each process under the race detector
+// waits a second before it ends (https://go.dev/doc/articles/race_detector#Options).
+const RaceOptions = "GORACE=atexit_sleep_ms=0"
 
 // Process is a running binary.
 type Process struct {
@@ -46,7 +60,7 @@ type Process struct {
 // Start starts the binary; the caller ends it. Its environment is only what it needs and env.
 func (b Binary) Start(out io.Writer, env []string, args ...string) (*Process, error) {
 	cmd := exec.Command(string(b), args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}, env...)
+	cmd.Env = Environment(env...)
 	cmd.Stdout, cmd.Stderr = out, out
 	return Start(cmd)
 }
@@ -112,7 +126,7 @@ func (b Binary) Command(t testing.TB) Command {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, string(b), args...)
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+		cmd.Env = Environment(env...)
 		cmd.Stdin = strings.NewReader(stdin)
 		out, err := cmd.CombinedOutput()
 		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
@@ -122,10 +136,15 @@ func (b Binary) Command(t testing.TB) Command {
 	}
 }
 
-// Eventually waits until the condition holds, and fails the test if it does not within the
-// given time.
+// Slack is how many times as long tests wait for something as it takes at most on a machine
+// that does nothing else. What has to hold within a time is measured, not waited for.
+const Slack = 5
+
+// Eventually waits until the condition holds, and fails the test if it does not within Slack
+// times the given time.
 func Eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
+	within *= Slack
 	deadline := time.Now().Add(within)
 	for !ok() {
 		if time.Now().After(deadline) {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package lagerdtest
+
+// raceFlags: see race.go.
+var raceFlags []string
