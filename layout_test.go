@@ -20,10 +20,10 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
+	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile reload sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
 
 	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
-	"daemon":       "config engine notify plan secret status store systemd terminal web webhook",
+	"daemon":       "config engine notify plan reload secret status store systemd terminal web webhook",
 	"export":       "lang plan store terminal",
 	"engine":       "budget config economic lease notify plan rackbeat reconcile rest schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
@@ -58,7 +58,8 @@ var layout = map[string]string{
 
 	"monitoring":   "",
 	"store/rights": "",
-	"systemd":      "",
+	"reload":       "systemd",
+	"systemd":      "terminal",
 	"terminal":     "",
 }
 

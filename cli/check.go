@@ -28,6 +28,9 @@ type checkCmd struct {
 	Shop   []string `help:"Only this shop's agreement. May be repeated." placeholder:"SHOP"`
 	Grants bool     `help:"Print the GRANT statements that lagerd's own account needs; check nothing." xor:"form"`
 	JSON   bool     `help:"As JSON." xor:"form"`
+
+	Offline bool `help:"Only the configuration and its secrets, wherever the file lies; nothing is opened or called."`
+	Quiet   bool `help:"With --offline: print only what is wrong." short:"q"`
 }
 
 func (checkCmd) Help() string {
@@ -35,9 +38,12 @@ func (checkCmd) Help() string {
 }
 
 func (cmd checkCmd) Run(c *call) error {
-	r := report{w: c.Stdout}
+	r := report{w: c.Stdout, quiet: cmd.Quiet}
 	if cmd.JSON {
 		r.json = []finding{}
+	}
+	if cmd.Offline {
+		return cmd.offline(c, &r)
 	}
 	cfg, err := c.load()
 	if err != nil {
@@ -76,6 +82,45 @@ func (cmd checkCmd) Run(c *call) error {
 		return err
 	}
 	return r.end()
+}
+
+// offline checks the configuration as the service would read it, and opens nothing.
+func (cmd checkCmd) offline(c *call, r *report) error {
+	if len(cmd.Shop) > 0 || cmd.Grants {
+		return errors.New("--offline looks at the configuration alone: leave out --shop and --grants")
+	}
+	if c.noFile != nil {
+		return c.noFile
+	}
+	cfg, err := config.LoadOffline(c.config, c.Env)
+	if err != nil {
+		return err
+	}
+	r.good("configuration", "%s", orDefaults(c.config))
+	for _, w := range cfg.Warnings {
+		r.warn("configuration", "%s", w)
+	}
+	for _, what := range webhookURLWarnings(cfg) {
+		r.warn("webhook URL", "%s", what)
+	}
+	unseen := map[string]bool{}
+	for _, p := range cfg.Unseen {
+		unseen[p.Key] = true
+		r.warn("not checked", "%s: run `sudo lagerd check --offline`", p)
+	}
+	switch {
+	case !cfg.Economic.AppSecretToken.IsZero():
+		r.good("app secret token", "found")
+	case !unseen["economic.app_secret_token_file"]:
+		r.bad("app secret token", config.NoAppToken())
+	}
+	if !cfg.Key.IsZero() {
+		r.good("master key", "found")
+	}
+	if err := r.end(); err != nil {
+		return exitError(exitConfig)
+	}
+	return nil
 }
 
 // printGrants prints the privileges that lagerd's account needs. They may be what it
@@ -360,6 +405,7 @@ func orDefaults(file string) string {
 type report struct {
 	w      io.Writer
 	json   []finding // printed at the end instead of lines; nil: lines are printed
+	quiet  bool      // only failures are printed
 	failed int
 
 	clocks   map[string]bool // those already reported as off
@@ -389,6 +435,9 @@ func (r *report) found(result, what, text string) {
 			shop = ""
 		}
 		r.json = append(r.json, finding{Result: result, Check: what, Shop: shop, Text: text})
+		return
+	}
+	if r.quiet && result != resultFailed {
 		return
 	}
 	word := result

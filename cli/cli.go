@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/sirupsen/logrus"
 
 	"lagerd/config"
 	"lagerd/sandbox"
 	"lagerd/store"
+	"lagerd/systemd"
 	"lagerd/terminal"
 )
 
@@ -28,6 +30,8 @@ const (
 	exitUsage  = 2
 	exitNeeds  = 3  // status: something needs a person
 	exitConfig = 78 // EX_CONFIG of sysexits.h
+
+	exitAborted = 134 // as a shell reports SIGABRT: systemd's watchdog sends it
 )
 
 // exitError is returned by a command that has printed everything itself, to exit with
@@ -64,6 +68,7 @@ type commands struct {
 	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
 	Diff      diffCmd      `cmd:"" help:"Show differences between e-conomic and the database; changes nothing."`
 	Approve   approveCmd   `cmd:"" help:"Approve the losses for which a shop is held."`
+	Reload    reloadCmd    `cmd:"" help:"Have the running lagerd reload its configuration, and wait for the verdict."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
@@ -135,12 +140,22 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &bad):
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, asErrors(err.Error()))
 		return exitConfig
 	default:
-		fmt.Fprintln(stderr, "lagerd:", terminal.Line(err.Error()))
+		fmt.Fprintln(stderr, asErrors("lagerd: "+terminal.Line(err.Error())))
 		return exitFailed
 	}
+}
+
+// asErrors returns what went wrong as it is written to standard error: to systemd's journal each line
+// with its priority before it (sd-daemon(3)), to anybody else as it is.
+func asErrors(text string) string {
+	if systemd.NewJournal() == nil {
+		return text
+	}
+	prefix := fmt.Sprintf("<%d>", systemd.Priority(logrus.ErrorLevel))
+	return prefix + strings.ReplaceAll(text, "\n", "\n"+prefix)
 }
 
 const defaultConfig = "/etc/lagerd/lagerd.yaml"

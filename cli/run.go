@@ -9,6 +9,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/daemon"
+	"lagerd/reload"
 	"lagerd/secret"
 	"lagerd/store"
 	"lagerd/systemd"
@@ -33,11 +34,16 @@ func (runCmd) Run(c *call) error {
 	log := logrus.New()
 	log.SetOutput(c.unescapedErr)
 	notifier := systemd.Notifier{}
-	listener, err := systemd.Listener("webhook")
+	listeners, err := systemd.Listeners("webhook")
 	if err != nil {
 		return err
 	}
-	if err := daemon.SetLog(log, cfg.Log); err != nil {
+	var journal daemon.Journal
+	if j := systemd.NewJournal(); j != nil {
+		log.AddHook(j)
+		journal = j
+	}
+	if err := daemon.SetLog(log, cfg.Log, journal); err != nil {
 		return err
 	}
 	warn(log, cfg)
@@ -61,7 +67,7 @@ func (runCmd) Run(c *call) error {
 			return masterKey(ctx, cfg, s, true)
 		},
 		Log: log, Version: version(), Now: time.Now,
-		Signals: signals.asked, Notifier: notifier, WebhookListener: listener,
+		Signals: signals.asked, Notifier: notifier, WebhookListeners: listeners, Journal: journal, Verdicts: reload.FileIn(c.variable("RUNTIME_DIRECTORY")),
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped during startup: not a failure

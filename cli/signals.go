@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -21,7 +22,7 @@ func CatchSignals(args []string) chan os.Signal {
 		return nil
 	}
 	incoming := make(chan os.Signal, 8)
-	signal.Notify(incoming, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(incoming, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGABRT)
 	return incoming
 }
 
@@ -39,7 +40,7 @@ func (p Process) releaseSignals() {
 	if p.Signals == nil {
 		return
 	}
-	signal.Reset(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Reset(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGABRT)
 	select {
 	case s := <-p.Signals:
 		_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) //nolint:forcetypeassert // signal.Notify sends nothing else
@@ -101,6 +102,9 @@ func (c *call) listen() (context.Context, *signals) {
 					send(reconcileAll)
 				case syscall.SIGUSR2:
 					send(sweepAll)
+				case syscall.SIGABRT:
+					_, _ = fmt.Fprintln(c.unescapedErr, asErrors("lagerd is aborted (SIGABRT). What its goroutines do, the rarest first:\n"+condense(stacks(), mostStackLines)))
+					os.Exit(exitAborted)
 				default:
 					if !s.running.Load() {
 						os.Exit(exitOK)

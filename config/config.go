@@ -32,6 +32,13 @@ type Config struct {
 	// database is used and the file, KeyFile, has yet to be created.
 	Key secret.Text `yaml:"-"`
 
+	// Credentials are the secrets that systemd passes (LoadCredential=). It reads their files when it
+	// starts lagerd, not at a reload.
+	Credentials []string `yaml:"-"`
+
+	// Unseen are the secrets that this user may not read ([LoadOffline]).
+	Unseen []Problem `yaml:"-"`
+
 	// Warnings are what may be wrong: an empty key whose value comes from elsewhere, a
 	// connection that is not encrypted.
 	Warnings []Problem `yaml:"-"`

@@ -717,3 +717,37 @@ func TestCheckNotifyURL(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadOffline: a configuration that lies elsewhere has the service's secrets, and those that this
+// user may not read are told apart from those that are missing.
+func TestLoadOffline(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	token := write(t, "token", "app-token\n", 0o600)
+	if err := os.Chmod(token, 0); err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, "lagerd.yaml", "economic: {app_secret_token_file: "+token+"}\n", 0o600)
+	if _, err := config.Load(path, nil); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("the service: %v", err)
+	}
+	c, err := config.LoadOffline(path, nil)
+	if err != nil || len(c.Unseen) != 1 || c.Unseen[0].Key != "economic.app_secret_token_file" || !c.Economic.AppSecretToken.IsZero() {
+		t.Errorf("%+v, %v", c.Unseen, err)
+	}
+}
+
+// TestCredentialsAreNamed: a reload can say which secrets it has not read again.
+func TestCredentialsAreNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, config.CredentialAppToken), []byte("app-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load("", []string{"CREDENTIALS_DIRECTORY=" + dir})
+	if err != nil || !slices.Equal(c.Credentials, []string{config.CredentialAppToken}) {
+		t.Errorf("%q, %v", c.Credentials, err)
+	}
+}

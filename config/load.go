@@ -61,14 +61,21 @@ func notKey(name string) bool {
 // Load reads the file (none if path is empty), overrides it with the environment (as
 // returned by os.Environ), reads the secrets, and validates the result. An error in the
 // configuration itself is an *Errors.
-func Load(path string, env []string) (Config, error) {
+func Load(path string, env []string) (Config, error) { return load(path, env, false) }
+
+// LoadOffline is Load for a person or program that looks at a configuration which the service is to
+// have, wherever the file lies. The secrets are sought where the service has them; those that this
+// user may not read are Unseen, and are no errors.
+func LoadOffline(path string, env []string) (Config, error) { return load(path, env, true) }
+
+func load(path string, env []string, offline bool) (Config, error) {
 	environment := map[string]string{}
 	for _, kv := range env {
 		if name, value, ok := strings.Cut(kv, "="); ok {
 			environment[name] = value
 		}
 	}
-	l := &loader{path: path, env: environment, where: map[string]string{}, unread: map[string]bool{}, empty: map[string]string{}, stands: map[string]bool{}}
+	l := &loader{path: path, env: environment, offline: offline, where: map[string]string{}, unread: map[string]bool{}, empty: map[string]string{}, stands: map[string]bool{}}
 	c := Default()
 	readable := true
 	if path != "" {
@@ -84,14 +91,18 @@ func Load(path string, env []string) (Config, error) {
 	}
 	l.environment(&c)
 	if c.Database.Path == "" {
-		c.Database.Path = filepath.Join(stateDir(path, environment), "lagerd.db")
+		like := path // a path of the service's
+		if offline {
+			like = installedConfig
+		}
+		c.Database.Path = filepath.Join(stateDir(like, environment), "lagerd.db")
 	}
 	if readable { // else the file's contents are unknown and may be what seems missing
 		l.secrets(&c)
 		l.empties(&c)
 		l.validate(&c)
 	}
-	c.Warnings = l.warnings
+	c.Credentials, c.Unseen, c.Warnings = l.credentials, l.unseen, l.warnings
 	if len(l.problems) > 0 {
 		return c, &Errors{l.problems}
 	}
@@ -120,6 +131,7 @@ func stateDir(path string, env map[string]string) string {
 type loader struct {
 	path     string
 	env      map[string]string
+	offline  bool
 	where    map[string]string // key → location of its value; not for defaults
 	unread   map[string]bool   // keys whose value could not be read: their default is not validated instead
 	empty    map[string]string // keys of mayBeEmpty that are present but empty → location
@@ -128,6 +140,9 @@ type loader struct {
 	dsnApart bool              // the DSN comes from a file of its own, or a credential
 	problems []Problem
 	warnings []Problem
+	unseen   []Problem // with offline
+
+	credentials []string // the secrets that systemd passes
 }
 
 func (l *loader) bad(where, key, format string, args ...any) {

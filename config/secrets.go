@@ -59,6 +59,7 @@ func (l *loader) secrets(c *Config) {
 	case ok:
 		c.Key = secret.NewText(key)
 	case l.unread["key_file"]:
+	case l.unread["database.dsn_file"]: // it may be a server's
 	case !c.Database.DSN.IsZero():
 		l.badPair("key_file", "database.dsn", "expected the master key's file, the same on every machine that shares the database: create a key with `lagerd keygen`")
 	default:
@@ -90,20 +91,28 @@ func (l *loader) secret(key, file, credential string) (value string, ok bool) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(raw)) == 0 {
 		return "", false
 	}
+	l.credentials = append(l.credentials, credential)
 	l.where[key], l.stands[key] = "credential "+credential, true
 	return l.read(key, file, false) // systemd controls who may read it
 }
 
 func (l *loader) beside(key, name string) (value string, ok bool) {
-	if l.path == "" {
-		return "", false
+	var dirs []string
+	if l.path != "" {
+		dirs = append(dirs, filepath.Dir(l.path))
 	}
-	file := filepath.Join(filepath.Dir(l.path), name)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return "", false
+	if l.offline {
+		dirs = append(dirs, installedConfig)
 	}
-	l.where[key], l.stands[key] = file, true
-	return l.read(key, file, true)
+	for _, dir := range dirs {
+		file := filepath.Join(dir, name)
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		l.where[key], l.stands[key] = file, true
+		return l.read(key, file, true)
+	}
+	return "", false
 }
 
 // read returns the contents of a secret's file without the trailing newline.
@@ -118,7 +127,7 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) { 
 		// Not shown: it may be the secret itself, pasted in the wrong place.
 		return bad("expected the full path of a file with the secret (chmod 600), got something else")
 	case errors.Is(err, fs.ErrPermission):
-		return bad("%s: %s", file, denied(file))
+		return l.denied(key, file)
 	case err != nil:
 		return bad("%s: %v", shown(key, file), reason(err))
 	case !info.Mode().IsRegular():
@@ -137,7 +146,7 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) { 
 	}
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrPermission) {
-		return bad("%s: %s", file, denied(file))
+		return l.denied(key, file)
 	}
 	if err != nil {
 		return bad("%s: %v", file, reason(err))
@@ -150,6 +159,17 @@ func (l *loader) read(key, file string, private bool) (value string, ok bool) { 
 		return bad("%s is empty: expected the secret, on one line", file)
 	}
 	return value, true
+}
+
+// denied reports a secret that this user may not read.
+func (l *loader) denied(key, file string) (value string, ok bool) {
+	if !l.offline {
+		l.badValue(l.where[key], key, "%s: %s", file, denied(file))
+		return "", false
+	}
+	l.unread[key] = true
+	l.unseen = append(l.unseen, Problem{Where: l.where[key], Key: key, What: file + " is for others than you to read"})
+	return "", false
 }
 
 // reason returns a file error without its path.

@@ -22,8 +22,8 @@ import (
 func (d *daemon) adminHandler(from net.Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !d.alive() {
-			http.Error(w, "the main loop is stuck", http.StatusServiceUnavailable)
+		if loops := d.hangs(); len(loops) > 0 {
+			http.Error(w, "lagerd hangs ("+strings.Join(loops, ", ")+"): restart it", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")

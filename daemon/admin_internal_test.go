@@ -70,7 +70,8 @@ func TestAdminHandler(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000, 0)
 	s := storetest.Open(t)
-	d := &daemon{store: s, writes: newWrites(s.CanRecord, s.Probe), metrics: status.NewMetrics("1.2.3"), now: func() time.Time { return now }}
+	var hangs []string
+	d := &daemon{store: s, others: func() []string { return hangs }, writes: newWrites(s.CanRecord, s.Probe), metrics: status.NewMetrics("1.2.3"), now: func() time.Time { return now }}
 	d.lastLoop.Store(now.Unix())
 	answers := func(when, path string, code int, text string) {
 		t.Helper()
@@ -89,8 +90,11 @@ func TestAdminHandler(t *testing.T) {
 	answers("without profiles", "/debug/pprof/profile", 404, "")
 	d.Config.Admin.PProf = true
 	answers("with profiles", "/debug/pprof/", 200, "")
+	hangs = []string{"starting passes"}
+	answers("when a loop of the scheduler is stuck", "/healthz", 503, "lagerd hangs (starting passes): restart it\n")
+	hangs = nil
 	now = now.Add(time.Hour)
-	answers("when the loop is stuck", "/healthz", 503, "the main loop is stuck\n")
+	answers("when the loop is stuck", "/healthz", 503, "lagerd hangs (heeding signals): restart it\n")
 	answers("when the loop is stuck", "/readyz", 200, "ready\n")
 	must(t, s.Close())
 	answers("without a database", "/readyz", 503, "")
@@ -149,9 +153,24 @@ func TestListen(t *testing.T) {
 	if _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "webhook.listen: ") {
 		t.Errorf("an address that is taken: %v", err)
 	}
-	d.WebhookListener = inherited
+	logged, hook := test.NewNullLogger()
+	d.log = logged
+	d.WebhookListeners = []net.Listener{inherited}
+	d.Config.Webhook.Listen = "127.0.0.1:1"
 	l, err := d.listen()
-	if err != nil || l.webhook != inherited || l.admin != nil || l.web != nil || address(l.admin) != "" || closeListener(l.admin) != nil {
+	if last := hook.LastEntry(); last == nil || !strings.HasPrefix(last.Message, "webhook.listen has no effect: ") || last.Data["socket"] != inherited.Addr().String() {
+		t.Errorf("a webhook.listen that the socket overrides: %+v", last)
+	}
+	hook.Reset()
+	for _, listen := range []string{config.Default().Webhook.Listen, inherited.Addr().String()} {
+		if d.Config.Webhook.Listen = listen; err == nil {
+			l, err = d.listen()
+		}
+	}
+	if last := hook.LastEntry(); last != nil {
+		t.Errorf("a webhook.listen that is a default, or the socket's: %+v", last)
+	}
+	if err != nil || len(l.webhook) != 1 || l.webhook[0] != inherited || l.admin != nil || l.web != nil || address(l.admin) != "" || closeListener(l.admin) != nil {
 		t.Errorf("inherited: %+v, %v", l, err)
 	}
 	d.Config.Admin.Listen = inherited.Addr().String() // taken
@@ -162,14 +181,14 @@ func TestListen(t *testing.T) {
 		_ = conn.Close()
 		t.Error("the webhooks' listener is still open")
 	}
-	d.WebhookListener, d.Config.Webhook.Listen, d.Config.Admin.Listen = nil, "127.0.0.1:0", "127.0.0.1:0"
+	d.WebhookListeners, d.Config.Webhook.Listen, d.Config.Admin.Listen = nil, "127.0.0.1:0", "127.0.0.1:0"
 	d.Config.Web.Listen = "127.0.0.1:0"
 	l, err = d.listen()
 	must(t, err)
-	if address(l.admin) != l.admin.Addr().String() || address(l.admin) == address(l.webhook) || address(l.web) == address(l.admin) || address(l.web) == "" {
-		t.Errorf("the listeners are %s, %s and %s", address(l.webhook), address(l.admin), address(l.web))
+	if address(l.admin) != l.admin.Addr().String() || address(l.admin) == address(l.webhook[0]) || address(l.web) == address(l.admin) || address(l.web) == "" {
+		t.Errorf("the listeners are %s, %s and %s", addresses(l.webhook), address(l.admin), address(l.web))
 	}
-	d.WebhookListener, d.Config.Admin.Listen, d.Config.Web.Listen = l.webhook, "", address(l.admin)
+	d.WebhookListeners, d.Config.Admin.Listen, d.Config.Web.Listen = l.webhook, "", address(l.admin)
 	if _, err := d.listen(); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "web.listen: ") {
 		t.Errorf("a page's address that is taken: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/engine"
+	"lagerd/reload"
 	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/store"
@@ -29,22 +31,27 @@ type Notifier interface {
 	Ready(status string) error
 	Status(status string) error
 	Reloading() error
-	Stopping() error
+	Stopping(status string) error
+	// Extend asks for so much more time to start or to stop.
+	Extend(by time.Duration) error
 	// Watchdog sends keep-alives while alive returns true, until ctx is done.
 	Watchdog(ctx context.Context, alive func() bool)
 }
 
-// Options are Run's dependencies. All except WebhookListener are required.
+// Options are Run's dependencies. All except WebhookListeners, Journal and Verdicts are required.
 type Options struct {
-	Config          config.Config
-	Reload          func() (config.Config, error)                                   // rereads the configuration
-	Keys            func(ctx context.Context, s *store.Store) (*secret.Keys, error) // for the open database
-	Log             *logrus.Logger
-	Version         string
-	Now             func() time.Time
-	Signals         Signals
-	Notifier        Notifier
-	WebhookListener net.Listener // inherited from the service manager, or nil
+	Config   config.Config
+	Reload   func() (config.Config, error)                                   // rereads the configuration
+	Keys     func(ctx context.Context, s *store.Store) (*secret.Keys, error) // for the open database
+	Log      *logrus.Logger
+	Version  string
+	Now      func() time.Time
+	Signals  Signals
+	Notifier Notifier
+	Journal  Journal     // nil: the log goes to standard error
+	Verdicts reload.File // where the verdicts on reloads are told
+
+	WebhookListeners []net.Listener // inherited from the service manager, or none
 }
 
 // Signals are requests to the running process from a person or the service manager.
@@ -69,7 +76,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer release()
 	if database.Migrate == config.MigrateAuto {
-		err = s.Migrate(ctx)
+		err = migrate(ctx, s, o)
 	} else {
 		if err = s.CheckSchema(ctx); err == nil {
 			err = s.CheckTables(ctx)
@@ -109,6 +116,32 @@ func inspect(ctx context.Context, s *store.Store, o Options) {
 	}
 }
 
+// migrate brings the schema up to date. The service manager gives it the time it needs.
+func migrate(ctx context.Context, s *store.Store, o Options) error {
+	const every, by = 10 * time.Second, time.Minute
+	ctx, cancel := context.WithCancel(ctx)
+	var extending sync.WaitGroup
+	extending.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			for _, err := range []error{o.Notifier.Status("migrating the database's schema"), o.Notifier.Extend(by)} {
+				if err != nil {
+					o.Log.WithError(err).Warn("cannot ask the service manager for time to migrate the schema")
+				}
+			}
+		}
+	})
+	defer extending.Wait()
+	defer cancel()
+	return s.Migrate(ctx)
+}
+
 func forgetAll(ctx context.Context, s *store.Store) error {
 	instances, err := s.Instances(ctx)
 	if err != nil {
@@ -134,7 +167,9 @@ type daemon struct {
 	callers  *connections // of the webhook listener
 	writes   *writes
 	config   atomic.Pointer[config.Config] // the one in force, also after a reload
+	others   func() []string               // the engine's loops that do not turn
 	lastLoop atomic.Int64                  // when the main loop last ran, Unix seconds
+	refusal  atomic.Pointer[refusal]       // of the last reload; nil: it succeeded
 	ready    atomic.Bool
 }
 
@@ -175,6 +210,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	if err != nil {
 		return errors.Join(err, listening.close())
 	}
+	d.others = d.engine.Hangs
 	var page *pageServer // nil: there is none
 	if listening.web != nil {
 		if page, err = d.newPageServer(share.web); err != nil { //nolint:contextcheck // its visitors have contexts of their own
@@ -200,13 +236,15 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	// Shut down in the order that loses nothing: first stop accepting webhooks, then
 	// commit queued hints, then stop work on shops.
 	var parts, servers sync.WaitGroup
-	failed := make(chan error, 3)
+	failed := make(chan error, 2+len(listening.webhook))
 	serve := func(srv *http.Server, l net.Listener) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
 		}
 	}
-	servers.Go(func() { serve(webhooks, d.callers.listen(listening.webhook)) })
+	for _, l := range listening.webhook {
+		servers.Go(func() { serve(webhooks, d.callers.listen(l)) })
+	}
 	if listening.admin != nil {
 		servers.Go(func() { serve(admin, admins.listen(listening.admin)) })
 	}
@@ -230,13 +268,16 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	d.ready.Store(true)
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
-	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": listening.webhook.Addr().String(), "admin": address(listening.admin), "web": address(listening.web), "embedded": d.store.Embedded()}).Info("lagerd is ready")
+	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": strings.Join(addresses(listening.webhook), " "), "admin": address(listening.admin), "web": address(listening.web), "embedded": d.store.Embedded()}).Info("lagerd is ready")
 	d.notify(d.Notifier.Ready(d.summary()))
+	d.tellStarted()
+	defer d.Verdicts.Remove()
 
 	loopErr := d.loop(ctx, failed)
 
 	d.ready.Store(false)
-	d.notify(d.Notifier.Stopping())
+	d.notify(d.Notifier.Stopping("stopping: webhooks that came are committed, passes are cancelled, and shops are released"))
+	d.notify(d.Notifier.Extend(d.Config.ShutdownTimeout + grace))
 	d.log.Info("lagerd is stopping")
 	deadline, cancel := context.WithTimeout(background, d.Config.ShutdownTimeout)
 	defer cancel()
@@ -331,32 +372,6 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 	}
 }
 
-// reload rereads the configuration. An invalid one changes nothing.
-func (d *daemon) reload(ctx context.Context) {
-	d.notify(d.Notifier.Reloading())
-	defer func() { d.notify(d.Notifier.Ready(d.summary())) }()
-	next, err := d.Reload()
-	if err == nil {
-		err = SetLog(d.log, next.Log)
-	}
-	if err == nil {
-		err = d.engine.Reload(next)
-	}
-	if err != nil {
-		d.metrics.ReloadOK.Set(0)
-		d.log.WithError(err).Error("reload failed: the old configuration stays in force")
-		return
-	}
-	if keys := needsRestart(d.Config, next); len(keys) > 0 {
-		d.log.WithField("keys", keys).Warn("changed keys take effect only after a restart")
-	}
-	d.config.Store(&next)
-	d.saveFingerprint(ctx, next)
-	d.metrics.ReloadOK.Set(1)
-	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
-	d.log.Info("configuration reloaded")
-}
-
 // saveFingerprint stores the fingerprint of the engine's app secret token, for commands to
 // compare.
 func (d *daemon) saveFingerprint(ctx context.Context, cfg config.Config) {
@@ -365,16 +380,6 @@ func (d *daemon) saveFingerprint(ctx context.Context, cfg config.Config) {
 	if err := d.store.SaveAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
 		d.log.WithError(err).Warn("cannot save app token fingerprint: `lagerd check` cannot compare app secret tokens")
 	}
-}
-
-// alive reports whether the main loop is running.
-func (d *daemon) alive() bool {
-	return d.now().Unix()-d.lastLoop.Load() < int64(4*loopEvery/time.Second)
-}
-
-// summary returns the line that `systemctl status` shows.
-func (d *daemon) summary() string {
-	return fmt.Sprintf("reconciling %d shops", d.engine.Held())
 }
 
 // notify logs the error of a notification or of a server's shutdown.

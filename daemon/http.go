@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,22 +14,25 @@ import (
 	logrusslog "github.com/sirupsen/logrus/hooks/slog"
 
 	"lagerd/config"
-	"lagerd/terminal"
 )
 
 // listeners are where a daemon is called.
 type listeners struct {
-	webhook net.Listener
+	webhook []net.Listener
 	admin   net.Listener // nil: none
 	web     net.Listener // nil: none
 }
 
 func (d *daemon) listen() (l listeners, err error) {
-	l.webhook = d.WebhookListener
-	if l.webhook == nil {
-		if l.webhook, err = net.Listen("tcp", d.Config.Webhook.Listen); err != nil {
+	l.webhook = d.WebhookListeners
+	if len(l.webhook) == 0 {
+		own, err := net.Listen("tcp", d.Config.Webhook.Listen)
+		if err != nil {
 			return listeners{}, fmt.Errorf("webhook.listen: %w", err)
 		}
+		l.webhook = []net.Listener{own}
+	} else if is := d.Config.Webhook.Listen; is != config.Default().Webhook.Listen && !slices.Contains(addresses(l.webhook), is) {
+		d.log.WithFields(logrus.Fields{"webhook.listen": is, "socket": strings.Join(addresses(l.webhook), " ")}).Warn("webhook.listen has no effect: systemd's socket unit says where the webhooks' listener is (ListenStream=)")
 	}
 	for _, other := range []struct {
 		key, address string
@@ -45,7 +49,11 @@ func (d *daemon) listen() (l listeners, err error) {
 }
 
 func (l listeners) close() error {
-	return errors.Join(closeListener(l.webhook), closeListener(l.admin), closeListener(l.web))
+	errs := []error{closeListener(l.admin), closeListener(l.web)}
+	for _, webhook := range l.webhook {
+		errs = append(errs, webhook.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func closeListener(l net.Listener) error {
@@ -53,6 +61,14 @@ func closeListener(l net.Listener) error {
 		return nil
 	}
 	return l.Close()
+}
+
+func addresses(listeners []net.Listener) []string {
+	all := make([]string, len(listeners))
+	for i, l := range listeners {
+		all[i] = l.Addr().String()
+	}
+	return all
 }
 
 func address(l net.Listener) string {
@@ -78,40 +94,4 @@ func server(log *logrus.Logger, h http.Handler) *http.Server {
 // slogTo returns an slog logger that writes to logrus, for libraries that use slog.
 func slogTo(log *logrus.Logger) *slog.Logger {
 	return slog.New(logrusslog.NewHandler(log, nil))
-}
-
-// SetLog sets the log's level and format.
-func SetLog(log *logrus.Logger, c config.Log) error {
-	level, err := logrus.ParseLevel(c.Level)
-	if err != nil {
-		return fmt.Errorf("log.level: %w", err)
-	}
-	log.SetLevel(level)
-	log.SetFormatter(escaped{&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: time.RFC3339}, false})
-	if c.Format == "json" {
-		log.SetFormatter(escaped{&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}, true})
-	}
-	return nil
-}
-
-// escaped is a formatter that escapes foreign text, so that a terminal which shows the log
-// does not interpret it. The text format quotes its fields, and only its colours stay raw;
-// JSON escapes too few characters, so the whole line is escaped.
-type escaped struct {
-	logrus.Formatter
-	whole bool
-}
-
-// Format implements logrus.Formatter.
-func (f escaped) Format(e *logrus.Entry) ([]byte, error) {
-	if message := terminal.Escape(strings.TrimSuffix(e.Message, "\n")); message != e.Message {
-		safe := *e
-		safe.Message = message
-		e = &safe
-	}
-	line, err := f.Formatter.Format(e)
-	if f.whole {
-		line = terminal.EscapeOutput(line)
-	}
-	return line, err
 }

@@ -29,10 +29,10 @@ func TestSetLog(t *testing.T) {
 		var out bytes.Buffer
 		log := logrus.New()
 		log.SetOutput(&out)
-		if err := SetLog(log, config.Log{Level: "debug", Format: "json"}); err != nil {
+		if err := SetLog(log, config.Log{Level: "debug", Format: "json"}, nil); err != nil {
 			t.Fatal(err)
 		}
-		err := SetLog(log, c.config)
+		err := SetLog(log, c.config, nil)
 		if bad := c.config.Level == "loud"; bad != (err != nil) || bad && !strings.HasPrefix(err.Error(), "log.level: ") {
 			t.Errorf("%+v: %v", c.config, err)
 		}
@@ -46,6 +46,29 @@ func TestSetLog(t *testing.T) {
 		log.WithTime(at).WithField("field", field).Info("a\x1bb\n")
 		if got := out.String(); c.config.Level != "loud" && got != c.want || c.config.Level == "loud" && !strings.HasPrefix(got, "{") {
 			t.Errorf("%+v: it logs %q, expected %q", c.config, got, c.want)
+		}
+	}
+}
+
+// switchable stands in for systemd's journal.
+type switchable struct{ on bool }
+
+func (j *switchable) Use(on bool) { j.on = on }
+
+// TestSetLogWithJournal: an entry goes to the journal, or as JSON to standard error, never to both.
+func TestSetLogWithJournal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, journal := logrus.New(), &switchable{}
+	log.SetOutput(&out)
+	for format, inJournal := range map[string]bool{"text": true, "json": false} {
+		out.Reset()
+		if err := SetLog(log, config.Log{Level: "info", Format: format}, journal); err != nil {
+			t.Fatal(err)
+		}
+		log.Info("stored")
+		if journal.on != inJournal || inJournal != (out.Len() == 0) {
+			t.Errorf("%s: to the journal %t, to standard error %q", format, journal.on, out.String())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -40,10 +41,11 @@ func (m *manager) tell(format string, args ...any) error {
 	return nil
 }
 
-func (m *manager) Ready(status string) error  { return m.tell("ready: %s", status) }
-func (m *manager) Status(status string) error { return m.tell("status: %s", status) }
-func (m *manager) Reloading() error           { return m.tell("reloading") }
-func (m *manager) Stopping() error            { return m.tell("stopping") }
+func (m *manager) Ready(status string) error     { return m.tell("ready: %s", status) }
+func (m *manager) Status(status string) error    { return m.tell("status: %s", status) }
+func (m *manager) Reloading() error              { return m.tell("reloading") }
+func (m *manager) Stopping(string) error         { return m.tell("stopping") }
+func (m *manager) Extend(by time.Duration) error { return m.tell("extend: %s", by) }
 func (m *manager) Watchdog(ctx context.Context, alive func() bool) {
 	_ = m.tell("alive: %t", alive())
 	<-ctx.Done()
@@ -185,27 +187,32 @@ func TestRun(t *testing.T) {
 	}
 	said("lagerd has stopped")
 	const summary = "ready: reconciling 0 shops"
-	systemd.told = slices.DeleteFunc(systemd.told, func(s string) bool { return strings.HasPrefix(s, "status: reconciling 0 shops") })
+	const refused = summary + "; the reload at hh:mm:ss failed, and the configuration from before it is in force: "
+	for n, told := range systemd.told {
+		systemd.told[n] = regexp.MustCompile(`\d\d:\d\d:\d\d`).ReplaceAllString(told, "hh:mm:ss")
+	}
+	systemd.told = slices.DeleteFunc(systemd.told, func(s string) bool { return strings.HasPrefix(s, "status: ") })
 	alive := slices.Index(systemd.told, "alive: true")
 	if alive < 0 {
 		t.Errorf("the watchdog: %q", systemd.told)
 	} else {
 		systemd.told = slices.Delete(systemd.told, alive, alive+1)
 	}
-	want := []string{summary, "reloading", summary, "reloading", summary, "reloading", summary, "reloading", summary, "stopping", "no more keep-alives"}
+	want := []string{summary, "reloading", refused + "line 3: nonsense", "reloading", refused + `log.level: not a valid logrus Level: "loud"`,
+		"reloading", refused + `the tick's schedule "sometimes": expected exactly 5 fields, found 1: [sometimes]`, "reloading", summary, "stopping", "extend: " + (c.ShutdownTimeout + time.Second).String(), "no more keep-alives"}
 	if !slices.Equal(systemd.told, want) {
 		t.Errorf("the service manager was told %q,\nexpected %q", systemd.told, want)
 	}
 }
 
-// TestAlive: the main loop counts as stuck when it has not run for four of its rounds.
-func TestAlive(t *testing.T) {
+// TestHeeds: the main loop counts as stuck when it has not run for four of its rounds.
+func TestHeeds(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000, 0)
 	d := &daemon{now: func() time.Time { return now }}
 	for ago, want := range map[int64]bool{0: true, 19: true, 20: false, 3600: false} {
 		d.lastLoop.Store(now.Unix() - ago)
-		if d.alive() != want {
+		if d.heeds() != want {
 			t.Errorf("it ran %d s ago: alive %t", ago, !want)
 		}
 	}

@@ -120,7 +120,7 @@ func TestShopsComeAndGo(t *testing.T) {
 	enginetest.Run(t, enginetest.Options{Sandbox: sandbox.Options{Agreements: 2, Products: 5}, Config: keep}, func(t *testing.T, w *enginetest.World) {
 		held := func(n int) {
 			t.Helper()
-			w.Within(30*time.Second, fmt.Sprint(n, " shops are held"), func() bool { return w.Held() == n })
+			w.Within(30*time.Second, fmt.Sprint(n, " shops are held"), func() bool { return w.Going().Shops == n })
 		}
 		w.AddShop("a", first)
 		held(1)

@@ -197,9 +197,6 @@ func (e *Engine) ReconcileAll() { e.current.Load().scheduler.ReconcileAll() }
 // SweepAll makes a sweep of every shop due now.
 func (e *Engine) SweepAll() { e.current.Load().scheduler.SweepAll() }
 
-// Held returns how many shops' leases the engine holds.
-func (e *Engine) Held() int { return e.current.Load().held() }
-
 // hinted schedules a shop that has new hints, if its lease is held.
 func (e *Engine) hinted(shop string, hints int) { e.current.Load().scheduler.Hinted(shop, hints) }
 

@@ -182,14 +182,14 @@ func TestReload(t *testing.T) {
 	f.run()
 	f.until("the shop is swept", f.swept)
 	first := f.Instance()
-	if f.holder() != first || f.Held() != 1 {
-		t.Fatalf("%s holds the shop, and the engine %d, as %s", f.holder(), f.Held(), first)
+	if f.holder() != first || f.Going().Shops != 1 {
+		t.Fatalf("%s holds the shop, and the engine %d, as %s", f.holder(), f.Going().Shops, first)
 	}
 
 	bad := f.cfg
 	bad.Reconcile.Schedule = "never"
-	if err := f.Reload(bad); err == nil || f.Instance() != first || f.Held() != 1 {
-		t.Errorf("a bad configuration: %v, and now it is %s with %d shops", err, f.Instance(), f.Held())
+	if err := f.Reload(bad); err == nil || f.Instance() != first || f.Going().Shops != 1 {
+		t.Errorf("a bad configuration: %v, and now it is %s with %d shops", err, f.Instance(), f.Going().Shops)
 	}
 
 	stop, stopped := make(chan struct{}), make(chan error, 1)
@@ -220,7 +220,7 @@ func TestReload(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("a webhook was not recorded: %v", err)
 	}
-	f.until("the shop has another holder", func() bool { return f.Held() == 1 && f.holder() == f.Instance() })
+	f.until("the shop has another holder", func() bool { return f.Going().Shops == 1 && f.holder() == f.Instance() })
 	f.until("the hints are answered", f.answered)
 
 	f.stop()

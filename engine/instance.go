@@ -38,6 +38,7 @@ type instance struct {
 	keeper    *lease.Keeper
 	notifier  *notify.Notifier
 	living    atomic.Pointer[map[string]bool] // the lagerds that are alive; nil: not known yet
+	away      atomic.Pointer[time.Time]       // since when the database has not answered; nil: it answers
 	begun     chan struct{}                   // closed when it has started
 	ctx       context.Context                 // for work on shops, set by run
 
@@ -256,8 +257,11 @@ func (i *instance) poll(ctx context.Context) {
 		err := i.pollOnce(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
+			now := i.Now()
+			i.away.Store(&now)
 			i.Log.WithError(err).Error("database unavailable")
 		case err == nil && failing:
+			i.away.Store(nil)
 			i.Log.Info("database available again")
 		}
 		failing = err != nil

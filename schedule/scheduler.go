@@ -66,6 +66,8 @@ type Scheduler struct {
 	limits  *limits
 	asks    chan struct{} // one entry per call made beside the passes
 
+	starting, ticking loop // Run and runTicks
+
 	mu           sync.Mutex
 	shops        map[string]*entry
 	byOffset     [offsets][]string // the shops by offset
@@ -115,6 +117,7 @@ func NewScheduler(o Options) *Scheduler {
 func (s *Scheduler) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { s.runTicks(ctx) })
+	s.starting.works()
 	for {
 		name, due, ok := s.next(ctx)
 		if !ok {
@@ -125,9 +128,12 @@ func (s *Scheduler) Run(ctx context.Context) {
 			s.queue.done(name)
 			continue
 		}
-		p.work(p.ctx)                                  //nolint:contextcheck // a pass may outlive ctx by the shutdown timeout
+		s.starting.waits() // for a worker, which the database may keep
+		p.work(p.ctx)      //nolint:contextcheck // a pass may outlive ctx by the shutdown timeout
+		s.starting.works()
 		running.Go(func() { s.work(name, e, p, due) }) //nolint:contextcheck // the pass has its own context
 	}
+	s.starting.waits()
 	running.Wait()
 	s.queue.stop()
 }
@@ -140,11 +146,13 @@ func (s *Scheduler) next(ctx context.Context) (name string, due reconcile.Due, o
 				return name, due, true
 			}
 		}
+		s.starting.waits()
 		select {
 		case <-s.queue.ready:
 		case <-s.limits.freed:
 		case <-ctx.Done():
 		}
+		s.starting.works()
 	}
 	return "", reconcile.Due{}, false
 }

@@ -111,6 +111,8 @@ func (s *Scheduler) runTicks(ctx context.Context) {
 	if s.o.Schedule == nil {
 		return
 	}
+	s.ticking.works()
+	defer s.ticking.waits()
 	from, started := s.wall(), time.Now()
 	began := s.latest(from)
 	if !began.IsZero() {
@@ -140,7 +142,7 @@ func (s *Scheduler) awaitTick(ctx context.Context, last time.Time) time.Time {
 		if next := s.o.Schedule.Next(now); !next.IsZero() {
 			wait = min(wait, next.Sub(now))
 		}
-		sleep(ctx, wait)
+		s.ticking.sleep(ctx, wait)
 	}
 	return time.Time{}
 }
@@ -161,7 +163,7 @@ func (s *Scheduler) tick(ctx context.Context, began, from time.Time, taking bool
 		if began.Add(at).Before(from) {
 			continue
 		}
-		if sleep(ctx, time.Until(start.Add(at))); ctx.Err() != nil {
+		if s.ticking.sleep(ctx, time.Until(start.Add(at))); ctx.Err() != nil {
 			return
 		}
 		names, few := s.shopsAt(m)
@@ -185,7 +187,9 @@ func (s *Scheduler) shopsAt(offset int) (names []string, few bool) {
 }
 
 // sleep waits for d, or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) {
+func (l *loop) sleep(ctx context.Context, d time.Duration) {
+	l.waits()
+	defer l.works()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -256,7 +256,7 @@ func (f *fakeShop) call(ctx context.Context) error {
 		took, err = callTimeout, &source.Error{Class: plan.ClassHanging, Err: errors.New("no answer")}
 	}
 	w.mu.Unlock()
-	sleep(ctx, took)
+	new(loop).sleep(ctx, took)
 	w.mu.Lock()
 	w.calling--
 	w.mu.Unlock()

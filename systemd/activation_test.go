@@ -30,9 +30,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// service prints what it inherited, and serves one call if it got a socket.
+// service prints what it inherited, and serves one call on each socket that it got.
 func service(name string) error {
-	l, err := systemd.Listener(name)
+	listeners, err := systemd.Listeners(name)
 	if err != nil {
 		return err
 	}
@@ -41,16 +41,20 @@ func service(name string) error {
 			return errors.New(v + " is left for the service's own children")
 		}
 	}
-	if l == nil {
+	if len(listeners) == 0 {
 		fmt.Println("no socket")
-		return nil
 	}
-	conn, err := l.Accept()
-	if err != nil {
-		return err
+	for _, l := range listeners {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(conn, "hello from "+name)
+		if err := errors.Join(err, conn.Close(), l.Close()); err != nil {
+			return err
+		}
 	}
-	_, err = io.WriteString(conn, "hello from "+name)
-	return errors.Join(err, conn.Close(), l.Close())
+	return nil
 }
 
 // listen returns the address of a socket and the file that a service inherits.
@@ -103,19 +107,17 @@ func activated(t *testing.T, wants, names, pid string, files ...*os.File) *exec.
 	return cmd
 }
 
-func TestInheritedListener(t *testing.T) {
+// TestInheritedListeners: each ListenStream= of the socket unit is served.
+func TestInheritedListeners(t *testing.T) {
 	t.Parallel()
-	for _, names := range []string{"webhook", "webhook:other", "other:webhook"} {
+	for _, names := range []string{"webhook", "webhook:webhook"} {
 		t.Run(names, func(t *testing.T) {
 			t.Parallel()
 			var files []*os.File
-			var address string
-			for name := range strings.SplitSeq(names, ":") {
+			var addresses []string
+			for range strings.SplitSeq(names, ":") {
 				a, file := listen(t)
-				if name == "webhook" {
-					address = a
-				}
-				files = append(files, file)
+				files, addresses = append(files, file), append(addresses, a)
 			}
 			cmd := activated(t, "webhook", names, "$$", files...)
 			var out strings.Builder
@@ -123,8 +125,10 @@ func TestInheritedListener(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if got := call(t, "tcp", address); got != "hello from webhook" {
-				t.Errorf("the call got %q", got)
+			for _, address := range addresses {
+				if got := call(t, "tcp", address); got != "hello from webhook" {
+					t.Errorf("the call got %q", got)
+				}
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("the service: %v: %s", err, out.String())
@@ -136,6 +140,16 @@ func TestInheritedListener(t *testing.T) {
 func TestInheritedButNotOurs(t *testing.T) {
 	t.Parallel()
 	_, socket := listen(t)
+	_, other := listen(t)
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp, err := packets.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(packets.Close(), udp.Close()) })
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -145,11 +159,13 @@ func TestInheritedButNotOurs(t *testing.T) {
 		cmd  *exec.Cmd
 		want string
 	}{
-		"another name":      {activated(t, "webhook", "http", "$$", socket), `error: systemd opened sockets (http), but none is named "webhook": set FileDescriptorName=webhook in the socket unit`},
-		"no name":           {activated(t, "webhook", "", "$$", socket), `error: systemd opened sockets (LISTEN_FD_3), but none is named "webhook"`},
-		"no socket":         {activated(t, "webhook", "webhook", "$$", null), `error: use the socket "webhook" that systemd opened: `},
-		"another's sockets": {activated(t, "webhook", "webhook", "1", socket), "no socket"},
-		"none":              {activated(t, "webhook", "", "$$"), "no socket"},
+		"another name":        {activated(t, "webhook", "http", "$$", socket), `error: systemd opened a socket that lagerd does not serve (http): in the socket unit, set FileDescriptorName=webhook, or remove its ListenStream=`},
+		"one of another name": {activated(t, "webhook", "webhook:admin", "$$", socket, other), `error: systemd opened a socket that lagerd does not serve (admin): `},
+		"a datagram socket":   {activated(t, "webhook", "webhook", "$$", udp), `error: use a socket "webhook" that systemd opened: `},
+		"no name":             {activated(t, "webhook", "", "$$", socket), `error: systemd opened a socket that lagerd does not serve (LISTEN_FD_3): `},
+		"no socket":           {activated(t, "webhook", "webhook", "$$", null), `error: use a socket "webhook" that systemd opened: `},
+		"another's sockets":   {activated(t, "webhook", "webhook", "1", socket), "no socket"},
+		"none":                {activated(t, "webhook", "", "$$"), "no socket"},
 	} {
 		out, err := c.cmd.CombinedOutput()
 		if (err != nil) != strings.HasPrefix(c.want, "error:") || !strings.HasPrefix(string(out), c.want) {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic returns CLOCK_MONOTONIC, which systemd compares with its own.
-func monotonic() (time.Duration, error) {
+// Monotonic returns CLOCK_MONOTONIC, which is the same for all processes of a machine.
+func Monotonic() (time.Duration, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return 0, err

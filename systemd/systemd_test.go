@@ -59,7 +59,8 @@ func TestNotifier(t *testing.T) {
 		{func() error { return n.Ready("reconciling 3 shops") }, "READY=1\nSTATUS=reconciling 3 shops"},
 		{func() error { return n.Status("busy") }, "STATUS=busy"},
 		{n.Reloading, "RELOADING=1\nMONOTONIC_USEC="},
-		{n.Stopping, "STOPPING=1"},
+		{func() error { return n.Stopping("committing") }, "STOPPING=1\nSTATUS=committing"},
+		{func() error { return n.Extend(10 * time.Second) }, "EXTEND_TIMEOUT_USEC=10000000"},
 	} {
 		if err := c.send(); err != nil {
 			t.Fatal(err)
@@ -169,7 +170,7 @@ func TestWithoutSystemdNothingHappens(t *testing.T) {
 	if err := n.Ready("x"); err != nil {
 		t.Error(err)
 	}
-	if l, err := systemd.Listener("webhook"); l != nil || err != nil {
+	if l, err := systemd.Listeners("webhook"); l != nil || err != nil {
 		t.Errorf("expected no socket and no error, got %v, %v", l, err)
 	}
 }

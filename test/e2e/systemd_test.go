@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +33,16 @@ func (m *manager) heard(prefix string) int {
 		}
 	}
 	return n
+}
+
+// last returns the last notification with that text.
+func (m *manager) last(text string) string {
+	for _, s := range slices.Backward(m.all()) {
+		if strings.Contains(s, text) {
+			return s
+		}
+	}
+	return ""
 }
 
 func (m *manager) all() []string {
@@ -93,7 +105,7 @@ func TestUnderAServiceManager(t *testing.T) {
 	}()
 
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" run`, string(binary))
-	cmd.Env = append(lagerdtest.Environment("NOTIFY_SOCKET="+path, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"), i.Env...)
+	cmd.Env = append(lagerdtest.Environment("NOTIFY_SOCKET="+path, "RUNTIME_DIRECTORY="+i.dir, "WATCHDOG_USEC=400000", "LISTEN_FDS=1", "LISTEN_FDNAMES=webhook"), i.Env...)
 	cmd.ExtraFiles = []*os.File{file}
 	p := startCommand(t, cmd)
 	t.Cleanup(func() {
@@ -108,18 +120,48 @@ func TestUnderAServiceManager(t *testing.T) {
 	i.daemon = p
 	i.addShop(s, "shop1234", first)
 	i.equal(s, "shop1234", first, 20*time.Second)
-	lagerdtest.Eventually(t, 10*time.Second, "STATUS tells of the shop", func() bool { return m.heard("STATUS=reconciling 1 shops") > 0 })
+	lagerdtest.Eventually(t, 10*time.Second, "STATUS tells of the shop", func() bool { return m.heard("STATUS=reconciling 1 shop") > 0 })
 	beats := m.heard("WATCHDOG=1")
 	lagerdtest.Eventually(t, 3*time.Second, "WATCHDOG goes on", func() bool { return m.heard("WATCHDOG=1") >= beats+3 })
 
 	p.signal(syscall.SIGHUP)
 	lagerdtest.Eventually(t, 5*time.Second, "RELOADING and READY again", func() bool { return m.heard("RELOADING=1\nMONOTONIC_USEC=") == 1 && m.heard("READY=1") == 2 })
+	reloads := func(env []string) (string, int) {
+		return run(t, append([]string{"RUNTIME_DIRECTORY=" + i.dir}, env...), "", "reload")
+	}
+	config, err := os.ReadFile(i.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.write(filepath.Base(i.Config), string(config)+"bogus: 1\n")
+	if out, code := reloads(nil); code != 1 || !strings.Contains(out, "the reload failed, and the old configuration stays in force: invalid configuration:\n  "+i.Config+":") || !strings.Contains(out, "bogus: unknown key") {
+		t.Errorf("a bad configuration: exit code %d\n%s", code, out)
+	}
+	if last := m.last("STATUS="); !strings.Contains(last, "; the reload at ") || strings.Count(last, "\n") > 1 {
+		t.Errorf("STATUS does not tell of the reload that failed: %q", last)
+	}
+	i.write(filepath.Base(i.Config), string(config)+"shutdown_timeout: 19s\n")
+	if out, code := reloads([]string{"MAINPID=" + strconv.Itoa(p.Pid())}); code != 0 || !strings.HasPrefix(out, "The configuration is reloaded.\nNote: changed keys take effect only after a restart: shutdown_timeout\n") {
+		t.Errorf("a good configuration: exit code %d\n%s", code, out)
+	}
+	if last := m.last("STATUS="); strings.Contains(last, "reload") {
+		t.Errorf("STATUS still tells of the reload that failed: %q", last)
+	}
+	if out, code := reloads([]string{"MAINPID=4"}); code != 1 || !strings.Contains(out, "process 4 is asked to reload, but") {
+		t.Errorf("of another process: exit code %d\n%s", code, out)
+	}
 	if m.heard("STOPPING") != 0 {
 		t.Error("STOPPING came before the stop")
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(10 * time.Second); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+	if m.heard("EXTEND_TIMEOUT_USEC=") == 0 {
+		t.Error("it asks for no time to stop")
+	}
+	if out, code := reloads(nil); code != 1 || !strings.Contains(out, "is it running, and started by systemd?") {
+		t.Errorf("after the end: exit code %d\n%s", code, out)
 	}
 	lagerdtest.Eventually(t, time.Second, "STOPPING", func() bool { return m.heard("STOPPING=1") == 1 })
 	order := strings.Join(m.all(), " ")
