@@ -23,7 +23,7 @@ var layout = map[string]string{
 	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile reload sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
 
 	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
-	"daemon":       "config engine notify plan reload secret status store systemd terminal web webhook",
+	"daemon":       "config engine forwarded notify plan reload secret status store systemd terminal web webhook",
 	"export":       "lang plan store terminal",
 	"engine":       "budget config economic lease notify plan rackbeat reconcile rest schedule source source/economic source/rackbeat source/remote status store webhook",
 	"schedule":     "plan reconcile source store",
@@ -34,9 +34,9 @@ var layout = map[string]string{
 	"lease":        "store",
 	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
-	"web":          "act config engine lang limit plan secret status status/story store terminal webhook",
+	"web":          "act config engine forwarded lang limit plan secret status status/story store terminal webhook",
 	"webhook":      "lang limit terminal",
-	"config":       "plan secret store/dsn",
+	"config":       "forwarded plan secret store/dsn",
 
 	"economic/webhooksapi": "budget rest secret",
 
@@ -59,6 +59,7 @@ var layout = map[string]string{
 	"monitoring":   "",
 	"store/rights": "",
 	"reload":       "systemd",
+	"forwarded":    "",
 	"systemd":      "terminal",
 	"terminal":     "",
 }

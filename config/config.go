@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/forwarded"
 	"lagerd/plan"
 	"lagerd/secret"
 )
@@ -95,6 +96,10 @@ type Webhook struct {
 	// machine and of private networks.
 	Proxies []string `yaml:"proxies"`
 
+	// ProxyHeader is the header in which those proxies name the address that they were called
+	// from: X-Forwarded-For or Forwarded.
+	ProxyHeader string `yaml:"proxy_header"`
+
 	Queue        int `yaml:"queue"`
 	Batch        int `yaml:"batch"`
 	MaxBodyBytes int `yaml:"max_body_bytes"`
@@ -113,6 +118,13 @@ func (w Webhook) IsProxy(remote string) bool {
 		return true
 	}
 	return among(address, w.Proxies)
+}
+
+// Trusts reports whether what a proxy at that address, without a port, says of callers' addresses
+// counts: only a named one's does, and what comes over a Unix socket.
+func (w Webhook) Trusts(remote string) bool {
+	address, err := netip.ParseAddr(remote)
+	return err != nil || among(address.Unmap().WithZone(""), w.Proxies)
 }
 
 // among reports whether an address is in one of the networks.
@@ -153,6 +165,7 @@ type Web struct {
 	// empty: none.
 	UserHeader     string   `yaml:"user_header"`
 	TrustedProxies []string `yaml:"trusted_proxies"` // addresses and networks
+	ProxyHeader    string   `yaml:"proxy_header"`    // as webhook.proxy_header
 
 	Session time.Duration `yaml:"session"` // how long one lasts
 	Link    time.Duration `yaml:"link"`    // how long one can be opened
@@ -243,9 +256,9 @@ func Default() Config {
 			DailyCalls: 50_000, Concurrency: 2, CallsPerSecond: 1000, MaxURLBytes: 2000},
 		Rackbeat: Rackbeat{URL: "https://app.rackbeat.com/api/", Timeout: 30 * time.Second,
 			CallsPerMinute: 60, DailyCalls: 24 * 60 * 60},
-		Webhook: Webhook{Listen: "127.0.0.1:8480", Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},
+		Webhook: Webhook{Listen: "127.0.0.1:8480", ProxyHeader: forwarded.For, Queue: 20_000, Batch: 500, MaxBodyBytes: 16 << 10, LogPerShop: 1000},
 		Admin:   Admin{Listen: "127.0.0.1:8481"},
-		Web:     Web{Session: 12 * time.Hour, Link: 7 * 24 * time.Hour},
+		Web:     Web{ProxyHeader: forwarded.For, Session: 12 * time.Hour, Link: 7 * 24 * time.Hour},
 		Reconcile: Reconcile{
 			Schedule: "* * * * *", Workers: 64,
 			Policy: plan.Policy{

@@ -57,6 +57,7 @@ func (l *loader) validate(c *Config) {
 	l.url("webhook.public_url", c.Webhook.PublicURL, false)
 	l.address("webhook.listen", c.Webhook.Listen, true)
 	l.networks("webhook.proxies", c.Webhook.Proxies)
+	l.proxyHeader("webhook.proxy_header", c.Webhook.ProxyHeader)
 	l.listener("admin.listen", c.Admin.Listen, "admin")
 	l.web(c.Web)
 	l.notify(c.Notify)

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"lagerd/forwarded"
 )
 
 // headerName is the form of a header's name: RFC 9110, 5.6.2, without the characters that no header
@@ -15,6 +17,7 @@ var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 func (l *loader) web(c Web) {
 	l.listener("web.listen", c.Listen, "web")
 	l.networks("web.trusted_proxies", c.TrustedProxies)
+	l.proxyHeader("web.proxy_header", c.ProxyHeader)
 	l.url("web.public_url", c.PublicURL, false)
 	l.encrypted("web.public_url", c.PublicURL, "passwords and sessions")
 	if u, err := url.Parse(c.PublicURL); err == nil && strings.Trim(u.Path, "/") != "" {
@@ -35,6 +38,13 @@ func (l *loader) web(c Web) {
 			l.badPair("web.listen", needs.key, "expected where the page is served, such as 127.0.0.1:8482, since %s is set", needs.key)
 			return
 		}
+	}
+}
+
+// proxyHeader checks the name of a header that proxies append callers' addresses to.
+func (l *loader) proxyHeader(key, is string) {
+	if is != forwarded.For && is != forwarded.Standard {
+		l.badKey(key, "expected %s or %s, whichever the proxy sets, got %q", forwarded.For, forwarded.Standard, shown("", is))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/engine"
+	"lagerd/forwarded"
 	"lagerd/reload"
 	"lagerd/secret"
 	"lagerd/status"
@@ -224,7 +225,10 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	d.watch()
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
 		Recorder: recording{d.engine}, Authenticator: d.index, Journal: wrong, Now: d.now, MaxBodyBytes: int64(d.Config.Webhook.MaxBodyBytes),
-		Proxy:    d.Config.Webhook.IsProxy,
+		Proxy: d.Config.Webhook.IsProxy,
+		Caller: func(peer string, h http.Header) string {
+			return forwarded.Caller(peer, h, d.Config.Webhook.ProxyHeader, d.Config.Webhook.Trusts)
+		},
 		Observe:  d.metrics.Webhook,
 		Panicked: func(stack []byte) { d.log.WithField("stack", string(stack)).Error("the webhook endpoint panicked") },
 	}))

@@ -21,6 +21,7 @@ func needsRestart(is, next config.Config) []string {
 	differ("shutdown_timeout", is.ShutdownTimeout != next.ShutdownTimeout)
 	differ("webhook.listen", is.Webhook.Listen != next.Webhook.Listen)
 	differ("webhook.proxies", !slices.Equal(is.Webhook.Proxies, next.Webhook.Proxies))
+	differ("webhook.proxy_header", is.Webhook.ProxyHeader != next.Webhook.ProxyHeader)
 	differ("admin.listen", is.Admin.Listen != next.Admin.Listen)
 	differ("admin.pprof", is.Admin.PProf != next.Admin.PProf)
 	differ("web", !reflect.DeepEqual(is.Web, next.Web))

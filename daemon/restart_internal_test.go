@@ -42,7 +42,7 @@ func TestNeedsRestart(t *testing.T) {
 		{"the rest", config.Default(), with(func(c *config.Config) {
 			c.Database.Migrate, c.ShutdownTimeout, c.Admin = config.MigrateManual, time.Second, config.Admin{PProf: true}
 			c.Webhook = config.Webhook{}
-		}), []string{"database.migrate", "shutdown_timeout", "webhook.listen", "admin.listen", "admin.pprof",
+		}), []string{"database.migrate", "shutdown_timeout", "webhook.listen", "webhook.proxy_header", "admin.listen", "admin.pprof",
 			"webhook.max_body_bytes", "webhook.queue", "webhook.batch", "webhook.log_per_shop"}},
 	} {
 		if got := needsRestart(c.old, c.new); !slices.Equal(got, c.want) {

@@ -22,7 +22,7 @@ type pageServer struct {
 func (d *daemon) newPageServer(most int) (*pageServer, error) {
 	c := d.Config.Web
 	page, err := web.New(web.Options{Store: d.store, Keys: d.keys, Address: c.Address(), Session: c.Session, Version: d.Version, Now: d.now, Log: d.log,
-		Config: func() config.Config { return *d.config.Load() }, Living: d.engine.Living, UserHeader: c.UserHeader, Trusts: c.Trusts})
+		Config: func() config.Config { return *d.config.Load() }, Living: d.engine.Living, UserHeader: c.UserHeader, ProxyHeader: c.ProxyHeader, Trusts: c.Trusts})
 	if err != nil {
 		return nil, fmt.Errorf("the page: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"lagerd/forwarded"
 	"lagerd/lang"
 )
 
@@ -84,17 +85,6 @@ func remote(r *http.Request) string {
 }
 
 // caller returns the address that a request comes from: the peer's, or what a trusted proxy says.
-// Each proxy appends the address that it was called from, so the last that is no trusted proxy's is
-// the caller's; what is before that the caller may have made up.
 func (p *Page) caller(r *http.Request) string {
-	address := remote(r)
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for n := len(hops) - 1; n >= 0 && p.Trusts(address); n-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[n]))
-		if err != nil {
-			break
-		}
-		address = hop.Unmap().String()
-	}
-	return address
+	return forwarded.Caller(remote(r), r.Header, p.ProxyHeader, p.Trusts)
 }

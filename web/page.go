@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"lagerd/config"
+	"lagerd/forwarded"
 	"lagerd/lang"
 	"lagerd/limit"
 	"lagerd/secret"
@@ -39,6 +40,10 @@ type Options struct {
 
 	// UserHeader is the header in which a trusted proxy names an operator; "": none.
 	UserHeader string
+	// ProxyHeader is the header in which a trusted proxy names the address that it was called from;
+	// "": X-Forwarded-For.
+	ProxyHeader string
+
 	// Trusts reports whether an address, without a port, is a trusted proxy's.
 	Trusts func(remote string) bool
 }
@@ -72,6 +77,9 @@ func New(o Options) (*Page, error) {
 	assets, err := readAssets()
 	if err != nil {
 		return nil, err
+	}
+	if o.ProxyHeader == "" {
+		o.ProxyHeader = forwarded.For
 	}
 	if o.Trusts == nil {
 		o.Trusts = func(string) bool { return false }

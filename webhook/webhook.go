@@ -164,6 +164,10 @@ type Options struct {
 	// Proxy reports whether an address, as in Call.Remote, is a proxy's: refused calls from
 	// it are not limited by address. Default: none is.
 	Proxy func(remote string) bool
+
+	// Caller returns the address, without a port, that a call comes from: that of its peer, or what a
+	// trusted proxy says in a header. nil: the peer's.
+	Caller func(peer string, h http.Header) string
 	// Observe is called for every call, including those that are not in the journal.
 	// It must not block.
 	Observe func(outcome string, d time.Duration)
@@ -194,6 +198,9 @@ func NewHandler(o Options) http.Handler {
 	if o.RandN == nil {
 		o.RandN = rand.IntN
 	}
+	if o.Caller == nil {
+		o.Caller = func(peer string, _ http.Header) string { return peer }
+	}
 	if o.Proxy == nil {
 		o.Proxy = func(string) bool { return false }
 	}
@@ -211,7 +218,7 @@ type handler struct {
 
 // ServeHTTP answers the call, then reports it to Journal and Observe.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	call := Call{At: h.Now(), Method: knownMethod(r.Method), Remote: host(r.RemoteAddr)}
+	call := Call{At: h.Now(), Method: knownMethod(r.Method), Remote: h.Caller(host(r.RemoteAddr), r.Header)}
 	var of Shop
 	a := h.judge(w, r, &call, &of)
 	l := of.Lang
