@@ -26,7 +26,7 @@ type Economic struct {
 // Economic returns what makes calls to e-conomic.
 func (a Act) Economic() (*Economic, error) {
 	if a.Config.Economic.AppSecretToken.IsZero() {
-		return nil, config.NoAppToken()
+		return nil, config.NoAppToken(a.Config.Economic)
 	}
 	e := &Economic{accountCalls: a.newCalls(store.ServiceEconomic, budget.Options{DailyCalls: a.Config.Economic.DailyCalls, Concurrency: a.Config.Economic.Concurrency}), act: a}
 	client, err := engine.NewClient(a.Config, economic.Options{UserAgent: "lagerd/" + a.Version, Observe: func(economic.Call) { e.calls.Add(1) }})

@@ -61,7 +61,7 @@ func (cmd checkCmd) Run(c *call) error {
 	}
 	token := cfg.Economic.AppSecretToken
 	if token.IsZero() {
-		r.bad("app secret token", config.NoAppToken())
+		r.bad("app secret token", config.NoAppToken(cfg.Economic))
 	} else {
 		r.good("app secret token", "found")
 	}
@@ -112,7 +112,7 @@ func (cmd checkCmd) offline(c *call, r *report) error {
 	case !cfg.Economic.AppSecretToken.IsZero():
 		r.good("app secret token", "found")
 	case !unseen["economic.app_secret_token_file"]:
-		r.bad("app secret token", config.NoAppToken())
+		r.warn("app secret token", "none: lagerd starts without it and reads nothing: %s", cfg.Economic.TokenMissing())
 	}
 	if !cfg.Key.IsZero() {
 		r.good("master key", "found")

@@ -33,16 +33,24 @@ func checkRunning(ctx context.Context, r *report, cfg config.Config, s *store.St
 	}
 	slices.Sort(names)
 	r.good("daemon", "%s", strings.Join(names, "; "))
-	if keys == nil || cfg.Economic.AppSecretToken.IsZero() {
-		return alive, nil
-	}
 	used, err := s.AppTokens(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Economic.AppSecretToken.IsZero() { // which has been reported
+		return alive, nil
+	}
+	for _, i := range alive {
+		if theirs, known := used[i.Instance]; known && theirs == store.NoAppToken {
+			r.bad("app secret token", fmt.Errorf("the lagerd on %s, process %d, has none, and reads nothing from e-conomic: this command has found one: run `systemctl restart lagerd`", i.Host, i.PID))
+		}
+	}
+	if keys == nil {
+		return alive, nil
+	}
 	mine := keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal())
 	for _, i := range alive {
-		if theirs, known := used[i.Instance]; known && theirs != mine {
+		if theirs, known := used[i.Instance]; known && theirs != store.NoAppToken && theirs != mine {
 			r.bad("app secret token", fmt.Errorf("the lagerd on %s, process %d, uses a different token than this command, so these checks may not apply to it: make both read the same one (economic.app_secret_token_file, or the credential file beside the configuration), then run `systemctl restart lagerd`", i.Host, i.PID))
 		}
 	}

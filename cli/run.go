@@ -28,9 +28,6 @@ func (runCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Economic.AppSecretToken.IsZero() {
-		return config.NoAppToken()
-	}
 	log := logrus.New()
 	log.SetOutput(c.unescapedErr)
 	notifier := systemd.Notifier{}
@@ -52,9 +49,6 @@ func (runCmd) Run(c *call) error {
 		Config: cfg,
 		Reload: func() (config.Config, error) {
 			cfg, err := c.load()
-			if err == nil && cfg.Economic.AppSecretToken.IsZero() {
-				err = config.NoAppToken()
-			}
 			if err == nil {
 				warn(log, cfg)
 			}

@@ -76,6 +76,9 @@ func (cmd statusCmd) write(c *call, o status.Overview, listed bool) error {
 	case cmd.JSON:
 		return status.WriteJSON(c.Stdout, o.Shops)
 	case cmd.Shop == "" && len(o.Shops) == 0:
+		if err := o.WriteNeeds(c.Stdout, paper); err != nil {
+			return err
+		}
 		if _, err := fmt.Fprintln(c.Stdout, "No shops yet: add one with `lagerd shops add`."); err != nil {
 			return err
 		}
@@ -97,6 +100,9 @@ func look(ctx context.Context, s *store.Store, cfg config.Config, name string) (
 	if l.Living, err = living(ctx, s, cfg); err != nil {
 		return l, err
 	}
+	if l.NoAppToken, err = tokenMissing(ctx, s, cfg, l.Living); err != nil {
+		return l, err
+	}
 	if l.Instances, err = s.Instances(ctx); err != nil {
 		return l, err
 	}
@@ -114,6 +120,24 @@ func look(ctx context.Context, s *store.Store, cfg config.Config, name string) (
 	l.Incidents, err = s.OpenIncidents(ctx, status.WebhookIncidents()...)
 	l.Now = now()
 	return l, err
+}
+
+// tokenMissing returns what to do if a lagerd that runs has no app's token, "" if all have one. While
+// none runs, the next one will have what this command finds.
+func tokenMissing(ctx context.Context, s *store.Store, cfg config.Config, living map[string]store.Instance) (string, error) {
+	used, err := s.AppTokens(ctx)
+	if err != nil {
+		return "", err
+	}
+	lacks := len(living) == 0 && cfg.Economic.AppSecretToken.IsZero()
+	for name := range living {
+		hash, known := used[name]
+		lacks = lacks || known && hash == store.NoAppToken
+	}
+	if !lacks {
+		return "", nil
+	}
+	return cmp.Or(cfg.Economic.TokenMissing(), "the file has been filled since that lagerd started: run `systemctl restart lagerd`"), nil
 }
 
 // shopAndOthers returns the status of a shop, and of all others if they are needed to tell whether

@@ -75,7 +75,21 @@ type Economic struct {
 	CallsPerSecond     int           `yaml:"calls_per_second"`
 	MaxURLBytes        int           `yaml:"max_url_bytes"`
 
-	AppSecretToken secret.Text `yaml:"-"` // empty: none
+	AppSecretToken secret.Text `yaml:"-"` // empty: none yet
+
+	// TokenPlace is the file in which the token is looked for; empty: no file is named.
+	TokenPlace string `yaml:"-"`
+}
+
+// TokenMissing returns what to do if there is no app's token, "" if there is one.
+func (e Economic) TokenMissing() string {
+	switch {
+	case !e.AppSecretToken.IsZero():
+		return ""
+	case e.TokenPlace == "":
+		return "put your e-conomic app's secret token into a file that only lagerd can read, name it in economic.app_secret_token_file, then restart lagerd"
+	}
+	return "put your e-conomic app's secret token into " + e.TokenPlace + ", then run `systemctl restart lagerd`"
 }
 
 // Rackbeat configures access to Rackbeat, for shops whose stock is there.

@@ -52,6 +52,7 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	byDefault.Economic.TokenPlace = "../economic-app-secret-token" // beside the example
 	if diff := cmp.Diff(byDefault, example, cmp.Comparer(func(a, b secret.Text) bool { return a.Reveal() == b.Reveal() })); diff != "" {
 		t.Errorf("config.example.yaml differs from the defaults (-default +example):\n%s", diff)
 	}
@@ -525,7 +526,7 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("mode %o: got %v", mode, err)
 		}
 	}
-	for name, text := range map[string]string{"two lines": "a\nb\n", "a space": "a b", "umlaut": "æ", "empty": "\n"} {
+	for name, text := range map[string]string{"two lines": "a\nb\n", "a space": "a b", "umlaut": "æ"} {
 		file := write(t, "token", text, 0o600)
 		_, err := config.Load("", []string{"LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + file})
 		if err == nil || !strings.Contains(err.Error(), "expected the") {
@@ -656,6 +657,73 @@ func TestSecretsBesideTheConfiguration(t *testing.T) {
 	}
 }
 
+// TestAppTokenThatHasYetToCome: its file may be missing or empty, in every place where it may be,
+// and what is to be done names that place.
+func TestAppTokenThatHasYetToCome(t *testing.T) {
+	t.Parallel()
+	beside := func(t *testing.T, token string) (path, place string) {
+		t.Helper()
+		path = write(t, "lagerd.yaml", "log: {level: warn}\n", 0o600)
+		place = filepath.Join(filepath.Dir(path), config.CredentialAppToken)
+		if token != "none" {
+			if err := os.WriteFile(place, []byte(token), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path, place
+	}
+	credential := func(t *testing.T, token string) string {
+		t.Helper()
+		return "CREDENTIALS_DIRECTORY=" + filepath.Dir(write(t, config.CredentialAppToken, token, 0o600))
+	}
+	for name, given := range map[string]func(t *testing.T) (path, env, place, token string){
+		"the named file is missing": func(t *testing.T) (path, env, place, token string) {
+			place = filepath.Join(t.TempDir(), "token")
+			return "", "LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + place, place, ""
+		},
+		"the named file is empty": func(t *testing.T) (path, env, place, token string) {
+			place = write(t, "token", "\ufeff\r\n", 0o600)
+			return "", "LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + place, place, ""
+		},
+		"no file is named": func(*testing.T) (path, env, place, token string) {
+			return "", "X=", "economic.app_secret_token_file", ""
+		},
+		"the file beside it is missing": func(t *testing.T) (path, env, place, token string) {
+			path, place = beside(t, "none")
+			return path, "X=", place, ""
+		},
+		"the file beside it is empty": func(t *testing.T) (path, env, place, token string) {
+			path, place = beside(t, "\n")
+			return path, "X=", place, ""
+		},
+		"the credential and it are empty": func(t *testing.T) (path, env, place, token string) {
+			path, place = beside(t, "")
+			return path, credential(t, "\n"), place, ""
+		},
+		"the file was filled since": func(t *testing.T) (path, env, place, token string) {
+			path, place = beside(t, "new")
+			return path, credential(t, "\n"), place, "new"
+		},
+		"the credential wins over that file": func(t *testing.T) (path, env, place, token string) {
+			path, place = beside(t, "new")
+			return path, credential(t, "old"), place, "old"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, env, place, token := given(t)
+			c, err := config.Load(path, []string{env})
+			if err != nil || c.Economic.AppSecretToken.Reveal() != token {
+				t.Fatalf("got %q, %v", c.Economic.AppSecretToken.Reveal(), err)
+			}
+			do := c.Economic.TokenMissing()
+			if (do == "") != (token != "") || token == "" && !strings.Contains(do, place) {
+				t.Errorf("what to do: %q, expected it to name %s", do, place)
+			}
+		})
+	}
+}
+
 // TestPastedSecrets: what editors and clipboards add around a secret is stripped; what
 // cannot be e-conomic's token is refused, and not shown.
 func TestPastedSecrets(t *testing.T) {
@@ -665,7 +733,7 @@ func TestPastedSecrets(t *testing.T) {
 		{"byte order mark", "\ufeff" + token + "\r\n", ""}, {"blanks", " " + token + "\u00a0\n", ""}, {"header", "X-AppSecretToken: " + token + "\n", ""},
 		{"UTF-16", "\xff\xfea\x00p\x00p\x00", ""},
 		{"the grant token", "X-AgreementGrantToken: " + token, "another token"}, {"a blank within", "app token_1234", "character 4 is a blank"},
-		{"two lines", token + "\n" + token, "one line"}, {"a byte order mark alone", "\ufeff", "empty"},
+		{"two lines", token + "\n" + token, "one line"},
 	} {
 		path := write(t, "token", c.raw, 0o600)
 		yaml := "economic: {app_secret_token_file: " + path + "}\n"

@@ -38,7 +38,11 @@ func (l *loader) secrets(c *Config) {
 		c.Database.DSN, l.dsnApart = secret.NewText(dsn), true
 		l.where["database.dsn"] = l.where["database.dsn_file"]
 	}
-	if token, ok := l.secret("economic.app_secret_token_file", c.Economic.AppSecretTokenFile, CredentialAppToken); ok {
+	c.Economic.TokenPlace = c.Economic.AppSecretTokenFile
+	if c.Economic.TokenPlace == "" && l.path != "" {
+		c.Economic.TokenPlace = filepath.Join(filepath.Dir(l.path), CredentialAppToken)
+	}
+	if token, ok := l.appToken(c.Economic); ok {
 		clean, err := secret.Token([]byte(token), secret.AppTokenHeader)
 		if err != nil {
 			l.badKey("economic.app_secret_token_file", "expected the token alone, on one line: %v", err)
@@ -72,6 +76,56 @@ func (l *loader) secrets(c *Config) {
 			c.Key = secret.NewText(key)
 		}
 	}
+}
+
+// appToken returns the app's secret token. Unlike another secret it may have yet to come: a file
+// that is missing or empty is no error, since nothing else can take its place, and shops are held
+// without it. If the credential is empty, as lagerd.service passes it without a file, that file,
+// beside the configuration, may have been filled since the start.
+func (l *loader) appToken(e Economic) (value string, ok bool) {
+	const key = "economic.app_secret_token_file"
+	named, place := e.AppSecretTokenFile, e.TokenPlace
+	if dir := l.env["CREDENTIALS_DIRECTORY"]; named == "" && dir != "" {
+		credential := filepath.Join(dir, CredentialAppToken)
+		if _, err := os.Stat(credential); err != nil || !unfilled(credential) {
+			return l.secret(key, "", CredentialAppToken)
+		}
+		if !readable(place) { // only systemd may read it: it is taken up at the next start
+			return "", false
+		}
+	}
+	if place == "" || unfilled(place) && (named == "" || filepath.IsAbs(named)) { // see read
+		return "", false
+	}
+	return l.secretAt(key, named, place)
+}
+
+// secretAt returns the secret in the file that the key names, else in the one beside the
+// configuration.
+func (l *loader) secretAt(key, named, beside string) (value string, ok bool) {
+	if named == "" {
+		l.where[key], l.stands[key] = beside, true
+		named = beside
+	}
+	return l.read(key, named, true)
+}
+
+// unfilled reports whether a secret's file is missing or empty.
+func unfilled(file string) bool {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxSecretSize {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	raw, err := os.ReadFile(file)
+	return err == nil && len(bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff")))) == 0
+}
+
+func readable(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
 }
 
 // secret returns a secret: from the file that the key names, else from the credential,
@@ -180,8 +234,7 @@ func reason(err error) error {
 	return err
 }
 
-// NoAppToken returns the error for a configuration without an app secret token.
-func NoAppToken() error {
-	return &Errors{Problems: []Problem{{Key: "economic.app_secret_token_file",
-		What: "no app secret token: put your e-conomic app's token into a file that only lagerd can read, and set its name here"}}}
+// NoAppToken returns the error of what cannot be done without the app's secret token.
+func NoAppToken(e Economic) error {
+	return &Errors{Problems: []Problem{{Key: "economic.app_secret_token_file", What: "no app secret token: " + e.TokenMissing()}}}
 }

@@ -39,6 +39,10 @@ func (d *daemon) adminHandler(from net.Listener) http.Handler {
 			http.Error(w, terminal.Line(err.Error()), http.StatusServiceUnavailable)
 			return
 		}
+		if do := d.config.Load().Economic.TokenMissing(); do != "" {
+			fmt.Fprintln(w, "ready to take webhooks, but NO APP SECRET TOKEN: nothing is read from e-conomic:", do)
+			return
+		}
 		fmt.Fprintln(w, "ready")
 	})
 	mux.Handle("GET /metrics", d.metrics.Handler())

@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 
 	"lagerd/config"
+	"lagerd/secret"
 	"lagerd/status"
 	"lagerd/test/storetest"
 )
@@ -73,6 +74,9 @@ func TestAdminHandler(t *testing.T) {
 	var hangs []string
 	d := &daemon{store: s, others: func() []string { return hangs }, writes: newWrites(s.CanRecord, s.Probe), metrics: status.NewMetrics("1.2.3"), now: func() time.Time { return now }}
 	d.lastLoop.Store(now.Unix())
+	filled := config.Default()
+	filled.Economic.AppSecretToken = secret.NewText("token")
+	d.config.Store(&filled)
 	answers := func(when, path string, code int, text string) {
 		t.Helper()
 		w := httptest.NewRecorder()

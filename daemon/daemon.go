@@ -273,6 +273,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	d.metrics.ReloadOK.Set(1)
 	d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
 	d.log.WithFields(logrus.Fields{"version": d.Version, "webhook": strings.Join(addresses(listening.webhook), " "), "admin": address(listening.admin), "web": address(listening.web), "embedded": d.store.Embedded()}).Info("lagerd is ready")
+	d.warnOfToken(d.Config)
 	d.notify(d.Notifier.Ready(d.summary()))
 	d.tellStarted()
 	defer d.Verdicts.Remove()
@@ -377,11 +378,15 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 }
 
 // saveFingerprint stores the fingerprint of the engine's app secret token, for commands to
-// compare.
+// compare: "" if it has none.
 func (d *daemon) saveFingerprint(ctx context.Context, cfg config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := d.store.SaveAppToken(ctx, d.engine.Instance(), d.keys.Fingerprint(cfg.Economic.AppSecretToken.Reveal()), d.now()); err != nil {
+	fingerprint := store.NoAppToken
+	if token := cfg.Economic.AppSecretToken; !token.IsZero() {
+		fingerprint = d.keys.Fingerprint(token.Reveal())
+	}
+	if err := d.store.SaveAppToken(ctx, d.engine.Instance(), fingerprint, d.now()); err != nil {
 		d.log.WithError(err).Warn("cannot save app token fingerprint: `lagerd check` cannot compare app secret tokens")
 	}
 }

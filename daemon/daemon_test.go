@@ -256,6 +256,9 @@ func TestStartsThatFail(t *testing.T) {
 	t.Cleanup(func() { _ = taken.Close() })
 	i := install(t, 0, still)
 	good := i.Env
+	if err := os.WriteFile(i.Path("open"), []byte("token"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		env  []string
 		code int
@@ -263,7 +266,7 @@ func TestStartsThatFail(t *testing.T) {
 	}{
 		"the webhooks' address is taken": {[]string{"LAGERD_WEBHOOK_LISTEN=" + taken.Addr().String()}, 1, "webhook.listen: listen tcp " + taken.Addr().String()},
 		"the admin address is taken":     {[]string{"LAGERD_ADMIN_LISTEN=" + taken.Addr().String()}, 1, "admin.listen: listen tcp " + taken.Addr().String()},
-		"no app token":                   {[]string{"LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + i.Path("none")}, 78, "economic.app_secret_token_file"},
+		"an app token that all can read": {[]string{"LAGERD_ECONOMIC_APP_SECRET_TOKEN_FILE=" + i.Path("open")}, 78, "economic.app_secret_token_file"},
 		"no such directory":              {[]string{"LAGERD_DATABASE_PATH=/proc/none/lagerd.db"}, 1, "/proc/none"},
 	} {
 		i.Env = append(append([]string{}, good...), c.env...)
@@ -275,6 +278,92 @@ func TestStartsThatFail(t *testing.T) {
 	}
 	i.Env = good
 	i.start()
+}
+
+// TestWithoutAppToken: without the app's token lagerd starts, takes webhooks and makes no call to
+// e-conomic; all that shows its state says what to do. Once the file is filled, a reload begins to
+// reconcile; a reload never loses the token.
+func TestWithoutAppToken(t *testing.T) {
+	t.Parallel()
+	i := install(t, 5, still)
+	i.start()
+	code := i.AddShop(i.sandbox, "shop1234", first)
+	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
+	i.signal(syscall.SIGTERM)
+	i.ends(0)
+	token := i.Path("app-token")
+	i.Write("app-token", "\n")
+	sent := i.callsSent()
+
+	i.start()
+	lagerdtest.Eventually(t, 10*time.Second, "the shop is held", func() bool { return strings.Contains(i.says(3, "status"), "held: no_app_token") })
+	status, body, err := i.Call(http.DefaultClient, "shop1234", code, "stockUpdate", "00001")
+	if err != nil || status != http.StatusOK || !strings.HasPrefix(body, "Success") {
+		t.Errorf("a webhook is answered %d %q, %v", status, body, err)
+	}
+	do := "put your e-conomic app's secret token into " + token
+	for what, said := range map[string]string{"status": i.says(3, "status"), "status of the shop": i.says(3, "status", "shop1234"), "check": i.says(1, "check"), "diff": i.says(78, "diff", "shop1234"), "the log": i.out.String()} {
+		if text := strings.Join(strings.Fields(said), " "); !strings.Contains(text, do) {
+			t.Errorf("%s does not say %q:\n%s", what, do, said)
+		}
+	}
+	if status, body := i.ask("/readyz"); status != http.StatusOK || !strings.Contains(body, "NO APP SECRET TOKEN") || !strings.Contains(body, do) {
+		t.Errorf("/readyz: %d %q", status, body)
+	}
+	if now := i.callsSent(); now != sent {
+		t.Errorf("%d calls were made to e-conomic without a token", now-sent)
+	}
+	if i.hinted() == 0 {
+		t.Error("the webhook is not in the database")
+	}
+
+	if err := i.sandbox.Post(first, "sell", map[string]any{"number": "00001", "quantity": 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	i.Write("app-token", lagerdtest.AppToken)
+	if said := strings.Join(strings.Fields(i.says(3, "status")), " "); !strings.Contains(said, "the file has been filled since that lagerd started") {
+		t.Errorf("with the file filled, and before a reload, status says:\n%s", said)
+	}
+	if said := i.says(1, "check"); !strings.Contains(said, "has none, and reads nothing from e-conomic") {
+		t.Errorf("with the file filled, and before a reload, check says:\n%s", said)
+	}
+	i.signal(syscall.SIGHUP)
+	i.Equal(i.sandbox, "shop1234", first, 20*time.Second)
+	if said := i.says(0, "status"); !strings.Contains(said, "Nothing needs a person.") {
+		t.Errorf("after the reload status says:\n%s", said)
+	}
+
+	i.Write("app-token", "")
+	i.signal(syscall.SIGHUP)
+	lagerdtest.Eventually(t, 10*time.Second, "the reload is refused", func() bool {
+		return strings.Contains(i.out.String(), "reload failed: the old configuration stays in force")
+	})
+	if status, body := i.ask("/readyz"); status != http.StatusOK || body != "ready\n" {
+		t.Errorf("after a reload that would lose the token: /readyz: %d %q", status, body)
+	}
+}
+
+// says runs a command and returns what it prints.
+func (i *installation) says(code int, args ...string) string {
+	i.t.Helper()
+	out, got := i.Lagerd(i.Env, "", args...)
+	if got != code {
+		i.t.Errorf("lagerd %s exits with %d, expected %d:\n%s", strings.Join(args, " "), got, code, out)
+	}
+	return out
+}
+
+// callsSent returns how many calls e-conomic has got.
+func (i *installation) callsSent() (n int) {
+	i.t.Helper()
+	var stats []struct{ Calls map[string]int }
+	if err := i.sandbox.Send(http.MethodGet, "/sandbox/stats", nil, &stats); err != nil {
+		i.t.Fatal(err)
+	}
+	for _, calls := range stats[0].Calls {
+		n += calls
+	}
+	return n
 }
 
 // TestAdminListener: what it serves, and that it is optional.

@@ -46,6 +46,9 @@ func (d *daemon) heeds() bool {
 // summary returns the line that `systemctl status` shows.
 func (d *daemon) summary() string {
 	line := d.engine.Going().String()
+	if do := d.config.Load().Economic.TokenMissing(); do != "" {
+		line = "NO APP SECRET TOKEN: webhooks are kept, nothing is read from e-conomic: " + do
+	}
 	if r := d.refusal.Load(); r != nil {
 		line += fmt.Sprintf("; the reload at %s failed, and the configuration from before it is in force: %s", r.at.Format(time.TimeOnly), oneLine(r.err))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/config"
 	"lagerd/reload"
 	"lagerd/systemd"
 )
@@ -36,6 +37,7 @@ func (d *daemon) reload(ctx context.Context) {
 		d.metrics.ReloadOK.Set(1)
 		d.metrics.ReloadSuccess.Set(float64(d.now().Unix()))
 		d.log.Info("configuration reloaded")
+		d.warnOfToken(*d.config.Load())
 	}
 	d.notify(d.Verdicts.Tell(verdict))
 }
@@ -43,6 +45,9 @@ func (d *daemon) reload(ctx context.Context) {
 // takeUp rereads the configuration and puts it in force. It returns what takes a restart.
 func (d *daemon) takeUp(ctx context.Context) (notes []string, err error) {
 	next, err := d.Reload()
+	if err == nil {
+		err = losesToken(*d.config.Load(), next)
+	}
 	if err == nil {
 		err = SetLog(d.log, next.Log, d.Journal)
 	}
@@ -62,6 +67,22 @@ func (d *daemon) takeUp(ctx context.Context) (notes []string, err error) {
 	d.config.Store(&next)
 	d.saveFingerprint(ctx, next)
 	return notes, nil
+}
+
+// losesToken refuses a reload that would leave lagerd without the app's token that it has: every
+// shop would be held.
+func losesToken(inForce, next config.Config) error {
+	if inForce.Economic.AppSecretToken.IsZero() || !next.Economic.AppSecretToken.IsZero() {
+		return nil
+	}
+	return config.NoAppToken(next.Economic)
+}
+
+// warnOfToken logs that there is no app's token.
+func (d *daemon) warnOfToken(cfg config.Config) {
+	if do := cfg.Economic.TokenMissing(); do != "" {
+		d.log.Error("no app secret token: webhooks are kept, and nothing is read from e-conomic: " + do)
+	}
 }
 
 // tellStarted lets others ask for reloads.

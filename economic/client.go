@@ -20,7 +20,7 @@ import (
 // Options are a Client's settings. Zero values mean the defaults.
 type Options struct {
 	RESTURL        string // default https://restapi.e-conomic.com
-	AppSecretToken string // the app's token; required
+	AppSecretToken string // the app's token; "": there is none yet, and no call is made
 
 	// Transport sends the requests. Default: a new http.Transport with a limit on
 	// connections per host.
@@ -85,6 +85,8 @@ type Client struct {
 	getter *rest.Getter // sends every request
 }
 
+var errNoAppToken = errors.New("the app's secret token is missing, so the call was not made")
+
 // New returns a client, or an error if an option is missing or invalid.
 func New(o Options) (*Client, error) {
 	if o.RESTURL == "" {
@@ -94,10 +96,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.AppSecretToken == "" {
-		return nil, errors.New("the app's secret token is missing: set it as X-AppSecretToken of the app registered at e-conomic")
-	}
-	if !rest.IsHeaderValue(o.AppSecretToken) {
+	if o.AppSecretToken != "" && !rest.IsHeaderValue(o.AppSecretToken) {
 		return nil, errors.New("the app's secret token contains a space, a line break or another invalid character: copy it again")
 	}
 	if o.Transport == nil {
@@ -230,6 +229,9 @@ func (a *Agreement) ask(ctx context.Context, p budget.Priority, c call, held *re
 // send makes the HTTP request; nothing else does.
 func (a *Agreement) send(ctx context.Context, c call, held *rest.Slot) (answer, int, error) {
 	o := &a.client.o
+	if o.AppSecretToken == "" {
+		return answer{}, 0, &Error{Kind: KindUnauthorized, Err: errNoAppToken}
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
 	if err != nil {
 		return answer{}, 0, &Error{Kind: KindBadRequest, Err: errors.Unwrap(err)} // without the URL

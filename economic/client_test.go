@@ -642,12 +642,28 @@ func TestBadTokens(t *testing.T) {
 		}
 	}
 	for _, o := range []economic.Options{
-		{}, {AppSecretToken: "secret\n"}, {AppSecretToken: "x", RESTURL: "restapi.e-conomic.com"}, {AppSecretToken: "x", RESTURL: "https://u:secret@h/"},
+		{AppSecretToken: "secret\n"}, {AppSecretToken: "x", RESTURL: "restapi.e-conomic.com"}, {AppSecretToken: "x", RESTURL: "https://u:secret@h/"},
 		{AppSecretToken: "x", RESTURL: "https://h/?a=b"}, {AppSecretToken: "x", RESTURL: "ftp://h"}, {AppSecretToken: "x", RESTURL: "https://secret:secret@h/%zz"},
 	} {
 		if _, err := economic.New(o); err == nil || strings.Contains(err.Error(), "secret") && o.AppSecretToken != "" && !strings.Contains(err.Error(), "the app's secret token") {
 			t.Errorf("%+v: got %v", o, err)
 		}
+	}
+}
+
+// TestWithoutAppToken: a client without the app's token makes no call.
+func TestWithoutAppToken(t *testing.T) {
+	t.Parallel()
+	sent := transport(func(*http.Request) (*http.Response, error) {
+		t.Error("a call was made without the app's token")
+		return nil, errors.New("no")
+	})
+	client, err := economic.New(economic.Options{Transport: sent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Agreement("grant", nil).Self(t.Context(), budget.PriorityTick); economic.KindOf(err) != economic.KindUnauthorized || !strings.Contains(err.Error(), "the app's secret token is missing, so the call was not made") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -372,8 +372,11 @@ func TestNewClient(t *testing.T) {
 		t.Errorf("economic.max_url_bytes: %d ranges fit, and %d in four times as much", short, long)
 	}
 	cfg.Economic.AppSecretToken = secret.Text{}
-	if _, err := engine.NewClient(cfg, economic.Options{}); err == nil {
-		t.Error("a client without the app's token")
+	tokenless, err := engine.NewClient(cfg, economic.Options{})
+	must(t, err)
+	asked.Store(nil)
+	if _, err := tokenless.Agreement("grant", nil).Self(t.Context(), budget.PriorityHint); err == nil || asked.Load() != nil {
+		t.Errorf("a client without the app's token asks: %v", err)
 	}
 }
 

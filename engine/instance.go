@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,7 +86,7 @@ func newInstance(cfg config.Config, o Options) (*instance, error) {
 
 func (i *instance) reconcileOptions() reconcile.Options {
 	return reconcile.Options{
-		Store: i.Store, Source: i.source, Open: i.Open, Rackbeat: i.stock, OpenRackbeat: i.OpenRackbeat,
+		Store: i.Store, Source: i.source, Open: i.open, Rackbeat: i.stock, OpenRackbeat: i.OpenRackbeat,
 		Log: i.Log, Observer: i.Metrics, Now: i.Now, Jitter: i.Jitter,
 		Policy: i.cfg.Reconcile.Policy,
 		Limits: reconcile.Limits{
@@ -95,6 +96,14 @@ func (i *instance) reconcileOptions() reconcile.Options {
 			KeepHistory: i.cfg.Retention.History, KeepHints: i.cfg.Retention.Hints,
 		},
 	}
+}
+
+// open decrypts a shop's grant token. Without the app's token there is nothing to use it for.
+func (i *instance) open(shop string, sealed []byte) (string, error) {
+	if do := i.cfg.Economic.TokenMissing(); do != "" {
+		return "", fmt.Errorf("%w: %s", reconcile.ErrNoAppToken, do)
+	}
+	return i.Open(shop, sealed)
 }
 
 // patience is how long a call may wait for its agreement's tokens. While it waits, its

@@ -10,7 +10,7 @@ import (
 
 // LookOf returns the configuration's part of what is looked at.
 func LookOf(cfg config.Config) status.Look {
-	return status.Look{Pace: PaceOf(cfg), Limits: LimitsOf(cfg), AppPublicToken: cfg.Economic.AppPublicToken}
+	return status.Look{Pace: PaceOf(cfg), Limits: LimitsOf(cfg), AppPublicToken: cfg.Economic.AppPublicToken, NoAppToken: cfg.Economic.TokenMissing()}
 }
 
 // LimitsOf returns how many calls the configuration allows.

@@ -147,18 +147,16 @@ func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf, incidents 
 	for _, st := range l.Shops {
 		m.Shops[st.Shop.Shop] = st.Shop
 	}
-	noApp := false
+	refuses, missing := has(o.Needs, status.NeedAppTokenRefused), has(o.Needs, status.NeedAppTokenMissing)
 	for _, n := range o.Needs {
 		if n.Shop == "" {
-			noApp = noApp || n.Reason == status.NeedAppTokenRefused
 			m.add("", Event{Reason: n.Reason, Since: n.Since, Host: n.Host, Detail: n.Detail, Do: n.Do, advice: n.Advice}, false)
 		}
 	}
 	for _, v := range o.Shops {
 		stopped := slices.ContainsFunc(v.Needs, stops)
 		for _, e := range eventsOf(v, webhooks[v.Shop]) {
-			refused := noApp && e.Scope == plan.ScopeShop && e.Reason == status.NeedReason(plan.HeldTokenRefused)
-			m.add(v.Shop, e, refused || stopped && slices.Contains(lesser, e.Reason))
+			m.add(v.Shop, e, followsFrom(e, refuses, missing) || stopped && slices.Contains(lesser, e.Reason))
 		}
 		if _, asked := webhooks[v.Shop]; !asked {
 			m.unasked[v.Shop] = true
@@ -166,6 +164,17 @@ func MattersOf(l status.Look, o status.Overview, webhooks WebhooksOf, incidents 
 	}
 	m.addOwners(l.AppPublicToken, incidents)
 	return m
+}
+
+// followsFrom reports whether an event follows from what is wrong with the app's token, which is told
+// already: that e-conomic refuses it, or that it is missing.
+func followsFrom(e Event, refused, missing bool) bool {
+	return refused && e.Scope == plan.ScopeShop && e.Reason == status.NeedReason(plan.HeldTokenRefused) ||
+		missing && e.Reason == status.NeedReason(plan.HeldNoAppToken)
+}
+
+func has(needs []status.Need, reason status.NeedReason) bool {
+	return slices.ContainsFunc(needs, func(n status.Need) bool { return n.Reason == reason })
 }
 
 // stops reports whether a need says that a whole shop is stopped.

@@ -25,6 +25,7 @@ func TextOf(c Content, id string, l lang.Lang) Text {
 
 // titles say what a reason is, to the operator.
 var titles = map[status.NeedReason]string{
+	status.NeedAppTokenMissing: "there is no app secret token, so nothing is read from e-conomic",
 	status.NeedAppTokenRefused: "e-conomic refuses the app's token",
 	status.NeedNodeLost:        "a lagerd has stopped without saying so",
 	status.NeedNotTaken:        "no running lagerd has taken the shop",
@@ -43,6 +44,7 @@ var titles = map[status.NeedReason]string{
 	status.NeedReason(plan.HeldAgreementChanged): "held: the token is for another agreement",
 	status.NeedReason(plan.HeldAccountChanged):   "held: the key is for another account",
 	status.NeedReason(plan.HeldTokenUnreadable):  "held: the token cannot be decrypted",
+	status.NeedReason(plan.HeldNoAppToken):       "held: there is no app secret token",
 	status.NeedReason(plan.HeldPlacesChanged):    "held: the chosen places are no longer there",
 	status.NeedReason(plan.HeldNoInventory):      "held: there are no stock figures",
 	status.NeedReason(plan.HeldUnreadable):       "held: no item can be read",

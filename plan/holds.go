@@ -33,6 +33,7 @@ const (
 	HeldAgreementChanged Reason = "agreement_changed" // the token answers for another agreement
 	HeldAccountChanged   Reason = "account_changed"   // stock: the key answers for another account of the stock's own source
 	HeldTokenUnreadable  Reason = "token_unreadable"  // the stored token or key cannot be decrypted with lagerd's key
+	HeldNoAppToken       Reason = "no_app_token"      // lagerd has no secret token of the app, without which e-conomic answers nothing
 	HeldPlacesChanged    Reason = "places_changed"    // stock: the warehouse no longer has the places that the shop chose, or has one inside another
 	HeldNoInventory      Reason = "no_inventory"      // stock: no item carries a figure
 	HeldUnreadable       Reason = "unreadable"        // stock: no item of a listing can be understood
@@ -41,7 +42,7 @@ const (
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldAccountChanged, HeldTokenUnreadable, HeldPlacesChanged, HeldNoInventory, HeldUnreadable, HeldLosses}
+	return []Reason{HeldTokenRefused, HeldForbidden, HeldAgreementChanged, HeldAccountChanged, HeldTokenUnreadable, HeldNoAppToken, HeldPlacesChanged, HeldNoInventory, HeldUnreadable, HeldLosses}
 }
 
 // Hold says that lagerd itself stopped a shop or a part of it.
@@ -86,7 +87,7 @@ func (r Reason) OfRefusal() bool { return r == HeldForbidden || r == HeldPlacesC
 // OfIdentity reports whether the reason says whose token or key it is, or that it does not work:
 // nothing is read with it.
 func (r Reason) OfIdentity() bool {
-	return r == HeldTokenRefused || r == HeldAgreementChanged || r == HeldAccountChanged || r == HeldTokenUnreadable
+	return r == HeldTokenRefused || r == HeldAgreementChanged || r == HeldAccountChanged || r == HeldTokenUnreadable || r == HeldNoAppToken
 }
 
 // Has reports whether the scope is held for the reason.
@@ -164,6 +165,7 @@ const (
 	SeenOtherAgreement Seen = "other agreement" // /self answered for another agreement
 	SeenSelf401        Seen = "self: 401"       // /self refused the token
 	SeenSelf403        Seen = "self: 403"       // /self answered 403
+	SeenNoAppToken     Seen = "no app token"    // there is no app's token: what /self answered was to another one, or none
 	SeenAccount        Seen = "account"         // the stock's own source answered for the shop's account
 	SeenOtherAccount   Seen = "other account"   // it answered for another account
 	SeenAccountRefused Seen = "account refused" // it refused the key
@@ -194,11 +196,12 @@ func ReadOf(part Scope) Seen {
 // e-conomic's /self holds only the invoices, and that source's holds the stock:
 //
 //	hold                                  ends by
-//	shop: token_refused                   any answer of /self but 401
-//	shop: forbidden                       any answer of /self but 403
+//	shop: token_refused                   any answer of /self but 401, and that there is no app's token
+//	shop: forbidden                       any answer of /self but 403, and that there is no app's token
 //	shop, invoices: token_unreadable      any answer of /self: the token has been decrypted
+//	shop, invoices: no_app_token          any answer of /self: there is one
 //	shop, invoices: agreement_changed     /self answers for the shop's agreement (which a person may have changed)
-//	invoices: token_refused               /self answers, for whichever agreement
+//	invoices: token_refused               /self answers, for whichever agreement, and that there is no app's token
 //	stock: token_refused                  the stock's own source answers, for whichever account
 //	stock: token_unreadable               any answer of it: the key has been decrypted
 //	stock: account_changed                it answers for the shop's account
@@ -211,7 +214,10 @@ func (s Seen) ends(h Hold) bool {
 	if h.Scope == ScopeStock {
 		return s.endsStock(h.Reason)
 	}
-	self := s == SeenSelf || s == SeenOtherAgreement || s == SeenSelf401 || s == SeenSelf403
+	if s == SeenNoAppToken {
+		return h.Reason == HeldTokenRefused || h.Reason == HeldForbidden && h.Scope == ScopeShop
+	}
+	self := s.ofSelf()
 	switch h.Reason {
 	case HeldTokenRefused:
 		return self && s != SeenSelf401 && (h.Scope == ScopeShop || s != SeenSelf403)
@@ -220,13 +226,18 @@ func (s Seen) ends(h Hold) bool {
 			return self && s != SeenSelf403
 		}
 		return s == ReadOf(h.Scope)
-	case HeldTokenUnreadable:
+	case HeldTokenUnreadable, HeldNoAppToken:
 		return self
 	case HeldAgreementChanged:
 		return s == SeenSelf
 	case HeldAccountChanged, HeldPlacesChanged, HeldNoInventory, HeldUnreadable, HeldLosses: // of stock
 	}
 	return false
+}
+
+// ofSelf reports whether it is an answer of /self.
+func (s Seen) ofSelf() bool {
+	return s == SeenSelf || s == SeenOtherAgreement || s == SeenSelf401 || s == SeenSelf403
 }
 
 func (s Seen) endsStock(reason Reason) bool {
@@ -245,7 +256,7 @@ func (s Seen) endsStock(reason Reason) bool {
 		return s == SeenItem
 	case HeldLosses:
 		return s == SeenFewLosses || s == SeenApproval
-	case HeldAgreementChanged: // of the agreement's parts
+	case HeldAgreementChanged, HeldNoAppToken: // of the agreement's parts
 	}
 	return false
 }

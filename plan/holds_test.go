@@ -23,7 +23,7 @@ var everyHold = []plan.Hold{
 	hold(plan.ScopeStock, plan.HeldUnreadable),
 	hold(plan.ScopeInvoices, plan.HeldTokenRefused), hold(plan.ScopeInvoices, plan.HeldAgreementChanged), hold(plan.ScopeInvoices, plan.HeldTokenUnreadable),
 	hold(plan.ScopeStock, plan.HeldTokenRefused), hold(plan.ScopeStock, plan.HeldAccountChanged), hold(plan.ScopeStock, plan.HeldTokenUnreadable),
-	hold(plan.ScopeStock, plan.HeldPlacesChanged),
+	hold(plan.ScopeStock, plan.HeldPlacesChanged), hold(plan.ScopeShop, plan.HeldNoAppToken), hold(plan.ScopeInvoices, plan.HeldNoAppToken),
 }
 
 // TestHoldsEnd: each hold ends by its own condition and by no other.
@@ -36,10 +36,11 @@ func TestHoldsEnd(t *testing.T) {
 		return list
 	}
 	for seen, want := range map[plan.Seen][]plan.Hold{
-		plan.SeenSelf:           of(0, 1, 2, 3, 10, 11, 12),
-		plan.SeenOtherAgreement: of(0, 1, 3, 10, 12),
-		plan.SeenSelf401:        of(1, 3, 12),
-		plan.SeenSelf403:        of(0, 3, 12),
+		plan.SeenSelf:           of(0, 1, 2, 3, 10, 11, 12, 17, 18),
+		plan.SeenOtherAgreement: of(0, 1, 3, 10, 12, 17, 18),
+		plan.SeenSelf401:        of(1, 3, 12, 17, 18),
+		plan.SeenSelf403:        of(0, 3, 12, 17, 18),
+		plan.SeenNoAppToken:     of(0, 1, 10),
 		plan.SeenAccount:        of(13, 14, 15),
 		plan.SeenOtherAccount:   of(13, 15),
 		plan.SeenAccountRefused: of(15),
@@ -199,7 +200,7 @@ func TestHoldsOf(t *testing.T) {
 			t.Errorf("a read of %s ends holds as %q", scope, got)
 		}
 	}
-	identity := []plan.Reason{plan.HeldTokenRefused, plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldTokenUnreadable}
+	identity := []plan.Reason{plan.HeldTokenRefused, plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldTokenUnreadable, plan.HeldNoAppToken}
 	for _, reason := range plan.Reasons() {
 		if got := reason.OfIdentity(); got != slices.Contains(identity, reason) {
 			t.Errorf("%s says whose the token is: %t", reason, got)

@@ -30,7 +30,7 @@ func (s accounts) openAgreement(ctx context.Context) error {
 	s.joinAgreement()
 	grant, err := s.Open(s.shop.Shop, s.shop.GrantToken)
 	if err != nil {
-		return errors.Join(err, s.identity.holdPart(ctx, plan.HeldTokenUnreadable, err.Error()))
+		return errors.Join(err, s.holdUnopened(ctx, err))
 	}
 	account := s.agreement.Account(grant)
 	s.identity.account, s.invoices.source = account, account.Invoices(s.shop.OrderField)
@@ -38,6 +38,15 @@ func (s accounts) openAgreement(ctx context.Context) error {
 		s.stock.source = account.Stock(s.shop.StockFigure)
 	}
 	return nil
+}
+
+// holdUnopened holds what is read from e-conomic, since the agreement cannot be opened. Without the
+// app's token nobody knows whether e-conomic still refuses the shop's: such a hold ends.
+func (s accounts) holdUnopened(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrNoAppToken) {
+		return s.identity.holdPart(ctx, plan.HeldTokenUnreadable, err.Error())
+	}
+	return errors.Join(s.identity.endHolds(ctx, plan.SeenNoAppToken), s.identity.holdPart(ctx, plan.HeldNoAppToken, err.Error()))
 }
 
 // joinAgreement joins the budget of the shop's agreement.

@@ -1,6 +1,9 @@
 package reconcile
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
 
 // SeveralRefused is how many agreements must refuse, while none succeeds, before the app's
 // token is suspected: every call carries it, whereas a grant is one agreement's.
@@ -40,3 +43,7 @@ func (r *refusals) accepted() {
 // to do.
 const AppTokenSuspected = "several agreements answer 401 and none succeeds: probably the app's secret token is wrong, or e-conomic has withdrawn it: " +
 	"check economic.app_secret_token_file before you request new grants, then run `systemctl reload lagerd` (restart it if the token is a systemd credential)"
+
+// ErrNoAppToken is in the error of Options.Open if lagerd has no secret token of the app: what is
+// read from e-conomic is held, and no call is made.
+var ErrNoAppToken = errors.New("lagerd has no app secret token, so nothing is read from e-conomic")

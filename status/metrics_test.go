@@ -15,6 +15,7 @@ import (
 	"lagerd/engine"
 	"lagerd/plan"
 	"lagerd/sandbox"
+	"lagerd/secret"
 	"lagerd/store"
 	"lagerd/test/enginetest"
 	"lagerd/test/lagerdtest"
@@ -187,6 +188,7 @@ var alarms = []alarm{
 		cure: does("rackbeat/places", []map[string]any{{"number": 1, "name": "Hovedlager"}, {"number": 4, "name": "Butik"}})},
 	{series: held(plan.HeldTokenUnreadable), is: "the token cannot be decrypted", raise: settings(func(s *store.Shop) { s.GrantToken = []byte(enginetest.Unreadable) }),
 		cure: settings(func(s *store.Shop) { s.GrantToken = []byte(lagerdtest.Grant(first)) })},
+	{series: held(plan.HeldNoAppToken), is: "a lagerd has no app's token", raise: reload(func(c *config.Config) { c.Economic.AppSecretToken = secret.NewText("") }), cure: again},
 	{series: held(plan.HeldNoInventory), is: "no item has a figure", prepare: does("inventory", map[string]bool{"enabled": false}), cure: does("inventory", map[string]bool{"enabled": true})},
 	{series: held(plan.HeldUnreadable), is: "every figure is a text", products: 10,
 		raise: func(w *enginetest.World) {

@@ -19,6 +19,7 @@ type NeedReason string
 const (
 	NeedReadOnly        NeedReason = "database_read_only" // installation: the database accepts no writes
 	NeedNoLagerd        NeedReason = "no_lagerd"          // installation: no lagerd is running
+	NeedAppTokenMissing NeedReason = "app_token_missing"  // installation: there is no app's token
 	NeedAppTokenRefused NeedReason = "app_token_refused"  // installation: several agreements answer 401 and none succeeds
 	NeedNodeLost        NeedReason = "node_lost"          // installation: a lagerd has stopped without saying so, and none has replaced it
 	NeedNotTaken        NeedReason = "not_taken"          // shop: no running lagerd has it, for longer than a handover takes
@@ -35,7 +36,8 @@ const (
 
 // inOrder are all reasons: what stops most comes first.
 var inOrder = []NeedReason{
-	NeedReadOnly, NeedNoLagerd, NeedAppTokenRefused, NeedNodeLost,
+	NeedReadOnly, NeedNoLagerd, NeedAppTokenMissing, NeedAppTokenRefused, NeedNodeLost,
+	NeedReason(plan.HeldNoAppToken),
 	NeedReason(plan.HeldTokenRefused), NeedReason(plan.HeldForbidden), NeedReason(plan.HeldAgreementChanged), NeedReason(plan.HeldAccountChanged),
 	NeedReason(plan.HeldTokenUnreadable), NeedReason(plan.HeldPlacesChanged), NeedReason(plan.HeldNoInventory), NeedReason(plan.HeldUnreadable), NeedReason(plan.HeldLosses),
 	NeedNotTaken, NeedNoGoodTick, NeedNoRackbeatKey, NeedNoSweep, NeedHintWaits, NeedUnread, NeedPDFFails, NeedShortOfCalls, NeedSetAside, NeedWebhooks,
@@ -108,6 +110,9 @@ func (l Look) needs(st store.ShopStatus, v Shop) []Need {
 	var list []Need
 	for _, h := range st.Shop.InForce(st.Progress.Holds) {
 		need := heldNeed(st.Shop, h)
+		if h.Reason == plan.HeldNoAppToken && l.NoAppToken != "" {
+			need.Detail, need.Do, need.Advice = strings.TrimSuffix(need.Detail, ": "+l.NoAppToken), l.NoAppToken, l.NoAppToken
+		}
 		if h.Reason == plan.HeldTokenRefused && h.Scope != plan.ScopeStock {
 			need.Do = cmp.Or(Access(st, l.AppPublicToken), need.Do)
 		}
@@ -216,6 +221,10 @@ func doOf(s store.Shop, h plan.Hold) func(shop, number string) string {
 		format = "if the move is intended, run `lagerd shops set %[1]s --rackbeat-key-file FILE --accept-account ACCOUNT`; otherwise store the right key"
 	case plan.HeldForbidden:
 		format = "give the app the role that it needs at e-conomic (SuperUser or Sales): lagerd then goes on by itself, and at once after `lagerd reconcile --shop %s`"
+	case plan.HeldNoAppToken:
+		return func(string, string) string {
+			return "put the app's secret token into its file, which `lagerd check` names, then run `systemctl restart lagerd`"
+		}
 	case plan.HeldPlacesChanged:
 		format = "see the places there are now: `lagerd shops places %[1]s`; then choose again: `lagerd shops set %[1]s --places LIST`"
 	case plan.HeldNoInventory:
@@ -243,7 +252,7 @@ func doAtRackbeat(reason plan.Reason) string {
 		return "give the key's user access to the items at Rackbeat: lagerd then goes on by itself, and at once after `lagerd reconcile --shop %s`"
 	case plan.HeldNoInventory:
 		return "see at Rackbeat whether the items' stock is managed there; if the shop keeps none, run `lagerd shops set %s --stock off`"
-	case plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldPlacesChanged, plan.HeldUnreadable, plan.HeldLosses:
+	case plan.HeldAgreementChanged, plan.HeldAccountChanged, plan.HeldNoAppToken, plan.HeldPlacesChanged, plan.HeldUnreadable, plan.HeldLosses:
 	}
 	return ""
 }

@@ -24,6 +24,7 @@ type Look struct {
 	Incidents []store.Incident // of webhooks, as WebhookIncidents names them; whoever was told, or is to be
 
 	AppPublicToken string // of economic.app_public_token; "": not known
+	NoAppToken     string // what to do since a lagerd that lives has no app's token; "": all have one
 	ReadOnly       string // the server's error if it accepts no writes at all; "": it does, or nobody asked
 }
 
@@ -63,6 +64,9 @@ func (l Look) Overview() Overview {
 	Attend(o.Shops, l.Living)
 	if len(o.Shops) > 0 {
 		o.Needs = append(o.Needs, l.ofInstallation(o.Nodes)...)
+	}
+	if l.NoAppToken != "" { // without shops too: they cannot be added
+		o.Needs = append(o.Needs, l.noAppTokenNeed(o.Shops))
 	}
 	if suspected {
 		o.Needs = append(o.Needs, appTokenNeed(o.Shops))
@@ -141,6 +145,8 @@ func (s Shop) stoppedBy(n Need) bool {
 	switch n.Reason {
 	case NeedNoLagerd, NeedReadOnly:
 		return s.State != StatePaused
+	case NeedAppTokenMissing:
+		return s.HeldFor(plan.ScopeShop, plan.HeldNoAppToken) || s.HeldFor(plan.ScopeInvoices, plan.HeldNoAppToken)
 	case NeedAppTokenRefused:
 		return s.HeldFor(plan.ScopeShop, plan.HeldTokenRefused)
 	default:
@@ -205,6 +211,20 @@ func (l Look) ofInstallation(nodes []Node) []Need {
 
 // firstCheck is what to do before new grants are requested, if the app's token is probably wrong.
 const firstCheck = "check the app's token first (economic.app_secret_token_file)"
+
+// noAppTokenNeed returns the need of a lagerd without the app's token, since it first held a shop for
+// that.
+func (l Look) noAppTokenNeed(shops []Shop) Need {
+	n := Need{Reason: NeedAppTokenMissing, Detail: "there is no app secret token: webhooks are kept, and nothing is read from e-conomic", Do: l.NoAppToken, Advice: l.NoAppToken}
+	for _, v := range shops {
+		for _, h := range v.Holds {
+			if h.Reason == plan.HeldNoAppToken && h.Since != nil && (n.Since == nil || h.Since.Before(*n.Since)) {
+				n.Since = h.Since
+			}
+		}
+	}
+	return n
+}
 
 func appTokenNeed(shops []Shop) Need {
 	n := Need{Reason: NeedAppTokenRefused, Detail: "several agreements answer 401 and none succeeds: probably the app's secret token is wrong, or e-conomic has withdrawn it",

@@ -162,6 +162,19 @@ func readOnly() status.Look {
 	return l
 }
 
+// tokenless has a lagerd without the app's token, and shops whose stock is at e-conomic and at
+// Rackbeat.
+func tokenless() status.Look {
+	const do = "put your e-conomic app's secret token into /etc/lagerd/economic-app-secret-token, then run `systemctl restart lagerd`"
+	const detail = "lagerd has no app secret token, so nothing is read from e-conomic: " + do
+	l := looking(
+		at("shop1", holding(plan.ScopeShop, plan.HeldNoAppToken, detail, 5*time.Minute)),
+		at("shop2", inRackbeat, holding(plan.ScopeInvoices, plan.HeldNoAppToken, detail, time.Minute)),
+	)
+	l.NoAppToken = do
+	return l
+}
+
 // TestOverviewText compares what `lagerd status` shows with testdata/overview. The files are
 // written anew with -update, and are to be read then.
 func TestOverviewText(t *testing.T) {
@@ -202,7 +215,7 @@ func TestOverviewText(t *testing.T) {
 		"nodes-json": document.String(),
 		"running":    write(looking(at("shop1"), at("shop2")), 80, true), "first-sweep": write(first, 80, true), "held": write(allHeld(), 80, true), "held-wide": write(allHeld(), 140, true),
 		"held-narrow": write(allHeld(), 40, true), "troubled": write(troubled(), 80, true), "noted": write(noted(), 80, true), "no-lagerd": write(none, 80, true),
-		"never-a-lagerd": write(never, 80, true), "short-of-calls": write(short, 80, true), "nodes": write(nodes(), 80, true), "read-only": write(readOnly(), 80, true), "many": write(manyShops(), 80, false),
+		"never-a-lagerd": write(never, 80, true), "short-of-calls": write(short, 80, true), "nodes": write(nodes(), 80, true), "read-only": write(readOnly(), 80, true), "no-app-token": write(tokenless(), 80, true), "many": write(manyShops(), 80, false),
 		"one": one(looking(at("well")), "well"), "one-held": one(allHeld(), "losses"), "one-noted": one(noted(), "warned"), "one-in-rackbeat": one(looking(atRackbeat()), "shop1234"),
 		"one-of-a-lost-node": one(nodes(), "shop3"), "one-of-many": one(manyShops(), "shop0004"), "one-without-a-lagerd": one(none, "shop1"),
 	} {
@@ -248,7 +261,7 @@ func TestEveryNeed(t *testing.T) {
 	}
 	short := looking(at("shop1", func(st *store.ShopStatus) { st.AgreementCalls = store.AccountCalls{Day: "2026-11-23", Calls: 49_000} }))
 	refused := looking(at("one", holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)), at("two", func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }, holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)))
-	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short, unwell, readOnly()} {
+	for _, l := range []status.Look{alone, refused, allHeld(), troubled(), nodes(), short, unwell, readOnly(), tokenless()} {
 		for _, n := range l.Overview().Needs {
 			shown[n.Reason] = true
 			if n.Do == "" || n.Advice == "" || n.Detail == "" || strings.Contains(n.Do, "SHOP") || strings.Contains(n.Text(), "%!") || (n.Shop == "") != (n.Scope == "") {
@@ -281,6 +294,9 @@ func TestNeedsOfOthers(t *testing.T) {
 	refused := holding(plan.ScopeShop, plan.HeldTokenRefused, "401", time.Minute)
 	l := looking(at("one", refused), at("two", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }), at("well", func(st *store.ShopStatus) { st.Progress.TickAt = ago(2 * time.Minute) }))
 	l.Instances = append(l.Instances, node("dead", "stock3.example.dk", 99, 100*time.Hour, time.Minute))
+	if o := tokenless().Overview().Only("shop2"); len(o.Needs) != 2 || o.Needs[0].Reason != status.NeedAppTokenMissing || o.Needs[1].Reason != status.NeedReason(plan.HeldNoAppToken) {
+		t.Errorf("a shop without the app's token needs %+v", o.Needs)
+	}
 	o := l.Overview()
 	for shop, want := range map[string][]status.NeedReason{
 		"one": {status.NeedAppTokenRefused, status.NeedReason(plan.HeldTokenRefused)}, "well": nil,

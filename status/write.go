@@ -47,6 +47,16 @@ func (o Overview) Write(w io.Writer, p Paper, listed bool) error {
 	return p.writeShops(w, o.Shops)
 }
 
+// WriteNeeds writes what needs a person, with an empty line after it, and nothing if nothing does.
+func (o Overview) WriteNeeds(w io.Writer, p Paper) error {
+	if len(o.Needs) == 0 {
+		return nil
+	}
+	err := p.writeNeeds(w, o.Needs)
+	fmt.Fprintln(w)
+	return err
+}
+
 // writeNeeds writes what needs a person, and that nothing does.
 func (p Paper) writeNeeds(w io.Writer, needs []Need) error {
 	if len(needs) == 0 {

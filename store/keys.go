@@ -38,8 +38,11 @@ func (s *Store) DeleteKeyCheck(ctx context.Context) error {
 	return nil
 }
 
+// NoAppToken is stored in place of a hash for an instance that has no app secret token.
+const NoAppToken = ""
+
 // SaveAppToken stores the keyed hash of an instance's app secret token, for commands to
-// compare with the token they read.
+// compare with the token they read, or NoAppToken.
 func (s *Store) SaveAppToken(ctx context.Context, instance, hash string, now time.Time) error {
 	// An instance that died before its first beat is not in instances: ForgetInstance
 	// never deletes its row.

@@ -337,6 +337,8 @@ func (danish) reason(r plan.Reason) string {
 		return "nøglen hører til en anden Rackbeat-konto end før"
 	case plan.HeldTokenUnreadable:
 		return "det gemte token ikke kan dekrypteres med hovednøglen"
+	case plan.HeldNoAppToken:
+		return "lagerd ikke har noget token til app'en"
 	case plan.HeldPlacesChanged:
 		return "pladserne på lageret ikke længere passer med dem, der er valgt til butikken"
 	case plan.HeldNoInventory:

@@ -318,6 +318,8 @@ func (english) reason(r plan.Reason) string {
 		return "the key is for another Rackbeat account than before"
 	case plan.HeldTokenUnreadable:
 		return "the stored token cannot be decrypted with the master key"
+	case plan.HeldNoAppToken:
+		return "lagerd has no app secret token"
 	case plan.HeldPlacesChanged:
 		return "the warehouse's places no longer fit those that are chosen for the shop"
 	case plan.HeldNoInventory:
