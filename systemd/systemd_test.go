@@ -226,6 +226,6 @@ func TestUnitsVerify(t *testing.T) {
 }
 
 func TestUnitIsHardened(t *testing.T) {
-	out := analyze(t, "security", "--offline=true", "--threshold=15", "--no-pager", installed(t)[0])
+	out := analyze(t, "security", "--offline=true", "--threshold=12", "--no-pager", installed(t)[0])
 	t.Log(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:])
 }

@@ -51,6 +51,8 @@ func TestUnitsFitTheProgram(t *testing.T) {
 		{service, "StartLimitIntervalSec", "0"},
 		{service, "User", "lagerd"},
 		{service, "StateDirectory", "lagerd"},
+		{service, "ConfigurationDirectory", "lagerd"},
+		{service, "ConfigurationDirectoryMode", "0750"}, // as the package makes it
 		{socket, "ListenStream", defaults.Webhook.Listen},
 		{socket, "FileDescriptorName", "webhook"},
 	} {
