@@ -6,6 +6,7 @@ GO          ?= go
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 DESTDIR     ?=
 PREFIX      ?= /usr
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
 GREMLINS    := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 # The race detector does not watch SQLite itself, which has no data of lagerd's: it would be
 # several times as slow (test/lagerdtest/race.go builds lagerd in the same way).
@@ -26,7 +27,7 @@ help:
 
 #? build: build bin/lagerd (pure Go, static)
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lagerd .
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X 'lagerd/cli.stamp=$$(scripts/stamp)'" -o bin/lagerd .
 
 #? demo: show lagerd live against a sandbox with three shops, one of them at Rackbeat, and lost webhooks; ends with "equal" (FOR=90s)
 demo: build
@@ -114,6 +115,12 @@ browser-test:
 	scripts/browser-deps $(AXE)
 	$(GO) test ./test/browser -count=1 -v -timeout 20m -browser.chromium=$$(command -v chromium) -browser.axe=$(AXE)/package/axe.min.js $(if $(SCREENSHOTS),-browser.screenshots=$(abspath $(SCREENSHOTS)))
 
+#? systemd-test: try the Debian package on Debian 12 and 13 with a real systemd as PID 1 (needs root)
+systemd-test: SYSTEMD_ROOTS ?= $(CURDIR)/bin/roots
+systemd-test:
+	scripts/systemd-deps $(SYSTEMD_ROOTS)
+	scripts/systemd-test $(NFPM) $(SYSTEMD_ROOTS)
+
 #? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
 servers: deps
 	scripts/servers $(SERVERS)
@@ -144,14 +151,16 @@ plots:
 	$(GO) run ./test/plot --in docs/data/growth.csv --out docs/growth.svg --title "Time for so many times as much" --x times:times --logx --series what \
 		--panel "Time:times that of the least:time"
 
-#? install: install the binary, units, example configuration, alert rules and dashboard below DESTDIR
+#? install: install lagerd below DESTDIR and PREFIX (DESTDIR=/tmp/package PREFIX=/usr/local)
 install: build
-	install -D -m 0755 bin/lagerd $(DESTDIR)$(PREFIX)/bin/lagerd
-	install -D -m 0644 systemd/lagerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.service
-	install -D -m 0644 systemd/lagerd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/lagerd.socket
-	install -D -m 0644 systemd/lagerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lagerd.conf
-	install -D -m 0644 config.example.yaml $(DESTDIR)$(PREFIX)/share/doc/lagerd/config.example.yaml
-	install -D -m 0644 monitoring/alerts.yml $(DESTDIR)$(PREFIX)/share/lagerd/alerts.yml
-	install -D -m 0644 monitoring/dashboard.json $(DESTDIR)$(PREFIX)/share/lagerd/dashboard.json
+	scripts/install install "$(DESTDIR)" "$(PREFIX)"
 
-.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides monitoring browser-test servers fuzz bench profile bench-code plots install
+#? uninstall: remove what install has installed; configuration and data stay
+uninstall:
+	scripts/install uninstall "$(DESTDIR)" "$(PREFIX)"
+
+#? deb: build the Debian package and its checksum in bin/ (VERSION=v1.4.0)
+deb:
+	scripts/deb $(NFPM) bin
+
+.PHONY: help build demo test lint deps sim day mutations mutants chaos soak isolation flood ill rackbeat rackbeat-large rackbeat-sides monitoring browser-test systemd-test servers fuzz bench profile bench-code plots install uninstall deb

@@ -56,7 +56,10 @@ var layout = map[string]string{
 	"secret":    "",
 	"store/dsn": "",
 
-	"monitoring":   "",
+	"monitoring": "",
+
+	"packaging/copyright": "",
+
 	"store/rights": "",
 	"reload":       "systemd",
 	"forwarded":    "",

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -54,7 +53,8 @@ type Process struct {
 
 // commands is the whole command line.
 type commands struct {
-	Config *string `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG"`
+	Config  *string     `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG"`
+	Version versionFlag `name:"version" help:"Print the version, and exit."`
 
 	Run       runCmd       `cmd:"" help:"Run the daemon."`
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
@@ -73,7 +73,7 @@ type commands struct {
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
 	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic and Rackbeat for development and tests."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Versions  versionCmd   `cmd:"" name:"version" help:"Print the version."`
 }
 
 // call is the context of one command.
@@ -266,37 +266,6 @@ func (c *call) openStore(cfg config.Config, existing bool) (*store.Store, error)
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-// version returns the version of the binary.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, dirty := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision" && len(s.Value) >= 12:
-			revision = s.Value[:12]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+dirty"
-		}
-	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	if revision == "" {
-		return "devel"
-	}
-	return "devel-" + revision + dirty
-}
-
-type versionCmd struct{}
-
-func (versionCmd) Run(c *call) error {
-	_, err := fmt.Fprintln(c.Stdout, "lagerd", version())
-	return err
 }
 
 type sandboxCmd struct {
