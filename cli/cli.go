@@ -54,7 +54,7 @@ type Process struct {
 // commands is the whole command line.
 type commands struct {
 	Config  *string     `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG"`
-	Version versionFlag `name:"version" help:"Print the version, and exit."`
+	Version versionFlag `name:"version" hidden:"" help:"Print the version, and exit."`
 
 	Run       runCmd       `cmd:"" help:"Run the daemon."`
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
@@ -66,13 +66,14 @@ type commands struct {
 	Web       webCmd       `cmd:"" help:"Let operators and shops' owners see the page."`
 	Notify    notifyCmd    `cmd:"" help:"Show whom lagerd has told what; send a test."`
 	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
-	Diff      diffCmd      `cmd:"" help:"Show differences between e-conomic and the database; changes nothing."`
+	Diff      diffCmd      `cmd:"" help:"Show how e-conomic and the database differ; change nothing."`
 	Approve   approveCmd   `cmd:"" help:"Approve the losses for which a shop is held."`
 	Reload    reloadCmd    `cmd:"" help:"Have the running lagerd reload its configuration, and wait for the verdict."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
 	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic and Rackbeat for development and tests."`
+	Manual    manualCmd    `cmd:"" hidden:"" help:"Write a man page or a shell's completion."`
 	Versions  versionCmd   `cmd:"" name:"version" help:"Print the version."`
 }
 
@@ -108,6 +109,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Help(printHelp),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "lagerd:", err)

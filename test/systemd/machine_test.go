@@ -112,10 +112,10 @@ func (m machine) show(unit, property string) string {
 func (m machine) write(path, text string) {
 	m.Helper()
 	path = filepath.Join(m.root, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a directory of the machine
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		m.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // a file that exists keeps its mode
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		m.Fatal(err)
 	}
 }

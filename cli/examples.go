@@ -1,0 +1,41 @@
+package cli
+
+// examples returns an example of each command, by its path, as `--help` and the manual show it.
+func examples() map[string]string {
+	return map[string]string{
+		"run":                "lagerd run --config /etc/lagerd/lagerd.yaml",
+		"shops add":          "lagerd shops add shop1234 --grant-token-file token.txt --invoices-from 2026-11-01",
+		"shops list":         "lagerd shops list",
+		"shops show":         "lagerd shops show shop1234 --calls 20",
+		"shops set":          "lagerd shops set shop1234 --lang da --email mette@example.dk",
+		"shops pause":        "lagerd shops pause shop1234 --reason stocktaking",
+		"shops resume":       "lagerd shops resume shop1234",
+		"shops remove":       "lagerd shops remove shop1234",
+		"shops instructions": "lagerd shops instructions shop1234 --lang en",
+		"shops rotate-code":  "lagerd shops rotate-code shop1234",
+		"shops places":       "lagerd shops places shop1234",
+		"shops grant":        "lagerd shops grant shop1234 --account shop1234",
+		"shops revoke":       "lagerd shops revoke shop1234 --account shop1234",
+		"shops readers":      "lagerd shops readers",
+		"status":             "lagerd status || echo somebody is needed",
+		"why":                "lagerd why shop1234 0571527051",
+		"invoice":            "lagerd invoice shop1234 41 --pdf 41.pdf",
+		"export shop":        "lagerd export shop shop1234 --excel > stock.csv",
+		"export changes":     "lagerd export changes shop1234 > changes.csv",
+		"export invoices":    "lagerd export invoices shop1234 > invoices.csv",
+		"webhooks":           "lagerd webhooks shop1234",
+		"web passwd":         "lagerd web passwd mette",
+		"web operators":      "lagerd web operators",
+		"web link":           "lagerd web link shop1234",
+		"web revoke":         "lagerd web revoke shop1234",
+		"notify":             "lagerd notify --test",
+		"reconcile":          "lagerd reconcile --shop shop1234 --item 0571527051 --wait",
+		"diff":               "lagerd diff shop1234",
+		"approve":            "lagerd approve shop1234",
+		"check":              "lagerd check --shop shop1234",
+		"migrate":            "lagerd migrate",
+		"keygen":             "lagerd keygen > /etc/lagerd/lagerd-key",
+		"sandbox":            "lagerd sandbox --agreements 2 --rackbeat 1",
+		"version":            "lagerd version",
+	}
+}
