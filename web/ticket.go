@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -56,7 +55,7 @@ func verify(keys *secret.Keys, k kind, text string, now time.Time) (ticket, erro
 		return t, errBadTicket
 	}
 	mac, err := base64.RawURLEncoding.Strict().DecodeString(signature)
-	if err != nil || !hmac.Equal(mac, keys.Sign(purpose(k), body)) {
+	if err != nil || !keys.Signed(purpose(k), body, mac) {
 		return t, errBadTicket
 	}
 	content, err := base64.RawURLEncoding.Strict().DecodeString(body)
