@@ -78,6 +78,11 @@ func (cmd checkCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	if keys != nil {
+		if err := checkSealed(c.ctx, &r, cfg, s, keys, alive); err != nil {
+			return err
+		}
+	}
 	if err := cmd.shops(c.ctx, &r, cfg, s, keys, alive); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"lagerd/config"
 	"lagerd/sandbox"
+	"lagerd/secret"
 	"lagerd/store"
 	"lagerd/systemd"
 	"lagerd/terminal"
@@ -72,6 +73,7 @@ type commands struct {
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
+	Rekey     rekeyCmd     `cmd:"" help:"Change the master key while lagerd runs."`
 	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic and Rackbeat for development and tests."`
 	Manual    manualCmd    `cmd:"" hidden:"" help:"Write a man page or a shell's completion."`
 	Versions  versionCmd   `cmd:"" name:"version" help:"Print the version."`
@@ -87,6 +89,8 @@ type call struct {
 	unescaped    io.Writer // standard output, for what does its own escaping or needs none
 	unescapedErr io.Writer // standard error, likewise: the daemon's log, and the meter
 	columns      int       // of the terminal that standard output is
+
+	keys *secret.Keys // see masterKey; nil: not needed yet
 }
 
 // Main runs a command line and returns its exit code. Commands write through a

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -74,8 +75,12 @@ func TestJudgeKey(t *testing.T) {
 		{"none is known and nothing opens", nil, []store.Shop{b, broken}, keyIsUnproved},
 		{"none is known and one opens", nil, []store.Shop{broken, b, a}, keyIsProved},
 	} {
-		if got := judge(c.known, mine, c.shops); got != c.want {
+		got, opens := judge(store.MasterKey{Check: c.known}, mine, c.shops)
+		if got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+		if proved := c.want == keyIsProved; proved != bytes.Equal(opens, mine.Check()) || !proved && opens != nil {
+			t.Errorf("%s: the key that opens a token is %x", c.name, opens)
 		}
 	}
 }

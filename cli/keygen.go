@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -45,18 +46,19 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 	if err != nil {
 		return err
 	}
-	known, err := s.KeyCheck(c.ctx)
+	known, err := s.MasterKey(c.ctx)
 	if err != nil {
 		return err
 	}
-	keys, made, err := cmd.newKey(cfg, len(shops) == 0 && known == nil)
+	keys, made, err := cmd.newKey(cfg, len(shops) == 0 && known.Check == nil)
 	if err != nil {
 		return err
 	}
-	if judge(known, keys, nil) == keyIsKnown || judge(nil, keys, shops) == keyIsProved {
+	if nothingLost(known, keys, shops) {
 		return errors.New("nothing is lost: the configured master key opens what is stored in the database")
 	}
-	if err := cmd.ask(c, s, cfg, len(shops)); err != nil {
+	list := lostWithKey(known, keys, shops)
+	if err := cmd.ask(c, s, cfg, list); err != nil {
 		return err
 	}
 	if made {
@@ -65,10 +67,50 @@ func (cmd keygenCmd) replaceLost(c *call) error {
 		}
 		fmt.Fprintf(c.Stdout, "Created a new master key in %s: back it up.\n", cfg.KeyFile)
 	}
-	if err := s.DeleteKeyCheck(c.ctx); err != nil {
+	if err := s.DeleteKeyCheck(c.ctx, keys.Checks()); err != nil {
 		return err
 	}
-	return listReentry(c.Stdout, shops)
+	return listReentry(c.Stdout, list)
+}
+
+// nothingLost reports whether the keys are all that the database needs:
+//
+//	check value   rekeying   the keys                            nothing is lost
+//	stored        either     fit it                              yes
+//	stored        begun      lack one of its two                 no: what that one has sealed is
+//	any           no         open a token                        yes: the check value is another's
+//	any           either     neither                             no
+func nothingLost(known store.MasterKey, keys *secret.Keys, shops []store.Shop) bool {
+	if verdict, _ := judge(known, keys, nil); verdict == keyIsKnown {
+		return true
+	}
+	verdict, _ := judge(store.MasterKey{}, keys, shops)
+	return verdict == keyIsProved && known.Next == nil
+}
+
+// lost is what must be entered again for a shop.
+type lost struct {
+	store.Shop
+	grant, rackbeat, hook, codes bool
+}
+
+// lostWithKey returns what must be entered again for each shop, if these keys are all that is left:
+// what none of them opens, and the codes, unless the key of their hashes was kept for one of them.
+func lostWithKey(known store.MasterKey, keys *secret.Keys, shops []store.Shop) (list []lost) {
+	kept := slices.ContainsFunc(keys.Checks(), func(check []byte) bool { return known.Kept[string(check)] != nil })
+	for _, shop := range shops {
+		shut := func(kind secret.Kind, text []byte) bool {
+			_, err := keys.Open(kind, shop.Shop, text)
+			return len(text) > 0 && err != nil
+		}
+		l := lost{Shop: shop, codes: !kept, rackbeat: shut(secret.RackbeatKey, shop.RackbeatKey), hook: shut(secret.NotifyHook, shop.NotifyHook)}
+		_, err := keys.OpenGrant(shop.Shop, shop.GrantToken)
+		l.grant = err != nil
+		if l.grant || l.rackbeat || l.hook || l.codes {
+			list = append(list, l)
+		}
+	}
+	return list
 }
 
 // newKey returns the key to accept: the configured one, or a stand-in if the embedded
@@ -85,7 +127,7 @@ func (cmd keygenCmd) newKey(cfg config.Config, fresh bool) (keys *secret.Keys, t
 	return keys, true, err
 }
 
-func (cmd keygenCmd) ask(c *call, s *store.Store, cfg config.Config, shops int) error {
+func (cmd keygenCmd) ask(c *call, s *store.Store, cfg config.Config, shops []lost) error {
 	if cmd.Yes {
 		return nil
 	}
@@ -95,7 +137,7 @@ func (cmd keygenCmd) ask(c *call, s *store.Store, cfg config.Config, shops int) 
 	if c.Stdin == nil || !term.IsTerminal(int(c.Stdin.Fd())) {
 		return errors.New("nothing was changed: no terminal to ask on: if the old master key is lost for good, run `lagerd keygen --replace-lost --yes`")
 	}
-	fmt.Fprintf(c.Stderr, "Is the old master key lost for good? The grant tokens, Rackbeat keys and integration codes of %d shop(s) are then lost too and must be entered again. Type lost: ", shops)
+	fmt.Fprintf(c.Stderr, "Is the old master key lost for good? The %s of %d shop(s) are then lost too and must be entered again. Type lost: ", whatIsLost(shops), len(shops))
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
@@ -119,27 +161,49 @@ func noneRuns(ctx context.Context, s *store.Store, cfg config.Config) error {
 	return nil
 }
 
+// whatIsLost names what must be entered again.
+func whatIsLost(shops []lost) string {
+	if slices.ContainsFunc(shops, func(l lost) bool { return l.codes }) {
+		return "grant tokens, Rackbeat keys and integration codes"
+	}
+	return "grant tokens and Rackbeat keys that it had sealed"
+}
+
 // listReentry lists what must be entered again under a new master key.
-func listReentry(w io.Writer, shops []store.Shop) error {
+func listReentry(w io.Writer, shops []lost) error {
 	if len(shops) == 0 {
 		_, err := fmt.Fprintln(w, "The new master key is accepted. There are no shops, so no secrets to enter again.")
 		return err
 	}
-	fmt.Fprintln(w, "The new master key is accepted. Until its secrets are entered again, each shop is held (token_unreadable) and its webhooks are answered 403. For each shop:")
+	codes := slices.ContainsFunc(shops, func(l lost) bool { return l.codes })
+	if codes {
+		fmt.Fprintln(w, "The new master key is accepted. Until its secrets are entered again, each shop is held (token_unreadable) and its webhooks are answered 403. For each shop:")
+	} else {
+		fmt.Fprintln(w, "The new master key is accepted. The integration codes go on to work. Until its secrets are entered again, each of these shops is held (token_unreadable):")
+	}
 	fmt.Fprintln(w)
 	for _, shop := range shops {
-		fmt.Fprintf(w, "  lagerd shops set %s --grant-token-file FILE      # its agreement's grant token\n", shop.Shop)
-		if len(shop.RackbeatKey) > 0 {
-			fmt.Fprintf(w, "  lagerd shops set %s --rackbeat-key-file FILE      # its Rackbeat account's key\n", shop.Shop)
+		if shop.grant {
+			fmt.Fprintf(w, "  lagerd shops set %s --grant-token-file FILE      # its agreement's grant token\n", shop.Shop.Shop)
 		}
-		if shop.NotifyOrigin != "" {
-			fmt.Fprintf(w, "  lagerd shops set %s --notify-url URL              # the webhook of its owner, at %s, with a new secret\n", shop.Shop, terminal.Escape(shop.NotifyOrigin))
+		if shop.rackbeat {
+			fmt.Fprintf(w, "  lagerd shops set %s --rackbeat-key-file FILE      # its Rackbeat account's key\n", shop.Shop.Shop)
+		}
+		if shop.hook {
+			fmt.Fprintf(w, "  lagerd shops set %s --notify-url URL              # the webhook of its owner, at %s, with a new secret\n", shop.Shop.Shop, terminal.Escape(shop.NotifyOrigin))
+		}
+		if !shop.codes {
+			continue
 		}
 		if shop.WebhookSetup {
-			fmt.Fprintf(w, "  lagerd webhooks %s --set-up                       # new codes for the webhooks that lagerd has set up, once it runs\n", shop.Shop)
+			fmt.Fprintf(w, "  lagerd webhooks %s --set-up                       # new codes for the webhooks that lagerd has set up, once it runs\n", shop.Shop.Shop)
 		}
-		fmt.Fprintf(w, "  lagerd shops rotate-code %[1]s                    # a new code, for its owner to enter at e-conomic\n", shop.Shop)
+		fmt.Fprintf(w, "  lagerd shops rotate-code %[1]s                    # a new code, for its owner to enter at e-conomic\n", shop.Shop.Shop)
 	}
-	_, err := fmt.Fprintln(w, "\nIf rotate-code says that two codes are live already, run it with --retire-old --yes first: the old ones are lost with the key. Then start lagerd, or run `systemctl restart lagerd`.")
+	last := "\nIf rotate-code says that two codes are live already, run it with --retire-old --yes first: the old ones are lost with the key. Then start lagerd, or run `systemctl restart lagerd`."
+	if !codes {
+		last = "\nThen start lagerd, or run `systemctl restart lagerd`."
+	}
+	_, err := fmt.Fprintln(w, last)
 	return err
 }

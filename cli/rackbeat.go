@@ -165,7 +165,7 @@ func (n *newStock) read(c *call, cfg config.Config, s *store.Store, files rackbe
 	if files == (rackbeatFiles{}) && !stored {
 		return nil
 	}
-	keys, err := masterKey(c.ctx, cfg, s, false)
+	keys, err := c.masterKey(cfg, s, false)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (runCmd) Run(c *call) error {
 			}
 			return cfg, err
 		},
-		Keys: func(ctx context.Context, s *store.Store) (*secret.Keys, error) {
+		Keys: func(ctx context.Context, cfg config.Config, s *store.Store) (*secret.Keys, error) {
 			if s.Created() {
 				log.WithField("path", s.Path()).Warn("the embedded database did not exist and has been created: it is empty (to use a MySQL or MariaDB server, set database.dsn)")
 			}

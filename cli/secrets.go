@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,16 +18,16 @@ import (
 	"lagerd/store"
 )
 
-// masterKey returns the keys derived from the master key, if it is the one that sealed
-// the shops' tokens. With create, and an embedded database without shops, it creates a
-// missing key. A problem with the key is a *config.Errors.
+// masterKey returns the keys of the key file, with the one in force that is in force in the
+// database. With create, and an embedded database without shops, it creates a missing key. A
+// problem with the key is a *config.Errors.
 func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bool) (*secret.Keys, error) {
-	known, err := s.KeyCheck(ctx)
+	known, err := s.MasterKey(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var shops []store.Shop
-	if known == nil { // else the check value decides
+	if known.Check == nil { // else the check value decides
 		if shops, err = s.Shops(ctx); err != nil {
 			return nil, err
 		}
@@ -39,7 +38,7 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 		keys, err = secret.Load([]byte(cfg.Key.Reveal()))
 	case !cfg.Database.DSN.IsZero():
 		err = badKey("no master key: create one with `lagerd keygen`")
-	case len(shops) > 0 || known != nil:
+	case len(shops) > 0 || known.Check != nil:
 		err = badKey("%s: the master key is missing, and the database holds secrets sealed with it: restore the key from its backup; if it is lost, %s", cfg.KeyFile, replaceLost)
 	case !create:
 		err = badKey("%s: no master key yet: `lagerd run` or the first `lagerd shops add` creates one", cfg.KeyFile)
@@ -49,16 +48,35 @@ func masterKey(ctx context.Context, cfg config.Config, s *store.Store, create bo
 	if err != nil {
 		return nil, err
 	}
-	switch judge(known, keys, shops) {
-	case keyIsKnown, keyIsUnproved:
-	case keyIsAnother:
-		return nil, badKey("this master key is not the one that sealed the database's tokens and hashed its codes: use that one (every machine that shares the database has the same); if it is lost, %s", replaceLost)
-	case keyIsProved:
-		if err := s.SaveKeyCheck(ctx, keys.Check(), now()); err != nil {
+	verdict, opens := judge(known, keys, shops)
+	if verdict == keyIsProved {
+		if err := s.SaveKeyCheck(ctx, opens, now()); err != nil {
+			return nil, err
+		}
+		if known, err = s.MasterKey(ctx); err != nil { // another command may have been first
 			return nil, err
 		}
 	}
+	if err := refusedKey(keys.Follow(secret.State(known))); err != nil {
+		return nil, err
+	}
 	return keys, nil
+}
+
+// refusedKey returns the problem with a key file that does not fit the database, if it does not.
+func refusedKey(err error) error {
+	const half = "a change of the master key has begun and not ended (`lagerd rekey`), and this key file lacks the %s key: put both into it, one a line and the new one first, until `lagerd rekey` has ended; if it is lost, %s"
+	switch {
+	case errors.Is(err, secret.ErrOtherKey):
+		return badKey("this master key is not the one that sealed the database's tokens and hashed its codes: use that one (every machine that shares the database has the same); if it is lost, %s", replaceLost)
+	case errors.Is(err, secret.ErrOldKeyMissing):
+		return badKey(half, "old", replaceLost)
+	case errors.Is(err, secret.ErrNewKeyMissing):
+		return badKey(half, "new", replaceLost)
+	case errors.Is(err, secret.ErrKept):
+		return badKey("%v: restore the database from its backup", err)
+	}
+	return err
 }
 
 const replaceLost = "run `lagerd keygen --replace-lost` to accept a new one"
@@ -67,32 +85,52 @@ func badKey(format string, args ...any) error {
 	return &config.Errors{Problems: []config.Problem{{Key: "key_file", What: fmt.Sprintf(format, args...)}}}
 }
 
-// keyVerdict is whether a master key is the database's.
+// keyVerdict is whether a key file is the database's.
 type keyVerdict int
 
 const (
-	keyIsKnown    keyVerdict = iota // it matches the stored check value
-	keyIsAnother                    // it does not match the stored check value
-	keyIsProved                     // no check value is stored, but it opens a token: its check value may be stored
-	keyIsUnproved                   // no check value is stored, and it opens no token: it may be the wrong one
+	keyIsKnown    keyVerdict = iota // it has what the stored check value asks for
+	keyIsAnother                    // it has not
+	keyIsProved                     // no check value is stored, but a key opens a token: its check value may be stored
+	keyIsUnproved                   // no check value is stored, and no key opens a token: they may be the wrong ones
 )
 
-// judge compares a master key with the database's check value, nil if none is stored, or
-// else with the shops' tokens. The check value of a key that has decrypted no token must not
-// be stored: it may be the wrong key.
-func judge(known []byte, keys *secret.Keys, shops []store.Shop) keyVerdict {
+// judge compares the keys with what the database says of its master key, or, if it says
+// nothing, with the shops' tokens: opens is the check value of the key that opens one. The check
+// value of a key that has decrypted no token must not be stored: it may be the wrong key.
+func judge(known store.MasterKey, keys *secret.Keys, shops []store.Shop) (verdict keyVerdict, opens []byte) {
 	switch {
-	case known != nil && bytes.Equal(known, keys.Check()):
-		return keyIsKnown
-	case known != nil:
-		return keyIsAnother
+	case known.Check != nil && keys.Fits(secret.State(known)) == nil:
+		return keyIsKnown, nil
+	case known.Check != nil:
+		return keyIsAnother, nil
 	}
 	for _, shop := range shops {
-		if _, err := keys.OpenGrant(shop.Shop, shop.GrantToken); err == nil {
-			return keyIsProved
+		if by, err := keys.SealedBy(secret.GrantToken, shop.Shop, shop.GrantToken); err == nil {
+			return keyIsProved, by
 		}
 	}
-	return keyIsUnproved
+	return keyIsUnproved, nil
+}
+
+// masterKey is the function masterKey for a command that seals several secrets: all of them are
+// sealed with the same key.
+func (c *call) masterKey(cfg config.Config, s *store.Store, create bool) (*secret.Keys, error) {
+	if c.keys != nil {
+		return c.keys, nil
+	}
+	keys, err := masterKey(c.ctx, cfg, s, create)
+	if err == nil {
+		c.keys = keys
+	}
+	return keys, err
+}
+
+// sealedWith notes which key has sealed the secrets that a command stores with a shop, if any.
+func (c *call) sealedWith(shop *store.Shop) {
+	if c.keys != nil {
+		shop.SealedWith = c.keys.Check()
+	}
 }
 
 // saveKeyCheck stores the check value of a key that has just sealed a shop's token, if it
@@ -102,8 +140,8 @@ func saveKeyCheck(ctx context.Context, s *store.Store, keys *secret.Keys, shop s
 	if err != nil {
 		return err
 	}
-	if judge(nil, keys, []store.Shop{stored}) == keyIsProved {
-		return s.SaveKeyCheck(ctx, keys.Check(), now())
+	if verdict, opens := judge(store.MasterKey{}, keys, []store.Shop{stored}); verdict == keyIsProved {
+		return s.SaveKeyCheck(ctx, opens, now())
 	}
 	return nil
 }

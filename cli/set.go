@@ -66,6 +66,7 @@ func (cmd setCmd) Run(c *call) error {
 			shop.GrantToken = sealed
 		}
 		hook.store(shop)
+		c.sealedWith(shop)
 		return cmd.settings.apply(shop)
 	})
 	if err != nil {
@@ -99,7 +100,7 @@ func (cmd setCmd) hook(c *call, cfg config.Config, s *store.Store) (newHook, err
 	if err != nil {
 		return newHook{}, err
 	}
-	keys, err := masterKey(c.ctx, cfg, s, false)
+	keys, err := c.masterKey(cfg, s, false)
 	if err != nil {
 		return newHook{}, err
 	}
@@ -148,7 +149,7 @@ func (cmd setCmd) grant(c *call, cfg config.Config, s *store.Store) (grant strin
 	if err != nil {
 		return "", nil, err
 	}
-	keys, err := masterKey(c.ctx, cfg, s, false)
+	keys, err := c.masterKey(cfg, s, false)
 	if err != nil {
 		return "", nil, err
 	}

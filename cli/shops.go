@@ -194,7 +194,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 		return err
 	}
 	defer s.Close()
-	keys, err := masterKey(c.ctx, cfg, s, true)
+	keys, err := c.masterKey(cfg, s, true)
 	if err != nil {
 		return err
 	}
@@ -227,6 +227,7 @@ func (cmd addCmd) Run(c *call) error { //nolint:funlen,gocyclo // the steps of a
 	if shop.GrantToken, err = keys.Seal(secret.GrantToken, cmd.Shop, grant); err != nil {
 		return err
 	}
+	c.sealedWith(&shop)
 	code := secret.NewCode(rand.Reader)
 	if cmd.CodeFile != "" {
 		raw, err := c.readSecret("", cmd.CodeFile)

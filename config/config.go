@@ -29,7 +29,7 @@ type Config struct {
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 	Log             Log           `yaml:"log"`
 
-	// Key is the content of the master key's file. It is empty if the embedded
+	// Key is the content of the master key's file, one key a line. It is empty if the embedded
 	// database is used and the file, KeyFile, has yet to be created.
 	Key secret.Text `yaml:"-"`
 
@@ -39,6 +39,9 @@ type Config struct {
 
 	// Unseen are the secrets that this user may not read ([LoadOffline]).
 	Unseen []Problem `yaml:"-"`
+	// KeyIsCredential is set if Key is a credential, which systemd read when it started lagerd: a
+	// reload sees the same one.
+	KeyIsCredential bool `yaml:"-"`
 
 	// Warnings are what may be wrong: an empty key whose value comes from elsewhere, a
 	// connection that is not encrypted.

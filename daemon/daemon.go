@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,8 +43,8 @@ type Notifier interface {
 // Options are Run's dependencies. All except WebhookListeners, Journal and Verdicts are required.
 type Options struct {
 	Config   config.Config
-	Reload   func() (config.Config, error)                                   // rereads the configuration
-	Keys     func(ctx context.Context, s *store.Store) (*secret.Keys, error) // for the open database
+	Reload   func() (config.Config, error) // rereads the configuration
+	Keys     Keys
 	Log      *logrus.Logger
 	Version  string
 	Now      func() time.Time
@@ -54,6 +55,9 @@ type Options struct {
 
 	WebhookListeners []net.Listener // inherited from the service manager, or none
 }
+
+// Keys returns the keys of a configuration's key file, as far as they are those of an open database.
+type Keys func(ctx context.Context, cfg config.Config, s *store.Store) (*secret.Keys, error)
 
 // Signals are requests to the running process from a person or the service manager.
 type Signals struct {
@@ -97,11 +101,12 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	keys, err := o.Keys(ctx, s)
+	keys, err := o.Keys(ctx, o.Config, s)
 	if err != nil {
 		return err
 	}
 	d := &daemon{Options: o, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
+	d.told.Store(keys)
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}
@@ -160,6 +165,7 @@ type daemon struct {
 	Options
 	store    *store.Store
 	keys     *secret.Keys
+	told     atomic.Pointer[secret.Keys] // those that the other instances are told of
 	index    *index
 	metrics  *status.Metrics
 	log      *logrus.Logger
@@ -204,7 +210,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	share := d.shareFiles()
 	d.engine, err = engine.New(d.Config, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, OpenHook: d.keys.OpenHook, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
-		Instance: func() store.Instance { return newInstance(d.Version, d.now()) },
+		Instance: func() store.Instance { return newInstance(d.Version, d.now(), d.told.Load()) },
 		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic, RackbeatConnections: share.rackbeat,
 		Recorded: d.writes.recorded, PageOf: d.pageOf(),
 	})
@@ -260,6 +266,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	parts.Go(func() { j.Run(journalCtx) })
 	parts.Go(func() { d.index.Run(journalCtx, d.log) })
 	parts.Go(func() { wrong.Run(journalCtx, d.log) })
+	parts.Go(func() { d.keepKeys(journalCtx) })
 	stopEngine := d.start(background)
 	d.saveFingerprint(background, d.Config)
 	watchdogCtx, stopWatchdog := context.WithCancel(background)
@@ -398,10 +405,10 @@ func (d *daemon) notify(err error) {
 	}
 }
 
-func newInstance(version string, now time.Time) store.Instance {
+func newInstance(version string, now time.Time, keys *secret.Keys) store.Instance {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return store.Instance{Instance: rand.Text(), Host: host, PID: os.Getpid(), Version: version, StartedAt: store.At(now)}
+	return store.Instance{Instance: rand.Text(), Host: host, PID: os.Getpid(), Version: version, StartedAt: store.At(now), MasterKeys: slices.Concat(keys.Checks()...)}
 }

@@ -54,7 +54,7 @@ func (d *daemon) takeUp(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.engine.Reload(next); err != nil {
+	if err := d.reloadKeys(ctx, next); err != nil {
 		return nil, errors.Join(err, SetLog(d.log, d.config.Load().Log, d.Journal))
 	}
 	if keys := needsRestart(d.Config, next); len(keys) > 0 {

@@ -16,7 +16,6 @@ func needsRestart(is, next config.Config) []string {
 		}
 	}
 	differ("database", is.Database.DSN.Reveal() != next.Database.DSN.Reveal() || is.Database.Path != next.Database.Path || is.Database.MaxConnections != next.Database.MaxConnections)
-	differ("key_file", is.Key.Reveal() != next.Key.Reveal() && !is.Key.IsZero())
 	differ("database.migrate", is.Database.Migrate != next.Database.Migrate)
 	differ("shutdown_timeout", is.ShutdownTimeout != next.ShutdownTimeout)
 	differ("webhook.listen", is.Webhook.Listen != next.Webhook.Listen)

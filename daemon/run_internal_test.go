@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,7 +75,10 @@ func TestRun(t *testing.T) {
 		ended <- Run(ctx, Options{
 			Config: c, Log: log, Version: "1.2.3", Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, Notifier: systemd,
 			Signals: Signals{ReconcileAll: reconcileAll, SweepAll: sweepAll, Reload: reload},
-			Keys:    func(_ context.Context, s *store.Store) (*secret.Keys, error) { db = s; return keys, nil },
+			Keys: func(_ context.Context, _ config.Config, s *store.Store) (*secret.Keys, error) {
+				db = s
+				return keys, nil
+			},
 			Reload: func() (config.Config, error) {
 				select {
 				case c := <-next:
@@ -224,12 +228,14 @@ func TestInstance(t *testing.T) {
 	host, err := os.Hostname()
 	must(t, err)
 	at := time.Unix(1_000, 0)
-	a, b := newInstance("1.2.3", at), newInstance("1.2.3", at)
+	keys, err := secret.Load([]byte(secret.Generate() + "\n" + secret.Generate()))
+	must(t, err)
+	a, b := newInstance("1.2.3", at, keys), newInstance("1.2.3", at, keys)
 	if a.Instance == b.Instance || len(a.Instance) < 20 {
 		t.Errorf("the instances are %q and %q", a.Instance, b.Instance)
 	}
-	want := store.Instance{Instance: a.Instance, Host: host, PID: os.Getpid(), Version: "1.2.3", StartedAt: store.At(at)}
-	if a != want {
+	want := store.Instance{Instance: a.Instance, Host: host, PID: os.Getpid(), Version: "1.2.3", StartedAt: store.At(at), MasterKeys: slices.Concat(keys.Checks()...)}
+	if !reflect.DeepEqual(a, want) || len(a.MasterKeys) != 64 || !a.Knows(keys.Checks()[1]) || a.Knows(make([]byte, 32)) {
 		t.Errorf("got %+v, expected %+v", a, want)
 	}
 }

@@ -42,7 +42,7 @@ func TestFailedStartTellsOfTheDatabase(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(&out)
 	noKey := errors.New("no master key")
-	err = Run(t.Context(), Options{Config: c, Log: log, Now: time.Now, Keys: func(context.Context, *store.Store) (*secret.Keys, error) { return nil, noKey }})
+	err = Run(t.Context(), Options{Config: c, Log: log, Now: time.Now, Keys: func(context.Context, config.Config, *store.Store) (*secret.Keys, error) { return nil, noKey }})
 	if !errors.Is(err, noKey) || !strings.Contains(out.String(), "database check failed") || !strings.Contains(out.String(), "shop_stock") {
 		t.Errorf("%v, and the log says:\n%s", err, out.String())
 	}

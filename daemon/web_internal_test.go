@@ -39,7 +39,10 @@ func TestPage(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Run(ctx, Options{Config: c, Log: log, Version: "1.2.3", Now: time.Now, Notifier: &manager{},
-			Keys:   func(_ context.Context, s *store.Store) (*secret.Keys, error) { db = s; return keys, nil },
+			Keys: func(_ context.Context, _ config.Config, s *store.Store) (*secret.Keys, error) {
+				db = s
+				return keys, nil
+			},
 			Reload: func() (config.Config, error) { return config.Config{}, errors.New("not now") }})
 	}()
 	isReady := func(e *logrus.Entry) bool { return e.Message == "lagerd is ready" }

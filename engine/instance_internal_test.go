@@ -111,7 +111,7 @@ func TestInstance(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := i.keeper.Options
-	if k.Beat != cfg.Lease.Beat || k.TTL != cfg.Lease.TTL || k.LookForFree != 1234 || k.Instance != info || k.Holder != i || k.Leases != i.Store || !k.Now().Equal(noon) {
+	if k.Beat != cfg.Lease.Beat || k.TTL != cfg.Lease.TTL || k.LookForFree != 1234 || !reflect.DeepEqual(k.Instance, info) || k.Holder != i || k.Leases != i.Store || !k.Now().Equal(noon) {
 		t.Errorf("leases are kept with %+v", k)
 	}
 	r := i.reconcile

@@ -66,6 +66,12 @@ func (k *Keys) Follow(s State) error {
 	return k.change(s, func(held [][]byte) (int, error) { return inForce(held, s) })
 }
 
+// Fits returns the error that [Keys.Follow] would return, and changes nothing.
+func (k *Keys) Fits(s State) error {
+	_, err := inForce(k.Checks(), s)
+	return err
+}
+
 // Prefer is [Keys.Follow] for a database that does not say which key is its own: the one with this
 // check value has opened a text there.
 func (k *Keys) Prefer(check []byte, s State) error {
@@ -102,6 +108,19 @@ func (k *Keys) change(s State, choose func(held [][]byte) (int, error)) error {
 
 // Adopt makes the keys those of another key file.
 func (k *Keys) Adopt(next *Keys) { k.ring.Store(next.ring.Load()) }
+
+// AdoptBeside is [Keys.Adopt], except that what was held until now goes on to open and verify: what
+// is read from the database already may be sealed with it.
+func (k *Keys) AdoptBeside(next *Keys) {
+	r := *next.ring.Load()
+	r.held = slices.Clone(r.held)
+	for _, m := range k.ring.Load().held {
+		if !slices.ContainsFunc(r.held, func(has *master) bool { return bytes.Equal(has.check, m.check) }) {
+			r.held = append(r.held, m)
+		}
+	}
+	k.ring.Store(&r)
+}
 
 // Keep returns the kept keys, sealed with each of these master keys, by its check value: what a
 // database stores so that they go on to be used with any of them. A master key that is not held is

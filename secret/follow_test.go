@@ -259,3 +259,22 @@ func TestAdopt(t *testing.T) {
 		t.Error("the other file's keys were not adopted")
 	}
 }
+
+// TestAdoptBeside checks that a dropped key opens until the other file's keys alone are adopted.
+func TestAdoptBeside(t *testing.T) {
+	t.Parallel()
+	old, next := secret.Generate(), secret.Generate()
+	keys, dropped := load(t, keyFile(next, old)), load(t, []byte(next))
+	sealed, err := load(t, []byte(old)).Seal(secret.GrantToken, "shop", "token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.AdoptBeside(dropped)
+	if got, err := keys.OpenGrant("shop", sealed); got != "token" || err != nil || !bytes.Equal(keys.Check(), dropped.Check()) || len(keys.Checks()) != 2 {
+		t.Errorf("beside: %q, %v, %d keys", got, err, len(keys.Checks()))
+	}
+	keys.Adopt(dropped)
+	if _, err := keys.OpenGrant("shop", sealed); !errors.Is(err, secret.ErrSealed) || len(keys.Checks()) != 1 {
+		t.Errorf("a dropped key opens: %v, %d keys", err, len(keys.Checks()))
+	}
+}

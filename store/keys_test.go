@@ -16,9 +16,9 @@ func TestKeyCheck(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
 		value := func() []byte {
-			v, err := s.KeyCheck(t.Context())
+			v, err := s.MasterKey(t.Context())
 			must(t, err)
-			return v
+			return v.Check
 		}
 		if v := value(); v != nil {
 			t.Fatalf("a new database knows the key %x", v)
@@ -31,7 +31,7 @@ func TestKeyCheck(t *testing.T) {
 		if v := value(); !bytes.Equal(v, one) {
 			t.Errorf("the first key's value became %x", v)
 		}
-		must(t, s.DeleteKeyCheck(t.Context()))
+		must(t, s.DeleteKeyCheck(t.Context(), nil))
 		must(t, s.SaveKeyCheck(t.Context(), two, noon))
 		if v := value(); !bytes.Equal(v, two) {
 			t.Errorf("after deleting the first, the value is %x", v)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,19 @@ type Instance struct {
 	PID       int `gorm:"column:pid"`
 	Version   string
 	StartedAt Time
+
+	// MasterKeys are the check values of the keys in its key file, one after the other.
+	MasterKeys []byte
+}
+
+// Knows reports whether the instance has the master key with a check value.
+func (i Instance) Knows(check []byte) bool {
+	for own := range slices.Chunk(i.MasterKeys, max(1, len(check))) {
+		if bytes.Equal(own, check) {
+			return true
+		}
+	}
+	return false
 }
 
 // Lease is the right of one lagerd to reconcile one shop.
@@ -42,9 +56,12 @@ type Lease struct {
 // renews all its leases: a beat per shop would be thousands of writes every few
 // seconds.
 func (s *Store) Beat(ctx context.Context, i Instance) error {
-	_, err := s.exec(ctx, "INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at) VALUES "+placeholders(1, 7)+
+	if i.MasterKeys == nil {
+		i.MasterKeys = []byte{} // the column takes no NULL
+	}
+	_, err := s.exec(ctx, "INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at, master_keys) VALUES "+placeholders(1, 8)+
 		s.dialect.onConflict("instance", "beat = beat + 1", "beat_at = new.beat_at"),
-		i.Instance, 1, i.BeatAt, i.Host, i.PID, i.Version, i.StartedAt)
+		i.Instance, 1, i.BeatAt, i.Host, i.PID, i.Version, i.StartedAt, i.MasterKeys)
 	if err != nil {
 		return fmt.Errorf("beat: %w", err)
 	}

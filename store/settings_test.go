@@ -59,7 +59,7 @@ func TestChangedSettings(t *testing.T) {
 // TestEverySettingIsTold: a setting that is added to a shop is told when it changes.
 func TestEverySettingIsTold(t *testing.T) {
 	t.Parallel()
-	untold := []string{"Shop", "StockDataset", "Dataset", "Generation", "CreatedAt", "UpdatedAt", "PausedAt", "PauseReason", "InvoicesFromNumber"} // the last only where there is no date
+	untold := []string{"Shop", "StockDataset", "Dataset", "Generation", "CreatedAt", "UpdatedAt", "PausedAt", "PauseReason", "SealedWith", "InvoicesFromNumber"} // the last only where there is no date
 	of := reflect.TypeFor[store.Shop]()
 	for n := range of.NumField() {
 		name := of.Field(n).Name

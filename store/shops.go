@@ -61,6 +61,10 @@ type Shop struct {
 	Generation         int64     // grows with every change to any shop; also in the lease's row, see Fence
 	CreatedAt          Time
 	UpdatedAt          Time
+
+	// SealedWith is the check value of the master key that has sealed the secrets which a change
+	// stores. It is not stored.
+	SealedWith []byte `gorm:"-"`
 }
 
 // SameAs reports whether s and o are the same shop: false if a shop was removed and
@@ -108,14 +112,8 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 			}
 			return err
 		}
-		for _, table := range slices.Concat(datasetTables, shopTables) {
-			var left int64
-			if err := db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM "+table+" WHERE shop = ? LIMIT 1) AS rows_left", shop.Shop).Scan(&left).Error; err != nil {
-				return err
-			}
-			if left > 0 {
-				return fmt.Errorf("add %s: rows of a removed shop of that name remain in %s: delete them with `lagerd shops remove %s --yes`", shop.Shop, table, shop.Shop)
-			}
+		if err := mayBeAdded(db, shop); err != nil {
+			return err
 		}
 		shop.Generation, shop.Dataset = generation, Dataset(shop.Shop)
 		if err := startStock(db, &shop); err != nil {
@@ -144,6 +142,21 @@ func (s *Store) AddShop(ctx context.Context, shop Shop, codeHash []byte, now tim
 	})
 }
 
+// mayBeAdded returns an error if rows of a removed shop of that name remain, or if its secrets were
+// not sealed with the key in force.
+func mayBeAdded(db *gorm.DB, shop Shop) error {
+	for _, table := range slices.Concat(datasetTables, shopTables) {
+		var left int64
+		if err := db.Raw("SELECT COUNT(*) FROM (SELECT 1 FROM "+table+" WHERE shop = ? LIMIT 1) AS rows_left", shop.Shop).Scan(&left).Error; err != nil {
+			return err
+		}
+		if left > 0 {
+			return fmt.Errorf("add %s: rows of a removed shop of that name remain in %s: delete them with `lagerd shops remove %[1]s --yes`", shop.Shop, table)
+		}
+	}
+	return sealedInForce(db, Shop{}, shop)
+}
+
 // added shows a new shop to the readers of all, and records who added it.
 func added(ctx context.Context, db *gorm.DB, shop string, now time.Time) error {
 	if err := addToReadersOfAll(db, shop, now); err != nil {
@@ -168,6 +181,9 @@ func (s *Store) SetShop(ctx context.Context, name string, now time.Time, change 
 		}
 		if !shop.ReadsLike(before) || !bytes.Equal(shop.RackbeatKey, before.RackbeatKey) {
 			return fmt.Errorf("change the settings of %s: another stock source, key or choice of places: expected ChangeStockSource", name)
+		}
+		if err := sealedInForce(db, before, shop); err != nil {
+			return err
 		}
 		if shop.InvoicesFrom != before.InvoicesFrom || shop.InvoicesFromNumber != before.InvoicesFromNumber {
 			// Invoices start again from there; stored ones stay.

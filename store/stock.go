@@ -162,6 +162,9 @@ func (s *Store) ChangeStockSource(ctx context.Context, name string, c StockChang
 		if shop.StockSource == SourceRackbeat && !shop.ReadsRackbeat() {
 			return errors.New("expected a key")
 		}
+		if err := sealedInForce(db, before, shop); err != nil {
+			return err
+		}
 		if err := s.moveStock(db, &shop, before, c.Account, generation, now); err != nil {
 			return err
 		}

@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"lagerd/config"
+	"lagerd/secret"
+)
+
+// reloadKeys reloads the engine with the keys of the key file, if that has changed and they are those
+// of the database.
+func (d *daemon) reloadKeys(ctx context.Context, next config.Config) error {
+	if next.Key.Reveal() == d.config.Load().Key.Reveal() {
+		return d.engine.Reload(next)
+	}
+	keys, err := d.Keys(ctx, next, d.store)
+	if err != nil {
+		return err
+	}
+	// What a rekeying has sealed anew may not have been read yet.
+	if err := d.index.Refresh(ctx); err != nil {
+		return err
+	}
+	former, told := &secret.Keys{}, d.told.Load()
+	former.Adopt(d.keys)
+	d.keys.AdoptBeside(keys) // passes still run
+	d.told.Store(keys)
+	if err := d.engine.Reload(next); err != nil {
+		d.keys.Adopt(former)
+		d.told.Store(told)
+		return err
+	}
+	d.keys.Adopt(keys)
+	d.log.WithField("keys", len(keys.Checks())).Info("the key file has changed: its master keys are taken up")
+	return nil
+}
+
+// followKeys puts the master key in force that is in force in the database. A rekeying begins only
+// if all that are alive know both keys, so an error is one of a lagerd that has started just then.
+func (d *daemon) followKeys(ctx context.Context) error {
+	known, err := d.store.MasterKey(ctx)
+	if err != nil {
+		return err
+	}
+	return d.keys.Follow(secret.State(known))
+}
+
+// keysEvery is how often the database is asked which master key is in force.
+const keysEvery = 5 * time.Second
+
+// keepKeys follows what the database says of its master key until ctx is done.
+func (d *daemon) keepKeys(ctx context.Context) {
+	ticker := time.NewTicker(keysEvery)
+	defer ticker.Stop()
+	following := warner{log: d.log}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			following.warn(ctx, d.followKeys(ctx), "this lagerd may not have the database's master key: put all keys that the others have into its key file, and reload it, or restart it where systemd reads the key")
+		}
+	}
+}
