@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -62,6 +63,7 @@ func (runCmd) Run(c *call) error {
 		},
 		Log: log, Version: version(), Now: time.Now,
 		Signals: signals.asked, Notifier: notifier, WebhookListeners: listeners, Journal: journal, Verdicts: reload.FileIn(c.variable("RUNTIME_DIRECTORY")),
+		Place: daemon.PlaceOf(c.variable, os.ReadFile),
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped during startup: not a failure

@@ -53,9 +53,9 @@ func (e *Errors) Error() string {
 const envPrefix = "LAGERD_"
 
 // notKey reports whether a variable with the prefix overrides no key: it names the
-// configuration file, or belongs to the project's own tests.
+// configuration file, or the machine (lagerd.service), or belongs to the project's own tests.
 func notKey(name string) bool {
-	return name == "LAGERD_CONFIG" || strings.HasPrefix(name, "LAGERD_TEST_")
+	return name == "LAGERD_CONFIG" || name == "LAGERD_MACHINE_ID" || name == "LAGERD_BOOT_ID" || strings.HasPrefix(name, "LAGERD_TEST_")
 }
 
 // Load reads the file (none if path is empty), overrides it with the environment (as

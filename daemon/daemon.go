@@ -52,6 +52,7 @@ type Options struct {
 	Notifier Notifier
 	Journal  Journal     // nil: the log goes to standard error
 	Verdicts reload.File // where the verdicts on reloads are told
+	Place    Place       // where it runs, as far as it is known
 
 	WebhookListeners []net.Listener // inherited from the service manager, or none
 }
@@ -105,7 +106,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &daemon{Options: o, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
+	mine := o.identify()
+	defer mine.release()
+	d := &daemon{Options: o, identity: mine, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
 	d.told.Store(keys)
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
@@ -163,6 +166,7 @@ func forgetAll(ctx context.Context, s *store.Store) error {
 
 type daemon struct {
 	Options
+	identity *identity // nil: it holds no state directory
 	store    *store.Store
 	keys     *secret.Keys
 	told     atomic.Pointer[secret.Keys] // those that the other instances are told of
@@ -210,7 +214,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	share := d.shareFiles()
 	d.engine, err = engine.New(d.Config, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, OpenHook: d.keys.OpenHook, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
-		Instance: func() store.Instance { return newInstance(d.Version, d.now(), d.told.Load()) },
+		Instance: func() store.Instance { return d.newInstance(d.now(), d.told.Load()) },
 		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic, RackbeatConnections: share.rackbeat,
 		Recorded: d.writes.recorded, PageOf: d.pageOf(),
 	})
@@ -405,10 +409,15 @@ func (d *daemon) notify(err error) {
 	}
 }
 
-func newInstance(version string, now time.Time, keys *secret.Keys) store.Instance {
+func (d *daemon) newInstance(now time.Time, keys *secret.Keys) store.Instance {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return store.Instance{Instance: rand.Text(), Host: host, PID: os.Getpid(), Version: version, StartedAt: store.At(now), MasterKeys: slices.Concat(keys.Checks()...)}
+	i := store.Instance{Instance: rand.Text(), Host: host, PID: os.Getpid(), Version: d.Version, StartedAt: store.At(now),
+		Machine: d.Place.Machine, Boot: d.Place.Boot, MasterKeys: slices.Concat(keys.Checks()...)}
+	if d.identity != nil {
+		i.Identity = d.identity.name
+	}
+	return i
 }

@@ -6,6 +6,8 @@
 //	├─ admin server: /healthz /readyz /metrics, /debug/pprof/ (admin.pprof)
 //	├─ connections: what callers may hold of the files (files.go)
 //	├─ journal, refused: calls recorded, and wrong codes counted
+//	├─ identity: the lock of the state directory, and on which machine and boot it runs
+//	├─ keys: followed in the database, and taken up from a changed key file
 //	├─ index: shops and codes in memory, at most a second old, and what is held
 //	└─ engine: hints ─▶ store, and the shops whose lease it holds
 //

@@ -230,11 +230,12 @@ func TestInstance(t *testing.T) {
 	at := time.Unix(1_000, 0)
 	keys, err := secret.Load([]byte(secret.Generate() + "\n" + secret.Generate()))
 	must(t, err)
-	a, b := newInstance("1.2.3", at, keys), newInstance("1.2.3", at, keys)
+	d := &daemon{Options: Options{Version: "1.2.3", Place: Place{Machine: "machine", Boot: "boot"}}, identity: &identity{name: "name"}}
+	a, b := d.newInstance(at, keys), d.newInstance(at, keys)
 	if a.Instance == b.Instance || len(a.Instance) < 20 {
 		t.Errorf("the instances are %q and %q", a.Instance, b.Instance)
 	}
-	want := store.Instance{Instance: a.Instance, Host: host, PID: os.Getpid(), Version: "1.2.3", StartedAt: store.At(at), MasterKeys: slices.Concat(keys.Checks()...)}
+	want := store.Instance{Instance: a.Instance, Host: host, PID: os.Getpid(), Version: "1.2.3", StartedAt: store.At(at), Identity: "name", Machine: "machine", Boot: "boot", MasterKeys: slices.Concat(keys.Checks()...)}
 	if !reflect.DeepEqual(a, want) || len(a.MasterKeys) != 64 || !a.Knows(keys.Checks()[1]) || a.Knows(make([]byte, 32)) {
 		t.Errorf("got %+v, expected %+v", a, want)
 	}

@@ -11,6 +11,9 @@
 //
 //  1. A holder counts as dead only when its beat has not changed for the TTL on the
 //     observer's own monotonic clock: no two clocks are ever compared.
+//     Only an instance that holds the lock of the same state directory, on the same
+//     machine since the same boot, need not wait: the lock is free because its former
+//     holder has died.
 //  2. An instance trusts its own leases only for the TTL, less a margin, from the
 //     start of its last successful beat. Then it cancels its passes. If it is frozen
 //     and wakes up late, the fence in every transaction (package store) rejects its

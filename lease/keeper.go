@@ -83,6 +83,7 @@ type Keeper struct {
 type lastBeat struct {
 	beat  int64
 	since time.Time
+	told  bool // that it does not beat
 }
 
 // New returns a Keeper that holds nothing yet.
@@ -182,6 +183,7 @@ func (k *Keeper) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.tell(instances, leases, began)
 	living := k.living(instances, began)
 	k.Living(living)
 	k.alone = len(living) == 1
@@ -215,11 +217,15 @@ func (k *Keeper) renew(ctx context.Context, began time.Time) error {
 	return nil
 }
 
-// living returns the live instances, including this one.
+// living returns the live instances, including this one. One that has died for certain is not
+// seen any more, and is forgotten.
 func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bool {
 	living := map[string]bool{k.Instance.Instance: true}
 	seen := make(map[string]lastBeat, len(instances))
 	for _, i := range instances {
+		if dead, _ := died(k.Instance, i); dead {
+			continue
+		}
 		last, known := k.seen[i.Instance]
 		if !known || last.beat != i.Beat {
 			last = lastBeat{beat: i.Beat, since: now}
@@ -231,6 +237,30 @@ func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bo
 	}
 	k.seen = seen
 	return living
+}
+
+// tell logs which instances with shops have died for certain, and which do not beat and are
+// waited for, with the reason.
+func (k *Keeper) tell(instances []store.Instance, leases []store.Lease, now time.Time) {
+	shops := map[string]int{}
+	for _, l := range leases {
+		shops[l.Holder]++
+	}
+	for _, i := range instances {
+		log := k.Log.WithFields(logrus.Fields{"host": i.Host, "pid": i.PID, "shops": shops[i.Instance]})
+		dead, why := died(k.Instance, i)
+		last, known := k.seen[i.Instance]
+		silent := known && last.beat == i.Beat && now.Sub(last.since) >= 2*k.Beat
+		switch {
+		case shops[i.Instance] == 0 || i.Instance == k.Instance.Instance:
+		case dead:
+			log.Info("leases: the lagerd that had this state directory has died: its shops are free at once")
+		case silent && !last.told:
+			last.told = true
+			k.seen[i.Instance] = last
+			log.WithField("because", why).Warn("leases: a lagerd does not beat: its shops wait for lease.ttl, since it may not have died")
+		}
+	}
 }
 
 // nextExpiry returns the time until the first live instance counts as dead, unless it
@@ -375,13 +405,15 @@ func (k *Keeper) release(ctx context.Context, leases []store.Lease) error {
 	return k.Leases.ReleaseLeases(ctx, idle, k.Instance.Instance)
 }
 
-// forgetAfter is how long a dead instance stays listed, for people to see.
+// forgetAfter is how long a dead instance stays listed, for people to see. One that has died for
+// certain does not: the others would still count it among the living, and give it a share.
 const forgetAfter = time.Hour
 
 func (k *Keeper) forget(ctx context.Context, instances []store.Instance, now time.Time) error {
 	var errs []error
 	for _, i := range instances {
-		if i.Instance != k.Instance.Instance && now.Sub(k.seen[i.Instance].since) > forgetAfter {
+		dead, _ := died(k.Instance, i)
+		if dead || i.Instance != k.Instance.Instance && now.Sub(k.seen[i.Instance].since) > forgetAfter {
 			errs = append(errs, k.Leases.ForgetInstance(ctx, i.Instance))
 		}
 	}

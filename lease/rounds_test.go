@@ -53,11 +53,20 @@ func (j *journal) handOver() {
 // watch starts a keeper in the bubble of a test, and stops it at its end.
 func watch(t *testing.T, tab *table, ttl time.Duration) *journal {
 	t.Helper()
+	return watchAs(t, tab, ttl, store.Instance{Instance: "a", Host: "host"})
+}
+
+// silent is logged of an instance that does not beat and has shops.
+const silent = "a lagerd does not beat: its shops wait for lease.ttl, since it may not have died"
+
+// watchAs is watch for a keeper of this instance.
+func watchAs(t *testing.T, tab *table, ttl time.Duration, mine store.Instance) *journal {
+	t.Helper()
 	log, hook := test.NewNullLogger()
 	log.SetLevel(logrus.InfoLevel)
 	log.SetOutput(io.Discard)
 	j := &journal{as: as{tab, "a"}, t: t, refuses: map[string]bool{}, works: map[string]int64{}, logged: hook, waits: map[string]time.Duration{}}
-	k := lease.New(lease.Options{Leases: j, Holder: j, Instance: store.Instance{Instance: "a", Host: "host"}, Beat: beat, TTL: ttl, LookForFree: look, Living: func(map[string]bool) {}, Log: log, Now: time.Now})
+	k := lease.New(lease.Options{Leases: j, Holder: j, Instance: mine, Beat: beat, TTL: ttl, LookForFree: look, Living: func(map[string]bool) {}, Log: log, Now: time.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { k.Run(ctx) })
@@ -304,7 +313,7 @@ func TestTakesNoMoreThanItsShare(t *testing.T) {
 		j := watch(t, tab, ttl)
 		j.expect("at first", `take [shop000 shop002] from "" for a; start shop000/1; start shop002/1`, "shops taken")
 		j.settle(ttl - 2*time.Millisecond)
-		j.expect("before the ttl", "")
+		j.expect("before the ttl", "", silent)
 		j.settle(2 * time.Millisecond)
 		j.expect("after the ttl", `take [shop001] from "b" for a; take [shop003] from "gone" for a; start shop001/6; start shop003/1`, "shops taken")
 		j.settle(time.Hour - 2*ttl)
@@ -334,7 +343,33 @@ func TestReleasesItsSurplus(t *testing.T) {
 		j.settle(3 * beat)
 		j.expect("with its share", "")
 		j.settle(10*beat + ttl + beat)
-		j.expect("the other has died", `take [shop000 shop001] from "" for a; take [new] from "b" for a; start new/4; start shop000/2; start shop001/2`, "shops taken")
+		j.expect("the other has died", `take [shop000 shop001] from "" for a; take [new] from "b" for a; start new/4; start shop000/2; start shop001/2`, silent, "shops taken")
+	})
+}
+
+// TestTakesFromTheDeadAtOnce checks that the shops of an instance which has died for certain are taken
+// in the first round, with greater tokens, and that it is forgotten then, so that nobody counts it
+// among the living; and that of the others each waits out the ttl, with the reason.
+func TestTakesFromTheDeadAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tab := newTable(3)
+		former := store.Instance{Instance: "former", Host: "host", Beat: 7, Identity: "x", Machine: "m", Boot: "b"}
+		copied := store.Instance{Instance: "copy", Host: "web2", PID: 8, Beat: 7, Identity: "x", Machine: "n", Boot: "b"}
+		tab.instances["former"], tab.instances["copy"] = former, copied
+		tab.leases["shop000"].Holder, tab.leases["shop000"].Token = "former", 5
+		tab.leases["shop001"].Holder, tab.leases["shop001"].Token = "former", 6
+		tab.leases["shop002"].Holder, tab.leases["shop002"].Token = "copy", 7
+		j := watchAs(t, tab, ttl, store.Instance{Instance: "a", Host: "host", Identity: "x", Machine: "m", Boot: "b"})
+		j.expect("at once", `take [shop000 shop001] from "former" for a; start shop000/6; start shop001/7; forget former`,
+			"the lagerd that had this state directory has died: its shops are free at once", "shops taken")
+		j.settle(2*beat + time.Millisecond)
+		if e := j.logged.LastEntry(); e == nil || e.Data["because"] != "it ran on another machine" || e.Data["host"] != "web2" || e.Data["pid"] != 8 || e.Data["shops"] != 1 {
+			t.Errorf("it does not say why it waits: %+v", e)
+		}
+		j.expect("before the ttl", "", silent)
+		j.settle(ttl)
+		j.expect("after the ttl", `take [shop002] from "copy" for a; start shop002/8`, "shops taken")
 	})
 }
 

@@ -28,6 +28,10 @@ type Instance struct {
 	Version   string
 	StartedAt Time
 
+	// Where it runs; "": not known. It has an identity only while it holds the lock of a state
+	// directory, whose name that is. Machine and Boot are hashes of its machine's ids.
+	Identity, Machine, Boot string
+
 	// MasterKeys are the check values of the keys in its key file, one after the other.
 	MasterKeys []byte
 }
@@ -59,9 +63,9 @@ func (s *Store) Beat(ctx context.Context, i Instance) error {
 	if i.MasterKeys == nil {
 		i.MasterKeys = []byte{} // the column takes no NULL
 	}
-	_, err := s.exec(ctx, "INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at, master_keys) VALUES "+placeholders(1, 8)+
+	_, err := s.exec(ctx, "INSERT INTO instances (instance, beat, beat_at, host, pid, version, started_at, identity, machine, boot, master_keys) VALUES "+placeholders(1, 11)+
 		s.dialect.onConflict("instance", "beat = beat + 1", "beat_at = new.beat_at"),
-		i.Instance, 1, i.BeatAt, i.Host, i.PID, i.Version, i.StartedAt, i.MasterKeys)
+		i.Instance, 1, i.BeatAt, i.Host, i.PID, i.Version, i.StartedAt, i.Identity, i.Machine, i.Boot, i.MasterKeys)
 	if err != nil {
 		return fmt.Errorf("beat: %w", err)
 	}

@@ -389,16 +389,21 @@ func TestInstances(t *testing.T) {
 		addShop(t, s, "shop2")
 		must(t, s.TakeLeases(ctx, []string{"shop1", "shop2"}, "you", "other", noon)) // not theirs
 		must(t, s.TakeLeases(ctx, []string{"shop2"}, "me", "you", minute(1)))
-		first := store.Instance{Instance: "me", BeatAt: store.At(noon), Host: "host", PID: 7, Version: "1.0", StartedAt: store.At(minute(-5))}
+		first := store.Instance{Instance: "me", BeatAt: store.At(noon), Host: "host", PID: 7, Version: "1.0", StartedAt: store.At(minute(-5)),
+			Identity: "id 1:2", Machine: "machine", Boot: "boot", MasterKeys: []byte{0, 1, 0xff}}
 		must(t, s.Beat(ctx, first))
 		must(t, s.Beat(ctx, store.Instance{Instance: "you", BeatAt: store.At(noon), StartedAt: store.At(noon)}))
+		none := []byte{}
+		if s.Embedded() {
+			none = nil
+		}
 		again := first
-		again.BeatAt, again.Host, again.PID, again.StartedAt = store.At(minute(1)), "x", 8, store.At(minute(9))
+		again.BeatAt, again.Host, again.PID, again.StartedAt, again.Identity = store.At(minute(1)), "x", 8, store.At(minute(9)), "y"
 		must(t, s.Beat(ctx, again))
 		list, err := s.Instances(ctx)
 		must(t, err)
 		first.Beat, first.BeatAt = 2, store.At(minute(1))
-		if diff := cmp.Diff([]store.Instance{first, {Instance: "you", Beat: 1, BeatAt: store.At(noon), StartedAt: store.At(noon)}}, list, exactly); diff != "" {
+		if diff := cmp.Diff([]store.Instance{first, {Instance: "you", Beat: 1, BeatAt: store.At(noon), StartedAt: store.At(noon), MasterKeys: none}}, list, exactly); diff != "" {
 			t.Error(diff)
 		}
 		if free, err := s.AnyFree(ctx); err != nil || free {
