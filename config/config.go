@@ -39,10 +39,6 @@ type Config struct {
 
 	// Unseen are the secrets that this user may not read ([LoadOffline]).
 	Unseen []Problem `yaml:"-"`
-	// KeyIsCredential is set if Key is a credential, which systemd read when it started lagerd: a
-	// reload sees the same one.
-	KeyIsCredential bool `yaml:"-"`
-
 	// Warnings are what may be wrong: an empty key whose value comes from elsewhere, a
 	// connection that is not encrypted.
 	Warnings []Problem `yaml:"-"`

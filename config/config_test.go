@@ -819,3 +819,31 @@ func TestCredentialsAreNamed(t *testing.T) {
 		t.Errorf("%q, %v", c.Credentials, err)
 	}
 }
+
+// TestKeyIsCredential checks that it is known where the master key comes from: only systemd rereads a
+// credential, and only at a start. Variables that name the machine override no key.
+func TestKeyIsCredential(t *testing.T) {
+	t.Parallel()
+	const key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	dir := t.TempDir()
+	for name, text := range map[string]string{"lagerd.yaml": "log: {level: info}\n", "named.yaml": "key_file: " + filepath.Join(dir, "lagerd-key") + "\n", "lagerd-key": key + "\n" + strings.Repeat("1", 64) + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"STATE_DIRECTORY=" + dir, "LAGERD_MACHINE_ID=" + key[:32], "LAGERD_BOOT_ID=" + key[:32]}
+	for _, c := range []struct {
+		file string
+		env  []string
+		want bool
+	}{
+		{"lagerd.yaml", append(env, "CREDENTIALS_DIRECTORY="+dir), true},
+		{"named.yaml", append(env, "CREDENTIALS_DIRECTORY="+dir), false},
+		{"lagerd.yaml", env, false},
+	} {
+		got, err := config.Load(filepath.Join(dir, c.file), c.env)
+		if err != nil || slices.Contains(got.Credentials, config.CredentialKey) != c.want || !strings.HasPrefix(got.Key.Reveal(), key+"\n") {
+			t.Errorf("%s, %v: %q, %v", c.file, c.env, got.Credentials, err)
+		}
+	}
+}

@@ -61,7 +61,7 @@ func (l *loader) secrets(c *Config) {
 	key, ok := l.secret("key_file", c.KeyFile, CredentialKey)
 	switch {
 	case ok:
-		c.Key, c.KeyIsCredential = secret.NewText(key), c.KeyFile == "" && l.env["CREDENTIALS_DIRECTORY"] != ""
+		c.Key = secret.NewText(key)
 	case l.unread["key_file"]:
 	case l.unread["database.dsn_file"]: // it may be a server's
 	case !c.Database.DSN.IsZero():

@@ -113,6 +113,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}
+	// To read many shops takes long, and a rekeying may have begun meanwhile: nobody has seen us yet.
+	if err := d.followKeys(ctx); err != nil {
+		return err
+	}
 	return d.run(ctx)
 }
 
