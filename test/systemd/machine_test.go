@@ -46,7 +46,7 @@ func boot(t *testing.T, suite string) machine {
 			return
 		}
 		if t.Failed() {
-			t.Logf("the end of the journal:\n%s", m.try("journalctl", "--no-pager", "-n", "60"))
+			t.Logf("the end of the journal:\n%s", m.try("journalctl", "--no-pager", "-n", "20"))
 		}
 		if out, err := exec.Command("./machine", "down", m.state).CombinedOutput(); err != nil {
 			t.Errorf("switch the machine off: %v: %s", err, out)
