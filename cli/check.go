@@ -26,7 +26,7 @@ import (
 
 type checkCmd struct {
 	Shop   []string `help:"Only this shop's agreement. May be repeated." placeholder:"SHOP"`
-	Grants bool     `help:"Print the GRANT statements that lagerd's own account needs; check nothing." xor:"form"`
+	Grants bool     `help:"Print the statements that make lagerd's database and account on a server; check nothing." xor:"form"`
 	JSON   bool     `help:"As JSON." xor:"form"`
 
 	Offline bool `help:"Only the configuration and its secrets, wherever the file lies; nothing is opened or called."`
@@ -128,31 +128,46 @@ func (cmd checkCmd) offline(c *call, r *report) error {
 	return nil
 }
 
-// printGrants prints the privileges that lagerd's account needs. They may be what it
-// lacks, so the database need not be reachable.
+// grantsOfEmbedded is the database and the account that `check --grants` names where none is
+// configured yet: those of the manual.
+const grantsOfEmbedded = "lagerd@tcp(localhost)/lagerd"
+
+// printGrants prints what makes lagerd's database and account. Either may be missing, so the
+// database need not be reachable.
 func printGrants(c *call, cfg config.Config) error {
+	address := cfg.Database.DSN.Reveal()
+	var s *store.Store
+	var err error
 	if cfg.Database.DSN.IsZero() {
-		return store.ErrNoAccounts
-	}
-	s, err := openDatabase(c.ctx, cfg, true, readsFor)
-	if err != nil {
+		address = grantsOfEmbedded
+		fmt.Fprintln(c.Stderr, "Note: no server is configured (database.dsn): these are for a database and an account lagerd")
+	} else if s, err = openDatabase(c.ctx, cfg, true, readsFor); err != nil {
 		fmt.Fprintf(c.Stderr, "Note: the account's host is not known: %s\n", terminal.Line(err.Error()))
 		s = nil
 	} else {
 		defer s.Close()
 	}
-	grants, err := store.GrantsFor(c.ctx, cfg.Database.DSN.Reveal(), s)
+	grants, err := store.GrantsFor(c.ctx, address, s)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.Stdout, `-- Running:
-%s
--- Migrating, in addition: a start with database.migrate: auto, lagerd migrate, and
--- lagerd shops grant --enforce. Readers of the views read with the privileges of the
--- account that created them: it has to keep the line above.
-%s
-`, grants.Running, grants.Migrating)
+	_, err = fmt.Fprint(c.Stdout, grantsText(grants))
 	return err
+}
+
+// grantsText returns the statements as they are printed and as docs/operators.md has them.
+func grantsText(grants store.Grants) string {
+	return fmt.Sprintf(`-- As the server's administrator, with a password of your own in place of '…'.
+-- '%%' is any host: write the one that lagerd logs in from, if you know it.
+%s
+%s
+-- Running, and lagerd shops grant, which prints the statements for a reader's account:
+%s
+-- Migrating, in addition: a start with database.migrate: auto, lagerd migrate, lagerd
+-- move, and lagerd shops grant --enforce. Readers of the views read with the privileges
+-- of the account that created them: it has to stay, with the line above.
+%s
+`, grants.Database, grants.Account, grants.Running, grants.Migrating)
 }
 
 // checkDatabase checks the database and returns it, or nil if it cannot be used.

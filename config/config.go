@@ -39,6 +39,7 @@ type Config struct {
 
 	// Unseen are the secrets that this user may not read ([LoadOffline]).
 	Unseen []Problem `yaml:"-"`
+
 	// Warnings are what may be wrong: an empty key whose value comes from elsewhere, a
 	// connection that is not encrypted.
 	Warnings []Problem `yaml:"-"`

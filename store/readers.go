@@ -341,11 +341,12 @@ func quoteText(text string) string {
 	return "'" + strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), "'", "''") + "'"
 }
 
-// Grants are the statements that give lagerd's account what it needs.
-type Grants struct{ Running, Migrating string }
+// Grants are the statements with which a server's administrator makes lagerd's database and
+// account, and gives the account what it needs. The password is left open.
+type Grants struct{ Database, Account, Running, Migrating string }
 
-// GrantsFor returns the statements for the account of a DSN. With open, a store on that
-// DSN, they name the account as the server does.
+// GrantsFor returns the statements for the database and the account of a DSN; neither need
+// exist. With open, a store on that DSN, they name the account as the server does.
 func GrantsFor(ctx context.Context, address string, open *Store) (Grants, error) {
 	cfg, err := dsn.Parse(address)
 	if err != nil || cfg.DBName == "" {
@@ -366,7 +367,11 @@ func GrantsFor(ctx context.Context, address string, open *Store) (Grants, error)
 		}
 	}
 	grant := func(list string) string { return "GRANT " + list + " ON " + quoteName(name) + ".* TO " + account + ";" }
-	return Grants{Running: grant(rights.Running), Migrating: grant(rights.Migrating)}, nil
+	return Grants{
+		Database: "CREATE DATABASE IF NOT EXISTS " + quoteName(cfg.DBName) + " CHARACTER SET " + dsn.Charset + ";",
+		Account:  "CREATE USER IF NOT EXISTS " + account + " IDENTIFIED BY '…';",
+		Running:  grant(rights.Running), Migrating: grant(rights.Migrating),
+	}, nil
 }
 
 // viewNames are the views, the contract with the shops' software.

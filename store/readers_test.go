@@ -738,6 +738,8 @@ func TestGrantsOfLagerd(t *testing.T) {
 		_, err := admin.ExecContext(t.Context(), statement)
 		must(t, err)
 	}
+	run(strings.TrimSuffix(grants.Database, ";")) // there already
+	run(strings.TrimSuffix(strings.Replace(grants.Account, "…", cfg.Passwd, 1), ";"))
 	run(strings.TrimSuffix(grants.Running, ";"))
 	run(strings.TrimSuffix(grants.Migrating, ";"))
 	s := open(t, store.Options{DSN: dsn})

@@ -1,0 +1,102 @@
+package e2e_test
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"lagerd/test/mariadbtest"
+)
+
+// ownServer starts a MariaDB of the test's own, and returns it with the driver's settings of its
+// administrator and a connection with them.
+func ownServer(t *testing.T) (*mariadbtest.Server, *mysql.Config, *sql.DB) {
+	t.Helper()
+	server, err := mariadbtest.Start(t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg, err := mysql.ParseDSN(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := sql.Open("mysql", server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	return server, cfg, root
+}
+
+// administer runs what lagerd printed for the server's administrator, with a password in the place
+// that is left for one.
+func administer(t *testing.T, root *sql.DB, printed, password string) {
+	t.Helper()
+	n := 0
+	for line := range strings.Lines(printed) {
+		line = strings.TrimSpace(line)
+		for _, begins := range []string{"CREATE ", "GRANT ", "REVOKE "} {
+			if strings.HasPrefix(line, begins) {
+				exec1(t, root, strings.TrimSuffix(strings.Replace(line, "'…'", "'"+password+"'", 1), ";"))
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		t.Fatalf("nothing for the administrator in:\n%s", printed)
+	}
+}
+
+// made makes the database and the account of a DSN as `lagerd check --grants` says.
+func (i *installation) made(root *sql.DB) {
+	i.t.Helper()
+	cfg, err := mysql.ParseDSN(i.DSN)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	administer(i.t, root, i.command("check", "--grants"), cfg.Passwd)
+}
+
+// accountOf returns the DSN of a database of a server for an account of that name, neither of which
+// need exist.
+func accountOf(server *mysql.Config, account, database string) string {
+	cfg := server.Clone()
+	cfg.User, cfg.Passwd, cfg.DBName = account, "pw-of-"+account, database
+	return cfg.FormatDSN()
+}
+
+// TestGrantsAsPrinted: on a server that has neither lagerd's database nor its account, the
+// administrator runs exactly what `check --grants` and `shops grant` print, and lagerd runs and a
+// shop's software reads.
+func TestGrantsAsPrinted(t *testing.T) {
+	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
+	_, cfg, root := ownServer(t)
+	i := install(t, s, accountOf(cfg, "stock_app", "stock_db"), pace)
+	i.made(root)
+	i.start()
+	i.addShop(s, "shop1234", first)
+	i.equal(s, "shop1234", first, 20*time.Second)
+	i.command("check")
+	administer(t, root, i.command("shops", "grant", "shop1234", "--account", "shop1234", "--host", "127.0.0.%"), "pw-of-shop1234")
+	reader, err := sql.Open("mysql", accountOf(cfg, "shop1234", "stock_db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	var items int
+	if err := reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM shop_stock WHERE shop = 'shop1234'").Scan(&items); err != nil || items != 20 {
+		t.Errorf("the shop's software sees %d items: %v", items, err)
+	}
+	var none int
+	if err := reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM shops").Scan(&none); err == nil {
+		t.Error("the shop's software reads lagerd's tables")
+	}
+}
