@@ -72,6 +72,7 @@ type commands struct {
 	Reload    reloadCmd    `cmd:"" help:"Have the running lagerd reload its configuration, and wait for the verdict."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
+	Backup    backupCmd    `cmd:"" help:"Write a backup of the embedded database, beside a running lagerd."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
 	Rekey     rekeyCmd     `cmd:"" help:"Change the master key while lagerd runs."`
 	Sandbox   sandboxCmd   `cmd:"" help:"Run a simulated e-conomic and Rackbeat for development and tests."`

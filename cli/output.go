@@ -32,12 +32,16 @@ func (c *call) output(file string) (*output, error) {
 		}
 		return &output{Writer: c.unescaped}, nil
 	}
-	fail := func(err error) (*output, error) {
-		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w: let your shell write it: run the command with '-' instead of the file, and > %s", err, file)
-		}
-		return nil, fmt.Errorf("create %s: %w", file, err)
+	out, err := outputFile(file)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: let your shell write it: run the command with '-' instead of the file, and > %s", err, file)
 	}
+	return out, err
+}
+
+// outputFile opens a file to write to.
+func outputFile(file string) (*output, error) {
+	fail := func(err error) (*output, error) { return nil, fmt.Errorf("create %s: %w", file, err) }
 	switch info, err := os.Lstat(file); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
