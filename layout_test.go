@@ -20,7 +20,7 @@ import (
 // they like, and only tests import them.
 var layout = map[string]string{
 	"":    "cli",
-	"cli": "act budget config daemon economic engine export lang notify plan rackbeat reconcile reload sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
+	"cli": "act budget config daemon economic engine export lang move notify plan rackbeat reconcile reload sandbox secret source source/economic source/rackbeat status status/story store systemd terminal web webhook",
 
 	"act":          "budget config economic economic/webhooksapi engine lang plan rackbeat reconcile secret source/economic source/rackbeat status store webhook",
 	"daemon":       "config engine forwarded notify plan reload secret status store systemd terminal web webhook",
@@ -32,6 +32,7 @@ var layout = map[string]string{
 	"status":       "budget economic economic/webhooksapi lang plan rackbeat reconcile store terminal webhook",
 	"status/story": "lang plan status store terminal webhook",
 	"lease":        "store",
+	"move":         "store",
 	"notify":       "economic lang plan secret status store terminal",
 	"store":        "lang plan store/dsn store/rights",
 	"web":          "act config engine forwarded lang limit plan secret status status/story store terminal webhook",

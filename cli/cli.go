@@ -72,6 +72,7 @@ type commands struct {
 	Reload    reloadCmd    `cmd:"" help:"Have the running lagerd reload its configuration, and wait for the verdict."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
+	Move      moveCmd      `cmd:"" help:"Move the embedded database to a MySQL or MariaDB server."`
 	Backup    backupCmd    `cmd:"" help:"Write a backup of the embedded database, beside a running lagerd."`
 	Keygen    keygenCmd    `cmd:"" help:"Print a new master key."`
 	Rekey     rekeyCmd     `cmd:"" help:"Change the master key while lagerd runs."`
@@ -148,6 +149,9 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		return exitOK
 	case errors.As(err, &bad):
 		fmt.Fprintln(stderr, asErrors(err.Error()))
+		return exitConfig
+	case errors.Is(err, store.ErrMovedAway), errors.Is(err, store.ErrHalfMoved): // the configuration names the wrong database
+		fmt.Fprintln(stderr, "lagerd:", terminal.Line(err.Error()))
 		return exitConfig
 	default:
 		fmt.Fprintln(stderr, asErrors("lagerd: "+terminal.Line(err.Error())))

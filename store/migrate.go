@@ -42,9 +42,22 @@ func (s *Store) Migrate(ctx context.Context) error {
 // MigrateTelling is Migrate, and calls tell before each statement of the migrations, with how many
 // have been executed and how many there are in all.
 func (s *Store) MigrateTelling(ctx context.Context, tell func(done, of int)) error {
-	if s.CheckSchema(ctx) == nil && s.sound(ctx) {
-		return nil
+	err := s.CheckSchema(ctx)
+	if err == nil && s.sound(ctx) || errors.Is(err, ErrMovedAway) || errors.Is(err, ErrHalfMoved) {
+		return err
 	}
+	if err := s.migrate(ctx, tell); err != nil {
+		return err
+	}
+	return s.CheckSchema(ctx) // a move into this database may have begun meanwhile
+}
+
+// MigrateForMove is MigrateTelling for a database into which a move has begun.
+func (s *Store) MigrateForMove(ctx context.Context, tell func(done, of int)) error {
+	return s.migrate(ctx, tell)
+}
+
+func (s *Store) migrate(ctx context.Context, tell func(done, of int)) error {
 	conn := s.conn
 	if s.sessions != nil {
 		patient, err := s.sessions.patient(s.settings)
@@ -87,7 +100,7 @@ func (s *Store) CanMigrate(ctx context.Context) error {
 }
 
 func (s *Store) up(ctx context.Context, conn *sql.DB, tell func(done, of int)) error {
-	err := s.CheckSchema(ctx)
+	err := s.isOfThisVersion(ctx)
 	if !errors.Is(err, ErrOldSchema) {
 		return err
 	}
@@ -111,12 +124,28 @@ func (s *Store) up(ctx context.Context, conn *sql.DB, tell func(done, of int)) e
 }
 
 // CheckSchema returns nil if the schema is this lagerd's, else ErrOldSchema or
-// ErrNewerSchema wrapped with both versions. It changes nothing.
+// ErrNewerSchema wrapped with both versions, or ErrMovedAway or ErrHalfMoved. It changes
+// nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
+	if !s.dialect.isSQLite() {
+		switch m, err := s.Moved(ctx); {
+		case err != nil:
+			return err
+		case m != nil && m.Ended.IsZero():
+			return s.whyClosed(ctx)
+		}
+	}
+	return s.isOfThisVersion(ctx)
+}
+
+// isOfThisVersion is CheckSchema for a database that is open, or made by a move.
+func (s *Store) isOfThisVersion(ctx context.Context) error {
 	have, want, err := s.SchemaVersion(ctx)
 	switch {
 	case err != nil:
 		return err
+	case have == closed:
+		return s.whyClosed(ctx)
 	case have > want:
 		return fmt.Errorf("schema %d, known %d: %w", have, want, ErrNewerSchema)
 	case have == 0:
@@ -302,7 +331,7 @@ func (s *Store) lockMigration(ctx context.Context, db *sql.DB) (unlock func(), e
 func (s *Store) handedIn() bool { return s.dialect.isSQLite() && s.path == "" }
 
 // ErrInUse is returned when another lagerd is running on the embedded database.
-var ErrInUse = errors.New("another lagerd is running on this embedded database: stop it, or configure MySQL or MariaDB (database.dsn) to run several")
+var ErrInUse = errors.New("another lagerd is running on this embedded database, or moving it: stop it, or configure MySQL or MariaDB (database.dsn) to run several")
 
 // Reserve locks the embedded database for one running daemon, since several do not
 // work on SQLite; it returns ErrInUse if it is locked. On MySQL, and with

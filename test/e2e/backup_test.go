@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func commandsOf(t *testing.T, after string) []string {
 		command, isCommand := strings.CutPrefix(line, "    ")
 		switch {
 		case isCommand:
-			commands = append(commands, strings.TrimRight(command, "\n"))
+			commands = append(commands, strings.TrimSpace(command))
 		case len(commands) > 0:
 			return commands
 		}
@@ -46,7 +45,7 @@ func commandsOf(t *testing.T, after string) []string {
 // the service runs. What is not there stands in for: the service's user and its directories, and
 // systemd, which starts and stops the test's daemon. Between the start and what follows it, what is
 // at e-conomic has to arrive, and the lagerd of the backup to be forgotten.
-func (i *installation) follow(commands []string, client *mysql.Config, settled func()) {
+func (i *installation) follow(commands []string, client *mysql.Config, settled func()) (said string) {
 	i.t.Helper()
 	tools, home := i.t.TempDir(), i.t.TempDir()
 	for name, script := range map[string]string{
@@ -68,12 +67,11 @@ func (i *installation) follow(commands []string, client *mysql.Config, settled f
 			i.t.Fatal(err)
 		}
 	}
-	here := strings.NewReplacer("/var/backups/lagerd", filepath.Join(i.dir, "backups"), "/var/lib/lagerd", i.dir)
+	here := strings.NewReplacer("/var/backups/lagerd", filepath.Join(i.dir, "backups"), "/var/lib/lagerd", i.dir, "/etc/lagerd", i.dir)
 	for _, command := range commands {
 		switch command {
 		case "systemctl stop lagerd":
-			i.daemon.signal(syscall.SIGTERM)
-			i.daemon.wait(20 * time.Second)
+			i.stop()
 			continue
 		case "systemctl start lagerd":
 			i.start()
@@ -86,10 +84,13 @@ func (i *installation) follow(commands []string, client *mysql.Config, settled f
 		}
 		cmd := exec.CommandContext(i.t.Context(), "bash", "-euc", here.Replace(command))
 		cmd.Env = append(lagerdtest.Environment(i.Env...), "PATH="+tools+":"+os.Getenv("PATH"), "HOME="+home)
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
 			i.t.Fatalf("%s: %v\n%s", command, err, out)
 		}
+		said += string(out)
 	}
+	return said
 }
 
 // pdfs returns how many invoices of a shop the views show with their PDF.
@@ -179,8 +180,7 @@ func TestBackupOfAServer(t *testing.T) {
 	i.works(code, invoices)
 	reads()
 
-	i.daemon.signal(syscall.SIGTERM)
-	i.daemon.wait(20 * time.Second)
+	i.stop()
 	exec1(t, root, "DROP USER 'stock_app'@'%'")
 	other := install(t, s, accountOf(cfg, "another", "lagerd"), pace)
 	other.made(root)

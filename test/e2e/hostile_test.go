@@ -247,6 +247,7 @@ func TestHostileTexts(t *testing.T) {
 	show("web", "link", "shop1234"+hostile)
 	show("web", "revoke", "shop1234"+hostile)
 	show("migrate")
+	show("move", "--to-dsn-file", i.Path("dsn"+hostile))
 	show("backup", i.Path("backup"+hostile))
 	show("keygen")
 	show("version")
