@@ -67,13 +67,19 @@ func (c *connections) counts() (open, early int) {
 	return c.open, c.early
 }
 
-// stop ends every connection that waits, now and from now on: a shutdown waits for the others.
+// stop ends every connection that waits, now and from now on: a shutdown waits for the others. A
+// call that has arrived and is not read yet, because the machine is busy, is one of the others.
 func (c *connections) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
-	for c.waiting.Len() > 0 {
-		c.endFirst()
+	for at := c.waiting.Front(); at != nil; {
+		next := at.Next()
+		if conn := at.Value.(*connection); !conn.unread() { //nolint:forcetypeassert // the list holds nothing else
+			c.waiting.MoveToFront(at)
+			c.endFirst()
+		}
+		at = next
 	}
 }
 
@@ -137,7 +143,7 @@ func (c *connections) wait(conn *connection) {
 		return
 	}
 	conn.place = c.waiting.PushBack(conn)
-	if c.stopped {
+	if c.stopped && !conn.unread() {
 		c.waiting.MoveToFront(conn.place)
 		c.endFirst()
 	}

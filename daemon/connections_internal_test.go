@@ -229,17 +229,15 @@ func TestFirstBytesCount(t *testing.T) {
 	})
 }
 
-// TestUnreadConnectionsArePassedOver: one whose call has arrived, but has not been read yet, is not
-// ended for a second.
-func TestUnreadConnectionsArePassedOver(t *testing.T) {
-	t.Parallel()
+// comer returns connections over TCP, on which so much has arrived and nothing is read.
+func comer(t *testing.T, c *connections) func(text string) *connection {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	c := newConnections(2, func(int, int) {})
-	comes := func(text string) *connection {
+	t.Cleanup(func() { _ = l.Close() })
+	return func(text string) *connection {
 		theirs, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -264,6 +262,31 @@ func TestUnreadConnectionsArePassedOver(t *testing.T) {
 		}
 		return conn
 	}
+}
+
+// TestStopPassesOverUnread: a call that has arrived before a shutdown is answered, however long the
+// machine takes to read it.
+func TestStopPassesOverUnread(t *testing.T) {
+	t.Parallel()
+	c := newConnections(8, func(int, int) {})
+	comes := comer(t, c)
+	called, silent := comes("GET"), comes("")
+	c.stop()
+	if !called.counted || silent.counted {
+		t.Errorf("the one that called stays: %t, and the silent one: %t", called.counted, silent.counted)
+	}
+	late, lateSilent := comes("GET"), comes("")
+	if !late.counted || lateSilent.counted {
+		t.Errorf("after the stop: the one that called stays: %t, and the silent one: %t", late.counted, lateSilent.counted)
+	}
+}
+
+// TestUnreadConnectionsArePassedOver: one whose call has arrived, but has not been read yet, is not
+// ended for a second.
+func TestUnreadConnectionsArePassedOver(t *testing.T) {
+	t.Parallel()
+	c := newConnections(2, func(int, int) {})
+	comes := comer(t, c)
 	called, silent := comes("GET"), comes("")
 	comes("")
 	if !called.counted || silent.counted {

@@ -17,7 +17,7 @@ import (
 var allTables = []string{
 	"actions", "agreement_calls", "agreements", "approvals", "changes", "code_uses", "hint_batches", "hint_marks", "hints", "holds",
 	"incidents", "instance_secrets", "instances", "invoice_gaps", "invoice_pdfs", "invoices", "item_places", "items", "key_check", "leases",
-	"loss_clocks", "messages", "meta", "mixed_invoices", "notifying", "obstacles", "progress", "rackbeat_calls", "readers", "readers_of_all",
+	"kept_keys", "loss_clocks", "messages", "meta", "mixed_invoices", "notifying", "obstacles", "progress", "rackbeat_calls", "readers", "readers_of_all",
 	"recent_losses", "refused_calls", "requests", "shop_codes", "shops", "stock_accounts", "warnings", "web_ended", "web_links", "web_operators",
 	"webhook_calls",
 }
