@@ -58,6 +58,12 @@ func (l *loader) secrets(c *Config) {
 	if c.Database.DSN.IsZero() {
 		l.embedded = c.Database.Path
 	}
+	l.masterKey(c)
+}
+
+// masterKey reads the master key from its file. Beside the embedded database there need not be one
+// yet.
+func (l *loader) masterKey(c *Config) {
 	key, ok := l.secret("key_file", c.KeyFile, CredentialKey)
 	switch {
 	case ok:

@@ -46,8 +46,9 @@ func TestPackage(t *testing.T) {
 			code := m.isSetUp()
 			m.obeys()
 			m.watchdog()
-			// Here: reload with a good and a bad file, a start with a bad file and a mended one, and the
-			// journal's priorities and fields.
+			m.reloads()
+			m.startsOnceMended(code)
+			m.journal()
 			m.losesNothing(code)
 			m.leaves(before)
 		})
@@ -180,6 +181,86 @@ func (m machine) watchdog() {
 	m.does("rm", "-r", "/etc/systemd/system/lagerd.service.d")
 	m.does("systemctl", "daemon-reload")
 	m.does("systemctl", "restart", "lagerd")
+}
+
+// configFile is the configuration, bogus a line that makes it bad.
+const (
+	configFile = "/etc/lagerd/lagerd.yaml"
+	bogus      = "\nbogus: 1\n"
+)
+
+// reloads: a reload with a bad file fails, changes nothing, and STATUS says so until one succeeds.
+func (m machine) reloads() {
+	m.Helper()
+	good := m.does("cat", configFile)
+	process := m.show("lagerd.service", "MainPID")
+	m.write(configFile, good+bogus)
+	if out, code := m.run("", "systemctl", "reload", "lagerd"); code == 0 {
+		m.Errorf("a reload with a bad file succeeds: %s", out)
+	}
+	if says := m.show("lagerd.service", "StatusText"); !strings.Contains(says, "the reload at ") || !strings.Contains(says, "bogus: unknown key") {
+		m.Errorf("STATUS is %q", says)
+	}
+	if state := m.try("systemctl", "is-active", "lagerd.service") + m.show("lagerd.service", "MainPID"); state != "active"+process {
+		m.Errorf("after a bad reload lagerd is %s, and was process %s", state, process)
+	}
+	m.write(configFile, good)
+	m.does("systemctl", "reload", "lagerd")
+	if says := m.show("lagerd.service", "StatusText"); strings.Contains(says, "reload") {
+		m.Errorf("after a good reload STATUS is %q", says)
+	}
+	if out := m.does("journalctl", "-u", "lagerd", "--no-pager"); !strings.Contains(out, "if one of them has changed, restart lagerd: economic-app-secret-token") {
+		m.Error("the reload does not name the secrets that it cannot read anew")
+	}
+}
+
+// startsOnceMended: with a bad file a start fails, callers wait in the socket, and a mended file is
+// taken up by itself.
+func (m machine) startsOnceMended(code string) {
+	m.Helper()
+	good := m.does("cat", configFile)
+	m.write(configFile, good+bogus)
+	if out, code := m.run("", "systemctl", "restart", "lagerd"); code == 0 {
+		m.Errorf("a restart with a bad file succeeds: %s", out)
+	}
+	var waiting sync.WaitGroup
+	var good200 atomic.Int64
+	const many = 40
+	for range many {
+		waiting.Go(func() {
+			if status, _ := m.call(nil, shop, code, "00001"); status == http.StatusOK {
+				good200.Add(1)
+			}
+		})
+	}
+	time.Sleep(10 * time.Second) // several starts
+	if is := m.try("systemctl", "is-active", "lagerd.socket"); is != "active" {
+		m.Errorf("the socket is %s", is)
+	}
+	if good200.Load() > 0 {
+		m.Error("webhooks are answered although lagerd cannot start")
+	}
+	m.write(configFile, good)
+	waiting.Wait()
+	if good200.Load() != many {
+		m.Errorf("%d of %d webhooks that waited were answered Success", good200.Load(), many)
+	}
+	m.eventually(20*time.Second, "lagerd has started by itself", func() bool { return m.try("systemctl", "is-active", "lagerd.service") == "active" })
+}
+
+// journal: what went wrong has its priority, and what is about a shop can be selected.
+func (m machine) journal() {
+	m.Helper()
+	if errs := m.does("journalctl", "-u", "lagerd", "-p", "err", "--no-pager", "-o", "cat"); !strings.Contains(errs, "bogus: unknown key") || strings.Contains(errs, "lagerd is ready") {
+		m.Errorf("the journal's errors are\n%s", errs)
+	}
+	change := m.does("journalctl", "SHOP="+shop, "--no-pager", "-o", "cat", "-n", "1")
+	if !strings.Contains(change, "shop="+shop) || regexp.MustCompile(`time=|level=`).MatchString(change) {
+		m.Errorf("the journal says of the shop %q", change)
+	}
+	if info := m.does("journalctl", "-u", "lagerd", "--no-pager", "-o", "json", "--output-fields=PRIORITY,MESSAGE", "-g", "^lagerd is ready", "-n", "1"); !strings.Contains(info, `"PRIORITY":"6"`) {
+		m.Errorf("the journal has %s", info)
+	}
 }
 
 // webhooks, restarts and callers are what losesNothing has.
