@@ -69,7 +69,7 @@ type commands struct {
 	Reconcile reconcileCmd `cmd:"" help:"Reconcile shops, items or invoices now."`
 	Diff      diffCmd      `cmd:"" help:"Show how e-conomic and the database differ; change nothing."`
 	Approve   approveCmd   `cmd:"" help:"Approve the losses for which a shop is held."`
-	Reload    reloadCmd    `cmd:"" help:"Have the running lagerd reload its configuration, and wait for the verdict."`
+	Reload    reloadCmd    `cmd:"" help:"Reload the running lagerd's configuration; fail if it is refused."`
 	Check     checkCmd     `cmd:"" help:"Check the configuration, the database and each shop's agreement."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date."`
 	Move      moveCmd      `cmd:"" help:"Move the embedded database to a MySQL or MariaDB server."`

@@ -29,11 +29,14 @@ func printHelp(o kong.HelpOptions, k *kong.Context) error {
 // overview is `lagerd --help`, which fits a screen of 80 columns and 24 lines.
 func overview(app *kong.Application) string {
 	var b strings.Builder
-	b.WriteString("lagerd: Keeps a webshop's stock and invoice PDFs in MySQL equal to e-conomic's.\nUsage: lagerd COMMAND [--config=FILE] (or $LAGERD_CONFIG), or lagerd --version\n\nCommands:\n")
+	b.WriteString("lagerd: Keeps a webshop's stock and invoice PDFs in MySQL equal to e-conomic's.\nUsage: lagerd COMMAND [--config=FILE] (or $LAGERD_CONFIG), or lagerd --version\n")
 	for _, n := range shown(app.Node) {
+		if n.Name == "version" { // --version says the same
+			continue
+		}
 		fmt.Fprintf(&b, "  %-11s%s\n", n.Name, n.Help)
 	}
-	b.WriteString("\n`lagerd COMMAND --help` explains one, with an example: lagerd status --help\n")
+	b.WriteString("`lagerd COMMAND --help` explains one, with an example: lagerd status --help\n")
 	return b.String()
 }
 

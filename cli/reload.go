@@ -21,7 +21,7 @@ type reloadCmd struct {
 func (reloadCmd) Help() string {
 	return "Has the lagerd that systemd runs on this machine reload its configuration, waits for the verdict, and exits with it: " +
 		"0 if the new configuration is in force, 1 if it was refused and the old one stays in force. `systemctl reload lagerd` runs it. " +
-		"It opens neither the configuration nor the database.\n\nExample: sudo -u lagerd lagerd reload"
+		"It opens neither the configuration nor the database."
 }
 
 // Run asks for a reload and prints the verdict.

@@ -23,14 +23,10 @@ func TestCondense(t *testing.T) {
 	begun.Add(1)
 	crowd.Go(func() { hangsHere(&begun, hung) })
 	begun.Wait()
-	text := condense(stacks(), mostStackLines)
+	text := condense(stacks(), 100_000) // other tests have goroutines, too
 	close(release)
 	close(hung)
 	crowd.Wait()
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if len(lines) > mostStackLines {
-		t.Errorf("%d lines", len(lines))
-	}
 	one, all := strings.Index(text, "hangsHere("), strings.Index(text, "1000 goroutine(s) [")
 	if one < 0 || all < one || !strings.Contains(text, "[chan receive") {
 		t.Errorf("at %d and %d of\n%s", one, all, text)

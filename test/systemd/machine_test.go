@@ -143,31 +143,40 @@ func (m machine) eventually(within time.Duration, what string, is func() bool) {
 }
 
 // dial connects to an address of the machine, from this process.
-func (m machine) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (m machine) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	err = m.inside(func() error {
+		conn, err = (&net.Dialer{Timeout: 30 * time.Second}).DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
+}
+
+// inside does something in the machine's network.
+func (m machine) inside(do func() error) error {
 	raw, err := os.ReadFile(filepath.Join(m.state, "inner"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	theirs, err := os.Open(fmt.Sprintf("/proc/%s/ns/net", strings.TrimSpace(string(raw))))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer theirs.Close()
 	runtime.LockOSThread()
 	ours, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
 	if err != nil {
 		runtime.UnlockOSThread()
-		return nil, err
+		return err
 	}
 	defer ours.Close()
 	if err := unix.Setns(int(theirs.Fd()), unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
-		return nil, fmt.Errorf("enter the machine's network: %w", err)
+		return fmt.Errorf("enter the machine's network: %w", err)
 	}
-	conn, err := (&net.Dialer{Timeout: 30 * time.Second}).DialContext(ctx, network, address)
+	err = do()
 	if back := unix.Setns(int(ours.Fd()), unix.CLONE_NEWNET); back != nil {
-		return nil, errors.Join(err, back) // the thread stays locked, and ends with its goroutine
+		return errors.Join(err, back) // the thread stays locked, and ends with its goroutine
 	}
 	runtime.UnlockOSThread()
-	return conn, err
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -405,17 +406,22 @@ func (m machine) call(client *http.Client, shop, code, number string) (status in
 	if client != nil {
 		return answer(client.Get("http://127.0.0.1:8480/webhooks.php?" + q.Encode()))
 	}
-	// As e-conomic does: the call goes out with the connection. On a busy machine an http.Client may take
-	// longer in between than lagerd waits when it stops.
-	conn, err := m.dial(m.Context(), "tcp", "127.0.0.1:8480")
+	// As e-conomic does: the call goes out with the connection. On a busy machine an http.Client, or the
+	// way back from the machine's network, may take longer in between than lagerd waits when it stops.
+	var conn net.Conn
+	err := m.inside(func() (err error) {
+		if conn, err = (&net.Dialer{Timeout: 30 * time.Second}).DialContext(m.Context(), "tcp", "127.0.0.1:8480"); err == nil {
+			_, err = fmt.Fprintf(conn, "GET /webhooks.php?%s HTTP/1.1\r\nHost: stock.example.dk\r\nConnection: close\r\n\r\n", q.Encode())
+		}
+		return err
+	})
+	if conn != nil {
+		defer conn.Close()
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Now().Add(time.Minute))
+	}
 	if err != nil {
-		return 0, err.Error()
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		return 0, err.Error()
-	}
-	if _, err := fmt.Fprintf(conn, "GET /webhooks.php?%s HTTP/1.1\r\nHost: stock.example.dk\r\nConnection: close\r\n\r\n", q.Encode()); err != nil {
 		return 0, err.Error()
 	}
 	return answer(http.ReadResponse(bufio.NewReader(conn), nil))
