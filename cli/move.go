@@ -21,7 +21,7 @@ type moveCmd struct {
 }
 
 func (moveCmd) Help() string {
-	return "Stop lagerd first; calls wait in lagerd.socket meanwhile. Every row is copied and then compared, and the embedded database is refused afterwards. Codes, tokens and the master key stay as they are: no owner enters anything anew. Interrupted or killed, the same command goes on from there. The manual has it step by step (docs/operators.md, From the embedded database to a server)."
+	return "Stop lagerd and its socket first (`systemctl stop lagerd.socket lagerd.service`), since a call would start it again. Every row is copied and then compared, and the embedded database is refused afterwards. Codes, tokens and the master key stay as they are: no owner enters anything anew. Interrupted or killed, the same command goes on from there. The manual has it step by step (docs/operators.md, From the embedded database to a server)."
 }
 
 func (cmd moveCmd) Run(c *call) error {
@@ -45,7 +45,7 @@ func (cmd moveCmd) Run(c *call) error {
 	}
 	release, err := from.Reserve()
 	if err != nil {
-		return fmt.Errorf("%w (`systemctl stop lagerd` leaves lagerd.socket, where calls wait)", err)
+		return fmt.Errorf("%w (`systemctl stop lagerd.socket lagerd.service`)", err)
 	}
 	defer release()
 	if cmd.Undo {
@@ -166,7 +166,7 @@ func (cmd moveCmd) next(c *call, cfg config.Config, from *store.Store) error {
 Then run:
 
   sudo -u lagerd lagerd check
-  systemctl start lagerd
+  systemctl start lagerd.socket lagerd.service
 
 The shops' software reads the server's views from now on, each shop with an account of its own:
 

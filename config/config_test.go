@@ -791,7 +791,7 @@ func TestCheckNotifyURL(t *testing.T) {
 func TestLoadOffline(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
-		t.Skip("root may read everything")
+		t.Skip("NOT TESTED: a secret that one may not read: root may read everything")
 	}
 	token := write(t, "token", "app-token\n", 0o600)
 	if err := os.Chmod(token, 0); err != nil {

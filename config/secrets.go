@@ -41,6 +41,9 @@ func (l *loader) secrets(c *Config) {
 	c.Economic.TokenPlace = c.Economic.AppSecretTokenFile
 	if c.Economic.TokenPlace == "" && l.path != "" {
 		c.Economic.TokenPlace = filepath.Join(filepath.Dir(l.path), CredentialAppToken)
+		if _, err := os.Stat(c.Economic.TokenPlace); l.offline && errors.Is(err, fs.ErrNotExist) {
+			c.Economic.TokenPlace = installedConfig + CredentialAppToken // where the service has it
+		}
 	}
 	if token, ok := l.appToken(c.Economic); ok {
 		clean, err := secret.Token([]byte(token), secret.AppTokenHeader)

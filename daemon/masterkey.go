@@ -14,12 +14,8 @@ func (d *daemon) reloadKeys(ctx context.Context, next config.Config) error {
 	if next.Key.Reveal() == d.config.Load().Key.Reveal() {
 		return d.engine.Reload(next)
 	}
-	keys, err := d.Keys(ctx, next, d.store)
+	keys, err := d.readKeys(ctx, next)
 	if err != nil {
-		return err
-	}
-	// What a rekeying has sealed anew may not have been read yet.
-	if err := d.index.Refresh(ctx); err != nil {
 		return err
 	}
 	former, told := &secret.Keys{}, d.told.Load()
@@ -34,6 +30,19 @@ func (d *daemon) reloadKeys(ctx context.Context, next config.Config) error {
 	d.keys.Adopt(keys)
 	d.log.WithField("keys", len(keys.Checks())).Info("the key file has changed: its master keys are taken up")
 	return nil
+}
+
+// readKeys reads the keys of a key file that has changed, and the shops' secrets. Within a bound: the
+// main loop waits for it, and the watchdog for that.
+func (d *daemon) readKeys(ctx context.Context, next config.Config) (*secret.Keys, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*loopEvery)
+	defer cancel()
+	keys, err := d.Keys(ctx, next, d.store)
+	if err != nil {
+		return nil, err
+	}
+	// What a rekeying has sealed anew may not have been read yet.
+	return keys, d.index.Refresh(ctx)
 }
 
 // followKeys puts the master key in force that is in force in the database. A rekeying begins only

@@ -29,7 +29,7 @@ func TestHangs(t *testing.T) {
 			}
 		}, nil},
 		"a tick does not end": {"* * * * *", 3, func(w *world) {
-			w.o.Ticked = func(time.Time) { time.Sleep(300 * time.Minute) }
+			w.tickTakes.Store(int64(300 * time.Minute))
 			time.Sleep(2 * time.Minute)
 		}, []string{"making ticks due"}},
 		"a pass does not start": {"0 0 1 1 *", 0, func(w *world) { w.starting.works() }, []string{"starting passes"}},

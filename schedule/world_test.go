@@ -36,6 +36,8 @@ type world struct {
 	names    []string     // of the shops
 	ahead    atomic.Int64 // how much the wall clock is fast
 
+	tickTakes atomic.Int64 // how long a tick takes to begin
+
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -83,6 +85,7 @@ func (w *world) start() {
 		Reconcile: reconcile.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }, Log: log, Jitter: func(most time.Duration) time.Duration { return most / 2 },
 			Policy: plan.Policy{RetryMin: 5 * time.Second, RetryMax: time.Minute, HeldRetry: 10 * time.Minute}},
 		Observer: w, Workers: w.workers, Schedule: ticks,
+		Ticked: func(time.Time) { time.Sleep(time.Duration(w.tickTakes.Load())) },
 	})
 	w.newShop = func(settings store.Shop, token int64) shop {
 		return &fakeShop{world: w, settings: settings, token: token}

@@ -79,7 +79,7 @@ func fieldName(name string) string {
 		}
 		return '_'
 	}, name)
-	if upper == "" || upper[0] < 'A' || slices.Contains(reserved, upper) {
+	if upper == "" || upper[0] < 'A' || upper[0] == '_' || slices.Contains(reserved, upper) {
 		return "LAGERD_" + upper
 	}
 	return upper

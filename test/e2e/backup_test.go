@@ -70,10 +70,10 @@ func (i *installation) follow(commands []string, client *mysql.Config, settled f
 	here := strings.NewReplacer("/var/backups/lagerd", filepath.Join(i.dir, "backups"), "/var/lib/lagerd", i.dir, "/etc/lagerd", i.dir)
 	for _, command := range commands {
 		switch command {
-		case "systemctl stop lagerd":
+		case "systemctl stop lagerd.socket lagerd.service":
 			i.stop()
 			continue
-		case "systemctl start lagerd":
+		case "systemctl start lagerd.socket lagerd.service":
 			i.start()
 			settled()
 			lagerdtest.Eventually(i.t, 20*time.Second, "it has taken its shops over", func() bool {

@@ -15,7 +15,7 @@ import (
 )
 
 // bulk is how many paused shops make a rekeying take long enough to be killed in the middle.
-const bulk = 1000
+const bulk = 3000
 
 // addBulk stores paused shops whose grant tokens are sealed with the installation's key.
 func (i *installation) addBulk() {
