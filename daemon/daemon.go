@@ -253,7 +253,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 
 	// Shut down in the order that loses nothing: first stop accepting webhooks, then
 	// commit queued hints, then stop work on shops.
-	var parts, servers sync.WaitGroup
+	var parts, servers, accepting sync.WaitGroup
 	failed := make(chan error, 2+len(listening.webhook))
 	serve := func(srv *http.Server, l net.Listener) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -261,7 +261,7 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		}
 	}
 	for _, l := range listening.webhook {
-		servers.Go(func() { serve(webhooks, d.callers.listen(l)) })
+		accepting.Go(func() { serve(webhooks, d.callers.listen(l)) })
 	}
 	if listening.admin != nil {
 		servers.Go(func() { serve(admin, admins.listen(listening.admin)) })
@@ -308,6 +308,9 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		// slowly, is not waited for.
 		unasked := time.AfterFunc(grace, d.callers.stop)
 		page.stop() //nolint:contextcheck // this one has ended
+		d.notify(webhooks.Shutdown(deadline))
+		// A connection may have been accepted just then that the server did not know of yet.
+		accepting.Wait()
 		d.notify(webhooks.Shutdown(deadline))
 		unasked.Stop()
 		stopEngine()
