@@ -52,13 +52,7 @@ func (cmd checkCmd) Run(c *call) error {
 	if cmd.Grants {
 		return printGrants(c, cfg)
 	}
-	r.good("configuration", "%s", orDefaults(c.config))
-	for _, w := range cfg.Warnings {
-		r.warn("configuration", "%s", w)
-	}
-	for _, what := range webhookURLWarnings(cfg) {
-		r.warn("webhook URL", "%s", what)
-	}
+	r.configuration(c.config, cfg)
 	token := cfg.Economic.AppSecretToken
 	if token.IsZero() {
 		r.bad("app secret token", config.NoAppToken(cfg.Economic))
@@ -101,13 +95,7 @@ func (cmd checkCmd) offline(c *call, r *report) error {
 	if err != nil {
 		return err
 	}
-	r.good("configuration", "%s", orDefaults(c.config))
-	for _, w := range cfg.Warnings {
-		r.warn("configuration", "%s", w)
-	}
-	for _, what := range webhookURLWarnings(cfg) {
-		r.warn("webhook URL", "%s", what)
-	}
+	r.configuration(c.config, cfg)
 	unseen := map[string]bool{}
 	for _, p := range cfg.Unseen {
 		unseen[p.Key] = true
@@ -465,6 +453,17 @@ func (r *report) found(result, what, text string) {
 		word, text = strings.ToUpper(result), terminal.Line(text)
 	}
 	fmt.Fprintf(r.w, "%-7s %s: %s\n", word, what, terminal.Escape(text))
+}
+
+// configuration reports a configuration that is valid, and what may be wrong in it.
+func (r *report) configuration(file string, cfg config.Config) {
+	r.good("configuration", "%s", orDefaults(file))
+	for _, w := range cfg.Warnings {
+		r.warn("configuration", "%s", w)
+	}
+	for _, what := range webhookURLWarnings(cfg) {
+		r.warn("webhook URL", "%s", what)
+	}
 }
 
 func (r *report) good(what, format string, args ...any) {

@@ -150,13 +150,12 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 	case errors.As(err, &bad):
 		fmt.Fprintln(stderr, asErrors(err.Error()))
 		return exitConfig
-	case errors.Is(err, store.ErrMovedAway), errors.Is(err, store.ErrHalfMoved): // the configuration names the wrong database
-		fmt.Fprintln(stderr, "lagerd:", terminal.Line(err.Error()))
-		return exitConfig
-	default:
-		fmt.Fprintln(stderr, asErrors("lagerd: "+terminal.Line(err.Error())))
-		return exitFailed
 	}
+	fmt.Fprintln(stderr, asErrors("lagerd: "+terminal.Line(err.Error())))
+	if errors.Is(err, store.ErrMovedAway) || errors.Is(err, store.ErrHalfMoved) { // the configuration names the wrong database
+		return exitConfig
+	}
+	return exitFailed
 }
 
 // asErrors returns what went wrong as it is written to standard error: to systemd's journal each line

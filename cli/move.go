@@ -113,11 +113,7 @@ func readyToMove(c *call, cfg config.Config, from *store.Store) error {
 	if verdict, _ := judge(known, keys, shops); len(shops) > 0 && verdict == keyIsUnproved {
 		return badKey("the configured master key opens no token of the database: put the key back that they were sealed with")
 	}
-	instances, err := from.Instances(c.ctx) // nobody else runs here: they have died
-	for _, i := range instances {
-		err = errors.Join(err, from.ForgetInstance(c.ctx, i.Instance))
-	}
-	return err
+	return from.ForgetInstances(c.ctx) // nobody else runs here: they have died
 }
 
 func (cmd moveCmd) openTarget(c *call, cfg config.Config) (*store.Store, error) {

@@ -40,10 +40,7 @@ func (l *loader) secrets(c *Config) {
 	}
 	c.Economic.TokenPlace = c.Economic.AppSecretTokenFile
 	if c.Economic.TokenPlace == "" && l.path != "" {
-		c.Economic.TokenPlace = filepath.Join(filepath.Dir(l.path), CredentialAppToken)
-		if _, err := os.Stat(c.Economic.TokenPlace); l.offline && errors.Is(err, fs.ErrNotExist) {
-			c.Economic.TokenPlace = installedConfig + CredentialAppToken // where the service has it
-		}
+		c.Economic.TokenPlace = l.place(CredentialAppToken)
 	}
 	if token, ok := l.appToken(c.Economic); ok {
 		clean, err := secret.Token([]byte(token), secret.AppTokenHeader)
@@ -78,7 +75,7 @@ func (l *loader) masterKey(c *Config) {
 	default:
 		// Beside the embedded database the first start creates the key.
 		c.KeyFile = filepath.Join(filepath.Dir(c.Database.Path), "key")
-		if _, err := os.Stat(c.KeyFile); errors.Is(err, fs.ErrNotExist) {
+		if isMissing(c.KeyFile) {
 			return
 		}
 		if key, ok := l.read("key_file", c.KeyFile, true); ok {
@@ -160,22 +157,29 @@ func (l *loader) secret(key, file, credential string) (value string, ok bool) {
 }
 
 func (l *loader) beside(key, name string) (value string, ok bool) {
-	var dirs []string
+	file := l.place(name)
+	if file == "" || isMissing(file) {
+		return "", false
+	}
+	return l.secretAt(key, "", file)
+}
+
+// place returns where a secret's file of that name is, or would be: beside the configuration, else
+// for an offline look where the service has it; "" if there is no configuration.
+func (l *loader) place(name string) string {
+	var file string
 	if l.path != "" {
-		dirs = append(dirs, filepath.Dir(l.path))
+		file = filepath.Join(filepath.Dir(l.path), name)
 	}
-	if l.offline {
-		dirs = append(dirs, installedConfig)
+	if l.offline && (file == "" || isMissing(file)) {
+		file = filepath.Join(installedConfig, name)
 	}
-	for _, dir := range dirs {
-		file := filepath.Join(dir, name)
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		l.where[key], l.stands[key] = file, true
-		return l.read(key, file, true)
-	}
-	return "", false
+	return file
+}
+
+func isMissing(file string) bool {
+	_, err := os.Stat(file)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // read returns the contents of a secret's file without the trailing newline.

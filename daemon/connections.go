@@ -76,8 +76,7 @@ func (c *connections) stop() {
 	for at := c.waiting.Front(); at != nil; {
 		next := at.Next()
 		if conn := at.Value.(*connection); !conn.unread() { //nolint:forcetypeassert // the list holds nothing else
-			c.waiting.MoveToFront(at)
-			c.endFirst()
+			conn.cut()
 		}
 		at = next
 	}
@@ -85,10 +84,7 @@ func (c *connections) stop() {
 
 // endFirst ends the connection that has waited longest. c.mu is held.
 func (c *connections) endFirst() {
-	first := c.waiting.Remove(c.waiting.Front()).(*connection) //nolint:forcetypeassert // the list holds nothing else
-	first.place = nil
-	first.end()
-	_ = first.Conn.Close()
+	c.waiting.Front().Value.(*connection).cut() //nolint:forcetypeassert // the list holds nothing else
 }
 
 // take adds a new connection, and makes room for it. If there is none until another ends, it
@@ -144,8 +140,7 @@ func (c *connections) wait(conn *connection) {
 	}
 	conn.place = c.waiting.PushBack(conn)
 	if c.stopped && !conn.unread() {
-		c.waiting.MoveToFront(conn.place)
-		c.endFirst()
+		conn.cut()
 	}
 	c.wake()
 }
@@ -230,6 +225,12 @@ func (conn *connection) end() {
 		conn.of.open--
 		conn.of.wake()
 	}
+}
+
+// cut ends a connection that waits. of.mu is held.
+func (conn *connection) cut() {
+	conn.end()
+	_ = conn.Conn.Close()
 }
 
 // Close implements net.Conn.

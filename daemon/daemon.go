@@ -98,7 +98,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer inspecting.Wait()
 	if s.Embedded() {
 		// The database is ours alone, so any other lease holder has died.
-		if err := forgetAll(ctx, s); err != nil {
+		if err := s.ForgetInstances(ctx); err != nil {
 			return err
 		}
 	}
@@ -153,19 +153,6 @@ func migrate(ctx context.Context, s *store.Store, o Options) error {
 	defer extending.Wait()
 	defer cancel()
 	return s.Migrate(ctx)
-}
-
-func forgetAll(ctx context.Context, s *store.Store) error {
-	instances, err := s.Instances(ctx)
-	if err != nil {
-		return err
-	}
-	for _, i := range instances {
-		if err := s.ForgetInstance(ctx, i.Instance); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 type daemon struct {

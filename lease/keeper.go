@@ -242,25 +242,35 @@ func (k *Keeper) living(instances []store.Instance, now time.Time) map[string]bo
 // tell logs which instances with shops have died for certain, and which do not beat and are
 // waited for, with the reason.
 func (k *Keeper) tell(instances []store.Instance, leases []store.Lease, now time.Time) {
-	shops := map[string]int{}
-	for _, l := range leases {
-		shops[l.Holder]++
-	}
 	for _, i := range instances {
-		log := k.Log.WithFields(logrus.Fields{"host": i.Host, "pid": i.PID, "shops": shops[i.Instance]})
 		dead, why := died(k.Instance, i)
 		last, known := k.seen[i.Instance]
-		silent := known && last.beat == i.Beat && now.Sub(last.since) >= 2*k.Beat
+		silent := known && last.beat == i.Beat && now.Sub(last.since) >= 2*k.Beat && !last.told
+		if i.Instance == k.Instance.Instance || !dead && !silent {
+			continue // as nearly always: the leases are not gone through then
+		}
+		shops := holds(leases, i.Instance)
+		log := k.Log.WithFields(logrus.Fields{"host": i.Host, "pid": i.PID, "shops": shops})
 		switch {
-		case shops[i.Instance] == 0 || i.Instance == k.Instance.Instance:
+		case shops == 0:
 		case dead:
 			log.Info("leases: the lagerd that had this state directory has died: its shops are free at once")
-		case silent && !last.told:
+		default:
 			last.told = true
 			k.seen[i.Instance] = last
 			log.WithField("because", why).Warn("leases: a lagerd does not beat: its shops wait for lease.ttl, since it may not have died")
 		}
 	}
+}
+
+// holds returns how many of the leases an instance holds.
+func holds(leases []store.Lease, instance string) (shops int) {
+	for _, l := range leases {
+		if l.Holder == instance {
+			shops++
+		}
+	}
+	return shops
 }
 
 // nextExpiry returns the time until the first live instance counts as dead, unless it

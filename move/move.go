@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -97,20 +98,9 @@ type mover struct {
 // Preview returns what Run would do, with every value that keeps it from doing so. It changes
 // nothing.
 func Preview(ctx context.Context, o Options) (Summary, error) {
-	m, err := newMover(o)
-	if err != nil {
-		return Summary{}, err
-	}
-	mine, err := o.From.Moved(ctx)
-	if err != nil {
-		return Summary{}, err
-	}
-	if mine != nil && !mine.Ended.IsZero() {
-		m.sum.Marked = true
-		return m.sum, m.belongs(ctx, mine)
-	}
-	if err := m.judgeTarget(ctx, mine); err != nil {
-		return Summary{}, err
+	m, _, err := judged(ctx, o)
+	if err != nil || m.sum.Marked {
+		return m.sum, err
 	}
 	held, err := o.From.Hold(ctx, true)
 	if err != nil {
@@ -123,23 +113,12 @@ func Preview(ctx context.Context, o Options) (Summary, error) {
 
 // Run moves the database. It may be run again after any error.
 func Run(ctx context.Context, o Options) (Summary, error) {
-	m, err := newMover(o)
+	m, mine, err := judged(ctx, o)
 	if err != nil {
 		return Summary{}, err
 	}
-	mine, err := o.From.Moved(ctx)
-	if err != nil {
-		return Summary{}, err
-	}
-	if mine != nil && !mine.Ended.IsZero() {
-		m.sum.Marked = true
-		if err := m.belongs(ctx, mine); err != nil {
-			return Summary{}, err
-		}
+	if m.sum.Marked {
 		return m.sum, m.end(ctx)
-	}
-	if err := m.judgeTarget(ctx, mine); err != nil {
-		return Summary{}, err
 	}
 	record := store.Move{Source: rand.Text(), Other: o.To.Place(), Began: store.At(o.Now())}
 	if mine != nil {
@@ -160,6 +139,22 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, err
 	}
 	return m.sum, nil
+}
+
+// judged returns the mover of a move that may begin or go on, or whose source is marked already, and
+// what the source records of it, nil if that is nothing.
+func judged(ctx context.Context, o Options) (m *mover, mine *store.Move, err error) {
+	if m, err = newMover(o); err != nil {
+		return m, nil, err
+	}
+	if mine, err = o.From.Moved(ctx); err != nil {
+		return m, nil, err
+	}
+	if mine != nil && !mine.Ended.IsZero() {
+		m.sum.Marked = true
+		return m, mine, m.belongs(ctx, mine)
+	}
+	return m, mine, m.judgeTarget(ctx, mine)
 }
 
 func newMover(o Options) (*mover, error) {
@@ -348,11 +343,16 @@ func (p *piece) add(t store.Table, pair pair) {
 
 func (p *piece) full() bool { return len(p.put)+len(p.remove) >= mostRows || p.bytes >= mostBytes }
 
+// pairs returns the rows of a table in both databases, side by side.
+func (m *mover) pairs(ctx context.Context, held *store.Held, t store.Table) iter.Seq2[pair, error] {
+	return merge(t, fitted(t, held.Rows(ctx, t)), fitted(t, m.To.TableRows(ctx, t)))
+}
+
 func (m *mover) copy(ctx context.Context, held *store.Held) error {
 	done := 0
 	for _, t := range m.tables {
 		var p piece
-		for pair, err := range merge(t, fitted(t, held.Rows(ctx, t)), fitted(t, m.To.TableRows(ctx, t))) {
+		for pair, err := range m.pairs(ctx, held, t) {
 			if err != nil {
 				return err
 			}
@@ -407,7 +407,7 @@ func (m *mover) verify(ctx context.Context, held *store.Held) error {
 	done := 0
 	for _, t := range m.tables {
 		different, count, example := 0, 0, ""
-		for pair, err := range merge(t, fitted(t, held.Rows(ctx, t)), fitted(t, m.To.TableRows(ctx, t))) {
+		for pair, err := range m.pairs(ctx, held, t) {
 			if err != nil {
 				return err
 			}

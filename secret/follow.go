@@ -41,10 +41,7 @@ var (
 //	-              one has kept    that one: its own was accepted in the place of a lost one
 //	-              none has        the first
 func inForce(held [][]byte, s State) (int, error) {
-	at := func(check []byte) int {
-		return slices.IndexFunc(held, func(h []byte) bool { return bytes.Equal(h, check) })
-	}
-	is, next := at(s.Check), at(s.Next)
+	is, next := indexOf(held, s.Check), indexOf(held, s.Next)
 	switch {
 	case s.Check == nil:
 		return max(0, slices.IndexFunc(held, func(h []byte) bool { return s.Kept[string(h)] != nil })), nil
@@ -58,6 +55,11 @@ func inForce(held [][]byte, s State) (int, error) {
 		return 0, ErrNewKeyMissing
 	}
 	return next, nil
+}
+
+// indexOf returns which of the keys, as their check values, has that one, or -1.
+func indexOf(held [][]byte, check []byte) int {
+	return slices.IndexFunc(held, func(h []byte) bool { return bytes.Equal(h, check) })
 }
 
 // Follow puts the key in force that is in force in a database, with what is kept there. It returns
@@ -76,7 +78,7 @@ func (k *Keys) Fits(s State) error {
 // check value has opened a text there.
 func (k *Keys) Prefer(check []byte, s State) error {
 	return k.change(s, func(held [][]byte) (int, error) {
-		at := slices.IndexFunc(held, func(h []byte) bool { return bytes.Equal(h, check) })
+		at := indexOf(held, check)
 		if at < 0 {
 			return 0, fmt.Errorf("put a master key in force: %w", ErrOtherKey)
 		}
@@ -129,7 +131,7 @@ func (k *Keys) Keep(checks ...[]byte) (map[string][]byte, error) {
 	r := k.ring.Load()
 	all := map[string][]byte{}
 	for _, check := range checks {
-		at := slices.IndexFunc(r.held, func(m *master) bool { return bytes.Equal(m.check, check) })
+		at := indexOf(r.checks(), check)
 		if at < 0 {
 			return nil, fmt.Errorf("seal the key of the integration codes' hashes: %w", ErrOtherKey)
 		}

@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -285,7 +284,7 @@ func decodeAll(raw []byte) ([][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d of %d: %w", n+1, len(lines), err)
 		}
-		if same := slices.IndexFunc(all, func(other []byte) bool { return bytes.Equal(other, key) }); same >= 0 {
+		if same := indexOf(all, key); same >= 0 {
 			return nil, fmt.Errorf("key %d of %d is the same as key %d: remove one", n+1, len(lines), same+1)
 		}
 		all = append(all, key)

@@ -81,6 +81,21 @@ func (s *Store) Instances(ctx context.Context) ([]Instance, error) {
 	return list, nil
 }
 
+// ForgetInstances is ForgetInstance for all instances: of an embedded database that nobody else
+// runs on, where they have died.
+func (s *Store) ForgetInstances(ctx context.Context) error {
+	instances, err := s.Instances(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range instances {
+		if err := s.ForgetInstance(ctx, i.Instance); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ForgetInstance removes an instance that has stopped or died and frees the leases it
 // still held.
 func (s *Store) ForgetInstance(ctx context.Context, instance string) error {

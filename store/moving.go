@@ -186,14 +186,19 @@ func (s *Store) TakesPackets(ctx context.Context, bytes int64) error {
 // serversOwn are rows that a server's database alone has: a move leaves them as they are.
 var serversOwn = map[string]string{"meta": "name NOT IN ('" + readersEnforced + "', 'readers_changed')"}
 
-// selectRows returns the query of all rows of a table, in the order of its primary key.
-// prefix stands before each column.
-func selectRows(t Table, prefix string) string {
-	text := "SELECT " + prefix + strings.Join(t.names(false), ", "+prefix) + " FROM " + t.Name
+// fromTable is the part of a query that says which rows of a table are moved.
+func fromTable(t Table) string {
+	text := " FROM " + t.Name
 	if where := serversOwn[t.Name]; where != "" {
 		text += " WHERE " + where
 	}
-	return text + " ORDER BY " + strings.Join(t.keyNames(), ", ")
+	return text
+}
+
+// selectRows returns the query of all rows of a table, in the order of its primary key.
+// prefix stands before each column.
+func selectRows(t Table, prefix string) string {
+	return "SELECT " + prefix + strings.Join(t.names(false), ", "+prefix) + fromTable(t) + " ORDER BY " + strings.Join(t.keyNames(), ", ")
 }
 
 // querier is a connection pool or a transaction.
@@ -312,11 +317,7 @@ func (h *Held) Release() { _ = h.conn.Rollback() }
 
 // Count returns how many rows of a table there are.
 func (h *Held) Count(ctx context.Context, t Table) (n int, err error) {
-	query := "SELECT COUNT(*) FROM " + t.Name
-	if where := serversOwn[t.Name]; where != "" {
-		query += " WHERE " + where
-	}
-	if err := h.conn.QueryRowContext(ctx, query).Scan(&n); err != nil {
+	if err := h.conn.QueryRowContext(ctx, "SELECT COUNT(*)"+fromTable(t)).Scan(&n); err != nil {
 		return 0, explain(fmt.Errorf("count the rows of %s: %w", t.Name, err))
 	}
 	return n, nil

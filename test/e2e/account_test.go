@@ -7,23 +7,13 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-
-	"lagerd/test/mariadbtest"
 )
 
-// ownServer starts a MariaDB of the test's own, and returns it with the driver's settings of its
-// administrator and a connection with them.
-func ownServer(t *testing.T) (*mariadbtest.Server, *mysql.Config, *sql.DB) {
+// ownServer starts a MariaDB of the test's own, and returns the driver's settings of its administrator
+// and a connection with them.
+func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 	t.Helper()
-	server, err := mariadbtest.Start(t.TempDir(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := startServer(t)
 	cfg, err := mysql.ParseDSN(server.DSN())
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +23,7 @@ func ownServer(t *testing.T) (*mariadbtest.Server, *mysql.Config, *sql.DB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
-	return server, cfg, root
+	return cfg, root
 }
 
 // administer runs what lagerd printed for the server's administrator, with a password in the place
@@ -78,7 +68,7 @@ func accountOf(server *mysql.Config, account, database string) string {
 // shop's software reads.
 func TestGrantsAsPrinted(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
-	_, cfg, root := ownServer(t)
+	cfg, root := ownServer(t)
 	i := install(t, s, accountOf(cfg, "stock_app", "stock_db"), pace)
 	i.made(root)
 	i.start()

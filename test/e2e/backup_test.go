@@ -149,7 +149,7 @@ func TestBackupOfTheEmbeddedDatabase(t *testing.T) {
 // `lagerd migrate` makes them anew.
 func TestBackupOfAServer(t *testing.T) {
 	s := startSandbox(t, "--agreements=2", "--products=20", "--lose=1")
-	_, cfg, root := ownServer(t)
+	cfg, root := ownServer(t)
 	i, code, invoices := tradingShop(t, s, accountOf(cfg, "stock_app", "lagerd"), func(i *installation) { i.made(root) })
 	i.addShop(s, "other", first+1)
 	i.equal(s, "other", first+1, 30*time.Second)

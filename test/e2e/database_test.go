@@ -23,15 +23,7 @@ import (
 // ordinary account and connections with all privileges.
 func oddDatabase(t *testing.T, flags ...string) (dsn string, root *sql.DB) {
 	t.Helper()
-	server, err := mariadbtest.Start(t.TempDir(), 0, flags...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := startServer(t, flags...)
 	all, err := server.CreateDatabase(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -172,6 +172,21 @@ func databases(t *testing.T, test func(t *testing.T, mysqlDSN string)) {
 	t.Run("MariaDB", func(t *testing.T) { test(t, mariadbtest.New(t)) })
 }
 
+// startServer starts a MariaDB of the test's own, with flags of the server's.
+func startServer(t *testing.T, flags ...string) *mariadbtest.Server {
+	t.Helper()
+	server, err := mariadbtest.Start(t.TempDir(), 0, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
 // install writes a configuration for the sandbox; extra is more YAML.
 func install(t *testing.T, s *sandbox, mysqlDSN, extra string) *installation {
 	t.Helper()

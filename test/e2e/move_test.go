@@ -32,7 +32,7 @@ func (i *installation) fillHistory(rows int) {
 // nothing entered anew, and every command refuses the embedded database.
 func TestMoveToAServer(t *testing.T) {
 	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
-	_, cfg, root := ownServer(t)
+	cfg, root := ownServer(t)
 	dsn := accountOf(cfg, "stock_app", "lagerd")
 	i, code, invoices := tradingShop(t, s, "", func(*installation) {})
 	i.fillHistory(30_000)

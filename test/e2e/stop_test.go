@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"lagerd/test/hostiletest"
-	"lagerd/test/mariadbtest"
 )
 
 // liar is an e-conomic that gives one kind of answer itself, and has a sandbox give the others.
@@ -214,15 +213,7 @@ func TestStopDuringHostileAnswers(t *testing.T) {
 // answer, and says what it could not do.
 func TestStopWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	server, err := mariadbtest.Start(t.TempDir(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := startServer(t)
 	dsn, err := server.CreateDatabase(t.Context())
 	if err != nil {
 		t.Fatal(err)

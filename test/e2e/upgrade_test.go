@@ -59,7 +59,7 @@ func nextVersion(t *testing.T) lagerdtest.Binary {
 func TestUpgradeAndBack(t *testing.T) {
 	next := nextVersion(t)
 	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
-	_, cfg, root := ownServer(t)
+	cfg, root := ownServer(t)
 	for _, database := range []struct {
 		name, dsn, backUp, restore string
 	}{
