@@ -90,5 +90,6 @@ func exitCodes() []struct {
 		{exitUsage, "the command line is wrong; `diff`: something could not be compared"},
 		{exitNeeds, "`status`: something needs a person"},
 		{exitConfig, "the configuration or a secret is invalid or missing; nothing was started"},
+		{exitAborted, "`run`: it was aborted (SIGABRT), as systemd's watchdog does"},
 	}
 }
