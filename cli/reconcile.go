@@ -52,6 +52,11 @@ func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per f
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
+	if cmd.Wait { // from before the request is stored, so that an interruption always says what goes on
+		var stop context.CancelFunc
+		ctx, stop = interruptible(ctx)
+		defer stop()
+	}
 	w := waiter{act: acting(cfg, s, nil), store: s, meter: c.meter(), before: map[string]store.Position{}}
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
@@ -70,7 +75,10 @@ func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per f
 	} else {
 		err = cmd.whole(ctx, c, &w, shops)
 	}
-	if err != nil || cmd.Wait {
+	switch {
+	case errors.Is(err, context.Canceled) && cmd.Wait:
+		return errors.New("interrupted: perhaps not everything was requested: run it again")
+	case err != nil || cmd.Wait:
 		return err
 	}
 	return c.warnIfNoneRuns(s, cfg)

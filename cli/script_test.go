@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"mariadb":    mariadb,
 			"addshop":    addshop,
 			"ready":      ready,
+			"asks":       asks,
 			"signal":     signalDaemon,
 			"logs":       logs,
 			"exits":      exits,
@@ -80,6 +81,7 @@ type script struct {
 	*lagerdtest.Installation
 	sandbox sandboxtest.Client
 	serve   atomic.Pointer[http.Handler] // e-conomic, once started
+	asking  atomic.Int64                 // calls that e-conomic has not answered yet
 }
 
 type scriptKey struct{}
@@ -98,6 +100,8 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asking.Add(1)
+		defer s.asking.Add(-1)
 		if h := s.serve.Load(); h != nil {
 			(*h).ServeHTTP(w, r)
 			return
@@ -260,6 +264,12 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	within(ts, "lagerd is ready", func() bool {
 		return of(ts).Ready(context.Background())
 	})
+}
+
+// asks [none]: waits until e-conomic has a call, or none, that it has not answered yet.
+func asks(ts *testscript.TestScript, _ bool, args []string) {
+	none := len(args) > 0
+	within(ts, "calls to e-conomic", func() bool { return none == (of(ts).asking.Load() == 0) })
 }
 
 // signal HUP|USR1|USR2|TERM|KILL: sends a signal to the daemon in the background.
