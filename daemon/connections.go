@@ -32,7 +32,6 @@ type connections struct {
 	early   int           // ended early, in all
 	waiting list.List     // of *connection; the first has waited longest
 	room    chan struct{} // closed and replaced when a connection ends, or begins to wait
-	stopped bool          // connections that wait are no longer kept
 }
 
 // idleAtLeast is how long a connection waits before a new one ends it, unless the limit is
@@ -67,15 +66,30 @@ func (c *connections) counts() (open, early int) {
 	return c.open, c.early
 }
 
-// stop ends every connection that waits, now and from now on: a shutdown waits for the others. A
-// call that has arrived and is not read yet, because the machine is busy, is one of the others.
-func (c *connections) stop() {
+// drainEvery is how often a shutdown looks for connections that have waited for long enough.
+const drainEvery = 100 * time.Millisecond
+
+// drain ends, from a grace on and until ctx is done, the connections that have waited for that long:
+// a shutdown waits for the others. A call that has arrived and that lagerd has not got round to,
+// because the machine is busy, is one of the others.
+func (c *connections) drain(ctx context.Context) {
+	for wait := grace; ; wait = drainEvery {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+			c.endIdle()
+		}
+	}
+}
+
+// endIdle ends the connections that have waited for a grace, except those with something unread.
+func (c *connections) endIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stopped = true
 	for at := c.waiting.Front(); at != nil; {
 		next := at.Next()
-		if conn := at.Value.(*connection); !conn.unread() { //nolint:forcetypeassert // the list holds nothing else
+		if conn := at.Value.(*connection); time.Since(conn.since) >= grace && !conn.unread() { //nolint:forcetypeassert // the list holds nothing else
 			conn.cut()
 		}
 		at = next
@@ -139,9 +153,6 @@ func (c *connections) wait(conn *connection) {
 		return
 	}
 	conn.place = c.waiting.PushBack(conn)
-	if c.stopped && !conn.unread() {
-		conn.cut()
-	}
 	c.wake()
 }
 

@@ -264,20 +264,41 @@ func comer(t *testing.T, c *connections) func(text string) *connection {
 	}
 }
 
-// TestStopPassesOverUnread: a call that has arrived before a shutdown is answered, however long the
-// machine takes to read it.
-func TestStopPassesOverUnread(t *testing.T) {
+// TestDrainPassesOverCalls: a call that has arrived before a shutdown, or during it, is answered,
+// however long the machine takes to read it, and to begin with it once it is read.
+func TestDrainPassesOverCalls(t *testing.T) {
 	t.Parallel()
 	c := newConnections(8, func(int, int) {})
 	comes := comer(t, c)
-	called, silent := comes("GET"), comes("")
-	c.stop()
-	if !called.counted || silent.counted {
-		t.Errorf("the one that called stays: %t, and the silent one: %t", called.counted, silent.counted)
+	long := func(of ...*connection) {
+		for _, conn := range of {
+			conn.since = conn.since.Add(-grace)
+		}
 	}
-	late, lateSilent := comes("GET"), comes("")
-	if !late.counted || lateSilent.counted {
-		t.Errorf("after the stop: the one that called stays: %t, and the silent one: %t", late.counted, lateSilent.counted)
+	called, read, silent, late, lateSilent := comes("GET"), comes("GET"), comes(""), comes("GET"), comes("")
+	long(called, read, silent)
+	if _, err := read.Read(make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	for _, conn := range []struct {
+		*connection
+		name string
+		ends bool
+	}{
+		{called, "one that has called, and is not read", false},
+		{read, "one that has just been read", false},
+		{silent, "a silent one", true},
+		{late, "one that has called just now", false},
+		{lateSilent, "one that came just now", false},
+	} {
+		c.endIdle()
+		if conn.counted == conn.ends {
+			t.Errorf("%s stays: %t", conn.name, conn.counted)
+		}
+	}
+	long(read, lateSilent)
+	if c.endIdle(); read.counted || lateSilent.counted {
+		t.Error("after the grace one that sends no whole call stays, or one that sends nothing")
 	}
 }
 
@@ -406,7 +427,9 @@ func TestStopEndsWhoWaits(t *testing.T) {
 		slow.send("GET /slow HTTP/1.1\r\nHost:")
 		work.send(fmt.Sprintf(request, "work"))
 		began := time.Now()
-		time.AfterFunc(time.Second, s.stop)
+		draining, drained := context.WithCancel(t.Context())
+		defer drained()
+		go s.drain(draining)
 		time.AfterFunc(3*time.Second, func() { close(s.goOn) })
 		stopped := make(chan error, 1)
 		go func() { stopped <- s.server.Shutdown(context.Background()) }()

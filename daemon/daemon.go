@@ -108,7 +108,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	mine := o.identify()
 	defer mine.release()
-	d := &daemon{Options: o, identity: mine, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
+	d := &daemon{Options: o, identity: mine, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, adopted: make(chan struct{}, 1), index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
 	d.told.Store(keys)
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
@@ -161,6 +161,7 @@ type daemon struct {
 	store    *store.Store
 	keys     *secret.Keys
 	told     atomic.Pointer[secret.Keys] // those that the other instances are told of
+	adopted  chan struct{}               // keys of another file were adopted
 	index    *index
 	metrics  *status.Metrics
 	log      *logrus.Logger
@@ -293,13 +294,14 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		defer close(ended)
 		// Calls that have arrived are answered; whoever only holds a connection, or sends
 		// slowly, is not waited for.
-		unasked := time.AfterFunc(grace, d.callers.stop)
+		draining, drained := context.WithCancel(deadline)
+		parts.Go(func() { d.callers.drain(draining) })
 		page.stop() //nolint:contextcheck // this one has ended
 		d.notify(webhooks.Shutdown(deadline))
 		// A connection may have been accepted just then that the server did not know of yet.
 		accepting.Wait()
 		d.notify(webhooks.Shutdown(deadline))
-		unasked.Stop()
+		drained()
 		stopEngine()
 		stopJournal()
 		stopWatchdog()

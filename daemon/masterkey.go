@@ -28,6 +28,10 @@ func (d *daemon) reloadKeys(ctx context.Context, next config.Config) error {
 		return err
 	}
 	d.keys.Adopt(keys)
+	select {
+	case d.adopted <- struct{}{}: // a rekeying may have begun since they were read
+	default:
+	}
 	d.log.WithField("keys", len(keys.Checks())).Info("the key file has changed: its master keys are taken up")
 	return nil
 }
@@ -58,7 +62,8 @@ func (d *daemon) followKeys(ctx context.Context) error {
 // keysEvery is how often the database is asked which master key is in force.
 const keysEvery = 5 * time.Second
 
-// keepKeys follows what the database says of its master key until ctx is done.
+// keepKeys follows what the database says of its master key until ctx is done, at once after the keys
+// of another file were adopted.
 func (d *daemon) keepKeys(ctx context.Context) {
 	ticker := time.NewTicker(keysEvery)
 	defer ticker.Stop()
@@ -68,7 +73,8 @@ func (d *daemon) keepKeys(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			following.warn(ctx, d.followKeys(ctx), "this lagerd may not have the database's master key: put all keys that the others have into its key file, and reload it, or restart it where systemd reads the key")
+		case <-d.adopted:
 		}
+		following.warn(ctx, d.followKeys(ctx), "this lagerd may not have the database's master key: put all keys that the others have into its key file, and reload it, or restart it where systemd reads the key")
 	}
 }
