@@ -254,7 +254,8 @@ func TestMove(t *testing.T) {
 	e.equal(t)
 	must(t, e.to.CheckSchema(t.Context()))
 	must(t, e.to.Migrate(t.Context()))
-	for what, err := range map[string]error{"check": e.from.CheckSchema(t.Context()), "migrate": e.from.Migrate(t.Context())} {
+	added := e.from.AddShop(t.Context(), store.Shop{Shop: "late"}, []byte("hash"), time.Now())
+	for what, err := range map[string]error{"check": e.from.CheckSchema(t.Context()), "migrate": e.from.Migrate(t.Context()), "a shop added": added} {
 		if !errors.Is(err, store.ErrMovedAway) || !strings.Contains(err.Error(), "lagerd move --undo") || !strings.Contains(err.Error(), "at 127.0.0.1") || strings.Contains(err.Error(), "pw-of") {
 			t.Errorf("%s of the moved database: %v", what, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -356,7 +357,8 @@ func (s *Store) ShopsGeneration(ctx context.Context) (int64, error) {
 	return generation, nil
 }
 
-// changeShops runs fn in a transaction that increments the shops' generation.
+// changeShops runs fn in a transaction that increments the shops' generation. It refuses an embedded
+// database that was moved since it was opened: a command may have waited for a person's answer.
 func (s *Store) changeShops(ctx context.Context, fn func(db *gorm.DB, generation int64) error) error {
 	return s.retry(ctx, func() error {
 		return s.db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
@@ -366,6 +368,15 @@ func (s *Store) changeShops(ctx context.Context, fn func(db *gorm.DB, generation
 			var generation int64
 			if err := db.Raw("SELECT value FROM meta WHERE name = ?", shopsGeneration).Scan(&generation).Error; err != nil {
 				return err
+			}
+			if s.dialect.isSQLite() {
+				var version int64
+				if err := db.Raw("SELECT MAX(version_id) FROM " + goose.DefaultTablename).Scan(&version).Error; err != nil {
+					return err
+				}
+				if version == closed {
+					return s.whyClosed(ctx)
+				}
 			}
 			if err := fn(db, generation); err != nil {
 				return err
