@@ -1,7 +1,10 @@
 package e2e_test
 
 import (
+	"context"
 	"database/sql"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,21 +12,68 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// ownServer starts a MariaDB of the test's own, and returns the driver's settings of its administrator
-// and a connection with them.
+// ownServer returns the driver's settings of the administrator of a database server, and a connection
+// with them: of a MariaDB of the test's own, or of the server that all tests are given, without the
+// databases and accounts that the test makes there once it has ended.
 func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 	t.Helper()
-	server := startServer(t)
-	cfg, err := mysql.ParseDSN(server.DSN())
+	given := os.Getenv("LAGERD_TEST_MYSQL_DSN")
+	dsn := given
+	if given == "" {
+		dsn = startServer(t).DSN()
+	}
+	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := sql.Open("mysql", server.DSN())
+	root, err := sql.Open("mysql", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
+	if given != "" {
+		const accounts, databases = "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user", "SELECT schema_name FROM information_schema.schemata"
+		users, schemas := column(t, root, accounts), column(t, root, databases)
+		t.Cleanup(func() {
+			drop := func(kind, name string) {
+				if _, err := root.ExecContext(context.Background(), "DROP "+kind+" "+name); err != nil { // the test's own has ended
+					t.Errorf("drop %s: %v", name, err)
+				}
+			}
+			for _, name := range column(t, root, accounts) {
+				if !slices.Contains(users, name) {
+					drop("USER", name)
+				}
+			}
+			for _, name := range column(t, root, databases) {
+				if !slices.Contains(schemas, name) {
+					drop("DATABASE", "`"+name+"`")
+				}
+			}
+		})
+	}
 	return cfg, root
+}
+
+// column returns the texts that a query returns.
+func column(t *testing.T, db *sql.DB, query string) (texts []string) {
+	t.Helper()
+	rows, err := db.QueryContext(context.Background(), query) // the test's own may have ended
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return texts
 }
 
 // administer runs what lagerd printed for the server's administrator, with a password in the place

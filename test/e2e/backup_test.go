@@ -43,7 +43,8 @@ func commandsOf(t *testing.T, after string) []string {
 
 // follow runs commands of the manual as they are written, by a shell, as root on the machine where
 // the service runs. What is not there stands in for: the service's user and its directories, and
-// systemd, which starts and stops the test's daemon. Between the start and what follows it, what is
+// systemd, which starts and stops the test's daemon. On MySQL the programs are those that the manual
+// names for it. Between the start and what follows it, what is
 // at e-conomic has to arrive, and the lagerd of the backup to be forgotten.
 func (i *installation) follow(commands []string, client *mysql.Config, settled func()) (said string) {
 	i.t.Helper()
@@ -58,6 +59,13 @@ func (i *installation) follow(commands []string, client *mysql.Config, settled f
 		}
 	}
 	if client != nil {
+		if isMySQL(i.t, client) {
+			for name, program := range map[string]string{"mariadb-dump": "mysqldump --no-tablespaces --set-gtid-purged=OFF", "mariadb": "mysql"} {
+				if err := os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\nexec "+program+" \"$@\"\n"), 0o700); err != nil {
+					i.t.Fatal(err)
+				}
+			}
+		}
 		host, port, _ := strings.Cut(client.Addr, ":")
 		settings := fmt.Sprintf("[client]\nuser=%s\npassword=%s\nhost=%s\nport=%s\n", client.User, client.Passwd, host, port)
 		if client.Net == "unix" {
@@ -91,6 +99,17 @@ func (i *installation) follow(commands []string, client *mysql.Config, settled f
 		said += string(out)
 	}
 	return said
+}
+
+// isMySQL reports whether a server is MySQL rather than MariaDB.
+func isMySQL(t *testing.T, cfg *mysql.Config) bool {
+	t.Helper()
+	db, err := sql.Open("mysql", cfg.FormatDSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	return !strings.Contains(column(t, db, "SELECT VERSION()")[0], "MariaDB")
 }
 
 // pdfs returns how many invoices of a shop the views show with their PDF.
