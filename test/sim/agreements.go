@@ -85,7 +85,7 @@ func (o *oracle) agreement(k accountKey) *agreement {
 // the shop's lease without knowing it cannot know what others were told.
 func (o *oracle) checkAgreement(of *accounts, i *instance, x *shop, path string, at time.Time) {
 	k, holder, ok := o.leaseOf(of, x)
-	if !ok {
+	if !ok || path == "/self" && !i.named(holder) { // it may have loaded the shop before its agreement was known
 		return
 	}
 	a := o.agreement(k)

@@ -53,9 +53,8 @@ type spent struct {
 }
 
 // mostInAMinute is how many calls a shop of the simulated size may take in a minute, whatever
-// fails: three times the maximum of 300 seeds. A pass that repeats endlessly takes twice as
-// many.
-const mostInAMinute = 500
+// fails: beyond the maximum of 100,000 seeds. A pass that repeats endlessly takes far more.
+const mostInAMinute = 700
 
 func newEconomy() economy {
 	return economy{calls: map[*shop]int64{}, accounts: map[string]map[*shop]bool{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}, agreements: map[accountKey]*agreement{}, rackbeat: map[askedRackbeat][]time.Time{},

@@ -30,6 +30,7 @@ type listedPage struct {
 	last                 bool
 	items                []product
 	unread               string // number of the unreadable item; "": none
+	noFigures            bool   // its items have their figures from a report by place, read afterwards
 }
 
 // turn adds a page. It returns the page's listing, a new one if the page begins it, and whether
@@ -62,7 +63,7 @@ func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 		// An unreadable item is present, and nothing else is known of it.
 		_, known := l.showed(item.ProductNumber, l.began)
 		if unread := item.ProductNumber == p.unread; !unread || !known {
-			l.shown[item.ProductNumber] = sighting{p.began, !unread && item.less()}
+			l.shown[item.ProductNumber] = sighting{p.began, !unread && !p.noFigures && item.less()}
 		}
 	}
 	return l, p.last
@@ -72,6 +73,20 @@ func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 func (l *listed) showed(number string, since int64) (s sighting, shown bool) {
 	s, shown = l.shown[number]
 	return s, shown && s.began >= since
+}
+
+// reported adds what a report by place says of an item to the instance's latest listing, which has
+// shown it before.
+func (o *oracle) reported(k listingKey, item rackbeatItem) {
+	for _, l := range []*listed{o.listings[k], o.wholes[k]} {
+		if l == nil {
+			continue
+		}
+		if s, shown := l.shown[item.number()]; shown {
+			s.less = item.product().less()
+			l.shown[item.number()] = s
+		}
+	}
 }
 
 // readListing follows a full listing to its end: it answers every number, including those it

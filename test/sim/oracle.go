@@ -438,7 +438,7 @@ func (o *oracle) checkItems(i *instance) {
 		if less && !twice && !lacking {
 			o.violate("zero guard: %v became %q (%s) without two reads that show it", k, is.stock, is.state)
 		}
-		if less && known && o.isShown(x, k.shop) {
+		if less && known && (was.stock != "" || is.state == "gone") && o.isShown(x, k.shop) {
 			losses[k.shop]++
 			if o.lost[k].IsZero() {
 				o.lost[k] = now

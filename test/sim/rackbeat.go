@@ -205,6 +205,9 @@ func (o *oracle) readRackbeat(i *instance, x *shop, req *http.Request, began int
 	if req.URL.Path == "/api/reports/checking" && ok { // what is in the chosen places
 		for _, item := range page.Items {
 			saw("stock", item.number(), item.product().less())
+			if item.number() != unread {
+				o.reported(listingKey{i.id, x.reader(true)}, item)
+			}
 		}
 	}
 	if req.URL.Path != "/api/items" || !ok || status != http.StatusOK && status != http.StatusPartialContent {
@@ -214,7 +217,7 @@ func (o *oracle) readRackbeat(i *instance, x *shop, req *http.Request, began int
 		o.readSearch(i, x, pageAt(req), began, &page, saw)
 		return
 	}
-	l := listedPage{began: began, index: pageAt(req), size: o.sim.profile.pageSize, results: page.Total, unread: unread}
+	l := listedPage{began: began, index: pageAt(req), size: o.sim.profile.pageSize, results: page.Total, unread: unread, noFigures: o.sim.profile.places != ""}
 	l.last = l.index+1 >= page.Pages
 	for _, item := range page.Items {
 		l.items = append(l.items, item.product())
