@@ -6,20 +6,27 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
 
+// given is held by the test that uses the server that all tests are given as its own.
+var given sync.Mutex
+
 // ownServer returns the driver's settings of the administrator of a database server, and a connection
 // with them: of a MariaDB of the test's own, or of the server that all tests are given, without the
 // databases and accounts that the test makes there once it has ended.
 func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 	t.Helper()
-	given := os.Getenv("LAGERD_TEST_MYSQL_DSN")
-	dsn := given
-	if given == "" {
+	dsn := os.Getenv("LAGERD_TEST_MYSQL_DSN")
+	isGiven := dsn != ""
+	if isGiven {
+		given.Lock()
+		t.Cleanup(given.Unlock)
+	} else {
 		dsn = startServer(t).DSN()
 	}
 	cfg, err := mysql.ParseDSN(dsn)
@@ -31,7 +38,7 @@ func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
-	if given != "" {
+	if isGiven {
 		const accounts, databases = "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user", "SELECT schema_name FROM information_schema.schemata"
 		users, schemas := column(t, root, accounts), column(t, root, databases)
 		t.Cleanup(func() {
@@ -117,6 +124,7 @@ func accountOf(server *mysql.Config, account, database string) string {
 // administrator runs exactly what `check --grants` and `shops grant` print, and lagerd runs and a
 // shop's software reads.
 func TestGrantsAsPrinted(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
 	cfg, root := ownServer(t)
 	i := install(t, s, accountOf(cfg, "stock_app", "stock_db"), pace)

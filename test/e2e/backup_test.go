@@ -155,6 +155,7 @@ func (i *installation) works(code string, invoices int) {
 // TestBackupOfTheEmbeddedDatabase: the manual's commands, word by word: a backup is written beside a
 // running lagerd, and restored after the shop was lost.
 func TestBackupOfTheEmbeddedDatabase(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
 	i, code, invoices := tradingShop(t, s, "", func(*installation) {})
 	i.follow(commandsOf(t, "**Back up the embedded database**"), nil, nil)
@@ -167,6 +168,7 @@ func TestBackupOfTheEmbeddedDatabase(t *testing.T) {
 // its shop and nothing else afterwards. On a server that has not the account that made the views,
 // `lagerd migrate` makes them anew.
 func TestBackupOfAServer(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=2", "--products=20", "--lose=1")
 	cfg, root := ownServer(t)
 	i, code, invoices := tradingShop(t, s, accountOf(cfg, "stock_app", "lagerd"), func(i *installation) { i.made(root) })

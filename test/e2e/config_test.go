@@ -18,6 +18,7 @@ import (
 // TestConfigurationLosesItsContents checks that a running lagerd keeps its configuration, and
 // that none starts on another database than intended.
 func TestConfigurationLosesItsContents(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	i.start()
@@ -57,6 +58,7 @@ func TestConfigurationLosesItsContents(t *testing.T) {
 // TestEmbeddedDatabaseIsMadeAloud checks that only `run` and a first `shops add` create an
 // embedded database, and that they report it.
 func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	file := filepath.Join(i.dir, "lagerd.db")
@@ -89,6 +91,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 // TestWrongMasterKey checks that a key unknown to the database is refused before any webhook is
 // answered, and that a lost key can be replaced after confirmation.
 func TestWrongMasterKey(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=10")
 		i := install(t, s, dsn, pace)
@@ -137,6 +140,7 @@ func TestWrongMasterKey(t *testing.T) {
 // TestMissingMasterKey checks that beside an embedded database with tokens a missing key is not
 // replaced by a new one.
 func TestMissingMasterKey(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	text, err := os.ReadFile(i.Config)
@@ -175,6 +179,7 @@ func TestMissingMasterKey(t *testing.T) {
 // TestPermissionDenied checks that a file the caller may not read does not count as missing: no
 // other database, no other key.
 func TestPermissionDenied(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("NOT TESTED: files that another user may not read: only root can become another user (TestUnreadableIsNotAbsent in config covers this otherwise)")
 	}
@@ -248,6 +253,7 @@ func TestPermissionDenied(t *testing.T) {
 // TestSignalsBeforeItRuns checks that request signals do not end a lagerd that is still
 // starting, and that it acts on them once it runs.
 func TestSignalsBeforeItRuns(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	text, err := os.ReadFile(i.Config)
@@ -313,6 +319,7 @@ func TestSignalsBeforeItRuns(t *testing.T) {
 
 // TestLogWithoutReader checks that lagerd keeps running when nobody reads its log any more.
 func TestLogWithoutReader(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	read, write, err := os.Pipe()

@@ -30,6 +30,7 @@ func settled(t *testing.T, i *installation, s *sandbox, shop string, agreement i
 }
 
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=50", "--lose=1")
 	i := install(t, s, "", still)
 	i.start()
@@ -74,6 +75,7 @@ func TestSignals(t *testing.T) {
 
 // TestStopsWhileEconomicHangs checks that a stop cancels what waits for e-conomic.
 func TestStopsWhileEconomicHangs(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=50")
 	i := install(t, s, "", pace)
 	i.start()
@@ -91,6 +93,7 @@ func TestStopsWhileEconomicHangs(t *testing.T) {
 }
 
 func TestReconcileCommand(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=50", "--lose=1")
 		i := install(t, s, dsn, still)
@@ -192,6 +195,7 @@ func sellable(is sandboxtest.Truth) string {
 // TestItemsThatGo checks that deleted, renumbered and barred items stay visible, but not with
 // their last stock.
 func TestItemsThatGo(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=30", "--lose=1")
 		i := install(t, s, dsn, pace)
@@ -220,6 +224,7 @@ func TestItemsThatGo(t *testing.T) {
 // TestNoInventory checks that an agreement without stock figures holds its shop's stock with
 // that reason, never writes a zero, and continues with invoices.
 func TestNoInventory(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=30", "--no-inventory")
 	i := install(t, s, "", pace)
 	i.start()
@@ -259,6 +264,7 @@ func TestNoInventory(t *testing.T) {
 // TestAnotherAgreement checks that a token that answers for another agreement holds its shop
 // until a person accepts it.
 func TestAnotherAgreement(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", still)
 	i.start()
@@ -287,6 +293,7 @@ func TestAnotherAgreement(t *testing.T) {
 }
 
 func TestShopsCommands(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	i := install(t, s, "", pace)
 	i.start()
@@ -459,6 +466,7 @@ func TestShopsCommands(t *testing.T) {
 }
 
 func TestBadConfigurationStartsNothing(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lagerd.yaml")
 	if err := os.WriteFile(path, []byte("databse: {}\nwebhook:\n  listen: nowhere\nreconcile:\n  schedule: sometimes\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -479,6 +487,7 @@ func TestBadConfigurationStartsNothing(t *testing.T) {
 // TestDatabaseAway checks that without its database lagerd answers 503 with Retry-After, and
 // that once it is back everything continues and nothing was lost.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "l")
 	if err != nil {
 		t.Fatal(err)
@@ -525,6 +534,7 @@ func TestDatabaseAway(t *testing.T) {
 // TestManyItemsVanish loses more items than allowed without approval, and more than are read
 // after one listing. A person approves.
 func TestManyItemsVanish(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
 	i := install(t, s, "", pace)
 	i.start()
@@ -639,6 +649,7 @@ func (i *installation) stockOf(shop string) map[string]string {
 // TestListingCutShort checks that a listing that omits half of the items while claiming to be
 // complete takes nothing away, and needs no approval.
 func TestListingCutShort(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=300", "--lose=1")
 	i := install(t, s, "", pace)
 	i.start()
@@ -663,6 +674,7 @@ func TestListingCutShort(t *testing.T) {
 // after a restart, and that an agreement that once used a much higher number is followed below
 // it.
 func TestWhereInvoicesBegin(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=30", "--lose=1")
 		book := func(agreement int, more map[string]any) {
@@ -723,6 +735,7 @@ func TestWhereInvoicesBegin(t *testing.T) {
 // TestTwoDaemons checks that two lagerd share the shops of one database, that one takes over
 // when the other is killed, and that either accepts webhooks.
 func TestTwoDaemons(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, append([]string{"--agreements=4", "--products=40"}, strings.Fields(lossy)...)...)
 	i := install(t, s, mariadbtest.New(t), pace+"lease: {beat: 200ms, ttl: 1s}\n")
 	i.start()

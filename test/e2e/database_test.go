@@ -64,6 +64,7 @@ func (i *installation) readiness() (int, string) {
 // autocommit and with another character set, an acknowledged webhook survives kill -9, and the
 // shop's software finds its Danish numbers.
 func TestSuccessIsDurableWithAutocommitOff(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	dsn, root := oddDatabase(t, "--autocommit=0", "--skip-character-set-client-handshake", "--character-set-server=latin1", "--collation-server=latin1_swedish_ci")
 	i := install(t, s, dsn, still)
@@ -97,6 +98,7 @@ func TestSuccessIsDurableWithAutocommitOff(t *testing.T) {
 // TestReadOnlyDatabase checks that nothing reports success while webhooks cannot be stored, and
 // that everything says why.
 func TestReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	dsn, root := oddDatabase(t)
 	i := install(t, s, dsn, pace)
@@ -132,6 +134,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 // TestReadingCommandsChangeNothing checks that read-only commands change nothing and migrate no
 // older schema.
 func TestReadingCommandsChangeNothing(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	dsn := mariadbtest.New(t)
 	i := install(t, s, dsn, still)
@@ -230,6 +233,7 @@ func TestSilentDatabase(t *testing.T) { //nolint:tparallel // measures how long 
 // TestParametersOfTheDSN checks that a parameter that changes what is read is overridden, or
 // refused by name with the exit code of a bad configuration.
 func TestParametersOfTheDSN(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=5")
 	i := install(t, s, mariadbtest.New(t)+"&charset=latin1&parseTime=false&autocommit=0&columnsWithAlias=true&clientFoundRows=true", pace)
 	i.start()
@@ -249,6 +253,7 @@ func TestParametersOfTheDSN(t *testing.T) {
 // TestDeletedDatabaseFile checks that webhooks are acknowledged only while the embedded
 // database's file is the one in use.
 func TestDeletedDatabaseFile(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=5", "--lose=1")
 	i := install(t, s, "", pace)
 	i.start()

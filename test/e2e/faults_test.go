@@ -12,6 +12,7 @@ import (
 // everything converges, and nothing wrong was written meanwhile: no item is ever gone, and none
 // loses its figure.
 func TestFaultyEconomic(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=1500", "--seed=3", "--read-lag=300ms")
 		i := install(t, s, dsn, pace)

@@ -144,6 +144,7 @@ func harmless(t *testing.T, what, text string) {
 // TestHostileTexts runs every command, and the daemon with either log format, while every text
 // from e-conomic or a webhook is hostile.
 func TestHostileTexts(t *testing.T) {
+	t.Parallel()
 	h := &hostileEconomic{stock: 5}
 	h.Server = httptest.NewServer(h)
 	t.Cleanup(h.Close)

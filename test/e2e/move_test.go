@@ -31,6 +31,7 @@ func (i *installation) fillHistory(rows int) {
 // database was used in between. Then the shop's webhooks, its token, invoices and PDFs work with
 // nothing entered anew, and every command refuses the embedded database.
 func TestMoveToAServer(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=20", "--lose=1")
 	cfg, root := ownServer(t)
 	dsn := accountOf(cfg, "stock_app", "lagerd")

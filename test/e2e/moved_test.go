@@ -12,6 +12,7 @@ import (
 // over, with another company's token, never shows the former company's figures, invoices or
 // PDFs, even with two lagerd.
 func TestMovedShop(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=150", "--seed=5")
 		for n := range 2 {

@@ -166,6 +166,7 @@ func (i *installation) killInTheMiddle() {
 // TestRekeyUnderTrade changes the master key of a running lagerd, as docs/operators.md says, while
 // webhooks come, and kills the command in the middle: nothing is pasted anew.
 func TestRekeyUnderTrade(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, append([]string{"--agreements=2", "--rackbeat=1", "--products=50", "--seed=3"}, strings.Fields(lossy)...)...)
 		i := install(t, s, dsn, pace+"lease: {beat: 200ms, ttl: 2s}\n")

@@ -40,6 +40,7 @@ func (i *installation) heldBy(shop string, since time.Time) time.Duration {
 // held by nobody after kill -9 and a start: with a state directory, without one, and with a copy of
 // one beside its living original, which takes nothing.
 func TestRestartTakesShopsBackAtOnce(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=2", "--products=20")
 	const machine = "LAGERD_MACHINE_ID=00112233445566778899aabbccddeeff"
 	dsn := mariadbtest.New(t)

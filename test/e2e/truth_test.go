@@ -21,6 +21,7 @@ import (
 // TestWithoutALagerd checks that without a running lagerd nothing looks healthy, however it
 // ended.
 func TestWithoutALagerd(t *testing.T) {
+	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=10")
 		i := install(t, s, dsn, pace+"lease: {beat: 200ms, ttl: 1s}\n")
@@ -56,6 +57,7 @@ func TestWithoutALagerd(t *testing.T) {
 // a command that reads another token than the service says so, and that all shops resume at
 // once when it is corrected.
 func TestWrongAppToken(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=2", "--products=10")
 	i := install(t, s, "", strings.Replace(pace, "held_retry: 1s", "held_retry: 1h", 1))
 	i.start()
@@ -96,6 +98,7 @@ func TestWrongAppToken(t *testing.T) {
 
 // TestCheckLooksAtAnswers checks that clocks far apart and incomplete listings fail the check.
 func TestCheckLooksAtAnswers(t *testing.T) {
+	t.Parallel()
 	s := startSandbox(t, "--agreements=1", "--products=10")
 	to, err := url.Parse(s.URL)
 	if err != nil {

@@ -76,6 +76,7 @@ func (o *oddEconomic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that a needed one is named, counted and retried, and that all are reported wherever a person
 // looks.
 func TestWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	// unless returns a field that the others do not have: one that comes twice is unreadable.
 	unless := func(more, name, value string) string {
 		if strings.Contains(more, `,"`+name+`":`) {
