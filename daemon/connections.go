@@ -3,6 +3,7 @@ package daemon
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -69,18 +70,39 @@ func (c *connections) counts() (open, early int) {
 // drainEvery is how often a shutdown looks for connections that have waited for long enough.
 const drainEvery = 100 * time.Millisecond
 
-// drain ends, from a grace on and until ctx is done, the connections that have waited for that long:
-// a shutdown waits for the others. A call that has arrived and that lagerd has not got round to,
-// because the machine is busy, is one of the others.
-func (c *connections) drain(ctx context.Context) {
-	for wait := grace; ; wait = drainEvery {
+// shutdown ends a server so that each call that has arrived is answered: it accepts no more, and waits
+// until every connection has ended. From a grace on, it ends those that have waited for that long. It
+// returns an error if ctx is done before. http.Server.Shutdown does not do: from its beginning the
+// server closes a connection whose call it has just read.
+func (c *connections) shutdown(ctx context.Context, s *http.Server, accepting *sync.WaitGroup, listeners ...net.Listener) error {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	accepting.Wait()
+	s.SetKeepAlivesEnabled(false) // ends those that are idle, too
+	look := time.NewTimer(grace)
+	defer look.Stop()
+	for {
+		open, changed := c.left()
+		if open == 0 {
+			return s.Close()
+		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(wait):
+			return fmt.Errorf("%d connections have not ended: %w", open, ctx.Err())
+		case <-changed:
+		case <-look.C:
 			c.endIdle()
+			look.Reset(drainEvery)
 		}
 	}
+}
+
+// left returns how many connections are open, and a channel that is closed when that may have changed.
+func (c *connections) left() (open int, changed <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open, c.room
 }
 
 // endIdle ends the connections that have waited for a grace, except those with something unread.
@@ -116,9 +138,7 @@ func (c *connections) take(conn *connection) (full <-chan struct{}) {
 		c.early++
 	}
 	if c.open < c.limit {
-		c.open++
-		conn.counted = true
-		c.wait(conn)
+		c.add(conn)
 	} else {
 		full = c.room
 	}
@@ -128,6 +148,20 @@ func (c *connections) take(conn *connection) (full <-chan struct{}) {
 		c.ended(open, c.limit)
 	}
 	return full
+}
+
+// admit adds a new connection whatever the limit is.
+func (c *connections) admit(conn *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(conn)
+}
+
+// add counts a new connection, which waits. c.mu is held.
+func (c *connections) add(conn *connection) {
+	c.open++
+	conn.counted = true
+	c.wait(conn)
 }
 
 // passOver puts connections that have just sent something behind the others: on a busy machine
@@ -279,9 +313,9 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		select {
 		case <-full:
-		case <-l.closed:
-			_ = accepted.Close()
-			return nil, net.ErrClosed
+		case <-l.closed: // it has been accepted, so it is answered
+			l.admit(conn)
+			return conn, nil
 		}
 	}
 }

@@ -107,9 +107,11 @@ func (c *caller) ended() bool {
 type limitedServer struct {
 	*connections
 	*memory
-	server *http.Server
-	goOn   chan struct{}
-	early  []string
+	server    *http.Server
+	entrance  net.Listener
+	accepting sync.WaitGroup
+	goOn      chan struct{}
+	early     []string
 }
 
 func serveLimited(t *testing.T, limit int) *limitedServer {
@@ -124,14 +126,11 @@ func serveLimited(t *testing.T, limit int) *limitedServer {
 		fmt.Fprint(w, "answer to ", r.URL.Path)
 	})}
 	s.connections.serve(s.server)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = s.server.Serve(s.connections.listen(s.memory))
-	}()
+	s.entrance = s.connections.listen(s.memory)
+	s.accepting.Go(func() { _ = s.server.Serve(s.entrance) })
 	t.Cleanup(func() {
 		_ = s.server.Close()
-		<-done
+		s.accepting.Wait()
 	})
 	return s
 }
@@ -262,6 +261,77 @@ func comer(t *testing.T, c *connections) func(text string) *connection {
 		}
 		return conn
 	}
+}
+
+// TestShutdownAnswersWhatHasArrived: servers that follow one another on a socket, as on systemd's over
+// restarts, answer each call, whenever it comes.
+func TestShutdownAnswersWhatHasArrived(t *testing.T) {
+	t.Parallel()
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := first.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	address := first.Addr().String()
+	_ = first.Close()
+
+	var over atomic.Bool
+	var answered atomic.Int64
+	var calling sync.WaitGroup
+	for range 4 {
+		calling.Go(func() {
+			for !over.Load() {
+				conn, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				_ = conn.Close()
+				if err != nil || res.StatusCode != http.StatusNoContent {
+					t.Errorf("a call is answered %v: %v", res, err)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	serves := func() (stop func()) {
+		l, err := net.FileListener(socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newConnections(8, func(int, int) {})
+		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			works(r.Context())
+			w.WriteHeader(http.StatusNoContent)
+		})}
+		c.serve(server)
+		l = c.listen(l)
+		var accepting sync.WaitGroup
+		accepting.Go(func() { _ = server.Serve(l) })
+		return func() {
+			if err := c.shutdown(t.Context(), server, &accepting, l); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for range 200 {
+		stop := serves()
+		for from := answered.Load(); answered.Load() == from && !t.Failed(); {
+			time.Sleep(time.Millisecond)
+		}
+		stop()
+	}
+	stop := serves()
+	over.Store(true)
+	calling.Wait()
+	stop()
 }
 
 // TestDrainPassesOverCalls: a call that has arrived before a shutdown, or during it, is answered,
@@ -427,12 +497,11 @@ func TestStopEndsWhoWaits(t *testing.T) {
 		slow.send("GET /slow HTTP/1.1\r\nHost:")
 		work.send(fmt.Sprintf(request, "work"))
 		began := time.Now()
-		draining, drained := context.WithCancel(t.Context())
-		defer drained()
-		go s.drain(draining)
 		time.AfterFunc(3*time.Second, func() { close(s.goOn) })
 		stopped := make(chan error, 1)
-		go func() { stopped <- s.server.Shutdown(context.Background()) }()
+		go func() {
+			stopped <- s.connections.shutdown(context.Background(), s.server, &s.accepting, s.entrance)
+		}()
 		if got := work.answered(); got != "answer to /work" {
 			t.Errorf("the call that was worked on: %q", got)
 		}

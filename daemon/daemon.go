@@ -244,12 +244,15 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	var parts, servers, accepting sync.WaitGroup
 	failed := make(chan error, 2+len(listening.webhook))
 	serve := func(srv *http.Server, l net.Listener) {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			failed <- err
 		}
 	}
+	var entrances []net.Listener
 	for _, l := range listening.webhook {
-		accepting.Go(func() { serve(webhooks, d.callers.listen(l)) })
+		l = d.callers.listen(l)
+		entrances = append(entrances, l)
+		accepting.Go(func() { serve(webhooks, l) })
 	}
 	if listening.admin != nil {
 		servers.Go(func() { serve(admin, admins.listen(listening.admin)) })
@@ -294,14 +297,8 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		defer close(ended)
 		// Calls that have arrived are answered; whoever only holds a connection, or sends
 		// slowly, is not waited for.
-		draining, drained := context.WithCancel(deadline)
-		parts.Go(func() { d.callers.drain(draining) })
 		page.stop() //nolint:contextcheck // this one has ended
-		d.notify(webhooks.Shutdown(deadline))
-		// A connection may have been accepted just then that the server did not know of yet.
-		accepting.Wait()
-		d.notify(webhooks.Shutdown(deadline))
-		drained()
+		d.notify(d.callers.shutdown(deadline, webhooks, &accepting, entrances...))
 		stopEngine()
 		stopJournal()
 		stopWatchdog()
