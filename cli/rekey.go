@@ -171,7 +171,7 @@ func (r *rekeying) preview(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%d of the %d secrets of %d shops would be sealed anew, with the first key of the key file.\n", is.stale, is.secrets, is.shops)
+	fmt.Fprintf(w, "%d of %d secret(s) of %d shop(s) would be sealed anew, with the first key of the key file.\n", is.stale, is.secrets, is.shops)
 	if err := r.allKnow(ctx, "nothing would be changed"); err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (s sealed) unopened() error {
 
 // tell tells that it is done, and what to do now. keys is how many keys the key file has.
 func (s sealed) tell(w io.Writer, keys int) error {
-	fmt.Fprintf(w, "%d secrets of %d shops are sealed with the first key of the key file, %d of them anew. No integration code has changed.\n", s.secrets-len(s.shut), s.shops, s.anew)
+	fmt.Fprintf(w, "%d secret(s) of %d shop(s) are sealed with the first key of the key file, %d of them anew. No integration code has changed.\n", s.secrets-len(s.shut), s.shops, s.anew)
 	if keys == 1 {
 		fmt.Fprintln(w, "It is the only key there: to change it, put the new one before it, on every machine, reload every lagerd, and run `lagerd rekey` again.")
 		return s.unopened()

@@ -186,7 +186,7 @@ func TestRekeyWithSecretsThatNobodyOpens(t *testing.T) {
 	f.must(err)
 	var out strings.Builder
 	err = is.tell(&out, 2)
-	if !strings.Contains(out.String(), "5 secrets of 2 shops are sealed with the first key of the key file, 5 of them anew") || err == nil || !strings.Contains(err.Error(), `decrypt the webhook for notifications of shop "shop001"`) {
+	if !strings.Contains(out.String(), "5 secret(s) of 2 shop(s) are sealed with the first key of the key file, 5 of them anew") || err == nil || !strings.Contains(err.Error(), `decrypt the webhook for notifications of shop "shop001"`) {
 		t.Errorf("told %q, and then %v", out.String(), err)
 	}
 }

@@ -230,7 +230,7 @@ func TestRekeyUnderTrade(t *testing.T) {
 		i.write("key", next+"\n"+old+"\n")
 
 		// Resume.
-		i.says(0, []string{"rekey"}, fmt.Sprintf("%d secrets of %d shops are sealed with the first key", all, bulk+2), "The old key can be dropped now")
+		i.says(0, []string{"rekey"}, fmt.Sprintf("%d secret(s) of %d shop(s) are sealed with the first key", all, bulk+2), "The old key can be dropped now")
 		if opened, _ := i.sealedWith(next); opened != all {
 			t.Errorf("%d of %d secrets are sealed with the new key", opened, all)
 		}

@@ -33,13 +33,24 @@ type machine struct {
 	state string
 }
 
+// service says whether a machine runs a service.
+type service bool
+
+// withServer is a machine with a MariaDB server, without one that has none that runs.
+const withServer, withoutServer service = true, false
+
 // boot boots a copy of a Debian, which is switched off at the end of the test.
-func boot(t *testing.T, suite string) machine {
+func boot(t *testing.T, suite string, server service) machine {
 	t.Helper()
 	dir := t.TempDir()
 	m := machine{T: t, root: filepath.Join(dir, "root"), state: filepath.Join(dir, "state")}
 	if out, err := exec.Command("cp", "-a", filepath.Join(*roots, suite), m.root).CombinedOutput(); err != nil {
 		t.Fatalf("copy the %s: %v: %s", suite, err, out)
+	}
+	if !server {
+		if err := os.Symlink("/dev/null", filepath.Join(m.root, "etc/systemd/system/mariadb.service")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		if _, err := os.Stat(filepath.Join(m.state, "inner")); err != nil {

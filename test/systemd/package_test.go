@@ -40,7 +40,7 @@ func TestPackage(t *testing.T) {
 	}
 	for _, suite := range suites {
 		t.Run(suite.Name(), func(t *testing.T) {
-			m := boot(t, suite.Name())
+			m := boot(t, suite.Name(), withoutServer)
 			before := m.files()
 			m.installs()
 			m.isHardened()
