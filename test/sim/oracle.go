@@ -408,7 +408,11 @@ func (o *oracle) checkItems(i *instance) {
 		}
 		is.revision = -1
 		for n := was.revision; n < len(it.revisions); n++ {
-			if r := it.revisions[n]; r.explains(is.stock, is.state) && !r.readable.After(now) {
+			shown := it.revisions[n]
+			if n+1 < len(it.revisions) && it.revisions[n+1].deleted && rackbeat {
+				shown = it.revisions[n+1] // a report still shows what a deleted item had
+			}
+			if it.revisions[n].explains(is.stock, is.state) && (!it.revisions[n].readable.After(now) || !shown.readable.After(now)) {
 				is.revision = n
 				break
 			}

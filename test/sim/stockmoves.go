@@ -112,6 +112,12 @@ func (o *oracle) noteSources(statements []string) (moved bool) {
 	for _, row := range o.sim.db.mustQuery("SELECT shop, stock_source FROM shops") {
 		if x := o.sim.world.named(row[0].(string)); x.stale != nil {
 			x.away = row[1] != string(store.SourceRackbeat)
+			if x.away { // from here on only the database knows how long the account takes no calls
+				o.agreement(accountKey{depots, x.accountNumber()}).told = nil
+				for k, list := range o.economy.quiet {
+					o.economy.quiet[k] = slices.DeleteFunc(list, func(q quiet) bool { return q.account == x.kept })
+				}
+			}
 		}
 	}
 	return true
