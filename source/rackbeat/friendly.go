@@ -57,6 +57,10 @@ func (k *known) learn(items []rackbeat.Item, now time.Time) {
 		if item.URLFriendly == "" || !rackbeat.NeedsFriendly(item.Number) {
 			continue
 		}
+		if rackbeat.NeedsFriendly(item.URLFriendly) { // ".." may well be its own: it is of no use
+			delete(k.friendly, item.Number)
+			continue
+		}
 		if k.friendly == nil {
 			k.friendly = map[string]string{}
 		}

@@ -469,6 +469,36 @@ func TestNewFriendlyNumber(t *testing.T) {
 	}
 }
 
+// TestFriendlyNumberOfNoUse: an item whose URL-friendly number cannot be in a path either is found in a
+// listing, and so is that it is gone.
+func TestFriendlyNumberOfNoUse(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	const usable, useless = `{"number":"..","urlfriendly_number":"dots","stock_quantity":5}`, `{"number":"..","urlfriendly_number":"..","stock_quantity":5}`
+	d := &depot{pageSize: 2, singles: map[string]string{"dots": `{"item":` + usable + `}`}}
+	stock := d.service(t, func() time.Time { return now }).Budget("shop", 7, source.Made{}, nil).StockAccount("key").Stock(plan.FigureInStock)
+	for _, step := range []struct {
+		items       []string
+		want, asked string
+	}{
+		{[]string{useless}, ".. in 5", "/items 1 ordered"},
+		{[]string{usable}, ".. in 5", "/items/dots"},
+		{[]string{useless}, ".. in 5", "/items 1 ordered"},
+		{[]string{`{"number":"x"}`}, ".. gone", "/items 1 ordered"},
+	} {
+		d.items = step.items
+		now = now.Add(time.Hour)
+		if _, err := listed(t, stock); err != nil {
+			t.Fatal(err)
+		}
+		d.askedFor()
+		o, err := stock.Item(t.Context(), source.PriorityHint, "..")
+		if asked := d.askedFor(); err != nil || told(o) != step.want || asked != step.asked {
+			t.Errorf("%s: got %s, %v, asked for %s, want %s, %s", step.items, told(o), err, asked, step.want, step.asked)
+		}
+	}
+}
+
 // TestWhatIsKnownStays: what is known of an account lasts until the last of its shops has left.
 func TestWhatIsKnownStays(t *testing.T) {
 	t.Parallel()
