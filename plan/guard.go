@@ -282,6 +282,12 @@ func (g *LossGuard) Listed(missing map[string]Suspect) {
 			g.suspects[number] = s
 		}
 	}
+	for number, l := range g.recent {
+		if l.Counted {
+			l.Counted = false
+			g.recent[number] = l
+		}
+	}
 	g.back = nil
 }
 
@@ -313,6 +319,10 @@ type StoredLoss struct {
 	Number string
 	At     time.Time // minus the total time for which the shop had been held
 	Gone   bool
+
+	// The shop's last listing counts the item. It is not stored: the next listing, and a restart, take
+	// it for one that listings do not count.
+	Counted bool
 }
 
 // LossChange is how a transaction changes what is stored for the guard.
@@ -340,15 +350,19 @@ func (g *LossGuard) Remember(at LossState, read LossRead, most int) LossChange {
 	window := g.lossWindow(at, nil, nil)
 	for _, l := range read.Lost {
 		since := at.Now
-		known, counted := g.recent[l.Number]
+		known, remembered := g.recent[l.Number]
 		switch {
-		case counted && !window.Over(known):
+		case remembered && !window.Over(known):
 			since = known.At
 		case c.Approved < g.approved:
 			c.Approved++
 			continue
 		}
-		c.Lost = append(c.Lost, StoredLoss{Number: l.Number, At: since.Add(-g.held), Gone: l.Gone})
+		counted := l.Gone && !g.suspects[l.Number].Unlisted
+		if remembered && known.Gone {
+			counted = known.Counted
+		}
+		c.Lost = append(c.Lost, StoredLoss{Number: l.Number, At: since.Add(-g.held), Gone: l.Gone, Counted: counted})
 	}
 	return c
 }
@@ -398,7 +412,7 @@ func (g *LossGuard) Stored(c LossChange, now time.Time) {
 		delete(g.recent, number)
 	}
 	for _, l := range c.Lost {
-		g.remember(l.Number, Loss{At: l.At.Add(g.held), Gone: l.Gone})
+		g.remember(l.Number, Loss{At: l.At.Add(g.held), Gone: l.Gone, Counted: l.Counted})
 	}
 	g.approved -= c.Approved
 	if c.Held == 0 {

@@ -345,13 +345,13 @@ func TestRememberedLosses(t *testing.T) {
 	}
 	// What is over counts from now on when it is lost again, and is gone if it is now.
 	lost := plan.LossRead{Lost: []plan.Lost{{Number: "n003"}, {Number: "n000", Gone: true}}}
-	relost := plan.LossChange{Lost: []plan.StoredLoss{{Number: "n003", At: noon}, {Number: "n000", At: noon.Add(-59 * time.Minute), Gone: true}}, Forgotten: []string{"n003"}}
+	relost := plan.LossChange{Lost: []plan.StoredLoss{{Number: "n003", At: noon}, {Number: "n000", At: noon.Add(-59 * time.Minute), Gone: true, Counted: true}}, Forgotten: []string{"n003"}}
 	if diff := cmp.Diff(relost, g.Remember(at, lost, 1)); diff != "" {
 		t.Errorf("lost again: %s", diff)
 	}
 	again := guarding(recent, nil, 0)
 	again.Stored(relost, noon)
-	if got := again.Recent(); got["n003"] != (plan.Loss{At: noon}) || got["n000"] != (plan.Loss{At: noon.Add(-59 * time.Minute), Gone: true}) || len(got) != 6 {
+	if got := again.Recent(); got["n003"] != (plan.Loss{At: noon}) || got["n000"] != (plan.Loss{At: noon.Add(-59 * time.Minute), Gone: true, Counted: true}) || len(got) != 6 {
 		t.Errorf("lost again, and remembered: %v", got)
 	}
 	g.Stored(c, noon)
@@ -416,6 +416,46 @@ func TestRememberedLosses(t *testing.T) {
 	}
 	if empty := guarding(nil, nil, 0); !empty.StandStill(held, nil, later).Empty() {
 		t.Error("a shop that has lost nothing has something to store")
+	}
+}
+
+// TestGoneItemsCountOnce: an item that is gone is still one of those of the last listing, until the next
+// one no longer shows it.
+func TestGoneItemsCountOnce(t *testing.T) {
+	t.Parallel()
+	g := guarding(nil, coming(3, 4, plan.Suspect{Loss: true, Unlisted: true}), 0)
+	at := plan.LossState{Now: noon, Items: 100}
+	goes := func(from, to int) plan.LossRead {
+		var read plan.LossRead
+		for n := from; n < to; n++ {
+			read.Lost = append(read.Lost, plan.Lost{Number: fmt.Sprintf("n%03d", n), Gone: true})
+		}
+		return read
+	}
+	items := func(step string, want int) {
+		t.Helper()
+		d := g.Judge(at, goes(200, 400))
+		if d.Reason == plan.LossesFew || d.Items != want {
+			t.Errorf("%s: %d items (%s), expected %d", step, d.Items, d.Reason, want)
+		}
+	}
+	for n := range 4 { // the last is the suspect that the listing did not show
+		read := goes(n, n+1)
+		g.Stored(g.Remember(at, read, 10), noon)
+		if n == 3 {
+			read.Seen = []plan.Observation{{Item: plan.Item{Number: "n003"}}}
+			g.Suspect(read)
+		}
+	}
+	items("since the listing", 101)
+	if again := g.Remember(at, goes(0, 1), 10).Lost; !again[0].Counted {
+		t.Error("one that is read once more is not among the listed")
+	}
+	g.Listed(nil)
+	at.Items = 97
+	items("after the next one", 101)
+	if again := g.Remember(at, goes(0, 1), 10).Lost; again[0].Counted {
+		t.Error("one that is read once more is among the listed again")
 	}
 }
 

@@ -4,8 +4,9 @@ import "time"
 
 // Loss is a stored loss that was neither approved by a person nor announced by its own webhook.
 type Loss struct {
-	At   time.Time // when it was stored, plus the time for which the shop has been held since
-	Gone bool      // the item itself is gone: listings no longer count it
+	At      time.Time // when it was stored, plus the time for which the shop has been held since
+	Gone    bool      // the item itself is gone: listings from then on do not count it
+	Counted bool      // Gone since the shop's last listing, which counts it
 }
 
 // LossWindow is the input of Judge: whether losses that trickle in, each reconciliation below
@@ -56,7 +57,7 @@ func (in LossWindow) Judge() LossVerdict {
 			continue
 		}
 		v.Taken++
-		if l.Gone {
+		if l.Gone && !l.Counted {
 			v.Items++
 		}
 	}

@@ -21,6 +21,15 @@ func lost(from, to int, age time.Duration, gone bool) map[string]plan.Loss {
 	return losses
 }
 
+// gone are losses of items that the last listing counts.
+func gone(losses map[string]plan.Loss) map[string]plan.Loss {
+	for number, l := range losses {
+		l.Counted = true
+		losses[number] = l
+	}
+	return losses
+}
+
 // coming returns so many losses that a read shows.
 func coming(from, to int, how plan.Suspect) map[string]plan.Suspect {
 	suspects := map[string]plan.Suspect{}
@@ -80,6 +89,7 @@ func TestLossWindow(t *testing.T) {
 		{"approved", 300, lost(0, 150, minute, false), coming(150, 180, loss), nil, 30, plan.LossVerdict{Taken: 150, Coming: 30, Items: 300}},
 		{"one more than approved", 300, lost(0, 150, minute, false), coming(150, 181, loss), nil, 30, plan.LossVerdict{Taken: 150, Coming: 31, Items: 300, TooMany: true}},
 		{"gone items were the shop's", 180, lost(0, 120, minute, true), coming(120, 150, loss), nil, 0, plan.LossVerdict{Taken: 120, Coming: 30, Items: 300}},
+		{"gone since the listing that counts them", 300, gone(lost(0, 120, minute, true)), coming(120, 151, loss), nil, 0, plan.LossVerdict{Taken: 120, Coming: 31, Items: 300, TooMany: true}},
 		{"gone before the window", 180, lost(0, 120, 2*time.Hour, true), coming(120, 211, loss), nil, 0, plan.LossVerdict{Coming: 91, Items: 180, TooMany: true}},
 		{"items that the last listing did not show were the shop's", 226, nil, coming(0, 74, unlisted), nil, 0, plan.LossVerdict{Coming: 74, Items: 300}},
 		{"and once they are gone they are that once", 226, lost(0, 74, minute, true), coming(0, 74, unlisted), nil, 0, plan.LossVerdict{Taken: 74, Items: 300}},
