@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +74,8 @@ type Installation struct {
 	Driver, DSN    string   // of its database, for the test's own connections
 	Secrets        []string // must not appear anywhere
 	Lagerd         Command  // not set by Install
+
+	secrets sync.Mutex // of Secrets, while shops are added
 }
 
 // Command runs a command of lagerd and returns its output and exit code.
@@ -160,7 +163,7 @@ func (i *Installation) AddShop(s sandboxtest.Client, name string, agreement int,
 	code := fmt.Sprintf("code-of-%s-%x", name, time.Now().UnixNano())
 	i.Write(name+".grant", Grant(agreement))
 	i.Write(name+".code", code)
-	i.Secrets = append(i.Secrets, code, Grant(agreement))
+	i.keepSecret(code, Grant(agreement))
 	i.Command(append([]string{"shops", "add", name, "--grant-token-file", i.Path(name + ".grant"), "--code-file", i.Path(name + ".code")}, args...)...)
 	pasted := map[string]string{"baseURL": "http://" + i.Webhook, "username": name, "password": code}
 	i.ReadAll()
@@ -170,6 +173,13 @@ func (i *Installation) AddShop(s sandboxtest.Client, name string, agreement int,
 	return code
 }
 
+// keepSecret adds secrets. Shops may be added side by side.
+func (i *Installation) keepSecret(secrets ...string) {
+	i.secrets.Lock()
+	defer i.secrets.Unlock()
+	i.Secrets = append(i.Secrets, secrets...)
+}
+
 // AddRackbeatShop is AddShop for an agreement whose stock is kept at Rackbeat: its webhooks are
 // entered there too, and their token is stored.
 func (i *Installation) AddRackbeatShop(s sandboxtest.Client, name string, agreement int, args ...string) string {
@@ -177,7 +187,7 @@ func (i *Installation) AddRackbeatShop(s sandboxtest.Client, name string, agreem
 	key, token := i.Path(name+".rackbeat-key"), fmt.Sprintf("token-of-%s-%x", name, time.Now().UnixNano())
 	i.Write(name+".rackbeat-key", RackbeatKey(agreement))
 	i.Write(name+".rackbeat-tokens", token)
-	i.Secrets = append(i.Secrets, RackbeatKey(agreement), token)
+	i.keepSecret(RackbeatKey(agreement), token)
 	code := i.AddShop(s, name, agreement, append([]string{"--stock-source", "rackbeat", "--rackbeat-key-file", key,
 		"--rackbeat-webhook-token-file", i.Path(name + ".rackbeat-tokens")}, args...)...)
 	i.EnterAtRackbeat(s, name, agreement, code, token)
