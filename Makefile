@@ -36,7 +36,7 @@ demo: build
 #? test: run everything: format, vet, linter, race-enabled tests, end to end on MariaDB and SQLite
 test: deps lint
 	$(GO) build ./...
-	$(GO) test $(RACE) -timeout 75m $$($(GO) list $(PKG) | grep -v '/test/sim$$')
+	$(GO) test $(RACE) -parallel 4 -timeout 75m $$($(GO) list $(PKG) | grep -v '/test/sim$$')
 	$(GO) test $(RACE) -timeout 75m -run 'TestSim$$' ./test/sim -sim.seeds=60
 	$(GO) test -timeout 75m ./test/sim
 	$(GO) test -run 'TestHostileAnswers$$' ./economic/... ./rackbeat

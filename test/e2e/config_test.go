@@ -90,7 +90,7 @@ func TestEmbeddedDatabaseIsMadeAloud(t *testing.T) {
 
 // TestWrongMasterKey checks that a key unknown to the database is refused before any webhook is
 // answered, and that a lost key can be replaced after confirmation.
-func TestWrongMasterKey(t *testing.T) {
+func TestWrongMasterKey(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=10")

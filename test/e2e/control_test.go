@@ -92,7 +92,7 @@ func TestStopsWhileEconomicHangs(t *testing.T) {
 	t.Logf("stopped in %s", time.Since(began).Round(time.Millisecond))
 }
 
-func TestReconcileCommand(t *testing.T) {
+func TestReconcileCommand(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=50", "--lose=1")
@@ -194,7 +194,7 @@ func sellable(is sandboxtest.Truth) string {
 
 // TestItemsThatGo checks that deleted, renumbered and barred items stay visible, but not with
 // their last stock.
-func TestItemsThatGo(t *testing.T) {
+func TestItemsThatGo(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=30", "--lose=1")
@@ -673,7 +673,7 @@ func TestListingCutShort(t *testing.T) {
 // TestWhereInvoicesBegin checks that nothing older is downloaded without a request, not even
 // after a restart, and that an agreement that once used a much higher number is followed below
 // it.
-func TestWhereInvoicesBegin(t *testing.T) {
+func TestWhereInvoicesBegin(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=30", "--lose=1")

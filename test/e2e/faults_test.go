@@ -11,7 +11,7 @@ import (
 // TestFaultyEconomic trades while e-conomic shows every fault the sandbox knows. Once they stop
 // everything converges, and nothing wrong was written meanwhile: no item is ever gone, and none
 // loses its figure.
-func TestFaultyEconomic(t *testing.T) {
+func TestFaultyEconomic(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=1", "--products=1500", "--seed=3", "--read-lag=300ms")

@@ -11,7 +11,7 @@ import (
 // TestMovedShop checks that a shop that is removed and added again within a second, or changes
 // over, with another company's token, never shows the former company's figures, invoices or
 // PDFs, even with two lagerd.
-func TestMovedShop(t *testing.T) {
+func TestMovedShop(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=150", "--seed=5")

@@ -165,7 +165,7 @@ func (i *installation) killInTheMiddle() {
 
 // TestRekeyUnderTrade changes the master key of a running lagerd, as docs/operators.md says, while
 // webhooks come, and kills the command in the middle: nothing is pasted anew.
-func TestRekeyUnderTrade(t *testing.T) {
+func TestRekeyUnderTrade(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, append([]string{"--agreements=2", "--rackbeat=1", "--products=50", "--seed=3"}, strings.Fields(lossy)...)...)

@@ -20,7 +20,7 @@ import (
 
 // TestWithoutALagerd checks that without a running lagerd nothing looks healthy, however it
 // ended.
-func TestWithoutALagerd(t *testing.T) {
+func TestWithoutALagerd(t *testing.T) { //nolint:tparallel // its parts follow one another
 	t.Parallel()
 	databases(t, func(t *testing.T, dsn string) {
 		s := startSandbox(t, "--agreements=2", "--products=10")
