@@ -121,7 +121,8 @@ type tab struct {
 // browse opens a browser of a size, whose user wants a language.
 func (s *site) browse(z size, wishes string) *tab {
 	s.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(*chromium), chromedp.NoSandbox, chromedp.Flag("lang", wishes), chromedp.Flag("accept-lang", wishes),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(*chromium), chromedp.NoSandbox, chromedp.Flag("force-prefers-reduced-motion", true), // a click aims at where a page that still scrolls has been
+		chromedp.Flag("lang", wishes), chromedp.Flag("accept-lang", wishes),
 		chromedp.WindowSize(int(z.width), int(z.height)), chromedp.WSURLReadTimeout(time.Minute))
 	ctx, cancel := chromedp.NewExecAllocator(s.Context(), options...)
 	s.Cleanup(cancel)
@@ -159,9 +160,11 @@ func value[T any](b *tab, expression string) T {
 	return is
 }
 
-// press presses the button with a text, and waits for a page that has another one.
+// press presses the button with a text, and waits for a page that has another one. The page with the
+// button may have that, too.
 func (b *tab) press(button, then string) {
 	b.Helper()
+	value[bool](b, "window.left = true")
 	b.do("press "+button, chromedp.Click(fmt.Sprintf(`//button[contains(., %q)]`, button)))
 	b.sees(then)
 }
@@ -170,7 +173,7 @@ func (b *tab) press(button, then string) {
 func (b *tab) sees(text string) {
 	b.Helper()
 	const patience = time.Minute
-	loaded := fmt.Sprintf("document.readyState === 'complete' && document.body.innerText.includes(%q)", text)
+	loaded := fmt.Sprintf("document.readyState === 'complete' && !window.left && document.body.innerText.includes(%q)", text)
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](loaded)); err == nil && is {
 			return
