@@ -19,26 +19,7 @@ import (
 // commandsOf returns the first block of commands in docs/operators.md after a text.
 func commandsOf(t *testing.T, after string) []string {
 	t.Helper()
-	docs, err := os.ReadFile("../../docs/operators.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(docs), after)
-	if !found {
-		t.Fatalf("docs/operators.md does not say %q", after)
-	}
-	var commands []string
-	for line := range strings.Lines(rest) {
-		command, isCommand := strings.CutPrefix(line, "    ")
-		switch {
-		case isCommand:
-			commands = append(commands, strings.TrimSpace(command))
-		case len(commands) > 0:
-			return commands
-		}
-	}
-	t.Fatalf("docs/operators.md has no commands after %q", after)
-	return nil
+	return lagerdtest.Commands(t, "../../docs/operators.md", after)
 }
 
 // follow runs commands of the manual as they are written, by a shell, as root on the machine where

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lagerd/test/lagerdtest"
 )
 
 // TestManual follows the README and docs/operators.md on a bare Debian, line by line as they are
@@ -25,16 +27,22 @@ func TestManual(t *testing.T) {
 	r.installs()
 	r.addsAShop()
 	r.usesIt()
-	r.follows("operators.md", "**Back up the embedded database**")
+	r.follows(operators, "**Back up the embedded database**")
 	r.command("sudo -u lagerd lagerd shops remove shop1234 --yes")
-	r.follows("operators.md", "**Restore the embedded database.**")
+	r.follows(operators, "**Restore the embedded database.**")
 	r.serves()
 	r.moves()
-	r.follows("operators.md", "**Back up a server's database**")
+	r.follows(operators, "**Back up a server's database**")
 	r.command("sudo -u lagerd lagerd shops remove shop1234 --yes")
-	r.follows("operators.md", "**Restore a server's database.**")
+	r.follows(operators, "**Restore a server's database.**")
 	r.serves()
 }
+
+// The documents that are followed.
+const (
+	readme    = "../../README.md"
+	operators = "../../docs/operators.md"
+)
 
 // reader is somebody who follows the manual.
 type reader struct {
@@ -63,40 +71,11 @@ func (m machine) receiver() *atomic.Int64 {
 	return &told
 }
 
-// block returns the first block of commands of a document after a text.
-func (r *reader) block(document, after string) []string {
-	r.Helper()
-	path := "../../docs/" + document
-	if document == "README.md" {
-		path = "../../README.md"
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		r.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(raw), after)
-	if !found {
-		r.Fatalf("%s does not say %q", document, after)
-	}
-	var lines []string
-	for line := range strings.Lines(rest) {
-		command, is := strings.CutPrefix(line, "    ")
-		switch {
-		case is:
-			lines = append(lines, strings.TrimSpace(command))
-		case len(lines) > 0:
-			return lines
-		}
-	}
-	r.Fatalf("%s has no commands after %q", document, after)
-	return nil
-}
-
 // follows runs a block of commands, as root in the directory /root. What a person types or writes
 // into an editor comes from typed, by the command's beginning.
 func (r *reader) follows(document, after string, typed ...[2]string) (said []string) {
 	r.Helper()
-	for _, line := range r.block(document, after) {
+	for _, line := range lagerdtest.Commands(r, document, after) {
 		text, found := "", false
 		for _, t := range typed {
 			if strings.HasPrefix(line, t[0]) {
@@ -150,11 +129,11 @@ func (r *reader) installs() {
 	r.does("chmod", "755", "/root/tools/editor")
 	r.does("ln", "-sf", "/root/tools/editor", "/usr/local/bin/editor") // sudo has a PATH of its own
 	r.does("chmod", "711", "/root")
-	r.follows("README.md", "On Debian 12 or 13", [2]string{"make deb"})
+	r.follows(readme, "On Debian 12 or 13", [2]string{"make deb"})
 	r.does("systemd-run", "--unit=economic", "lagerd", "sandbox", "--agreements=1", "--products=50")
 	r.does("install", "-m", "640", "-g", "lagerd", "/dev/null", "/etc/lagerd/notify-webhook-secret")
 	r.write("/etc/lagerd/notify-webhook-secret", "a-secret-of-thirty-two-characters\n")
-	r.follows("README.md", "The last line says which file to fill", [2]string{"sudo tee", "sandbox-app-token\n"}, [2]string{"sudo editor", configured})
+	r.follows(readme, "The last line says which file to fill", [2]string{"sudo tee", "sandbox-app-token\n"}, [2]string{"sudo editor", configured})
 }
 
 // addsAShop: the shop's owner gets what is to be pasted into e-conomic, and it works.
@@ -162,7 +141,7 @@ func (r *reader) addsAShop() {
 	r.Helper()
 	r.post("/sandbox/agreements/100001/trade", `{"count":400}`)
 	r.write("/root/token.txt", "sandbox-grant-1\n")
-	said := r.follows("README.md", "Then add shops", [2]string{"sudo -u lagerd lagerd shops grant"})
+	said := r.follows(readme, "Then add shops", [2]string{"sudo -u lagerd lagerd shops grant"})
 	found := regexp.MustCompile(`password=([A-Za-z0-9_-]+)`).FindStringSubmatch(said[0])
 	if found == nil {
 		r.Fatalf("shops add shows no code:\n%s", said[0])
@@ -194,7 +173,7 @@ func (r *reader) usesIt() {
 		_, code := r.run("", "runuser", "-u", "lagerd", "--", "lagerd", "invoice", shop, "41", "--pdf", "-")
 		return code == 0
 	})
-	said := strings.Join(r.follows("README.md", "From then on:", [2]string{"sudo -u lagerd lagerd web passwd", "correct horse battery"}), "\n")
+	said := strings.Join(r.follows(readme, "From then on:", [2]string{"sudo -u lagerd lagerd web passwd", "correct horse battery"}), "\n")
 	for _, part := range []string{"Item 0571527051", "stockUpdate", "https://lager.example.dk/link/", "It is the only key there", "nothing has changed"} {
 		if !strings.Contains(said, part) {
 			r.Errorf("the README's commands do not say %q:\n%s", part, said)
@@ -218,17 +197,17 @@ func (r *reader) usesIt() {
 func (r *reader) moves() {
 	r.Helper()
 	r.administers("sudo -u lagerd lagerd check --grants")
-	r.follows("operators.md", "which would select the server at once:", [2]string{"editor", "lagerd:pw@tcp(127.0.0.1:3306)/lagerd\n"})
-	said := strings.Join(r.follows("operators.md", "3. **Move it.**"), "\n")
+	r.follows(operators, "which would select the server at once:", [2]string{"editor", "lagerd:pw@tcp(127.0.0.1:3306)/lagerd\n"})
+	said := strings.Join(r.follows(operators, "3. **Move it.**"), "\n")
 	_, configure, found := strings.Cut(said, "in place of what is there:\n")
 	configure, _, ends := strings.Cut(configure, "Then run:")
 	if !found || !ends {
 		r.Fatalf("move does not say what to configure:\n%s", said)
 	}
 	r.write("/etc/lagerd/lagerd.yaml", configured+regexp.MustCompile(`(?m)^  `).ReplaceAllString(configure, ""))
-	r.follows("operators.md", "4. It prints what to put into")
+	r.follows(operators, "4. It prints what to put into")
 	r.serves()
-	r.administers(r.block("README.md", "Then add shops")[1])
+	r.administers(lagerdtest.Commands(r, readme, "Then add shops")[1])
 	if seen := r.does("mariadb", "-h", "127.0.0.1", "-u", shop, "-ppw", "-Ne", "SELECT COUNT(*) FROM shop_stock", "lagerd"); seen != "50" {
 		r.Errorf("the shop's software sees %s items", seen)
 	}
