@@ -40,19 +40,19 @@ func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 	t.Cleanup(func() { _ = root.Close() })
 	if isGiven {
 		const accounts, databases = "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user", "SELECT schema_name FROM information_schema.schemata"
-		users, schemas := column(t, root, accounts), column(t, root, databases)
+		users, schemas := column[string](t, root, accounts), column[string](t, root, databases)
 		t.Cleanup(func() {
 			drop := func(kind, name string) {
 				if _, err := root.ExecContext(context.Background(), "DROP "+kind+" "+name); err != nil { // the test's own has ended
 					t.Errorf("drop %s: %v", name, err)
 				}
 			}
-			for _, name := range column(t, root, accounts) {
+			for _, name := range column[string](t, root, accounts) {
 				if !slices.Contains(users, name) {
 					drop("USER", name)
 				}
 			}
-			for _, name := range column(t, root, databases) {
+			for _, name := range column[string](t, root, databases) {
 				if !slices.Contains(schemas, name) {
 					drop("DATABASE", "`"+name+"`")
 				}
@@ -60,27 +60,6 @@ func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 		})
 	}
 	return cfg, root
-}
-
-// column returns the texts that a query returns.
-func column(t *testing.T, db *sql.DB, query string) (texts []string) {
-	t.Helper()
-	rows, err := db.QueryContext(context.Background(), query) // the test's own may have ended
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, text)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return texts
 }
 
 // administer runs what lagerd printed for the server's administrator, with a password in the place

@@ -25,28 +25,26 @@ func commandsOf(t *testing.T, after string) []string {
 // follow runs commands of the manual as they are written, by a shell, as root on the machine where
 // the service runs. What is not there stands in for: the service's user and its directories, and
 // systemd, which starts and stops the test's daemon. On MySQL the programs are those that the manual
-// names for it. Between the start and what follows it, what is
-// at e-conomic has to arrive, and the lagerd of the backup to be forgotten.
+// names for it. Between the start and what follows it, what is at e-conomic has to arrive, and the
+// lagerd of the backup to be forgotten.
 func (i *installation) follow(commands []string, client *mysql.Config, settled func()) (said string) {
 	i.t.Helper()
 	tools, home := i.t.TempDir(), i.t.TempDir()
-	for name, script := range map[string]string{
+	scripts := map[string]string{
 		"sudo":    "#!/bin/sh\n[ \"$1 $2\" = '-u lagerd' ] || exit 9\nshift 2\nexec \"$@\"\n",
 		"lagerd":  "#!/bin/sh\nexec '" + string(binary) + "' \"$@\"\n",
 		"install": "#!/bin/bash\nargs=()\nwhile [ $# -gt 0 ]; do case $1 in -o|-g) shift ;; *) args+=(\"$1\") ;; esac; shift; done\nexec /usr/bin/install \"${args[@]}\"\n",
-	} {
+	}
+	if client != nil && isMySQL(i.t, client) {
+		scripts["mariadb"] = "#!/bin/sh\nexec mysql \"$@\"\n"
+		scripts["mariadb-dump"] = "#!/bin/sh\nexec mysqldump --no-tablespaces --set-gtid-purged=OFF \"$@\"\n"
+	}
+	for name, script := range scripts {
 		if err := os.WriteFile(filepath.Join(tools, name), []byte(script), 0o700); err != nil {
 			i.t.Fatal(err)
 		}
 	}
 	if client != nil {
-		if isMySQL(i.t, client) {
-			for name, program := range map[string]string{"mariadb-dump": "mysqldump --no-tablespaces --set-gtid-purged=OFF", "mariadb": "mysql"} {
-				if err := os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\nexec "+program+" \"$@\"\n"), 0o700); err != nil {
-					i.t.Fatal(err)
-				}
-			}
-		}
 		host, port, _ := strings.Cut(client.Addr, ":")
 		settings := fmt.Sprintf("[client]\nuser=%s\npassword=%s\nhost=%s\nport=%s\n", client.User, client.Passwd, host, port)
 		if client.Net == "unix" {
@@ -90,7 +88,7 @@ func isMySQL(t *testing.T, cfg *mysql.Config) bool {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	return !strings.Contains(column(t, db, "SELECT VERSION()")[0], "MariaDB")
+	return !strings.Contains(column[string](t, db, "SELECT VERSION()")[0], "MariaDB")
 }
 
 // pdfs returns how many invoices of a shop the views show with their PDF.

@@ -694,20 +694,8 @@ func TestWhereInvoicesBegin(t *testing.T) { //nolint:tparallel // its parts foll
 		stored := func(shop string) (numbers string) {
 			db := i.database()
 			defer db.Close()
-			rows, err := db.Query("SELECT invoice_number FROM shop_invoices WHERE shop = ? ORDER BY invoice_number", shop)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rows.Close()
-			for rows.Next() {
-				var n int64
-				if err := rows.Scan(&n); err != nil {
-					t.Fatal(err)
-				}
+			for _, n := range column[int64](t, db, "SELECT invoice_number FROM shop_invoices WHERE shop = ? ORDER BY invoice_number", shop) {
 				numbers += fmt.Sprint(n, " ")
-			}
-			if err := rows.Err(); err != nil {
-				t.Fatal(err)
 			}
 			return numbers
 		}
@@ -745,23 +733,8 @@ func TestTwoDaemons(t *testing.T) {
 	second := start(t, append(i.Env, "LAGERD_WEBHOOK_LISTEN="+lagerdtest.FreeAddress(t), "LAGERD_ADMIN_LISTEN="), "run")
 	db := i.database()
 	defer db.Close()
-	shares := func() (shares []int) {
-		rows, err := db.Query("SELECT COUNT(*) FROM leases WHERE holder <> '' GROUP BY holder ORDER BY 1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var n int
-			if err := rows.Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			shares = append(shares, n)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		return shares
+	shares := func() []int {
+		return column[int](t, db, "SELECT COUNT(*) FROM leases WHERE holder <> '' GROUP BY holder ORDER BY 1")
 	}
 	lagerdtest.Eventually(t, 10*time.Second, "each has two shops", func() bool { return fmt.Sprint(shares()) == "[2 2]" })
 	for n := range 4 {

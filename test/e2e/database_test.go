@@ -147,23 +147,8 @@ func TestReadingCommandsChangeNothing(t *testing.T) {
 	}
 	db := i.database()
 	defer db.Close()
-	tables := func() (names []string) {
-		rows, err := db.Query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY table_name")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				t.Fatal(err)
-			}
-			names = append(names, name)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		return names
+	tables := func() []string {
+		return column[string](t, db, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY table_name")
 	}
 	if made := tables(); len(made) > 0 {
 		t.Fatalf("read-only commands have created %v", made)

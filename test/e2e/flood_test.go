@@ -490,22 +490,7 @@ func (f *flood) open(db *sql.DB) (open int) {
 }
 
 // numbersOf returns the numbers of a shop's items that have stock.
-func numbersOf(t *testing.T, db *sql.DB, shop string) (numbers []string) {
+func numbersOf(t *testing.T, db *sql.DB, shop string) []string {
 	t.Helper()
-	rows, err := db.Query("SELECT number FROM items WHERE shop = ? AND stock > 0 AND number NOT LIKE '\"%' ORDER BY number", shop)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var number string
-		if err := rows.Scan(&number); err != nil {
-			t.Fatal(err)
-		}
-		numbers = append(numbers, number)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return numbers
+	return column[string](t, db, "SELECT number FROM items WHERE shop = ? AND stock > 0 AND number NOT LIKE '\"%' ORDER BY number", shop)
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -185,6 +186,27 @@ func startServer(t *testing.T, flags ...string) *mariadbtest.Server {
 		}
 	})
 	return server
+}
+
+// column returns the values of a query's only column.
+func column[T any](t *testing.T, db *sql.DB, query string, args ...any) (values []T) {
+	t.Helper()
+	rows, err := db.QueryContext(context.Background(), query, args...) // the test's own may have ended
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var value T
+		if err := rows.Scan(&value); err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, value)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return values
 }
 
 // install writes a configuration for the sandbox; extra is more YAML.
