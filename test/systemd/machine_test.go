@@ -33,22 +33,16 @@ type machine struct {
 	state string
 }
 
-// service says whether a machine runs a service.
-type service bool
-
-// withServer is a machine with a MariaDB server, without one that has none that runs.
-const withServer, withoutServer service = true, false
-
-// boot boots a copy of a Debian, which is switched off at the end of the test.
-func boot(t *testing.T, suite string, server service) machine {
+// boot boots a copy of a Debian, without some of its services. It is switched off at the end of the test.
+func boot(t *testing.T, suite string, without ...string) machine {
 	t.Helper()
 	dir := t.TempDir()
 	m := machine{T: t, root: filepath.Join(dir, "root"), state: filepath.Join(dir, "state")}
 	if out, err := exec.Command("cp", "-a", filepath.Join(*roots, suite), m.root).CombinedOutput(); err != nil {
 		t.Fatalf("copy the %s: %v: %s", suite, err, out)
 	}
-	if !server {
-		if err := os.Symlink("/dev/null", filepath.Join(m.root, "etc/systemd/system/mariadb.service")); err != nil {
+	for _, unit := range without {
+		if err := os.Symlink("/dev/null", filepath.Join(m.root, "etc/systemd/system", unit)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,11 +100,17 @@ func (m machine) does(args ...string) string {
 // lagerd runs a command of lagerd's as its user, with that exit code.
 func (m machine) lagerd(stdin string, code int, args ...string) string {
 	m.Helper()
-	out, got := m.run(stdin, append([]string{"runuser", "-u", "lagerd", "--", "lagerd"}, args...)...)
+	out, got := m.runLagerd(stdin, args...)
 	if got != code {
 		m.Errorf("lagerd %s: exit code %d, expected %d: %s", strings.Join(args, " "), got, code, out)
 	}
 	return out
+}
+
+// runLagerd is run for a command of lagerd's as its user.
+func (m machine) runLagerd(stdin string, args ...string) (out string, code int) {
+	m.Helper()
+	return m.run(stdin, append([]string{"runuser", "-u", "lagerd", "--", "lagerd"}, args...)...)
 }
 
 // show returns a property of a unit.

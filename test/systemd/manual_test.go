@@ -22,7 +22,7 @@ func TestManual(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(*roots, "bookworm")); *roots == "" || *first == "" || err != nil {
 		t.Skip("NOT TESTED: the manual on a real systemd: run `make systemd-test`, where a Debian 12 can be had")
 	}
-	m := boot(t, "bookworm", withServer)
+	m := boot(t, "bookworm")
 	r := &reader{machine: m, told: m.receiver()}
 	r.installs()
 	r.addsAShop()
@@ -101,7 +101,7 @@ func (r *reader) types(line, text string) string {
 		word := "printf %s " + quoted(strings.TrimSpace(text)) + "; echo"
 		line = "(sleep 2; " + word + "; sleep 2; " + word + "; sleep 5) | script -qec " + quoted(line) + " /dev/null"
 	}
-	out, code := r.run(text, "bash", "-c", "cd /root && export PATH=/root/tools:$PATH; "+line)
+	out, code := r.run(text, "bash", "-c", "cd /root; "+line)
 	if code != 0 {
 		r.Errorf("%s: exit code %d: %s", line, code, out)
 	}
@@ -123,12 +123,10 @@ web: {listen: '127.0.0.1:8482', public_url: 'https://lager.example.dk'}
 func (r *reader) installs() {
 	r.Helper()
 	r.does("sh", "-c", "echo 127.0.0.1 localhost $(hostname) >/etc/hosts")
-	r.does("mkdir", "-p", "/root/bin", "/root/tools")
+	r.does("mkdir", "-p", "/root/bin")
 	r.does("mv", r.put(*first), "/root/bin")
-	r.write("/root/tools/editor", "#!/bin/sh\nexec cat >\"$1\"\n")
-	r.does("chmod", "755", "/root/tools/editor")
-	r.does("ln", "-sf", "/root/tools/editor", "/usr/local/bin/editor") // sudo has a PATH of its own
-	r.does("chmod", "711", "/root")
+	r.write("/usr/local/bin/editor", "#!/bin/sh\nexec cat >\"$1\"\n")
+	r.does("chmod", "755", "/usr/local/bin/editor")
 	r.follows(readme, "On Debian 12 or 13", [2]string{"make deb"})
 	r.does("systemd-run", "--unit=economic", "lagerd", "sandbox", "--agreements=1", "--products=50")
 	r.does("install", "-m", "640", "-g", "lagerd", "/dev/null", "/etc/lagerd/notify-webhook-secret")
@@ -142,11 +140,7 @@ func (r *reader) addsAShop() {
 	r.post("/sandbox/agreements/100001/trade", `{"count":400}`)
 	r.write("/root/token.txt", "sandbox-grant-1\n")
 	said := r.follows(readme, "Then add shops", [2]string{"sudo -u lagerd lagerd shops grant"})
-	found := regexp.MustCompile(`password=([A-Za-z0-9_-]+)`).FindStringSubmatch(said[0])
-	if found == nil {
-		r.Fatalf("shops add shows no code:\n%s", said[0])
-	}
-	r.code = found[1]
+	r.code = r.codeIn(said[0])
 	r.serves()
 }
 
@@ -154,11 +148,11 @@ func (r *reader) addsAShop() {
 func (r *reader) serves() {
 	r.Helper()
 	r.eventually(time.Minute, "the shop is equal to e-conomic", func() bool {
-		_, code := r.run("", "runuser", "-u", "lagerd", "--", "lagerd", "diff", shop)
+		_, code := r.runLagerd("", "diff", shop)
 		return code == 0
 	})
 	r.eventually(time.Minute, "nothing needs a person", func() bool {
-		_, code := r.run("", "runuser", "-u", "lagerd", "--", "lagerd", "status")
+		_, code := r.runLagerd("", "status")
 		return code == 0
 	})
 	if status, body := r.call(r.client(1), shop, r.code, "0571527051"); status != http.StatusOK || !strings.HasPrefix(body, "Success") {
@@ -170,7 +164,7 @@ func (r *reader) serves() {
 func (r *reader) usesIt() {
 	r.Helper()
 	r.eventually(time.Minute, "invoice 41 has its PDF", func() bool {
-		_, code := r.run("", "runuser", "-u", "lagerd", "--", "lagerd", "invoice", shop, "41", "--pdf", "-")
+		_, code := r.runLagerd("", "invoice", shop, "41", "--pdf", "-")
 		return code == 0
 	})
 	said := strings.Join(r.follows(readme, "From then on:", [2]string{"sudo -u lagerd lagerd web passwd", "correct horse battery"}), "\n")

@@ -40,7 +40,7 @@ func TestPackage(t *testing.T) {
 	}
 	for _, suite := range suites {
 		t.Run(suite.Name(), func(t *testing.T) {
-			m := boot(t, suite.Name(), withoutServer)
+			m := boot(t, suite.Name(), "mariadb.service")
 			before := m.files()
 			m.installs()
 			m.isHardened()
@@ -136,12 +136,19 @@ func (m machine) isSetUp() (code string) {
 	}
 	m.hasRights()
 	out := m.lagerd("sandbox-grant-1\n", 0, "shops", "add", shop, "--grant-token-file", "-", "--invoices-from", "1", "--lang", "en")
+	code = m.codeIn(out)
+	m.eventually(time.Minute, "the shop's items are read", func() bool { return m.count("SELECT COUNT(*) FROM items") == 50 })
+	m.eventually(20*time.Second, "STATUS says that it reconciles a shop", func() bool { return strings.Contains(m.show("lagerd.service", "StatusText"), "reconciling 1 shop") })
+	return code
+}
+
+// codeIn returns the code that `shops add` has printed.
+func (m machine) codeIn(out string) string {
+	m.Helper()
 	found := regexp.MustCompile(`password=([A-Za-z0-9_-]+)`).FindStringSubmatch(out)
 	if found == nil {
 		m.Fatalf("shops add shows no code:\n%s", out)
 	}
-	m.eventually(time.Minute, "the shop's items are read", func() bool { return m.count("SELECT COUNT(*) FROM items") == 50 })
-	m.eventually(20*time.Second, "STATUS says that it reconciles a shop", func() bool { return strings.Contains(m.show("lagerd.service", "StatusText"), "reconciling 1 shop") })
 	return found[1]
 }
 
