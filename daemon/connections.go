@@ -72,7 +72,7 @@ const drainEvery = 100 * time.Millisecond
 
 // shutdown ends a server so that each call that has arrived is answered: it accepts no more, and waits
 // until every connection has ended. From a grace on, it ends those that have waited for that long. It
-// returns an error if ctx is done before. http.Server.Shutdown does not do: from its beginning the
+// returns an error if ctx is done before. http.Server.Shutdown loses calls: from its beginning the
 // server closes a connection whose call it has just read.
 func (c *connections) shutdown(ctx context.Context, s *http.Server, accepting *sync.WaitGroup, listeners ...net.Listener) error {
 	for _, l := range listeners {

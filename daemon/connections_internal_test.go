@@ -334,9 +334,9 @@ func TestShutdownAnswersWhatHasArrived(t *testing.T) {
 	stop()
 }
 
-// TestDrainPassesOverCalls: a call that has arrived before a shutdown, or during it, is answered,
+// TestEndIdlePassesOverCalls: a call that has arrived before a shutdown, or during it, is answered,
 // however long the machine takes to read it, and to begin with it once it is read.
-func TestDrainPassesOverCalls(t *testing.T) {
+func TestEndIdlePassesOverCalls(t *testing.T) {
 	t.Parallel()
 	c := newConnections(8, func(int, int) {})
 	comes := comer(t, c)

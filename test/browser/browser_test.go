@@ -121,8 +121,8 @@ type tab struct {
 // browse opens a browser of a size, whose user wants a language.
 func (s *site) browse(z size, wishes string) *tab {
 	s.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(*chromium), chromedp.NoSandbox, chromedp.Flag("force-prefers-reduced-motion", true), // a click aims at where a page that still scrolls has been
-		chromedp.Flag("lang", wishes), chromedp.Flag("accept-lang", wishes),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(*chromium), chromedp.NoSandbox, chromedp.Flag("lang", wishes), chromedp.Flag("accept-lang", wishes),
+		chromedp.Flag("force-prefers-reduced-motion", true), // while a page scrolls smoothly, clicks miss
 		chromedp.WindowSize(int(z.width), int(z.height)), chromedp.WSURLReadTimeout(time.Minute))
 	ctx, cancel := chromedp.NewExecAllocator(s.Context(), options...)
 	s.Cleanup(cancel)

@@ -408,11 +408,12 @@ func (o *oracle) checkItems(i *instance) {
 		}
 		is.revision = -1
 		for n := was.revision; n < len(it.revisions); n++ {
-			shown := it.revisions[n]
+			r := it.revisions[n]
+			sent := !r.readable.After(now)
 			if n+1 < len(it.revisions) && it.revisions[n+1].deleted && rackbeat {
-				shown = it.revisions[n+1] // a report still shows what a deleted item had
+				sent = sent || !it.revisions[n+1].readable.After(now) // a report still shows what a deleted item had
 			}
-			if it.revisions[n].explains(is.stock, is.state) && (!it.revisions[n].readable.After(now) || !shown.readable.After(now)) {
+			if sent && r.explains(is.stock, is.state) {
 				is.revision = n
 				break
 			}
