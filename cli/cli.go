@@ -56,6 +56,7 @@ type Process struct {
 type commands struct {
 	Config  *string     `help:"Configuration file." placeholder:"FILE" env:"LAGERD_CONFIG"`
 	Version versionFlag `name:"version" hidden:"" help:"Print the version, and exit."`
+	HelpAll helpAllFlag `hidden:"" help:"Print all of a command's help, also what does not fit a screen, and exit."`
 
 	Run       runCmd       `cmd:"" help:"Run the daemon."`
 	Shops     shopsCmd     `cmd:"" help:"Add, list, change and remove shops."`
@@ -114,7 +115,7 @@ func run(ctx context.Context, p Process, stdout, stderr io.Writer) int {
 		kong.Writers(p.Stdout, p.Stderr), // unwrapped: kong queries the terminal's width
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ConfigureHelp(helpOptions()),
 		kong.Help(printHelp),
 	)
 	if err != nil {

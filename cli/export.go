@@ -23,9 +23,9 @@ type exportCmd struct {
 // exportFlags are the flags of every export.
 type exportFlags struct {
 	Format string `help:"csv or json." enum:"csv,json" default:"csv"`
-	Excel  bool   `help:"CSV for a Danish Excel: semicolons, decimal commas, a byte order mark, and Danish time."`
+	Excel  bool   `help:"CSV for a Danish Excel. With semicolons, decimal commas, a byte order mark, and Danish time."`
 	Raw    bool   `help:"CSV with texts exactly as stored. Otherwise an apostrophe is put before what a spreadsheet would take for a formula, and control characters are escaped."`
-	Output string `help:"File to write, whole or not at all; '-' for standard output." placeholder:"FILE" default:"-"`
+	Output string `help:"File to write, whole or not at all. '-' for standard output." placeholder:"FILE" default:"-"`
 }
 
 func (f exportFlags) options() export.Options {
@@ -144,7 +144,7 @@ func placesOf(ctx context.Context, s *store.Store, shop string, dataset store.Da
 
 type exportChangesCmd struct {
 	Shop  string `arg:"" help:"The shop."`
-	Since string `help:"Only changes since then: a date (2026-11-01, from midnight UTC), a time (2026-11-01T08:00:00+01:00), or how long ago (720h). Default: all that are kept." placeholder:"DATE|TIME|DURATION"`
+	Since string `help:"Only changes since then. A date (2026-11-01, from midnight UTC), a time (2026-11-01T08:00:00+01:00), or how long ago (720h). Default: all that are kept." placeholder:"DATE|TIME|DURATION"`
 	exportFlags
 }
 

@@ -6,24 +6,109 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"lagerd/terminal"
 )
 
-// printHelp prints `--help`: of lagerd itself on one screen, of a command with an example.
+// screen is how many lines of help a terminal of 24 lines shows above the next prompt.
+const screen = 23
+
+func helpOptions() kong.HelpOptions {
+	return kong.HelpOptions{Compact: true, ValueFormatter: kong.DefaultHelpValueFormatter}
+}
+
+// printHelp prints `--help`, which fits a screen of 80 columns: of lagerd itself the commands, of a
+// command the whole of its help if that fits, else a line for each flag.
 func printHelp(o kong.HelpOptions, k *kong.Context) error {
 	at := k.Selected()
 	if at == nil {
 		_, err := fmt.Fprint(k.Stdout, overview(k.Model))
 		return err
 	}
+	out, whole := k.Stdout, new(strings.Builder)
+	k.Stdout = whole // which is 80 columns wide
+	err := wholeHelp(o, k)
+	k.Stdout = out
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.Count(whole.String(), "\n") <= screen:
+		return wholeHelp(o, k)
+	case at.Leaf():
+		_, err = fmt.Fprint(k.Stdout, brief(at))
+	default:
+		_, err = fmt.Fprint(k.Stdout, group(at))
+	}
+	return err
+}
+
+// helpAllFlag is --help-all: all that there is to say of a command, however long.
+type helpAllFlag bool
+
+// BeforeReset prints the help and ends the parsing, before kong misses an argument.
+func (helpAllFlag) BeforeReset(k *kong.Context) error {
+	err := wholeHelp(helpOptions(), k)
+	k.Exit(exitOK)
+	return err
+}
+
+// wholeHelp prints kong's help, with an example.
+func wholeHelp(o kong.HelpOptions, k *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(o, k); err != nil {
 		return err
 	}
-	text := "\nExample:\n  " + examples()[pathOf(at)] + "\n"
-	if !at.Leaf() {
-		text = fmt.Sprintf("\n`%s COMMAND --help` explains one, with an example.\n", at.FullPath())
+	at := k.Selected()
+	if at == nil {
+		return nil
 	}
-	_, err := fmt.Fprint(k.Stdout, text)
+	text := "\nExample:\n  " + examples()[pathOf(at)]
+	if !at.Leaf() {
+		text = "\n" + explainsOne(at)
+	}
+	_, err := fmt.Fprintln(k.Stdout, text)
 	return err
+}
+
+// brief is the help of a command of which there is more to say than fits a screen: what it does, and
+// a line for each flag, with the first sentence of its help. A flag tagged rare is only named.
+func brief(n *kong.Node) string {
+	path := pathOf(n)
+	head := []string{"Usage: lagerd " + n.Summary(), n.Help, ""}
+	var flags, rare []string
+	for _, f := range n.Flags {
+		switch {
+		case !isListed(f) || f.Name == "help":
+		case f.Tag.Has("rare"):
+			rare = append(rare, "--"+f.Name)
+		default:
+			sentence, _, _ := strings.Cut(f.Help, ". ")
+			flags = append(flags, fmt.Sprintf("  %-27s %s", f, strings.TrimSuffix(sentence, ".")))
+		}
+	}
+	flags = append(flags, "")
+	if len(rare) > 0 {
+		flags = append(flags, terminal.Wrap("Less often used: "+strings.Join(rare, " "), 80)...)
+	}
+	flags = append(flags, fmt.Sprintf("`lagerd %s --help-all` and `man lagerd` say more.", path), "Example: "+examples()[path])
+	detail := append(terminal.Wrap(n.Detail, 80), "")
+	if len(head)+len(detail)+len(flags) <= screen {
+		head = append(head, detail...)
+	}
+	return strings.Join(append(head, flags...), "\n") + "\n"
+}
+
+// group is the help of a command whose own commands fill a screen.
+func group(n *kong.Node) string {
+	text := []string{"Usage: lagerd " + pathOf(n) + " COMMAND", n.Help, ""}
+	for _, c := range shown(n) {
+		text = append(text, fmt.Sprintf("  %-13s%s", c.Name, c.Help))
+	}
+	return strings.Join(append(text, "", explainsOne(n)), "\n") + "\n"
+}
+
+func explainsOne(n *kong.Node) string {
+	return fmt.Sprintf("`lagerd %s COMMAND --help` explains one, with an example.", pathOf(n))
 }
 
 // overview is `lagerd --help`, which fits a screen of 80 columns and 24 lines.
@@ -59,9 +144,11 @@ func pathOf(n *kong.Node) string {
 	return strings.Join(words, " ")
 }
 
-// isListed reports whether a flag is in the manual and the completions. --version is hidden from the
-// help of each command alone.
-func isListed(f *kong.Flag) bool { return !f.Hidden || f.Name == "version" }
+// isListed reports whether a flag is in the manual and the completions. --version and --help-all are
+// hidden from the help of each command alone.
+func isListed(f *kong.Flag) bool {
+	return !f.Hidden || f.Name == "version" || f.Name == "help-all"
+}
 
 // flagsOf returns the flags that a command takes, its own first.
 func flagsOf(n *kong.Node) []*kong.Flag {

@@ -50,29 +50,53 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestHelpFits: `lagerd --help` fits a screen, and so does that of a command, unless its flags and what is
-// to be said of it need more.
+// TestHelpFits: the help of lagerd and of each command fits a screen of 80 columns and 24 lines, the
+// prompt among them, and has an example. What does not fit is in --help-all.
 func TestHelpFits(t *testing.T) {
 	t.Parallel()
-	longer := []string{"shops", "shops add", "shops set", "export shop", "export changes", "export invoices", "webhooks", "reconcile", "sandbox"}
-	for _, path := range append(append([]string{""}, longer...), "run", "status", "check", "shops list", "web link", "approve", "version") {
+	app := model(t).Model
+	helps := func(args ...string) string {
 		var out strings.Builder
-		args := append(strings.Fields(path), "--help")
 		if code := Main(t.Context(), Process{Args: args, Stdout: &out, Stderr: &out}); code != exitOK {
-			t.Errorf("lagerd %s --help exits with %d", path, code)
+			t.Errorf("lagerd %q exits with %d: %s", args, code, out.String())
 		}
-		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-		if len(lines) > 23 && !slices.Contains(longer, path) { // the prompt takes one
-			t.Errorf("lagerd %s --help has %d lines:\n%s", path, len(lines), out.String())
+		return out.String()
+	}
+	nodes := []*kong.Node{app.Node}
+	for _, n := range shown(app.Node) {
+		nodes = append(append(nodes, n), shown(n)...)
+	}
+	brief := 0
+	for _, n := range nodes {
+		path := pathOf(n)
+		out := helps(append(strings.Fields(path), "--help")...)
+		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		if len(lines) > 23 {
+			t.Errorf("lagerd %s --help has %d lines:\n%s", path, len(lines), out)
 		}
 		for _, line := range lines {
-			if len([]rune(line)) > 80 && !strings.HasPrefix(line, "  lagerd ") && !strings.HasPrefix(strings.TrimSpace(line), "curl ") {
+			if isExample := strings.HasPrefix(line, "  lagerd ") || strings.HasPrefix(line, "Example: "); len([]rune(line)) > 80 && !isExample {
 				t.Errorf("lagerd %s --help has a line of %d characters: %s", path, len([]rune(line)), line)
 			}
+			if strings.HasPrefix(line, "  --") && len(strings.Fields(line)) < 2 {
+				t.Errorf("lagerd %s --help does not say what a flag does: %s", path, line)
+			}
 		}
-		if !strings.Contains(out.String(), "xample") {
-			t.Errorf("lagerd %s --help has no example", path)
+		if !strings.Contains(out, "xample") || !strings.Contains(out, "sage: lagerd "+path) {
+			t.Errorf("lagerd %s --help has no example, or no usage:\n%s", path, out)
 		}
+		if strings.Contains(out, "--help-all") {
+			brief++
+		}
+		whole := helps(append(strings.Fields(path), "--help-all")...)
+		for _, f := range n.Flags {
+			if !f.Hidden && (!strings.Contains(whole, "--"+f.Name) || n.Leaf() && f.Name != "help" && !strings.Contains(out, "--"+f.Name)) {
+				t.Errorf("lagerd %s --help or --help-all names no --%s", path, f.Name)
+			}
+		}
+	}
+	if brief == 0 {
+		t.Error("no command's help is shortened")
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 )
 
 type moveCmd struct {
-	ToDSNFile string `name:"to-dsn-file" help:"File with the DSN of the server's database, which is empty; '-': standard input." placeholder:"FILE" xor:"what"`
-	DryRun    bool   `help:"Say what would be moved, and what a server would refuse. Change nothing." xor:"dry,undo"`
-	Undo      bool   `help:"Use the embedded database again, without what happened on the server since." xor:"what,undo"`
+	ToDSNFile string `name:"to-dsn-file" help:"File with the DSN of the server's empty database. '-' for standard input." placeholder:"FILE" xor:"what"`
+	DryRun    bool   `help:"Say what would be moved, and change nothing. It says what a server would refuse, too." xor:"dry,undo"`
+	Undo      bool   `help:"Use the embedded database again. What happened on the server since is not in it." xor:"what,undo"`
 }
 
 func (moveCmd) Help() string {

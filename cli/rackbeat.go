@@ -20,9 +20,9 @@ import (
 // rackbeatFiles are the flags of add and set for the secrets of a shop whose stock is kept in
 // Rackbeat.
 type rackbeatFiles struct {
-	RackbeatKeyFile          string `help:"File with the key of the shop's Rackbeat account; '-' for standard input." placeholder:"FILE"`
-	RackbeatWebhookTokenFile string `help:"File with the tokens that Rackbeat showed when its webhooks were made, one a line; '-' for standard input." placeholder:"FILE" xor:"webhook-token"`
-	NoRackbeatWebhookToken   bool   `help:"Expect no token of Rackbeat's webhooks." xor:"webhook-token"`
+	RackbeatKeyFile          string `help:"File with the key of the shop's Rackbeat account. '-' for standard input." placeholder:"FILE"`
+	RackbeatWebhookTokenFile string `help:"File with the tokens that Rackbeat showed when its webhooks were made, one a line; '-' for standard input." placeholder:"FILE" xor:"webhook-token" rare:""`
+	NoRackbeatWebhookToken   bool   `help:"Expect no token of Rackbeat's webhooks." xor:"webhook-token" rare:""`
 }
 
 // oneFromInput returns an error if more than one secret is to come from standard input.

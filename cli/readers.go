@@ -15,10 +15,10 @@ import (
 // grantCmd names the accounts that see a shop in the views.
 type grantCmd struct {
 	Shop    string `arg:"" optional:"" help:"The shop."`
-	Account string `help:"User name of the database server's account, without its host." placeholder:"NAME"`
+	Account string `help:"User name of the account, without its host." placeholder:"NAME"`
 	All     bool   `help:"The account sees all shops, those added later too."`
-	Host    string `help:"Where the account logs in from, for the statements printed." default:"%"`
-	Enforce bool   `help:"From now on each account sees only what it was granted."`
+	Host    string `help:"Host that the account logs in from. It is in the statements printed." default:"%"`
+	Enforce bool   `help:"From now on each account sees its own shops alone. Those that it was granted."`
 	Yes     bool   `help:"With --enforce: do not prompt."`
 }
 
@@ -165,7 +165,7 @@ type revokeCmd struct {
 	Shop    string `arg:"" optional:"" help:"The shop."`
 	Account string `help:"User name of the account, without its host." placeholder:"NAME"`
 	All     bool   `help:"The account sees all shops, and is to see none."`
-	Host    string `help:"Where the account logs in from, for the statements printed." default:"%"`
+	Host    string `help:"Host that the account logs in from. It is in the statements printed." default:"%"`
 }
 
 func (cmd revokeCmd) Run(c *call) error {

@@ -12,12 +12,12 @@ import (
 
 type setCmd struct {
 	Shop            string `arg:"" help:"The shop."`
-	GrantTokenFile  string `help:"File with a new grant token; '-' for standard input." placeholder:"FILE"`
-	GrantToken      bool   `help:"Prompt for a new grant token on the terminal."`
-	AcceptAgreement bool   `help:"Accept that the token is for a different agreement than before; shows it and prompts."`
-	AcceptAccount   int64  `help:"Accept that the Rackbeat key is for a different account than before: the account's number." placeholder:"NUMBER"`
-	Offline         bool   `help:"Store a new grant token, Rackbeat key, source, figure or choice of places without checking it there, and without showing what would change."`
-	NewNotifySecret bool   `help:"Make another secret that signs the webhooks to --notify-url, and show it once. The former one is of no use from then on."`
+	GrantTokenFile  string `help:"File with a new grant token. '-' for standard input." placeholder:"FILE"`
+	GrantToken      bool   `help:"Prompt for a new grant token on the terminal." rare:""`
+	AcceptAgreement bool   `help:"Accept that the token is for a different agreement than before; shows it and prompts." rare:""`
+	AcceptAccount   int64  `help:"Accept that the Rackbeat key is for a different account than before: the account's number." placeholder:"NUMBER" rare:""`
+	Offline         bool   `help:"Store a new grant token, Rackbeat key, source, figure or choice of places without checking it there, and without showing what would change." rare:""`
+	NewNotifySecret bool   `help:"Make another secret that signs the webhooks to --notify-url, and show it once. The former one is of no use from then on." rare:""`
 	consent
 	rackbeatFiles
 	notifyFlags

@@ -40,17 +40,17 @@ type shopsCmd struct {
 
 // settings are the flags of add and set. An empty flag changes nothing.
 type settings struct {
-	Stock        string `help:"Keep stock: on or off." enum:"on,off," default:""`
-	Figure       string `help:"Which figure is the shop's stock: in_stock or available." enum:"in_stock,available," default:""`
-	StockSource  string `help:"Where the stock is kept: economic, or rackbeat, which needs a key (--rackbeat-key-file)." enum:"economic,rackbeat," default:""`
-	Places       string `help:"Places at Rackbeat whose stock counts, by number: 1,4. '-' for none: an item's own figure." placeholder:"NUMBERS"`
-	Invoices     string `help:"Keep invoices: on or off." enum:"on,off," default:""`
-	InvoicesFrom string `help:"First invoice to fetch: a date (2026-11-23) or an invoice number (number:20261123 if it could be read as a date)." placeholder:"DATE|NUMBER"`
-	OrderField   string `help:"Field with the shop's order number: references.other, notes.heading, notes.textLine1 or orderNumber." enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
-	WebhookSetup string `help:"Allow lagerd to set up and switch on the shop's webhooks at e-conomic, when a person runs 'lagerd webhooks' for that: on or off." enum:"on,off," default:""`
-	OrderPattern string `help:"Regular expression that matches the order number in that field; its group, if it has one. '-' for none." placeholder:"REGEXP"`
-	Lang         string `help:"Language of the shop's owner: da or en." enum:"da,en," default:""`
-	Email        string `help:"E-mail address of the shop's owner, who is told what only the owner can set right. '-' for none." placeholder:"ADDRESS"`
+	Stock        string `help:"Keep stock." placeholder:"on|off" enum:"on,off," default:""`
+	Figure       string `help:"Which figure is the shop's stock." placeholder:"in_stock|available" enum:"in_stock,available," default:""`
+	StockSource  string `help:"Where the stock is kept: economic or rackbeat. Rackbeat needs a key (--rackbeat-key-file)." placeholder:"SOURCE" enum:"economic,rackbeat," default:""`
+	Places       string `help:"Places at Rackbeat whose stock counts, as in 1,4. '-' for none: an item's own figure." placeholder:"NUMBERS"`
+	Invoices     string `help:"Keep invoices." placeholder:"on|off" enum:"on,off," default:""`
+	InvoicesFrom string `help:"First invoice to fetch, by date or by number. A date is 2026-11-23; a number that could be read as one is number:20261123." placeholder:"DATE|NUMBER"`
+	OrderField   string `help:"Field of an invoice with the shop's order number. references.other, notes.heading, notes.textLine1 or orderNumber." placeholder:"FIELD" enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
+	WebhookSetup string `help:"Let lagerd set up the shop's webhooks at e-conomic. It does that, or switches them on, when a person runs 'lagerd webhooks' for it." placeholder:"on|off" enum:"on,off," default:""`
+	OrderPattern string `help:"Regular expression of the order number therein. Its group, if it has one, is the order number. '-' for none." placeholder:"REGEXP"`
+	Lang         string `help:"Language of the shop's owner." placeholder:"da|en" enum:"da,en," default:""`
+	Email        string `help:"E-mail address of the shop's owner. The owner is told what only the owner can set right. '-' for none." placeholder:"ADDRESS"`
 }
 
 func (f settings) apply(s *store.Shop) error {
@@ -177,9 +177,9 @@ var integrationCode = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
 
 type addCmd struct {
 	Shop           string `arg:"" help:"The shop's name, as in username=shop1234."`
-	GrantTokenFile string `help:"File with the agreement's grant token; '-' for standard input. Default: prompt on the terminal." placeholder:"FILE"`
-	Offline        bool   `help:"Do not check the tokens and the settings with e-conomic and Rackbeat first."`
-	CodeFile       string `help:"File with an existing integration code, for a shop that moves here with its webhooks. Default: a new code." placeholder:"FILE"`
+	GrantTokenFile string `help:"File with the agreement's grant token. '-' for standard input. Default: prompt on the terminal." placeholder:"FILE"`
+	Offline        bool   `help:"Do not check tokens and settings before. Otherwise e-conomic and Rackbeat are asked."`
+	CodeFile       string `help:"File with an existing integration code. For a shop that moves here with its webhooks. Default: a new code." placeholder:"FILE"`
 	rackbeatFiles
 	notifyFlags
 	settings

@@ -18,27 +18,27 @@ import (
 // Options are a sandbox's settings, and the flags of `lagerd sandbox`.
 type Options struct {
 	Listen      string        `help:"Address to listen on." default:"127.0.0.1:8490"`
-	Agreements  int           `help:"Agreements at the start, numbered from 100001, with grant tokens sandbox-grant-1 and so on." default:"2"`
+	Agreements  int           `help:"Agreements at the start." default:"2"`
 	Products    int           `help:"Products per agreement." default:"300"`
 	Seed        uint64        `help:"Random seed." default:"1"`
-	AppToken    string        `help:"The app's secret token (invented)." default:"sandbox-app-token"`
-	NoInventory bool          `help:"The agreements have no inventory module."`
+	AppToken    string        `help:"The app's secret token (invented)." default:"sandbox-app-token" rare:""`
+	NoInventory bool          `help:"The agreements have no inventory module." rare:""`
 	Latency     time.Duration `help:"How long each answer takes." default:"0s"`
 	Lose        float64       `help:"Share of webhooks that are lost." default:"0"`
 	Double      float64       `help:"Share of webhooks that are sent twice." default:"0"`
 	Late        float64       `help:"Share of webhooks that arrive late." default:"0"`
 	LateBy      time.Duration `help:"Longest delay of late webhooks." default:"20s"`
-	Reorder     float64       `help:"Share of webhooks that are reordered." default:"0"`
-	ReadLag     time.Duration `help:"How long after its webhook a change becomes readable." default:"0s"`
+	Reorder     float64       `help:"Share of webhooks that are reordered." default:"0" rare:""`
+	ReadLag     time.Duration `help:"How long after its webhook a change becomes readable." default:"0s" rare:""`
 	Trade       float64       `help:"Random trades per second over all agreements." default:"0"`
-	Bucket      int           `help:"Tokens per 60 s in each agreement's bucket." default:"10000"`
-	Daily       int           `help:"Calls per day and agreement, beyond which all are refused; 0: no limit." default:"0"`
-	MaxURL      int           `help:"Longest URL accepted, in bytes." default:"4000"`
-	PDFSize     int           `name:"pdf-size" help:"Minimum size of an invoice's PDF, in bytes." default:"0"`
-	ClockSkew   time.Duration `help:"How far e-conomic's and Rackbeat's clocks are ahead." default:"0s"`
+	Bucket      int           `help:"Tokens per 60 s in each agreement's bucket." default:"10000" rare:""`
+	Daily       int           `help:"Calls per day and agreement, beyond which all are refused; 0: no limit." default:"0" rare:""`
+	MaxURL      int           `help:"Longest URL accepted, in bytes." default:"4000" rare:""`
+	PDFSize     int           `name:"pdf-size" help:"Minimum size of an invoice's PDF, in bytes." default:"0" rare:""`
+	ClockSkew   time.Duration `help:"How far e-conomic's and Rackbeat's clocks are ahead." default:"0s" rare:""`
 
-	Rackbeat     int `help:"How many of the agreements, from the last, keep their stock at Rackbeat, with keys sandbox-rackbeat-N for the grant token sandbox-grant-N." default:"0"`
-	RackbeatRate int `help:"Calls per minute and Rackbeat key; 0: no limit." default:"480"`
+	Rackbeat     int `help:"Agreements, from the last, that live on Rackbeat. Their keys are sandbox-rackbeat-N, beside the grant tokens sandbox-grant-N." default:"0"`
+	RackbeatRate int `help:"Calls per minute and Rackbeat key; 0: no limit." default:"480" rare:""`
 }
 
 // Sandbox is a simulated e-conomic, and the Rackbeat of some of its customers. It is safe
