@@ -104,13 +104,21 @@ func (c *call) confirm(question, refused, instead string) error {
 func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop store.Shop, losses int) error {
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
+	if cmd.Wait { // from before the request is stored, so that an interruption always says what goes on
+		var stop context.CancelFunc
+		ctx, stop = interruptible(ctx)
+		defer stop()
+	}
 	w := waiter{store: s, meter: c.meter()}
 	var err error
 	if w.beats, err = beats(ctx, s); err != nil {
 		return err
 	}
 	request, err := acting(cfg, s, nil).Approve(ctx, shop, losses)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled) && cmd.Wait:
+		return fmt.Errorf("interrupted: perhaps nothing was approved for %s: run it again", cmd.Shop)
+	case err != nil:
 		return err
 	}
 	said, then := fmt.Sprintf("approved: %s may lose the stock of %d items (and of %d more that sell out meanwhile) within a day", cmd.Shop, losses, cfg.Reconcile.LossMin),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"lagerd/config"
 	"lagerd/move"
@@ -17,11 +18,12 @@ import (
 type moveCmd struct {
 	ToDSNFile string `name:"to-dsn-file" help:"File with the DSN of the server's empty database. '-' for standard input." placeholder:"FILE" xor:"what"`
 	DryRun    bool   `help:"Say what would be moved, and change nothing. It says what a server would refuse, too." xor:"dry,undo"`
+	Stop      bool   `help:"Stop the lagerd that runs on the embedded database. It stays stopped meanwhile; calls wait in its socket, under systemd." xor:"dry"`
 	Undo      bool   `help:"Use the embedded database again. What happened on the server since is not in it." xor:"what,undo"`
 }
 
 func (moveCmd) Help() string {
-	return "Stop lagerd and its socket first (`systemctl stop lagerd.socket lagerd.service`), since a call would start it again. Every row is copied and then compared, and the embedded database is refused afterwards. Codes, tokens and the master key stay as they are: no owner enters anything anew. Interrupted or killed, the same command goes on from there. The manual has it step by step (docs/operators.md, From the embedded database to a server)."
+	return "With --stop a running lagerd ends, and none starts until the move has ended or is interrupted. Every row is copied and then compared, and the embedded database is refused afterwards. Codes, tokens and the master key stay as they are: no owner enters anything anew. Interrupted or killed, the same command goes on from there. The manual has it step by step (docs/operators.md, From the embedded database to a server)."
 }
 
 func (cmd moveCmd) Run(c *call) error {
@@ -40,30 +42,58 @@ func (cmd moveCmd) Run(c *call) error {
 		return err
 	}
 	defer from.Close()
-	if cmd.DryRun {
-		return cmd.preview(c, cfg, from)
-	}
-	release, err := from.Reserve()
-	if err != nil {
-		return fmt.Errorf("%w (`systemctl stop lagerd.socket lagerd.service`)", err)
-	}
-	defer release()
 	if cmd.Undo {
-		return undoMove(c, from)
+		return cmd.undo(c, cfg, from)
 	}
-	return cmd.move(c, cfg, from)
-}
-
-// move moves the database, which nobody else runs on.
-func (cmd moveCmd) move(c *call, cfg config.Config, from *store.Store) error {
-	if err := readyToMove(c, cfg, from); err != nil {
-		return err
-	}
-	to, err := cmd.openTarget(c, cfg)
+	to, err := cmd.openTarget(c, cfg) // before anything is stopped
 	if err != nil {
 		return err
 	}
 	defer to.Close()
+	if cmd.DryRun {
+		return cmd.preview(c, from, to)
+	}
+	release, err := cmd.reserve(c, cfg, from)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return cmd.move(c, cfg, from, to)
+}
+
+// reserve keeps every lagerd from the embedded database until the release.
+func (cmd moveCmd) reserve(c *call, cfg config.Config, from *store.Store) (release func(), err error) {
+	if !cmd.Stop {
+		release, err := from.Reserve()
+		if errors.Is(err, store.ErrInUse) {
+			err = fmt.Errorf("%w (--stop stops it, and calls wait in its socket; or run `systemctl stop lagerd.socket lagerd.service`)", err)
+		}
+		return release, err
+	}
+	patience := cfg.ShutdownTimeout + stopsWithin
+	ctx, stop := interruptible(c.ctx)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	fmt.Fprintf(c.Stderr, "A lagerd that runs on %s ends within seconds, and none starts until this has ended.\n", from.Path())
+	release, err = from.ReserveInstead(ctx)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the running lagerd has not ended within %s: stop it (`systemctl stop lagerd.socket lagerd.service`), and run the same command again", patience)
+	case errors.Is(err, context.Canceled):
+		return nil, errors.New("interrupted: nothing was changed, and a lagerd that has ended is started again by systemd")
+	}
+	return release, err
+}
+
+// stopsWithin is how long a daemon takes to see that it is to end, with room to spare.
+const stopsWithin = 15 * time.Second
+
+// move moves the database, which nobody else runs on.
+func (cmd moveCmd) move(c *call, cfg config.Config, from, to *store.Store) error {
+	if err := readyToMove(c, cfg, from); err != nil {
+		return err
+	}
 	ctx, stop := interruptible(c.ctx)
 	defer stop()
 	meter := c.meter()
@@ -159,10 +189,10 @@ func (cmd moveCmd) next(c *call, cfg config.Config, from *store.Store) error {
 		fmt.Fprintf(c.Stdout, "  key_file: %s   # the same master key as before; it is no part of the database\n", cfg.KeyFile)
 	}
 	_, err := fmt.Fprint(c.Stdout, `
-Then run:
+Under systemd lagerd takes that up within seconds. If you have stopped it, and to see that all is well, run:
 
-  sudo -u lagerd lagerd check
   systemctl start lagerd.socket lagerd.service
+  sudo -u lagerd lagerd check
 
 The shops' software reads the server's views from now on, each shop with an account of its own:
 
@@ -172,7 +202,7 @@ The shops' software reads the server's views from now on, each shop with an acco
 }
 
 // preview says what a move would do.
-func (cmd moveCmd) preview(c *call, cfg config.Config, from *store.Store) error {
+func (cmd moveCmd) preview(c *call, from, to *store.Store) error {
 	err := from.CheckSchema(c.ctx)
 	if errors.Is(err, store.ErrMovedAway) {
 		err = nil
@@ -180,11 +210,6 @@ func (cmd moveCmd) preview(c *call, cfg config.Config, from *store.Store) error 
 	if err != nil {
 		return err
 	}
-	to, err := cmd.openTarget(c, cfg)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
 	ctx, stop := interruptible(c.ctx)
 	defer stop()
 	meter := c.meter()
@@ -222,7 +247,7 @@ func (cmd moveCmd) preview(c *call, cfg config.Config, from *store.Store) error 
 func sayIfRunning(c *call, from *store.Store) error {
 	release, err := from.Reserve()
 	if errors.Is(err, store.ErrInUse) {
-		fmt.Fprintln(c.Stderr, "Note: a lagerd is running on the embedded database: stop it before the move.")
+		fmt.Fprintln(c.Stderr, "Note: a lagerd is running on the embedded database: the move takes --stop, which ends it, or stop it before.")
 		return nil
 	}
 	if err == nil {
@@ -231,8 +256,13 @@ func sayIfRunning(c *call, from *store.Store) error {
 	return err
 }
 
-// undoMove opens the embedded database again.
-func undoMove(c *call, from *store.Store) error {
+// undo opens the embedded database again.
+func (cmd moveCmd) undo(c *call, cfg config.Config, from *store.Store) error {
+	release, err := cmd.reserve(c, cfg, from)
+	if err != nil {
+		return err
+	}
+	defer release()
 	m, err := from.UndoMove(context.WithoutCancel(c.ctx))
 	if err != nil {
 		return err

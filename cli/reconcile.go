@@ -356,10 +356,8 @@ const (
 )
 
 // until polls done until it returns true, and calls show now and then. It gives up if no lagerd is
-// running, and at the end of ctx or at a signal, which end only the waiting.
+// running, and at the end of ctx, which ends only the waiting.
 func (w *waiter) until(ctx context.Context, show func(context.Context), done func(context.Context) (bool, error)) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	defer w.meter.End()
 	began := time.Now()
 	for n := 1; ; n++ {

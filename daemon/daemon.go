@@ -356,7 +356,7 @@ func (d *daemon) callersEnded() func(open, limit int) {
 
 const loopEvery = 5 * time.Second
 
-// loop handles signals until ctx is done or a server fails.
+// loop handles signals until ctx is done, a server fails, or a move waits for the database.
 func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 	ticker := time.NewTicker(loopEvery)
 	defer ticker.Stop()
@@ -368,6 +368,9 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-ticker.C:
+			if err := d.store.Moving(); err != nil {
+				return err
+			}
 			d.notify(d.Notifier.Status(d.summary()))
 		case <-d.Signals.ReconcileAll:
 			d.log.Info("reconciling every shop now")

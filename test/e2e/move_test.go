@@ -27,7 +27,7 @@ func (i *installation) fillHistory(rows int) {
 }
 
 // TestMoveToAServer: the manual's way from the embedded database to a server. The move is refused
-// beside a lagerd, killed in the middle, and ends when it is run again, although the embedded
+// beside a lagerd or ends it, is killed in the middle, and ends when it is run again, although the embedded
 // database was used in between. Then the shop's webhooks, its token, invoices and PDFs work with
 // nothing entered anew, and every command refuses the embedded database.
 func TestMoveToAServer(t *testing.T) {
@@ -44,8 +44,7 @@ func TestMoveToAServer(t *testing.T) {
 	if out, code := run(t, i.Env, "", move...); code != 1 || !lagerdtest.Says(out, "another lagerd is running on this embedded database") {
 		t.Errorf("beside a lagerd: exit %d\n%s", code, out)
 	}
-	i.stop()
-	if out := i.command(append(move, "--dry-run")...); !lagerdtest.Says(out, "Nothing has been changed") {
+	if out := i.command(append(move, "--dry-run")...); !lagerdtest.Says(out, "Nothing has been changed") || !lagerdtest.Says(out, "the move takes --stop") {
 		t.Errorf("the dry run says\n%s", out)
 	}
 
@@ -53,13 +52,20 @@ func TestMoveToAServer(t *testing.T) {
 	count := func() bool {
 		return root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM lagerd.items").Scan(&there) == nil
 	}
-	moving := func() *process {
+	moving := func(flags ...string) *process {
 		count()
-		p, before := start(t, i.Env, move...), there
+		p, before := start(t, i.Env, append(move, flags...)...), there
 		lagerdtest.Eventually(t, 60*time.Second, "more items are on the server", func() bool { return count() && there > before })
 		return p
 	}
-	p := moving()
+	p := moving("--stop")
+	const moves = "`lagerd move` is moving this embedded database"
+	if code := i.daemon.wait(time.Second); code != 1 || !lagerdtest.Says(i.daemon.out.String(), moves) || !strings.Contains(i.daemon.out.String(), "lagerd has stopped") {
+		t.Errorf("the lagerd that a move stops: exit %d\n%s", code, i.daemon.out.String())
+	}
+	if out, code := run(t, i.Env, "", "run"); code != 1 || !lagerdtest.Says(out, moves) {
+		t.Errorf("a start beside a move: exit %d\n%s", code, out)
+	}
 	p.signal(syscall.SIGINT)
 	if code := p.wait(20 * time.Second); code != 1 || !lagerdtest.Says(p.out.String(), "interrupted: nothing is marked as moved") {
 		t.Errorf("interrupted: exit %d\n%s", code, p.out.String())
@@ -85,6 +91,7 @@ func TestMoveToAServer(t *testing.T) {
 	}
 
 	out := i.follow(commandsOf(t, "**Move it.**"), nil, nil)
+	i.daemon.wait(time.Second)
 	for _, part := range []string{"and compared each", "Nothing has been changed", "dsn_file: " + i.Path("dsn"), "key_file: " + i.Path("key"), "lagerd shops grant"} {
 		if !lagerdtest.Says(out, part) {
 			t.Errorf("the move does not say %q:\n%s", part, out)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -192,18 +193,54 @@ func (r *reader) moves() {
 	r.Helper()
 	r.administers("sudo -u lagerd lagerd check --grants")
 	r.follows(operators, "which would select the server at once:", [2]string{"editor", "lagerd:pw@tcp(127.0.0.1:3306)/lagerd\n"})
+	ended := r.callers()
 	said := strings.Join(r.follows(operators, "3. **Move it.**"), "\n")
 	_, configure, found := strings.Cut(said, "in place of what is there:\n")
-	configure, _, ends := strings.Cut(configure, "Then run:")
+	configure, _, ends := strings.Cut(configure, "Under systemd")
 	if !found || !ends {
 		r.Fatalf("move does not say what to configure:\n%s", said)
 	}
 	r.write("/etc/lagerd/lagerd.yaml", configured+regexp.MustCompile(`(?m)^  `).ReplaceAllString(configure, ""))
 	r.follows(operators, "4. It prints what to put into")
+	ended()
 	r.serves()
 	r.administers(lagerdtest.Commands(r, readme, "Then add shops")[1])
 	if seen := r.does("mariadb", "-h", "127.0.0.1", "-u", shop, "-ppw", "-Ne", "SELECT COUNT(*) FROM shop_stock", "lagerd"); seen != "50" {
 		r.Errorf("the shop's software sees %s items", seen)
+	}
+}
+
+// callers call, ten times a second, until the function that it returns is called, which says which
+// were not answered Success.
+func (r *reader) callers() (ended func()) {
+	r.Helper()
+	var calls sync.WaitGroup
+	var all, good atomic.Int64
+	stop := make(chan struct{})
+	calls.Go(func() {
+		for every := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-stop:
+				every.Stop()
+				return
+			case <-every.C:
+			}
+			calls.Go(func() {
+				all.Add(1)
+				if status, _ := r.call(nil, shop, r.code, "0571527051"); status == http.StatusOK {
+					good.Add(1)
+				}
+			})
+		}
+	})
+	return func() {
+		r.Helper()
+		close(stop)
+		calls.Wait()
+		r.Logf("%d of %d webhooks were answered while the database was moved", good.Load(), all.Load())
+		if good.Load() != all.Load() || all.Load() < 20 {
+			r.Errorf("%d of %d webhooks were answered while the database was moved", good.Load(), all.Load())
+		}
 	}
 }
 
