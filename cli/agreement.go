@@ -129,7 +129,7 @@ func alsoOf(ctx context.Context, s *store.Store, shop string, agreement int64) (
 
 // consent are the flags with which a script accepts another agreement.
 type consent struct {
-	Yes       bool  `help:"Do not prompt whether what would change is right. With --accept-agreement it requires --agreement."`
+	Yes       bool  `help:"Do not ask for confirmation. With --accept-agreement it requires --agreement."`
 	Agreement int64 `help:"With --accept-agreement: the only agreement number to accept." placeholder:"NUMBER" rare:""`
 }
 

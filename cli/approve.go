@@ -110,11 +110,11 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 		defer stop()
 	}
 	w := waiter{store: s, meter: c.meter()}
+	var request string
 	var err error
-	if w.beats, err = beats(ctx, s); err != nil {
-		return err
+	if w.beats, err = beats(ctx, s); err == nil {
+		request, err = acting(cfg, s, nil).Approve(ctx, shop, losses)
 	}
-	request, err := acting(cfg, s, nil).Approve(ctx, shop, losses)
 	switch {
 	case errors.Is(err, context.Canceled) && cmd.Wait:
 		return fmt.Errorf("interrupted: perhaps nothing was approved for %s: run it again", cmd.Shop)

@@ -45,7 +45,7 @@ func (cmd moveCmd) Run(c *call) error {
 	if cmd.Undo {
 		return cmd.undo(c, cfg, from)
 	}
-	to, err := cmd.openTarget(c, cfg) // before anything is stopped
+	to, err := cmd.openTarget(c, cfg)
 	if err != nil {
 		return err
 	}
@@ -53,37 +53,71 @@ func (cmd moveCmd) Run(c *call) error {
 	if cmd.DryRun {
 		return cmd.preview(c, from, to)
 	}
-	release, err := cmd.reserve(c, cfg, from)
+	if cmd.Stop {
+		if err := canMove(c, cfg, from, to); err != nil {
+			return err
+		}
+	}
+	reserved, err := cmd.reserve(c, cfg, from)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer reserved.Release()
 	return cmd.move(c, cfg, from, to)
 }
 
+// canMove returns an error if the move would be refused: before it stops a lagerd for nothing.
+func canMove(c *call, cfg config.Config, from, to *store.Store) error {
+	if from.CheckSchema(c.ctx) != nil {
+		return nil //nolint:nilerr // the move itself brings it up to date, or says what is wrong; no lagerd runs on it
+	}
+	if err := opensTokens(c, cfg, from); err != nil {
+		return err
+	}
+	summary, err := lookAt(c, from, to)
+	if err == nil && len(summary.Problems) > 0 {
+		err = move.Refused(summary.Problems)
+	}
+	return err
+}
+
+// lookAt returns what a move would do.
+func lookAt(c *call, from, to *store.Store) (move.Summary, error) {
+	ctx, stop := interruptible(c.ctx)
+	defer stop()
+	meter := c.meter()
+	defer meter.End()
+	summary, err := move.Preview(ctx, move.Options{From: from, To: to, FromPlace: movedFrom(from), Now: now, Tell: meter.Show})
+	if ctx.Err() != nil {
+		err = errors.New("interrupted: nothing was changed")
+	}
+	return summary, err
+}
+
 // reserve keeps every lagerd from the embedded database until the release.
-func (cmd moveCmd) reserve(c *call, cfg config.Config, from *store.Store) (release func(), err error) {
+func (cmd moveCmd) reserve(c *call, cfg config.Config, from *store.Store) (*store.Reservation, error) {
 	if !cmd.Stop {
-		release, err := from.Reserve()
+		reserved, err := from.ReserveForMove(c.ctx, nil)
 		if errors.Is(err, store.ErrInUse) {
 			err = fmt.Errorf("%w (--stop stops it, and calls wait in its socket; or run `systemctl stop lagerd.socket lagerd.service`)", err)
 		}
-		return release, err
+		return reserved, err
 	}
 	patience := cfg.ShutdownTimeout + stopsWithin
 	ctx, stop := interruptible(c.ctx)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	fmt.Fprintf(c.Stderr, "A lagerd that runs on %s ends within seconds, and none starts until this has ended.\n", from.Path())
-	release, err = from.ReserveInstead(ctx)
+	reserved, err := from.ReserveForMove(ctx, func() {
+		fmt.Fprintln(c.Stderr, "The running lagerd ends within seconds, and none starts until this command has ended.")
+	})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the running lagerd has not ended within %s: stop it (`systemctl stop lagerd.socket lagerd.service`), and run the same command again", patience)
+		return nil, fmt.Errorf("the running lagerd has not ended within %s: perhaps it is migrating the database: see `systemctl status lagerd`, and run the same command again", patience)
 	case errors.Is(err, context.Canceled):
 		return nil, errors.New("interrupted: nothing was changed, and a lagerd that has ended is started again by systemd")
 	}
-	return release, err
+	return reserved, err
 }
 
 // stopsWithin is how long a daemon takes to see that it is to end, with room to spare.
@@ -128,6 +162,14 @@ func readyToMove(c *call, cfg config.Config, from *store.Store) error {
 	if err != nil {
 		return err
 	}
+	if err := opensTokens(c, cfg, from); err != nil {
+		return err
+	}
+	return from.ForgetInstances(c.ctx) // nobody else runs here: they have died
+}
+
+// opensTokens returns an error unless the configured master key opens what is stored.
+func opensTokens(c *call, cfg config.Config, from *store.Store) error {
 	keys, err := masterKey(c.ctx, cfg, from, false)
 	if err != nil {
 		return err
@@ -143,7 +185,7 @@ func readyToMove(c *call, cfg config.Config, from *store.Store) error {
 	if verdict, _ := judge(known, keys, shops); len(shops) > 0 && verdict == keyIsUnproved {
 		return badKey("the configured master key opens no token of the database: put the key back that they were sealed with")
 	}
-	return from.ForgetInstances(c.ctx) // nobody else runs here: they have died
+	return nil
 }
 
 func (cmd moveCmd) openTarget(c *call, cfg config.Config) (*store.Store, error) {
@@ -210,12 +252,7 @@ func (cmd moveCmd) preview(c *call, from, to *store.Store) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.ctx)
-	defer stop()
-	meter := c.meter()
-	defer meter.End()
-	summary, err := move.Preview(ctx, move.Options{From: from, To: to, FromPlace: movedFrom(from), Now: now, Tell: meter.Show})
-	meter.End()
+	summary, err := lookAt(c, from, to)
 	if err != nil {
 		return err
 	}
@@ -245,30 +282,32 @@ func (cmd moveCmd) preview(c *call, from, to *store.Store) error {
 
 // sayIfRunning says that a lagerd has to be stopped before the move.
 func sayIfRunning(c *call, from *store.Store) error {
-	release, err := from.Reserve()
+	reserved, err := from.Reserve()
 	if errors.Is(err, store.ErrInUse) {
 		fmt.Fprintln(c.Stderr, "Note: a lagerd is running on the embedded database: the move takes --stop, which ends it, or stop it before.")
 		return nil
 	}
-	if err == nil {
-		release()
-	}
+	reserved.Release()
 	return err
 }
 
 // undo opens the embedded database again.
 func (cmd moveCmd) undo(c *call, cfg config.Config, from *store.Store) error {
-	release, err := cmd.reserve(c, cfg, from)
+	nothing := errors.New("there is nothing to undo: this embedded database has not been moved")
+	if m, err := from.Moved(c.ctx); err == nil && (m == nil || m.Ended.IsZero()) {
+		return nothing // before a lagerd is stopped
+	}
+	reserved, err := cmd.reserve(c, cfg, from)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer reserved.Release()
 	m, err := from.UndoMove(context.WithoutCancel(c.ctx))
 	if err != nil {
 		return err
 	}
 	if m == nil {
-		return errors.New("there is nothing to undo: this embedded database has not been moved")
+		return nothing
 	}
 	_, err = fmt.Fprintf(c.Stdout, "%s can be used again. What happened in %s since %s UTC is not in it; ticks and sweeps read it from e-conomic anew. Let no lagerd run there any more, and drop that database before another move into it.\n",
 		from.Path(), m.Other, m.Ended.Format("2006-01-02 15:04"))

@@ -15,7 +15,7 @@ import (
 
 // notifyFlags are the flags of add and set for the webhook of a shop's owner.
 type notifyFlags struct {
-	NotifyURL *string `help:"Address that takes webhooks for the shop's owner. They tell what only the owner can set right; lagerd makes the secret that signs them, and shows it once. '-' for none." placeholder:"URL" rare:""`
+	NotifyURL *string `help:"Address that takes webhooks for the shop's owner. It is told what only the owner can set right; lagerd makes the secret that signs them, and shows it once. '-' for none." placeholder:"URL" rare:""`
 }
 
 // newHook is the webhook that a shop's owner is to have.

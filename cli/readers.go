@@ -18,7 +18,7 @@ type grantCmd struct {
 	Account string `help:"User name of the account, without its host." placeholder:"NAME"`
 	All     bool   `help:"The account sees all shops, those added later too."`
 	Host    string `help:"Host that the account logs in from. It is in the statements printed." default:"%"`
-	Enforce bool   `help:"From now on each account sees its own shops alone. Those that it was granted."`
+	Enforce bool   `help:"From now on each account sees only its own shops. Its own are those that it was granted."`
 	Yes     bool   `help:"With --enforce: do not prompt."`
 }
 

@@ -30,7 +30,7 @@ func (reconcileCmd) Help() string {
 	return "Stores a request in the database. The lagerd that holds the shop's lease, on this machine or another, carries it out within about a second."
 }
 
-func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per flag
+func (cmd reconcileCmd) Run(c *call) error {
 	cfg, s, err := c.open()
 	if err != nil {
 		return err
@@ -57,24 +57,7 @@ func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per f
 		ctx, stop = interruptible(ctx)
 		defer stop()
 	}
-	w := waiter{act: acting(cfg, s, nil), store: s, meter: c.meter(), before: map[string]store.Position{}}
-	if w.beats, err = beats(ctx, s); err != nil {
-		return err
-	}
-	for _, shop := range shops {
-		if w.before[shop], err = s.Position(ctx, shop); err != nil {
-			return err
-		}
-	}
-	kind, numbers := plan.KindStock, cmd.Item
-	if len(cmd.Invoice) > 0 {
-		kind, numbers = plan.KindInvoice, cmd.Invoice
-	}
-	if len(numbers) > 0 {
-		err = cmd.numbers(ctx, c, &w, shops, kind, slices.Compact(slices.Sorted(slices.Values(numbers))))
-	} else {
-		err = cmd.whole(ctx, c, &w, shops)
-	}
+	err = cmd.request(ctx, c, &waiter{act: acting(cfg, s, nil), store: s, meter: c.meter(), before: map[string]store.Position{}}, shops)
 	switch {
 	case errors.Is(err, context.Canceled) && cmd.Wait:
 		return errors.New("interrupted: perhaps not everything was requested: run it again")
@@ -82,6 +65,26 @@ func (cmd reconcileCmd) Run(c *call) error { //nolint:gocyclo // one check per f
 		return err
 	}
 	return c.warnIfNoneRuns(s, cfg)
+}
+
+// request stores the requests, and waits if it is to.
+func (cmd reconcileCmd) request(ctx context.Context, c *call, w *waiter, shops []string) (err error) {
+	if w.beats, err = beats(ctx, w.store); err != nil {
+		return err
+	}
+	for _, shop := range shops {
+		if w.before[shop], err = w.store.Position(ctx, shop); err != nil {
+			return err
+		}
+	}
+	kind, numbers := plan.KindStock, cmd.Item
+	if len(cmd.Invoice) > 0 {
+		kind, numbers = plan.KindInvoice, cmd.Invoice
+	}
+	if len(numbers) == 0 {
+		return cmd.whole(ctx, c, w, shops)
+	}
+	return cmd.numbers(ctx, c, w, shops, kind, slices.Compact(slices.Sorted(slices.Values(numbers))))
 }
 
 // warnIfNoneRuns notes that no lagerd is running to carry out a stored request.

@@ -47,8 +47,8 @@ type settings struct {
 	Invoices     string `help:"Keep invoices." placeholder:"on|off" enum:"on,off," default:""`
 	InvoicesFrom string `help:"First invoice to fetch, by date or by number. A date is 2026-11-23; a number that could be read as one is number:20261123." placeholder:"DATE|NUMBER"`
 	OrderField   string `help:"Field of an invoice with the shop's order number. references.other, notes.heading, notes.textLine1 or orderNumber." placeholder:"FIELD" enum:"references.other,notes.heading,notes.textLine1,orderNumber," default:""`
+	OrderPattern string `help:"Regular expression that matches the order number. It is applied to --order-field; its group, if it has one, is the order number. '-' for none." placeholder:"REGEXP"`
 	WebhookSetup string `help:"Let lagerd set up the shop's webhooks at e-conomic. It does that, or switches them on, when a person runs 'lagerd webhooks' for it." placeholder:"on|off" enum:"on,off," default:""`
-	OrderPattern string `help:"Regular expression of the order number therein. Its group, if it has one, is the order number. '-' for none." placeholder:"REGEXP"`
 	Lang         string `help:"Language of the shop's owner." placeholder:"da|en" enum:"da,en," default:""`
 	Email        string `help:"E-mail address of the shop's owner. The owner is told what only the owner can set right. '-' for none." placeholder:"ADDRESS"`
 }
@@ -178,7 +178,7 @@ var integrationCode = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
 type addCmd struct {
 	Shop           string `arg:"" help:"The shop's name, as in username=shop1234."`
 	GrantTokenFile string `help:"File with the agreement's grant token. '-' for standard input. Default: prompt on the terminal." placeholder:"FILE"`
-	Offline        bool   `help:"Do not check tokens and settings before. Otherwise e-conomic and Rackbeat are asked."`
+	Offline        bool   `help:"Do not check the tokens and settings first. Otherwise e-conomic and Rackbeat are asked."`
 	CodeFile       string `help:"File with an existing integration code. For a shop that moves here with its webhooks. Default: a new code." placeholder:"FILE"`
 	rackbeatFiles
 	notifyFlags

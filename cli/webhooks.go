@@ -14,7 +14,7 @@ import (
 
 type webhooksCmd struct {
 	Shop     string        `arg:"" help:"The shop."`
-	Lang     lang.Lang     `help:"Language of what the shop's owner reads." enum:"en,da" default:"en"`
+	Lang     lang.Lang     `help:"Language of what the shop's owner reads." placeholder:"en|da" enum:"en,da" default:"en"`
 	Since    time.Duration `help:"How far back to count changes." default:"168h"`
 	JSON     bool          `help:"As JSON." xor:"what"`
 	Offline  bool          `help:"Do not ask e-conomic. Otherwise it shows which webhooks lagerd has set up there."`
@@ -22,7 +22,7 @@ type webhooksCmd struct {
 	Type     string        `help:"With --wait: only for a call of this type. stockUpdate, orderPdf or rackbeatStock." placeholder:"TYPE" enum:"stockUpdate,orderPdf,rackbeatStock," default:""`
 	Timeout  time.Duration `help:"With --wait: longest time to wait." default:"10m"`
 	SetUp    bool          `help:"Set up the shop's webhooks at e-conomic. The shop has to allow it." xor:"what"`
-	SwitchOn bool          `help:"Switch webhooks on that e-conomic has switched off. Those that lagerd has set up, and if the shop allows it." xor:"what"`
+	SwitchOn bool          `help:"Switch webhooks on that e-conomic has switched off. Only those that lagerd has set up, and if the shop allows it." xor:"what"`
 }
 
 func (webhooksCmd) Help() string {

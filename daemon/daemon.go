@@ -75,12 +75,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	release, err := s.Reserve()
-	if err != nil {
+	var reserved *store.Reservation
+	defer func() {
+		err = errors.Join(err, s.Close())
+		reserved.Release()
+	}()
+	if reserved, err = s.Reserve(); err != nil {
 		return err
 	}
-	defer release()
 	if database.Migrate == config.MigrateAuto {
 		err = migrate(ctx, s, o)
 	} else {
@@ -89,6 +91,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := reserved.Wanted(); err != nil { // a migration may have taken long
 		return err
 	}
 	// Runs beside the start, which its findings do not stop. If the start fails, wait for
@@ -108,7 +113,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	mine := o.identify()
 	defer mine.release()
-	d := &daemon{Options: o, identity: mine, store: s, writes: newWrites(s.CanRecord, s.Probe), keys: keys, adopted: make(chan struct{}, 1), index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
+	d := &daemon{Options: o, identity: mine, store: s, reserved: reserved, writes: newWrites(s.CanRecord, s.Probe), keys: keys, adopted: make(chan struct{}, 1), index: newIndex(s, keys), metrics: status.NewMetrics(o.Version, webhook.Outcomes()...), log: o.Log, now: o.Now}
 	d.told.Store(keys)
 	if err := d.index.Refresh(ctx); err != nil {
 		return err
@@ -158,6 +163,7 @@ func migrate(ctx context.Context, s *store.Store, o Options) error {
 type daemon struct {
 	Options
 	identity *identity // nil: it holds no state directory
+	reserved *store.Reservation
 	store    *store.Store
 	keys     *secret.Keys
 	told     atomic.Pointer[secret.Keys] // those that the other instances are told of
@@ -368,8 +374,11 @@ func (d *daemon) loop(ctx context.Context, failed <-chan error) error {
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-ticker.C:
-			if err := d.store.Moving(); err != nil {
+			switch err := d.reserved.Wanted(); {
+			case errors.Is(err, store.ErrMoving):
 				return err
+			case err != nil:
+				d.log.WithError(err).Warn("cannot see whether a move waits for the embedded database")
 			}
 			d.notify(d.Notifier.Status(d.summary()))
 		case <-d.Signals.ReconcileAll:

@@ -37,7 +37,7 @@ type Options struct {
 	PDFSize     int           `name:"pdf-size" help:"Minimum size of an invoice's PDF, in bytes." default:"0" rare:""`
 	ClockSkew   time.Duration `help:"How far e-conomic's and Rackbeat's clocks are ahead." default:"0s" rare:""`
 
-	Rackbeat     int `help:"Agreements, from the last, that live on Rackbeat. Their keys are sandbox-rackbeat-N, beside the grant tokens sandbox-grant-N." default:"0"`
+	Rackbeat     int `help:"Agreements that keep their stock at Rackbeat. They are the last ones, with keys sandbox-rackbeat-N beside the grant tokens sandbox-grant-N." default:"0"`
 	RackbeatRate int `help:"Calls per minute and Rackbeat key; 0: no limit." default:"480" rare:""`
 }
 

@@ -61,7 +61,7 @@ func (s *Store) Uses(file string) bool {
 		return false
 	}
 	switch rest {
-	case "", "-wal", "-shm", "-journal", ".daemon", ".migrate":
+	case "", "-wal", "-shm", "-journal", reservedFile, migrateFile:
 		return true
 	}
 	return false

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 
 	"lagerd/plan"
 	"lagerd/store"
-	"lagerd/test/lagerdtest"
 	"lagerd/test/mariadbtest"
 )
 
@@ -977,71 +975,6 @@ func TestManyTicksAreFewStatements(t *testing.T) {
 			if p.Calls != want || p.TickAt.IsZero() != (i == 7) {
 				t.Errorf("shop %d: %+v", i, p)
 			}
-		}
-	})
-}
-
-func TestOneDaemonOnSQLite(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, s *store.Store) {
-		release, err := s.Reserve()
-		must(t, err)
-		second, err := s.Reserve()
-		if s.Embedded() != errors.Is(err, store.ErrInUse) {
-			t.Errorf("reserved a second time: %v", err)
-		}
-		if err == nil {
-			second()
-		}
-		release()
-		if release, err = s.Reserve(); err != nil {
-			t.Errorf("after the release: %v", err)
-		} else {
-			release()
-		}
-	})
-}
-
-// TestReserveInstead: a move waits for the daemon, which sees that, and keeps others from starting
-// until it has ended.
-func TestReserveInstead(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, s *store.Store) {
-		release, err := s.Reserve()
-		must(t, err)
-		must(t, s.Moving())
-		short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		end, err := s.ReserveInstead(short)
-		if !s.Embedded() {
-			must(t, err)
-			end()
-			return
-		}
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("while the daemon goes on: %v", err)
-		}
-		must(t, s.Moving())
-		moved := make(chan error, 1)
-		go func() {
-			var err error
-			end, err = s.ReserveInstead(t.Context())
-			moved <- err
-		}()
-		lagerdtest.Eventually(t, 5*time.Second, "the daemon sees the move", func() bool { return errors.Is(s.Moving(), store.ErrMoving) })
-		release()
-		must(t, <-moved)
-		for what, try := range map[string]func() (func(), error){"a daemon": s.Reserve, "a second move": func() (func(), error) { return s.ReserveInstead(t.Context()) }} {
-			if _, err := try(); !errors.Is(err, store.ErrMoving) {
-				t.Errorf("%s beside a move: %v", what, err)
-			}
-		}
-		end()
-		must(t, s.Moving())
-		if release, err = s.Reserve(); err != nil {
-			t.Errorf("after the move: %v", err)
-		} else {
-			release()
 		}
 	})
 }

@@ -38,6 +38,16 @@ func (d dialect) onConflict(key string, assignments ...string) string {
 	return " ON DUPLICATE KEY UPDATE " + newValue.ReplaceAllString(set, "VALUES($1)")
 }
 
+// timeOf returns a column of times for a query of many rows. SQLite's driver takes a column that was
+// declared as one of times for a text in one of a dozen formats, and tries each: of an expression it
+// returns the text itself, which Time reads in a sixth of the time.
+func (d dialect) timeOf(column string) string {
+	if d.isSQLite() {
+		return "+" + column
+	}
+	return column
+}
+
 // overwrite returns assignments that replace the columns with the new values.
 func overwrite(columns ...string) []string {
 	set := make([]string, len(columns))

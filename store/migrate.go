@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -307,7 +305,14 @@ func (s *Store) lockMigration(ctx context.Context, db *sql.DB) (unlock func(), e
 		return func() {}, nil
 	}
 	if s.dialect.isSQLite() {
-		return lockFile(ctx, s.path+".migrate")
+		f, err := openLock(s.path, migrateFile)
+		if err != nil {
+			return nil, err
+		}
+		if err := waitLock(ctx, f); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return func() { _ = f.Close() }, nil
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -329,97 +334,3 @@ func (s *Store) lockMigration(ctx context.Context, db *sql.DB) (unlock func(), e
 // handedIn reports whether the caller passed an open embedded database: there is no path
 // for a lock file, and the caller knows who else uses it.
 func (s *Store) handedIn() bool { return s.dialect.isSQLite() && s.path == "" }
-
-var (
-	// ErrInUse is returned when another lagerd is running on the embedded database.
-	ErrInUse = errors.New("another lagerd is running on this embedded database, or moving it: stop it, or configure MySQL or MariaDB (database.dsn) to run several")
-	// ErrMoving is returned while a move keeps every lagerd from the embedded database.
-	ErrMoving = errors.New("`lagerd move` is moving this embedded database to a server: no lagerd runs on it until that has ended; systemd tries again every few seconds, and calls wait in its socket")
-)
-
-// Reserve locks the embedded database for one running daemon, since several do not
-// work on SQLite; it returns ErrInUse if it is locked, and ErrMoving while that is kept from
-// it. On MySQL, and with Options.Embedded, it does nothing. Commands such as `lagerd shops` need no
-// reservation.
-func (s *Store) Reserve() (release func(), err error) {
-	if !s.lockable() {
-		return func() {}, nil
-	}
-	if err := s.Moving(); err != nil {
-		return nil, err
-	}
-	return tryLockFile(s.inUse())
-}
-
-// ReserveInstead locks the embedded database for a move in place of the daemon that may run on
-// it: that one ends, since it asks Moving every few seconds, and none starts until the release. It
-// waits for that until ctx is done. A second move gets ErrMoving.
-func (s *Store) ReserveInstead(ctx context.Context) (release func(), err error) {
-	if !s.lockable() {
-		return func() {}, nil
-	}
-	soon, cancel := context.WithTimeout(ctx, time.Second) // Moving holds it for a moment
-	defer cancel()
-	end, err := lockFile(soon, s.moving())
-	if err != nil {
-		return nil, errors.Join(ErrMoving, ctx.Err())
-	}
-	unlock, err := lockFile(ctx, s.inUse())
-	if err != nil {
-		end()
-		return nil, err
-	}
-	return func() {
-		unlock()
-		end()
-	}, nil
-}
-
-// Moving returns ErrMoving while ReserveInstead waits for the embedded database, or has it.
-func (s *Store) Moving() error {
-	if !s.lockable() {
-		return nil
-	}
-	if _, err := os.Stat(s.moving()); errors.Is(err, fs.ErrNotExist) {
-		return nil // nobody has ever moved it
-	}
-	unlock, err := tryLockFile(s.moving())
-	if errors.Is(err, ErrInUse) {
-		return ErrMoving
-	}
-	if err == nil {
-		unlock()
-	}
-	return err
-}
-
-func (s *Store) lockable() bool { return s.dialect.isSQLite() && !s.handedIn() }
-
-func (s *Store) inUse() string { return s.path + ".daemon" }
-
-func (s *Store) moving() string { return s.path + ".moving" }
-
-func tryLockFile(path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(ErrInUse, f.Close())
-	}
-	return func() { _ = f.Close() }, nil
-}
-
-func lockFile(ctx context.Context, path string) (func(), error) {
-	for {
-		unlock, err := tryLockFile(path)
-		if err == nil || !errors.Is(err, ErrInUse) {
-			return unlock, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("lock %s: %w", path, ctx.Err())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}

@@ -26,9 +26,9 @@ func TestHandedInDatabaseLeavesNoFile(t *testing.T) {
 	s := open(t, store.Options{Embedded: conn})
 	for range 2 {
 		must(t, s.Migrate(t.Context()))
-		release, err := s.Reserve()
+		r, err := s.Reserve()
 		must(t, err)
-		release()
+		r.Release()
 	}
 	must(t, s.CheckSchema(t.Context()))
 	files, err := os.ReadDir(".")

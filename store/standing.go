@@ -20,8 +20,9 @@ func (s *Store) Standings(ctx context.Context) ([]ShopStatus, error) {
 		return fail(err)
 	}
 	economic, rackbeat := ServiceEconomic.ledger(), ServiceRackbeat.ledger()
-	rows, err := s.conn.QueryContext(ctx, "SELECT s.shop, s.stock_on, s.stock_source, COALESCE(LENGTH(s.rackbeat_key), 0) > 0, s.places, s.stock_dataset, s.invoices_on, s.paused_at, s.pause_reason, s.created_at,"+
-		" p.agreement_number, p.stock_account, p.items_dataset, p.items, p.swept_at, p.tick_at, p.failures, p.failure, p.suspicion,"+
+	at := s.dialect.timeOf
+	rows, err := s.conn.QueryContext(ctx, "SELECT s.shop, s.stock_on, s.stock_source, COALESCE(LENGTH(s.rackbeat_key), 0) > 0, s.places, s.stock_dataset, s.invoices_on, "+at("s.paused_at")+", s.pause_reason, "+at("s.created_at")+","+
+		" p.agreement_number, p.stock_account, p.items_dataset, p.items, "+at("p.swept_at")+", "+at("p.tick_at")+", p.failures, p.failure, p.suspicion,"+
 		" p.calls_day, p.calls, p.command_calls_day, p.command_calls, p.stock_calls_day, p.stock_calls, COALESCE(l.holder, ''),"+
 		" COALESCE(e.calls_day, ''), COALESCE(e.calls, 0), COALESCE(r.calls_day, ''), COALESCE(r.calls, 0)"+
 		" FROM shops s JOIN progress p ON p.shop = s.shop LEFT JOIN leases l ON l.shop = s.shop"+

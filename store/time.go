@@ -56,8 +56,16 @@ func (t *Time) Scan(src any) error {
 }
 
 func (t *Time) parse(s string) error {
-	parsed, err := time.ParseInLocation(timeLayout, s, time.UTC)
-	if err != nil {
+	var parsed time.Time
+	if len(s) != len(timeLayout) || s[10] != ' ' {
+		return fmt.Errorf("read a stored time: %q: expected the form %s", s, timeLayout)
+	}
+	// As RFC 3339, which package time reads in a fifth of the time that it takes for another layout:
+	// ten thousand shops have some forty thousand times.
+	var buffer [len(timeLayout) + 1]byte
+	text := append(buffer[:0], s...)
+	text[10] = 'T'
+	if err := parsed.UnmarshalText(append(text, 'Z')); err != nil {
 		return fmt.Errorf("read a stored time: %w", err)
 	}
 	t.Time = parsed

@@ -110,6 +110,7 @@ func arrange(o status.Overview, incidents map[string]bool, q shopsQuery) arrange
 		rank int
 	}
 	a := arrangement{counts: map[string]int{}}
+	shown := filters()
 	var list []ranked
 	for _, v := range o.Shops {
 		_, needs := urgency[v.Shop]
@@ -117,7 +118,7 @@ func arrange(o status.Overview, incidents map[string]bool, q shopsQuery) arrange
 		if q.Find != "" && !strings.Contains(strings.ToLower(v.Shop), strings.ToLower(q.Find)) {
 			continue
 		}
-		for _, f := range filters() {
+		for _, f := range shown {
 			if !f.shows(v, needs) {
 				continue
 			}

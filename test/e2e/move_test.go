@@ -48,6 +48,20 @@ func TestMoveToAServer(t *testing.T) {
 		t.Errorf("the dry run says\n%s", out)
 	}
 
+	// What will be refused stops no lagerd.
+	if out, code := run(t, i.Env, "", "move", "--undo", "--stop"); code != 1 || !lagerdtest.Says(out, "nothing to undo") {
+		t.Errorf("undo before a move: exit %d\n%s", code, out)
+	}
+	exec1(t, root, "CREATE TABLE lagerd.orders (id INT)")
+	if out, code := run(t, i.Env, "", append(move, "--stop")...); code != 1 || !lagerdtest.Says(out, "it is not empty: it has the table orders") {
+		t.Errorf("a move into a database in use: exit %d\n%s", code, out)
+	}
+	exec1(t, root, "DROP TABLE lagerd.orders")
+	time.Sleep(6 * time.Second) // it looks every five
+	if status, text := i.call("shop1234", code, "stockUpdate", "00001"); status != http.StatusOK {
+		t.Errorf("a webhook after moves were refused: %d %s", status, text)
+	}
+
 	there := 0
 	count := func() bool {
 		return root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM lagerd.items").Scan(&there) == nil
@@ -59,7 +73,7 @@ func TestMoveToAServer(t *testing.T) {
 		return p
 	}
 	p := moving("--stop")
-	const moves = "`lagerd move` is moving this embedded database"
+	const moves = "`lagerd move` is at work on this embedded database"
 	if code := i.daemon.wait(time.Second); code != 1 || !lagerdtest.Says(i.daemon.out.String(), moves) || !strings.Contains(i.daemon.out.String(), "lagerd has stopped") {
 		t.Errorf("the lagerd that a move stops: exit %d\n%s", code, i.daemon.out.String())
 	}
