@@ -32,11 +32,11 @@ type AtRackbeat struct {
 	URL    string
 }
 
-// InstructionsOf returns what the owner of a shop enters, with the shop's code or, if that is "", CODE
-// in its place. Addresses are for readers of the language.
+// InstructionsOf returns what the owner of a shop enters, with the shop's code or, if that is "",
+// webhook.CodePlaceholder in its place. Addresses are for readers of the language.
 func InstructionsOf(cfg config.Config, shop store.Shop, code string, l lang.Lang) Instructions {
 	if code == "" {
-		code = "CODE"
+		code = webhook.CodePlaceholder
 	}
 	url := WebhookURL(cfg) + "?"
 	data := func(t status.WebhookType) string {

@@ -201,7 +201,7 @@ func (c *Calls) addGroup(g store.CallGroup) {
 func (f *WebhookFacts) class(outcome string, status int) *Calls {
 	const good = 200
 	switch outcome {
-	case webhook.OutcomeTried, webhook.OutcomePlaceholder: // a person with a browser
+	case webhook.OutcomeTried, webhook.OutcomePlaceholder, webhook.OutcomeFromBrowser: // a person, not e-conomic
 		return nil
 	case webhook.OutcomeRefused:
 		return &f.WrongCode

@@ -205,6 +205,7 @@ func TestWorks(t *testing.T) {
 		{both, "", "", 200, webhook.OutcomeRecorded, "", false},
 		{both, plan.KindStock, economic, 200, webhook.OutcomePlaceholder, status.WebhookStock, false},
 		{both, plan.KindStock, economic, 200, webhook.OutcomeTried, status.WebhookStock, false},
+		{both, plan.KindStock, economic, 200, webhook.OutcomeFromBrowser, status.WebhookStock, false},
 		{both, plan.KindStock, economic, 200, webhook.OutcomeHTMLEscaped, status.WebhookStock, false},
 		{both, plan.KindStock, economic, 200, webhook.OutcomeMergeField, status.WebhookStock, false},
 		{both, plan.KindStock, economic, 400, webhook.OutcomeMergeField, status.WebhookStock, false},

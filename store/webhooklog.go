@@ -13,7 +13,9 @@ import (
 type LoggedCall struct {
 	WebhookCall
 
-	Unknown bool // the hint was answered: the source has no such number
+	// How the hint of its number was answered, if it was without anything stored.
+	Unknown     bool // the source has no such number
+	BeforeStart bool // an invoice from before the shop's start
 }
 
 // WebhookLog returns all calls that a shop's log has, refused ones included, newest first.
@@ -21,9 +23,9 @@ func (s *Store) WebhookLog(ctx context.Context, shop string) ([]LoggedCall, erro
 	fail := func(err error) ([]LoggedCall, error) {
 		return nil, fmt.Errorf("read the webhook log of %s: %w", shop, err)
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT c.slot, c.called_at, c.method, c.remote, c.kind, c.source, c.number, c.status, c.outcome, h.number IS NOT NULL"+
-		" FROM webhook_calls c LEFT JOIN hints h ON h.shop = c.shop AND h.kind = c.kind AND h.number = c.number AND h.open = 0 AND h.reason = ?"+
-		" WHERE c.shop = ? ORDER BY c.called_at DESC, c.slot", plan.HintUnknown, shop)
+	rows, err := s.conn.QueryContext(ctx, "SELECT c.slot, c.called_at, c.method, c.remote, c.kind, c.source, c.number, c.status, c.outcome, COALESCE(h.reason, '')"+
+		" FROM webhook_calls c LEFT JOIN hints h ON h.shop = c.shop AND h.kind = c.kind AND h.number = c.number AND h.open = 0"+
+		" WHERE c.shop = ? ORDER BY c.called_at DESC, c.slot", shop)
 	if err != nil {
 		return fail(err)
 	}
@@ -31,9 +33,11 @@ func (s *Store) WebhookLog(ctx context.Context, shop string) ([]LoggedCall, erro
 	var list []LoggedCall
 	for rows.Next() {
 		c := LoggedCall{WebhookCall: WebhookCall{Shop: shop}}
-		if err := rows.Scan(&c.Slot, &c.CalledAt, &c.Method, &c.Remote, &c.Kind, &c.Source, &c.Number, &c.Status, &c.Outcome, &c.Unknown); err != nil {
+		var reason plan.HintReason
+		if err := rows.Scan(&c.Slot, &c.CalledAt, &c.Method, &c.Remote, &c.Kind, &c.Source, &c.Number, &c.Status, &c.Outcome, &reason); err != nil {
 			return fail(err)
 		}
+		c.Unknown, c.BeforeStart = reason == plan.HintUnknown, reason == plan.HintBeforeStart
 		list = append(list, c)
 	}
 	if err := rows.Err(); err != nil {

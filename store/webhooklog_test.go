@@ -13,7 +13,7 @@ import (
 )
 
 // TestWebhookLog: a shop's log has its calls and those with a wrong code, newest first, and says of
-// which numbers the source knows nothing.
+// which numbers the source knows nothing, and which invoices are from before the shop's start.
 func TestWebhookLog(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *store.Store) {
@@ -28,21 +28,23 @@ func TestWebhookLog(t *testing.T) {
 			call("shop1", 0, plan.KindStock, "open", "recorded", 4*time.Second), call("shop2", 1, plan.KindStock, "none", "recorded", 0),
 			call("shop1", 1, plan.KindStock, "again", "recorded", 5*time.Second),
 		}))
-		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "known", plan.CauseWebhook, noon), hint("shop1", "none", plan.CauseWebhook, noon), hint("shop1", "open", plan.CauseWebhook, noon), hint("shop1", "again", plan.CauseWebhook, noon)}))
+		old := hint("shop1", "none", plan.CauseWebhook, noon)
+		old.Kind = plan.KindInvoice
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "known", plan.CauseWebhook, noon), hint("shop1", "none", plan.CauseWebhook, noon), hint("shop1", "open", plan.CauseWebhook, noon), hint("shop1", "again", plan.CauseWebhook, noon), old}))
 		answered := func(number string, reason plan.HintReason) plan.Answer {
 			return plan.Answer{Kind: plan.KindStock, Number: number, Gen: 1, Reason: reason}
 		}
 		must(t, commit(t.Context(), s, store.Fence{Shop: "shop1", Dataset: "shop1", StockDataset: "shop1", Generation: 1, Token: token, Seq: 1},
-			store.Applied{Answered: []plan.Answer{answered("known", ""), answered("none", plan.HintUnknown), answered("open", plan.HintUnknown)},
+			store.Applied{Answered: []plan.Answer{answered("known", ""), answered("none", plan.HintUnknown), answered("open", plan.HintUnknown), {Kind: plan.KindInvoice, Number: "none", Gen: 1, Reason: plan.HintBeforeStart}},
 				Rereads: []plan.Reread{{Kind: plan.KindStock, Number: "again", Gen: 1, DueAt: noon, Tries: 1, Reason: plan.HintUnknown}}}, noon)) // it may come yet
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "open", plan.CauseWebhook, noon)})) // asked for again
 		list, err := s.WebhookLog(t.Context(), "shop1")
 		must(t, err)
 		var got []string
 		for _, c := range list {
-			got = append(got, fmt.Sprintf("%d %s %s %s %d %t %s", c.Slot, c.Kind, c.Number, c.Outcome, c.Status, c.Unknown, c.CalledAt.Sub(noon)))
+			got = append(got, fmt.Sprintf("%d %s %s %s %d %t %t %s", c.Slot, c.Kind, c.Number, c.Outcome, c.Status, c.Unknown, c.BeforeStart, c.CalledAt.Sub(noon)))
 		}
-		want := []string{"1 stock again recorded 200 false 5s", "0 stock open recorded 200 false 4s", "-1 stock  refused 200 false 3s", "9 invoice none recorded 200 false 2s", "8 stock none recorded 200 true 1s", "7 stock known recorded 200 false 0s"}
+		want := []string{"1 stock again recorded 200 false false 5s", "0 stock open recorded 200 false false 4s", "-1 stock  refused 200 false false 3s", "9 invoice none recorded 200 false true 2s", "8 stock none recorded 200 true false 1s", "7 stock known recorded 200 false false 0s"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the log (-want +got):\n%s", diff)
 		}

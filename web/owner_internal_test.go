@@ -122,6 +122,8 @@ func TestArrivals(t *testing.T) {
 		{plan.KindStock, 200, webhook.OutcomeRecorded, false, "good", "Modtaget.", false},
 		{plan.KindStock, 200, webhook.OutcomeRecorded, true, "warn", "Modtaget, men nummeret findes ikke.", false},
 		{plan.KindInvoice, 200, webhook.OutcomeTried, false, "good", "Dette var kun en prøve: intet blev registreret.", false},
+		{plan.KindStock, 200, webhook.OutcomeFromBrowser, false, "good", "Modtaget. Kaldet kom fra en browser: butik og kode er rigtige. Det viser ikke, om e-conomic kalder.", false},
+		{plan.KindStock, 200, webhook.OutcomeFromBrowser, true, "warn", "Modtaget, men nummeret findes ikke.", false},
 		{plan.KindStock, 200, webhook.OutcomeHTMLEscaped, false, "warn", "Modtaget. Ret dette: der står \"&amp;\"", false},
 		{plan.KindStock, 200, webhook.OutcomeMergeField, false, "warn", "Modtaget. Er det et varenummer?", false},
 		{plan.KindStock, 400, webhook.OutcomeMergeField, false, "bad", "Ikke modtaget. Butik og kode er rigtige, men e-conomic har ikke sat nummeret ind", true},
@@ -133,6 +135,30 @@ func TestArrivals(t *testing.T) {
 		if got.Level != c.level || !strings.HasPrefix(got.Says, c.says) || (got.Do != "") != c.do || (got.Path != "") != (c.status == 200) || (got.What != "") != (c.kind != "") {
 			t.Errorf("%s %d %s: %+v", c.kind, c.status, c.outcome, got)
 		}
+	}
+}
+
+// TestArrivalsInARow: what was wrong with calls in a row is said once, of an invoice from before the
+// shop's start that it is not fetched.
+func TestArrivalsInARow(t *testing.T) {
+	t.Parallel()
+	types := []status.WebhookType{status.WebhookStock, status.WebhookInvoice}
+	call := func(kind plan.Kind, status int, outcome string) store.LoggedCall {
+		return store.LoggedCall{WebhookCall: store.WebhookCall{CalledAt: store.At(noon), Kind: kind, Number: "7", Status: status, Outcome: outcome}}
+	}
+	old := call(plan.KindInvoice, 200, webhook.OutcomeRecorded)
+	old.BeforeStart = true
+	const wrong, same = "Not received. Wrong shop or code.", "Not received, for the same reason."
+	want := []string{wrong, same, same, "Received.", wrong, "Not received. Unknown type", same, "Received, but the invoice is from before the shop's start, and is not fetched."}
+	got := arrivalsOf([]store.LoggedCall{call(plan.KindStock, 403, webhook.OutcomeRefused), call(plan.KindStock, 403, webhook.OutcomeRefused), call(plan.KindStock, 403, webhook.OutcomeRefused),
+		call(plan.KindStock, 200, webhook.OutcomeRecorded), call(plan.KindStock, 403, webhook.OutcomeRefused), call(plan.KindStock, 400, webhook.OutcomeBadType), call(plan.KindStock, 400, webhook.OutcomeBadType), old}, types, lang.English)
+	for i, line := range got {
+		if !strings.HasPrefix(line.Says, want[i]) || line.Says == same && line.Do != "" {
+			t.Errorf("call %d: %q %q, expected %q", i, line.Says, line.Do, want[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d calls", len(got))
 	}
 }
 

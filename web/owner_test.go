@@ -327,7 +327,10 @@ func TestSetUp(t *testing.T) {
 	s.addShop("shop1")
 	b := s.danishOwnerOf("shop1")
 	b.expect("at first", b.get("/shop/set-up"), http.StatusOK, "/shop/set-up", "https://lager.example.dk/webhooks.php?", "type=stockUpdate&amp;username=shop1&amp;password=CODE&amp;number=[NUMBER]",
-		"type=orderPdf&amp;username=shop1&amp;password=CODE&amp;number=[INVOICENO]", "Varelager opdateret", "Faktura bogført", "number=VARENUMMER", "publictoken", `data-copy="stockUpdate-data"`, "Lav en ny kode")
+		"type=orderPdf&amp;username=shop1&amp;password=CODE&amp;number=[INVOICENO]", "Varelager opdateret", "Faktura bogført", "number=VARENUMMER", "publictoken", `data-copy="stockUpdate-url"`, "Lav en ny kode")
+	if got := b.get("/shop/set-up"); strings.Contains(got.body, `data-copy="stockUpdate-data"`) || strings.Contains(got.body, `data-copy="orderPdf-try"`) {
+		t.Error("a text that has no code yet can be copied")
+	}
 	code := func(got answer) string {
 		t.Helper()
 		_, after, _ := strings.Cut(got.body, "username=shop1&amp;password=")
@@ -347,7 +350,7 @@ func TestSetUp(t *testing.T) {
 	begun := after()
 	b.expect("the form", b.get("/shop/set-up"), http.StatusOK, "/shop/set-up", `name="after" value="`+begun+`"`, "De to webhooks skal indeholde en hemmelig kode")
 	made := b.post("/shop/set-up/code", "after", begun)
-	b.expect("made", made, http.StatusOK, "/shop/set-up/code", "Den vises kun denne ene gang", "Hold siden her åben", `target="_blank"`)
+	b.expect("made", made, http.StatusOK, "/shop/set-up/code", "Den vises kun denne ene gang", "Hold siden her åben", `target="_blank"`, `data-copy="stockUpdate-data"`, `data-copy="orderPdf-try"`)
 	if strings.Contains(made.body, "Den gamle kode virker stadig") || strings.Contains(made.body, "virker ikke mere") || strings.Contains(made.body, `action="/language"`) {
 		t.Errorf("a first code:\n%s", made.body)
 	}
@@ -371,7 +374,14 @@ func TestSetUp(t *testing.T) {
 	}
 	b.expect("too early", b.post("/shop/set-up/retire"), http.StatusConflict, "/shop/set-up/retire", "endnu ikke kommet noget kald med den nye kode")
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[1].CodeHash}}, s.now()))
-	b.expect("in use", b.get("/shop/set-up"), http.StatusOK, "/shop/set-up", "Slå den gamle kode fra")
+	s.pass(time.Second)
+	s.call("shop1", 1, plan.KindStock, "A-1", 200, "recorded")
+	s.call("shop1", 2, plan.KindInvoice, "41", 200, "from_browser") // which says nothing about e-conomic
+	inUse := b.get("/shop/set-up")
+	b.expect("in use", inUse, http.StatusOK, "/shop/set-up", "Slå den gamle kode fra", "<strong>Webhooks om fakturaer:</strong> siden den nye kode blev lavet, er der ikke kommet noget kald")
+	if strings.Contains(inUse.body, "<strong>Webhooks om lager:</strong>") {
+		t.Error("the webhooks that came are called silent")
+	}
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[0].CodeHash}}, s.now().Add(time.Minute)))
 	b.expect("still in use", b.post("/shop/set-up/code", "after", after()), http.StatusConflict, "/shop/set-up/code", "Den gamle kode bruges endnu")
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[1].CodeHash}}, s.now().Add(2*time.Minute)))

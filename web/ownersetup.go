@@ -25,6 +25,7 @@ type ownersSetUp struct {
 	NewSince *time.Time // when the newest of two codes was made
 	Newest   int64      // when the newest code was made, in microseconds of Unix time: a form asks for one after it
 	Used     bool       // calls have come with the oldest code
+	Silent   []string   // the webhooks of which no call has come since the newest of two codes was made
 	Replaced *time.Time // when the code was made that the new one replaces; nil: it replaces none
 	Granted  bool       // e-conomic has accepted the shop's token
 }
@@ -100,7 +101,29 @@ func (p *Page) showSetUp(v *visit, shop store.Shop, code string, replaced *time.
 	}
 	page := ownersSetUpOf(act.InstructionsOf(p.Config(), shop, code, v.lang), codes, code, v.lang)
 	page.Replaced, page.Granted = replaced, granted(progress)
+	if page.Codes == codesBoth {
+		log, err := p.Store.WebhookLog(v.r.Context(), shop.Shop)
+		if err != nil {
+			return err
+		}
+		page.Silent = silent(shop, log, *page.NewSince, v.lang)
+	}
 	return p.show(v, sheet{Name: "owner-set-up", Title: lang.Text{Danish: "Opsætning", English: "Set-up"}, Data: page, Once: code != ""})
+}
+
+// silent returns the webhooks that a shop should have of which no call was received since a code was
+// made. Which code a call had is not logged: one that came may still have had the old one.
+func silent(shop store.Shop, log []store.LoggedCall, since time.Time, l lang.Lang) []string {
+	var list []string
+	for _, t := range status.WebhookTypes(shop) {
+		came := slices.ContainsFunc(log, func(call store.LoggedCall) bool {
+			return t.Is(call) && status.Received(call) && call.CalledAt.After(since)
+		})
+		if t.ExpectedBy(shop) && !came {
+			list = append(list, capital(status.WebhooksOfOwner(t).In(l)))
+		}
+	}
+	return list
 }
 
 // granted reports whether e-conomic has accepted the shop's token and does not refuse it.

@@ -77,9 +77,7 @@ func ownersWebhooksOf(health []status.WebhookHealth, log []store.LoggedCall, typ
 		}
 		page.Types = append(page.Types, is)
 	}
-	for _, call := range log[:min(len(log), arrivalsShown)] {
-		page.Calls = append(page.Calls, arrivalOf(call, types, l))
-	}
+	page.Calls = arrivalsOf(log[:min(len(log), arrivalsShown)], types, l)
 	return page
 }
 
@@ -87,6 +85,22 @@ func ownersWebhooksOf(health []status.WebhookHealth, log []store.LoggedCall, typ
 func capital(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + text[size:]
+}
+
+// arrivalsOf returns calls as an owner is told them: what was wrong with several in a row is said once.
+func arrivalsOf(log []store.LoggedCall, types []status.WebhookType, l lang.Lang) []arrival {
+	var list []arrival
+	last := arrival{}
+	for _, call := range log {
+		line := arrivalOf(call, types, l)
+		if same := line.Says == last.Says && line.Do == last.Do; line.Level == "bad" && same {
+			line.Says, line.Do = lang.Text{Danish: "Ikke modtaget, af samme grund.", English: "Not received, for the same reason."}.In(l), ""
+		} else {
+			last = line
+		}
+		list = append(list, line)
+	}
+	return list
 }
 
 // arrivalOf returns a call as an owner is told it.
@@ -103,10 +117,16 @@ func arrivalOf(call store.LoggedCall, types []status.WebhookType, l lang.Lang) a
 	case accepted && call.Unknown:
 		line.Level = "warn"
 		line.Says = lang.Text{Danish: "Modtaget, men nummeret findes ikke.", English: "Received, but there is no such number."}.In(l)
+	case accepted && call.BeforeStart:
+		line.Level = "warn"
+		line.Says = lang.Text{Danish: "Modtaget, men fakturaen er fra før butikkens start, og hentes ikke.", English: "Received, but the invoice is from before the shop's start, and is not fetched."}.In(l)
 	case accepted && call.Outcome == webhook.OutcomeTried:
 		line.Says = said.In(l)
 	case accepted && odd:
-		line.Level, line.Says = "warn", lang.Text{Danish: "Modtaget. ", English: "Received. "}.In(l)+said.In(l)
+		line.Says += " " + said.In(l)
+		if call.Outcome != webhook.OutcomeFromBrowser {
+			line.Level = "warn"
+		}
 	case !accepted:
 		line.Level, line.Says = "bad", lang.Text{Danish: "Ikke modtaget. ", English: "Not received. "}.In(l)+said.In(l)
 		if known {
@@ -162,12 +182,11 @@ func ownersTestOf(shop store.Shop, log []store.LoggedCall, since, now time.Time,
 		page.Types = append(page.Types, tested{What: capital(status.WebhooksOfOwner(t).In(l)), Works: latestOf(t, types, log, since, l)})
 	}
 	page.Works = len(page.Types) > 0 && !slices.ContainsFunc(page.Types, func(t tested) bool { return t.Works == nil })
-	for _, call := range log { // newest first
-		if call.CalledAt.Before(since) || len(page.Calls) == arrivalsShown {
-			break
-		}
-		page.Calls = append(page.Calls, arrivalOf(call, types, l))
+	shown := slices.IndexFunc(log, func(call store.LoggedCall) bool { return call.CalledAt.Before(since) }) // newest first
+	if shown < 0 {
+		shown = len(log)
 	}
+	page.Calls = arrivalsOf(log[:min(shown, arrivalsShown)], types, l)
 	if len(page.Calls) > 0 {
 		latest := page.Calls[0]
 		about := strings.TrimSpace(latest.What + " " + latest.Number)

@@ -30,6 +30,9 @@ var (
 	answerRefused = answer{status: http.StatusForbidden, outcome: OutcomeRefused, text: &lang.Text{
 		Danish:  "Forkert butik eller kode. Kopiér teksten igen, præcis som du fik den af din webudbyder.\n",
 		English: "Wrong shop or code. Copy the text again, exactly as your hosting company gave it to you.\n"}}
+	answerNoCode = answer{status: http.StatusForbidden, outcome: OutcomeRefused, text: &lang.Text{
+		Danish:  "Efter password= står der stadig " + CodePlaceholder + ": skriv butikkens hemmelige kode i stedet for. Har du den ikke, så lav en ny på butikkens side, eller bed din webudbyder om en.\n",
+		English: "After password= it still says " + CodePlaceholder + ": write the shop's secret code in its place. If you do not have it, make a new one on the shop's page, or ask your hosting company for one.\n"}}
 	answerLimited = answer{status: http.StatusTooManyRequests, outcome: OutcomeLimited, retry: 60, text: &lang.Text{
 		Danish:  "Forkert butik eller kode, og det er sket for tit. Vent et minut, og kopiér så teksten igen, præcis som du fik den af din webudbyder.\n",
 		English: "Wrong shop or code, and it has happened too often. Wait a minute, then copy the text again, exactly as your hosting company gave it to you.\n"}}
@@ -92,6 +95,15 @@ var (
 		Danish:  "Der er noget galt hos din webudbyder: loggen siger hvad. Prøv igen, og kontakt dem, hvis det bliver ved.\n",
 		English: "Something is wrong at your hosting company: the log says what. Try again, and contact them if it goes on.\n"}}
 )
+
+// CodePlaceholder stands for a shop's code where that is not known.
+const CodePlaceholder = "CODE"
+
+// fromBrowser is what the webhook log says of a call that a person made.
+var fromBrowser = lang.Text{
+	Danish:  "Kaldet kom fra en browser: butik og kode er rigtige. Det viser ikke, om e-conomic kalder.\n",
+	English: "The call came from a browser: shop and code are right. It does not show whether e-conomic calls.\n",
+}
 
 // success begins the answer to every call that is recorded, or would be: e-conomic's users look
 // for the word.

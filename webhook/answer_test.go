@@ -179,6 +179,23 @@ func TestOwnFieldInABrowser(t *testing.T) {
 	}
 }
 
+// TestNumberInABrowser: a call that a person makes is recorded and answered like e-conomic's; only the
+// log knows that it says nothing about e-conomic.
+func TestNumberInABrowser(t *testing.T) {
+	t.Parallel()
+	const query = "type=stockUpdate&" + creds + "&number="
+	for number, want := range map[string]string{"0571527051": webhook.OutcomeRecorded, "a&amp;b": webhook.OutcomeHTMLEscaped} {
+		e, person := newEndpoint(), newEndpoint()
+		its, theirs := e.call(t, request(http.MethodGet, query+number, "")), person.call(t, browser(query+number))
+		if its.Code != http.StatusOK || its.Body.String() != theirs.Body.String() || len(e.hints) == 0 || len(person.hints) != len(e.hints) {
+			t.Errorf("%s: status %d, %d and %d hints, answers\n%s\n%s", number, its.Code, len(e.hints), len(person.hints), its.Body, theirs.Body)
+		}
+		if e.calls[0].Outcome != want || person.calls[0].Outcome != webhook.OutcomeFromBrowser {
+			t.Errorf("%s: logged as %s and %s", number, e.calls[0].Outcome, person.calls[0].Outcome)
+		}
+	}
+}
+
 // TestRefusalsInBothLanguages: what a caller without a shop is told, word by word.
 func TestRefusalsInBothLanguages(t *testing.T) {
 	t.Parallel()
@@ -192,6 +209,9 @@ func TestRefusalsInBothLanguages(t *testing.T) {
 			English: "Wrong shop or code. Copy the text again, exactly as your hosting company gave it to you.\n"}},
 		{"too many wrong codes", http.MethodGet, wrong, 30, lang.Text{Danish: "Forkert butik eller kode, og det er sket for tit. Vent et minut, og kopiér så teksten igen, præcis som du fik den af din webudbyder.\n",
 			English: "Wrong shop or code, and it has happened too often. Wait a minute, then copy the text again, exactly as your hosting company gave it to you.\n"}},
+		{"the word that stands for a code", http.MethodGet, "type=stockUpdate&username=" + shop + "&password=CODE&number=7", 0, lang.Text{
+			Danish:  "Efter password= står der stadig CODE: skriv butikkens hemmelige kode i stedet for. Har du den ikke, så lav en ny på butikkens side, eller bed din webudbyder om en.\n",
+			English: "After password= it still says CODE: write the shop's secret code in its place. If you do not have it, make a new one on the shop's page, or ask your hosting company for one.\n"}},
 		{"another method", http.MethodPut, wrong, 0, lang.Text{Danish: "Brug GET eller POST.\n", English: "Use GET or POST.\n"}},
 	} {
 		for header, l := range map[string]lang.Lang{"": lang.Danish, "da,en;q=0.5": lang.Danish, "en,da;q=0.5": lang.English} {

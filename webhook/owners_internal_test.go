@@ -14,7 +14,7 @@ import (
 func everyText() []lang.Text {
 	list := []lang.Text{{Danish: success, English: success}, triedShop, trialOfStock, trialOfInvoices, trialOfRackbeat}
 	for _, a := range []answer{
-		answerRefused, answerLimited, answerBadToken, answerTokenLimited, answerBadType, answerTypeInBody, answerNoNumber, answerNumberTooLong, answerBadItemNumber, answerBadInvoiceNumber,
+		answerRefused, answerNoCode, answerLimited, answerBadToken, answerTokenLimited, answerBadType, answerTypeInBody, answerNoNumber, answerNumberTooLong, answerBadItemNumber, answerBadInvoiceNumber,
 		answerStockMergeField, answerInvoiceMergeField, answerStockPlaceholder, answerInvoicePlaceholder, answerBadBody, answerTooLarge, answerBadMethod, answerNotFound, answerUnavailable,
 		answerFull, answerGone, answerPanic,
 	} {
@@ -23,7 +23,7 @@ func everyText() []lang.Text {
 	for _, o := range []oddity{oddHTML, oddDoubleEncoded, oddInvisible, oddQuoted, oddMergeField, allOfOrder, allUnnamed, allUnreadable} {
 		list = append(list, o.text)
 	}
-	return slices.Concat(list, nextItem[:], nextInvoice[:], nextAll[:], tryStock[:], tryInvoices[:])
+	return slices.Concat(list, []lang.Text{fromBrowser}, nextItem[:], nextInvoice[:], nextAll[:], tryStock[:], tryInvoices[:])
 }
 
 // TestOwnersAreToldOfAnswers: what docs/shop-owners.md quotes of answers is said by some, in the

@@ -30,6 +30,7 @@ func Said(kind Kind, outcome string, accepted bool) (text lang.Text, ok bool) {
 		OutcomeMergeField:  pick(kind, &answerStockMergeField, &answerInvoiceMergeField).text,
 		OutcomePlaceholder: pick(kind, &answerStockPlaceholder, &answerInvoicePlaceholder).text,
 		OutcomeTried:       trialOf(kind),
+		OutcomeFromBrowser: &fromBrowser,
 		OutcomeHTMLEscaped: &oddHTML.text, OutcomeDoubleEncoded: &oddDoubleEncoded.text, OutcomeInvisible: &oddInvisible.text, OutcomeQuoted: &oddQuoted.text,
 		OutcomeBadBody: answerBadBody.text, OutcomeTooLarge: answerTooLarge.text, OutcomeBadMethod: answerBadMethod.text,
 		OutcomeUnavailable: answerUnavailable.text, OutcomeFull: answerFull.text, OutcomeGone: answerUnavailable.text, OutcomePanic: answerPanic.text,

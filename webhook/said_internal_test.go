@@ -14,7 +14,7 @@ func TestSaid(t *testing.T) {
 	for outcome, want := range map[string]string{
 		OutcomeRefused: "Forkert butik eller kode.", OutcomeBadToken: "Rackbeat-Webhook-Token", OutcomeLimited: "sket for tit", OutcomeBadType: "Ukendt type",
 		OutcomeNoNumber: "Intet nummer", OutcomeNumberTooLong: "for langt", OutcomeBadNumber: "ikke et fakturanummer", OutcomeMergeField: "Faktura bogført",
-		OutcomePlaceholder: "fakturanumre", OutcomeTried: "kun en prøve", OutcomeHTMLEscaped: "&amp;", OutcomeDoubleEncoded: "kodet to gange", OutcomeInvisible: "usynlige tegn",
+		OutcomePlaceholder: "fakturanumre", OutcomeTried: "kun en prøve", OutcomeFromBrowser: "fra en browser", OutcomeHTMLEscaped: "&amp;", OutcomeDoubleEncoded: "kodet to gange", OutcomeInvisible: "usynlige tegn",
 		OutcomeQuoted: "anførselstegn", OutcomeBadBody: "afbrudt", OutcomeTooLarge: "For meget tekst", OutcomeBadMethod: "GET eller POST", OutcomeUnavailable: "databasen",
 		OutcomeFull: "for mange kald", OutcomeGone: "databasen", OutcomePanic: "loggen", OutcomeUnreadable: "",
 	} {

@@ -94,6 +94,7 @@ const (
 	OutcomeEverything    = "everything"      // 200: a webhook of Rackbeat's that names no item; all are looked at soon
 	OutcomeUnreadable    = "unreadable"      // 200: the same, since its body could not be understood
 	OutcomeTried         = "tried"           // 200: a person opened the address of a webhook in a browser, without a number; nothing is recorded
+	OutcomeFromBrowser   = "from_browser"    // 200: recorded; a person with a browser made the call, which does not show that e-conomic calls
 	OutcomeBadType       = "bad_type"        // 400
 	OutcomeNoNumber      = "no_number"       // 400
 	OutcomeNumberTooLong = "number_too_long" // 400
@@ -117,7 +118,7 @@ const (
 // Outcomes returns every outcome, for metrics that start at zero.
 func Outcomes() []string {
 	return []string{
-		OutcomeRecorded, OutcomeEverything, OutcomeUnreadable, OutcomeTried, OutcomeRefused, OutcomeBadToken, OutcomeLimited, OutcomeBadType, OutcomeNoNumber, OutcomeNumberTooLong, OutcomeBadNumber,
+		OutcomeRecorded, OutcomeEverything, OutcomeUnreadable, OutcomeTried, OutcomeFromBrowser, OutcomeRefused, OutcomeBadToken, OutcomeLimited, OutcomeBadType, OutcomeNoNumber, OutcomeNumberTooLong, OutcomeBadNumber,
 		OutcomeMergeField, OutcomePlaceholder, OutcomeHTMLEscaped, OutcomeDoubleEncoded, OutcomeInvisible, OutcomeQuoted, OutcomeBadBody, OutcomeTooLarge, OutcomeBadMethod, OutcomeNotFound, OutcomeUnavailable,
 		OutcomeFull, OutcomeGone, OutcomePanic,
 	}
@@ -274,8 +275,11 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *
 		if rackbeat {
 			call.Kind, call.Rackbeat = KindStock, true
 		}
-		if !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At) {
+		switch {
+		case !h.limits.allow(p.username, call.Remote, h.Proxy(call.Remote), call.At):
 			return answerLimited
+		case p.password == CodePlaceholder:
+			return answerNoCode
 		}
 		return answerRefused
 	}
@@ -312,7 +316,11 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *
 	if err != nil {
 		return notRecorded(r, err)
 	}
-	return recorded(p.username, shop, kind, n)
+	a = recorded(p.username, shop, kind, n)
+	if byPerson(r) {
+		a.outcome = OutcomeFromBrowser
+	}
+	return a
 }
 
 // byPerson reports whether a call comes from a browser: e-conomic sends no Accept-Language.

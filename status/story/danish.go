@@ -465,6 +465,8 @@ func (l danish) call(s Story, c Call) string {
 	switch {
 	case c.Outcome == webhook.OutcomeRecorded:
 		return what + "; lagerd tog imod det."
+	case c.Outcome == webhook.OutcomeFromBrowser:
+		return "Nogen åbnede webhookets adresse i en browser, med " + l.the(s.Kind) + "; lagerd tog imod det."
 	case c.Status < 300:
 		return fmt.Sprintf("%s; lagerd tog imod det, med en bemærkning (%s).", what, c.Outcome)
 	case c.Status >= 500:

@@ -452,6 +452,8 @@ func (l english) call(s Story, c Call) string {
 	switch {
 	case c.Outcome == webhook.OutcomeRecorded:
 		return what + "; lagerd accepted it."
+	case c.Outcome == webhook.OutcomeFromBrowser:
+		return "Somebody opened the webhook's address in a browser, with the " + l.thing(s.Kind) + "; lagerd accepted it."
 	case c.Status < 300:
 		return fmt.Sprintf("%s; lagerd accepted it, with a remark (%s).", what, c.Outcome)
 	case c.Status >= 500:
