@@ -96,7 +96,8 @@ type HourOfChanges struct {
 	Changes, Missed, Late int64 // all, and those found without their webhook, or before it
 
 	// From the webhook that led to a change, or else from its time at the source, to the commit: of
-	// how many changes that is known, how long it took altogether, and for one at most.
+	// how many changes that is known, how long it took altogether, and for one at most. A change that
+	// no webhook announces does not count: that of an item found first may be years old.
 	Delays  int64
 	Delay   time.Duration
 	Longest time.Duration
@@ -110,7 +111,7 @@ func (s *Store) ChangesByHour(ctx context.Context, shop string, since time.Time,
 		took = "CAST(ROUND((julianday(committed_at) - julianday(from_at)) * 86400e6) AS INTEGER)"
 	}
 	rows, err := s.conn.QueryContext(ctx, "SELECT hour, COUNT(*), SUM(webhook = 'missed'), SUM(webhook = 'late'), COUNT(took), COALESCE(SUM(took), 0), COALESCE(MAX(took), 0) FROM ("+
-		"SELECT SUBSTR(committed_at, 1, 13) AS hour, webhook, CASE WHEN from_at <= committed_at THEN "+took+" END AS took FROM ("+
+		"SELECT SUBSTR(committed_at, 1, 13) AS hour, webhook, CASE WHEN webhook <> 'none' AND from_at <= committed_at THEN "+took+" END AS took FROM ("+
 		"SELECT committed_at, webhook, COALESCE(hinted_at, economic_at) AS from_at FROM changes WHERE shop = ? AND committed_at >= ? ORDER BY committed_at DESC LIMIT ?"+
 		") AS latest) AS timed GROUP BY hour ORDER BY hour", shop, At(since), most)
 	fail := func(err error) ([]HourOfChanges, error) {
