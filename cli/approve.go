@@ -54,7 +54,7 @@ func (cmd approveCmd) Run(c *call) error {
 // show reads e-conomic again, shows what the shop would lose, and returns the number of
 // losses.
 func (cmd approveCmd) show(c *call) (int, error) {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	found, _, err := diffCmd{Shop: cmd.Shop}.read(ctx, c)
 	if ctx.Err() != nil {
@@ -106,7 +106,7 @@ func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop s
 	defer cancel()
 	if cmd.Wait { // from before the request is stored, so that an interruption always says what goes on
 		var stop context.CancelFunc
-		ctx, stop = interruptible(ctx)
+		ctx, stop = c.interruptible(ctx)
 		defer stop()
 	}
 	w := waiter{store: s, meter: c.meter()}

@@ -31,7 +31,7 @@ func (cmd backupCmd) Run(c *call) error {
 	if !cfg.Database.DSN.IsZero() {
 		return errors.New("the database is a server's (database.dsn): back it up with mariadb-dump or mysqldump: the manual has the commands (docs/operators.md, Backup); lagerd backup is for the embedded database")
 	}
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	s, err := openDatabase(ctx, cfg, true, 0)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -94,6 +95,8 @@ type call struct {
 	columns      int       // of the terminal that standard output is
 
 	keys *secret.Keys // see masterKey; nil: not needed yet
+
+	interrupted atomic.Bool // see interruptible
 }
 
 // Main runs a command line and returns its exit code. Commands write through a

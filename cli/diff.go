@@ -48,7 +48,7 @@ func (cmd diffCmd) Run(c *call) error {
 }
 
 func (cmd diffCmd) compare(c *call) (code int, err error) {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	found, shop, err := cmd.read(ctx, c)
 	if ctx.Err() != nil {

@@ -46,7 +46,7 @@ type exported[R any] struct {
 // write opens the database and writes what read returns of the shop. It returns an error, and
 // leaves no file, unless everything was written.
 func write[R any](c *call, f exportFlags, name string, read func(context.Context, *store.Store, store.Shop) (exported[R], error)) (err error) {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	_, s, err := c.openToRead()
 	if err != nil {

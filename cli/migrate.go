@@ -34,12 +34,12 @@ func (migrateCmd) Run(c *call) error {
 // migrate migrates the database. If a signal interrupts it, the error says what state the schema is
 // in.
 func (c *call) migrate(s *store.Store) error {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	meter := c.meter()
 	defer meter.End()
 	err := s.MigrateTelling(ctx, func(done, of int) { meter.Show("statements of the migration", done, of) })
-	if err == nil || ctx.Err() == nil {
+	if ctx.Err() == nil {
 		return err
 	}
 	const patience = 5 * time.Second

@@ -83,7 +83,7 @@ func canMove(c *call, cfg config.Config, from, to *store.Store) error {
 
 // lookAt returns what a move would do.
 func lookAt(c *call, from, to *store.Store) (move.Summary, error) {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	meter := c.meter()
 	defer meter.End()
@@ -104,7 +104,7 @@ func (cmd moveCmd) reserve(c *call, cfg config.Config, from *store.Store) (*stor
 		return reserved, err
 	}
 	patience := cfg.ShutdownTimeout + stopsWithin
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -128,7 +128,7 @@ func (cmd moveCmd) move(c *call, cfg config.Config, from, to *store.Store) error
 	if err := readyToMove(c, cfg, from); err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	meter := c.meter()
 	defer meter.End()

@@ -52,7 +52,7 @@ func hasItems(ctx context.Context, s *store.Store, dataset store.Dataset) (bool,
 // compare compares what is stored with the items where the stock is to be read, unless a signal
 // interrupts it. An error says what to do.
 func (cmd setCmd) compare(c *call, cfg config.Config, s *store.Store, st store.ShopStatus, n newStock) (reconcile.Preview, error) {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	meter := c.meter()
 	defer meter.End()

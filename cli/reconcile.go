@@ -54,7 +54,7 @@ func (cmd reconcileCmd) Run(c *call) error {
 	defer cancel()
 	if cmd.Wait { // from before the request is stored, so that an interruption always says what goes on
 		var stop context.CancelFunc
-		ctx, stop = interruptible(ctx)
+		ctx, stop = c.interruptible(ctx)
 		defer stop()
 	}
 	err = cmd.request(ctx, c, &waiter{act: acting(cfg, s, nil), store: s, meter: c.meter(), before: map[string]store.Position{}}, shops)

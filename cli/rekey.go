@@ -37,7 +37,7 @@ func (cmd rekeyCmd) Run(c *call) error {
 		return err
 	}
 	defer s.Close()
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	r, err := newRekeying(ctx, cfg, s)
 	if err != nil {

@@ -26,7 +26,7 @@ func (reloadCmd) Help() string {
 
 // Run asks for a reload and prints the verdict.
 func (cmd reloadCmd) Run(c *call) error {
-	ctx, stop := interruptible(c.ctx)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, cmd.Timeout, fmt.Errorf("no answer within %s", cmd.Timeout))
 	defer cancel()

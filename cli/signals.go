@@ -27,11 +27,34 @@ func CatchSignals(args []string) chan os.Signal {
 }
 
 // interruptible returns a context that ends at SIGINT or SIGTERM, for a command that then says what
-// has become of its work. A second signal ends the process.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+// has become of its work. A second signal ends the process. A signal that comes just as one part of a
+// command has done its work ends the next part, whose context has ended from the beginning.
+func (c *call) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if c.interrupted.Load() {
+		cancel()
+		return ctx, cancel
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-signals:
+			c.interrupted.Store(true)
+		case <-ctx.Done():
+		}
+		cancel()
+		signal.Stop(signals)
+		if len(signals) > 0 { // it came at the same moment
+			c.interrupted.Store(true)
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
 }
 
 // releaseSignals restores the default handling of the signals, for a command other than

@@ -3,10 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"lagerd/lang"
@@ -21,7 +18,7 @@ const logEvery = 500 * time.Millisecond
 
 // wait shows each call as it comes, until one of the type is received.
 func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
-	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	if types := status.WebhookTypes(shop); cmd.Type != "" && !slices.Contains(types, status.WebhookType(cmd.Type)) {
 		return fmt.Errorf("%s has no webhooks of type=%s: its types are %s and %s, since its stock is read from %s", shop.Shop, cmd.Type, types[0], types[1], types[0].Source())

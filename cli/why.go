@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"lagerd/act"
@@ -93,7 +90,7 @@ func (cmd whyCmd) ask(c *call, cfg config.Config, s *store.Store, about story.Su
 	if why := cmd.unasked(about); why != "" {
 		return a.Unasked(why)
 	}
-	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := c.interruptible(c.ctx)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
