@@ -69,7 +69,7 @@ func (cmd moveCmd) Run(c *call) error {
 // canMove returns an error if the move would be refused: before it stops a lagerd for nothing.
 func canMove(c *call, cfg config.Config, from, to *store.Store) error {
 	if from.CheckSchema(c.ctx) != nil {
-		return nil //nolint:nilerr // the move itself brings it up to date, or says what is wrong; no lagerd runs on it
+		return nil //nolint:nilerr // the move itself brings it up to date, or says what is wrong
 	}
 	if err := opensTokens(c, cfg, from); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (cmd moveCmd) reserve(c *call, cfg config.Config, from *store.Store) (*stor
 	})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the running lagerd has not ended within %s: perhaps it is migrating the database: see `systemctl status lagerd`, and run the same command again", patience)
+		return nil, fmt.Errorf("the running lagerd has not ended within %s: perhaps it is migrating the database, or of a version that does not know --stop: see `systemctl status lagerd`, and run the same command again", patience)
 	case errors.Is(err, context.Canceled):
 		return nil, errors.New("interrupted: nothing was changed, and a lagerd that has ended is started again by systemd")
 	}

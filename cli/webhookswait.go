@@ -42,7 +42,7 @@ func (cmd webhooksCmd) wait(c *call, s *store.Store, shop store.Shop) error {
 		case <-ctx.Done():
 			return errors.New("the waiting was ended: lagerd goes on receiving calls")
 		case <-deadline:
-			return fmt.Errorf("no call of %s was received within %s: see `lagerd webhooks %s` for what to check", cmd.whose(shop), cmd.Timeout, shop.Shop)
+			return fmt.Errorf("no call of %s that shows that its webhooks work came within %s: see `lagerd webhooks %s` for what to check", cmd.whose(shop), cmd.Timeout, shop.Shop)
 		case <-time.After(logEvery):
 		}
 		log, err := s.WebhookLog(ctx, shop.Shop)
@@ -81,6 +81,9 @@ func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall)
 	text := status.Advice(cmd.Lang, of, call)
 	if text == "" {
 		text = webhook.ToDo(call.Outcome)
+	}
+	if said, _ := webhook.Said(webhook.Kind(call.Kind), call.Outcome, true); call.Outcome == webhook.OutcomeFromBrowser {
+		text = said.In(cmd.Lang)
 	}
 	if text != "" {
 		fmt.Fprintf(c.Stdout, "  %s\n", text)

@@ -103,7 +103,8 @@ const (
 type WebhookFacts struct {
 	Expected bool // the shop keeps what they announce
 
-	Accepted Calls // of which a hint was recorded
+	Accepted    Calls // of which a hint was recorded
+	FromBrowser Calls // the same, and a person made them
 
 	// Calls after the last accepted one that were not: with a wrong code or token, with a merge
 	// field in place of the number, or not to be understood.
@@ -201,8 +202,10 @@ func (c *Calls) addGroup(g store.CallGroup) {
 func (f *WebhookFacts) class(outcome string, status int) *Calls {
 	const good = 200
 	switch outcome {
-	case webhook.OutcomeTried, webhook.OutcomePlaceholder, webhook.OutcomeFromBrowser: // a person, not e-conomic
+	case webhook.OutcomeTried, webhook.OutcomePlaceholder: // a person with a browser
 		return nil
+	case webhook.OutcomeFromBrowser:
+		return &f.FromBrowser
 	case webhook.OutcomeRefused:
 		return &f.WrongCode
 	case webhook.OutcomeBadToken:
@@ -246,19 +249,28 @@ func WrongOutcomes() []string {
 	var f WebhookFacts
 	return slices.DeleteFunc(webhook.Outcomes(), func(outcome string) bool {
 		of := f.class(outcome, 0)
-		return of == nil || of == &f.Accepted
+		return of == nil || of == &f.Accepted || of == &f.FromBrowser
 	})
 }
 
 // lastCame returns when an accepted call came last, as far as that is known.
 func (f *WebhookFacts) lastCame() time.Time {
 	last := f.Accepted.Last
+	if !f.changesCount() {
+		return last
+	}
 	for _, c := range f.Changes.Latest {
 		if c.Webhook != plan.WebhookMissed {
 			return later(last, c.CommittedAt)
 		}
 	}
 	return last
+}
+
+// changesCount reports whether a change that a webhook announced shows that e-conomic calls. While all
+// calls in the log are a person's, it may have been theirs.
+func (f *WebhookFacts) changesCount() bool {
+	return f.Accepted.Count > 0 || f.FromBrowser.Count == 0
 }
 
 // HealthOf decides how webhooks fare, and since when; zero: that is not known, or nothing is wrong.
@@ -278,7 +290,7 @@ func (f *WebhookFacts) lastCame() time.Time {
 //	otherwise                                                               arrive
 func HealthOf(f WebhookFacts) (state WebhookState, since time.Time) {
 	came := f.lastCame()
-	ever := f.Accepted.Count > 0 || f.Changes.Ever
+	ever := f.Accepted.Count > 0 || f.Changes.Ever && f.changesCount()
 	run, missed, late := f.latest()
 	wrong, its := f.wrong(!ever || run > 0 && f.Changes.Latest[0].CommittedAt.After(came))
 	switch {

@@ -99,6 +99,8 @@ func TestHealthOf(t *testing.T) {
 		{"nothing yet", nil, nil, status.WebhooksNever, 0},
 		{"nothing, and changes", nil, run("missed", 9, 1), status.WebhooksNever, 0},
 		{"a person tried it in a browser", []string{"5 placeholder", "4 tried"}, nil, status.WebhooksNever, 0},
+		{"a person tried it with a number, whose change it found", []string{"8 from_browser A"}, []string{"9 came"}, status.WebhooksNever, 0},
+		{"a person tried it, beside e-conomic's", []string{"12 from_browser A", good}, []string{"11 came"}, status.WebhooksArrive, 0},
 		{"lagerd's own trouble", []string{"5 unavailable"}, nil, status.WebhooksNever, 0},
 		{"the first", []string{good}, nil, status.WebhooksArrive, 0},
 		{"all came", []string{good}, run("came", 10, 1), status.WebhooksArrive, 0},

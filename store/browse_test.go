@@ -160,7 +160,7 @@ func TestChangesByHour(t *testing.T) {
 		change(minute(-120), plan.WebhookCame, minute(-121), none)
 		change(minute(0), plan.WebhookCame, noon.Add(-1500*time.Millisecond), minute(-30))
 		change(minute(1), plan.WebhookMissed, none, minute(-1))
-		change(minute(2), plan.WebhookLate, none, minute(3)) // e-conomic's minutes may be ahead
+		change(minute(2), plan.WebhookLate, none, minute(3))         // e-conomic's minutes may be ahead
 		change(minute(61), plan.WebhookNone, none, minute(-500_000)) // found first
 		hour := func(n int) time.Time { return noon.Truncate(time.Hour).Add(time.Duration(n) * time.Hour) }
 		want := []store.HourOfChanges{

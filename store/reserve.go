@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -133,15 +134,24 @@ const (
 	migrateFile  = ".migrate"
 )
 
-// openLock opens a file to be locked. It belongs to whom the database belongs to, also if root makes
-// it: lagerd's user must be able to lock it, too.
+// openLock opens a file to be locked, and makes it if there is none. It belongs to whom the database
+// belongs to, also if root makes it: lagerd's user must be able to lock it, too. The directory is that
+// user's, so root follows no link there, and gives away only what it has just made.
 func openLock(database, ending string) (*os.File, error) {
 	path := database + ending
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	made := errors.Is(err, fs.ErrNotExist)
+	if made {
+		f, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+		if errors.Is(err, fs.ErrExist) { // somebody else has made it meanwhile
+			made = false
+			f, err = os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if os.Geteuid() != 0 {
+	if !made || os.Geteuid() != 0 {
 		return f, nil
 	}
 	if info, err := os.Stat(database); err == nil {

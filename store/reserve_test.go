@@ -142,6 +142,17 @@ func TestLockOfRoot(t *testing.T) {
 	must(t, err)
 	r.Release()
 	must(t, s.Migrate(t.Context()))
+	elsewhere := filepath.Join(t.TempDir(), "secret")
+	must(t, os.WriteFile(elsewhere, nil, 0o600))
+	must(t, os.Symlink(elsewhere, path+".other.daemon"))
+	must(t, os.WriteFile(path+".other", nil, 0o600))
+	must(t, os.Chown(path+".other", nobody, nobody))
+	if _, err := open(t, store.Options{Path: path + ".other"}).Reserve(); err == nil {
+		t.Error("a link to another file is followed")
+	}
+	if info, err := os.Stat(elsewhere); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Errorf("a file that a link names was given away: %v", err)
+	}
 	for _, ending := range []string{".daemon", ".migrate"} {
 		info, err := os.Stat(path + ending)
 		must(t, err)

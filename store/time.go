@@ -57,7 +57,13 @@ func (t *Time) Scan(src any) error {
 
 func (t *Time) parse(s string) error {
 	var parsed time.Time
-	if len(s) != len(timeLayout) || s[10] != ' ' {
+	if len(s) != len(timeLayout) || s[10] != ' ' { // somebody else has written it
+		for _, layout := range []string{time.DateTime, time.RFC3339} { // with fractions of a second or without
+			if at, err := time.ParseInLocation(layout, s, time.UTC); err == nil {
+				t.Time = at.UTC()
+				return nil
+			}
+		}
 		return fmt.Errorf("read a stored time: %q: expected the form %s", s, timeLayout)
 	}
 	// As RFC 3339, which package time reads in a fifth of the time that it takes for another layout:

@@ -378,7 +378,7 @@ func TestSetUp(t *testing.T) {
 	s.call("shop1", 1, plan.KindStock, "A-1", 200, "recorded")
 	s.call("shop1", 2, plan.KindInvoice, "41", 200, "from_browser") // which says nothing about e-conomic
 	inUse := b.get("/shop/set-up")
-	b.expect("in use", inUse, http.StatusOK, "/shop/set-up", "Slå den gamle kode fra", "<strong>Webhooks om fakturaer:</strong> siden den nye kode blev lavet, er der ikke kommet noget kald")
+	b.expect("in use", inUse, http.StatusOK, "/shop/set-up", "Slå den gamle kode fra", "<strong>Webhooks om fakturaer:</strong> e-conomic har ikke kaldt, siden den nye kode blev lavet")
 	if strings.Contains(inUse.body, "<strong>Webhooks om lager:</strong>") {
 		t.Error("the webhooks that came are called silent")
 	}

@@ -106,7 +106,9 @@ func (p *Page) showSetUp(v *visit, shop store.Shop, code string, replaced *time.
 		if err != nil {
 			return err
 		}
-		page.Silent = silent(shop, log, *page.NewSince, v.lang)
+		if len(log) < p.Config().Webhook.LogPerShop || !log[len(log)-1].CalledAt.After(*page.NewSince) { // else it does not reach back so far
+			page.Silent = silent(shop, log, *page.NewSince, v.lang)
+		}
 	}
 	return p.show(v, sheet{Name: "owner-set-up", Title: lang.Text{Danish: "Opsætning", English: "Set-up"}, Data: page, Once: code != ""})
 }

@@ -13,6 +13,7 @@ import (
 func browser(query string) *http.Request {
 	r := request(http.MethodGet, query, "")
 	r.Header.Set("Accept-Language", "da-DK,da;q=0.9,en-US;q=0.8,en;q=0.7")
+	r.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 	return r
 }
 
@@ -184,15 +185,22 @@ func TestOwnFieldInABrowser(t *testing.T) {
 func TestNumberInABrowser(t *testing.T) {
 	t.Parallel()
 	const query = "type=stockUpdate&" + creds + "&number="
-	for number, want := range map[string]string{"0571527051": webhook.OutcomeRecorded, "a&amp;b": webhook.OutcomeHTMLEscaped} {
+	for number, want := range map[string]string{"0571527051": webhook.OutcomeFromBrowser, "a%26amp%3Bb": webhook.OutcomeHTMLEscaped} {
 		e, person := newEndpoint(), newEndpoint()
 		its, theirs := e.call(t, request(http.MethodGet, query+number, "")), person.call(t, browser(query+number))
 		if its.Code != http.StatusOK || its.Body.String() != theirs.Body.String() || len(e.hints) == 0 || len(person.hints) != len(e.hints) {
 			t.Errorf("%s: status %d, %d and %d hints, answers\n%s\n%s", number, its.Code, len(e.hints), len(person.hints), its.Body, theirs.Body)
 		}
-		if e.calls[0].Outcome != want || person.calls[0].Outcome != webhook.OutcomeFromBrowser {
+		if e.calls[0].Outcome == webhook.OutcomeFromBrowser || person.calls[0].Outcome != want {
 			t.Errorf("%s: logged as %s and %s", number, e.calls[0].Outcome, person.calls[0].Outcome)
 		}
+	}
+	behind := newEndpoint() // a proxy that adds a language
+	r := request(http.MethodGet, query+"0571527051", "")
+	r.Header.Set("Accept-Language", "da")
+	r.Header.Set("Accept", "*/*")
+	if behind.call(t, r); behind.calls[0].Outcome != webhook.OutcomeRecorded {
+		t.Errorf("a program's call with a language is logged as %s", behind.calls[0].Outcome)
 	}
 }
 

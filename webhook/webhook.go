@@ -317,15 +317,16 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, call *Call, of *
 		return notRecorded(r, err)
 	}
 	a = recorded(p.username, shop, kind, n)
-	if byPerson(r) {
+	if byPerson(r) && a.outcome == OutcomeRecorded { // what is odd about a text is worth more
 		a.outcome = OutcomeFromBrowser
 	}
 	return a
 }
 
-// byPerson reports whether a call comes from a browser: e-conomic sends no Accept-Language.
+// byPerson reports whether a call comes from a browser, which wants a page in some language. e-conomic
+// sends no Accept-Language; should a proxy add one, it does not ask for HTML besides.
 func byPerson(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.Header.Get("Accept-Language") != ""
+	return r.Method == http.MethodGet && r.Header.Get("Accept-Language") != "" && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // authenticate returns a call's shop, and reports whether the call has a code of that: in its
