@@ -102,7 +102,7 @@ func brief(n *kong.Node) string {
 func group(n *kong.Node) string {
 	text := []string{"Usage: lagerd " + pathOf(n) + " COMMAND", n.Help, ""}
 	for _, c := range shown(n) {
-		text = append(text, fmt.Sprintf("  %-13s%s", c.Name, c.Help))
+		text = append(text, fmt.Sprintf("  %-20s%s", pathOf(c), c.Help))
 	}
 	return strings.Join(append(text, "", explainsOne(n)), "\n") + "\n"
 }

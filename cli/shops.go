@@ -33,7 +33,7 @@ type shopsCmd struct {
 	Instructions instructionsCmd `cmd:"" help:"Print what the shop's owner pastes into e-conomic again."`
 	RotateCode   rotateCodeCmd   `cmd:"" help:"Create a new integration code, or retire the old one."`
 	Places       placesCmd       `cmd:"" help:"List the places of a shop's Rackbeat account."`
-	Grant        grantCmd        `cmd:"" help:"Let an account of the database server see a shop in the views."`
+	Grant        grantCmd        `cmd:"" help:"Let an account of the database see a shop in the views."`
 	Revoke       revokeCmd       `cmd:"" help:"Take a shop from an account again."`
 	Readers      readersCmd      `cmd:"" help:"List which account sees which shop."`
 }

@@ -94,7 +94,8 @@ func (g *gate) holdRefused(ctx context.Context, err error) error {
 
 // probe tries a part whose reads are refused by reading some of its numbers, in their order; refused
 // reports those that were refused before. open reports that the rest may be read: the source
-// answered for one, or refused only numbers that it always refuses.
+// answered for one, or refused only numbers that it always refuses. A read that failed for a reason of
+// its own number's says nothing: such a number may be one that cannot even be asked for alone.
 func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N) error) (open bool, err error) {
 	open = true
 	for _, number := range plan.Probes(numbers, refused) {
@@ -102,7 +103,7 @@ func probe[N comparable](g *gate, numbers []N, refused func(N) bool, read func(N
 		if err := read(number); err != nil || !g.forbidden() {
 			return true, err
 		}
-		open = open && !fresh
+		open = open && !(fresh && refused(number))
 	}
 	if !open {
 		g.markTried()

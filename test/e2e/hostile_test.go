@@ -306,7 +306,7 @@ func checkDocuments(t *testing.T, i *installation) {
 // everyCommand fails if a command was not run.
 func everyCommand(t *testing.T, ran map[string]bool) {
 	t.Helper()
-	commands := regexp.MustCompile(`(?m)^  ([a-z-]+(?: [a-z-]+)?)  +[A-Z]`)
+	commands := regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z-]+)?)  +[A-Z]`)
 	listed := func(args ...string) [][]string {
 		out, _ := run(t, nil, "", append(args, "--help")...)
 		return commands.FindAllStringSubmatch(out, -1)
