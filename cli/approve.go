@@ -104,11 +104,8 @@ func (c *call) confirm(question, refused, instead string) error {
 func (cmd approveCmd) approve(c *call, cfg config.Config, s *store.Store, shop store.Shop, losses int) error {
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
-	if cmd.Wait { // from before the request is stored, so that an interruption always says what goes on
-		var stop context.CancelFunc
-		ctx, stop = c.interruptible(ctx)
-		defer stop()
-	}
+	ctx, stop := c.interruptibleIf(ctx, cmd.Wait)
+	defer stop()
 	w := waiter{store: s, meter: c.meter()}
 	var request string
 	var err error

@@ -52,11 +52,8 @@ func (cmd reconcileCmd) Run(c *call) error {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, cmd.Timeout)
 	defer cancel()
-	if cmd.Wait { // from before the request is stored, so that an interruption always says what goes on
-		var stop context.CancelFunc
-		ctx, stop = c.interruptible(ctx)
-		defer stop()
-	}
+	ctx, stop := c.interruptibleIf(ctx, cmd.Wait)
+	defer stop()
 	err = cmd.request(ctx, c, &waiter{act: acting(cfg, s, nil), store: s, meter: c.meter(), before: map[string]store.Position{}}, shops)
 	switch {
 	case errors.Is(err, context.Canceled) && cmd.Wait:

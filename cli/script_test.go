@@ -425,6 +425,7 @@ type browser string
 
 func (b browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept-Language", string(b))
+	r.Header.Set("Accept", "text/html,*/*;q=0.8") // as a browser does
 	return http.DefaultTransport.RoundTrip(r)
 }
 

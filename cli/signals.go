@@ -57,6 +57,16 @@ func (c *call) interruptible(ctx context.Context) (context.Context, context.Canc
 	}
 }
 
+// interruptibleIf is interruptible for a command that waits until its request is carried out: from
+// before that is stored, so that an interruption always says what goes on. For one that does not wait
+// a signal ends the process.
+func (c *call) interruptibleIf(ctx context.Context, waits bool) (context.Context, context.CancelFunc) {
+	if !waits {
+		return ctx, func() {}
+	}
+	return c.interruptible(ctx)
+}
+
 // releaseSignals restores the default handling of the signals, for a command other than
 // the daemon, and resends one that was caught meanwhile.
 func (p Process) releaseSignals() {

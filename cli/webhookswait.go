@@ -82,7 +82,8 @@ func (cmd webhooksCmd) received(c *call, shop store.Shop, call store.LoggedCall)
 	if text == "" {
 		text = webhook.ToDo(call.Outcome)
 	}
-	if said, _ := webhook.Said(webhook.Kind(call.Kind), call.Outcome, true); call.Outcome == webhook.OutcomeFromBrowser {
+	if call.Outcome == webhook.OutcomeFromBrowser { // nothing is to be done, and it is not what is waited for
+		said, _ := webhook.Said(webhook.Kind(call.Kind), call.Outcome, true)
 		text = said.In(cmd.Lang)
 	}
 	if text != "" {

@@ -41,11 +41,7 @@ func (s *Store) Reserve() (*Reservation, error) {
 			err = wanted
 		}
 	}
-	if err != nil {
-		r.Release()
-		return nil, err
-	}
-	return r, nil
+	return r.unless(err)
 }
 
 // ReserveForMove locks the embedded database for a move. If a daemon runs on it, it returns
@@ -57,11 +53,7 @@ func (s *Store) ReserveForMove(ctx context.Context, instead func()) (*Reservatio
 		if err != nil {
 			return nil, err
 		}
-		if err := r.want(); err != nil {
-			r.Release()
-			return nil, err
-		}
-		return r, nil
+		return r.unless(r.want())
 	}
 	r, err := s.reservation()
 	if r == nil || err != nil {
@@ -73,6 +65,11 @@ func (s *Store) ReserveForMove(ctx context.Context, instead func()) (*Reservatio
 			err = waitLock(ctx, r.file)
 		}
 	}
+	return r.unless(err)
+}
+
+// unless returns the reservation or, if something is wrong with it, releases it and returns that.
+func (r *Reservation) unless(err error) (*Reservation, error) {
 	if err != nil {
 		r.Release()
 		return nil, err
@@ -139,14 +136,10 @@ const (
 // user's, so root follows no link there, and gives away only what it has just made.
 func openLock(database, ending string) (*os.File, error) {
 	path := database + ending
-	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
-	made := errors.Is(err, fs.ErrNotExist)
-	if made {
-		f, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
-		if errors.Is(err, fs.ErrExist) { // somebody else has made it meanwhile
-			made = false
-			f, err = os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
-		}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	made := err == nil
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)

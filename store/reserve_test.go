@@ -131,7 +131,7 @@ func TestMoveIsSeenWithoutALock(t *testing.T) {
 func TestLockOfRoot(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file away")
+		t.Skip("NOT TESTED: to whom a lock that root makes belongs: only root can give a file away")
 	}
 	const nobody = 65534
 	path := filepath.Join(t.TempDir(), "lagerd.db")
