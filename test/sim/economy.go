@@ -37,6 +37,7 @@ type economy struct {
 	quiet    map[workKey][]quiet
 	spent    map[string]spent
 	failed   map[string]int64 // by shop, the stored number of consecutive failures
+	taken    map[string]taken // by shop, what lagerd takes it for
 
 	agreements map[accountKey]*agreement     // and accounts at Rackbeat
 	rackbeat   map[askedRackbeat][]time.Time // the latest
@@ -44,6 +45,12 @@ type economy struct {
 	unknown map[*shop]int            // reads of numbers that never are at e-conomic
 	pdfs    map[*shop]map[string]int // reads of each PDF
 	retries map[*shop]int            // those that were not the first
+}
+
+// taken is the agreement that lagerd takes a shop for, and since when.
+type taken struct {
+	agreement int64
+	since     time.Time
 }
 
 // spent is the stored count of a shop's calls of a day.
@@ -58,7 +65,7 @@ type spent struct {
 const mostInAMinute = 700
 
 func newEconomy() economy {
-	return economy{calls: map[*shop]int64{}, accounts: map[string]map[*shop]bool{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}, agreements: map[accountKey]*agreement{}, rackbeat: map[askedRackbeat][]time.Time{},
+	return economy{calls: map[*shop]int64{}, accounts: map[string]map[*shop]bool{}, answered: map[string]time.Time{}, minute: map[string]int{}, quiet: map[workKey][]quiet{}, spent: map[string]spent{}, failed: map[string]int64{}, taken: map[string]taken{}, agreements: map[accountKey]*agreement{}, rackbeat: map[askedRackbeat][]time.Time{},
 		unknown: map[*shop]int{}, pdfs: map[*shop]map[string]int{}, retries: map[*shop]int{}}
 }
 
@@ -113,6 +120,9 @@ func (o *oracle) asks(i *instance, x *shop, path string, at time.Time) {
 		if q.account != nil && q.agreement == 0 && q.generation != o.generation(x.name) {
 			continue // whose the token was had not been said when it was replaced
 		}
+		if is := e.taken[x.name]; q.account != nil && path == "/self" && is.agreement == q.agreement && is.since.After(q.from) && at.Sub(is.since) < pollEvery {
+			continue // it does not know yet that the shop has moved back: it asks whose the token is
+		}
 		if at.After(q.from) && at.Before(q.until) && (q.account == x || q.account == nil && !o.asked(x.name)) {
 			o.violate("economy: %s asked for %s of %s %s after %s, expected nothing for %s", i.name, path, x.name, at.Sub(q.from), q.why, q.until.Sub(q.from))
 		}
@@ -140,11 +150,13 @@ const fewCalls, fewestCalls = 400, 200
 // checkReserves checks that hints leave what is reserved for others, that numbers that are not
 // stored have a small allowance only, and that PDFs that do not come have a fifth of the calls. Each
 // lagerd that takes the shop anew has up to an hour's worth of the allowance, and of that fifth, at
-// once; it knows of all calls that were made, since they were booked.
+// once; it knows of all calls that were made, since they were booked. A PDF whose answer could not be
+// stored is read again as if for the first time: of these there are two for each interruption, as
+// many as are read at once.
 func (o *oracle) checkReserves(x *shop, path string, at time.Time) {
 	e, rest := &o.economy, at.UTC().Truncate(24*time.Hour).Add(24*time.Hour).Sub(at).Hours()
 	daily := float64(o.sim.profile.dailyCalls)
-	passed := at.Sub(o.sim.began).Hours() + float64(o.taken(x.name)) // in which it was saved up
+	passed := at.Sub(o.sim.began).Hours() + float64(o.takeovers(x.name)) // in which it was saved up
 	item, hinted := strings.CutPrefix(path, "/products/")
 	if hinted || strings.HasPrefix(path, "/products?") && strings.Contains(path, "filter=") && !strings.Contains(path, "lastUpdated") {
 		o.sim.counts["call for a hint"]++
@@ -166,14 +178,20 @@ func (o *oracle) checkReserves(x *shop, path string, at time.Time) {
 			o.sim.counts["PDF read again"]++
 			e.retries[x]++
 		}
-		if float64(e.retries[x]) > daily/5/24*passed+3 {
+		if float64(e.retries[x]) > daily/5/24*passed+3+float64(2*o.interruptions()) {
 			o.violate("economy: PDFs of %s were read again %d times in %s", x.name, e.retries[x], at.Sub(o.sim.began))
 		}
 	}
 }
 
-// taken returns how often the shop has been taken by a lagerd.
-func (o *oracle) taken(shop string) (times int64) {
+// interruptions returns how often what had been read may have been lost.
+func (o *oracle) interruptions() int {
+	n := o.sim.counts
+	return n["crash"] + n["crash between calls"] + n["planned stop"] + n["reload"] + n["database down"] + n["database down after a commit"]
+}
+
+// takeovers returns how often the shop has been taken by a lagerd.
+func (o *oracle) takeovers(shop string) (times int64) {
 	for _, row := range o.sim.db.mustQuery("SELECT token FROM leases WHERE shop = ?", shop) {
 		times = row[0].(int64)
 	}
@@ -252,11 +270,14 @@ func (o *oracle) made(name string) (calls int64) {
 }
 
 // checkSpent checks that the count of a day's calls only grows and never exceeds the calls
-// made.
+// made, and records which agreements shops are taken for.
 func (o *oracle) checkSpent() {
 	e := &o.economy
-	for _, row := range o.sim.db.mustQuery("SELECT shop, calls_day, calls FROM progress") {
+	for _, row := range o.sim.db.mustQuery("SELECT shop, calls_day, calls, agreement_number FROM progress") {
 		name, is := row[0].(string), spent{row[1].(string), row[2].(int64)}
+		if number := row[3].(int64); number != e.taken[name].agreement {
+			e.taken[name] = taken{number, time.Now()}
+		}
 		was := e.spent[name]
 		switch {
 		case is == was:
