@@ -316,8 +316,9 @@ func storedCounts(ofShop string) []shopCount {
 func (s *Store) accountCalls(ctx context.Context, to Service, of selection, at map[string]*ShopStatus) error {
 	in := to.ledger()
 	rows, err := s.conn.QueryContext(ctx, "SELECT p.shop, a.calls_day, a.calls, n.shops FROM progress p JOIN "+in.table+" a ON a."+in.account+" = p."+in.ofShop+
-		" JOIN (SELECT "+in.ofShop+" AS account, COUNT(*) AS shops FROM progress WHERE "+in.ofShop+" > 0 GROUP BY "+in.ofShop+") AS n ON n.account = p."+in.ofShop+
-		" WHERE "+of.in("p.shop"), of.args...)
+		" JOIN (SELECT "+in.ofShop+" AS account, COUNT(*) AS shops FROM progress WHERE "+in.ofShop+" > 0"+
+		" AND "+in.ofShop+" IN (SELECT "+in.ofShop+" FROM progress WHERE "+of.in("shop")+") GROUP BY "+in.ofShop+") AS n ON n.account = p."+in.ofShop+
+		" WHERE "+of.in("p.shop"), slices.Concat(of.args, of.args)...)
 	if err != nil {
 		return err
 	}
