@@ -123,6 +123,7 @@ func (l Look) shop(st store.ShopStatus) Shop {
 	v.short = ShortOfCalls(st, l.Limits, l.Now)
 	v.ShortOfCalls = len(v.short) > 0
 	v.addReasons(v.short...)
+	v.addReasons(v.sharing(st))
 	v.troubles = Troubles(st, l.Pace, l.Now)
 	for _, trouble := range v.troubles {
 		v.addReasons(trouble.Text())
@@ -274,7 +275,7 @@ func (l Look) notes(st store.ShopStatus, v Shop) []string {
 	if v.State == StateRunning && v.Failures == 0 {
 		say(allZero(st), toRackbeat(st, nil))
 	}
-	say(changingOver(st), v.awaiting(), v.marked())
+	say(changingOver(st), v.awaiting(), v.sharing(st), v.marked())
 	for _, n := range v.Unread {
 		if !late(n.Since, l.Now) {
 			say(n.Unread())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"lagerd/plan"
@@ -31,6 +32,7 @@ type Shop struct {
 	OldestHint     *time.Time `json:"oldest_hint"`
 	FailingHints   int64      `json:"failing_hints"`
 	AwaitingHints  int64      `json:"hints_awaiting_listing,omitempty"` // of numbers that are not stored; not counted in oldest_hint
+	ShortHints     int64      `json:"hints_short_of_calls,omitempty"`   // that wait for calls
 	Marked         int64      `json:"marked_webhooks,omitempty"`        // no hint was kept for them: the next sweep covers them
 	MarkedSince    *time.Time `json:"marked_since,omitempty"`
 	OldInvoices    int64      `json:"old_invoice_webhooks,omitempty"` // of invoices before the shop's start, which are not fetched
@@ -159,7 +161,7 @@ func Of(s store.ShopStatus) Shop {
 		Shop: s.Shop.Shop, State: StateRunning, Suspicion: p.Suspicion, Instance: s.Holder, Agreement: p.AgreementNumber,
 		StockSource: string(s.Shop.StockSource), readsStock: s.Shop.ReadsStock(),
 		LastGoodTick: when(p.TickAt.Time), Failures: p.Failures, Failure: p.Failure,
-		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints, AwaitingHints: s.AwaitingHints,
+		OpenHints: s.OpenHints, OldestHint: when(s.OldestHint), FailingHints: s.FailingHints, AwaitingHints: s.AwaitingHints, ShortHints: s.ShortHints,
 		Marked: s.Marked, MarkedSince: when(s.MarkedSince), OldInvoices: p.OldInvoiceHints,
 		Everything: s.Everything, EverythingSince: when(s.EverythingSince),
 		Unread: noticesOf(s.Failing), Warnings: noticesOf(s.Warnings),
@@ -254,6 +256,27 @@ func (s Shop) awaiting() string {
 		return ""
 	}
 	return fmt.Sprintf("%s waiting for the next listing: more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone", counted(int(s.AwaitingHints), "hint"))
+}
+
+// sharing returns what is to be said while hints wait for calls that other shops of the agreement, or
+// of the account at Rackbeat, need as well, otherwise "". While the day's calls for hints are spent,
+// that says it.
+func (s Shop) sharing(st store.ShopStatus) string {
+	if s.ShortHints == 0 || s.ShortOfCalls {
+		return ""
+	}
+	var which []string
+	if st.AgreementCalls.Shops > 1 {
+		which = append(which, fmt.Sprintf("agreement %d", st.Progress.AgreementNumber))
+	}
+	if st.StockAccountCalls.Shops > 1 {
+		which = append(which, fmt.Sprintf("account %d at Rackbeat", st.Progress.StockAccount))
+	}
+	if len(which) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s waiting for calls, an hour at most: the shop's have used their share of the day's, and other shops of %s need theirs",
+		counted(int(s.ShortHints), "hint"), strings.Join(which, " and "))
 }
 
 // everything returns what is to be said while webhooks that named no number wait for the next

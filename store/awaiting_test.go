@@ -36,6 +36,13 @@ func TestAwaitingHints(t *testing.T) {
 		check("beside another", 3, 2, noon.Add(time.Minute))
 		must(t, s.RecordHints(t.Context(), []store.HintRecord{hint("shop1", "a", plan.CauseWebhook, noon.Add(time.Hour))}))
 		check("it is hinted at again", 3, 1, noon)
+		short := awaiting("d", noon)
+		short.Reason = plan.HintShort
+		must(t, s.RecordHints(t.Context(), []store.HintRecord{short}))
+		check("beside one that waits for calls", 4, 1, noon)
+		if list, err := s.StatusOf(t.Context(), "shop1"); err != nil || len(list) != 1 || list[0].ShortHints != 1 {
+			t.Errorf("%+v, %v", list, err)
+		}
 	})
 }
 

@@ -87,6 +87,7 @@ type ShopStatus struct {
 	OpenHints      int64
 	OldestHint     time.Time // zero if there is none, except those that wait for a listing
 	AwaitingHints  int64     // open hints that wait for a listing, or in turn
+	ShortHints     int64     // open hints that wait for calls
 	FailingHints   int64     // open hints whose number could not be read
 	WaitForPDF     int64     // invoices without a PDF yet
 	WithoutOrder   int64     // invoices without an order number
@@ -287,8 +288,11 @@ func openCounts(where string) []shopCount {
 					st.OldestHint = oldest
 				}
 			}},
-		{"SELECT shop, COUNT(*), 0, NULL FROM hints WHERE open = 1 AND reason = '" + string(plan.HintAwaitsListing) + "' AND " + where + " GROUP BY shop",
-			func(st *ShopStatus, n, _ int64, _ time.Time) { st.AwaitingHints = n }},
+		{"SELECT shop, SUM(CASE WHEN reason = '" + string(plan.HintShort) + "' THEN 0 ELSE 1 END), SUM(CASE WHEN reason = '" + string(plan.HintShort) + "' THEN 1 ELSE 0 END), NULL" +
+			" FROM hints WHERE open = 1 AND reason IN ('" + string(plan.HintAwaitsListing) + "', '" + string(plan.HintShort) + "') AND " + where + " GROUP BY shop",
+			func(st *ShopStatus, awaiting, short int64, _ time.Time) {
+				st.AwaitingHints, st.ShortHints = awaiting, short
+			}},
 		{"SELECT shop, COUNT(*), 0, MIN(first_at) FROM hint_batches WHERE set_aside = 1 AND " + where + " GROUP BY shop",
 			func(st *ShopStatus, n, _ int64, first time.Time) { st.SetAside, st.SetAsideSince = n, first }},
 		{"SELECT shop, SUM(hints - everything), 0, MIN(first_at) FROM hint_marks WHERE hints > everything AND " + where + " GROUP BY shop",
