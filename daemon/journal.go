@@ -29,6 +29,7 @@ type journal struct {
 	skipped func() // a call without a valid code was not recorded
 
 	knows func(shop string) bool // whether the shop exists
+	alone func() bool            // whether no other lagerd writes the logs
 
 	strangers *rate.Limiter                // of calls without a valid code that name no shop
 	refused   *rate.Limiter                // of those that name one
@@ -38,7 +39,8 @@ type journal struct {
 	mu      sync.Mutex
 	waiting map[ring]*calls
 	total   int
-	slots   map[ring]int // next slot of each
+
+	slots map[ring]int // next slot of each, for who writes
 }
 
 // ring is one of a shop's rings of calls.
@@ -55,13 +57,16 @@ func (r ring) size(perShop int) int {
 	return perShop
 }
 
-// slot returns the nth slot of a ring as it is stored.
+// slot returns the nth slot of a ring as it is stored, and the other way round.
 func (r ring) slot(n int) int {
 	if r.refused {
 		return -1 - n
 	}
 	return n
 }
+
+// ringAt returns the ring that a stored slot belongs to.
+func ringAt(shop string, slot int) ring { return ring{shop: shop, refused: slot < 0} }
 
 // calls are a shop's calls that wait to be written.
 type calls struct {
@@ -106,8 +111,8 @@ const (
 	refusedPerShop = 20 // are kept
 )
 
-func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, knows func(shop string) bool, dropped func(n int), skipped func()) *journal {
-	j := &journal{store: s, log: log, perShop: perShop, dropped: dropped, skipped: skipped, knows: knows,
+func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, knows func(shop string) bool, alone func() bool, dropped func(n int), skipped func()) *journal {
+	j := &journal{store: s, log: log, perShop: perShop, dropped: dropped, skipped: skipped, knows: knows, alone: alone,
 		strangers: rate.NewLimiter(rate.Every(time.Hour/strangersPerHour), strangersAtOnce),
 		refused:   rate.NewLimiter(rate.Every(time.Hour/refusedPerHour), refusedAtOnce),
 		seed:      maphash.MakeSeed(), waiting: map[ring]*calls{}, slots: map[ring]int{}}
@@ -138,7 +143,7 @@ func (j *journal) Add(c webhook.Call) {
 		j.skipped()
 		return
 	}
-	call := store.WebhookCall{Shop: at.shop, CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
+	call := store.WebhookCall{Shop: at.shop, Slot: at.slot(0), CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
 		Number: c.Number, Status: c.Status, Outcome: c.Outcome, DurationUS: c.Duration.Microseconds()}
 	switch {
 	case c.Rackbeat:
@@ -154,13 +159,6 @@ func (j *journal) Add(c webhook.Call) {
 		j.dropped(1)
 		return
 	}
-	slot, ok := j.slots[at]
-	if !ok {
-		// After a restart the ring continues anywhere; it still holds the latest calls.
-		slot = rand.IntN(size)
-	}
-	j.slots[at] = (slot + 1) % size
-	call.Slot = at.slot(slot)
 	switch {
 	case full:
 		waiting.replace(call)
@@ -193,6 +191,7 @@ func (j *journal) Run(ctx context.Context) {
 // flush writes up to most calls, the oldest of each shop, shared evenly among the shops.
 func (j *journal) flush(ctx context.Context, most int) {
 	calls := j.take(most)
+	j.place(ctx, calls)
 	if err := j.store.PutWebhookCalls(ctx, calls); err != nil {
 		j.dropped(len(calls))
 		j.log.WithError(err).WithField("calls", len(calls)).Warn("cannot write webhook log")
@@ -219,4 +218,42 @@ func (j *journal) take(most int) []store.WebhookCall {
 	}
 	j.total -= len(taken)
 	return taken
+}
+
+// continued is how many shops' logs are looked at in a flush, to continue them: each has a thousand
+// rows or so.
+const continued = 20
+
+// place gives calls their slots. A ring continues after its latest call, which takes the place of the
+// oldest. Where other lagerd write it as well, or too many logs would have to be looked at, it
+// continues anywhere: two that began at the same slot would write over each other's latest calls.
+func (j *journal) place(ctx context.Context, calls []store.WebhookCall) {
+	var shops []string // whose rings are not known yet
+	for _, c := range calls {
+		if _, known := j.slots[ringAt(c.Shop, c.Slot)]; !known && len(shops) < continued && !slices.Contains(shops, c.Shop) {
+			shops = append(shops, c.Shop)
+		}
+	}
+	if len(shops) > 0 && j.alone() {
+		latest, err := j.store.LatestCalls(ctx, shops)
+		if err != nil {
+			j.log.WithError(err).Warn("cannot read where the webhook log ends: it continues anywhere")
+		}
+		for _, c := range latest {
+			of := ringAt(c.Shop, c.Slot)
+			if _, known := j.slots[of]; !known {
+				j.slots[of] = of.slot(c.Slot) + 1 // of a ring that was longer, too
+			}
+		}
+	}
+	for i, c := range calls {
+		of := ringAt(c.Shop, c.Slot)
+		size := of.size(j.perShop)
+		slot, known := j.slots[of]
+		if !known {
+			slot = rand.IntN(size)
+		}
+		calls[i].Slot = of.slot(slot % size)
+		j.slots[of] = slot%size + 1
+	}
 }

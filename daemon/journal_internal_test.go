@@ -21,12 +21,21 @@ import (
 // nobody knows no shop.
 func nobody(string) bool { return false }
 
+// notAlone is a journal's beside which others write.
+func notAlone() bool { return false }
+
+// placed returns calls as they are written.
+func (j *journal) placed(calls []store.WebhookCall) []store.WebhookCall {
+	j.place(context.Background(), calls)
+	return calls
+}
+
 // TestJournalKeepsTheLatest: if there are more calls than a shop's log has room for, the
 // latest wait, each for its own slot, and the oldest of these are written first.
 func TestJournalKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	const perShop = 5
-	j := newJournal(nil, nil, perShop, nobody, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, perShop, nobody, notAlone, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	add := func(shop string, from, to int) {
 		for n := from; n < to; n++ {
 			j.Add(webhook.Call{Shop: shop, Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
@@ -56,11 +65,11 @@ func TestJournalKeepsTheLatest(t *testing.T) {
 	if j.total != perShop+2 {
 		t.Errorf("%d wait", j.total)
 	}
-	some := j.take(4) // two of each
+	some := j.placed(j.take(4)) // two of each
 	expect(numbers(some, "a"), "18", "19")
 	expect(numbers(some, "b"), "10", "11")
 	add("a", 23, 26)
-	expect(numbers(j.take(100), "a"), "21", "22", "23", "24", "25")
+	expect(numbers(j.placed(j.take(100)), "a"), "21", "22", "23", "24", "25")
 	if j.total != 0 || len(j.take(100)) != 0 {
 		t.Error("something is left")
 	}
@@ -71,12 +80,12 @@ func TestJournalKeepsTheLatest(t *testing.T) {
 func TestJournalRows(t *testing.T) {
 	t.Parallel()
 	const perShop = 3
-	j := newJournal(nil, nil, perShop, nobody, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, perShop, nobody, notAlone, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	call := webhook.Call{Shop: "a", At: time.Unix(1, 0), Method: "GET", Remote: "10.0.0.1", Kind: webhook.KindInvoice, Number: "7", Status: 400, Outcome: webhook.OutcomeBadType, Duration: 3 * time.Millisecond}
 	slot := -1
 	for n := range 2*perShop + 1 {
 		j.Add(call)
-		got := j.take(1)
+		got := j.placed(j.take(1))
 		want := store.WebhookCall{Shop: "a", CalledAt: store.At(time.Unix(1, 0)), Method: "GET", Remote: "10.0.0.1", Kind: plan.KindInvoice, Source: store.SourceEconomic, Number: "7", Status: 400, Outcome: "bad_type", DurationUS: 3000}
 		if n == 0 {
 			slot = got[0].Slot
@@ -91,7 +100,7 @@ func TestJournalRows(t *testing.T) {
 // TestJournalTakesFromEach: what one write cannot take waits, and each shop's log gets some of it.
 func TestJournalTakesFromEach(t *testing.T) {
 	t.Parallel()
-	j := newJournal(nil, nil, 10, nobody, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, 10, nobody, notAlone, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 	for _, shop := range []string{"a", "b", "c"} {
 		j.Add(webhook.Call{Shop: shop})
 		j.Add(webhook.Call{Shop: shop})
@@ -118,7 +127,7 @@ func TestJournalTakesFromEach(t *testing.T) {
 func TestJournalLimit(t *testing.T) {
 	t.Parallel()
 	dropped := 0
-	j := newJournal(nil, nil, 2, nobody, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
+	j := newJournal(nil, nil, 2, nobody, notAlone, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
 	for n := range journalLimit / 2 {
 		j.Add(webhook.Call{Shop: fmt.Sprint(n)})
 		j.Add(webhook.Call{Shop: fmt.Sprint(n)})
@@ -148,7 +157,7 @@ func TestJournalIsWritten(t *testing.T) {
 	s := storetest.Open(t)
 	log, hook := test.NewNullLogger()
 	dropped := 0
-	j := newJournal(s, log, 10, nobody, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
+	j := newJournal(s, log, 10, nobody, notAlone, func(n int) { dropped += n }, func() { t.Error("a call was skipped") })
 	expect := func(want ...string) {
 		t.Helper()
 		calls, err := s.WebhookCalls(t.Context(), "a", 10)
@@ -183,6 +192,76 @@ func TestJournalIsWritten(t *testing.T) {
 	}
 }
 
+// TestJournalContinues: after a restart the calls take the place of the oldest ones, those with a wrong
+// code too, also where the ring was longer. Beside others, which write at places of their own, they go
+// anywhere.
+func TestJournalContinues(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t)
+	log, hook := test.NewNullLogger()
+	n := 0
+	write := func(perShop, calls int, alone bool) {
+		j := newJournal(s, log, perShop, func(string) bool { return true }, func() bool { return alone }, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+		for range calls {
+			for _, shop := range []string{"a", "b"} {
+				j.Add(webhook.Call{Shop: shop, Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
+				j.Add(webhook.Call{Claims: shop, Outcome: webhook.OutcomeRefused, Number: fmt.Sprint("refused ", n), At: time.Unix(int64(n), 0)})
+			}
+			n++
+		}
+		j.flush(t.Context(), journalLimit)
+	}
+	kept := func(shop, prefix string) (numbers []string) {
+		calls, err := s.WebhookCalls(t.Context(), shop, 1000)
+		must(t, err)
+		for _, c := range calls {
+			if number, is := strings.CutPrefix(c.Number, prefix); is && !strings.HasPrefix(number, "refused") {
+				numbers = append(numbers, number)
+			}
+		}
+		return numbers
+	}
+	check := func(step string, want ...string) {
+		t.Helper()
+		for _, shop := range []string{"a", "b"} {
+			if got := kept(shop, ""); !slices.Equal(got, want) {
+				t.Errorf("%s: the log of %s has %q, expected %q", step, shop, got, want)
+			}
+		}
+	}
+	write(5, 3, true)
+	write(5, 1, true)
+	check("before the ring is full", "3", "2", "1", "0")
+	write(5, 3, true)
+	write(5, 1, true)
+	check("when it is", "7", "6", "5", "4", "3")
+	for range refusedPerShop {
+		write(5, 1, true)
+	}
+	if got := kept("a", "refused "); len(got) != refusedPerShop || got[0] != fmt.Sprint(n-1) || got[refusedPerShop-1] != fmt.Sprint(n-refusedPerShop) {
+		t.Errorf("calls with a wrong code: %q", got)
+	}
+	write(3, 1, true)
+	if got := kept("a", ""); len(got) != 5 || got[0] != fmt.Sprint(n-1) || got[1] != fmt.Sprint(n-2) {
+		t.Errorf("after the ring became shorter: %q", got)
+	}
+	if len(hook.AllEntries()) > 0 {
+		t.Errorf("logged %v", hook.LastEntry())
+	}
+
+	// Anywhere: in ten tries of each of two logs not always after the latest call.
+	slots := map[string]bool{}
+	for range 10 {
+		j := newJournal(s, log, 5, nobody, notAlone, nil, nil)
+		for _, c := range j.placed([]store.WebhookCall{{Shop: "a"}, {Shop: "b"}}) {
+			slots[fmt.Sprint(c.Shop, c.Slot)] = true
+		}
+	}
+	if len(slots) < 4 {
+		t.Errorf("beside others the calls are at %v", slots)
+	}
+}
+
 // TestStrangersAreRecordedInBounds: of calls without a valid code fifty are recorded at once, and
 // five a minute, and as many of those that name a shop, ten of them at once; the others are counted.
 // None of them takes the place of a shop's call.
@@ -191,7 +270,7 @@ func TestStrangersAreRecordedInBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		skipped := 0
 		knows := func(shop string) bool { return strings.HasPrefix(shop, "a") }
-		j := newJournal(nil, nil, 1000, knows, func(int) { t.Error("a call was dropped") }, func() { skipped++ })
+		j := newJournal(nil, nil, 1000, knows, notAlone, func(int) { t.Error("a call was dropped") }, func() { skipped++ })
 		add := func(calls int, c webhook.Call) (recorded int) {
 			j.take(journalLimit) // as the database would
 			for range calls {
@@ -241,14 +320,14 @@ func TestRefusedCallsHaveTheirOwnRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const perShop = 5
 		knows := func(shop string) bool { return shop == "a" }
-		j := newJournal(nil, nil, perShop, knows, func(int) { t.Error("a call was dropped") }, func() {})
+		j := newJournal(nil, nil, perShop, knows, notAlone, func(int) { t.Error("a call was dropped") }, func() {})
 		good, bad := map[int]bool{}, map[int]bool{}
 		for range 200 {
 			time.Sleep(10 * time.Minute)
 			j.Add(webhook.Call{Shop: "a", Outcome: webhook.OutcomeRecorded})
 			j.Add(webhook.Call{Claims: "a", Kind: webhook.KindInvoice, Outcome: webhook.OutcomeRefused, Status: 403})
 			j.Add(webhook.Call{Claims: "b", Outcome: webhook.OutcomeRefused, Status: 403})
-			for _, c := range j.take(journalLimit) {
+			for _, c := range j.placed(j.take(journalLimit)) {
 				switch {
 				case c.Shop == "":
 				case c.Outcome == webhook.OutcomeRecorded && c.Slot >= 0 && c.Slot < perShop:

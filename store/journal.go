@@ -63,6 +63,32 @@ func (s *Store) CallsKept(ctx context.Context, shop string) (calls int, oldest t
 	return calls, at.Time, nil
 }
 
+// LatestCalls returns of each of the shops its latest call, and the latest of those with a wrong code:
+// their shops, slots and times.
+func (s *Store) LatestCalls(ctx context.Context, shops []string) ([]WebhookCall, error) {
+	of := selected(shops...)
+	const refused = "CASE WHEN slot < 0 THEN 1 ELSE 0 END"
+	rows, err := s.conn.QueryContext(ctx, "SELECT c.shop, c.slot, c.called_at FROM webhook_calls c JOIN"+
+		" (SELECT shop, "+refused+" AS refused, MAX(called_at) AS latest FROM webhook_calls WHERE "+of.in("shop")+" GROUP BY shop, "+refused+") AS l"+
+		" ON l.shop = c.shop AND l.refused = CASE WHEN c.slot < 0 THEN 1 ELSE 0 END AND l.latest = c.called_at", of.args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the latest webhook calls: %w", err)
+	}
+	defer rows.Close()
+	var list []WebhookCall
+	for rows.Next() {
+		var c WebhookCall
+		if err := rows.Scan(&c.Shop, &c.Slot, &c.CalledAt); err != nil {
+			return nil, fmt.Errorf("read the latest webhook calls: %w", err)
+		}
+		list = append(list, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the latest webhook calls: %w", err)
+	}
+	return list, nil
+}
+
 // WebhookCalls returns a shop's latest calls, newest first.
 func (s *Store) WebhookCalls(ctx context.Context, shop string, limit int) ([]WebhookCall, error) {
 	var list []WebhookCall

@@ -273,3 +273,25 @@ func TestAnnouncedOfMany(t *testing.T) {
 		}
 	})
 }
+
+// TestLatestCalls: the latest call of each log, and the latest with a wrong code.
+func TestLatestCalls(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *store.Store) {
+		call := func(shop string, slot, minute int) store.WebhookCall {
+			return store.WebhookCall{Shop: shop, Slot: slot, CalledAt: store.At(noon.Add(time.Duration(minute) * time.Minute)), Method: "GET", Status: 200, Outcome: "recorded"}
+		}
+		must(t, s.PutWebhookCalls(t.Context(), []store.WebhookCall{
+			call("a", 0, 9), call("a", 1, 3), call("a", 2, 8), call("a", -1, 4), call("a", -2, 7), call("b", 5, 1), call("", 0, 50), call("c", 0, 60)}))
+		list, err := s.LatestCalls(t.Context(), []string{"a", "b", "none", ""})
+		must(t, err)
+		var got []string
+		for _, c := range list {
+			got = append(got, fmt.Sprint(c.Shop, " ", c.Slot, " ", c.CalledAt.Sub(noon)))
+		}
+		slices.Sort(got)
+		if want := []string{" 0 50m0s", "a -2 7m0s", "a 0 9m0s", "b 5 1m0s"}; !slices.Equal(got, want) {
+			t.Errorf("%q, expected %q", got, want)
+		}
+	})
+}
