@@ -166,10 +166,14 @@ const (
 )
 
 // Authenticate implements webhook.Authenticator.
-func (x *index) Authenticate(shop, code string) (of webhook.Shop, ok bool) {
+func (x *index) Authenticate(shop, code string, byPerson bool) (of webhook.Shop, ok bool) {
 	c := x.callee(shop)
-	if !x.among(shop, code, c.codes, liveCodes) {
+	known, ok := x.among(shop, code, c.codes, liveCodes)
+	if !ok {
 		return webhook.Shop{}, false
+	}
+	if !byPerson {
+		x.used(shop, known)
 	}
 	return c.shop, true
 }
@@ -177,9 +181,11 @@ func (x *index) Authenticate(shop, code string) (of webhook.Shop, ok bool) {
 // AuthenticateHeader implements webhook.Authenticator.
 func (x *index) AuthenticateHeader(shop, code string) (of webhook.Shop, ok bool) {
 	c := x.callee(shop)
-	if !x.among(shop, code, c.inHeader, headerCodes) {
+	known, ok := x.among(shop, code, c.inHeader, headerCodes)
+	if !ok {
 		return webhook.Shop{}, false
 	}
+	x.used(shop, known)
 	return c.shop, true
 }
 
@@ -189,9 +195,9 @@ func (x *index) callee(shop string) callee {
 	return x.callees[shop]
 }
 
-// among reports whether text is one of a shop's known codes, of which as many are compared as it
+// among returns which of a shop's known codes text is, if it is one of them. As many are compared as it
 // may have.
-func (x *index) among(shop, text string, known []*code, most int) bool {
+func (x *index) among(shop, text string, known []*code, most int) (is *code, ok bool) {
 	hash := x.keys.HashCode(shop, text)
 	found := -1
 	for i := range most {
@@ -203,10 +209,9 @@ func (x *index) among(shop, text string, known []*code, most int) bool {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], other[:])&exists, i, found)
 	}
 	if found < 0 {
-		return false
+		return nil, false
 	}
-	x.used(shop, known[found])
-	return true
+	return known[found], true
 }
 
 // AuthenticateToken implements webhook.Authenticator.

@@ -21,7 +21,7 @@ import (
 )
 
 // TestUsesAreRecorded: the use of an only code is recorded once; while a shop has two
-// codes, again after a minute. A wrong code is never recorded.
+// codes, again after a minute. A wrong code is never recorded, nor what a person tries.
 func TestUsesAreRecorded(t *testing.T) {
 	t.Parallel()
 	keys, err := secret.Load([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"))
@@ -33,6 +33,11 @@ func TestUsesAreRecorded(t *testing.T) {
 		return &code{hash: keys.HashCode(shop, text), among: among}
 	}
 	x.callees = map[string]callee{"one": {codes: []*code{live("one", "a", false)}}, "two": {codes: []*code{live("two", "a", true), live("two", "b", true)}}}
+	for shop := range x.callees {
+		if _, good := x.Authenticate(shop, "a", true); !good || len(x.uses) > 0 {
+			t.Errorf("%s tried by a person: %t, %d uses recorded, want none", shop, good, len(x.uses))
+		}
+	}
 	for _, c := range []struct {
 		shop, code string
 		good       bool
@@ -41,14 +46,14 @@ func TestUsesAreRecorded(t *testing.T) {
 		{"one", "a", true, 1}, {"one", "a", true, 1}, {"one", "b", false, 1}, {"none", "a", false, 1}, {"one", "", false, 1},
 		{"two", "b", true, 2}, {"two", "b", true, 2}, {"two", "a", true, 3}, {"two", "c", false, 3},
 	} {
-		if _, good := x.Authenticate(c.shop, c.code); good != c.good || len(x.uses) != c.recorded {
+		if _, good := x.Authenticate(c.shop, c.code, false); good != c.good || len(x.uses) != c.recorded {
 			t.Errorf("%s %s: %v, %d uses recorded, want %v and %d", c.shop, c.code, good, len(x.uses), c.good, c.recorded)
 		}
 	}
 	long := time.Now().Add(-recordEvery).Unix()
 	for _, shop := range []string{"one", "two"} {
 		x.callees[shop].codes[0].recorded.Store(long)
-		x.Authenticate(shop, "a")
+		x.Authenticate(shop, "a", false)
 	}
 	if n := len(x.uses); n != 4 {
 		t.Errorf("a minute later %d uses are recorded, want 4: that of an only code is recorded once", n)
@@ -75,7 +80,7 @@ func TestHeaderCodesAreApart(t *testing.T) {
 		text              string
 		entered, inHeader bool
 	}{{"entered", true, false}, {"stock", false, true}, {"old", false, true}, {"new", false, true}, {"", false, false}, {"other", false, false}} {
-		_, entered := x.Authenticate("a", c.text)
+		_, entered := x.Authenticate("a", c.text, false)
 		if _, inHeader := x.AuthenticateHeader("a", c.text); entered != c.entered || inHeader != c.inHeader {
 			t.Errorf("%s: as a password %t, in a header %t", c.text, entered, inHeader)
 		}
@@ -140,7 +145,7 @@ func TestRefresh(t *testing.T) {
 			for _, code := range []string{"1", "2"} {
 				is := slices.Contains(want, shop+code)
 				known = known || is
-				if _, ok := x.Authenticate(shop, code); ok != is {
+				if _, ok := x.Authenticate(shop, code, false); ok != is {
 					t.Errorf("%s: code %s of %s is good: %t", when, code, shop, !is)
 				}
 			}
@@ -221,10 +226,10 @@ func TestWhatAnswersDependOn(t *testing.T) {
 	x := newIndex(s, keys)
 	says := func(when string, want webhook.Shop) {
 		t.Helper()
-		if got, ok := x.Authenticate("a", "1"); !ok || got != want {
+		if got, ok := x.Authenticate("a", "1", false); !ok || got != want {
 			t.Errorf("%s: %+v, %t, expected %+v", when, got, ok, want)
 		}
-		if got, ok := x.Authenticate("a", "2"); ok || got != (webhook.Shop{}) {
+		if got, ok := x.Authenticate("a", "2", false); ok || got != (webhook.Shop{}) {
 			t.Errorf("%s: a wrong code tells of %+v", when, got)
 		}
 	}

@@ -95,7 +95,7 @@ func TestRefreshMissesNoChange(t *testing.T) {
 		}
 		must(t, x.Refresh(ctx))
 		good := func(shop, code string) bool {
-			_, ok := x.Authenticate(shop, code)
+			_, ok := x.Authenticate(shop, code, false)
 			return ok
 		}
 		if _, known := x.Shop(fresh); !known || !good(fresh, "first") {

@@ -194,12 +194,15 @@ func TestNumberInABrowser(t *testing.T) {
 		if e.calls[0].Outcome == webhook.OutcomeFromBrowser || person.calls[0].Outcome != want {
 			t.Errorf("%s: logged as %s and %s", number, e.calls[0].Outcome, person.calls[0].Outcome)
 		}
+		if e.byPerson != 0 || person.byPerson != 1 {
+			t.Errorf("%s: %d and %d calls were told to be a person's", number, e.byPerson, person.byPerson)
+		}
 	}
 	behind := newEndpoint() // a proxy that adds a language
 	r := request(http.MethodGet, query+"0571527051", "")
 	r.Header.Set("Accept-Language", "da")
 	r.Header.Set("Accept", "*/*")
-	if behind.call(t, r); behind.calls[0].Outcome != webhook.OutcomeRecorded {
+	if behind.call(t, r); behind.calls[0].Outcome != webhook.OutcomeRecorded || behind.byPerson != 0 {
 		t.Errorf("a program's call with a language is logged as %s", behind.calls[0].Outcome)
 	}
 }

@@ -46,6 +46,7 @@ type endpoint struct {
 	calls    []webhook.Call
 	observed []string
 	asked    int // how often the Authenticator was
+	byPerson int // how often for a person's call
 	tokens   int // how often it was for a token
 	record   func(context.Context, webhook.Hint) error
 	stack    []byte
@@ -64,10 +65,13 @@ func (e *endpoint) Record(ctx context.Context, h webhook.Hint) error {
 	return nil
 }
 
-func (e *endpoint) Authenticate(s, c string) (webhook.Shop, bool) {
+func (e *endpoint) Authenticate(s, c string, byPerson bool) (webhook.Shop, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.asked++
+	if byPerson {
+		e.byPerson++
+	}
 	if s != shop || c != code {
 		return webhook.Shop{}, false
 	}
@@ -589,7 +593,7 @@ func TestCodeAsNumber(t *testing.T) {
 
 type anyone struct{}
 
-func (anyone) Authenticate(string, string) (webhook.Shop, bool) {
+func (anyone) Authenticate(string, string, bool) (webhook.Shop, bool) {
 	return webhook.Shop{Lang: lang.Danish}, true
 }
 func (anyone) AuthenticateToken(string, string) bool { return true }

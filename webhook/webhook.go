@@ -51,8 +51,9 @@ type Recorder interface {
 type Authenticator interface {
 	// Authenticate returns the shop, and reports whether code is one of its codes. It must
 	// take the same time for a wrong code and for an unknown shop, must not block, and must
-	// be safe for concurrent use. Both arguments are arbitrary strings.
-	Authenticate(shop, code string) (of Shop, ok bool)
+	// be safe for concurrent use. Both strings are arbitrary. byPerson says that a person tries the
+	// code in a browser, which does not show that e-conomic has it: such a call is no use of it.
+	Authenticate(shop, code string, byPerson bool) (of Shop, ok bool)
 
 	// AuthenticateHeader returns the shop, and reports whether code is one that its webhooks at
 	// e-conomic carry in the header HeaderCode, if lagerd has set them up. The same applies as to
@@ -334,7 +335,7 @@ func byPerson(r *http.Request) bool {
 func (h *handler) authenticate(r *http.Request, p *params) (of Shop, ok bool) {
 	code := r.Header.Get(HeaderCode)
 	if p.password != "" || code == "" {
-		return h.Authenticator.Authenticate(p.username, p.password)
+		return h.Authenticator.Authenticate(p.username, p.password, byPerson(r))
 	}
 	p.password = code // which must not appear in a number either
 	return h.Authenticator.AuthenticateHeader(p.username, code)

@@ -55,7 +55,7 @@ type scene struct {
 }
 
 // Authenticate implements webhook.Authenticator.
-func (*scene) Authenticate(name, password string) (webhook.Shop, bool) {
+func (*scene) Authenticate(name, password string, _ bool) (webhook.Shop, bool) {
 	return webhook.Shop{Lang: lang.Danish}, name == shop && password == code
 }
 

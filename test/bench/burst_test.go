@@ -213,7 +213,7 @@ func (plainCodes) AuthenticateHeader(string, string) (of webhook.Shop, ok bool) 
 
 func (plainCodes) AuthenticateToken(string, string) bool { return true }
 
-func (c plainCodes) Authenticate(shop, code string) (webhook.Shop, bool) {
+func (c plainCodes) Authenticate(shop, code string, _ bool) (webhook.Shop, bool) {
 	hash, known := c.keys.HashCode(shop, code), c.hashes[shop]
 	return webhook.Shop{Lang: lang.Danish}, subtle.ConstantTimeCompare(hash[:], known[:]) == 1
 }
