@@ -40,9 +40,9 @@ func CanAskForWebhooks(cfg config.Config) error {
 func CanSetUpWebhooks(cfg config.Config, shop store.Shop) error {
 	switch {
 	case !shop.WebhookSetup:
-		return fmt.Errorf("%[1]s does not allow lagerd to change its webhooks at e-conomic, and nothing was changed: allow it with `lagerd shops set %[1]s --webhook-setup on`", shop.Shop)
+		return fmt.Errorf("%[1]s does not allow lagerd to change its webhooks at e-conomic: allow it with `lagerd shops set %[1]s --webhook-setup on`", shop.Shop)
 	case cfg.Webhook.PublicURL == "":
-		return errors.New("nothing was changed: set webhook.public_url to the address at which e-conomic reaches lagerd, https://…")
+		return errors.New("webhook.public_url is not set: set it to the address at which e-conomic reaches lagerd, https://…")
 	}
 	return nil
 }

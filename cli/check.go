@@ -315,9 +315,9 @@ func checkRackbeat(r *report, cfg config.Rackbeat, list []store.ShopStatus) {
 // checkShop checks the shop's agreement at e-conomic, and whether it has stock figures.
 func checkShop(ctx context.Context, r *report, cfg config.Config, s *store.Store, asked *act.Economic, keys *secret.Keys, st store.ShopStatus) {
 	name := "shop " + st.Shop.Shop
-	grant, err := keys.OpenGrant(st.Shop.Shop, st.Shop.GrantToken)
+	grant, err := act.OpenGrant(keys, st.Shop)
 	if err != nil {
-		r.bad(name, fmt.Errorf("%w: store its grant token again with `lagerd shops set %s --grant-token-file …`", err, st.Shop.Shop))
+		r.bad(name, err)
 		return
 	}
 	agreement := asked.Client.Agreement(grant, asked.Budget(st.Progress))

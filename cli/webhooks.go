@@ -129,7 +129,7 @@ func (c *call) openHooks(cfg config.Config, s *store.Store, shop store.Shop, off
 // change sets webhooks up at e-conomic, or switches them on.
 func (cmd webhooksCmd) change(c *call, cfg config.Config, s *store.Store, shop store.Shop) error {
 	if err := act.CanSetUpWebhooks(cfg, shop); err != nil {
-		return err
+		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	hooks, err := c.openHooks(cfg, s, shop, false)
 	if err != nil {

@@ -17,7 +17,7 @@ func (e Event) forOwner(l lang.Lang) (name, means, do string) {
 	r, _ := status.ForOwner(e.Scope, e.Reason) // owners are told of no other needs
 	name = r.Name.In(l)
 	if e.Number != "" {
-		name += " (" + e.Number + andMore(l, e.Numbers-1) + ")"
+		name += " (" + e.Number + status.AndMore(l, e.Numbers-1) + ")"
 	}
 	return name, r.Means.In(l), r.Do.In(l)
 }
@@ -37,13 +37,6 @@ func (c Content) forOwner(l lang.Lang) Content {
 		c.Over[i].Means, c.Over[i].Do = "", ""
 	}
 	return c
-}
-
-func andMore(l lang.Lang, n int64) string {
-	if n <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(lang.Text{Danish: " og %d til", English: " and %d more"}.In(l), n)
 }
 
 func (e Event) webhooksForOwner(l lang.Lang) (name, means, do string) {

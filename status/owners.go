@@ -1,6 +1,8 @@
 package status
 
 import (
+	"fmt"
+
 	"lagerd/lang"
 	"lagerd/plan"
 )
@@ -109,3 +111,11 @@ var (
 			English: "See whether the invoice opens in e-conomic, then ask your hosting company."},
 	}
 )
+
+// AndMore returns that there are more than the one just named: " and 3 more", "" if there are none.
+func AndMore(l lang.Lang, n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(lang.Text{Danish: " og %d til", English: " and %d more"}.In(l), n)
+}

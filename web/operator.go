@@ -329,7 +329,7 @@ func (p *Page) setUpWebhooks(v *visit) error {
 		return err
 	}
 	if err := act.CanSetUpWebhooks(p.Config(), shop); err != nil {
-		return p.whyNot(v, err)
+		return p.whyNot(v, fmt.Errorf("nothing was changed: %w", err))
 	}
 	err = p.begin(v, &job{Kind: jobWebhooks, Shop: name}, func(ctx context.Context, n *job) error {
 		hooks, err := p.act().Webhooks(ctx, shop)

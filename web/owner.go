@@ -206,11 +206,7 @@ func namesOf(v status.Shop, n status.Need, l lang.Lang) string {
 	if at < 0 {
 		return ""
 	}
-	text := " (" + v.Unread[at].Number
-	if more := v.Unread[at].Count - 1; more > 0 {
-		text += fmt.Sprintf(lang.Text{Danish: " og %d til", English: " and %d more"}.In(l), more)
-	}
-	return text + ")"
+	return " (" + v.Unread[at].Number + status.AndMore(l, v.Unread[at].Count-1) + ")"
 }
 
 // partsOf returns what happens to stock and to invoices, in the words of the answers to calls where

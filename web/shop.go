@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"lagerd/act"
 	"lagerd/config"
 	"lagerd/lang"
 	"lagerd/plan"
@@ -84,11 +84,8 @@ func shopPageOf(o status.Overview, shop store.Shop, e shopExtra, now time.Time) 
 	for _, a := range slices.Backward(e.actions) {
 		p.People = append(p.People, actionLineOf(a))
 	}
-	switch {
-	case !shop.WebhookSetup:
-		p.WebhooksNo = fmt.Sprintf("the shop does not allow it: lagerd shops set %s --webhook-setup on", v.Shop)
-	case e.config.Webhook.PublicURL == "":
-		p.WebhooksNo = "webhook.public_url is not set"
+	if err := act.CanSetUpWebhooks(e.config, shop); err != nil {
+		p.WebhooksNo = err.Error()
 	}
 	if e.job != nil {
 		p.Task = taskPath(v.Shop)
