@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"lagerd/plan"
 )
@@ -206,21 +207,35 @@ func (r *partsRun) end() (Report, error) {
 	return r.report, err
 }
 
-// divide counts the failures of each identity, and returns err if none can be read.
+// divide counts the failures of each identity. It returns err if none can be read; if err is nil,
+// since they wait after a failure, it returns what they wait for.
 func (r *partsRun) divide(err error) error {
-	var failures []error
+	var failures, partial []error
+	var again time.Time // when the first of them is read again
 	healthy := false
 	for _, by := range r.identities() {
 		by.count(errors.Join(r.errs[by]...))
 		healthy = healthy || by.failure == nil && !by.held()
-		if by.failure != nil {
-			failures = append(failures, fmt.Errorf("%s (the rest goes on): %w", by.name(), by.failure))
+		if by.failure == nil {
+			continue
+		}
+		failures = append(failures, by.failure)
+		partial = append(partial, fmt.Errorf("%s (the rest goes on): %w", by.name(), by.failure))
+		if again.IsZero() || by.notBefore.Before(again) {
+			again = by.notBefore
 		}
 	}
-	if !healthy || len(failures) == 0 {
+	switch {
+	case len(failures) == 0:
 		return err
+	case healthy:
+		r.report.Partial, r.report.Stopped = true, false
+		r.report.Short = errors.Join(partial...)
+		return nil
 	}
-	r.report.Partial, r.report.Stopped = true, false
-	r.report.Short = errors.Join(failures...)
-	return nil
+	r.report.Idle, r.report.RetryAfter = false, max(again.Sub(r.Now()), 1)
+	if err == nil {
+		err = errors.Join(failures...)
+	}
+	return err
 }

@@ -110,17 +110,18 @@ func (d Due) Merge(o Due) Due {
 
 // Report is the result of a RunOnce.
 type Report struct {
-	Ticked  time.Time // when the tick began that has now come to its end: everything it covers has been read and stored; zero: none has
-	Changes int
-	Again   bool          // there is more to do immediately
-	Listing bool          // a listing is running and continues in the next pass
-	After   time.Duration // until the running listing may continue, unless there is something else to do before; 0: it does not pause
-	Idle    bool          // nothing was read: the shop is paused or held, or /self could not be read
-	Stopped bool          // an error kept the pass from doing the rest
-	Tried   bool          // the pass got as far as trying what was requested
-	Beside  *Beside       // nil: nothing
-	Short   error         // why not everything due was read: the budget, for the day or for now; a part is refused and held for another reason; or Partial
-	Partial bool          // what is read with one of the shop's tokens failed, or has not been answered yet, and the rest did not
+	Ticked     time.Time // when the tick began that has now come to its end: everything it covers has been read and stored; zero: none has
+	Changes    int
+	Again      bool          // there is more to do immediately
+	Listing    bool          // a listing is running and continues in the next pass
+	After      time.Duration // until the running listing may continue, unless there is something else to do before; 0: it does not pause
+	Idle       bool          // nothing was read: the shop is paused or held, or /self could not be read
+	Stopped    bool          // an error kept the pass from doing the rest
+	Tried      bool          // the pass got as far as trying what was requested
+	Beside     *Beside       // nil: nothing
+	Short      error         // why not everything due was read: the budget, for the day or for now; a part is refused and held for another reason; or Partial
+	RetryAfter time.Duration // with an error: until what is read with one of its tokens is tried again; 0: that is the caller's to decide
+	Partial    bool          // what is read with one of the shop's tokens failed, or has not been answered yet, and the rest did not
 }
 
 // Beside are calls to be made at once, beside the passes, each until it ends or the lease is lost.

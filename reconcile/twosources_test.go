@@ -405,6 +405,24 @@ func TestNeitherCanBeRead(t *testing.T) {
 			if (err != nil) != c.fails || c.fails && report.Partial {
 				t.Errorf("%v, %+v", err, report)
 			}
+			if !c.fails {
+				return
+			}
+			const backoff = time.Minute
+			if report.RetryAfter != backoff {
+				t.Errorf("it is to be tried again after %s, expected %s", report.RetryAfter, backoff)
+			}
+			// A pass that comes before is no idle one: nobody is to act.
+			x.now = x.now.Add(backoff - 10*time.Second)
+			report, invoices, stock, err := x.pass(t, reconcile.Due{Work: true})
+			if err == nil || report.RetryAfter != 10*time.Second || report.Idle || !report.Ticked.IsZero() || invoices+stock != "" {
+				t.Errorf("before that: %v, %+v, asked for %q and %q", err, report, invoices, stock)
+			}
+			x.now = x.now.Add(10 * time.Second)
+			x.invoices.self, x.invoices.reads, x.stock.self, x.stock.reads = nil, nil, nil, nil
+			if _, invoices, stock, err := x.tick(t); err != nil || c.invoices == "broken" && invoices == "" || c.stock == "broken" && stock == "" {
+				t.Errorf("then: %v, asked for %q and %q", err, invoices, stock)
+			}
 		})
 	}
 }

@@ -466,7 +466,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 	case err != nil:
 		// The request has had its try of held parts; retries need not repeat that.
 		due.Requested = due.Requested && !res.Tried
-		s.failed(pass, e, due, err)
+		s.failed(pass, e, due, err, res.RetryAfter)
 	default:
 		s.read(pass, e, due, res)
 		s.goOn(name, res)
@@ -539,7 +539,7 @@ func (s *Scheduler) restart(ctx context.Context, e *entry, due reconcile.Due) {
 		err = fmt.Errorf("shop %s: its lease requires other settings than are stored: `lagerd shops resume %[1]s` stores them again", was.Shop)
 	}
 	if err != nil {
-		s.failed(ctx, e, due, err)
+		s.failed(ctx, e, due, err, 0)
 		return
 	}
 	s.log(e).Info("the shop's settings have changed: the pass restarts")
@@ -551,11 +551,12 @@ func (s *Scheduler) restart(ctx context.Context, e *entry, due reconcile.Due) {
 	s.queue.add(shop.Shop, due.Merge(reconcile.Due{Tick: true, Work: true}), true)
 }
 
-// failed records a failed pass and schedules a retry with backoff.
-func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err error) {
+// failed records a failed pass and schedules a retry: after wait, or with the backoff if that is 0.
+func (s *Scheduler) failed(ctx context.Context, e *entry, due reconcile.Due, err error, wait time.Duration) {
 	e.failures++
-	wait := s.o.Reconcile.Backoff(e.failures)
-	wait = max(wait, source.RetryAfter(err))
+	if wait == 0 {
+		wait = max(s.o.Reconcile.Backoff(e.failures), source.RetryAfter(err))
+	}
 	log := s.log(e).WithError(err).WithFields(logrus.Fields{"failures": e.failures, "retry_in": wait.Round(time.Millisecond).String()})
 	if holds := e.shop.Holds(); len(holds) > 0 {
 		log = log.WithField("held", holds.Codes())

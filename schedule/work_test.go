@@ -207,6 +207,7 @@ func TestAfterAPass(t *testing.T) {
 		{"a failed sweep", sweep, reconcile.Report{}, failure, "shop1 failed: oops", "sweep+tick+work after 18s", 4},
 		{"a failed request", ask, reconcile.Report{Tried: true}, failure, "shop1 failed: oops", "work after 18s", 4},
 		{"a request that was not tried", ask, reconcile.Report{}, failure, "shop1 failed: oops", "requested+work after 18s", 4},
+		{"a failure of what has a backoff of its own", tick, reconcile.Report{RetryAfter: 3 * time.Second}, late, "shop1 failed: wait", "tick+work after 3s", 4},
 		{"told to wait", work, reconcile.Report{}, late, "shop1 failed: wait", "work after 1m0s", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
