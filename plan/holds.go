@@ -15,7 +15,7 @@ const (
 	ScopeShop     Scope = "shop"
 	ScopeStock    Scope = "stock"
 	ScopeInvoices Scope = "invoices"
-	ScopePDFs     Scope = "pdf" // and whatever else is fetched for stored invoices
+	ScopePDFs     Scope = "pdf" // alone: the lines of stored invoices are read as invoices are
 )
 
 // order is the scope's position in lists.

@@ -34,7 +34,7 @@ type Shop struct {
 	inbox    *inbox.Inbox
 
 	calls
-	agreement source.Budget // of calls: e-conomic's
+	agreement source.Budget // that of calls, which also opens the agreement's account
 	passState
 	pruned
 
@@ -47,9 +47,9 @@ type components struct {
 	requests requests
 	accounts accounts
 	identity *identity // e-conomic's
-	invoices *invoices
-	stock    *stock
-	pdfs     *pdfs
+	invoices *invoices // finds and stores booked invoices
+	stock    *stock    // the items' figures
+	pdfs     *pdfs     // what stored invoices lack: lines and PDFs
 }
 
 // part is stock, invoices or PDFs. Run reads what is due, plans, and stores; more reports that
@@ -61,7 +61,7 @@ type part interface {
 
 // passState is what a pass leaves for the next one, and the result of the running one.
 type passState struct {
-	tick   time.Time // when the tick of this pass began; zero: it is none
+	tick   time.Time // when the tick of this pass began; zero: this pass is no tick
 	first  int       // index of the part that the next pass starts with
 	failed bool      // the last pass failed
 	found  int       // changes stored by this pass
@@ -69,8 +69,8 @@ type passState struct {
 }
 
 // newComponents returns the components of a shop that has not been read yet. If its stock has a
-// source of its own, e-conomic's token is only that of the invoices, and stockCalls are the calls to
-// that source.
+// source of its own, e-conomic's token reads only invoices and PDFs, and stockCalls are the calls to that
+// source.
 func newComponents(s *Shop, stockCalls *calls) *components {
 	scope := plan.ScopeShop
 	if s.shop.ReadsRackbeat() {
@@ -128,13 +128,15 @@ type Report struct {
 // When one has ended there may be work.
 type Beside struct{ Calls []func(context.Context) }
 
-// RunOnce does what is due for the shop. Ticks, signals, commands and tests all call it. Its
-// parts fail independently, and it returns their errors joined. A panic becomes an error of
-// this shop.
+// RunOnce does what is due for the shop. The scheduler calls it, whether a tick, hints, a signal or a
+// person's request made the shop due. Its parts fail independently, and it returns their errors
+// joined. While what is read with one of two tokens goes on, the other's error is in Report.Short
+// instead. A panic becomes an error of this shop.
 //
 //	unpack    recorded webhooks get their rows; the rest of a burst waits for a listing
 //	identity  is the token valid, is it still the same agreement; likewise for the stock's own source
 //	parts     invoices, stock, PDFs: read ─▶ plan ─▶ apply, each in its Run
+//	prune     in a tick: rows past their retention are deleted
 //	requests  report the outcome to whoever requested the run
 func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) {
 	defer func() {
@@ -227,7 +229,7 @@ func (s *Shop) Close() {
 
 // Change replaces the settings. It drops everything learnt under the old ones, which may belong
 // to another agreement, except the calls spent. The next pass therefore checks whose the token
-// is before it stores anything, and requests for a running sweep get a new one.
+// is before it stores anything. A running sweep is dropped; requests that wait for it get a new one.
 func (s *Shop) Change(shop store.Shop) {
 	stockCalls := &calls{}
 	if s.stock.by != s.identity {
