@@ -64,6 +64,7 @@ type instance struct {
 
 	webhooks http.Handler
 	names    atomic.Int64  // how many names it has had as a lease holder
+	jittered atomic.Uint64 // how often it has drawn a jitter
 	reloads  atomic.Bool   // a reload is running
 	running  chan struct{} // closed when it has ended
 }
@@ -121,7 +122,7 @@ func (p profile) config() config.Config {
 	c.Economic.RESTURL, c.Economic.AppSecretToken, c.Economic.MaxURLBytes = "http://e-conomic.sim", secret.NewText(appToken), p.maxURLBytes
 	c.Reconcile.Schedule, c.Reconcile.Workers, c.Economic.DailyCalls = p.schedule, p.workers, p.dailyCalls
 	c.Reconcile.Overlap, c.Reconcile.SweepEvery = p.overlap, p.sweepEvery
-	c.Reconcile.RetryMin, c.Reconcile.RetryMax, c.Reconcile.HeldRetry = 2*time.Second, 40*time.Second, 30*time.Second
+	c.Reconcile.RetryMin, c.Reconcile.RetryMax, c.Reconcile.HeldRetry = 2*time.Second, 40*time.Second, cmp.Or(p.heldRetry, 30*time.Second)
 	c.Reconcile.LossPercent, c.Reconcile.LossMin = lossPercent, lossMin
 	c.Reconcile.LossWindow, c.Reconcile.LossWindowPercent, c.Reconcile.LossWindowMin = lossWindow, lossWindowPercent, lossWindowMin
 	c.Lease = config.Lease{Beat: leaseBeat, TTL: leaseTTL}
@@ -224,6 +225,9 @@ func (i *instance) jitter(most time.Duration) time.Duration {
 		return time.Duration(float64(most) * steady)
 	}
 	x := i.sim.seed ^ uint64(i.id)<<32 ^ uint64(time.Since(i.sim.began)) ^ uint64(most)<<17
+	if i.sim.script.jitter < 0 {
+		x ^= i.jittered.Add(1) << 50
+	}
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33

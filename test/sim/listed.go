@@ -30,7 +30,7 @@ type listedPage struct {
 	last                 bool
 	items                []product
 	unread               string // number of the unreadable item; "": none
-	noFigures            bool   // its items have their figures from a report by place, read afterwards
+	noFigures            bool   // its items have their figures from a report by place, read afterwards, if they have any
 }
 
 // turn adds a page. It returns the page's listing, a new one if the page begins it, and whether
@@ -63,7 +63,11 @@ func (l *listed) turn(p listedPage) (of *listed, whole bool) {
 		// An unreadable item is present, and nothing else is known of it.
 		_, known := l.showed(item.ProductNumber, l.began)
 		if unread := item.ProductNumber == p.unread; !unread || !known {
-			l.shown[item.ProductNumber] = sighting{p.began, !unread && !p.noFigures && item.less()}
+			less := item.less()
+			if p.noFigures {
+				less = item.Inventory == nil
+			}
+			l.shown[item.ProductNumber] = sighting{p.began, !unread && less}
 		}
 	}
 	return l, p.last
@@ -76,14 +80,15 @@ func (l *listed) showed(number string, since int64) (s sighting, shown bool) {
 }
 
 // reported adds what a report by place says of an item to the instance's latest listing, which has
-// shown it before.
+// shown it before. If the report lacks its own figure, that of the listing counts.
 func (o *oracle) reported(k listingKey, item rackbeatItem) {
 	for _, l := range []*listed{o.listings[k], o.wholes[k]} {
 		if l == nil {
 			continue
 		}
 		if s, shown := l.shown[item.number()]; shown {
-			s.less = item.product().less()
+			p := item.product()
+			s.less = s.less || p.Inventory != nil && p.less()
 			l.shown[item.number()] = s
 		}
 	}

@@ -48,6 +48,8 @@ type profile struct {
 	lies                                      bool    // listings of zeros, or cut short but claiming to be complete
 	odd                                       float64 // answers with a wrong field
 
+	heldRetry time.Duration // reconcile.held_retry; 0: half a minute
+
 	rackbeat  int    // how many shops, from the first, have their stock at Rackbeat
 	form      int    // of its answers
 	perMinute int    // calls to it

@@ -81,6 +81,28 @@ func TestOneSideDown(t *testing.T) {
 	}
 }
 
+// TestBothSidesDown checks that a shop is up to date soon after both services have failed it for a
+// minute, as when lagerd's own network is away, however often that happens.
+func TestBothSidesDown(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"fail": http.StatusBadGateway, "break": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			play(t, func(p *profile) { atRackbeat(p); p.heldRetry = time.Hour }, func(t *testing.T, s *stage) {
+				s.ticked()
+				s.script.mute, s.script.jitter = true, -1 // what fails at one moment is tried again at several
+				for range 12 {
+					s.fails(-1, status, nil, func(string) bool { return true })
+					s.sells(s.shop())
+					s.pass(70 * time.Second)
+					s.heals()
+					s.until(2*time.Minute, "all is stored again", func() bool { return s.oracle.differs() == "" })
+				}
+			})
+		})
+	}
+}
+
 // TestOneTokenRefused checks that a refused key holds the stock, and a refused grant the invoices,
 // each until it is good again.
 func TestOneTokenRefused(t *testing.T) {

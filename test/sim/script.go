@@ -30,7 +30,8 @@ type script struct {
 	metrics func() *status.Metrics
 	// mute keeps e-conomic from sending webhooks.
 	mute bool
-	// jitter is the fraction of the maximum jitter to use; 0: pseudorandom.
+	// jitter is the fraction of the maximum jitter to use; 0: pseudorandom, and the same for the same
+	// maximum at one moment; below 0: pseudorandom.
 	jitter float64
 }
 
