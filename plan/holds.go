@@ -15,7 +15,7 @@ const (
 	ScopeShop     Scope = "shop"
 	ScopeStock    Scope = "stock"
 	ScopeInvoices Scope = "invoices"
-	ScopePDFs     Scope = "pdf" // alone: the lines of stored invoices are read as invoices are
+	ScopePDFs     Scope = "pdf" // PDFs only: a refusal of invoices' lines is one of ScopeInvoices
 )
 
 // order is the scope's position in lists.

@@ -160,7 +160,7 @@ func (r *partsRun) run(ctx context.Context, due Due) (over bool, err error) {
 			r.first = then
 		}
 		by.ended = ends
-		if ends && (ctx.Err() != nil || outdated(err) || r.identities().ended()) {
+		if ends && (ctx.Err() != nil || outdated(err) || len(r.identities()) == 1) {
 			return true, err
 		}
 		switch stop, _ := by.stops(err, plan.ReadListing, 0); stop {
@@ -200,6 +200,7 @@ func (r *partsRun) end() (Report, error) {
 		r.report.Again = r.report.Again || r.hinted
 	}
 	if len(r.identities()) > 1 {
+		r.report.Stopped = r.report.Stopped || err != nil && r.identities().ended()
 		err = r.divide(err)
 		r.report.Partial = r.report.Partial || r.identities().silent()
 	}
@@ -207,22 +208,18 @@ func (r *partsRun) end() (Report, error) {
 	return r.report, err
 }
 
-// divide counts the failures of each identity. It returns err if none can be read; if err is nil,
-// since they wait after a failure, it returns what they wait for.
+// divide counts the failures of each identity. It returns err if none can be read. Of a pass that
+// read nothing since both wait after a failure, or one does and the other is held, it returns those
+// failures: without an error the shop would be taken for a held one, and left alone for long.
 func (r *partsRun) divide(err error) error {
 	var failures, partial []error
-	var again time.Time // when the first of them is read again
 	healthy := false
 	for _, by := range r.identities() {
 		by.count(errors.Join(r.errs[by]...))
 		healthy = healthy || by.failure == nil && !by.held()
-		if by.failure == nil {
-			continue
-		}
-		failures = append(failures, by.failure)
-		partial = append(partial, fmt.Errorf("%s (the rest goes on): %w", by.name(), by.failure))
-		if again.IsZero() || by.notBefore.Before(again) {
-			again = by.notBefore
+		if by.failure != nil {
+			failures = append(failures, by.failure)
+			partial = append(partial, fmt.Errorf("%s (the rest goes on): %w", by.name(), by.failure))
 		}
 	}
 	switch {
@@ -232,10 +229,28 @@ func (r *partsRun) divide(err error) error {
 		r.report.Partial, r.report.Stopped = true, false
 		r.report.Short = errors.Join(partial...)
 		return nil
-	}
-	r.report.Idle, r.report.RetryAfter = false, max(again.Sub(r.Now()), 1)
-	if err == nil {
+	case err == nil && !r.report.Idle:
+		return nil // one is silent, and asked beside the passes
+	case err == nil:
 		err = errors.Join(failures...)
 	}
+	r.report.Idle, r.report.RetryAfter = false, r.identities().retryAfter(r.Now())
 	return err
+}
+
+// retryAfter returns how long until the first of them that waits is tried again; 0: none waits.
+func (all identities) retryAfter(now time.Time) (wait time.Duration) {
+	for _, by := range all {
+		var at time.Time
+		if by.failure != nil {
+			at = by.notBefore
+		}
+		if by.held() && by.nextTry().After(at) {
+			at = by.nextTry()
+		}
+		if left := at.Sub(now); left > 0 && (wait == 0 || left < wait) {
+			wait = left
+		}
+	}
+	return wait
 }

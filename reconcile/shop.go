@@ -34,7 +34,7 @@ type Shop struct {
 	inbox    *inbox.Inbox
 
 	calls
-	agreement source.Budget // that of calls, which also opens the agreement's account
+	agreement source.Budget // calls.budget, with e-conomic's way to open the agreement's account
 	passState
 	pruned
 

@@ -427,6 +427,52 @@ func TestNeitherCanBeRead(t *testing.T) {
 	}
 }
 
+// TestNothingCanBeRead: whatever keeps each of two tokens from being read, a pass that fails says when
+// to try again, none asks for another at once, and the shop is idle only if both are held.
+func TestNothingCanBeRead(t *testing.T) {
+	t.Parallel()
+	states := map[string]*source.Error{
+		"held": {Class: plan.ClassShop, Err: errors.New("401")}, "broken": {Class: plan.ClassInterrupted, Err: errors.New("502")},
+		"limited": {Class: plan.ClassBusy, Err: errors.New("429"), RetryAfter: time.Hour}, "hangs": nil,
+	}
+	for invoices := range states {
+		for stock := range states {
+			t.Run(invoices+", "+stock, func(t *testing.T) {
+				t.Parallel()
+				x := newTwoSources(t)
+				for range 5 {
+					x.ticks(t)
+				}
+				x.now = x.now.Add(5 * time.Minute)
+				for side, state := range map[*account]string{x.invoices: invoices, x.stock: stock} {
+					if err := states[state]; err == nil {
+						side.hangs = true
+					} else {
+						side.self, side.reads = err, err
+					}
+				}
+				for n := range 60 {
+					report, _, _, err := x.pass(t, reconcile.Due{Tick: n%6 == 0, Work: true})
+					if report.Beside != nil && n < 10 { // what is asked for beside later passes takes for ever
+						for _, call := range report.Beside.Calls {
+							call(t.Context())
+						}
+					}
+					switch wait := report.RetryAfter; {
+					case err != nil && wait < time.Second, err != nil && wait > 10*time.Minute && invoices+stock != "limitedlimited":
+						t.Errorf("pass %d fails, and is to be tried again after %s: %v", n, wait, err)
+					case report.Idle && (err != nil || invoices != "held" || stock != "held"):
+						t.Errorf("pass %d: the shop is idle, %v", n, err)
+					case !report.Ticked.IsZero():
+						t.Errorf("pass %d: %+v, %v", n, report, err)
+					}
+					x.now = x.now.Add(10 * time.Second)
+				}
+			})
+		}
+	}
+}
+
 // TestTickOwedToASilentService: a tick that a silent service has missed is made up for once it answers.
 func TestTickOwedToASilentService(t *testing.T) {
 	t.Parallel()

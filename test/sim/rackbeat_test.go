@@ -82,19 +82,27 @@ func TestOneSideDown(t *testing.T) {
 }
 
 // TestBothSidesDown checks that a shop is up to date soon after both services have failed it for a
-// minute, as when lagerd's own network is away, however often that happens.
+// minute, as when lagerd's own network is away, however often that happens, and that it is tried now
+// and then meanwhile.
 func TestBothSidesDown(t *testing.T) {
 	t.Parallel()
-	for name, status := range map[string]int{"fail": http.StatusBadGateway, "break": 0} {
+	for name, falls := range map[string]func(s *stage){
+		"fail":  func(s *stage) { s.fails(-1, http.StatusBadGateway, nil, everyCall) },
+		"break": func(s *stage) { s.fails(-1, 0, nil, everyCall) },
+		"hang":  func(s *stage) { s.hangs(-1, everyCall) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			play(t, func(p *profile) { atRackbeat(p); p.heldRetry = time.Hour }, func(t *testing.T, s *stage) {
 				s.ticked()
 				s.script.mute, s.script.jitter = true, -1 // what fails at one moment is tried again at several
 				for range 12 {
-					s.fails(-1, status, nil, func(string) bool { return true })
+					falls(s)
 					s.sells(s.shop())
 					s.pass(70 * time.Second)
+					if failures := s.count("SELECT failures FROM progress WHERE shop = ?", s.shop().name); failures > 50 {
+						t.Errorf("%d failures in a row within 70 s", failures)
+					}
 					s.heals()
 					s.until(2*time.Minute, "all is stored again", func() bool { return s.oracle.differs() == "" })
 				}
