@@ -227,7 +227,10 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 		}
 	}
 	knows := func(shop string) bool { _, known := d.index.Shop(shop); return known }
-	alone := func() bool { return len(d.engine.Living()) == 1 }
+	alone := func() (yes, known bool) {
+		living := d.engine.Living()
+		return len(living) == 1, living != nil
+	}
 	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, knows, alone, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
 	wrong := &refused{journal: j, observe: d.metrics.RefusedCall, save: d.store.AddRefusedCalls, shops: map[string]*refusedShop{}, knows: knows}
 	d.callers = newConnections(share.webhooks, d.callersEnded())

@@ -28,8 +28,8 @@ type journal struct {
 	dropped func(n int)
 	skipped func() // a call without a valid code was not recorded
 
-	knows func(shop string) bool // whether the shop exists
-	alone func() bool            // whether no other lagerd writes the logs
+	knows func(shop string) bool   // whether the shop exists
+	alone func() (yes, known bool) // whether no other lagerd writes the logs
 
 	strangers *rate.Limiter                // of calls without a valid code that name no shop
 	refused   *rate.Limiter                // of those that name one
@@ -40,7 +40,7 @@ type journal struct {
 	waiting map[ring]*calls
 	total   int
 
-	slots map[ring]int // next slot of each, for who writes
+	slots map[ring]int // next slot of each; only flush uses it, without mu
 }
 
 // ring is one of a shop's rings of calls.
@@ -111,7 +111,7 @@ const (
 	refusedPerShop = 20 // are kept
 )
 
-func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, knows func(shop string) bool, alone func() bool, dropped func(n int), skipped func()) *journal {
+func newJournal(s *store.Store, log logrus.FieldLogger, perShop int, knows func(shop string) bool, alone func() (yes, known bool), dropped func(n int), skipped func()) *journal {
 	j := &journal{store: s, log: log, perShop: perShop, dropped: dropped, skipped: skipped, knows: knows, alone: alone,
 		strangers: rate.NewLimiter(rate.Every(time.Hour/strangersPerHour), strangersAtOnce),
 		refused:   rate.NewLimiter(rate.Every(time.Hour/refusedPerHour), refusedAtOnce),
@@ -143,6 +143,7 @@ func (j *journal) Add(c webhook.Call) {
 		j.skipped()
 		return
 	}
+	// The slot only says which ring it is, until the call is placed.
 	call := store.WebhookCall{Shop: at.shop, Slot: at.slot(0), CalledAt: store.At(c.At), Method: c.Method, Remote: c.Remote, Kind: plan.Kind(c.Kind),
 		Number: c.Number, Status: c.Status, Outcome: c.Outcome, DurationUS: c.Duration.Microseconds()}
 	switch {
@@ -220,40 +221,57 @@ func (j *journal) take(most int) []store.WebhookCall {
 	return taken
 }
 
-// continued is how many shops' logs are looked at in a flush, to continue them: each has a thousand
-// rows or so.
-const continued = 20
+// mostRows is how many rows of logs are looked at in a flush, to continue them, about.
+const mostRows = 20_000
 
-// place gives calls their slots. A ring continues after its latest call, which takes the place of the
-// oldest. Where other lagerd write it as well, or too many logs would have to be looked at, it
-// continues anywhere: two that began at the same slot would write over each other's latest calls.
+// place gives calls their slots. A ring continues after its latest call, with the oldest. Where other
+// lagerd write it as well it continues anywhere: two that began at the same slot would write over each
+// other's latest calls. What is not known yet, or is too much to look at, goes anywhere, and the next
+// flush looks again.
 func (j *journal) place(ctx context.Context, calls []store.WebhookCall) {
-	var shops []string // whose rings are not known yet
-	for _, c := range calls {
-		if _, known := j.slots[ringAt(c.Shop, c.Slot)]; !known && len(shops) < continued && !slices.Contains(shops, c.Shop) {
-			shops = append(shops, c.Shop)
-		}
-	}
-	if len(shops) > 0 && j.alone() {
-		latest, err := j.store.LatestCalls(ctx, shops)
-		if err != nil {
-			j.log.WithError(err).Warn("cannot read where the webhook log ends: it continues anywhere")
-		}
-		for _, c := range latest {
-			of := ringAt(c.Shop, c.Slot)
-			if _, known := j.slots[of]; !known {
-				j.slots[of] = of.slot(c.Slot) + 1 // of a ring that was longer, too
-			}
-		}
+	alone, known := j.alone()
+	if alone {
+		j.continued(ctx, calls)
 	}
 	for i, c := range calls {
 		of := ringAt(c.Shop, c.Slot)
 		size := of.size(j.perShop)
-		slot, known := j.slots[of]
-		if !known {
+		slot, placed := j.slots[of]
+		if !placed {
 			slot = rand.IntN(size)
 		}
 		calls[i].Slot = of.slot(slot % size)
-		j.slots[of] = slot%size + 1
+		if placed || known && !alone {
+			j.slots[of] = slot%size + 1
+		}
+	}
+}
+
+// continued finds out where rings end that calls belong to.
+func (j *journal) continued(ctx context.Context, calls []store.WebhookCall) {
+	var shops []string
+	for _, c := range calls {
+		if _, placed := j.slots[ringAt(c.Shop, c.Slot)]; !placed && len(shops) < max(1, mostRows/j.perShop) && !slices.Contains(shops, c.Shop) {
+			shops = append(shops, c.Shop)
+		}
+	}
+	if len(shops) == 0 {
+		return
+	}
+	latest, err := j.store.LatestCalls(ctx, shops)
+	if err != nil {
+		return // as the write will say
+	}
+	next := map[ring]int{}
+	for _, c := range latest {
+		of := ringAt(c.Shop, c.Slot)
+		next[of] = max(next[of], of.slot(c.Slot)+1) // of several at one moment
+	}
+	for _, shop := range shops {
+		for _, of := range []ring{{shop: shop}, {shop: shop, refused: true}} {
+			if _, placed := j.slots[of]; !placed {
+				j.slots[of] = next[of]
+			}
+		}
 	}
 }

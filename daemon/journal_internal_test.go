@@ -22,7 +22,7 @@ import (
 func nobody(string) bool { return false }
 
 // notAlone is a journal's beside which others write.
-func notAlone() bool { return false }
+func notAlone() (yes, known bool) { return false, true }
 
 // placed returns calls as they are written.
 func (j *journal) placed(calls []store.WebhookCall) []store.WebhookCall {
@@ -201,7 +201,7 @@ func TestJournalContinues(t *testing.T) {
 	log, hook := test.NewNullLogger()
 	n := 0
 	write := func(perShop, calls int, alone bool) {
-		j := newJournal(s, log, perShop, func(string) bool { return true }, func() bool { return alone }, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+		j := newJournal(s, log, perShop, func(string) bool { return true }, func() (yes, known bool) { return alone, true }, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 		for range calls {
 			for _, shop := range []string{"a", "b"} {
 				j.Add(webhook.Call{Shop: shop, Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
@@ -247,6 +247,18 @@ func TestJournalContinues(t *testing.T) {
 	}
 	if len(hook.AllEntries()) > 0 {
 		t.Errorf("logged %v", hook.LastEntry())
+	}
+
+	// What cannot be looked at goes anywhere, and is looked at again.
+	away, cancel := context.WithCancel(t.Context())
+	cancel()
+	j := newJournal(s, log, 5, nobody, func() (yes, known bool) { return true, true }, nil, nil)
+	j.place(away, []store.WebhookCall{{Shop: "a"}})
+	last := kept("a", "")[0]
+	j.Add(webhook.Call{Shop: "a", Number: "last", At: time.Unix(int64(n), 0)})
+	j.flush(t.Context(), 1)
+	if got := kept("a", ""); got[0] != "last" || got[1] != last {
+		t.Errorf("after an error: %q, expected the last after %s", got, last)
 	}
 
 	// Anywhere: in ten tries of each of two logs not always after the latest call.
