@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"lagerd/plan"
@@ -258,25 +257,17 @@ func (s Shop) awaiting() string {
 	return fmt.Sprintf("%s waiting for the next listing: more numbers that are not stored, or that cannot be read, were hinted at than are asked for alone", counted(int(s.AwaitingHints), "hint"))
 }
 
-// sharing returns what is to be said while hints wait for calls that other shops of the agreement, or
-// of the account at Rackbeat, need as well, otherwise "". While the day's calls for hints are spent,
-// that says it.
+// sharing returns what is to be said while hints wait for calls that other shops use as well,
+// otherwise "". While the day's calls for hints are spent, that says it.
 func (s Shop) sharing(st store.ShopStatus) string {
-	if s.ShortHints == 0 || s.ShortOfCalls {
+	calls, of := st.AgreementCalls, fmt.Sprintf("agreement %d", st.Progress.AgreementNumber)
+	if st.Shop.ReadsRackbeat() {
+		calls, of = st.StockAccountCalls, fmt.Sprintf("account %d at Rackbeat", st.Progress.StockAccount)
+	}
+	if s.ShortHints == 0 || s.ShortOfCalls || s.State == StatePaused || calls.Shops < 2 {
 		return ""
 	}
-	var which []string
-	if st.AgreementCalls.Shops > 1 {
-		which = append(which, fmt.Sprintf("agreement %d", st.Progress.AgreementNumber))
-	}
-	if st.StockAccountCalls.Shops > 1 {
-		which = append(which, fmt.Sprintf("account %d at Rackbeat", st.Progress.StockAccount))
-	}
-	if len(which) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s waiting for calls, an hour at most: the shop's have used their share of the day's, and other shops of %s need theirs",
-		counted(int(s.ShortHints), "hint"), strings.Join(which, " and "))
+	return fmt.Sprintf("%s waiting for calls, which other shops of %s use too", counted(int(s.ShortHints), "hint"), of)
 }
 
 // everything returns what is to be said while webhooks that named no number wait for the next

@@ -201,27 +201,30 @@ func TestSharing(t *testing.T) {
 	calls := func(of, shops int) store.AccountCalls {
 		return store.AccountCalls{Day: noon.UTC().Format(time.DateOnly), Calls: int64(of), Shops: shops}
 	}
-	const economic = "2 hints waiting for calls, an hour at most: the shop's have used their share of the day's, and other shops of agreement 7 need theirs"
+	const economic, rackbeat = "2 hints waiting for calls, which other shops of agreement 7 use too", "2 hints waiting for calls, which other shops of account 9 at Rackbeat use too"
 	for name, c := range map[string]struct {
 		st   store.ShopStatus
+		at   store.StockSource
 		want string
 	}{
-		"alone":         {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 1)}, ""},
-		"none waits":    {store.ShopStatus{AgreementCalls: calls(3000, 2)}, ""},
-		"two shops":     {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 2)}, economic},
-		"at Rackbeat":   {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 1), StockAccountCalls: calls(3000, 2)}, strings.ReplaceAll(economic, "agreement 7", "account 9 at Rackbeat")},
-		"at both":       {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 2), StockAccountCalls: calls(3000, 2)}, strings.ReplaceAll(economic, "agreement 7", "agreement 7 and account 9 at Rackbeat")},
-		"all are spent": {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(48_000, 2)}, "short of calls to e-conomic: 48000 of today's 50000 are made, and ticks wait until midnight UTC: people's requests may use the rest"},
+		"alone":                    {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 1)}, store.SourceEconomic, ""},
+		"none waits":               {store.ShopStatus{AgreementCalls: calls(3000, 2)}, store.SourceEconomic, ""},
+		"two shops":                {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 2)}, store.SourceEconomic, economic},
+		"paused":                   {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 2), Shop: store.Shop{PausedAt: store.At(noon), PauseReason: "a holiday"}}, store.SourceEconomic, "a holiday"},
+		"two at Rackbeat":          {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 1), StockAccountCalls: calls(3000, 2)}, store.SourceRackbeat, rackbeat},
+		"they share the agreement": {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(3000, 2), StockAccountCalls: calls(3000, 1)}, store.SourceRackbeat, ""},
+		"all are spent": {store.ShopStatus{ShortHints: 2, AgreementCalls: calls(48_000, 2)}, store.SourceEconomic,
+			"short of calls to e-conomic: 48000 of today's 50000 are made, and ticks wait until midnight UTC: people's requests may use the rest"},
 	} {
-		c.st.Shop, c.st.Holder = store.Shop{Shop: "shop1", StockSource: store.SourceEconomic}, "a lagerd"
-		c.st.Progress.AgreementNumber, c.st.Progress.StockAccount = 7, 9
+		c.st.Shop.Shop, c.st.Shop.StockSource, c.st.Shop.StockOn, c.st.Shop.RackbeatKey, c.st.Holder = "shop1", c.at, true, []byte("sealed"), "a lagerd"
+		c.st.Progress.AgreementNumber, c.st.Progress.StockAccount, c.st.Progress.SweptAt = 7, 9, store.At(noon)
 		l := status.Look{Shops: []store.ShopStatus{c.st}, Limits: status.CallLimits{EconomicDaily: 50_000, RackbeatDaily: 50_000}, Now: noon,
 			Living: map[string]store.Instance{"a lagerd": {}}, Pace: status.Pace{NextTick: func(at time.Time) time.Time { return at.Add(time.Minute) }}}
 		v := l.Overview().Shops[0]
 		if v.Reason != c.want || v.ShortHints != c.st.ShortHints {
 			t.Errorf("%s: %q, expected %q", name, v.Reason, c.want)
 		}
-		if shared := strings.HasPrefix(c.want, "2 hints"); shared != slices.Contains(v.Notes, c.want) {
+		if shared := strings.HasPrefix(c.want, "2 hints"); shared != slices.Contains(v.Notes, c.want) && c.want != "a holiday" {
 			t.Errorf("%s: notes %q", name, v.Notes)
 		}
 	}
