@@ -56,7 +56,7 @@ func aboutCodes(ctx context.Context, s *store.Store, shop string, err error) err
 	case errors.Is(err, store.ErrCodeInUse):
 		todo = "it is not lost: retire the older one with --retire-old"
 	case errors.Is(err, store.ErrCodeNotInUse):
-		todo = "webhooks would be refused: enter it at e-conomic, test it with the test URL, then retire the older one; if it was lost, use --replace-new; --yes retires the older one anyway"
+		todo = "webhooks would be refused: enter it at e-conomic, and retire the older one once e-conomic has called with it (change an item's stock there; a test in a browser does not show it); if it was lost, use --replace-new; --yes retires the older one anyway"
 	case errors.Is(err, store.ErrOldCodeInUse):
 		todo = "e-conomic still has it, perhaps in one of the two webhooks: enter the newer one there, and retire the older one after a webhook call with the newer; --yes retires it anyway"
 	default:

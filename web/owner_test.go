@@ -372,7 +372,7 @@ func TestSetUp(t *testing.T) {
 	if hash := s.keys.HashCode("shop1", second); len(codes) != 2 || !bytes.Equal(codes[1].CodeHash, hash[:]) || first == second {
 		t.Errorf("%d codes", len(codes))
 	}
-	b.expect("too early", b.post("/shop/set-up/retire"), http.StatusConflict, "/shop/set-up/retire", "endnu ikke kommet noget kald med den nye kode")
+	b.expect("too early", b.post("/shop/set-up/retire"), http.StatusConflict, "/shop/set-up/retire", "e-conomic har endnu ikke kaldt med den nye kode")
 	must(t, s.store.RecordCodeUses(t.Context(), []store.CodeUse{{Shop: "shop1", CodeHash: codes[1].CodeHash}}, s.now()))
 	s.pass(time.Second)
 	s.call("shop1", 1, plan.KindStock, "A-1", 200, "recorded")

@@ -194,8 +194,8 @@ func (p *Page) retire(v *visit) error {
 			English: "Calls with the old code have come since the last one with the new code. Enter the new code in all of the shop's webhooks, and wait for a call of each. Nothing was changed."}}
 	case errors.Is(err, store.ErrCodeNotInUse):
 		return refusal{http.StatusConflict, title, lang.Text{
-			Danish:  "Der er endnu ikke kommet noget kald med den nye kode. Intet er ændret.",
-			English: "No call with the new code has come yet. Nothing was changed."}}
+			Danish:  "e-conomic har endnu ikke kaldt med den nye kode. Intet er ændret.",
+			English: "e-conomic has not called with the new code yet. Nothing was changed."}}
 	}
 	return err
 }
