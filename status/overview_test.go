@@ -338,6 +338,9 @@ func TestFill(t *testing.T) {
 		"the app's token is refused": {at("a", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 1 }), at("b", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 2 }),
 			at("c", refused, func(st *store.ShopStatus) { st.Progress.AgreementNumber = 3 })},
 		"not taken": {at("a", func(st *store.ShopStatus) { st.Holder = "a dead one" }), at("b")},
+		"hints wait": {at("a", func(st *store.ShopStatus) {
+			st.OpenHints, st.AwaitingHints, st.ShortHints, st.AgreementCalls = 9, 3, 2, store.AccountCalls{Day: "2026-11-23", Calls: 9, Shops: 2}
+		}), at("b")},
 	} {
 		l := looking(shops...)
 		want := l.Overview()
@@ -345,6 +348,7 @@ func TestFill(t *testing.T) {
 		standing.Shops = slices.Clone(shops)
 		for i := range standing.Shops { // what store.Standings does not return
 			st := &standing.Shops[i]
+			st.AwaitingHints, st.ShortHints = 0, 0
 			st.OpenHints, st.OldestHint, st.FailingHints, st.Failing, st.Warnings, st.FailingPDFs, st.Refused = 0, time.Time{}, 0, nil, nil, nil, store.RefusedCalls{}
 			st.ItemsStored, st.InvoicesStored, st.WaitForPDF, st.WithoutOrder = 0, 0, 0, 0
 		}
