@@ -22,12 +22,12 @@ type oracle struct {
 	over      bool // checking has ended
 
 	hints    map[hintKey]hintState
-	pruned   map[hintKey]int64     // generations of deleted rows
-	batches  map[int64]batch       // waiting to be unpacked or answered while packed
-	batched  map[hintKey]int64     // their webhooks
-	told     map[hintKey]bool      // numbers that a webhook has named, whatever became of it
-	lost     map[itemKey]time.Time // items that lost their stock and have not regained it, and since when
-	acked    map[hintKey]int64     // minimum number of hints for a number when its latest webhook was acknowledged
+	pruned   map[hintKey]int64 // generations of deleted rows
+	batches  map[int64]batch   // waiting to be unpacked or answered while packed
+	batched  map[hintKey]int64 // their webhooks
+	told     map[hintKey]bool  // numbers that a webhook has named, whatever became of it
+	lost     map[itemKey]lost  // items that lost their stock and have not regained it
+	acked    map[hintKey]int64 // minimum number of hints for a number when its latest webhook was acknowledged
 	items    map[itemKey]itemState
 	baseline map[itemKey]string          // stock stored by a shop's first sweep, which has no history
 	swept    map[string]bool             // shops whose first sweep is over
@@ -83,13 +83,19 @@ type readKey struct {
 	shop, kind, number string
 }
 
+// lost is when an item lost its stock.
+type lost struct {
+	since time.Time
+	step  int64
+}
+
 type listingKey struct {
 	inst int
 	shop string
 }
 
 func newOracle(s *simulation) *oracle {
-	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]time.Time{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
+	return &oracle{sim: s, hints: map[hintKey]hintState{}, pruned: map[hintKey]int64{}, batches: map[int64]batch{}, batched: map[hintKey]int64{}, told: map[hintKey]bool{}, lost: map[itemKey]lost{}, acked: map[hintKey]int64{}, items: map[itemKey]itemState{}, baseline: map[itemKey]string{}, swept: map[string]bool{}, tokens: map[string]map[int64]string{},
 		progress: map[string]string{}, reads: map[readKey]int64{}, shown: map[readKey]int64{}, zeroes: map[readKey][]int64{}, listings: map[listingKey]*listed{}, searches: map[listingKey]*listed{}, showed: map[string]string{},
 		wholes: map[listingKey]*listed{}, answers: map[partKey]answers{}, holds: map[holdKey]heldState{}, economy: newEconomy(),
 		marks: map[int64]markState{}, markedAt: map[hintKey]int64{}, compacted: map[hintKey]int64{}, invoiceBegan: map[listingKey]int64{}, invoiceSweeps: map[listingKey]int64{}}
@@ -445,8 +451,8 @@ func (o *oracle) checkItems(i *instance) {
 		}
 		if less && known && (was.stock != "" || is.state == "gone") && o.isShown(x, k.shop) {
 			losses[k.shop]++
-			if o.lost[k].IsZero() {
-				o.lost[k] = now
+			if o.lost[k].since.IsZero() {
+				o.lost[k] = lost{now, o.sim.step.Load()}
 			}
 		} else if is.stock != "0" && is.state != "gone" {
 			delete(o.lost, k)
@@ -470,18 +476,28 @@ func (o *oracle) checkItems(i *instance) {
 		if most := max(lossMin, len(x.numbers)*lossPercent/100); n > most && !x.approved {
 			o.violate("blast radius: %d items of %s were lost at once, of %d, without approval", n, x.name, len(x.numbers))
 		}
-		o.checkLossWindow(x, dataset)
+		o.checkLossWindow(i, x, dataset)
 	}
 }
 
 // checkLossWindow checks that losses within the window stay below its limit, however few come
 // at once. An item that a webhook has named may have been announced, since lagerd's clocks may
-// be minutes apart.
-func (o *oracle) checkLossWindow(x *shop, dataset string) {
+// be minutes apart. One that a later listing has shown in stock counts no more: the next one stores
+// that, and may store a loss before.
+func (o *oracle) checkLossWindow(i *instance, x *shop, dataset string) {
 	const clocksApart = 30 * time.Minute
 	n := 0
-	for k, since := range o.lost {
-		if k.shop == dataset && time.Since(since) < lossWindow-clocksApart && !o.told[hintKey{x.name, "stock", k.number}] {
+	whole := o.wholes[listingKey{i.id, o.reader(x.name)}]
+	for k, l := range o.lost {
+		if k.shop != dataset || time.Since(l.since) >= lossWindow-clocksApart || o.told[hintKey{x.name, "stock", k.number}] {
+			continue
+		}
+		back := false
+		if whole != nil {
+			s, shown := whole.showed(k.number, l.step)
+			back = shown && !s.less
+		}
+		if !back {
 			n++
 		}
 	}
