@@ -306,12 +306,12 @@ func TestNothingIsKeptOfAnotherAgreement(t *testing.T) {
 		}
 		must(t, done.next(t))
 	}
-	f.mu.Lock()
+	f.mu.Lock() // no pass reads the other company's items as the former one's
 	clear(f.remote.stock)
 	f.remote.stock["x"], f.remote.stock["y"] = "5", "5"
-	f.mu.Unlock()
 	f.exec("UPDATE progress SET agreement_number = 6") // the token answers for 7
 	must(t, f.Store.AcceptAgreement(t.Context(), "shop1234", 7, time.Now()))
+	f.mu.Unlock()
 	until := func(want ...string) {
 		t.Helper()
 		for began := time.Now(); !slices.Equal(f.shown(), want); s.ReconcileAll() {
