@@ -21,6 +21,9 @@ import (
 // nobody knows no shop.
 func nobody(string) bool { return false }
 
+// alone is a journal's beside which nobody writes.
+func alone() (yes, known bool) { return true, true }
+
 // notAlone is a journal's beside which others write.
 func notAlone() (yes, known bool) { return false, true }
 
@@ -200,8 +203,8 @@ func TestJournalContinues(t *testing.T) {
 	s := storetest.Open(t)
 	log, hook := test.NewNullLogger()
 	n := 0
-	write := func(perShop, calls int, alone bool) {
-		j := newJournal(s, log, perShop, func(string) bool { return true }, func() (yes, known bool) { return alone, true }, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
+	write := func(perShop, calls int) {
+		j := newJournal(s, log, perShop, func(string) bool { return true }, alone, func(int) { t.Error("a call was dropped") }, func() { t.Error("a call was skipped") })
 		for range calls {
 			for _, shop := range []string{"a", "b"} {
 				j.Add(webhook.Call{Shop: shop, Number: fmt.Sprint(n), At: time.Unix(int64(n), 0)})
@@ -229,19 +232,19 @@ func TestJournalContinues(t *testing.T) {
 			}
 		}
 	}
-	write(5, 3, true)
-	write(5, 1, true)
+	write(5, 3)
+	write(5, 1)
 	check("before the ring is full", "3", "2", "1", "0")
-	write(5, 3, true)
-	write(5, 1, true)
+	write(5, 3)
+	write(5, 1)
 	check("when it is", "7", "6", "5", "4", "3")
 	for range refusedPerShop {
-		write(5, 1, true)
+		write(5, 1)
 	}
 	if got := kept("a", "refused "); len(got) != refusedPerShop || got[0] != fmt.Sprint(n-1) || got[refusedPerShop-1] != fmt.Sprint(n-refusedPerShop) {
 		t.Errorf("calls with a wrong code: %q", got)
 	}
-	write(3, 1, true)
+	write(3, 1)
 	if got := kept("a", ""); len(got) != 5 || got[0] != fmt.Sprint(n-1) || got[1] != fmt.Sprint(n-2) {
 		t.Errorf("after the ring became shorter: %q", got)
 	}
@@ -252,7 +255,7 @@ func TestJournalContinues(t *testing.T) {
 	// What cannot be looked at goes anywhere, and is looked at again.
 	away, cancel := context.WithCancel(t.Context())
 	cancel()
-	j := newJournal(s, log, 5, nobody, func() (yes, known bool) { return true, true }, nil, nil)
+	j := newJournal(s, log, 5, nobody, alone, nil, nil)
 	j.place(away, []store.WebhookCall{{Shop: "a"}})
 	last := kept("a", "")[0]
 	j.Add(webhook.Call{Shop: "a", Number: "last", At: time.Unix(int64(n), 0)})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -66,24 +67,18 @@ func (s *Store) CallsKept(ctx context.Context, shop string) (calls int, oldest t
 // LatestCalls returns of each of the shops its latest call, and the latest of those with a wrong code:
 // their shops, slots and times.
 func (s *Store) LatestCalls(ctx context.Context, shops []string) ([]WebhookCall, error) {
-	of := selected(shops...)
-	const refused = "CASE WHEN slot < 0 THEN 1 ELSE 0 END"
-	rows, err := s.conn.QueryContext(ctx, "SELECT c.shop, c.slot, c.called_at FROM webhook_calls c JOIN"+
-		" (SELECT shop, "+refused+" AS refused, MAX(called_at) AS latest FROM webhook_calls WHERE "+of.in("shop")+" GROUP BY shop, "+refused+") AS l"+
-		" ON l.shop = c.shop AND l.refused = CASE WHEN c.slot < 0 THEN 1 ELSE 0 END AND l.latest = c.called_at", of.args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the latest webhook calls: %w", err)
-	}
-	defer rows.Close()
 	var list []WebhookCall
-	for rows.Next() {
+	err := s.eachOf(ctx, shops, "SELECT c.shop, c.slot, c.called_at FROM webhook_calls c JOIN"+
+		" (SELECT shop, slot < 0 AS refused, MAX(called_at) AS latest FROM webhook_calls WHERE shop IN %s GROUP BY shop, slot < 0) AS l"+
+		" ON l.shop = c.shop AND l.refused = (c.slot < 0) AND l.latest = c.called_at", nil, func(rows *sql.Rows) error {
 		var c WebhookCall
 		if err := rows.Scan(&c.Shop, &c.Slot, &c.CalledAt); err != nil {
-			return nil, fmt.Errorf("read the latest webhook calls: %w", err)
+			return err
 		}
 		list = append(list, c)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read the latest webhook calls: %w", err)
 	}
 	return list, nil
