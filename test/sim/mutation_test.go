@@ -210,7 +210,7 @@ var mutations = []mutation{
 	{"the delay of a 429 is ignored", "budget/budget.go",
 		`until.After(b.blocked) {`, `until.After(b.blocked) && until.Before(now) {`, "economy:|agreement:", 4},
 	{"a failed shop is retried at once", "schedule/scheduler.go",
-		`wait := s.o.Reconcile.Backoff(e.failures)`, `wait := s.o.Reconcile.Backoff(e.failures) / 100`, "economy:", 14},
+		`max(s.o.Reconcile.Backoff(e.failures), `, `max(s.o.Reconcile.Backoff(e.failures)/100, `, "economy:", 14},
 	{"the next holder forgets the calls already spent", "source/remote/part.go",
 		`all.Join(shop, made.Day, made.Calls)}`, `all.Join(shop, made.Day, 0)}`, "economy:", 27},
 	{"unknown numbers have all calls of hints", "budget/budget.go",
