@@ -150,7 +150,7 @@ type Budget struct {
 	o Options
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when waiting calls should try again
+	changed chan struct{} // closed when waiting calls should try again; nil: none waits
 
 	today string // UTC date of calls; never moves back
 	calls int
@@ -227,7 +227,7 @@ func New(o Options) *Budget {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Budget{o: o, changed: make(chan struct{}), window: defaultWindow, minute: newMinute(o.PerMinute, o.Now())}
+	return &Budget{o: o, window: defaultWindow, minute: newMinute(o.PerMinute, o.Now())}
 }
 
 // State returns the budget's current state.
@@ -442,8 +442,18 @@ func (b *Budget) bucket(now time.Time) int {
 
 // wake makes every waiting call try again. b.mu is held.
 func (b *Budget) wake() {
-	close(b.changed)
-	b.changed = make(chan struct{})
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
+}
+
+// change returns what is closed when a call that waits should try again. b.mu is held.
+func (b *Budget) change() <-chan struct{} {
+	if b.changed == nil {
+		b.changed = make(chan struct{})
+	}
+	return b.changed
 }
 
 // Acquire waits until a call at the given priority may be made, and counts it. If it returns nil,
@@ -515,7 +525,9 @@ func (b *Budget) try(ctx context.Context, p Priority, queued bool) (v verdict, e
 	case queued:
 		b.wake() // calls that this one outranked may proceed
 	}
-	v.changed = b.changed
+	if err == nil && !v.granted && !v.unbooked {
+		v.changed = b.change()
+	}
 	return v, err
 }
 

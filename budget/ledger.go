@@ -125,7 +125,7 @@ var errPanicked = errors.New("booking calls panicked")
 func (b *Budget) book(ctx context.Context) error {
 	b.mu.Lock()
 	if b.booking {
-		changed := b.changed
+		changed := b.change()
 		b.mu.Unlock()
 		select {
 		case <-changed:
