@@ -30,7 +30,7 @@ type index struct {
 
 	mu         sync.RWMutex
 	generation int64
-	shops      map[string]store.Shop
+	shops      map[string]*store.Shop // shared with whoever reconciles them, and not changed
 	callees    map[string]callee
 
 	usesMu sync.Mutex
@@ -78,9 +78,13 @@ func (x *index) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shops := make(map[string]store.Shop, len(list))
+	shops := make(map[string]*store.Shop, len(list))
 	for _, s := range list {
-		shops[s.Shop] = s
+		if is := x.shops[s.Shop]; is != nil && is.Unchanged(s) {
+			shops[s.Shop] = is // which the one who reconciles it has too
+			continue
+		}
+		shops[s.Shop] = &s
 	}
 	codes, inHeader := readCodes(hashes)
 	callees := make(map[string]callee, len(list))
@@ -134,7 +138,7 @@ func (x *index) refreshHolds(ctx context.Context) error {
 	x.holds = holds
 	callees := maps.Clone(x.callees) // which only a refresh changes
 	for name, c := range callees {
-		c.shop = status.AnswersOf(x.shops[name], holds[name])
+		c.shop = status.AnswersOf(*x.shops[name], holds[name])
 		callees[name] = c
 	}
 	x.mu.Lock()
@@ -151,7 +155,7 @@ func (x *index) Generation() int64 {
 }
 
 // Shop implements engine.Shops.
-func (x *index) Shop(name string) (store.Shop, bool) {
+func (x *index) Shop(name string) (*store.Shop, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	s, ok := x.shops[name]

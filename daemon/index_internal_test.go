@@ -20,6 +20,49 @@ import (
 	"lagerd/webhook"
 )
 
+// TestUnchangedShopsAreShared: a reread keeps what it has of shops that have not changed, which those
+// who reconcile them share. A rekeying changes no shop's generation, and yet what is kept of it.
+func TestUnchangedShopsAreShared(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t)
+	for _, name := range []string{"changed", "resealed", "same"} {
+		shop := store.Shop{Shop: name, GrantToken: []byte("grant"), StockOn: true, StockSource: store.SourceEconomic}
+		if err := s.AddShop(t.Context(), shop, []byte("hash"), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := newIndex(s, nil)
+	read := func() (changed, resealed, same *store.Shop) {
+		if err := x.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		changed, _ = x.Shop("changed")
+		resealed, _ = x.Shop("resealed")
+		same, _ = x.Shop("same")
+		return changed, resealed, same
+	}
+	changed, resealed, same := read()
+	if err := s.SetShop(t.Context(), "changed", time.Now(), func(shop *store.Shop) error {
+		shop.Email = "owner@shop.example"
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reseal(t.Context(), []store.Resealed{{Sealed: store.Sealed{Shop: "resealed", Kind: store.SecretGrant, Text: []byte("grant")}, Anew: []byte("anew")}}); err != nil {
+		t.Fatal(err)
+	}
+	changedNow, resealedNow, sameNow := read()
+	if changedNow == changed || changed.Email != "" || changedNow.Email != "owner@shop.example" {
+		t.Errorf("changed: %+v, then %+v", changed, changedNow)
+	}
+	if resealedNow == resealed || string(resealedNow.GrantToken) != "anew" {
+		t.Errorf("sealed anew: %+v", resealedNow)
+	}
+	if sameNow != same {
+		t.Error("what is kept of a shop that has not changed is not shared")
+	}
+}
+
 // TestUsesAreRecorded: the use of an only code is recorded once; while a shop has two
 // codes, again after a minute. A wrong code is never recorded, nor what a person tries.
 func TestUsesAreRecorded(t *testing.T) {
@@ -109,7 +152,7 @@ func TestRackbeatTokens(t *testing.T) {
 		return list
 	}
 	x := newIndex(nil, nil)
-	x.shops = map[string]store.Shop{"none": {}, "one": {RackbeatTokenHash: hashes("a")}, "two": {RackbeatTokenHash: hashes("a", "b")}, "cut off": {RackbeatTokenHash: hashes("a")[:31]}}
+	x.shops = map[string]*store.Shop{"none": {}, "one": {RackbeatTokenHash: hashes("a")}, "two": {RackbeatTokenHash: hashes("a", "b")}, "cut off": {RackbeatTokenHash: hashes("a")[:31]}}
 	for _, c := range []struct {
 		shop, token string
 		good        bool

@@ -21,9 +21,9 @@ import (
 	"lagerd/webhook"
 )
 
-// Shops caches the shops and their settings.
+// Shops caches the shops and their settings, which whoever is given them shares and does not change.
 type Shops interface {
-	Shop(name string) (store.Shop, bool)
+	Shop(name string) (*store.Shop, bool)
 	Generation() int64                 // of the cached shops, see store.ShopsGeneration
 	Refresh(ctx context.Context) error // rereads the shops if any has changed
 }

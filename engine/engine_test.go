@@ -59,11 +59,9 @@ type shops struct {
 	known atomic.Pointer[store.Shop]
 }
 
-func (x *shops) Shop(name string) (store.Shop, bool) {
-	if known := x.known.Load(); known != nil && known.Shop == name {
-		return *known, true
-	}
-	return store.Shop{}, false
+func (x *shops) Shop(name string) (*store.Shop, bool) {
+	known := x.known.Load()
+	return known, known != nil && known.Shop == name
 }
 
 func (x *shops) Generation() int64 {

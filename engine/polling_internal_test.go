@@ -36,8 +36,8 @@ type shelf struct {
 	read      int64 // generation of the cached shops
 }
 
-func (s *shelf) Shop(name string) (store.Shop, bool) {
-	return s.shop, name == s.shop.Shop
+func (s *shelf) Shop(name string) (*store.Shop, bool) {
+	return new(s.shop), name == s.shop.Shop
 }
 
 func (s *shelf) Generation() int64 { return s.read }

@@ -31,7 +31,7 @@ func (s *Shop) apply(ctx context.Context, a store.Applied) (err error) {
 		s.inbox.Reopen(h.Kind)
 		s.hinted = true
 	}
-	s.warnings.stored(a.Warnings, s.log)
+	s.warnings.stored(a.Warnings, s.log())
 	s.found += len(a.Changes)
 	s.report(a, now)
 	return nil
@@ -43,20 +43,21 @@ func (s *Shop) report(a store.Applied, now time.Time) {
 	}
 	s.Observer.Changed(s.shop.Shop, a.Changes, now)
 	missed := 0
-	each := s.log.Logger.IsLevelEnabled(logrus.DebugLevel)
+	log := s.log()
+	each := log.Logger.IsLevelEnabled(logrus.DebugLevel)
 	for _, c := range a.Changes {
 		if c.Webhook == plan.WebhookMissed {
 			missed++
 		}
 		if each {
-			s.log.WithFields(changeFields(c)).Debug("change")
+			log.WithFields(changeFields(c)).Debug("change")
 		}
 	}
 	fields := logrus.Fields{"changes": len(a.Changes), "missed_webhooks": missed}
 	if len(a.Changes) == 1 {
 		fields = changeFields(a.Changes[0])
 	}
-	s.log.WithFields(fields).Info("stored")
+	log.WithFields(fields).Info("stored")
 }
 
 func changeFields(c plan.Change) logrus.Fields {
@@ -86,7 +87,7 @@ func (s *Shop) hold(ctx context.Context, scope plan.Scope, reason plan.Reason, d
 		return err
 	}
 	if begins {
-		s.log.WithFields(logrus.Fields{"scope": scope, "reason": reason, "detail": hold.Detail}).Warn("held")
+		s.log().WithFields(logrus.Fields{"scope": scope, "reason": reason, "detail": hold.Detail}).Warn("held")
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (s *Shop) endHolds(ctx context.Context, seen plan.Seen) error {
 	}
 	s.stock.losses.guard.Stored(a.Losses, s.Now())
 	for _, h := range ended {
-		s.log.WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("hold ended")
+		s.log().WithFields(logrus.Fields{"scope": h.Scope, "reason": h.Reason, "seen": seen}).Info("hold ended")
 	}
 	return nil
 }

@@ -93,6 +93,6 @@ func (s *changeover) show(ctx context.Context, former store.Dataset) error {
 	}
 	s.sweep.lastContent = ""
 	s.losses.guard.Approve(0, time.Time{})
-	s.log.WithField("to", s.by.whose()).Info("changed over to the items of another agreement or account")
+	s.log().WithField("to", s.by.whose()).Info("changed over to the items of another agreement or account")
 	return s.endHolds(ctx, plan.SeenFewLosses)
 }

@@ -102,7 +102,7 @@ func (c conclusion) announced(p itemsPage) store.Patch {
 func (c conclusion) progressOf(listed *plan.Listed) store.Patch {
 	suspicion := string(listed.Suspicion)
 	if suspicion != "" && c.progress.Suspicion == "" {
-		c.log.WithField("reason", suspicion).Warn("every stock figure is zero: is the stock really kept where it is read?")
+		c.log().WithField("reason", suspicion).Warn("every stock figure is zero: is the stock really kept where it is read?")
 	}
 	set := store.Patch{Suspicion: &suspicion, Items: new(int64(listed.Items))}
 	began, serverDate := c.l.Began()
@@ -204,7 +204,7 @@ func (c conclusion) missingHints(listed *plan.Listed) []store.HintRecord {
 	numbers, all := listed.Ask(c.l.claim.Has)
 	if !all {
 		listed.Says = "" // the next listing may be identical and still has numbers to add
-		c.log.Warn("many items are missing from the listing: reading them one by one, some after each listing")
+		c.log().Warn("many items are missing from the listing: reading them one by one, some after each listing")
 	}
 	hints := make([]store.HintRecord, len(numbers))
 	for i, number := range numbers {

@@ -46,7 +46,7 @@ func TestCursorOfOnePage(t *testing.T) {
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", clock))
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)
-	shop := shops.Shop(f.Shop, leases[0].Token)
+	shop := shops.Shop(new(f.Shop), leases[0].Token)
 	cursors := map[time.Time]bool{}
 	const minutes = 20
 	for minute := range minutes {

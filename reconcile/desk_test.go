@@ -107,7 +107,7 @@ func (d *desk) take() {
 	if d.Reconciler == nil {
 		d.Reconciler = reconcile.New(d.Options)
 	}
-	d.Shop = d.Reconciler.Shop(d.fixture.Shop, leases[0].Token)
+	d.Shop = d.Reconciler.Shop(new(d.fixture.Shop), leases[0].Token)
 }
 
 // sweptShop makes the shop one that has been read, of so many items that ticks do not list them.

@@ -54,7 +54,7 @@ func TestEndsPass(t *testing.T) {
 // waits. A single failure after that does not restart it.
 func TestSpentDayFailsNoPage(t *testing.T) {
 	t.Parallel()
-	s := &Shop{Reconciler: &Reconciler{}, inbox: inbox.New(nil, "shop1234", inbox.Options{AtOnce: 1})}
+	s := &Shop{Reconciler: &Reconciler{}, holder: holder{shop: new(store.Shop)}, inbox: inbox.New(nil, "shop1234", inbox.Options{AtOnce: 1})}
 	s.components = newComponents(s, &calls{})
 	of := func(class plan.Class) error { return &source.Error{Class: class, Err: errors.New(string(class))} }
 	l := &listing{}

@@ -162,7 +162,7 @@ func (g *gate) readFailed(ctx context.Context, list inbox.Hints, number string, 
 // postpone stores a hint's error and when its number is read again.
 func (g *gate) postpone(ctx context.Context, list inbox.Hints, number string, err error) error {
 	h := list[number]
-	g.log.WithFields(map[string]any{"kind": g.kind, "number": number, "failures": h.Failures + 1}).WithError(err).Warn("read failed: postponed")
+	g.log().WithFields(map[string]any{"kind": g.kind, "number": number, "failures": h.Failures + 1}).WithError(err).Warn("read failed: postponed")
 	reason := plan.HintFailed
 	if h.Refused = source.ClassOf(err) == plan.ClassPart; h.Refused {
 		reason = plan.HintForbidden

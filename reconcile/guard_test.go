@@ -52,7 +52,7 @@ func (d *desk) approve(losses int) {
 	must(d.t, err)
 	shop.InvoicesOn = d.fixture.Shop.InvoicesOn
 	d.fixture.Shop = shop
-	d.Change(shop)
+	d.Change(new(shop))
 }
 
 // TestGuard: a loss is stored once a second read confirms it; those that are too many within the hour are held

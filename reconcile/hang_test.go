@@ -122,7 +122,7 @@ func scheduler(t *testing.T, f *fixture, h http.Handler, set func(*reconcile.Opt
 	must(t, f.Store.TakeLeases(t.Context(), []string{"shop1234"}, "", "me", time.Now()))
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)
-	s.Take(ctx, f.Shop, leases[0].Token)
+	s.Take(ctx, new(f.Shop), leases[0].Token)
 	return s, done
 }
 

@@ -43,7 +43,7 @@ func TestHeldShopIsTriedAtOnce(t *testing.T) {
 	}))
 	changed, err := f.Store.Shop(t.Context(), "shop1234")
 	must(t, err)
-	s.Sync(func(string) (store.Shop, bool) { return changed, true })
+	s.Sync(func(string) (*store.Shop, bool) { return &changed, true })
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		if err := done.next(t); err != nil {
 			t.Fatal(err)

@@ -8,14 +8,14 @@ import (
 
 // holder is the holder of a shop's lease: the settings it works with, and its right to write.
 type holder struct {
-	shop  store.Shop
-	token int64     // the fencing token of the lease
-	seq   int64     // of the last transaction under it
-	base  time.Time // when the work under it began, see steady
+	shop  *store.Shop // shared, and not changed
+	token int64       // the fencing token of the lease
+	seq   int64       // of the last transaction under it
+	base  time.Time   // when the work under it began, see steady
 }
 
-// Settings returns the settings that the shop is reconciled with.
-func (h *holder) Settings() store.Shop { return h.shop }
+// Settings returns the settings that the shop is reconciled with. They are not changed.
+func (h *holder) Settings() *store.Shop { return h.shop }
 
 // Token returns the fencing token of the shop's lease.
 func (h *holder) Token() int64 { return h.token }

@@ -170,7 +170,7 @@ func (i *identity) suspectAppToken() {
 		agreement = strconv.FormatInt(i.progress.AgreementNumber, 10)
 	}
 	if agreements, tell := i.refusals.refused(agreement); tell {
-		i.log.WithField("agreements", agreements).Error(AppTokenSuspected)
+		i.log().WithField("agreements", agreements).Error(AppTokenSuspected)
 	}
 }
 

@@ -6,12 +6,13 @@ import (
 
 	"lagerd/inbox"
 	"lagerd/plan"
+	"lagerd/store"
 )
 
 // TestIdleShopKeepsNoMaps: what a shop's reads have shown takes no memory once it is settled.
 func TestIdleShopKeepsNoMaps(t *testing.T) {
 	t.Parallel()
-	w := &Shop{Reconciler: &Reconciler{}, inbox: new(inbox.Inbox)}
+	w := &Shop{Reconciler: &Reconciler{}, holder: holder{shop: new(store.Shop)}, inbox: new(inbox.Inbox)}
 	w.components = newComponents(w, &calls{})
 	losses := w.stock.losses
 	seen := []plan.Observation{{Item: plan.Item{Number: "a"}, Found: true}}

@@ -280,7 +280,7 @@ func (i *invoices) store(ctx context.Context, page invoicesPage, b invoicesBatch
 }
 
 // startOf returns where a shop's invoices begin.
-func startOf(shop store.Shop, p store.Progress) plan.InvoicesStart {
+func startOf(shop *store.Shop, p store.Progress) plan.InvoicesStart {
 	return plan.InvoicesStart{Date: shop.InvoicesFrom, Number: shop.InvoicesFromNumber, Window: p.Window()}
 }
 
@@ -315,7 +315,7 @@ func (i *invoices) leaveStrays(s plan.Strays, b invoicesBatch) {
 		b.left.strays.Add(s)
 		level = logrus.DebugLevel
 	}
-	i.log.WithFields(map[string]any{"kind": plan.KindInvoice, "invoices": s.Count, "number": s.Example.Number, "date": s.Example.Date}).
+	i.log().WithFields(map[string]any{"kind": plan.KindInvoice, "invoices": s.Count, "number": s.Example.Number, "date": s.Example.Date}).
 		Log(level, "e-conomic sent invoices that were not asked for: they are not stored")
 }
 

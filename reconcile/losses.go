@@ -74,7 +74,7 @@ func (s *losses) judge(ctx context.Context, read plan.LossRead) error {
 	if d.Stored() {
 		return nil
 	}
-	s.log.WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("read held back: it would take away too much stock")
+	s.log().WithFields(logrus.Fields{"reason": d.Reason, "losses": d.Losses, "taken": d.Taken, "items": d.Items}).Warn("read held back: it would take away too much stock")
 	s.by.checkedAt = time.Time{} // is it another agreement's?
 	if err := s.holdPart(ctx, plan.HeldLosses, d.Detail(s.shop.Shop)); err != nil {
 		return err

@@ -158,7 +158,7 @@ func (x *trickle) moves() {
 	must(x.t, x.Store.TakeLeases(x.t.Context(), []string{"shop1234"}, "me", "me", x.now()))
 	leases, err := x.Store.Leases(x.t.Context())
 	must(x.t, err)
-	x.Take(x.t.Context(), x.Shop, leases[0].Token)
+	x.Take(x.t.Context(), new(x.Shop), leases[0].Token)
 }
 
 // TestTrickleIsHeld: items that lose their stock bit by bit, below the limit in each

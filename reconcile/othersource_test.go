@@ -210,7 +210,7 @@ func (s *shelf) shop(t *testing.T, f *fixture, figure plan.Figure) *reconcile.Sh
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)
 	f.Shop.StockFigure = figure
-	return shops.Shop(f.Shop, leases[0].Token)
+	return shops.Shop(new(f.Shop), leases[0].Token)
 }
 
 // TestAnotherSource: a source is not asked for what it cannot do.

@@ -221,7 +221,7 @@ func (p *pdfs) postponeWork(inv store.InvoiceWork, err error, refused bool) []st
 	if refused {
 		text = plan.HintForbidden.Note(plan.KindInvoice, text)
 	}
-	p.log.WithFields(map[string]any{"kind": plan.KindInvoice, "number": inv.Number, "failures": tries}).WithError(err).Warn("fetch of an invoice failed: postponed")
+	p.log().WithFields(map[string]any{"kind": plan.KindInvoice, "number": inv.Number, "failures": tries}).WithError(err).Warn("fetch of an invoice failed: postponed")
 	return []store.WorkResult{{Number: inv.Number, DueAt: p.Now().Add(p.LongBackoff(tries)), Tries: tries, Refused: refused, Error: text}}
 }
 

@@ -54,7 +54,7 @@ func TestManyUnknownArePruned(t *testing.T) {
 	if settings, err = o.Store.Shop(t.Context(), "shop1234"); err != nil {
 		t.Fatal(err)
 	}
-	s := New(o).Shop(settings, leases[0].Token)
+	s := New(o).Shop(&settings, leases[0].Token)
 	s.stock.losses.guard = plan.NewLossGuard(&s.Policy, nil, 0, now)
 	for _, c := range []struct {
 		step    string
@@ -74,7 +74,7 @@ func TestManyUnknownArePruned(t *testing.T) {
 		{"it has ended", time.Minute, func() { s.stock.sweep.listing = nil }, true, 0},
 		{"the settings have changed", time.Hour, func() {
 			s.pruned.unknown = 3
-			s.Change(settings)
+			s.Change(&settings)
 			s.stock.losses.guard = plan.NewLossGuard(&s.Policy, nil, 0, now)
 		}, false, 3},
 	} {

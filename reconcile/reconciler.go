@@ -99,18 +99,19 @@ func New(o Options) *Reconciler {
 	return &Reconciler{Options: o, pageSlots: newSlots(pagesAtOnce, pageWait)}
 }
 
-// Shop returns a Shop that writes under the lease that token fences.
-func (r *Reconciler) Shop(shop store.Shop, token int64) *Shop {
+// Shop returns a Shop that writes under the lease that token fences. The settings are kept and
+// must not change.
+func (r *Reconciler) Shop(shop *store.Shop, token int64) *Shop {
 	s := &Shop{
-		Reconciler: r, log: r.Log.WithField("shop", shop.Shop),
-		holder: holder{shop: shop, token: token},
-		inbox:  r.newInbox(shop),
+		Reconciler: r,
+		holder:     holder{shop: shop, token: token},
+		inbox:      r.newInbox(shop),
 	}
 	s.components = newComponents(s, &calls{})
 	return s
 }
 
-func (r *Reconciler) newInbox(shop store.Shop) *inbox.Inbox {
+func (r *Reconciler) newInbox(shop *store.Shop) *inbox.Inbox {
 	return inbox.New(r.Store, shop.Shop, inbox.Options{Datasets: shop.Datasets(), AtOnce: r.UnpackAtOnce, Caps: store.Caps{
 		HintCaps: r.HintCaps, FirstInvoice: shop.InvoicesFromNumber, InvoicesFrom: shop.InvoicesFrom,
 	}})

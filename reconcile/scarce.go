@@ -115,7 +115,7 @@ func (s *allowance) awaitListing(ctx context.Context, left inbox.Hints) error {
 		return nil
 	}
 	s.sweep.wanted = true
-	s.log.WithField("hints", len(left)).Debug("hints wait for the next listing")
+	s.log().WithField("hints", len(left)).Debug("hints wait for the next listing")
 	return s.postponeAll(ctx, left, s.Now().Add(s.HeldRetry), plan.HintAwaitsListing, "")
 }
 

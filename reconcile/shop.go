@@ -25,7 +25,6 @@ import (
 type Shop struct {
 	*Reconciler
 	holder
-	log *logrus.Entry
 
 	// Loaded by the first pass and kept while the lease is held: nobody else writes it.
 	loaded   bool
@@ -142,7 +141,7 @@ func (s *Shop) RunOnce(ctx context.Context, due Due) (report Report, err error) 
 	defer func() {
 		if p := recover(); p != nil {
 			s.forget()
-			s.log.WithField("stack", string(debug.Stack())).Error("pass panicked")
+			s.log().WithField("stack", string(debug.Stack())).Error("pass panicked")
 			err = fmt.Errorf("shop %s: internal error: %v", s.shop.Shop, p)
 		}
 		s.failed = err != nil
@@ -221,6 +220,9 @@ func (s *Shop) load(ctx context.Context) (err error) {
 	return nil
 }
 
+// log returns the shop's log. It is not kept: most shops have nothing to say.
+func (s *Shop) log() *logrus.Entry { return s.Log.WithField("shop", s.shop.Shop) }
+
 // Close ends the work on the shop, once its last pass has ended.
 func (s *Shop) Close() {
 	s.calls.close()
@@ -230,16 +232,16 @@ func (s *Shop) Close() {
 // Change replaces the settings. It drops everything learnt under the old ones, which may belong
 // to another agreement, except the calls spent. The next pass therefore checks whose the token
 // is before it stores anything. A running sweep is dropped; requests that wait for it get a new one.
-func (s *Shop) Change(shop store.Shop) {
+func (s *Shop) Change(shop *store.Shop) {
 	stockCalls := &calls{}
 	if s.stock.by != s.identity {
 		stockCalls = s.stock.calls
 	}
 	*s = Shop{
-		Reconciler: s.Reconciler, log: s.log,
-		holder: holder{shop: shop, token: s.token, seq: s.seq, base: s.base},
-		inbox:  s.newInbox(shop),
-		calls:  s.calls, agreement: s.agreement, pruned: s.pruned,
+		Reconciler: s.Reconciler,
+		holder:     holder{shop: shop, token: s.token, seq: s.seq, base: s.base},
+		inbox:      s.newInbox(shop),
+		calls:      s.calls, agreement: s.agreement, pruned: s.pruned,
 	}
 	s.components = newComponents(s, stockCalls)
 	if s.stock.by == s.identity {

@@ -293,18 +293,18 @@ func TestSecretsAndSettings(t *testing.T) {
 	bad = nil
 	d.step("it can", aTick)
 	d.show(held)
-	shop := d.Settings()
+	shop := *d.Settings()
 	shop.OrderPattern = "("
-	d.Change(shop)
+	d.Change(new(shop))
 	d.step("a bad pattern", aTick)
 	shop.OrderPattern, shop.PausedAt = "", store.At(d.now())
-	d.Change(shop)
+	d.Change(new(shop))
 	d.webhook("a", "a")
 	d.requested("r2", store.WantTick)
 	d.step("paused", work)
 	d.show(requests, "hint: SELECT number, open, seen_gen FROM hints")
 	shop.PausedAt = store.Time{}
-	d.Change(shop)
+	d.Change(new(shop))
 	d.step("resumed", work)
 	d.show("hint: SELECT number, open, tries FROM hints")
 	must(t, d.SaveFailure(t.Context(), errors.New("as it was")))
@@ -423,11 +423,11 @@ func TestWebhooksAreUnpacked(t *testing.T) {
 		"a new holder":         {func(d *desk) { d.take() }, 30, 0},
 		"the last pass failed": {fails(plan.ClassNumber), 30, 0},
 		"a listing is running": {fails(plan.ClassInterrupted), 30, 30},
-		"paused":               {func(d *desk) { s := d.Settings(); s.PausedAt = store.At(d.clock); d.Change(s) }, 30, 30},
+		"paused":               {func(d *desk) { s := *d.Settings(); s.PausedAt = store.At(d.clock); d.Change(&s) }, 30, 30},
 		"off": {func(d *desk) {
-			s := d.Settings()
+			s := *d.Settings()
 			s.StockOn = false
-			d.Change(s)
+			d.Change(&s)
 			_, _ = d.RunOnce(d.t.Context(), reconcile.Due{})
 		}, 30, 0},
 		"held":          {hold("forbidden"), 30, 30},

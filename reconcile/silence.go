@@ -59,7 +59,7 @@ func (i *identity) gaveUp(ctx context.Context, err error) bool {
 	if !source.Has(err, plan.ClassSilent) || ctx.Err() != nil || outdated(err) {
 		return false
 	}
-	i.log.WithError(err).Debug("no answer yet: the rest of the shop goes on")
+	i.log().WithError(err).Debug("no answer yet: the rest of the shop goes on")
 	i.silent, i.skipped, i.owed = true, true, i.tick
 	return true
 }

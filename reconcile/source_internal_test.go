@@ -68,7 +68,7 @@ func TestUnreadInvoicesAreBounded(t *testing.T) {
 	t.Parallel()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, Policy: plan.Policy{RetryMin: time.Second, RetryMax: time.Minute}, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}}}, log: logrus.NewEntry(log)}
+	w := &Shop{Reconciler: &Reconciler{Options: Options{Now: time.Now, Policy: plan.Policy{RetryMin: time.Second, RetryMax: time.Minute}, Jitter: func(d time.Duration) time.Duration { return d }, Observer: unobserved{}, Log: log}}, holder: holder{shop: &store.Shop{Shop: "shop1234"}}}
 	w.components = newComponents(w, &calls{})
 	hints := inbox.Hints{"1": {Kind: plan.KindInvoice, Number: "1", Gen: 4, Failures: 2}}
 	var bad []plan.Unreadable

@@ -234,7 +234,7 @@ func (s *stock) store(ctx context.Context, batch itemsBatch, also store.Applied)
 	}
 	a.Warnings = append(s.warnings.ofItems(batch.observations, s.warned), also.Warnings...)
 	if p.Stale > 0 {
-		s.log.WithField("observations", p.Stale).Info("ignored observations older than what is stored")
+		s.log().WithField("observations", p.Stale).Info("ignored observations older than what is stored")
 	}
 	if err := s.apply(ctx, a); err != nil {
 		return nil, err

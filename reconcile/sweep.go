@@ -155,7 +155,7 @@ func (s *sweep) goOn(ctx context.Context) (more bool, err error) {
 		// The sweeps' share is spent: it resumes where it stopped. The share grows as fewer ticks are
 		// left, so it is tried again before the day is over.
 		l.notBefore = s.Now().Add(min(source.RetryAfter(err), s.HeldRetry))
-		s.log.WithField("until", l.notBefore).Info("sweep waits for the budget")
+		s.log().WithField("until", l.notBefore).Info("sweep waits for the budget")
 		return false, nil
 	}
 	return false, err
@@ -295,7 +295,7 @@ func (s *sweep) nextPage(ctx context.Context, l *listing, read *pageRead) (items
 func (s *sweep) add(l *listing, p itemsPage) plan.Step {
 	step := l.add(p)
 	if step == plan.StepTurnBack {
-		s.log.WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
+		s.log().WithFields(logrus.Fields{"reason": step, "page": l.Next()}).Debug("listing became shorter: reading pages again")
 	}
 	return step
 }

@@ -103,7 +103,7 @@ func TestTickFailsBesideItsListing(t *testing.T) {
 	x := newTicking(t)
 	x.invoices.booked = map[int64]bool{1: true}
 	x.f.Shop.InvoicesOn = true
-	x.Change(x.f.Shop)
+	x.Change(new(x.f.Shop))
 	tick, work := reconcile.Due{Tick: true}, reconcile.Due{Work: true}
 	x.invoices.fails = &source.Error{Class: plan.ClassInterrupted, Err: errors.New("reset")}
 	if _, err := x.pass(t, tick); err == nil {
@@ -192,7 +192,7 @@ func TestListedTicksAreSweeps(t *testing.T) {
 	}
 	long := store.At(time.Now().Add(-time.Hour))
 	x.f.exec("UPDATE progress SET swept_at = ?", long)
-	x.Change(x.f.Shop) // reads it
+	x.Change(new(x.f.Shop)) // reads it
 	if third := swept(); time.Since(third) > time.Minute {
 		t.Errorf("after an hour it is noted at %s", third)
 	}

@@ -160,7 +160,7 @@ func newTwoSources(t *testing.T) *twoSources {
 	must(t, f.Store.TakeLeases(t.Context(), []string{f.Shop.Shop}, "", "me", time.Now()))
 	leases, err := f.Store.Leases(t.Context())
 	must(t, err)
-	x.shop = x.shops.Shop(f.Shop, leases[0].Token)
+	x.shop = x.shops.Shop(new(f.Shop), leases[0].Token)
 	return x
 }
 
@@ -668,7 +668,7 @@ func TestAppTokenBesideAnotherSource(t *testing.T) {
 	}
 	for _, l := range leases {
 		if l.Shop == second.Shop {
-			_, _ = x.shops.Shop(second, l.Token).RunOnce(t.Context(), reconcile.Due{Tick: true})
+			_, _ = x.shops.Shop(new(second), l.Token).RunOnce(t.Context(), reconcile.Due{Tick: true})
 		}
 	}
 	if !suspected() {
@@ -693,7 +693,7 @@ func TestPartsInBudgets(t *testing.T) {
 		var err error
 		x.Shop, err = x.Store.Shop(t.Context(), x.Shop.Shop)
 		must(t, err)
-		x.shop.Change(x.Shop)
+		x.shop.Change(new(x.Shop))
 		x.ticks(t)
 	}
 	x.ticks(t)

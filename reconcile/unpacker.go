@@ -21,7 +21,7 @@ func (s unpacker) unpack(ctx context.Context, all bool) error {
 	u, err := s.inbox.Unpack(ctx, s.fence, func() bool { return !all && s.leavesPacked() })
 	s.overflowed(u.Marked, u.TooOld)
 	for _, err := range u.Unreadable {
-		s.log.WithError(err).Error("unreadable webhooks set aside: a sweep covers them")
+		s.log().WithError(err).Error("unreadable webhooks set aside: a sweep covers them")
 		s.stock.sweep.again = true
 	}
 	return err
@@ -89,7 +89,7 @@ func (s unpacker) overflowed(marked, tooOld int64) {
 		return
 	}
 	s.Observer.Overflowed(s.shop.Shop, marked, tooOld)
-	s.log.WithFields(logrus.Fields{"marked": marked, "too_old": tooOld}).Warn("more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start")
+	s.log().WithFields(logrus.Fields{"marked": marked, "too_old": tooOld}).Warn("more hints of unknown numbers than are kept: the next sweep covers them, except invoices before the shop's start")
 }
 
 // leftOld reports webhooks of invoices before the shop's start, which only a person's request
@@ -99,7 +99,7 @@ func (s unpacker) leftOld(webhooks int64) {
 		return
 	}
 	s.Observer.Overflowed(s.shop.Shop, 0, webhooks)
-	s.log.WithFields(logrus.Fields{"kind": plan.KindInvoice, "webhooks": webhooks}).Info("webhooks of invoices before the shop's start: answered, and not fetched")
+	s.log().WithFields(logrus.Fields{"kind": plan.KindInvoice, "webhooks": webhooks}).Info("webhooks of invoices before the shop's start: answered, and not fetched")
 }
 
 // loadItems loads all open hints of items, including postponed ones.

@@ -16,9 +16,9 @@ func (i *invoices) keepUnread(a *store.Applied, bad []plan.Unreadable, stored ma
 	}
 	for _, x := range bad {
 		i.Observer.BadItem(i.shop.Shop)
-		i.log.WithFields(map[string]any{"kind": plan.KindInvoice, "number": x.Number}).WithError(x.Err).Debug("unreadable invoice")
+		i.log().WithFields(map[string]any{"kind": plan.KindInvoice, "number": x.Number}).WithError(x.Err).Debug("unreadable invoice")
 	}
-	i.log.WithFields(map[string]any{"kind": plan.KindInvoice, "invoices": len(bad), "number": bad[0].Number}).WithError(bad[0].Err).Warn("unreadable invoices")
+	i.log().WithFields(map[string]any{"kind": plan.KindInvoice, "invoices": len(bad), "number": bad[0].Number}).WithError(bad[0].Err).Warn("unreadable invoices")
 	p := plan.UnreadInvoices(plan.UnreadInput{Unread: bad, Stored: stored, Hints: b.hints, Now: i.Now(), Due: i.due().Includes, RetryAt: i.retryAt})
 	if b.left != nil && p.More > 0 {
 		b.left.more, b.left.last = b.left.more+p.More, p.Last

@@ -34,7 +34,7 @@ func (s *unreadItems) ask(ctx context.Context, u *plan.UnreadItems, p itemsPage,
 	ask, fail := u.Add(pageOf(p), open)
 	var hints []store.HintRecord
 	for _, b := range ask {
-		s.log.WithFields(map[string]any{"kind": plan.KindStock, "number": b.Number}).WithError(b.Err).Warn("unreadable item")
+		s.log().WithFields(map[string]any{"kind": plan.KindStock, "number": b.Number}).WithError(b.Err).Warn("unreadable item")
 		if n := len([]rune(b.Number)); n <= source.LongestNumber {
 			hints = append(hints, s.own(b.Number, plan.CauseTick))
 		}
@@ -83,7 +83,7 @@ func (s *unreadItems) conclude(ctx context.Context, l *listing) error {
 		return nil
 	}
 	if s.last = l.unread; !was {
-		s.log.WithField("items", len(l.unread.Numbers)).Warn("more items of a listing cannot be read than are asked for alone: what is stored of them stays, and is not confirmed")
+		s.log().WithField("items", len(l.unread.Numbers)).Warn("more items of a listing cannot be read than are asked for alone: what is stored of them stays, and is not confirmed")
 	}
 	if detail := l.unread.Throughout(); detail != "" {
 		return s.holdPart(ctx, plan.HeldUnreadable, detail)

@@ -61,7 +61,7 @@ func TestWaits(t *testing.T) {
 		}
 		return func() { waiting.Add(-1) }
 	})
-	shop := shops.Shop(f.Shop, leases[0].Token)
+	shop := shops.Shop(new(f.Shop), leases[0].Token)
 	run := func(ctx context.Context) {
 		if _, err := shop.RunOnce(ctx, reconcile.Due{Tick: true, Work: true}); err != nil {
 			t.Log(err)

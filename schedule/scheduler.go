@@ -39,8 +39,8 @@ type Observer interface {
 type shop interface {
 	RunOnce(ctx context.Context, due reconcile.Due) (reconcile.Report, error)
 	SaveFailure(ctx context.Context, failure error) error
-	Change(settings store.Shop)
-	Settings() store.Shop
+	Change(settings *store.Shop)
+	Settings() *store.Shop
 	Token() int64
 	Holds() plan.Holds
 	Calls() store.DayCalls
@@ -59,7 +59,7 @@ type shopStore interface {
 // goroutine, a limited number at a time, and all shops fairly. It is safe for concurrent use.
 type Scheduler struct {
 	o       Options
-	newShop func(settings store.Shop, token int64) shop
+	newShop func(settings *store.Shop, token int64) shop
 	now     func() time.Time
 	store   shopStore
 	queue   *queue
@@ -109,7 +109,7 @@ func NewScheduler(o Options) *Scheduler {
 	shared, queue := reconcile.New(o.Reconcile), newQueue()
 	return &Scheduler{
 		o: o, now: o.Reconcile.Now, store: o.Reconcile.Store, queue: queue, limits: newLimits(o.Workers, queue.release), shops: map[string]*entry{}, asks: make(chan struct{}, asksAtOnce),
-		newShop: func(settings store.Shop, token int64) shop { return shared.Shop(settings, token) },
+		newShop: func(settings *store.Shop, token int64) shop { return shared.Shop(settings, token) },
 	}
 }
 
@@ -184,8 +184,8 @@ func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 }
 
 // Take starts reconciling the shop under the lease that token fences, until ctx is done or Drop
-// is called. Work left open by the previous holder is due immediately.
-func (s *Scheduler) Take(ctx context.Context, settings store.Shop, token int64) {
+// is called. The settings are kept and must not change. Work left open by the previous holder is due immediately.
+func (s *Scheduler) Take(ctx context.Context, settings *store.Shop, token int64) {
 	name, due := settings.Shop, reconcile.Due{Tick: true, Work: true}
 	s.mu.Lock()
 	if s.shops[name] == nil {
@@ -281,12 +281,12 @@ func (s *Scheduler) ShortOfCalls() (shops int) {
 
 // Sync schedules the settings that have changed since the last Sync or Take to be applied;
 // current returns a shop's current settings.
-func (s *Scheduler) Sync(current func(shop string) (store.Shop, bool)) {
+func (s *Scheduler) Sync(current func(shop string) (*store.Shop, bool)) {
 	var changed []string
 	s.mu.Lock()
 	for name, e := range s.shops {
-		if shop, ok := current(name); ok && shop.Generation > e.generation && e.shop.Settings().SameAs(shop) {
-			e.generation, e.next = shop.Generation, &shop
+		if shop, ok := current(name); ok && shop.Generation > e.generation && e.shop.Settings().SameAs(*shop) {
+			e.generation, e.next = shop.Generation, shop
 			changed = append(changed, name)
 		}
 	}
@@ -435,7 +435,7 @@ func (s *Scheduler) work(name string, e *entry, p *pass, due reconcile.Due) {
 	}()
 	s.mu.Lock()
 	if e.next != nil {
-		e.shop.Change(*e.next)
+		e.shop.Change(e.next)
 		e.next = nil
 	}
 	s.mu.Unlock()

@@ -44,7 +44,7 @@ func (l *downStore) MarkCalls(_ context.Context, _ string, marks []store.TickMar
 func TestUnsavedCalls(t *testing.T) {
 	t.Parallel()
 	db := &downStore{down: true}
-	e := &entry{shop: &fakeShop{settings: store.Shop{Shop: "shop1"}, count: 3}}
+	e := &entry{shop: &fakeShop{settings: &store.Shop{Shop: "shop1"}, count: 3}}
 	s := &Scheduler{now: time.Now, store: db, shops: map[string]*entry{"shop1": e}}
 	tick := func() error {
 		s.recordTick(e, time.Time{})

@@ -380,7 +380,7 @@ func TestDrop(t *testing.T) {
 		if len(w.Held()) != 2 || w.Holds(name) {
 			t.Errorf("%v are still held", w.Held())
 		}
-		w.Take(w.ctx, store.Shop{Shop: name}, 2)
+		w.Take(w.ctx, &store.Shop{Shop: name}, 2)
 		time.Sleep(time.Second)
 		if n := len(w.passesOf()[name]); n != passes+1 {
 			t.Errorf("%d passes have started since the shop was taken again", n-passes)

@@ -50,7 +50,7 @@ func newScripted(t *testing.T) *scripted {
 		Observer: w, Workers: 1, Instance: "me",
 	})
 	w.store = w
-	w.newShop = func(settings store.Shop, token int64) shop { return &scriptedShop{w, settings, token} }
+	w.newShop = func(settings *store.Shop, token int64) shop { return &scriptedShop{w, settings, token} }
 	return w
 }
 
@@ -68,7 +68,7 @@ func (w *scripted) did() string {
 // take takes a shop, and drops the pass that is due because of that.
 func (w *scripted) take(name string) *entry {
 	w.t.Helper()
-	w.Take(w.t.Context(), store.Shop{Shop: name, Generation: 5, StockOn: true, StockSource: store.SourceEconomic}, 1)
+	w.Take(w.t.Context(), &store.Shop{Shop: name, Generation: 5, StockOn: true, StockSource: store.SourceEconomic}, 1)
 	w.queue.forget(name)
 	return w.shops[name]
 }
@@ -144,7 +144,7 @@ func markText(marks []store.TickMark) (text string) {
 // scriptedShop is a shop of scripted.
 type scriptedShop struct {
 	w        *scripted
-	settings store.Shop
+	settings *store.Shop
 	token    int64
 }
 
@@ -157,11 +157,11 @@ func (f *scriptedShop) SaveFailure(_ context.Context, failure error) error {
 	return f.w.failErr
 }
 
-func (f *scriptedShop) Change(settings store.Shop) {
+func (f *scriptedShop) Change(settings *store.Shop) {
 	f.w.write("%s changed to %d", settings.Shop, settings.Generation)
 	f.settings = settings
 }
-func (f *scriptedShop) Settings() store.Shop  { return f.settings }
+func (f *scriptedShop) Settings() *store.Shop { return f.settings }
 func (f *scriptedShop) Token() int64          { return f.token }
 func (f *scriptedShop) Holds() plan.Holds     { return f.w.holds }
 func (f *scriptedShop) Calls() store.DayCalls { return f.w.calls }
@@ -311,7 +311,7 @@ func TestSettingsChangedDuringAPass(t *testing.T) {
 				}
 				w.pass = func(reconcile.Due) (reconcile.Report, error) {
 					if c.pending > 0 {
-						w.Sync(func(string) (store.Shop, bool) { return store.Shop{Shop: "shop1", Generation: c.pending}, true })
+						w.Sync(func(string) (*store.Shop, bool) { return &store.Shop{Shop: "shop1", Generation: c.pending}, true })
 					}
 					return reconcile.Report{Again: true, Idle: true}, store.ErrSettingsChanged
 				}
@@ -352,7 +352,7 @@ func TestFencedPass(t *testing.T) {
 		w.take("shop2")
 		w.pass = func(reconcile.Due) (reconcile.Report, error) {
 			if again {
-				w.Take(t.Context(), store.Shop{Shop: "shop1", Generation: 5}, 2)
+				w.Take(t.Context(), &store.Shop{Shop: "shop1", Generation: 5}, 2)
 			}
 			return reconcile.Report{Again: true, Ticked: midnight}, fmt.Errorf("write: %w", store.ErrFenced)
 		}
@@ -489,7 +489,7 @@ func TestSync(t *testing.T) {
 		w := newScripted(t)
 		e := w.take("shop1")
 		for range 2 { // the second time nothing has changed
-			w.Sync(func(string) (store.Shop, bool) { return c.current, c.ok })
+			w.Sync(func(string) (*store.Shop, bool) { return &c.current, c.ok })
 		}
 		w.pass = func(due reconcile.Due) (reconcile.Report, error) {
 			if due != (reconcile.Due{Tick: true, Work: true}) {
@@ -499,7 +499,7 @@ func TestSync(t *testing.T) {
 		}
 		if w.Waiting() > 0 {
 			w.run()
-			w.Sync(func(string) (store.Shop, bool) { return c.current, c.ok })
+			w.Sync(func(string) (*store.Shop, bool) { return &c.current, c.ok })
 		}
 		got, _, _ := strings.Cut(w.did(), "; ")
 		if got != c.want || w.Waiting() > 0 || e.next != nil {
@@ -796,7 +796,7 @@ func TestTakeOfAMissedTick(t *testing.T) {
 		w.o.Schedule = multiples(time.Minute)
 		time.Sleep(30 * time.Second)
 		for _, offset := range []int{0, 290, 300, 301} {
-			w.Take(t.Context(), store.Shop{Shop: shopAt(offset)}, 1)
+			w.Take(t.Context(), &store.Shop{Shop: shopAt(offset)}, 1)
 		}
 		for _, want := range []int{290, 300} {
 			if shop, due, ok := w.queue.get(false); !ok || offsetOf(shop) != want || due != (reconcile.Due{Tick: true, Work: true}) {

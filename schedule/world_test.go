@@ -87,7 +87,7 @@ func (w *world) start() {
 		Observer: w, Workers: w.workers, Schedule: ticks,
 		Ticked: func(time.Time) { time.Sleep(time.Duration(w.tickTakes.Load())) },
 	})
-	w.newShop = func(settings store.Shop, token int64) shop {
+	w.newShop = func(settings *store.Shop, token int64) shop {
 		return &fakeShop{world: w, settings: settings, token: token}
 	}
 	w.store = w
@@ -95,7 +95,7 @@ func (w *world) start() {
 	w.running.Go(func() { w.Run(w.ctx) })
 	time.Sleep(300 * time.Millisecond)
 	for _, name := range w.names {
-		w.Take(w.ctx, store.Shop{Shop: name}, 1)
+		w.Take(w.ctx, &store.Shop{Shop: name}, 1)
 	}
 }
 
@@ -214,7 +214,7 @@ func everyShop(string) bool { return true }
 // fakeShop makes two calls in each pass.
 type fakeShop struct {
 	world    *world
-	settings store.Shop
+	settings *store.Shop
 	token    int64
 	count    int
 }
@@ -279,8 +279,8 @@ func (w *world) plan() {
 }
 
 func (f *fakeShop) SaveFailure(context.Context, error) error { return nil }
-func (f *fakeShop) Change(settings store.Shop)               { f.settings = settings }
-func (f *fakeShop) Settings() store.Shop                     { return f.settings }
+func (f *fakeShop) Change(settings *store.Shop)              { f.settings = settings }
+func (f *fakeShop) Settings() *store.Shop                    { return f.settings }
 func (f *fakeShop) Token() int64                             { return f.token }
 func (f *fakeShop) Holds() plan.Holds                        { return nil }
 func (f *fakeShop) ShortOfCalls() bool                       { return false }

@@ -72,6 +72,13 @@ type Shop struct {
 // another of the same name added.
 func (s Shop) SameAs(o Shop) bool { return s.Shop == o.Shop && s.CreatedAt.Equal(o.CreatedAt.Time) }
 
+// Unchanged reports whether o is the shop as s has it. Each change gives a shop another generation,
+// except that a rekeying seals its secrets anew.
+func (s Shop) Unchanged(o Shop) bool {
+	return s.Shop == o.Shop && s.Generation == o.Generation &&
+		bytes.Equal(s.GrantToken, o.GrantToken) && bytes.Equal(s.RackbeatKey, o.RackbeatKey) && bytes.Equal(s.NotifyHook, o.NotifyHook)
+}
+
 // Paused reports whether a person has paused the shop.
 func (s Shop) Paused() bool { return !s.PausedAt.IsZero() }
 

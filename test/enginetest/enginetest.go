@@ -248,11 +248,11 @@ type Shops struct {
 
 	mu         sync.Mutex
 	generation int64
-	shops      map[string]store.Shop
+	shops      map[string]*store.Shop
 }
 
 // Shop implements engine.Shops.
-func (x *Shops) Shop(name string) (store.Shop, bool) {
+func (x *Shops) Shop(name string) (*store.Shop, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	shop, ok := x.shops[name]
@@ -276,9 +276,9 @@ func (x *Shops) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shops := make(map[string]store.Shop, len(list))
+	shops := make(map[string]*store.Shop, len(list))
 	for _, s := range list {
-		shops[s.Shop] = s
+		shops[s.Shop] = &s
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

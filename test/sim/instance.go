@@ -260,7 +260,7 @@ type shops struct {
 	changing bool // shops change in this run
 
 	mu         sync.RWMutex
-	read       map[string]store.Shop
+	read       map[string]*store.Shop
 	generation int64
 }
 
@@ -270,7 +270,7 @@ func (x *shops) Generation() int64 {
 	return x.generation
 }
 
-func (x *shops) Shop(name string) (store.Shop, bool) {
+func (x *shops) Shop(name string) (*store.Shop, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	shop, ok := x.read[name]
@@ -295,9 +295,9 @@ func (x *shops) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	read := map[string]store.Shop{}
+	read := map[string]*store.Shop{}
 	for _, shop := range list {
-		read[shop.Shop] = shop
+		read[shop.Shop] = &shop
 	}
 	x.mu.Lock() // not during the queries, which wait for the simulation
 	defer x.mu.Unlock()
