@@ -452,6 +452,9 @@ func TestChangedItems(t *testing.T) {
 	d.announced = 1
 	d.step("fewer come than were announced", aTick)
 	d.show(cursor)
+	o = d.items["a"]
+	o.Item.UpdatedAt = d.clock // a complete one would move it
+	d.items["a"] = o
 	d.announced, d.changed = 0, []string{"a", "b", "c"}
 	d.before["changes since 12:00:01 from 1"] = func() { d.changed = []string{"a", "b"} }
 	d.step("it becomes shorter", aTick)
