@@ -71,7 +71,7 @@ func sweeping(t *testing.T) *forbids {
 			f.stocks(fmt.Sprint("n", n), "1")
 		}
 		f.swept()
-	}, func(o *reconcile.Options) { o.PageSize, o.DailyCalls = 2, 5000 })
+	}, func(o *reconcile.Options) { o.PageSize, o.DailyCalls = 2, 1000 })
 	must(t, f.done.next(t))
 	f.asks("r1", store.WantSweep)
 	f.looks()
