@@ -12,7 +12,7 @@ import (
 // of a few MiB it would make the collector run twenty times a second.
 const (
 	gcPercent = 50
-	gcLeast   = 16 << 20 // minimum bytes allocated between two collections
+	gcLeast   = 12 << 20 // minimum bytes allocated between two collections
 )
 
 // collectorPercent returns the value for debug.SetGCPercent with a live heap of that many

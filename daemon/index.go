@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
 
 	"lagerd/plan"
 	"lagerd/secret"
@@ -70,11 +71,7 @@ func (x *index) Refresh(ctx context.Context) error {
 	if err != nil || generation == x.Generation() {
 		return err
 	}
-	list, err := x.store.Shops(ctx)
-	if err != nil {
-		return err
-	}
-	hashes, err := x.store.Codes(ctx)
+	list, hashes, err := x.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -95,6 +92,21 @@ func (x *index) Refresh(ctx context.Context) error {
 	defer x.mu.Unlock()
 	x.generation, x.shops, x.callees = generation, shops, callees
 	return nil
+}
+
+// read reads the shops and, beside them, the codes: with thousands of shops they are most of what
+// lagerd does before it is ready.
+func (x *index) read(ctx context.Context) (shops []store.Shop, codes []store.ShopCode, err error) {
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		codes, err = x.store.Codes(ctx)
+		return err
+	})
+	shops, err = x.store.Shops(ctx)
+	if failed := both.Wait(); err == nil {
+		err = failed
+	}
+	return shops, codes, err
 }
 
 // readCodes returns the codes of each shop that people enter, and those that are in headers.

@@ -86,7 +86,7 @@ type ItemsPlan struct {
 // operator's hint, and also an invoice's if the item changed shortly before.
 func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo,funlen // one branch per row of its table
 	var out ItemsPlan
-	for _, obs := range in.Observations {
+	for n, obs := range in.Observations {
 		number := obs.Item.Number
 		row, stored := in.Stored[number]
 		version := Version{Token: in.Token, At: obs.Began}
@@ -119,6 +119,9 @@ func Items(in ItemsInput) ItemsPlan { //nolint:gocyclo,funlen // one branch per 
 			}
 		}
 		if change != nil || stored && next.differs(row) {
+			if is := len(out.Rows); is == cap(out.Rows) { // of some pages each row changes
+				out.Rows = slices.Grow(out.Rows, min(3*is+4, len(in.Observations)-n))
+			}
 			out.Rows = append(out.Rows, next)
 			out.place(row, next)
 		}

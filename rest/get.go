@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"lagerd/secret"
@@ -29,6 +30,9 @@ type Getter struct {
 	// transport is used without an http.Client, which would only add redirects, and
 	// those would send the secrets along.
 	transport *guard
+
+	// usual is how many bytes the last answer had that needed a place of the small ones.
+	usual atomic.Int64
 }
 
 // GetterOptions are a Getter's settings; all are required.

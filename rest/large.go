@@ -85,6 +85,7 @@ type bodyReader struct {
 	limit   *timeLimit
 	timeout time.Duration
 	length  int64 // as announced; less than 0: it was not
+	usual   int64 // see Getter.usual
 	body    []byte
 
 	largeSince time.Time // when it had its turn as a large one; zero: it had none
@@ -92,7 +93,7 @@ type bodyReader struct {
 
 // readBody reads the body of an answer, up to one byte more than most.
 func (g *Getter) readBody(ctx context.Context, resp *http.Response, in Limits, limit *timeLimit) ([]byte, error) {
-	b := bodyReader{in: in, limit: limit, timeout: g.timeout, length: resp.ContentLength}
+	b := bodyReader{in: in, limit: limit, timeout: g.timeout, length: resp.ContentLength, usual: g.usual.Load()}
 	err := b.read(ctx, resp.Body)
 	in.Held.isRead()
 	if late := limit.evicted.Load(); late || !b.largeSince.IsZero() {
@@ -101,6 +102,9 @@ func (g *Getter) readBody(ctx context.Context, resp *http.Response, in Limits, l
 			took = time.Since(b.largeSince)
 		}
 		in.Slowness.TookLarge(took, late || limit.reached.Load(), g.timeout)
+	}
+	if n := int64(len(b.body)); err == nil && n > freeBytes && n <= smallBytes {
+		g.usual.Store(n)
 	}
 	return b.body, err
 }
@@ -126,22 +130,34 @@ func (b *bodyReader) read(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// grow enlarges the body, up to what it may need. The larger steps are those that cost least: in all
-// they copy as much as the body has at the most.
+// grow enlarges the body, up to what it may need.
 func (b *bodyReader) grow(ctx context.Context) error {
-	is := int64(cap(b.body))
-	larger := min(3*is, b.in.Most+1)
-	if is < largeBytes {
-		larger = min(max(4*is, 1<<10), largeBytes, b.in.Most+1)
-	}
-	if b.length >= is {
-		larger = min(larger, b.length+1)
-	}
+	larger := b.larger(int64(cap(b.body)))
 	if err := b.room(ctx, larger); err != nil {
 		return err
 	}
 	b.body = append(make([]byte, 0, larger), b.body...)
 	return nil
+}
+
+// larger returns how many bytes a body gets that has outgrown is. The larger steps are those that cost
+// least: in all they copy as much as the body has at the most. Pages of a listing are of much the
+// same size, and most are no large answers: they get what the one before needed, and an eighth more.
+func (b *bodyReader) larger(is int64) int64 {
+	most := b.in.Most + 1
+	if b.length >= is {
+		most = min(most, b.length+1)
+	}
+	switch usual := b.usual + b.usual/8; {
+	case is >= largeBytes:
+		return min(3*is, most)
+	case is >= smallBytes:
+		return min(4*is, largeBytes, most)
+	case is >= freeBytes && usual > is:
+		return min(usual, smallBytes, most)
+	default:
+		return min(max(4*is, 1<<10), smallBytes, most)
+	}
 }
 
 // room waits until the body may have so many bytes.
