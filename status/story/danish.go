@@ -256,6 +256,8 @@ func (l danish) step(s Story, next Step) string { //nolint:gocyclo,funlen // one
 		return "Flere ukendte numre blev nævnt, end lagerd spørger om enkeltvis. Den næste fulde gennemgang giver svaret" + l.by(next, s) + "."
 	case StepCalls:
 		return "De kald, som lagerd må bruge på enkelte numre i dag, er brugt; resten er til de faste kontroller. Nummeret læses senest " + when + "."
+	case StepSpare:
+		return "Andre skal bruge de kald til " + s.Answer.Source + ", der er tilbage lige nu: de faste kontroller og andre butikker på samme konto. lagerd prøver igen " + when + "; den næste fulde gennemgang giver også svaret."
 	case StepShop:
 		return fmt.Sprintf("%s af butikken er mislykkedes i træk; lagerd bliver ved. Fejlen: %s", l.count(next.Tries, "læsning", "læsninger"), next.Detail)
 	case StepTick:

@@ -237,6 +237,8 @@ func (l english) step(s Story, next Step) string { //nolint:gocyclo,funlen // on
 		return "More unknown numbers were named than lagerd asks for one by one. The next full check answers this one" + l.by(next, s) + "."
 	case StepCalls:
 		return "The calls that lagerd may spend on single numbers today are used up; the rest is kept for the regular checks. It is read " + when + " at the latest."
+	case StepSpare:
+		return "Others need the calls to " + s.Answer.Source + " that are left at the moment: regular checks, and other shops of the same account. lagerd tries again " + when + "; the next full check answers it too."
 	case StepShop:
 		return fmt.Sprintf("The last %s of the shop failed; lagerd keeps trying. The error: %s", l.count(next.Tries, "pass", "passes"), next.Detail)
 	case StepTick:

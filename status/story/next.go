@@ -101,9 +101,11 @@ func (f Facts) open() []Step {
 	switch {
 	case h.Reason == plan.HintAwaitsListing:
 		return []Step{{What: StepListing, At: when(f.NextFull)}}
-	case h.Reason == plan.HintShort:
+	case h.Reason == plan.HintShort && f.Shop.ShortOfCalls:
 		midnight := f.Now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 		return []Step{{What: StepCalls, At: &midnight}}
+	case h.Reason == plan.HintShort:
+		return []Step{{What: StepSpare, At: at}}
 	case f.Status.Progress.Failures > 0 && h.Failures == 0:
 		return []Step{{What: StepShop, Tries: f.Status.Progress.Failures, Detail: f.Status.Progress.Failure}}
 	case h.Failures > 0:

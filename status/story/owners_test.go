@@ -19,7 +19,7 @@ func TestOwners(t *testing.T) {
 	s := story.Story{Shop: "shop1", Kind: plan.KindStock, Number: "A-1", ToldAt: at, Since: at.Add(-time.Hour), Answer: story.Answer{Source: "e-conomic", Answered: story.NotAsked, Error: "the page does not ask"},
 		Verdict: story.Unknown, Stored: story.Stored{Invoice: &story.Invoice{Number: 41, Order: story.Order{Field: plan.OrderInHeading}}}}
 	for _, what := range []story.StepWhat{story.StepResume, story.StepStart, story.StepOff, story.StepAsk, story.StepOrder, story.StepTake, story.StepPass, story.StepReread, story.StepConfirm, story.StepRetry,
-		story.StepListing, story.StepCalls, story.StepShop, story.StepTick, story.StepSweep, story.StepChange, story.StepPDF, story.StepStays, story.StepNothing, story.StepUnknown, story.StepUnread} {
+		story.StepListing, story.StepCalls, story.StepSpare, story.StepShop, story.StepTick, story.StepSweep, story.StepChange, story.StepPDF, story.StepStays, story.StepNothing, story.StepUnknown, story.StepUnread} {
 		s.Next = append(s.Next, story.Step{What: what, At: &at, Tries: 3, Detail: "dial tcp: internal error"})
 	}
 	for _, reason := range plan.Reasons() {

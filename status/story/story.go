@@ -179,6 +179,7 @@ const (
 	StepRetry   StepWhat = "retry"          // it could not be read
 	StepListing StepWhat = "listing"        // waits for the next listing
 	StepCalls   StepWhat = "calls"          // the day's calls are spent
+	StepSpare   StepWhat = "spare_calls"    // waits until calls can be spared for it
 	StepShop    StepWhat = "shop_retry"     // the shop's passes fail
 	StepTick    StepWhat = "tick"           // the next tick reads what changed
 	StepSweep   StepWhat = "sweep"          // the next sweep reads everything

@@ -45,7 +45,9 @@ func facts(kind plan.Kind, change func(f *story.Facts)) story.Facts {
 	if change != nil {
 		change(&f)
 	}
+	short := f.Shop.ShortOfCalls // which depends on the limits
 	f.Shop = status.Of(f.Status)
+	f.Shop.ShortOfCalls = short
 	return f
 }
 
@@ -146,7 +148,8 @@ func TestNext(t *testing.T) { //nolint:maintidx // a table
 		{"failing", plan.KindStock, open(func(h *store.Hint) { later(h); h.Failures, h.Note = 4, "status 500" }), "differ: retry at 12:01 4 times: status 500"},
 		{"failing, due", plan.KindStock, open(func(h *store.Hint) { h.Failures, h.Note = 4, "status 500" }), "differ: retry 4 times: status 500"},
 		{"awaits a listing", plan.KindStock, open(func(h *store.Hint) { h.Reason = plan.HintAwaitsListing }), "differ: listing at 17:00"},
-		{"short of calls", plan.KindStock, open(func(h *store.Hint) { h.Reason = plan.HintShort }), "differ: calls at 00:00"},
+		{"the day's calls are used up", plan.KindStock, then(open(func(h *store.Hint) { later(h); h.Reason = plan.HintShort }), func(f *story.Facts) { f.Shop.ShortOfCalls = true }), "differ: calls at 00:00"},
+		{"others need the calls", plan.KindStock, open(func(h *store.Hint) { later(h); h.Reason = plan.HintShort }), "differ: spare_calls at 12:01"},
 		{"failing, as the shop does", plan.KindStock, then(open(func(h *store.Hint) { later(h); h.Failures, h.Note = 4, "status 500" }), func(f *story.Facts) { f.Status.Progress.Failures, f.Status.Progress.Failure = 3, "refused" }), "differ: retry at 12:01 4 times: status 500"},
 		{"waits for the shop", plan.KindStock, then(open(later), func(f *story.Facts) { f.Status.Progress.Failures, f.Status.Progress.Failure = 3, "refused" }), "differ: shop_retry 3 times: refused"},
 
