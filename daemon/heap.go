@@ -5,33 +5,43 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 // A burst allocates much more than the live heap. GOGC is therefore 50 instead of Go's
 // 100, which halves the extra memory at the cost of a few percent of the time. But on a heap
-// of a few MiB it would make the collector run twenty times a second.
+// of a few MiB it would make the collector run twenty times a second. Where a second passes
+// between two collections, as with thousands of idle shops, it can run twice as often.
 const (
 	gcPercent = 50
 	gcLeast   = 12 << 20 // minimum bytes allocated between two collections
+	gcSeldom  = time.Second
 )
 
 // collectorPercent returns the value for debug.SetGCPercent with a live heap of that many
-// bytes, in steps of ten.
-func collectorPercent(live uint64) int {
+// bytes, in steps of ten, and after such a time since the collection before.
+func collectorPercent(live uint64, passed time.Duration) int {
 	const most = 200
 	if live == 0 {
 		return most
 	}
-	return int(min(most, max(gcPercent, gcLeast*100/live))) / 10 * 10
+	percent := uint64(gcPercent)
+	if passed >= gcSeldom {
+		percent /= 2
+	}
+	return int(min(most, max(percent, gcLeast*100/live))) / 10 * 10
 }
 
 // paceCollector adjusts the GC percentage after each collection, until ctx is done.
 func paceCollector(ctx context.Context) {
 	collected := make(chan struct{}, 1)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	for set := 0; ; {
+	last, set := time.Now(), 0
+	for {
 		metrics.Read(live)
-		if percent := collectorPercent(live[0].Value.Uint64()); percent != set {
+		passed := time.Since(last)
+		last = last.Add(passed)
+		if percent := collectorPercent(live[0].Value.Uint64(), passed); percent != set {
 			debug.SetGCPercent(percent)
 			set = percent
 		}

@@ -1,15 +1,22 @@
 package daemon
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestCollectorPercent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		live uint64
-		want int
-	}{{0, 200}, {1 << 20, 200}, {6 << 20, 200}, {8 << 20, 150}, {12 << 20, 100}, {16 << 20, 70}, {32 << 20, 50}, {1 << 40, 50}} {
-		if got := collectorPercent(c.live); got != c.want {
-			t.Errorf("%d bytes in use: %d %%, expected %d", c.live, got, c.want)
+		live   uint64
+		passed time.Duration
+		want   int
+	}{
+		{0, 0, 200}, {1 << 20, 0, 200}, {6 << 20, 0, 200}, {8 << 20, 0, 150}, {12 << 20, 0, 100}, {16 << 20, 0, 70}, {32 << 20, 0, 50}, {1 << 40, 0, 50},
+		{32 << 20, gcSeldom - 1, 50}, {32 << 20, gcSeldom, 30}, {64 << 20, time.Minute, 20}, {1 << 40, time.Minute, 20}, {12 << 20, time.Minute, 100},
+	} {
+		if got := collectorPercent(c.live, c.passed); got != c.want {
+			t.Errorf("%d bytes in use, %s after the last collection: %d %%, expected %d", c.live, c.passed, got, c.want)
 		}
 	}
 }
