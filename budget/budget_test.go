@@ -2,6 +2,7 @@ package budget_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -509,4 +510,18 @@ func TestCallsBeforeTheFirstLook(t *testing.T) {
 			t.Errorf("%d to spare", got)
 		}
 	})
+}
+
+// TestBlockKeepsItsClock: a block ends by the monotonic clock. By the wall clock it would last longer
+// if that were set back meanwhile.
+func TestBlockKeepsItsClock(t *testing.T) {
+	t.Parallel()
+	b := budget.New(budget.Options{})
+	if err := b.Acquire(t.Context(), budget.PriorityTick, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.Release(budget.Answer{Limited: true, RetryAfter: time.Minute})
+	if until := b.State().BlockedUntil; !strings.Contains(until.String(), " m=") || time.Until(until) < 50*time.Second {
+		t.Errorf("blocked until %s, expected a time with a monotonic reading, a minute from now", until)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"lagerd/test/mariadbtest"
 )
 
 // given is held by the test that uses the server that all tests are given as its own.
@@ -48,12 +50,12 @@ func ownServer(t *testing.T) (*mysql.Config, *sql.DB) {
 				}
 			}
 			for _, name := range column[string](t, root, accounts) {
-				if !slices.Contains(users, name) {
+				if !slices.Contains(users, name) && !mariadbtest.Drops(strings.TrimPrefix(name, "'")) {
 					drop("USER", name)
 				}
 			}
 			for _, name := range column[string](t, root, databases) {
-				if !slices.Contains(schemas, name) {
+				if !slices.Contains(schemas, name) && !mariadbtest.Drops(name) {
 					drop("DATABASE", "`"+name+"`")
 				}
 			}

@@ -72,6 +72,18 @@ func Admin(t testing.TB, dsn string) string {
 // accounts numbers the accounts of this process.
 var accounts atomic.Int64
 
+// What accounts and databases of this package are called.
+const (
+	accountPrefix  = "lt"
+	databasePrefix = "lagerd_test_"
+)
+
+// Drops reports whether an account or database of that name may be dropped by the test that made it,
+// perhaps in another process: nobody else should.
+func Drops(name string) bool {
+	return strings.HasPrefix(name, accountPrefix) || strings.HasPrefix(name, databasePrefix)
+}
+
 // Account creates an account on any host with the statements, in which {account} stands for it
 // and {database} for the database of the DSN, and returns its DSN for that database. It is
 // dropped when t ends. Without a name it gets one of its own; names are shared by all tests of
@@ -80,7 +92,7 @@ func Account(t testing.TB, dsn, name string, statements ...string) string {
 	t.Helper()
 	admin, cfg := Admin(t, dsn), parse(t, dsn)
 	if name == "" {
-		name = fmt.Sprintf("lt%d_%d", os.Getpid(), accounts.Add(1))
+		name = fmt.Sprintf("%s%d_%d", accountPrefix, os.Getpid(), accounts.Add(1))
 	}
 	cfg.User, cfg.Passwd = name, "pw-of-"+name
 	account := "'" + name + "'@'%'"

@@ -372,7 +372,7 @@ func withDatabase(cfg *mysql.Config, database string) string {
 // createDatabase creates an empty database with a unique name, on a server that other processes
 // may use at the same time.
 func createDatabase(ctx context.Context, serverDSN string) (name string, err error) {
-	name = "lagerd_test_" + strings.ToLower(rand.Text()[:16])
+	name = databasePrefix + strings.ToLower(rand.Text()[:16])
 	return name, execute(ctx, serverDSN, "CREATE DATABASE `"+name+"`")
 }
 
