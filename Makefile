@@ -121,9 +121,10 @@ systemd-test:
 	scripts/systemd-deps $(SYSTEMD_ROOTS)
 	scripts/systemd-test $(NFPM) $(SYSTEMD_ROOTS)
 
-#? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera")
+#? servers: run the store's and the end-to-end tests on real MariaDB, MySQL and Galera (SERVERS="mysql galera"; SERVERS=galera-chaos FOR=2m: a storm on two nodes)
+servers: FOR = 2m
 servers: deps
-	scripts/servers $(SERVERS)
+	FOR=$(FOR) scripts/servers $(SERVERS)
 
 #? fuzz: run every fuzz target for FUZZTIME each
 fuzz:
