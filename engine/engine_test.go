@@ -391,7 +391,7 @@ func TestNewRackbeat(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	cfg := config.Default()
-	cfg.Rackbeat.URL, cfg.Rackbeat.Contact, cfg.Rackbeat.Timeout, cfg.Economic.Timeout = server.URL+"/there", "drift@example.dk", 50*time.Millisecond, time.Hour
+	cfg.Rackbeat.URL, cfg.Rackbeat.Contact, cfg.Rackbeat.Timeout, cfg.Economic.Timeout = server.URL+"/there", "drift@example.dk", 300*time.Millisecond, time.Hour
 	client, err := engine.NewRackbeat(cfg, rackbeat.Options{})
 	must(t, err)
 	began := time.Now()
