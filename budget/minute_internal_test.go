@@ -23,6 +23,9 @@ func TestMinuteSizes(t *testing.T) {
 		if exact := time.Minute / time.Duration(c.back); m.size != c.size || m.every <= exact || m.every > exact+exact/900 {
 			t.Errorf("%d a minute: %d are saved up, one in %s, expected %d, in %s", c.calls, m.size, m.every, c.size, exact)
 		}
+		if wait := m.wait(100, time.Time{}); wait <= 0 {
+			t.Errorf("%d a minute: a new bucket has calls saved up, which another process may have made", c.calls)
+		}
 		// From a full bucket, as fast as it allows.
 		var made []time.Time
 		now := m.full

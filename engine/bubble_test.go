@@ -172,10 +172,16 @@ func TestDatabaseAway(t *testing.T) {
 			if away, back := said("database unavailable"), said("database available again"); away != round || back != round-1 {
 				t.Errorf("the %d. time it is away: told %d times, and %d times that it is back", round, away, back)
 			}
+			if w.Going().Away.IsZero() {
+				t.Errorf("the %d. time it is away: that does not show in %s", round, w.Going())
+			}
 			w.Exec("ALTER TABLE away RENAME TO hints")
 			time.Sleep(time.Minute)
 			if away, back := said("database unavailable"), said("database available again"); away != round || back != round {
 				t.Errorf("the %d. time it is back: told %d times, and %d times that it was away", round, back, away)
+			}
+			if !w.Going().Away.IsZero() {
+				t.Errorf("the %d. time it is back: it still shows as away in %s", round, w.Going())
 			}
 		}
 		w.Does("adjust", map[string]any{"number": "00001", "inStock": 21})

@@ -161,6 +161,14 @@ func TestAcceptAgreement(t *testing.T) {
 		if losses != 2 || present != 3 || err != nil { // b, and zero, whose figure would be gone
 			t.Errorf("%d losses of %d, %v", losses, present, err)
 		}
+		for _, of := range []string{"shop1", string(shop.Dataset)} {
+			must(t, s.Exec(ctx, "INSERT INTO items (shop, number, name, barred, inventory_enabled, state, stock, observed_token, observed_at, first_seen_at, changed_at)"+
+				" SELECT '"+of+"', 'zero in both', name, barred, inventory_enabled, state, '0', observed_token, observed_at, first_seen_at, changed_at FROM items WHERE shop = 'shop1' AND number = 'a'"))
+		}
+		if losses, present, err = s.Losses(ctx, "shop1", shop.Dataset); losses != 2 || present != 4 || err != nil {
+			t.Errorf("with one that had no stock before: %d losses of %d, %v", losses, present, err)
+		}
+		must(t, s.Exec(ctx, "DELETE FROM items WHERE number = 'zero in both'"))
 		seq++
 		lacking, err := s.MissingItems(ctx, shop.Dataset, "shop1")
 		if len(lacking) != 2 || lacking[0].Number != "b" || lacking[1].Number != "zero" || err != nil {
