@@ -55,3 +55,34 @@ func TestCallsOfAReadOnlyDatabase(t *testing.T) {
 		t.Errorf("while the service takes no calls: %v", err)
 	}
 }
+
+// TestCallsBeforeTheAccountIsKnown: the call that tells a command whose the token is counts too, and
+// what was booked and not made does not.
+func TestCallsBeforeTheAccountIsKnown(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t)
+	c := Act{Store: s, Now: time.Now}.newCalls(store.ServiceEconomic, budget.Options{DailyCalls: 100})
+	call := func(b *budget.Budget) {
+		t.Helper()
+		if err := b.Acquire(t.Context(), budget.PriorityPerson, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.Release(budget.Answer{})
+	}
+	for made := 1; made <= 2; made++ { // the second command makes one call, and one more
+		unknown := c.budget(0, budget.State{})
+		call(unknown)
+		known := c.learned(7, unknown)
+		if made == 2 {
+			call(known)
+		}
+		if err := c.giveBack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.shared = map[int64]*budget.Budget{}
+		stored, err := c.books.Booked(t.Context(), 7)
+		if want := made * (made + 1) / 2; err != nil || stored.Calls != want {
+			t.Errorf("after command %d %d calls are booked, %v: expected %d", made, stored.Calls, err, want)
+		}
+	}
+}
