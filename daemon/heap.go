@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A burst allocates much more than the live heap. GOGC is therefore 40 instead of Go's
-// 100, which more than halves the extra memory at the cost of a few percent of the time. But on a heap
-// of a few MiB it would make the collector run twenty times a second. Where a second passes
-// between two collections, as with thousands of idle shops, it can run twice as often.
+// A burst allocates much more than the live heap. GOGC is therefore 40 instead of Go's 100, which
+// more than halves the extra memory at the cost of a few percent of the time. But on a heap of a
+// few MiB it would make the collector run twenty times a second. Where gcSeldom passes between two
+// collections, as with thousands of idle shops, it can run twice as often.
 const (
 	gcPercent = 40
 	gcLeast   = 12 << 20 // minimum bytes allocated between two collections

@@ -76,12 +76,12 @@ func (x *index) Refresh(ctx context.Context) error {
 		return err
 	}
 	shops := make(map[string]*store.Shop, len(list))
-	for _, s := range list {
-		if is := x.shops[s.Shop]; is != nil && is.Unchanged(s) {
-			shops[s.Shop] = is // which the one who reconciles it has too
-			continue
+	for n := range list {
+		shop := x.shops[list[n].Shop] // which the one who reconciles it has too
+		if shop == nil || !shop.Unchanged(list[n]) {
+			shop = new(list[n])
 		}
-		shops[s.Shop] = &s
+		shops[shop.Shop] = shop
 	}
 	codes, inHeader := readCodes(hashes)
 	callees := make(map[string]callee, len(list))
@@ -99,13 +99,14 @@ func (x *index) Refresh(ctx context.Context) error {
 func (x *index) read(ctx context.Context) (shops []store.Shop, codes []store.ShopCode, err error) {
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
+		shops, err = x.store.Shops(ctx)
+		return err
+	})
+	both.Go(func() (err error) {
 		codes, err = x.store.Codes(ctx)
 		return err
 	})
-	shops, err = x.store.Shops(ctx)
-	if failed := both.Wait(); err == nil {
-		err = failed
-	}
+	err = both.Wait()
 	return shops, codes, err
 }
 

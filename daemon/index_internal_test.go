@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,26 @@ func TestUnchangedShopsAreShared(t *testing.T) {
 	}
 	if sameNow != same {
 		t.Error("what is kept of a shop that has not changed is not shared")
+	}
+}
+
+// TestRefreshSaysWhatFailed: of shops and codes, which are read side by side, the one that fails ends
+// the other, and it is its error that is told.
+func TestRefreshSaysWhatFailed(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"shops", "shop_codes"} {
+		path := storetest.New(t)
+		s, err := store.Open(t.Context(), store.Options{Path: path})
+		must(t, err)
+		t.Cleanup(func() { _ = s.Close() })
+		db, err := sql.Open("sqlite", path)
+		must(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		_, err = db.ExecContext(t.Context(), "ALTER TABLE "+table+" RENAME TO away")
+		must(t, err)
+		if err := newIndex(s, nil).Refresh(t.Context()); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), table) {
+			t.Errorf("without %s: %v", table, err)
+		}
 	}
 }
 

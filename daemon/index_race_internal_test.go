@@ -6,7 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,9 +17,10 @@ import (
 	"lagerd/test/storetest"
 )
 
-// watched is an embedded database that calls the test before each query.
+// watched is an embedded database that calls the test before each query, for one at a time.
 type watched struct {
 	path   string
+	mu     sync.Mutex
 	before func()
 }
 
@@ -51,7 +52,9 @@ type watchedConn struct {
 
 // QueryContext implements driver.QueryerContext.
 func (c watchedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.w.mu.Lock()
 	c.w.before()
+	c.w.mu.Unlock()
 	return c.conn.QueryContext(ctx, query, args)
 }
 
@@ -77,9 +80,9 @@ func TestRefreshMissesNoChange(t *testing.T) {
 		// and the first one's code is replaced.
 		old, fresh := fmt.Sprint("old", n), fmt.Sprint("fresh", n)
 		must(t, others.AddShop(ctx, store.Shop{Shop: old, GrantToken: []byte{1}}, hash(old, "first"), time.Now()))
-		var queries atomic.Int64 // shops and codes are read side by side
+		queries := 0
 		w.before = func() {
-			if queries.Add(1) != int64(n+1) {
+			if queries++; queries != n+1 {
 				return
 			}
 			added := others.AddShop(ctx, store.Shop{Shop: fresh, GrantToken: []byte{1}}, hash(fresh, "first"), time.Now())
@@ -91,7 +94,7 @@ func TestRefreshMissesNoChange(t *testing.T) {
 		}
 		must(t, x.Refresh(ctx))
 		w.before = func() {}
-		if queries := queries.Load(); queries <= int64(n) {
+		if queries <= n {
 			if n < 3 {
 				t.Fatalf("a refresh makes %d queries: the test sees too few of them", queries)
 			}

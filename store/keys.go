@@ -175,6 +175,9 @@ type Sealed struct {
 	Text []byte
 }
 
+// same reports whether a shop's secret is the same text.
+func (s Sealed) same(o Sealed) bool { return s.Kind == o.Kind && bytes.Equal(s.Text, o.Text) }
+
 // Sealed returns the shop's secrets.
 func (s Shop) Sealed() (list []Sealed) {
 	for kind, text := range [...][]byte{SecretGrant: s.GrantToken, SecretRackbeat: s.RackbeatKey, SecretHook: s.NotifyHook} {
@@ -239,7 +242,7 @@ var ErrRekeyed = errors.New("the master key is changed by `lagerd rekey` at this
 func sealedInForce(db *gorm.DB, before, after Shop) error {
 	is := before.Sealed()
 	anew := slices.ContainsFunc(after.Sealed(), func(s Sealed) bool {
-		return !slices.ContainsFunc(is, func(old Sealed) bool { return old.Kind == s.Kind && bytes.Equal(old.Text, s.Text) })
+		return !slices.ContainsFunc(is, s.same)
 	})
 	if !anew {
 		return nil

@@ -75,8 +75,7 @@ func (s Shop) SameAs(o Shop) bool { return s.Shop == o.Shop && s.CreatedAt.Equal
 // Unchanged reports whether o is the shop as s has it. Each change gives a shop another generation,
 // except that a rekeying seals its secrets anew.
 func (s Shop) Unchanged(o Shop) bool {
-	return s.Shop == o.Shop && s.Generation == o.Generation &&
-		bytes.Equal(s.GrantToken, o.GrantToken) && bytes.Equal(s.RackbeatKey, o.RackbeatKey) && bytes.Equal(s.NotifyHook, o.NotifyHook)
+	return s.Shop == o.Shop && s.Generation == o.Generation && slices.EqualFunc(s.Sealed(), o.Sealed(), Sealed.same)
 }
 
 // Paused reports whether a person has paused the shop.
