@@ -184,7 +184,8 @@ func (s *Scheduler) begin(name string, due reconcile.Due) (*entry, *pass) {
 }
 
 // Take starts reconciling the shop under the lease that token fences, until ctx is done or Drop
-// is called. The settings are kept and must not change. Work left open by the previous holder is due immediately.
+// is called. The settings are kept and must not change. Work left open by the previous holder is
+// due immediately.
 func (s *Scheduler) Take(ctx context.Context, settings *store.Shop, token int64) {
 	name, due := settings.Shop, reconcile.Due{Tick: true, Work: true}
 	s.mu.Lock()
