@@ -21,8 +21,8 @@ import (
 // A connection waits while no call of it is being worked on: it is idle, or its call has not
 // arrived in full, or is refused. Where the limit is nearly reached, each new connection ends
 // the one that has waited longest. One whose call is being worked on is never ended; if all
-// are, a new one waits in the kernel until one of them has ended. One whose call has arrived, and
-// that lagerd has not got round to reading, is passed over.
+// are, or have only just come, a new one waits in the kernel until there is room. One whose call has
+// arrived, and that lagerd has not got round to reading, is passed over.
 type connections struct {
 	limit  int
 	nearly int                   // from here on, idle connections end early
@@ -32,20 +32,23 @@ type connections struct {
 	open    int
 	early   int           // ended early, in all
 	waiting list.List     // of *connection; the first has waited longest
-	room    chan struct{} // closed and replaced when a connection ends, or begins to wait
+	room    chan struct{} // closed when a connection ends, or begins to wait; nil: nobody wants to know
 }
 
-// idleAtLeast is how long a connection waits before a new one ends it, unless the limit is
-// reached: one that has just arrived is about to send its call. One that has sent something is
-// not ended for as long either way.
-const idleAtLeast = time.Second
+// A connection waits for a time at least before a new one ends it, since one that has just arrived is
+// about to send its call. Where the limit is reached that is less, but not for one that has sent
+// something.
+const (
+	idleAtLeast  = time.Second
+	freshAtLeast = 20 * time.Millisecond
+)
 
 // passedOver is how many connections that have sent something a new one passes over at most.
 const passedOver = 32
 
 func newConnections(limit int, ended func(open, limit int)) *connections {
 	limit = max(limit, 1)
-	return &connections{limit: limit, nearly: limit - limit/8, ended: ended, room: make(chan struct{})}
+	return &connections{limit: limit, nearly: limit - limit/8, ended: ended}
 }
 
 // serve makes a server track its connections here.
@@ -102,7 +105,15 @@ func (c *connections) shutdown(ctx context.Context, s *http.Server, accepting *s
 func (c *connections) left() (open int, changed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open, c.room
+	return c.open, c.changes()
+}
+
+// changes returns a channel that is closed when there may be room. c.mu is held.
+func (c *connections) changes() <-chan struct{} {
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	return c.room
 }
 
 // endIdle ends the connections that have waited for a grace, except those with something unread.
@@ -118,36 +129,52 @@ func (c *connections) endIdle() {
 	}
 }
 
-// endFirst ends the connection that has waited longest. c.mu is held.
-func (c *connections) endFirst() {
-	c.waiting.Front().Value.(*connection).cut() //nolint:forcetypeassert // the list holds nothing else
-}
-
-// take adds a new connection, and makes room for it. If there is none until another ends, it
-// returns a channel that is closed then.
-func (c *connections) take(conn *connection) (full <-chan struct{}) {
+// take adds a new connection, and makes room for it. If there is none yet, it returns a channel that
+// is closed when there may be, and after how long there will be (0: nobody knows).
+func (c *connections) take(conn *connection) (full <-chan struct{}, after time.Duration) {
 	c.mu.Lock()
-	early := c.open >= c.nearly && c.waiting.Len() > 0
-	if early {
-		first := c.waiting.Front().Value.(*connection) //nolint:forcetypeassert // the list holds nothing else
-		early = c.open >= c.limit || time.Since(first.since) >= idleAtLeast
-	}
-	if early {
-		c.passOver()
-		c.endFirst()
+	first, after := c.first()
+	if first != nil {
+		first.end()
 		c.early++
 	}
 	if c.open < c.limit {
 		c.add(conn)
 	} else {
-		full = c.room
+		full = c.changes()
 	}
 	open := c.open
 	c.mu.Unlock()
-	if early {
+	if first != nil {
+		_ = first.Conn.Close() // which takes a moment
 		c.ended(open, c.limit)
 	}
-	return full
+	return full, after
+}
+
+// first returns the connection that a new one ends: nil if there is room, or none has waited for long
+// enough. It returns after how long one will have. c.mu is held.
+func (c *connections) first() (first *connection, after time.Duration) {
+	if c.open < c.nearly {
+		return nil, 0
+	}
+	least := idleAtLeast
+	if c.open >= c.limit {
+		least = freshAtLeast
+	}
+	for passed := 0; c.waiting.Len() > 0; passed++ {
+		first := c.waiting.Front().Value.(*connection) //nolint:forcetypeassert // the list holds nothing else
+		waited := time.Since(first.since)
+		switch {
+		case waited < least:
+			return nil, least - waited
+		case waited >= idleAtLeast || passed == passedOver || !first.unread():
+			return first, 0
+		}
+		// On a busy machine hundreds may arrive before the first of them is read.
+		c.waiting.MoveToBack(first.place)
+	}
+	return nil, 0
 }
 
 // admit adds a new connection whatever the limit is.
@@ -162,18 +189,6 @@ func (c *connections) add(conn *connection) {
 	c.open++
 	conn.counted = true
 	c.wait(conn)
-}
-
-// passOver puts connections that have just sent something behind the others: on a busy machine
-// hundreds may arrive before the first of them is read. c.mu is held.
-func (c *connections) passOver() {
-	for range min(passedOver, c.waiting.Len()) {
-		first := c.waiting.Front().Value.(*connection) //nolint:forcetypeassert // the list holds nothing else
-		if time.Since(first.since) >= idleAtLeast || !first.unread() {
-			return
-		}
-		c.waiting.MoveToBack(first.place)
-	}
 }
 
 // wait puts a connection last among those that wait. c.mu is held.
@@ -192,8 +207,10 @@ func (c *connections) wait(conn *connection) {
 
 // wake lets a new connection that waits for room try again. c.mu is held.
 func (c *connections) wake() {
-	close(c.room)
-	c.room = make(chan struct{})
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
 }
 
 // connection is a connection of a limited listener.
@@ -307,12 +324,17 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 	conn := &connection{Conn: accepted, of: l.connections}
 	for {
-		full := l.take(conn)
+		full, after := l.take(conn)
 		if full == nil {
 			return conn, nil
 		}
+		var room <-chan time.Time
+		if after > 0 {
+			room = time.After(after)
+		}
 		select {
 		case <-full:
+		case <-room:
 		case <-l.closed: // it has been accepted, so it is answered
 			l.admit(conn)
 			return conn, nil

@@ -210,7 +210,10 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	}
 	d.config.Store(&d.Config)
 	share := d.shareFiles()
-	d.engine, err = engine.New(d.Config, engine.Options{
+	d.callers = newConnections(share.webhooks, d.callersEnded())
+	cfg := d.Config
+	cfg.Webhook.Queue = min(cfg.Webhook.Queue, d.callers.nearly) // each call in it has a connection
+	d.engine, err = engine.New(cfg, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, OpenHook: d.keys.OpenHook, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return d.newInstance(d.now(), d.told.Load()) },
 		Jitter:   mathrand.N[time.Duration], EconomicConnections: share.economic, RackbeatConnections: share.rackbeat,
@@ -233,7 +236,6 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	}
 	j := newJournal(d.store, d.log, d.Config.Webhook.LogPerShop, knows, alone, d.metrics.WebhookLogDropped, d.metrics.WebhookLogSkipped)
 	wrong := &refused{journal: j, observe: d.metrics.RefusedCall, save: d.store.AddRefusedCalls, shops: map[string]*refusedShop{}, knows: knows}
-	d.callers = newConnections(share.webhooks, d.callersEnded())
 	d.watch()
 	webhooks := server(d.log, webhook.NewHandler(webhook.Options{
 		Recorder: recording{d.engine}, Authenticator: d.index, Journal: wrong, Now: d.now, MaxBodyBytes: int64(d.Config.Webhook.MaxBodyBytes),

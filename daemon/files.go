@@ -17,11 +17,15 @@ const (
 	mostRackbeatConnections = 256
 )
 
+// divide gives each user its share. The webhook listener gets what the others leave, half of a small limit.
 func divide(limit int) files {
-	return files{
-		limit: limit, webhooks: min(limit/2, mostWebhookConnections), admin: min(limit/16, mostAdminConnections), web: min(limit/32, mostWebConnections),
+	f := files{
+		limit: limit, admin: min(limit/16, mostAdminConnections), web: min(limit/32, mostWebConnections),
 		economic: min(limit/4, mostEconomicConnections), rackbeat: min(limit/32, mostRackbeatConnections),
 	}
+	rest := limit / 8 // for the database, the log and everything else
+	f.webhooks = min(f.rest()-rest, mostWebhookConnections)
+	return f
 }
 
 // rest is what is left for the database, the log and everything else.

@@ -174,6 +174,9 @@ func (a *answer) write(w http.ResponseWriter, l lang.Lang, randN func(int) int) 
 	if a.status == http.StatusMethodNotAllowed {
 		header.Set("Allow", "GET, POST")
 	}
+	if a.outcome == OutcomeFull {
+		header.Set("Connection", "close") // others need it
+	}
 	w.WriteHeader(a.status)
 	say(w, a.begins)
 	for _, text := range [...]*lang.Text{a.text, a.next, a.odd} {

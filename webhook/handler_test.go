@@ -885,6 +885,10 @@ func TestRecorderFails(t *testing.T) {
 				if got := w.Header().Get("Retry-After"); got != want {
 					t.Errorf("Retry-After %s, want %s", got, want)
 				}
+				// Where there are too many calls, others need the connection.
+				if got, want := w.Header().Get("Connection") == "close", tt.name == "full"; got != want {
+					t.Errorf("the connection is to end: %t, want %t", got, want)
+				}
 				if len(e.calls) != 1 || e.calls[0].Outcome != tt.outcome || e.calls[0].Number != "7" || e.calls[0].Shop != shop {
 					t.Errorf("journal %+v, want outcome %s of number 7", e.calls, tt.outcome)
 				}

@@ -4,6 +4,8 @@ package webhook
 //
 //   - The shops take turns, one call each. A shop's calls keep their order. A commit takes no
 //     more than a share of one shop's.
+//   - Shops with very many calls, crowds, take their turns among themselves: whoever takes calls
+//     says how many of theirs.
 //   - A shop may fill the whole queue while the others leave it room. Once the queue is full, a
 //     call of another shop takes the place of the newest call of the shop with the most.
 //   - The newcomer itself is refused if its shop would then have as many as any other.
@@ -11,8 +13,10 @@ package webhook
 // Every operation takes constant time per call. A queue is not safe for concurrent use.
 type queue struct {
 	limit, size int
+	crowd       int // how many calls make a shop's line a crowd
 	lines       map[string]*line
-	first, last *line   // the lines in the order of their turns
+	turns       turns   // of the others; a line that has become a crowd leaves when its turn comes
+	crowds      turns   // of the crowds
 	byLength    []*line // one line of each length; the others of that length follow it
 	longest     int     // the length of the longest line
 	takes       int     // how often take was called
@@ -28,8 +32,28 @@ type line struct {
 	before, after  *line // of the same length
 }
 
-func newQueue(limit int) *queue {
-	return &queue{limit: limit, lines: map[string]*line{}, byLength: make([]*line, limit+1)}
+// turns are lines in the order of their turns.
+type turns struct{ first, last *line }
+
+// add gives a line the last turn.
+func (t *turns) add(l *line) {
+	if l.next = nil; t.first == nil {
+		t.first = l
+	} else {
+		t.last.next = l
+	}
+	t.last = l
+}
+
+// next removes the line whose turn it is.
+func (t *turns) next() *line {
+	l := t.first
+	t.first = l.next
+	return l
+}
+
+func newQueue(limit, crowd int) *queue {
+	return &queue{limit: limit, crowd: crowd, lines: map[string]*line{}, byLength: make([]*line, limit+1)}
 }
 
 // add queues w and returns the call that there is no room for: nil, w itself, or the one that
@@ -49,7 +73,7 @@ func (q *queue) add(w *waiting) (refused *waiting) {
 	if l == nil {
 		l = &line{shop: w.hint.Shop}
 		q.lines[l.shop] = l
-		q.queue(l)
+		q.turns.add(l)
 	}
 	if w.older = l.newest; w.older != nil {
 		w.older.newer = w
@@ -62,34 +86,66 @@ func (q *queue) add(w *waiting) (refused *waiting) {
 	return refused
 }
 
-// take moves up to n calls to batch, up to share of each shop.
-func (q *queue) take(batch []*waiting, n, share int) []*waiting {
+// ready reports whether take would take any.
+func (q *queue) ready(crowded int) bool {
+	return q.turns.first != nil || crowded > 0 && q.crowds.first != nil
+}
+
+// take moves up to n calls to batch, up to share of each shop. Of crowds it takes up to crowded
+// calls, and returns how many.
+func (q *queue) take(batch []*waiting, n, share, crowded int) (taken []*waiting, ofCrowds int) {
 	q.takes++
-	for ; n > 0 && q.first != nil; n-- {
-		l := q.first
-		if l.take != q.takes {
-			l.take, l.took = q.takes, 0
+	for ; n > 0 && ofCrowds < crowded && q.may(q.crowds.first, share); n-- {
+		ofCrowds++
+		batch = append(batch, q.pop(q.crowds.next()))
+	}
+	for n > 0 && q.turns.first != nil {
+		if q.turns.first.length >= q.crowd {
+			q.crowds.add(q.turns.next())
+			continue
 		}
-		if l.took == share {
+		if !q.may(q.turns.first, share) {
 			break // the others have had as many turns
 		}
-		l.took++
-		if q.first = l.next; q.first == nil {
-			q.last = nil
-		}
-		w := l.oldest
-		if l.oldest = w.newer; l.oldest != nil {
-			l.oldest.older = nil
-			q.queue(l)
-		} else {
-			delete(q.lines, l.shop)
-		}
-		w.newer = nil
-		q.size--
-		q.resize(l, l.length-1)
-		batch = append(batch, w)
+		batch = append(batch, q.pop(q.turns.next()))
+		n--
 	}
-	return batch
+	return batch, ofCrowds
+}
+
+// may counts one more call of a line in the current take. It returns false if there is no line, or it
+// has had its share.
+func (q *queue) may(l *line, share int) bool {
+	switch {
+	case l == nil:
+		return false
+	case l.take != q.takes:
+		l.take, l.took = q.takes, 0
+	case l.took == share:
+		return false
+	}
+	l.took++
+	return true
+}
+
+// pop removes the oldest call of a line, which takes its next turn later.
+func (q *queue) pop(l *line) *waiting {
+	w := l.oldest
+	if l.oldest = w.newer; l.oldest != nil {
+		l.oldest.older = nil
+	} else {
+		delete(q.lines, l.shop)
+	}
+	w.newer = nil
+	q.size--
+	q.resize(l, l.length-1)
+	switch {
+	case l.length >= q.crowd:
+		q.crowds.add(l)
+	case l.length > 0:
+		q.turns.add(l)
+	}
+	return w
 }
 
 // drop removes the newest call of a line with several.
@@ -100,16 +156,6 @@ func (q *queue) drop(l *line) *waiting {
 	q.size--
 	q.resize(l, l.length-1)
 	return w
-}
-
-// queue gives a line the last turn.
-func (q *queue) queue(l *line) {
-	if l.next = nil; q.last == nil {
-		q.first = l
-	} else {
-		q.last.next = l
-	}
-	q.last = l
 }
 
 // resize moves a line to those of another length, one more or one less than it had.

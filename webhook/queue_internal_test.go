@@ -30,12 +30,13 @@ func TestQueue(t *testing.T) {
 		{"the longest gives way, whoever came first", "b1 a1 a2 a3 c1 4", ". . . . a3 b1,a1,c1,a2"},
 		{"what was taken makes room", "a1 a2 a3 a4 1 a5 a6 4", ". . . . a1 . a6 a2,a3,a4"},
 	} {
-		q := newQueue(4)
+		q := newQueue(4, 100)
 		var got []string
 		for op := range strings.FieldsSeq(row.do) {
 			answer := "."
 			if n := strings.IndexAny(op, "abcde"); n < 0 {
-				answer = names(q.take(nil, int(op[0]-'0'), 3))
+				taken, _ := q.take(nil, int(op[0]-'0'), 3, 0)
+				answer = names(taken)
 			} else if refused := q.add(callOf(op)); refused != nil {
 				answer = names([]*waiting{refused})
 			}
@@ -60,30 +61,83 @@ func names(calls []*waiting) string {
 	return strings.Join(list, ",")
 }
 
+// TestCrowds has one row per rule of a queue in which a shop with three calls is a crowd. "4/2" takes
+// up to four calls, two of them of crowds.
+func TestCrowds(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, do, want string }{
+		{"no more are taken of a crowd than may be", "a1 a2 a3 a4 a5 9/0 9/1 9/0", "- a1 -"},
+		{"those of the others are, after them", "a1 a2 a3 a4 a5 9/0 b1 b2 9/2", "- a1,a2,b1,b2"},
+		{"whether or not it has a turn", "a1 a2 a3 a4 a5 9/0 b1 b2 9/0", "- b1,b2"},
+		{"crowds take turns", "a1 a2 a3 a4 b1 b2 b3 b4 9/0 9/3", "- a1,b1,a2,a3,a4"},
+		{"one that has shrunk is none any more", "a1 a2 a3 9/0 9/1 9/0", "- a1,a2,a3 -"},
+		{"a shop becomes one", "a1 a2 9/0 a3 a4 a5 9/0 9/1", "a1,a2 - a3,a4,a5"},
+	} {
+		q := newQueue(20, 3)
+		var got []string
+		for op := range strings.FieldsSeq(row.do) {
+			if n, crowded, takes := strings.Cut(op, "/"); takes {
+				taken, _ := q.take(nil, int(n[0]-'0'), 9, int(crowded[0]-'0'))
+				got = append(got, names(taken))
+			} else if refused := q.add(callOf(op)); refused != nil {
+				t.Errorf("%s: %s was refused", row.name, op)
+			}
+		}
+		if got := strings.Join(got, " "); got != row.want {
+			t.Errorf("%s: %s\n got %s\nwant %s", row.name, row.do, got, row.want)
+		}
+	}
+}
+
 // TestQueueOfAny compares a queue with a plain model of its rules, in any order of calls.
 func TestQueueOfAny(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 12).Draw(t, "limit")
-		q := newQueue(limit)
 		model := map[string][]string{} // the shops' calls
 		var turns []string             // the shops in the order of their turns
+		var crowds []string
+		crowd := rapid.IntRange(2, 8).Draw(t, "crowd")
+		q := newQueue(limit, crowd)
 		size := 0
 		for n := range rapid.IntRange(0, 80).Draw(t, "operations") {
 			if rapid.IntRange(0, 3).Draw(t, "take") == 0 { //nolint:nestif // the model of taking
 				var want []string
 				most := rapid.IntRange(0, 5).Draw(t, "most")
 				share, took := rapid.IntRange(1, 4).Draw(t, "share"), map[string]int{}
-				for ; len(want) < most && size > 0 && took[turns[0]] < share; size-- {
-					shop := turns[0]
+				crowded, ofCrowds := rapid.IntRange(0, 3).Draw(t, "crowded"), 0
+				pop := func(of *[]string) {
+					shop := (*of)[0]
 					took[shop]++
-					turns = turns[1:]
+					*of = (*of)[1:]
 					want = append(want, model[shop][0])
-					if model[shop] = model[shop][1:]; len(model[shop]) > 0 {
+					switch model[shop] = model[shop][1:]; {
+					case len(model[shop]) >= crowd:
+						crowds = append(crowds, shop)
+					case len(model[shop]) > 0:
 						turns = append(turns, shop)
 					}
+					size--
 				}
-				got := q.take(nil, most, share)
+				if ready, want := q.ready(crowded), len(turns) > 0 || crowded > 0 && len(crowds) > 0; ready != want {
+					t.Fatalf("ready: %t, want %t", ready, want)
+				}
+				for ; len(want) < most && ofCrowds < crowded && len(crowds) > 0 && took[crowds[0]] < share; ofCrowds++ {
+					pop(&crowds)
+				}
+				for len(want) < most && len(turns) > 0 {
+					if shop := turns[0]; len(model[shop]) >= crowd {
+						turns, crowds = turns[1:], append(crowds, shop)
+						continue
+					} else if took[shop] == share {
+						break
+					}
+					pop(&turns)
+				}
+				got, gotOfCrowds := q.take(nil, most, share, crowded)
+				if gotOfCrowds != ofCrowds {
+					t.Fatalf("took %d of crowds, want %d", gotOfCrowds, ofCrowds)
+				}
 				for _, w := range got {
 					if w.older != nil || w.newer != nil {
 						t.Fatalf("%s is taken, and still linked", names([]*waiting{w}))
@@ -140,7 +194,9 @@ func TestQueueOfAny(t *testing.T) {
 				t.Fatalf("%d shops are kept, want %d", len(q.lines), shops)
 			}
 		}
-		if rest := q.take(nil, limit, limit); len(rest) != size || q.longest != 0 || slices.ContainsFunc(q.byLength, func(l *line) bool { return l != nil }) {
+		rest, _ := q.take(nil, limit, limit, limit)
+		rest, _ = q.take(rest, limit, limit, limit) // those that were crowds
+		if len(rest) != size || q.longest != 0 || slices.ContainsFunc(q.byLength, func(l *line) bool { return l != nil }) {
 			t.Fatalf("%d are left, want %d; then the longest has %d", len(rest), size, q.longest)
 		}
 	})

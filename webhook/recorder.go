@@ -31,6 +31,14 @@ const (
 	// brings another one, if a shop has many connections: then the others' calls would wait
 	// for a processor behind hundreds of them.
 	share = 128
+
+	// crowd is how many calls of one shop, each on a connection of its own, are more than a usual
+	// burst, as is a quarter of a short queue. Of such shops together, calls are taken only so often:
+	// 5,120 a second. A caller that sends its next call upon an answer would take the processors, and
+	// all connections, from the others otherwise.
+	crowd      = 1000
+	crowdEvery = 25 * time.Millisecond
+	crowdTime  = 5 * time.Second // until a whole queue of theirs has been taken, at most
 )
 
 // CommitterOptions are a Committer's settings. Only Write is required.
@@ -71,7 +79,9 @@ type Committer struct {
 
 	mu      sync.Mutex // for the fields up to the next blank line
 	queue   *queue
-	arrived *sync.Cond // a hint, or the stop
+	arrived *sync.Cond // a hint, the crowds' turn, or the stop
+	crowds  int        // how many calls of crowds may be taken until their next turn
+	waits   bool       // for that turn, since some have been taken
 	stopped bool
 
 	refused atomic.Int64 // calls still waiting when DrainTimeout ended
@@ -100,10 +110,14 @@ func NewCommitter(o CommitterOptions) *Committer {
 	if o.Observe == nil {
 		o.Observe = func(int, int, time.Duration, error) {}
 	}
-	c := &Committer{o: o, queue: newQueue(o.Queue), spare: sync.Pool{New: func() any { return newWaiting() }}}
+	c := &Committer{o: o, queue: newQueue(o.Queue, min(crowd, max(share, o.Queue/4))), spare: sync.Pool{New: func() any { return newWaiting() }}}
 	c.arrived = sync.NewCond(&c.mu)
+	c.crowds = c.ofCrowds()
 	return c
 }
+
+// ofCrowds returns how many calls of crowds are taken in a turn of theirs.
+func (c *Committer) ofCrowds() int { return max(share, c.o.Queue/int(crowdTime/crowdEvery)) }
 
 // Queued returns how many hints wait to be written.
 func (c *Committer) Queued() int {
@@ -210,9 +224,7 @@ func (c *Committer) write(ctx context.Context) {
 		// Let calls that have already arrived queue first: each commit saved is worth
 		// more than the moment this takes.
 		runtime.Gosched()
-		c.mu.Lock()
-		batch = c.queue.take(batch[:0], c.o.Batch, share)
-		c.mu.Unlock()
+		batch = c.take(batch[:0])
 		if len(batch) == 0 {
 			continue // the other writer has them
 		}
@@ -238,10 +250,33 @@ func (c *Committer) write(ctx context.Context) {
 func (c *Committer) await() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.queue.size == 0 && !c.stopped {
+	for !c.stopped && !c.queue.ready(c.crowds) {
 		c.arrived.Wait()
 	}
 	return c.queue.size > 0
+}
+
+// take moves the next calls to batch.
+func (c *Committer) take(batch []*waiting) []*waiting {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		c.crowds = c.o.Batch // nobody calls again
+	}
+	batch, crowded := c.queue.take(batch, c.o.Batch, share, c.crowds)
+	if c.crowds -= crowded; crowded > 0 && !c.waits {
+		c.waits = true
+		time.AfterFunc(crowdEvery, c.turnOfCrowds)
+	}
+	return batch
+}
+
+// turnOfCrowds lets calls of crowds be taken again.
+func (c *Committer) turnOfCrowds() {
+	c.mu.Lock()
+	c.crowds, c.waits = c.ofCrowds(), false
+	c.mu.Unlock()
+	c.arrived.Signal()
 }
 
 func (c *Committer) commit(ctx context.Context, calls int, hints []Hint) error {

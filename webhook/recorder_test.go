@@ -388,6 +388,110 @@ func TestBesideAFlood(t *testing.T) {
 	})
 }
 
+// TestCrowdIsPaced: of a shop with a thousand calls and more, 128 are taken every 25 ms. What the other
+// shops send is recorded at once, and so is the rest after a stop.
+func TestCrowdIsPaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write})
+		var answered atomic.Int32
+		crowd := func(calls int) {
+			for n := range calls {
+				go func() {
+					if err := c.Record(t.Context(), hint("flood", strconv.Itoa(n))); err != nil {
+						t.Errorf("call %d of the flood: %v", n, err)
+					}
+					answered.Add(1)
+				}()
+			}
+			synctest.Wait()
+		}
+		crowd(1900)
+		stop := run(t, c)
+		for turn := range 7 {
+			synctest.Wait()
+			if got := answered.Load(); got != int32(128*(turn+1)) {
+				t.Errorf("%d calls are answered after turn %d", got, turn)
+			}
+			began := time.Now()
+			if err := c.Record(t.Context(), hint("a", strconv.Itoa(turn))); err != nil || time.Since(began) != 0 {
+				t.Errorf("another shop's call is answered after %s: %v", time.Since(began), err)
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+		synctest.Wait()
+		if answered.Load() != 1900 {
+			t.Errorf("%d calls of 1900 are answered: fewer than a thousand were left", answered.Load())
+		}
+
+		crowd(5000)
+		began := time.Now()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if answered.Load() != 6900 || time.Since(began) != 0 {
+			t.Errorf("%d calls are answered %s after the stop", answered.Load(), time.Since(began))
+		}
+	})
+}
+
+// TestCrowdOfAShortQueue: where there are few connections, fewer calls are a crowd.
+func TestCrowdOfAShortQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for queue, crowd := range map[int]int{100: 128, 600: 150, 8000: 1000} {
+			for _, calls := range []int{crowd - 1, crowd} {
+				c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Queue: queue})
+				var results []chan error
+				for n := range min(calls, queue) {
+					results = append(results, record(t.Context(), c, hint("flood", strconv.Itoa(n))))
+				}
+				synctest.Wait()
+				stop := run(t, c)
+				began := time.Now()
+				for _, result := range results {
+					if err := <-result; err != nil {
+						t.Error(err)
+					}
+				}
+				// One turn takes 128 of them, and then they are none any more.
+				if err := stop(); err != nil || time.Since(began) != 0 {
+					t.Errorf("%d calls in a queue of %d are answered after %s: %v", calls, queue, time.Since(began), err)
+				}
+			}
+		}
+	})
+}
+
+// TestCrowdsAreAnsweredInTime: however long a queue is configured, crowds that fill it are answered
+// within five seconds, before a call's patience ends.
+func TestCrowdsAreAnsweredInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const queue = 60_000
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Queue: queue})
+		var results []chan error
+		for n := range queue {
+			results = append(results, record(t.Context(), c, hint(fmt.Sprint("flood", n%3), strconv.Itoa(n))))
+		}
+		synctest.Wait()
+		stop := run(t, c)
+		began := time.Now()
+		for n, result := range results {
+			if err := <-result; err != nil {
+				t.Fatalf("call %d: %v", n, err)
+			}
+		}
+		if d := time.Since(began); d > 5*time.Second || d < 4*time.Second {
+			t.Errorf("all are answered after %s", d)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestPatienceEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
