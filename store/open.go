@@ -152,7 +152,7 @@ func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 		}
 	}
 	pragmas := url.Values{"_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"busy_timeout(10000)", "cache_size(-1000)" /* KiB, of each connection: half of the default */, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}, "_txlock": {"immediate"}}
 	if existing {
 		pragmas.Set("mode", "rw") // not rwc
