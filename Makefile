@@ -83,7 +83,7 @@ soak: deps
 isolation: deps
 	$(GO) test ./test/e2e -run 'TestIsolation$$' -count=1 -v -timeout 0 -isolation.shops=500
 
-#? flood: a million webhooks of unknown numbers with one shop's code, a large shop with all its items hinted at, and 12,000 connections, more than the listener holds too
+#? flood: a million webhooks of unknown numbers with one shop's code, a large shop with all its items hinted at, and 12,000 connections, to a listener that holds them and to one that does not
 flood: deps
 	$(GO) test ./test/e2e -run 'TestFlood$$|TestFloodOfStored|TestFloodOfADay' -count=1 -v -timeout 0 -flood.webhooks=1000000 -flood.items=200000 -flood.day=2m
 	$(GO) test ./test/e2e -run 'TestFloodOfConnections|TestFloodOfTooManyConnections' -count=1 -v -timeout 0 -flood.connections=12000 -flood.for=1m

@@ -43,8 +43,8 @@ const (
 	freshAtLeast = 20 * time.Millisecond
 )
 
-// passedOver is how many connections that have sent something a new one passes over at most.
-const passedOver = 32
+// passedOver is how many connections that have sent something a new one passes over at once.
+const passedOver = 8
 
 func newConnections(limit int, ended func(open, limit int)) *connections {
 	limit = max(limit, 1)
@@ -118,19 +118,28 @@ func (c *connections) changes() <-chan struct{} {
 
 // endIdle ends the connections that have waited for a grace, except those with something unread.
 func (c *connections) endIdle() {
+	for _, conn := range c.idle() {
+		_ = conn.Conn.Close()
+	}
+}
+
+// idle stops counting those connections, and returns them.
+func (c *connections) idle() (list []*connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for at := c.waiting.Front(); at != nil; {
 		next := at.Next()
 		if conn := at.Value.(*connection); time.Since(conn.since) >= grace && !conn.unread() { //nolint:forcetypeassert // the list holds nothing else
-			conn.cut()
+			conn.end()
+			list = append(list, conn)
 		}
 		at = next
 	}
+	return list
 }
 
 // take adds a new connection, and makes room for it. If there is none yet, it returns a channel that
-// is closed when there may be, and after how long there will be (0: nobody knows).
+// is closed when there may be, and after how long there may be at the latest (0: nobody knows).
 func (c *connections) take(conn *connection) (full <-chan struct{}, after time.Duration) {
 	c.mu.Lock()
 	first, after := c.first()
@@ -152,8 +161,8 @@ func (c *connections) take(conn *connection) (full <-chan struct{}, after time.D
 	return full, after
 }
 
-// first returns the connection that a new one ends: nil if there is room, or none has waited for long
-// enough. It returns after how long one will have. c.mu is held.
+// first returns the connection that a new one ends: nil if there are few, or none has waited for long
+// enough. It returns after how long one may have. c.mu is held.
 func (c *connections) first() (first *connection, after time.Duration) {
 	if c.open < c.nearly {
 		return nil, 0
@@ -162,19 +171,21 @@ func (c *connections) first() (first *connection, after time.Duration) {
 	if c.open >= c.limit {
 		least = freshAtLeast
 	}
-	for passed := 0; c.waiting.Len() > 0; passed++ {
+	for range min(passedOver, c.waiting.Len()) {
 		first := c.waiting.Front().Value.(*connection) //nolint:forcetypeassert // the list holds nothing else
 		waited := time.Since(first.since)
 		switch {
 		case waited < least:
 			return nil, least - waited
-		case waited >= idleAtLeast || passed == passedOver || !first.unread():
+		case first.passed && waited >= idleAtLeast, !first.unread():
 			return first, 0
+		case !first.passed: // it has a second from now on
+			first.passed, first.since = true, time.Now()
 		}
 		// On a busy machine hundreds may arrive before the first of them is read.
 		c.waiting.MoveToBack(first.place)
 	}
-	return nil, 0
+	return nil, freshAtLeast
 }
 
 // admit adds a new connection whatever the limit is.
@@ -196,7 +207,7 @@ func (c *connections) wait(conn *connection) {
 	if !conn.counted {
 		return // it has ended
 	}
-	conn.since = time.Now()
+	conn.since, conn.passed = time.Now(), false
 	if conn.place != nil {
 		c.waiting.MoveToBack(conn.place)
 		return
@@ -219,6 +230,7 @@ type connection struct {
 	of      *connections
 	place   *list.Element // among those that wait; nil: a call is being worked on, or it has ended
 	since   time.Time     // it waits since then
+	passed  bool          // it has been passed over
 	counted bool          // it is open
 	read    bool          // something of its call has been read; only the server's goroutine knows
 }
@@ -287,12 +299,6 @@ func (conn *connection) end() {
 		conn.of.open--
 		conn.of.wake()
 	}
-}
-
-// cut ends a connection that waits. of.mu is held.
-func (conn *connection) cut() {
-	conn.end()
-	_ = conn.Conn.Close()
 }
 
 // Close implements net.Conn.

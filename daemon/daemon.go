@@ -184,7 +184,7 @@ type daemon struct {
 
 // watch adds metrics for how full the bounded resources are.
 func (d *daemon) watch() {
-	d.metrics.Watch("lagerd_webhook_queue", "Webhooks waiting for their commit; limited by webhook.queue.", func() float64 { return float64(d.engine.Queued()) })
+	d.metrics.Watch("lagerd_webhook_queue", "Webhooks waiting for their commit; limited by webhook.queue and the connections of their listener.", func() float64 { return float64(d.engine.Queued()) })
 	d.metrics.Watch("lagerd_webhook_connections", "Open connections of the webhook listener; limited to a share of the file limit.", func() float64 {
 		open, _ := d.callers.counts()
 		return float64(open)
@@ -212,7 +212,8 @@ func (d *daemon) run(ctx context.Context) error { //nolint:funlen // startup rea
 	share := d.shareFiles()
 	d.callers = newConnections(share.webhooks, d.callersEnded())
 	cfg := d.Config
-	cfg.Webhook.Queue = min(cfg.Webhook.Queue, d.callers.nearly) // each call in it has a connection
+	cfg.Webhook.Queue = min(cfg.Webhook.Queue, d.callers.nearly) // a flood is to be refused before it has all connections
+	d.log.WithFields(logrus.Fields{"connections": share.webhooks, "queue": cfg.Webhook.Queue}).Debug("how many webhooks there may be at once")
 	d.engine, err = engine.New(cfg, engine.Options{
 		Store: d.store, Open: d.keys.OpenGrant, OpenRackbeat: d.keys.OpenRackbeat, OpenHook: d.keys.OpenHook, Shops: d.index, Metrics: d.metrics, Log: d.log, Now: d.now, Pace: engine.Usual(),
 		Instance: func() store.Instance { return d.newInstance(d.now(), d.told.Load()) },
@@ -357,8 +358,11 @@ func (d *daemon) shareFiles() files {
 // callersEnded returns a function that logs, at most once a minute, that connections of the
 // webhook listener are ended early.
 func (d *daemon) callersEnded() func(open, limit int) {
+	var mu sync.Mutex // for several listeners
 	var logged time.Time
 	return func(open, limit int) {
+		mu.Lock()
+		defer mu.Unlock()
 		if now := d.now(); now.Sub(logged) >= time.Minute {
 			logged = now
 			d.log.WithFields(logrus.Fields{"open": open, "limit": limit}).Warn("many connections to the webhook listener: those that have been idle longest are ended early")

@@ -8,7 +8,8 @@ type files struct {
 	limit, webhooks, admin, web, economic, rackbeat int
 }
 
-// The shares do not grow beyond what lagerd can use: each connection takes about 20 KiB of memory.
+// The shares do not grow beyond what lagerd can use: each connection takes about
+// 20 KiB of memory, and 32 with a call.
 const (
 	mostWebhookConnections  = 16_384
 	mostAdminConnections    = 64

@@ -151,8 +151,9 @@ func (s *Store) openSQLite(path string, existing bool) (gorm.Dialector, error) {
 			return nil, fmt.Errorf("create the embedded database: %w", err)
 		}
 	}
+	// The cache is of each connection, in KiB; SQLite's default is twice as much.
 	pragmas := url.Values{"_pragma": {
-		"busy_timeout(10000)", "cache_size(-1000)" /* KiB, of each connection: half of the default */, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"busy_timeout(10000)", "cache_size(-1000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}, "_txlock": {"immediate"}}
 	if existing {
 		pragmas.Set("mode", "rw") // not rwc

@@ -4,19 +4,23 @@ package webhook
 //
 //   - The shops take turns, one call each. A shop's calls keep their order. A commit takes no
 //     more than a share of one shop's.
-//   - Shops with very many calls, crowds, take their turns among themselves: whoever takes calls
-//     says how many of theirs.
+//   - Of the shops with very many calls, crowds, only a quota is taken. Then they stand aside until
+//     the next one.
 //   - A shop may fill the whole queue while the others leave it room. Once the queue is full, a
 //     call of another shop takes the place of the newest call of the shop with the most.
 //   - The newcomer itself is refused if its shop would then have as many as any other.
+//   - Calls that have been taken count until they are answered: each has a connection, and a flood
+//     must be refused before it has all of them. But a shop's first call is not refused for those.
 //
 // Every operation takes constant time per call. A queue is not safe for concurrent use.
 type queue struct {
 	limit, size int
+	taken       int // calls that have been taken and not been answered
 	crowd       int // how many calls make a shop's line a crowd
+	quota       int // how many calls of crowds may still be taken
 	lines       map[string]*line
-	turns       turns   // of the others; a line that has become a crowd leaves when its turn comes
-	crowds      turns   // of the crowds
+	turns       turns   // of the lines
+	aside       turns   // of those that were crowds when their turn came, without a quota
 	byLength    []*line // one line of each length; the others of that length follow it
 	longest     int     // the length of the longest line
 	takes       int     // how often take was called
@@ -60,15 +64,17 @@ func newQueue(limit, crowd int) *queue {
 // gave way to it.
 func (q *queue) add(w *waiting) (refused *waiting) {
 	l := q.lines[w.hint.Shop]
-	if q.size >= q.limit {
+	if q.size+q.taken >= q.limit {
 		length := 0
 		if l != nil {
 			length = l.length
 		}
-		if length+1 >= q.longest {
+		switch {
+		case length+1 < q.longest:
+			refused = q.drop(q.byLength[q.longest])
+		case length > 0 || q.size >= q.limit:
 			return w
 		}
-		refused = q.drop(q.byLength[q.longest])
 	}
 	if l == nil {
 		l = &line{shop: w.hint.Shop}
@@ -86,65 +92,57 @@ func (q *queue) add(w *waiting) (refused *waiting) {
 	return refused
 }
 
-// ready reports whether take would take any.
-func (q *queue) ready(crowded int) bool {
-	return q.turns.first != nil || crowded > 0 && q.crowds.first != nil
+// refill sets how many calls of crowds may be taken.
+func (q *queue) refill(quota int) {
+	q.quota = quota
+	for q.aside.first != nil {
+		q.turns.add(q.aside.next())
+	}
 }
 
-// take moves up to n calls to batch, up to share of each shop. Of crowds it takes up to crowded
-// calls, and returns how many.
-func (q *queue) take(batch []*waiting, n, share, crowded int) (taken []*waiting, ofCrowds int) {
+// take moves up to n calls to batch, up to share of each shop. They count as queued until they are
+// answered.
+func (q *queue) take(batch []*waiting, n, share int) []*waiting {
 	q.takes++
-	for ; n > 0 && ofCrowds < crowded && q.may(q.crowds.first, share); n-- {
-		ofCrowds++
-		batch = append(batch, q.pop(q.crowds.next()))
-	}
 	for n > 0 && q.turns.first != nil {
-		if q.turns.first.length >= q.crowd {
-			q.crowds.add(q.turns.next())
+		l := q.turns.first
+		crowd := l.length >= q.crowd
+		if crowd && q.quota == 0 {
+			q.aside.add(q.turns.next())
 			continue
 		}
-		if !q.may(q.turns.first, share) {
+		if l.take != q.takes {
+			l.take, l.took = q.takes, 0
+		}
+		if l.took == share {
 			break // the others have had as many turns
+		}
+		l.took++
+		if crowd {
+			q.quota--
 		}
 		batch = append(batch, q.pop(q.turns.next()))
 		n--
 	}
-	return batch, ofCrowds
+	q.taken += len(batch)
+	return batch
 }
 
-// may counts one more call of a line in the current take. It returns false if there is no line, or it
-// has had its share.
-func (q *queue) may(l *line, share int) bool {
-	switch {
-	case l == nil:
-		return false
-	case l.take != q.takes:
-		l.take, l.took = q.takes, 0
-	case l.took == share:
-		return false
-	}
-	l.took++
-	return true
-}
+// answered makes room for as many calls.
+func (q *queue) answered(calls int) { q.taken -= calls }
 
-// pop removes the oldest call of a line, which takes its next turn later.
+// pop removes the oldest call of a line whose turn it was.
 func (q *queue) pop(l *line) *waiting {
 	w := l.oldest
 	if l.oldest = w.newer; l.oldest != nil {
 		l.oldest.older = nil
+		q.turns.add(l)
 	} else {
 		delete(q.lines, l.shop)
 	}
 	w.newer = nil
 	q.size--
 	q.resize(l, l.length-1)
-	switch {
-	case l.length >= q.crowd:
-		q.crowds.add(l)
-	case l.length > 0:
-		q.turns.add(l)
-	}
 	return w
 }
 

@@ -35,7 +35,8 @@ func TestQueue(t *testing.T) {
 		for op := range strings.FieldsSeq(row.do) {
 			answer := "."
 			if n := strings.IndexAny(op, "abcde"); n < 0 {
-				taken, _ := q.take(nil, int(op[0]-'0'), 3, 0)
+				taken := q.take(nil, int(op[0]-'0'), 3)
+				q.answered(len(taken))
 				answer = names(taken)
 			} else if refused := q.add(callOf(op)); refused != nil {
 				answer = names([]*waiting{refused})
@@ -61,26 +62,35 @@ func names(calls []*waiting) string {
 	return strings.Join(list, ",")
 }
 
-// TestCrowds has one row per rule of a queue in which a shop with three calls is a crowd. "4/2" takes
-// up to four calls, two of them of crowds.
+// TestCrowds has one row per rule of a queue of nine in which a shop with three calls is a crowd. "=2"
+// lets two calls of crowds be taken, "4" takes up to four calls, up to three of a shop, and "!4" answers four.
 func TestCrowds(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, do, want string }{
-		{"no more are taken of a crowd than may be", "a1 a2 a3 a4 a5 9/0 9/1 9/0", "- a1 -"},
-		{"those of the others are, after them", "a1 a2 a3 a4 a5 9/0 b1 b2 9/2", "- a1,a2,b1,b2"},
-		{"whether or not it has a turn", "a1 a2 a3 a4 a5 9/0 b1 b2 9/0", "- b1,b2"},
-		{"crowds take turns", "a1 a2 a3 a4 b1 b2 b3 b4 9/0 9/3", "- a1,b1,a2,a3,a4"},
-		{"one that has shrunk is none any more", "a1 a2 a3 9/0 9/1 9/0", "- a1,a2,a3 -"},
-		{"a shop becomes one", "a1 a2 9/0 a3 a4 a5 9/0 9/1", "a1,a2 - a3,a4,a5"},
+		{"no more than the quota is taken of a crowd", "a1 a2 a3 a4 a5 =1 9 9 =2 9", "a1 - a2,a3,a4"},
+		{"others take their turns beside it", "a1 a2 a3 a4 a5 b1 b2 =1 9 b3 9", "a1,b1,b2 b3"},
+		{"however few are taken", "a1 a2 a3 a4 a5 b1 b2 =5 1 1 1", "a1 b1 a2"},
+		{"crowds share the quota", "a1 a2 a3 a4 a5 b1 b2 b3 b4 =3 9", "a1,b1,a2"},
+		{"one that has shrunk is none any more", "a1 a2 a3 =1 9", "a1,a2,a3"},
+		{"but has had its share", "a1 a2 a3 a4 b1 =2 9 9", "a1,b1,a2,a3 a4"},
+		{"a shop becomes one", "a1 a2 9 a3 a4 a5 9 =1 9", "a1,a2 - a3,a4,a5"},
+		{"taken calls count as queued", "a1 a2 a3 b1 c1 =9 9 a4 a5 a6 a7 a8 !1 a9", "a1,b1,c1,a2,a3 a8"},
+		{"but not for a shop's first call", "a1 a2 b1 b2 c1 c2 d1 d2 e1 9 f1 f2", "a1,b1,c1,d1,e1,a2,b2,c2,d2 f2"},
 	} {
-		q := newQueue(20, 3)
+		q := newQueue(9, 3)
 		var got []string
 		for op := range strings.FieldsSeq(row.do) {
-			if n, crowded, takes := strings.Cut(op, "/"); takes {
-				taken, _ := q.take(nil, int(n[0]-'0'), 9, int(crowded[0]-'0'))
-				got = append(got, names(taken))
-			} else if refused := q.add(callOf(op)); refused != nil {
-				t.Errorf("%s: %s was refused", row.name, op)
+			switch n := int(op[len(op)-1] - '0'); {
+			case op[0] == '=':
+				q.refill(n)
+			case op[0] == '!':
+				q.answered(n)
+			case len(op) == 1:
+				got = append(got, names(q.take(nil, n, 3)))
+			default:
+				if refused := q.add(callOf(op)); refused != nil {
+					got = append(got, names([]*waiting{refused}))
+				}
 			}
 		}
 		if got := strings.Join(got, " "); got != row.want {
@@ -93,51 +103,39 @@ func TestCrowds(t *testing.T) {
 func TestQueueOfAny(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.IntRange(1, 12).Draw(t, "limit")
-		model := map[string][]string{} // the shops' calls
-		var turns []string             // the shops in the order of their turns
-		var crowds []string
-		crowd := rapid.IntRange(2, 8).Draw(t, "crowd")
+		limit, crowd := rapid.IntRange(1, 12).Draw(t, "limit"), rapid.IntRange(2, 8).Draw(t, "crowd")
 		q := newQueue(limit, crowd)
-		size := 0
+		model := map[string][]string{} // the shops' calls
+		var turns, aside []string      // the shops in the order of their turns; those without a quota
+		size, taken, quota := 0, 0, 0
 		for n := range rapid.IntRange(0, 80).Draw(t, "operations") {
-			if rapid.IntRange(0, 3).Draw(t, "take") == 0 { //nolint:nestif // the model of taking
+			switch rapid.IntRange(0, 9).Draw(t, "operation") {
+			case 0, 1:
 				var want []string
 				most := rapid.IntRange(0, 5).Draw(t, "most")
 				share, took := rapid.IntRange(1, 4).Draw(t, "share"), map[string]int{}
-				crowded, ofCrowds := rapid.IntRange(0, 3).Draw(t, "crowded"), 0
-				pop := func(of *[]string) {
-					shop := (*of)[0]
-					took[shop]++
-					*of = (*of)[1:]
-					want = append(want, model[shop][0])
-					switch model[shop] = model[shop][1:]; {
-					case len(model[shop]) >= crowd:
-						crowds = append(crowds, shop)
-					case len(model[shop]) > 0:
-						turns = append(turns, shop)
-					}
-					size--
-				}
-				if ready, want := q.ready(crowded), len(turns) > 0 || crowded > 0 && len(crowds) > 0; ready != want {
-					t.Fatalf("ready: %t, want %t", ready, want)
-				}
-				for ; len(want) < most && ofCrowds < crowded && len(crowds) > 0 && took[crowds[0]] < share; ofCrowds++ {
-					pop(&crowds)
-				}
 				for len(want) < most && len(turns) > 0 {
-					if shop := turns[0]; len(model[shop]) >= crowd {
-						turns, crowds = turns[1:], append(crowds, shop)
+					shop := turns[0]
+					is := len(model[shop]) >= crowd
+					if is && quota == 0 {
+						turns, aside = turns[1:], append(aside, shop)
 						continue
-					} else if took[shop] == share {
+					}
+					if took[shop] == share {
 						break
 					}
-					pop(&turns)
+					took[shop]++
+					if is {
+						quota--
+					}
+					turns = turns[1:]
+					want = append(want, model[shop][0])
+					if model[shop] = model[shop][1:]; len(model[shop]) > 0 {
+						turns = append(turns, shop)
+					}
 				}
-				got, gotOfCrowds := q.take(nil, most, share, crowded)
-				if gotOfCrowds != ofCrowds {
-					t.Fatalf("took %d of crowds, want %d", gotOfCrowds, ofCrowds)
-				}
+				size, taken = size-len(want), taken+len(want)
+				got := q.take(nil, most, share)
 				for _, w := range got {
 					if w.older != nil || w.newer != nil {
 						t.Fatalf("%s is taken, and still linked", names([]*waiting{w}))
@@ -146,7 +144,15 @@ func TestQueueOfAny(t *testing.T) {
 				if names(got) != cmp.Or(strings.Join(want, ","), "-") {
 					t.Fatalf("took %s, want %v", names(got), want)
 				}
-			} else {
+			case 2:
+				calls := rapid.IntRange(0, taken).Draw(t, "answered")
+				taken -= calls
+				q.answered(calls)
+			case 3:
+				quota = rapid.IntRange(0, 4).Draw(t, "quota")
+				turns, aside = append(turns, aside...), nil
+				q.refill(quota)
+			default:
 				shop := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "shop")
 				longest := 0
 				for _, calls := range model {
@@ -154,18 +160,9 @@ func TestQueueOfAny(t *testing.T) {
 				}
 				name := fmt.Sprint(shop, n)
 				refused := q.add(callOf(name))
+				full := size+taken >= limit
 				switch {
-				case size < limit:
-					if refused != nil {
-						t.Fatalf("%s was refused with room", names([]*waiting{refused}))
-					}
-					size++
-				case len(model[shop])+1 >= longest:
-					if refused == nil || names([]*waiting{refused}) != name {
-						t.Fatalf("%s was not refused", name)
-					}
-					continue
-				default:
+				case full && len(model[shop])+1 < longest:
 					if refused == nil {
 						t.Fatal("none was refused in a full queue")
 					}
@@ -175,14 +172,23 @@ func TestQueueOfAny(t *testing.T) {
 						t.Fatalf("%s was refused, want the newest of a shop with %d", names([]*waiting{refused}), longest)
 					}
 					model[from] = calls[:len(calls)-1]
+				case full && (size >= limit || len(model[shop]) > 0):
+					if refused == nil || names([]*waiting{refused}) != name {
+						t.Fatalf("%s was not refused", name)
+					}
+					continue
+				case refused != nil:
+					t.Fatalf("%s was refused with room", names([]*waiting{refused}))
+				default:
+					size++
 				}
 				if len(model[shop]) == 0 {
 					turns = append(turns, shop)
 				}
 				model[shop] = append(model[shop], name)
 			}
-			if q.size != size {
-				t.Fatalf("size %d, want %d", q.size, size)
+			if q.size != size || q.quota != quota {
+				t.Fatalf("size %d and quota %d, want %d and %d", q.size, q.quota, size, quota)
 			}
 			shops := 0
 			for _, calls := range model {
@@ -194,9 +200,8 @@ func TestQueueOfAny(t *testing.T) {
 				t.Fatalf("%d shops are kept, want %d", len(q.lines), shops)
 			}
 		}
-		rest, _ := q.take(nil, limit, limit, limit)
-		rest, _ = q.take(rest, limit, limit, limit) // those that were crowds
-		if len(rest) != size || q.longest != 0 || slices.ContainsFunc(q.byLength, func(l *line) bool { return l != nil }) {
+		q.refill(limit)
+		if rest := q.take(nil, limit, limit); len(rest) != size || q.longest != 0 || slices.ContainsFunc(q.byLength, func(l *line) bool { return l != nil }) {
 			t.Fatalf("%d are left, want %d; then the longest has %d", len(rest), size, q.longest)
 		}
 	})

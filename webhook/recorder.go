@@ -32,13 +32,13 @@ const (
 	// for a processor behind hundreds of them.
 	share = 128
 
-	// crowd is how many calls of one shop, each on a connection of its own, are more than a usual
-	// burst, as is a quarter of a short queue. Of such shops together, calls are taken only so often:
-	// 5,120 a second. A caller that sends its next call upon an answer would take the processors, and
-	// all connections, from the others otherwise.
+	// crowd is how many waiting calls of one shop are more than a usual burst; in a short queue it
+	// is a quarter of that. Of all such shops together, 128 calls are taken every 25 ms. They
+	// could be recorded sooner, but a caller that calls again upon each answer would then leave
+	// the others neither processor time nor connections.
 	crowd      = 1000
+	crowdQuota = share
 	crowdEvery = 25 * time.Millisecond
-	crowdTime  = 5 * time.Second // until a whole queue of theirs has been taken, at most
 )
 
 // CommitterOptions are a Committer's settings. Only Write is required.
@@ -48,8 +48,8 @@ type CommitterOptions struct {
 	// shop's hints are adjacent. Write must not retain the slice, and must limit its
 	// own duration: its writer records nothing else meanwhile.
 	Write func(ctx context.Context, hints []Hint) error
-	// Queue is how many hints may wait. Of more, the newest of the shop that has the most
-	// gets ErrFull. Default 20,000.
+	// Queue is how many hints may wait, those that are being written included. Of more, the
+	// newest of the shop that has the most in the queue gets ErrFull. Default 20,000.
 	Queue int
 	// Batch is the maximum number of hints per Write. Default 500.
 	Batch int
@@ -73,15 +73,15 @@ type CommitterOptions struct {
 // whatever is queued and never waits for more: a lone hint is committed at once; in a
 // burst, batches grow to what one commit can take. The shops share the queue and each
 // batch: one shop's burst delays no other's hints by more than the commits under way.
+// Only the calls of shops with very many of them wait for longer.
 type Committer struct {
 	o     CommitterOptions
 	spare sync.Pool // of *waiting whose call has been answered
 
 	mu      sync.Mutex // for the fields up to the next blank line
 	queue   *queue
-	arrived *sync.Cond // a hint, the crowds' turn, or the stop
-	crowds  int        // how many calls of crowds may be taken until their next turn
-	waits   bool       // for that turn, since some have been taken
+	arrived *sync.Cond // a hint, the next quota of crowds, or the stop
+	due     bool       // the next quota will come
 	stopped bool
 
 	refused atomic.Int64 // calls still waiting when DrainTimeout ended
@@ -112,12 +112,9 @@ func NewCommitter(o CommitterOptions) *Committer {
 	}
 	c := &Committer{o: o, queue: newQueue(o.Queue, min(crowd, max(share, o.Queue/4))), spare: sync.Pool{New: func() any { return newWaiting() }}}
 	c.arrived = sync.NewCond(&c.mu)
-	c.crowds = c.ofCrowds()
+	c.queue.refill(crowdQuota)
 	return c
 }
-
-// ofCrowds returns how many calls of crowds are taken in a turn of theirs.
-func (c *Committer) ofCrowds() int { return max(share, c.o.Queue/int(crowdTime/crowdEvery)) }
 
 // Queued returns how many hints wait to be written.
 func (c *Committer) Queued() int {
@@ -226,7 +223,7 @@ func (c *Committer) write(ctx context.Context) {
 		runtime.Gosched()
 		batch = c.take(batch[:0])
 		if len(batch) == 0 {
-			continue // the other writer has them
+			continue // the other writer has them, or they have to wait for their quota
 		}
 		hints = hints[:0]
 		for _, w := range batch {
@@ -246,11 +243,11 @@ func (c *Committer) write(ctx context.Context) {
 	}
 }
 
-// await returns true once a hint is queued, and false if none will be.
+// await returns true once a hint may be taken, and false if none will be queued.
 func (c *Committer) await() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.stopped && !c.queue.ready(c.crowds) {
+	for c.queue.turns.first == nil && !c.stopped {
 		c.arrived.Wait()
 	}
 	return c.queue.size > 0
@@ -261,25 +258,34 @@ func (c *Committer) take(batch []*waiting) []*waiting {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped {
-		c.crowds = c.o.Batch // nobody calls again
+		c.queue.refill(c.o.Batch) // nobody calls again
 	}
-	batch, crowded := c.queue.take(batch, c.o.Batch, share, c.crowds)
-	if c.crowds -= crowded; crowded > 0 && !c.waits {
-		c.waits = true
-		time.AfterFunc(crowdEvery, c.turnOfCrowds)
+	batch = c.queue.take(batch, c.o.Batch, share)
+	if c.queue.quota < crowdQuota && !c.due {
+		c.due = true
+		time.AfterFunc(crowdEvery, c.nextQuota)
 	}
 	return batch
 }
 
-// turnOfCrowds lets calls of crowds be taken again.
-func (c *Committer) turnOfCrowds() {
+// written makes room in the queue for calls that are answered now.
+func (c *Committer) written(calls int) {
 	c.mu.Lock()
-	c.crowds, c.waits = c.ofCrowds(), false
+	defer c.mu.Unlock()
+	c.queue.answered(calls)
+}
+
+// nextQuota lets calls of crowds be taken again.
+func (c *Committer) nextQuota() {
+	c.mu.Lock()
+	c.due = false
+	c.queue.refill(crowdQuota)
 	c.mu.Unlock()
 	c.arrived.Signal()
 }
 
 func (c *Committer) commit(ctx context.Context, calls int, hints []Hint) error {
+	defer c.written(calls)
 	if ctx.Err() != nil {
 		c.refused.Add(int64(calls))
 		return ErrStopped

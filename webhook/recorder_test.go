@@ -392,99 +392,139 @@ func TestBesideAFlood(t *testing.T) {
 // shops send is recorded at once, and so is the rest after a stop.
 func TestCrowdIsPaced(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write})
-		var answered atomic.Int32
-		crowd := func(calls int) {
-			for n := range calls {
-				go func() {
-					if err := c.Record(t.Context(), hint("flood", strconv.Itoa(n))); err != nil {
-						t.Errorf("call %d of the flood: %v", n, err)
-					}
-					answered.Add(1)
-				}()
+	for _, writers := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Writers: writers})
+			var answered atomic.Int32
+			crowd := func(calls int) {
+				for n := range calls {
+					go func() {
+						if err := c.Record(t.Context(), hint("flood", strconv.Itoa(n))); err != nil {
+							t.Errorf("call %d of the flood: %v", n, err)
+						}
+						answered.Add(1)
+					}()
+				}
+				synctest.Wait()
+			}
+			crowd(1900)
+			stop := run(t, c)
+			for turn := range 7 {
+				synctest.Wait()
+				if got := answered.Load(); got != int32(128*(turn+1)) {
+					t.Errorf("%d calls are answered after turn %d", got, turn)
+				}
+				began := time.Now()
+				if err := c.Record(t.Context(), hint("a", strconv.Itoa(turn))); err != nil || time.Since(began) != 0 {
+					t.Errorf("another shop's call is answered after %s: %v", time.Since(began), err)
+				}
+				time.Sleep(25 * time.Millisecond)
 			}
 			synctest.Wait()
-		}
-		crowd(1900)
-		stop := run(t, c)
-		for turn := range 7 {
-			synctest.Wait()
-			if got := answered.Load(); got != int32(128*(turn+1)) {
-				t.Errorf("%d calls are answered after turn %d", got, turn)
+			if answered.Load() != 1900 {
+				t.Errorf("%d calls of 1900 are answered: fewer than a thousand were left", answered.Load())
 			}
-			began := time.Now()
-			if err := c.Record(t.Context(), hint("a", strconv.Itoa(turn))); err != nil || time.Since(began) != 0 {
-				t.Errorf("another shop's call is answered after %s: %v", time.Since(began), err)
-			}
-			time.Sleep(25 * time.Millisecond)
-		}
-		synctest.Wait()
-		if answered.Load() != 1900 {
-			t.Errorf("%d calls of 1900 are answered: fewer than a thousand were left", answered.Load())
-		}
 
-		crowd(5000)
-		began := time.Now()
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-		synctest.Wait()
-		if answered.Load() != 6900 || time.Since(began) != 0 {
-			t.Errorf("%d calls are answered %s after the stop", answered.Load(), time.Since(began))
-		}
-	})
+			crowd(5000)
+			began := time.Now()
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			if answered.Load() != 6900 || time.Since(began) != 0 {
+				t.Errorf("%d calls are answered %s after the stop", answered.Load(), time.Since(began))
+			}
+		})
+	}
 }
 
 // TestCrowdOfAShortQueue: where there are few connections, fewer calls are a crowd.
 func TestCrowdOfAShortQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		for queue, crowd := range map[int]int{100: 128, 600: 150, 8000: 1000} {
-			for _, calls := range []int{crowd - 1, crowd} {
-				c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Queue: queue})
-				var results []chan error
-				for n := range min(calls, queue) {
-					results = append(results, record(t.Context(), c, hint("flood", strconv.Itoa(n))))
+		for _, row := range []struct {
+			queue, calls int
+			takes        time.Duration
+		}{
+			{100, 100, 0},
+			{400, 128 + 127, 0}, {400, 128 + 128, 25 * time.Millisecond},
+			{600, 150 + 127, 0}, {600, 150 + 128, 25 * time.Millisecond},
+			{8000, 1000 + 127, 0}, {8000, 1000 + 128, 25 * time.Millisecond},
+		} {
+			c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Queue: row.queue})
+			var results []chan error
+			for n := range row.calls {
+				results = append(results, record(t.Context(), c, hint("flood", strconv.Itoa(n))))
+			}
+			synctest.Wait()
+			stop := run(t, c)
+			began := time.Now()
+			for _, result := range results {
+				if err := <-result; err != nil {
+					t.Error(err)
 				}
-				synctest.Wait()
-				stop := run(t, c)
-				began := time.Now()
-				for _, result := range results {
-					if err := <-result; err != nil {
-						t.Error(err)
-					}
-				}
-				// One turn takes 128 of them, and then they are none any more.
-				if err := stop(); err != nil || time.Since(began) != 0 {
-					t.Errorf("%d calls in a queue of %d are answered after %s: %v", calls, queue, time.Since(began), err)
-				}
+			}
+			if took := time.Since(began); took != row.takes {
+				t.Errorf("%d calls in a queue of %d are answered after %s, want %s", row.calls, row.queue, took, row.takes)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
 			}
 		}
 	})
 }
 
-// TestCrowdsAreAnsweredInTime: however long a queue is configured, crowds that fill it are answered
-// within five seconds, before a call's patience ends.
-func TestCrowdsAreAnsweredInTime(t *testing.T) {
+// TestBesideACrowd: however few a commit takes and however long, another shop's call is in the next one,
+// or in the one after that.
+func TestBesideACrowd(t *testing.T) {
+	t.Parallel()
+	for _, batch := range []int{1, 64} {
+		synctest.Test(t, func(t *testing.T) {
+			const takes = 30 * time.Millisecond
+			w := &writes{before: func(context.Context, []webhook.Hint) error { time.Sleep(takes); return nil }}
+			c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Batch: batch, Patience: time.Hour})
+			for n := range 3000 {
+				go func() { _ = c.Record(t.Context(), hint(fmt.Sprint("flood", n%2), strconv.Itoa(n))) }()
+			}
+			synctest.Wait()
+			stop := run(t, c)
+			for n := range 20 {
+				time.Sleep(7 * time.Millisecond)
+				began := time.Now()
+				if err := c.Record(t.Context(), hint("a", strconv.Itoa(n))); err != nil || time.Since(began) > 4*takes {
+					t.Errorf("batches of %d: another shop's call is answered after %s: %v", batch, time.Since(began), err)
+				}
+			}
+			_ = stop() // it may give up the rest
+		})
+	}
+}
+
+// TestWrittenCallsCount: a flood is refused before all of its calls are being written, but no other
+// shop's first call is.
+func TestWrittenCallsCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const queue = 60_000
-		c := webhook.NewCommitter(webhook.CommitterOptions{Write: (&writes{}).write, Queue: queue})
-		var results []chan error
-		for n := range queue {
-			results = append(results, record(t.Context(), c, hint(fmt.Sprint("flood", n%3), strconv.Itoa(n))))
-		}
-		synctest.Wait()
+		w := &writes{before: func(context.Context, []webhook.Hint) error { time.Sleep(time.Second); return nil }}
+		c := webhook.NewCommitter(webhook.CommitterOptions{Write: w.write, Queue: 4, Batch: 3})
 		stop := run(t, c)
-		began := time.Now()
-		for n, result := range results {
-			if err := <-result; err != nil {
-				t.Fatalf("call %d: %v", n, err)
-			}
+		var results []chan error
+		for n := range 4 { // the first is being written, and three wait
+			results = append(results, record(t.Context(), c, hint("flood", strconv.Itoa(n))))
+			synctest.Wait()
 		}
-		if d := time.Since(began); d > 5*time.Second || d < 4*time.Second {
-			t.Errorf("all are answered after %s", d)
+		if err := c.Record(t.Context(), hint("flood", "4")); !errors.Is(err, webhook.ErrFull) {
+			t.Errorf("one more of the flood: %v, want ErrFull", err)
+		}
+		other := record(t.Context(), c, hint("a", "1")) // takes the place of the flood's newest
+		if err := <-results[3]; !errors.Is(err, webhook.ErrFull) {
+			t.Errorf("the newest of the flood: %v, want ErrFull", err)
+		}
+		if err := errors.Join(<-results[0], <-results[1], <-results[2], <-other); err != nil {
+			t.Error(err)
+		}
+		if err := c.Record(t.Context(), hint("flood", "5")); err != nil {
+			t.Errorf("with room again: %v", err)
 		}
 		if err := stop(); err != nil {
 			t.Error(err)

@@ -87,7 +87,7 @@ func burst(b *testing.B, database string, connections int) {
 	report(b, "burst, "+where, "requests/s", list, reach)
 	note(b, "burst's p99, "+where, "ms", p99, "< 250")
 	note(b, "burst's peak memory, until all is up to date, "+where, "MiB", peaks, "≤ 80")
-	note(b, fmt.Sprintf("peak memory of the first reading of %d shops at once, %s", burstShops, database), "MiB", []float64{reading}, "for comparison")
+	note(b, fmt.Sprintf("peak memory of the first reading of %d shops at once, before the burst, %s", burstShops, where), "MiB", []float64{reading}, "for comparison")
 }
 
 // importAll changes every item: a webhook whose item shows nothing new would be reread for a
