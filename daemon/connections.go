@@ -139,7 +139,7 @@ func (c *connections) idle() (list []*connection) {
 }
 
 // take adds a new connection, and makes room for it. If there is none yet, it returns a channel that
-// is closed when there may be, and after how long there may be at the latest (0: nobody knows).
+// is closed when there may be, and after how long to try again at the latest.
 func (c *connections) take(conn *connection) (full <-chan struct{}, after time.Duration) {
 	c.mu.Lock()
 	first, after := c.first()
@@ -162,7 +162,7 @@ func (c *connections) take(conn *connection) (full <-chan struct{}, after time.D
 }
 
 // first returns the connection that a new one ends: nil if there are few, or none has waited for long
-// enough. It returns after how long one may have. c.mu is held.
+// enough. It returns then after how long one may have. c.mu is held.
 func (c *connections) first() (first *connection, after time.Duration) {
 	if c.open < c.nearly {
 		return nil, 0
@@ -334,13 +334,9 @@ func (l *limited) Accept() (net.Conn, error) {
 		if full == nil {
 			return conn, nil
 		}
-		var room <-chan time.Time
-		if after > 0 {
-			room = time.After(after)
-		}
 		select {
 		case <-full:
-		case <-room:
+		case <-time.After(after):
 		case <-l.closed: // it has been accepted, so it is answered
 			l.admit(conn)
 			return conn, nil

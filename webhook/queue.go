@@ -100,6 +100,9 @@ func (q *queue) refill(quota int) {
 	}
 }
 
+// ready reports whether a shop has its turn.
+func (q *queue) ready() bool { return q.turns.first != nil }
+
 // take moves up to n calls to batch, up to share of each shop. They count as queued until they are
 // answered.
 func (q *queue) take(batch []*waiting, n, share int) []*waiting {

@@ -32,8 +32,8 @@ const (
 	// for a processor behind hundreds of them.
 	share = 128
 
-	// crowd is how many waiting calls of one shop are more than a usual burst; in a short queue it
-	// is a quarter of that. Of all such shops together, 128 calls are taken every 25 ms. They
+	// crowd is how many waiting calls of one shop are more than a usual burst; in a short queue, a
+	// quarter of the queue is. Of all such shops together, 128 calls are taken every 25 ms. They
 	// could be recorded sooner, but a caller that calls again upon each answer would then leave
 	// the others neither processor time nor connections.
 	crowd      = 1000
@@ -247,7 +247,7 @@ func (c *Committer) write(ctx context.Context) {
 func (c *Committer) await() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.queue.turns.first == nil && !c.stopped {
+	for !c.queue.ready() && !c.stopped {
 		c.arrived.Wait()
 	}
 	return c.queue.size > 0

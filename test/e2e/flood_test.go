@@ -47,11 +47,7 @@ func TestFlood(t *testing.T) {
 		limit := limitMemory(t, floodMemory*patience)
 		i.start()
 		limit.hold(t, i.daemon.Pid())
-		codes := make([]string, 1+floodNeighbors)
-		for n := range codes {
-			codes[n] = i.addShop(s, shopOf(n), first+n, "--invoices-from", "1")
-			settled(t, i, s, shopOf(n), first+n)
-		}
+		codes := floodedShops(t, i, s)
 		s.send(http.MethodPut, fmt.Sprintf("/sandbox/agreements/%d/faults", first), map[string]any{"lose": 1}, nil) // the flooded shop's own webhooks
 		f := &flood{t: t, i: i, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *floodWidth}, Timeout: 30 * time.Second}, most: floodMemory, restarts: true}
 		db := i.database()
@@ -151,6 +147,16 @@ func TestFloodOfTooManyConnections(t *testing.T) {
 	databases(t, func(t *testing.T, dsn string) { floodOfConnections(t, dsn, floodedConnections()*4/3) })
 }
 
+// floodedShops adds the shop that is flooded and its neighbors, and returns their codes.
+func floodedShops(t *testing.T, i *installation, s *sandbox) (codes []string) {
+	t.Helper()
+	for n := range 1 + floodNeighbors {
+		codes = append(codes, i.addShop(s, shopOf(n), first+n, "--invoices-from", "1"))
+		settled(t, i, s, shopOf(n), first+n)
+	}
+	return codes
+}
+
 func floodedConnections() int { return max(*floodWidth, 1500) }
 
 // floodOfConnections floods a lagerd that may open so many files, 0 for as many as this process.
@@ -163,11 +169,7 @@ func floodOfConnections(t *testing.T, dsn string, files int) {
 	} else {
 		i.startWithFiles(files)
 	}
-	codes := make([]string, 1+floodNeighbors)
-	for n := range codes {
-		codes[n] = i.addShop(s, shopOf(n), first+n, "--invoices-from", "1")
-		settled(t, i, s, shopOf(n), first+n)
-	}
+	codes := floodedShops(t, i, s)
 	connections := floodedConnections()
 	// A connection with a call takes 32 KiB.
 	f := &flood{t: t, i: i, most: floodMemory + float64(connections)/32}
